@@ -18,7 +18,7 @@ from aggregator.sources.parse.streams import file_stream
 from aggregator.sources.parse.streams.file_stream import Progress, unzipped
 from aggregator.store.deliveries import recipients
 from aggregator.store.engine.database import Database
-from aggregator.store.engine.writer_lease import exclusively
+from aggregator.store.engine.process_lock import exclusively
 from aggregator.store.maintenance import row_json, row_stream
 from aggregator.store.maintenance.row_stream import Advance, Batch, Values
 from aggregator.store.migrate import is_newer, newest_revision

@@ -13,7 +13,7 @@ from aggregator.admin.unpack_backup import busy, check_and_upgrade, move_damaged
 from aggregator.model.errors import UsageError
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.engine.database import Database, shown_url
-from aggregator.store.engine.writer_lease import exclusively, open_process_lock
+from aggregator.store.engine.process_lock import exclusively, open_process_lock
 from aggregator.store.maintenance import page_copy, row_stream
 from aggregator.store.maintenance.row_stream import PASSING
 from aggregator.store.migrate import (

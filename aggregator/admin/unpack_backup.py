@@ -17,7 +17,7 @@ from aggregator.model.clock import utc_now
 from aggregator.model.errors import ReadError, UsageError
 from aggregator.store.engine.database import Database, shown_url
 from aggregator.store.engine.open_file import files_of
-from aggregator.store.engine.writer_lease import exclusively
+from aggregator.store.engine.process_lock import exclusively
 from aggregator.store.migrate import (
     refuse_unknown,
     revision_of,

@@ -257,7 +257,7 @@ def check(
     """
     from aggregator.extract.wire.agencies import family_table
     from aggregator.intake.recluster.rebuild import rebuild
-    from aggregator.store.engine.writer_lease import exclusively
+    from aggregator.store.engine.process_lock import exclusively
     from aggregator.store.maintenance.integrity_check import DAMAGED, balance, faults
 
     try:

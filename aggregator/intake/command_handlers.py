@@ -62,7 +62,7 @@ def wait_for_answer(
     ends = time.monotonic() + patience_seconds
     while True:
         with database.read() as connection:
-            command = commands.found(connection, number)
+            command = commands.command_numbered(connection, number)
         assert command is not None, "it was added"
         if command.state == "refused":
             raise UsageError(command.result or "the command was refused")

@@ -3,13 +3,15 @@
 import datetime as dt
 import hashlib
 import secrets
-from typing import Any, Literal
+from collections.abc import Collection
+from typing import Literal
 
-from sqlalchemy import Connection, Row, insert, select
+from msgspec.structs import asdict
+from sqlalchemy import ColumnElement, Connection, insert, select
 
 from aggregator.model.errors import UsageError
 from aggregator.model.structs import FrozenStruct
-from aggregator.store.tables import api_token, update_rows
+from aggregator.store.tables import api_token, fields_of, update_rows
 
 Scope = Literal["read", "push", "admin"]
 SCOPES: tuple[Scope, ...] = ("read", "push", "admin")
@@ -48,64 +50,44 @@ def create(
         raise UsageError(
             f"the name of a token has 1 to {_NAME_CHARS} printable characters"
         )
-    if any(other.name == name for other in _in_force(connection)):
+    if any(other.name == name for other in _tokens(connection, _IS_VALID)):
         raise UsageError(
             f"a token {name!r} exists; revoke it first, or choose another name"
         )
     token = ApiToken(
         id=secrets.token_hex(_ID_BYTES),
         name=name,
-        scopes=tuple(scope for scope in SCOPES if scope in scopes),
+        scopes=_in_order(scopes),
         created_at=now,
     )
     secret = TOKEN_PREFIX + secrets.token_urlsafe(_SECRET_BYTES)
-    connection.execute(
-        insert(api_token).values(
-            id=token.id,
-            name=name,
-            hash=_hash(secret),
-            scopes=",".join(token.scopes),
-            created_at=now,
-        )
-    )
+    values = {"hash": _hash(secret), "scopes": ",".join(token.scopes)}
+    connection.execute(insert(api_token).values(asdict(token) | values))
     return token, secret
 
 
 def holder(connection: Connection, secret: str) -> ApiToken | None:
     """Return the valid token with this secret. The time of a search by hash tells nothing of the secret."""
-    valid = select(api_token).where(
-        api_token.c.hash == _hash(secret), api_token.c.revoked_at.is_(None)
-    )
-    row = connection.execute(valid).first()
-    return None if row is None else _token(row)
+    holders = _tokens(connection, _IS_VALID, api_token.c.hash == _hash(secret))
+    return next(iter(holders), None)
 
 
 def all_tokens(connection: Connection) -> list[ApiToken]:
     """Return all tokens, including revoked ones, oldest first."""
-    return [
-        _token(row)
-        for row in connection.execute(
-            select(api_token).order_by(api_token.c.created_at, api_token.c.id)
-        )
-    ]
+    return _tokens(connection)
 
 
 def revoke(connection: Connection, name_or_id: str, now: dt.datetime) -> ApiToken:
     """Revoke a token. Raises UsageError if no valid token has this name or id."""
-    revoked = next(
-        (
-            token
-            for token in _in_force(connection)
-            if name_or_id in (token.id, token.name)
-        ),
-        None,
+    for token in _tokens(connection, _IS_VALID):
+        if name_or_id in (token.id, token.name):
+            update_rows(
+                connection, api_token, api_token.c.id == token.id, revoked_at=now
+            )
+            return token
+    raise UsageError(
+        f"there is no valid token {name_or_id!r}; `aggregator token list` shows all"
     )
-    if revoked is None:
-        raise UsageError(
-            f"there is no valid token {name_or_id!r}; `aggregator token list` shows all"
-        )
-    update_rows(connection, api_token, api_token.c.id == revoked.id, revoked_at=now)
-    return revoked
 
 
 def is_to_be_noted(used: ApiToken, now: dt.datetime) -> bool:
@@ -118,17 +100,23 @@ def note_use(connection: Connection, used: ApiToken, now: dt.datetime) -> None:
     update_rows(connection, api_token, api_token.c.id == used.id, last_used_at=now)
 
 
-def _in_force(connection: Connection) -> list[ApiToken]:
-    return [token for token in all_tokens(connection) if token.revoked_at is None]
+_IS_VALID = api_token.c.revoked_at.is_(None)
+_COLUMNS = fields_of(api_token, ApiToken)
+
+
+def _tokens(connection: Connection, *conditions: ColumnElement[bool]) -> list[ApiToken]:
+    """Return the tokens that meet all conditions, oldest first."""
+    chosen = select(*_COLUMNS).where(*conditions)
+    rows = connection.execute(chosen.order_by(api_token.c.created_at, api_token.c.id))
+    return [
+        ApiToken(**{**row._mapping, "scopes": _in_order(row.scopes.split(","))})
+        for row in rows
+    ]
+
+
+def _in_order(scopes: Collection[str]) -> tuple[Scope, ...]:
+    return tuple(scope for scope in SCOPES if scope in scopes)
 
 
 def _hash(secret: str) -> bytes:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
-
-
-def _token(row: Row[Any]) -> ApiToken:
-    columns = {name: row._mapping[name] for name in ApiToken.__struct_fields__}
-    return ApiToken(
-        **columns
-        | {"scopes": tuple(scope for scope in SCOPES if scope in row.scopes.split(","))}
-    )

@@ -6,7 +6,13 @@ from typing import Literal
 from sqlalchemy import Connection, insert, select
 
 from aggregator.model.structs import FrozenStruct
-from aggregator.store.tables import command, fields_of, update_rows
+from aggregator.store.tables import (
+    command,
+    fields_of,
+    struct_of,
+    structs_of,
+    update_rows,
+)
 
 CommandKind = Literal["correct", "recluster", "forget", "prune"]
 
@@ -40,13 +46,13 @@ def enqueue(
 
 def pending_commands(connection: Connection) -> list[Command]:
     """Return the waiting commands, oldest first."""
-    return [Command(**row._mapping) for row in connection.execute(_WAITING)]
+    return structs_of(Command, connection.execute(_WAITING))
 
 
-def found(connection: Connection, n: int) -> Command | None:
+def command_numbered(connection: Connection, n: int) -> Command | None:
     """Return command `n`; None if it does not exist."""
     row = connection.execute(select(*_COLUMNS).where(command.c.command_no == n)).first()
-    return None if row is None else Command(**row._mapping)
+    return struct_of(Command, row)
 
 
 def answer(

@@ -23,8 +23,8 @@ from aggregator.model.errors import (
 )
 from aggregator.store.engine.database import Database, shown_url
 from aggregator.store.engine.postgres_errors import not_allowed
+from aggregator.store.engine.process_lock import exclusively
 from aggregator.store.engine.sqlite_errors import is_damage
-from aggregator.store.engine.writer_lease import exclusively
 from aggregator.store.tables import VIEWS, metadata
 
 # The last revision that each of these commits upgrades to and exports, oldest first.
@@ -164,10 +164,9 @@ def make_file(database: Database, *, allow_new: bool = False) -> None:
 def is_of_unknown_revision(database: Database) -> bool:
     """Whether the database is of an older or newer program."""
     with database.read() as connection:
-        revision = _stored_revision(
-            connection, set(inspect(connection).get_table_names())
-        )
-        return revision is not None and not is_known(revision)
+        names = set(inspect(connection).get_table_names())
+        revision = _stored_revision(connection, names)
+    return revision is not None and not is_known(revision)
 
 
 def clear(database: Database) -> None:
@@ -180,13 +179,6 @@ def clear(database: Database) -> None:
 
 
 def _migrate(database: Database, keep: Callable[[str], object] | None) -> None:
-    # Mako, a dependency of Alembic, would load pygments to colour its errors: 4 MB that would stay in memory.
-    sys.modules.setdefault("mako.ext.pygmentplugin", None)  # type: ignore[arg-type]
-    from alembic import command
-    from alembic.config import Config as AlembicConfig
-
-    settings = AlembicConfig()
-    settings.set_main_option("script_location", str(migrations_folder()))
     with ExitStack() as cleanup, database.write(unhurried=True) as connection:
         # One at a time; SQLite has one writing transaction anyway
         if not database.is_sqlite:
@@ -208,16 +200,27 @@ def _migrate(database: Database, keep: Callable[[str], object] | None) -> None:
             cleanup.enter_context(exclusively(database, older_program))
             if keep is not None:
                 keep(newest_revision())
-        settings.attributes["connection"] = connection
-        try:
-            command.upgrade(settings, "head")
-        except DatabaseError as error:
-            if not is_damage(error.orig):
-                raise
-            raise DamagedFileError(
-                f"{_named(database)} is damaged and cannot be upgraded ({error.orig})",
-                "restore a backup, or recover what is left: sqlite3 FILE .recover | sqlite3 NEW",
-            ) from error
+        _run_migrations(database, connection)
+
+
+def _run_migrations(database: Database, connection: Connection) -> None:
+    # Mako, a dependency of Alembic, would load pygments to colour its errors: 4 MB that would stay in memory.
+    sys.modules.setdefault("mako.ext.pygmentplugin", None)  # type: ignore[arg-type]
+    from alembic import command
+    from alembic.config import Config as AlembicConfig
+
+    settings = AlembicConfig()
+    settings.set_main_option("script_location", str(migrations_folder()))
+    settings.attributes["connection"] = connection
+    try:
+        command.upgrade(settings, "head")
+    except DatabaseError as error:
+        if not is_damage(error.orig):
+            raise
+        raise DamagedFileError(
+            f"{_named(database)} is damaged and cannot be upgraded ({error.orig})",
+            "restore a backup, or recover what is left: sqlite3 FILE .recover | sqlite3 NEW",
+        ) from error
 
 
 def refuse_unfit_server(database: Database, connection: Connection) -> None:
@@ -258,16 +261,10 @@ def refuse_unknown(what: str, revision: str | None) -> None:
             f"{what} was written by a newer aggregator (revision {revision}); install that version, or go "
             "back to a backup from before its upgrade: aggregator db restore BACKUP --replace"
         )
-    commits = [
-        commit
-        for last, commit in _EXPORTED_BY
-        if revision.isdigit() and revision <= last
-    ]
-    exporter = (
-        f"the program of commit {commits[0]} (docs/install.md)"
-        if commits
-        else "the program that wrote it"
-    )
+    exporter = "the program that wrote it"
+    for last, commit in reversed(_EXPORTED_BY):
+        if revision.isdigit() and revision <= last:
+            exporter = f"the program of commit {commit} (docs/install.md)"
     raise ConfigError(
         f"{what} is at revision {revision} of an unreleased aggregator, this one upgrades {_revisions()[0]} "
         f"and later: with {exporter} (for a backup after `aggregator db restore`) type "

@@ -113,7 +113,7 @@ class EditorService:
     def status(self, number: int) -> CommandStatus | None:
         """Return the state of a command; None if there is none with this number."""
         with self._database.read() as connection:
-            command = commands.found(connection, number)
+            command = commands.command_numbered(connection, number)
         if command is None or command.kind != "correct":
             return None
         if command.state == "done" and command.result is not None:

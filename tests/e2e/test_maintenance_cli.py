@@ -16,7 +16,7 @@ from sqlalchemy import select
 
 from aggregator.store import commands
 from aggregator.store.engine.database import Database
-from aggregator.store.engine.writer_lease import open_process_lock
+from aggregator.store.engine.process_lock import open_process_lock
 from aggregator.store.maintenance.row_stream import PASSING
 from aggregator.store.tables import command, metadata
 from tests.support import forked

@@ -8,7 +8,7 @@ import pytest
 import zstandard
 
 from aggregator.store.engine.database import Database
-from aggregator.store.engine.writer_lease import open_process_lock
+from aggregator.store.engine.process_lock import open_process_lock
 from tests.support.make_upgrade_fixture import SQLITE_FILE
 from tests.support.terminal import Terminal
 

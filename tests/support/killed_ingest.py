@@ -27,7 +27,7 @@ from aggregator.model.clock import utc_now
 from aggregator.model.entry import Entry
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
-from aggregator.store.engine.writer_lease import open_process_lock
+from aggregator.store.engine.process_lock import open_process_lock
 from aggregator.store.tables import entry
 from tests.support.rows import counted
 

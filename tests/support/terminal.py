@@ -17,7 +17,7 @@ from aggregator.model.read_model import StoryFilter
 from aggregator.publish.sanitise import encode_json
 from aggregator.publish.story_json import page_of
 from aggregator.store.engine.database import Database
-from aggregator.store.engine.writer_lease import open_process_lock
+from aggregator.store.engine.process_lock import open_process_lock
 from aggregator.store.read.reader import StoryReader
 from tests.support import forked
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE

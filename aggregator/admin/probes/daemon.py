@@ -16,7 +16,7 @@ from aggregator.model.errors import (
 )
 from aggregator.model.health_report import Finding
 from aggregator.store.engine.database import Database
-from aggregator.store.engine.writer_lease import open_process_lock
+from aggregator.store.engine.process_lock import open_process_lock
 from aggregator.store.read.health.probes import ok, problem, warning
 
 _REQUEST_SHARE = 0.3  # of the time of a check; the daemon has to answer within it

@@ -19,6 +19,7 @@ from aggregator.store.maintenance import (
 )
 from aggregator.store.maintenance.erase import DeletedPart
 from aggregator.store.stories import related_stories, standing
+from aggregator.store.stories.article_rows import article_writes
 from aggregator.store.stories.articles import StoredArticle
 
 
@@ -89,7 +90,7 @@ class ForgetHandler:
             versions = [
                 copy.id for copy in family if copy.version_of and copy.id != original
             ]
-            orphaned_copies.set_version(connection, versions, original)
+            article_writes.set_version(connection, versions, original)
             if original is None:  # excerpts of an article that does not exist
                 orphaned_copies.set_original(connection, others, None, role="report")
             else:
@@ -109,7 +110,7 @@ class ForgetHandler:
         self._copy_finder.promote(connection, first)
         role = "report" if first.role == "copy" else first.role
         orphaned_copies.set_original(connection, [first.id], None, role=role)
-        orphaned_copies.set_version(connection, [first.id], None)
+        article_writes.set_version(connection, [first.id], None)
         return first.id
 
 

@@ -190,7 +190,7 @@ class Reviser:
         if old.role == "copy" and old.copy_of is not None:
             text = compared_articles.compared_text(incoming)
             version_of = version_of_original(self._connection, text, old.copy_of)
-            article_writes.set_version(self._connection, old.id, version_of)
+            article_writes.set_version(self._connection, [old.id], version_of)
         revised = replace_text(
             self._parts,
             self._unit_of_work,

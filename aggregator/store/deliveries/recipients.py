@@ -1,13 +1,30 @@
 """The state of each webhook and other recipient."""
 
 import datetime as dt
+from collections import defaultdict
 from collections.abc import Mapping
+from typing import Any
 
-from sqlalchemy import Connection, Update, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    func,
+    insert,
+    select,
+)
 
 from aggregator.config.webhooks import recipient_words
 from aggregator.model.structs import FrozenStruct
-from aggregator.store.tables import change, fields_of, outbox, update_rows, webhook
+from aggregator.store.tables import (
+    change,
+    fields_of,
+    highest,
+    outbox,
+    structs_of,
+    update_rows,
+    webhook,
+)
 
 
 class WebhookState(FrozenStruct, omit_defaults=False):
@@ -55,39 +72,31 @@ def sync_webhooks(
     A new or returning webhook begins after change `newest`: nothing old is sent. The rows of a removed one
     stay, and nothing is sent. A new URL resets the failures and resumes what waits.
     """
-    known = {
-        row.name: row
-        for row in connection.execute(
-            select(webhook.c.name, webhook.c.url_hash, webhook.c.is_configured)
-        )
-    }
+    known = {row.name: row for row in connection.execute(select(webhook))}
     for name, url_hash in url_hashes.items():
         row = known.get(name)
         if row is None:
             values = {
+                **RECOVERED,
                 "name": name,
                 "url_hash": url_hash,
                 "is_configured": True,
                 "last_change_no": newest,
             }
-            connection.execute(insert(webhook).values(**RECOVERED, **values))
+            connection.execute(insert(webhook).values(values))
             continue
         if not row.is_configured:
-            connection.execute(
-                webhook_named(name).values(is_configured=True, last_change_no=newest)
-            )
+            change_webhook(connection, name, is_configured=True, last_change_no=newest)
         if row.url_hash != url_hash:
-            connection.execute(webhook_named(name).values(url_hash=url_hash))
+            change_webhook(connection, name, url_hash=url_hash)
             resume(connection, name, now)
-    if removed := sorted(set(known) - set(url_hashes)):
-        update_rows(
-            connection, webhook, webhook.c.name.in_(removed), is_configured=False
-        )
+    is_removed = webhook.c.name.not_in(list(url_hashes))
+    update_rows(connection, webhook, is_removed, is_configured=False)
 
 
 def skip_backlog(connection: Connection) -> None:
     """Let every webhook begin after the newest change."""
-    newest = select(func.coalesce(func.max(change.c.change_no), 0)).scalar_subquery()
+    newest = highest(connection, change.c.change_no)
     update_rows(connection, webhook, last_change_no=newest)
 
 
@@ -101,7 +110,7 @@ def skip(connection: Connection, after: int, to: int) -> None:
 def webhooks(connection: Connection) -> list[WebhookState]:
     """Return all webhooks with rows, ordered by name."""
     rows = connection.execute(select(*_COLUMNS).order_by(webhook.c.name))
-    return [WebhookState(**row._mapping) for row in rows]
+    return structs_of(WebhookState, rows)
 
 
 def webhook_stats(connection: Connection) -> list[WebhookStats]:
@@ -111,15 +120,13 @@ def webhook_stats(connection: Connection) -> list[WebhookStats]:
             outbox.c.webhook, outbox.c.state
         )
     )
-    counts = {(row.webhook, row.state): row.number for row in counted}
-    states = ("waiting", "done", "given_up")
+    counts: defaultdict[str, dict[str, int]] = defaultdict(dict)
+    for row in counted:
+        counts[row.webhook][row.state] = row.number
     return [
-        WebhookStats(
-            row=state_row,
-            **{state: counts.get((state_row.name, state), 0) for state in states},
-        )
-        for state_row in webhooks(connection)
-        if state_row.is_configured
+        WebhookStats(row=recipient, **counts[recipient.name])
+        for recipient in webhooks(connection)
+        if recipient.is_configured
     ]
 
 
@@ -128,13 +135,10 @@ def resume(connection: Connection, name: str, now: dt.datetime) -> bool:
 
     Return False if no such webhook is configured.
     """
-    done = connection.execute(
-        webhook_named(name).where(webhook.c.is_configured).values(**RECOVERED)
-    )
-    connection.execute(
-        waiting_for(name).values(next_attempt_at=now, first_attempt_at=None)
-    )
-    return done.rowcount > 0
+    is_known = change_webhook(connection, name, webhook.c.is_configured, **RECOVERED)
+    due: dict[str, Any] = {"next_attempt_at": now, "first_attempt_at": None}
+    update_rows(connection, outbox, waits_for(name), **due)
+    return is_known > 0
 
 
 def problems(connection: Connection) -> tuple[str, ...]:
@@ -151,19 +155,20 @@ def problems(connection: Connection) -> tuple[str, ...]:
     return tuple(sentences)
 
 
-def webhook_named(name: str) -> Update:
-    return update(webhook).where(webhook.c.name == name)
+def change_webhook(
+    connection: Connection, name: str, *conditions: Any, **values: Any
+) -> int:
+    """Write values into the row of a webhook, if it meets all conditions. Return the number of rows."""
+    is_named = webhook.c.name == name
+    return update_rows(connection, webhook, is_named, *conditions, **values)
 
 
 def pull_in(connection: Connection, name: str, latest: dt.datetime) -> None:
     """Make waiting deliveries of a webhook due by `latest`: later times are from a wrong clock."""
-    late = waiting_for(name).where(outbox.c.next_attempt_at > latest)
-    connection.execute(late.values(next_attempt_at=latest))
-    connection.execute(
-        webhook_named(name)
-        .where(webhook.c.resumes_at > latest)
-        .values(resumes_at=latest)
-    )
+    is_late = outbox.c.next_attempt_at > latest
+    update_rows(connection, outbox, waits_for(name), is_late, next_attempt_at=latest)
+    resumes_late = webhook.c.resumes_at > latest
+    change_webhook(connection, name, resumes_late, resumes_at=latest)
 
 
 def failures_of(connection: Connection, name: str) -> int:
@@ -173,5 +178,6 @@ def failures_of(connection: Connection, name: str) -> int:
     )
 
 
-def waiting_for(name: str) -> Update:
-    return update(outbox).where(outbox.c.webhook == name, outbox.c.state == "waiting")
+def waits_for(name: str) -> ColumnElement[bool]:
+    """Return the condition that a delivery waits to be sent to a webhook."""
+    return and_(outbox.c.webhook == name, outbox.c.state == "waiting")

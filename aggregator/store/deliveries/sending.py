@@ -1,19 +1,28 @@
 """Deliveries that are due, and what became of an attempt."""
 
 import datetime as dt
+from typing import Any
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, Update, and_, func, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    exists,
+    func,
+    select,
+    update,
+)
 
 from aggregator.store import codecs
 from aggregator.store.deliveries.outbox import NewDelivery
 from aggregator.store.deliveries.recipients import (
     RECOVERED,
+    change_webhook,
     failures_of,
-    waiting_for,
-    webhook_named,
+    waits_for,
 )
-from aggregator.store.tables import change_with, outbox, webhook
+from aggregator.store.tables import change_with, outbox, update_rows, webhook
 
 _EARLIER = outbox.alias("earlier")
 
@@ -34,44 +43,44 @@ def next_due(
     The next one is the oldest that is due, but deliveries of one story stay in their order.
     """
     row = connection.execute(
-        select(webhook.c.resumes_at, webhook.c.state).where(
-            webhook.c.name == name, webhook.c.is_configured
-        )
+        select(webhook).where(webhook.c.name == name, webhook.c.is_configured)
     ).first()
     if row is None or row.state == "gone":
         return None
-    is_waiting = and_(outbox.c.webhook == name, outbox.c.state == "waiting")
-    first_of_its_story = ~(
-        select(_EARLIER.c.change)
-        .where(
-            _EARLIER.c.webhook == outbox.c.webhook,
-            _EARLIER.c.story == outbox.c.story,
-            _EARLIER.c.state == "waiting",
-            _EARLIER.c.change < outbox.c.change,
-        )
-        .exists()
-    )
     if row.resumes_at is None or row.resumes_at <= now:
-        due = connection.execute(
-            select(outbox)
-            .where(is_waiting, outbox.c.next_attempt_at <= now, first_of_its_story)
-            .order_by(outbox.c.change)
-            .limit(1)
-        ).first()
+        due = _first_due(connection, name, now)
         if due is not None:
-            values = {
-                field: due._mapping[field]
-                for field in Delivery.__struct_fields__
-                if field in outbox.c
-            }
-            return Delivery(**values | {"body": codecs.decompress_bytes(due.body)})
+            return due
     soonest: dt.datetime | None = connection.scalar(
-        select(func.min(outbox.c.next_attempt_at)).where(is_waiting, first_of_its_story)
+        select(func.min(outbox.c.next_attempt_at)).where(_may_be_next(name))
     )
     if soonest is None:
         return None
     resumes: dt.datetime = row.resumes_at or soonest
     return max(soonest, resumes)
+
+
+def _first_due(connection: Connection, name: str, now: dt.datetime) -> Delivery | None:
+    due = select(*_SENT).where(_may_be_next(name), outbox.c.next_attempt_at <= now)
+    row = connection.execute(due.order_by(outbox.c.change).limit(1)).first()
+    if row is None:
+        return None
+    delivery = Delivery(**row._mapping)
+    return replace(delivery, body=codecs.decompress_bytes(delivery.body))
+
+
+_SENT = [column for column in outbox.c if column.name in Delivery.__struct_fields__]
+
+
+def _may_be_next(name: str) -> ColumnElement[bool]:
+    """Return the condition that a delivery of a webhook waits, and no earlier one of its story does."""
+    is_earlier = exists().where(
+        _EARLIER.c.webhook == outbox.c.webhook,
+        _EARLIER.c.story == outbox.c.story,
+        _EARLIER.c.state == "waiting",
+        _EARLIER.c.change < outbox.c.change,
+    )
+    return and_(waits_for(name), ~is_earlier)
 
 
 def times_sent(
@@ -84,37 +93,38 @@ def times_sent(
 
 
 def waiting_with(
-    connection: Connection, one: Delivery, most: int
+    connection: Connection, delivery: Delivery, most: int
 ) -> tuple[Delivery, list[bytes]]:
     """Return a delivery with all others that wait for the same recipient, and the first `most` bodies."""
-    is_waiting = outbox.c.webhook == one.webhook, outbox.c.state == "waiting"
-    waits = *is_waiting, outbox.c.change != one.change
-    numbers = connection.scalars(
-        select(outbox.c.change).where(*waits).order_by(outbox.c.change)
+    others = (
+        select(outbox.c.change)
+        .where(waits_for(delivery.webhook), outbox.c.change != delivery.change)
+        .order_by(outbox.c.change)
     )
-    rows = select(outbox.c.body).where(*waits).order_by(outbox.c.change).limit(most - 1)
-    bodies = [codecs.decompress_bytes(body) for body in connection.scalars(rows)]
-    return replace(one, others=tuple(numbers)), [one.body, *bodies]
+    numbers = tuple(connection.scalars(others))
+    bodies = connection.scalars(others.with_only_columns(outbox.c.body).limit(most - 1))
+    sent = [delivery.body, *map(codecs.decompress_bytes, bodies)]
+    return replace(delivery, others=numbers), sent
 
 
-def mark_delivered(connection: Connection, one: Delivery, now: dt.datetime) -> None:
+def mark_delivered(
+    connection: Connection, delivery: Delivery, now: dt.datetime
+) -> None:
     """Store a successful delivery. After a failure all others become due now."""
-    has_recovered = failures_of(connection, one.webhook) > 0
+    name = delivery.webhook
+    has_recovered = failures_of(connection, name) > 0
     done = {"state": "done", "body": None, "done_at": now, "problem": None}
-    connection.execute(_at(one).values(**done, attempts=one.attempts + 1))
-    change_with(
-        connection, waiting_for(one.webhook).values(**done), outbox.c.change, one.others
-    )
+    _set(connection, delivery, **done, attempts=delivery.attempts + 1)
+    waiting = update(outbox).where(waits_for(name))
+    change_with(connection, waiting.values(**done), outbox.c.change, delivery.others)
     if has_recovered:
-        connection.execute(waiting_for(one.webhook).values(next_attempt_at=now))
-    connection.execute(
-        webhook_named(one.webhook).values(**RECOVERED, last_success_at=now)
-    )
+        update_rows(connection, outbox, waits_for(name), next_attempt_at=now)
+    change_webhook(connection, name, **RECOVERED, last_success_at=now)
 
 
 def mark_failed(
     connection: Connection,
-    one: Delivery,
+    delivery: Delivery,
     now: dt.datetime,
     problem: str,
     *,
@@ -122,45 +132,40 @@ def mark_failed(
     resumes_at: dt.datetime,
 ) -> None:
     """Store a failed attempt. `next_at`: of the next attempt; None: the delivery is given up."""
-    values = {
-        "attempts": one.attempts + 1,
-        "first_attempt_at": one.first_attempt_at or now,
-        "problem": problem,
-    }
+    values: dict[str, Any] = {"next_attempt_at": next_at}
     if next_at is None:
-        values |= {"state": "given_up", "body": None, "done_at": now}
-    else:
-        values |= {"next_attempt_at": next_at}
-    connection.execute(_at(one).values(**values))
-    connection.execute(
-        webhook_named(one.webhook).values(
-            state="failing",
-            problem=problem,
-            failures=webhook.c.failures + 1,
-            failing_since=func.coalesce(webhook.c.failing_since, now),
-            resumes_at=resumes_at,
-        )
+        values = {"state": "given_up", "body": None, "done_at": now}
+    _set(
+        connection,
+        delivery,
+        attempts=delivery.attempts + 1,
+        first_attempt_at=delivery.first_attempt_at or now,
+        problem=problem,
+        **values,
+    )
+    change_webhook(
+        connection,
+        delivery.webhook,
+        state="failing",
+        problem=problem,
+        failures=webhook.c.failures + 1,
+        failing_since=func.coalesce(webhook.c.failing_since, now),
+        resumes_at=resumes_at,
     )
 
 
 def mark_gone(
-    connection: Connection, one: Delivery, now: dt.datetime, problem: str
+    connection: Connection, delivery: Delivery, now: dt.datetime, problem: str
 ) -> None:
     """Store the response 410: all waiting deliveries of the webhook are given up."""
-    connection.execute(_at(one).values(attempts=one.attempts + 1))
-    given_up = waiting_for(one.webhook)
-    connection.execute(
-        given_up.values(state="given_up", body=None, done_at=now, problem=problem)
-    )
+    name = delivery.webhook
+    _set(connection, delivery, attempts=delivery.attempts + 1)
+    given_up = {"state": "given_up", "body": None, "done_at": now, "problem": problem}
+    update_rows(connection, outbox, waits_for(name), **given_up)
     since = func.coalesce(webhook.c.failing_since, now)
-    connection.execute(
-        webhook_named(one.webhook).values(
-            state="gone", problem=problem, failing_since=since
-        )
-    )
+    change_webhook(connection, name, state="gone", problem=problem, failing_since=since)
 
 
-def _at(one: Delivery) -> Update:
-    return update(outbox).where(
-        outbox.c.webhook == one.webhook, outbox.c.change == one.change
-    )
+def _set(connection: Connection, delivery: Delivery, **values: Any) -> None:
+    is_it = outbox.c.webhook == delivery.webhook, outbox.c.change == delivery.change
+    update_rows(connection, outbox, *is_it, **values)

@@ -18,7 +18,7 @@ from copy import copy
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from sqlalchemy import Connection, Engine, Text, cast, func, select, text
+from sqlalchemy import Connection, Text, cast, func, select, text
 from sqlalchemy.engine import make_url
 
 from aggregator.config.tuning import Tuning
@@ -104,9 +104,8 @@ class Database:
         self._fence: Fence | None = None
         self._read_timeout_seconds: float | None = None
         self._write_state = _WriteState()
-        file = self.file
         self._open_file: OpenFile | None = None
-        self.engine: Engine
+        file = self.file
         if file is None:
             self.engine = postgres_engine(url, self.tuning, self.session_name)
         else:
@@ -170,21 +169,7 @@ class Database:
                     full_sync(raw) if durable and self.is_sqlite else nullcontext(),
                     connection.begin(),
                 ):
-                    if not self.is_sqlite:
-                        idle = (
-                            0 if unhurried else milliseconds(self.tuning.idle_seconds)
-                        )
-                        connection.execute(_IDLES, {"idle": str(idle)})
-                        if durable:
-                            connection.execute(_COMMIT_WAITS)
-                    if self._fence is not None:
-                        self._fence(connection)
-                    if isinstance(
-                        self._write_state.trouble,
-                        DatabaseLockedError | DatabaseAwayError,
-                    ):
-                        # The database answers and is not locked
-                        self._write_state.trouble = None
+                    self._prepare(connection, durable=durable, unhurried=unhurried)
                     yield connection
                     committing = True
         except DatabaseAwayError as error:
@@ -199,6 +184,22 @@ class Database:
             self._write_state.trouble = error
             raise
         if committing:
+            self._write_state.trouble = None
+
+    def _prepare(
+        self, connection: Connection, *, durable: bool, unhurried: bool
+    ) -> None:
+        """Set up a writing transaction that has begun, and check that this process may write."""
+        if not self.is_sqlite:
+            idle = 0 if unhurried else milliseconds(self.tuning.idle_seconds)
+            connection.execute(_IDLES, {"idle": str(idle)})
+            if durable:
+                connection.execute(_COMMIT_WAITS)
+        if self._fence is not None:
+            self._fence(connection)
+        trouble = self._write_state.trouble
+        if isinstance(trouble, DatabaseLockedError | DatabaseAwayError):
+            # The database answers and is not locked
             self._write_state.trouble = None
 
     def data_version(self) -> int | str:

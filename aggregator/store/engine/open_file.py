@@ -27,7 +27,7 @@ class OpenFile:
         self._changing = threading.Lock()
         self._connections = 0
         # Suffix of the path to device and inode
-        self._met: dict[str, tuple[int, int]] = {}
+        self._identities: dict[str, tuple[int, int]] = {}
         self._watching = threading.Lock()
         # Its commits are none, so it sees all others
         self._watch: sqlite3.Connection | None = None
@@ -55,15 +55,15 @@ class OpenFile:
             for ending in ("", *_LOGS):  # `configure` has created the logs
                 identity = self._identity(ending)
                 if identity is not None:
-                    self._met.setdefault(ending, identity)
+                    self._identities.setdefault(ending, identity)
         return connection
 
     def check(self) -> None:
         """Raise DatabaseReplacedError if an opened file was removed, renamed or replaced."""
-        for ending, former in tuple(self._met.items()):
+        for ending, former in tuple(self._identities.items()):
             now = self._identity(ending)
             if (
-                now == former or ending not in self._met
+                now == former or ending not in self._identities
             ):  # another thread may just have closed the last connection
                 continue
             what = (
@@ -100,7 +100,7 @@ class OpenFile:
             self._connections -= 1
             if not self._connections:
                 for ending in _LOGS:
-                    self._met.pop(ending, None)
+                    self._identities.pop(ending, None)
 
     def _identity(self, ending: str) -> tuple[int, int] | None:
         try:

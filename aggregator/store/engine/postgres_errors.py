@@ -31,7 +31,7 @@ def of_postgres(error: DBAPIError, said: str, url: str) -> AggregatorError | Non
     if state in _NOT_ALLOWED:
         return not_allowed(url, said)
     if state in _BY_STATE:
-        return _BY_STATE[state].made(said, url)
+        return _BY_STATE[state].as_error(said, url)
     if not _is_away(error, state):
         return None
     if "FATAL" in said and not state and not any(words in said for words in _SOON):
@@ -85,7 +85,7 @@ class _Kind(NamedTuple):
     error: type[AggregatorError]
     message: str
 
-    def made(self, said: str, url: str) -> AggregatorError:
+    def as_error(self, said: str, url: str) -> AggregatorError:
         return self.error(self.message.format(url=shown_url(url), said=said))
 
 

@@ -24,11 +24,11 @@ def of_sqlite(error: sqlite3.Error, said: str, url: str) -> AggregatorError | No
             f"another program keeps {shown_url(url)} locked for writing; try again when it has finished"
         )
     if name == "SQLITE_INTERRUPT":
-        return TOO_LONG.made(said, url)
+        return TOO_LONG.as_error(said, url)
     if name.startswith(_CANNOT_WRITE) or "unable to open" in said:
-        return NOT_WRITABLE.made(said, url)
+        return NOT_WRITABLE.as_error(said, url)
     if "no such table" in said:
-        return WITHOUT_TABLES.made(said, url)
+        return WITHOUT_TABLES.as_error(said, url)
     if is_damage(error):
         return DamagedFileError(f"the database {shown_url(url)} is damaged ({said})")
     return None

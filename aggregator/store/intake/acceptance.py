@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, insert, or_, select
+from sqlalchemy import Connection, exists, insert, or_, select
 
 from aggregator.model.entry import Entry
 from aggregator.model.structs import FrozenStruct
@@ -27,7 +27,7 @@ from aggregator.store.intake.inbox import MUTED
 from aggregator.store.intake.inbox_order import put_in_order, take_numbers
 from aggregator.store.intake.known_entries import AcceptResult, KnownEntries
 from aggregator.store.intake.observations import (
-    Observations,
+    ObservationsByPair,
     observations_of,
     outlets_elsewhere,
 )
@@ -82,6 +82,7 @@ def accept(
         notes += strikes.count_strikes(
             connection, identified, poll, seen[0], seen_here=here
         )
+    shared = {"page_attempts": int(is_late_page), "bump_by_clock": bump_by_clock}
     rows: list[dict[str, Any]] = []
     accepted: list[AcceptResult] = []
     for offset, received in enumerate(identified.identified):
@@ -89,41 +90,59 @@ def accept(
         result = _accept_one(state, received, seen[offset], by_page=by_page)
         if result.outcome in STORED:
             result = replace(result, entry_no=first_n + offset)
-            rows.append(
-                {
-                    "entry_no": result.entry_no,
-                    "inbox_no": None,
-                    "state": "page" if by_page else "ready",
-                    "source": received.entry.source,
-                    "article": result.article,
-                    "is_revision": result.outcome == "revision",
-                    "url": received.entry.url,
-                    "payload": codecs.compress_struct(received.entry),
-                    "page_due_at": seen[offset] if by_page else None,
-                    "page_attempts": int(is_late_page),
-                    "bump_by_clock": bump_by_clock,
-                    "accepted_at": seen[offset],
-                }
-            )
+            row = _entry_row(result, received.entry, seen[offset], by_page=by_page)
+            rows.append(row | shared)
         accepted.append(result)
     if not gathers:
         _number_at_once(connection, [row for row in rows if row["state"] == "ready"])
     execute_each(connection, insert(entry), rows)
     if not is_late_page:
         state.batch.write(connection)
-    sources = [declared.source for declared in entries]
-    outcomes = [result.outcome for result in accepted]
-    count_received(connection, zip(sources, outcomes, strict=True))
-    again = [result.article for result in accepted if result.outcome == "forgotten"]
-    tombstones.count_refused(connection, again, seen[-1])
+    _count_outcomes(connection, entries, accepted, seen[-1])
     return AcceptedBatch(accepted=tuple(accepted), notes=tuple(notes))
+
+
+def _entry_row(
+    result: AcceptResult, declared: Entry, seen: dt.datetime, *, by_page: bool
+) -> dict[str, Any]:
+    row = {
+        "entry_no": result.entry_no,
+        "inbox_no": None,
+        "state": "ready",
+        "source": declared.source,
+        "article": result.article,
+        "is_revision": result.outcome == "revision",
+        "url": declared.url,
+        "payload": codecs.compress_struct(declared),
+        "page_due_at": None,
+        "accepted_at": seen,
+    }
+    if by_page:
+        row |= {"state": "page", "page_due_at": seen}
+    return row
+
+
+def _count_outcomes(
+    connection: Connection,
+    entries: Iterable[Entry],
+    accepted: Iterable[AcceptResult],
+    now: dt.datetime,
+) -> None:
+    received: list[tuple[str, AcceptOutcome]] = []
+    forgotten: list[str] = []
+    for declared, result in zip(entries, accepted, strict=True):
+        received.append((declared.source, result.outcome))
+        if result.outcome == "forgotten":
+            forgotten.append(result.article)
+    count_received(connection, received)
+    tombstones.count_refused(connection, forgotten, now)
 
 
 class _State(NamedTuple):
     """What is stored of a batch of entries and of the articles that they may be."""
 
     batch: KnownEntries
-    seen_before: dict[tuple[str, str], Observations]
+    seen_before: ObservationsByPair
     erased: dict[str, tombstones.TombstoneKind]
     muted: dict[str, list[str]]
     limits: RereadLimits
@@ -137,17 +156,19 @@ def _state_of(
     *,
     always_new: bool,
 ) -> _State:
-    known = {} if always_new else dict(identified.known)
-    ids = set(known.values())
-    for received in identified.identified:
-        if received.match is not None:
-            ids.add(received.match.article)
-    seen_before = {} if always_new else observations_of(connection, ids)
-    outlets = outlets_elsewhere(connection, identified, known, seen_before)
+    known: dict[bytes, str] = {}
+    ids: set[str] = set()
     candidates: set[str] = set()
     if not always_new:
-        candidates = {received.identity.article for received in identified.identified}
+        known |= identified.known
+        ids.update(known.values())
+        for received in identified.identified:
+            candidates.add(received.identity.article)
+            if received.match is not None:
+                ids.add(received.match.article)
         candidates |= ids
+    seen_before = observations_of(connection, ids)
+    outlets = outlets_elsewhere(connection, identified, known, seen_before)
     return _State(
         KnownEntries(
             poll, identified, known, seen_before, outlets, all_are_new=always_new
@@ -169,8 +190,7 @@ def _accept_one(
     if result.outcome == "known" and source not in state.muted.get(id_, [source]):
         result = replace(result, outcome="new")
     if id_ in state.erased:  # its new keys are stored, as hashes
-        is_known = state.erased[id_] == "retention"
-        result = replace(result, outcome="known" if is_known else "forgotten")
+        result = replace(result, outcome=_OUTCOMES_OF_ERASED[state.erased[id_]])
         state.batch.note(received, result, seen)
         return result
     # Of an article that is not here
@@ -184,6 +204,12 @@ def _accept_one(
         outcome = state.limits.outcome(id_, received.entry, result.outcome)
         return replace(result, outcome=outcome)
     return result
+
+
+_OUTCOMES_OF_ERASED: Final[dict[tombstones.TombstoneKind, AcceptOutcome]] = {
+    "retention": "known",
+    "forgotten": "forgotten",
+}
 
 
 def _number_at_once(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
@@ -207,16 +233,12 @@ def _muted_at(connection: Connection, articles: Iterable[str]) -> dict[str, list
 
 
 _OTHER = entry.alias()
-_IS_WANTED = or_(_OTHER.c.verdict.is_(None), _OTHER.c.verdict != MUTED)
-
-_ELSEWHERE = (
-    select(_OTHER.c.entry_no)
-    .where(_OTHER.c.article == entry.c.article, _IS_WANTED)
-    .exists()
+_IS_WANTED_ELSEWHERE = exists().where(
+    _OTHER.c.article == entry.c.article,
+    or_(_OTHER.c.verdict.is_(None), _OTHER.c.verdict != MUTED),
 )
-
 _MUTED_ONLY = select(entry.c.article, entry.c.source).where(
-    entry.c.verdict == MUTED, ~_ELSEWHERE
+    entry.c.verdict == MUTED, ~_IS_WANTED_ELSEWHERE
 )
 
 
@@ -233,9 +255,6 @@ def count_received(
     must be that number, and the outcomes that are stored must have as many rows in `entry` as were counted
     and not deleted since (store/maintenance/integrity_check.py).
     """
-    counts = Counter(received)
-    if not counts:
-        return
     statement = insert_or(connection, intake_count)
     statement = statement.on_conflict_do_update(
         index_elements=["source", "outcome"],
@@ -243,6 +262,6 @@ def count_received(
     )
     rows = [
         {"source": source, "outcome": outcome, "count": count}
-        for (source, outcome), count in sorted(counts.items())
+        for (source, outcome), count in sorted(Counter(received).items())
     ]
-    connection.execute(statement, rows)
+    execute_each(connection, statement, rows)

@@ -27,24 +27,22 @@ def known_folder(
     moved to `path` and keeps it. A second folder of the same name becomes `articles#2`.
     """
     at = clean(str(path))
-    rows = {row.path: row for row in connection.execute(select(folder))}
-    if at in rows:
-        return str(rows[at].name)
+    rows = connection.execute(select(folder.c.path, folder.c.name)).all()
+    names: dict[str, str] = dict(rows)
+    if at in names:
+        return names[at]
     base = own_name(path)
-    namesakes = [
-        row
-        for row in rows.values()
-        if row.name == base or row.name.startswith(f"{base}#")
-    ]
-    for row in sorted(namesakes, key=lambda one: (len(one.name), one.name)):
-        if not is_there(row.path):
-            update_rows(connection, folder, folder.c.name == row.name, path=at)
-            return str(row.name)
-    name = (
-        base
-        if base not in (row.name for row in namesakes)
-        else f"{base}#{len(namesakes) + 1}"
-    )
+    namesakes = []
+    for known_path, name in names.items():
+        if name == base or name.startswith(f"{base}#"):
+            namesakes.append((len(name), name, known_path))
+    for _, name, known_path in sorted(namesakes):
+        if not is_there(known_path):
+            update_rows(connection, folder, folder.c.name == name, path=at)
+            return name
+    name = base
+    if base in names.values():
+        name = f"{base}#{len(namesakes) + 1}"
     connection.execute(insert(folder).values(name=name, path=at))
     return name
 

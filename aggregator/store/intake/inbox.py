@@ -14,7 +14,6 @@ from aggregator.model.entry import Entry
 from aggregator.model.errors import UnreadableEntryError
 from aggregator.model.structs import FrozenStruct
 from aggregator.store import codecs
-from aggregator.store.intake.identity.identified_entry import NOBODY
 from aggregator.store.tables import (
     article,
     change_with,
@@ -24,6 +23,8 @@ from aggregator.store.tables import (
     identity_key,
     insert_or,
     rows_with,
+    structs_of,
+    values_with,
 )
 
 MUTED = "muted"  # verdict of an entry that is not wanted (grouping/mutes.py)
@@ -72,38 +73,34 @@ def _waiting(row: Any) -> InboxEntry:
         declared = codecs.decompress_struct(row.payload, Entry)
         if row.page_robots:
             declared = replace(declared, robots=row.page_robots)
-        page = codecs.decompress_bytes(row.page) if row.page is not None else None
+        page = row.page and codecs.decompress_bytes(row.page)
     except codecs.UNREADABLE as error:
         raise UnreadableEntryError(
             f"its stored data cannot be read ({error})", row.entry_no
         ) from error
     return InboxEntry(
-        **{name: row._mapping[name] for name in _SAME},
+        entry_no=row.entry_no,
+        inbox_no=row.inbox_no,
+        article=row.article,
+        is_revision=row.is_revision,
+        bump_by_clock=row.bump_by_clock,
+        accepted_at=row.accepted_at,
         entry=declared,
-        page=page,
         is_late_page=not row.is_revision and row.page_attempts > 0,
+        page=page,
+        page_url=row.page_url,
+        page_charset=row.page_charset,
         has_lost_page=page is None and (row.reason or row.page_url) is not None,
     )
 
 
-# Fields that are the column of their name.
-_SAME = [
-    name for name in InboxEntry.__struct_fields__ if name in entry.c and name != "page"
-]
-
-
 def last_ready(connection: Connection, articles: Iterable[str]) -> int:
     """Return the last inbox number of the entries of `articles` that wait to be placed; 0 without any."""
-    newest = select(func.max(entry.c.inbox_no).label("last")).where(
-        entry.c.state == "ready"
+    waiting = select(entry.c.inbox_no).where(
+        entry.c.state == "ready", entry.c.inbox_no.is_not(None)
     )
-    return max(
-        (
-            row.last or 0
-            for row in rows_with(connection, newest, entry.c.article, articles)
-        ),
-        default=0,
-    )
+    numbers = values_with(connection, waiting, entry.c.article, articles)
+    return max(numbers, default=0)
 
 
 def is_revised_since(connection: Connection, article_id: str, entry_no: int) -> bool:
@@ -126,11 +123,8 @@ def claim(connection: Connection, key: bytes, article_id: str) -> str:
     this returns `article_id`.
     """
     statement = insert_or(connection, identity_key).values(key=key, article=article_id)
-    connection.execute(statement.on_conflict_do_nothing(index_elements=["key"]))
-    owner: str = connection.execute(
-        select(identity_key.c.article).where(identity_key.c.key == key)
-    ).scalar_one()
-    return article_id if owner == NOBODY else owner
+    connection.execute(statement.on_conflict_do_nothing())
+    return owner(connection, key) or article_id  # NOBODY is empty
 
 
 def owner(connection: Connection, key: bytes) -> str | None:
@@ -169,7 +163,7 @@ def results(connection: Connection, numbers: Iterable[int]) -> list[EntryResult]
     rows = rows_with(
         connection, statement.order_by(entry.c.entry_no), entry.c.entry_no, numbers
     )
-    return [EntryResult(**row._mapping) for row in rows]
+    return structs_of(EntryResult, rows)
 
 
 def waiting_count(connection: Connection) -> int:

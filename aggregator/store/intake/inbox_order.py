@@ -7,6 +7,7 @@ its entries get those of `order_of_time`, once.
 """
 
 import datetime as dt
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -79,7 +80,7 @@ def put_in_order(connection: Connection) -> int:
     but their source.
     """
     last = take_numbers(connection, "inbox", 0)  # locks: nobody else numbers them
-    later = {row.article: row.entry_no for row in connection.execute(_LATER_TURNS)}
+    later = dict(connection.execute(_LATER_TURNS).all())
     entries = _by_time(connection, _IS_GATHERED, later)
     if not entries:
         return 0
@@ -95,10 +96,8 @@ def put_in_order(connection: Connection) -> int:
 
 def order_of_time(connection: Connection) -> dict[int, int]:
     """Return the inbox numbers of placed and refused entries in order of time, by those they have now."""
-    numbers = {
-        row.entry_no: row.inbox_no for row in connection.execute(_PLACED_NUMBERS)
-    }
-    numbers_by_time = [numbers[n] for n in _by_time(connection, _IS_PLACED)]
+    numbers = dict(connection.execute(_PLACED_NUMBERS).all())
+    numbers_by_time = [numbers[n] for n in _by_time(connection, _IS_PLACED, {})]
     return dict(zip(numbers_by_time, sorted(numbers_by_time), strict=True))
 
 
@@ -109,7 +108,7 @@ _PLACED_NUMBERS = select(entry.c.entry_no, entry.c.inbox_no).where(_IS_PLACED)
 def _by_time(
     connection: Connection,
     condition: ColumnElement[bool],
-    later: Mapping[str, int] | None = None,
+    later: Mapping[str, int],
 ) -> list[int]:
     """Return the numbers of these entries in the order of their times.
 
@@ -125,7 +124,7 @@ def _by_time(
     for row in connection.execute(
         chosen.execution_options(yield_per=_PAYLOADS_AT_ONCE)
     ):
-        if later and row.entry_no >= later.get(row.article, row.entry_no + 1):
+        if row.entry_no >= later.get(row.article, math.inf):
             continue
         time = max(_time_of(row), by_article.get(row.article, _EARLIEST))
         by_article[row.article] = time

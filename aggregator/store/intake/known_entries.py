@@ -6,7 +6,6 @@ from typing import Any
 
 from sqlalchemy import Connection, LargeBinary, bindparam, insert, update
 
-from aggregator.extract.entry_matching import EntryHashes
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.intake.identity.identified_entry import (
     NOBODY,
@@ -19,6 +18,7 @@ from aggregator.store.intake.identity.identified_entry import (
 from aggregator.store.intake.identity.reread_limits import AcceptOutcome
 from aggregator.store.intake.observations import (
     Observations,
+    ObservationsByPair,
     hash_columns,
     is_authoritative,
     text_hashes_of,
@@ -31,6 +31,8 @@ from aggregator.store.tables import (
     insert_or,
     observation,
 )
+
+_RowKey = tuple[str, str, bytes]  # of an observation: article, source, content hash
 
 
 class AcceptResult(FrozenStruct):
@@ -50,9 +52,9 @@ class KnownEntries:
     def __init__(
         self,
         poll: PollContext | None,
-        met: IdentifiedBatch,
+        batch: IdentifiedBatch,
         known: dict[bytes, str],
-        seen_before: dict[tuple[str, str], Observations],
+        seen_before: ObservationsByPair,
         outlets: dict[str, str],
         *,
         all_are_new: bool,
@@ -62,21 +64,21 @@ class KnownEntries:
         `outlets`: of the articles that their own site may deliver now, see `outlets_elsewhere`.
         """
         self._poll = poll
-        self._met = met
+        self._batch = batch
         self._known = known
         self._seen_before = seen_before
         self._outlets = outlets
         self._all_are_new = all_are_new
         # Content hashes of this batch
-        self._here = {received.identity.content_hash for received in met.identified}
+        self._here = {received.identity.content_hash for received in batch.identified}
         self._keys: dict[bytes, str] = {}
-        self._observations: dict[tuple[str, str, bytes], dict[str, Any]] = {}
+        self._observations: dict[_RowKey, dict[str, Any]] = {}
         # (article, source) whose stored row is not current now
         self._replaced: set[tuple[str, str]] = set()
         # Former observations that are current again
-        self._reverted: list[tuple[str, str, bytes]] = []
+        self._reverted: list[dict[str, Any]] = []
         # Rows that lack hashes
-        self._hashed: dict[tuple[str, str, bytes], EntryHashes] = {}
+        self._hashed: list[dict[str, Any]] = []
         self._addresses: dict[str, str] = {}
         # Articles of other sources, now with their own site's words
         self._taken_over: set[str] = set()
@@ -159,25 +161,24 @@ class KnownEntries:
         is_its_site = is_authoritative(received)
         is_known_elsewhere = result.outcome != "new" and pair not in self._seen_before
         has_new_url = received.raw[1] not in self._known
-        if (
-            is_known_elsewhere
-            and has_new_url
-            and received.match is None
-            and is_its_site
-        ):
+        is_linked = is_known_elsewhere and has_new_url and received.match is None
+        if is_linked and is_its_site:
             # The site itself delivers what others linked to
             self._take_over(result.article)
         observations = self._seen_before.setdefault(pair, Observations())
-        may_move = observations.is_authoritative or self._met.moved
+        may_move = observations.is_authoritative or self._batch.moved
         if is_its_site or result.outcome == "new":
             observations.is_authoritative = True
         self._add_keys(received.identity.keys, result.article)
-        # A known article that has a new address on its own site, to which links should lead.
-        is_moved = has_new_url and received.raw[1] in received.identity.keys
-        is_own = self._poll is not None and received.entry.authority == "own"
-        if is_moved and is_own and may_move and result.outcome == "known":
-            self._addresses[result.article] = received.entry.url or ""
+        if has_new_url and may_move and result.outcome == "known":
+            self._note_address(received, result.article)
         self._observe(received, result, observations, seen)
+
+    def _note_address(self, received: IdentifiedEntry, article: str) -> None:
+        """Note that a known article has a new address on its own site, to which links should lead."""
+        is_own = self._poll is not None and received.entry.authority == "own"
+        if is_own and received.raw[1] in received.identity.keys:
+            self._addresses[article] = received.entry.url or ""
 
     def _add_keys(self, keys: Iterable[bytes], article: str) -> None:
         for key in keys:
@@ -211,12 +212,13 @@ class KnownEntries:
         elif result.outcome == "revision":
             observations.hashes[content_hash] += 1
             self._make_current(received, row_key, observations)
-            self._reverted.append(row_key)
+            self._reverted.append(_row_key(*row_key))
+        # Otherwise the hashes need not be computed
         if content_hash in observations.without_hashes:
             hashes = received.entry_hashes()
             if hashes is not None:
                 observations.without_hashes.discard(content_hash)
-                self._hashed[row_key] = hashes
+                self._hashed.append(_row_key(*row_key) | hash_columns(hashes))
 
     def _may_share_content_keys(self, received: IdentifiedEntry) -> bool:
         """Return whether other sources may deliver the article under the content keys of an entry."""
@@ -238,7 +240,7 @@ class KnownEntries:
     def _make_current(
         self,
         received: IdentifiedEntry,
-        row_key: tuple[str, str, bytes],
+        row_key: _RowKey,
         observations: Observations,
     ) -> None:
         article, source, content_hash = row_key
@@ -255,16 +257,26 @@ class KnownEntries:
 
     def write(self, connection: Connection) -> None:
         """Write the collected rows, in the transaction of the entries."""
+        self._write_keys(connection)
+        self._write_observations(connection)
+        moved = [
+            {"of_article": article_id, "address": url}
+            for article_id, url in sorted(self._addresses.items())
+        ]
+        execute_each(connection, _ADDRESS, moved)
+
+    def _write_keys(self, connection: Connection) -> None:
         keys = insert_or(connection, identity_key)
-        taken_back = keys.on_conflict_do_update(
+        voided = keys.on_conflict_do_update(
             index_elements=["key"], set_={"article": NOBODY}
         )
+        void = [{"key": key, "article": NOBODY} for key in sorted(self._batch.void)]
+        execute_each(connection, voided, void)
         # Another process may store the same key concurrently while placing: the first one wins.
-        new = keys.on_conflict_do_nothing(index_elements=["key"])
-        void = dict.fromkeys(sorted(self._met.void), NOBODY)
-        for statement, articles in ((taken_back, void), (new, self._keys)):
-            rows = [{"key": key, "article": id_} for key, id_ in articles.items()]
-            execute_each(connection, statement, rows)
+        new = [{"key": key, "article": id_} for key, id_ in self._keys.items()]
+        execute_each(connection, keys.on_conflict_do_nothing(), new)
+
+    def _write_observations(self, connection: Connection) -> None:
         given_up = update(observation).values(is_authoritative=False)
         change_with(connection, given_up, observation.c.article, self._taken_over)
         if self._poll:
@@ -274,15 +286,8 @@ class KnownEntries:
             ]
             execute_each(connection, _REPLACED, replaced)
         execute_each(connection, insert(observation), list(self._observations.values()))
-        for row_key, hashes in sorted(self._hashed.items()):
-            connection.execute(_OF_ROW, _row_key(*row_key) | hash_columns(hashes))
-        reverted = [_row_key(*row_key) for row_key in self._reverted]
-        execute_each(connection, _REVERTED, reverted)
-        moved = [
-            {"of_article": article_id, "address": url}
-            for article_id, url in sorted(self._addresses.items())
-        ]
-        execute_each(connection, _ADDRESS, moved)
+        execute_each(connection, _OF_ROW, self._hashed)
+        execute_each(connection, _REVERTED, self._reverted)
 
 
 def _known_or_revised(article: str, is_revision: bool) -> AcceptResult:

@@ -19,8 +19,8 @@ from aggregator.store.tables import (
     delete_rows,
     known_items,
     observation,
-    rows_with,
     upsert,
+    values_with,
 )
 
 
@@ -46,11 +46,9 @@ def known_items_of(connection: Connection, source_id: str) -> KnownItems:
         return KnownItems()
     stored = select(known_items.c.packed).where(known_items.c.source == source_id)
     packed = connection.scalar(stored)
-    return (
-        KnownItems()
-        if packed is None
-        else msgspec.msgpack.decode(packed, type=KnownItems)
-    )
+    if packed is None:
+        return KnownItems()
+    return msgspec.msgpack.decode(packed, type=KnownItems)
 
 
 def save_known_items(
@@ -93,12 +91,7 @@ def save_known_items(
 
 def forget_items_of(connection: Connection, articles: Collection[str]) -> None:
     """Let the feeds that had one of these articles read all of their items again."""
-    feeds = rows_with(
+    feeds = values_with(
         connection, select(observation.c.source), observation.c.article, articles
     )
-    change_with(
-        connection,
-        delete(known_items),
-        known_items.c.source,
-        (feed.source for feed in feeds),
-    )
+    change_with(connection, delete(known_items), known_items.c.source, feeds)

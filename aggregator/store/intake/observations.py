@@ -10,7 +10,7 @@ from aggregator.store.intake.identity.identified_entry import (
     IdentifiedBatch,
     IdentifiedEntry,
 )
-from aggregator.store.tables import article, observation, rows_with
+from aggregator.store.tables import article, observation, pairs_with, rows_with
 
 
 class Observations:
@@ -27,6 +27,8 @@ class Observations:
         # Not from a poll, or from an old version
         self.without_hashes: set[bytes] = set()
 
+
+ObservationsByPair = dict[tuple[str, str], Observations]  # by article and source
 
 # Columns of an observation, and the fields of EntryHashes in them.
 _HASHES = {
@@ -69,7 +71,7 @@ def outlets_elsewhere(
     connection: Connection,
     batch: IdentifiedBatch,
     known: dict[bytes, str],
-    seen_before: dict[tuple[str, str], Observations],
+    seen_before: ObservationsByPair,
 ) -> dict[str, str]:
     """Return the outlets of articles of other feeds that may be those of these entries' own sites, by id."""
     elsewhere: set[str] = set()
@@ -83,30 +85,23 @@ def outlets_elsewhere(
     of_feeds = select(article.c.id, article.c.outlet).where(
         article.c.is_polled, article.c.outlet.is_not(None)
     )
-    rows = rows_with(connection, of_feeds, article.c.id, elsewhere)
-    return {row.id: row.outlet for row in rows}
+    return pairs_with(connection, of_feeds, article.c.id, elsewhere)
 
 
-def observations_of(
-    connection: Connection, articles: set[str]
-) -> dict[tuple[str, str], Observations]:
-    """Return the observations by article and source."""
-    by_pair: dict[tuple[str, str], Observations] = {}
+def observations_of(connection: Connection, articles: set[str]) -> ObservationsByPair:
+    """Return the observations of these articles."""
+    by_pair: ObservationsByPair = {}
     for row in rows_with(
         connection, select(observation), observation.c.article, articles
     ):
         observations = by_pair.setdefault((row.article, row.source), Observations())
-        content_hash = bytes(row.content_hash)
-        observations.hashes[content_hash] = row.revert_count
+        observations.hashes[row.content_hash] = row.revert_count
         if row.is_authoritative:
             observations.is_authoritative = True
         if row.title_hash is None:
-            observations.without_hashes.add(content_hash)
+            observations.without_hashes.add(row.content_hash)
         if row.is_current:
-            observations.current.add(content_hash)
+            observations.current.add(row.content_hash)
             observations.minute = row.declared_at
-            observations.text_hashes = row.text_key and (
-                bytes(row.title_hash),
-                bytes(row.text_key),
-            )
+            observations.text_hashes = row.text_key and (row.title_hash, row.text_key)
     return by_pair

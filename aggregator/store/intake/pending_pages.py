@@ -6,6 +6,7 @@ number, and the first one waits on for its late page: its `page_attempts` are no
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, case, func, insert, or_, select
@@ -16,7 +17,14 @@ from aggregator.model.structs import FrozenStruct
 from aggregator.store import codecs
 from aggregator.store.intake.acceptance import count_received
 from aggregator.store.intake.inbox_order import take_numbers
-from aggregator.store.tables import entry, has_row, rows_with, source, update_rows
+from aggregator.store.tables import (
+    entry,
+    has_row,
+    rows_with,
+    source,
+    structs_of,
+    update_rows,
+)
 
 
 class PendingPage(FrozenStruct):
@@ -35,7 +43,7 @@ def due_pages(
 ) -> list[PendingPage]:
     """Return entries whose page is due, the longest waiting first; those of a first poll come last."""
     rows = connection.execute(_DUE, {"now": now, "limit": limit})
-    return [PendingPage(**row._mapping) for row in rows]
+    return structs_of(PendingPage, rows)
 
 
 _PAGE = (entry.c.entry_no, entry.c.url, entry.c.page_attempts.label("attempts"))
@@ -63,9 +71,7 @@ def unfetched_pages(
         entry.c.article,
         articles,
     )
-    return sorted(
-        (PendingPage(**row._mapping) for row in rows), key=lambda one: one.entry_no
-    )
+    return sorted(structs_of(PendingPage, rows), key=attrgetter("entry_no"))
 
 
 def store_page(
@@ -146,20 +152,16 @@ def place_without(connection: Connection, numbers: Sequence[int]) -> int:
     """
     waiting = entry.c.entry_no.in_(numbers), _WAITS_FIRST
     # Locks them: no page of these is stored now.
-    statement = (
-        select(entry).where(*waiting).order_by(entry.c.entry_no).with_for_update()
-    )
-    rows = connection.execute(statement).all()
+    statement = select(*_COPIED).where(*waiting).order_by(entry.c.entry_no)
+    rows = connection.execute(statement.with_for_update()).all()
     update_rows(connection, entry, *waiting, page_attempts=1)
     rows = [row for row in rows if _has_words(row.payload)]
     if not rows:
         return 0
     first = take_numbers(connection, "entry", len(rows)) + 1
-    copied = ("source", "article", "url", "payload", "bump_by_clock", "accepted_at")
     values = [
-        {name: row._mapping[name] for name in copied}
-        | {"entry_no": first + offset, "state": "ready"}
-        for offset, row in enumerate(rows)
+        {**row._mapping, "entry_no": number, "state": "ready"}
+        for number, row in enumerate(rows, start=first)
     ]
     connection.execute(insert(entry), values)
     count_received(connection, ((row.source, "new") for row in rows))
@@ -167,6 +169,15 @@ def place_without(connection: Connection, numbers: Sequence[int]) -> int:
 
 
 _RELEASED_AT_ONCE = 500
+# Of an entry, into its second row
+_COPIED = (
+    entry.c.source,
+    entry.c.article,
+    entry.c.url,
+    entry.c.payload,
+    entry.c.bump_by_clock,
+    entry.c.accepted_at,
+)
 _WAITS_FIRST = (
     (entry.c.state == "page") & (entry.c.page_attempts == 0) & ~entry.c.is_revision
 )

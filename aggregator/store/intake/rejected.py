@@ -30,10 +30,12 @@ from aggregator.store.tables import (
     change_with,
     delete_rows,
     entry,
+    pairs_with,
     rejected_input,
-    rows_with,
+    structs_of,
     update_rows,
     upsert,
+    values_with,
 )
 
 REASON = "placing it failed"  # beginning of the reason of an entry in quarantine
@@ -114,34 +116,18 @@ def requeue(connection: Connection, numbers: Sequence[int]) -> int:
 
     An entry whose article was placed meanwhile loses its page: its older text is no revision.
     """
-    chosen = select(
-        entry.c.entry_no, entry.c.article, entry.c.verdict, entry.c.page_due_at
+    chosen = select(entry.c.entry_no, entry.c.article)
+    chosen = chosen.where(or_(IS_QUARANTINED, _IS_MUTED))
+    queued = pairs_with(connection, chosen, entry.c.entry_no, numbers)
+    again = update(entry).values(
+        **dict.fromkeys(("outcome", "verdict", "reason", "done_at", "inbox_no")),
+        state=case((entry.c.page_due_at.is_(None), "ready"), else_="page"),
+        bump_by_clock=and_(entry.c.bump_by_clock, entry.c.verdict != MUTED),
     )
-    chosen = chosen.where(or_(IS_QUARANTINED, _IS_MUTED)).order_by(entry.c.entry_no)
-    queued = list(rows_with(connection, chosen, entry.c.entry_no, numbers))
-    known = select(article.c.root_article)
-    placed = {
-        row.root_article
-        for row in rows_with(
-            connection,
-            known,
-            article.c.root_article,
-            {waiting.article for waiting in queued},
-        )
-    }
-    values = {
-        **dict.fromkeys(("outcome", "verdict", "reason", "done_at")),
-        "state": case((entry.c.page_due_at.is_(None), "ready"), else_="page"),
-        "inbox_no": None,
-        "bump_by_clock": and_(entry.c.bump_by_clock, entry.c.verdict != MUTED),
-    }
-    change_with(
-        connection,
-        update(entry).values(**values),
-        entry.c.entry_no,
-        [waiting.entry_no for waiting in queued],
-    )
-    older = [waiting.entry_no for waiting in queued if waiting.article in placed]
+    change_with(connection, again, entry.c.entry_no, queued)
+    root = article.c.root_article
+    placed_roots = values_with(connection, select(root), root, queued.values())
+    older = [number for number, id_ in queued.items() if id_ in placed_roots]
     change_with(connection, update(entry).values(page=None), entry.c.entry_no, older)
     return len(queued)
 
@@ -163,7 +149,7 @@ def latest(connection: Connection, limit: int) -> list[RejectedInput]:
         .order_by(rejected_input.c.at.desc(), rejected_input.c.item)
         .limit(limit)
     )
-    return [RejectedInput(**row._mapping) for row in connection.execute(statement)]
+    return structs_of(RejectedInput, connection.execute(statement))
 
 
 def note(

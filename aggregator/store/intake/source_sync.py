@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, select
 
 from aggregator.extract.urls import address_key
 from aggregator.store.intake.sources import (
@@ -34,40 +34,46 @@ def sync_config(connection: Connection, wanted: Iterable[Source]) -> None:
     before = {row.id: row for row in connection.execute(select(source))}
     items = [_beside(before.get(item.id), item) for item in wanted]
     named = {item.id for item in items}
-    at = {
-        address: row
-        for row in before.values()
-        if row.id not in named
-        and (row.origin == "config" or row.id == source_id(row.kind, None, row.address))
-        for address in _addresses(row)
-    }
+    at = _by_address(row for row in before.values() if row.id not in named)
     for item in items:
+        old = before.get(item.id)
         # Without a name the address makes the id: who typed the new address himself means the same feed.
-        old = before.get(item.id) or (
-            at.get(item.address) if item.name is None else None
-        )
+        if old is None and item.name is None:
+            old = at.get(item.address)
         if old is None or (old.id != item.id and old.id in named):
             add(connection, item)
             continue
         named.add(old.id)
-        values = {name: getattr(item, name) for name in CHOSEN} | {"paused": False}
-        if item.address not in _addresses(old):
-            values |= ELSEWHERE | {"host": host_of(item.address)}
-        elif item.address == old.redirected_url:
-            values |= {"redirected_url": None, "host": host_of(item.address)}
-        if (
-            item.address not in _addresses(old)
-            or old.interval_seconds > item.interval_seconds
-        ):
-            values["next_due_at"] = min(old.next_due_at, item.next_due_at)
-        if (old.health_cause or "").startswith(_OURS):
-            values["next_due_at"] = item.next_due_at
-        update_rows(connection, source, source.c.id == old.id, **values)
+        update_rows(connection, source, source.c.id == old.id, **_changes(old, item))
     for id_, row in before.items():
         if row.origin == "config" and id_ not in named:
             update_rows(connection, source, source.c.id == id_, paused=True)
     restart_merged_sources(connection)
     _give_way(connection)
+
+
+def _by_address(rows: Iterable[Row[Any]]) -> dict[str, Row[Any]]:
+    """Return by address those sources whose address the configuration file may have without a name."""
+    at: dict[str, Row[Any]] = {}
+    for row in rows:
+        if row.origin == "config" or row.id == source_id(row.kind, None, row.address):
+            at |= dict.fromkeys(_addresses(row), row)
+    return at
+
+
+def _changes(old: Row[Any], item: Source) -> dict[str, Any]:
+    """Return the columns of a source that make it what the configuration file says."""
+    values = {name: getattr(item, name) for name in CHOSEN} | {"paused": False}
+    is_elsewhere = item.address not in _addresses(old)
+    if is_elsewhere:
+        values |= ELSEWHERE | {"host": host_of(item.address)}
+    elif item.address == old.redirected_url:
+        values |= {"redirected_url": None, "host": host_of(item.address)}
+    if is_elsewhere or old.interval_seconds > item.interval_seconds:
+        values["next_due_at"] = min(old.next_due_at, item.next_due_at)
+    if (old.health_cause or "").startswith(_OURS):
+        values["next_due_at"] = item.next_due_at
+    return values
 
 
 def set_default_interval(
@@ -91,7 +97,7 @@ def set_default_interval(
 
 
 def _beside(old: Row[Any] | None, item: Source) -> Source:
-    """`item` under an id of its own where another feed, added by command, has its name."""
+    """Return `item`, under an id of its own if another feed, added by command, has its name."""
     if (
         old is None
         or old.origin == "config"
@@ -115,8 +121,8 @@ def _give_way(connection: Connection) -> None:
         keys = ((row.kind, address_key(address)) for address in _addresses(row))
         other = next((of_file[key] for key in keys if key in of_file), None)
         if row.origin != "config" and other is not None:
-            its_own = update(source).where(source.c.id == row.id)
-            connection.execute(its_own.values(health="merged", merged_into=other))
+            is_own = source.c.id == row.id
+            update_rows(connection, source, is_own, health="merged", merged_into=other)
 
 
 def _addresses(row: Row[Any]) -> tuple[str, ...]:

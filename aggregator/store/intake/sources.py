@@ -13,7 +13,6 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
-    func,
     insert,
     or_,
     select,
@@ -25,11 +24,13 @@ from aggregator.model.errors import AggregatorError
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.intake.source_access import forget_access
 from aggregator.store.tables import (
+    ENTRY_SOURCE,
     delete_rows,
     fields_of,
     known_items,
     rows_with,
     source,
+    struct_of,
     update_rows,
 )
 
@@ -137,8 +138,8 @@ def source_id(kind: str, name: str | None, address: str) -> str:
 
 def _as_new(*names: str) -> dict[str, Any]:
     """Return these fields as a new source has them."""
-    fields = {one.name: one.default for one in msgspec.structs.fields(Source)}
-    return {name: fields[name] for name in names}
+    fields = msgspec.structs.fields(Source)
+    return {field.name: field.default for field in fields if field.name in names}
 
 
 _HEALTH = (
@@ -180,7 +181,8 @@ def host_of(address: str) -> str | None:
 def add(connection: Connection, *items: Source) -> None:
     """Insert new sources."""
     values = [
-        msgspec.structs.asdict(one) | {"host": host_of(one.polled_url)} for one in items
+        msgspec.structs.asdict(item) | {"host": host_of(item.polled_url)}
+        for item in items
     ]
     connection.execute(insert(source), values)
 
@@ -217,17 +219,15 @@ def save(connection: Connection, item: Source, before: Source | None = None) -> 
     `before`: the state at the start of the poll. Raises AggregatorError if another process polled it since,
     because this one was suspended: the other state is kept.
     """
-    kept = {"id", "paused", *CHOSEN} | (
-        {"folder_state"} if item.folder_state is None else set()
-    )
-    values = {
-        name: getattr(item, name)
-        for name in Source.__struct_fields__
-        if name not in kept
-    }
+    kept = {"id", "paused", *CHOSEN}
+    if item.folder_state is None:
+        kept.add("folder_state")
+    values = msgspec.structs.asdict(item)
+    for name in kept:
+        del values[name]
     if before is not None:
-        found = connection.execute(_POLLED_AT, {"which": item.id}).first()
-        if found is not None and found.last_polled_at != before.last_polled_at:
+        row = connection.execute(_POLLED_AT, {"which": item.id}).first()
+        if row is not None and row.last_polled_at != before.last_polled_at:
             raise AggregatorError(
                 "another process polled the source meanwhile; its result is used"
             )
@@ -270,41 +270,33 @@ def all_sources(connection: Connection) -> list[Source]:
 def source_with_id(connection: Connection, id: str) -> Source | None:
     """Return the source with this id; None if there is none."""
     row = connection.execute(_SOURCES.where(source.c.id == id)).first()
-    return None if row is None else _source(row)
+    return struct_of(Source, row)
 
 
 def sources_with_ids(connection: Connection, ids: Sequence[str]) -> list[Source]:
     """Return the sources with these ids, in their order."""
-    found = {
-        row.id: _source(row)
-        for row in rows_with(connection, _SOURCES, source.c.id, ids)
-    }
-    return [found[id_] for id_ in ids if id_ in found]
+    rows = rows_with(connection, _SOURCES, source.c.id, ids)
+    known = {row.id: _source(row) for row in rows}
+    return [known[id_] for id_ in ids if id_ in known]
 
 
 def in_folders(folders: Collection[str]) -> Select[tuple[str]]:
     """Select `Source.entry_source` of the sources in `folders`."""
-    return select(func.coalesce(source.c.folder_name, source.c.id)).where(
-        source.c.folder.in_(folders)
-    )
+    return select(ENTRY_SOURCE).where(source.c.folder.in_(folders))
 
 
 def sources_named(connection: Connection, words: str) -> list[Source]:
     """Return the sources with this id, address or name, else those whose id begins so."""
     everything = all_sources(connection)
-    exact = [
-        one
-        for one in everything
-        if words in (one.id, one.address, one.polled_url, one.name)
-    ]
-    called = [
-        one for one in everything if one.shown_name.casefold() == words.casefold()
-    ]
-    return (
-        exact
-        or called
-        or [one for one in everything if len(words) >= 4 and one.id.startswith(words)]
-    )
+    exact, called, begun = [], [], []
+    for known in everything:
+        if words in (known.id, known.address, known.polled_url, known.name):
+            exact.append(known)
+        if known.shown_name.casefold() == words.casefold():
+            called.append(known)
+        if len(words) >= 4 and known.id.startswith(words):
+            begun.append(known)
+    return exact or called or begun
 
 
 def source_at(connection: Connection, address: str) -> Source | None:
@@ -315,7 +307,7 @@ def source_at(connection: Connection, address: str) -> Source | None:
     row = connection.execute(
         statement.order_by(source.c.redirected_url.is_(None).desc(), source.c.id)
     ).first()
-    return None if row is None else _source(row)
+    return struct_of(Source, row)
 
 
 class DueSource(NamedTuple):

@@ -33,6 +33,7 @@ from aggregator.store.search import index
 from aggregator.store.stories import articles, related_stories
 from aggregator.store.stories.articles import ArticleDetails, StoredArticle
 from aggregator.store.tables import (
+    IS_LIVE,
     article,
     change,
     change_with,
@@ -41,6 +42,7 @@ from aggregator.store.tables import (
     entry,
     outbox,
     outlet_line,
+    pairs_with,
     read_mark,
     reader,
     rejected_input,
@@ -49,6 +51,7 @@ from aggregator.store.tables import (
     story_log,
     story_summary,
     update_rows,
+    values_with,
 )
 
 DeletedPart = Literal["text", "all"]
@@ -100,19 +103,9 @@ def stories_of(connection: Connection, ids: Collection[str]) -> dict[str, set[st
 def with_redirects(connection: Connection, ids: Collection[str]) -> set[str]:
     """Return these stories, their successors, and all stories that redirect to either."""
     successors = select(story.c.redirect_to).where(story.c.redirect_to != "")
-    targets = {
-        *ids,
-        *(
-            row.redirect_to
-            for row in rows_with(connection, successors, story.c.id, ids)
-        ),
-    }
-    return targets.union(
-        row.id
-        for row in rows_with(
-            connection, select(story.c.id), story.c.redirect_to, targets
-        )
-    )
+    targets = values_with(connection, successors, story.c.id, ids).union(ids)
+    redirecting = select(story.c.id)
+    return targets | values_with(connection, redirecting, story.c.redirect_to, targets)
 
 
 def delete_articles(
@@ -218,8 +211,8 @@ def close_story(connection: Connection, id: str) -> None:
 def hide_title(connection: Connection, id: str, ids: Collection[str]) -> None:
     """Clear the headline of a live story unless it is known not to be the title of one of these articles."""
     is_theirs = or_(story.c.title_article.is_(None), story.c.title_article.in_(ids))
-    hidden = update(story).values(title="", title_article=None, summary="")
-    connection.execute(hidden.where(story.c.id == id, is_theirs))
+    hidden: dict[str, Any] = {"title": "", "title_article": None, "summary": ""}
+    update_rows(connection, story, story.c.id == id, is_theirs, **hidden)
 
 
 def blank_stories(
@@ -247,14 +240,9 @@ def blank_stories(
 
 def _blank_merged(connection: Connection, stories: Collection[str]) -> None:
     """Blank those of the stories that were merged, and delete the summaries of all."""
-    merged = (
-        update(story).where(story.c.redirect_to.is_not(None)).values(**_BLANK_STORY)
-    )
+    merged = update(story).where(~IS_LIVE).values(**_BLANK_STORY)
     change_with(connection, merged, story.c.id, stories)
-    numbers = [
-        row.story_no
-        for row in rows_with(connection, select(story.c.story_no), story.c.id, stories)
-    ]
+    numbers = values_with(connection, select(story.c.story_no), story.c.id, stories)
     change_with(connection, delete(story_summary), story_summary.c.story, numbers)
 
 
@@ -274,11 +262,10 @@ def _blank_log(
     )
     for row in list(rows_with(connection, headlines, story_log.c.story, stories)):
         detail = json.loads(row.detail or "{}")
-        erased = {
-            name: ""
-            for name in ("before", "after")
-            if detail.get(name, "") not in titles
-        }
+        erased = {}
+        for name in ("before", "after"):
+            if detail.get(name, "") not in titles:
+                erased[name] = ""
         if erased:
             cleaned = json.dumps(detail | erased, ensure_ascii=False, sort_keys=True)
             update_rows(
@@ -290,19 +277,11 @@ def _blank_changes(
     connection: Connection, stories: Collection[str], titles: Collection[str]
 ) -> None:
     for column, blank in ((change.c.title, ""), (change.c.title_before, None)):
-        shown = select(change.c.change_no, column.label("shown")).where(
-            column.is_not(None)
-        )
-        rows = rows_with(connection, shown, change.c.story, stories)
-        numbers = [
-            row.change_no for row in rows if row.shown == "" or row.shown not in titles
-        ]
-        change_with(
-            connection,
-            update(change).values({column: blank}),
-            change.c.change_no,
-            numbers,
-        )
+        stored = select(change.c.change_no, column).where(column.is_not(None))
+        shown = pairs_with(connection, stored, change.c.story, stories)
+        numbers = [n for n, title in shown.items() if not title or title not in titles]
+        blanked = update(change).values({column: blank})
+        change_with(connection, blanked, change.c.change_no, numbers)
 
 
 def drop_answers(connection: Connection) -> None:

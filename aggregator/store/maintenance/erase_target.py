@@ -13,17 +13,19 @@ from aggregator.model.entry import Entry
 from aggregator.model.structs import FrozenStruct
 from aggregator.store import codecs
 from aggregator.store.intake.identity import tombstones
+from aggregator.store.intake.inbox import owner
 from aggregator.store.stories.article_views import is_of_outlets
 from aggregator.store.tables import (
     INDEXED_ADDRESS,
     VALUES_AT_ONCE,
     article,
     entry,
-    identity_key,
     is_indexed,
+    pairs_with,
     rows_with,
     story,
     tombstone,
+    values_with,
 )
 
 EraseKind = Literal["address", "article", "outlet", "source"]
@@ -89,14 +91,14 @@ def _of_address(connection: Connection, address: str) -> set[str]:
 
 def _owners(connection: Connection, key: bytes) -> set[str]:
     """Return the article to which an identity key belongs, with all of its generations."""
-    owner = connection.scalar(
-        select(identity_key.c.article).where(identity_key.c.key == key)
-    )
-    if not owner:  # a void key has none
+    article_id = owner(connection, key)
+    if not article_id:  # a void key has none
         return set()
-    root = select(article.c.root_article).where(article.c.id == owner).scalar_subquery()
-    generations = select(article.c.id).where(article.c.root_article == root)
-    return {owner, *connection.scalars(generations)}
+    root = select(article.c.root_article).where(article.c.id == article_id)
+    generations = select(article.c.id).where(
+        article.c.root_article == root.scalar_subquery()
+    )
+    return {article_id, *connection.scalars(generations)}
 
 
 def _with_address(connection: Connection, addresses: Collection[str]) -> set[str]:
@@ -140,21 +142,18 @@ def _of_outlet(connection: Connection, name: str) -> set[str]:
 
 def summarise_erasure(connection: Connection, ids: Collection[str]) -> EraseSummary:
     """Count the rows that erasing these articles would affect."""
-    lost = Counter(
-        row.story
-        for row in rows_with(connection, select(article.c.story), article.c.id, ids)
-    )
-    entries = rows_with(
-        connection, select(entry.c.entry_no).where(_HAS_TEXT), entry.c.article, ids
-    )
-    copies = rows_with(connection, select(article.c.id), article.c.copy_of, ids)
-    stories = rows_with(
-        connection, select(story.c.id, story.c.article_count), story.c.id, lost
-    )
+    of_articles = rows_with(connection, select(article.c.story), article.c.id, ids)
+    lost = Counter(row.story for row in of_articles)
+    counted = select(story.c.id, story.c.article_count)
+    counts = pairs_with(connection, counted, story.c.id, lost)
+    with_text = select(entry.c.entry_no).where(_HAS_TEXT)
+    copies = select(article.c.id)
     return EraseSummary(
         articles=lost.total(),
-        entries=len(list(entries)),
-        copies=len({row.id for row in copies} - set(ids)),
+        entries=len(values_with(connection, with_text, entry.c.article, ids)),
+        copies=len(
+            values_with(connection, copies, article.c.copy_of, ids).difference(ids)
+        ),
         stories=len(lost),
-        emptied=sum(row.article_count == lost[row.id] for row in stories),
+        emptied=sum(count == lost[id_] for id_, count in counts.items()),
     )

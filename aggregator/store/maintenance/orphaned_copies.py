@@ -24,12 +24,3 @@ def set_original(
     change_with(
         connection, update(article).values(copy_of=copy_of, **role), article.c.id, ids
     )
-
-
-def set_version(
-    connection: Connection, ids: Iterable[str], version_of: str | None
-) -> None:
-    """Make these articles versions of the text of another one (None: of none)."""
-    change_with(
-        connection, update(article).values(version_of=version_of), article.c.id, ids
-    )

@@ -7,11 +7,12 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 
 from aggregator.model.evidence import Evidence
 from aggregator.store import codecs
-from aggregator.store.maintenance.replay import copy_rows, parts
-from aggregator.store.maintenance.row_stream import Advance
+from aggregator.store.maintenance.replay import copy_rows
+from aggregator.store.maintenance.row_stream import Advance, parts
 from aggregator.store.search import index
 from aggregator.store.stories.stories import StoryState
 from aggregator.store.tables import (
+    IS_LIVE,
     article,
     delete_rows,
     entry,
@@ -60,13 +61,13 @@ _DECIDE = update(article).where(article.c.inbox_no == bindparam("number"))
 def grouping(connection: Connection) -> dict[str, str]:
     """Return the story of every article, in the order of inbox numbers."""
     assigned = select(article.c.id, article.c.story).order_by(article.c.inbox_no)
-    return {row.id: row.story for row in connection.execute(assigned)}
+    return dict(connection.execute(assigned).all())
 
 
 def story_numbers(connection: Connection) -> dict[str, int]:
     """Return the numbers of live stories by id."""
-    live = select(story.c.id, story.c.story_no).where(story.c.redirect_to.is_(None))
-    return {row.id: row.story_no for row in connection.execute(live)}
+    live = select(story.c.id, story.c.story_no).where(IS_LIVE)
+    return dict(connection.execute(live).all())
 
 
 def founder_of(connection: Connection, story_id: str) -> str:
@@ -144,7 +145,10 @@ def renumber(live: Connection, order: Mapping[int, int]) -> None:
     ]
     if not changed:
         return
-    lines = [dict(row) for row in live.execute(select(outlet_line)).mappings()]
+    lines = [
+        {**row._mapping, "article": order[row.article]}
+        for row in live.execute(select(outlet_line))
+    ]
     for table in (outlet_line, sketch):
         delete_rows(live, table)
     for column in (entry.c.inbox_no, article.c.inbox_no):
@@ -152,18 +156,13 @@ def renumber(live: Connection, order: Mapping[int, int]) -> None:
         live.execute(moved.values(inbox_no=bindparam("moved")), changed)
         # Through negative numbers: no two rows may have one number at any moment.
         update_rows(live, column.table, column < 0, inbox_no=-column)
-    if lines:
-        live.execute(
-            insert(outlet_line),
-            [row | {"article": order[row["article"]]} for row in lines],
-        )
+    execute_each(live, insert(outlet_line), lines)
     index.clear(live)
 
 
 def forget_retired_numbers(live: Connection) -> None:
     """Take the inbox numbers out of stories that redirect, after the others were renumbered."""
-    retired = update(story).where(story.c.redirect_to.is_not(None))
-    live.execute(retired.values(last_inbox_no=0, membership_changed_no=0))
+    update_rows(live, story, ~IS_LIVE, last_inbox_no=0, membership_changed_no=0)
 
 
 def take_sketches(

@@ -5,7 +5,7 @@ intake/recluster/rebuild.py calls it, in a process that has the database alone.
 
 from collections.abc import Mapping
 
-from sqlalchemy import Connection, case, func, select, text, union_all, update
+from sqlalchemy import Connection, case, select, text, union_all
 
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.rejected import IS_QUARANTINED, requeue
@@ -14,11 +14,13 @@ from aggregator.store.search import index
 from aggregator.store.stories import articles, stories
 from aggregator.store.stories.rendered_stories import clear_rendered
 from aggregator.store.tables import (
+    IS_LIVE,
     article,
     change,
     counter_value,
     delete_rows,
     entry,
+    highest,
     identity_key,
     known_items,
     metadata,
@@ -26,6 +28,7 @@ from aggregator.store.tables import (
     set_counter,
     story,
     tombstone,
+    update_rows,
 )
 
 _NUMBERED = (  # by the name of the counter
@@ -59,8 +62,8 @@ def clear_derived(connection: Connection) -> None:
         connection.execute(text("REINDEX"))
     connection.execute(_INSERT_LOST_STORIES)
     for name, column in _NUMBERED:  # so that no number is given twice
-        highest = connection.scalar(select(func.max(column))) or 0
-        set_counter(connection, name, max(highest, counter_value(connection, name)))
+        number = max(highest(connection, column), counter_value(connection, name))
+        set_counter(connection, name, number)
     _delete_orphans(connection)
     quarantined = select(entry.c.entry_no).where(IS_QUARANTINED)
     requeue(connection, connection.scalars(quarantined).all())
@@ -84,10 +87,8 @@ def _delete_orphans(connection: Connection) -> None:
         delete_rows(connection, table, *is_lost)
     delete_rows(connection, known_items)  # some may be of lost articles
     role = case((article.c.role == "container", article.c.role), else_="report")
-    copies_of_lost = update(article).where(
-        article.c.copy_of.not_in(select(article.alias().c.id))
-    )
-    connection.execute(copies_of_lost.values(copy_of=None, role=role))
+    is_copy_of_lost = article.c.copy_of.not_in(select(article.alias().c.id))
+    update_rows(connection, article, is_copy_of_lost, copy_of=None, role=role)
 
 
 def write_stories(
@@ -98,7 +99,7 @@ def write_stories(
     Headline, order and log stay.
     """
     with database.write(unhurried=True) as connection:
-        live = select(story.c.id).where(story.c.redirect_to.is_(None))
+        live = select(story.c.id).where(IS_LIVE)
         for id_ in connection.scalars(live).all():
             members = articles.members(connection, id_)
             if members:

@@ -1,7 +1,7 @@
 """Placed articles as input of another placing, and what is placed before them, for `recluster`."""
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -9,7 +9,6 @@ from msgspec.structs import replace
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Select,
     Table,
     func,
     insert,
@@ -22,12 +21,13 @@ from aggregator.model.prepared import CleanArticle, Fingerprint, Prepared
 from aggregator.store import codecs
 from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.maintenance import retention
-from aggregator.store.maintenance.row_stream import Advance
+from aggregator.store.maintenance.row_stream import Advance, parts
 from aggregator.store.stories.articles import ArticleDetails
 from aggregator.store.tables import (
     article,
     correction,
     counter_value,
+    highest,
     link_constraint,
     rows_with,
     set_counter,
@@ -41,8 +41,6 @@ from aggregator.store.tables import (
     update_rows,
 )
 from aggregator.text.language import primary_tag
-
-_ROWS_AT_ONCE = 500
 
 
 def first_seen_since(connection: Connection, since: dt.datetime | None) -> int:
@@ -218,7 +216,7 @@ def _seed_sources(live: Connection, scratch: Connection, advance: Advance) -> in
 
     Return the last inbox number of the next period, up to which articles are counted; 0 if it has not ended.
     """
-    closed = scratch.scalar(select(func.max(stream_period.c.number))) or 0
+    closed = highest(scratch, stream_period.c.number)
     copy_rows(live, scratch, source_history, advance)
     copy_rows(live, scratch, source_period, advance)
     copy_rows(live, scratch, standing, advance, standing.c.period <= closed)
@@ -247,10 +245,3 @@ def copy_rows(
     for part in parts(source, select(table).where(*which)):
         target.execute(insert(table), part)
         advance(0)
-
-
-def parts(connection: Connection, rows: Select[Any]) -> Iterator[list[dict[str, Any]]]:
-    """Yield the rows of a query, some at a time."""
-    result = connection.execute(rows.execution_options(yield_per=_ROWS_AT_ONCE))
-    for part in result.mappings().partitions(_ROWS_AT_ONCE):
-        yield [dict(row) for row in part]

@@ -32,6 +32,7 @@ from aggregator.store.tables import (
     delete_rows,
     delete_some,
     entry,
+    highest,
     rejected_input,
     set_counter,
     story,
@@ -52,7 +53,7 @@ _REJECTED_DAYS = 90.0  # that unreadable files and missing pages are recorded (c
 
 def newest_article(connection: Connection) -> int:
     """Return the highest inbox number of an article; 0 without articles."""
-    return connection.scalar(select(func.max(article.c.inbox_no))) or 0
+    return highest(connection, article.c.inbox_no)
 
 
 _NEXT_PLACED = (

@@ -12,7 +12,7 @@ from sqlalchemy import (
     text,
 )
 
-from aggregator.store.tables import delete_rows, in_parts, update_rows
+from aggregator.store.tables import delete_rows, execute_each, in_parts, update_rows
 
 
 def rewrite(
@@ -38,10 +38,8 @@ def rewrite(
             # To the end of this transaction
             connection.execute(text("PRAGMA defer_foreign_keys=ON"))
             delete_rows(connection, table, key.in_(part))
-            if rows:
-                connection.execute(
-                    insert(table), [{**row, **changes_of(row)} for row in rows]
-                )
+            changed = [{**row, **changes_of(row)} for row in rows]
+            execute_each(connection, insert(table), changed)
             continue
         for row in rows:
             if changes := changes_of(row):

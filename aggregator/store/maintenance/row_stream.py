@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Select,
     Table,
     Text,
     collate,
@@ -92,7 +93,6 @@ def _have_rows(connection: Connection, names: Iterable[str]) -> bool:
 
 def batches(connection: Connection, left_out: Set[str] = LEFT_OUT) -> Iterator[Batch]:
     """Yield all rows."""
-    options = {"stream_results": True, "yield_per": AT_ONCE}
     for table in tables(left_out):
         keys: list[ColumnElement[Any]] = list(table.primary_key.columns)
         if connection.dialect.name != "sqlite":
@@ -100,12 +100,16 @@ def batches(connection: Connection, left_out: Set[str] = LEFT_OUT) -> Iterator[B
             keys = [
                 collate(key, "C") if isinstance(key.type, Text) else key for key in keys
             ]
-        result = connection.execute(
-            select(table).order_by(*keys), execution_options=options
-        )
-        names = list(result.keys())
-        for rows in result.partitions():
-            yield Batch(table, [dict(zip(names, row, strict=True)) for row in rows])
+        for rows in parts(connection, select(table).order_by(*keys)):
+            yield Batch(table, rows)
+
+
+def parts(connection: Connection, rows: Select[Any]) -> Iterator[list[Values]]:
+    """Yield the rows of a statement, some at a time."""
+    result = connection.execute(rows.execution_options(yield_per=AT_ONCE))
+    names = list(result.keys())
+    for part in result.partitions():
+        yield [dict(zip(names, row, strict=True)) for row in part]
 
 
 def database_name(url: str) -> str:

@@ -18,6 +18,7 @@ from aggregator.store.tables import (
     fields_of,
     story,
     story_log,
+    structs_of,
 )
 from aggregator.stories.counting.originals import with_originals
 
@@ -95,7 +96,7 @@ def _log_of(
         .order_by(story_log.c.log_no)
         .limit(_LOG_LINES)
     )
-    return tuple(LogLine(**row._mapping) for row in rows)
+    return tuple(structs_of(LogLine, rows))
 
 
 def explained_article(connection: Connection, id: str) -> ExplainedArticle | None:

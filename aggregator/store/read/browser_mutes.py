@@ -1,7 +1,5 @@
 """The mutes that the owner sets and removes in the browser."""
 
-from typing import NamedTuple
-
 from sqlalchemy import Connection, func, select
 
 from aggregator.config.messages import redact_address
@@ -12,12 +10,14 @@ from aggregator.model.structs import FrozenStruct
 from aggregator.store.engine.database import Database
 from aggregator.store.read.story_filter import outlets_named
 from aggregator.store.tables import (
+    OUTLET_NAME,
     article,
     count_rows,
     delete_rows,
     fields_of,
     insert_or,
     mute,
+    structs_of,
 )
 
 MOST_MUTES = 500  # (limit) each is compared with each article of a list
@@ -41,24 +41,23 @@ class BrowserMutes:
     def all_mutes(self) -> list[BrowserMute]:
         """Return all mutes by kind and name."""
         columns = fields_of(mute, BrowserMute)
+        ordered = select(*columns).order_by(mute.c.kind, mute.c.name)
         with self._database.read() as connection:
-            rows = connection.execute(
-                select(*columns).order_by(mute.c.kind, mute.c.name)
-            ).all()
-        return [BrowserMute(**row._mapping) for row in rows]
+            return structs_of(BrowserMute, connection.execute(ordered))
 
     def add(self, kind: str, typed: str) -> None:
         """Mute a word, an outlet by name or key, a source by id, or a kind. Raises UsageError."""
         typed = " ".join(typed.split())
         with self._database.write() as connection:
-            rows = [
-                {"kind": kind} | row._asdict()
-                for row in _named(connection, kind, typed[:_MOST_CHARS])
-            ]
-            if count_rows(connection, mute) + len(rows) > MOST_MUTES:
+            named = _named(connection, kind, typed[:_MOST_CHARS])
+            if count_rows(connection, mute) + len(named) > MOST_MUTES:
                 raise UsageError(
                     f"there are {MOST_MUTES} mutes already; remove some first"
                 )
+            rows = [
+                {"kind": kind, "muted": muted, "name": name}
+                for muted, name in named.items()
+            ]
             connection.execute(
                 insert_or(connection, mute).values(rows).on_conflict_do_nothing()
             )
@@ -69,33 +68,16 @@ class BrowserMutes:
             delete_rows(connection, mute, mute.c.kind == kind, mute.c.muted == muted)
 
 
-class _Named(NamedTuple):
-    muted: str
-    name: str
-
-
-def _named(connection: Connection, kind: str, typed: str) -> list[_Named]:
-    """Return what `typed` names. Raises UsageError."""
+def _named(connection: Connection, kind: str, typed: str) -> dict[str, str]:
+    """Return what `typed` names: what is muted, and how people read it. Raises UsageError."""
     if kind == "words":
         from aggregator.store.search.query import muted_term
 
         if muted_term(typed) is None:
             raise UsageError("give a word with at least one letter or digit")
-        return [_Named(typed, typed)]
+        return {typed: typed}
     if kind == "outlets":
-        # As stories show an outlet that a feed of another site names
-        keys = outlets_named(connection, typed.removeprefix("via "))
-        if not keys:
-            raise UsageError(
-                f"no article is of an outlet {typed[:40]!r}; copy its name from a story"
-            )
-        name = func.max(func.coalesce(article.c.outlet_name, article.c.outlet))
-        chosen = (
-            select(article.c.outlet, name)
-            .where(article.c.outlet.in_(keys))
-            .group_by(article.c.outlet)
-        )
-        return [_Named(*row) for row in connection.execute(chosen)]
+        return _named_outlets(connection, typed)
     if kind == "sources":
         # No command that lists stories needs it
         from aggregator.store.intake.sources import source_with_id
@@ -103,15 +85,25 @@ def _named(connection: Connection, kind: str, typed: str) -> list[_Named]:
         source = source_with_id(connection, typed)
         if source is None:
             raise UsageError("there is no such source any more")
-        return [_Named(source.entry_source, redact_address(source.shown_name))]
+        return {source.entry_source: redact_address(source.shown_name)}
     if kind == "kinds" and typed in KINDS:
-        return [_Named(typed, typed)]
+        return {typed: typed}
     raise UsageError("the form is invalid; open the page again")
+
+
+def _named_outlets(connection: Connection, typed: str) -> dict[str, str]:
+    # As stories show an outlet that a feed of another site names
+    keys = outlets_named(connection, typed.removeprefix("via "))
+    if not keys:
+        raise UsageError(
+            f"no article is of an outlet {typed[:40]!r}; copy its name from a story"
+        )
+    name = func.max(OUTLET_NAME)
+    chosen = select(article.c.outlet, name).where(article.c.outlet.in_(keys))
+    return dict(connection.execute(chosen.group_by(article.c.outlet)).all())
 
 
 def in_force(connection: Connection) -> tuple[Mute, ...]:
     """Return the mutes for the filter of a list."""
-    rows = connection.execute(
-        select(mute.c.kind, mute.c.muted).order_by(mute.c.kind, mute.c.muted)
-    )
+    rows = connection.execute(select(mute).order_by(mute.c.kind, mute.c.muted))
     return tuple((row.kind, row.muted) for row in rows)

@@ -13,10 +13,21 @@ from sqlalchemy import Connection, Row, func, select
 
 from aggregator.model.read_model import Change, ChangedStories, ChangedStory
 from aggregator.store.stories import article_views
-from aggregator.store.tables import article, change, rows_with, story, story_log
+from aggregator.store.tables import (
+    article,
+    change,
+    highest,
+    rows_with,
+    story,
+    story_log,
+)
 
 # The story of the change, which may have been merged since
-STORY_THEN = story.alias("story_then")
+_STORY_THEN = story.alias("story_then")
+# Changes with their stories as they are today
+CHANGES_TODAY = change.join(_STORY_THEN, _STORY_THEN.c.id == change.c.story).join(
+    story, story.c.id == func.coalesce(_STORY_THEN.c.redirect_to, _STORY_THEN.c.id)
+)
 
 
 def following(
@@ -28,12 +39,7 @@ def following(
     """
     statement = (
         select(change, story.c.id.label("today"), article.c.inbox_no.label("article_n"))
-        .join(STORY_THEN, STORY_THEN.c.id == change.c.story)
-        .join(
-            story,
-            story.c.id == func.coalesce(STORY_THEN.c.redirect_to, STORY_THEN.c.id),
-        )
-        .outerjoin(article, article.c.id == change.c.article)
+        .select_from(CHANGES_TODAY.outerjoin(article, article.c.id == change.c.article))
         .where(change.c.change_no > after)
         .order_by(change.c.change_no)
         .limit(limit)
@@ -48,11 +54,9 @@ def changed_stories(
 ) -> ChangedStories:
     """Return the stories of the first `limit` log lines after number `since`, each once, as they are now."""
     if since is None:
-        last = connection.scalar(select(func.max(story_log.c.log_no)))
-        return ChangedStories(next=last or 0)
-    columns = (story_log.c.log_no, story_log.c.story, story_log.c.kind)
+        return ChangedStories(next=highest(connection, story_log.c.log_no))
     lines = (
-        select(*columns)
+        select(story_log.c.log_no, story_log.c.story, story_log.c.kind)
         .where(story_log.c.log_no > since)
         .order_by(story_log.c.log_no)
         .limit(limit)
@@ -63,53 +67,54 @@ def changed_stories(
         numbers[line.story] = line.log_no
         if line.kind == "created":
             created.add(line.story)
-    named = select(story.c.id, story.c.redirect_to, story.c.bumped_at)
     changed = []
-    for row in rows_with(connection, named, story.c.id, numbers):
-        kind = _kind_of(row.redirect_to, is_created=row.id in created)
-        changed.append(
-            ChangedStory(
-                n=numbers[row.id],
-                story=row.id,
-                kind=kind,
-                into=row.redirect_to or None,
-                updated=row.bumped_at if row.redirect_to is None else None,
-            )
-        )
+    for row in rows_with(connection, _PRESENT, story.c.id, numbers):
+        is_created = row.id in created
+        changed.append(_changed_story(row, numbers[row.id], is_created=is_created))
     changed.sort(key=attrgetter("n"))
-    return ChangedStories(
-        changes=tuple(changed), next=max(numbers.values(), default=since)
-    )
+    following = max(numbers.values(), default=since)
+    return ChangedStories(changes=tuple(changed), next=following)
 
 
-def _kind_of(
-    redirect_to: str | None, *, is_created: bool
-) -> Literal["created", "changed", "merged", "removed"]:
-    if redirect_to == "":
-        return "removed"
-    if redirect_to is not None:
-        return "merged"
-    return "created" if is_created else "changed"
+_PRESENT = select(story.c.id, story.c.redirect_to, story.c.bumped_at)
+
+
+def _changed_story(row: Row[Any], n: int, *, is_created: bool) -> ChangedStory:
+    into = row.redirect_to
+    if into == "":
+        return ChangedStory(n=n, story=row.id, kind="removed")
+    if into is not None:
+        return ChangedStory(n=n, story=row.id, kind="merged", into=into)
+    kind: Literal["created", "changed"] = "changed"
+    if is_created:
+        kind = "created"
+    return ChangedStory(n=n, story=row.id, kind=kind, updated=row.bumped_at)
 
 
 def last_number(connection: Connection) -> int:
     """Return the number of the newest change; 0 without changes."""
-    return connection.scalar(select(func.max(change.c.change_no))) or 0
+    return highest(connection, change.c.change_no)
 
 
 def _changes(connection: Connection, rows: Sequence[Row[Any]]) -> tuple[Change, ...]:
     wanted = {row.article for row in rows if row.article is not None}
-    came = {view.id: view for view in article_views.views_of(connection, wanted)}
-    same = ("kind", "at", "title", "title_before", "report_count")
-    return tuple(
-        Change(
-            **{name: row._mapping[name] for name in same},
-            n=row.change_no,
-            story=row.today,
-            was=row.story,
-            updated=row.bumped_at,
-            others=tuple(row.others.split(",")) if row.others else (),
-            article=came.get(row.article),
+    articles = {view.id: view for view in article_views.views_of(connection, wanted)}
+    changes = []
+    for row in rows:
+        others = tuple(row.others.split(",")) if row.others else ()
+        changes.append(
+            Change(
+                n=row.change_no,
+                story=row.today,
+                was=row.story,
+                kind=row.kind,
+                at=row.at,
+                updated=row.bumped_at,
+                title=row.title,
+                title_before=row.title_before,
+                report_count=row.report_count,
+                others=others,
+                article=articles.get(row.article),
+            )
         )
-        for row in rows
-    )
+    return tuple(changes)

@@ -13,15 +13,21 @@ from aggregator.config.webhooks import DIGEST
 from aggregator.model.read_model import StoryFilter
 from aggregator.model.structs import FrozenStruct
 from aggregator.store import codecs
-from aggregator.store.read.change_stream import STORY_THEN
+from aggregator.store.read.change_stream import CHANGES_TODAY
 from aggregator.store.read.story_filter import StoryMatcher
 from aggregator.store.search.progress import indexed_to
-from aggregator.store.tables import article, change, has_row, outbox, story, webhook
+from aggregator.store.tables import (
+    article,
+    change,
+    has_row,
+    in_parts,
+    outbox,
+    story,
+    webhook,
+)
 
 # A change that sorts longer before its time is of an archive, and not sent (as polling.flood_age_hours).
 OLD_NEWS = dt.timedelta(hours=48)
-
-_MATCHED_AT_ONCE = 500  # stories that are compared with the filter in one step
 
 
 class DigestSpan(FrozenStruct):
@@ -53,30 +59,27 @@ def next_span(
     )
     if after is None or (since is not None and since >= until):
         return None
-    new = select(func.max(change.c.change_no), func.min(change.c.at))
-    to, first = connection.execute(
-        new.where(change.c.change_no > after, change.c.at <= until)
-    ).one()
-    return (
-        None
-        if to is None
-        else DigestSpan(after=after, to=to, since=since or first, until=until)
-    )
+    new = _CHANGES_OF_SPAN.where(change.c.change_no > after, change.c.at <= until)
+    _, to, first = connection.execute(new).one()
+    if to is None:
+        return None
+    return DigestSpan(after=after, to=to, since=since or first, until=until)
+
+
+_CHANGES_OF_SPAN = select(
+    func.min(change.c.change_no), func.max(change.c.change_no), func.min(change.c.at)
+)
 
 
 def span_since(
     connection: Connection, since: dt.datetime, until: dt.datetime
 ) -> DigestSpan | None:
     """Return the changes after `since` and up to `until`; None without any."""
-    new = select(func.min(change.c.change_no), func.max(change.c.change_no))
-    first, to = connection.execute(
-        new.where(change.c.at > since, change.c.at <= until)
-    ).one()
-    return (
-        None
-        if to is None
-        else DigestSpan(after=first - 1, to=to, since=since, until=until)
-    )
+    new = _CHANGES_OF_SPAN.where(change.c.at > since, change.c.at <= until)
+    first, to, _ = connection.execute(new).one()
+    if to is None:
+        return None
+    return DigestSpan(after=first - 1, to=to, since=since, until=until)
 
 
 def is_span_indexed(connection: Connection, span: DigestSpan) -> bool:
@@ -108,14 +111,9 @@ def ranked_for_digest(
 ) -> dict[str, int]:
     """Return the stories with the most new reports, at most `wanted.limit`, with the numbers of those."""
     reports = func.count().label("reports")
-    rows = connection.execute(
+    counted = (
         select(story.c.id, reports)
-        .select_from(change)
-        .join(STORY_THEN, STORY_THEN.c.id == change.c.story)
-        .join(
-            story,
-            story.c.id == func.coalesce(STORY_THEN.c.redirect_to, STORY_THEN.c.id),
-        )
+        .select_from(CHANGES_TODAY)
         .where(
             *_within(span),
             change.c.kind.in_(("created", "report")),
@@ -123,11 +121,10 @@ def ranked_for_digest(
         )
         .group_by(story.c.id, story.c.report_count)
         .order_by(reports.desc(), story.c.report_count.desc(), story.c.id)
-    ).all()
+    )
     matcher = StoryMatcher(connection, wanted)
     reports_of: dict[str, int] = {}
-    for start in range(0, len(rows), _MATCHED_AT_ONCE):
-        part = rows[start : start + _MATCHED_AT_ONCE]
+    for part in in_parts(connection.execute(counted).all()):
         matches = matcher.matching(connection, {row.id for row in part})
         reports_of |= {row.id: row.reports for row in part if row.id in matches}
         if len(reports_of) >= wanted.limit:

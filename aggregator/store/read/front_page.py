@@ -13,7 +13,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, exists, func, or_, select
 
 from aggregator.model.read_model import FrontPageStory
 from aggregator.model.structs import FrozenStruct
@@ -38,25 +38,23 @@ class FrontPageTuning(FrozenStruct):
     window: int
 
 
-def weight(one: FrontPageStory, tuning: FrontPageTuning) -> float:
+def weight(shown: FrontPageStory, tuning: FrontPageTuning) -> float:
     """Return the weight in hours: the last bump since 1970, plus the value of reports and of `prefer`."""
-    reports = min(max(1, one.report_count), REPORTS_CAP)
-    doublings = math.log2(reports) + (0.5 if one.preferred else 0.0)
-    return one.updated.timestamp() / 3600 + tuning.doubling_hours * doublings
+    doublings = math.log2(min(max(1, shown.report_count), REPORTS_CAP))
+    if shown.preferred:
+        doublings += 0.5
+    return shown.updated.timestamp() / 3600 + tuning.doubling_hours * doublings
 
 
 def ranked(
     stories: Iterable[FrontPageStory], tuning: FrontPageTuning
 ) -> Sequence[FrontPageStory]:
     """Return the stories by descending weight, equal ones by id; last undated ones and those claimed."""
-    return sorted(
-        stories,
-        key=lambda one: (
-            one.is_undated or one.is_claimed,
-            -weight(one, tuning),
-            one.id,
-        ),
-    )
+
+    def place(shown: FrontPageStory) -> tuple[bool, float, str]:
+        return shown.is_undated or shown.is_claimed, -weight(shown, tuning), shown.id
+
+    return sorted(stories, key=place)
 
 
 def part_after(
@@ -85,12 +83,12 @@ def part_after(
 _FIRST_PART = 10**16  # above the weight of any year until 2286, in microseconds
 
 
-def _rank(one: FrontPageStory, tuning: FrontPageTuning) -> int:
+def _rank(shown: FrontPageStory, tuning: FrontPageTuning) -> int:
     """Return the place in `ranked` as a number of at most 17 digits, the first story with the highest."""
-    microseconds = max(0, round(weight(one, tuning) * 3_600_000_000))
-    return (
-        microseconds if one.is_undated or one.is_claimed else _FIRST_PART + microseconds
-    )
+    microseconds = max(0, round(weight(shown, tuning) * 3_600_000_000))
+    if shown.is_undated or shown.is_claimed:
+        return microseconds
+    return _FIRST_PART + microseconds
 
 
 def front_page_stories(
@@ -109,40 +107,46 @@ def front_page_stories(
         story.c.bumped_at.label("updated"),
         story.c.report_count,
         story.c.language,
-    )
-    rows: dict[str, Row[Any]] = {}
+    ).limit(window)
+    rows = _by_id(connection, light)
     for least in CLASSES:
-        if least == 1 or least > min_reports:
-            chosen = light if least == 1 else light.where(with_reports(least))
-            rows |= {row.id: row for row in connection.execute(chosen.limit(window))}
-    dated = select(article.c.story).where(article.c.published.is_not(None))
-    has_date = set(
-        connection.scalars(dated.where(article.c.story.in_(list(rows))).distinct())
-    )
-    if len(has_date) < len(rows):
-        newest = light.where(dated.where(article.c.story == story.c.id).exists()).limit(
-            window
-        )
-        others = {row.id: row for row in connection.execute(newest)}
+        if least > max(1, min_reports):
+            rows |= _by_id(connection, light.where(with_reports(least)))
+    dated = _stories_with(connection, rows, _IS_DATED)
+    if len(dated) < len(rows):
+        is_dated = exists().where(article.c.story == story.c.id, _IS_DATED)
+        others = _by_id(connection, light.where(is_dated))
         rows |= others
-        has_date |= others.keys()
+        dated |= others.keys()
     preferred: set[str] = set()
     if prefer and rows:
-        named = article_views.is_of_outlets(connection, prefer)
-        of_outlet = select(article.c.story).where(
-            article.c.story.in_(list(rows)), named
-        )
-        preferred |= set(connection.scalars(of_outlet.distinct()))
+        is_preferred = article_views.is_of_outlets(connection, prefer)
+        preferred = _stories_with(connection, rows, is_preferred)
     claimed = _claimed_stories(connection, rows)
     return [
         FrontPageStory(
             **row._mapping,
             preferred=row.id in preferred,
-            is_undated=row.id not in has_date,
+            is_undated=row.id not in dated,
             is_claimed=row.id in claimed,
         )
         for row in rows.values()
     ]
+
+
+_IS_DATED = article.c.published.is_not(None)
+
+
+def _by_id(connection: Connection, chosen: Select[Any]) -> dict[str, Row[Any]]:
+    return {row.id: row for row in connection.execute(chosen)}
+
+
+def _stories_with(
+    connection: Connection, ids: Iterable[str], condition: ColumnElement[bool]
+) -> set[str]:
+    """Return those of the stories with an article that meets a condition."""
+    chosen = select(article.c.story).where(article.c.story.in_(list(ids)), condition)
+    return set(connection.scalars(chosen.distinct()))
 
 
 _IS_OF_OTHER_SITE = article.c.claimed_outlet != article.c.outlet
@@ -167,7 +171,4 @@ def _claimed_stories(connection: Connection, ids: Iterable[str]) -> set[str]:
     if not claimed:
         return claimed
     is_confirmed = or_(article.c.claimed_outlet.is_(None), ~article.c.is_little_known)
-    confirmed = select(article.c.story).where(
-        article.c.story.in_(list(claimed)), is_confirmed
-    )
-    return claimed - set(connection.scalars(confirmed.distinct()))
+    return claimed - _stories_with(connection, claimed, is_confirmed)

@@ -1,10 +1,12 @@
 """What the front page shows of its stories, and its folders and topics."""
 
 import datetime as dt
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from typing import Any
 
-from sqlalchemy import Connection, and_, func, select
+from sqlalchemy import Connection, Select, and_, func, select
 
 from aggregator.model.entry import Enclosure
 from aggregator.model.prepared import OPINION_KINDS
@@ -14,7 +16,11 @@ from aggregator.store.stories import article_views
 from aggregator.store.stories.articles import ArticleDetails
 from aggregator.store.stories.stories import shown_columns
 from aggregator.store.tables import (
+    IS_LIVE,
+    OUTLET_NAME,
     article,
+    pairs_with,
+    rows_in_order,
     rows_with,
     source,
     story,
@@ -23,62 +29,58 @@ from aggregator.store.tables import (
 )
 from aggregator.stories.titles.title_text import TITLE_CHARS, clean_title_text
 
-_SHOWN = shown_columns(StoryListItem)
+_LIVE = select(*shown_columns(StoryListItem)).where(IS_LIVE)
 _URLS = select(article.c.story, article.c.url)
 
 
 def list_stories(
     connection: Connection, ids: Sequence[str]
 ) -> tuple[StoryListItem, ...]:
-    """The live ones of these stories, in their order."""
-    chosen = select(*_SHOWN).where(story.c.id.in_(ids), story.c.redirect_to.is_(None))
-    rows = {row.id: row for row in connection.execute(chosen)}
-    first = func.min(article.c.effective_at)
+    """Return the live ones of these stories, in their order."""
+    rows = rows_in_order(connection, _LIVE, story.c.id, ids)
+    live = [row.id for row in rows]
+    outlets = _outlets(connection, live)
+    undated = article_views.undated_stories(connection, live)
+    pictures = _pictures(connection, live)
+    titles = _titles_by_outlet(
+        connection, {row.id: row.title for row in rows if row.outlet_count > 1}
+    )
+    alone = [row.id for row in rows if row.article_count == 1]
+    urls = pairs_with(connection, _URLS, article.c.story, alone)
+    return tuple(
+        StoryListItem(
+            **row._mapping,
+            url=urls.get(row.id),
+            outlets=tuple(outlets[row.id]),
+            undated_seen=undated.get(row.id),
+            titles=tuple(titles[row.id]),
+            picture=pictures.get(row.id),
+        )
+        for row in rows
+    )
+
+
+def _outlets(connection: Connection, ids: Sequence[str]) -> Mapping[str, list[str]]:
+    """Return the names of the outlets of stories, those that came first at the beginning."""
     named = (
         select(
             article.c.story,
-            func.max(func.coalesce(article.c.outlet_name, article.c.outlet)),
+            func.max(OUTLET_NAME),
         )
-        .where(article.c.story.in_(list(rows)), article.c.outlet.is_not(None))
+        .where(article.c.story.in_(ids), article.c.outlet.is_not(None))
         .group_by(article.c.story, article.c.outlet)
-        .order_by(first, article.c.outlet)
+        .order_by(func.min(article.c.effective_at), article.c.outlet)
     )
-    outlets: dict[str, list[str]] = {}
+    outlets: defaultdict[str, list[str]] = defaultdict(list)
     for story_id, outlet in connection.execute(named):
-        outlets.setdefault(story_id, []).append(outlet)
-    undated = article_views.undated_stories(connection, rows)
-    pictures = _pictures(connection, rows)
-    titles = _titles_by_outlet(
-        connection,
-        {id_: row.title for id_, row in rows.items() if row.outlet_count > 1},
-    )
-    alone = [id_ for id_, row in rows.items() if row.article_count == 1]
-    urls = {
-        row.story: row.url
-        for row in rows_with(connection, _URLS, article.c.story, alone)
-    }
-    return tuple(
-        StoryListItem(
-            **rows[one]._mapping,
-            url=urls.get(one),
-            outlets=tuple(outlets.get(one, ())),
-            undated_seen=undated.get(one),
-            titles=tuple(titles.get(one, ())),
-            picture=pictures.get(one),
-        )
-        for one in ids
-        if one in rows
-    )
+        outlets[story_id].append(outlet)
+    return outlets
 
 
 def _pictures(connection: Connection, ids: Iterable[str]) -> dict[str, Enclosure]:
     """Return the pictures of the reports whose titles these stories have."""
-    lead = func.coalesce(story.c.title_article, story.c.founding_article)
-    chosen = select(story.c.id, article.c.details).join(
-        article, and_(article.c.id == lead, article.c.story == story.c.id)
-    )
     pictures: dict[str, Enclosure] = {}
-    for row in connection.execute(chosen.where(story.c.id.in_(list(ids)))):
+    for row in rows_with(connection, _TITLE_DETAILS, story.c.id, ids):
         with suppress(*codecs.UNREADABLE):  # `db check` tells of damaged details
             for reference in codecs.unpack(row.details, ArticleDetails).media:
                 if reference.is_image:
@@ -86,49 +88,63 @@ def _pictures(connection: Connection, ids: Iterable[str]) -> dict[str, Enclosure
     return pictures
 
 
+_TITLE_ARTICLE = func.coalesce(story.c.title_article, story.c.founding_article)
+_TITLE_DETAILS = select(story.c.id, article.c.details).join(
+    article, and_(article.c.id == _TITLE_ARTICLE, article.c.story == story.c.id)
+)
+
+
 def _titles_by_outlet(
     connection: Connection, headlines: Mapping[str, str]
-) -> dict[str, list[ListedTitle]]:
-    """Return the newest report of each of a few outlets, by story; none that repeats the headline.
+) -> Mapping[str, list[ListedTitle]]:
+    """Return the newest report of each of a few outlets, by story; none that repeats the headline."""
+    titles: defaultdict[str, list[ListedTitle]] = defaultdict(list)
+    if not headlines:
+        return titles
+    for row in connection.execute(_newest_by_outlet(list(headlines))):
+        listed = titles[row.story]
+        outlet = row.outlet_name or row.outlet
+        # As a headline is made of it
+        shown_title = clean_title_text(row.title[:TITLE_CHARS], outlet)
+        is_headline = headlines[row.story] in (row.title, shown_title)
+        if not is_headline and len(listed) < TITLES_LISTED:
+            listed.append(ListedTitle(outlet=outlet, title=row.title, url=row.url))
+    return titles
+
+
+def _newest_by_outlet(ids: Sequence[str]) -> Select[Any]:
+    """Return the statement for the titles of stories, one more than is listed of each.
 
     The first two steps read an index that covers them, so no text of an article is read.
     """
     newest = (article.c.effective_at.desc(), article.c.id)
+    place_at_outlet = func.row_number().over(
+        partition_by=(article.c.story, article.c.outlet), order_by=newest
+    )
     of_outlet = (
         select(
             article.c.story,
             article.c.id,
             article.c.effective_at,
-            func.row_number()
-            .over(partition_by=(article.c.story, article.c.outlet), order_by=newest)
-            .label("n"),
+            place_at_outlet.label("n"),
         )
         .where(
-            article.c.story.in_(list(headlines)),
+            article.c.story.in_(ids),
             article.c.outlet.is_not(None),
             article.c.role == "report",
         )
         .subquery()
     )
     order = (of_outlet.c.effective_at.desc(), of_outlet.c.id)
-    place = (
-        func.row_number()
-        .over(partition_by=of_outlet.c.story, order_by=order)
-        .label("place")
-    )
+    place = func.row_number().over(partition_by=of_outlet.c.story, order_by=order)
     chosen = (
-        select(of_outlet.c.id, of_outlet.c.story, place)
+        select(of_outlet.c.id, of_outlet.c.story, place.label("place"))
         .where(of_outlet.c.n == 1)
         .subquery()
     )
-    shown = (
-        select(
-            chosen.c.story,
-            article.c.title,
-            article.c.url,
-            article.c.outlet,
-            article.c.outlet_name,
-        )
+    shown = ("title", "url", "outlet", "outlet_name")
+    return (
+        select(chosen.c.story, *(article.c[name] for name in shown))
         .join(article, article.c.id == chosen.c.id)
         .where(
             chosen.c.place <= TITLES_LISTED + 1,
@@ -137,18 +153,6 @@ def _titles_by_outlet(
         )
         .order_by(chosen.c.story, chosen.c.place)
     )
-    titles: dict[str, list[ListedTitle]] = {}
-    for row in connection.execute(shown) if headlines else ():
-        listed = titles.setdefault(row.story, [])
-        outlet = row.outlet_name or row.outlet
-        # As a headline is made of it
-        shown_title = clean_title_text(row.title[:TITLE_CHARS], outlet)
-        if (
-            headlines[row.story] not in (row.title, shown_title)
-            and len(listed) < TITLES_LISTED
-        ):
-            listed.append(ListedTitle(outlet=outlet, title=row.title, url=row.url))
-    return titles
 
 
 def new_reports(
@@ -156,9 +160,7 @@ def new_reports(
 ) -> dict[str, int]:
     """Return the number of outlets whose reports came into these stories after `since`."""
     joined = (
-        select(
-            story_log.c.story, func.count(article.c.outlet.distinct()).label("outlets")
-        )
+        select(story_log.c.story, func.count(article.c.outlet.distinct()))
         .join(article, article.c.id == story_log.c.article)
         .where(
             story_log.c.story.in_(ids),
@@ -169,7 +171,7 @@ def new_reports(
         )
         .group_by(story_log.c.story)
     )
-    return {row.story: row.outlets for row in connection.execute(joined)}
+    return dict(connection.execute(joined).all())
 
 
 def folders(connection: Connection) -> tuple[str, ...]:
@@ -191,33 +193,28 @@ def topics(connection: Connection) -> tuple[str, ...]:
 
     A topic is a category of a feed: what fewer outlets use is the order of one house.
     """
-    live = (
-        select(story.c.story_no)
-        .where(story.c.redirect_to.is_(None))
-        .order_by(story.c.bumped_at.desc())
-    )
+    live = select(story.c.story_no).where(IS_LIVE).order_by(story.c.bumped_at.desc())
     newest = connection.scalars(live.limit(_TOPIC_STORIES)).all()
     # Counted here: asked for topics by key, SQLite reads those of all stories.
-    columns = (
-        story.c.story_no,
-        story_subject.c.kind,
-        story_subject.c.key,
-        story_subject.c.label,
+    subjects = (
+        select(
+            story.c.story_no,
+            story_subject.c.kind,
+            story_subject.c.key,
+            story_subject.c.label,
+            article.c.outlet,
+        )
+        .where(story.c.story_no.in_(newest))
+        .join(story_subject, story_subject.c.story_no == story.c.story_no)
+        .join(article, article.c.story == story.c.id)
     )
-    subjects = select(*columns, article.c.outlet).where(story.c.story_no.in_(newest))
-    joined = subjects.join(story_subject, story_subject.c.story_no == story.c.story_no)
-    labels: dict[str, set[str]] = {}
-    stories: dict[str, set[int]] = {}
-    outlets: dict[str, set[str]] = {}
-    for row in connection.execute(joined.join(article, article.c.story == story.c.id)):
+    uses: defaultdict[str, set[tuple[int, str, str]]] = defaultdict(set)
+    for row in connection.execute(subjects):
         if row.kind == "topic" and row.outlet is not None:
-            labels.setdefault(row.key, set()).add(row.label)
-            stories.setdefault(row.key, set()).add(row.story_no)
-            outlets.setdefault(row.key, set()).add(row.outlet)
-    shared = [
-        key
-        for key in labels
-        if len(stories[key]) > 1 and len(outlets[key]) >= _TOPIC_OUTLETS
-    ]
-    frequent = sorted(shared, key=lambda key: (-len(stories[key]), key))
-    return tuple(min(labels[key]) for key in frequent[:_TOPICS_LISTED])
+            uses[row.key].add((row.story_no, row.outlet, row.label))
+    shared: list[tuple[int, str, str]] = []
+    for key, of_topic in uses.items():
+        stories, outlets, labels = map(set, zip(*of_topic, strict=True))
+        if len(stories) > 1 and len(outlets) >= _TOPIC_OUTLETS:
+            shared.append((-len(stories), key, min(labels)))
+    return tuple(label for _, _, label in sorted(shared)[:_TOPICS_LISTED])

@@ -5,11 +5,15 @@ opening, by its outlet, its source or its kind.
 """
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from sqlalchemy import ColumnElement, Connection, and_, func, select
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, select
 
 from aggregator.model.read_model import Mute
 from aggregator.store.tables import article, rows_with, story
+
+if TYPE_CHECKING:
+    from aggregator.store.search.query import Term
 
 _COLUMNS = {
     "outlets": article.c.outlet,
@@ -27,8 +31,7 @@ def of_other_articles(mutes: Sequence[Mute]) -> list[ColumnElement[bool]]:
     """Return the condition that an article of a story is muted by no outlet, source or kind, if any is."""
     if all(kind == "words" for kind, _ in mutes):
         return []
-    of_story = article.c.story == story.c.id
-    return [select(article.c.inbox_no).where(of_story, _is_other(mutes)).exists()]
+    return [exists().where(article.c.story == story.c.id, _is_other(mutes))]
 
 
 def _is_other(mutes: Sequence[Mute]) -> ColumnElement[bool]:
@@ -48,23 +51,22 @@ def without_muted_words(
         return set(ids)
     # The search compiles large patterns, so it is imported where words are muted.
     from aggregator.store.search.query import muted_term
-    from aggregator.store.search.searchable_text import SearchableText
 
-    terms = [
-        term for kind, muted in mutes if kind == "words" and (term := muted_term(muted))
-    ]
-
-    def is_muted(*texts: str) -> bool:
-        text = SearchableText(*texts)
-        return any(text.holds_term(term) for term in terms)
-
+    words = [muted for kind, muted in mutes if kind == "words"]
+    terms = list(filter(None, map(muted_term, words)))
     titles = rows_with(connection, select(story.c.id, story.c.title), story.c.id, ids)
-    titled = {row.id for row in titles if not is_muted(row.title)}
+    titled = {row.id for row in titles if not _has_any(terms, row.title)}
     shown = select(article.c.story, article.c.title, article.c.lead).where(
         _is_other(mutes)
     )
     staying: set[str] = set()
     for row in rows_with(connection, shown, article.c.story, titled):
-        if row.story not in staying and not is_muted(row.title, row.lead):
+        if row.story not in staying and not _has_any(terms, row.title, row.lead):
             staying.add(row.story)
     return staying
+
+
+def _has_any(terms: "Iterable[Term]", *texts: str) -> bool:
+    from aggregator.store.search.searchable_text import SearchableText
+
+    return any(map(SearchableText(*texts).holds_term, terms))

@@ -55,13 +55,26 @@ from aggregator.store.stories import (
 from aggregator.store.stories.samples import shown_samples
 from aggregator.store.stories.summaries import summary_of, version_of
 from aggregator.store.tables import (
-    rows_with,
+    IS_LIVE,
     story,
     story_log,
     story_summary,
+    values_with,
 )
 
 _LAST_CHANGE = select(story_log.c.at).order_by(story_log.c.log_no.desc()).limit(1)
+
+
+_TEXTS = (
+    select(
+        story.c.rendered,
+        story.c.title,
+        story_summary.c.facts_hash,
+        story_summary.c.summary,
+    )
+    .outerjoin(story_summary, story_summary.c.story == story.c.story_no)
+    .where(IS_LIVE)
+)
 
 
 def last_change_at(connection: Connection) -> dt.datetime | None:
@@ -72,7 +85,7 @@ def last_change_at(connection: Connection) -> dt.datetime | None:
 def of_before(connection: Connection, ids: Collection[str], newest: int) -> set[str]:
     """Return those of the stories `ids` with a number up to `newest`."""
     before = select(story.c.id).where(story.c.story_no <= newest)
-    return {row.id for row in rows_with(connection, before, story.c.id, ids)}
+    return values_with(connection, before, story.c.id, ids)
 
 
 _Asked = ParamSpec("_Asked")
@@ -150,24 +163,13 @@ class StoryReader:
         self, id: str
     ) -> tuple[StoryText | None, MachineSummary | None]:
         """Return what `text` returns, and the machine-written text of it."""
-        texts = (
-            story.c.rendered,
-            story.c.title,
-            story_summary.c.facts_hash,
-            story_summary.c.summary,
-        )
-        chosen = select(*texts).outerjoin(
-            story_summary, story_summary.c.story == story.c.story_no
-        )
         with self.database.read() as connection:
-            row = connection.execute(
-                chosen.where(story.c.id == id, story.c.redirect_to.is_(None))
-            ).first()
+            row = connection.execute(_TEXTS.where(story.c.id == id)).first()
             if row is None:
                 return None, None
-            stored = None if row.rendered is None else read_text(id, row.rendered)
-            if stored is not None:
-                return stored, summary_of(row.facts_hash, row.summary, stored)
+            text = row.rendered and read_text(id, row.rendered)
+            if text is not None:
+                return text, summary_of(row.facts_hash, row.summary, text)
             members = article_views.views_of_stories(connection, [id], "text")[id]
         from aggregator.stories.rendering import story_text
         from aggregator.stories.tuning import StoryTuning
@@ -185,19 +187,18 @@ class StoryReader:
         front_page).
         """
         tuning = self._all_tuning.section("front_page", front_page.FrontPageTuning)
+        bounds = tuning.window, prefer, wanted.min_reports
         with self.database.read() as connection:
             chosen = story_list.selection(connection, wanted)
-            is_asked_for = wanted.kind or wanted.query or wanted.outlet or wanted.folder
-            news = chosen if is_asked_for else chosen.where(story_filter.has_report())
-            seen = front_page.front_page_stories(
-                connection, news, tuning.window, prefer, wanted.min_reports
-            ) or front_page.front_page_stories(
-                connection, chosen, tuning.window, prefer, wanted.min_reports
-            )
+            news = chosen
+            if not (wanted.kind or wanted.query or wanted.outlet or wanted.folder):
+                news = chosen.where(story_filter.has_report())
+            seen = front_page.front_page_stories(connection, news, *bounds)
+            if not seen:
+                seen = front_page.front_page_stories(connection, chosen, *bounds)
             query = story_filter.query_of(wanted)
-            if muted.has_words(wanted.mutes) or (
-                query is not None and query.only_excludes
-            ):
+            only_excludes = query is not None and query.only_excludes
+            if only_excludes or muted.has_words(wanted.mutes):
                 matcher = story_filter.StoryMatcher(connection, wanted)
                 fits = matcher.matching(connection, [ranked.id for ranked in seen])
                 seen = [ranked for ranked in seen if ranked.id in fits]
@@ -260,9 +261,9 @@ class StoryReader:
 
         with self.database.read() as connection:
             known = source_with_id(connection, id)
-            return (
-                None if known is None else listed(connection, self._now(), [known])[0]
-            )
+            if known is None:
+                return None
+            return listed(connection, self._now(), [known])[0]
 
     def state(self) -> Health:
         """Return the present health of the daemon."""

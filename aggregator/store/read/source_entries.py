@@ -1,22 +1,27 @@
 """What one source brought, and which sources brought the articles of stories."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from aggregator.model.read_model import ArticleDetail
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.stories import article_views
-from aggregator.store.tables import article, rows_with, source, story
+from aggregator.store.tables import (
+    ENTRY_SOURCE,
+    article,
+    rows_in_order,
+    rows_with,
+    source,
+    story,
+)
 
 if TYPE_CHECKING:
     from aggregator.store.read.marks.mark_rows import Reader
     from aggregator.store.read.marks.read_marks import View
 
-# `article.source` of what a source brought: a watched folder has the name that `ingest` gives it.
-_NAME_OF_SOURCE = func.coalesce(source.c.folder_name, source.c.id)
 _ENTRY = (
     article_views.view_columns()
     .add_columns(article.c.inbox_no, story.c.title.label("story_title"))
@@ -40,22 +45,22 @@ def source_entries(
 ) -> list[ArticleDetail]:
     """Return articles of a source, the newest first: the last to arrive, of one poll the latest."""
     numbers = _entry_numbers(connection, source_id, wanted)
-    entries = {}
-    for row in rows_with(connection, _ENTRY, article.c.inbox_no, numbers):
-        entries[row.inbox_no] = ArticleDetail(
+    return [
+        ArticleDetail(
             article=article_views.view(row),
             story=row.story,
             story_title=row.story_title,
             revisions=0,
         )
-    return [entries[number] for number in numbers]
+        for row in rows_in_order(connection, _ENTRY, article.c.inbox_no, numbers)
+    ]
 
 
 def _entry_numbers(
     connection: Connection, source_id: str, wanted: EntryPage
 ) -> Sequence[int]:
     """Return the numbers of articles before their rows are read, so that skipping one reads no text."""
-    name = select(_NAME_OF_SOURCE).where(source.c.id == source_id).scalar_subquery()
+    name = select(ENTRY_SOURCE).where(source.c.id == source_id).scalar_subquery()
     chosen = select(article.c.inbox_no).where(article.c.source == name)
     if wanted.marked_by is not None:
         from aggregator.store.read.marks.read_marks import in_view
@@ -80,27 +85,29 @@ class StorySources(FrozenStruct):
 def story_sources(connection: Connection, story_ids: Collection[str]) -> StorySources:
     """Return the sources that brought the articles of these stories."""
     rows = list(rows_with(connection, _OUTLETS, article.c.story, story_ids))
-    sources = select(source.c.id, source.c.folder, _NAME_OF_SOURCE.label("name"))
     names = {row.source for row in rows}
-    by_name = {
-        row.name: row for row in rows_with(connection, sources, _NAME_OF_SOURCE, names)
+    sources = {
+        row.name: row for row in rows_with(connection, _SOURCES, ENTRY_SOURCE, names)
     }
     by_outlet: dict[str, dict[str, str]] = {story_id: {} for story_id in story_ids}
-    folders: list[tuple[str, str]] = []
+    folders: Counter[tuple[str, str]] = Counter()
     for row in rows:
-        known = by_name.get(row.source)
+        known = sources.get(row.source)
         if known is None:
             continue
-        by_outlet[row.story][row.outlet] = known.id
-        by_outlet[row.story][row.outlet_name or row.outlet] = known.id
+        of_story = by_outlet[row.story]
+        of_story[row.outlet] = of_story[row.outlet_name or row.outlet] = known.id
         if known.folder:
-            folders.append((row.story, known.folder))
+            folders[row.story, known.folder] += 1
     return StorySources(by_outlet=by_outlet, folders=_most_frequent(folders))
 
 
-def _most_frequent(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Return the most frequent folder of each story in pairs of both; of equal ones the first by name."""
+_SOURCES = select(source.c.id, source.c.folder, ENTRY_SOURCE.label("name"))
+
+
+def _most_frequent(folders: Counter[tuple[str, str]]) -> dict[str, str]:
+    """Return the most frequent folder of each story, by story and folder; of equal ones the first by name."""
     best_last = sorted(
-        Counter(pairs).items(), key=lambda item: (-item[1], item[0]), reverse=True
+        folders.items(), key=lambda item: (-item[1], item[0]), reverse=True
     )
     return {story_id: folder for (story_id, folder), _ in best_last}

@@ -1,7 +1,8 @@
 """The list of sources with their health."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from operator import itemgetter
 
 from sqlalchemy import Connection, func, select
 
@@ -41,30 +42,26 @@ def source_page(
     the host, and nowhere else in an address: whoever searches for a key letter by letter finds none. Raises
     UsageError for an invalid cursor.
     """
-    sources = all_sources(connection)
-    failing = {
-        listed_source.id
-        for listed_source in sources
-        if health_of(listed_source, now).state in IN_TROUBLE
-    }
     begin = _read_cursor(after)
-    rest = []
-    for listed_source in sources:
-        is_late = failing_first and listed_source.id not in failing
-        place = _place(listed_source, is_late=is_late)
-        if place > begin and _has_text(listed_source, text.casefold()):
-            rest.append((place, listed_source))
-    rest.sort(key=lambda placed: placed[0])
-    has_more = len(rest) > limit
+    sources = all_sources(connection)
+    failing = 0
+    rest: list[tuple[tuple[str, ...], Source]] = []
+    for known in sources:
+        is_failing = health_of(known, now).state in IN_TROUBLE
+        if is_failing:
+            failing += 1
+        place = _place(known, is_late=failing_first and not is_failing)
+        if place > begin and _has_text(known, text.casefold()):
+            rest.append((place, known))
+    rest.sort(key=itemgetter(0))
+    following = None
+    if len(rest) > limit:
+        following = "\0".join(rest[limit - 1][0]).encode().hex()
     return SourcePage(
-        sources=tuple(
-            listed(
-                connection, now, [listed_source for _, listed_source in rest[:limit]]
-            )
-        ),
-        next="\0".join(rest[limit - 1][0]).encode().hex() if has_more else None,
+        sources=tuple(listed(connection, now, [known for _, known in rest[:limit]])),
+        next=following,
         total=len(sources),
-        failing=len(failing),
+        failing=failing,
     )
 
 
@@ -94,9 +91,9 @@ def _read_cursor(after: str) -> tuple[str, ...]:
 
 
 def _public_name(source: Source) -> str:
-    return (
-        (source.host or source.id) if "://" in source.shown_name else source.shown_name
-    )
+    if "://" in source.shown_name:
+        return source.host or source.id
+    return source.shown_name
 
 
 def _has_text(source: Source, folded: str) -> bool:
@@ -108,31 +105,38 @@ def listed(
     connection: Connection, now: dt.datetime, chosen: Sequence[Source] | None = None
 ) -> list[SourceView]:
     """Return views of these sources, else of all, ordered by folder and name."""
-    sources = all_sources(connection) if chosen is None else chosen
-    counted = select(article.c.source, func.count().label("articles")).group_by(
-        article.c.source
-    )
-    if chosen is not None:
-        names = [source.entry_source for source in chosen]
+    counted = select(article.c.source, func.count()).group_by(article.c.source)
+    sources = chosen
+    if sources is None:
+        sources = all_sources(connection)
+    else:
+        names = [source.entry_source for source in sources]
         counted = counted.where(article.c.source.in_(names))
-    articles = {row.source: row.articles for row in connection.execute(counted)}
+    articles: dict[str, int] = dict(connection.execute(counted).all())
     unstable = distrusted(connection)
-    rows = []
-    for source in sources:
-        health = health_of(source, now)
-        problems = filter(None, (health.words, unstable.get(source.id)))
-        rows.append(
-            SourceView(
-                **{name: getattr(source, name) for name in _SAME},
-                name=source.shown_name,
-                url=source.address,
-                state=health.state,
-                cause=health.cause,
-                problem="; ".join(problems) or None,
-                article_count=articles.get(source.entry_source, 0),
-                per_day=health.per_day,
-                last_success=source.last_success_at,
-                next_due=source.next_due_at if source.is_polled else None,
-            )
-        )
-    return rows
+    return [
+        _view(source, now, articles.get(source.entry_source, 0), unstable)
+        for source in sources
+    ]
+
+
+def _view(
+    source: Source, now: dt.datetime, articles: int, unstable: Mapping[str, str]
+) -> SourceView:
+    health = health_of(source, now)
+    problems = filter(None, (health.words, unstable.get(source.id)))
+    next_due = None
+    if source.is_polled:
+        next_due = source.next_due_at
+    return SourceView(
+        **{name: getattr(source, name) for name in _SAME},
+        name=source.shown_name,
+        url=source.address,
+        state=health.state,
+        cause=health.cause,
+        problem="; ".join(problems) or None,
+        article_count=articles,
+        per_day=health.per_day,
+        last_success=source.last_success_at,
+        next_due=next_due,
+    )

@@ -8,6 +8,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     and_,
+    exists,
     func,
     literal_column,
     or_,
@@ -18,7 +19,14 @@ from sqlalchemy import (
 from aggregator.model.prepared import OPINION_KINDS
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.read import muted
-from aggregator.store.tables import OTHER_KINDS, article, in_parts, story, story_subject
+from aggregator.store.tables import (
+    IS_LIVE,
+    OTHER_KINDS,
+    article,
+    in_parts,
+    story,
+    story_subject,
+)
 from aggregator.stories.lexicon import subject_key
 
 if TYPE_CHECKING:
@@ -65,37 +73,36 @@ def with_words(
     """Return those of the stories that match the query."""
     if query is None or not ids:
         return ids
-    from aggregator.store.search import match, searchable_text
+    from aggregator.store.search import match
 
-    statement = select(article.c.inbox_no, article.c.story).where(
+    of_stories = select(article.c.inbox_no, article.c.story).where(
         article.c.story.in_(sorted(ids))
     )
-    assigned_stories = {
-        row.inbox_no: row.story for row in connection.execute(statement)
-    }
-    fits = {
-        assigned_stories[n] for n in match.among(connection, query, assigned_stories)
-    }
-    if not query.without:
-        return fits
-    # Without those whose headline has an excluded word, though not all articles have it.
-    headed = connection.execute(
-        select(story.c.id, story.c.title).where(story.c.id.in_(sorted(fits)))
-    )
-    titles = {
-        row.id: searchable_text.SearchableText(row.title, title=row.title)
-        for row in headed
-    }
-    return {
-        id_
-        for id_, title in titles.items()
-        if not any(map(title.holds_term, query.without))
-    }
+    stories: dict[int, str] = dict(connection.execute(of_stories).all())
+    fits = {stories[n] for n in match.among(connection, query, stories)}
+    if query.without:
+        fits -= _with_excluded_word(connection, fits, query)
+    return fits
+
+
+def _with_excluded_word(
+    connection: Connection, ids: set[str], query: "Query"
+) -> set[str]:
+    """Return those whose headline has an excluded word, though not all articles have it."""
+    from aggregator.store.search.searchable_text import SearchableText
+
+    headed = select(story.c.id, story.c.title).where(story.c.id.in_(sorted(ids)))
+    excluded = set()
+    for row in connection.execute(headed):
+        title = SearchableText(row.title, title=row.title)
+        if any(map(title.holds_term, query.without)):
+            excluded.add(row.id)
+    return excluded
 
 
 def of_stories(wanted: StoryFilter) -> Conditions:
     """Return the conditions of `wanted` on the row of a story."""
-    conditions: Conditions = [story.c.redirect_to.is_(None)]
+    conditions: Conditions = [IS_LIVE]
     if wanted.since is not None:
         conditions.append(story.c.last_published >= wanted.since)
     if wanted.until is not None:
@@ -109,11 +116,10 @@ def of_stories(wanted: StoryFilter) -> Conditions:
         least = next(least for least in REPORT_CLASSES if wanted.min_reports >= least)
         conditions += [with_reports(least), story.c.report_count >= wanted.min_reports]
     conditions += muted.of_other_articles(wanted.mutes)
-    for subject in with_subjects(wanted):
-        of_story = story_subject.c.story_no == story.c.story_no
-        conditions.append(
-            select(story_subject.c.story_no).where(of_story, subject).exists()
-        )
+    of_story = story_subject.c.story_no == story.c.story_no
+    conditions += [
+        exists().where(of_story, subject) for subject in with_subjects(wanted)
+    ]
     return conditions
 
 
@@ -121,11 +127,8 @@ def has_report() -> ColumnElement[bool]:
     """Return the condition that a story is not one of opinions and explainers alone."""
     of_story = article.c.story == story.c.id
     opinions = article.c.kind.in_(sorted(OPINION_KINDS))
-    opinion = select(article.c.inbox_no).where(of_story, opinions, text(OTHER_KINDS))
-    return or_(
-        ~opinion.exists(),
-        select(article.c.inbox_no).where(of_story, ~opinions).exists(),
-    )
+    has_opinion = exists().where(of_story, opinions, text(OTHER_KINDS))
+    return or_(~has_opinion, exists().where(of_story, ~opinions))
 
 
 def with_subjects(wanted: StoryFilter) -> Conditions:
@@ -141,9 +144,7 @@ def with_subjects(wanted: StoryFilter) -> Conditions:
 def of_its_articles_of(connection: Connection, wanted: StoryFilter) -> Conditions:
     """Return the conditions of `wanted` on the articles of a story, without its query."""
     return [
-        select(article.c.inbox_no)
-        .where(article.c.story == story.c.id, condition)
-        .exists()
+        exists().where(article.c.story == story.c.id, condition)
         for condition in of_articles(connection, wanted, by_story=True)
     ]
 
@@ -161,30 +162,39 @@ def of_articles(
     if wanted.language is not None:
         asked.append(article.c.language == wanted.language)
     if wanted.kind is not None:
-        by_index = [] if wanted.kind == "report" else [text(OTHER_KINDS)]
-        asked.append(and_(article.c.kind == wanted.kind, *by_index))
+        is_of_kind = article.c.kind == wanted.kind
+        if wanted.kind != "report":
+            is_of_kind = and_(is_of_kind, text(OTHER_KINDS))
+        asked.append(is_of_kind)
     if wanted.folder is not None:
-        from aggregator.store.intake.sources import in_folders
-
-        named = article.c.source.concat("") if by_story else article.c.source
-        in_it = in_folders([wanted.folder])
-        # SQLite plans a list better
-        few = connection.scalars(in_it.limit(FEW + 1)).all()
-        # But neither database takes any length
-        asked.append(named.in_(few if len(few) <= FEW else in_it))
+        named: ColumnElement[str] = article.c.source
+        if by_story:
+            named = named.concat("")
+        asked.append(_is_in_folder(connection, named, wanted.folder))
     return asked
+
+
+def _is_in_folder(
+    connection: Connection, named: ColumnElement[str], folder: str
+) -> ColumnElement[bool]:
+    from aggregator.store.intake.sources import in_folders
+
+    in_it = in_folders([folder])
+    # SQLite plans a list better, but neither database takes any length
+    few = connection.scalars(in_it.limit(FEW + 1)).all()
+    if len(few) > FEW:
+        return named.in_(in_it)
+    return named.in_(few)
 
 
 def outlets_named(connection: Connection, name: str) -> list[str]:
     """Return the keys of the outlets that are, or were once, called `name`, or have it as key."""
+    keys = set(_values_like(connection, article.c.outlet, name))
     names = _values_like(connection, article.c.outlet_name, name)
-    keys = (
-        select(article.c.outlet).where(article.c.outlet_name.in_(names)).distinct()
-        if names
-        else None
-    )
-    named = set() if keys is None else set(connection.scalars(keys))
-    return sorted(named.union(_values_like(connection, article.c.outlet, name)))
+    if names:
+        called = select(article.c.outlet).where(article.c.outlet_name.in_(names))
+        keys.update(connection.scalars(called.distinct()))
+    return sorted(keys)
 
 
 def _values_like(
@@ -215,5 +225,8 @@ REPORT_CLASSES = (
 
 
 def with_reports(least: int) -> ColumnElement[bool]:
-    """At least so many reports, as an index says it: a plan made once for any value could not take it."""
+    """Return the condition of at least so many reports, as an index has it.
+
+    A plan that was made once for any value could not use it.
+    """
     return story.c.report_count >= literal_column(str(least))

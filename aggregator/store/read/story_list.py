@@ -6,10 +6,10 @@ with stories in steps, at most `_SCANNED_AT_ONCE` for a page, which may be short
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, or_, select
+from sqlalchemy import Connection, Row, Select, or_, select
 
 from aggregator.model.read_model import StoryFilter
 from aggregator.model.story import StoryView
@@ -27,7 +27,14 @@ from aggregator.store.read.story_filter import (
     with_words,
 )
 from aggregator.store.stories.stories import shown_columns
-from aggregator.store.tables import article, rows_with, story, story_subject
+from aggregator.store.tables import (
+    IS_LIVE,
+    article,
+    rows_in_order,
+    story,
+    story_subject,
+    values_with,
+)
 
 if TYPE_CHECKING:
     from aggregator.store.search.query import Query
@@ -50,11 +57,9 @@ def page(
 ) -> tuple[list[Row[Any]], str | None]:
     """Return rows of `LIST_COLUMNS`, otherwise as `places`."""
     rows, following = places(connection, wanted, limit)
-    listed = rows_with(
-        connection, select(*LIST_COLUMNS), story.c.id, (row.id for row in rows)
-    )
-    by_id = {row.id: row for row in listed}
-    return [by_id[row.id] for row in rows], following
+    ids = [row.id for row in rows]
+    listed = rows_in_order(connection, select(*LIST_COLUMNS), story.c.id, ids)
+    return listed, following
 
 
 def places(
@@ -64,28 +69,29 @@ def places(
 
     Raises UsageError for an invalid cursor or a query without words.
     """
-    begin = read_cursor(wanted.after) if wanted.after is not None else None
+    begin: _Place | None = None
+    if wanted.after is not None:
+        begin = read_cursor(wanted.after)
     query = query_of(wanted)
     conditions = [*of_stories(wanted), *of_its_articles_of(connection, wanted)]
-    chosen = _PLACES.where(*conditions).order_by(*_NEWEST_FIRST)
     few = _few(connection, wanted, query)
     if few is not None:
-        chosen = chosen.where(story.c.id.in_(sorted(few)))
-    step = limit + 1 if query is None else max(_STEP, limit + 1)
+        conditions.append(story.c.id.in_(sorted(few)))
+    chosen = _PLACES.where(*conditions).order_by(*_NEWEST_FIRST)
+    step = limit + 1
+    if query is not None:
+        step = max(_STEP, step)
     if muted.has_words(wanted.mutes):
         step = max(_STEP_OF_MUTES, step)
     matches: list[Row[Any]] = []
     for _ in range(0, _SCANNED_AT_ONCE, step):
-        rows = connection.execute(
-            (chosen.where(_is_after(begin)) if begin else chosen).limit(step)
-        ).all()
+        rows = connection.execute(_after(chosen, begin).limit(step)).all()
         fits = with_words(connection, {row.id for row in rows}, query)
         fits = muted.without_muted_words(connection, fits, wanted.mutes)
         matches += [row for row in rows if row.id in fits]
         if len(matches) > limit:
-            return matches[:limit], cursor_at(
-                matches[limit - 1].bumped_at, matches[limit - 1].story_no
-            )
+            last = matches[limit - 1]
+            return matches[:limit], cursor_at(last.bumped_at, last.story_no)
         if len(rows) < step:
             return matches, None
         begin = (rows[-1].bumped_at, rows[-1].story_no)
@@ -96,26 +102,8 @@ def places(
 def _few(
     connection: Connection, wanted: StoryFilter, query: "Query | None"
 ) -> set[str] | None:
-    """Return a few stories that include all matches of `wanted`; None if no condition is selective.
-
-    Without DISTINCT, which would read all articles of a common condition.
-    """
-    probes = [
-        select(article.c.story).where(part) for part in of_articles(connection, wanted)
-    ]
-    alone: list[StoryFilter] = []
-    if wanted.since is not None or wanted.until is not None:
-        alone.append(StoryFilter(since=wanted.since, until=wanted.until))
-    if wanted.min_outlets > 1:
-        alone.append(StoryFilter(min_outlets=wanted.min_outlets))
-    if wanted.min_reports >= REPORT_CLASSES[0]:
-        alone.append(StoryFilter(min_reports=wanted.min_reports))
-    probes += [select(story.c.id).where(*of_stories(part)) for part in alone]
-    of_subject = select(story.c.id).join(
-        story_subject, story_subject.c.story_no == story.c.story_no
-    )
-    probes += [of_subject.where(subject) for subject in with_subjects(wanted)]
-    for probe in probes:
+    """Return a few stories that include all matches of `wanted`; None if no condition is selective."""
+    for probe in _probes(connection, wanted):
         few = connection.scalars(probe.limit(FEW + 1)).all()
         if len(few) <= FEW:
             return set(few)
@@ -127,32 +115,51 @@ def _few(
     return None if numbers is None else _stories_of(connection, numbers)
 
 
+def _probes(connection: Connection, wanted: StoryFilter) -> Iterator[Select[Any]]:
+    """Yield a statement for the stories of each condition that may be selective.
+
+    Without DISTINCT, which would read all articles of a common condition.
+    """
+    for condition in of_articles(connection, wanted):
+        yield select(article.c.story).where(condition)
+    ids = select(story.c.id)
+    alone: list[StoryFilter] = []
+    if wanted.since is not None or wanted.until is not None:
+        alone.append(StoryFilter(since=wanted.since, until=wanted.until))
+    if wanted.min_outlets > 1:
+        alone.append(StoryFilter(min_outlets=wanted.min_outlets))
+    if wanted.min_reports >= REPORT_CLASSES[0]:
+        alone.append(StoryFilter(min_reports=wanted.min_reports))
+    for part in alone:
+        yield ids.where(*of_stories(part))
+    is_of_story = story_subject.c.story_no == story.c.story_no
+    for subject in with_subjects(wanted):
+        yield ids.join(story_subject, is_of_story).where(subject)
+
+
 def _stories_of(connection: Connection, numbers: Sequence[int]) -> set[str]:
-    rows = rows_with(connection, select(article.c.story), article.c.inbox_no, numbers)
-    return {row.story for row in rows}
+    return values_with(connection, select(article.c.story), article.c.inbox_no, numbers)
 
 
-def _is_after(place: _Place) -> ColumnElement[bool]:
+def _after(chosen: Select[Any], place: _Place | None) -> Select[Any]:
+    """Return the statement for the stories after a place."""
+    if place is None:
+        return chosen
     updated, n = place
-    return and_(
-        story.c.bumped_at <= updated,
-        or_(story.c.bumped_at < updated, story.c.story_no < n),
-    )
+    is_after = or_(story.c.bumped_at < updated, story.c.story_no < n)
+    return chosen.where(story.c.bumped_at <= updated, is_after)
 
 
 def selection(connection: Connection, wanted: StoryFilter) -> Select[Any]:
-    """The newest stories that fit, as a statement to be narrowed; `limit` and `after` are not looked at.
+    """Return the statement for the newest stories that fit, to be narrowed; without `limit` and `after`.
 
     Of a query that much fits, only stories of the newest articles that do are in it; of one that only
     excludes, also stories that do not fit, which the caller has to leave out. Of common articles, only the
     newest `_SCANNED_AT_ONCE` stories are looked at.
     """
     of_its_articles = of_its_articles_of(connection, wanted)
-    chosen = (
-        select(story)
-        .where(*of_stories(wanted), *of_its_articles)
-        .order_by(*_NEWEST_FIRST)
-    )
+    chosen = select(story).where(*of_stories(wanted), *of_its_articles)
+    chosen = chosen.order_by(*_NEWEST_FIRST)
     query = query_of(wanted)
     few = _few(connection, wanted, query)
     if few is None and query is not None and not query.only_excludes:
@@ -160,16 +167,11 @@ def selection(connection: Connection, wanted: StoryFilter) -> Select[Any]:
 
         few = _stories_of(connection, newest(connection, query, FEW, reach=FEW))
     if few is not None:
-        fits = (
-            StoryMatcher(connection, wanted).matching(connection, few) if query else few
-        )
-        return chosen.where(story.c.id.in_(sorted(fits)))
-    if not of_its_articles:
-        return chosen
-    live = (
-        select(story.c.bumped_at)
-        .where(story.c.redirect_to.is_(None))
-        .order_by(*_NEWEST_FIRST)
-    )
-    oldest = connection.scalar(live.offset(_SCANNED_AT_ONCE - 1).limit(1))
-    return chosen.where(story.c.bumped_at >= oldest) if oldest else chosen
+        if query is not None:
+            few = StoryMatcher(connection, wanted).matching(connection, few)
+        return chosen.where(story.c.id.in_(sorted(few)))
+    live = select(story.c.bumped_at).where(IS_LIVE).order_by(*_NEWEST_FIRST)
+    oldest = None
+    if of_its_articles:
+        oldest = connection.scalar(live.offset(_SCANNED_AT_ONCE - 1).limit(1))
+    return chosen if oldest is None else chosen.where(story.c.bumped_at >= oldest)

@@ -14,7 +14,13 @@ from aggregator.store.intake.identity import tombstones
 from aggregator.store.read import story_list
 from aggregator.store.read.rendered_texts import KEPT
 from aggregator.store.stories import article_views, story_links
-from aggregator.store.tables import article, has_row, rows_with, story
+from aggregator.store.tables import (
+    IS_LIVE,
+    article,
+    has_row,
+    rows_in_order,
+    story,
+)
 from aggregator.stories.counting.originals import with_originals
 
 MOST_ROWS = 2**31 - 2  # both databases accept a LIMIT of one more
@@ -30,9 +36,8 @@ def stories_by_id(
     connection: Connection, ids: tuple[str, ...], /
 ) -> tuple[StoryView, ...]:
     """Return the stories with these ids, in this order, as a page does; unknown ids are left out."""
-    live = select(*story_list.LIST_COLUMNS).where(story.c.redirect_to.is_(None))
-    rows = {row.id: row for row in rows_with(connection, live, story.c.id, ids)}
-    return _listed(connection, [rows[id_] for id_ in ids if id_ in rows])
+    live = select(*story_list.LIST_COLUMNS).where(IS_LIVE)
+    return _listed(connection, rows_in_order(connection, live, story.c.id, ids))
 
 
 def one_story(connection: Connection, id: str) -> StoryView | StoryRedirect | None:
@@ -46,11 +51,11 @@ def one_story(connection: Connection, id: str) -> StoryView | StoryRedirect | No
     members = article_views.views_of_stories(
         connection, [id], "text", "html", "evidence"
     )
-    stripped = select(article.c.inbox_no).where(
-        article.c.story == id, article.c.text.is_(None)
+    is_stripped = article.c.story == id, article.c.text.is_(None)
+    whole = replace(
+        _story_view(row, members[id]),
+        texts_gone=has_row(connection, select(article.c.inbox_no).where(*is_stripped)),
     )
-    whole = _story_view(row, members[id])
-    whole = replace(whole, texts_gone=has_row(connection, stripped))
     named = story_links.with_subjects(connection, [whole])
     return story_links.with_links(connection, named)[0]
 

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from calendar import isleap, monthrange
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import Connection, func, select
@@ -26,22 +26,19 @@ class MatchExpression(FrozenStruct):
     is_phrasal: bool  # they differ
 
 
-def required_tokens(connection: Connection, query: Query) -> list[Words] | None:
-    """Return tuples of tokens; an article must have one of each. None if no article can match."""
+def expression_of(connection: Connection, query: Query) -> MatchExpression | None:
+    """Return a search in the language of the database; None if no article can match."""
     tokens: list[Words] = [(token,) for token in filter_tokens_of(query.outlet, "o")]
     tokens += [(token,) for token in filter_tokens_of(query.author, "a")]
     if query.language is not None:
         tokens.append((language_token(query.language),))
-    if (
-        query.since is not None
-        or query.before is not None
-        or not (query.terms or tokens)
-    ):
+    is_bounded = query.since is not None or query.before is not None
+    if is_bounded or not (query.terms or tokens):
         days = _days(connection, query)
         if not days:
             return None
         tokens.append(days)
-    return tokens
+    return _expression(connection, query, tokens)
 
 
 def _days(connection: Connection, query: Query) -> Words:
@@ -54,11 +51,9 @@ def _days(connection: Connection, query: Query) -> Words:
     ).one()
     if first is None or (query.before is not None and query.before <= first):
         return ()
-    begin = (
-        max(first, query.since).date()
-        if query.since
-        else first.date().replace(month=1, day=1)
-    )
+    begin = first.date().replace(month=1, day=1)
+    if query.since:
+        begin = max(first, query.since).date()
     end = last.date().replace(month=12, day=31)
     if query.before is not None and query.before <= last:
         end = (query.before - dt.timedelta(microseconds=1)).date()
@@ -73,7 +68,12 @@ def _spans(begin: dt.date, end: dt.date) -> Iterable[str]:
         is_year = (at.month, at.day) == (1, 1) and day + of_year - 1 <= last
         is_month = at.day == 1 and day + of_month - 1 <= last
         yield day_token(at, year=is_year, month=is_month)
-        day += of_year if is_year else of_month if is_month else 1
+        if is_year:
+            day += of_year
+        elif is_month:
+            day += of_month
+        else:
+            day += 1
 
 
 class _Language(NamedTuple):
@@ -87,30 +87,24 @@ class _Language(NamedTuple):
     but_not: str
 
 
-def expression_of(
+def _expression(
     connection: Connection, query: Query, tokens: Sequence[Words]
 ) -> MatchExpression:
-    """Return a search in the language of the database; `tokens`: an article has one of each tuple."""
+    """Return a search for articles that have one of each tuple of `tokens`."""
     language = _FTS5 if connection.dialect.name == "sqlite" else _TSQUERY
     asked = [_tokens(language, language.either, several) for several in tokens]
     barred = [
         _tokens(language, language.both, several) for several in query.without_tokens
     ]
-    strict, loose = (
-        language.both.join(
-            [*(_term(language, term, is_loose) for term in query.terms), *asked]
-        )
-        for is_loose in (False, True)
-    )
-    without = [*(_term(language, term, False) for term in query.without), *barred]
+    strict = language.both.join([*_terms(language, query.terms), *asked])
+    loose = language.both.join([*_terms(language, query.terms, is_loose=True), *asked])
+    without = [*_terms(language, query.without), *barred]
     if without:
         strict = language.but_not.format(strict, language.either.join(without))
     if barred:
         loose = language.but_not.format(loose, language.either.join(barred))
-    excluded = Query(terms=query.without)
-    is_phrasal = any(
-        len(phrase.in_index) > 1 for phrase in query.phrases + excluded.phrases
-    )
+    phrases = query.phrases + Query(terms=query.without).phrases
+    is_phrasal = any(len(phrase.in_index) > 1 for phrase in phrases)
     return MatchExpression(strict=strict, loose=loose, is_phrasal=is_phrasal)
 
 
@@ -118,18 +112,24 @@ def _tokens(language: _Language, joint: str, tokens: Words) -> str:
     return _joined(joint, map(language.token.format, tokens))
 
 
-def _term(language: _Language, term: Term, is_loose: bool) -> str:
-    ways = (
-        _joined(language.both, (_phrase(language, phrase, is_loose) for phrase in way))
-        for way in term.any_of
-    )
-    return _joined(language.either, ways)
+def _terms(
+    language: _Language, terms: Iterable[Term], *, is_loose: bool = False
+) -> Iterator[str]:
+    for term in terms:
+        ways = []
+        for way in term.any_of:
+            phrases = (_phrase(language, phrase, is_loose) for phrase in way)
+            ways.append(_joined(language.both, phrases))
+        yield _joined(language.either, ways)
 
 
 def _phrase(language: _Language, phrase: Phrase, is_loose: bool) -> str:
-    words = map(title_token, phrase.in_index) if phrase.in_title else phrase.in_index
+    words: Iterable[str] = phrase.in_index
+    if phrase.in_title:
+        words = map(title_token, words)
     *before, last = map(language.token.format, words)
-    last += language.prefix if phrase.ends_in_prefix else ""
+    if phrase.ends_in_prefix:
+        last += language.prefix
     return _joined(language.both if is_loose else language.adjacent, [*before, last])
 
 

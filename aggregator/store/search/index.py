@@ -5,9 +5,8 @@ rebuilt, the newest articles first (`index_older`). index_rows.py has its conten
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
-from sqlalchemy import Connection, Select, func, select, text
+from sqlalchemy import Connection, select, text
 
 from aggregator.store.engine.database import Database
 from aggregator.store.search.index_rows import (
@@ -23,7 +22,13 @@ from aggregator.store.search.progress import (
     unindexed_at_most,
     unindexed_to,
 )
-from aggregator.store.tables import TEXT_OR_EMPTY, article, set_counter
+from aggregator.store.tables import (
+    TEXT_OR_EMPTY,
+    article,
+    count_rows,
+    highest,
+    set_counter,
+)
 
 _INDEXED_A_TRANSACTION = 200  # so many, because entries arrive meanwhile
 _NEWEST = select(article.c.inbox_no).order_by(article.c.inbox_no.desc()).limit(1)
@@ -58,10 +63,12 @@ def index_older(connection: Connection, limit: int) -> int:
         .order_by(article.c.inbox_no.desc())
         .limit(limit)
     ).all()
-    if rows:
-        # ascending: FTS5 collects rows while their numbers rise
-        put(connection, rows[::-1])
-    set_counter(connection, REST, rows[-1].inbox_no - 1 if len(rows) == limit else 0)
+    # ascending: FTS5 collects rows while their numbers rise
+    put(connection, rows[::-1])
+    rest = 0
+    if len(rows) == limit:
+        rest = rows[-1].inbox_no - 1
+    set_counter(connection, REST, rest)
     return len(rows)
 
 
@@ -125,9 +132,7 @@ def clear(connection: Connection) -> None:
 
 def reindex_all(connection: Connection) -> None:
     """Queue all articles for indexing; the index must be empty."""
-    last = connection.execute(
-        select(func.coalesce(func.max(article.c.inbox_no), 0))
-    ).scalar_one()
+    last = highest(connection, article.c.inbox_no)
     for name in (LAST, REST):
         set_counter(connection, name, last)
 
@@ -135,14 +140,8 @@ def reindex_all(connection: Connection) -> None:
 def unindexed_count(connection: Connection) -> int:
     """Count the articles that are not indexed yet."""
     last, rest = indexed_to(connection), unindexed_to(connection)
-    waiting: Select[Any] = select(func.count()).select_from(article)
-    newer = connection.execute(waiting.where(article.c.inbox_no > last)).scalar_one()
-    older = (
-        connection.execute(waiting.where(article.c.inbox_no <= rest)).scalar_one()
-        if rest
-        else 0
-    )
-    return int(newer + older)
+    newer = count_rows(connection, article, article.c.inbox_no > last)
+    return newer + count_rows(connection, article, article.c.inbox_no <= rest)
 
 
 def put(connection: Connection, rows: Sequence[Indexed]) -> None:

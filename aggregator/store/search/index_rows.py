@@ -6,7 +6,8 @@ which no word of a text does.
 """
 
 import datetime as dt
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from sqlalchemy import Row
@@ -64,18 +65,24 @@ def language_token(language: str) -> str:
 
 def day_token(day: dt.date, *, year: bool = False, month: bool = False) -> str:
     """Return the token of a day, or of its month or year."""
-    return f"_d{day:%Y}" if year else f"_d{day:%Y%m}" if month else f"_d{day:%Y%m%d}"
+    if year:
+        return f"_d{day:%Y}"
+    if month:
+        return f"_d{day:%Y%m}"
+    return f"_d{day:%Y%m%d}"
 
 
-def _filter_tokens(row: Indexed) -> list[str]:
+def _filter_tokens(row: Indexed) -> Iterator[str]:
     day = row.effective_at.date()
-    marks = [day_token(day), day_token(day, month=True), day_token(day, year=True)]
-    marks += [
-        f"_o{word}"
-        for word in index_words(f"{row.outlet or ''} {row.outlet_name or ''}")
-    ]
-    marks += [f"_a{word}" for word in index_words(row.author or "")]
-    return [*marks, language_token(row.language)] if row.language else marks
+    yield day_token(day)
+    yield day_token(day, month=True)
+    yield day_token(day, year=True)
+    for word in index_words(f"{row.outlet or ''} {row.outlet_name or ''}"):
+        yield f"_o{word}"
+    for word in index_words(row.author or ""):
+        yield f"_a{word}"
+    if row.language:
+        yield language_token(row.language)
 
 
 def _tokens(row: Indexed) -> list[str]:
@@ -121,14 +128,11 @@ def tsvector_row(row: Indexed) -> dict[str, Any]:
     is_long = False
     written = []
     for token, positions in places.items():
-        kept = [
-            place
-            for place in positions[:_TSVECTOR_PLACES]
-            if place <= _TSVECTOR_POSITIONS
-        ]
+        # The positions ascend
+        kept = positions[: bisect_right(positions, _TSVECTOR_POSITIONS)]
+        kept = kept[:_TSVECTOR_PLACES]
         is_long = is_long or len(kept) < len(positions)
-        written.append(
-            f"'{token}':{','.join(map(str, kept))}" if kept else f"'{token}'"
-        )
+        listed = ",".join(map(str, kept))
+        written.append(f"'{token}':{listed}" if kept else f"'{token}'")
     written += [f"'_{letter}{row.inbox_no >> bits}'" for letter, bits in SPANS.items()]
     return {"n": row.inbox_no, "w": " ".join(written), "l": is_long}

@@ -14,12 +14,11 @@ from sqlalchemy import Connection, select, text
 from aggregator.store.search.expressions import (
     MatchExpression,
     expression_of,
-    required_tokens,
 )
 from aggregator.store.search.index_rows import SPANS
 from aggregator.store.search.query import Query
 from aggregator.store.search.searchable_text import SearchableText
-from aggregator.store.tables import TEXT_OR_EMPTY, article, in_parts
+from aggregator.store.tables import TEXT_OR_EMPTY, article, in_parts, rows_with
 
 _MOST_ROWS = 2**31 - 1  # both databases take a LIMIT of that size
 _GAP = 300  # inbox numbers: a smaller gap between two numbers is read, too
@@ -35,15 +34,14 @@ def newest(
     Phrases are searched among the newest `reach` articles that have all the words.
     """
     limit = min(limit, _MOST_ROWS)
-    tokens = required_tokens(connection, query)
-    if tokens is None:
+    match = expression_of(connection, query)
+    if match is None:
         return []
-    match = expression_of(connection, query, tokens)
     if not match.is_phrasal:
         return _newest(connection, match.strict, limit)
     if connection.dialect.name == "sqlite":
-        floor = _newest(connection, match.loose, 1, skip=reach - 1)
-        return _newest(connection, match.strict, limit, floor=floor[0] if floor else 0)
+        floor = _newest(connection, match.loose, 1, skip=reach - 1) or [0]
+        return _newest(connection, match.strict, limit, floor=floor[0])
     numbers: list[int] = []
     within = _newest(connection, match.loose, reach)
     for part in in_parts(within):
@@ -55,29 +53,21 @@ def newest(
 
 def all_of(connection: Connection, query: Query, most: int) -> list[int] | None:
     """Return inbox numbers of all articles that match `query`; None if more than `most` have its words."""
-    tokens = required_tokens(connection, query)
-    if tokens is None:
+    match = expression_of(connection, query)
+    if match is None:
         return []
-    if (
-        len(
-            _newest(
-                connection, expression_of(connection, query, tokens).loose, most + 1
-            )
-        )
-        > most
-    ):
+    if len(_newest(connection, match.loose, most + 1)) > most:
         return None
     return newest(connection, query, most, reach=most + 1)
 
 
 def among(connection: Connection, query: Query, numbers: Collection[int]) -> set[int]:
     """Return those of the articles `numbers` that match `query`."""
-    tokens = required_tokens(connection, query)
+    match = expression_of(connection, query)
     matches: set[int] = set()
-    if tokens is None:
+    if match is None:
         return matches
     ordered = sorted(numbers, reverse=True)
-    match = expression_of(connection, query, tokens)
     if connection.dialect.name == "sqlite":
         for upper, lower in _ranges(ordered):
             asked = {"match": match.strict, "upper": upper, "lower": lower}
@@ -106,30 +96,33 @@ def _ranges(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
 def _newest(
     connection: Connection, match: str, limit: int, *, floor: int = 0, skip: int = 0
 ) -> list[int]:
-    if connection.dialect.name == "sqlite":
-        statement = text(
-            "SELECT rowid FROM article_search WHERE article_search MATCH :match AND rowid >= :floor "
-            "ORDER BY rowid DESC LIMIT :limit OFFSET :skip"
-        )
-        asked = {"match": match, "limit": limit, "floor": floor, "skip": skip}
-        return list(connection.scalars(statement, asked))
-    # "+ 0": do not use the primary key, which would read the words of articles until enough match.
-    statement = text(
-        "SELECT n FROM article_search WHERE words @@ CAST(:match AS tsquery) ORDER BY n + 0 DESC LIMIT :limit"
-    )
-    last = (
-        connection.execute(text("SELECT max(n) FROM article_search")).scalar_one() or 0
-    )
-    numbers: list[int] = []
+    if connection.dialect.name != "sqlite":
+        return _newest_on_postgres(connection, match, limit)
+    asked = {"match": match, "limit": limit, "floor": floor, "skip": skip}
+    return list(connection.scalars(_NEWEST_IN_FTS5, asked))
+
+
+def _newest_on_postgres(connection: Connection, match: str, limit: int) -> list[int]:
+    last = connection.scalar(text("SELECT max(n) FROM article_search")) or 0
     for span, bits in SPANS.items():
-        spans = " | ".join(
-            f"'_{span}{(last >> bits) - back}'" for back in range(_SPANS_ASKED)
-        )
+        newest_spans = range(last >> bits, (last >> bits) - _SPANS_ASKED, -1)
+        spans = " | ".join(f"'_{span}{number}'" for number in newest_spans)
         asked = {"match": f"({match}) & ({spans})", "limit": limit}
-        numbers = list(connection.scalars(statement, asked))
+        numbers = list(connection.scalars(_NEWEST_BY_TSQUERY, asked))
         if len(numbers) == limit:
             return numbers
-    return list(connection.scalars(statement, {"match": match, "limit": limit}))
+    asked = {"match": match, "limit": limit}
+    return list(connection.scalars(_NEWEST_BY_TSQUERY, asked))
+
+
+_NEWEST_IN_FTS5 = text(
+    "SELECT rowid FROM article_search WHERE article_search MATCH :match AND rowid >= :floor "
+    "ORDER BY rowid DESC LIMIT :limit OFFSET :skip"
+)
+# "+ 0": do not use the primary key, which would read the words of articles until enough match.
+_NEWEST_BY_TSQUERY = text(
+    "SELECT n FROM article_search WHERE words @@ CAST(:match AS tsquery) ORDER BY n + 0 DESC LIMIT :limit"
+)
 
 
 def _of_these(
@@ -143,12 +136,11 @@ def _of_these(
     asked = {"numbers": list(numbers), "loose": match.loose, "match": match.strict}
     rows = connection.execute(statement, asked).all()
     long = [row.n for row in rows if row.is_long]
-    wordings = select(article.c.inbox_no, article.c.title, TEXT_OR_EMPTY).where(
-        article.c.inbox_no.in_(long)
-    )
-    read = {row.inbox_no: row for row in connection.execute(wordings)} if long else {}
-    texts = {
-        n: SearchableText(wording.title, wording.text, title=wording.title)
-        for n, wording in read.items()
-    }
-    return [row.n for row in rows if not row.is_long or texts[row.n].fits(query)]
+    unfit = set(long)
+    for row in rows_with(connection, _WORDINGS, article.c.inbox_no, long):
+        if SearchableText(row.title, row.text, title=row.title).fits(query):
+            unfit.remove(row.inbox_no)
+    return [row.n for row in rows if row.n not in unfit]
+
+
+_WORDINGS = select(article.c.inbox_no, article.c.title, TEXT_OR_EMPTY)

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, select
 from aggregator.extract.language.search_tokens import WORD, is_unspaced, search_words
 from aggregator.store.search.match import newest
 from aggregator.store.search.query import Query, parse_query
-from aggregator.store.tables import story
+from aggregator.store.tables import IS_LIVE, story
 
 # Of the newest stories; 9,000 words, of which 40 ms find the nearest (measured)
 _TITLES = 5_000
@@ -52,11 +52,9 @@ def _unknown_words(connection: Connection, query: Query) -> list[str]:
 
 
 def _title_words(connection: Connection) -> set[str]:
-    live = select(story.c.title).where(story.c.redirect_to.is_(None))
+    live = select(story.c.title).where(IS_LIVE)
     titles = connection.scalars(live.order_by(story.c.bumped_at.desc()).limit(_TITLES))
-    return {
-        word
-        for title in titles
-        for word in search_words(title)
-        if len(word) >= _LEAST_LETTERS
-    }
+    words: set[str] = set()
+    for title in titles:
+        words.update(search_words(title))
+    return {word for word in words if len(word) >= _LEAST_LETTERS}

@@ -8,9 +8,7 @@ LAST = "searchable"  # counter: the last article number in the index
 REST = "unindexed"  # counter: articles up to this number wait to be indexed again
 
 
-_REACHED = select(counter.c.name, counter.c.value).where(
-    counter.c.name.in_((LAST, REST))
-)
+_REACHED = select(counter).where(counter.c.name.in_((LAST, REST)))
 
 
 def progress() -> ScalarSelect[int]:

@@ -10,8 +10,9 @@ German umlauts written out (Mueller for Müller), and the parts of a long Chines
 
 import datetime as dt
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 from msgspec.structs import replace
@@ -97,9 +98,8 @@ class Query(FrozenStruct):
     @property
     def phrases(self) -> tuple[Phrase, ...]:
         """All phrases that may match, for snippets."""
-        return tuple(
-            phrase for term in self.terms for way in term.any_of for phrase in way
-        )
+        ways = chain.from_iterable(term.any_of for term in self.terms)
+        return tuple(chain.from_iterable(ways))
 
     @property
     def only_excludes(self) -> bool:
@@ -118,36 +118,46 @@ def parse_query(query: str) -> Query:
     joins = False
     forms = 0
     for match in _TOKEN.finditer(query.translate(_QUOTES)):
-        field, quoted, bare = match["field"], match["quoted"], match["bare"]
-        if bare == "OR" and not match["minus"] and not field:
+        field, minus, quoted = match["field"], match["minus"], match["quoted"]
+        if match["bare"] == "OR" and not minus and not field:
             joins = bool(terms)
             continue
-        given = bare if quoted is None else quoted
-        if field in (None, "title"):
-            term = parsed_term(
-                given,
-                in_title=field == "title",
-                is_quoted=quoted is not None,
-                has_forms=quoted is None and not match["minus"] and forms < _MOST_FORMS,
-            )
-            if term is None:
-                continue
-            forms += len(term.any_of)
-            if match["minus"]:
-                without.append(term)
-            elif joins:
-                terms[-1] = Term(any_of=terms[-1].any_of + term.any_of)
-            else:
-                terms.append(term)
-        elif match["minus"]:
-            if tokens := _excluded(field, given):
-                asked["without_tokens"] = (*asked.get("without_tokens", ()), tokens)
+        given = match["bare"] or quoted or ""
+        if field not in (None, "title"):
+            asked |= _filter(field, given, asked, excludes=bool(minus))
+            joins = False
+            continue
+        term = parsed_term(
+            given,
+            in_title=field == "title",
+            is_quoted=quoted is not None,
+            has_forms=quoted is None and not minus and forms < _MOST_FORMS,
+        )
+        if term is None:
+            continue
+        forms += len(term.any_of)
+        if minus:
+            without.append(term)
+        elif joins:
+            terms[-1] = Term(any_of=terms[-1].any_of + term.any_of)
         else:
-            asked |= _bound(field, given, asked)
+            terms.append(term)
         joins = False
     parsed = Query(terms=tuple(terms), without=tuple(without), **asked)
     _check(parsed, is_bounded=bool(without or asked))
     return parsed
+
+
+def _filter(
+    field: str, given: str, asked: Mapping[str, Any], *, excludes: bool
+) -> dict[str, Any]:
+    """Return the fields of a Query that a filter adds to those `asked` before; {} without words."""
+    if not excludes:
+        return _bound(field, given, asked)
+    tokens = _excluded(field, given)
+    if not tokens:
+        return {}
+    return {"without_tokens": (*asked.get("without_tokens", ()), tokens)}
 
 
 def _check(query: Query, *, is_bounded: bool) -> None:
@@ -170,20 +180,19 @@ def _excluded(field: str, given: str) -> Words:
     words = search_words(given)
     if not words:
         return ()
-    is_name = field in ("outlet", "author")
-    return (
-        tuple(filter_tokens_of(words, field[0]))
-        if is_name
-        else (language_token(given),)
-    )
+    if field in ("outlet", "author"):
+        return tuple(filter_tokens_of(words, field[0]))
+    return (language_token(given),)
 
 
-def _bound(field: str, given: str, asked: dict[str, Any]) -> dict[str, Any]:
+def _bound(field: str, given: str, asked: Mapping[str, Any]) -> dict[str, Any]:
     if field in ("lang", "language"):
         language = given.strip().casefold()
         return {"language": language} if language else {}
-    if field in ("after", "before"):
-        return {"since" if field == "after" else "before": _start_of(field, given)}
+    if field == "after":
+        return {"since": _start_of(field, given)}
+    if field == "before":
+        return {"before": _start_of(field, given)}
     words = search_words(given)
     return {field: (*asked.get(field, ()), *words)} if words else {}
 
@@ -219,25 +228,29 @@ def parsed_term(
     ends = given.rstrip().endswith("*") and (
         is_unspaced(words[-1]) or len(words[-1]) >= _LEAST_PREFIX
     )
+    has_forms = has_forms and not ends and len(words) == 1
+    ways: list[tuple[Phrase, ...]] = [
+        (Phrase(words=spelt, prefix=ends, in_title=in_title),)
+        for spelt in _spellings(given, words, has_forms=has_forms)
+    ]
+    is_run = len(words) == 1 and is_unspaced(words[0]) and len(words[0]) in _PARTED
+    if is_run and not is_quoted:
+        ways += [_in_parts(parts, in_title=in_title) for parts in _parts(words[0])]
+    return Term(any_of=tuple(ways))
+
+
+def _in_parts(parts: Words, *, in_title: bool) -> tuple[Phrase, ...]:
+    return tuple(Phrase(words=(part,), in_title=in_title) for part in parts)
+
+
+def _spellings(given: str, words: Words, *, has_forms: bool) -> Iterable[Words]:
+    """Return the spellings of a word or phrase, each once, as it was typed first."""
     bare = tuple(_UMLAUT_WRITTEN_OUT.sub(r"\1", word) for word in words)
     written_out = tuple(search_words(given.translate(_UMLAUTS)))
-    spellings = dict.fromkeys((words, bare, written_out))
-    if has_forms and not ends and len(words) == 1:
-        spellings |= {(form,): None for form in inflections(words[0])}
-    ways: list[tuple[Phrase, ...]] = [
-        (Phrase(words=spelt, prefix=ends, in_title=in_title),) for spelt in spellings
-    ]
-    if (
-        not is_quoted
-        and len(words) == 1
-        and is_unspaced(words[0])
-        and len(words[0]) in _PARTED
-    ):
-        ways += [
-            tuple(Phrase(words=(part,), in_title=in_title) for part in parts)
-            for parts in _parts(words[0])
-        ]
-    return Term(any_of=tuple(ways))
+    spellings: list[Words] = [words, bare, written_out]
+    if has_forms:
+        spellings += [(form,) for form in inflections(words[0])]
+    return dict.fromkeys(spellings)
 
 
 @lru_cache(maxsize=4096)
@@ -258,11 +271,10 @@ def _parts(run: str) -> Iterator[Words]:
 def with_title(terms: Iterable[Term]) -> tuple[Term, ...]:
     """Return the terms, restricted to the title."""
     return tuple(
-        Term(
-            any_of=tuple(
-                tuple(replace(phrase, in_title=True) for phrase in way)
-                for way in term.any_of
-            )
-        )
+        Term(any_of=tuple(tuple(map(_in_title, way)) for way in term.any_of))
         for term in terms
     )
+
+
+def _in_title(phrase: Phrase) -> Phrase:
+    return replace(phrase, in_title=True)

@@ -7,7 +7,7 @@ articles are ranked. The order is the same on both databases.
 
 import datetime as dt
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -66,47 +66,53 @@ def search(
     except UsageError as error:
         return SearchResults(problem=str(error))
     ranked = _ranked(connection, query, max(RANKED, min(limit, 10**9) + 1))
-    nearest = None if ranked else nearest_search(connection, text)
-    shown = ranked[:limit]
+    shown = [best.inbox_no for best in ranked[:limit]]
     by_story: dict[str, list[int]] = {}
-    for ranked_article in ranked:
-        by_story.setdefault(ranked_article.story, []).append(ranked_article.inbox_no)
+    for matching in ranked:
+        by_story.setdefault(matching.story, []).append(matching.inbox_no)
     chosen = dict(list(by_story.items())[:limit])
-    of_stories = (n for numbers in chosen.values() for n in numbers[:_ARTICLES_SHOWN])
-    hits = _hits(
-        connection,
-        {*(ranked_article.inbox_no for ranked_article in shown), *of_stories},
-        query,
-    )
-    rows = rows_with(connection, select(*_STORY_COLUMNS), story.c.id, chosen)
-    stories = {row.story: row._mapping for row in rows}
+    wanted = set(shown)
+    for numbers in chosen.values():
+        wanted.update(numbers[:_ARTICLES_SHOWN])
+    hits = _hits(connection, wanted, query)
+    nearest = None
+    if not ranked:
+        nearest = nearest_search(connection, text)
     return SearchResults(
-        hits=tuple(hits[ranked_article.inbox_no] for ranked_article in shown),
-        stories=tuple(
-            StoryHit(
-                found=len(numbers),
-                hits=tuple(hits[n] for n in numbers[:_ARTICLES_SHOWN]),
-                **stories[id_],
-            )
-            for id_, numbers in chosen.items()
-        ),
+        hits=tuple(hits[number] for number in shown),
+        stories=_story_hits(connection, chosen, hits),
         more=len(ranked) > len(shown),
         partial=unindexed_to(connection) > 0,
         nearest=nearest,
     )
 
 
+def _story_hits(
+    connection: Connection,
+    stories: Mapping[str, Sequence[int]],
+    hits: Mapping[int, SearchHit],
+) -> tuple[StoryHit, ...]:
+    """Return stories with a few of their articles; `stories`: the numbers of all that match, by story."""
+    rows = rows_with(connection, _STORIES, story.c.id, stories)
+    columns = {row.story: row._mapping for row in rows}
+    story_hits = []
+    for id_, numbers in stories.items():
+        shown = tuple(hits[number] for number in numbers[:_ARTICLES_SHOWN])
+        story_hits.append(StoryHit(found=len(numbers), hits=shown, **columns[id_]))
+    return tuple(story_hits)
+
+
 def within(query: Query, bounds: SearchBounds) -> Query:
-    """`query` within further bounds; where both have one, both hold."""
-    since = max(filter(None, (query.since, bounds.since)), default=None)
-    after_until = (
-        min(bounds.until, _LAST_MOMENT - _INSTANT) + _INSTANT if bounds.until else None
-    )
-    language = bounds.language.strip().casefold() if bounds.language else query.language
+    """Return `query` within further bounds; where both have one, both hold."""
+    until, language = None, query.language
+    if bounds.until:
+        until = min(bounds.until, _LAST_MOMENT - _INSTANT) + _INSTANT
+    if bounds.language:
+        language = bounds.language.strip().casefold()
     return replace(
         query,
-        since=since,
-        before=min(filter(None, (query.before, after_until)), default=None),
+        since=max(filter(None, (query.since, bounds.since)), default=None),
+        before=min(filter(None, (query.before, until)), default=None),
         language=language,
         outlet=(*query.outlet, *search_words(bounds.outlet or "")),
     )
@@ -117,24 +123,20 @@ _LAST_MOMENT = dt.datetime.max.replace(tzinfo=dt.UTC)
 
 
 def _ranked(connection: Connection, query: Query, most: int) -> list[_RankedArticle]:
-    """The newest that have all in the title, and the newest that have it anywhere, best first."""
+    """Return the newest that have all in the title, and the newest that have it anywhere, best first."""
     reach = max(_PHRASE_REACH, most)
     titled = replace(query, terms=with_title(query.terms))
     numbers = match.newest(connection, query, most, reach=reach)
     if query.terms and len(numbers) == most:
         numbers += match.newest(connection, titled, RANKED // 2, reach=reach)
-    rows = [
-        row
-        for row in rows_with(connection, _RANKED_COLUMNS, article.c.inbox_no, numbers)
-        # Marks know days only
-        if query.since is None or row.effective_at >= query.since
-        if query.before is None or row.effective_at < query.before
-    ]
-    if not rows:
+    rows = rows_with(connection, _RANKED_COLUMNS, article.c.inbox_no, numbers)
+    rows_within = [row for row in rows if _is_within(query, row.effective_at)]
+    if not rows_within:
         return []
-    latest, whole = max(row.effective_at for row in rows), _as_written(query)
+    latest = max(row.effective_at for row in rows_within)
+    whole = _as_written(query)
     ranked = []
-    for row in rows:
+    for row in rows_within:
         points = _points_of_words(row, query.terms, titled.terms, whole)
         points += _points_of_story(row, latest - row.effective_at)
         ranked.append(
@@ -142,7 +144,14 @@ def _ranked(connection: Connection, query: Query, most: int) -> list[_RankedArti
                 inbox_no=row.inbox_no, story=row.story, points=round(points, 6)
             )
         )
-    return sorted(ranked, key=lambda one: (-one.points, -one.inbox_no))
+    return sorted(ranked, key=lambda best: (-best.points, -best.inbox_no))
+
+
+def _is_within(query: Query, moment: dt.datetime) -> bool:
+    """Return whether a moment is within the times of a search, of whose days alone the index knows."""
+    if query.since is not None and moment < query.since:
+        return False
+    return query.before is None or moment < query.before
 
 
 def _points_of_words(
@@ -151,7 +160,7 @@ def _points_of_words(
     titled: Sequence[Term],
     whole: tuple[Phrase, Phrase] | None,
 ) -> float:
-    """For where the words stand; `titled` are the terms asked of the headline, `whole` all words in a row."""
+    """Return points for where the words stand; `titled`: terms in the headline, `whole`: all words in a row."""
     wording = SearchableText(row.lead, title=row.title)
     count = len(terms) or 1
     points = TITLE_POINTS * sum(map(wording.holds_term, titled)) / count
@@ -169,17 +178,16 @@ def _points_of_story(row: Row[Any], age: dt.timedelta) -> float:
 
 
 def _as_written(query: Query) -> tuple[Phrase, Phrase] | None:
-    """The words of a search in a row, anywhere and in the headline; None where they are less than two."""
+    """Return the words of a search in a row, anywhere and in the headline; None if there is only one."""
     firsts = [phrase for term in query.terms for phrase in term.any_of[0]]
-    words = tuple(word for phrase in firsts for word in phrase.words)
-    if len(words) < 2 and not any(
-        len(word) > 2 and is_unspaced(word) for word in words
-    ):
+    words: list[str] = []
+    for phrase in firsts:
+        words += phrase.words
+    is_run = any(len(word) > 2 and is_unspaced(word) for word in words)
+    if len(words) < 2 and not is_run:
         return None
-    ends = firsts[-1].prefix
-    return Phrase(words=words, prefix=ends), Phrase(
-        words=words, prefix=ends, in_title=True
-    )
+    anywhere = Phrase(words=tuple(words), prefix=firsts[-1].prefix)
+    return anywhere, replace(anywhere, in_title=True)
 
 
 _RANKED_COLUMNS: Select[Any] = select(
@@ -195,18 +203,18 @@ _RANKED_COLUMNS: Select[Any] = select(
 def _hits(
     connection: Connection, numbers: Iterable[int], query: Query
 ) -> dict[int, SearchHit]:
-    """The articles with what a hit shows, by their numbers."""
-    statement = (
-        article_views.view_columns("text")
-        .add_columns(story.c.title.label("story_title"))
-        .join(story, story.c.id == article.c.story)
-    )
+    """Return these articles as hits, by their numbers."""
     hits = {}
-    for row in rows_with(connection, statement, article.c.inbox_no, numbers):
+    for row in rows_with(connection, _HITS, article.c.inbox_no, numbers):
         details = codecs.unpack(row.details, articles.ArticleDetails)
         shown, marks = snippet(row.text or row.lead, query.phrases)
         hits[row.inbox_no] = SearchHit(
-            **{name: getattr(row, name) for name in _SHOWN},
+            story=row.story,
+            story_title=row.story_title,
+            title=row.title,
+            url=row.url,
+            effective_at=row.effective_at,
+            language=row.language,
             article=row.id,
             outlet=row.outlet_name or row.outlet,
             snippet=shown,
@@ -216,5 +224,11 @@ def _hits(
     return hits
 
 
-_SHOWN = ("story", "story_title", "title", "url", "effective_at", "language")
-_STORY_COLUMNS = shown_columns(StoryHit)
+_HITS = (
+    article_views.view_columns("text")
+    .add_columns(story.c.title.label("story_title"))
+    .join(story, story.c.id == article.c.story)
+)
+
+
+_STORIES = select(*shown_columns(StoryHit))

@@ -1,8 +1,9 @@
 """Snippets: the words around the matches of a search."""
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import NamedTuple
 
 from aggregator.extract.language.search_tokens import WORD, is_unspaced, search_words
@@ -32,34 +33,47 @@ def snippet(text: str, phrases: Sequence[Phrase]) -> tuple[str, tuple[Mark, ...]
     if not spans:
         return "", ()
     places = _places([_folded(text[a:b]) for a, b in spans], phrases)
-    middle = _richest(places)
-    chosen = spans[max(0, middle - _WORDS_BEFORE) :][:_WORDS_SHOWN]
-    while (
-        len(chosen) > 1
-        and places
-        and spans[middle][0] - chosen[0][0] > _CHARS_SHOWN // 2
-    ):
-        chosen = chosen[1:]  # very long words before the match
-    start = 0 if chosen[0] == spans[0] else chosen[0][0]
-    end = min(
-        len(text) if chosen[-1] == spans[-1] else chosen[-1][1], start + _CHARS_SHOWN
-    )
-    before = "… " if start else ""
-    shown = (
-        before + text[start:end].replace("\n", " ") + (" …" if end < len(text) else "")
-    )
+    start, end = _range_shown(spans, _richest(places))
+    if start == spans[0][0]:
+        start = 0
+    if end == spans[-1][1]:
+        end = len(text)
+    end = min(end, start + _CHARS_SHOWN)
+    before, after = "", ""
+    if start:
+        before = "… "
+    if end < len(text):
+        after = " …"
+    shown = before + text[start:end].replace("\n", " ") + after
     shift = len(before) - start
     marks: list[Mark] = []
-    for at in sorted(
-        {at for place in places for at in range(place.first, place.first + place.words)}
-    ):
-        first, last = spans[at][0] + shift, spans[at][1] + shift
-        if spans[at][0] < start or spans[at][1] > end:
+    for word_start, word_end in _matches(spans, places):
+        if word_start < start or word_end > end:
             continue
+        first = word_start + shift
         if marks and marks[-1][1] >= first:  # characters of one run
             first = marks.pop()[0]
-        marks.append(Mark(first, last))
+        marks.append(Mark(first, word_end + shift))
     return shown, tuple(marks)
+
+
+def _range_shown(spans: Sequence[tuple[int, int]], middle: int) -> tuple[int, int]:
+    """Return where the words around a match begin and end."""
+    chosen = spans[max(0, middle - _WORDS_BEFORE) :][:_WORDS_SHOWN]
+    while len(chosen) > 1 and spans[middle][0] - chosen[0][0] > _CHARS_SHOWN // 2:
+        chosen = chosen[1:]  # very long words before the match
+    return chosen[0][0], chosen[-1][1]
+
+
+def _matches(
+    spans: Sequence[tuple[int, int]], places: Iterable[_Place]
+) -> Iterator[tuple[int, int]]:
+    """Yield the spans of the words that match, in order."""
+    words: set[int] = set()
+    for place in places:
+        words.update(range(place.first, place.first + place.words))
+    for word in sorted(words):
+        yield spans[word]
 
 
 def _spans(text: str) -> Iterator[tuple[int, int]]:
@@ -84,31 +98,32 @@ def _places(words: Sequence[str], phrases: Sequence[Phrase]) -> list[_Place]:
         where.setdefault(word, []).append(at)
     places = []
     for number, phrase in enumerate(dict.fromkeys(phrases)):
-        parts = [
-            part
-            for word in phrase.words
-            for part in (word if is_unspaced(word) else (word,))
-        ]
-        *before, last = parts
+        *before, last = _words_of(phrase)
         ends = [last]
         if phrase.prefix and not is_unspaced(last):
             ends = [word for word in where if word.startswith(last)]
-        places += [
-            _Place(at - len(before), len(parts), number)
-            for end in ends
-            for at in where.get(end, ())
-            if at >= len(before) and words[at - len(before) : at] == before
-        ]
+        for at in chain.from_iterable(where.get(end, ()) for end in ends):
+            first = at - len(before)
+            if first >= 0 and words[first:at] == before:
+                places.append(_Place(first, len(before) + 1, number))
     return sorted(places)
+
+
+def _words_of(phrase: Phrase) -> Iterator[str]:
+    for word in phrase.words:
+        if is_unspaced(word):
+            yield from word
+        else:
+            yield word
 
 
 def _richest(places: Sequence[_Place]) -> int:
     """Return the first word of the passage with the most different phrases; 0 without matches."""
     firsts = [place.first for place in places]
-    ends = (
-        bisect_left(firsts, first + _WORDS_SHOWN - _WORDS_BEFORE) for first in firsts
-    )
-    counts = [
-        len({place.phrase for place in places[at:end]}) for at, end in enumerate(ends)
-    ]
-    return firsts[counts.index(max(counts))] if counts else 0
+    richest = most = 0
+    for at, first in enumerate(firsts):
+        end = bisect_left(firsts, first + _WORDS_SHOWN - _WORDS_BEFORE)
+        phrases = {place.phrase for place in places[at:end]}
+        if len(phrases) > most:
+            richest, most = first, len(phrases)
+    return richest

@@ -1,8 +1,9 @@
 """Stored articles as output shows them, without the columns of clustering."""
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import (
@@ -23,7 +24,7 @@ from aggregator.model.evidence import Evidence
 from aggregator.model.prepared import ArticleHtml
 from aggregator.store import codecs
 from aggregator.store.stories.articles import ArticleDetails, StoredArticle
-from aggregator.store.tables import TEXT_OR_EMPTY, article, rows_with
+from aggregator.store.tables import TEXT_OR_EMPTY, article, pairs_with, rows_with
 
 # Articles of a large story from which headline and summary are chosen
 SHOWN_MEMBERS = 64
@@ -58,10 +59,12 @@ def view_columns(*more: str) -> Select[Any]:
     )
 
 
-def is_of_outlets(connection: Connection, names: Iterable[str]) -> ColumnElement[bool]:
+def is_of_outlets(
+    connection: Connection, names: Collection[str]
+) -> ColumnElement[bool]:
     """Return the condition that an article is of one of the outlets, by key or name, in any case."""
     # PostgreSQL keeps ß
-    keys = {key for name in names for key in (name.casefold(), name.lower())}
+    keys = {*map(str.casefold, names), *map(str.lower, names)}
     folded = func.casefold if connection.dialect.name == "sqlite" else func.lower
     return or_(
         folded(article.c.outlet).in_(keys), folded(article.c.outlet_name).in_(keys)
@@ -133,43 +136,34 @@ def views_for_title(
     All of a small story; the newest originals and versions of a large one with the texts that these replace,
     and article `shown` of the present headline.
     """
+    rows: list[Row[Any]] = []
     if article_count > SHOWN_MEMBERS:
-        rows = connection.execute(_TITLES_OF_LARGE, {"story_id": story}).all()
-        if rows:
-            if shown is not None and all(row.id != shown for row in rows):
-                rows = [
-                    *rows,
-                    *connection.execute(
-                        _ONE_OF_STORY, {"story_id": story, "article_id": shown}
-                    ),
-                ]
-            ids = {row.id for row in rows}
-            replaced = {row.version_of for row in rows if row.version_of} - ids
-            # A correction may have moved others
-            of_story = view_columns().where(article.c.story == story)
-            rows = [*rows, *rows_with(connection, of_story, article.c.id, replaced)]
-            return sorted(map(view, rows), key=lambda one: (one.effective_at, one.id))
-    return views_of_stories(connection, [story])[story]
+        rows += connection.execute(_TITLES_OF_LARGE, {"story_id": story})
+    if not rows:
+        return views_of_stories(connection, [story])[story]
+    if shown is not None and all(row.id != shown for row in rows):
+        names = {"story_id": story, "article_id": shown}
+        rows += connection.execute(_ONE_OF_STORY, names)
+    ids = {row.id for row in rows}
+    replaced = {row.version_of for row in rows if row.version_of} - ids
+    # A correction may have moved others
+    of_story = view_columns().where(article.c.story == story)
+    rows += rows_with(connection, of_story, article.c.id, replaced)
+    return sorted(map(view, rows), key=attrgetter("effective_at", "id"))
 
 
 def views_of(connection: Connection, ids: Iterable[str]) -> list[ArticleView]:
     """Return these articles, oldest first, without texts."""
     rows = rows_with(connection, view_columns(), article.c.id, ids)
-    return [
-        view(row) for row in sorted(rows, key=lambda row: (row.effective_at, row.id))
-    ]
+    return list(map(view, sorted(rows, key=attrgetter("effective_at", "id"))))
 
 
 def views_with_text(
     connection: Connection, ids: Iterable[str]
 ) -> Iterator[ArticleView]:
     """Yield these articles with texts, ordered by id."""
-    yield from map(
-        view,
-        rows_with(
-            connection, view_columns("text").order_by(article.c.id), article.c.id, ids
-        ),
-    )
+    ordered = view_columns("text").order_by(article.c.id)
+    return map(view, rows_with(connection, ordered, article.c.id, ids))
 
 
 def views_of_stories(
@@ -204,9 +198,6 @@ def undated_stories(
     dated = func.count(
         case((article.c.published_origin != "poll", article.c.published))
     )
-    seen = select(article.c.story, func.min(article.c.seen_at).label("seen"))
+    seen = select(article.c.story, func.min(article.c.seen_at))
     undated = seen.group_by(article.c.story).having(dated == 0)
-    return {
-        row.story: row.seen
-        for row in rows_with(connection, undated, article.c.story, ids)
-    }
+    return pairs_with(connection, undated, article.c.story, ids)

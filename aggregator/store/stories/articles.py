@@ -27,7 +27,10 @@ from aggregator.store.tables import (
     entry,
     has_row,
     identity_key,
+    pairs_with,
     rows_with,
+    struct_of,
+    structs_of,
 )
 
 
@@ -259,9 +262,7 @@ def was_bumped_by_clock(connection: Connection, story: str) -> bool:
 
 def assigned_stories(connection: Connection, ids: Iterable[str]) -> dict[str, str]:
     """Return the assigned stories of those of the articles that are placed."""
-    return {
-        row.id: row.story for row in rows_with(connection, _ASSIGNED, article.c.id, ids)
-    }
+    return pairs_with(connection, _ASSIGNED, article.c.id, ids)
 
 
 _ASSIGNED = select(article.c.id, article.c.story)
@@ -282,7 +283,7 @@ _LATEST = (
 def latest(connection: Connection, id: str) -> StoredArticle | None:
     """Return the newest generation of article `id`, to which its keys belong; None if it does not exist."""
     row = connection.execute(_LATEST, {"article_id": id}).first()
-    return None if row is None else StoredArticle(**row._mapping)
+    return struct_of(StoredArticle, row)
 
 
 def stored_with(
@@ -290,9 +291,7 @@ def stored_with(
 ) -> list[StoredArticle]:
     """Return the articles whose `column` has one of the values, in the order of placing."""
     rows = rows_with(connection, select(*_STORED), column, values)
-    return sorted(
-        (StoredArticle(**row._mapping) for row in rows), key=attrgetter("inbox_no")
-    )
+    return sorted(structs_of(StoredArticle, rows), key=attrgetter("inbox_no"))
 
 
 def evidence_of(connection: Connection, id: str) -> Evidence:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, insert, select
 
 from aggregator.model.errors import UsageError
 from aggregator.model.evidence import Evidence
@@ -15,7 +15,10 @@ from aggregator.store.stories.constraints import Constraint, ConstraintTable
 from aggregator.store.tables import (
     correction,
     delete_rows,
+    execute_each,
+    highest,
     link_constraint,
+    structs_of,
     update_rows,
 )
 
@@ -75,25 +78,18 @@ def add(
 
     `together`: articles that belong in one story; `leaving`: those that belong apart from `staying`.
     """
-    n = (
-        connection.execute(select(func.max(correction.c.correction_no))).scalar_one()
-        or 0
-    ) + 1
+    n = highest(connection, correction.c.correction_no) + 1
     text = msgspec.json.encode(detail).decode()
-    connection.execute(
-        insert(correction),
-        [{"correction_no": n, "at": at, "kind": kind, "detail": text}],
-    )
+    values = {"correction_no": n, "at": at, "kind": kind, "detail": text}
+    connection.execute(insert(correction).values(values))
     for relation, side, ids in (
         ("together", 0, together),
         ("apart", 0, leaving),
         ("apart", 1, staying),
     ):
-        if ids:
-            shared = {"correction": n, "relation": relation, "side": side}
-            connection.execute(
-                insert(link_constraint), [shared | {"article": id_} for id_ in ids]
-            )
+        shared = {"correction": n, "relation": relation, "side": side}
+        rows = [shared | {"article": id_} for id_ in ids]
+        execute_each(connection, insert(link_constraint), rows)
     return n
 
 
@@ -138,8 +134,8 @@ def to_undo(connection: Connection, number: int | None) -> Correction:
 def all_constraints(connection: Connection, *, after: int = 0) -> list[Constraint]:
     """Return the constraints in force, those of the corrections with numbers above `after`."""
     chosen = select(link_constraint).where(link_constraint.c.correction > after)
-    rows = connection.execute(chosen.order_by(*link_constraint.primary_key.columns))
-    return [Constraint(**row._mapping) for row in rows]
+    keys = link_constraint.primary_key.columns
+    return structs_of(Constraint, connection.execute(chosen.order_by(*keys)))
 
 
 class StoryConstraints(NamedTuple):

@@ -5,11 +5,10 @@ import datetime as dt
 from sqlalchemy import Connection, select
 
 from aggregator.store.stories.placement_batch import Ledger
-from aggregator.store.tables import count_rows, story, update_rows
+from aggregator.store.tables import IS_LIVE, count_rows, story, update_rows
 
 # By which a story's last bump may be ahead of the clock (chosen)
 _AHEAD = dt.timedelta(minutes=1)
-_IS_LIVE = story.c.redirect_to.is_(None)
 # Of the stories that are pulled back at most; if more are ahead, the clock is wrong now
 _AHEAD_SHARE = 0.05
 
@@ -22,9 +21,9 @@ def pull_back(connection: Connection, now: dt.datetime, few: int) -> int:
     """
     if not _has_bump_after(connection, now + _AHEAD):
         return 0
-    in_future = _IS_LIVE, story.c.bumped_at > now + _AHEAD
+    in_future = IS_LIVE, story.c.bumped_at > now + _AHEAD
     count = count_rows(connection, story, *in_future)
-    if count > max(few, _AHEAD_SHARE * count_rows(connection, story, _IS_LIVE)):
+    if count > max(few, _AHEAD_SHARE * count_rows(connection, story, IS_LIVE)):
         return 0
     order = (
         select(story.c.story_no)
@@ -43,7 +42,7 @@ def pull_back(connection: Connection, now: dt.datetime, few: int) -> int:
 def _has_bump_after(connection: Connection, moment: dt.datetime) -> bool:
     newest = (
         select(story.c.bumped_at)
-        .where(_IS_LIVE)
+        .where(IS_LIVE)
         .order_by(story.c.bumped_at.desc())
         .limit(1)
     )

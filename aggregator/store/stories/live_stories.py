@@ -3,19 +3,19 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, bindparam, func, select
+from sqlalchemy import ColumnElement, Connection, bindparam, select
 
 from aggregator.model.article import Article
 from aggregator.store.stories import articles
-from aggregator.store.tables import article, in_parts, story
+from aggregator.store.tables import IS_LIVE, article, highest, in_parts, story
 
 _STORIES = select(
     story.c.story_no, story.c.id, story.c.last_inbox_no, story.c.article_count
-).where(story.c.redirect_to.is_(None))
+).where(IS_LIVE)
 _COMPARED = (
     select(*articles.COLUMNS)
     .join(story, story.c.id == article.c.story)
-    .where(article.c.is_compared, story.c.redirect_to.is_(None))
+    .where(article.c.is_compared, IS_LIVE)
 )
 _DATES_OF_OTHERS = (
     select(article.c.story, article.c.published)
@@ -23,7 +23,7 @@ _DATES_OF_OTHERS = (
     .where(
         ~article.c.is_compared,
         article.c.published.is_not(None),
-        story.c.redirect_to.is_(None),
+        IS_LIVE,
     )
 )
 _GROWN_SINCE = story.c.last_inbox_no >= bindparam("since")
@@ -33,7 +33,7 @@ _ROWS_AT_ONCE = 1_000
 
 def newest_inbox_no(connection: Connection) -> int:
     """Return the inbox number of the newest article of any story; 0 in an empty database."""
-    return connection.execute(select(func.max(story.c.last_inbox_no))).scalar_one() or 0
+    return highest(connection, story.c.last_inbox_no)
 
 
 class LiveRows(NamedTuple):

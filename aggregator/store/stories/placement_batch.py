@@ -21,7 +21,7 @@ from aggregator.store.stories import stories
 from aggregator.store.stories.article_rows import article_writes, outlet_rows
 from aggregator.store.stories.articles import StoredArticle
 from aggregator.store.stories.stories import NewStory, StoryRow, StoryState
-from aggregator.store.tables import change, counter, entry, story_log
+from aggregator.store.tables import change, counter, entry, execute_each, story_log
 
 # "moved": an article was assigned to another story; "regrouped": by `recluster`; "full": from now on the
 # story accepts copies only; "forgotten": one of its articles was erased
@@ -98,8 +98,8 @@ class Ledger:
         )
         grown = {id_: self._whole(id_, state) for id_, state in self.states.items()}
         stories.update_stories(self._connection, grown)
-        if self._finished:
-            self._connection.execute(_FINISH, self._finished)
+        execute_each(self._connection, _FINISH, self._finished)
+
         for waiting in (
             self.stories,
             self.articles,
@@ -220,10 +220,8 @@ class Ledger:
 
     def close(self) -> None:
         """Write what is written last: log, changes and numbers. Call `write` before."""
-        if self._logs:
-            self._connection.execute(insert(story_log), self._logs)
-        if self._changes:
-            self._connection.execute(insert(change), self._changes)
+        execute_each(self._connection, insert(story_log), self._logs)
+        execute_each(self._connection, insert(change), self._changes)
         for name, value in sorted(self._numbers.items()):
             self._connection.execute(_COUNT, {"counter_name": name, "number": value})
 

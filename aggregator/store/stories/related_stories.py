@@ -8,7 +8,7 @@ import datetime as dt
 import functools
 import math
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -26,13 +26,16 @@ from sqlalchemy import (
 from aggregator.model.story import StoryName
 from aggregator.store.stories.story_links import LINKS
 from aggregator.store.tables import (
+    IS_LIVE,
     delete_rows,
     execute_each,
     insert_or,
+    pairs_with,
     rows_with,
     story,
     story_link,
     story_subject,
+    values_with,
 )
 from aggregator.stories.lexicon import subject_key
 
@@ -59,9 +62,7 @@ _COMPARED = 20  # stories whose headlines are compared, those with the rarest na
 # Built once: SQLAlchemy needs as long to build a statement as to execute it.
 _DELETE_LINKS = delete(story_link).where(story_link.c.story_no == bindparam("number"))
 
-_OTHERS = select(*COMPARED).where(
-    story.c.story_no.in_(bindparam("numbers", expanding=True))
-)
+_OTHERS = select(*COMPARED)
 
 _BEFORE_AND_AFTER = select(LINKS.c.other_id).where(
     LINKS.c.story_id == bindparam("story_id"), LINKS.c.relation != "related"
@@ -78,38 +79,40 @@ def write(
     """
     numbers = [row.story_no for row, _, _ in rendered]
     delete_rows(connection, story_subject, story_subject.c.story_no.in_(numbers))
-    subjects = [
-        {
-            "story_no": row.story_no,
+    subjects: list[dict[str, Any]] = []
+    for row, names, topics in rendered:
+        subjects += _subject_rows(row.story_no, "name", names)
+        subjects += _subject_rows(row.story_no, "topic", topics)
+    execute_each(connection, insert(story_subject), subjects)
+    for row, names, _ in rendered:
+        keys = [subject_key(subject.name) for subject in names]
+        related = _related(connection, row, keys)
+        if related:
+            connection.execute(_DELETE_LINKS, {"number": row.story_no})
+            _link(connection, row.story_no, related)
+
+
+def _subject_rows(
+    number: int, kind: str, subjects: Iterable[StoryName]
+) -> Iterator[dict[str, Any]]:
+    for position, subject in enumerate(subjects):
+        yield {
+            "story_no": number,
             "kind": kind,
             "position": position,
             "key": subject_key(subject.name),
             "label": subject.name,
             "outlets": subject.outlets,
         }
-        for row, names, topics in rendered
-        for kind, listed in (("name", names), ("topic", topics))
-        for position, subject in enumerate(listed)
-    ]
-    execute_each(connection, insert(story_subject), subjects)
-    for row, names, _ in rendered:
-        related = _related(
-            connection, row, [subject_key(subject.name) for subject in names]
-        )
-        if related:
-            connection.execute(_DELETE_LINKS, {"number": row.story_no})
-            _link(connection, row.story_no, related)
 
 
 def _link(connection: Connection, story_no: int, others: Iterable[int]) -> None:
     """Write the links between a story and others, in both directions."""
-    pairs = [
-        pair
-        for other in others
-        for pair in ((story_no, other), (other, story_no))
-        if other != story_no
-    ]
-    rows = [{"story_no": number, "other_no": other} for number, other in pairs]
+    rows: list[dict[str, int]] = []
+    for other in others:
+        if other != story_no:
+            rows.append({"story_no": story_no, "other_no": other})
+            rows.append({"story_no": other, "other_no": story_no})
     execute_each(
         connection, insert_or(connection, story_link).on_conflict_do_nothing(), rows
     )
@@ -123,33 +126,31 @@ def _related(connection: Connection, row: Row[Any], names: Sequence[str]) -> lis
     for near in _near(connection, row, names):
         for number in near:
             weights[number] += math.log(_RARITY_OF / (len(near) + 1))
-    compared = sorted(weights, key=lambda number: (-weights[number], number))[
-        :_COMPARED
-    ]
-    if not compared:
-        return []
-    others = {
-        other.story_no: other
-        for other in connection.execute(_OTHERS, {"numbers": sorted(compared)})
-    }
+    compared = _strongest(weights)[:_COMPARED]
     strengths: dict[int, float] = {}
-    for number, other in sorted(others.items()):
+    ids: dict[int, str] = {}
+    for other in rows_with(connection, _OTHERS, story.c.story_no, compared):
         alike = resemblance(
             f"{row.title}\n{row.summary}",
             f"{other.title}\n{other.summary}",
             row.language,
         )
-        if alike >= _RESEMBLANCE and weights[number] * alike >= _STRENGTH:
-            strengths[number] = weights[number] * alike
+        weight = weights[other.story_no]
+        if alike >= _RESEMBLANCE and weight * alike >= _STRENGTH:
+            strengths[other.story_no] = weight * alike
+            ids[other.story_no] = other.id
     if not strengths:
         return []
     before_and_after = set(connection.scalars(_BEFORE_AND_AFTER, {"story_id": row.id}))
-    related = [
-        number for number in strengths if others[number].id not in before_and_after
-    ]
-    return sorted(related, key=lambda number: (-strengths[number], number))[
-        :_RELATED_MOST
-    ]
+    for number, id_ in ids.items():
+        if id_ in before_and_after:
+            del strengths[number]
+    return _strongest(strengths)[:_RELATED_MOST]
+
+
+def _strongest(values: Mapping[int, float]) -> list[int]:
+    """Return stories by their values, the highest first; of equal ones the older first."""
+    return sorted(values, key=lambda number: (-values[number], number))
 
 
 def _near(
@@ -175,63 +176,48 @@ def _near(
 @functools.cache
 def _next_named(count: int) -> Select[Any]:
     """Return the statement for the stories next to one that have any of `count` names."""
-    sides = [
-        select(story_subject.c.key, story_subject.c.story_no)
-        .where(
-            story_subject.c.kind == "name",
-            story_subject.c.key == bindparam(f"name_{place}"),
-            side,
-        )
-        .order_by(order)
-        .limit(_RARE_STORIES)
-        .subquery()
-        for place in range(count)
-        for side, order in (
-            (
-                bindparam("story_no") > story_subject.c.story_no,
-                story_subject.c.story_no.desc(),
-            ),
-            (
-                bindparam("story_no") < story_subject.c.story_no,
-                story_subject.c.story_no,
-            ),
-        )
-    ]
-    near = union_all(
-        *(select(side.c.key, side.c.story_no) for side in sides)
-    ).subquery()
+    number = story_subject.c.story_no
+    sides = (
+        (bindparam("story_no") > number, number.desc()),
+        (bindparam("story_no") < number, number),
+    )
+    parts = []
+    for place in range(count):
+        is_named = story_subject.c.key == bindparam(f"name_{place}")
+        for is_on_side, order in sides:
+            named = select(story_subject.c.key, number).where(
+                story_subject.c.kind == "name", is_named, is_on_side
+            )
+            side = named.order_by(order).limit(_RARE_STORIES).subquery()
+            parts.append(select(side.c.key, side.c.story_no))
+    near = union_all(*parts).subquery()
     is_then = story.c.first_published.between(bindparam("since"), bindparam("until"))
     return (
         select(near.c.key, near.c.story_no)
         .join(story, story.c.story_no == near.c.story_no)
-        .where(story.c.redirect_to.is_(None), is_then)
+        .where(IS_LIVE, is_then)
     )
 
 
 def unite(connection: Connection, loser: str, winner: str) -> None:
     """Move the related stories of `loser` to `winner`, and delete its names and topics."""
-    both = rows_with(
+    numbers = pairs_with(
         connection, select(story.c.id, story.c.story_no), story.c.id, [loser, winner]
     )
-    numbers = {row.id: row.story_no for row in both}
-    others = (
-        select(story_link.c.other_no)
-        .where(story_link.c.story_no == numbers[loser])
-        .union(
-            select(story_link.c.story_no).where(story_link.c.other_no == numbers[loser])
-        )
+    others = select(story_link.c.other_no).where(
+        story_link.c.story_no == numbers[loser]
     )
-    related = connection.scalars(others).all()
+    reverse = select(story_link.c.story_no).where(
+        story_link.c.other_no == numbers[loser]
+    )
+    related = connection.scalars(others.union(reverse)).all()
     erase(connection, [loser])
     _link(connection, numbers[winner], related)
 
 
 def erase(connection: Connection, ids: Collection[str]) -> None:
     """Delete names, topics and related stories of these stories, until they are rendered again."""
-    numbers = [
-        row.story_no
-        for row in rows_with(connection, select(story.c.story_no), story.c.id, ids)
-    ]
+    numbers = values_with(connection, select(story.c.story_no), story.c.id, ids)
     delete_rows(connection, story_subject, story_subject.c.story_no.in_(numbers))
     both = or_(story_link.c.story_no.in_(numbers), story_link.c.other_no.in_(numbers))
     delete_rows(connection, story_link, both)

@@ -7,13 +7,31 @@ first.
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, exists, func, select, update
+from sqlalchemy import (
+    Connection,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    exists,
+    select,
+    update,
+)
 
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.stories import article_views, related_stories
-from aggregator.store.tables import article, execute_each, rows_with, story
-from aggregator.stories.rendering import render
+from aggregator.store.tables import (
+    IS_LIVE,
+    article,
+    count_rows,
+    execute_each,
+    pairs_with,
+    rows_with,
+    story,
+    update_rows,
+)
+from aggregator.stories.rendering import Rendering, render
 from aggregator.stories.tuning import StoryTuning
 
 
@@ -25,10 +43,10 @@ def render_next(
     of: Collection[str] | None = None,
 ) -> int:
     """Render up to `limit` unrendered stories, `of` these ids only if given. Return their number."""
+    unrendered = _UNRENDERED
+    if of is not None:
+        unrendered = unrendered.where(story.c.id.in_(of))
     with database.read() as connection:
-        unrendered = (
-            _UNRENDERED if of is None else _UNRENDERED.where(story.c.id.in_(of))
-        )
         waiting = connection.execute(unrendered, {"limit": limit}).all()
     if waiting:
         _render(database, waiting, tuning)
@@ -37,17 +55,13 @@ def render_next(
 
 def unrendered_of_several(connection: Connection) -> Sequence[str]:
     """Return the ids of the unrendered stories of several articles, the last bumped first."""
-    several = select(story.c.id).where(
-        story.c.text.is_(None), story.c.redirect_to.is_(None), story.c.article_count > 1
-    )
+    several = select(story.c.id).where(_IS_UNRENDERED, story.c.article_count > 1)
     return connection.scalars(several.order_by(story.c.bumped_at.desc())).all()
 
 
 def count_unrendered(connection: Connection) -> int:
     """Return the number of stories that wait to be rendered."""
-    waiting = select(func.count()).select_from(story)
-    waiting = waiting.where(story.c.text.is_(None), story.c.redirect_to.is_(None))
-    return connection.execute(waiting).scalar_one()
+    return count_rows(connection, story, _IS_UNRENDERED)
 
 
 def clear_rendered(connection: Connection) -> None:
@@ -55,13 +69,15 @@ def clear_rendered(connection: Connection) -> None:
     has_texts = exists().where(
         article.c.story == story.c.id, article.c.text.is_not(None)
     )
-    live = update(story).where(story.c.redirect_to.is_(None), has_texts)
-    connection.execute(live.values(text=None, rendered=None))
+    update_rows(connection, story, IS_LIVE, has_texts, text=None, rendered=None)
+
+
+_IS_UNRENDERED = and_(IS_LIVE, story.c.text.is_(None))
 
 
 _UNRENDERED: Select[Any] = (
     select(*related_stories.COMPARED, story.c.last_inbox_no)
-    .where(story.c.redirect_to.is_(None), story.c.text.is_(None))
+    .where(_IS_UNRENDERED)
     .order_by(story.c.bumped_at.desc())
     .limit(bindparam("limit"))
 )
@@ -70,43 +86,36 @@ _MEMBERS = select(article.c.id, article.c.story, article.c.original)
 
 
 def _render(database: Database, rows: Sequence[Row[Any]], tuning: StoryTuning) -> None:
+    ids = [row.id for row in rows]
     with database.read() as connection:
-        members = article_views.views_of_stories(
-            connection, [row.id for row in rows], "text"
-        )
-    renderings = [render(row.title, members[row.id], tuning) for row in rows]
+        members = article_views.views_of_stories(connection, ids, "text")
+    renderings = [(row, render(row.title, members[row.id], tuning)) for row in rows]
     with database.write() as connection:
-        ids = [row.id for row in rows]
-        last_numbers = {
-            rendering.id: rendering.last_inbox_no
-            for rendering in rows_with(connection, _LAST_NUMBERS, story.c.id, ids)
-        }
+        last_numbers = pairs_with(connection, _LAST_NUMBERS, story.c.id, ids)
         unchanged = [
             (row, rendering)
-            for row, rendering in zip(rows, renderings, strict=True)
+            for row, rendering in renderings
             if last_numbers.get(row.id) == row.last_inbox_no
         ]
-        written = [
-            {
-                "story_id": row.id,
-                "shown": codecs.compress_struct(rendering.shown),
-                "plain": rendering.text,
-            }
-            for row, rendering in unchanged
-        ]
-        if written:
-            connection.execute(_WRITE, written)
-            _note_originals(
-                connection,
-                {row.id: rendering.originals for row, rendering in unchanged},
-            )
-            related_stories.write(
-                connection,
-                [
-                    (row, rendering.names, rendering.topics)
-                    for row, rendering in unchanged
-                ],
-            )
+        if unchanged:
+            _write(connection, unchanged)
+
+
+def _write(
+    connection: Connection, rendered: Sequence[tuple[Row[Any], Rendering]]
+) -> None:
+    """Store what stories show, and what follows from it."""
+    texts: list[dict[str, Any]] = []
+    originals: dict[str, Mapping[str, str | None]] = {}
+    subjects = []
+    for row, rendering in rendered:
+        shown = codecs.compress_struct(rendering.shown)
+        texts.append({"story_id": row.id, "shown": shown, "plain": rendering.text})
+        originals[row.id] = rendering.originals
+        subjects.append((row, rendering.names, rendering.topics))
+    connection.execute(_WRITE, texts)
+    _note_originals(connection, originals)
+    related_stories.write(connection, subjects)
 
 
 _WRITE = (
@@ -125,10 +134,9 @@ def _note_originals(
     connection: Connection, stories: Mapping[str, Mapping[str, str | None]]
 ) -> None:
     """Write `article.original` of copies and excerpts where it changed; `stories`: by id, then by article."""
-    before = [*rows_with(connection, _MEMBERS, article.c.story, stories)]
-    changed = [
-        {"article_id": row.id, "original_id": original}
-        for row in before
-        if (original := stories[row.story].get(row.id, row.original)) != row.original
-    ]
+    changed = []
+    for row in list(rows_with(connection, _MEMBERS, article.c.story, stories)):
+        original = stories[row.story].get(row.id, row.original)
+        if original != row.original:
+            changed.append({"article_id": row.id, "original_id": original})
     execute_each(connection, _NOTE, changed)

@@ -4,10 +4,19 @@ import datetime as dt
 from functools import cache
 from pathlib import Path
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Column, ColumnElement, Connection, bindparam, select, update
 
 from aggregator.config.shipped import shipped
-from aggregator.store.tables import article, change, entry, folder, has_row, story
+from aggregator.store.tables import (
+    IS_LIVE,
+    article,
+    change,
+    entry,
+    execute_each,
+    folder,
+    has_row,
+    story,
+)
 
 _DAYS_BEFORE = 3
 _STORIES = select(article.c.story).join(entry, entry.c.article == article.c.id)
@@ -40,35 +49,37 @@ def rank_last(connection: Connection) -> bool:
     name = _name(connection)
     if name is None:
         return False
-    of_samples = connection.scalars(
+    samples = connection.scalars(
         _STORIES.where(entry.c.source == name).distinct()
     ).all()
-    live = select(story.c.story_no, story.c.bumped_at).where(
-        story.c.redirect_to.is_(None)
-    )
-    others = live.where(story.c.id.not_in(of_samples)).order_by(story.c.bumped_at)
-    oldest = connection.execute(others.limit(1)).first()
-    moving = connection.execute(live.where(story.c.id.in_(of_samples))).all()
-    newest = max((row.bumped_at for row in moving), default=None)
+    is_sample = story.c.id.in_(samples)
+    bumps = select(story.c.bumped_at).where(IS_LIVE)
+    first = bumps.where(~is_sample).order_by(story.c.bumped_at).limit(1)
+    last = bumps.where(is_sample).order_by(story.c.bumped_at.desc()).limit(1)
+    oldest, newest = connection.scalar(first), connection.scalar(last)
     if oldest is None or newest is None:
         return False
-    if newest < oldest.bumped_at - dt.timedelta(days=_DAYS_BEFORE - 1):
+    if newest < oldest - dt.timedelta(days=_DAYS_BEFORE - 1):
         return False
-    earlier = dt.timedelta(days=(newest - oldest.bumped_at).days + _DAYS_BEFORE)
-    changes = select(change.c.change_no, change.c.bumped_at).where(
-        change.c.story.in_(of_samples)
-    )
-    for key, rows in (
-        (story.c.story_no, moving),
-        (change.c.change_no, connection.execute(changes).all()),
-    ):
-        connection.execute(
-            update(key.table)
-            .where(key == bindparam("number"))
-            .values(bumped_at=bindparam("moved")),
-            [
-                {"number": number, "moved": bumped_at - earlier}
-                for number, bumped_at in rows
-            ],
-        )
+    earlier = dt.timedelta(days=(newest - oldest).days + _DAYS_BEFORE)
+    _move(connection, story.c.story_no, earlier, IS_LIVE, is_sample)
+    _move(connection, change.c.change_no, earlier, change.c.story.in_(samples))
     return True
+
+
+def _move(
+    connection: Connection,
+    key: Column[int],
+    earlier: dt.timedelta,
+    *conditions: ColumnElement[bool],
+) -> None:
+    """Set the bumps in rows of `key`'s table earlier."""
+    bumped_at = key.table.c.bumped_at
+    moved = [
+        {"number": number, "moved": moment - earlier}
+        for number, moment in connection.execute(
+            select(key, bumped_at).where(*conditions)
+        )
+    ]
+    statement = update(key.table).where(key == bindparam("number"))
+    execute_each(connection, statement.values(bumped_at=bindparam("moved")), moved)

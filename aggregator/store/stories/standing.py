@@ -1,6 +1,6 @@
 """Standing: who has reported, on three days, what another outlet reported before, or in its own words after.
 
-A sender is a feed; of what comes in files, mails and pushes, each outlet of a source is one. Unconfirmed
+A sender is a feed; of what comes in files, mails and pushes, each outlet of a source is spoken. Unconfirmed
 mails never have standing. Copies count only of texts of agencies and of who has standing: who reprints these
 is no stranger, who reprints a newcomer must not be believed before him. Bare headlines, which are not counted
 without standing, count beside a report of who has it. Days are the stream periods that are closed, so that
@@ -31,13 +31,13 @@ from aggregator.store.tables import article, delete_rows, standing
 DAYS = 3
 
 
-def sender_of(one: Article) -> str:
+def sender_of(spoken: Article) -> str:
     """Return who speaks in an article: its feed, else its outlet at its source.
 
     Unconfirmed mails of a source are one sender.
     """
-    outlet = "@" if is_mail_address(one.outlet_key) else one.outlet_key or ""
-    return one.source if one.is_polled else f"{one.source} {outlet}"
+    outlet = "@" if is_mail_address(spoken.outlet_key) else spoken.outlet_key or ""
+    return spoken.source if spoken.is_polled else f"{spoken.source} {outlet}"
 
 
 def _sender(row: FromClause) -> ColumnElement[str]:

@@ -21,11 +21,14 @@ from aggregator.model.structs import FrozenStruct
 from aggregator.store.stories import related_stories
 from aggregator.store.stories.articles import PublishedSpan, published_span
 from aggregator.store.tables import (
+    IS_LIVE,
     article,
+    change_with,
     execute_each,
     fields_of,
-    in_parts,
+    highest,
     story,
+    struct_of,
     update_rows,
     values_with,
 )
@@ -131,16 +134,14 @@ def columns_of_members(
 # Built once: SQLAlchemy needs as long to build a statement as to execute it.
 _INSERT = insert(story)
 _ROW_COLUMNS = fields_of(story, StoryRow)
-_ROW = select(*_ROW_COLUMNS).where(
-    story.c.id == bindparam("story_id"), story.c.redirect_to.is_(None)
-)
+_ROW = select(*_ROW_COLUMNS).where(story.c.id == bindparam("story_id"), IS_LIVE)
 _ROW_OF_ARTICLE = (
     select(*_ROW_COLUMNS)
     .join(article, article.c.story == story.c.id)
     .where(article.c.id == bindparam("article_id"))
 )
 _MEMBERSHIP_CHANGED = select(story.c.story_no).where(
-    story.c.membership_changed_no >= bindparam("since"), story.c.redirect_to.is_(None)
+    story.c.membership_changed_no >= bindparam("since"), IS_LIVE
 )
 _FOUNDINGS = (
     select(func.count())
@@ -179,21 +180,21 @@ class NewStory(NamedTuple):
 
 def insert_stories(connection: Connection, new: Sequence[NewStory]) -> None:
     """Write new stories."""
-    rows = [
-        founded._asdict() | msgspec.structs.asdict(founded.state) for founded in new
-    ]
-    for row in rows:
+    rows = []
+    for founded in new:
+        row = founded._asdict()
         del row["state"]
+        rows.append(row | msgspec.structs.asdict(founded.state))
     execute_each(connection, _INSERT, rows)
 
 
 def update_stories(connection: Connection, states: Mapping[str, StoryState]) -> None:
     """Write the states of stories by id and clear what they show, which is rendered again later."""
-    if rows := [
+    rows = [
         {"story_id": id_} | msgspec.structs.asdict(state)
         for id_, state in states.items()
-    ]:
-        connection.execute(_UPDATE, rows)
+    ]
+    execute_each(connection, _UPDATE, rows)
 
 
 def render_again(connection: Connection, ids: Iterable[str]) -> None:
@@ -201,8 +202,8 @@ def render_again(connection: Connection, ids: Iterable[str]) -> None:
     has_no_text = exists().where(
         article.c.story == story.c.id, article.c.text.is_(None)
     )
-    for part in in_parts(sorted(ids)):
-        update_rows(connection, story, story.c.id.in_(part), ~has_no_text, text=None)
+    cleared = update(story).where(~has_no_text).values(text=None)
+    change_with(connection, cleared, story.c.id, ids)
 
 
 def write_derived(connection: Connection, id: str, derived: DerivedColumns) -> None:
@@ -221,8 +222,7 @@ def redirect_story(connection: Connection, loser: str, winner: str) -> None:
 
 def row_of(connection: Connection, id: str) -> StoryRow | None:
     """Return the live story `id`; None if it does not exist or redirects."""
-    row = connection.execute(_ROW, {"story_id": id}).first()
-    return None if row is None else StoryRow(**row._mapping)
+    return struct_of(StoryRow, connection.execute(_ROW, {"story_id": id}).first())
 
 
 def title_of(connection: Connection, id: str) -> str:
@@ -232,10 +232,8 @@ def title_of(connection: Connection, id: str) -> str:
 
 def last_membership_change(connection: Connection) -> int:
     """Return the inbox number at which the articles of any story changed last; 0 in an empty database."""
-    newest: int | None = connection.execute(
-        select(func.max(story.c.membership_changed_no))
-    ).scalar_one()
-    return max(newest or 0, 0)  # -1: see `story.membership_changed_no`
+    newest = highest(connection, story.c.membership_changed_no)
+    return max(newest, 0)  # -1: see `story.membership_changed_no`
 
 
 def membership_changed_since(connection: Connection, inbox_no: int) -> list[int]:
@@ -251,7 +249,7 @@ def foundings(connection: Connection, founder: str) -> int:
 def founders_among(connection: Connection, ids: Iterable[str]) -> set[str]:
     """Return those of these articles that have founded a story, also one that is gone."""
     founder = story.c.founding_article
-    return values_with(connection, founder, founder, ids)
+    return values_with(connection, select(founder), founder, ids)
 
 
 def revive(connection: Connection, id: str) -> None:
@@ -281,13 +279,12 @@ def redirect(connection: Connection, ids: Iterable[str], id: str) -> None:
 
 def target_of(connection: Connection, id: str) -> str | None:
     """Return the present id of story `id`: itself or its successor; None if it has no articles any more."""
-    row = connection.execute(
-        select(story.c.id, story.c.redirect_to).where(story.c.id == id)
-    ).first()
-    return None if row is None or row.redirect_to == "" else row.redirect_to or row.id
+    present = func.coalesce(story.c.redirect_to, story.c.id)
+    target = connection.scalar(select(present).where(story.c.id == id))
+    return target or None
 
 
 def assigned_story(connection: Connection, article_id: str) -> StoryRow | None:
     """Return the assigned story of an article; None if the article does not exist."""
     row = connection.execute(_ROW_OF_ARTICLE, {"article_id": article_id}).first()
-    return None if row is None else StoryRow(**row._mapping)
+    return struct_of(StoryRow, row)

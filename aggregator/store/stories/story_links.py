@@ -1,7 +1,7 @@
 """Names and topics of stories as they are shown, and links between stories: what a story follows, and related ones."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from msgspec.structs import replace
 from sqlalchemy import Connection, column, select, table
@@ -16,7 +16,9 @@ LINKS = table(
     "v_story_links", column("story_id"), column("other_id"), column("relation")
 )
 
-_LINKED = fields_of(story, LinkedStory)
+_LINKED = select(
+    LINKS.c.story_id, LINKS.c.relation, *fields_of(story, LinkedStory)
+).join(story, story.c.id == LINKS.c.other_id)
 
 
 def with_subjects(
@@ -24,29 +26,25 @@ def with_subjects(
 ) -> tuple[StoryView, ...]:
     """Return these stories with their names and topics."""
     listed = tuple(views)
-    labels: dict[str, dict[str, list[Any]]] = {
-        view.id: {"name": [], "topic": []} for view in listed
-    }
-    statement = (
-        select(story.c.id, *story_subject.c)
-        .join(story, story.c.story_no == story_subject.c.story_no)
-        .order_by(story_subject.c.position)
-    )
-    for row in rows_with(connection, statement, story.c.id, labels):
-        label = (
-            StoryName(name=row.label, outlets=row.outlets)
-            if row.kind == "name"
-            else row.label
-        )
-        labels[row.id][row.kind].append(label)
+    names: defaultdict[str, list[StoryName]] = defaultdict(list)
+    topics: defaultdict[str, list[str]] = defaultdict(list)
+    ids = {view.id for view in listed}
+    for row in rows_with(connection, _SUBJECTS, story.c.id, ids):
+        if row.kind == "name":
+            names[row.id].append(StoryName(name=row.label, outlets=row.outlets))
+        else:
+            topics[row.id].append(row.label)
     return tuple(
-        replace(
-            view,
-            names=tuple(labels[view.id]["name"]),
-            topics=tuple(labels[view.id]["topic"]),
-        )
+        replace(view, names=tuple(names[view.id]), topics=tuple(topics[view.id]))
         for view in listed
     )
+
+
+_SUBJECTS = (
+    select(story.c.id, *story_subject.c)
+    .join(story, story.c.story_no == story_subject.c.story_no)
+    .order_by(story_subject.c.position)
+)
 
 
 def with_links(
@@ -57,32 +55,23 @@ def with_links(
     What comes before or after a story is not related besides: it was linked before that was known.
     """
     by_id = {view.id: view for view in views}
-    links: dict[tuple[str, str], dict[str, LinkedStory]] = {}
-    statement = select(LINKS.c.story_id, LINKS.c.relation, *_LINKED).join(
-        story, story.c.id == LINKS.c.other_id
-    )
-    for row in rows_with(connection, statement, LINKS.c.story_id, by_id):
-        other = LinkedStory(
-            **{name: row._mapping[name] for name in LinkedStory.__struct_fields__}
-        )
-        links.setdefault((row.story_id, row.relation), {})[other.id] = other
-    for (id_, relation), others in links.items():
-        if relation != "related":
-            for linked in others:
-                links.get((id_, "related"), {}).pop(linked, None)
-    return tuple(
-        replace(
-            view,
-            **{
-                relation: _nearest(view, links.get((view.id, relation), {}))
-                for relation in _RELATIONS
-            },
-        )
-        for view in by_id.values()
-    )
-
-
-_RELATIONS = ("earlier", "later", "related")
+    links: dict[str, dict[str, dict[str, LinkedStory]]] = {
+        id_: {"earlier": {}, "later": {}, "related": {}} for id_ in by_id
+    }
+    for row in rows_with(connection, _LINKED, LINKS.c.story_id, by_id):
+        values = dict(row._mapping)
+        of_relation = links[values.pop("story_id")][values.pop("relation")]
+        of_relation[row.id] = LinkedStory(**values)
+    linked = []
+    for id_, of_story in links.items():
+        for other in of_story["earlier"] | of_story["later"]:
+            of_story["related"].pop(other, None)
+        nearest = {
+            relation: _nearest(by_id[id_], others)
+            for relation, others in of_story.items()
+        }
+        linked.append(replace(by_id[id_], **nearest))
+    return tuple(linked)
 
 
 def _nearest(

@@ -22,11 +22,14 @@ from sqlalchemy import (
 from aggregator.store.tables import (
     article,
     delete_rows,
+    execute_each,
     fields_of,
     insert_or,
     source_history,
     source_period,
     stream_period,
+    struct_of,
+    structs_of,
     update_rows,
 )
 
@@ -116,8 +119,7 @@ _TERMS = (
 
 def latest(connection: Connection) -> StreamPeriod | None:
     """Return the newest period; None if there is none."""
-    row = connection.execute(_LATEST).first()
-    return None if row is None else StreamPeriod(*row)
+    return struct_of(StreamPeriod, connection.execute(_LATEST).first())
 
 
 def first_accepted(connection: Connection, day: int) -> int:
@@ -134,7 +136,7 @@ def first_accepted(connection: Connection, day: int) -> int:
 def periods_from(connection: Connection, day: int, present: int) -> list[StreamPeriod]:
     """Return the periods from this day to the present one, oldest first."""
     bounds = {"from_day": day, "present": present}
-    return [StreamPeriod(*row) for row in connection.execute(_PERIODS_FROM, bounds)]
+    return structs_of(StreamPeriod, connection.execute(_PERIODS_FROM, bounds))
 
 
 class StreamHistory(NamedTuple):
@@ -166,19 +168,20 @@ def count_sources(
     connection: Connection, counts: Mapping[str, tuple[int, int]]
 ) -> None:
     """Add (articles, matched articles) to the counts of each source."""
-    if not counts:
-        return
     statement = insert_or(connection, source_history)
-    sums = {
-        name: source_history.c[name] + statement.excluded[name]
-        for name in ("articles", "matched")
-    }
-    statement = statement.on_conflict_do_update(index_elements=["source"], set_=sums)
+    added = statement.excluded
+    statement = statement.on_conflict_do_update(
+        index_elements=["source"],
+        set_={
+            "articles": source_history.c.articles + added.articles,
+            "matched": source_history.c.matched + added.matched,
+        },
+    )
     rows = [
         {"source": source, "articles": articles, "matched": matched}
         for source, (articles, matched) in sorted(counts.items())
     ]
-    connection.execute(statement, rows)
+    execute_each(connection, statement, rows)
 
 
 def close_period(connection: Connection, period: StreamPeriod, *, keep: int) -> None:
@@ -193,16 +196,16 @@ def close_period(connection: Connection, period: StreamPeriod, *, keep: int) -> 
 
 def dropped_from(connection: Connection, day: int) -> list[tuple[int, StreamPeriod]]:
     """Return the periods from this day on whose terms were dropped, each with the last number before."""
-    periods = [
-        StreamPeriod(*row)
-        for row in connection.execute(_PERIOD.order_by(stream_period.c.number))
-    ]
-    before = [-1, *(period.last_inbox_no for period in periods)]
-    return [
-        (after, period)
-        for after, period in zip(before, periods, strict=False)
-        if day <= period.day <= periods[-1].day and period.articles and not period.terms
-    ]
+    stored = _PERIOD.order_by(stream_period.c.number)
+    periods = structs_of(StreamPeriod, connection.execute(stored))
+    dropped = []
+    after = -1
+    for period in periods:
+        is_recent = day <= period.day <= periods[-1].day
+        if is_recent and period.articles and not period.terms:
+            dropped.append((after, period))
+        after = period.last_inbox_no
+    return dropped
 
 
 def drop_terms(connection: Connection, up_to: int) -> None:

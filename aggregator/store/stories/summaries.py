@@ -16,7 +16,7 @@ from sqlalchemy import Connection, ScalarSelect, Select, func, select
 from aggregator.model.read_model import MachineSummary
 from aggregator.model.story import StoryText
 from aggregator.store import codecs
-from aggregator.store.tables import story, story_summary, update_rows, upsert
+from aggregator.store.tables import IS_LIVE, story, story_summary, update_rows, upsert
 
 # Of several outlets, the last bumped; at the default rate these are five hours
 _STORIES_LOOKED_AT = 100
@@ -84,7 +84,7 @@ _CANDIDATES: Select[Any] = (
     )
     .outerjoin(story_summary, story_summary.c.story == story.c.story_no)
     .where(
-        story.c.redirect_to.is_(None),
+        IS_LIVE,
         story.c.rendered.is_not(None),
         story.c.outlet_count > 1,
     )
@@ -101,17 +101,16 @@ def next_task(connection: Connection, now: dt.datetime) -> SummaryTask | None:
             shown, facts = _with_facts(row.rendered)
         except codecs.UNREADABLE:
             continue
-        is_same = row.facts_hash == facts
-        failures = row.failures if is_same else 0
-        if not is_same or not (
-            row.is_written or not _is_due(row.attempted_at, failures, now)
-        ):
-            tried = (
-                row.attempted_at.timestamp() if row.attempted_at is not None else 0.0
-            )
-            tasks.append(
-                (tried, SummaryTask(row.story_no, row.id, shown, facts, failures))
-            )
+        failures = 0
+        if row.facts_hash == facts:
+            failures = row.failures
+            if row.is_written or not _is_due(row.attempted_at, failures, now):
+                continue
+        tried = 0.0
+        if row.attempted_at is not None:
+            tried = row.attempted_at.timestamp()
+        task = SummaryTask(row.story_no, row.id, shown, facts, failures)
+        tasks.append((tried, task))
     return min(tasks, key=itemgetter(0))[1] if tasks else None
 
 

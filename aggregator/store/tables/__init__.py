@@ -8,6 +8,7 @@ are UTC; `UtcTime` refuses naive values. A name in backquotes refers to a column
 
 from aggregator.store.tables.articles import (
     OTHER_KINDS,
+    OUTLET_NAME,
     TEXT_OR_EMPTY,
     article,
     outlet_line,
@@ -42,6 +43,7 @@ from aggregator.store.tables.progress import (
 )
 from aggregator.store.tables.readers import api_token, mute, read_mark, reader
 from aggregator.store.tables.sources import (
+    ENTRY_SOURCE,
     folder,
     known_items,
     rejected_input,
@@ -58,14 +60,20 @@ from aggregator.store.tables.statements import (
     execute_each,
     fields_of,
     has_row,
+    highest,
     in_parts,
     insert_or,
+    pairs_with,
+    rows_in_order,
     rows_with,
+    struct_of,
+    structs_of,
     update_rows,
     upsert,
     values_with,
 )
 from aggregator.store.tables.stories import (
+    IS_LIVE,
     VIEWS,
     change,
     story,

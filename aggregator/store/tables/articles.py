@@ -1,8 +1,6 @@
 """Placed and erased articles, and what is computed of each."""
 
 from sqlalchemy import (
-    BigInteger,
-    Boolean,
     Column,
     ForeignKey,
     Index,
@@ -20,7 +18,10 @@ from aggregator.store.tables.columns import (
     UtcTime,
     article_key,
     by_address,
+    flag,
+    from_zero,
     metadata,
+    number_key,
     partial_index,
 )
 
@@ -32,20 +33,20 @@ article = Table(
     metadata,
     # One placed article. Written by the writer; a revision replaces the text in the same row.
     # Of the entry that it came from
-    Column("inbox_no", BigInteger, primary_key=True, autoincrement=False),
+    number_key("inbox_no"),
     # Hash of the strongest identity key
     Column("id", Text, nullable=False, unique=True),
     # A source may reuse a key for another article: the articles of a key have the same root (the `id` of the
     # first one) and count up from generation 0.
     Column("root_article", Text, nullable=False),
-    Column("generation", Integer, nullable=False, server_default=text("0")),
+    from_zero("generation"),
     Column("story", Text, ForeignKey("story.id"), nullable=False),  # the assigned story
     Column("role", Text, nullable=False),  # report | copy | excerpt | container
     # model.prepared.Kind
     Column("kind", Text, nullable=False, server_default=text("'report'")),
     Column("kind_evidence", Text),  # the evidence of it, for users; null for a report
     # Whether later articles are compared with it: of the copies of a text only the first.
-    Column("is_compared", Boolean, nullable=False),
+    flag("is_compared"),
     # `id` of the near-duplicate that was found at placing; the original of the group is computed on reading.
     Column("copy_of", Text),
     # `id` of the article of another outlet that has many of the same words, found at placing where there is
@@ -71,9 +72,9 @@ article = Table(
     # Feed | page | text | poll: where `published` is from
     Column("published_origin", Text),
     Column("published_precision", Text),  # minute | day
-    Column("timezone_assumed", Boolean, nullable=False, server_default=false()),
+    flag("timezone_assumed", false()),
     # Whether the date counts as declared: not one read in the text, which may be that of an event.
-    Column("date_counts", Boolean, nullable=False, server_default=true()),
+    flag("date_counts", true()),
     Column("seen_at", UtcTime, nullable=False),  # when the first entry was accepted
     # The earlier of `published` and `seen_at`
     Column("effective_at", UtcTime, nullable=False),
@@ -92,11 +93,11 @@ article = Table(
     Column("evidence", LargeBinary, nullable=False),
     Column("placed_at", UtcTime, nullable=False),
     # Whether its first entry came from a feed
-    Column("is_polled", Boolean, nullable=False),
+    flag("is_polled"),
     # False: the text agrees too little with the reports of its story (`Evidence.agreement`).
-    Column("counts_as_report", Boolean, nullable=False, server_default=true()),
+    flag("counts_as_report", true()),
     # Whether its source had no standing when it came (store/stories/standing.py).
-    Column("is_little_known", Boolean, nullable=False, server_default=false()),
+    flag("is_little_known", false()),
     # `id` of the text of which this is another version: a copy, a text with many of its words or one of the
     # same outlet that tells a sentence differently. Which of them is the current one is computed on reading.
     Column("version_of", Text),
@@ -156,6 +157,7 @@ article = Table(
 )
 
 TEXT_OR_EMPTY = func.coalesce(article.c.text, "").label("text")  # of an article
+OUTLET_NAME = func.coalesce(article.c.outlet_name, article.c.outlet)
 
 tombstone = Table(
     "tombstone",
@@ -167,7 +169,7 @@ tombstone = Table(
     # Forgotten | retention
     Column("kind", Text, nullable=False, server_default="forgotten"),
     # Times it arrived again
-    Column("rejected_count", Integer, nullable=False, server_default=text("0")),
+    from_zero("rejected_count"),
     Column("rejected_at", UtcTime),  # the last time
     Index(None, "at"),
     sqlite_with_rowid=False,

@@ -6,7 +6,9 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
+    ColumnElement,
     DateTime,
     Dialect,
     ForeignKey,
@@ -17,6 +19,7 @@ from sqlalchemy import (
     TypeDecorator,
     text,
 )
+from sqlalchemy.types import TypeEngine
 
 
 def _read_time(written: str | None) -> dt.datetime | None:
@@ -83,6 +86,27 @@ def article_key() -> Column[int]:
         primary_key=True,
         autoincrement=False,
     )
+
+
+def number_key(name: str) -> Column[int]:
+    """Return the primary key, or a part of it, that is a number from elsewhere."""
+    return Column(name, BigInteger, primary_key=True, autoincrement=False)
+
+
+def serial_key(name: str) -> Column[int]:
+    """Return the primary key that the database numbers itself."""
+    serial = BigInteger().with_variant(Integer, "sqlite")
+    return Column(name, serial, primary_key=True)
+
+
+def flag(name: str, default: ColumnElement[bool] | None = None) -> Column[bool]:
+    """Return a column that is true or false; `default`: of rows that were written before it was there."""
+    return Column(name, Boolean, nullable=False, server_default=default)
+
+
+def from_zero(name: str, type_: type[TypeEngine[Any]] = Integer) -> Column[Any]:
+    """Return a column of numbers that begin at 0."""
+    return Column(name, type_, nullable=False, server_default=text("0"))
 
 
 metadata = MetaData(

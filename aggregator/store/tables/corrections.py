@@ -2,15 +2,13 @@
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, Table, Text
 
-from aggregator.store.tables.columns import UtcTime, metadata
+from aggregator.store.tables.columns import UtcTime, metadata, serial_key
 
 correction = Table(
     "correction",
     metadata,
     # A correction by a person. It binds every later decision until it is undone. Written by the writer.
-    Column(
-        "correction_no", BigInteger().with_variant(Integer, "sqlite"), primary_key=True
-    ),
+    serial_key("correction_no"),
     Column("at", UtcTime, nullable=False),
     Column("kind", Text, nullable=False),  # merge | split | move
     Column("undone_at", UtcTime),
@@ -41,9 +39,7 @@ command = Table(
     metadata,
     # A command for the writer from another process. Added by the command line or the API; answered by the
     # writer.
-    Column(
-        "command_no", BigInteger().with_variant(Integer, "sqlite"), primary_key=True
-    ),
+    serial_key("command_no"),
     Column("at", UtcTime, nullable=False),
     Column("kind", Text, nullable=False),  # CommandKind in store/commands.py
     Column("payload", Text, nullable=False),  # JSON

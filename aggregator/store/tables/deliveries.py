@@ -2,7 +2,6 @@
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     Column,
     ForeignKey,
     Index,
@@ -12,7 +11,7 @@ from sqlalchemy import (
     Text,
 )
 
-from aggregator.store.tables.columns import UtcTime, metadata
+from aggregator.store.tables.columns import UtcTime, flag, metadata, number_key
 
 webhook = Table(
     "webhook",
@@ -22,7 +21,7 @@ webhook = Table(
     Column("name", Text, primary_key=True),
     # SHA-256 of the URL; a new URL resets the failures
     Column("url_hash", LargeBinary, nullable=False),
-    Column("is_configured", Boolean, nullable=False),  # false: removed from config.yaml
+    flag("is_configured"),  # false: removed from config.yaml
     # The last change that was examined for it
     Column("last_change_no", BigInteger, nullable=False),
     # Ok | failing | gone (410: no more requests)
@@ -41,7 +40,7 @@ outbox = Table(
     # story is also sent its merge. Of a digest: the last of its changes, without a story.
     Column("webhook", Text, ForeignKey("webhook.name"), primary_key=True),
     # `change.change_no`
-    Column("change", BigInteger, primary_key=True, autoincrement=False),
+    number_key("change"),
     Column("id", Text, nullable=False),  # the same in every attempt
     Column("story", Text, nullable=False),  # `story.id` at that time
     # JSON, zstd; null unless waiting, or in the list of digests

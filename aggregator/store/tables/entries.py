@@ -2,19 +2,24 @@
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     Column,
     Index,
-    Integer,
     LargeBinary,
     Table,
     Text,
     false,
-    text,
     true,
 )
 
-from aggregator.store.tables.columns import UtcTime, by_address, metadata, partial_index
+from aggregator.store.tables.columns import (
+    UtcTime,
+    by_address,
+    flag,
+    from_zero,
+    metadata,
+    number_key,
+    partial_index,
+)
 
 entry = Table(
     "entry",
@@ -22,7 +27,7 @@ entry = Table(
     # One accepted item: the inbox. Added by the process that polls, ingests or receives it; finished by the
     # writer. Identity, URL and page are dropped later by retention.
     # Order of acceptance
-    Column("entry_no", BigInteger, primary_key=True, autoincrement=False),
+    number_key("entry_no"),
     # Order of placing. Null while a page is to be fetched, and until the writer puts what waits in order. The
     # end of the first reading changes it once.
     Column("inbox_no", BigInteger, unique=True),
@@ -31,7 +36,7 @@ entry = Table(
     # `source.id`, a folder's name, or as the record declared
     Column("source", Text, nullable=False),
     Column("article", Text, nullable=False),  # `article.id`, from the identity keys
-    Column("is_revision", Boolean, nullable=False, server_default=false()),
+    flag("is_revision", false()),
     Column("url", Text),  # null: none, or equal to `article.url` (after retention)
     # The declared Entry: msgpack, zstd; "" when dropped
     Column("payload", LargeBinary, nullable=False),
@@ -41,9 +46,9 @@ entry = Table(
     # Restrictions from response headers (extract/html/robots_meta.py)
     Column("page_robots", Text),
     Column("page_due_at", UtcTime),  # state page: when the page may be fetched
-    Column("page_attempts", Integer, nullable=False, server_default=text("0")),
+    from_zero("page_attempts"),
     # true: the article bumps its story at the time of placing (polled, pushed); false: at its own time.
-    Column("bump_by_clock", Boolean, nullable=False, server_default=false()),
+    flag("bump_by_clock", false()),
     Column("accepted_at", UtcTime, nullable=False),
     Column("done_at", UtcTime),
     Column("verdict", Text),  # model.prepared.Verdict, "forgotten" or "muted"
@@ -69,7 +74,7 @@ intake_count = Table(
     Column("outcome", Text, primary_key=True),  # new | revision | known | forgotten
     Column("count", BigInteger, nullable=False),
     # Rows of `entry` with this source and outcome that were deleted since.
-    Column("deleted", BigInteger, nullable=False, server_default=text("0")),
+    from_zero("deleted", BigInteger),
     sqlite_with_rowid=False,
 )
 
@@ -95,11 +100,11 @@ observation = Table(
     Column("content_hash", LargeBinary, primary_key=True),
     # Whether the source may change the text of the article: it showed it first, or it is of the article's
     # own site. Changes that other sources show are ignored.
-    Column("is_authoritative", Boolean, nullable=False),
+    flag("is_authoritative"),
     Column("first_seen_at", UtcTime, nullable=False),
     # Polled sources: whether this was the latest content, and how often the source went back to it.
-    Column("is_current", Boolean, nullable=False, server_default=true()),
-    Column("revert_count", Integer, nullable=False, server_default=text("0")),
+    flag("is_current", true()),
+    from_zero("revert_count"),
     # Polled sources: hashes that recognise the article under new keys (extract/entry_identity.py).
     Column("title_hash", LargeBinary),
     # null: the title is too short, or its time is not declared

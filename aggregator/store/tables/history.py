@@ -1,15 +1,15 @@
 """How often sources report what others report, by periods of the stream."""
 
-from sqlalchemy import BigInteger, Column, Integer, LargeBinary, Table, Text, text
+from sqlalchemy import BigInteger, Column, Integer, LargeBinary, Table, Text
 
-from aggregator.store.tables.columns import metadata
+from aggregator.store.tables.columns import from_zero, metadata, number_key
 
 stream_period = Table(
     "stream_period",
     metadata,
     # A stretch of the inbox, about a day long, that is closed: the counts of the articles in it do not
     # change any more (store/stories/stream_history.py). Written by the writer.
-    Column("number", BigInteger, primary_key=True, autoincrement=False),  # 1, 2, ...
+    number_key("number"),  # 1, 2, ...
     # Days since 1970, UTC, the day before the entry that ended it
     Column("day", Integer, nullable=False),
     # The last inbox number it covers
@@ -29,8 +29,8 @@ source_history = Table(
     Column("articles", BigInteger, nullable=False),
     # Articles that another outlet reported, too
     Column("matched", BigInteger, nullable=False),
-    Column("closed_articles", BigInteger, nullable=False, server_default=text("0")),
-    Column("closed_matched", BigInteger, nullable=False, server_default=text("0")),
+    from_zero("closed_articles", BigInteger),
+    from_zero("closed_matched", BigInteger),
     sqlite_with_rowid=False,
 )
 
@@ -40,7 +40,7 @@ source_period = Table(
     # The counts of `source_history` in one closed `stream_period`, for `recluster --since`. Written when the
     # period is closed.
     # `stream_period.number`
-    Column("period", BigInteger, primary_key=True, autoincrement=False),
+    number_key("period"),
     Column("source", Text, primary_key=True),
     Column("articles", BigInteger, nullable=False),
     Column("matched", BigInteger, nullable=False),
@@ -54,6 +54,6 @@ standing = Table(
     # (store/stories/standing.py). Written when the period is closed.
     Column("sender", Text, primary_key=True),
     # `stream_period.number`
-    Column("period", BigInteger, primary_key=True, autoincrement=False),
+    number_key("period"),
     sqlite_with_rowid=False,
 )

@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Column, Connection, Table, Text, bindparam, select
 
-from aggregator.store.tables.columns import metadata
+from aggregator.store.tables.columns import metadata, number_key
 from aggregator.store.tables.statements import upsert
 
 
@@ -41,6 +41,6 @@ writer_lease = Table(
     # One row: the process that writes stories. Each new writer raises the epoch, and each transaction of a
     # writer checks its own (store/engine/writer_lease.py), so that a suspended writer cannot write after
     # another one took over.
-    Column("epoch", BigInteger, primary_key=True, autoincrement=False),
+    number_key("epoch"),
     Column("holder", Text, nullable=False),  # session name of the process
 )

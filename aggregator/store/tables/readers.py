@@ -2,16 +2,20 @@
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     Column,
     ForeignKey,
-    Integer,
     LargeBinary,
     Table,
     Text,
 )
 
-from aggregator.store.tables.columns import UtcTime, metadata
+from aggregator.store.tables.columns import (
+    UtcTime,
+    flag,
+    metadata,
+    number_key,
+    serial_key,
+)
 
 api_token = Table(
     "api_token",
@@ -32,7 +36,7 @@ reader = Table(
     metadata,
     # A person who reads with a client of the Google Reader API (store/read/marks/). Written by the web
     # server at the first sign-in.
-    Column("reader_no", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    serial_key("reader_no"),
     Column("name", Text, nullable=False, unique=True),  # lower case
     Column("created_at", UtcTime, nullable=False),
     # A story that was bumped no later is read
@@ -53,10 +57,10 @@ read_mark = Table(
         autoincrement=False,
     ),
     # `story.story_no`
-    Column("story", BigInteger, primary_key=True, autoincrement=False),
+    number_key("story"),
     # The story is read until a bump after this time; EARLIEST: unread; null: see `reader.read_before`.
     Column("read_to", UtcTime),
-    Column("is_starred", Boolean, nullable=False),
+    flag("is_starred"),
     Column("labels", Text),  # of the reader, joined by line feeds; null: none
     sqlite_with_rowid=False,
 )

@@ -2,7 +2,6 @@
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     Column,
     Float,
     Index,
@@ -11,10 +10,10 @@ from sqlalchemy import (
     Table,
     Text,
     false,
-    text,
+    func,
 )
 
-from aggregator.store.tables.columns import UtcTime, metadata
+from aggregator.store.tables.columns import UtcTime, flag, from_zero, metadata
 
 source = Table(
     "source",
@@ -35,16 +34,14 @@ source = Table(
     Column("timezone", Text),  # as configured; IANA name, for times without a zone
     # Its own, else as configured at the last start
     Column("interval_seconds", Integer, nullable=False),
-    Column("has_own_interval", Boolean, nullable=False, server_default=false()),
+    flag("has_own_interval", false()),
     # The interval that was computed from the rate of new entries, in seconds; 0: not computed yet.
-    Column(
-        "adaptive_interval_seconds", Float, nullable=False, server_default=text("0")
-    ),
+    from_zero("adaptive_interval_seconds", Float),
     # Auto | always | never: whether pages of entries are fetched
     Column("pages", Text, nullable=False),
     # Config | user | import: config.yaml, typed, or of a list
     Column("origin", Text, nullable=False),
-    Column("paused", Boolean, nullable=False, server_default=false()),
+    flag("paused", false()),
     Column("title", Text),  # as the feed declares it
     # Home page: of an imported list, else as the feed declares it
     Column("site_url", Text),
@@ -54,19 +51,19 @@ source = Table(
     Column("body_hash", LargeBinary),
     # Folders: sizes and modification times of the files at the last poll; msgpack, zstd.
     Column("folder_state", LargeBinary),
-    Column("first_poll_done", Boolean, nullable=False, server_default=false()),
+    flag("first_poll_done", false()),
     Column("next_due_at", UtcTime, nullable=False),
     Column("last_polled_at", UtcTime),
     Column("last_success_at", UtcTime),
-    Column("failures", Integer, nullable=False, server_default=text("0")),  # in a row
+    from_zero("failures"),  # in a row
     # New | ok | failing | gone | merged
     Column("health", Text, nullable=False, server_default="new"),
     # "cause: detail", see store/read/health/source_health.py
     Column("health_cause", Text),
     # Totals since it was added
-    Column("entries_new", BigInteger, nullable=False, server_default=text("0")),
-    Column("entries_known", BigInteger, nullable=False, server_default=text("0")),
-    Column("entries_rejected", BigInteger, nullable=False, server_default=text("0")),
+    from_zero("entries_new", BigInteger),
+    from_zero("entries_known", BigInteger),
+    from_zero("entries_rejected", BigInteger),
     # feeds: the host that is polled; all feeds of a host share a rate limiter
     Column("host", Text),
     # Polled instead of `address` after a confirmed permanent redirect
@@ -74,26 +71,29 @@ source = Table(
     # Target of a permanent redirect that is not confirmed yet
     Column("moved_to", Text),
     # Redirects to it in a row
-    Column("moved_count", Integer, nullable=False, server_default=text("0")),
+    from_zero("moved_count"),
     Column("moved_since", UtcTime),
     # It had a known entry
-    Column("move_confirmed", Boolean, nullable=False, server_default=false()),
+    flag("move_confirmed", false()),
     Column("merged_into", Text),  # `id` of the source that already had the address
     # Responses 410 in a row
-    Column("gone_count", Integer, nullable=False, server_default=text("0")),
+    from_zero("gone_count"),
     Column("gone_since", UtcTime),
     # Requested by the feed; 0: none
-    Column("ttl_seconds", Float, nullable=False, server_default=text("0")),
+    from_zero("ttl_seconds", Float),
     # New entries per day, an exponentially decaying mean as of `per_day_at`.
-    Column("per_day", Float, nullable=False, server_default=text("0")),
+    from_zero("per_day", Float),
     Column("per_day_at", UtcTime),
     Column("last_new_at", UtcTime),
     Column("flooded_at", UtcTime),  # when many old entries arrived at once
     # How many
-    Column("flood_entries", Integer, nullable=False, server_default=text("0")),
+    from_zero("flood_entries"),
     Column("failing_since", UtcTime),
     Index(None, "paused", "next_due_at"),
 )
+
+# `entry.source` of the entries of a source: a watched folder has the name that `ingest` gives it.
+ENTRY_SOURCE = func.coalesce(source.c.folder_name, source.c.id)
 
 known_items = Table(
     "known_items",

@@ -27,6 +27,7 @@ from sqlalchemy import (
 VALUES_AT_ONCE = 500  # SQLite takes 32,766 parameters, older builds 999
 
 Value = TypeVar("Value")
+AnyStruct = TypeVar("AnyStruct", bound=msgspec.Struct)
 
 
 def in_parts(values: Sequence[Value]) -> Iterator[Sequence[Value]]:
@@ -134,12 +135,50 @@ def has_row(
 
 def values_with(
     connection: Connection,
-    wanted: ColumnElement[Value],
+    statement: Select[Any],
     column: ColumnElement[Any],
     values: Iterable[Any],
-) -> set[Value]:
-    """Return what a column has in the rows whose `column` has one of the values."""
-    return {row[0] for row in rows_with(connection, select(wanted), column, values)}
+) -> set[Any]:
+    """Return the first column of the rows of `rows_with`, each value once."""
+    return {row[0] for row in rows_with(connection, statement, column, values)}
+
+
+def pairs_with(
+    connection: Connection,
+    statement: Select[Any],
+    column: ColumnElement[Any],
+    values: Iterable[Any],
+) -> dict[Any, Any]:
+    """Return the second column of the rows of `rows_with` by the first one."""
+    rows: Iterable[Any] = rows_with(connection, statement, column, values)
+    return dict(rows)
+
+
+def rows_in_order(
+    connection: Connection,
+    statement: Select[Any],
+    column: ColumnElement[Any],
+    values: Sequence[Any],
+) -> list[Row[Any]]:
+    """Return the rows of `rows_with`, one a value, in the order of the values; `statement` has the column."""
+    rows = rows_with(connection, statement, column, values)
+    by_value = {row._mapping[column]: row for row in rows}
+    return [by_value[value] for value in values if value in by_value]
+
+
+def structs_of(shape: type[AnyStruct], rows: Iterable[Any]) -> list[AnyStruct]:
+    """Return rows as structs that have a field for each column, with its name."""
+    return [shape(**row._mapping) for row in rows]
+
+
+def struct_of(shape: type[AnyStruct], row: Any) -> AnyStruct | None:
+    """Return a row as `structs_of` does; None for none."""
+    return None if row is None else shape(**row._mapping)
+
+
+def highest(connection: Connection, column: ColumnElement[int]) -> int:
+    """Return the highest number in a column; 0 without rows."""
+    return connection.scalar(select(func.max(column))) or 0
 
 
 def fields_of(

@@ -2,7 +2,6 @@
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     Column,
     Index,
     Integer,
@@ -10,10 +9,17 @@ from sqlalchemy import (
     Table,
     Text,
     false,
-    text,
 )
 
-from aggregator.store.tables.columns import UtcTime, metadata, partial_index
+from aggregator.store.tables.columns import (
+    UtcTime,
+    flag,
+    from_zero,
+    metadata,
+    number_key,
+    partial_index,
+    serial_key,
+)
 
 # Of docs/sql.md. The migrations create them.
 VIEWS = frozenset(
@@ -40,7 +46,7 @@ story = Table(
     metadata,
     # One story. Rows are never deleted, because ids are permanent. Written by the writer.
     # Order of founding
-    Column("story_no", BigInteger, primary_key=True, autoincrement=False),
+    number_key("story_no"),
     # Hash of `founding_article` and `founding_no`
     Column("id", Text, nullable=False, unique=True),
     Column("founding_article", Text, nullable=False),  # `article.id`
@@ -66,15 +72,13 @@ story = Table(
     Column("article_count", Integer, nullable=False),
     Column("outlet_count", Integer, nullable=False),
     Column("report_count", Integer, nullable=False),
-    Column("unknown_outlet_count", Integer, nullable=False, server_default=text("0")),
-    Column("container_only", Boolean, nullable=False, server_default=false()),
+    from_zero("unknown_outlet_count"),
+    flag("container_only", false()),
     # Of the article that was placed last (derived)
     Column("last_inbox_no", BigInteger, nullable=False),
     # Inbox number at which an article joined or left last; order of the second look. -1: copied by a run of
     # `recluster`, or older than the second look.
-    Column(
-        "membership_changed_no", BigInteger, nullable=False, server_default=text("0")
-    ),
+    from_zero("membership_changed_no", BigInteger),
     # From which the counts are computed (stories/counting/counts.py); null: compute it from the articles (derived).
     Column("count_state", LargeBinary),
     # Lists are ordered by `bumped_at`: all live stories, and those with at least two and five reports. With
@@ -116,13 +120,16 @@ story = Table(
     Index("ix_story_for_views", "id", "redirect_to", "report_count", "outlet_count"),
 )
 
+# Neither merged into another story nor without articles
+IS_LIVE = story.c.redirect_to.is_(None)
+
 story_subject = Table(
     "story_subject",
     metadata,
     # A name that several outlets use, or a topic by their categories (stories/names.py). Written with the
     # text that it shows, and kept when that is deleted (derived).
     # `story.story_no`
-    Column("story_no", BigInteger, primary_key=True, autoincrement=False),
+    number_key("story_no"),
     Column("kind", Text, primary_key=True),  # name | topic
     # From 0, the most important first
     Column("position", Integer, primary_key=True, autoincrement=False),
@@ -139,7 +146,7 @@ story_link = Table(
     # A related story: both have rare names in common. Written with the text of either (derived).
     # What a story follows is in `article.follows`; v_story_links has both.
     # `story.story_no`
-    Column("story_no", BigInteger, primary_key=True, autoincrement=False),
+    number_key("story_no"),
     # Likewise
     Column("other_no", BigInteger, primary_key=True, autoincrement=False, index=True),
     sqlite_with_rowid=False,
@@ -149,7 +156,7 @@ story_log = Table(
     "story_log",
     metadata,
     # One line per decision about a story. Written by the writer with the decision.
-    Column("log_no", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    serial_key("log_no"),
     Column("story", Text, nullable=False),  # `story.id`
     Column("at", UtcTime, nullable=False),
     Column("kind", Text, nullable=False),  # LogKind in store/stories/placement_batch.py
@@ -169,7 +176,7 @@ change = Table(
     # The change stream, which update feeds and webhooks read: one row per bump, merge and split. Written with
     # the decision.
     # Never reused
-    Column("change_no", BigInteger, primary_key=True, autoincrement=False),
+    number_key("change_no"),
     # `story.id` at that time; it may redirect now
     Column("story", Text, nullable=False),
     Column("at", UtcTime, nullable=False),  # when the row was written
@@ -195,7 +202,7 @@ story_summary = Table(
     # The machine-written text of one story (`summarise:`, docs/summaries.md). Written by the daemon that is
     # the writer; valid while the facts of the story have this hash, deleted when an article of it is erased.
     # `story.story_no`
-    Column("story", BigInteger, primary_key=True, autoincrement=False),
+    number_key("story"),
     # Of the sections that were given to the program
     Column("facts_hash", LargeBinary, nullable=False),
     Column("attempted_at", UtcTime, nullable=False),

@@ -49,7 +49,7 @@ from aggregator.model.errors import (
     UsageError,
 )
 from aggregator.store.engine.database import Database
-from aggregator.store.engine.writer_lease import open_process_lock
+from aggregator.store.engine.process_lock import open_process_lock
 from aggregator.store.maintenance import page_copy, row_stream
 from aggregator.store.maintenance.row_stream import Advance
 from aggregator.store.migrate import check, newest_revision, upgrade

@@ -20,7 +20,7 @@ from aggregator.model.errors import (
     UsageError,
 )
 from aggregator.store.engine.database import Database
-from aggregator.store.engine.writer_lease import open_process_lock
+from aggregator.store.engine.process_lock import open_process_lock
 from aggregator.store.maintenance import row_stream
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import article, metadata, sketch, story, story_summary

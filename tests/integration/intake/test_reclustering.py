@@ -23,7 +23,7 @@ from aggregator.model.entry import Entry
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files.input_items import InputEntry, ReadOptions
 from aggregator.sources.parse.files.open_source import open_source
-from aggregator.store.commands import Command, enqueue, found
+from aggregator.store.commands import Command, command_numbered, enqueue
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake.sources import add as add_source
 from aggregator.store.maintenance import replay, retention
@@ -66,7 +66,7 @@ DAY = dt.timedelta(days=1)
 
 
 def _command(connection: Connection, number: int) -> Command:
-    command = found(connection, number)
+    command = command_numbered(connection, number)
     assert command is not None
     return command
 

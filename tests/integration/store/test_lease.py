@@ -18,11 +18,8 @@ from aggregator.config.tuning import Tuning
 from aggregator.model.errors import AggregatorError, DatabaseBusyError, LeaseLostError
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.engines import DatabaseTuning
-from aggregator.store.engine.writer_lease import (
-    ADVISORY_KEY,
-    WriterLease,
-    open_process_lock,
-)
+from aggregator.store.engine.process_lock import ADVISORY_KEY, open_process_lock
+from aggregator.store.engine.writer_lease import WriterLease
 from aggregator.store.intake import acceptance
 from aggregator.store.tables import article, counter, writer_lease
 from tests.conftest import REPOSITORY

@@ -22,7 +22,7 @@ from aggregator.model.errors import (
     NotWritableError,
 )
 from aggregator.store.engine.database import Connection, Database
-from aggregator.store.engine.writer_lease import open_process_lock
+from aggregator.store.engine.process_lock import open_process_lock
 from aggregator.store.migrate import (
     check,
     make_file,

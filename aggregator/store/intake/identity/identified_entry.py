@@ -57,18 +57,14 @@ class IdentifiedBatch(FrozenStruct):
     notes: tuple[str, ...] = ()  # for the log
 
 
-def claimed_url(one: IdentifiedEntry) -> bytes:
+def claimed_url(received: IdentifiedEntry) -> bytes:
     """Return the key of the URL that a foreign source links to; b"" for other sources."""
-    if (
-        one.canonical is None
-        or one.entry.authority != "foreign"
-        or not one.has_own_page
-    ):
+    is_foreign = received.entry.authority == "foreign"
+    if received.canonical is None or not is_foreign or not received.has_own_page:
         return b""
-    return url_key(one.canonical)
+    return url_key(received.canonical)
 
 
-def known_by_keys(one: IdentifiedEntry, known: dict[bytes, str]) -> set[str]:
-    return {
-        known[key] for key in (*one.identity.keys, claimed_url(one)) if key in known
-    }
+def known_by_keys(received: IdentifiedEntry, known: dict[bytes, str]) -> set[str]:
+    keys = *received.identity.keys, claimed_url(received)
+    return {known[key] for key in keys if key in known}

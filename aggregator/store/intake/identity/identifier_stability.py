@@ -5,7 +5,7 @@ import datetime as dt
 from sqlalchemy import Connection, bindparam, select
 
 from aggregator.model.structs import FrozenStruct
-from aggregator.store.tables import fields_of, unstable_identifier
+from aggregator.store.tables import fields_of, struct_of, unstable_identifier
 
 
 class IdentifierStability(FrozenStruct):
@@ -26,7 +26,7 @@ class IdentifierStability(FrozenStruct):
 def stability_of(connection: Connection, source_id: str) -> IdentifierStability:
     """Return the stability of a source; without strikes if there is no row."""
     row = connection.execute(_STABILITY, {"source_id": source_id}).first()
-    return IdentifierStability() if row is None else IdentifierStability(**row._mapping)
+    return struct_of(IdentifierStability, row) or IdentifierStability()
 
 
 _STABILITY = select(*fields_of(unstable_identifier, IdentifierStability)).where(
@@ -40,8 +40,11 @@ def distrusted(connection: Connection) -> dict[str, str]:
     for row in connection.execute(
         select(unstable_identifier).order_by(unstable_identifier.c.source)
     ):
-        changing = ["GUIDs"] if row.guids_distrusted_at is not None else []
-        changing += ["addresses"] if row.urls_distrusted_at is not None else []
+        changing = []
+        if row.guids_distrusted_at is not None:
+            changing.append("GUIDs")
+        if row.urls_distrusted_at is not None:
+            changing.append("addresses")
         if changing:
             sentences[row.source] = (
                 f"the {' and '.join(changing)} of its entries are unstable"

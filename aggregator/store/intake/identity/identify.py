@@ -3,7 +3,7 @@
 It only reads; store/intake/acceptance.py writes the results in the same transaction.
 """
 
-from collections.abc import Collection, Iterable, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Sequence, Set
 from functools import cache, partial
 
 from msgspec.structs import replace
@@ -36,26 +36,52 @@ from aggregator.store.intake.identity.identifier_stability import (
     stability_of,
 )
 from aggregator.store.intake.identity.poll_matching import match_poll
-from aggregator.store.tables import identity_key, rows_with
+from aggregator.store.tables import identity_key, pairs_with
 
 
 def identify_entries(
     connection: Connection, entries: Sequence[Entry], poll: PollContext | None
 ) -> IdentifiedBatch:
     """Identify `entries`; those of a poll are all of one source."""
-    source = entries[0].source
-    stability = stability_of(connection, source) if poll else IdentifierStability()
-    canonical_urls = [
-        canonical_url(given.url) if given.url else None for given in entries
-    ]
+    stability = IdentifierStability()
+    shared: set[bytes] = set()
+    if poll:
+        stability = stability_of(connection, entries[0].source)
+    identified = _with_keys(entries, poll, stability)
+    known = known_articles(connection, identified)
+    if poll:
+        shared = shared_keys([_entry_keys(received) for received in identified])
+    void_before = {key for key, article in known.items() if article == NOBODY}
+    void = void_before | shared
+    if void:
+        identified = [_without(void, received, stability) for received in identified]
+        known |= known_articles(connection, identified)
+        known = {key: article for key, article in known.items() if key not in void}
+    shown: set[bytes] = set()
+    for received in identified:
+        if not known_by_keys(received, known):
+            shown.update(received.content_keys())
+    known |= _articles_of(connection, shown)
+    if poll is None:
+        return IdentifiedBatch(identified=tuple(identified), known=known)
+    newly_void = frozenset(shared - void_before)
+    return match_poll(
+        connection, identified, known, poll, stability=stability, void=newly_void
+    )
+
+
+def _with_keys(
+    entries: Sequence[Entry], poll: PollContext | None, stability: IdentifierStability
+) -> list[IdentifiedEntry]:
+    canonical_urls = [canonical_url(given.url or "") for given in entries]
     sharing = shared_pages(entries, canonical_urls)
     identified = []
-    for place, (given, canonical) in enumerate(
-        zip(entries, canonical_urls, strict=True)
-    ):
-        declared = _with_authority(given, canonical)
+    for place, canonical in enumerate(canonical_urls):
+        declared = _with_authority(entries[place], canonical)
         has_own_page = place not in sharing
-        is_distinct = has_own_page and stability.urls_distrusted_at is None
+        content: Callable[[], tuple[bytes, ...]] = _no_keys
+        if canonical and has_own_page and stability.urls_distrusted_at is None:
+            content = cache(partial(content_keys, declared, canonical))
         identified.append(
             IdentifiedEntry(
                 declared,
@@ -63,40 +89,11 @@ def identify_entries(
                 raw_keys(declared, canonical),
                 _identity(declared, canonical, stability),
                 cache(partial(_hashes, declared, poll)),
-                cache(partial(content_keys, declared, canonical))
-                if canonical and is_distinct
-                else _no_keys,
+                content,
                 has_own_page,
             )
         )
-    known = known_articles(connection, identified)
-    shared = (
-        shared_keys([_entry_keys(received) for received in identified])
-        if poll
-        else set()
-    )
-    void_before = {key for key, article in known.items() if article == NOBODY}
-    void = void_before | shared
-    if void:
-        identified = [_without(void, received, stability) for received in identified]
-        known |= known_articles(connection, identified)
-        known = {key: article for key, article in known.items() if key not in void}
-    unknown = [
-        received for received in identified if not known_by_keys(received, known)
-    ]
-    known |= _articles_of(
-        connection, {key for received in unknown for key in received.content_keys()}
-    )
-    if poll is None:
-        return IdentifiedBatch(identified=tuple(identified), known=known)
-    return match_poll(
-        connection,
-        identified,
-        known,
-        poll,
-        stability=stability,
-        void=frozenset(shared - void_before),
-    )
+    return identified
 
 
 def known_articles(
@@ -104,18 +101,17 @@ def known_articles(
 ) -> dict[bytes, str]:
     """Return the articles of the keys of `identified`, including addresses that foreign sources link to."""
     keys: set[bytes] = set()
-    for identified_entry in identified:
-        keys.update(identified_entry.identity.keys)
-        keys.add(claimed_url(identified_entry))
+    for received in identified:
+        keys.update(received.identity.keys)
+        keys.add(claimed_url(received))
     return _articles_of(connection, keys)
 
 
 def _articles_of(connection: Connection, keys: Collection[bytes]) -> dict[bytes, str]:
-    rows = rows_with(connection, _KEYS, identity_key.c.key, keys)
-    return {bytes(row.key): row.article for row in rows}
+    return pairs_with(connection, _KEYS, identity_key.c.key, keys)
 
 
-_KEYS = select(identity_key.c.key, identity_key.c.article)
+_KEYS = select(identity_key)
 
 
 def _without(
@@ -145,10 +141,11 @@ def _with_authority(item: Entry, canonical: str | None) -> Entry:
     if item.authority != "own" or not item.url or canonical is None:
         return item
     # The first condition is cheap and true for nearly all entries.
-    is_same = _labels(item.url).endswith(_labels(canonical)) or are_of_one_publisher(
-        item.url, canonical
-    )
-    return item if is_same else replace(item, authority="foreign")
+    if _labels(item.url).endswith(_labels(canonical)):
+        return item
+    if are_of_one_publisher(item.url, canonical):
+        return item
+    return replace(item, authority="foreign")
 
 
 def _labels(url: str) -> str:
@@ -170,18 +167,15 @@ def _identity(
     )
 
 
-def _entry_keys(one: IdentifiedEntry) -> EntryKeys:
-    guid, url = one.raw
-    published = one.entry.published
-    moment = (
-        published.time.isoformat() if published and published.origin != "poll" else ""
-    )
-    return EntryKeys(
-        guid=guid,
-        url=url,
-        headline=" ".join([*one.entry.title.casefold().split(), moment]),
-    )
+def _entry_keys(received: IdentifiedEntry) -> EntryKeys:
+    guid, url = received.raw
+    published = received.entry.published
+    moment = ""
+    if published and published.origin != "poll":
+        moment = published.time.isoformat()
+    words = received.entry.title.casefold().split()
+    return EntryKeys(guid=guid, url=url, headline=" ".join([*words, moment]))
 
 
 def _hashes(item: Entry, poll: PollContext | None) -> EntryHashes | None:
-    return hash_entry(item, poll.tuning) if poll else None
+    return None if poll is None else hash_entry(item, poll.tuning)

@@ -32,14 +32,14 @@ def _matching_observations(
         *rows_with(connection, _OBSERVATIONS, observation.c.text_key, text_keys),
         *rows_with(connection, _OBSERVATIONS, observation.c.title_key, title_keys),
     ]
-    by_key = {(row.article, row.source, row.content_hash): row._mapping for row in rows}
-    return [
-        Observation(**{name: by_key[key][name] for name in _OBSERVED})
-        for key in sorted(by_key)
-    ]
+    by_key = {(row.article, row.source, row.content_hash): row for row in rows}
+    observations = []
+    for key in sorted(by_key):
+        values = dict(by_key[key]._mapping)
+        del values["content_hash"]
+        observations.append(Observation(**values))
+    return observations
 
-
-_OBSERVED = Observation.__struct_fields__
 
 _OBSERVATIONS = select(
     observation.c.article,
@@ -65,9 +65,7 @@ def match_poll(
     """Return the batch of a poll, its unknown entries matched with articles. Raises WholeFeedNeededError."""
     source = identified[0].entry.source
     unknown_entries = _unknown_entries(identified, known)
-    observations: list[Observation] = []
-    if unknown_entries:
-        observations = _matching_observations(connection, unknown_entries.values())
+    observations = _matching_observations(connection, unknown_entries.values())
     related_sources, moved = _related_sources(
         connection, unknown_entries, observations, source, poll
     )
@@ -83,18 +81,7 @@ def match_poll(
         taken=articles | poll.left_out,
         tuning=poll.tuning,
     )
-    notes = []
-    if matches:
-        known_ones = counted(
-            len(matches), "entry is a known article", "entries are known articles"
-        )
-        notes.append(f"{known_ones} under new GUIDs or addresses")
-    if void:
-        notes.append("different entries share a GUID or an address: it is ignored")
-    words_known: set[bytes] = set()
-    for shown in observations:
-        if shown.source == source and shown.text_key:
-            words_known.add(shown.text_key)
+    text_keys = (shown.text_key for shown in observations if shown.source == source)
     return IdentifiedBatch(
         identified=tuple(
             entry._replace(match=matches.get(place))
@@ -103,10 +90,22 @@ def match_poll(
         known=known,
         stability=stability,
         void=void,
-        words_known=frozenset(words_known),
+        words_known=frozenset(filter(None, text_keys)),
         moved=moved,
-        notes=tuple(notes),
+        notes=_notes(len(matches), has_void=bool(void)),
     )
+
+
+def _notes(matches: int, *, has_void: bool) -> tuple[str, ...]:
+    notes = []
+    if matches:
+        known = counted(
+            matches, "entry is a known article", "entries are known articles"
+        )
+        notes.append(f"{known} under new GUIDs or addresses")
+    if has_void:
+        notes.append("different entries share a GUID or an address: it is ignored")
+    return tuple(notes)
 
 
 def _unknown_entries(
@@ -135,8 +134,6 @@ def _related_sources(
 ) -> tuple[set[str], bool]:
     """Return the sources whose texts count as this one's, and whether it continues one of them."""
     others = {shown.source for shown in observations} - {polled}
-    if not others:
-        return set(), False
     chosen = select(source.c.id, source.c.outlet, source.c.paused, source.c.health)
     related_sources: set[str] = set()
     silent = set(others)
@@ -145,9 +142,9 @@ def _related_sources(
             related_sources.add(row.id)
         if not row.paused and row.health not in ("failing", "gone", "merged"):
             silent.remove(row.id)
-    if not poll.is_first:
-        return related_sources, False
-    moved = find_moved_source(unknown_entries, observations, silent, poll.tuning)
+    moved = None
+    if poll.is_first:
+        moved = find_moved_source(unknown_entries, observations, silent, poll.tuning)
     if moved is None:
         return related_sources, False
     return related_sources | {moved}, True

@@ -14,7 +14,13 @@ from sqlalchemy import Connection, func, select
 
 from aggregator.model.entry import Entry
 from aggregator.model.structs import FrozenStruct
-from aggregator.store.tables import article, entry, rows_with
+from aggregator.store.tables import (
+    article,
+    count_rows,
+    entry,
+    pairs_with,
+    values_with,
+)
 
 
 class RereadTuning(FrozenStruct):
@@ -46,14 +52,11 @@ class RereadLimits:
         self._newest: dict[str, dt.datetime] = {}
         if tuning is not None:
             live = select(article.c.id).where(article.c.role == "container")
-            ids = [
-                row.id for row in rows_with(connection, live, article.c.id, articles)
-            ]
-            newest = select(entry.c.article, func.max(entry.c.accepted_at).label("at"))
-            rows = rows_with(
+            ids = values_with(connection, live, article.c.id, articles)
+            newest = select(entry.c.article, func.max(entry.c.accepted_at))
+            self._newest = pairs_with(
                 connection, newest.group_by(entry.c.article), entry.c.article, ids
             )
-            self._newest = {row.article: row.at for row in rows}
 
     def is_read_enough(self, id_: str, judged: AcceptOutcome, *, by_page: bool) -> bool:
         """Whether article `id_` has reached its limit; `by_page`: its page would be fetched."""
@@ -62,10 +65,10 @@ class RereadLimits:
             return False
         since = self._now - dt.timedelta(hours=self._tuning.hours)
         again = entry.c.article == id_, entry.c.is_revision, entry.c.accepted_at > since
-        count = self._connection.execute(
-            select(func.count()).where(*again)
-        ).scalar_one()
-        return count >= (self._tuning.most if is_live else self._tuning.others)
+        most = self._tuning.others
+        if is_live:
+            most = self._tuning.most
+        return count_rows(self._connection, entry, *again) >= most
 
     def outcome(self, id_: str, item: Entry, judged: AcceptOutcome) -> AcceptOutcome:
         """Return "revision" also if the feed only states a later `updated` of a live blog."""

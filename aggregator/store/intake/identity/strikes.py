@@ -3,8 +3,7 @@
 import datetime as dt
 from collections.abc import Set
 
-import msgspec
-from msgspec.structs import replace
+from msgspec.structs import asdict
 from sqlalchemy import Connection
 
 from aggregator.extract.entry_identity import update_strikes
@@ -19,7 +18,7 @@ from aggregator.store.tables import unstable_identifier, upsert
 
 def count_strikes(
     connection: Connection,
-    met: IdentifiedBatch,
+    batch: IdentifiedBatch,
     poll: PollContext,
     now: dt.datetime,
     *,
@@ -30,46 +29,52 @@ def count_strikes(
     `seen_here`: the known articles that this source had before. An article of another source has its GUID
     here for the first time.
     """
-    new, notes = met.stability, []
-    for kind, (name, called) in enumerate((("guid", "GUIDs"), ("url", "addresses"))):
-        if getattr(new, f"{name}s_distrusted_at") is not None:
+    stability = asdict(batch.stability)
+    notes = []
+    for kind, (strikes, distrusted_at, called) in enumerate(_KINDS):
+        if stability[distrusted_at] is not None:
             continue
-        changed, unchanged = _key_changes(met, seen_here, kind)
+        changed, unchanged = _key_changes(batch, seen_here, kind)
         if changed and poll.left_out:  # it counts beside those that are as before
             raise WholeFeedNeededError
-        strikes = update_strikes(
-            getattr(new, f"{name}_strikes"), changed, unchanged, poll.tuning
+        stability[strikes] = update_strikes(
+            stability[strikes], changed, unchanged, poll.tuning
         )
-        new = replace(new, **{f"{name}_strikes": strikes})
-        if strikes >= poll.tuning.repeats:
-            new = replace(new, **{f"{name}s_distrusted_at": now})
+        if stability[strikes] >= poll.tuning.repeats:
+            stability[distrusted_at] = now
             notes.append(
                 f"the {called} of its entries change at every poll: they are ignored from now on"
             )
-    if new != met.stability:
-        values = {
-            "source": met.identified[0].entry.source,
-            **msgspec.structs.asdict(new),
-        }
-        upsert(connection, unstable_identifier, values)
+    if stability != asdict(batch.stability):
+        stability["source"] = batch.identified[0].entry.source
+        upsert(connection, unstable_identifier, stability)
     return notes
 
 
+# Of GUIDs and of URLs: the fields of their stability, and their name for people
+
+
+_KINDS = (
+    ("guid_strikes", "guids_distrusted_at", "GUIDs"),
+    ("url_strikes", "urls_distrusted_at", "addresses"),
+)
+
+
 def _key_changes(
-    met: IdentifiedBatch, seen_here: Set[str], kind: int
+    batch: IdentifiedBatch, seen_here: Set[str], kind: int
 ) -> tuple[int, int]:
     """Count known entries whose key of one kind (0: GUID, 1: URL) is new, and those whose key is known."""
     changed = unchanged = 0
-    for received in met.identified:
+    for received in batch.identified:
         key = received.raw[kind]
         if key is None or key not in received.identity.keys:
             continue
-        if key in met.known:
+        if key in batch.known:
             unchanged += 1
-        elif (here := known_by_keys(received, met.known)) or met.words_known:
+        elif (here := known_by_keys(received, batch.known)) or batch.words_known:
             entry_hashes = received.entry_hashes()
             if seen_here & here or (
-                entry_hashes is not None and entry_hashes.text_key in met.words_known
+                entry_hashes is not None and entry_hashes.text_key in batch.words_known
             ):
                 changed += 1
     return changed, unchanged

@@ -12,7 +12,8 @@ from aggregator.store.tables import (
     execute_each,
     fields_of,
     insert_or,
-    rows_with,
+    pairs_with,
+    structs_of,
     tombstone,
 )
 
@@ -55,10 +56,7 @@ def find_tombstones(
     connection: Connection, ids: Collection[str]
 ) -> dict[str, TombstoneKind]:
     """Return the kind of the tombstones of these articles, by article."""
-    return {
-        row.article: row.kind
-        for row in rows_with(connection, _KINDS, tombstone.c.article, ids)
-    }
+    return pairs_with(connection, _KINDS, tombstone.c.article, ids)
 
 
 _KINDS = select(tombstone.c.article, tombstone.c.kind)
@@ -73,10 +71,8 @@ _COUNT = (
 
 def count_refused(connection: Connection, ids: Sequence[str], at: dt.datetime) -> None:
     """Count that these articles arrived again and were refused; an article may be listed repeatedly."""
-    if ids:
-        connection.execute(
-            _COUNT, [{"of_article": article, "now": at} for article in sorted(ids)]
-        )
+    rows = [{"of_article": article, "now": at} for article in sorted(ids)]
+    execute_each(connection, _COUNT, rows)
 
 
 def newest(connection: Connection) -> dt.datetime | None:
@@ -91,4 +87,4 @@ def newest_tombstones(connection: Connection, limit: int) -> list[Tombstone]:
     columns = fields_of(tombstone, Tombstone)
     chosen = select(*columns).where(tombstone.c.kind == "forgotten")
     chosen = chosen.order_by(tombstone.c.at.desc(), tombstone.c.article).limit(limit)
-    return [Tombstone(**row._mapping) for row in connection.execute(chosen)]
+    return structs_of(Tombstone, connection.execute(chosen))

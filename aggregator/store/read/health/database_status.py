@@ -33,6 +33,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import UNWRITTEN, source_with_id
 from aggregator.store.search.progress import unindexed_at_most
 from aggregator.store.tables import (
+    IS_LIVE,
     UtcTime,
     article,
     command,
@@ -60,40 +61,28 @@ def stored(
 ) -> DatabaseStatus:
     """Return the state of inbox, sources, window, rendering and webhooks. `slow_sources`: of the process."""
     counts = connection.execute(_AT_ONCE, {"late": now - _LATE}).one()
-    waits = [
-        moment
-        for moment in (counts.oldest_ready, counts.oldest_page)
-        if moment is not None
-    ]
     newest = counts.newest or 0
     states = connection.execute(_STATES).all()
     by_state: Counter[str] = Counter()
     for row in states:
         by_state[row.state] += row.number
     events = all_tuning.values("events")
-    hours = _window_hours(connection, now, newest, events["live_reach"])
-    is_full = newest > events["live_reach"]
+    reach = events["live_reach"]
+    hours = _window_hours(connection, now, newest, reach)
+    is_short = hours is not None and hours < 24 * events["window_days"]
     return DatabaseStatus(
         inbox={"page": counts.page, "ready": counts.ready},
         overdue=_overdue(connection, now, counts.oldest_ready),
-        slow_sources=tuple(
-            _name_of(connection, entry_source) for entry_source in slow_sources
-        ),
-        oldest_seconds=max(
-            [0.0, *((now - moment).total_seconds() for moment in waits)]
-        ),
+        slow_sources=tuple(_name_of(connection, name) for name in slow_sources),
+        oldest_seconds=_seconds_since(now, counts.oldest_ready, counts.oldest_page),
         last_placed=counts.last_placed,
         sources=dict(by_state),
         all_fail=_all_fail(states),
         due_sources=counts.due,
-        late_seconds=0.0
-        if counts.first_due is None
-        else (now - counts.first_due).total_seconds(),
+        late_seconds=_seconds_since(now, counts.first_due),
         articles=newest,
         window_hours=hours,
-        window_is_short=is_full
-        and hours is not None
-        and hours < 24 * events["window_days"],
+        window_is_short=newest > reach and is_short,
         unindexed=unindexed_at_most(connection, newest),
         unrendered=counts.unrendered,
         requests_waiting=counts.requests,
@@ -101,6 +90,12 @@ def stored(
         hooks_failing=counts.failing_hooks,
         problems=recipients.problems(connection),
     )
+
+
+def _seconds_since(now: dt.datetime, *moments: dt.datetime | None) -> float:
+    """Return the seconds since the first of these moments; 0 without any."""
+    first = min(filter(None, moments), default=now)
+    return max(0.0, (now - first).total_seconds())
 
 
 def _name_of(connection: Connection, entry_source: str) -> str:
@@ -152,21 +147,18 @@ def all_feeds_fail(connection: Connection) -> str | None:
 
 
 def _all_fail(rows: Sequence[Row[Any]]) -> str | None:
-    feeds = {
-        row.state: row.number
-        for row in rows
-        if row.is_remote and row.state not in _NOT_POLLED
-    }
-    if not feeds or not set(feeds) <= {"failing", "gone"}:
+    feeds: dict[str, int] = {}
+    for row in rows:
+        if row.is_remote:
+            feeds[row.state] = row.number
+    asked = feeds.keys() - _NOT_POLLED
+    if not asked or not asked <= {"failing", "gone"}:
         return None
-    number = sum(feeds.values())
-    feeds_words, fail = (
-        ("the only feed", "fails") if number == 1 else (f"all {number} feeds", "fail")
-    )
-    are_waiting = any(row.is_remote and row.state == "new" for row in rows)
-    return (
-        f"{feeds_words} asked so far {fail}" if are_waiting else f"{feeds_words} {fail}"
-    )
+    number = sum(feeds[state] for state in asked)
+    words = f"all {number} feeds", "fail"
+    if number == 1:
+        words = "the only feed", "fails"
+    return (" asked so far " if "new" in feeds else " ").join(words)
 
 
 def place(database: Database) -> DatabaseSize:
@@ -229,9 +221,7 @@ _PAGES = select(func.min(_PAGES_DUE.limit(_OLDEST_OF).subquery().c.accepted_at))
 _POLLED = and_(~source.c.paused, source.c.health.not_in(("gone", "merged")))
 _LATE_ONES = and_(_POLLED, source.c.next_due_at <= bindparam("late", type_=UtcTime))
 
-_UNRENDERED = select(story.c.bumped_at).where(
-    story.c.text.is_(None), story.c.redirect_to.is_(None)
-)
+_UNRENDERED = select(story.c.bumped_at).where(story.c.text.is_(None), IS_LIVE)
 
 _ON = select(webhook.c.name).where(webhook.c.is_configured)
 

@@ -1,8 +1,10 @@
 """The newest texts of a source that could not be used."""
 
 import datetime as dt
+from operator import attrgetter
+from typing import Any
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection, Row, or_, select
 
 from aggregator.model.entry import Entry
 from aggregator.model.structs import FrozenStruct
@@ -23,38 +25,32 @@ class ProblemText(FrozenStruct, kw_only=False, omit_defaults=False):
 
 def problem_texts(connection: Connection, source: str, limit: int) -> list[ProblemText]:
     """Return the newest texts of `source` that were rejected, are stubs, or whose page failed."""
-    of_source = (
-        entry.c.source == source,
-        or_(entry.c.verdict != "ok", entry.c.page_verdict.is_not(None)),
-    )
     entries = (
-        select(entry).where(*of_source).order_by(entry.c.entry_no.desc()).limit(limit)
+        select(entry)
+        .where(entry.c.source == source)
+        .where(or_(entry.c.verdict != "ok", entry.c.page_verdict.is_not(None)))
+        .order_by(entry.c.entry_no.desc())
     )
-    texts = []
-    for row in connection.execute(entries):
-        # Deleted
-        title = (
-            codecs.decompress_struct(row.payload, Entry).title if row.payload else ""
-        )
-        texts.append(
-            ProblemText(
-                row.accepted_at,
-                title,
-                row.url,
-                row.verdict,
-                row.page_verdict,
-                row.reason,
-            )
-        )
-    newest = rejected_input.c.at.desc()
     rejected = (
         select(rejected_input)
         .where(rejected_input.c.source == source)
-        .order_by(newest)
-        .limit(limit)
+        .order_by(rejected_input.c.at.desc())
     )
-    texts += [
-        ProblemText(row.at, row.item, None, row.verdict, None, row.reason)
-        for row in connection.execute(rejected)
+    texts = [
+        *map(_of_entry, connection.execute(entries.limit(limit))),
+        *map(_of_rejected, connection.execute(rejected.limit(limit))),
     ]
-    return sorted(texts, key=lambda one: one.at, reverse=True)[:limit]
+    return sorted(texts, key=attrgetter("at"), reverse=True)[:limit]
+
+
+def _of_entry(row: Row[Any]) -> ProblemText:
+    title = ""
+    if row.payload:  # not deleted yet
+        title = codecs.decompress_struct(row.payload, Entry).title
+    return ProblemText(
+        row.accepted_at, title, row.url, row.verdict, row.page_verdict, row.reason
+    )
+
+
+def _of_rejected(row: Row[Any]) -> ProblemText:
+    return ProblemText(row.at, row.item, None, row.verdict, None, row.reason)

@@ -7,6 +7,7 @@ from sqlalchemy import func, select
 from aggregator.store.engine.database import Database
 from aggregator.store.read.health import database_status
 from aggregator.store.tables import (
+    IS_LIVE,
     article,
     change,
     command,
@@ -26,20 +27,17 @@ def statistics(database: Database) -> Iterator[tuple[str, int]]:
     with database.read() as connection:
         for table in (source, article, rejected_input, correction, change, tombstone):
             yield f"{table.name}s".replace("_", " "), count_rows(connection, table)
-        live = story.c.redirect_to.is_(None)
-        alive = count_rows(connection, story, live)
+        alive = count_rows(connection, story, IS_LIVE)
         yield "stories", alive
         yield "merged stories", count_rows(connection, story) - alive
-        for table, name in (
-            (entry, "entries"),
-            (outbox, "deliveries"),
-            (command, "commands"),
+        for name, state in (
+            ("entries", entry.c.state),
+            ("deliveries", outbox.c.state),
+            ("commands", command.c.state),
         ):
-            states = select(table.c.state, func.count().label("rows")).group_by(
-                table.c.state
-            )
-            for row in connection.execute(states.order_by(table.c.state)):
-                yield f"{name} {row.state}", row.rows
+            states = select(state, func.count()).group_by(state).order_by(state)
+            for value, count in connection.execute(states):
+                yield f"{name} {value}", count
     place = database_status.place(database)
     yield "bytes", place.size_bytes
     if place.log_bytes is not None:

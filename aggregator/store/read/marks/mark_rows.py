@@ -5,29 +5,33 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Row,
     Select,
     delete,
+    exists,
     insert,
     not_,
     or_,
     select,
-    update,
 )
 
 from aggregator.extract.language.declared_dates import EARLIEST
 from aggregator.model.errors import UsageError
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.tables import (
+    IS_LIVE,
     change_with,
     count_rows,
+    delete_rows,
+    execute_each,
     fields_of,
-    in_parts,
     read_mark,
     reader,
     rows_with,
     story,
+    struct_of,
     update_rows,
 )
 
@@ -69,7 +73,7 @@ Changed = dict[
 
 def first_read_before(connection: Connection) -> dt.datetime:
     """Return the bump up to which a new reader has read all stories."""
-    live = select(story.c.bumped_at).where(story.c.redirect_to.is_(None))
+    live = select(story.c.bumped_at).where(IS_LIVE)
     newest = live.order_by(story.c.bumped_at.desc()).offset(FIRST_UNREAD).limit(1)
     return connection.scalar(newest) or UNREAD
 
@@ -77,7 +81,12 @@ def first_read_before(connection: Connection) -> dt.datetime:
 def reader_named(connection: Connection, name: str) -> Reader | None:
     columns = fields_of(reader, Reader)
     row = connection.execute(select(*columns).where(reader.c.name == name)).first()
-    return None if row is None else Reader(**row._mapping)
+    return struct_of(Reader, row)
+
+
+def is_mark_of(who: Reader) -> ColumnElement[bool]:
+    """Return the condition that a mark is one of this reader."""
+    return read_mark.c.reader == who.reader_no
 
 
 def with_marks(
@@ -85,9 +94,7 @@ def with_marks(
 ) -> list[ReaderItem]:
     """Return rows of `story_list.places` with their marks, in the same order."""
     places = list(rows)
-    of_reader: Select[Any] = select(read_mark).where(
-        read_mark.c.reader == who.reader_no
-    )
+    of_reader = select(read_mark).where(is_mark_of(who))
     numbers = (row.story_no for row in places)
     marks = {
         row.story: row
@@ -107,13 +114,12 @@ def with_marks(
 
 def labels_of(connection: Connection, who: Reader) -> frozenset[str]:
     """Return the labels of a reader, but for those that only closed and merged stories have."""
-    marked = select(read_mark.c.labels).join(
-        story, story.c.story_no == read_mark.c.story
+    live = (
+        select(read_mark.c.labels)
+        .join(story, story.c.story_no == read_mark.c.story)
+        .where(IS_LIVE, is_mark_of(who), read_mark.c.labels.is_not(None))
     )
-    live = marked.where(
-        story.c.redirect_to.is_(None), read_mark.c.reader == who.reader_no
-    )
-    written = connection.scalars(live.where(read_mark.c.labels.is_not(None)).distinct())
+    written = connection.scalars(live.distinct())
     return frozenset().union(*map(read_labels, written))
 
 
@@ -134,37 +140,35 @@ def live_places(connection: Connection, numbers: Iterable[int]) -> list[Row[Any]
     rows = list(rows_with(connection, named, story.c.story_no, numbers))
     live = {row.id: row for row in rows if row.redirect_to is None}
     successors = {row.redirect_to for row in rows if row.redirect_to} - live.keys()
-    still = select(*PLACE).where(story.c.redirect_to.is_(None))
+    still = select(*PLACE).where(IS_LIVE)
     return [*live.values(), *rows_with(connection, still, story.c.id, successors)]
 
 
 def keep_within(connection: Connection, who: Reader, *, may_refuse: bool) -> None:
     """Mark all older stories as read above MOST_MARKS marks; refuse more than MOST_KEPT kept stories."""
-    of_reader = read_mark.c.reader == who.reader_no
-    count = count_rows(connection, read_mark, of_reader)
-    kept = (
-        count_rows(connection, read_mark, of_reader, _IS_KEPT)
-        if count > MOST_KEPT
-        else 0
-    )
+    count = count_rows(connection, read_mark, is_mark_of(who))
+    kept = 0
+    if count > MOST_KEPT:
+        kept = count_rows(connection, read_mark, is_mark_of(who), _IS_KEPT)
     if may_refuse and kept > MOST_KEPT:
         raise UsageError(
             f"{MOST_KEPT:,} stories are starred or labelled; remove some stars or labels first"
         )
     if count - kept > MOST_MARKS:
-        marked = select(story.c.bumped_at).join(
-            read_mark, read_mark.c.story == story.c.story_no
-        )
-        mine = marked.where(read_mark.c.reader == who.reader_no, not_(_IS_KEPT))
         middle = (
-            mine.order_by(story.c.bumped_at.desc()).offset(MOST_MARKS // 2).limit(1)
+            select(story.c.bumped_at)
+            .join(read_mark, read_mark.c.story == story.c.story_no)
+            .where(is_mark_of(who), not_(_IS_KEPT))
+            .order_by(story.c.bumped_at.desc())
+            .offset(MOST_MARKS // 2)
+            .limit(1)
         )
         mark_read_before(connection, who, connection.execute(middle).scalar_one())
 
 
 def store_marks(connection: Connection, who: Reader, items: Changed) -> None:
     """Write the marks of stories; `items` are by number, with the time up to which they are read or not."""
-    of_reader = delete(read_mark).where(read_mark.c.reader == who.reader_no)
+    of_reader = delete(read_mark).where(is_mark_of(who))
     change_with(connection, of_reader, read_mark.c.story, items)
     rows = []
     for number, (marked, until) in items.items():
@@ -172,37 +176,30 @@ def store_marks(connection: Connection, who: Reader, items: Changed) -> None:
         if (until <= who.read_before) == marked.is_read:
             read_to = None
         if read_to is not None or marked.is_starred or marked.labels:
-            mark = {
-                "story": number,
-                "read_to": read_to,
-                "is_starred": marked.is_starred,
-            }
             rows.append(
                 {
                     "reader": who.reader_no,
-                    **mark,
+                    "story": number,
+                    "read_to": read_to,
+                    "is_starred": marked.is_starred,
                     "labels": written_labels(marked.labels),
                 }
             )
-    for part in in_parts(rows):
-        connection.execute(insert(read_mark), part)
+    execute_each(connection, insert(read_mark), rows)
 
 
 def mark_read_before(connection: Connection, who: Reader, end: dt.datetime) -> None:
     """Mark all stories as read that were bumped up to `end`."""
-    past = select(story.c.story_no).where(
+    is_past = exists().where(
         story.c.story_no == read_mark.c.story, story.c.bumped_at <= end
     )
-    of_reader = read_mark.c.reader == who.reader_no
-    update_rows(connection, read_mark, of_reader, past.exists(), read_to=None)
+    update_rows(connection, read_mark, is_mark_of(who), is_past, read_to=None)
     drop_empty_marks(connection, who)
-    later = update(reader).where(
-        reader.c.reader_no == who.reader_no, reader.c.read_before < end
-    )
-    connection.execute(later.values(read_before=end))
+    is_earlier = reader.c.reader_no == who.reader_no, reader.c.read_before < end
+    update_rows(connection, reader, *is_earlier, read_before=end)
 
 
 def drop_empty_marks(connection: Connection, who: Reader) -> None:
     """Delete the marks that say nothing any more."""
-    of_reader = delete(read_mark).where(read_mark.c.reader == who.reader_no)
-    connection.execute(of_reader.where(read_mark.c.read_to.is_(None), not_(_IS_KEPT)))
+    is_empty = read_mark.c.read_to.is_(None), not_(_IS_KEPT)
+    delete_rows(connection, read_mark, is_mark_of(who), *is_empty)

@@ -4,17 +4,27 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, literal_column, select, update
+from sqlalchemy import Connection, Row, Select, func, literal_column, select
 
 from aggregator.store.read.marks.mark_rows import (
     PLACE,
     UNREAD,
     Changed,
     Reader,
+    ReaderItem,
+    is_mark_of,
     store_marks,
     with_marks,
 )
-from aggregator.store.tables import change, read_mark, reader, rows_with, story
+from aggregator.store.tables import (
+    change,
+    pairs_with,
+    read_mark,
+    reader,
+    rows_with,
+    story,
+    update_rows,
+)
 
 # That are followed at once, the newest; about a week at 50,000 articles a day
 _MOST_MERGES = 5000
@@ -49,28 +59,34 @@ def follow_merges(connection: Connection, who: Reader) -> None:
         merged = [items[id_] for id_ in _merged_by(merge) if id_ in items]
         if target is None or not merged:
             continue
-        is_read = False
-        if all(marked.is_read for marked in merged):
-            bumped = _bump_before(connection, merge)
-            was_read_to = read_to.get(target.number, who.read_before)
-            is_read = bumped is not None and bumped <= was_read_to
+        was_read_to = read_to.get(target.number, who.read_before)
+        is_read = all(marked.is_read for marked in merged) and _was_read(
+            connection, merge, was_read_to
+        )
         # The fractions of the two times are different serial numbers.
         is_last = target.updated.replace(microsecond=0) <= merge.bumped_at
-        end = (
-            target.updated if is_last else merge.bumped_at.replace(microsecond=999_999)
-        )
-        both = target._replace(
-            is_read=is_read,
-            is_starred=any(marked.is_starred for marked in (target, *merged)),
-            labels=target.labels.union(*(marked.labels for marked in merged)),
-        )
+        end = merge.bumped_at.replace(microsecond=999_999)
+        if is_last:
+            end = target.updated
+        both = _united(target, merged)._replace(is_read=is_read)
         items[merge.story] = both._replace(is_read=is_read and is_last)
         read_to[target.number] = end if is_read else UNREAD
         changed[target.number] = (both, end)
     store_marks(connection, who, changed)
-    last = merges[-1].change_no
-    row_of_reader = update(reader).where(reader.c.reader_no == who.reader_no)
-    connection.execute(row_of_reader.values(last_change_no=last))
+    update_rows(
+        connection,
+        reader,
+        reader.c.reader_no == who.reader_no,
+        last_change_no=merges[-1].change_no,
+    )
+
+
+def _united(target: ReaderItem, merged: Sequence[ReaderItem]) -> ReaderItem:
+    """Return a story with the stars and labels of those that were merged into it."""
+    return target._replace(
+        is_starred=any(marked.is_starred for marked in (target, *merged)),
+        labels=target.labels.union(*(marked.labels for marked in merged)),
+    )
 
 
 def _merged_by(merge: Row[Any]) -> list[str]:
@@ -82,16 +98,15 @@ def _read_to(
 ) -> dict[int, dt.datetime]:
     """Return up to when stories are read, for those whose marks say it."""
     marks = select(read_mark.c.story, read_mark.c.read_to).where(
-        read_mark.c.reader == who.reader_no, read_mark.c.read_to.is_not(None)
+        is_mark_of(who), read_mark.c.read_to.is_not(None)
     )
-    rows = rows_with(connection, marks, read_mark.c.story, numbers)
-    return {row.story: row.read_to for row in rows}
+    return pairs_with(connection, marks, read_mark.c.story, numbers)
 
 
-def _bump_before(connection: Connection, merge: Row[Any]) -> dt.datetime | None:
-    """Return the last bump of a story before a merge, to the second."""
+def _was_read(connection: Connection, merge: Row[Any], read_to: dt.datetime) -> bool:
+    """Return whether a story that is read up to a time was read before a merge: to the second of its bump."""
     before = select(func.max(change.c.bumped_at)).where(
         change.c.story == merge.story, change.c.change_no < merge.change_no
     )
     bumped: dt.datetime | None = connection.scalar(before)
-    return None if bumped is None else bumped.replace(microsecond=0)
+    return bumped is not None and bumped.replace(microsecond=0) <= read_to

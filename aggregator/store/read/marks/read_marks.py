@@ -28,6 +28,7 @@ from aggregator.store.read.marks.mark_rows import (
     ReaderItem,
     drop_empty_marks,
     first_read_before,
+    is_mark_of,
     keep_within,
     labels_of,
     live_places,
@@ -49,6 +50,7 @@ from aggregator.store.tables import (
     article,
     count_rows,
     counter_value,
+    execute_each,
     insert_or,
     read_mark,
     reader,
@@ -160,19 +162,20 @@ class ReadMarks:
         Raises UsageError for too many starred or labelled stories, or too many labels.
         """
         added = {label for label, is_added in labels.items() if is_added}
+        changes: dict[str, Any] = {}
+        if read is not None:
+            changes["is_read"] = read
+        if starred is not None:
+            changes["is_starred"] = starred
         with self._database.write() as connection:
             changed: Changed = {}
             for before in with_marks(connection, who, live_places(connection, numbers)):
-                is_read = before.is_read if read is None else read
-                is_starred = before.is_starred if starred is None else starred
                 labelled = (before.labels - labels.keys()) | added
                 if added and len(labelled) > MOST_LABELS_OF_STORY:
                     raise UsageError(
                         f"a story has at most {MOST_LABELS_OF_STORY} labels"
                     )
-                after = before._replace(
-                    is_read=is_read, is_starred=is_starred, labels=labelled
-                )
+                after = before._replace(**changes, labels=labelled)
                 changed[before.number] = after, before.updated
             store_marks(connection, who, changed)
             if added and len(labels_of(connection, who)) > MOST_LABELS:
@@ -186,24 +189,19 @@ class ReadMarks:
 
     def rename_label(self, who: Reader, label: str, name: str | None) -> None:
         """Give a label another name, which may be that of another label; None takes it off all stories."""
-        of_reader = read_mark.c.reader == who.reader_no, read_mark.c.labels.is_not(None)
+        is_labelled = is_mark_of(who), read_mark.c.labels.is_not(None)
+        given = set() if name is None else {name}
         with self._database.write() as connection:
             changed = []
-            for row in connection.execute(
-                select(read_mark.c.story, read_mark.c.labels).where(*of_reader)
-            ):
+            for row in connection.execute(select(read_mark).where(*is_labelled)):
                 labels = read_labels(row.labels)
-                if label not in labels:
-                    continue
-                labels -= {label}
-                if name is not None:
-                    labels |= {name}
-                changed.append({"of": row.story, "written": written_labels(labels)})
-            if changed:
-                mark = update(read_mark).where(
-                    *of_reader, read_mark.c.story == bindparam("of")
-                )
-                connection.execute(mark.values(labels=bindparam("written")), changed)
+                if label in labels:
+                    labels = (labels - {label}) | given
+                    changed.append({"of": row.story, "written": written_labels(labels)})
+            mark = update(read_mark).where(
+                *is_labelled, read_mark.c.story == bindparam("of")
+            )
+            execute_each(connection, mark.values(labels=bindparam("written")), changed)
             drop_empty_marks(connection, who)
 
     def mark_all_read(
@@ -278,8 +276,8 @@ class ReadMarks:
 
 def reader_name(text: str) -> str:
     """Return a name in the form in which it is stored. Raises UsageError if it cannot be one."""
-    name = " ".join(text.split()).lower()
-    if not name or len(name) > _NAME_CHARS or not name.isprintable():
+    name = _printable(text.lower())
+    if not name:
         raise UsageError(
             f"the name of a reader has 1 to {_NAME_CHARS} printable characters"
         )
@@ -288,20 +286,24 @@ def reader_name(text: str) -> str:
 
 def label_name(text: str) -> str:
     """Return the name of a label in the form in which it is stored. Raises UsageError if it cannot be one."""
-    name = " ".join(text.split())
-    if not name or len(name) > _NAME_CHARS or not name.isprintable() or "/" in name:
+    name = _printable(text)
+    if not name or "/" in name:
         raise UsageError(
             f"the name of a label has 1 to {_NAME_CHARS} printable characters, and no slash"
         )
     return name
 
 
+def _printable(text: str) -> str:
+    """Return the words of a text, with one space between; "" if they cannot be a name."""
+    name = " ".join(text.split())
+    return name if len(name) <= _NAME_CHARS and name.isprintable() else ""
+
+
 def in_view(chosen: Select[Any], who: Reader, view: View) -> Select[Any]:
     """Return a selection of stories, or of articles with them, without those that the reader has not so."""
-    is_of_story = and_(
-        read_mark.c.reader == who.reader_no, read_mark.c.story == story.c.story_no
-    )
-    marked = chosen.outerjoin(read_mark, is_of_story)
+    is_of_story = read_mark.c.story == story.c.story_no
+    marked = chosen.outerjoin(read_mark, and_(is_mark_of(who), is_of_story))
     if view == "saved":
         return marked.where(read_mark.c.is_starred)
     is_late = and_(read_mark.c.read_to.is_(None), story.c.bumped_at > who.read_before)

@@ -6,7 +6,7 @@ from operator import attrgetter
 from typing import Any
 
 from msgspec.structs import replace
-from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, select
 
 from aggregator.model.read_model import StoryFilter
 from aggregator.model.structs import FrozenStruct
@@ -15,10 +15,18 @@ from aggregator.store.read.marks.mark_rows import (
     UNREAD,
     Reader,
     ReaderItem,
+    is_mark_of,
     live_places,
     with_marks,
 )
-from aggregator.store.tables import article, read_mark, rows_with, source, story
+from aggregator.store.tables import (
+    ENTRY_SOURCE,
+    article,
+    read_mark,
+    rows_with,
+    source,
+    story,
+)
 
 _A_STEP = 1000  # stories of one query, and ...
 _STEPS = 20  # ... queries for one page
@@ -49,15 +57,10 @@ def stream_page(
     after = stream.after or None
     if after is None and stream.until is not None:
         after = cursors.cursor_at(stream.until, 0)
-    begin = None if after is None else cursors.read_cursor(after)
-    oldest = stream.since or UNREAD
-    if stream.is_read is False and not stream.is_kept:
-        oldest = max(oldest, who.read_before + dt.timedelta(microseconds=1))
+    begin = after and cursors.read_cursor(after)
     listed: list[ReaderItem] = []
     if not stream.is_kept:
-        listed, after, is_over = _newest(
-            connection, who, stream, after, oldest=oldest, limit=limit
-        )
+        listed, after, is_over = _newest(connection, who, stream, after, limit)
         if not is_over:
             return listed, after
     if len(listed) <= limit:
@@ -71,16 +74,23 @@ def stream_page(
     return listed[:limit], cursors.cursor_at(last.updated, last.number)
 
 
+def _oldest(who: Reader, stream: StoryStream) -> dt.datetime:
+    """Return the first bump that a story of a stream that is not kept may have, but for marks as unread."""
+    oldest = stream.since or UNREAD
+    if stream.is_read is False:
+        oldest = max(oldest, who.read_before + dt.timedelta(microseconds=1))
+    return oldest
+
+
 def _newest(
     connection: Connection,
     who: Reader,
     stream: StoryStream,
     after: str | None,
-    *,
-    oldest: dt.datetime,
     limit: int,
 ) -> tuple[list[ReaderItem], str | None, bool]:
     """Return the newest stories of a stream, the cursor behind them, and whether it is over, or enough of it."""
+    oldest = _oldest(who, stream)
     listed: list[ReaderItem] = []
     for _ in range(_STEPS):
         wanted = replace(stream.wanted, after=after)
@@ -103,32 +113,20 @@ def _by_marks(
     connection: Connection, who: Reader, stream: StoryStream
 ) -> list[ReaderItem]:
     """Return the kept stories of a stream, or those that were marked as unread before `read_before`."""
-    chosen: ColumnElement[bool]
-    if stream.label is not None:
-        chosen = read_mark.c.labels.is_not(None)
-    elif stream.is_starred:
-        chosen = read_mark.c.is_starred.is_(True)
-    elif stream.is_read is False:
-        chosen = read_mark.c.read_to == UNREAD
-    else:
+    is_chosen = _has_mark(stream)
+    if is_chosen is None:
         return []
-    of_reader = read_mark.c.reader == who.reader_no
-    numbers = connection.scalars(
-        select(read_mark.c.story).where(of_reader, chosen)
-    ).all()
+    marks = select(read_mark.c.story).where(is_mark_of(who), is_chosen)
+    places = live_places(connection, connection.scalars(marks).all())
     stories = {}
-    for marked in with_marks(connection, who, live_places(connection, numbers)):
-        # A story that was merged keeps its marks, so that the merge can be undone; those of the other one count.
-        has_label = stream.label is None or stream.label in marked.labels
-        has_star = marked.is_starred or not stream.is_starred
-        is_late = stream.since is not None and marked.updated < stream.since
-        is_unread_anyway = not stream.is_kept and marked.updated > who.read_before
-        if has_label and has_star and not is_late and not is_unread_anyway:
+    for marked in with_marks(connection, who, places):
+        if _is_in(stream, who, marked):
             stories[marked.story] = marked
     if not stories:
         return []
-    # Starred stories stay where others are muted: the reader chose them.
-    wanted = replace(stream.wanted, mutes=()) if stream.is_starred else stream.wanted
+    wanted = stream.wanted
+    if stream.is_starred:  # they stay where others are muted: the reader chose them
+        wanted = replace(wanted, mutes=())
     matcher = story_filter.StoryMatcher(connection, wanted)
     fits = matcher.matching(connection, stories)
     fits = _of_origin(connection, stream.founded_by, fits)
@@ -138,9 +136,34 @@ def _by_marks(
     return newest_last[::-1]
 
 
+def _has_mark(stream: StoryStream) -> ColumnElement[bool] | None:
+    """Return the condition on the marks of a stream; None if the newest stories are all of it."""
+    if stream.label is not None:
+        return read_mark.c.labels.is_not(None)
+    if stream.is_starred:
+        return read_mark.c.is_starred.is_(True)
+    if stream.is_read is False:
+        return read_mark.c.read_to == UNREAD
+    return None
+
+
+def _is_in(stream: StoryStream, who: Reader, marked: ReaderItem) -> bool:
+    """Return whether a live story is in a stream by its own marks.
+
+    A story that was merged keeps its marks, so that the merge can be undone; those of the other one count.
+    """
+    if stream.label is not None and stream.label not in marked.labels:
+        return False
+    if stream.is_starred and not marked.is_starred:
+        return False
+    if stream.since is not None and marked.updated < stream.since:
+        return False
+    return stream.is_kept or marked.updated <= who.read_before
+
+
 def source_rows(connection: Connection) -> dict[str, Row[Any]]:
     """Return the id and the folder of each source, by `article.source`."""
-    named = func.coalesce(source.c.folder_name, source.c.id).label("named")
+    named = ENTRY_SOURCE.label("named")
     chosen: Select[Any] = select(named, source.c.id, source.c.folder)
     return {row.named: row for row in connection.execute(chosen)}
 

@@ -29,35 +29,31 @@ _PLAIN = [
     if name in article.c and name != "evidence"
 ]
 _OF_TEXT = (  # columns that a revision replaces
-    *(
-        "outlet",
-        "outlet_name",
-        "claimed_outlet",
-        "url",
-        "author",
-        "effective_at",
-        "wire",
-        "title",
-    ),
-    *("kind", "kind_evidence", "html"),
-    *(
-        "lead",
-        "text",
-        "language",
-        "verdict",
-        "signature",
-        "terms",
-        "body_words",
-        "text_hash",
-        "details",
-    ),
-    *(
-        "published",
-        "published_origin",
-        "published_precision",
-        "timezone_assumed",
-        "date_counts",
-    ),
+    "outlet",
+    "outlet_name",
+    "claimed_outlet",
+    "url",
+    "author",
+    "effective_at",
+    "wire",
+    "title",
+    "kind",
+    "kind_evidence",
+    "html",
+    "lead",
+    "text",
+    "language",
+    "verdict",
+    "signature",
+    "terms",
+    "body_words",
+    "text_hash",
+    "details",
+    "published",
+    "published_origin",
+    "published_precision",
+    "timezone_assumed",
+    "date_counts",
 )
 
 
@@ -66,13 +62,13 @@ def insert_articles(connection: Connection, new: Sequence[StoredArticle]) -> Non
     if not new:
         return
     rows = []
-    for placed in new:
-        assert placed.evidence is not None, "it was just decided"
+    for whole in new:
+        assert whole.evidence is not None, "it was just decided"
         rows.append(
-            _columns_of(placed) | {"evidence": codecs.pack_compressed(placed.evidence)}
+            _columns_of(whole) | {"evidence": codecs.pack_compressed(whole.evidence)}
         )
     connection.execute(insert(article), rows)
-    insert_sketches(connection, {placed.inbox_no: placed.sketch for placed in new})
+    insert_sketches(connection, {whole.inbox_no: whole.sketch for whole in new})
 
 
 def _columns_of(whole: StoredArticle) -> dict[str, Any]:
@@ -142,9 +138,13 @@ def set_source(
     _set(connection, id, source=source, is_little_known=is_little_known)
 
 
-def set_version(connection: Connection, id: str, version_of: str | None) -> None:
-    """Set the text of which article `id` is another version."""
-    _set(connection, id, version_of=version_of)
+def set_version(
+    connection: Connection, ids: Iterable[str], version_of: str | None
+) -> None:
+    """Make these articles versions of the text of another one (None: of none)."""
+    change_with(
+        connection, update(article).values(version_of=version_of), article.c.id, ids
+    )
 
 
 def _set(connection: Connection, article_id: str, **values: Any) -> None:
@@ -162,8 +162,8 @@ def rekey(
     forget_items_of(connection, [old])  # they name it
     _drop_common_observations(connection, old, new)
     is_old = observation.c.article == old
-    former = update(observation).where(is_old, observation.c.is_current.is_(False))
-    connection.execute(former.values(revert_count=_NEVER_REVERT))
+    is_former = observation.c.is_current.is_(False)
+    update_rows(connection, observation, is_old, is_former, revert_count=_NEVER_REVERT)
     if not is_authoritative:
         withdraw_authority(connection, old)
     update_rows(connection, observation, is_old, article=new)
@@ -187,5 +187,5 @@ def is_observed(connection: Connection, id: str, source: str) -> bool:
 
 def withdraw_authority(connection: Connection, id: str) -> None:
     """Let no source that had article `id` so far change its text."""
-    given_up = update(observation).where(observation.c.article == id)
-    connection.execute(given_up.values(is_authoritative=False))
+    is_of_article = observation.c.article == id
+    update_rows(connection, observation, is_of_article, is_authoritative=False)

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from aggregator.store import codecs
 from aggregator.store.stories.articles import ArticleDetails
-from aggregator.store.tables import article, outlet_line, update_rows
+from aggregator.store.tables import article, execute_each, outlet_line, update_rows
 
 
 def own_name_of(connection: Connection, outlet: str) -> str | None:
@@ -48,10 +48,8 @@ _DROP_LINES = delete(outlet_line).where(
 
 def outlet_lines(connection: Connection, outlet: str) -> list[tuple[int, bytes]]:
     """Return inbox number and line hashes of the outlet's newest articles, oldest first."""
-    return [
-        (row.article, bytes(row.lines))
-        for row in connection.execute(_OUTLET_LINES, {"outlet_key": outlet})
-    ]
+    rows = connection.execute(_OUTLET_LINES, {"outlet_key": outlet})
+    return [(row.article, row.lines) for row in rows]
 
 
 def change_outlet_lines(
@@ -60,10 +58,10 @@ def change_outlet_lines(
     new: Mapping[tuple[str, int], bytes],
 ) -> None:
     """Delete the line hashes of articles, then add others, each by outlet and inbox number."""
-    if rows := [{"outlet_key": outlet, "number": number} for outlet, number in dropped]:
-        connection.execute(_DROP_LINES, rows)
-    if rows := [
+    former = [{"outlet_key": outlet, "number": number} for outlet, number in dropped]
+    execute_each(connection, _DROP_LINES, former)
+    added = [
         {"outlet": outlet, "article": number, "lines": lines}
         for (outlet, number), lines in new.items()
-    ]:
-        connection.execute(insert(outlet_line), rows)
+    ]
+    execute_each(connection, insert(outlet_line), added)

@@ -30,7 +30,7 @@ def delete_sketches(connection: Connection) -> None:
 
 def sketches_after(connection: Connection, number: int) -> Iterator[tuple[int, bytes]]:
     """Yield number and sketch of the articles above `number`, in order."""
-    above = select(sketch.c.article, sketch.c.hashes).where(sketch.c.article > number)
+    above = select(sketch).where(sketch.c.article > number)
     rows = connection.execute(
         above.order_by(sketch.c.article).execution_options(stream_results=True)
     )

@@ -30,6 +30,8 @@ _PARTICLES = {"de", "van", "von", "der", "bin", "al"}
 _CLAUSE = re.compile(
     r"\b(?:who|that|which|when|while|if|neither|nor|without)\b[^,“”]*$", re.IGNORECASE
 )
+# "Berg said on CNN's New Day" names a program; "Varna's Anna Berg" a person
+_PROGRAM_OF = re.compile(r"\b(?:on|in|at|to|for) [^,“”]{1,40}['’]s $")
 # After a surname: it goes on, but for "'s" ("Boll-Meyer", a soft hyphen, an accent of its own)
 _GOES_ON = re.compile(r"(?!['’]s\b)[\w'’\-\u00ad\u0300-\u036f]")
 
@@ -47,7 +49,11 @@ def speaker_of(text: str, language: str | None) -> str:
         name = (match["before"] or match["after"]).removeprefix("The ")
         before = outside[: match.start(match.lastgroup or 0)]
         # "McCall, of DePauw University, said", "said the widow of Marie Berg", "a man who met Berg said"
-        is_other = before.rstrip().rpartition(" ")[2] in links or _CLAUSE.search(before)
+        is_other = (
+            before.rstrip().rpartition(" ")[2] in links
+            or _CLAUSE.search(before)
+            or _PROGRAM_OF.search(before)
+        )
         if not is_other and _is_speaker(name.lower().split(), language):
             return name
     return ""
@@ -87,16 +93,22 @@ def full_name(name: str, text: str, report: ArticleView) -> str:
     """Return the full name of the speaker of a sentence `text`, without titles and roles.
 
     "Mayor Boll" becomes "Emrys Boll", by the form with first names that stands nearest before the sentence in
-    its report. Other reports may speak of another Boll. Without any, or with those of two persons, it is
-    `name` where that has a title, else "": one word may be a body, a place or the beginning of a sentence.
+    its report. Other reports may speak of another Boll. If the report has the bare name before any first name
+    ("President Boll ... Anna Boll", who may be another one), it is `name`. Without a form with first names, or
+    with those of two persons, it is `name` where that has a title, else "": one word may be a body, a place or
+    the beginning of a sentence.
     """
     person = without_role(name)
     if " " in person:
         return person
     whole = report.text
     full = list(_full_forms(whole[: whole.find(text) + len(text)], person))
-    if len({form.split()[0] for form in full}) == 1:
-        return full[0]
+    first = re.search(rf"\b{re.escape(person)}(?!{_GOES_ON.pattern})", whole)
+    introduced = (
+        [] if first is None else list(_full_forms(whole[: first.end()], person))
+    )
+    if full and len({form.split()[0] for form in (*full, *introduced)}) == 1:
+        return full[0] if introduced else name
     return name if person != name else ""
 
 

@@ -159,6 +159,13 @@ def test_cleft_sentences_and_quotations_with_a_speaker_are_shown(sentence: str) 
     [
         ("He spoke to the crowd, which cheered, Nov. 3, 1864.", "caption"),
         (
+            "A judge hears pleas on Friday, Jan. 11, 2019, over the bridge of Tarnow.",
+            "caption",
+        ),
+        ("A judge will hear pleas on Friday over the bridge of Tarnow.", None),
+        ("CLOSE The mayor says he will go.", "caption"),
+        ("Close to forty ships waited before the harbour.", None),
+        (
             "Anna Berg stands before the court in the old town of Port Ellis on Tuesday",
             "caption",
         ),

@@ -41,6 +41,9 @@ SAFE = f"{WORDS[:-1]},”"
         (f"{SAFE} the Maine Republican said.", ""),
         (f"{SAFE} Senator Anna Berg, R-Maine said.", ""),
         (f"{SAFE} he told Joren Hale.", ""),
+        (f"Hale on Port Radio's New Day said that {SAFE}", ""),
+        (f"Hale at the Harbour Office’s Open House said {SAFE}", ""),
+        (f"Varna's Joren Hale said {SAFE}", "Joren Hale"),
         (f"{SAFE} the Ellis Times wrote.", ""),
         (f"{SAFE} the owner wrote on Monday said.", ""),
         (
@@ -107,6 +110,11 @@ def test_titles_and_roles_are_no_part_of_a_name(name: str, person: str) -> None:
         ("The GOP Boll left with the warden Boll.", ""),
         ("Varna's Boll left with the warden Boll.", ""),
         ("Photo Berg\nBoll left with the warden Boll.", ""),
+        # Of two persons one may be known by the surname alone.
+        ("The warden told Boll that Mara Boll had called.", "Boll"),
+        ("Boll's office called. Emrys Boll came.", "Boll"),
+        (f"Emrys Boll came. Then Mara Boll came. {'So Boll left. ' * 9}", ""),
+        ("The Bollards were closed. Emrys Boll came.", "Emrys Boll"),
         ("Emrys Boll came. The architect Anna Boll-Meyer built it.", "Emrys Boll"),
         (
             "Emrys Boll came. Anna Boll\u00adx and Anna Boll\u0301 did not.",

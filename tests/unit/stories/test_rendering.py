@@ -130,6 +130,21 @@ def test_a_lead_begins_where_the_report_can_be_shown() -> None:
     assert [p.text for p in story_text([report, bare]).lead] == [lines[1]]
 
 
+@pytest.mark.parametrize(
+    "caption",
+    [
+        "CLOSE The mayor of Port Ellis says that he will stay with the divers.",
+        "Anna Berg speaks to the divers Friday, Jan. 11, 2019, over the maps of Port Ellis.",
+    ],
+)
+def test_a_lead_begins_after_the_caption_of_a_video_or_a_picture(caption: str) -> None:
+    report = view(
+        "a", title="A ferry sank", text=f"{caption}\n{SANK}", lead=f"{caption} {SANK}"
+    )
+    bare = view("b", title="Ferry sunk", text="", lead="")
+    assert [p.text for p in story_text([report, bare]).lead] == [SANK]
+
+
 def test_an_article_that_is_alone_begins_as_its_author_has_it() -> None:
     lines = [
         "I rewrote my site generator.",

@@ -24,11 +24,11 @@ run: $(VENV)/run.done  ## install what is needed, then run the daemon with confi
 check: style  ## style, types and the quick unit tests, in a minute
 	@$(MAKE) --no-print-directory -j2 types quick
 
-test: $(VENV)/dev.done  ## install what is needed, then run the tests that decide (6 minutes on two cores)
+test: $(VENV)/dev.done  ## install what is needed, then run the tests that decide (4 minutes on two cores)
 	@sh tests/support/browser.sh
 	$(PYTEST) -m "not (torture or soak or later)" tests
 
-test-later: $(VENV)/dev.done  ## run what make test leaves out: tests on Postgres, kills, further end-to-end tests
+test-later: $(VENV)/dev.done  ## run what make test leaves out: tests on Postgres, kills, all that takes more than a second or two
 	@sh tests/support/browser.sh
 	$(PYTEST) -m "later and not (torture or soak)" tests
 

@@ -55,6 +55,7 @@ def wait_until_anew(daemon: DaemonProcess, times: int = 2) -> None:
     daemon.wait_for(lambda: listenings(daemon) == times, "the daemon to listen again")
 
 
+@pytest.mark.later
 def test_it_answers_polls_nothing_again_and_loses_nothing(
     daemon: DaemonProcess, outlet: Outlet
 ) -> None:
@@ -97,6 +98,7 @@ def test_it_answers_polls_nothing_again_and_loses_nothing(
     assert daemon.faults() == []
 
 
+@pytest.mark.later
 def test_no_other_process_becomes_the_writer_meanwhile(daemon: DaemonProcess) -> None:
     daemon.wait_for(lambda: daemon.lines(AT_REST), "its end")
     ended = daemon.command("db", "check", "--repair")  # for a writer alone
@@ -104,12 +106,14 @@ def test_no_other_process_becomes_the_writer_meanwhile(daemon: DaemonProcess) ->
     wait_until_anew(daemon)
 
 
+@pytest.mark.later
 def test_a_stop_while_it_begins_anew_is_a_stop(daemon: DaemonProcess) -> None:
     daemon.wait_for(lambda: daemon.lines(AT_REST), "its end")
     assert daemon.stop() in (0, -signal.SIGTERM)
     assert daemon.faults() == []
 
 
+@pytest.mark.later
 def test_killed_while_it_begins_anew_it_starts_as_ever(daemon: DaemonProcess) -> None:
     daemon.wait_for(lambda: daemon.lines(AT_REST), "its end")
     daemon.kill()
@@ -119,6 +123,7 @@ def test_killed_while_it_begins_anew_it_starts_as_ever(daemon: DaemonProcess) ->
     assert daemon.faults() == []
 
 
+@pytest.mark.later
 def test_with_a_changed_configuration_it_waits_for_a_person(
     tmp_path: Path, daemon: DaemonProcess
 ) -> None:
@@ -130,6 +135,7 @@ def test_with_a_changed_configuration_it_waits_for_a_person(
     assert not daemon.lines(AT_REST)
 
 
+@pytest.mark.later
 def test_systemd_hears_that_it_is_ready_again(tmp_path: Path, outlet: Outlet) -> None:
     folder = tmp_path / "daemon"
     folder.mkdir()
@@ -155,6 +161,7 @@ def test_systemd_hears_that_it_is_ready_again(tmp_path: Path, outlet: Outlet) ->
     ].index("RELOADING")
 
 
+@pytest.mark.later
 def test_a_port_that_the_system_chose_stays(tmp_path: Path, outlet: Outlet) -> None:
     settings: dict[str, Any] = {
         "server": {"port": 0},

@@ -64,6 +64,7 @@ def test_archives_are_placed_as_one_that_is_sorted_by_time(
     assert ids[0] == ids[1] != ids[2]
 
 
+@pytest.mark.later
 def test_entries_of_saved_feeds_are_placed_in_the_order_of_their_times(
     tmp_path: Path,
 ) -> None:
@@ -105,6 +106,7 @@ def test_files_of_a_folder_and_standard_input_are_sorted_too(
     ]
 
 
+@pytest.mark.later
 def test_what_was_rejected_is_kept_however_the_archives_are_read_in_turns(
     terminals: list[Terminal],
 ) -> None:

@@ -120,6 +120,7 @@ def test_a_command_that_reads_loads_nothing_that_prepares_or_places(
     assert not heavy & set(ended.stderr.split())
 
 
+@pytest.mark.later
 def test_global_options_stand_before_or_after_the_command(
     filled: Terminal, tmp_path: Path
 ) -> None:
@@ -216,6 +217,7 @@ def test_a_database_of_a_newer_program_ends_with_4(terminal: Terminal) -> None:
 # --- first run ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(
     ("typed", "code", "lines"),
     [

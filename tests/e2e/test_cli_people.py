@@ -282,6 +282,7 @@ def test_shells_complete_commands_and_options(stage: Path, shell: str) -> None:
         assert all(name in formats for name in ("table", "json", "jsonl", "csv"))
 
 
+@pytest.mark.later
 def test_the_script_for_bash_completes_in_a_real_bash(stage: Path) -> None:
     # A shell finds out which one it is by the process that asks: true keeps bash from giving way to it.
     reported = subprocess.run(

@@ -580,6 +580,7 @@ def test_systemd_is_notified_and_little_is_logged(
         )
 
 
+@pytest.mark.later
 def test_a_daemon_with_nothing_to_do_seldom_wakes(tmp_path: Path) -> None:
     """A busy machine only makes it wake less often."""
     outlet = Outlet("Lowland Post", "rss", [FIRE])
@@ -599,6 +600,7 @@ def test_a_daemon_with_nothing_to_do_seldom_wakes(tmp_path: Path) -> None:
     outlet.server.close()
 
 
+@pytest.mark.later
 def test_what_a_first_reading_leaves_in_the_log_is_no_cost_of_later_polls(
     tmp_path: Path,
 ) -> None:

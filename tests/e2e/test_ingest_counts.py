@@ -52,6 +52,7 @@ def daemon(tmp_path: Path) -> Iterator[DaemonProcess]:
     made.kill()
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("beside_daemon", [False, True])
 def test_the_counts_add_up_whoever_places(
     daemon: DaemonProcess, beside_daemon: bool

@@ -289,6 +289,7 @@ def test_a_check_counts_finds_and_repairs(bench: Bench) -> None:
 # --- beside a daemon ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.later
 def test_a_daemon_carries_out_what_commands_ask(bench: Bench) -> None:
     goat, bridge = by_title(bench.database, "goat cheese", "Hollin Bridge")
     with bench.database.write() as connection:  # requests that would break the writer

@@ -63,6 +63,7 @@ def heading(page: Page, title: str) -> Locator:
     return page.get_by_role("heading", level=1, name=title)
 
 
+@pytest.mark.later
 def test_a_morning_by_keys_alone(visit: Visit) -> None:
     """Down the list, open, on to the next, back to the same place; what was opened is read."""
     page = visit.page

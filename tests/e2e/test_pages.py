@@ -250,6 +250,7 @@ def test_what_a_story_is_about_and_its_reports_fit_few_screens(
     context.close()
 
 
+@pytest.mark.later
 def test_a_walk_from_the_front_page_and_back(visit: Visit) -> None:
     """Open, tab, filter, the later story, back, search."""
     page = visit.page

@@ -223,6 +223,7 @@ def kept(full: Database, tmp_path: Path) -> Path:
     return file
 
 
+@pytest.mark.later
 def test_backed_up_from_either_kind_and_restored_into_either_kind(
     full: Database, kept: Path, server: Database, postgres: Postgres, tmp_path: Path
 ) -> None:

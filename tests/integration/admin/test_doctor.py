@@ -160,6 +160,7 @@ def test_a_scheduler_that_nobody_answers_at(patient: Patient) -> None:
     assert "dask" in (found.what + found.advice).lower()
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(
     ("executor", "is_reported"),
     [

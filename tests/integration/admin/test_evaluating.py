@@ -380,6 +380,7 @@ def test_a_damaged_file_and_standard_input(folder):
         read_dataset("-", io.BytesIO(b"\n"))
 
 
+@pytest.mark.later
 def test_several_datasets_and_text(folder, capsysbinary):
     said = main_said(capsysbinary, "eval", str(TRIPWIRE), str(TRIPWIRE)).decode()
     assert said.count("events.jsonl: 63 articles") == 2

@@ -61,6 +61,7 @@ def test_no_merged_text_has_two_languages(grouped):
     assert [found for found in languages.values() if len(found) > 1] == []
 
 
+@pytest.mark.later
 def test_every_language_is_grouped_well(grouped):
     result, assigned = grouped
     assert result.not_read == {}

@@ -326,6 +326,7 @@ def test_labels_of_a_flood_are_bounded() -> None:
     assert sum(one.value for one in series) == 5000
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(
     ("feeds", "words"),
     [

@@ -85,6 +85,7 @@ def phone(
     )
 
 
+@pytest.mark.later
 def test_one_notification_for_each_story_that_matches(
     database: Database, ntfy: Ntfy
 ) -> None:
@@ -256,6 +257,7 @@ def test_a_result_that_the_database_did_not_store_is_stored_later(
 # --- what Apprise may reach --------------------------------------------------------------------------------
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(
     "host",
     ["127.0.0.1", "localhost", "0.0.0.0", "[::1]", "[::ffff:127.0.0.1]", "2130706433"],
@@ -298,6 +300,7 @@ def test_an_unknown_service_is_told() -> None:
     assert sent.problem == "Apprise does not know this address"
 
 
+@pytest.mark.later
 def test_without_files_or_processes_it_is_tried_again(
     ntfy: Ntfy, monkeypatch: pytest.MonkeyPatch
 ) -> None:

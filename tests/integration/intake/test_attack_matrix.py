@@ -198,6 +198,7 @@ def subjects(story: BigStory) -> str:
     )
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("channel", CHANNELS)
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("event", STORIES)

@@ -112,6 +112,7 @@ def placed_in_batches(database: Database, entries: Sequence[Entry], size: int) -
     return rig
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("needs", NEEDY)
 def test_an_article_finds_what_came_before_it_in_its_batch(
     database: Database, needs: str
@@ -151,6 +152,7 @@ def test_an_article_is_put_beside_one_of_its_batch_by_a_correction(
     assert found[0] == found[1]
 
 
+@pytest.mark.later
 @pytest.mark.slow
 @given(
     st.lists(

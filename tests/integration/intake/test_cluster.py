@@ -151,6 +151,7 @@ def test_a_job_that_breaks_its_process_is_named_and_the_dask_worker_lives(
     assert worker not in own, "strangers' bytes stay out"
 
 
+@pytest.mark.later
 def test_a_dask_worker_reads_an_archive_at_an_address_itself(
     executor: Executor,
 ) -> None:

@@ -5,6 +5,7 @@ import random
 from collections.abc import Callable
 
 import msgspec
+import pytest
 from sqlalchemy import delete, select, update
 
 from aggregator.config.tuning import Tuning
@@ -131,6 +132,7 @@ class Life:
                 break
 
 
+@pytest.mark.later
 def test_what_came_is_stored_known_or_refused_at_any_moment(database: Database) -> None:
     life = Life(database, drawn("life", database.is_sqlite))
     for _ in range(STEPS):

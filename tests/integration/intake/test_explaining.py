@@ -73,6 +73,7 @@ def placed(rig: Rig, path: Path, most: int | None) -> None:
         rig.take(*entries[start : start + 400])
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("name", ["fulltext", "headlines"])
 def test_shares_add_up_to_the_score_on_the_dev_data(
     sqlite: Database, data: Path, name: str

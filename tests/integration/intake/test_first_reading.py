@@ -138,6 +138,7 @@ def test_the_new_order_is_stored(database: Database) -> None:
     assert (partition(database), order(database)) == (before, ordered)
 
 
+@pytest.mark.later
 def test_what_is_placed_next_is_decided_as_after_a_reading_in_order_of_time(
     database: Database, tmp_path: Path
 ) -> None:
@@ -153,6 +154,7 @@ def test_what_is_placed_next_is_decided_as_after_a_reading_in_order_of_time(
     assert groups(database) == in_order
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("steps", [1, 4, 20])
 def test_a_daemon_that_is_stopped_meanwhile_does_it_after_its_next_start(
     sqlite: Database, tmp_path: Path, steps: int

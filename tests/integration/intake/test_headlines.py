@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import insert, select, update
 
 from aggregator.grouping.story_options import StoryOptions
@@ -123,6 +124,7 @@ def test_a_title_is_chosen_afresh_each_time_the_reports_have_doubled(
     ]
 
 
+@pytest.mark.later
 def test_copies_in_a_large_story_name_it_the_same_after_a_restart(
     database: Database, tmp_path: Path
 ) -> None:

@@ -164,6 +164,7 @@ WAYS = (
 )
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("event", STORIES)
 def test_a_hijack_is_not_told_and_adds_one_outlet_at_most(

@@ -192,6 +192,7 @@ STREAM = {
 SLOW = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 
+@pytest.mark.later
 @settings(max_examples=10, suppress_health_check=SLOW)
 @given(**STREAM)
 def test_known_items_change_nothing(

@@ -99,6 +99,7 @@ def authorities(office: Office) -> set[str]:
 # --- two feeds ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(
     "hosts", [(GAZETTE, BRIDGE), (BRIDGE, GAZETTE), (BRIDGE, PLANET)]
 )

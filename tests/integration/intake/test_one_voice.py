@@ -41,6 +41,7 @@ def wording(number: int) -> str:
     return f"PENNMOUTH ({agency}) - {'. '.join(moved)}. Witness {number} saw {number + 2} boats on the Arrel."
 
 
+@pytest.mark.later
 def test_forty_items_in_forty_wordings_for_forty_sites_are_one_report(
     world: PolledWorld,
 ) -> None:

@@ -70,6 +70,7 @@ def names(rig: Rig) -> list[str | None]:
     ]
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("is_restarted", [False, True])
 def test_a_page_names_its_site_for_all_articles_before_and_after(
     rig: Rig, *, is_restarted: bool

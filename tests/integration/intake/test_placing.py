@@ -361,6 +361,7 @@ def test_an_undated_push_is_news_and_stays_where_it_is_listed(rig: Rig) -> None:
     assert row.bumped_at > NOON + 3 * DAY
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
 def test_the_seeds_are_one_story_in_every_order_of_the_day_of_the_one_with_a_date(
     sqlite: Database, data: Path, order: tuple[int, ...]

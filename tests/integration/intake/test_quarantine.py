@@ -59,6 +59,7 @@ def read_windows() -> dict[int, Window]:
     }
 
 
+@pytest.mark.later
 def test_entries_that_fail_keep_no_window_in_memory(database: Database) -> None:
     Rig(database, Clock()).take(LEVEE)
     damage(database, count_state=b"\xc1")

@@ -103,6 +103,7 @@ def came_in(database: Database, n: int) -> dt.datetime:
 # --- the same again ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.later
 def test_right_after_ingest_nothing_changes_and_nothing_is_written(
     grouped: Database,
 ) -> None:
@@ -325,6 +326,7 @@ def test_the_language_that_the_user_set_for_a_source_is_kept(
 # --- other rules -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.later
 def test_other_rules_give_other_stories_and_a_second_run_none(
     grouped: Database,
 ) -> None:

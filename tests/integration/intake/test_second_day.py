@@ -234,6 +234,7 @@ def test_the_same_entries_in_another_order_are_no_news(second_day: Reading) -> N
     assert second_day.bumps() == bumps
 
 
+@pytest.mark.later
 def test_old_entries_that_a_feed_shows_again_are_stored_and_not_announced(
     data: Path, sqlite: Database
 ) -> None:

@@ -76,6 +76,7 @@ SENTENCES = (
 )
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("sentence", SENTENCES)
 @pytest.mark.parametrize("repeats_headline", [False, True])
 @pytest.mark.parametrize(

@@ -80,6 +80,7 @@ def accept_with_pages(database: Database, source: str, count: int) -> None:
             )
 
 
+@pytest.mark.later
 def test_three_pages_that_meet_the_deadline_are_the_last_of_their_source(
     database: Database,
 ) -> None:
@@ -133,6 +134,7 @@ def test_slow_pages_of_an_hour_ago_do_not_count() -> None:
         now += 1801.0
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(
     "part",
     [

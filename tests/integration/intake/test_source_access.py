@@ -93,6 +93,7 @@ def sources(database: Database, tmp_path: Path) -> Sources:
     return Sources(database, tmp_path)
 
 
+@pytest.mark.later
 def test_secrets_go_to_the_origin_of_the_source_alone(
     sources: Sources,
     server: LoopbackServer,
@@ -469,6 +470,7 @@ def test_a_proxy_gets_every_request_and_private_addresses_stay_refused(
     assert "s3cr" not in "".join(found) + config.model_dump_json()
 
 
+@pytest.mark.later
 def test_a_source_and_its_pages_go_through_its_own_proxy(
     database: Database, tmp_path: Path, server: LoopbackServer
 ) -> None:

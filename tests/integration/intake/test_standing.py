@@ -62,6 +62,7 @@ def world(database: Database) -> Iterator[PolledWorld]:
         yield world
 
 
+@pytest.mark.later
 def test_three_days_of_agreement_give_standing_and_articles_alone_do_not(
     world: PolledWorld,
 ) -> None:

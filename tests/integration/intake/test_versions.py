@@ -293,6 +293,7 @@ def test_a_copy_that_is_revised_becomes_a_version_and_back(rig: Rig) -> None:
     assert states(only_story(rig.database)) == [None, None]
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(
     "again",
     [

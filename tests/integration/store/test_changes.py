@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
@@ -122,6 +123,7 @@ def test_a_story_that_gave_way_is_known_by_its_name_of_today(
     assert {one.story for one in of_it} == {kept}
 
 
+@pytest.mark.later
 def test_recluster_under_other_rules_tells_of_what_came_to_be_and_what_gave_way(
     database: Database,
 ) -> None:
@@ -150,6 +152,7 @@ def test_the_stream_is_in_order_and_bounded(database: Database) -> None:
     assert stream(database, limit=2) == whole[:2]
 
 
+@pytest.mark.later
 def test_the_matcher_and_the_lists_agree_on_what_fits(database: Database) -> None:
     """The filter is written down twice, for a list of stories and for a few of them."""
     filled(database)

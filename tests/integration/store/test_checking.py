@@ -176,6 +176,7 @@ def test_forgetting_is_done_again_where_others_were_in_the_way(sound: Sound) -> 
         )
 
 
+@pytest.mark.later
 def test_a_sound_database_has_no_fault(sound: Sound) -> None:
     assert sound.found() == []
     reported = dict(statistics(sound.database))
@@ -266,6 +267,7 @@ DERIVED: tuple[dict[str, tuple[Executable, str]], ...] = (
 ALIKE = {"story": ("count_state",)}
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("damaged", DERIVED, ids=" ".join)
 def test_what_follows_from_other_rows_is_found_and_repaired(
     sound: Sound, damaged: dict[str, tuple[Executable, str]]
@@ -435,6 +437,7 @@ LOST: tuple[dict[str, tuple[Executable, str]], ...] = (
 )
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("damaged", LOST, ids=" ".join)
 def test_what_cannot_be_repaired_is_named_again(
     sound: Sound, damaged: dict[str, tuple[Executable, str]]

@@ -78,6 +78,7 @@ def typed(database: Database, *arguments: str) -> Result:
     return CliRunner().invoke(make_app(), ["--database", database.url, *arguments])
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(
     ("torn", "filling"),
     [

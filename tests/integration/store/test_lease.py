@@ -272,6 +272,7 @@ def waits_for_a_row(database: Database, who: Database) -> bool:
     return queried(database, asked, {"name": who.session_name}).first() is not None
 
 
+@pytest.mark.later
 def test_a_writer_that_is_killed_leaves_the_lock_at_once(
     shared: Database, process: Process
 ) -> None:
@@ -304,6 +305,7 @@ def test_a_session_that_hangs_is_given_back_all_the_same(
     gc.collect()
 
 
+@pytest.mark.later
 def test_a_writer_notices_that_its_session_broke_and_can_begin_again(
     shared: Database,
 ) -> None:
@@ -320,6 +322,7 @@ def test_a_writer_notices_that_its_session_broke_and_can_begin_again(
     lock.release()
 
 
+@pytest.mark.later
 def test_a_standby_without_a_free_connection_reports_it_and_tries_again(
     own_postgres: OwnPostgres,
 ) -> None:

@@ -159,6 +159,7 @@ def test_what_sqlalchemy_does_not_declare_is_made_too(database: Database) -> Non
     )
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("revision", ["9999", "0001", "0018", "0032", "a1b2"])
 def test_a_database_of_a_newer_or_unreleased_program_is_refused_and_left_alone(
     database: Database, revision: str
@@ -212,6 +213,7 @@ def test_a_view_with_a_name_of_ours_is_named(empty: Database, name: str) -> None
         upgrade(empty)
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("path", ["news", "news,public"])
 def test_tables_are_created_in_the_first_schema_of_the_search_path(
     postgres: Postgres, path: str

@@ -159,6 +159,7 @@ def cut(written: Written, tmp_path: Path, times: int) -> None:
         shutil.rmtree(folder)
 
 
+@pytest.mark.later
 def test_a_log_that_breaks_off_is_a_prefix_of_what_was_committed(
     written: Written, tmp_path: Path
 ) -> None:

@@ -247,6 +247,7 @@ CASES: dict[str, Callable[[Database], object]] = {
 }
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("case", CASES)
 def test_no_whole_table_is_read(database: Database, case: str) -> None:
     with overheard(database, *ASKING) as sent:

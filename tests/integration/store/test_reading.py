@@ -138,6 +138,7 @@ def test_a_folder_is_that_of_the_source(rig: Rig) -> None:
 # --- pages -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(
     "cursor",
     ["x", "", "ä", "!!!!", "٣-١", "1-1\n", "999999999999999999-1"]

@@ -78,6 +78,7 @@ def found(rig: Rig, query: str, limit: int = 50) -> list[str]:
 # --- the same on both databases ----------------------------------------------------------------------------
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(
     ("query", "outlets"),
     [
@@ -201,6 +202,7 @@ def test_a_limit_cuts_and_says_that_there_is_more(story_reader: Rig) -> None:
         assert cut.more
 
 
+@pytest.mark.later
 def test_indexing_follows_the_articles_and_can_be_done_again(rig: Rig) -> None:
     assert read_by(rig.database, index.unindexed_count) == 0
     rig.take(
@@ -218,6 +220,7 @@ def test_indexing_follows_the_articles_and_can_be_done_again(rig: Rig) -> None:
     assert found(rig, "quillon") == ["Post"]
 
 
+@pytest.mark.later
 def test_a_very_long_text_is_indexed_to_its_bound_and_breaks_nothing(rig: Rig) -> None:
     words = " ".join(f"word{number}" for number in range(30_000))
     rig.take(
@@ -394,6 +397,7 @@ POINTS = (
 )
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(
     ("points", "query", "best"),
     [
@@ -459,6 +463,7 @@ def test_each_ground_for_being_better_counts(
     assert StoryReader(rig.database).search(query, 10).hits[0].outlet == best
 
 
+@pytest.mark.later
 def test_stories_can_be_asked_for_by_words(rig: Rig) -> None:
     reading = StoryReader(rig.database)
     titles = [
@@ -473,6 +478,7 @@ def test_stories_can_be_asked_for_by_words(rig: Rig) -> None:
         reading.stories(StoryFilter(query="-after:2024"))
 
 
+@pytest.mark.later
 def test_words_are_excluded_from_lists_of_stories(rig: Rig) -> None:
     """An article that is not indexed yet may have them, so its story is not shown."""
     rig.take(record("Echo", "1", "Town under water", FLOOD_ELSEWHERE, published=NOON))
@@ -570,6 +576,7 @@ def test_marks_are_ranges_of_the_snippet_in_order(text: str, query: str) -> None
     assert all(a < b for a, b in marks)
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("name", ["faz.net", "FAZ.net", "Frankfurter"])
 def test_an_outlet_is_found_by_its_key_and_its_name(rig: Rig, name: str) -> None:
     outlet = Outlet(key="faz.net", name="Frankfurter Allgemeine")

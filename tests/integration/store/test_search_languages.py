@@ -72,6 +72,7 @@ def answers(
     return [hit.outlet for hit in first.hits]
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("asked", QUERIES, ids=lambda asked: asked["query"])
 def test_known_answers(both: list[Database], asked: dict[str, object]) -> None:
     assert answers(both, str(asked["query"])) == asked["found"]
@@ -139,6 +140,7 @@ _TYPED = st.lists(
 )
 
 
+@pytest.mark.later
 @settings(
     max_examples=60,
     deadline=None,

@@ -166,6 +166,7 @@ def test_the_questions_are_all_read() -> None:
     assert len(VIEWS) >= 10
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_a_question_has_one_answer_on_both_databases(
     both: tuple[Database, Database], question: str

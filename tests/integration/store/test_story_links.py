@@ -204,6 +204,7 @@ def test_a_merge_of_linked_stories_leaves_no_link_to_itself(rig: Rig) -> None:
     )
 
 
+@pytest.mark.later
 def test_forgetting_removes_names_at_once(rig: Rig) -> None:
     placing_of(rig.database).erase(ForgetCommand(name="Mail"))
     assert _titles(rig, name="Pennmouth") == {LEVEE}

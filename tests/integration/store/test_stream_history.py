@@ -173,6 +173,7 @@ def test_terms_are_streamed_beside_other_statements(database: Database) -> None:
     assert closed(database) == {"Herald": (1_401, 2)}
 
 
+@pytest.mark.later
 def test_placing_ends_a_period_with_each_day_and_after_a_clock_that_was_wrong(
     database: Database,
 ) -> None:
@@ -207,6 +208,7 @@ def place_on(database: Database, days: list[int]) -> None:
 
 
 # A clock that jumps; an entry that was queued again
+@pytest.mark.later
 @pytest.mark.parametrize("other", [4_000, -20])
 def test_one_entry_of_another_time_leaves_the_frequencies_of_the_week(
     database: Database, other: int
@@ -241,6 +243,7 @@ def unlike(number: int) -> str:
     return " ".join(f"word{number}x{place}" for place in range(60))
 
 
+@pytest.mark.later
 def test_one_source_cannot_make_words_frequent(database: Database) -> None:
     """Copies do not count, and of each source only so many articles of a period."""
     rig = Rig(database, Clock())
@@ -274,6 +277,7 @@ def test_a_feed_that_names_another_outlet_counts_for_itself(database: Database) 
     assert closed(database) == {"junk": (40, 0)}
 
 
+@pytest.mark.later
 def test_a_copy_had_a_partner_and_its_original_had_none_yet(database: Database) -> None:
     rig = Rig(database, Clock())
     for n in range(3):
@@ -307,6 +311,7 @@ def test_a_period_of_the_far_future_has_no_effect_on_the_present(
         )
 
 
+@pytest.mark.later
 def test_damaged_frequencies_are_reported_and_counted_again(database: Database) -> None:
     clock = Clock()
     rig = Rig(database, clock)

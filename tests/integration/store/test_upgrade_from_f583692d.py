@@ -47,6 +47,7 @@ def former(database_url: str) -> Iterator[Database]:
         yield database
 
 
+@pytest.mark.later
 def test_the_former_database_holds_what_an_upgrade_could_lose(former: Database) -> None:
     """Else the other tests here say little."""
     rows = _rows(former)
@@ -143,6 +144,7 @@ def _check_plain_form(plain: Row, merged: Row) -> None:
     }
 
 
+@pytest.mark.later
 def test_afterwards_stories_are_rendered_and_the_database_is_sound(
     former: Database,
 ) -> None:
@@ -211,6 +213,7 @@ def test_a_view_of_all_columns_survives(former: Database) -> None:
     assert [one.outcome for one in Rig(former, Clock()).take(report)] == ["founded"]
 
 
+@pytest.mark.later
 def test_after_the_upgrade_copies_of_the_former_articles_are_found(
     former: Database,
 ) -> None:
@@ -231,6 +234,7 @@ def test_after_the_upgrade_copies_of_the_former_articles_are_found(
     assert [family.get(row["copy_of"], row["copy_of"]) for row in placed] == expected
 
 
+@pytest.mark.later
 def test_after_the_upgrade_the_window_has_the_live_stories(former: Database) -> None:
     upgrade(former)
     stories = {
@@ -248,6 +252,7 @@ def test_after_the_upgrade_the_window_has_the_live_stories(former: Database) -> 
         assert live.is_container_only == stories[number]["container_only"]
 
 
+@pytest.mark.later
 def test_killed_on_the_way_the_former_database_is_as_it_was(former: Database) -> None:
     chance = random.Random(printed_seed())
     assert (
@@ -259,6 +264,7 @@ def test_killed_on_the_way_the_former_database_is_as_it_was(former: Database) ->
     check(former)
 
 
+@pytest.mark.later
 def test_the_former_export_becomes_the_same_stories(
     database: Database, former_sqlite: Database
 ) -> None:

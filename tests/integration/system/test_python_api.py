@@ -138,6 +138,7 @@ def test_records_are_grouped_in_time_and_returned_in_their_order() -> None:
     assert (first.score, copy.score, strike.score) == (None, None, None)
 
 
+@pytest.mark.later
 def test_it_is_what_eval_assigns(tmp_path: Path) -> None:
     lines = "".join(json.dumps(one) + "\n" for one in RECORDS)
     (tmp_path / "set.jsonl").write_text(lines, encoding="utf-8")
@@ -250,6 +251,7 @@ def test_keys_of_other_names_are_mapped() -> None:
         aggregator.group_records(own, map={"body": "volltext"})
 
 
+@pytest.mark.later
 def test_a_missing_date_of_a_data_frame_is_none() -> None:
     class NotATime:
         def __str__(self) -> str:

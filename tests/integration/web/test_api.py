@@ -59,6 +59,7 @@ def test_an_article_counts_its_former_texts(room: Newsroom) -> None:
     assert room.get(f"/api/v1/articles/{article}").json()["revisions"] == 1
 
 
+@pytest.mark.later
 def test_a_search_finds_articles_and_their_stories(either: Newsroom) -> None:
     room = either
     found = msgspec.convert(

@@ -65,6 +65,7 @@ def _take_story(room: Newsroom, number: int) -> None:
     )
 
 
+@pytest.mark.later
 def test_stories_come_in_the_order_of_the_front_page(either: Newsroom) -> None:
     for number in range(5):
         _take_story(either, number)
@@ -167,6 +168,7 @@ METHODS = {
 }
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("path", METHODS)
 def test_each_address_says_its_methods(room: Newsroom, path: str) -> None:
     asked = room.ask("OPTIONS", path)

@@ -35,6 +35,7 @@ def page_of(room: Newsroom, **headers: str) -> str:
     return room.get(f"/stories/{story['id']}", **headers).text
 
 
+@pytest.mark.later
 def test_a_post_is_read_as_it_was_written(room: Newsroom) -> None:
     page = page_of(room)
     assert (
@@ -120,6 +121,7 @@ def test_a_phone_gets_the_media_of_a_single_article(
         )
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("images", ["direct", "off"])
 @pytest.mark.parametrize("ending", ["rss", "atom", "json"])
 def test_feeds_name_no_pictures_where_they_are_switched_off(

@@ -172,6 +172,7 @@ def test_the_etag_is_the_same_whichever_token_and_way(room: Newsroom) -> None:
 # --- wrong ones --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(
     ("path", "headers", "asks"),
     [
@@ -232,6 +233,7 @@ def test_an_old_cookie_locks_nobody_out_and_goes(room: Newsroom) -> None:
 # --- forms of other sites ----------------------------------------------------------------------------------
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(
     ("headers", "passes"),
     [

@@ -155,6 +155,7 @@ def _links(page: html.HtmlElement, address: str) -> set[str]:
     return {one.removeprefix(SITE) for one in whole if one.startswith(SITE)}
 
 
+@pytest.mark.later
 def test_all_links_and_forms_of_pages_stay_below_the_path(
     below: tuple[Newsroom, httpx.Client],
 ) -> None:
@@ -200,6 +201,7 @@ def test_all_links_and_forms_of_pages_stay_below_the_path(
         assert "POST" in client.options(action).headers["allow"], action
 
 
+@pytest.mark.later
 def test_forms_lead_back_below_the_path(below: tuple[Newsroom, httpx.Client]) -> None:
     room, client = below
     _sign_in(client, room.token("reader", "admin"))
@@ -285,6 +287,7 @@ def test_programs_and_phones_work_below_the_path(
         assert items[0]["canonical"][0]["href"].startswith(f"{SITE}/news/stories/")
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(
     "path", ["/stories", "/sources", "/feeds", "/api", "/t", "/a/b/c", "/n%C3%A4he"]
 )

@@ -91,6 +91,7 @@ def test_no_delivery_holds_one(room: Newsroom) -> None:
         assert not _SIGN.search(json.dumps(json.loads(body), ensure_ascii=False))
 
 
+@pytest.mark.later
 def test_no_output_of_the_command_line_holds_one(
     room: Newsroom, database_url: str, tmp_path: Path
 ) -> None:

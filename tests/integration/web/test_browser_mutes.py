@@ -53,6 +53,7 @@ MUTES = [
 ]
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(("kind", "muted"), MUTES)
 def test_a_mute_takes_stories_from_the_owners_lists_and_gives_them_back(
     room: Newsroom, kind: str, muted: str
@@ -137,6 +138,7 @@ def test_a_starred_story_stays_among_the_starred_ones(room: Newsroom) -> None:
     assert strike not in phone.ids()
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(
     ("kind", "muted", "why"),
     [

@@ -195,6 +195,7 @@ def test_many_sources_are_shown_in_pages(room: Newsroom, database: Database) -> 
         problem_of(room.get(f"/api/v1/sources?{wrong}"), 400)
 
 
+@pytest.mark.later
 def test_a_limit_of_sources(room: Newsroom, server: LoopbackServer) -> None:
     """An import that would exceed it adds nothing; feeds that are known already do not count."""
     server.routes["/f"] = Response(body=FEED, content_type="application/rss+xml")
@@ -230,6 +231,7 @@ def _bearer(secret: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {secret}"}
 
 
+@pytest.mark.later
 def test_who_may_edit(room: Newsroom, server: LoopbackServer) -> None:
     """A token of scope admin, and in pages the owner at this machine, whose forms no other site can send."""
     server.routes["/f"] = Response(body=FEED, content_type="application/rss+xml")

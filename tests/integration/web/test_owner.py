@@ -120,6 +120,7 @@ def test_a_request_with_a_header_of_a_proxy_is_not_the_owners(
     assert differing(room, paths, FORWARDING[-1]) == set()
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("version", ["1.0", "0.9"])
 def test_a_request_in_an_old_version_of_http_is_not_the_owners(
     room: Newsroom, paths: list[str], version: str

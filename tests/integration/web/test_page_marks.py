@@ -82,6 +82,7 @@ def press(
     )
 
 
+@pytest.mark.later
 def test_a_story_is_marked_and_unmarked_on_every_page_that_lists_it(
     room: Newsroom,
 ) -> None:
@@ -212,6 +213,7 @@ def test_the_owner_has_the_same_marks_with_a_token_from_elsewhere(
     assert state(room, 3) == {"is-read"}
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(
     "back", ["//evil.example/", "https://evil.example", "", "\\\\evil.example", "x"]
 )

@@ -49,6 +49,7 @@ def take(room: Newsroom, *entries: Entry) -> str:
     return f"/stories/{story['id']}"
 
 
+@pytest.mark.later
 def test_a_story_shows_the_picture_of_the_report_whose_title_it_has(
     room: Newsroom,
 ) -> None:
@@ -90,6 +91,7 @@ def test_pictures_that_are_switched_off_are_on_no_page(database: Database) -> No
             assert "<img" not in room.get(address).text
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(
     "url",
     [

@@ -288,6 +288,7 @@ def test_no_log_has_a_token(local: Office, caplog: pytest.LogCaptureFixture) -> 
 # --- what is too much, too slow, or nothing ----------------------------------------------------------------
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(
     ("body", "status", "words"),
     [
@@ -425,6 +426,7 @@ def test_slow_bodies_keep_nobody_waiting(local: Office) -> None:
     assert local.client.get("/healthz").status_code == 200
 
 
+@pytest.mark.later
 def test_a_body_that_does_not_come_is_given_up(sqlite: Database) -> None:
     with Office(sqlite, deadline_seconds=0.2) as office:
         client = SlowClient(office, b'{"title":', 100)

@@ -123,6 +123,7 @@ def test_a_sign_in_may_be_answered_as_json(room: Newsroom) -> None:
     assert answer["Auth"] == answer["SID"] == f"ada/{form['Passwd']}"
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("password", ["", "hunter2", "agg_wrong"])
 def test_strangers_need_a_token_that_may_read(room: Newsroom, password: str) -> None:
     form = {"Email": "ada", "Passwd": password}
@@ -606,6 +607,7 @@ def edit(phone: ReaderClient, **form: Any) -> tuple[int, str]:
     return answer.status_code, answer.text.strip()
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("path", ["", "/api/greader.php"])
 def test_a_subscription_is_added_renamed_moved_and_removed(
     database: Database, server: LoopbackServer, path: str
@@ -706,6 +708,7 @@ def test_subscriptions_are_changed_with_a_token_of_scope_admin(
     assert server.requests == []
 
 
+@pytest.mark.later
 def test_changes_of_subscriptions_that_cannot_be_are_refused(
     room: Newsroom, server: LoopbackServer
 ) -> None:
@@ -774,6 +777,7 @@ def test_a_bump_makes_a_story_unread(database: Database) -> None:
         assert phone.unread() == []
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("read", ["both", "one", "other"])
 def test_a_merge_is_read_only_if_both_were(
     room: Newsroom, phone: ReaderClient, read: str
@@ -792,6 +796,7 @@ def test_a_merge_is_read_only_if_both_were(
     assert bridge not in phone.unread()
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("read", ["both", "watermark", "kept", "new"])
 def test_a_merge_by_itself_is_read_only_if_both_were(
     room: Newsroom, phone: ReaderClient, read: str

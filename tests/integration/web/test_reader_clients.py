@@ -195,6 +195,7 @@ def room(grouped: Database) -> Iterator[Newsroom]:
         yield opened
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("manner", MANNERS, ids=lambda manner: manner.name)
 def test_a_client_reads_marks_and_comes_back(room: Newsroom, manner: Manner) -> None:
     client = Walk(room, manner)

@@ -64,6 +64,7 @@ def number_of(room: Newsroom, title: str) -> str:
     )
 
 
+@pytest.mark.later
 def test_a_label_is_kept_and_comes_back_wherever_a_client_looks(
     phone: ReaderClient,
 ) -> None:
@@ -141,6 +142,7 @@ def test_a_label_is_renamed_joined_with_another_and_removed(
     )
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(
     "name", ["", " ", "a/b", "two\nlines\x00", "state/com.google/read", "x" * 101]
 )
@@ -156,6 +158,7 @@ def test_a_name_that_cannot_be_is_refused_in_words(
     assert first in phone.unread()
 
 
+@pytest.mark.later
 def test_folders_and_saved_queries_come_before_labels(database: Database) -> None:
     with Newsroom(
         database, queries=(SavedQuery(query="bridge").named("bridges"),)

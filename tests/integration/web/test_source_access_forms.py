@@ -70,6 +70,7 @@ def polled(room: Newsroom, database: Database) -> PollResult:
     return result
 
 
+@pytest.mark.later
 def test_headers_that_a_server_asks_for_are_typed_and_never_shown(
     room: Newsroom, server: LoopbackServer, database: Database
 ) -> None:
@@ -203,6 +204,7 @@ def test_a_page_without_a_feed_is_added_by_its_selectors(
     assert polled(room, database).succeeded
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(
     ("fields", "words"),
     [

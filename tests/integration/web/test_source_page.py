@@ -57,6 +57,7 @@ def titles(page: html.HtmlElement) -> list[str]:
     return [heading.text_content().strip() for heading in page.xpath("//main//h2[a]")]
 
 
+@pytest.mark.later
 def test_its_articles_are_listed_newest_first_fifty_a_page(
     room: Newsroom, potter: Source
 ) -> None:
@@ -120,6 +121,7 @@ def test_an_unknown_source_is_not_found(room: Newsroom, id_: str) -> None:
     assert room.get(f"/sources/{id_}").status_code == 404
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("number", ["0", "-1", "x", "", "9" * 9, "9" * 40, "٣"])
 def test_any_number_is_a_page(room: Newsroom, potter: Source, number: str) -> None:
     room.writer.take(post(potter, 1))

@@ -50,6 +50,7 @@ def path_of(room: Newsroom) -> str:
     return f"/stories/{story['id']}"
 
 
+@pytest.mark.later
 def test_the_page_links_to_audio_and_video_with_their_length(room: Newsroom) -> None:
     page = room.get(path_of(room)).text
     assert (

@@ -402,6 +402,7 @@ def test_the_container_has_the_licences_of_all_that_is_in_it(environment: Path) 
         assert len(text) > 7_000
 
 
+@pytest.mark.later
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("more", "part", "complaint"),

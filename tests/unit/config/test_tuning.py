@@ -62,6 +62,7 @@ def test_every_section_has_one_struct() -> None:
     assert set(SHIPPED) == set(SHAPES)
 
 
+@pytest.mark.later
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SHAPES)
 def test_every_constant_is_read_and_every_reader_finds_its_constant(name: str) -> None:

@@ -59,6 +59,7 @@ def test_an_answer_has_at_most_twenty_sentences() -> None:
     assert len(sentences_of(answer(*many), IDS)) == 20
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(
     ("given", "kept"),
     [

@@ -108,6 +108,7 @@ def of_json(vector: str) -> str:
     )
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(
     "written", [of_description, of_content, of_atom_html, of_atom_xhtml, of_json]
 )
@@ -227,6 +228,7 @@ LARGE = {
 }
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("name", LARGE)
 def test_what_is_too_large_is_cut_and_says_so(name: str) -> None:
     kept = article_html(f"<h2>Beginning</h2>{LARGE[name]}<h2>End</h2>", HERE)

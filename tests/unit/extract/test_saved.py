@@ -193,6 +193,7 @@ HOSTILE = (
 )  # fmt: skip
 
 
+@pytest.mark.later
 @pytest.mark.slow
 @pytest.mark.parametrize("piece", HOSTILE)
 def test_hostile_repetitions_end(piece: str) -> None:

@@ -31,11 +31,13 @@ def shares(report: GroupingMetrics) -> list[float]:
     return [*of_scores, report.over_merge, report.split]
 
 
+@pytest.mark.later
 @given(GROUPINGS)
 def test_every_share_lies_between_0_and_1(both):
     assert all(0.0 <= value <= 1.0 for value in shares(measure(*sides(both))))
 
 
+@pytest.mark.later
 @given(GROUPINGS)
 def test_intervals_lie_between_0_and_1_and_of_what_never_varies_are_a_point(both):
     report = measure(*sides(both))
@@ -49,6 +51,7 @@ def test_intervals_lie_between_0_and_1_and_of_what_never_varies_are_a_point(both
         )
 
 
+@pytest.mark.later
 @given(GROUPINGS)
 def test_a_perfect_grouping_has_nothing_wrong(both):
     _, clusters = sides(both)
@@ -61,6 +64,7 @@ def test_a_perfect_grouping_has_nothing_wrong(both):
     )
 
 
+@pytest.mark.later
 @pytest.mark.slow
 @given(GROUPINGS)
 def test_alone_is_what_every_article_alone_gets(both):
@@ -70,6 +74,7 @@ def test_alone_is_what_every_article_alone_gets(both):
     assert alone.bcubed == alone.alone == measure(stories, clusters).alone
 
 
+@pytest.mark.later
 @pytest.mark.slow
 @given(GROUPINGS, st.permutations("abcdef"), st.permutations("abcdef"), st.randoms())
 def test_names_and_order_do_not_matter(
@@ -87,6 +92,7 @@ def test_names_and_order_do_not_matter(
     assert measure(*sides(renamed)) == measure(*sides(both))
 
 
+@pytest.mark.later
 @given(GROUPINGS)
 def test_precision_of_one_side_is_recall_of_the_other(both):
     stories, clusters = sides(both)
@@ -98,6 +104,7 @@ def test_precision_of_one_side_is_recall_of_the_other(both):
     assert (one.pairs.precision, one.over_merge) == (other.pairs.recall, other.split)
 
 
+@pytest.mark.later
 @given(GROUPINGS, st.dictionaries(IDS, NAMES, max_size=10))
 def test_articles_without_a_label_change_nothing(both, more):
     stories, clusters = sides(both)

@@ -54,6 +54,7 @@ def links(count: int) -> str:
     return "".join(f"<p><a href=/{n}>Dockers strike {n}</a></p>" for n in range(count))
 
 
+@pytest.mark.later
 def test_a_page_of_countless_links_is_read_up_to_its_bound() -> None:
     found = listed(links(15_000), "p:nth-child(n + 9001)")
     assert (found.entry_count, found.entries[-1].url) == (

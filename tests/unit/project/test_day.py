@@ -196,6 +196,7 @@ def test_wake_ups_are_those_of_threads_that_lived_all_the_time() -> None:
     assert wake_ups_between({"a": 10, "ended": 500}, {"a": 14, "began": 90}) == 4
 
 
+@pytest.mark.later
 def test_a_tree_has_the_use_of_its_children_that_run_and_that_ended() -> None:
     burning = "for n in range(3 * 10 ** 7): pass"
     program = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', '''{burning}'''])\ninput()"

@@ -77,6 +77,7 @@ def test_every_log_call_names_an_event() -> None:
     ] == []
 
 
+@pytest.mark.later
 @pytest.mark.slow
 def test_the_list_has_exactly_the_events_of_the_code() -> None:
     assert sorted({event for _, _, event in calls()}) == sorted(documented())

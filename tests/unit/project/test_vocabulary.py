@@ -142,6 +142,7 @@ def _keys(model: type) -> Iterator[str]:
             yield from _keys(field.annotation)
 
 
+@pytest.mark.later
 @pytest.mark.slow
 def test_no_text_of_the_program_has_a_retired_word() -> None:
     found = [
@@ -172,6 +173,7 @@ def test_no_document_has_a_retired_word(folder: str) -> None:
     assert found == []
 
 
+@pytest.mark.later
 @pytest.mark.slow
 def test_every_term_of_the_glossary_is_used() -> None:
     glossary = (REPOSITORY / "docs" / "glossary.md").read_text(encoding="utf-8")

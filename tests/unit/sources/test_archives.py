@@ -526,6 +526,7 @@ KINDS = {
 }
 
 
+@pytest.mark.later
 @pytest.mark.slow
 @pytest.mark.parametrize("name", KINDS)
 def test_pages_that_workers_list_part_by_part_are_the_same(

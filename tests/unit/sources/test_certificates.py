@@ -116,6 +116,7 @@ def test_the_authorities_of_certifi_stay_known_beside_the_others(
     assert len(with_house - alone) == 1
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(
     ("name", "file"),
     [
@@ -137,6 +138,7 @@ def test_a_ca_file_is_known_for_its_source(
         assert (result.body, result.is_unchecked) == (FEED, False)
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("name", ["expired", "other"])
 def test_an_expired_certificate_or_one_of_another_name_is_refused(
     house: Path, tmp_path: Path, name: str
@@ -195,6 +197,7 @@ def test_both_keys_are_for_the_host_of_the_source_alone(
                 client.fetch(server.url("/away"))
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("keys", ["    insecure: true\n", "    ca_file: own.pem\n"])
 def test_a_mailbox_has_the_same_keys(house: Path, tmp_path: Path, keys: str) -> None:
     (tmp_path / "own.pem").write_text((house / "self.pem").read_text())

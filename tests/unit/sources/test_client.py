@@ -333,6 +333,7 @@ FAULTS: dict[str, tuple[Response, set[str]]] = {
 }
 
 
+@pytest.mark.later
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_faulty_server_is_a_named_error_and_the_next_is_asked(
@@ -376,6 +377,7 @@ print(next(line.split()[1] for line in open("/proc/self/status") if line.startsw
 """
 
 
+@pytest.mark.later
 @pytest.mark.slow
 def test_bombs_of_a_gigabyte_are_refused_in_bounded_memory() -> None:
     packed = bomb(1024)
@@ -415,6 +417,7 @@ def test_close_ends_a_fetch_under_way() -> None:
         assert cause_of(client, server.url()) == "stopped"
 
 
+@pytest.mark.later
 @pytest.mark.slow
 def test_many_threads_share_a_client() -> None:
     at_once = threading.Semaphore(2)  # the gate's bound for one host

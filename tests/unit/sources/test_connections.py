@@ -109,6 +109,7 @@ SURPLUS: dict[str, Answer] = {
 }
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("name", SURPLUS)
 def test_what_follows_an_answer_is_not_the_next_one(client: Client, name: str) -> None:
     with RawServer(

@@ -222,6 +222,7 @@ def test_a_name_is_resolved_once_and_the_checked_address_is_dialled() -> None:
         assert network.dialled == [PUBLIC]
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(
     "target",
     ["http://127.0.0.1/", "http://inner.example/", "file:///etc/passwd", "http://u:p@good.example/",

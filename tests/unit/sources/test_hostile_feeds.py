@@ -239,6 +239,7 @@ def test_torn_atom_entries_are_read_one_by_one() -> None:
     ]
 
 
+@pytest.mark.later
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("entries", "kind"), [(100_000, "rss"), (20_000, "json"), (5_000, "sitemap")]

@@ -165,6 +165,7 @@ def test_a_dump_that_begins_with_the_newest_is_given_from_the_oldest(
     assert shares[-1] == progress.total_bytes == len(data)
 
 
+@pytest.mark.later
 @pytest.mark.slow
 def test_memory_does_not_hold_a_long_archive() -> None:
     ordered = in_order_of_time(long_archive(), Progress())

@@ -210,6 +210,7 @@ def damaged(data: bytes, damage: str, place: int) -> bytes:
     return data
 
 
+@pytest.mark.later
 @pytest.mark.skipif(
     not FEEDS.is_dir(), reason="the sample feeds are not here (AGGREGATOR_DATA)"
 )
@@ -260,6 +261,7 @@ def follow(data: st.DataObject) -> None:
         check(shown, before, known)
 
 
+@pytest.mark.later
 def test_every_real_feed_is_cut_or_read_as_a_whole() -> None:
     """And most are cut: what the poll of a feed with one new item costs depends on it."""
     if not FEEDS.is_dir():

@@ -49,6 +49,7 @@ def read(client: Client, response: Route) -> bytes:
 # --- Content-Encoding --------------------------------------------------------------------------------------
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(
     ("encoding", "body"),
     [
@@ -89,6 +90,7 @@ def test_a_body_is_read_whatever_its_encoding_is_called(
     assert found.lstrip(b"\xef\xbb\xbf\n").startswith((b"<?xml", b"{"))
 
 
+@pytest.mark.later
 def test_brotli_is_read_with_its_library(client: Client) -> None:
     packed = brotli_of(FEED)
     assert read(client, Response(200, {"Content-Encoding": "br"}, packed)) == FEED
@@ -130,6 +132,7 @@ OK = b"HTTP/1.1 200 OK\r\n"
 LENGTH = b"Content-Length: %d\r\n" % len(FEED)
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(
     "head",
     [
@@ -179,6 +182,7 @@ CHUNKED = (
 )
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(
     "end", [b"", b"\r\n", b"\r\n0", b"\r\n0\r\n", b"\r\n0\r\n\r\n", b"\r\nnonsense\r\n"]
 )
@@ -188,6 +192,7 @@ def test_a_whole_feed_is_taken_though_its_end_is_missing(
     assert read(client, Response(raw=CHUNKED + end)) == FEED
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(
     "document",
     [
@@ -225,6 +230,7 @@ def test_a_chain_of_early_closes_does_not_hide_a_stop_or_a_limit(
 # --- redirects ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(
     "location",
     [
@@ -312,6 +318,7 @@ def cookies_of(server: LoopbackServer) -> list[str | None]:
     return [request.headers.get("cookie") for request in server.requests]
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(
     ("path", "attributes"),
     [

@@ -128,6 +128,7 @@ def test_without_html_the_text_of_a_signed_message_is_read(tmp_path: Path) -> No
     assert "SIGNATURE" not in (entry.html or "")
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("name", ["news.mbox", "news.mbox.gz", "-"])
 def test_an_mbox_is_read_message_by_message(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
@@ -175,6 +176,7 @@ def nested(levels: int, end: bytes) -> bytes:
     return b"".join(parts) + end
 
 
+@pytest.mark.later
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("data", "words"),

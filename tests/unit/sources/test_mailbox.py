@@ -70,6 +70,7 @@ def fails(server: ImapServer, **more: object) -> str:
     return str(caught.value)
 
 
+@pytest.mark.later
 def test_the_newest_messages_first_then_those_that_arrive(imap: ImapServer) -> None:
     imap.add(*(mail(n, "x") for n in range(1, 9)))
     first = read(imap)
@@ -111,6 +112,7 @@ def test_a_renumbered_folder_is_read_as_at_first(imap: ImapServer) -> None:
     assert (numbers(found), found.state) == ([1, 2], "8/2")
 
 
+@pytest.mark.later
 def test_an_empty_folder_and_a_message_that_is_gone(imap: ImapServer) -> None:
     assert (read(imap).state, read(imap).messages) == ("7/0", ())
     imap.add(mail(1, "x"), mail(2, "x"))
@@ -121,6 +123,7 @@ def test_an_empty_folder_and_a_message_that_is_gone(imap: ImapServer) -> None:
     assert (numbers(found), found.state, found.has_more) == ([2], "7/2", False)
 
 
+@pytest.mark.later
 def test_a_long_message_is_left_out_and_the_others_are_read(imap: ImapServer) -> None:
     imap.add(mail(1, "x"), mail(2, "x" * 30_000), mail(3, "x"))
     found = read(imap, "7/0")
@@ -132,6 +135,7 @@ def test_a_long_message_is_left_out_and_the_others_are_read(imap: ImapServer) ->
     assert numbers(read(imap, found.state)) == [3]
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("state", [None, "7/0"])
 def test_long_messages_are_read_in_several_polls(
     imap: ImapServer, state: str | None
@@ -143,6 +147,7 @@ def test_long_messages_are_read_in_several_polls(
     assert numbers(first) + numbers(second) == [1, 2, 3, 4, 5]
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(
     ("folder", "sent"),
     [
@@ -157,6 +162,7 @@ def test_names_of_folders(imap: ImapServer, folder: str, sent: str) -> None:
     assert f"EXAMINE {sent}" in imap.commands
 
 
+@pytest.mark.later
 def test_a_server_without_sasl_gets_a_login(imap: ImapServer) -> None:
     imap.offers = []
     read(imap, password="s3cret")
@@ -169,6 +175,7 @@ def test_a_server_without_sasl_gets_a_login(imap: ImapServer) -> None:
     assert fails(imap, password="s3cret") == "login: the server takes no passwords"
 
 
+@pytest.mark.later
 def test_refusals_have_a_cause_without_the_words_of_the_server(
     imap: ImapServer,
 ) -> None:
@@ -184,6 +191,7 @@ def test_refusals_have_a_cause_without_the_words_of_the_server(
     assert fails(imap) == "protocol: 127.0.0.1 does not answer as an IMAP server"
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(
     "host", ["127.0.0.1", "localhost", "0.0.0.0", "[::1]", "127.1", "2130706433"]
 )
@@ -194,6 +202,7 @@ def test_private_addresses_are_refused_unless_allowed(
     assert imap.commands == []
 
 
+@pytest.mark.later
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["tls", "starttls"])
 def test_tls_with_a_certificate_that_is_checked(
@@ -211,6 +220,7 @@ def test_tls_with_a_certificate_that_is_checked(
             )
 
 
+@pytest.mark.later
 def test_no_password_in_the_clear_but_on_this_machine(imap: ImapServer) -> None:
     imap.add(mail(1, "x"))
     assert numbers(read(imap)) == [1]
@@ -277,6 +287,7 @@ ENDLESS = {
 }
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("what", ENDLESS)
 def test_a_hostile_server_is_an_error_in_bounds(imap: ImapServer, what: str) -> None:
     imap.add(mail(1, "x"), mail(2, "x"))
@@ -340,6 +351,7 @@ def test_whatever_a_server_says_is_messages_or_an_error_without_its_words(
         assert "s3cret" not in words
 
 
+@pytest.mark.later
 def test_what_was_read_before_a_connection_breaks_is_kept(imap: ImapServer) -> None:
     imap.add(*(mail(n, "x") for n in range(1, 5)))
     imap.hostile = lambda said: b"" if said.startswith("UID FETCH 3 ") else None
@@ -364,6 +376,7 @@ FATAL = {
 }
 
 
+@pytest.mark.later
 @pytest.mark.slow
 @pytest.mark.parametrize("what", FATAL)
 @pytest.mark.parametrize("start", [None, "7/0"])
@@ -396,6 +409,7 @@ def test_a_message_at_which_the_connection_always_fails_is_left_out(
     assert "s3cret" not in aside.problem
 
 
+@pytest.mark.later
 def test_attempts_at_a_message_that_is_gone_do_not_count_for_the_next(
     imap: ImapServer,
 ) -> None:
@@ -409,6 +423,7 @@ def test_attempts_at_a_message_that_is_gone_do_not_count_for_the_next(
     assert "message 2 (attempt 2 of 3)" in fails(imap, state="7/1/2/1")
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(
     "said", [(b"* X {" + b"9" * 4500 + b"}\r\n",), (b"\xff" * 1000 + b"\r\n",), ()]
 )
@@ -434,6 +449,7 @@ def test_numbers_that_lie_do_not_move_the_state_back(imap: ImapServer) -> None:
     assert (numbers(found), found.state) == ([], "7/7")
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("sent", [(), b"*" * 10_000])
 def test_a_server_that_hangs_or_drips_is_cut_at_the_deadline(
     imap: ImapServer, sent: Iterable[int]

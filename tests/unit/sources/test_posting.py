@@ -57,6 +57,7 @@ def test_one_request_with_what_was_given(poster: WebhookPoster) -> None:
     assert request.headers["content-length"] == str(len(BODY))
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("status", [199, 300, 302, 307, 400, 410, 500])
 def test_only_2xx_is_taken(poster: WebhookPoster, status: int) -> None:
     moved = Response(status, {"Location": "/elsewhere"})
@@ -78,6 +79,7 @@ def test_a_receiver_that_never_answers_is_left(poster: WebhookPoster) -> None:
         assert posted.problem.startswith("timeout")
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(
     "raw", [b"", b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 2000 OK\r\n\r\n", b"\x00" * 4096]
 )
@@ -108,6 +110,7 @@ def test_private_networks_are_refused_unless_allowed(poster: WebhookPoster) -> N
         assert poster.post(url, BODY, {}).is_accepted
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(
     "url",
     [

@@ -53,6 +53,7 @@ def test_the_dates_of_a_new_feed_tell_its_rate(
     assert least <= initial_rate([ago(age) for age in ages], NOW) <= most
 
 
+@pytest.mark.later
 @pytest.mark.slow
 @given(st.floats(0.2, 200), st.floats(0, 500))
 def test_the_rate_that_is_kept_becomes_the_rate_that_is(

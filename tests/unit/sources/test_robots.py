@@ -59,6 +59,7 @@ def test_rules_are_honoured(
         )
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(
     ("response", "is_allowed"),
     [

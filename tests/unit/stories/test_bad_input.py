@@ -29,6 +29,7 @@ def beside_others(text: str, **changes: object) -> list[ArticleView]:
     return [*ferry(), view("bad", "Bad", title="Flood", text=text, hours=9, **changes)]
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(
     "text",
     [
@@ -172,6 +173,7 @@ def test_a_name_of_any_letters_is_looked_for(surname: str) -> None:
     check_words(render("Ferry", articles, shipped_tuning()).shown, articles)
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("row", ["." * 200_000 + " x", "… " * 100_000, "Ab, " * 50_000])
 def test_long_rows_of_dots_and_of_names_end(row: str) -> None:
     """Each took minutes, beyond the time limit of a test: it was read again from every sign on."""

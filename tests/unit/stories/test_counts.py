@@ -204,6 +204,7 @@ def stories(draw: st.DrawFn) -> list[ArticleView]:
     ]
 
 
+@pytest.mark.later
 @pytest.mark.slow
 @given(stories(), st.randoms(use_true_random=False))
 def test_counts_hold_their_bounds_in_any_order(
@@ -224,6 +225,7 @@ def folded(articles: list[ArticleView], start: CountState | None = None) -> Coun
     return standing
 
 
+@pytest.mark.later
 @pytest.mark.slow
 @given(stories(), st.randoms(use_true_random=False))
 def test_growing_one_by_one_in_any_order_equals_counting_all(
@@ -236,6 +238,7 @@ def test_growing_one_by_one_in_any_order_equals_counting_all(
     assert counts(grown) == count(articles) == counted_by_hand(articles)
 
 
+@pytest.mark.later
 @pytest.mark.slow
 @given(stories())
 def test_copies_that_nothing_links_to_may_be_forgotten(
@@ -262,6 +265,7 @@ def test_copies_that_nothing_links_to_may_be_forgotten(
     assert counts(standing) == counts(count_state_of(came)) == count(came)
 
 
+@pytest.mark.later
 @pytest.mark.slow
 @given(stories())
 def test_a_standing_survives_its_bytes(articles: list[ArticleView]) -> None:
@@ -376,6 +380,7 @@ def test_copies_of_a_text_outside_the_story_have_their_earliest_for_an_original(
     assert [(one.id, copies[0].id) for one, copies in listed] == [("y", "x")]
 
 
+@pytest.mark.later
 @pytest.mark.slow
 @given(stories())
 def test_no_article_is_a_copy_of_itself_or_of_another_copy(

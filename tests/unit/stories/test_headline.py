@@ -702,6 +702,7 @@ def _stories(
     ]
 
 
+@pytest.mark.later
 @pytest.mark.slow
 @given(
     _stories(),
@@ -727,6 +728,7 @@ def test_order_decides_nothing_what_is_chosen_stays_and_a_change_has_its_reason(
     assert (chosen.reason is None) == (shown is None or chosen.title == shown)
 
 
+@pytest.mark.later
 @pytest.mark.slow
 @given(_stories(roles=("report", "copy")), st.integers(0, 5))
 def test_one_more_copy_changes_no_title(

@@ -434,6 +434,7 @@ TEXTS = st.lists(
 ).map("\n".join)
 
 
+@pytest.mark.later
 @settings(max_examples=150, deadline=None)
 @given(st.lists(TEXTS, max_size=4), st.booleans())
 def test_of_any_articles_all_that_is_shown_stands_in_the_article_named(

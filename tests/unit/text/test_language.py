@@ -167,6 +167,7 @@ def test_a_long_text_with_more_words_of_another_language_is_not_what_is_declared
     )
 
 
+@pytest.mark.later
 def test_an_article_that_lost_its_text_keeps_its_language_and_needs_no_model(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

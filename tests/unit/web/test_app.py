@@ -71,6 +71,7 @@ def empty() -> Iterator[Serving]:
         yield serving
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("path", ROUTES)
 def test_every_answer_carries_the_security_headers(full: Serving, path: str) -> None:
     headers = full.get(path).headers
@@ -90,6 +91,7 @@ def test_head_is_get_without_the_body(full: Serving, path: str) -> None:
     assert head.headers.get("content-type") == got.headers.get("content-type")
 
 
+@pytest.mark.later
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "path", ["/", "/stories/lindferry", "/feeds/stories.rss", "/api/v1/stories"]
@@ -157,6 +159,7 @@ def test_other_methods_are_refused(full: Serving) -> None:
         assert full.client.post(path).status_code == 405
 
 
+@pytest.mark.later
 @pytest.mark.slow
 def test_a_request_for_the_public_name_is_no_owners() -> None:
     named = {"public_url": "https://news.example", "owner_on_loopback": True}
@@ -167,6 +170,7 @@ def test_a_request_for_the_public_name_is_no_owners() -> None:
         assert "Full text" not in public.text
 
 
+@pytest.mark.later
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("rule", "owner", "stranger"), [("never", False, False), ("all", True, True)]
@@ -189,6 +193,7 @@ def test_strangers_see_no_address_of_a_source_and_no_problem(full: Serving) -> N
     assert "503" not in unknown_entry
 
 
+@pytest.mark.later
 @pytest.mark.slow
 def test_search_snippets_are_cut_for_strangers() -> None:
     reader = WrittenStories()
@@ -207,6 +212,7 @@ def test_search_snippets_are_cut_for_strangers() -> None:
         ] == [10]
 
 
+@pytest.mark.later
 @pytest.mark.slow
 def test_long_titles_are_cut_for_strangers_wherever_they_stand() -> None:
     reader = WrittenStories()
@@ -275,6 +281,7 @@ def test_health_is_words_for_the_owner_and_a_number_for_others(full: Serving) ->
     assert (other.json()["problem_count"], other.json()["problems"]) == (1, None)
 
 
+@pytest.mark.later
 @pytest.mark.slow
 def test_the_first_run_says_what_to_type(empty: Serving) -> None:
     assert "aggregator sources add" in empty.get("/").text

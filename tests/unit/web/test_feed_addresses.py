@@ -64,6 +64,7 @@ def site(reader: WrittenStories) -> Site:
     return Site(reader)
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("path", FEEDS)
 def test_every_feed_is_valid_at_its_address(site: Site, path: str) -> None:
     answer = site.get(path)
@@ -157,6 +158,7 @@ def settled_site() -> Site:
     return made
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("path", FEEDS)
 def test_an_unchanged_feed_is_not_sent_again(site: Site, path: str) -> None:
     first = site.get(path)
@@ -222,6 +224,7 @@ def test_no_time_is_given_while_more_may_come_within_its_second() -> None:
     assert site.get("/feeds/stories.rss").headers["last-modified"] == modified
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(
     "nonsense",
     [
@@ -278,6 +281,7 @@ def test_a_feed_relative_to_now_has_no_time_and_a_tag_by_its_bytes(
     assert b"<item>" not in later.content
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("path", ["/feeds/stories.rss", "/api/v1/stories", "/"])
 def test_what_is_in_a_folder_is_looked_at_anew(settled_site: Site, path: str) -> None:
     """Sources are moved from folder to folder, and no story knows."""

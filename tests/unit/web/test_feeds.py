@@ -117,6 +117,7 @@ def test_a_thousand_hostile_stories_are_a_valid_feed(form: Format) -> None:
     assert RULES[form](_hostile(form), _here(form), LATER) == []
 
 
+@pytest.mark.later
 @pytest.mark.slow
 @pytest.mark.parametrize("form", FORMATS)
 def test_a_thousand_hostile_stories_are_read_back(form: Format) -> None:
@@ -138,6 +139,7 @@ def test_a_thousand_hostile_stories_are_read_back(form: Format) -> None:
         assert read_back == list(zip(guids, titles, strict=True))
 
 
+@pytest.mark.later
 @pytest.mark.slow
 @pytest.mark.parametrize("form", ["rss", "atom"])
 def test_feedparser_reads_back_hostile_stories(form: Format) -> None:
@@ -167,6 +169,7 @@ _anything = st.text(
 ) | st.sampled_from([*TEXTS, *ADDRESSES])
 
 
+@pytest.mark.later
 @settings(deadline=None)
 @given(_anything, _anything, _anything)
 def test_every_feed_is_valid_whatever_strangers_write(

@@ -65,6 +65,7 @@ glances = st.builds(
 )
 
 
+@pytest.mark.later
 @pytest.mark.slow
 @given(st.lists(glances, unique_by=lambda one: one.id, max_size=12), st.randoms())
 def test_the_order_they_come_in_leaves_no_trace(
@@ -109,6 +110,7 @@ def test_a_preferred_outlet_lifts_a_story_by_its_hours() -> None:
     assert [one.id for one in ranked([other, plain], TUNING)] == ["other", "wanted"]
 
 
+@pytest.mark.later
 @given(
     st.lists(st.tuples(st.integers(-30, 90), st.integers(1, 5)), max_size=14),
     st.booleans(),
@@ -238,6 +240,7 @@ def test_a_visit_ends_after_half_an_hour() -> None:
     assert (again.since, again.seen) == (MORNING, MORNING + HOUR)
 
 
+@pytest.mark.later
 @pytest.mark.slow
 def test_new_reports_since_the_last_visit_are_told() -> None:
     reader = WrittenStories()
@@ -262,6 +265,7 @@ def test_new_reports_since_the_last_visit_are_told() -> None:
         )
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(
     ("hours_ago", "path", "story_below"),
     [

@@ -152,6 +152,7 @@ def test_nothing_of_strangers_runs_on_any_page() -> None:
         assert_tame(page)
 
 
+@pytest.mark.later
 def test_links_to_outlets_give_nothing_away() -> None:
     page = _ferry_page()
     outward = page.xpath("//a[starts-with(@href, 'http')]")
@@ -183,6 +184,7 @@ def test_a_story_page_marks_reprints_agencies_and_live_blogs() -> None:
     ) == ["a-ferrylive"]
 
 
+@pytest.mark.later
 @pytest.mark.slow
 def test_a_page_has_a_heading_of_first_rank_and_no_id_twice() -> None:
     reader = WrittenStories()
@@ -254,6 +256,7 @@ def test_a_story_shows_its_first_and_last_date() -> None:
     ]
 
 
+@pytest.mark.later
 @pytest.mark.slow
 def test_articles_of_unknown_outlet_are_distinguished_by_title_and_lead_to_their_place() -> (
     None
@@ -271,6 +274,7 @@ def test_articles_of_unknown_outlet_are_distinguished_by_title_and_lead_to_their
     )
 
 
+@pytest.mark.later
 def test_saved_queries_and_feeds_are_led_to() -> None:
     reader = WrittenStories()
     reader.put(*the_ferry())
@@ -370,6 +374,7 @@ def test_opinions_and_live_blogs_stand_apart_from_the_reports() -> None:
     }
 
 
+@pytest.mark.later
 def test_a_quotation_names_its_speaker_and_links_to_where_it_stands() -> None:
     _, text = the_ferry()
     (section,) = _ferry_page().xpath("//section[@aria-labelledby='quotations']")
@@ -455,6 +460,7 @@ def test_a_text_that_others_reprint_is_shown_at_once_and_its_reprints_below() ->
     assert page.xpath("//@id").count("a-only") == 1
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(("outlets", "end"), [(6, "O4, O5"), (7, "O4 and 2 more")])
 def test_a_sixth_outlet_is_named_rather_than_counted(outlets: int, end: str) -> None:
     reader = WrittenStories()
@@ -498,6 +504,7 @@ def test_marks_show_own_reports_first_and_never_too_many(
     assert "".join("x" if own else "." for own in pips(story)) == shown
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(
     "marks", [(), ((0, 3),), ((0, 3), (2, 5)), ((4, 99),), ((3, 1),), ((-2, 4),)]
 )

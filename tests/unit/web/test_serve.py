@@ -38,6 +38,7 @@ def fetched(url: str, **more: Any) -> httpx.Response:
     return httpx.get(url, trust_env=False, timeout=PATIENCE_SECONDS, **more)
 
 
+@pytest.mark.later
 @pytest.mark.slow
 def test_it_serves_until_it_is_stopped_and_can_be_started_anew() -> None:
     threads_before = {thread.name for thread in threading.enumerate()}
@@ -331,6 +332,7 @@ def test_the_oldest_idle_connections_end(
     assert answered == [b""] * 60 + [b"HTTP/1.1"] * 40
 
 
+@pytest.mark.later
 @pytest.mark.slow
 def test_slow_clients_of_a_proxy_that_is_not_trusted_keep_nobody_out(
     opened: ExitStack,
@@ -468,6 +470,7 @@ MALFORMED = (
 )
 
 
+@pytest.mark.later
 @pytest.mark.slow
 def test_malformed_requests_hear_400_and_fill_no_log(
     caplog: pytest.LogCaptureFixture, served: Server

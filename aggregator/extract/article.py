@@ -122,7 +122,7 @@ def _has_headline(draft: Draft, entry: Entry) -> bool:
 def _finish(
     entry: Entry, draft: Draft, seen: dt.datetime, tuning: Tuning
 ) -> CleanedEntry:
-    """Return the article of a draft: its text within the limits, and what is told from all that is known of it."""
+    """Return the article of a draft: its text within the limits, and what follows from all that is known of it."""
     text_tuning = tuning.section("text", ExtractTuning)
     forbids = permissions(*draft.facts.robots, entry.robots)
     html = _html_of(entry, draft, with_pictures=not forbids.noimage)

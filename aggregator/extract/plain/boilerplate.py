@@ -260,15 +260,15 @@ def breadcrumb_pieces(line: str) -> tuple[str, ...]:
     """Return the pieces of a breadcrumb line ("News/World/ Headline | Section"), or ()."""
     if len(line) > 300 or _STEP.search(line) is None or is_prose(line):
         return ()
-    home = phrases("breadcrumb_home")
+    first_pieces = phrases("breadcrumb_home")
     path = line
     below = line.partition(":")[2]
-    if home.has(words(_BREADCRUMB.split(below)[0])):
+    if first_pieces.has(words(_BREADCRUMB.split(below)[0])):
         path = below.strip()
     pieces = tuple(filter(None, map(str.strip, _BREADCRUMB.split(path))))
     if len(pieces) < 2:
         return ()
-    if home.has(words(pieces[0])) or _is_path(path, pieces):
+    if first_pieces.has(words(pieces[0])) or _is_path(path, pieces):
         return pieces
     is_short = len(pieces) <= 3 or sum(map(is_section, pieces)) >= 2
     return pieces if is_section(pieces[0]) and is_short else ()

@@ -105,7 +105,7 @@ def outlet_beside(line: str) -> str | None:
     """
     steps = breadcrumb_pieces(line)
     if steps:
-        return steps[0] if _is_home(steps[0]) else None
+        return steps[0] if _is_front_page(steps[0]) else None
     if label_of(line)[0] in phrases("label").whole | phrases("bylines").whole:
         return None
     pieces = [piece.strip() for piece in _PIECES.split(line) if piece.strip()]
@@ -115,7 +115,7 @@ def outlet_beside(line: str) -> str | None:
     return None
 
 
-def _is_home(step: str) -> bool:
+def _is_front_page(step: str) -> bool:
     """Return whether the first step of a breadcrumb line is the name of the outlet."""
     return (
         not is_section(step)

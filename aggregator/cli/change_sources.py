@@ -105,9 +105,9 @@ def _added_lines(added: "AddedSource") -> list[str]:
     if feed.others:
         lines.append("  the page also declares:")
     lines += map(_other_line, feed.others[:_SHOWN_OTHERS])
-    interval = duration_as_typed(source.interval_seconds, "hms")
     lines.append(
-        f"  a running daemon polls it within seconds, then every {interval}, less often if it is quiet"
+        "  a running daemon polls it within seconds, then every "
+        f"{duration_as_typed(source.interval_seconds, 'hms')}, less often if it is quiet"
     )
     return lines
 
@@ -159,9 +159,12 @@ def remove(
 
         name = known.entry_source if known else source
         if articles and (known is None or _has_articles(database, name)):
-            command = ForgetCommand(name=name, is_source=True)
             erase_articles(
-                config, database, command, yes=yes, once_confirmed=remove_row
+                config,
+                database,
+                ForgetCommand(name=name, is_source=True),
+                yes=yes,
+                once_confirmed=remove_row,
             )
         else:
             remove_row()

@@ -174,10 +174,9 @@ def _evaluate_corrections(settings: Settings) -> "CorrectionsEvaluation":
             )
         options = StoryOptions(summary_words=config.publish.excerpt_words)
         with workers(config) as executor, progress_bar("articles", None) as advance:
-            run = Reclusterer(
+            assigned = Reclusterer(
                 database, executor, config.effective_tuning, options, now=utc_now
-            )
-            assigned = run.assignments(advance, corrected=False)
+            ).assignments(advance, corrected=False)
     return evaluate_corrections(assigned, clusters)
 
 

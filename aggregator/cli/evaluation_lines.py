@@ -21,9 +21,9 @@ _RECORDS_SHOWN = 5  # of one event in one of them
 
 
 def report_lines(result: "Evaluation") -> list[str]:
-    stories = counted(result.stories, "story", "stories")
     lines = [
-        f"{one_line(result.dataset)}: {counted(result.articles, 'article')} in {stories}"
+        f"{one_line(result.dataset)}: {counted(result.articles, 'article')} in "
+        f"{counted(result.stories, 'story', 'stories')}"
     ]
     lines += _warnings(result)
     copies = [score_row("copies", result.copies, 0.0)] if result.copies else []
@@ -142,14 +142,17 @@ def _warnings(result: "Evaluation") -> list[str]:
         ]
     if result.not_read:
         more = sum(result.not_read.values())
-        unread = counted(more, "article")
-        lines.append(f"without a fingerprint, each a separate story: {unread}")
+        lines.append(
+            f"without a fingerprint, each a separate story: {counted(more, 'article')}"
+        )
         for reason, articles in islice(result.not_read.items(), _REASONS_SHOWN):
             lines.append(f"  {articles:6,}  {one_line(reason)}")
             more -= articles
         if more:
             lines.append(f"  {more:6,}  for other reasons")
     if result.repeated_ids:
-        records = counted(result.repeated_ids, "record repeats", "records repeat")
-        lines.append(f"{records} the id of another; each is measured separately")
+        lines.append(
+            f"{counted(result.repeated_ids, 'record repeats', 'records repeat')} the id of another; "
+            "each is measured separately"
+        )
     return lines

@@ -122,12 +122,14 @@ def _ingest(
     with ExitStack() as opened:
         opened.callback(lock.release)
         executor = opened.enter_context(workers(config))
-        client = opened.enter_context(closing(client_of(config)))
-        services = PollServices(
-            database, client, executor, config.effective_tuning, utc_now
-        )
         poller = Poller(
-            services,
+            PollServices(
+                database,
+                opened.enter_context(closing(client_of(config))),
+                executor,
+                config.effective_tuning,
+                utc_now,
+            ),
             robots=config.fetch.robots,
             pages=config.fetch.pages,
             mutes=mutes_of(config),
@@ -136,9 +138,11 @@ def _ingest(
         def become_writer() -> "Pipeline | None":
             if not lock.become_writer():
                 return None
-            has_own_workers = config.work.executor == "processes"
             pipeline = make_pipeline(
-                config, lock.fenced, executor, texts_here=has_own_workers
+                config,
+                lock.fenced,
+                executor,
+                texts_here=config.work.executor == "processes",
             )
             # Those that were queued for a daemon that has ended
             pipeline.run_commands()

@@ -332,13 +332,13 @@ def _bar(beside: str) -> Iterator[Report]:
             task, completed=done, total=total, description=beside.format(count, rate)
         )
 
-    left = TimeRemainingColumn(elapsed_when_finished=True)
-    shown = (
+    with Progress(
         BarColumn(),
         TaskProgressColumn(),
         TextColumn("{task.description}", markup=False),
-        left,
-    )
-    with Progress(*shown, console=Console(stderr=True), transient=True) as bar:
+        TimeRemainingColumn(elapsed_when_finished=True),
+        console=Console(stderr=True),
+        transient=True,
+    ) as bar:
         task = bar.add_task("", total=None)
         yield draw

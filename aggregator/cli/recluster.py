@@ -79,10 +79,9 @@ def _compute(
 
     options = story_options(config)
     with workers(config) as executor:
-        run = Reclusterer(
+        return Reclusterer(
             database, executor, config.effective_tuning, options, now=utc_now
-        )
-        return run.difference(since, advance)
+        ).difference(since, advance)
 
 
 def _regroup(
@@ -125,8 +124,9 @@ def _print_difference(difference: "GroupingDifference", format_: str) -> None:
         f"stories changed        {difference.changed_stories:9}{done}",
     ]
     for change in difference.changes:
-        sizes = f"{change.before} → {change.after} articles"
-        lines.append(f"  {change.story}  {sizes}  {one_line(change.title)}")
+        lines.append(
+            f"  {change.story}  {change.before} → {change.after} articles  {one_line(change.title)}"
+        )
         lines += map("      + {}".format, change.came)
         lines += map("      - {}".format, change.went)
     more = difference.changed_stories - len(difference.changes)

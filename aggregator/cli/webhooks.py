@@ -196,8 +196,9 @@ def _test(context: Context, name: str, kind: str) -> None:
     transmitter.close()
     if not posted.is_accepted:
         raise AggregatorError(f"{shown}: {posted.problem}")
-    milliseconds = (time.monotonic() - began) * 1000
-    output.say(f"{shown} accepted it: {posted.status}, {milliseconds:.0f} ms")
+    output.say(
+        f"{shown} accepted it: {posted.status}, {(time.monotonic() - began) * 1000:.0f} ms"
+    )
 
 
 def _resume(context: Context, name: str, kind: str) -> None:
@@ -215,8 +216,10 @@ def _resume(context: Context, name: str, kind: str) -> None:
     if not is_known:
         output.say(f"{name} is not active yet; start the daemon with `aggregator run`")
     elif number:
-        waits = counted(number, "delivery waits", "deliveries wait")
-        output.say(f"{name}: {waits}; a running daemon sends within half a minute")
+        output.say(
+            f"{name}: {counted(number, 'delivery waits', 'deliveries wait')}; "
+            "a running daemon sends within half a minute"
+        )
     else:
         output.say(f"{name}: no deliveries are waiting")
 

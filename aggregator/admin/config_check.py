@@ -52,8 +52,9 @@ _FOR_OTHERS = stat.S_IRGRP | stat.S_IROTH
 
 def inspect(config: Config) -> Iterator[Finding]:
     """Check what needs no database; a Dask scheduler is the only server that is contacted."""
-    sources = counted(len(config.sources), "source")
-    yield ok(f"configuration: {config.file or 'the built-in defaults'}, {sources}")
+    yield ok(
+        f"configuration: {config.file or 'the built-in defaults'}, {counted(len(config.sources), 'source')}"
+    )
     yield ok(f"parsers: {parser_versions()}")
     for line in config.warnings:
         yield warning(line, "delete that line")
@@ -154,8 +155,10 @@ def _certificates(config: Config) -> Iterator[Finding]:
     for number, source in enumerate(config.sources):
         if source.insecure:
             name = source.name or getattr(source, source.kind)
-            advice = "anybody on the way can change what is read; give its authority as `ca_file:` instead"
-            yield warning(f"sources.{number} ({name}): {UNCHECKED}", advice)
+            yield warning(
+                f"sources.{number} ({name}): {UNCHECKED}",
+                "anybody on the way can change what is read; give its authority as `ca_file:` instead",
+            )
     for variable in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
         place = os.environ.get(variable, "")
         if not all(os.path.exists(part) for part in place.split(os.pathsep) if part):  # noqa: PTH110 - a text
@@ -175,10 +178,10 @@ def _workers(config: Config) -> Iterator[Finding]:
     except ConfigError:
         return  # reported by `check`
     except AggregatorError as error:
-        start = "start it: dask scheduler, dask worker"
         yield problem(
             str(error),
-            f"{start}; or set work.executor: processes in {config.file or 'config.yaml'}",
+            "start it: dask scheduler, dask worker; "
+            f"or set work.executor: processes in {config.file or 'config.yaml'}",
         )
     else:
         yield ok(f"workers: {config.work.executor} answers")

@@ -78,11 +78,14 @@ def evaluate(
         finally:
             work.close()
             database.close()
-    cpu = _cpu_seconds() - cpu_before
-    result = evaluation(
-        evaluated, all_tuning, dataset, seconds=seconds, cpu=cpu, loose=loose
-    )
-    return result, assignments(evaluated)
+    return evaluation(
+        evaluated,
+        all_tuning,
+        dataset,
+        seconds=seconds,
+        cpu=_cpu_seconds() - cpu_before,
+        loose=loose,
+    ), assignments(evaluated)
 
 
 def place_records(
@@ -135,8 +138,12 @@ def _separate_entry(entry: Entry, number: int) -> Entry:
 
     Outlets are sources, as if each had a feed; so is each record of unknown outlet.
     """
-    source = entry.outlet or f"eval {number}"
-    return replace(entry, source=source, guid=str(number), authority="foreign")
+    return replace(
+        entry,
+        source=entry.outlet or f"eval {number}",
+        guid=str(number),
+        authority="foreign",
+    )
 
 
 def leads_of(
@@ -148,8 +155,7 @@ def leads_of(
     for record in records:
         text = record.entry.text
         lead = text and first_sentences(paragraphs(text), words)
-        entry = replace(record.entry, text=lead)
-        leads.append(replace(record, entry=entry))
+        leads.append(replace(record, entry=replace(record.entry, text=lead)))
     return leads
 
 

@@ -142,8 +142,11 @@ def _preview(
             return UnreadInput(what=name, verdict="not_article", reason=item.reason)
         return ExtractPreview(what=name, verdict=item.verdict, reason=item.reason)
     if isinstance(item, InputFeed):
-        reason = "this is a feed; read it with `aggregator sources check`"
-        return ExtractPreview(what=name, verdict="not_article", reason=reason)
+        return ExtractPreview(
+            what=name,
+            verdict="not_article",
+            reason="this is a feed; read it with `aggregator sources check`",
+        )
     return prepared_preview(
         executor,
         config.effective_tuning,
@@ -160,14 +163,18 @@ def _page(config: Config, executor: Executor, url: str) -> ExtractPreview:
         return UnreadInput(
             what=url, verdict=verdict_of(error) or "empty", reason=str(error)
         )
-    prepared = PrepareItem(
-        entry=Entry(source=url, url=url, authority="page"),
-        seen=utc_now(),
-        page=fetched.body,
-        page_url=fetched.url_final,
-        page_charset=fetched.charset,
+    return prepared_preview(
+        executor,
+        config.effective_tuning,
+        url,
+        PrepareItem(
+            entry=Entry(source=url, url=url, authority="page"),
+            seen=utc_now(),
+            page=fetched.body,
+            page_url=fetched.url_final,
+            page_charset=fetched.charset,
+        ),
     )
-    return prepared_preview(executor, config.effective_tuning, url, prepared)
 
 
 def prepared_preview(

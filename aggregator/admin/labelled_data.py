@@ -107,8 +107,11 @@ def read_dataset(
                 content, file_name=name, line_number=number, chosen=chosen
             )
             if not content:
-                too_long = f"the line is longer than {_LINE_BYTES // 2**20} MiB"
-                record = replace(record, problem=row or too_long)
+                record = replace(
+                    record,
+                    problem=row
+                    or f"the line is longer than {_LINE_BYTES // 2**20} MiB",
+                )
             records.append(record)
     except ReadError as error:
         raise UsageError(f"{name}: {error}") from error

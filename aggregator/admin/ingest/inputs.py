@@ -193,8 +193,11 @@ class InputReader:
         for entry in entries:
             yield InputEntry(entry=entry, where=url, file=url)
         if not entries:
-            reason = parsed.problem or "neither a feed nor the page of an article"
-            yield InputProblem(where=url, file=url, reason=reason)
+            yield InputProblem(
+                where=url,
+                file=url,
+                reason=parsed.problem or "neither a feed nor the page of an article",
+            )
 
 
 def _page_entry(url: str, fetched: FetchResult) -> Entry:

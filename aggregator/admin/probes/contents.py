@@ -50,8 +50,9 @@ def content_findings(context: DoctorContext) -> Iterator[Finding]:
                 f"{source.item}: {source.reason}",
                 "correct it and ingest it again; the warning then disappears",
             )
-    state = backup_folder.backup_state(context.config, context.database, context.now)
-    yield from of_database(backup=state)
+    yield from of_database(
+        backup=backup_folder.backup_state(context.config, context.database, context.now)
+    )
 
 
 def _open_to_others(

@@ -99,8 +99,7 @@ def mode_findings(context: DoctorContext) -> Iterator[Finding]:
         return
     words = "is readable by other users and contains full texts"
     if len(wide) > 1:
-        more = counted(len(wide) - 1, "more file")
-        words = f"and {more} are readable by other users and contain full texts"
+        words = f"and {counted(len(wide) - 1, 'more file')} are readable by other users and contain full texts"
     yield warning(f"{wide[0]} {words}", f"chmod 600 {' '.join(wide)}")
 
 

@@ -197,8 +197,11 @@ class Daemon:
         """End, with address and lock kept; not if the configuration was changed and not reloaded."""
         why_not = self._why_not_anew()
         if why_not:
-            words = "not beginning anew, to give memory back: %s"
-            log.info(words, why_not, extra={"event": "daemon_not_renewed"})
+            log.info(
+                "not beginning anew, to give memory back: %s",
+                why_not,
+                extra={"event": "daemon_not_renewed"},
+            )
             return
         if self._requests.confirm_anew():
             log.info(

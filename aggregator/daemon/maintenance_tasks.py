@@ -45,13 +45,14 @@ class MaintenanceTasks:
         services, tuning = self._services, self._config.effective_tuning
         batch = tuning.values("placing")["batch_articles"]
         minute = tuning.values("retention")["check_seconds"]
-        retention = self._pipeline.retention_job(plan)
         steps = (
             MaintenanceTask(
                 "checkpoint", minute, lambda _: services.database.truncate_log()
             ),
             MaintenanceTask("clock", minute, partial(self._correct_times, batch)),
-            MaintenanceTask("retention", minute, retention.step),
+            MaintenanceTask(
+                "retention", minute, self._pipeline.retention_job(plan).step
+            ),
             MaintenanceTask(
                 "outbox",
                 OUTBOX_CHECK_SECONDS,
@@ -70,10 +71,9 @@ class MaintenanceTasks:
             lambda writing: pull_back(writing, now, batch)
         ):
             self._pipeline.rest()  # it has rows of stories in memory
-            stories = counted(count, "story", "stories")
             log.warning(
                 "the clock was ahead; corrected the time of %s",
-                stories,
+                counted(count, "story", "stories"),
                 extra={"event": "story_times_corrected"},
             )
 

@@ -66,8 +66,10 @@ class Runtime:
         self._services = services
         self._stopping = threading.Event()
         all_tuning = config.effective_tuning
-        service = all_tuning.section("watchdog", ServiceTuning)
-        self.watchdog = Watchdog(service.stalled_seconds, services.check_seconds)
+        self.watchdog = Watchdog(
+            all_tuning.section("watchdog", ServiceTuning).stalled_seconds,
+            services.check_seconds,
+        )
         plan = retention_plan(config)
         self._configured = configured_access(config)
         self._client = client_of(config, services.metrics_registry)
@@ -115,21 +117,22 @@ class Runtime:
             arrived=arrived,
         )
         editor = EditorService(database, all_tuning, now, arrived=arrived)
-        health = HealthMonitor(
-            all_tuning,
-            database,
-            services.metrics_registry,
-            process=self.process,
-            backups=lambda: backup_folder.backup_state(self.config, database, now()),
-            now=now,
-        )
         return Server(
             StoryReader(database, all_tuning),
             publish_settings(self.config),
             Services(
                 push=push_endpoint,
                 editor=editor,
-                watch=health,
+                watch=HealthMonitor(
+                    all_tuning,
+                    database,
+                    services.metrics_registry,
+                    process=self.process,
+                    backups=lambda: backup_folder.backup_state(
+                        self.config, database, now()
+                    ),
+                    now=now,
+                ),
                 marks=ReadMarks(database, now),
                 sources=SourceServices(
                     self.config,
@@ -247,20 +250,19 @@ class Runtime:
 
     def _make_poll_scheduler(self) -> PollScheduler:
         fetch, services = self.config.fetch, self._services
-        shared = PollServices(
-            services.database,
-            self._client,
-            self._executor,
-            self.config.effective_tuning,
-            services.now,
-            self._stopping.is_set,
-            self._configured,
-            quiet_polls=QuietPolls(UNWRITTEN),
-            slow_pages=self._pipeline.slow_pages,
-        )
         return PollScheduler(
             Poller(
-                shared,
+                PollServices(
+                    services.database,
+                    self._client,
+                    self._executor,
+                    self.config.effective_tuning,
+                    services.now,
+                    self._stopping.is_set,
+                    self._configured,
+                    quiet_polls=QuietPolls(UNWRITTEN),
+                    slow_pages=self._pipeline.slow_pages,
+                ),
                 robots=fetch.robots,
                 pages=fetch.pages,
                 mutes=mutes_of(self.config),
@@ -310,7 +312,10 @@ class Runtime:
             )
         ):
             self.watchdog.heartbeat("placing")
-            entries = counted(queued, "entry", "entries")
-            log.info("%s no longer muted", entries, extra={"event": "entries_unmuted"})
+            log.info(
+                "%s no longer muted",
+                counted(queued, "entry", "entries"),
+                extra={"event": "entries_unmuted"},
+            )
         self._poll_scheduler.cap_due_times(now)
         self._webhooks.dispatcher.sync_webhooks()

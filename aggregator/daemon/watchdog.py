@@ -39,8 +39,11 @@ class Notifier:
 
         Type=notify-reload requires the time.
         """
-        microseconds = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
-        self._send("RELOADING=1", f"MONOTONIC_USEC={microseconds}", words=words)
+        self._send(
+            "RELOADING=1",
+            f"MONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}",
+            words=words,
+        )
 
     def stopping(self) -> None:
         """The daemon is stopping."""

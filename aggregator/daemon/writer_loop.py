@@ -89,8 +89,10 @@ class WriterLoop:
                 except _ENDING_ERRORS:
                     raise
                 except (AggregatorError, OSError) as error:
-                    seconds = BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS) - 1)]
-                    self._back_off(_trouble_of(error), seconds)
+                    self._back_off(
+                        _trouble_of(error),
+                        BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS) - 1)],
+                    )
                     failures += 1
                 else:
                     if self.trouble is not None:
@@ -115,10 +117,9 @@ class WriterLoop:
         if not self._lock.become_writer():
             return False
         self._take_up()
-        seconds = time.monotonic() - began
         log.info(
             "became the writer: takeover took %.1f s",
-            seconds,
+            time.monotonic() - began,
             extra={"event": "writer_lease_acquired"},
         )
         return True

@@ -49,8 +49,12 @@ def _end(connection: Connection, now: dt.datetime) -> bool:
         for number, by_time in inbox_order.order_of_time(connection).items()
     ):
         return False
-    command = msgspec.json.encode(ReclusterCommand(in_order_of_time=True)).decode()
-    commands.enqueue(connection, now, "recluster", command)
+    commands.enqueue(
+        connection,
+        now,
+        "recluster",
+        msgspec.json.encode(ReclusterCommand(in_order_of_time=True)).decode(),
+    )
     text = "the first reading has ended: its %s are decided again in order of time"
     log.info(text, words, extra={"event": "first_reading_ended"})
     return True

@@ -101,14 +101,13 @@ class Pipeline:
             return count > 0
 
         self._dispatcher.begin()
-        queue = PrepareQueue(
+        for batch in PrepareQueue(
             self.writer.database,
             self._dispatcher,
             self._quarantine.unreadable,
             put_in_order,
             batch_articles=self._tuning.batch_articles,
-        )
-        for batch in queue.batches(stop, more):
+        ).batches(stop, more):
             with self._metrics_registry.timer(PLACING_SECONDS):
                 results = self._quarantine.place(batch)
             for result, (_, prepared) in zip(results, batch, strict=False):

@@ -162,10 +162,12 @@ class PrepareDispatcher:
         """Note what a page took; return what is to be placed."""
         if waiting.entry_no in self._unread:
             self._unread.remove(waiting.entry_no)
-            article = replace(
-                prepared.article, page_verdict="timeout", reason=_NOT_READ
+            return replace(
+                prepared,
+                article=replace(
+                    prepared.article, page_verdict="timeout", reason=_NOT_READ
+                ),
             )
-            return replace(prepared, article=article)
         if waiting.page is not None:
             self._count_seconds(waiting, seconds)
         return prepared
@@ -173,9 +175,10 @@ class PrepareDispatcher:
     def _count_seconds(self, waiting: InboxEntry, seconds: float) -> None:
         source = waiting.entry.source
         if self.slow_pages.note(source, seconds):
-            words = "pages of %s take too long; for an hour the texts of its entries are used instead"
             log.warning(
-                words, source, extra={"event": "slow_pages_found", "source": source}
+                "pages of %s take too long; for an hour the texts of its entries are used instead",
+                source,
+                extra={"event": "slow_pages_found", "source": source},
             )
 
     def _with_page(self, waiting: InboxEntry) -> InboxEntry:
@@ -215,12 +218,14 @@ class PrepareDispatcher:
         except WorkError as again:
             return Prepared(article=broken_article(again, title))
         prepared = msgspec.msgpack.decode(answer, type=PrepareResult).prepared[0]
-        article = replace(
-            prepared.article,
-            page_verdict=broken.verdict,
-            reason=f"its page: {broken.reason}; the entry's own text is used",
+        return replace(
+            prepared,
+            article=replace(
+                prepared.article,
+                page_verdict=broken.verdict,
+                reason=f"its page: {broken.reason}; the entry's own text is used",
+            ),
         )
-        return replace(prepared, article=article)
 
 
 def _item(waiting: InboxEntry) -> PrepareItem:

@@ -87,8 +87,7 @@ class FolderWatcher:
         source = self._quiet_polls.latest(row)
         stamps: Mapping[str, FileStamp] = {}
         if source.folder_state:
-            state = codecs.decompress_struct(source.folder_state, FolderStamps)
-            stamps = state.stamps
+            stamps = codecs.decompress_struct(source.folder_state, FolderStamps).stamps
         folder = Path(os.path.abspath(source.address))  # noqa: PTH100 - Path.resolve follows links
         due = replace(
             source,
@@ -118,8 +117,13 @@ class FolderWatcher:
         looked = _FolderLook(
             now=now, touched=[str(folder / path) for path in changes.gone]
         )
-        seconds = max(self._look_seconds, _READING_SHARE * listing_seconds)
-        count = self._read_files(source, folder, changes.changed, looked, seconds)
+        count = self._read_files(
+            source,
+            folder,
+            changes.changed,
+            looked,
+            max(self._look_seconds, _READING_SHARE * listing_seconds),
+        )
         if self._stops():
             # Files not read keep their old stamp
             return summarise_accepted(looked.accepted, None)
@@ -154,18 +158,24 @@ class FolderWatcher:
     ) -> None:
         """Read a file, which may be an archive of any size; while many entries wait, reading rests."""
         looked.touched.append(str(folder / path))
-        reading = ReadOptions(
-            tuning=self._source_tuning,
-            seen=looked.now,
-            parse_mail=partial(parse_mail, self._executor, tuning=self._source_tuning),
+        inputs = read_file(
+            folder / path,
+            identify_below(folder, path),
+            ReadOptions(
+                tuning=self._source_tuning,
+                seen=looked.now,
+                parse_mail=partial(
+                    parse_mail, self._executor, tuning=self._source_tuning
+                ),
+            ),
         )
-        inputs = read_file(folder / path, identify_below(folder, path), reading)
         for item in entries_of(inputs, looked.now, self._executor, self._all_tuning):
             if isinstance(item, InputProblem):
                 looked.refuse(item)
             else:
-                entry = of_source(item.entry, source)
-                looked.take(known_as(entry, folder, source.entry_source))
+                looked.take(
+                    known_as(of_source(item.entry, source), folder, source.entry_source)
+                )
             if looked.is_full:  # so that large folders do not fill the memory
                 with self._database.write() as connection:
                     self._take_in(connection, source, looked)
@@ -185,9 +195,8 @@ class FolderWatcher:
         entries = looked.entries
         rejected.clear_files(connection, looked.touched)
         looked.touched = []
-        seen = [looked.now] * len(entries)
         looked.accepted += acceptance.accept(
-            connection, entries, seen=seen, gathers=True
+            connection, entries, seen=[looked.now] * len(entries), gathers=True
         ).accepted
         for problem in looked.problems[looked.noted :]:
             rejected.note(
@@ -204,15 +213,17 @@ class FolderWatcher:
         """Store the remaining entries and the new state of the folder."""
         with self._database.write() as connection:
             self._take_in(connection, source, looked)
-            state = replace(
-                with_counts(source, looked.accepted, looked.refused),
-                first_poll_done=True,
-                last_success_at=looked.now,
-                health="ok",
-                health_cause=rejected.in_words(connection, source.entry_source),
-                failures=0,
+            save(
+                connection,
+                replace(
+                    with_counts(source, looked.accepted, looked.refused),
+                    first_poll_done=True,
+                    last_success_at=looked.now,
+                    health="ok",
+                    health_cause=rejected.in_words(connection, source.entry_source),
+                    failures=0,
+                ),
             )
-            save(connection, state)
         return summarise_accepted(looked.accepted, looked.words())
 
     def _folder_failed(self, source: Source, cause: str) -> PollResult:
@@ -254,11 +265,15 @@ def _entries_of_feed(
         yield InputProblem(where=feed.where, file=feed.file, reason=str(error))
         return
     for entry in reversed(parsed.entries):
-        handed = replace(entry, authority="handed")
-        yield InputEntry(entry=handed, where=feed.where, file=feed.file)
+        yield InputEntry(
+            entry=replace(entry, authority="handed"), where=feed.where, file=feed.file
+        )
     if parsed.problem or not parsed.entries:
-        reason = parsed.problem or "there is no entry in this feed"
-        yield InputProblem(where=feed.where, file=feed.file, reason=reason)
+        yield InputProblem(
+            where=feed.where,
+            file=feed.file,
+            reason=parsed.problem or "there is no entry in this feed",
+        )
 
 
 def _rest_seconds(worked_seconds: float, listing_seconds: float) -> float:

@@ -101,9 +101,12 @@ class FeedReader:
         try:
             address, userinfo = split_address(self._names.get(what) or what)
             if what in self._mailboxes:
-                access = self._configured[self._mailboxes[what]]
                 parsed = preview(
-                    self._client, self._executor, access, self._limits, _ENTRIES_CHECKED
+                    self._client,
+                    self._executor,
+                    self._configured[self._mailboxes[what]],
+                    self._limits,
+                    _ENTRIES_CHECKED,
                 )
             elif _MAILBOX.match(address):
                 raise FetchError(
@@ -197,17 +200,20 @@ class FeedReader:
         access = self._access_to(asked)
         # Those that were typed are for the page at that address, and not for others that are tried.
         selectors = access.selectors if asked == access.address else ()
-        job = FeedJob(
-            data=data,
-            selectors=selectors,
-            source=url or "file",
-            seen=utc_now(),
-            url=url,
-            content_type=content_type,
-            tuning=self._limits,
-            all_tuning=self._tuning,
+        return parse_feed(
+            self._executor,
+            FeedJob(
+                data=data,
+                selectors=selectors,
+                source=url or "file",
+                seen=utc_now(),
+                url=url,
+                content_type=content_type,
+                tuning=self._limits,
+                all_tuning=self._tuning,
+            ),
+            read_page if selectors else read_feed,
         )
-        return parse_feed(self._executor, job, read_page if selectors else read_feed)
 
 
 @contextmanager

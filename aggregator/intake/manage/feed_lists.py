@@ -168,8 +168,11 @@ class _FeedImport:
     def _refuse(self, feed: OpmlFeed, reason: str) -> None:
         # Programs write the address where there is no title.
         title = "" if has_login(feed.title) else feed.title
-        name = title or urlsplit(feed.url).hostname or ""
-        self.refused.append(SkippedOutline(name=name, reason=reason))
+        self.refused.append(
+            SkippedOutline(
+                name=title or urlsplit(feed.url).hostname or "", reason=reason
+            )
+        )
 
     def _add(self, feed: OpmlFeed) -> None:
         source = new_source(

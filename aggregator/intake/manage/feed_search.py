@@ -128,8 +128,10 @@ class _FeedSearch:
         if resolved is None:
             raise UsageError(self._not_found(page.url, parsed.problem))
         declared = [link for link in discovered if link.origin != "linked"]
-        others = tuple(link for link in declared if link.url != resolved.address)
-        return replace(resolved, others=others)
+        return replace(
+            resolved,
+            others=tuple(link for link in declared if link.url != resolved.address),
+        )
 
     def _first_response(self, addresses: Sequence[str]) -> FetchResult:
         for number, address in enumerate(addresses, start=1):

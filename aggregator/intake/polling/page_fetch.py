@@ -117,9 +117,8 @@ class PageFetcher:
             fetched = self._requested(wanted)
         except FetchError as error:
             return self._without_page(wanted, error)
-        site = registrable_domain(wanted.url) or ""
         is_own = same_site(wanted.url, fetched.url_final) or is_page_of(
-            site, fetched.url_final
+            registrable_domain(wanted.url) or "", fetched.url_final
         )
         store = partial(
             pending_pages.store_page,
@@ -166,13 +165,15 @@ class PageFetcher:
         tries = wanted.attempts + is_sent
         if error.cause in _FINAL or tries >= self._tuning.page_attempts:
             outcome = "the text of the feed is used"
-            give_up = partial(
-                pending_pages.give_up,
-                n=wanted.entry_no,
-                verdict=verdict_of(error),
-                reason=f"its page: {error}; {outcome}",
+            self.stored(
+                wanted.url,
+                partial(
+                    pending_pages.give_up,
+                    n=wanted.entry_no,
+                    verdict=verdict_of(error),
+                    reason=f"its page: {error}; {outcome}",
+                ),
             )
-            self.stored(wanted.url, give_up)
             is_ready = True
         else:
             outcome = "it is requested again later"

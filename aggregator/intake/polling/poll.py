@@ -150,8 +150,7 @@ class Poller(PageFetcher):
         elif source.redirected_url:
             linked_from = source.address
         fetch = partial(self._fetch, source.polled_url, access, linked_from=linked_from)
-        read_before = source.body_hash or b""
-        is_read_otherwise = not read_before.startswith(_read_as(access))
+        is_read_otherwise = not (source.body_hash or b"").startswith(_read_as(access))
         if is_read_otherwise or self._is_first_of_a_silent_day(source, now):
             fetched = fetch()
         else:
@@ -229,8 +228,10 @@ class Poller(PageFetcher):
         log_changes(source, outcome, target, batch.notes)
         if feed is None:
             return PollResult(unchanged=True)
-        name = outcome.source.shown_name
-        return replace(summarise_accepted(batch.accepted, feed.problem), name=name)
+        return replace(
+            summarise_accepted(batch.accepted, feed.problem),
+            name=outcome.source.shown_name,
+        )
 
     def _accept(
         self,
@@ -269,8 +270,9 @@ class Poller(PageFetcher):
                 left_out=left_out,
             ),
         )
-        newest_first = [*reversed(batch.accepted)]
-        save_known_items(connection, source.id, known, feed, newest_first)
+        save_known_items(
+            connection, source.id, known, feed, [*reversed(batch.accepted)]
+        )
         self._mute(connection, source, entries, batch.accepted, now)
         return batch
 

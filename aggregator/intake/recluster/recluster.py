@@ -148,8 +148,13 @@ class Reclusterer:
                 if decided.start == 0:
                     recluster.take_stream_history(live, scratch, advance)
                 if request is not None:
-                    answer = msgspec.json.encode(difference).decode()
-                    commands.answer(live, request, unit_of_work.now, "done", answer)
+                    commands.answer(
+                        live,
+                        request,
+                        unit_of_work.now,
+                        "done",
+                        msgspec.json.encode(difference).decode(),
+                    )
         return difference
 
     def _order_of_time(self) -> Mapping[int, int]:
@@ -222,9 +227,13 @@ class Reclusterer:
         futures = []
         for first in range(0, len(texts), TEXTS_A_JOB):
             part = tuple(texts[first : first + TEXTS_A_JOB])
-            job = FingerprintJob(articles=part, tuning=self._all_tuning.to_json())
             futures.append(
-                self._executor.submit(fingerprints, msgspec.msgpack.encode(job))
+                self._executor.submit(
+                    fingerprints,
+                    msgspec.msgpack.encode(
+                        FingerprintJob(articles=part, tuning=self._all_tuning.to_json())
+                    ),
+                )
             )
         prepared: list[Prepared] = []
         for future in futures:
@@ -248,9 +257,15 @@ class Reclusterer:
             regrouping = Regrouping(
                 before, {article: names[story] for article, story in after.items()}
             )
-            title = partial(_title_of, live, scratch, founded)
-            difference = regrouping.difference(decided.total, title)
-            return ReclusterPlan(names, founded, regrouping, difference, decided.order)
+            return ReclusterPlan(
+                names,
+                founded,
+                regrouping,
+                regrouping.difference(
+                    decided.total, partial(_title_of, live, scratch, founded)
+                ),
+                decided.order,
+            )
 
 
 def _founded_stories(

@@ -25,8 +25,9 @@ def write_stories(
     for scratch_story, story in plan.names.items():
         if story not in plan.founded:
             advance(0)
-            state = recluster.state_of(scratch, scratch_story)
-            _update_kept(unit_of_work, story, state, plan)
+            _update_kept(
+                unit_of_work, story, recluster.state_of(scratch, scratch_story), plan
+            )
     merged = _redirect_retired(unit_of_work, plan.regrouping.retired())
     if plan.order:
         recluster.forget_retired_numbers(live)
@@ -48,10 +49,18 @@ def _insert_founded(
         # Bumps of the scratch database have their own numbers.
         bumped_at = bumped_at.replace(microsecond=ledger.number("bump") % 1_000_000)
         state = replace(state, bumped_at=bumped_at)
-        new = NewStory(
-            ledger.number("story"), story, founding.founder, founding.founding_no, state
+        stories.insert_stories(
+            live,
+            [
+                NewStory(
+                    ledger.number("story"),
+                    story,
+                    founding.founder,
+                    founding.founding_no,
+                    state,
+                )
+            ],
         )
-        stories.insert_stories(live, [new])
         ledger.log(now, story, "created", reason="recluster")
         if not plan.order:
             ledger.change(now, story, None, state, bump=bumped_at)

@@ -136,8 +136,7 @@ class DaskExecutor(Availability):
 
     async def _begin(self) -> None:
         self._connecting = asyncio.Lock()
-        client = await self._connected()
-        await self._check_workers(client)
+        await self._check_workers(await self._connected())
         self._counting = asyncio.create_task(self._count())
 
     async def _connected(self) -> Client:
@@ -240,9 +239,8 @@ class DaskExecutor(Availability):
             async with asyncio.timeout(self._tuning.remote_deadline_seconds):
                 return await self._run_remote(order)
         except TimeoutError:
-            seconds = f"{self._tuning.remote_deadline_seconds:g} s"
             raise NoWorkersError(
-                f"no Dask worker of {self._address} answered in {seconds}"
+                f"no Dask worker of {self._address} answered in {self._tuning.remote_deadline_seconds:g} s"
             ) from None
 
     async def _run_remote(self, order: bytes) -> bytes:

@@ -210,8 +210,10 @@ class _Lane:
                 answer = worker.ask(job, self._tuning)
             except TimeoutError:
                 self._discard("timeout")
-                seconds = f"{self._tuning.parse_deadline_seconds:g} s"
-                raise WorkError("timeout", f"no answer within {seconds}") from None
+                raise WorkError(
+                    "timeout",
+                    f"no answer within {self._tuning.parse_deadline_seconds:g} s",
+                ) from None
             except OSError:
                 self._raise_unless_killed()
                 continue

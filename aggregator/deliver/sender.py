@@ -176,8 +176,10 @@ class WebhookSender:
         `asked`: what the receiver asks for.
         """
         gap = max(self._gap(due.attempts + 1), asked)
-        failures = recipients.failures_of(connection, self._webhook.name) + 1
-        pause = min(self._gap(failures), self._tuning.pause_max_seconds)
+        pause = min(
+            self._gap(recipients.failures_of(connection, self._webhook.name) + 1),
+            self._tuning.pause_max_seconds,
+        )
         return gap, max(pause, min(asked, self._longest))
 
     def _gap(self, tries: int) -> float:

@@ -105,9 +105,9 @@ class Summariser:
         """Log a failed call; return the seconds until the next one."""
         self._failures += 1
         self._failing_since = self._failing_since or now
-        since = f"{self._failing_since:%Y-%m-%d %H:%M} UTC"
         self.problem = (
-            f"summarise: {self._hook.name} gives no texts since {since}: {error}"
+            f"summarise: {self._hook.name} gives no texts since "
+            f"{self._failing_since:%Y-%m-%d %H:%M} UTC: {error}"
         )
         log.warning(
             "summarise: %s gave no text for story %s: %s",

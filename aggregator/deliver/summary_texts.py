@@ -53,17 +53,18 @@ def input_of(
         sources = {passage.article_id for passage in (*lead, *openings)}
         for quotation in quotations:
             sources.update(quotation.article_ids)
-        facts = {
-            "version": 2,
-            "story": story.id,
-            "title": title,
-            "language": story.language,
-            "articles": [{"id": i, "outlet": outlets[i]} for i in sorted(sources)],
-            "lead": lead,
-            "openings": openings,
-            "quotations": quotations,
-        }
-        data = encode_json(facts)
+        data = encode_json(
+            {
+                "version": 2,
+                "story": story.id,
+                "title": title,
+                "language": story.language,
+                "articles": [{"id": i, "outlet": outlets[i]} for i in sorted(sources)],
+                "lead": lead,
+                "openings": openings,
+                "quotations": quotations,
+            }
+        )
         if len(data) <= INPUT_CAP_BYTES:
             return data, frozenset(sources)
         (quotations or openings or lead).pop()

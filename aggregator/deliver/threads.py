@@ -66,10 +66,12 @@ class WebhookThreads:
             threading.Thread(target=self._fill, name="webhooks", daemon=True)
         ]
         for name in senders:
-            words = webhooks.recipient_words(name).strip()
             self._threads.append(
                 threading.Thread(
-                    target=self._send, args=(name,), name=words, daemon=True
+                    target=self._send,
+                    args=(name,),
+                    name=webhooks.recipient_words(name).strip(),
+                    daemon=True,
                 )
             )
 

@@ -122,8 +122,13 @@ class Transmitter:
         self, webhook: Webhook, id_: str, body: bytes, now: dt.datetime
     ) -> PostResult:
         configured = {name.lower(): text for name, text in webhook.headers}
-        signature = signed_headers(webhook.key, id_, int(now.timestamp()), body)
-        return self._poster.post(webhook.url, body, _JSON | configured | signature)
+        return self._poster.post(
+            webhook.url,
+            body,
+            _JSON
+            | configured
+            | signed_headers(webhook.key, id_, int(now.timestamp()), body),
+        )
 
     def _mail(
         self, reader: DigestReader, sender: str, id_: str, body: bytes, now: dt.datetime

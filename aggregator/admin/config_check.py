@@ -126,7 +126,8 @@ def _leaves(part: object, key: str = "") -> Iterator[tuple[str, object]]:
 
 
 def _open_address(config: Config) -> Iterator[Finding]:
-    server, file = config.server, config.file or "config.yaml"
+    server = config.server
+    file = config.file or "config.yaml"
     if is_owner_on_loopback(
         host=server.host,
         public_url=config.public_url or "",

@@ -61,7 +61,8 @@ def evaluate(
 
     `pages_late`: place all leads first and all texts afterwards.
     """
-    started, cpu_before = time.perf_counter(), _cpu_seconds()
+    started = time.perf_counter()
+    cpu_before = _cpu_seconds()
     with tempfile.TemporaryDirectory(prefix="aggregator-eval-") as folder:
         database = Database(f"sqlite:///{folder}/eval.db")
         work = open_executor(executor, workers, all_tuning)
@@ -108,7 +109,8 @@ def place_records(
     )
     seen = min(dated, default=utc_now())
     for start in range(0, len(records), _ENTRIES_A_TRANSACTION):
-        entries, times = [], []
+        entries = []
+        times = []
         chunk = records[start : start + _ENTRIES_A_TRANSACTION]
         for number, record in enumerate(chunk, start):
             if leads is not None and record.entry == leads[number].entry:
@@ -165,7 +167,8 @@ def _evaluated_records(
     results = {stored.entry_no: stored for stored in inbox.results(connection, numbers)}
     evaluated = []
     for number, (entry_no, record) in enumerate(zip(numbers, records, strict=True)):
-        result, score = results[entry_no], None
+        result = results[entry_no]
+        score = None
         if result.story is not None:
             evidence = articles.evidence_of(connection, result.article)
             score = evidence.score if evidence.stage in SCORED_STAGES else None

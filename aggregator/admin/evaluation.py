@@ -106,8 +106,10 @@ def evaluation(
     cpu: float,
     loose: LoosePairs,
 ) -> Evaluation:
-    stories, clusters = _stories(records), _clusters(records)
-    found_copies, labelled_copies = _copies_of(records), _labelled_copies(records)
+    stories = _stories(records)
+    clusters = _clusters(records)
+    found_copies = _copies_of(records)
+    labelled_copies = _labelled_copies(records)
     unread = [evaluated for evaluated in records if evaluated.result.story is None]
     story_of_id = {evaluated.record.id: evaluated.story for evaluated in records}
     event_of_id = {
@@ -182,7 +184,8 @@ def _months(records: Sequence[EvaluatedRecord]) -> tuple[MonthEvaluation, ...]:
     months = []
     for month, of_month in sorted(by_month.items()):
         sure = [record for record in of_month if record.record.is_sure_report]
-        metrics, sure_reports = _saga_metrics(of_month), _saga_metrics(sure)
+        metrics = _saga_metrics(of_month)
+        sure_reports = _saga_metrics(sure)
         months.append(
             MonthEvaluation(month=month, metrics=metrics, sure_reports=sure_reports)
         )

@@ -97,7 +97,8 @@ def read_dataset(
     Returns the records in placing order. `chosen`: keys that `--map` names, by field. Raises UsageError if
     the file does not exist, is damaged, or has no record that can be read.
     """
-    name, chosen = dataset_name(path), chosen or {}
+    name = dataset_name(path)
+    chosen = chosen or {}
     records: list[LabelledRecord] = []
     try:
         for number, row in _rows(path, name, stdin, chosen):

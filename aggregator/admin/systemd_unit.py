@@ -22,7 +22,8 @@ SYSTEM_CONFIG = Path("/etc/aggregator/config.yaml")
 STATE = Path("/var/lib/aggregator")
 _BOOTED = Path("/run/systemd/system")  # exists if systemd runs (man 3 sd_booted)
 # Paths in the shipped unit
-_PROGRAM, _CONFIG = "/opt/aggregator/bin/aggregator", str(SYSTEM_CONFIG)
+_PROGRAM = "/opt/aggregator/bin/aggregator"
+_CONFIG = str(SYSTEM_CONFIG)
 _HIDDEN = (
     Path("/home"),
     Path("/root"),
@@ -143,7 +144,8 @@ def _behind_links(program: Path) -> str | None:
 
 def write_unit(folder: Path, text: str) -> Path:
     """Write the unit atomically and return its path. Raises NotWritableError."""
-    file, temporary = folder / NAME, folder / f".{NAME}.new"
+    file = folder / NAME
+    temporary = folder / f".{NAME}.new"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         temporary.write_text(text, encoding="utf-8")

@@ -203,7 +203,8 @@ def _print_error(error: AggregatorError) -> None:
 
 def _separated(arguments: list[str]) -> tuple[list[str], list[str]]:
     """Return the global options, which Typer accepts only before the command, and the others; up to `--`."""
-    global_options, others = [], []
+    global_options = []
+    others = []
     remaining = iter(arguments)
     for argument in remaining:
         if argument == "--":

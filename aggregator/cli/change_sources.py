@@ -97,7 +97,8 @@ def _added_lines(added: "AddedSource") -> list[str]:
     """Return the lines about an added source: the feed, the alternatives, and the interval."""
     from aggregator.config.values import duration_as_typed
 
-    source, feed = added.source, added.resolved
+    source = added.source
+    feed = added.resolved
     lines = [
         f"added {source.shown_name} ({source.id})",
         f"  {source.address}{_HOW.get(feed.origin, '')}: {_content(feed.feed)}",

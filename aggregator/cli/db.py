@@ -324,7 +324,8 @@ def _print_result(
 
 
 def _print_balance(balance: "Balance") -> None:
-    refused, deleted = "", ""
+    refused = ""
+    deleted = ""
     if balance.refused:
         verdicts = (f"{count:,} {verdict}" for verdict, count in balance.refused_as)
         refused = f" ({', '.join(verdicts)})"

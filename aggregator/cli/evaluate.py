@@ -92,7 +92,8 @@ def evaluate(
         return
     datasets = datasets or []
     _refuse(datasets, assignments)
-    loose_pairs, chosen = read_loose(loose), mapping_of(map_ or ())
+    loose_pairs = read_loose(loose)
+    chosen = mapping_of(map_ or ())
     # A wrong name is reported now
     names = [dataset_name(dataset) for dataset in datasets]
     if assignments:

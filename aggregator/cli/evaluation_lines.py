@@ -49,7 +49,8 @@ def _quality_lines(
     lines = []
     if report.articles < result.articles:
         lines.append(f"{report.articles:,} of them are labelled and measured")
-    by_month, of_sure_reports = {}, {}
+    by_month = {}
+    of_sure_reports = {}
     for month in result.months:
         by_month[month.month] = month.metrics
         of_sure_reports[month.month] = month.sure_reports

@@ -49,7 +49,8 @@ def row(name: str, *values: float | None) -> str:
 
 
 def _report_row(name: str, report: "GroupingMetrics") -> str:
-    score, sizes = report.bcubed, (report.articles, report.clusters)
+    score = report.bcubed
+    sizes = (report.articles, report.clusters)
     faults = report.over_merge, report.split
     return row(
         name, *sizes, score.precision, score.recall, score.f1, report.alone.f1, *faults

@@ -117,10 +117,13 @@ def show_(
 def _table(shown: Sequence["SourceView"]) -> None:
     """Print the sources; on a terminal the causes of problems follow, as a column would break addresses."""
     columns = ["id", "source", "health", "a day", "last success", "articles", "cause"]
-    rows, notes = [], ""
+    rows = []
+    notes = ""
     for source in shown:
-        rate, cause = _rate(source.per_day), _cause(source)
-        success, count = source.last_success, source.article_count
+        rate = _rate(source.per_day)
+        cause = _cause(source)
+        success = source.last_success
+        count = source.article_count
         rows.append((source.id, source.name, source.state, rate, success, count, cause))
         if cause:
             notes += one_line(f"{source.name}: {cause}") + "\n"

@@ -184,7 +184,8 @@ def _json(
     """Print `{KEY: [...], "next": cursor|null}` page by page, stories as the API answers."""
     from aggregator.publish.sanitise import encode_json
 
-    comma, cursor = b"", None
+    comma = b""
+    cursor = None
     show.out(b'{"' + key.encode() + b'":[')
     for page in pages:
         for row in chain.from_iterable(map(rows_of, page.stories)):

@@ -164,7 +164,8 @@ def _print_table(recipients: "list[WebhookStats]") -> None:
     )
     rows = []
     for recipient in recipients:
-        row, name = recipient.row, _short_name(recipient)
+        row = recipient.row
+        name = _short_name(recipient)
         counts = recipient.waiting, recipient.done, recipient.given_up
         rows.append((name, row.state, *counts, row.last_success_at, row.problem))
     output.table(columns, rows, wide=("problem",))
@@ -190,8 +191,10 @@ def _test(context: Context, name: str, kind: str) -> None:
     if isinstance(recipient, Webhook):
         shown = host_of(recipient.url)
     transmitter = Transmitter(outgoing_client(config), config.effective_tuning, utc_now)
-    began, now = time.monotonic(), utc_now()
-    body, message = trial_body(recipient, now), f"msg_{secrets.token_hex(16)}"
+    began = time.monotonic()
+    now = utc_now()
+    body = trial_body(recipient, now)
+    message = f"msg_{secrets.token_hex(16)}"
     posted = transmitter.send(recipient, message, body, now)
     transmitter.close()
     if not posted.is_accepted:

@@ -158,7 +158,8 @@ class Daemon:
 
     def _start(self, runtime: Runtime, server: "Server") -> None:
         """Start a Runtime and its web server."""
-        self._runtime, self._server = runtime, server
+        self._runtime = runtime
+        self._server = server
         url = server.start()  # first: its port may be in use
         runtime.start()
         log.info(
@@ -276,7 +277,8 @@ class Daemon:
         trace = None
         lines = str(error).splitlines()
         if not isinstance(error, AggregatorError):
-            trace, lines = error, [f"{type(error).__name__}: {error}"]
+            trace = error
+            lines = [f"{type(error).__name__}: {error}"]
         for line in lines:
             log.error(
                 "config reload failed, keeping the current configuration: %s",

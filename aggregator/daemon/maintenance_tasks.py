@@ -42,7 +42,8 @@ class MaintenanceTasks:
 
     def maintenance(self, plan: RetentionPlan) -> Maintenance:
         """Return the schedule of all tasks."""
-        services, tuning = self._services, self._config.effective_tuning
+        services = self._services
+        tuning = self._config.effective_tuning
         batch = tuning.values("placing")["batch_articles"]
         minute = tuning.values("retention")["check_seconds"]
         steps = (
@@ -79,11 +80,9 @@ class MaintenanceTasks:
 
     def _back_up(self, stops: Stop) -> None:
         """Make a backup if it is due: the last one may have been made by a person."""
-        config, database, now = (
-            self._config,
-            self._services.database,
-            self._services.now,
-        )
+        config = self._config
+        database = self._services.database
+        now = self._services.now
         due = backup_folder.due_at(config, database, now())
         if due is not None and due <= now():
             backup_folder.back_up_gently(config, database, now(), stops)

@@ -51,8 +51,10 @@ class PollScheduler:
         `threads` is for tests; with 0 of them `tick` runs the jobs itself, to simulate weeks.
         """
         services = poller.services
-        self._database, self._client = services.database, services.client
-        self._now, self._stops = services.now, services.stops
+        self._database = services.database
+        self._client = services.client
+        self._now = services.now
+        self._stops = services.stops
         self._quiet_polls = services.quiet_polls
         self._poller = poller
         self._pollers = {
@@ -211,9 +213,11 @@ def _log_success(source: Source, polled: PollResult, seconds: float) -> None:
             name,
             extra={"event": "source_recovered", "source": source.id},
         )
-    level, words = logging.DEBUG, "nothing new"
+    level = logging.DEBUG
+    words = "nothing new"
     if polled.accepted:
-        level, words = logging.INFO, f"{len(polled.accepted) - polled.revised:,} new"
+        level = logging.INFO
+        words = f"{len(polled.accepted) - polled.revised:,} new"
     if polled.revised:
         words += f", {polled.revised:,} revised"
     log.log(

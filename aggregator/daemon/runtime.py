@@ -103,11 +103,9 @@ class Runtime:
         from aggregator.web.server import Server
 
         services = self._services
-        database, now, arrived = (
-            services.database.with_read_timeout(),
-            services.now,
-            services.arrived.set,
-        )
+        database = services.database.with_read_timeout()
+        now = services.now
+        arrived = services.arrived.set
         all_tuning = self.config.effective_tuning
         push_endpoint = PushEndpoint(
             database,
@@ -249,7 +247,8 @@ class Runtime:
         )
 
     def _make_poll_scheduler(self) -> PollScheduler:
-        fetch, services = self.config.fetch, self._services
+        fetch = self.config.fetch
+        services = self._services
         return PollScheduler(
             Poller(
                 PollServices(
@@ -275,7 +274,8 @@ class Runtime:
         offset = time.time() - time.monotonic()
         while not self._stopping.is_set():
             self._tick()
-            before, offset = offset, time.time() - time.monotonic()
+            before = offset
+            offset = time.time() - time.monotonic()
             if abs(offset - before) > _JUMP_SECONDS:
                 self._maintenance.clock_jumped()
             self._stopping.wait(TICK_SECONDS)

@@ -125,7 +125,8 @@ class Watchdog:
     def stalled(self) -> list[str]:
         """Return the names of stalled threads."""
         with self._lock:
-            self._awake, self._checked_at = self._now(), self._clock()
+            self._awake = self._now()
+            self._checked_at = self._clock()
             return [
                 name
                 for name, last in self._heartbeats.items()

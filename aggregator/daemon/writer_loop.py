@@ -46,7 +46,8 @@ class WriterLoop:
 
     def __init__(self, work: WriterWork) -> None:
         self._work = work
-        self._database, self._lock = work.services.database, work.services.lock
+        self._database = work.services.database
+        self._lock = work.services.lock
         self._thread = threading.Thread(target=self._run, name="placing", daemon=True)
         self._is_ready = False  # the writer, and `took_over` was called
         self.trouble: str | None = None  # why placing is paused
@@ -97,7 +98,8 @@ class WriterLoop:
                 else:
                     if self.trouble is not None:
                         log.info("placing resumed", extra={"event": "placing_resumed"})
-                    self.trouble, failures = None, 0
+                    self.trouble = None
+                    failures = 0
         except BaseException as error:  # noqa: BLE001 - the main thread raises it
             self._work.services.failed(error)
 

@@ -88,7 +88,9 @@ class Summariser:
                 raise HookError("no sentence names an article of the story")
         except (HookError, ValueError) as error:
             return self._note_failure(task, error, now)
-        self._failures, self._failing_since, self.problem = 0, None, None
+        self._failures = 0
+        self._failing_since = None
+        self.problem = None
         self._store(task, sentences)
         log.info(
             "%s wrote %s for story %s",

@@ -115,7 +115,8 @@ def _sentence_of(value: Any, ids: Collection[str]) -> MachineSentence | None:
     """Return the sentence in a value of any type; None if it has no text, or none of the articles."""
     if not isinstance(value, dict):
         return None
-    text, article_ids = value.get("text"), value.get("article_ids")
+    text = value.get("text")
+    article_ids = value.get("article_ids")
     if not isinstance(text, str) or not isinstance(article_ids, list):
         return None
     known = [id_ for id_ in article_ids if isinstance(id_, str) and id_ in ids]
@@ -142,7 +143,8 @@ def plain_sentence(text: str) -> str:
 
 def in_prose(answer: str) -> bytes:
     """Return the JSON in the message of a model, which may stand between words or in a block of code."""
-    start, end = answer.find("{"), answer.rfind("}")
+    start = answer.find("{")
+    end = answer.rfind("}")
     if not 0 <= start < end:
         return b""
     return answer[start : end + 1].encode("utf-8", "replace")

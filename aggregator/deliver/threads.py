@@ -168,7 +168,8 @@ def webhook_threads(
     failed: Callable[[BaseException], None],
 ) -> WebhookThreads:
     """Return the threads of a configuration, not started. Raises ConfigError for a bad webhook."""
-    recipients, all_tuning = webhooks.recipients_from(config), config.effective_tuning
+    recipients = webhooks.recipients_from(config)
+    all_tuning = config.effective_tuning
     transmitter = Transmitter(outgoing_client(config), all_tuning, now, write_digest)
     senders: dict[str, WebhookSender | Summariser] = {}
     for recipient in recipients:

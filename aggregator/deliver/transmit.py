@@ -136,14 +136,16 @@ class Transmitter:
         """Return the mail of a delivery; None if all its stories were forgotten."""
         mail = EmailMessage(policy=SMTP)
         if msgspec.json.decode(body).get("type") == "test":
-            subject, date = "Test", now
+            subject = "Test"
+            date = now
             mail.set_content("This is a test of aggregator.\n")
         else:
             assert self._write_digest is not None
             digest = self._write_digest(msgspec.json.decode(body, type=DigestSpan))
             if digest is None:
                 return None
-            subject, date = digest.subject, digest.date
+            subject = digest.subject
+            date = digest.date
             mail.set_content(digest.text)
             mail.add_alternative(digest.html, subtype="html")
         mail["From"] = sender

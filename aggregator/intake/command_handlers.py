@@ -236,7 +236,8 @@ def run_commands(writer: WriterServices, stop: Stop) -> int:
 
 
 def _refuse(writer: WriterServices, command: Command, reason: str) -> None:
-    now, number = writer.now(), command.command_no
+    now = writer.now()
+    number = command.command_no
     writer.database.transact(
         lambda connection: commands.answer(connection, number, now, "refused", reason)
     )

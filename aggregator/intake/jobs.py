@@ -89,7 +89,8 @@ def prepare(job: bytes) -> bytes:
         items = [_with_page(job_item, all_tuning) for job_item in decoded.items]
     except ReadError as error:
         return msgspec.msgpack.encode(PrepareResult(unread=str(error)))
-    prepared, seconds = [], []
+    prepared = []
+    seconds = []
     for job_item in items:
         began = time.thread_time()
         prepared.append(_prepared(job_item, all_tuning, decoded))

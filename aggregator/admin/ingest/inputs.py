@@ -77,7 +77,8 @@ class InputReader:
                 chars += len(item.entry.html or "") + len(item.entry.text or "")
             if len(chunk) == ENTRIES_A_TRANSACTION or chars >= CHARS_A_TRANSACTION:
                 yield chunk
-                chunk, chars = [], 0
+                chunk = []
+                chars = 0
         if chunk:
             yield chunk
 

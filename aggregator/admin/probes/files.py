@@ -78,7 +78,8 @@ def _permission_findings(
 
 def file_system(folder: Path, mounts: str) -> str:
     """Return the file system type of `folder`; `mounts` is the text of /proc/self/mountinfo."""
-    path, longest = folder.resolve(), (0, "")
+    path = folder.resolve()
+    longest = (0, "")
     for line in mounts.splitlines():
         before, _, after = line.partition(" - ")
         point = before.split()[4].replace("\\040", " ")

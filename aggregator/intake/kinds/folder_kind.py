@@ -77,13 +77,16 @@ class FolderWatcher:
             self._stops,
             *_,
         ) = services
-        self._pause, self._quiet_polls = services.pause, services.quiet_polls
+        self._pause = services.pause
+        self._quiet_polls = services.quiet_polls
         self._source_tuning = source_tuning(self._all_tuning)
         self._look_seconds = net_tuning(self._all_tuning).fetch_deadline_seconds
 
     def poll(self, row: Source) -> PollResult:
         """Scan a folder and read new or changed files, until the deadline of a fetch is over."""
-        now, worked, began = self._now(), time.thread_time(), time.monotonic()
+        now = self._now()
+        worked = time.thread_time()
+        began = time.monotonic()
         source = self._quiet_polls.latest(row)
         stamps: Mapping[str, FileStamp] = {}
         if source.folder_state:
@@ -207,7 +210,9 @@ class FolderWatcher:
                 reason=problem.reason,
                 at=looked.now,
             )
-        looked.entries, looked.noted, looked.chars = [], len(looked.problems), 0
+        looked.entries = []
+        looked.noted = len(looked.problems)
+        looked.chars = 0
 
     def _folder_done(self, source: Source, looked: "_FolderLook") -> PollResult:
         """Store the remaining entries and the new state of the folder."""

@@ -120,7 +120,8 @@ class FeedReader:
                 parsed = self._parsed(self._bytes_of(what), None, None)
             problem = parsed.problem
         except FetchError as error:
-            parsed, problem = ParsedFeed(), str(error)
+            parsed = ParsedFeed()
+            problem = str(error)
         return FeedCheck(
             what=split_address(what)[0],
             format=parsed.format,

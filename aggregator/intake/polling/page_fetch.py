@@ -87,8 +87,10 @@ class PageFetcher:
     def __init__(self, services: PollServices, *, robots: bool, pages: str) -> None:
         """`robots`: whether robots.txt is followed. `pages`: the setting of sources that have none."""
         self.services = services
-        self._database, self._client = services.database, services.client
-        self._now, self._stops = services.now, services.stops
+        self._database = services.database
+        self._client = services.client
+        self._now = services.now
+        self._stops = services.stops
         self._tuning = services.all_tuning.section("polling", PollTuning)
         self._robots = Robots(self._client) if robots else None
         self._pages = pages

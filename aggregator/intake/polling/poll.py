@@ -77,7 +77,8 @@ class Poller(PageFetcher):
         """`robots`, `pages`: see PageFetcher."""
         super().__init__(services, robots=robots, pages=pages)
         self._mutes = mutes or Mutes()
-        self._executor, self._all_tuning = services.executor, services.all_tuning
+        self._executor = services.executor
+        self._all_tuning = services.all_tuning
         self._rules = PollRules(net_tuning(self._all_tuning), self._tuning)
         self._identity = self._all_tuning.section("identity", IdentityTuning)
 
@@ -89,7 +90,8 @@ class Poller(PageFetcher):
         self, row: Source, ask: Callable[[Source, dt.datetime], PollAnswer]
     ) -> PollResult:
         """Store what `ask` returns of the source with this row; a FetchError becomes its health."""
-        now, source = self._now(), self.services.quiet_polls.latest(row)
+        now = self._now()
+        source = self.services.quiet_polls.latest(row)
         try:
             answer = ask(source, now)
             try:
@@ -208,7 +210,8 @@ class Poller(PageFetcher):
         self, row: Source, source: Source, answer: PollAnswer, now: dt.datetime
     ) -> PollResult:
         """Store the entries, oldest first (feeds list the newest first), and the outcome of the poll."""
-        feed, target = answer.feed, answer.fetched.permanent_url
+        feed = answer.feed
+        target = answer.fetched.permanent_url
         if feed is None and target is None:
             quiet = decide(source, answer, now, self._rules)
             if self.services.quiet_polls.keep(row, quiet.source, now):
@@ -251,7 +254,8 @@ class Poller(PageFetcher):
                 reason=reason,
                 at=now,
             )
-        feed, known = answer.feed, answer.known
+        feed = answer.feed
+        known = answer.known
         if feed is None:
             return AcceptedBatch()
         left_out = frozenset(known.articles[item_hash] for item_hash in feed.left_out)

@@ -146,7 +146,8 @@ def _after_failure(
 
 def _after_gone(source: Source, now: dt.datetime, net: NetTuning) -> Source:
     """Return the source after one more 410; after several it is no longer polled."""
-    count, since = source.gone_count + 1, source.gone_since or now
+    count = source.gone_count + 1
+    since = source.gone_since or now
     gone = replace(
         source,
         next_due_at=after_gone(source.id, now, net),
@@ -178,7 +179,8 @@ def _at_configured_address(source: Source) -> Source:
 def _after_answer(
     source: Source, answer: PollAnswer, now: dt.datetime, rules: PollRules
 ) -> PollOutcome:
-    fetched, net = answer.fetched, rules.net
+    fetched = answer.fetched
+    net = rules.net
     own_time = _old_entries(source, answer, now, rules.polling)
     shares = _shares_entry(source, answer)
     cause = None if source.health == "failing" else source.health_cause
@@ -189,9 +191,11 @@ def _after_answer(
     due = next_poll.due
     if answer.has_more:
         due = now + dt.timedelta(seconds=net.interval_floor_seconds)
-    etag, last_modified = fetched.etag, fetched.last_modified
+    etag = fetched.etag
+    last_modified = fetched.last_modified
     if fetched.not_modified:
-        etag, last_modified = etag or source.etag, last_modified or source.last_modified
+        etag = etag or source.etag
+        last_modified = last_modified or source.last_modified
     moved = _moved(source, answer, now, shares=shares)
     return PollOutcome(
         replace(
@@ -329,7 +333,8 @@ def _moved(
     already, this one is merged into it. `shares`: whether the response listed a known entry; only the first
     one of a target counts, because its entries are known later.
     """
-    to, other = answer.fetched.permanent_url, answer.at_target
+    to = answer.fetched.permanent_url
+    other = answer.at_target
     settled = replace(
         source, moved_to=None, moved_count=0, moved_since=None, move_confirmed=False
     )

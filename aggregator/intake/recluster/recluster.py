@@ -244,7 +244,8 @@ class Reclusterer:
 
     def _plan(self, decided: DecidedArticles) -> ReclusterPlan:
         with self._database.read() as live, decided.scratch.read() as scratch:
-            before, after = recluster.grouping(live), recluster.grouping(scratch)
+            before = recluster.grouping(live)
+            after = recluster.grouping(scratch)
             for article in after.keys() - before.keys():
                 del after[article]  # it was erased meanwhile
             names = matched_stories(before, after, recluster.story_numbers(live))

@@ -77,7 +77,8 @@ class Regrouping:
         self.came: dict[str, list[str]] = defaultdict(list)  # articles by story
         self.went: dict[str, list[str]] = defaultdict(list)
         for article in sorted(after):
-            former, story = before[article], after[article]
+            former = before[article]
+            story = after[article]
             self._before[former] += 1
             self._pairs[former, story] += 1
             if former != story:

@@ -73,10 +73,8 @@ def _update_kept(
     live = unit_of_work.connection
     known = recluster.state_of(live, story)
     state = replace(state, bumped_at=known.bumped_at)
-    came, went = (
-        len(plan.regrouping.came.get(story, ())),
-        len(plan.regrouping.went.get(story, ())),
-    )
+    came = len(plan.regrouping.came.get(story, ()))
+    went = len(plan.regrouping.went.get(story, ()))
     if came or went:
         unit_of_work.ledger.log(
             unit_of_work.now, story, "regrouped", came=came, went=went

@@ -144,9 +144,11 @@ class ProcessExecutor(Availability):
             self._idle += 1
             self._used_at = time.monotonic()
             while not (self._closed or self._queue):
-                since, limit = self._used_at, self._tuning.idle_seconds
+                since = self._used_at
+                limit = self._tuning.idle_seconds
                 if len(self._lanes) > 1:
-                    since, limit = self._needed_at, self._tuning.spare_seconds
+                    since = self._needed_at
+                    limit = self._tuning.spare_seconds
                 unused = time.monotonic() - since
                 if unused >= limit:
                     self._idle -= 1
@@ -289,5 +291,6 @@ class _Lane:
         if ended is not None:
             self._executor.metrics_registry.count(WORKERS_ENDED, ended)
         with self._lock:
-            worker, self.worker = self.worker, None
+            worker = self.worker
+            self.worker = None
         return None if worker is None else worker.bury(patience_seconds)

@@ -40,7 +40,8 @@ _TRIMMED_FROM_BYTES = 40 << 20
 
 def main(arguments: list[str]) -> None:
     """Run jobs. `arguments`: process id of the parent, bytes of memory allowed beyond the present size."""
-    parent, memory_extra = int(arguments[0]), int(arguments[1])
+    parent = int(arguments[0])
+    memory_extra = int(arguments[1])
     _die_with(parent)
     set_malloc_options()
     link = socket.socket(fileno=os.dup(0))

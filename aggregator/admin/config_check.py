@@ -198,20 +198,20 @@ def check(config: Config) -> None:
         *_query_mistakes(config),
         *_webhook_mistakes(config),
     ]
-    checks: tuple[Callable[[], object], ...] = (
-        lambda: _check_public_url(config),
-        lambda: user_agent(config.fetch.contact),
-        lambda: host_trusts(config),
-        lambda: _check_proxies(config),
-        lambda: summary_key(config),
-        lambda: _check_backup_folder(config),
-        lambda: refuse_missing_library(config.work.executor),
-        lambda: mistakes or mutes_of(config),
-        lambda: recipients_from(config),
+    checks: tuple[Callable[[Config], object], ...] = (
+        _check_public_url,
+        lambda _: user_agent(config.fetch.contact),
+        host_trusts,
+        _check_proxies,
+        summary_key,
+        _check_backup_folder,
+        lambda _: refuse_missing_library(config.work.executor),
+        lambda _: mistakes or mutes_of(config),
+        recipients_from,
     )
     for check_one in checks:
         try:
-            check_one()
+            check_one(config)
         except ConfigError as error:
             mistakes += str(error).splitlines()
     if mistakes:

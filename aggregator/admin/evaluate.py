@@ -155,8 +155,9 @@ def leads_of(
     words = all_tuning.section("text", ExtractTuning).lead_words
     leads = []
     for record in records:
-        text = record.entry.text
-        lead = text and first_sentences(paragraphs(text), words)
+        lead = record.entry.text and first_sentences(
+            paragraphs(record.entry.text), words
+        )
         leads.append(replace(record, entry=replace(record.entry, text=lead)))
     return leads
 

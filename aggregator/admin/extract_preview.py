@@ -181,9 +181,19 @@ def prepared_preview(
     executor: Executor, all_tuning: Tuning, what: str, item: PrepareItem
 ) -> ExtractPreview:
     """Return what would be stored of an item; if it cannot be read, the verdict says why."""
-    job = PrepareJob(items=(item,), tuning=all_tuning.to_json(), extract_only=True)
     try:
-        article = answer_of(executor, prepare, job, PrepareResult).prepared[0].article
+        article = (
+            answer_of(
+                executor,
+                prepare,
+                PrepareJob(
+                    items=(item,), tuning=all_tuning.to_json(), extract_only=True
+                ),
+                PrepareResult,
+            )
+            .prepared[0]
+            .article
+        )
     except WorkError as error:
         broken = broken_article(error)
         return ExtractPreview(what=what, verdict=broken.verdict, reason=broken.reason)

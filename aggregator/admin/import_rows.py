@@ -101,13 +101,12 @@ def _rows(
                 _check_end(line.rows, count, numbered)
                 return
             count += len(line.pairs)
-            if line.row is None:
-                continue
-            count += 1
-            if line.table in names:
-                row = row_json.checked(line.table, line.row, revision)
-                if row is not None:
-                    yield line.table, row
+            if line.row is not None:
+                count += 1
+                if line.table in names:
+                    row = row_json.checked(line.table, line.row, revision)
+                    if row is not None:
+                        yield line.table, row
         except (msgspec.DecodeError, ReadError) as error:
             raise ReadError(f"line {number}: {error}; nothing was imported") from error
     raise ReadError(

@@ -90,7 +90,7 @@ class _LooseGroup(msgspec.Struct):
 def read_dataset(
     path: Path | str,
     stdin: BinaryIO | None = None,
-    chosen: Mapping[Field, str] | None = None,
+    chosen: Mapping[Field, str] = {},
 ) -> list[LabelledRecord]:
     """Read a JSONL file or a table (also .gz, .zst; "-" is standard input).
 
@@ -98,8 +98,7 @@ def read_dataset(
     the file does not exist, is damaged, or has no record that can be read.
     """
     name = dataset_name(path)
-    chosen = chosen or {}
-    records: list[LabelledRecord] = []
+    records = []
     try:
         for number, row in _rows(path, name, stdin, chosen):
             # Without a row its problem; None: the line is too long

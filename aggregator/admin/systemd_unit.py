@@ -86,9 +86,7 @@ def obstacles(program: Path, config: Config) -> Iterator[str]:
 
     Its dynamic user cannot read home directories and can write only to its state directory.
     """
-    linked = _behind_links(program)
-    if linked is not None:
-        yield linked
+    yield from _behind_links(program)
     for what, path in (
         ("the program", program),
         ("the configuration", config.file or SYSTEM_CONFIG),
@@ -108,7 +106,7 @@ def obstacles(program: Path, config: Config) -> Iterator[str]:
     ):
         yield (
             f"the database {file} cannot be written by the service: delete the line `database:` "
-            f"(the default is {STATE / 'aggregator.db'}), or use a file in that folder"
+            f"(the default is {STATE}/aggregator.db), or use a file in that folder"
         )
     for source in config.sources:
         if source.folder is None:
@@ -122,8 +120,8 @@ def _is_hidden(path: Path) -> bool:
     return any(path.is_relative_to(hidden) for hidden in _HIDDEN)
 
 
-def _behind_links(program: Path) -> str | None:
-    """Return the obstacle of a visible program of which a link, or one of its Python, leads to hidden files.
+def _behind_links(program: Path) -> Iterator[str]:
+    """Yield the obstacle of a visible program of which a link, or one of its Python, leads to hidden files.
 
     Environments of uv and pyenv link to an interpreter in the home directory of the user who made them.
     """
@@ -134,12 +132,12 @@ def _behind_links(program: Path) -> str | None:
     ):
         target = path.resolve()
         if not _is_hidden(path) and _is_hidden(target):
-            return (
+            yield (
                 f"{path} leads to {target}, which is hidden from the service: make the environment with "
                 "the Python of the system (/usr/bin/python3 -m venv /opt/aggregator), or "
                 "use `aggregator install-service --user`"
             )
-    return None
+            return
 
 
 def write_unit(folder: Path, text: str) -> Path:

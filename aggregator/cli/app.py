@@ -42,7 +42,6 @@ class PlainCommand(TyperCommand):
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         """Run the command. Ctrl-C prints what became of the work; a closed pipe prints nothing."""
-        message = f"\naggregator: {_STOPPED.get(self.name or '', 'stopped')}\n"
         with interruptible() as is_interrupted:
             try:
                 return super().invoke(ctx)
@@ -54,7 +53,9 @@ class PlainCommand(TyperCommand):
             except (KeyboardInterrupt, Exception) as error:
                 if not (isinstance(error, KeyboardInterrupt) or is_interrupted()):
                     raise
-                sys.stderr.write(message)
+                sys.stderr.write(
+                    f"\naggregator: {_STOPPED.get(self.name or '', 'stopped')}\n"
+                )
                 raise typer.Exit(EXIT_CODE) from None
 
 

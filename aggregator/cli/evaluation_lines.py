@@ -69,13 +69,12 @@ def _month_lines(name: str, months: "Mapping[str, SagaMetrics]") -> list[str]:
     """Return a table of months: F1 beside every article alone, pure stories, whole events, wrong pairs."""
     rows = []
     for month, metrics in months.items():
-        report = metrics.report
         rows.append(
             row(
                 month,
-                report.articles,
-                report.bcubed.f1,
-                report.alone.f1,
+                metrics.report.articles,
+                metrics.report.bcubed.f1,
+                metrics.report.alone.f1,
                 metrics.several,
                 metrics.pure / max(metrics.several, 1),
                 metrics.events,

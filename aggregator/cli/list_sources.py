@@ -98,20 +98,23 @@ def show_(
         known = named_source(database, source)
         with database.read() as connection:
             texts = problem_texts(connection, known.entry_source, limit)
-            sources = {view.id: view for view in listed(connection, utc_now())}
+            sources = listed(connection, utc_now())
     if format_ == "jsonl":
         output.json_lines(texts)
         return
-    _table([sources[known.id]])
+    _table([view for view in sources if view.id == known.id])
     if not texts:
         output.say("no text of this source has a problem")
         return
-    columns = ("received", "verdict", "page", "title", "reason")
-    rows = []
-    for text in texts:
-        title = text.title or text.url
-        rows.append((text.at, text.verdict, text.page_verdict, title, text.reason))
-    output.table(columns, rows, wide=("title", "reason"))
+    rows = [
+        (text.at, text.verdict, text.page_verdict, text.title or text.url, text.reason)
+        for text in texts
+    ]
+    output.table(
+        ("received", "verdict", "page", "title", "reason"),
+        rows,
+        wide=("title", "reason"),
+    )
 
 
 def _table(shown: Sequence["SourceView"]) -> None:
@@ -120,11 +123,18 @@ def _table(shown: Sequence["SourceView"]) -> None:
     rows = []
     notes = ""
     for source in shown:
-        rate = _rate(source.per_day)
         cause = _cause(source)
-        success = source.last_success
-        count = source.article_count
-        rows.append((source.id, source.name, source.state, rate, success, count, cause))
+        rows.append(
+            (
+                source.id,
+                source.name,
+                source.state,
+                _rate(source.per_day),
+                source.last_success,
+                source.article_count,
+                cause,
+            )
+        )
         if cause:
             notes += one_line(f"{source.name}: {cause}") + "\n"
     if output.terminal_width() is None:

@@ -123,9 +123,10 @@ def _list(context: Context, format_: str, kind: str) -> None:
     listed = []
     with context.obj.reading() as (config, database), database.read() as connection:
         for recipient in webhook_stats(connection):
-            name = recipient.row.name
-            is_notification = ":" in name
-            if name != DIGEST and is_notification is (kind == "notification"):
+            is_notification = ":" in recipient.row.name
+            if recipient.row.name != DIGEST and is_notification is (
+                kind == "notification"
+            ):
                 listed.append(recipient)
     if format_ == "jsonl":
         output.json_lines(map(_as_json, listed))
@@ -162,12 +163,18 @@ def _print_table(recipients: "list[WebhookStats]") -> None:
         "last success",
         "problem",
     )
-    rows = []
-    for recipient in recipients:
-        row = recipient.row
-        name = _short_name(recipient)
-        counts = recipient.waiting, recipient.done, recipient.given_up
-        rows.append((name, row.state, *counts, row.last_success_at, row.problem))
+    rows = [
+        (
+            _short_name(recipient),
+            recipient.row.state,
+            recipient.waiting,
+            recipient.done,
+            recipient.given_up,
+            recipient.row.last_success_at,
+            recipient.row.problem,
+        )
+        for recipient in recipients
+    ]
     output.table(columns, rows, wide=("problem",))
 
 
@@ -193,9 +200,9 @@ def _test(context: Context, name: str, kind: str) -> None:
     transmitter = Transmitter(outgoing_client(config), config.effective_tuning, utc_now)
     began = time.monotonic()
     now = utc_now()
-    body = trial_body(recipient, now)
-    message = f"msg_{secrets.token_hex(16)}"
-    posted = transmitter.send(recipient, message, body, now)
+    posted = transmitter.send(
+        recipient, f"msg_{secrets.token_hex(16)}", trial_body(recipient, now), now
+    )
     transmitter.close()
     if not posted.is_accepted:
         raise AggregatorError(f"{shown}: {posted.problem}")

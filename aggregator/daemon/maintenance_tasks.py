@@ -42,13 +42,11 @@ class MaintenanceTasks:
 
     def maintenance(self, plan: RetentionPlan) -> Maintenance:
         """Return the schedule of all tasks."""
-        services = self._services
-        tuning = self._config.effective_tuning
-        batch = tuning.values("placing")["batch_articles"]
-        minute = tuning.values("retention")["check_seconds"]
+        batch = self._config.effective_tuning.values("placing")["batch_articles"]
+        minute = self._config.effective_tuning.values("retention")["check_seconds"]
         steps = (
             MaintenanceTask(
-                "checkpoint", minute, lambda _: services.database.truncate_log()
+                "checkpoint", minute, lambda _: self._services.database.truncate_log()
             ),
             MaintenanceTask("clock", minute, partial(self._correct_times, batch)),
             MaintenanceTask(
@@ -63,7 +61,7 @@ class MaintenanceTasks:
         jobs = [MaintenanceTask("backup", LOOK_SECONDS, self._back_up)]
         if self._config.digest.every != "never":
             jobs.append(MaintenanceTask("digest", LOOK_SECONDS, self._make_digest))
-        return Maintenance(steps, jobs, is_writer=lambda: services.lock.is_held)
+        return Maintenance(steps, jobs, is_writer=lambda: self._services.lock.is_held)
 
     def _correct_times(self, batch: int, _stops: Stop) -> None:
         """Correct stories whose time is in the future because of a wrong clock."""
@@ -80,12 +78,12 @@ class MaintenanceTasks:
 
     def _back_up(self, stops: Stop) -> None:
         """Make a backup if it is due: the last one may have been made by a person."""
-        config = self._config
-        database = self._services.database
         now = self._services.now
-        due = backup_folder.due_at(config, database, now())
+        due = backup_folder.due_at(self._config, self._services.database, now())
         if due is not None and due <= now():
-            backup_folder.back_up_gently(config, database, now(), stops)
+            backup_folder.back_up_gently(
+                self._config, self._services.database, now(), stops
+            )
 
     def _make_digest(self, _stops: Stop) -> None:
         """Store the digest that is due, once: which ones were made is in the outbox."""

@@ -85,15 +85,14 @@ class PollScheduler:
     def cap_due_times(self, now: dt.datetime) -> None:
         """Limit due times to the longest wait: the clock may have been set back."""
         self._quiet_polls.forget()
-        tuning = self._client.tuning
-        latest = now + dt.timedelta(seconds=tuning.interval_cap_seconds)
+        latest = now + dt.timedelta(seconds=self._client.tuning.interval_cap_seconds)
         with self._database.write() as connection:
             moved = {}
             for row in all_due(connection):
                 longest = longest_wait(
                     failures=row.failures + row.gone_count,
                     interval_seconds=row.interval_seconds,
-                    tuning=tuning,
+                    tuning=self._client.tuning,
                 )
                 sooner = correct_due(
                     row.id, row.next_due_at, now, longest_seconds=longest
@@ -168,7 +167,15 @@ class PollScheduler:
             return
         self._backing_off[name] = time.monotonic() + BACKOFF_SECONDS
         if isinstance(error, TooManyFilesError):
-            self._log_too_many_files(error)
+            now = time.monotonic()
+            if now >= self._files_logged_until:  # the cause affects all sources
+                self._files_logged_until = now + FILES_LOGGED_SECONDS
+                log.error(
+                    "sources are polled again in %.0f s: %s",
+                    BACKOFF_SECONDS,
+                    error,
+                    extra={"event": "open_files_exhausted"},
+                )
             return
         log.error(
             "%s: %s",
@@ -178,30 +185,22 @@ class PollScheduler:
             extra={"event": "fetch_job_failed"},
         )
 
-    def _log_too_many_files(self, error: TooManyFilesError) -> None:
-        """Log at most once a minute: the cause affects all sources."""
-        now = time.monotonic()
-        if now >= self._files_logged_until:
-            self._files_logged_until = now + FILES_LOGGED_SECONDS
-            log.error(
-                "sources are polled again in %.0f s: %s",
-                BACKOFF_SECONDS,
-                error,
-                extra={"event": "open_files_exhausted"},
-            )
-
 
 def _log_problem(source: Source, polled: PollResult) -> None:
     """Log why a poll failed or what was rejected; what is known of the source only at level DEBUG."""
     is_repeat = polled.problem == source.health_cause or (
         source.health == "failing" and not polled.succeeded
     )
-    level = logging.DEBUG if is_repeat else logging.WARNING
-    line = (level, "%s: %s", polled.name or source.shown_name, polled.problem)
-    if polled.succeeded:
-        log.log(*line, extra={"event": "input_rejected", "source": source.id})
-    else:
-        log.log(*line, extra={"event": "poll_failed", "source": source.id})
+    log.log(
+        logging.DEBUG if is_repeat else logging.WARNING,
+        "%s: %s",
+        polled.name or source.shown_name,
+        polled.problem,
+        extra={
+            "event": "input_rejected" if polled.succeeded else "poll_failed",
+            "source": source.id,
+        },
+    )
 
 
 def _log_success(source: Source, polled: PollResult, seconds: float) -> None:

@@ -88,13 +88,6 @@ class AppriseRunner:
 
         Raise TooManyFilesError if this process cannot open the pipes.
         """
-        job = NotificationJob(
-            url=url,
-            title=title,
-            text=text,
-            allow_private=self._allow_private,
-            deadline_seconds=int(self._seconds) + 1,
-        )
         try:
             process = self._start()
         except OSError as error:  # no files, processes or memory left
@@ -105,7 +98,16 @@ class AppriseRunner:
             )
         if process is None:
             return PostResult(status=None, problem="stopped", is_stopped=True)
-        reply = self._reply(process, job)
+        reply = self._reply(
+            process,
+            NotificationJob(
+                url=url,
+                title=title,
+                text=text,
+                allow_private=self._allow_private,
+                deadline_seconds=int(self._seconds) + 1,
+            ),
+        )
         return PostResult(
             status=200 if reply.ok else None,
             problem=reply.problem,

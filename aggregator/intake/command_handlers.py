@@ -237,7 +237,8 @@ def run_commands(writer: WriterServices, stop: Stop) -> int:
 
 def _refuse(writer: WriterServices, command: Command, reason: str) -> None:
     now = writer.now()
-    number = command.command_no
     writer.database.transact(
-        lambda connection: commands.answer(connection, number, now, "refused", reason)
+        lambda connection: commands.answer(
+            connection, command.command_no, now, "refused", reason
+        )
     )

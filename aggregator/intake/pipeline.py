@@ -92,8 +92,9 @@ class Pipeline:
         def put_in_order() -> bool:
             """Give numbers to what has gathered; return whether there is anything to place now."""
             self.gathered_at = self._end_of_gathering()
-            is_early = gathers and time.monotonic() < self.gathered_at
-            if is_early or math.isinf(self.gathered_at):
+            if math.isinf(self.gathered_at) or (
+                gathers and time.monotonic() < self.gathered_at
+            ):
                 return False
             count, are_left = self.writer.database.transact(_take_turn)
             if not are_left:  # pages whose turn is next have gathered

@@ -37,9 +37,8 @@ TEXTS_A_JOB = 16
 
 def _is_text_of_a_file(waiting: InboxEntry) -> bool:
     """Whether an entry has no markup and was handed in, in a file or a push: nobody else wrote it here."""
-    entry = waiting.entry
-    return entry.authority == "handed" and not (
-        waiting.page or entry.html or entry.record
+    return waiting.entry.authority == "handed" and not (
+        waiting.page or waiting.entry.html or waiting.entry.record
     )
 
 
@@ -110,7 +109,14 @@ class PrepareDispatcher:
         except WorkError as error:
             return self._after_failure(waiting, error, stop)
         if result.unread is not None:
-            self._note_unread(result.unread)
+            if self._workers_read:
+                # This process reads the pages in archives from now on, in this pass over the inbox
+                self._workers_read = False
+                log.warning(
+                    "a worker cannot read an archive: %s; this process reads it and sends its pages",
+                    result.unread,
+                    extra={"event": "archive_not_readable_by_worker"},
+                )
             return self.answered(waiting, self.submitted(waiting), stop)
         answer = zip(waiting, result.prepared, result.seconds, strict=True)
         return tuple(
@@ -138,16 +144,6 @@ class PrepareDispatcher:
         if entry.page is not None and error.verdict == "timeout":
             self._count_seconds(entry, self._deadline_seconds)
         return (self._without_page(entry, error),)
-
-    def _note_unread(self, problem: str) -> None:
-        """Have this process read the pages in archives from now on, in this pass over the inbox."""
-        if self._workers_read:
-            self._workers_read = False
-            log.warning(
-                "a worker cannot read an archive: %s; this process reads it and sends its pages",
-                problem,
-                extra={"event": "archive_not_readable_by_worker"},
-            )
 
     def _readable(self, waiting: InboxEntry) -> InboxEntry:
         """Return an entry as it is sent to a worker: without its page if those of its source are slow."""
@@ -209,14 +205,13 @@ class PrepareDispatcher:
             error,
             extra={"event": "page_extraction_failed", **ids},
         )
-        title = waiting.entry.title
-        broken = broken_article(error, title)
+        broken = broken_article(error, waiting.entry.title)
         if waiting.page is None:
             return Prepared(article=broken)
         try:
             answer = self.submitted([replace(waiting, page=None)]).result()
         except WorkError as again:
-            return Prepared(article=broken_article(again, title))
+            return Prepared(article=broken_article(again, waiting.entry.title))
         prepared = msgspec.msgpack.decode(answer, type=PrepareResult).prepared[0]
         return replace(
             prepared,

@@ -64,7 +64,7 @@ class Ingest:
         *,
         become_writer: Callable[[], Pipeline | None],
         holds_back: bool = True,
-        chosen: Mapping[Field, str] | None = None,
+        chosen: Mapping[Field, str] = {},
     ) -> None:
         """`become_writer` returns the pipeline, or None while another process is the writer.
 

@@ -54,13 +54,13 @@ class InputReader:
         services: PollServices,
         *,
         is_writer: Callable[[], bool],
-        chosen: Mapping[Field, str] | None,
+        chosen: Mapping[Field, str],
     ) -> None:
         """`chosen`: keys of records that `--map` names, by field."""
         self._services = services
         self._tuning = source_tuning(services.all_tuning)
         self._is_writer = is_writer
-        self._chosen = chosen or {}
+        self._chosen = chosen
         # By the name of a file, the folder that identifies it
         self._folders: dict[str, Path | None] = {}
         self._folder_names: dict[Path, str] = {}
@@ -105,11 +105,13 @@ class InputReader:
     def _items_of_files(
         self, files: Sequence[str], progress: Progress
     ) -> Iterator[ReadItem]:
-        services = self._services
         for path in files:
             for item in self._inputs(path, progress):
                 yield from entries_of(
-                    [item], services.now(), services.executor, services.all_tuning
+                    [item],
+                    self._services.now(),
+                    self._services.executor,
+                    self._services.all_tuning,
                 )
 
     def _inputs(self, what: str, progress: Progress) -> Iterator[InputItem]:

@@ -91,10 +91,9 @@ def file_system(folder: Path, mounts: str) -> str:
 
 def mode_findings(context: DoctorContext) -> Iterator[Finding]:
     """Check whether other users may read the database or its backups."""
-    file = context.file
     files = [path.path for path in backup_folder.backups(context.config)]
-    if file is not None:
-        files = [*files_of(file)[:-1], *files]  # the lock is empty
+    if context.file is not None:
+        files = [*files_of(context.file)[:-1], *files]  # the lock is empty
     wide = [str(path) for path in files if config_check.is_for_others(path)]
     if not wide:
         return

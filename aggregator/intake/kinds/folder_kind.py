@@ -195,11 +195,13 @@ class FolderWatcher:
         self, connection: Connection, source: Source, looked: "_FolderLook"
     ) -> None:
         """Store the entries and problems read so far."""
-        entries = looked.entries
         rejected.clear_files(connection, looked.touched)
         looked.touched = []
         looked.accepted += acceptance.accept(
-            connection, entries, seen=[looked.now] * len(entries), gathers=True
+            connection,
+            looked.entries,
+            seen=[looked.now] * len(looked.entries),
+            gathers=True,
         ).accepted
         for problem in looked.problems[looked.noted :]:
             rejected.note(
@@ -232,11 +234,16 @@ class FolderWatcher:
         return summarise_accepted(looked.accepted, looked.words())
 
     def _folder_failed(self, source: Source, cause: str) -> PollResult:
-        failed = replace(
-            source, health="failing", health_cause=cause, failures=source.failures + 1
-        )
         with self._database.write() as connection:
-            save(connection, failed)
+            save(
+                connection,
+                replace(
+                    source,
+                    health="failing",
+                    health_cause=cause,
+                    failures=source.failures + 1,
+                ),
+            )
         return PollResult(succeeded=False, problem=cause)
 
 
@@ -248,37 +255,35 @@ def entries_of(
 ) -> Iterator[InputEntry | InputProblem]:
     """Yield the entries of files; feeds are parsed by a worker."""
     for item in inputs:
-        if isinstance(item, InputFeed):
-            yield from _entries_of_feed(item, now, executor, all_tuning)
-        else:
+        if not isinstance(item, InputFeed):
             yield item
-
-
-def _entries_of_feed(
-    feed: InputFeed, now: dt.datetime, executor: Executor, all_tuning: Tuning
-) -> Iterator[InputEntry | InputProblem]:
-    job = FeedJob(
-        data=feed.data,
-        source=feed.source,
-        seen=now,
-        tuning=source_tuning(all_tuning),
-        all_tuning=all_tuning.to_json(),
-    )
-    try:
-        parsed = parse_feed(executor, job)
-    except FetchError as error:
-        yield InputProblem(where=feed.where, file=feed.file, reason=str(error))
-        return
-    for entry in reversed(parsed.entries):
-        yield InputEntry(
-            entry=replace(entry, authority="handed"), where=feed.where, file=feed.file
-        )
-    if parsed.problem or not parsed.entries:
-        yield InputProblem(
-            where=feed.where,
-            file=feed.file,
-            reason=parsed.problem or "there is no entry in this feed",
-        )
+            continue
+        try:
+            parsed = parse_feed(
+                executor,
+                FeedJob(
+                    data=item.data,
+                    source=item.source,
+                    seen=now,
+                    tuning=source_tuning(all_tuning),
+                    all_tuning=all_tuning.to_json(),
+                ),
+            )
+        except FetchError as error:
+            yield InputProblem(where=item.where, file=item.file, reason=str(error))
+            continue
+        for entry in reversed(parsed.entries):
+            yield InputEntry(
+                entry=replace(entry, authority="handed"),
+                where=item.where,
+                file=item.file,
+            )
+        if parsed.problem or not parsed.entries:
+            yield InputProblem(
+                where=item.where,
+                file=item.file,
+                reason=parsed.problem or "there is no entry in this feed",
+            )
 
 
 def _rest_seconds(worked_seconds: float, listing_seconds: float) -> float:

@@ -117,18 +117,16 @@ class FeedReader:
                 typed = Access(address, basic(userinfo)) if userinfo else None
                 parsed = self.feed_in(self.fetch(address, access=typed), typed)
             else:
-                parsed = self._parsed(self._bytes_of(what), None, None)
-            problem = parsed.problem
+                parsed = self._parsed(self._bytes_of(what))
         except FetchError as error:
-            parsed = ParsedFeed()
-            problem = str(error)
+            parsed = ParsedFeed(problem=str(error))
         return FeedCheck(
             what=split_address(what)[0],
             format=parsed.format,
             title=parsed.title,
             entries=parsed.entry_count,
             newest=tuple(entry.title for entry in parsed.entries[:_ENTRIES_CHECKED]),
-            problem=problem,
+            problem=parsed.problem,
         )
 
     def _bytes_of(self, file: str) -> bytes:
@@ -181,9 +179,15 @@ class FeedReader:
 
     def links_in(self, fetched: FetchResult) -> tuple[FeedCandidate, ...]:
         """Return the feeds that a page declares or links to; none if the parser failed."""
-        job = PageJob(page=fetched.body, url=fetched.url_final, charset=fetched.charset)
         try:
-            return answer_of(self._executor, discover, job, tuple[FeedCandidate, ...])
+            return answer_of(
+                self._executor,
+                discover,
+                PageJob(
+                    page=fetched.body, url=fetched.url_final, charset=fetched.charset
+                ),
+                tuple[FeedCandidate, ...],
+            )
         except WorkError:
             return ()
 
@@ -196,7 +200,11 @@ class FeedReader:
         )
 
     def _parsed(
-        self, data: bytes, url: str | None, content_type: str | None, asked: str = ""
+        self,
+        data: bytes,
+        url: str | None = None,
+        content_type: str | None = None,
+        asked: str = "",
     ) -> ParsedFeed:
         access = self._access_to(asked)
         # Those that were typed are for the page at that address, and not for others that are tried.

@@ -105,9 +105,10 @@ class PageFetcher:
 
     def place_without_pages(self, now: dt.datetime) -> bool:
         """Queue new entries whose pages have not come in time; return whether there are any."""
-        wait = dt.timedelta(seconds=self._tuning.page_wait_seconds)
         with self._database.read() as connection:
-            overdue = pending_pages.overdue(connection, now, wait)
+            overdue = pending_pages.overdue(
+                connection, now, dt.timedelta(seconds=self._tuning.page_wait_seconds)
+            )
         if not overdue:
             return False
         place = partial(pending_pages.place_without, numbers=overdue)

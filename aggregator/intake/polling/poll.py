@@ -254,11 +254,11 @@ class Poller(PageFetcher):
                 reason=reason,
                 at=now,
             )
-        feed = answer.feed
-        known = answer.known
-        if feed is None:
+        if answer.feed is None:
             return AcceptedBatch()
-        left_out = frozenset(known.articles[item_hash] for item_hash in feed.left_out)
+        left_out = frozenset(
+            answer.known.articles[item_hash] for item_hash in answer.feed.left_out
+        )
         batch = acceptance.accept(
             connection,
             entries,
@@ -275,7 +275,11 @@ class Poller(PageFetcher):
             ),
         )
         save_known_items(
-            connection, source.id, known, feed, [*reversed(batch.accepted)]
+            connection,
+            source.id,
+            answer.known,
+            answer.feed,
+            [*reversed(batch.accepted)],
         )
         self._mute(connection, source, entries, batch.accepted, now)
         return batch

@@ -180,17 +180,16 @@ def _after_answer(
     source: Source, answer: PollAnswer, now: dt.datetime, rules: PollRules
 ) -> PollOutcome:
     fetched = answer.fetched
-    net = rules.net
     own_time = _old_entries(source, answer, now, rules.polling)
     shares = _shares_entry(source, answer)
     cause = None if source.health == "failing" else source.health_cause
     if answer.feed is not None:
         source = _with_feed(source, answer, len(own_time), now)
         cause = answer.feed.problem
-    next_poll = _next_poll(source, answer, now, net)
+    next_poll = _next_poll(source, answer, now, rules.net)
     due = next_poll.due
     if answer.has_more:
-        due = now + dt.timedelta(seconds=net.interval_floor_seconds)
+        due = now + dt.timedelta(seconds=rules.net.interval_floor_seconds)
     etag = fetched.etag
     last_modified = fetched.last_modified
     if fetched.not_modified:

@@ -93,11 +93,9 @@ class Reclusterer:
         self,
         since: dt.datetime | None,
         advance: Advance = lambda _articles: None,
-        *,
-        corrected: bool = True,
     ) -> GroupingDifference:
-        """Return the changes without writing them. `corrected=False`: without corrections."""
-        with self._decided(since, advance, corrected=corrected) as decided:
+        """Return the changes without writing them."""
+        with self._decided(since, advance) as decided:
             return self._plan(decided).difference
 
     def assignments(
@@ -129,7 +127,6 @@ class Reclusterer:
         with self._decided(
             since,
             advance,
-            corrected=True,
             order=order,
             reads_again=not in_order_of_time,
         ) as decided:
@@ -168,7 +165,7 @@ class Reclusterer:
         since: dt.datetime | None,
         advance: Advance,
         *,
-        corrected: bool,
+        corrected: bool = True,
         order: Mapping[int, int] = _AS_STORED,
         reads_again: bool = True,
     ) -> Iterator[DecidedArticles]:

@@ -70,8 +70,7 @@ def _update_kept(
     unit_of_work: UnitOfWork, story: str, state: StoryState, plan: ReclusterPlan
 ) -> None:
     """Write the state of a story that goes on: with the same articles it keeps its headline, and its time."""
-    live = unit_of_work.connection
-    known = recluster.state_of(live, story)
+    known = recluster.state_of(unit_of_work.connection, story)
     state = replace(state, bumped_at=known.bumped_at)
     came = len(plan.regrouping.came.get(story, ()))
     went = len(plan.regrouping.went.get(story, ()))
@@ -85,7 +84,7 @@ def _update_kept(
             state = replace(state, membership_changed_no=known.membership_changed_no)
     # Of one set of articles there are several standings, all of which count alike.
     if replace(state, count_state=known.count_state) != known:
-        stories.update_stories(live, {story: state})
+        stories.update_stories(unit_of_work.connection, {story: state})
 
 
 def _redirect_retired(unit_of_work: UnitOfWork, retired: Mapping[str, str]) -> int:

@@ -8,6 +8,7 @@ import itertools
 import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
+from statistics import fmean
 from typing import TypeVar
 
 import msgspec
@@ -67,8 +68,8 @@ def measure(stories: Groups, clusters: Groups) -> GroupingMetrics:
         stories=len(by_story),
         bcubed=_bcubed(cells, by_story, by_cluster),
         pairs=_pair_score(cells, by_story, by_cluster),
-        over_merge=sum(mixed) / max(len(mixed), 1),
-        split=sum(split) / max(len(split), 1),
+        over_merge=fmean(mixed or [False]),
+        split=fmean(split or [False]),
         alone=Score(1.0, _share(len(by_cluster), cells.total())),
         intervals=bcubed_intervals(cells, by_story, by_cluster, mixed, split),
     )

@@ -153,10 +153,9 @@ class WebhookSender:
             sending.mark_gone(connection, due, now, posted.problem)
             return f"{posted.problem}; no further deliveries are sent there"
         gap, pause = self._waits(connection, due, posted.retry_after_seconds or 0.0)
-        since_first = now - (due.first_attempt_at or now)
-        is_final = since_first >= _GIVE_UP_AFTER and steady_clock.is_steady(
-            connection, now, self._steady
-        )
+        is_final = now - (
+            due.first_attempt_at or now
+        ) >= _GIVE_UP_AFTER and steady_clock.is_steady(connection, now, self._steady)
         sending.mark_failed(
             connection,
             due,

@@ -42,9 +42,10 @@ def configured_source(
     kind = source_kind(source.kind)
     with at_key(f"sources.{number}.{source.kind}"):
         address = kind.address(source, config)
-    for key in ("list", "link", "title", "date") if source.page else ():
-        with at_key(f"sources.{number}.{key}"):
-            compiled(getattr(source, key) or "a")
+    if source.page:
+        for key in ("list", "link", "title", "date"):
+            with at_key(f"sources.{number}.{key}"):
+                compiled(getattr(source, key) or "a")
     id_ = source_id(source.kind, source.name, address)
     interval = source.interval
     if interval is None:

@@ -137,8 +137,7 @@ class Reclusterer:
                 decided.scratch.read() as scratch,
             ):
                 live = unit_of_work.connection
-                if order:
-                    recluster.renumber(live, order)
+                recluster.renumber(live, order)
                 write_stories(unit_of_work, scratch, plan, advance)
                 recluster.take_sketches(live, scratch, decided.start, advance)
                 # Else the history before it was not counted again

@@ -191,16 +191,12 @@ def _log_problem(source: Source, polled: PollResult) -> None:
     is_repeat = polled.problem == source.health_cause or (
         source.health == "failing" and not polled.succeeded
     )
-    log.log(
-        logging.DEBUG if is_repeat else logging.WARNING,
-        "%s: %s",
-        polled.name or source.shown_name,
-        polled.problem,
-        extra={
-            "event": "input_rejected" if polled.succeeded else "poll_failed",
-            "source": source.id,
-        },
-    )
+    level = logging.DEBUG if is_repeat else logging.WARNING
+    line = (level, "%s: %s", polled.name or source.shown_name, polled.problem)
+    if polled.succeeded:
+        log.log(*line, extra={"event": "input_rejected", "source": source.id})
+    else:
+        log.log(*line, extra={"event": "poll_failed", "source": source.id})
 
 
 def _log_success(source: Source, polled: PollResult, seconds: float) -> None:

@@ -91,7 +91,8 @@ def file_errors(unwritable: str, damaged: str) -> Iterator[None]:
 
 def check_free_disk(folder: Path, needed: int) -> None:
     """Raise NotWritableError unless `needed` bytes and a reserve are free on the disk of `folder`."""
-    free, wanted = shutil.disk_usage(folder).free, needed + SPARE_BYTES
+    free = shutil.disk_usage(folder).free
+    wanted = needed + SPARE_BYTES
     if free < wanted:
         raise NotWritableError(
             f"{folder} has {free >> 20:,} MiB free, and {wanted >> 20:,} MiB are needed: free some space, or "
@@ -194,7 +195,8 @@ def content_size(packed: Path) -> int | None:
 
 def unpacked(packed: Path) -> Iterator[bytes]:
     """Yield the content of a compressed backup in pieces. Raises ReadError or ZstdError if it is damaged."""
-    size, done = content_size(packed), 0
+    size = content_size(packed)
+    done = 0
     with packed.open("rb") as file:
         for piece in pieces(zstandard.ZstdDecompressor().stream_reader(file)):
             done += len(piece)

@@ -169,8 +169,10 @@ def keep_before_upgrade(
     if not database.is_sqlite:
         return None, "no backup before the upgrade: use `pg_dump` for PostgreSQL"
     if config.backup.every is None:
-        why = "config.yaml has `backup: every: never`"
-        return None, f"no backup before the upgrade: {why}"
+        return (
+            None,
+            "no backup before the upgrade: config.yaml has `backup: every: never`",
+        )
     try:
         file = back_up_as_configured(config, database, now, progress, before=revision)
     except AggregatorError as error:

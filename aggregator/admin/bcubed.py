@@ -8,6 +8,7 @@ import itertools
 import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
+from statistics import fmean
 from typing import TypeVar
 
 import msgspec
@@ -67,8 +68,8 @@ def measure(stories: Groups, clusters: Groups) -> GroupingMetrics:
         stories=len(by_story),
         bcubed=_bcubed(cells, by_story, by_cluster),
         pairs=_pair_score(cells, by_story, by_cluster),
-        over_merge=sum(mixed) / max(len(mixed), 1),
-        split=sum(split) / max(len(split), 1),
+        over_merge=fmean(mixed or [False]),
+        split=fmean(split or [False]),
         alone=Score(1.0, _share(len(by_cluster), cells.total())),
         intervals=bcubed_intervals(cells, by_story, by_cluster, mixed, split),
     )
@@ -189,7 +190,8 @@ def _members(
     stories: Groups, clusters: Groups
 ) -> tuple[Collection[list[str]], Collection[list[str]]]:
     """Return the articles of each story and of each cluster."""
-    by_story, by_cluster = defaultdict(list), defaultdict(list)
+    by_story = defaultdict(list)
+    by_cluster = defaultdict(list)
     for article, cluster in clusters.items():
         if article in stories:
             by_story[stories[article]].append(article)
@@ -203,7 +205,8 @@ def measure_copies(predicted: CopyLinks, labelled: CopyLinks) -> Score:
     Values name the original of an article, or None. The keys of `labelled` are the articles that count: an
     original that is not among them links its copies with each other, but is in no pair itself.
     """
-    theirs, ours = _groups(labelled), _groups(predicted)
+    theirs = _groups(labelled)
+    ours = _groups(predicted)
     ids = sorted(labelled)
     hits = Counter((ours[i], theirs[i]) for i in ids if i in ours and i in theirs)
     predicted_sizes = Counter(ours[i] for i in ids if i in ours)

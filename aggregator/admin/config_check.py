@@ -52,8 +52,9 @@ _FOR_OTHERS = stat.S_IRGRP | stat.S_IROTH
 
 def inspect(config: Config) -> Iterator[Finding]:
     """Check what needs no database; a Dask scheduler is the only server that is contacted."""
-    sources = counted(len(config.sources), "source")
-    yield ok(f"configuration: {config.file or 'the built-in defaults'}, {sources}")
+    yield ok(
+        f"configuration: {config.file or 'the built-in defaults'}, {counted(len(config.sources), 'source')}"
+    )
     yield ok(f"parsers: {parser_versions()}")
     for line in config.warnings:
         yield warning(line, "delete that line")
@@ -125,7 +126,8 @@ def _leaves(part: object, key: str = "") -> Iterator[tuple[str, object]]:
 
 
 def _open_address(config: Config) -> Iterator[Finding]:
-    server, file = config.server, config.file or "config.yaml"
+    server = config.server
+    file = config.file or "config.yaml"
     if is_owner_on_loopback(
         host=server.host,
         public_url=config.public_url or "",
@@ -154,8 +156,10 @@ def _certificates(config: Config) -> Iterator[Finding]:
     for number, source in enumerate(config.sources):
         if source.insecure:
             name = source.name or getattr(source, source.kind)
-            advice = "anybody on the way can change what is read; give its authority as `ca_file:` instead"
-            yield warning(f"sources.{number} ({name}): {UNCHECKED}", advice)
+            yield warning(
+                f"sources.{number} ({name}): {UNCHECKED}",
+                "anybody on the way can change what is read; give its authority as `ca_file:` instead",
+            )
     for variable in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
         place = os.environ.get(variable, "")
         if not all(os.path.exists(part) for part in place.split(os.pathsep) if part):  # noqa: PTH110 - a text
@@ -175,10 +179,10 @@ def _workers(config: Config) -> Iterator[Finding]:
     except ConfigError:
         return  # reported by `check`
     except AggregatorError as error:
-        start = "start it: dask scheduler, dask worker"
         yield problem(
             str(error),
-            f"{start}; or set work.executor: processes in {config.file or 'config.yaml'}",
+            "start it: dask scheduler, dask worker; "
+            f"or set work.executor: processes in {config.file or 'config.yaml'}",
         )
     else:
         yield ok(f"workers: {config.work.executor} answers")
@@ -194,20 +198,20 @@ def check(config: Config) -> None:
         *_query_mistakes(config),
         *_webhook_mistakes(config),
     ]
-    checks: tuple[Callable[[], object], ...] = (
-        lambda: _check_public_url(config),
-        lambda: user_agent(config.fetch.contact),
-        lambda: host_trusts(config),
-        lambda: _check_proxies(config),
-        lambda: summary_key(config),
-        lambda: _check_backup_folder(config),
-        lambda: refuse_missing_library(config.work.executor),
-        lambda: mistakes or mutes_of(config),
-        lambda: recipients_from(config),
+    checks: tuple[Callable[[Config], object], ...] = (
+        _check_public_url,
+        lambda _: user_agent(config.fetch.contact),
+        host_trusts,
+        _check_proxies,
+        summary_key,
+        _check_backup_folder,
+        lambda _: refuse_missing_library(config.work.executor),
+        lambda _: mistakes or mutes_of(config),
+        recipients_from,
     )
     for check_one in checks:
         try:
-            check_one()
+            check_one(config)
         except ConfigError as error:
             mistakes += str(error).splitlines()
     if mistakes:

@@ -61,7 +61,8 @@ def evaluate(
 
     `pages_late`: place all leads first and all texts afterwards.
     """
-    started, cpu_before = time.perf_counter(), _cpu_seconds()
+    started = time.perf_counter()
+    cpu_before = _cpu_seconds()
     with tempfile.TemporaryDirectory(prefix="aggregator-eval-") as folder:
         database = Database(f"sqlite:///{folder}/eval.db")
         work = open_executor(executor, workers, all_tuning)
@@ -78,11 +79,14 @@ def evaluate(
         finally:
             work.close()
             database.close()
-    cpu = _cpu_seconds() - cpu_before
-    result = evaluation(
-        evaluated, all_tuning, dataset, seconds=seconds, cpu=cpu, loose=loose
-    )
-    return result, assignments(evaluated)
+    return evaluation(
+        evaluated,
+        all_tuning,
+        dataset,
+        seconds=seconds,
+        cpu=_cpu_seconds() - cpu_before,
+        loose=loose,
+    ), assignments(evaluated)
 
 
 def place_records(
@@ -105,7 +109,8 @@ def place_records(
     )
     seen = min(dated, default=utc_now())
     for start in range(0, len(records), _ENTRIES_A_TRANSACTION):
-        entries, times = [], []
+        entries = []
+        times = []
         chunk = records[start : start + _ENTRIES_A_TRANSACTION]
         for number, record in enumerate(chunk, start):
             if leads is not None and record.entry == leads[number].entry:
@@ -135,8 +140,12 @@ def _separate_entry(entry: Entry, number: int) -> Entry:
 
     Outlets are sources, as if each had a feed; so is each record of unknown outlet.
     """
-    source = entry.outlet or f"eval {number}"
-    return replace(entry, source=source, guid=str(number), authority="foreign")
+    return replace(
+        entry,
+        source=entry.outlet or f"eval {number}",
+        guid=str(number),
+        authority="foreign",
+    )
 
 
 def leads_of(
@@ -146,10 +155,10 @@ def leads_of(
     words = all_tuning.section("text", ExtractTuning).lead_words
     leads = []
     for record in records:
-        text = record.entry.text
-        lead = text and first_sentences(paragraphs(text), words)
-        entry = replace(record.entry, text=lead)
-        leads.append(replace(record, entry=entry))
+        lead = record.entry.text and first_sentences(
+            paragraphs(record.entry.text), words
+        )
+        leads.append(replace(record, entry=replace(record.entry, text=lead)))
     return leads
 
 
@@ -159,7 +168,8 @@ def _evaluated_records(
     results = {stored.entry_no: stored for stored in inbox.results(connection, numbers)}
     evaluated = []
     for number, (entry_no, record) in enumerate(zip(numbers, records, strict=True)):
-        result, score = results[entry_no], None
+        result = results[entry_no]
+        score = None
         if result.story is not None:
             evidence = articles.evidence_of(connection, result.article)
             score = evidence.score if evidence.stage in SCORED_STAGES else None

@@ -106,8 +106,10 @@ def evaluation(
     cpu: float,
     loose: LoosePairs,
 ) -> Evaluation:
-    stories, clusters = _stories(records), _clusters(records)
-    found_copies, labelled_copies = _copies_of(records), _labelled_copies(records)
+    stories = _stories(records)
+    clusters = _clusters(records)
+    found_copies = _copies_of(records)
+    labelled_copies = _labelled_copies(records)
     unread = [evaluated for evaluated in records if evaluated.result.story is None]
     story_of_id = {evaluated.record.id: evaluated.story for evaluated in records}
     event_of_id = {
@@ -182,9 +184,12 @@ def _months(records: Sequence[EvaluatedRecord]) -> tuple[MonthEvaluation, ...]:
     months = []
     for month, of_month in sorted(by_month.items()):
         sure = [record for record in of_month if record.record.is_sure_report]
-        metrics, sure_reports = _saga_metrics(of_month), _saga_metrics(sure)
         months.append(
-            MonthEvaluation(month=month, metrics=metrics, sure_reports=sure_reports)
+            MonthEvaluation(
+                month=month,
+                metrics=_saga_metrics(of_month),
+                sure_reports=_saga_metrics(sure),
+            )
         )
     return tuple(months)
 
@@ -224,16 +229,16 @@ def _labelled_copies(records: Sequence[EvaluatedRecord]) -> dict[str, str | None
 
 def _reason(evaluated: EvaluatedRecord) -> str:
     """Return why an article got no fingerprint."""
-    result = evaluated.result
-    why = evaluated.record.problem or result.reason or result.verdict
+    why = (
+        evaluated.record.problem or evaluated.result.reason or evaluated.result.verdict
+    )
     return (why or "it was not placed")[:_REASON_CHARS]
 
 
 def _has_failed(evaluated: EvaluatedRecord) -> bool:
     """Return whether the job of an article failed in its worker."""
-    result = evaluated.result
-    has_died = (result.reason or "").startswith(PARSER_FAILED)
-    return has_died or result.verdict in _WORKER_VERDICTS
+    has_died = (evaluated.result.reason or "").startswith(PARSER_FAILED)
+    return has_died or evaluated.result.verdict in _WORKER_VERDICTS
 
 
 def assignments(records: Sequence[EvaluatedRecord]) -> list[Assignment]:

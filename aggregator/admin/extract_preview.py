@@ -142,8 +142,11 @@ def _preview(
             return UnreadInput(what=name, verdict="not_article", reason=item.reason)
         return ExtractPreview(what=name, verdict=item.verdict, reason=item.reason)
     if isinstance(item, InputFeed):
-        reason = "this is a feed; read it with `aggregator sources check`"
-        return ExtractPreview(what=name, verdict="not_article", reason=reason)
+        return ExtractPreview(
+            what=name,
+            verdict="not_article",
+            reason="this is a feed; read it with `aggregator sources check`",
+        )
     return prepared_preview(
         executor,
         config.effective_tuning,
@@ -160,23 +163,37 @@ def _page(config: Config, executor: Executor, url: str) -> ExtractPreview:
         return UnreadInput(
             what=url, verdict=verdict_of(error) or "empty", reason=str(error)
         )
-    prepared = PrepareItem(
-        entry=Entry(source=url, url=url, authority="page"),
-        seen=utc_now(),
-        page=fetched.body,
-        page_url=fetched.url_final,
-        page_charset=fetched.charset,
+    return prepared_preview(
+        executor,
+        config.effective_tuning,
+        url,
+        PrepareItem(
+            entry=Entry(source=url, url=url, authority="page"),
+            seen=utc_now(),
+            page=fetched.body,
+            page_url=fetched.url_final,
+            page_charset=fetched.charset,
+        ),
     )
-    return prepared_preview(executor, config.effective_tuning, url, prepared)
 
 
 def prepared_preview(
     executor: Executor, all_tuning: Tuning, what: str, item: PrepareItem
 ) -> ExtractPreview:
     """Return what would be stored of an item; if it cannot be read, the verdict says why."""
-    job = PrepareJob(items=(item,), tuning=all_tuning.to_json(), extract_only=True)
     try:
-        article = answer_of(executor, prepare, job, PrepareResult).prepared[0].article
+        article = (
+            answer_of(
+                executor,
+                prepare,
+                PrepareJob(
+                    items=(item,), tuning=all_tuning.to_json(), extract_only=True
+                ),
+                PrepareResult,
+            )
+            .prepared[0]
+            .article
+        )
     except WorkError as error:
         broken = broken_article(error)
         return ExtractPreview(what=what, verdict=broken.verdict, reason=broken.reason)

@@ -56,15 +56,17 @@ def import_into(database: Database, lines: Iterable[bytes], progress: Advance) -
     """
     numbered = enumerate(lines, 1)
     revision = _revision_of(next(numbered, (1, b""))[1])
-    busy = "another process uses this database; stop it, then import again"
-    with exclusively(database, busy):
+    with exclusively(
+        database, "another process uses this database; stop it, then import again"
+    ):
         with database.write(durable=True, unhurried=True) as connection:
             if not row_stream.is_empty(connection):
                 raise UsageError(
                     "this database is not empty; use a new one: --database sqlite:///new.db"
                 )
-            stream = _batches(_rows(numbered, revision))
-            total = row_stream.write_all(connection, stream, progress)
+            total = row_stream.write_all(
+                connection, _batches(_rows(numbered, revision)), progress
+            )
             # Its program rendered stories by other rules
             if revision != newest_revision():
                 rendered_stories.clear_rendered(connection)
@@ -99,13 +101,12 @@ def _rows(
                 _check_end(line.rows, count, numbered)
                 return
             count += len(line.pairs)
-            if line.row is None:
-                continue
-            count += 1
-            if line.table in names:
-                row = row_json.checked(line.table, line.row, revision)
-                if row is not None:
-                    yield line.table, row
+            if line.row is not None:
+                count += 1
+                if line.table in names:
+                    row = row_json.checked(line.table, line.row, revision)
+                    if row is not None:
+                        yield line.table, row
         except (msgspec.DecodeError, ReadError) as error:
             raise ReadError(f"line {number}: {error}; nothing was imported") from error
     raise ReadError(
@@ -116,9 +117,8 @@ def _rows(
 def _check_end(declared: int, count: int, following: Iterator[object]) -> None:
     """Raise ReadError unless the last line declares this count and nothing follows it."""
     if declared != count:
-        words = counted(declared, "row")
         raise ReadError(
-            f"the last line of the export declares {words}, but it has {count:,}"
+            f"the last line of the export declares {counted(declared, 'row')}, but it has {count:,}"
         )
     if next(following, None) is not None:
         raise ReadError("there are more lines after the last line of the export")

@@ -36,9 +36,10 @@ def bcubed_intervals(
     if len(by_cluster) < 2:
         return {}
     units = {event: np.zeros(3) for event in by_cluster}
-    cells_by_size = [(event, n, by_story[story]) for (story, event), n in cells.items()]
     # sorted: names and order change no bit of the sums
-    for event, n, of_story in sorted(cells_by_size):
+    for event, n, of_story in sorted(
+        (event, n, by_story[story]) for (story, event), n in cells.items()
+    ):
         units[event] += (n, n * n / of_story, n * n / by_cluster[event])
     articles, precisions, recalls = _drawn_sums(map(tuple, units.values()))
     return {

@@ -90,15 +90,15 @@ class _LooseGroup(msgspec.Struct):
 def read_dataset(
     path: Path | str,
     stdin: BinaryIO | None = None,
-    chosen: Mapping[Field, str] | None = None,
+    chosen: Mapping[Field, str] = {},
 ) -> list[LabelledRecord]:
     """Read a JSONL file or a table (also .gz, .zst; "-" is standard input).
 
     Returns the records in placing order. `chosen`: keys that `--map` names, by field. Raises UsageError if
     the file does not exist, is damaged, or has no record that can be read.
     """
-    name, chosen = dataset_name(path), chosen or {}
-    records: list[LabelledRecord] = []
+    name = dataset_name(path)
+    records = []
     try:
         for number, row in _rows(path, name, stdin, chosen):
             # Without a row its problem; None: the line is too long
@@ -107,8 +107,11 @@ def read_dataset(
                 content, file_name=name, line_number=number, chosen=chosen
             )
             if not content:
-                too_long = f"the line is longer than {_LINE_BYTES // 2**20} MiB"
-                record = replace(record, problem=row or too_long)
+                record = replace(
+                    record,
+                    problem=row
+                    or f"the line is longer than {_LINE_BYTES // 2**20} MiB",
+                )
             records.append(record)
     except ReadError as error:
         raise UsageError(f"{name}: {error}") from error

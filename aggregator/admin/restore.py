@@ -48,7 +48,6 @@ def restore(
     folder = (
         Path(tempfile.gettempdir()) if database.file is None else database.file.parent
     )
-    advice = "use a new one (--database sqlite:///new.db), or --replace to delete its content"
     with file_errors(f"{folder} cannot be written", "the unpacked backup is damaged"):
         folder.mkdir(parents=True, exist_ok=True)
         with scratch_in(folder) as scratch:
@@ -56,7 +55,13 @@ def restore(
             with closing(Database(f"sqlite:///{scratch / 'restored.db'}")) as source:
                 revision = check_and_upgrade(file, source, progress)
                 moved_to = move_damaged(database, progress) if replace else None
-                _fill(database, source, progress, replace=replace, advice=advice)
+                _fill(
+                    database,
+                    source,
+                    progress,
+                    replace=replace,
+                    advice="use a new one (--database sqlite:///new.db), or --replace to delete its content",
+                )
     with database.read() as connection:
         count = count_rows(connection, article)
     return RestoreResult(revision=revision, articles=count, moved_to=moved_to)

@@ -22,7 +22,8 @@ SYSTEM_CONFIG = Path("/etc/aggregator/config.yaml")
 STATE = Path("/var/lib/aggregator")
 _BOOTED = Path("/run/systemd/system")  # exists if systemd runs (man 3 sd_booted)
 # Paths in the shipped unit
-_PROGRAM, _CONFIG = "/opt/aggregator/bin/aggregator", str(SYSTEM_CONFIG)
+_PROGRAM = "/opt/aggregator/bin/aggregator"
+_CONFIG = str(SYSTEM_CONFIG)
 _HIDDEN = (
     Path("/home"),
     Path("/root"),
@@ -85,9 +86,7 @@ def obstacles(program: Path, config: Config) -> Iterator[str]:
 
     Its dynamic user cannot read home directories and can write only to its state directory.
     """
-    linked = _behind_links(program)
-    if linked is not None:
-        yield linked
+    yield from _behind_links(program)
     for what, path in (
         ("the program", program),
         ("the configuration", config.file or SYSTEM_CONFIG),
@@ -107,7 +106,7 @@ def obstacles(program: Path, config: Config) -> Iterator[str]:
     ):
         yield (
             f"the database {file} cannot be written by the service: delete the line `database:` "
-            f"(the default is {STATE / 'aggregator.db'}), or use a file in that folder"
+            f"(the default is {STATE}/aggregator.db), or use a file in that folder"
         )
     for source in config.sources:
         if source.folder is None:
@@ -121,8 +120,8 @@ def _is_hidden(path: Path) -> bool:
     return any(path.is_relative_to(hidden) for hidden in _HIDDEN)
 
 
-def _behind_links(program: Path) -> str | None:
-    """Return the obstacle of a visible program of which a link, or one of its Python, leads to hidden files.
+def _behind_links(program: Path) -> Iterator[str]:
+    """Yield the obstacle of a visible program of which a link, or one of its Python, leads to hidden files.
 
     Environments of uv and pyenv link to an interpreter in the home directory of the user who made them.
     """
@@ -133,17 +132,18 @@ def _behind_links(program: Path) -> str | None:
     ):
         target = path.resolve()
         if not _is_hidden(path) and _is_hidden(target):
-            return (
+            yield (
                 f"{path} leads to {target}, which is hidden from the service: make the environment with "
                 "the Python of the system (/usr/bin/python3 -m venv /opt/aggregator), or "
                 "use `aggregator install-service --user`"
             )
-    return None
+            return
 
 
 def write_unit(folder: Path, text: str) -> Path:
     """Write the unit atomically and return its path. Raises NotWritableError."""
-    file, temporary = folder / NAME, folder / f".{NAME}.new"
+    file = folder / NAME
+    temporary = folder / f".{NAME}.new"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         temporary.write_text(text, encoding="utf-8")

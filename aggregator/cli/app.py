@@ -42,7 +42,6 @@ class PlainCommand(TyperCommand):
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         """Run the command. Ctrl-C prints what became of the work; a closed pipe prints nothing."""
-        message = f"\naggregator: {_STOPPED.get(self.name or '', 'stopped')}\n"
         with interruptible() as is_interrupted:
             try:
                 return super().invoke(ctx)
@@ -54,7 +53,9 @@ class PlainCommand(TyperCommand):
             except (KeyboardInterrupt, Exception) as error:
                 if not (isinstance(error, KeyboardInterrupt) or is_interrupted()):
                     raise
-                sys.stderr.write(message)
+                sys.stderr.write(
+                    f"\naggregator: {_STOPPED.get(self.name or '', 'stopped')}\n"
+                )
                 raise typer.Exit(EXIT_CODE) from None
 
 
@@ -203,7 +204,8 @@ def _print_error(error: AggregatorError) -> None:
 
 def _separated(arguments: list[str]) -> tuple[list[str], list[str]]:
     """Return the global options, which Typer accepts only before the command, and the others; up to `--`."""
-    global_options, others = [], []
+    global_options = []
+    others = []
     remaining = iter(arguments)
     for argument in remaining:
         if argument == "--":

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from aggregator.cli import output
 from aggregator.cli.context import Context
-from aggregator.cli.forget import erase_articles
+from aggregator.cli.forget import Yes, erase_articles
 from aggregator.cli.named_source import SourceName, named_source
 from aggregator.cli.output import argument, flag, option
 from aggregator.config.logging import one_line
@@ -14,7 +14,6 @@ from aggregator.model.errors import UsageError
 if TYPE_CHECKING:
     from aggregator.intake.manage.adding import AddedSource
     from aggregator.model.entry import ParsedFeed
-    from aggregator.sources.parse.feeds.feed_discovery import FeedCandidate
     from aggregator.store.engine.database import Database
 
 _SHOWN_OTHERS = 5
@@ -73,17 +72,20 @@ def add(
         raise UsageError(
             f"--language {language}: use a tag of two or three letters, such as en or pt"
         )
-    options = SourceOptions(
-        name=given(name),
-        outlet=given(outlet),
-        folder=given(folder),
-        language=tag,
-        interval_seconds=interval_of(interval),
-    )
     with context.obj.writing() as (config, database):
-        added = run(config, database, url, options)
-    for line in _added_lines(added):
-        output.say(line)
+        added = run(
+            config,
+            database,
+            url,
+            SourceOptions(
+                name=given(name),
+                outlet=given(outlet),
+                folder=given(folder),
+                language=tag,
+                interval_seconds=interval_of(interval),
+            ),
+        )
+    _print_added(added)
 
 
 _HOW = {
@@ -93,27 +95,22 @@ _HOW = {
 }
 
 
-def _added_lines(added: "AddedSource") -> list[str]:
-    """Return the lines about an added source: the feed, the alternatives, and the interval."""
+def _print_added(added: "AddedSource") -> None:
+    """Print the feed of an added source, the alternatives, and the interval."""
     from aggregator.config.values import duration_as_typed
 
-    source, feed = added.source, added.resolved
-    lines = [
-        f"added {source.shown_name} ({source.id})",
-        f"  {source.address}{_HOW.get(feed.origin, '')}: {_content(feed.feed)}",
-    ]
+    source = added.source
+    feed = added.resolved
+    output.say(f"added {source.shown_name} ({source.id})")
+    output.say(f"  {source.address}{_HOW.get(feed.origin, '')}: {_content(feed.feed)}")
     if feed.others:
-        lines.append("  the page also declares:")
-    lines += map(_other_line, feed.others[:_SHOWN_OTHERS])
-    interval = duration_as_typed(source.interval_seconds, "hms")
-    lines.append(
-        f"  a running daemon polls it within seconds, then every {interval}, less often if it is quiet"
+        output.say("  the page also declares:")
+    for other in feed.others[:_SHOWN_OTHERS]:
+        output.say(one_line(f"    {other.url} {other.title}").rstrip())
+    output.say(
+        "  a running daemon polls it within seconds, then every "
+        f"{duration_as_typed(source.interval_seconds, 'hms')}, less often if it is quiet"
     )
-    return lines
-
-
-def _other_line(other: "FeedCandidate") -> str:
-    return one_line(f"    {other.url} {other.title}").rstrip()
 
 
 def _content(feed: "ParsedFeed") -> str:
@@ -132,7 +129,7 @@ def remove(
         bool,
         flag("--articles", "Erase its articles, too, as `aggregator forget` does."),
     ] = False,
-    yes: Annotated[bool, flag("--yes", "Skip the confirmation.")] = False,
+    yes: Yes = False,
 ) -> None:
     """Remove a source but keep its articles.
 
@@ -159,9 +156,12 @@ def remove(
 
         name = known.entry_source if known else source
         if articles and (known is None or _has_articles(database, name)):
-            command = ForgetCommand(name=name, is_source=True)
             erase_articles(
-                config, database, command, yes=yes, once_confirmed=remove_row
+                config,
+                database,
+                ForgetCommand(name=name, is_source=True),
+                yes=yes,
+                once_confirmed=remove_row,
             )
         else:
             remove_row()

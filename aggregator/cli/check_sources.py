@@ -47,8 +47,7 @@ def check(
             continue
         text = result.problem
         if text is None:
-            entries = counted(result.entries, "entry", "entries")
-            text = f"{result.format}, {entries}, {result.title!r}"
+            text = f"{result.format}, {counted(result.entries, 'entry', 'entries')}, {result.title!r}"
         lines = f"{result.what}: {text}", *map(one_line, result.newest)
         output.out("\n  ".join(lines) + "\n")
     if has_problem:
@@ -83,8 +82,9 @@ def import_(
         changes += f"; {result.filed} of them have a folder now"
     if result.permitted:
         changes += f"; {result.permitted} of them may be in private networks now"
-    known = counted(result.known, "was", "were")
-    output.say(f"added {counted(result.added, 'feed')}, {known} already known{changes}")
+    output.say(
+        f"added {counted(result.added, 'feed')}, {counted(result.known, 'was', 'were')} already known{changes}"
+    )
     if result.private:
         output.say(
             f"{counted(result.private, 'feed is', 'feeds are')} at private addresses, which are not asked: "

@@ -197,9 +197,8 @@ def _correct(context: Context, format_: str, no_wait: bool, **what: Any) -> None
             "correct", command, no_wait=no_wait
         )
     if corrected is None:
-        number = writer.queued_as
         show.say(
-            f"queued as command {number} for the process that is the writer; commands run in their order"
+            f"queued as command {writer.queued_as} for the process that is the writer; commands run in their order"
         )
     elif format_ == "json":
         show.json_line(corrected)

@@ -47,9 +47,8 @@ def upgrade(context: Context) -> None:
     with database.read() as connection:
         unrendered = count_unrendered(connection)
     database.close()
-    where = shown_url(loaded.database_url)
     former = "" if before == after else f" (was {before or 'empty'})"
-    show.say(f"{where} is at {after}{former}")
+    show.say(f"{shown_url(loaded.database_url)} is at {after}{former}")
     if before not in (None, after) and unrendered:
         show.say(
             f"{counted(unrendered, 'story', 'stories')} will be rendered again, the newest first: "
@@ -324,7 +323,8 @@ def _print_result(
 
 
 def _print_balance(balance: "Balance") -> None:
-    refused, deleted = "", ""
+    refused = ""
+    deleted = ""
     if balance.refused:
         verdicts = (f"{count:,} {verdict}" for verdict, count in balance.refused_as)
         refused = f" ({', '.join(verdicts)})"
@@ -383,13 +383,13 @@ def prune(
             progress_bar("steps", None) as advance,
             WriterSession(config, database) as writer,
         ):
-            is_done = False
-            while not is_done:
+            while True:
                 pruned = writer.carry_out("prune", plan)
                 if pruned is None:
                     raise UsageError(
                         "the process that is the writer does not answer; it continues the work later"
                     )
-                is_done = pruned.is_done
                 advance(1)
+                if pruned.is_done:
+                    break
     show.say("done")

@@ -52,17 +52,22 @@ def digest(
             output.say(f"Nothing is new {since}.")
             return
         if not dry_run:
-            readers = digest_readers(config, with_mail=False)
             dispatcher = WebhookDispatcher(
-                database, reader, readers, settings, config.effective_tuning, utc_now
+                database,
+                reader,
+                digest_readers(config, with_mail=False),
+                settings,
+                config.effective_tuning,
+                utc_now,
             )
             if dispatcher.make_digest(now) is None:
                 raise AggregatorError(
                     "the full-text index is being updated; try again in a moment"
                 )
     to = "".join(f"To: {address}\n" for address in config.digest.to)
-    subject = f"Subject: {settings.title}: {digest_title(mail, settings)}"
-    output.out(f"{to}{subject}\n\n{digest_text(mail, settings)}")
+    output.out(
+        f"{to}Subject: {settings.title}: {digest_title(mail, settings)}\n\n{digest_text(mail, settings)}"
+    )
 
 
 def _span(

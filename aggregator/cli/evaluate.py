@@ -92,7 +92,8 @@ def evaluate(
         return
     datasets = datasets or []
     _refuse(datasets, assignments)
-    loose_pairs, chosen = read_loose(loose), mapping_of(map_ or ())
+    loose_pairs = read_loose(loose)
+    chosen = mapping_of(map_ or ())
     # A wrong name is reported now
     names = [dataset_name(dataset) for dataset in datasets]
     if assignments:
@@ -174,10 +175,9 @@ def _evaluate_corrections(settings: Settings) -> "CorrectionsEvaluation":
             )
         options = StoryOptions(summary_words=config.publish.excerpt_words)
         with workers(config) as executor, progress_bar("articles", None) as advance:
-            run = Reclusterer(
+            assigned = Reclusterer(
                 database, executor, config.effective_tuning, options, now=utc_now
-            )
-            assigned = run.assignments(advance, corrected=False)
+            ).assignments(advance, corrected=False)
     return evaluate_corrections(assigned, clusters)
 
 

@@ -21,9 +21,9 @@ _RECORDS_SHOWN = 5  # of one event in one of them
 
 
 def report_lines(result: "Evaluation") -> list[str]:
-    stories = counted(result.stories, "story", "stories")
     lines = [
-        f"{one_line(result.dataset)}: {counted(result.articles, 'article')} in {stories}"
+        f"{one_line(result.dataset)}: {counted(result.articles, 'article')} in "
+        f"{counted(result.stories, 'story', 'stories')}"
     ]
     lines += _warnings(result)
     copies = [score_row("copies", result.copies, 0.0)] if result.copies else []
@@ -49,7 +49,8 @@ def _quality_lines(
     lines = []
     if report.articles < result.articles:
         lines.append(f"{report.articles:,} of them are labelled and measured")
-    by_month, of_sure_reports = {}, {}
+    by_month = {}
+    of_sure_reports = {}
     for month in result.months:
         by_month[month.month] = month.metrics
         of_sure_reports[month.month] = month.sure_reports
@@ -68,13 +69,12 @@ def _month_lines(name: str, months: "Mapping[str, SagaMetrics]") -> list[str]:
     """Return a table of months: F1 beside every article alone, pure stories, whole events, wrong pairs."""
     rows = []
     for month, metrics in months.items():
-        report = metrics.report
         rows.append(
             row(
                 month,
-                report.articles,
-                report.bcubed.f1,
-                report.alone.f1,
+                metrics.report.articles,
+                metrics.report.bcubed.f1,
+                metrics.report.alone.f1,
                 metrics.several,
                 metrics.pure / max(metrics.several, 1),
                 metrics.events,
@@ -142,14 +142,17 @@ def _warnings(result: "Evaluation") -> list[str]:
         ]
     if result.not_read:
         more = sum(result.not_read.values())
-        unread = counted(more, "article")
-        lines.append(f"without a fingerprint, each a separate story: {unread}")
+        lines.append(
+            f"without a fingerprint, each a separate story: {counted(more, 'article')}"
+        )
         for reason, articles in islice(result.not_read.items(), _REASONS_SHOWN):
             lines.append(f"  {articles:6,}  {one_line(reason)}")
             more -= articles
         if more:
             lines.append(f"  {more:6,}  for other reasons")
     if result.repeated_ids:
-        records = counted(result.repeated_ids, "record repeats", "records repeat")
-        lines.append(f"{records} the id of another; each is measured separately")
+        lines.append(
+            f"{counted(result.repeated_ids, 'record repeats', 'records repeat')} the id of another; "
+            "each is measured separately"
+        )
     return lines

@@ -49,10 +49,16 @@ def row(name: str, *values: float | None) -> str:
 
 
 def _report_row(name: str, report: "GroupingMetrics") -> str:
-    score, sizes = report.bcubed, (report.articles, report.clusters)
-    faults = report.over_merge, report.split
     return row(
-        name, *sizes, score.precision, score.recall, score.f1, report.alone.f1, *faults
+        name,
+        report.articles,
+        report.clusters,
+        report.bcubed.precision,
+        report.bcubed.recall,
+        report.bcubed.f1,
+        report.alone.f1,
+        report.over_merge,
+        report.split,
     )
 
 

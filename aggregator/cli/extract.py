@@ -30,7 +30,8 @@ def extract(
     from aggregator.sources.parse.records.record_entry import RecordNotes, mapping_of
 
     config = context.obj.load()
-    chosen, notes = mapping_of(map_ or ()), RecordNotes()
+    chosen = mapping_of(map_ or ())
+    notes = RecordNotes()
     were_read = set()
     for entry in run(config, what, chosen, notes):
         were_read.add(not isinstance(entry, UnreadInput))

@@ -68,13 +68,18 @@ def feed(
         if limit is not None:
             parsed = replace(parsed, filter=replace(parsed.filter, limit=limit))
         publish = publish_settings(config)
-        reader = StoryReader(database, config.effective_tuning)
-        items = gather(reader, parsed, publish, patient=True).items
+        items = gather(
+            StoryReader(database, config.effective_tuning),
+            parsed,
+            publish,
+            patient=True,
+        ).items
         self_url = publish.base_url + address(parsed.saved, format_)
         if parsed.query_string:
             self_url += f"?{parsed.query_string}"
-        feed = channel(parsed.saved, parsed, items, publish, self_url=self_url)
-        data = written(feed, format_)
+        data = written(
+            channel(parsed.saved, parsed, items, publish, self_url=self_url), format_
+        )
     if output:
         show.write_atomically(Path(output), data)
     else:

@@ -19,6 +19,8 @@ from aggregator.cli.writer_session import WriterSession, written_before
 
 _LISTED = 1_000  # of articles that were forgotten
 
+Yes = Annotated[bool, flag("--yes", "Skip the confirmation.")]
+
 
 def forget(
     context: Context,
@@ -29,7 +31,7 @@ def forget(
             "Erase the article with this address or id, or all articles of this outlet.",
         ),
     ] = "",
-    yes: Annotated[bool, flag("--yes", "Skip the confirmation.")] = False,
+    yes: Yes = False,
     dry_run: Annotated[
         bool, flag("--dry-run", "Show what would be erased without changing anything.")
     ] = False,

@@ -1,6 +1,6 @@
 """The command `ingest`, which reads files, feeds and pages."""
 
-from contextlib import ExitStack, closing
+from contextlib import closing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -119,43 +119,47 @@ def _ingest(
     from aggregator.store.engine.writer_lease import WriterLease
 
     lock = WriterLease(database)
-    with ExitStack() as opened:
-        opened.callback(lock.release)
-        executor = opened.enter_context(workers(config))
-        client = opened.enter_context(closing(client_of(config)))
-        services = PollServices(
-            database, client, executor, config.effective_tuning, utc_now
-        )
-        poller = Poller(
-            services,
-            robots=config.fetch.robots,
-            pages=config.fetch.pages,
-            mutes=mutes_of(config),
-        )
-
-        def become_writer() -> "Pipeline | None":
-            if not lock.become_writer():
-                return None
-            has_own_workers = config.work.executor == "processes"
-            pipeline = make_pipeline(
-                config, lock.fenced, executor, texts_here=has_own_workers
+    try:
+        with (
+            workers(config) as executor,
+            closing(client_of(config)) as client,
+        ):
+            poller = Poller(
+                PollServices(
+                    database, client, executor, config.effective_tuning, utc_now
+                ),
+                robots=config.fetch.robots,
+                pages=config.fetch.pages,
+                mutes=mutes_of(config),
             )
-            # Those that were queued for a daemon that has ended
-            pipeline.run_commands()
-            return pipeline
 
-        run = Ingest(
-            poller,
-            become_writer=become_writer,
-            holds_back=wait,
-            chosen=chosen,
-        )
-        if bulk and not run.is_writer:
-            raise UsageError(
-                "--bulk needs the database for itself: stop the daemon first, or leave it out"
+            def become_writer() -> "Pipeline | None":
+                if not lock.become_writer():
+                    return None
+                pipeline = make_pipeline(
+                    config,
+                    lock.fenced,
+                    executor,
+                    texts_here=config.work.executor == "processes",
+                )
+                # Those that were queued for a daemon that has ended
+                pipeline.run_commands()
+                return pipeline
+
+            run = Ingest(
+                poller,
+                become_writer=become_writer,
+                holds_back=wait,
+                chosen=chosen,
             )
-        collect_garbage_seldom()
-        return _run_with_progress(run, what, bulk=bulk, wait=wait)
+            if bulk and not run.is_writer:
+                raise UsageError(
+                    "--bulk needs the database for itself: stop the daemon first, or leave it out"
+                )
+            collect_garbage_seldom()
+            return _run_with_progress(run, what, bulk=bulk, wait=wait)
+    finally:
+        lock.release()
 
 
 def _run_with_progress(
@@ -178,25 +182,28 @@ def _run_with_progress(
     return run.summary()
 
 
+_COUNTS = {
+    "read": "read",
+    "  new": "new",
+    "    stories created": "stories_created",
+    "    joined a story": "joined",
+    "    copies": "copies",
+    "  already known": "known",
+    "  revised": "revised",
+    "  rejected": "rejected_count",
+    "  waiting": "waiting",
+    "stories extended": "stories_extended",
+}
+
+
 def _print(summary: "IngestSummary") -> None:
     """Print the counts; those with an indent add up to the one above them."""
-    counts = {
-        "read": summary.read,
-        "  new": summary.new,
-        "    stories created": summary.stories_created,
-        "    joined a story": summary.joined,
-        "    copies": summary.copies,
-        "  already known": summary.known,
-        "  revised": summary.revised,
-        "  rejected": summary.rejected_count,
-    }
-    if summary.waiting:
-        counts["  waiting"] = summary.waiting
-    counts["stories extended"] = summary.stories_extended
     if summary.read == 0:
         output.say(f"there was nothing to read; {_FILES}")
-    for name, count in counts.items():
-        output.out(f"{name:19}{count:10,}\n")
+    for name, field in _COUNTS.items():
+        count = getattr(summary, field)
+        if count or field != "waiting":
+            output.out(f"{name:19}{count:10,}\n")
     for note in summary.notes:
         output.say(note)
     for rejected in summary.rejected:

@@ -62,8 +62,7 @@ def install_service(
     if print_:
         return
     folder = Path(to).absolute() if to else systemd_unit.unit_folder(user=user)
-    file = folder / systemd_unit.NAME
-    if _may_write(file, text, yes=yes):
+    if _may_write(folder / systemd_unit.NAME, text, yes=yes):
         output.say(f"wrote {systemd_unit.write_unit(folder, text)}")
     if not to:
         _print_next_commands(user=user)

@@ -25,7 +25,8 @@ def interruptible() -> Iterator[Callable[[], bool]]:
     ):
         yield lambda: False
         return
-    interrupt, report = _Interrupt(), sys.unraisablehook
+    interrupt = _Interrupt()
+    report = sys.unraisablehook
 
     def report_others(lost: "sys.UnraisableHookArgs") -> None:
         if issubclass(lost.exc_type, KeyboardInterrupt):

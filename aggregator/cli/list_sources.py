@@ -98,30 +98,43 @@ def show_(
         known = named_source(database, source)
         with database.read() as connection:
             texts = problem_texts(connection, known.entry_source, limit)
-            sources = {view.id: view for view in listed(connection, utc_now())}
+            sources = listed(connection, utc_now())
     if format_ == "jsonl":
         output.json_lines(texts)
         return
-    _table([sources[known.id]])
+    _table([view for view in sources if view.id == known.id])
     if not texts:
         output.say("no text of this source has a problem")
         return
-    columns = ("received", "verdict", "page", "title", "reason")
-    rows = []
-    for text in texts:
-        title = text.title or text.url
-        rows.append((text.at, text.verdict, text.page_verdict, title, text.reason))
-    output.table(columns, rows, wide=("title", "reason"))
+    rows = [
+        (text.at, text.verdict, text.page_verdict, text.title or text.url, text.reason)
+        for text in texts
+    ]
+    output.table(
+        ("received", "verdict", "page", "title", "reason"),
+        rows,
+        wide=("title", "reason"),
+    )
 
 
 def _table(shown: Sequence["SourceView"]) -> None:
     """Print the sources; on a terminal the causes of problems follow, as a column would break addresses."""
     columns = ["id", "source", "health", "a day", "last success", "articles", "cause"]
-    rows, notes = [], ""
+    rows = []
+    notes = ""
     for source in shown:
-        rate, cause = _rate(source.per_day), _cause(source)
-        success, count = source.last_success, source.article_count
-        rows.append((source.id, source.name, source.state, rate, success, count, cause))
+        cause = _cause(source)
+        rows.append(
+            (
+                source.id,
+                source.name,
+                source.state,
+                _rate(source.per_day),
+                source.last_success,
+                source.article_count,
+                cause,
+            )
+        )
         if cause:
             notes += one_line(f"{source.name}: {cause}") + "\n"
     if output.terminal_width() is None:

@@ -107,10 +107,12 @@ def table(
         width=width or sys.maxsize,
         force_terminal=None if width else False,
     )
-    remaining, has_header = iter(rows), True
+    remaining = iter(rows)
+    has_header = True
     while (chunk := list(islice(remaining, _ROWS_AT_ONCE))) or has_header:
         grid = _grid(columns, chunk, wide)
-        grid.show_header, has_header = has_header, False
+        grid.show_header = has_header
+        has_header = False
         with console.capture() as drawn:
             console.print(grid)
         out("".join(f"{line.rstrip()}\n" for line in drawn.get().splitlines()))
@@ -282,7 +284,8 @@ Report = Callable[[int, int, int | None], None]
 @contextmanager
 def progress_bar(unit: str, total: int | None) -> Iterator[Callable[[int], None]]:
     """Show a progress bar for `total` (None: unknown) units; yields a function that advances it."""
-    done, units = 0, "?"
+    done = 0
+    units = "?"
     if total is not None:
         units = f"{total:,}"
     with _bar(f"{{:,}}/{units}, {{:,.0f}} {unit}/s") as show:
@@ -332,13 +335,13 @@ def _bar(beside: str) -> Iterator[Report]:
             task, completed=done, total=total, description=beside.format(count, rate)
         )
 
-    left = TimeRemainingColumn(elapsed_when_finished=True)
-    shown = (
+    with Progress(
         BarColumn(),
         TaskProgressColumn(),
         TextColumn("{task.description}", markup=False),
-        left,
-    )
-    with Progress(*shown, console=Console(stderr=True), transient=True) as bar:
+        TimeRemainingColumn(elapsed_when_finished=True),
+        console=Console(stderr=True),
+        transient=True,
+    ) as bar:
         task = bar.add_task("", total=None)
         yield draw

@@ -47,6 +47,11 @@ def recluster(
       aggregator recluster --dry-run
       aggregator recluster --since 7d
     """
+    from aggregator.intake.configured import story_options
+    from aggregator.intake.recluster.recluster import Reclusterer
+    from aggregator.intake.workers.factory import workers
+    from aggregator.model.clock import utc_now
+
     regrouped: GroupingDifference | None
     with (
         written_before(context.obj) as (config, database),
@@ -54,7 +59,14 @@ def recluster(
     ):
         start = parsed(config, {"since": since}, 1).filter.since
         if dry_run:
-            regrouped = _compute(config, database, start, advance)
+            with workers(config) as executor:
+                regrouped = Reclusterer(
+                    database,
+                    executor,
+                    config.effective_tuning,
+                    story_options(config),
+                    now=utc_now,
+                ).difference(start, advance)
         else:
             regrouped = _regroup(config, database, start, advance, no_wait=no_wait)
     if regrouped is None:
@@ -63,26 +75,6 @@ def recluster(
         )
     else:
         _print_difference(regrouped, format_)
-
-
-def _compute(
-    config: "Config",
-    database: "Database",
-    since: dt.datetime | None,
-    advance: "Advance",
-) -> "GroupingDifference":
-    """Return what regrouping would change."""
-    from aggregator.intake.configured import story_options
-    from aggregator.intake.recluster.recluster import Reclusterer
-    from aggregator.intake.workers.factory import workers
-    from aggregator.model.clock import utc_now
-
-    options = story_options(config)
-    with workers(config) as executor:
-        run = Reclusterer(
-            database, executor, config.effective_tuning, options, now=utc_now
-        )
-        return run.difference(since, advance)
 
 
 def _regroup(
@@ -125,8 +117,9 @@ def _print_difference(difference: "GroupingDifference", format_: str) -> None:
         f"stories changed        {difference.changed_stories:9}{done}",
     ]
     for change in difference.changes:
-        sizes = f"{change.before} → {change.after} articles"
-        lines.append(f"  {change.story}  {sizes}  {one_line(change.title)}")
+        lines.append(
+            f"  {change.story}  {change.before} → {change.after} articles  {one_line(change.title)}"
+        )
         lines += map("      + {}".format, change.came)
         lines += map("      - {}".format, change.went)
     more = difference.changed_stories - len(difference.changes)

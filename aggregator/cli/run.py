@@ -48,10 +48,11 @@ def run(context: Context) -> None:
     try:
         with ExitStack() as opened:
             notifier.status("opening the database")
-            writing = context.obj.writing(
-                lambda config, database: _prepare(config, database, notifier)
+            config, database = opened.enter_context(
+                context.obj.writing(
+                    lambda config, database: _prepare(config, database, notifier)
+                )
             )
-            config, database = opened.enter_context(writing)
             daemon = Daemon(
                 config,
                 database,

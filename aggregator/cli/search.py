@@ -67,8 +67,9 @@ def search(
 
     bounded = {"since": since, "until": until, "outlet": outlet, "language": language}
     with context.obj.reading() as (config, database):
-        bounds = search_bounds(filters.parsed(config, bounded, limit).filter)
-        results = StoryReader(database).search(text, limit, bounds)
+        results = StoryReader(database).search(
+            text, limit, search_bounds(filters.parsed(config, bounded, limit).filter)
+        )
     if results.problem:
         raise UsageError(results.problem)
     if results.partial:

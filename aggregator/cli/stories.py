@@ -150,8 +150,11 @@ def _print_stories(pages: "Iterable[StoryPage]", format_: str) -> None:
     elif format_ == "csv":
         show.write_csv(_STORY_CSV, stories, _STORY_COUNTS)
     else:
-        rows = map(attrgetter(*_STORY_TABLE.values()), stories)
-        show.table(tuple(_STORY_TABLE), rows, wide=("title",))
+        show.table(
+            tuple(_STORY_TABLE),
+            map(attrgetter(*_STORY_TABLE.values()), stories),
+            wide=("title",),
+        )
 
 
 def _print_articles(pages: "Iterable[StoryPage]", format_: str) -> None:
@@ -168,8 +171,9 @@ def _print_articles(pages: "Iterable[StoryPage]", format_: str) -> None:
         # As the keys of the JSON
         show.write_csv(ListedArticleJson.__struct_fields__, articles)
     else:
-        rows = map(attrgetter(*_ARTICLE_TABLE), articles)
-        show.table(_ARTICLE_TABLE, rows, wide=("title",))
+        show.table(
+            _ARTICLE_TABLE, map(attrgetter(*_ARTICLE_TABLE), articles), wide=("title",)
+        )
 
 
 def _json(
@@ -180,7 +184,8 @@ def _json(
     """Print `{KEY: [...], "next": cursor|null}` page by page, stories as the API answers."""
     from aggregator.publish.sanitise import encode_json
 
-    comma, cursor = b"", None
+    comma = b""
+    cursor = None
     show.out(b'{"' + key.encode() + b'":[')
     for page in pages:
         for row in chain.from_iterable(map(rows_of, page.stories)):

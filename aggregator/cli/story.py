@@ -71,8 +71,12 @@ def _source_or_counts(story: "StoryView") -> str:
 
     if len(story.articles) == 1:
         return source_of(story.articles[0])
-    outlets = story.outlet_count, story.unknown_outlet_count
-    numbers = story_numbers(story.report_count, *outlets, story.article_count)
+    numbers = story_numbers(
+        story.report_count,
+        story.outlet_count,
+        story.unknown_outlet_count,
+        story.article_count,
+    )
     return ", ".join(reversed(numbers))
 
 

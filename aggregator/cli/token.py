@@ -75,10 +75,17 @@ def list_(context: Context, format_: output.TableOrJsonl = "table") -> None:
         output.json_lines(listed)
     elif listed:
         columns = ("id", "name", "scopes", "created", "last used", "revoked")
-        rows = []
-        for known in listed:
-            times = known.created_at, known.last_used_at, known.revoked_at
-            rows.append((known.id, known.name, ", ".join(known.scopes), *times))
+        rows = [
+            (
+                known.id,
+                known.name,
+                ", ".join(known.scopes),
+                known.created_at,
+                known.last_used_at,
+                known.revoked_at,
+            )
+            for known in listed
+        ]
         output.table(columns, rows, wide=("name",))
     elif missing_database(config) is None:
         output.say(

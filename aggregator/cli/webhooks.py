@@ -123,9 +123,10 @@ def _list(context: Context, format_: str, kind: str) -> None:
     listed = []
     with context.obj.reading() as (config, database), database.read() as connection:
         for recipient in webhook_stats(connection):
-            name = recipient.row.name
-            is_notification = ":" in name
-            if name != DIGEST and is_notification is (kind == "notification"):
+            is_notification = ":" in recipient.row.name
+            if recipient.row.name != DIGEST and is_notification is (
+                kind == "notification"
+            ):
                 listed.append(recipient)
     if format_ == "jsonl":
         output.json_lines(map(_as_json, listed))
@@ -162,11 +163,18 @@ def _print_table(recipients: "list[WebhookStats]") -> None:
         "last success",
         "problem",
     )
-    rows = []
-    for recipient in recipients:
-        row, name = recipient.row, _short_name(recipient)
-        counts = recipient.waiting, recipient.done, recipient.given_up
-        rows.append((name, row.state, *counts, row.last_success_at, row.problem))
+    rows = [
+        (
+            _short_name(recipient),
+            recipient.row.state,
+            recipient.waiting,
+            recipient.done,
+            recipient.given_up,
+            recipient.row.last_success_at,
+            recipient.row.problem,
+        )
+        for recipient in recipients
+    ]
     output.table(columns, rows, wide=("problem",))
 
 
@@ -190,14 +198,17 @@ def _test(context: Context, name: str, kind: str) -> None:
     if isinstance(recipient, Webhook):
         shown = host_of(recipient.url)
     transmitter = Transmitter(outgoing_client(config), config.effective_tuning, utc_now)
-    began, now = time.monotonic(), utc_now()
-    body, message = trial_body(recipient, now), f"msg_{secrets.token_hex(16)}"
-    posted = transmitter.send(recipient, message, body, now)
+    began = time.monotonic()
+    now = utc_now()
+    posted = transmitter.send(
+        recipient, f"msg_{secrets.token_hex(16)}", trial_body(recipient, now), now
+    )
     transmitter.close()
     if not posted.is_accepted:
         raise AggregatorError(f"{shown}: {posted.problem}")
-    milliseconds = (time.monotonic() - began) * 1000
-    output.say(f"{shown} accepted it: {posted.status}, {milliseconds:.0f} ms")
+    output.say(
+        f"{shown} accepted it: {posted.status}, {(time.monotonic() - began) * 1000:.0f} ms"
+    )
 
 
 def _resume(context: Context, name: str, kind: str) -> None:
@@ -215,8 +226,10 @@ def _resume(context: Context, name: str, kind: str) -> None:
     if not is_known:
         output.say(f"{name} is not active yet; start the daemon with `aggregator run`")
     elif number:
-        waits = counted(number, "delivery waits", "deliveries wait")
-        output.say(f"{name}: {waits}; a running daemon sends within half a minute")
+        output.say(
+            f"{name}: {counted(number, 'delivery waits', 'deliveries wait')}; "
+            "a running daemon sends within half a minute"
+        )
     else:
         output.say(f"{name}: no deliveries are waiting")
 

@@ -90,11 +90,14 @@ class WriterSession:
                 if kind == "recluster"
                 else nullcontext(InlineExecutor()) as executor
             ):
-                pipeline = make_pipeline(self._config, self._lock.fenced, executor)
-                return handler.execute(pipeline.writer, command, None, advance)
-        payload = msgspec.json.encode(command)
+                return handler.execute(
+                    make_pipeline(self._config, self._lock.fenced, executor).writer,
+                    command,
+                    None,
+                    advance,
+                )
         number = self.queued_as = command_handlers.enqueue(
-            self._database, utc_now(), kind, payload
+            self._database, utc_now(), kind, msgspec.json.encode(command)
         )
         if no_wait:
             patience_seconds = 0.0
@@ -139,12 +142,11 @@ def make_pipeline(
     from aggregator.intake.pipeline import Pipeline
     from aggregator.model.clock import utc_now
 
-    options = story_options(config)
     return Pipeline(
         database,
         executor,
         config.effective_tuning,
         utc_now,
-        options,
+        story_options(config),
         texts_here=texts_here,
     )

@@ -11,6 +11,7 @@ At rest a daemon that has become large ends as at SIGTERM, and its process begin
 """
 
 import logging
+import math
 import os
 import sys
 import threading
@@ -76,17 +77,14 @@ class Daemon:
         self._last_reload: Reload | None = None
         self._notifier = Notifier()
         self._requests = Requests(self._notifier, has_terminal)
-        self._lock = WriterLease(database)
         self._tuning = config.effective_tuning.section("watchdog", ServiceTuning)
-        check_seconds = self._tuning.check_seconds
-        self._check_seconds = min(
-            check_seconds, watchdog_interval_seconds() or check_seconds
-        )
         self._services = DaemonServices(
             database=database,
-            lock=self._lock,
+            lock=WriterLease(database),
             now=utc_now,
-            check_seconds=self._check_seconds,
+            check_seconds=min(
+                self._tuning.check_seconds, watchdog_interval_seconds() or math.inf
+            ),
             arrived=threading.Event(),
             failed=self._fail,
             rested=self._on_rest,
@@ -120,7 +118,7 @@ class Daemon:
                 collect_garbage_seldom()
                 self._serve_and_work(runtime)
         finally:
-            self._lock.release()
+            self._services.lock.release()
             self._requests.end()
         if self._failed is not None:
             raise self._failed
@@ -130,7 +128,7 @@ class Daemon:
 
     def _take_lock(self) -> None:
         """Become the writer; on PostgreSQL a standby, whose Runtime tries again."""
-        if not self._lock.become_writer() and self._database.is_sqlite:
+        if not self._services.lock.become_writer() and self._database.is_sqlite:
             raise AnotherDaemonError(
                 f"{shown_url(self._database.url)} is in use by another daemon or by a command that places "
                 "articles; stop it first, or wait until it has ended (other commands run beside a daemon)"
@@ -158,7 +156,8 @@ class Daemon:
 
     def _start(self, runtime: Runtime, server: "Server") -> None:
         """Start a Runtime and its web server."""
-        self._runtime, self._server = runtime, server
+        self._runtime = runtime
+        self._server = server
         url = server.start()  # first: its port may be in use
         runtime.start()
         log.info(
@@ -170,7 +169,7 @@ class Daemon:
 
     def _supervise(self) -> None:
         """Wait for a request, and ping the watchdog of systemd while all threads make progress."""
-        while not self._requests.wait(self._check_seconds):
+        while not self._requests.wait(self._services.check_seconds):
             if not self._server.is_serving:
                 self._fail(BrokenDaemonError("the web server ended; see the log"))
                 return
@@ -197,8 +196,11 @@ class Daemon:
         """End, with address and lock kept; not if the configuration was changed and not reloaded."""
         why_not = self._why_not_anew()
         if why_not:
-            words = "not beginning anew, to give memory back: %s"
-            log.info(words, why_not, extra={"event": "daemon_not_renewed"})
+            log.info(
+                "not beginning anew, to give memory back: %s",
+                why_not,
+                extra={"event": "daemon_not_renewed"},
+            )
             return
         if self._requests.confirm_anew():
             log.info(
@@ -220,7 +222,7 @@ class Daemon:
             return f"{sys.executable} cannot be started"
         try:
             self._server.keep_address()
-            self._lock.keep_for_next_program()
+            self._services.lock.keep_for_next_program()
         except OSError as error:
             close_rest()
             return format_exception_only(error)[-1].strip()
@@ -244,7 +246,11 @@ class Daemon:
             return
         self._end_before_next()
         if not self._requests.is_stop and self._start_next(runtime, server):
-            self._adopt(config, words)
+            self._last_reload = Reload(at=utc_now(), ok=True, words=words)
+            self._in_force(config)
+            log.info("%s", words, extra={"event": "config_reloaded"})
+            self._config = config
+            self._notifier.ready(words)
 
     def _start_next(self, runtime: Runtime, server: "Server") -> bool:
         """Start the next Runtime, or the previous one again; return whether the next one is in use."""
@@ -260,20 +266,13 @@ class Daemon:
             return False
         return not self._requests.is_stop
 
-    def _adopt(self, config: Config, words: str) -> None:
-        """Log that the configuration is in use, and follow it."""
-        self._last_reload = Reload(at=utc_now(), ok=True, words=words)
-        self._in_force(config)
-        log.info("%s", words, extra={"event": "config_reloaded"})
-        self._config = config
-        self._notifier.ready(words)
-
     def _refuse(self, error: Exception) -> None:
         """Log why the new configuration is not used."""
         trace = None
         lines = str(error).splitlines()
         if not isinstance(error, AggregatorError):
-            trace, lines = error, [f"{type(error).__name__}: {error}"]
+            trace = error
+            lines = [f"{type(error).__name__}: {error}"]
         for line in lines:
             log.error(
                 "config reload failed, keeping the current configuration: %s",
@@ -299,7 +298,7 @@ class Daemon:
         """End everything before the next Runtime starts: only one thread may place."""
         self._end()
         while self._runtime.writer_loop.join(0.0) and not self._requests.wait_for_stop(
-            self._check_seconds
+            self._services.check_seconds
         ):
             self._notifier.watchdog()
 

@@ -42,16 +42,16 @@ class MaintenanceTasks:
 
     def maintenance(self, plan: RetentionPlan) -> Maintenance:
         """Return the schedule of all tasks."""
-        services, tuning = self._services, self._config.effective_tuning
-        batch = tuning.values("placing")["batch_articles"]
-        minute = tuning.values("retention")["check_seconds"]
-        retention = self._pipeline.retention_job(plan)
+        batch = self._config.effective_tuning.values("placing")["batch_articles"]
+        minute = self._config.effective_tuning.values("retention")["check_seconds"]
         steps = (
             MaintenanceTask(
-                "checkpoint", minute, lambda _: services.database.truncate_log()
+                "checkpoint", minute, lambda _: self._services.database.truncate_log()
             ),
             MaintenanceTask("clock", minute, partial(self._correct_times, batch)),
-            MaintenanceTask("retention", minute, retention.step),
+            MaintenanceTask(
+                "retention", minute, self._pipeline.retention_job(plan).step
+            ),
             MaintenanceTask(
                 "outbox",
                 OUTBOX_CHECK_SECONDS,
@@ -61,7 +61,7 @@ class MaintenanceTasks:
         jobs = [MaintenanceTask("backup", LOOK_SECONDS, self._back_up)]
         if self._config.digest.every != "never":
             jobs.append(MaintenanceTask("digest", LOOK_SECONDS, self._make_digest))
-        return Maintenance(steps, jobs, is_writer=lambda: services.lock.is_held)
+        return Maintenance(steps, jobs, is_writer=lambda: self._services.lock.is_held)
 
     def _correct_times(self, batch: int, _stops: Stop) -> None:
         """Correct stories whose time is in the future because of a wrong clock."""
@@ -70,23 +70,20 @@ class MaintenanceTasks:
             lambda writing: pull_back(writing, now, batch)
         ):
             self._pipeline.rest()  # it has rows of stories in memory
-            stories = counted(count, "story", "stories")
             log.warning(
                 "the clock was ahead; corrected the time of %s",
-                stories,
+                counted(count, "story", "stories"),
                 extra={"event": "story_times_corrected"},
             )
 
     def _back_up(self, stops: Stop) -> None:
         """Make a backup if it is due: the last one may have been made by a person."""
-        config, database, now = (
-            self._config,
-            self._services.database,
-            self._services.now,
-        )
-        due = backup_folder.due_at(config, database, now())
+        now = self._services.now
+        due = backup_folder.due_at(self._config, self._services.database, now())
         if due is not None and due <= now():
-            backup_folder.back_up_gently(config, database, now(), stops)
+            backup_folder.back_up_gently(
+                self._config, self._services.database, now(), stops
+            )
 
     def _make_digest(self, _stops: Stop) -> None:
         """Store the digest that is due, once: which ones were made is in the outbox."""

@@ -51,8 +51,10 @@ class PollScheduler:
         `threads` is for tests; with 0 of them `tick` runs the jobs itself, to simulate weeks.
         """
         services = poller.services
-        self._database, self._client = services.database, services.client
-        self._now, self._stops = services.now, services.stops
+        self._database = services.database
+        self._client = services.client
+        self._now = services.now
+        self._stops = services.stops
         self._quiet_polls = services.quiet_polls
         self._poller = poller
         self._pollers = {
@@ -83,15 +85,14 @@ class PollScheduler:
     def cap_due_times(self, now: dt.datetime) -> None:
         """Limit due times to the longest wait: the clock may have been set back."""
         self._quiet_polls.forget()
-        tuning = self._client.tuning
-        latest = now + dt.timedelta(seconds=tuning.interval_cap_seconds)
+        latest = now + dt.timedelta(seconds=self._client.tuning.interval_cap_seconds)
         with self._database.write() as connection:
             moved = {}
             for row in all_due(connection):
                 longest = longest_wait(
                     failures=row.failures + row.gone_count,
                     interval_seconds=row.interval_seconds,
-                    tuning=tuning,
+                    tuning=self._client.tuning,
                 )
                 sooner = correct_due(
                     row.id, row.next_due_at, now, longest_seconds=longest
@@ -166,7 +167,15 @@ class PollScheduler:
             return
         self._backing_off[name] = time.monotonic() + BACKOFF_SECONDS
         if isinstance(error, TooManyFilesError):
-            self._log_too_many_files(error)
+            now = time.monotonic()
+            if now >= self._files_logged_until:  # the cause affects all sources
+                self._files_logged_until = now + FILES_LOGGED_SECONDS
+                log.error(
+                    "sources are polled again in %.0f s: %s",
+                    BACKOFF_SECONDS,
+                    error,
+                    extra={"event": "open_files_exhausted"},
+                )
             return
         log.error(
             "%s: %s",
@@ -175,18 +184,6 @@ class PollScheduler:
             exc_info=None if isinstance(error, AggregatorError) else error,
             extra={"event": "fetch_job_failed"},
         )
-
-    def _log_too_many_files(self, error: TooManyFilesError) -> None:
-        """Log at most once a minute: the cause affects all sources."""
-        now = time.monotonic()
-        if now >= self._files_logged_until:
-            self._files_logged_until = now + FILES_LOGGED_SECONDS
-            log.error(
-                "sources are polled again in %.0f s: %s",
-                BACKOFF_SECONDS,
-                error,
-                extra={"event": "open_files_exhausted"},
-            )
 
 
 def _log_problem(source: Source, polled: PollResult) -> None:
@@ -211,9 +208,11 @@ def _log_success(source: Source, polled: PollResult, seconds: float) -> None:
             name,
             extra={"event": "source_recovered", "source": source.id},
         )
-    level, words = logging.DEBUG, "nothing new"
+    level = logging.DEBUG
+    words = "nothing new"
     if polled.accepted:
-        level, words = logging.INFO, f"{len(polled.accepted) - polled.revised:,} new"
+        level = logging.INFO
+        words = f"{len(polled.accepted) - polled.revised:,} new"
     if polled.revised:
         words += f", {polled.revised:,} revised"
     log.log(

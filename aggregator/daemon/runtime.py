@@ -47,7 +47,6 @@ from aggregator.web.health.monitor import HealthMonitor
 from aggregator.web.health.process_tree import why_few_files
 
 if TYPE_CHECKING:
-    from aggregator.deliver.summariser import Summariser
     from aggregator.deliver.threads import WebhookThreads
     from aggregator.web.server import Server
 
@@ -62,22 +61,25 @@ class Runtime:
 
     def __init__(self, config: Config, services: DaemonServices) -> None:
         """Raises ConfigError or another AggregatorError for a configuration that cannot be run."""
+        from aggregator.deliver.summariser import summariser_of
+
         self.config = config
         self._services = services
         self._stopping = threading.Event()
-        all_tuning = config.effective_tuning
-        service = all_tuning.section("watchdog", ServiceTuning)
-        self.watchdog = Watchdog(service.stalled_seconds, services.check_seconds)
+        self.watchdog = Watchdog(
+            config.effective_tuning.section("watchdog", ServiceTuning).stalled_seconds,
+            services.check_seconds,
+        )
         plan = retention_plan(config)
         self._configured = configured_access(config)
         self._client = client_of(config, services.metrics_registry)
-        self._summariser = self._make_summariser()
+        self._summariser = summariser_of(config, services.lock.fenced, services.now)
         self._webhooks = self._make_webhooks()
         # After everything that may raise, because it must be closed.
         self._executor = open_executor(
             config.work.executor,
             config.work.worker_count(spared=1),
-            all_tuning,
+            config.effective_tuning,
             services.metrics_registry,
         )
         self._pipeline = self._make_pipeline()
@@ -101,35 +103,32 @@ class Runtime:
         from aggregator.web.server import Server
 
         services = self._services
-        database, now, arrived = (
-            services.database.with_read_timeout(),
-            services.now,
-            services.arrived.set,
-        )
+        database = services.database.with_read_timeout()
+        now = services.now
+        arrived = services.arrived.set
         all_tuning = self.config.effective_tuning
-        push_endpoint = PushEndpoint(
-            database,
-            all_tuning,
-            now,
-            fetch_pages=self.config.fetch.pages != "never",
-            arrived=arrived,
-        )
-        editor = EditorService(database, all_tuning, now, arrived=arrived)
-        health = HealthMonitor(
-            all_tuning,
-            database,
-            services.metrics_registry,
-            process=self.process,
-            backups=lambda: backup_folder.backup_state(self.config, database, now()),
-            now=now,
-        )
         return Server(
             StoryReader(database, all_tuning),
             publish_settings(self.config),
             Services(
-                push=push_endpoint,
-                editor=editor,
-                watch=health,
+                push=PushEndpoint(
+                    database,
+                    all_tuning,
+                    now,
+                    fetch_pages=self.config.fetch.pages != "never",
+                    arrived=arrived,
+                ),
+                editor=EditorService(database, all_tuning, now, arrived=arrived),
+                watch=HealthMonitor(
+                    all_tuning,
+                    database,
+                    services.metrics_registry,
+                    process=self.process,
+                    backups=lambda: backup_folder.backup_state(
+                        self.config, database, now()
+                    ),
+                    now=now,
+                ),
                 marks=ReadMarks(database, now),
                 sources=SourceServices(
                     self.config,
@@ -212,24 +211,14 @@ class Runtime:
             failed=services.failed,
         )
 
-    def _make_summariser(self) -> "Summariser | None":
-        if self.config.summarise.url is None:
-            return None
-        from aggregator.deliver.summariser import summariser_of
-
-        return summariser_of(
-            self.config, self._services.lock.fenced, self._services.now
-        )
-
     def _make_pipeline(self) -> Pipeline:
-        services = self._services
         return Pipeline(
-            services.lock.fenced,
+            self._services.lock.fenced,
             self._executor,
             self.config.effective_tuning,
-            services.now,
+            self._services.now,
             story_options(self.config),
-            metrics_registry=services.metrics_registry,
+            metrics_registry=self._services.metrics_registry,
         )
 
     def _make_writer_work(self) -> WriterWork:
@@ -246,26 +235,24 @@ class Runtime:
         )
 
     def _make_poll_scheduler(self) -> PollScheduler:
-        fetch, services = self.config.fetch, self._services
-        shared = PollServices(
-            services.database,
-            self._client,
-            self._executor,
-            self.config.effective_tuning,
-            services.now,
-            self._stopping.is_set,
-            self._configured,
-            quiet_polls=QuietPolls(UNWRITTEN),
-            slow_pages=self._pipeline.slow_pages,
-        )
         return PollScheduler(
             Poller(
-                shared,
-                robots=fetch.robots,
-                pages=fetch.pages,
+                PollServices(
+                    self._services.database,
+                    self._client,
+                    self._executor,
+                    self.config.effective_tuning,
+                    self._services.now,
+                    self._stopping.is_set,
+                    self._configured,
+                    quiet_polls=QuietPolls(UNWRITTEN),
+                    slow_pages=self._pipeline.slow_pages,
+                ),
+                robots=self.config.fetch.robots,
+                pages=self.config.fetch.pages,
                 mutes=mutes_of(self.config),
             ),
-            arrived=services.arrived.set,
+            arrived=self._services.arrived.set,
         )
 
     def _tick_each_second(self) -> None:
@@ -273,7 +260,8 @@ class Runtime:
         offset = time.time() - time.monotonic()
         while not self._stopping.is_set():
             self._tick()
-            before, offset = offset, time.time() - time.monotonic()
+            before = offset
+            offset = time.time() - time.monotonic()
             if abs(offset - before) > _JUMP_SECONDS:
                 self._maintenance.clock_jumped()
             self._stopping.wait(TICK_SECONDS)
@@ -310,7 +298,10 @@ class Runtime:
             )
         ):
             self.watchdog.heartbeat("placing")
-            entries = counted(queued, "entry", "entries")
-            log.info("%s no longer muted", entries, extra={"event": "entries_unmuted"})
+            log.info(
+                "%s no longer muted",
+                counted(queued, "entry", "entries"),
+                extra={"event": "entries_unmuted"},
+            )
         self._poll_scheduler.cap_due_times(now)
         self._webhooks.dispatcher.sync_webhooks()

@@ -39,8 +39,11 @@ class Notifier:
 
         Type=notify-reload requires the time.
         """
-        microseconds = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
-        self._send("RELOADING=1", f"MONOTONIC_USEC={microseconds}", words=words)
+        self._send(
+            "RELOADING=1",
+            f"MONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}",
+            words=words,
+        )
 
     def stopping(self) -> None:
         """The daemon is stopping."""
@@ -122,7 +125,8 @@ class Watchdog:
     def stalled(self) -> list[str]:
         """Return the names of stalled threads."""
         with self._lock:
-            self._awake, self._checked_at = self._now(), self._clock()
+            self._awake = self._now()
+            self._checked_at = self._clock()
             return [
                 name
                 for name, last in self._heartbeats.items()

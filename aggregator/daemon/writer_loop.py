@@ -46,7 +46,8 @@ class WriterLoop:
 
     def __init__(self, work: WriterWork) -> None:
         self._work = work
-        self._database, self._lock = work.services.database, work.services.lock
+        self._database = work.services.database
+        self._lock = work.services.lock
         self._thread = threading.Thread(target=self._run, name="placing", daemon=True)
         self._is_ready = False  # the writer, and `took_over` was called
         self.trouble: str | None = None  # why placing is paused
@@ -89,13 +90,16 @@ class WriterLoop:
                 except _ENDING_ERRORS:
                     raise
                 except (AggregatorError, OSError) as error:
-                    seconds = BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS) - 1)]
-                    self._back_off(_trouble_of(error), seconds)
+                    self._back_off(
+                        _trouble_of(error),
+                        BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS) - 1)],
+                    )
                     failures += 1
                 else:
                     if self.trouble is not None:
                         log.info("placing resumed", extra={"event": "placing_resumed"})
-                    self.trouble, failures = None, 0
+                    self.trouble = None
+                    failures = 0
         except BaseException as error:  # noqa: BLE001 - the main thread raises it
             self._work.services.failed(error)
 
@@ -115,10 +119,9 @@ class WriterLoop:
         if not self._lock.become_writer():
             return False
         self._take_up()
-        seconds = time.monotonic() - began
         log.info(
             "became the writer: takeover took %.1f s",
-            seconds,
+            time.monotonic() - began,
             extra={"event": "writer_lease_acquired"},
         )
         return True

@@ -148,7 +148,8 @@ class WriterWork:
 
     def _place(self) -> AggregatorError | None:
         """Place all waiting entries; return an error that stops placing but not other work."""
-        count, shown_at = 0, time.monotonic()
+        count = 0
+        shown_at = time.monotonic()
         trouble: AggregatorError | None = None
         try:
             for batch in self.pipeline.place_waiting(self._stops, gathers=True):
@@ -160,7 +161,8 @@ class WriterWork:
                 if time.monotonic() - shown_at >= self._tuning.progress_seconds:
                     self._report(count)
                     self._index()  # while more entries wait
-                    count, shown_at = 0, time.monotonic()
+                    count = 0
+                    shown_at = time.monotonic()
         except (DamagedError, NoWorkersError) as error:
             trouble = error
         if count:

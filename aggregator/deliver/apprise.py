@@ -35,7 +35,8 @@ def notification_text(body: bytes) -> tuple[str, str]:
 
 
 def _about_one(data: dict[str, Any]) -> tuple[str, str]:
-    story, article = data["story"], data["change"]["article"]
+    story = data["story"]
+    article = data["change"]["article"]
     counts = ("report_count", "outlet_count", "unknown_outlet_count", "article_count")
     lines = [", ".join(story_numbers(*(story[name] for name in counts)))]
     if article is not None:
@@ -47,7 +48,8 @@ def _about_one(data: dict[str, Any]) -> tuple[str, str]:
 
 
 def _about_several(delivery: dict[str, Any]) -> tuple[str, str]:
-    number, stories = delivery["number"], delivery["stories"]
+    number = delivery["number"]
+    stories = delivery["stories"]
     lines = []
     for story in stories:
         title = _shortened(_plain(story["title"]) or "Untitled")
@@ -86,13 +88,6 @@ class AppriseRunner:
 
         Raise TooManyFilesError if this process cannot open the pipes.
         """
-        job = NotificationJob(
-            url=url,
-            title=title,
-            text=text,
-            allow_private=self._allow_private,
-            deadline_seconds=int(self._seconds) + 1,
-        )
         try:
             process = self._start()
         except OSError as error:  # no files, processes or memory left
@@ -103,7 +98,16 @@ class AppriseRunner:
             )
         if process is None:
             return PostResult(status=None, problem="stopped", is_stopped=True)
-        reply = self._reply(process, job)
+        reply = self._reply(
+            process,
+            NotificationJob(
+                url=url,
+                title=title,
+                text=text,
+                allow_private=self._allow_private,
+                deadline_seconds=int(self._seconds) + 1,
+            ),
+        )
         return PostResult(
             status=200 if reply.ok else None,
             problem=reply.problem,

@@ -126,9 +126,10 @@ def send(job: NotificationJob) -> NotificationReply:
     ):
         return NotificationReply(ok=True)
     if guard.refused:
-        advice = "if it is yours, name its network under fetch.allow_private"
         return NotificationReply(
-            ok=False, problem=f"{guard.refused} is not on the public internet; {advice}"
+            ok=False,
+            problem=f"{guard.refused} is not on the public internet; "
+            "if it is yours, name its network under fetch.allow_private",
         )
     if problems.status:
         return NotificationReply(ok=False, problem=f"http {problems.status}")

@@ -100,7 +100,8 @@ def _bounded(change: Change, story: StoryView, words: int) -> tuple[Change, Stor
     """
     current_titles = {article.title for article in story.articles}
     headlines = dict.fromkeys((story.title, change.title, change.title_before or ""))
-    left, cut = words, {}
+    left = words
+    cut = {}
     for title in headlines:
         if title not in current_titles:
             cut[title] = first_words(title, left)

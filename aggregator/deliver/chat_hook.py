@@ -87,13 +87,15 @@ def hook_of(config: Config, now: Clock) -> ChatHook | None:
     chosen = config.summarise
     if chosen.url is None:
         return None
-    poster = WebhookPoster(
-        outgoing_client(config),
-        config.effective_tuning,
-        deadline_seconds=chosen.timeout,
-        response_cap_bytes=ANSWER_CAP_BYTES,
-        now=now,
-    )
     return ChatHook(
-        poster, chosen.url.get_secret_value(), chosen.model or "", summary_key(config)
+        WebhookPoster(
+            outgoing_client(config),
+            config.effective_tuning,
+            deadline_seconds=chosen.timeout,
+            response_cap_bytes=ANSWER_CAP_BYTES,
+            now=now,
+        ),
+        chosen.url.get_secret_value(),
+        chosen.model or "",
+        summary_key(config),
     )

@@ -93,8 +93,9 @@ class WebhookDispatcher:
             selected: dict[str, list[Change]] = {}
             for name, position in positions.items():
                 unread = [change for change in changes if change.n > position]
-                hook = self._webhooks[name]
-                selected[name] = self._changes_for(connection, hook, unread, now)
+                selected[name] = self._changes_for(
+                    connection, self._webhooks[name], unread, now
+                )
         deliveries = list(self._deliveries(selected))
         last = changes[-1].n
         positions = {name: max(last, n) for name, n in positions.items()}
@@ -135,9 +136,8 @@ class WebhookDispatcher:
         indexed_to = _ALL_INDEXED
         if self._uses_index:
             indexed_to = progress.indexed_to(connection)
-        earliest = min(positions.values())
         return change_stream.following(
-            connection, earliest, _BATCH_CHANGES, indexed_to=indexed_to
+            connection, min(positions.values()), _BATCH_CHANGES, indexed_to=indexed_to
         )
 
     def make_digest(self, until: dt.datetime) -> list[str] | None:
@@ -178,8 +178,9 @@ class WebhookDispatcher:
         """Return the changes that the webhook receives."""
         story_filter = hook.story_filter(now)
         if isinstance(hook, webhooks.Notification):
-            mutes = in_force(connection)
-            story_filter = replace(story_filter or StoryFilter(), mutes=mutes)
+            story_filter = replace(
+                story_filter or StoryFilter(), mutes=in_force(connection)
+            )
         ids = {change.story for change in changes}
         if story_filter is not None:
             ids = StoryMatcher(connection, story_filter).matching(connection, ids)
@@ -233,14 +234,20 @@ def _fill_digest(
     span = digests.next_span(connection, reader.name, until)
     if span is None or not digests.ranked_for_digest(connection, span, wanted):
         return False
-    delivery = NewDelivery(
-        webhook=reader.name,
-        change=span.to,
-        id=digest_id(reader.name, span.to),
-        story="",
-        body=encode_json(span),
+    outbox.add(
+        connection,
+        [
+            NewDelivery(
+                webhook=reader.name,
+                change=span.to,
+                id=digest_id(reader.name, span.to),
+                story="",
+                body=encode_json(span),
+            )
+        ],
+        {reader.name: span.to},
+        until,
     )
-    outbox.add(connection, [delivery], {reader.name: span.to}, until)
     return True
 
 

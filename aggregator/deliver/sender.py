@@ -114,9 +114,10 @@ class WebhookSender:
         if self._last is None:
             latest += 2 * dt.timedelta(seconds=self._longest)
         if self._last is None or is_overdue_by_jump(self._last, now):
-            name = self._webhook.name
             self._database.transact(
-                lambda connection: recipients.pull_in(connection, name, latest)
+                lambda connection: recipients.pull_in(
+                    connection, self._webhook.name, latest
+                )
             )
         self._last = now
 
@@ -152,10 +153,9 @@ class WebhookSender:
             sending.mark_gone(connection, due, now, posted.problem)
             return f"{posted.problem}; no further deliveries are sent there"
         gap, pause = self._waits(connection, due, posted.retry_after_seconds or 0.0)
-        since_first = now - (due.first_attempt_at or now)
-        is_final = since_first >= _GIVE_UP_AFTER and steady_clock.is_steady(
-            connection, now, self._steady
-        )
+        is_final = now - (
+            due.first_attempt_at or now
+        ) >= _GIVE_UP_AFTER and steady_clock.is_steady(connection, now, self._steady)
         sending.mark_failed(
             connection,
             due,
@@ -176,8 +176,10 @@ class WebhookSender:
         `asked`: what the receiver asks for.
         """
         gap = max(self._gap(due.attempts + 1), asked)
-        failures = recipients.failures_of(connection, self._webhook.name) + 1
-        pause = min(self._gap(failures), self._tuning.pause_max_seconds)
+        pause = min(
+            self._gap(recipients.failures_of(connection, self._webhook.name) + 1),
+            self._tuning.pause_max_seconds,
+        )
         return gap, max(pause, min(asked, self._longest))
 
     def _gap(self, tries: int) -> float:

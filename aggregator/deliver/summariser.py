@@ -88,7 +88,9 @@ class Summariser:
                 raise HookError("no sentence names an article of the story")
         except (HookError, ValueError) as error:
             return self._note_failure(task, error, now)
-        self._failures, self._failing_since, self.problem = 0, None, None
+        self._failures = 0
+        self._failing_since = None
+        self.problem = None
         self._store(task, sentences)
         log.info(
             "%s wrote %s for story %s",
@@ -105,9 +107,9 @@ class Summariser:
         """Log a failed call; return the seconds until the next one."""
         self._failures += 1
         self._failing_since = self._failing_since or now
-        since = f"{self._failing_since:%Y-%m-%d %H:%M} UTC"
         self.problem = (
-            f"summarise: {self._hook.name} gives no texts since {since}: {error}"
+            f"summarise: {self._hook.name} gives no texts since "
+            f"{self._failing_since:%Y-%m-%d %H:%M} UTC: {error}"
         )
         log.warning(
             "summarise: %s gave no text for story %s: %s",

@@ -53,17 +53,18 @@ def input_of(
         sources = {passage.article_id for passage in (*lead, *openings)}
         for quotation in quotations:
             sources.update(quotation.article_ids)
-        facts = {
-            "version": 2,
-            "story": story.id,
-            "title": title,
-            "language": story.language,
-            "articles": [{"id": i, "outlet": outlets[i]} for i in sorted(sources)],
-            "lead": lead,
-            "openings": openings,
-            "quotations": quotations,
-        }
-        data = encode_json(facts)
+        data = encode_json(
+            {
+                "version": 2,
+                "story": story.id,
+                "title": title,
+                "language": story.language,
+                "articles": [{"id": i, "outlet": outlets[i]} for i in sorted(sources)],
+                "lead": lead,
+                "openings": openings,
+                "quotations": quotations,
+            }
+        )
         if len(data) <= INPUT_CAP_BYTES:
             return data, frozenset(sources)
         (quotations or openings or lead).pop()
@@ -114,7 +115,8 @@ def _sentence_of(value: Any, ids: Collection[str]) -> MachineSentence | None:
     """Return the sentence in a value of any type; None if it has no text, or none of the articles."""
     if not isinstance(value, dict):
         return None
-    text, article_ids = value.get("text"), value.get("article_ids")
+    text = value.get("text")
+    article_ids = value.get("article_ids")
     if not isinstance(text, str) or not isinstance(article_ids, list):
         return None
     known = [id_ for id_ in article_ids if isinstance(id_, str) and id_ in ids]
@@ -141,7 +143,8 @@ def plain_sentence(text: str) -> str:
 
 def in_prose(answer: str) -> bytes:
     """Return the JSON in the message of a model, which may stand between words or in a block of code."""
-    start, end = answer.find("{"), answer.rfind("}")
+    start = answer.find("{")
+    end = answer.rfind("}")
     if not 0 <= start < end:
         return b""
     return answer[start : end + 1].encode("utf-8", "replace")

@@ -66,10 +66,12 @@ class WebhookThreads:
             threading.Thread(target=self._fill, name="webhooks", daemon=True)
         ]
         for name in senders:
-            words = webhooks.recipient_words(name).strip()
             self._threads.append(
                 threading.Thread(
-                    target=self._send, args=(name,), name=words, daemon=True
+                    target=self._send,
+                    args=(name,),
+                    name=webhooks.recipient_words(name).strip(),
+                    daemon=True,
                 )
             )
 
@@ -166,7 +168,8 @@ def webhook_threads(
     failed: Callable[[BaseException], None],
 ) -> WebhookThreads:
     """Return the threads of a configuration, not started. Raises ConfigError for a bad webhook."""
-    recipients, all_tuning = webhooks.recipients_from(config), config.effective_tuning
+    recipients = webhooks.recipients_from(config)
+    all_tuning = config.effective_tuning
     transmitter = Transmitter(outgoing_client(config), all_tuning, now, write_digest)
     senders: dict[str, WebhookSender | Summariser] = {}
     for recipient in recipients:

@@ -122,8 +122,13 @@ class Transmitter:
         self, webhook: Webhook, id_: str, body: bytes, now: dt.datetime
     ) -> PostResult:
         configured = {name.lower(): text for name, text in webhook.headers}
-        signature = signed_headers(webhook.key, id_, int(now.timestamp()), body)
-        return self._poster.post(webhook.url, body, _JSON | configured | signature)
+        return self._poster.post(
+            webhook.url,
+            body,
+            _JSON
+            | configured
+            | signed_headers(webhook.key, id_, int(now.timestamp()), body),
+        )
 
     def _mail(
         self, reader: DigestReader, sender: str, id_: str, body: bytes, now: dt.datetime
@@ -131,14 +136,16 @@ class Transmitter:
         """Return the mail of a delivery; None if all its stories were forgotten."""
         mail = EmailMessage(policy=SMTP)
         if msgspec.json.decode(body).get("type") == "test":
-            subject, date = "Test", now
+            subject = "Test"
+            date = now
             mail.set_content("This is a test of aggregator.\n")
         else:
             assert self._write_digest is not None
             digest = self._write_digest(msgspec.json.decode(body, type=DigestSpan))
             if digest is None:
                 return None
-            subject, date = digest.subject, digest.date
+            subject = digest.subject
+            date = digest.date
             mail.set_content(digest.text)
             mail.add_alternative(digest.html, subtype="html")
         mail["From"] = sender

@@ -141,8 +141,13 @@ def _prune(
     result = PruneResult(is_done=not more)
     if request is not None:
         with writer.database.write() as connection:
-            answer = msgspec.json.encode(result).decode()
-            commands.answer(connection, request, writer.now(), "done", answer)
+            commands.answer(
+                connection,
+                request,
+                writer.now(),
+                "done",
+                msgspec.json.encode(result).decode(),
+            )
     return result
 
 
@@ -152,14 +157,13 @@ def _recluster(
     request: int | None,
     advance: Advance,
 ) -> GroupingDifference:
-    run = Reclusterer(
+    return Reclusterer(
         writer.database,
         writer.executor,
         writer.all_tuning,
         writer.options,
         now=writer.now,
-    )
-    return run.take_over(
+    ).take_over(
         writer.placer,
         command.since,
         advance,
@@ -201,8 +205,12 @@ def run_commands(writer: WriterServices, stop: Stop) -> int:
             break
         handler = HANDLERS[command.kind]
         try:
-            decoded = msgspec.json.decode(command.payload, type=handler.command)
-            handler.execute(writer, decoded, command.command_no, end_if_stopped)
+            handler.execute(
+                writer,
+                msgspec.json.decode(command.payload, type=handler.command),
+                command.command_no,
+                end_if_stopped,
+            )
         except _StoppedError:
             break  # it continues at the next start
         except (UsageError, WorkError, NoScratchFolderError) as error:
@@ -218,14 +226,19 @@ def run_commands(writer: WriterServices, stop: Stop) -> int:
                 command.kind,
                 extra={"event": "command_failed"},
             )
-            reason = f"it failed ({type(error).__name__}: {error}); the log of the daemon says more"
-            _refuse(writer, command, reason)
+            _refuse(
+                writer,
+                command,
+                f"it failed ({type(error).__name__}: {error}); the log of the daemon says more",
+            )
         executed += 1
     return executed
 
 
 def _refuse(writer: WriterServices, command: Command, reason: str) -> None:
-    now, number = writer.now(), command.command_no
+    now = writer.now()
     writer.database.transact(
-        lambda connection: commands.answer(connection, number, now, "refused", reason)
+        lambda connection: commands.answer(
+            connection, command.command_no, now, "refused", reason
+        )
     )

@@ -36,9 +36,8 @@ def _end(connection: Connection, now: dt.datetime) -> bool:
     entries = counter_value(connection, "inbox")
     words = counted(entries, "entry", "entries")
     if entries > _MOST_ENTRIES:
-        text = "the first reading brought %s: more than %s are not decided again in order of time"
         log.warning(
-            text,
+            "the first reading brought %s: more than %s are not decided again in order of time",
             words,
             f"{_MOST_ENTRIES:,}",
             extra={"event": "first_reading_too_large"},
@@ -49,8 +48,15 @@ def _end(connection: Connection, now: dt.datetime) -> bool:
         for number, by_time in inbox_order.order_of_time(connection).items()
     ):
         return False
-    command = msgspec.json.encode(ReclusterCommand(in_order_of_time=True)).decode()
-    commands.enqueue(connection, now, "recluster", command)
-    text = "the first reading has ended: its %s are decided again in order of time"
-    log.info(text, words, extra={"event": "first_reading_ended"})
+    commands.enqueue(
+        connection,
+        now,
+        "recluster",
+        msgspec.json.encode(ReclusterCommand(in_order_of_time=True)).decode(),
+    )
+    log.info(
+        "the first reading has ended: its %s are decided again in order of time",
+        words,
+        extra={"event": "first_reading_ended"},
+    )
     return True

@@ -89,7 +89,8 @@ def prepare(job: bytes) -> bytes:
         items = [_with_page(job_item, all_tuning) for job_item in decoded.items]
     except ReadError as error:
         return msgspec.msgpack.encode(PrepareResult(unread=str(error)))
-    prepared, seconds = [], []
+    prepared = []
+    seconds = []
     for job_item in items:
         began = time.thread_time()
         prepared.append(_prepared(job_item, all_tuning, decoded))
@@ -124,16 +125,19 @@ def fingerprints(job: bytes) -> bytes:
 def _prepared(job_item: PrepareItem, all_tuning: Tuning, job: PrepareJob) -> Prepared:
     from aggregator.extract.article import clean_entry
 
-    cleaned = clean_entry(
-        job_item.entry,
-        page=job_item.page,
-        page_charset=job_item.page_charset,
-        page_url=job_item.page_url,
-        seen=job_item.seen,
-        tuning=all_tuning,
-        has_own=job_item.is_revision,
+    return _with_fingerprint(
+        clean_entry(
+            job_item.entry,
+            page=job_item.page,
+            page_charset=job_item.page_charset,
+            page_url=job_item.page_url,
+            seen=job_item.seen,
+            tuning=all_tuning,
+            has_own=job_item.is_revision,
+        ),
+        all_tuning,
+        job,
     )
-    return _with_fingerprint(cleaned, all_tuning, job)
 
 
 def _with_fingerprint(
@@ -187,8 +191,9 @@ def read_mail(job: bytes) -> bytes:
 
     mail = msgspec.msgpack.decode(job, type=FeedJob)
     try:
-        entry = entry_of_mail(mail.data, source=mail.source, seen=mail.seen)
-        parsed = ParsedFeed(entries=(entry,))
+        parsed = ParsedFeed(
+            entries=(entry_of_mail(mail.data, source=mail.source, seen=mail.seen),)
+        )
     except ReadError as error:
         parsed = ParsedFeed(problem=str(error))
     return msgspec.msgpack.encode(parsed)

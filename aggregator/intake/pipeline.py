@@ -92,8 +92,9 @@ class Pipeline:
         def put_in_order() -> bool:
             """Give numbers to what has gathered; return whether there is anything to place now."""
             self.gathered_at = self._end_of_gathering()
-            is_early = gathers and time.monotonic() < self.gathered_at
-            if is_early or math.isinf(self.gathered_at):
+            if math.isinf(self.gathered_at) or (
+                gathers and time.monotonic() < self.gathered_at
+            ):
                 return False
             count, are_left = self.writer.database.transact(_take_turn)
             if not are_left:  # pages whose turn is next have gathered
@@ -101,14 +102,13 @@ class Pipeline:
             return count > 0
 
         self._dispatcher.begin()
-        queue = PrepareQueue(
+        for batch in PrepareQueue(
             self.writer.database,
             self._dispatcher,
             self._quarantine.unreadable,
             put_in_order,
             batch_articles=self._tuning.batch_articles,
-        )
-        for batch in queue.batches(stop, more):
+        ).batches(stop, more):
             with self._metrics_registry.timer(PLACING_SECONDS):
                 results = self._quarantine.place(batch)
             for result, (_, prepared) in zip(results, batch, strict=False):

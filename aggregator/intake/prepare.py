@@ -37,9 +37,8 @@ TEXTS_A_JOB = 16
 
 def _is_text_of_a_file(waiting: InboxEntry) -> bool:
     """Whether an entry has no markup and was handed in, in a file or a push: nobody else wrote it here."""
-    entry = waiting.entry
-    return entry.authority == "handed" and not (
-        waiting.page or entry.html or entry.record
+    return waiting.entry.authority == "handed" and not (
+        waiting.page or waiting.entry.html or waiting.entry.record
     )
 
 
@@ -110,7 +109,14 @@ class PrepareDispatcher:
         except WorkError as error:
             return self._after_failure(waiting, error, stop)
         if result.unread is not None:
-            self._note_unread(result.unread)
+            if self._workers_read:
+                # This process reads the pages in archives from now on, in this pass over the inbox
+                self._workers_read = False
+                log.warning(
+                    "a worker cannot read an archive: %s; this process reads it and sends its pages",
+                    result.unread,
+                    extra={"event": "archive_not_readable_by_worker"},
+                )
             return self.answered(waiting, self.submitted(waiting), stop)
         answer = zip(waiting, result.prepared, result.seconds, strict=True)
         return tuple(
@@ -139,16 +145,6 @@ class PrepareDispatcher:
             self._count_seconds(entry, self._deadline_seconds)
         return (self._without_page(entry, error),)
 
-    def _note_unread(self, problem: str) -> None:
-        """Have this process read the pages in archives from now on, in this pass over the inbox."""
-        if self._workers_read:
-            self._workers_read = False
-            log.warning(
-                "a worker cannot read an archive: %s; this process reads it and sends its pages",
-                problem,
-                extra={"event": "archive_not_readable_by_worker"},
-            )
-
     def _readable(self, waiting: InboxEntry) -> InboxEntry:
         """Return an entry as it is sent to a worker: without its page if those of its source are slow."""
         if waiting.page is not None and self.slow_pages.rests(waiting.entry.source):
@@ -162,10 +158,12 @@ class PrepareDispatcher:
         """Note what a page took; return what is to be placed."""
         if waiting.entry_no in self._unread:
             self._unread.remove(waiting.entry_no)
-            article = replace(
-                prepared.article, page_verdict="timeout", reason=_NOT_READ
+            return replace(
+                prepared,
+                article=replace(
+                    prepared.article, page_verdict="timeout", reason=_NOT_READ
+                ),
             )
-            return replace(prepared, article=article)
         if waiting.page is not None:
             self._count_seconds(waiting, seconds)
         return prepared
@@ -173,9 +171,10 @@ class PrepareDispatcher:
     def _count_seconds(self, waiting: InboxEntry, seconds: float) -> None:
         source = waiting.entry.source
         if self.slow_pages.note(source, seconds):
-            words = "pages of %s take too long; for an hour the texts of its entries are used instead"
             log.warning(
-                words, source, extra={"event": "slow_pages_found", "source": source}
+                "pages of %s take too long; for an hour the texts of its entries are used instead",
+                source,
+                extra={"event": "slow_pages_found", "source": source},
             )
 
     def _with_page(self, waiting: InboxEntry) -> InboxEntry:
@@ -206,21 +205,22 @@ class PrepareDispatcher:
             error,
             extra={"event": "page_extraction_failed", **ids},
         )
-        title = waiting.entry.title
-        broken = broken_article(error, title)
+        broken = broken_article(error, waiting.entry.title)
         if waiting.page is None:
             return Prepared(article=broken)
         try:
             answer = self.submitted([replace(waiting, page=None)]).result()
         except WorkError as again:
-            return Prepared(article=broken_article(again, title))
+            return Prepared(article=broken_article(again, waiting.entry.title))
         prepared = msgspec.msgpack.decode(answer, type=PrepareResult).prepared[0]
-        article = replace(
-            prepared.article,
-            page_verdict=broken.verdict,
-            reason=f"its page: {broken.reason}; the entry's own text is used",
+        return replace(
+            prepared,
+            article=replace(
+                prepared.article,
+                page_verdict=broken.verdict,
+                reason=f"its page: {broken.reason}; the entry's own text is used",
+            ),
         )
-        return replace(prepared, article=article)
 
 
 def _item(waiting: InboxEntry) -> PrepareItem:

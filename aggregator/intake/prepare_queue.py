@@ -55,7 +55,8 @@ class PrepareQueue:
                 if more is not None and self._first > bound:
                     reached = more()
                     if reached is None:
-                        more, bound = None, ALL_ENTRIES
+                        more = None
+                        bound = ALL_ENTRIES
                     else:
                         bound = reached
                     continue

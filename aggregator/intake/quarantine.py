@@ -55,7 +55,8 @@ class QuarantiningPlacer:
                 else:
                     parts += [part[len(part) // 2 :], part[: len(part) // 2]]
                 continue
-            self._has_placed, self._tries = True, 0
+            self._has_placed = True
+            self._tries = 0
             done += [*self._quarantine(failed), *placed]
             failed = []
         if self._are_culprits(failed):

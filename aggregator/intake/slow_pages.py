@@ -34,7 +34,8 @@ class SlowPages:
         """Count the `seconds` that a page of a source took; return whether the source rests from now on."""
         if seconds < _SLOW_SECONDS:
             return False
-        now, spent = self._now(), self._spent[source]
+        now = self._now()
+        spent = self._spent[source]
         spent.append((now, seconds))
         while spent[0][0] <= now - _HOUR_SECONDS:
             spent.popleft()

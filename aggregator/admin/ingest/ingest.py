@@ -64,7 +64,7 @@ class Ingest:
         *,
         become_writer: Callable[[], Pipeline | None],
         holds_back: bool = True,
-        chosen: Mapping[Field, str] | None = None,
+        chosen: Mapping[Field, str] = {},
     ) -> None:
         """`become_writer` returns the pipeline, or None while another process is the writer.
 
@@ -162,13 +162,15 @@ class Ingest:
 
         If that process ends, this one becomes the writer. Returns when none was placed for an hour.
         """
-        before, deadline = self.waiting, time.monotonic() + _PATIENCE_SECONDS
+        before = self.waiting
+        deadline = time.monotonic() + _PATIENCE_SECONDS
         while (
             waiting := self._results.collect()
         ) > most and time.monotonic() < deadline:
             yield before - waiting
             if waiting < before:
-                before, deadline = waiting, time.monotonic() + _PATIENCE_SECONDS
+                before = waiting
+                deadline = time.monotonic() + _PATIENCE_SECONDS
             time.sleep(_POLL_SECONDS)
             self._pipeline = self._pipeline or self._become_writer()
             for _ in self._finish():

@@ -109,12 +109,13 @@ class IngestResults:
         if result.outcome == "forgotten":
             self._reject(item.where, tombstones.REASON)
             return
-        record_id = item.entry.record_id
-        self._record_ids.became(result.article, record_id, result.outcome, stored_ids)
+        self._record_ids.became(
+            result.article, item.entry.record_id, result.outcome, stored_ids
+        )
         if result.entry_no is None:
             self._counts["known"] += 1
         else:
-            self._waiting[result.entry_no] = (item.where, record_id)
+            self._waiting[result.entry_no] = (item.where, item.entry.record_id)
 
     def collect(self) -> int:
         """Count the results of the entries that were placed meanwhile; returns how many still wait.
@@ -126,7 +127,14 @@ class IngestResults:
                 results = inbox.results(connection, numbers)
                 self._note_extended(connection, results)
             for result in results:
-                self._add_placed(result)
+                if result.outcome is None:
+                    continue
+                where, record_id = self._waiting.pop(result.entry_no)
+                if result.outcome == "refused":
+                    self._reject(where, result.reason or "refused")
+                else:
+                    self._counts[result.outcome] += 1
+                    self._record_ids.became(result.article, record_id, result.outcome)
             if any(number in self._waiting for number in numbers):
                 break
         return len(self._waiting)
@@ -141,16 +149,6 @@ class IngestResults:
         self._extended |= reader.of_before(
             connection, stories - self._extended, self._newest_before
         )
-
-    def _add_placed(self, result: inbox.EntryResult) -> None:
-        if result.outcome is None:
-            return
-        where, record_id = self._waiting.pop(result.entry_no)
-        if result.outcome == "refused":
-            self._reject(where, result.reason or "refused")
-        else:
-            self._counts[result.outcome] += 1
-            self._record_ids.became(result.article, record_id, result.outcome)
 
     def _reject(self, where: str, reason: str) -> None:
         self._counts["refused"] += 1

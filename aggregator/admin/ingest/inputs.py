@@ -54,13 +54,13 @@ class InputReader:
         services: PollServices,
         *,
         is_writer: Callable[[], bool],
-        chosen: Mapping[Field, str] | None,
+        chosen: Mapping[Field, str],
     ) -> None:
         """`chosen`: keys of records that `--map` names, by field."""
         self._services = services
         self._tuning = source_tuning(services.all_tuning)
         self._is_writer = is_writer
-        self._chosen = chosen or {}
+        self._chosen = chosen
         # By the name of a file, the folder that identifies it
         self._folders: dict[str, Path | None] = {}
         self._folder_names: dict[Path, str] = {}
@@ -77,7 +77,8 @@ class InputReader:
                 chars += len(item.entry.html or "") + len(item.entry.text or "")
             if len(chunk) == ENTRIES_A_TRANSACTION or chars >= CHARS_A_TRANSACTION:
                 yield chunk
-                chunk, chars = [], 0
+                chunk = []
+                chars = 0
         if chunk:
             yield chunk
 
@@ -104,11 +105,13 @@ class InputReader:
     def _items_of_files(
         self, files: Sequence[str], progress: Progress
     ) -> Iterator[ReadItem]:
-        services = self._services
         for path in files:
             for item in self._inputs(path, progress):
                 yield from entries_of(
-                    [item], services.now(), services.executor, services.all_tuning
+                    [item],
+                    self._services.now(),
+                    self._services.executor,
+                    self._services.all_tuning,
                 )
 
     def _inputs(self, what: str, progress: Progress) -> Iterator[InputItem]:
@@ -193,8 +196,11 @@ class InputReader:
         for entry in entries:
             yield InputEntry(entry=entry, where=url, file=url)
         if not entries:
-            reason = parsed.problem or "neither a feed nor the page of an article"
-            yield InputProblem(where=url, file=url, reason=reason)
+            yield InputProblem(
+                where=url,
+                file=url,
+                reason=parsed.problem or "neither a feed nor the page of an article",
+            )
 
 
 def _page_entry(url: str, fetched: FetchResult) -> Entry:

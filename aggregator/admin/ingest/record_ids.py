@@ -61,7 +61,9 @@ class RecordIds:
             kept, record_id = record_id, kept
             self._ids[article] = kept
         if kept != record_id:
-            what = "not kept, as several records are one article"
             self._notes.add_loss(
-                "", "id", what, f"{shown(record_id)} (as {shown(kept)})"
+                "",
+                "id",
+                "not kept, as several records are one article",
+                f"{shown(record_id)} (as {shown(kept)})",
             )

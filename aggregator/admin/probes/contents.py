@@ -32,11 +32,11 @@ def content_findings(context: DoctorContext) -> Iterator[Finding]:
     if not context.has_database:
         yield from _open_to_others(context, ())
         return
-    all_tuning = context.config.effective_tuning
     with context.database.read() as connection:
-        stored = database_status.stored(connection, context.now, all_tuning)
-        listed_sources = listed(connection, context.now)
-        failing = [source for source in listed_sources if source.is_in_trouble]
+        stored = database_status.stored(
+            connection, context.now, context.config.effective_tuning
+        )
+        sources = listed(connection, context.now)
         yield ok(
             f"database: {shown_url(context.database.url)}, {waiting_words(stored)}"
         )
@@ -44,14 +44,15 @@ def content_findings(context: DoctorContext) -> Iterator[Finding]:
         yield from of_database(stored=stored)
         if not stored.sources:
             yield ok(NO_SOURCES)
-        yield from _sources(failing)
+        yield from _sources(sources)
         for source in rejected.latest(connection, _REJECTED_SHOWN):
             yield warning(
                 f"{source.item}: {source.reason}",
                 "correct it and ingest it again; the warning then disappears",
             )
-    state = backup_folder.backup_state(context.config, context.database, context.now)
-    yield from of_database(backup=state)
+    yield from of_database(
+        backup=backup_folder.backup_state(context.config, context.database, context.now)
+    )
 
 
 def _open_to_others(
@@ -69,8 +70,9 @@ def _open_to_others(
     )
 
 
-def _sources(failing: Sequence[SourceView]) -> Iterator[Finding]:
+def _sources(sources: Sequence[SourceView]) -> Iterator[Finding]:
     """Yield the sources with a problem."""
+    failing = [source for source in sources if source.is_in_trouble]
     for source in failing[:_SOURCES_SHOWN]:
         yield warning(
             f"source {source.name}: {source.problem or source.state}", _advice(source)

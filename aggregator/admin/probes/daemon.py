@@ -99,7 +99,8 @@ def _installed() -> Iterator[Finding]:
 
 def _request(context: DoctorContext, path: str) -> dict[str, Any] | None:
     """Return the daemon's JSON object at `path`, {} for any other answer, None if it is refused."""
-    server, seconds = context.config.server, context.check_seconds * _REQUEST_SHARE
+    server = context.config.server
+    seconds = context.check_seconds * _REQUEST_SHARE
     host = _ANY.get(server.host, server.host)
     try:
         with closing(

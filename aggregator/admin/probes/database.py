@@ -79,8 +79,11 @@ def _use(context: DoctorContext) -> Iterator[Finding]:
 def _error_finding(context: DoctorContext, error: AggregatorError) -> Finding:
     message = str(error)
     if isinstance(error, DatabaseTooNewError):
-        back = f"aggregator db restore {context.newest_backup} --replace"
-        return problem(message, f"install that version of aggregator again, or: {back}")
+        return problem(
+            message,
+            "install that version of aggregator again, or: "
+            f"aggregator db restore {context.newest_backup} --replace",
+        )
     if isinstance(error, DatabaseOutdatedError):
         return problem(message, "aggregator db upgrade")
     message = message.removesuffix(_RUN_DOCTOR)
@@ -89,8 +92,10 @@ def _error_finding(context: DoctorContext, error: AggregatorError) -> Finding:
             return problem(message, advice)
     if context.config.database_url.startswith("sqlite"):
         return problem(message, "aggregator db check")
-    status = "systemctl status postgresql; pg_isready"
-    return problem(message, f"{status}; see `database:` in {context.config_name}")
+    return problem(
+        message,
+        f"systemctl status postgresql; pg_isready; see `database:` in {context.config_name}",
+    )
 
 
 def _first_use(context: DoctorContext, shown: str) -> Finding:
@@ -133,6 +138,8 @@ def _damage(context: DoctorContext) -> Finding | None:
     advice = f"stop the daemon; aggregator db restore {context.newest_backup} --replace"
     if context.newest_backup == "BACKUP":
         new = file.with_name("new.db")
-        check = f"aggregator db check --repair --database sqlite:///{new}"
-        advice += f"; or without one: sqlite3 {file} .recover | sqlite3 {new}; {check}"
+        advice += (
+            f"; or without one: sqlite3 {file} .recover | sqlite3 {new}; "
+            f"aggregator db check --repair --database sqlite:///{new}"
+        )
     return problem(f"the database {file} is damaged: {result}", advice)

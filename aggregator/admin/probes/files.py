@@ -78,7 +78,8 @@ def _permission_findings(
 
 def file_system(folder: Path, mounts: str) -> str:
     """Return the file system type of `folder`; `mounts` is the text of /proc/self/mountinfo."""
-    path, longest = folder.resolve(), (0, "")
+    path = folder.resolve()
+    longest = (0, "")
     for line in mounts.splitlines():
         before, _, after = line.partition(" - ")
         point = before.split()[4].replace("\\040", " ")
@@ -90,17 +91,15 @@ def file_system(folder: Path, mounts: str) -> str:
 
 def mode_findings(context: DoctorContext) -> Iterator[Finding]:
     """Check whether other users may read the database or its backups."""
-    file = context.file
     files = [path.path for path in backup_folder.backups(context.config)]
-    if file is not None:
-        files = [*files_of(file)[:-1], *files]  # the lock is empty
+    if context.file is not None:
+        files = [*files_of(context.file)[:-1], *files]  # the lock is empty
     wide = [str(path) for path in files if config_check.is_for_others(path)]
     if not wide:
         return
     words = "is readable by other users and contains full texts"
     if len(wide) > 1:
-        more = counted(len(wide) - 1, "more file")
-        words = f"and {more} are readable by other users and contain full texts"
+        words = f"and {counted(len(wide) - 1, 'more file')} are readable by other users and contain full texts"
     yield warning(f"{wide[0]} {words}", f"chmod 600 {' '.join(wide)}")
 
 

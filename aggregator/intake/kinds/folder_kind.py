@@ -77,18 +77,20 @@ class FolderWatcher:
             self._stops,
             *_,
         ) = services
-        self._pause, self._quiet_polls = services.pause, services.quiet_polls
+        self._pause = services.pause
+        self._quiet_polls = services.quiet_polls
         self._source_tuning = source_tuning(self._all_tuning)
         self._look_seconds = net_tuning(self._all_tuning).fetch_deadline_seconds
 
     def poll(self, row: Source) -> PollResult:
         """Scan a folder and read new or changed files, until the deadline of a fetch is over."""
-        now, worked, began = self._now(), time.thread_time(), time.monotonic()
+        now = self._now()
+        worked = time.thread_time()
+        began = time.monotonic()
         source = self._quiet_polls.latest(row)
         stamps: Mapping[str, FileStamp] = {}
         if source.folder_state:
-            state = codecs.decompress_struct(source.folder_state, FolderStamps)
-            stamps = state.stamps
+            stamps = codecs.decompress_struct(source.folder_state, FolderStamps).stamps
         folder = Path(os.path.abspath(source.address))  # noqa: PTH100 - Path.resolve follows links
         due = replace(
             source,
@@ -118,8 +120,13 @@ class FolderWatcher:
         looked = _FolderLook(
             now=now, touched=[str(folder / path) for path in changes.gone]
         )
-        seconds = max(self._look_seconds, _READING_SHARE * listing_seconds)
-        count = self._read_files(source, folder, changes.changed, looked, seconds)
+        count = self._read_files(
+            source,
+            folder,
+            changes.changed,
+            looked,
+            max(self._look_seconds, _READING_SHARE * listing_seconds),
+        )
         if self._stops():
             # Files not read keep their old stamp
             return summarise_accepted(looked.accepted, None)
@@ -154,18 +161,24 @@ class FolderWatcher:
     ) -> None:
         """Read a file, which may be an archive of any size; while many entries wait, reading rests."""
         looked.touched.append(str(folder / path))
-        reading = ReadOptions(
-            tuning=self._source_tuning,
-            seen=looked.now,
-            parse_mail=partial(parse_mail, self._executor, tuning=self._source_tuning),
+        inputs = read_file(
+            folder / path,
+            identify_below(folder, path),
+            ReadOptions(
+                tuning=self._source_tuning,
+                seen=looked.now,
+                parse_mail=partial(
+                    parse_mail, self._executor, tuning=self._source_tuning
+                ),
+            ),
         )
-        inputs = read_file(folder / path, identify_below(folder, path), reading)
         for item in entries_of(inputs, looked.now, self._executor, self._all_tuning):
             if isinstance(item, InputProblem):
                 looked.refuse(item)
             else:
-                entry = of_source(item.entry, source)
-                looked.take(known_as(entry, folder, source.entry_source))
+                looked.take(
+                    known_as(of_source(item.entry, source), folder, source.entry_source)
+                )
             if looked.is_full:  # so that large folders do not fill the memory
                 with self._database.write() as connection:
                     self._take_in(connection, source, looked)
@@ -182,12 +195,13 @@ class FolderWatcher:
         self, connection: Connection, source: Source, looked: "_FolderLook"
     ) -> None:
         """Store the entries and problems read so far."""
-        entries = looked.entries
         rejected.clear_files(connection, looked.touched)
         looked.touched = []
-        seen = [looked.now] * len(entries)
         looked.accepted += acceptance.accept(
-            connection, entries, seen=seen, gathers=True
+            connection,
+            looked.entries,
+            seen=[looked.now] * len(looked.entries),
+            gathers=True,
         ).accepted
         for problem in looked.problems[looked.noted :]:
             rejected.note(
@@ -198,29 +212,38 @@ class FolderWatcher:
                 reason=problem.reason,
                 at=looked.now,
             )
-        looked.entries, looked.noted, looked.chars = [], len(looked.problems), 0
+        looked.entries = []
+        looked.noted = len(looked.problems)
+        looked.chars = 0
 
     def _folder_done(self, source: Source, looked: "_FolderLook") -> PollResult:
         """Store the remaining entries and the new state of the folder."""
         with self._database.write() as connection:
             self._take_in(connection, source, looked)
-            state = replace(
-                with_counts(source, looked.accepted, looked.refused),
-                first_poll_done=True,
-                last_success_at=looked.now,
-                health="ok",
-                health_cause=rejected.in_words(connection, source.entry_source),
-                failures=0,
+            save(
+                connection,
+                replace(
+                    with_counts(source, looked.accepted, looked.refused),
+                    first_poll_done=True,
+                    last_success_at=looked.now,
+                    health="ok",
+                    health_cause=rejected.in_words(connection, source.entry_source),
+                    failures=0,
+                ),
             )
-            save(connection, state)
         return summarise_accepted(looked.accepted, looked.words())
 
     def _folder_failed(self, source: Source, cause: str) -> PollResult:
-        failed = replace(
-            source, health="failing", health_cause=cause, failures=source.failures + 1
-        )
         with self._database.write() as connection:
-            save(connection, failed)
+            save(
+                connection,
+                replace(
+                    source,
+                    health="failing",
+                    health_cause=cause,
+                    failures=source.failures + 1,
+                ),
+            )
         return PollResult(succeeded=False, problem=cause)
 
 
@@ -232,33 +255,35 @@ def entries_of(
 ) -> Iterator[InputEntry | InputProblem]:
     """Yield the entries of files; feeds are parsed by a worker."""
     for item in inputs:
-        if isinstance(item, InputFeed):
-            yield from _entries_of_feed(item, now, executor, all_tuning)
-        else:
+        if not isinstance(item, InputFeed):
             yield item
-
-
-def _entries_of_feed(
-    feed: InputFeed, now: dt.datetime, executor: Executor, all_tuning: Tuning
-) -> Iterator[InputEntry | InputProblem]:
-    job = FeedJob(
-        data=feed.data,
-        source=feed.source,
-        seen=now,
-        tuning=source_tuning(all_tuning),
-        all_tuning=all_tuning.to_json(),
-    )
-    try:
-        parsed = parse_feed(executor, job)
-    except FetchError as error:
-        yield InputProblem(where=feed.where, file=feed.file, reason=str(error))
-        return
-    for entry in reversed(parsed.entries):
-        handed = replace(entry, authority="handed")
-        yield InputEntry(entry=handed, where=feed.where, file=feed.file)
-    if parsed.problem or not parsed.entries:
-        reason = parsed.problem or "there is no entry in this feed"
-        yield InputProblem(where=feed.where, file=feed.file, reason=reason)
+            continue
+        try:
+            parsed = parse_feed(
+                executor,
+                FeedJob(
+                    data=item.data,
+                    source=item.source,
+                    seen=now,
+                    tuning=source_tuning(all_tuning),
+                    all_tuning=all_tuning.to_json(),
+                ),
+            )
+        except FetchError as error:
+            yield InputProblem(where=item.where, file=item.file, reason=str(error))
+            continue
+        for entry in reversed(parsed.entries):
+            yield InputEntry(
+                entry=replace(entry, authority="handed"),
+                where=item.where,
+                file=item.file,
+            )
+        if parsed.problem or not parsed.entries:
+            yield InputProblem(
+                where=item.where,
+                file=item.file,
+                reason=parsed.problem or "there is no entry in this feed",
+            )
 
 
 def _rest_seconds(worked_seconds: float, listing_seconds: float) -> float:

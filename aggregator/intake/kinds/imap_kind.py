@@ -53,25 +53,29 @@ def _answer(services: PollServices, source: Source, now: dt.datetime) -> PollAns
     mailbox = read_mailbox(
         services.client, source.address, access.password, tuning, source.etag
     )
-    parse = partial(
-        parse_mail,
-        services.executor,
-        source=source.entry_source,
-        seen=now,
-        tuning=tuning,
+    feed, refused = _feed(
+        source.address,
+        mailbox.messages,
+        partial(
+            parse_mail,
+            services.executor,
+            source=source.entry_source,
+            seen=now,
+            tuning=tuning,
+        ),
     )
-    feed, refused = _feed(source.address, mailbox.messages, parse)
     if services.stops():  # the workers, too
         raise FetchError("stopped", "the program ends")
     is_same = not mailbox.messages and source.first_poll_done
-    is_unchecked = services.client.is_unchecked(urlsplit(source.address).hostname or "")
     return PollAnswer(
         FetchResult(
             url=source.address,
             url_final=source.address,
             status=200,
             etag=mailbox.state,
-            is_unchecked=is_unchecked,
+            is_unchecked=services.client.is_unchecked(
+                urlsplit(source.address).hostname or ""
+            ),
         ),
         feed=None if is_same else feed,
         refused=refused,
@@ -85,10 +89,11 @@ def preview(
     """Return the `most` newest messages, without storing anything. Raises FetchError."""
     tuning = replace(tuning, max_entries=most)
     mailbox = read_mailbox(client, access.address, access.password, tuning)
-    parse = partial(
-        parse_mail, executor, source="mailbox", seen=utc_now(), tuning=tuning
+    feed, _ = _feed(
+        access.address,
+        mailbox.messages,
+        partial(parse_mail, executor, source="mailbox", seen=utc_now(), tuning=tuning),
     )
-    feed, _ = _feed(access.address, mailbox.messages, parse)
     return replace(feed, entry_count=mailbox.count)
 
 
@@ -105,14 +110,13 @@ def _feed(
             entries.append(parse(message.data))
         except ReadError as error:
             refused.append((f"message {message.number}", str(error)))
-    feed = ParsedFeed(
+    return ParsedFeed(
         format="mailbox",
         title=unquote(urlsplit(address).path[1:]),
         entries=tuple(reversed(entries)),
         entry_count=len(entries),
         problem=": ".join(refused[-1]) if refused else None,
-    )
-    return feed, refused
+    ), refused
 
 
 KIND = SourceKind(

@@ -31,8 +31,7 @@ _MAX_BELOW_ITEMS = 200_000
 
 def read_page(job: bytes) -> bytes:
     """Return a ParsedFeed for a FeedJob with selectors: the articles that the page lists, for a worker."""
-    decoded = msgspec.msgpack.decode(job, type=FeedJob)
-    return msgspec.msgpack.encode(_listed(decoded))
+    return msgspec.msgpack.encode(_listed(msgspec.msgpack.decode(job, type=FeedJob)))
 
 
 def _listed(job: FeedJob) -> ParsedFeed:
@@ -55,9 +54,8 @@ def _listed(job: FeedJob) -> ParsedFeed:
         return ParsedFeed(problem="no element matches `list:`")
     listed = _articles(elements, selectors, root, job.url)
     if not listed:
-        matches = counted(len(elements), "element")
         return ParsedFeed(
-            problem=f"`list:` matches {matches}, none with a link and a title"
+            problem=f"`list:` matches {counted(len(elements), 'element')}, none with a link and a title"
         )
     name = plain_title(_words(root.find(".//title")))
     context = replace(job, title=name)

@@ -84,13 +84,12 @@ def add(
     with database.read() as connection:
         _refuse_known(connection, addresses_typed(typed)[0])
     resolved = find(config, typed, reader, access)
-    asked_with = resolved.asked_with
     source = new_source(
         config,
         resolved.address,
         resolved.feed.title or None,
         options,
-        kind="page" if asked_with.selectors else "feed",
+        kind="page" if resolved.asked_with.selectors else "feed",
         spread_seconds=0.0,
     )
     with database.write() as connection:
@@ -103,7 +102,7 @@ def add(
         else:
             refuse_too_many(config, tables.count_rows(connection, tables.source), 1)
             rows.add(connection, source)
-        save_access(connection, source.id, asked_with)
+        save_access(connection, source.id, resolved.asked_with)
     return AddedSource(source=source, resolved=resolved)
 
 

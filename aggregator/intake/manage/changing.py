@@ -60,8 +60,11 @@ def forget_access(config: Config, database: Database, source: Source) -> None:
     """
     _refuse_configured(config, source, "change it there")
     with database.write() as connection:
-        before = typed_access(connection, source.id)
-        save_access(connection, source.id, before._replace(headers={}, proxy=""))
+        save_access(
+            connection,
+            source.id,
+            typed_access(connection, source.id)._replace(headers={}, proxy=""),
+        )
 
 
 def pause(config: Config, database: Database, source: Source) -> None:

@@ -5,11 +5,9 @@ from functools import partial
 
 from aggregator.config.settings import Config
 from aggregator.config.source_settings import SourceConfig
+from aggregator.config.values import at_key
 from aggregator.intake.kinds.page_kind import compiled
 from aggregator.intake.kinds.source_kind import source_kind
-from aggregator.model.errors import (
-    ConfigError,
-)
 from aggregator.sources.fetch.poll_schedule import first_due
 from aggregator.store.engine.database import Connection
 from aggregator.store.intake.source_sync import set_default_interval, sync_config
@@ -22,9 +20,10 @@ _FOLDER_INTERVAL_SECONDS = 10
 def follow_config(connection: Connection, config: Config, now: dt.datetime) -> None:
     """Make the stored sources what the configuration says: those of the file, and the interval of others."""
     sync_config(connection, configured_sources(config, now))
-    seconds = config.fetch.interval
     set_default_interval(
-        connection, seconds, partial(first_due, now=now, spread_seconds=seconds)
+        connection,
+        config.fetch.interval,
+        partial(first_due, now=now, spread_seconds=config.fetch.interval),
     )
 
 
@@ -41,15 +40,12 @@ def configured_source(
 ) -> Source:
     """Return the row of one configured source; `number` is its index. Raises ConfigError."""
     kind = source_kind(source.kind)
-    try:
+    with at_key(f"sources.{number}.{source.kind}"):
         address = kind.address(source, config)
-    except ConfigError as error:
-        raise ConfigError(f"sources.{number}.{source.kind}: {error}") from error
-    for key in ("list", "link", "title", "date") if source.page else ():
-        try:
-            compiled(getattr(source, key) or "a")
-        except ConfigError as error:
-            raise ConfigError(f"sources.{number}.{key}: {error}") from error
+    if source.page:
+        for key in ("list", "link", "title", "date"):
+            with at_key(f"sources.{number}.{key}"):
+                compiled(getattr(source, key) or "a")
     id_ = source_id(source.kind, source.name, address)
     interval = source.interval
     if interval is None:

@@ -101,9 +101,12 @@ class FeedReader:
         try:
             address, userinfo = split_address(self._names.get(what) or what)
             if what in self._mailboxes:
-                access = self._configured[self._mailboxes[what]]
                 parsed = preview(
-                    self._client, self._executor, access, self._limits, _ENTRIES_CHECKED
+                    self._client,
+                    self._executor,
+                    self._configured[self._mailboxes[what]],
+                    self._limits,
+                    _ENTRIES_CHECKED,
                 )
             elif _MAILBOX.match(address):
                 raise FetchError(
@@ -114,17 +117,16 @@ class FeedReader:
                 typed = Access(address, basic(userinfo)) if userinfo else None
                 parsed = self.feed_in(self.fetch(address, access=typed), typed)
             else:
-                parsed = self._parsed(self._bytes_of(what), None, None)
-            problem = parsed.problem
+                parsed = self._parsed(self._bytes_of(what))
         except FetchError as error:
-            parsed, problem = ParsedFeed(), str(error)
+            parsed = ParsedFeed(problem=str(error))
         return FeedCheck(
             what=split_address(what)[0],
             format=parsed.format,
             title=parsed.title,
             entries=parsed.entry_count,
             newest=tuple(entry.title for entry in parsed.entries[:_ENTRIES_CHECKED]),
-            problem=problem,
+            problem=parsed.problem,
         )
 
     def _bytes_of(self, file: str) -> bytes:
@@ -177,9 +179,15 @@ class FeedReader:
 
     def links_in(self, fetched: FetchResult) -> tuple[FeedCandidate, ...]:
         """Return the feeds that a page declares or links to; none if the parser failed."""
-        job = PageJob(page=fetched.body, url=fetched.url_final, charset=fetched.charset)
         try:
-            return answer_of(self._executor, discover, job, tuple[FeedCandidate, ...])
+            return answer_of(
+                self._executor,
+                discover,
+                PageJob(
+                    page=fetched.body, url=fetched.url_final, charset=fetched.charset
+                ),
+                tuple[FeedCandidate, ...],
+            )
         except WorkError:
             return ()
 
@@ -192,22 +200,29 @@ class FeedReader:
         )
 
     def _parsed(
-        self, data: bytes, url: str | None, content_type: str | None, asked: str = ""
+        self,
+        data: bytes,
+        url: str | None = None,
+        content_type: str | None = None,
+        asked: str = "",
     ) -> ParsedFeed:
         access = self._access_to(asked)
         # Those that were typed are for the page at that address, and not for others that are tried.
         selectors = access.selectors if asked == access.address else ()
-        job = FeedJob(
-            data=data,
-            selectors=selectors,
-            source=url or "file",
-            seen=utc_now(),
-            url=url,
-            content_type=content_type,
-            tuning=self._limits,
-            all_tuning=self._tuning,
+        return parse_feed(
+            self._executor,
+            FeedJob(
+                data=data,
+                selectors=selectors,
+                source=url or "file",
+                seen=utc_now(),
+                url=url,
+                content_type=content_type,
+                tuning=self._limits,
+                all_tuning=self._tuning,
+            ),
+            read_page if selectors else read_feed,
         )
-        return parse_feed(self._executor, job, read_page if selectors else read_feed)
 
 
 @contextmanager

@@ -88,7 +88,8 @@ def import_feeds(
     `server.max_sources`.
     """
     listed = read_opml(data)
-    feeds, skipped = listed.feeds, listed.skipped
+    feeds = listed.feeds
+    skipped = listed.skipped
     if not feeds:
         first = f"; of {skipped[0].name}: {skipped[0].reason}" if skipped else ""
         raise UsageError(
@@ -103,7 +104,8 @@ def import_feeds(
         for feed in feeds:
             feed_import.take(feed)
         feed_import.store()
-    added, refused = len(feed_import.new), feed_import.refused
+    added = len(feed_import.new)
+    refused = feed_import.refused
     return OpmlImportResult(
         added=added,
         known=len(feeds) + listed.repeated - added - len(refused),
@@ -168,8 +170,11 @@ class _FeedImport:
     def _refuse(self, feed: OpmlFeed, reason: str) -> None:
         # Programs write the address where there is no title.
         title = "" if has_login(feed.title) else feed.title
-        name = title or urlsplit(feed.url).hostname or ""
-        self.refused.append(SkippedOutline(name=name, reason=reason))
+        self.refused.append(
+            SkippedOutline(
+                name=title or urlsplit(feed.url).hostname or "", reason=reason
+            )
+        )
 
     def _add(self, feed: OpmlFeed) -> None:
         source = new_source(

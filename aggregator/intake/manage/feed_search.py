@@ -111,11 +111,12 @@ class _FeedSearch:
         page = self._first_response(addresses)
         self._linked_from = page.url_final
         parsed = self._reader.feed_in(page)
-        typed = ResolvedFeed(
-            address=page.permanent_url or page.url, final=page.url_final, feed=parsed
-        )
         if parsed.format:
-            return typed
+            return ResolvedFeed(
+                address=page.permanent_url or page.url,
+                final=page.url_final,
+                feed=parsed,
+            )
         if self._reader.typed.selectors:
             raise UsageError(f"{page.url}: {parsed.problem or 'it lists no articles'}")
         discovered = self._reader.links_in(page)
@@ -127,9 +128,14 @@ class _FeedSearch:
         )
         if resolved is None:
             raise UsageError(self._not_found(page.url, parsed.problem))
-        declared = [link for link in discovered if link.origin != "linked"]
-        others = tuple(link for link in declared if link.url != resolved.address)
-        return replace(resolved, others=others)
+        return replace(
+            resolved,
+            others=tuple(
+                link
+                for link in discovered
+                if link.origin != "linked" and link.url != resolved.address
+            ),
+        )
 
     def _first_response(self, addresses: Sequence[str]) -> FetchResult:
         for number, address in enumerate(addresses, start=1):

@@ -26,8 +26,7 @@ def completed_entries(
     effective time of the oldest dated one.
     """
     times = [entry.published.time for entry in feed.entries if entry.published]
-    undated_age = dt.timedelta(days=_UNDATED_AGE_DAYS)
-    assumed_at = min(times, default=now - undated_age)
+    assumed_at = min(times, default=now - dt.timedelta(days=_UNDATED_AGE_DAYS))
     credited_since = now - dt.timedelta(days=_CREDITED_DAYS)
     entries = []
     for declared in reversed(feed.entries):

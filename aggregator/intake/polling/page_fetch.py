@@ -87,8 +87,10 @@ class PageFetcher:
     def __init__(self, services: PollServices, *, robots: bool, pages: str) -> None:
         """`robots`: whether robots.txt is followed. `pages`: the setting of sources that have none."""
         self.services = services
-        self._database, self._client = services.database, services.client
-        self._now, self._stops = services.now, services.stops
+        self._database = services.database
+        self._client = services.client
+        self._now = services.now
+        self._stops = services.stops
         self._tuning = services.all_tuning.section("polling", PollTuning)
         self._robots = Robots(self._client) if robots else None
         self._pages = pages
@@ -103,9 +105,10 @@ class PageFetcher:
 
     def place_without_pages(self, now: dt.datetime) -> bool:
         """Queue new entries whose pages have not come in time; return whether there are any."""
-        wait = dt.timedelta(seconds=self._tuning.page_wait_seconds)
         with self._database.read() as connection:
-            overdue = pending_pages.overdue(connection, now, wait)
+            overdue = pending_pages.overdue(
+                connection, now, dt.timedelta(seconds=self._tuning.page_wait_seconds)
+            )
         if not overdue:
             return False
         place = partial(pending_pages.place_without, numbers=overdue)
@@ -117,9 +120,8 @@ class PageFetcher:
             fetched = self._requested(wanted)
         except FetchError as error:
             return self._without_page(wanted, error)
-        site = registrable_domain(wanted.url) or ""
         is_own = same_site(wanted.url, fetched.url_final) or is_page_of(
-            site, fetched.url_final
+            registrable_domain(wanted.url) or "", fetched.url_final
         )
         store = partial(
             pending_pages.store_page,
@@ -166,13 +168,15 @@ class PageFetcher:
         tries = wanted.attempts + is_sent
         if error.cause in _FINAL or tries >= self._tuning.page_attempts:
             outcome = "the text of the feed is used"
-            give_up = partial(
-                pending_pages.give_up,
-                n=wanted.entry_no,
-                verdict=verdict_of(error),
-                reason=f"its page: {error}; {outcome}",
+            self.stored(
+                wanted.url,
+                partial(
+                    pending_pages.give_up,
+                    n=wanted.entry_no,
+                    verdict=verdict_of(error),
+                    reason=f"its page: {error}; {outcome}",
+                ),
             )
-            self.stored(wanted.url, give_up)
             is_ready = True
         else:
             outcome = "it is requested again later"

@@ -34,9 +34,13 @@ def parse_mail(
     tuning: SourceTuning,
 ) -> Entry:
     """Parse a message in a worker, as `entry_of_mail`. Raises ReadError, also if the worker failed."""
-    job = FeedJob(data=data, source=source, seen=seen, tuning=tuning)
     try:
-        parsed = answer_of(executor, read_mail, job, ParsedFeed)
+        parsed = answer_of(
+            executor,
+            read_mail,
+            FeedJob(data=data, source=source, seen=seen, tuning=tuning),
+            ParsedFeed,
+        )
     except WorkError as error:
         raise ReadError(f"this message could not be read: {error.detail}") from error
     if parsed.problem is not None:

@@ -77,7 +77,8 @@ class Poller(PageFetcher):
         """`robots`, `pages`: see PageFetcher."""
         super().__init__(services, robots=robots, pages=pages)
         self._mutes = mutes or Mutes()
-        self._executor, self._all_tuning = services.executor, services.all_tuning
+        self._executor = services.executor
+        self._all_tuning = services.all_tuning
         self._rules = PollRules(net_tuning(self._all_tuning), self._tuning)
         self._identity = self._all_tuning.section("identity", IdentityTuning)
 
@@ -89,7 +90,8 @@ class Poller(PageFetcher):
         self, row: Source, ask: Callable[[Source, dt.datetime], PollAnswer]
     ) -> PollResult:
         """Store what `ask` returns of the source with this row; a FetchError becomes its health."""
-        now, source = self._now(), self.services.quiet_polls.latest(row)
+        now = self._now()
+        source = self.services.quiet_polls.latest(row)
         try:
             answer = ask(source, now)
             try:
@@ -150,8 +152,7 @@ class Poller(PageFetcher):
         elif source.redirected_url:
             linked_from = source.address
         fetch = partial(self._fetch, source.polled_url, access, linked_from=linked_from)
-        read_before = source.body_hash or b""
-        is_read_otherwise = not read_before.startswith(_read_as(access))
+        is_read_otherwise = not (source.body_hash or b"").startswith(_read_as(access))
         if is_read_otherwise or self._is_first_of_a_silent_day(source, now):
             fetched = fetch()
         else:
@@ -209,7 +210,8 @@ class Poller(PageFetcher):
         self, row: Source, source: Source, answer: PollAnswer, now: dt.datetime
     ) -> PollResult:
         """Store the entries, oldest first (feeds list the newest first), and the outcome of the poll."""
-        feed, target = answer.feed, answer.fetched.permanent_url
+        feed = answer.feed
+        target = answer.fetched.permanent_url
         if feed is None and target is None:
             quiet = decide(source, answer, now, self._rules)
             if self.services.quiet_polls.keep(row, quiet.source, now):
@@ -229,8 +231,10 @@ class Poller(PageFetcher):
         log_changes(source, outcome, target, batch.notes)
         if feed is None:
             return PollResult(unchanged=True)
-        name = outcome.source.shown_name
-        return replace(summarise_accepted(batch.accepted, feed.problem), name=name)
+        return replace(
+            summarise_accepted(batch.accepted, feed.problem),
+            name=outcome.source.shown_name,
+        )
 
     def _accept(
         self,
@@ -250,10 +254,11 @@ class Poller(PageFetcher):
                 reason=reason,
                 at=now,
             )
-        feed, known = answer.feed, answer.known
-        if feed is None:
+        if answer.feed is None:
             return AcceptedBatch()
-        left_out = frozenset(known.articles[item_hash] for item_hash in feed.left_out)
+        left_out = frozenset(
+            answer.known.articles[item_hash] for item_hash in answer.feed.left_out
+        )
         batch = acceptance.accept(
             connection,
             entries,
@@ -269,8 +274,13 @@ class Poller(PageFetcher):
                 left_out=left_out,
             ),
         )
-        newest_first = [*reversed(batch.accepted)]
-        save_known_items(connection, source.id, known, feed, newest_first)
+        save_known_items(
+            connection,
+            source.id,
+            answer.known,
+            answer.feed,
+            [*reversed(batch.accepted)],
+        )
         self._mute(connection, source, entries, batch.accepted, now)
         return batch
 

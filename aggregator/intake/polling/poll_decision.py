@@ -97,8 +97,12 @@ def decide(
     if isinstance(response, PollAnswer):
         return _after_answer(source, response, now, rules)
     if response.cause == ASKED_TO_WAIT:  # no request was sent, so nothing failed
-        wait = response.retry_after_seconds or 0.0
-        due = after_hold(source.id, now, seconds=wait, tuning=rules.net)
+        due = after_hold(
+            source.id,
+            now,
+            seconds=response.retry_after_seconds or 0.0,
+            tuning=rules.net,
+        )
         return PollOutcome(replace(source, next_due_at=due))
     return PollOutcome(_after_failure(source, response, now, rules.net))
 
@@ -107,15 +111,6 @@ def _after_failure(
     source: Source, error: FetchError, now: dt.datetime, net: NetTuning
 ) -> Source:
     """Return the source with its failure and its back-off."""
-    due = after_failure(
-        source.id,
-        now,
-        configured_seconds=source.interval_seconds,
-        failures=source.failures,
-        retry_after_seconds=error.retry_after_seconds,
-        is_out_of_reach=error.cause in _OUT_OF_REACH,
-        tuning=net,
-    )
     failed = replace(
         source,
         last_polled_at=now,
@@ -123,7 +118,15 @@ def _after_failure(
         health="failing",
         health_cause=str(error),
         etag=error.state or source.etag,
-        next_due_at=due,
+        next_due_at=after_failure(
+            source.id,
+            now,
+            configured_seconds=source.interval_seconds,
+            failures=source.failures,
+            retry_after_seconds=error.retry_after_seconds,
+            is_out_of_reach=error.cause in _OUT_OF_REACH,
+            tuning=net,
+        ),
         failures=source.failures + 1,
     )
     lasts = _lasts(
@@ -143,9 +146,14 @@ def _after_failure(
 
 def _after_gone(source: Source, now: dt.datetime, net: NetTuning) -> Source:
     """Return the source after one more 410; after several it is no longer polled."""
-    count, since = source.gone_count + 1, source.gone_since or now
-    due = after_gone(source.id, now, net)
-    gone = replace(source, next_due_at=due, gone_count=count, gone_since=since)
+    count = source.gone_count + 1
+    since = source.gone_since or now
+    gone = replace(
+        source,
+        next_due_at=after_gone(source.id, now, net),
+        gone_count=count,
+        gone_since=since,
+    )
     if not _lasts(count, since, now, _GONE_TIMES, _GONE_HOURS):
         return gone
     if gone.redirected_url is not None:  # the configured address may still work
@@ -171,37 +179,41 @@ def _at_configured_address(source: Source) -> Source:
 def _after_answer(
     source: Source, answer: PollAnswer, now: dt.datetime, rules: PollRules
 ) -> PollOutcome:
-    fetched, net = answer.fetched, rules.net
+    fetched = answer.fetched
     own_time = _old_entries(source, answer, now, rules.polling)
     shares = _shares_entry(source, answer)
     cause = None if source.health == "failing" else source.health_cause
     if answer.feed is not None:
         source = _with_feed(source, answer, len(own_time), now)
         cause = answer.feed.problem
-    next_poll = _next_poll(source, answer, now, net)
+    next_poll = _next_poll(source, answer, now, rules.net)
     due = next_poll.due
     if answer.has_more:
-        due = now + dt.timedelta(seconds=net.interval_floor_seconds)
-    etag, last_modified = fetched.etag, fetched.last_modified
+        due = now + dt.timedelta(seconds=rules.net.interval_floor_seconds)
+    etag = fetched.etag
+    last_modified = fetched.last_modified
     if fetched.not_modified:
-        etag, last_modified = etag or source.etag, last_modified or source.last_modified
+        etag = etag or source.etag
+        last_modified = last_modified or source.last_modified
     moved = _moved(source, answer, now, shares=shares)
-    state = replace(
-        moved,
-        etag=etag or None,
-        last_modified=last_modified or None,
-        adaptive_interval_seconds=next_poll.interval_seconds,
-        next_due_at=due,
-        last_polled_at=now,
-        last_success_at=now,
-        failures=0,
-        failing_since=None,
-        gone_count=0,
-        gone_since=None,
-        health="merged" if moved.merged_into else "ok",
-        health_cause=_with_warning(cause, is_unchecked=fetched.is_unchecked),
+    return PollOutcome(
+        replace(
+            moved,
+            etag=etag or None,
+            last_modified=last_modified or None,
+            adaptive_interval_seconds=next_poll.interval_seconds,
+            next_due_at=due,
+            last_polled_at=now,
+            last_success_at=now,
+            failures=0,
+            failing_since=None,
+            gone_count=0,
+            gone_since=None,
+            health="merged" if moved.merged_into else "ok",
+            health_cause=_with_warning(cause, is_unchecked=fetched.is_unchecked),
+        ),
+        own_time,
     )
-    return PollOutcome(state, own_time)
 
 
 def _shares_entry(source: Source, answer: PollAnswer) -> bool:
@@ -214,7 +226,6 @@ def _shares_entry(source: Source, answer: PollAnswer) -> bool:
 def _next_poll(
     source: Source, answer: PollAnswer, now: dt.datetime, net: NetTuning
 ) -> NextPoll:
-    rate = decay_rate(source.per_day, source.per_day_at, now)
     return after_success(
         source.id,
         now,
@@ -222,7 +233,9 @@ def _next_poll(
         interval_seconds=source.adaptive_interval_seconds,
         new_entries=sum(result.entry_no is not None for result in answer.accepted),
         ttl_seconds=source.ttl_seconds,
-        gap_seconds=expected_gap_seconds(rate),
+        gap_seconds=expected_gap_seconds(
+            decay_rate(source.per_day, source.per_day_at, now)
+        ),
         tuning=net,
     )
 
@@ -289,8 +302,12 @@ def _with_feed(
         return _with_rate_by_dates(counted, answer.entries, now)
     if new == flood:
         return counted
-    rate = update_rate(source.per_day, source.per_day_at, now, new - flood)
-    return replace(counted, per_day=rate, per_day_at=now, last_new_at=now)
+    return replace(
+        counted,
+        per_day=update_rate(source.per_day, source.per_day_at, now, new - flood),
+        per_day_at=now,
+        last_new_at=now,
+    )
 
 
 def _with_rate_by_dates(
@@ -315,7 +332,8 @@ def _moved(
     already, this one is merged into it. `shares`: whether the response listed a known entry; only the first
     one of a target counts, because its entries are known later.
     """
-    to, other = answer.fetched.permanent_url, answer.at_target
+    to = answer.fetched.permanent_url
+    other = answer.at_target
     settled = replace(
         source, moved_to=None, moved_count=0, moved_since=None, move_confirmed=False
     )

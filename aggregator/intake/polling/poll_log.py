@@ -42,25 +42,32 @@ def _log_address(before: Source, after: Source, target: str | None) -> None:
     """Log that a source moved, was merged into another one, or is gone."""
     name = after.shown_name
     if after.merged_into is not None:
-        words = "%s moved permanently to %s, which is a source already"
         log.info(
-            words, name, target, extra={"event": "source_merged", "source": after.id}
+            "%s moved permanently to %s, which is a source already",
+            name,
+            target,
+            extra={"event": "source_merged", "source": after.id},
         )
     elif after.health == "gone":
-        words = "%s is gone permanently (410); it is no longer polled"
-        log.warning(words, name, extra={"event": "source_gone", "source": after.id})
+        log.warning(
+            "%s is gone permanently (410); it is no longer polled",
+            name,
+            extra={"event": "source_gone", "source": after.id},
+        )
     elif after.redirected_url == before.redirected_url:
         return
     elif after.redirected_url is not None:
-        words = "%s moved permanently to %s, where it is polled now"
         log.info(
-            words, name, target, extra={"event": "source_moved", "source": after.id}
+            "%s moved permanently to %s, where it is polled now",
+            name,
+            target,
+            extra={"event": "source_moved", "source": after.id},
         )
     else:
-        words = "%s: %s fails for days; %s is polled"
-        reverted = (name, before.redirected_url, after.address)
         log.info(
-            words,
-            *reverted,
+            "%s: %s fails for days; %s is polled",
+            name,
+            before.redirected_url,
+            after.address,
             extra={"event": "source_address_reverted", "source": after.id},
         )

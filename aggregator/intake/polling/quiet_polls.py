@@ -15,8 +15,12 @@ from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import DueSource, Source, save, sources_with_ids
 
 _OF_ANY_POLL = (
-    *("next_due_at", "last_polled_at", "last_success_at", "adaptive_interval_seconds"),
-    *("etag", "last_modified"),
+    "next_due_at",
+    "last_polled_at",
+    "last_success_at",
+    "adaptive_interval_seconds",
+    "etag",
+    "last_modified",
 )
 
 

@@ -93,11 +93,9 @@ class Reclusterer:
         self,
         since: dt.datetime | None,
         advance: Advance = lambda _articles: None,
-        *,
-        corrected: bool = True,
     ) -> GroupingDifference:
-        """Return the changes without writing them. `corrected=False`: without corrections."""
-        with self._decided(since, advance, corrected=corrected) as decided:
+        """Return the changes without writing them."""
+        with self._decided(since, advance) as decided:
             return self._plan(decided).difference
 
     def assignments(
@@ -129,7 +127,6 @@ class Reclusterer:
         with self._decided(
             since,
             advance,
-            corrected=True,
             order=order,
             reads_again=not in_order_of_time,
         ) as decided:
@@ -140,16 +137,20 @@ class Reclusterer:
                 decided.scratch.read() as scratch,
             ):
                 live = unit_of_work.connection
-                if order:
-                    recluster.renumber(live, order)
+                recluster.renumber(live, order)
                 write_stories(unit_of_work, scratch, plan, advance)
                 recluster.take_sketches(live, scratch, decided.start, advance)
                 # Else the history before it was not counted again
                 if decided.start == 0:
                     recluster.take_stream_history(live, scratch, advance)
                 if request is not None:
-                    answer = msgspec.json.encode(difference).decode()
-                    commands.answer(live, request, unit_of_work.now, "done", answer)
+                    commands.answer(
+                        live,
+                        request,
+                        unit_of_work.now,
+                        "done",
+                        msgspec.json.encode(difference).decode(),
+                    )
         return difference
 
     def _order_of_time(self) -> Mapping[int, int]:
@@ -163,7 +164,7 @@ class Reclusterer:
         since: dt.datetime | None,
         advance: Advance,
         *,
-        corrected: bool,
+        corrected: bool = True,
         order: Mapping[int, int] = _AS_STORED,
         reads_again: bool = True,
     ) -> Iterator[DecidedArticles]:
@@ -222,9 +223,13 @@ class Reclusterer:
         futures = []
         for first in range(0, len(texts), TEXTS_A_JOB):
             part = tuple(texts[first : first + TEXTS_A_JOB])
-            job = FingerprintJob(articles=part, tuning=self._all_tuning.to_json())
             futures.append(
-                self._executor.submit(fingerprints, msgspec.msgpack.encode(job))
+                self._executor.submit(
+                    fingerprints,
+                    msgspec.msgpack.encode(
+                        FingerprintJob(articles=part, tuning=self._all_tuning.to_json())
+                    ),
+                )
             )
         prepared: list[Prepared] = []
         for future in futures:
@@ -235,7 +240,8 @@ class Reclusterer:
 
     def _plan(self, decided: DecidedArticles) -> ReclusterPlan:
         with self._database.read() as live, decided.scratch.read() as scratch:
-            before, after = recluster.grouping(live), recluster.grouping(scratch)
+            before = recluster.grouping(live)
+            after = recluster.grouping(scratch)
             for article in after.keys() - before.keys():
                 del after[article]  # it was erased meanwhile
             names = matched_stories(before, after, recluster.story_numbers(live))
@@ -248,9 +254,15 @@ class Reclusterer:
             regrouping = Regrouping(
                 before, {article: names[story] for article, story in after.items()}
             )
-            title = partial(_title_of, live, scratch, founded)
-            difference = regrouping.difference(decided.total, title)
-            return ReclusterPlan(names, founded, regrouping, difference, decided.order)
+            return ReclusterPlan(
+                names,
+                founded,
+                regrouping,
+                regrouping.difference(
+                    decided.total, partial(_title_of, live, scratch, founded)
+                ),
+                decided.order,
+            )
 
 
 def _founded_stories(

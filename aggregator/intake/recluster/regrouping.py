@@ -52,13 +52,12 @@ def matched_stories(
     for article, story in after.items():
         order.setdefault(story, len(order))
         shared[story, before[article]] += 1
-    ranked = sorted(
-        shared,
-        key=lambda pair: (-shared[pair], numbers.get(pair[1], 0), order[pair[0]]),
-    )
     names: dict[str, str] = {}
     used = set()
-    for story, former in ranked:
+    for story, former in sorted(
+        shared,
+        key=lambda pair: (-shared[pair], numbers.get(pair[1], 0), order[pair[0]]),
+    ):
         if story not in names and former not in used:
             names[story] = former
             used.add(former)
@@ -77,7 +76,8 @@ class Regrouping:
         self.came: dict[str, list[str]] = defaultdict(list)  # articles by story
         self.went: dict[str, list[str]] = defaultdict(list)
         for article in sorted(after):
-            former, story = before[article], after[article]
+            former = before[article]
+            story = after[article]
             self._before[former] += 1
             self._pairs[former, story] += 1
             if former != story:

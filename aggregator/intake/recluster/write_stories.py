@@ -25,8 +25,9 @@ def write_stories(
     for scratch_story, story in plan.names.items():
         if story not in plan.founded:
             advance(0)
-            state = recluster.state_of(scratch, scratch_story)
-            _update_kept(unit_of_work, story, state, plan)
+            _update_kept(
+                unit_of_work, story, recluster.state_of(scratch, scratch_story), plan
+            )
     merged = _redirect_retired(unit_of_work, plan.regrouping.retired())
     if plan.order:
         recluster.forget_retired_numbers(live)
@@ -48,10 +49,18 @@ def _insert_founded(
         # Bumps of the scratch database have their own numbers.
         bumped_at = bumped_at.replace(microsecond=ledger.number("bump") % 1_000_000)
         state = replace(state, bumped_at=bumped_at)
-        new = NewStory(
-            ledger.number("story"), story, founding.founder, founding.founding_no, state
+        stories.insert_stories(
+            live,
+            [
+                NewStory(
+                    ledger.number("story"),
+                    story,
+                    founding.founder,
+                    founding.founding_no,
+                    state,
+                )
+            ],
         )
-        stories.insert_stories(live, [new])
         ledger.log(now, story, "created", reason="recluster")
         if not plan.order:
             ledger.change(now, story, None, state, bump=bumped_at)
@@ -61,13 +70,10 @@ def _update_kept(
     unit_of_work: UnitOfWork, story: str, state: StoryState, plan: ReclusterPlan
 ) -> None:
     """Write the state of a story that goes on: with the same articles it keeps its headline, and its time."""
-    live = unit_of_work.connection
-    known = recluster.state_of(live, story)
+    known = recluster.state_of(unit_of_work.connection, story)
     state = replace(state, bumped_at=known.bumped_at)
-    came, went = (
-        len(plan.regrouping.came.get(story, ())),
-        len(plan.regrouping.went.get(story, ())),
-    )
+    came = len(plan.regrouping.came.get(story, ()))
+    went = len(plan.regrouping.went.get(story, ()))
     if came or went:
         unit_of_work.ledger.log(
             unit_of_work.now, story, "regrouped", came=came, went=went
@@ -78,7 +84,7 @@ def _update_kept(
             state = replace(state, membership_changed_no=known.membership_changed_no)
     # Of one set of articles there are several standings, all of which count alike.
     if replace(state, count_state=known.count_state) != known:
-        stories.update_stories(live, {story: state})
+        stories.update_stories(unit_of_work.connection, {story: state})
 
 
 def _redirect_retired(unit_of_work: UnitOfWork, retired: Mapping[str, str]) -> int:

@@ -48,7 +48,8 @@ class DaskExecutor(Availability):
         self.available_again = f"the Dask scheduler at {address} has workers again"
         self._tuning = tuning
         self._program = program_versions()
-        self.threads_of = 1
+        # How many jobs run at the same time: the threads of all Dask workers at the last count
+        self.workers = 1
         # Addresses of workers with other programs → what differs
         self._unfit: dict[str, str] = {}
         self._client: Client | None = None
@@ -65,11 +66,6 @@ class DaskExecutor(Availability):
         except BaseException:
             self.close()
             raise
-
-    @property
-    def workers(self) -> int:
-        """How many jobs run at the same time: the threads of all Dask workers at the last count."""
-        return self.threads_of
 
     def submit(self, function: JobFunction, job: bytes) -> Future[bytes]:
         """Submit one job; wait while too many are under way. Raises WorkError if the executor is closed."""
@@ -115,7 +111,7 @@ class DaskExecutor(Availability):
 
     @property
     def _free_slots(self) -> int:
-        return (self._tuning.queued_jobs_per_worker + 1) * self.threads_of
+        return (self._tuning.queued_jobs_per_worker + 1) * self.workers
 
     def _run(self, work: Coroutine[Any, Any, Any]) -> Future[Any]:
         return asyncio.run_coroutine_threadsafe(work, self._loop)
@@ -136,8 +132,7 @@ class DaskExecutor(Availability):
 
     async def _begin(self) -> None:
         self._connecting = asyncio.Lock()
-        client = await self._connected()
-        await self._check_workers(client)
+        await self._check_workers(await self._connected())
         self._counting = asyncio.create_task(self._count())
 
     async def _connected(self) -> Client:
@@ -176,7 +171,7 @@ class DaskExecutor(Availability):
                 self._refuse(worker, f"aggregator is not there: {describe(theirs)}")
             elif (other := version_differences(self._program, theirs)) is not None:
                 self._refuse(worker, other)
-        self.threads_of = max(1, await self._fit_threads(client))
+        self.workers = max(1, await self._fit_threads(client))
         if answers and set(answers) <= set(self._unfit):
             raise NoWorkersError(self._nobody())
 
@@ -204,7 +199,7 @@ class DaskExecutor(Availability):
                 )
                 self.note(None if threads else self._nobody())
                 with self._changed:
-                    self.threads_of = max(1, threads)
+                    self.workers = max(1, threads)
                     self._changed.notify_all()
 
     def _nobody(self) -> str:
@@ -240,9 +235,8 @@ class DaskExecutor(Availability):
             async with asyncio.timeout(self._tuning.remote_deadline_seconds):
                 return await self._run_remote(order)
         except TimeoutError:
-            seconds = f"{self._tuning.remote_deadline_seconds:g} s"
             raise NoWorkersError(
-                f"no Dask worker of {self._address} answered in {seconds}"
+                f"no Dask worker of {self._address} answered in {self._tuning.remote_deadline_seconds:g} s"
             ) from None
 
     async def _run_remote(self, order: bytes) -> bytes:

@@ -50,9 +50,10 @@ def open_executor(
 @contextmanager
 def workers(config: Config) -> Iterator[Executor]:
     """Yield the workers of the configuration."""
-    work = config.work
     with closing(
-        open_executor(work.executor, work.worker_count(), config.effective_tuning)
+        open_executor(
+            config.work.executor, config.work.worker_count(), config.effective_tuning
+        )
     ) as executor:
         yield executor
 

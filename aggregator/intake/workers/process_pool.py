@@ -65,7 +65,7 @@ class ProcessExecutor(Availability):
     ) -> None:
         self.metrics_registry = metrics_registry or Metrics()
         self.workers = workers if workers > 0 else (os.cpu_count() or 1)
-        self._tuning = tuning
+        self.tuning = tuning
         self._queue: deque[_Waiting] = deque()
         self._free_slots = self.workers * tuning.queued_jobs_per_worker
         self._changed = threading.Condition()
@@ -93,8 +93,8 @@ class ProcessExecutor(Availability):
                 self._needed_at = time.monotonic()
                 if not self._lanes:
                     self.language_model = memory_file()
-                    self._lanes.append(_Lane(self, self._tuning))
-                elif self._reinforcement is None and len(self._lanes) < self.workers:
+                    self._lanes.append(_Lane(self))
+                elif not self._reinforcement and len(self._lanes) < self.workers:
                     self._reinforcement = timer = threading.Timer(
                         _PATIENCE_SECONDS, self._reinforce
                     )
@@ -108,7 +108,7 @@ class ProcessExecutor(Availability):
         with self._changed:
             self._reinforcement = None
             if self._lanes and len(self._queue) > self._idle and not self._closed:
-                self._lanes.append(_Lane(self, self._tuning))
+                self._lanes.append(_Lane(self))
 
     def rest(self) -> None:
         """End the workers that have no job, and forget the language model if all of them end."""
@@ -144,9 +144,11 @@ class ProcessExecutor(Availability):
             self._idle += 1
             self._used_at = time.monotonic()
             while not (self._closed or self._queue):
-                since, limit = self._used_at, self._tuning.idle_seconds
+                since = self._used_at
+                limit = self.tuning.idle_seconds
                 if len(self._lanes) > 1:
-                    since, limit = self._needed_at, self._tuning.spare_seconds
+                    since = self._needed_at
+                    limit = self.tuning.spare_seconds
                 unused = time.monotonic() - since
                 if unused >= limit:
                     self._idle -= 1
@@ -171,10 +173,10 @@ class ProcessExecutor(Availability):
 class _Lane:
     """One thread and its worker."""
 
-    def __init__(self, executor: ProcessExecutor, tuning: WorkerTuning) -> None:
+    def __init__(self, executor: ProcessExecutor) -> None:
         self.worker: WorkerProcess | None = None
         self._executor = executor
-        self._tuning = tuning
+        self._tuning = executor.tuning
         self._stopped = False
         self._lock = threading.Lock()
         self.thread = threading.Thread(target=self._run, name="work-lane", daemon=True)
@@ -210,8 +212,10 @@ class _Lane:
                 answer = worker.ask(job, self._tuning)
             except TimeoutError:
                 self._discard("timeout")
-                seconds = f"{self._tuning.parse_deadline_seconds:g} s"
-                raise WorkError("timeout", f"no answer within {seconds}") from None
+                raise WorkError(
+                    "timeout",
+                    f"no answer within {self._tuning.parse_deadline_seconds:g} s",
+                ) from None
             except OSError:
                 self._raise_unless_killed()
                 continue
@@ -287,5 +291,6 @@ class _Lane:
         if ended is not None:
             self._executor.metrics_registry.count(WORKERS_ENDED, ended)
         with self._lock:
-            worker, self.worker = self.worker, None
+            worker = self.worker
+            self.worker = None
         return None if worker is None else worker.bury(patience_seconds)

@@ -40,15 +40,14 @@ _TRIMMED_FROM_BYTES = 40 << 20
 
 def main(arguments: list[str]) -> None:
     """Run jobs. `arguments`: process id of the parent, bytes of memory allowed beyond the present size."""
-    parent, memory_extra = int(arguments[0]), int(arguments[1])
-    _die_with(parent)
+    _die_with(int(arguments[0]))
     set_malloc_options()
     link = socket.socket(fileno=os.dup(0))
     with open(os.devnull, "rb") as nothing:  # noqa: PTH123 - no need of pathlib here
         os.dup2(nothing.fileno(), 0)
     _be_quiet()
     _warm_up()
-    _limit_memory(memory_extra)
+    _limit_memory(int(arguments[1]))
     with contextlib.suppress(OSError):  # the parent closed its end, to stop the worker
         send(link, WorkerReply("ready"))
         while True:

@@ -41,8 +41,8 @@ class WorkerProcess:
 
     def __init__(self, tuning: WorkerTuning, language_model: BinaryIO | None) -> None:
         self.jobs = 0
-        arguments = [str(os.getpid()), str(tuning.memory_extra_bytes)]
-        environment, shared = _worker_environment(), []
+        environment = _worker_environment()
+        shared = []
         if language_model is not None:
             shared.append(language_model.fileno())
             environment[DESCRIPTOR_VARIABLE] = str(language_model.fileno())
@@ -55,7 +55,8 @@ class WorkerProcess:
                     "-P",
                     "-m",
                     "aggregator.intake.workers.worker_main",
-                    *arguments,
+                    str(os.getpid()),
+                    str(tuning.memory_extra_bytes),
                 ],
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,

@@ -12,7 +12,6 @@ from typing import NamedTuple
 from aggregator.config.shipped import shipped_table
 from aggregator.model.prepared import Wire
 from aggregator.model.structs import FrozenStruct
-from aggregator.text.lines import one_line
 
 # Marks of an image and not of the text.
 PICTURE = re.compile(
@@ -108,7 +107,7 @@ class NamedAgencies(NamedTuple):
 
 def normalize_marks(text: str) -> str:
     """Return `text` with full-width letters and punctuation as plain ones and single spaces."""
-    return one_line(unicodedata.normalize("NFKC", text))
+    return " ".join(unicodedata.normalize("NFKC", text).split())
 
 
 def agencies_named(names: str, *, doubtful: bool = False) -> NamedAgencies | None:
@@ -196,7 +195,7 @@ def _find_agency(name: str) -> _KnownAgency | None:
 
 
 def _plain(outlet: str) -> str:
-    return _WWW.sub("", one_line(outlet).casefold()).rstrip("/")
+    return _WWW.sub("", " ".join(outlet.split()).casefold()).rstrip("/")
 
 
 @cache

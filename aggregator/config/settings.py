@@ -291,7 +291,7 @@ class Config(Part):
         """Return the overrides that follow from `grouping.memory`; {} where it is not given."""
         if "memory" not in self.grouping.model_fields_set:
             return {}
-        events: dict[str, Any] = Tuning().values("events")
+        events = Tuning().values("events")
         reach = (self.grouping.memory - events["memory_fixed"]) // events[
             "memory_an_article"
         ]

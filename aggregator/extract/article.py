@@ -9,7 +9,6 @@ import msgspec
 from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
-from aggregator.extract import live_text
 from aggregator.extract.bare_title import named_title
 from aggregator.extract.drafts import (
     Draft,
@@ -27,6 +26,7 @@ from aggregator.extract.learned_boilerplate import BoilerplateTuning, hash_lines
 from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.media import media_of
 from aggregator.extract.outlets import is_headline
+from aggregator.extract.plain import live_text
 from aggregator.extract.shown_text import first_sentences, without_text
 from aggregator.extract.wire import wire
 from aggregator.model.entry import Enclosure, Entry

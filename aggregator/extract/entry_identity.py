@@ -223,7 +223,7 @@ def _shared(
     shared: Literal["guid", "url"],
     other: Literal["guid", "url"],
 ) -> set[bytes]:
-    holders_by_key: dict[bytes, list[EntryKeys]] = defaultdict(list)
+    holders_by_key = defaultdict(list)
     for entry in entries:
         if (key := getattr(entry, shared)) is not None:
             holders_by_key[key].append(entry)
@@ -234,7 +234,7 @@ def _shared(
 
 def _are_different(holders: Sequence[EntryKeys], other: Literal["guid", "url"]) -> bool:
     """Return whether two of them differ in the headline and in the other key, or have no such key."""
-    headlines: dict[bytes | None, set[str]] = defaultdict(set)
+    headlines = defaultdict(set)
     for holder in holders:
         headlines[getattr(holder, other)].add(holder.headline)
     return len(set().union(*headlines.values())) > 1 and (
@@ -248,7 +248,7 @@ def shared_pages(
     """Return the places of the entries that are parts of one page: their URLs differ in the fragment only,
     and they have different titles. The page is the text of none of them.
     """
-    by_page: dict[str, list[int]] = defaultdict(list)
+    by_page = defaultdict(list)
     for place, canonical in enumerate(canonical_urls):
         if canonical is not None:
             by_page[canonical].append(place)

@@ -167,7 +167,7 @@ def find_moved_source(
     tuning: IdentityTuning,
 ) -> str | None:
     """Return the one source in `silent` that had nearly all of these entries, None for none or several."""
-    places_by_source: dict[str, set[int]] = defaultdict(set)
+    places_by_source = defaultdict(set)
     texts = _by(
         [observation for observation in observations if observation.source in silent],
         "text_key",
@@ -231,7 +231,7 @@ def _match_in_order(
 def _by(
     observations: Iterable[Observation], key: Literal["text_key", "title_key"]
 ) -> defaultdict[bytes | None, list[Observation]]:
-    groups: defaultdict[bytes | None, list[Observation]] = defaultdict(list)
+    groups = defaultdict(list)
     for observation in observations:
         if (value := getattr(observation, key)) is not None:
             groups[value].append(observation)

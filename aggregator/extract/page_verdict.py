@@ -223,7 +223,7 @@ def _read_page_text(page: Page, text: str, tuning: ExtractTuning) -> _PageText:
         visible = page.signals.lines if page.signals is not None else ()
         shown = [line.text for line in visible if not line.is_link]
         lines = _within(shown, tuning.paywall_max_words)
-    sentences: list[tuple[str, int]] = []
+    sentences = []
     for line in lines:
         pieces = filter(None, map(str.strip, _ENDS.split(line)))
         sentences += [(piece, count_words(piece)) for piece in pieces]

@@ -84,7 +84,7 @@ def in_digits(words: Sequence[str], language: str) -> list[str]:
         return list(words)
     spelt, joins = _spelt_with_compounds(language), table.joins.split()
     scales = _by_form(table.scales)
-    read: list[str] = []
+    read = []
     value: float | None = None  # of the number that is being read
     # Below this a further part may follow: 10 after "twenty", 100 after "hundred"
     step = 0.0

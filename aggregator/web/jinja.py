@@ -154,7 +154,7 @@ def outlets(names: Iterable[str]) -> list[str]:
 
 def pieces(hit: SearchHit) -> list[tuple[str, bool]]:
     """Split a snippet at its marks into pairs: text, and whether it matches the query."""
-    cut: list[tuple[str, bool]] = []
+    cut = []
     position = 0
     for start, end in hit.marks:
         if position <= start < end <= len(hit.snippet):

@@ -44,7 +44,7 @@ class PageHead(NamedTuple):
 def read_head(root: Any) -> PageHead:
     """Read what a parsed page (an lxml element) declares."""
     nodes = list(json_ld(root))
-    article: Node = {}
+    article = {}
     for node in nodes:
         if any(map(_ARTICLE_TYPES.fullmatch, types_of(node))):
             article = node

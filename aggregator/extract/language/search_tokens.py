@@ -39,7 +39,7 @@ def search_words(text: str) -> list[str]:
         return [
             word[:_MAX_WORD] for word in plain.translate(ASCII_WORDS).decode().split()
         ]
-    tokens: list[str] = WORD.findall(_folded(text))
+    tokens = WORD.findall(_folded(text))
     if _ARABIC.search(text):
         tokens = [
             _without_article(word) if _ARABIC.match(word) else word for word in tokens
@@ -61,7 +61,7 @@ def in_index(words: Iterable[str], *, whole: bool = True) -> list[str]:
 
     `whole`: add the last character of a final run, which marks its end. Not for a phrase that may continue.
     """
-    tokens: list[str] = []
+    tokens = []
     run = ""
     for word in words:
         if run:

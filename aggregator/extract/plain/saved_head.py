@@ -10,10 +10,10 @@ from itertools import chain, pairwise
 
 from aggregator.extract.language import dates
 from aggregator.extract.limits import ExtractTuning
-from aggregator.extract.live_text import opens_with_clock
 from aggregator.extract.phrases import words
 from aggregator.extract.plain import boilerplate, outlet_names
 from aggregator.extract.plain.bylines import read_signature, stated_byline
+from aggregator.extract.plain.live_text import opens_with_clock
 from aggregator.extract.wire.wire import is_agency_name
 from aggregator.model.structs import FrozenStruct
 from aggregator.text.lines import (
@@ -290,7 +290,7 @@ def _stems(line_words: Iterable[str]) -> frozenset[str]:
 def _signature_and_deck(lines: Sequence[str]) -> tuple[str | None, tuple[str, ...]]:
     """Return the bare name among the lines under the headline, if any, and the lines with content."""
     author: str | None = None
-    deck: list[str] = []
+    deck = []
     for line in lines:
         name = None if boilerplate.is_section(line) else read_signature(line)
         if is_agency_name(line) or is_menu(line):

@@ -14,9 +14,9 @@ from itertools import chain
 
 from aggregator.extract.language import dates
 from aggregator.extract.limits import ExtractTuning
-from aggregator.extract.live_text import opens_with_clock
 from aggregator.extract.plain import boilerplate, outlet_names
 from aggregator.extract.plain.bylines import stated_byline
+from aggregator.extract.plain.live_text import opens_with_clock
 from aggregator.extract.plain.saved_body import (
     has_live_entries,
     is_text,

@@ -48,7 +48,7 @@ def undo(
         _refuse_overridden(connection, correction, back)
     corrections.undo(connection, correction.correction_no, unit_of_work.now)
     _show_titles(connection, detail.titles)
-    touched: set[str] = set()
+    touched = set()
     for back in returns:
         if back.source != back.target:
             touched |= {

@@ -7,7 +7,6 @@ import numpy as np
 
 from aggregator.grouping.pairs.weights import MINUTES_A_DAY, EventTuning
 from aggregator.grouping.second_look.state import Look, LookedAtStory
-from aggregator.model.article import Article
 
 
 class Merging:
@@ -28,7 +27,7 @@ class Merging:
         if story is None:
             return
         near = self._look.near(number)
-        reports: list[Article] = []
+        reports = []
         for other in near:
             if self._may_be_one(story, other):
                 reports += other.reports

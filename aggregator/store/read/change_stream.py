@@ -61,8 +61,8 @@ def changed_stories(
         .order_by(story_log.c.log_no)
         .limit(limit)
     )
-    numbers: dict[str, int] = {}
-    created: set[str] = set()
+    numbers = {}
+    created = set()
     for line in connection.execute(lines):
         numbers[line.story] = line.log_no
         if line.kind == "created":

@@ -59,7 +59,7 @@ def without_muted_words(
     shown = select(article.c.story, article.c.title, article.c.lead).where(
         _is_other(mutes)
     )
-    staying: set[str] = set()
+    staying = set()
     for row in rows_with(connection, shown, article.c.story, titled):
         if row.story not in staying and not _has_any(terms, row.title, row.lead):
             staying.add(row.story)

@@ -45,7 +45,7 @@ def source_page(
     begin = _read_cursor(after)
     sources = all_sources(connection)
     failing = 0
-    rest: list[tuple[tuple[str, ...], Source]] = []
+    rest = []
     for known in sources:
         is_failing = health_of(known, now).state in IN_TROUBLE
         if is_failing:

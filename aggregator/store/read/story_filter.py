@@ -50,7 +50,7 @@ class StoryMatcher:
 
     def matching(self, connection: Connection, ids: Collection[str]) -> set[str]:
         """Return those of the live stories `ids` that match."""
-        matches: set[str] = set()
+        matches = set()
         for part in in_parts(sorted(ids)):
             few = select(story.c.id).where(story.c.id.in_(part), *self._conditions)
             fits = with_words(connection, set(connection.scalars(few)), self._query)
@@ -78,7 +78,7 @@ def with_words(
     of_stories = select(article.c.inbox_no, article.c.story).where(
         article.c.story.in_(sorted(ids))
     )
-    stories: dict[int, str] = dict(connection.execute(of_stories).all())
+    stories = dict(connection.execute(of_stories).all())
     fits = {stories[n] for n in match.among(connection, query, stories)}
     if query.without:
         fits -= _with_excluded_word(connection, fits, query)

@@ -83,7 +83,7 @@ def places(
         step = max(_STEP, step)
     if muted.has_words(wanted.mutes):
         step = max(_STEP_OF_MUTES, step)
-    matches: list[Row[Any]] = []
+    matches = []
     for _ in range(0, _SCANNED_AT_ONCE, step):
         rows = connection.execute(_after(chosen, begin).limit(step)).all()
         fits = with_words(connection, {row.id for row in rows}, query)
@@ -123,7 +123,7 @@ def _probes(connection: Connection, wanted: StoryFilter) -> Iterator[Select[Any]
     for condition in of_articles(connection, wanted):
         yield select(article.c.story).where(condition)
     ids = select(story.c.id)
-    alone: list[StoryFilter] = []
+    alone = []
     if wanted.since is not None or wanted.until is not None:
         alone.append(StoryFilter(since=wanted.since, until=wanted.until))
     if wanted.min_outlets > 1:

@@ -93,7 +93,7 @@ def _tokens(row: Indexed) -> list[str]:
     """
     title, body = index_words(row.title), index_words(row.text[:_MAX_SEARCHED_CHARS])
     if len(row.text) > _NEVER_TOO_LARGE:
-        known: set[str] = set()
+        known = set()
         size = 0
         for at, word in enumerate(body):
             size += 2

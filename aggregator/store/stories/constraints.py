@@ -57,7 +57,7 @@ class ConstraintTable:
 
         Of two corrections about one pair the later one decides.
         """
-        together: set[str] = set()
+        together = set()
         apart: set[str] = set()
         for constraint in self._constraints.get(article, ()):
             number, side = constraint.correction, constraint.side

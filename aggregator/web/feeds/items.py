@@ -54,7 +54,7 @@ def gather(
     if are_whole:
         stories = with_whole_articles(reader, stories)
     ids = tuple(story.id for story in stories)
-    rendered: dict[str, StoryText] = reader.rendered(ids)
+    rendered = reader.rendered(ids)
     missing = [id_ for id_ in ids if id_ not in rendered]
     if patient:
         for id_ in missing:

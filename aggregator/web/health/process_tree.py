@@ -24,7 +24,7 @@ def process_tree() -> ProcessTree:
     """Return the current values (Linux); 0 for those that the system does not have."""
     threads = _names_in(Path("/proc/self/task"))
     # Each thread lists the processes that it started.
-    children: set[str] = set()
+    children = set()
     for thread in threads:
         children.update(_read(Path(f"/proc/self/task/{thread}/children")).split())
     sizes = [size for size in map(_resident, children) if size]

@@ -220,7 +220,7 @@ class FrontPages:
         words = [*filter_words(wanted)]
         if wanted.saved is not None:
             words.insert(0, wanted.saved.title or wanted.saved.name)
-        new_reports: dict[str, int] = {}
+        new_reports = {}
         if visitor.since and ids:
             new_reports = reader.new_reports(ids, visitor.since)
         queries = self._site.settings.queries

@@ -91,7 +91,7 @@ class Pages:
         """Render a template with `values` and the values that every page needs."""
         settings = self._site.settings
         signed_in = token_of(request) is not None and not prefix_of(request)
-        common: dict[str, object] = {
+        common = {
             "site_title": settings.title,
             "index": settings.index,
             "prefix": settings.base_path + prefix_of(request),

@@ -48,7 +48,7 @@ def report_groups(
     """
     originals = originals_with_copies(articles)
     has_standing = any(not article.is_little_known for article in articles)
-    headings: dict[str, str] = {}
+    headings = {}
     groups: dict[str, list[ReportLine]] = {heading: [] for heading in _HEADINGS}
     for article, _ in originals:
         headings[article.id] = _heading(article, has_standing=has_standing)

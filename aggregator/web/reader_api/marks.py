@@ -8,8 +8,8 @@ from aggregator.web.reader_api.session import Session
 
 def edit_tag(session: Session, fields: Fields) -> str:
     """Mark items as read or starred, label them, or take that back. Raises UsageError."""
-    states: dict[str, bool] = {}
-    labels: dict[str, bool] = {}
+    states = {}
+    labels = {}
     for key, is_added in (("a", True), ("r", False)):
         for tag in fields.getlist(key):
             if of_any_user(tag).startswith(LABEL):

@@ -116,7 +116,7 @@ def _read(
 
     `attempt`: of reading the first of them, from 1.
     """
-    messages: list[Message] = []
+    messages = []
     reached = number = 0
     try:
         for number in numbers:

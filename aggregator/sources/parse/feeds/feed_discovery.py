@@ -127,7 +127,7 @@ def usual_places(base_url: str) -> list[FeedCandidate]:
         return []
     parts = urlsplit(page)
     folder = parts._replace(query="", fragment="").geturl().rstrip("/") + "/"
-    urls: list[str] = []
+    urls = []
     if parts.path.strip("/"):
         urls += [urljoin(folder, path.lstrip("/")) for path in _USUAL_PATHS[:2]]
         if "." not in parts.path.rpartition("/")[2]:
@@ -184,7 +184,7 @@ def _linked(attributes: Attributes, base: str) -> list[FeedCandidate]:
 def _tags(page: str) -> Iterator[tuple[str, Attributes]]:
     """Yield name and attributes of the tags that are read, outside comments."""
     for tag in _TAG.finditer(_COMMENT.sub("", page[:_SNIFFED_CHARS])):
-        attributes: Attributes = {}
+        attributes = {}
         for name, double, single, bare in _ATTRIBUTE.findall(tag.group(2)):
             attributes[name.lower()] = html_entities.unescape(double or single or bare)
         yield tag.group(1).lower(), attributes

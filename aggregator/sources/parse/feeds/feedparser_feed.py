@@ -85,13 +85,13 @@ def read_with_feedparser(text: str, context: FeedContext) -> ParsedFeed:
     """Parse the markup of a feed."""
     import feedparser
 
-    parsed: Raw = feedparser.parse(
+    parsed = feedparser.parse(
         io.BytesIO(text.encode()),
         response_headers=dict(_UTF8_HEADER),
         sanitize_html=False,
         resolve_relative_uris=False,
     )
-    head: Raw = parsed["feed"]
+    head = parsed["feed"]
     context = replace(
         context,
         site_url=absolute_url(string_at(head, "link"), context.url) or context.site_url,

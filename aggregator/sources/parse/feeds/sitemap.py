@@ -102,7 +102,7 @@ def _newness(page: DeclaredEntry, context: FeedContext) -> float:
 def _declared_page(node: "etree._Element") -> DeclaredEntry:  # type: ignore[name-defined] # noqa: F821
     """Return one page. Values of the news extension are preferred to those of images and videos."""
     texts: Attributes = {}
-    images: list[str] = []
+    images = []
     for child in node.iterdescendants("*"):
         kind, name = _kind_and_name(child.tag)
         if kind == "image":

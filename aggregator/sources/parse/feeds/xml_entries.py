@@ -50,7 +50,7 @@ class CutFeed(NamedTuple):
 def entry_starts(text: str) -> Iterator[int]:
     """Yield where `<item` and `<entry` elements begin, outside comments and CDATA; in linear time."""
     resume = 0
-    unclosed: set[str] = set()
+    unclosed = set()
     for match in _ENTRY.finditer(text):
         if match.start() < resume:
             continue

@@ -240,8 +240,8 @@ def mapping_of(words: Iterable[str]) -> dict[Field, str]:
 
     Raise UsageError if neither side is a field.
     """
-    fields: dict[str, Field] = {field: field for field in get_args(Field)}
-    chosen: dict[Field, str] = {}
+    fields = {field: field for field in get_args(Field)}
+    chosen = {}
     for pair in ",".join(words).split(",") if words else ():
         left, _, right = (part.strip() for part in pair.partition("="))
         if left not in fields:

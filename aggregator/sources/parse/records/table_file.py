@@ -157,7 +157,7 @@ def _header(first: str, chosen: Chosen) -> tuple[str, list[str]]:
 
 
 def _column_names(cells: list[str]) -> list[str]:
-    columns: list[str] = []
+    columns = []
     for number, cell in enumerate(cells, start=1):
         name = unicode.clean(cell).strip() or f"column {number}"
         columns.append(f"{name} ({number})" if name in columns else name)

@@ -68,7 +68,7 @@ def scan(folder: Path, known: Mapping[str, FileStamp], *, now_ns: int) -> Folder
     is read later. Raise ReadError if the folder cannot be listed: an unmounted disk must not look empty.
     """
     settle_ns = int(_SETTLE_SECONDS * 1e9)
-    stamps: dict[str, FileStamp] = {}
+    stamps = {}
     changed, unsettled = [], []
     for file in listed(folder):
         before = known.get(file.relative)

@@ -112,7 +112,7 @@ def _unknown_entries(
     identified: Sequence[IdentifiedEntry], known: dict[bytes, str]
 ) -> dict[int, EntryHashes]:
     """Return the hashes of entries without a known key by their places, each key once."""
-    unknown_entries: dict[int, EntryHashes] = {}
+    unknown_entries = {}
     seen: set[bytes] = set()
     for place, received in enumerate(identified):
         if not known_by_keys(received, known) and seen.isdisjoint(
@@ -135,7 +135,7 @@ def _related_sources(
     """Return the sources whose texts count as this one's, and whether it continues one of them."""
     others = {shown.source for shown in observations} - {polled}
     chosen = select(source.c.id, source.c.outlet, source.c.paused, source.c.health)
-    related_sources: set[str] = set()
+    related_sources = set()
     silent = set(others)
     for row in rows_with(connection, chosen, source.c.id, others):
         if poll.outlet and row.outlet == poll.outlet:

@@ -147,7 +147,7 @@ def all_feeds_fail(connection: Connection) -> str | None:
 
 
 def _all_fail(rows: Sequence[Row[Any]]) -> str | None:
-    feeds: dict[str, int] = {}
+    feeds = {}
     for row in rows:
         if row.is_remote:
             feeds[row.state] = row.number

@@ -91,7 +91,7 @@ def _newest(
 ) -> tuple[list[ReaderItem], str | None, bool]:
     """Return the newest stories of a stream, the cursor behind them, and whether it is over, or enough of it."""
     oldest = _oldest(who, stream)
-    listed: list[ReaderItem] = []
+    listed = []
     for _ in range(_STEPS):
         wanted = replace(stream.wanted, after=after)
         rows, after = story_list.places(connection, wanted, _A_STEP)

@@ -96,9 +96,9 @@ def _live_entries(
     """
     openings = list(map(clock_times.opening, paragraphs))
     unsure = sum(not opening.sure for opening in filter(None, openings))
-    intro: list[str] = []
-    clocks: list[int] = []
-    bodies: list[list[str]] = []
+    intro = []
+    clocks = []
+    bodies = []
     for paragraph, opening in zip(paragraphs, openings, strict=True):
         if opening is not None and (opening.sure or unsure >= least_unsure):
             clocks.append(opening.clock_minutes)

@@ -113,7 +113,8 @@ def clean_entry(
 
 def _has_headline(draft: Draft, entry: Entry) -> bool:
     """Return whether a page has a headline, and not the name of its site in its place; or is refused."""
-    outlet, page = entry.resolved_outlet, draft.article
+    outlet = entry.resolved_outlet
+    page = draft.article
     return page.verdict not in ACCEPTED_VERDICTS or (
         outlet is not None and is_headline(page.title, outlet)
     )
@@ -217,7 +218,8 @@ def _with_kind(
     text_tuning: ExtractTuning,
 ) -> CleanArticle:
     """Return the article with its kind, and the agency behind it."""
-    facts, title = draft.facts, draft.article.title
+    facts = draft.facts
+    title = draft.article.title
     paragraphs = list(filter(None, article.text.split("\n")))
     is_live = (
         facts.is_live

@@ -62,10 +62,9 @@ def identify(
     """
     guid, url = raw_keys(entry, canonical_url)
     keys = []
-    if url is not None and use_url and url not in void:
-        keys.append(url)
-    if guid is not None and use_guid and guid not in void:
-        keys.append(guid)
+    for key, is_used in ((url, use_url), (guid, use_guid)):
+        if key is not None and is_used and key not in void:
+            keys.append(key)
     if not keys:
         parts = [entry.outlet or entry.source, _folded(entry)]
         if entry.guid or canonical_url is not None:
@@ -177,7 +176,8 @@ def content_keys(entry: Entry, canonical_url: str) -> tuple[bytes, ...]:
     """
     if entry.is_page:
         return ()
-    title, text = folded_text(entry.title), folded_text(plain_text(entry))
+    title = folded_text(entry.title)
+    text = folded_text(plain_text(entry))
     keys = []
     if title and (minute := declared_minute(entry)) is not None:
         keys.append(hashed_key("there at", canonical_url, title, minute.isoformat()))

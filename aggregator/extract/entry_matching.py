@@ -69,7 +69,8 @@ Matches = dict[int, EntryMatch]  # by the index of the entry in its poll
 
 def hash_entry(entry: Entry, tuning: IdentityTuning) -> EntryHashes:
     """Return the hashes of `entry`, without markup and URLs in the text: these change with the site."""
-    title, text = folded_text(entry.title), folded_text(plain_text(entry))
+    title = folded_text(entry.title)
+    text = folded_text(plain_text(entry))
     minute = declared_minute(entry)
     moment = minute.isoformat() if minute else ""
     is_long = len(text) >= tuning.long_chars
@@ -109,7 +110,8 @@ def match_entries(
     of_source = [observed for observed in known if observed.source == source]
     others = set(related_sources) - {source}
     related = [observed for observed in known if observed.source in others]
-    texts, related_texts = _by(of_source, "text_key"), _by(related, "text_key")
+    texts = _by(of_source, "text_key")
+    related_texts = _by(related, "text_key")
     titles = _by(of_source, "title_key")
     matches: Matches = {}
     used = set(taken)

@@ -153,5 +153,6 @@ def _rows(
             )
             if not is_card or (line.is_heading and words >= tuning.headline_words):
                 yield row
-                row, under = [], []
+                row = []
+                under = []
     yield [*row, *under]

@@ -39,7 +39,7 @@ def search_words(text: str) -> list[str]:
         return [
             word[:_MAX_WORD] for word in plain.translate(ASCII_WORDS).decode().split()
         ]
-    tokens = WORD.findall(_folded(text))
+    tokens: list[str] = WORD.findall(_folded(text))
     if _ARABIC.search(text):
         tokens = [
             _without_article(word) if _ARABIC.match(word) else word for word in tokens

@@ -126,5 +126,6 @@ def _is_newest_first(clocks: Sequence[int]) -> bool:
         (later - earlier + _DAY // 2) % _DAY - _DAY // 2
         for earlier, later in pairwise(clocks)
     ]
-    back, on = sum(step < 0 for step in steps), sum(step > 0 for step in steps)
+    back = sum(step < 0 for step in steps)
+    on = sum(step > 0 for step in steps)
     return back > on or (back == on and sum(steps) < 0)

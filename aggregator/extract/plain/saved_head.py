@@ -77,7 +77,8 @@ def read_head(
     text_words = _stems(chain.from_iterable(map(words, body)))
     candidates = [line for line in lines if not is_head_boilerplate(line, outlet)]
     place = _place_of_title(candidates, [*lines, *closing], text_words, tuning)
-    above, candidates = candidates[:place], candidates[place:]
+    above = candidates[:place]
+    candidates = candidates[place:]
     masthead = _masthead(above, lines, text_words, outlet)
     slogan_words = text_words if masthead else None
     while len(candidates) > 1 and _goes_before(
@@ -245,7 +246,8 @@ def _is_kicker(line: str, following: str, tuning: ExtractTuning) -> bool:
 
     Four or more words in capitals are a headline, with its standfirst below: topics are shorter.
     """
-    line_count, next_count = count_words(line), count_words(following)
+    line_count = count_words(line)
+    next_count = count_words(following)
     if is_name_like(following):
         return False
     if boilerplate.is_section(line):

@@ -1,6 +1,7 @@
 """Decisions, scores and lines of the story log in words, for pages and the command line."""
 
 import json
+from typing import Any
 
 from aggregator.config.messages import counted
 from aggregator.grouping.pairs.pair_model import STREAM
@@ -89,14 +90,15 @@ def not_counted(evidence: Evidence) -> str | None:
 
 def log_words(line: LogLine) -> str:
     """Return a line of the story log with ids and the reason. Without titles, so it may be public."""
-    detail = json.loads(line.detail or "{}")
+    detail: dict[str, Any] = json.loads(line.detail or "{}")
     words = _EVENTS.get(line.kind, line.kind)
     for name, template in _EVENTS_WITH.items():
         if name in detail:
             words = template.format(
                 articles=counted(detail.get("came", 0), "article"), **detail
             )
-    why, score = _WHY.get(detail.get("reason", "")), detail.get("score")
+    why = _WHY.get(detail.get("reason", ""))
+    score = detail.get("score")
     if why is None:
         return words
     return (

@@ -27,7 +27,7 @@ _SOON = (
 
 
 def of_postgres(error: DBAPIError, said: str, url: str) -> AggregatorError | None:
-    state = getattr(error.orig, "sqlstate", None) or ""
+    state: str = getattr(error.orig, "sqlstate", None) or ""
     if state in _NOT_ALLOWED:
         return not_allowed(url, said)
     if state in _BY_STATE:

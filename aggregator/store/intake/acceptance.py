@@ -185,7 +185,8 @@ def _accept_one(
 ) -> AcceptResult:
     """Return what an entry is, and note its keys and observation."""
     result = state.batch.judge(received, by_page=by_page)
-    id_, source = result.article, received.entry.source
+    id_ = result.article
+    source = received.entry.source
     # An article that is muted at other sources only: this one may have no mute.
     if result.outcome == "known" and source not in state.muted.get(id_, [source]):
         result = replace(result, outcome="new")

@@ -82,7 +82,8 @@ def plain_rendering(title: str, merged: bytes) -> bytes:
     lead = []
     try:
         former = msgspec.msgpack.decode(_decompressed(merged))
-        lead, title = _paragraphs(former["summary"]), str(former["title"])
+        lead = _paragraphs(former["summary"])
+        title = str(former["title"])
     except _UNREADABLE:
         pass
     rendered = {
@@ -99,7 +100,8 @@ def _paragraphs(sentences: Sequence[Row]) -> list[dict[str, str]]:
     """Join successive sentences of one article, so that no sentence is attributed to another one."""
     paragraphs: list[dict[str, str]] = []
     for sentence in sentences:
-        text, article = str(sentence["text"]), str(sentence["article"])
+        text = str(sentence["text"])
+        article = str(sentence["article"])
         if paragraphs and paragraphs[-1]["article_id"] == article:
             paragraphs[-1]["text"] += f" {text}"
         else:

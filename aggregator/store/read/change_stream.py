@@ -71,9 +71,10 @@ def changed_stories(
     for row in rows_with(connection, _PRESENT, story.c.id, numbers):
         is_created = row.id in created
         changed.append(_changed_story(row, numbers[row.id], is_created=is_created))
-    changed.sort(key=attrgetter("n"))
-    following = max(numbers.values(), default=since)
-    return ChangedStories(changes=tuple(changed), next=following)
+    return ChangedStories(
+        changes=tuple(sorted(changed, key=attrgetter("n"))),
+        next=max(numbers.values(), default=since),
+    )
 
 
 _PRESENT = select(story.c.id, story.c.redirect_to, story.c.bumped_at)

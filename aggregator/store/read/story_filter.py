@@ -78,7 +78,7 @@ def with_words(
     of_stories = select(article.c.inbox_no, article.c.story).where(
         article.c.story.in_(sorted(ids))
     )
-    stories = dict(connection.execute(of_stories).all())
+    stories: dict[int, str] = dict(connection.execute(of_stories).all())
     fits = {stories[n] for n in match.among(connection, query, stories)}
     if query.without:
         fits -= _with_excluded_word(connection, fits, query)

@@ -46,5 +46,5 @@ def _has_bump_after(connection: Connection, moment: dt.datetime) -> bool:
         .order_by(story.c.bumped_at.desc())
         .limit(1)
     )
-    last = connection.scalar(newest)
+    last: dt.datetime | None = connection.scalar(newest)
     return last is not None and last > moment

@@ -107,5 +107,5 @@ def _was_read(connection: Connection, merge: Row[Any], read_to: dt.datetime) -> 
     before = select(func.max(change.c.bumped_at)).where(
         change.c.story == merge.story, change.c.change_no < merge.change_no
     )
-    bumped = connection.scalar(before)
+    bumped: dt.datetime | None = connection.scalar(before)
     return bumped is not None and bumped.replace(microsecond=0) <= read_to

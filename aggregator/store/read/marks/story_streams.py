@@ -130,10 +130,11 @@ def _by_marks(
     matcher = story_filter.StoryMatcher(connection, wanted)
     fits = matcher.matching(connection, stories)
     fits = _of_origin(connection, stream.founded_by, fits)
-    newest_last = sorted(
-        (stories[id_] for id_ in fits), key=attrgetter("updated", "number")
+    return sorted(
+        (stories[id_] for id_ in fits),
+        key=attrgetter("updated", "number"),
+        reverse=True,
     )
-    return newest_last[::-1]
 
 
 def _has_mark(stream: StoryStream) -> ColumnElement[bool] | None:

@@ -104,7 +104,8 @@ def feed_links(page: str, base_url: str) -> list[FeedCandidate]:
 
 def _unlikeliness(link: FeedCandidate, page_url: str) -> tuple[bool, bool, bool, int]:
     """Return a sort key, lower for likelier feeds; ties keep the order of the page."""
-    parts, page = urlsplit(link.url), urlsplit(page_url)
+    parts = urlsplit(link.url)
+    page = urlsplit(page_url)
     section = page.path.strip("/").lower()
     is_of_section = bool(section) and f"{parts.path.lower()}/".startswith(
         f"/{section}/"

@@ -85,13 +85,13 @@ def read_with_feedparser(text: str, context: FeedContext) -> ParsedFeed:
     """Parse the markup of a feed."""
     import feedparser
 
-    parsed = feedparser.parse(
+    parsed: Raw = feedparser.parse(
         io.BytesIO(text.encode()),
         response_headers=dict(_UTF8_HEADER),
         sanitize_html=False,
         resolve_relative_uris=False,
     )
-    head = parsed["feed"]
+    head: Raw = parsed["feed"]
     context = replace(
         context,
         site_url=absolute_url(string_at(head, "link"), context.url) or context.site_url,
@@ -198,7 +198,8 @@ def _as_html(content: Raw) -> str:
 
 
 def _content_language(raw: Raw) -> str:
-    title, summary = raw.get("title_detail"), raw.get("summary_detail")
+    title = raw.get("title_detail")
+    summary = raw.get("summary_detail")
     for detail in (title, *dicts_at(raw, "content"), summary):
         if isinstance(detail, dict):
             return string_at(detail, "language")

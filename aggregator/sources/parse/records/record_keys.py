@@ -117,7 +117,8 @@ def _by_name(record: Record) -> dict[str, tuple[str, Any]]:
     named: dict[str, tuple[str, Any]] = {}
     sections = []
     for key in sorted(record, key=lambda key: key != plain_name(key)):
-        name, value = plain_name(key), record[key]
+        name = plain_name(key)
+        value = record[key]
         # Elasticsearch
         is_section = name in key_table().sections or key == "_source"
         if is_section and isinstance(value, dict):

@@ -194,7 +194,7 @@ def word_hash(language: str, stem: str) -> int:
 
 
 def _hash(kind: Kind, language: str, term: str) -> int:
-    hashed = xxhash.xxh3_64_intdigest(
+    hashed: int = xxhash.xxh3_64_intdigest(
         f"{kind}:{language}:{term[:LONGEST_WORD]}".encode()
     )
     return hashed & HASH_MASK

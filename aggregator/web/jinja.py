@@ -113,7 +113,8 @@ def upper_first(text: str) -> str:
 def without_title(text: str, title: str) -> str:
     """Return a summary without the title at its beginning, as a sentence of its own."""
     bare = title.rstrip(" .!?…")
-    start, rest = text[: len(bare)], text[len(bare) :]
+    start = text[: len(bare)]
+    rest = text[len(bare) :]
     if not bare or start.casefold() != bare.casefold() or rest[:1] not in ".!?…":
         return text
     return rest.lstrip(" .!?…")

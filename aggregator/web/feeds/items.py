@@ -176,7 +176,8 @@ def media_of(
     media: dict[str, Enclosure] = {}
     for article in sorted(articles, key=lambda article: article.copy_of is not None):
         for medium in article.media:
-            url, kind = feed_url(medium.url), medium.type
+            url = feed_url(medium.url)
+            kind = medium.type
             if kind.startswith("image") and not with_pictures:
                 continue
             if url is not None and (kind in _KINDS or mime_type(kind)):

@@ -132,7 +132,8 @@ class CorrectionForms:
 
 def _command(fields: Fields) -> CorrectionCommand:
     """Return the command of a form. Raises UsageError."""
-    story, articles = _story_id(fields.get("story", "")), fields.getlist("article")
+    story = _story_id(fields.get("story", ""))
+    articles = fields.getlist("article")
     if any(not ID.fullmatch(article) for article in articles):
         raise UsageError("invalid article id; open the page again")
     kind = fields.get("kind", "")

@@ -45,7 +45,8 @@ def open_files() -> int:
 
 def why_few_files() -> str | None:
     """Return a message if 90 % of the allowed files are open."""
-    count, most = open_files(), resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    count = open_files()
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if most < 0 or count < most * _FEW_FILES:
         return None
     return f"{count} of {most} files and connections are open: raise LimitNOFILE= in the unit, or `ulimit -n`"

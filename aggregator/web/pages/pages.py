@@ -90,7 +90,9 @@ class Pages:
     ) -> Response:
         """Render a template with `values` and the values that every page needs."""
         settings = self._site.settings
-        signed_in = token_of(request) is not None and not prefix_of(request)
+        place = request.url.path
+        if request.url.query:
+            place += f"?{request.url.query}"
         common = {
             "site_title": settings.title,
             "index": settings.index,
@@ -98,17 +100,16 @@ class Pages:
             "feeds": () if visit_of(request).may_not_read else feed_links(settings),
             "has_status": self._site.has_status,
             "explains": self._site.editor is not None,
-            "signed_in": signed_in,
+            "signed_in": token_of(request) is not None and not prefix_of(request),
             "may_correct": self.may_correct(request),
             "has_digest": settings.digest_stories > 0,
             "may_change": self._site.sources is not None and may_edit(request),
             "form": form_value(request),
             "marks": None,
-            "place": request.url.path,
+            "place": place,
+            **values,
         }
-        if request.url.query:
-            common["place"] = f"{request.url.path}?{request.url.query}"
-        html = self._site.jinja.get_template(template).render(common | values)
+        html = self._site.jinja.get_template(template).render(common)
         return HTMLResponse(html, status)
 
 

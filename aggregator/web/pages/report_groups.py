@@ -118,7 +118,8 @@ def time_span(story: StoryView) -> list[tuple[str, str]]:
     dated = [article for article in story.articles if article.is_dated]
     if not dated:
         return []
-    first, last = dated[0].effective_at, dated[-1].effective_at
+    first = dated[0].effective_at
+    last = dated[-1].effective_at
     if "day" in (dated[0].published_precision, dated[-1].published_precision):
         days = [(iso(in_utc(time).date()), short_day(time)) for time in (first, last)]
         return list(dict.fromkeys(days))

@@ -85,7 +85,8 @@ def _chosen(fields: Fields) -> dict[str, Any]:
 
 def _with_texts(session: Session, rows: Sequence[ReaderItem]) -> list[Json]:
     """Return items with their texts: whole, or as in feeds, which keep to the excerpt limit."""
-    reader, settings = session.site.reader, session.site.settings
+    reader = session.site.reader
+    settings = session.site.settings
     is_whole = session.access == "owner"
     stories = reader.with_links(reader.stories_by_id(tuple(row.story for row in rows)))
     if is_whole:

@@ -22,7 +22,8 @@ Json = dict[str, Any]
 
 def user_info(session: Session, _fields: Fields) -> Json:
     """Return who asks."""
-    number, name = str(session.reader.reader_no), session.reader.name
+    number = str(session.reader.reader_no)
+    name = session.reader.name
     return {
         "userId": number,
         "userName": name,
@@ -49,7 +50,8 @@ def subscriptions(session: Session, _fields: Fields) -> Json:
 
 
 def _subscription(session: Session, source: SourceView) -> Json:
-    base, folder = session.site.settings.base_url, source.folder
+    base = session.site.settings.base_url
+    folder = source.folder
     categories = []
     if folder:
         categories.append({"id": LABEL + folder, "label": folder, "type": "folder"})

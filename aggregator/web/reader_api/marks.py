@@ -30,7 +30,8 @@ def edit_tag(session: Session, fields: Fields) -> str:
 
 def rename_tag(session: Session, fields: Fields) -> str:
     """Rename a label of the reader. Raises UsageError, HTTPException (404)."""
-    label, name = _label(session, fields), session.new_label(single(fields, "dest"))
+    label = _label(session, fields)
+    name = session.new_label(single(fields, "dest"))
     session.marks.rename_label(session.reader, label, name)
     return "OK"
 

@@ -35,7 +35,7 @@ class Visit(msgspec.Struct):
 
 def visit_of(request: Request) -> Visit:
     """Return what the guard knows of a request; nothing of one without a guard."""
-    visit = request.scope.get(VISIT)
+    visit: Visit | None = request.scope.get(VISIT)
     return visit or Visit()
 
 

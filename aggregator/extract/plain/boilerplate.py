@@ -269,11 +269,16 @@ def breadcrumb_pieces(line: str) -> tuple[str, ...]:
     pieces = tuple(filter(None, map(str.strip, _BREADCRUMB.split(path))))
     if len(pieces) < 2:
         return ()
-    if first_pieces.has(words(pieces[0])) or _is_path(path, pieces):
+    if (
+        first_pieces.has(words(pieces[0]))
+        or _is_path(path, pieces)
+        or (
+            is_section(pieces[0])
+            and (len(pieces) <= 3 or sum(map(is_section, pieces)) >= 2)
+        )
+    ):
         return pieces
-    if not is_section(pieces[0]):
-        return ()
-    return pieces if len(pieces) <= 3 or sum(map(is_section, pieces)) >= 2 else ()
+    return ()
 
 
 def _is_path(line: str, pieces: Sequence[str]) -> bool:

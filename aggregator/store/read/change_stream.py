@@ -67,10 +67,10 @@ def changed_stories(
         numbers[line.story] = line.log_no
         if line.kind == "created":
             created.add(line.story)
-    changed = []
-    for row in rows_with(connection, _PRESENT, story.c.id, numbers):
-        is_created = row.id in created
-        changed.append(_changed_story(row, numbers[row.id], is_created=is_created))
+    changed = [
+        _changed_story(row, numbers[row.id], is_created=row.id in created)
+        for row in rows_with(connection, _PRESENT, story.c.id, numbers)
+    ]
     return ChangedStories(
         changes=tuple(sorted(changed, key=attrgetter("n"))),
         next=max(numbers.values(), default=since),

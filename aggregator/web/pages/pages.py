@@ -109,8 +109,9 @@ class Pages:
             "place": place,
             **values,
         }
-        html = self._site.jinja.get_template(template).render(common)
-        return HTMLResponse(html, status)
+        return HTMLResponse(
+            self._site.jinja.get_template(template).render(common), status
+        )
 
 
 def feed_links(settings: PublishSettings) -> list[tuple[str, str]]:

@@ -41,9 +41,12 @@ def section_tabs(
     is_every = not any(map(parameters.get, every))
     tabs = [Tab("All", _href(parameters, **every), is_every)]
     for name, value, label in lists:
-        changed = every | {name: value}
         tabs.append(
-            Tab(label, _href(parameters, **changed), parameters.get(name) == value)
+            Tab(
+                label,
+                _href(parameters, **every | {name: value}),
+                is_current=parameters.get(name) == value,
+            )
         )
     return tabs
 

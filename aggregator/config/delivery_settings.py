@@ -199,7 +199,8 @@ def mail_server(text: str) -> MailServer:
         options = dict(
             parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
         )
-        host, port = parts.hostname or "", parts.port
+        host = parts.hostname or ""
+        port = parts.port
         is_mail = parts.scheme in ("mailto", "mailtos")
     except ValueError:
         is_mail = False

@@ -75,7 +75,7 @@ def _without_former_defaults(
         .joinpath("former_defaults.yaml")
         .read_text(encoding="utf-8")
     )
-    warnings: list[str] = []
+    warnings = []
     for dotted, default in CoreLoader(table).get_data().items():
         section, _, key = dotted.rpartition(".")
         keys = values.get(section) if section else values

@@ -105,7 +105,8 @@ class RetentionConfig(Part):
 
     @model_validator(mode="after")
     def _in_their_order(self) -> "RetentionConfig":
-        texts, stories = self.text_after, self.stories_after
+        texts = self.text_after
+        stories = self.stories_after
         if texts is not None and stories is not None and stories < texts:
             raise ValueError(
                 "stories_after: texts are deleted before stories, so give an age above text_after"
@@ -188,7 +189,8 @@ class Config(Part):
     def _no_own_feed(
         cls, value: tuple[SourceConfig, ...], info: ValidationInfo
     ) -> tuple[SourceConfig, ...]:
-        server, public_url = info.data.get("server"), info.data.get("public_url")
+        server = info.data.get("server")
+        public_url = info.data.get("public_url")
         for source in value:
             if (
                 source.feed
@@ -291,7 +293,7 @@ class Config(Part):
         """Return the overrides that follow from `grouping.memory`; {} where it is not given."""
         if "memory" not in self.grouping.model_fields_set:
             return {}
-        events: dict[str, Any] = Tuning().values("events")
+        events = Tuning().values("events")
         reach = (self.grouping.memory - events["memory_fixed"]) // events[
             "memory_an_article"
         ]

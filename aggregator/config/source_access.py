@@ -40,23 +40,24 @@ def configured_access(config: Config) -> dict[str, Access]:
     """
     by_address = {}
     for number, source in enumerate(config.sources):
-        if source.imap is not None:
-            with at_key(f"sources.{number}"):
-                password = read_secret(config, source.auth, "password")
-            address = mailbox_address(source)
-            by_address[address] = Access(address, password=password)
-            continue
         typed = source.feed or source.page
-        if typed is None:
-            continue
-        address, userinfo = split_address(typed)
         with at_key(f"sources.{number}"):
-            headers = basic(userinfo) | _headers(config, source)
-            proxy = read_secret(config, source, "proxy")
-        selectors: tuple[str, ...] = ()
-        if source.list:
-            selectors = (source.list, source.link, source.title or "", source.date)
-        by_address[address] = Access(address, headers, selectors=selectors, proxy=proxy)
+            if source.imap is not None:
+                address = mailbox_address(source)
+                password = read_secret(config, source.auth, "password")
+                by_address[address] = Access(address, password=password)
+            elif typed is not None:
+                address, userinfo = split_address(typed)
+                selectors: tuple[str, ...] = ()
+                if source.list:
+                    title = source.title or ""
+                    selectors = (source.list, source.link, title, source.date)
+                by_address[address] = Access(
+                    address,
+                    basic(userinfo) | _headers(config, source),
+                    selectors=selectors,
+                    proxy=read_secret(config, source, "proxy"),
+                )
     return by_address
 
 

@@ -133,7 +133,8 @@ def digest_readers(
     config: Config, *, with_mail: bool = True
 ) -> tuple[DigestReader, ...]:
     """Return the list of digests and its readers. Raises ConfigError for an address that cannot be read."""
-    digest, mail = config.digest, None
+    digest = config.digest
+    mail = None
     if digest.every == "never":
         return ()
     if digest.to and with_mail:

@@ -9,7 +9,6 @@ import msgspec
 from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
-from aggregator.extract import live_text
 from aggregator.extract.bare_title import named_title
 from aggregator.extract.drafts import (
     Draft,
@@ -27,6 +26,7 @@ from aggregator.extract.learned_boilerplate import BoilerplateTuning, hash_lines
 from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.media import media_of
 from aggregator.extract.outlets import is_headline
+from aggregator.extract.plain import live_text
 from aggregator.extract.shown_text import first_sentences, without_text
 from aggregator.extract.wire import wire
 from aggregator.model.entry import Enclosure, Entry
@@ -113,7 +113,8 @@ def clean_entry(
 
 def _has_headline(draft: Draft, entry: Entry) -> bool:
     """Return whether a page has a headline, and not the name of its site in its place; or is refused."""
-    outlet, page = entry.resolved_outlet, draft.article
+    outlet = entry.resolved_outlet
+    page = draft.article
     return page.verdict not in ACCEPTED_VERDICTS or (
         outlet is not None and is_headline(page.title, outlet)
     )
@@ -217,7 +218,8 @@ def _with_kind(
     text_tuning: ExtractTuning,
 ) -> CleanArticle:
     """Return the article with its kind, and the agency behind it."""
-    facts, title = draft.facts, draft.article.title
+    facts = draft.facts
+    title = draft.article.title
     paragraphs = list(filter(None, article.text.split("\n")))
     is_live = (
         facts.is_live

@@ -61,7 +61,8 @@ def named_title(title: str, outlet: str | None, url: str | None) -> str:
 
 def are_other_releases(title: str, other: str) -> bool:
     """Return whether both headlines are a name and a version, date or number, and one of these differs."""
-    release, other_release = _release_of(title), _release_of(other)
+    release = _release_of(title)
+    other_release = _release_of(other)
     if release is None or other_release is None:
         return False
     (name, version), (other_name, other_version) = release, other_release

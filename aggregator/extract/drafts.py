@@ -130,7 +130,8 @@ def draft_from_entry(
 def _read_own_text(
     entry: Entry, seen: dt.datetime, text_tuning: ExtractTuning
 ) -> SavedText:
-    title, text = title_line(entry.title), entry.text or ""
+    title = title_line(entry.title)
+    text = entry.text or ""
     is_saved = entry.is_saved_text and entry.text is not None
     if is_saved or text.strip():
         text = clean(text)
@@ -149,7 +150,8 @@ def with_own_text(
     entry: Entry, of_page: Draft, seen: dt.datetime, text_tuning: ExtractTuning
 ) -> Draft:
     """Return the entry's own text instead of a page with hardly any, if it has more."""
-    draft, page = draft_from_entry(entry, seen, text_tuning), of_page.article
+    draft = draft_from_entry(entry, seen, text_tuning)
+    page = of_page.article
     if draft.article.verdict not in ACCEPTED_VERDICTS:
         return of_page
     if page.verdict in ACCEPTED_VERDICTS and len(draft.article.text) <= len(page.text):

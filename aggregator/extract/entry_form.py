@@ -62,10 +62,11 @@ def own_text(markup: str, title: str, url: str | None) -> OwnText:
     text = html_to_text(markup)
     if not (title and text):
         return OwnText(text=text)
-    links: list[tuple[str, str]] = []  # words and address
+    links = []  # words and address
 
     def mark(link: re.Match[str]) -> str:
-        label, href = one_line(html_to_text(link[2])), html.unescape(link[1])
+        label = one_line(html_to_text(link[2]))
+        href = html.unescape(link[1])
         links.append((label, href))
         sign = _mark_of(label, title, is_own=href == url)
         return link[0] if sign is None else sign

@@ -62,10 +62,9 @@ def identify(
     """
     guid, url = raw_keys(entry, canonical_url)
     keys = []
-    if url is not None and use_url and url not in void:
-        keys.append(url)
-    if guid is not None and use_guid and guid not in void:
-        keys.append(guid)
+    for key, is_used in ((url, use_url), (guid, use_guid)):
+        if key is not None and is_used and key not in void:
+            keys.append(key)
     if not keys:
         parts = [entry.outlet or entry.source, _folded(entry)]
         if entry.guid or canonical_url is not None:
@@ -177,7 +176,8 @@ def content_keys(entry: Entry, canonical_url: str) -> tuple[bytes, ...]:
     """
     if entry.is_page:
         return ()
-    title, text = folded_text(entry.title), folded_text(plain_text(entry))
+    title = folded_text(entry.title)
+    text = folded_text(plain_text(entry))
     keys = []
     if title and (minute := declared_minute(entry)) is not None:
         keys.append(hashed_key("there at", canonical_url, title, minute.isoformat()))
@@ -223,7 +223,7 @@ def _shared(
     shared: Literal["guid", "url"],
     other: Literal["guid", "url"],
 ) -> set[bytes]:
-    holders_by_key: dict[bytes, list[EntryKeys]] = defaultdict(list)
+    holders_by_key = defaultdict(list)
     for entry in entries:
         if (key := getattr(entry, shared)) is not None:
             holders_by_key[key].append(entry)
@@ -234,7 +234,7 @@ def _shared(
 
 def _are_different(holders: Sequence[EntryKeys], other: Literal["guid", "url"]) -> bool:
     """Return whether two of them differ in the headline and in the other key, or have no such key."""
-    headlines: dict[bytes | None, set[str]] = defaultdict(set)
+    headlines = defaultdict(set)
     for holder in holders:
         headlines[getattr(holder, other)].add(holder.headline)
     return len(set().union(*headlines.values())) > 1 and (
@@ -248,7 +248,7 @@ def shared_pages(
     """Return the places of the entries that are parts of one page: their URLs differ in the fragment only,
     and they have different titles. The page is the text of none of them.
     """
-    by_page: dict[str, list[int]] = defaultdict(list)
+    by_page = defaultdict(list)
     for place, canonical in enumerate(canonical_urls):
         if canonical is not None:
             by_page[canonical].append(place)

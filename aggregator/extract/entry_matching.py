@@ -69,7 +69,8 @@ Matches = dict[int, EntryMatch]  # by the index of the entry in its poll
 
 def hash_entry(entry: Entry, tuning: IdentityTuning) -> EntryHashes:
     """Return the hashes of `entry`, without markup and URLs in the text: these change with the site."""
-    title, text = folded_text(entry.title), folded_text(plain_text(entry))
+    title = folded_text(entry.title)
+    text = folded_text(plain_text(entry))
     minute = declared_minute(entry)
     moment = minute.isoformat() if minute else ""
     is_long = len(text) >= tuning.long_chars
@@ -109,7 +110,8 @@ def match_entries(
     of_source = [observed for observed in known if observed.source == source]
     others = set(related_sources) - {source}
     related = [observed for observed in known if observed.source in others]
-    texts, related_texts = _by(of_source, "text_key"), _by(related, "text_key")
+    texts = _by(of_source, "text_key")
+    related_texts = _by(related, "text_key")
     titles = _by(of_source, "title_key")
     matches: Matches = {}
     used = set(taken)
@@ -167,7 +169,7 @@ def find_moved_source(
     tuning: IdentityTuning,
 ) -> str | None:
     """Return the one source in `silent` that had nearly all of these entries, None for none or several."""
-    places_by_source: dict[str, set[int]] = defaultdict(set)
+    places_by_source = defaultdict(set)
     texts = _by(
         [observation for observation in observations if observation.source in silent],
         "text_key",
@@ -231,7 +233,7 @@ def _match_in_order(
 def _by(
     observations: Iterable[Observation], key: Literal["text_key", "title_key"]
 ) -> defaultdict[bytes | None, list[Observation]]:
-    groups: defaultdict[bytes | None, list[Observation]] = defaultdict(list)
+    groups = defaultdict(list)
     for observation in observations:
         if (value := getattr(observation, key)) is not None:
             groups[value].append(observation)

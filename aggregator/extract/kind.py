@@ -3,8 +3,8 @@
 What an outlet states comes first: the type of the page, a label of the headline, a folder of the address, a
 section, the byline, the form of the headline; else the style of the text (language/style.py). A report that is
 wrongly called an opinion is not counted, so a word must stand as a label or a section does: "Opinion polls show
-a lead" and "Court issues opinion" are reports. live_text.py finds live blogs and roundups, which are only named
-here.
+a lead" and "Court issues opinion" are reports. plain/live_text.py finds live blogs and roundups, which are only
+named here.
 """
 
 import re
@@ -18,7 +18,7 @@ import msgspec
 
 from aggregator.config.shipped import shipped_table
 from aggregator.extract.language.style import kind_by_style
-from aggregator.extract.live_text import announces_live
+from aggregator.extract.plain.live_text import announces_live
 from aggregator.model.entry import Enclosure
 from aggregator.model.prepared import Kind
 from aggregator.text.lines import one_line

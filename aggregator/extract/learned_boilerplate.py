@@ -34,7 +34,8 @@ class BoilerplateTuning(FrozenStruct, forbid_unknown_fields=True):
 def hash_lines(paragraphs: Sequence[str], tuning: BoilerplateTuning) -> LineHashes:
     """Return the hashes of a text's lines."""
     count = len(paragraphs)
-    first, last = tuning.end_lines, max(count - tuning.end_lines, tuning.end_lines)
+    first = tuning.end_lines
+    last = max(count - tuning.end_lines, tuning.end_lines)
     ends = [*paragraphs[:first], *paragraphs[last:]]
     inner = paragraphs[first:last]
     short = [line for line in inner if not has_words(line, tuning.middle_words + 1)]
@@ -58,7 +59,8 @@ def remove_lines(
     tuning: BoilerplateTuning,
 ) -> tuple[list[str], tuple[BoilerplateLine, ...]]:
     """Return `paragraphs` without the lines whose keys are in `repeated_keys`, and the removed lines."""
-    remaining, removed = [], []
+    remaining = []
+    removed = []
     for number, line in enumerate(paragraphs):
         is_kept = has_words(line, tuning.middle_words + 1) and not _is_edge(
             number, len(paragraphs), tuning

@@ -68,7 +68,7 @@ def media_of(
         if medium := _usable(reference, base):
             by_url.setdefault(medium.url, medium)
     image: list[Enclosure] = []
-    others: list[Enclosure] = []
+    others = []
     for medium in by_url.values():
         if not medium.is_image:
             others.append(medium)

@@ -113,7 +113,8 @@ class FeedOutlet:
         That of another site's page is this site, or the one that the entry declares as its source. Everything
         else is the feed's own.
         """
-        link, declared = site_of_page(url), site_of_page(declared_url)
+        link = site_of_page(url)
+        declared = site_of_page(declared_url)
         if declared_name == self._title or (
             declared_url and not self._is_foreign(declared)
         ):

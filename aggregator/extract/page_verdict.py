@@ -129,7 +129,8 @@ def _asks_login(page_text: _PageText, page: Page, tuning: ExtractTuning) -> bool
     """Return whether a text of few words asks for the password that its page has a field for."""
     if page.signals is None or not page.signals.asks_password:
         return False
-    opens, is_whole = _begins("login"), _is("login")
+    opens = _begins("login")
+    is_whole = _is("login")
     share = page_text.share(
         lambda sentence: opens(sentence) or bool(is_whole.fullmatch(_bare(sentence)))
     )
@@ -159,7 +160,8 @@ def _paywall(
 
 def _ends_locked(page_text: _PageText, tuning: ExtractTuning) -> bool:
     """Return whether a notice ends the free text; an article goes on after an offer."""
-    locks, offers = _begins("paywall"), _begins("paywall", "offers")
+    locks = _begins("paywall")
+    offers = _begins("paywall", "offers")
     is_locked = False
     words_after = 0
     for sentence, words in page_text.sentences:
@@ -223,7 +225,7 @@ def _read_page_text(page: Page, text: str, tuning: ExtractTuning) -> _PageText:
         visible = page.signals.lines if page.signals is not None else ()
         shown = [line.text for line in visible if not line.is_link]
         lines = _within(shown, tuning.paywall_max_words)
-    sentences: list[tuple[str, int]] = []
+    sentences = []
     for line in lines:
         pieces = filter(None, map(str.strip, _ENDS.split(line)))
         sentences += [(piece, count_words(piece)) for piece in pieces]

@@ -117,7 +117,8 @@ def _words(line: str) -> Words:
 
 def without_numbers(line: Words) -> Words:
     """Return `line` without counts at its ends ("Comments (12)")."""
-    start, end = 0, len(line)
+    start = 0
+    end = len(line)
     while start < end and line[start].isnumeric():
         start += 1
     while end > start and line[end - 1].isnumeric():

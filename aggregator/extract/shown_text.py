@@ -15,7 +15,7 @@ from aggregator.extract.learned_boilerplate import (
     restore_lines,
 )
 from aggregator.extract.limits import ExtractTuning
-from aggregator.model.prepared import CleanArticle, Verdict
+from aggregator.model.prepared import CleanArticle
 from aggregator.text.language import find_language
 from aggregator.text.lines import count_words, has_words
 from aggregator.text.reading import Reading, read
@@ -82,7 +82,7 @@ def without_lines(
 
 def without_text(article: CleanArticle) -> CleanArticle:
     """Return the article without its text, which its outlet also shows under other headlines."""
-    verdict: Verdict = "stub" if article.title else "consent"
+    verdict = "stub" if article.title else "consent"
     return replace(
         article, verdict=verdict, reason=NOTICE, text="", lead="", repeated=()
     )

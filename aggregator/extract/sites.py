@@ -107,7 +107,8 @@ def is_page_of(key: str, url: str) -> bool:
 
 def are_of_one_publisher(url: str, other: str) -> bool:
     """Return whether two addresses are of one site, or of sites of one publisher."""
-    site, other_site = registrable_domain(url), registrable_domain(other)
+    site = registrable_domain(url)
+    other_site = registrable_domain(other)
     return site is not None and other_site is not None and are_one(site, other_site)
 
 

@@ -114,12 +114,16 @@ def _split(url: str) -> tuple[str, str, str, str] | None:
         parts = urlsplit(head.replace("\\", "/"))
         port = parts.port
         host = _ascii_host(parts.hostname or "")
-        path = parts.path.encode("utf-8", "replace").decode()
     except ValueError:  # including UnicodeError of the IDNA codec
         return None
     if host is None:
         return None
-    return host, "" if port in _DEFAULT_PORTS else f":{port}", path, query
+    return (
+        host,
+        "" if port in _DEFAULT_PORTS else f":{port}",
+        parts.path.encode("utf-8", "replace").decode(),
+        query,
+    )
 
 
 def _ascii_host(name: str) -> str | None:
@@ -215,7 +219,8 @@ def _plain_query(query: str) -> str:
     parameters = []
     for pair in query.split("&"):
         raw_name, _, raw_value = pair.partition("=")
-        name, value = _requoted(raw_name), _requoted(raw_value)
+        name = _requoted(raw_name)
+        value = _requoted(raw_value)
         if name and not _is_tracking(name, value):
             parameters.append(f"{name}={value}" if value else name)
     return "?" + "&".join(sorted(parameters)) if parameters else ""

@@ -72,7 +72,8 @@ def incoming_article(
         details=codecs.pack(replace(details_of(clean), site_name=site_name)),
         html=None if prepared.html is None else codecs.compress_struct(prepared.html),
     )
-    wire, published = clean.wire, clean.published
+    wire = clean.wire
+    published = clean.published
     if wire is not None and wire.confidence >= wire_confidence:
         article = replace(article, wire=wire.agency)
     if published is None:
@@ -94,7 +95,8 @@ def _outlet(
 
     Until a page of the outlet was read, what a feed says of it are the feed's words.
     """
-    entry, outlet = waiting.entry, outlet_of(waiting.entry)
+    entry = waiting.entry
+    outlet = outlet_of(waiting.entry)
     if not outlet or not entry.feed_outlet:
         return outlet, None
     is_read = waiting.page is not None and clean.page_verdict is None

@@ -72,7 +72,8 @@ class LiveWindow:
         """
         if self._window is None:
             return
-        gone, within = self._window.sweep(inbox_no), self._window.undated_from
+        gone = self._window.sweep(inbox_no)
+        within = self._window.undated_from
         is_early = inbox_no - self._model.tuning.live_reach > within
         if gone and is_early and within != self._early_from:
             self._early_from = within

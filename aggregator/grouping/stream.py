@@ -68,7 +68,8 @@ class NewsStream:
         day = (accepted_at - _EPOCH) // _DAY
         after, number, present = -1, 1, -1
         if latest is not None:
-            after, number = latest.last_inbox_no, latest.number + 1
+            after = latest.last_inbox_no
+            number = latest.number + 1
             present = latest.day + 1
         if present - self._tuning.stream_days <= day <= present:
             return

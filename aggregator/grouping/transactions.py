@@ -77,7 +77,7 @@ class Transactions:
 
 def _release(error: BaseException | None) -> None:
     """Let go of what the frames of an error hold: it may be kept while the window is read again."""
-    released: list[BaseException] = []
+    released = []
     while error is not None and error not in released:
         traceback.clear_frames(error.__traceback__)
         released.append(error)

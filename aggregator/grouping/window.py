@@ -186,7 +186,8 @@ class Window:
 
     def _is_live(self, last_inbox_no: int, now: int) -> bool:
         """Return whether a story that grew last at `last_inbox_no` is live at `now`."""
-        tuning, age = self._model.tuning, now - last_inbox_no
+        tuning = self._model.tuning
+        age = now - last_inbox_no
         return age <= tuning.live_reach and (
             age <= tuning.kept_reach or last_inbox_no >= self.undated_from
         )

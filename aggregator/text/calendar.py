@@ -67,7 +67,7 @@ def _key(word: str) -> str:
 
 @cache
 def _numbers(cycle: Cycle) -> dict[str, int]:
-    numbers: dict[str, int] = {}
+    numbers = {}
     for table in _shipped()[cycle].values():
         for number, line in enumerate(table, start=1):
             for form in line.split():

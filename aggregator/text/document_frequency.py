@@ -62,7 +62,7 @@ def _idf(events: int, largest_df: int) -> npt.NDArray[np.float64]:
 
 def read_background(data: bytes) -> BackgroundFrequencies:
     """Parse the table from the bytes of its file. Raise ValueError for a malformed line."""
-    events: dict[str, int] = {}
+    events = {}
     counts: dict[tuple[str, str], dict[str, int]] = {}
     for line in gzip.decompress(data).decode("utf-8").splitlines():
         kind, language, term, number = line.split("\t")

@@ -107,8 +107,10 @@ def find_names(
     whether that is one name ("Bank of England") or several ("Iraq and Syria").
     """
     if language in _CASELESS:
-        spans = _CASELESS[language].finditer(text[:_LONGEST_SCAN])
-        names = [match[match.lastindex or 0] for match in spans]
+        names = [
+            match[match.lastindex or 0]
+            for match in _CASELESS[language].finditer(text[:_LONGEST_SCAN])
+        ]
     else:
         capitals = _CAPITALS if language == "en" else _QUOTED_CAPITALS
         if are_linked and language in LINKS:

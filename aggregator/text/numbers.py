@@ -82,9 +82,10 @@ def in_digits(words: Sequence[str], language: str) -> list[str]:
     table = _shipped().get(language)
     if table is None:
         return list(words)
-    spelt, joins = _spelt_with_compounds(language), table.joins.split()
+    spelt = _spelt_with_compounds(language)
+    joins = table.joins.split()
     scales = _by_form(table.scales)
-    read: list[str] = []
+    read = []
     value: float | None = None  # of the number that is being read
     # Below this a further part may follow: 10 after "twenty", 100 after "hundred"
     step = 0.0
@@ -92,10 +93,12 @@ def in_digits(words: Sequence[str], language: str) -> list[str]:
         part = spelt.get(word)
         if value is not None:
             if word in scales:
-                value, step = value * scales[word], scales[word]
+                value = value * scales[word]
+                step = scales[word]
                 continue
             if part is not None and part < step:
-                value, step = value + part, _step_after(part)
+                value = value + part
+                step = _step_after(part)
                 continue
             following = words[place + 1] if place + 1 < len(words) else ""
             if word in joins and spelt.get(following, step) < step:
@@ -103,9 +106,11 @@ def in_digits(words: Sequence[str], language: str) -> list[str]:
             read.append(f"{value:.15g}")
             value = None
         if _NUMERAL.fullmatch(word):
-            value, step = float(plain_number(word, language)), 0.0
+            value = float(plain_number(word, language))
+            step = 0.0
         elif part is not None:
-            value, step = float(part), _step_after(part)
+            value = float(part)
+            step = _step_after(part)
         else:
             read.append(word)
     if value is not None:
@@ -171,7 +176,8 @@ def han_number(numeral: str) -> str:
             total += (section + _float(digits, 0.0 if section else 1.0)) * _LARGE_UNITS[
                 part
             ]
-            section, digits = 0.0, ""
+            section = 0.0
+            digits = ""
         else:
             digits += str(_DIGIT_OF.get(part, part))
     value = total + section + _float(digits, 0.0)

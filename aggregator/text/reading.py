@@ -70,7 +70,7 @@ class Column:
         if column is None or len(column) < len(lexicon):
             column = np.zeros(max(_COLUMN, 2 * len(lexicon)), np.int64)
             self._columns[lexicon] = column
-        values: Ints = column[numbers]
+        values = column[numbers]
         for place in (values == 0).nonzero()[0].tolist():
             number = numbers[place]
             values[place] = column[number] = self._value(lexicon.words[number])

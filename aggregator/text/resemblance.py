@@ -13,7 +13,8 @@ _COMPARED_WORDS = 200  # of a headline and a summary (limit)
 
 def resemblance(text: str, other: str, language: str | None) -> float:
     """Return the cosine of the words of two short texts, from 0 to 1; rare words weigh more."""
-    weights, others = _word_weights(text, language), _word_weights(other, language)
+    weights = _word_weights(text, language)
+    others = _word_weights(other, language)
     return sum(weight * others.get(stem, 0.0) for stem, weight in weights.items())
 
 

@@ -63,7 +63,8 @@ def pieces(text: str, *, is_japanese: bool, known: frozenset[str]) -> list[str]:
 def _pieces(text: str, is_japanese: bool, known: frozenset[str]) -> Iterator[str]:
     number_end = -1
     for match in _any_token().finditer(text):
-        kind, token = match.lastgroup, match.group()
+        kind = match.lastgroup
+        token = match.group()
         if kind == "han":
             if match.start() == number_end:
                 counter = 2 if token[:2] in _COUNTER_PAIRS else 1

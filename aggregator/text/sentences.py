@@ -72,7 +72,8 @@ def split_sentences(paragraph: str, least: int = LINE_WORDS) -> list[str]:
     text = without_clock(paragraph.strip()).strip()
     if not ends_sentence(text) and not has_words(text, least):
         return []
-    pieces, start = [], 0
+    pieces = []
+    start = 0
     for match in _unquoted_marks(text):
         if _is_end(text, start, match):
             pieces.append(text[start : match.end()].strip())

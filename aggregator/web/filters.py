@@ -64,7 +64,7 @@ def parse_filter(
     written, values = _read(parameters, known, now)
     if SAVED in written:
         saved = _saved(written[SAVED], queries)
-    defaults: dict[str, object] = {"limit": default_limit}
+    defaults = {"limit": default_limit}
     if saved is not None:
         limit = (saved.items if is_feed else None) or default_limit
         defaults = msgspec.structs.asdict(saved.story_filter(now, limit))
@@ -83,8 +83,8 @@ def _read(
     parameters: Iterable[tuple[str, str]], known: Collection[str], now: dt.datetime
 ) -> tuple[dict[str, str], dict[str, object]]:
     """Return the texts and the values of parameters by name, without empty ones. Raises UsageError."""
-    written: dict[str, str] = {}
-    values: dict[str, object] = {}
+    written = {}
+    values = {}
     for name, value in parameters:
         if name not in known:
             raise UsageError(

@@ -113,7 +113,8 @@ def upper_first(text: str) -> str:
 def without_title(text: str, title: str) -> str:
     """Return a summary without the title at its beginning, as a sentence of its own."""
     bare = title.rstrip(" .!?…")
-    start, rest = text[: len(bare)], text[len(bare) :]
+    start = text[: len(bare)]
+    rest = text[len(bare) :]
     if not bare or start.casefold() != bare.casefold() or rest[:1] not in ".!?…":
         return text
     return rest.lstrip(" .!?…")
@@ -154,7 +155,7 @@ def outlets(names: Iterable[str]) -> list[str]:
 
 def pieces(hit: SearchHit) -> list[tuple[str, bool]]:
     """Split a snippet at its marks into pairs: text, and whether it matches the query."""
-    cut: list[tuple[str, bool]] = []
+    cut = []
     position = 0
     for start, end in hit.marks:
         if position <= start < end <= len(hit.snippet):

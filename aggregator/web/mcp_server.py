@@ -159,7 +159,8 @@ class _Tools:
         }
         wanted, began = parse_page(given.items(), utc_now(), default_limit=limit)
         page = self._reader.stories(wanted.filter)
-        access, words = self._access, self._words
+        access = self._access
+        words = self._words
         shown = [for_reader(s, None, access, words)[0] for s in page.stories]
         return story_json.page_of(shown, next_of(page.next, began))
 

@@ -55,7 +55,8 @@ def _value(name: str, text: str, now: dt.datetime) -> object:
         return parse_end(text, now)
     schema = PARAMETERS[name].schema
     if schema["type"] == "integer":
-        number, most = whole_number(text), schema["maximum"]
+        number = whole_number(text)
+        most = schema["maximum"]
         if not number or number > most:
             raise UsageError(f"must be a whole number from 1 to {most}")
         return number

@@ -100,7 +100,8 @@ class Server:
 
     def refuse_open_address(self) -> None:
         """Raise ConfigError if other machines can reach the address and no token has the scope read."""
-        host, tokens = self.settings.host, self.services.push
+        host = self.settings.host
+        tokens = self.services.push
         if is_loopback(host) or (tokens is not None and tokens.any_may_read()):
             return
         raise ConfigError(

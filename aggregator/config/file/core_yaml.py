@@ -88,8 +88,10 @@ def _decoded(text: str, name: str) -> tuple[yaml.Node | None, object]:
 
 def _syntax_text(error: yaml.MarkedYAMLError) -> str:
     """Return line, column and description of a mistake in the syntax of YAML."""
-    mark, begun = error.problem_mark, error.context_mark
-    place, inside = "1", ""
+    mark = error.problem_mark
+    begun = error.context_mark
+    place = "1"
+    inside = ""
     if mark is not None:
         place = f"{mark.line + 1}: column {mark.column + 1}"
     if begun is not None:

@@ -221,7 +221,7 @@ def _addresses_of_player(player: Any) -> Iterator[str]:
 
 def _show_pictures(root: Any, base: str | None) -> None:
     """Give pictures their addresses; remove those that no page shows, and the second of the same address."""
-    seen: set[str] = set()
+    seen = set()
     # What is in it is shown to readers without scripts
     for fallback in list(root.iter("noscript")):
         fallback.tag = "span"  # nh3 takes the tag away, in less time

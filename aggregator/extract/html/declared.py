@@ -44,7 +44,7 @@ class PageHead(NamedTuple):
 def read_head(root: Any) -> PageHead:
     """Read what a parsed page (an lxml element) declares."""
     nodes = list(json_ld(root))
-    article: Node = {}
+    article = {}
     for node in nodes:
         if any(map(_ARTICLE_TYPES.fullmatch, types_of(node))):
             article = node
@@ -96,7 +96,8 @@ def name_of(value: Any) -> str | None:
     value = first_value(value)
     if not isinstance(value, dict):
         return text_of(value) or None
-    given, family = value.get("givenName"), value.get("familyName")
+    given = value.get("givenName")
+    family = value.get("familyName")
     if not value.get("name") and isinstance(given, str) and isinstance(family, str):
         return text_of(f"{given} {family}") or None
     return text_of(value.get("name")) or None

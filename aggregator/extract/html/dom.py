@@ -59,7 +59,8 @@ def bound_html(
     if text.count("<") > max_elements:
         for number, tag in enumerate(_TAG_START.finditer(text)):
             if number == max_elements:
-                text, truncated = text[: tag.start()], True
+                text = text[: tag.start()]
+                truncated = True
                 break
     if max(map(len, text.split("<"))) > _STRETCH_CHARS:
         text = _LONG_STRETCH.sub(

@@ -54,19 +54,22 @@ def _repaired(text: str) -> Iterator[Any]:
         text = unescape(text)
     clean = _NOISE.sub(lambda part: part[0] if part[0].startswith('"') else "", text)
     decoder = json.JSONDecoder(strict=False)
-    failures, end = 0, 0
+    failures = 0
+    end = 0
     while failures < _FAILURES and (start := _OPENING.search(clean, end)):
         try:
             value, end = decoder.raw_decode(clean, start.start())
             yield value
         except (ValueError, RecursionError):
-            failures, end = failures + 1, start.end()
+            failures = failures + 1
+            end = start.end()
     if failures and _ARTICLE.search(text):
         yield {"@type": "Article", **dict(reversed(_MEMBER.findall(text)))}
 
 
 def _nodes(data: Any) -> Iterator[Node]:
-    waiting, seen = [data], 0
+    waiting = [data]
+    seen = 0
     while waiting and seen < JSON_NODES:
         seen += 1
         node = waiting.pop(0)

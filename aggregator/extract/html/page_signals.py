@@ -62,7 +62,7 @@ def read_page_signals(html: str, tuning: ExtractTuning) -> PageSignals:
         return PageSignals()
     lines = tuple(islice(_lines(root), _LINES))
     rows = list(_rows(lines, tuning))
-    carded: set[str | None] = set()
+    carded = set()
     for row in rows:
         if row.count(None) >= tuning.list_cards:
             carded.update(row)
@@ -87,7 +87,7 @@ class _Piece(NamedTuple):
 
 def _lines(root: Any) -> Iterator[VisibleLine]:
     """Yield the visible lines in document order."""
-    pieces: list[_Piece] = []
+    pieces = []
     for piece in chain(_pieces(root), (None,)):
         if piece is not None:
             pieces.append(piece)
@@ -139,7 +139,7 @@ def _rows(
 
     A row ends at a heading that is not a link, and at more text than a card has.
     """
-    row: list[str | None] = []
+    row = []
     under: list[str] = []
     for line in lines:
         words = count_words(line.text)
@@ -153,5 +153,6 @@ def _rows(
             )
             if not is_card or (line.is_heading and words >= tuning.headline_words):
                 yield row
-                row, under = [], []
+                row = []
+                under = []
     yield [*row, *under]

@@ -48,13 +48,15 @@ def _headlines(root: Any) -> list[Any]:
 
 def _is_framed_by(text: str, shared: str) -> bool:
     """Return whether `shared` is `text` plus a separator and a few words (name of outlet or topic)."""
-    inner, outer = folded(text), folded(shared)
+    inner = folded(text)
+    outer = folded(shared)
     if not inner or len(outer) - len(inner) > _FRAME_CHARS:
         return False
     start = shared.casefold().find(text.casefold())
     if start < 0:
         return False
-    before, after = shared[:start].rstrip(), shared[start + len(text) :].lstrip()
+    before = shared[:start].rstrip()
+    after = shared[start + len(text) :].lstrip()
     return (before[-1:] or after[:1]) in _FRAME_MARKS
 
 

@@ -74,7 +74,8 @@ def _rules(rule_list: str) -> list[str]:
             named = _NAMED.fullmatch(word)
             rule = word
             if named is not None and named["name"] not in _VALUED:
-                ours, rule = named["name"] in ROBOTS_NAMES, named["rule"]
+                ours = named["name"] in ROBOTS_NAMES
+                rule = named["rule"]
             if ours and rule:
                 rules.append(rule)
     return rules

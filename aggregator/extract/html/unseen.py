@@ -116,8 +116,8 @@ def _not_the_article(root: Any, hidden: list[Any]) -> list[Any]:
     texts = Counter(root.xpath(_TEXTS))
     letters = sum(map(len, texts))
     limit = max(_LARGE_SHARE * letters, min(_NO_ARTICLE, letters / 2))
-    removed: list[Any] = []
-    inside: set[Any] = set()
+    removed = []
+    inside = set()
     lost = 0
     for element in hidden:
         if element in inside:

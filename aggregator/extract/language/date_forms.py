@@ -136,9 +136,11 @@ def day_of(match: Match, *, day_first: bool | None = None) -> dt.date | None:
     """Return the day, or None if it does not exist or the order of 3/4/2024 is unknown."""
     part = {name: text for name, text in match.groupdict().items() if text}
     if "s1" in part:
-        first, second = int(part["s1"]), int(part["s2"])
+        first = int(part["s1"])
+        second = int(part["s2"])
         return _day_of_numbers(int(part["y"]), first, second, day_first=day_first)
-    month, day = _month_of(part), int(part["d"])
+    month = _month_of(part)
+    day = int(part["d"])
     if "jy" in part:
         return from_jalali(int(part["jy"]), month, day)
     return date_or_none(_year_of(part), month, day)

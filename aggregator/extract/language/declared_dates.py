@@ -171,7 +171,7 @@ def published_at(
         return None
     assumed = offset is None
     try:
-        tz: dt.tzinfo = dt.timezone(offset) if offset is not None else zone_or_utc(zone)
+        tz = dt.timezone(offset) if offset is not None else zone_or_utc(zone)
         time = dt.datetime.combine(day, clock or dt.time(0), tz).astimezone(dt.UTC)
     except (OverflowError, ValueError):
         return None  # year 9999 west of Greenwich, an offset of a day or more

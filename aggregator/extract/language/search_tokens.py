@@ -61,7 +61,7 @@ def in_index(words: Iterable[str], *, whole: bool = True) -> list[str]:
 
     `whole`: add the last character of a final run, which marks its end. Not for a phrase that may continue.
     """
-    tokens: list[str] = []
+    tokens = []
     run = ""
     for word in words:
         if run:

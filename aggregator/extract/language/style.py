@@ -110,7 +110,8 @@ def style_figures(title: str, text: str, reading: Reading) -> dict[str, float]:
 
     Counts are ln(1 + occurrences in 100 words) outside quotations.
     """
-    lexicon, numbers = reading.lexicon, reading.numbers[reading.title_words :]
+    lexicon = reading.lexicon
+    numbers = reading.numbers[reading.title_words :]
     quoted = " ".join(_QUOTED.findall(text))
     quoted_numbers = lexicon.numbers(word_tokens(quoted, lexicon.language))
     words = len(numbers) - len(quoted_numbers)

@@ -205,7 +205,8 @@ def _wide_by_zeros(data: bytes) -> str | None:
     head = data[:256]
     if len(head) < 8 or b"\0" not in head:
         return None
-    even, odd = head[0::2], head[1::2]
+    even = head[0::2]
+    odd = head[1::2]
     if odd.count(0) > 0.6 * len(odd) and even.count(0) < 0.1 * len(even):
         return "utf-16-le"
     if even.count(0) > 0.6 * len(even) and odd.count(0) < 0.1 * len(odd):

@@ -191,7 +191,8 @@ def _is_in_capitals(piece: str) -> bool:
 
 def is_known_phrase(line: str, count: int) -> bool:
     """Return whether `line`, which has `count` words, is boilerplate by the phrases of phrases.yaml."""
-    line_words, is_sentence = words(line), ends_sentence(line)
+    line_words = words(line)
+    is_sentence = ends_sentence(line)
     if not line_words:
         return False
     core = without_numbers(line_words)
@@ -258,7 +259,7 @@ def is_navigation(line: str) -> bool:
 
 def breadcrumb_pieces(line: str) -> tuple[str, ...]:
     """Return the pieces of a breadcrumb line ("News/World/ Headline | Section"), or ()."""
-    if len(line) > 300 or _STEP.search(line) is None or is_prose(line):
+    if len(line) > 300 or not _STEP.search(line) or is_prose(line):
         return ()
     first_pieces = phrases("breadcrumb_home")
     path = line
@@ -268,10 +269,16 @@ def breadcrumb_pieces(line: str) -> tuple[str, ...]:
     pieces = tuple(filter(None, map(str.strip, _BREADCRUMB.split(path))))
     if len(pieces) < 2:
         return ()
-    if first_pieces.has(words(pieces[0])) or _is_path(path, pieces):
+    if (
+        first_pieces.has(words(pieces[0]))
+        or _is_path(path, pieces)
+        or (
+            is_section(pieces[0])
+            and (len(pieces) <= 3 or sum(map(is_section, pieces)) >= 2)
+        )
+    ):
         return pieces
-    is_short = len(pieces) <= 3 or sum(map(is_section, pieces)) >= 2
-    return pieces if is_section(pieces[0]) and is_short else ()
+    return ()
 
 
 def _is_path(line: str, pieces: Sequence[str]) -> bool:

@@ -38,7 +38,8 @@ _SUBSCRIPTION = re.compile(
 def without_signature(text: str) -> str:
     """Return a plain text without the signature and the footer of a list below it."""
     for separator in list(_SEPARATOR.finditer(text))[-_TRIED:]:
-        above, below = text[: separator.start()].rstrip(), text[separator.end() :]
+        above = text[: separator.start()].rstrip()
+        below = text[separator.end() :]
         if above and _is_below_the_text(separator[0].rstrip("\r"), below):
             return above
     return text

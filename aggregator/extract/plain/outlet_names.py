@@ -135,11 +135,13 @@ def split_title(title: str, outlet: str | None) -> tuple[str, str | None]:
     breaks = list(_SEPARATED.finditer(title))
     if not breaks:
         return title, None
-    beginning, rest = title[: breaks[0].start()], title[breaks[0].end() :].strip()
+    beginning = title[: breaks[0].start()]
+    rest = title[breaks[0].end() :].strip()
     if count_words(rest) >= 3 and _is_name_of(outlet, beginning):
         return split_title(rest, outlet)[0], beginning.strip()
     for at in reversed(breaks):
-        tail, head = title[at.end() :].strip(), title[: at.start()].strip()
+        tail = title[at.end() :].strip()
+        head = title[: at.start()].strip()
         if count_words(head) < 3:
             continue
         if _is_name_of(outlet, tail) or looks_like_outlet(tail):

@@ -7,8 +7,8 @@ import re
 from collections.abc import Sequence
 
 from aggregator.extract.language import dates
-from aggregator.extract.live_text import opens_with_clock
 from aggregator.extract.plain import boilerplate
+from aggregator.extract.plain.live_text import opens_with_clock
 from aggregator.text.lines import (
     count_words,
     ends_sentence,

@@ -10,10 +10,10 @@ from itertools import chain, pairwise
 
 from aggregator.extract.language import dates
 from aggregator.extract.limits import ExtractTuning
-from aggregator.extract.live_text import opens_with_clock
 from aggregator.extract.phrases import words
 from aggregator.extract.plain import boilerplate, outlet_names
 from aggregator.extract.plain.bylines import read_signature, stated_byline
+from aggregator.extract.plain.live_text import opens_with_clock
 from aggregator.extract.wire.wire import is_agency_name
 from aggregator.model.structs import FrozenStruct
 from aggregator.text.lines import (
@@ -77,7 +77,8 @@ def read_head(
     text_words = _stems(chain.from_iterable(map(words, body)))
     candidates = [line for line in lines if not is_head_boilerplate(line, outlet)]
     place = _place_of_title(candidates, [*lines, *closing], text_words, tuning)
-    above, candidates = candidates[:place], candidates[place:]
+    above = candidates[:place]
+    candidates = candidates[place:]
     masthead = _masthead(above, lines, text_words, outlet)
     slogan_words = text_words if masthead else None
     while len(candidates) > 1 and _goes_before(
@@ -245,7 +246,8 @@ def _is_kicker(line: str, following: str, tuning: ExtractTuning) -> bool:
 
     Four or more words in capitals are a headline, with its standfirst below: topics are shorter.
     """
-    line_count, next_count = count_words(line), count_words(following)
+    line_count = count_words(line)
+    next_count = count_words(following)
     if is_name_like(following):
         return False
     if boilerplate.is_section(line):
@@ -290,7 +292,7 @@ def _stems(line_words: Iterable[str]) -> frozenset[str]:
 def _signature_and_deck(lines: Sequence[str]) -> tuple[str | None, tuple[str, ...]]:
     """Return the bare name among the lines under the headline, if any, and the lines with content."""
     author: str | None = None
-    deck: list[str] = []
+    deck = []
     for line in lines:
         name = None if boilerplate.is_section(line) else read_signature(line)
         if is_agency_name(line) or is_menu(line):

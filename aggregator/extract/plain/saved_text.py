@@ -14,9 +14,9 @@ from itertools import chain
 
 from aggregator.extract.language import dates
 from aggregator.extract.limits import ExtractTuning
-from aggregator.extract.live_text import opens_with_clock
 from aggregator.extract.plain import boilerplate, outlet_names
 from aggregator.extract.plain.bylines import stated_byline
+from aggregator.extract.plain.live_text import opens_with_clock
 from aggregator.extract.plain.saved_body import (
     has_live_entries,
     is_text,
@@ -60,7 +60,8 @@ def read_saved_text(
 
     `outlet`: its name, if known; its masthead may be before the headline. `zone` and `seen` as in dates.py.
     """
-    lines, limit = _lines(text), tuning.end_lines
+    lines = _lines(text)
+    limit = tuning.end_lines
     is_live = has_live_entries(lines)
     first = _first_prose(lines, limit, is_live=is_live)
     body_start = _after_standfirst(lines, first, limit)

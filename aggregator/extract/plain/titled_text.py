@@ -88,9 +88,9 @@ def _paragraphs(
     titles = {letters_of(name).casefold(): count_words(name) for name in headlines}
     # Characters of a headline with its punctuation
     longest = 2 * max(map(len, titles), default=0) + 20
-    paragraphs: list[str] = []
+    paragraphs = []
     # The line follows another one directly, and is no item of a list
-    joinable: list[bool] = []
+    joinable = []
     goes_on = [(row, bool(before)) for before, row in pairwise(("", *rows)) if row]
     for number, (line, follows) in enumerate(goes_on):
         if number < first and (
@@ -116,9 +116,9 @@ def _unwrapped(lines: Sequence[str], joinable: Sequence[bool]) -> tuple[str, ...
     width = max(map(len, lines), default=0)
     if len(lines) < _WRAPPED_LINES or not _LEAST_WIDTH <= width <= _MOST_WIDTH:
         return tuple(lines)
-    breaks: list[bool] = []
+    breaks = []
     # Of the lines that go on in lower case: are they broken so
-    going_on: list[bool] = []
+    going_on = []
     for can, (line, after) in zip(joinable[1:], pairwise(lines), strict=True):
         is_inside = can and not ends_sentence(line)
         next_word = after.partition(" ")[0]

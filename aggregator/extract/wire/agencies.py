@@ -164,7 +164,7 @@ class _KnownAgency(NamedTuple):
 @cache
 def _exact() -> Mapping[str, _KnownAgency]:
     """Return agencies by spelling, as written in the table."""
-    agencies: dict[str, _KnownAgency] = {}
+    agencies = {}
     for canonical, agency in agency_table().agencies.items():
         for name in agency.doubtful:
             agencies[normalize_marks(name)] = _KnownAgency(canonical, doubtful=True)
@@ -177,7 +177,7 @@ def _exact() -> Mapping[str, _KnownAgency]:
 @cache
 def _folded() -> Mapping[str, str]:
     """Return agencies by full name in lower case, without short forms."""
-    table: dict[str, str] = {}
+    table = {}
     for canonical, agency in agency_table().agencies.items():
         for name in agency.names:
             table[normalize_marks(name).casefold()] = canonical
@@ -201,7 +201,7 @@ def _plain(outlet: str) -> str:
 @cache
 def _agency_by_outlet() -> dict[str, str]:
     """Return agencies by outlet key, without ambiguous codes: a paper named "AA" is not the agency."""
-    table: dict[str, str] = {}
+    table = {}
     for canonical, agency in agency_table().agencies.items():
         doubtful = set(map(_plain, agency.doubtful))
         for name in (canonical, *agency.names, *agency.codes, *agency.sites):

@@ -154,7 +154,8 @@ def by_credit(lines: Sequence[str]) -> Iterator[Wire]:
     for line in reversed(lines):
         if below and count_words(line) >= _CLOSED_WORDS:
             tail = _TAIL.search(normalize_marks(line[-_TAIL_CHARS:]))
-            named, words = None, ""
+            named = None
+            words = ""
             if tail is not None:
                 words = tail["named"]
                 named = agencies_named(words, doubtful=words[0] in "(/")

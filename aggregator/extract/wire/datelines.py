@@ -92,7 +92,8 @@ def _bracketed(head: str) -> Dateline | None:
     after = _AFTER.match(match["after"]) if match else None
     if match is None or after is None:
         return None
-    place, named = match["place"].strip(), match["named"]
+    place = match["place"].strip()
+    named = match["named"]
     evidence = match.group()[: match.end("named") + 1]
     inside = _PLACE_BEFORE_NAME.fullmatch(named) if _CASELESS.search(named) else None
     is_apart = "【" in match.group() or "[" in match.group()
@@ -165,7 +166,8 @@ def _slashed(head: str) -> Dateline | None:
     match = _SLASHED.match(head)
     if match is None:
         return None
-    place, words = match["place"], match["named"].split()
+    place = match["place"]
+    words = match["named"].split()
     for named in (match["named"], " ".join(words[:2]), " ".join(words[:1])):
         listed = agencies_named(named, doubtful=bool(place))
         if listed is not None:
@@ -176,7 +178,8 @@ def _slashed(head: str) -> Dateline | None:
 
 def _dashed(head: str) -> Dateline | None:
     for mark in _MARK.finditer(head, 3, _DASHED_CHARS):
-        place, match = head[: mark.start()], _AGENCY_NEXT.match(head, mark.end())
+        place = head[: mark.start()]
+        match = _AGENCY_NEXT.match(head, mark.end())
         if match is None or _TOO_SHORT.fullmatch(match["named"]):
             continue
         has_date = any(map(str.isdigit, place))

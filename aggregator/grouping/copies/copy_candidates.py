@@ -157,7 +157,8 @@ class CopyCandidates:
 
     def same_page(self) -> str | None:
         """Return the first article under the same URL that has the same text, or of which one is a part."""
-        compared, tuning = self._own, self._tuning
+        compared = self._own
+        tuning = self._tuning
         for other in self._read(
             rank_candidates(compared, self._at_page, self._shares, tuning)
         ):

@@ -209,7 +209,8 @@ class _Overlap:
         self.smaller, self.larger = sorted(texts, key=lambda text: len(text.shingles))
         self.article_is_smaller = self.smaller is texts[0]
         self.one_outlet = is_one_outlet(article, candidate)
-        small, large = len(self.smaller.shingles), len(self.larger.shingles)
+        small = len(self.smaller.shingles)
+        large = len(self.larger.shingles)
         shared = shared_count(self.smaller.shingles, self.larger.shingles)
         self.resemblance = shared / max(1, small + large - shared)
         self.containment = shared / max(1, small)
@@ -257,7 +258,8 @@ def _is_cut(overlap: _Overlap, tuning: CopyTuning) -> bool:
 
 
 def _headlines_agree(overlap: _Overlap, tuning: CopyTuning) -> bool:
-    left, right = overlap.smaller.headline, overlap.larger.headline
+    left = overlap.smaller.headline
+    right = overlap.larger.headline
     shared = len(left & right)
     enough = shared >= SHINGLE_WORDS and shared >= tuning.most * min(
         len(left), len(right)
@@ -304,13 +306,16 @@ def _own_part(overlap: _Overlap, tuning: CopyTuning) -> Flags:
 def _is_templated(overlap: _Overlap, tuning: CopyTuning) -> bool:
     if overlap.resemblance == 1.0:
         return False
-    smaller, larger = overlap.smaller, overlap.larger
+    smaller = overlap.smaller
+    larger = overlap.larger
     shared = np.isin(smaller.sequence, larger.shingles)
-    least, least_share = tuning.slot_numbers, tuning.slot_share
+    least = tuning.slot_numbers
+    least_share = tuning.slot_share
     if overlap.one_outlet:
         if _is_form_or_footer(overlap, shared, tuning):
             return True
-        least, least_share = tuning.own_slot_numbers, tuning.own_slot_share
+        least = tuning.own_slot_numbers
+        least_share = tuning.own_slot_share
     changed, numbers = _changed_numbers(smaller.words, shared)
     if changed >= least and changed >= least_share * numbers:
         return True

@@ -37,7 +37,8 @@ def densities(text: Sequence[str], part: Flags) -> tuple[Density, Density]:
 
 
 def _density(terms: Sequence[str], flags: Flags) -> Density:
-    counts, total = Counter(compress(terms, flags)), max(1, int(flags.sum()))
+    counts = Counter(compress(terms, flags))
+    total = max(1, int(flags.sum()))
     return {term: count / total for term, count in counts.items() if term}
 
 
@@ -45,14 +46,16 @@ def leanings(headline: str, part: Density, rest: Density) -> list[float]:
     """Return for each term of a headline that is in the text how much denser it is in the part, 0..1."""
     shares = []
     for term in {*_informative_terms(words(headline))} & (part.keys() | rest.keys()):
-        here, elsewhere = part.get(term, 0.0), rest.get(term, 0.0)
+        here = part.get(term, 0.0)
+        elsewhere = rest.get(term, 0.0)
         shares.append(here / (here + elsewhere))
     return shares
 
 
 def topic_cosine(left: Density, right: Density) -> float:
     """Return the similarity of topic of two parts of a text, 0..1; counts are damped by a logarithm."""
-    ours, theirs = _damped(left), _damped(right)
+    ours = _damped(left)
+    theirs = _damped(right)
     dot = math.fsum(ours[term] * theirs[term] for term in ours.keys() & theirs.keys())
     norms = math.hypot(*ours.values()) * math.hypot(*theirs.values())
     return dot / norms if norms else 0.0

@@ -191,7 +191,8 @@ class PassageIndex:
         is_recent = (number - self._reach <= at + self._after) & (
             at + self._after < number
         )
-        places, at = places[is_recent], at[is_recent]
+        places = places[is_recent]
+        at = at[is_recent]
         return SketchLookup(
             places, at + self._after, self._wholes[at].astype(np.int64), len(hashes)
         )

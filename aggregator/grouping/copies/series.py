@@ -55,10 +55,8 @@ def is_one_series(
     """
     if not _fill_otherwise(article, other):
         return False
-    references, others = (
-        _REFERENCE.findall(article.text),
-        _REFERENCE.findall(other.text),
-    )
+    references = _REFERENCE.findall(article.text)
+    others = _REFERENCE.findall(other.text)
     if references and others and set(references).isdisjoint(others):
         return True
     return any(

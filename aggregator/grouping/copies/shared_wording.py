@@ -41,7 +41,8 @@ def text_reuse(
     for candidate in candidates:
         if candidate.id == article.id or is_one_outlet(article, candidate):
             continue
-        runs, other_runs = _runs(article.text), _runs(candidate.text)
+        runs = _runs(article.text)
+        other_runs = _runs(candidate.text)
         shared = shared_count(runs, other_runs)
         shorter = min(len(runs), len(other_runs))
         if shared >= tuning.run_shingles and shared > tuning.reuse_share * shorter:
@@ -59,12 +60,15 @@ def own_words(
 
     With the id of the text that has most of its runs; None if none has one.
     """
-    sequence, text = sequence_of(article.text), words(article.text)
+    sequence = sequence_of(article.text)
+    text = words(article.text)
     copied = np.zeros(len(sequence), np.bool_)
-    most, most_copied = 0, None
+    most = 0
+    most_copied = None
     for other in others:
         shared = long_runs(np.isin(sequence, shingles_of(other.text)), _RUN_SHINGLES)
         copied |= shared
         if shared.sum() > most:
-            most, most_copied = int(shared.sum()), other.id
+            most = int(shared.sum())
+            most_copied = other.id
     return " ".join(compress(text, ~words_in(copied, len(text)))), most_copied

@@ -117,7 +117,8 @@ class CorrectionHandler:
         self, unit_of_work: UnitOfWork, command: CorrectionCommand
     ) -> CorrectionResult:
         connection = unit_of_work.connection
-        article, target = command.articles[0], live_id(connection, command.stories[0])
+        article = command.articles[0]
+        target = live_id(connection, command.stories[0])
         origin = articles.assigned_stories(connection, [article]).get(article)
         if origin is None:
             raise UsageError(
@@ -201,7 +202,8 @@ def _merge_detail(
     titles: tuple[tuple[str, str], ...],
 ) -> CorrectionDetail:
     """Return the detail of a merge; `losers`: by story, its articles and what redirected to it."""
-    moved, redirects = [], []
+    moved = []
+    redirects = []
     for story, (members, former) in losers.items():
         moved += [
             MovedArticle(article=article, before=story, after=kept)

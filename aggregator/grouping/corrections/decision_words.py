@@ -97,7 +97,8 @@ def log_words(line: LogLine) -> str:
             words = template.format(
                 articles=counted(detail.get("came", 0), "article"), **detail
             )
-    why, score = _WHY.get(detail.get("reason", "")), detail.get("score")
+    why = _WHY.get(detail.get("reason", ""))
+    score = detail.get("score")
     if why is None:
         return words
     return (

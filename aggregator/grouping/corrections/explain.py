@@ -132,8 +132,10 @@ def _explained_article(reading: StoryReader, article: str) -> ExplainedArticle:
 def _decision(
     reading: StoryReader, explained: ExplainedArticle, packer: TermPacker
 ) -> Explanation:
-    view, evidence = explained.article, explained.evidence
-    rival, nosnippet = evidence.runner_up, view.nosnippet
+    view = explained.article
+    evidence = explained.evidence
+    rival = evidence.runner_up
+    nosnippet = view.nosnippet
     original = None
     unread: tuple[str, ...] = ()
     passages: tuple[str, ...] = ()
@@ -166,9 +168,11 @@ def _decision(
 def _version(reading: StoryReader, view: ArticleView) -> VersionExplanation | None:
     """Return what another version of the text of an article tells differently."""
     detail = reading.article(view.id)
-    other_id, is_replaced = view.version_of, False
+    other_id = view.version_of
+    is_replaced = False
     if detail is not None and detail.article.version is not None:
-        other_id, is_replaced = detail.article.copy_of, True
+        other_id = detail.article.copy_of
+        is_replaced = True
     other = reading.explained_article(other_id) if other_id else None
     if other is None:
         return None
@@ -209,11 +213,14 @@ def _pair(
     all_tuning: Tuning,
 ) -> PairExplanation:
     """Compare two articles by the pair model, in the present stream, and by the check of copies."""
-    first, second = explained.article, other.article
-    model, tuning = PairModel(), all_tuning.section("pairs", PairTuning)
+    first = explained.article
+    second = other.article
+    model = PairModel()
+    tuning = all_tuning.section("pairs", PairTuning)
     stream = StreamSnapshot(*reading.stream_history(tuning.stream_days))
     row = reading.member(first.id)
-    left, right = PairArticle(row), PairArticle(reading.member(second.id))
+    left = PairArticle(row)
+    right = PairArticle(reading.member(second.id))
     reasons = reasons_of(model, compare_pairs(model, left, [right], stream).pairs)
     terms = ids_of(read(row.terms))  # the highest weight first
     guard = stream, tuning, shipped_model(all_tuning).stub_words

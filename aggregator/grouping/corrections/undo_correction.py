@@ -48,7 +48,7 @@ def undo(
         _refuse_overridden(connection, correction, back)
     corrections.undo(connection, correction.correction_no, unit_of_work.now)
     _show_titles(connection, detail.titles)
-    touched: set[str] = set()
+    touched = set()
     for back in returns:
         if back.source != back.target:
             touched |= {
@@ -87,10 +87,8 @@ def _refuse_overridden(
     later = ConstraintTable(
         corrections.all_constraints(connection, after=correction.correction_no)
     )
-    members, joined = (
-        set(member_ids(connection, back.source)),
-        set(member_ids(connection, back.target)),
-    )
+    members = set(member_ids(connection, back.source))
+    joined = set(member_ids(connection, back.target))
     moving = members if back.source == correction.detail.founded else set(back.articles)
     for article in sorted(moving):
         linked = later.linked_articles(article)

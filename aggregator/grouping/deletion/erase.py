@@ -45,11 +45,13 @@ class ForgetHandler:
         _refuse_from_now_on(connection, ids, unit_of_work.now, kind)
         erased, copies = self._delete_rows(connection, ids)
         losing = {article.story for article in (*erased, *copies)}
-        shown_in = losing.union(*(former.get(id_, ()) for id_ in ids))
-        affected = erase.with_redirects(connection, shown_in)
+        affected = erase.with_redirects(
+            connection, losing.union(*(former.get(id_, ()) for id_ in ids))
+        )
         for story in sorted(losing):
-            remove = Remove(story=story, articles=frozenset(ids))
-            self._story_writer.apply(unit_of_work, remove)
+            self._story_writer.apply(
+                unit_of_work, Remove(story=story, articles=frozenset(ids))
+            )
         standing.forget(connection, erased)
         if kind == "forgotten":
             for article in erased:

@@ -126,7 +126,8 @@ class Retention:
             )
 
     def _current_bounds(self) -> _Bounds:
-        now, bounds = self._now(), self._bounds
+        now = self._now()
+        bounds = self._bounds
         if (
             bounds is None
             or not 0 <= (now - bounds.at).total_seconds() < self._tuning.check_seconds
@@ -153,10 +154,8 @@ class Retention:
                     connection, now - dt.timedelta(seconds=age), now
                 )
 
-            texts, stories = (
-                bound(self._plan.text_after),
-                bound(self._plan.stories_after),
-            )
+            texts = bound(self._plan.text_after)
+            stories = bound(self._plan.stories_after)
         return _Bounds(texts=texts, stories=stories, at=now)
 
     def _drop_texts(self, upto: int) -> bool:
@@ -226,7 +225,8 @@ class Retention:
 
     def _housekeeping(self) -> bool:
         """Shorten streams, or make the files smaller; return whether there was something to do."""
-        now, rows = self._now(), self._tuning.rows_a_step
+        now = self._now()
+        rows = self._tuning.rows_a_step
         with self._database.write() as connection:
             least = max(
                 self._tuning.merge_min_rows,

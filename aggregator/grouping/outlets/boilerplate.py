@@ -68,7 +68,8 @@ def is_notice(
         return False
     if len(headline & other) > most * min(len(headline), len(other)):
         return False
-    mine, theirs = shingle_hashes(text), shingle_hashes(other_text)
+    mine = shingle_hashes(text)
+    theirs = shingle_hashes(other_text)
     return min(len(mine), len(theirs)) > 0 and (
         shared_count(mine, theirs)
         >= tuning.notice_similarity * max(len(mine), len(theirs))
@@ -193,7 +194,8 @@ class BoilerplateLearner:
         copy_finder: CopyFinder,
     ) -> bool:
         """Return whether its outlet shows this text under other headlines."""
-        clean, fingerprint = prepared.article, prepared.fingerprint
+        clean = prepared.article
+        fingerprint = prepared.fingerprint
         if fingerprint is None or not fingerprint.signature or not clean.title:
             return False
         connection, ledger, now = unit_of_work

@@ -30,7 +30,8 @@ class OutletNames:
             return new
         if key not in self._names:
             self._names[key] = outlet_rows.own_name_of(unit_of_work.connection, key)
-        name, site_name = self._names[key], new.read_details().site_name
+        name = self._names[key]
+        site_name = new.read_details().site_name
         if name is None and site_name is not None:
             self._names[key] = name = site_name
             self._name_earlier(unit_of_work, key, name)

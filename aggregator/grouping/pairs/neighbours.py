@@ -37,7 +37,7 @@ def _are_near(features: Floats) -> npt.NDArray[np.bool_]:
 
 def _in_units(features: Floats) -> Ints:
     """Return the similarities that are scaled, as they are stored: by report and SCALED."""
-    whole: Ints = np.rint(features[:, _SCALED_AT] * SIMILARITY_UNITS).astype(np.int64)
+    whole = np.rint(features[:, _SCALED_AT] * SIMILARITY_UNITS).astype(np.int64)
     return np.minimum(whole, 0xFFFF)
 
 

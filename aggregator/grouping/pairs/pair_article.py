@@ -43,13 +43,12 @@ class PairArticle:
     def __init__(self, article: Article) -> None:
         """Decode the terms of the article and read the words of its title."""
         terms = np.sort(read(article.terms))  # by id, of which each stands once
-        self.ids: Words = ids_of(terms)
-        self.weights: Ints = weights_of(terms)
+        self.ids = ids_of(terms)
+        self.weights = weights_of(terms)
         # By field: an id begins with its field, so the terms of one stand together.
         starts = self.ids.searchsorted(_FIELD_STARTS)
-        self.parts: list[Words] = np.split(hashes_of(self.ids), starts)
-        self.part_weights: list[Ints] = np.split(self.weights, starts)
-        self.text_weights = self.part_weights[TEXT]
+        self.parts = np.split(hashes_of(self.ids), starts)
+        self.part_weights = np.split(self.weights, starts)
         self.numbers = frozenset(self.parts[NUMBERS].tolist())
         self.minutes = article.minutes
         self.body_words = article.body_words
@@ -113,7 +112,8 @@ def words_of_body(article: PairArticle) -> Words:
 
     A body that repeats the whole title has none of these: it may be anything below a headline of others.
     """
-    title, lead = article.parts[TITLE], article.parts[LEAD]
+    title = article.parts[TITLE]
+    lead = article.parts[LEAD]
     both, in_lead, in_title = np.intersect1d(lead, title, return_indices=True)
     beside = np.setdiff1d(lead, title)
     if not len(both):

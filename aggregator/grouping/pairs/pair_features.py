@@ -73,10 +73,10 @@ Columns = dict[str, npt.NDArray[Any]]  # features by name: a value per report
 def text_cosines(article: PairArticle, reports: Sequence[PairArticle]) -> Floats:
     """Return the feature "all" of the article with each report: the cosine of the whole texts."""
     own_weights = np.zeros(HASHES, np.uint16)  # by hash; none is above SCALE
-    own_weights[article.parts[TEXT]] = article.text_weights
+    own_weights[article.parts[TEXT]] = article.part_weights[TEXT]
     articles = [article, *reports]
     texts = [each.parts[TEXT] for each in articles]
-    weights = np.concatenate([each.text_weights for each in articles])
+    weights = np.concatenate([each.part_weights[TEXT] for each in articles])
     return (
         sum_parts(own_weights[np.concatenate(texts)] * weights, texts)[1:] / DOT_SCALE
     )
@@ -109,7 +109,8 @@ def pair_features(
 
 def _field_cosines(pairs: Pairs) -> Columns:
     """Return the cosine of each field."""
-    ours, theirs = pairs.weights[:, 0], pairs.weights[:, 1:]
+    ours = pairs.weights[:, 0]
+    theirs = pairs.weights[:, 1:]
     dots = (theirs @ ours[:, :, None])[:, :, 0]
     return dict(zip(FIELDS, dots / DOT_SCALE, strict=True))
 
@@ -121,10 +122,13 @@ def _text_features(pairs: Pairs, snapshot: StreamSnapshot) -> Columns:
     rare_shared: number of shared words above _RARE_IDF
     text_rarest: sum of the idf of the rarest shared words
     """
-    ours, theirs = pairs.weights[TEXT, 0], pairs.weights[TEXT, 1:]
+    ours = pairs.weights[TEXT, 0]
+    theirs = pairs.weights[TEXT, 1:]
     stream_dots = theirs @ (ours * snapshot.factor[pairs.words] ** 2)
     texts = pairs.parts(TEXT)
-    text_weights = np.concatenate([article.text_weights for article in pairs.articles])
+    text_weights = np.concatenate(
+        [article.part_weights[TEXT] for article in pairs.articles]
+    )
     stream_weights = text_weights * snapshot.factor[np.concatenate(texts)]
     shared_idf = pairs.has[TEXT, 1:] * (pairs.has[TEXT, 0] * snapshot.idf[pairs.words])
     return {
@@ -145,7 +149,8 @@ def _part_features(pairs: Pairs, name: str, idf: Units, least_idf: int) -> Colum
     missing: share of a part's idf that is nowhere in text, title and lead of the other article
     """
     field = FIELDS.index(name)
-    ours, theirs = pairs.has[field, 0], pairs.has[field, 1:]
+    ours = pairs.has[field, 0]
+    theirs = pairs.has[field, 1:]
     word_idf = idf[pairs.words]
     own_idf = ours * word_idf
     parts = pairs.parts(field)

@@ -87,7 +87,8 @@ class StreamSnapshot:
 
 def _sum(periods: Iterable[tuple[int, bytes]]) -> tuple[int, Floats]:
     """Return the articles of periods, and by hash how many of them have it."""
-    articles, frequencies = 0, np.zeros(HASHES)
+    articles = 0
+    frequencies = np.zeros(HASHES)
     for count, packed in periods:
         articles += count
         hashes, counts = unpack_frequencies(packed)

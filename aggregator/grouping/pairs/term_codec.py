@@ -67,7 +67,8 @@ def heaviest(
 ) -> Words:
     """Return the `limit` terms with the largest weight in the model, packed, heaviest first, ties by id."""
     positive = weights > 0
-    ids, weights = ids[positive], weights[positive]
+    ids = ids[positive]
+    weights = weights[positive]
     folded = weights * field_weights[ids >> HASH_BITS]
     order = np.lexsort((ids, -folded))[:limit]
     return pack(ids[order], weights[order])

@@ -48,9 +48,11 @@ def read_title(title: str) -> TitlePieces:
     """Read the pieces of a title."""
     pieces = list(_PIECE.finditer(title))[:_MOST_PIECES]
     has_names = _has_names(pieces)
-    keys, kinds = [], ""
+    keys = []
+    kinds = ""
     for place, piece in enumerate(pieces):
-        key, kind = piece[0], str(piece.lastgroup)
+        key = piece[0]
+        kind = str(piece.lastgroup)
         if kind == "w":
             kind = _kind_of_word(key, can_be_name=has_names and place > 0)
             key = key.lower()[:_KEY_CHARS]
@@ -87,7 +89,8 @@ def compare_titles(title: TitlePieces, other: TitlePieces) -> TitleFrame:
     if not _can_have_one_pattern(title, other):
         return TitleFrame()
     # A moved piece was not replaced: only what is nowhere in the other title is another number, name or word.
-    own_kinds, other_kinds = _lacking(title, other), _lacking(other, title)
+    own_kinds = _lacking(title, other)
+    other_kinds = _lacking(other, title)
     loose = sorted(
         len("".join(kinds).replace("p", "")) for kinds in (own_kinds, other_kinds)
     )

@@ -164,16 +164,15 @@ class Decider:
         barred = constraints.barred
         if constraints.must_link:
             return self._linked(article, match.original, constraints.must_link[0])
-        original = None
         if match.original is not None:
             original = self.story_of(match.original, article, barred)
-        if original is not None:
-            return Decision(
-                story=original.id,
-                role="container" if article.is_container else "copy",
-                is_compared=False,
-                evidence=Evidence(stage="copy"),
-            )
+            if original is not None:
+                return Decision(
+                    story=original.id,
+                    role="container" if article.is_container else "copy",
+                    is_compared=False,
+                    evidence=Evidence(stage="copy"),
+                )
         decision = self._by_score(article, compared, barred)
         if decision.role != "report":
             return decision
@@ -181,8 +180,7 @@ class Decider:
         if updated is not None:
             return _with_update(decision, updated.id, match.updated[0])
         if match.copy is not None and match.copy.kind == "excerpt":
-            is_compared = decision.story is None
-            return replace(decision, role="excerpt", is_compared=is_compared)
+            return replace(decision, role="excerpt", is_compared=decision.story is None)
         return decision
 
     def _linked(
@@ -225,7 +223,8 @@ class Decider:
         self, article: StoredArticle, compared: PairArticle, barred: Collection[str]
     ) -> Decision:
         """Decide by the scores of the article with the stories that it may join."""
-        model, comparison = self._parts.model, self._parts.comparison
+        model = self._parts.model
+        comparison = self._parts.comparison
         candidates = []
         newest = {}
         others = []

@@ -25,7 +25,8 @@ def speaks_for_feed(waiting: InboxEntry, article: StoredArticle) -> bool:
 
 def is_of_other_feed(entry: Entry, article: StoredArticle) -> bool:
     """Return whether an article that the own feed of its site lists has the outlet of another feed."""
-    outlet, key = entry.resolved_outlet, article.outlet_key
+    outlet = entry.resolved_outlet
+    key = article.outlet_key
     if outlet is None or not outlet.is_own or key is None or key == outlet.key:
         return False
     return article.is_polled and is_address(key)

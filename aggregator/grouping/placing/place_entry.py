@@ -64,7 +64,8 @@ class EntryPlacer:
         """Read at once what the batch needs, while nothing waits to be written."""
         parts, connection, batch = self._parts, self._connection, self._batch
         parts.window.current(connection)
-        first, last = batch[0][0].inbox_no, batch[-1][0].inbox_no
+        first = batch[0][0].inbox_no
+        last = batch[-1][0].inbox_no
         parts.copy_finder.cover(connection, first, last)
         parts.boilerplate.read(connection, (waiting.entry for waiting, _ in batch))
         ids = {waiting.article for waiting, _ in batch}

@@ -106,7 +106,8 @@ class Reviser:
 
     def _shares(self, before: str, after: str, of: Callable[[int, int], int]) -> bool:
         """Return whether two texts share enough shingles, of the smaller (`min`) or larger one (`max`)."""
-        shingles, others = shingle_hashes(before), shingle_hashes(after)
+        shingles = shingle_hashes(before)
+        others = shingle_hashes(after)
         least = self._parts.placing.revision_containment
         return shared_count(shingles, others) >= least * of(len(shingles), len(others))
 
@@ -119,7 +120,8 @@ class Reviser:
         share the URL, or if the source had the article before: within one source GUIDs tell entries apart.
         """
         self._unit_of_work.ledger.write()
-        connection, entry = self._connection, waiting.entry
+        connection = self._connection
+        entry = waiting.entry
         old = articles.latest(connection, other)
         canonical = canonical_url(entry.url or "")
         if old is None or old.id != other or canonical is None:
@@ -150,7 +152,8 @@ class Reviser:
         Who lists the address of an outlet before it must not keep its report out: neither in the name of
         another outlet, nor as a little-known source with other words than the known one.
         """
-        connection, entry = self._connection, waiting.entry
+        connection = self._connection
+        entry = waiting.entry
         if inbox.is_revised_since(connection, old.id, waiting.entry_no):
             return unchanged(old)
         if old.is_gone or not is_of_site(entry):
@@ -188,8 +191,9 @@ class Reviser:
             incoming = replace(incoming, kind=old.kind, kind_evidence=old.kind_evidence)
         version_of = old.version_of
         if old.role == "copy" and old.copy_of is not None:
-            text = compared_articles.compared_text(incoming)
-            version_of = version_of_original(self._connection, text, old.copy_of)
+            version_of = version_of_original(
+                self._connection, compared_articles.compared_text(incoming), old.copy_of
+            )
             article_writes.set_version(self._connection, [old.id], version_of)
         revised = replace_text(
             self._parts,
@@ -239,7 +243,8 @@ class Reviser:
         copied: str | None = None
         role: Role = "report"
         if match.copy is not None:
-            copied, role = match.copy.other, match.copy.kind
+            copied = match.copy.other
+            role = match.copy.kind
         if incoming.is_container:
             role = "container"
         is_copy = match.original is not None and match.version_of is None
@@ -274,7 +279,8 @@ class Reviser:
         """Move an article whose page came late to the story of its original and return it; None: it stays."""
         if match.original is None:
             return None
-        connection, parts = self._connection, self._parts
+        connection = self._connection
+        parts = self._parts
         barred = parts.constraints.story_constraints(connection, old.id).barred
         target = self._decider.story_of(match.original, incoming, barred)
         if target is None:

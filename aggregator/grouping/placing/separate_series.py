@@ -35,7 +35,8 @@ def _take_out(
     parts: GroupingParts, unit_of_work: UnitOfWork, member: Article, at_no: int
 ) -> None:
     """Let an article begin a story, with the copies of its own text, unless a correction binds one."""
-    connection, article = unit_of_work.connection, member.id
+    connection = unit_of_work.connection
+    article = member.id
     leaving = with_copies(connection, [article], member.story)
     if not parts.constraints.may_leave(connection, leaving):
         return

@@ -66,23 +66,24 @@ class AgreementCheck:
         Who has standing must share one weighty word with title or lead of a report, others much, in words
         that are not copied.
         """
-        tuning, snapshot = self._tuning, self._stream.snapshot(connection)
-        counted = _vouching(compared, story)[: tuning.compared_reports]
-        reports = [*map(self._comparison.article, counted)]
+        snapshot = self._stream.snapshot(connection)
+        counted = _vouching(compared, story)[: self._tuning.compared_reports]
+        reports = list(map(self._comparison.article, counted))
         if not any(map(len, map(beside_title, reports))):
             return None  # bare headlines can neither confirm nor deny a text
-        beside, copied = beside_title(compared), None
+        beside = beside_title(compared)
+        copied = None
         if compared.is_little_known:
             ids = self._others(compared.sender, story)
             others = compared_articles.compared_texts(connection, ids, waiting)
             beside, copied = self._words_of_its_own(beside, text, others.values())
         elif not len(beside) or shares_weighty_word(
-            beside, reports, snapshot, tuning.short_body_idf
+            beside, reports, snapshot, self._tuning.short_body_idf
         ):
             return None  # of who has standing one word is enough
         return Agreement(
             shared=shared_beside_title(beside, reports, snapshot),
-            need=tuning.agreement,
+            need=self._tuning.agreement,
             copied=copied,
         )
 

@@ -143,7 +143,8 @@ class ReportComparison:
             return []
         shift = self._stream.shift(connection, article.source)
         compared = self._compared(connection, article, stories)
-        pairs_of, candidates = {}, []
+        pairs_of = {}
+        candidates = []
         for story, pairs in zip(stories, compared, strict=True):
             candidate = _scored(story, pairs, self._shift_of(story, article, shift))
             if candidate is None:

@@ -7,7 +7,6 @@ import numpy as np
 
 from aggregator.grouping.pairs.weights import MINUTES_A_DAY, EventTuning
 from aggregator.grouping.second_look.state import Look, LookedAtStory
-from aggregator.model.article import Article
 
 
 class Merging:
@@ -28,7 +27,7 @@ class Merging:
         if story is None:
             return
         near = self._look.near(number)
-        reports: list[Article] = []
+        reports = []
         for other in near:
             if self._may_be_one(story, other):
                 reports += other.reports
@@ -40,7 +39,8 @@ class Merging:
         """Merge what was proposed; what a story becomes is proposed again with all that was near."""
         while self._waiting:
             score, first, second = heapq.heappop(self._waiting)
-            story, other = self._look.story(first), self._look.story(second)
+            story = self._look.story(first)
+            other = self._look.story(second)
             if (
                 story is None
                 or other is None
@@ -111,7 +111,8 @@ def _are_in_one_window(
     story: LookedAtStory, other: LookedAtStory, tuning: EventTuning
 ) -> bool:
     """Return whether the nearest dates (inbox numbers if one has no dates) are within the window."""
-    left, right = story.dates, other.dates
+    left = story.dates
+    right = other.dates
     if not len(left) or not len(right):
         return abs(story.last_inbox_no - other.last_inbox_no) <= tuning.undated_reach
     reach = tuning.window_days * MINUTES_A_DAY

@@ -48,7 +48,8 @@ def _best_target(
     look: Look, story: LookedAtStory, report: Article, need: float
 ) -> tuple[float, LookedAtStory | None]:
     """Return the best score of a report with stories near its own that reaches `need`, and that story."""
-    best, target = -math.inf, None
+    best = -math.inf
+    target = None
     for other in sorted(look.near(story.number), key=lambda near: near.number):
         if not _admits(look, other, report):
             continue
@@ -57,7 +58,8 @@ def _best_target(
             continue
         is_apart = look.lookup.are_apart([report], other.reports, story.number)
         if not is_apart and not look.lookup.is_foreign(report, other.reports):
-            best, target = score, other
+            best = score
+            target = other
     return best, target
 
 

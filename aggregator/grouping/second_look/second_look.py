@@ -140,8 +140,10 @@ class SecondLook:
         reasons: tuple[Reason, ...],
     ) -> None:
         """Move a report with its copies, unless a correction binds one of them."""
-        connection, report = self._connection, change.article
-        origin, target = ids[change.source], ids[change.target]
+        connection = self._connection
+        report = change.article
+        origin = ids[change.source]
+        target = ids[change.target]
         if self._story_of(report) != origin:
             return  # it moved along with its original
         leaving = with_copies(connection, [report], origin)

@@ -30,7 +30,7 @@ def _leads_to(
     article: str, wanted: Collection[str], links: Mapping[str, str | None]
 ) -> bool:
     """Return whether the article is one of `wanted`, or a copy of a copy of one."""
-    asked: set[str] = set()
+    asked = set()
     at: str | None = article
     while at is not None and at not in asked:
         if at in wanted:

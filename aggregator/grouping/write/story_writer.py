@@ -58,7 +58,8 @@ class StoryWriter:
 
     def _place(self, unit_of_work: UnitOfWork, place: Place) -> None:
         """Write a new article and its story."""
-        new, joined = place.article, place.story
+        new = place.article
+        joined = place.story
         membership, redates = self._membership(unit_of_work, new, joined)
         effect = Effect(
             at_no=new.inbox_no,

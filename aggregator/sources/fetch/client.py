@@ -292,7 +292,8 @@ class Client:
         deadlock.
         """
         began = time.monotonic()
-        url, guard = request.url, transport.guard
+        url = request.url
+        guard = transport.guard
         with self.rate_limiter.turn(
             host_key(url),
             is_private_host=self._is_private(url),
@@ -316,7 +317,8 @@ class Client:
         is_page: bool,
     ) -> None:
         """Pass a response to the rate limiter. 429 and 503 of the operator's own servers are ignored."""
-        key, status = host_key(url), response.status_code
+        key = host_key(url)
+        status = response.status_code
         if status not in _ASKED_TO_WAIT:
             self.rate_limiter.answered(key, is_page=is_page)
         elif not (guard.is_private(name_of(url)) or self._is_private(url)):
@@ -344,7 +346,8 @@ class Client:
 
         `linked_from`: the URL of the source that links there; None: a user entered the URL.
         """
-        ports, servers = {source_port or 443}, set[Server]()
+        ports = {source_port or 443}
+        servers = set[Server]()
         if accept == "feed":
             ports.add(port_of(url))
         if linked_from is None:

@@ -47,7 +47,8 @@ def after_success(
     shortest = _shortest(configured_seconds, tuning)
     longest = _longest(configured_seconds, tuning)
     before = min(max(interval_seconds, shortest), longest)
-    first, usual = shortest, longest
+    first = shortest
+    usual = longest
     if gap_seconds is not None:
         first = usual = min(max(gap_seconds * _EXPECTED_GAP_SHARE, shortest), longest)
     if interval_seconds <= 0:
@@ -77,9 +78,11 @@ def after_failure(
     the cause: the first wait is short, and none is longer than the configured interval.
     """
     shortest = _shortest(configured_seconds, tuning)
-    first, most = shortest, max(shortest, tuning.interval_cap_seconds)
+    first = shortest
+    most = max(shortest, tuning.interval_cap_seconds)
     if is_out_of_reach:
-        first, most = tuning.interval_floor_seconds, shortest
+        first = tuning.interval_floor_seconds
+        most = shortest
     # Reaches the cap from any interval, without overflow
     doublings = min(max(failures, 0), 32)
     backed_off = min(first * tuning.backoff_factor**doublings, most)

@@ -170,7 +170,8 @@ class RateLimiter:
         """
         with self._changed:
             name = host + _PAGES if is_page else host
-            state, now = self._state(name), self._clock()
+            state = self._state(name)
+            now = self._clock()
             if state.backoff_until > now:
                 return  # this request was sent before the first such response arrived
             if status == 429:

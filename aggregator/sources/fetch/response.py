@@ -66,7 +66,8 @@ def to_fetch_result(
     """
     headers = response.headers
     declared = headers.get("content-type", "")[:_HEADER_CHARS]
-    media_type, charset = _MEDIA_TYPE.match(declared), _CHARSET.search(declared)
+    media_type = _MEDIA_TYPE.match(declared)
+    charset = _CHARSET.search(declared)
     return FetchResult(
         url=str(asked),
         url_final=str(final),

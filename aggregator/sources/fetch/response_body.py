@@ -68,7 +68,8 @@ def redirect_target(url: httpx.URL, location: str) -> httpx.URL:
 
 
 def _read_body(response: httpx.Response, budget: RequestBudget) -> bytes:
-    received, broken = bytearray(), None
+    received = bytearray()
+    broken = None
     try:
         for part in response.iter_raw():
             budget.left()  # raises at the deadline

@@ -111,13 +111,13 @@ class Robots:
         nothing_allowed = _SiteRules(None, now + _RETRY_SECONDS)
         site, proxy = key
         try:
-            answer = self._client.fetch(
+            body = self._client.fetch(
                 f"{site}/robots.txt",
                 accept="robots",
                 source_port=source_port,
                 linked_from=linked_from,
                 access=Access(proxy=proxy),
-            )
+            ).body
         except FetchError as error:
             if error.cause in (ASKED_TO_WAIT, "stopped", "refused"):
                 raise  # about the linking source and not about the site
@@ -126,15 +126,13 @@ class Robots:
                 with self._lock:
                     before = self._sites.get(key, nothing_allowed)
                 return replace(before, expires=nothing_allowed.expires)
-            rules = Protego.parse("")
-        else:
-            try:
-                rules = Protego.parse(relevant_lines(answer.body[:_CAP_BYTES]))
-            except Exception:  # noqa: BLE001 - the library may raise anything on an untrusted file
-                return nothing_allowed
-        delay = rules.crawl_delay(AGENT)
-        if delay:
-            self._client.rate_limiter.widen(key_of_address(site), float(delay))
+            body = b""
+        try:
+            rules = Protego.parse(relevant_lines(body[:_CAP_BYTES]))
+        except Exception:  # noqa: BLE001 - the library may raise anything on an untrusted file
+            return nothing_allowed
+        if delay := rules.crawl_delay(AGENT):
+            self._client.rate_limiter.widen(key_of_address(site), delay)
         return _SiteRules(rules, now + _CACHE_SECONDS)
 
 

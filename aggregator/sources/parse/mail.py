@@ -91,19 +91,19 @@ def messages(stream: Stream, limit_bytes: int) -> Iterator[bytes]:
     Yield more than `limit_bytes` bytes of one that is longer; of the message at which a damaged file ends,
     nothing.
     """
-    message, count = bytearray(), 0
+    message = bytearray()
+    count = 0
     is_line_start = was_blank = True
     while line := stream.readline(_READ_BYTES):
         if is_line_start and was_blank and _FROM_LINE.match(line):
             if count:
                 yield bytes(message)
-            message, count = bytearray(), count + 1
+            message = bytearray()
+            count = count + 1
         elif len(message) <= limit_bytes:
             message += line[1:] if is_line_start and _QUOTED_FROM.match(line) else line
-        was_blank, is_line_start = (
-            is_line_start and not line.strip(b"\r\n"),
-            line.endswith(b"\n"),
-        )
+        was_blank = is_line_start and not line.strip(b"\r\n")
+        is_line_start = line.endswith(b"\n")
     if count == 0 and message:
         raise ReadError("this is not an mbox file: it does not begin with a From line")
     if count and not stream.damage:
@@ -118,7 +118,8 @@ def entry_of_mail(data: bytes, *, source: str, seen: dt.datetime | None) -> Entr
     if max(data.count(b"\n"), data.count(b"\r")) > _MAX_LINES:
         raise ReadError(f"this message has more than {_MAX_LINES:,} lines")
     message = _parsed(data)
-    page, text = _text(message, "html"), _text(message, "plain")
+    page = _text(message, "html")
+    text = _text(message, "plain")
     markup = without_footer(
         _TABLE_TAG.sub(r"\1div", page) or html_of_text(without_signature(text))
     )
@@ -193,7 +194,8 @@ def _text(message: EmailMessage, kind: str) -> str:
         part = message.get_body((kind,))
         if not part:
             return ""
-        data, charset = part.get_payload(decode=True), part.get_content_charset()
+        data = part.get_payload(decode=True)
+        charset = part.get_content_charset()
     except FAULTS as error:
         raise ReadError(
             f"this message cannot be parsed ({type(error).__name__})"

@@ -136,7 +136,7 @@ def resume(connection: Connection, name: str, now: dt.datetime) -> bool:
     Return False if no such webhook is configured.
     """
     is_known = change_webhook(connection, name, webhook.c.is_configured, **RECOVERED)
-    due: dict[str, Any] = {"next_attempt_at": now, "first_attempt_at": None}
+    due = {"next_attempt_at": now, "first_attempt_at": None}
     update_rows(connection, outbox, waits_for(name), **due)
     return is_known > 0
 

@@ -238,7 +238,8 @@ class Database:
 
         Raises DatabaseBusyError after the timeout, or the error of a writer that failed meanwhile.
         """
-        known, seconds = self._write_state.trouble, self._patience_seconds
+        known = self._write_state.trouble
+        seconds = self._patience_seconds
         ends = time.monotonic() + seconds
         if not self._writing.acquire(seconds):
             raise DatabaseBusyError(
@@ -285,7 +286,8 @@ class Database:
 
     def why_not_writable(self, connection: Connection) -> str | None:
         """Return the reason why the database cannot be written; None if it can. Takes no lock."""
-        trouble, file = self._write_state.trouble, self.file
+        trouble = self._write_state.trouble
+        file = self.file
         if trouble is not None:
             return str(trouble)
         if file is not None:

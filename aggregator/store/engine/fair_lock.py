@@ -15,7 +15,8 @@ class FairLock:
 
     def acquire(self, seconds: float) -> bool:
         """Wait at most `seconds` for the lock. Return whether this thread has it."""
-        thread, sign = threading.get_ident(), object()
+        thread = threading.get_ident()
+        sign = object()
         with self._changed:
             is_mine = self._owner == thread
             if not is_mine:

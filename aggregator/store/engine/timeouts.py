@@ -49,7 +49,8 @@ def statement_timeout(connection: Connection, seconds: float | None) -> Iterator
     if seconds is None:
         yield
     elif connection.dialect.name == "sqlite":
-        driver, ends = sqlite_driver(connection), time.monotonic() + seconds
+        driver = sqlite_driver(connection)
+        ends = time.monotonic() + seconds
         driver.set_progress_handler(lambda: int(time.monotonic() > ends), _STEPS)
         try:
             yield

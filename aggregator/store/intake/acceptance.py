@@ -83,8 +83,8 @@ def accept(
             connection, identified, poll, seen[0], seen_here=here
         )
     shared = {"page_attempts": int(is_late_page), "bump_by_clock": bump_by_clock}
-    rows: list[dict[str, Any]] = []
-    accepted: list[AcceptResult] = []
+    rows = []
+    accepted = []
     for offset, received in enumerate(identified.identified):
         by_page = bool(wants_page and wants_page[offset]) and received.has_own_page
         result = _accept_one(state, received, seen[offset], by_page=by_page)
@@ -128,8 +128,8 @@ def _count_outcomes(
     accepted: Iterable[AcceptResult],
     now: dt.datetime,
 ) -> None:
-    received: list[tuple[str, AcceptOutcome]] = []
-    forgotten: list[str] = []
+    received = []
+    forgotten = []
     for declared, result in zip(entries, accepted, strict=True):
         received.append((declared.source, result.outcome))
         if result.outcome == "forgotten":
@@ -158,7 +158,7 @@ def _state_of(
 ) -> _State:
     known: dict[bytes, str] = {}
     ids: set[str] = set()
-    candidates: set[str] = set()
+    candidates = set()
     if not always_new:
         known |= identified.known
         ids.update(known.values())
@@ -185,7 +185,8 @@ def _accept_one(
 ) -> AcceptResult:
     """Return what an entry is, and note its keys and observation."""
     result = state.batch.judge(received, by_page=by_page)
-    id_, source = result.article, received.entry.source
+    id_ = result.article
+    source = received.entry.source
     # An article that is muted at other sources only: this one may have no mute.
     if result.outcome == "known" and source not in state.muted.get(id_, [source]):
         result = replace(result, outcome="new")

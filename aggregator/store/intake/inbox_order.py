@@ -118,7 +118,7 @@ def _by_time(
     """
     columns = entry.c.entry_no, entry.c.article, entry.c.payload, entry.c.accepted_at
     chosen = select(*columns).where(condition).order_by(entry.c.entry_no)
-    times: list[tuple[dt.datetime, int]] = []
+    times = []
     by_article: dict[str, dt.datetime] = {}
     # A muted archive may have given back many thousands: their payloads are not in memory at once.
     for row in connection.execute(

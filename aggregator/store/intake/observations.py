@@ -74,7 +74,7 @@ def outlets_elsewhere(
     seen_before: ObservationsByPair,
 ) -> dict[str, str]:
     """Return the outlets of articles of other feeds that may be those of these entries' own sites, by id."""
-    elsewhere: set[str] = set()
+    elsewhere = set()
     for received in batch.identified:
         if received.entry.resolved_outlet is None or not is_authoritative(received):
             continue

@@ -116,19 +116,28 @@ def requeue(connection: Connection, numbers: Sequence[int]) -> int:
 
     An entry whose article was placed meanwhile loses its page: its older text is no revision.
     """
-    chosen = select(entry.c.entry_no, entry.c.article)
-    chosen = chosen.where(or_(IS_QUARANTINED, _IS_MUTED))
+    chosen = select(entry.c.entry_no, entry.c.article).where(
+        or_(IS_QUARANTINED, _IS_MUTED)
+    )
     queued = pairs_with(connection, chosen, entry.c.entry_no, numbers)
     again = update(entry).values(
-        **dict.fromkeys(("outcome", "verdict", "reason", "done_at", "inbox_no")),
+        outcome=None,
+        verdict=None,
+        reason=None,
+        done_at=None,
+        inbox_no=None,
         state=case((entry.c.page_due_at.is_(None), "ready"), else_="page"),
         bump_by_clock=and_(entry.c.bump_by_clock, entry.c.verdict != MUTED),
     )
     change_with(connection, again, entry.c.entry_no, queued)
     root = article.c.root_article
     placed_roots = values_with(connection, select(root), root, queued.values())
-    older = [number for number, id_ in queued.items() if id_ in placed_roots]
-    change_with(connection, update(entry).values(page=None), entry.c.entry_no, older)
+    change_with(
+        connection,
+        update(entry).values(page=None),
+        entry.c.entry_no,
+        [number for number, id_ in queued.items() if id_ in placed_roots],
+    )
     return len(queued)
 
 

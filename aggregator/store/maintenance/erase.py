@@ -211,7 +211,7 @@ def close_story(connection: Connection, id: str) -> None:
 def hide_title(connection: Connection, id: str, ids: Collection[str]) -> None:
     """Clear the headline of a live story unless it is known not to be the title of one of these articles."""
     is_theirs = or_(story.c.title_article.is_(None), story.c.title_article.in_(ids))
-    hidden: dict[str, Any] = {"title": "", "title_article": None, "summary": ""}
+    hidden = {"title": "", "title_article": None, "summary": ""}
     update_rows(connection, story, story.c.id == id, is_theirs, **hidden)
 
 

@@ -60,13 +60,17 @@ def resolve_target(
     """
     kind: EraseKind
     if is_source:
-        kind, ids = "source", _of_source(connection, name)
+        kind = "source"
+        ids = _of_source(connection, name)
     elif "://" in name:
-        kind, ids = "address", _of_address(connection, name)
+        kind = "address"
+        ids = _of_address(connection, name)
     elif _is_article(connection, name):
-        kind, ids = "article", {name}
+        kind = "article"
+        ids = {name}
     else:
-        kind, ids = "outlet", _of_outlet(connection, name)
+        kind = "outlet"
+        ids = _of_outlet(connection, name)
     return EraseTarget(kind=kind, articles=tuple(sorted(ids)))
 
 

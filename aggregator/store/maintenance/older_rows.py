@@ -55,7 +55,7 @@ def _plainly_rendered(row: Row) -> Row:
 
 def _before_baseline(table: str, row: Row) -> Row:
     """Restore what was stored compressed, made on demand, or not known."""
-    changes: dict[str, Any] = {}
+    changes = {}
     if table == "article":
         changes["is_polled"] = row.get("is_polled") or False
         if row.get("compressed_text") is not None:
@@ -79,10 +79,11 @@ def plain_rendering(title: str, merged: bytes) -> bytes:
     Each report of the opening gives one paragraph of the lead. Without a readable opening the lead is empty,
     and the story has the headline `title`.
     """
-    lead: list[dict[str, str]] = []
+    lead = []
     try:
         former = msgspec.msgpack.decode(_decompressed(merged))
-        lead, title = _paragraphs(former["summary"]), str(former["title"])
+        lead = _paragraphs(former["summary"])
+        title = str(former["title"])
     except _UNREADABLE:
         pass
     rendered = {
@@ -99,7 +100,8 @@ def _paragraphs(sentences: Sequence[Row]) -> list[dict[str, str]]:
     """Join successive sentences of one article, so that no sentence is attributed to another one."""
     paragraphs: list[dict[str, str]] = []
     for sentence in sentences:
-        text, article = str(sentence["text"]), str(sentence["article"])
+        text = str(sentence["text"])
+        article = str(sentence["article"])
         if paragraphs and paragraphs[-1]["article_id"] == article:
             paragraphs[-1]["text"] += f" {text}"
         else:

@@ -136,9 +136,11 @@ def _clean_article(row: Any) -> CleanArticle:
     details = codecs.unpack(row.details, ArticleDetails)
     if details.wire and details.wire.kind == "copy":
         details = replace(details, wire=None)
-    kind, kind_evidence = row.kind, row.kind_evidence
+    kind = row.kind
+    kind_evidence = row.kind_evidence
     if kind_evidence and kind_evidence.startswith("copy of "):
-        kind, kind_evidence = "report", None
+        kind = "report"
+        kind_evidence = None
     published = row.published and Published(
         time=row.published,
         precision=row.published_precision or "minute",

@@ -75,7 +75,8 @@ def placed_before(connection: Connection, moment: dt.datetime, now: dt.datetime)
     continues between the two samples at the bound. A period under a wrong clock moves the bound by about its
     own length only.
     """
-    low, high = 0, newest_article(connection) + 1
+    low = 0
+    high = newest_article(connection) + 1
     while high - low > 1:
         step = max(1, (high - low) // _SAMPLES)
         bounds = low, low + step

@@ -48,7 +48,7 @@ def checked(table: str, given: Row, revision: str) -> Values | None:
 
 @cache
 def _row_type(name: str) -> type[msgspec.Struct]:
-    fields: list[Any] = []
+    fields = []
     for column in metadata.tables[name].columns:
         field = [str(column.name), _type_of(column)]
         default = column.server_default

@@ -61,19 +61,20 @@ def changed_stories(
         .order_by(story_log.c.log_no)
         .limit(limit)
     )
-    numbers: dict[str, int] = {}
-    created: set[str] = set()
+    numbers = {}
+    created = set()
     for line in connection.execute(lines):
         numbers[line.story] = line.log_no
         if line.kind == "created":
             created.add(line.story)
-    changed = []
-    for row in rows_with(connection, _PRESENT, story.c.id, numbers):
-        is_created = row.id in created
-        changed.append(_changed_story(row, numbers[row.id], is_created=is_created))
-    changed.sort(key=attrgetter("n"))
-    following = max(numbers.values(), default=since)
-    return ChangedStories(changes=tuple(changed), next=following)
+    changed = [
+        _changed_story(row, numbers[row.id], is_created=row.id in created)
+        for row in rows_with(connection, _PRESENT, story.c.id, numbers)
+    ]
+    return ChangedStories(
+        changes=tuple(sorted(changed, key=attrgetter("n"))),
+        next=max(numbers.values(), default=since),
+    )
 
 
 _PRESENT = select(story.c.id, story.c.redirect_to, story.c.bumped_at)

@@ -118,7 +118,7 @@ def front_page_stories(
         others = _by_id(connection, light.where(is_dated))
         rows |= others
         dated |= others.keys()
-    preferred: set[str] = set()
+    preferred = set()
     if prefer and rows:
         is_preferred = article_views.is_of_outlets(connection, prefer)
         preferred = _stories_with(connection, rows, is_preferred)

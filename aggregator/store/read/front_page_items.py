@@ -71,7 +71,7 @@ def _outlets(connection: Connection, ids: Sequence[str]) -> Mapping[str, list[st
         .group_by(article.c.story, article.c.outlet)
         .order_by(func.min(article.c.effective_at), article.c.outlet)
     )
-    outlets: defaultdict[str, list[str]] = defaultdict(list)
+    outlets = defaultdict(list)
     for story_id, outlet in connection.execute(named):
         outlets[story_id].append(outlet)
     return outlets
@@ -79,7 +79,7 @@ def _outlets(connection: Connection, ids: Sequence[str]) -> Mapping[str, list[st
 
 def _pictures(connection: Connection, ids: Iterable[str]) -> dict[str, Enclosure]:
     """Return the pictures of the reports whose titles these stories have."""
-    pictures: dict[str, Enclosure] = {}
+    pictures = {}
     for row in rows_with(connection, _TITLE_DETAILS, story.c.id, ids):
         with suppress(*codecs.UNREADABLE):  # `db check` tells of damaged details
             for reference in codecs.unpack(row.details, ArticleDetails).media:
@@ -208,11 +208,11 @@ def topics(connection: Connection) -> tuple[str, ...]:
         .join(story_subject, story_subject.c.story_no == story.c.story_no)
         .join(article, article.c.story == story.c.id)
     )
-    uses: defaultdict[str, set[tuple[int, str, str]]] = defaultdict(set)
+    uses = defaultdict(set)
     for row in connection.execute(subjects):
         if row.kind == "topic" and row.outlet is not None:
             uses[row.key].add((row.story_no, row.outlet, row.label))
-    shared: list[tuple[int, str, str]] = []
+    shared = []
     for key, of_topic in uses.items():
         stories, outlets, labels = map(set, zip(*of_topic, strict=True))
         if len(stories) > 1 and len(outlets) >= _TOPIC_OUTLETS:

@@ -20,6 +20,8 @@ _COLUMNS = {
     "sources": article.c.source,
     "kinds": article.c.kind,
 }
+_TITLES = select(story.c.id, story.c.title)
+_WORDS = select(article.c.story, article.c.title, article.c.lead)
 
 
 def has_words(mutes: Sequence[Mute]) -> bool:
@@ -52,14 +54,14 @@ def without_muted_words(
     # The search compiles large patterns, so it is imported where words are muted.
     from aggregator.store.search.query import muted_term
 
-    words = [muted for kind, muted in mutes if kind == "words"]
+    words = (muted for kind, muted in mutes if kind == "words")
     terms = list(filter(None, map(muted_term, words)))
-    titles = rows_with(connection, select(story.c.id, story.c.title), story.c.id, ids)
-    titled = {row.id for row in titles if not _has_any(terms, row.title)}
-    shown = select(article.c.story, article.c.title, article.c.lead).where(
-        _is_other(mutes)
-    )
-    staying: set[str] = set()
+    titled = set()
+    for row in rows_with(connection, _TITLES, story.c.id, ids):
+        if not _has_any(terms, row.title):
+            titled.add(row.id)
+    shown = _WORDS.where(_is_other(mutes))
+    staying = set()
     for row in rows_with(connection, shown, article.c.story, titled):
         if row.story not in staying and not _has_any(terms, row.title, row.lead):
             staying.add(row.story)

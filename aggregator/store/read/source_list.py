@@ -45,7 +45,7 @@ def source_page(
     begin = _read_cursor(after)
     sources = all_sources(connection)
     failing = 0
-    rest: list[tuple[tuple[str, ...], Source]] = []
+    rest = []
     for known in sources:
         is_failing = health_of(known, now).state in IN_TROUBLE
         if is_failing:
@@ -71,7 +71,8 @@ _CURSOR_CHARS = 40
 
 def _place(source: Source, *, is_late: bool) -> tuple[str, ...]:
     """Return what orders sources. It is in cursors, so that a source may be removed, and names no address."""
-    folder, name = source.folder or "", _public_name(source).casefold()
+    folder = source.folder or ""
+    name = _public_name(source).casefold()
     return (
         "1" if is_late else "0",
         folder[:_CURSOR_CHARS],

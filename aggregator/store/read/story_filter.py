@@ -50,7 +50,7 @@ class StoryMatcher:
 
     def matching(self, connection: Connection, ids: Collection[str]) -> set[str]:
         """Return those of the live stories `ids` that match."""
-        matches: set[str] = set()
+        matches = set()
         for part in in_parts(sorted(ids)):
             few = select(story.c.id).where(story.c.id.in_(part), *self._conditions)
             fits = with_words(connection, set(connection.scalars(few)), self._query)

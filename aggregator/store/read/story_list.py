@@ -83,7 +83,7 @@ def places(
         step = max(_STEP, step)
     if muted.has_words(wanted.mutes):
         step = max(_STEP_OF_MUTES, step)
-    matches: list[Row[Any]] = []
+    matches = []
     for _ in range(0, _SCANNED_AT_ONCE, step):
         rows = connection.execute(_after(chosen, begin).limit(step)).all()
         fits = with_words(connection, {row.id for row in rows}, query)
@@ -123,15 +123,13 @@ def _probes(connection: Connection, wanted: StoryFilter) -> Iterator[Select[Any]
     for condition in of_articles(connection, wanted):
         yield select(article.c.story).where(condition)
     ids = select(story.c.id)
-    alone: list[StoryFilter] = []
     if wanted.since is not None or wanted.until is not None:
-        alone.append(StoryFilter(since=wanted.since, until=wanted.until))
+        dates = StoryFilter(since=wanted.since, until=wanted.until)
+        yield ids.where(*of_stories(dates))
     if wanted.min_outlets > 1:
-        alone.append(StoryFilter(min_outlets=wanted.min_outlets))
+        yield ids.where(*of_stories(StoryFilter(min_outlets=wanted.min_outlets)))
     if wanted.min_reports >= REPORT_CLASSES[0]:
-        alone.append(StoryFilter(min_reports=wanted.min_reports))
-    for part in alone:
-        yield ids.where(*of_stories(part))
+        yield ids.where(*of_stories(StoryFilter(min_reports=wanted.min_reports)))
     is_of_story = story_subject.c.story_no == story.c.story_no
     for subject in with_subjects(wanted):
         yield ids.join(story_subject, is_of_story).where(subject)

@@ -61,10 +61,12 @@ def _days(connection: Connection, query: Query) -> Words:
 
 
 def _spans(begin: dt.date, end: dt.date) -> Iterable[str]:
-    day, last = begin.toordinal(), end.toordinal()
+    day = begin.toordinal()
+    last = end.toordinal()
     while day <= last:
         at = dt.date.fromordinal(day)
-        of_year, of_month = 365 + isleap(at.year), monthrange(at.year, at.month)[1]
+        of_year = 365 + isleap(at.year)
+        of_month = monthrange(at.year, at.month)[1]
         is_year = (at.month, at.day) == (1, 1) and day + of_year - 1 <= last
         is_month = at.day == 1 and day + of_month - 1 <= last
         yield day_token(at, year=is_year, month=is_month)

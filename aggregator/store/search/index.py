@@ -87,7 +87,8 @@ def index_until(
     with database.read() as connection:
         if not unindexed_at_most(connection, connection.scalar(_NEWEST) or 0):
             return 0
-    total, count = 0, _INDEXED_A_TRANSACTION
+    total = 0
+    count = _INDEXED_A_TRANSACTION
     while (
         count == _INDEXED_A_TRANSACTION
         and not stop()
@@ -139,7 +140,8 @@ def reindex_all(connection: Connection) -> None:
 
 def unindexed_count(connection: Connection) -> int:
     """Count the articles that are not indexed yet."""
-    last, rest = indexed_to(connection), unindexed_to(connection)
+    last = indexed_to(connection)
+    rest = unindexed_to(connection)
     newer = count_rows(connection, article, article.c.inbox_no > last)
     return newer + count_rows(connection, article, article.c.inbox_no <= rest)
 

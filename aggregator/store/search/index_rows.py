@@ -91,9 +91,10 @@ def _tokens(row: Indexed) -> list[str]:
     The title stands first once more, by tokens of its own: no database must look where a word stands. A text
     that exceeds the limit of Postgres is cut, on both.
     """
-    title, body = index_words(row.title), index_words(row.text[:_MAX_SEARCHED_CHARS])
+    title = index_words(row.title)
+    body = index_words(row.text[:_MAX_SEARCHED_CHARS])
     if len(row.text) > _NEVER_TOO_LARGE:
-        known: set[str] = set()
+        known = set()
         size = 0
         for at, word in enumerate(body):
             size += 2

@@ -42,7 +42,7 @@ def newest(
     if connection.dialect.name == "sqlite":
         floor = _newest(connection, match.loose, 1, skip=reach - 1) or [0]
         return _newest(connection, match.strict, limit, floor=floor[0])
-    numbers: list[int] = []
+    numbers = []
     within = _newest(connection, match.loose, reach)
     for part in in_parts(within):
         numbers += _of_these(connection, match, query, part)

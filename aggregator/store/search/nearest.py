@@ -24,7 +24,7 @@ def nearest_search(connection: Connection, text: str) -> str | None:
     """
     unknown = _unknown_words(connection, parse_query(text))
     known = _title_words(connection) if unknown else set()
-    nearest: dict[str, str] = {}
+    nearest = {}
     for word in unknown:
         for match in get_close_matches(word, known, n=1, cutoff=_LEAST_LIKENESS):
             nearest[word] = match
@@ -54,7 +54,7 @@ def _unknown_words(connection: Connection, query: Query) -> list[str]:
 def _title_words(connection: Connection) -> set[str]:
     live = select(story.c.title).where(IS_LIVE)
     titles = connection.scalars(live.order_by(story.c.bumped_at.desc()).limit(_TITLES))
-    words: set[str] = set()
+    words = set()
     for title in titles:
         words.update(search_words(title))
     return {word for word in words if len(word) >= _LEAST_LETTERS}

@@ -113,7 +113,7 @@ def parse_query(query: str) -> Query:
     Raises UsageError for a search without words or filters, an invalid date, or more than `MOST_TERMS`.
     """
     terms: list[Term] = []
-    without: list[Term] = []
+    without = []
     asked: dict[str, Any] = {}
     joins = False
     forms = 0
@@ -247,7 +247,7 @@ def _spellings(given: str, words: Words, *, has_forms: bool) -> Iterable[Words]:
     """Return the spellings of a word or phrase, each once, as it was typed first."""
     bare = tuple(_UMLAUT_WRITTEN_OUT.sub(r"\1", word) for word in words)
     written_out = tuple(search_words(given.translate(_UMLAUTS)))
-    spellings: list[Words] = [words, bare, written_out]
+    spellings = [words, bare, written_out]
     if has_forms:
         spellings += [(form,) for form in inflections(words[0])]
     return dict.fromkeys(spellings)

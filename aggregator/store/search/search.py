@@ -104,7 +104,8 @@ def _story_hits(
 
 def within(query: Query, bounds: SearchBounds) -> Query:
     """Return `query` within further bounds; where both have one, both hold."""
-    until, language = None, query.language
+    until = None
+    language = query.language
     if bounds.until:
         until = min(bounds.until, _LAST_MOMENT - _INSTANT) + _INSTANT
     if bounds.language:

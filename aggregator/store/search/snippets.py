@@ -1,9 +1,9 @@
 """Snippets: the words around the matches of a search."""
 
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from itertools import chain
 from typing import NamedTuple
 
 from aggregator.extract.language.search_tokens import WORD, is_unspaced, search_words
@@ -39,7 +39,8 @@ def snippet(text: str, phrases: Sequence[Phrase]) -> tuple[str, tuple[Mark, ...]
     if end == spans[-1][1]:
         end = len(text)
     end = min(end, start + _CHARS_SHOWN)
-    before, after = "", ""
+    before = ""
+    after = ""
     if start:
         before = "… "
     if end < len(text):
@@ -93,19 +94,20 @@ def _folded(word: str) -> str:
 
 def _places(words: Sequence[str], phrases: Sequence[Phrase]) -> list[_Place]:
     """Return the matches of the phrases, in order."""
-    where: dict[str, list[int]] = {}
+    where = defaultdict(list)
     for at, word in enumerate(words):
-        where.setdefault(word, []).append(at)
+        where[word].append(at)
     places = []
     for number, phrase in enumerate(dict.fromkeys(phrases)):
         *before, last = _words_of(phrase)
         ends = [last]
         if phrase.prefix and not is_unspaced(last):
             ends = [word for word in where if word.startswith(last)]
-        for at in chain.from_iterable(where.get(end, ()) for end in ends):
-            first = at - len(before)
-            if first >= 0 and words[first:at] == before:
-                places.append(_Place(first, len(before) + 1, number))
+        for end in ends:
+            for at in where.get(end, ()):
+                first = at - len(before)
+                if first >= 0 and words[first:at] == before:
+                    places.append(_Place(first, len(before) + 1, number))
     return sorted(places)
 
 
@@ -125,5 +127,6 @@ def _richest(places: Sequence[_Place]) -> int:
         end = bisect_left(firsts, first + _WORDS_SHOWN - _WORDS_BEFORE)
         phrases = {place.phrase for place in places[at:end]}
         if len(phrases) > most:
-            richest, most = first, len(phrases)
+            richest = first
+            most = len(phrases)
     return richest

@@ -85,7 +85,7 @@ def view_of(whole: StoredArticle) -> ArticleView:
 def view(row: Row[Any]) -> ArticleView:
     """Return the view of a row from `view_columns`. `copy_of` is the match that was found at placing."""
     columns = row._mapping
-    more: dict[str, Any] = {"text": row.text} if "text" in columns else {}
+    more = {"text": row.text} if "text" in columns else {}
     if columns.get("html") is not None:
         more["html"] = codecs.decompress_struct(row.html, ArticleHtml)
     if "evidence" in columns:

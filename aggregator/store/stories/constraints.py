@@ -40,10 +40,11 @@ class ConstraintTable:
         # Articles of "apart", even if a later correction overrules it
         self.separated: set[str] = set()
         # By article, latest last
-        self._constraints: defaultdict[str, list[Constraint]] = defaultdict(list)
+        self._constraints = defaultdict(list)
         self._sides: defaultdict[tuple[int, Relation, int], set[str]] = defaultdict(set)
         for constraint in sorted(constraints, key=attrgetter("correction")):
-            article, relation = constraint.article, constraint.relation
+            article = constraint.article
+            relation = constraint.relation
             self._constraints[article].append(constraint)
             self._sides[constraint.correction, relation, constraint.side].add(article)
             if relation == "apart":
@@ -57,10 +58,11 @@ class ConstraintTable:
 
         Of two corrections about one pair the later one decides.
         """
-        together: set[str] = set()
+        together = set()
         apart: set[str] = set()
         for constraint in self._constraints.get(article, ()):
-            number, side = constraint.correction, constraint.side
+            number = constraint.correction
+            side = constraint.side
             if constraint.relation == "together":
                 same_side = self._sides[number, "together", side]
                 together |= same_side

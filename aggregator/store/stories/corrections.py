@@ -170,7 +170,8 @@ class Constraints:
 
     def may_leave(self, connection: Connection, articles_: Iterable[str]) -> bool:
         """Return whether no correction links any of these articles to another one."""
-        table, moving = self._of(connection), set(articles_)
+        table = self._of(connection)
+        moving = set(articles_)
         return all(
             table.linked_articles(article).together <= moving for article in moving
         )

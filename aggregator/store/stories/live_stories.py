@@ -54,7 +54,7 @@ def grown_since(connection: Connection, since: int) -> list[LiveRows]:
 
 def named(connection: Connection, ids: Iterable[str]) -> list[LiveRows]:
     """Return those of these stories that are live."""
-    live: list[LiveRows] = []
+    live = []
     for part in in_parts(sorted(ids)):
         live += _read(connection, _NAMED, {"ids": part})
     return live
@@ -65,7 +65,7 @@ def _read(
     which: ColumnElement[bool],
     bounds: dict[str, int | Sequence[str]],
 ) -> list[LiveRows]:
-    by_id: dict[str, LiveRows] = {}
+    by_id = {}
     for row in connection.execute(
         _STORIES.where(which).order_by(story.c.story_no), bounds
     ):

@@ -108,7 +108,7 @@ def _subject_rows(
 
 def _link(connection: Connection, story_no: int, others: Iterable[int]) -> None:
     """Write the links between a story and others, in both directions."""
-    rows: list[dict[str, int]] = []
+    rows = []
     for other in others:
         if other != story_no:
             rows.append({"story_no": story_no, "other_no": other})
@@ -127,8 +127,8 @@ def _related(connection: Connection, row: Row[Any], names: Sequence[str]) -> lis
         for number in near:
             weights[number] += math.log(_RARITY_OF / (len(near) + 1))
     compared = _strongest(weights)[:_COMPARED]
-    strengths: dict[int, float] = {}
-    ids: dict[int, str] = {}
+    strengths = {}
+    ids = {}
     for other in rows_with(connection, _OTHERS, story.c.story_no, compared):
         alike = resemblance(
             f"{row.title}\n{row.summary}",

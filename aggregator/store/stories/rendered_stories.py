@@ -105,8 +105,8 @@ def _write(
     connection: Connection, rendered: Sequence[tuple[Row[Any], Rendering]]
 ) -> None:
     """Store what stories show, and what follows from it."""
-    texts: list[dict[str, Any]] = []
-    originals: dict[str, Mapping[str, str | None]] = {}
+    texts = []
+    originals = {}
     subjects = []
     for row, rendering in rendered:
         shown = codecs.compress_struct(rendering.shown)

@@ -56,7 +56,8 @@ def rank_last(connection: Connection) -> bool:
     bumps = select(story.c.bumped_at).where(IS_LIVE)
     first = bumps.where(~is_sample).order_by(story.c.bumped_at).limit(1)
     last = bumps.where(is_sample).order_by(story.c.bumped_at.desc()).limit(1)
-    oldest, newest = connection.scalar(first), connection.scalar(last)
+    oldest = connection.scalar(first)
+    newest = connection.scalar(last)
     if oldest is None or newest is None:
         return False
     if newest < oldest - dt.timedelta(days=_DAYS_BEFORE - 1):

@@ -26,8 +26,8 @@ def with_subjects(
 ) -> tuple[StoryView, ...]:
     """Return these stories with their names and topics."""
     listed = tuple(views)
-    names: defaultdict[str, list[StoryName]] = defaultdict(list)
-    topics: defaultdict[str, list[str]] = defaultdict(list)
+    names = defaultdict(list)
+    topics = defaultdict(list)
     ids = {view.id for view in listed}
     for row in rows_with(connection, _SUBJECTS, story.c.id, ids):
         if row.kind == "name":

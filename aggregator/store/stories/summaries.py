@@ -95,7 +95,7 @@ _CANDIDATES: Select[Any] = (
 
 def next_task(connection: Connection, now: dt.datetime) -> SummaryTask | None:
     """Return a story without a text for its facts: those never tried first, then the longest ago."""
-    tasks: list[tuple[float, SummaryTask]] = []
+    tasks = []
     for row in connection.execute(_CANDIDATES):
         try:
             shown, facts = _with_facts(row.rendered)

@@ -63,7 +63,8 @@ def api_router(prefix: str = "") -> APIRouter:
 
 async def _refuse_parameters(request: Request) -> None:
     """Raise UsageError for a parameter that is unknown, missing, or no whole number within its bounds."""
-    given, route = request.query_params, request.scope["route"]
+    given = request.query_params
+    route = request.scope["route"]
     parameters = (route.openapi_extra or {}).get("parameters", ())
     described = {parameter["name"]: parameter for parameter in parameters}
     for name in given:
@@ -85,7 +86,8 @@ def _refuse_number(name: str, text: str, schema: Described) -> None:
     """Raise UsageError if the parameter is a number, and `text` is none within its bounds."""
     if schema.get("type") != "integer":
         return
-    least, most = schema["minimum"], schema["maximum"]
+    least = schema["minimum"]
+    most = schema["maximum"]
     number = whole_number(text)
     if number is None or not least <= number <= most:
         raise UsageError(f"{name} must be a whole number from {least} to {most}")
@@ -133,8 +135,7 @@ def described(
     answers = responses if isinstance(responses, Mapping) else {200: answer(responses)}
     problems = {}
     for status in {*errors, *_COMMON_ERRORS} - {*answers}:
-        name = PROBLEMS[status].name
-        problems[status] = {"$ref": f"#/components/responses/{name}"}
+        problems[status] = {"$ref": f"#/components/responses/{PROBLEMS[status].name}"}
     extra: Described = {
         "security": _TOKEN_REQUIRED if needs_token else [*_TOKEN_REQUIRED, {}]
     }

@@ -1,7 +1,5 @@
 """The routes of stories, their changes, topics and saved queries, and of the description of the API."""
 
-from typing import Any
-
 from fastapi import Request, Response
 from msgspec.structs import replace
 from starlette.responses import RedirectResponse
@@ -31,7 +29,7 @@ router = api_router("/api/v1")
 @router.get("/openapi.json", include_in_schema=False)
 def openapi(request: Request) -> Response:
     """The description of the API."""
-    described: dict[str, Any] = request.app.openapi()
+    described = request.app.openapi()
     return conditional(
         request, None, lambda: Response(encode_json(described), media_type=JSON)
     )

@@ -109,7 +109,8 @@ def channel(
 def _title(
     saved: SavedQuery | None, parsed: ParsedFilter, settings: PublishSettings
 ) -> str:
-    title, words = settings.title, list(filter_words(parsed))
+    title = settings.title
+    words = list(filter_words(parsed))
     if saved and saved.title:
         title = saved.title
     elif saved:

@@ -46,7 +46,8 @@ def feed_title(text: str) -> str:
 
 
 def _ampersand(match: re.Match[str]) -> str:
-    name, reference = match[1], f"&{match[1]}{match[2]}"
+    name = match[1]
+    reference = f"&{match[1]}{match[2]}"
     is_entity = (
         name in name2codepoint or not name.isalpha() or unescape(reference) != reference
     )
@@ -69,7 +70,8 @@ def feed_url(url: str | None) -> str | None:
     if not re.fullmatch(r"[A-Za-z0-9._-]+", host):
         return None  # an IPv6 address
     path = _quoted(parts.path) or "/"
-    query, fragment = _quoted(parts.query), _quoted(parts.fragment)
+    query = _quoted(parts.query)
+    fragment = _quoted(parts.fragment)
     return urlunsplit((parts.scheme.lower(), host + port, path, query, fragment))
 
 

@@ -54,7 +54,7 @@ def gather(
     if are_whole:
         stories = with_whole_articles(reader, stories)
     ids = tuple(story.id for story in stories)
-    rendered: dict[str, StoryText] = reader.rendered(ids)
+    rendered = reader.rendered(ids)
     missing = [id_ for id_ in ids if id_ not in rendered]
     if patient:
         for id_ in missing:
@@ -176,7 +176,8 @@ def media_of(
     media: dict[str, Enclosure] = {}
     for article in sorted(articles, key=lambda article: article.copy_of is not None):
         for medium in article.media:
-            url, kind = feed_url(medium.url), medium.type
+            url = feed_url(medium.url)
+            kind = medium.type
             if kind.startswith("image") and not with_pictures:
                 continue
             if url is not None and (kind in _KINDS or mime_type(kind)):

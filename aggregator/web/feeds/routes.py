@@ -94,7 +94,8 @@ class _Feeds:
         body, is_complete = self._written(request, form, named, parsed)
         # Rendering changes the feed later, but no story
         if tag is None or not is_complete:
-            tag, modified = weak_tag(body), None
+            tag = weak_tag(body)
+            modified = None
             if has_tag(request, tag):
                 return not_modified(tag)
         else:
@@ -125,7 +126,8 @@ class _Feeds:
         parsed: ParsedFilter,
     ) -> tuple[bytes, bool]:
         """Return an encoded feed, and whether all its stories are rendered."""
-        reader, settings = self._site.reader, self._site.settings
+        reader = self._site.reader
+        settings = self._site.settings
         is_owner = self._site.access(request) == "owner"
         loaded = gather(reader, parsed, settings, are_whole=is_owner)
         self_url = settings.base_url + request.url.path + _query(request, parsed)

@@ -11,7 +11,6 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from aggregator.grouping.corrections.apply_corrections import CorrectionCommand
-from aggregator.model.article import ArticleView
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import StoryRedirect
 from aggregator.model.story import StoryView
@@ -61,7 +60,7 @@ class CorrectionForms:
         leaving = None
         if command.kind == "move":
             leaving = self._story_of(command.articles[0], stories[0])
-        articles: list[ArticleView] = []
+        articles = []
         for story in [leaving] if leaving is not None else stories:
             articles += [a for a in story.articles if a.id in command.articles]
         if len(articles) != len(command.articles):
@@ -110,7 +109,7 @@ class CorrectionForms:
             return RedirectResponse("/sign-in", 303)
         before = whole_number(request.query_params.get("before", ""))
         page = self._editor.corrections(CORRECTIONS_A_PAGE, before)
-        ids: dict[str, None] = {}
+        ids = {}
         for correction in page.corrections:
             ids.update(dict.fromkeys(correction.stories))
         stories = self._site.reader.list_stories(tuple(ids))
@@ -133,7 +132,8 @@ class CorrectionForms:
 
 def _command(fields: Fields) -> CorrectionCommand:
     """Return the command of a form. Raises UsageError."""
-    story, articles = _story_id(fields.get("story", "")), fields.getlist("article")
+    story = _story_id(fields.get("story", ""))
+    articles = fields.getlist("article")
     if any(not ID.fullmatch(article) for article in articles):
         raise UsageError("invalid article id; open the page again")
     kind = fields.get("kind", "")

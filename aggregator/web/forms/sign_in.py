@@ -52,7 +52,8 @@ class SignInForms:
 
     def sign_in(self, request: Request, fields: Fields) -> Response:
         """Set the cookie with the token. Raises RefusedError (429) after too many wrong tokens."""
-        story, token = fields.get("story", ""), fields.get("token", "")
+        story = fields.get("story", "")
+        token = fields.get("token", "")
         if sign_in(request, token) is None:
             return self.ask_to_sign_in(request, 403, wrong=True, story=story)
         address = f"/stories/{story}" if ID.fullmatch(story) else "/"

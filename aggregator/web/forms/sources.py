@@ -152,7 +152,7 @@ class SourceForms:
         """Change, pause, resume or remove a source. Raises UsageError, RefusedError (404)."""
         config, database, _ = self._site.source_services
         source = found_source(self._site, request.path_params["id"])
-        act = fields.get("act", "")
+        act = fields.get("act") or "save"  # "": the form was sent without a button
         if act == "remove":
             changing.remove(config, database, source)
             log_change(request, act)
@@ -163,11 +163,11 @@ class SourceForms:
             changing.change_access(config, database, source, fields)
         elif act in _ACTS:
             change(self._site, source, ChangeSourceRequest(paused=act == "pause"))
-        elif act in ("save", ""):  # "": the form was sent without a button
+        elif act == "save":
             change(self._site, source, _typed_change(source, fields))
         else:
             raise UsageError("there is no such change of a source")
-        log_change(request, act or "save")
+        log_change(request, act)
         return RedirectResponse(f"/sources/{source.id}?saved=1", 303)
 
 

@@ -97,7 +97,8 @@ class HealthMonitor:
 
     def condition(self, snapshot: HealthSnapshot | None) -> HealthReport:
         """Return the report; `snapshot` is None if the database did not answer."""
-        process, now = self.process(), self._now()
+        process = self.process()
+        now = self._now()
         findings = [*of_process(process)]
         problems = findings
         writable = right_tables = False

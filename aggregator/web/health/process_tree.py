@@ -24,7 +24,7 @@ def process_tree() -> ProcessTree:
     """Return the current values (Linux); 0 for those that the system does not have."""
     threads = _names_in(Path("/proc/self/task"))
     # Each thread lists the processes that it started.
-    children: set[str] = set()
+    children = set()
     for thread in threads:
         children.update(_read(Path(f"/proc/self/task/{thread}/children")).split())
     sizes = [size for size in map(_resident, children) if size]
@@ -45,7 +45,8 @@ def open_files() -> int:
 
 def why_few_files() -> str | None:
     """Return a message if 90 % of the allowed files are open."""
-    count, most = open_files(), resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    count = open_files()
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if most < 0 or count < most * _FEW_FILES:
         return None
     return f"{count} of {most} files and connections are open: raise LimitNOFILE= in the unit, or `ulimit -n`"

@@ -22,7 +22,8 @@ def show_digest(site: Site, pages: Pages, request: Request) -> Response:
     settings = site.settings
     if not settings.digest_stories:
         return pages.not_found(request)
-    heading, html = "Digest", Markup()
+    heading = "Digest"
+    html = Markup()
     wanted = partial(settings.digest_filter, mutes=site.mutes(request))
     for digest in site.reader.digests(wanted, 1):
         heading = digest_title(digest, settings)

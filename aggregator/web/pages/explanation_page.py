@@ -42,7 +42,8 @@ def explain(
     if whole is None:
         detail = "This article, or the one to compare it with, does not exist."
         return pages.problem(request, 404, "Article not found", detail)
-    others, language = [], None
+    others = []
+    language = None
     story = site.story(whole.story)
     if isinstance(story, StoryView):
         for shown in site.bounded(request, story).articles:

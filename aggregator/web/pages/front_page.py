@@ -61,7 +61,8 @@ class FrontPages:
         tag = None
         # Sources change the page of the first run
         if wanted.changes_with_stories and site.reader.last_change_at() is not None:
-            trouble, today = self._trouble(request), self._today()
+            trouble = self._trouble(request)
+            today = self._today()
             key = (wanted.query_string, view, number, today, visitor.since, trouble)
             tag = self._pages.tag(request, f"{key}{story_filter.mutes}")
 
@@ -214,13 +215,15 @@ class FrontPages:
         **values: object,
     ) -> Response:
         """Return a list of stories with the values that both kinds of it need."""
-        reader, ids = self._site.reader, tuple(story.id for story in stories)
+        reader = self._site.reader
+        ids = tuple(story.id for story in stories)
         parameters = dict(_without_cursor(wanted))
-        folders, with_view = reader.folders(), parameters | {"view": view}
+        folders = reader.folders()
+        with_view = parameters | {"view": view}
         words = [*filter_words(wanted)]
         if wanted.saved is not None:
             words.insert(0, wanted.saved.title or wanted.saved.name)
-        new_reports: dict[str, int] = {}
+        new_reports = {}
         if visitor.since and ids:
             new_reports = reader.new_reports(ids, visitor.since)
         queries = self._site.settings.queries

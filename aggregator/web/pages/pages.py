@@ -90,26 +90,28 @@ class Pages:
     ) -> Response:
         """Render a template with `values` and the values that every page needs."""
         settings = self._site.settings
-        signed_in = token_of(request) is not None and not prefix_of(request)
-        common: dict[str, object] = {
+        place = request.url.path
+        if request.url.query:
+            place += f"?{request.url.query}"
+        common = {
             "site_title": settings.title,
             "index": settings.index,
             "prefix": settings.base_path + prefix_of(request),
             "feeds": () if visit_of(request).may_not_read else feed_links(settings),
             "has_status": self._site.has_status,
             "explains": self._site.editor is not None,
-            "signed_in": signed_in,
+            "signed_in": token_of(request) is not None and not prefix_of(request),
             "may_correct": self.may_correct(request),
             "has_digest": settings.digest_stories > 0,
             "may_change": self._site.sources is not None and may_edit(request),
             "form": form_value(request),
             "marks": None,
-            "place": request.url.path,
+            "place": place,
+            **values,
         }
-        if request.url.query:
-            common["place"] = f"{request.url.path}?{request.url.query}"
-        html = self._site.jinja.get_template(template).render(common | values)
-        return HTMLResponse(html, status)
+        return HTMLResponse(
+            self._site.jinja.get_template(template).render(common), status
+        )
 
 
 def feed_links(settings: PublishSettings) -> list[tuple[str, str]]:

@@ -48,7 +48,7 @@ def report_groups(
     """
     originals = originals_with_copies(articles)
     has_standing = any(not article.is_little_known for article in articles)
-    headings: dict[str, str] = {}
+    headings = {}
     groups: dict[str, list[ReportLine]] = {heading: [] for heading in _HEADINGS}
     for article, _ in originals:
         headings[article.id] = _heading(article, has_standing=has_standing)
@@ -118,7 +118,8 @@ def time_span(story: StoryView) -> list[tuple[str, str]]:
     dated = [article for article in story.articles if article.is_dated]
     if not dated:
         return []
-    first, last = dated[0].effective_at, dated[-1].effective_at
+    first = dated[0].effective_at
+    last = dated[-1].effective_at
     if "day" in (dated[0].published_precision, dated[-1].published_precision):
         days = [(iso(in_utc(time).date()), short_day(time)) for time in (first, last)]
         return list(dict.fromkeys(days))

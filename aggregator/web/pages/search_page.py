@@ -25,20 +25,19 @@ def routes(site: Site) -> list[Route]:
 
 def search(site: Site, pages: Pages, request: Request) -> Response:
     """Answer with stories whose articles match the query."""
-    text, is_more = typed_text(request, "q"), request.query_params.get("more") == "1"
+    text = typed_text(request, "q")
+    is_more = request.query_params.get("more") == "1"
     filters = {name: typed_text(request, name) for name in _FILTERS}
     limit = MORE_SEARCH_STORIES if is_more else SEARCH_STORIES
     results = SearchResults()
     try:
         parsed = parse_filter(filters.items(), site.clock(), default_limit=1)
         if text:
-            bounds = search_bounds(parsed.filter)
-            results = site.reader.search(text, limit, bounds)
+            results = site.reader.search(text, limit, search_bounds(parsed.filter))
     except UsageError as error:
         results = SearchResults(problem=str(error))
     stories = bounded_results(results, *site.limits(request)).stories
     ids = tuple(story.story for story in stories)
-    listed = site.reader.list_stories(ids)
     return pages.page(
         request,
         "search.html",
@@ -49,5 +48,7 @@ def search(site: Site, pages: Pages, request: Request) -> Response:
         has_more=results.more and not is_more,
         stories=stories,
         marks=pages.marks_of(request, ids),
-        undated={story.id: story.undated_seen for story in listed},
+        undated={
+            story.id: story.undated_seen for story in site.reader.list_stories(ids)
+        },
     )

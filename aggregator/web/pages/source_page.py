@@ -37,7 +37,7 @@ def show_source(site: Site, pages: Pages, request: Request) -> Response:
     if source is None:
         return pages.not_found(request)
     view = pages.view_of(request)
-    number = max(1, whole_number(request.query_params.get("page", "")) or 1)
+    number = whole_number(request.query_params.get("page", "")) or 1
     entries = _read_entries(site, request, source.id, number, view)
     limits = site.limits(request)
     shown = [bounded_article(entry, *limits) for entry in entries[:ENTRIES_A_PAGE]]

@@ -22,8 +22,10 @@ def routes(site: Site) -> list[Route]:
 
 def list_sources(site: Site, pages: Pages, request: Request) -> Response:
     """Answer with the sources and their health; addresses are for the owner only."""
-    access, asked = site.access(request), request.query_params
-    text, after = typed_text(request, "q"), asked.get("after", "")
+    access = site.access(request)
+    asked = request.query_params
+    text = typed_text(request, "q")
+    after = asked.get("after", "")
     page = bounded_sources(
         site.reader, access, SOURCES_A_PAGE, after=after, text=text, failing_first=True
     )

@@ -56,7 +56,8 @@ class StoryPages:
         return response
 
     def _story(self, request: Request, story: StoryView, visitor: Visitor) -> Response:
-        site, pages = self._site, self._pages
+        site = self._site
+        pages = self._pages
         shown, text, summarised = site.bounded_with_summary(request, story)
         text = text or StoryText(title=shown.title)
         if summarised is not None and not summarised.sentences:

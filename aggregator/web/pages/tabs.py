@@ -38,11 +38,16 @@ def section_tabs(
     if not lists:
         return []
     every = dict.fromkeys(("folder", "topic", "saved"), "")
-    is_every = not any(parameters.get(name) for name in every)
+    is_every = not any(map(parameters.get, every))
     tabs = [Tab("All", _href(parameters, **every), is_every)]
     for name, value, label in lists:
-        href = _href(parameters, **every | {name: value})
-        tabs.append(Tab(label, href, parameters.get(name) == value))
+        tabs.append(
+            Tab(
+                label,
+                _href(parameters, **every | {name: value}),
+                is_current=parameters.get(name) == value,
+            )
+        )
     return tabs
 
 

@@ -5,7 +5,6 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from aggregator.model.story import StoryView
 from aggregator.store.read.marks.mark_rows import ReaderItem
 from aggregator.web.feeds.channel import Item
 from aggregator.web.feeds.feed_texts import mime_type
@@ -61,7 +60,7 @@ def _page(session: Session, fields: Fields, most: int) -> tuple[Json, list[Reade
     stream = replace(session.stream(name), **_chosen(fields))
     stream = session.without_muted(stream)
     items, after = session.marks.items(session.reader, stream, limit)
-    page: Json = {"id": name, "updated": session.seconds}
+    page = {"id": name, "updated": session.seconds}
     if after:
         page["continuation"] = after
     return page, items
@@ -86,11 +85,10 @@ def _chosen(fields: Fields) -> dict[str, Any]:
 
 def _with_texts(session: Session, rows: Sequence[ReaderItem]) -> list[Json]:
     """Return items with their texts: whole, or as in feeds, which keep to the excerpt limit."""
-    reader, settings = session.site.reader, session.site.settings
+    reader = session.site.reader
+    settings = session.site.settings
     is_whole = session.access == "owner"
-    stories: Sequence[StoryView] = reader.with_links(
-        reader.stories_by_id(tuple(row.story for row in rows))
-    )
+    stories = reader.with_links(reader.stories_by_id(tuple(row.story for row in rows)))
     if is_whole:
         stories = with_whole_articles(reader, stories)
     rendered = reader.rendered(tuple(story.id for story in stories))

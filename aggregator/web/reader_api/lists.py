@@ -22,7 +22,8 @@ Json = dict[str, Any]
 
 def user_info(session: Session, _fields: Fields) -> Json:
     """Return who asks."""
-    number, name = str(session.reader.reader_no), session.reader.name
+    number = str(session.reader.reader_no)
+    name = session.reader.name
     return {
         "userId": number,
         "userName": name,
@@ -35,7 +36,7 @@ def tags(session: Session, _fields: Fields) -> Json:
     """Return the labels: folders, and as tags saved queries and what the reader gave to stories."""
     labels = session.shown_labels(session.marks.labels(session.reader))
     queries = [LABEL + query.name for query in session.queries]
-    tags: list[Json] = [{"id": STARRED}]
+    tags = [{"id": STARRED}]
     tags += [{"id": LABEL + name, "type": "folder"} for name in session.folders]
     tags += [{"id": label, "type": "tag"} for label in (*queries, *labels)]
     return {"tags": tags}
@@ -49,7 +50,8 @@ def subscriptions(session: Session, _fields: Fields) -> Json:
 
 
 def _subscription(session: Session, source: SourceView) -> Json:
-    base, folder = session.site.settings.base_url, source.folder
+    base = session.site.settings.base_url
+    folder = source.folder
     categories = []
     if folder:
         categories.append({"id": LABEL + folder, "label": folder, "type": "folder"})

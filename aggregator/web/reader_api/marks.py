@@ -8,8 +8,8 @@ from aggregator.web.reader_api.session import Session
 
 def edit_tag(session: Session, fields: Fields) -> str:
     """Mark items as read or starred, label them, or take that back. Raises UsageError."""
-    states: dict[str, bool] = {}
-    labels: dict[str, bool] = {}
+    states = {}
+    labels = {}
     for key, is_added in (("a", True), ("r", False)):
         for tag in fields.getlist(key):
             if of_any_user(tag).startswith(LABEL):
@@ -30,7 +30,8 @@ def edit_tag(session: Session, fields: Fields) -> str:
 
 def rename_tag(session: Session, fields: Fields) -> str:
     """Rename a label of the reader. Raises UsageError, HTTPException (404)."""
-    label, name = _label(session, fields), session.new_label(single(fields, "dest"))
+    label = _label(session, fields)
+    name = session.new_label(single(fields, "dest"))
     session.marks.rename_label(session.reader, label, name)
     return "OK"
 

@@ -79,7 +79,8 @@ class _Api:
     def _sign_in(self, request: Request, fields: Fields) -> Response:
         secret = fields.get("Passwd", "").strip()
         if is_owner(request) and not secret.startswith(TOKEN_PREFIX):
-            secret, is_owners = _NO_TOKEN, True
+            secret = _NO_TOKEN
+            is_owners = True
         else:
             token = sign_in(request, secret)
             if token is None or not token.may("read"):

@@ -38,9 +38,11 @@ def quick_add(session: Session, fields: Fields) -> Json:
 
 def edit_subscription(session: Session, fields: Fields) -> str:
     """Add, remove or rename a source, or move it to a folder. Raises UsageError, RefusedError (404)."""
-    act, stream = single(fields, "ac"), single(fields, "s")
+    act = single(fields, "ac")
+    stream = single(fields, "s")
     title = adding.given(single(fields, "t")[:_MOST_NAME_CHARS])
-    into, out_of = _folder(single(fields, "a")), _folder(single(fields, "r"))
+    into = _folder(single(fields, "a"))
+    out_of = _folder(single(fields, "r"))
     if act == "subscribe":
         _add(session, stream, SourceOptions(name=title, folder=into))
         return "OK"

@@ -55,7 +55,8 @@ class Admission:
         """
         if request.headers.get("upgrade", "").strip().lower() == "websocket":
             raise RefusedError(400, "WebSocket is not supported")
-        visit, path = visit_of(request), request.scope["path"]
+        visit = visit_of(request)
+        path = request.scope["path"]
         is_by_reader = path.startswith(READER_API)
         is_form = not is_by_reader and not path.startswith(API)
         is_by_others = is_sent_by_another_site(

@@ -85,7 +85,7 @@ class RequestGuard:
             await self._app(scope, receive, send)
             return
         visit = Visit(self._tokens)
-        inner: Scope = {**scope, VISIT: visit}
+        inner = {**scope, VISIT: visit}
         if scope["method"] == "HEAD":
             inner["method"] = "GET"
         in_path = self._set_path(inner)

@@ -76,7 +76,8 @@ class ResponseHeaders:
             )
 
     def _add_cors(self, request: Request, headers: MutableHeaders) -> None:
-        path, origin = request.scope["path"], visit_of(request).other_origin
+        path = request.scope["path"]
+        origin = visit_of(request).other_origin
         if path.startswith(READER_API):
             headers.update(_OTHER_ORIGINS)
         elif origin:

@@ -73,7 +73,8 @@ def is_sent_by_another_site(
     if not origin or (origin == "null" and by_form):
         return False
     try:
-        name, place = urlsplit(origin).hostname, urlsplit(origin).netloc
+        name = urlsplit(origin).hostname
+        place = urlsplit(origin).netloc
     except ValueError:
         return True
     ours = {

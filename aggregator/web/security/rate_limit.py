@@ -41,7 +41,8 @@ class AddressLimiter:
 
     def take(self, address: str, refusal: str) -> None:
         """Count one more. Raises RefusedError (429) with this text over the limit."""
-        network, now = network_of(address), self._clock()
+        network = network_of(address)
+        now = self._clock()
         with self._lock:
             left, at = self._buckets.pop(network, (float(self._most), now))
             left = min(self._most, left + (now - at) * self._most / _MINUTE_SECONDS)

@@ -62,7 +62,7 @@ class TokenStore:
         if token is None:
             return None
         if given.way == "path":
-            scopes: tuple[Literal["read"], ...] = ("read",) if token.may("read") else ()
+            scopes = ("read",) if token.may("read") else ()
             return Bearer(replace(token, scopes=scopes), "")
         return Bearer(token, form_of(given.secret))
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from aggregator.config.tuning import Tuning
 from aggregator.extract.limits import ExtractTuning
-from aggregator.extract.live_text import (
+from aggregator.extract.plain.live_text import (
     is_container_title,
     looks_live,
     opens_with_clock,

@@ -48,7 +48,7 @@ TEXTS = re.compile(
 # Data: stop words, and words and patterns that are looked for in texts of others.
 DATA = (
     "text/language.py",
-    "extract/live_text.py",
+    "extract/plain/live_text.py",
     "extract/kind.py",
     "extract/language/style.py",
 )

@@ -99,7 +99,7 @@ def _repaired(head: bytes) -> tuple[bytes, bytes]:
     if version != b"1.0":
         version = b"1.1"
     repaired = [b"HTTP/%b %b %b" % (version, status, _clean(reason))]
-    lengths: set[bytes] = set()
+    lengths = set()
     codings = b""
     for name, value in _fields(lines):
         if name.lower() == b"content-length":

@@ -41,7 +41,8 @@ class RequestBudget:
         clock: Callable[[], float] = time.monotonic,
     ) -> "RequestBudget":
         """Return the limits of a connection to a server that a user entered."""
-        ports, servers = frozenset({server[1]}), frozenset({server})
+        ports = frozenset({server[1]})
+        servers = frozenset({server})
         return cls(seconds, wire_cap_bytes, ports, private_servers=servers, clock=clock)
 
     def left(self) -> float:

@@ -172,7 +172,7 @@ class SsrfGuard(httpcore.NetworkBackend):
         answers = self._answers(host, port)
         if not answers:
             raise FetchError("dns", f"{host} has no address")
-        private: list[str] = []
+        private = []
         for answer in answers:
             address = address_of(answer)
             if address is None or not self._is_permitted(address, self._exceptions):

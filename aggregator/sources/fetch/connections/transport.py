@@ -228,7 +228,7 @@ def fetch_error(error: Exception, url: str) -> FetchError:
 
 def _chain_of(error: BaseException) -> list[BaseException]:
     """Return an error and its causes, each once."""
-    chain: list[BaseException] = []
+    chain = []
     link: BaseException | None = error
     while link is not None and link not in chain:
         chain.append(link)

@@ -59,7 +59,8 @@ def read_mailbox(
     of the client, or `login`, `folder`, and the state for the next call.
     """
     parts = urlsplit(address)
-    host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
+    host = parts.hostname or ""
+    port = parts.port or _PORTS[parts.scheme]
     try:
         with client.connection(
             address, host, port, most_bytes=3 * tuning.max_article_bytes
@@ -116,7 +117,7 @@ def _read(
 
     `attempt`: of reading the first of them, from 1.
     """
-    messages: list[Message] = []
+    messages = []
     reached = number = 0
     try:
         for number in numbers:

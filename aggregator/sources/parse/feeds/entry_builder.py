@@ -136,7 +136,7 @@ def entries_of(declared: DeclaredEntry, context: FeedContext) -> list[Entry]:
     if not declared.guid.startswith(STORY_TAG):
         entry = entry_of(declared, context)
         return [] if entry is None else [entry]
-    entries: dict[str, Entry] = {}
+    entries = {}
     for link in _LINK.findall(declared.html):
         if url := absolute_url(html.unescape(link), None):
             entries[url] = Entry(

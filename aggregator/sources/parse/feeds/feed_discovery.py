@@ -104,7 +104,8 @@ def feed_links(page: str, base_url: str) -> list[FeedCandidate]:
 
 def _unlikeliness(link: FeedCandidate, page_url: str) -> tuple[bool, bool, bool, int]:
     """Return a sort key, lower for likelier feeds; ties keep the order of the page."""
-    parts, page = urlsplit(link.url), urlsplit(page_url)
+    parts = urlsplit(link.url)
+    page = urlsplit(page_url)
     section = page.path.strip("/").lower()
     is_of_section = bool(section) and f"{parts.path.lower()}/".startswith(
         f"/{section}/"
@@ -127,7 +128,7 @@ def usual_places(base_url: str) -> list[FeedCandidate]:
         return []
     parts = urlsplit(page)
     folder = parts._replace(query="", fragment="").geturl().rstrip("/") + "/"
-    urls: list[str] = []
+    urls = []
     if parts.path.strip("/"):
         urls += [urljoin(folder, path.lstrip("/")) for path in _USUAL_PATHS[:2]]
         if "." not in parts.path.rpartition("/")[2]:
@@ -184,7 +185,7 @@ def _linked(attributes: Attributes, base: str) -> list[FeedCandidate]:
 def _tags(page: str) -> Iterator[tuple[str, Attributes]]:
     """Yield name and attributes of the tags that are read, outside comments."""
     for tag in _TAG.finditer(_COMMENT.sub("", page[:_SNIFFED_CHARS])):
-        attributes: Attributes = {}
+        attributes = {}
         for name, double, single, bare in _ATTRIBUTE.findall(tag.group(2)):
             attributes[name.lower()] = html_entities.unescape(double or single or bare)
         yield tag.group(1).lower(), attributes

@@ -198,7 +198,8 @@ def _as_html(content: Raw) -> str:
 
 
 def _content_language(raw: Raw) -> str:
-    title, summary = raw.get("title_detail"), raw.get("summary_detail")
+    title = raw.get("title_detail")
+    summary = raw.get("summary_detail")
     for detail in (title, *dicts_at(raw, "content"), summary):
         if isinstance(detail, dict):
             return string_at(detail, "language")

@@ -110,7 +110,8 @@ def _json_entry(item: Raw) -> DeclaredEntry:
 
 
 def _json_author(item: Raw) -> str:
-    names, plain_names = [], []
+    names = []
+    plain_names = []
     for person in (*list_at(item, "authors"), item.get("author")):
         if isinstance(person, dict):
             names.append(string_at(person, "name"))

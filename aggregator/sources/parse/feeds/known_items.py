@@ -48,8 +48,8 @@ def cut_feed(data: bytes, context: FeedContext) -> UnknownItems | None:
     between = _without(data, spans)
     frame = _frame(between, context)
     known = context.known_items if frame == context.frame else frozenset()
-    items: list[bytes] = []
-    left_out: list[bytes] = []
+    items = []
+    left_out = []
     known_spans = []
     for start, end in spans:
         item_hash = _hash(data[start:end])
@@ -74,9 +74,9 @@ def _item_spans(data: bytes) -> list[Span]:
     parser = expat.ParserCreate("utf-8", " ")
     opened = 0  # elements so far
     path = [0]  # the numbers of those that are open
-    parents: set[tuple[int, str]] = set()  # of items
+    parents = set()  # of items
     begin = 0
-    spans: list[Span] = []
+    spans = []
 
     def start(name: str, _: object) -> None:
         nonlocal opened, begin

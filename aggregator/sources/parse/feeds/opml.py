@@ -68,10 +68,8 @@ def read_opml(data: bytes) -> OpmlList:
     without a scheme. For a feed that occurs several times the first folder counts. Raise ReadError without
     any outline.
     """
-    text = _BARE_SIGN.sub(
-        "&amp;", xml_repair.well_prepared(xml_repair.decode_markup(data))
-    )
-    root = xml_repair.root_of(text)
+    text = xml_repair.well_prepared(xml_repair.decode_markup(data))
+    root = xml_repair.root_of(_BARE_SIGN.sub("&amp;", text))
     if (
         root is None
         or next(root.iter("outline", "{*}outline", "OUTLINE"), None) is None
@@ -109,7 +107,7 @@ def _entries(root: "Element") -> Iterator[OpmlFeed | SkippedOutline]:
             yield entry
         elif str(node.tag).rpartition("}")[2].lower() == "outline":
             # xml_repair has emptied a tag that is too long
-            if not attributes and len(node) == 0:
+            if not (attributes or len(node)):
                 yield SkippedOutline(
                     name="an entry", reason="it has no address, or a far too long one"
                 )
@@ -150,7 +148,8 @@ def _outline(folder: Folder, outlines: dict[Folder, "Element"]) -> "Element":
     from lxml import etree
 
     if folder not in outlines:
-        around, name = _outline(folder[:-1], outlines), unicode.clean(folder[-1])
+        around = _outline(folder[:-1], outlines)
+        name = unicode.clean(folder[-1])
         outlines[folder] = etree.SubElement(around, "outline", text=name, title=name)
     return outlines[folder]
 

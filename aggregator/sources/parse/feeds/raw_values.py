@@ -21,7 +21,8 @@ Raw = dict[str, Any]  # what a parser returns of an element: any keys and types
 
 def is_before(earlier: str, later: str, context: FeedContext) -> bool:
     """Return whether both are times, the first of them before the other."""
-    first, second = declared_time(earlier, context), declared_time(later, context)
+    first = declared_time(earlier, context)
+    second = declared_time(later, context)
     return first is not None and second is not None and first.time < second.time
 
 

@@ -73,11 +73,12 @@ def _read_index(root: "etree._Element", base_url: str) -> ParsedFeed:  # type: i
             listed.append(
                 {_kind_and_name(child.tag)[1]: _text(child) for child in children}
             )
-    # Those without a time keep their order
-    listed.sort(key=lambda fields: fields.get("lastmod", ""), reverse=True)
     host = urlsplit(base_url).netloc
     urls: dict[str, None] = {}
-    for fields in listed:
+    # Those without a time keep their order
+    for fields in sorted(
+        listed, key=lambda fields: fields.get("lastmod", ""), reverse=True
+    ):
         url = absolute_url(fields.get("loc", ""), base_url)
         if url is not None and host in ("", urlsplit(url).netloc):
             urls[url] = None
@@ -102,7 +103,7 @@ def _newness(page: DeclaredEntry, context: FeedContext) -> float:
 def _declared_page(node: "etree._Element") -> DeclaredEntry:  # type: ignore[name-defined] # noqa: F821
     """Return one page. Values of the news extension are preferred to those of images and videos."""
     texts: Attributes = {}
-    images: list[str] = []
+    images = []
     for child in node.iterdescendants("*"):
         kind, name = _kind_and_name(child.tag)
         if kind == "image":

@@ -50,7 +50,7 @@ class CutFeed(NamedTuple):
 def entry_starts(text: str) -> Iterator[int]:
     """Yield where `<item` and `<entry` elements begin, outside comments and CDATA; in linear time."""
     resume = 0
-    unclosed: set[str] = set()
+    unclosed = set()
     for match in _ENTRY.finditer(text):
         if match.start() < resume:
             continue
@@ -108,9 +108,11 @@ def entries_alone(text: str) -> Iterator[str]:
     root = _ROOT.search(text, 0, starts[0])
     is_atom = name.lower() == "entry"
     attributes = _attributes(root.group() if root else "", is_atom=is_atom)
-    opened, closed = f'<rss version="2.0"{attributes}><channel>', "</channel></rss>"
+    opened = f'<rss version="2.0"{attributes}><channel>'
+    closed = "</channel></rss>"
     if is_atom:
-        opened, closed = f"<feed{attributes}>", "</feed>"
+        opened = f"<feed{attributes}>"
+        closed = "</feed>"
     opened = DECLARATION + opened
     inner = text[root.end() if root else 0 : starts[0]]
     yield opened + _CHANNEL.sub("", _without_prefix(inner, prefix)) + closed

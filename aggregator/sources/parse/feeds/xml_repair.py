@@ -105,7 +105,8 @@ def _without_doctype(text: str) -> str:
     match = _DOCTYPE.search(text, 0, _PROLOG_CHARS)
     if match is None:
         return text
-    before, after = text[: match.start()], text[match.end() :]
+    before = text[: match.start()]
+    after = text[match.end() :]
     close = after.find(">")
     subset = after.find("[", 0, close if close >= 0 else None)
     if subset >= 0 and (subset_end := _SUBSET_END.search(after, subset)):

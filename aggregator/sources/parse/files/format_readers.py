@@ -81,8 +81,9 @@ def _feed(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Finding:
 
 def _table(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Finding:
     """Read one record per row of a table with a header."""
-    limit, chosen = reading.tuning.max_article_bytes, reading.chosen
-    orders: dict[str, str] = {}
+    limit = reading.tuning.max_article_bytes
+    chosen = reading.chosen
+    orders = {}
     if reading.path is not None:
         with opened(reading.path, Progress()) as first_look:
             orders = table_file.date_orders(first_look, limit, chosen)

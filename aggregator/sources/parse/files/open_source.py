@@ -61,12 +61,13 @@ def open_source(what: Path | str, reading: ReadOptions) -> Iterator[InputItem]:
     Raise UsageError if it does not exist, and ReadError if a folder cannot be listed, both before the first
     item. The progress of `reading` is updated while the result is read.
     """
-    if str(what) == "-":
+    address = str(what)
+    if address == "-":
         place = FileIdentity(where=STDIN, source=STDIN, guid=None, name=STDIN)
         return _read(unzipped(sys.stdin.buffer, reading.progress), "", place, reading)
-    if is_remote(str(what)):
-        require_readable(str(what))
-        return _read_remote(str(what), reading)
+    if is_remote(address):
+        require_readable(address)
+        return _read_remote(address, reading)
     path = Path(what)
     if os.path.isdir(path):  # noqa: PTH112 - the method of Path raises for invalid names
         files = tuple(folder_scan.listed(path))
@@ -117,7 +118,7 @@ def read_file(path: Path, place: FileIdentity, reading: ReadOptions) -> Finding:
     if not path.is_file():
         yield whole_file_problem(place, "this is not a regular file")
         return
-    is_mail = folder_scan.is_maildir(str(path.parent))
+    is_mail = folder_scan.is_maildir(path.parent)
     suffix = ".eml" if is_mail else folder_scan.suffix_of(path.name)
     yield from _read_listed(
         str(_absolute(path)), path.stat().st_size, suffix, place, reading

@@ -49,7 +49,8 @@ def listed_items(
         tuning=reading.tuning,
         seen=reading.seen,
     )
-    count, before = 0, reading.progress.read_bytes
+    count = 0
+    before = reading.progress.read_bytes
     while span is not None:
         pages = reading.list_pages(span)
         reading.progress.read_bytes += pages.read_bytes

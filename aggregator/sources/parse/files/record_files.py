@@ -92,14 +92,16 @@ def read_json(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Find
     if _begins_list(stream):
         yield from _document_of_records(stream, place, reading)
         return
-    first, number = b"", 0
+    first = b""
+    number = 0
     while not first.strip(BLANK):
         while passed := pass_empty_lines(stream):
             number += passed
         line = stream.readline(reading.tuning.max_article_bytes + 1)
         if not line:
             break
-        first, number = line, number + 1
+        first = line
+        number = number + 1
     try:
         record = decoded_record(first)
     except ReadError:
@@ -131,7 +133,7 @@ def _document_of_records(
     count = 0
     try:
         for count, (value, chars) in enumerate(values(data), start=1):
-            if count == 1 and isinstance(value, dict) and json_feed.is_json_feed(value):
+            if count == 1 and json_feed.is_json_feed(value):
                 yield InputFeed(data=data, source=place.name, where=place.where)
                 return
             yield from _records_of(value, f"record {count}", place, reading, chars)
@@ -148,7 +150,8 @@ def _records_of(
     raw: object, spot: str, place: FileIdentity, reading: ReadOptions, chars: int = 0
 ) -> Iterator[InputEntry | InputProblem]:
     """Read one record, or several, in a line (undecoded bytes) or a JSON value of `chars` characters."""
-    where, limit = f"{place.where}, {spot}", reading.tuning.max_article_bytes
+    where = f"{place.where}, {spot}"
+    limit = reading.tuning.max_article_bytes
     try:
         value = decoded_json(raw) if isinstance(raw, bytes) else raw
     except ReadError as error:

@@ -49,7 +49,8 @@ def in_order_of_time(
 
 def _fill(table: sqlite3.Connection, input_items: Iterator[Sortable]) -> int:
     """Write the items, numbered as they come, with an index by time; return their number."""
-    number, time = 0, None
+    number = 0
+    time = None
     packer = zstandard.ZstdCompressor(level=_LEVEL)
     try:
         table.execute("PRAGMA journal_mode = OFF")

@@ -63,7 +63,8 @@ def read_pages(
     tape = _PushbackStream(stream)
     number = first - 1
     while (line := _first_line(tape)) != b"":
-        number, position = number + 1, tape.tell() - len(line)
+        number = number + 1
+        position = tape.tell() - len(line)
         if not line.startswith(b"WARC/"):
             if number == 1:
                 raise ReadError(

@@ -84,7 +84,8 @@ class RecordNotes:
 
     def notes(self) -> list[str]:
         """Return in words what was read as what, what was not read, and which values were not kept."""
-        notes, unread = [], []
+        notes = []
+        unread = []
         if self._read:
             notes.append(f"read {_listed(list(self._read))}")
         for key, count in self._unread.most_common():
@@ -116,12 +117,12 @@ def read_record(
     has_text = text_key and plain_name(text_key) not in key_table().summaries
     if chosen.get("text") != "" and not has_text:
         _require_no_other_text(fields)
-    read = []
-    for field, key in fields.keys.items():
-        if plain_name(key) != field and (key, field) not in _OTHER_OWN_NAMES:
-            read.append((key, field))
     return entry, KeysRead(
-        read=tuple(read),
+        read=tuple(
+            (key, field)
+            for field, key in fields.keys.items()
+            if plain_name(key) != field and (key, field) not in _OTHER_OWN_NAMES
+        ),
         unread=tuple(key for key in fields.unread if key not in _OWN_KEYS),
         losses=tuple(_losses(entry, fields, chosen)),
     )
@@ -142,7 +143,8 @@ def _entry(
     seen: dt.datetime | None,
     is_row: bool = False,
 ) -> Entry:
-    values, keys = fields.values, fields.keys
+    values = fields.values
+    keys = fields.keys
     if not fields.has_content:
         reason = "the record is empty: it needs at least a title, a text, html or a url"
         if record:
@@ -231,7 +233,8 @@ def shown(key: str) -> str:
 
 
 def _listed(words: list[str]) -> str:
-    first, more = ", ".join(words[:_KEYS_NAMED]), len(words) - _KEYS_NAMED
+    first = ", ".join(words[:_KEYS_NAMED])
+    more = len(words) - _KEYS_NAMED
     return f"{first} and {more:,} more" if more > 0 else first
 
 
@@ -241,7 +244,7 @@ def mapping_of(words: Iterable[str]) -> dict[Field, str]:
     Raise UsageError if neither side is a field.
     """
     fields: dict[str, Field] = {field: field for field in get_args(Field)}
-    chosen: dict[Field, str] = {}
+    chosen = {}
     for pair in ",".join(words).split(",") if words else ():
         left, _, right = (part.strip() for part in pair.partition("="))
         if left not in fields:

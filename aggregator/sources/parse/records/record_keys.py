@@ -87,8 +87,8 @@ def fields_of(record: Record, chosen: Chosen) -> RecordFields:
     `chosen`: the key, or path with dots, of a field that comes before those of the table.
     """
     named = _by_name(record)
-    values: dict[Field, str] = {}
-    keys: dict[Field, str] = {}
+    values = {}
+    keys = {}
     for field, names in key_table().keys.items():
         candidates = [named[name] for name in names if name in named]
         if field == "text" and "html" in values:  # own keys win, and both may be there
@@ -115,9 +115,10 @@ def _by_name(record: Record) -> dict[str, tuple[str, Any]]:
     Of two keys of one name the one that is written like it counts, else the first.
     """
     named: dict[str, tuple[str, Any]] = {}
-    sections: list[tuple[str, Record]] = []
+    sections = []
     for key in sorted(record, key=lambda key: key != plain_name(key)):
-        name, value = plain_name(key), record[key]
+        name = plain_name(key)
+        value = record[key]
         # Elasticsearch
         is_section = name in key_table().sections or key == "_source"
         if is_section and isinstance(value, dict):
@@ -228,13 +229,13 @@ def records_in(value: object, chosen: Chosen, levels: int = 0) -> list[object]:
     around = fields_of(value, chosen) if holders else None
     if around is None or not around.values.keys().isdisjoint(("text", "html")):
         return [value]
-    inside: list[object] = []
+    inside = []
     for key, items in holders.items():
         if around.has_content and (
             plain_name(key) not in key_table().lists or value[key] is not items
         ):
             continue
-        records: list[object] = []
+        records = []
         for element in items:
             records += records_in(element, chosen, levels + 1)
         if any(

@@ -10,6 +10,7 @@ import io
 import itertools
 import re
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
 from aggregator.config.messages import counted
 from aggregator.extract.language import unicode
@@ -78,7 +79,7 @@ def read_rows(
     stream: Stream,
     limit: int,
     chosen: Chosen,
-    orders: Mapping[str, str] | None = None,
+    orders: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[tuple[int, Row | str]]:
     """Yield the rows with the numbers of their first lines; of one that cannot be read the reason.
 
@@ -98,19 +99,20 @@ def read_rows(
         except StopIteration:
             return
         except csv.Error as error:
-            if "end of data" in str(error) or "limit" in str(error):
-                problem = (
-                    "a quotation mark is not closed; what is behind it is not read"
-                )
-                yield number, f"{problem} ({error})"
-                return
+            is_unclosed = "end of data" in str(error) or "limit" in str(error)
             problem = (
                 "the row cannot be read, is a quotation mark in a cell not doubled?"
             )
+            if is_unclosed:
+                problem = (
+                    "a quotation mark is not closed; what is behind it is not read"
+                )
             yield number, f"{problem} ({error})"
-            continue
-        if cells:
-            yield number, _row(columns, cells, orders or {})
+            if is_unclosed:
+                return
+        else:
+            if cells:
+                yield number, _row(columns, cells, orders)
 
 
 def _lines(stream: Stream, limit: int) -> Iterator[str]:
@@ -157,7 +159,7 @@ def _header(first: str, chosen: Chosen) -> tuple[str, list[str]]:
 
 
 def _column_names(cells: list[str]) -> list[str]:
-    columns: list[str] = []
+    columns = []
     for number, cell in enumerate(cells, start=1):
         name = unicode.clean(cell).strip() or f"column {number}"
         columns.append(f"{name} ({number})" if name in columns else name)

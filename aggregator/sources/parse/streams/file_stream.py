@@ -110,7 +110,8 @@ def _unpacked(
             max_window_size=_ZSTD_WINDOW_BYTES
         ).decompressobj
     unpacker: Any = None
-    given, count = b"", 0
+    given = b""
+    count = 0
     reason = ""
     while given := given or packed.read1(_STEP_BYTES):
         if unpacker is None:
@@ -196,7 +197,8 @@ def bounded_lines(
 
     Yield None for a line longer than `limit_bytes`, which is skipped.
     """
-    number, empty = first, 0
+    number = first
+    empty = 0
     while line := stream.readline(limit_bytes + 1):
         if len(line) > limit_bytes and not line.endswith(b"\n"):
             yield number, None

@@ -68,8 +68,9 @@ def scan(folder: Path, known: Mapping[str, FileStamp], *, now_ns: int) -> Folder
     is read later. Raise ReadError if the folder cannot be listed: an unmounted disk must not look empty.
     """
     settle_ns = int(_SETTLE_SECONDS * 1e9)
-    stamps: dict[str, FileStamp] = {}
-    changed, unsettled = [], []
+    stamps = {}
+    changed = []
+    unsettled = []
     for file in listed(folder):
         before = known.get(file.relative)
         if before == file.stamp:
@@ -102,7 +103,7 @@ def listed(folder: Path) -> Iterator[ListedFile]:
     waiting = [(root, "")]
     while waiting and len(files) < _MAX_FILES:
         directory, prefix = waiting.pop()
-        has_mail = is_maildir(str(directory))
+        has_mail = is_maildir(directory)
         for child in _children(directory, is_root=not prefix):
             relative = prefix + child.name
             if child.is_dir(follow_symlinks=False):
@@ -115,7 +116,7 @@ def listed(folder: Path) -> Iterator[ListedFile]:
     yield from sorted(files, key=lambda file: file.relative.replace("/", "\0"))
 
 
-def is_maildir(folder: str) -> bool:
+def is_maildir(folder: Path) -> bool:
     """Return whether `folder` is `cur` or `new` of a Maildir, whose files have no extension."""
     parent, name = os.path.split(folder)
     return name in {"cur", "new"} and os.path.isdir(os.path.join(parent, "tmp"))  # noqa: PTH112, PTH118 - faster

@@ -3,7 +3,7 @@
 It only reads; store/intake/acceptance.py writes the results in the same transaction.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence, Set
+from collections.abc import Collection, Iterable, Sequence, Set
 from functools import cache, partial
 
 from msgspec.structs import replace
@@ -44,7 +44,7 @@ def identify_entries(
 ) -> IdentifiedBatch:
     """Identify `entries`; those of a poll are all of one source."""
     stability = IdentifierStability()
-    shared: set[bytes] = set()
+    shared = set()
     if poll:
         stability = stability_of(connection, entries[0].source)
     identified = _with_keys(entries, poll, stability)
@@ -79,7 +79,7 @@ def _with_keys(
     for place, canonical in enumerate(canonical_urls):
         declared = _with_authority(entries[place], canonical)
         has_own_page = place not in sharing
-        content: Callable[[], tuple[bytes, ...]] = _no_keys
+        content = _no_keys
         if canonical and has_own_page and stability.urls_distrusted_at is None:
             content = cache(partial(content_keys, declared, canonical))
         identified.append(

@@ -51,6 +51,7 @@ _OBSERVATIONS = select(
     observation.c.declared_at.label("minute"),
     observation.c.first_seen_at.label("seen"),
 )
+_SOURCES = select(source.c.id, source.c.outlet, source.c.paused, source.c.health)
 
 
 def match_poll(
@@ -112,7 +113,7 @@ def _unknown_entries(
     identified: Sequence[IdentifiedEntry], known: dict[bytes, str]
 ) -> dict[int, EntryHashes]:
     """Return the hashes of entries without a known key by their places, each key once."""
-    unknown_entries: dict[int, EntryHashes] = {}
+    unknown_entries = {}
     seen: set[bytes] = set()
     for place, received in enumerate(identified):
         if not known_by_keys(received, known) and seen.isdisjoint(
@@ -134,17 +135,15 @@ def _related_sources(
 ) -> tuple[set[str], bool]:
     """Return the sources whose texts count as this one's, and whether it continues one of them."""
     others = {shown.source for shown in observations} - {polled}
-    chosen = select(source.c.id, source.c.outlet, source.c.paused, source.c.health)
-    related_sources: set[str] = set()
-    silent = set(others)
-    for row in rows_with(connection, chosen, source.c.id, others):
+    related_sources = set()
+    silent = others.copy()
+    for row in rows_with(connection, _SOURCES, source.c.id, others):
         if poll.outlet and row.outlet == poll.outlet:
             related_sources.add(row.id)
         if not row.paused and row.health not in ("failing", "gone", "merged"):
             silent.remove(row.id)
-    moved = None
     if poll.is_first:
         moved = find_moved_source(unknown_entries, observations, silent, poll.tuning)
-    if moved is None:
-        return related_sources, False
-    return related_sources | {moved}, True
+        if moved is not None:
+            return related_sources | {moved}, True
+    return related_sources, False

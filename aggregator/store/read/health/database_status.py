@@ -147,7 +147,7 @@ def all_feeds_fail(connection: Connection) -> str | None:
 
 
 def _all_fail(rows: Sequence[Row[Any]]) -> str | None:
-    feeds: dict[str, int] = {}
+    feeds = {}
     for row in rows:
         if row.is_remote:
             feeds[row.state] = row.number
@@ -163,7 +163,8 @@ def _all_fail(rows: Sequence[Row[Any]]) -> str | None:
 
 def place(database: Database) -> DatabaseSize:
     """Return the sizes of the database on disk."""
-    space, file = database.space(), database.file
+    space = database.space()
+    file = database.file
     if file is None:
         return DatabaseSize(size_bytes=space.total)
     return DatabaseSize(

@@ -8,7 +8,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
-    Select,
     delete,
     exists,
     insert,
@@ -136,7 +135,7 @@ PLACE = (story.c.story_no, story.c.id, story.c.bumped_at)
 
 def live_places(connection: Connection, numbers: Iterable[int]) -> list[Row[Any]]:
     """Return the places of the live stories with these numbers, or of their successors, each once."""
-    named: Select[Any] = select(*PLACE, story.c.redirect_to)
+    named = select(*PLACE, story.c.redirect_to)
     rows = list(rows_with(connection, named, story.c.story_no, numbers))
     live = {row.id: row for row in rows if row.redirect_to is None}
     successors = {row.redirect_to for row in rows if row.redirect_to} - live.keys()

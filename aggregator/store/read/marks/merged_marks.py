@@ -9,7 +9,6 @@ from sqlalchemy import Connection, Row, Select, func, literal_column, select
 from aggregator.store.read.marks.mark_rows import (
     PLACE,
     UNREAD,
-    Changed,
     Reader,
     ReaderItem,
     is_mark_of,
@@ -47,13 +46,13 @@ def follow_merges(connection: Connection, who: Reader) -> None:
     merges = merges_since(connection, who, _MOST_MERGES)[::-1]
     if not merges:
         return
-    ids: set[str] = set()
+    ids = set()
     for merge in merges:
         ids |= {merge.story, *_merged_by(merge)}
     rows = rows_with(connection, select(*PLACE), story.c.id, ids)
     items = {marked.story: marked for marked in with_marks(connection, who, rows)}
     read_to = _read_to(connection, who, [marked.number for marked in items.values()])
-    changed: Changed = {}
+    changed = {}
     for merge in merges:
         target = items.get(merge.story)
         merged = [items[id_] for id_ in _merged_by(merge) if id_ in items]

@@ -23,7 +23,6 @@ from aggregator.store.read import story_filter
 from aggregator.store.read.marks.mark_rows import (
     MOST_MARKS,
     PLACE,
-    Changed,
     Reader,
     ReaderItem,
     drop_empty_marks,
@@ -168,7 +167,7 @@ class ReadMarks:
         if starred is not None:
             changes["is_starred"] = starred
         with self._database.write() as connection:
-            changed: Changed = {}
+            changed = {}
             for before in with_marks(connection, who, live_places(connection, numbers)):
                 labelled = (before.labels - labels.keys()) | added
                 if added and len(labelled) > MOST_LABELS_OF_STORY:

@@ -91,7 +91,7 @@ def _newest(
 ) -> tuple[list[ReaderItem], str | None, bool]:
     """Return the newest stories of a stream, the cursor behind them, and whether it is over, or enough of it."""
     oldest = _oldest(who, stream)
-    listed: list[ReaderItem] = []
+    listed = []
     for _ in range(_STEPS):
         wanted = replace(stream.wanted, after=after)
         rows, after = story_list.places(connection, wanted, _A_STEP)
@@ -130,10 +130,11 @@ def _by_marks(
     matcher = story_filter.StoryMatcher(connection, wanted)
     fits = matcher.matching(connection, stories)
     fits = _of_origin(connection, stream.founded_by, fits)
-    newest_last = sorted(
-        (stories[id_] for id_ in fits), key=attrgetter("updated", "number")
+    return sorted(
+        (stories[id_] for id_ in fits),
+        key=attrgetter("updated", "number"),
+        reverse=True,
     )
-    return newest_last[::-1]
 
 
 def _has_mark(stream: StoryStream) -> ColumnElement[bool] | None:

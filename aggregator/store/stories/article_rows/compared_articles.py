@@ -156,7 +156,7 @@ _LINK = select(article.c.copy_of).where(article.c.id == bindparam("article_id"))
 
 def copy_ancestors(connection: Connection, id: str) -> Iterator[str]:
     """Yield the id of article `id` and, along `copy_of`, of its ancestors, each once."""
-    visited: set[str] = set()
+    visited = set()
     at: str | None = id
     while at is not None and at not in visited:
         visited.add(at)

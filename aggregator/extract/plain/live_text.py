@@ -96,9 +96,9 @@ def _live_entries(
     """
     openings = list(map(clock_times.opening, paragraphs))
     unsure = sum(not opening.sure for opening in filter(None, openings))
-    intro: list[str] = []
-    clocks: list[int] = []
-    bodies: list[list[str]] = []
+    intro = []
+    clocks = []
+    bodies = []
     for paragraph, opening in zip(paragraphs, openings, strict=True):
         if opening is not None and (opening.sure or unsure >= least_unsure):
             clocks.append(opening.clock_minutes)
@@ -126,5 +126,6 @@ def _is_newest_first(clocks: Sequence[int]) -> bool:
         (later - earlier + _DAY // 2) % _DAY - _DAY // 2
         for earlier, later in pairwise(clocks)
     ]
-    back, on = sum(step < 0 for step in steps), sum(step > 0 for step in steps)
+    back = sum(step < 0 for step in steps)
+    on = sum(step > 0 for step in steps)
     return back > on or (back == on and sum(steps) < 0)

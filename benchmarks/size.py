@@ -31,6 +31,8 @@ PACKAGES = frozenset(
         "store",
         "grouping",
         "intake",
+        "publish",
+        "deliver",
         "web",
         "admin",
         "daemon",
@@ -65,16 +67,16 @@ IDLE_NAMES = frozenset(
 )
 # What a figure may be at most; lowered when it falls.
 BARS = {
-    "nodes": 255_900,
-    "nodes a code line": 4.5,
-    "comprehensions in 1,000 lines": 29.9,
-    "nested comprehensions in 1,000 lines": 1.1,
-    "ternaries in 1,000 lines": 21.0,
+    "nodes": 255_000,
+    "nodes a code line": 4.4,
+    "comprehensions in 1,000 lines": 23.7,
+    "nested comprehensions in 1,000 lines": 0.2,
+    "ternaries in 1,000 lines": 14.4,
     "idle names in 1,000 locals": 1.3,
-    "files with two subjects": 6,
-    "files above 1,200 nodes": 5,
-    "functions above 120 nodes, %": 8.8,
-    "modules in the largest folder": 17,
+    "files with two subjects": 0,
+    "files above 1,200 nodes": 0,
+    "functions above 120 nodes, %": 5.0,
+    "modules in the largest folder": 16,
 }
 _NO_CODE = frozenset(
     (
@@ -226,7 +228,7 @@ def misplaced_files() -> Iterator[str]:
         is_left_over = path.is_dir() and not any(path.rglob("*.py"))
         if not is_left_over and path.name not in allowed:
             names = " and ".join(sorted(IN_ROOT))
-            yield f"aggregator/{path.name}: the root holds thirteen packages, {names}"
+            yield f"aggregator/{path.name}: the root holds fifteen packages, {names}"
 
 
 def misplaced_tests() -> Iterator[str]:

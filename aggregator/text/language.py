@@ -12,7 +12,6 @@ from functools import cache
 from typing import Protocol
 
 from aggregator.config.shipped import shipped_table
-from aggregator.text.lines import word_set
 from aggregator.text.shared_model import ranking
 
 
@@ -39,12 +38,11 @@ def stop_words(language: str) -> frozenset[str]:
 
 _TAG = re.compile(r"([A-Za-z]{2,3})(?:[-_].{0,30})?")
 # Similar in writing; detection confuses them in short texts.
-CHINESE = word_set("cmn yue wuu lzh gan hak nan")
+CHINESE = frozenset({"cmn", "yue", "wuu", "lzh", "gan", "hak", "nan"})
 # Templates often declare "en" for texts in other scripts; these languages are never written in another one.
-_WRITTEN_IN_LATIN = word_set(
-    "ca cs da de en es et eu fi fr gl hr hu id is it lt lv nb nl nn no pl pt ro sk sl sv tr vi"
-)
-_UNDETERMINED = word_set("und zxx mul xx xxx")
+_LATIN = "ca cs da de en es et eu fi fr gl hr hu id is it lt lv nb nl nn no pl pt ro sk sl sv tr vi"
+_WRITTEN_IN_LATIN = frozenset(_LATIN.split(" "))
+_UNDETERMINED = frozenset({"und", "zxx", "mul", "xx", "xxx"})
 
 
 def find_language(

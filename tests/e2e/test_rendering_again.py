@@ -9,7 +9,7 @@ import zstandard
 
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.process_lock import open_process_lock
-from tests.support.make_upgrade_fixture import SQLITE_FILE
+from tests.support.make_upgrade_fixture import Fixture
 from tests.support.terminal import Terminal
 
 _UNRENDERED = "SELECT count(*) FROM story WHERE text IS NULL AND redirect_to IS NULL"
@@ -19,7 +19,9 @@ _UNRENDERED = "SELECT count(*) FROM story WHERE text IS NULL AND redirect_to IS 
 def terminal(tmp_path: Path) -> Terminal:
     """With the database of a former program."""
     terminal = Terminal(tmp_path)
-    terminal.write("aggregator.db", zstandard.decompress(SQLITE_FILE.read_bytes()))
+    terminal.write(
+        "aggregator.db", zstandard.decompress(Fixture("f583692d").sqlite.read_bytes())
+    )
     return terminal
 
 

@@ -32,19 +32,19 @@ def sync_config(connection: Connection, wanted: Iterable[Source]) -> None:
     the file has it; one that was added by command and has the name of another feed stays beside that.
     """
     before = {row.id: row for row in connection.execute(select(source))}
-    items = [_beside(before.get(item.id), item) for item in wanted]
-    named = {item.id for item in items}
+    configured = [_beside(before.get(new.id), new) for new in wanted]
+    named = {new.id for new in configured}
     at = _by_address(row for row in before.values() if row.id not in named)
-    for item in items:
-        old = before.get(item.id)
+    for new in configured:
+        old = before.get(new.id)
         # Without a name the address makes the id: who typed the new address himself means the same feed.
-        if old is None and item.name is None:
-            old = at.get(item.address)
-        if old is None or (old.id != item.id and old.id in named):
-            add(connection, item)
+        if old is None and new.name is None:
+            old = at.get(new.address)
+        if old is None or (old.id != new.id and old.id in named):
+            add(connection, new)
             continue
         named.add(old.id)
-        update_rows(connection, source, source.c.id == old.id, **_changes(old, item))
+        update_rows(connection, source, source.c.id == old.id, **_changes(old, new))
     for id_, row in before.items():
         if row.origin == "config" and id_ not in named:
             update_rows(connection, source, source.c.id == id_, paused=True)

@@ -178,11 +178,11 @@ def host_of(address: str) -> str | None:
     return parts.netloc.rpartition("@")[2].lower() or None if parts.scheme else None
 
 
-def add(connection: Connection, *items: Source) -> None:
+def add(connection: Connection, *sources: Source) -> None:
     """Insert new sources."""
     values = [
-        msgspec.structs.asdict(item) | {"host": host_of(item.polled_url)}
-        for item in items
+        msgspec.structs.asdict(new) | {"host": host_of(new.polled_url)}
+        for new in sources
     ]
     connection.execute(insert(source), values)
 

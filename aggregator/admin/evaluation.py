@@ -35,7 +35,7 @@ class Assignment(FrozenStruct, omit_defaults=False):
     id: str
     story: str  # a name within this run
     copy_of: str | None  # the id of the record that it is a copy of
-    # In logits, with which it joined its story; None of its first record and of copies
+    # In logits, with which it joined its story; None of its first record, of copies, and of what a merge brought
     score: float | None
 
 

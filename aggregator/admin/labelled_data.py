@@ -41,12 +41,16 @@ def labelled_records(database: Database) -> Iterator[bytes]:
     assigned_stories = labels(database)
     with database.read() as connection:
         for view in article_views.views_with_text(connection, assigned_stories):
+            published: dt.date | None = view.published
+            if view.published is not None and view.published_precision == "day":
+                published = view.published.date()  # midnight would be read as a time
             record = {
                 "id": view.id,
+                "record_id": view.record_id,
                 "lang": view.language,
                 "source": view.outlet,
                 "url": view.url,
-                "published": view.published,
+                "published": published,
                 "title": view.title,
                 "text": view.text,
                 "cluster": assigned_stories[view.id],

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete, insert, select
 
-from aggregator.admin.labelled_data import labels
+from aggregator.admin.labelled_data import labelled_records, labels
 from aggregator.grouping.corrections.apply_corrections import CorrectionCommand
+from aggregator.model.entry import Published
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import StoryRedirect
 from aggregator.store.engine.database import Database
@@ -608,3 +609,19 @@ def test_labels_name_the_articles_of_corrections_in_force_and_where_they_are(
         except UsageError:
             break
     assert labels(corrected) == {}
+
+
+def test_what_is_exported_has_the_ids_and_the_days_of_its_records(
+    database: Database,
+) -> None:
+    """A day that was written as a midnight would be read as the minute of a report."""
+    day = Published(time=dt.datetime(2026, 10, 11, tzinfo=dt.UTC), precision="day")
+    founded = Rig(database, Clock()).take(
+        record("Ada", "1", "Walkout", STRIKE, record_id="a-1", published=day),
+        record("Bo", "2", "Levee", FLOOD_ELSEWHERE, record_id="b-2", published=NOON),
+    )
+    correct(database, "merge", *(result.story for result in founded if result.story))
+    rows = [json.loads(line) for line in labelled_records(database)]
+    published = {row["record_id"]: row["published"] for row in rows}
+    assert published["a-1"] == "2026-10-11"
+    assert published["b-2"].startswith(f"{NOON:%Y-%m-%dT%H:%M}")

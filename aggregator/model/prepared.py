@@ -64,13 +64,13 @@ class CleanArticle(FrozenStruct):
     noarchive: bool = False
     nosnippet: bool = False
     tdm_reserved: bool = False
-    # Of the entry and its page, see extract/article.py
+    # The media of the entry and of its page (extract/article.py)
     media: tuple[Enclosure, ...] = ()
     truncated: bool = False
     categories: tuple[str, ...] = ()  # of the entry and the sections of its page
-    # Hidden from `text`, see extract/learned_boilerplate.py
+    # The lines that are hidden from `text`, since their outlet repeats them (extract/learned_boilerplate.py)
     repeated: tuple[BoilerplateLine, ...] = ()
-    # Of its page, where that failed and the text of the entry was used
+    # Why the page gave no article, if the text of the entry was used instead
     page_verdict: Verdict | None = None
 
 
@@ -111,8 +111,8 @@ class Prepared(FrozenStruct):
 
     article: CleanArticle
     fingerprint: Fingerprint | None = None  # None where the verdict rejects the article
-    # None where no boilerplate is learned: a live blog, a stored text
+    # None for a live blog and for a stored text, of which no boilerplate is learned
     lines: LineHashes | None = None
-    # Without the text of its page: of a revision, or if that may be a notice
+    # The same entry without the text of its page: for a revision, or if the page may show a notice only
     own: "Prepared | None" = None
     html: ArticleHtml | None = None  # None where it has only paragraphs

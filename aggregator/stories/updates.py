@@ -12,12 +12,12 @@ from aggregator.stories.lexicon import is_correction
 from aggregator.stories.versions import changed_sentences
 from aggregator.stories.words import head_of
 
-LEAST_KEPT = 2  # sentences that an update repeats word for word,
-# ... of those of the longer text: more than the background that an outlet repeats
+LEAST_KEPT = 2  # sentences that an update repeats word for word
+# The least share of the sentences that are repeated word for word. An outlet repeats less as background.
 KEPT_SHARE = 1 / 3
-# Of the sentences of the shorter text that an update repeats or changes,
+# The least share of the sentences of the shorter text that are repeated or changed (chosen on events-lookalikes):
 SHARED_SHARE = 0.6
-# ... if it repeats no third of the longer one: one has grown (chosen on events-lookalikes)
+# the same where less than KEPT_SHARE of the longer text is repeated, because that one has grown
 GROWN_SHARE = 0.9
 CORRECTION_SENTENCES = 4
 
@@ -25,18 +25,19 @@ CORRECTION_SENTENCES = 4
 def is_update(own: TextVersion, other: TextVersion) -> bool:
     """Return whether a text that is no copy is another state of the other one, beyond one form.
 
-    It repeats sentences and changes others, the first one, too. Texts of one form are about something else:
-    both headlines name what the other text lacks, or they differ only in their numbers. In a script without
-    capitals names are not seen, so no text is an update.
+    It repeats sentences and changes others, and one of these is the first. Texts of one form are no updates,
+    as they are about something else: each headline names what the other text lacks, or the headlines differ in
+    their numbers only. In a script without capitals names are not seen, so no text is an update.
     """
     left, right = read_sentences(own), read_sentences(other)
     if not left.names or not right.names:
         return False
     shared = _shared_sentences(left, right)
-    # Else the next step of an event, above the background of the one before
+    # Without a shared first sentence it is the next step of an event, above the background of the one before.
     for version, text in ((own, left), (other, right)):
         if shared.isdisjoint(_opening(version, text)):
             return False
+    # "Warning 12", "Warning 13"
     if _without_numbers(left.title) == _without_numbers(right.title):
         return False
     if _lacks_name(right, left, own.language) and _lacks_name(

@@ -156,9 +156,11 @@ def _clearly_of_another(sample: str, declared: str) -> str | None:
     of_declared = _stop_words_in(words, declared)
     of_others = _most_of_others(words, declared)
     least_words = _LEAST_WORDS if of_others > of_declared else _WORDS_WITHOUT_STOP_WORDS
-    if len(words) < least_words or 0 < of_declared >= of_others:
+    has_declared = of_declared > 0 and of_declared >= of_others
+    if len(words) < least_words or has_declared:
         return None
-    (best, most), (_, second), *_ = ranked = _ranked(sample)
+    ranked = _ranked(sample)
+    (best, most), (_, second) = ranked[:2]
     score = dict(ranked).get(declared)
     is_clear = (
         score is not None

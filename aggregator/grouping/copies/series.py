@@ -1,15 +1,15 @@
 """Series: entries of one source that fill one form with something else, such as advisories and warnings.
 
-Nearly all their words are the same, as in copies and versions of a text. A pair cannot tell which it is: a
-version, too, may put another name in the place of the first. So a form is learned from the source: three
-entries fill it, each with names that neither of the others has. Two are enough if each refers to something by
-its number, such as a flaw or an application, as a version of a text keeps its references. Entries of one form
-are no copies of each other, and never one event by what the form says.
+Entries of a series share nearly all their words, as a copy or a later version of a text does. Two texts alone
+do not show which it is, since a version may also name another person where the first named one. So a form
+needs three entries of its source, each with names that neither of the others has. Two are enough if each
+refers to something by its number, such as a flaw or an application: a version keeps its references. Entries
+of one form are no copies of each other, and never one event because of what the form says.
 
-A slot is a short gap between words that two texts share. In it names count: words that the text never begins
-with a small letter, and no numbers, weekdays and months. A text with another number only, such as one of
-victims, is a version; but what comes on another day at the same time is a bulletin, such as one of the level
-of a river, of which numbers count, too.
+A slot is a short gap between words that two texts share. Only names count as a filling: words that the text
+never begins with a small letter, but for numbers, weekdays and months. A text in which a number alone
+differs, such as that of the victims, is a version. A bulletin is the exception: it comes on another day at
+the same time, such as the level of a river, and its numbers count like names.
 """
 
 import datetime as dt
@@ -33,16 +33,16 @@ from aggregator.store.stories.article_rows import compared_articles
 from aggregator.store.stories.articles import StoredArticle
 from aggregator.text.calendar import month_spellings, weekday_words
 
-# Of the words of each text, that both have: a form with short entries has .6 (chosen)
+# The least share of the words of each text that both have. Short entries of one form share .6 (chosen).
 _FORM_SHARE = 0.5
-# Of the words, that are names in slots; fewer are a corrected name (chosen)
+# The least share of the words that are names in slots. Fewer are a corrected name (chosen).
 _NAME_SHARE = 0.01
 _TEXTS = 8  # of one source that are searched for a third entry (limit)
 _SMALL_WORD = re.compile(r"\b[^\W\d_]+\b")
 # LV-2026-2000, 26/0142, #1204
 _REFERENCE = re.compile(r"\b[A-Z]{2,}-\d{2,}(?:-\d+)*\b|\b\d{2,}/\d{3,}\b|#\d{3,}\b")
 _DAY = dt.timedelta(days=1)
-# That a bulletin may come before or after its time (chosen)
+# A bulletin may come so much before or after its time (chosen).
 _LATE = dt.timedelta(minutes=15)
 
 
@@ -72,9 +72,9 @@ def _fill_otherwise(article: ComparedText, other: ComparedText) -> bool:
     """
     if article.source != other.source:
         return False
-    numbers = _are_bulletins(article, other)
-    return _has_others(article.text, other.text, numbers) and _has_others(
-        other.text, article.text, numbers
+    numbers_count = _are_bulletins(article, other)
+    return _has_others(article.text, other.text, numbers_count) and _has_others(
+        other.text, article.text, numbers_count
     )
 
 
@@ -93,20 +93,22 @@ def _are_bulletins(article: ComparedText, other: ComparedText) -> bool:
 
 # An article is compared with those that were compared with the one before it
 @lru_cache(maxsize=16)
-def _has_others(text: str, other: str, numbers: bool) -> bool:
-    """Return whether a text shares a form with another one, and has names in its slots that this lacks.
+def _has_others(text: str, other: str, numbers_count: bool) -> bool:
+    """Return whether a text shares a form with another one, and has names in its slots that the other lacks.
 
-    `numbers`: or numbers.
+    With `numbers_count`, numbers are names.
     """
     in_order, fillings = _read(text)
-    if numbers:
+    if numbers_count:
         fillings = fillings.union(word for word in in_order if word[0].isdigit())
     fillings = fillings.difference(_read(other)[0])
+    # One boolean for each word of `text`: whether a run of words around it stands in the other text, too
     is_shared = words_in(
         are_among(sequence_of(text), shingles_of(other)), len(in_order)
     )
     if not fillings or is_shared.mean() < _FORM_SHARE:
         return False
+    # A longer gap is text of its own and no slot.
     is_in_slot = ~is_shared & ~long_runs(~is_shared, RUN_WORDS)
     return sum(
         word in fillings for word in compress(in_order, is_in_slot)

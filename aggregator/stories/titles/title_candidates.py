@@ -27,12 +27,12 @@ def title_candidates(
     tuning: StoryTuning,
     text_of: Callable[[ArticleView], str] = clean_title,
 ) -> list[ArticleView]:
-    """Return the articles whose titles are compared, by time: the newest ones, of reports before others.
+    """Return the articles whose titles are compared, by time: the newest `reports_cap` ones.
 
-    Of a text with versions only the current one.
-
-    Of reports those `of_standing`; of a copy group only the original, whichever article arrived first, or a
-    copy that has the whole `text_of` where the original's is cut. The lead asks for openings in this way.
+    These are reports, and only if there are none, other articles. If some reports have standing, only those
+    are compared. A text with versions is compared in its current one, a group of copies in its original, or in
+    a copy that has the whole `text_of` where that of the original is cut. `text_of` is the title, or the
+    opening for the choice of a lead.
     """
     articles = with_originals(articles)
     titled = [
@@ -98,7 +98,7 @@ def compared_titles(
     """Return the compared articles by time: candidates, those of preferred outlets, and that with `shown`.
 
     A preferred outlet may print the text of an agency. The shown title remains a candidate when there are 24
-    newer ones or its article becomes a copy.
+    newer ones or its article becomes a copy, but not when a first report comes to a story of columns.
     """
     compared = {article.id: article for article in title_candidates(articles, tuning)}
     has_report = any(map(is_own_report, compared.values()))

@@ -142,11 +142,13 @@ class SourceForms:
             config, database, data, "the file", allow_private="allow_private" in fields
         )
         log_change(request, "save")
-        if result.skipped or result.private:
+        if result.skipped:
             return self._pages.page(
                 request, "imported.html", here="/sources", result=result
             )
-        return _to_sources(imported=result.added, known=result.known)
+        return _to_sources(
+            imported=result.added, known=result.known, private=result.private
+        )
 
     def save(self, request: Request, fields: Fields) -> Response:
         """Change, pause, resume or remove a source. Raises UsageError, RefusedError (404)."""

@@ -12,7 +12,7 @@ from aggregator.web.pages.pages import Pages, typed_text
 from aggregator.web.parameters import whole_number
 
 SOURCES_A_PAGE = 100
-_DONE = ("imported", "known", "removed")
+_DONE = ("imported", "known", "private", "removed")
 
 
 def routes(site: Site) -> list[Route]:

@@ -1,7 +1,7 @@
 """Web archives (WARC 1.0 and 1.1): their HTML pages, one at a time.
 
 Reads `response` records with an HTML response of status 200 and skips all others. Compressed archives have
-one gzip member per record; the caller opens them as one stream (streams.py).
+one gzip member per record; the caller opens them as one stream (sources/parse/streams).
 """
 
 import datetime as dt

@@ -106,6 +106,8 @@ def evaluation(
     cpu: float,
     loose: LoosePairs,
 ) -> Evaluation:
+    """Return the quality of a grouping, and what it cost: `seconds` of the clock, `cpu` of the processors."""
+    # Measures take each record by its own key, as ids may repeat; lists for people name the ids.
     stories = _stories(records)
     clusters = _clusters(records)
     found_copies = _copies_of(records)

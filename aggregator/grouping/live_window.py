@@ -30,9 +30,10 @@ class LiveWindow:
         if self._window is None:
             tuning = self._model.tuning
             newest = live_stories.newest_inbox_no(connection)
-            kept = min(newest - tuning.kept_reach, undated_from)
-            since = max(newest - tuning.live_reach, kept)
-            rows = live_stories.grown_since(connection, since)
+            # A story stays that grew of late, or that an article without a date may join, as far as memory reaches.
+            kept_from = min(newest - tuning.kept_reach, undated_from)
+            held_from = max(newest - tuning.live_reach, kept_from)
+            rows = live_stories.grown_since(connection, held_from)
             self._window = Window(self._model, map(live_story, rows))
         self._window.undated_from = undated_from
         return self._window
@@ -73,10 +74,11 @@ class LiveWindow:
         if self._window is None:
             return
         gone = self._window.sweep(inbox_no)
-        within = self._window.undated_from
-        is_early = inbox_no - self._model.tuning.live_reach > within
-        if gone and is_early and within != self._early_from:
-            self._early_from = within
+        # It moves once a day, and so does the warning.
+        undated_from = self._window.undated_from
+        is_early = inbox_no - self._model.tuning.live_reach > undated_from
+        if gone and is_early and undated_from != self._early_from:
+            self._early_from = undated_from
             log.warning(
                 "stories leave the window before its %g days are over: `grouping.memory` holds those of %d "
                 "articles; with more memory they stay longer",

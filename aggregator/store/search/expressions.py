@@ -101,8 +101,7 @@ def _expression(
     strict = language.both.join([*_terms(language, query.terms), *asked])
     loose = language.both.join([*_terms(language, query.terms, is_loose=True), *asked])
     without = [*_terms(language, query.without), *barred]
-    # `loose` has no exclusion of terms: an excluded phrase would exclude its words wherever they stand. What it
-    # finds is compared with the text afterwards.
+    # `loose` excludes no terms: an excluded phrase would exclude its words wherever they stand.
     if without:
         strict = language.but_not.format(strict, language.either.join(without))
     if barred:

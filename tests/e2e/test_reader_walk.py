@@ -9,6 +9,7 @@ import json
 import os
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -28,6 +29,7 @@ pytestmark = pytest.mark.later
 PICTURES = Path(os.environ.get("AGGREGATOR_PICTURES", OUTPUT))
 MUTED = "Kestrow"  # the dam failure, with most outlets
 DIGEST_SIZE: ViewportSize = {"width": 640, "height": 430}
+SOURCE_SIZE: ViewportSize = {"width": 1200, "height": 900}
 
 
 @pytest.fixture
@@ -76,10 +78,11 @@ def feed(outlet: str, articles: list[dict[str, str]]) -> Resource:
     return Resource(rss(*items, title=escape(outlet)))
 
 
-def import_them(
+@contextmanager
+def imported(
     daemon: DaemonProcess, samples: dict[str, list[dict[str, str]]]
-) -> None:
-    """From an OPML file, in one folder; until all are placed."""
+) -> Iterator[None]:
+    """From an OPML file, in one folder; all are placed, and their servers answer within the block."""
     with LoopbackServer(
         {f"/{n}": feed(*one) for n, one in enumerate(samples.items())}
     ) as server:
@@ -89,10 +92,8 @@ def import_them(
         )
         opml = f'<opml version="2.0"><body><outline text="News">{lines}</outline></body></opml>'
         (daemon.folder / "outlets.opml").write_text(opml, encoding="utf-8")
-        imported = daemon.command(
-            "sources", "import", "--allow-private", "outlets.opml"
-        )
-        assert imported.returncode == 0, imported.stderr
+        done = daemon.command("sources", "import", "--allow-private", "outlets.opml")
+        assert done.returncode == 0, done.stderr
         titles = {one["title"] for articles in samples.values() for one in articles}
 
         def is_placed() -> bool:
@@ -104,6 +105,7 @@ def import_them(
             return found >= titles and not daemon.waiting()
 
         daemon.wait_for(is_placed, "all articles")
+        yield
 
 
 def test_a_reader_imports_reads_mutes_and_gets_the_digest(
@@ -112,7 +114,12 @@ def test_a_reader_imports_reads_mutes_and_gets_the_digest(
     mail: MailServer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    import_them(daemon, outlets(daemon))
+    page = browser.new_page(viewport=SOURCE_SIZE, color_scheme="light")
+    with imported(daemon, outlets(daemon)):
+        page.goto(f"{daemon.address}/sources")
+        page.locator("main th a").first.click()
+        assert page.locator("main article, main li").count() > 1
+        page.screenshot(path=str(PICTURES / "source-page.png"))
     stories = daemon.stories()
     found = daemon.get(f"/api/v1/stories?query={MUTED}").json()["stories"]
     dam = max(found, key=lambda one: one["outlet_count"])
@@ -138,7 +145,7 @@ def test_a_reader_imports_reads_mutes_and_gets_the_digest(
     assert daemon.command("digest").returncode == 0
     mail.wait(lambda: len(mail.taken) == 1)
     body = mail.taken[0].get_body(("html",))
-    page = browser.new_page(viewport=PHONE, color_scheme="light")
+    page.set_viewport_size(PHONE)
     page.goto(daemon.address)
     assert dam["title"] in page.inner_text("main")
     page.goto(f"{daemon.address}/?query=-{MUTED}")

@@ -1,15 +1,19 @@
-"""Makes docs/front-page.png and docs/story-page.png: the samples, as a reader sees them.
+"""Makes pictures in docs: the front page, with and without pictures, and a story, as a reader sees them.
 
     python -m tests.support.story_picture            (make picture)
 
-The samples are read into a scratch database, served, and photographed by a real Chromium in light mode.
+The samples, and some articles with pictures, are read into a scratch database, served, and photographed by a
+real Chromium in light mode. The addresses of the pictures are invented; Chromium gets plain colours for them.
 """
 
+import json
+import struct
 import sys
 import tempfile
+import zlib
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, Route, sync_playwright
 
 from aggregator.cli.app import main as command_line
 from aggregator.model.read_model import StoryFilter
@@ -22,27 +26,76 @@ from tests.e2e.test_pages import ARGUMENTS, CHROMIUM
 REPOSITORY = Path(__file__).parents[2]
 STORY_PICTURE = REPOSITORY / "docs" / "story-page.png"
 FRONT_PICTURE = REPOSITORY / "docs" / "front-page.png"
+WITH_PICTURES = REPOSITORY / "docs" / "front-with-pictures.png"
 STORY = "Kestrow"  # the dam failure: six outlets
 WIDTH = 1200  # pixels
 FRONT_HEIGHT = 1050  # pixels: what leads, and the beginning of the list
 BELOW = 30  # pixels of air under it
 MOST_BYTES = 250_000
+PICTURED = (
+    ("Halverne opens its new harbour bridge to the trams", (96, 128, 150)),
+    ("A comet is seen over the lakes of Ilvara", (70, 74, 110)),
+    ("The lynx of the Sallow Hills has four cubs", (120, 130, 92)),
+    ("Bakers of Sennick bake the longest plait of the valley", (176, 142, 98)),
+)
 
 
-def _read_samples(database_url: str) -> None:
-    """As a person would: aggregator ingest examples/articles."""
+def _command(*words: str) -> None:
+    """Run a command as a person would."""
     try:
-        command_line(
-            [
-                "--database",
-                database_url,
-                "ingest",
-                str(REPOSITORY / "examples" / "articles"),
-            ]
-        )
+        command_line([*words])
     except SystemExit as end:
         if end.code:
             raise
+
+
+def _read_pictured(database_url: str, folder: Path) -> None:
+    """Read articles that have a picture each."""
+    lines = []
+    for number, (title, _) in enumerate(PICTURED):
+        text = (
+            f"{title}. Hundreds came to look, and many of them stayed until the evening. "
+            * 4
+        )
+        picture = f"https://pictures.example/{number}.png"
+        html = f'<article><h1>{title}</h1><p>{text}</p><img src="{picture}" width="900" height="500"></article>'
+        record = {
+            "outlet": "Marenholt Courier",
+            "url": f"https://courier.example/{number}",
+            "title": title,
+            "html": html,
+            "published": f"2026-11-1{number + 5}T09:00:00Z",
+        }
+        lines.append(json.dumps(record))
+    file = folder / "pictured.jsonl"
+    file.write_text("\n".join(lines), encoding="utf-8")
+    _command("--database", database_url, "ingest", str(file))
+
+
+def _png(colour: tuple[int, int, int]) -> bytes:
+    """Return a picture of one colour, 9 by 5 pixels."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        checked = kind + data
+        return (
+            struct.pack(">I", len(data))
+            + checked
+            + struct.pack(">I", zlib.crc32(checked))
+        )
+
+    rows = (b"\0" + bytes(colour) * 9) * 5
+    head = struct.pack(">IIBBBBB", 9, 5, 8, 2, 0, 0, 0)
+    parts = (
+        chunk(b"IHDR", head),
+        chunk(b"IDAT", zlib.compress(rows)),
+        chunk(b"IEND", b""),
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+def _answer(route: Route) -> None:
+    number = int(route.request.url.rpartition("/")[2].removesuffix(".png"))
+    route.fulfill(body=_png(PICTURED[number][1]), content_type="image/png")
 
 
 def _largest_story(database: Database) -> str:
@@ -59,10 +112,10 @@ def _photograph_story(page: Page, address: str) -> None:
     page.screenshot(path=str(STORY_PICTURE))
 
 
-def _photograph_front(page: Page, address: str) -> None:
-    page.goto(address)
-    page.set_viewport_size({"width": WIDTH, "height": FRONT_HEIGHT})
-    page.screenshot(path=str(FRONT_PICTURE))
+def _photograph(page: Page, address: str, height: int, picture: Path) -> None:
+    page.set_viewport_size({"width": WIDTH, "height": height})
+    page.goto(address, wait_until="networkidle")
+    page.screenshot(path=str(picture))
 
 
 def main() -> None:
@@ -73,7 +126,7 @@ def main() -> None:
         )
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         url = f"sqlite:///{folder}/picture.db"
-        _read_samples(url)
+        _command("--database", url, "ingest", str(REPOSITORY / "examples" / "articles"))
         database = Database(url)
         server = Server(StoryReader(database), PublishSettings(port=0))
         browser = playwright.chromium.launch(
@@ -84,13 +137,16 @@ def main() -> None:
             page = browser.new_page(
                 viewport={"width": WIDTH, "height": 900}, color_scheme="light"
             )
-            _photograph_front(page, address)
+            page.route("https://pictures.example/**", _answer)
+            _photograph(page, address, FRONT_HEIGHT, FRONT_PICTURE)
             _photograph_story(page, f"{address}/stories/{_largest_story(database)}")
+            _read_pictured(url, Path(folder))
+            _photograph(page, address, FRONT_HEIGHT, WITH_PICTURES)
         finally:
             browser.close()
             server.stop()
             database.close()
-    for picture in (FRONT_PICTURE, STORY_PICTURE):
+    for picture in (FRONT_PICTURE, STORY_PICTURE, WITH_PICTURES):
         size = picture.stat().st_size
         if size > MOST_BYTES:
             sys.exit(

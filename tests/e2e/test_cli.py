@@ -308,6 +308,7 @@ def test_json_jsonl_and_csv_say_the_same(filled: Terminal) -> None:
     assert any(row["title"].startswith("'=") for row in rows), "no cell is a formula"
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("form", [(), ("--articles",)])
 def test_it_is_said_how_many_stories_are_left_out(
     filled: Terminal, form: tuple[str, ...]

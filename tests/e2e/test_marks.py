@@ -95,6 +95,7 @@ def test_a_morning_by_keys_alone(visit: Visit) -> None:
     visit.assert_quiet()
 
 
+@pytest.mark.later
 def test_keys_mark_the_story_that_has_the_focus(visit: Visit) -> None:
     page = visit.page
     visit.go(NEWEST)

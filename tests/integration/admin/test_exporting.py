@@ -133,6 +133,7 @@ BROKEN: list[tuple[str, Callable[[list[bytes]], list[bytes]], str]] = [
 ]
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(
     ("how", "words"), [one[1:] for one in BROKEN], ids=[one[0] for one in BROKEN]
 )

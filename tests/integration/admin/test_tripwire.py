@@ -50,6 +50,7 @@ def test_the_grouping_holds_its_figures():
     assert not trips(result), result
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(
     ("tuning", "figure"),
     [

@@ -159,6 +159,7 @@ def test_all_is_well(watched: Watched) -> None:
     assert "No problems" in page.text
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(
     ("process", "words", "healthy", "ready"),
     [

@@ -329,6 +329,7 @@ def test_a_service_that_hangs_is_given_up_and_a_stop_ends_it(ntfy: Ntfy) -> None
     assert runner.send(ntfy.url(), "Title", "text").is_stopped
 
 
+@pytest.mark.later
 def test_proxies_of_the_environment_are_not_used(
     ntfy: Ntfy, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -426,6 +426,7 @@ def test_an_address_is_asked_as_openai_documents_it(server: LoopbackServer) -> N
     )
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(
     ("response", "words"),
     [

@@ -103,6 +103,7 @@ def either(each_kind: Database, receiver: Receiver) -> Post:
 # --- what is sent ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.later
 def test_once_for_each_change_and_never_for_what_was_there(
     each_kind: Database, receiver: Receiver
 ) -> None:

@@ -198,6 +198,7 @@ def _stories(database: Database) -> list[list[str]]:
     return list(stories.values())
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("form", _FORMS)
 def test_each_entry_of_a_series_is_a_story(database: Database, form: str) -> None:
     entries = _series(form)
@@ -340,6 +341,7 @@ _RELEASE_NOTES = (
 )
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(
     "versions",
     [
@@ -493,6 +495,7 @@ def test_the_same_notice_again_is_a_copy_of_its_own_entry(database: Database) ->
     assert sorted(_stories(database)) == sorted(expected)
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("form", ["wind warnings", "advisories in German"])
 def test_rows_alone_decide_about_a_series(database: Database, form: str) -> None:
     entries = _series(form)

@@ -270,6 +270,7 @@ def changed(text: str, words: int, seed: str) -> str:
     return " ".join(given)
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(
     ("length", "words"),
     [(24, 1), (32, 2), (40, 3), (50, 3), (60, 3), (90, 3), (400, 3)],
@@ -406,6 +407,7 @@ def test_the_same_page_again_is_found_by_its_address_after_copies(rig: Rig) -> N
     assert len(queried(rig.database, select(article.c.id)).all()) == 12
 
 
+@pytest.mark.later
 def test_what_is_stored_is_the_same_whatever_computes_it(
     rig: Rig, tmp_path: Path
 ) -> None:

@@ -129,6 +129,7 @@ def test_afterwards_all_is_as_if_it_had_been_placed_in_order_of_time(
     ) == set(ordered)
 
 
+@pytest.mark.later
 def test_the_new_order_is_stored(database: Database) -> None:
     rig = read_first(database, by_outlet())
     decide_again(rig)
@@ -177,6 +178,7 @@ def test_a_daemon_that_is_stopped_meanwhile_does_it_after_its_next_start(
     assert rig.pipeline.run_commands() == 0
 
 
+@pytest.mark.later
 def test_corrections_are_kept(database: Database) -> None:
     rig = read_first(database, by_outlet())
     two = by_title(database, "marathon", "goat cheese")
@@ -193,6 +195,7 @@ def test_corrections_are_kept(database: Database) -> None:
     assert what_is_wrong(database) == []
 
 
+@pytest.mark.later
 def test_texts_are_found_afterwards(database: Database) -> None:
     rig = read_first(database, by_outlet())
     rig.pipeline.index_text()

@@ -349,6 +349,7 @@ def test_two_reprints_of_small_outlets_count_as_one_outlet_until_they_are_known(
     assert story.takes(*reprints).outlets == before.outlets + 1
 
 
+@pytest.mark.later
 def test_outlets_that_are_known_count_each(database: Database) -> None:
     story = BigStory(database, "ecb-7-plus", known=("hill.example", "dale.example"))
     before = story.shown()

@@ -296,6 +296,7 @@ NEVER_THE_SAME: dict[str, Callable[[Paper], Callable[[Report], str | None]]] = {
 }
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("urls", NEVER_THE_SAME)
 @pytest.mark.parametrize("long", [True, False], ids=["long", "short"])
 def test_guids_and_addresses_that_are_new_at_every_poll_are_not_believed(

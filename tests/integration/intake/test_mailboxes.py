@@ -117,6 +117,7 @@ def desk(database: Database, tmp_path: Path, imap: ImapServer) -> Desk:
     return Desk(database, tmp_path, imap)
 
 
+@pytest.mark.later
 def test_newsletters_become_articles_once(desk: Desk) -> None:
     desk.imap.add(
         mail(1, FLOOD),

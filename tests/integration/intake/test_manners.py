@@ -141,6 +141,7 @@ def hijacked(status: int) -> dict[str, Any]:
     return {"/feed": redirect(NEW, status)}
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(
     ("old", "new"),
     [

@@ -131,6 +131,7 @@ def originals(articles: list[ArticleView]) -> dict[str | None, str | None]:
     return {one.record_id: record_ids[one.copy_of or one.id] for one in articles}
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("seed", [5, 6, 7])
 def test_of_one_day_the_first_that_came_is_the_original(rig: Rig, seed: int) -> None:
     listed = rows(seed)
@@ -152,6 +153,7 @@ def test_of_one_day_the_first_that_came_is_the_original(rig: Rig, seed: int) -> 
     }
 
 
+@pytest.mark.later
 def test_it_holds_after_corrections_and_recluster(rig: Rig) -> None:
     listed = rows()
     rig.take(*entries(listed))

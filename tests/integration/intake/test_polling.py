@@ -100,6 +100,7 @@ class CopyKeys:
         self._thread.join(timeout=30)
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("what", ["its entries", "nothing new", "a failure", "a page"])
 def test_an_answer_waits_for_a_database_that_is_busy(
     database: Database,

@@ -129,6 +129,7 @@ def texts_of(rig: Rig) -> list[str | None]:
     return [row[1] for row in stored(rig.database, article.c.inbox_no, article.c.text)]
 
 
+@pytest.mark.later
 def test_what_is_not_old_enough_is_left_alone(rig: Rig) -> None:
     before = stored(rig.database, article.c.inbox_no, article.c.text, article.c.terms)
     at = NOON + dt.timedelta(days=38)
@@ -589,6 +590,7 @@ def test_a_copy_of_what_went_is_an_original(rig: Rig) -> None:
     assert what_is_wrong(rig.database) == []
 
 
+@pytest.mark.later
 def test_with_its_last_article_the_standing_of_a_sender_goes(rig: Rig) -> None:
     letter = record(
         "letters",

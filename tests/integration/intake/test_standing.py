@@ -168,6 +168,7 @@ def shown_of_copy(world: PolledWorld) -> tuple[str, str]:
     )
 
 
+@pytest.mark.later
 def test_who_copies_a_newcomer_on_three_days_is_not_believed_before_him(
     world: PolledWorld,
 ) -> None:

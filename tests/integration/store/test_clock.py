@@ -2,6 +2,7 @@
 
 import datetime as dt
 
+import pytest
 from sqlalchemy import select
 
 from aggregator.config.tuning import Tuning
@@ -61,6 +62,7 @@ def test_what_a_clock_put_into_the_future_comes_back_in_its_order(
     assert pulled_back(database, clock.time) == 0
 
 
+@pytest.mark.later
 def test_a_clock_that_went_back_wrongly_takes_nothing_with_it(
     database: Database,
 ) -> None:

@@ -215,6 +215,7 @@ def test_an_article_whose_story_is_lost_has_one_again(file: Path) -> None:
         assert queried(database, chosen).scalar_one() > 2
 
 
+@pytest.mark.later
 def test_what_follows_from_the_rows_that_are_left_is_computed(file: Path) -> None:
     """As `db check --repair` after `.recover`: entries without an article stay lost, all else fits."""
     statements = (
@@ -275,6 +276,7 @@ def test_an_upgrade_that_meets_damage_says_how_to_recover_the_rest(file: Path) -
         upgrade(database)
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("at", ["header", "page"])
 def test_a_restore_moves_a_damaged_file_aside(file: Path, at: str) -> None:
     with closing(Database(f"sqlite:///{file}")) as sound:

@@ -238,6 +238,7 @@ def test_a_reader_in_a_hurry_is_not_kept_for_ever_and_others_are(
         assert connection.execute(text("SELECT 1")).scalar() == 1
 
 
+@pytest.mark.later
 def test_a_full_connection_pool_is_reported_in_our_own_words(
     impatient: Database,
 ) -> None:

@@ -344,6 +344,7 @@ def test_a_standby_without_a_free_connection_reports_it_and_tries_again(
         lock.release()
 
 
+@pytest.mark.later
 def test_a_server_that_restarts_has_one_writer_again(own_postgres: OwnPostgres) -> None:
     database = with_tables(Database(own_postgres.make()))
     other = Database(database.url)
@@ -377,6 +378,7 @@ def test_a_commit_of_any_connection_changes_the_version_and_a_look_does_not(
     other.close()
 
 
+@pytest.mark.later
 def test_the_writer_learns_the_version_by_its_lease(database: Database) -> None:
     """An idle daemon sends a server one message a second, not one for each thread."""
     lease = WriterLease(database)

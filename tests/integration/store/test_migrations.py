@@ -51,6 +51,7 @@ def empty(database_url: str) -> Iterator[Database]:
         yield database
 
 
+@pytest.mark.later
 def test_an_empty_database_is_brought_up_once(empty: Database) -> None:
     assert revision_of(empty) is None
     assert upgrade(empty) == (None, newest_revision())
@@ -204,6 +205,7 @@ def test_a_database_of_another_program_is_left_alone(empty: Database) -> None:
     assert _table_names(empty) == ["article"]
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("name", ["webhook", "article_search", "v_now", "v_follows"])
 def test_a_view_with_a_name_of_ours_is_named(empty: Database, name: str) -> None:
     if empty.is_sqlite:

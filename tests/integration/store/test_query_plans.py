@@ -296,6 +296,7 @@ def test_machine_written_texts_cost_no_statement_of_their_own(
         assert len(sent) == 1, case
 
 
+@pytest.mark.later
 def test_new_words_of_an_article_replace_its_sketch_without_reading_all_sketches(
     database: Database,
 ) -> None:
@@ -380,6 +381,7 @@ def test_a_page_that_has_to_look_too_far_is_short_and_goes_on(
     assert len(reader.stories(StoryFilter(query='"ferry 17"', limit=30)).stories) == 30
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("few", [0, 5, 10_000])
 def test_by_its_own_index_or_on_the_way_the_answer_is_the_same(
     database: Database, monkeypatch: pytest.MonkeyPatch, few: int

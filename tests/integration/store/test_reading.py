@@ -99,6 +99,7 @@ def test_filters_choose_and_can_be_joined(rig: Rig) -> None:
     assert titles(rig, outlet="Herald", min_outlets=2) == flood
 
 
+@pytest.mark.later
 def test_both_ends_of_a_time_are_included(rig: Rig) -> None:
     assert titles(rig, since=NOON + 2 * DAY) == {"Dock", "Fähre"}
     assert titles(rig, since=NOON + 2 * DAY + dt.timedelta(seconds=1)) == {"Fähre"}

@@ -277,6 +277,7 @@ def test_a_text_of_more_words_than_postgres_takes_is_indexed_in_part(rig: Rig) -
     assert found(rig, f"{text[-4:]}") == []
 
 
+@pytest.mark.later
 def test_an_index_that_is_made_anew_answers_meanwhile_newest_first(rig: Rig) -> None:
     with rig.database.write() as connection:
         empty_index(connection)
@@ -339,6 +340,7 @@ def test_words_and_marks_follow_a_revision(rig: Rig) -> None:
     assert found(rig, "levee outlet:herald") == []
 
 
+@pytest.mark.later
 def test_results_are_stories_with_their_best_articles(rig: Rig) -> None:
     rig.take(
         record(
@@ -360,6 +362,7 @@ def test_results_are_stories_with_their_best_articles(rig: Rig) -> None:
     assert first.story == flood.story
 
 
+@pytest.mark.later
 def test_only_so_many_articles_are_ranked_and_titles_beside_them(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -80,6 +80,7 @@ def _titles(rig: Rig, **wanted: str) -> set[str]:
     }
 
 
+@pytest.mark.later
 def test_a_story_names_what_came_before_and_after_and_what_is_related(rig: Rig) -> None:
     assert _links(_story(rig, "Levee")) == {"later": [VOTED], "related": [PUMPS]}
     assert _links(_story(rig, "Parliament")) == {"earlier": [LEVEE]}
@@ -156,6 +157,7 @@ def test_lists_have_names_and_topics(rig: Rig) -> None:
     assert "Pennmouth" in [one.name for one in levee.names]
 
 
+@pytest.mark.later
 def test_a_topic_is_listed_that_three_outlets_share(rig: Rig) -> None:
     assert StoryReader(rig.database).topics() == (), (
         "Herald and Post alone write of floods"
@@ -173,6 +175,7 @@ def test_a_topic_is_listed_that_three_outlets_share(rig: Rig) -> None:
     assert StoryReader(rig.database).topics() == ("Floods",)
 
 
+@pytest.mark.later
 def test_a_merge_and_its_undoing_keep_the_links(rig: Rig) -> None:
     levee, strike = by_title(rig.database, "Levee", "Dock")
     correct(rig.database, "merge", strike, levee)
@@ -189,6 +192,7 @@ def test_a_merge_and_its_undoing_keep_the_links(rig: Rig) -> None:
     assert _links(_story(rig, "Dock")) == {}
 
 
+@pytest.mark.later
 def test_a_merge_of_linked_stories_leaves_no_link_to_itself(rig: Rig) -> None:
     levee, pumps = by_title(rig.database, "Levee", "Pump")
     correct(rig.database, "merge", pumps, levee)

@@ -153,6 +153,7 @@ def test_terms_are_read_in_the_order_of_inbox_numbers(database: Database) -> Non
         )
 
 
+@pytest.mark.later
 def test_terms_are_streamed_beside_other_statements(database: Database) -> None:
     rig = Rig(database, Clock())
     rig.take(record("Herald", "1", "Levee breaks", FLOOD, published=NOON))
@@ -367,6 +368,7 @@ def test_what_is_refused_at_midnight_ends_no_period(database: Database) -> None:
     assert newest.last_inbox_no == 2
 
 
+@pytest.mark.later
 def test_a_lost_period_stops_nothing(database: Database) -> None:
     """After damage the number of the newest one is given again."""
     clock = Clock(NOON)

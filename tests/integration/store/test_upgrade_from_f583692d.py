@@ -165,6 +165,7 @@ def test_afterwards_stories_are_rendered_and_the_database_is_sound(
     assert list(faults(former)) == []
 
 
+@pytest.mark.later
 def test_a_damaged_merged_text_leaves_the_headline(former: Database) -> None:
     executed(
         former,
@@ -179,6 +180,7 @@ def test_a_damaged_merged_text_leaves_the_headline(former: Database) -> None:
     assert [row["rendered"] for row in stories[_WITHOUT_TEXTS:5]] == [None, None]
 
 
+@pytest.mark.later
 def test_views_of_users_survive_even_broken_ones(former: Database) -> None:
     executed(
         former,
@@ -194,6 +196,7 @@ def test_views_of_users_survive_even_broken_ones(former: Database) -> None:
     assert names - VIEWS == {"v_mine", *(["v_broken"] if former.is_sqlite else [])}
 
 
+@pytest.mark.later
 def test_a_view_of_all_columns_survives(former: Database) -> None:
     """PostgreSQL drops no column that a view shows: there it stays without values, and placing goes on."""
     executed(former, text("CREATE VIEW v_mine AS SELECT * FROM story"))

@@ -224,6 +224,7 @@ def test_what_cannot_be_grouped_is_named(records: Any, words: str) -> None:
         aggregator.group_records(records)
 
 
+@pytest.mark.later
 def test_keys_of_other_names_are_mapped() -> None:
     own = [
         {

@@ -85,6 +85,7 @@ def test_a_search_keeps_to_its_bounds(room: Newsroom) -> None:
     ]
 
 
+@pytest.mark.later
 def test_changes_lead_a_copy_of_all_stories_along(either: Newsroom) -> None:
     room = either
 
@@ -301,6 +302,7 @@ def test_what_cannot_be_corrected_is_said_in_the_writers_words(room: Newsroom) -
     assert not room.get("/api/v1/corrections", secret).json()["corrections"]
 
 
+@pytest.mark.later
 def test_corrections_need_a_token_that_may(room: Newsroom) -> None:
     body = {"kind": "merge", "stories": ["a", "b"]}
     paths = [

@@ -150,6 +150,7 @@ def test_feeds_name_no_pictures_where_they_are_switched_off(
         )
 
 
+@pytest.mark.later
 def test_what_was_cut_is_said_on_pages_and_phones(database: Database) -> None:
     with Newsroom(database) as room:
         room.writer.take(

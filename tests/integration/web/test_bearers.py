@@ -304,6 +304,7 @@ def elsewhere(room: Newsroom) -> Iterator[tuple[Newsroom, httpx.Client, str]]:
     server.stop()
 
 
+@pytest.mark.later
 def test_elsewhere_all_but_health_needs_a_token(
     elsewhere: tuple[Newsroom, httpx.Client, str],
 ) -> None:

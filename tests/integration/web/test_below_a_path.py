@@ -229,6 +229,7 @@ def test_forms_lead_back_below_the_path(below: tuple[Newsroom, httpx.Client]) ->
     assert "/news/sign-in" in client.get("/news/").text
 
 
+@pytest.mark.later
 def test_all_links_of_feeds_stay_below_the_path(
     below: tuple[Newsroom, httpx.Client],
 ) -> None:

@@ -106,6 +106,7 @@ def _basic(secret: str) -> str:
     return httpx.BasicAuth("any", secret)._auth_header.removeprefix("Basic ")
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("room", [(), (APP,)], indirect=True)
 def test_a_page_of_another_origin_gets_nothing(room: Newsroom) -> None:
     for origin in (

@@ -451,6 +451,7 @@ def test_slow_sites_hold_up_no_other_change(
     assert len(read_by(room.database, all_sources)) == 1 + states.count(201) > 1
 
 
+@pytest.mark.later
 def test_changes_at_the_same_moment(room: Newsroom, server: LoopbackServer) -> None:
     """One of those who add a feed at once succeeds; a source that goes meanwhile is no internal error."""
     server.routes["/f"] = Response(body=FEED, content_type="application/rss+xml")

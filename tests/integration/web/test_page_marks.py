@@ -163,6 +163,7 @@ def test_looking_changes_nothing(room: Newsroom) -> None:
     assert state(room, 2) == set()
 
 
+@pytest.mark.later
 def test_strangers_see_and_set_no_marks(room: Newsroom) -> None:
     press(room, "/", "read", 2)
     press(room, "/", "save", 2)
@@ -229,6 +230,7 @@ def test_the_form_leads_to_no_other_site(room: Newsroom, back: str) -> None:
 # --- phones ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.later
 def test_a_phone_of_the_owner_has_the_marks_of_the_pages(room: Newsroom) -> None:
     base = room.client.base_url
     here = ReaderClient(base, "Ada", "anything")
@@ -246,6 +248,7 @@ def test_a_phone_of_the_owner_has_the_marks_of_the_pages(room: Newsroom) -> None
     assert (state(room, 2), state(room, 3)) == ({"is-read"}, set())
 
 
+@pytest.mark.later
 def test_other_readers_keep_their_own_marks(room: Newsroom) -> None:
     base = room.client.base_url
     ada = ReaderClient(base, "Ada", room.token("reads", "read"))
@@ -259,6 +262,7 @@ def test_other_readers_keep_their_own_marks(room: Newsroom) -> None:
     assert state(room, 4) == set()
 
 
+@pytest.mark.later
 def test_a_merge_is_followed_when_the_owner_marks_again(room: Newsroom) -> None:
     press(room, "/", "save", 1)
     press(room, "/", "read", 4)

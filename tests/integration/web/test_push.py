@@ -343,6 +343,7 @@ def test_if_all_are_rejected_each_reason_is_reported(local: Office) -> None:
     ]
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(
     "kind",
     ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""],
@@ -351,6 +352,7 @@ def test_what_a_foreign_page_could_send_is_refused(local: Office, kind: str) -> 
     assert "Content-Type" in problem_of(local.push(RECORD, Content_Type=kind), 415)
 
 
+@pytest.mark.later
 def test_a_packed_body_is_unpacked_within_the_limit(local: Office) -> None:
     plain = json.dumps(RECORD).encode()
     assert (

@@ -313,6 +313,7 @@ def test_pages_follow_each_other_and_hold_every_story_once(
     ]
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("full_text", ["owner", "never"])
 def test_an_item_has_the_whole_texts_if_they_may_be_read(
     database: Database, full_text: str
@@ -364,6 +365,7 @@ def test_an_item_is_that_of_the_feed_whatever_form_its_id_has(
         assert answer.json()["items"] == [item]
 
 
+@pytest.mark.later
 def test_the_paths_of_freshrss_lead_here(room: Newsroom) -> None:
     """Every call of a client, by query and by form, is answered as without them."""
     plain, other = (signed_in(room, path=one) for one in ("", "/api/greader.php"))
@@ -486,6 +488,7 @@ def test_all_is_read_up_to_a_moment_and_takes_no_row(
     assert phone.count() == 0
 
 
+@pytest.mark.later
 def test_sources_are_subscriptions_and_folders_and_queries_are_labels(
     database: Database,
 ) -> None:

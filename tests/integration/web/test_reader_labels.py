@@ -90,6 +90,7 @@ def test_a_label_is_kept_and_comes_back_wherever_a_client_looks(
     assert phone.ids(PORTS, it=STARRED) == phone.ids(STARRED) == [second]
 
 
+@pytest.mark.later
 def test_a_label_outlives_what_is_read_and_may_be_marked_as_read(
     room: Newsroom, phone: ReaderClient
 ) -> None:

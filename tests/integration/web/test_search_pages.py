@@ -3,10 +3,13 @@
 import html
 import re
 
+import pytest
+
 from tests.support.articles import NOON, record
 from tests.support.newsroom import STRANGER, Newsroom
 
 
+@pytest.mark.later
 def test_a_misspelt_word_is_one_link_away_from_its_story(either: Newsroom) -> None:
     page = either.get(
         "/search?q=penmouth&language=&since=2020-01-01", **STRANGER | read_by(either)

@@ -144,6 +144,7 @@ def test_what_was_typed_goes_to_the_origin_for_which_it_was_typed(
     assert stored.headers == {"X-Other": "1", "X-Key": "typed again"}
 
 
+@pytest.mark.later
 def test_a_source_is_asked_through_its_own_proxy(
     room: Newsroom, server: LoopbackServer, other: LoopbackServer, database: Database
 ) -> None:

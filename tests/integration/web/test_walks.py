@@ -44,6 +44,7 @@ def of(subject: str) -> str:
 _LETTERS = str.maketrans("0123456789", "ghijklmnop")
 
 
+@pytest.mark.later
 def test_what_24h_means_is_settled_by_the_first_page(database: Database) -> None:
     with Newsroom(database) as room:
         for n, word in enumerate(WORDS[:4]):

@@ -97,6 +97,7 @@ def complaints_of(form: str, feed: bytes, address: str) -> list[str]:
     return [one for one in complaints if not one.startswith("an element")]
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("form", ["rss", "atom", "json"])
 def test_the_owners_feeds_have_whole_articles_and_those_of_others_the_excerpt(
     room: Newsroom, form: str

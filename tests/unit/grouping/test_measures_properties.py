@@ -112,6 +112,7 @@ def test_articles_without_a_label_change_nothing(both, more):
     assert measure(stories | unlabelled, clusters) == measure(stories, clusters)
 
 
+@pytest.mark.later
 @pytest.mark.slow
 @given(TWINS, TWINS)
 def test_copies_lie_between_0_and_1_and_perfect_is_1(found, labelled):
@@ -127,6 +128,7 @@ def test_a_copy_of_a_missing_article_counts_in_no_pair():
     assert measure_copies({"a": "c"}, labelled).recall == 0.0
 
 
+@pytest.mark.later
 def test_a_flood_of_copies_in_one_long_chain_is_counted():
     count = 30_000
     chain = {str(n): str(n - 1) if n else None for n in range(count)}

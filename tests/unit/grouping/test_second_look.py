@@ -319,6 +319,7 @@ NAMES = ("a1", "a2", "a3", "b1", "b2", "b3")
 PAIRS = [f"{one} {other}" for n, one in enumerate(NAMES) for other in NAMES[n + 1 :]]
 
 
+@pytest.mark.later
 @pytest.mark.slow
 @given(
     st.lists(st.integers(1, 4), min_size=6, max_size=6),

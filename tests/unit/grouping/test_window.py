@@ -162,6 +162,7 @@ def test_of_a_long_story_only_the_newest_reports_are_held() -> None:
 # --- what is found -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.later
 @pytest.mark.slow
 @given(
     st.permutations(range(len(TEXTS))),

@@ -94,6 +94,7 @@ def test_the_quick_ones_end_in_time_and_lose_no_word(workers: Executor) -> None:
     assert own_memory() - before <= 64 * MIB
 
 
+@pytest.mark.later
 @pytest.mark.slow
 def test_an_illegal_character_cuts_nothing(workers: Executor) -> None:
     """All sentences around it stay, and no store would refuse what is left."""

@@ -158,6 +158,7 @@ def test_an_expired_certificate_or_one_of_another_name_is_refused(
         )
 
 
+@pytest.mark.later
 def test_insecure_is_read_with_a_mark(tmp_path: Path, server: LoopbackServer) -> None:
     result = fetched(
         configured(tmp_path, server, "    insecure: true\n"), server.url("/f")
@@ -165,6 +166,7 @@ def test_insecure_is_read_with_a_mark(tmp_path: Path, server: LoopbackServer) ->
     assert (result.body, result.is_unchecked) == (FEED, True)
 
 
+@pytest.mark.later
 def test_both_keys_are_for_the_host_of_the_source_alone(
     house: Path, tmp_path: Path
 ) -> None:

@@ -607,6 +607,7 @@ PIECES = st.sampled_from(
 )
 
 
+@pytest.mark.later
 @pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(st.lists(PIECES | st.binary(max_size=20), max_size=25).map(b"".join))

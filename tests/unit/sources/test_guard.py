@@ -158,6 +158,7 @@ def test_the_list_is_as_long_as_promised_and_a_naive_client_is_fooled() -> None:
         assert len(canary.requests) == hits
 
 
+@pytest.mark.later
 def test_no_vector_is_dialled_and_a_canary_on_loopback_is_reached_by_none() -> None:
     """Each vector, and with the canary's own port, dialled in earnest where it should ever come to that."""
     with LoopbackServer({"*": "a secret"}) as canary:
@@ -184,6 +185,7 @@ def test_no_vector_is_dialled_and_a_canary_on_loopback_is_reached_by_none() -> N
         assert canary.requests == []
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("host", ["good.example", PUBLIC, "[2606:2800:21f:cb07:6820:80da:af6b:8b2c]",
                                   "[64:ff9b::5db8:d822]"])  # fmt: skip
 def test_public_addresses_are_dialled(host: str) -> None:
@@ -313,6 +315,7 @@ ELSEWHERE_AT_HOME = (
 )
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("target", ELSEWHERE_AT_HOME)
 def test_a_source_at_home_leads_there_to_its_own_host_and_port_only(
     target: str,
@@ -418,6 +421,7 @@ def test_a_redirect_from_the_internet_never_leads_into_the_operators_network() -
         assert network.server.paths().count("/inner") == 2
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(
     ("accept", "source_port", "is_dialled"),
     [
@@ -521,6 +525,7 @@ def test_addresses_are_put_together_as_the_rfc_does() -> None:
         assert behind(length, "192.0.2.33") == str(expected), length
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("length", TRANSLATED)
 def test_a_private_address_behind_the_networks_own_gateway_is_refused(
     length: int,

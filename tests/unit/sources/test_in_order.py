@@ -56,6 +56,7 @@ def found_of(kinds: list[int | None], file: str) -> list[InputItem]:
     return made
 
 
+@pytest.mark.later
 @pytest.mark.slow
 @given(
     st.lists(

@@ -167,6 +167,7 @@ def test_an_odd_head_is_read(client: Client, head: bytes) -> None:
     assert read(client, Response(raw=head + end + FEED)) == FEED
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("size", [1, 7, 100_000])
 def test_a_head_may_come_in_pieces(client: Client, size: int) -> None:
     whole = OK + b"strange\r\n" + LENGTH + b"\r\n" + FEED

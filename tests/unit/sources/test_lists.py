@@ -138,6 +138,7 @@ def test_usual_places() -> None:
     assert usual_places("https://[broken/") == []
 
 
+@pytest.mark.later
 @settings(max_examples=100, deadline=None)
 @given(st.text(max_size=100), st.text(max_size=30))
 def test_any_page_gives_addresses_of_pages(text: str, href: str) -> None:
@@ -264,6 +265,7 @@ def test_of_a_feed_in_several_places_the_first_folder_counts() -> None:
     assert [one.folder for one in read_opml(data.encode()).feeds] == [("A",)]
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(
     ("feeds", "folders"),
     [

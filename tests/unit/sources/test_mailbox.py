@@ -94,6 +94,7 @@ def test_the_newest_messages_first_then_those_that_arrive(imap: ImapServer) -> N
     assert (numbers(third), third.has_more) == ([14, 15], False)
 
 
+@pytest.mark.later
 def test_nothing_is_changed_at_the_server(imap: ImapServer) -> None:
     imap.add(mail(1, "x"))
     read(imap)
@@ -438,6 +439,7 @@ def test_what_was_read_is_kept_however_the_server_takes_leave(
     assert numbers(read(imap)) == [1]
 
 
+@pytest.mark.later
 def test_numbers_that_lie_do_not_move_the_state_back(imap: ImapServer) -> None:
     imap.add(mail(1, "x"))
     imap.hostile = lambda said: (

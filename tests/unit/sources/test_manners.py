@@ -255,6 +255,7 @@ def test_the_step_of_a_redirect_waits_for_nobody_and_is_paid_for_afterwards(
     assert gate.ready_in("a.example") == 3.0
 
 
+@pytest.mark.later
 @given(
     st.lists(
         st.tuples(st.sampled_from(["ask", "429", "503", "ok"]), st.integers(0, 100)),
@@ -282,6 +283,7 @@ def test_starts_at_a_host_lie_a_gap_apart_whatever_it_answers(
     assert all(later - earlier >= 1.0 for earlier, later in itertools.pairwise(starts))
 
 
+@pytest.mark.later
 @pytest.mark.slow
 def test_the_gate_forgets_idle_hosts() -> None:
     rate_limiter = gate_of(0.0, 1)

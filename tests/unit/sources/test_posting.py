@@ -67,6 +67,7 @@ def test_only_2xx_is_taken(poster: WebhookPoster, status: int) -> None:
     assert str(status) in posted.problem or status == 199
 
 
+@pytest.mark.later
 @pytest.mark.slow
 def test_a_receiver_that_never_answers_is_left(poster: WebhookPoster) -> None:
     hasty = make_poster("127.0.0.0/8", deadline_seconds=0.2)

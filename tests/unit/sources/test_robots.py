@@ -170,6 +170,7 @@ def test_what_is_no_web_address_is_not_allowed(client: Client, url: str) -> None
     assert not allows(Robots(client), url)
 
 
+@pytest.mark.later
 def test_a_flood_of_names_and_rules_is_read_in_bounded_time(client: Client) -> None:
     names = "".join(f"User-agent: bot{number}\n" for number in range(12_000))
     tuning = "".join(f"Disallow: /x{number}*y\n" for number in range(12_000))
@@ -198,6 +199,7 @@ LINES = st.sampled_from(
 )  # fmt: skip
 
 
+@pytest.mark.later
 @given(st.lists(LINES, max_size=12))
 def test_others_sharing_a_name_changes_nothing_for_us(lines: list[str]) -> None:
     text = "\n".join(lines)

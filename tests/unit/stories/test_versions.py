@@ -187,6 +187,7 @@ SENTENCES = [
 ]
 
 
+@pytest.mark.later
 @given(
     st.lists(st.sampled_from(SENTENCES), unique=True),
     st.lists(st.sampled_from(SENTENCES), unique=True),
@@ -197,6 +198,7 @@ def test_sentences_left_out_added_or_moved_make_no_version(
     assert changed_sentences(version(" ".join(some)), version(" ".join(others))) == []
 
 
+@pytest.mark.later
 @given(
     st.text(max_size=300),
     st.text(max_size=300),

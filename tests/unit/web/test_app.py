@@ -83,6 +83,7 @@ def test_every_answer_carries_the_security_headers(full: Serving, path: str) -> 
     assert "server" not in headers
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("path", ROUTES)
 def test_head_is_get_without_the_body(full: Serving, path: str) -> None:
     got, head = full.get(path), full.client.head(path)
@@ -326,6 +327,7 @@ def test_hostile_words_in_an_address_come_back_as_text(full: Serving) -> None:
     assert "\u202e" not in answer.text
 
 
+@pytest.mark.later
 @pytest.mark.slow
 def test_pages_may_be_indexed_only_when_switched_on() -> None:
     with Serving(full_reader(), index=True) as serving:

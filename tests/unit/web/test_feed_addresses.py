@@ -262,6 +262,7 @@ def test_what_is_rendered_later_is_sent_though_no_story_changed() -> None:
     assert (opening in first.text, opening in later.text) == (False, True)
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("path", ["/feeds/day.rss", "/feeds/stories.rss?since=24h"])
 def test_a_feed_relative_to_now_has_no_time_and_a_tag_by_its_bytes(
     settled_site: Site, path: str

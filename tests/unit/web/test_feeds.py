@@ -187,6 +187,7 @@ def test_a_title_says_the_same_as_text_and_as_html(title: str) -> None:
     assert html.fromstring(f"<p>{shown}</p>").text_content() == shown if shown else True
 
 
+@pytest.mark.later
 @given(st.text(st.characters(exclude_categories=()), max_size=40))
 def test_addresses_are_uris_or_none(rest: str) -> None:
     url = feed_url(f"https://a.example/{rest}")

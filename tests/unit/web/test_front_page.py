@@ -213,6 +213,7 @@ def test_several_folders_are_sections_news_first() -> None:
     assert [heading for heading, _ in one_folder.groups] == ["Today"]
 
 
+@pytest.mark.later
 def test_the_time_of_a_story_is_that_of_publication() -> None:
     """A date where the bump came on another day, under whose heading the story stands."""
     reader = WrittenStories()

@@ -165,6 +165,7 @@ def test_links_to_outlets_give_nothing_away() -> None:
     )
 
 
+@pytest.mark.later
 def test_a_story_page_marks_reprints_agencies_and_live_blogs() -> None:
     page = _ferry_page()
     items = {li.get("id"): li.find_class("mark") for li in page.xpath("//li[@id]")}
@@ -305,6 +306,7 @@ def test_saved_queries_and_feeds_are_led_to() -> None:
     )
 
 
+@pytest.mark.later
 def test_every_sentence_says_its_language() -> None:
     story, _ = the_ferry()
     of = {"ferrypost": "de", "ferrywire": "fr", "ferryisle": "nl"}
@@ -399,6 +401,7 @@ def _single(**given: Any) -> tuple[StoryView, StoryText]:
     )
 
 
+@pytest.mark.later
 def test_a_story_of_one_article_is_that_article_for_its_owner() -> None:
     reader = WrittenStories()
     reader.put(*_single())
@@ -427,6 +430,7 @@ def test_a_story_of_one_article_is_that_article_for_its_owner() -> None:
     assert page.xpath("//@id").count("a-only") == 1
 
 
+@pytest.mark.later
 def test_others_read_the_excerpt_of_a_story_of_one_article_and_its_link() -> None:
     reader = WrittenStories()
     reader.put(*_single())
@@ -443,6 +447,7 @@ def test_others_read_the_excerpt_of_a_story_of_one_article_and_its_link() -> Non
     assert "1 article" not in page.text_content()
 
 
+@pytest.mark.later
 def test_a_text_that_others_reprint_is_shown_at_once_and_its_reprints_below() -> None:
     story, text = _single()
     of_copy = {

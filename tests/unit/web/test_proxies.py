@@ -191,6 +191,7 @@ def _wait(pace: AddressLimiter, address: str) -> int:
     return 0
 
 
+@pytest.mark.later
 def test_a_pace_fills_up_with_time_and_forgets_the_oldest() -> None:
     now = [0.0]
     pace = AddressLimiter(60, lambda: now[0])

@@ -402,6 +402,7 @@ def test_probes_are_answered_in_a_flood_from_loopback(
     assert lost == 0
 
 
+@pytest.mark.later
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
 @pytest.mark.parametrize("host", [b"", b"Host:\r\n"])
 def test_probes_in_http_1_0_name_no_host(
@@ -432,6 +433,7 @@ WEBSOCKET = (
 )
 
 
+@pytest.mark.later
 @pytest.mark.parametrize(
     "path", [b"/", b"/api/v1/stories", b"/static/style.css", b"/healthz", b"/nosuch"]
 )

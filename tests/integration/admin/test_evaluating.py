@@ -201,13 +201,13 @@ def test_a_table_is_read_like_lines(folder, capsysbinary):
     ]
     with (folder / "set.csv").open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
-        table.writerow(["nr", "kopf", "text", "cluster"])
+        table.writerow(["nr", "kopf", "text", "ereignis"])
         table.writerows([*rows, ("c", "too", "few")])
     asked = (
         "eval",
         "set.csv",
         "--map",
-        "id=nr,title=kopf",
+        "id=nr,title=kopf,cluster=ereignis",
         "--assignments",
         "out.jsonl",
         "--format",

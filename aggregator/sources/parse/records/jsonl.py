@@ -129,7 +129,7 @@ def read_labelled(
     return LabelledRecord(
         entry=entry,
         id=record_id,
-        cluster=_label(record, "cluster") or None,
+        cluster=_label(record, chosen.get("cluster", "cluster")) or None,
         saga=_label(record, "saga") or None,
         copy_of=_label(record, "copy_of") or None,
         is_sure_report=(record.get("kind", "report") == "report")

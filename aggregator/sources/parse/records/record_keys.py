@@ -20,8 +20,17 @@ from aggregator.sources.parse.feeds.entry_builder import (
 )
 
 Field = Literal[
-    "id", "url", "outlet", "title", "text", "html", "published", "author", "language"
-]
+    "id",
+    "url",
+    "outlet",
+    "title",
+    "text",
+    "html",
+    "published",
+    "author",
+    "language",
+    "cluster",
+]  # `cluster` is read of labelled records alone
 Chosen = Mapping[Field, str]  # the keys that `--map` names, by field
 Record = dict[str, Any]  # a JSON object
 MOST_DEPTH = 6  # of objects and lists in one another: fundus has 4

@@ -112,10 +112,9 @@ def _read_opening(
     `is_alone`: of a story of one article, which may speak of itself and ask questions.
     """
     split = list(chain.from_iterable(sentences_of(lead))) or [" ".join(lead.split())]
+    # Before headings leave, as the label of a caption may look like one: "CLOSE The mayor says ..."
     if len(split) > 1 and front_matter(split[0], language) == "caption":
-        del split[
-            0
-        ]  # here, as its label may look like a dateline: "CLOSE The mayor says ..."
+        del split[0]
     texts = [without_heading(text, title) for text in split]
     while len(texts) > 1 and front_matter(texts[0], language) in NO_BEGINNING:
         del texts[0]  # a caption or a label: the report begins after it

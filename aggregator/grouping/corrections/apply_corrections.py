@@ -14,7 +14,6 @@ from aggregator.grouping.corrections.undo_correction import undo
 from aggregator.grouping.parts import GroupingParts
 from aggregator.grouping.unit_of_work import UnitOfWork
 from aggregator.grouping.write.copy_families import with_copies
-from aggregator.grouping.write.growing_stories import live_row
 from aggregator.model.errors import UsageError
 from aggregator.model.evidence import Evidence
 from aggregator.model.structs import FrozenStruct
@@ -221,7 +220,7 @@ def _merge_detail(
 
 def _titles(connection: Connection, ids: Iterable[str]) -> tuple[tuple[str, str], ...]:
     """Return these stories with the article of the headline, which an undo shows again."""
-    rows = (live_row(connection, story) for story in ids)
+    rows = (stories.live_row(connection, story) for story in ids)
     return tuple((row.id, row.title_article) for row in rows if row.title_article)
 
 

@@ -101,7 +101,7 @@ class BoilerplateLearner:
         self._learnt.clear()
 
     def read(self, connection: Connection, entries: Iterable[Entry]) -> None:
-        """Read the lines of the outlets of a batch, before anything of the batch waits to be written."""
+        """Read the lines of the outlets of a batch."""
         for entry in entries:
             outlet = _boilerplate_key(entry)
             if outlet is not None:
@@ -176,14 +176,16 @@ class BoilerplateLearner:
         if lines is None or outlet is None:
             return
         window = self._window(unit_of_work.connection, outlet)
-        rows = dict(window)
-        if number in rows:
-            unit_of_work.ledger.drop_lines([(outlet, number)])
-        rows[number] = unit_of_work.ledger.lines[outlet, number] = pack_lines(lines)
-        window[:] = sorted(rows.items())
-        surplus = max(len(window) - self._tuning.window, 0)
-        unit_of_work.ledger.drop_lines((outlet, old) for old, _ in window[:surplus])
-        del window[:surplus]
+        connection = unit_of_work.connection
+        packed = pack_lines(lines)
+        before = dict(window)
+        rows = sorted((before | {number: packed}).items())
+        window[:] = rows[-self._tuning.window :]
+        oldest = window[0][0]
+        dropped = [old for old in before if old < oldest or old == number]
+        outlet_rows.drop_outlet_lines(connection, outlet, dropped)
+        if number >= oldest:
+            outlet_rows.add_outlet_lines(connection, outlet, number, packed)
         self._learnt.pop(outlet, None)
 
     def _is_outlet_notice(
@@ -198,17 +200,15 @@ class BoilerplateLearner:
         fingerprint = prepared.fingerprint
         if fingerprint is None or not fingerprint.signature or not clean.title:
             return False
-        connection, ledger, now = unit_of_work
-        incoming = incoming_article(waiting, prepared, now, wire_confidence=1.0)
+        connection = unit_of_work.connection
+        incoming = incoming_article(
+            waiting, prepared, unit_of_work.now, wire_confidence=1.0
+        )
         likely = copy_finder.sharing(connection, incoming)[:_NOTICE_CANDIDATES]
-        for other in compared_articles.copy_candidates(
-            connection, likely, ledger.articles
-        ).values():
+        for other in compared_articles.copy_candidates(connection, likely).values():
             if other.source != incoming.source:  # any source may declare that outlet
                 continue
-            similar = compared_articles.compared_texts(
-                connection, [other.id], ledger.articles
-            )[other.id]
+            similar = compared_articles.compared_texts(connection, [other.id])[other.id]
             if _name_key(similar.outlet) != _name_key(incoming.outlet_key):
                 continue
             if is_notice(

@@ -8,7 +8,6 @@ from msgspec.structs import replace
 
 from aggregator.extract.sites import is_address
 from aggregator.grouping.unit_of_work import UnitOfWork
-from aggregator.grouping.write.growing_stories import GrowingStories
 from aggregator.store.search import index as search
 from aggregator.store.stories import stories
 from aggregator.store.stories.article_rows import outlet_rows
@@ -18,8 +17,7 @@ from aggregator.store.stories.articles import StoredArticle
 class OutletNames:
     """Names articles by their outlets. For one thread of the writer."""
 
-    def __init__(self, growing: GrowingStories) -> None:
-        self._growing = growing
+    def __init__(self) -> None:
         # By key; None: its site has given none so far
         self._names: dict[str, str | None] = {}
 
@@ -40,7 +38,6 @@ class OutletNames:
         return replace(new, outlet_name=name)
 
     def _name_earlier(self, unit_of_work: UnitOfWork, key: str, name: str) -> None:
-        unit_of_work.ledger.write()
         connection = unit_of_work.connection
         unnamed = outlet_rows.unnamed_articles(connection, key)
         for number, _ in unnamed:
@@ -48,7 +45,4 @@ class OutletNames:
             outlet_rows.set_outlet_name(connection, number, name)
             if was_searchable:
                 search.put_back(connection, number)
-        named = {story for _, story in unnamed}
-        stories.render_again(connection, named)
-        if named:
-            self._growing.forget(*named)
+        stories.render_again(connection, {story for _, story in unnamed})

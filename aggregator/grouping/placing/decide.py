@@ -1,7 +1,7 @@
 """Decides what becomes of a new article: it founds a story, joins one, or is a copy in one.
 
 Corrections decide first, then the story of the original of a copy, then the score. The rows of stories and
-articles are read, and what waits of them is written before; nothing is changed.
+articles are read, and nothing is changed.
 """
 
 import datetime as dt
@@ -25,7 +25,6 @@ from aggregator.grouping.scores.scorer import (
 )
 from aggregator.grouping.unit_of_work import UnitOfWork
 from aggregator.grouping.window import LiveStory, Window
-from aggregator.grouping.write.growing_stories import live_row
 from aggregator.model.article import Role
 from aggregator.model.evidence import Agreement, Evidence
 from aggregator.store import codecs
@@ -48,7 +47,6 @@ class Decider:
         self._constraints = parts.constraints
         self._unit_of_work = unit_of_work
         self._connection = unit_of_work.connection
-        self._ledger = unit_of_work.ledger
 
     @property
     def _window(self) -> Window:
@@ -57,15 +55,12 @@ class Decider:
     def match(self, waiting: InboxEntry, article: StoredArticle) -> CopyMatch:
         """Return of what the article of an entry is a copy."""
         page = waiting.entry.url or waiting.page_url
-        return self._parts.copy_finder.find(
-            self._connection, article, page, self._ledger.articles
-        )
+        return self._parts.copy_finder.find(self._connection, article, page)
 
     def merge_before(self, article: StoredArticle) -> Merge | None:
         """Return the merge of two stories to which corrections link a new article, and so each other."""
         if not self._constraints.has_article(self._connection, article.id):
             return None
-        self._ledger.write()
         constraints = self._constraints.story_constraints(self._connection, article.id)
         pair = constraints.must_link[:2]
         if len(pair) < 2:
@@ -81,9 +76,7 @@ class Decider:
         decision = self._decision(article, compared, match)
         story = None
         if decision.story is not None:
-            story = self._parts.story_writer.growing.row(
-                self._unit_of_work, decision.story
-            )
+            story = stories.live_row(self._connection, decision.story)
         agreement = self._agreement(article, compared, decision, story, match)
         evidence = self._evidence(decision, match, agreement)
         if match.copy is None and evidence.copied is not None:
@@ -133,7 +126,6 @@ class Decider:
         original_id = match.original
         if original_id is None or match.version_of or article.wire is not None:
             return article
-        self._ledger.write_article(original_id)
         original = articles.member(self._connection, original_id)
         wire = copied_wire(original_id, original.outlet_key, original.wire)
         if wire is None:
@@ -145,7 +137,6 @@ class Decider:
         self, other: str, article: StoredArticle, barred: Collection[str]
     ) -> StoryRow | None:
         """Return the story of article `other`, if an article may join it."""
-        self._ledger.write_article(other)
         row = stories.assigned_story(self._connection, other)
         if row is None or row.id in barred:
             return None
@@ -195,7 +186,7 @@ class Decider:
         is_compared = not is_copy
         if article.is_container:
             role = "container"
-            row = live_row(self._connection, story)
+            row = stories.live_row(self._connection, story)
             is_compared = is_compared and row.container_only
         evidence = Evidence(stage="correction")
         return Decision(
@@ -209,8 +200,6 @@ class Decider:
 
         None if they are in several: then they have one form, and each of them is about something else.
         """
-        for other in updated:
-            self._ledger.write_article(other)
         assigned = articles.assigned_stories(self._connection, updated)
         if len(set(assigned.values())) != 1:
             return None
@@ -233,11 +222,11 @@ class Decider:
                 candidates.append(story)
                 newest[story.id] = comparison.newest(story)
                 others += newest[story.id]
-        waiting = [*self._ledger.articles, article]
+        text = compared_articles.compared_text(article)
 
         def is_closed(story: LiveStory) -> bool:
             reports = newest[story.id]
-            return is_kept_apart(self._connection, article, reports, others, waiting)
+            return is_kept_apart(self._connection, article, reports, others, text)
 
         scored = comparison.scored(self._connection, compared, candidates, is_closed)
         decision = decide(article, scored, model, comparison.model.bias)
@@ -256,7 +245,6 @@ class Decider:
             return None
         if match.copy is not None and decision.role == "copy":
             original = match.copy.other
-            self._ledger.write_article(original)
             return agreement_of_copy(self._connection, article, original)
         if not decision.is_compared or decision.role != "report":
             return None  # not counted anyway; of another language, with other words
@@ -265,7 +253,6 @@ class Decider:
             compared,
             compared_articles.compared_text(article),
             self._window.story(story.story_no),
-            self._ledger.articles,
         )
 
 

@@ -1,5 +1,6 @@
 """Gives each article of a series its own story: two alone were like copies of one text."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from aggregator.grouping.changes import Move
@@ -17,14 +18,8 @@ def separate_series(
 ) -> None:
     """Take those of these articles that share a story out of it, but the first one."""
     stories = articles.assigned_stories(unit_of_work.connection, series)
-    for waiting in unit_of_work.ledger.articles:
-        if waiting.id in series:
-            stories[waiting.id] = waiting.story
-    shared = sorted(stories.values())
-    shared = sorted({story for story in shared if shared.count(story) > 1})
-    if shared:
-        unit_of_work.ledger.write()
-    for story in shared:
+    counts = Counter(stories.values())
+    for story in sorted(story for story, count in counts.items() if count > 1):
         members = articles.members(unit_of_work.connection, story)
         _, *later = [member for member in members if member.id in stories]
         for member in later:

@@ -50,7 +50,6 @@ class SecondLook:
 
     def _run(self, since: int, *, at_no: int) -> bool:
         """Reassess the stories that changed since the last run; return whether anything was changed."""
-        self._unit_of_work.ledger.write()
         touched = stories.membership_changed_since(self._connection, since)
         return bool(touched) and self._reassess(touched, at_no=at_no)
 
@@ -76,7 +75,6 @@ class SecondLook:
         silent: frozenset[str] = frozenset(),
     ) -> bool:
         """Decide about these stories and carry it out; return whether anything was changed."""
-        self._unit_of_work.ledger.write()
         self._parts.stream.read_last(self._unit_of_work)
         lookup = StoryLookup(self._parts, self._connection)
         changes = reassess_stories(numbers, lookup, self._parts.model.tuning)

@@ -1,12 +1,12 @@
-"""The new rows of a placing transaction, each table written at once.
+"""The serial numbers of a placing transaction, and the log lines and changes that it writes at its end.
 
-They are written at the end, and by `write` before anything that reads what may still wait. Numbers are read
-from `counter` once and counted in memory: only the writer takes numbers of stories, bumps and changes.
+Numbers are read from `counter` once and counted in memory: only the writer takes numbers of stories, bumps and
+changes.
 """
 
 import datetime as dt
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from msgspec.structs import replace
@@ -17,10 +17,7 @@ from aggregator.model.read_model import ChangeKind
 from aggregator.store import codecs
 from aggregator.store.intake.inbox import Outcome
 from aggregator.store.intake.inbox_order import take_numbers
-from aggregator.store.stories import stories
-from aggregator.store.stories.article_rows import article_writes, outlet_rows
-from aggregator.store.stories.articles import StoredArticle
-from aggregator.store.stories.stories import NewStory, StoryRow, StoryState
+from aggregator.store.stories.stories import StoryRow
 from aggregator.store.tables import change, counter, entry, execute_each, story_log
 
 # "moved": an article was assigned to another story; "regrouped": by `recluster`; "full": from now on the
@@ -59,70 +56,13 @@ _COUNT = (
 
 
 class Ledger:
-    """Belongs to one transaction; `write` and then `close` must be called before it is committed.
-
-    What is in `stories`, `articles` and `lines` (of outlets), in `states` of stories that have a row, and of
-    finished entries is not written yet; `summaries` are made only then, from the last state (without one,
-    that of the state is kept).
-    """
+    """Belongs to one transaction; `close` must be called before it is committed."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self.stories: list[NewStory] = []
-        self.states: dict[str, StoryState] = {}
-        self.summaries: dict[str, Callable[[], str]] = {}  # by story
-        self.articles: list[StoredArticle] = []
-        self.lines: dict[tuple[str, int], bytes] = {}  # by outlet and inbox number
-        self._dropped_lines: list[tuple[str, int]] = []
         self._numbers: dict[str, int] = {}
         self._logs: list[dict[str, Any]] = []
         self._changes: list[dict[str, Any]] = []
-        self._finished: list[dict[str, Any]] = []
-
-    def drop_lines(self, keys: Iterable[tuple[str, int]]) -> None:
-        """Delete lines of outlets."""
-        self._dropped_lines += [
-            key for key in keys if self.lines.pop(key, None) is None
-        ]
-
-    def write(self) -> None:
-        """Write stories, articles, lines and entries: something is read next that may be among them."""
-        founded = [
-            new._replace(state=self._whole(new.id, self.states.pop(new.id, new.state)))
-            for new in self.stories
-        ]
-        stories.insert_stories(self._connection, founded)
-        article_writes.insert_articles(self._connection, self.articles)
-        outlet_rows.change_outlet_lines(
-            self._connection, self._dropped_lines, self.lines
-        )
-        grown = {id_: self._whole(id_, state) for id_, state in self.states.items()}
-        stories.update_stories(self._connection, grown)
-        execute_each(self._connection, _FINISH, self._finished)
-
-        for waiting in (
-            self.stories,
-            self.articles,
-            self._dropped_lines,
-            self.lines,
-            self.states,
-            self._finished,
-        ):
-            waiting.clear()
-
-    def write_story(self, story: str) -> None:
-        """Write what waits if this story, or an article of it, is among it."""
-        if story in self.states or any(new.story == story for new in self.articles):
-            self.write()
-
-    def write_article(self, id: str) -> None:
-        """Write what waits if this article is among it."""
-        if any(new.id == id for new in self.articles):
-            self.write()
-
-    def _whole(self, story: str, state: StoryState) -> StoryState:
-        summary = self.summaries.pop(story, None)
-        return state if summary is None else replace(state, summary=summary())
 
     def number(self, name: Literal["story", "bump", "change"]) -> int:
         """Return the next serial number."""
@@ -153,7 +93,7 @@ class Ledger:
         at: dt.datetime,
         story: str,
         before: StoryRow | None,
-        after: StoryState,
+        after: StoryRow,
         *,
         bump: dt.datetime,
         article: str | None = None,
@@ -204,7 +144,8 @@ class Ledger:
         The text is in the article: stored twice, texts were a sixth of the database.
         """
         without_text = replace(declared, html=None, text=None, record=None)
-        self._finished.append(
+        self._connection.execute(
+            _FINISH,
             {
                 "entry_n": n,
                 "state": "refused" if outcome == "refused" else "done",
@@ -215,11 +156,11 @@ class Ledger:
                 "entry_reason": reason,
                 "entry_page_verdict": page_verdict,
                 "payload": codecs.compress_struct(without_text),
-            }
+            },
         )
 
     def close(self) -> None:
-        """Write what is written last: log, changes and numbers. Call `write` before."""
+        """Write log, changes and numbers."""
         execute_each(self._connection, insert(story_log), self._logs)
         execute_each(self._connection, insert(change), self._changes)
         for name, value in sorted(self._numbers.items()):
@@ -227,7 +168,7 @@ class Ledger:
 
 
 def _kind(
-    before: StoryRow | None, after: StoryState, others: Sequence[str]
+    before: StoryRow | None, after: StoryRow, others: Sequence[str]
 ) -> ChangeKind | None:
     if before is None:
         return "created"

@@ -1,6 +1,6 @@
 """Names of outlets in the rows of articles, and hashes of the lines of each outlet's newest articles."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from sqlalchemy import Connection, bindparam, delete, insert, select
 
@@ -44,6 +44,7 @@ _DROP_LINES = delete(outlet_line).where(
     outlet_line.c.outlet == bindparam("outlet_key"),
     outlet_line.c.article == bindparam("number"),
 )
+_ADD_LINES = insert(outlet_line)
 
 
 def outlet_lines(connection: Connection, outlet: str) -> list[tuple[int, bytes]]:
@@ -52,16 +53,17 @@ def outlet_lines(connection: Connection, outlet: str) -> list[tuple[int, bytes]]
     return [(row.article, row.lines) for row in rows]
 
 
-def change_outlet_lines(
-    connection: Connection,
-    dropped: Iterable[tuple[str, int]],
-    new: Mapping[tuple[str, int], bytes],
+def drop_outlet_lines(
+    connection: Connection, outlet: str, numbers: Iterable[int]
 ) -> None:
-    """Delete the line hashes of articles, then add others, each by outlet and inbox number."""
-    former = [{"outlet_key": outlet, "number": number} for outlet, number in dropped]
-    execute_each(connection, _DROP_LINES, former)
-    added = [
-        {"outlet": outlet, "article": number, "lines": lines}
-        for (outlet, number), lines in new.items()
-    ]
-    execute_each(connection, insert(outlet_line), added)
+    """Delete the line hashes of these articles of an outlet."""
+    rows = [{"outlet_key": outlet, "number": number} for number in numbers]
+    execute_each(connection, _DROP_LINES, rows)
+
+
+def add_outlet_lines(
+    connection: Connection, outlet: str, number: int, lines: bytes
+) -> None:
+    """Write the line hashes of an article of an outlet, which has none."""
+    row = {"outlet": outlet, "article": number, "lines": lines}
+    connection.execute(_ADD_LINES, row)

@@ -53,32 +53,23 @@ class CopyCandidates:
         numbers = [overlap.number for overlap in self._likely]
         self._others = compared_articles.copy_candidates(connection, numbers)
         self._at_page: list[ComparedText] = []
-        if own.signature:
-            self._search_page()
-        self._others = {
-            number: other
-            for number, other in self._others.items()
-            if other.id != own.id
-        }
-
-    def _search_page(self) -> None:
-        """Add the articles at the address, however old they are, and whatever of them is stored."""
-        page = canonical_url(self._own.url or "")
-        if page is None:
-            return
-        self._others |= compared_articles.at_address(
-            self._connection,
-            self._own.url or page,
-            page,
-            before=self._own.order,
-            most=self._tuning.candidate_cap,
-        )
+        page = canonical_url(own.url or "") if own.signature else None
+        if page is not None:
+            # Also the articles at the address, however old they are, and whatever of them is stored.
+            self._others |= compared_articles.at_address(
+                connection,
+                own.url or page,
+                page,
+                before=own.order,
+                most=tuning.candidate_cap,
+            )
         for number, other in [*self._others.items()]:
-            if canonical_url(other.url or "") == page:
+            is_at_page = page is not None and canonical_url(other.url or "") == page
+            if is_at_page:
                 self._at_page.append(other)
-                # Within one source and URL there are generations and parts of a page, and no copies.
-                if other.source == self._own.source:
-                    del self._others[number]
+            # Within one source and URL there are generations and parts of a page, and no copies.
+            if other.id == own.id or (is_at_page and other.source == own.source):
+                del self._others[number]
 
     @cached_property
     def _originals(self) -> list[str]:

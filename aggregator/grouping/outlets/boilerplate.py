@@ -141,7 +141,12 @@ class BoilerplateLearner:
     ) -> Prepared:
         if prepared.lines is None:
             return prepared
-        keys = repeated(prepared.lines, self._repeats(connection, outlet))
+        if outlet not in self._learnt:
+            window = self._window(connection, outlet)
+            self._learnt[outlet] = learn_boilerplate(
+                (lines for _, lines in window), self._tuning
+            )
+        keys = repeated(prepared.lines, self._learnt[outlet])
         if not keys:
             return prepared
         article = without_lines(prepared.article, keys, self._all_tuning)
@@ -176,16 +181,18 @@ class BoilerplateLearner:
         if lines is None or outlet is None:
             return
         window = self._window(unit_of_work.connection, outlet)
-        connection = unit_of_work.connection
         packed = pack_lines(lines)
         before = dict(window)
         rows = sorted((before | {number: packed}).items())
         window[:] = rows[-self._tuning.window :]
         oldest = window[0][0]
         dropped = [old for old in before if old < oldest or old == number]
-        outlet_rows.drop_outlet_lines(connection, outlet, dropped)
+        ledger = unit_of_work.ledger
+        for old in dropped:
+            ledger.lines.pop((outlet, old), None)
+            ledger.dropped_lines.append((outlet, old))
         if number >= oldest:
-            outlet_rows.add_outlet_lines(connection, outlet, number, packed)
+            ledger.lines[outlet, number] = packed
         self._learnt.pop(outlet, None)
 
     def _is_outlet_notice(
@@ -216,15 +223,6 @@ class BoilerplateLearner:
             ):
                 return True
         return False
-
-    def _repeats(self, connection: Connection, outlet: str) -> LineHashes:
-        known = self._learnt.get(outlet)
-        if known is None:
-            window = self._window(connection, outlet)
-            known = self._learnt[outlet] = learn_boilerplate(
-                (lines for _, lines in window), self._tuning
-            )
-        return known
 
     def _window(self, connection: Connection, outlet: str) -> list[tuple[int, bytes]]:
         window = self._windows.get(outlet)

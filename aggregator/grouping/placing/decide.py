@@ -77,33 +77,40 @@ class Decider:
         story = None
         if decision.story is not None:
             story = stories.live_row(self._connection, decision.story)
-        agreement = self._agreement(article, compared, decision, story, match)
-        evidence = self._evidence(decision, match, agreement)
-        if match.copy is None and evidence.copied is not None:
-            decision = replace(decision, role="excerpt", is_compared=False)
-        if decision.is_compared:
-            self._parts.comparison.keep(compared)
-        article = _with_place(article, decision, evidence, match)
-        if story is not None:
-            return Place(article=replace(article, story=story.id), story=story)
-        founding = 0
-        if has_founded:
-            founding = stories.foundings(self._connection, article.id)
-        article = replace(article, story=story_id(article.id, founding))
-        return Place(article=article, founding=founding)
-
-    def _evidence(
-        self, decision: Decision, match: CopyMatch, agreement: Agreement | None
-    ) -> Evidence:
-        return replace(
+        evidence = replace(
             decision.evidence,
             copy=match.copy,
             # They came first and keep their role: a stuffed page must not take it from them.
             excerpts=match.excerpts,
             reuse=match.reuse,
-            agreement=agreement,
+            agreement=self._agreement(article, compared, decision, story, match),
             rules_version=self._parts.rules_version,
         )
+        if match.copy is None and evidence.copied is not None:
+            decision = replace(decision, role="excerpt", is_compared=False)
+        if decision.is_compared:
+            self._parts.comparison.keep(compared)
+        version_of = None
+        if decision.role in COUNTED_ROLES:
+            version_of = decision.version_of or match.version_of
+        founding = 0
+        if story is None and has_founded:
+            founding = stories.foundings(self._connection, article.id)
+        article = replace(
+            article,
+            story=story_id(article.id, founding) if story is None else story.id,
+            role=decision.role,
+            is_compared=decision.is_compared,
+            copy_of=evidence.copied,
+            reuses=evidence.reuse.other if evidence.reuse else None,
+            version_of=version_of,
+            counts_as_report=evidence.counts_as_report,
+            follows=decision.follows,
+            nearest=decision.nearest,
+            evidence=evidence,
+            sketch=match.sketch,
+        )
+        return Place(article=article, story=story, founding=founding)
 
     def _with_sender(self, article: StoredArticle) -> StoredArticle:
         """Return a new article with what is known of its sender."""
@@ -169,7 +176,15 @@ class Decider:
             return decision
         updated = self._story_of_updated(article, match.updated, barred)
         if updated is not None:
-            return _with_update(decision, updated.id, match.updated[0])
+            if decision.story != updated.id:
+                decision = replace(
+                    decision,
+                    story=updated.id,
+                    is_compared=True,
+                    follows=None,
+                    evidence=Evidence(stage="version"),
+                )
+            return replace(decision, version_of=match.updated[0])
         if match.copy is not None and match.copy.kind == "excerpt":
             return replace(decision, role="excerpt", is_compared=decision.story is None)
         return decision
@@ -254,38 +269,3 @@ class Decider:
             compared_articles.compared_text(article),
             self._window.story(story.story_no),
         )
-
-
-def _with_update(decision: Decision, story: str, text: str) -> Decision:
-    """Return the decision about another state of a text, which is in this story."""
-    if decision.story != story:
-        decision = replace(
-            decision,
-            story=story,
-            is_compared=True,
-            follows=None,
-            evidence=Evidence(stage="version"),
-        )
-    return replace(decision, version_of=text)
-
-
-def _with_place(
-    article: StoredArticle, decision: Decision, evidence: Evidence, match: CopyMatch
-) -> StoredArticle:
-    """Return an article with what was decided about it, but for its story."""
-    version_of = None
-    if decision.role in COUNTED_ROLES:
-        version_of = decision.version_of or match.version_of
-    return replace(
-        article,
-        role=decision.role,
-        is_compared=decision.is_compared,
-        copy_of=evidence.copied,
-        reuses=evidence.reuse.other if evidence.reuse else None,
-        version_of=version_of,
-        counts_as_report=evidence.counts_as_report,
-        follows=decision.follows,
-        nearest=decision.nearest,
-        evidence=evidence,
-        sketch=match.sketch,
-    )

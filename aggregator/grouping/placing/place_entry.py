@@ -79,19 +79,11 @@ class EntryPlacer:
             for source in all_sources(connection):
                 self._sources[source.entry_source] = source
 
-    def place(self) -> list[PlacementResult]:
-        """Place the entries in order."""
-        results = []
-        for waiting, prepared in self._batch:
-            shown = self._parts.boilerplate.shown(
-                self._unit_of_work, waiting, prepared, self._parts.copy_finder
-            )
-            results.append(self._place(waiting, shown))
-            self._placed.add(waiting.article)
-        return results
-
-    def _place(self, waiting: InboxEntry, prepared: Prepared) -> PlacementResult:
+    def place(self, waiting: InboxEntry, whole: Prepared) -> PlacementResult:
         """Place an entry, unless its article was forgotten or deleted, or is muted."""
+        prepared = self._parts.boilerplate.shown(
+            self._unit_of_work, waiting, whole, self._parts.copy_finder
+        )
         if waiting.article in self._refused:
             return self._reject_forgotten(waiting, waiting.article)
         if prepared.fingerprint is None:
@@ -226,6 +218,7 @@ class EntryPlacer:
         self, waiting: InboxEntry, clean: CleanArticle, placed: Placed
     ) -> PlacementResult:
         """Finish an entry in the inbox; return its outcome."""
+        self._placed.add(waiting.article)
         self._unit_of_work.ledger.finish(
             waiting.entry_no,
             at=self._unit_of_work.now,

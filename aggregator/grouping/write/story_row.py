@@ -70,8 +70,9 @@ class StoryRows:
         effect: Effect,
         *,
         story: str,
-        members: Sequence[Article],
+        members: Sequence[Article | ArticleView],
         shown: Sequence[ArticleView],
+        container_only: bool,
         derived: dict[str, Any] | None = None,
     ) -> StoryRow:
         """Write the row of a story that has these members now, its log and its change, and return the row.
@@ -81,7 +82,9 @@ class StoryRows:
         """
         ledger = unit_of_work.ledger
         if derived is None:
-            derived = stories.derived_columns(members, self._options.families)
+            derived = stories.derived_columns(
+                members, self._options.families, container_only=container_only
+            )
         reports, reports_before = derived["report_count"], 0
         if before is not None and not before.container_only:
             reports_before = before.report_count
@@ -121,7 +124,16 @@ class StoryRows:
             stories.insert_story(unit_of_work.connection, row)
         else:
             row = replace(before, **decided, **derived)
-            self._log_changes(unit_of_work, before, row, chosen.reason)
+            if row.title != before.title:
+                unit_of_work.log(
+                    story,
+                    "headline",
+                    before=before.title,
+                    after=row.title,
+                    reason=chosen.reason,
+                )
+            if before.article_count < self._story_cap <= row.article_count:
+                unit_of_work.log(story, "full", articles=row.article_count)
             has_more = any(map(is_report, members)) and reports > reports_before
             is_bumped = self._is_bumped(before, row, shown, effect, has_more=has_more)
             if effect.bump != before.bumped_at and (effect.redates or is_bumped):
@@ -155,7 +167,13 @@ class StoryRows:
         )
         compared = with_compared(members)
         self.write(
-            unit_of_work, row, effect, story=row.id, members=compared, shown=shown
+            unit_of_work,
+            row,
+            effect,
+            story=row.id,
+            members=compared,
+            shown=shown,
+            container_only=stories.has_only_containers(compared),
         )
         set_compared(connection, members, compared)
 
@@ -189,24 +207,6 @@ class StoryRows:
             or effect.bump - after.first_published <= self._bump_age
         )
         return "headline" in bumps and is_news and after.title != before.title
-
-    def _log_changes(
-        self,
-        unit_of_work: UnitOfWork,
-        before: StoryRow,
-        after: StoryRow,
-        reason: str | None,
-    ) -> None:
-        if after.title != before.title:
-            unit_of_work.log(
-                before.id,
-                "headline",
-                before=before.title,
-                after=after.title,
-                reason=reason,
-            )
-        if before.article_count < self._story_cap <= after.article_count:
-            unit_of_work.log(before.id, "full", articles=after.article_count)
 
 
 def _replaces_version(shown: Sequence[ArticleView], article: str | None) -> bool:

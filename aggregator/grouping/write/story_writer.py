@@ -17,8 +17,7 @@ from aggregator.grouping.write.story_row import (
     set_compared,
     with_compared,
 )
-from aggregator.model.article import Article
-from aggregator.store.engine.database import Connection
+from aggregator.model.article import Article, ArticleView
 from aggregator.store.maintenance import erase
 from aggregator.store.stories import (
     article_views,
@@ -70,20 +69,24 @@ class StoryWriter:
         """
         connection = unit_of_work.connection
         new, joined = place.article, place.story
-        members: list[Article] = []
-        shown = []
+        shown = [article_views.view_of(new)]
+        members: Sequence[Article | ArticleView] = shown
+        container_only = new.is_container
         derived = None
         is_dated = False
         if joined is not None:
-            shown = article_views.views_for_title(
+            before = article_views.views_for_title(
                 connection, joined.id, joined.article_count, joined.title_article
             )
-            if (
-                joined.article_count > article_views.SHOWN_MEMBERS
-                and not joined.container_only
-                and articles.repeats_another(connection, new)
+            shown = sorted([*before, *shown], key=lambda member: member.effective_at)
+            container_only = joined.container_only and (
+                new.is_container or not new.is_compared
+            )
+            if joined.article_count <= article_views.SHOWN_MEMBERS:
+                members = shown
+            elif not joined.container_only and articles.repeats_another(
+                connection, new
             ):
-                is_dated = True
                 derived = {
                     "article_count": joined.article_count + 1,
                     "unknown_outlet_count": joined.unknown_outlet_count
@@ -93,8 +96,11 @@ class StoryWriter:
                     "last_inbox_no": max(joined.last_inbox_no, new.inbox_no),
                 }
             else:
-                members = articles.members(connection, joined.id)
-                is_dated = any(member.published is not None for member in members)
+                members = [*articles.members(connection, joined.id), new]
+            is_dated = derived is not None or any(
+                member.published is not None and member.id != new.id
+                for member in members
+            )
         redates = False
         bump = new.effective_at
         if new.bump_by_clock:
@@ -122,16 +128,14 @@ class StoryWriter:
             joined,
             effect,
             story=new.story,
-            members=[*members, new],
-            shown=sorted(
-                [*shown, article_views.view_of(new)],
-                key=lambda member: member.effective_at,
-            ),
+            members=members,
+            shown=shown,
+            container_only=container_only,
             derived=derived,
         )
         if joined is not None and joined.container_only and not row.container_only:
             # Live blogs and roundups give way to the first report.
-            compared = [member.id for member in members if member.is_compared]
+            compared = [member.id for member in articles.members(connection, new.story)]
             article_writes.set_compared(connection, compared, is_compared=False)
         article_writes.insert_article(connection, new)
         unit_of_work.log(
@@ -151,45 +155,57 @@ class StoryWriter:
         members = articles.members(connection, story)
         moving = [member for member in members if member.id in move.articles]
         is_left_empty = len(moving) == len(members)
-        if not is_left_empty or (move.target is None and move.revived is not None):
-            origin = stories.live_row(connection, story)
-            return self._take_out(
-                unit_of_work, move, origin, moving, is_left_empty=is_left_empty
+        if is_left_empty and move.target is not None:
+            merge = Merge(
+                stories=(story, move.target),
+                at_no=move.at_no,
+                reason="",
+                bump=move.bump,
+                silent=move.silent,
             )
-        if move.target is None:
+            return self._merge(unit_of_work, merge)
+        if is_left_empty and move.revived is None:
             return story
-        merge = Merge(
-            stories=(story, move.target),
-            at_no=move.at_no,
-            reason="",
-            bump=move.bump,
-            silent=move.silent,
-        )
-        return self._merge(unit_of_work, merge)
-
-    def _take_out(
-        self,
-        unit_of_work: UnitOfWork,
-        move: Move,
-        origin: StoryRow,
-        moving: Sequence[Article],
-        *,
-        is_left_empty: bool,
-    ) -> str:
-        """Move articles out of a story, which redirects if nothing is left; return their story afterwards."""
-        connection = unit_of_work.connection
-        rows = [origin]
-        if move.target is not None:
-            rows.append(stories.live_row(connection, move.target))
+        origin = stories.live_row(connection, story)
         effect = Effect(
             at_no=move.at_no,
-            bump=move.bump or max(row.bumped_at for row in rows),
+            bump=move.bump or origin.bumped_at,
             is_correction=move.bump is not None,
             kind="corrected" if move.bump else None,
         )
-        target = self._take_in(
-            unit_of_work, move, origin, moving, effect, is_left_empty=is_left_empty
-        )
+        founder = move.founder or min(moving, key=lambda member: member.inbox_no).id
+        if move.target is not None:
+            target = stories.live_row(connection, move.target)
+            if move.bump is None:
+                effect = replace(effect, bump=max(effect.bump, target.bumped_at))
+            # The change stream names no article of a correction.
+            entering = replace(effect, article=None if move.bump else founder)
+            self._add(unit_of_work, move, target, entering)
+        else:
+            entering = replace(
+                effect,
+                founder=founder,
+                founding=stories.foundings(connection, founder),
+                others=(origin.id,),
+                kind="merged" if is_left_empty else "split",
+            )
+            if move.revived is not None:
+                stories.revive(connection, move.revived)
+                target = stories.live_row(connection, move.revived)
+                self._add(unit_of_work, move, target, entering)
+            else:
+                compared = with_compared(moving)
+                target = self._rows.write(
+                    unit_of_work,
+                    None,
+                    entering,
+                    story=story_id(founder, entering.founding),
+                    members=compared,
+                    shown=article_views.views_of(connection, move.articles),
+                    container_only=stories.has_only_containers(compared),
+                )
+                set_compared(connection, moving, compared)
+                article_writes.move(connection, move.articles, target.id)
         if is_left_empty:
             _redirect(unit_of_work, origin, target.id, reason="empty")
         else:
@@ -199,47 +215,11 @@ class StoryWriter:
         self._regrouped(unit_of_work, [origin, target])
         return target.id
 
-    def _take_in(
-        self,
-        unit_of_work: UnitOfWork,
-        move: Move,
-        origin: StoryRow,
-        moving: Sequence[Article],
-        effect: Effect,
-        *,
-        is_left_empty: bool,
-    ) -> StoryRow:
-        """Write the story to which articles of `origin` move, and return a row of it."""
-        connection = unit_of_work.connection
-        founder = move.founder or min(moving, key=lambda member: member.inbox_no).id
-        effect = replace(effect, founder=founder)
-        if move.target is not None:
-            if move.bump is None:  # the change stream names no article of a correction
-                effect = replace(effect, article=founder)
-            return self._add_to(unit_of_work, move, move.target, effect)
-        founding = stories.foundings(connection, founder)
-        kind = "merged" if is_left_empty else "split"
-        effect = replace(effect, founding=founding, others=(origin.id,), kind=kind)
-        if move.revived is not None:
-            stories.revive(connection, move.revived)
-            return self._add_to(unit_of_work, move, move.revived, effect)
-        story = story_id(founder, founding)
-        shown = article_views.views_of(connection, move.articles)
-        compared = with_compared(moving)
-        row = self._rows.write(
-            unit_of_work, None, effect, story=story, members=compared, shown=shown
-        )
-        set_compared(connection, moving, compared)
-        article_writes.move(connection, move.articles, story)
-        return row
-
-    def _add_to(
-        self, unit_of_work: UnitOfWork, move: Move, story: str, effect: Effect
-    ) -> StoryRow:
-        row = stories.live_row(unit_of_work.connection, story)
-        article_writes.move(unit_of_work.connection, move.articles, story)
-        self._rows.restate(unit_of_work, row, effect)
-        return row
+    def _add(
+        self, unit_of_work: UnitOfWork, move: Move, target: StoryRow, effect: Effect
+    ) -> None:
+        article_writes.move(unit_of_work.connection, move.articles, target.id)
+        self._rows.restate(unit_of_work, target, effect)
 
     def _merge(self, unit_of_work: UnitOfWork, merge: Merge) -> str:
         """Merge stories; return the id that stays."""
@@ -253,7 +233,22 @@ class StoryWriter:
             (stories.live_row(connection, id_) for id_ in merge.stories), key=rank
         )
         winner, *losers = rows
-        effect = _effect_of_merge(connection, merge, winner, losers)
+        # The last bump of all that tell more than the time at which undated files were read
+        counted = [row for row in rows if row.id not in merge.silent]
+        timed = [
+            row
+            for row in counted
+            if articles.has_date(connection, row.id)
+            or articles.was_bumped_by_clock(connection, row.id)
+        ] or counted
+        effect = Effect(
+            at_no=merge.at_no,
+            bump=merge.bump or max(row.bumped_at for row in timed),
+            is_correction=merge.bump is not None,
+            redates=merge.bump is None and winner not in timed,
+            others=tuple(row.id for row in losers),
+            kind="merged",
+        )
         for loser in losers:
             article_writes.move_all(connection, loser.id, winner.id)
         self._rows.restate(unit_of_work, winner, effect)
@@ -276,9 +271,8 @@ class StoryWriter:
             effect = replace(effect, bump=article.effective_at, article=article.id)
             if article.bump_by_clock:
                 effect = replace(effect, bump=unit_of_work.now)
-            if (
-                self._has_headline_bumps
-            ):  # so the change stream has the time of the text
+            # So the change stream has the time of the text.
+            if self._has_headline_bumps:
                 effect = replace(effect, unbumped=article.effective_at)
         self._rows.restate(unit_of_work, row, effect)
         self._regrouped(unit_of_work, [row])
@@ -305,29 +299,6 @@ class StoryWriter:
         """Bring memory up to date after articles have changed their stories, or their roles in them."""
         self._stream.regrouped()
         self.window.renew(unit_of_work, [(row.story_no, row.id) for row in rows])
-
-
-def _effect_of_merge(
-    connection: Connection, merge: Merge, winner: StoryRow, losers: Sequence[StoryRow]
-) -> Effect:
-    """Return what a merge does to the story that stays: it has the last bump of all that tell a time."""
-    counted = [row for row in (winner, *losers) if row.id not in merge.silent]
-    timed = [row for row in counted if _has_bump_time(connection, row)] or counted
-    return Effect(
-        at_no=merge.at_no,
-        bump=merge.bump or max(row.bumped_at for row in timed),
-        is_correction=merge.bump is not None,
-        redates=merge.bump is None and winner not in timed,
-        others=tuple(row.id for row in losers),
-        kind="merged",
-    )
-
-
-def _has_bump_time(connection: Connection, row: StoryRow) -> bool:
-    """Return whether the bump of a story is more than the time at which undated files were read."""
-    return articles.has_date(connection, row.id) or articles.was_bumped_by_clock(
-        connection, row.id
-    )
 
 
 def _redirect(

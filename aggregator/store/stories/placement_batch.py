@@ -1,4 +1,4 @@
-"""The serial numbers of a placing transaction, and the log lines and changes that it writes at its end.
+"""The serial numbers of a placing transaction, and what it writes at its end: nothing reads that before.
 
 Numbers are read from `counter` once and counted in memory: only the writer takes numbers of stories, bumps and
 changes.
@@ -17,6 +17,7 @@ from aggregator.model.read_model import ChangeKind
 from aggregator.store import codecs
 from aggregator.store.intake.inbox import Outcome
 from aggregator.store.intake.inbox_order import take_numbers
+from aggregator.store.stories.article_rows import outlet_rows
 from aggregator.store.stories.stories import StoryRow
 from aggregator.store.tables import change, counter, entry, execute_each, story_log
 
@@ -60,9 +61,12 @@ class Ledger:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self.dropped_lines: list[tuple[str, int]] = []  # by outlet and inbox number
+        self.lines: dict[tuple[str, int], bytes] = {}  # likewise
         self._numbers: dict[str, int] = {}
         self._logs: list[dict[str, Any]] = []
         self._changes: list[dict[str, Any]] = []
+        self._finished: list[dict[str, Any]] = []
 
     def number(self, name: Literal["story", "bump", "change"]) -> int:
         """Return the next serial number."""
@@ -104,9 +108,17 @@ class Ledger:
 
         `bump`: the sort time, to the second. `kind`: given if it does not follow from the two rows.
         """
-        change_kind = kind or _kind(before, after, others)
-        if change_kind is None:
-            return
+        if kind is None:
+            if before is None:
+                kind = "created"
+            elif others:
+                kind = "merged"
+            elif after.report_count > before.report_count:
+                kind = "report"
+            elif after.title != before.title:
+                kind = "headline"
+            else:
+                return
         n = self.number("change")
         title_before = None
         if before is not None and after.title != before.title:
@@ -118,7 +130,7 @@ class Ledger:
                 "at": at,
                 # The microseconds order the changes of one second.
                 "bumped_at": bump.replace(microsecond=n % 1_000_000),
-                "kind": change_kind,
+                "kind": kind,
                 "article": article,
                 "others": ",".join(others) or None,
                 "title": after.title,
@@ -144,8 +156,7 @@ class Ledger:
         The text is in the article: stored twice, texts were a sixth of the database.
         """
         without_text = replace(declared, html=None, text=None, record=None)
-        self._connection.execute(
-            _FINISH,
+        self._finished.append(
             {
                 "entry_n": n,
                 "state": "refused" if outcome == "refused" else "done",
@@ -156,24 +167,19 @@ class Ledger:
                 "entry_reason": reason,
                 "entry_page_verdict": page_verdict,
                 "payload": codecs.compress_struct(without_text),
-            },
+            }
         )
+        if outcome == "revised":  # see `inbox.is_revised_since`
+            execute_each(self._connection, _FINISH, self._finished)
+            self._finished.clear()
 
     def close(self) -> None:
-        """Write log, changes and numbers."""
+        """Write lines of outlets, finished entries, log, changes and numbers."""
+        outlet_rows.change_outlet_lines(
+            self._connection, self.dropped_lines, self.lines
+        )
+        execute_each(self._connection, _FINISH, self._finished)
         execute_each(self._connection, insert(story_log), self._logs)
         execute_each(self._connection, insert(change), self._changes)
         for name, value in sorted(self._numbers.items()):
             self._connection.execute(_COUNT, {"counter_name": name, "number": value})
-
-
-def _kind(
-    before: StoryRow | None, after: StoryRow, others: Sequence[str]
-) -> ChangeKind | None:
-    if before is None:
-        return "created"
-    if others:
-        return "merged"
-    if after.report_count > before.report_count:
-        return "report"
-    return "headline" if after.title != before.title else None

@@ -16,7 +16,7 @@ from sqlalchemy import (
     update,
 )
 
-from aggregator.model.article import Article
+from aggregator.model.article import Article, ArticleView
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.stories import related_stories
 from aggregator.store.tables import (
@@ -60,19 +60,26 @@ class StoryRow(FrozenStruct, kw_only=True):
 
 
 def derived_columns(
-    members: Sequence[Article], families: Mapping[str, str] | None
+    members: Sequence[Article | ArticleView],
+    families: Mapping[str, str] | None,
+    *,
+    container_only: bool,
 ) -> dict[str, Any]:
     """Return the columns that follow from the articles of a story; `families`: see `counts`."""
     dated = [member.effective_at for member in members if member.published is not None]
     times = dated or [member.effective_at for member in members]
-    roles = {member.role for member in members if member.is_compared}
     return {
         **msgspec.structs.asdict(counts(members, families)),
         "first_published": min(times),
         "last_published": max(times),
-        "container_only": roles == {"container"},
+        "container_only": container_only,
         "last_inbox_no": max(member.inbox_no for member in members),
     }
+
+
+def has_only_containers(members: Iterable[Article]) -> bool:
+    """Return whether only live blogs and roundups are compared of a story."""
+    return {member.role for member in members if member.is_compared} == {"container"}
 
 
 # Built once: SQLAlchemy needs as long to build a statement as to execute it.
@@ -119,7 +126,7 @@ def shown_columns(shape: type[FrozenStruct]) -> list[ColumnElement[Any]]:
 
 def insert_story(connection: Connection, row: StoryRow) -> None:
     """Write a new story."""
-    connection.execute(_INSERT, msgspec.structs.asdict(row))
+    connection.execute(_INSERT, [msgspec.structs.asdict(row)])
 
 
 def update_story(connection: Connection, row: StoryRow) -> None:

@@ -62,7 +62,8 @@ def insert_article(connection: Connection, new: StoredArticle) -> None:
     """Insert the row of an article with details and evidence, and its sampled shingles."""
     assert new.evidence is not None, "it was just decided"
     evidence = codecs.pack_compressed(new.evidence)
-    connection.execute(_INSERT, _columns_of(new) | {"evidence": evidence})
+    row = _columns_of(new) | {"evidence": evidence}
+    connection.execute(_INSERT, [row])
     insert_sketches(connection, {new.inbox_no: new.sketch})
 
 

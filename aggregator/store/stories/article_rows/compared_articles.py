@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import BigInteger, Connection, Integer, Row, bindparam, select
+from sqlalchemy import BigInteger, Connection, Integer, bindparam, select
 
 from aggregator.extract.learned_boilerplate import restore_lines
 from aggregator.model.article import ComparedText
@@ -112,30 +112,23 @@ def placed_texts(connection: Connection) -> Iterator[Sequence[PlacedText]]:
     """Yield all articles that have their text, in order, in batches."""
     after = 0
     while rows := connection.execute(_WHOLE_TEXTS, {"after": after}).all():
-        yield [
-            PlacedText(
-                row.inbox_no, row.role, _copied(row), row.version_of, _whole_text(row)
+        batch = []
+        for row in rows:
+            copied: str | None = row.copy_of
+            text: str = row.text
+            with suppress(*codecs.UNREADABLE):
+                # It may only repeat what reports of its story say.
+                if row.role == "excerpt":
+                    copy = codecs.unpack(row.evidence, Evidence).copy
+                    copied = copied if copy else None
+            with suppress(*codecs.UNREADABLE):  # else what its outlet repeats is lost
+                details = codecs.unpack(row.details, ArticleDetails)
+                text = restore_lines(text, details.repeated)
+            batch.append(
+                PlacedText(row.inbox_no, row.role, copied, row.version_of, text)
             )
-            for row in rows
-        ]
-        after = rows[-1].inbox_no
-
-
-def _copied(row: Row[Any]) -> str | None:
-    """Return what an article copies; None where it only repeats what reports of its story say."""
-    copied: str | None = row.copy_of
-    with suppress(*codecs.UNREADABLE):
-        if row.role == "excerpt" and codecs.unpack(row.evidence, Evidence).copy is None:
-            return None
-    return copied
-
-
-def _whole_text(row: Row[Any]) -> str:
-    try:
-        details = codecs.unpack(row.details, ArticleDetails)
-    except codecs.UNREADABLE:
-        return str(row.text)  # the lines that its outlet repeats are lost
-    return restore_lines(row.text, details.repeated)
+        yield batch
+        after = batch[-1].inbox_no
 
 
 _LINK = select(article.c.copy_of).where(article.c.id == bindparam("article_id"))

@@ -1,6 +1,6 @@
 """Names of outlets in the rows of articles, and hashes of the lines of each outlet's newest articles."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from sqlalchemy import Connection, bindparam, delete, insert, select
 
@@ -53,17 +53,16 @@ def outlet_lines(connection: Connection, outlet: str) -> list[tuple[int, bytes]]
     return [(row.article, row.lines) for row in rows]
 
 
-def drop_outlet_lines(
-    connection: Connection, outlet: str, numbers: Iterable[int]
+def change_outlet_lines(
+    connection: Connection,
+    dropped: Iterable[tuple[str, int]],
+    new: Mapping[tuple[str, int], bytes],
 ) -> None:
-    """Delete the line hashes of these articles of an outlet."""
-    rows = [{"outlet_key": outlet, "number": number} for number in numbers]
-    execute_each(connection, _DROP_LINES, rows)
-
-
-def add_outlet_lines(
-    connection: Connection, outlet: str, number: int, lines: bytes
-) -> None:
-    """Write the line hashes of an article of an outlet, which has none."""
-    row = {"outlet": outlet, "article": number, "lines": lines}
-    connection.execute(_ADD_LINES, row)
+    """Delete the line hashes of articles, then add others, each by outlet and inbox number."""
+    former = [{"outlet_key": outlet, "number": number} for outlet, number in dropped]
+    execute_each(connection, _DROP_LINES, former)
+    added = [
+        {"outlet": outlet, "article": number, "lines": lines}
+        for (outlet, number), lines in new.items()
+    ]
+    execute_each(connection, _ADD_LINES, added)

@@ -249,14 +249,11 @@ class Library:
         upgrade(self.database)
         self._finder = CopyFinder(Tuning())
         with self.database.write() as connection:
-            new_story = stories.NewStory(
-                1, "story", articles[0]["id"], 0, _story_state()
-            )
-            stories.insert_stories(connection, [new_story])
+            stories.insert_story(connection, _story_row(articles[0]["id"]))
             for original in self.originals.values():
                 coming = _coming(original)
                 found = self._finder.find(connection, coming, None)
-                article_writes.insert_articles(connection, [_row(coming, found)])
+                article_writes.insert_article(connection, _row(coming, found))
                 self._finder.add(original.order, found.sketch)
                 for evidence in (found.copy, *found.excerpts):
                     if evidence is not None:
@@ -304,9 +301,14 @@ def _row(coming: StoredArticle, found: CopyMatch) -> StoredArticle:
     )
 
 
-def _story_state() -> stories.StoryState:
-    return stories.StoryState(
+def _story_row(founder: str) -> stories.StoryRow:
+    return stories.StoryRow(
+        story_no=1,
+        id="story",
+        founding_article=founder,
+        founding_no=0,
         title="",
+        title_article=None,
         summary="",
         language=None,
         first_published=NOON,
@@ -319,7 +321,6 @@ def _story_state() -> stories.StoryState:
         container_only=False,
         last_inbox_no=0,
         membership_changed_no=0,
-        count_state=None,
     )
 
 

@@ -25,7 +25,7 @@ class LiveWindow:
         self._last_change: int | None = None
 
     def current(self, connection: Connection) -> Window:
-        """Return the live stories, which are read if they are not in memory; nothing may wait then."""
+        """Return the live stories, which are read if they are not in memory."""
         undated_from = self._stream.undated_from(connection)
         if self._window is None:
             tuning = self._model.tuning
@@ -57,7 +57,6 @@ class LiveWindow:
         """Read stories again, by number and id, of which other articles or rows have changed."""
         if self._window is None:
             return
-        unit_of_work.ledger.write()
         gone = {id_: number for number, id_ in changed}
         for rows in live_stories.named(unit_of_work.connection, [*gone]):
             self._window.put(live_story(rows))

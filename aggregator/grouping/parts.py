@@ -53,4 +53,4 @@ class GroupingParts:
         )
         self.constraints = Constraints()
         self.boilerplate = BoilerplateLearner(all_tuning)
-        self.outlet_names = OutletNames(self.story_writer.growing)
+        self.outlet_names = OutletNames()

@@ -51,7 +51,10 @@ class Placer(Transactions):
         self, batch: Sequence[tuple[InboxEntry, Prepared]]
     ) -> list[PlacementResult]:
         with self.unit_of_work(keeps_caches=True) as unit_of_work:
-            placed = EntryPlacer(self.parts, unit_of_work, batch).place()
+            entry_placer = EntryPlacer(self.parts, unit_of_work, batch)
+            placed = []
+            for waiting, prepared in batch:
+                placed.append(entry_placer.place(waiting, prepared))
             self.parts.stream.write_counts(unit_of_work.connection)
         every = self.parts.placing.sweep_every
         period = batch[-1][0].inbox_no // every

@@ -73,7 +73,6 @@ class NewsStream:
             present = latest.day + 1
         if present - self._tuning.stream_days <= day <= present:
             return
-        unit_of_work.ledger.write()
         count, packed = self._count_terms(unit_of_work.connection, after, inbox_no - 1)
         period = StreamPeriod(number, day - 1, inbox_no - 1, count, packed)
         self._close(unit_of_work.connection, period, after)
@@ -183,7 +182,6 @@ class NewsStream:
         """Read which of the last articles are alone in their stories, if that is not known."""
         if self._last is not None:
             return
-        unit_of_work.ledger.write()
         last = articles.last_articles(
             unit_of_work.connection, self._tuning.stream_articles
         )

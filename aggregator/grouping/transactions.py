@@ -54,19 +54,16 @@ class Transactions:
     def unit_of_work(self, *, keeps_caches: bool = False) -> Iterator[UnitOfWork]:
         """Open a placing transaction; on an error rows are rolled back, and memory is forgotten.
 
-        `keeps_caches`: rows of stories and lines of outlets change through the writer alone.
+        `keeps_caches`: lines of outlets change through the writer alone.
         """
         if not keeps_caches:
-            self.parts.story_writer.growing.forget()
             self.parts.boilerplate.forget()
         try:
             with self.database.write() as connection:
                 unit_of_work = UnitOfWork(connection, Ledger(connection), self.now())
                 yield unit_of_work
-                unit_of_work.ledger.write()
                 unit_of_work.ledger.close()
-                if samples.rank_last(connection):
-                    self.parts.story_writer.growing.forget()
+                samples.rank_last(connection)
         except UsageError:
             raise  # refused before anything was changed
         except BaseException as error:

@@ -38,7 +38,7 @@ from aggregator.store.tables import (
     metadata,
     story,
 )
-from aggregator.stories.counting.counts import Counts, count_state_of, counts
+from aggregator.stories.counting.counts import Counts, counts
 from tests.conftest import REPOSITORY
 from tests.support.articles import NOON, Clock, Rig
 from tests.support.fresh import emptied, numbered_on, with_tables
@@ -194,7 +194,7 @@ def what_is_wrong(database: Database, placing: Placer | None = None) -> list[str
                 row.report_count,
                 row.unknown_outlet_count,
             )
-            counted = counts(count_state_of(views))
+            counted = counts(views)
             if reported != counted:
                 wrong.append(f"{row.id} counts {reported}, its articles {counted}")
             times = [view.effective_at for view in views if view.published is not None]

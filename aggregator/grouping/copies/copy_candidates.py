@@ -23,7 +23,6 @@ from aggregator.model.article import ComparedText
 from aggregator.model.evidence import CopyEvidence, TextReuse
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories.article_rows import compared_articles
-from aggregator.store.stories.articles import StoredArticle
 from aggregator.stories.compared_sentences import TextVersion
 from aggregator.stories.updates import is_update
 from aggregator.stories.versions import changed_sentences
@@ -38,12 +37,10 @@ class CopyCandidates:
         connection: Connection,
         own: ComparedText,
         overlaps: Sequence[SketchOverlap],
-        waiting: Sequence[StoredArticle],
         tuning: CopyTuning,
     ) -> None:
-        """`overlaps`: those that share shingles, the likeliest first; `waiting`: articles without a row."""
+        """`overlaps`: those that share shingles, the likeliest first."""
         self._connection = connection
-        self._waiting = waiting
         self._own = own
         self._overlaps = overlaps
         self._tuning = tuning
@@ -54,35 +51,25 @@ class CopyCandidates:
         ]
         self._likely = likely[: tuning.candidate_cap]
         numbers = [overlap.number for overlap in self._likely]
-        self._others = compared_articles.copy_candidates(connection, numbers, waiting)
+        self._others = compared_articles.copy_candidates(connection, numbers)
         self._at_page: list[ComparedText] = []
-        if own.signature:
-            self._search_page()
-        self._others = {
-            number: other
-            for number, other in self._others.items()
-            if other.id != own.id
-        }
-
-    def _search_page(self) -> None:
-        """Add the articles at the address, however old they are, and whatever of them is stored."""
-        page = canonical_url(self._own.url or "")
-        if page is None:
-            return
-        self._others |= compared_articles.at_address(
-            self._connection,
-            self._own.url or page,
-            page,
-            before=self._own.order,
-            most=self._tuning.candidate_cap,
-            waiting=self._waiting,
-        )
+        page = canonical_url(own.url or "") if own.signature else None
+        if page is not None:
+            # Also the articles at the address, however old they are, and whatever of them is stored.
+            self._others |= compared_articles.at_address(
+                connection,
+                own.url or page,
+                page,
+                before=own.order,
+                most=tuning.candidate_cap,
+            )
         for number, other in [*self._others.items()]:
-            if canonical_url(other.url or "") == page:
+            is_at_page = page is not None and canonical_url(other.url or "") == page
+            if is_at_page:
                 self._at_page.append(other)
-                # Within one source and URL there are generations and parts of a page, and no copies.
-                if other.source == self._own.source:
-                    del self._others[number]
+            # Within one source and URL there are generations and parts of a page, and no copies.
+            if other.id == own.id or (is_at_page and other.source == own.source):
+                del self._others[number]
 
     @cached_property
     def _originals(self) -> list[str]:
@@ -133,9 +120,7 @@ class CopyCandidates:
     ) -> str | None:
         """Return the original, or the text of which words are reused, if both tell a sentence differently."""
         if copy is not None and copy.kind == "copy":
-            return version_of_original(
-                self._connection, self._own, copy.other, self._waiting
-            )
+            return version_of_original(self._connection, self._own, copy.other)
         if reuse is None:
             return None
         (other,) = self._read([reuse.other])
@@ -169,7 +154,7 @@ class CopyCandidates:
     def _read(self, ids: Sequence[str]) -> list[ComparedText]:
         """Return the first `exact_checks` of these articles with their texts."""
         ids = ids[: self._tuning.exact_checks]
-        texts = compared_articles.compared_texts(self._connection, ids, self._waiting)
+        texts = compared_articles.compared_texts(self._connection, ids)
         return [texts[id_] for id_ in ids]
 
     def _sharing(self, overlaps: Iterable[SketchOverlap]) -> list[ComparedText]:
@@ -181,15 +166,10 @@ class CopyCandidates:
 
 
 def version_of_original(
-    connection: Connection,
-    copy: ComparedText,
-    original: str,
-    waiting: Sequence[StoredArticle] = (),
+    connection: Connection, copy: ComparedText, original: str
 ) -> str | None:
     """Return the original of a copy if both tell a sentence differently."""
-    compared = compared_articles.compared_texts(connection, [original], waiting)[
-        original
-    ]
+    compared = compared_articles.compared_texts(connection, [original])[original]
     return original if changed_sentences(_text_of(copy), _text_of(compared)) else None
 
 

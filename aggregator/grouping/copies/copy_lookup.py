@@ -69,12 +69,11 @@ class CopyFinder:
         connection: Connection,
         incoming: StoredArticle,
         page: str | None,
-        waiting: Sequence[StoredArticle] = (),
     ) -> CopyMatch:
         """Return the original of `incoming`, excerpts of it, and its own sketch.
 
-        `page`: the address at which it was read. Only articles of lower numbers are searched; `waiting` have
-        no row. At most `exact_checks` possible originals and as many possible excerpts are read.
+        `page`: the address at which it was read. Only articles of lower numbers are searched. At most
+        `exact_checks` possible originals and as many possible excerpts are read.
         """
         compared = msgspec.structs.replace(
             compared_articles.compared_text(incoming), url=page
@@ -84,7 +83,6 @@ class CopyFinder:
             connection=connection,
             own=compared,
             overlaps=self._overlaps(look_up),
-            waiting=waiting,
             tuning=self._tuning,
         )
         copy = candidates.best_original()
@@ -104,7 +102,6 @@ class CopyFinder:
                 copied=copied,
                 is_copy=is_copy,
                 is_version=version_of is not None,
-                waiting=waiting,
             ),
             same_page=candidates.same_page(),
             reuse=reuse,
@@ -187,10 +184,7 @@ class CopyFinder:
             self._index.add(number, stored)
 
     def cover(self, connection: Connection, first: int, last: int) -> PassageIndex:
-        """Return the index, which is built first if it does not cover these numbers.
-
-        Call it before a batch, while nothing waits to be written.
-        """
+        """Return the index, which is built first if it does not cover these numbers."""
         reach = min(self._tuning.passage_reach, MOST_REACH)
         if self._index is None or not (
             self._index.covers(first) and self._index.covers(last)
@@ -219,7 +213,6 @@ class CopyFinder:
         copied: str | None,
         is_copy: bool,
         is_version: bool = False,
-        waiting: Sequence[StoredArticle] = (),
     ) -> bytes:
         """Return what is stored of the whole sketch of article `number`, a copy or an excerpt of `copied`.
 
@@ -235,7 +228,7 @@ class CopyFinder:
             )
         most = tuning.key_cap if is_version else tuning.exact_checks
         if is_copy and compared_articles.has_copies(
-            connection, copied, most, before=number, waiting=waiting
+            connection, copied, most, before=number
         ):
             return b""
         return filter_sketch(

@@ -30,7 +30,6 @@ from aggregator.grouping.copies.shingles import (
 from aggregator.model.article import Article, ComparedText
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories.article_rows import compared_articles
-from aggregator.store.stories.articles import StoredArticle
 from aggregator.text.calendar import month_spellings, weekday_words
 
 # The least share of the words of each text that both have. Short entries of one form share .6 (chosen).
@@ -136,11 +135,11 @@ def is_kept_apart(
     article: Article,
     reports: Sequence[Article],
     others: Sequence[Article],
-    waiting: Sequence[StoredArticle] = (),
+    text: ComparedText | None = None,
 ) -> bool:
     """Return whether an article cannot be of one event with one of `reports`: another release or its series.
 
-    `others`: among which a third entry of the form may be; `waiting`: articles that have no row yet.
+    `others`: among which a third entry of the form may be; `text`: that of an article that has no row yet.
     """
     if any(are_other_releases(article.title, report.title) for report in reports):
         return True
@@ -148,9 +147,9 @@ def is_kept_apart(
     if not ids:
         return False
     thirds = [other.id for other in others if other.source == article.source][:_TEXTS]
-    texts = compared_articles.compared_texts(
-        connection, {article.id, *ids, *thirds}, waiting
-    )
+    texts = compared_articles.compared_texts(connection, {article.id, *ids, *thirds})
+    if text is not None:
+        texts[article.id] = text
     return any(
         is_one_series(texts[article.id], texts[id_], texts.values()) for id_ in ids
     )

@@ -5,7 +5,7 @@ articles are placed again: stories that an article must belong to, and must not.
 stored, too, for the undo, which restores the ids of merged stories.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from aggregator.grouping.changes import Merge, Move
@@ -14,7 +14,6 @@ from aggregator.grouping.corrections.undo_correction import undo
 from aggregator.grouping.parts import GroupingParts
 from aggregator.grouping.unit_of_work import UnitOfWork
 from aggregator.grouping.write.copy_families import with_copies
-from aggregator.grouping.write.growing_stories import live_row
 from aggregator.model.errors import UsageError
 from aggregator.model.evidence import Evidence
 from aggregator.model.structs import FrozenStruct
@@ -78,22 +77,33 @@ class CorrectionHandler:
         )
         if len(ids) < 2:
             raise UsageError("give two different stories; these are one story already")
-        before = {}
+        members, former = {}, {}
         for story in ids:
-            before[story] = (
-                member_ids(connection, story),
-                stories.redirecting_to(connection, story),
-            )
+            members[story] = member_ids(connection, story)
+            former[story] = stories.redirecting_to(connection, story)
         titles = _titles(connection, ids)
         at_no = self._story_writer.window.last_change(connection)
         merge = Merge(
             stories=tuple(ids), at_no=at_no, reason="correction", bump=unit_of_work.now
         )
         kept = self._story_writer.apply(unit_of_work, merge)
-        del before[kept]
-        return _recorded(
-            unit_of_work, "merge", _merge_detail(before, kept, titles), [kept]
+        losers = [story for story in ids if story != kept]
+        moved = []
+        redirects = []
+        for story in losers:
+            moved += [
+                MovedArticle(article=article, before=story, after=kept)
+                for article in members[story]
+            ]
+            redirects += [Redirect(story=id_, to=story) for id_ in former[story]]
+        detail = CorrectionDetail(
+            moved=tuple(moved),
+            retired=tuple(losers),
+            redirects=tuple(redirects),
+            titles=titles,
+            words=f"merged {', '.join(losers)} into {kept}",
         )
+        return _recorded(unit_of_work, "merge", detail, [kept])
 
     def _split(
         self, unit_of_work: UnitOfWork, command: CorrectionCommand
@@ -147,16 +157,19 @@ class CorrectionHandler:
 
         `words`: the description of the correction, without the story that they move to.
         """
-        titles = _titles(unit_of_work.connection, filter(None, (origin, target)))
-        at_no = self._story_writer.window.last_change(unit_of_work.connection)
-        # Before the move, which counts them
-        evidence = self._replace_evidence(unit_of_work.connection, leaving)
+        connection = unit_of_work.connection
+        titles = _titles(connection, filter(None, (origin, target)))
+        at_no = self._story_writer.window.last_change(connection)
+        before = {}
+        for article in leaving:  # before the move, which counts them
+            before[article] = articles.evidence_of(connection, article)
+            article_writes.set_evidence(connection, article, self._evidence)
         move = Move(
             articles=tuple(leaving), target=target, at_no=at_no, bump=unit_of_work.now
         )
         story = self._story_writer.apply(unit_of_work, move)
         moved = []
-        for article, reasons in evidence.items():
+        for article, reasons in before.items():
             moved.append(
                 MovedArticle(
                     article=article, before=origin, after=story, evidence=reasons
@@ -177,16 +190,6 @@ class CorrectionHandler:
             leaving,
         )
 
-    def _replace_evidence(
-        self, connection: Connection, ids: Iterable[str]
-    ) -> dict[str, Evidence]:
-        """Give articles the evidence of a correction; return what each had before."""
-        before = {}
-        for article in ids:
-            before[article] = articles.evidence_of(connection, article)
-            article_writes.set_evidence(connection, article, self._evidence)
-        return before
-
     def _undo(
         self, unit_of_work: UnitOfWork, command: CorrectionCommand
     ) -> CorrectionResult:
@@ -196,32 +199,9 @@ class CorrectionHandler:
         return _logged(unit_of_work, number, changed, words, undone=number)
 
 
-def _merge_detail(
-    losers: Mapping[str, tuple[Iterable[str], Iterable[str]]],
-    kept: str,
-    titles: tuple[tuple[str, str], ...],
-) -> CorrectionDetail:
-    """Return the detail of a merge; `losers`: by story, its articles and what redirected to it."""
-    moved = []
-    redirects = []
-    for story, (members, former) in losers.items():
-        moved += [
-            MovedArticle(article=article, before=story, after=kept)
-            for article in members
-        ]
-        redirects += [Redirect(story=id_, to=story) for id_ in former]
-    return CorrectionDetail(
-        moved=tuple(moved),
-        retired=tuple(losers),
-        redirects=tuple(redirects),
-        titles=titles,
-        words=f"merged {', '.join(losers)} into {kept}",
-    )
-
-
 def _titles(connection: Connection, ids: Iterable[str]) -> tuple[tuple[str, str], ...]:
     """Return these stories with the article of the headline, which an undo shows again."""
-    rows = (live_row(connection, story) for story in ids)
+    rows = (stories.live_row(connection, story) for story in ids)
     return tuple((row.id, row.title_article) for row in rows if row.title_article)
 
 

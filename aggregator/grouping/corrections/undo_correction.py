@@ -1,6 +1,5 @@
 """The undo of a correction: articles, headlines and redirects are again as they were before it."""
 
-from collections.abc import Iterable
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -47,7 +46,9 @@ def undo(
     for back in returns:
         _refuse_overridden(connection, correction, back)
     corrections.undo(connection, correction.correction_no, unit_of_work.now)
-    _show_titles(connection, detail.titles)
+    for story, article in detail.titles:
+        for view in article_views.views_of(connection, [article]):
+            stories.show_title(connection, story, article, clean_title(view))
     touched = set()
     for back in returns:
         if back.source != back.target:
@@ -98,13 +99,6 @@ def _refuse_overridden(
                 f"the later correction {latest} also concerns article {article}; undo it first: "
                 f"aggregator correct undo {latest}"
             )
-
-
-def _show_titles(connection: Connection, titles: Iterable[tuple[str, str]]) -> None:
-    """Show the headlines of stories, each of an article, again."""
-    for story, article in titles:
-        for view in article_views.views_of(connection, [article]):
-            stories.show_title(connection, story, article, clean_title(view))
 
 
 def _put_back(

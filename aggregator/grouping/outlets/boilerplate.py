@@ -101,7 +101,7 @@ class BoilerplateLearner:
         self._learnt.clear()
 
     def read(self, connection: Connection, entries: Iterable[Entry]) -> None:
-        """Read the lines of the outlets of a batch, before anything of the batch waits to be written."""
+        """Read the lines of the outlets of a batch."""
         for entry in entries:
             outlet = _boilerplate_key(entry)
             if outlet is not None:
@@ -141,7 +141,12 @@ class BoilerplateLearner:
     ) -> Prepared:
         if prepared.lines is None:
             return prepared
-        keys = repeated(prepared.lines, self._repeats(connection, outlet))
+        if outlet not in self._learnt:
+            window = self._window(connection, outlet)
+            self._learnt[outlet] = learn_boilerplate(
+                (lines for _, lines in window), self._tuning
+            )
+        keys = repeated(prepared.lines, self._learnt[outlet])
         if not keys:
             return prepared
         article = without_lines(prepared.article, keys, self._all_tuning)
@@ -176,14 +181,18 @@ class BoilerplateLearner:
         if lines is None or outlet is None:
             return
         window = self._window(unit_of_work.connection, outlet)
-        rows = dict(window)
-        if number in rows:
-            unit_of_work.ledger.drop_lines([(outlet, number)])
-        rows[number] = unit_of_work.ledger.lines[outlet, number] = pack_lines(lines)
-        window[:] = sorted(rows.items())
-        surplus = max(len(window) - self._tuning.window, 0)
-        unit_of_work.ledger.drop_lines((outlet, old) for old, _ in window[:surplus])
-        del window[:surplus]
+        packed = pack_lines(lines)
+        before = dict(window)
+        rows = sorted((before | {number: packed}).items())
+        window[:] = rows[-self._tuning.window :]
+        oldest = window[0][0]
+        dropped = [old for old in before if old < oldest or old == number]
+        ledger = unit_of_work.ledger
+        for old in dropped:
+            ledger.lines.pop((outlet, old), None)
+            ledger.dropped_lines.append((outlet, old))
+        if number >= oldest:
+            ledger.lines[outlet, number] = packed
         self._learnt.pop(outlet, None)
 
     def _is_outlet_notice(
@@ -198,17 +207,15 @@ class BoilerplateLearner:
         fingerprint = prepared.fingerprint
         if fingerprint is None or not fingerprint.signature or not clean.title:
             return False
-        connection, ledger, now = unit_of_work
-        incoming = incoming_article(waiting, prepared, now, wire_confidence=1.0)
+        connection = unit_of_work.connection
+        incoming = incoming_article(
+            waiting, prepared, unit_of_work.now, wire_confidence=1.0
+        )
         likely = copy_finder.sharing(connection, incoming)[:_NOTICE_CANDIDATES]
-        for other in compared_articles.copy_candidates(
-            connection, likely, ledger.articles
-        ).values():
+        for other in compared_articles.copy_candidates(connection, likely).values():
             if other.source != incoming.source:  # any source may declare that outlet
                 continue
-            similar = compared_articles.compared_texts(
-                connection, [other.id], ledger.articles
-            )[other.id]
+            similar = compared_articles.compared_texts(connection, [other.id])[other.id]
             if _name_key(similar.outlet) != _name_key(incoming.outlet_key):
                 continue
             if is_notice(
@@ -216,15 +223,6 @@ class BoilerplateLearner:
             ):
                 return True
         return False
-
-    def _repeats(self, connection: Connection, outlet: str) -> LineHashes:
-        known = self._learnt.get(outlet)
-        if known is None:
-            window = self._window(connection, outlet)
-            known = self._learnt[outlet] = learn_boilerplate(
-                (lines for _, lines in window), self._tuning
-            )
-        return known
 
     def _window(self, connection: Connection, outlet: str) -> list[tuple[int, bytes]]:
         window = self._windows.get(outlet)

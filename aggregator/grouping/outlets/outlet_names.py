@@ -8,7 +8,6 @@ from msgspec.structs import replace
 
 from aggregator.extract.sites import is_address
 from aggregator.grouping.unit_of_work import UnitOfWork
-from aggregator.grouping.write.growing_stories import GrowingStories
 from aggregator.store.search import index as search
 from aggregator.store.stories import stories
 from aggregator.store.stories.article_rows import outlet_rows
@@ -18,37 +17,29 @@ from aggregator.store.stories.articles import StoredArticle
 class OutletNames:
     """Names articles by their outlets. For one thread of the writer."""
 
-    def __init__(self, growing: GrowingStories) -> None:
-        self._growing = growing
+    def __init__(self) -> None:
         # By key; None: its site has given none so far
         self._names: dict[str, str | None] = {}
 
     def named(self, unit_of_work: UnitOfWork, new: StoredArticle) -> StoredArticle:
         """Return the article with the name of its outlet, if there is one; a first name is that of all."""
+        connection = unit_of_work.connection
         key = new.outlet_key
         if key is None or not is_address(key):
             return new
         if key not in self._names:
-            self._names[key] = outlet_rows.own_name_of(unit_of_work.connection, key)
+            self._names[key] = outlet_rows.own_name_of(connection, key)
         name = self._names[key]
         site_name = new.read_details().site_name
         if name is None and site_name is not None:
             self._names[key] = name = site_name
-            self._name_earlier(unit_of_work, key, name)
+            unnamed = outlet_rows.unnamed_articles(connection, key)
+            for number, _ in unnamed:
+                was_searchable = search.take_out(connection, number)
+                outlet_rows.set_outlet_name(connection, number, name)
+                if was_searchable:
+                    search.put_back(connection, number)
+            stories.render_again(connection, {story for _, story in unnamed})
         if name is None or new.outlet_name is not None:
             return new
         return replace(new, outlet_name=name)
-
-    def _name_earlier(self, unit_of_work: UnitOfWork, key: str, name: str) -> None:
-        unit_of_work.ledger.write()
-        connection = unit_of_work.connection
-        unnamed = outlet_rows.unnamed_articles(connection, key)
-        for number, _ in unnamed:
-            was_searchable = search.take_out(connection, number)
-            outlet_rows.set_outlet_name(connection, number, name)
-            if was_searchable:
-                search.put_back(connection, number)
-        named = {story for _, story in unnamed}
-        stories.render_again(connection, named)
-        if named:
-            self._growing.forget(*named)

@@ -1,7 +1,7 @@
 """Decides what becomes of a new article: it founds a story, joins one, or is a copy in one.
 
 Corrections decide first, then the story of the original of a copy, then the score. The rows of stories and
-articles are read, and what waits of them is written before; nothing is changed.
+articles are read, and nothing is changed.
 """
 
 import datetime as dt
@@ -25,7 +25,6 @@ from aggregator.grouping.scores.scorer import (
 )
 from aggregator.grouping.unit_of_work import UnitOfWork
 from aggregator.grouping.window import LiveStory, Window
-from aggregator.grouping.write.growing_stories import live_row
 from aggregator.model.article import Role
 from aggregator.model.evidence import Agreement, Evidence
 from aggregator.store import codecs
@@ -48,7 +47,6 @@ class Decider:
         self._constraints = parts.constraints
         self._unit_of_work = unit_of_work
         self._connection = unit_of_work.connection
-        self._ledger = unit_of_work.ledger
 
     @property
     def _window(self) -> Window:
@@ -57,15 +55,12 @@ class Decider:
     def match(self, waiting: InboxEntry, article: StoredArticle) -> CopyMatch:
         """Return of what the article of an entry is a copy."""
         page = waiting.entry.url or waiting.page_url
-        return self._parts.copy_finder.find(
-            self._connection, article, page, self._ledger.articles
-        )
+        return self._parts.copy_finder.find(self._connection, article, page)
 
     def merge_before(self, article: StoredArticle) -> Merge | None:
         """Return the merge of two stories to which corrections link a new article, and so each other."""
         if not self._constraints.has_article(self._connection, article.id):
             return None
-        self._ledger.write()
         constraints = self._constraints.story_constraints(self._connection, article.id)
         pair = constraints.must_link[:2]
         if len(pair) < 2:
@@ -81,36 +76,41 @@ class Decider:
         decision = self._decision(article, compared, match)
         story = None
         if decision.story is not None:
-            story = self._parts.story_writer.growing.row(
-                self._unit_of_work, decision.story
-            )
-        agreement = self._agreement(article, compared, decision, story, match)
-        evidence = self._evidence(decision, match, agreement)
-        if match.copy is None and evidence.copied is not None:
-            decision = replace(decision, role="excerpt", is_compared=False)
-        if decision.is_compared:
-            self._parts.comparison.keep(compared)
-        article = _with_place(article, decision, evidence, match)
-        if story is not None:
-            return Place(article=replace(article, story=story.id), story=story)
-        founding = 0
-        if has_founded:
-            founding = stories.foundings(self._connection, article.id)
-        article = replace(article, story=story_id(article.id, founding))
-        return Place(article=article, founding=founding)
-
-    def _evidence(
-        self, decision: Decision, match: CopyMatch, agreement: Agreement | None
-    ) -> Evidence:
-        return replace(
+            story = stories.live_row(self._connection, decision.story)
+        evidence = replace(
             decision.evidence,
             copy=match.copy,
             # They came first and keep their role: a stuffed page must not take it from them.
             excerpts=match.excerpts,
             reuse=match.reuse,
-            agreement=agreement,
+            agreement=self._agreement(article, compared, decision, story, match),
             rules_version=self._parts.rules_version,
         )
+        if match.copy is None and evidence.copied is not None:
+            decision = replace(decision, role="excerpt", is_compared=False)
+        if decision.is_compared:
+            self._parts.comparison.keep(compared)
+        version_of = None
+        if decision.role in COUNTED_ROLES:
+            version_of = decision.version_of or match.version_of
+        founding = 0
+        if story is None and has_founded:
+            founding = stories.foundings(self._connection, article.id)
+        article = replace(
+            article,
+            story=story_id(article.id, founding) if story is None else story.id,
+            role=decision.role,
+            is_compared=decision.is_compared,
+            copy_of=evidence.copied,
+            reuses=evidence.reuse.other if evidence.reuse else None,
+            version_of=version_of,
+            counts_as_report=evidence.counts_as_report,
+            follows=decision.follows,
+            nearest=decision.nearest,
+            evidence=evidence,
+            sketch=match.sketch,
+        )
+        return Place(article=article, story=story, founding=founding)
 
     def _with_sender(self, article: StoredArticle) -> StoredArticle:
         """Return a new article with what is known of its sender."""
@@ -133,7 +133,6 @@ class Decider:
         original_id = match.original
         if original_id is None or match.version_of or article.wire is not None:
             return article
-        self._ledger.write_article(original_id)
         original = articles.member(self._connection, original_id)
         wire = copied_wire(original_id, original.outlet_key, original.wire)
         if wire is None:
@@ -145,7 +144,6 @@ class Decider:
         self, other: str, article: StoredArticle, barred: Collection[str]
     ) -> StoryRow | None:
         """Return the story of article `other`, if an article may join it."""
-        self._ledger.write_article(other)
         row = stories.assigned_story(self._connection, other)
         if row is None or row.id in barred:
             return None
@@ -178,7 +176,15 @@ class Decider:
             return decision
         updated = self._story_of_updated(article, match.updated, barred)
         if updated is not None:
-            return _with_update(decision, updated.id, match.updated[0])
+            if decision.story != updated.id:
+                decision = replace(
+                    decision,
+                    story=updated.id,
+                    is_compared=True,
+                    follows=None,
+                    evidence=Evidence(stage="version"),
+                )
+            return replace(decision, version_of=match.updated[0])
         if match.copy is not None and match.copy.kind == "excerpt":
             return replace(decision, role="excerpt", is_compared=decision.story is None)
         return decision
@@ -195,7 +201,7 @@ class Decider:
         is_compared = not is_copy
         if article.is_container:
             role = "container"
-            row = live_row(self._connection, story)
+            row = stories.live_row(self._connection, story)
             is_compared = is_compared and row.container_only
         evidence = Evidence(stage="correction")
         return Decision(
@@ -209,8 +215,6 @@ class Decider:
 
         None if they are in several: then they have one form, and each of them is about something else.
         """
-        for other in updated:
-            self._ledger.write_article(other)
         assigned = articles.assigned_stories(self._connection, updated)
         if len(set(assigned.values())) != 1:
             return None
@@ -233,11 +237,11 @@ class Decider:
                 candidates.append(story)
                 newest[story.id] = comparison.newest(story)
                 others += newest[story.id]
-        waiting = [*self._ledger.articles, article]
+        text = compared_articles.compared_text(article)
 
         def is_closed(story: LiveStory) -> bool:
             reports = newest[story.id]
-            return is_kept_apart(self._connection, article, reports, others, waiting)
+            return is_kept_apart(self._connection, article, reports, others, text)
 
         scored = comparison.scored(self._connection, compared, candidates, is_closed)
         decision = decide(article, scored, model, comparison.model.bias)
@@ -256,7 +260,6 @@ class Decider:
             return None
         if match.copy is not None and decision.role == "copy":
             original = match.copy.other
-            self._ledger.write_article(original)
             return agreement_of_copy(self._connection, article, original)
         if not decision.is_compared or decision.role != "report":
             return None  # not counted anyway; of another language, with other words
@@ -265,40 +268,4 @@ class Decider:
             compared,
             compared_articles.compared_text(article),
             self._window.story(story.story_no),
-            self._ledger.articles,
         )
-
-
-def _with_update(decision: Decision, story: str, text: str) -> Decision:
-    """Return the decision about another state of a text, which is in this story."""
-    if decision.story != story:
-        decision = replace(
-            decision,
-            story=story,
-            is_compared=True,
-            follows=None,
-            evidence=Evidence(stage="version"),
-        )
-    return replace(decision, version_of=text)
-
-
-def _with_place(
-    article: StoredArticle, decision: Decision, evidence: Evidence, match: CopyMatch
-) -> StoredArticle:
-    """Return an article with what was decided about it, but for its story."""
-    version_of = None
-    if decision.role in COUNTED_ROLES:
-        version_of = decision.version_of or match.version_of
-    return replace(
-        article,
-        role=decision.role,
-        is_compared=decision.is_compared,
-        copy_of=evidence.copied,
-        reuses=evidence.reuse.other if evidence.reuse else None,
-        version_of=version_of,
-        counts_as_report=evidence.counts_as_report,
-        follows=decision.follows,
-        nearest=decision.nearest,
-        evidence=evidence,
-        sketch=match.sketch,
-    )

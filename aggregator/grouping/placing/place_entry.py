@@ -53,7 +53,6 @@ class EntryPlacer:
         self._parts = parts
         self._unit_of_work = unit_of_work
         self._connection = unit_of_work.connection
-        self._ledger = unit_of_work.ledger
         self._batch = batch
         self._decider = Decider(parts, unit_of_work)
         self._second_look = SecondLook(parts, unit_of_work)
@@ -61,7 +60,7 @@ class EntryPlacer:
         self._read()
 
     def _read(self) -> None:
-        """Read at once what the batch needs, while nothing waits to be written."""
+        """Read at once what the batch needs."""
         parts, connection, batch = self._parts, self._connection, self._batch
         parts.window.current(connection)
         first = batch[0][0].inbox_no
@@ -80,19 +79,11 @@ class EntryPlacer:
             for source in all_sources(connection):
                 self._sources[source.entry_source] = source
 
-    def place(self) -> list[PlacementResult]:
-        """Place the entries in order."""
-        results = []
-        for waiting, prepared in self._batch:
-            shown = self._parts.boilerplate.shown(
-                self._unit_of_work, waiting, prepared, self._parts.copy_finder
-            )
-            results.append(self._place(waiting, shown))
-            self._placed.add(waiting.article)
-        return results
-
-    def _place(self, waiting: InboxEntry, prepared: Prepared) -> PlacementResult:
+    def place(self, waiting: InboxEntry, whole: Prepared) -> PlacementResult:
         """Place an entry, unless its article was forgotten or deleted, or is muted."""
+        prepared = self._parts.boilerplate.shown(
+            self._unit_of_work, waiting, whole, self._parts.copy_finder
+        )
         if waiting.article in self._refused:
             return self._reject_forgotten(waiting, waiting.article)
         if prepared.fingerprint is None:
@@ -120,10 +111,7 @@ class EntryPlacer:
         page.
         """
         old = None
-        is_known = waiting.article in self._placed
-        if is_known or waiting.is_revision:
-            self._ledger.write()
-        if is_known:
+        if waiting.article in self._placed:
             old = articles.latest(self._connection, waiting.article)
         if old is None and waiting.is_revision:
             old = article_of_own_url(self._connection, waiting)
@@ -211,7 +199,7 @@ class EntryPlacer:
         self._second_look.before(number)
         separate_series(parts, unit_of_work, match.series, number)
         place = self._decide(incoming, match)
-        parts.story_writer.apply(unit_of_work, place)
+        parts.story_writer.place(unit_of_work, place)
         parts.copy_finder.add(number, match.sketch)
         parts.stream.placed(place.article, has_joined=place.story is not None)
         return Placed(place.outcome, place.article.id, place.article.story)
@@ -230,7 +218,8 @@ class EntryPlacer:
         self, waiting: InboxEntry, clean: CleanArticle, placed: Placed
     ) -> PlacementResult:
         """Finish an entry in the inbox; return its outcome."""
-        self._ledger.finish(
+        self._placed.add(waiting.article)
+        self._unit_of_work.ledger.finish(
             waiting.entry_no,
             at=self._unit_of_work.now,
             outcome=placed.outcome,

@@ -119,7 +119,6 @@ class Reviser:
         The feed of the article's own site becomes the authority over the text. None if different entries
         share the URL, or if the source had the article before: within one source GUIDs tell entries apart.
         """
-        self._unit_of_work.ledger.write()
         connection = self._connection
         entry = waiting.entry
         old = articles.latest(connection, other)

@@ -4,7 +4,7 @@ Anyone can publish a headline of others, and the sentences below it. A text that
 its own is about the event.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from functools import cached_property
 
 import numpy as np
@@ -29,7 +29,6 @@ from aggregator.model.evidence import Agreement, Evidence
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import articles, live_stories
 from aggregator.store.stories.article_rows import compared_articles
-from aggregator.store.stories.articles import StoredArticle
 from aggregator.store.stories.standing import sender_of
 
 # Times the compared reports: texts searched for the sentences of a little-known source
@@ -57,11 +56,10 @@ class AgreementCheck:
         compared: PairArticle,
         text: ComparedText,
         story: LiveStory,
-        waiting: Collection[StoredArticle] = (),
     ) -> Agreement | None:
         """Return how much an article agrees with the counted reports of others in a story.
 
-        None if nobody else has reported whom it must agree with. `waiting`: articles that have no row yet.
+        None if nobody else has reported whom it must agree with.
 
         Who has standing must share one weighty word with title or lead of a report, others much, in words
         that are not copied.
@@ -75,7 +73,7 @@ class AgreementCheck:
         copied = None
         if compared.is_little_known:
             ids = self._others(compared.sender, story)
-            others = compared_articles.compared_texts(connection, ids, waiting)
+            others = compared_articles.compared_texts(connection, ids)
             beside, copied = self._words_of_its_own(beside, text, others.values())
         elif not len(beside) or shares_weighty_word(
             beside, reports, snapshot, self._tuning.short_body_idf

@@ -45,14 +45,11 @@ class SecondLook:
             return
         self._last_run_no = period
         last = self._parts.story_writer.window.last_change(self._connection) // every
-        while last < period and self._run(last * every, at_no=(last + 1) * every):
+        has_changed = True
+        while last < period and has_changed:
+            touched = stories.membership_changed_since(self._connection, last * every)
             last += 1
-
-    def _run(self, since: int, *, at_no: int) -> bool:
-        """Reassess the stories that changed since the last run; return whether anything was changed."""
-        self._unit_of_work.ledger.write()
-        touched = stories.membership_changed_since(self._connection, since)
-        return bool(touched) and self._reassess(touched, at_no=at_no)
+            has_changed = bool(touched) and self._reassess(touched, at_no=last * every)
 
     def look_at(self, article: str, *, at_no: int) -> str:
         """Reassess the story of one article at once; return the story of the article afterwards.
@@ -76,7 +73,6 @@ class SecondLook:
         silent: frozenset[str] = frozenset(),
     ) -> bool:
         """Decide about these stories and carry it out; return whether anything was changed."""
-        self._unit_of_work.ledger.write()
         self._parts.stream.read_last(self._unit_of_work)
         lookup = StoryLookup(self._parts, self._connection)
         changes = reassess_stories(numbers, lookup, self._parts.model.tuning)
@@ -88,29 +84,21 @@ class SecondLook:
             # Changed at the first number of this period, so the next run covers these stories.
             if isinstance(change, StoryMerge):
                 pair = ids[change.kept], ids[change.gone]
-                ids[change.kept] = self._merge(change, pair, at_no, silent)
+                self._ask_strangers(*pair)
+                merge = Merge(
+                    stories=pair,
+                    at_no=at_no,
+                    reason="second look",
+                    silent=silent,
+                    score=change.score,
+                    need=change.need,
+                )
+                ids[change.kept] = self._parts.story_writer.apply(
+                    self._unit_of_work, merge
+                )
             else:
                 self._move(change, ids, at_no, lookup.reasons(change))
         return bool(changes)
-
-    def _merge(
-        self,
-        change: StoryMerge,
-        pair: tuple[str, str],
-        at_no: int,
-        silent: frozenset[str],
-    ) -> str:
-        """Merge a pair of stories; return the id that stays."""
-        self._ask_strangers(*pair)
-        merge = Merge(
-            stories=pair,
-            at_no=at_no,
-            reason="second look",
-            silent=silent,
-            score=change.score,
-            need=change.need,
-        )
-        return self._parts.story_writer.apply(self._unit_of_work, merge)
 
     def _ask_strangers(self, kept: str, gone: str) -> None:
         """Ask the reports of a story whether they agree with the one with which it is merged.
@@ -151,7 +139,17 @@ class SecondLook:
             return
         if not self._parts.constraints.may_join(connection, leaving, target):
             return
-        evidence = self._evidence(change, origin, reasons)
+        evidence = Evidence(
+            stage="second look",
+            score=change.score,
+            need=change.need,
+            bias=self._parts.comparison.model.bias,
+            reasons=reasons,
+            # Its own story
+            runner_up=RunnerUp(story=origin, score=change.own_score, need=change.need),
+            rules_version=self._parts.rules_version,
+            reuse=articles.evidence_of(connection, report).reuse,
+        )
         evidence = self._parts.agreement.with_agreement(
             connection, report, target, evidence
         )
@@ -171,21 +169,6 @@ class SecondLook:
             self._unit_of_work.log(
                 target, "moved", article=article, **why, **{"from": origin}
             )
-
-    def _evidence(
-        self, change: ReportMove, origin: str, reasons: tuple[Reason, ...]
-    ) -> Evidence:
-        """Return why a report moves; its own story is the runner-up."""
-        return Evidence(
-            stage="second look",
-            score=change.score,
-            need=change.need,
-            bias=self._parts.comparison.model.bias,
-            reasons=reasons,
-            runner_up=RunnerUp(story=origin, score=change.own_score, need=change.need),
-            rules_version=self._parts.rules_version,
-            reuse=articles.evidence_of(self._connection, change.article).reuse,
-        )
 
 
 def _rank(story: LiveStory) -> tuple[bool, bool]:

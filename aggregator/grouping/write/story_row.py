@@ -1,24 +1,24 @@
-"""The row of a story after a change: counts, headline and times from its articles, and its bump."""
+"""Writes the row of a story after a change: counts, headline and times from its articles, and its bump."""
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from collections.abc import Sequence
+from typing import Any
 
-import msgspec
+from msgspec.structs import replace
 
+from aggregator.grouping.live_window import LiveWindow
 from aggregator.grouping.story_options import StoryOptions
 from aggregator.grouping.unit_of_work import UnitOfWork
-from aggregator.model.article import ArticleView
+from aggregator.grouping.write.copy_families import compared_members
+from aggregator.model.article import Article, ArticleView
 from aggregator.model.read_model import ChangeKind
 from aggregator.model.structs import FrozenStruct
-from aggregator.store.stories import stories
-from aggregator.store.stories.stories import (
-    DerivedColumns,
-    Membership,
-    StoryRow,
-    StoryState,
-)
+from aggregator.store.engine.database import Connection
+from aggregator.store.stories import article_views, articles, stories
+from aggregator.store.stories.article_rows import article_writes
+from aggregator.store.stories.stories import StoryRow
+from aggregator.stories.counting.counts import is_report
 from aggregator.stories.counting.originals import with_originals
 from aggregator.stories.lead import summary
 from aggregator.stories.titles.title import headline
@@ -46,123 +46,175 @@ class Effect(FrozenStruct):
 
 
 class StoryRows:
-    """Computes the rows of stories, as users configured it."""
+    """Computes and writes the rows of stories, as users configured them. For one thread of the writer."""
 
     def __init__(
-        self, options: StoryOptions, tuning: StoryTuning, *, story_cap: int
+        self,
+        options: StoryOptions,
+        tuning: StoryTuning,
+        window: LiveWindow,
+        *,
+        story_cap: int,
     ) -> None:
         """`story_cap`: articles from which on a story takes copies only."""
         self._options = options
         self._tuning = tuning
+        self._window = window
         self._story_cap = story_cap
         self._bump_age = dt.timedelta(seconds=options.bump_age_seconds)
 
-    def after(
+    def write(
         self,
         unit_of_work: UnitOfWork,
         before: StoryRow | None,
-        membership: Membership,
         effect: Effect,
-    ) -> StoryState:
-        """Return the row of a story after a change, without its summary; `before`: None for a new story.
+        *,
+        story: str,
+        members: Sequence[Article | ArticleView],
+        shown: Sequence[ArticleView],
+        container_only: bool,
+        derived: dict[str, Any] | None = None,
+    ) -> StoryRow:
+        """Write the row of a story that has these members now, its log and its change, and return the row.
 
-        What changed of the headline is added to its log.
+        `before`: None for a new story. `shown`: the members from which headline and summary are chosen.
+        `derived`: what follows from the members, if they are not all known.
         """
-        derived = stories.derived_columns(membership, self._options.families)
-        reports_before = _reports_of(before)
+        ledger = unit_of_work.ledger
+        if derived is None:
+            derived = stories.derived_columns(
+                members, self._options.families, container_only=container_only
+            )
+        reports, reports_before = derived["report_count"], 0
+        if before is not None and not before.container_only:
+            reports_before = before.report_count
         chosen = headline(
-            membership.shown,
+            shown,
             before.title if before else None,
             self._tuning,
             self._options.prefer,
             # At 1, 2, 4, 8 ...
-            afresh=derived.report_count.bit_length() > reports_before.bit_length(),
+            afresh=reports.bit_length() > reports_before.bit_length(),
         )
-        if before is not None:
-            self._log_changes(
-                unit_of_work, before, derived, chosen.title, chosen.reason
+        languages = Counter(member.language for member in shown if member.language)
+        decided: dict[str, Any] = {
+            "title": chosen.title,
+            "title_article": chosen.article,
+            "summary": summary(
+                shown, self._options.summary_words, self._tuning, chosen.title
+            ),
+            # The most frequent one; in a tie the first by name.
+            "language": min(
+                languages,
+                key=lambda language: (-languages[language], language),
+                default=None,
+            ),
+            "membership_changed_no": effect.at_no,
+        }
+        if before is None:
+            row = StoryRow(
+                story_no=ledger.number("story"),
+                id=story,
+                founding_article=effect.founder,
+                founding_no=effect.founding,
+                bumped_at=_numbered(unit_of_work, effect.bump),
+                **decided,
+                **derived,
             )
-        is_bumped = before is None or self._is_bumped(
-            before, derived, chosen.title, membership, effect
+            stories.insert_story(unit_of_work.connection, row)
+        else:
+            row = replace(before, **decided, **derived)
+            if row.title != before.title:
+                unit_of_work.log(
+                    story,
+                    "headline",
+                    before=before.title,
+                    after=row.title,
+                    reason=chosen.reason,
+                )
+            if before.article_count < self._story_cap <= row.article_count:
+                unit_of_work.log(story, "full", articles=row.article_count)
+            has_more = any(map(is_report, members)) and reports > reports_before
+            is_bumped = self._is_bumped(before, row, shown, effect, has_more=has_more)
+            if effect.bump != before.bumped_at and (effect.redates or is_bumped):
+                bump = _numbered(unit_of_work, effect.bump)
+                if not effect.redates:
+                    bump = max(before.bumped_at, bump)
+                row = replace(row, bumped_at=bump)
+            stories.update_story(unit_of_work.connection, row)
+        bump = effect.bump
+        if before is not None and row.bumped_at == before.bumped_at:
+            bump = effect.unbumped or bump
+        self._window.note_change(effect.at_no)
+        ledger.change(
+            unit_of_work.now,
+            story,
+            before,
+            row,
+            bump=bump,
+            article=effect.article,
+            others=effect.others,
+            kind=effect.kind,
         )
-        return StoryState(
-            **msgspec.structs.asdict(derived),
-            title=chosen.title,
-            title_article=chosen.article,
-            summary="",
-            language=_language(membership.shown),
-            bumped_at=_bumped_at(unit_of_work, before, effect, is_bumped=is_bumped),
-            membership_changed_no=effect.at_no,
-        )
+        return row
 
-    def summary_of(self, membership: Membership, title: str) -> Callable[[], str]:
-        """Return the function that makes the summary of a story with this title."""
-        return partial(
-            summary, membership.shown, self._options.summary_words, self._tuning, title
+    def restate(self, unit_of_work: UnitOfWork, row: StoryRow, effect: Effect) -> None:
+        """Write a story anew with the articles that are in it now."""
+        connection = unit_of_work.connection
+        members = articles.members(connection, row.id)
+        shown = article_views.views_for_title(
+            connection, row.id, len(members), row.title_article
         )
+        compared = with_compared(members)
+        self.write(
+            unit_of_work,
+            row,
+            effect,
+            story=row.id,
+            members=compared,
+            shown=shown,
+            container_only=stories.has_only_containers(compared),
+        )
+        set_compared(connection, members, compared)
 
     def _is_bumped(
         self,
         before: StoryRow,
-        after: DerivedColumns,
-        title: str,
-        membership: Membership,
+        after: StoryRow,
+        shown: Sequence[ArticleView],
         effect: Effect,
+        *,
+        has_more: bool,
     ) -> bool:
-        """Return whether a change puts a story to the front (`feeds.bump` of the configuration)."""
+        """Return whether a change puts a story to the front (`feeds.bump` of the configuration).
+
+        `has_more`: whether it has more reports.
+        """
         bumps = self._options.bumps
         if "correction" in bumps and effect.is_correction:
             return True
         if "report" in bumps:
-            has_report = any(
-                group.is_counted for group in membership.count_state.groups
-            )
-            if has_report and after.report_count > _reports_of(before):
+            if has_more:
                 return True
             # A change at the same address is no version.
             is_added = after.article_count > before.article_count
-            if is_added and _replaces_version(membership, effect.article):
+            if is_added and _replaces_version(shown, effect.article):
                 last = before.bumped_at.replace(microsecond=0)
                 return effect.bump - last >= _BETWEEN_VERSIONS
         # An old story of one report is not news because its outlet has another headline for it.
         is_news = (
             after.report_count > 1
-            or effect.bump - membership.span.first <= self._bump_age
+            or effect.bump - after.first_published <= self._bump_age
         )
-        return "headline" in bumps and is_news and title != before.title
-
-    def _log_changes(
-        self,
-        unit_of_work: UnitOfWork,
-        before: StoryRow,
-        after: DerivedColumns,
-        title: str,
-        reason: str | None,
-    ) -> None:
-        if title != before.title:
-            unit_of_work.log(
-                before.id,
-                "headline",
-                before=before.title,
-                after=title,
-                reason=reason,
-            )
-        if before.article_count < self._story_cap <= after.article_count:
-            unit_of_work.log(before.id, "full", articles=after.article_count)
+        return "headline" in bumps and is_news and after.title != before.title
 
 
-def _reports_of(row: StoryRow | None) -> int:
-    if row is None or row.container_only:
-        return 0
-    return row.report_count
-
-
-def _replaces_version(membership: Membership, article: str | None) -> bool:
+def _replaces_version(shown: Sequence[ArticleView], article: str | None) -> bool:
     """Return whether an article that was added gives a story another version of a text."""
-    if article is None or all(member.version_of is None for member in membership.shown):
+    if article is None or all(member.version_of is None for member in shown):
         return False
-    before = [member for member in membership.shown if member.id != article]
-    return bool(_earlier(membership.shown) - _earlier(before) - {article})
+    before = [member for member in shown if member.id != article]
+    return bool(_earlier(shown) - _earlier(before) - {article})
 
 
 def _earlier(members: Sequence[ArticleView]) -> set[str]:
@@ -171,30 +223,24 @@ def _earlier(members: Sequence[ArticleView]) -> set[str]:
     return {member.id for member in shown if member.version == "earlier"}
 
 
-def _bumped_at(
-    unit_of_work: UnitOfWork,
-    before: StoryRow | None,
-    effect: Effect,
-    *,
-    is_bumped: bool,
-) -> dt.datetime:
-    """Return the time of the last bump of a story after a change."""
-    if before is None:
-        return _numbered(unit_of_work, effect.bump)
-    if effect.bump == before.bumped_at or not (effect.redates or is_bumped):
-        return before.bumped_at
-    bump = _numbered(unit_of_work, effect.bump)
-    return bump if effect.redates else max(before.bumped_at, bump)
-
-
 def _numbered(unit_of_work: UnitOfWork, bump: dt.datetime) -> dt.datetime:
     """Return a bump to the second; the fraction tells bumps apart, in their order."""
     return bump.replace(microsecond=unit_of_work.ledger.number("bump") % 1_000_000)
 
 
-def _language(members: Iterable[ArticleView]) -> str | None:
-    """Return the most frequent language; in a tie the first by name."""
-    languages = Counter(member.language for member in members if member.language)
-    return min(
-        languages, key=lambda language: (-languages[language], language), default=None
-    )
+def with_compared(members: Sequence[Article]) -> list[Article]:
+    """Return the members of a story as they are compared from now on."""
+    compared = compared_members(members)
+    return [replace(member, is_compared=member.id in compared) for member in members]
+
+
+def set_compared(
+    connection: Connection, members: Sequence[Article], after: Sequence[Article]
+) -> None:
+    """Let later articles be compared with those members that are compared in `after`."""
+    for is_compared in (True, False):
+        changed = []
+        for was, member in zip(members, after, strict=True):
+            if member.is_compared is is_compared and was.is_compared is not is_compared:
+                changed.append(member.id)
+        article_writes.set_compared(connection, changed, is_compared=is_compared)

@@ -1,21 +1,32 @@
 """Carries out changes of stories (changes.py), in a placing transaction: rows, log, change stream, window."""
 
-import datetime as dt
+from collections.abc import Sequence
 
+from msgspec.structs import replace
+
+from aggregator.extract.entry_identity import story_id
 from aggregator.grouping.changes import Change, Merge, Move, Place, Remove, Revise
 from aggregator.grouping.live_window import LiveWindow
 from aggregator.grouping.pairs.weights import EventModel
 from aggregator.grouping.story_options import StoryOptions
 from aggregator.grouping.stream import NewsStream
 from aggregator.grouping.unit_of_work import UnitOfWork
-from aggregator.grouping.write import growing_stories
-from aggregator.grouping.write.growing_stories import GrowingStories
-from aggregator.grouping.write.regrouper import Regrouper
-from aggregator.grouping.write.story_row import Effect, StoryRows
-from aggregator.grouping.write.story_store import StoryStore
-from aggregator.store.stories import article_views, articles, stories
-from aggregator.store.stories.articles import StoredArticle
-from aggregator.store.stories.stories import Membership, StoryRow
+from aggregator.grouping.write.story_row import (
+    Effect,
+    StoryRows,
+    set_compared,
+    with_compared,
+)
+from aggregator.model.article import Article, ArticleView
+from aggregator.store.maintenance import erase
+from aggregator.store.stories import (
+    article_views,
+    articles,
+    related_stories,
+    stories,
+)
+from aggregator.store.stories.article_rows import article_writes
+from aggregator.store.stories.stories import StoryRow
 from aggregator.stories.tuning import StoryTuning
 
 
@@ -31,48 +42,102 @@ class StoryWriter:
         window: LiveWindow,
     ) -> None:
         self.window = window
-        self.growing = GrowingStories()
+        self._stream = stream
         self._has_headline_bumps = "headline" in options.bumps
-        rows = StoryRows(options, story_tuning, story_cap=model.tuning.story_cap)
-        self._store = StoryStore(rows, window)
-        self._regrouper = Regrouper(self._store, stream, window, self.growing)
+        self._rows = StoryRows(
+            options, story_tuning, window, story_cap=model.tuning.story_cap
+        )
 
     def apply(self, unit_of_work: UnitOfWork, change: Change) -> str:
         """Carry out a change; return the story in which its articles are then ("" for a closed one)."""
-        if isinstance(change, Place):
-            self._place(unit_of_work, change)
-            return change.article.story
-        # What follows reads the rows of stories and articles
-        unit_of_work.ledger.write()
         match change:
+            case Place():
+                return self.place(unit_of_work, change)
             case Revise():
-                return self._regrouper.revise(
-                    unit_of_work, change, is_shown=self._has_headline_bumps
-                )
+                return self._revise(unit_of_work, change)
             case Move():
-                return self._regrouper.move(unit_of_work, change)
+                return self._move(unit_of_work, change)
             case Merge():
-                return self._regrouper.merge(unit_of_work, change)
+                return self._merge(unit_of_work, change)
             case Remove():
-                return self._regrouper.remove(unit_of_work, change)
+                return self._remove(unit_of_work, change)
 
-    def _place(self, unit_of_work: UnitOfWork, place: Place) -> None:
-        """Write a new article and its story."""
-        new = place.article
-        joined = place.story
-        membership, redates = self._membership(unit_of_work, new, joined)
+    def place(self, unit_of_work: UnitOfWork, place: Place) -> str:
+        """Write a new article and its story, whose row is that of all its articles.
+
+        If a large story has a copy like the new one, the others are not read: a flood costs no more and more.
+        """
+        connection = unit_of_work.connection
+        new, joined = place.article, place.story
+        shown = [article_views.view_of(new)]
+        members: Sequence[Article | ArticleView] = shown
+        container_only = new.is_container
+        derived = None
+        is_dated = False
+        if joined is not None:
+            before = article_views.views_for_title(
+                connection, joined.id, joined.article_count, joined.title_article
+            )
+            shown = sorted([*before, *shown], key=lambda member: member.effective_at)
+            container_only = joined.container_only and (
+                new.is_container or not new.is_compared
+            )
+            if joined.article_count <= article_views.SHOWN_MEMBERS:
+                members = shown
+            elif not joined.container_only and articles.repeats_another(
+                connection, new
+            ):
+                derived = {
+                    "article_count": joined.article_count + 1,
+                    "unknown_outlet_count": joined.unknown_outlet_count
+                    + (new.outlet_key is None),
+                    "report_count": joined.report_count,
+                    "last_published": max(joined.last_published, new.effective_at),
+                    "last_inbox_no": max(joined.last_inbox_no, new.inbox_no),
+                }
+            else:
+                members = [*articles.members(connection, joined.id), new]
+            is_dated = derived is not None or any(
+                member.published is not None and member.id != new.id
+                for member in members
+            )
+        redates = False
+        bump = new.effective_at
+        if new.bump_by_clock:
+            bump = unit_of_work.now
+        elif new.published is not None:
+            bump = min(new.published, bump)
+            # The first date of an undated story replaces its bumps.
+            redates = (
+                joined is not None
+                and not is_dated
+                and not articles.was_bumped_by_clock(connection, joined.id)
+            )
+        elif joined is not None and is_dated:
+            bump = joined.last_published
         effect = Effect(
             at_no=new.inbox_no,
-            bump=_bump_of(unit_of_work, new, membership),
+            bump=bump,
             redates=redates,
             founder=new.id,
             founding=place.founding,
             article=new.id,
         )
-        row = self._store.store(unit_of_work, joined, new.story, membership, effect)
+        row = self._rows.write(
+            unit_of_work,
+            joined,
+            effect,
+            story=new.story,
+            members=members,
+            shown=shown,
+            container_only=container_only,
+            derived=derived,
+        )
         if joined is not None and joined.container_only and not row.container_only:
-            self._store.compare_no_more(unit_of_work, joined.id)
-        unit_of_work.ledger.articles.append(new)
+            # Live blogs and roundups give way to the first report.
+            compared = [member.id for member in articles.members(connection, new.story)]
+            article_writes.set_compared(connection, compared, is_compared=False)
+        article_writes.insert_article(connection, new)
         unit_of_work.log(
             new.story,
             "created" if joined is None else "joined",
@@ -80,35 +145,166 @@ class StoryWriter:
             role=new.role,
             score=new.evidence.score if new.evidence else None,
         )
-        self.growing.remember(row, membership)
         self.window.take(unit_of_work, row.story_no, new, is_new=joined is None)
+        return new.story
 
-    def _membership(
-        self, unit_of_work: UnitOfWork, new: StoredArticle, joined: StoryRow | None
-    ) -> tuple[Membership, bool]:
-        """Return the state of a story with a new article, and whether that gives it its first date."""
-        if joined is None:
-            view = article_views.view_of(new)
-            return stories.membership_of([new], {new.id}, [view]), False
-        before = self.growing.membership(unit_of_work, joined)
-        membership = growing_stories.grown(unit_of_work, new, before)
-        return membership, not before.span.is_dated and _redates(unit_of_work, new)
+    def _move(self, unit_of_work: UnitOfWork, move: Move) -> str:
+        """Move articles of one story; return the id of their story afterwards."""
+        connection = unit_of_work.connection
+        (story,) = set(articles.assigned_stories(connection, move.articles).values())
+        members = articles.members(connection, story)
+        moving = [member for member in members if member.id in move.articles]
+        is_left_empty = len(moving) == len(members)
+        if is_left_empty and move.target is not None:
+            merge = Merge(
+                stories=(story, move.target),
+                at_no=move.at_no,
+                reason="",
+                bump=move.bump,
+                silent=move.silent,
+            )
+            return self._merge(unit_of_work, merge)
+        if is_left_empty and move.revived is None:
+            return story
+        origin = stories.live_row(connection, story)
+        effect = Effect(
+            at_no=move.at_no,
+            bump=move.bump or origin.bumped_at,
+            is_correction=move.bump is not None,
+            kind="corrected" if move.bump else None,
+        )
+        founder = move.founder or min(moving, key=lambda member: member.inbox_no).id
+        if move.target is not None:
+            target = stories.live_row(connection, move.target)
+            if move.bump is None:
+                effect = replace(effect, bump=max(effect.bump, target.bumped_at))
+            # The change stream names no article of a correction.
+            entering = replace(effect, article=None if move.bump else founder)
+            self._add(unit_of_work, move, target, entering)
+        else:
+            entering = replace(
+                effect,
+                founder=founder,
+                founding=stories.foundings(connection, founder),
+                others=(origin.id,),
+                kind="merged" if is_left_empty else "split",
+            )
+            if move.revived is not None:
+                stories.revive(connection, move.revived)
+                target = stories.live_row(connection, move.revived)
+                self._add(unit_of_work, move, target, entering)
+            else:
+                compared = with_compared(moving)
+                target = self._rows.write(
+                    unit_of_work,
+                    None,
+                    entering,
+                    story=story_id(founder, entering.founding),
+                    members=compared,
+                    shown=article_views.views_of(connection, move.articles),
+                    container_only=stories.has_only_containers(compared),
+                )
+                set_compared(connection, moving, compared)
+                article_writes.move(connection, move.articles, target.id)
+        if is_left_empty:
+            _redirect(unit_of_work, origin, target.id, reason="empty")
+        else:
+            # Both stories find their own when they are rendered
+            related_stories.erase(connection, [origin.id])
+            self._rows.restate(unit_of_work, origin, effect)
+        self._regrouped(unit_of_work, [origin, target])
+        return target.id
+
+    def _add(
+        self, unit_of_work: UnitOfWork, move: Move, target: StoryRow, effect: Effect
+    ) -> None:
+        article_writes.move(unit_of_work.connection, move.articles, target.id)
+        self._rows.restate(unit_of_work, target, effect)
+
+    def _merge(self, unit_of_work: UnitOfWork, merge: Merge) -> str:
+        """Merge stories; return the id that stays."""
+
+        def rank(row: StoryRow) -> tuple[bool, bool, int, int]:
+            is_kept = row.id == merge.keeps
+            return not is_kept, row.container_only, -row.report_count, row.story_no
+
+        connection = unit_of_work.connection
+        rows = sorted(
+            (stories.live_row(connection, id_) for id_ in merge.stories), key=rank
+        )
+        winner, *losers = rows
+        # The last bump of all that tell more than the time at which undated files were read
+        counted = [row for row in rows if row.id not in merge.silent]
+        timed = [
+            row
+            for row in counted
+            if articles.has_date(connection, row.id)
+            or articles.was_bumped_by_clock(connection, row.id)
+        ] or counted
+        effect = Effect(
+            at_no=merge.at_no,
+            bump=merge.bump or max(row.bumped_at for row in timed),
+            is_correction=merge.bump is not None,
+            redates=merge.bump is None and winner not in timed,
+            others=tuple(row.id for row in losers),
+            kind="merged",
+        )
+        for loser in losers:
+            article_writes.move_all(connection, loser.id, winner.id)
+        self._rows.restate(unit_of_work, winner, effect)
+        detail: dict[str, str | float] = {}
+        if merge.reason:
+            detail["reason"] = merge.reason
+        if merge.score is not None and merge.need is not None:
+            detail |= {"score": merge.score, "need": merge.need}
+        for loser in losers:
+            _redirect(unit_of_work, loser, winner.id, **detail)
+        self._regrouped(unit_of_work, rows)
+        return winner.id
+
+    def _revise(self, unit_of_work: UnitOfWork, revise: Revise) -> str:
+        """Compute the row of a story again, of which an article has another text."""
+        article = revise.article
+        row = stories.live_row(unit_of_work.connection, article.story)
+        effect = Effect(at_no=revise.at_no, bump=row.bumped_at)
+        if revise.is_news:
+            effect = replace(effect, bump=article.effective_at, article=article.id)
+            if article.bump_by_clock:
+                effect = replace(effect, bump=unit_of_work.now)
+            # So the change stream has the time of the text.
+            if self._has_headline_bumps:
+                effect = replace(effect, unbumped=article.effective_at)
+        self._rows.restate(unit_of_work, row, effect)
+        self._regrouped(unit_of_work, [row])
+        unit_of_work.log(row.id, "revised", article=article.id)
+        return row.id
+
+    def _remove(self, unit_of_work: UnitOfWork, remove: Remove) -> str:
+        """Compute the row of a story again of which articles are gone; without any, only its id stays."""
+        connection = unit_of_work.connection
+        members = articles.members(connection, remove.story)
+        if members and remove.articles:
+            erase.hide_title(connection, remove.story, remove.articles)
+        row = stories.live_row(connection, remove.story)
+        if members:
+            at_no = max(member.inbox_no for member in members)
+            effect = Effect(at_no=at_no, bump=row.bumped_at)
+            self._rows.restate(unit_of_work, row, effect)
+        else:
+            erase.close_story(connection, row.id)
+        self._regrouped(unit_of_work, [row])
+        return row.id if members else ""
+
+    def _regrouped(self, unit_of_work: UnitOfWork, rows: Sequence[StoryRow]) -> None:
+        """Bring memory up to date after articles have changed their stories, or their roles in them."""
+        self._stream.regrouped()
+        self.window.renew(unit_of_work, [(row.story_no, row.id) for row in rows])
 
 
-def _bump_of(
-    unit_of_work: UnitOfWork, new: StoredArticle, membership: Membership
-) -> dt.datetime:
-    """Return the time to which a new article bumps its story."""
-    if new.bump_by_clock:
-        return unit_of_work.now
-    if new.published is not None:
-        return min(new.published, new.effective_at)
-    return membership.span.last if membership.span.is_dated else new.effective_at
-
-
-def _redates(unit_of_work: UnitOfWork, new: StoredArticle) -> bool:
-    """Return whether a new article of an undated story gives it its first date, which replaces its bumps."""
-    if new.bump_by_clock or new.published is None:
-        return False
-    unit_of_work.ledger.write_story(new.story)
-    return not articles.was_bumped_by_clock(unit_of_work.connection, new.story)
+def _redirect(
+    unit_of_work: UnitOfWork, loser: StoryRow, winner: str, **detail: str | float | None
+) -> None:
+    """Redirect the id of `loser`, which has no articles any more, permanently."""
+    stories.redirect_story(unit_of_work.connection, loser.id, winner)
+    unit_of_work.log(winner, "merged", article=None, other=loser.id, **detail)
+    unit_of_work.log(loser.id, "merged", article=None, into=winner, **detail)

@@ -11,7 +11,7 @@ from aggregator.store.engine.database import Connection
 from aggregator.store.maintenance import recluster
 from aggregator.store.maintenance.row_stream import Advance
 from aggregator.store.stories import stories
-from aggregator.store.stories.stories import NewStory, StoryState
+from aggregator.store.stories.stories import StoryRow
 from aggregator.store.tables import counter_value
 
 
@@ -26,7 +26,7 @@ def write_stories(
         if story not in plan.founded:
             advance(0)
             _update_kept(
-                unit_of_work, story, recluster.state_of(scratch, scratch_story), plan
+                unit_of_work, story, recluster.row_of(scratch, scratch_story), plan
             )
     merged = _redirect_retired(unit_of_work, plan.regrouping.retired())
     if plan.order:
@@ -40,38 +40,39 @@ def _insert_founded(
 ) -> None:
     live, ledger, now = unit_of_work
     for story, founding in plan.founded.items():
-        state = recluster.state_of(scratch, founding.scratch_story)
-        bumped_at = (
-            recluster.state_of(live, founding.former).bumped_at
-            if plan.order
-            else state.bumped_at
-        )
-        # Bumps of the scratch database have their own numbers.
+        row = recluster.row_of(scratch, founding.scratch_story)
+        bumped_at = row.bumped_at
+        if plan.order:
+            bumped_at = recluster.row_of(live, founding.former).bumped_at
+        # Stories and bumps of the scratch database have their own numbers.
         bumped_at = bumped_at.replace(microsecond=ledger.number("bump") % 1_000_000)
-        state = replace(state, bumped_at=bumped_at)
-        stories.insert_stories(
-            live,
-            [
-                NewStory(
-                    ledger.number("story"),
-                    story,
-                    founding.founder,
-                    founding.founding_no,
-                    state,
-                )
-            ],
+        row = replace(
+            row,
+            story_no=ledger.number("story"),
+            id=story,
+            founding_article=founding.founder,
+            founding_no=founding.founding_no,
+            bumped_at=bumped_at,
         )
+        stories.insert_story(live, row)
         ledger.log(now, story, "created", reason="recluster")
         if not plan.order:
-            ledger.change(now, story, None, state, bump=bumped_at)
+            ledger.change(now, story, None, row, bump=bumped_at)
 
 
 def _update_kept(
-    unit_of_work: UnitOfWork, story: str, state: StoryState, plan: ReclusterPlan
+    unit_of_work: UnitOfWork, story: str, decided: StoryRow, plan: ReclusterPlan
 ) -> None:
-    """Write the state of a story that goes on: with the same articles it keeps its headline, and its time."""
-    known = recluster.state_of(unit_of_work.connection, story)
-    state = replace(state, bumped_at=known.bumped_at)
+    """Write the row of a story that goes on: with the same articles it keeps its headline, and its time."""
+    known = recluster.row_of(unit_of_work.connection, story)
+    row = replace(
+        decided,
+        story_no=known.story_no,
+        id=story,
+        founding_article=known.founding_article,
+        founding_no=known.founding_no,
+        bumped_at=known.bumped_at,
+    )
     came = len(plan.regrouping.came.get(story, ()))
     went = len(plan.regrouping.went.get(story, ()))
     if came or went:
@@ -79,12 +80,11 @@ def _update_kept(
             unit_of_work.now, story, "regrouped", came=came, went=went
         )
     else:
-        state = replace(state, title=known.title, summary=known.summary)
+        row = replace(row, title=known.title, summary=known.summary)
         if not plan.order:
-            state = replace(state, membership_changed_no=known.membership_changed_no)
-    # Of one set of articles there are several standings, all of which count alike.
-    if replace(state, count_state=known.count_state) != known:
-        stories.update_stories(unit_of_work.connection, {story: state})
+            row = replace(row, membership_changed_no=known.membership_changed_no)
+    if row != known:
+        stories.update_story(unit_of_work.connection, row)
 
 
 def _redirect_retired(unit_of_work: UnitOfWork, retired: Mapping[str, str]) -> int:
@@ -100,13 +100,13 @@ def _redirect_retired(unit_of_work: UnitOfWork, retired: Mapping[str, str]) -> i
         ledger.log(now, story, "merged", into=successor, reason="recluster")
         losers.setdefault(successor, []).append(story)
     for successor, others in losers.items():
-        state = recluster.state_of(connection, successor)
+        row = recluster.row_of(connection, successor)
         ledger.change(
             now,
             successor,
             None,
-            state,
-            bump=state.bumped_at,
+            row,
+            bump=row.bumped_at,
             others=others,
             kind="merged",
         )

@@ -10,6 +10,7 @@ hangs as described in liveness.py. After a failure, writers wait at most `short_
 
 import logging
 import os
+import random
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -22,7 +23,7 @@ from sqlalchemy import Connection, Text, cast, func, select, text
 from sqlalchemy.engine import make_url
 
 from aggregator.config.tuning import Tuning
-from aggregator.model.counters import TRANSACTION_SECONDS, Metrics
+from aggregator.model.counters import TRANSACTION_RETRIES, TRANSACTION_SECONDS, Metrics
 from aggregator.model.errors import (
     AggregatorError,
     DatabaseAwayError,
@@ -40,7 +41,6 @@ from aggregator.store.engine.engines import (
 )
 from aggregator.store.engine.fair_lock import FairLock
 from aggregator.store.engine.open_file import OpenFile
-from aggregator.store.engine.retries import repeated
 from aggregator.store.engine.shown_address import shown_url
 from aggregator.store.engine.timeouts import (
     full_sync,
@@ -52,6 +52,10 @@ from aggregator.store.engine.timeouts import (
 
 log = logging.getLogger(__name__)
 
+# Attempts of a transaction that conflicts with others: some 1.5 s in all (chosen)
+_TRIES = 5
+# Before the second attempt; doubled before each further one, less up to half at random.
+_PAUSE_SECONDS = 0.1
 _LEAST_FREE_BYTES = 1 << 20  # a transaction of the daemon may add this much to the WAL
 # Connection: for type annotations of other packages
 __all__ = ["Connection", "Database", "shown_url"]
@@ -282,7 +286,24 @@ class Database:
         failure, or a connection lost before the commit. If it is unknown whether the commit succeeded, the
         error is raised, and the caller checks the rows. See ADR 3.
         """
-        return repeated(unit, self.metrics_registry, self.tuning.lock_seconds / 2)
+        started = time.monotonic()
+        pause = _PAUSE_SECONDS
+        for tried in range(1, _TRIES + 1):
+            try:
+                return unit()
+            except DatabaseLockedError:
+                raise  # the wait for the lock was the timeout
+            except (DatabaseBusyError, DatabaseAwayError) as error:
+                is_away = isinstance(error, DatabaseAwayError)
+                is_unknown = is_away and error.commit_unknown
+                is_over = time.monotonic() - started > self.tuning.lock_seconds / 2
+                if is_unknown or is_over or tried == _TRIES:
+                    raise
+                cause = "away" if is_away else "busy"
+                self.metrics_registry.count(TRANSACTION_RETRIES, cause)
+            time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+            pause *= 2
+        raise AssertionError("unreachable: the last try returns or raises")
 
     def why_not_writable(self, connection: Connection) -> str | None:
         """Return the reason why the database cannot be written; None if it can. Takes no lock."""

@@ -73,7 +73,6 @@ _BLANK_STORY: Final[dict[str, Any]] = {
     "summary": "",
     "text": None,
     "rendered": None,
-    "count_state": None,
 }
 _CLOSED_STORY = {
     **_BLANK_STORY,

@@ -10,7 +10,7 @@ from aggregator.store import codecs
 from aggregator.store.maintenance.replay import copy_rows
 from aggregator.store.maintenance.row_stream import Advance, parts
 from aggregator.store.search import index
-from aggregator.store.stories.stories import StoryState
+from aggregator.store.stories.stories import StoryRow
 from aggregator.store.tables import (
     IS_LIVE,
     article,
@@ -76,11 +76,11 @@ def founder_of(connection: Connection, story_id: str) -> str:
     return str(connection.execute(founder).scalar_one())
 
 
-def state_of(connection: Connection, story_id: str) -> StoryState:
-    """Return the state in the row of a story."""
-    columns = fields_of(story, StoryState)
+def row_of(connection: Connection, story_id: str) -> StoryRow:
+    """Return the row of a story, which may have been merged into another one."""
+    columns = fields_of(story, StoryRow)
     row = connection.execute(select(*columns).where(story.c.id == story_id)).one()
-    return StoryState(**row._mapping)
+    return StoryRow(**row._mapping)
 
 
 def take_decisions(

@@ -103,6 +103,10 @@ def write_stories(
         for id_ in connection.scalars(live).all():
             members = articles.members(connection, id_)
             if members:
-                derived = stories.columns_of_members(members, families)
-                stories.write_derived(connection, id_, derived)
+                derived = stories.derived_columns(
+                    members,
+                    families,
+                    container_only=stories.has_only_containers(members),
+                )
+                update_rows(connection, story, story.c.id == id_, **derived)
             advance(1)

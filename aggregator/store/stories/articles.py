@@ -2,10 +2,11 @@
 
 import datetime as dt
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from operator import attrgetter
 from typing import Any, NamedTuple
 
+import msgspec
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -15,7 +16,7 @@ from sqlalchemy import (
     select,
 )
 
-from aggregator.model.article import Article, ArticleView
+from aggregator.model.article import Article
 from aggregator.model.entry import Enclosure, Precision, PublishedOrigin
 from aggregator.model.evidence import Evidence
 from aggregator.model.prepared import BoilerplateLine, CleanArticle, Verdict, Wire
@@ -105,29 +106,6 @@ class StoredArticle(Article, frozen=True, kw_only=True):
         from aggregator.extract.learned_boilerplate import restore_lines
 
         return restore_lines(self.text, self.read_details().repeated)
-
-
-class PublishedSpan(NamedTuple):
-    """The first and last effective time of a story's articles: of those with a date, if it has any."""
-
-    first: dt.datetime
-    last: dt.datetime
-    is_dated: bool
-
-    def with_other(self, other: "PublishedSpan") -> "PublishedSpan":
-        """Return the span of both."""
-        if self.is_dated != other.is_dated:
-            return self if self.is_dated else other
-        return PublishedSpan(
-            min(self.first, other.first), max(self.last, other.last), self.is_dated
-        )
-
-
-def published_span(members: Sequence[Article | ArticleView]) -> PublishedSpan:
-    """Return the span of these articles."""
-    dated = [member.effective_at for member in members if member.published is not None]
-    times = dated or [member.effective_at for member in members]
-    return PublishedSpan(min(times), max(times), bool(dated))
 
 
 _EVIDENCE = select(article.c.evidence).where(article.c.id == bindparam("article_id"))
@@ -243,6 +221,24 @@ def last_articles(connection: Connection, count: int) -> list[LastArticle]:
 _DATED = select(article.c.id).where(
     article.c.story == bindparam("story_id"), article.c.published.is_not(None)
 )
+_COUNTED = (
+    "role",
+    "kind",
+    "reuses",
+    "version_of",
+    "wire",
+    "outlet",
+    "claimed_outlet",
+    "is_little_known",
+    "counts_as_report",
+)
+_SAME_COPY = select(article.c.id).where(
+    article.c.story == bindparam("story"),
+    article.c.copy_of == bindparam("copy_of"),
+    article.c.effective_at <= bindparam("effective_at"),
+    article.c.published.is_not(None),
+    *(article.c[name].is_not_distinct_from(bindparam(name)) for name in _COUNTED),
+)
 _BUMPED_BY_CLOCK = (
     select(article.c.id)
     .join(entry, entry.c.inbox_no == article.c.inbox_no)
@@ -253,6 +249,19 @@ _BUMPED_BY_CLOCK = (
 def has_date(connection: Connection, story: str) -> bool:
     """Return whether an article of the story has a date."""
     return has_row(connection, _DATED, {"story_id": story})
+
+
+def repeats_another(connection: Connection, new: StoredArticle) -> bool:
+    """Return whether a new article adds nothing but itself to the counts of its story.
+
+    It is a copy, of which the story has an earlier one that counts alike: of the same text by the same outlet.
+    Both have dates.
+    """
+    if new.role != "copy" or new.published is None:
+        return False
+    same = msgspec.structs.asdict(new) | {"outlet": new.outlet_key}
+    names = (*_COUNTED, "story", "copy_of", "effective_at")
+    return has_row(connection, _SAME_COPY, {name: same[name] for name in names})
 
 
 def was_bumped_by_clock(connection: Connection, story: str) -> bool:

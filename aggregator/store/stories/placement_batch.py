@@ -1,12 +1,12 @@
-"""The new rows of a placing transaction, each table written at once.
+"""The serial numbers of a placing transaction, and what it writes at its end: nothing reads that before.
 
-They are written at the end, and by `write` before anything that reads what may still wait. Numbers are read
-from `counter` once and counted in memory: only the writer takes numbers of stories, bumps and changes.
+Numbers are read from `counter` once and counted in memory: only the writer takes numbers of stories, bumps and
+changes.
 """
 
 import datetime as dt
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from msgspec.structs import replace
@@ -17,10 +17,8 @@ from aggregator.model.read_model import ChangeKind
 from aggregator.store import codecs
 from aggregator.store.intake.inbox import Outcome
 from aggregator.store.intake.inbox_order import take_numbers
-from aggregator.store.stories import stories
-from aggregator.store.stories.article_rows import article_writes, outlet_rows
-from aggregator.store.stories.articles import StoredArticle
-from aggregator.store.stories.stories import NewStory, StoryRow, StoryState
+from aggregator.store.stories.article_rows import outlet_rows
+from aggregator.store.stories.stories import StoryRow
 from aggregator.store.tables import change, counter, entry, execute_each, story_log
 
 # "moved": an article was assigned to another story; "regrouped": by `recluster`; "full": from now on the
@@ -59,70 +57,16 @@ _COUNT = (
 
 
 class Ledger:
-    """Belongs to one transaction; `write` and then `close` must be called before it is committed.
-
-    What is in `stories`, `articles` and `lines` (of outlets), in `states` of stories that have a row, and of
-    finished entries is not written yet; `summaries` are made only then, from the last state (without one,
-    that of the state is kept).
-    """
+    """Belongs to one transaction; `close` must be called before it is committed."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self.stories: list[NewStory] = []
-        self.states: dict[str, StoryState] = {}
-        self.summaries: dict[str, Callable[[], str]] = {}  # by story
-        self.articles: list[StoredArticle] = []
-        self.lines: dict[tuple[str, int], bytes] = {}  # by outlet and inbox number
-        self._dropped_lines: list[tuple[str, int]] = []
+        self.dropped_lines: list[tuple[str, int]] = []  # by outlet and inbox number
+        self.lines: dict[tuple[str, int], bytes] = {}  # likewise
         self._numbers: dict[str, int] = {}
         self._logs: list[dict[str, Any]] = []
         self._changes: list[dict[str, Any]] = []
         self._finished: list[dict[str, Any]] = []
-
-    def drop_lines(self, keys: Iterable[tuple[str, int]]) -> None:
-        """Delete lines of outlets."""
-        self._dropped_lines += [
-            key for key in keys if self.lines.pop(key, None) is None
-        ]
-
-    def write(self) -> None:
-        """Write stories, articles, lines and entries: something is read next that may be among them."""
-        founded = [
-            new._replace(state=self._whole(new.id, self.states.pop(new.id, new.state)))
-            for new in self.stories
-        ]
-        stories.insert_stories(self._connection, founded)
-        article_writes.insert_articles(self._connection, self.articles)
-        outlet_rows.change_outlet_lines(
-            self._connection, self._dropped_lines, self.lines
-        )
-        grown = {id_: self._whole(id_, state) for id_, state in self.states.items()}
-        stories.update_stories(self._connection, grown)
-        execute_each(self._connection, _FINISH, self._finished)
-
-        for waiting in (
-            self.stories,
-            self.articles,
-            self._dropped_lines,
-            self.lines,
-            self.states,
-            self._finished,
-        ):
-            waiting.clear()
-
-    def write_story(self, story: str) -> None:
-        """Write what waits if this story, or an article of it, is among it."""
-        if story in self.states or any(new.story == story for new in self.articles):
-            self.write()
-
-    def write_article(self, id: str) -> None:
-        """Write what waits if this article is among it."""
-        if any(new.id == id for new in self.articles):
-            self.write()
-
-    def _whole(self, story: str, state: StoryState) -> StoryState:
-        summary = self.summaries.pop(story, None)
-        return state if summary is None else replace(state, summary=summary())
 
     def number(self, name: Literal["story", "bump", "change"]) -> int:
         """Return the next serial number."""
@@ -153,7 +97,7 @@ class Ledger:
         at: dt.datetime,
         story: str,
         before: StoryRow | None,
-        after: StoryState,
+        after: StoryRow,
         *,
         bump: dt.datetime,
         article: str | None = None,
@@ -164,9 +108,17 @@ class Ledger:
 
         `bump`: the sort time, to the second. `kind`: given if it does not follow from the two rows.
         """
-        change_kind = kind or _kind(before, after, others)
-        if change_kind is None:
-            return
+        if kind is None:
+            if before is None:
+                kind = "created"
+            elif others:
+                kind = "merged"
+            elif after.report_count > before.report_count:
+                kind = "report"
+            elif after.title != before.title:
+                kind = "headline"
+            else:
+                return
         n = self.number("change")
         title_before = None
         if before is not None and after.title != before.title:
@@ -178,7 +130,7 @@ class Ledger:
                 "at": at,
                 # The microseconds order the changes of one second.
                 "bumped_at": bump.replace(microsecond=n % 1_000_000),
-                "kind": change_kind,
+                "kind": kind,
                 "article": article,
                 "others": ",".join(others) or None,
                 "title": after.title,
@@ -217,22 +169,17 @@ class Ledger:
                 "payload": codecs.compress_struct(without_text),
             }
         )
+        if outcome == "revised":  # see `inbox.is_revised_since`
+            execute_each(self._connection, _FINISH, self._finished)
+            self._finished.clear()
 
     def close(self) -> None:
-        """Write what is written last: log, changes and numbers. Call `write` before."""
+        """Write lines of outlets, finished entries, log, changes and numbers."""
+        outlet_rows.change_outlet_lines(
+            self._connection, self.dropped_lines, self.lines
+        )
+        execute_each(self._connection, _FINISH, self._finished)
         execute_each(self._connection, insert(story_log), self._logs)
         execute_each(self._connection, insert(change), self._changes)
         for name, value in sorted(self._numbers.items()):
             self._connection.execute(_COUNT, {"counter_name": name, "number": value})
-
-
-def _kind(
-    before: StoryRow | None, after: StoryState, others: Sequence[str]
-) -> ChangeKind | None:
-    if before is None:
-        return "created"
-    if others:
-        return "merged"
-    if after.report_count > before.report_count:
-        return "report"
-    return "headline" if after.title != before.title else None

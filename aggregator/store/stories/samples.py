@@ -40,15 +40,15 @@ def _name(connection: Connection) -> str | None:
     return connection.scalar(named)
 
 
-def rank_last(connection: Connection) -> bool:
-    """Set the bumps of samples before those of all other stories, in the same order; return if any changed.
+def rank_last(connection: Connection) -> None:
+    """Set the bumps of samples before those of all other stories, in the same order.
 
     They are moved by whole days, so that each stays unique, and by so many that no number of reports lifts
     them above the others on the front page (store/read/front_page.py: 39 hours at most).
     """
     name = _name(connection)
     if name is None:
-        return False
+        return
     samples = connection.scalars(
         _STORIES.where(entry.c.source == name).distinct()
     ).all()
@@ -59,13 +59,12 @@ def rank_last(connection: Connection) -> bool:
     oldest = connection.scalar(first)
     newest = connection.scalar(last)
     if oldest is None or newest is None:
-        return False
+        return
     if newest < oldest - dt.timedelta(days=_DAYS_BEFORE - 1):
-        return False
+        return
     earlier = dt.timedelta(days=(newest - oldest).days + _DAYS_BEFORE)
     _move(connection, story.c.story_no, earlier, IS_LIVE, is_sample)
     _move(connection, change.c.change_no, earlier, change.c.story.in_(samples))
-    return True
 
 
 def _move(

@@ -1,8 +1,8 @@
 """Rows of stories: founding, update, merge."""
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 from sqlalchemy import (
@@ -19,7 +19,6 @@ from sqlalchemy import (
 from aggregator.model.article import Article, ArticleView
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.stories import related_stories
-from aggregator.store.stories.articles import PublishedSpan, published_span
 from aggregator.store.tables import (
     IS_LIVE,
     article,
@@ -32,17 +31,24 @@ from aggregator.store.tables import (
     update_rows,
     values_with,
 )
-from aggregator.stories.counting.counts import (
-    CountState,
-    count_state_of,
-    counts,
-    to_bytes,
-)
+from aggregator.stories.counting.counts import counts
 
 
-class DerivedColumns(FrozenStruct):
-    """The columns of a story that are computed from its articles."""
+class StoryRow(FrozenStruct, kw_only=True):
+    """The row of a story, without the text that it shows."""
 
+    story_no: int
+    id: str
+    founding_article: str
+    founding_no: int  # stories that this article founded before
+    title: str
+    # The article of the headline; None: made from a lead
+    title_article: str | None
+    summary: str
+    language: str | None
+    bumped_at: dt.datetime
+    membership_changed_no: int
+    # See `derived_columns`
     first_published: dt.datetime
     last_published: dt.datetime
     article_count: int
@@ -51,84 +57,29 @@ class DerivedColumns(FrozenStruct):
     report_count: int
     container_only: bool
     last_inbox_no: int
-    count_state: bytes | None
-
-
-class DecidedColumns(DerivedColumns, frozen=True, kw_only=True):
-    """Also those that are decided, without the summary, which is made last."""
-
-    title: str
-    # The article of the headline; None: made from a lead
-    title_article: str | None = None
-    language: str | None
-    bumped_at: dt.datetime
-    membership_changed_no: int
-
-
-class StoryRow(DecidedColumns, frozen=True, kw_only=True):
-    """A live story with the columns that placing needs."""
-
-    story_no: int
-    id: str
-
-
-class StoryState(DecidedColumns, frozen=True, kw_only=True):
-    """The columns of a story that a decision writes."""
-
-    summary: str
-
-    def as_row(self, number: int, id: str) -> StoryRow:
-        """Return the row of story `id` with this state."""
-        same = {name: getattr(self, name) for name in DecidedColumns.__struct_fields__}
-        return StoryRow(story_no=number, id=id, **same)
-
-
-class Membership(NamedTuple):
-    """The parts of the row of a story that depend on its members only."""
-
-    count_state: CountState
-    span: PublishedSpan
-    is_container_only: bool  # what is compared of it are live blogs and roundups
-    last_inbox_no: int
-    shown: Sequence[ArticleView] = ()  # for headline and summary
 
 
 def derived_columns(
-    membership: Membership, families: Mapping[str, str] | None
-) -> DerivedColumns:
-    """Return the columns of a story with these members; `families`: see `stories.counting.counts.counts`."""
-    return DerivedColumns(
-        **msgspec.structs.asdict(counts(membership.count_state, families)),
-        first_published=membership.span.first,
-        last_published=membership.span.last,
-        container_only=membership.is_container_only,
-        last_inbox_no=membership.last_inbox_no,
-        count_state=to_bytes(membership.count_state),
-    )
+    members: Sequence[Article | ArticleView],
+    families: Mapping[str, str] | None,
+    *,
+    container_only: bool,
+) -> dict[str, Any]:
+    """Return the columns that follow from the articles of a story; `families`: see `counts`."""
+    dated = [member.effective_at for member in members if member.published is not None]
+    times = dated or [member.effective_at for member in members]
+    return {
+        **msgspec.structs.asdict(counts(members, families)),
+        "first_published": min(times),
+        "last_published": max(times),
+        "container_only": container_only,
+        "last_inbox_no": max(member.inbox_no for member in members),
+    }
 
 
-def membership_of(
-    members: Sequence[Article],
-    compared: Collection[str],
-    shown: Sequence[ArticleView] = (),
-) -> Membership:
-    """Return the membership of a story of these articles, of which the ids `compared` are compared."""
-    roles = {member.role for member in members if member.id in compared}
-    return Membership(
-        count_state=count_state_of(members),
-        span=published_span(members),
-        is_container_only=roles == {"container"},
-        last_inbox_no=max(member.inbox_no for member in members),
-        shown=shown,
-    )
-
-
-def columns_of_members(
-    members: Sequence[Article], families: Mapping[str, str] | None
-) -> DerivedColumns:
-    """Return the columns of a story computed from its articles, as they are stored."""
-    compared = {member.id for member in members if member.is_compared}
-    return derived_columns(membership_of(members, compared), families)
+def has_only_containers(members: Iterable[Article]) -> bool:
+    """Return whether only live blogs and roundups are compared of a story."""
+    return {member.role for member in members if member.is_compared} == {"container"}
 
 
 # Built once: SQLAlchemy needs as long to build a statement as to execute it.
@@ -148,12 +99,17 @@ _FOUNDINGS = (
     .select_from(story)
     .where(story.c.founding_article == bindparam("article_id"))
 )
+_FOUNDING = ("story_no", "id", "founding_article", "founding_no")
 _UPDATE = (
     update(story)
-    .where(story.c.id == bindparam("story_id"))
+    .where(story.c.story_no == bindparam("number"))
     .values(
-        {name: bindparam(name) for name in StoryState.__struct_fields__}
-        | {"text": None, "rendered": None}
+        {
+            column: bindparam(column.name)
+            for column in _ROW_COLUMNS
+            if column.name not in _FOUNDING
+        }
+        | {story.c.text: None, story.c.rendered: None}
     )
 )
 
@@ -168,33 +124,18 @@ def shown_columns(shape: type[FrozenStruct]) -> list[ColumnElement[Any]]:
     return [columns[name] for name in shape.__struct_fields__ if name in columns]
 
 
-class NewStory(NamedTuple):
-    """A story to write, with the number of stories that its founder founded before."""
-
-    story_no: int
-    id: str
-    founding_article: str
-    founding_no: int
-    state: StoryState
+def insert_story(connection: Connection, row: StoryRow) -> None:
+    """Write a new story."""
+    connection.execute(_INSERT, [msgspec.structs.asdict(row)])
 
 
-def insert_stories(connection: Connection, new: Sequence[NewStory]) -> None:
-    """Write new stories."""
-    rows = []
-    for founded in new:
-        row = founded._asdict()
-        del row["state"]
-        rows.append(row | msgspec.structs.asdict(founded.state))
-    execute_each(connection, _INSERT, rows)
-
-
-def update_stories(connection: Connection, states: Mapping[str, StoryState]) -> None:
-    """Write the states of stories by id and clear what they show, which is rendered again later."""
-    rows = [
-        {"story_id": id_} | msgspec.structs.asdict(state)
-        for id_, state in states.items()
-    ]
-    execute_each(connection, _UPDATE, rows)
+def update_story(connection: Connection, row: StoryRow) -> None:
+    """Write the row of a story and clear what it shows, which is rendered again later."""
+    values = msgspec.structs.asdict(row)
+    values["number"] = row.story_no
+    for name in _FOUNDING:
+        del values[name]
+    connection.execute(_UPDATE, values)
 
 
 def render_again(connection: Connection, ids: Iterable[str]) -> None:
@@ -206,23 +147,25 @@ def render_again(connection: Connection, ids: Iterable[str]) -> None:
     change_with(connection, cleared, story.c.id, ids)
 
 
-def write_derived(connection: Connection, id: str, derived: DerivedColumns) -> None:
-    """Write the derived columns of a story; does not change its headline, bump and texts."""
-    update_rows(connection, story, story.c.id == id, **msgspec.structs.asdict(derived))
-
-
 def redirect_story(connection: Connection, loser: str, winner: str) -> None:
     """Redirect `loser`, and all that redirects to it, to `winner`. Its articles must have moved before."""
     related_stories.unite(connection, loser, winner)
     update_rows(connection, story, story.c.redirect_to == loser, redirect_to=winner)
-    # Computed again if the merge is undone.
-    derived = {"text": None, "rendered": None, "count_state": None}
-    update_rows(connection, story, story.c.id == loser, redirect_to=winner, **derived)
+    # They are rendered again if the merge is undone.
+    shown = {"text": None, "rendered": None}
+    update_rows(connection, story, story.c.id == loser, redirect_to=winner, **shown)
 
 
 def row_of(connection: Connection, id: str) -> StoryRow | None:
     """Return the live story `id`; None if it does not exist or redirects."""
     return struct_of(StoryRow, connection.execute(_ROW, {"story_id": id}).first())
+
+
+def live_row(connection: Connection, id: str) -> StoryRow:
+    """Return the row of a live story, which the window or the row of an article names."""
+    row = row_of(connection, id)
+    assert row is not None, "the window and the rows of articles name live stories"
+    return row
 
 
 def title_of(connection: Connection, id: str) -> str:

@@ -79,8 +79,6 @@ story = Table(
     # Inbox number at which an article joined or left last; order of the second look. -1: copied by a run of
     # `recluster`, or older than the second look.
     from_zero("membership_changed_no", BigInteger),
-    # From which the counts are computed (stories/counting/counts.py); null: compute it from the articles (derived).
-    Column("count_state", LargeBinary),
     # Lists are ordered by `bumped_at`: all live stories, and those with at least two and five reports. With
     # the id and the period, so that stories that a filter passes over are not read.
     *(

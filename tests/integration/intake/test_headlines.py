@@ -181,7 +181,7 @@ def test_the_title_of_a_large_story_is_not_forgotten_when_newer_articles_came(
             for number in range(80)
         ]
         connection.execute(insert(article), later)
-        connection.execute(update(story).values(article_count=81, count_state=None))
+        connection.execute(update(story).values(article_count=81))
     rig.restart()
     rig.take(report("Herald", "What now, Pennmouth?", FLOOD_ELSEWHERE, 3))
     assert rig.titles() == [(PLAIN, "Gazette")]

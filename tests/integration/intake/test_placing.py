@@ -3,12 +3,14 @@
 import datetime as dt
 import itertools
 import random
+import traceback
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from aggregator.config.tuning import Tuning
@@ -36,7 +38,6 @@ from tests.support.articles import (
     strike,
 )
 from tests.support.deep_checks import faults
-from tests.support.events import GRAIN
 from tests.support.fresh import sqlite_at, with_tables
 from tests.support.rows import executed, overheard, queried, read_by, rename
 from tests.support.story_checks import what_is_wrong
@@ -61,21 +62,6 @@ def test_two_reports_of_one_event_are_one_story_and_another_event_is_another(
         (1, 1, 1),
         (2, 2, 2),
     ]
-
-
-def test_a_story_that_grows_several_times_in_a_batch_is_written_once(rig: Rig) -> None:
-    first, *others = (
-        record(outlet, "1", title, text, published=NOON)
-        for outlet, (title, text) in zip(
-            ("Gazette", "Herald", "Courier"), GRAIN, strict=True
-        )
-    )
-    # From the third on, texts are sought in memory and not in rows
-    rig.take(flood(), strike(), first)
-    with overheard(rig.database, "UPDATE story SET title") as sent:
-        placed = rig.take(*others)
-    assert [one.outcome for one in placed] == ["joined", "joined"]
-    assert len(sent) == 1
 
 
 def test_a_reprint_is_a_copy_and_no_further_report_it_does_not_bump_and_does_not_weigh(
@@ -175,7 +161,7 @@ def test_placing_at_once_or_one_by_one_gives_the_same(rig: Rig, tmp_path: Path) 
         assert settled(fresh) == settled(rig.database)
 
 
-def test_new_articles_of_a_batch_are_written_by_one_statement_for_each_table(
+def test_what_nothing_of_a_batch_reads_is_written_by_one_statement_for_each_table(
     rig: Rig,
 ) -> None:
     # Reads what a process reads once
@@ -210,8 +196,30 @@ def test_new_articles_of_a_batch_are_written_by_one_statement_for_each_table(
         )
     statements = [" ".join(statement.split()[:3]) for statement, _ in sent]
     assert [one.outcome for one in placed] == ["founded"] * 2
-    for table in ("article", "sketch", "outlet_line", "story_log", "change"):
+    for table in ("outlet_line", "story_log", "change"):
         assert statements.count(f"INSERT INTO {table}") == 1, table
+    for table in ("story", "article", "sketch"):
+        assert statements.count(f"INSERT INTO {table}") == 2, table
+
+
+def test_few_functions_stand_between_placing_and_the_row_of_an_article(
+    rig: Rig,
+) -> None:
+    stacks: list[list[str]] = []
+
+    def overhear(*given: Any) -> None:
+        if given[2].startswith("INSERT INTO article"):
+            ours = [
+                f"{Path(frame.filename).name} {frame.name}"
+                for frame in traceback.extract_stack()
+                if "/aggregator/" in frame.filename
+            ]
+            stacks.append(ours[ours.index("place.py place") + 1 :])
+
+    event.listen(rig.database.engine, "before_cursor_execute", overhear)
+    rig.take(flood())
+    (between,) = stacks
+    assert len(between) <= 7, between
 
 
 def test_text_of_nothing_is_refused_with_its_reason(rig: Rig) -> None:

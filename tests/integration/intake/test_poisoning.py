@@ -183,11 +183,9 @@ def test_a_flood_of_copies_is_one_report_and_costs_no_more_and_more(
         found_by_sketch = connection.execute(
             select(func.count()).select_from(sketch)
         ).scalar_one()
-        sums = connection.execute(select(func.length(story.c.count_state))).scalar_one()
     assert [tuple(row) for row in counts] == [(late + 32, 1, 1)]
     # Each has another number, so nearly all are versions of the first one.
     assert found_by_sketch <= 1 + Tuning().section("copies", CopyTuning).key_cap
-    assert sums < 2_000, "the standing of a flood stays small"
 
 
 @pytest.mark.later

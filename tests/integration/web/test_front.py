@@ -292,7 +292,7 @@ def test_no_text_is_read_to_weigh_stories_and_no_story_scanned(rig: Rig) -> None
     of_articles = [
         one for one in asked if "FROM article" in one and one not in weighing
     ]
-    assert not any("count_state" in statement for statement in asked)
+    assert not any("rendered" in statement for statement in asked)
     assert all("LIMIT" in statement for statement in weighing)
     if rig.database.engine.dialect.name == "sqlite":
         with rig.database.read() as connection:

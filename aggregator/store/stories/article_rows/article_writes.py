@@ -1,6 +1,6 @@
 """Writing placed articles: new rows, revisions, moves, and what identifies them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from msgspec.structs import replace
@@ -28,6 +28,7 @@ _PLAIN = [
     for name in StoredArticle.__struct_fields__
     if name in article.c and name != "evidence"
 ]
+_INSERT = insert(article)
 _OF_TEXT = (  # columns that a revision replaces
     "outlet",
     "outlet_name",
@@ -57,18 +58,13 @@ _OF_TEXT = (  # columns that a revision replaces
 )
 
 
-def insert_articles(connection: Connection, new: Sequence[StoredArticle]) -> None:
-    """Insert the rows of articles with details and evidence, and their sampled shingles."""
-    if not new:
-        return
-    rows = []
-    for whole in new:
-        assert whole.evidence is not None, "it was just decided"
-        rows.append(
-            _columns_of(whole) | {"evidence": codecs.pack_compressed(whole.evidence)}
-        )
-    connection.execute(insert(article), rows)
-    insert_sketches(connection, {whole.inbox_no: whole.sketch for whole in new})
+def insert_article(connection: Connection, new: StoredArticle) -> None:
+    """Insert the row of an article with details and evidence, and its sampled shingles."""
+    assert new.evidence is not None, "it was just decided"
+    evidence = codecs.pack_compressed(new.evidence)
+    row = _columns_of(new) | {"evidence": evidence}
+    connection.execute(_INSERT, [row])
+    insert_sketches(connection, {new.inbox_no: new.sketch})
 
 
 def _columns_of(whole: StoredArticle) -> dict[str, Any]:

@@ -1,10 +1,10 @@
 """What the check of copies reads of articles: their texts, and who copies whom."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import BigInteger, Connection, Integer, Row, bindparam, func, select
+from sqlalchemy import BigInteger, Connection, Integer, bindparam, select
 
 from aggregator.extract.learned_boilerplate import restore_lines
 from aggregator.model.article import ComparedText
@@ -24,18 +24,11 @@ _COMPARED_TEXTS = _COPY_CANDIDATES.add_columns(TEXT_OR_EMPTY)
 
 
 def copy_candidates(
-    connection: Connection,
-    numbers: Collection[int],
-    waiting: Iterable[StoredArticle],
+    connection: Connection, numbers: Iterable[int]
 ) -> dict[int, ComparedText]:
-    """Return these articles by number, without their texts; `waiting` are placed and have no row yet."""
-    candidates = {
-        new.inbox_no: compared_text(new) for new in waiting if new.inbox_no in numbers
-    }
-    rows = rows_with(
-        connection, _COPY_CANDIDATES, article.c.inbox_no, {*numbers} - candidates.keys()
-    )
-    return candidates | {row.order: ComparedText(**row._mapping) for row in rows}
+    """Return these articles by number, without their texts."""
+    rows = rows_with(connection, _COPY_CANDIDATES, article.c.inbox_no, numbers)
+    return {row.order: ComparedText(**row._mapping) for row in rows}
 
 
 _AT_ADDRESS = (
@@ -56,7 +49,6 @@ def at_address(
     *,
     before: int,
     most: int,
-    waiting: Iterable[StoredArticle],
 ) -> dict[int, ComparedText]:
     """Return the newest `most` articles below number `before` with an address, in either form, as above.
 
@@ -66,20 +58,15 @@ def at_address(
     rows = connection.execute(
         _AT_ADDRESS, {**addresses, "before": before, "most": most}
     )
-    candidates = {row.order: ComparedText(**row._mapping) for row in rows}
-    for new in waiting:
-        if new.url in (given, canonical) and new.inbox_no < before:
-            candidates[new.inbox_no] = compared_text(new)
-    return candidates
+    return {row.order: ComparedText(**row._mapping) for row in rows}
 
 
 def compared_texts(
-    connection: Connection, ids: Collection[str], waiting: Iterable[StoredArticle] = ()
+    connection: Connection, ids: Iterable[str]
 ) -> dict[str, ComparedText]:
-    """Return these articles, which must exist, by id, as the copy check reads them; `waiting` have no row."""
-    texts = {new.id: compared_text(new) for new in waiting if new.id in ids}
-    rows = rows_with(connection, _COMPARED_TEXTS, article.c.id, {*ids} - texts.keys())
-    return texts | {row.id: ComparedText(**row._mapping) for row in rows}
+    """Return these articles, which must exist, by id, as the copy check reads them."""
+    rows = rows_with(connection, _COMPARED_TEXTS, article.c.id, ids)
+    return {row.id: ComparedText(**row._mapping) for row in rows}
 
 
 def compared_text(whole: StoredArticle) -> ComparedText:
@@ -125,30 +112,23 @@ def placed_texts(connection: Connection) -> Iterator[Sequence[PlacedText]]:
     """Yield all articles that have their text, in order, in batches."""
     after = 0
     while rows := connection.execute(_WHOLE_TEXTS, {"after": after}).all():
-        yield [
-            PlacedText(
-                row.inbox_no, row.role, _copied(row), row.version_of, _whole_text(row)
+        batch = []
+        for row in rows:
+            copied: str | None = row.copy_of
+            text: str = row.text
+            with suppress(*codecs.UNREADABLE):
+                # It may only repeat what reports of its story say.
+                if row.role == "excerpt":
+                    copy = codecs.unpack(row.evidence, Evidence).copy
+                    copied = copied if copy else None
+            with suppress(*codecs.UNREADABLE):  # else what its outlet repeats is lost
+                details = codecs.unpack(row.details, ArticleDetails)
+                text = restore_lines(text, details.repeated)
+            batch.append(
+                PlacedText(row.inbox_no, row.role, copied, row.version_of, text)
             )
-            for row in rows
-        ]
-        after = rows[-1].inbox_no
-
-
-def _copied(row: Row[Any]) -> str | None:
-    """Return what an article copies; None where it only repeats what reports of its story say."""
-    copied: str | None = row.copy_of
-    with suppress(*codecs.UNREADABLE):
-        if row.role == "excerpt" and codecs.unpack(row.evidence, Evidence).copy is None:
-            return None
-    return copied
-
-
-def _whole_text(row: Row[Any]) -> str:
-    try:
-        details = codecs.unpack(row.details, ArticleDetails)
-    except codecs.UNREADABLE:
-        return str(row.text)  # the lines that its outlet repeats are lost
-    return restore_lines(row.text, details.repeated)
+        yield batch
+        after = batch[-1].inbox_no
 
 
 _LINK = select(article.c.copy_of).where(article.c.id == bindparam("article_id"))
@@ -172,32 +152,7 @@ _COPIES = (
 )
 
 
-def has_copies(
-    connection: Connection,
-    id: str,
-    count: int,
-    *,
-    before: int,
-    waiting: Iterable[StoredArticle],
-) -> bool:
-    """Return whether article `id` has at least `count` copies with lower numbers than `before`.
-
-    `waiting`: articles that have no row yet.
-    """
+def has_copies(connection: Connection, id: str, count: int, *, before: int) -> bool:
+    """Return whether article `id` has at least `count` copies with lower numbers than `before`."""
     values = {"article_id": id, "before": before, "at_most": count}
-    copies = len(connection.execute(_COPIES, values).all())
-    copies += sum(new.copy_of == id and new.role == "copy" for new in waiting)
-    return copies >= count
-
-
-_LINK_IN_STORY = select(func.coalesce(article.c.copy_of, article.c.reuses)).where(
-    article.c.id == bindparam("article_id"),
-    article.c.story == bindparam("story_id"),
-    article.c.role != "excerpt",
-)
-
-
-def copy_link_of(connection: Connection, id: str, story: str) -> str | None:
-    """Return the text that article `id` copies or reuses; None if it is in another story or an excerpt."""
-    values = {"article_id": id, "story_id": story}
-    return connection.execute(_LINK_IN_STORY, values).scalar()
+    return len(connection.execute(_COPIES, values).all()) >= count

@@ -44,6 +44,7 @@ _DROP_LINES = delete(outlet_line).where(
     outlet_line.c.outlet == bindparam("outlet_key"),
     outlet_line.c.article == bindparam("number"),
 )
+_ADD_LINES = insert(outlet_line)
 
 
 def outlet_lines(connection: Connection, outlet: str) -> list[tuple[int, bytes]]:
@@ -64,4 +65,4 @@ def change_outlet_lines(
         {"outlet": outlet, "article": number, "lines": lines}
         for (outlet, number), lines in new.items()
     ]
-    execute_each(connection, insert(outlet_line), added)
+    execute_each(connection, _ADD_LINES, added)

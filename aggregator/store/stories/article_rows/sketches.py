@@ -6,6 +6,8 @@ from sqlalchemy import Connection, insert, select
 
 from aggregator.store.tables import delete_rows, execute_each, sketch
 
+_INSERT = insert(sketch)
+
 
 def insert_sketches(connection: Connection, sketches: Mapping[int, bytes]) -> None:
     """Insert the sketches of articles that have none, by inbox number; b"" is no row."""
@@ -14,7 +16,7 @@ def insert_sketches(connection: Connection, sketches: Mapping[int, bytes]) -> No
         for number, hashes in sketches.items()
         if hashes
     ]
-    execute_each(connection, insert(sketch), rows)
+    execute_each(connection, _INSERT, rows)
 
 
 def replace_sketch(connection: Connection, number: int, hashes: bytes) -> None:

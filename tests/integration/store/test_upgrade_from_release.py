@@ -15,9 +15,11 @@ from aggregator.store.engine.database import Database
 from aggregator.store.maintenance import row_stream
 from aggregator.store.maintenance.integrity_check import faults
 from aggregator.store.migrate import check, newest_revision, upgrade
+from aggregator.store.stories.rendered_stories import clear_rendered
 from aggregator.store.tables import counter
 from tests.support.articles import STRIKE, Clock, Rig, record
 from tests.support.former_database import (
+    observed_once,
     rows_of_tables,
     rows_of_views,
     with_former_rows,
@@ -67,6 +69,9 @@ def test_an_upgrade_keeps_every_row_and_what_views_show(
     assert upgrade(released) == (_REVISIONS[release], newest_revision())
     check(released)
     after = rows_of_tables(released)
+    before["observation"] = observed_once(before["observation"])
+    del before["unstable_identifier"]
+    before["known_items"] = []  # feeds are read whole once
     for table in before.keys() - {"alembic_version"}:
         assert after[table] == before[table], table
     assert rows_of_views(released) == views
@@ -100,6 +105,8 @@ def test_an_export_of_the_release_becomes_the_same_rows(
     with closing(Database(f"sqlite:///{file}")) as upgraded:
         with_former_rows(upgraded, fixture)
         upgrade(upgraded)
+        with upgraded.write() as connection:
+            clear_rendered(connection)  # as an import of a former revision does
         for table in row_stream.tables():
             if table is counter:  # an export has those of the full-text index at 0
                 continue

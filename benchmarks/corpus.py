@@ -479,7 +479,7 @@ _TIMES = (
     *(
         "accepted_at",
         "done_at",
-        "first_seen_at",
+        "changed_at",
         "first_published",
         "last_published",
         "bumped_at",

@@ -19,7 +19,7 @@ from aggregator.sources.parse.streams.file_stream import Progress, unzipped
 from aggregator.store.deliveries import recipients
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.process_lock import exclusively
-from aggregator.store.maintenance import row_json, row_stream
+from aggregator.store.maintenance import older_rows, row_json, row_stream
 from aggregator.store.maintenance.row_stream import Advance, Batch, Values
 from aggregator.store.migrate import is_newer, newest_revision
 from aggregator.store.search import index
@@ -64,9 +64,10 @@ def import_into(database: Database, lines: Iterable[bytes], progress: Advance) -
                 raise UsageError(
                     "this database is not empty; use a new one: --database sqlite:///new.db"
                 )
-            total = row_stream.write_all(
-                connection, _batches(_rows(numbered, revision)), progress
-            )
+            rows = _rows(numbered, revision)
+            if revision < "0048":
+                rows = _observed_once(rows)
+            total = row_stream.write_all(connection, _batches(rows), progress)
             # Its program rendered stories by other rules
             if revision != newest_revision():
                 rendered_stories.clear_rendered(connection)
@@ -83,6 +84,17 @@ def _batches(rows: Iterable[tuple[str, Values]]) -> Iterator[Batch]:
     for name, parts in groupby(rows, key=itemgetter(0)):
         while chunk := [row for _, row in islice(parts, row_stream.AT_ONCE)]:
             yield Batch(metadata.tables[name], chunk)
+
+
+def _observed_once(rows: Iterable[tuple[str, Values]]) -> Iterator[tuple[str, Values]]:
+    """Join the observations of an article at a source, of which an older export has one a content."""
+    for (name, _, _), parts in groupby(
+        rows, key=lambda row: (row[0], row[1].get("article"), row[1].get("source"))
+    ):
+        values = [row for _, row in parts]
+        if name == "observation":
+            values = [dict(older_rows.observed_once(values))]
+        yield from ((name, row) for row in values)
 
 
 def _rows(

@@ -5,17 +5,13 @@ An entry is known when one of its keys is known:
 1. its source and GUID;
 2. its canonical URL, across sources;
 3. if it has neither: its title and text within its outlet (or its file's name), together with the id of its
-   record, so that rows of one file are different articles, and two files may number their rows alike.
-
-An entry with only unknown keys may still be a known article, see entry_matching.py. There are also the keys of a
-URL together with its content (`content_keys`), for different sources of one URL, see ADR 20.
+   record, so that rows of one file are different articles, and two files may number their rows alike;
+4. its content (`content_keys`): title, text and time within the outlet of its feed, under whatever GUID and
+   address; and the same at its address, which another source may have delivered, see ADR 20.
 
 Keys are 16-byte hashes. The id of an article is derived from its strongest key (URL, GUID, text in this
 order), so the same input gives the same ids on every installation. No key contains a local host name or an
 absolute path.
-
-Strikes: a source whose GUIDs (or URLs) change while the text stays the same, in poll after poll, has an
-unstable identifier, and it is no longer used. See ADR 20.
 """
 
 import base64
@@ -32,6 +28,8 @@ from aggregator.model.entry import Entry
 from aggregator.model.structs import FrozenStruct
 from aggregator.text.lines import one_line
 
+# Fewer characters of title and text identify nothing (chosen on invented feeds)
+_MIN_CHARS = 12
 # 80 bits, 16 characters; 10 million articles collide with a probability of 4e-11
 _ID_BYTES = 10
 
@@ -50,44 +48,41 @@ def identify(
     canonical_url: str | None,
     *,
     void: Collection[bytes] = (),
-    use_guid: bool = True,
-    use_url: bool = True,
+    content: "Content | None" = None,
 ) -> Identity:
     """Return the identity of `entry`, whose URL has the canonical form `canonical_url`.
 
     An entry of a foreign source (an aggregator that links to another site) does not get the key of the URL:
-    it has its own GUID until the site itself is read. Keys in `void` are ignored; `use_guid` and `use_url`
-    are false for a source whose identifiers are unstable. An entry that is left without keys is identified by
-    its text and its declared time.
+    it has its own GUID until the site itself is read. Keys in `void` are ignored. An entry that is left
+    without keys is identified by its text and its declared time. `content`: of an entry of a poll, of which
+    neither another date nor another address is a change.
     """
     guid, url = raw_keys(entry, canonical_url)
-    keys = []
-    for key, is_used in ((url, use_url), (guid, use_guid)):
-        if key is not None and is_used and key not in void:
-            keys.append(key)
+    keys = [key for key in (url, guid) if key is not None and key not in void]
     if not keys:
         parts = [entry.outlet or entry.source, _folded(entry)]
         if entry.guid or canonical_url is not None:
-            parts.append(_declared(entry))
+            declared = _declared_time(entry)
+            parts.append(declared.isoformat() if declared else "")
         if entry.record_id is None:
             keys = [hashed_key("text", *parts)]
         else:
             keys = [hashed_key("record", entry.record_id, *parts)]
-    address = ""
-    if use_url:
-        address = canonical_url or entry.url or ""
+    if content is not None:
+        content_hash = hashed_key("shown", content.title, content.text)
+    elif entry.record is not None:  # it has a GUID, so that no key needs its page
+        content_hash = entry.record.content_hash
+    else:
+        declared = _declared_time(entry)
+        content_hash = hashed_key(
+            "content",
+            _folded(entry),
+            declared.isoformat() if declared else "",
+            canonical_url or entry.url or "",
+        )
     return Identity(
-        keys=tuple(keys),
-        article=short_id(keys[0]),
-        content_hash=_content_hash(entry, address),
+        keys=tuple(keys), article=short_id(keys[0]), content_hash=content_hash
     )
-
-
-def _content_hash(entry: Entry, address: str) -> bytes:
-    """Hash what is declared; the time of a poll and tracking parameters of the URL are no change."""
-    if entry.record is not None:  # it has a GUID, so that no key needs its page
-        return entry.record.content_hash
-    return hashed_key("content", _folded(entry), _declared(entry), address)
 
 
 def raw_keys(
@@ -148,57 +143,55 @@ def _case_folded(text: str) -> str:
     return one_line(unicodedata.normalize("NFKC", text).casefold())
 
 
-def _declared(entry: Entry) -> str:
-    """Return the time that the entry declares; "" where it is only the time of a poll."""
-    declared = _declared_time(entry)
-    return declared.isoformat() if declared else ""
-
-
 _TAG = re.compile(r"<[^<>]*>")  # stops at the next "<": linear time for any input
 _ADDRESS = re.compile(r"https?://\S+")
 
 
-class IdentityTuning(FrozenStruct):
-    """Section `identity` of config/tuning.yaml."""
+class Content(FrozenStruct):
+    """What an entry says, without markup, addresses and case: these change with the site."""
 
-    min_chars: int
-    long_chars: int
-    mass_entries: int
-    mass_share: float
-    repeats: int
+    title: str
+    text: str
+    minute: dt.datetime | None  # declared; None where it is only that of a poll
 
 
-def content_keys(entry: Entry, canonical_url: str) -> tuple[bytes, ...]:
-    """Return the identity keys of an entry's URL together with what is said there: its title and declared
-    minute, and its title and text.
+def content_of(entry: Entry) -> Content:
+    """Return what an entry says."""
+    text = entry.text
+    if not text or not text.strip():
+        text = html.unescape(_TAG.sub(" ", entry.html or ""))
+    return Content(
+        title=folded_text(entry.title),
+        text=folded_text(text),
+        minute=declared_minute(entry),
+    )
 
-    They recognise an article that another source delivered when that source may not use the key of the URL.
+
+def declared_minute(entry: Entry) -> dt.datetime | None:
+    """Return the minute that the entry declares; None where it is only that of a poll."""
+    declared = _declared_time(entry)
+    return declared and declared.replace(second=0, microsecond=0)
+
+
+def content_keys(
+    content: Content, outlet: str | None, canonical_url: str | None
+) -> tuple[bytes, tuple[bytes, ...]]:
+    """Return the identity keys of what an entry says: within an outlet (b"": none), and at its URL.
+
+    Those at its URL recognise an article that another source delivered when that source may not use the key
+    of the URL: by title and time, and by title and text where the other has no time. The first of them is
+    its own.
     """
-    if entry.is_page:
-        return ()
-    title = folded_text(entry.title)
-    text = folded_text(plain_text(entry))
-    keys = []
-    if title and (minute := declared_minute(entry)) is not None:
-        keys.append(hashed_key("there at", canonical_url, title, minute.isoformat()))
-    if title or text:
-        keys.append(hashed_key("there", canonical_url, title, text))
-    return tuple(keys)
-
-
-def update_strikes(
-    strikes: int, changed_entries: int, stable_entries: int, tuning: IdentityTuning
-) -> int:
-    """Return the number of consecutive polls in which a kind of key changed for known articles.
-
-    `changed_entries` and `stable_entries` count this poll's entries of known articles with a new key, and
-    with their old one.
-    """
-    if changed_entries + stable_entries == 0:
-        return strikes
-    if changed_entries > tuning.mass_share * (changed_entries + stable_entries):
-        return strikes + 1
-    return 0
+    title, text = content.title, content.text
+    moment = content.minute.isoformat() if content.minute else ""
+    words, there = b"", []
+    if outlet is not None and len(title) + len(text) >= _MIN_CHARS:
+        words = hashed_key("words", outlet, title, text, moment)
+    if canonical_url is not None and title and moment:
+        there.append(hashed_key("there at", canonical_url, title, moment))
+    if canonical_url is not None and (title or text):
+        there.append(hashed_key("there", canonical_url, title, text))
+    return words, tuple(there)
 
 
 class EntryKeys(FrozenStruct):
@@ -207,15 +200,22 @@ class EntryKeys(FrozenStruct):
     guid: bytes | None
     url: bytes | None
     headline: str
+    content: tuple[bytes, ...] = ()
 
 
 def shared_keys(entries: Sequence[EntryKeys]) -> set[bytes]:
     """Return the keys that entries of one poll share although they have different titles or times.
 
     They must also differ in the other key. Such keys identify nothing: all entries link to the home page, or
-    all GUIDs are "0".
+    all GUIDs are "0". Nor does what entries of different GUIDs or addresses say alike.
     """
-    return _shared(entries, "url", "guid") | _shared(entries, "guid", "url")
+    names = defaultdict(set)
+    for entry in entries:
+        for key in filter(None, entry.content):
+            names[key].add((entry.guid, entry.url))
+    said_twice = {key for key, holders in names.items() if len(holders) > 1}
+    addresses = _shared(entries, "url", "guid")
+    return said_twice | addresses | _shared(entries, "guid", "url")
 
 
 def _shared(
@@ -265,18 +265,6 @@ def shared_pages(
 
 def _fragment(entry: Entry) -> str:
     return (entry.url or "").partition("#")[2]
-
-
-def plain_text(entry: Entry) -> str:
-    if entry.text and entry.text.strip():
-        return entry.text
-    return html.unescape(_TAG.sub(" ", entry.html or ""))
-
-
-def declared_minute(entry: Entry) -> dt.datetime | None:
-    """Return the minute that the entry declares; None where it is only that of a poll."""
-    declared = _declared_time(entry)
-    return declared and declared.replace(second=0, microsecond=0)
 
 
 def _declared_time(entry: Entry) -> dt.datetime | None:

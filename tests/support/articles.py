@@ -246,7 +246,7 @@ _SETTLED = {
         1,
     ),
     "keys": (_columns(identity_key, "key article"), 1),
-    "sightings": (_columns(observation, "article source content_hash"), 3),
+    "sightings": (_columns(observation, "article source contents"), 2),
 }
 
 

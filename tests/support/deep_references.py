@@ -25,8 +25,8 @@ from aggregator.model.story import StoryText
 from aggregator.store import codecs
 from aggregator.store.commands import CommandKind
 from aggregator.store.engine.database import Database
-from aggregator.store.intake.identity.reread_limits import AcceptOutcome
 from aggregator.store.intake.inbox import Outcome
+from aggregator.store.intake.known_entries import AcceptOutcome
 from aggregator.store.stories.articles import ArticleDetails
 from aggregator.store.stories.constraints import Relation
 from aggregator.store.stories.corrections import CorrectionDetail, CorrectionKind

@@ -26,6 +26,25 @@ def with_former_rows(database: Database, fixture: Fixture) -> None:
         connection.execute(dump)
 
 
+def observed_once(former: list[Row]) -> list[Row]:
+    """Return the observations that an upgrade makes of those of a former program, one a source."""
+    contents: dict[tuple[str, str], list[Row]] = {}
+    for row in former:
+        contents.setdefault((row["article"], row["source"]), []).append(row)
+    return [
+        {
+            "article": id_,
+            "source": source,
+            "contents": b"".join(bytes(row["content_hash"])[:8] for row in shown)
+            if all(row["title_hash"] is None for row in shown)
+            else b"",
+            "is_authoritative": any(row["is_authoritative"] for row in shown),
+            "changed_at": max(row["first_seen_at"] for row in shown),
+        }
+        for (id_, source), shown in contents.items()
+    ]
+
+
 def rows_of_tables(database: Database) -> dict[str, list[Row]]:
     """Return the rows of all tables by plain SQL, whatever columns they have, in the order of their keys."""
     rows: dict[str, list[Row]] = {}

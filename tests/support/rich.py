@@ -169,9 +169,7 @@ def _sources(database: Database, clock: Clock) -> None:
             next_due_at=NOON, etag='"1"', body_hash=b"h", first_poll_done=True, health="ok",
         )  # fmt: skip
         add(connection, feed)
-        unstable = {"source": "f", "guid_strikes": 1, "url_strikes": 0}
         connection.execute(insert(tables.folder).values(name="news", path="/srv/news"))
-        connection.execute(insert(tables.unstable_identifier).values(unstable))
         of_each = {
             "source": "news",
             "verdict": "empty",

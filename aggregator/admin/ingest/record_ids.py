@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from aggregator.model.entry import Entry
 from aggregator.sources.parse.records.record_entry import RecordNotes, shown
-from aggregator.store.intake.identity.reread_limits import AcceptOutcome
 from aggregator.store.intake.inbox import Outcome
+from aggregator.store.intake.known_entries import AcceptOutcome
 
 _REMEMBERED = 100_000  # articles, and ids: more than wait to be placed, some 20 MB
 

@@ -4,21 +4,16 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from aggregator.extract.entry_identity import next_generation_id
 from aggregator.grouping.changes import Place
 from aggregator.grouping.copies.copy_lookup import CopyMatch
 from aggregator.grouping.incoming_article import incoming_article
 from aggregator.grouping.parts import GroupingParts
 from aggregator.grouping.placing.decide import Decider
-from aggregator.grouping.placing.known_articles import (
-    article_of_own_url,
-    claimed_elsewhere,
-)
-from aggregator.grouping.placing.revise import Placed, Reviser, unchanged
+from aggregator.grouping.placing.revise import Placed, Reviser
 from aggregator.grouping.placing.separate_series import separate_series
+from aggregator.grouping.placing.which_article import New, WhichArticle
 from aggregator.grouping.second_look.second_look import SecondLook
 from aggregator.grouping.unit_of_work import UnitOfWork
-from aggregator.model.entry import Entry
 from aggregator.model.prepared import CleanArticle, Prepared
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.intake import inbox, rejected
@@ -55,6 +50,7 @@ class EntryPlacer:
         self._connection = unit_of_work.connection
         self._batch = batch
         self._decider = Decider(parts, unit_of_work)
+        self._which = WhichArticle(parts, unit_of_work, self._decider)
         self._second_look = SecondLook(parts, unit_of_work)
         self._reviser = Reviser(parts, unit_of_work, self._decider, self._second_look)
         self._read()
@@ -84,121 +80,61 @@ class EntryPlacer:
         prepared = self._parts.boilerplate.shown(
             self._unit_of_work, waiting, whole, self._parts.copy_finder
         )
+        clean = prepared.article
         if waiting.article in self._refused:
             return self._reject_forgotten(waiting, waiting.article)
         if prepared.fingerprint is None:
             placed = Placed("refused", waiting.article, "")
-            return self._finished(waiting, prepared.article, placed)
-        elsewhere = claimed_elsewhere(self._connection, waiting)
+            return self._finished(waiting, clean, placed)
+        elsewhere = self._which.claim_page(waiting)
         if elsewhere and tombstones.find_tombstones(self._connection, {elsewhere}):
             return self._reject_forgotten(waiting, elsewhere)
-        old = self._known_article(waiting)
-        if old is None and elsewhere is None:
-            muted = self._why_muted(waiting.entry, prepared.article)
+        old = self._which.by_key(waiting, is_placed=waiting.article in self._placed)
+        if elsewhere and (old is None or not waiting.is_late_page):
+            placed = Placed("unchanged", elsewhere, "")
+            return self._finished(waiting, clean, placed)
+        if old is None:
+            source = self._sources.get(waiting.entry.source)
+            muted = self._parts.options.mutes.why(waiting.entry, source, clean)
             if muted is not None:
                 return self._mute(waiting, muted)
-        placed = self._place_article(waiting, prepared, old, elsewhere)
-        return self._finished(waiting, prepared.article, placed)
-
-    def _why_muted(self, entry: Entry, clean: CleanArticle) -> str | None:
-        source = self._sources.get(entry.source)
-        return self._parts.options.mutes.why(entry, source, clean)
-
-    def _known_article(self, waiting: InboxEntry) -> StoredArticle | None:
-        """Return the article of an entry if it was placed before.
-
-        Asked of a new entry, too: a later one of its article may have gone before it, while it waited for its
-        page.
-        """
-        old = None
-        if waiting.article in self._placed:
-            old = articles.latest(self._connection, waiting.article)
-        if old is None and waiting.is_revision:
-            old = article_of_own_url(self._connection, waiting)
-        return old
-
-    def _place_article(
-        self,
-        waiting: InboxEntry,
-        prepared: Prepared,
-        old: StoredArticle | None,
-        elsewhere: str | None,
-    ) -> Placed:
-        """Place an article: `old` if it is known, `elsewhere` if its page is that of another article."""
         incoming = incoming_article(
             waiting,
             prepared,
             self._unit_of_work.now,
             wire_confidence=self._parts.placing.wire_confidence,
         )
-        if old is not None and waiting.is_late_page:
-            placed = self._reviser.decide_again(waiting, incoming, old)
-            if placed.outcome == "revised":
-                self._learn_lines(waiting, prepared, old.inbox_no)
-            return placed
-        if elsewhere is not None:
-            return Placed("unchanged", elsewhere, "")
-        if old is None:
-            placed = self._place_new(waiting, incoming)
-        elif not waiting.is_revision and waiting.page is None:
-            return unchanged(old)  # without its page it has nothing to add
+        answer = self._which.ask(waiting, prepared, incoming, old)
+        learns_from = waiting.inbox_no
+        if isinstance(answer, New):
+            placed = self._place_new(waiting, answer)
+            # A copy repeats its original, not the boilerplate of its outlet.
+            learns = placed.outcome in ("founded", "joined")
         else:
-            placed = self._place_again(waiting, prepared, incoming, old)
-        # A copy repeats its original, not the boilerplate of its outlet.
-        if placed.outcome in ("founded", "joined"):
-            self._learn_lines(waiting, prepared, waiting.inbox_no)
-        return placed
+            placed = self._reviser.revise(waiting, incoming, answer)
+            learns = waiting.is_late_page and placed.outcome == "revised"
+            learns_from = answer.article.inbox_no
+        if learns:
+            self._parts.boilerplate.note(
+                self._unit_of_work, waiting.entry, learns_from, prepared.lines
+            )
+        return self._finished(waiting, clean, placed)
 
-    def _learn_lines(
-        self, waiting: InboxEntry, prepared: Prepared, number: int
-    ) -> None:
-        self._parts.boilerplate.note(
-            self._unit_of_work, waiting.entry, number, prepared.lines
-        )
-
-    def _place_again(
-        self,
-        waiting: InboxEntry,
-        prepared: Prepared,
-        incoming: StoredArticle,
-        old: StoredArticle,
-    ) -> Placed:
-        """Revise a known article, or place another one that has its address now."""
-        revised = self._reviser.place_again(
-            waiting,
-            incoming,
-            old,
-            "" if prepared.own is None else prepared.own.article.text,
-            is_page_lost=waiting.has_lost_page
-            or prepared.article.page_verdict is not None,
-        )
-        if revised is not None:
-            return revised
-        generation = old.generation + 1
-        id_ = next_generation_id(old.root_article, generation)
-        article_writes.rekey(self._connection, old.id, id_, is_authoritative=True)
-        other = replace(
-            incoming, id=id_, root_article=old.root_article, generation=generation
-        )
-        return self._place_new(waiting, other)
-
-    def _place_new(self, waiting: InboxEntry, incoming: StoredArticle) -> Placed:
-        """Find original and story of a new article, then write both.
+    def _place_new(self, waiting: InboxEntry, new: New) -> Placed:
+        """Find the story of a new article, then write both.
 
         Only new articles end periods, so that `recluster`, which reads articles, ends the same ones.
         """
         parts, unit_of_work, number = self._parts, self._unit_of_work, waiting.inbox_no
-        match = self._decider.match(waiting, incoming)
-        if incoming.generation == 0 and match.same_page is not None:
-            observed = self._reviser.place_at_address(
-                waiting, incoming, match.same_page
+        if new.former is not None:
+            article_writes.rekey(
+                self._connection, new.former, new.article.id, is_authoritative=True
             )
-            if observed is not None:
-                return observed
+        match = new.match
         parts.stream.before(unit_of_work, number, waiting.accepted_at)
         self._second_look.before(number)
         separate_series(parts, unit_of_work, match.series, number)
-        place = self._decide(incoming, match)
+        place = self._decide(new.article, match)
         parts.story_writer.place(unit_of_work, place)
         parts.copy_finder.add(number, match.sketch)
         parts.stream.placed(place.article, has_joined=place.story is not None)

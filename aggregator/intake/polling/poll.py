@@ -13,7 +13,6 @@ from typing import Any
 from msgspec.structs import replace
 
 from aggregator.config.source_access import Access
-from aggregator.extract.entry_identity import IdentityTuning
 from aggregator.grouping.mutes import Mutes
 from aggregator.intake.jobs import FeedJob, read_feed
 from aggregator.intake.polling.feed_entries import completed_entries
@@ -40,11 +39,10 @@ from aggregator.sources.limits import net_tuning, source_tuning
 from aggregator.store.engine.database import Connection
 from aggregator.store.intake import acceptance, inbox, rejected
 from aggregator.store.intake.acceptance import AcceptedBatch
-from aggregator.store.intake.identity.identified_entry import (
+from aggregator.store.intake.identity.identify import (
     PollContext,
     WholeFeedNeededError,
 )
-from aggregator.store.intake.identity.reread_limits import RereadTuning
 from aggregator.store.intake.known_entries import AcceptResult
 from aggregator.store.intake.known_items import (
     KnownItems,
@@ -57,10 +55,6 @@ from aggregator.store.intake.sources import (
     save,
     source_at,
 )
-
-# How often a page is fetched again when its feed entry changes: some entries differ at every poll, by a
-# counter of comments or the time of the response as their date (chosen).
-_REREADS = RereadTuning(most=6, others=12, hours=48.0)
 
 
 class Poller(PageFetcher):
@@ -80,7 +74,6 @@ class Poller(PageFetcher):
         self._executor = services.executor
         self._all_tuning = services.all_tuning
         self._rules = PollRules(net_tuning(self._all_tuning), self._tuning)
-        self._identity = self._all_tuning.section("identity", IdentityTuning)
 
     def poll(self, source: Source, read: JobFunction = read_feed) -> PollResult:
         """Poll the feed once as `poll_with`; `read`: a function of the worker, from FeedJob to ParsedFeed."""
@@ -266,13 +259,7 @@ class Poller(PageFetcher):
             wants_page=self._wanted_pages(entries, source),
             bump_by_clock=source.first_poll_done,
             gathers=True,
-            poll=PollContext(
-                outlet=source.outlet,
-                is_first=not source.first_poll_done,
-                tuning=self._identity,
-                live=_REREADS,
-                left_out=left_out,
-            ),
+            poll=PollContext(outlet=source.outlet, left_out=left_out),
         )
         save_known_items(
             connection,

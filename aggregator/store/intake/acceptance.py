@@ -8,7 +8,7 @@ key as new.
 import datetime as dt
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from msgspec.structs import replace
 from sqlalchemy import Connection, exists, insert, or_, select
@@ -16,20 +16,17 @@ from sqlalchemy import Connection, exists, insert, or_, select
 from aggregator.model.entry import Entry
 from aggregator.model.structs import FrozenStruct
 from aggregator.store import codecs
-from aggregator.store.intake.identity import identify, strikes, tombstones
-from aggregator.store.intake.identity.identified_entry import (
+from aggregator.store.intake.identity import identify, tombstones
+from aggregator.store.intake.identity.identify import (
     IdentifiedBatch,
-    IdentifiedEntry,
     PollContext,
 )
-from aggregator.store.intake.identity.reread_limits import AcceptOutcome, RereadLimits
 from aggregator.store.intake.inbox import MUTED
 from aggregator.store.intake.inbox_order import put_in_order, take_numbers
-from aggregator.store.intake.known_entries import AcceptResult, KnownEntries
-from aggregator.store.intake.observations import (
-    ObservationsByPair,
-    observations_of,
-    outlets_elsewhere,
+from aggregator.store.intake.known_entries import (
+    AcceptOutcome,
+    AcceptResult,
+    KnownEntries,
 )
 from aggregator.store.tables import (
     entry,
@@ -66,28 +63,41 @@ def accept(
     `eval`, too): they are the texts of articles that were placed without. `gathers`: they wait for
     `put_in_order`; others get the next numbers in the order given, after all that waits.
 
-    `poll`: they are the entries of one poll of one source, oldest first. Then those without a known key are
-    also compared by extract/entry_identity.py, and a source that reverts to a former text is followed a few
-    times. Raises WholeFeedNeededError if `poll.left_out` would decide about one of them.
+    `poll`: they are the entries of one poll of one source, oldest first, so that they are also compared with
+    each other. Raises WholeFeedNeededError if one of them has a key of an article in `poll.left_out`.
     """
     if not entries:
         return AcceptedBatch()
     first_n = take_numbers(connection, "entry", len(entries)) + 1
     identified = identify.identify_entries(connection, entries, poll)
-    state = _state_of(connection, identified, poll, seen[0], always_new=always_new)
-    notes = [*identified.notes]
-    if poll is not None and not poll.is_first:
-        source = entries[0].source
-        here = {id_ for id_, seen_at in state.seen_before if seen_at == source}
-        notes += strikes.count_strikes(
-            connection, identified, poll, seen[0], seen_here=here
-        )
+    if always_new:
+        alone = [
+            received._replace(words=b"", there=(), claimed=b"")
+            for received in identified.entries
+        ]
+        identified = IdentifiedBatch(entries=tuple(alone), known={})
+    known = KnownEntries(connection, identified, is_poll=poll is not None)
+    candidates = {received.identity.article for received in identified.entries}
+    erased = tombstones.find_tombstones(connection, candidates | known.articles)
+    muted = _muted_at(connection, known.articles)
     shared = {"page_attempts": int(is_late_page), "bump_by_clock": bump_by_clock}
     rows = []
     accepted = []
-    for offset, received in enumerate(identified.identified):
+    for offset, received in enumerate(identified.entries):
         by_page = bool(wants_page and wants_page[offset]) and received.has_own_page
-        result = _accept_one(state, received, seen[offset], by_page=by_page)
+        source = received.entry.source
+        result = known.judge(received, seen[offset], by_page=by_page)
+        id_ = result.article
+        if id_ in erased:  # its new keys are stored, as hashes
+            result = replace(result, outcome=_OUTCOMES_OF_ERASED[erased[id_]])
+        elif result.outcome == "known" and source not in muted.get(id_, [source]):
+            # It is muted at other sources only: this one may have no mute.
+            result = replace(result, outcome="new", is_observed=True)
+        elif received.entry.is_observation and result.outcome != "known":
+            # A link of a story feed to an article that is not here
+            result = replace(result, outcome="known", is_observed=False)
+        if result.is_observed:
+            known.note(received, result, seen[offset])
         if result.outcome in STORED:
             result = replace(result, entry_no=first_n + offset)
             row = _entry_row(result, received.entry, seen[offset], by_page=by_page)
@@ -97,9 +107,23 @@ def accept(
         _number_at_once(connection, [row for row in rows if row["state"] == "ready"])
     execute_each(connection, insert(entry), rows)
     if not is_late_page:
-        state.batch.write(connection)
-    _count_outcomes(connection, entries, accepted, seen[-1])
+        known.write()
+    outcomes = zip(entries, accepted, strict=True)
+    count_received(
+        connection, ((item.source, result.outcome) for item, result in outcomes)
+    )
+    forgotten = [result.article for result in accepted if result.outcome == "forgotten"]
+    tombstones.count_refused(connection, forgotten, seen[-1])
+    notes = []
+    if identified.void:
+        notes.append("different entries share a GUID or an address: it is ignored")
     return AcceptedBatch(accepted=tuple(accepted), notes=tuple(notes))
+
+
+_OUTCOMES_OF_ERASED: Final[dict[tombstones.TombstoneKind, AcceptOutcome]] = {
+    "retention": "known",
+    "forgotten": "forgotten",
+}
 
 
 def _entry_row(
@@ -120,97 +144,6 @@ def _entry_row(
     if by_page:
         row |= {"state": "page", "page_due_at": seen}
     return row
-
-
-def _count_outcomes(
-    connection: Connection,
-    entries: Iterable[Entry],
-    accepted: Iterable[AcceptResult],
-    now: dt.datetime,
-) -> None:
-    received = []
-    forgotten = []
-    for declared, result in zip(entries, accepted, strict=True):
-        received.append((declared.source, result.outcome))
-        if result.outcome == "forgotten":
-            forgotten.append(result.article)
-    count_received(connection, received)
-    tombstones.count_refused(connection, forgotten, now)
-
-
-class _State(NamedTuple):
-    """What is stored of a batch of entries and of the articles that they may be."""
-
-    batch: KnownEntries
-    seen_before: ObservationsByPair
-    erased: dict[str, tombstones.TombstoneKind]
-    muted: dict[str, list[str]]
-    limits: RereadLimits
-
-
-def _state_of(
-    connection: Connection,
-    identified: IdentifiedBatch,
-    poll: PollContext | None,
-    now: dt.datetime,
-    *,
-    always_new: bool,
-) -> _State:
-    known: dict[bytes, str] = {}
-    ids: set[str] = set()
-    candidates = set()
-    if not always_new:
-        known |= identified.known
-        ids.update(known.values())
-        for received in identified.identified:
-            candidates.add(received.identity.article)
-            if received.match is not None:
-                ids.add(received.match.article)
-        candidates |= ids
-    seen_before = observations_of(connection, ids)
-    outlets = outlets_elsewhere(connection, identified, known, seen_before)
-    return _State(
-        KnownEntries(
-            poll, identified, known, seen_before, outlets, all_are_new=always_new
-        ),
-        seen_before,
-        tombstones.find_tombstones(connection, candidates),
-        _muted_at(connection, ids),
-        RereadLimits(connection, ids, now, poll.live if poll else None),
-    )
-
-
-def _accept_one(
-    state: _State, received: IdentifiedEntry, seen: dt.datetime, *, by_page: bool
-) -> AcceptResult:
-    """Return what an entry is, and note its keys and observation."""
-    result = state.batch.judge(received, by_page=by_page)
-    id_ = result.article
-    source = received.entry.source
-    # An article that is muted at other sources only: this one may have no mute.
-    if result.outcome == "known" and source not in state.muted.get(id_, [source]):
-        result = replace(result, outcome="new")
-    if id_ in state.erased:  # its new keys are stored, as hashes
-        result = replace(result, outcome=_OUTCOMES_OF_ERASED[state.erased[id_]])
-        state.batch.note(received, result, seen)
-        return result
-    # Of an article that is not here
-    is_unseen = received.entry.is_observation and result.outcome != "known"
-    if is_unseen or state.limits.is_read_enough(id_, result.outcome, by_page=by_page):
-        # No observation: it stays a change until the article may be read again
-        return replace(result, outcome="known", is_observed=False)
-    observations = state.seen_before.get((id_, source))
-    state.batch.note(received, result, seen)
-    if by_page and observations is not None and observations.is_authoritative:
-        outcome = state.limits.outcome(id_, received.entry, result.outcome)
-        return replace(result, outcome=outcome)
-    return result
-
-
-_OUTCOMES_OF_ERASED: Final[dict[tombstones.TombstoneKind, AcceptOutcome]] = {
-    "retention": "known",
-    "forgotten": "forgotten",
-}
 
 
 def _number_at_once(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:

@@ -12,7 +12,6 @@ from sqlalchemy import Connection, delete, select
 
 from aggregator.model.entry import ParsedFeed
 from aggregator.model.structs import FrozenStruct
-from aggregator.store.intake.identity.identifier_stability import stability_of
 from aggregator.store.intake.known_entries import AcceptResult
 from aggregator.store.tables import (
     change_with,
@@ -38,12 +37,7 @@ class KnownItems(FrozenStruct):
 
 
 def known_items_of(connection: Connection, source_id: str) -> KnownItems:
-    """Return the known items of a source: none at first, and while its identifiers are in doubt.
-
-    Then all entries of a poll together tell whether they are stable.
-    """
-    if stability_of(connection, source_id).is_in_doubt:
-        return KnownItems()
+    """Return the known items of a source; none at first."""
     stored = select(known_items.c.packed).where(known_items.c.source == source_id)
     packed = connection.scalar(stored)
     if packed is None:

@@ -1,14 +1,13 @@
 """The list of sources with their health."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from operator import itemgetter
 
 from sqlalchemy import Connection, func, select
 
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import IN_TROUBLE, SourcePage, SourceView
-from aggregator.store.intake.identity.identifier_stability import distrusted
 from aggregator.store.intake.sources import Source, all_sources
 from aggregator.store.read.health.source_health import health_of
 from aggregator.store.tables import article
@@ -114,18 +113,13 @@ def listed(
         names = [source.entry_source for source in sources]
         counted = counted.where(article.c.source.in_(names))
     articles: dict[str, int] = dict(connection.execute(counted).all())
-    unstable = distrusted(connection)
     return [
-        _view(source, now, articles.get(source.entry_source, 0), unstable)
-        for source in sources
+        _view(source, now, articles.get(source.entry_source, 0)) for source in sources
     ]
 
 
-def _view(
-    source: Source, now: dt.datetime, articles: int, unstable: Mapping[str, str]
-) -> SourceView:
+def _view(source: Source, now: dt.datetime, articles: int) -> SourceView:
     health = health_of(source, now)
-    problems = filter(None, (health.words, unstable.get(source.id)))
     next_due = None
     if source.is_polled:
         next_due = source.next_due_at
@@ -135,7 +129,7 @@ def _view(
         url=source.address,
         state=health.state,
         cause=health.cause,
-        problem="; ".join(problems) or None,
+        problem=health.words or None,
         article_count=articles,
         per_day=health.per_day,
         last_success=source.last_success_at,

@@ -49,7 +49,6 @@ from aggregator.store.tables.sources import (
     rejected_input,
     source,
     source_access,
-    unstable_identifier,
 )
 from aggregator.store.tables.statements import (
     VALUES_AT_ONCE,

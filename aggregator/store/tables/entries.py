@@ -8,7 +8,6 @@ from sqlalchemy import (
     Table,
     Text,
     false,
-    true,
 )
 
 from aggregator.store.tables.columns import (
@@ -18,7 +17,6 @@ from aggregator.store.tables.columns import (
     from_zero,
     metadata,
     number_key,
-    partial_index,
 )
 
 entry = Table(
@@ -81,7 +79,7 @@ intake_count = Table(
 identity_key = Table(
     "identity_key",
     metadata,
-    # A 16-byte hash by which an entry is recognised: source and GUID, canonical URL, or outlet and text
+    # A 16-byte hash by which an entry is recognised: source and GUID, canonical URL, outlet and text
     # (extract/entry_identity.py). Written when an entry is accepted, and when a page states its address.
     Column("key", LargeBinary, primary_key=True),
     # `article.id`; "": void, different entries share the key
@@ -93,27 +91,17 @@ identity_key = Table(
 observation = Table(
     "observation",
     metadata,
-    # An article as one source showed it, one row per distinct content. A repeated observation changes
-    # nothing, in whatever order entries repeat. Written when an entry is accepted.
+    # An article as one source shows it. Written when an entry is accepted.
     Column("article", Text, primary_key=True),  # `article.id`
     Column("source", Text, primary_key=True),  # `entry.source`
-    Column("content_hash", LargeBinary, primary_key=True),
+    # The contents that it showed, 8 bytes of the hash of each, the newest last. Empty: it was stored by an
+    # older version, so what the source shows next is no change.
+    Column("contents", LargeBinary, nullable=False),
     # Whether the source may change the text of the article: it showed it first, or it is of the article's
     # own site. Changes that other sources show are ignored.
     flag("is_authoritative"),
-    Column("first_seen_at", UtcTime, nullable=False),
-    # Polled sources: whether this was the latest content, and how often the source went back to it.
-    flag("is_current", true()),
-    from_zero("revert_count"),
-    # Polled sources: hashes that recognise the article under new keys (extract/entry_identity.py).
-    Column("title_hash", LargeBinary),
-    # null: the title is too short, or its time is not declared
-    Column("title_key", LargeBinary),
-    Column("text_key", LargeBinary),  # null: the text is too short
-    Column("declared_at", UtcTime),  # declared time of publication, to the minute
-    partial_index(
-        "ix_observation_title_key", "title_key", where="title_key IS NOT NULL"
-    ),
-    partial_index("ix_observation_text_key", "text_key", where="text_key IS NOT NULL"),
+    Column(
+        "changed_at", UtcTime, nullable=False
+    ),  # when the newest content was accepted
     sqlite_with_rowid=False,
 )

@@ -129,19 +129,6 @@ folder = Table(
     Column("path", Text, nullable=False, unique=True),  # absolute
 )
 
-unstable_identifier = Table(
-    "unstable_identifier",
-    metadata,
-    # A source whose GUIDs or URLs change although the text does not. A strike is a poll in which they were
-    # new for known texts, counted while consecutive. From `*_distrusted_at` on such keys are ignored.
-    Column("source", Text, primary_key=True),  # `source.id`
-    Column("guid_strikes", Integer, nullable=False),
-    Column("url_strikes", Integer, nullable=False),
-    Column("guids_distrusted_at", UtcTime),
-    Column("urls_distrusted_at", UtcTime),
-    sqlite_with_rowid=False,
-)
-
 rejected_input = Table(
     "rejected_input",
     metadata,

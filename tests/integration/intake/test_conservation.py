@@ -8,14 +8,12 @@ import msgspec
 import pytest
 from sqlalchemy import delete, select, update
 
-from aggregator.config.tuning import Tuning
-from aggregator.extract.entry_identity import IdentityTuning
 from aggregator.grouping.deletion.forget import ForgetCommand
 from aggregator.grouping.deletion.retention import RetentionPlan
 from aggregator.model.entry import Entry
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import acceptance, pending_pages
-from aggregator.store.intake.identity.identified_entry import PollContext
+from aggregator.store.intake.identity.identify import PollContext
 from aggregator.store.intake.pending_pages import PendingPage
 from aggregator.store.maintenance.integrity_check import balance, conservation_faults
 from aggregator.store.tables import article, entry, intake_count
@@ -82,8 +80,7 @@ class Life:
             msgspec.structs.replace(one, source="feed", authority="own")
             for one in self.some()
         ]
-        tuning = Tuning().section("identity", IdentityTuning)
-        poll = PollContext(outlet=None, is_first=False, tuning=tuning)
+        poll = PollContext(outlet=None)
         written_by(
             self.database,
             acceptance.accept,

@@ -11,18 +11,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from aggregator.config.tuning import Tuning
-from aggregator.extract.entry_identity import IdentityTuning
 from aggregator.model.entry import Entry, Published
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import acceptance, known_entries
-from aggregator.store.intake.identity.identified_entry import PollContext
+from aggregator.store.intake.identity.identify import PollContext
 from aggregator.store.tables import entry, identity_key, observation
 from tests.support.articles import NOON
 from tests.support.fresh import sqlite_at
 from tests.support.rows import counted, queried, written_by
 
-TUNING = Tuning().section("identity", IdentityTuning)
 NUMBERS = itertools.count()
 # Titles that come back on purpose: a title alone says nothing.
 TITLES = (
@@ -207,7 +204,7 @@ def poll(
         seen=[NOON] * len(entries),
         wants_page=[False] * len(entries),
         bump_by_clock=not is_first,
-        poll=PollContext(outlet=None, is_first=is_first, tuning=TUNING),
+        poll=PollContext(outlet=None),
     )
     return list(taken.accepted)
 

@@ -37,7 +37,6 @@ from aggregator.store.tables import (
     identity_key,
     known_items,
     observation,
-    unstable_identifier,
 )
 from tests.support.articles import NOON, Clock, Rig
 from tests.support.fresh import sqlite_at
@@ -97,15 +96,11 @@ class Newspaper:
         keys = select(identity_key.c.key, identity_key.c.article).where(
             identity_key.c.article.in_(articles)
         )
-        unstable = select(unstable_identifier).where(
-            unstable_identifier.c.source == self.id
-        )
         state = self.source
         return [
             list(queried(self.database, entries.order_by(entry.c.entry_no))),
             sorted(map(repr, queried(self.database, observed))),
             sorted(map(repr, queried(self.database, keys))),
-            list(queried(self.database, unstable)),
             (
                 state.health,
                 state.health_cause,

@@ -203,9 +203,9 @@ OTHER_SKETCH = select(sketch.c.hashes).where(sketch.c.article == 4).scalar_subqu
 NOBODY_SEEN = {
     "article": "nobody",
     "source": "s",
-    "content_hash": b"1",
+    "contents": b"1",
     "is_authoritative": True,
-    "first_seen_at": NOON,
+    "changed_at": NOON,
 }
 
 # What is damaged, and what is said of it. Afterwards all rows are what they were.

@@ -19,6 +19,7 @@ from aggregator.store.stories.rendered_stories import clear_rendered
 from aggregator.store.tables import counter
 from tests.support.articles import STRIKE, Clock, Rig, record
 from tests.support.former_database import (
+    observed_once,
     rows_of_tables,
     rows_of_views,
     with_former_rows,
@@ -70,6 +71,9 @@ def test_an_upgrade_keeps_every_row_and_what_views_show(
     after = rows_of_tables(released)
     for row in before["story"]:
         del row["count_state"]  # what a story counts follows from its articles
+    before["observation"] = observed_once(before["observation"])
+    del before["unstable_identifier"]
+    before["known_items"] = []  # feeds are read whole once
     for table in before.keys() - {"alembic_version"}:
         assert after[table] == before[table], table
     assert rows_of_views(released) == views

@@ -40,7 +40,6 @@ MODULES = {
         f"aggregator.extract.{name}"
         for name in (
             "entry_identity",
-            "entry_matching",
             "language",
             "learned_boilerplate",
             "urls",

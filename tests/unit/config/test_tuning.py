@@ -10,7 +10,6 @@ import yaml
 from aggregator.config.tuning import Tuning
 from aggregator.daemon.watchdog import ServiceTuning
 from aggregator.deliver.transmit import WebhookTuning
-from aggregator.extract.entry_identity import IdentityTuning
 from aggregator.extract.learned_boilerplate import BoilerplateTuning
 from aggregator.extract.limits import ExtractTuning
 from aggregator.grouping.copies.copy_check import CopyTuning
@@ -42,7 +41,6 @@ SHAPES: dict[str, type[msgspec.Struct]] = {
     "sources": SourceTuning,
     "placing": PlacingTuning,
     "polling": PollTuning,
-    "identity": IdentityTuning,
     "push": PushTuning,
     "editor": EditorTuning,
     "boilerplate": BoilerplateTuning,

@@ -1,10 +1,10 @@
-"""Identification of received entries: by their keys, and for polls also by extract/entry_identity.py.
+"""Identification of received entries by their keys; those of one poll are also compared with each other.
 
 It only reads; store/intake/acceptance.py writes the results in the same transaction.
 """
 
-from collections.abc import Collection, Iterable, Sequence, Set
-from functools import cache, partial
+from collections.abc import Iterable, Sequence, Set
+from typing import NamedTuple
 
 from msgspec.structs import replace
 from sqlalchemy import Connection, select
@@ -13,124 +13,163 @@ from aggregator.extract.entry_identity import (
     EntryKeys,
     Identity,
     content_keys,
+    content_of,
     identify,
     raw_keys,
     shared_keys,
     shared_pages,
     url_key,
 )
-from aggregator.extract.entry_matching import EntryHashes, hash_entry
 from aggregator.extract.sites import are_of_one_publisher
 from aggregator.extract.urls import canonical_url
 from aggregator.model.entry import Entry
-from aggregator.store.intake.identity.identified_entry import (
-    NOBODY,
-    IdentifiedBatch,
-    IdentifiedEntry,
-    PollContext,
-    claimed_url,
-    known_by_keys,
-)
-from aggregator.store.intake.identity.identifier_stability import (
-    IdentifierStability,
-    stability_of,
-)
-from aggregator.store.intake.identity.poll_matching import match_poll
+from aggregator.model.structs import FrozenStruct
 from aggregator.store.tables import identity_key, pairs_with
+
+NOBODY = ""  # the article of a void key, which different entries share
+
+
+class PollContext(FrozenStruct):
+    """Properties of the polled source that accepting needs."""
+
+    outlet: str | None  # as configured for the source, not as an entry declares it
+    # Articles of its known items, which were not read
+    left_out: frozenset[str] = frozenset()
+
+
+class WholeFeedNeededError(Exception):
+    """An entry shares a key with a known item of its feed, which was not read."""
+
+
+class IdentifiedEntry(NamedTuple):
+    """A received entry with its keys."""
+
+    entry: Entry
+    # The keys of GUID and URL, void or not
+    raw: tuple[bytes | None, bytes | None]
+    identity: Identity
+    words: bytes  # the key of what it says within its outlet; b"": none
+    there: tuple[bytes, ...]  # the keys of what it says at its URL, its own first
+    # The key of the URL that a foreign source links to; b"" for other sources
+    claimed: bytes
+    has_own_page: bool  # false: different entries share the page of its URL
+
+    @property
+    def is_of_site(self) -> bool:
+        """Whether it may change the text of a known article: by its own address, or its page.
+
+        The outlet that an entry without an address declares is not verified.
+        """
+        if self.entry.authority == "page":
+            return True
+        return self.entry.authority == "own" and self.raw[1] in self.identity.keys
+
+    @property
+    def keys(self) -> tuple[bytes, ...]:
+        """All keys by which it may be known, the strongest first."""
+        return (*self.identity.keys, self.claimed, *self.there, self.words)
+
+
+class IdentifiedBatch(FrozenStruct):
+    """The entries of one batch, compared with stored keys."""
+
+    entries: tuple[IdentifiedEntry, ...]
+    known: dict[bytes, str]  # key to article
+    void: frozenset[bytes] = frozenset()  # keys that became void in this batch
 
 
 def identify_entries(
     connection: Connection, entries: Sequence[Entry], poll: PollContext | None
 ) -> IdentifiedBatch:
-    """Identify `entries`; those of a poll are all of one source."""
-    stability = IdentifierStability()
-    shared = set()
-    if poll:
-        stability = stability_of(connection, entries[0].source)
-    identified = _with_keys(entries, poll, stability)
-    known = known_articles(connection, identified)
-    if poll:
+    """Identify `entries`; those of a poll are all of one source. Raises WholeFeedNeededError."""
+    canonical_urls = [canonical_url(given.url or "") for given in entries]
+    sharing = shared_pages(entries, canonical_urls)
+    identified = [
+        _identified(
+            _with_authority(given, canonical),
+            canonical,
+            poll,
+            void=frozenset(),
+            has_own_page=place not in sharing,
+        )
+        for place, (given, canonical) in enumerate(
+            zip(entries, canonical_urls, strict=True)
+        )
+    ]
+    known = _articles_of(connection, identified)
+    if poll is None:
+        shared = set()
+    else:
         shared = shared_keys([_entry_keys(received) for received in identified])
     void_before = {key for key, article in known.items() if article == NOBODY}
     void = void_before | shared
     if void:
-        identified = [_without(void, received, stability) for received in identified]
-        known |= known_articles(connection, identified)
+        for place, received in enumerate(identified):
+            own_keys = *received.raw, *received.keys
+            if not void.isdisjoint(own_keys):
+                identified[place] = _identified(
+                    received.entry,
+                    canonical_urls[place],
+                    poll,
+                    void=void,
+                    has_own_page=received.has_own_page,
+                )
+        known |= _articles_of(connection, identified)
         known = {key: article for key, article in known.items() if key not in void}
-    shown: set[bytes] = set()
-    for received in identified:
-        if not known_by_keys(received, known):
-            shown.update(received.content_keys())
-    known |= _articles_of(connection, shown)
-    if poll is None:
-        return IdentifiedBatch(identified=tuple(identified), known=known)
-    newly_void = frozenset(shared - void_before)
-    return match_poll(
-        connection, identified, known, poll, stability=stability, void=newly_void
+    if poll is not None and poll.left_out:
+        for received in identified:
+            if any(known.get(key) in poll.left_out for key in received.keys):
+                raise WholeFeedNeededError
+    return IdentifiedBatch(
+        entries=tuple(identified),
+        known=known,
+        void=frozenset(shared - void_before),
     )
 
 
-def _with_keys(
-    entries: Sequence[Entry], poll: PollContext | None, stability: IdentifierStability
-) -> list[IdentifiedEntry]:
-    canonical_urls = [canonical_url(given.url or "") for given in entries]
-    sharing = shared_pages(entries, canonical_urls)
-    identified = []
-    for place, canonical in enumerate(canonical_urls):
-        declared = _with_authority(entries[place], canonical)
-        has_own_page = place not in sharing
-        content = _no_keys
-        if canonical and has_own_page and stability.urls_distrusted_at is None:
-            content = cache(partial(content_keys, declared, canonical))
-        identified.append(
-            IdentifiedEntry(
-                declared,
-                canonical,
-                raw_keys(declared, canonical),
-                _identity(declared, canonical, stability),
-                cache(partial(_hashes, declared, poll)),
-                content,
-                has_own_page,
-            )
-        )
-    return identified
+def _identified(
+    item: Entry,
+    canonical: str | None,
+    poll: PollContext | None,
+    *,
+    void: Set[bytes],
+    has_own_page: bool,
+) -> IdentifiedEntry:
+    """Return an entry with its keys that are not void. If that of its URL is, its page is shared, too."""
+    raw = raw_keys(item, canonical)
+    if canonical is not None and (raw[1] in void or url_key(canonical) in void):
+        has_own_page = False
+    content = outlet = None
+    words = claimed = b""
+    there: tuple[bytes, ...] = ()
+    page = canonical if has_own_page else None
+    if poll is not None:
+        outlet = poll.outlet or item.source
+    if outlet is not None or (page is not None and not item.is_page):
+        content = content_of(item)
+        words, there = content_keys(content, outlet, page)
+    if item.authority == "foreign" and page is not None:
+        claimed = url_key(page)
+    return IdentifiedEntry(
+        item,
+        raw,
+        identify(item, canonical, void=void, content=content if poll else None),
+        b"" if words in void else words,
+        there if void.isdisjoint(there) else (),
+        claimed,
+        has_own_page,
+    )
 
 
-def known_articles(
+def _articles_of(
     connection: Connection, identified: Iterable[IdentifiedEntry]
 ) -> dict[bytes, str]:
     """Return the articles of the keys of `identified`, including addresses that foreign sources link to."""
-    keys: set[bytes] = set()
-    for received in identified:
-        keys.update(received.identity.keys)
-        keys.add(claimed_url(received))
-    return _articles_of(connection, keys)
-
-
-def _articles_of(connection: Connection, keys: Collection[bytes]) -> dict[bytes, str]:
+    keys = {key for received in identified for key in received.keys}
     return pairs_with(connection, _KEYS, identity_key.c.key, keys)
 
 
 _KEYS = select(identity_key)
-
-
-def _without(
-    void: Set[bytes], identified: IdentifiedEntry, stability: IdentifierStability
-) -> IdentifiedEntry:
-    """Return the entry without its void keys. If that of its URL is one, the page is shared, too."""
-    if identified.canonical is not None and (
-        identified.raw[1] in void or url_key(identified.canonical) in void
-    ):
-        identified = identified._replace(has_own_page=False, content_keys=_no_keys)
-    if not void.isdisjoint(identified.identity.keys):
-        identified = identified._replace(
-            identity=_identity(identified.entry, identified.canonical, stability, void)
-        )
-    return identified
-
-
-def _no_keys() -> tuple[bytes, ...]:
-    return ()
 
 
 def _with_authority(item: Entry, canonical: str | None) -> Entry:
@@ -152,21 +191,6 @@ def _labels(url: str) -> str:
     return "." + url.partition("//")[2].partition("/")[0].lower()
 
 
-def _identity(
-    item: Entry,
-    canonical: str | None,
-    stability: IdentifierStability,
-    void: Collection[bytes] = (),
-) -> Identity:
-    return identify(
-        item,
-        canonical,
-        void=void,
-        use_guid=stability.guids_distrusted_at is None,
-        use_url=stability.urls_distrusted_at is None,
-    )
-
-
 def _entry_keys(received: IdentifiedEntry) -> EntryKeys:
     guid, url = received.raw
     published = received.entry.published
@@ -174,8 +198,9 @@ def _entry_keys(received: IdentifiedEntry) -> EntryKeys:
     if published and published.origin != "poll":
         moment = published.time.isoformat()
     words = received.entry.title.casefold().split()
-    return EntryKeys(guid=guid, url=url, headline=" ".join([*words, moment]))
-
-
-def _hashes(item: Entry, poll: PollContext | None) -> EntryHashes | None:
-    return None if poll is None else hash_entry(item, poll.tuning)
+    return EntryKeys(
+        guid=guid,
+        url=url,
+        headline=" ".join([*words, moment]),
+        content=(received.words, *received.there[:1]),
+    )

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, insert, select, tuple_, update
+from sqlalchemy import Connection, insert, select, update
 
 from aggregator.model.article import Role
 from aggregator.model.evidence import Evidence, TextReuse
@@ -22,7 +22,6 @@ from aggregator.store.tables import (
     update_rows,
 )
 
-_NEVER_REVERT = 1_000_000  # `observation.revert_count` of the text of another article
 _PLAIN = [
     name
     for name in StoredArticle.__struct_fields__
@@ -156,21 +155,13 @@ def rekey(
     """
     update_rows(connection, identity_key, identity_key.c.article == old, article=new)
     forget_items_of(connection, [old])  # they name it
-    _drop_common_observations(connection, old, new)
     is_old = observation.c.article == old
-    is_former = observation.c.is_current.is_(False)
-    update_rows(connection, observation, is_old, is_former, revert_count=_NEVER_REVERT)
+    # A source that showed both keeps the row of `new`
+    of_new = select(observation.c.source).where(observation.c.article == new)
+    delete_rows(connection, observation, is_old, observation.c.source.in_(of_new))
     if not is_authoritative:
         withdraw_authority(connection, old)
     update_rows(connection, observation, is_old, article=new)
-
-
-def _drop_common_observations(connection: Connection, old: str, new: str) -> None:
-    """Delete the observations of `old` that `new` has, too: no two rows may be alike in the end."""
-    text = observation.c.source, observation.c.content_hash
-    of_new = select(*text).where(observation.c.article == new)
-    is_common = tuple_(*text).in_(of_new)
-    delete_rows(connection, observation, observation.c.article == old, is_common)
 
 
 def is_observed(connection: Connection, id: str, source: str) -> bool:

@@ -1,0 +1,248 @@
+"""Which article an entry is: asked once, when it is placed.
+
+It is a known article by one of its keys, by its address with like words, or because its feed shows the text of
+one again; else it is a new one, which may be a copy or an excerpt of another. `EntryPlacer` acts on the answer.
+"""
+
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
+from aggregator.extract.entry_identity import (
+    declared_minute,
+    next_generation_id,
+    url_key,
+)
+from aggregator.extract.sites import is_address
+from aggregator.extract.urls import canonical_url
+from aggregator.grouping.copies.copy_lookup import CopyMatch
+from aggregator.grouping.copies.shingles import shared_count, shingle_hashes
+from aggregator.grouping.parts import GroupingParts
+from aggregator.grouping.placing.decide import Decider
+from aggregator.grouping.unit_of_work import UnitOfWork
+from aggregator.model.entry import Entry
+from aggregator.model.prepared import Prepared
+from aggregator.model.structs import FrozenStruct
+from aggregator.store.intake import inbox
+from aggregator.store.intake.inbox import InboxEntry
+from aggregator.store.stories import articles
+from aggregator.store.stories.article_rows import article_writes
+from aggregator.store.stories.articles import StoredArticle
+from aggregator.store.tables import article
+
+
+class New(FrozenStruct):
+    """It is a new article. `match` says of what it is a copy or an excerpt."""
+
+    article: StoredArticle
+    match: CopyMatch
+    # The article that had its keys before: one address, another text
+    former: str | None = None
+
+
+class Again(FrozenStruct):
+    """It is a known article."""
+
+    article: StoredArticle
+    has_news: bool  # whether its title or text is another one
+    is_replaced: bool = False  # by one that does not resemble it
+
+
+Answer = New | Again
+
+
+def is_of_site(entry: Entry) -> bool:
+    """Return whether the own site of an entry gave it, as a feed or as the page that was fetched."""
+    return entry.authority in ("own", "page")
+
+
+def speaks_for_feed(waiting: InboxEntry, article: StoredArticle) -> bool:
+    """Return whether an article of an entry that names another outlet has that of its feed."""
+    outlet = waiting.entry.feed_outlet
+    return outlet is not None and article.outlet_key == outlet.key
+
+
+def is_of_other_feed(entry: Entry, article: StoredArticle) -> bool:
+    """Return whether an article that the own feed of its site lists has the outlet of another feed."""
+    outlet = entry.resolved_outlet
+    key = article.outlet_key
+    if outlet is None or not outlet.is_own or key is None or key == outlet.key:
+        return False
+    return article.is_polled and is_address(key)
+
+
+class WhichArticle:
+    """Answers which article an entry is, in a placing transaction."""
+
+    def __init__(
+        self, parts: GroupingParts, unit_of_work: UnitOfWork, decider: Decider
+    ) -> None:
+        self._parts = parts
+        self._connection = unit_of_work.connection
+        self._decider = decider
+
+    def claim_page(self, waiting: InboxEntry) -> str | None:
+        """Return the article of the fetched page, if the site itself submitted it meanwhile.
+
+        With its page the entry has its address as an identity key, unless another article has it.
+        """
+        address = canonical_url(waiting.entry.url or "")
+        is_foreign = waiting.entry.authority == "foreign"
+        if address is None or not is_foreign or waiting.page is None:
+            return None
+        owner = inbox.claim(self._connection, url_key(address), waiting.article)
+        if owner == waiting.article:
+            return None
+        article_writes.rekey(
+            self._connection, waiting.article, owner, is_authoritative=False
+        )
+        return owner
+
+    def by_key(self, waiting: InboxEntry, *, is_placed: bool) -> StoredArticle | None:
+        """Return the article of an entry if it was placed before.
+
+        Asked of a new entry, too: a later one of its article may have gone before it, while it waited for its
+        page. The article of a revision may have become another one while it waited: that of its address.
+        """
+        old = None
+        if is_placed:
+            old = articles.latest(self._connection, waiting.article)
+        address = canonical_url(waiting.entry.url or "")
+        if old is None and waiting.is_revision and address is not None:
+            owner = inbox.owner(self._connection, url_key(address))
+            if owner and is_of_site(waiting.entry):
+                old = articles.latest(self._connection, owner)
+        return old
+
+    def ask(
+        self,
+        waiting: InboxEntry,
+        prepared: Prepared,
+        incoming: StoredArticle,
+        old: StoredArticle | None,
+    ) -> Answer:
+        """Return which article an entry is; `old`: that of its key."""
+        former = None
+        if old is not None:
+            again = self._again(waiting, prepared, incoming, old)
+            if again is not None:
+                return again
+            former = old.id
+            incoming = replace(
+                incoming,
+                id=next_generation_id(old.root_article, old.generation + 1),
+                root_article=old.root_article,
+                generation=old.generation + 1,
+            )
+        match = self._decider.match(waiting, incoming)
+        if old is None and match.same_page is not None:
+            again = self._at_address(waiting, incoming, match.same_page)
+            if again is not None:
+                return again
+        if match.original is not None and waiting.bump_by_clock:
+            again = self._shown_again(waiting, incoming, match.original)
+            if again is not None:
+                return again
+        return New(article=incoming, match=match, former=former)
+
+    def _again(
+        self,
+        waiting: InboxEntry,
+        prepared: Prepared,
+        incoming: StoredArticle,
+        old: StoredArticle,
+    ) -> Again | None:
+        """Return what a known article says now; None: its keys have another article now."""
+        is_same_text = incoming.text_hash == old.text_hash
+        if waiting.is_late_page:
+            return Again(article=old, has_news=not is_same_text)
+        full_words = self._parts.page_words
+        is_page_lost = waiting.has_lost_page or prepared.article.page_verdict
+        if (
+            old.is_gone
+            # Without its page a new entry has nothing to add
+            or (not waiting.is_revision and waiting.page is None)
+            or (is_page_lost and incoming.body_words < full_words <= old.body_words)
+            # The site has confirmed it; what its feed says later are words of the feed only.
+            or (
+                speaks_for_feed(waiting, incoming) and not speaks_for_feed(waiting, old)
+            )
+            or (is_same_text and not is_of_other_feed(waiting.entry, old))
+        ):
+            return Again(article=old, has_news=False)
+        # The words of the entry without its page: the article had no page yet
+        words = "" if prepared.own is None else prepared.own.article.text
+        if (
+            (words and self._shares(old.whole_text, words, max))
+            or (old.is_container or not old.text or not incoming.text)
+            or self._shares(old.text, incoming.text, min)
+        ):
+            return Again(article=old, has_news=True)
+        address = canonical_url(waiting.entry.url or "")
+        if _is_of_one_time(waiting.entry, old) and address == canonical_url(
+            old.url or ""
+        ):
+            return Again(article=old, has_news=True, is_replaced=True)
+        return None
+
+    def _shares(self, before: str, after: str, of: Callable[[int, int], int]) -> bool:
+        """Return whether two texts share enough shingles, of the smaller (`min`) or larger one (`max`)."""
+        shingles = shingle_hashes(before)
+        others = shingle_hashes(after)
+        least = self._parts.placing.revision_containment
+        return shared_count(shingles, others) >= least * of(len(shingles), len(others))
+
+    def _at_address(
+        self, waiting: InboxEntry, incoming: StoredArticle, other: str
+    ) -> Again | None:
+        """Make a new entry an observation of article `other`, which has its URL and its text.
+
+        The feed of the article's own site becomes the authority over the text. None if different entries
+        share the URL, or if the source had the article before: within one source GUIDs tell entries apart.
+        """
+        connection = self._connection
+        entry = waiting.entry
+        old = articles.latest(connection, other)
+        address = canonical_url(entry.url or "")
+        if old is None or old.id != other or address is None:
+            return None
+        owner = inbox.owner(connection, url_key(address))
+        if owner not in (None, waiting.article, other):
+            return None
+        if not waiting.is_revision and article_writes.is_observed(
+            connection, other, entry.source
+        ):
+            return None
+        is_own = is_of_site(entry) and owner == waiting.article
+        if is_own:
+            article_writes.withdraw_authority(connection, other)
+        article_writes.rekey(
+            connection, waiting.article, other, is_authoritative=is_own
+        )
+        is_same_text = incoming.text_hash == old.text_hash
+        is_known = is_same_text and not is_of_other_feed(entry, old)
+        return Again(article=old, has_news=is_own and not is_known)
+
+    def _shown_again(
+        self, waiting: InboxEntry, incoming: StoredArticle, other: str
+    ) -> Again | None:
+        """Return article `other` if its feed shows its text again, of the same time, under other keys."""
+        (old,) = articles.stored_with(self._connection, article.c.id, [other])
+        entry = waiting.entry
+        if entry.source != old.source or not incoming.is_polled:
+            return None
+        if not _is_of_one_time(entry, old):
+            return None
+        if incoming.generation == 0:
+            article_writes.rekey(
+                self._connection, waiting.article, other, is_authoritative=True
+            )
+        return Again(article=old, has_news=incoming.text_hash != old.text_hash)
+
+
+def _is_of_one_time(entry: Entry, old: StoredArticle) -> bool:
+    """Return whether an entry has the time of publication that an article declared."""
+    minute = declared_minute(entry)
+    if minute is None or old.published is None or old.published_origin != "feed":
+        return False
+    return minute == old.published.replace(second=0, microsecond=0)

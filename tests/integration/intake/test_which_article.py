@@ -1,0 +1,472 @@
+"""Which article an entry of a feed is: what readers are promised about one source.
+
+docs/decisions/0020 lists these promises. Feeds are served on loopback and polled; only stories are looked at.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from aggregator.store.engine.database import Database
+from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE
+from tests.support.listed_feeds import Item, ListedFeeds
+
+HOST = "gazette.example"
+LEVEE = Item(
+    "Levee breaks at Pennmouth", FLOOD, "tag:0", f"http://{HOST}/news/levee", 1
+)
+BRIEFS = (
+    (
+        "Ferry to Lind runs aground",
+        "The ferry lay on the sandbank until the evening tide lifted it off again.",
+    ),
+    (
+        "Mill in Hollen gets a new owner",
+        "The paper mill goes to three of its engineers, who keep all jobs.",
+    ),
+    (
+        "Court stops the bypass of Arnsby",
+        "The judges missed a count of the bats that live under the old bridge.",
+    ),
+    (
+        "Swimmers take four medals in Kell",
+        "Two relays came in first, and the youngest swimmer was only sixteen.",
+    ),
+    (
+        "Bakers of Tarn strike for sleep",
+        "Nobody wants to knead at two in the morning any more, their union says.",
+    ),
+)
+
+
+def tail(number: int) -> str:
+    """Return words enough for an article, different for each number."""
+    return " ".join(f"w{number}x{word}" for word in range(60)) + "."
+
+
+DAY = (
+    LEVEE,
+    *(
+        Item(
+            title,
+            f"{said} {tail(number)}",
+            f"tag:{number}",
+            f"http://{HOST}/news/{number}",
+            number + 1,
+        )
+        for number, (title, said) in enumerate(BRIEFS, start=1)
+    ),
+)
+FORMS = ("rss", "atom", "json")
+
+
+@pytest.fixture
+def feeds(sqlite: Database) -> Iterator[ListedFeeds]:
+    """On SQLite, where nothing but the rules is asked."""
+    with ListedFeeds(sqlite) as feeds:
+        feeds.add(HOST)
+        yield feeds
+
+
+@pytest.fixture
+def everywhere(database: Database) -> Iterator[ListedFeeds]:
+    """On both databases."""
+    with ListedFeeds(database) as feeds:
+        feeds.add(HOST)
+        yield feeds
+
+
+# --- the second day ----------------------------------------------------------------------------------------
+
+Change = Callable[[Item], Item]
+FOOTER = "Read our newsletter and follow us for more stories like this one."
+
+
+def moved(item: Item) -> str:
+    """Return the address of an article in another publishing system."""
+    return f"http://{HOST}/archive/{item.title.lower().replace(' ', '-')}"
+
+
+CHANGES: dict[str, Change] = {
+    "titles": lambda item: item._replace(title=f"Updated: {item.title}"),
+    "dates": lambda item: item._replace(hours=-24),
+    "GUIDs": lambda item: item._replace(guid=f"urn:{item.guid}"),
+    "addresses": lambda item: item._replace(link=moved(item)),
+    "all keys": lambda item: item._replace(guid=f"urn:{item.guid}", link=moved(item)),
+    "all keys and dates": lambda item: item._replace(
+        guid=f"urn:{item.guid}", link=moved(item), hours=-24
+    ),
+    "footers": lambda item: item._replace(text=f"{item.text} {FOOTER}"),
+    "tracking": lambda item: item._replace(
+        link=f"{item.link}?utm_source=rss&utm_campaign=day2"
+    ),
+    "no GUIDs": lambda item: item._replace(guid=None),
+    "no addresses": lambda item: item._replace(link=None),
+    "www": lambda item: item._replace(
+        link=(item.link or "").replace(HOST, f"www.{HOST}")
+    ),
+    "https": lambda item: item._replace(
+        link=(item.link or "").replace("http:", "https:")
+    ),
+    "another domain": lambda item: item._replace(
+        guid=f"post-{item.guid}", link=moved(item).replace(HOST, "gazette.test")
+    ),
+    "nothing": lambda item: item,
+}
+ALL_FORMS = ("all keys", "titles", "footers")
+
+
+@pytest.mark.parametrize(
+    ("change", "form"),
+    [
+        pytest.param(change, form, marks=[] if form == "rss" else [pytest.mark.later])
+        for change in CHANGES
+        for form in (FORMS if change in ALL_FORMS else FORMS[:1])
+    ],
+)
+def test_a_feed_that_changes_around_its_articles_shows_none_again(
+    feeds: ListedFeeds, change: str, form: str
+) -> None:
+    feeds.poll(HOST, *DAY, form=form)
+    before = feeds.bumps()
+    assert len(before) == len(DAY)
+    feeds.time.run(24 * 3600)
+    for _ in range(2):
+        feeds.poll(HOST, *map(CHANGES[change], DAY), form=form)
+        assert feeds.bumps() == before
+
+
+def test_articles_whose_guids_and_addresses_all_change_overnight_are_not_shown_again(
+    everywhere: ListedFeeds,
+) -> None:
+    everywhere.poll(HOST, *DAY)
+    before = everywhere.bumps()
+    everywhere.poll(HOST, *map(CHANGES["all keys"], DAY))
+    assert everywhere.bumps() == before
+
+
+@pytest.mark.parametrize(
+    "change", ["GUIDs", "addresses", "all keys", "no GUIDs", "no addresses"]
+)
+def test_undated_articles_are_not_shown_again_under_new_keys(
+    feeds: ListedFeeds, change: str
+) -> None:
+    undated = [item._replace(hours=None) for item in DAY]
+    feeds.poll(HOST, *undated)
+    before = feeds.bumps()
+    feeds.poll(HOST, *map(CHANGES[change], undated))
+    assert feeds.bumps() == before
+
+
+def test_entries_in_another_order_are_not_shown_again(feeds: ListedFeeds) -> None:
+    feeds.poll(HOST, *DAY)
+    before = feeds.bumps()
+    feeds.poll(HOST, *reversed(DAY))
+    assert feeds.bumps() == before
+
+
+@pytest.mark.parametrize("has_new_addresses", [False, True])
+def test_guids_that_are_new_at_every_poll_show_nothing_again(
+    feeds: ListedFeeds, *, has_new_addresses: bool
+) -> None:
+    feeds.poll(HOST, *DAY)
+    before = feeds.bumps()
+    for poll in range(5):
+        feeds.poll(
+            HOST,
+            *(
+                item._replace(
+                    guid=f"{poll}/{item.guid}",
+                    link=f"{item.link}/{poll}" if has_new_addresses else item.link,
+                )
+                for item in DAY
+            ),
+        )
+        assert feeds.bumps() == before
+
+
+def test_news_among_articles_under_new_keys_is_shown_once(feeds: ListedFeeds) -> None:
+    feeds.poll(HOST, *DAY)
+    before = feeds.bumps()
+    news = Item("Dockers strike in Sennick", STRIKE, "n", f"http://{HOST}/strike", 0)
+    for _ in range(2):
+        feeds.poll(HOST, news, *map(CHANGES["all keys"], DAY))
+    after = feeds.bumps()
+    assert {id_: after[id_] for id_ in before} == before
+    assert len(after) == len(before) + 1
+    assert feeds.stories()[0].title == news.title
+
+
+def test_old_entries_that_a_feed_adds_at_once_are_not_announced(
+    feeds: ListedFeeds,
+) -> None:
+    feeds.poll(HOST, *DAY)
+    before = feeds.bumps()
+    feeds.time.run(24 * 3600)
+    archive = [
+        Item(
+            f"Item{number} of the council{number}",
+            f"Decision {number}. {tail(100 + number)}",
+            f"old:{number}",
+            f"http://{HOST}/old/{number}",
+            24 * (30 + number),
+        )
+        for number in range(25)
+    ]
+    feeds.poll(HOST, *DAY, *archive)
+    after = feeds.bumps()
+    assert len(after) == len(DAY) + 25
+    assert {id_: after[id_] for id_ in before} == before
+    assert {story.id for story in feeds.stories()[:1]} <= set(before)
+
+
+def test_an_article_keeps_its_story_through_a_restart(everywhere: ListedFeeds) -> None:
+    everywhere.poll(HOST, *DAY)
+    before = everywhere.bumps()
+    everywhere.rig.restart()
+    everywhere.poll(HOST, *map(CHANGES["all keys"], DAY))
+    assert everywhere.bumps() == before
+
+
+def test_a_link_leads_to_the_new_address_of_an_article_on_its_site(
+    feeds: ListedFeeds,
+) -> None:
+    feeds.poll(HOST, *DAY)
+    feeds.poll(HOST, *map(CHANGES["all keys"], DAY))
+    assert {article.url for article in feeds.articles()} == {
+        moved(item) for item in DAY
+    }
+
+
+# --- words that change -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_number_that_is_corrected_in_an_entry_is_the_same_article_with_the_newest_text(
+    feeds: ListedFeeds, form: str
+) -> None:
+    corrected = LEVEE._replace(text=FLOOD.replace("Four people", "Five people"))
+    feeds.poll(HOST, LEVEE, form=form)
+    feeds.poll(HOST, corrected, form=form)
+    assert feeds.texts() == [" ".join(corrected.text.split())]
+    feeds.poll(HOST, corrected, form=form)
+    assert len(feeds.articles()) == 1
+
+
+def test_a_text_that_goes_back_to_its_former_words_is_followed(
+    feeds: ListedFeeds,
+) -> None:
+    corrected = LEVEE._replace(text=FLOOD.replace("Four people", "Five people"))
+    for item in (LEVEE, corrected, LEVEE):
+        feeds.poll(HOST, item)
+    assert feeds.texts() == [" ".join(FLOOD.split())]
+
+
+def test_a_headline_that_is_corrected_is_the_storys_title(feeds: ListedFeeds) -> None:
+    feeds.poll(HOST, LEVEE)
+    feeds.poll(HOST, LEVEE._replace(title="Levee at Pennmouth breaks, four dead"))
+    (story,) = feeds.stories()
+    assert story.title == "Levee at Pennmouth breaks, four dead"
+    assert story.article_count == 1
+
+
+def test_a_teaser_that_becomes_the_whole_text_is_the_same_article(
+    feeds: ListedFeeds,
+) -> None:
+    feeds.poll(HOST, LEVEE._replace(text=FLOOD[:180]))
+    feeds.poll(HOST, LEVEE)
+    assert feeds.texts() == [" ".join(FLOOD.split())]
+
+
+def test_edits_are_followed_where_every_guid_is_new_at_every_poll(
+    feeds: ListedFeeds,
+) -> None:
+    text = FLOOD.replace("Four people", "Five people")
+    for poll in range(5):
+        items = [item._replace(guid=f"{poll}/{item.guid}", link=None) for item in DAY]
+        if poll == 4:
+            items[0] = items[0]._replace(text=text)
+        feeds.poll(HOST, *items)
+    assert len(feeds.articles()) == len(DAY)
+    assert " ".join(text.split()) in feeds.texts()
+
+
+def test_a_live_page_whose_words_change_entirely_is_one_article(
+    sqlite: Database,
+) -> None:
+    with ListedFeeds(sqlite, pages="auto") as feeds:
+        feeds.add(HOST, pages="auto")
+        live = LEVEE._replace(
+            title="Flood in Pennmouth: live blog",
+            link=f"http://{HOST}/live",
+            text="All news of the flood.",
+        )
+        for number, said in enumerate((FLOOD, FLOOD_ELSEWHERE, STRIKE)):
+            block = f"<section><time datetime='2026-10-12T1{number}:00:00Z'>1{number}:00</time><p>{said}</p></section>"
+            feeds.serve_page(
+                HOST,
+                "/live",
+                f"<html><head><title>{live.title}</title></head><body><article>"
+                f"<h1>{live.title}</h1>{block}</article></body></html>",
+            )
+            feeds.poll(HOST, live._replace(text=f"Summary {number} of the flood."))
+            (article,) = feeds.articles()
+            assert " ".join(said.split())[:60] in " ".join(article.text.split())
+
+
+# --- what must not be taken for the same -------------------------------------------------------------------
+
+
+LISTED_BY_GUID = LEVEE._replace(link=None)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    ("first", "other"),
+    [
+        (LEVEE, LEVEE._replace(hours=-1)),
+        (LISTED_BY_GUID, LISTED_BY_GUID._replace(hours=-1)),
+        (LEVEE, LEVEE._replace(link=f"http://{HOST}/news/strike")),
+    ],
+    ids=["another date", "another date, no address", "another link"],
+)
+def test_other_news_under_a_guid_with_another_date_or_link_is_another_article(
+    feeds: ListedFeeds, first: Item, other: Item, form: str
+) -> None:
+    other = other._replace(title="Dockers strike in Sennick", text=STRIKE)
+    feeds.poll(HOST, first, form=form)
+    for _ in range(2):
+        feeds.poll(HOST, other, form=form)
+    assert [article.title for article in feeds.articles()] == [first.title, other.title]
+    feeds.poll(HOST, first, form=form)
+    assert len(feeds.articles()) == 2, "that is an article already"
+
+
+def test_five_warnings_behind_one_link_at_one_time_are_five(feeds: ListedFeeds) -> None:
+    towns = ("Pennmouth", "Calmouth", "Sennick", "Lornum", "Arnsby")
+    warnings = [
+        Item(
+            f"Gale warning for {town}",
+            f"The weather service warns of gales of force nine around {town}.",
+            f"warning:{town}",
+            f"http://{HOST}/warnings",
+        )
+        for town in towns
+    ]
+    for _ in range(2):
+        feeds.poll(HOST, *warnings)
+        assert sorted(article.title for article in feeds.articles()) == sorted(
+            warning.title for warning in warnings
+        )
+    assert {article.copy_of for article in feeds.articles()} == {None}
+
+
+@pytest.mark.parametrize("text", ["Sunny spells and light wind from the west.", None])
+def test_a_column_of_one_title_is_new_each_day(
+    feeds: ListedFeeds, text: str | None
+) -> None:
+    for day in range(4):
+        weather = Item(
+            "Weather today in Pennmouth",
+            text or f"Day {day}. {tail(day)}",
+            f"w{day}",
+            f"http://{HOST}/weather/{day}",
+            -24 * day,
+        )
+        feeds.time.run(24 * 3600)
+        feeds.poll(HOST, weather, *DAY[1:])
+        assert len(feeds.articles()) == len(DAY) + day
+
+
+def test_a_column_is_new_also_on_the_day_when_all_keys_change(
+    feeds: ListedFeeds,
+) -> None:
+    weather = Item("Weather today", "Sunny spells.", "w0", f"http://{HOST}/weather/0")
+    feeds.poll(HOST, weather, *DAY[1:])
+    today = weather._replace(guid="x1", link=f"http://{HOST}/w/1", hours=-24)
+    feeds.poll(HOST, today, *map(CHANGES["all keys"], DAY[1:]))
+    assert len(feeds.articles()) == len(DAY) + 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda item: item._replace(guid="0"),
+        lambda item: item._replace(link=f"http://{HOST}/all?x=1"),
+        lambda item: item._replace(link=f"http://{HOST}/"),
+        lambda item: item._replace(guid="0", link=f"http://{HOST}/"),
+    ],
+    ids=["GUID", "address", "home page", "both"],
+)
+def test_a_key_that_the_entries_of_a_poll_share_is_none(
+    everywhere: ListedFeeds, change: Change
+) -> None:
+    shared = [change(item) for item in DAY]
+    for _ in range(2):
+        everywhere.poll(HOST, *shared)
+        assert sorted(article.title for article in everywhere.articles()) == sorted(
+            item.title for item in DAY
+        )
+
+
+def test_the_home_page_is_the_address_of_no_article(feeds: ListedFeeds) -> None:
+    """One entry is listed at a time, so that no poll shows that they share it."""
+    for item in DAY:
+        feeds.poll(
+            HOST, item._replace(link=f"http://www.{HOST}/?utm_source=rss", hours=None)
+        )
+    assert len(feeds.articles()) == len(DAY)
+
+
+def test_notices_of_one_title_and_one_minute_stay_many(feeds: ListedFeeds) -> None:
+    notices = [
+        Item("Report of the police", "", f"p{n}", f"http://{HOST}/police/{n}", 9)
+        for n in range(8)
+    ]
+    for last in range(1, 9):
+        feeds.poll(HOST, *notices[max(0, last - 4) : last])
+    assert len(feeds.articles()) == 8
+
+
+def test_episodes_with_one_description_stay_apart(feeds: ListedFeeds) -> None:
+    said = f"A talk about what happened this week, with guests. {tail(1)}"
+    episodes = [
+        Item(f"Episode {n} of the talk", said, f"e{n}", f"http://{HOST}/{n}", None)
+        for n in range(8)
+    ]
+    for first in range(5):
+        feeds.poll(HOST, *episodes[first : first + 4])
+    assert len(feeds.articles()) == 8
+
+
+def test_an_undated_notice_under_new_keys_is_the_same_notice(
+    feeds: ListedFeeds,
+) -> None:
+    notice = Item(
+        "Opening hours of the archive",
+        f"The reading room is open on weekdays from nine to five. {tail(7)}",
+        "n0",
+        f"http://{HOST}/hours",
+        None,
+    )
+    feeds.poll(HOST, notice, *DAY)
+    before = feeds.bumps()
+    feeds.poll(HOST, notice._replace(guid="n1", link=f"http://{HOST}/open"), *DAY)
+    assert feeds.bumps() == before
+
+
+@pytest.mark.parametrize("is_possible", [False, True])
+def test_a_date_that_cannot_be_makes_no_article_new(
+    feeds: ListedFeeds, *, is_possible: bool
+) -> None:
+    """A date tomorrow is not believed, whatever key the entry then comes under."""
+    hours = 2 if is_possible else -36
+    items = [item._replace(hours=hours) for item in DAY]
+    feeds.poll(HOST, *items)
+    before = feeds.bumps()
+    feeds.poll(HOST, *map(CHANGES["GUIDs"], items))
+    assert feeds.bumps() == before
+    assert {article.published for article in feeds.articles()} == (
+        {NOON - dt.timedelta(hours=2)} if is_possible else {None}
+    )

@@ -8,7 +8,7 @@ from aggregator.store.stories.placement_batch import Ledger, LogKind
 
 
 class UnitOfWork(NamedTuple):
-    """One placing transaction: its connection, what waits to be written in it, and when it began."""
+    """One placing transaction: its connection, its numbers and log, and when it began."""
 
     connection: Connection
     ledger: Ledger

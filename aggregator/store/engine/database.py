@@ -294,12 +294,12 @@ class Database:
             except DatabaseLockedError:
                 raise  # the wait for the lock was the timeout
             except (DatabaseBusyError, DatabaseAwayError) as error:
-                is_away = isinstance(error, DatabaseAwayError)
-                is_unknown = is_away and error.commit_unknown
+                cause, is_unknown = "busy", False
+                if isinstance(error, DatabaseAwayError):
+                    cause, is_unknown = "away", error.commit_unknown
                 is_over = time.monotonic() - started > self.tuning.lock_seconds / 2
                 if is_unknown or is_over or tried == _TRIES:
                     raise
-                cause = "away" if is_away else "busy"
                 self.metrics_registry.count(TRANSACTION_RETRIES, cause)
             time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
             pause *= 2

@@ -5,7 +5,6 @@ import re
 import subprocess
 import sys
 import threading
-from typing import Any
 
 import msgspec
 
@@ -30,11 +29,20 @@ def notification_text(body: bytes) -> tuple[str, str]:
     if delivery["type"] == "test":
         return "Test", "This is a test of aggregator."
     if delivery["type"] == "several":
-        return _about_several(delivery)
-    return _about_one(delivery["data"])
-
-
-def _about_one(data: dict[str, Any]) -> tuple[str, str]:
+        number = delivery["number"]
+        stories = delivery["stories"]
+        lines = []
+        for story in stories:
+            title = _plain(story["title"]) or "Untitled"
+            if len(title) > _LISTED_CHARS:
+                title = title[: _LISTED_CHARS - 1].rstrip() + "…"
+            lines.append(f"{title}\n{story['url']}")
+        if left := number - len(stories):
+            site = stories[0]["url"].rpartition("/stories/")[0]
+            lines.append(f"and {left:,} more: {site}/")
+        unit = "stories" if delivery["each"] == "story" else "reports"
+        return f"{number:,} {unit}", "\n".join(lines)
+    data = delivery["data"]
     story = data["story"]
     article = data["change"]["article"]
     counts = ("report_count", "outlet_count", "unknown_outlet_count", "article_count")
@@ -45,26 +53,6 @@ def _about_one(data: dict[str, Any]) -> tuple[str, str]:
     lines.append(f"Story: {data['url']}")
     title = _plain(story["title"]) or "Untitled"
     return title, "\n".join(line for line in lines if line)
-
-
-def _about_several(delivery: dict[str, Any]) -> tuple[str, str]:
-    number = delivery["number"]
-    stories = delivery["stories"]
-    lines = []
-    for story in stories:
-        title = _shortened(_plain(story["title"]) or "Untitled")
-        lines.append(f"{title}\n{story['url']}")
-    if left := number - len(stories):
-        site = stories[0]["url"].rpartition("/stories/")[0]
-        lines.append(f"and {left:,} more: {site}/")
-    unit = "stories" if delivery["each"] == "story" else "reports"
-    return f"{number:,} {unit}", "\n".join(lines)
-
-
-def _shortened(title: str) -> str:
-    if len(title) <= _LISTED_CHARS:
-        return title
-    return title[: _LISTED_CHARS - 1].rstrip() + "…"
 
 
 def _plain(text: str) -> str:

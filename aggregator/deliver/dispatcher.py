@@ -7,7 +7,7 @@ received a delivery about it is notified, whatever its query.
 """
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
@@ -85,8 +85,23 @@ class WebhookDispatcher:
         now = self._now()
         with self._database.read() as connection:
             forgotten_at = tombstones.newest(connection)
-            positions = self._positions(connection)
-            changes = self._following(connection, positions)
+            # The last change that each webhook has, without those of digests
+            positions = {
+                row.name: row.last_change_no
+                for row in recipients.webhooks(connection)
+                if row.is_configured and row.name in self._webhooks
+            }
+            changes: Sequence[Change] = ()
+            if positions:
+                indexed_to = _ALL_INDEXED
+                if self._uses_index:
+                    indexed_to = progress.indexed_to(connection)
+                changes = change_stream.following(
+                    connection,
+                    min(positions.values()),
+                    _BATCH_CHANGES,
+                    indexed_to=indexed_to,
+                )
             if not changes:
                 self._quiet_version = version
                 return None
@@ -99,46 +114,15 @@ class WebhookDispatcher:
         deliveries = list(self._deliveries(selected))
         last = changes[-1].n
         positions = {name: max(last, n) for name, n in positions.items()}
+        names = sorted({delivery.webhook for delivery in deliveries})
         with self._database.write() as connection:
             if tombstones.newest(connection) != forgotten_at:
                 # A story that was read may have been erased since: the next step reads it again
                 return []
-            return self._store(connection, deliveries, positions, now)
-
-    def _store(
-        self,
-        connection: Connection,
-        deliveries: Sequence[NewDelivery],
-        positions: Mapping[str, int],
-        now: dt.datetime,
-    ) -> list[str]:
-        """Fill the outbox; return the webhooks with new deliveries."""
-        outbox.add(connection, deliveries, positions, now)
-        names = sorted({delivery.webhook for delivery in deliveries})
-        for name in names:
-            outbox.keep_within(connection, name, self._tuning.waiting_max, now)
+            outbox.add(connection, deliveries, positions, now)
+            for name in names:
+                outbox.keep_within(connection, name, self._tuning.waiting_max, now)
         return names
-
-    def _positions(self, connection: Connection) -> dict[str, int]:
-        """Return the number of the last change that each webhook has, those of digests apart."""
-        positions = {}
-        for row in recipients.webhooks(connection):
-            if row.is_configured and row.name in self._webhooks:
-                positions[row.name] = row.last_change_no
-        return positions
-
-    def _following(
-        self, connection: Connection, positions: Mapping[str, int]
-    ) -> Sequence[Change]:
-        """Return the next changes after the earliest position."""
-        if not positions:
-            return []
-        indexed_to = _ALL_INDEXED
-        if self._uses_index:
-            indexed_to = progress.indexed_to(connection)
-        return change_stream.following(
-            connection, min(positions.values()), _BATCH_CHANGES, indexed_to=indexed_to
-        )
 
     def make_digest(self, until: dt.datetime) -> list[str] | None:
         """Store a digest of the changes up to `until` and its mail; return its readers.
@@ -191,37 +175,30 @@ class WebhookDispatcher:
         return _with_merges(connection, hook, changes, recent)
 
     def _deliveries(self, selected: dict[str, list[Change]]) -> Iterator[NewDelivery]:
-        ids: set[str] = set()
-        for changes in selected.values():
-            ids.update(change.story for change in changes)
-        stories = self._stories(ids)
+        ids = {change.story for changes in selected.values() for change in changes}
+        stories = {story.id: story for story in self._reader.stories_by_id(tuple(ids))}
         for name, changes in selected.items():
-            hook = self._webhooks[name]
             for change in changes:
-                story = stories.get(change.story)
-                if story is not None:
+                story: StoryView | StoryRedirect | None = stories.get(change.story)
+                if story is None:
+                    # It was merged meanwhile.
+                    story = self._reader.story(change.story)
+                    if isinstance(story, StoryRedirect):
+                        story = self._reader.story(story.to)
+                if isinstance(story, StoryView):
                     yield NewDelivery(
                         webhook=name,
                         change=change.n,
                         id=delivery_id(name, change),
                         story=change.was,
                         body=delivery_body(
-                            hook, change, story, self._settings, self._tuning
+                            self._webhooks[name],
+                            change,
+                            story,
+                            self._settings,
+                            self._tuning,
                         ),
                     )
-
-    def _stories(self, ids: set[str]) -> dict[str, StoryView]:
-        """Return the stories by id; for a story that was merged meanwhile, its successor."""
-        stories = {}
-        for story in self._reader.stories_by_id(tuple(sorted(ids))):
-            stories[story.id] = story
-        for id_ in ids - set(stories):
-            successor = self._reader.story(id_)
-            if isinstance(successor, StoryRedirect):
-                successor = self._reader.story(successor.to)
-            if isinstance(successor, StoryView):
-                stories[id_] = successor
-        return stories
 
 
 def _fill_digest(

@@ -8,7 +8,7 @@ from functools import partial
 import msgspec
 
 from aggregator.config.messages import counted
-from aggregator.grouping.deletion.erase import ForgetHandler
+from aggregator.grouping.deletion.erase import erase_articles
 from aggregator.grouping.transactions import Transactions
 from aggregator.model.errors import UsageError
 from aggregator.model.structs import FrozenStruct
@@ -114,7 +114,7 @@ def erase_named(
 def _erase_batch(transactions: Transactions, ids: Sequence[str]) -> None:
     with transactions.unit_of_work() as unit_of_work:
         set_counter(unit_of_work.connection, _UNFINISHED, 1)
-        ForgetHandler(transactions.parts).carry_out(unit_of_work, ids)
+        erase_articles(transactions.parts, unit_of_work, ids)
 
 
 def finish_index(database: Database, step: Callable[[], None]) -> bool:

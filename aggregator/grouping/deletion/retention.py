@@ -15,7 +15,7 @@ from collections.abc import Callable
 import msgspec
 
 from aggregator.config.settings import Config
-from aggregator.grouping.deletion.erase import ForgetHandler
+from aggregator.grouping.deletion.erase import delete_articles, erase_articles
 from aggregator.grouping.transactions import Transactions
 from aggregator.model.structs import FrozenStruct
 from aggregator.store import codecs, steady_clock
@@ -68,7 +68,7 @@ class PruneResult(FrozenStruct, omit_defaults=False):
 
 
 class _Bounds(FrozenStruct):
-    """The inbox number up to which each step may run, as of `at`."""
+    """The inbox numbers up to which texts and stories are old, as of `at`."""
 
     texts: int = 0
     stories: int = 0
@@ -89,7 +89,7 @@ class Retention:
         self._is_asked = is_asked
         self._tuning = transactions.all_tuning.section("retention", RetentionTuning)
         self._story_tuning = transactions.all_tuning.section("stories", StoryTuning)
-        # None: all is done, so that they are read again
+        # They are read again when all is done (None), and every `check_seconds`.
         self._bounds: _Bounds | None = None
         self._is_steady = False
 
@@ -128,7 +128,7 @@ class Retention:
         return is_changed
 
     def due(self) -> RetentionBacklog:
-        """Return what waits now, without a change."""
+        """Count the stories that are due now, and delete nothing."""
         bounds = self._bounds_at(self._now())
         with self._database.read() as connection:
             return RetentionBacklog(
@@ -165,7 +165,8 @@ class Retention:
         parts = self._transactions.parts
         with self._transactions.unit_of_work() as unit_of_work:
             connection = unit_of_work.connection
-            if retention.drop_terms(connection, old.id):  # so the window has none
+            if retention.drop_terms(connection, old.id):
+                # The window has none of them, either.
                 parts.window.renew(unit_of_work, [(old.story_no, old.id)])
             retention.keep_text(connection, old.story_no, text)
             ends = time.monotonic() + _STEP_SECONDS
@@ -173,7 +174,7 @@ class Retention:
                 aged = retention.articles_with_text(
                     connection, old.id, _ARTICLES_AT_ONCE
                 )
-                ForgetHandler(parts).delete_articles(connection, aged, "text")
+                delete_articles(parts.copy_finder, connection, aged, "text")
                 if len(aged) < _ARTICLES_AT_ONCE or time.monotonic() >= ends:
                     return True
 
@@ -189,9 +190,7 @@ class Retention:
                 return False
             ids = retention.last_to_first(connection, old.id, self._tuning.rows_a_step)
             with_redirects = erase.with_redirects(connection, [old.id])
-            ForgetHandler(self._transactions.parts).carry_out(
-                unit_of_work, ids, "retention"
-            )
+            erase_articles(self._transactions.parts, unit_of_work, ids, "retention")
             if not retention.last_to_first(connection, old.id, 1):
                 retention.drop_history(connection, with_redirects)
                 unit_of_work.log(old.id, "forgotten")

@@ -1,4 +1,4 @@
-"""Deletion of articles and of what is derived from them, for `forget` and retention.
+"""Deletes articles and everything derived from them, for `forget` and retention.
 
 Hashes (identity keys, observations), ids and numbers stay, so that the same article is recognised and
 refused. The caller computes the affected stories again (grouping/deletion/erase.py).
@@ -56,7 +56,7 @@ from aggregator.store.tables import (
 
 DeletedPart = Literal["text", "all"]
 
-# Columns of an entry that are null when it is blanked.
+# These columns of an entry are null when it is blanked.
 _OF_TEXT = (
     "url",
     "page",
@@ -105,11 +105,10 @@ def orphaned_copies(
     return [copy for copy in copies if copy.id not in ids]
 
 
-def set_original(
-    connection: Connection, ids: Iterable[str], copy_of: str | None, **role: str
+def set_copied(
+    connection: Connection, ids: Iterable[str], **values: str | None
 ) -> None:
-    """Make these articles copies of another one (None: originals), with another `role` if it is given."""
-    values = {"copy_of": copy_of, **role}
+    """Set of which other articles these are copies or versions (None: of none), or their `role`."""
     change_with(connection, update(article).values(values), article.c.id, ids)
 
 
@@ -145,7 +144,7 @@ def delete_articles(
         change_with(
             connection, update(article).values(original=None), article.c.original, ids
         )
-        # Dependent rows cascade
+        # Sketches and lines of outlets are deleted by their foreign keys.
         change_with(connection, delete(article), article.c.id, ids)
         return
     change_with(connection, delete(outlet_line), outlet_line.c.article, numbers)
@@ -256,8 +255,8 @@ def blank_stories(
     numbers = values_with(connection, select(story.c.story_no), story.c.id, stories)
     change_with(connection, delete(story_summary), story_summary.c.story, numbers)
 
-    # A headline is not looked up by its article: it may be a former title of it. So each headline goes that no
-    # remaining article has.
+    # Log and change stream have no article of a headline: it may be a former title, or made from a lead. So
+    # each headline goes that no remaining article has.
     of_erased = update(change).values(title="", article=None)
     change_with(connection, of_erased, change.c.article, ids)
     for column, blank in ((change.c.title, ""), (change.c.title_before, None)):

@@ -1,4 +1,4 @@
-"""Retention in the tables: which stories and rows are old, and what stays of them.
+"""Retention in the tables: finds the stories and rows that are old, and deletes or shortens them.
 
 grouping/deletion/retention.py runs it.
 Nothing records how far it is: an old story is found by its oldest article, which has a text until that is
@@ -86,7 +86,7 @@ def next_story(
 
     Of the stories without an article above inbox number `upto` it is that of the oldest article.
     """
-    # Those of stories that still grow are passed over; they are few.
+    # The articles of stories that still grow are passed over; they are few.
     oldest = (
         select(article.c.story)
         .where(*_is_old(what, upto))
@@ -138,13 +138,13 @@ def drop_terms(connection: Connection, story_id: str) -> bool:
 
 
 def keep_text(connection: Connection, story_no: int, text: StoryText) -> None:
-    """Store what stays of the `text` of a story when the texts of its articles are deleted.
+    """Keep the title and the first paragraph of the lead of what a story shows.
 
-    Those are the title and the first paragraph of the lead; its summary stays, too.
+    The texts of its articles are deleted next; its summary stays, too.
     """
+    text = replace(text, lead=text.lead[:1], openings=(), quotations=())
     # The machine-written summary may have what one outlet had alone.
     delete_rows(connection, story_summary, story_summary.c.story == story_no)
-    text = replace(text, lead=text.lead[:1], openings=(), quotations=())
     values = {"count_state": None, "text": "", "rendered": codecs.compress_struct(text)}
     rewrite(connection, story, [story_no], lambda _: values)
 

@@ -19,7 +19,7 @@ from aggregator.config.tuning import Tuning
 from aggregator.config.webhooks import Webhook
 from aggregator.deliver.dispatcher import WebhookDispatcher
 from aggregator.grouping.copies.sampled_shingles import PassageIndex
-from aggregator.grouping.deletion.erase import ForgetHandler
+from aggregator.grouping.deletion.erase import erase_articles
 from aggregator.grouping.deletion.forget import ForgetCommand, ForgetResult
 from aggregator.grouping.deletion.retention import RetentionPlan
 from aggregator.intake import command_handlers
@@ -652,7 +652,7 @@ def test_the_index_of_passages_in_memory_follows_what_goes_and_what_inherits_it(
 
     def go(article_id: str) -> None:
         with placer.unit_of_work() as open_rig:
-            ForgetHandler(placer.parts).carry_out(open_rig, [article_id], "retention")
+            erase_articles(placer.parts, open_rig, [article_id], "retention")
             if article_id == copy.article:
                 raise ZeroDivisionError
 

@@ -69,23 +69,39 @@ class AppriseRunner:
         self._seconds = _START_SECONDS + deadline_seconds
         self._lock = threading.Lock()
         self._running: set[subprocess.Popen[bytes]] = set()
-        self._stopped = False
+        self._stopped = threading.Event()
 
     def send(self, url: str, title: str, text: str) -> PostResult:
         """Send a notification to an address of Apprise. Errors are returned in the result.
 
         Raise TooManyFilesError if this process cannot open the pipes.
         """
+        # Behind a proxy the guard would not see where a connection leads.
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.lower().endswith("_proxy")
+        }
         try:
-            process = self._start()
+            with self._lock:
+                if self._stopped.is_set():
+                    return PostResult(status=None, problem="stopped", is_stopped=True)
+                process = subprocess.Popen(  # noqa: S603 - our own interpreter and module; the job comes by stdin
+                    [sys.executable, "-P", "-m", _MODULE],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    env=environment,
+                    # Ctrl-C at the terminal goes to the daemon only
+                    start_new_session=True,
+                )
+                self._running.add(process)
         except OSError as error:  # no files, processes or memory left
             if TooManyFilesError.is_behind(error):
                 raise TooManyFilesError from error
             return PostResult(
                 status=None, problem=f"Apprise cannot be started: {error.strerror}"
             )
-        if process is None:
-            return PostResult(status=None, problem="stopped", is_stopped=True)
         reply = self._reply(
             process,
             NotificationJob(
@@ -99,7 +115,7 @@ class AppriseRunner:
         return PostResult(
             status=200 if reply.ok else None,
             problem=reply.problem,
-            is_stopped=self._stopped and not reply.ok,
+            is_stopped=self._stopped.is_set() and not reply.ok,
         )
 
     def _reply(
@@ -125,27 +141,6 @@ class AppriseRunner:
     def close(self) -> None:
         """Stop: running processes are killed, later ones are not started."""
         with self._lock:
-            self._stopped = True
+            self._stopped.set()
             for process in self._running:
                 process.kill()
-
-    def _start(self) -> subprocess.Popen[bytes] | None:
-        # Behind a proxy the guard would not see where a connection leads.
-        environment = dict(os.environ)
-        for name in os.environ:
-            if name.lower().endswith("_proxy"):
-                del environment[name]
-        with self._lock:
-            if self._stopped:
-                return None
-            process = subprocess.Popen(  # noqa: S603 - our own interpreter and module; the job comes by stdin
-                [sys.executable, "-P", "-m", _MODULE],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env=environment,
-                # Ctrl-C at the terminal goes to the daemon only
-                start_new_session=True,
-            )
-            self._running.add(process)
-            return process

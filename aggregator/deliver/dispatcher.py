@@ -137,12 +137,25 @@ class WebhookDispatcher:
                 return []
             if self._uses_index and not digests.is_span_indexed(connection, whole):
                 return None
-            readers = [
-                reader.name
-                for reader in self._recipients
-                if isinstance(reader, webhooks.DigestReader)
-                and _fill_digest(connection, reader, until)
-            ]
+            readers = []
+            for reader in self._recipients:
+                if not isinstance(reader, webhooks.DigestReader):
+                    continue
+                wanted = reader.story_filter(until) or StoryFilter()
+                if reader.address:  # the list of digests is for everybody
+                    wanted = replace(wanted, mutes=in_force(connection))
+                span = digests.next_span(connection, reader.name, until)
+                if not span or not digests.ranked_for_digest(connection, span, wanted):
+                    continue
+                delivery = NewDelivery(
+                    webhook=reader.name,
+                    change=span.to,
+                    id=digest_id(reader.name, span.to),
+                    story="",
+                    body=encode_json(span),
+                )
+                outbox.add(connection, [delivery], {reader.name: span.to}, until)
+                readers.append(reader.name)
         return [name for name in readers if name != webhooks.DIGEST]
 
     def prune(self) -> None:
@@ -172,7 +185,15 @@ class WebhookDispatcher:
         recent = [c for c in recent if c.at - c.updated <= digests.OLD_NEWS]
         if isinstance(hook, webhooks.Notification):
             return _to_notify(connection, hook, recent)
-        return _with_merges(connection, hook, changes, recent)
+        # A webhook that was sent a story is also sent the merge that ends it.
+        merges = [change for change in changes if change.kind != "split"]
+        merged = {story for merge in merges for story in merge.others}
+        sent = outbox.already_sent(connection, hook.name, merged)
+        chosen = {change.n: change for change in recent}
+        for merge in merges:
+            if sent.intersection(merge.others):
+                chosen[merge.n] = merge
+        return sorted(chosen.values(), key=lambda change: change.n)
 
     def _deliveries(self, selected: dict[str, list[Change]]) -> Iterator[NewDelivery]:
         ids = {change.story for changes in selected.values() for change in changes}
@@ -201,33 +222,6 @@ class WebhookDispatcher:
                     )
 
 
-def _fill_digest(
-    connection: Connection, reader: webhooks.DigestReader, until: dt.datetime
-) -> bool:
-    """Store the digest for a reader; return False if there are no new stories for them."""
-    wanted = reader.story_filter(until) or StoryFilter()
-    if reader.address:  # the list of digests is for everybody
-        wanted = replace(wanted, mutes=in_force(connection))
-    span = digests.next_span(connection, reader.name, until)
-    if span is None or not digests.ranked_for_digest(connection, span, wanted):
-        return False
-    outbox.add(
-        connection,
-        [
-            NewDelivery(
-                webhook=reader.name,
-                change=span.to,
-                id=digest_id(reader.name, span.to),
-                story="",
-                body=encode_json(span),
-            )
-        ],
-        {reader.name: span.to},
-        until,
-    )
-    return True
-
-
 def _to_notify(
     connection: Connection, hook: webhooks.Notification, changes: Sequence[Change]
 ) -> list[Change]:
@@ -241,22 +235,3 @@ def _to_notify(
             announced.add(change.story)
             chosen.append(change)
     return chosen
-
-
-def _with_merges(
-    connection: Connection,
-    hook: webhooks.Webhook,
-    changes: Sequence[Change],
-    recent: Sequence[Change],
-) -> list[Change]:
-    """Return the `recent` changes, and those that merge a story of which the webhook received a delivery."""
-    merges = [change for change in changes if change.kind != "split" and change.others]
-    merged: set[str] = set()
-    for merge in merges:
-        merged.update(merge.others)
-    sent = outbox.already_sent(connection, hook.name, merged)
-    chosen = {change.n: change for change in recent}
-    for merge in merges:
-        if sent.intersection(merge.others):
-            chosen[merge.n] = merge
-    return sorted(chosen.values(), key=lambda change: change.n)

@@ -21,20 +21,9 @@ from aggregator.store.deliveries.sending import Delivery
 from aggregator.store.engine.database import Connection, Database
 
 _HOUR = dt.timedelta(hours=1)
-_RETRY_JITTER = 0.2  # of the back-off, added or subtracted at random
-_GIVE_UP_AFTER = dt.timedelta(hours=72)  # after the first attempt of a delivery
-
-
-def gap_seconds(
-    tries: int, tuning: WebhookTuning, longest: float, chance: float
-) -> float:
-    """Return the seconds until the next attempt after `tries` failures of a delivery (1 or more).
-
-    The gap grows exponentially up to `longest`; `chance`, from 0 to 1, is the random part.
-    """
-    exponent = min(max(tries, 1) - 1, 64)
-    gap = min(tuning.retry_first_seconds * tuning.retry_factor**exponent, longest)
-    return gap * (1 + _RETRY_JITTER * (2 * chance - 1))
+_RETRY_JITTER = 0.2  # This share of a gap is added or subtracted at random.
+# A delivery is given up so long after its first attempt.
+_GIVE_UP_AFTER = dt.timedelta(hours=72)
 
 
 log = logging.getLogger(__name__)
@@ -168,4 +157,8 @@ class WebhookSender:
         return f"{posted.problem}; retry in {gap:.0f} s"
 
     def _gap(self, tries: int) -> float:
-        return gap_seconds(tries, self._tuning, self._longest, self._chance())
+        """Return the seconds until the next attempt after `tries` failures (1 or more)."""
+        first = self._tuning.retry_first_seconds
+        exponent = min(tries - 1, 64)
+        gap = min(first * self._tuning.retry_factor**exponent, self._longest)
+        return gap * (1 + _RETRY_JITTER * (2 * self._chance() - 1))

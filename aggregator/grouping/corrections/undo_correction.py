@@ -1,6 +1,5 @@
 """The undo of a correction: articles, headlines and redirects are again as they were before it."""
 
-from collections.abc import Iterable
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -47,7 +46,9 @@ def undo(
     for back in returns:
         _refuse_overridden(connection, correction, back)
     corrections.undo(connection, correction.correction_no, unit_of_work.now)
-    _show_titles(connection, detail.titles)
+    for story, article in detail.titles:
+        for view in article_views.views_of(connection, [article]):
+            stories.show_title(connection, story, article, clean_title(view))
     touched = set()
     for back in returns:
         if back.source != back.target:
@@ -100,13 +101,6 @@ def _refuse_overridden(
             )
 
 
-def _show_titles(connection: Connection, titles: Iterable[tuple[str, str]]) -> None:
-    """Show the headlines of stories, each of an article, again."""
-    for story, article in titles:
-        for view in article_views.views_of(connection, [article]):
-            stories.show_title(connection, story, article, clean_title(view))
-
-
 def _put_back(
     unit_of_work: UnitOfWork,
     story_writer: StoryWriter,
@@ -119,23 +113,20 @@ def _put_back(
     for moved in back.moved:  # before the move, which counts them
         if moved.evidence is not None:
             article_writes.set_evidence(connection, moved.article, moved.evidence)
-    story = story_writer.apply(
-        unit_of_work, _change_back(unit_of_work, detail, back, at_no)
-    )
-    former = [
-        redirect.story for redirect in detail.redirects if redirect.to == back.target
-    ]
+    ids, target, now = back.articles, back.target, unit_of_work.now
+    change: Merge | Move
+    if stories.target_of(connection, target) != target:
+        change = Move(articles=ids, target=None, at_no=at_no, bump=now, revived=target)
+    elif (
+        back.source == detail.founded
+    ):  # all of it goes back, with what joined it since
+        pair = target, back.source
+        change = Merge(
+            stories=pair, at_no=at_no, reason="undone", bump=now, keeps=target
+        )
+    else:
+        change = Move(articles=ids, target=target, at_no=at_no, bump=now)
+    story = story_writer.apply(unit_of_work, change)
+    former = [redirect.story for redirect in detail.redirects if redirect.to == target]
     stories.redirect(connection, former, story)
     return story
-
-
-def _change_back(
-    unit_of_work: UnitOfWork, detail: CorrectionDetail, back: _Return, at_no: int
-) -> Merge | Move:
-    ids, target, now = back.articles, back.target, unit_of_work.now
-    if stories.target_of(unit_of_work.connection, target) != target:
-        return Move(articles=ids, target=None, at_no=at_no, bump=now, revived=target)
-    if back.source == detail.founded:  # all of it goes back, with what joined it since
-        pair = target, back.source
-        return Merge(stories=pair, at_no=at_no, reason="undone", bump=now, keeps=target)
-    return Move(articles=ids, target=target, at_no=at_no, bump=now)

@@ -22,6 +22,7 @@ from aggregator.store.engine.process_lock import exclusively
 from aggregator.store.maintenance import older_rows, row_json, row_stream
 from aggregator.store.maintenance.row_stream import Advance, Batch, Values
 from aggregator.store.migrate import is_newer, newest_revision
+from aggregator.store.read import change_stream
 from aggregator.store.search import index
 from aggregator.store.stories import rendered_stories
 from aggregator.store.tables import metadata
@@ -73,9 +74,8 @@ def import_into(database: Database, lines: Iterable[bytes], progress: Advance) -
                 rendered_stories.clear_rendered(connection)
             if revision < "0037":  # its program sampled other shingles
                 CopyFinder(Tuning()).recompute(connection)
-            recipients.skip_backlog(
-                connection
-            )  # webhooks do not report imported stories
+            # Webhooks do not report imported stories.
+            recipients.skip(connection, 0, change_stream.last_number(connection))
         index.index_until(database, index.index_older)
     return total
 

@@ -5,7 +5,6 @@ import re
 import subprocess
 import sys
 import threading
-from typing import Any
 
 import msgspec
 
@@ -30,11 +29,20 @@ def notification_text(body: bytes) -> tuple[str, str]:
     if delivery["type"] == "test":
         return "Test", "This is a test of aggregator."
     if delivery["type"] == "several":
-        return _about_several(delivery)
-    return _about_one(delivery["data"])
-
-
-def _about_one(data: dict[str, Any]) -> tuple[str, str]:
+        number = delivery["number"]
+        stories = delivery["stories"]
+        lines = []
+        for story in stories:
+            title = _plain(story["title"]) or "Untitled"
+            if len(title) > _LISTED_CHARS:
+                title = title[: _LISTED_CHARS - 1].rstrip() + "…"
+            lines.append(f"{title}\n{story['url']}")
+        if left := number - len(stories):
+            site = stories[0]["url"].rpartition("/stories/")[0]
+            lines.append(f"and {left:,} more: {site}/")
+        unit = "stories" if delivery["each"] == "story" else "reports"
+        return f"{number:,} {unit}", "\n".join(lines)
+    data = delivery["data"]
     story = data["story"]
     article = data["change"]["article"]
     counts = ("report_count", "outlet_count", "unknown_outlet_count", "article_count")
@@ -45,26 +53,6 @@ def _about_one(data: dict[str, Any]) -> tuple[str, str]:
     lines.append(f"Story: {data['url']}")
     title = _plain(story["title"]) or "Untitled"
     return title, "\n".join(line for line in lines if line)
-
-
-def _about_several(delivery: dict[str, Any]) -> tuple[str, str]:
-    number = delivery["number"]
-    stories = delivery["stories"]
-    lines = []
-    for story in stories:
-        title = _shortened(_plain(story["title"]) or "Untitled")
-        lines.append(f"{title}\n{story['url']}")
-    if left := number - len(stories):
-        site = stories[0]["url"].rpartition("/stories/")[0]
-        lines.append(f"and {left:,} more: {site}/")
-    unit = "stories" if delivery["each"] == "story" else "reports"
-    return f"{number:,} {unit}", "\n".join(lines)
-
-
-def _shortened(title: str) -> str:
-    if len(title) <= _LISTED_CHARS:
-        return title
-    return title[: _LISTED_CHARS - 1].rstrip() + "…"
 
 
 def _plain(text: str) -> str:
@@ -81,23 +69,39 @@ class AppriseRunner:
         self._seconds = _START_SECONDS + deadline_seconds
         self._lock = threading.Lock()
         self._running: set[subprocess.Popen[bytes]] = set()
-        self._stopped = False
+        self._stopped = threading.Event()
 
     def send(self, url: str, title: str, text: str) -> PostResult:
         """Send a notification to an address of Apprise. Errors are returned in the result.
 
         Raise TooManyFilesError if this process cannot open the pipes.
         """
+        # Behind a proxy the guard would not see where a connection leads.
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.lower().endswith("_proxy")
+        }
         try:
-            process = self._start()
+            with self._lock:
+                if self._stopped.is_set():
+                    return PostResult(status=None, problem="stopped", is_stopped=True)
+                process = subprocess.Popen(  # noqa: S603 - our own interpreter and module; the job comes by stdin
+                    [sys.executable, "-P", "-m", _MODULE],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    env=environment,
+                    # Ctrl-C at the terminal goes to the daemon only
+                    start_new_session=True,
+                )
+                self._running.add(process)
         except OSError as error:  # no files, processes or memory left
             if TooManyFilesError.is_behind(error):
                 raise TooManyFilesError from error
             return PostResult(
                 status=None, problem=f"Apprise cannot be started: {error.strerror}"
             )
-        if process is None:
-            return PostResult(status=None, problem="stopped", is_stopped=True)
         reply = self._reply(
             process,
             NotificationJob(
@@ -111,7 +115,7 @@ class AppriseRunner:
         return PostResult(
             status=200 if reply.ok else None,
             problem=reply.problem,
-            is_stopped=self._stopped and not reply.ok,
+            is_stopped=self._stopped.is_set() and not reply.ok,
         )
 
     def _reply(
@@ -137,27 +141,6 @@ class AppriseRunner:
     def close(self) -> None:
         """Stop: running processes are killed, later ones are not started."""
         with self._lock:
-            self._stopped = True
+            self._stopped.set()
             for process in self._running:
                 process.kill()
-
-    def _start(self) -> subprocess.Popen[bytes] | None:
-        # Behind a proxy the guard would not see where a connection leads.
-        environment = dict(os.environ)
-        for name in os.environ:
-            if name.lower().endswith("_proxy"):
-                del environment[name]
-        with self._lock:
-            if self._stopped:
-                return None
-            process = subprocess.Popen(  # noqa: S603 - our own interpreter and module; the job comes by stdin
-                [sys.executable, "-P", "-m", _MODULE],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env=environment,
-                # Ctrl-C at the terminal goes to the daemon only
-                start_new_session=True,
-            )
-            self._running.add(process)
-            return process

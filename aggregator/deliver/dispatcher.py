@@ -7,7 +7,7 @@ received a delivery about it is notified, whatever its query.
 """
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
@@ -85,8 +85,23 @@ class WebhookDispatcher:
         now = self._now()
         with self._database.read() as connection:
             forgotten_at = tombstones.newest(connection)
-            positions = self._positions(connection)
-            changes = self._following(connection, positions)
+            # The last change that each webhook has, without those of digests
+            positions = {
+                row.name: row.last_change_no
+                for row in recipients.webhooks(connection)
+                if row.is_configured and row.name in self._webhooks
+            }
+            changes: Sequence[Change] = ()
+            if positions:
+                indexed_to = _ALL_INDEXED
+                if self._uses_index:
+                    indexed_to = progress.indexed_to(connection)
+                changes = change_stream.following(
+                    connection,
+                    min(positions.values()),
+                    _BATCH_CHANGES,
+                    indexed_to=indexed_to,
+                )
             if not changes:
                 self._quiet_version = version
                 return None
@@ -99,46 +114,15 @@ class WebhookDispatcher:
         deliveries = list(self._deliveries(selected))
         last = changes[-1].n
         positions = {name: max(last, n) for name, n in positions.items()}
+        names = sorted({delivery.webhook for delivery in deliveries})
         with self._database.write() as connection:
             if tombstones.newest(connection) != forgotten_at:
                 # A story that was read may have been erased since: the next step reads it again
                 return []
-            return self._store(connection, deliveries, positions, now)
-
-    def _store(
-        self,
-        connection: Connection,
-        deliveries: Sequence[NewDelivery],
-        positions: Mapping[str, int],
-        now: dt.datetime,
-    ) -> list[str]:
-        """Fill the outbox; return the webhooks with new deliveries."""
-        outbox.add(connection, deliveries, positions, now)
-        names = sorted({delivery.webhook for delivery in deliveries})
-        for name in names:
-            outbox.keep_within(connection, name, self._tuning.waiting_max, now)
+            outbox.add(connection, deliveries, positions, now)
+            for name in names:
+                outbox.keep_within(connection, name, self._tuning.waiting_max, now)
         return names
-
-    def _positions(self, connection: Connection) -> dict[str, int]:
-        """Return the number of the last change that each webhook has, those of digests apart."""
-        positions = {}
-        for row in recipients.webhooks(connection):
-            if row.is_configured and row.name in self._webhooks:
-                positions[row.name] = row.last_change_no
-        return positions
-
-    def _following(
-        self, connection: Connection, positions: Mapping[str, int]
-    ) -> Sequence[Change]:
-        """Return the next changes after the earliest position."""
-        if not positions:
-            return []
-        indexed_to = _ALL_INDEXED
-        if self._uses_index:
-            indexed_to = progress.indexed_to(connection)
-        return change_stream.following(
-            connection, min(positions.values()), _BATCH_CHANGES, indexed_to=indexed_to
-        )
 
     def make_digest(self, until: dt.datetime) -> list[str] | None:
         """Store a digest of the changes up to `until` and its mail; return its readers.
@@ -153,12 +137,25 @@ class WebhookDispatcher:
                 return []
             if self._uses_index and not digests.is_span_indexed(connection, whole):
                 return None
-            readers = [
-                reader.name
-                for reader in self._recipients
-                if isinstance(reader, webhooks.DigestReader)
-                and _fill_digest(connection, reader, until)
-            ]
+            readers = []
+            for reader in self._recipients:
+                if not isinstance(reader, webhooks.DigestReader):
+                    continue
+                wanted = reader.story_filter(until) or StoryFilter()
+                if reader.address:  # the list of digests is for everybody
+                    wanted = replace(wanted, mutes=in_force(connection))
+                span = digests.next_span(connection, reader.name, until)
+                if not span or not digests.ranked_for_digest(connection, span, wanted):
+                    continue
+                delivery = NewDelivery(
+                    webhook=reader.name,
+                    change=span.to,
+                    id=digest_id(reader.name, span.to),
+                    story="",
+                    body=encode_json(span),
+                )
+                outbox.add(connection, [delivery], {reader.name: span.to}, until)
+                readers.append(reader.name)
         return [name for name in readers if name != webhooks.DIGEST]
 
     def prune(self) -> None:
@@ -188,67 +185,41 @@ class WebhookDispatcher:
         recent = [c for c in recent if c.at - c.updated <= digests.OLD_NEWS]
         if isinstance(hook, webhooks.Notification):
             return _to_notify(connection, hook, recent)
-        return _with_merges(connection, hook, changes, recent)
+        # A webhook that was sent a story is also sent the merge that ends it.
+        merges = [change for change in changes if change.kind != "split"]
+        merged = {story for merge in merges for story in merge.others}
+        sent = outbox.already_sent(connection, hook.name, merged)
+        chosen = {change.n: change for change in recent}
+        for merge in merges:
+            if sent.intersection(merge.others):
+                chosen[merge.n] = merge
+        return sorted(chosen.values(), key=lambda change: change.n)
 
     def _deliveries(self, selected: dict[str, list[Change]]) -> Iterator[NewDelivery]:
-        ids: set[str] = set()
-        for changes in selected.values():
-            ids.update(change.story for change in changes)
-        stories = self._stories(ids)
+        ids = {change.story for changes in selected.values() for change in changes}
+        stories = {story.id: story for story in self._reader.stories_by_id(tuple(ids))}
         for name, changes in selected.items():
-            hook = self._webhooks[name]
             for change in changes:
-                story = stories.get(change.story)
-                if story is not None:
+                story: StoryView | StoryRedirect | None = stories.get(change.story)
+                if story is None:
+                    # It was merged meanwhile.
+                    story = self._reader.story(change.story)
+                    if isinstance(story, StoryRedirect):
+                        story = self._reader.story(story.to)
+                if isinstance(story, StoryView):
                     yield NewDelivery(
                         webhook=name,
                         change=change.n,
                         id=delivery_id(name, change),
                         story=change.was,
                         body=delivery_body(
-                            hook, change, story, self._settings, self._tuning
+                            self._webhooks[name],
+                            change,
+                            story,
+                            self._settings,
+                            self._tuning,
                         ),
                     )
-
-    def _stories(self, ids: set[str]) -> dict[str, StoryView]:
-        """Return the stories by id; for a story that was merged meanwhile, its successor."""
-        stories = {}
-        for story in self._reader.stories_by_id(tuple(sorted(ids))):
-            stories[story.id] = story
-        for id_ in ids - set(stories):
-            successor = self._reader.story(id_)
-            if isinstance(successor, StoryRedirect):
-                successor = self._reader.story(successor.to)
-            if isinstance(successor, StoryView):
-                stories[id_] = successor
-        return stories
-
-
-def _fill_digest(
-    connection: Connection, reader: webhooks.DigestReader, until: dt.datetime
-) -> bool:
-    """Store the digest for a reader; return False if there are no new stories for them."""
-    wanted = reader.story_filter(until) or StoryFilter()
-    if reader.address:  # the list of digests is for everybody
-        wanted = replace(wanted, mutes=in_force(connection))
-    span = digests.next_span(connection, reader.name, until)
-    if span is None or not digests.ranked_for_digest(connection, span, wanted):
-        return False
-    outbox.add(
-        connection,
-        [
-            NewDelivery(
-                webhook=reader.name,
-                change=span.to,
-                id=digest_id(reader.name, span.to),
-                story="",
-                body=encode_json(span),
-            )
-        ],
-        {reader.name: span.to},
-        until,
-    )
-    return True
 
 
 def _to_notify(
@@ -264,22 +235,3 @@ def _to_notify(
             announced.add(change.story)
             chosen.append(change)
     return chosen
-
-
-def _with_merges(
-    connection: Connection,
-    hook: webhooks.Webhook,
-    changes: Sequence[Change],
-    recent: Sequence[Change],
-) -> list[Change]:
-    """Return the `recent` changes, and those that merge a story of which the webhook received a delivery."""
-    merges = [change for change in changes if change.kind != "split" and change.others]
-    merged: set[str] = set()
-    for merge in merges:
-        merged.update(merge.others)
-    sent = outbox.already_sent(connection, hook.name, merged)
-    chosen = {change.n: change for change in recent}
-    for merge in merges:
-        if sent.intersection(merge.others):
-            chosen[merge.n] = merge
-    return sorted(chosen.values(), key=lambda change: change.n)

@@ -21,20 +21,9 @@ from aggregator.store.deliveries.sending import Delivery
 from aggregator.store.engine.database import Connection, Database
 
 _HOUR = dt.timedelta(hours=1)
-_RETRY_JITTER = 0.2  # of the back-off, added or subtracted at random
-_GIVE_UP_AFTER = dt.timedelta(hours=72)  # after the first attempt of a delivery
-
-
-def gap_seconds(
-    tries: int, tuning: WebhookTuning, longest: float, chance: float
-) -> float:
-    """Return the seconds until the next attempt after `tries` failures of a delivery (1 or more).
-
-    The gap grows exponentially up to `longest`; `chance`, from 0 to 1, is the random part.
-    """
-    exponent = min(max(tries, 1) - 1, 64)
-    gap = min(tuning.retry_first_seconds * tuning.retry_factor**exponent, longest)
-    return gap * (1 + _RETRY_JITTER * (2 * chance - 1))
+_RETRY_JITTER = 0.2  # This share of a gap is added or subtracted at random.
+# A delivery is given up so long after its first attempt.
+_GIVE_UP_AFTER = dt.timedelta(hours=72)
 
 
 log = logging.getLogger(__name__)
@@ -73,7 +62,16 @@ class WebhookSender:
     def step(self) -> float | None:
         """Send the next due delivery; return the seconds until another is due, None if none is waiting."""
         now = self._now()
-        self._pull_in(now)
+        # Deliveries wait for too long after the start, and after a jump of the clock.
+        latest = now
+        if self._last is None:
+            latest += 2 * dt.timedelta(seconds=self._longest)
+        name = self._webhook.name
+        if self._last is None or is_overdue_by_jump(self._last, now):
+            self._database.transact(
+                lambda connection: recipients.pull_in(connection, name, latest)
+            )
+        self._last = now
         if self._unstored is None:
             with self._database.read() as connection:
                 due = self._next_due(connection, now)
@@ -93,11 +91,7 @@ class WebhookSender:
             lambda connection: self._settle(connection, delivery, posted)
         )
         self._unstored = None
-        self._log(delivery, posted, outcome)
-        return 0.0
-
-    def _log(self, delivery: Delivery, posted: PostResult, outcome: str) -> None:
-        where = recipient_words(self._webhook.name)
+        where = recipient_words(name)
         # The host of other addresses may be the secret.
         if isinstance(self._webhook, Webhook):
             where += f" ({host_of(self._webhook.url)})"
@@ -105,21 +99,9 @@ class WebhookSender:
             logging.INFO if posted.is_accepted else logging.WARNING,
             "%s: change %d of story %s, attempt %d: %s",
             where, delivery.change, delivery.story, delivery.attempts + 1, outcome,
-            extra={"event": "delivery_attempted", "webhook": self._webhook.name, "story": delivery.story},
+            extra={"event": "delivery_attempted", "webhook": name, "story": delivery.story},
         )  # fmt: skip
-
-    def _pull_in(self, now: dt.datetime) -> None:
-        """Make deliveries due that wait for too long: after the start, and after a jump of the clock."""
-        latest = now
-        if self._last is None:
-            latest += 2 * dt.timedelta(seconds=self._longest)
-        if self._last is None or is_overdue_by_jump(self._last, now):
-            self._database.transact(
-                lambda connection: recipients.pull_in(
-                    connection, self._webhook.name, latest
-                )
-            )
-        self._last = now
+        return 0.0
 
     def _next_due(
         self, connection: Connection, now: dt.datetime
@@ -152,7 +134,13 @@ class WebhookSender:
         if posted.status == _GONE:
             sending.mark_gone(connection, due, now, posted.problem)
             return f"{posted.problem}; no further deliveries are sent there"
-        gap, pause = self._waits(connection, due, posted.retry_after_seconds or 0.0)
+        asked = posted.retry_after_seconds or 0.0  # by the receiver
+        gap = max(self._gap(due.attempts + 1), asked)
+        failures = recipients.failures_of(connection, self._webhook.name)
+        pause = max(
+            min(self._gap(failures + 1), self._tuning.pause_max_seconds),
+            min(asked, self._longest),
+        )
         is_final = now - (
             due.first_attempt_at or now
         ) >= _GIVE_UP_AFTER and steady_clock.is_steady(connection, now, self._steady)
@@ -168,19 +156,9 @@ class WebhookSender:
             return f"{posted.problem}; given up"
         return f"{posted.problem}; retry in {gap:.0f} s"
 
-    def _waits(
-        self, connection: Connection, due: Delivery, asked: float
-    ) -> tuple[float, float]:
-        """Return the seconds until this delivery, and until any one, is tried again.
-
-        `asked`: what the receiver asks for.
-        """
-        gap = max(self._gap(due.attempts + 1), asked)
-        pause = min(
-            self._gap(recipients.failures_of(connection, self._webhook.name) + 1),
-            self._tuning.pause_max_seconds,
-        )
-        return gap, max(pause, min(asked, self._longest))
-
     def _gap(self, tries: int) -> float:
-        return gap_seconds(tries, self._tuning, self._longest, self._chance())
+        """Return the seconds until the next attempt after `tries` failures (1 or more)."""
+        first = self._tuning.retry_first_seconds
+        exponent = min(tries - 1, 64)
+        gap = min(first * self._tuning.retry_factor**exponent, self._longest)
+        return gap * (1 + _RETRY_JITTER * (2 * self._chance() - 1))

@@ -65,61 +65,48 @@ class Summariser:
             task = summaries.next_task(connection, now)
         if task is None:
             return IDLE_SECONDS
-        facts = self._facts(task)
+        story = self._reader.story(task.id)
+        facts = None
+        if isinstance(story, StoryView):
+            facts = input_of(story, task.shown, self._access, self._words)
         with self._database.write() as connection:
             summaries.begin(connection, task, now)
         if facts is None:
             self._store(task, ())  # nothing that the hook may see
             return 0.0
-        return self._ask(task, *facts, now)
-
-    def _facts(self, task: SummaryTask) -> tuple[bytes, frozenset[str]] | None:
-        story = self._reader.story(task.id)
-        if not isinstance(story, StoryView):
-            return None
-        return input_of(story, task.shown, self._access, self._words)
-
-    def _ask(
-        self, task: SummaryTask, facts: bytes, ids: frozenset[str], now: dt.datetime
-    ) -> float:
+        name = self._hook.name
         try:
-            sentences = sentences_of(self._hook.ask(facts), ids)
+            sentences = sentences_of(self._hook.ask(facts[0]), facts[1])
             if not sentences:
                 raise HookError("no sentence names an article of the story")
         except (HookError, ValueError) as error:
-            return self._note_failure(task, error, now)
+            self._failures += 1
+            self._failing_since = self._failing_since or now
+            self.problem = (
+                f"summarise: {name} gives no texts since "
+                f"{self._failing_since:%Y-%m-%d %H:%M} UTC: {error}"
+            )
+            log.warning(
+                "summarise: %s gave no text for story %s: %s",
+                name,
+                task.id,
+                error,
+                extra={"event": "summary_failed", "story": task.id},
+            )
+            doublings = min(self._failures - 1, 10)
+            return min(_FAILED_SECONDS * 2.0**doublings, _FAILED_MAX_SECONDS)
         self._failures = 0
         self._failing_since = None
         self.problem = None
         self._store(task, sentences)
         log.info(
             "%s wrote %s for story %s",
-            self._hook.name,
+            name,
             counted(len(sentences), "sentence"),
             task.id,
             extra={"event": "summary_written", "story": task.id},
         )
         return 0.0
-
-    def _note_failure(
-        self, task: SummaryTask, error: Exception, now: dt.datetime
-    ) -> float:
-        """Log a failed call; return the seconds until the next one."""
-        self._failures += 1
-        self._failing_since = self._failing_since or now
-        self.problem = (
-            f"summarise: {self._hook.name} gives no texts since "
-            f"{self._failing_since:%Y-%m-%d %H:%M} UTC: {error}"
-        )
-        log.warning(
-            "summarise: %s gave no text for story %s: %s",
-            self._hook.name,
-            task.id,
-            error,
-            extra={"event": "summary_failed", "story": task.id},
-        )
-        doublings = min(self._failures - 1, 10)
-        return min(_FAILED_SECONDS * 2.0**doublings, _FAILED_MAX_SECONDS)
 
     def close(self) -> None:
         """End a running call."""

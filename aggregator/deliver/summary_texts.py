@@ -6,7 +6,7 @@ that name articles of this story.
 """
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from html import unescape
 from typing import Any
 
@@ -14,7 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from aggregator.model.read_model import MachineSentence
-from aggregator.model.story import Quotation, StoryText, StoryView
+from aggregator.model.story import StoryText, StoryView
 from aggregator.publish.excerpts.access import Access
 from aggregator.publish.excerpts.stories import for_reader
 from aggregator.publish.sanitise import encode_json, one_line
@@ -47,8 +47,18 @@ def input_of(
     }
     lead = [passage for passage in bounded.lead if passage.article_id in outlets]
     openings = [o for o in bounded.openings if o.article_id in outlets]
-    quotations = list(_quotations(bounded, outlets))
-    title = _title(story, shown, outlets)
+    quotations = []
+    for quotation in bounded.quotations:
+        known = tuple(id_ for id_ in quotation.article_ids if id_ in outlets)
+        if known:
+            quotations.append(replace(quotation, article_ids=known))
+    titles: dict[str, str] = {}
+    for article, limited in zip(story.articles, shown.articles, strict=True):
+        if article.id in outlets:
+            titles[article.title] = limited.title
+    title = shown.title
+    if story.title not in titles:
+        title = next(iter(titles.values()), title)
     while lead or openings or quotations:
         sources = {passage.article_id for passage in (*lead, *openings)}
         for quotation in quotations:
@@ -71,24 +81,6 @@ def input_of(
     return None
 
 
-def _quotations(bounded: StoryText, ids: Collection[str]) -> Iterator[Quotation]:
-    for quotation in bounded.quotations:
-        known = tuple(id_ for id_ in quotation.article_ids if id_ in ids)
-        if known:
-            yield replace(quotation, article_ids=known)
-
-
-def _title(story: StoryView, shown: StoryView, ids: Collection[str]) -> str:
-    """Return the headline; if none of the articles `ids` has it, the title of the first of these."""
-    titles: dict[str, str] = {}
-    for article, limited in zip(story.articles, shown.articles, strict=True):
-        if article.id in ids:
-            titles[article.title] = limited.title
-    if story.title in titles:
-        return shown.title
-    return next(iter(titles.values()), shown.title)
-
-
 def sentences_of(answer: bytes, ids: Collection[str]) -> tuple[MachineSentence, ...]:
     """Return the sentences of an answer that rest on articles of `ids`, as plain text.
 
@@ -105,27 +97,20 @@ def sentences_of(answer: bytes, ids: Collection[str]) -> tuple[MachineSentence, 
         )
     sentences: dict[str, MachineSentence] = {}
     for value in listed[: 10 * _MOST_SENTENCES]:
-        sentence = _sentence_of(value, ids)
-        if sentence is not None:
-            sentences.setdefault(sentence.text, sentence)
+        if not isinstance(value, dict):
+            continue
+        text = value.get("text")
+        article_ids = value.get("article_ids")
+        if not isinstance(text, str) or not isinstance(article_ids, list):
+            continue
+        known = [id_ for id_ in article_ids if isinstance(id_, str) and id_ in ids]
+        plain = plain_sentence(text)
+        if known and plain:
+            of_sentence = tuple(dict.fromkeys(known))[:_MOST_IDS]
+            sentences.setdefault(
+                plain, MachineSentence(text=plain, article_ids=of_sentence)
+            )
     return tuple(sentences.values())[:_MOST_SENTENCES]
-
-
-def _sentence_of(value: Any, ids: Collection[str]) -> MachineSentence | None:
-    """Return the sentence in a value of any type; None if it has no text, or none of the articles."""
-    if not isinstance(value, dict):
-        return None
-    text = value.get("text")
-    article_ids = value.get("article_ids")
-    if not isinstance(text, str) or not isinstance(article_ids, list):
-        return None
-    known = [id_ for id_ in article_ids if isinstance(id_, str) and id_ in ids]
-    plain = plain_sentence(text)
-    if not known or not plain:
-        return None
-    return MachineSentence(
-        text=plain, article_ids=tuple(dict.fromkeys(known))[:_MOST_IDS]
-    )
 
 
 def plain_sentence(text: str) -> str:

@@ -103,7 +103,10 @@ class Transmitter:
         """Send the delivery with this id and body. Errors are in the result."""
         match recipient:
             case Webhook():
-                return self._post(recipient, id_, body, now)
+                headers = {name.lower(): text for name, text in recipient.headers}
+                seconds = int(now.timestamp())
+                signed = signed_headers(recipient.key, id_, seconds, body)
+                return self._poster.post(recipient.url, body, _JSON | headers | signed)
             case Notification():
                 return self._apprise.send(recipient.url, *notification_text(body))
             case DigestReader() if recipient.mail is not None:
@@ -117,18 +120,6 @@ class Transmitter:
         """Stop: what is being sent ends at once, nothing later is sent."""
         for part in (self._poster, self._apprise, self._mails):
             part.close()
-
-    def _post(
-        self, webhook: Webhook, id_: str, body: bytes, now: dt.datetime
-    ) -> PostResult:
-        configured = {name.lower(): text for name, text in webhook.headers}
-        return self._poster.post(
-            webhook.url,
-            body,
-            _JSON
-            | configured
-            | signed_headers(webhook.key, id_, int(now.timestamp()), body),
-        )
 
     def _mail(
         self, reader: DigestReader, sender: str, id_: str, body: bytes, now: dt.datetime

@@ -224,6 +224,12 @@ def _pair(
     reasons = reasons_of(model, compare_pairs(model, left, [right], stream).pairs)
     terms = ids_of(read(row.terms))  # the highest weight first
     guard = stream, tuning, shipped_model(all_tuning).stub_words
+    linked = ConstraintTable(explained.constraints).linked_articles(first.id)
+    constraint: Relation | None = None
+    if second.id in linked.together:
+        constraint = "together"
+    elif second.id in linked.apart:
+        constraint = "apart"
     is_foreign = is_foreign_text(left, [right], *guard) or is_foreign_text(
         right, [left], *guard
     )
@@ -242,7 +248,7 @@ def _pair(
         ),
         passages=shared_passages(first.text, second.text, _PASSAGES),
         shared=_shared_terms(packer, first, terms[np.isin(terms, right.ids)].tolist()),
-        constraint=_constraint(explained, second.id),
+        constraint=constraint,
         obstacle=_FOREIGN if is_foreign else None,
         is_of_day="day" in (first.published_precision, second.published_precision),
         nosnippet=first.nosnippet or second.nosnippet,
@@ -253,13 +259,3 @@ def _compared(article: ArticleView) -> ComparedText:
     return ComparedText(
         id=article.id, text=article.text, title=article.title, outlet=article.outlet_key
     )
-
-
-def _constraint(explained: ExplainedArticle, other: str) -> Relation | None:
-    """Return what corrections in force say about the two articles."""
-    linked = ConstraintTable(explained.constraints).linked_articles(
-        explained.article.id
-    )
-    if other in linked.together:
-        return "together"
-    return "apart" if other in linked.apart else None

@@ -113,23 +113,20 @@ def _put_back(
     for moved in back.moved:  # before the move, which counts them
         if moved.evidence is not None:
             article_writes.set_evidence(connection, moved.article, moved.evidence)
-    story = story_writer.apply(
-        unit_of_work, _change_back(unit_of_work, detail, back, at_no)
-    )
-    former = [
-        redirect.story for redirect in detail.redirects if redirect.to == back.target
-    ]
+    ids, target, now = back.articles, back.target, unit_of_work.now
+    change: Merge | Move
+    if stories.target_of(connection, target) != target:
+        change = Move(articles=ids, target=None, at_no=at_no, bump=now, revived=target)
+    elif (
+        back.source == detail.founded
+    ):  # all of it goes back, with what joined it since
+        pair = target, back.source
+        change = Merge(
+            stories=pair, at_no=at_no, reason="undone", bump=now, keeps=target
+        )
+    else:
+        change = Move(articles=ids, target=target, at_no=at_no, bump=now)
+    story = story_writer.apply(unit_of_work, change)
+    former = [redirect.story for redirect in detail.redirects if redirect.to == target]
     stories.redirect(connection, former, story)
     return story
-
-
-def _change_back(
-    unit_of_work: UnitOfWork, detail: CorrectionDetail, back: _Return, at_no: int
-) -> Merge | Move:
-    ids, target, now = back.articles, back.target, unit_of_work.now
-    if stories.target_of(unit_of_work.connection, target) != target:
-        return Move(articles=ids, target=None, at_no=at_no, bump=now, revived=target)
-    if back.source == detail.founded:  # all of it goes back, with what joined it since
-        pair = target, back.source
-        return Merge(stories=pair, at_no=at_no, reason="undone", bump=now, keeps=target)
-    return Move(articles=ids, target=target, at_no=at_no, bump=now)

@@ -1,15 +1,14 @@
 """The command `forget`: erases the articles that it names, in many transactions, and cleans the files after them."""
 
-import datetime as dt
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import msgspec
 
 from aggregator.config.messages import counted
-from aggregator.grouping.deletion.erase import ForgetHandler
+from aggregator.grouping.deletion.erase import erase_articles
 from aggregator.grouping.transactions import Transactions
 from aggregator.model.errors import UsageError
 from aggregator.model.structs import FrozenStruct
@@ -78,9 +77,12 @@ def erase_named(
     with database.read() as connection:
         is_interrupted = counter_value(connection, _UNFINISHED) > 0
         target, summary = to_forget(connection, command, may_be_gone=is_interrupted)
-        former = erase.stories_of(connection, target.articles)
+    ids = target.articles
     try:
-        _erase_articles(transactions, target.articles, former, step)
+        for start in range(0, len(ids), BATCH):
+            step()
+            batch = ids[start : start + BATCH]
+            database.again(partial(_erase_batch, transactions, batch))
     finally:
         transactions.forget()  # the indexes in memory have erased articles
     is_folded = finish_index(database, step)
@@ -95,49 +97,24 @@ def erase_named(
         extra={"event": "articles_erased"},
     )
 
-    database.transact(
-        partial(_finish, forgotten=forgotten, request=request, now=transactions.now())
-    )
+    def finish(connection: Connection) -> None:
+        """Answer the command, and blank it: it names what is gone."""
+        set_counter(connection, _UNFINISHED, 0)
+        if request is not None:
+            answer = msgspec.json.encode(forgotten).decode()
+            commands.answer(connection, request, transactions.now(), "done", answer)
+            erase.blank_command(connection, request)
+
+    database.transact(finish)
     if request is not None and is_folded:
         database.checkpoint_log(database.tuning.short_wait_seconds)
     return forgotten
 
 
-def _erase_articles(
-    transactions: Transactions,
-    ids: Sequence[str],
-    former: Mapping[str, Collection[str]],
-    step: Callable[[], None],
-) -> None:
-    for start in range(0, len(ids), BATCH):
-        step()
-        part = ids[start : start + BATCH]
-        transactions.database.again(partial(_erase_batch, transactions, part, former))
-
-
-def _erase_batch(
-    transactions: Transactions,
-    ids: Sequence[str],
-    former: Mapping[str, Collection[str]],
-) -> None:
+def _erase_batch(transactions: Transactions, ids: Sequence[str]) -> None:
     with transactions.unit_of_work() as unit_of_work:
         set_counter(unit_of_work.connection, _UNFINISHED, 1)
-        ForgetHandler(transactions.parts).carry_out(unit_of_work, ids, former)
-
-
-def _finish(
-    connection: Connection,
-    forgotten: ForgetResult,
-    request: int | None,
-    now: dt.datetime,
-) -> None:
-    """Answer the command, and blank it: it names what is gone."""
-    set_counter(connection, _UNFINISHED, 0)
-    if request is not None:
-        commands.answer(
-            connection, request, now, "done", msgspec.json.encode(forgotten).decode()
-        )
-        erase.blank_command(connection, request)
+        erase_articles(transactions.parts, unit_of_work, ids)
 
 
 def finish_index(database: Database, step: Callable[[], None]) -> bool:

@@ -1,7 +1,7 @@
 """Retention: deletes the texts of old stories, later the stories, in transactions of bounded length.
 
-    text_after      the texts of a story are deleted; of what it shows the title, the first paragraph of the
-                    lead and the counts stay
+    text_after      the texts of a story are deleted; the title, the first paragraph of the lead and the
+                    counts stay
     stories_after   the story and its articles are deleted; ids and hashes stay, by which they are refused
 
 Age is the time since an article was placed, so an old archive that is read today is new; a story is as old as
@@ -13,15 +13,12 @@ import time
 from collections.abc import Callable
 
 import msgspec
-from msgspec.structs import replace
 
 from aggregator.config.settings import Config
-from aggregator.grouping.deletion.erase import ForgetHandler
+from aggregator.grouping.deletion.erase import delete_articles, erase_articles
 from aggregator.grouping.transactions import Transactions
-from aggregator.model.story import StoryText
 from aggregator.model.structs import FrozenStruct
 from aggregator.store import codecs, steady_clock
-from aggregator.store.engine.database import Connection
 from aggregator.store.maintenance import erase, index_merge, retention
 from aggregator.store.read.rendered_texts import texts_of
 from aggregator.store.stories import article_views
@@ -29,13 +26,13 @@ from aggregator.stories.tuning import StoryTuning
 
 # A transaction ends after the piece that is in progress by then (chosen)
 _STEP_SECONDS = 0.03
-# Of which the texts are deleted in one piece (python -m benchmarks.retention)
+# Articles whose texts are deleted in one piece (python -m benchmarks.retention)
 _ARTICLES_AT_ONCE = 4
-# Of SQLite's file that is free before it is made smaller (chosen: new rows use the rest)
+# SQLite's file is made smaller once this share is free (chosen: new rows use the rest)
 _FREE_SHARE = 0.1
 _PAGES_A_STEP = 200  # pages removed from the file in one transaction
-# Of all articles: once so many rows of SQLite's full-text index are stale, it is merged (chosen: it writes
-# the whole index).
+# SQLite's full-text index is merged once rows of this share of all articles are stale (chosen: it writes the
+# whole index).
 _MERGE_SHARE = 0.1
 _MERGE_PAGES = 100  # pages of it in one transaction: 0.4 MB
 
@@ -71,7 +68,7 @@ class PruneResult(FrozenStruct, omit_defaults=False):
 
 
 class _Bounds(FrozenStruct):
-    """The inbox number up to which each step may run, as of `at`."""
+    """The inbox numbers up to which texts and stories are old, as of `at`."""
 
     texts: int = 0
     stories: int = 0
@@ -91,32 +88,47 @@ class Retention:
         self._plan = plan
         self._is_asked = is_asked
         self._tuning = transactions.all_tuning.section("retention", RetentionTuning)
-        self._gap = dt.timedelta(days=self._tuning.steady_days)
         self._story_tuning = transactions.all_tuning.section("stories", StoryTuning)
-        # None: all is done, so that they are read again
+        # They are read again when all is done (None), and every `check_seconds`.
         self._bounds: _Bounds | None = None
+        self._is_steady = False
 
     def step(self, stop: Callable[[], bool] = lambda: False) -> bool:
         """Run one short part in one transaction; return False if nothing is left to do now."""
         if stop():
             return False
-        bounds = self._current_bounds()
+        now = self._now()
+        bounds = self._bounds
+        if (
+            bounds is None
+            or not 0 <= (now - bounds.at).total_seconds() < self._tuning.check_seconds
+        ):
+            with self._database.write() as connection:
+                gap = dt.timedelta(days=self._tuning.steady_days)
+                steady_clock.record_time(connection, now, gap)
+                # After a jump of the clock nothing is deleted by age: it may jump back.
+                self._is_steady = self._is_asked or steady_clock.is_steady(
+                    connection, now, gap
+                )
+            bounds = self._bounds_at(now) if self._is_steady else _Bounds(at=now)
+            self._bounds = bounds
         try:
-            done = (
+            is_changed = (
                 self._drop_texts(bounds.texts)
                 or self._drop_story(bounds.stories)
                 or self._housekeeping()
             )
         except (ValueError, *codecs.UNREADABLE):
-            if not self._housekeeping():  # which a damaged row does not hold up
+            # A damaged row does not hold up the rest.
+            if not self._housekeeping():
                 raise
-            done = True
-        if not done:
+            is_changed = True
+        if not is_changed:
             self._bounds = None
-        return done
+        return is_changed
 
     def due(self) -> RetentionBacklog:
-        """Return what waits now, without a change."""
+        """Count the stories that are due now, and delete nothing."""
         bounds = self._bounds_at(self._now())
         with self._database.read() as connection:
             return RetentionBacklog(
@@ -125,38 +137,16 @@ class Retention:
                 bytes_free=self._database.space().free,
             )
 
-    def _current_bounds(self) -> _Bounds:
-        now = self._now()
-        bounds = self._bounds
-        if (
-            bounds is None
-            or not 0 <= (now - bounds.at).total_seconds() < self._tuning.check_seconds
-        ):
-            with self._database.write() as connection:
-                steady_clock.record_time(connection, now, self._gap)
-                is_steady = self._is_steady(connection, now)
-            bounds = self._bounds = (
-                self._bounds_at(now) if is_steady else _Bounds(at=now)
-            )
-        return bounds
-
-    def _is_steady(self, connection: Connection, now: dt.datetime) -> bool:
-        """Return whether to delete by age, which waits after a jump of the clock: it may jump back."""
-        return self._is_asked or steady_clock.is_steady(connection, now, self._gap)
-
     def _bounds_at(self, now: dt.datetime) -> _Bounds:
+        plan = self._plan
         with self._database.read() as connection:
-
-            def bound(age: int | None) -> int:
-                if age is None:
-                    return 0
-                return retention.placed_before(
-                    connection, now - dt.timedelta(seconds=age), now
-                )
-
-            texts = bound(self._plan.text_after)
-            stories = bound(self._plan.stories_after)
-        return _Bounds(texts=texts, stories=stories, at=now)
+            return _Bounds(
+                texts=retention.placed_before(connection, "text", plan.text_after, now),
+                stories=retention.placed_before(
+                    connection, "all", plan.stories_after, now
+                ),
+                at=now,
+            )
 
     def _drop_texts(self, upto: int) -> bool:
         """Delete the texts of the next story, or some of them; return whether there was one."""
@@ -165,43 +155,28 @@ class Retention:
             if old is None:
                 return False
             # Rendered before the transaction, because a large story takes long.
-            text = self._text(connection, old.id, old.title)
-        # The first paragraph of the lead stays, as the summary of the story does.
-        stays = replace(text, lead=text.lead[:1], openings=(), quotations=())
+            text = texts_of(connection, [old.id]).get(old.id)
+            if text is None:
+                # Loaded here, because only this step needs its patterns.
+                from aggregator.stories.rendering import story_text
+
+                members = article_views.views_of_stories(connection, [old.id], "text")
+                text = story_text(members[old.id], old.title, self._story_tuning)
+        parts = self._transactions.parts
         with self._transactions.unit_of_work() as unit_of_work:
             connection = unit_of_work.connection
-            if retention.drop_terms(connection, old.id):  # so the window has none
-                self._transactions.parts.window.renew(
-                    unit_of_work, [(old.story_no, old.id)]
+            if retention.drop_terms(connection, old.id):
+                # The window has none of them, either.
+                parts.window.renew(unit_of_work, [(old.story_no, old.id)])
+            retention.keep_text(connection, old.story_no, text)
+            ends = time.monotonic() + _STEP_SECONDS
+            while True:
+                aged = retention.articles_with_text(
+                    connection, old.id, _ARTICLES_AT_ONCE
                 )
-            retention.keep_text(connection, old.story_no, stays)
-            self._delete_texts(connection, old.id)
-        return True
-
-    def _delete_texts(self, connection: Connection, story: str) -> None:
-        """Delete the texts of the articles of a story, at least of some of them."""
-        ends = time.monotonic() + _STEP_SECONDS
-        while True:
-            aged = retention.articles_with_text(connection, story, _ARTICLES_AT_ONCE)
-            ForgetHandler(self._transactions.parts).delete_articles(
-                connection, aged, "text"
-            )
-            if len(aged) < _ARTICLES_AT_ONCE or time.monotonic() >= ends:
-                return
-
-    def _text(self, connection: Connection, id: str, title: str) -> StoryText:
-        """Return what story `id` shows, as it is stored, or render it."""
-        stored = texts_of(connection, [id]).get(id)
-        if stored is not None:
-            return stored
-        # Loaded here, because only this step needs its patterns.
-        from aggregator.stories.rendering import story_text
-
-        return story_text(
-            article_views.views_of_stories(connection, [id], "text")[id],
-            title,
-            self._story_tuning,
-        )
+                delete_articles(parts.copy_finder, connection, aged, "text")
+                if len(aged) < _ARTICLES_AT_ONCE or time.monotonic() >= ends:
+                    return True
 
     def _drop_story(self, upto: int) -> bool:
         """Delete the next story, or some articles of a large one; return whether there was one.
@@ -215,9 +190,7 @@ class Retention:
                 return False
             ids = retention.last_to_first(connection, old.id, self._tuning.rows_a_step)
             with_redirects = erase.with_redirects(connection, [old.id])
-            ForgetHandler(self._transactions.parts).carry_out(
-                unit_of_work, ids, {}, "retention"
-            )
+            erase_articles(self._transactions.parts, unit_of_work, ids, "retention")
             if not retention.last_to_first(connection, old.id, 1):
                 retention.drop_history(connection, with_redirects)
                 unit_of_work.log(old.id, "forgotten")
@@ -232,18 +205,16 @@ class Retention:
                 self._tuning.merge_min_rows,
                 int(_MERGE_SHARE * retention.newest_article(connection)),
             )
-            done = (
+            is_changed = (
                 retention.settle_entries(connection, rows)
                 or (
-                    self._is_steady(connection, now)
+                    self._is_steady
                     and retention.drop_streams(connection, now, rows) > 0
                 )
                 or index_merge.merge_stale_index(connection, least, _MERGE_PAGES)
             )
-        return done or self._give_back()
-
-    def _give_back(self) -> bool:
-        """Free pages of the SQLite file if there are many."""
+        if is_changed:
+            return True
         space = self._database.space()
         if not space.has_auto_vacuum or space.free < space.total * _FREE_SHARE:
             return False

@@ -17,9 +17,7 @@ from sqlalchemy import (
 from aggregator.config.webhooks import recipient_words
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.tables import (
-    change,
     fields_of,
-    highest,
     outbox,
     structs_of,
     update_rows,
@@ -92,12 +90,6 @@ def sync_webhooks(
             resume(connection, name, now)
     is_removed = webhook.c.name.not_in(list(url_hashes))
     update_rows(connection, webhook, is_removed, is_configured=False)
-
-
-def skip_backlog(connection: Connection) -> None:
-    """Let every webhook begin after the newest change."""
-    newest = highest(connection, change.c.change_no)
-    update_rows(connection, webhook, last_change_no=newest)
 
 
 def skip(connection: Connection, after: int, to: int) -> None:

@@ -48,9 +48,15 @@ def next_due(
     if row is None or row.state == "gone":
         return None
     if row.resumes_at is None or row.resumes_at <= now:
-        due = _first_due(connection, name, now)
+        due = connection.execute(
+            select(*_SENT)
+            .where(_may_be_next(name), outbox.c.next_attempt_at <= now)
+            .order_by(outbox.c.change)
+            .limit(1)
+        ).first()
         if due is not None:
-            return due
+            delivery = Delivery(**due._mapping)
+            return replace(delivery, body=codecs.decompress_bytes(delivery.body))
     soonest: dt.datetime | None = connection.scalar(
         select(func.min(outbox.c.next_attempt_at)).where(_may_be_next(name))
     )
@@ -58,15 +64,6 @@ def next_due(
         return None
     resumes: dt.datetime = row.resumes_at or soonest
     return max(soonest, resumes)
-
-
-def _first_due(connection: Connection, name: str, now: dt.datetime) -> Delivery | None:
-    due = select(*_SENT).where(_may_be_next(name), outbox.c.next_attempt_at <= now)
-    row = connection.execute(due.order_by(outbox.c.change).limit(1)).first()
-    if row is None:
-        return None
-    delivery = Delivery(**row._mapping)
-    return replace(delivery, body=codecs.decompress_bytes(delivery.body))
 
 
 _SENT = [column for column in outbox.c if column.name in Delivery.__struct_fields__]

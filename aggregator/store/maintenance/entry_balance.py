@@ -39,7 +39,12 @@ class Balance(FrozenStruct, omit_defaults=False):
 
 
 def balance_of(connection: Connection) -> Balance:
-    outcomes, deleted = _received(connection)
+    outcomes: Counter[str] = Counter()  # all that was received
+    deleted = 0
+    columns = intake_count.c.outcome, intake_count.c.count, intake_count.c.deleted
+    for outcome, received, deleted_since in connection.execute(select(*columns)):
+        outcomes[outcome] += received
+        deleted += deleted_since
     states: Counter[str] = Counter()
     refused_as: Counter[str] = Counter()
     kinds = entry.c.state, entry.c.verdict
@@ -61,17 +66,6 @@ def balance_of(connection: Connection) -> Balance:
         deleted=deleted,
         articles=count_rows(connection, article),
     )
-
-
-def _received(connection: Connection) -> tuple[Counter[str], int]:
-    """Return the number of received entries by outcome, and how many were deleted since."""
-    outcomes: Counter[str] = Counter()
-    deleted = 0
-    columns = intake_count.c.outcome, intake_count.c.count, intake_count.c.deleted
-    for outcome, received, deleted_since in connection.execute(select(*columns)):
-        outcomes[outcome] += received
-        deleted += deleted_since
-    return outcomes, deleted
 
 
 WITHOUT_ARTICLE = (

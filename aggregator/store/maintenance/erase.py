@@ -1,4 +1,4 @@
-"""Deletion of articles and of what is derived from them, for `forget` and retention.
+"""Deletes articles and everything derived from them, for `forget` and retention.
 
 Hashes (identity keys, observations), ids and numbers stay, so that the same article is recognised and
 refused. The caller computes the affected stories again (grouping/deletion/erase.py).
@@ -6,7 +6,7 @@ refused. The caller computes the affected stories again (grouping/deletion/erase
 
 import datetime as dt
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, Final, Literal
 
@@ -56,7 +56,7 @@ from aggregator.store.tables import (
 
 DeletedPart = Literal["text", "all"]
 
-# Columns of an entry that are null when it is blanked.
+# These columns of an entry are null when it is blanked.
 _OF_TEXT = (
     "url",
     "page",
@@ -66,6 +66,13 @@ _OF_TEXT = (
     "page_due_at",
     "page_verdict",
 )
+_WITHOUT_TEXT: Final[dict[str, Any]] = {
+    "lead": "",
+    "text": None,
+    "html": None,
+    "signature": b"",
+    "terms": b"",
+}
 _GIVEN_UP = "an article of the story was erased before it was sent"
 _BLANK_STORY: Final[dict[str, Any]] = {
     "title": "",
@@ -89,14 +96,26 @@ def articles_of(connection: Connection, ids: Collection[str]) -> list[StoredArti
     return articles.stored_with(connection, article.c.id, ids)
 
 
-def stories_of(connection: Connection, ids: Collection[str]) -> dict[str, set[str]]:
-    """Return, by article, every story that it is or was in."""
-    stories: dict[str, set[str]] = {article_id: set() for article_id in ids}
-    for id_column in (article.c.id, story_log.c.article, change.c.article):
-        pairs = select(id_column.label("article"), id_column.table.c.story)
-        for row in rows_with(connection, pairs, id_column, ids):
-            stories[row.article].add(row.story)
-    return stories
+def orphaned_copies(
+    connection: Connection, ids: Collection[str]
+) -> list[StoredArticle]:
+    """Return the copies and excerpts of these articles that are not among them, in the order of placing."""
+    copies = articles.stored_with(connection, article.c.copy_of, ids)
+    return [copy for copy in copies if copy.id not in ids]
+
+
+def set_copied(
+    connection: Connection, ids: Iterable[str], **values: str | None
+) -> None:
+    """Set of which other articles these are copies or versions (None: of none), or their `role`."""
+    change_with(connection, update(article).values(values), article.c.id, ids)
+
+
+def former_stories(connection: Connection, ids: Collection[str]) -> set[str]:
+    """Return every story that one of these articles was in, by log and change stream."""
+    return values_with(
+        connection, select(story_log.c.story), story_log.c.article, ids
+    ) | values_with(connection, select(change.c.story), change.c.article, ids)
 
 
 def with_redirects(connection: Connection, ids: Collection[str]) -> set[str]:
@@ -124,27 +143,29 @@ def delete_articles(
         change_with(
             connection, update(article).values(original=None), article.c.original, ids
         )
-        # Dependent rows cascade
+        # Sketches and lines of outlets are deleted by their foreign keys.
         change_with(connection, delete(article), article.c.id, ids)
         return
     change_with(connection, delete(outlet_line), outlet_line.c.article, numbers)
-    rewrite(connection, article, numbers, _without_text)
+
+    def without_text(row: RowMapping) -> dict[str, Any]:
+        changes = dict(_WITHOUT_TEXT)
+        try:
+            details = codecs.unpack(row["details"], ArticleDetails)
+        except codecs.UNREADABLE:
+            details = ArticleDetails()  # because damaged details may hold text
+        changes["details"] = codecs.pack(replace(details, repeated=(), media=()))
+        with suppress(*codecs.UNREADABLE):
+            evidence = codecs.unpack(row["evidence"], Evidence)
+            evidence = replace(
+                evidence, reasons=(), shared=(), runner_up=None, excerpts=()
+            )
+            changes["evidence"] = codecs.pack_compressed(evidence)
+        return changes
+
+    rewrite(connection, article, numbers, without_text)
     for n in indexed:
         index.put_back(connection, n)
-
-
-def _without_text(row: RowMapping) -> dict[str, Any]:
-    changes = {"lead": "", "text": None, "html": None, "signature": b"", "terms": b""}
-    try:
-        details = codecs.unpack(row["details"], ArticleDetails)
-    except codecs.UNREADABLE:
-        details = ArticleDetails()  # because damaged details may hold text
-    changes["details"] = codecs.pack(replace(details, repeated=(), media=()))
-    with suppress(*codecs.UNREADABLE):
-        evidence = codecs.unpack(row["evidence"], Evidence)
-        evidence = replace(evidence, reasons=(), shared=(), runner_up=None, excerpts=())
-        changes["evidence"] = codecs.pack_compressed(evidence)
-    return changes
 
 
 def blank_entries(
@@ -228,59 +249,38 @@ def blank_stories(
         article, article.c.story == story.c.id
     )
     titles = set[str]().union(*rows_with(connection, shown, story.c.id, stories)) | {""}
-    _blank_merged(connection, stories)
-    change_with(
-        connection, update(change).values(title="", article=None), change.c.article, ids
-    )
-    _blank_log(connection, stories, titles)
-    _blank_changes(connection, stories, titles)
-    _give_up_deliveries(connection, stories, at)
-
-
-def _blank_merged(connection: Connection, stories: Collection[str]) -> None:
-    """Blank those of the stories that were merged, and delete the summaries of all."""
     merged = update(story).where(~IS_LIVE).values(**_BLANK_STORY)
     change_with(connection, merged, story.c.id, stories)
     numbers = values_with(connection, select(story.c.story_no), story.c.id, stories)
     change_with(connection, delete(story_summary), story_summary.c.story, numbers)
 
-
-def _give_up_deliveries(
-    connection: Connection, stories: Collection[str], at: dt.datetime
-) -> None:
-    values = {"state": "given_up", "body": None, "problem": _GIVEN_UP, "done_at": at}
-    waiting = update(outbox).where(outbox.c.body.is_not(None)).values(**values)
-    change_with(connection, waiting, outbox.c.story, stories)
-
-
-def _blank_log(
-    connection: Connection, stories: Collection[str], titles: Collection[str]
-) -> None:
-    headlines = select(story_log.c.log_no, story_log.c.detail).where(
+    # Log and change stream have no article of a headline: it may be a former title, or made from a lead. So
+    # each headline goes that no remaining article has.
+    of_erased = update(change).values(title="", article=None)
+    change_with(connection, of_erased, change.c.article, ids)
+    for column, blank in ((change.c.title, ""), (change.c.title_before, None)):
+        stored = select(change.c.change_no, column).where(column.is_not(None))
+        headlines = pairs_with(connection, stored, change.c.story, stories)
+        gone = [n for n, title in headlines.items() if title not in titles]
+        blanked = update(change).values({column: blank})
+        change_with(connection, blanked, change.c.change_no, gone)
+    lines = select(story_log.c.log_no, story_log.c.detail).where(
         story_log.c.kind == "headline"
     )
-    for row in list(rows_with(connection, headlines, story_log.c.story, stories)):
+    for row in list(rows_with(connection, lines, story_log.c.story, stories)):
         detail = json.loads(row.detail or "{}")
-        erased = {}
         for name in ("before", "after"):
             if detail.get(name, "") not in titles:
-                erased[name] = ""
-        if erased:
-            cleaned = json.dumps(detail | erased, ensure_ascii=False, sort_keys=True)
+                detail[name] = ""
+        cleaned = json.dumps(detail, ensure_ascii=False, sort_keys=True)
+        if cleaned != row.detail:
             update_rows(
                 connection, story_log, story_log.c.log_no == row.log_no, detail=cleaned
             )
 
-
-def _blank_changes(
-    connection: Connection, stories: Collection[str], titles: Collection[str]
-) -> None:
-    for column, blank in ((change.c.title, ""), (change.c.title_before, None)):
-        stored = select(change.c.change_no, column).where(column.is_not(None))
-        shown = pairs_with(connection, stored, change.c.story, stories)
-        numbers = [n for n, title in shown.items() if not title or title not in titles]
-        blanked = update(change).values({column: blank})
-        change_with(connection, blanked, change.c.change_no, numbers)
+    values = {"state": "given_up", "body": None, "problem": _GIVEN_UP, "done_at": at}
+    waiting = update(outbox).where(outbox.c.body.is_not(None)).values(**values)
+    change_with(connection, waiting, outbox.c.story, stories)
 
 
 def drop_answers(connection: Connection) -> None:

@@ -20,6 +20,7 @@ from aggregator.store.tables import (
     VALUES_AT_ONCE,
     article,
     entry,
+    has_row,
     is_indexed,
     pairs_with,
     rows_with,
@@ -65,7 +66,10 @@ def resolve_target(
     elif "://" in name:
         kind = "address"
         ids = _of_address(connection, name)
-    elif _is_article(connection, name):
+    elif any(
+        has_row(connection, select(column).where(column == name))
+        for column in (article.c.id, entry.c.article, tombstone.c.article)
+    ):
         kind = "article"
         ids = {name}
     else:
@@ -85,28 +89,18 @@ def _of_source(connection: Connection, name: str) -> set[str]:
 
 
 def _of_address(connection: Connection, address: str) -> set[str]:
-    canonical = canonical_url(address)
-    if canonical is None:
-        return _with_address(connection, {address})
-    return _with_address(connection, {address, canonical}) | _owners(
-        connection, url_key(canonical)
-    )
-
-
-def _owners(connection: Connection, key: bytes) -> set[str]:
-    """Return the article to which an identity key belongs, with all of its generations."""
-    article_id = owner(connection, key)
-    if not article_id:  # a void key has none
-        return set()
-    root = select(article.c.root_article).where(article.c.id == article_id)
-    generations = select(article.c.id).where(
-        article.c.root_article == root.scalar_subquery()
-    )
-    return {article_id, *connection.scalars(generations)}
-
-
-def _with_address(connection: Connection, addresses: Collection[str]) -> set[str]:
+    """Return the articles of an address, with all generations of the one that has its identity key."""
+    addresses = {address}
     ids: set[str] = set()
+    if (canonical := canonical_url(address)) is not None:
+        addresses.add(canonical)
+        # A void key has no owner.
+        if article_id := owner(connection, url_key(canonical)):
+            root = select(article.c.root_article).where(article.c.id == article_id)
+            generations = select(article.c.id).where(
+                article.c.root_article == root.scalar_subquery()
+            )
+            ids = {article_id, *connection.scalars(generations)}
     # An entry that only links to the address (of a search engine) does not have its identity key.
     for address_column, id_column in (
         (article.c.url, article.c.id),
@@ -118,14 +112,6 @@ def _with_address(connection: Connection, addresses: Collection[str]) -> set[str
             chosen = chosen.where(is_indexed(address_column.name))
         ids.update(connection.scalars(chosen))
     return ids
-
-
-def _is_article(connection: Connection, name: str) -> bool:
-    columns = article.c.id, entry.c.article, tombstone.c.article
-    return any(
-        connection.execute(select(column).where(column == name).limit(1)).first()
-        for column in columns
-    )
 
 
 def _of_outlet(connection: Connection, name: str) -> set[str]:

@@ -64,18 +64,8 @@ def clear_derived(connection: Connection) -> None:
     for name, column in _NUMBERED:  # so that no number is given twice
         number = max(highest(connection, column), counter_value(connection, name))
         set_counter(connection, name, number)
-    _delete_orphans(connection)
-    quarantined = select(entry.c.entry_no).where(IS_QUARANTINED)
-    requeue(connection, connection.scalars(quarantined).all())
-    index.clear(connection)
-    clear_rendered(connection)
-
-
-def _delete_orphans(connection: Connection) -> None:
-    """Delete rows that refer to lost rows, and turn copies of lost articles into reports.
-
-    Without their identity keys and observations, lost articles are accepted when they arrive again.
-    """
+    # Without their identity keys and observations, lost articles are accepted when they arrive again; copies of
+    # lost articles are reports.
     for table in metadata.sorted_tables:
         for key in table.foreign_keys:
             delete_rows(connection, table, key.parent.not_in(select(key.column)))
@@ -89,6 +79,10 @@ def _delete_orphans(connection: Connection) -> None:
     role = case((article.c.role == "container", article.c.role), else_="report")
     is_copy_of_lost = article.c.copy_of.not_in(select(article.alias().c.id))
     update_rows(connection, article, is_copy_of_lost, copy_of=None, role=role)
+    quarantined = select(entry.c.entry_no).where(IS_QUARANTINED)
+    requeue(connection, connection.scalars(quarantined).all())
+    index.clear(connection)
+    clear_rendered(connection)
 
 
 def write_stories(

@@ -1,4 +1,4 @@
-"""Retention in the tables: which stories and rows are old, and what stays of them.
+"""Retention in the tables: finds the stories and rows that are old, and deletes or shortens them.
 
 grouping/deletion/retention.py runs it.
 Nothing records how far it is: an old story is found by its oldest article, which has a text until that is
@@ -8,12 +8,12 @@ deleted, and a row until it is deleted itself.
 import datetime as dt
 from typing import Any
 
+from msgspec.structs import replace
 from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
     RowMapping,
-    bindparam,
     case,
     func,
     select,
@@ -42,13 +42,13 @@ from aggregator.store.tables import (
     webhook,
 )
 
-_SAMPLES = 32  # of each step of `placed_before`
-# counter: the last entry of which only what its article lacks is left
+# counter: up to this entry, entries keep only what their articles lack
 _SETTLED_TO = "entries_to"
-# That changes are stored, once all webhooks have read them (chosen)
+# Changes are stored for so long, and until all webhooks have read them (chosen).
 _CHANGE_DAYS = 90.0
-_COMMAND_DAYS = 30.0  # that finished commands are stored (chosen)
-_REJECTED_DAYS = 90.0  # that unreadable files and missing pages are recorded (chosen)
+_COMMAND_DAYS = 30.0  # Finished commands are stored for so long (chosen).
+# Unreadable files and missing pages are recorded for so long (chosen).
+_REJECTED_DAYS = 90.0
 
 
 def newest_article(connection: Connection) -> int:
@@ -56,45 +56,27 @@ def newest_article(connection: Connection) -> int:
     return highest(connection, article.c.inbox_no)
 
 
-_NEXT_PLACED = (
-    select(article.c.inbox_no, article.c.placed_at)
-    .where(
-        article.c.inbox_no >= bindparam("number"),
-        article.c.placed_at <= bindparam("now"),
-    )
-    .order_by(article.c.inbox_no)
-    .limit(1)
-)
+def placed_before(
+    connection: Connection, what: DeletedPart, seconds: int | None, now: dt.datetime
+) -> int:
+    """Return the inbox number up to which articles are older than `seconds`; None: never.
 
-
-def placed_before(connection: Connection, moment: dt.datetime, now: dt.datetime) -> int:
-    """Return the inbox number up to which articles were placed before `moment`.
-
-    Numbers and times rise together, except where articles were placed under a wrong clock: they are treated
-    as old as their neighbours. So the bound is where the fewest samples are on the wrong side, and the search
-    continues between the two samples at the bound. A period under a wrong clock moves the bound by about its
-    own length only.
+    It is the number before the first article that is younger and has something to delete. So articles that
+    were placed under a clock that was behind are as old as their neighbours, and those of a clock that was
+    ahead are passed over until that time has come.
     """
-    low = 0
-    high = newest_article(connection) + 1
-    while high - low > 1:
-        step = max(1, (high - low) // _SAMPLES)
-        bounds = low, low + step
-        # Of old samples over young ones so far: where it is largest, fewest are wrong
-        surplus = most = 0
-        for number in range(low + step, high, step):
-            row = connection.execute(
-                _NEXT_PLACED, {"number": number, "now": now}
-            ).first()
-            if row is None or row.inbox_no >= high or row.placed_at >= moment:
-                surplus -= 1
-                continue
-            surplus += 1
-            if surplus > most:
-                most = surplus
-                bounds = row.inbox_no, min(number + step, high)
-        low, high = bounds
-    return low
+    if seconds is None:
+        return 0
+    young = (
+        select(article.c.inbox_no)
+        .where(article.c.placed_at.between(now - dt.timedelta(seconds=seconds), now))
+        .order_by(article.c.inbox_no)
+        .limit(1)
+    )
+    if what == "text":
+        young = young.where(article.c.text.is_not(None))
+    first = connection.scalar(young)
+    return newest_article(connection) if first is None else first - 1
 
 
 def next_story(
@@ -104,7 +86,7 @@ def next_story(
 
     Of the stories without an article above inbox number `upto` it is that of the oldest article.
     """
-    # Those of stories that still grow are passed over; they are few.
+    # The articles of stories that still grow are passed over; they are few.
     oldest = (
         select(article.c.story)
         .where(*_is_old(what, upto))
@@ -156,8 +138,12 @@ def drop_terms(connection: Connection, story_id: str) -> bool:
 
 
 def keep_text(connection: Connection, story_no: int, text: StoryText) -> None:
-    """Store what a story shows for good, before the texts of its articles are deleted."""
-    # The final text lacks what one outlet had alone.
+    """Keep the title and the first paragraph of the lead of what a story shows.
+
+    The texts of its articles are deleted next; its summary stays, too.
+    """
+    text = replace(text, lead=text.lead[:1], openings=(), quotations=())
+    # The machine-written summary may have what one outlet had alone.
     delete_rows(connection, story_summary, story_summary.c.story == story_no)
     values = {"text": "", "rendered": codecs.compress_struct(text)}
     rewrite(connection, story, [story_no], lambda _: values)
@@ -195,26 +181,22 @@ def settle_entries(connection: Connection, limit: int) -> bool:
     if len(rows) < limit or any(row.state in ("page", "ready") for row in rows):
         return False
     addresses = {row.entry_no: row.url for row in rows}
-    rewrite(
-        connection,
-        entry,
-        addresses,
-        lambda row: _settled(row, addresses[row["entry_no"]]),
-    )
+
+    def settled(row: RowMapping) -> dict[str, Any]:
+        """Clear the columns that the article has, too."""
+        values: dict[str, Any] = {}
+        if row["state"] == "done":
+            # `doctor` reads the entries whose page failed.
+            if row["verdict"] == "ok" and row["page_verdict"] is None:
+                values["payload"] = b""
+            for name in ("url", "page_url"):
+                if row[name] == addresses[row["entry_no"]]:
+                    values[name] = None
+        return values
+
+    rewrite(connection, entry, addresses, settled)
     set_counter(connection, _SETTLED_TO, rows[-1].entry_no)
     return True
-
-
-def _settled(row: RowMapping, address: str | None) -> dict[str, Any]:
-    """Clear the columns that the article has, too. `doctor` reads the entries whose page failed."""
-    values: dict[str, Any] = {}
-    if row["state"] == "done":
-        if row["verdict"] == "ok" and row["page_verdict"] is None:
-            values["payload"] = b""
-        for name in ("url", "page_url"):
-            if row[name] == address:
-                values[name] = None
-    return values
 
 
 def drop_streams(connection: Connection, now: dt.datetime, limit: int) -> int:
@@ -222,29 +204,26 @@ def drop_streams(connection: Connection, now: dt.datetime, limit: int) -> int:
 
     A change stays until all webhooks have examined it.
     """
-    is_answered = command.c.state != "waiting"
-    commands = is_answered & (
-        command.c.done_at < now - dt.timedelta(days=_COMMAND_DAYS)
-    )
-    rejected = rejected_input.c.at < now - dt.timedelta(days=_REJECTED_DAYS)
-    return (
-        _drop_changes(connection, now - dt.timedelta(days=_CHANGE_DAYS), limit)
-        + delete_some(connection, command, commands, command.c.command_no, limit)
-        + delete_some(connection, rejected_input, rejected, rejected_input.c.at, limit)
-    )
-
-
-def _drop_changes(connection: Connection, before: dt.datetime, limit: int) -> int:
     first = select(change.c.change_no).order_by(change.c.change_no).limit(limit)
     examined = (
         select(func.min(webhook.c.last_change_no))
         .where(webhook.c.is_configured)
         .scalar_subquery()
     )
-    examined_or_all = func.coalesce(examined, change.c.change_no)
-    old = (
+    changes = delete_rows(
+        connection,
+        change,
         change.c.change_no.in_(first),
-        change.c.change_no <= examined_or_all,
-        change.c.at < before,
+        change.c.change_no <= func.coalesce(examined, change.c.change_no),
+        change.c.at < now - dt.timedelta(days=_CHANGE_DAYS),
     )
-    return delete_rows(connection, change, *old)
+    is_answered = command.c.state != "waiting"
+    commands = is_answered & (
+        command.c.done_at < now - dt.timedelta(days=_COMMAND_DAYS)
+    )
+    rejected = rejected_input.c.at < now - dt.timedelta(days=_REJECTED_DAYS)
+    return (
+        changes
+        + delete_some(connection, command, commands, command.c.command_no, limit)
+        + delete_some(connection, rejected_input, rejected, rejected_input.c.at, limit)
+    )

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import msgspec
 import zstandard
-from sqlalchemy import Column, DefaultClause, Table, Text
+from sqlalchemy import DefaultClause, Table, Text
 
 from aggregator.model.errors import ReadError
 from aggregator.store.maintenance.older_rows import Row, as_of_today
@@ -50,7 +50,12 @@ def checked(table: str, given: Row, revision: str) -> Values | None:
 def _row_type(name: str) -> type[msgspec.Struct]:
     fields = []
     for column in metadata.tables[name].columns:
-        field = [str(column.name), _type_of(column)]
+        type_: Any = column.type.python_type
+        if isinstance(column.type, UtcTime):
+            type_ = _TIME
+        elif type_ is int:
+            type_ = _INTEGER
+        field = [str(column.name), type_]
         default = column.server_default
         if column.nullable:
             field = [field[0], field[1] | None, None]
@@ -59,10 +64,3 @@ def _row_type(name: str) -> type[msgspec.Struct]:
             field.append(msgspec.json.decode(str(default.arg)))
         fields.append(tuple(field))
     return msgspec.defstruct(name, fields, kw_only=True)
-
-
-def _type_of(column: Column[Any]) -> Any:
-    if isinstance(column.type, UtcTime):
-        return _TIME
-    type_ = column.type.python_type
-    return _INTEGER if type_ is int else type_

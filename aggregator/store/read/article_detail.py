@@ -70,33 +70,12 @@ class ExplainedArticle(FrozenStruct):
     story: str
     story_title: str
     evidence: Evidence
-    # Of the article, and of its story as a whole; oldest first
+    # Lines of the article, and merges, corrections and regroupings of its story; oldest first
     log: tuple[LogLine, ...]
     constraints: tuple[Constraint, ...]  # of all corrections in force
 
 
 _LOG_LINES = 40  # of one explanation; joins are not included, so more are rare
-
-
-def _log_of(
-    connection: Connection, article_id: str, story_id: str
-) -> tuple[LogLine, ...]:
-    """Return the log of an article, and of merges, corrections and regroupings of its story."""
-    of_story = and_(
-        story_log.c.story == story_id,
-        story_log.c.article.is_(None),
-        story_log.c.kind.in_(("merged", "corrected", "regrouped")),
-    )
-    # By story, because the log is indexed by story.
-    of_article = and_(story_log.c.story == story_id, story_log.c.article == article_id)
-    columns = fields_of(story_log, LogLine)
-    rows = connection.execute(
-        select(*columns)
-        .where(or_(of_story, of_article))
-        .order_by(story_log.c.log_no)
-        .limit(_LOG_LINES)
-    )
-    return tuple(structs_of(LogLine, rows))
 
 
 def explained_article(connection: Connection, id: str) -> ExplainedArticle | None:
@@ -107,11 +86,23 @@ def explained_article(connection: Connection, id: str) -> ExplainedArticle | Non
         return None
     view = article_views.view(row)
     assert view.evidence is not None, "it was selected"
+    of_story = and_(
+        story_log.c.article.is_(None),
+        story_log.c.kind.in_(("merged", "corrected", "regrouped")),
+    )
+    # By story, because the log is indexed by story.
+    lines = (
+        select(*fields_of(story_log, LogLine))
+        .where(story_log.c.story == row.story)
+        .where(or_(of_story, story_log.c.article == row.id))
+        .order_by(story_log.c.log_no)
+        .limit(_LOG_LINES)
+    )
     return ExplainedArticle(
         article=view,
         story=row.story,
         story_title=row.story_title,
         evidence=view.evidence,
-        log=_log_of(connection, row.id, row.story),
+        log=tuple(structs_of(LogLine, connection.execute(lines))),
         constraints=tuple(corrections.all_constraints(connection)),
     )

@@ -4,12 +4,11 @@ A change is a bump of a story (a new story, a new independent report, another he
 or a split. Copies cause no change.
 """
 
-from collections.abc import Sequence
 from itertools import takewhile
 from operator import attrgetter
-from typing import Any, Literal
+from typing import Literal
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, func, select
 
 from aggregator.model.read_model import Change, ChangedStories, ChangedStory
 from aggregator.store.stories import article_views
@@ -44,9 +43,28 @@ def following(
         .order_by(change.c.change_no)
         .limit(limit)
     )
-    rows = connection.execute(statement).all()
-    ready = takewhile(lambda row: (row.article_n or 0) <= indexed_to, rows)
-    return _changes(connection, list(ready))
+    following_rows = connection.execute(statement).all()
+    rows = list(
+        takewhile(lambda row: (row.article_n or 0) <= indexed_to, following_rows)
+    )
+    wanted = {row.article for row in rows if row.article is not None}
+    articles = {view.id: view for view in article_views.views_of(connection, wanted)}
+    return tuple(
+        Change(
+            n=row.change_no,
+            story=row.today,
+            was=row.story,
+            kind=row.kind,
+            at=row.at,
+            updated=row.bumped_at,
+            title=row.title,
+            title_before=row.title_before,
+            report_count=row.report_count,
+            others=tuple(row.others.split(",")) if row.others else (),
+            article=articles.get(row.article),
+        )
+        for row in rows
+    )
 
 
 def changed_stories(
@@ -67,10 +85,21 @@ def changed_stories(
         numbers[line.story] = line.log_no
         if line.kind == "created":
             created.add(line.story)
-    changed = [
-        _changed_story(row, numbers[row.id], is_created=row.id in created)
-        for row in rows_with(connection, _PRESENT, story.c.id, numbers)
-    ]
+    changed = []
+    for row in rows_with(connection, _PRESENT, story.c.id, numbers):
+        n = numbers[row.id]
+        if row.redirect_to == "":
+            changed.append(ChangedStory(n=n, story=row.id, kind="removed"))
+        elif row.redirect_to is not None:
+            into = row.redirect_to
+            changed.append(ChangedStory(n=n, story=row.id, kind="merged", into=into))
+        else:
+            kind: Literal["created", "changed"] = "changed"
+            if row.id in created:
+                kind = "created"
+            changed.append(
+                ChangedStory(n=n, story=row.id, kind=kind, updated=row.bumped_at)
+            )
     return ChangedStories(
         changes=tuple(sorted(changed, key=attrgetter("n"))),
         next=max(numbers.values(), default=since),
@@ -80,42 +109,6 @@ def changed_stories(
 _PRESENT = select(story.c.id, story.c.redirect_to, story.c.bumped_at)
 
 
-def _changed_story(row: Row[Any], n: int, *, is_created: bool) -> ChangedStory:
-    into = row.redirect_to
-    if into == "":
-        return ChangedStory(n=n, story=row.id, kind="removed")
-    if into is not None:
-        return ChangedStory(n=n, story=row.id, kind="merged", into=into)
-    kind: Literal["created", "changed"] = "changed"
-    if is_created:
-        kind = "created"
-    return ChangedStory(n=n, story=row.id, kind=kind, updated=row.bumped_at)
-
-
 def last_number(connection: Connection) -> int:
     """Return the number of the newest change; 0 without changes."""
     return highest(connection, change.c.change_no)
-
-
-def _changes(connection: Connection, rows: Sequence[Row[Any]]) -> tuple[Change, ...]:
-    wanted = {row.article for row in rows if row.article is not None}
-    articles = {view.id: view for view in article_views.views_of(connection, wanted)}
-    changes = []
-    for row in rows:
-        others = tuple(row.others.split(",")) if row.others else ()
-        changes.append(
-            Change(
-                n=row.change_no,
-                story=row.today,
-                was=row.story,
-                kind=row.kind,
-                at=row.at,
-                updated=row.bumped_at,
-                title=row.title,
-                title_before=row.title_before,
-                report_count=row.report_count,
-                others=others,
-                article=articles.get(row.article),
-            )
-        )
-    return tuple(changes)

@@ -13,13 +13,19 @@ _AHEAD = dt.timedelta(minutes=1)
 _AHEAD_SHARE = 0.05
 
 
+_LAST_BUMP = (
+    select(story.c.bumped_at).where(IS_LIVE).order_by(story.c.bumped_at.desc()).limit(1)
+)
+
+
 def pull_back(connection: Connection, now: dt.datetime, few: int) -> int:
     """Set bumps that are in the future to `now`, in the same order. Return the number of stories.
 
     Such bumps were written under a wrong clock. With too many of them, more than `few` at least, the present
     clock is assumed wrong, and nothing changes.
     """
-    if not _has_bump_after(connection, now + _AHEAD):
+    last: dt.datetime | None = connection.scalar(_LAST_BUMP)
+    if last is None or last <= now + _AHEAD:
         return 0
     in_future = IS_LIVE, story.c.bumped_at > now + _AHEAD
     count = count_rows(connection, story, *in_future)
@@ -37,14 +43,3 @@ def pull_back(connection: Connection, now: dt.datetime, few: int) -> int:
         update_rows(connection, story, story.c.story_no == n, bumped_at=moment)
     ledger.close()
     return count
-
-
-def _has_bump_after(connection: Connection, moment: dt.datetime) -> bool:
-    newest = (
-        select(story.c.bumped_at)
-        .where(IS_LIVE)
-        .order_by(story.c.bumped_at.desc())
-        .limit(1)
-    )
-    last: dt.datetime | None = connection.scalar(newest)
-    return last is not None and last > moment

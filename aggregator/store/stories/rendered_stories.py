@@ -4,7 +4,7 @@ Each new article clears the text of its story; unrendered stories are rendered b
 first.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -31,7 +31,7 @@ from aggregator.store.tables import (
     story,
     update_rows,
 )
-from aggregator.stories.rendering import Rendering, render
+from aggregator.stories.rendering import render
 from aggregator.stories.tuning import StoryTuning
 
 
@@ -83,6 +83,16 @@ _UNRENDERED: Select[Any] = (
 )
 _LAST_NUMBERS = select(story.c.id, story.c.last_inbox_no).with_for_update()
 _MEMBERS = select(article.c.id, article.c.story, article.c.original)
+_WRITE = (
+    update(story)
+    .where(story.c.id == bindparam("story_id"))
+    .values(rendered=bindparam("shown"), text=bindparam("plain"))
+)
+_NOTE = (
+    update(article)
+    .where(article.c.id == bindparam("article_id"))
+    .values(original=bindparam("original_id"))
+)
 
 
 def _render(database: Database, rows: Sequence[Row[Any]], tuning: StoryTuning) -> None:
@@ -97,46 +107,22 @@ def _render(database: Database, rows: Sequence[Row[Any]], tuning: StoryTuning) -
             for row, rendering in renderings
             if last_numbers.get(row.id) == row.last_inbox_no
         ]
-        if unchanged:
-            _write(connection, unchanged)
-
-
-def _write(
-    connection: Connection, rendered: Sequence[tuple[Row[Any], Rendering]]
-) -> None:
-    """Store what stories show, and what follows from it."""
-    texts = []
-    originals = {}
-    subjects = []
-    for row, rendering in rendered:
-        shown = codecs.compress_struct(rendering.shown)
-        texts.append({"story_id": row.id, "shown": shown, "plain": rendering.text})
-        originals[row.id] = rendering.originals
-        subjects.append((row, rendering.names, rendering.topics))
-    connection.execute(_WRITE, texts)
-    _note_originals(connection, originals)
-    related_stories.write(connection, subjects)
-
-
-_WRITE = (
-    update(story)
-    .where(story.c.id == bindparam("story_id"))
-    .values(rendered=bindparam("shown"), text=bindparam("plain"))
-)
-_NOTE = (
-    update(article)
-    .where(article.c.id == bindparam("article_id"))
-    .values(original=bindparam("original_id"))
-)
-
-
-def _note_originals(
-    connection: Connection, stories: Mapping[str, Mapping[str, str | None]]
-) -> None:
-    """Write `article.original` of copies and excerpts where it changed; `stories`: by id, then by article."""
-    changed = []
-    for row in list(rows_with(connection, _MEMBERS, article.c.story, stories)):
-        original = stories[row.story].get(row.id, row.original)
-        if original != row.original:
-            changed.append({"article_id": row.id, "original_id": original})
-    execute_each(connection, _NOTE, changed)
+        if not unchanged:
+            return
+        originals = {}
+        subjects = []
+        texts = []
+        for row, rendering in unchanged:
+            shown = codecs.compress_struct(rendering.shown)
+            texts.append({"story_id": row.id, "shown": shown, "plain": rendering.text})
+            originals[row.id] = rendering.originals
+            subjects.append((row, rendering.names, rendering.topics))
+        connection.execute(_WRITE, texts)
+        # Originals of copies and excerpts are written where they changed.
+        changed = []
+        for row in list(rows_with(connection, _MEMBERS, article.c.story, originals)):
+            original = originals[row.story].get(row.id, row.original)
+            if original != row.original:
+                changed.append({"article_id": row.id, "original_id": original})
+        execute_each(connection, _NOTE, changed)
+        related_stories.write(connection, subjects)

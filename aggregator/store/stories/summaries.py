@@ -104,7 +104,12 @@ def next_task(connection: Connection, now: dt.datetime) -> SummaryTask | None:
         failures = 0
         if row.facts_hash == facts:
             failures = row.failures
-            if row.is_written or not _is_due(row.attempted_at, failures, now):
+            wait = _RETRY_FIRST * _RETRY_FACTOR ** max(0, failures - 1)
+            if (
+                row.is_written
+                or failures >= _MOST_FAILURES
+                or now - wait < row.attempted_at <= now
+            ):
                 continue
         tried = 0.0
         if row.attempted_at is not None:
@@ -119,13 +124,6 @@ def next_task(connection: Connection, now: dt.datetime) -> SummaryTask | None:
 def _with_facts(blob: bytes) -> tuple[StoryText, bytes]:
     shown = codecs.decompress_struct(blob, StoryText)
     return shown, facts_hash(shown)
-
-
-def _is_due(attempted_at: dt.datetime, failures: int, now: dt.datetime) -> bool:
-    if failures >= _MOST_FAILURES:
-        return False
-    wait = _RETRY_FIRST * _RETRY_FACTOR ** max(0, failures - 1)
-    return not now - wait < attempted_at <= now
 
 
 def begin(connection: Connection, task: SummaryTask, now: dt.datetime) -> None:

@@ -19,7 +19,7 @@ from aggregator.config.tuning import Tuning
 from aggregator.config.webhooks import Webhook
 from aggregator.deliver.dispatcher import WebhookDispatcher
 from aggregator.grouping.copies.sampled_shingles import PassageIndex
-from aggregator.grouping.deletion.erase import ForgetHandler
+from aggregator.grouping.deletion.erase import erase_articles
 from aggregator.grouping.deletion.forget import ForgetCommand, ForgetResult
 from aggregator.grouping.deletion.retention import RetentionPlan
 from aggregator.intake import command_handlers
@@ -650,12 +650,9 @@ def test_the_index_of_passages_in_memory_follows_what_goes_and_what_inherits_it(
     placer = rig.pipeline.placer
     index = placer.parts.copy_finder._index
 
-    def go(article_id: str, story_id: str) -> None:
+    def go(article_id: str) -> None:
         with placer.unit_of_work() as open_rig:
-            former = {article_id: [story_id]}
-            ForgetHandler(placer.parts).carry_out(
-                open_rig, [article_id], former, "retention"
-            )
+            erase_articles(placer.parts, open_rig, [article_id], "retention")
             if article_id == copy.article:
                 raise ZeroDivisionError
 
@@ -666,11 +663,11 @@ def test_the_index_of_passages_in_memory_follows_what_goes_and_what_inherits_it(
 
     assert is_of_the_rows()
     before = entries(index, 4)
-    go(first.article, first.story)
+    go(first.article)
     assert is_of_the_rows()
     assert entries(index, 4) != before
     with pytest.raises(ZeroDivisionError):
-        go(copy.article, first.story)
+        go(copy.article)
     assert placer.parts.copy_finder._index is None, (
         "it is built again from the rows, which were rolled back"
     )

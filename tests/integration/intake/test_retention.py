@@ -686,10 +686,7 @@ def test_what_was_placed_while_the_clock_ran_ahead_holds_up_nothing(rig: Rig) ->
         )
         wrong = update(article).where(article.c.inbox_no.in_(numbers[2:4]))
         connection.execute(wrong.values(placed_at=now + dt.timedelta(days=300)))
-        assert (
-            retention.placed_before(connection, now - dt.timedelta(days=30), now)
-            == numbers[-1]
-        )
+        assert retention.placed_before(connection, "all", 30 * DAY, now) == numbers[-1]
 
 
 def test_what_was_placed_while_the_clock_was_behind_takes_nothing_young_along(
@@ -712,9 +709,7 @@ def test_what_was_placed_while_the_clock_was_behind_takes_nothing_young_along(
             stretch = article.c.inbox_no.in_(numbers[wrong : wrong + 2])
             connection.execute(update(article).where(stretch).values(placed_at=NOON))
             bound = numbers[len(numbers) - 31]
-            found = retention.placed_before(
-                connection, now - dt.timedelta(days=30), now
-            )
+            found = retention.placed_before(connection, "text", 30 * DAY, now)
             assert bound - 2 <= found <= bound + 2, wrong
             for place in (wrong, wrong + 1):
                 at = begin + dt.timedelta(days=place)
@@ -727,17 +722,13 @@ def test_what_was_placed_while_the_clock_was_behind_takes_nothing_young_along(
 
 def test_placed_before_finds_the_same_as_reading_all(rig: Rig) -> None:
     rows = stored(rig.database, article.c.inbox_no, article.c.placed_at)
+    now = NOON + dt.timedelta(days=9_999)
     for moment in [*(placed for _, placed in rows), YEAR, NOON]:
         expected = max((n for n, placed in rows if placed < moment), default=0)
-        assert (
-            read_by(
-                rig.database,
-                retention.placed_before,
-                moment,
-                NOON + dt.timedelta(days=9_999),
-            )
-            == expected
-        )
+        age = int((now - moment).total_seconds())
+        for what in ("text", "all"):
+            found = read_by(rig.database, retention.placed_before, what, age, now)
+            assert found == expected
 
 
 # --- with the rest -----------------------------------------------------------------------------------------

@@ -280,10 +280,15 @@ def test_the_oldest_text_is_found_without_those_that_are_deleted(
         with overheard(fresh, *ASKING) as sent:
             retention.next_story(connection, "text", 10_000)
             retention.count_stories(connection, "text", 10_000)
+        with overheard(fresh, *ASKING) as asked:
+            retention.placed_before(connection, "text", 86_400, NOON)
         found = plans(connection, sent)
+        young, _ = plans(connection, asked)
     assert len(found) == 2
     for plan in found:
         assert any("ix_article_with_text (inbox_no<?)" in row[-1] for row in plan)
+    assert "USING INDEX ix_article_with_text" in young[0][-1]
+    assert not any("TEMP B-TREE" in row[-1] for row in young)
 
 
 def test_machine_written_texts_cost_no_statement_of_their_own(

@@ -198,15 +198,9 @@ class NewsStream:
         if source is not None:
             counts = self.snapshot(connection).counts_of(source)
         self._shared.intersection_update(story for story, _ in self._last)
-        stories = self._stories_of_news()
+        # Those of news; of all where the last ones are a backlog: a feed that is read for the first time brings
+        # entries of months, which have no partner here.
+        news = [story for story, is_backlog in self._last if not is_backlog]
+        stories = news or [story for story, _ in self._last]
         shared = sum(story in self._shared for story in stories)
         return stream_shift(shared, len(stories), self._tuning, counts)
-
-    def _stories_of_news(self) -> list[str]:
-        """Return the stories of the last articles that are news; of all where the last ones are a backlog.
-
-        A feed that is read for the first time brings entries of months, which have no partner here.
-        """
-        assert self._last is not None, "`read_last` is called before"
-        news = [story for story, is_backlog in self._last if not is_backlog]
-        return news or [story for story, _ in self._last]

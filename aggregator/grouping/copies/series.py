@@ -71,23 +71,17 @@ def _fill_otherwise(article: ComparedText, other: ComparedText) -> bool:
     """
     if article.source != other.source:
         return False
-    numbers_count = _are_bulletins(article, other)
+    # Bulletins come on different days at the same time; midnight is what a date without a time is stored as.
+    numbers_count = False
+    if article.published is not None and other.published is not None:
+        times = article.published.time(), other.published.time()
+        apart = abs(article.published - other.published) + _LATE
+        numbers_count = (
+            dt.time(0) not in times and apart >= _DAY and apart % _DAY <= 2 * _LATE
+        )
     return _has_others(article.text, other.text, numbers_count) and _has_others(
         other.text, article.text, numbers_count
     )
-
-
-def _are_bulletins(article: ComparedText, other: ComparedText) -> bool:
-    """Return whether two texts were published on different days at the same time.
-
-    Not at midnight: that is what a date without a time is stored as.
-    """
-    if article.published is None or other.published is None:
-        return False
-    if dt.time(0) in (article.published.time(), other.published.time()):
-        return False
-    apart = abs(article.published - other.published) + _LATE
-    return apart >= _DAY and apart % _DAY <= 2 * _LATE
 
 
 # An article is compared with those that were compared with the one before it

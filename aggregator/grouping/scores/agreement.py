@@ -72,8 +72,15 @@ class AgreementCheck:
         beside = beside_title(compared)
         copied = None
         if compared.is_little_known:
-            ids = self._others(compared.sender, story)
-            others = compared_articles.compared_texts(connection, ids)
+            # The articles of the story by others, in whose texts words may be copied
+            ids = [
+                other.id
+                for other in story.reports
+                if sender_of(other) != compared.sender
+            ]
+            others = compared_articles.compared_texts(
+                connection, ids[: _TEXTS_READ * self._tuning.compared_reports]
+            )
             beside, copied = self._words_of_its_own(beside, text, others.values())
         elif not len(beside) or shares_weighty_word(
             beside, reports, snapshot, self._tuning.short_body_idf
@@ -84,11 +91,6 @@ class AgreementCheck:
             need=self._tuning.agreement,
             copied=copied,
         )
-
-    def _others(self, sender: str, story: LiveStory) -> list[str]:
-        """Return the articles of a story by others, in whose texts words may be copied."""
-        ids = [other.id for other in story.reports if sender_of(other) != sender]
-        return ids[: _TEXTS_READ * self._tuning.compared_reports]
 
     def _words_of_its_own(
         self, beside: Words, text: ComparedText, others: Iterable[ComparedText]

@@ -51,7 +51,14 @@ def _best_target(
     best = -math.inf
     target = None
     for other in sorted(look.near(story.number), key=lambda near: near.number):
-        if not _admits(look, other, report):
+        # Whether it is open to the report, whatever they have in common
+        if (
+            not other.reports
+            or other.article_count >= look.tuning.story_cap
+            or not is_within_window(report, other.live, look.tuning)
+            or not (report.is_opinion or look.lookup.has_report(other.number))
+            or not look.lookup.may_join(report.id, other.number)
+        ):
             continue
         score = float(look.scores([report], other.reports).mean())
         if score < need or score <= best:
@@ -61,13 +68,3 @@ def _best_target(
             best = score
             target = other
     return best, target
-
-
-def _admits(look: Look, story: LookedAtStory, report: Article) -> bool:
-    """Return whether a story is open to a report, whatever they have in common."""
-    if not story.reports or story.article_count >= look.tuning.story_cap:
-        return False
-    if not is_within_window(report, story.live, look.tuning):
-        return False
-    is_open = report.is_opinion or look.lookup.has_report(story.number)
-    return is_open and look.lookup.may_join(report.id, story.number)

@@ -61,7 +61,20 @@ def with_originals(articles: Sequence[ArticleView]) -> list[ArticleView]:
     if not has_links or any(article.version for article in articles):
         return list(articles)
     replaced = replaced_versions(articles)
-    originals, links_out = _originals_and_links_out(articles)
+    present = {article.id for article in articles}
+    # Of each article, and of each original the text outside the story that it copies
+    originals: dict[str | None, str] = {}
+    links_out: dict[str, str] = {}
+    for group in copy_groups(articles, text_link):
+        original = original_of(group).id
+        outside = set()
+        for article in group:
+            originals[article.id] = original
+            text = text_link(article)
+            if text is not None and text not in present:
+                outside.add(text)
+        if outside:
+            links_out[original] = min(outside)
     linked = []
     for article in articles:
         version, role = None, article.role
@@ -78,23 +91,3 @@ def with_originals(articles: Sequence[ArticleView]) -> list[ArticleView]:
                 link, _ = replaced[link]
         linked.append(replace(article, copy_of=link, version=version, role=role))
     return linked
-
-
-def _originals_and_links_out(
-    articles: Sequence[ArticleView],
-) -> tuple[dict[str | None, str], dict[str, str]]:
-    """Return the original of each article, and of each original the text outside the story that it copies."""
-    present = {article.id for article in articles}
-    originals: dict[str | None, str] = {}
-    links_out: dict[str, str] = {}
-    for group in copy_groups(articles, text_link):
-        original = original_of(group).id
-        outside = set()
-        for article in group:
-            originals[article.id] = original
-            link = text_link(article)
-            if link is not None and link not in present:
-                outside.add(link)
-        if outside:
-            links_out[original] = min(outside)
-    return originals, links_out

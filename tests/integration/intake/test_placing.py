@@ -219,7 +219,7 @@ def test_few_functions_stand_between_placing_and_the_row_of_an_article(
     event.listen(rig.database.engine, "before_cursor_execute", overhear)
     rig.take(flood())
     (between,) = stacks
-    assert len(between) <= 7, between
+    assert len(between) <= 6, between
 
 
 def test_text_of_nothing_is_refused_with_its_reason(rig: Rig) -> None:

@@ -53,8 +53,11 @@ class Placer(Transactions):
         with self.unit_of_work(keeps_caches=True) as unit_of_work:
             entry_placer = EntryPlacer(self.parts, unit_of_work, batch)
             placed = []
-            for waiting, prepared in batch:
-                placed.append(entry_placer.place(waiting, prepared))
+            try:
+                for waiting, prepared in batch:
+                    placed.append(entry_placer.place(waiting, prepared))
+            finally:
+                del entry_placer  # an error keeps this frame, and would keep the window
             self.parts.stream.write_counts(unit_of_work.connection)
         every = self.parts.placing.sweep_every
         period = batch[-1][0].inbox_no // every

@@ -48,7 +48,7 @@ class IdentifiedEntry(NamedTuple):
     # The keys of GUID and URL, void or not
     raw: tuple[bytes | None, bytes | None]
     identity: Identity
-    words: bytes  # the key of what it says within its outlet; b"": none
+    said: Set[bytes]  # the keys of what it says within its feed
     there: tuple[bytes, ...]  # the keys of what it says at its URL, its own first
     # The key of the URL that a foreign source links to; b"" for other sources
     claimed: bytes
@@ -67,7 +67,7 @@ class IdentifiedEntry(NamedTuple):
     @property
     def keys(self) -> tuple[bytes, ...]:
         """All keys by which it may be known, the strongest first."""
-        return (*self.identity.keys, self.claimed, *self.there, self.words)
+        return (*self.identity.keys, self.claimed, *self.there, *self.said)
 
 
 class IdentifiedBatch(FrozenStruct):
@@ -140,21 +140,24 @@ def _identified(
     if canonical is not None and (raw[1] in void or url_key(canonical) in void):
         has_own_page = False
     content = outlet = None
-    words = claimed = b""
+    claimed = b""
+    said: set[bytes] = set()
     there: tuple[bytes, ...] = ()
     page = canonical if has_own_page else None
     if poll is not None:
         outlet = poll.outlet or item.source
     if outlet is not None or (page is not None and not item.is_page):
         content = content_of(item)
-        words, there = content_keys(content, outlet, page)
+        is_foreign = poll is not None and item.authority == "foreign"
+        linked_from = item.source if is_foreign else None
+        said, there = content_keys(content, outlet, page, linked_from)
     if item.authority == "foreign" and page is not None:
         claimed = url_key(page)
     return IdentifiedEntry(
         item,
         raw,
         identify(item, canonical, void=void, content=content if poll else None),
-        b"" if words in void else words,
+        said - void,
         there if void.isdisjoint(there) else (),
         claimed,
         has_own_page,
@@ -202,5 +205,5 @@ def _entry_keys(received: IdentifiedEntry) -> EntryKeys:
         guid=guid,
         url=url,
         headline=" ".join([*words, moment]),
-        content=(received.words, *received.there[:1]),
+        content={*received.said, *received.there[:1]},
     )

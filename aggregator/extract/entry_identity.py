@@ -178,8 +178,8 @@ def content_keys(
     outlet: str | None,
     canonical_url: str | None,
     linked_from: str | None,
-) -> tuple[set[bytes], tuple[bytes, ...]]:
-    """Return the identity keys of what an entry says: within its feed, and at its URL.
+) -> tuple[set[bytes], tuple[bytes, ...], bytes]:
+    """Return the identity keys of what an entry says: within its feed, at its URL, and at any time (b"": none).
 
     `outlet`: of its feed. `linked_from`: the foreign source that links to the URL, for which URL and time are
     a key. The keys at its URL recognise an article that another source delivered when that source may not use
@@ -188,9 +188,10 @@ def content_keys(
     """
     title, text = content.title, content.text
     moment = content.minute.isoformat() if content.minute else ""
-    said, there = set(), []
+    said, there, undated = set(), [], b""
     if outlet is not None and len(title) + len(text) >= _MIN_CHARS:
         said.add(hashed_key("words", outlet, title, text, moment))
+        undated = hashed_key("words", outlet, title, text, "")
     if canonical_url is not None:
         if linked_from is not None and moment:
             said.add(hashed_key("link at", linked_from, canonical_url, moment))
@@ -198,7 +199,7 @@ def content_keys(
             there.append(hashed_key("there at", canonical_url, title, moment))
         if title or text:
             there.append(hashed_key("there", canonical_url, title, text))
-    return said, tuple(there)
+    return said, tuple(there), undated
 
 
 class EntryKeys(FrozenStruct):

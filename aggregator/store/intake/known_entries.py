@@ -174,7 +174,8 @@ class KnownEntries:
         keys = [*received.identity.keys, *sorted(received.said)]
         if received.raw[1] not in received.identity.keys:
             keys += received.there[:1]
-        for key in keys:
+        keys.append(received.undated)
+        for key in filter(None, keys):
             if key not in self._known:
                 self._known[key] = self._keys[key] = id_
 

@@ -133,7 +133,9 @@ class Reviser:
                 article=revised,
                 at_no=waiting.inbox_no,
                 is_news=True,
-                is_whole=old.verdict == "stub" != revised.verdict,
+                # A footer below a headline is not a text.
+                is_whole=old.verdict == "stub"
+                and revised.body_words >= self._parts.page_words,
             )
         )
         return Placed("revised", old.id, old.story)

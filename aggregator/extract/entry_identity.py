@@ -21,7 +21,7 @@ import html
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Sequence, Set
 from typing import Literal
 
 from aggregator.model.entry import Entry
@@ -174,24 +174,32 @@ def declared_minute(entry: Entry) -> dt.datetime | None:
 
 
 def content_keys(
-    content: Content, outlet: str | None, canonical_url: str | None
-) -> tuple[bytes, tuple[bytes, ...]]:
-    """Return the identity keys of what an entry says: within an outlet (b"": none), and at its URL.
+    content: Content,
+    outlet: str | None,
+    canonical_url: str | None,
+    linked_from: str | None,
+) -> tuple[set[bytes], tuple[bytes, ...], bytes]:
+    """Return the identity keys of what an entry says: within its feed, at its URL, and at any time (b"": none).
 
-    Those at its URL recognise an article that another source delivered when that source may not use the key
-    of the URL: by title and time, and by title and text where the other has no time. The first of them is
-    its own.
+    `outlet`: of its feed. `linked_from`: the foreign source that links to the URL, for which URL and time are
+    a key. The keys at its URL recognise an article that another source delivered when that source may not use
+    the key of the URL: by title and time, and by title and text where the other has no time. The first of
+    them is its own.
     """
     title, text = content.title, content.text
     moment = content.minute.isoformat() if content.minute else ""
-    words, there = b"", []
+    said, there, undated = set(), [], b""
     if outlet is not None and len(title) + len(text) >= _MIN_CHARS:
-        words = hashed_key("words", outlet, title, text, moment)
-    if canonical_url is not None and title and moment:
-        there.append(hashed_key("there at", canonical_url, title, moment))
-    if canonical_url is not None and (title or text):
-        there.append(hashed_key("there", canonical_url, title, text))
-    return words, tuple(there)
+        said.add(hashed_key("words", outlet, title, text, moment))
+        undated = hashed_key("words", outlet, title, text, "")
+    if canonical_url is not None:
+        if linked_from is not None and moment:
+            said.add(hashed_key("link at", linked_from, canonical_url, moment))
+        if title and moment:
+            there.append(hashed_key("there at", canonical_url, title, moment))
+        if title or text:
+            there.append(hashed_key("there", canonical_url, title, text))
+    return said, tuple(there), undated
 
 
 class EntryKeys(FrozenStruct):
@@ -200,7 +208,7 @@ class EntryKeys(FrozenStruct):
     guid: bytes | None
     url: bytes | None
     headline: str
-    content: tuple[bytes, ...] = ()
+    content: Set[bytes] = frozenset()
 
 
 def shared_keys(entries: Sequence[EntryKeys]) -> set[bytes]:
@@ -211,7 +219,7 @@ def shared_keys(entries: Sequence[EntryKeys]) -> set[bytes]:
     """
     names = defaultdict(set)
     for entry in entries:
-        for key in filter(None, entry.content):
+        for key in entry.content:
             names[key].add((entry.guid, entry.url))
     said_twice = {key for key, holders in names.items() if len(holders) > 1}
     addresses = _shared(entries, "url", "guid")

@@ -41,6 +41,7 @@ class KindWords(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     section: dict[str, list[str]] = {}
     label: dict[str, list[str]] = {}
     title: list[str] = []
+    text: list[str] = []
 
 
 def find_kind(
@@ -72,6 +73,7 @@ def find_kind(
     is_ruling = any(_RULINGS.search(url) for url in urls if url)
     topics = _by_section(categories, "category")
     evidence = (
+        _by_beginning(text),
         _by_type(types),
         _by_label(title, "label"),
         _by_address(urls),
@@ -87,6 +89,16 @@ def find_kind(
         if not (is_ruling and evident.kind == "opinion"):
             return evident
     return FoundKind()
+
+
+_BEGINNING_CHARS = 300  # of a text, searched for a form (chosen)
+
+
+def _by_beginning(text: str) -> Iterator[FoundKind]:
+    for kind, form in _forms("text").items():
+        match = form.search(text[:_BEGINNING_CHARS])
+        if match is not None:
+            yield FoundKind(kind, f"text: {match.group()[:60]}")
 
 
 def _by_type(types: Iterable[str]) -> Iterator[FoundKind]:
@@ -208,7 +220,7 @@ _TITLE_CHARS = 1_000  # searched for a form; no title of the dev data has so man
 
 
 def _by_title(title: str) -> Iterator[FoundKind]:
-    for kind, form in _title_forms().items():
+    for kind, form in _forms("title").items():
         match = form.search(title[:_TITLE_CHARS])
         if match is not None:
             yield FoundKind(kind, f"headline: {match.group().strip(' :,;.–—-')[:60]}")
@@ -242,6 +254,6 @@ def _kinds_by(
 
 
 @cache
-def _title_forms() -> dict[Kind, re.Pattern[str]]:
-    forms = {kind: "|".join(words.title) for kind, words in _words().items()}
+def _forms(field: Literal["title", "text"]) -> dict[Kind, re.Pattern[str]]:
+    forms = {kind: "|".join(getattr(words, field)) for kind, words in _words().items()}
     return {kind: re.compile(form, re.I) for kind, form in forms.items() if form}

@@ -34,6 +34,8 @@ class Revise(FrozenStruct):
     at_no: int  # inbox number of the revision
     # Whether a new headline may bump the story: not one of a page that came late
     is_news: bool
+    # Whether it bumps the story: the first whole text of its article, or one that replaces all of it
+    is_whole: bool = False
 
 
 class Move(FrozenStruct):

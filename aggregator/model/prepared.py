@@ -13,11 +13,12 @@ Verdict = Literal[
 ACCEPTED_VERDICTS: frozenset[str] = frozenset({"ok", "stub"})
 Kind = Literal[
     "report", "opinion", "explainer", "list", "live_blog", "roundup", "newsletter", "release", "episode",
-    "fact_check", "preview", "status",
+    "fact_check", "preview", "status", "withdrawal",
 ]  # fmt: skip
 KINDS: tuple[str, ...] = get_args(Kind)
-# Not counted as reports
+# None of these, nor a withdrawal, is counted as a report
 OPINION_KINDS: frozenset[str] = frozenset({"opinion", "explainer"})
+UNCOUNTED_KINDS = OPINION_KINDS | {"withdrawal"}
 
 
 class Wire(FrozenStruct):

@@ -62,13 +62,15 @@ def _lead(
     old = dt.timedelta(hours=tuning.summary_old_hours)
     words = {opening.article.id: _words_of(opening.sentences) for opening in openings}
 
-    def rank(opening: Opening) -> tuple[float, dt.datetime, str]:
+    def rank(opening: Opening) -> tuple[bool, float, dt.datetime, str]:
         article = opening.article
         score = _score(opening, shown_title, words, tuning)
         # Of these the newest may lead, if it tells most
         if newest - article.effective_at >= old or article.kind in OPINION_KINDS:
             score -= tuning.summary_old_cost
-        return score, article.effective_at, article.id
+        # That an outlet took its article back is said first.
+        is_withdrawal = article.kind == "withdrawal"
+        return is_withdrawal, score, article.effective_at, article.id
 
     best = openings[0]
     if len(openings) > 1:

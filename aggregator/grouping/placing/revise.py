@@ -91,7 +91,7 @@ class Reviser:
             old = replace(old, source=entry.source, outlet_key=None, outlet_name=None)
         if takes_over or waiting.is_late_page or answer.is_replaced:
             return self._decide_again(
-                waiting, incoming, old, is_news=answer.is_replaced
+                waiting, incoming, old, is_replaced=answer.is_replaced
             )
         return self._revise(waiting, incoming, old)
 
@@ -128,7 +128,16 @@ class Reviser:
         )
         if old.role == "report":
             agree_again(self._parts, self._connection, old, "report")
-        self._apply(Revise(article=revised, at_no=waiting.inbox_no, is_news=True))
+        self._apply(
+            Revise(
+                article=revised,
+                at_no=waiting.inbox_no,
+                is_news=True,
+                # A footer below a headline is not a text.
+                is_whole=old.verdict == "stub"
+                and revised.body_words >= self._parts.page_words,
+            )
+        )
         return Placed("revised", old.id, old.story)
 
     def _decide_again(
@@ -137,19 +146,26 @@ class Reviser:
         incoming: StoredArticle,
         old: StoredArticle,
         *,
-        is_news: bool,
+        is_replaced: bool,
     ) -> Placed:
         """Replace the words of an article by other ones, and decide the story again.
 
-        A copy joins the story of its original; a report moves by the rule of the second look. `is_news`: a
-        new headline may bump the story.
+        A copy joins the story of its original; a report moves by the rule of the second look. `is_replaced`:
+        by its outlet, so that they bump the story.
         """
         incoming, old = self._begin(waiting, incoming, old)
         incoming = replace(incoming, id=old.id)
         match = self._match_again(waiting, incoming)
         incoming = self._decider.with_wire_of_original(incoming, match)
         revised = self._replace_words(incoming, old, match)
-        self._apply(Revise(article=revised, at_no=waiting.inbox_no, is_news=is_news))
+        self._apply(
+            Revise(
+                article=revised,
+                at_no=waiting.inbox_no,
+                is_news=is_replaced,
+                is_whole=is_replaced and revised.kind != "withdrawal",
+            )
+        )
         story = self._join_original(incoming, old, match, waiting.inbox_no)
         if story is None:
             story = self._second_look.look_at(old.id, at_no=waiting.inbox_no)

@@ -25,6 +25,7 @@ from aggregator.model.prepared import Prepared
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.intake import inbox
 from aggregator.store.intake.inbox import InboxEntry
+from aggregator.store.intake.sources import silent_sources
 from aggregator.store.stories import articles
 from aggregator.store.stories.article_rows import article_writes
 from aggregator.store.stories.articles import StoredArticle
@@ -127,6 +128,11 @@ class WhichArticle:
             again = self._again(waiting, prepared, incoming, old)
             if again is not None:
                 return again
+            said_before = articles.with_text(
+                self._connection, old.root_article, incoming.text_hash
+            )
+            if said_before is not None:
+                return Again(article=said_before, has_news=False)
             former = old.id
             incoming = replace(
                 incoming,
@@ -139,7 +145,7 @@ class WhichArticle:
             again = self._at_address(waiting, incoming, match.same_page)
             if again is not None:
                 return again
-        if match.original is not None and waiting.bump_by_clock:
+        if old is None and match.original is not None and incoming.is_polled:
             again = self._shown_again(waiting, incoming, match.original)
             if again is not None:
                 return again
@@ -226,17 +232,19 @@ class WhichArticle:
     def _shown_again(
         self, waiting: InboxEntry, incoming: StoredArticle, other: str
     ) -> Again | None:
-        """Return article `other` if its feed shows its text again, of the same time, under other keys."""
-        (old,) = articles.stored_with(self._connection, article.c.id, [other])
-        entry = waiting.entry
-        if entry.source != old.source or not incoming.is_polled:
-            return None
+        """Return article `other` if its feed shows its text again, of the same time, under other keys.
+
+        It may be listed at another address now, if the feed at the former one is not asked any more.
+        """
+        connection, entry = self._connection, waiting.entry
+        (old,) = articles.stored_with(connection, article.c.id, [other])
         if not _is_of_one_time(entry, old):
             return None
-        if incoming.generation == 0:
-            article_writes.rekey(
-                self._connection, waiting.article, other, is_authoritative=True
-            )
+        silent = silent_sources(connection, [entry.source, old.source])
+        has_moved = silent.get(old.source, True) and incoming.title == old.title
+        if entry.source not in silent or not (entry.source == old.source or has_moved):
+            return None
+        article_writes.rekey(connection, waiting.article, other, is_authoritative=True)
         return Again(article=old, has_news=incoming.text_hash != old.text_hash)
 
 

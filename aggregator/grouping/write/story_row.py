@@ -33,6 +33,7 @@ class Effect(FrozenStruct):
     at_no: int  # inbox number at which its articles changed
     bump: dt.datetime  # the time to which the change bumps the story, if it does
     is_correction: bool = False
+    is_whole: bool = False  # see `Revise`
     # Until now it was bumped by the times at which undated files were read
     redates: bool = False
     # The time of the change in the stream if it does not bump the story
@@ -192,6 +193,8 @@ class StoryRows:
         """
         bumps = self._options.bumps
         if "correction" in bumps and effect.is_correction:
+            return True
+        if "report" in bumps and effect.is_whole:
             return True
         if "report" in bumps:
             if has_more:

@@ -268,7 +268,12 @@ class StoryWriter:
         row = stories.live_row(unit_of_work.connection, article.story)
         effect = Effect(at_no=revise.at_no, bump=row.bumped_at)
         if revise.is_news:
-            effect = replace(effect, bump=article.effective_at, article=article.id)
+            effect = replace(
+                effect,
+                bump=article.effective_at,
+                article=article.id,
+                is_whole=revise.is_whole,
+            )
             if article.bump_by_clock:
                 effect = replace(effect, bump=unit_of_work.now)
             # So the change stream has the time of the text.

@@ -72,7 +72,7 @@ def accept(
     identified = identify.identify_entries(connection, entries, poll)
     if always_new:
         alone = [
-            received._replace(words=b"", there=(), claimed=b"")
+            received._replace(said=set(), there=(), undated=b"", claimed=b"")
             for received in identified.entries
         ]
         identified = IdentifiedBatch(entries=tuple(alone), known={})

@@ -171,9 +171,10 @@ class KnownEntries:
         if is_first or result.outcome == "revision":
             observed.add(_short(received), seen)
             self._changed.add((id_, source))
-        keys = [*received.identity.keys, received.words]
+        keys = [*received.identity.keys, *sorted(received.said)]
         if received.raw[1] not in received.identity.keys:
             keys += received.there[:1]
+        keys.append(received.undated)
         for key in filter(None, keys):
             if key not in self._known:
                 self._known[key] = self._keys[key] = id_

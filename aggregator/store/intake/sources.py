@@ -1,7 +1,7 @@
 """Rows of sources: configuration, poll schedule and health."""
 
 import datetime as dt
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
@@ -333,3 +333,15 @@ _SCHEDULE = (
 def _source(row: Row[Any]) -> Source:
     """Return the source of a row of `_COLUMNS`; by position, which is ten times faster than by name."""
     return Source(**dict(zip(Source.__struct_fields__, row, strict=True)))
+
+
+def silent_sources(connection: Connection, ids: Iterable[str]) -> dict[str, bool]:
+    """Return whether those of these sources that are subscribed to are not asked, or do not respond."""
+    rows = rows_with(
+        connection,
+        select(source.c.id, source.c.paused, source.c.health),
+        source.c.id,
+        ids,
+    )
+    silent = "failing", "gone", "merged"
+    return {row.id: row.paused or row.health in silent for row in rows}

@@ -295,6 +295,16 @@ def latest(connection: Connection, id: str) -> StoredArticle | None:
     return struct_of(StoredArticle, row)
 
 
+def with_text(
+    connection: Connection, root: str, text_hash: bytes
+) -> StoredArticle | None:
+    """Return the generation of article `root` that has a text; None if none has it."""
+    chosen = select(*_STORED).where(
+        article.c.root_article == root, article.c.text_hash == text_hash
+    )
+    return struct_of(StoredArticle, connection.execute(chosen).first())
+
+
 def stored_with(
     connection: Connection, column: ColumnElement[Any], values: Iterable[Any]
 ) -> list[StoredArticle]:

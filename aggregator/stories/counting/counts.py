@@ -23,7 +23,7 @@ import msgspec
 
 from aggregator.extract.wire.agencies import outlet_key, shipped_families
 from aggregator.model.article import CountedArticle
-from aggregator.model.prepared import OPINION_KINDS
+from aggregator.model.prepared import UNCOUNTED_KINDS
 from aggregator.stories.counting.copy_groups import (
     COUNTED_ROLES,
     copy_groups,
@@ -90,7 +90,7 @@ def is_report(article: CountedArticle) -> bool:
     """Return whether an article makes its text a report; a little-known source makes none of an excerpt."""
     return (
         article.role in COUNTED_ROLES
-        and article.kind not in OPINION_KINDS
+        and article.kind not in UNCOUNTED_KINDS
         and article.counts_as_report
         and not (article.is_little_known and article.role == "copy")
     )

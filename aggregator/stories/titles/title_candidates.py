@@ -6,7 +6,7 @@ from operator import attrgetter
 
 from aggregator.extract.kind import is_by_style
 from aggregator.model.article import ArticleView
-from aggregator.model.prepared import OPINION_KINDS
+from aggregator.model.prepared import UNCOUNTED_KINDS
 from aggregator.stories.counting.copy_groups import COUNTED_ROLES
 from aggregator.stories.counting.originals import (
     of_standing,
@@ -62,7 +62,7 @@ def is_news(article: ArticleView, articles: Sequence[ArticleView]) -> bool:
 
 
 def is_own_report(article: ArticleView) -> bool:
-    return article.role in COUNTED_ROLES and article.kind not in OPINION_KINDS
+    return article.role in COUNTED_ROLES and article.kind not in UNCOUNTED_KINDS
 
 
 def is_known_by_style(article: ArticleView) -> bool:

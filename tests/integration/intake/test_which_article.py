@@ -271,7 +271,7 @@ def test_a_headline_that_is_corrected_is_the_storys_title(feeds: ListedFeeds) ->
     assert story.article_count == 1
 
 
-def test_a_teaser_that_becomes_the_whole_text_is_the_same_article(
+def test_a_short_text_that_becomes_the_whole_one_is_the_same_article(
     feeds: ListedFeeds,
 ) -> None:
     feeds.poll(HOST, LEVEE._replace(text=FLOOD[:180]))

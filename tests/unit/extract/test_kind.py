@@ -278,3 +278,36 @@ def test_a_title_made_to_take_long_takes_no_time(part: str) -> None:
     find_kind(part * 100_000, outlet=part * 100_000, author=part * 100)
     find_kind("x 1.2.3" + part * 20_000 + "!")
     assert time.process_time() - start < 0.5
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "We have deleted this article because we confused two persons.",
+        "This story has been retracted.",
+        "Wir haben diesen Artikel am Montag gelöscht.",
+        "Nous avons retiré cet article parce que ses faits étaient faux.",
+        "Hemos retirado esta noticia porque contenía errores.",
+        "Questo articolo è stato rimosso.",
+        "Esta notícia foi removida porque continha erros.",
+        "Dit artikel is verwijderd.",
+        "Мы удалили эту статью из-за ошибки.",
+        "我们删除了这篇文章。",
+        "この記事は削除されました。",
+        "تم حذف هذا المقال.",
+    ],
+)
+def test_an_outlet_that_takes_its_article_back_withdraws_it(text: str) -> None:
+    assert find_kind("Correction", text).kind == "withdrawal"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The maker has withdrawn the product, the article says.",
+        "Police removed the banner. We have this report from the scene.",
+        "The journal retracted the study, this report has learned.",
+    ],
+)
+def test_a_report_about_something_withdrawn_is_a_report(text: str) -> None:
+    assert find_kind("Toys recalled in Lindmar", text).kind == "report"

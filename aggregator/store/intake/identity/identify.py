@@ -26,6 +26,10 @@ from aggregator.model.entry import Entry
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.tables import identity_key, pairs_with
 
+# So many entries of a poll, and so many of those without a known key, have other dates at least where all were
+# dated anew (chosen on invented feeds)
+_REDATED_AT_ONCE = 5
+_REDATED_SHARE = 0.8
 NOBODY = ""  # the article of a void key, which different entries share
 
 
@@ -48,8 +52,9 @@ class IdentifiedEntry(NamedTuple):
     # The keys of GUID and URL, void or not
     raw: tuple[bytes | None, bytes | None]
     identity: Identity
-    words: bytes  # the key of what it says within its outlet; b"": none
+    said: Set[bytes]  # the keys of what it says within its feed
     there: tuple[bytes, ...]  # the keys of what it says at its URL, its own first
+    undated: bytes  # the key of what it says at any time; it alone is none
     # The key of the URL that a foreign source links to; b"" for other sources
     claimed: bytes
     has_own_page: bool  # false: different entries share the page of its URL
@@ -67,7 +72,7 @@ class IdentifiedEntry(NamedTuple):
     @property
     def keys(self) -> tuple[bytes, ...]:
         """All keys by which it may be known, the strongest first."""
-        return (*self.identity.keys, self.claimed, *self.there, self.words)
+        return (*self.identity.keys, self.claimed, *self.there, *self.said)
 
 
 class IdentifiedBatch(FrozenStruct):
@@ -116,6 +121,8 @@ def identify_entries(
                 )
         known |= _articles_of(connection, identified)
         known = {key: article for key, article in known.items() if key not in void}
+    if poll is not None:
+        _know_redated(identified, known, poll)
     if poll is not None and poll.left_out:
         for received in identified:
             if any(known.get(key) in poll.left_out for key in received.keys):
@@ -125,6 +132,29 @@ def identify_entries(
         known=known,
         void=frozenset(shared - void_before),
     )
+
+
+def _know_redated(
+    identified: Iterable[IdentifiedEntry], known: dict[bytes, str], poll: PollContext
+) -> None:
+    """Add the keys of entries whose system changed all GUIDs, addresses and dates at once.
+
+    Nearly all entries without a known key must say what one article each said before. One entry alone may be
+    a column that appears daily with the same words.
+    """
+    unknown = []
+    articles = set(poll.left_out)
+    for received in identified:
+        ids = {known[key] for key in received.keys if key in known}
+        articles |= ids
+        if not ids:
+            unknown.append(received)
+    redated = {known.get(received.undated, ""): received for received in unknown}
+    for id_ in (*articles, ""):
+        redated.pop(id_, None)
+    if len(redated) >= max(_REDATED_AT_ONCE, _REDATED_SHARE * len(unknown)):
+        for id_, received in redated.items():
+            known |= dict.fromkeys(received.said, id_)
 
 
 def _identified(
@@ -140,22 +170,27 @@ def _identified(
     if canonical is not None and (raw[1] in void or url_key(canonical) in void):
         has_own_page = False
     content = outlet = None
-    words = claimed = b""
+    claimed = b""
+    undated = b""
+    said: set[bytes] = set()
     there: tuple[bytes, ...] = ()
     page = canonical if has_own_page else None
     if poll is not None:
         outlet = poll.outlet or item.source
     if outlet is not None or (page is not None and not item.is_page):
         content = content_of(item)
-        words, there = content_keys(content, outlet, page)
+        is_foreign = poll is not None and item.authority == "foreign"
+        linked_from = item.source if is_foreign else None
+        said, there, undated = content_keys(content, outlet, page, linked_from)
     if item.authority == "foreign" and page is not None:
         claimed = url_key(page)
     return IdentifiedEntry(
         item,
         raw,
         identify(item, canonical, void=void, content=content if poll else None),
-        b"" if words in void else words,
+        said - void,
         there if void.isdisjoint(there) else (),
+        undated if undated not in void else b"",
         claimed,
         has_own_page,
     )
@@ -165,7 +200,9 @@ def _articles_of(
     connection: Connection, identified: Iterable[IdentifiedEntry]
 ) -> dict[bytes, str]:
     """Return the articles of the keys of `identified`, including addresses that foreign sources link to."""
-    keys = {key for received in identified for key in received.keys}
+    keys = {
+        key for received in identified for key in (*received.keys, received.undated)
+    }
     return pairs_with(connection, _KEYS, identity_key.c.key, keys)
 
 
@@ -202,5 +239,5 @@ def _entry_keys(received: IdentifiedEntry) -> EntryKeys:
         guid=guid,
         url=url,
         headline=" ".join([*words, moment]),
-        content=(received.words, *received.there[:1]),
+        content={*received.said, *received.there[:1], received.undated} - {b""},
     )

@@ -33,6 +33,9 @@ RENDERED_AT_ONCE = 20  # stories that are rendered between two reads of the inbo
 
 STEP_SECONDS = 1.0  # between two maintenance steps while articles wait
 
+# While articles wait, until those that are placed are found by a search (chosen)
+INDEX_SECONDS = 5.0
+
 # Placed at once, after which SQLite's log is emptied when nothing waits any more: what a first reading leaves
 # in it, up to 16 MiB, would be copied into the file by a later poll (chosen: far more than a poll brings).
 MANY_ARTICLES = 100
@@ -149,7 +152,7 @@ class WriterWork:
     def _place(self) -> AggregatorError | None:
         """Place all waiting entries; return an error that stops placing but not other work."""
         count = 0
-        shown_at = time.monotonic()
+        shown_at = indexed_at = time.monotonic()
         trouble: AggregatorError | None = None
         try:
             for batch in self.pipeline.place_waiting(self._stops, gathers=True):
@@ -160,9 +163,11 @@ class WriterWork:
                     self._stepped_at = time.monotonic()
                 if time.monotonic() - shown_at >= self._tuning.progress_seconds:
                     self._report(count)
-                    self._index()  # while more entries wait
                     count = 0
                     shown_at = time.monotonic()
+                if time.monotonic() - indexed_at >= INDEX_SECONDS:
+                    self._index()
+                    indexed_at = time.monotonic()
         except (DamagedError, NoWorkersError) as error:
             trouble = error
         if count:

@@ -24,6 +24,7 @@ from aggregator.store import steady_clock
 from aggregator.store.deliveries import outbox, recipients
 from aggregator.store.deliveries.outbox import NewDelivery
 from aggregator.store.engine.database import Connection, Database
+from aggregator.store.intake import first_reading
 from aggregator.store.intake.identity import tombstones
 from aggregator.store.read import change_stream, digests
 from aggregator.store.read.browser_mutes import in_force
@@ -102,7 +103,8 @@ class WebhookDispatcher:
                     _BATCH_CHANGES,
                     indexed_to=indexed_to,
                 )
-            if not changes:
+            # What a first reading brings is not news: its end lets every webhook begin after it.
+            if not changes or first_reading.lasts(connection):
                 self._quiet_version = version
                 return None
             selected: dict[str, list[Change]] = {}

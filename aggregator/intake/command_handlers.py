@@ -168,7 +168,7 @@ def _recluster(
         command.since,
         advance,
         request=request,
-        in_order_of_time=command.in_order_of_time,
+        in_order_from=command.in_order_from,
     )
 
 

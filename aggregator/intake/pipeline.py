@@ -11,10 +11,14 @@ one transaction; doing it again gives the same rows.
 Strangers' bytes are parsed by an executor's workers, and no transaction is open meanwhile.
 """
 
+import datetime as dt
 import logging
 import math
 import time
 from collections.abc import Iterator
+from functools import partial
+
+import msgspec
 
 from aggregator.config.memory import give_back_memory
 from aggregator.config.tuning import Tuning
@@ -23,19 +27,22 @@ from aggregator.grouping.place import Placer
 from aggregator.grouping.placing.place_entry import PlacementResult
 from aggregator.grouping.story_options import PlacingTuning, StoryOptions
 from aggregator.intake.command_handlers import WriterServices, run_commands
-from aggregator.intake.first_reading import end_first_reading
 from aggregator.intake.prepare import PrepareDispatcher, Stop
 from aggregator.intake.prepare_queue import More, PrepareQueue
 from aggregator.intake.quarantine import QuarantiningPlacer
+from aggregator.intake.recluster.recluster import ReclusterCommand
 from aggregator.intake.workers.executor import Executor
 from aggregator.model.clock import Clock
 from aggregator.model.counters import PLACED, PLACING_SECONDS, VERDICTS, Metrics
 from aggregator.model.prepared import Prepared
+from aggregator.store import commands
 from aggregator.store.engine.database import Connection, Database
-from aggregator.store.intake import inbox_order
+from aggregator.store.intake import first_reading, inbox_order
 from aggregator.store.search import index
 
 log = logging.getLogger(__name__)
+# Between two looks whether a first reading has asked every source
+_ASKED_SECONDS = 1.0
 
 
 class Pipeline:
@@ -91,12 +98,27 @@ class Pipeline:
 
         def put_in_order() -> bool:
             """Give numbers to what has gathered; return whether there is anything to place now."""
-            self.gathered_at = self._end_of_gathering()
-            if math.isinf(self.gathered_at) or (
-                gathers and time.monotonic() < self.gathered_at
-            ):
+            self.gathered_at = math.inf
+            now = self.writer.now()
+            with self.writer.database.read() as connection:
+                gathered = inbox_order.has_gathered(connection)
+                turn = first_reading.turn(connection, now) if gathered else "wait"
+            if turn == "wait":
+                self._gathers_since = None
+                if gathered:  # for sources that the first reading has not asked yet
+                    self.gathered_at = time.monotonic() + _ASKED_SECONDS
                 return False
-            count, are_left = self.writer.database.transact(_take_turn)
+            # Not since they were accepted: an entry whose page was fetched may have waited for minutes.
+            if self._gathers_since is None:
+                self._gathers_since = time.monotonic()
+            self.gathered_at = self._gathers_since
+            if turn == "gather":
+                self.gathered_at += self._tuning.gathering_seconds
+            if gathers and time.monotonic() < self.gathered_at:
+                return False
+            count, are_left = self.writer.database.transact(
+                partial(_take_turn, now=now)
+            )
             if not are_left:  # pages whose turn is next have gathered
                 self._gathers_since = None
             return count > 0
@@ -131,16 +153,6 @@ class Pipeline:
             },
         )
 
-    def _end_of_gathering(self) -> float:
-        with self.writer.database.read() as connection:
-            if not inbox_order.has_gathered(connection):
-                self._gathers_since = None
-                return math.inf
-        # Not since they were accepted: an entry whose page was fetched may have waited for minutes.
-        if self._gathers_since is None:
-            self._gathers_since = time.monotonic()
-        return self._gathers_since + self._tuning.gathering_seconds
-
     def retention_job(self, plan: RetentionPlan) -> Retention:
         """Return the retention job, for the placing thread."""
         return self.placer.retention_job(plan)
@@ -159,12 +171,16 @@ class Pipeline:
         return run_commands(self.writer, stop)
 
     def end_first_reading(self) -> bool:
-        """Let a first reading that is over be decided again; return whether a command was queued for it.
+        """End a first reading that is over; return whether it was.
 
-        That is when the daemon takes most memory, so what the reading left is given back before.
+        That is when the daemon takes most memory, so what the reading left is given back. If sources were late,
+        the days that they touch are decided again: a command is queued for that in the same transaction.
         """
-        if not end_first_reading(self.writer.database, self.writer.now()):
-            return False
+        now = self.writer.now()
+        with self.writer.database.read() as connection:
+            if not first_reading.is_over(connection, now):
+                return False
+        self.writer.database.transact(partial(_end, now=now))
         self.writer.executor.rest()
         self.rest()
         return True
@@ -182,6 +198,20 @@ class Pipeline:
         )
 
 
-def _take_turn(connection: Connection) -> tuple[int, bool]:
+def _take_turn(connection: Connection, now: dt.datetime) -> tuple[int, bool]:
     """Put entries in order; return how many, and whether some wait for the next turn."""
-    return inbox_order.put_in_order(connection), inbox_order.has_gathered(connection)
+    count = inbox_order.put_in_order(connection)
+    are_left = inbox_order.has_gathered(connection)
+    first_reading.note_early(connection, now, are_left=are_left)
+    return count, are_left
+
+
+def _end(connection: Connection, now: dt.datetime) -> None:
+    began, early = first_reading.end(connection)
+    first = early and inbox_order.first_out_of_order(connection, began, early)
+    words = "the first reading has ended"
+    if first:
+        words += ": the days that late sources touch are decided again in order of time"
+        command = msgspec.json.encode(ReclusterCommand(in_order_from=first)).decode()
+        commands.enqueue(connection, now, "recluster", command)
+    log.info("%s", words, extra={"event": "first_reading_ended"})

@@ -5,9 +5,9 @@ force. Then both groupings are compared: a group keeps the id of the old story w
 articles, and the differences are written in one transaction. The same articles and rules give the same
 stories, whatever the number of workers.
 
-When the first reading of a new database ends, the same is done once in order of time: the articles are placed
-with other inbox numbers, which are then stored with the decisions. Nobody is notified of these. The texts are
-not read again: the same rules read them a moment ago.
+When sources were late in a first reading, the same is done once in order of time for the days that they touch:
+the articles are placed with other inbox numbers, which are then stored with the decisions. Nobody is notified
+of these. The texts are not read again: the same rules read them a moment ago.
 """
 
 import datetime as dt
@@ -15,8 +15,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -46,19 +45,19 @@ from aggregator.store.intake import inbox_order
 from aggregator.store.maintenance import recluster, replay
 from aggregator.store.maintenance.row_stream import Advance
 from aggregator.store.maintenance.scratch import scratch_database
+from aggregator.store.search import index
 from aggregator.store.stories import stories
 
 TEXTS_A_JOB = 16
 BATCH = 100
-# The order of inbox numbers
-_AS_STORED: Final[Mapping[int, int]] = MappingProxyType({})
 
 
 class ReclusterCommand(FrozenStruct):
     """The command for a running daemon."""
 
     since: dt.datetime | None = None
-    in_order_of_time: bool = False  # renumber all that was placed, and notify nobody
+    # Renumber in order of time what was placed from this inbox number on, and notify nobody
+    in_order_from: int | None = None
 
 
 class DecidedArticles(NamedTuple):
@@ -115,21 +114,15 @@ class Reclusterer:
         advance: Advance = lambda _articles: None,
         *,
         request: int | None = None,
-        in_order_of_time: bool = False,
+        in_order_from: int | None = None,
     ) -> GroupingDifference:
         """Apply the new grouping. Only for the writer, whose `placer` is passed.
 
-        The row `request` is answered with the difference in the same transaction. `in_order_of_time`: of all
-        articles, which are renumbered so; if a text is gone, they keep their order.
+        The row `request` is answered with the difference in the same transaction. `in_order_from`: instead of
+        `since`, those articles whose numbers are from this one on, which are renumbered in order of time.
         """
         placer.forget()  # else two indexes are in memory
-        order = self._order_of_time() if in_order_of_time else _AS_STORED
-        with self._decided(
-            since,
-            advance,
-            order=order,
-            reads_again=not in_order_of_time,
-        ) as decided:
+        with self._decided(since, advance, in_order_from=in_order_from) as decided:
             plan = self._plan(decided)
             difference = replace(plan.difference, written=True)
             with (
@@ -137,9 +130,11 @@ class Reclusterer:
                 decided.scratch.read() as scratch,
             ):
                 live = unit_of_work.connection
-                recluster.renumber(live, order)
+                moved = recluster.renumber(live, decided.order)
                 write_stories(unit_of_work, scratch, plan, advance)
                 recluster.take_sketches(live, scratch, decided.start, advance)
+                for number in moved:
+                    index.put_back(live, number)
                 # Else the history before it was not counted again
                 if decided.start == 0:
                     recluster.take_stream_history(live, scratch, advance)
@@ -153,11 +148,6 @@ class Reclusterer:
                     )
         return difference
 
-    def _order_of_time(self) -> Mapping[int, int]:
-        with self._database.read() as live:
-            is_whole = replay.first_seen_since(live, None) == 0
-            return inbox_order.order_of_time(live) if is_whole else _AS_STORED
-
     @contextmanager
     def _decided(
         self,
@@ -165,24 +155,27 @@ class Reclusterer:
         advance: Advance,
         *,
         corrected: bool = True,
-        order: Mapping[int, int] = _AS_STORED,
-        reads_again: bool = True,
+        in_order_from: int | None = None,
     ) -> Iterator[DecidedArticles]:
-        """Yield a scratch database with everything from `since` on placed; `order`: see `ReclusterPlan`.
-
-        `reads_again`: the words of the texts under the present rules, in the workers.
-        """
+        """Yield a scratch database with everything from `since` on, or from that number on, placed."""
+        order: Mapping[int, int] = {}
         with scratch_database(self._database) as scratch:
             placer = Placer(scratch, self._all_tuning, self._now, self._options)
-            start = self._seed(placer, scratch, since, advance, corrected=corrected)
             with self._database.read() as live:
+                start = replay.first_seen_since(live, since)
+                if in_order_from is not None:
+                    start = max(start, in_order_from)
+                    order = inbox_order.order_of_time(live, start)
                 numbers = replay.numbers_from(live, start)
+            self._seed(placer, scratch, start, advance, corrected=corrected)
             numbers.sort(key=lambda n: order.get(n, n))
             for first in range(0, len(numbers), BATCH):
                 with self._database.read() as live:
                     batch = replay.placed(live, numbers[first : first + BATCH], order)
                 articles = [stored for _, stored in batch]
-                if reads_again:
+                if (
+                    in_order_from is None
+                ):  # the words of the texts under the present rules
                     texts = self._read_again([stored.article for stored in articles])
                 else:
                     texts = [
@@ -197,14 +190,13 @@ class Reclusterer:
         self,
         placer: Placer,
         scratch: Database,
-        since: dt.datetime | None,
+        start: int,
         advance: Advance,
         *,
         corrected: bool,
-    ) -> int:
-        """Copy what was placed before the articles seen since a time; return their first inbox number."""
+    ) -> None:
+        """Copy what was placed before the inbox number `start`."""
         with self._database.read() as live, scratch.write() as connection:
-            start = replay.first_seen_since(live, since)
             placer.count_after(
                 replay.seed(live, connection, start, advance, corrected=corrected)
             )
@@ -216,7 +208,6 @@ class Reclusterer:
                     placer.parts.story_writer.apply(unit_of_work, Remove(story=story))
                     advance(0)
             placer.parts.window.begin_after(start - 1)
-        return start
 
     def _read_again(self, texts: Sequence[CleanArticle]) -> list[Prepared]:
         """Read these texts again, in parts, each by one worker."""

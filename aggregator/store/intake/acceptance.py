@@ -16,6 +16,7 @@ from sqlalchemy import Connection, exists, insert, or_, select
 from aggregator.model.entry import Entry
 from aggregator.model.structs import FrozenStruct
 from aggregator.store import codecs
+from aggregator.store.intake import first_reading
 from aggregator.store.intake.identity import identify, tombstones
 from aggregator.store.intake.identity.identify import (
     IdentifiedBatch,
@@ -103,9 +104,12 @@ def accept(
             row = _entry_row(result, received.entry, seen[offset], by_page=by_page)
             rows.append(row | shared)
         accepted.append(result)
-    if not gathers:
+    # In a first reading all but polls is placed at once.
+    if not gathers or (poll is None and first_reading.lasts(connection)):
         _number_at_once(connection, [row for row in rows if row["state"] == "ready"])
     execute_each(connection, insert(entry), rows)
+    if poll is not None and not bump_by_clock:
+        first_reading.begin_if_first(connection, seen[0])
     if not is_late_page:
         known.write()
     outcomes = zip(entries, accepted, strict=True)
@@ -149,10 +153,11 @@ def _entry_row(
 def _number_at_once(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
     """Number these new entries in the order given, after all that gathers.
 
-    So no revision goes before its first version.
+    So no revision goes before its first version. In a first reading the rest waits on.
     """
     if rows:
-        put_in_order(connection)
+        same = {row["article"] for row in rows}
+        put_in_order(connection, same if first_reading.lasts(connection) else None)
         first = take_numbers(connection, "inbox", len(rows)) + 1
         for number, row in enumerate(rows, start=first):
             row["inbox_no"] = number

@@ -1,14 +1,17 @@
-"""The first reading of a new database: until every source was asked and what first polls brought is placed.
+"""The first reading: from the first poll of a new database until every source was asked once.
 
-Its entries come source by source and are placed as they come. When it ends, they are decided again in order
-of time, once (intake/first_reading.py). It is stored that it lasts, so a database that was upgraded, or that
-begins with an archive or a push, has none.
+So is the first poll of many new sources. Meanwhile entries gather without inbox numbers, and pages list them as
+they are; then all of them are placed in order of time (intake/pipeline.py). Its state is two counters and the
+rows of sources and entries, so a kill loses nothing.
 """
 
 import datetime as dt
+from typing import Literal, NamedTuple
 
-from sqlalchemy import Connection, bindparam, func, or_, select
+from sqlalchemy import Connection, bindparam, func, select
 
+from aggregator.model.entry import Entry
+from aggregator.store import codecs
 from aggregator.store.intake.sources import IS_ASKED
 from aggregator.store.tables import (
     change,
@@ -16,56 +19,165 @@ from aggregator.store.tables import (
     counter_value,
     delete_rows,
     entry,
+    has_row,
+    highest,
     set_counter,
     source,
+    update_rows,
     webhook,
 )
 
-_LASTS = "first_reading"  # counter: 1 while it lasts
-# A source that is due later is not waited for, such as one of a host that asked to wait (chosen: of 117 feeds
-# the last one was asked after some minutes).
+_BEGAN = "first_reading"  # counter: when it began, in seconds since 1970
+# counter: the last inbox number of the first batch that was placed before its end
+_EARLY = "first_reading_early"
+# After this time what was read is placed, whatever was not asked yet (decided in seconds of a reader's patience).
+_PATIENCE_SECONDS = 60
+# A source that is due later is not waited for, such as one of a host that asked to wait. A reading that takes as
+# long is over (chosen: of 117 feeds the last one was asked after some minutes).
 _LONGEST_WAIT = dt.timedelta(minutes=10)
+_MANY_SOURCES = 20  # never asked before, in a database that is not new (chosen)
+_MOST_EXAMINED = 10_000  # entries, of which the newest are listed
 
-_UNASKED = select(source.c.id).where(
+_UNASKED = select(func.count()).where(
     IS_ASKED,
     source.c.last_polled_at.is_(None),
     source.c.next_due_at <= bindparam("soon"),
 )
-# Of first polls and files. A page that is requested again later is late, and changes its article then.
-_WAITING = select(entry.c.entry_no).where(
-    or_(
-        entry.c.state == "ready",
-        (entry.c.state == "page") & (entry.c.page_due_at <= bindparam("now")),
-    ),
+_ASKED = select(func.count()).where(IS_ASKED, source.c.last_polled_at.is_not(None))
+# A page that is requested again later is late, and changes its article then.
+_PAGES = select(entry.c.entry_no).where(
+    entry.c.state == "page",
+    entry.c.page_due_at <= bindparam("now"),
     entry.c.bump_by_clock.is_(False),
 )
-_NEWEST_CHANGE = select(
-    func.coalesce(func.max(change.c.change_no), 0)
-).scalar_subquery()
-_UNEXAMINED = select(webhook.c.name).where(
-    webhook.c.is_configured,
-    webhook.c.name.not_like("digest:%"),
-    webhook.c.last_change_no < _NEWEST_CHANGE,
+_READY = select(entry.c.entry_no).where(
+    entry.c.state == "ready", entry.c.bump_by_clock.is_(False)
+)
+_LISTED = (
+    select(entry.c.payload, entry.c.accepted_at, source.c.name, source.c.title)
+    .outerjoin(source, source.c.id == entry.c.source)
+    .where(entry.c.state.in_(("ready", "page")), entry.c.inbox_no.is_(None))
+    .order_by(entry.c.entry_no.desc())
+    .limit(_MOST_EXAMINED)
 )
 
+Turn = Literal["wait", "gather", "whole"]
+"""What becomes of entries that gather: they wait, they gather for some seconds, or all are here."""
 
-def begin(connection: Connection) -> None:
-    """Store that the first reading lasts, with the first entry of a database."""
-    set_counter(connection, _LASTS, 1)
+
+class ReadEntry(NamedTuple):
+    """An entry that was read and is not placed yet."""
+
+    title: str
+    url: str | None
+    outlet: str | None
+    time: dt.datetime
+
+
+class FirstReading(NamedTuple):
+    """How far a first reading is, and the newest of the entries that it has read."""
+
+    asked: int
+    sources: int
+    entries: tuple[ReadEntry, ...]
+
+
+def lasts(connection: Connection) -> bool:
+    """Return whether a first reading lasts."""
+    return counter_value(connection, _BEGAN) > 0
+
+
+def begin_if_first(connection: Connection, now: dt.datetime) -> None:
+    """Begin a first reading with a first poll, if nothing was placed before or many sources are new."""
+    if not lasts(connection) and (
+        counter_value(connection, "inbox") == 0
+        or _unasked(connection, now) >= _MANY_SOURCES
+    ):
+        set_counter(connection, _BEGAN, int(now.timestamp()))
+
+
+def turn(connection: Connection, now: dt.datetime) -> Turn:
+    """Return whether entries that gather are to wait for further sources."""
+    began = counter_value(connection, _BEGAN)
+    if not began:
+        return "gather"
+    if _unasked(connection, now):
+        # A clock that was set back ends the waiting, too.
+        is_early = 0 <= now.timestamp() - began < _PATIENCE_SECONDS
+        return "wait" if is_early else "gather"
+    return "gather" if has_row(connection, _PAGES, {"now": now}) else "whole"
+
+
+def note_early(connection: Connection, now: dt.datetime, *, are_left: bool) -> None:
+    """Store, after numbering, if a first reading goes on; `are_left`: whether entries still gather."""
+    if (
+        lasts(connection)
+        and not counter_value(connection, _EARLY)
+        and (are_left or turn(connection, now) != "whole")
+    ):
+        set_counter(connection, _EARLY, counter_value(connection, "inbox"))
 
 
 def is_over(connection: Connection, now: dt.datetime) -> bool:
-    """Return whether it lasted until now, and nothing of it is left: no source, entry or news to send."""
-    if not counter_value(connection, _LASTS):
+    """Return whether it lasted until now, and every source was asked and every entry placed."""
+    began = counter_value(connection, _BEGAN)
+    if not began:
         return False
-    times = {"now": now, "soon": now + _LONGEST_WAIT}
-    left = (
-        connection.execute(remaining.limit(1), times).first()
-        for remaining in (_UNASKED, _WAITING, _UNEXAMINED)
+    if abs(now.timestamp() - began) < _LONGEST_WAIT.total_seconds() and (
+        _unasked(connection, now) or has_row(connection, _PAGES, {"now": now})
+    ):
+        return False
+    return not has_row(connection, _READY)
+
+
+def end(connection: Connection) -> tuple[dt.datetime, int]:
+    """End it, without a notice of its stories to any webhook.
+
+    Return when it began, and the last inbox number of the first batch that was placed early; 0: none was.
+    """
+    began = dt.datetime.fromtimestamp(counter_value(connection, _BEGAN), dt.UTC)
+    early = counter_value(connection, _EARLY)
+    delete_rows(connection, counter, counter.c.name.in_((_BEGAN, _EARLY)))
+    update_rows(
+        connection,
+        webhook,
+        webhook.c.name.not_like("digest:%"),
+        last_change_no=highest(connection, change.c.change_no),
     )
-    return not any(left)
+    return began, early
 
 
-def end(connection: Connection) -> None:
-    """Store that the first reading is over, permanently."""
-    delete_rows(connection, counter, counter.c.name == _LASTS)
+def first_reading(
+    connection: Connection, now: dt.datetime, listed: int
+) -> FirstReading | None:
+    """Return how far it is, with at most `listed` entries, for pages; None if none lasts."""
+    if not lasts(connection):
+        return None
+    entries = []
+    for row in connection.execute(_LISTED) if listed else ():
+        try:
+            declared = codecs.decompress_struct(row.payload, Entry)
+        except codecs.UNREADABLE:  # it is refused when it is to be placed
+            continue
+        published = declared.published
+        time = row.accepted_at if published is None else published.time
+        outlet = declared.resolved_outlet
+        entries.append(
+            ReadEntry(
+                title=declared.title,
+                url=declared.url,
+                outlet=outlet.name
+                if outlet
+                else declared.outlet or row.name or row.title,
+                time=min(time, row.accepted_at),
+            )
+        )
+    entries.sort(key=lambda read: read.time, reverse=True)
+    asked = connection.scalar(_ASKED) or 0
+    return FirstReading(
+        asked, asked + _unasked(connection, now), tuple(entries[:listed])
+    )
+
+
+def _unasked(connection: Connection, now: dt.datetime) -> int:
+    return connection.scalar(_UNASKED, {"soon": now + _LONGEST_WAIT}) or 0

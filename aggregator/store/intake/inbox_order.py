@@ -2,14 +2,14 @@
 
 An entry whose input is complete (at once, or when its page is fetched or given up) waits for `put_in_order`,
 with which the writer begins: it numbers all that wait in the order of their times. The numbers are stored
-before anything is placed, so a kill or a replay changes none. When the first reading of a new database ends,
-its entries get those of `order_of_time`, once.
+before anything is placed, so a kill or a replay changes none. In a first reading that took long, the days
+that late sources touch get those of `order_of_time`, once.
 """
 
 import datetime as dt
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
@@ -23,7 +23,6 @@ from sqlalchemy import (
 
 from aggregator.model.entry import Entry
 from aggregator.store import codecs
-from aggregator.store.intake import first_reading
 from aggregator.store.tables import counter, entry, has_row
 
 _TAKE = (
@@ -73,19 +72,23 @@ _LATER_TURNS = (
 )
 
 
-def put_in_order(connection: Connection) -> int:
+def put_in_order(
+    connection: Connection,
+    articles: Collection[str] | None = None,
+) -> int:
     """Number the entries that wait for it in the order of their times; return how many there are.
 
     Of each source only so many pages have their turn: those that workers take long to read make nobody wait
-    but their source.
+    but their source. `articles`: only the entries of these are numbered.
     """
     last = take_numbers(connection, "inbox", 0)  # locks: nobody else numbers them
     later = dict(connection.execute(_LATER_TURNS).all())
-    entries = _by_time(connection, _IS_GATHERED, later)
+    by_time = _by_time(connection, _IS_GATHERED, later)
+    if articles is not None:
+        by_time = [read for read in by_time if read.article in articles]
+    entries = [read.entry_no for read in by_time]
     if not entries:
         return 0
-    if last == 0:
-        first_reading.begin(connection)
     take_numbers(connection, "inbox", len(entries))
     numbered = [
         {"n": n, "number": number} for number, n in enumerate(entries, start=last + 1)
@@ -94,30 +97,58 @@ def put_in_order(connection: Connection) -> int:
     return len(entries)
 
 
-def order_of_time(connection: Connection) -> dict[int, int]:
-    """Return the inbox numbers of placed and refused entries in order of time, by those they have now."""
-    numbers = dict(connection.execute(_PLACED_NUMBERS).all())
-    numbers_by_time = [numbers[n] for n in _by_time(connection, _IS_PLACED, {})]
-    return dict(zip(numbers_by_time, sorted(numbers_by_time), strict=True))
+def order_of_time(connection: Connection, first: int) -> dict[int, int]:
+    """Return inbox numbers in order of time, by those that placed and refused entries from `first` on have now."""
+    condition = _IS_PLACED & (entry.c.inbox_no >= first)
+    by_time = [read.inbox_no for read in _by_time(connection, condition, {})]
+    return dict(zip(by_time, sorted(by_time), strict=True))
+
+
+def first_out_of_order(
+    connection: Connection, began: dt.datetime, early: int
+) -> int | None:
+    """Return from which inbox number on a first reading is to be decided again; None: it was in order of time.
+
+    These are the days that entries after number `early` touch, at most three.
+    """
+    condition = _IS_PLACED & (entry.c.accepted_at >= began)
+    by_time = _by_time(connection, condition, {})
+    late = [read.time for read in by_time if read.inbox_no > early]
+    if not late:
+        return None
+    since = max(min(late), by_time[-1].time - _LONGEST_TOUCHED)
+    touched = [read.inbox_no for read in by_time if read.time >= since]
+    first = min(touched)
+    numbers = [read.inbox_no for read in by_time if read.inbox_no >= first]
+    return None if numbers == sorted(numbers) else first
 
 
 _IS_PLACED = entry.c.state.in_(("done", "refused")) & entry.c.inbox_no.is_not(None)
-_PLACED_NUMBERS = select(entry.c.entry_no, entry.c.inbox_no).where(_IS_PLACED)
+# Of a first reading: more is not decided again
+_LONGEST_TOUCHED = dt.timedelta(hours=72)
+
+
+class _TimedEntry(NamedTuple):
+    time: dt.datetime
+    entry_no: int
+    inbox_no: int
+    article: str
 
 
 def _by_time(
     connection: Connection,
     condition: ColumnElement[bool],
     later: Mapping[str, int],
-) -> list[int]:
-    """Return the numbers of these entries in the order of their times.
+) -> list[_TimedEntry]:
+    """Return these entries in the order of their times.
 
     `later`: by article, from which entry on they are left out.
     An entry's time is when it was published, at the latest when it was accepted, and not before that of an
     earlier entry of its article.
     """
-    columns = entry.c.entry_no, entry.c.article, entry.c.payload, entry.c.accepted_at
-    chosen = select(*columns).where(condition).order_by(entry.c.entry_no)
+    names = ("entry_no", "inbox_no", "article", "payload", "accepted_at")
+    chosen = select(*(entry.c[name] for name in names))
+    chosen = chosen.where(condition).order_by(entry.c.entry_no)
     times = []
     by_article: dict[str, dt.datetime] = {}
     # A muted archive may have given back many thousands: their payloads are not in memory at once.
@@ -128,8 +159,8 @@ def _by_time(
             continue
         time = max(_time_of(row), by_article.get(row.article, _EARLIEST))
         by_article[row.article] = time
-        times.append((time, row.entry_no))
-    return [n for _, n in sorted(times)]
+        times.append(_TimedEntry(time, row.entry_no, row.inbox_no or 0, row.article))
+    return sorted(times)
 
 
 _PAYLOADS_AT_ONCE = 500

@@ -10,6 +10,7 @@ from aggregator.store import codecs
 from aggregator.store.maintenance.replay import copy_rows
 from aggregator.store.maintenance.row_stream import Advance, parts
 from aggregator.store.search import index
+from aggregator.store.search.progress import indexed_to, unindexed_to
 from aggregator.store.stories.stories import StoryRow
 from aggregator.store.tables import (
     IS_LIVE,
@@ -134,30 +135,36 @@ def _with_present_id(evidence: bytes, names: Mapping[str, str]) -> bytes:
     return codecs.pack_compressed(replace(decoded, runner_up=renamed))
 
 
-def renumber(live: Connection, order: Mapping[int, int]) -> None:
+def renumber(live: Connection, order: Mapping[int, int]) -> list[int]:
     """Give entries and articles other inbox numbers; `order`: the new ones by the present ones.
 
-    Sketches and stream history are to be taken over next, and the state of every story. All articles are
-    queued for the full-text index.
+    Sketches are to be taken over next, and the state of every story. Return the numbers of articles that
+    are to be put back into the full-text index when they are decided.
     """
     changed = [
         {"number": old, "moved": -new} for old, new in order.items() if old != new
     ]
     if not changed:
-        return
+        return []
+    numbers = set(live.scalars(select(article.c.inbox_no)))
+    present = [change["number"] for change in changed if change["number"] in numbers]
+    for number in present:
+        index.take_out(live, number)
+    is_changed = outlet_line.c.article >= min(order)
     lines = [
         {**row._mapping, "article": order[row.article]}
-        for row in live.execute(select(outlet_line))
+        for row in live.execute(select(outlet_line).where(is_changed))
     ]
-    for table in (outlet_line, sketch):
-        delete_rows(live, table)
+    delete_rows(live, outlet_line, is_changed)
+    delete_rows(live, sketch, sketch.c.article >= min(order))
     for column in (entry.c.inbox_no, article.c.inbox_no):
         moved = update(column.table).where(column == bindparam("number"))
         live.execute(moved.values(inbox_no=bindparam("moved")), changed)
         # Through negative numbers: no two rows may have one number at any moment.
         update_rows(live, column.table, column < 0, inbox_no=-column)
     execute_each(live, insert(outlet_line), lines)
-    index.clear(live)
+    indexed = range(unindexed_to(live) + 1, indexed_to(live) + 1)
+    return sorted(order[number] for number in present if order[number] in indexed)
 
 
 def forget_retired_numbers(live: Connection) -> None:

@@ -4,7 +4,7 @@ import datetime as dt
 import threading
 from collections.abc import Callable, Collection, Iterator
 from functools import lru_cache, wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from msgspec.structs import replace
 from sqlalchemy import Connection, func, select
@@ -61,6 +61,9 @@ from aggregator.store.tables import (
     story_summary,
     values_with,
 )
+
+if TYPE_CHECKING:
+    from aggregator.store.intake.first_reading import FirstReading
 
 _LAST_CHANGE = select(story_log.c.at).order_by(story_log.c.log_no.desc()).limit(1)
 
@@ -281,6 +284,13 @@ class StoryReader:
                 for finding in probes.of_database(why_not_writable=why, stored=stored)
             ),
         )
+
+    def first_reading(self, listed: int = 0) -> "FirstReading | None":
+        """Return how far a first reading is, with at most `listed` of its entries; None if none lasts."""
+        from aggregator.store.intake.first_reading import first_reading
+
+        with self.database.read() as connection:
+            return first_reading(connection, self._now(), listed)
 
     def all_feeds_fail(self) -> str | None:
         """Return a message where all feeds fail that were asked, else None."""

@@ -25,7 +25,8 @@ def nearest_search(connection: Connection, text: str) -> str | None:
     unknown = _unknown_words(connection, parse_query(text))
     known = _title_words(connection) if unknown else set()
     nearest = {}
-    for word in unknown:
+    # A word of a headline that is not in the index yet is no mistake.
+    for word in set(unknown) - known:
         for match in get_close_matches(word, known, n=1, cutoff=_LEAST_LIKENESS):
             nearest[word] = match
     if not nearest:

@@ -27,7 +27,7 @@ entry = Table(
     # Order of acceptance
     number_key("entry_no"),
     # Order of placing. Null while a page is to be fetched, and until the writer puts what waits in order. The
-    # end of the first reading changes it once.
+    # end of a first reading may change it once.
     Column("inbox_no", BigInteger, unique=True),
     # page: its page is to be fetched; ready: waits to be placed; done: placed; refused: not placed
     Column("state", Text, nullable=False),

@@ -27,6 +27,7 @@ from aggregator.web.pictures import picture_for
 from aggregator.web.security.visit import is_owner
 
 STORIES_A_PAGE = 30
+READ_ENTRIES = 100  # of a first reading, before there are stories
 RANKINGS_KEPT = 64  # filters; a ranking has some hundred ids
 MOST_PAGES = 99  # the ranked stories end long before
 
@@ -63,8 +64,9 @@ class FrontPages:
         if wanted.changes_with_stories and site.reader.last_change_at() is not None:
             trouble = self._trouble(request)
             today = self._today()
+            reading = site.reader.first_reading()
             key = (wanted.query_string, view, number, today, visitor.since, trouble)
-            tag = self._pages.tag(request, f"{key}{story_filter.mutes}")
+            tag = self._pages.tag(request, f"{key}{reading}{story_filter.mutes}")
 
         def render() -> Response:
             if view in ("newest", *VIEWS) or story_filter.after is not None:
@@ -113,9 +115,18 @@ class FrontPages:
         )
 
     def _first_run(self, request: Request) -> Response:
+        reading = self._site.reader.first_reading(READ_ENTRIES)
+        if reading is not None and self._site.access(request) != "owner":
+            words = self._site.settings.excerpt_words
+            entries = [
+                read._replace(title=first_words(read.title, words))
+                for read in reading.entries
+            ]
+            reading = reading._replace(entries=tuple(entries))
         return self._pages.page(
             request,
             "first_run.html",
+            reading=reading,
             here="/",
             has_sources=self._site.reader.sources(1).total > 0,
             trouble=self._trouble(request),
@@ -232,6 +243,7 @@ class FrontPages:
             template,
             here="/",
             samples=reader.samples(),
+            reading=reader.first_reading(),
             trouble=self._trouble(request),
             view=view,
             words=", ".join(words),

@@ -45,6 +45,7 @@ def search(site: Site, pages: Pages, request: Request) -> Response:
         text=text,
         filters=filters,
         results=results,
+        reading=site.reader.first_reading() if text else None,
         has_more=results.more and not is_more,
         stories=stories,
         marks=pages.marks_of(request, ids),

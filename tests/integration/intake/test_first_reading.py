@@ -1,33 +1,32 @@
-"""What the first reading placed source by source is decided again in order of time, once, and is no news."""
+"""What first polls bring waits until every source was asked, is placed in order of time, and is no news."""
 
 import datetime as dt
-import logging
 import random
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import func, select
 
 from aggregator.config.delivery_settings import signing_key
 from aggregator.config.webhooks import Webhook
 from aggregator.model.entry import Entry
 from aggregator.store.engine.database import Database
-from aggregator.store.intake import first_reading, sources
+from aggregator.store.intake import sources
 from aggregator.store.read.reader import StoryReader
+from aggregator.store.search import index
 from aggregator.store.tables import (
     article,
     change,
-    counter_value,
+    command,
     entry,
     outbox,
     outlet_line,
-    set_counter,
     story,
 )
 from tests.support.articles import (
     NOON,
-    Clock,
     Rig,
     flood,
     flood_elsewhere,
@@ -35,28 +34,27 @@ from tests.support.articles import (
     strike,
 )
 from tests.support.deep_checks import faults
+from tests.support.first_polls import FIRST_POLL, Reading, SlowClock
 from tests.support.fresh import sqlite_at
 from tests.support.outgoing import Post
 from tests.support.polling import feed_source
 from tests.support.receiver import SECRET, Receiver
-from tests.support.rows import counted, queried, read_by, written_by
+from tests.support.rows import counted, queried, written_by
 from tests.support.story_checks import (
     assigned,
     by_title,
     correct,
     everything,
     members,
-    mistake,
     partition,
     reclustering,
-    redirects,
-    rows_of,
     scratch_files,
     small_set,
     what_is_wrong,
 )
 
 DAYS = dt.timedelta(days=9)
+MINUTE = dt.timedelta(seconds=61)
 
 
 def by_outlet() -> list[list[Entry]]:
@@ -67,22 +65,28 @@ def by_outlet() -> list[list[Entry]]:
     return [feeds[name] for name in random.Random(4).sample(sorted(feeds), len(feeds))]
 
 
-def read_first(
-    database: Database, feeds: list[list[Entry]], *, together: bool = False
-) -> Rig:
-    """A rig that has placed the feeds one by one, or all of them in order of time."""
-    rig = Rig(database, Clock(NOON + DAYS))
-    for items in feeds:
-        rig.accept(*items, gathers=True)
-        if not together:
-            rig.place()
+@pytest.fixture
+def together(tmp_path: Path) -> Iterator[Database]:
+    """A database that has placed all feeds together, in order of time."""
+    with sqlite_at(tmp_path / "together.db") as database:
+        rig = Rig(database, SlowClock(NOON + DAYS))
+        for items in by_outlet():
+            rig.accept(*items, gathers=True)
+        rig.place()
+        yield database
+
+
+def read_late(database: Database, feeds: Sequence[list[Entry]]) -> Rig:
+    """A rig with a first reading of which half was placed after a minute, then the rest."""
+    clock = SlowClock(NOON + DAYS)
+    rig = Rig(database, clock)
+    reading = Reading(rig, feeds)
+    reading.poll(len(feeds) // 2)
+    clock.time += MINUTE
+    rig.place()
+    reading.poll(len(feeds) - len(feeds) // 2)
     rig.place()
     return rig
-
-
-def decide_again(rig: Rig) -> None:
-    assert rig.pipeline.end_first_reading()
-    assert rig.pipeline.run_commands() == 1
 
 
 def groups(database: Database) -> set[frozenset[str]]:
@@ -95,7 +99,229 @@ def order(database: Database) -> list[str]:
     )
 
 
-def bumps(database: Database) -> dict[str, dt.datetime]:
+def last_days(database: Database) -> list[str]:
+    """The articles of the newest three days, in the order of placing."""
+    newest = select(func.max(article.c.effective_at))
+    since = queried(database, newest).scalar_one() - dt.timedelta(hours=72)
+    chosen = select(article.c.id).where(article.c.effective_at >= since)
+    return list(queried(database, chosen.order_by(article.c.inbox_no)).scalars())
+
+
+def titles(database: Database) -> list[str]:
+    reading = StoryReader(database, now=lambda: NOON + DAYS).first_reading(100)
+    assert reading is not None
+    return [read.title for read in reading.entries]
+
+
+# --- a list that is read within a minute ------------------------------------------------------------------
+
+
+def test_it_waits_until_every_source_was_asked_and_is_decided_once(
+    database: Database, together: Database
+) -> None:
+    feeds = by_outlet()
+    rig = Rig(database, SlowClock(NOON + DAYS))
+    reading = Reading(rig, feeds)
+    reading.poll(len(feeds) - 1)
+    assert rig.place() == []
+    assert not rig.pipeline.end_first_reading()
+    reading.poll()
+    rig.place()
+    assert groups(database) == groups(together)
+    assert order(database) == order(together)
+    assert rig.pipeline.end_first_reading()
+    assert counted(database, command) == 0, "it is not decided again"
+    assert StoryReader(database).first_reading() is None
+    assert what_is_wrong(database, rig.pipeline.placer) == []
+
+
+def test_a_daemon_that_is_killed_meanwhile_reads_on(
+    sqlite: Database, together: Database
+) -> None:
+    feeds = by_outlet()
+    rig = Rig(sqlite, SlowClock(NOON + DAYS))
+    reading = Reading(rig, feeds)
+    for _ in feeds:
+        rig.restart()
+        assert rig.place() == []
+        reading.poll()
+    rig.restart()
+    for _batch in rig.pipeline.place_waiting():
+        break  # killed after the first batch
+    rig.restart()
+    rig.place()
+    assert groups(sqlite) == groups(together)
+    assert order(sqlite) == order(together)
+
+
+def test_what_was_read_is_listed_by_time_until_it_is_placed(database: Database) -> None:
+    rig = Rig(database, SlowClock(NOON + DAYS))
+    early = strike().__replace__() if False else strike()
+    reading = Reading(
+        rig,
+        [[flood(published=NOON - dt.timedelta(hours=1))], [flood_elsewhere()], [early]],
+    )
+    reading.poll()
+    shown = StoryReader(database, now=rig.clock).first_reading(100)
+    assert shown is not None
+    assert (shown.asked, shown.sources) == (1, 3)
+    (read,) = shown.entries
+    assert (read.title, read.outlet) == (flood().title, "Gazette")
+    assert read.time == NOON - dt.timedelta(hours=1)
+    reading.poll()
+    assert titles(database) == [flood_elsewhere().title, flood().title]
+    reading.poll()
+    rig.place()
+    assert titles(database) == []
+
+
+def test_what_is_pushed_meanwhile_is_placed_at_once(database: Database) -> None:
+    rig = Rig(database, SlowClock(NOON + DAYS))
+    reading = Reading(rig, [[flood()], [flood_elsewhere()]])
+    reading.poll()
+    rig.take(strike())
+    assert order(database) == [strike_id(database)]
+    assert titles(database) == [flood().title]
+    reading.poll()
+    rig.place()
+    assert len(order(database)) == 3
+
+
+def strike_id(database: Database) -> str:
+    found = select(article.c.id).where(article.c.title == strike().title)
+    return str(queried(database, found).scalar_one())
+
+
+def test_a_push_of_what_was_read_is_placed_after_it(database: Database) -> None:
+    rig = Rig(database, SlowClock(NOON + DAYS))
+    reading = Reading(rig, [[flood()], [flood_elsewhere()]])
+    reading.poll()
+    rig.accept(flood())
+    rig.accept(strike())
+    rig.place()
+    numbers = select(entry.c.entry_no).where(entry.c.inbox_no.is_not(None))
+    numbered = [*queried(database, numbers.order_by(entry.c.inbox_no)).scalars()]
+    assert numbered == sorted(numbered)
+    assert what_is_wrong(database, rig.pipeline.placer) == []
+
+
+def test_a_source_that_is_due_later_is_not_waited_for(sqlite: Database) -> None:
+    rig = Rig(sqlite, SlowClock(NOON + DAYS))
+    later = feed_source(
+        "https://herald.example/feed", next_due_at=rig.clock() + dt.timedelta(hours=2)
+    )
+    written_by(sqlite, sources.add, later)
+    Reading(rig, [[flood()]]).poll()
+    assert len(rig.place()) == 1
+    assert rig.pipeline.end_first_reading()
+
+
+def test_it_is_over_after_ten_minutes_whatever_was_not_asked(sqlite: Database) -> None:
+    clock = SlowClock(NOON + DAYS)
+    rig = Rig(sqlite, clock)
+    Reading(rig, [[flood()], [strike()]]).poll()
+    clock.time += dt.timedelta(minutes=11)
+    assert len(rig.place()) == 1
+    assert rig.pipeline.end_first_reading()
+
+
+def test_it_is_not_over_while_a_page_is_due(sqlite: Database) -> None:
+    rig = Rig(sqlite, SlowClock(NOON + DAYS))
+    page = flood(url="https://gazette.example/flood", authority="own")
+    Reading(rig, [[strike()]]).poll()
+    number = rig.waits(page, gathers=True, poll=FIRST_POLL)
+    rig.place()
+    assert not rig.pipeline.end_first_reading()
+    rig.comes(number, None)
+    assert rig.pipeline.end_first_reading()
+
+
+def test_many_new_sources_of_a_database_with_stories_are_a_first_reading(
+    database: Database,
+) -> None:
+    rig = Rig(database, SlowClock(NOON + DAYS))
+    rig.take(strike())
+    reading = Reading(rig, [[flood()], [flood_elsewhere()]] + [[]] * 20)
+    reading.poll()
+    assert rig.place() == []
+    reading.poll()
+    assert {*titles(database)} == {flood().title, flood_elsewhere().title}
+
+
+def test_one_new_source_of_a_database_with_stories_is_none(database: Database) -> None:
+    rig = Rig(database, SlowClock(NOON + DAYS))
+    rig.take(strike())
+    Reading(rig, [[flood()], [flood_elsewhere()]]).poll()
+    assert len(rig.place()) == 1
+    assert StoryReader(database).first_reading() is None
+
+
+def test_webhooks_are_told_of_what_comes_afterwards_alone(database: Database) -> None:
+    receiver = Receiver()
+    post = Post(
+        database,
+        Webhook(name="hook", url=receiver.url(), key=signing_key(SECRET), query=None),
+    )
+    rig = post.rig
+    reading = Reading(rig, [[flood()], [strike()]])
+    reading.poll(2)
+    rig.place()
+    post.run()
+    assert rig.pipeline.end_first_reading()
+    post.run()
+    assert receiver.ids() == []
+    rig.accept(
+        record("Post", "3", "Ferry aground near Calmouth", "A ferry ran aground."),
+        gathers=True,
+    )
+    rig.place()
+    post.run()
+    assert len(receiver.ids()) == 1
+    receiver.close()
+
+
+# --- sources that are late ---------------------------------------------------------------------------------
+
+
+def test_after_a_minute_what_was_read_is_placed(database: Database) -> None:
+    clock = SlowClock(NOON + DAYS)
+    rig = Rig(database, clock)
+    Reading(rig, [[flood()], [strike()]]).poll()
+    assert rig.place() == []
+    clock.time += MINUTE
+    assert len(rig.place()) == 1
+    assert titles(database) == []
+    assert not rig.pipeline.end_first_reading()
+
+
+def test_days_of_late_sources_are_decided_again_in_order_of_time(
+    database: Database, together: Database
+) -> None:
+    feeds = by_outlet()
+    rig = read_late(database, feeds)
+    rig.pipeline.index_text()
+    before, lines = partition(database), counted(database, outlet_line)
+    assert set(before.values()) != groups(together)
+    bumps = bump_times(database)
+    hits = {hit.article for hit in StoryReader(database).search("Hollin", 50).hits}
+    assert hits
+    assert rig.pipeline.end_first_reading()
+    assert rig.pipeline.run_commands() == 1
+    assert groups(database) == groups(together)
+    assert last_days(database) == last_days(together)
+    after = partition(database)
+    assert set(after) <= set(before), "founders keep ids"
+    assert bump_times(database) == {id_: bumps[id_] for id_ in after}, "nobody sees it"
+    assert counted(database, outlet_line) == lines
+    assert {
+        hit.article for hit in StoryReader(database).search("Hollin", 50).hits
+    } == hits, "at once, without the index being built again"
+    assert rig.pipeline.index_text() == rig.pipeline.index_older() == 0
+    assert what_is_wrong(database, rig.pipeline.placer) == []
+    assert list(faults(database)) == []
+
+
+def bump_times(database: Database) -> dict[str, dt.datetime]:
     rows = queried(
         database,
         select(story.c.id, story.c.bumped_at).where(story.c.redirect_to.is_(None)),
@@ -103,36 +329,26 @@ def bumps(database: Database) -> dict[str, dt.datetime]:
     return {row.id: row.bumped_at for row in rows}
 
 
-def test_afterwards_all_is_as_if_it_had_been_placed_in_order_of_time(
-    database: Database, tmp_path: Path
+@pytest.mark.later
+def test_articles_that_are_not_indexed_yet_are_found_afterwards(
+    database: Database,
 ) -> None:
-    with sqlite_at(tmp_path / "together.db") as together:
-        read_first(together, by_outlet(), together=True)
-        in_order, ordered = groups(together), order(together)
-    rig = read_first(database, by_outlet())
-    before, bumped = partition(database), bumps(database)
-    assert set(before.values()) != in_order
-    lines = counted(database, outlet_line)
-    decide_again(rig)
-    assert groups(database) == in_order
-    assert order(database) == ordered
-    after = partition(database)
-    assert {id_ for id_ in before if before[id_] in in_order} <= set(after)
-    assert set(after) <= set(before)
-    assert bumps(database) == {id_: bumped[id_] for id_ in after}
-    assert counted(database, outlet_line) == lines
-    assert what_is_wrong(database, rig.pipeline.placer) == []
+    """A kill between placing and indexing leaves some."""
+    rig = read_late(database, by_outlet())
+    written_by(database, index.index_next, 7)
+    assert rig.pipeline.end_first_reading()
+    assert rig.pipeline.run_commands() == 1
+    rig.pipeline.index_text()
     assert list(faults(database)) == []
-    founding = select(article.c.id).join(entry, entry.c.inbox_no == article.c.inbox_no)
-    assert set(
-        queried(database, founding.where(entry.c.article == article.c.id)).scalars()
-    ) == set(ordered)
+    numbers = {hit.article for hit in StoryReader(database).search("the", 500).hits}
+    assert numbers <= set(order(database))
 
 
 @pytest.mark.later
 def test_the_new_order_is_stored(database: Database) -> None:
-    rig = read_first(database, by_outlet())
-    decide_again(rig)
+    rig = read_late(database, by_outlet())
+    assert rig.pipeline.end_first_reading()
+    assert rig.pipeline.run_commands() == 1
     before, ordered = partition(database), order(database)
     again = reclustering(database).take_over(rig.pipeline.placer, None)
     assert (again.moved, again.changed_stories) == (0, 0)
@@ -140,30 +356,12 @@ def test_the_new_order_is_stored(database: Database) -> None:
 
 
 @pytest.mark.later
-def test_what_is_placed_next_is_decided_as_after_a_reading_in_order_of_time(
-    database: Database, tmp_path: Path
-) -> None:
-    feeds = by_outlet()
-    with sqlite_at(tmp_path / "together.db") as together:
-        read_first(together, feeds[4:], together=True).take(
-            *feeds[0], *feeds[1], *feeds[2], *feeds[3]
-        )
-        in_order = groups(together)
-    rig = read_first(database, feeds[4:])
-    decide_again(rig)
-    rig.take(*feeds[0], *feeds[1], *feeds[2], *feeds[3])
-    assert groups(database) == in_order
-
-
-@pytest.mark.later
 @pytest.mark.parametrize("steps", [1, 4, 20])
 def test_a_daemon_that_is_stopped_meanwhile_does_it_after_its_next_start(
-    sqlite: Database, tmp_path: Path, steps: int
+    sqlite: Database, together: Database, tmp_path: Path, steps: int
 ) -> None:
-    with sqlite_at(tmp_path / "together.db") as together:
-        read_first(together, by_outlet(), together=True)
-        in_order = groups(together)
-    rig = read_first(sqlite, by_outlet())
+    feeds = by_outlet()
+    rig = read_late(sqlite, feeds)
     assert rig.pipeline.end_first_reading()
     # The last ones are within the transaction that takes over the decisions.
     before, looks = everything(sqlite), iter(range(steps))
@@ -172,7 +370,7 @@ def test_a_daemon_that_is_stopped_meanwhile_does_it_after_its_next_start(
     assert scratch_files(tmp_path) == []
     rig.restart()
     assert rig.pipeline.run_commands() == 1
-    assert groups(sqlite) == in_order
+    assert groups(sqlite) == groups(together)
     rig.restart()
     assert not rig.pipeline.end_first_reading()
     assert rig.pipeline.run_commands() == 0
@@ -180,7 +378,7 @@ def test_a_daemon_that_is_stopped_meanwhile_does_it_after_its_next_start(
 
 @pytest.mark.later
 def test_corrections_are_kept(database: Database) -> None:
-    rig = read_first(database, by_outlet())
+    rig = read_late(database, by_outlet())
     two = by_title(database, "marathon", "goat cheese")
     (together,) = correct(database, "merge", *two).stories
     (bridge,) = by_title(database, "Hollin Bridge")
@@ -188,7 +386,8 @@ def test_corrections_are_kept(database: Database) -> None:
     correct(database, "split", bridge, articles=(apart,))
     rig.restart()
     united = members(database, together)
-    decide_again(rig)
+    assert rig.pipeline.end_first_reading()
+    assert rig.pipeline.run_commands() == 1
     stories = assigned(database)
     assert {stories[id_] for id_ in united} == {together}
     assert len(partition(database)[stories[apart]]) == 1
@@ -196,167 +395,24 @@ def test_corrections_are_kept(database: Database) -> None:
 
 
 @pytest.mark.later
-def test_texts_are_found_afterwards(database: Database) -> None:
-    rig = read_first(database, by_outlet())
-    rig.pipeline.index_text()
-    before = {hit.article for hit in StoryReader(database).search("Hollin", 50).hits}
-    assert before
-    decide_again(rig)
-    rig.pipeline.index_text()
-    rig.pipeline.index_older()
-    assert {
-        hit.article for hit in StoryReader(database).search("Hollin", 50).hits
-    } == before
-
-
-def test_nobody_is_notified_and_no_story_moves_up(database: Database) -> None:
-    """One story is merged into another one, and one is divided: both had been announced."""
+def test_webhooks_are_not_told_what_was_decided_again(database: Database) -> None:
     receiver = Receiver()
     post = Post(
         database,
         Webhook(name="hook", url=receiver.url(), key=signing_key(SECRET), query=None),
     )
-    rig = post.rig
-    for item in (
-        flood_elsewhere(),
-        flood(published=NOON - dt.timedelta(hours=1)),
-        strike(),
-    ):
-        rig.accept(item, gathers=True)
-        rig.place()
-    levee, dock = by_title(database, "evee", "Dock")
-    mistake(database, "split", levee, articles=(members(database, levee)[1],))
-    mistake(
-        database,
-        "merge",
-        dock,
-        *[id_ for id_ in partition(database) if id_ not in (levee, dock)],
-    )
-    assert len(partition(database)) == 2
-    rig.restart()
-    assert not rig.pipeline.end_first_reading(), (
-        "the dispatcher has not seen all changes"
-    )
+    feeds = by_outlet()
+    reading = Reading(post.rig, feeds)
+    reading.poll(len(feeds) // 2)
+    post.clock.time += MINUTE
+    post.rig.place()
+    reading.poll(len(feeds) - len(feeds) // 2)
+    post.rig.place()
     post.run()
-    sent, deliveries, bumped = (
-        len(receiver.ids()),
-        rows_of(database, outbox),
-        bumps(database),
-    )
     changes = counted(database, change, change.c.kind == "created")
-    of_article = assigned(database)
-    decide_again(rig)
+    assert post.rig.pipeline.end_first_reading()
+    assert post.rig.pipeline.run_commands() == 1
     post.run()
-    assert (len(receiver.ids()), rows_of(database, outbox)) == (sent, deliveries)
+    assert (receiver.ids(), counted(database, outbox)) == ([], 0)
     assert counted(database, change, change.c.kind == "created") == changes
-    assert sorted(map(len, groups(database))) == [1, 2]
-    for id_, moment in bumps(database).items():
-        former = {of_article[one] for one in partition(database)[id_]}
-        assert moment.replace(microsecond=0) in {
-            bumped[one].replace(microsecond=0) for one in former
-        }
-    assert what_is_wrong(database) == []
-    rig.accept(
-        record("Post", "3", "Ferry aground near Calmouth", "A ferry ran aground."),
-        gathers=True,
-    )
-    rig.place()
-    post.run()
-    assert len(receiver.ids()) == sent + 1, "what comes next is sent"
     receiver.close()
-
-
-def test_a_merged_story_redirects(sqlite: Database) -> None:
-    rig = read_first(
-        sqlite, [[flood_elsewhere()], [flood(published=NOON - dt.timedelta(hours=1))]]
-    )
-    (levee,) = partition(sqlite)
-    _, other = mistake(sqlite, "split", levee, articles=(members(sqlite, levee)[1],))
-    rig.restart()
-    decide_again(rig)
-    (kept,) = partition(sqlite)
-    (gone,) = {levee, other} - {kept}
-    assert redirects(sqlite) == {kept: None, gone: kept}
-
-
-# --- when it is over ---------------------------------------------------------------------------------------
-
-
-def test_it_is_not_over_before_every_source_was_asked(sqlite: Database) -> None:
-    rig = read_first(sqlite, by_outlet())
-    due = feed_source("https://gazette.example/feed", next_due_at=rig.clock())
-    later = feed_source(
-        "https://herald.example/feed", next_due_at=rig.clock() + dt.timedelta(hours=2)
-    )
-    written_by(sqlite, sources.add, due, later)
-    assert not rig.pipeline.end_first_reading()
-    asked = (
-        update(sources.source)
-        .where(sources.source.c.id == due.id)
-        .values(last_polled_at=NOON)
-    )
-    with sqlite.write() as connection:
-        connection.execute(asked)
-    assert rig.pipeline.end_first_reading()
-
-
-def test_it_is_not_over_while_entries_wait(sqlite: Database) -> None:
-    rig = read_first(sqlite, by_outlet())
-    number = rig.waits(
-        flood(url="https://gazette.example/flood", authority="own"), gathers=True
-    )
-    assert not rig.pipeline.end_first_reading(), "for its page"
-    rig.accept(strike(), gathers=True)
-    assert not rig.pipeline.end_first_reading()
-    rig.comes(number, None)
-    assert rig.pipeline.end_first_reading()
-
-
-def test_news_of_read_sources_does_not_prolong_it(sqlite: Database) -> None:
-    rig = read_first(sqlite, by_outlet())
-    rig.accept(flood(), gathers=True, bump_by_clock=True)
-    assert rig.pipeline.end_first_reading()
-
-
-def test_a_reading_in_order_of_time_is_not_decided_again(sqlite: Database) -> None:
-    rig = read_first(sqlite, by_outlet(), together=True)
-    before = everything(sqlite)
-    assert not rig.pipeline.end_first_reading()
-    assert not read_by(sqlite, first_reading.is_over, NOON + DAYS), "and it is over"
-    del before["counter"]
-    after = everything(sqlite)
-    assert {name: after[name] for name in before} == before
-
-
-def test_a_second_day_is_not_decided_again(sqlite: Database) -> None:
-    feeds = by_outlet()
-    rig = read_first(sqlite, feeds[2:])
-    decide_again(rig)
-    for items in feeds[:2]:
-        rig.accept(*items, gathers=True)
-        rig.place()
-        assert not rig.pipeline.end_first_reading()
-
-
-def test_a_database_that_began_otherwise_has_no_first_reading(sqlite: Database) -> None:
-    """With an archive, or a push. Those of former versions have no row that one lasts, either."""
-    feeds = by_outlet()
-    rig = Rig(sqlite, Clock(NOON + DAYS))
-    rig.take(*feeds[0])
-    for items in feeds[1:]:
-        rig.accept(*items, gathers=True)
-        rig.place()
-    assert not rig.pipeline.end_first_reading()
-    assert read_by(sqlite, counter_value, "first_reading") == 0
-
-
-def test_too_many_entries_keep_their_order(
-    sqlite: Database, caplog: pytest.LogCaptureFixture
-) -> None:
-    rig = read_first(sqlite, by_outlet())
-    written_by(sqlite, set_counter, "inbox", 20_001)
-    with caplog.at_level(logging.WARNING):
-        assert not rig.pipeline.end_first_reading()
-    assert "20,001 entries" in caplog.text
-    written_by(sqlite, set_counter, "inbox", 100)
-    assert not rig.pipeline.end_first_reading(), "nor later"

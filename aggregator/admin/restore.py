@@ -1,4 +1,4 @@
-"""Restoring a backup, and copying a database into an empty one; either completely or not at all."""
+"""Restoring a backup, either completely or not at all."""
 
 import tempfile
 from contextlib import closing
@@ -13,11 +13,10 @@ from aggregator.admin.unpack_backup import busy, check_and_upgrade, move_damaged
 from aggregator.model.errors import UsageError
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.engine.database import Database, shown_url
-from aggregator.store.engine.process_lock import exclusively, open_process_lock
+from aggregator.store.engine.process_lock import exclusively
 from aggregator.store.maintenance import page_copy, row_stream
 from aggregator.store.maintenance.row_stream import PASSING
 from aggregator.store.migrate import (
-    check,
     clear,
     is_of_unknown_revision,
     make_file,
@@ -65,28 +64,6 @@ def restore(
     with database.read() as connection:
         count = count_rows(connection, article)
     return RestoreResult(revision=revision, articles=count, moved_to=moved_to)
-
-
-def copy(source: Database, target: Database, progress: Progress) -> bool:
-    """Copy a database into an empty one, SQLite or PostgreSQL; returns False if a daemon uses the source.
-
-    What a daemon stores in the source meanwhile is not in the copy. Raises UsageError if the target has
-    content, DatabaseOutdatedError if the source is of another version, AnotherDaemonError if a process uses
-    the target.
-    """
-    check(source)
-    lock = open_process_lock(source)
-    is_complete = lock.acquire()
-    try:
-        _fill(
-            target,
-            source,
-            progress,
-            advice="use a new one (on PostgreSQL: createdb NAME)",
-        )
-    finally:
-        lock.release()
-    return is_complete
 
 
 def _fill(

@@ -1,4 +1,4 @@
-"""The commands of `db`: upgrade, statistics, backup, copy, check, retention."""
+"""The commands of `db`: upgrade, statistics, backup, check, retention."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -184,52 +184,6 @@ def restore(
     show.say(
         f"restored {file} to {shown_url(database.url)}: {counted(restored.articles, 'article')}"
     )
-
-
-@db.command()
-def copy(
-    context: Context,
-    from_: Annotated[
-        str,
-        argument("FROM", "Copy this database: a file or postgresql://USER@HOST/NAME."),
-    ],
-    to: Annotated[
-        str,
-        argument("TO", "Write to this empty database: a file or an address as above."),
-    ],
-) -> None:
-    """Copy a database into an empty one, SQLite or PostgreSQL.
-
-    Everything is copied, including tokens and webhooks, so a daemon can continue with the copy. Stop the
-    daemon first: what it stores during the copy is missing in the copy.
-
-    \b
-    Examples:
-      aggregator db copy aggregator.db postgresql://me@localhost/news
-      aggregator db copy postgresql://me@localhost/news sqlite:///news.db
-    """
-    from aggregator.admin.restore import copy as run
-    from aggregator.config.settings import absolute_database_url
-    from aggregator.store.engine.database import Database, shown_url
-
-    context.obj.load()
-    source = Database(absolute_database_url(from_, Path.cwd()))
-    target = Database(absolute_database_url(to, Path.cwd()))
-    if source.url == target.url:
-        raise UsageError("FROM and TO are the same database")
-    if source.file is not None and not source.file.exists():
-        raise UsageError(f"there is no database at {source.file}")
-    try:
-        is_complete = run(source, target, progress_bar)
-    finally:
-        source.close()
-        target.close()
-    show.say(f"copied {shown_url(source.url)} to {shown_url(target.url)}")
-    if not is_complete:
-        show.say(
-            "Another process uses FROM: what it stores from now on is not in the copy. To move the database, "
-            "stop that process and copy again, into a new database."
-        )
 
 
 _BUSY = "another process uses this database: stop the daemon, then repeat the command"

@@ -1,12 +1,12 @@
-"""All rows of a database as one stream, and its writer: for export, import, backup, restore and copy.
+"""All rows of a database as one stream, and its writer: for export, import, backup and restore.
 
 Between two SQLite files the pages are copied instead. Both ways copy one state of the source, while others
 may write to it, in one transaction of the target.
 
 Tables come referenced tables first, rows in the order of their keys, the same on both databases. An export
-leaves out what belongs to one installation: tokens, secrets of sources, responses to pushes, commands,
-webhooks and their deliveries. The lease of a running daemon is in no stream. The full-text index is built
-again from the articles.
+leaves out what belongs to one installation: secrets of sources, responses to pushes, commands, webhooks and
+their deliveries. It names the tokens without their secrets. The lease of a running daemon is in no stream. The
+full-text index is built again from the articles.
 """
 
 import datetime as dt
@@ -32,13 +32,18 @@ from sqlalchemy.exc import DataError, IntegrityError
 
 from aggregator.model.errors import AggregatorError, ReadError
 from aggregator.store.search import index
-from aggregator.store.tables import count_rows, counter, delete_rows, entry, metadata
+from aggregator.store.tables import (
+    api_token,
+    count_rows,
+    counter,
+    delete_rows,
+    entry,
+    metadata,
+)
 
 # State of the daemon that runs now, useless in a copy.
 PASSING = frozenset({"writer_lease"})
-LEFT_OUT = PASSING | frozenset(
-    {"api_token", "command", "webhook", "outbox", "source_access"}
-)
+LEFT_OUT = PASSING | frozenset({"command", "webhook", "outbox", "source_access"})
 AT_ONCE = 500  # rows of a batch
 
 Values = dict[str, Any]
@@ -66,10 +71,9 @@ def count(connection: Connection, left_out: Set[str] = LEFT_OUT) -> int:
 
 
 def is_empty(connection: Connection) -> bool:
-    """Whether the tables of an export are empty, except for the counters."""
-    return not _have_rows(
-        connection, (table.name for table in tables(LEFT_OUT | {counter.name}))
-    )
+    """Whether the tables of an export are empty, except for the counters and the tokens."""
+    left_out = LEFT_OUT | {counter.name, api_token.name}
+    return not _have_rows(connection, (table.name for table in tables(left_out)))
 
 
 def has_content(connection: Connection) -> bool:

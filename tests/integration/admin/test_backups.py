@@ -1,4 +1,4 @@
-"""Backup, restore and copy: all of a database, in either kind, or nothing; and a daemon goes on with it."""
+"""Backup and restore: all of a database, in either kind, or nothing; and a daemon goes on with it."""
 
 import datetime as dt
 import json
@@ -11,8 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
-from itertools import pairwise
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -32,7 +31,7 @@ from aggregator.admin.backup_folder import (
     keep_before_upgrade,
 )
 from aggregator.admin.export import exported
-from aggregator.admin.restore import copy, restore
+from aggregator.admin.restore import restore
 from aggregator.cli.context import bring_up
 from aggregator.config.loader import load
 from aggregator.config.settings import BackupConfig, Config
@@ -42,7 +41,6 @@ from aggregator.model.errors import (
     AnotherDaemonError,
     ConfigError,
     DamagedFileError,
-    DatabaseOutdatedError,
     DatabaseTooNewError,
     NotWritableError,
     ReadError,
@@ -92,8 +90,8 @@ def export(database: Database) -> bytes:
 
 
 def installation(database: Database) -> dict[str, list[tuple[object, ...]]]:
-    """What an export leaves out."""
-    names = row_stream.LEFT_OUT - row_stream.PASSING
+    """What an export leaves out: of tokens, their secrets."""
+    names = row_stream.LEFT_OUT - row_stream.PASSING | {"api_token"}
     kept = [table for table in metadata.sorted_tables if table.name in names]
     return {
         table.name: [tuple(row) for row in queried(database, select(table))]
@@ -148,68 +146,6 @@ def server(postgres: Postgres) -> Iterator[Database]:
 def test_the_database_of_these_tests_has_rows_in_every_table(full: Database) -> None:
     empty = {table.name for table in metadata.sorted_tables if not counted(full, table)}
     assert empty <= row_stream.PASSING
-
-
-# --- copy --------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.later
-def test_copied_from_either_kind_to_either_kind_not_a_byte_changes(
-    full: Database, server: Database, postgres: Postgres, tmp_path: Path
-) -> None:
-    """From file to file to server to server to file; then a daemon goes on with the last of each kind."""
-    address = postgres.lend()
-    with ExitStack() as opened:
-        urls = (
-            f"sqlite:///{tmp_path / 'other.db'}",
-            server.url,
-            address,
-            f"sqlite:///{tmp_path / 'back.db'}",
-        )
-        copies = [full, *(opened.enter_context(closing(Database(url))) for url in urls)]
-        for one, next_one in pairwise(copies):
-            assert copy(one, next_one, quietly)
-            assert_same(full, next_one)
-        assert_goes_on(*copies[-2:])
-    postgres.take_back(address)
-
-
-@pytest.mark.later
-def test_a_copy_wants_an_empty_target_that_nobody_works_on(
-    full: Database, database: Database
-) -> None:
-    lock = open_process_lock(database)
-    assert lock.acquire()
-    with pytest.raises(AnotherDaemonError) as caught:
-        copy(full, database, quietly)
-    assert caught.value.exit_code == 6
-    lock.release()
-    copy(full, database, quietly)
-    before = export(database)
-    with pytest.raises(UsageError, match="not empty"):
-        copy(full, database, quietly)
-    assert export(database) == before
-
-
-@pytest.mark.later
-def test_a_copy_is_one_state_though_a_daemon_works_on_the_source(
-    full: Database, server: Database
-) -> None:
-    before, took = export(full), list[PlacementResult]()
-    lock = open_process_lock(full)
-    assert lock.acquire()
-    assert copy(full, server, busy(full, took)) is False, (
-        "it says that somebody works on the source"
-    )
-    assert took
-    assert export(full) != before == export(server)
-
-
-def test_a_source_of_another_version_is_named(
-    database: Database, tmp_path: Path
-) -> None:
-    with later_version(), pytest.raises(DatabaseOutdatedError, match="db upgrade"):
-        copy(database, Database(f"sqlite:///{tmp_path / 'new.db'}"), quietly)
 
 
 # --- backup and restore ------------------------------------------------------------------------------------

@@ -13,12 +13,14 @@ from sqlalchemy import delete, select, update
 
 from aggregator.admin.export import exported, written
 from aggregator.admin.import_rows import import_into, opened
+from aggregator.grouping.placing.place_entry import PlacementResult
 from aggregator.model.errors import (
     AggregatorError,
     AnotherDaemonError,
     ReadError,
     UsageError,
 )
+from aggregator.store import api_tokens
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.process_lock import open_process_lock
 from aggregator.store.maintenance import row_stream
@@ -27,7 +29,7 @@ from aggregator.store.tables import article, metadata, sketch, story, story_summ
 from tests.conftest import Postgres
 from tests.support.articles import FLOOD, NOON, Clock, Rig, record
 from tests.support.fresh import sqlite_at, with_tables
-from tests.support.rich import rich
+from tests.support.rich import LATER, later_entries, rich, rig_at
 from tests.support.rows import executed, queried
 from tests.support.story_checks import undo, what_is_wrong
 
@@ -91,6 +93,40 @@ def test_a_daemon_goes_on_where_the_export_ended(
     undone = [undo(one) for one in (filled, database)]
     assert undone[0] == undone[1]
     assert what_is_wrong(database) == []
+
+
+def test_an_export_is_one_state_though_a_daemon_works_meanwhile(
+    filled: Database,
+) -> None:
+    before, taken = _export(filled), list[PlacementResult]()
+
+    def work(_count: int) -> None:
+        if not taken:
+            taken.extend(rig_at(filled).take(*later_entries()))
+
+    during = b"".join(exported(filled, work)).splitlines(keepends=True)
+    assert taken
+    assert during == before != _export(filled)
+
+
+def test_a_token_arrives_by_name_and_opens_nothing_until_it_is_created_again(
+    filled: Database, database: Database
+) -> None:
+    with filled.write() as connection:
+        _, secret = api_tokens.create(connection, "newsroom", ("push",), NOON)
+    with database.write() as connection:
+        api_tokens.create(connection, "made before", ("admin",), NOON)
+    lines = _export(filled)
+    assert import_into(database, lines, _ignore)
+    with filled.write() as kept, database.write() as arrived:
+        assert api_tokens.holder(kept, secret) is not None
+        assert api_tokens.holder(arrived, secret) is None
+        listed = {token.name: token for token in api_tokens.all_tokens(arrived)}
+        assert listed["newsroom"].scopes == ("push",)
+        assert listed["newsroom"].revoked_at == NOON
+        assert listed["made before"].revoked_at is None
+        _, again = api_tokens.create(arrived, "newsroom", ("push",), LATER)
+        assert api_tokens.holder(arrived, again) is not None
 
 
 def test_every_table_is_in_an_export_or_left_out_by_name() -> None:

@@ -19,7 +19,7 @@ from aggregator.store.maintenance import row_stream
 from aggregator.store.maintenance.integrity_check import faults
 from aggregator.store.migrate import check, newest_revision, upgrade
 from aggregator.store.stories.rendered_stories import count_unrendered, render_next
-from aggregator.store.tables import VIEWS, counter
+from aggregator.store.tables import VIEWS, api_token, counter
 from aggregator.stories.tuning import shipped_tuning
 from tests.integration.store.test_migrations import kill_on_the_way
 from tests.support.articles import STRIKE, Clock, Rig, record
@@ -278,7 +278,8 @@ def test_the_former_export_becomes_the_same_stories(
     _render(database)
     _render(former_sqlite)
     for table in row_stream.tables():
-        if table is counter:  # an export has those of the full-text index at 0
+        # The export has the counters of the full-text index at 0, and no tokens.
+        if table in (api_token, counter):
             continue
         statement = select(table)
         imported = [tuple(row) for row in queried(database, statement)]

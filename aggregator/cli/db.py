@@ -123,10 +123,11 @@ def backup(
         ),
     ] = "",
 ) -> None:
-    """Back up the database.
+    """Back up a SQLite database.
 
     The backup is consistent, includes tokens and webhooks, and is verified by reading it back. A daemon may
-    run meanwhile. Addresses of sources may contain passwords: protect the file.
+    run meanwhile. Addresses of sources may contain passwords: protect the file. For PostgreSQL it prints the
+    command to type.
 
     \b
     Examples:
@@ -160,16 +161,16 @@ def restore(
         bool, flag("--replace", "Delete the present content of the database first.")
     ] = False,
 ) -> None:
-    """Restore a backup into a SQLite or PostgreSQL database.
+    """Restore a backup into a SQLite database.
 
     The database must be empty, unless you use --replace, and no daemon may use it. The backup is checked
     first, and upgraded if an older version made it. Either all of it is restored or nothing. A damaged SQLite
-    file that is replaced is kept in a new folder beside it.
+    file that is replaced is kept in a new folder beside it. For PostgreSQL it prints the command to type.
 
     \b
     Examples:
       aggregator db restore backups/aggregator-20261120T030000Z.db.zst --replace
-      aggregator db restore news.db.zst --database postgresql://me@localhost/news
+      aggregator db restore news.db.zst --database sqlite:///new.db
     """
     from aggregator.admin.restore import restore as run
     from aggregator.store.engine.database import Database, shown_url

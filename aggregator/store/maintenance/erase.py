@@ -49,7 +49,6 @@ from aggregator.store.tables import (
     rows_with,
     story,
     story_log,
-    story_summary,
     update_rows,
     values_with,
 )
@@ -239,11 +238,9 @@ def blank_stories(
 
 
 def _blank_merged(connection: Connection, stories: Collection[str]) -> None:
-    """Blank those of the stories that were merged, and delete the summaries of all."""
+    """Blank those of the stories that were merged."""
     merged = update(story).where(~IS_LIVE).values(**_BLANK_STORY)
     change_with(connection, merged, story.c.id, stories)
-    numbers = values_with(connection, select(story.c.story_no), story.c.id, stories)
-    change_with(connection, delete(story_summary), story_summary.c.story, numbers)
 
 
 def _give_up_deliveries(

@@ -37,7 +37,6 @@ from aggregator.store.tables import (
     set_counter,
     story,
     story_log,
-    story_summary,
     update_rows,
     webhook,
 )
@@ -157,8 +156,6 @@ def drop_terms(connection: Connection, story_id: str) -> bool:
 
 def keep_text(connection: Connection, story_no: int, text: StoryText) -> None:
     """Store what a story shows for good, before the texts of its articles are deleted."""
-    # The final text lacks what one outlet had alone.
-    delete_rows(connection, story_summary, story_summary.c.story == story_no)
     values = {"count_state": None, "text": "", "rendered": codecs.compress_struct(text)}
     rewrite(connection, story, [story_no], lambda _: values)
 

@@ -30,18 +30,14 @@ def as_json(table: Table, row: Values) -> Values:
     return row
 
 
-def checked(table: str, given: Row, revision: str) -> Values | None:
-    """Convert a row of an export of `revision` for `write_all`, without former columns; None: it is dropped.
+def checked(table: str, given: Row, revision: str) -> Values:
+    """Convert a row of an export of `revision` for `write_all`, without former columns.
 
     Raises ReadError if it does not fit.
     """
     try:
         row = as_of_today(table, given, revision)
-        return (
-            None
-            if row is None
-            else msgspec.structs.asdict(msgspec.convert(row, _row_type(table)))
-        )
+        return msgspec.structs.asdict(msgspec.convert(row, _row_type(table)))
     except (
         msgspec.ValidationError,
         zstandard.ZstdError,

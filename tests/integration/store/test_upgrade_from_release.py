@@ -15,6 +15,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.maintenance import row_stream
 from aggregator.store.maintenance.integrity_check import faults
 from aggregator.store.migrate import check, newest_revision, upgrade
+from aggregator.store.stories.rendered_stories import clear_rendered
 from aggregator.store.tables import api_token, counter
 from tests.support.articles import STRIKE, Clock, Rig, record
 from tests.support.former_database import (
@@ -67,7 +68,8 @@ def test_an_upgrade_keeps_every_row_and_what_views_show(
     assert upgrade(released) == (_REVISIONS[release], newest_revision())
     check(released)
     after = rows_of_tables(released)
-    for table in before.keys() - {"alembic_version"}:
+    assert after.keys() == before.keys() - {"story_summary"}
+    for table in after.keys() - {"alembic_version"}:
         assert after[table] == before[table], table
     assert rows_of_views(released) == views
     assert list(faults(released)) == []
@@ -100,6 +102,8 @@ def test_an_export_of_the_release_becomes_the_same_rows(
     with closing(Database(f"sqlite:///{file}")) as upgraded:
         with_former_rows(upgraded, fixture)
         upgrade(upgraded)
+        with upgraded.write() as connection:  # as an import of an older export does
+            clear_rendered(connection)
         for table in row_stream.tables():
             # The export has the counters of the full-text index at 0, and no tokens.
             if table in (api_token, counter):

@@ -30,14 +30,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sqlalchemy import select
 
-from aggregator.admin.restore import copy
+from aggregator.admin.export import exported
+from aggregator.admin.import_rows import import_into
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.fingerprint import fingerprinter
 from aggregator.grouping.place import Placer
@@ -52,6 +52,7 @@ from aggregator.model.prepared import Prepared
 from aggregator.store import tables
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import acceptance, inbox
+from aggregator.store.migrate import upgrade
 from benchmarks.corpus import Clock, Made, continuation, data_folder, database_of
 from benchmarks.throughput import own_database
 
@@ -336,7 +337,8 @@ def on_server(path: Path, made: Sequence[Made], given: argparse.Namespace) -> No
     """The parts beside the same rows in an own database of a server."""
     with own_database(given.server) as url:
         source, target = Database(f"sqlite:///{path}"), Database(url)
-        copy(source, target, lambda *_: nullcontext(lambda _: None))
+        upgrade(target)
+        import_into(target, exported(source, lambda _: None), lambda _: None)
         with target.engine.connect().execution_options(
             isolation_level="AUTOCOMMIT"
         ) as connection:

@@ -1,7 +1,7 @@
 """Writes a backup, reads it back, and replaces files safely; the folder of backups is in backup_folder.py.
 
-A backup of SQLite or PostgreSQL is a compressed SQLite file with all tables. It is written to a temporary
-file that is synced and read back, and then renamed. `restore.py` restores it into either kind of database.
+A backup is a compressed SQLite file with all tables. It is written to a temporary file that is synced and
+read back, and then renamed. PostgreSQL has programs of its own for this, which are named in a message.
 """
 
 import errno
@@ -22,11 +22,11 @@ from aggregator.model.errors import (
     UsageError,
 )
 from aggregator.store.engine.database import Database
+from aggregator.store.engine.shown_address import address_to_type
 from aggregator.store.engine.sqlite_errors import is_damage
-from aggregator.store.maintenance import page_copy, row_stream
-from aggregator.store.maintenance.row_stream import PASSING, Advance
+from aggregator.store.maintenance import page_copy
+from aggregator.store.maintenance.row_stream import Advance
 from aggregator.store.maintenance.scratch import scratch_folder
-from aggregator.store.migrate import upgrade
 
 PACKED = ".db.zst"
 
@@ -51,12 +51,17 @@ Progress = Callable[[str, int | None], AbstractContextManager[Advance]]
 
 
 def back_up(database: Database, file: Path, progress: Progress) -> None:
-    """Write a consistent backup of a database to `file`, compressed.
+    """Write a consistent backup of a SQLite database to `file`, compressed.
 
     A daemon may run meanwhile. The file appears after it was read back from the disk. Raises UsageError for
-    another suffix, NotWritableError without enough space, and ReadError if the database
+    another suffix or a server, NotWritableError without enough space, and ReadError if the database
     or the copy is damaged.
     """
+    if not database.is_sqlite:
+        raise UsageError(
+            f"PostgreSQL has its own backups; type: pg_dump --format=custom --file=aggregator.dump "
+            f"{address_to_type(database.url)} (to move to SQLite: aggregator export, then aggregator import)"
+        )
     if not file.name.endswith(PACKED):
         raise UsageError(f"{file}: the name of a backup ends in {PACKED}")
     with file_errors(
@@ -102,15 +107,12 @@ def check_free_disk(folder: Path, needed: int) -> None:
 
 def _copy(database: Database, plain: Path, progress: Progress) -> None:
     """Copy a database into one SQLite file, check it and sync it."""
-    if database.is_sqlite:
-        space = database.space()
-        with (
-            progress("pages", space.total // space.page) as advance,
-            closing(sqlite3.connect(plain)) as target,
-        ):
-            page_copy.copy_pages(database, target, advance)
-    else:
-        _copy_server(database, plain, progress)
+    space = database.space()
+    with (
+        progress("pages", space.total // space.page) as advance,
+        closing(sqlite3.connect(plain)) as target,
+    ):
+        page_copy.copy_pages(database, target, advance)
     with closing(sqlite3.connect(plain)) as copy:
         copy.execute("PRAGMA journal_mode=DELETE")  # one file without a -wal file
     with progress("checks", None) as advance:
@@ -120,26 +122,6 @@ def _copy(database: Database, plain: Path, progress: Progress) -> None:
             f"the copy is damaged ({damage}); check the database with `aggregator db check`"
         )
     _sync(plain)
-
-
-def _copy_server(database: Database, plain: Path, progress: Progress) -> None:
-    copy = Database(f"sqlite:///{plain}")
-    try:
-        upgrade(copy)
-        with database.read() as source, copy.engine.connect() as target:
-            with progress("rows", row_stream.count(source, PASSING)) as advance:
-
-                def commit(count: int) -> None:
-                    # One commit at the end would need a log as large as the database
-                    target.commit()
-                    advance(count)
-
-                row_stream.write_all(
-                    target, row_stream.batches(source, PASSING), commit
-                )
-            target.commit()
-    finally:
-        copy.close()
 
 
 def damage_in(file: Path, advance: Advance) -> str | None:

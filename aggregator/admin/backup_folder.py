@@ -85,6 +85,8 @@ def backups(config: Config) -> list[Backup]:
 def backup_state(config: Config, database: Database, now: dt.datetime) -> BackupState:
     """Return the state of the daemon's backups; reads at most one row of the database."""
     last = _last(config, now)
+    if not database.is_sqlite:
+        return BackupState()
     state = BackupState(
         every_seconds=config.backup.every, next=_due(config, database, last)
     )

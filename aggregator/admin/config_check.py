@@ -20,7 +20,7 @@ from aggregator.config.settings import Config
 from aggregator.config.source_access import proxy_address
 from aggregator.config.source_settings import SourceConfig
 from aggregator.config.values import at_key
-from aggregator.config.webhooks import read_secret, recipients_from, summary_key
+from aggregator.config.webhooks import read_secret, recipients_from
 from aggregator.extract.urls import address_key
 from aggregator.intake.configured import mutes_of
 from aggregator.intake.kinds.feed_kind import web_address
@@ -203,7 +203,6 @@ def check(config: Config) -> None:
         lambda _: user_agent(config.fetch.contact),
         host_trusts,
         _check_proxies,
-        summary_key,
         _check_backup_folder,
         lambda _: refuse_missing_library(config.work.executor),
         lambda _: mistakes or mutes_of(config),

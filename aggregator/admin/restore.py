@@ -1,6 +1,5 @@
-"""Restoring a backup, and copying a database into an empty one; either completely or not at all."""
+"""Restoring a backup, either completely or not at all."""
 
-import tempfile
 from contextlib import closing
 from pathlib import Path
 
@@ -13,17 +12,10 @@ from aggregator.admin.unpack_backup import busy, check_and_upgrade, move_damaged
 from aggregator.model.errors import UsageError
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.engine.database import Database, shown_url
-from aggregator.store.engine.process_lock import exclusively, open_process_lock
+from aggregator.store.engine.process_lock import exclusively
+from aggregator.store.engine.shown_address import address_to_type
 from aggregator.store.maintenance import page_copy, row_stream
-from aggregator.store.maintenance.row_stream import PASSING
-from aggregator.store.migrate import (
-    check,
-    clear,
-    is_of_unknown_revision,
-    make_file,
-    upgrade,
-)
-from aggregator.store.search import index
+from aggregator.store.migrate import make_file
 from aggregator.store.tables import article, count_rows
 
 
@@ -38,16 +30,20 @@ class RestoreResult(FrozenStruct, omit_defaults=False):
 def restore(
     file: Path, database: Database, progress: Progress, *, replace: bool = False
 ) -> RestoreResult:
-    """Restore a backup into a SQLite or PostgreSQL database; an older backup is upgraded.
+    """Restore a backup into a SQLite database; an older backup is upgraded.
 
     The backup is unpacked and checked before the database is changed. A damaged SQLite file that is replaced
     is moved into a folder beside it, from which more may be recovered. Raises ReadError for a damaged file,
-    DatabaseTooNewError for a backup of a newer version, UsageError if the database has content and `replace`
-    is not set, AnotherDaemonError if a process uses it.
+    DatabaseTooNewError for a backup of a newer version, UsageError for a server, and if the database has
+    content and `replace` is not set, AnotherDaemonError if a process uses it.
     """
-    folder = (
-        Path(tempfile.gettempdir()) if database.file is None else database.file.parent
-    )
+    if database.file is None:
+        raise UsageError(
+            "PostgreSQL restores its own backups; type: pg_restore --clean --if-exists --single-transaction "
+            f"--dbname={address_to_type(database.url)} FILE (a file of `aggregator db backup`: restore it to a new "
+            "SQLite file, --database sqlite:///new.db, then aggregator export and aggregator import)"
+        )
+    folder = database.file.parent
     with file_errors(f"{folder} cannot be written", "the unpacked backup is damaged"):
         folder.mkdir(parents=True, exist_ok=True)
         with scratch_in(folder) as scratch:
@@ -55,86 +51,23 @@ def restore(
             with closing(Database(f"sqlite:///{scratch / 'restored.db'}")) as source:
                 revision = check_and_upgrade(file, source, progress)
                 moved_to = move_damaged(database, progress) if replace else None
-                _fill(
-                    database,
-                    source,
-                    progress,
-                    replace=replace,
-                    advice="use a new one (--database sqlite:///new.db), or --replace to delete its content",
-                )
+                make_file(database, allow_new=True)
+                with exclusively(database, busy(database)):
+                    if not replace:
+                        _refuse_content(database)
+                    space = source.space()
+                    with progress("pages", space.total // space.page) as advance:
+                        page_copy.take_pages(database, source, advance)
+                    database.checkpoint_log()
     with database.read() as connection:
         count = count_rows(connection, article)
     return RestoreResult(revision=revision, articles=count, moved_to=moved_to)
 
 
-def copy(source: Database, target: Database, progress: Progress) -> bool:
-    """Copy a database into an empty one, SQLite or PostgreSQL; returns False if a daemon uses the source.
-
-    What a daemon stores in the source meanwhile is not in the copy. Raises UsageError if the target has
-    content, DatabaseOutdatedError if the source is of another version, AnotherDaemonError if a process uses
-    the target.
-    """
-    check(source)
-    lock = open_process_lock(source)
-    is_complete = lock.acquire()
-    try:
-        _fill(
-            target,
-            source,
-            progress,
-            advice="use a new one (on PostgreSQL: createdb NAME)",
-        )
-    finally:
-        lock.release()
-    return is_complete
-
-
-def _fill(
-    target: Database,
-    source: Database,
-    progress: Progress,
-    *,
-    replace: bool = False,
-    advice: str,
-) -> None:
-    """Copy all of `source` into `target`, with the lock of `target`.
-
-    `advice` ends the message of the UsageError that is raised if `target` has content.
-    """
-    replaces_pages = target.is_sqlite and source.is_sqlite
-    make_file(target, allow_new=True)
-    is_cleared = not replaces_pages and replace and is_of_unknown_revision(target)
-    if not (replaces_pages or is_cleared):
-        upgrade(target)
-    with exclusively(target, busy(target)):
-        if is_cleared:
-            clear(target)
-            upgrade(target)
-        if not replace:
-            with target.read() as connection:
-                if row_stream.has_content(connection):
-                    raise UsageError(
-                        f"the database {shown_url(target.url)} is not empty; {advice}"
-                    )
-        if replaces_pages:
-            space = source.space()
-            with progress("pages", space.total // space.page) as advance:
-                page_copy.take_pages(target, source, advance)
-            target.checkpoint_log()
-        else:
-            _copy_rows(target, source, progress, replace=replace)
-
-
-def _copy_rows(
-    target: Database, source: Database, progress: Progress, *, replace: bool
-) -> None:
-    """Copy all rows in one transaction, and index the articles afterwards."""
-    with source.read() as read, target.write(durable=True, unhurried=True) as written:
-        if replace:
-            row_stream.clear(written)
-        with progress("rows", row_stream.count(read, PASSING)) as advance:
-            row_stream.write_all(written, row_stream.batches(read, PASSING), advance)
-    with target.read() as connection:
-        total = index.unindexed_count(connection)
-    with progress("articles indexed", total) as advance:
-        index.index_until(target, index.index_older, advance=advance)
+def _refuse_content(database: Database) -> None:
+    with database.read() as connection:
+        if row_stream.has_content(connection):
+            raise UsageError(
+                f"the database {shown_url(database.url)} is not empty; use a new one "
+                "(--database sqlite:///new.db), or --replace to delete its content"
+            )

@@ -1,4 +1,4 @@
-"""The commands of `db`: upgrade, statistics, backup, copy, check, retention."""
+"""The commands of `db`: upgrade, statistics, backup, check, retention."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -123,10 +123,11 @@ def backup(
         ),
     ] = "",
 ) -> None:
-    """Back up the database.
+    """Back up a SQLite database.
 
     The backup is consistent, includes tokens and webhooks, and is verified by reading it back. A daemon may
-    run meanwhile. Addresses of sources may contain passwords: protect the file.
+    run meanwhile. Addresses of sources may contain passwords: protect the file. For PostgreSQL it prints the
+    command to type.
 
     \b
     Examples:
@@ -160,16 +161,16 @@ def restore(
         bool, flag("--replace", "Delete the present content of the database first.")
     ] = False,
 ) -> None:
-    """Restore a backup into a SQLite or PostgreSQL database.
+    """Restore a backup into a SQLite database.
 
     The database must be empty, unless you use --replace, and no daemon may use it. The backup is checked
     first, and upgraded if an older version made it. Either all of it is restored or nothing. A damaged SQLite
-    file that is replaced is kept in a new folder beside it.
+    file that is replaced is kept in a new folder beside it. For PostgreSQL it prints the command to type.
 
     \b
     Examples:
       aggregator db restore backups/aggregator-20261120T030000Z.db.zst --replace
-      aggregator db restore news.db.zst --database postgresql://me@localhost/news
+      aggregator db restore news.db.zst --database sqlite:///new.db
     """
     from aggregator.admin.restore import restore as run
     from aggregator.store.engine.database import Database, shown_url
@@ -184,52 +185,6 @@ def restore(
     show.say(
         f"restored {file} to {shown_url(database.url)}: {counted(restored.articles, 'article')}"
     )
-
-
-@db.command()
-def copy(
-    context: Context,
-    from_: Annotated[
-        str,
-        argument("FROM", "Copy this database: a file or postgresql://USER@HOST/NAME."),
-    ],
-    to: Annotated[
-        str,
-        argument("TO", "Write to this empty database: a file or an address as above."),
-    ],
-) -> None:
-    """Copy a database into an empty one, SQLite or PostgreSQL.
-
-    Everything is copied, including tokens and webhooks, so a daemon can continue with the copy. Stop the
-    daemon first: what it stores during the copy is missing in the copy.
-
-    \b
-    Examples:
-      aggregator db copy aggregator.db postgresql://me@localhost/news
-      aggregator db copy postgresql://me@localhost/news sqlite:///news.db
-    """
-    from aggregator.admin.restore import copy as run
-    from aggregator.config.settings import absolute_database_url
-    from aggregator.store.engine.database import Database, shown_url
-
-    context.obj.load()
-    source = Database(absolute_database_url(from_, Path.cwd()))
-    target = Database(absolute_database_url(to, Path.cwd()))
-    if source.url == target.url:
-        raise UsageError("FROM and TO are the same database")
-    if source.file is not None and not source.file.exists():
-        raise UsageError(f"there is no database at {source.file}")
-    try:
-        is_complete = run(source, target, progress_bar)
-    finally:
-        source.close()
-        target.close()
-    show.say(f"copied {shown_url(source.url)} to {shown_url(target.url)}")
-    if not is_complete:
-        show.say(
-            "Another process uses FROM: what it stores from now on is not in the copy. To move the database, "
-            "stop that process and copy again, into a new database."
-        )
 
 
 _BUSY = "another process uses this database: stop the daemon, then repeat the command"

@@ -22,9 +22,9 @@ def export(
 ) -> None:
     """Export the content of the database as JSON lines.
 
-    This includes articles, stories, evidence, corrections and sources. Tokens, webhooks and deliveries are
-    not exported: they belong to one installation. Addresses of sources may contain passwords: protect the
-    file.
+    This includes articles, stories, evidence, corrections, marks of readers, sources, and names of tokens.
+    Secrets of tokens, headers of sources, webhooks and deliveries are not exported: they belong to one
+    installation. Addresses of sources may contain passwords: protect the file.
 
     \b
     Examples:
@@ -60,7 +60,8 @@ def import_(
 ) -> None:
     """Import an export into an empty database.
 
-    The database may be SQLite or PostgreSQL. The export must be of this version, or of an earlier one
+    The database may be SQLite or PostgreSQL, so this is the way from one to the other. Tokens arrive as
+    revoked: create each again under its name. The export must be of this version, or of an earlier one
     with the same columns. Either all of it is imported or nothing.
 
     \b

@@ -81,6 +81,8 @@ def _prepare(config: "Config", database: "Database", notifier: "Notifier") -> No
         notifier.status(message)
 
     check(config)
+    for line in config.warnings:
+        log.warning("%s", line, extra={"event": "former_key_ignored"})
     database.check_free_disk()
     database.wait_for_server(say=say)
     notifier.status("upgrading the database")

@@ -11,7 +11,6 @@ from aggregator.model.clock import utc_now
 from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
-    from aggregator.model.read_model import MachineSummary
     from aggregator.model.story import StoryText, StoryView
     from aggregator.store.read.reader import StoryReader
 from aggregator.cli.stories import hint
@@ -36,19 +35,17 @@ def story(
       aggregator story STORY --format json
     """
     from aggregator.publish import story_json
-    from aggregator.publish.excerpts.stories import for_reader_with_summary
     from aggregator.store.read.reader import StoryReader
 
     with context.obj.reading() as (config, database):
         reader = StoryReader(database, config.effective_tuning)
         shown = _live_story(reader, id_)
-        text, machine_written = reader.text_with_summary(shown.id)
-    _, _, summarised = for_reader_with_summary(shown, text, machine_written, "owner", 0)
+        text = reader.text(shown.id)
     if format_ == "json":
-        show.json_line(story_json.whole_story(shown, text, summarised))
+        show.json_line(story_json.whole_story(shown, text))
     else:
         assert text is not None, "an existing story can be rendered"
-        show.out(show.wrapped(_story_text(shown, text, summarised)))
+        show.out(show.wrapped(_story_text(shown, text)))
 
 
 def _live_story(reader: "StoryReader", id: str) -> "StoryView":
@@ -80,9 +77,7 @@ def _source_or_counts(story: "StoryView") -> str:
     return ", ".join(reversed(numbers))
 
 
-def _story_text(
-    story: "StoryView", text: "StoryText", summarised: "MachineSummary | None"
-) -> str:
+def _story_text(story: "StoryView", text: "StoryText") -> str:
     """Return what a story shows: of one text all of it, else the lead, the openings and quotations."""
     from aggregator.stories.plain_text import NO_OUTLET, as_text
 
@@ -94,7 +89,6 @@ def _story_text(
         single=story.articles[0].text if len(story.articles) == 1 else "",
         text=text,
         reports=as_text(text, story.articles),
-        summarised=summarised,
         outlets={article.id: article.outlet for article in story.articles},
         no_outlet=NO_OUTLET,
     )

@@ -1,4 +1,4 @@
-"""The settings of what is sent: webhooks, notifications, the digest, and requests for summaries."""
+"""The settings of what is sent: webhooks, notifications and the digest."""
 
 import base64
 import binascii
@@ -26,7 +26,6 @@ from aggregator.config.source_settings import (
 )
 from aggregator.config.values import (
     NAME,
-    Duration,
     Part,
     accepted_by,
     list_of,
@@ -308,29 +307,3 @@ class DigestConfig(Part):
             if (due := local.astimezone(dt.UTC)) <= now:
                 return due
         return None
-
-
-class SummariseConfig(Part):
-    """The section `summarise`: a language model that writes a text for stories. Off by default.
-
-    `timeout` is in seconds.
-    """
-
-    url: SecretAddress | None = None
-    model: str | None = Field(default=None, min_length=1, max_length=200)
-    api_key: SecretStr | None = None
-    api_key_file: str | None = None
-    api_key_env: str | None = None
-    stories_an_hour: int = Field(default=20, ge=1, le=3600)
-    timeout: Duration = Field(default=120, ge=1, le=3600)
-
-    @model_validator(mode="after")
-    def _one_way(self) -> "SummariseConfig":
-        keys = ways_given(self, "api_key")
-        if (self.model is None) != (self.url is None):
-            raise ValueError("give `url:` with `model:`")
-        if keys > 1 or (keys and self.url is None):
-            raise ValueError(
-                "give one of `api_key:`, `api_key_file:` and `api_key_env:`, with `url:`"
-            )
-        return self

@@ -62,27 +62,31 @@ def _read(path: Path) -> Config:
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: this is not UTF-8 text") from error
     values, lines = parse(text, path.name)
-    former = _without_former_defaults(values, lines, path.name)
+    former = _without_former_keys(values, lines, path.name)
     return checked(values, lines, path.name).read_from(path, lines, former)
 
 
-def _without_former_defaults(
+def _without_former_keys(
     values: dict[str, Any], lines: Lines, name: str
 ) -> tuple[str, ...]:
-    """Remove keys of earlier versions that have their default of then; return a warning for each."""
-    table = (
+    """Remove the keys of earlier versions that are accepted; return a warning for each."""
+    table = CoreLoader(
         files("aggregator.config")
-        .joinpath("former_defaults.yaml")
+        .joinpath("former_keys.yaml")
         .read_text(encoding="utf-8")
-    )
+    ).get_data()
     warnings = []
-    for dotted, default in CoreLoader(table).get_data().items():
+    for dotted in (*table["replaced"], *table["defaults"]):
         section, _, key = dotted.rpartition(".")
         keys = values.get(section) if section else values
-        if isinstance(keys, dict) and keys.get(key, ...) == default:
-            del keys[key]
-            line = lines[tuple(dotted.split("."))]
-            warnings.append(
-                f"{name}:{line}: {dotted}: this key is gone, and its value was the default"
-            )
+        if not isinstance(keys, dict) or key not in keys:
+            continue
+        words = table["replaced"].get(dotted)
+        if words is None:
+            if keys[key] != table["defaults"][dotted]:
+                continue
+            words = "its value was the default"
+        del keys[key]
+        line = lines[tuple(dotted.split("."))]
+        warnings.append(f"{name}:{line}: {dotted}: this key is gone: {words}")
     return tuple(warnings)

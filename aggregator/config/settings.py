@@ -22,7 +22,6 @@ from pydantic import (
 from aggregator.config.delivery_settings import (
     DigestConfig,
     NotifyConfig,
-    SummariseConfig,
     WebhookConfig,
 )
 from aggregator.config.hosts import OWN_FEED, is_loopback, is_own_feed
@@ -165,7 +164,6 @@ class Config(Part):
     notify: tuple[NotifyConfig, ...] = ()
     digest: DigestConfig = DigestConfig()
     mute: MuteConfig = MuteConfig()
-    summarise: SummariseConfig = SummariseConfig()
     families: dict[str, tuple[str, ...]] = Field(default={})
 
     _base: Path = PrivateAttr(default_factory=Path.cwd)

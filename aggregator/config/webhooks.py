@@ -154,12 +154,6 @@ def _query(config: Config, name: str | None) -> SavedQuery | None:
     return None if name is None else config.saved_query(name)
 
 
-def summary_key(config: Config) -> str:
-    """Return the key for `summarise.url`; "" without one. Raises ConfigError for one that cannot be read."""
-    with at_key("summarise"):
-        return read_secret(config, config.summarise, "api_key")
-
-
 def read_secret(config: Config, part: object, key: str, *, section: str = "") -> str:
     """Return a secret of a part of the configuration: `key`, or from where `key_env` or `key_file` says.
 

@@ -58,7 +58,15 @@ class MaintenanceTasks:
                 lambda _: self._webhooks.dispatcher.prune(),
             ),
         )
-        jobs = [MaintenanceTask("backup", LOOK_SECONDS, self._back_up)]
+        jobs = []
+        if self._services.database.is_sqlite:
+            jobs.append(MaintenanceTask("backup", LOOK_SECONDS, self._back_up))
+        elif self._config.backup.every is not None:
+            log.info(
+                "PostgreSQL is not backed up by this program: use pg_dump (aggregator db backup prints the "
+                "command); `backup: {every: never}` in config.yaml ends this message",
+                extra={"event": "server_backup_left_out"},
+            )
         if self._config.digest.every != "never":
             jobs.append(MaintenanceTask("digest", LOOK_SECONDS, self._make_digest))
         return Maintenance(steps, jobs, is_writer=lambda: self._services.lock.is_held)

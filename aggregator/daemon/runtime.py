@@ -4,7 +4,6 @@
     placing     inbox → stories, full-text index, rendering, short tasks (daemon/writer_work.py)
     maintenance long jobs, such as a backup; APScheduler's own thread schedules (daemon/maintenance.py)
     webhooks    changes → outbox, and one thread per webhook that sends (deliver)
-    summaries   asks `summarise:` for texts of stories (deliver/summariser.py)
 
 The writer lease outlives a configuration and belongs to the daemon, which also starts the web server. A stop
 interrupts work under way; the next Runtime repeats it, and it does not count as failed.
@@ -61,8 +60,6 @@ class Runtime:
 
     def __init__(self, config: Config, services: DaemonServices) -> None:
         """Raises ConfigError or another AggregatorError for a configuration that cannot be run."""
-        from aggregator.deliver.summariser import summariser_of
-
         self.config = config
         self._services = services
         self._stopping = threading.Event()
@@ -73,7 +70,6 @@ class Runtime:
         plan = retention_plan(config)
         self._configured = configured_access(config)
         self._client = client_of(config, services.metrics_registry)
-        self._summariser = summariser_of(config, services.lock.fenced, services.now)
         self._webhooks = self._make_webhooks()
         # After everything that may raise, because it must be closed.
         self._executor = open_executor(
@@ -149,7 +145,6 @@ class Runtime:
             workers=self._executor.trouble,
             last_reload=self._services.last_reload(),
             failed_tasks=self._maintenance.failures(),
-            summaries=None if self._summariser is None else self._summariser.problem,
             few_files=why_few_files(),
             slow_sources=tuple(self._pipeline.slow_pages.resting()),
         )
@@ -204,7 +199,6 @@ class Runtime:
             reader,
             services.lock.fenced,
             services.now,
-            summariser=self._summariser,
             write_digest=partial(digest_mail, reader, settings),
             is_writer=lambda: services.lock.is_held,
             heartbeat=lambda: self.watchdog.heartbeat("webhooks"),

@@ -2,5 +2,5 @@
 
 `dispatcher` reads the change stream and stores deliveries in the outbox, whose bodies are of `bodies`.
 `sender` sends the deliveries of one recipient and schedules retries; `transmit` sends one delivery of any kind.
-`summariser` has texts of stories written (`summarise:`). `threads` runs them.
+`threads` runs them.
 """

@@ -15,7 +15,6 @@ from aggregator.config import webhooks
 from aggregator.config.settings import Config
 from aggregator.deliver.dispatcher import WebhookDispatcher
 from aggregator.deliver.sender import WebhookSender
-from aggregator.deliver.summariser import Summariser
 from aggregator.deliver.transmit import DigestMail, Transmitter, outgoing_client
 from aggregator.intake.workers.executor import is_left_behind
 from aggregator.model.clock import Clock
@@ -31,7 +30,6 @@ POLL_SECONDS = (
     1.0
 )
 REST_SECONDS = 10.0  # back-off after an error of the database
-SUMMARIES = "summaries:"  # the name of the thread of `summarise:`
 # The longest time between two reads of an outbox; `webhooks resume` wakes no thread
 IDLE_SECONDS = 30.0
 
@@ -46,7 +44,7 @@ class WebhookThreads:
     def __init__(
         self,
         dispatcher: WebhookDispatcher,
-        senders: Mapping[str, WebhookSender | Summariser],
+        senders: Mapping[str, WebhookSender],
         stop_sending: Callable[[], None],
         *,
         is_writer: Callable[[], bool],
@@ -161,7 +159,6 @@ def webhook_threads(
     database: Database,
     now: Clock,
     *,
-    summariser: Summariser | None,
     write_digest: Callable[[DigestSpan], DigestMail | None],
     is_writer: Callable[[], bool],
     heartbeat: Callable[[], None],
@@ -171,24 +168,16 @@ def webhook_threads(
     recipients = webhooks.recipients_from(config)
     all_tuning = config.effective_tuning
     transmitter = Transmitter(outgoing_client(config), all_tuning, now, write_digest)
-    senders: dict[str, WebhookSender | Summariser] = {}
+    senders: dict[str, WebhookSender] = {}
     for recipient in recipients:
         if recipient.name != webhooks.DIGEST:
             senders[recipient.name] = WebhookSender(
                 database, recipient, transmitter, all_tuning, now
             )
-    if summariser is not None:
-        senders[SUMMARIES] = summariser
-
-    def stop_sending() -> None:
-        transmitter.close()
-        if summariser is not None:
-            summariser.close()
-
     return WebhookThreads(
         WebhookDispatcher(database, reader, recipients, settings, all_tuning, now),
         senders,
-        stop_sending,
+        transmitter.close,
         is_writer=is_writer,
         heartbeat=heartbeat,
         failed=failed,

@@ -100,7 +100,6 @@ class ProcessState(FrozenStruct):
     last_reload: Reload | None = None
     # Maintenance tasks whose last attempt failed, with the cause
     failed_tasks: tuple[str, ...] = ()
-    summaries: str | None = None  # why `summarise:` gives no texts
     few_files: str | None = None  # a message where nearly all allowed files are open
     # `entry.source` of those whose pages are not read for an hour
     slow_sources: tuple[str, ...] = ()

@@ -116,21 +116,6 @@ class SearchBounds(FrozenStruct):
     language: str | None = None
 
 
-class MachineSentence(FrozenStruct, omit_defaults=False):
-    """A sentence of a machine, and the articles of the story that it rests on, at least one."""
-
-    text: str
-    article_ids: tuple[str, ...]
-
-
-class MachineSummary(FrozenStruct, omit_defaults=False):
-    """The machine-written text of a story. `written_by` is the configured `model:`."""
-
-    written_by: str
-    written_at: dt.datetime
-    sentences: tuple[MachineSentence, ...]
-
-
 class StoryHit(FrozenStruct, omit_defaults=False):
     """A story with matching articles; `hits` are the best of them, at most three.
 

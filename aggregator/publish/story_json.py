@@ -20,7 +20,6 @@ from aggregator.model.evidence import SCORED_STAGES, Stage
 from aggregator.model.prepared import Kind
 from aggregator.model.read_model import (
     ArticleDetail,
-    MachineSummary,
     SearchHit,
     SearchResults,
     SourcePage,
@@ -147,16 +146,6 @@ class WholeArticleJson(ArticleJson):
     kind_reason: str | None
 
 
-class SummarisedJson(MachineSummary):
-    """A text that a program or a language model wrote of what the story shows; nobody has checked it.
-
-    `written_by` is the configured `model:`; "a program" without one. Each sentence has the articles that it
-    rests on.
-    """
-
-    machine_written: bool
-
-
 class StoryArticleJson(WholeArticleJson):
     """An article of one story; `opening` is the first sentence that it adds to the lead, "" without one."""
 
@@ -169,7 +158,6 @@ class WholeStoryJson(StoryJson):
     `lead` are paragraphs of one report, `versions` sentences of other versions of a text that its current
     one tells differently. `earlier` are the stories that it continues, `later` those that continue it,
     `related` others about the same people, places and bodies; the nearest in time first.
-    `summarised` is null without a machine-written text.
     """
 
     articles: tuple[StoryArticleJson, ...]
@@ -180,7 +168,6 @@ class WholeStoryJson(StoryJson):
     earlier: tuple[LinkedStory, ...]
     later: tuple[LinkedStory, ...]
     related: tuple[LinkedStory, ...]
-    summarised: SummarisedJson | None
 
 
 def page_of(stories: Iterable[StoryView], next_cursor: str | None) -> PageJson:
@@ -204,9 +191,7 @@ def articles_in_list(story: StoryView) -> Iterator[ListedArticleJson]:
         yield like(ListedArticleJson, article, story=story.id, story_title=story.title)
 
 
-def whole_story(
-    story: StoryView, text: StoryText | None, summarised: MachineSummary | None = None
-) -> WholeStoryJson:
+def whole_story(story: StoryView, text: StoryText | None) -> WholeStoryJson:
     """Return one story with what it shows; without that its text is the summary."""
     shown = text or StoryText(title=story.title)
     openings = {opening.article_id: opening.text for opening in shown.openings}
@@ -225,8 +210,6 @@ def whole_story(
         lead=shown.lead,
         versions=shown.versions,
         quotations=shown.quotations,
-        summarised=summarised
-        and like(SummarisedJson, summarised, machine_written=True),
     )
 
 

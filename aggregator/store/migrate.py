@@ -161,23 +161,6 @@ def make_file(database: Database, *, allow_new: bool = False) -> None:
         raise NotWritableError(f"{file} cannot be created: {error.strerror}") from error
 
 
-def is_of_unknown_revision(database: Database) -> bool:
-    """Whether the database is of an older or newer program."""
-    with database.read() as connection:
-        names = set(inspect(connection).get_table_names())
-        revision = _stored_revision(connection, names)
-    return revision is not None and not is_known(revision)
-
-
-def clear(database: Database) -> None:
-    """Drop our tables on a server, before a restore."""
-    with database.write(unhurried=True) as connection:
-        for name in (*metadata.tables, "article_search", "alembic_version"):
-            # With the views on it
-            connection.execute(text(f'DROP TABLE IF EXISTS "{name}" CASCADE'))
-        connection.execute(text("DROP VIEW IF EXISTS v_now"))  # it depends on no table
-
-
 def _migrate(database: Database, keep: Callable[[str], object] | None) -> None:
     with ExitStack() as cleanup, database.write(unhurried=True) as connection:
         # One at a time; SQLite has one writing transaction anyway

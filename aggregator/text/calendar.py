@@ -6,8 +6,7 @@ from typing import Literal
 from aggregator.config.shipped import shipped_table
 from aggregator.text.lines import folded
 
-# The months of most calendars, and of the Iranian one (`jalali`), whose year begins in March.
-Cycle = Literal["months", "jalali", "weekdays"]
+Cycle = Literal["months", "weekdays"]
 
 # Letters that have no accent to drop, and those that Arabic and Persian keyboards write alike.
 _ALIKE = str.maketrans("łøıīیٱةك", "lo" + "iiياهک", "\u0640\u2019ʼ'")
@@ -19,12 +18,6 @@ def _shipped() -> dict[Cycle, dict[str, list[str]]]:
     return shipped_table(
         "aggregator.text", "calendar.yaml", dict[Cycle, dict[str, list[str]]]
     )
-
-
-@cache
-def names(cycle: Cycle, language: str) -> tuple[str, ...]:
-    """Return the first name of each month or weekday in lower case; () for a language without names."""
-    return tuple(forms.split()[0] for forms in _shipped()[cycle].get(language, ()))
 
 
 @cache

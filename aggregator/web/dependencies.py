@@ -19,13 +19,12 @@ from aggregator.intake.manage.feed_check import SourceServices
 from aggregator.model.clock import Clock
 from aggregator.model.read_model import (
     ArticleDetail,
-    MachineSummary,
     Mute,
     StoryRedirect,
 )
 from aggregator.model.story import StoryText, StoryView
 from aggregator.publish.excerpts.access import Access
-from aggregator.publish.excerpts.stories import for_reader, for_reader_with_summary
+from aggregator.publish.excerpts.stories import for_reader
 from aggregator.publish.settings import PublishSettings
 from aggregator.store.read.marks.mark_rows import Reader
 from aggregator.store.read.marks.read_marks import ReadMarks
@@ -127,12 +126,11 @@ class Site:
         """Return a story with the texts that this request may read."""
         return for_reader(story, None, *self.limits(request))[0]
 
-    def bounded_with_summary(
+    def bounded_with_text(
         self, request: Request, story: StoryView
-    ) -> tuple[StoryView, StoryText | None, MachineSummary | None]:
-        """Return a story, what it shows and its machine-written text, as this request may read them."""
-        texts = self.reader.text_with_summary(story.id)
-        return for_reader_with_summary(story, *texts, *self.limits(request))
+    ) -> tuple[StoryView, StoryText | None]:
+        """Return a story and what it shows, as this request may read them."""
+        return for_reader(story, self.reader.text(story.id), *self.limits(request))
 
     def filter(
         self, request: Request, default_limit: int, *, ignore_unknown: bool = False
@@ -165,7 +163,7 @@ class Site:
     def tag(self, request: Request, query_string: str, story_id: str = "") -> str:
         """Return an ETag before the response is rendered; it changes whenever the response may change.
 
-        `story_id`: of the story whose machine-written text the response may contain.
+        `story_id`: of the story whose text the response may contain.
         """
         return self.common_tag(
             self.access(request), request.url.path, query_string, story_id=story_id

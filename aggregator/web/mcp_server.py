@@ -29,7 +29,7 @@ from aggregator.publish.excerpts.single_articles import (
     bounded_results,
 )
 from aggregator.publish.excerpts.sources import bounded_sources
-from aggregator.publish.excerpts.stories import for_reader, for_reader_with_summary
+from aggregator.publish.excerpts.stories import for_reader
 from aggregator.publish.sanitise import encode_json
 from aggregator.publish.settings import publish_settings
 from aggregator.store.read.reader import StoryReader
@@ -173,14 +173,11 @@ class _Tools:
             raise UsageError(
                 f"there is no story {id}; list them with the tool `stories`"
             )
-        texts = self._reader.text_with_summary(story.id)
-        shown = for_reader_with_summary(story, *texts, self._access, self._words)
-        view, text, summarised = shown
+        text = self._reader.text(story.id)
+        view, text = for_reader(story, text, self._access, self._words)
         # Assistants read `text`: whole articles would fill what they can keep in mind.
         articles = tuple(replace(a, html=None, text="") for a in view.articles)
-        return story_json.whole_story(
-            replace(view, articles=articles), text, summarised
-        )
+        return story_json.whole_story(replace(view, articles=articles), text)
 
     def explain(self, article: _IdOrAddress, other: _IdOrAddress = "") -> object:
         """Explain why an article is in its story, and with `other` why two articles are or are not in one."""

@@ -271,33 +271,25 @@ _UNRENDERED = "SELECT 1 FROM story WHERE text IS NULL AND redirect_to IS NULL"
 
 
 def _run_daemon(program: Program) -> None:
-    """Poll a feed, render all stories, let a model write summaries, and read with the Reader API."""
+    """Poll a feed, render all stories, and read with the Reader API."""
     token = program.run("token", "create", "ada", "--scope", "read").strip()
     program.run("token", "create", "newsroom", "--scope", "push", "--scope", "admin")
-    with _site() as address:
-        model = {
-            "url": f"{address}/model",
-            "model": "invented-model",
-            "stories_an_hour": 3600,
-        }
-        program.configure(summarise=model)
-        with _daemon(program) as base:
-            program.run(
-                "sources",
-                "add",
-                f"{address}/feed",
-                "--name",
-                "tramways",
-                "--folder",
-                "Coast",
-            )
-            program.wait_for("SELECT 1 FROM article WHERE title LIKE 'Observatory%'")
-            program.wait_for(f"SELECT 1 WHERE NOT EXISTS ({_UNRENDERED})")
-            program.wait_for("SELECT 1 FROM story_summary WHERE summary IS NOT NULL")
-            program.wait_for(
-                "SELECT 1 FROM source WHERE last_success_at IS NOT NULL AND etag IS NOT NULL"
-            )
-            _read(program, base, token)
+    with _site() as address, _daemon(program) as base:
+        program.run(
+            "sources",
+            "add",
+            f"{address}/feed",
+            "--name",
+            "tramways",
+            "--folder",
+            "Coast",
+        )
+        program.wait_for("SELECT 1 FROM article WHERE title LIKE 'Observatory%'")
+        program.wait_for(f"SELECT 1 WHERE NOT EXISTS ({_UNRENDERED})")
+        program.wait_for(
+            "SELECT 1 FROM source WHERE last_success_at IS NOT NULL AND etag IS NOT NULL"
+        )
+        _read(program, base, token)
 
 
 @contextmanager
@@ -360,7 +352,7 @@ def _read(program: Program, base: str, token: str) -> None:
 
 @contextmanager
 def _site() -> Iterator[str]:
-    """Serve the feed and the model; yield the address."""
+    """Serve the feed; yield the address."""
     server = ThreadingHTTPServer(("127.0.0.1", _PORT), _Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{_PORT}"
@@ -384,24 +376,6 @@ class _Handler(BaseHTTPRequestHandler):
         head = "<title>Sennick Tramways</title><link>https://sennick-tramways.example/</link>"
         feed = f"<rss version='2.0'><channel>{head}{''.join(items)}</channel></rss>"
         self._answer("application/rss+xml", feed)
-
-    def do_POST(self) -> None:
-        """Answer as a model: repeat the first sentence of the facts."""
-        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        facts = json.loads(asked["messages"][1]["content"])
-        if "sections" in facts:  # before v0.1.0
-            sentence = facts["sections"][0]["sentences"][0]
-            articles = sentence["article_ids"]
-        else:
-            sentence = facts["lead"][0]
-            articles = [sentence["article_id"]]
-        written = {"sentences": [{"text": sentence["text"], "article_ids": articles}]}
-        answer = {
-            "choices": [
-                {"message": {"role": "assistant", "content": json.dumps(written)}}
-            ]
-        }
-        self._answer("application/json", json.dumps(answer))
 
     def _answer(self, kind: str, body: str) -> None:
         data = body.encode()

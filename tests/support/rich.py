@@ -13,14 +13,14 @@ from aggregator.grouping.deletion.forget import ForgetCommand
 from aggregator.grouping.pairs.snapshot import pack_frequencies
 from aggregator.grouping.place import Placer
 from aggregator.model.entry import Entry
-from aggregator.model.read_model import MachineSentence, MachineSummary, StoryFilter
+from aggregator.model.read_model import StoryFilter
 from aggregator.store import codecs, tables
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import Source, add
 from aggregator.store.read.browser_mutes import BrowserMutes
 from aggregator.store.read.marks.read_marks import ReadMarks
 from aggregator.store.read.reader import StoryReader
-from aggregator.store.stories import stream_history, summaries
+from aggregator.store.stories import stream_history
 from aggregator.store.stories.stream_history import StreamPeriod
 from tests.support.articles import (
     FLOOD,
@@ -120,21 +120,6 @@ def _fill(database: Database) -> None:
             stream_history.close_period(connection, period, keep=0)
         stream_history.count_sources(connection, {"Herald": (1, 1)})
     trust(database, ["Herald"])
-    with database.write() as connection:
-        task = summaries.next_task(connection, clock())
-        assert task is not None
-        of_story = (
-            select(tables.article.c.id)
-            .where(tables.article.c.story == task.id)
-            .limit(1)
-        )
-        article = connection.execute(of_story).scalar_one()
-        sentence = MachineSentence(text="The water falls.", article_ids=(article,))
-        summaries.begin(connection, task, clock())
-        written = MachineSummary(
-            written_by="model", written_at=clock(), sentences=(sentence,)
-        )
-        summaries.store(connection, task, written)
     BrowserMutes(database).add("words", "advertorial")
     marks = ReadMarks(database, clock)
     numbers = queried(

@@ -1,6 +1,6 @@
-"""Complete dates in a line of text, in all forms and calendars that are read, and the day of each.
+"""Complete dates in a line of text, in all forms that are read, and the day of each.
 
-Digits of other scripts and the Japanese, Iranian and Buddhist calendars are converted.
+Digits of other scripts are converted. Dates of other calendars (Iranian, Buddhist, Japanese eras) are not read.
 """
 
 import datetime as dt
@@ -12,12 +12,6 @@ from functools import lru_cache
 from aggregator.text import calendar
 
 Match = re.Match[str]
-
-_ERAS = {
-    "令和": 2018,
-    "平成": 1988,
-    "昭和": 1925,
-}  # the year before the first of the era
 
 _FOREIGN_DIGIT = re.compile(r"[：．／，،－]|(?![0-9])\d")
 _SAME = {"：": ":", "．": ".", "／": "/", "，": ",", "،": ",", "－": "-"}
@@ -34,33 +28,6 @@ def plain_digits(line: str) -> str:
     return line
 
 
-def from_jalali(year: int, month: int, day: int) -> dt.date | None:
-    """Return the Gregorian date of a day of the Iranian calendar; None if invalid or not in 1304 to 1472.
-
-    In that span leap years repeat every 33 years; the first six months have 31 days.
-    """
-    if not (
-        1304 <= year <= 1472
-        and 1 <= month <= 12
-        and 1 <= day <= (31 if month <= 6 else 30)
-    ):
-        return None
-    cycles, place = divmod(year + 1595, 33)
-    days = (
-        365 * year
-        + 8 * cycles
-        + (place + 3) // 4
-        + 31 * (month - 1)
-        - max(0, month - 7)
-        + day
-    )
-    return dt.date.fromordinal(days + _JALALI_OFFSET)
-
-
-# Days from the beginning of the Gregorian calendar to that of the Iranian one
-_JALALI_OFFSET = 226_142
-
-
 def _digit(char: str) -> str:
     if char.isascii() or not char.isdecimal():
         return char
@@ -75,12 +42,6 @@ def _any_of(names: Iterable[str]) -> str:
 
 
 _NAME = _any_of(calendar.month_spellings())
-
-_JALALI_MONTHS = calendar.names("jalali", "fa")
-# With the letter ye of Persian keyboards, and of Arabic ones
-_JALALI_NAME = _any_of(
-    {*_JALALI_MONTHS, *(name.replace("ی", "ي") for name in _JALALI_MONTHS)}
-)
 
 _NO_LETTER = r"(?![^\W\d_])"
 _DAY = r"(?P<d>0?[1-9]|[12]\d|3[01])"
@@ -99,13 +60,6 @@ _DATE_FORMS = (
 )  # fmt: skip
 
 _DAY_BEFORE_YEAR = re.compile(r"\d(?:st|nd|rd|th)?,?\s+(?:19|20)\d\d", re.IGNORECASE)
-_OTHER_FORMS = (  # for lines with non-ASCII characters
-    re.compile(rf"(?P<era>{'|'.join(_ERAS)})\s?(?P<ey>元|\d{{1,2}})\s?年\s?{_MONTH}\s?月\s?{_DAY}\s?日"),
-    re.compile(rf"(?<!\d){_DAY}\s+(?P<jb>{_JALALI_NAME}){_NO_LETTER}(?:\s?ماه)?\s*(?P<jy>1[34]\d\d)(?!\d)"),
-    re.compile(rf"(?<![\d/-])(?P<jy>1[34]\d\d)(?P<sep>[/-]){_MONTH}(?P=sep){_DAY}(?![\d/-])"),
-    re.compile(rf"(?<!\d){_DAY}\s+(?P<b>{_NAME}){_NO_LETTER}\s+(?:พ\.ศ\.\s?)?(?P<by>25\d\d)(?!\d)"),
-)  # fmt: skip
-
 DIGIT = re.compile(r"\d")
 _COMMON_YEAR = re.compile(r"(?:19|20)\d\d")
 _SHORT_YEAR = re.compile(rf"(?<![\d.]){_DAY}\.\s?{_MONTH}\.\s?(?P<yy>\d\d)(?![\d.])")
@@ -125,9 +79,6 @@ def date_matches(line: str) -> tuple[Match, ...]:
         forms = _DATE_FORMS if has_day_last else _DATE_FORMS[:1] + _DATE_FORMS[2:]
         for form in forms:
             matches += form.finditer(line)
-    if not line.isascii():
-        for form in _OTHER_FORMS:
-            matches += form.finditer(line)
     matches += _SHORT_YEAR.finditer(line)
     return tuple(matches) if len(matches) <= _MAX_DATES else ()
 
@@ -139,33 +90,9 @@ def day_of(match: Match, *, day_first: bool | None = None) -> dt.date | None:
         first = int(part["s1"])
         second = int(part["s2"])
         return _day_of_numbers(int(part["y"]), first, second, day_first=day_first)
-    month = _month_of(part)
-    day = int(part["d"])
-    if "jy" in part:
-        return from_jalali(int(part["jy"]), month, day)
-    return date_or_none(_year_of(part), month, day)
-
-
-def _month_of(part: dict[str, str]) -> int:
-    """Return the number of the month; 0 for a name of none."""
-    if "b" in part:
-        return calendar.number_of("months", part["b"]) or 0
-    if "jb" in part:
-        return calendar.number_of("jalali", part["jb"]) or 0
-    return int(part["m"])
-
-
-def _year_of(part: dict[str, str]) -> int:
-    if "era" in part:
-        return _ERAS[part["era"]] + int(part["ey"].replace("元", "1"))
-    if "by" in part:
-        return int(part["by"]) - _BUDDHIST_YEARS
-    if "yy" in part:
-        return 2000 + int(part["yy"])
-    return int(part["y"])
-
-
-_BUDDHIST_YEARS = 543  # by which the Buddhist era is ahead
+    year = int(part["y"]) if "y" in part else 2000 + int(part["yy"])
+    month = calendar.number_of("months", part["b"]) if "b" in part else int(part["m"])
+    return date_or_none(year, month or 0, int(part["d"]))
 
 
 def _day_of_numbers(

@@ -9,7 +9,6 @@ bytes and no exceptions, so nothing untrusted is unpickled.
 import asyncio
 import contextlib
 import functools
-import logging
 import threading
 from collections.abc import Coroutine
 from concurrent.futures import CancelledError, Future, InvalidStateError
@@ -33,7 +32,6 @@ from aggregator.intake.workers.program_versions import (
 )
 from aggregator.model.errors import NoWorkersError, WorkError
 
-log = logging.getLogger(__name__)
 _COUNTING_SECONDS = 5.0  # between two counts of workers
 _CLOSING_SECONDS = 2.0
 _BREATH_SECONDS = 0.1  # before a job is submitted again after the scheduler ended
@@ -43,15 +41,13 @@ class DaskExecutor(Availability):
     """Submits jobs to the Dask scheduler at `address` (tcp:// or tls://); see `Executor`."""
 
     def __init__(self, address: str, tuning: WorkerTuning) -> None:
-        """Raises NoWorkersError if no scheduler answers, or all workers have other programs."""
+        """Raises NoWorkersError if no scheduler answers, or a worker runs another version."""
         self._address = address
         self.available_again = f"the Dask scheduler at {address} has workers again"
         self._tuning = tuning
         self._program = program_versions()
         # How many jobs run at the same time: the threads of all Dask workers at the last count
         self.workers = 1
-        # Addresses of workers with other programs → what differs
-        self._unfit: dict[str, str] = {}
         self._client: Client | None = None
         self._under_way: set[Future[bytes]] = set()
         self._changed = threading.Condition()
@@ -155,7 +151,7 @@ class DaskExecutor(Availability):
             return self._client
 
     async def _check_workers(self, client: Client) -> None:
-        """Whose program is another one: they get no jobs. Workers that come later are found out by a job."""
+        """Raise NoWorkersError if a worker runs another version; a job finds one that comes later."""
         workers_there = await asyncio.wait_for(
             threads_of(client), self._tuning.parse_deadline_seconds
         )
@@ -163,17 +159,14 @@ class DaskExecutor(Availability):
         programs = await asyncio.gather(
             *(self._program_at(client, worker) for worker in workers)
         )
-        answers = dict(zip(workers, programs, strict=True))
-        for worker, theirs in answers.items():
+        for worker, theirs in zip(workers, programs, strict=True):
             if theirs is None:
                 continue  # it stands still: a job finds out
             if isinstance(theirs, BaseException):
-                self._refuse(worker, f"aggregator is not there: {describe(theirs)}")
-            elif (other := version_differences(self._program, theirs)) is not None:
-                self._refuse(worker, other)
-        self.workers = max(1, await self._fit_threads(client))
-        if answers and set(answers) <= set(self._unfit):
-            raise NoWorkersError(self._nobody())
+                raise _refusal(worker, f"aggregator is not there: {describe(theirs)}")
+            if (other := version_differences(self._program, theirs)) is not None:
+                raise _refusal(worker, other)
+        self.workers = max(1, sum(threads for _, threads in workers_there))
 
     async def _program_at(self, client: Client, worker: str) -> Any:
         """What `program_versions` says on that worker, or raises there; None where nothing came in time."""
@@ -194,30 +187,19 @@ class DaskExecutor(Availability):
                 except NoWorkersError as error:
                     self.note(str(error))
                     continue
-                threads = await asyncio.wait_for(
-                    self._fit_threads(client), self._tuning.parse_deadline_seconds
+                counted = await asyncio.wait_for(
+                    threads_of(client), self._tuning.parse_deadline_seconds
                 )
-                self.note(None if threads else self._nobody())
+                threads = sum(count for _, count in counted)
+                self.note(
+                    None
+                    if threads
+                    else f"the Dask scheduler at {self._address} has no workers; "
+                    f"start some with: dask worker {self._address}"
+                )
                 with self._changed:
                     self.workers = max(1, threads)
                     self._changed.notify_all()
-
-    def _nobody(self) -> str:
-        if self._unfit:
-            unfit = [
-                f"the worker at {at} has {words}"
-                for at, words in sorted(self._unfit.items())[:3]
-            ]
-            return f"no Dask worker has the program that runs here; {'; '.join(unfit)}"
-        return (
-            f"the Dask scheduler at {self._address} has no workers; "
-            f"start some with: dask worker {self._address}"
-        )
-
-    async def _fit_threads(self, client: Client) -> int:
-        return sum(
-            threads for at, threads in await threads_of(client) if at not in self._unfit
-        )
 
     async def _leave(self) -> None:
         others = [
@@ -244,11 +226,8 @@ class DaskExecutor(Availability):
         deaths = 0
         while True:
             client = await self._connected()
-            fit = await self._fit(client)
             try:
-                reply = await client.submit(
-                    run_isolated, order, pure=False, workers=fit
-                )
+                reply = await client.submit(run_isolated, order, pure=False)
             except CancelledError:  # the scheduler went away, and our jobs with it
                 await asyncio.sleep(_BREATH_SECONDS)
                 continue
@@ -265,31 +244,17 @@ class DaskExecutor(Availability):
                 ) from error
             outcome = decoded_result(reply, self._tuning)
             if outcome.verdict == "stranger":
-                self._refuse(outcome.worker, outcome.detail)
-            elif outcome.verdict == "ok":
+                raise _refusal(outcome.worker, outcome.detail)
+            if outcome.verdict == "ok":
                 return outcome.payload
-            else:
-                raise WorkError(outcome.verdict, outcome.detail)
+            raise WorkError(outcome.verdict, outcome.detail)
 
-    async def _fit(self, client: Client) -> list[str] | None:
-        """The workers that may be asked; None for whichever."""
-        if not self._unfit:
-            return None
-        addresses = [at for at, _ in await threads_of(client)]
-        fit = [at for at in addresses if at not in self._unfit]
-        if addresses and not fit:
-            raise NoWorkersError(self._nobody())
-        return fit or None
 
-    def _refuse(self, worker: str, words: str) -> None:
-        if worker not in self._unfit:
-            log.warning(
-                "the Dask worker at %s gets no jobs because it runs another version: %s",
-                worker,
-                words,
-                extra={"event": "worker_rejected"},
-            )
-            self._unfit[worker] = words
+def _refusal(worker: str, words: str) -> NoWorkersError:
+    return NoWorkersError(
+        f"the Dask worker at {worker} runs another version: {words}; stop it, or give it the version of this "
+        "program"
+    )
 
 
 async def threads_of(client: Client) -> list[tuple[str, int]]:

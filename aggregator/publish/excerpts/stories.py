@@ -1,11 +1,10 @@
 """The excerpt limit of stories, with what they show, and of feed items."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 
 from msgspec.structs import replace
 
 from aggregator.model.article import ArticleView
-from aggregator.model.read_model import MachineSummary
 from aggregator.model.story import LinkedStory, Passage, StoryText, StoryView
 from aggregator.publish.excerpts.access import Access
 from aggregator.publish.excerpts.allowance import Allowance
@@ -16,23 +15,8 @@ def for_reader(
     story: StoryView, text: StoryText | None, access: Access, words: int
 ) -> tuple[StoryView, StoryText | None]:
     """Limit a story to what `access` permits: all of it, or at most `words` words of each article."""
-    return for_reader_with_summary(story, text, None, access, words)[:2]
-
-
-def for_reader_with_summary(
-    story: StoryView,
-    text: StoryText | None,
-    summarised: MachineSummary | None,
-    access: Access,
-    words: int,
-) -> tuple[StoryView, StoryText | None, MachineSummary | None]:
-    """Limit a story as `for_reader`, and its machine-written text to the words that remain then.
-
-    A sentence counts for each article that it rests on, because it may repeat the words of any of them.
-    """
-    summarised = _of_members(summarised, {a.id for a in story.articles})
     if access == "owner":
-        return story, text, summarised
+        return story, text
     allowance = Allowance(story, words, whole_allowed=access == "all")
     # The lead goes first: the summary is its beginning.
     bounded_text = _bounded_text(text, allowance) if text else None
@@ -42,26 +26,7 @@ def for_reader_with_summary(
         title=first_words(story.title, words),
         articles=tuple(_bounded_article(a, allowance) for a in story.articles),
     )
-    if summarised is not None:
-        sentences = tuple(
-            s for s in summarised.sentences if allowance.allows(s.text, *s.article_ids)
-        )
-        summarised = replace(summarised, sentences=sentences) if sentences else None
-    return _with_linked_titles(bounded, words), bounded_text, summarised
-
-
-def _of_members(
-    summarised: MachineSummary | None, ids: Collection[str]
-) -> MachineSummary | None:
-    """Return the sentences that rest on articles of the story, which a correction may have moved."""
-    if summarised is None:
-        return None
-    sentences = []
-    for sentence in summarised.sentences:
-        known = tuple(id_ for id_ in sentence.article_ids if id_ in ids)
-        if known:
-            sentences.append(replace(sentence, article_ids=known))
-    return replace(summarised, sentences=tuple(sentences)) if sentences else None
+    return _with_linked_titles(bounded, words), bounded_text
 
 
 def for_item(

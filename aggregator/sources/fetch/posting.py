@@ -2,7 +2,7 @@
 
 The SSRF guard applies as for feeds: a server's name is resolved once, and a private address is refused unless
 it is in `fetch.allow_private`. Redirects are not followed: the operator must enter a new URL. The body of a
-response is read on request only.
+response is not read.
 """
 
 import contextlib
@@ -27,7 +27,6 @@ from aggregator.sources.fetch.rate_limiter import parse_retry_after
 from aggregator.sources.fetch.request_headers import user_agent
 from aggregator.sources.fetch.server_keys import server_of
 from aggregator.sources.limits import net_tuning
-from aggregator.sources.parse.streams.content_coding import decompress_body
 
 
 class PostResult(FrozenStruct):
@@ -40,7 +39,6 @@ class PostResult(FrozenStruct):
     problem: str = ""
     retry_after_seconds: float | None = None
     is_stopped: bool = False
-    body: bytes = b""  # if it was requested
 
     @property
     def is_accepted(self) -> bool:
@@ -70,16 +68,14 @@ class WebhookPoster:
         self._guard = SsrfGuard(networks_of(settings.allow_private))
         self._transport = GuardedTransport(self._guard)
 
-    def post(
-        self, url: str, body: bytes, headers: Mapping[str, str], *, reads: bool = False
-    ) -> PostResult:
-        """Send one POST; with `reads` also read the body of an accepted response. Errors are in the result.
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> PostResult:
+        """Send one POST. Errors are in the result.
 
         Raise TooManyFilesError if this process cannot open a connection, which is not the receiver's fault.
         """
         host = host_of(url)
         try:
-            return self._post(parsed(url), body, headers, reads=reads)
+            return self._post(parsed(url), body, headers)
         except Exception as error:  # noqa: BLE001 - libraries may raise anything because of a server's data
             failed = fetch_error(error, host)
         words = str(failed)
@@ -95,7 +91,7 @@ class WebhookPoster:
         self._transport.close()
 
     def _post(
-        self, url: httpx.URL, body: bytes, headers: Mapping[str, str], *, reads: bool
+        self, url: httpx.URL, body: bytes, headers: Mapping[str, str]
     ) -> PostResult:
         budget = RequestBudget.to_server(
             self._deadline_seconds, self._response_cap_bytes, server_of(url)
@@ -110,22 +106,15 @@ class WebhookPoster:
             self._guard.budget(budget),
             contextlib.closing(self._transport.handle_request(request)) as response,
         ):
-            status, problem, content = response.status_code, "", b""
+            status, problem = response.status_code, ""
             if not response.is_success:
                 problem = f"http {status}: {meaning(status)}"
-            elif reads:
-                content = decompress_body(
-                    b"".join(response.iter_raw()),
-                    response.headers.get("content-encoding", ""),
-                    self._response_cap_bytes,
-                )
             return PostResult(
                 status=status,
                 problem=problem,
                 retry_after_seconds=parse_retry_after(
                     response.headers.get("retry-after"), self._now(), self._tuning
                 ),
-                body=content,
             )
 
 

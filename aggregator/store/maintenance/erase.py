@@ -49,7 +49,6 @@ from aggregator.store.tables import (
     rows_with,
     story,
     story_log,
-    story_summary,
     update_rows,
     values_with,
 )
@@ -251,8 +250,6 @@ def blank_stories(
     titles = set[str]().union(*rows_with(connection, shown, story.c.id, stories)) | {""}
     merged = update(story).where(~IS_LIVE).values(**_BLANK_STORY)
     change_with(connection, merged, story.c.id, stories)
-    numbers = values_with(connection, select(story.c.story_no), story.c.id, stories)
-    change_with(connection, delete(story_summary), story_summary.c.story, numbers)
 
     # Log and change stream have no article of a headline: it may be a former title, or made from a lead. So
     # each headline goes that no remaining article has.

@@ -23,26 +23,20 @@ _UNREADABLE = (
 )
 
 
-def as_of_today(table: str, row: Row, revision: str) -> Row | None:
-    """Return a row of an export that was made at `revision`, as the newest revision has it; None: dropped.
+def as_of_today(table: str, row: Row, revision: str) -> Row:
+    """Return a row of an export that was made at `revision`, as the newest revision has it.
 
     Dropped tables and columns stay, because an import skips what it does not know. New columns that are
     nullable or have a default may be missing.
     """
-    if revision < "0034":
-        if table == "story_summary":
-            # machine-written summaries belong to facts that no story has any more
-            return None
-        if table == "story" and "merged_story" in row:
-            row = _plainly_rendered(row)
+    if revision < "0034" and table == "story" and "merged_story" in row:
+        row = _plainly_rendered(row)
     if revision < "0033":
         row = _before_baseline(table, row)
     if revision < "0035" and table == "article" and "counts_in_centroid" in row:
         renamed = dict(row)
         renamed["is_compared"] = renamed.pop("counts_in_centroid")
         row = renamed
-    if revision < "0048" and table == "known_items":
-        return None  # feeds are read whole once, for the keys of what they say
     if revision < "0048" and table == "observation":
         row = _observed(row)
     return row

@@ -37,7 +37,6 @@ from aggregator.store.tables import (
     set_counter,
     story,
     story_log,
-    story_summary,
     update_rows,
     webhook,
 )
@@ -143,8 +142,6 @@ def keep_text(connection: Connection, story_no: int, text: StoryText) -> None:
     The texts of its articles are deleted next; its summary stays, too.
     """
     text = replace(text, lead=text.lead[:1], openings=(), quotations=())
-    # The machine-written summary may have what one outlet had alone.
-    delete_rows(connection, story_summary, story_summary.c.story == story_no)
     values = {"text": "", "rendered": codecs.compress_struct(text)}
     rewrite(connection, story, [story_no], lambda _: values)
 

@@ -11,7 +11,7 @@ from sqlalchemy import DefaultClause, Table, Text
 from aggregator.model.errors import ReadError
 from aggregator.store.maintenance.older_rows import Row, as_of_today
 from aggregator.store.maintenance.row_stream import Values
-from aggregator.store.tables import UtcTime, counter, metadata
+from aggregator.store.tables import UtcTime, api_token, counter, metadata
 
 # Of the full-text index, which no export has
 _INDEX_COUNTERS = ("searchable", "unindexed")
@@ -21,22 +21,23 @@ _TIME = Annotated[dt.datetime, msgspec.Meta(tz=True)]
 
 def as_json(table: Table, row: Values) -> Values:
     """Return a row for JSON; msgspec writes times as RFC 3339 and bytes as base64."""
-    is_of_index = table is counter and row["name"] in _INDEX_COUNTERS
-    return {**row, "value": 0} if is_of_index else row
+    if table is api_token:
+        # The secret of one installation must not open another one: the token arrives without it, as revoked.
+        revoked_at = row["revoked_at"] or row["created_at"]
+        return {**row, "hash": b"", "revoked_at": revoked_at}
+    if table is counter and row["name"] in _INDEX_COUNTERS:
+        return {**row, "value": 0}
+    return row
 
 
-def checked(table: str, given: Row, revision: str) -> Values | None:
-    """Convert a row of an export of `revision` for `write_all`, without former columns; None: it is dropped.
+def checked(table: str, given: Row, revision: str) -> Values:
+    """Convert a row of an export of `revision` for `write_all`, without former columns.
 
     Raises ReadError if it does not fit.
     """
     try:
         row = as_of_today(table, given, revision)
-        return (
-            None
-            if row is None
-            else msgspec.structs.asdict(msgspec.convert(row, _row_type(table)))
-        )
+        return msgspec.structs.asdict(msgspec.convert(row, _row_type(table)))
     except (
         msgspec.ValidationError,
         zstandard.ZstdError,

@@ -1,16 +1,15 @@
-"""All rows of a database as one stream, and its writer: for export, import, backup, restore and copy.
+"""All rows of a database as one stream, and its writer: for export and import.
 
-Between two SQLite files the pages are copied instead. Both ways copy one state of the source, while others
-may write to it, in one transaction of the target.
+It is one state of the database, while others may write to it, and one transaction of the target.
 
 Tables come referenced tables first, rows in the order of their keys, the same on both databases. An export
-leaves out what belongs to one installation: tokens, secrets of sources, responses to pushes, commands,
-webhooks and their deliveries. The lease of a running daemon is in no stream. The full-text index is built
-again from the articles.
+leaves out what belongs to one installation: secrets of sources, responses to pushes, commands, webhooks and
+their deliveries. It names the tokens without their secrets. The lease of a running daemon is in no stream. The
+full-text index is built again from the articles.
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,13 +31,18 @@ from sqlalchemy.exc import DataError, IntegrityError
 
 from aggregator.model.errors import AggregatorError, ReadError
 from aggregator.store.search import index
-from aggregator.store.tables import count_rows, counter, delete_rows, entry, metadata
+from aggregator.store.tables import (
+    api_token,
+    count_rows,
+    counter,
+    delete_rows,
+    entry,
+    metadata,
+)
 
 # State of the daemon that runs now, useless in a copy.
 PASSING = frozenset({"writer_lease"})
-LEFT_OUT = PASSING | frozenset(
-    {"api_token", "command", "webhook", "outbox", "source_access"}
-)
+LEFT_OUT = PASSING | frozenset({"command", "webhook", "outbox", "source_access"})
 AT_ONCE = 500  # rows of a batch
 
 Values = dict[str, Any]
@@ -53,23 +57,22 @@ class Batch(NamedTuple):
     rows: list[Values]
 
 
-def tables(left_out: Set[str] = LEFT_OUT) -> tuple[Table, ...]:
+def tables() -> tuple[Table, ...]:
     """Return the tables of a stream, referenced tables first."""
     return tuple(
-        table for table in metadata.sorted_tables if table.name not in left_out
+        table for table in metadata.sorted_tables if table.name not in LEFT_OUT
     )
 
 
-def count(connection: Connection, left_out: Set[str] = LEFT_OUT) -> int:
+def count(connection: Connection) -> int:
     """Return the number of rows of a stream."""
-    return sum(count_rows(connection, table) for table in tables(left_out))
+    return sum(count_rows(connection, table) for table in tables())
 
 
 def is_empty(connection: Connection) -> bool:
-    """Whether the tables of an export are empty, except for the counters."""
-    return not _have_rows(
-        connection, (table.name for table in tables(LEFT_OUT | {counter.name}))
-    )
+    """Whether the tables of an export are empty, except for the counters and the tokens."""
+    names = {table.name for table in tables()} - {counter.name, api_token.name}
+    return not _have_rows(connection, names)
 
 
 def has_content(connection: Connection) -> bool:
@@ -91,9 +94,9 @@ def _have_rows(connection: Connection, names: Iterable[str]) -> bool:
     )
 
 
-def batches(connection: Connection, left_out: Set[str] = LEFT_OUT) -> Iterator[Batch]:
+def batches(connection: Connection) -> Iterator[Batch]:
     """Yield all rows."""
-    for table in tables(left_out):
+    for table in tables():
         keys: list[ColumnElement[Any]] = list(table.primary_key.columns)
         if connection.dialect.name != "sqlite":
             # By bytes, because the order of letters depends on the locale of the server.
@@ -188,9 +191,3 @@ def _continue_numbers(connection: Connection) -> None:
             # Without rows the highest number is null, and nothing is set
             if sequence is not None:
                 connection.execute(select(func.setval(sequence, func.max(column))))
-
-
-def clear(connection: Connection) -> None:
-    """Delete every row of the tables on a server."""
-    names = ", ".join(f'"{table.name}"' for table in tables(PASSING))
-    connection.execute(text(f"TRUNCATE {names}, article_search"))

@@ -16,7 +16,6 @@ from aggregator.model.read_model import (
     DigestStory,
     FrontPageStory,
     Health,
-    MachineSummary,
     SearchBounds,
     SearchResults,
     SourcePage,
@@ -53,12 +52,10 @@ from aggregator.store.stories import (
     stream_history,
 )
 from aggregator.store.stories.samples import shown_samples
-from aggregator.store.stories.summaries import summary_of, version_of
 from aggregator.store.tables import (
     IS_LIVE,
     story,
     story_log,
-    story_summary,
     values_with,
 )
 
@@ -68,16 +65,7 @@ if TYPE_CHECKING:
 _LAST_CHANGE = select(story_log.c.at).order_by(story_log.c.log_no.desc()).limit(1)
 
 
-_TEXTS = (
-    select(
-        story.c.rendered,
-        story.c.title,
-        story_summary.c.facts_hash,
-        story_summary.c.summary,
-    )
-    .outerjoin(story_summary, story_summary.c.story == story.c.story_no)
-    .where(IS_LIVE)
-)
+_TEXTS = select(story.c.rendered, story.c.title).where(IS_LIVE)
 
 
 def last_change_at(connection: Connection) -> dt.datetime | None:
@@ -160,26 +148,19 @@ class StoryReader:
 
     def text(self, id: str) -> StoryText | None:
         """Return what a story shows, rendered now where it is not yet; None if the story does not exist."""
-        return self.text_with_summary(id)[0]
-
-    def text_with_summary(
-        self, id: str
-    ) -> tuple[StoryText | None, MachineSummary | None]:
-        """Return what `text` returns, and the machine-written text of it."""
         with self.database.read() as connection:
             row = connection.execute(_TEXTS.where(story.c.id == id)).first()
             if row is None:
-                return None, None
+                return None
             text = row.rendered and read_text(id, row.rendered)
             if text is not None:
-                return text, summary_of(row.facts_hash, row.summary, text)
+                return text
             members = article_views.views_of_stories(connection, [id], "text")[id]
         from aggregator.stories.rendering import story_text
         from aggregator.stories.tuning import StoryTuning
 
         tuning = self._all_tuning.section("stories", StoryTuning)
-        text = story_text(members, row.title, tuning)
-        return text, summary_of(row.facts_hash, row.summary, text)
+        return story_text(members, row.title, tuning)
 
     def rank_front_page(
         self, wanted: StoryFilter, prefer: tuple[str, ...] = ()
@@ -321,8 +302,7 @@ class StoryReader:
     def last_change(self, story_id: str = "") -> str:
         """Return an opaque version that changes with every story, article and correction. Cheap.
 
-        It also changes with the full-text index, and with the id of a story once it is rendered
-        and with its machine-written text.
+        It also changes with the full-text index, and with the id of a story once it is rendered.
         """
         newest = select(func.max(story_log.c.log_no)).scalar_subquery()
         is_rendered = (
@@ -330,12 +310,9 @@ class StoryReader:
             .where(story.c.id == story_id)
             .scalar_subquery()
         )
-        parts = select(newest, progress(), is_rendered, version_of(story_id))
+        parts = select(newest, progress(), is_rendered)
         with self.database.read() as connection:
-            *numbers, summary = connection.execute(parts).one()
-        return " ".join(
-            map(str, (*numbers, "" if summary is None else bytes(summary).hex()))
-        )
+            return " ".join(map(str, connection.execute(parts).one()))
 
     # Methods of one query each; the functions describe them.
     title_of = _reading(stories.title_of)  # before `stories` is the method

@@ -79,5 +79,4 @@ from aggregator.store.tables.stories import (
     story_link,
     story_log,
     story_subject,
-    story_summary,
 )

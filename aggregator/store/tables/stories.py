@@ -193,20 +193,3 @@ change = Table(
     Index(None, "story", "change_no"),
     partial_index("ix_change_merged", "change_no", where="kind = 'merged'"),
 )
-
-story_summary = Table(
-    "story_summary",
-    metadata,
-    # The machine-written text of one story (`summarise:`, docs/summaries.md). Written by the daemon that is
-    # the writer; valid while the facts of the story have this hash, deleted when an article of it is erased.
-    # `story.story_no`
-    number_key("story"),
-    # Of the sections that were given to the program
-    Column("facts_hash", LargeBinary, nullable=False),
-    Column("attempted_at", UtcTime, nullable=False),
-    # In a row, with these facts; counted before the attempt
-    Column("failures", Integer, nullable=False),
-    # read_model.MachineSummary: msgpack, zstd; null: not written
-    Column("summary", LargeBinary),
-    Index(None, "attempted_at"),
-)

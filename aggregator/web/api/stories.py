@@ -87,8 +87,9 @@ def read_story(request: Request, site: OfSite, id: IdInPath) -> Response:
         return RedirectResponse(f"/api/v1/stories/{story.to}", 301)
 
     def render() -> Response:
-        shown = site.bounded_with_summary(request, story)
-        return JsonResponse(story_json.whole_story(*shown))
+        return JsonResponse(
+            story_json.whole_story(*site.bounded_with_text(request, story))
+        )
 
     return conditional(request, tag, render)
 

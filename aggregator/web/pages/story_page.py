@@ -58,10 +58,8 @@ class StoryPages:
     def _story(self, request: Request, story: StoryView, visitor: Visitor) -> Response:
         site = self._site
         pages = self._pages
-        shown, text, summarised = site.bounded_with_summary(request, story)
+        shown, text = site.bounded_with_text(request, story)
         text = text or StoryText(title=shown.title)
-        if summarised is not None and not summarised.sentences:
-            summarised = None
         return pages.page(
             request,
             "story.html",
@@ -70,7 +68,6 @@ class StoryPages:
             span=time_span(shown),
             text=text,
             openings={opening.article_id: opening.text for opening in text.openings},
-            summarised=summarised,
             articles={article.id: article for article in shown.articles},
             with_pictures=site.shows_pictures(request),
             picture=picture_for(site, request, shown.picture),

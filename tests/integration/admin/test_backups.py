@@ -1,9 +1,10 @@
-"""Backup, restore and copy: all of a database, in either kind, or nothing; and a daemon goes on with it."""
+"""Backup and restore: all of a SQLite database or nothing, and a daemon goes on; a server's own programs."""
 
 import datetime as dt
 import json
 import os
 import resource
+import shlex
 import signal
 import sqlite3
 import stat
@@ -11,13 +12,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
-from itertools import pairwise
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 import zstandard
 from sqlalchemy import func, select, text
+from sqlalchemy.engine import make_url
 
 from aggregator.admin import backup
 from aggregator.admin.backup import Progress, back_up
@@ -32,22 +33,22 @@ from aggregator.admin.backup_folder import (
     keep_before_upgrade,
 )
 from aggregator.admin.export import exported
-from aggregator.admin.restore import copy, restore
+from aggregator.admin.import_rows import import_into
+from aggregator.admin.restore import restore
 from aggregator.cli.context import bring_up
 from aggregator.config.loader import load
 from aggregator.config.settings import BackupConfig, Config
 from aggregator.grouping.placing.place_entry import PlacementResult
 from aggregator.model.errors import (
-    AggregatorError,
     AnotherDaemonError,
     ConfigError,
     DamagedFileError,
-    DatabaseOutdatedError,
     DatabaseTooNewError,
     NotWritableError,
     ReadError,
     UsageError,
 )
+from aggregator.model.health_report import BackupState
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.process_lock import open_process_lock
 from aggregator.store.maintenance import page_copy, row_stream
@@ -58,6 +59,7 @@ from aggregator.store.tables import entry, metadata
 from tests.conftest import Postgres
 from tests.support.articles import NOON, STRIKE, Clock, Rig, record
 from tests.support.deep_checks import faults
+from tests.support.fresh import sqlite_at
 from tests.support.kills import in_a_child
 from tests.support.later_version import later_version
 from tests.support.rich import LATER, later_entries, rich, rig_at
@@ -92,8 +94,8 @@ def export(database: Database) -> bytes:
 
 
 def installation(database: Database) -> dict[str, list[tuple[object, ...]]]:
-    """What an export leaves out."""
-    names = row_stream.LEFT_OUT - row_stream.PASSING
+    """What an export leaves out: of tokens, their secrets."""
+    names = row_stream.LEFT_OUT - row_stream.PASSING | {"api_token"}
     kept = [table for table in metadata.sorted_tables if table.name in names]
     return {
         table.name: [tuple(row) for row in queried(database, select(table))]
@@ -136,6 +138,13 @@ def full(tmp_path: Path) -> Iterator[Database]:
 
 
 @pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    """A new, empty SQLite database."""
+    with sqlite_at(tmp_path / "new_one.db") as new:
+        yield new
+
+
+@pytest.fixture
 def server(postgres: Postgres) -> Iterator[Database]:
     """A new, empty database on a server."""
     address = postgres.lend()
@@ -150,68 +159,6 @@ def test_the_database_of_these_tests_has_rows_in_every_table(full: Database) -> 
     assert empty <= row_stream.PASSING
 
 
-# --- copy --------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.later
-def test_copied_from_either_kind_to_either_kind_not_a_byte_changes(
-    full: Database, server: Database, postgres: Postgres, tmp_path: Path
-) -> None:
-    """From file to file to server to server to file; then a daemon goes on with the last of each kind."""
-    address = postgres.lend()
-    with ExitStack() as opened:
-        urls = (
-            f"sqlite:///{tmp_path / 'other.db'}",
-            server.url,
-            address,
-            f"sqlite:///{tmp_path / 'back.db'}",
-        )
-        copies = [full, *(opened.enter_context(closing(Database(url))) for url in urls)]
-        for one, next_one in pairwise(copies):
-            assert copy(one, next_one, quietly)
-            assert_same(full, next_one)
-        assert_goes_on(*copies[-2:])
-    postgres.take_back(address)
-
-
-@pytest.mark.later
-def test_a_copy_wants_an_empty_target_that_nobody_works_on(
-    full: Database, database: Database
-) -> None:
-    lock = open_process_lock(database)
-    assert lock.acquire()
-    with pytest.raises(AnotherDaemonError) as caught:
-        copy(full, database, quietly)
-    assert caught.value.exit_code == 6
-    lock.release()
-    copy(full, database, quietly)
-    before = export(database)
-    with pytest.raises(UsageError, match="not empty"):
-        copy(full, database, quietly)
-    assert export(database) == before
-
-
-@pytest.mark.later
-def test_a_copy_is_one_state_though_a_daemon_works_on_the_source(
-    full: Database, server: Database
-) -> None:
-    before, took = export(full), list[PlacementResult]()
-    lock = open_process_lock(full)
-    assert lock.acquire()
-    assert copy(full, server, busy(full, took)) is False, (
-        "it says that somebody works on the source"
-    )
-    assert took
-    assert export(full) != before == export(server)
-
-
-def test_a_source_of_another_version_is_named(
-    database: Database, tmp_path: Path
-) -> None:
-    with later_version(), pytest.raises(DatabaseOutdatedError, match="db upgrade"):
-        copy(database, Database(f"sqlite:///{tmp_path / 'new.db'}"), quietly)
-
-
 # --- backup and restore ------------------------------------------------------------------------------------
 
 
@@ -224,26 +171,45 @@ def kept(full: Database, tmp_path: Path) -> Path:
 
 
 @pytest.mark.later
-def test_backed_up_from_either_kind_and_restored_into_either_kind(
-    full: Database, kept: Path, server: Database, postgres: Postgres, tmp_path: Path
+def test_a_daemon_goes_on_with_a_restored_backup(
+    full: Database, kept: Path, database: Database
 ) -> None:
-    """File to server; server to file; then a daemon goes on with all of them."""
-    restored = restore(kept, server, quietly)
+    restored = restore(kept, database, quietly)
     assert restored.revision == newest_revision()
-    assert_same(full, server)
-    of_server = tmp_path / "server.db.zst"
-    back_up(server, of_server, quietly)
-    new = Database(f"sqlite:///{tmp_path / 'new.db'}")
-    assert restore(of_server, new, quietly) == restored
-    assert_same(full, new)
-    again = Database(f"sqlite:///{tmp_path / 'again.db'}")
-    restore(kept, again, quietly)
-    assert_same(full, again)
-    assert_goes_on(again, new)
-    assert_goes_on(full, server)
-    assert export(full) == export(new)
-    for one in (new, again):
-        one.close()
+    assert_same(full, database)
+    assert_goes_on(full, database)
+
+
+@pytest.mark.later
+def test_the_commands_for_a_server_that_are_printed_back_it_up_and_restore_it(
+    full: Database, server: Database, tmp_path: Path
+) -> None:
+    """As a person does it: type what is printed, after a daemon worked on it and before it goes on."""
+    upgrade(server)
+    import_into(server, export(full).splitlines(keepends=True), lambda _count: None)
+    before = export(server)
+    password = make_url(server.url).password
+    environment = {**os.environ, "PGPASSWORD": str(password or "")}
+    with pytest.raises(UsageError, match="pg_dump") as refused:
+        back_up(server, tmp_path / "server.db.zst", quietly)
+    typed = shlex.split(str(refused.value).split("type: ")[1].split(" (")[0])
+    subprocess.run(typed, cwd=tmp_path, env=environment, check=True)
+    rig_at(server).take(*later_entries())
+    assert export(server) != before
+    server.engine.dispose()
+    with pytest.raises(UsageError, match="pg_restore") as refused:
+        restore(tmp_path / "aggregator.dump", server, quietly, replace=True)
+    typed = shlex.split(str(refused.value).split("type: ")[1].split(" (")[0])
+    typed[typed.index("FILE")] = "aggregator.dump"
+    subprocess.run(typed, cwd=tmp_path, env=environment, check=True)
+    assert export(server) == before
+    assert list(faults(server)) == []
+    assert str(password) not in str(refused.value) or password is None
+
+
+def test_no_backup_of_a_server_is_due(config: Config, server: Database) -> None:
+    upgrade(server)
+    assert backup_state(config, server, LATER) == BackupState()
 
 
 @pytest.mark.later
@@ -388,11 +354,10 @@ def test_a_backup_of_a_newer_or_unreleased_program_is_refused(
     assert export(database) == before
 
 
-def test_an_older_backup_is_upgraded_on_the_way(
-    full: Database, database_url: str, tmp_path: Path
-) -> None:
+def test_an_older_backup_is_upgraded_on_the_way(full: Database, tmp_path: Path) -> None:
     back_up(full, tmp_path / "old.db.zst", quietly)
-    revision, target = newest_revision(), Database(database_url)
+    revision = newest_revision()
+    target = Database(f"sqlite:///{tmp_path / 'target.db'}")
     with later_version():
         assert restore(tmp_path / "old.db.zst", target, quietly).revision == revision
         upgrade(full)
@@ -416,28 +381,6 @@ def test_a_backup_from_before_an_upgrade_takes_back_the_upgrade(
     check(full)
     assert export(full) == before
     assert list(faults(full)) == []
-
-
-@pytest.mark.later
-@pytest.mark.parametrize(
-    ("what", "words"),
-    [
-        ("UPDATE alembic_version SET version_num = '9999'", "--replace"),
-        ("UPDATE alembic_version SET version_num = '0031'", "revision 0031"),
-    ],
-)
-def test_a_server_too_goes_back_to_a_backup_from_before_an_upgrade(
-    kept: Path, server: Database, what: str, words: str
-) -> None:
-    upgrade(server)
-    with server.write() as connection:
-        connection.execute(text(what))
-        connection.execute(text("CREATE TABLE newer (article BIGINT)"))
-    with pytest.raises(AggregatorError, match=words):
-        restore(kept, server, quietly)
-    restore(kept, server, quietly, replace=True)
-    check(server)
-    assert list(faults(server)) == []
 
 
 def test_a_target_that_is_no_database_any_more_is_moved_aside(
@@ -516,10 +459,11 @@ def test_a_restore_that_was_killed_leaves_the_old_content(
         record("Herald", "1", "Dock workers strike", STRIKE, published=NOON)
     )
     before, url = export(database), database.url
-    unit = "pages" if database.is_sqlite else "rows"
     database.close()
     ended = killed(
-        lambda deadly: restore(kept, Database(url), deadly, replace=True), unit, after
+        lambda deadly: restore(kept, Database(url), deadly, replace=True),
+        "pages",
+        after,
     )
     assert ended == -signal.SIGKILL
     assert export(database) == before
@@ -694,18 +638,11 @@ def test_what_the_system_refuses_is_said(
     kept: Path,
     config: Config,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Root may write everywhere: the kernel's own folder takes no files of anybody."""
     target = Database(f"sqlite:///{tmp_path / 'new.db'}")
     with pytest.raises(UsageError, match="Is a directory"):
         restore(tmp_path, target, quietly)
-    for place in ("/proc", "/proc/1/task", str(kept)):
-        monkeypatch.setattr("tempfile.tempdir", place)
-        with pytest.raises(NotWritableError, match=f"{place} cannot be written"):
-            restore(
-                kept, Database("postgresql+psycopg://nobody@127.0.0.1/none"), quietly
-            )
     with pytest.raises(NotWritableError):
         restore(kept, Database("sqlite:////proc/here/new.db"), quietly)
     there = config.model_copy(update={"backup": BackupConfig(folder="/proc")})

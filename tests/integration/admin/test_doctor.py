@@ -136,10 +136,6 @@ def test_where_all_is_well_nothing_is_said(patient: Patient) -> None:
     [
         ("fetch: {proxy_file: none.txt}", "fetch.proxy_file: "),
         ("fetch: {proxy: 'socks://there'}", "fetch.proxy: "),
-        (
-            "summarise: {url: 'https://llm.example/v1', model: m, api_key_file: none.txt}",
-            "summarise: api_key_file: ",
-        ),
     ],
 )
 def test_what_a_reload_refuses_is_no_correct_configuration(

@@ -174,12 +174,6 @@ def test_all_is_well(watched: Watched) -> None:
         ),
         ({"failed_tasks": ("backup: no room",)}, "backup: no room", 200, 200),
         (
-            {"summaries": "summarise: m gives no texts"},
-            "summarise: m gives no texts",
-            200,
-            200,
-        ),
-        (
             {"workers": "the Dask scheduler has no workers"},
             "the Dask scheduler has no workers",
             200,

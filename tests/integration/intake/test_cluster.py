@@ -1,7 +1,6 @@
 """Work on a real Dask cluster: the same stories as inline, whatever is killed, and words where it is not."""
 
 import gzip
-import logging
 import os
 import pickle
 import shutil
@@ -72,12 +71,11 @@ ARTICLES, FIRST = 120, 96  # more jobs than workers
 
 
 class Running(Cluster):
-    """Two workers and one that has another program."""
+    """Two workers."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.workers = [self.start_worker(), self.start_worker()]
-        self.unknown_entry = self.start_stranger()
 
     def await_threads(self, wanted: int) -> None:
         """Until the scheduler knows so many."""
@@ -93,7 +91,7 @@ class Running(Cluster):
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     running = Running(tmp_path_factory.mktemp("cluster"))
     try:
-        running.await_threads(3)
+        running.await_threads(2)
         yield running
     finally:
         running.end()
@@ -273,18 +271,16 @@ def test_an_executor_that_is_closed_leaves_no_thread_and_no_file(
 
 @pytest.mark.later
 def test_a_worker_killed_in_the_middle_loses_nothing_and_where_all_are_gone_entries_wait(
-    cluster: Running, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    cluster: Running, tmp_path: Path
 ) -> None:
     given = entries()
     inline = with_tables(Database(f"sqlite:///{tmp_path}/inline.db"))
     Rig(inline, Clock()).take(*given)
     database = with_tables(Database(f"sqlite:///{tmp_path}/cluster.db"))
     Rig(database, Clock()).accept(*given[:FIRST])
-    with caplog.at_level(logging.WARNING):
-        executor = open_executor(
-            cluster.executor, 0, Tuning({"work": {"parse_deadline_seconds": 2.5}})
-        )
-    assert "it runs another version: code" in caplog.text
+    executor = open_executor(
+        cluster.executor, 0, Tuning({"work": {"parse_deadline_seconds": 2.5}})
+    )
     pipeline = Pipeline(database, executor, Tuning(), Clock())
     killer = threading.Thread(target=_kill_at_work, args=(cluster.workers[0],))
     killer.start()
@@ -305,17 +301,27 @@ def test_a_worker_killed_in_the_middle_loses_nothing_and_where_all_are_gone_entr
         one.close()
 
 
-def test_workers_of_another_version_are_reported_with_the_difference(
+def test_a_worker_of_another_version_is_refused_at_once_whoever_else_is_there(
     cluster: Running,
 ) -> None:
+    """At the start before any job is sent, and by the first job where it comes later."""
     for worker in cluster.workers:
         if worker.poll() is None:
             kill(worker)
-    with pytest.raises(
-        NoWorkersError,
-        match=r"no Dask worker has the program that runs here; .* code \w+",
-    ):
-        open_executor(cluster.executor, 0, Tuning())
+    fit = cluster.start_worker()
+    cluster.await_threads(1)
+    with closing(open_executor(cluster.executor, 0, Tuning())) as executor:
+        other = cluster.start_stranger()
+        cluster.await_threads(2)
+        with pytest.raises(NoWorkersError, match=r"runs another version: code \w+"):
+            open_executor(cluster.executor, 0, Tuning())
+        kill(fit)
+        error = executor.submit(fault_jobs.echo, b"one").exception(
+            timeout=PATIENCE_SECONDS
+        )
+        assert isinstance(error, NoWorkersError)
+        assert "runs another version: code" in str(error)
+    kill(other)
 
 
 def test_a_scheduler_without_workers_is_reported_until_there_is_one(
@@ -324,7 +330,6 @@ def test_a_scheduler_without_workers_is_reported_until_there_is_one(
     from aggregator.intake.workers import dask
 
     monkeypatch.setattr(dask, "_COUNTING_SECONDS", 0.1)
-    kill(cluster.unknown_entry)
     with closing(open_executor(cluster.executor, 0, Tuning())) as executor:
         wait_until(lambda: executor.trouble, "the trouble to be told")
         assert (

@@ -224,7 +224,7 @@ CASES: dict[str, Callable[[Database], object]] = {
         lambda one: one.rank_front_page(StoryFilter(min_reports=2), ())
     ),
     "one story": reading(lambda reader: reader.story("story7")),
-    "what it shows": reading(lambda reader: reader.text_with_summary("story7")),
+    "what it shows": reading(lambda reader: reader.text("story7")),
     "one article": reading(lambda reader: reader.article("article7")),
     "explained": reading(lambda reader: reader.explained_article("article7")),
     "explained by address": reading(

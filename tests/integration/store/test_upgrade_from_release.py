@@ -16,7 +16,7 @@ from aggregator.store.maintenance import row_stream
 from aggregator.store.maintenance.integrity_check import faults
 from aggregator.store.migrate import check, newest_revision, upgrade
 from aggregator.store.stories.rendered_stories import clear_rendered
-from aggregator.store.tables import counter
+from aggregator.store.tables import api_token, counter
 from tests.support.articles import STRIKE, Clock, Rig, record
 from tests.support.former_database import (
     observed_once,
@@ -72,9 +72,10 @@ def test_an_upgrade_keeps_every_row_and_what_views_show(
     for row in before["story"]:
         del row["count_state"]  # what a story counts follows from its articles
     before["observation"] = observed_once(before["observation"])
-    del before["unstable_identifier"]
+    del before["unstable_identifier"], before["story_summary"]
     before["known_items"] = []  # feeds are read whole once
-    for table in before.keys() - {"alembic_version"}:
+    assert after.keys() == before.keys()
+    for table in after.keys() - {"alembic_version"}:
         assert after[table] == before[table], table
     assert rows_of_views(released) == views
     assert list(faults(released)) == []
@@ -110,7 +111,8 @@ def test_an_export_of_the_release_becomes_the_same_rows(
         with upgraded.write() as connection:
             clear_rendered(connection)  # as an import of a former revision does
         for table in row_stream.tables():
-            if table is counter:  # an export has those of the full-text index at 0
+            # The export has the counters of the full-text index at 0, and no tokens.
+            if table in (api_token, counter):
                 continue
             statement = select(table)
             expected = sorted(map(repr, queried(upgraded, statement)))

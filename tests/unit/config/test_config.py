@@ -57,6 +57,15 @@ def test_a_former_key_with_its_default_is_a_warning(tmp_path: Path) -> None:
     )
 
 
+def test_a_removed_key_is_a_warning_that_says_what_takes_its_place(
+    tmp_path: Path,
+) -> None:
+    text = "summarise:\n  url: https://llm.example/v1\n  model: m\n  no_such_key: 1\n"
+    (warning,) = load(written(tmp_path, text)).warnings
+    assert warning.startswith("config.yaml:1: summarise: this key is gone: ")
+    assert "webhooks" in warning
+
+
 @pytest.mark.parametrize(
     ("text", "key"),
     [

@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aggregator.config.tuning import Tuning
-from aggregator.extract.language.date_forms import from_jalali
 from aggregator.extract.language.dates import is_labelled_date, published_from_text
 from aggregator.extract.language.unicode import clean
 from aggregator.extract.limits import ExtractTuning
@@ -119,17 +118,6 @@ def test_numbers_are_read_as_their_language_writes_them() -> None:
 def test_a_labelled_date_says_what_it_is() -> None:
     assert is_labelled_date("Última actualización: 8 de diciembre de 2024")
     assert not is_labelled_date("8 December 2024")
-
-
-@given(st.dates(dt.date(1990, 3, 21), dt.date(2050, 1, 1)))
-def test_the_iranian_calendar_has_no_gaps(day: dt.date) -> None:
-    found = {
-        from_jalali(year, month, number)
-        for year in (day.year - 622, day.year - 621)
-        for month in range(1, 13)
-        for number in range(1, 32)
-    }
-    assert day in found
 
 
 def test_outlets_beside_menus() -> None:

@@ -49,6 +49,7 @@ _FOREIGN_OPTIONS = {
         "--wheel-dir",
     ),
     *("--tag", "--volume"),
+    *("--clean", "--dbname", "--file", "--if-exists", "--single-transaction"),
     *("--host", "--nthreads", "--memory-limit"),
     *(
         "--build",

@@ -83,7 +83,6 @@ def test_one_story_adds_what_it_shows_and_how_each_article_came_in() -> None:
         "earlier",
         "later",
         "related",
-        "summarised",
         "versions",
     }
     assert set(whole) == {*STORY_KEYS, *added}

@@ -322,6 +322,35 @@ def test_the_form_of_another_service_is_read(
     assert entry.author == "Ada Quill"
 
 
+@pytest.mark.parametrize(
+    ("data", "named"),
+    [
+        (
+            {"feeds": [{"title": "Kite Daily", "items": [{"body": TEXT * 9}]}]},
+            "`items`",
+        ),
+        ({"data": {"feed": {"articles": [{"title": TITLE, "text": TEXT}]}}}, "`data`"),
+        ({"data": {"title": TITLE, "text": TEXT}}, "`data`"),
+    ],
+    ids=["a list in a list", "a list three deep", "a record in an object"],
+)
+def test_records_that_are_nested_deeper_are_refused_by_name(
+    tmp_path: Path, data: dict[str, Any], named: str
+) -> None:
+    file = tmp_path / "nested.json"
+    file.write_text(json.dumps(data))
+    (reason,) = reasons(found(file))
+    assert named in reason
+
+
+def test_a_record_in_an_object_is_read_by_the_path_of_its_keys(tmp_path: Path) -> None:
+    file = tmp_path / "nested.json"
+    file.write_text(json.dumps({"data": {"title": TITLE, "body": TEXT}}))
+    chosen = mapping_of(["title=data.title,text=data.body"])
+    (entry,) = entries(found(file, chosen=chosen))
+    assert (entry.title, words_of(entry)) == (TITLE, TEXT)
+
+
 def test_a_list_of_addresses_gives_headlines(tmp_path: Path) -> None:
     """GDELT says when it saw an article; exports of lists to read say only when it was saved."""
     seen = {

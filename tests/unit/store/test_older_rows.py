@@ -92,7 +92,6 @@ def test_rows_of_an_export_are_converted_once() -> None:
     assert as_of_today("story", converted, "0034") == converted
     assert as_of_today("story", {"merged_story": None}, "0033") == {"rendered": None}
     assert as_of_today("article", row, "0033") == row
-    assert as_of_today("story_summary", {"story": 1}, "0033") is None
 
 
 @pytest.mark.parametrize("is_compared", [True, False])

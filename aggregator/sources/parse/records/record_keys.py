@@ -34,8 +34,6 @@ Field = Literal[
 Chosen = Mapping[Field, str]  # the keys that `--map` names, by field
 Record = dict[str, Any]  # a JSON object
 MOST_DEPTH = 6  # of objects and lists in one another: fundus has 4
-# Of objects around a list of records: `{"response": {"results": [...]}}` has 2
-_MOST_LEVELS = 4
 _EMPTY: tuple[object, ...] = (None, "", [], {})
 _SIGNS = re.compile(r"[\W_]+")
 _HTTP = re.compile(r"https?://", re.IGNORECASE)
@@ -226,41 +224,33 @@ _READ: dict[Field, Callable[[str], str | None]] = {
 _JOINED: dict[Field, str] = {"text": "\n", "html": "\n", "author": ", "}
 
 
-def records_in(value: object, chosen: Chosen, levels: int = 0) -> list[object]:
-    """Return the records of a JSON value: itself, or those of the lists and objects in it.
+def records_in(value: object, chosen: Chosen) -> list[object]:
+    """Return the records of a JSON value: those of the lists in an object around them, else itself.
 
-    An object is around records if it has a list of them and no text of its own, or nothing that can be read.
-    `chosen`: see fields_of.
+    The lists are in the object, or in an object in it. An object with a text is a record, and of one with a
+    title or an address only lists of the table are read. `chosen`: see fields_of.
     """
-    if not isinstance(value, dict) or levels == _MOST_LEVELS:
+    if not isinstance(value, dict) or not any(
+        isinstance(inner, dict | list) for inner in value.values()
+    ):
         return [value]
-    holders = _holders(value)
-    around = fields_of(value, chosen) if holders else None
-    if around is None or not around.values.keys().isdisjoint(("text", "html")):
+    around = fields_of(value, chosen)
+    if not around.values.keys().isdisjoint(("text", "html")):
         return [value]
-    inside = []
-    for key, items in holders.items():
-        if around.has_content and (
-            plain_name(key) not in key_table().lists or value[key] is not items
-        ):
-            continue
-        records = []
-        for element in items:
-            records += records_in(element, chosen, levels + 1)
-        if any(
-            isinstance(record, dict) and fields_of(record, chosen).has_content
-            for record in records
-        ):
-            inside += records
-    return inside or [value]
-
-
-def _holders(value: Record) -> dict[str, list[Any]]:
-    """Return what may hold records, by its key: lists of objects, and objects as lists of one."""
-    holders = {}
-    for key, inner in value.items():
-        if isinstance(inner, dict):
-            holders[key] = [inner]
-        elif isinstance(inner, list) and inner and isinstance(inner[0], dict):
-            holders[key] = inner
-    return holders
+    holders = [value]
+    if not around.has_content:
+        holders += [inner for inner in value.values() if isinstance(inner, dict)]
+    records: list[object] = []
+    for holder in holders:
+        for key, inner in holder.items():
+            is_list = isinstance(inner, list) and inner and isinstance(inner[0], dict)
+            if not is_list or (
+                around.has_content and plain_name(key) not in key_table().lists
+            ):
+                continue
+            if any(
+                isinstance(record, dict) and fields_of(record, chosen).has_content
+                for record in inner
+            ):
+                records += inner
+    return records or [value]

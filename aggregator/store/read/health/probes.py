@@ -56,11 +56,6 @@ def of_process(process: ProcessState) -> Iterator[Finding]:
         yield problem(process.few_files, _LOG)
     for task in process.failed_tasks:
         yield problem(task, _LOG)
-    if process.summaries is not None:
-        yield warning(
-            process.summaries,
-            "check `summarise:` in config.yaml; stories are shown without it",
-        )
 
 
 def of_database(

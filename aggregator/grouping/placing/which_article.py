@@ -184,9 +184,13 @@ class WhichArticle:
             or self._shares(old.text, incoming.text, min)
         ):
             return Again(article=old, has_news=True)
+        # A file or a push may hand in several texts of one address and time.
+        is_of_feed = old.is_polled and incoming.is_polled
         address = canonical_url(waiting.entry.url or "")
-        if _is_of_one_time(waiting.entry, old) and address == canonical_url(
-            old.url or ""
+        if (
+            is_of_feed
+            and _is_of_one_time(waiting.entry, old)
+            and address == canonical_url(old.url or "")
         ):
             return Again(article=old, has_news=True, is_replaced=True)
         return None

@@ -37,7 +37,7 @@ def as_of_today(table: str, row: Row, revision: str) -> Row:
         renamed = dict(row)
         renamed["is_compared"] = renamed.pop("counts_in_centroid")
         row = renamed
-    if revision < "0048" and table == "observation":
+    if table == "observation" and "content_hash" in row:
         row = _observed(row)
     return row
 

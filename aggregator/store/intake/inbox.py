@@ -5,7 +5,7 @@ acceptance.py adds them, inbox_order.py numbers them, and here they are read.
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 from msgspec.structs import replace
 from sqlalchemy import Connection, bindparam, func, select, update
@@ -54,10 +54,33 @@ def ready(connection: Connection, limit: int, after: int = 0) -> list[InboxEntry
 
     Raises UnreadableEntryError for an entry whose payload or page is damaged.
     """
-    return [
-        _waiting(row)
-        for row in connection.execute(_READY, {"after": after, "limit": limit})
-    ]
+    entries = []
+    for row in connection.execute(_READY, {"after": after, "limit": limit}):
+        try:
+            declared = codecs.decompress_struct(row.payload, Entry)
+            page = row.page and codecs.decompress_bytes(row.page)
+        except codecs.UNREADABLE as error:
+            raise UnreadableEntryError(
+                f"its stored data cannot be read ({error})", row.entry_no
+            ) from error
+        if row.page_robots:
+            declared = replace(declared, robots=row.page_robots)
+        waiting = InboxEntry(
+            entry_no=row.entry_no,
+            inbox_no=row.inbox_no,
+            article=row.article,
+            is_revision=row.is_revision,
+            bump_by_clock=row.bump_by_clock,
+            accepted_at=row.accepted_at,
+            entry=declared,
+            is_late_page=not row.is_revision and row.page_attempts > 0,
+            page=page,
+            page_url=row.page_url,
+            page_charset=row.page_charset,
+            has_lost_page=page is None and (row.reason or row.page_url) is not None,
+        )
+        entries.append(waiting)
+    return entries
 
 
 _READY = (
@@ -66,32 +89,6 @@ _READY = (
     .order_by(entry.c.inbox_no)
     .limit(bindparam("limit"))
 )
-
-
-def _waiting(row: Any) -> InboxEntry:
-    try:
-        declared = codecs.decompress_struct(row.payload, Entry)
-        if row.page_robots:
-            declared = replace(declared, robots=row.page_robots)
-        page = row.page and codecs.decompress_bytes(row.page)
-    except codecs.UNREADABLE as error:
-        raise UnreadableEntryError(
-            f"its stored data cannot be read ({error})", row.entry_no
-        ) from error
-    return InboxEntry(
-        entry_no=row.entry_no,
-        inbox_no=row.inbox_no,
-        article=row.article,
-        is_revision=row.is_revision,
-        bump_by_clock=row.bump_by_clock,
-        accepted_at=row.accepted_at,
-        entry=declared,
-        is_late_page=not row.is_revision and row.page_attempts > 0,
-        page=page,
-        page_url=row.page_url,
-        page_charset=row.page_charset,
-        has_lost_page=page is None and (row.reason or row.page_url) is not None,
-    )
 
 
 def last_ready(connection: Connection, articles: Iterable[str]) -> int:

@@ -62,7 +62,13 @@ def resolve_target(
     kind: EraseKind
     if is_source:
         kind = "source"
-        ids = _of_source(connection, name)
+        placed = select(article.c.id).where(article.c.source == name)
+        unplaced = (
+            select(entry.c.article)
+            .outerjoin(article, article.c.id == entry.c.article)
+            .where(entry.c.source == name, article.c.id.is_(None), _HAS_TEXT)
+        )
+        ids = set(connection.scalars(placed.union(unplaced)))
     elif "://" in name:
         kind = "address"
         ids = _of_address(connection, name)
@@ -76,16 +82,6 @@ def resolve_target(
         kind = "outlet"
         ids = _of_outlet(connection, name)
     return EraseTarget(kind=kind, articles=tuple(sorted(ids)))
-
-
-def _of_source(connection: Connection, name: str) -> set[str]:
-    placed = select(article.c.id).where(article.c.source == name)
-    unplaced = (
-        select(entry.c.article)
-        .outerjoin(article, article.c.id == entry.c.article)
-        .where(entry.c.source == name, article.c.id.is_(None), _HAS_TEXT)
-    )
-    return set(connection.scalars(placed.union(unplaced)))
 
 
 def _of_address(connection: Connection, address: str) -> set[str]:

@@ -84,51 +84,50 @@ def placed(
         row.inbox_no: row
         for row in rows_with(connection, _PLACED, article.c.inbox_no, numbers)
     }
-    return [
-        (_inbox_entry(rows[n], order.get(n, n)), _prepared(rows[n]))
-        for n in numbers
-        if n in rows
-    ]
+    replayed = []
+    for n in numbers:
+        if n not in rows:
+            continue
+        row = rows[n]
+        feed_outlet = None
+        if row.claimed_outlet:
+            feed_outlet = Outlet(key=row.outlet, name=row.outlet)
+        # Without its address: an outlet that was derived from the address is in the row.
+        declared = Entry(
+            source=row.source,
+            title=row.title,
+            outlet=row.claimed_outlet or row.outlet,
+            feed_outlet=feed_outlet,
+            author=row.author,
+            record_id=row.record_id,
+            authority="foreign" if row.is_polled else "handed",
+        )
+        number = order.get(n, n)
+        received = InboxEntry(
+            entry_no=number,
+            inbox_no=number,
+            article=row.id,
+            is_revision=False,
+            bump_by_clock=False,
+            accepted_at=row.seen_at,
+            entry=declared,
+            effective_at=row.effective_at,  # a revision may have set it
+            page_url=row.url,
+        )
+        fingerprint = Fingerprint(
+            signature=row.signature,
+            terms=row.terms,
+            body_words=row.body_words,
+            text_hash=row.text_hash,
+        )
+        prepared = Prepared(article=_clean_article(row), fingerprint=fingerprint)
+        replayed.append((received, prepared))
+    return replayed
 
 
 _PLACED = select(article, source.c.language.label("source_language")).outerjoin(
     source, source.c.id == article.c.source
 )
-
-
-def _inbox_entry(row: Any, number: int) -> InboxEntry:
-    return InboxEntry(
-        entry_no=number,
-        inbox_no=number,
-        article=row.id,
-        is_revision=False,
-        bump_by_clock=False,
-        accepted_at=row.seen_at,
-        # Without its address: an outlet that was derived from the address is in the row.
-        entry=Entry(
-            source=row.source,
-            title=row.title,
-            outlet=row.claimed_outlet or row.outlet,
-            feed_outlet=Outlet(key=row.outlet, name=row.outlet)
-            if row.claimed_outlet
-            else None,
-            author=row.author,
-            record_id=row.record_id,
-            authority="foreign" if row.is_polled else "handed",
-        ),
-        effective_at=row.effective_at,  # a revision may have set it
-        page_url=row.url,
-    )
-
-
-def _prepared(row: Any) -> Prepared:
-    fingerprint = Fingerprint(
-        signature=row.signature,
-        terms=row.terms,
-        body_words=row.body_words,
-        text_hash=row.text_hash,
-    )
-    return Prepared(article=_clean_article(row), fingerprint=fingerprint)
 
 
 def _clean_article(row: Any) -> CleanArticle:
@@ -179,21 +178,15 @@ def seed(
         return 0
     for name in ("story", "bump"):
         set_counter(scratch, name, counter_value(live, name))
-    _seed_stories(live, scratch, n, advance)
-    for number in (sketch.c.article, stream_period.c.last_inbox_no):
-        copy_rows(live, scratch, number.table, advance, number < n)
-    return _seed_sources(live, scratch, advance)
-
-
-def _seed_stories(
-    live: Connection, scratch: Connection, n: int, advance: Advance
-) -> None:
     # Stories of later articles, too, which reserves their ids: closed, without a successor.
     copy_rows(live, scratch, story, advance)
     update_rows(scratch, story, membership_changed_no=-1)
     copy_rows(live, scratch, article, advance, article.c.inbox_no < n)
     has_articles = story.c.id.in_(select(article.c.story))
     update_rows(scratch, story, ~has_articles, redirect_to="")
+    for number in (sketch.c.article, stream_period.c.last_inbox_no):
+        copy_rows(live, scratch, number.table, advance, number < n)
+    return _seed_sources(live, scratch, advance)
 
 
 # The counts of sources as of the period `closed`; beside them those as of the next one, because matches are

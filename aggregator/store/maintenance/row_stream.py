@@ -137,7 +137,15 @@ def write_all(connection: Connection, stream: Iterable[Batch], advance: Advance)
         _write(connection, batch)
         total += len(batch.rows)
         advance(len(batch.rows))
-    _continue_numbers(connection)
+    # SQLite continues its numbers by itself; a server has sequences.
+    if connection.dialect.name != "sqlite":
+        for table in metadata.sorted_tables:
+            for column in table.primary_key.columns:
+                name = select(func.pg_get_serial_sequence(table.name, column.name))
+                sequence = connection.scalar(name)
+                # Without rows the highest number is null, and nothing is set
+                if sequence is not None:
+                    connection.execute(select(func.setval(sequence, func.max(column))))
     index.reindex_all(connection)
     return total
 
@@ -153,7 +161,18 @@ def _write(connection: Connection, batch: Batch) -> None:
         if connection.dialect.name == "sqlite":
             connection.execute(insert(table), rows)
         else:
-            _copy_in(connection, batch)
+            # COPY is several times faster than INSERT.
+            names = table.columns.keys()
+            listed = ", ".join(f'"{name}"' for name in names)
+            cursor = connection.connection.cursor()
+            with cursor.copy(f'COPY "{table.name}" ({listed}) FROM STDIN') as target:
+                for row in rows:
+                    target.write_row([row[name] for name in names])
+            if cursor.rowcount != len(rows):  # a trigger of somebody else
+                raise AggregatorError(
+                    f"only {cursor.rowcount:,} of {len(rows):,} rows of {table.name} were written; "
+                    "nothing was copied"
+                )
     except (
         IntegrityError,
         DataError,
@@ -163,31 +182,3 @@ def _write(connection: Connection, batch: Batch) -> None:
         raise ReadError(
             f"a row of {table.name} does not fit, is a duplicate, or refers to a row that does not exist"
         ) from error
-
-
-def _copy_in(connection: Connection, batch: Batch) -> None:
-    """Write with COPY, which is some times faster than INSERT."""
-    names = batch.table.columns.keys()
-    listed = ", ".join(f'"{name}"' for name in names)
-    cursor = connection.connection.cursor()
-    with cursor.copy(f'COPY "{batch.table.name}" ({listed}) FROM STDIN') as target:
-        for row in batch.rows:
-            target.write_row([row[name] for name in names])
-    if cursor.rowcount != len(batch.rows):  # a trigger of somebody else
-        raise AggregatorError(
-            f"only {cursor.rowcount:,} of {len(batch.rows):,} rows of {batch.table.name} were written; "
-            "nothing was copied"
-        )
-
-
-def _continue_numbers(connection: Connection) -> None:
-    """Set the sequences of a server to the highest inserted number; SQLite does so by itself."""
-    if connection.dialect.name == "sqlite":
-        return
-    for table in metadata.sorted_tables:
-        for column in table.primary_key.columns:
-            name = select(func.pg_get_serial_sequence(table.name, column.name))
-            sequence = connection.scalar(name)
-            # Without rows the highest number is null, and nothing is set
-            if sequence is not None:
-                connection.execute(select(func.setval(sequence, func.max(column))))

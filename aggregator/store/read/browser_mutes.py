@@ -47,9 +47,38 @@ class BrowserMutes:
 
     def add(self, kind: str, typed: str) -> None:
         """Mute a word, an outlet by name or key, a source by id, or a kind. Raises UsageError."""
-        typed = " ".join(typed.split())
+        typed = " ".join(typed.split())[:_MOST_CHARS]
         with self._database.write() as connection:
-            named = _named(connection, kind, typed[:_MOST_CHARS])
+            # What is muted, with the name by which people read it
+            named = {typed: typed}
+            if kind == "words":
+                from aggregator.store.search.query import muted_term
+
+                if muted_term(typed) is None:
+                    raise UsageError("give a word with at least one letter or digit")
+            elif kind == "outlets":
+                # Stories show "via" for an outlet that a feed of another site names.
+                keys = outlets_named(connection, typed.removeprefix("via "))
+                if not keys:
+                    raise UsageError(
+                        f"no article is of an outlet {typed[:40]!r}; copy its name from a story"
+                    )
+                chosen = select(article.c.outlet, func.max(OUTLET_NAME)).where(
+                    article.c.outlet.in_(keys)
+                )
+                named = dict(
+                    connection.execute(chosen.group_by(article.c.outlet)).all()
+                )
+            elif kind == "sources":
+                # Commands that list stories do not need this module.
+                from aggregator.store.intake.sources import source_with_id
+
+                source = source_with_id(connection, typed)
+                if source is None:
+                    raise UsageError("there is no such source any more")
+                named = {source.entry_source: redact_address(source.shown_name)}
+            elif kind != "kinds" or typed not in KINDS:
+                raise UsageError("the form is invalid; open the page again")
             if count_rows(connection, mute) + len(named) > MOST_MUTES:
                 raise UsageError(
                     f"there are {MOST_MUTES} mutes already; remove some first"
@@ -66,41 +95,6 @@ class BrowserMutes:
         """Remove a mute, if it is there."""
         with self._database.write() as connection:
             delete_rows(connection, mute, mute.c.kind == kind, mute.c.muted == muted)
-
-
-def _named(connection: Connection, kind: str, typed: str) -> dict[str, str]:
-    """Return what `typed` names: what is muted, and how people read it. Raises UsageError."""
-    if kind == "words":
-        from aggregator.store.search.query import muted_term
-
-        if muted_term(typed) is None:
-            raise UsageError("give a word with at least one letter or digit")
-        return {typed: typed}
-    if kind == "outlets":
-        return _named_outlets(connection, typed)
-    if kind == "sources":
-        # No command that lists stories needs it
-        from aggregator.store.intake.sources import source_with_id
-
-        source = source_with_id(connection, typed)
-        if source is None:
-            raise UsageError("there is no such source any more")
-        return {source.entry_source: redact_address(source.shown_name)}
-    if kind == "kinds" and typed in KINDS:
-        return {typed: typed}
-    raise UsageError("the form is invalid; open the page again")
-
-
-def _named_outlets(connection: Connection, typed: str) -> dict[str, str]:
-    # As stories show an outlet that a feed of another site names
-    keys = outlets_named(connection, typed.removeprefix("via "))
-    if not keys:
-        raise UsageError(
-            f"no article is of an outlet {typed[:40]!r}; copy its name from a story"
-        )
-    name = func.max(OUTLET_NAME)
-    chosen = select(article.c.outlet, name).where(article.c.outlet.in_(keys))
-    return dict(connection.execute(chosen.group_by(article.c.outlet)).all())
 
 
 def in_force(connection: Connection) -> tuple[Mute, ...]:

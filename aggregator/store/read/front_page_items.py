@@ -39,7 +39,15 @@ def list_stories(
     """Return the live ones of these stories, in their order."""
     rows = rows_in_order(connection, _LIVE, story.c.id, ids)
     live = [row.id for row in rows]
-    outlets = _outlets(connection, live)
+    named = (
+        select(article.c.story, func.max(OUTLET_NAME))
+        .where(article.c.story.in_(live), article.c.outlet.is_not(None))
+        .group_by(article.c.story, article.c.outlet)
+        .order_by(func.min(article.c.effective_at), article.c.outlet)
+    )
+    outlets = defaultdict(list)  # by story, those that came first at the beginning
+    for story_id, outlet in connection.execute(named):
+        outlets[story_id].append(outlet)
     undated = article_views.undated_stories(connection, live)
     pictures = _pictures(connection, live)
     titles = _titles_by_outlet(
@@ -58,23 +66,6 @@ def list_stories(
         )
         for row in rows
     )
-
-
-def _outlets(connection: Connection, ids: Sequence[str]) -> Mapping[str, list[str]]:
-    """Return the names of the outlets of stories, those that came first at the beginning."""
-    named = (
-        select(
-            article.c.story,
-            func.max(OUTLET_NAME),
-        )
-        .where(article.c.story.in_(ids), article.c.outlet.is_not(None))
-        .group_by(article.c.story, article.c.outlet)
-        .order_by(func.min(article.c.effective_at), article.c.outlet)
-    )
-    outlets = defaultdict(list)
-    for story_id, outlet in connection.execute(named):
-        outlets[story_id].append(outlet)
-    return outlets
 
 
 def _pictures(connection: Connection, ids: Iterable[str]) -> dict[str, Enclosure]:

@@ -1,7 +1,7 @@
 """What one source brought, and which sources brought the articles of stories."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import Connection, select
@@ -44,7 +44,17 @@ def source_entries(
     connection: Connection, source_id: str, wanted: EntryPage
 ) -> list[ArticleDetail]:
     """Return articles of a source, the newest first: the last to arrive, of one poll the latest."""
-    numbers = _entry_numbers(connection, source_id, wanted)
+    name = select(ENTRY_SOURCE).where(source.c.id == source_id).scalar_subquery()
+    # Numbers first, so that skipping articles reads no text
+    chosen = select(article.c.inbox_no).where(article.c.source == name)
+    if wanted.marked_by is not None:
+        from aggregator.store.read.marks.read_marks import in_view
+
+        chosen = in_view(
+            chosen.join(story, story.c.id == article.c.story), *wanted.marked_by
+        )
+    chosen = chosen.order_by(article.c.seen_at.desc(), article.c.inbox_no.desc())
+    numbers = connection.scalars(chosen.limit(wanted.limit).offset(wanted.offset)).all()
     return [
         ArticleDetail(
             article=article_views.view(row),
@@ -54,24 +64,6 @@ def source_entries(
         )
         for row in rows_in_order(connection, _ENTRY, article.c.inbox_no, numbers)
     ]
-
-
-def _entry_numbers(
-    connection: Connection, source_id: str, wanted: EntryPage
-) -> Sequence[int]:
-    """Return the numbers of articles before their rows are read, so that skipping one reads no text."""
-    name = select(ENTRY_SOURCE).where(source.c.id == source_id).scalar_subquery()
-    chosen = select(article.c.inbox_no).where(article.c.source == name)
-    if wanted.marked_by is not None:
-        from aggregator.store.read.marks.read_marks import in_view
-
-        chosen = in_view(
-            chosen.join(story, story.c.id == article.c.story), *wanted.marked_by
-        )
-    newest_first = chosen.order_by(article.c.seen_at.desc(), article.c.inbox_no.desc())
-    return connection.scalars(
-        newest_first.limit(wanted.limit).offset(wanted.offset)
-    ).all()
 
 
 class StorySources(FrozenStruct):
@@ -90,7 +82,7 @@ def story_sources(connection: Connection, story_ids: Collection[str]) -> StorySo
         row.name: row for row in rows_with(connection, _SOURCES, ENTRY_SOURCE, names)
     }
     by_outlet: dict[str, dict[str, str]] = {story_id: {} for story_id in story_ids}
-    folders: Counter[tuple[str, str]] = Counter()
+    uses: Counter[tuple[str, str]] = Counter()
     for row in rows:
         known = sources.get(row.source)
         if known is None:
@@ -98,16 +90,12 @@ def story_sources(connection: Connection, story_ids: Collection[str]) -> StorySo
         of_story = by_outlet[row.story]
         of_story[row.outlet] = of_story[row.outlet_name or row.outlet] = known.id
         if known.folder:
-            folders[row.story, known.folder] += 1
-    return StorySources(by_outlet=by_outlet, folders=_most_frequent(folders))
+            uses[row.story, known.folder] += 1
+    folders: dict[str, str] = {}
+    # Of folders that are equally frequent the first by name
+    for _, story_id, folder in sorted((-count, *use) for use, count in uses.items()):
+        folders.setdefault(story_id, folder)
+    return StorySources(by_outlet=by_outlet, folders=folders)
 
 
 _SOURCES = select(source.c.id, source.c.folder, ENTRY_SOURCE.label("name"))
-
-
-def _most_frequent(folders: Counter[tuple[str, str]]) -> dict[str, str]:
-    """Return the most frequent folder of each story, by story and folder; of equal ones the first by name."""
-    best_last = sorted(
-        folders.items(), key=lambda item: (-item[1], item[0]), reverse=True
-    )
-    return {story_id: folder for (story_id, folder), _ in best_last}

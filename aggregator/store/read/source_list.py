@@ -41,7 +41,12 @@ def source_page(
     the host, and nowhere else in an address: whoever searches for a key letter by letter finds none. Raises
     UsageError for an invalid cursor.
     """
-    begin = _read_cursor(after)
+    try:
+        begin = tuple(bytes.fromhex(after).decode("utf-8", "replace").split("\0"))
+    except ValueError:
+        raise UsageError(
+            "after: invalid cursor; use `next` of the previous page unchanged"
+        ) from None
     sources = all_sources(connection)
     failing = 0
     rest = []
@@ -50,7 +55,9 @@ def source_page(
         if is_failing:
             failing += 1
         place = _place(known, is_late=failing_first and not is_failing)
-        if place > begin and _has_text(known, text.casefold()):
+        names = (_public_name(known), known.folder, known.outlet, known.host)
+        has_text = any(text.casefold() in (name or "").casefold() for name in names)
+        if place > begin and has_text:
             rest.append((place, known))
     rest.sort(key=itemgetter(0))
     following = None
@@ -80,25 +87,10 @@ def _place(source: Source, *, is_late: bool) -> tuple[str, ...]:
     )
 
 
-def _read_cursor(after: str) -> tuple[str, ...]:
-    try:
-        text = bytes.fromhex(after).decode("utf-8", "replace")
-    except ValueError:
-        raise UsageError(
-            "after: invalid cursor; use `next` of the previous page unchanged"
-        ) from None
-    return tuple(text.split("\0"))
-
-
 def _public_name(source: Source) -> str:
     if "://" in source.shown_name:
         return source.host or source.id
     return source.shown_name
-
-
-def _has_text(source: Source, folded: str) -> bool:
-    places = (_public_name(source), source.folder, source.outlet, source.host)
-    return any(folded in (place or "").casefold() for place in places)
 
 
 def listed(
@@ -113,25 +105,24 @@ def listed(
         names = [source.entry_source for source in sources]
         counted = counted.where(article.c.source.in_(names))
     articles: dict[str, int] = dict(connection.execute(counted).all())
-    return [
-        _view(source, now, articles.get(source.entry_source, 0)) for source in sources
-    ]
-
-
-def _view(source: Source, now: dt.datetime, articles: int) -> SourceView:
-    health = health_of(source, now)
-    next_due = None
-    if source.is_polled:
-        next_due = source.next_due_at
-    return SourceView(
-        **{name: getattr(source, name) for name in _SAME},
-        name=source.shown_name,
-        url=source.address,
-        state=health.state,
-        cause=health.cause,
-        problem=health.words or None,
-        article_count=articles,
-        per_day=health.per_day,
-        last_success=source.last_success_at,
-        next_due=next_due,
-    )
+    views = []
+    for source in sources:
+        health = health_of(source, now)
+        next_due = None
+        if source.is_polled:
+            next_due = source.next_due_at
+        views.append(
+            SourceView(
+                **{name: getattr(source, name) for name in _SAME},
+                name=source.shown_name,
+                url=source.address,
+                state=health.state,
+                cause=health.cause,
+                problem=health.words or None,
+                article_count=articles.get(source.entry_source, 0),
+                per_day=health.per_day,
+                last_success=source.last_success_at,
+                next_due=next_due,
+            )
+        )
+    return views

@@ -81,23 +81,15 @@ def with_words(
     stories: dict[int, str] = dict(connection.execute(of_stories).all())
     fits = {stories[n] for n in match.among(connection, query, stories)}
     if query.without:
-        fits -= _with_excluded_word(connection, fits, query)
+        from aggregator.store.search.searchable_text import SearchableText
+
+        # A headline may have an excluded word that not all articles have.
+        headed = select(story.c.id, story.c.title).where(story.c.id.in_(sorted(fits)))
+        for row in connection.execute(headed):
+            title = SearchableText(row.title, title=row.title)
+            if any(map(title.holds_term, query.without)):
+                fits.remove(row.id)
     return fits
-
-
-def _with_excluded_word(
-    connection: Connection, ids: set[str], query: "Query"
-) -> set[str]:
-    """Return those whose headline has an excluded word, though not all articles have it."""
-    from aggregator.store.search.searchable_text import SearchableText
-
-    headed = select(story.c.id, story.c.title).where(story.c.id.in_(sorted(ids)))
-    excluded = set()
-    for row in connection.execute(headed):
-        title = SearchableText(row.title, title=row.title)
-        if any(map(title.holds_term, query.without)):
-            excluded.add(row.id)
-    return excluded
 
 
 def of_stories(wanted: StoryFilter) -> Conditions:
@@ -170,21 +162,13 @@ def of_articles(
         named: ColumnElement[str] = article.c.source
         if by_story:
             named = named.concat("")
-        asked.append(_is_in_folder(connection, named, wanted.folder))
+        from aggregator.store.intake.sources import in_folders
+
+        in_it = in_folders([wanted.folder])
+        # SQLite plans a list better, but neither database takes any length
+        few = connection.scalars(in_it.limit(FEW + 1)).all()
+        asked.append(named.in_(in_it if len(few) > FEW else few))
     return asked
-
-
-def _is_in_folder(
-    connection: Connection, named: ColumnElement[str], folder: str
-) -> ColumnElement[bool]:
-    from aggregator.store.intake.sources import in_folders
-
-    in_it = in_folders([folder])
-    # SQLite plans a list better, but neither database takes any length
-    few = connection.scalars(in_it.limit(FEW + 1)).all()
-    if len(few) > FEW:
-        return named.in_(in_it)
-    return named.in_(few)
 
 
 def outlets_named(connection: Connection, name: str) -> list[str]:

@@ -14,7 +14,7 @@ from aggregator.store.search.index_rows import (
     language_token,
     title_token,
 )
-from aggregator.store.search.query import Phrase, Query, Term, Words
+from aggregator.store.search.query import Query, Term, Words
 from aggregator.store.tables import article
 
 
@@ -121,19 +121,18 @@ def _terms(
     for term in terms:
         ways = []
         for way in term.any_of:
-            phrases = (_phrase(language, phrase, is_loose) for phrase in way)
+            phrases = []
+            for phrase in way:
+                words: Iterable[str] = phrase.in_index
+                if phrase.in_title:
+                    words = map(title_token, words)
+                *before, last = map(language.token.format, words)
+                if phrase.ends_in_prefix:
+                    last += language.prefix
+                joint = language.both if is_loose else language.adjacent
+                phrases.append(_joined(joint, [*before, last]))
             ways.append(_joined(language.both, phrases))
         yield _joined(language.either, ways)
-
-
-def _phrase(language: _Language, phrase: Phrase, is_loose: bool) -> str:
-    words: Iterable[str] = phrase.in_index
-    if phrase.in_title:
-        words = map(title_token, words)
-    *before, last = map(language.token.format, words)
-    if phrase.ends_in_prefix:
-        last += language.prefix
-    return _joined(language.both if is_loose else language.adjacent, [*before, last])
 
 
 def _joined(joint: str, parts: Iterable[str]) -> str:

@@ -7,7 +7,7 @@ which no word of a text does.
 
 import datetime as dt
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from sqlalchemy import Row
@@ -72,19 +72,6 @@ def day_token(day: dt.date, *, year: bool = False, month: bool = False) -> str:
     return f"_d{day:%Y%m%d}"
 
 
-def _filter_tokens(row: Indexed) -> Iterator[str]:
-    day = row.effective_at.date()
-    yield day_token(day)
-    yield day_token(day, month=True)
-    yield day_token(day, year=True)
-    for word in index_words(f"{row.outlet or ''} {row.outlet_name or ''}"):
-        yield f"_o{word}"
-    for word in index_words(row.author or ""):
-        yield f"_a{word}"
-    if row.language:
-        yield language_token(row.language)
-
-
 def _tokens(row: Indexed) -> list[str]:
     """Return the tokens of an article, in order: title, title and text as they are searched, and filters.
 
@@ -104,15 +91,15 @@ def _tokens(row: Indexed) -> list[str]:
             if size > _TSVECTOR_BYTES:
                 body = body[:at]
                 break
-    return [
-        *map(title_token, title),
-        _BREAK,
-        *title,
-        _BREAK,
-        *body,
-        _BREAK,
-        *_filter_tokens(row),
-    ]
+    tokens = [*map(title_token, title), _BREAK, *title, _BREAK, *body, _BREAK]
+    day = row.effective_at.date()
+    tokens += [day_token(day), day_token(day, month=True), day_token(day, year=True)]
+    outlet = index_words(f"{row.outlet or ''} {row.outlet_name or ''}")
+    tokens += [f"_o{word}" for word in outlet]
+    tokens += [f"_a{word}" for word in index_words(row.author or "")]
+    if row.language:
+        tokens.append(language_token(row.language))
+    return tokens
 
 
 def fts5_row(row: Indexed) -> dict[str, Any]:

@@ -6,7 +6,7 @@ Phrases are expensive on Postgres, which must read the words of an article to se
 so on both databases they are searched among the newest articles that have all the words.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from itertools import pairwise
 
 from sqlalchemy import Connection, select, text
@@ -69,7 +69,12 @@ def among(connection: Connection, query: Query, numbers: Collection[int]) -> set
         return matches
     ordered = sorted(numbers, reverse=True)
     if connection.dialect.name == "sqlite":
-        for upper, lower in _ranges(ordered):
+        # Ranges that are split at large gaps
+        starts = [
+            at for at, n in enumerate(ordered) if at == 0 or ordered[at - 1] - n > _GAP
+        ]
+        for start, end in pairwise([*starts, len(ordered)]):
+            upper, lower = ordered[start], ordered[end - 1]
             asked = {"match": match.strict, "upper": upper, "lower": lower}
             matches |= set(connection.scalars(_IN_RANGE, asked))
         return matches & set(ordered)
@@ -84,25 +89,12 @@ _IN_RANGE = text(
 )
 
 
-def _ranges(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Yield ranges (high, low) of descending numbers, split at large gaps."""
-    starts = [
-        at for at, n in enumerate(numbers) if at == 0 or numbers[at - 1] - n > _GAP
-    ]
-    for start, end in pairwise([*starts, len(numbers)]):
-        yield numbers[start], numbers[end - 1]
-
-
 def _newest(
     connection: Connection, match: str, limit: int, *, floor: int = 0, skip: int = 0
 ) -> list[int]:
-    if connection.dialect.name != "sqlite":
-        return _newest_on_postgres(connection, match, limit)
-    asked = {"match": match, "limit": limit, "floor": floor, "skip": skip}
-    return list(connection.scalars(_NEWEST_IN_FTS5, asked))
-
-
-def _newest_on_postgres(connection: Connection, match: str, limit: int) -> list[int]:
+    if connection.dialect.name == "sqlite":
+        asked = {"match": match, "limit": limit, "floor": floor, "skip": skip}
+        return list(connection.scalars(_NEWEST_IN_FTS5, asked))
     last = connection.scalar(text("SELECT max(n) FROM article_search")) or 0
     for span, bits in SPANS.items():
         newest_spans = range(last >> bits, (last >> bits) - _SPANS_ASKED, -1)

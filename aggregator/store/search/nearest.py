@@ -22,11 +22,31 @@ def nearest_search(connection: Connection, text: str) -> str | None:
 
     Raises UsageError as `parse_query`.
     """
-    unknown = _unknown_words(connection, parse_query(text))
-    known = _title_words(connection) if unknown else set()
+    unknown = []
+    for term in parse_query(text).terms:
+        phrase = term.any_of[0][0]
+        word = phrase.words[0]
+        is_alone = len(phrase.words) == 1 and not phrase.prefix
+        if (
+            is_alone
+            and len(word) >= _LEAST_LETTERS
+            and not is_unspaced(word)
+            and not newest(connection, Query(terms=(term,)), 1, reach=1)
+        ):
+            unknown.append(word)
+    if not unknown:
+        return None
+    live = select(story.c.title).where(IS_LIVE)
+    titles = connection.scalars(live.order_by(story.c.bumped_at.desc()).limit(_TITLES))
+    known: set[str] = set()
+    for title in titles:
+        known.update(
+            word for word in search_words(title) if len(word) >= _LEAST_LETTERS
+        )
     nearest = {}
-    # A word of a headline that is not in the index yet is no mistake.
-    for word in set(unknown) - known:
+    for word in unknown[:_MOST_UNKNOWN]:
+        if word in known:
+            continue  # A headline has it, which is not in the index yet.
         for match in get_close_matches(word, known, n=1, cutoff=_LEAST_LIKENESS):
             nearest[word] = match
     if not nearest:
@@ -34,28 +54,3 @@ def nearest_search(connection: Connection, text: str) -> str | None:
     return WORD.sub(
         lambda word: nearest.get("".join(search_words(word[0])), word[0]), text
     )
-
-
-def _unknown_words(connection: Connection, query: Query) -> list[str]:
-    """Return the first words of a search that stand alone and that no article has in any form."""
-    unknown = []
-    for term in query.terms:
-        phrase = term.any_of[0][0]
-        word = phrase.words[0]
-        is_word = len(phrase.words) == 1 and not phrase.prefix and not is_unspaced(word)
-        if (
-            is_word
-            and len(word) >= _LEAST_LETTERS
-            and not newest(connection, Query(terms=(term,)), 1, reach=1)
-        ):
-            unknown.append(word)
-    return unknown[:_MOST_UNKNOWN]
-
-
-def _title_words(connection: Connection) -> set[str]:
-    live = select(story.c.title).where(IS_LIVE)
-    titles = connection.scalars(live.order_by(story.c.bumped_at.desc()).limit(_TITLES))
-    words = set()
-    for title in titles:
-        words.update(search_words(title))
-    return {word for word in words if len(word) >= _LEAST_LETTERS}

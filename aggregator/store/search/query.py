@@ -46,6 +46,7 @@ _TOKEN = re.compile(
 )
 
 _QUOTES = str.maketrans(dict.fromkeys("“”„‟«»", '"'))
+_BOUNDS = {"after": "since", "before": "before"}  # fields of a Query
 _DAY = re.compile(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?", re.ASCII)
 # Not in "neue", "aktuell", "queue"
 _UMLAUT_WRITTEN_OUT = re.compile(r"(?<![aeiouq])([aou])e")
@@ -143,8 +144,12 @@ def parse_query(query: str) -> Query:
         else:
             terms.append(term)
         joins = False
+    if not (terms or without or asked):
+        raise UsageError(
+            'give at least one word; "two words" in quotes are a phrase, rebel* is a prefix'
+        )
     parsed = Query(terms=tuple(terms), without=tuple(without), **asked)
-    _check(parsed, is_bounded=bool(without or asked))
+    _check_length(parsed)
     return parsed
 
 
@@ -152,49 +157,34 @@ def _filter(
     field: str, given: str, asked: Mapping[str, Any], *, excludes: bool
 ) -> dict[str, Any]:
     """Return the fields of a Query that a filter adds to those `asked` before; {} without words."""
-    if not excludes:
-        return _bound(field, given, asked)
-    tokens = _excluded(field, given)
-    if not tokens:
-        return {}
-    return {"without_tokens": (*asked.get("without_tokens", ()), tokens)}
+    if field in ("after", "before"):
+        if excludes:
+            raise UsageError(
+                f"-{field}: a time cannot be excluded; give {field}: without the minus"
+            )
+        return {_BOUNDS[field]: _start_of(field, given)}
+    words = tuple(search_words(given))
+    added: dict[str, Any] = {}
+    if excludes and words:
+        tokens: Words = (language_token(given),)
+        if field in ("outlet", "author"):
+            tokens = tuple(filter_tokens_of(words, field[0]))
+        if tokens:
+            added["without_tokens"] = (*asked.get("without_tokens", ()), tokens)
+    elif field in ("lang", "language"):
+        language = given.strip().casefold()
+        if language and not excludes:
+            added["language"] = language
+    elif words:
+        added[field] = (*asked.get(field, ()), *words)
+    return added
 
 
-def _check(query: Query, *, is_bounded: bool) -> None:
-    if not query.terms and not is_bounded:
-        raise UsageError(
-            'give at least one word; "two words" in quotes are a phrase, rebel* is a prefix'
-        )
+def _check_length(query: Query) -> None:
     words = sum(len(phrase.words) for phrase in query.phrases)
     terms = len(query.terms) + len(query.without) + len(query.without_tokens)
     if terms > MOST_TERMS or words > _MOST_WORDS * 4 + _MOST_FORMS:
         raise UsageError(f"the search is too long; give at most {MOST_TERMS} words")
-
-
-def _excluded(field: str, given: str) -> Words:
-    """Return the tokens of a filter after a minus; () without words."""
-    if field in ("after", "before"):
-        raise UsageError(
-            f"-{field}: a time cannot be excluded; give {field}: without the minus"
-        )
-    words = search_words(given)
-    if not words:
-        return ()
-    if field in ("outlet", "author"):
-        return tuple(filter_tokens_of(words, field[0]))
-    return (language_token(given),)
-
-
-def _bound(field: str, given: str, asked: Mapping[str, Any]) -> dict[str, Any]:
-    if field in ("lang", "language"):
-        language = given.strip().casefold()
-        return {"language": language} if language else {}
-    if field == "after":
-        return {"since": _start_of(field, given)}
-    if field == "before":
-        return {"before": _start_of(field, given)}
-    words = search_words(given)
-    return {field: (*asked.get(field, ()), *words)} if words else {}
 
 
 def _start_of(field: str, given: str) -> dt.datetime:
@@ -228,29 +218,24 @@ def parsed_term(
     ends = given.rstrip().endswith("*") and (
         is_unspaced(words[-1]) or len(words[-1]) >= _LEAST_PREFIX
     )
-    has_forms = has_forms and not ends and len(words) == 1
+    # As it was typed first, without umlauts written out, and with them
+    spellings: list[Words] = [
+        words,
+        tuple(_UMLAUT_WRITTEN_OUT.sub(r"\1", word) for word in words),
+        tuple(search_words(given.translate(_UMLAUTS))),
+    ]
+    if has_forms and not ends and len(words) == 1:
+        spellings += [(form,) for form in inflections(words[0])]
     ways: list[tuple[Phrase, ...]] = [
         (Phrase(words=spelt, prefix=ends, in_title=in_title),)
-        for spelt in _spellings(given, words, has_forms=has_forms)
+        for spelt in dict.fromkeys(spellings)
     ]
     is_run = len(words) == 1 and is_unspaced(words[0]) and len(words[0]) in _PARTED
     if is_run and not is_quoted:
-        ways += [_in_parts(parts, in_title=in_title) for parts in _parts(words[0])]
+        for parts in _parts(words[0]):
+            phrases = [Phrase(words=(part,), in_title=in_title) for part in parts]
+            ways.append(tuple(phrases))
     return Term(any_of=tuple(ways))
-
-
-def _in_parts(parts: Words, *, in_title: bool) -> tuple[Phrase, ...]:
-    return tuple(Phrase(words=(part,), in_title=in_title) for part in parts)
-
-
-def _spellings(given: str, words: Words, *, has_forms: bool) -> Iterable[Words]:
-    """Return the spellings of a word or phrase, each once, as it was typed first."""
-    bare = tuple(_UMLAUT_WRITTEN_OUT.sub(r"\1", word) for word in words)
-    written_out = tuple(search_words(given.translate(_UMLAUTS)))
-    spellings = [words, bare, written_out]
-    if has_forms:
-        spellings += [(form,) for form in inflections(words[0])]
-    return dict.fromkeys(spellings)
 
 
 @lru_cache(maxsize=4096)
@@ -270,11 +255,11 @@ def _parts(run: str) -> Iterator[Words]:
 
 def with_title(terms: Iterable[Term]) -> tuple[Term, ...]:
     """Return the terms, restricted to the title."""
-    return tuple(
-        Term(any_of=tuple(tuple(map(_in_title, way)) for way in term.any_of))
-        for term in terms
-    )
-
-
-def _in_title(phrase: Phrase) -> Phrase:
-    return replace(phrase, in_title=True)
+    titled = []
+    for term in terms:
+        ways = []
+        for way in term.any_of:
+            phrases = tuple(replace(phrase, in_title=True) for phrase in way)
+            ways.append(phrases)
+        titled.append(Term(any_of=tuple(ways)))
+    return tuple(titled)

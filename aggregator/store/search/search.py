@@ -131,7 +131,11 @@ def _ranked(connection: Connection, query: Query, most: int) -> list[_RankedArti
     if query.terms and len(numbers) == most:
         numbers += match.newest(connection, titled, RANKED // 2, reach=reach)
     rows = rows_with(connection, _RANKED_COLUMNS, article.c.inbox_no, numbers)
-    rows_within = [row for row in rows if _is_within(query, row.effective_at)]
+    rows_within = []
+    for row in rows:  # the index knows only the days of articles
+        is_late_enough = query.since is None or row.effective_at >= query.since
+        if is_late_enough and (query.before is None or row.effective_at < query.before):
+            rows_within.append(row)
     if not rows_within:
         return []
     latest = max(row.effective_at for row in rows_within)
@@ -139,20 +143,16 @@ def _ranked(connection: Connection, query: Query, most: int) -> list[_RankedArti
     ranked = []
     for row in rows_within:
         points = _points_of_words(row, query.terms, titled.terms, whole)
-        points += _points_of_story(row, latest - row.effective_at)
+        reports = min(max(row.report_count, 1), _MAX_REPORTS)
+        points += REPORT_POINTS * math.log2(reports)
+        days = (latest - row.effective_at) / dt.timedelta(days=1)
+        points += RECENT_POINTS * 2 ** (-days / _HALF_LIFE_DAYS)
         ranked.append(
             _RankedArticle(
                 inbox_no=row.inbox_no, story=row.story, points=round(points, 6)
             )
         )
     return sorted(ranked, key=lambda best: (-best.points, -best.inbox_no))
-
-
-def _is_within(query: Query, moment: dt.datetime) -> bool:
-    """Return whether a moment is within the times of a search, of whose days alone the index knows."""
-    if query.since is not None and moment < query.since:
-        return False
-    return query.before is None or moment < query.before
 
 
 def _points_of_words(
@@ -169,13 +169,6 @@ def _points_of_words(
     return points + PHRASE_POINTS * (
         whole is not None and any(map(wording.holds, whole))
     )
-
-
-def _points_of_story(row: Row[Any], age: dt.timedelta) -> float:
-    """Return points for the reports of the story, and for the age relative to the newest match."""
-    reports = math.log2(min(max(row.report_count, 1), _MAX_REPORTS))
-    fresh = 2 ** (-(age / dt.timedelta(days=1)) / _HALF_LIFE_DAYS)
-    return REPORT_POINTS * reports + RECENT_POINTS * float(fresh)
 
 
 def _as_written(query: Query) -> tuple[Phrase, Phrase] | None:

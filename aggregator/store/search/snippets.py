@@ -99,7 +99,10 @@ def _places(words: Sequence[str], phrases: Sequence[Phrase]) -> list[_Place]:
         where[word].append(at)
     places = []
     for number, phrase in enumerate(dict.fromkeys(phrases)):
-        *before, last = _words_of(phrase)
+        parts: list[str] = []
+        for word in phrase.words:
+            parts += word if is_unspaced(word) else [word]
+        *before, last = parts
         ends = [last]
         if phrase.prefix and not is_unspaced(last):
             ends = [word for word in where if word.startswith(last)]
@@ -109,14 +112,6 @@ def _places(words: Sequence[str], phrases: Sequence[Phrase]) -> list[_Place]:
                 if first >= 0 and words[first:at] == before:
                     places.append(_Place(first, len(before) + 1, number))
     return sorted(places)
-
-
-def _words_of(phrase: Phrase) -> Iterator[str]:
-    for word in phrase.words:
-        if is_unspaced(word):
-            yield from word
-        else:
-            yield word
 
 
 def _richest(places: Sequence[_Place]) -> int:

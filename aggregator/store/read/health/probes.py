@@ -71,7 +71,28 @@ def of_database(
             "use a writable server or disk: see `database:` in config.yaml",
         )
     if stored is not None:
-        yield from _of_contents(stored)
+        if stored.oldest_seconds / 3600 >= _WAITING_HOURS:
+            hours = counted(round(stored.oldest_seconds / 3600), "hour")
+            advice = f"{_LOG} shows why; then: systemctl restart aggregator (without a service: aggregator run)"
+            yield problem(f"{waiting_words(stored)}, the oldest for {hours}", advice)
+        if stored.overdue is not None:
+            yield warning(
+                stored.overdue,
+                f"`aggregator sources pause SOURCE` if it floods the queue; {_LOG}",
+            )
+        for name in stored.slow_sources:
+            yield warning(
+                f"pages of {name} take too long to read; the texts of its entries are used instead",
+                "`pages: never` for it in config.yaml, or `aggregator sources remove` it",
+            )
+        if stored.window_is_short and stored.window_hours is not None:
+            hours = counted(round(stored.window_hours), "hour")
+            yield warning(
+                f"stories accept articles for {hours} only: memory is full",
+                "give `grouping.memory` in config.yaml more, and see docs/scale.md",
+            )
+        if stored.all_fail is not None:
+            yield problem(stored.all_fail, "aggregator sources list --failing")
     if backup is not None and backup.words is not None:
         yield warning(backup.words, "aggregator db backup; it reports why if it fails")
     for words in stored.problems if stored is not None else ():
@@ -79,31 +100,6 @@ def of_database(
         yield warning(
             words, f"aggregator {group} list, then aggregator {group} test NAME"
         )
-
-
-def _of_contents(stored: DatabaseStatus) -> Iterator[Finding]:
-    if stored.oldest_seconds / 3600 >= _WAITING_HOURS:
-        hours = counted(round(stored.oldest_seconds / 3600), "hour")
-        advice = f"{_LOG} shows why; then: systemctl restart aggregator (without a service: aggregator run)"
-        yield problem(f"{waiting_words(stored)}, the oldest for {hours}", advice)
-    if stored.overdue is not None:
-        yield warning(
-            stored.overdue,
-            f"`aggregator sources pause SOURCE` if it floods the queue; {_LOG}",
-        )
-    for name in stored.slow_sources:
-        yield warning(
-            f"pages of {name} take too long to read; the texts of its entries are used instead",
-            "`pages: never` for it in config.yaml, or `aggregator sources remove` it",
-        )
-    if stored.window_is_short and stored.window_hours is not None:
-        hours = counted(round(stored.window_hours), "hour")
-        yield warning(
-            f"stories accept articles for {hours} only: memory is full",
-            "give `grouping.memory` in config.yaml more, and see docs/scale.md",
-        )
-    if stored.all_fail is not None:
-        yield problem(stored.all_fail, "aggregator sources list --failing")
 
 
 def of_file(

@@ -2,9 +2,8 @@
 
 import datetime as dt
 from operator import attrgetter
-from typing import Any
 
-from sqlalchemy import Connection, Row, or_, select
+from sqlalchemy import Connection, or_, select
 
 from aggregator.model.entry import Entry
 from aggregator.model.structs import FrozenStruct
@@ -36,21 +35,23 @@ def problem_texts(connection: Connection, source: str, limit: int) -> list[Probl
         .where(rejected_input.c.source == source)
         .order_by(rejected_input.c.at.desc())
     )
-    texts = [
-        *map(_of_entry, connection.execute(entries.limit(limit))),
-        *map(_of_rejected, connection.execute(rejected.limit(limit))),
+    texts = []
+    for row in connection.execute(entries.limit(limit)):
+        title = ""
+        if row.payload:  # not deleted yet
+            title = codecs.decompress_struct(row.payload, Entry).title
+        texts.append(
+            ProblemText(
+                row.accepted_at,
+                title,
+                row.url,
+                row.verdict,
+                row.page_verdict,
+                row.reason,
+            )
+        )
+    texts += [
+        ProblemText(row.at, row.item, None, row.verdict, None, row.reason)
+        for row in connection.execute(rejected.limit(limit))
     ]
     return sorted(texts, key=attrgetter("at"), reverse=True)[:limit]
-
-
-def _of_entry(row: Row[Any]) -> ProblemText:
-    title = ""
-    if row.payload:  # not deleted yet
-        title = codecs.decompress_struct(row.payload, Entry).title
-    return ProblemText(
-        row.accepted_at, title, row.url, row.verdict, row.page_verdict, row.reason
-    )
-
-
-def _of_rejected(row: Row[Any]) -> ProblemText:
-    return ProblemText(row.at, row.item, None, row.verdict, None, row.reason)

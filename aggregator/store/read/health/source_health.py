@@ -66,21 +66,23 @@ def _condition(source: Source, now: dt.datetime) -> SourceHealth:
             "gone", "gone", f"gone permanently (410){since}; it is no longer polled"
         )
     if source.health == "failing":
-        cause, _, detail = (source.health_cause or "").partition(":")
-        return SourceHealth(
-            "failing", cause, _failing(source, now, cause, detail.strip())
-        )
-    return SourceHealth("new") if source.health == "new" else _news(source, now)
+        return _failure(source, now)
+    if source.health == "new":
+        return SourceHealth("new")
+    return _news(source, now)
 
 
 def _news(source: Source, now: dt.datetime) -> SourceHealth:
     """Check a working source for too few or too many entries."""
-    silence = _silence(source, now)
-    if silence is not None:
-        return SourceHealth("silent", "silent", silence)
-    if source.flooded_at is not None and now - source.flooded_at < dt.timedelta(
-        days=_FLOOD_SHOWN_DAYS
-    ):
+    gap = expected_gap_seconds(source.per_day)
+    silent = silence_seconds(source.per_day, source.per_day_at, now)
+    if gap is not None and silent is not None:
+        if source.last_new_at is not None:
+            silent = (now - source.last_new_at).total_seconds()
+        words = f"nothing new for {_span(silent)}; it used to have something every {_span(gap)}"
+        return SourceHealth("silent", "silent", words)
+    shown = dt.timedelta(days=_FLOOD_SHOWN_DAYS)
+    if source.flooded_at is not None and now - source.flooded_at < shown:
         old = counted(source.flood_entries, "old entry", "old entries")
         words = (
             f"{old} came at once on {_day(source.flooded_at)}; stored, not announced"
@@ -89,31 +91,20 @@ def _news(source: Source, now: dt.datetime) -> SourceHealth:
     return SourceHealth("ok", words=source.health_cause or "")
 
 
-def _failing(source: Source, now: dt.datetime, cause: str, detail: str) -> str:
+def _failure(source: Source, now: dt.datetime) -> SourceHealth:
+    cause, _, detail = (source.health_cause or "").partition(":")
+    detail = detail.strip()
     meaning = _MEANINGS.get(cause, "")
+    words = meaning or source.health_cause or "failed"
     if meaning and detail and detail.casefold() not in meaning:
         words = f"{meaning}: {detail}"
-    else:
-        words = meaning or source.health_cause or "failed"
-    if source.failing_since is None:
-        return words
-    if source.failures > 1:
-        words += f"; {source.failures} times since {_day(source.failing_since)}"
-    if source.next_due_at > now:
-        words += f"; next try in {_span((source.next_due_at - now).total_seconds())}"
-    return words
-
-
-def _silence(source: Source, now: dt.datetime) -> str | None:
-    gap = expected_gap_seconds(source.per_day)
-    silent = silence_seconds(source.per_day, source.per_day_at, now)
-    if gap is None or silent is None:
-        return None
-    if source.last_new_at is not None:
-        silent = (now - source.last_new_at).total_seconds()
-    return (
-        f"nothing new for {_span(silent)}; it used to have something every {_span(gap)}"
-    )
+    if source.failing_since is not None:
+        if source.failures > 1:
+            words += f"; {source.failures} times since {_day(source.failing_since)}"
+        if source.next_due_at > now:
+            wait = (source.next_due_at - now).total_seconds()
+            words += f"; next try in {_span(wait)}"
+    return SourceHealth("failing", cause, words)
 
 
 def _day(moment: dt.datetime) -> str:

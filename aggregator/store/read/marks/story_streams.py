@@ -74,14 +74,6 @@ def stream_page(
     return listed[:limit], cursors.cursor_at(last.updated, last.number)
 
 
-def _oldest(who: Reader, stream: StoryStream) -> dt.datetime:
-    """Return the first bump that a story of a stream that is not kept may have, but for marks as unread."""
-    oldest = stream.since or UNREAD
-    if stream.is_read is False:
-        oldest = max(oldest, who.read_before + dt.timedelta(microseconds=1))
-    return oldest
-
-
 def _newest(
     connection: Connection,
     who: Reader,
@@ -90,7 +82,9 @@ def _newest(
     limit: int,
 ) -> tuple[list[ReaderItem], str | None, bool]:
     """Return the newest stories of a stream, the cursor behind them, and whether it is over, or enough of it."""
-    oldest = _oldest(who, stream)
+    oldest = stream.since or UNREAD
+    if stream.is_read is False:
+        oldest = max(oldest, who.read_before + dt.timedelta(microseconds=1))
     listed = []
     for _ in range(_STEPS):
         wanted = replace(stream.wanted, after=after)
@@ -113,8 +107,14 @@ def _by_marks(
     connection: Connection, who: Reader, stream: StoryStream
 ) -> list[ReaderItem]:
     """Return the kept stories of a stream, or those that were marked as unread before `read_before`."""
-    is_chosen = _has_mark(stream)
-    if is_chosen is None:
+    is_chosen: ColumnElement[bool]
+    if stream.label is not None:
+        is_chosen = read_mark.c.labels.is_not(None)
+    elif stream.is_starred:
+        is_chosen = read_mark.c.is_starred.is_(True)
+    elif stream.is_read is False:
+        is_chosen = read_mark.c.read_to == UNREAD
+    else:
         return []
     marks = select(read_mark.c.story).where(is_mark_of(who), is_chosen)
     places = live_places(connection, connection.scalars(marks).all())
@@ -135,17 +135,6 @@ def _by_marks(
         key=attrgetter("updated", "number"),
         reverse=True,
     )
-
-
-def _has_mark(stream: StoryStream) -> ColumnElement[bool] | None:
-    """Return the condition on the marks of a stream; None if the newest stories are all of it."""
-    if stream.label is not None:
-        return read_mark.c.labels.is_not(None)
-    if stream.is_starred:
-        return read_mark.c.is_starred.is_(True)
-    if stream.is_read is False:
-        return read_mark.c.read_to == UNREAD
-    return None
 
 
 def _is_in(stream: StoryStream, who: Reader, marked: ReaderItem) -> bool:

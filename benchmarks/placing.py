@@ -33,6 +33,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from sqlalchemy import select
 
@@ -43,7 +44,7 @@ from aggregator.grouping.fingerprint import fingerprinter
 from aggregator.grouping.place import Placer
 from aggregator.grouping.placing.decide import Decider
 from aggregator.grouping.second_look.second_look import SecondLook
-from aggregator.intake.jobs import PrepareItem, PrepareJob, _prepared
+from aggregator.intake.jobs import PrepareItem, PrepareJob, PrepareResult, prepare
 from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.prepare import TEXTS_A_JOB
 from aggregator.intake.workers.factory import open_executor
@@ -205,9 +206,9 @@ def place_some(
 
 
 def _clean(entry: Entry, seen: dt.datetime) -> Prepared:
-    return _prepared(
-        PrepareItem(entry=entry, seen=seen), Tuning(), PrepareJob(items=())
-    )
+    job = PrepareJob(items=(PrepareItem(entry=entry, seen=seen),))
+    answer = prepare(msgspec.msgpack.encode(job))
+    return msgspec.msgpack.decode(answer, type=PrepareResult).prepared[0]
 
 
 def _truth(made: Sequence[Made]) -> collections.Counter[str]:

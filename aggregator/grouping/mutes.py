@@ -67,7 +67,21 @@ class Mutes(FrozenStruct):
         text = SearchableText(entry.title)
         if clean:
             text = SearchableText(clean.title, clean.lead)
-        keys = _keys_by_kind(entry, source, clean)
+        names: dict[str, list[str | None]] = {"categories": [*entry.categories]}
+        outlet = outlet_of(entry)
+        if outlet:
+            names["outlets"] = [outlet.key, outlet.name]
+        elif clean:
+            names["outlets"] = [clean.outlet]
+        if source:
+            names["folders"] = [source.folder]
+        if clean:
+            names["categories"] += clean.categories
+            names["kinds"] = [clean.kind]
+        keys = {
+            kind: set(map(subject_key, filter(None, values)))
+            for kind, values in names.items()
+        }
         for kind, muted, reason in mutes:
             term = muted_term(muted) if kind == "words" else None
             if term:
@@ -84,24 +98,3 @@ class Mutes(FrozenStruct):
             yield kind, muted, f"muted: {NOUNS[kind]} {muted!r}"
         for kind, muted in of_source:
             yield kind, muted, f"muted for this source: {NOUNS[kind]} {muted!r}"
-
-
-def _keys_by_kind(
-    entry: Entry, source: Source | None, clean: CleanArticle | None
-) -> dict[str, set[str]]:
-    """Return the keys of what an entry may be muted for beside its words, by kind of mute."""
-    names: dict[str, list[str | None]] = {"categories": [*entry.categories]}
-    outlet = outlet_of(entry)
-    if outlet:
-        names["outlets"] = [outlet.key, outlet.name]
-    elif clean:
-        names["outlets"] = [clean.outlet]
-    if source:
-        names["folders"] = [source.folder]
-    if clean:
-        names["categories"] += clean.categories
-        names["kinds"] = [clean.kind]
-    return {
-        kind: set(map(subject_key, filter(None, values)))
-        for kind, values in names.items()
-    }

@@ -75,10 +75,7 @@ class NewsStream:
             return
         count, packed = self._count_terms(unit_of_work.connection, after, inbox_no - 1)
         period = StreamPeriod(number, day - 1, inbox_no - 1, count, packed)
-        self._close(unit_of_work.connection, period, after)
-
-    def _close(self, connection: Connection, period: StreamPeriod, after: int) -> None:
-        """Write a period, which begins after an inbox number."""
+        connection = unit_of_work.connection
         self.write_counts(connection)
         stream_history.close_period(
             connection, period, keep=_PERIODS_KEPT * self._tuning.stream_days
@@ -198,9 +195,10 @@ class NewsStream:
         if source is not None:
             counts = self.snapshot(connection).counts_of(source)
         self._shared.intersection_update(story for story, _ in self._last)
-        # Those of news; of all where the last ones are a backlog: a feed that is read for the first time brings
-        # entries of months, which have no partner here.
-        news = [story for story, is_backlog in self._last if not is_backlog]
-        stories = news or [story for story, _ in self._last]
+        # A feed that is read for the first time brings entries of months, which have no partner here: where the
+        # last ones are such a backlog, all count.
+        stories = [story for story, is_backlog in self._last if not is_backlog]
+        if not stories:
+            stories = [story for story, _ in self._last]
         shared = sum(story in self._shared for story in stories)
         return stream_shift(shared, len(stories), self._tuning, counts)

@@ -25,11 +25,11 @@ def access_of_form(address: str, fields: Mapping[str, str]) -> Access:
     and `date` (CSS selectors); all may be missing or empty.
     """
     try:
+        proxy = fields.get("proxy", "").strip()
+        if proxy:
+            proxy_of(proxy)
         return Access(
-            address,
-            _headers(fields),
-            selectors=_selectors(fields),
-            proxy=_proxy(fields),
+            address, _headers(fields), selectors=_selectors(fields), proxy=proxy
         )
     except (ConfigError, ValueError) as error:
         raise UsageError(str(error)) from error
@@ -51,13 +51,6 @@ def _headers(fields: Mapping[str, str]) -> dict[str, str]:
             headers[name] = value
     checked_headers({name: SecretStr(value) for name, value in headers.items()})
     return headers
-
-
-def _proxy(fields: Mapping[str, str]) -> str:
-    proxy = fields.get("proxy", "").strip()
-    if proxy:
-        proxy_of(proxy)
-    return proxy
 
 
 def _selectors(fields: Mapping[str, str]) -> tuple[str, ...]:

@@ -83,29 +83,36 @@ class FeedJob(FeedContext, frozen=True, kw_only=True):
 
 def prepare(job: bytes) -> bytes:
     """Return a PrepareResult for a PrepareJob: clean text and fingerprint of each entry."""
+    from aggregator.extract.article import clean_entry
+
     decoded = msgspec.msgpack.decode(job, type=PrepareJob)
     all_tuning = Tuning.from_json(decoded.tuning)
-    try:
-        items = [_with_page(job_item, all_tuning) for job_item in decoded.items]
-    except ReadError as error:
-        return msgspec.msgpack.encode(PrepareResult(unread=str(error)))
     prepared = []
     seconds = []
-    for job_item in items:
+    for job_item in decoded.items:
+        entry = job_item.entry
+        if entry.record is not None:
+            from aggregator.sources.parse.files.archived_pages import with_page
+
+            try:
+                entry = with_page(entry, source_tuning(all_tuning))
+            except ReadError as error:
+                return msgspec.msgpack.encode(PrepareResult(unread=str(error)))
         began = time.thread_time()
-        prepared.append(_prepared(job_item, all_tuning, decoded))
+        cleaned = clean_entry(
+            entry,
+            page=job_item.page,
+            page_charset=job_item.page_charset,
+            page_url=job_item.page_url,
+            seen=job_item.seen,
+            tuning=all_tuning,
+            has_own=job_item.is_revision,
+        )
+        prepared.append(_with_fingerprint(cleaned, all_tuning, decoded))
         seconds.append(time.thread_time() - began)
     return msgspec.msgpack.encode(
         PrepareResult(prepared=tuple(prepared), seconds=tuple(seconds))
     )
-
-
-def _with_page(job_item: PrepareItem, all_tuning: Tuning) -> PrepareItem:
-    if job_item.entry.record is None:
-        return job_item
-    from aggregator.sources.parse.files.archived_pages import with_page
-
-    return replace(job_item, entry=with_page(job_item.entry, source_tuning(all_tuning)))
 
 
 def fingerprints(job: bytes) -> bytes:
@@ -120,24 +127,6 @@ def fingerprints(job: bytes) -> bytes:
     )
     prepared = tuple(prepared_again(article, all_tuning) for article in articles)
     return msgspec.msgpack.encode(PrepareResult(prepared=prepared))
-
-
-def _prepared(job_item: PrepareItem, all_tuning: Tuning, job: PrepareJob) -> Prepared:
-    from aggregator.extract.article import clean_entry
-
-    return _with_fingerprint(
-        clean_entry(
-            job_item.entry,
-            page=job_item.page,
-            page_charset=job_item.page_charset,
-            page_url=job_item.page_url,
-            seen=job_item.seen,
-            tuning=all_tuning,
-            has_own=job_item.is_revision,
-        ),
-        all_tuning,
-        job,
-    )
 
 
 def _with_fingerprint(
@@ -170,6 +159,7 @@ def broken_article(error: WorkError, title: str = "") -> CleanArticle:
 
 def read_feed(job: bytes) -> bytes:
     """Return a ParsedFeed for a FeedJob; the language of a feed that declares none is detected."""
+    from aggregator.extract.html.dom import html_to_text
     from aggregator.extract.limits import ExtractTuning
     from aggregator.sources.parse.feeds import feed
     from aggregator.text.language import language_of_feed
@@ -180,7 +170,10 @@ def read_feed(job: bytes) -> bytes:
     # Else it is known, from all of them together
     if parsed.language is None and not parsed.left_out:
         tuning = all_tuning.section("text", ExtractTuning)
-        texts = map(_beginning, parsed.entries[: tuning.language_feed_entries])
+        texts = []
+        for entry in parsed.entries[: tuning.language_feed_entries]:
+            text = entry.text or html_to_text((entry.html or "")[:_MARKUP_CHARS])
+            texts.append(f"{entry.title}\n{text}")
         parsed = replace(parsed, language=language_of_feed(texts, tuning))
     return msgspec.msgpack.encode(parsed)
 
@@ -206,9 +199,3 @@ def list_pages(job: bytes) -> bytes:
     return msgspec.msgpack.encode(
         page_list.list_pages(msgspec.msgpack.decode(job, type=input_items.ArchiveSpan))
     )
-
-
-def _beginning(entry: Entry) -> str:
-    from aggregator.extract.html.dom import html_to_text
-
-    return f"{entry.title}\n{entry.text or html_to_text((entry.html or '')[:_MARKUP_CHARS])}"

@@ -82,9 +82,26 @@ class PrepareDispatcher:
         is_here = self._texts_here and all(map(_is_text_of_a_file, waiting))
         executor = InlineExecutor() if is_here else self._executor
         try:
-            items = tuple(_item(self._readable(entry)) for entry in waiting)
+            items = []
+            for entry in waiting:
+                sent = entry
+                if entry.page is not None and self.slow_pages.rests(entry.entry.source):
+                    self._unread.add(entry.entry_no)
+                    sent = replace(entry, page=None)
+                elif not self._workers_read:
+                    sent = self._with_page(entry)
+                items.append(
+                    PrepareItem(
+                        entry=sent.entry,
+                        seen=sent.accepted_at,
+                        is_revision=sent.is_revision,
+                        page=sent.page,
+                        page_url=sent.page_url,
+                        page_charset=sent.page_charset,
+                    )
+                )
             job = PrepareJob(
-                items=items, tuning=self._tuning_json, keep_all=self._keep_all
+                items=tuple(items), tuning=self._tuning_json, keep_all=self._keep_all
             )
             return executor.submit(prepare, msgspec.msgpack.encode(job))
         # The executor was closed meanwhile, or no page
@@ -118,10 +135,21 @@ class PrepareDispatcher:
                     extra={"event": "archive_not_readable_by_worker"},
                 )
             return self.answered(waiting, self.submitted(waiting), stop)
-        answer = zip(waiting, result.prepared, result.seconds, strict=True)
-        return tuple(
-            self._timed(entry, prepared, seconds) for entry, prepared, seconds in answer
-        )
+        answer: list[Prepared] = []
+        for entry, prepared, seconds in zip(
+            waiting, result.prepared, result.seconds, strict=True
+        ):
+            if entry.entry_no in self._unread:
+                self._unread.remove(entry.entry_no)
+                article = replace(
+                    prepared.article, page_verdict="timeout", reason=_NOT_READ
+                )
+                answer.append(replace(prepared, article=article))
+                continue
+            if entry.page is not None:
+                self._count_seconds(entry, seconds)
+            answer.append(prepared)
+        return tuple(answer)
 
     def _after_failure(
         self, waiting: Sequence[InboxEntry], error: WorkError, stop: Stop
@@ -144,29 +172,6 @@ class PrepareDispatcher:
         if entry.page is not None and error.verdict == "timeout":
             self._count_seconds(entry, self._deadline_seconds)
         return (self._without_page(entry, error),)
-
-    def _readable(self, waiting: InboxEntry) -> InboxEntry:
-        """Return an entry as it is sent to a worker: without its page if those of its source are slow."""
-        if waiting.page is not None and self.slow_pages.rests(waiting.entry.source):
-            self._unread.add(waiting.entry_no)
-            return replace(waiting, page=None)
-        return waiting if self._workers_read else self._with_page(waiting)
-
-    def _timed(
-        self, waiting: InboxEntry, prepared: Prepared, seconds: float
-    ) -> Prepared:
-        """Note what a page took; return what is to be placed."""
-        if waiting.entry_no in self._unread:
-            self._unread.remove(waiting.entry_no)
-            return replace(
-                prepared,
-                article=replace(
-                    prepared.article, page_verdict="timeout", reason=_NOT_READ
-                ),
-            )
-        if waiting.page is not None:
-            self._count_seconds(waiting, seconds)
-        return prepared
 
     def _count_seconds(self, waiting: InboxEntry, seconds: float) -> None:
         source = waiting.entry.source
@@ -221,14 +226,3 @@ class PrepareDispatcher:
                 reason=f"its page: {broken.reason}; the entry's own text is used",
             ),
         )
-
-
-def _item(waiting: InboxEntry) -> PrepareItem:
-    return PrepareItem(
-        entry=waiting.entry,
-        seen=waiting.accepted_at,
-        is_revision=waiting.is_revision,
-        page=waiting.page,
-        page_url=waiting.page_url,
-        page_charset=waiting.page_charset,
-    )

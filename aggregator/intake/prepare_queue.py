@@ -103,23 +103,19 @@ class PrepareQueue:
         """Submit jobs until all workers are busy."""
         depth = self._dispatcher.depth
         while len(self._jobs) < depth:
-            chunk = self._ready_after(
-                self._last, TEXTS_A_JOB * (depth - len(self._jobs))
-            )
+            limit = TEXTS_A_JOB * (depth - len(self._jobs))
+            try:
+                with self._database.read() as connection:
+                    chunk = inbox.ready(connection, limit, after=self._last)
+            except UnreadableEntryError as error:
+                self._unreadable(error)
+                continue
             if not chunk:
                 return
             self._last = chunk[-1].inbox_no
             for start in range(0, len(chunk), TEXTS_A_JOB):
                 part = chunk[start : start + TEXTS_A_JOB]
                 self._jobs.append((part, self._dispatcher.submitted(part)))
-
-    def _ready_after(self, last: int, limit: int) -> list[InboxEntry]:
-        while True:
-            try:
-                with self._database.read() as connection:
-                    return inbox.ready(connection, limit, after=last)
-            except UnreadableEntryError as error:
-                self._unreadable(error)
 
     @property
     def _first(self) -> int:

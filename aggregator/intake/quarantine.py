@@ -59,7 +59,9 @@ class QuarantiningPlacer:
             self._tries = 0
             done += [*self._quarantine(failed), *placed]
             failed = []
-        if self._are_culprits(failed):
+        # Few sources failed: the cause is their entries, not the program or the database.
+        sources = {waiting.entry.source for waiting, _ in failed}
+        if len(sources) < _SOURCES and (self._has_placed or self._tries >= _TRIES):
             done += self._quarantine(failed)
         elif not done:
             self._tries += 1
@@ -69,11 +71,6 @@ class QuarantiningPlacer:
                 "database is damaged, or the program has a bug; type `aggregator db check`"
             ) from cause
         return done
-
-    def _are_culprits(self, failed: Sequence[Failure]) -> bool:
-        """Return whether the last failures are of the entries, not of the program or the database."""
-        sources = {waiting.entry.source for waiting, _ in failed}
-        return len(sources) < _SOURCES and (self._has_placed or self._tries >= _TRIES)
 
     def unreadable(self, error: UnreadableEntryError) -> None:
         """Put an entry into quarantine whose row cannot be decoded."""

@@ -5,20 +5,14 @@ from collections.abc import Sequence
 
 from sqlalchemy import update
 
-from aggregator.config.tuning import Tuning
-from aggregator.extract.entry_identity import IdentityTuning
 from aggregator.model.entry import Entry
 from aggregator.store.intake import sources
-from aggregator.store.intake.identity.identified_entry import PollContext
+from aggregator.store.intake.identity.identify import PollContext
 from tests.support.articles import Clock, Rig
 from tests.support.polling import feed_source
 from tests.support.rows import written_by
 
-FIRST_POLL = PollContext(
-    outlet=None,
-    is_first=True,
-    tuning=Tuning().section("identity", IdentityTuning),
-)
+FIRST_POLL = PollContext(outlet=None)
 
 
 class SlowClock(Clock):

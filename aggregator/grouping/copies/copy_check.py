@@ -220,8 +220,14 @@ class _Overlap:
 def _kind(overlap: _Overlap, tuning: CopyTuning) -> Literal["copy", "excerpt"] | None:
     is_short = len(overlap.smaller.shingles) < tuning.short_shingles
     is_contained = overlap.article_is_smaller and overlap.containment >= tuning.most
-    if is_short:
-        is_copy = _is_short_copy(overlap, tuning)
+    if is_short and overlap.smaller.headline and overlap.larger.headline:
+        # Short texts are often alike by form ("Check back for updates").
+        is_copy = overlap.least >= tuning.most and _headlines_agree(overlap, tuning)
+    elif is_short:
+        is_copy = (
+            overlap.least == 1.0
+            and len(overlap.smaller.shingles) >= tuning.run_shingles
+        )
     elif overlap.least >= tuning.mutual:
         is_copy = not _has_foreign_headline(overlap, tuning)
     elif is_contained:
@@ -234,15 +240,6 @@ def _kind(overlap: _Overlap, tuning: CopyTuning) -> Literal["copy", "excerpt"] |
     if is_contained and not is_short and overlap.least < tuning.mutual:
         return "excerpt"
     return None
-
-
-def _is_short_copy(overlap: _Overlap, tuning: CopyTuning) -> bool:
-    """Check two short texts; these are often alike by form ("Check back for updates"), so headlines must
-    agree. Where one is unknown, the texts must have the same words, a long run at least.
-    """
-    if overlap.smaller.headline and overlap.larger.headline:
-        return overlap.least >= tuning.most and _headlines_agree(overlap, tuning)
-    return overlap.least == 1.0 and len(overlap.smaller.shingles) >= tuning.run_shingles
 
 
 def _is_cut(overlap: _Overlap, tuning: CopyTuning) -> bool:
@@ -277,11 +274,16 @@ def _has_foreign_headline(overlap: _Overlap, tuning: CopyTuning) -> bool:
     """
     if overlap.containment < tuning.most or _headlines_agree(overlap, tuning):
         return False
-    is_own = _own_part(overlap, tuning)
+    larger = overlap.larger
+    shared = words_in(
+        np.isin(larger.sequence, overlap.smaller.shingles), len(larger.words)
+    )
+    # The words in long parts that only the larger text has: isolated shared phrases count as unshared.
+    is_own = long_runs(~long_runs(shared, tuning.run_shingles), tuning.block)
     if not is_own.any():
         return False
-    in_own, in_rest = densities(overlap.larger.words, is_own)
-    by_term = leanings(overlap.larger.compared.title, in_own, in_rest)
+    in_own, in_rest = densities(larger.words, is_own)
+    by_term = leanings(larger.compared.title, in_own, in_rest)
     leaning = math.fsum(by_term) / max(1, len(by_term))
     if len(by_term) < SHINGLE_WORDS:
         if is_own[: tuning.run_shingles].mean() > 0.5:
@@ -291,16 +293,6 @@ def _has_foreign_headline(overlap: _Overlap, tuning: CopyTuning) -> bool:
         leaning = max(leaning, _UNDECIDED)
     required = 0.0 if overlap.least >= tuning.mutual else tuning.own_headed_cut
     return leaning >= required + tuning.own_similarity * topic_cosine(in_own, in_rest)
-
-
-def _own_part(overlap: _Overlap, tuning: CopyTuning) -> Flags:
-    """Return for each word of the larger text whether it is in a long part that only this text has."""
-    larger = overlap.larger
-    shared = words_in(
-        np.isin(larger.sequence, overlap.smaller.shingles), len(larger.words)
-    )
-    # Isolated shared phrases count as unshared.
-    return long_runs(~long_runs(shared, tuning.run_shingles), tuning.block)
 
 
 def _is_templated(overlap: _Overlap, tuning: CopyTuning) -> bool:

@@ -187,7 +187,13 @@ class PassageIndex:
     def look_up(self, number: int, blob: bytes) -> SketchLookup:
         """Look up a sketch among the articles before `number`, within the reach."""
         hashes = held(blob)
-        places, at = self._articles_with(hashes)
+        of_hash, spots = self._spots(hashes)
+        fresh = [self._fresh.get(hash_, ()) for hash_ in hashes.tolist()]
+        of_fresh = np.repeat(np.arange(len(hashes)), list(map(len, fresh)))
+        articles = self._entries[spots].astype(np.int64) >> _TAG_BITS
+        # Pairs of a hash (its place) and an article of the index that has it
+        places = np.concatenate([of_hash, of_fresh])
+        at = np.concatenate([articles, np.fromiter(chain(*fresh), np.int64)])
         is_recent = (number - self._reach <= at + self._after) & (
             at + self._after < number
         )
@@ -195,17 +201,6 @@ class PassageIndex:
         at = at[is_recent]
         return SketchLookup(
             places, at + self._after, self._wholes[at].astype(np.int64), len(hashes)
-        )
-
-    def _articles_with(self, hashes: Hashes32) -> tuple[Ints, Ints]:
-        """Return pairs of a hash (its place) and an article of the index that has it."""
-        of_hash, spots = self._spots(hashes)
-        fresh = [self._fresh.get(hash_, ()) for hash_ in hashes.tolist()]
-        of_fresh = np.repeat(np.arange(len(hashes)), list(map(len, fresh)))
-        articles = self._entries[spots].astype(np.int64) >> _TAG_BITS
-        return (
-            np.concatenate([of_hash, of_fresh]),
-            np.concatenate([articles, np.fromiter(chain(*fresh), np.int64)]),
         )
 
     def _spots(self, hashes: Hashes32) -> tuple[Ints, Ints]:

@@ -91,7 +91,11 @@ def _runs_of(hashes: Hashes, words: int) -> Hashes:
     count = max(0, len(hashes) - words + 1)
     mixed = hashes[:count]
     for step in range(1, words):
-        mixed = _mixed(mixed, hashes[step : count + step])
+        # Depends on their order and wraps around at 2^64.
+        mixed = (mixed * ODD_1) ^ hashes[step : count + step]
+        for odd in (ODD_2, ODD_3):
+            mixed = (mixed ^ (mixed >> _HALF)) * odd
+        mixed ^= mixed >> _HALF
     return mixed
 
 
@@ -219,14 +223,6 @@ def _split(text: str) -> tuple[list[bytes], bool]:
     return folded.encode("utf-8", "replace").translate(
         _ASCII_BREAKS
     ).split(), has_unspaced
-
-
-def _mixed(left: Hashes, right: Hashes) -> Hashes:
-    """Hash two columns of hashes; depends on their order and wraps around at 2^64."""
-    value = (left * ODD_1) ^ right
-    for odd in (ODD_2, ODD_3):
-        value = (value ^ (value >> _HALF)) * odd
-    return value ^ (value >> _HALF)
 
 
 def _widened(shingles: Hashes, hashes: Hashes, raw: list[bytes]) -> Hashes:

@@ -43,12 +43,26 @@ def undo(
     correction = corrections.to_undo(connection, number)
     detail = correction.detail
     returns = _returns_of(connection, detail)
+    # A later correction that concerns these articles must be undone first.
+    later = ConstraintTable(
+        corrections.all_constraints(connection, after=correction.correction_no)
+    )
     for back in returns:
-        _refuse_overridden(connection, correction, back)
+        members = set(member_ids(connection, back.source))
+        joined = set(member_ids(connection, back.target))
+        moving = members if back.source == detail.founded else set(back.articles)
+        for article in sorted(moving):
+            linked = later.linked_articles(article)
+            if linked.together & (members - moving) or linked.apart & joined:
+                latest = later.latest_correction(article)
+                raise UsageError(
+                    f"the later correction {latest} also concerns article {article}; undo it first: "
+                    f"aggregator correct undo {latest}"
+                )
     corrections.undo(connection, correction.correction_no, unit_of_work.now)
-    for story, article in detail.titles:
-        for view in article_views.views_of(connection, [article]):
-            stories.show_title(connection, story, article, clean_title(view))
+    for story, title_article in detail.titles:
+        for view in article_views.views_of(connection, [title_article]):
+            stories.show_title(connection, story, title_article, clean_title(view))
     touched = set()
     for back in returns:
         if back.source != back.target:
@@ -79,26 +93,6 @@ def _returns_of(connection: Connection, detail: CorrectionDetail) -> list[_Retur
                 target = stories.target_of(connection, target) or target
             returning.setdefault(target, []).append(moved)
     return [_Return(source, target, moved) for target, moved in returning.items()]
-
-
-def _refuse_overridden(
-    connection: Connection, correction: Correction, back: _Return
-) -> None:
-    """Raise UsageError if a later correction concerns these articles; it must be undone first."""
-    later = ConstraintTable(
-        corrections.all_constraints(connection, after=correction.correction_no)
-    )
-    members = set(member_ids(connection, back.source))
-    joined = set(member_ids(connection, back.target))
-    moving = members if back.source == correction.detail.founded else set(back.articles)
-    for article in sorted(moving):
-        linked = later.linked_articles(article)
-        if linked.together & (members - moving) or linked.apart & joined:
-            latest = later.latest_correction(article)
-            raise UsageError(
-                f"the later correction {latest} also concerns article {article}; undo it first: "
-                f"aggregator correct undo {latest}"
-            )
 
 
 def _put_back(

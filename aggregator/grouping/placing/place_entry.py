@@ -4,8 +4,6 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from aggregator.grouping.changes import Place
-from aggregator.grouping.copies.copy_lookup import CopyMatch
 from aggregator.grouping.incoming_article import incoming_article
 from aggregator.grouping.parts import GroupingParts
 from aggregator.grouping.placing.decide import Decider
@@ -23,7 +21,6 @@ from aggregator.store.intake.sources import Source, all_sources
 from aggregator.store.maintenance import erase as erasing
 from aggregator.store.stories import articles, stories
 from aggregator.store.stories.article_rows import article_writes
-from aggregator.store.stories.articles import StoredArticle
 
 
 class PlacementResult(FrozenStruct):
@@ -48,16 +45,12 @@ class EntryPlacer:
         self._parts = parts
         self._unit_of_work = unit_of_work
         self._connection = unit_of_work.connection
-        self._batch = batch
         self._decider = Decider(parts, unit_of_work)
         self._which = WhichArticle(parts, unit_of_work, self._decider)
         self._second_look = SecondLook(parts, unit_of_work)
         self._reviser = Reviser(parts, unit_of_work, self._decider, self._second_look)
-        self._read()
-
-    def _read(self) -> None:
-        """Read at once what the batch needs."""
-        parts, connection, batch = self._parts, self._connection, self._batch
+        # What the batch needs is read at once.
+        connection = self._connection
         parts.window.current(connection)
         first = batch[0][0].inbox_no
         last = batch[-1][0].inbox_no
@@ -134,21 +127,18 @@ class EntryPlacer:
         parts.stream.before(unit_of_work, number, waiting.accepted_at)
         self._second_look.before(number)
         separate_series(parts, unit_of_work, match.series, number)
-        place = self._decide(new.article, match)
+        parts.stream.read_last(unit_of_work)
+        # Stories to which corrections link the article are merged first.
+        while (merge := self._decider.merge_before(new.article)) is not None:
+            parts.story_writer.apply(unit_of_work, merge)
+        has_founded = new.article.generation > 0 or new.article.id in self._founders
+        place = self._decider.decide(new.article, match, has_founded=has_founded)
+        article = parts.outlet_names.named(unit_of_work, place.article)
+        place = replace(place, article=article)
         parts.story_writer.place(unit_of_work, place)
         parts.copy_finder.add(number, match.sketch)
         parts.stream.placed(place.article, has_joined=place.story is not None)
         return Placed(place.outcome, place.article.id, place.article.story)
-
-    def _decide(self, incoming: StoredArticle, match: CopyMatch) -> Place:
-        """Decide about a new article; stories to which corrections link it are merged first."""
-        self._parts.stream.read_last(self._unit_of_work)
-        while (merge := self._decider.merge_before(incoming)) is not None:
-            self._parts.story_writer.apply(self._unit_of_work, merge)
-        has_founded = incoming.generation > 0 or incoming.id in self._founders
-        place = self._decider.decide(incoming, match, has_founded=has_founded)
-        names = self._parts.outlet_names
-        return replace(place, article=names.named(self._unit_of_work, place.article))
 
     def _finished(
         self, waiting: InboxEntry, clean: CleanArticle, placed: Placed

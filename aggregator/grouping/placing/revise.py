@@ -155,26 +155,14 @@ class Reviser:
         """
         incoming, old = self._begin(waiting, incoming, old)
         incoming = replace(incoming, id=old.id)
-        match = self._match_again(waiting, incoming)
-        incoming = self._decider.with_wire_of_original(incoming, match)
-        revised = self._replace_words(incoming, old, match)
-        self._apply(
-            Revise(
-                article=revised,
-                at_no=waiting.inbox_no,
-                is_news=is_replaced,
-                is_whole=is_replaced and revised.kind != "withdrawal",
+        match = self._decider.match(waiting, incoming)
+        if match.copy is not None:
+            ancestors = compared_articles.copy_ancestors(
+                self._connection, match.copy.other
             )
-        )
-        story = self._join_original(incoming, old, match, waiting.inbox_no)
-        if story is None:
-            story = self._second_look.look_at(old.id, at_no=waiting.inbox_no)
-        return Placed("revised", old.id, story)
-
-    def _replace_words(
-        self, incoming: StoredArticle, old: StoredArticle, match: CopyMatch
-    ) -> StoredArticle:
-        """Write the text and the role of an article whose page came late."""
+            if old.id in ancestors:  # it is no copy of itself
+                match = match._replace(copy=None, version_of=None)
+        incoming = self._decider.with_wire_of_original(incoming, match)
         copied: str | None = None
         role: Role = "report"
         if match.copy is not None:
@@ -195,18 +183,18 @@ class Reviser:
             version_of=match.version_of if role in COUNTED_ROLES else None,
         )
         agree_again(self._parts, self._connection, old, role)
-        return revised
-
-    def _match_again(self, waiting: InboxEntry, incoming: StoredArticle) -> CopyMatch:
-        """Return of what an article with another text is a copy; not of a copy of itself."""
-        match = self._decider.match(waiting, incoming)
-        if match.copy is not None:
-            ancestors = compared_articles.copy_ancestors(
-                self._connection, match.copy.other
+        self._apply(
+            Revise(
+                article=revised,
+                at_no=waiting.inbox_no,
+                is_news=is_replaced,
+                is_whole=is_replaced and revised.kind != "withdrawal",
             )
-            if incoming.id in ancestors:
-                return match._replace(copy=None, version_of=None)
-        return match
+        )
+        story = self._join_original(incoming, old, match, waiting.inbox_no)
+        if story is None:
+            story = self._second_look.look_at(old.id, at_no=waiting.inbox_no)
+        return Placed("revised", old.id, story)
 
     def _join_original(
         self, incoming: StoredArticle, old: StoredArticle, match: CopyMatch, at_no: int

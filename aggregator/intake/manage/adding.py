@@ -96,7 +96,13 @@ def add(
         unread = _refuse_known(connection, resolved.address, source.id)
         unread = _refuse_known(connection, resolved.final) or unread
         if unread is not None:
-            asked = _asked_for(options)
+            asked: dict[str, Any] = {
+                name: value
+                for name, value in msgspec.structs.asdict(options).items()
+                if value is not None
+            }
+            if options.interval_seconds is not None:
+                asked["has_own_interval"] = True
             permit_private(connection, unread, **asked)
             source = replace(unread, origin="user", **asked)
         else:
@@ -104,18 +110,6 @@ def add(
             rows.add(connection, source)
         save_access(connection, source.id, resolved.asked_with)
     return AddedSource(source=source, resolved=resolved)
-
-
-def _asked_for(options: SourceOptions) -> dict[str, Any]:
-    """Return the columns that the user asked for."""
-    asked: dict[str, Any] = {
-        name: value
-        for name, value in msgspec.structs.asdict(options).items()
-        if value is not None
-    }
-    if options.interval_seconds is not None:
-        asked["has_own_interval"] = True
-    return asked
 
 
 def _refuse_known(connection: Connection, address: str, id_: str = "") -> Source | None:

@@ -4,6 +4,7 @@ import datetime as dt
 import logging
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
@@ -137,7 +138,10 @@ class PageFetcher:
 
     def _requested(self, wanted: PendingPage) -> FetchResult:
         """Request a page. Raises FetchError, also if robots.txt forbids it."""
-        port = _own_port(wanted)
+        port = None  # that of the feed, if the page is on the same site
+        if wanted.feed is not None and same_site(wanted.feed, wanted.url):
+            with suppress(ValueError):
+                port = urlsplit(wanted.feed).port
         # unknown: a push, or a feed that was removed
         linked_from = wanted.feed or ""
         access = self.access_of(wanted.source_id, wanted.source_address)
@@ -243,13 +247,3 @@ def verdict_of(error: FetchError) -> Verdict | None:
     if error.cause == "timeout":
         return "timeout"
     return "not_article" if error.status is not None else None
-
-
-def _own_port(wanted: PendingPage) -> int | None:
-    """Return the port of the feed if the page is on the same site."""
-    if wanted.feed is None or not same_site(wanted.feed, wanted.url):
-        return None
-    try:
-        return urlsplit(wanted.feed).port
-    except ValueError:
-        return None

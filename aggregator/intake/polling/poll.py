@@ -8,7 +8,6 @@ intake/polling/poll_decision.py.
 import datetime as dt
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
 
 from msgspec.structs import replace
 
@@ -43,7 +42,6 @@ from aggregator.store.intake.identity.identify import (
     PollContext,
     WholeFeedNeededError,
 )
-from aggregator.store.intake.known_entries import AcceptResult
 from aggregator.store.intake.known_items import (
     KnownItems,
     known_items_of,
@@ -95,7 +93,14 @@ class Poller(PageFetcher):
                     row, source, answer._replace(feed=answer.whole()), now
                 )
         except FetchError as error:
-            return self._failed(row, source, error, now)
+            if error.cause == "stopped" or self._stops():
+                return PollResult(succeeded=False)
+            outcome = decide(source, error, now, self._rules)
+            self.stored(source.shown_name, partial(_write, outcome=outcome, before=row))
+            log_changes(source, outcome)
+            if error.cause == ASKED_TO_WAIT:
+                return PollResult(succeeded=False)
+            return PollResult(succeeded=False, problem=str(error))
 
     def _answer(
         self, source: Source, now: dt.datetime, read: JobFunction
@@ -109,12 +114,17 @@ class Poller(PageFetcher):
         if body_hash == source.body_hash:
             return PollAnswer(fetched, body_hash)
         whole = partial(self._parsed, fetched, source, now, read, access=access)
-        known = self._known_items(source)
+        known = KnownItems()
+        if source.first_poll_done:
+            with self._database.read() as connection:
+                known = known_items_of(connection, source.id)
         feed = whole(known)
         if feed.sitemaps:
             body_hash, feed = read_sitemaps(
                 feed,
-                partial(self._fetch, access=access, linked_from=source.polled_url),
+                partial(
+                    self._client.fetch, access=access, linked_from=source.polled_url
+                ),
                 lambda page: self._parsed(page, source, now, read, access=access),
             )
             # Of the index only
@@ -124,12 +134,6 @@ class Poller(PageFetcher):
         if body_hash == source.body_hash or (feed.left_out and not feed.entries):
             return PollAnswer(fetched, body_hash, known=known, whole=whole)
         return PollAnswer(fetched, body_hash, feed, known=known, whole=whole)
-
-    def _known_items(self, source: Source) -> KnownItems:
-        if not source.first_poll_done:
-            return KnownItems()
-        with self._database.read() as connection:
-            return known_items_of(connection, source.id)
 
     def _fetched(self, source: Source, now: dt.datetime, access: Access) -> FetchResult:
         """Request the feed; from a new redirect target without a condition, to compare the entries.
@@ -144,9 +148,19 @@ class Poller(PageFetcher):
             linked_from = ""
         elif source.redirected_url:
             linked_from = source.address
-        fetch = partial(self._fetch, source.polled_url, access, linked_from=linked_from)
+        fetch = partial(
+            self._client.fetch,
+            source.polled_url,
+            access=access,
+            linked_from=linked_from,
+        )
         is_read_otherwise = not (source.body_hash or b"").startswith(_read_as(access))
-        if is_read_otherwise or self._is_first_of_a_silent_day(source, now):
+        polled_at = source.last_polled_at
+        is_first_of_day = polled_at is not None and polled_at.date() != now.date()
+        if is_read_otherwise or (
+            is_first_of_day
+            and silence_seconds(source.per_day, source.per_day_at, now) is not None
+        ):
             fetched = fetch()
         else:
             fetched = fetch(etag=source.etag, last_modified=source.last_modified)
@@ -156,14 +170,6 @@ class Poller(PageFetcher):
         ):
             return fetch()  # a 304 has no entries to compare
         return fetched
-
-    def _fetch(self, url: str, access: Access, **options: Any) -> FetchResult:
-        return self._client.fetch(url, access=access, **options)
-
-    def _is_first_of_a_silent_day(self, source: Source, now: dt.datetime) -> bool:
-        if source.last_polled_at is None or source.last_polled_at.date() == now.date():
-            return False
-        return silence_seconds(source.per_day, source.per_day_at, now) is not None
 
     def _parsed(
         self,
@@ -268,30 +274,20 @@ class Poller(PageFetcher):
             answer.feed,
             [*reversed(batch.accepted)],
         )
-        self._mute(connection, source, entries, batch.accepted, now)
-        return batch
-
-    def _mute(
-        self,
-        connection: Connection,
-        source: Source,
-        entries: Sequence[Entry],
-        accepted: Sequence[AcceptResult],
-        now: dt.datetime,
-    ) -> None:
-        """Keep the new entries that are muted in the inbox, without a page."""
-        for entry, result in zip(entries, accepted, strict=True):
+        # Muted entries stay in the inbox, without a page.
+        for entry, result in zip(entries, batch.accepted, strict=True):
             if result.outcome != "new" or result.entry_no is None:
                 continue
-            reason = self._mutes.why(entry, source)
-            if reason is not None:
+            muted = self._mutes.why(entry, source)
+            if muted is not None:
                 rejected.quarantine(
                     connection,
                     result.entry_no,
                     at=now,
-                    reason=reason,
+                    reason=muted,
                     verdict=inbox.MUTED,
                 )
+        return batch
 
     def _wanted_pages(self, entries: Sequence[Entry], source: Source) -> list[bool]:
         """Whether to fetch the page of each entry.
@@ -314,18 +310,6 @@ class Poller(PageFetcher):
         numbers.sort(key=time_of, reverse=True)
         newest = set(numbers[: self._tuning.first_poll_pages])
         return [number in newest for number in range(len(entries))]
-
-    def _failed(
-        self, row: Source, source: Source, error: FetchError, now: dt.datetime
-    ) -> PollResult:
-        if error.cause == "stopped" or self._stops():
-            return PollResult(succeeded=False)
-        outcome = decide(source, error, now, self._rules)
-        self.stored(source.shown_name, partial(_write, outcome=outcome, before=row))
-        log_changes(source, outcome)
-        if error.cause == ASKED_TO_WAIT:
-            return PollResult(succeeded=False)
-        return PollResult(succeeded=False, problem=str(error))
 
 
 def _write(connection: Connection, outcome: PollOutcome, before: Source) -> None:

@@ -23,7 +23,6 @@ from aggregator.model.health_report import (
 )
 from aggregator.sources.fetch.connections.certificates import UNCHECKED
 from aggregator.sources.fetch.poll_schedule import (
-    NextPoll,
     after_failure,
     after_gone,
     after_hold,
@@ -110,7 +109,7 @@ def decide(
 def _after_failure(
     source: Source, error: FetchError, now: dt.datetime, net: NetTuning
 ) -> Source:
-    """Return the source with its failure and its back-off."""
+    """Return the source with its failure and its back-off; after several 410 it is no longer polled."""
     failed = replace(
         source,
         last_polled_at=now,
@@ -140,25 +139,20 @@ def _after_failure(
             body_hash=None,
         )
     if error.status == HTTPStatus.GONE:
-        return _after_gone(failed, now, net)
+        count = failed.gone_count + 1
+        since = failed.gone_since or now
+        failed = replace(
+            failed,
+            next_due_at=after_gone(failed.id, now, net),
+            gone_count=count,
+            gone_since=since,
+        )
+        if _lasts(count, since, now, _GONE_TIMES, _GONE_HOURS):
+            if failed.redirected_url is None:
+                return replace(failed, health="gone")
+            # The configured address may still work.
+            return replace(_at_configured_address(failed), gone_count=0)
     return failed
-
-
-def _after_gone(source: Source, now: dt.datetime, net: NetTuning) -> Source:
-    """Return the source after one more 410; after several it is no longer polled."""
-    count = source.gone_count + 1
-    since = source.gone_since or now
-    gone = replace(
-        source,
-        next_due_at=after_gone(source.id, now, net),
-        gone_count=count,
-        gone_since=since,
-    )
-    if not _lasts(count, since, now, _GONE_TIMES, _GONE_HOURS):
-        return gone
-    if gone.redirected_url is not None:  # the configured address may still work
-        return replace(_at_configured_address(gone), gone_count=0)
-    return replace(gone, health="gone")
 
 
 def _lasts(
@@ -186,7 +180,22 @@ def _after_answer(
     if answer.feed is not None:
         source = _with_feed(source, answer, len(own_time), now)
         cause = answer.feed.problem
-    next_poll = _next_poll(source, answer, now, rules.net)
+    # The warning stays as long as the certificate of the source is not checked.
+    cause = (cause or "").removeprefix(UNCHECKED).removeprefix("; ")
+    if fetched.is_unchecked:
+        cause = f"{UNCHECKED}; {cause}" if cause else UNCHECKED
+    next_poll = after_success(
+        source.id,
+        now,
+        configured_seconds=source.interval_seconds,
+        interval_seconds=source.adaptive_interval_seconds,
+        new_entries=sum(result.entry_no is not None for result in answer.accepted),
+        ttl_seconds=source.ttl_seconds,
+        gap_seconds=expected_gap_seconds(
+            decay_rate(source.per_day, source.per_day_at, now)
+        ),
+        tuning=rules.net,
+    )
     due = next_poll.due
     if answer.has_more:
         due = now + dt.timedelta(seconds=rules.net.interval_floor_seconds)
@@ -210,7 +219,7 @@ def _after_answer(
             gone_count=0,
             gone_since=None,
             health="merged" if moved.merged_into else "ok",
-            health_cause=_with_warning(cause, is_unchecked=fetched.is_unchecked),
+            health_cause=cause or None,
         ),
         own_time,
     )
@@ -221,31 +230,6 @@ def _shares_entry(source: Source, answer: PollAnswer) -> bool:
     if answer.feed is None or not source.first_poll_done or answer.feed.left_out:
         return True
     return any(result.outcome != "new" for result in answer.accepted)
-
-
-def _next_poll(
-    source: Source, answer: PollAnswer, now: dt.datetime, net: NetTuning
-) -> NextPoll:
-    return after_success(
-        source.id,
-        now,
-        configured_seconds=source.interval_seconds,
-        interval_seconds=source.adaptive_interval_seconds,
-        new_entries=sum(result.entry_no is not None for result in answer.accepted),
-        ttl_seconds=source.ttl_seconds,
-        gap_seconds=expected_gap_seconds(
-            decay_rate(source.per_day, source.per_day_at, now)
-        ),
-        tuning=net,
-    )
-
-
-def _with_warning(cause: str | None, *, is_unchecked: bool) -> str | None:
-    """Return the cause, after the warning as long as the certificate of the source is not checked."""
-    words = (cause or "").removeprefix(UNCHECKED).removeprefix("; ")
-    if is_unchecked:
-        words = f"{UNCHECKED}; {words}" if words else UNCHECKED
-    return words or None
 
 
 def _old_entries(
@@ -299,7 +283,14 @@ def _with_feed(
     if flood:
         counted = replace(counted, flooded_at=now, flood_entries=flood)
     if not source.first_poll_done:
-        return _with_rate_by_dates(counted, answer.entries, now)
+        # The entries of a first poll are a backlog: their number says nothing.
+        times = [entry.published.time for entry in answer.entries if entry.published]
+        return replace(
+            counted,
+            per_day=initial_rate(times, now),
+            per_day_at=now,
+            last_new_at=max((time for time in times if time <= now), default=now),
+        )
     if new == flood:
         return counted
     return replace(
@@ -307,19 +298,6 @@ def _with_feed(
         per_day=update_rate(source.per_day, source.per_day_at, now, new - flood),
         per_day_at=now,
         last_new_at=now,
-    )
-
-
-def _with_rate_by_dates(
-    source: Source, entries: Sequence[Entry], now: dt.datetime
-) -> Source:
-    """Return the source after its first poll, whose entries are a backlog: their number says nothing."""
-    times = [entry.published.time for entry in entries if entry.published is not None]
-    return replace(
-        source,
-        per_day=initial_rate(times, now),
-        per_day_at=now,
-        last_new_at=max((time for time in times if time <= now), default=now),
     )
 
 

@@ -21,26 +21,22 @@ def log_changes(
     notes: Sequence[str] = (),
 ) -> None:
     """Log what is new about a source; `target`: of its permanent redirects, `notes`: on its entries."""
+    name = outcome.source.shown_name
     for note in notes:
         log.info(
             "%s: %s",
-            outcome.source.shown_name,
+            name,
             note,
             extra={"event": "unstable_identifiers_found", "source": before.id},
         )
     if outcome.own_time:
         log.warning(
             "%s: %s at once; stored, not announced",
-            outcome.source.shown_name,
+            name,
             counted(len(outcome.own_time), "old entry", "old entries"),
             extra={"event": "old_entries_found", "source": before.id},
         )
-    _log_address(before, outcome.source, target)
-
-
-def _log_address(before: Source, after: Source, target: str | None) -> None:
-    """Log that a source moved, was merged into another one, or is gone."""
-    name = after.shown_name
+    after = outcome.source
     if after.merged_into is not None:
         log.info(
             "%s moved permanently to %s, which is a source already",

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import chain
 
 from msgspec.structs import replace
@@ -22,7 +22,10 @@ def read_sitemaps(
     fetch: Callable[[str], FetchResult],
     parse: Callable[[FetchResult], ParsedFeed],
 ) -> tuple[bytes, ParsedFeed]:
-    """Return a hash of the sitemaps of an index, and their entries. Raises FetchError if none is read."""
+    """Return a hash of the sitemaps of an index, and the index with their entries and the first title.
+
+    Raises FetchError if none is read.
+    """
     bodies: list[bytes] = []
     feeds: list[ParsedFeed] = []
     failure: FetchError | None = None
@@ -41,17 +44,13 @@ def read_sitemaps(
             failure = error
     if failure is not None and (not feeds or failure.cause == "stopped"):
         raise failure
-    return hash_of_body(b"".join(bodies)), _merged(index, feeds)
-
-
-def _merged(index: ParsedFeed, feeds: Sequence[ParsedFeed]) -> ParsedFeed:
-    """Return the index with all entries of its sitemaps, and the first title."""
-    return replace(
+    merged = replace(
         index,
         entries=tuple(chain.from_iterable(feed.entries for feed in feeds)),
         entry_count=sum(feed.entry_count for feed in feeds),
         title=next((feed.title for feed in feeds if feed.title), ""),
     )
+    return hash_of_body(b"".join(bodies)), merged
 
 
 def hash_of_body(body: bytes) -> bytes:

@@ -70,7 +70,11 @@ class DaskExecutor(Availability):
         )
         with self._changed:
             self._changed.wait_for(
-                lambda: self._closed or len(self._under_way) < self._free_slots
+                lambda: (
+                    self._closed
+                    or len(self._under_way)
+                    < (self._tuning.queued_jobs_per_worker + 1) * self.workers
+                )
             )
             if self._closed:
                 raise WorkError("died", "the workers are stopped")
@@ -104,10 +108,6 @@ class DaskExecutor(Availability):
         if not self._thread.is_alive():
             # Its files: a daemon reads its configuration again and again
             self._loop.close()
-
-    @property
-    def _free_slots(self) -> int:
-        return (self._tuning.queued_jobs_per_worker + 1) * self.workers
 
     def _run(self, work: Coroutine[Any, Any, Any]) -> Future[Any]:
         return asyncio.run_coroutine_threadsafe(work, self._loop)

@@ -12,8 +12,6 @@ from pathlib import Path
 
 import aggregator
 
-# A worker on another machine must have the same versions, or the same page would have two texts.
-
 # The packages and modules that determine the result of a job (intake/jobs.py).
 _DECIDING = (
     "extract",
@@ -55,7 +53,12 @@ def program_versions() -> dict[str, str]:
         "code": hash_of_code(Path(aggregator.__file__).parent),
         "python": f"{sys.version_info.major}.{sys.version_info.minor}",
     }
-    return parts | {name: _version(name) for name in _LIBRARIES}
+    for library in _LIBRARIES:
+        try:
+            parts[library] = version(library)
+        except PackageNotFoundError:
+            parts[library] = "missing"
+    return parts
 
 
 def version_differences(
@@ -68,13 +71,6 @@ def version_differences(
         if ours.get(name) != theirs.get(name)
     ]
     return ", ".join(differences) or None
-
-
-def _version(library: str) -> str:
-    try:
-        return version(library)
-    except PackageNotFoundError:
-        return "missing"
 
 
 def hash_of_code(package: Path) -> str:

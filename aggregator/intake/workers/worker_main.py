@@ -45,9 +45,19 @@ def main(arguments: list[str]) -> None:
     link = socket.socket(fileno=os.dup(0))
     with open(os.devnull, "rb") as nothing:  # noqa: PTH123 - no need of pathlib here
         os.dup2(nothing.fileno(), 0)
-    _be_quiet()
-    _warm_up()
-    _limit_memory(int(arguments[1]))
+    logging.disable(logging.CRITICAL)
+    warnings.simplefilter("ignore")
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    for name in _WARM_UP:
+        with contextlib.suppress(ImportError):  # a job that needs it fails
+            importlib.import_module(name)
+    load_datasketch()
+    gc.collect()
+    collect_garbage_seldom()
+    with open("/proc/self/statm", encoding="ascii") as statm:  # noqa: PTH123 - no need of pathlib here
+        pages = int(statm.read().split()[0])
+    limit = pages * os.sysconf("SC_PAGE_SIZE") + int(arguments[1])
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     with contextlib.suppress(OSError):  # the parent closed its end, to stop the worker
         send(link, WorkerReply("ready"))
         while True:
@@ -81,28 +91,6 @@ def _die_with(parent: int) -> None:
     # A service manager signals the whole group; the parent decides when its workers end.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _be_quiet() -> None:
-    logging.disable(logging.CRITICAL)
-    warnings.simplefilter("ignore")
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
-def _warm_up() -> None:
-    for name in _WARM_UP:
-        with contextlib.suppress(ImportError):  # a job that needs it fails
-            importlib.import_module(name)
-    load_datasketch()
-    gc.collect()
-    collect_garbage_seldom()
-
-
-def _limit_memory(extra: int) -> None:
-    with open("/proc/self/statm", encoding="ascii") as statm:  # noqa: PTH123 - no need of pathlib here
-        pages = int(statm.read().split()[0])
-    limit = pages * os.sysconf("SC_PAGE_SIZE") + extra
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
 if __name__ == "__main__":

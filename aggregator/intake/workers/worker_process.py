@@ -41,7 +41,14 @@ class WorkerProcess:
 
     def __init__(self, tuning: WorkerTuning, language_model: BinaryIO | None) -> None:
         self.jobs = 0
-        environment = _worker_environment()
+        environment = dict.fromkeys(_ONE_THREAD, "1")
+        for name in _KEPT_ENVIRONMENT:
+            if name in os.environ:
+                environment[name] = os.environ[name]
+        # A checkout that is not installed is found as well
+        environment["PYTHONPATH"] = str(
+            Path(aggregator.__file__).resolve().parent.parent
+        )
         shared = []
         if language_model is not None:
             shared.append(language_model.fileno())
@@ -108,14 +115,3 @@ def cause_of_death(code: int | None) -> str:
         with contextlib.suppress(ValueError):
             return f"the worker was ended by {signal.Signals(-code).name}"
     return f"the worker ended with code {code}"
-
-
-def _worker_environment() -> dict[str, str]:
-    environment = {
-        name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ
-    }
-    environment.update(dict.fromkeys(_ONE_THREAD, "1"))
-    above_package = str(Path(aggregator.__file__).resolve().parent.parent)
-    # A checkout that is not installed is found as well
-    environment["PYTHONPATH"] = above_package
-    return environment

@@ -17,6 +17,7 @@ from aggregator.grouping.placing.place_entry import PlacementResult
 from aggregator.intake import prepare
 from aggregator.intake.jobs import PrepareJob
 from aggregator.intake.pipeline import Pipeline
+from aggregator.intake.recluster.rebuild import rebuild
 from aggregator.intake.workers.executor import InlineExecutor, JobFunction, WorkerTuning
 from aggregator.intake.workers.process_pool import ProcessExecutor
 from aggregator.model.entry import Entry
@@ -30,8 +31,8 @@ from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.rejected import REASON
 from aggregator.store.tables import article, entry
-from tests.integration.intake.test_quarantine import repaired
-from tests.support.articles import FLOOD, STRIKE, Clock, Rig
+from tests.support.articles import FLOOD, NOON, STRIKE, Clock, Rig
+from tests.support.deep_checks import faults
 from tests.support.loopback import LoopbackServer, Ranged, Response
 from tests.support.rows import queried
 from tests.support.warc import answer, warc_record
@@ -162,7 +163,7 @@ def test_pages_of_an_archive_that_is_away_wait_in_quarantine(
         == [f"{REASON} ({archive} cannot be opened (No such file or directory))"] * 2
     )
     away.rename(archive)
-    assert sum("in quarantine" in what for what in repaired(rig.database)) > 0
+    repair_quarantine(rig.database)
     assert outcomes(rig.place()) == ["founded", "founded"]
 
 
@@ -178,7 +179,13 @@ def test_an_archive_whose_server_hangs_is_asked_for_one_page(
         server.routes["/pages.warc.gz"] = Response(delay_seconds=30.0)
         assert rig.place() == []
         assert len(server.requests) == 1
-    assert sum("in quarantine" in what for what in repaired(rig.database)) > 0
+    repair_quarantine(rig.database)
+
+
+def repair_quarantine(database: Database) -> None:
+    """Repair a database that has entries in quarantine."""
+    assert any("in quarantine" in fault.what for fault in faults(database, now=NOON))
+    rebuild(database, Tuning())
 
 
 class Late(InlineExecutor):
@@ -207,5 +214,5 @@ def test_a_page_of_a_slow_archive_is_read_here_or_waits(
     assert rig.place() == []
     away.rename(archive)
     assert outcomes(rig.take(second)) == ["founded"]
-    assert sum("in quarantine" in what for what in repaired(rig.database)) > 0
+    repair_quarantine(rig.database)
     assert outcomes(rig.place()) == ["founded"]

@@ -174,8 +174,8 @@ def test_a_rival_that_calls_itself_the_outlet_changes_no_article(
 def test_an_article_in_several_feeds_of_one_outlet_is_one(feeds: ListedFeeds) -> None:
     """The last feed has it at another address, too."""
     sections = [f"{name}.{HOST}" for name in ("top", "world", "local")]
-    feeds.add(*sections, outlet="Gazette")
     for number, section in enumerate(sections):
+        feeds.add(section, outlet="Gazette")
         items = [
             item._replace(
                 guid=f"{section}/{item.guid}",

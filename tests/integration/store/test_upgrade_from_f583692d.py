@@ -118,6 +118,7 @@ def test_an_upgrade_keeps_every_row(former: Database) -> None:
     for story, former_story in zip(after["story"], before["story"], strict=True):
         rendered, merged = story.pop("rendered"), former_story.pop("merged_story")
         assert former_story.pop("centroid") is not None
+        del former_story["count_state"]  # what a story counts follows from its articles
         if story["redirect_to"] is not None:
             assert rendered == merged
         elif story["id"] in kept:

@@ -47,8 +47,10 @@ from tests.support.story_checks import (
     correct,
     everything,
     members,
+    mistake,
     partition,
     reclustering,
+    redirects,
     scratch_files,
     small_set,
     what_is_wrong,
@@ -167,10 +169,13 @@ def test_a_daemon_that_is_killed_meanwhile_reads_on(
 
 def test_what_was_read_is_listed_by_time_until_it_is_placed(database: Database) -> None:
     rig = Rig(database, SlowClock(NOON + DAYS))
-    early = strike().__replace__() if False else strike()
     reading = Reading(
         rig,
-        [[flood(published=NOON - dt.timedelta(hours=1))], [flood_elsewhere()], [early]],
+        [
+            [flood(published=NOON - dt.timedelta(hours=1))],
+            [flood_elsewhere()],
+            [strike()],
+        ],
     )
     reading.poll()
     shown = StoryReader(database, now=rig.clock).first_reading(100)
@@ -398,6 +403,20 @@ def test_a_daemon_that_is_stopped_meanwhile_does_it_after_its_next_start(
     rig.restart()
     assert not rig.pipeline.end_first_reading()
     assert rig.pipeline.run_commands() == 0
+
+
+def test_a_merged_story_redirects(sqlite: Database) -> None:
+    rig = read_late(
+        sqlite, [[flood_elsewhere()], [flood(published=NOON - dt.timedelta(hours=1))]]
+    )
+    (levee,) = partition(sqlite)
+    _, other = mistake(sqlite, "split", levee, articles=(members(sqlite, levee)[1],))
+    rig.restart()
+    assert rig.pipeline.end_first_reading()
+    assert rig.pipeline.run_commands() == 1
+    (kept,) = partition(sqlite)
+    (gone,) = {levee, other} - {kept}
+    assert redirects(sqlite) == {kept: None, gone: kept}
 
 
 @pytest.mark.later

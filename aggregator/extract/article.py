@@ -18,6 +18,7 @@ from aggregator.extract.drafts import (
     title_line,
     with_own_text,
 )
+from aggregator.extract.headline import plain_headline
 from aggregator.extract.html.article_html import article_html, first_large_picture
 from aggregator.extract.html.robots_meta import Permissions, permissions
 from aggregator.extract.kind import find_kind
@@ -28,6 +29,7 @@ from aggregator.extract.media import media_of
 from aggregator.extract.outlets import is_headline
 from aggregator.extract.plain import live_text
 from aggregator.extract.shown_text import first_sentences, without_text
+from aggregator.extract.sites import site_of
 from aggregator.extract.wire import wire
 from aggregator.model.entry import Enclosure, Entry
 from aggregator.model.prepared import (
@@ -172,7 +174,7 @@ def _with_text(
     outlet = entry.outlet
     if not outlet and entry.resolved_outlet is not None:
         outlet = entry.resolved_outlet.name
-    title = named_title(article.title, outlet, entry.url)
+    title = named_title(_plain_title(entry, article), outlet, entry.url)
     title = _cut(title, text_tuning.max_title_chars)
     lines = _cut(article.text, text_tuning.max_text_chars).split("\n")
     paragraphs = list(filter(None, lines))
@@ -188,6 +190,14 @@ def _with_text(
         language=language,
         truncated=article.truncated or len(article.text) > text_tuning.max_text_chars,
     )
+
+
+def _plain_title(entry: Entry, article: CleanArticle) -> str:
+    """Return the headline of an article without the words of its outlet."""
+    outlet = entry.resolved_outlet
+    site = site_of(entry.url).key.partition(".")[0]
+    names = (entry.outlet, article.outlet, outlet.name if outlet else None, site)
+    return plain_headline(article.title, filter(None, names))
 
 
 def _with_declared(
@@ -219,7 +229,7 @@ def _with_kind(
 ) -> CleanArticle:
     """Return the article with its kind, and the agency behind it."""
     facts = draft.facts
-    title = draft.article.title
+    title = article.title
     paragraphs = list(filter(None, article.text.split("\n")))
     is_live = (
         facts.is_live

@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
+from aggregator.extract.front_matter import without_dateline, without_front_matter
 from aggregator.extract.kind import find_kind, is_by_style
 from aggregator.extract.learned_boilerplate import (
     BoilerplateTuning,
@@ -89,21 +90,23 @@ def without_text(article: CleanArticle) -> CleanArticle:
 
 
 def first_sentences(paragraphs: Sequence[str], max_words: int) -> str:
-    """Return the first sentences within `max_words` words; the first one is always complete.
+    """Return the first sentences of a report within `max_words` words; the first one is always complete.
 
-    Of lines without a sentence the first one that is no heading: of a list what it lists first.
+    The report begins after captions, credits and a dateline. Of lines without a sentence the first one that is
+    no heading is returned: of a list what it lists first.
     """
+    paragraphs = without_front_matter(paragraphs[:6])
     sentences: list[str] = []
     words = 0
-    for paragraph in paragraphs[:6]:
+    for paragraph in paragraphs:
         for sentence in split_sentences(paragraph):
             words += count_words(sentence)
             if sentences and words > max_words:
                 return " ".join(sentences)
-            sentences.append(sentence)
+            sentences.append(sentence if sentences else without_dateline(sentence))
     if sentences:
         return " ".join(sentences)
     lines = [
-        line for line in paragraphs[:6] if has_words(line, _HEADING_WORDS + 1)
+        line for line in paragraphs if has_words(line, _HEADING_WORDS + 1)
     ] or paragraphs
     return next(iter(lines), "")

@@ -6,6 +6,7 @@ from functools import lru_cache
 from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
+from aggregator.extract.front_matter import without_front_matter
 from aggregator.extract.learned_boilerplate import restore_lines
 from aggregator.grouping.copies import minhash, sampled_shingles
 from aggregator.grouping.copies.copy_check import CopyTuning
@@ -29,12 +30,14 @@ class Fingerprinter:
         """Return the fingerprint of `article`; `reading`: of its title and text, if they were read before."""
         sequence = shingle_sequence(article.text)
         shingles = distinct(sequence)
+        lines = article.text.split("\n")
+        report = without_front_matter(lines)
         terms, body_words = self._packer.pack_counted(
             article.title,
-            article.text,
+            "\n".join(report),
             article.language,
             is_container=article.is_container,
-            reading=reading,
+            reading=reading if report is lines else None,
         )
         return Fingerprint(
             signature=minhash.sign(shingles, seed=self._tuning.seed),

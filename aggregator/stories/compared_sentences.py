@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
+from aggregator.extract.front_matter import without_dateline
 from aggregator.model.article import ArticleView
-from aggregator.stories.sentences import without_dateline
 from aggregator.text.calendar import number_of, weekday_words
 from aggregator.text.numbers import in_digits
 from aggregator.text.sentences import sentences_of

@@ -3,12 +3,15 @@
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from importlib.resources import files
 
-import msgspec
-
+from aggregator.extract.front_matter import (
+    DATELINE_REST,
+    LEADING_DATELINE,
+    RUN_IN,
+    sign_of,
+    without_dateline,
+)
 from aggregator.stories.lexicon import word_list
-from aggregator.text.calendar import forms, month_spellings
 from aggregator.text.lines import count_words
 from aggregator.text.sentences import paragraphs, sentences_of
 
@@ -42,27 +45,6 @@ BOILERPLATE = frozenset(
 # Characters of a sentence that is shown; longer ones are lists and tables without marks
 LONGEST = 550
 HEADING_WORDS = 4  # of a title at least; fewer may be part of a sentence
-DATELINE_REST = 40  # characters after a dateline
-_DASH = r"(?:[-–—―]|--)"
-_MONTH = rf"(?:{'|'.join(sorted(map(str.title, forms('months', 'en', short=True)), reverse=True))})"
-# As before "The Senate voted": WASHINGTON (AP) and a dash; London, Nov. 3 (MNA) and a dash; LONDON and a
-# dash, or "Doha, Qatar - ", "PARIS, Nov 3 - " before a capital letter; a place, a day with its month in any
-# language, perhaps the agency, and a dash or colon: as Spanish and Italian agencies write them
-LEADING_DATELINE = re.compile(
-    rf"^\[[\w .]{{2,30}}\] (?:[A-Z][\w .,'’]{{1,40}})?{_DASH}\s+"
-    # Left of "[Updated at 9:30 a.m. ET] "
-    r"|^\[?(?:[^][]{0,30}\b[AaPp]\.?[Mm]\.? )?[A-Z]{2,3}\]\s+"
-    rf"|^{_DASH}\s+(?!(?:[A-Z][\w.'’-]+ ){{1,3}}[A-Z][\w.'’-]+(?:,| is\b))"
-    r"|^(?:UPDATE:|CLOSE(?= [A-Z]))\s+"
-    rf"|^(?!FILE)(?:[A-Z][\w.'’]+ ){{0,2}}[A-Z][\w.'’/]+(?:, [A-Z][\w.]+){{0,2}}"
-    rf"(?:,? (?:{_MONTH}\.? \d{{1,2}}|\d{{1,2}} {_MONTH}\.?))?(?:\s+{_DASH}\s+|(?<=[A-Z]{{3}})—)(?=[A-Z“\"])"
-    r"|^(?!FILE)(?:[^\W\d_][\w .,/'’-]{1,60}\([^()]{2,30}\)|\((?:AP|AFP|Reuters|UPI|dpa)\)"
-    rf"|[A-Z][A-Z.,' ]{{3,40}}(?:, [A-Z][a-z.]+)?)\s*{_DASH}\s+"
-    r"|^(?:[A-Z][\w .,'’]{1,40})?\(CNN(?: Business)?\)\s*(?:[-–—]\s*)?|^(?!FILE)[A-Z][A-Z.,/' ]{3,40}:\s+"
-    r"|^(?:\([A-Z]{2,12}\) - )?[^\W\d_][\w ./'’()-]{1,40}, \d{1,2}\.? "
-    rf"(?i:{'|'.join(sorted(month_spellings(), reverse=True))})\.?(?: \d{{4}})?"
-    r"(?: \([\w ./]{2,30}\))?\s?(?:\.?-+|[–—:])\s+"
-)
 ANAPHORIC_NOUN = re.compile(
     r"The (?:ruling|spokes\w+|report|decision|move|statement|announcement|comments?|remarks?|man|woman|"
     r"incident|document|letter|order|measure|proposal|group|company|two|pair|latter|former|same|suspect|victim|vote|plan|"
@@ -105,23 +87,6 @@ PRONOUN_SPEAKER = re.compile(
     r"[”\"]\s+(?:he|she|they|it|we|I)\s+(?:\w+\s+)?"
     r"(?:said|says|told|wrote|tweeted|added|continued|argued|explained|asked|concluded|noted|posted)\b"
 )
-
-
-class _Sign(msgspec.Struct, frozen=True):
-    """A sign that a sentence is no text of a report, of front_matter.yaml."""
-
-    why: str
-    form: str
-    cues: tuple[str, ...] = ()
-
-
-_SIGNS = msgspec.yaml.decode(
-    files("aggregator.stories").joinpath("front_matter.yaml").read_bytes(),
-    type=dict[str, _Sign],
-)
-_FORMS = {name: re.compile(sign.form) for name, sign in _SIGNS.items()}
-# The text of a link inside the sentence, or no space between two sentences ("conflict.Yet he said").
-RUN_IN = _FORMS["run in"]
 
 
 def sentences_of_report(text: str, title: str) -> Iterator[str]:
@@ -191,10 +156,8 @@ def front_matter(sentence: str, language: str | None = None) -> str | None:
     A caption, a credit, a promotion, a post, the text of links, wrong characters, a question, a quotation
     without its speaker, spoken words, or the first or second person outside of quotation marks.
     """
-    for name, sign in _SIGNS.items():
-        is_likely = not sign.cues or any(map(sentence.__contains__, sign.cues))
-        if is_likely and _FORMS[name].search(sentence):
-            return sign.why
+    if sign := sign_of(sentence):
+        return sign
     outside = QUOTED.sub("", sentence)
     if fault := _broken(sentence, outside):
         return fault
@@ -250,14 +213,6 @@ def opens(sentence: str, language: str | None = None) -> bool:
     early = WORD.findall(sentence)[1:5]
     has_name = any(word[0].isupper() for word in early)
     return has_name or word_list(language, "pronouns").isdisjoint(early)
-
-
-def without_dateline(sentence: str) -> str:
-    """Return the sentence without place and agency before it, where enough is left."""
-    match = LEADING_DATELINE.match(sentence)
-    if match and len(sentence) - match.end() > DATELINE_REST:
-        return sentence[match.end() :]
-    return sentence
 
 
 def without_heading(sentence: str, title: str) -> str:

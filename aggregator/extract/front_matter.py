@@ -1,0 +1,87 @@
+"""What stands before a report in its text: captions, credits and datelines.
+
+What is stored, compared and shown of a report begins after it.
+"""
+
+import re
+from collections.abc import Sequence
+from importlib.resources import files
+
+import msgspec
+
+from aggregator.text.calendar import forms, month_spellings
+from aggregator.text.sentences import split_sentences
+
+DATELINE_REST = 40  # characters after a dateline
+_LINES = 4  # of a text, at its beginning, that may be captions and credits
+_LONGEST = 550  # characters of a caption; the forms of signs take more time than a long line is worth
+_NO_REPORT = frozenset({"caption", "credit"})
+_DASH = r"(?:[-–—―]|--)"
+_MONTH = rf"(?:{'|'.join(sorted(map(str.title, forms('months', 'en', short=True)), reverse=True))})"
+# As before "The Senate voted": WASHINGTON (AP) and a dash; London, Nov. 3 (MNA) and a dash; LONDON and a
+# dash, or "Doha, Qatar - ", "PARIS, Nov 3 - " before a capital letter; a place, a day with its month in any
+# language, perhaps the agency, and a dash or colon: as Spanish and Italian agencies write them
+LEADING_DATELINE = re.compile(
+    rf"^\[[\w .]{{2,30}}\] (?:[A-Z][\w .,'’]{{1,40}})?{_DASH}\s+"
+    # Left of "[Updated at 9:30 a.m. ET] "
+    r"|^\[?(?:[^][]{0,30}\b[AaPp]\.?[Mm]\.? )?[A-Z]{2,3}\]\s+"
+    rf"|^{_DASH}\s+(?!(?:[A-Z][\w.'’-]+ ){{1,3}}[A-Z][\w.'’-]+(?:,| is\b))"
+    r"|^(?:UPDATE:|CLOSE(?= [A-Z]))\s+"
+    rf"|^(?!FILE)(?:[A-Z][\w.'’]+ ){{0,2}}[A-Z][\w.'’/]+(?:, [A-Z][\w.]+){{0,2}}"
+    rf"(?:,? (?:{_MONTH}\.? \d{{1,2}}|\d{{1,2}} {_MONTH}\.?))?(?:\s+{_DASH}\s+|(?<=[A-Z]{{3}})—)(?=[A-Z“\"])"
+    r"|^(?!FILE)(?:[^\W\d_][\w .,/'’-]{1,60}\([^()]{2,30}\)|\((?:AP|AFP|Reuters|UPI|dpa)\)"
+    rf"|[A-Z][A-Z.,' ]{{3,40}}(?:, [A-Z][a-z.]+)?)\s*{_DASH}\s+"
+    r"|^(?:[A-Z][\w .,'’]{1,40})?\(CNN(?: Business)?\)\s*(?:[-–—]\s*)?|^(?!FILE)[A-Z][A-Z.,/' ]{3,40}:\s+"
+    r"|^(?:\([A-Z]{2,12}\) - )?[^\W\d_][\w ./'’()-]{1,40}, \d{1,2}\.? "
+    rf"(?i:{'|'.join(sorted(month_spellings(), reverse=True))})\.?(?: \d{{4}})?"
+    r"(?: \([\w ./]{2,30}\))?\s?(?:\.?-+|[–—:])\s+"
+)
+
+
+class _Sign(msgspec.Struct, frozen=True):
+    """A sign that a sentence is no text of a report, of front_matter.yaml."""
+
+    why: str
+    form: str
+    cues: tuple[str, ...] = ()
+
+
+_SIGNS = msgspec.yaml.decode(
+    files("aggregator.extract").joinpath("front_matter.yaml").read_bytes(),
+    type=dict[str, _Sign],
+)
+_FORMS = {name: re.compile(sign.form) for name, sign in _SIGNS.items()}
+# The text of a link inside the sentence, or no space between two sentences ("conflict.Yet he said").
+RUN_IN = _FORMS["run in"]
+
+
+def sign_of(sentence: str) -> str | None:
+    """Return why a sentence is no text of a report, by the first sign that it has; None without one."""
+    for name, sign in _SIGNS.items():
+        is_likely = not sign.cues or any(map(sentence.__contains__, sign.cues))
+        if is_likely and _FORMS[name].search(sentence):
+            return sign.why
+    return None
+
+
+def without_front_matter(lines: Sequence[str]) -> Sequence[str]:
+    """Return the lines of a text from its first sentence on that is no caption and no credit.
+
+    Return all of them where that would leave none. A heading counts as a sentence.
+    """
+    for number, line in enumerate(lines[:_LINES]):
+        sentences = split_sentences(line) or [line]
+        for place, sentence in enumerate(sentences):
+            if len(sentence) > _LONGEST or sign_of(sentence) not in _NO_REPORT:
+                if number == place == 0:
+                    return lines
+                return [line[line.index(sentence) :], *lines[number + 1 :]]
+    return lines
+
+
+def without_dateline(sentence: str) -> str:
+    """Return the sentence without place and agency before it, where enough is left."""
+    match = LEADING_DATELINE.match(sentence)
+    if match and len(sentence) - match.end() > DATELINE_REST:
+        return sentence[match.end() :]
+    return sentence

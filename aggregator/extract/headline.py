@@ -1,0 +1,76 @@
+"""Takes the words of an outlet from headlines: its name at either end, and labels such as "Watch live:".
+
+They say nothing of the event, and an outlet puts the same ones around all its headlines.
+"""
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+
+from aggregator.text.lines import count_words, folded
+
+# What is only said of a headline to sell it, or tells how it is shown (chosen, in the languages of most feeds).
+_LABELS = """
+exclusive|breaking(?: news)?|just in|scoop|news alert|(?:watch|see)(?: it)?(?: live| now)?|live video|videos?|
+livestream|exklusiv|eilmeldung|eil|live ansehen|jetzt live|im video|exclusif|urgent|alerte info|vidéo|en images|
+(?:regardez|suivez|voir) en direct|exclusiv[ao]|urgente|vídeo|(?:vea|mire|mira|ver|sigue) en vivo|esclusiv[ao]|
+ultim['’]ora|guarda(?: in diretta| live)?|(?:assista|veja)(?: ao vivo)?|exclusief|kijk(?: live)?|exklusivt|pilne|
+wideo|(?:oglądaj|zobacz)(?: na żywo)?|son dakika|özel|canlı izle|срочно|молния|эксклюзив|видео|смотрите|прямой эфир|
+عاجل|حصري|فيديو|شاهد(?: مباشر)?|独家|獨家|快讯|快訊|视频|影片|突发|速報|独自|動画|独占
+""".replace("\n", "")
+_MARK = r"\s*(?:[:：|｜]|\s[-–—]|[-–—](?=\s))\s*"
+_ENDS = re.compile(r"\s+[|\-–—•»·]+\s+|\s*[|｜]\s*|\s+::\s+")
+_LEAST_WORDS = 2  # of the headline that remains
+_WORDS_BESIDE = 3  # words of a section or programme beside the name of the outlet: "Newsdesk TV Live Coverage"
+
+
+def plain_headline(title: str, names: Iterable[str]) -> str:
+    """Return a headline without what its outlet put around it; `names`: of the outlet and of its site."""
+    known = {key for name in names if len(key := folded(name).replace(" ", "")) > 1}
+    while (plain := _without_end(_without_label(title, known), known)) != title:
+        title = plain
+    return title
+
+
+def _without_end(title: str, names: set[str]) -> str:
+    """Return a headline without the name of the outlet, and a section beside it, after or before it."""
+    breaks = list(_ENDS.finditer(title))
+    if not breaks:
+        return title
+    first, last = breaks[0], breaks[-1]
+    for name, headline in (
+        (title[last.end() :], title[: last.start()]),
+        (title[: first.start()], title[first.end() :]),
+    ):
+        if _is_of_outlet(name, names) and count_words(headline) >= _LEAST_WORDS:
+            return headline.strip()
+    return title
+
+
+def _without_label(title: str, names: set[str]) -> str:
+    """Return a headline without a label at its beginning, with the name of the outlet or without it."""
+    match = _label().match(title)
+    if match is None or count_words(title[match.end() :]) < _LEAST_WORDS:
+        return title
+    if match["name"] and not _is_of_outlet(match["name"], names):
+        return title
+    return title[match.end() :]
+
+
+@lru_cache(maxsize=1)
+def _label() -> re.Pattern[str]:
+    bracketed = rf"[\[(【](?:{_LABELS})[\])】]\s*"
+    return re.compile(
+        rf"\W*(?:(?P<name>[^:：|｜–—]{{2,40}}?)['’]?s?\s+)?(?:{_LABELS}){_MARK}|{bracketed}",
+        re.IGNORECASE,
+    )
+
+
+def _is_of_outlet(text: str, names: set[str]) -> bool:
+    """Return whether a text is a name of the outlet, alone or with a few words of a section."""
+    spelt = ""
+    for place, word in enumerate(words := folded(text).split(), start=1):
+        spelt += word
+        if spelt in names:
+            return len(words) - place <= _WORDS_BESIDE
+    return False

@@ -108,9 +108,9 @@ def test_one_url_in_two_feeds_is_one_article(
     office: Office, hosts: tuple[str, str], second_url: str
 ) -> None:
     first, second = hosts
-    one, two = add(office, first), add(office, second)
-    poll(office, paper(first), one, first)
+    poll(office, paper(first), add(office, first), first)
     before = office.output()
+    two = add(office, second)
     is_own_site = second == GAZETTE  # whose articles they are from then on
     assert poll(office, paper(second, url=second_url), two, second) == 3 * is_own_site
     assert poll(office, paper(second, url=second_url), two, second) == 0

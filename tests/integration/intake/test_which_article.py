@@ -292,6 +292,20 @@ def test_edits_are_followed_where_every_guid_is_new_at_every_poll(
     assert " ".join(text.split()) in feeds.texts()
 
 
+def test_an_article_that_is_edited_while_all_keys_change_is_the_same(
+    everywhere: ListedFeeds,
+) -> None:
+    """It has its time and most of its words."""
+    everywhere.poll(HOST, *DAY)
+    renamed = [
+        item._replace(guid=f"new:{item.guid}", link=f"{item.link}.html") for item in DAY
+    ]
+    edited = renamed[0]._replace(text=f"{renamed[0].text} A third dam holds.")
+    everywhere.poll(HOST, edited, *renamed[1:])
+    assert len(everywhere.articles()) == len(DAY)
+    assert any("A third dam holds." in text for text in everywhere.texts())
+
+
 def test_a_live_page_whose_words_change_entirely_is_one_article(
     sqlite: Database,
 ) -> None:

@@ -3,7 +3,7 @@
     sources ─poll─► bytes ─parse─► entries ─accept─► inbox ─prepare─► clean article, fingerprint
       ─place─► article, story, evidence ─render─► what it shows ─► readers
 
-    (poll.py, jobs.py, store/intake/acceptance.py, prepare.py, grouping/place.py, render.py)
+    (polling/poll.py, jobs.py, store/intake/acceptance.py, prepare.py, grouping/place.py, stories/rendering.py)
 
 What comes in is accepted into the inbox in one short transaction; from then on it cannot be lost. What has
 gathered there is numbered in order of time. Each later step is done in the order of these numbers and ends in
@@ -113,7 +113,7 @@ class Pipeline:
             if turn != "whole":
                 self.gathered_at += self._tuning.gathering_seconds
             is_early = gathers and time.monotonic() < self.gathered_at
-            if turn == "wait":  # but for what is old
+            if turn == "wait":  # Only entries of times before OLD are numbered now.
                 self.gathered_at = time.monotonic() + _ASKED_SECONDS
                 if is_early:
                     return False

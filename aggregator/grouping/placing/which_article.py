@@ -1,4 +1,4 @@
-"""Which article an entry is: asked once, when it is placed.
+"""Which article an entry is: accepting answers by keys, placing asks once more, by words.
 
 It is a known article by one of its keys, by its address with like words, or because its feed shows the text of
 one again; else it is a new one, which may be a copy or an excerpt of another. `EntryPlacer` acts on the answer.
@@ -158,7 +158,7 @@ class WhichArticle:
         incoming: StoredArticle,
         old: StoredArticle,
     ) -> Again | None:
-        """Return what a known article says now; None: its keys have another article now."""
+        """Return what a known article says now; None if the text is that of another article."""
         is_same_text = incoming.text_hash == old.text_hash
         if waiting.is_late_page:
             return Again(article=old, has_news=not is_same_text)

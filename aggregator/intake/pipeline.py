@@ -102,25 +102,19 @@ class Pipeline:
             now = self.writer.now()
             with self.writer.database.read() as connection:
                 gathered = inbox_order.has_gathered(connection)
-                turn = first_reading.turn(connection, now)
-            if not gathered:
+                turn = first_reading.turn(connection, now) if gathered else "wait"
+            if turn == "wait":
                 self._gathers_since = None
+                if gathered:  # for sources that the first reading has not asked yet
+                    self.gathered_at = time.monotonic() + _ASKED_SECONDS
                 return False
             # Not since they were accepted: an entry whose page was fetched may have waited for minutes.
             if self._gathers_since is None:
                 self._gathers_since = time.monotonic()
             self.gathered_at = self._gathers_since
-            if turn != "whole":
+            if turn == "gather":
                 self.gathered_at += self._tuning.gathering_seconds
-            is_early = gathers and time.monotonic() < self.gathered_at
-            if turn == "wait":  # Only entries of times before OLD are numbered now.
-                self.gathered_at = time.monotonic() + _ASKED_SECONDS
-                if is_early:
-                    return False
-                self._gathers_since = time.monotonic()
-                old = partial(inbox_order.put_in_order, before=now - first_reading.OLD)
-                return self.writer.database.transact(old) > 0
-            if is_early:
+            if gathers and time.monotonic() < self.gathered_at:
                 return False
             count, are_left = self.writer.database.transact(
                 partial(_take_turn, now=now)

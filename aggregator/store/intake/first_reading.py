@@ -35,9 +35,6 @@ _PATIENCE_SECONDS = 60
 # A source that is due later is not waited for, such as one of a host that asked to wait. A reading that takes as
 # long is over (chosen: of 117 feeds the last one was asked after some minutes).
 _LONGEST_WAIT = dt.timedelta(minutes=10)
-# Entries of a time before that meet no recent ones: stories end after as many days (`events.window_days`). So
-# they are placed while others wait.
-OLD = dt.timedelta(days=14)
 _MANY_SOURCES = 20  # never asked before, in a database that is not new (chosen)
 _MOST_EXAMINED = 10_000  # entries, of which the newest are listed
 

@@ -75,23 +75,18 @@ _LATER_TURNS = (
 def put_in_order(
     connection: Connection,
     articles: Collection[str] | None = None,
-    *,
-    before: dt.datetime | None = None,
 ) -> int:
     """Number the entries that wait for it in the order of their times; return how many there are.
 
     Of each source only so many pages have their turn: those that workers take long to read make nobody wait
-    but their source. `articles`, `before`: only the entries of these, or of times before this one, are numbered.
+    but their source. `articles`: only the entries of these are numbered.
     """
     last = take_numbers(connection, "inbox", 0)  # locks: nobody else numbers them
     later = dict(connection.execute(_LATER_TURNS).all())
     by_time = _by_time(connection, _IS_GATHERED, later)
-    entries = [
-        read.entry_no
-        for read in by_time
-        if (articles is None or read.article in articles)
-        and (before is None or read.time < before)
-    ]
+    if articles is not None:
+        by_time = [read for read in by_time if read.article in articles]
+    entries = [read.entry_no for read in by_time]
     if not entries:
         return 0
     take_numbers(connection, "inbox", len(entries))

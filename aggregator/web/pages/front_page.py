@@ -13,7 +13,6 @@ from starlette.routing import Route
 from aggregator.model.clock import in_utc
 from aggregator.model.read_model import FrontPageStory, StoryFilter, StoryListItem
 from aggregator.publish.excerpts.words import count_words, first_words
-from aggregator.store.intake.first_reading import OLD
 from aggregator.store.read.cursors import read_cursor
 from aggregator.store.read.marks.read_marks import VIEWS, View
 from aggregator.store.read.marks.story_streams import StoryStream
@@ -82,7 +81,7 @@ class FrontPages:
         self, request: Request, wanted: ParsedFilter, number: int, visitor: Visitor
     ) -> Response:
         ranking = self._ranked_stories(wanted.filter, self._site.settings.prefer)
-        if not wanted.query_string and self._has_no_news(ranking, wanted):
+        if not ranking and not wanted.query_string and not wanted.filter.mutes:
             return self._first_run(request)
         size = wanted.filter.limit
         on_page = ranking[(number - 1) * size : number * size]
@@ -114,16 +113,6 @@ class FrontPages:
             languages=_languages(ranking),
             source_links=sources.by_outlet,
         )
-
-    def _has_no_news(
-        self, ranking: Sequence[FrontPageStory], wanted: ParsedFilter
-    ) -> bool:
-        """Return whether there are no stories, or only the old ones of a first reading that is under way."""
-        reading = self._site.reader.first_reading()
-        if reading is None or reading.asked == reading.sources:
-            return not ranking and not wanted.filter.mutes
-        recent = self._site.clock() - OLD
-        return all(story.updated < recent for story in ranking)
 
     def _first_run(self, request: Request) -> Response:
         reading = self._site.reader.first_reading(READ_ENTRIES)

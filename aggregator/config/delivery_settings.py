@@ -1,4 +1,4 @@
-"""The settings of what is sent: webhooks, notifications and the digest."""
+"""The settings of webhooks, notifications and the digest."""
 
 import base64
 import binascii
@@ -35,7 +35,8 @@ from aggregator.model.errors import ConfigError
 
 _KEY_PREFIX = "whsec_"
 
-_MIN_KEY_BYTES, _MAX_KEY_BYTES = 24, 64  # of a key, by the standard
+# The lengths that Standard Webhooks allows for a key
+_MIN_KEY_BYTES, _MAX_KEY_BYTES = 24, 64
 
 _WEBHOOK_ADDRESS = r"https?://[^/\s?#@]+([/?#]\S*)?"
 
@@ -89,7 +90,7 @@ SecretAddress = Annotated[
 
 
 class WebhookConfig(Part):
-    """Where changes of stories are sent. Of the URL only the host is shown, of what is secret nothing."""
+    """An address that receives changes of stories. Only the host of its URL is shown, and no secret."""
 
     name: RecipientName
     url: SecretAddress
@@ -109,7 +110,7 @@ class WebhookConfig(Part):
 
 _NOTIFY_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,30})://\S{1,2000}")
 
-# What Apprise would do on this machine itself.
+# Apprise would carry these out on this machine itself.
 _LOCAL_SCHEMES = frozenset(
     {"dbus", "file", "glib", "gnome", "kde", "macosx", "qt", "syslog", "windows"}
 )
@@ -163,7 +164,7 @@ _MAIL_ADDRESS = r"[!#-'*+/-9=?A-Z^-~.-]{1,64}@[A-Za-z0-9.-]{1,190}"
 
 MailSecurity = Literal["starttls", "tls", "none"]
 
-# By scheme and `mode=`, with the usual port.
+# Each scheme and `mode=`, with its security and usual port
 _MAIL_WAYS: dict[tuple[str, str], tuple[MailSecurity, int]] = {
     ("mailto", ""): ("none", 25),
     ("mailtos", ""): ("starttls", 587),
@@ -194,7 +195,8 @@ def mail_server(text: str) -> MailServer:
     """
     try:
         parts = urlsplit(text.strip())
-        query = parts.query.replace("+", "%2B")  # a plus in a mail address is no space
+        # A plus in a mail address is not a space.
+        query = parts.query.replace("+", "%2B")
         options = dict(
             parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
         )
@@ -291,9 +293,9 @@ class DigestConfig(Part):
         return self
 
     def last_due(self, now: dt.datetime) -> dt.datetime | None:
-        """Return the latest time at or before `now` at which a digest is due; None without digests.
+        """Return the latest time, not after `now`, that a digest is due; None without digests.
 
-        A local time that the clocks skip is due an hour later; of one that they repeat, the first is meant.
+        A local time that the clocks skip is due an hour later; if they repeat it, the first is meant.
         """
         if self.every == "never":
             return None

@@ -58,7 +58,7 @@ def is_owner_on_loopback(
 
 
 def loopback_owner_notice(host: str, port: int) -> str:
-    """What the log and the doctor say where `is_owner_on_loopback`."""
+    """Return the warning of the log and the doctor if `is_owner_on_loopback`."""
     return (
         f"anyone who can connect to {_with_port(host, port)}, including through a reverse proxy that sends no "
         "forwarding header, is the owner, reads whole articles and changes sources without a token"

@@ -1,7 +1,7 @@
 """Read config.yaml and report its mistakes with their lines.
 
 All mistakes are reported together, each as `config.yaml:LINE: KEY: message`. Unknown keys are mistakes. The
-file is read with the core schema of YAML 1.2, in which `no`, `on` and `1:30` are strings.
+file is read with the core schema of YAML 1.2, where `no`, `on` and `1:30` are strings.
 """
 
 import os

@@ -23,7 +23,7 @@ _YOUNG_OBJECTS = 10_000
 
 
 def collect_garbage_seldom() -> None:
-    """Let the garbage collector skip what is loaded, and search young objects less often."""
+    """Let the garbage collector skip loaded modules, and search young objects less often."""
     gc.freeze()
     gc.set_threshold(_YOUNG_OBJECTS, 20, 20)
 
@@ -48,10 +48,10 @@ def set_malloc_options() -> bool:
 
 
 def own_bytes(pid: int) -> int:
-    """Return the memory of a process that no other one shares: without libraries. 0 if it is unknown."""
+    """Return the bytes of a process that no other process shares; 0 if they are unknown."""
     try:
         _, resident, shared, *_ = Path(f"/proc/{pid}/statm").read_text("ascii").split()
-    except OSError:  # it has ended, or this is no Linux
+    except OSError:  # the process has ended, or this system is not Linux
         return 0
     return (int(resident) - int(shared)) * os.sysconf("SC_PAGE_SIZE")
 

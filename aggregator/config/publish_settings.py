@@ -1,4 +1,4 @@
-"""The settings of what is published: the server, its pages and feeds, and saved queries."""
+"""The settings of the server, its pages and feeds, and saved queries."""
 
 import datetime as dt
 import re

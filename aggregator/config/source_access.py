@@ -1,4 +1,4 @@
-"""What sources are requested with beside their address, and what is selected in pages, from config.yaml."""
+"""Credentials, proxies and selectors of sources, from config.yaml."""
 
 import base64
 from collections.abc import Mapping
@@ -12,10 +12,10 @@ from aggregator.config.webhooks import read_secret
 
 
 class Access(NamedTuple):
-    """What a source is asked with: secret headers, for the origin (scheme, host, port) of `address` alone.
+    """The secret headers of a source, sent only to the origin (scheme, host, port) of `address`.
 
-    Of a mailbox: the password. `selectors` are those of `page:` (list, link, title, date). `proxy` is an
-    address as in `fetch.proxy`; "" for that one, or none.
+    A mailbox has a password instead. `selectors` are those of `page:` (list, link, title, date). `proxy` is an
+    address as in `fetch.proxy`; "" means `fetch.proxy` itself, or no proxy.
     """
 
     address: str = ""

@@ -1,4 +1,4 @@
-"""The settings of one source, and what is muted."""
+"""The settings of one source, and the mutes."""
 
 import re
 from typing import Annotated, Literal
@@ -101,7 +101,7 @@ _HEADER_NAME = re.compile(r"[A-Za-z0-9-]{1,60}")
 
 _HEADER_VALUE = re.compile(r"[!-~]([ -~]{0,3998}[!-~])?")
 
-# Of the connection, of limits, or of the signature.
+# These belong to the connection, to limits, or to the signature.
 _OWN_HEADER = re.compile(
     r"(host|connection|content-length|transfer-encoding|upgrade|te|trailer|expect|accept-encoding|if-.*"
     r"|webhook-.*)$",
@@ -132,7 +132,7 @@ def ways_given(part: BaseModel, key: str) -> int:
 
 
 class SourceAuth(Part):
-    """What a source asks for: `user` and a password (Basic), or a token (Bearer)."""
+    """The login of a source: `user` and a password (Basic), or a token (Bearer)."""
 
     user: str | None = None
     password: SecretStr | None = None

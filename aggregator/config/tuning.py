@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-# Raise it by hand when code (not a constant) changes what is decided for the same input.
+# Raise it by hand when code (not a constant) decides the same input in another way.
 DECIDING_CODE_VERSION = 11
 
 Section = TypeVar("Section", bound=msgspec.Struct)
@@ -46,7 +46,7 @@ class Tuning(msgspec.Struct, frozen=True):
         return {**_shipped()[name], **self.overrides.get(name, {})}
 
     def to_json(self) -> str:
-        """Return the overrides as JSON, from which `from_json` builds an equal Tuning."""
+        """Return the overrides as JSON; `from_json` builds an equal Tuning from it."""
         return json.dumps(self.overrides, sort_keys=True)
 
     @classmethod

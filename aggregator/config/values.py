@@ -28,16 +28,17 @@ os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 _DURATION = re.compile(r"([0-9]{1,12})\s*(s|m|h|d)")
 
-# Of a duration: a hundred years, so that it can be subtracted from today
+# The longest duration: a hundred years, so that it can be subtracted from today
 _MAX_DAYS = 36_500
 
 LONGEST_INTERVAL_DAYS = 365
 
 LONGEST_INTERVAL = LONGEST_INTERVAL_DAYS * 86_400  # seconds
 
-NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}"  # of a query or a webhook
+# The name of a query or a webhook
+NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}"
 
-# For a syntax check, which does not depend on the time
+# A syntax check needs some time, and does not depend on it.
 ANY_TIME = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# For work under way; then it is abandoned and repeated after the next start
+# Work under way has this long to end; then it is abandoned and repeated after the next start.
 STOP_SECONDS = 8.0
 
 
@@ -93,7 +93,7 @@ class Daemon:
             last_reload=lambda: self._last_reload,
         )
         self._failed: AggregatorError | None = None
-        # At the earliest, monotonic: what is left of a first reading is given back at once.
+        # The earliest time (monotonic) to begin anew; after a first reading memory is given back at once.
         self._anew_from = (
             time.monotonic() + self._tuning.renewed_seconds if BEGAN_ANEW else 0.0
         )

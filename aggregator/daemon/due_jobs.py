@@ -19,7 +19,8 @@ from aggregator.store.intake.sources import (
 )
 
 TICK_SECONDS = 1
-JOBS_A_HOST = 2  # at once: a hundred pages of one host must not occupy all threads
+# A hundred pages of one host must not occupy all threads at once.
+JOBS_A_HOST = 2
 PAGES_READ = 1000  # per tick, the longest waiting first; ...
 MOST_PAGES_READ = 16_000  # ... more if all of these are of hosts that are not ready
 
@@ -45,18 +46,18 @@ class DueJobs:
         self._rate_limiter = services.client.rate_limiter
         self._quiet_polls = services.quiet_polls
         self._pages_read = PAGES_READ
-        # Of the database when what follows was read
+        # The version of the database when the schedule was read
         self._version: int | str | None = None
         self._schedule: list[DueSource] = []
         # When the first page is due; None without pages
         self._pages_at: dt.datetime | None = None
 
     def forget(self) -> None:
-        """Read the due times again: those that are known are by another clock."""
+        """Read the due times again, because the known ones are by another clock."""
         self._version = None
 
     def read(self, now: dt.datetime) -> None:
-        """Read what is due when, unless nothing was stored since it was read."""
+        """Read the due times, unless nothing was stored since they were read."""
         version = self._database.data_version()
         if version != self._version:
             with self._database.read() as connection:

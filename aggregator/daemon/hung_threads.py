@@ -1,11 +1,11 @@
-"""The end of a process of which a thread hangs."""
+"""End a process although one of its threads hangs."""
 
 import logging
 import os
 import threading
 import time
 
-HUNG_SECONDS = 0.2  # for a thread to end after everything is closed
+HUNG_SECONDS = 0.2  # a thread may take this long to end after everything is closed
 
 
 def end_with_hung_threads(code: int = 0) -> None:

@@ -46,7 +46,7 @@ class Maintenance:
         is_writer: Callable[[], bool],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._turns = deque(steps)  # of the placing thread alone
+        self._turns = deque(steps)  # used by the placing thread alone
         self._jobs = tuple(jobs)
         self._due_at = dict.fromkeys((step.name for step in steps), clock())
         self._is_writer = is_writer

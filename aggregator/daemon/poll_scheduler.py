@@ -23,8 +23,8 @@ from aggregator.sources.fetch.poll_schedule import (
 from aggregator.store.intake import pending_pages
 from aggregator.store.intake.sources import Source, all_due, set_due
 
-# For concurrent requests: fifty servers that send drop by drop do not delay others (chosen; a waiting thread
-# needs some 100 KiB).
+# Requests run at the same time, so fifty servers that send drop by drop do not delay others (chosen; a waiting
+# thread needs some 100 KiB).
 _THREADS = 64
 
 log = logging.getLogger(__name__)
@@ -187,7 +187,7 @@ class PollScheduler:
 
 
 def _log_problem(source: Source, polled: PollResult) -> None:
-    """Log why a poll failed or what was rejected; what is known of the source only at level DEBUG."""
+    """Log why a poll failed or input was rejected; a known problem only at level DEBUG."""
     is_repeat = polled.problem == source.health_cause or (
         source.health == "failing" and not polled.succeeded
     )
@@ -200,7 +200,7 @@ def _log_problem(source: Source, polled: PollResult) -> None:
 
 
 def _log_success(source: Source, polled: PollResult, seconds: float) -> None:
-    """Log the poll in one line; that a failing source works again in another one before."""
+    """Log the poll in one line, and before it that a failing source works again."""
     name = polled.name or source.shown_name
     if source.health == "failing":
         log.info(

@@ -1,4 +1,4 @@
-"""What the daemon is asked to do: to stop, to read its configuration again, to begin anew.
+"""Requests to the daemon: to stop, to read its configuration again, to begin anew.
 
 Signals ask for it, and so do threads of the daemon.
 """
@@ -121,7 +121,8 @@ class Requests:
             if self._stop.is_set() and not self.begins_anew:
                 continue
             if number == signal.SIGHUP and self._has_terminal():
-                self._notifier.reloading()  # at once: see ExecReload in the unit
+                # It is told at once: see ExecReload in the unit.
+                self._notifier.reloading()
                 self._reload.set()
                 self._any.set()
                 continue

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# A difference to the monotonic clock from which the clock counts as set
+# The clock counts as set if it differs this much from the monotonic clock.
 _JUMP_SECONDS = 5.0
 
 

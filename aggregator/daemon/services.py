@@ -1,4 +1,4 @@
-"""What the daemon provides to each Runtime."""
+"""The services that the daemon provides to each Runtime."""
 
 import datetime as dt
 import threading
@@ -13,7 +13,7 @@ from aggregator.store.engine.writer_lease import WriterLease
 
 
 class DaemonServices(NamedTuple):
-    """What outlives a configuration."""
+    """The parts of the daemon that outlive a configuration."""
 
     database: Database
     lock: WriterLease

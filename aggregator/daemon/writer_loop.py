@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 # After the first, second and later errors of the database
 BACKOFF_SECONDS = (1.0, 2.0, 3.0)
 
-# The tables are of another version, the file is another one, or another daemon writes it
+# The tables are of another version, the file was replaced, or another daemon writes it.
 _ENDING_ERRORS = (
     DatabaseTooNewError,
     DatabaseOutdatedError,
@@ -80,7 +80,7 @@ class WriterLoop:
         return self._is_ready and self._lock.is_held
 
     def _run(self) -> None:
-        failures = 0  # in a row
+        in_a_row = 0
         try:
             while not self._work.stopping.is_set():
                 try:
@@ -92,19 +92,19 @@ class WriterLoop:
                 except (AggregatorError, OSError) as error:
                     self._back_off(
                         _trouble_of(error),
-                        BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS) - 1)],
+                        BACKOFF_SECONDS[min(in_a_row, len(BACKOFF_SECONDS) - 1)],
                     )
-                    failures += 1
+                    in_a_row += 1
                 else:
                     if self.trouble is not None:
                         log.info("placing resumed", extra={"event": "placing_resumed"})
                     self.trouble = None
-                    failures = 0
+                    in_a_row = 0
         except BaseException as error:  # noqa: BLE001 - the main thread raises it
             self._work.services.failed(error)
 
     def _run_once(self) -> None:
-        """Write what waits, or try to become the writer."""
+        """Write pending work, or try to become the writer."""
         self._work.callbacks.heartbeat()
         self._database.check_file()
         if self._is_ready and not self._lock.is_held:
@@ -165,9 +165,9 @@ class WriterLoop:
 
 
 def _trouble_of(error: AggregatorError | OSError) -> AggregatorError:
-    """Return the error to back off for; raise one that is no trouble of the database.
+    """Return the error to back off for; raise it if the database is not the cause.
 
-    A file of the program (a table of words, a module) may be the one too many to open.
+    The file that is one too many to open may belong to the program (a table of words, a module).
     """
     if TooManyFilesError.is_behind(error):
         return TooManyFilesError()

@@ -1,7 +1,7 @@
-"""What the writer does when entries, commands or maintenance wait: placing, indexing, rendering, short tasks.
+"""The writer's work on entries, commands and maintenance: placing, indexing, rendering, short tasks.
 
 A step is short maintenance work, which the placing thread runs between two batches. A job is work that waits
-or is long, such as a backup; APScheduler runs it in a thread of its own. What a task has done is in the
+or is long, such as a backup; APScheduler runs it in a thread of its own. The result of a task is in the
 database or in files, so a restart needs no state. A failed task is logged and tried again after a back-off;
 it never ends the daemon.
 """
@@ -36,8 +36,8 @@ STEP_SECONDS = 1.0  # between two maintenance steps while articles wait
 # While articles wait, until those that are placed are found by a search (chosen)
 INDEX_SECONDS = 5.0
 
-# Placed at once, after which SQLite's log is emptied when nothing waits any more: what a first reading leaves
-# in it, up to 16 MiB, would be copied into the file by a later poll (chosen: far more than a poll brings).
+# After so many articles in one batch SQLite's log is emptied when nothing waits any more. Otherwise a later poll
+# would copy the log of a first reading, up to 16 MiB, into the file (chosen: far more than a poll brings).
 MANY_ARTICLES = 100
 
 
@@ -68,9 +68,10 @@ class WriterWork:
         self._tuning = all_tuning.section("watchdog", ServiceTuning)
         self.stopping = threading.Event()
         self._stepped_at = 0.0
-        # Of the database, when all that waited was written
+        # The version of the database when all pending work was written
         self._written_version: int | str | None = None
-        self._gathered_at = math.inf  # monotonic: when what gathers is to be placed
+        # Monotonic: when gathered entries are to be placed
+        self._gathered_at = math.inf
         self._rests_at = math.inf  # monotonic
         self._is_log_full = False  # of many articles
         self.has_begun = False  # whether it has read the inbox
@@ -81,11 +82,11 @@ class WriterWork:
         self.services.arrived.set()
 
     def run_once(self) -> None:
-        """Write what waits, run maintenance steps that are due, and sleep until there may be more to do.
+        """Write pending work, run maintenance steps that are due, and sleep until there may be more.
 
         Raises the error that stops placing after the other work is done.
         """
-        trouble = self._write_what_waits()
+        trouble = self._write_pending()
         self.has_begun = True
         while not self._is_needed() and self._maintenance.run_step(self._is_needed):
             pass
@@ -102,8 +103,8 @@ class WriterWork:
             max(0.0, min(IDLE_SECONDS, self._gathered_at - time.monotonic()))
         )
 
-    def _write_what_waits(self) -> AggregatorError | None:
-        """Write what waits, unless the database is as it was when nothing did.
+    def _write_pending(self) -> AggregatorError | None:
+        """Write pending work, unless the database is as it was when there was none.
 
         Return an error that stops placing but not other work.
         """
@@ -130,7 +131,7 @@ class WriterWork:
     def _write(self) -> AggregatorError | None:
         self._run_commands()  # also if nothing can be placed: a correction may wait
         trouble = self._place()
-        # In trouble nothing that gathers is placed, and must not keep other work from being done.
+        # While placing is stopped, gathered entries must not keep other work from being done.
         self._gathered_at = (
             math.inf if trouble is not None else self.pipeline.gathered_at
         )

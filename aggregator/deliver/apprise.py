@@ -14,10 +14,10 @@ from aggregator.model.errors import TooManyFilesError
 from aggregator.publish.sanitise import one_line
 from aggregator.sources.fetch.posting import PostResult
 
-# For the process to start and load Apprise, on a busy machine (0.5 s on a quiet one)
+# The process may take this long to start and load Apprise on a busy machine (0.5 s on a quiet machine).
 _START_SECONDS = 15.0
 _REPLY_CAP_BYTES = 10_000
-_LISTED_CHARS = 100  # of a headline in a list
+_LISTED_CHARS = 100  # a headline in a list is cut here
 _MODULE = "aggregator.deliver.apprise_process"
 # "@everyone" in a title would call all people of a chat
 _MENTION = re.compile(r"@(?=\S)")

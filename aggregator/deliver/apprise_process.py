@@ -2,8 +2,8 @@
 
 Apprise opens connections of its own, to addresses that name resolution, redirects and its plugins choose. In
 a process of its own it can be ended in time, and an audit hook of Python refuses every connection to an
-address that the SSRF guard would refuse, at the moment of connecting. What a library in C connects to without
-Python is not seen.
+address that the SSRF guard would refuse, at the moment of connecting. Connections that a library in C
+opens without Python are not seen.
 """
 
 import contextlib
@@ -21,8 +21,9 @@ import msgspec
 from aggregator.model.structs import FrozenStruct
 from aggregator.sources.fetch.connections import public_addresses
 
-_MEMORY_BYTES = 1 << 30  # of address space: a response is read as a whole
-_STATUS = re.compile(r"\berror\s?=\s?([1-5][0-9]{2})\b")  # in Apprise's warnings
+_MEMORY_BYTES = 1 << 30  # address space; Apprise reads a response as a whole
+# Apprise names the status in its warnings.
+_STATUS = re.compile(r"\berror\s?=\s?([1-5][0-9]{2})\b")
 _PROCESSES = (
     "subprocess.Popen",
     "os.system",
@@ -70,7 +71,7 @@ class _Guard:
         self.refused = ""
 
     def __call__(self, event: str, arguments: tuple[object, ...]) -> None:
-        """Raise PermissionError for what is not allowed."""
+        """Raise PermissionError if `event` is not allowed."""
         if event in _PROCESSES:
             self._refuse("another program")
         elif event in _CONNECTIONS and len(arguments) > 1 and arguments[1] is not None:

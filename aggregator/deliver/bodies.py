@@ -22,7 +22,7 @@ from aggregator.publish.settings import PublishSettings
 from aggregator.publish.story_json import story_in_list
 
 _ARTICLES_MAX = 50  # newest articles listed in one delivery; counts are of all
-# What a delivery has of a change and of a new article; `lead` is within the excerpt limit.
+# Fields of a change and of a new article that a delivery has; `lead` is within the excerpt limit.
 _OF_CHANGE = (
     "n",
     "kind",
@@ -76,7 +76,7 @@ LISTED_TOGETHER = 10
 
 
 def several_body(each: str, bodies: Sequence[bytes], number: int) -> bytes:
-    """Return the body of one notification about `number` deliveries, of which the first ones are listed."""
+    """Return the body of one notification about `number` deliveries; it lists a few."""
     stories = []
     for body in bodies:
         data = msgspec.json.decode(body)["data"]

@@ -2,8 +2,8 @@
 
 A change becomes a delivery if its story matches the query of the recipient at that time. A notification is
 about a story that was not announced yet, or about each report. Changes with a time
-far in the past (an archive, a flood) are skipped. When a story is merged into another one, every webhook that
-received a delivery about it is notified, whatever its query.
+far in the past (an archive, a flood) are skipped. When a story is merged into another story, every webhook
+that received a delivery about it is notified, whatever its query.
 """
 
 import datetime as dt
@@ -33,7 +33,7 @@ from aggregator.store.read.story_filter import StoryMatcher
 from aggregator.store.search import progress
 
 _BATCH_CHANGES = 100  # changes handled in one step
-# Days that finished deliveries are stored: events.window_days, in which merges happen
+# Finished deliveries are stored for events.window_days, because merges happen in this time.
 _OUTBOX_DAYS = 14.0
 _ALL_INDEXED = 2**62
 
@@ -79,7 +79,7 @@ class WebhookDispatcher:
             )
 
     def step(self) -> list[str] | None:
-        """Process the next changes; return the webhooks with new deliveries, None if there was no change."""
+        """Process the next changes; return the webhooks with new deliveries, or None without changes."""
         version = self._database.data_version()
         if version == self._quiet_version:
             return None
@@ -103,7 +103,7 @@ class WebhookDispatcher:
                     _BATCH_CHANGES,
                     indexed_to=indexed_to,
                 )
-            # What a first reading brings is not news: its end lets every webhook begin after it.
+            # A first reading brings no news: every webhook begins after its end.
             if not changes or first_reading.lasts(connection):
                 self._quiet_version = version
                 return None

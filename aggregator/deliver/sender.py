@@ -51,7 +51,7 @@ class WebhookSender:
         self._webhook = webhook
         self._transmitter = transmitter
         self._tuning = all_tuning.section("webhooks", WebhookTuning)
-        self._longest = net_tuning(all_tuning).interval_cap_seconds  # of a wait
+        self._longest_wait = net_tuning(all_tuning).interval_cap_seconds
         self._steady = dt.timedelta(days=all_tuning.values("retention")["steady_days"])
         self._now = now
         self._chance = chance
@@ -65,7 +65,7 @@ class WebhookSender:
         # Deliveries wait for too long after the start, and after a jump of the clock.
         latest = now
         if self._last is None:
-            latest += 2 * dt.timedelta(seconds=self._longest)
+            latest += 2 * dt.timedelta(seconds=self._longest_wait)
         name = self._webhook.name
         if self._last is None or is_overdue_by_jump(self._last, now):
             self._database.transact(
@@ -134,12 +134,12 @@ class WebhookSender:
         if posted.status == _GONE:
             sending.mark_gone(connection, due, now, posted.problem)
             return f"{posted.problem}; no further deliveries are sent there"
-        asked = posted.retry_after_seconds or 0.0  # by the receiver
-        gap = max(self._gap(due.attempts + 1), asked)
+        wanted_by_receiver = posted.retry_after_seconds or 0.0
+        gap = max(self._gap(due.attempts + 1), wanted_by_receiver)
         failures = recipients.failures_of(connection, self._webhook.name)
         pause = max(
             min(self._gap(failures + 1), self._tuning.pause_max_seconds),
-            min(asked, self._longest),
+            min(wanted_by_receiver, self._longest_wait),
         )
         is_final = now - (
             due.first_attempt_at or now
@@ -160,5 +160,5 @@ class WebhookSender:
         """Return the seconds until the next attempt after `tries` failures (1 or more)."""
         first = self._tuning.retry_first_seconds
         exponent = min(tries - 1, 64)
-        gap = min(first * self._tuning.retry_factor**exponent, self._longest)
+        gap = min(first * self._tuning.retry_factor**exponent, self._longest_wait)
         return gap * (1 + _RETRY_JITTER * (2 * self._chance() - 1))

@@ -40,7 +40,7 @@ class WebhookTuning(FrozenStruct):
 
 
 class DigestMail(FrozenStruct):
-    """What the mail of a digest says; `html` is a whole page."""
+    """The contents of a digest mail; `html` is a whole page."""
 
     subject: str
     date: dt.datetime
@@ -117,7 +117,7 @@ class Transmitter:
         raise AssertionError(recipient)
 
     def close(self) -> None:
-        """Stop: what is being sent ends at once, nothing later is sent."""
+        """Stop sending at once, also a request that is under way."""
         for part in (self._poster, self._apprise, self._mails):
             part.close()
 

@@ -12,7 +12,7 @@ import yaml
 from aggregator.config.values import KeyPath
 from aggregator.model.errors import ConfigError
 
-Lines = Mapping[KeyPath, int]  # of keys
+Lines = Mapping[KeyPath, int]  # the line of each key
 _MAX_DEPTH = 4  # nested keys in config.yaml
 # Databases cannot store them
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -41,8 +41,8 @@ for _kind, (_pattern, _first) in _RESOLVED.items():
     CoreLoader.add_implicit_resolver(
         f"tag:yaml.org,2002:{_kind}", re.compile(f"^(?:{_pattern})$"), list(_first)
     )
-# SafeLoader reads 010 as octal. Lists and mappings are read whole at once, so that an alias inside of what it
-# names is a mistake; tuples, as the frozen models require.
+# SafeLoader reads 010 as octal. Lists and mappings are read whole at once, so that an alias inside the value
+# it names is a mistake. Lists become tuples, as the frozen models require.
 for _kind, _construct in (
     ("int", lambda loader, node: int(loader.construct_scalar(node))),
     ("map", lambda loader, node: loader.construct_mapping(node, deep=True)),
@@ -104,7 +104,7 @@ def _note_lines(
 ) -> None:
     """Collect the line of every key, and the mistakes that YAML permits.
 
-    These are a repeated key, of which YAML silently uses the last, and a control character in a text.
+    These are a repeated key (YAML silently uses the last) and a control character in a text.
     """
     line = node.start_mark.line + 1
     lines.setdefault(path, line)

@@ -21,7 +21,7 @@ _OTHER_WORDS = {
     "directory": "folder",
     "category": "group",
 }
-# By the kind of mistake that pydantic names; the first ones whatever the value is.
+# Advice for each kind of mistake that pydantic names; the first kinds need no look at the value.
 _ADVICE = {
     "missing": "this key is required",
     "string_too_short": "give at least one character",
@@ -61,7 +61,7 @@ def checked(values: dict[str, Any], lines: Lines, name: str) -> Config:
         mistakes = []
         for detail in error.errors():
             path = tuple(part for part in detail["loc"] if part != "[key]")
-            # Of a number or boolean, which `lines` has as it is typed
+            # The key is a number or boolean; `lines` has it as it was typed.
             if "[key]" in detail["loc"]:
                 path = (*path[:-1], str(path[-1]))
             line = _line_of(path, lines) or lines[()]

@@ -75,6 +75,14 @@ def _decoded(text: str, name: str) -> tuple[yaml.Node | None, object]:
     try:
         loader = CoreLoader(text)
         node = loader.get_single_node()
+        for event in yaml.parse(text, Loader=CoreLoader):
+            tag, mark = getattr(event, "tag", None), event.start_mark
+            if tag is not None and mark is not None:
+                shown = tag.replace("tag:yaml.org,2002:", "!!")
+                raise ConfigError(
+                    f"{name}:{mark.line + 1}: {shown}: tags of YAML are not read; "
+                    "write the value alone"
+                )
         return node, node and loader.construct_document(node)
     except RecursionError as error:
         raise ConfigError(f"{name}: lists or keys are nested too deeply") from error

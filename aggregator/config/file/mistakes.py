@@ -126,6 +126,8 @@ def _known_keys(path: KeyPath) -> list[str]:
     for part in path:
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             kind = kind.model_fields[str(part)].annotation
+            if type(None) in get_args(kind):  # a section that may be left out
+                kind = get_args(kind)[0]
         else:  # a list or a mapping of sections
             kind = next(
                 inner

@@ -172,7 +172,7 @@ def test_all_mistakes_are_named_at_once_each_with_its_line(tmp_path: Path) -> No
         ),
         ("- a\n- b\n", 1, "expected `key: value` lines"),
         ("log: [a\n", 2, "a flow sequence that begins in line 1"),
-        ("a: !!python/object:os.system x\n", 1, "could not determine a constructor"),
+        ("a: !!python/object:os.system x\n", 1, "tags of YAML are not read"),
         ("log: &a\n  level: *a\n", 1, "recursive"),
         ("server: 5\n", 1, "server: give `key: value` lines below it"),
         (
@@ -248,6 +248,24 @@ def test_all_mistakes_are_named_at_once_each_with_its_line(tmp_path: Path) -> No
         ("queries:\n  a: null\n", 2, "queries.a: give `key: value` lines below it"),
         ("queries:\n  1: {query: x}\n", 2, "queries.1: put the key in quotes"),
         ("retention:\n  stories_after: 3s\n", 2, "give a day or more"),
+        ("fetch:\n  interval: !!timestamp x\n", 2, "!!timestamp: tags of YAML"),
+        ("fetch:\n  timeout: !!int 0x1F\n", 2, "!!int: tags of YAML"),
+        (
+            "sources:\n  - !!map\n    feed: https://a.example/\n",
+            2,
+            "!!map: tags of YAML",
+        ),
+        ("web: !!python/object:os.system {}\n", 1, "tags of YAML"),
+        (
+            "sources:\n  - feed: https://a.example/\n    auth: {pasword: x}\n",
+            3,
+            "did you mean `password`",
+        ),
+        (
+            "sources:\n  - imap: imaps://a.example\n    auth:\n      mfa: x\n",
+            4,
+            "no such key",
+        ),
     ],
 )
 def test_a_mistake_is_named_with_its_line(

@@ -21,6 +21,7 @@ from aggregator.model.errors import (
     ReadError,
     UsageError,
 )
+from aggregator.sources.parse.streams import file_stream
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.shown_address import address_to_type
 from aggregator.store.engine.sqlite_errors import is_damage
@@ -176,17 +177,12 @@ def content_size(packed: Path) -> int | None:
 
 
 def unpacked(packed: Path) -> Iterator[bytes]:
-    """Yield the content of a compressed backup in pieces. Raises ReadError or ZstdError if it is damaged."""
-    size = content_size(packed)
-    done = 0
-    with packed.open("rb") as file:
-        for piece in pieces(zstandard.ZstdDecompressor().stream_reader(file)):
-            done += len(piece)
-            yield piece
-    if size is not None and done != size:
-        raise ReadError(
-            f"{packed} is truncated: {done:,} of {size:,} bytes; use another backup"
-        )
+    """Yield the content of a compressed backup in pieces. Raises ReadError if it is damaged or cut short."""
+    try:
+        with file_stream.opened(packed, file_stream.Progress()) as content:
+            yield from pieces(content)
+    except ReadError as error:
+        raise ReadError(f"{packed}: {error}; use another backup") from error
 
 
 def pieces(file: IO[bytes]) -> Iterator[bytes]:

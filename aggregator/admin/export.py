@@ -1,8 +1,9 @@
 """`aggregator export` and `import`: the content of a database as JSON lines.
 
-The first line has the format and revision, the last one the number of rows, by which a truncated file is
-recognised. Each line between them is a row: `{"table": "story", "row": {...}}`. Rows are ordered by their
-keys, so the same content gives the same bytes on SQLite and PostgreSQL.
+The first line has the format and revision, the last line the number of rows, which shows that nothing is
+missing. Lines between them are rows, `{"table": "story", "row": {...}}`, ordered by their keys, so the same
+content gives the same bytes on SQLite and PostgreSQL. Some hundred rows are followed by a checksum,
+`{"crc32": 3632233996}`, of all lines since the checksum before.
 """
 
 import gzip
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
+from zlib import crc32
 
 import msgspec
 import zstandard
@@ -29,14 +31,15 @@ _ZSTD_LEVEL = 6
 class Head(FrozenStruct, omit_defaults=False):
     export: str
     version: int
-    revision: str  # of the tables, as migrations count them
+    revision: str  # the newest migration of the tables
 
 
 class Line(FrozenStruct):
     table: str = ""
     row: dict[str, Any] | None = None
-    # Of a table before revision 0037: only counted
+    # Rows of a table before revision 0037, which are only counted
     pairs: tuple[tuple[int, int], ...] = ()
+    crc32: int | None = None
     rows: int | None = None  # only in the last line
 
 
@@ -50,15 +53,19 @@ def exported(database: Database, progress: Advance) -> Iterator[bytes]:
     """Yield the lines of a consistent export."""
     total = 0
     with database.read() as connection:
-        yield _as_line(
+        lines = _as_line(
             {"export": "aggregator", "version": VERSION, "revision": newest_revision()}
         )
+        yield lines
+        before = crc32(lines)
         for table, rows in row_stream.batches(connection):
-            lines = (
-                {"table": str(table.name), "row": row_json.as_json(table, row)}
+            name = str(table.name)
+            lines = b"".join(
+                _as_line({"table": name, "row": row_json.as_json(table, row)})
                 for row in rows
             )
-            yield b"".join(map(_as_line, lines))
+            yield lines + _as_line({"crc32": crc32(lines, before)})
+            before = 0
             total += len(rows)
             progress(len(rows))
     yield _as_line({"rows": total})
@@ -81,7 +88,7 @@ def written(
             # Without a name and a time in the header, so that the same content gives the same file.
             yield packing.enter_context(gzip.GzipFile("", "wb", fileobj=file, mtime=0))
         elif path.suffix == ".zst":
-            packer = zstandard.ZstdCompressor(level=_ZSTD_LEVEL)
+            packer = zstandard.ZstdCompressor(level=_ZSTD_LEVEL, write_checksum=True)
             yield packing.enter_context(packer.stream_writer(file, closefd=False))
         else:
             yield file

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from itertools import chain, groupby, islice
 from operator import itemgetter
 from pathlib import Path
+from zlib import crc32
 
 import msgspec
 
@@ -60,7 +61,8 @@ def import_into(database: Database, lines: Iterable[bytes], progress: Advance) -
     invalid line, AnotherDaemonError if a daemon runs.
     """
     numbered = enumerate(lines, 1)
-    revision = _revision_of(next(numbered, (1, b""))[1])
+    head = next(numbered, (1, b""))[1]
+    revision = _revision_of(head)
     with exclusively(
         database, "another process uses this database; stop it, then import again"
     ):
@@ -69,7 +71,7 @@ def import_into(database: Database, lines: Iterable[bytes], progress: Advance) -
                 raise UsageError(
                     "this database is not empty; use a new one: --database sqlite:///new.db"
                 )
-            rows = _rows(numbered, revision)
+            rows = _rows(numbered, revision, crc32(head))
             if revision < "0048":
                 rows = _observed_once(rows)
             total = row_stream.write_all(connection, _batches(rows), progress)
@@ -102,14 +104,16 @@ def _observed_once(rows: Iterable[tuple[str, Values]]) -> Iterator[tuple[str, Va
 
 
 def _rows(
-    numbered: Iterator[tuple[int, bytes]], revision: str
+    numbered: Iterator[tuple[int, bytes]], revision: str, checksum: int
 ) -> Iterator[tuple[str, Values]]:
-    """Yield (table, row) after a check of each row. Raises ReadError for an invalid or truncated export.
+    """Yield (table, row) after a check of each row. Raises ReadError for an invalid or damaged export.
 
-    `revision`: that of the export. Former tables are skipped and logged, former columns skipped.
+    `revision` is that of the export, `checksum` that of its first line. Former tables are skipped and logged,
+    former columns skipped. A row may be yielded before the checksum that shows it to be damaged.
     """
     names = {table.name for table in row_stream.tables()}
     count = 0
+    checked = 0  # the last line that a checksum confirmed
     former = Counter[str]()
     for number, raw in numbered:
         try:
@@ -124,6 +128,14 @@ def _rows(
                         extra={"event": "former_rows_skipped"},
                     )
                 return
+            if line.crc32 is not None:
+                if line.crc32 != checksum:
+                    raise ReadError(
+                        f"one of the lines {checked + 1:,} to {number - 1:,} is damaged or missing"
+                    )
+                checksum, checked = 0, number
+                continue
+            checksum = crc32(raw, checksum)
             count += len(line.pairs)
             if line.row is not None:
                 count += 1

@@ -42,6 +42,11 @@ def _export(database: Database) -> list[bytes]:
     return b"".join(exported(database, _ignore)).splitlines(keepends=True)
 
 
+def _without_checksums(lines: list[bytes]) -> list[bytes]:
+    """Return the lines of an export as older versions wrote them."""
+    return [line for line in lines if not line.startswith(b'{"crc32"')]
+
+
 @pytest.fixture
 def filled(tmp_path: Path) -> Iterator[Database]:
     """With rows in every table: stories, copies, a live blog, corrections, what waits, a reader's marks."""
@@ -142,7 +147,22 @@ def _one_more(last: bytes) -> bytes:
 
 BROKEN: list[tuple[str, Callable[[list[bytes]], list[bytes]], str]] = [
     ("cut off", lambda lines: lines[:-1], "truncated"),
-    ("a line less", lambda lines: [*lines[:5], *lines[6:]], "declares"),
+    ("a line less", lambda lines: [*lines[:5], *lines[6:]], "damaged or missing"),
+    (
+        "a line less without checksums",
+        lambda lines: _without_checksums([*lines[:5], *lines[6:]]),
+        "declares",
+    ),
+    (
+        "other words",
+        lambda lines: [line.replace(b'"title":"', b'"title":"~') for line in lines],
+        "one of the lines",
+    ),
+    (
+        "the revision",
+        lambda lines: [lines[0].replace(b'"00', b'"000'), *lines[1:]],
+        "one of the lines 1 to",
+    ),
     ("a torn line", lambda lines: [*lines[:7], lines[7][:20], *lines[8:]], "line 8"),
     ("another file", lambda _: [b'{"title": "an article"}\n'], "not an export"),
     ("nothing", lambda _: [], "not an export"),
@@ -150,11 +170,11 @@ BROKEN: list[tuple[str, Callable[[list[bytes]], list[bytes]], str]] = [
     (
         "another table",
         lambda lines: [lines[0], b'{"table": "users", "row": {}}\n', *lines[1:]],
-        "declares",
+        "damaged or missing",
     ),
     (
         "a row twice",
-        lambda lines: [*lines[:-1], lines[-2], _one_more(lines[-1])],
+        lambda lines: [*lines[:-1], lines[-3], _one_more(lines[-1])],
         "duplicate",
     ),
     (
@@ -191,7 +211,7 @@ def test_an_export_of_another_version_is_imported_if_its_rows_fit(
     executed(filled, delete(known_items))  # feeds of an older export are read whole
     """Its stories are rendered again, and rows of a former table are skipped with a word."""
     executed(filled, update(story).values(text=None, rendered=None))
-    head, *rest = _export(filled)
+    head, *rest = _without_checksums(_export(filled))
     newer, older = (
         json.dumps(json.loads(head) | {"revision": revision}).encode() + b"\n"
         for revision in ("9999", "0031")
@@ -229,7 +249,7 @@ def test_an_export_of_revision_0034_says_what_is_compared_and_has_centroids(
         update(article).where(article.c.inbox_no % 3 == 0).values(is_compared=False),
     )
     expected = _export(filled)
-    lines = [json.loads(line) for line in expected]
+    lines = [json.loads(line) for line in _without_checksums(expected)]
     lines[0]["revision"] = "0034"
     for line in lines[1:-1]:
         if line["table"] == "article":
@@ -251,7 +271,7 @@ def test_what_an_older_version_stored_in_another_way_is_imported_as_it_was(
     executed(filled, update(story).values(text=None, rendered=None))
     executed(filled, update(article).values(is_polled=False))
     expected = _export(filled)
-    lines = [json.loads(line) for line in expected]
+    lines = [json.loads(line) for line in _without_checksums(expected)]
     lines[0]["revision"] = "0031"
     for line in lines[1:-1]:
         row = line["row"] if line.get("table") in ("article", "story") else {}
@@ -266,7 +286,7 @@ def test_what_an_older_version_stored_in_another_way_is_imported_as_it_was(
             row["text"] = ""
         if "is_polled" in row:
             row["is_polled"] = None
-        # Which later programs have
+        # Later programs have these columns.
         for column in ("has_own_interval", "is_little_known"):
             line.get("row", {}).pop(column, None)
         if line.get("table") == "intake_count" and line["row"]["outcome"] == "known":

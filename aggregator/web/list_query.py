@@ -36,7 +36,7 @@ class ListQuery(StoryQuery):
     )
     after: str = Field(
         "",
-        pattern=CURSOR,
+        json_schema_extra={"pattern": CURSOR},
         description="the `next` of the previous page, unchanged, with the same filter and order",
     )
 

@@ -137,11 +137,10 @@ class _Tools:
 
         "two words" is a phrase, rebel* a prefix, -word excludes a word.
         """
-        bounds = StoryQuery.read(
-            {"since": since, "until": until, "outlet": outlet, "language": language}
-        )
+        asked = {"query": query, "since": since, "until": until}
+        bounds = StoryQuery.read({**asked, "outlet": outlet, "language": language})
         wanted = bounds.story_filter(utc_now(), limit)
-        results = self._reader.search(query, limit, wanted)
+        results = self._reader.search(wanted.query, limit, wanted)
         return story_json.search_results(
             bounded_results(results, self._access, self._words)
         )

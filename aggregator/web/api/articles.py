@@ -62,7 +62,8 @@ class ExplainQuery(QueryModel):
 
     article: _IdOrAddress = Field(description="the id or the address of an article")
     other: _IdOrAddress = Field(
-        "", description="the id or the address of another article to compare with"
+        default_factory=str,
+        description="the id or the address of another article to compare with",
     )
 
 

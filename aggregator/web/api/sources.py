@@ -27,7 +27,7 @@ class SourcesQuery(QueryModel):
     )
     after: str = Field(
         "",
-        pattern="^([0-9a-f]{2}){0,400}$",
+        json_schema_extra={"pattern": "^([0-9a-f]{2}){0,400}$"},
         description="the `next` of the previous page, unchanged",
     )
 

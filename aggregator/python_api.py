@@ -18,6 +18,7 @@ from aggregator.admin.evaluation import Assignment as Assignment
 from aggregator.admin.extract_preview import ExtractPreview, prepared_preview
 from aggregator.admin.labelled_data import in_order_of_time
 from aggregator.config.settings import absolute_database_url
+from aggregator.config.story_query import StoryQuery
 from aggregator.config.tuning import Tuning
 from aggregator.intake.jobs import PrepareItem
 from aggregator.intake.workers.executor import InlineExecutor
@@ -44,7 +45,6 @@ from aggregator.sources.parse.records.record_keys import (
 from aggregator.store.engine.database import Database
 from aggregator.store.migrate import check
 from aggregator.store.read.reader import StoryReader
-from aggregator.web.filters import parse_filter
 
 Filter = str | int | dt.date
 Article = ExtractPreview
@@ -217,9 +217,8 @@ class StoryDatabase:
         self.close()
 
     def _views(self, limit: int, filters: Mapping[str, Filter]) -> Iterator[StoryView]:
-        parameters = [(name, str(value)) for name, value in filters.items()]
-        wanted = parse_filter(parameters, utc_now(), default_limit=limit).filter
-        pages = StoryReader(self._database).pages(wanted)
+        query = StoryQuery.read({name: str(value) for name, value in filters.items()})
+        pages = StoryReader(self._database).pages(query.story_filter(utc_now(), limit))
         return (story for page in pages for story in page.stories)
 
 

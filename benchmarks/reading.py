@@ -26,7 +26,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from sqlalchemy import select
 
 from aggregator.config.memory import collect_garbage_seldom
-from aggregator.model.read_model import SearchBounds, StoryFilter
+from aggregator.config.story_query import StoryFilter
 from aggregator.publish.settings import PublishSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
@@ -248,9 +248,9 @@ def search(reading: StoryReader) -> None:
     """The searches, 20 hits each."""
     everything: list[tuple[float, float]] = []
     for name, asked in searches().items():
-        results = reading.search(asked, 20, SearchBounds())
+        results = reading.search(asked, 20, StoryFilter())
         assert results.problem is None, results.problem
-        taken = measured(10, partial(reading.search, asked, 20, SearchBounds()))
+        taken = measured(10, partial(reading.search, asked, 20, StoryFilter()))
         everything += taken
         tell(
             f"search: {name}",

@@ -3,26 +3,19 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from aggregator.cli import filters
 from aggregator.cli import output as show
 from aggregator.cli.context import Context
+from aggregator.cli.filter_options import Saved, with_filters
 from aggregator.cli.output import option
+from aggregator.config.story_query import StoryQuery
+from aggregator.model.clock import utc_now
 
 
+@with_filters
 def feed(
     context: Context,
-    saved: filters.Saved = "",
-    query: filters.Query = "",
-    since: filters.Since = "",
-    until: filters.Until = "",
-    min_outlets: filters.MinOutlets = None,
-    min_reports: filters.MinReports = None,
-    outlet: filters.Outlet = "",
-    folder: filters.Folder = "",
-    language: filters.Language = "",
-    name: filters.Name = "",
-    topic: filters.Topic = "",
-    kind: filters.Kind = "",
+    asked: StoryQuery,
+    saved: Saved = "",
     limit: Annotated[
         int | None,
         option("--limit", "N", "Write at most N items (default: feeds.items).", min=1),
@@ -42,43 +35,31 @@ def feed(
       aggregator feed --min-reports 2 --output stories.rss
       aggregator feed --format jsonfeed --since 7d
     """
-    from msgspec.structs import replace
-
     from aggregator.publish.settings import publish_settings
     from aggregator.store.read.reader import StoryReader
     from aggregator.web.feeds.channel import address, channel
     from aggregator.web.feeds.formats import written
     from aggregator.web.feeds.items import gather
+    from aggregator.web.list_query import ListQuery, select_stories
 
-    typed = filters.typed(
-        query,
-        since,
-        until,
-        min_outlets,
-        min_reports,
-        outlet,
-        folder,
-        language,
-        name,
-        topic,
-        kind,
-    )
     with context.obj.reading() as (config, database):
-        parsed = filters.parsed(config, typed, config.feeds.items, saved, is_feed=True)
-        if limit is not None:
-            parsed = replace(parsed, filter=replace(parsed.filter, limit=limit))
+        named = config.saved_query(saved) if saved else None
+        items = limit or (named and named.items) or config.feeds.items
+        typed = ListQuery.read(asked.model_dump(exclude_unset=True))
+        selected = select_stories(typed, named, utc_now(), items)
         publish = publish_settings(config)
-        items = gather(
+        loaded = gather(
             StoryReader(database, config.effective_tuning),
-            parsed,
+            selected,
             publish,
             patient=True,
-        ).items
-        self_url = publish.base_url + address(parsed.saved, format_)
-        if parsed.query_string:
-            self_url += f"?{parsed.query_string}"
+        )
+        self_url = publish.base_url + address(named, format_)
+        if typed.query_string:
+            self_url += f"?{typed.query_string}"
         data = written(
-            channel(parsed.saved, parsed, items, publish, self_url=self_url), format_
+            channel(named, selected, loaded.items, publish, self_url=self_url),
+            format_,
         )
     if output:
         show.write_atomically(Path(output), data)

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated
 
 from aggregator.cli import output as show
 from aggregator.cli.context import Context
-from aggregator.cli.filters import parsed
 from aggregator.cli.output import flag, option, progress_bar
 from aggregator.config.logging import one_line
 
@@ -47,6 +46,7 @@ def recluster(
       aggregator recluster --dry-run
       aggregator recluster --since 7d
     """
+    from aggregator.config.story_query import StoryQuery
     from aggregator.intake.configured import story_options
     from aggregator.intake.recluster.recluster import Reclusterer
     from aggregator.intake.workers.factory import workers
@@ -57,7 +57,7 @@ def recluster(
         written_before(context.obj) as (config, database),
         progress_bar("articles", None) as advance,
     ):
-        start = parsed(config, {"since": since}, 1).filter.since
+        start = StoryQuery.read({"since": since}).story_filter(utc_now(), 1).since
         if dry_run:
             with workers(config) as executor:
                 regrouped = Reclusterer(

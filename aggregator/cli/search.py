@@ -3,7 +3,6 @@
 from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
-from aggregator.cli import filters
 from aggregator.cli import output as show
 from aggregator.cli.context import Context, missing_database
 from aggregator.cli.output import argument, option
@@ -61,15 +60,14 @@ def search(
       aggregator search 'title:strike -port' --since 30d --language en --format csv
       aggregator search -- -sport
     """
+    from aggregator.config.story_query import StoryQuery
     from aggregator.publish.story_json import search_results
     from aggregator.store.read.reader import StoryReader
-    from aggregator.web.filters import search_bounds
 
-    bounded = {"since": since, "until": until, "outlet": outlet, "language": language}
+    asked = {"since": since, "until": until, "outlet": outlet, "language": language}
+    bounds = StoryQuery.read(asked).story_filter(utc_now(), limit)
     with context.obj.reading() as (config, database):
-        results = StoryReader(database).search(
-            text, limit, search_bounds(filters.parsed(config, bounded, limit).filter)
-        )
+        results = StoryReader(database).search(text, limit, bounds)
     if results.problem:
         raise UsageError(results.problem)
     if results.partial:

@@ -6,14 +6,17 @@ from operator import attrgetter
 from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
-from aggregator.cli import filters
 from aggregator.cli import output as show
 from aggregator.cli.context import Context, missing_database
+from aggregator.cli.filter_options import Saved, with_filters
 from aggregator.cli.output import flag, option
 from aggregator.config.messages import NO_SOURCES
+from aggregator.config.story_query import StoryQuery
+from aggregator.model.clock import utc_now
 
 if TYPE_CHECKING:
-    from aggregator.model.read_model import StoryFilter, StoryPage
+    from aggregator.config.story_query import StoryFilter
+    from aggregator.model.read_model import StoryPage
     from aggregator.model.story import StoryView
     from aggregator.store.read.reader import StoryReader
 
@@ -38,20 +41,11 @@ _STORY_TABLE = {
 _ARTICLE_TABLE = ("story", "id", "published", "outlet", "title")
 
 
+@with_filters
 def stories(
     context: Context,
-    query: filters.Query = "",
-    since: filters.Since = "",
-    until: filters.Until = "",
-    min_outlets: filters.MinOutlets = None,
-    min_reports: filters.MinReports = None,
-    outlet: filters.Outlet = "",
-    folder: filters.Folder = "",
-    language: filters.Language = "",
-    name: filters.Name = "",
-    topic: filters.Topic = "",
-    kind: filters.Kind = "",
-    saved: filters.Saved = "",
+    asked: StoryQuery,
+    saved: Saved = "",
     limit: Annotated[
         int, option("--limit", "N", "List at most N stories.", min=1)
     ] = 50,
@@ -80,24 +74,17 @@ def stories(
     from msgspec.structs import replace
 
     from aggregator.store.read.reader import StoryReader
+    from aggregator.web.cursors import next_of, read_next
 
-    typed = filters.typed(
-        query,
-        since,
-        until,
-        min_outlets,
-        min_reports,
-        outlet,
-        folder,
-        language,
-        name,
-        topic,
-        kind,
-    )
     with context.obj.reading() as (config, database):
-        wanted = filters.parsed(config, typed, limit, saved).filter
+        query = asked.over(config.saved_query(saved)) if saved else asked
+        began, place = read_next(after, query) if after else (utc_now(), None)
+        wanted = query.story_filter(began, limit, place)
         reader = StoryReader(database)
-        pages = reader.pages(replace(wanted, after=after or None))
+        pages = (
+            replace(page, next=next_of(page.next, began, query))
+            for page in reader.pages(wanted)
+        )
         first = next(pages)
         if first.stories or format_ != "table":
             listed = _with_note(chain([first], pages), reader, wanted, format_)

@@ -29,11 +29,11 @@ from aggregator.config.publish_settings import (
     RESERVED_NAMES,
     FeedsConfig,
     PublishConfig,
-    SavedQuery,
     ServerConfig,
     is_query_name,
 )
 from aggregator.config.source_settings import MuteConfig, SourceConfig
+from aggregator.config.story_query import SavedQuery
 from aggregator.config.tuning import Tuning
 from aggregator.config.values import (
     LONGEST_INTERVAL,

@@ -17,11 +17,10 @@ from aggregator.config.delivery_settings import (
     require_library,
     signing_key,
 )
-from aggregator.config.publish_settings import SavedQuery
 from aggregator.config.settings import Config
+from aggregator.config.story_query import SavedQuery, StoryFilter
 from aggregator.config.values import at_key, text_of
 from aggregator.model.errors import ConfigError
-from aggregator.model.read_model import StoryFilter
 
 _NO_LIMIT = 2**31 - 2  # the `items` of a query applies to lists only
 _MAX_SECRET_CHARS = 4000  # read from a file

@@ -88,7 +88,7 @@ def several_body(each: str, bodies: Sequence[bytes], number: int) -> bytes:
 
 def trial_body(hook: Recipient, now: dt.datetime) -> bytes:
     """Return the body of a test delivery."""
-    data = {"hook": hook.name, "query": hook.query and hook.query.name}
+    data = {"hook": hook.name, "query": hook.query and hook.query.key}
     return encode_json({"timestamp": in_utc(now), "data": data, "type": "test"})
 
 
@@ -134,7 +134,7 @@ def _delivery(
         "timestamp": in_utc(change.at),
         "data": {
             "hook": hook.name,
-            "query": hook.query and hook.query.name,
+            "query": hook.query and hook.query.key,
             "url": f"{settings.base_url}/stories/{story.id}",
             "change": members,
             "story": story_in_list(replace(story, articles=tuple(articles[left_out:]))),

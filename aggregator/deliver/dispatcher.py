@@ -9,14 +9,13 @@ that received a delivery about it is notified, whatever its query.
 import datetime as dt
 from collections.abc import Iterator, Sequence
 
-from msgspec.structs import replace
-
 from aggregator.config import webhooks
+from aggregator.config.story_query import StoryFilter
 from aggregator.config.tuning import Tuning
 from aggregator.deliver.bodies import delivery_body, delivery_id, digest_id
 from aggregator.deliver.transmit import WebhookTuning
 from aggregator.model.clock import Clock
-from aggregator.model.read_model import Change, StoryFilter, StoryRedirect
+from aggregator.model.read_model import Change, StoryRedirect
 from aggregator.model.story import StoryView
 from aggregator.publish.sanitise import encode_json
 from aggregator.publish.settings import PublishSettings
@@ -145,7 +144,7 @@ class WebhookDispatcher:
                     continue
                 wanted = reader.story_filter(until) or StoryFilter()
                 if reader.address:  # the list of digests is for everybody
-                    wanted = replace(wanted, mutes=in_force(connection))
+                    wanted = wanted.model_copy(update={"mutes": in_force(connection)})
                 span = digests.next_span(connection, reader.name, until)
                 if not span or not digests.ranked_for_digest(connection, span, wanted):
                     continue
@@ -177,8 +176,8 @@ class WebhookDispatcher:
         """Return the changes that the webhook receives."""
         story_filter = hook.story_filter(now)
         if isinstance(hook, webhooks.Notification):
-            story_filter = replace(
-                story_filter or StoryFilter(), mutes=in_force(connection)
+            story_filter = (story_filter or StoryFilter()).model_copy(
+                update={"mutes": in_force(connection)}
             )
         ids = {change.story for change in changes}
         if story_filter is not None:

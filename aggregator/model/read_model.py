@@ -24,32 +24,6 @@ IN_TROUBLE: frozenset[SourceState] = frozenset({"failing", "gone", "silent", "fl
 Mute = tuple[str, str]  # a kind of mute (words, outlets, kinds, ...), and what is muted
 
 
-class StoryFilter(FrozenStruct):
-    """A filter of stories. Empty fields do not restrict.
-
-    `since` and `until` bound `last_published` (effective time), both inclusive. `outlet`, `language` and
-    `kind` (model.prepared.Kind) match a story that has such an article, `folder` one with an article of a source
-    in that folder. `name` and `topic` are one of those of the story, in any case. Stories are ordered by
-    their last bump, newest first; `after` is the `next` of the previous page. `mutes` are those of the owner
-    (store/read/muted.py).
-    """
-
-    query: str = ""  # words that must be in the story's title or in one of its articles
-    since: dt.datetime | None = None
-    until: dt.datetime | None = None
-    min_outlets: int = 1
-    min_reports: int = 1
-    outlet: str | None = None
-    folder: str | None = None
-    language: str | None = None
-    name: str | None = None
-    topic: str | None = None
-    kind: str | None = None
-    limit: int = 50
-    after: str | None = None
-    mutes: tuple[Mute, ...] = ()
-
-
 class StoryPage(FrozenStruct, omit_defaults=False):
     """A page of stories with their articles, without texts; `next` is None on the last page.
 
@@ -102,18 +76,6 @@ class SearchHit(FrozenStruct, omit_defaults=False):
     snippet: str = ""
     marks: tuple[Mark, ...] = ()
     nosnippet: bool = False
-
-
-class SearchBounds(FrozenStruct):
-    """A filter of the articles that are searched. Empty fields do not restrict.
-
-    Times are effective times, both inclusive; `outlet` is its name or consecutive words of it.
-    """
-
-    since: dt.datetime | None = None
-    until: dt.datetime | None = None
-    outlet: str | None = None
-    language: str | None = None
 
 
 class StoryHit(FrozenStruct, omit_defaults=False):

@@ -5,12 +5,12 @@ from typing import Any, Literal
 from urllib.parse import quote, unquote, urlsplit
 
 import msgspec
-from msgspec.structs import replace
 
 from aggregator.config.hosts import is_owner_on_loopback
-from aggregator.config.publish_settings import SavedQuery
 from aggregator.config.settings import Config
-from aggregator.model.read_model import Mute, StoryFilter
+from aggregator.config.story_query import SavedQuery, StoryFilter
+from aggregator.model.errors import UsageError
+from aggregator.model.read_model import Mute
 
 
 class PublishSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,8 +50,19 @@ class PublishSettings(msgspec.Struct, frozen=True, kw_only=True):
         self, now: dt.datetime, mutes: tuple[Mute, ...] = ()
     ) -> StoryFilter:
         """Return the filter of the stories of a digest, without those that its reader muted."""
-        return replace(
-            self.digest_query.story_filter(now, self.digest_stories), mutes=mutes
+        wanted = self.digest_query.story_filter(now, self.digest_stories)
+        return wanted.model_copy(update={"mutes": mutes})
+
+    def saved_query(self, key: str) -> SavedQuery | None:
+        """Return a saved query by its key; None for the key "". Raises UsageError if there is no such one."""
+        if not key:
+            return None
+        for query in self.queries:
+            if query.key == key:
+                return query
+        known = ", ".join(query.key for query in self.queries) or "none"
+        raise UsageError(
+            f"saved: there is no saved query {key[:40]!r}; config.yaml has: {known}"
         )
 
     @property

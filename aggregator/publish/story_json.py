@@ -12,7 +12,7 @@ from typing import TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from aggregator.config.publish_settings import SavedQuery
+from aggregator.config.story_query import SavedQuery
 from aggregator.model.article import ArticleView, Role, VersionState
 from aggregator.model.clock import in_utc
 from aggregator.model.entry import Precision, PublishedOrigin
@@ -316,12 +316,10 @@ def saved_queries(queries: Iterable[SavedQuery]) -> SavedQueriesJson:
     shown = []
     for query in queries:
         parameters = query.model_dump(
-            by_alias=True, exclude_defaults=True, exclude={"title", "items", "link"}
+            exclude_defaults=True, exclude={"title", "items", "link"}
         )
         shown.append(
-            SavedQueryJson(
-                name=query.name, title=query.title or query.name, parameters=parameters
-            )
+            SavedQueryJson(name=query.key, title=query.label, parameters=parameters)
         )
     return SavedQueriesJson(queries=tuple(shown))
 

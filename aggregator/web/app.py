@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from http import HTTPStatus
 
 from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
@@ -13,6 +14,7 @@ from starlette.routing import BaseRoute, Match
 from starlette.staticfiles import StaticFiles
 
 from aggregator import __version__
+from aggregator.config.story_query import invalid_words
 from aggregator.model.clock import Clock, utc_now
 from aggregator.model.errors import AggregatorError, UsageError
 from aggregator.publish.settings import PublishSettings
@@ -94,7 +96,7 @@ def create_app(
     async def answer(request: Request, error: Exception) -> Response:  # in no thread
         return errors.answer(request, error)
 
-    for kind in (HTTPException, AggregatorError):
+    for kind in (HTTPException, AggregatorError, RequestValidationError):
         app.add_exception_handler(kind, answer)
     app.add_middleware(
         RequestGuard,
@@ -188,11 +190,15 @@ def _status_and_detail(request: Request, error: Exception) -> tuple[int, str]:
             return error.status_code, error.detail
         case UsageError():
             return 400, str(error)
-        # The message may contain names of files, hosts and users
-        case AggregatorError() if is_owner(request):
-            return 503, str(error)
+        case RequestValidationError():  # of the parameters, which have a model each
+            (parameters,) = request.scope["route"].dependant.query_params
+            return 400, invalid_words(
+                error.errors()[0], parameters.field_info.annotation
+            )
         case AggregatorError():
-            return 503, "The database does not answer."
+            # The message may contain names of files, hosts and users
+            words = "The database does not answer."
+            return 503, str(error) if is_owner(request) else words
     return 500, "An internal error occurred; see the log of the program."
 
 

@@ -1,60 +1,56 @@
-"""The cursors of pagination.
+"""The cursors of lists of stories.
 
 Stories are ordered by bump, the newest first, and a bump only moves a story to the top. So a client that
 follows `next` sees no story twice; stories that are new or bumped meanwhile are at the top when it starts
-again. Relative times ("24h") are relative to the first page: each cursor contains the time of that page.
+again. Relative times ("24h") are relative to the first page: each cursor contains the time of that page. It also
+contains a hash of the order and the filter, because it is a place in this list only.
 """
 
 import datetime as dt
+import hashlib
 import re
-from collections.abc import Collection
-from typing import Any
 
-from msgspec.structs import replace
-
+from aggregator.config.story_query import Filters
 from aggregator.model.errors import UsageError
-from aggregator.web.filters import ParsedFilter, parse_filter
 
 _BEGINNING = dt.datetime(1, 1, 1, tzinfo=dt.UTC)
 _EARLIEST = dt.datetime(
     2000, 1, 1, tzinfo=dt.UTC
 )  # no first page is older; 99999w before it is still a valid date
 _STEP = dt.timedelta(microseconds=1)
-# Microseconds since the year 1; they last until the year 3169
-_DIGITS = re.compile(r"[0-9]{1,17}", re.ASCII)
+# Microseconds since the year 1, which last until the year 3169; the hash of the list; the cursor of the store
+CURSOR = r"^([0-9]{1,17}\.[0-9a-f]{8}\.[0-9]{1,17}-[0-9]{1,18})?$"
 
 
-def cursor_time(after: str) -> dt.datetime | None:
-    """Return the time of the first page that a cursor contains; None for a cursor of the reader itself.
-
-    Raises UsageError for an invalid cursor.
-    """
-    digits, dot, _ = after.partition(".")
-    if not dot:
+def next_of(
+    cursor: str | None, began: dt.datetime, wanted: Filters, order: str = ""
+) -> str | None:
+    """Return the `next` of a page of this list; `began` is the time of its first page."""
+    if cursor is None:
         return None
-    if not _DIGITS.fullmatch(digits):
-        raise UsageError(
-            "after: invalid cursor; use `next` of the previous page unchanged"
-        )
-    return max(_EARLIEST, _BEGINNING + int(digits) * _STEP)
+    return f"{(began - _BEGINNING) // _STEP}.{_hash_of(wanted, order)}.{cursor}"
 
 
-def parse_page(
-    parameters: Collection[tuple[str, str]], now: dt.datetime, **options: Any
-) -> tuple[ParsedFilter, dt.datetime]:
-    """Return the filter of a page of a list, and the time of the first page of this pagination.
+def read_next(after: str, wanted: Filters, order: str = "") -> tuple[dt.datetime, str]:
+    """Return the time of the first page that a `next` contains, and the cursor of the store.
 
-    The cursor of the filter is that of the reader; `options` are those of `parse_filter`. Raises UsageError.
+    Raises UsageError for anything else, and for the `next` of another list.
     """
-    began = cursor_time(dict(parameters).get("after", "").strip()) or now
-    parsed = parse_filter(parameters, began, **options)
-    after = parsed.filter.after
-    if after is None or "." not in after:
-        return parsed, began
-    inner = replace(parsed.filter, after=after.partition(".")[2])
-    return replace(parsed, filter=inner, moves_with_clock=False), began
+    if not re.match(CURSOR, after, re.ASCII):
+        raise UsageError(
+            f"after: invalid cursor {after[:40]!r}; use `next` of the previous page unchanged"
+        )
+    digits, list_hash, cursor = after.split(".")
+    if list_hash != _hash_of(wanted, order):
+        raise UsageError(
+            f"after: the cursor {after[:60]!r} is of a list with another filter or order; "
+            "repeat those of its first page, or begin without `after`"
+        )
+    return max(_EARLIEST, _BEGINNING + int(digits) * _STEP), cursor
 
 
-def next_of(cursor: str | None, began: dt.datetime) -> str | None:
-    """Return the `next` of a page; `began` is the time of the first page."""
-    return None if cursor is None else f"{(began - _BEGINNING) // _STEP}.{cursor}"
+def _hash_of(wanted: Filters, order: str) -> str:
+    filters = [(name, getattr(wanted, name)) for name in Filters.model_fields]
+    return hashlib.blake2b(
+        repr((order or "newest", filters)).encode(), digest_size=4
+    ).hexdigest()

@@ -1,6 +1,5 @@
 """The things that all routes share: the story reader, the settings, access rights, and conditional requests (ETag)."""
 
-import datetime as dt
 import hashlib
 import re
 from collections.abc import Callable
@@ -29,11 +28,10 @@ from aggregator.publish.settings import PublishSettings
 from aggregator.store.read.marks.mark_rows import Reader
 from aggregator.store.read.marks.read_marks import ReadMarks
 from aggregator.store.read.reader import StoryReader
-from aggregator.web.cursors import parse_page
 from aggregator.web.editor import EditorService
-from aggregator.web.filters import ParsedFilter
 from aggregator.web.health.monitor import HealthMonitor
 from aggregator.web.jinja import environment
+from aggregator.web.list_query import ListQuery, Selection, select_stories
 from aggregator.web.responses import GONE, JsonResponse, RefusedError, too_many
 from aggregator.web.security.tokens import TokenStore
 from aggregator.web.security.visit import is_owner, may_edit
@@ -132,17 +130,10 @@ class Site:
         """Return a story and what it shows, as this request may read them."""
         return for_reader(story, self.reader.text(story.id), *self.limits(request))
 
-    def filter(
-        self, request: Request, default_limit: int, *, ignore_unknown: bool = False
-    ) -> tuple[ParsedFilter, dt.datetime]:
-        """Return the filter, and the time of the first page of this pagination. Raises UsageError."""
-        return parse_page(
-            request.query_params.multi_items(),
-            self.clock(),
-            default_limit=default_limit,
-            ignore_unknown=ignore_unknown,
-            queries=self.settings.queries,
-        )
+    def select(self, asked: ListQuery, limit: int) -> Selection:
+        """Return the stories that are asked for; `limit` is for a query without one. Raises UsageError."""
+        saved = self.settings.saved_query(asked.saved)
+        return select_stories(asked, saved, self.clock(), limit)
 
     def story(self, story_id: str) -> StoryView | StoryRedirect | None:
         """Return a story; None also for a malformed id, without reading the database."""
@@ -176,6 +167,11 @@ class Site:
         return weak_tag("\x00".join((*common, *parts)).encode())
 
 
+def whole_number(text: str) -> int | None:
+    """Return the value of a text of one to nine digits; None for anything else."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else None
+
+
 async def run_in(
     limiter: CapacityLimiter, work: Callable[..., Response], *given: object
 ) -> Response:
@@ -195,7 +191,7 @@ def of_app(name: str) -> Any:
 
 
 def _plain_query(query: Any) -> Any:
-    return query.name, query.model_dump()
+    return query.key, query.model_dump()
 
 
 # A parameter of a route: the site of the application

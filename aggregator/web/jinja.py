@@ -19,7 +19,7 @@ from aggregator.model.read_model import SearchHit, StoryListItem
 from aggregator.model.story import StoryView
 from aggregator.publish.excerpts.words import first_words
 from aggregator.publish.sanitise import one_line, safe_url, visible
-from aggregator.web.filters import LANGUAGE_NAMES
+from aggregator.web.list_query import LANGUAGE_NAMES
 
 # The maximum number of marks (one per article) beside the numbers of a story.
 PIPS = 12

@@ -6,7 +6,8 @@ process with the database is its owner (docs/access.md).
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Annotated
+from inspect import Parameter, Signature, signature
+from typing import Annotated, Any
 
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
@@ -16,11 +17,11 @@ from pydantic import Field
 
 from aggregator import __version__
 from aggregator.config.settings import Config
+from aggregator.config.story_query import StoryQuery
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.corrections.explain import explanation
 from aggregator.model.clock import utc_now
 from aggregator.model.errors import AggregatorError, UsageError
-from aggregator.model.prepared import Kind
 from aggregator.model.read_model import SearchResults, StoryRedirect
 from aggregator.publish import story_json
 from aggregator.publish.excerpts.access import Access
@@ -33,8 +34,7 @@ from aggregator.publish.excerpts.stories import for_reader
 from aggregator.publish.sanitise import encode_json
 from aggregator.publish.settings import publish_settings
 from aggregator.store.read.reader import StoryReader
-from aggregator.web.cursors import next_of, parse_page
-from aggregator.web.filters import parse_filter, search_bounds
+from aggregator.web.list_query import ListQuery, select_stories
 
 NOTICE = (
     "Titles, texts and names in the result are third-party content, quoted from news outlets. "
@@ -45,7 +45,6 @@ _Text = Annotated[str, Field(max_length=200)]
 _Time = Annotated[
     str, Field(max_length=40, description="24h, 7d, a date or an RFC 3339 time")
 ]
-_Number = Annotated[int, Field(ge=1, le=1000)]
 _Limit = Annotated[int, Field(ge=1, le=_MOST)]
 _Id = Annotated[
     str, Field(pattern="^[0-9A-Za-z_-]{1,40}$", description="id of a story")
@@ -78,7 +77,10 @@ def serve(reader: StoryReader, config: Config) -> None:
 
 
 def _answering(tool: Callable[..., object]) -> Callable[..., str]:
-    """Return `tool` with its result as JSON, and our errors as errors that the client may read."""
+    """Return `tool` with its result as JSON, and our errors as errors that the client may read.
+
+    Its parameter `**filters` becomes one for each filter of stories.
+    """
 
     @wraps(tool)
     def answer(**given: object) -> str:
@@ -87,6 +89,22 @@ def _answering(tool: Callable[..., object]) -> Callable[..., str]:
         except AggregatorError as error:
             raise ToolError(str(error)) from error
 
+    parameters = []
+    for parameter in signature(tool, eval_str=True).parameters.values():
+        if parameter.kind is not Parameter.VAR_KEYWORD:
+            parameters.append(parameter)
+            continue
+        for name, field in StoryQuery.model_fields.items():
+            kind: Any = Annotated[
+                field.annotation, Field(description=field.description)
+            ]
+            default = field.get_default(call_default_factory=True)
+            parameters.append(
+                Parameter(
+                    name, Parameter.KEYWORD_ONLY, default=default, annotation=kind
+                )
+            )
+    answer.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
     return answer
 
 
@@ -119,15 +137,10 @@ class _Tools:
 
         "two words" is a phrase, rebel* a prefix, -word excludes a word.
         """
-        given = {
-            "query": query,
-            "since": since,
-            "until": until,
-            "outlet": outlet,
-            "language": language,
-        }
-        wanted = parse_filter(given.items(), utc_now(), default_limit=limit).filter
-        results = self._reader.search(wanted.query, limit, search_bounds(wanted))
+        asked = {"query": query, "since": since, "until": until}
+        bounds = StoryQuery.read({**asked, "outlet": outlet, "language": language})
+        wanted = bounds.story_filter(utc_now(), limit)
+        results = self._reader.search(wanted.query, limit, wanted)
         return story_json.search_results(
             bounded_results(results, self._access, self._words)
         )
@@ -135,34 +148,20 @@ class _Tools:
     def stories(
         self,
         *,
-        since: _Time = "",
-        until: _Time = "",
-        query: _Text = "",
-        min_outlets: _Number = 1,
-        min_reports: _Number = 1,
-        outlet: _Text = "",
-        folder: _Text = "",
-        language: _Text = "",
-        name: _Text = "",
-        topic: _Text = "",
-        kind: Kind | None = None,
         limit: _Limit = 20,
         after: Annotated[
             _Text, Field(description="the `next` of the previous result")
         ] = "",
+        **filters: object,
     ) -> story_json.PageJson:
         """List stories, for instance those since a time, the last changed first."""
-        given = {
-            key: str(value)
-            for key, value in locals().items()
-            if key != "self" and value is not None
-        }
-        wanted, began = parse_page(given.items(), utc_now(), default_limit=limit)
-        page = self._reader.stories(wanted.filter)
+        asked = ListQuery.read({**filters, "after": after})
+        selected = select_stories(asked, None, utc_now(), limit)
+        page = self._reader.stories(selected.filter)
         access = self._access
         words = self._words
         shown = [for_reader(s, None, access, words)[0] for s in page.stories]
-        return story_json.page_of(shown, next_of(page.next, began))
+        return story_json.page_of(shown, selected.next_of(page.next))
 
     def story(self, id: _Id) -> story_json.WholeStoryJson:
         """Show one story: lead, what each other report says first, quotations, articles, links."""

@@ -10,11 +10,12 @@ import pytest
 from rich.cells import cell_len
 
 from aggregator.cli import output
-from aggregator.model.read_model import StoryFilter
+from aggregator.config.story_query import StoryFilter, StoryQuery
 from aggregator.publish.sanitise import encode_json
 from aggregator.publish.story_json import page_of
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
+from aggregator.web.cursors import read_next
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, Clock, Rig, record
 from tests.support.story_checks import fill, small_set
 from tests.support.terminal import DAY, Terminal, jsonl, on_screen
@@ -146,7 +147,9 @@ def test_the_json_of_many_pages_is_the_json_of_one(listed: Terminal) -> None:
     with closing(Database(listed.database)) as database:
         page = StoryReader(database).stories(StoryFilter(limit=5))
     said = listed.type("stories", "--limit", "5", "--format", "json")
-    assert said.out == encode_json(page_of(page.stories, page.next)) + b"\n"
+    following = json.loads(said.out)["next"]
+    assert read_next(following, StoryQuery())[1] == page.next
+    assert said.out == encode_json(page_of(page.stories, following)) + b"\n"
     ids = [one["id"] for one in json.loads(said.out)["stories"]]
     rest = listed.type(
         "stories", "--next", json.loads(said.out)["next"], "--format", "jsonl"

@@ -13,7 +13,7 @@ import pytest
 from lxml import html
 from playwright.sync_api import Browser, Page, expect
 
-from aggregator.model.read_model import StoryFilter
+from aggregator.config.story_query import StoryFilter
 from aggregator.store.engine.database import Database
 from tests.e2e.test_pages import DESK, PHONE, Visit, browser  # noqa: F401 - a fixture
 from tests.support.articles import render_all

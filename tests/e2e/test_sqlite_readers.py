@@ -26,7 +26,7 @@ READERS = 4  # two of them in the short test: each reads all libraries first
 READER = """
 import sys, threading
 from aggregator.config.tuning import Tuning
-from aggregator.model.read_model import StoryFilter
+from aggregator.config.story_query import StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 

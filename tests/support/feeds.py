@@ -11,7 +11,7 @@ from aggregator.store.read.reader import StoryReader
 from aggregator.web.feeds.channel import Channel, Format, address, channel
 from aggregator.web.feeds.formats import written
 from aggregator.web.feeds.items import gather
-from aggregator.web.filters import parse_filter
+from aggregator.web.list_query import ListQuery, select_stories
 
 NOW = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
 
@@ -21,7 +21,7 @@ def channel_of(
 ) -> Channel:
     """The feed of all stories."""
     settings = msgspec.convert(chosen, PublishSettings)
-    wanted = parse_filter([], NOW, default_limit=limit)
+    wanted = select_stories(ListQuery(), None, NOW, limit)
     items = gather(StoryReader(database), wanted, settings, patient=True).items
     here = settings.base_url + address(None, form)
     return channel(None, wanted, items, settings, self_url=here)

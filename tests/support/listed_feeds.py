@@ -10,13 +10,13 @@ from html import escape
 from typing import Any, NamedTuple
 
 from aggregator.config.settings import Config
+from aggregator.config.story_query import StoryFilter
 from aggregator.config.tuning import Tuning
 from aggregator.intake.configured import story_options
 from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.polling.poll_result import PollResult
 from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.model.article import ArticleView
-from aggregator.model.read_model import StoryFilter
 from aggregator.model.story import StoryText, StoryView
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import pending_pages

@@ -7,13 +7,13 @@ from tempfile import TemporaryDirectory
 
 from sqlalchemy import insert, select
 
+from aggregator.config.story_query import StoryFilter
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.corrections.apply_corrections import CorrectionCommand
 from aggregator.grouping.deletion.forget import ForgetCommand
 from aggregator.grouping.pairs.snapshot import pack_frequencies
 from aggregator.grouping.place import Placer
 from aggregator.model.entry import Entry
-from aggregator.model.read_model import StoryFilter
 from aggregator.store import codecs, tables
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import Source, add

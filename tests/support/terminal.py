@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from aggregator.cli.app import main
-from aggregator.model.read_model import StoryFilter
+from aggregator.config.story_query import StoryFilter
 from aggregator.publish.sanitise import encode_json
 from aggregator.publish.story_json import page_of
 from aggregator.store.engine.database import Database

@@ -9,8 +9,8 @@ import datetime as dt
 import msgspec
 from sqlalchemy import ColumnElement, Connection, func, select
 
+from aggregator.config.story_query import StoryFilter
 from aggregator.config.webhooks import DIGEST
-from aggregator.model.read_model import StoryFilter
 from aggregator.model.structs import FrozenStruct
 from aggregator.store import codecs
 from aggregator.store.read.change_stream import CHANGES_TODAY

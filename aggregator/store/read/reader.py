@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection, Iterator
 from functools import lru_cache, wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
-from msgspec.structs import replace
 from sqlalchemy import Connection, func, select
 
+from aggregator.config.story_query import StoryFilter
 from aggregator.config.tuning import Tuning
 from aggregator.model.clock import Clock, utc_now
 from aggregator.model.read_model import (
@@ -16,11 +16,9 @@ from aggregator.model.read_model import (
     DigestStory,
     FrontPageStory,
     Health,
-    SearchBounds,
     SearchResults,
     SourcePage,
     SourceView,
-    StoryFilter,
     StoryPage,
 )
 from aggregator.model.story import StoryText
@@ -129,20 +127,23 @@ class StoryReader:
             left = wanted.limit
             while left > 0:
                 page = story_views.page_of_stories(
-                    connection, replace(wanted, limit=min(left, at_once))
+                    connection,
+                    wanted.model_copy(update={"limit": min(left, at_once)}),
                 )
                 yield page
                 if page.next is None:
                     return
                 left -= len(page.stories)
-                wanted = replace(wanted, after=page.next)
+                wanted = wanted.model_copy(update={"after": page.next})
 
     def count(self, wanted: StoryFilter) -> int:
         """Return how many stories fit, whatever `limit` and `after`; it reads the place of each."""
         with self.database.read() as connection:
             return len(
                 story_list.places(
-                    connection, replace(wanted, after=None), story_views.MOST_ROWS
+                    connection,
+                    wanted.model_copy(update={"after": None}),
+                    story_views.MOST_ROWS,
                 )[0]
             )
 
@@ -284,7 +285,7 @@ class StoryReader:
         self,
         text: str,
         limit: int,
-        bounds: SearchBounds = SearchBounds(),  # noqa: B008 - frozen
+        bounds: StoryFilter = StoryFilter(),  # noqa: B008 - frozen
     ) -> SearchResults:
         """Return the articles and stories that match `text` within `bounds`, best first."""
         from aggregator.store.search.search import search

@@ -16,8 +16,8 @@ from sqlalchemy import (
     text,
 )
 
+from aggregator.config.story_query import StoryFilter
 from aggregator.model.prepared import OPINION_KINDS
-from aggregator.model.read_model import StoryFilter
 from aggregator.store.read import muted
 from aggregator.store.tables import (
     IS_LIVE,
@@ -129,7 +129,7 @@ def with_subjects(wanted: StoryFilter) -> Conditions:
     return [
         and_(story_subject.c.kind == kind, story_subject.c.key == subject_key(label))
         for kind, label in asked
-        if label is not None
+        if label
     ]
 
 
@@ -149,16 +149,16 @@ def of_articles(
     `by_story`: write them so that the index on stories is used, not the one on sources.
     """
     asked: Conditions = []
-    if wanted.outlet is not None:
+    if wanted.outlet:
         asked.append(article.c.outlet.in_(outlets_named(connection, wanted.outlet)))
-    if wanted.language is not None:
+    if wanted.language:
         asked.append(article.c.language == wanted.language)
-    if wanted.kind is not None:
+    if wanted.kind:
         is_of_kind = article.c.kind == wanted.kind
         if wanted.kind != "report":
             is_of_kind = and_(is_of_kind, text(OTHER_KINDS))
         asked.append(is_of_kind)
-    if wanted.folder is not None:
+    if wanted.folder:
         named: ColumnElement[str] = article.c.source
         if by_story:
             named = named.concat("")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Row, Select, or_, select
 
-from aggregator.model.read_model import StoryFilter
+from aggregator.config.story_query import StoryFilter
 from aggregator.model.story import StoryView
 from aggregator.store.read import muted
 from aggregator.store.read.cursors import cursor_at, read_cursor

@@ -7,8 +7,9 @@ from typing import Any
 from msgspec.structs import replace
 from sqlalchemy import Connection, Row, Select, select
 
+from aggregator.config.story_query import StoryFilter
 from aggregator.model.article import ArticleView
-from aggregator.model.read_model import StoryFilter, StoryPage, StoryRedirect
+from aggregator.model.read_model import StoryPage, StoryRedirect
 from aggregator.model.story import StoryView
 from aggregator.store.intake.identity import tombstones
 from aggregator.store.read import story_list

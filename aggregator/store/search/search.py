@@ -13,9 +13,10 @@ from typing import Any
 from msgspec.structs import replace
 from sqlalchemy import Connection, Row, Select, select
 
+from aggregator.config.story_query import StoryFilter
 from aggregator.extract.language.search_tokens import is_unspaced, search_words
 from aggregator.model.errors import UsageError
-from aggregator.model.read_model import SearchBounds, SearchHit, SearchResults, StoryHit
+from aggregator.model.read_model import SearchHit, SearchResults, StoryHit
 from aggregator.model.structs import FrozenStruct
 from aggregator.store import codecs
 from aggregator.store.search import match
@@ -58,7 +59,7 @@ def search(
     connection: Connection,
     text: str,
     limit: int,
-    bounds: SearchBounds = SearchBounds(),  # noqa: B008 - frozen
+    bounds: StoryFilter = StoryFilter(),  # noqa: B008 - frozen
 ) -> SearchResults:
     """Return the articles and stories that match `text` within `bounds`, best first."""
     try:
@@ -102,7 +103,7 @@ def _story_hits(
     return tuple(story_hits)
 
 
-def within(query: Query, bounds: SearchBounds) -> Query:
+def within(query: Query, bounds: StoryFilter) -> Query:
     """Return `query` within further bounds; where both have one, both hold."""
     until = None
     language = query.language

@@ -1,11 +1,12 @@
 """The routes of articles: one article, search and explanations."""
 
-import re
+from typing import Annotated
 
-from fastapi import Request, Response
+from fastapi import Query, Request, Response
+from pydantic import Field, WithJsonSchema
 
+from aggregator.config.story_query import Moment, QueryModel, StoryQuery, Text
 from aggregator.grouping.corrections.explain import Explanation
-from aggregator.model.errors import UsageError
 from aggregator.model.read_model import SearchResults
 from aggregator.publish import story_json
 from aggregator.publish.excerpts.single_articles import (
@@ -15,35 +16,57 @@ from aggregator.publish.excerpts.single_articles import (
 )
 from aggregator.web.api.openapi import IdInPath, api_router, described
 from aggregator.web.dependencies import OfSite, conditional, hashed_json
-from aggregator.web.filters import search_bounds
-from aggregator.web.parameters import PARAMETERS, Parameter, up_to
 from aggregator.web.responses import JsonResponse, problem
 
 FOUND_AN_ANSWER = 30
 MAX_FOUND = 100  # articles and stories in one response of the search
 MAX_ADDRESS_CHARS = 2048  # of the address of an article as a parameter
-_SEARCH_PARAMETERS: dict[str, Parameter] = {
-    "query": PARAMETERS["query"]._replace(is_required=True),
-    **{name: PARAMETERS[name] for name in ("since", "until", "outlet", "language")},
-    "limit": Parameter(
-        up_to(MAX_FOUND),
-        "the maximum number of articles, and of stories, in one response",
+# Addresses of articles may have other letters, which the description leaves out
+_IdOrAddress = Annotated[
+    str,
+    Field(pattern=r"^[^\s\x00-\x1f\x7f]*$", max_length=MAX_ADDRESS_CHARS),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": "^[0-9A-Za-z:/?#@!$&'()*+,;=._~%-]+$",
+            "maxLength": MAX_ADDRESS_CHARS,
+        }
     ),
-}
-_ID_OR_ADDRESS = re.compile(rf"[^\s\x00-\x1f\x7f]{{1,{MAX_ADDRESS_CHARS}}}")
-_ADDRESS_SCHEMA = {
-    "type": "string",
-    "pattern": "^[0-9A-Za-z:/?#@!$&'()*+,;=._~%-]+$",
-    "maxLength": MAX_ADDRESS_CHARS,
-}
-_EXPLAIN_PARAMETERS = {
-    "article": Parameter(
-        _ADDRESS_SCHEMA, "the id or the address of an article", is_required=True
-    ),
-    "other": Parameter(
-        _ADDRESS_SCHEMA, "the id or the address of another article to compare with"
-    ),
-}
+]
+
+
+class SearchQuery(QueryModel):
+    """The parameters of a search."""
+
+    query: Text = Field(
+        description='words; "two words" is a phrase, rebel* a prefix, -word excludes a word'
+    )
+    since: Moment = Field(
+        "", description="published at or after: 24h, 7d, a date or an RFC 3339 time"
+    )
+    until: Moment = Field(
+        "", description="published at or before; a date means the end of that day"
+    )
+    outlet: Text = Field("", description="of this outlet")
+    language: Text = Field("", description="in this language, such as en")
+    limit: int = Field(
+        FOUND_AN_ANSWER,
+        ge=1,
+        le=MAX_FOUND,
+        description="the maximum number of articles, and of stories, in one response",
+    )
+
+
+class ExplainQuery(QueryModel):
+    """The parameters of an explanation."""
+
+    article: _IdOrAddress = Field(description="the id or the address of an article")
+    other: _IdOrAddress = Field(
+        default_factory=str,
+        description="the id or the address of another article to compare with",
+    )
+
+
 router = api_router("/api/v1")
 editing = api_router("/api/v1")  # only with an editor service
 
@@ -68,43 +91,37 @@ def read_article(request: Request, site: OfSite, id: IdInPath) -> Response:
     )
 
 
-@router.get(
-    "/search", **described("articles", SearchResults, 400, query=_SEARCH_PARAMETERS)
-)
-def search(request: Request, site: OfSite) -> Response:
+@router.get("/search", **described("articles", SearchResults, 400))
+def search(
+    request: Request, site: OfSite, asked: Annotated[SearchQuery, Query()]
+) -> Response:
     """Articles that match the query, and their stories, the best match first.
 
     `problem` states why the query cannot be searched for; `marks` are ranges of code points.
     """
-    story_filter = site.filter(request, FOUND_AN_ANSWER)[0].filter
-    results = site.reader.search(
-        story_filter.query, story_filter.limit, search_bounds(story_filter)
-    )
+    bounds = StoryQuery.read(asked.model_dump(exclude={"limit"}))
+    story_filter = bounds.story_filter(site.clock(), asked.limit)
+    results = site.reader.search(asked.query, asked.limit, story_filter)
     bounded = bounded_results(results, *site.limits(request))
     return hashed_json(request, story_json.search_results(bounded))
 
 
 @editing.get(
     "/explain",
-    **described("articles", Explanation, 400, 404, query=_EXPLAIN_PARAMETERS),
+    **described("articles", Explanation, 400, 404),
 )
-def explain(request: Request, site: OfSite) -> Response:
+def explain(
+    request: Request, site: OfSite, asked: Annotated[ExplainQuery, Query()]
+) -> Response:
     """Why an article is in its story, or why two articles are or are not in one story.
 
     Shares are logits; the score is their sum plus `bias`.
     """
-    article = request.query_params["article"].strip()
-    other = request.query_params.get("other", "").strip()
-    for name, value in (("article", article), ("other", other)):
-        if value and not _ID_OR_ADDRESS.fullmatch(value):
-            raise UsageError(
-                f"{name}: an id or an address has no spaces and at most {MAX_ADDRESS_CHARS} characters"
-            )
-    tag = site.tag(request, f"{article} {other}")
+    tag = site.tag(request, f"{asked.article} {asked.other}")
 
     def render() -> Response:
         assert site.editor is not None
-        explanation = site.editor.explanation(article, other or None)
+        explanation = site.editor.explanation(asked.article, asked.other or None)
         if explanation is None:
             return problem(
                 404, "there is no such article, or the other article does not exist"

@@ -5,9 +5,11 @@ from typing import Annotated
 
 import msgspec
 from anyio import to_thread
-from fastapi import Depends, Request, Response
+from fastapi import Depends, Query, Request, Response
 from msgspec import Meta
+from pydantic import Field
 
+from aggregator.config.story_query import QueryModel
 from aggregator.grouping.corrections.apply_corrections import CorrectionCommand
 from aggregator.model.errors import UsageError
 from aggregator.web.api.bodies import json_body
@@ -20,7 +22,7 @@ from aggregator.web.api.openapi import (
     described,
     schema_of,
 )
-from aggregator.web.dependencies import OfSite
+from aggregator.web.dependencies import OfSite, whole_number
 from aggregator.web.editor import (
     BODY_DEADLINE_SECONDS,
     MAX_BODY_BYTES,
@@ -28,7 +30,6 @@ from aggregator.web.editor import (
     CorrectionPage,
     EditorService,
 )
-from aggregator.web.parameters import Parameter, up_to, whole_number
 from aggregator.web.request_body import read_body
 from aggregator.web.responses import (
     RETRY_AFTER_SECONDS,
@@ -81,12 +82,6 @@ async def _editor_of_admin(request: Request, site: OfSite) -> EditorService:
 OfEditor = Annotated[EditorService, Depends(_editor_of_admin)]
 PATH = "/api/v1/corrections"
 _RESPONSES = {200: answer(CommandStatus), 202: answer(CommandStatus, **LOCATION)}
-_LIST_PARAMETERS = {
-    "limit": Parameter(
-        up_to(MAX_CORRECTIONS), "the maximum number of corrections in one response"
-    ),
-    "before": Parameter(up_to(10**9 - 1), "the `next` of the previous page"),
-}
 _UNDO = described("corrections", _RESPONSES, 400, 404, 408, 409, 413, needs_token=True)
 
 
@@ -127,21 +122,32 @@ async def undo(request: Request, editor: OfEditor, number: NumberInPath) -> Resp
     )
 
 
+class CorrectionsQuery(QueryModel):
+    """The parameters of a list of corrections."""
+
+    limit: int = Field(
+        CORRECTIONS_AN_ANSWER,
+        ge=1,
+        le=MAX_CORRECTIONS,
+        description="the maximum number of corrections in one response",
+    )
+    before: int = Field(
+        10**9 - 1, ge=1, le=10**9 - 1, description="the `next` of the previous page"
+    )
+
+
 @router.get(
     "/corrections",
-    **described(
-        "corrections", CorrectionPage, 400, query=_LIST_PARAMETERS, needs_token=True
-    ),
+    **described("corrections", CorrectionPage, 400, needs_token=True),
 )
-def list_corrections(request: Request, editor: OfEditor) -> Response:
+def list_corrections(
+    editor: OfEditor, asked: Annotated[CorrectionsQuery, Query()]
+) -> Response:
     """Corrections, the newest first.
 
     `words` is the correction in one sentence; `undone_at` is null if it is in force.
     """
-    limit = int(request.query_params.get("limit", CORRECTIONS_AN_ANSWER))
-    return JsonResponse(
-        editor.corrections(limit, whole_number(request.query_params.get("before", "")))
-    )
+    return JsonResponse(editor.corrections(asked.limit, asked.before))
 
 
 @router.get(

@@ -4,7 +4,7 @@ FastAPI makes the description. Bodies are msgspec structs, whose schemas msgspec
 """
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib.resources import files
 from typing import Annotated, Any
 
@@ -14,7 +14,6 @@ from fastapi.routing import APIRoute
 from pydantic import WithJsonSchema
 
 from aggregator.model.errors import UsageError
-from aggregator.web.parameters import PARAMETERS, SAVED, Parameter, up_to, whole_number
 from aggregator.web.responses import JSON, PROBLEM_JSON, PROBLEMS, Problem
 
 Described = dict[str, Any]  # a part of the description
@@ -25,7 +24,12 @@ IdInPath = Annotated[
         {"type": "string", "pattern": "^[0-9A-Za-z_-]{1,40}$"}, mode="validation"
     ),
 ]
-NumberInPath = Annotated[str, WithJsonSchema(up_to(10**9 - 1), mode="validation")]
+NumberInPath = Annotated[
+    str,
+    WithJsonSchema(
+        {"type": "integer", "minimum": 1, "maximum": 10**9 - 1}, mode="validation"
+    ),
+]
 
 # Any request may be answered with them
 _COMMON_ERRORS = (401, 403, 405, 421, 429, 500, 503)
@@ -38,59 +42,26 @@ _TOKEN_REQUIRED: list[dict[str, list[str]]] = [{name: []} for name in _SCHEMES]
 _components: Described = {}
 
 
-class DescribedRoute(APIRoute):
-    """A route that the name and the docstring of its function describe."""
-
-    def __init__(self, path: str, endpoint: Callable[..., Any], **given: Any) -> None:
-        """Make `operationId` of the name, the summary of the first sentence, the description of the rest."""
-        summary, _, given["description"] = str(inspect.getdoc(endpoint)).partition(
-            "\n\n"
-        )
-        super().__init__(
-            path,
-            endpoint,
-            **given | {"summary": summary.replace("\n", " ").rstrip(".")},
-        )
-        first, *others = self.name.split("_")
-        self.operation_id = first + "".join(map(str.title, others))
-
-
 def api_router(prefix: str = "") -> APIRouter:
-    """Return a router of described routes; those below a prefix take only the parameters they describe."""
-    checks = [Depends(_refuse_parameters)] if prefix else []
-    return APIRouter(prefix=prefix, route_class=DescribedRoute, dependencies=checks)
+    """Return a router; its routes below a prefix refuse parameters that they do not have."""
+    return APIRouter(
+        prefix=prefix,
+        dependencies=[Depends(_refuse_parameters)] if prefix else [],
+        generate_unique_id_function=_operation_id,
+    )
+
+
+def _operation_id(route: APIRoute) -> str:
+    """Return `listStories` for `list_stories`, of which clients make names of functions."""
+    first, *others = route.name.split("_")
+    return first + "".join(map(str.title, others))
 
 
 async def _refuse_parameters(request: Request) -> None:
-    """Raise UsageError for a parameter that is unknown, missing, or no whole number within its bounds."""
-    given = request.query_params
-    route = request.scope["route"]
-    parameters = (route.openapi_extra or {}).get("parameters", ())
-    described = {parameter["name"]: parameter for parameter in parameters}
-    for name in given:
-        if name not in described:
-            hint = "this address has none"
-            if described:
-                hint = f"the parameters are {', '.join(described)}"
-            raise UsageError(f"unknown parameter {name[:40]!r}; {hint}")
-    for name, parameter in described.items():
-        if name in given:
-            _refuse_number(name, given[name], parameter["schema"])
-        elif parameter["required"]:
-            raise UsageError(
-                f"{name}: the parameter is missing; it is {parameter['description']}"
-            )
-
-
-def _refuse_number(name: str, text: str, schema: Described) -> None:
-    """Raise UsageError if the parameter is a number, and `text` is none within its bounds."""
-    if schema.get("type") != "integer":
-        return
-    least = schema["minimum"]
-    most = schema["maximum"]
-    number = whole_number(text)
-    if number is None or not least <= number <= most:
-        raise UsageError(f"{name} must be a whole number from {least} to {most}")
+    """Raise UsageError for a parameter of a route without any; a model of parameters refuses unknown ones."""
+    if not request.scope["route"].dependant.query_params:
+        for name in request.query_params:
+            raise UsageError(f"unknown parameter {name[:40]!r}; this address has none")
 
 
 def schema_of(kind: Any) -> Described:
@@ -122,7 +93,6 @@ def described(
     tag: str,
     responses: type | Mapping[int, Described],
     *errors: int,
-    query: Mapping[str, Parameter] | None = None,
     body: Described | None = None,
     body_type: str = JSON,
     needs_token: bool = False,
@@ -139,8 +109,6 @@ def described(
     extra: Described = {
         "security": _TOKEN_REQUIRED if needs_token else [*_TOKEN_REQUIRED, {}]
     }
-    if query:
-        extra["parameters"] = [_parameter(name, query[name]) for name in query]
     if body:
         extra["requestBody"] = {"required": True, "content": {body_type: body}}
     return {
@@ -148,18 +116,6 @@ def described(
         "status_code": next(iter(answers)),
         "responses": {**answers, **problems},
         "openapi_extra": extra,
-    }
-
-
-def _parameter(
-    name: str, parameter: Parameter, schema: Described | None = None
-) -> Described:
-    return {
-        "name": name,
-        "in": "query",
-        "required": parameter.is_required,
-        "description": parameter.description,
-        "schema": schema or parameter.schema,
     }
 
 
@@ -182,25 +138,26 @@ class DescribedApp(FastAPI):
 
     def openapi(self) -> Described:
         """Return the description; it is made at the first call."""
-        if self.openapi_schema is None:
-            self._complete(super().openapi())
-        assert self.openapi_schema is not None
-        return self.openapi_schema
-
-    def _complete(self, description: Described) -> None:
+        if self.openapi_schema is not None:
+            return self.openapi_schema
+        description = super().openapi()
         for operations in description["paths"].values():
             for operation in operations.values():
+                summary, _, rest = operation["description"].partition("\n\n")
+                operation["summary"] = summary.replace("\n", " ").rstrip(".")
+                operation["description"] = rest
                 if "HTTPValidationError" in str(operation["responses"].get("422")):
-                    # FastAPI adds it, but parameters are not checked by it
+                    # FastAPI adds it, but a wrong parameter is answered with 400
                     del operation["responses"]["422"]
-        saved = [query.name for query in self.state.site.settings.queries]
-        listed = description["paths"]["/api/v1/stories"]["get"]
-        listed["parameters"] = [p for p in listed["parameters"] if p["name"] != SAVED]
-        if saved:
-            schema = {"type": "string", "enum": saved}
-            listed["parameters"].append(_parameter(SAVED, PARAMETERS[SAVED], schema))
+        listed = description["paths"]["/api/v1/stories"]["get"]["parameters"]
+        saved = next(p for p in listed if p["name"] == "saved")
+        keys = [query.key for query in self.state.site.settings.queries]
+        saved["schema"] = {"type": "string", "enum": keys}
+        if not keys:
+            listed.remove(saved)
         description["components"] = {
             "schemas": dict(sorted(_components.items())),
             "responses": {PROBLEMS[s].name: _problem(s) for s in PROBLEMS},
             "securitySchemes": _SCHEMES,
         }
+        return description

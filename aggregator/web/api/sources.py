@@ -1,39 +1,50 @@
 """The routes that list sources and their folders."""
 
-from fastapi import Request, Response
+from typing import Annotated
 
+from fastapi import Query, Request, Response
+from pydantic import Field
+
+from aggregator.config.story_query import QueryModel
 from aggregator.publish import story_json
 from aggregator.publish.excerpts.sources import bounded_sources
 from aggregator.web.api.openapi import api_router, described
 from aggregator.web.dependencies import OfSite, hashed_json
-from aggregator.web.parameters import Parameter, up_to
 
 SOURCES_AN_ANSWER = 100
 MAX_SOURCES = 500  # in one response
-_SOURCES_PARAMETERS: dict[str, Parameter] = {
-    "limit": Parameter(
-        up_to(MAX_SOURCES), "the maximum number of sources in one response"
-    ),
-    "after": Parameter(
-        {"type": "string", "pattern": "^([0-9a-f]{2}){0,400}$"},
-        "the `next` of the previous page, unchanged",
-    ),
-}
 router = api_router("/api/v1")
+
+
+class SourcesQuery(QueryModel):
+    """The parameters of a list of sources."""
+
+    limit: int = Field(
+        SOURCES_AN_ANSWER,
+        ge=1,
+        le=MAX_SOURCES,
+        description="the maximum number of sources in one response",
+    )
+    after: str = Field(
+        "",
+        json_schema_extra={"pattern": "^([0-9a-f]{2}){0,400}$"},
+        description="the `next` of the previous page, unchanged",
+    )
 
 
 @router.get(
     "/sources",
-    **described("sources", story_json.SourcesJson, 400, query=_SOURCES_PARAMETERS),
+    **described("sources", story_json.SourcesJson, 400),
 )
-def list_sources(request: Request, site: OfSite) -> Response:
+def list_sources(
+    request: Request, site: OfSite, asked: Annotated[SourcesQuery, Query()]
+) -> Response:
     """The sources and their health, by folder and name.
 
     One page of a list; `next` is the cursor of the following page. `url` and `problem` are for the owner.
     """
-    limit = int(request.query_params.get("limit", SOURCES_AN_ANSWER))
-    after = request.query_params.get("after", "")
-    page = bounded_sources(site.reader, site.access(request), limit, after=after)
+    access = site.access(request)
+    page = bounded_sources(site.reader, access, asked.limit, after=asked.after)
     return hashed_json(request, story_json.sources_page(page))
 
 

@@ -1,29 +1,39 @@
 """The routes of stories, their changes, topics and saved queries, and of the description of the API."""
 
-from fastapi import Request, Response
-from msgspec.structs import replace
+from typing import Annotated
+
+from fastapi import Query, Request, Response
+from pydantic import Field
 from starlette.responses import RedirectResponse
 
+from aggregator.config.story_query import QueryModel
 from aggregator.model.read_model import ChangedStories, StoryPage, StoryRedirect
 from aggregator.publish import story_json
 from aggregator.publish.sanitise import encode_json
 from aggregator.web.api.openapi import MOVED, IdInPath, answer, api_router, described
-from aggregator.web.cursors import next_of
 from aggregator.web.dependencies import OfSite, conditional, hashed_json
-from aggregator.web.parameters import PARAMETERS, Parameter, up_to, whole_number
+from aggregator.web.list_query import STORIES_AN_ANSWER, ListQuery
 from aggregator.web.responses import JSON, JsonResponse
 
-STORIES_AN_ANSWER = 50
 CHANGES_AN_ANSWER = 500
-_CHANGES_PARAMETERS: dict[str, Parameter] = {
-    "since": Parameter(
-        up_to(10**9 - 1) | {"minimum": 0}, "the number of the last change that is known"
-    ),
-    "limit": Parameter(
-        up_to(CHANGES_AN_ANSWER), "the maximum number of changes in one response"
-    ),
-}
 router = api_router("/api/v1")
+
+
+class ChangesQuery(QueryModel):
+    """The parameters of a list of changes."""
+
+    since: int = Field(
+        default_factory=int,
+        ge=0,
+        le=10**9 - 1,
+        description="the number of the last change that is known",
+    )
+    limit: int = Field(
+        CHANGES_AN_ANSWER,
+        ge=1,
+        le=CHANGES_AN_ANSWER,
+        description="the maximum number of changes in one response",
+    )
 
 
 @router.get("/openapi.json", include_in_schema=False)
@@ -35,10 +45,10 @@ def openapi(request: Request) -> Response:
     )
 
 
-@router.get(
-    "/stories", **described("stories", story_json.PageJson, 400, query=PARAMETERS)
-)
-def list_stories(request: Request, site: OfSite) -> Response:
+@router.get("/stories", **described("stories", story_json.PageJson, 400))
+def list_stories(
+    request: Request, site: OfSite, asked: Annotated[ListQuery, Query()]
+) -> Response:
     """Stories, the newest bump first, or in the order of the front page.
 
     One page of a list; `next` is the cursor of the following page, in the same order.
@@ -46,23 +56,22 @@ def list_stories(request: Request, site: OfSite) -> Response:
     A page may have fewer stories than `limit` and still be followed by another. No story appears twice;
     stories that are new or bumped meanwhile are at the top when the list is read again.
     """
-    wanted, began = site.filter(request, STORIES_AN_ANSWER)
-    mutes = site.mutes(request) if wanted.order == "front" else ()
+    selected = site.select(asked, STORIES_AN_ANSWER)
+    mutes = site.mutes(request) if asked.order == "front" else ()
+    selected = selected.without(mutes)
     tag = None
-    if wanted.changes_with_stories:
-        tag = site.tag(request, f"{wanted.query_string}\n{mutes}")
+    if selected.wanted.changes_with_stories:
+        tag = site.tag(request, f"{asked.query_string}\n{mutes}")
 
     def render() -> Response:
-        if not _has_words(wanted.filter.query):
+        if not _has_words(selected.filter.query):
             page = StoryPage()
-        elif wanted.order == "front":
-            page = site.reader.ranked_page(
-                replace(wanted.filter, mutes=mutes), site.settings.prefer
-            )
+        elif asked.order == "front":
+            page = site.reader.ranked_page(selected.filter, site.settings.prefer)
         else:
-            page = site.reader.stories(wanted.filter)
+            page = site.reader.stories(selected.filter)
         shown = (site.bounded(request, story) for story in page.stories)
-        return JsonResponse(story_json.page_of(shown, next_of(page.next, began)))
+        return JsonResponse(story_json.page_of(shown, selected.next_of(page.next)))
 
     return conditional(request, tag, render)
 
@@ -94,17 +103,16 @@ def read_story(request: Request, site: OfSite, id: IdInPath) -> Response:
     return conditional(request, tag, render)
 
 
-@router.get(
-    "/changes", **described("stories", ChangedStories, 400, query=_CHANGES_PARAMETERS)
-)
-def list_changes(request: Request, site: OfSite) -> Response:
+@router.get("/changes", **described("stories", ChangedStories, 400))
+def list_changes(
+    request: Request, site: OfSite, asked: Annotated[ChangesQuery, Query()]
+) -> Response:
     """The stories that changed after a change with a number, each once, as they are now.
 
     Without `since` it has no stories, and `next` is the number of the last change.
     """
-    since = whole_number(request.query_params.get("since", ""))
-    limit = int(request.query_params.get("limit", CHANGES_AN_ANSWER))
-    changes = site.reader.changed_stories(since, limit)
+    since = asked.since if asked.has("since") else None
+    changes = site.reader.changed_stories(since, asked.limit)
     return hashed_json(request, changes)
 
 

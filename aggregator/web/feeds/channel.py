@@ -5,13 +5,12 @@ import re
 from collections import Counter
 from typing import Literal
 
-from aggregator.config.publish_settings import SavedQuery
+from aggregator.config.story_query import SavedQuery
 from aggregator.model.entry import Enclosure
 from aggregator.model.structs import FrozenStruct
 from aggregator.publish.settings import PublishSettings
 from aggregator.web.feeds.feed_texts import feed_title, mime_type
-from aggregator.web.filters import ParsedFilter, filter_words
-from aggregator.web.parameters import SAVED
+from aggregator.web.list_query import ListQuery, Selection, filter_words
 
 _DOTTED_HOST = re.compile(r"https?://[A-Za-z0-9-]+\.[A-Za-z0-9.-]+(:\d+)?/")
 Format = Literal["rss", "atom", "jsonfeed"]
@@ -69,7 +68,7 @@ class Channel(FrozenStruct):
 
 def feed_path(saved: SavedQuery | None) -> str:
     """Return the path of the feed of all stories, or of a saved query, without the ending."""
-    return f"/feeds/{saved.name if saved else STORIES}"
+    return f"/feeds/{saved.key if saved else STORIES}"
 
 
 def address(saved: SavedQuery | None, form: Format) -> str:
@@ -80,7 +79,7 @@ def address(saved: SavedQuery | None, form: Format) -> str:
 
 def channel(
     named: SavedQuery | None,
-    parsed: ParsedFilter,
+    selected: Selection,
     items: tuple[Item, ...],
     settings: PublishSettings,
     *,
@@ -90,14 +89,15 @@ def channel(
 
     `self_url` is its address, with filters and without a token.
     """
-    query = f"?{parsed.query_string}" if parsed.query_string else ""
+    asked = selected.asked
+    query = f"?{asked.query_string}" if asked.query_string else ""
     page_query = query
     if named is not None:
-        page_query = f"?{SAVED}={named.name}&{parsed.query_string}".rstrip("&")
+        page_query = f"?saved={named.key}&{asked.query_string}".rstrip("&")
     ordered = tuple(sorted(items, key=lambda item: item.updated, reverse=True))
     return Channel(
         id=f"tag:aggregator,2026:{feed_path(named).lstrip('/')}{query}",
-        title=_title(named or parsed.saved, parsed, settings),
+        title=_title(named or selected.saved, asked, settings),
         about=_ABOUT,
         home_url=f"{settings.base_url}/{page_query}",
         self_url=self_url,
@@ -107,14 +107,14 @@ def channel(
 
 
 def _title(
-    saved: SavedQuery | None, parsed: ParsedFilter, settings: PublishSettings
+    saved: SavedQuery | None, asked: ListQuery, settings: PublishSettings
 ) -> str:
     title = settings.title
-    words = list(filter_words(parsed))
+    words = filter_words(asked)
     if saved and saved.title:
         title = saved.title
     elif saved:
-        words.insert(0, saved.name)
+        words.insert(0, saved.key)
     if words:
         title += f": {', '.join(words)}"
     return feed_title(title) or "Stories"

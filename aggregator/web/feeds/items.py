@@ -6,9 +6,9 @@ from functools import lru_cache
 import msgspec
 from msgspec.structs import replace
 
+from aggregator.config.story_query import StoryFilter
 from aggregator.model.article import ArticleView
 from aggregator.model.entry import Enclosure
-from aggregator.model.read_model import StoryFilter
 from aggregator.model.story import StoryText, StoryView
 from aggregator.publish.excerpts.stories import for_item
 from aggregator.publish.settings import PublishSettings
@@ -24,7 +24,7 @@ from aggregator.web.feeds.feed_texts import (
     mime_type,
 )
 from aggregator.web.feeds.item_texts import story_body, story_summary
-from aggregator.web.filters import ParsedFilter
+from aggregator.web.list_query import Selection
 
 # Pages that are read for one feed, in case a filter matches few stories
 MOST_PAGES = 20
@@ -39,7 +39,7 @@ class LoadedItems(msgspec.Struct, frozen=True):
 
 def gather(
     reader: StoryReader,
-    parsed: ParsedFilter,
+    selected: Selection,
     settings: PublishSettings,
     *,
     patient: bool = False,
@@ -49,8 +49,8 @@ def gather(
 
     `patient`: render missing ones now; otherwise their items have the summary.
     """
-    link = parsed.saved.link if parsed.saved else None
-    stories = reader.with_links(tuple(_stories(reader, parsed.filter)))
+    link = selected.saved.link if selected.saved else None
+    stories = reader.with_links(tuple(_stories(reader, selected.filter)))
     if are_whole:
         stories = with_whole_articles(reader, stories)
     ids = tuple(story.id for story in stories)
@@ -84,11 +84,11 @@ def _stories(reader: StoryReader, story_filter: StoryFilter) -> list[StoryView]:
     stories: list[StoryView] = []
     for _ in range(MOST_PAGES):
         limit = story_filter.limit - len(stories)
-        page = reader.stories(replace(story_filter, limit=limit))
+        page = reader.stories(story_filter.model_copy(update={"limit": limit}))
         stories += page.stories
         if page.next is None or len(stories) >= story_filter.limit:
             break
-        story_filter = replace(story_filter, after=page.next)
+        story_filter = story_filter.model_copy(update={"after": page.next})
     return stories
 
 

@@ -8,14 +8,14 @@ import re
 from email.utils import format_datetime, parsedate_to_datetime
 from functools import partial
 
-from msgspec.structs import replace
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from aggregator.config.publish_settings import SavedQuery
+from aggregator.config.story_query import SavedQuery
 from aggregator.model.clock import in_utc
+from aggregator.model.errors import UsageError
 from aggregator.web.dependencies import (
     Site,
     conditional,
@@ -27,7 +27,7 @@ from aggregator.web.feeds.channel import ENDINGS, MEDIA_TYPES, STORIES, Format, 
 from aggregator.web.feeds.digests import FEED_DIGESTS, digest_channel
 from aggregator.web.feeds.formats import written
 from aggregator.web.feeds.items import gather
-from aggregator.web.filters import ParsedFilter, parse_filter
+from aggregator.web.list_query import ListQuery, Selection, select_stories
 
 # Last-Modified has whole seconds, so it is sent only when no further change can fall into its second.
 SETTLED = dt.timedelta(seconds=2)
@@ -51,7 +51,7 @@ class _Feeds:
         """Answer with a feed of digests, of all stories, or of those of a saved query."""
         name = request.path_params["name"]
         form = ENDINGS.get(request.path_params["ending"])
-        queries = {query.name: query for query in self._site.settings.queries}
+        queries = {query.key: query for query in self._site.settings.queries}
         if form is None:
             raise HTTPException(404)
         if name == "digest" and self._site.settings.digest_stories:
@@ -74,13 +74,13 @@ class _Feeds:
     def _stories(
         self, request: Request, form: Format, named: SavedQuery | None
     ) -> Response:
-        parsed = self._parsed(request, named)
+        selected = self._selected(request, named)
         media_type = MEDIA_TYPES[form]
         tag = modified = None
-        if parsed.changes_with_stories:
+        if selected.wanted.changes_with_stories:
             tag = self._site.common_tag(
                 self._site.access(request),
-                str(parsed.filter.mutes),
+                str(selected.filter.mutes),
                 request.url.path,
                 request.url.query,
             )
@@ -91,7 +91,7 @@ class _Feeds:
                 return not_modified(tag)
             if (kept := self._kept.get(tag)) is not None:
                 return _feed(kept, media_type, tag, modified)
-        body, is_complete = self._written(request, form, named, parsed)
+        body, is_complete = self._written(request, form, named, selected)
         # Rendering changes the feed later, but no story
         if tag is None or not is_complete:
             tag = weak_tag(body)
@@ -104,34 +104,31 @@ class _Feeds:
             self._kept = dict([*self._kept.items(), (tag, body)][-_FEEDS_KEPT:])
         return _feed(body, media_type, tag, modified)
 
-    def _parsed(self, request: Request, named: SavedQuery | None) -> ParsedFilter:
-        """Return the filter of a feed, without what the reader muted. Raises UsageError."""
+    def _selected(self, request: Request, named: SavedQuery | None) -> Selection:
+        """Return the stories of a feed, without what the reader muted. Raises UsageError."""
         settings = self._site.settings
-        parsed = parse_filter(
-            request.query_params.multi_items(),
-            self._site.clock(),
-            default_limit=settings.items,
-            queries=settings.queries,
-            saved=named,
-            is_feed=True,
-        )
-        mutes = self._site.mutes(request)
-        return replace(parsed, filter=replace(parsed.filter, mutes=mutes))
+        asked = ListQuery.read(request.query_params)
+        if asked.order == "front" or asked.after:
+            raise UsageError("order and after: a feed has the newest stories only")
+        saved = settings.saved_query(asked.saved) or named
+        limit = (saved and saved.items) or settings.items
+        selected = select_stories(asked, saved, self._site.clock(), limit)
+        return selected.without(self._site.mutes(request))
 
     def _written(
         self,
         request: Request,
         form: Format,
         named: SavedQuery | None,
-        parsed: ParsedFilter,
+        selected: Selection,
     ) -> tuple[bytes, bool]:
         """Return an encoded feed, and whether all its stories are rendered."""
         reader = self._site.reader
         settings = self._site.settings
         is_owner = self._site.access(request) == "owner"
-        loaded = gather(reader, parsed, settings, are_whole=is_owner)
-        self_url = settings.base_url + request.url.path + _query(request, parsed)
-        whole = channel(named, parsed, loaded.items, settings, self_url=self_url)
+        loaded = gather(reader, selected, settings, are_whole=is_owner)
+        self_url = settings.base_url + request.url.path + _query(request, selected)
+        whole = channel(named, selected, loaded.items, settings, self_url=self_url)
         return written(whole, form), loaded.complete
 
     def _last_modified(self) -> dt.datetime | None:
@@ -156,10 +153,10 @@ def _feed(
     return response
 
 
-def _query(request: Request, parsed: ParsedFilter) -> str:
+def _query(request: Request, selected: Selection) -> str:
     """Return the query as the client sent it, because a feed contains the address at which it is read."""
     sent = request.url.query
-    query = sent if _URI_QUERY.fullmatch(sent) else parsed.query_string
+    query = sent if _URI_QUERY.fullmatch(sent) else selected.asked.query_string
     return f"?{query}" if query else ""
 
 

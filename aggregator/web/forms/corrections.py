@@ -14,11 +14,10 @@ from aggregator.grouping.corrections.apply_corrections import CorrectionCommand
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import StoryRedirect
 from aggregator.model.story import StoryView
-from aggregator.web.dependencies import ID, Site
+from aggregator.web.dependencies import ID, Site, whole_number
 from aggregator.web.editor import CommandStatus, EditorService
 from aggregator.web.forms.posted_form import Fields, posted_form
 from aggregator.web.pages.pages import Pages
-from aggregator.web.parameters import whole_number
 
 CORRECTIONS_A_PAGE = 50
 

@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from aggregator.config.story_query import MAX_TEXT_CHARS
 from aggregator.grouping.corrections.decision_words import (
     decision_words,
     log_words,
@@ -18,7 +19,6 @@ from aggregator.web.dependencies import Site
 from aggregator.web.editor import EditorService
 from aggregator.web.pages.pages import Pages, typed_text
 from aggregator.web.pages.score_breakdown import ScoreBreakdown, breakdown
-from aggregator.web.parameters import MAX_TEXT_CHARS
 
 OTHERS_SHOWN = 20  # articles to compare with
 MAX_URL_CHARS = 2_048

@@ -10,19 +10,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from aggregator.config.story_query import StoryFilter
 from aggregator.model.clock import in_utc
-from aggregator.model.read_model import FrontPageStory, StoryFilter, StoryListItem
+from aggregator.model.read_model import FrontPageStory, StoryListItem
 from aggregator.publish.excerpts.words import count_words, first_words
 from aggregator.store.read.cursors import read_cursor
 from aggregator.store.read.marks.read_marks import VIEWS, View
 from aggregator.store.read.marks.story_streams import StoryStream
-from aggregator.web.dependencies import Site, conditional
-from aggregator.web.filters import ParsedFilter, filter_words
+from aggregator.web.dependencies import Site, conditional, whole_number
+from aggregator.web.list_query import ListQuery, Selection, filter_words
 from aggregator.web.pages.front_layout import arranged, by_day, first_old_story
 from aggregator.web.pages.pages import Pages
 from aggregator.web.pages.tabs import depth_tabs, section_tabs
 from aggregator.web.pages.visitor import Visitor, remember, visitor_of
-from aggregator.web.parameters import whole_number
 from aggregator.web.pictures import picture_for
 from aggregator.web.security.visit import is_owner
 
@@ -51,9 +51,10 @@ class FrontPages:
     def answer(self, request: Request) -> Response:
         """Answer with stories by rank, the newest first (`view=newest`)."""
         site = self._site
-        wanted, _ = site.filter(request, STORIES_A_PAGE, ignore_unknown=True)
-        story_filter = replace(wanted.filter, mutes=site.mutes(request))
-        wanted = replace(wanted, filter=story_filter)
+        given = request.query_params.items()  # others add parameters to links
+        asked = ListQuery.read({k: v for k, v in given if k in ListQuery.model_fields})
+        selected = site.select(asked, STORIES_A_PAGE)
+        wanted = selected.without(site.mutes(request))
         before = visitor_of(request)
         visitor = before.at(site.clock())
         view = request.query_params.get("view", "")
@@ -61,15 +62,18 @@ class FrontPages:
         number = min(number, MOST_PAGES)
         tag = None
         # Sources change the page of the first run
-        if wanted.changes_with_stories and site.reader.last_change_at() is not None:
+        if (
+            wanted.wanted.changes_with_stories
+            and site.reader.last_change_at() is not None
+        ):
             trouble = self._trouble(request)
             today = self._today()
             reading = site.reader.first_reading()
-            key = (wanted.query_string, view, number, today, visitor.since, trouble)
-            tag = self._pages.tag(request, f"{key}{reading}{story_filter.mutes}")
+            key = (asked.query_string, view, number, today, visitor.since, trouble)
+            tag = self._pages.tag(request, f"{key}{reading}{wanted.filter.mutes}")
 
         def render() -> Response:
-            if view in ("newest", *VIEWS) or story_filter.after is not None:
+            if view in ("newest", *VIEWS) or asked.after:
                 return self._newest(request, wanted, visitor)
             return self._ranked(request, wanted, number, visitor)
 
@@ -78,10 +82,10 @@ class FrontPages:
         return response
 
     def _ranked(
-        self, request: Request, wanted: ParsedFilter, number: int, visitor: Visitor
+        self, request: Request, wanted: Selection, number: int, visitor: Visitor
     ) -> Response:
         ranking = self._ranked_stories(wanted.filter, self._site.settings.prefer)
-        if not ranking and not wanted.query_string and not wanted.filter.mutes:
+        if not ranking and not wanted.asked.query_string and not wanted.filter.mutes:
             return self._first_run(request)
         size = wanted.filter.limit
         on_page = ranking[(number - 1) * size : number * size]
@@ -133,7 +137,7 @@ class FrontPages:
         )
 
     def _newest(
-        self, request: Request, wanted: ParsedFilter, visitor: Visitor
+        self, request: Request, wanted: Selection, visitor: Visitor
     ) -> Response:
         view = self._pages.view_of(request)
         shown_view = view or "newest"
@@ -143,7 +147,8 @@ class FrontPages:
         listed = self._site.reader.list_stories(ids)
         following = None
         if after:
-            following = _address(wanted, ("view", shown_view), ("after", after))
+            parameters = ("view", shown_view), ("after", wanted.next_of(after) or "")
+            following = _address(wanted, *parameters)
         return self._list_page(
             request,
             "newest.html",
@@ -218,7 +223,7 @@ class FrontPages:
         self,
         request: Request,
         template: str,
-        wanted: ParsedFilter,
+        wanted: Selection,
         visitor: Visitor,
         stories: Sequence[StoryListItem],
         *,
@@ -231,9 +236,9 @@ class FrontPages:
         parameters = dict(_without_cursor(wanted))
         folders = reader.folders()
         with_view = parameters | {"view": view}
-        words = [*filter_words(wanted)]
+        words = filter_words(wanted.asked)
         if wanted.saved is not None:
-            words.insert(0, wanted.saved.title or wanted.saved.name)
+            words.insert(0, wanted.saved.label)
         new_reports = {}
         if visitor.since and ids:
             new_reports = reader.new_reports(ids, visitor.since)
@@ -273,10 +278,10 @@ def _languages(stories: Iterable[FrontPageStory | StoryListItem]) -> list[str]:
     return sorted({story.language for story in stories if story.language})
 
 
-def _address(wanted: ParsedFilter, *parameters: tuple[str, str]) -> str:
+def _address(wanted: Selection, *parameters: tuple[str, str]) -> str:
     return "?" + urlencode([*_without_cursor(wanted), *parameters])
 
 
-def _without_cursor(wanted: ParsedFilter) -> list[tuple[str, str]]:
-    pairs = parse_qsl(wanted.query_string)
+def _without_cursor(wanted: Selection) -> list[tuple[str, str]]:
+    pairs = parse_qsl(wanted.asked.query_string)
     return [(name, value) for name, value in pairs if name != "after"]

@@ -6,12 +6,12 @@ from typing import cast
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from aggregator.config.story_query import MAX_TEXT_CHARS
 from aggregator.publish.settings import PublishSettings
 from aggregator.store.read.marks.mark_rows import ReaderItem
 from aggregator.store.read.marks.read_marks import VIEWS, View
 from aggregator.web.dependencies import Site
 from aggregator.web.feeds.channel import STORIES
-from aggregator.web.parameters import MAX_TEXT_CHARS
 from aggregator.web.security.visit import (
     form_value,
     may_edit,
@@ -126,7 +126,7 @@ def feed_links(settings: PublishSettings) -> list[tuple[str, str]]:
     if settings.digest_stories:
         links.append((f"{settings.title}: digest", "/feeds/digest.atom"))
     queries = settings.queries
-    return links + [(q.title or q.name, f"/feeds/{q.name}.atom") for q in queries]
+    return links + [(q.label, f"/feeds/{q.key}.atom") for q in queries]
 
 
 def typed_text(request: Request, name: str, most: int = MAX_TEXT_CHARS) -> str:

@@ -6,11 +6,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from aggregator.config.story_query import StoryQuery
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import SearchResults
 from aggregator.publish.excerpts.single_articles import bounded_results
 from aggregator.web.dependencies import Site
-from aggregator.web.filters import parse_filter, search_bounds
 from aggregator.web.pages.pages import Pages, typed_text
 
 SEARCH_STORIES = 20
@@ -31,9 +31,9 @@ def search(site: Site, pages: Pages, request: Request) -> Response:
     limit = MORE_SEARCH_STORIES if is_more else SEARCH_STORIES
     results = SearchResults()
     try:
-        parsed = parse_filter(filters.items(), site.clock(), default_limit=1)
+        bounds = StoryQuery.read(filters).story_filter(site.clock(), 1)
         if text:
-            results = site.reader.search(text, limit, search_bounds(parsed.filter))
+            results = site.reader.search(text, limit, bounds)
     except UsageError as error:
         results = SearchResults(problem=str(error))
     stories = bounded_results(results, *site.limits(request)).stories

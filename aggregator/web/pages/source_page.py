@@ -15,9 +15,8 @@ from aggregator.store.intake.sources import Source
 from aggregator.store.read.marks.read_marks import View
 from aggregator.store.read.source_entries import EntryPage
 from aggregator.web.api.edit_sources import found_source
-from aggregator.web.dependencies import ID, Site
+from aggregator.web.dependencies import ID, Site, whole_number
 from aggregator.web.pages.pages import Pages
-from aggregator.web.parameters import whole_number
 from aggregator.web.security.visit import may_edit
 
 ENTRIES_A_PAGE = 50

@@ -7,9 +7,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from aggregator.publish.excerpts.sources import bounded_source, bounded_sources
-from aggregator.web.dependencies import Site
+from aggregator.web.dependencies import Site, whole_number
 from aggregator.web.pages.pages import Pages, typed_text
-from aggregator.web.parameters import whole_number
 
 SOURCES_A_PAGE = 100
 _DONE = ("imported", "known", "private", "removed")

@@ -6,7 +6,7 @@ from starlette.routing import Route
 
 from aggregator.model.read_model import StoryListItem, StoryRedirect
 from aggregator.model.story import StoryText, StoryView
-from aggregator.web.dependencies import Site, conditional
+from aggregator.web.dependencies import Site, conditional, whole_number
 from aggregator.web.pages.pages import Pages
 from aggregator.web.pages.report_groups import (
     LINES_SHOWN,
@@ -15,7 +15,6 @@ from aggregator.web.pages.report_groups import (
     time_span,
 )
 from aggregator.web.pages.visitor import Visitor, remember, visitor_of
-from aggregator.web.parameters import whole_number
 from aggregator.web.pictures import picture_for
 from aggregator.web.responses import GONE
 

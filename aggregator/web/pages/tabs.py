@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from aggregator.config.publish_settings import SavedQuery
+from aggregator.config.story_query import SavedQuery
 
 DEPTHS = (2, 3)  # reports: what two newsrooms found worth telling, and three
 SECTIONS_SHOWN = 12  # folders and topics; the form "Filter" has all
@@ -34,7 +34,7 @@ def section_tabs(
     lists = [("folder", folder, folder) for folder in folders]
     lists += [("topic", topic, topic) for topic in topics]
     del lists[SECTIONS_SHOWN:]
-    lists += [("saved", query.name, query.title or query.name) for query in queries]
+    lists += [("saved", query.key, query.label) for query in queries]
     if not lists:
         return []
     every = dict.fromkeys(("folder", "topic", "saved"), "")

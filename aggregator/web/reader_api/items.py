@@ -6,10 +6,10 @@ from typing import Any
 from msgspec.structs import replace
 
 from aggregator.store.read.marks.mark_rows import ReaderItem
+from aggregator.web.dependencies import whole_number
 from aggregator.web.feeds.channel import Item
 from aggregator.web.feeds.feed_texts import mime_type
 from aggregator.web.feeds.items import story_items, with_whole_articles
-from aggregator.web.parameters import whole_number
 from aggregator.web.reader_api.fields import MOST_IDS, Fields, item_numbers
 from aggregator.web.reader_api.ids import (
     FEED,

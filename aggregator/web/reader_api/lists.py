@@ -35,7 +35,7 @@ def user_info(session: Session, _fields: Fields) -> Json:
 def tags(session: Session, _fields: Fields) -> Json:
     """Return the labels: folders, and as tags saved queries and what the reader gave to stories."""
     labels = session.shown_labels(session.marks.labels(session.reader))
-    queries = [LABEL + query.name for query in session.queries]
+    queries = [LABEL + query.key for query in session.queries]
     tags = [{"id": STARRED}]
     tags += [{"id": LABEL + name, "type": "folder"} for name in session.folders]
     tags += [{"id": label, "type": "tag"} for label in (*queries, *labels)]

@@ -6,9 +6,9 @@ from msgspec.structs import replace
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from aggregator.config.publish_settings import SavedQuery
+from aggregator.config.story_query import SavedQuery, StoryFilter
 from aggregator.model.errors import UsageError
-from aggregator.model.read_model import SourceView, StoryFilter
+from aggregator.model.read_model import SourceView
 from aggregator.publish.excerpts.sources import bounded_source
 from aggregator.store.read.marks.mark_rows import Reader, ReaderItem
 from aggregator.store.read.marks.read_marks import ReadMarks, label_name
@@ -47,7 +47,7 @@ class Session:
         self.folders = site.reader.folders()
         # Those that are labels: not called as a folder
         queries = site.settings.queries
-        self.queries = [query for query in queries if query.name not in self.folders]
+        self.queries = [query for query in queries if query.key not in self.folders]
         self._mutes = site.mutes(request)
 
     @property
@@ -64,13 +64,13 @@ class Session:
         if label == name:
             for source in self.sources([name.removeprefix(FEED)]):
                 if name == subscription_id(source.id):
-                    wanted = StoryFilter(folder=source.folder)
+                    wanted = StoryFilter.model_construct(folder=source.folder or "")
                     return StoryStream(wanted=wanted, founded_by=source.id)
             raise HTTPException(404, "there is no such stream")
         if label in self.folders:
-            return StoryStream(wanted=StoryFilter(folder=label))
+            return StoryStream(wanted=StoryFilter.model_construct(folder=label))
         for query in self.queries:
-            if query.name == label:
+            if query.key == label:
                 return StoryStream(wanted=self._filter(query))
         return StoryStream(label=self.known_label(label, "there is no such stream"))
 
@@ -82,7 +82,10 @@ class Session:
 
     def without_muted(self, stream: StoryStream) -> StoryStream:
         """Return the stream without what the owner muted."""
-        return replace(stream, wanted=replace(stream.wanted, mutes=self._mutes))
+        return replace(
+            stream,
+            wanted=stream.wanted.model_copy(update={"mutes": self._mutes}),
+        )
 
     def sources(self, ids: Collection[str] | None = None) -> list[SourceView]:
         """Return the sources with these ids, or all, as this client may see them."""
@@ -93,7 +96,7 @@ class Session:
 
     def shown_labels(self, labels: Iterable[str]) -> list[str]:
         """Return the streams of those labels of the reader that no folder and no saved query hides."""
-        hidden = {*self.folders, *(query.name for query in self.queries)}
+        hidden = {*self.folders, *(query.key for query in self.queries)}
         return [LABEL + label for label in sorted(labels) if label not in hidden]
 
     def new_label(self, tag: str) -> str:
@@ -103,7 +106,7 @@ class Session:
             raise UsageError(
                 f'"{name}" is a folder of sources; choose another name for a label'
             )
-        if any(query.name == name for query in self.queries):
+        if any(query.key == name for query in self.queries):
             raise UsageError(
                 f'"{name}" is a saved query; choose another name for a label'
             )
@@ -120,7 +123,7 @@ class Session:
         if ids:
             for query in self.queries:
                 for id_ in self.marks.matching(self._filter(query), ids):
-                    streams[id_].append(LABEL + query.name)
+                    streams[id_].append(LABEL + query.key)
         for row in rows:
             if row.labels:
                 streams[row.story] += self.shown_labels(row.labels)

@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import update
 
 from aggregator.config.delivery_settings import signing_key
-from aggregator.config.publish_settings import SavedQuery
+from aggregator.config.story_query import SavedQuery
 from aggregator.config.webhooks import Notification, Webhook
 from aggregator.deliver.apprise import AppriseRunner
 from aggregator.model.errors import DatabaseBusyError, TooManyFilesError
@@ -172,7 +172,7 @@ def test_a_title_calls_nobody(database: Database, ntfy: Ntfy) -> None:
 
 
 def _ids(database: Database) -> list[str]:
-    from aggregator.model.read_model import StoryFilter
+    from aggregator.config.story_query import StoryFilter
 
     return [one.id for one in StoryReader(database).stories(StoryFilter()).stories]
 

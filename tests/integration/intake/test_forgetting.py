@@ -15,6 +15,7 @@ from sqlalchemy import func, select, text
 
 from aggregator.admin.export import exported
 from aggregator.admin.import_rows import import_into
+from aggregator.config.story_query import StoryFilter
 from aggregator.config.tuning import Tuning
 from aggregator.config.webhooks import Webhook
 from aggregator.deliver.dispatcher import WebhookDispatcher
@@ -27,7 +28,6 @@ from aggregator.intake.recluster.regrouping import GroupingDifference, Regrouped
 from aggregator.model.entry import Entry
 from aggregator.model.errors import UsageError
 from aggregator.model.evidence import Evidence
-from aggregator.model.read_model import StoryFilter
 from aggregator.model.story import StoryView
 from aggregator.publish.settings import PublishSettings
 from aggregator.store import api_tokens, codecs, commands

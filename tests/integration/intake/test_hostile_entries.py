@@ -8,9 +8,9 @@ import pytest
 from lxml import etree
 from sqlalchemy import func, select
 
+from aggregator.config.story_query import StoryFilter
 from aggregator.config.tuning import Tuning
 from aggregator.model.entry import Enclosure, Entry
-from aggregator.model.read_model import StoryFilter
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.feeds.entry_builder import FeedContext
 from aggregator.sources.parse.feeds.feed import read_feed

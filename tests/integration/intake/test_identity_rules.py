@@ -8,9 +8,9 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
+from aggregator.config.story_query import StoryFilter
 from aggregator.config.tuning import Tuning
 from aggregator.model.entry import Entry
-from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox
 from aggregator.store.intake.folder_names import known_as, known_folder

@@ -6,12 +6,12 @@ import pytest
 from sqlalchemy import text
 
 from aggregator.cli.explain import explanation_text
+from aggregator.config.story_query import StoryFilter
 from aggregator.config.tuning import Tuning
 from aggregator.extract.article import clean_entry
 from aggregator.grouping.corrections.explain import explanation
 from aggregator.model.entry import Entry
 from aggregator.model.prepared import CleanArticle
-from aggregator.model.read_model import StoryFilter
 from aggregator.publish.sanitise import encode_json
 from aggregator.publish.story_json import story_in_list, whole_story
 from aggregator.store.engine.database import Database

@@ -7,9 +7,9 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
+from aggregator.config.story_query import StoryFilter
 from aggregator.config.tuning import Tuning
 from aggregator.model.entry import Entry, Published
-from aggregator.model.read_model import StoryFilter
 from aggregator.sources.fetch.client import Client
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import pending_pages

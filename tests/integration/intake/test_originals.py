@@ -11,9 +11,9 @@ from sqlalchemy import select
 
 import aggregator
 from aggregator.cli.app import main
+from aggregator.config.story_query import StoryFilter
 from aggregator.model.article import ArticleView
 from aggregator.model.entry import Entry, Published
-from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import article

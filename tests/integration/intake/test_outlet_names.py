@@ -2,8 +2,8 @@
 
 import pytest
 
+from aggregator.config.story_query import StoryFilter
 from aggregator.model.entry import Entry, Outlet
-from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from tests.support.articles import (

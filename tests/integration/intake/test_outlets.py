@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import select, update
 
 from aggregator.config.loader import load
+from aggregator.config.story_query import StoryFilter
 from aggregator.config.tuning import Tuning
 from aggregator.intake.manage.feed_lists import export_opml, import_opml
-from aggregator.model.read_model import StoryFilter
 from aggregator.model.story import StoryView
 from aggregator.publish.sanitise import encode_json
 from aggregator.publish.story_json import story_in_list

@@ -13,9 +13,9 @@ import pytest
 from sqlalchemy import event, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
+from aggregator.config.story_query import StoryFilter
 from aggregator.config.tuning import Tuning
 from aggregator.model.errors import AggregatorError
-from aggregator.model.read_model import StoryFilter
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files.input_items import InputEntry, ReadOptions
 from aggregator.sources.parse.files.open_source import open_source

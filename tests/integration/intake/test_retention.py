@@ -8,11 +8,11 @@ from sqlalchemy import func, select, text, update
 
 from aggregator.admin.export import exported
 from aggregator.admin.import_rows import import_into
+from aggregator.config.story_query import StoryFilter
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.deletion.forget import ForgetCommand
 from aggregator.grouping.deletion.retention import Retention, RetentionPlan
 from aggregator.model.prepared import ArticleHtml
-from aggregator.model.read_model import SearchBounds, StoryFilter
 from aggregator.model.story import StoryText, StoryView
 from aggregator.store import codecs, steady_clock
 from aggregator.store.engine.database import Database
@@ -186,7 +186,7 @@ def test_search_and_the_views_have_the_texts_until_they_are_deleted(rig: Rig) ->
     settle(rig)
 
     def found(words: str) -> int:
-        return len(StoryReader(rig.database).search(words, 10, SearchBounds()).hits)
+        return len(StoryReader(rig.database).search(words, 10, StoryFilter()).hits)
 
     def shown() -> str | None:
         of_article = text(

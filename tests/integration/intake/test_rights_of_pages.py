@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from aggregator.config.story_query import StoryFilter
 from aggregator.config.tuning import Tuning
 from aggregator.model.article import ArticleView
-from aggregator.model.read_model import StoryFilter
 from aggregator.publish.settings import PublishSettings
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database

@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import select
 
 from aggregator.admin.bcubed import measure
+from aggregator.config.story_query import StoryFilter
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.deletion.forget import ForgetCommand
 from aggregator.model.entry import Entry
-from aggregator.model.read_model import StoryFilter
 from aggregator.model.story import StoryView
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files.input_items import InputEntry, ReadOptions

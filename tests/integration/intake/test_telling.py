@@ -2,7 +2,7 @@
 
 from sqlalchemy import select, text
 
-from aggregator.model.read_model import StoryFilter
+from aggregator.config.story_query import StoryFilter
 from aggregator.model.story import StoryView
 from aggregator.publish.story_json import whole_story
 from aggregator.store.engine.database import Database

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
+from aggregator.config.story_query import StoryFilter
 from aggregator.config.tuning import Tuning
-from aggregator.model.read_model import Change, StoryFilter
+from aggregator.model.read_model import Change
 from aggregator.store.engine.database import Database
 from aggregator.store.read.change_stream import following
 from aggregator.store.read.reader import StoryReader

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, insert, select, text
 
+from aggregator.config.story_query import StoryFilter
 from aggregator.config.tuning import Tuning
-from aggregator.model.read_model import SearchBounds, StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import sources
 from aggregator.store.intake.sources import source_id
@@ -188,7 +188,7 @@ def what_probes_ask(database: Database) -> object:
         return database_status.stored(connection, NOON, Tuning())
 
 
-BOUNDS = SearchBounds(outlet="outlet 7", since=NOON - 2 * DAY)
+BOUNDS = StoryFilter(outlet="outlet 7", since=NOON - 2 * DAY)
 CASES: dict[str, Callable[[Database], object]] = {
     "the list": asked(StoryFilter()),
     "since": asked(StoryFilter(since=NOON - DAY)),

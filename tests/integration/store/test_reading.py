@@ -5,8 +5,8 @@ import datetime as dt
 import pytest
 from sqlalchemy import insert, select, update
 
+from aggregator.config.story_query import StoryFilter
 from aggregator.model.errors import UsageError
-from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import sources
 from aggregator.store.read.reader import StoryReader

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Connection, text
 
+from aggregator.config.story_query import StoryFilter
 from aggregator.extract.language.search_tokens import search_words
 from aggregator.model.entry import Outlet
 from aggregator.model.errors import UsageError
-from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.search import index, search

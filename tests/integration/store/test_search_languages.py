@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from aggregator.config.story_query import StoryFilter
 from aggregator.extract.language.search_tokens import search_words
 from aggregator.model.errors import UsageError
-from aggregator.model.read_model import SearchBounds
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.search import match
@@ -60,11 +60,11 @@ def both(
 
 
 def answers(
-    both: list[Database], query: str, bounds: SearchBounds | None = None
+    both: list[Database], query: str, bounds: StoryFilter | None = None
 ) -> list[str | None]:
     """The outlets of what is found; each article has one of its own."""
     first, second = (
-        StoryReader(database).search(query, 50, bounds or SearchBounds())
+        StoryReader(database).search(query, 50, bounds or StoryFilter())
         for database in both
     )
     assert first.problem is None
@@ -80,18 +80,18 @@ def test_known_answers(both: list[Database], asked: dict[str, object]) -> None:
 
 def test_bounds_say_the_same_as_words(both: list[Database]) -> None:
     tenth = dt.datetime(2026, 10, 10, 4, 0, tzinfo=dt.UTC)
-    assert answers(both, "الأجور", SearchBounds(until=tenth)) == ["ar-strike"], (
+    assert answers(both, "الأجور", StoryFilter(until=tenth)) == ["ar-strike"], (
         "both ends are included"
     )
-    assert answers(both, "الأجور", SearchBounds(since=tenth)) == [
+    assert answers(both, "الأجور", StoryFilter(since=tenth)) == [
         "ar-budget",
         "ar-strike",
     ]
     assert answers(
-        both, "الأجور", SearchBounds(since=tenth + dt.timedelta(seconds=1))
+        both, "الأجور", StoryFilter(since=tenth + dt.timedelta(seconds=1))
     ) == ["ar-budget"]
-    assert answers(both, "地震", SearchBounds(language="ja")) == ["ja-quake"]
-    assert answers(both, "地震", SearchBounds(outlet="zh-quake")) == ["zh-quake"]
+    assert answers(both, "地震", StoryFilter(language="ja")) == ["ja-quake"]
+    assert answers(both, "地震", StoryFilter(outlet="zh-quake")) == ["zh-quake"]
     assert answers(both, "outlet:zh-quake") == ["zh-quake"]
     assert answers(both, 'author:"ada de" title:köln') == ["de-tram", "de-election"]
     assert answers(both, "lang:de after:2026-10-11") == ["de-minister", "de-tram"]

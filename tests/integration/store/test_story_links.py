@@ -5,13 +5,12 @@ import datetime as dt
 import pytest
 from sqlalchemy import text
 
+from aggregator.config.story_query import StoryFilter
 from aggregator.grouping.deletion.forget import ForgetCommand
-from aggregator.model.read_model import StoryFilter
 from aggregator.model.story import StoryView
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import story_link
-from aggregator.web.filters import parse_filter
 from tests.support.articles import DYKES, FLOOD, NOON, STRIKE, Clock, Rig, record
 from tests.support.rows import executed, queried
 from tests.support.story_checks import by_title, correct, placing_of, undo
@@ -141,10 +140,7 @@ def test_names_topics_and_kinds_are_filters(rig: Rig) -> None:
     assert _titles(rig, kind="opinion") == {"Opinion: the port must open"}
     assert len(_titles(rig, kind="report")) == 4
     rig.pipeline.index_text()
-    parsed = parse_filter(
-        [("topic", "Floods"), ("kind", "report")], NOON, default_limit=10
-    )
-    assert len(StoryReader(rig.database).stories(parsed.filter).stories) == 2
+    assert len(_titles(rig, topic="Floods", kind="report")) == 2
 
 
 def test_lists_have_names_and_topics(rig: Rig) -> None:

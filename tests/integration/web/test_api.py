@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from jsonschema_rs import Draft202012Validator
 
-from aggregator.config.publish_settings import SavedQuery
+from aggregator.config.story_query import SavedQuery
 from aggregator.grouping.corrections.explain import Explanation
 from aggregator.grouping.deletion.forget import ForgetCommand
 from aggregator.model.read_model import SearchResults

@@ -4,8 +4,7 @@ import re
 
 import pytest
 
-from aggregator.config.publish_settings import SavedQuery
-from aggregator.model.read_model import StoryFilter
+from aggregator.config.story_query import SavedQuery, StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import add, all_sources, remove
 from tests.support.articles import FLOOD, record
@@ -97,7 +96,7 @@ def test_stories_come_in_the_order_of_the_front_page(either: Newsroom) -> None:
             number + 1,
         )
     assert read == ranking
-    assert "order must be one of newest, front" in problem_of(
+    assert "order must be '', 'newest' or 'front': 'x'" in problem_of(
         either.get("/api/v1/stories?order=x"), 400
     )
 

@@ -10,9 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from aggregator.config.publish_settings import SavedQuery
+from aggregator.config.story_query import SavedQuery, StoryFilter
 from aggregator.model.errors import ConfigError
-from aggregator.model.read_model import StoryFilter
 from aggregator.publish.settings import PublishSettings
 from aggregator.store import api_tokens
 from aggregator.store.engine.database import Database

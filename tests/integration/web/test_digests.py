@@ -10,10 +10,10 @@ import pytest
 from starlette.testclient import TestClient
 
 from aggregator.config.delivery_settings import DigestConfig, mail_server
-from aggregator.config.publish_settings import SavedQuery
 from aggregator.config.settings import Config
+from aggregator.config.story_query import SavedQuery, StoryFilter
 from aggregator.config.webhooks import DigestReader
-from aggregator.model.read_model import Digest, DigestStory, StoryFilter
+from aggregator.model.read_model import Digest, DigestStory
 from aggregator.publish.settings import PublishSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.read.browser_mutes import BrowserMutes

@@ -8,9 +8,9 @@ import pytest
 from lxml import html
 from sqlalchemy import text
 
+from aggregator.config.story_query import StoryFilter
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.deletion.forget import ForgetCommand
-from aggregator.model.read_model import StoryFilter
 from aggregator.publish.settings import PublishSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.folder_names import known_folder

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from aggregator.config.publish_settings import SavedQuery
+from aggregator.config.story_query import SavedQuery
 from aggregator.store.engine.database import Database
 from tests.support.articles import NOON
 from tests.support.newsroom import Newsroom

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from aggregator.config.publish_settings import SavedQuery
+from aggregator.config.story_query import SavedQuery
 from aggregator.store import api_tokens
 from aggregator.store.api_tokens import Scope
 from aggregator.store.engine.database import Database

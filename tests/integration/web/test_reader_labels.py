@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import select
 
-from aggregator.config.publish_settings import SavedQuery
+from aggregator.config.story_query import SavedQuery
 from aggregator.grouping.deletion.forget import ForgetCommand
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import sources

@@ -25,6 +25,8 @@ def _run(
             'positive_data_acceptance.expected-statuses = ["2xx", 401, 403, 404, 409, 422, 429, "5xx"]\n'
             for path in ("", "/opml")
         )
+        # A made-up cursor is of no list, which is 400
+        + '[[operations]]\ninclude-path = "/api/v1/stories"\nparameters = { "query.after" = "" }\n'
     )
     done = subprocess.run(
         [

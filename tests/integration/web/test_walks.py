@@ -2,6 +2,7 @@
 
 import datetime as dt
 import hashlib
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,16 +11,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert, select, update
 
+from aggregator.config.story_query import SavedQuery, StoryFilter, StoryQuery
 from aggregator.model.errors import UsageError
-from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import story
-from aggregator.web.cursors import cursor_time, next_of
-from aggregator.web.parameters import PARAMETERS
+from aggregator.web.cursors import CURSOR, next_of, read_next
 from tests.support.articles import NOON, record
 from tests.support.fresh import sqlite_at
-from tests.support.newsroom import Newsroom
+from tests.support.newsroom import Newsroom, problem_of
 from tests.support.rows import executed, queried
 
 WORDS = (
@@ -171,15 +171,65 @@ def test_a_cursor_says_when_its_walk_began(microseconds: int, inner: str) -> Non
     began = dt.datetime(2000, 1, 1, tzinfo=dt.UTC) + dt.timedelta(
         microseconds=microseconds
     )
-    assert cursor_time(next_of(inner, began) or "") == began
+    wanted = StoryQuery(query="levee")
+    assert read_next(next_of(inner, began, wanted) or "", wanted) == (began, inner)
 
 
-@pytest.mark.parametrize(
-    "after", ["x.1-1", "-1.1-1", ".1-1", "1_0.1-1", "١.1-1", "9" * 18 + ".1-1"]
-)
-def test_a_moment_that_is_none_is_refused(after: str) -> None:
+@pytest.mark.parametrize("began", ["x", "-1", "", "1_0", "١", "9" * 18, "1.0"])
+def test_a_moment_that_is_none_is_refused(began: str) -> None:
+    _, *rest = (next_of("1-1", NOON, StoryQuery()) or "").split(".")
+    read_next(".".join(["1", *rest]), StoryQuery())
     with pytest.raises(UsageError, match="invalid cursor"):
-        cursor_time(after)
+        read_next(".".join([began, *rest]), StoryQuery())
+
+
+OTHER_LISTS = (
+    "order=front",
+    "order=newest",
+    "min_reports=2",
+    "query=ferry",
+    "since=7d",
+    "saved=two",
+)
+
+
+@pytest.mark.parametrize("order", ["newest", "front"])
+def test_a_cursor_of_another_list_is_refused(sqlite: Database, order: str) -> None:
+    """It used to answer nothing in the one order, and to begin anew in the other."""
+    queries = (
+        SavedQuery(min_reports=2).named("two"),
+        SavedQuery(outlet="Bote").named("bote"),
+    )
+    with Newsroom(sqlite, queries=queries) as room:
+        for n, word in enumerate(WORDS[:4]):
+            room.writer.take(record("Bote", str(n), word, of(word), published=NOON))
+        room.writer.pipeline.index_text(lambda: False)
+        here = f"/api/v1/stories?order={order}&outlet=Bote"
+        after = room.get(f"{here}&limit=2").json()["next"]
+        for parameter in OTHER_LISTS:
+            if parameter != f"order={order}":
+                answer = room.client.get(f"{here}&{parameter}&after={after}")
+                words = problem_of(answer, 400)
+                assert "of a list with another filter or order" in words, parameter
+        rest = room.get(f"{here}&limit=9&after={after}").json()
+        assert len(rest["stories"]) == 2, "a page may have another size"
+        again = f"/api/v1/stories?order={order}&saved=bote&after={after}"
+        assert room.get(again).json() == rest, "the same filter, written otherwise"
+
+
+def test_a_page_goes_on_in_its_own_list_only(sqlite: Database) -> None:
+    with Newsroom(sqlite) as room:
+        for n, word in enumerate(WORDS[:4]):
+            room.writer.take(record("Bote", str(n), word, of(word), published=NOON))
+        page = room.client.get("/?view=newest&limit=2&outlet=Bote").text
+        [following] = {
+            address.replace("&amp;", "&")
+            for address in re.findall(r'href="(?:/)?(\?[^"]*after=[^"]*)"', page)
+        }
+        assert room.client.get(f"/{following}").status_code == 200
+        other = room.client.get(f"/{following.replace('Bote', 'Echo')}")
+        assert other.status_code == 400
+        assert "another filter or order" in other.text
 
 
 @settings(
@@ -191,11 +241,9 @@ def test_a_moment_that_is_none_is_refused(after: str) -> None:
 def test_every_cursor_that_the_description_allows_is_one(
     story_reader: Database, data: st.DataObject
 ) -> None:
-    after = data.draw(
-        st.from_regex(PARAMETERS["after"].schema["pattern"], fullmatch=True)
-    )
-    if after.strip():
-        cursor_time(after)
-        StoryReader(story_reader).stories(
-            StoryFilter(after=after.strip().partition(".")[2])
-        )
+    drawn = data.draw(st.from_regex(CURSOR, fullmatch=True)).strip()
+    if drawn:
+        digits, _, inner = drawn.split(".")
+        list_hash = (next_of("1-1", NOON, StoryQuery()) or "").split(".")[1]
+        _, after = read_next(f"{digits}.{list_hash}.{inner}", StoryQuery())
+        StoryReader(story_reader).stories(StoryFilter(after=after))

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from aggregator.config.loader import load
-from aggregator.config.publish_settings import SavedQuery, is_query_name
+from aggregator.config.publish_settings import is_query_name
 from aggregator.config.settings import Config
+from aggregator.config.story_query import SavedQuery, StoryFilter
 from aggregator.model.errors import UsageError
-from aggregator.model.read_model import StoryFilter
 
 NOW = dt.datetime(2026, 11, 20, 8, 0, tzinfo=dt.UTC)
 
@@ -34,7 +34,7 @@ queries:
     link: article
 """,
     )
-    assert [query.name for query in config.queries.values()] == ["homs", "coast"]
+    assert [query.key for query in config.queries.values()] == ["homs", "coast"]
     assert config.saved_query("homs").story_filter(NOW, 7) == StoryFilter(
         query="homs",
         since=NOW - dt.timedelta(days=1),

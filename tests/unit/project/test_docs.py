@@ -14,9 +14,9 @@ from pydantic import BaseModel
 
 from aggregator.cli.app import make_app
 from aggregator.config.delivery_settings import NotifyConfig, WebhookConfig
-from aggregator.config.publish_settings import SavedQuery
 from aggregator.config.settings import Config
 from aggregator.config.source_settings import SourceConfig
+from aggregator.config.story_query import SavedQuery
 from tests.conftest import REPOSITORY
 from tests.support.committed import committed
 

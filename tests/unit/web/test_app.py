@@ -11,10 +11,11 @@ import msgspec
 import pytest
 from lxml import html
 
+from aggregator.config.story_query import StoryFilter
 from aggregator.model.errors import NotWritableError
-from aggregator.model.read_model import Health, SourceView, StoryFilter, StoryPage
+from aggregator.model.read_model import Health, SourceView, StoryPage
 from aggregator.publish.settings import PublishSettings
-from aggregator.web.parameters import PARAMETERS
+from aggregator.web.list_query import ListQuery
 from aggregator.web.server import Server
 from tests.support.loopback import Closing
 from tests.support.waiting import PATIENCE_SECONDS
@@ -373,7 +374,7 @@ def test_the_description_of_the_api_names_every_filter(full: Serving) -> None:
         parameter["name"]
         for parameter in api["paths"]["/api/v1/stories"]["get"]["parameters"]
     ]
-    assert set(names) == set(PARAMETERS) - {"saved"}, (
+    assert set(names) == set(ListQuery.model_fields) - {"saved"}, (
         "that one where there are saved queries"
     )
     assert "/stories/{id}" not in api["paths"]

@@ -7,9 +7,9 @@ import msgspec
 import pytest
 from starlette.testclient import TestClient
 
-from aggregator.config.publish_settings import SavedQuery
+from aggregator.config.story_query import SavedQuery, StoryFilter
 from aggregator.config.tuning import Tuning
-from aggregator.model.read_model import SourceView, StoryFilter, StoryPage
+from aggregator.model.read_model import SourceView, StoryPage
 from aggregator.publish.settings import PublishSettings
 from aggregator.store.stories.rendered_stories import render_next
 from aggregator.stories.tuning import StoryTuning
@@ -128,7 +128,7 @@ def test_a_feed_gathers_what_the_reader_gives_in_short_pages() -> None:
 
         def stories(self, wanted: StoryFilter) -> StoryPage:
             return super().stories(
-                msgspec.structs.replace(wanted, limit=min(2, wanted.limit))
+                wanted.model_copy(update={"limit": min(2, wanted.limit)})
             )
 
     reader = Slow()

@@ -13,9 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree, html
 
-from aggregator.config.publish_settings import SavedQuery
+from aggregator.config.story_query import SavedQuery, StoryFilter
 from aggregator.model.entry import Enclosure
-from aggregator.model.read_model import StoryFilter
 from aggregator.model.story import Passage, StoryText, StoryView
 from aggregator.publish.excerpts.words import count_words, first_words
 from aggregator.publish.settings import PublishSettings
@@ -24,7 +23,7 @@ from aggregator.web.feeds.feed_texts import feed_title, feed_url
 from aggregator.web.feeds.formats import written
 from aggregator.web.feeds.item_texts import LISTED_REPORTS
 from aggregator.web.feeds.items import best_article, story_guid, story_items
-from aggregator.web.filters import ParsedFilter, parse_filter
+from aggregator.web.list_query import ListQuery, Selection, select_stories
 from tests.support import feed_rules
 from tests.support.hostile_titles import ADDRESSES, TEXTS, hostile_stories
 from tests.support.written_stories import (
@@ -44,10 +43,8 @@ RULES = {
 LATER = MORNING + dt.timedelta(hours=1)
 
 
-def _wanted(
-    *parameters: tuple[str, str], saved: SavedQuery | None = None
-) -> ParsedFilter:
-    return parse_filter(parameters, MORNING, default_limit=100, saved=saved)
+def _wanted(*parameters: tuple[str, str], saved: SavedQuery | None = None) -> Selection:
+    return select_stories(ListQuery.read(dict(parameters)), saved, MORNING, 100)
 
 
 def _feed(

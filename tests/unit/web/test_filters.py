@@ -4,29 +4,26 @@ import datetime as dt
 
 import pytest
 
-from aggregator.config.publish_settings import SavedQuery
+from aggregator.config.story_query import SavedQuery, StoryQuery
 from aggregator.model.errors import UsageError
-from aggregator.web.filters import ParsedFilter, parse_filter
+from aggregator.web.list_query import ListQuery, Selection, filter_words, select_stories
 
 NOW = dt.datetime(2026, 11, 20, 8, 0, tzinfo=dt.UTC)
 
 
-def _parse(*parameters: tuple[str, str]) -> ParsedFilter:
-    return parse_filter(parameters, NOW, default_limit=50)
+def _select(saved: SavedQuery | None = None, /, **parameters: str) -> Selection:
+    return select_stories(ListQuery.read(parameters), saved, NOW, 50)
 
 
 def test_nothing_asked_for_restricts_nothing() -> None:
-    wanted = _parse()
-    assert (wanted.query_string, wanted.moves_with_clock) == ("", False)
-    assert (wanted.filter.limit, wanted.filter.min_reports, wanted.filter.since) == (
-        50,
-        1,
-        None,
-    )
+    selected = _select()
+    assert selected.asked.query_string == ""
+    wanted = selected.filter
+    assert (wanted.limit, wanted.min_reports, wanted.since) == (50, 1, None)
 
 
 def test_empty_values_are_as_good_as_none() -> None:
-    assert _parse(("outlet", ""), ("since", "  ")) == _parse()
+    assert _select(outlet="", since="  ", min_reports="", limit=" ") == _select()
 
 
 @pytest.mark.parametrize(
@@ -41,40 +38,45 @@ def test_empty_values_are_as_good_as_none() -> None:
     ],
 )
 def test_since_takes_spans_dates_and_times(written: str, time: dt.datetime) -> None:
-    assert _parse(("since", written)).filter.since == time
+    assert _select(since=written).filter.since == time
 
 
 def test_until_a_date_includes_that_day() -> None:
-    until = _parse(("until", "2026-11-01")).filter.until
+    until = _select(until="2026-11-01").filter.until
     assert until == dt.datetime(2026, 11, 1, 23, 59, 59, 999_999, tzinfo=dt.UTC)
 
 
-def test_only_spans_move_with_the_clock() -> None:
-    assert _parse(("since", "24h")).moves_with_clock
-    assert not _parse(("since", "2026-11-01")).moves_with_clock
-
-
 def test_what_changes_without_a_story_is_known() -> None:
-    stays = [(), (("query", "levee"),), (("outlet", "x"), ("min_reports", "2"))]
-    moves = [("folder", "x"), ("topic", "x"), ("name", "x"), ("since", "1h")]
-    assert [_parse(*one).changes_with_stories for one in stays] == [True] * 3
-    assert [_parse(one).changes_with_stories for one in moves] == [False] * 4
+    def changes_with_stories(**given: str) -> bool:
+        return StoryQuery.read(given).changes_with_stories
+
+    stays = [{}, {"query": "levee"}, {"outlet": "x", "since": "2026-11-01"}]
+    moves = [{"folder": "x"}, {"topic": "x"}, {"name": "x"}, {"since": "24h"}]
+    assert [changes_with_stories(**given) for given in stays] == [True] * 3
+    assert [changes_with_stories(**given) for given in moves] == [False] * 4
+    day = SavedQuery(since="24h").named("day")
+    assert not _select(day).wanted.changes_with_stories
 
 
-def test_the_items_of_a_saved_query_are_those_of_its_feed() -> None:
-    query = SavedQuery(items=7).named("x")
-    for is_feed, limit in ((False, 30), (True, 7)):
-        found = parse_filter(
-            [("saved", "x")], NOW, default_limit=30, queries=[query], is_feed=is_feed
-        )
-        assert found.filter.limit == limit
+def test_parameters_override_the_values_of_a_saved_query() -> None:
+    saved = SavedQuery(query="levee", min_reports=3, outlet="Courier").named("x")
+    wanted = _select(saved, saved="x", min_reports="1", outlet="Echo").filter
+    assert (wanted.query, wanted.min_reports, wanted.outlet) == ("levee", 1, "Echo")
 
 
 def test_the_same_filter_is_written_the_same_way_in_any_order() -> None:
-    one = _parse(("outlet", "Tram & Track"), ("min_reports", "2"))
-    other = _parse(("min_reports", "2"), ("outlet", " Tram & Track "))
+    one = _select(outlet="Tram & Track", min_reports="2")
+    other = _select(min_reports="2", outlet=" Tram & Track ")
     assert one == other
-    assert one.query_string == "min_reports=2&outlet=Tram+%26+Track"
+    assert one.asked.query_string == "min_reports=2&outlet=Tram+%26+Track"
+
+
+def test_titles_say_what_a_filter_selects() -> None:
+    asked = ListQuery.read(
+        {"topic": "Space", "min_reports": "3", "language": "de", "since": "24h"}
+    )
+    words = ["since 24h", "3+ reports", "Deutsch", "Space"]
+    assert (filter_words(asked), filter_words(ListQuery())) == (words, [])
 
 
 @pytest.mark.parametrize(
@@ -91,19 +93,33 @@ def test_the_same_filter_is_written_the_same_way_in_any_order() -> None:
         ("until", "9999-99-99"),
         ("query", "x" * 201),
         ("outlet", "a\x00b"),
-        ("min_reprots", "2"),
+        ("order", "oldest"),
     ],
 )
-def test_what_cannot_be_is_refused_with_its_name(name: str, value: str) -> None:
-    with pytest.raises(UsageError, match=name):
-        _parse((name, value))
+def test_what_cannot_be_is_refused_with_its_name_and_value(
+    name: str, value: str
+) -> None:
+    with pytest.raises(UsageError, match=f"^{name} ") as refused:
+        ListQuery.read({name: value})
+    assert repr(value[:40]) in str(refused.value)
+    assert len(str(refused.value)) < 200
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("min_reports", "0", "min_reports must be greater than or equal to 1: '0'"),
+        ("order", "old", "order must be '', 'newest' or 'front': 'old'"),
+        ("since", "now", "since must be like 24h, 7d, 2026-11-20 or 2026-11-20T08"),
+        ("query", "x" * 201, "query must have at most 200 characters: 'xxx"),
+        ("min_reprots", "2", "unknown parameter 'min_reprots'; the parameters are qu"),
+    ],
+)
+def test_it_is_said_what_is_allowed(name: str, value: str, words: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        ListQuery.read({name: value})
+    assert str(refused.value).startswith(words)
 
 
 def test_the_last_day_of_all_is_still_a_date() -> None:
-    assert _parse(("until", "9999-12-31")).filter.until is not None
-
-
-def test_pages_pass_over_what_others_add_to_links() -> None:
-    parameters = [("utm_source", "x"), ("min_reports", "2")]
-    wanted = parse_filter(parameters, NOW, default_limit=50, ignore_unknown=True)
-    assert wanted.query_string == "min_reports=2"
+    assert _select(until="9999-12-31").filter.until is not None

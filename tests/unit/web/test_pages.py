@@ -8,7 +8,7 @@ import pytest
 from lxml import html
 from starlette.testclient import TestClient
 
-from aggregator.config.publish_settings import SavedQuery
+from aggregator.config.story_query import SavedQuery
 from aggregator.model.read_model import SearchHit, SourceView
 from aggregator.model.story import Passage, Quotation, StoryText, StoryView
 from aggregator.publish.settings import PublishSettings

@@ -14,9 +14,10 @@ from typing import Any, Literal, get_args
 from msgspec.structs import replace
 from sqlalchemy import Select, and_, bindparam, or_, select, update
 
+from aggregator.config.story_query import StoryFilter
 from aggregator.model.clock import Clock
 from aggregator.model.errors import DatabaseBusyError, NotWritableError, UsageError
-from aggregator.model.read_model import SourceView, StoryFilter
+from aggregator.model.read_model import SourceView
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import chosen_sources
 from aggregator.store.read import story_filter

@@ -5,10 +5,9 @@ from collections.abc import Collection
 from operator import attrgetter
 from typing import Any
 
-from msgspec.structs import replace
 from sqlalchemy import ColumnElement, Connection, Row, Select, select
 
-from aggregator.model.read_model import StoryFilter
+from aggregator.config.story_query import StoryFilter
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.read import cursors, story_filter, story_list
 from aggregator.store.read.marks.mark_rows import (
@@ -87,7 +86,7 @@ def _newest(
         oldest = max(oldest, who.read_before + dt.timedelta(microseconds=1))
     listed = []
     for _ in range(_STEPS):
-        wanted = replace(stream.wanted, after=after)
+        wanted = stream.wanted.model_copy(update={"after": after})
         rows, after = story_list.places(connection, wanted, _A_STEP)
         ids = {row.id for row in rows if row.bumped_at >= oldest}
         fits = _of_origin(connection, stream.founded_by, ids)
@@ -126,7 +125,7 @@ def _by_marks(
         return []
     wanted = stream.wanted
     if stream.is_starred:  # they stay where others are muted: the reader chose them
-        wanted = replace(wanted, mutes=())
+        wanted = wanted.model_copy(update={"mutes": ()})
     matcher = story_filter.StoryMatcher(connection, wanted)
     fits = matcher.matching(connection, stories)
     fits = _of_origin(connection, stream.founded_by, fits)

@@ -1,0 +1,204 @@
+"""The filters of stories: as an address, a command, a program or config.yaml has them, and as the store reads them.
+
+A filter is declared once, as a field of `Filters`. From it come the parameter of pages, feeds and the API with its
+description, the option of commands, the argument of the Python API and of the MCP server, and the key of a saved
+query; the name of a field is the name in all of them. Their order is the order in addresses.
+"""
+
+import datetime as dt
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from urllib.parse import urlencode
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    WithJsonSchema,
+)
+
+from aggregator.config.messages import is_relative, parse_end, parse_moment
+from aggregator.config.values import ANY_TIME, accepted_by
+from aggregator.model.errors import UsageError
+from aggregator.model.prepared import Kind
+from aggregator.model.read_model import Mute
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+# The time of a full-text search grows with its words
+MAX_TEXT_CHARS = 200
+Text = Annotated[str, Field(max_length=MAX_TEXT_CHARS, pattern=r"^[^\x00]*$")]
+Count = Annotated[int, Field(ge=1, le=1000)]
+# A time as it is typed, because 24h is relative to each request
+Moment = Annotated[
+    str,
+    accepted_by(lambda typed: typed and parse_moment(typed, ANY_TIME)),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {
+                    "type": "string",
+                    "pattern": r"^\s*([0-9]{1,5}\s*[mhdw])?\s*$",
+                    "examples": ["24h", "7d"],
+                },
+                {"type": "string", "format": "date"},
+                {"type": "string", "format": "date-time"},
+            ]
+        }
+    ),
+]
+
+
+class QueryModel(BaseModel):
+    """Values that were typed, in an address or elsewhere."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+    @classmethod
+    def read(cls, given: Mapping[str, object]) -> Self:
+        """Return the values by name, without empty ones. Raises UsageError, which names an invalid one."""
+        try:
+            return cls.model_validate(
+                {name: value for name, value in given.items() if str(value).strip()}
+            )
+        except ValidationError as error:
+            raise UsageError(invalid_words(error.errors()[0], cls)) from None
+
+    @property
+    def query_string(self) -> str:
+        """The values as the query of an address, in a fixed order and without empty ones."""
+        given = [name for name in type(self).model_fields if self.has(name)]
+        return urlencode([(name, getattr(self, name)) for name in given])
+
+    def has(self, name: str) -> bool:
+        """Return whether a value was given; an empty one is as good as none."""
+        return name in self.model_fields_set and getattr(self, name) != ""
+
+
+def invalid_words(detail: "ErrorDetails", model: type[BaseModel]) -> str:
+    """Return what is wrong with a parameter: its name, what is allowed, and its value."""
+    name = str(detail["loc"][-1])[:40]
+    if detail["type"] == "extra_forbidden":
+        known = ", ".join(model.model_fields)
+        return f"unknown parameter {name!r}; the parameters are {known}"
+    if detail["type"] == "missing":
+        return f"{name}: the parameter is missing"
+    message = detail["msg"].removeprefix("Value error, ")
+    message = re.sub("^(Input|String) should", "must", message)
+    return f"{name} {message}: {str(detail['input'])[:40]!r}"
+
+
+def _count(words: str) -> Any:
+    """Return a number from 1; described without it, as clients send defaults and so override saved queries."""
+    return Field(default_factory=lambda: 1, description=words)
+
+
+class Filters(QueryModel):
+    """The filters of stories; empty ones do not restrict.
+
+    `outlet`, `folder`, `language` and `kind` fit a story that has such an article.
+    """
+
+    query: Text = Field(
+        "",
+        description="with these words in the title or an article; "
+        '"two words" is a phrase, rebel* a prefix, -word excludes a word',
+    )
+    since: str | dt.datetime | None = None
+    until: str | dt.datetime | None = None
+    min_outlets: Count = _count("with at least so many outlets")
+    min_reports: Count = _count("with at least so many independent reports")
+    outlet: Text = Field("", description="with an article of this outlet")
+    folder: Text = Field("", description="with an article of a source in this folder")
+    language: Text = Field(
+        "", description="with an article in this language, such as en"
+    )
+    name: Text = Field(
+        "", description="about this person, place or body: one of `names`"
+    )
+    topic: Text = Field("", description="on this topic: one of `topics`")
+    kind: Literal["", Kind] = Field(
+        "", description="with an article of this kind, such as opinion"
+    )
+
+
+class StoryFilter(Filters):
+    """A filter at a moment, as the store reads it; both times are inclusive, and bound `last_published`.
+
+    Stories are ordered by their last bump, newest first. `after` is the cursor of the store for the next page,
+    `mutes` are those of the owner (store/read/muted.py).
+    """
+
+    since: dt.datetime | None = None
+    until: dt.datetime | None = None
+    limit: int = 50
+    after: str | None = None
+    mutes: tuple[Mute, ...] = ()
+
+
+class StoryQuery(Filters):
+    """The filters as they are typed."""
+
+    since: Moment = Field(
+        "", description="published at or after: 24h, 7d, a date or an RFC 3339 time"
+    )
+    until: Moment = Field(
+        "", description="published at or before; a date means the end of that day"
+    )
+
+    def story_filter(
+        self, now: dt.datetime, limit: int, after: str | None = None
+    ) -> StoryFilter:
+        """Return the filter at the time `now`."""
+        filters = {name: getattr(self, name) for name in Filters.model_fields}
+        filters["since"] = parse_moment(self.since, now) if self.since else None
+        filters["until"] = parse_end(self.until, now) if self.until else None
+        return StoryFilter.model_construct(limit=limit, after=after, **filters)
+
+    def over(self, saved: "SavedQuery") -> Self:
+        """Return this query with the values of a saved one for those that it does not have."""
+        names = [name for name in Filters.model_fields if not self.has(name)]
+        return self.model_copy(update={name: getattr(saved, name) for name in names})
+
+    @property
+    def changes_with_stories(self) -> bool:
+        """Whether its stories change only when a story changes or is indexed.
+
+        "24h" moves with the clock. Sources can be moved between folders, and topics and names are found when a
+        text is rendered.
+        """
+        moves = is_relative(self.since) or is_relative(self.until)
+        return not (moves or self.folder or self.topic or self.name)
+
+
+class SavedQuery(StoryQuery):
+    """A query of config.yaml, and three settings of its feeds; None uses those of `publish` and `feeds`."""
+
+    model_config = ConfigDict(strict=True)
+
+    _key: str = PrivateAttr("")
+
+    query: str = ""  # the owner may search for more words than an address has
+    title: str | None = None
+    items: int | None = Field(default=None, ge=1, le=1000)
+    link: Literal["story", "article"] | None = None
+
+    @property
+    def key(self) -> str:
+        """Its key in `queries`, by which addresses name it."""
+        return self._key
+
+    @property
+    def label(self) -> str:
+        """What a list of queries shows of it."""
+        return self.title or self.key
+
+    def named(self, key: str) -> "SavedQuery":
+        """Return the same query with this key."""
+        query = self.model_copy()
+        query._key = key
+        return query

@@ -1,0 +1,93 @@
+"""The query of an address that lists stories: its filters, and the list that they select."""
+
+import datetime as dt
+from importlib.resources import files
+from typing import Literal, NamedTuple
+
+import msgspec
+from pydantic import Field
+
+from aggregator.config.story_query import Filters, SavedQuery, StoryFilter, StoryQuery
+from aggregator.model.read_model import Mute
+from aggregator.web.cursors import CURSOR, next_of, read_next
+
+LANGUAGE_NAMES = msgspec.yaml.decode(
+    files("aggregator.web").joinpath("languages.yaml").read_bytes(), type=dict[str, str]
+)
+STORIES_AN_ANSWER = 50
+MAX_STORIES = 500  # in one response, to limit its time and size
+
+
+class ListQuery(StoryQuery):
+    """The parameters of a list of stories."""
+
+    limit: int = Field(
+        STORIES_AN_ANSWER,
+        ge=1,
+        le=MAX_STORIES,
+        description="the maximum number of stories in one response",
+    )
+    saved: str = Field(
+        "", description="a saved query; other parameters override its values"
+    )
+    order: Literal["", "newest", "front"] = Field(
+        "",
+        description="newest: the newest bump first; front: as on the front page, without what the owner muted",
+    )
+    after: str = Field(
+        "",
+        json_schema_extra={"pattern": CURSOR},
+        description="the `next` of the previous page, unchanged, with the same filter and order",
+    )
+
+
+class Selection(NamedTuple):
+    """The stories that an address selects at a moment.
+
+    `wanted` is what is asked with the values of the saved query; `began` is the time of the first page.
+    """
+
+    asked: ListQuery
+    saved: SavedQuery | None
+    wanted: ListQuery
+    filter: StoryFilter
+    began: dt.datetime
+
+    def next_of(self, cursor: str | None) -> str | None:
+        """Return the `next` of a page that ends at a cursor of the store."""
+        return next_of(cursor, self.began, self.wanted, self.asked.order)
+
+    def without(self, mutes: tuple[Mute, ...]) -> "Selection":
+        """Return the selection without what is muted."""
+        return self._replace(filter=self.filter.model_copy(update={"mutes": mutes}))
+
+
+def select_stories(
+    asked: ListQuery, saved: SavedQuery | None, now: dt.datetime, limit: int
+) -> Selection:
+    """Return what is selected; `limit` is for a query without one. Raises UsageError for a wrong cursor."""
+    wanted = asked if saved is None else asked.over(saved)
+    after = None
+    if asked.after:
+        now, after = read_next(asked.after, wanted, asked.order)
+    limit = asked.limit if asked.has("limit") else limit
+    chosen = wanted.story_filter(now, limit, after)
+    return Selection(asked, saved, wanted, chosen, now)
+
+
+def filter_words(asked: StoryQuery) -> list[str]:
+    """Return what a filter selects, for titles of pages and feeds: `["Space", "3+ reports"]`."""
+    words = []
+    for name in Filters.model_fields:
+        value = getattr(asked, name)
+        match name:
+            case "since" | "until":
+                words.append(value and f"{name} {value}")
+            case "min_outlets" | "min_reports":
+                unit = name.removeprefix("min_")
+                words.append(f"{value}+ {unit}" if value > 1 else "")
+            case _:
+                words.append(
+                    LANGUAGE_NAMES.get(value, value) if name == "language" else value
+                )
+    return [word for word in words if word]

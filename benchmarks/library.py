@@ -402,12 +402,11 @@ _NEW_MARKS = _DAY_MARKS.format(
 _COPIED_WORDS = (
     "INSERT INTO article_search (n, words, is_long) SELECT a.inbox_no + {more}, ts_delete(s.words, ARRAY["
     + ", ".join(
-        f"'_{mark}' || (a.inbox_no >> {bits})"
-        for mark, bits in index_rows.SPANS.items()
+        f"'{mark}' || (a.inbox_no >> {bits})" for mark, bits in index_rows.SPANS.items()
     )
     + f", {_OLD_MARKS}]) || array_to_tsvector(ARRAY["
     + ", ".join(
-        f"'_{mark}' || ((a.inbox_no + {{more}}) >> {bits})"
+        f"'{mark}' || ((a.inbox_no + {{more}}) >> {bits})"
         for mark, bits in index_rows.SPANS.items()
     )
     + f", {_NEW_MARKS}]), s.is_long FROM article a JOIN article_search s ON s.n = a.inbox_no "

@@ -227,7 +227,5 @@ def _all_words(database: Database) -> Iterator[Fault]:
 
 
 def _summed(row: Row[Any]) -> int:
-    words = index_rows.fts5_row(row)["w"].split()
-    return (
-        sum(hash((word, place)) for place, word in enumerate(words)) & _SIXTY_FOUR_BITS
-    )
+    words = enumerate(index_rows.tokens_of(row))
+    return sum(hash((word, place)) for place, word in words) & _SIXTY_FOUR_BITS

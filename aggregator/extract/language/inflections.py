@@ -1,10 +1,11 @@
-"""The inflected forms of an English word: `talk` is talks, talked and talking, too.
+"""The inflected forms of an English word: `talk` is talks, talked and talking, too; and Hebrew prefixes.
 
 A search asks for them instead of for stems in the index: nothing is written, phrases stay exact, and there is
 one rule for both databases. Only what is inflected is one word here. Stemmers, which also remove suffixes
 that make other words, take `conversion` for `conversation`, and `institution` for `institute`. A form that is
 no word finds nothing, so ambiguous spellings have all forms. In other languages the plural with -s is all
-that is ever found.
+that is ever found; but Hebrew writes "and", "the", "in", "to" and others as letters before a word. They are
+asked for, not cut off in the index, because most words that begin with such a letter have no prefix.
 """
 
 import re
@@ -34,9 +35,18 @@ _ENDINGS = (
     ("ing", "e"),
 )
 
+_HEBREW = re.compile("[\u05d0-\u05ea]{2,}")
+# At least so many letters remain that a prefix is likelier than a word that begins so.
+_HEBREW_PREFIX = re.compile("^(?:ה(?=...)|ו?[בלמכש]?ה?(?=....))")
+_HEBREW_PREFIXES = "ה ו ב ל מ כ ש וה וב ול ומ וכ וש שה שב של שמ מה כש כשה לכש".split()
+
 
 def inflections(word: str) -> list[str]:
     """Return the forms of the words of which `word`, in lower case, may be a form, itself first."""
+    if _HEBREW.fullmatch(word):
+        bases = dict.fromkeys((word, _HEBREW_PREFIX.sub("", word)))
+        prefixed = [prefix + base for prefix in _HEBREW_PREFIXES for base in bases]
+        return list(dict.fromkeys((*bases, *prefixed)))
     if not _WORD.fullmatch(word) or word in _UNINFLECTED:
         return [word]
     forms = {word: None}

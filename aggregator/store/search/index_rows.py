@@ -6,30 +6,25 @@ which no word of a text does.
 """
 
 import datetime as dt
-from bisect import bisect_right
-from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from sqlalchemy import Row
 
-from aggregator.extract.language.search_tokens import (
-    in_index,
-    index_words,
-    search_words,
-)
+from aggregator.extract.language.search_tokens import index_words, search_words
+
+TITLE, OUTLET, AUTHOR, LANGUAGE, DAY = "_t", "_o", "_a", "_l", "_d"
+EVERY = "_"  # a token of each article, between its title and its text, too
+SPANS = {
+    "_n": 12,
+    "_m": 14,
+    "_k": 17,
+}  # tokens on Postgres, as they begin: inbox numbers without so many low bits
 
 _TSVECTOR_POSITIONS = 16383  # Postgres keeps no position above this
 _TSVECTOR_PLACES = 255  # nor more of one word
 _TSVECTOR_BYTES = 900_000  # of its words and places; it refuses 1 MiB, and we add marks
 _NEVER_TOO_LARGE = 50_000  # characters of a text that cannot come near it
 _MAX_SEARCHED_CHARS = 200 * 1024
-_BREAK = "_"  # no phrase runs from the title into the text
-
-SPANS = {
-    "n": 12,
-    "m": 14,
-    "k": 17,
-}  # tokens on Postgres, by letter: inbox numbers without so many low bits
 
 
 class IndexedText(NamedTuple):
@@ -48,37 +43,17 @@ class IndexedText(NamedTuple):
 Indexed = IndexedText | Row[Any]
 
 
-def title_token(word: str) -> str:
-    """Return the token of a word in the title."""
-    return f"_t{word}"
+def marked(mark: str, text: str | None) -> list[str]:
+    """Return the tokens of `text` as the title, outlet, author or language of an article."""
+    return [f"{mark}{word}" for word in index_words(text or "")]
 
 
-def filter_tokens_of(words: Iterable[str], kind: str) -> list[str]:
-    """Return the tokens of an article with these words in its outlet (kind "o") or author ("a")."""
-    return [f"_{kind}{word}" for word in in_index(words, whole=False)]
-
-
-def language_token(language: str) -> str:
-    """Return the token of a language tag."""
-    return f"_l{''.join(search_words(language))}"
-
-
-def day_token(day: dt.date, *, year: bool = False, month: bool = False) -> str:
-    """Return the token of a day, or of its month or year."""
-    if year:
-        return f"_d{day:%Y}"
-    if month:
-        return f"_d{day:%Y%m}"
-    return f"_d{day:%Y%m%d}"
-
-
-def _tokens(row: Indexed) -> list[str]:
+def tokens_of(row: Indexed) -> list[str]:
     """Return the tokens of an article, in order: title, title and text as they are searched, and filters.
 
     The title stands first once more, by tokens of its own: no database must look where a word stands. A text
     that exceeds the limit of Postgres is cut, on both.
     """
-    title = index_words(row.title)
     body = index_words(row.text[:_MAX_SEARCHED_CHARS])
     if len(row.text) > _NEVER_TOO_LARGE:
         known = set()
@@ -91,36 +66,35 @@ def _tokens(row: Indexed) -> list[str]:
             if size > _TSVECTOR_BYTES:
                 body = body[:at]
                 break
-    tokens = [*map(title_token, title), _BREAK, *title, _BREAK, *body, _BREAK]
     day = row.effective_at.date()
-    tokens += [day_token(day), day_token(day, month=True), day_token(day, year=True)]
-    outlet = index_words(f"{row.outlet or ''} {row.outlet_name or ''}")
-    tokens += [f"_o{word}" for word in outlet]
-    tokens += [f"_a{word}" for word in index_words(row.author or "")]
-    if row.language:
-        tokens.append(language_token(row.language))
-    return tokens
-
-
-def fts5_row(row: Indexed) -> dict[str, Any]:
-    """Return a row of the index of SQLite: number and tokens."""
-    return {"n": row.inbox_no, "w": " ".join(_tokens(row))}
+    return [
+        *marked(TITLE, row.title),
+        EVERY,
+        *index_words(row.title),
+        EVERY,
+        *body,
+        EVERY,
+        f"{DAY}{day:%Y%m%d}",
+        f"{DAY}{day:%Y%m}",
+        f"{DAY}{day:%Y}",
+        *marked(OUTLET, f"{row.outlet or ''} {row.outlet_name or ''}"),
+        *marked(AUTHOR, row.author),
+        LANGUAGE + "".join(search_words(row.language or "")),
+    ]
 
 
 def tsvector_row(row: Indexed) -> dict[str, Any]:
-    """Return a row of the index of Postgres: the text form of a tsvector with our own positions."""
+    """Return a row of the index of Postgres: the text form of a tsvector with our own positions.
+
+    Postgres drops the positions that are beyond its limits: such a row `is_long`.
+    """
     places: dict[str, list[int]] = {}
-    for position, token in enumerate(_tokens(row), 1):
+    position = 0
+    for position, token in enumerate(tokens_of(row), 1):
         places.setdefault(token, []).append(position)
-    del places[_BREAK]
-    is_long = False
-    written = []
-    for token, positions in places.items():
-        # The positions ascend
-        kept = positions[: bisect_right(positions, _TSVECTOR_POSITIONS)]
-        kept = kept[:_TSVECTOR_PLACES]
-        is_long = is_long or len(kept) < len(positions)
-        listed = ",".join(map(str, kept))
-        written.append(f"'{token}':{listed}" if kept else f"'{token}'")
-    written += [f"'_{letter}{row.inbox_no >> bits}'" for letter, bits in SPANS.items()]
-    return {"n": row.inbox_no, "w": " ".join(written), "l": is_long}
+    is_long = position > _TSVECTOR_POSITIONS or any(
+        len(positions) > _TSVECTOR_PLACES for positions in places.values()
+    )
+    words = [f"'{word}':{','.join(map(str, at))}" for word, at in places.items()]
+    words += [f"'{span}{row.inbox_no >> bits}'" for span, bits in SPANS.items()]
+    return {"n": row.inbox_no, "w": " ".join(words), "l": is_long}

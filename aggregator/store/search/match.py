@@ -1,4 +1,4 @@
-"""Articles that match a query: FTS5 on SQLite, tsvector on Postgres, with the same results.
+"""Articles that match a query: FTS5 on SQLite, tsvector on Postgres; both match the same articles.
 
 The newest articles come first, and only as many as requested are read. FTS5 reads its lists backwards;
 Postgres collects all matches before it sorts them, so the newest inbox numbers are queried first (`SPANS`).
@@ -9,21 +9,51 @@ so on both databases they are searched among the newest articles that have all t
 from collections.abc import Collection, Sequence
 from itertools import pairwise
 
-from sqlalchemy import Connection, select, text
+from msgspec.structs import replace
+from sqlalchemy import Connection, text
 
-from aggregator.store.search.expressions import (
-    MatchExpression,
-    expression_of,
-)
-from aggregator.store.search.index_rows import SPANS
+from aggregator.store.search.expressions import MatchExpression, expression_of
+from aggregator.store.search.index import INDEXED
+from aggregator.store.search.index_rows import SPANS, tokens_of
 from aggregator.store.search.query import Query
 from aggregator.store.search.searchable_text import SearchableText
-from aggregator.store.tables import TEXT_OR_EMPTY, article, in_parts, rows_with
+from aggregator.store.tables import article, in_parts, rows_with
 
 _MOST_ROWS = 2**31 - 1  # both databases take a LIMIT of that size
 _GAP = 300  # inbox numbers: a smaller gap between two numbers is read, too
 # Of each size: the newest one may have few articles, so the one before it, too
 _SPANS_ASKED = 2
+
+
+def ranked(
+    connection: Connection, query: Query, limit: int, *, reach: int
+) -> list[int]:
+    """Return inbox numbers of the `newest` articles that match, in the order of the database, the best first.
+
+    FTS5 orders by bm25, Postgres by ts_rank. Words in the headline count a second time, as those tokens of the
+    index that only headlines have.
+    """
+    numbers = newest(connection, query, limit, reach=reach)
+    titled = replace(query, terms=tuple(term.with_title for term in query.terms))
+    match = expression_of(connection, titled)
+    if not numbers or match is None or not query.terms:
+        return numbers
+    if connection.dialect.name == "sqlite":
+        asked = {"match": match.strict, "lowest": numbers[-1]}
+        return list(connection.scalars(_RANKED_BY_FTS5, asked))
+    asked = {"match": match.strict, "numbers": numbers}
+    return list(connection.scalars(_RANKED_BY_TSQUERY, asked))
+
+
+# From the lowest number that matches, because for single numbers FTS5 would restart the query for each.
+_RANKED_BY_FTS5 = text(
+    "SELECT rowid FROM article_search WHERE article_search MATCH :match AND rowid >= :lowest "
+    "ORDER BY rank, rowid DESC"
+)
+_RANKED_BY_TSQUERY = text(
+    "SELECT n FROM article_search WHERE n = ANY(:numbers) "
+    "ORDER BY ts_rank(words, CAST(:match AS tsquery)) DESC, n DESC"
+)
 
 
 def newest(
@@ -98,7 +128,7 @@ def _newest(
     last = connection.scalar(text("SELECT max(n) FROM article_search")) or 0
     for span, bits in SPANS.items():
         newest_spans = range(last >> bits, (last >> bits) - _SPANS_ASKED, -1)
-        spans = " | ".join(f"'_{span}{number}'" for number in newest_spans)
+        spans = " | ".join(f"'{span}{number}'" for number in newest_spans)
         asked = {"match": f"({match}) & ({spans})", "limit": limit}
         numbers = list(connection.scalars(_NEWEST_BY_TSQUERY, asked))
         if len(numbers) == limit:
@@ -129,10 +159,7 @@ def _of_these(
     rows = connection.execute(statement, asked).all()
     long = [row.n for row in rows if row.is_long]
     unfit = set(long)
-    for row in rows_with(connection, _WORDINGS, article.c.inbox_no, long):
-        if SearchableText(row.title, row.text, title=row.title).fits(query):
+    for row in rows_with(connection, INDEXED, article.c.inbox_no, long):
+        if SearchableText(tokens=tokens_of(row)).fits(query):
             unfit.remove(row.inbox_no)
     return [row.n for row in rows if row.n not in unfit]
-
-
-_WORDINGS = select(article.c.inbox_no, article.c.title, TEXT_OR_EMPTY)

@@ -5,6 +5,7 @@ from difflib import get_close_matches
 from sqlalchemy import Connection, select
 
 from aggregator.extract.language.search_tokens import WORD, is_unspaced, search_words
+from aggregator.store.search.index_rows import TITLE
 from aggregator.store.search.match import newest
 from aggregator.store.search.query import Query, parse_query
 from aggregator.store.tables import IS_LIVE, story
@@ -27,10 +28,11 @@ def nearest_search(connection: Connection, text: str) -> str | None:
         phrase = term.any_of[0][0]
         word = phrase.words[0]
         is_alone = len(phrase.words) == 1 and not phrase.prefix
+        is_word = phrase.mark in ("", TITLE) and not is_unspaced(word)
         if (
             is_alone
+            and is_word
             and len(word) >= _LEAST_LETTERS
-            and not is_unspaced(word)
             and not newest(connection, Query(terms=(term,)), 1, reach=1)
         ):
             unknown.append(word)

@@ -10,10 +10,8 @@ German umlauts written out (Mueller for Müller), and the parts of a long Chines
 
 import datetime as dt
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from functools import lru_cache
-from itertools import chain
-from typing import Any
 
 from msgspec.structs import replace
 
@@ -25,9 +23,9 @@ from aggregator.extract.language.search_tokens import (
 )
 from aggregator.model.errors import UsageError
 from aggregator.model.structs import FrozenStruct
-from aggregator.store.search.index_rows import filter_tokens_of, language_token
+from aggregator.store.search.index_rows import AUTHOR, LANGUAGE, OUTLET, TITLE
 
-Words = tuple[str, ...]  # or tokens of the index
+Words = tuple[str, ...]
 MOST_TERMS = 32  # of one search; limits the time of a hostile one
 _MOST_WORDS = 64  # of a phrase
 # Of the first words of a search; further ones are searched for as they are written
@@ -46,7 +44,14 @@ _TOKEN = re.compile(
 )
 
 _QUOTES = str.maketrans(dict.fromkeys("“”„‟«»", '"'))
-_BOUNDS = {"after": "since", "before": "before"}  # fields of a Query
+_MARKS = {
+    None: "",
+    "title": TITLE,
+    "outlet": OUTLET,
+    "author": AUTHOR,
+    "lang": LANGUAGE,
+    "language": LANGUAGE,
+}
 _DAY = re.compile(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?", re.ASCII)
 # Not in "neue", "aktuell", "queue"
 _UMLAUT_WRITTEN_OUT = re.compile(r"(?<![aeiouq])([aou])e")
@@ -61,20 +66,20 @@ class Phrase(FrozenStruct):
 
     words: Words  # from `extract.language.search_tokens.search_words`
     prefix: bool = False
-    in_title: bool = False
+    mark: str = ""  # where they stand, as a token of the index begins
 
     @property
-    def in_index(self) -> Words:
+    def tokens(self) -> Words:
         """The words in the form of the index."""
-        return tuple(in_index(self.words, whole=False))
+        return tuple(f"{self.mark}{word}" for word in in_index(self.words, whole=False))
 
     @property
     def ends_in_prefix(self) -> bool:
         """Whether the last word in the form of the index matches as a prefix."""
         last = self.words[-1]
-        return (self.prefix and not is_unspaced(last)) or (
-            is_unspaced(last) and len(last) == 1
-        )
+        if is_unspaced(last):
+            return len(last) == 1
+        return self.prefix
 
 
 class Term(FrozenStruct):
@@ -82,30 +87,34 @@ class Term(FrozenStruct):
 
     any_of: tuple[tuple[Phrase, ...], ...]
 
+    @property
+    def phrases(self) -> Iterator[Phrase]:
+        """All phrases of all alternatives."""
+        for way in self.any_of:
+            yield from way
+
+    @property
+    def with_title(self) -> "Term":
+        """The same, and as further alternatives the phrases in the headline."""
+        titled = []
+        for way in self.any_of:
+            phrases = [replace(phrase, mark=phrase.mark or TITLE) for phrase in way]
+            titled.append(tuple(phrases))
+        return Term(any_of=tuple(dict.fromkeys((*self.any_of, *titled))))
+
 
 class Query(FrozenStruct):
     """A search. `since` (inclusive) and `before` (exclusive) bound the effective time of articles."""
 
     terms: tuple[Term, ...] = ()
     without: tuple[Term, ...] = ()
-    # Tokens of filters; an article has not all of any tuple
-    without_tokens: tuple[Words, ...] = ()
-    outlet: Words = ()  # words of the outlet's name
-    author: Words = ()
-    language: str | None = None
     since: dt.datetime | None = None
     before: dt.datetime | None = None
 
     @property
-    def phrases(self) -> tuple[Phrase, ...]:
-        """All phrases that may match, for snippets."""
-        ways = chain.from_iterable(term.any_of for term in self.terms)
-        return tuple(chain.from_iterable(ways))
-
-    @property
     def only_excludes(self) -> bool:
         """Whether it says only what an article must not have."""
-        return self == Query(without=self.without, without_tokens=self.without_tokens)
+        return self == Query(without=self.without)
 
 
 def parse_query(query: str) -> Query:
@@ -115,7 +124,7 @@ def parse_query(query: str) -> Query:
     """
     terms: list[Term] = []
     without = []
-    asked: dict[str, Any] = {}
+    bounds: dict[str, dt.datetime] = {}
     joins = False
     forms = 0
     for match in _TOKEN.finditer(query.translate(_QUOTES)):
@@ -124,16 +133,22 @@ def parse_query(query: str) -> Query:
             joins = bool(terms)
             continue
         given = match["bare"] or quoted or ""
-        if field not in (None, "title"):
-            asked |= _filter(field, given, asked, excludes=bool(minus))
+        if field in ("after", "before"):
+            if minus:
+                raise UsageError(
+                    f"-{field}: a time cannot be excluded; give {field}: without the minus"
+                )
+            bounds["since" if field == "after" else field] = _start_of(field, given)
             joins = False
             continue
-        term = parsed_term(
-            given,
-            in_title=field == "title",
-            is_quoted=quoted is not None,
-            has_forms=quoted is None and not minus and forms < _MOST_FORMS,
-        )
+        if field in (None, "title"):
+            term = parsed_term(
+                given,
+                mark=_MARKS[field],
+                is_exact=quoted is not None or bool(minus) or forms >= _MOST_FORMS,
+            )
+        else:
+            term = filter_term(given, _MARKS[field])
         if term is None:
             continue
         forms += len(term.any_of)
@@ -144,47 +159,23 @@ def parse_query(query: str) -> Query:
         else:
             terms.append(term)
         joins = False
-    if not (terms or without or asked):
+    if not (terms or without or bounds):
         raise UsageError(
             'give at least one word; "two words" in quotes are a phrase, rebel* is a prefix'
         )
-    parsed = Query(terms=tuple(terms), without=tuple(without), **asked)
-    _check_length(parsed)
-    return parsed
-
-
-def _filter(
-    field: str, given: str, asked: Mapping[str, Any], *, excludes: bool
-) -> dict[str, Any]:
-    """Return the fields of a Query that a filter adds to those `asked` before; {} without words."""
-    if field in ("after", "before"):
-        if excludes:
-            raise UsageError(
-                f"-{field}: a time cannot be excluded; give {field}: without the minus"
-            )
-        return {_BOUNDS[field]: _start_of(field, given)}
-    words = tuple(search_words(given))
-    added: dict[str, Any] = {}
-    if excludes and words:
-        tokens: Words = (language_token(given),)
-        if field in ("outlet", "author"):
-            tokens = tuple(filter_tokens_of(words, field[0]))
-        if tokens:
-            added["without_tokens"] = (*asked.get("without_tokens", ()), tokens)
-    elif field in ("lang", "language"):
-        language = given.strip().casefold()
-        if language and not excludes:
-            added["language"] = language
-    elif words:
-        added[field] = (*asked.get(field, ()), *words)
-    return added
-
-
-def _check_length(query: Query) -> None:
-    words = sum(len(phrase.words) for phrase in query.phrases)
-    terms = len(query.terms) + len(query.without) + len(query.without_tokens)
-    if terms > MOST_TERMS or words > _MOST_WORDS * 4 + _MOST_FORMS:
+    words = sum(len(phrase.words) for term in terms for phrase in term.phrases)
+    if len(terms) + len(without) > MOST_TERMS or words > _MOST_WORDS * 4 + _MOST_FORMS:
         raise UsageError(f"the search is too long; give at most {MOST_TERMS} words")
+    return Query(terms=tuple(terms), without=tuple(without), **bounds)
+
+
+def filter_term(given: str, mark: str) -> Term | None:
+    """Return the term of an outlet, author or language that has all words of `given`; None without words."""
+    words = in_index(search_words(given), whole=False)
+    if mark == LANGUAGE:
+        words = ["".join(words)] if words else []
+    way = tuple(Phrase(words=(word,), mark=mark) for word in words)
+    return Term(any_of=(way,)) if way else None
 
 
 def _start_of(field: str, given: str) -> dt.datetime:
@@ -201,12 +192,10 @@ def _start_of(field: str, given: str) -> dt.datetime:
     )
 
 
-def parsed_term(
-    given: str, *, in_title: bool, is_quoted: bool, has_forms: bool = False
-) -> Term | None:
+def parsed_term(given: str, *, mark: str = "", is_exact: bool = True) -> Term | None:
     """Return the term of a word or phrase; None without words. Raises UsageError for one that is too long.
 
-    `has_forms`: a word may have any of its inflected forms.
+    If it is not exact, a word may have any of its inflected forms, and a run without spaces may be in parts.
     """
     words = tuple(search_words(given))
     if not words:
@@ -224,16 +213,16 @@ def parsed_term(
         tuple(_UMLAUT_WRITTEN_OUT.sub(r"\1", word) for word in words),
         tuple(search_words(given.translate(_UMLAUTS))),
     ]
-    if has_forms and not ends and len(words) == 1:
+    is_one = len(words) == 1 and not is_exact
+    if is_one and not ends:
         spellings += [(form,) for form in inflections(words[0])]
     ways: list[tuple[Phrase, ...]] = [
-        (Phrase(words=spelt, prefix=ends, in_title=in_title),)
+        (Phrase(words=spelt, prefix=ends, mark=mark),)
         for spelt in dict.fromkeys(spellings)
     ]
-    is_run = len(words) == 1 and is_unspaced(words[0]) and len(words[0]) in _PARTED
-    if is_run and not is_quoted:
+    if is_one and is_unspaced(words[0]) and len(words[0]) in _PARTED:
         for parts in _parts(words[0]):
-            phrases = [Phrase(words=(part,), in_title=in_title) for part in parts]
+            phrases = [Phrase(words=(part,), mark=mark) for part in parts]
             ways.append(tuple(phrases))
     return Term(any_of=tuple(ways))
 
@@ -241,7 +230,7 @@ def parsed_term(
 @lru_cache(maxsize=4096)
 def muted_term(word: str) -> Term | None:
     """Return the term of a muted word, phrase or prefix; None without words. Raises UsageError."""
-    return parsed_term(word, in_title=False, is_quoted=True)
+    return parsed_term(word)
 
 
 def _parts(run: str) -> Iterator[Words]:
@@ -251,15 +240,3 @@ def _parts(run: str) -> Iterator[Words]:
     for length in _PART:
         if len(run) - length >= min(_PART):
             yield from ((run[:length], *rest) for rest in _parts(run[length:]))
-
-
-def with_title(terms: Iterable[Term]) -> tuple[Term, ...]:
-    """Return the terms, restricted to the title."""
-    titled = []
-    for term in terms:
-        ways = []
-        for way in term.any_of:
-            phrases = tuple(replace(phrase, in_title=True) for phrase in way)
-            ways.append(phrases)
-        titled.append(Term(any_of=tuple(ways)))
-    return tuple(titled)

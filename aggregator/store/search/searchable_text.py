@@ -1,26 +1,30 @@
-"""A text in which the phrases of a search are looked for."""
+"""A text in which the phrases of a search are looked for, without a database."""
 
+from collections.abc import Iterable
 from functools import lru_cache
 
 from aggregator.extract.language.search_tokens import index_words
+from aggregator.store.search.index_rows import EVERY, TITLE, marked
 from aggregator.store.search.query import Phrase, Query, Term
 
 
 class SearchableText:
     """A text in which phrases are searched."""
 
-    def __init__(self, *texts: str, title: str = "") -> None:
-        """No phrase spans two of `texts`; phrases with `title:` match only in `title`."""
-        self._line = "\n".join(map(_line, texts))
-        self._title = _line(title)
-
-    def holds(self, phrase: Phrase) -> bool:
-        """Return whether the text contains the phrase."""
-        return _needle(phrase) in (self._title if phrase.in_title else self._line)
+    def __init__(
+        self, *texts: str, title: str = "", tokens: Iterable[str] = ()
+    ) -> None:
+        """No phrase spans two of `texts`; `title:` matches `title`. `tokens` are those of an article."""
+        tokens = [*tokens, *marked(TITLE, title)]
+        for text in texts:
+            tokens += [EVERY, *index_words(text)]
+        self._line = f" {' '.join(tokens)} "
 
     def holds_term(self, term: Term) -> bool:
         """Return whether the text contains all phrases of an alternative."""
-        return any(all(map(self.holds, way)) for way in term.any_of)
+        return any(
+            all(_needle(phrase) in self._line for phrase in way) for way in term.any_of
+        )
 
     def fits(self, query: Query) -> bool:
         """Return whether the text matches all terms of `query` and none of `without`."""
@@ -31,8 +35,4 @@ class SearchableText:
 
 @lru_cache(maxsize=8192)
 def _needle(phrase: Phrase) -> str:
-    return f" {' '.join(phrase.in_index)}{'' if phrase.ends_in_prefix else ' '}"
-
-
-def _line(text: str) -> str:
-    return f" {' '.join(index_words(text))} "
+    return f" {' '.join(phrase.tokens)}{'' if phrase.ends_in_prefix else ' '}"

@@ -1,8 +1,11 @@
-"""Snippets: the words around the matches of a search."""
+"""Snippets: the words around the matches of a search.
 
-from bisect import bisect_left
+The databases' own (`snippet`, `ts_headline`) read a text by their own rules for words: they would not find the
+words of scripts without spaces, nor what is folded in Arabic, and the index of SQLite holds no texts.
+"""
+
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -16,11 +19,11 @@ _CHARS_SHOWN = 600
 _CHARS_SCANNED = 200 * 1024
 
 
-class _Place(NamedTuple):
-    """A match: its first word, its number of words, and the number of the phrase."""
+class _Match(NamedTuple):
+    """Where a phrase stands: its first word, the word after it, and the number of the phrase."""
 
     first: int
-    words: int
+    after: int
     phrase: int
 
 
@@ -29,99 +32,67 @@ def snippet(text: str, phrases: Sequence[Phrase]) -> tuple[str, tuple[Mark, ...]
 
     Ranges are half-open, in code points. In scripts without spaces each character counts as a word.
     """
-    spans = list(_spans(text))
+    spans = []
+    for word in WORD.finditer(text, 0, _CHARS_SCANNED):
+        begin, end = word.span()
+        if is_unspaced(word[0]):
+            spans += [(at, at + 1) for at in range(begin, end)]
+        else:
+            spans.append((begin, end))
     if not spans:
         return "", ()
-    places = _places([_folded(text[a:b]) for a, b in spans], phrases)
-    start, end = _range_shown(spans, _richest(places))
+    matches = sorted(_matches([_folded(text[a:b]) for a, b in spans], phrases))
+
+    richest = most = 0
+    for at, match in enumerate(matches):
+        near = set()
+        for other in matches[at : at + _WORDS_SHOWN]:
+            if other.after - match.first <= _WORDS_SHOWN - _WORDS_BEFORE:
+                near.add(other.phrase)
+        if len(near) > most:
+            richest, most = match.first, len(near)
+
+    shown = spans[max(0, richest - _WORDS_BEFORE) :][:_WORDS_SHOWN]
+    start = max(shown[0][0], spans[richest][0] - _CHARS_SHOWN // 2)
     if start == spans[0][0]:
         start = 0
-    if end == spans[-1][1]:
-        end = len(text)
+    end = len(text) if shown[-1] == spans[-1] else shown[-1][1]
     end = min(end, start + _CHARS_SHOWN)
-    before = ""
-    after = ""
-    if start:
-        before = "… "
-    if end < len(text):
-        after = " …"
-    shown = before + text[start:end].replace("\n", " ") + after
+    before = "… " if start else ""
+    after = " …" if end < len(text) else ""
     shift = len(before) - start
     marks: list[Mark] = []
-    for word_start, word_end in _matches(spans, places):
-        if word_start < start or word_end > end:
+    for match in matches:
+        begin, last = spans[match.first][0], spans[match.after - 1][1]
+        if begin < start or last > end:
             continue
-        first = word_start + shift
-        if marks and marks[-1][1] >= first:  # characters of one run
-            first = marks.pop()[0]
-        marks.append(Mark(first, word_end + shift))
-    return shown, tuple(marks)
+        mark = Mark(begin + shift, last + shift)
+        if marks and marks[-1].end >= mark.start:
+            former = marks.pop()
+            mark = Mark(former.start, max(former.end, mark.end))
+        marks.append(mark)
+    return before + text[start:end].replace("\n", " ") + after, tuple(marks)
 
 
-def _range_shown(spans: Sequence[tuple[int, int]], middle: int) -> tuple[int, int]:
-    """Return where the words around a match begin and end."""
-    chosen = spans[max(0, middle - _WORDS_BEFORE) :][:_WORDS_SHOWN]
-    while len(chosen) > 1 and spans[middle][0] - chosen[0][0] > _CHARS_SHOWN // 2:
-        chosen = chosen[1:]  # very long words before the match
-    return chosen[0][0], chosen[-1][1]
-
-
-def _matches(
-    spans: Sequence[tuple[int, int]], places: Iterable[_Place]
-) -> Iterator[tuple[int, int]]:
-    """Yield the spans of the words that match, in order."""
-    words: set[int] = set()
-    for place in places:
-        words.update(range(place.first, place.first + place.words))
-    for word in sorted(words):
-        yield spans[word]
-
-
-def _spans(text: str) -> Iterator[tuple[int, int]]:
-    spaced = text.isascii()
-    for word in WORD.finditer(text, 0, _CHARS_SCANNED):
-        start, end = word.span()
-        if not spaced and is_unspaced(word[0]):
-            yield from ((at, at + 1) for at in range(start, end))
-        else:
-            yield start, end
-
-
-@lru_cache(maxsize=65536)
-def _folded(word: str) -> str:
-    return " ".join(search_words(word))
-
-
-def _places(words: Sequence[str], phrases: Sequence[Phrase]) -> list[_Place]:
-    """Return the matches of the phrases, in order."""
+def _matches(words: Sequence[str], phrases: Sequence[Phrase]) -> Iterator[_Match]:
     where = defaultdict(list)
     for at, word in enumerate(words):
         where[word].append(at)
-    places = []
     for number, phrase in enumerate(dict.fromkeys(phrases)):
         parts: list[str] = []
         for word in phrase.words:
             parts += word if is_unspaced(word) else [word]
         *before, last = parts
         ends = [last]
-        if phrase.prefix and not is_unspaced(last):
+        if phrase.prefix:
             ends = [word for word in where if word.startswith(last)]
         for end in ends:
             for at in where.get(end, ()):
                 first = at - len(before)
                 if first >= 0 and words[first:at] == before:
-                    places.append(_Place(first, len(before) + 1, number))
-    return sorted(places)
+                    yield _Match(first, at + 1, number)
 
 
-def _richest(places: Sequence[_Place]) -> int:
-    """Return the first word of the passage with the most different phrases; 0 without matches."""
-    firsts = [place.first for place in places]
-    richest = most = 0
-    for at, first in enumerate(firsts):
-        end = bisect_left(firsts, first + _WORDS_SHOWN - _WORDS_BEFORE)
-        phrases = {place.phrase for place in places[at:end]}
-        if len(phrases) > most:
-            richest = first
-            most = len(phrases)
-    return richest
+@lru_cache(maxsize=65536)
+def _folded(word: str) -> str:
+    return " ".join(search_words(word))

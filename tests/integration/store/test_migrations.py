@@ -152,7 +152,7 @@ def test_what_sqlalchemy_does_not_declare_is_made_too(database: Database) -> Non
     made = queried(database, text(asked)).scalars().all()
     assert made == (
         [
-            "CREATE VIRTUAL TABLE article_search USING fts5(words, content='', columnsize=0, "
+            "CREATE VIRTUAL TABLE article_search USING fts5(words, content='', "
             "tokenize=\"ascii tokenchars '_'\")"
         ]
         if database.is_sqlite

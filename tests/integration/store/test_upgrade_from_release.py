@@ -74,6 +74,10 @@ def test_an_upgrade_keeps_every_row_and_what_views_show(
     before["observation"] = observed_once(before["observation"])
     del before["unstable_identifier"], before["story_summary"]
     before["known_items"] = []  # feeds are read whole once
+    articles = max(row["inbox_no"] for row in before["article"])
+    for row in before["counter"]:
+        if row["name"] in ("searchable", "unindexed"):
+            row["value"] = articles  # the full-text index is made anew
     assert after.keys() == before.keys()
     for table in after.keys() - {"alembic_version"}:
         assert after[table] == before[table], table

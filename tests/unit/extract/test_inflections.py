@@ -70,3 +70,17 @@ def test_the_plural_with_s_is_found_in_every_language(pair: str) -> None:
 def test_forms_are_few() -> None:
     for word in f"{_FAMILIES} {_STRANGERS}".replace(";", " ").split():
         assert len(inflections(word)) <= 16
+
+
+@pytest.mark.parametrize(
+    "pair",
+    ["כנסת הכנסת", "כנסת ובכנסת", "בירושלים ירושלים", "הבית בית", "ולירושלים מירושלים"],
+)
+def test_hebrew_words_are_found_behind_their_prefixes(pair: str) -> None:
+    one, other = pair.split()
+    assert other in inflections(one)
+
+
+def test_a_hebrew_word_that_begins_like_a_prefix_stays_whole() -> None:
+    assert "שלום" not in inflections("כלום")
+    assert "כלום" not in inflections("שלום")

@@ -16,8 +16,8 @@ from aggregator.extract.language.declared_dates import plausible
 from aggregator.extract.language.unicode import clean, decode, looks_binary
 from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.page_verdict import judge
-from aggregator.extract.plain.saved_text import SavedText, read_saved_text
-from aggregator.extract.plain.titled_text import read_titled_text
+from aggregator.extract.plain.saved_text import read_saved_text
+from aggregator.extract.plain.titled_text import SavedText, read_titled_text
 from aggregator.extract.shown_text import NOTICE
 from aggregator.model.entry import Entry, Published
 from aggregator.model.prepared import ACCEPTED_VERDICTS, CleanArticle, Verdict

@@ -18,7 +18,8 @@ from aggregator.extract.plain.boilerplate import (
     without_bullet,
 )
 from aggregator.extract.plain.bylines import stated_byline
-from aggregator.extract.plain.saved_text import SavedText
+from aggregator.model.entry import Published
+from aggregator.model.structs import FrozenStruct
 from aggregator.text.lines import (
     count_words,
     ends_sentence,
@@ -42,6 +43,17 @@ _LEAST_WIDTH, _MOST_WIDTH = 45, 110  # characters of its lines (as of saved text
 # Of the broken lines (64 of 2,967 entries of the reading list, 0 of 10,410 others)
 _LOWER_SHARE = 0.4
 _LONG_HEADLINE = 4  # words; it is removed anywhere, a shorter one may be a heading
+
+
+class SavedText(FrozenStruct):
+    """The content of a text. `lines` are all its lines, with boilerplate and credits, for `wire.find_wire`."""
+
+    title: str = ""
+    paragraphs: tuple[str, ...] = ()
+    author: str | None = None
+    outlet: str | None = None
+    published: Published | None = None
+    lines: tuple[str, ...] = ()
 
 
 def read_titled_text(
@@ -108,7 +120,7 @@ def _paragraphs(
 
 
 def _unwrapped(lines: Sequence[str], joinable: Sequence[bool]) -> tuple[str, ...]:
-    """Return the lines joined where one was broken because the next word did not fit into its width.
+    """Join lines where one was broken because the next word did not fit into its width.
 
     Only of a text of which most lines that go on in lower case are broken so. A line after an empty one, or
     with the bullet of a list, is not joined.
@@ -127,10 +139,6 @@ def _unwrapped(lines: Sequence[str], joinable: Sequence[bool]) -> tuple[str, ...
             going_on.append(breaks[-1])
     if 2 * sum(going_on) <= len(going_on) or sum(going_on) < _LOWER_SHARE * sum(breaks):
         return tuple(lines)
-    return _joined(lines, breaks)
-
-
-def _joined(lines: Sequence[str], breaks: Sequence[bool]) -> tuple[str, ...]:
     joined = [lines[0]]
     for is_broken, line in zip(breaks, lines[1:], strict=True):
         if is_broken:

@@ -73,8 +73,12 @@ def read_titled_text(
     rows = list(map(one_line, text.split("\n")))
     lines = list(filter(None, rows))
     first = first_prose(lines[:_HEAD_LINES], _HEAD_LINES)
+    paragraphs: tuple[str, ...] = ()
     if len(lines) == 1 and is_boilerplate(lines[0]):
-        paragraphs = _without_notices(lines[0])
+        # A button or notice may be run into a text of one line.
+        sentences = [s for s in split_sentences(lines[0]) if not is_boilerplate(s)]
+        if any(map(is_prose, sentences)):
+            paragraphs = (" ".join(sentences),)
     else:
         paragraphs = _paragraphs(rows, first, filter(None, (title, *headings)))
     head = lines[:first]
@@ -85,12 +89,6 @@ def read_titled_text(
         published=None if is_dated else dates.published_from_text(head, zone, seen),
         lines=tuple(lines),
     )
-
-
-def _without_notices(line: str) -> tuple[str, ...]:
-    """Return a text of one line without the button or notice that is run into it."""
-    sentences = [s for s in split_sentences(line) if not is_boilerplate(s)]
-    return (" ".join(sentences),) if any(map(is_prose, sentences)) else ()
 
 
 def _paragraphs(

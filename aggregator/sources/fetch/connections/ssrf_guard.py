@@ -191,7 +191,12 @@ class SsrfGuard(httpcore.NetworkBackend):
         """Raise FetchError("refused") if the fetch may not reach a server in the operator's networks."""
         budget = self._current.budget
         if budget is not None and (host, port) not in budget.private_servers:
-            raise _not_named(host, port)
+            raise FetchError(
+                "refused",
+                f"port {port} of {host} is in a network of your own: a source from there leads to its own host "
+                "and port only; one on the internet never, one of an imported list after `aggregator sources "
+                "add`, or if the list is imported again with --allow-private",
+            )
         if self._led_to_internet(host):
             raise _changed_sides(host, answer)
 
@@ -338,15 +343,6 @@ def _refused(host: str, answer: str) -> FetchError:
         "refused",
         f"{subject} is not on the public internet; "
         "if it is yours, name its network under fetch.allow_private",
-    )
-
-
-def _not_named(host: str, port: int) -> FetchError:
-    return FetchError(
-        "refused",
-        f"port {port} of {host} is in a network of your own: a source from there leads to its own host and "
-        "port only; one on the internet never, one of an imported list after `aggregator sources add`, or "
-        "if the list is imported again with --allow-private",
     )
 
 

@@ -11,10 +11,8 @@ import logging
 import re
 import resource
 import signal
-import socket
 import sys
 from collections.abc import Iterable
-from ipaddress import IPv6Network
 
 import msgspec
 
@@ -82,26 +80,14 @@ class _Guard:
                 else "a socket of this machine"
             )
             address = public_addresses.address_of(host)
-            nat64 = _nat64() if ":" in host and address is not None else ()
             if address is None or not public_addresses.is_permitted(
-                address, self._exceptions, nat64
+                address, self._exceptions
             ):
                 self._refuse(host)
 
     def _refuse(self, what: str) -> None:
         self.refused = self.refused or what
         raise PermissionError(what)
-
-
-def _nat64() -> tuple[IPv6Network, ...]:
-    try:
-        rows = socket.getaddrinfo(
-            public_addresses.NAT64_NAME, 80, type=socket.SOCK_STREAM
-        )
-    except OSError:
-        return ()
-    addresses = [public_addresses.address_of(str(row[4][0])) for row in rows]
-    return public_addresses.nat64_prefixes(a for a in addresses if a is not None)
 
 
 def send(job: NotificationJob) -> NotificationReply:

@@ -128,17 +128,29 @@ def _finish(
     """Return the article of a draft: its text within the limits, and what follows from all that is known of it."""
     text_tuning = tuning.section("text", ExtractTuning)
     forbids = permissions(*draft.facts.robots, entry.robots)
-    html = _html_of(entry, draft, with_pictures=not forbids.noimage)
+    if not draft.markup or draft.article.verdict not in ACCEPTED_VERDICTS:
+        html = None
+    else:
+        html = article_html(
+            draft.markup,
+            draft.image_base or entry.url,
+            with_pictures=(not forbids.noimage),
+            is_cut=draft.article.truncated,
+        )
     article = _with_text(draft.article, entry, draft.facts.language, text_tuning)
     article = _with_declared(article, entry, draft, seen, forbids)
     reading = read(article.title, article.text, article.language)
     article = _with_kind(article, entry, draft, reading, text_tuning)
+    pictures = [draft.facts.image] if draft.facts.image else []
+    if html is not None and (address := first_large_picture(html.html)):
+        pictures.append(Enclosure(url=address, type="image"))
+    base = draft.image_base or entry.url
     article = replace(
         article,
         author=_cut_name(article.author),
         outlet=_cut_name(article.outlet),
         site_name=_cut_name(article.site_name),
-        media=_media(entry, draft, html, no_images=forbids.noimage),
+        media=media_of(entry.enclosures, pictures, base, no_images=forbids.noimage),
     )
     return CleanedEntry(article, reading, _line_hashes(article, tuning), html)
 
@@ -151,17 +163,6 @@ def _line_hashes(article: CleanArticle, tuning: Tuning) -> LineHashes | None:
         return None
     lines = article.text.split("\n")
     return hash_lines(lines, tuning.section("boilerplate", BoilerplateTuning))
-
-
-def _html_of(entry: Entry, draft: Draft, *, with_pictures: bool) -> ArticleHtml | None:
-    if not draft.markup or draft.article.verdict not in ACCEPTED_VERDICTS:
-        return None
-    return article_html(
-        draft.markup,
-        draft.image_base or entry.url,
-        with_pictures=with_pictures,
-        is_cut=draft.article.truncated,
-    )
 
 
 def _with_text(
@@ -269,16 +270,6 @@ def _with_kind(
         kind_evidence=kind.evidence,
         wire=agency,
     )
-
-
-def _media(
-    entry: Entry, draft: Draft, html: ArticleHtml | None, *, no_images: bool
-) -> tuple[Enclosure, ...]:
-    pictures = [draft.facts.image] if draft.facts.image else []
-    if html is not None and (address := first_large_picture(html.html)):
-        pictures.append(Enclosure(url=address, type="image"))
-    base = draft.image_base or entry.url
-    return media_of(entry.enclosures, pictures, base, no_images=no_images)
 
 
 def _cut_name(name: str | None) -> str | None:

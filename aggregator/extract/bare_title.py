@@ -53,9 +53,14 @@ def named_title(title: str, outlet: str | None, url: str | None) -> str:
     On a code host the path of the link has the project's name; elsewhere `outlet` is it, the title of the
     feed, such as "Release notes from loomkit".
     """
-    if not _is_bare(title):
+    words = list(map(str.lower, _WORD.findall(title)))
+    is_sum = not title[:1].isalnum() and title[:1] not in "#("
+    if not words or is_sum or not all(map(_is_part, words)):
         return title
-    project = _project_of(url) or _OF_RELEASES.sub("", outlet or "").strip()
+    match = _PROJECT_PATH.match(url or "")
+    project = (match.group(1) if match else "") or _OF_RELEASES.sub(
+        "", outlet or ""
+    ).strip()
     return f"{project} {title}" if project else title
 
 
@@ -90,19 +95,6 @@ def _release_of(title: str) -> tuple[frozenset[str], tuple[str, ...]] | None:
     ):
         return None
     return frozenset(name), tuple(sorted(version))
-
-
-def _is_bare(title: str) -> bool:
-    """Return whether a headline has no other word than a version, a date or the number of a part."""
-    words = list(map(str.lower, _WORD.findall(title)))
-    is_sum = not title[:1].isalnum() and title[:1] not in "#("
-    return bool(words) and not is_sum and all(map(_is_part, words))
-
-
-def _project_of(url: str | None) -> str:
-    """Return the project of a release on a code host, "" for another address."""
-    match = _PROJECT_PATH.match(url or "")
-    return match.group(1) if match else ""
 
 
 def _is_part(word: str) -> bool:

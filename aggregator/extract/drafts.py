@@ -16,8 +16,8 @@ from aggregator.extract.language.declared_dates import plausible
 from aggregator.extract.language.unicode import clean, decode, looks_binary
 from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.page_verdict import judge
-from aggregator.extract.plain.saved_text import SavedText, read_saved_text
-from aggregator.extract.plain.titled_text import read_titled_text
+from aggregator.extract.plain.saved_text import read_saved_text
+from aggregator.extract.plain.titled_text import SavedText, read_titled_text
 from aggregator.extract.shown_text import NOTICE
 from aggregator.model.entry import Entry, Published
 from aggregator.model.prepared import ACCEPTED_VERDICTS, CleanArticle, Verdict
@@ -156,30 +156,25 @@ def with_own_text(
         return of_page
     if page.verdict in ACCEPTED_VERDICTS and len(draft.article.text) <= len(page.text):
         return of_page
-    return replace(
-        draft,
-        article=_with_page_facts(draft.article, page),
-        facts=PageFacts(image=of_page.facts.image, robots=of_page.facts.robots),
-        image_base=of_page.image_base,
-    )
-
-
-def _with_page_facts(own: CleanArticle, page: CleanArticle) -> CleanArticle:
-    """Return the entry's own article, completed with the metadata of a page without usable text."""
-    reason = own.reason
+    reason = draft.article.reason
     if page.reason:
         reason = f"its page: {page.reason}; the entry's own text is used"
-    # That of a page that was not used; "consent" for a notice that only placing recognised
+    # The page was not used; a notice that only placing recognised is a question for consent.
     page_verdict: Verdict | None = None
     if page.verdict != "ok":
         page_verdict = "consent" if page.reason == NOTICE else page.verdict
     return replace(
-        own,
-        reason=reason,
-        page_verdict=page_verdict,
-        author=own.author or page.author,
-        published=own.published or page.published,
-        site_name=page.site_name,
+        draft,
+        article=replace(
+            draft.article,
+            reason=reason,
+            page_verdict=page_verdict,
+            author=draft.article.author or page.author,
+            published=draft.article.published or page.published,
+            site_name=page.site_name,
+        ),
+        facts=PageFacts(image=of_page.facts.image, robots=of_page.facts.robots),
+        image_base=of_page.image_base,
     )
 
 

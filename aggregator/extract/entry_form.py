@@ -68,7 +68,14 @@ def own_text(markup: str, title: str, url: str | None) -> OwnText:
         label = one_line(html_to_text(link[2]))
         href = html.unescape(link[1])
         links.append((label, href))
-        sign = _mark_of(label, title, is_own=href == url)
+        if not label:
+            sign = ""
+        elif not _unknown_parts(label):
+            sign = _SURE
+        elif count_words(label) > _LINK_WORDS and not same_line(label, title):
+            sign = None
+        else:
+            sign = _SURE if (href == url) or label[0] in _AROUND else _OTHER
         return link[0] if sign is None else sign
 
     lines = html_to_text(_CELL.sub(": ", _LINK.sub(mark, markup))).split("\n")
@@ -83,17 +90,6 @@ def own_text(markup: str, title: str, url: str | None) -> OwnText:
             lines.pop()
         text_lines = text_lines[: len(lines)]
     return OwnText(text="\n".join(text_lines))
-
-
-def _mark_of(label: str, title: str, *, is_own: bool) -> str | None:
-    """Return the sign in the place of a link; None for a headline of another article, which stays."""
-    if not label:
-        return ""
-    if not _unknown_parts(label):
-        return _SURE
-    if count_words(label) > _LINK_WORDS and not same_line(label, title):
-        return None
-    return _SURE if is_own or label[0] in _AROUND else _OTHER
 
 
 def _article_url(links: list[tuple[str, str]], url: str | None) -> str | None:

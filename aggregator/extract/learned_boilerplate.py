@@ -62,8 +62,8 @@ def remove_lines(
     remaining = []
     removed = []
     for number, line in enumerate(paragraphs):
-        is_kept = has_words(line, tuning.middle_words + 1) and not _is_edge(
-            number, len(paragraphs), tuning
+        is_kept = has_words(line, tuning.middle_words + 1) and not (
+            number < tuning.end_lines or number >= len(paragraphs) - tuning.end_lines
         )
         if not is_kept and _key(line) in repeated_keys:
             removed.append(BoilerplateLine(line=number, text=line))
@@ -108,10 +108,6 @@ def _frequent(counted: Counter[int], least: int, above: float) -> tuple[int, ...
     """Return the keys that `least` texts have, and more than `above` of them."""
     keys = [key for key, count in counted.items() if count >= least and count > above]
     return tuple(sorted(keys))
-
-
-def _is_edge(number: int, count: int, tuning: BoilerplateTuning) -> bool:
-    return number < tuning.end_lines or number >= count - tuning.end_lines
 
 
 def _keys(lines: Iterable[str]) -> tuple[int, ...]:

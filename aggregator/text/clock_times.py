@@ -96,29 +96,21 @@ def _opening(head: str) -> EntryOpening | None:
 def _text_begins(match: re.Match[str], head: str) -> tuple[int, bool] | None:
     """Return where the text after a clock time begins, and whether that is sure; None if it is one text."""
     separator = _SEPARATOR.match(head, match.end())
-    if separator is not None and not _is_short(match, separator):
+    # An hour is not a clock time in "5 h", or in "10 Uhr" at the end of a line.
+    if separator is not None and not (
+        match["hour"] is not None
+        and match["after"] is None
+        and not separator["mark"].strip()
+    ):
         return separator.end(), True
-    if _stands_apart(match, head):
+    # In scripts without spaces, one after the minutes is enough.
+    is_whole = match["m2"] is not None or match["mark"] == "น."
+    if is_whole and head[match.end() : match.end() + 1].isspace():
         return match.end(), True
     following = _GOES_ON.match(head, match.end())
     if following is None or not _may_stand_alone(match, head[following.end() :]):
         return None
     return following.end(), False
-
-
-def _is_short(match: re.Match[str], separator: re.Match[str]) -> bool:
-    """Return whether an hour is no clock time: "5 h", or "10 Uhr" at the end of a line."""
-    return (
-        match["hour"] is not None
-        and match["after"] is None
-        and not separator["mark"].strip()
-    )
-
-
-def _stands_apart(match: re.Match[str], head: str) -> bool:
-    """Return whether a clock time has minutes and a space after it, in scripts without spaces."""
-    is_whole = match["m2"] is not None or match["mark"] == "น."
-    return is_whole and head[match.end() : match.end() + 1].isspace()
 
 
 def _may_stand_alone(match: re.Match[str], text: str) -> bool:

@@ -62,7 +62,12 @@ def find_language(
         return _detected(sample)
     if letters >= tuning.language_min_chars:
         # Of other languages than these a neighbour may have no list: Ukrainian is not Russian.
-        is_sure = hint in _KNOWN_BY_STOP_WORDS and _has_words_of(hint, sample)
+        words = sample.lower().split()
+        count = _stop_words_in(words, hint)
+        is_sure = hint in _KNOWN_BY_STOP_WORDS and (
+            count >= _LEAST_OF_DECLARED
+            and 3 * _most_of_others(words, hint) <= 2 * count
+        )
         return hint if is_sure else _detected(sample)
     return _clearly_of_another(sample, hint) or hint
 
@@ -108,16 +113,6 @@ _LEAST_OF_DECLARED = 3
 _CLEAR_SHARE, _LEAST_SHARE = 0.25, 0.14
 # Each thread that finds none would load one: 80 MB and .9 s
 _ONE_MODEL = threading.Lock()
-
-
-def _has_words_of(declared: str, sample: str) -> bool:
-    """Return whether a long text has stop words of the declared language, and every other a third fewer."""
-    words = sample.lower().split()
-    count = _stop_words_in(words, declared)
-    return (
-        count >= _LEAST_OF_DECLARED
-        and 3 * _most_of_others(words, declared) <= 2 * count
-    )
 
 
 def _detected(sample: str) -> str | None:

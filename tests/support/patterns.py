@@ -435,8 +435,7 @@ _GET_RAW: Final = tuple(
     f"aggregator/{path}"
     for path in (
         "extract/article", "extract/drafts", "extract/media", "extract/html/", "extract/language/unicode",
-        "extract/plain/saved_body", "extract/plain/saved_head", "extract/plain/saved_text",
-        "extract/urls",
+        "extract/plain/saved_text", "extract/urls",
     )
 )  # fmt: skip
 _GET_LINES: Final = tuple(

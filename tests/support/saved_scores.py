@@ -11,7 +11,8 @@ from aggregator.config.tuning import Tuning
 from aggregator.extract.language.unicode import clean
 from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.plain.boilerplate import without_bullet
-from aggregator.extract.plain.saved_text import SavedText, read_saved_text
+from aggregator.extract.plain.saved_text import read_saved_text
+from aggregator.extract.plain.titled_text import SavedText
 
 SETS = ("dev", "check", "fresh")
 SAMPLES = Path(__file__).resolve().parents[1] / "data" / "plain"

@@ -95,7 +95,12 @@ def article_html(
         _make_absolute(link, "href", base)
     _unnest_formatting(root)
     whole = _sanitised_tree(root, with_pictures=with_pictures)
-    html = _bounded(whole, with_pictures=with_pictures)
+    html = whole
+    limit = MAX_CHARS  # nh3 ends what is open there
+    while len(html) > MAX_CHARS:
+        beginning = _CUT_REFERENCE.sub("", html[:limit])
+        html = _sanitised(beginning, with_pictures=with_pictures)
+        limit -= len(html) - MAX_CHARS
     is_cut = is_cut or bounded.truncated or is_deep or len(whole) > MAX_CHARS
     if not (is_cut or _STRUCTURE.search(html)):
         return None
@@ -171,16 +176,6 @@ def _unnest_formatting(root: Any) -> None:
         for name, value in element.items():
             if name not in _OF_FORMATTING or len(value) > limit:
                 del element.attrib[name]
-
-
-def _bounded(html: str, *, with_pictures: bool) -> str:
-    """Return the beginning of sanitised HTML, at most MAX_CHARS; nh3 ends what is open there."""
-    limit = MAX_CHARS
-    while len(html) > MAX_CHARS:
-        beginning = _CUT_REFERENCE.sub("", html[:limit])
-        html = _sanitised(beginning, with_pictures=with_pictures)
-        limit -= len(html) - MAX_CHARS
-    return html
 
 
 def _make_absolute(element: Any, name: str, base: str | None) -> None:

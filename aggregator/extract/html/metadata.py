@@ -63,11 +63,15 @@ def read_facts(root: Any, *, zone: str | None, seen: dt.datetime | None) -> Page
     robots = [head.meta.get(name, "") for name in ROBOTS_NAMES]
     if head.meta.get(TDM_RESERVED) == "1":
         robots.append(TDM_RESERVED)
+    names = list(map(head.name, _SOURCES_IN_DATA))
+    names += map(head.meta.get, _SOURCES_IN_META)
     return PageFacts(
         title=find_title(head, site),
         headings=find_headings(head),
         author=find_author(head, site),
-        sources=_sources(head),
+        sources=tuple(
+            dict.fromkeys(name for name in names if name and len(name) <= 200)
+        ),
         site=site,
         canonical=_canonical(head),
         language=_language(head),
@@ -103,12 +107,6 @@ def _is_free(head: PageHead) -> bool | None:
     return {"true": True, "false": False}.get(
         head.text("isAccessibleForFree", 10).lower()
     )
-
-
-def _sources(head: PageHead) -> tuple[str, ...]:
-    names = list(map(head.name, _SOURCES_IN_DATA))
-    names += map(head.meta.get, _SOURCES_IN_META)
-    return tuple(dict.fromkeys(name for name in names if name and len(name) <= 200))
 
 
 _SOURCES_IN_DATA = ("sourceOrganization", "copyrightHolder", "creditText")

@@ -66,6 +66,9 @@ _ZONES_BY_SEASON = {
 }  # fmt: skip
 
 
+_NEAR_CHARS = 20  # between a date and its clock time
+
+
 def end_of_date_before(line: str, match: Match) -> int:
     return max(
         (date.end() for date in date_matches(line) if date.end() <= match.start()),
@@ -77,61 +80,43 @@ def clock_beside(
     line: str, match: Match, day: dt.date
 ) -> tuple[dt.time | None, dt.timedelta | None]:
     """Return the clock time and zone after the date and before the next one, else directly before it."""
-    clock = _clock_after(line, match) or _clock_before(line, match)
+    end = match.end()
+    starts = [date.start() for date in date_matches(line) if date.start() >= end]
+    clock = CLOCK.search(line, end, min([end + 45, *starts]))
+    if clock is not None:
+        between = line[end : clock.start()]
+        # A clock time after "updated" is another one.
+        if len(between) > _NEAR_CHARS or any(
+            phrases(kind).stand_in(words(between)) for kind in ("published", "updated")
+        ):
+            clock = None
+    if clock is None:
+        start = max(end_of_date_before(line, match), match.start() - 30)
+        clocks = list(CLOCK.finditer(line, start, match.start()))
+        clock = clocks[-1] if clocks else None
     if clock is None:
         return None, None
     hour = int(clock["h"] or clock["h2"])
     minute = int(clock["n"] or 0)
-    half = _half_of(clock)
-    if half is not None:
+    is_late = clock["late"] or (clock["half"] or "").lower().startswith(("p", "م"))
+    if clock["half"] or clock["early"] or clock["late"]:
         if not 1 <= hour <= 12:
             return None if clock["half"] else time_or_none(hour, minute), None
-        hour = hour % 12 + half
+        hour = hour % 12 + (12 if is_late else 0)
     time = time_or_none(hour, minute)
     zone = (clock["off"] or clock["zone"] or "").strip()
     return time, zone_offset(zone, day, time) if zone and time else None
 
 
-def _clock_after(line: str, match: Match) -> Match | None:
-    end = match.end()
-    starts = [date.start() for date in date_matches(line) if date.start() >= end]
-    clock = CLOCK.search(line, end, min([end + 45, *starts]))
-    if clock is None:
-        return None
-    between = line[end : clock.start()]
-    return None if len(between) > _NEAR_CHARS or _is_labelled(between) else clock
-
-
-def _clock_before(line: str, match: Match) -> Match | None:
-    nearest = None
-    start = max(end_of_date_before(line, match), match.start() - 30)
-    for clock in CLOCK.finditer(line, start, match.start()):
-        nearest = clock
-    return nearest
-
-
-_NEAR_CHARS = 20  # between a date and its clock time
-
-
-def _is_labelled(between: str) -> bool:
-    """Return whether the words between a date and a clock time label the clock time as another one."""
-    label_words = words(between)
-    return any(phrases(kind).stand_in(label_words) for kind in ("published", "updated"))
-
-
-def _half_of(clock: Match) -> int | None:
-    """Return 0 before noon, 12 after; None if the clock time does not state it."""
-    if clock["half"]:
-        return 12 if clock["half"].lower().startswith(("p", "م")) else 0
-    if clock["late"]:
-        return 12
-    return 0 if clock["early"] else None
-
-
 def zone_offset(zone: str, day: dt.date, time: dt.time) -> dt.timedelta | None:
     """Return what a zone ("+5:30", "CEST", "Europe/Oslo") is before UTC at a time there; None: unknown."""
     if zone[0] in "+-\u2212":
-        return _stated_offset(zone)
+        digits = re.sub(r"\D", "", zone)
+        if len(digits) % 2:  # "+8", "+8:00"
+            digits = f"0{digits}"
+        digits = digits.ljust(4, "0")
+        size = dt.timedelta(hours=int(digits[:2]), minutes=int(digits[2:4]))
+        return size if zone[0] == "+" else -size
     hours = _ZONE_HOURS.get(zone.lower())
     if hours is not None:
         return dt.timedelta(hours=float(hours))
@@ -140,15 +125,6 @@ def zone_offset(zone: str, day: dt.date, time: dt.time) -> dt.timedelta | None:
         with suppress(ZoneInfoNotFoundError, ValueError, OSError):
             return dt.datetime.combine(day, time, ZoneInfo(place)).utcoffset()
     return None
-
-
-def _stated_offset(zone: str) -> dt.timedelta:
-    digits = re.sub(r"\D", "", zone)
-    if len(digits) % 2:  # "+8", "+8:00"
-        digits = f"0{digits}"
-    digits = digits.ljust(4, "0")
-    size = dt.timedelta(hours=int(digits[:2]), minutes=int(digits[2:4]))
-    return size if zone[0] == "+" else -size
 
 
 def zone_or_utc(zone: str | None) -> dt.tzinfo:

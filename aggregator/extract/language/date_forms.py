@@ -6,7 +6,6 @@ Digits of other scripts are converted. Dates of other calendars (Iranian, Buddhi
 import datetime as dt
 import re
 import unicodedata
-from collections.abc import Iterable
 from functools import lru_cache
 
 from aggregator.text import calendar
@@ -22,26 +21,17 @@ def plain_digits(line: str) -> str:
     if line.isascii() or _FOREIGN_DIGIT.search(line) is None:
         return line
     for char in set(line):
-        plain = _SAME.get(char) or _digit(char)
-        if plain != char:
-            line = line.replace(char, plain)
+        if char in _SAME:
+            line = line.replace(char, _SAME[char])
+        elif char.isdecimal() and not char.isascii():
+            line = line.replace(char, str(unicodedata.decimal(char)))
     return line
 
 
-def _digit(char: str) -> str:
-    if char.isascii() or not char.isdecimal():
-        return char
-    return str(unicodedata.decimal(char))
-
-
-def _any_of(names: Iterable[str]) -> str:
-    return "|".join(
-        re.escape(name).replace(r"\ ", r"\s+")
-        for name in sorted(names, key=lambda n: (-len(n), n))
-    )
-
-
-_NAME = _any_of(calendar.month_spellings())
+_NAME = "|".join(
+    re.escape(name).replace(r"\ ", r"\s+")
+    for name in sorted(calendar.month_spellings(), key=lambda n: (-len(n), n))
+)
 
 _NO_LETTER = r"(?![^\W\d_])"
 _DAY = r"(?P<d>0?[1-9]|[12]\d|3[01])"
@@ -83,29 +73,18 @@ def date_matches(line: str) -> tuple[Match, ...]:
     return tuple(matches) if len(matches) <= _MAX_DATES else ()
 
 
-def day_of(match: Match, *, day_first: bool | None = None) -> dt.date | None:
+def day_of(match: Match) -> dt.date | None:
     """Return the day, or None if it does not exist or the order of 3/4/2024 is unknown."""
     part = {name: text for name, text in match.groupdict().items() if text}
-    if "s1" in part:
-        first = int(part["s1"])
-        second = int(part["s2"])
-        return _day_of_numbers(int(part["y"]), first, second, day_first=day_first)
     year = int(part["y"]) if "y" in part else 2000 + int(part["yy"])
-    month = calendar.number_of("months", part["b"]) if "b" in part else int(part["m"])
-    return date_or_none(year, month or 0, int(part["d"]))
-
-
-def _day_of_numbers(
-    year: int, first: int, second: int, *, day_first: bool | None
-) -> dt.date | None:
-    if first > 12 or first == second:
-        return date_or_none(year, second, first)
-    if second > 12:
-        return date_or_none(year, first, second)
-    if day_first is None:
-        return None
-    month, day = (second, first) if day_first else (first, second)
-    return date_or_none(year, month, day)
+    if "s1" in part:
+        day, month = int(part["s1"]), int(part["s2"])
+        if month > 12:
+            day, month = month, day
+        is_sure = day > 12 or day == month
+        return date_or_none(year, month, day) if is_sure else None
+    named = calendar.number_of("months", part["b"]) if "b" in part else int(part["m"])
+    return date_or_none(year, named or 0, int(part["d"]))
 
 
 def date_or_none(year: int, month: int, day: int) -> dt.date | None:

@@ -45,20 +45,18 @@ def published_from_text(
     lines: Sequence[str],
     zone: str | None,
     seen: dt.datetime | None = None,
-    *,
-    day_first: bool | None = None,
 ) -> Published | None:
     """Return the date of the date line among `lines` (an article's first ones), or None.
 
     A date line has a complete date and few other words. A date inside a sentence is that of an
     event and ignored. `zone` is the IANA name for clock times without a zone (None: UTC, with
     `timezone_assumed` set). Of several dates one labelled "published" is preferred, and one labelled
-    "updated" is used last. `day_first`: the order of 3/4/2024; None: such dates are ignored.
+    "updated" is used last. Dates such as 3/4/2024, whose order is not known, are ignored.
     """
     stated: dict[int, Published] = {}  # the first one of each meaning
     for line in lines:
         for text, match, rank in _dates_apart(line):
-            day = day_of(match, day_first=day_first)
+            day = day_of(match)
             if day is not None and rank != _OTHER:
                 clock, offset = clock_beside(text, match, day)
                 published = published_at(
@@ -113,8 +111,17 @@ def _rank(line: str, match: Match) -> int:
 
 
 def _stands_apart(line: str, match: Match, rank: int) -> bool:
-    """Return whether the line has few other words, fewer if none of them says what the date is."""
-    other_words = _words_beside(line, match)
+    """Return whether the line has few other words, fewer if none of them says what the date is.
+
+    With many words besides date, clock time and labels the date is in a sentence.
+    """
+    remaining = line[: match.start()] + " " + line[match.end() :]
+    for other in date_matches(line):
+        remaining = remaining.replace(other.group(), " ")
+    other_words = sum(
+        not word.isnumeric() and word not in _label_words()
+        for word in words(CLOCK.sub(" ", remaining))
+    )
     if is_prose(line):
         return other_words <= 4
     has_clock = (
@@ -123,19 +130,6 @@ def _stands_apart(line: str, match: Match, rank: int) -> bool:
     if rank != _UNSAID or has_clock:
         return other_words <= 8
     return other_words <= 2 and not match.groupdict().get("yy")
-
-
-def _words_beside(line: str, match: Match) -> int:
-    """Count the words besides date, clock time and labels; with many of them the date is in a sentence."""
-    remaining = line[: match.start()] + " " + line[match.end() :]
-    for other in date_matches(line):
-        remaining = remaining.replace(other.group(), " ")
-    remaining = CLOCK.sub(" ", remaining)
-    return sum(
-        1
-        for word in words(remaining)
-        if not word.isnumeric() and word not in _label_words()
-    )
 
 
 @cache

@@ -181,14 +181,19 @@ def decode(data: bytes, declared: str | None = None) -> str:
     if wide:
         return data.decode(wide, "replace")
     for label in (declared, _inner_label(data)):
-        codec_name = _CODECS.get(_folded(label or ""))
+        codec_name = _CODECS.get(re.sub(r"[^a-z0-9]", "", (label or "").lower()[:40]))
         if codec_name and (text := _decode_as(data, codec_name)) is not None:
             return text
-    return _decode_unlabelled(data)
+    mostly = _decode_as(data, "utf-8")
+    if mostly is not None:
+        return mostly
+    import charset_normalizer
 
-
-def _folded(label: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", label.lower()[:40])
+    candidates = sorted(
+        {codec for codec in _CODECS.values() if codec not in _WIDE and codec != "utf-8"}
+    )
+    best = charset_normalizer.from_bytes(_sample(data), cp_isolation=candidates).best()
+    return data.decode(best.encoding if best is not None else "cp1252", "replace")
 
 
 def _inner_label(data: bytes) -> str | None:
@@ -223,21 +228,15 @@ def _decode_as(data: bytes, codec: str) -> str | None:
         with suppress(UnicodeDecodeError):
             return data.decode()
     if codec == "utf-8":
-        return _mended(data) if _is_mostly_utf8(data) else None
+        others, sequences = _UTF8_SEQUENCE.subn(b"", data)
+        # At least as many characters of UTF-8 as bytes beyond ASCII that are none
+        is_mostly_utf8 = 0 < sequences >= len(others.translate(None, _ASCII))
+        return _mended(data) if is_mostly_utf8 else None
     text = data.decode(codec, "replace")
     if codec not in _MULTIBYTE:
         return text
     beyond_ascii = len(text) - len(text.encode("ascii", "ignore"))
     return text if text.count("\ufffd") <= 0.1 * beyond_ascii else None
-
-
-def _is_mostly_utf8(data: bytes) -> bool:
-    """Return whether characters of UTF-8 are as many as the bytes beyond ASCII that are none.
-
-    In texts of 15 languages in 20 other charsets there were at most half as many, but for pieces of a word.
-    """
-    others, sequences = _UTF8_SEQUENCE.subn(b"", data)
-    return 0 < sequences >= len(others.translate(None, _ASCII))
 
 
 def _mended(data: bytes) -> str:
@@ -251,24 +250,6 @@ def _mended(data: bytes) -> str:
     begins = "".join(chr(0xDC00 + byte[0]) for byte in sorted(first_bytes))
     cut = re.compile(f"[{begins}](?:[\udc80-\udcbf]{{1,2}}|(?![A-Za-z]))")
     return cut.sub("\ufffd", text).translate(_ESCAPED)
-
-
-def _decode_unlabelled(data: bytes) -> str:
-    mostly = _decode_as(data, "utf-8")
-    if mostly is not None:
-        return mostly
-    return data.decode(_detected(_sample(data)), "replace")
-
-
-def _detected(sample: bytes) -> str:
-    """Return the charset that the detector finds, else Windows-1252."""
-    import charset_normalizer
-
-    candidates = sorted(
-        {codec for codec in _CODECS.values() if codec not in _WIDE and codec != "utf-8"}
-    )
-    best = charset_normalizer.from_bytes(sample, cp_isolation=candidates).best()
-    return best.encoding if best is not None else "cp1252"
 
 
 def _sample(data: bytes) -> bytes:

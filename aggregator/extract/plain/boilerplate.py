@@ -6,7 +6,6 @@ ADR 14.
 """
 
 import re
-from collections.abc import Sequence
 
 from aggregator.config.shipped import shipped_table
 from aggregator.extract.phrases import Words, label_of, phrases, without_numbers, words
@@ -134,7 +133,12 @@ def is_caption(line: str) -> bool:
         return False
     bare = line.rstrip(" )]）】.")
     is_sentence = ends_sentence(line)
-    if not is_sentence and _is_credited_shortly(bare[-160:]):
+    tail = bare[-160:]
+    small = tail.lower()
+    if not is_sentence and (
+        any(sign in small for sign in _SHORT_SIGNS)
+        and _SHORT_CREDIT.fullmatch(tail) is not None
+    ):
         return True
     if _is_credited(bare[-90:]):
         return True
@@ -153,14 +157,6 @@ def _is_credited(tail: str) -> bool:
     label = words(credit["label"])
     ends = (label[start:] for start in range(len(label)))
     return not phrases("credits").whole.isdisjoint(ends)
-
-
-def _is_credited_shortly(tail: str) -> bool:
-    small = tail.lower()
-    return (
-        any(sign in small for sign in _SHORT_SIGNS)
-        and _SHORT_CREDIT.fullmatch(tail) is not None
-    )
 
 
 def _ends_in_capitals(line: str) -> bool:
@@ -198,16 +194,16 @@ def is_known_phrase(line: str, count: int) -> bool:
     core = without_numbers(line_words)
     if phrases("whole_line").has(core):
         return not (is_sentence and count <= _BUTTON_WORDS and line[-1] in ".!?")
+    label, text_after = label_of(line)
     return (
-        (count <= _LABELLED_WORDS and _is_labelled(line))
+        (
+            count <= _LABELLED_WORDS
+            and phrases("label").has(label)
+            and not _begins_sentence(label, text_after)
+        )
         or phrases("never_content").stand_in(line_words)
         or _opens_like_boilerplate(line_words, count, is_sentence=is_sentence)
     )
-
-
-def _is_labelled(line: str) -> bool:
-    label, text_after = label_of(line)
-    return phrases("label").has(label) and not _begins_sentence(label, text_after)
 
 
 def _begins_sentence(label: Words, text_after: str) -> bool:
@@ -269,9 +265,15 @@ def breadcrumb_pieces(line: str) -> tuple[str, ...]:
     pieces = tuple(filter(None, map(str.strip, _BREADCRUMB.split(path))))
     if len(pieces) < 2:
         return ()
+    steps = pieces[:-1]
     if (
         first_pieces.has(words(pieces[0]))
-        or _is_path(path, pieces)
+        or (
+            len(_ARROW.findall(path)) == len(pieces) - 1
+            and not ends_sentence(path)
+            and all(count_words(step) <= 5 for step in steps)
+            and any(map(is_section, pieces))
+        )
         or (
             is_section(pieces[0])
             and (len(pieces) <= 3 or sum(map(is_section, pieces)) >= 2)
@@ -279,14 +281,3 @@ def breadcrumb_pieces(line: str) -> tuple[str, ...]:
     ):
         return pieces
     return ()
-
-
-def _is_path(line: str, pieces: Sequence[str]) -> bool:
-    """Return whether arrows separate all steps ("Gazette > Football > League One"), one of them a section."""
-    steps = pieces[:-1]
-    return (
-        len(_ARROW.findall(line)) == len(pieces) - 1
-        and not ends_sentence(line)
-        and all(count_words(step) <= 5 for step in steps)
-        and any(map(is_section, pieces))
-    )

@@ -66,19 +66,14 @@ def _byline_by_phrase(line: str) -> str | None:
     line_words = words(line)
     length = phrases("bylines").at(line_words)
     name = line.split(None, length)[-1] if 0 < length < len(line.split()) else ""
+    parts = name.split()
+    is_caseless = all(part.isalpha() and part.upper() == part.lower() for part in parts)
     is_byline = bool(name) and (
         _are_names(name)
         or words(name) in phrases("desks").whole
-        or _is_caseless_name(name)
+        or (2 <= len(parts) <= 4 and is_caseless)
     )
     return _named(name) if is_byline else None
-
-
-def _is_caseless_name(name: str) -> bool:
-    """Return whether `name` is two to four words of letters without case."""
-    parts = name.split()
-    is_caseless = all(part.isalpha() and part.upper() == part.lower() for part in parts)
-    return 2 <= len(parts) <= 4 and is_caseless
 
 
 def _named(text: str) -> str | None:

@@ -84,7 +84,10 @@ def looks_live(paragraphs: Sequence[str], tuning: ExtractTuning) -> bool:
     bodies_with_sentence = sum(any(map(ends_sentence, body)) for body in bodies)
     if 2 * bodies_with_sentence < len(bodies):
         return False
-    return _is_newest_first(clocks) or not _is_schedule(clocks, words_by_entry, tuning)
+    typical = sorted(words_by_entry)[len(words_by_entry) // 2]
+    is_round = all(clock % 5 == 0 for clock in clocks)
+    is_schedule = typical < tuning.stub_words * (2 if is_round else 1)
+    return not is_schedule or _is_newest_first(clocks)
 
 
 def _live_entries(
@@ -109,15 +112,6 @@ def _live_entries(
         else:
             intro.append(paragraph)
     return intro, clocks, bodies
-
-
-def _is_schedule(
-    clocks: Sequence[int], words_by_entry: Sequence[int], tuning: ExtractTuning
-) -> bool:
-    """Return whether the entries are short, or on round minutes."""
-    typical = sorted(words_by_entry)[len(words_by_entry) // 2]
-    is_round = all(clock % 5 == 0 for clock in clocks)
-    return typical < tuning.stub_words * (2 if is_round else 1)
 
 
 def _is_newest_first(clocks: Sequence[int]) -> bool:

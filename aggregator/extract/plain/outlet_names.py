@@ -1,18 +1,15 @@
-"""Names of outlets in texts: masthead lines, the end of a title."""
+"""Names of outlets in texts: a line above the headline, the end of a title."""
 
 import re
 
-from aggregator.extract.phrases import label_of, phrases, single_words, table, words
-from aggregator.extract.plain.boilerplate import (
-    breadcrumb_pieces,
-    is_boilerplate,
-    is_section,
-    is_weak,
-)
+from aggregator.extract.phrases import phrases, single_words, table, words
+from aggregator.extract.plain.boilerplate import is_section
 from aggregator.text.lines import count_words, ends_sentence, folded, word_set
 
 _CAMEL = re.compile(r"\b[A-Z][a-z]+[A-Z]{1,3}(?:[a-z]*)\b|\b[a-z]+[A-Z]\w+")
 _DOMAIN = re.compile(r"(?:www\.)?[a-z0-9-]{2,40}(?:\.[a-z]{2,12}){1,2}", re.IGNORECASE)
+_PIECES = re.compile(r"\s*[|>»›•·]\s*|\s+[-–—/]\s+|:\s+")
+_EDITION_WORDS = 4  # "Saturday Sports Final"
 _SEPARATED = re.compile(r"\s+[|\-–—•»]\s+|\s+::\s+")
 
 
@@ -29,8 +26,13 @@ def looks_like_outlet(line: str) -> bool:
     if len(parts) == 1 and _DOMAIN.fullmatch(line):
         return True
     line_words = words(line)
+    # In scripts without capitals every word begins like a name.
+    is_proper = all(
+        not word[0].islower() or word.lower() in _SMALL or _CAMEL.match(word)
+        for word in parts
+    )
     if (
-        not is_proper(line)
+        not is_proper
         or phrases("desks").stand_in(line_words)
         or phrases("call_to_action").at(line_words)
     ):
@@ -38,26 +40,11 @@ def looks_like_outlet(line: str) -> bool:
     has_outlet_word = any(
         word in single_words("outlets", "words") for word in line_words if len(word) > 1
     )
+    last = parts[-1].casefold()
     return (
         bool(_CAMEL.search(line))
         or (has_outlet_word and line_words not in phrases("outlets").whole)
-        or _ends_like_one(line)
-    )
-
-
-def is_proper(line: str) -> bool:
-    """Return whether every word begins like a name; in scripts without capitals every word does."""
-    return all(
-        not w[0].islower() or w.lower() in _SMALL or _CAMEL.match(w) is not None
-        for w in line.split()
-    )
-
-
-def _ends_like_one(line: str) -> bool:
-    last = line.rpartition(" ")[2].casefold()
-    return any(
-        last.endswith(end) and len(last) > len(end)
-        for end in table()["outlets"]["ends"]
+        or any(last.endswith(end) and last != end for end in table()["outlets"]["ends"])
     )
 
 
@@ -65,29 +52,6 @@ _SMALL = word_set("""
     & and da das de dei del delle den der des di die do dos du e el et für het i il la le les of the und van
     y
 """)
-
-
-def is_masthead(line: str, outlet: str) -> bool:
-    """Return whether `line` is the name `outlet`, alone or with an edition or a section.
-
-    Case, punctuation, "&" and articles are ignored; of a domain its name is compared.
-    """
-    name = outlet.strip()
-    if _DOMAIN.fullmatch(name):
-        name = _HOST.sub(r"\g<name>", name)
-    name = _key(name)
-    pieces = [piece for piece in _PIECES.split(line) if piece.strip()]
-    if not name or name not in map(_key, pieces):
-        return False
-    return all(
-        _key(piece) == name or len(piece.split()) <= _EDITION_WORDS for piece in pieces
-    )
-
-
-_HOST = re.compile(r"^(?:www\.)?(?P<name>[^.]+)\..*")
-_PIECES = re.compile(r"\s*[|>»›•·]\s*|\s+[-–—/]\s+|:\s+")
-# "Saturday Sports Final"; a longer piece next to the name is a headline
-_EDITION_WORDS = 4
 _UNWEIGHED = _SMALL | word_set("und et y e en les los las den il lo het o a")
 
 
@@ -98,31 +62,19 @@ def _key(name: str) -> str:
     )
 
 
-def outlet_beside(line: str) -> str | None:
-    """Return the name in a line that otherwise has only boilerplate, or None.
+def stands_in(outlet: str, line: str) -> bool:
+    """Return whether `line` is the name of the outlet, alone or with an edition or section.
 
-    Examples: "The Lantern - Back to home", "Lantern > World > Syria".
+    Case, punctuation, "&" and articles are ignored. A longer piece beside the name is a headline.
     """
-    steps = breadcrumb_pieces(line)
-    if steps:
-        return steps[0] if _is_front_page(steps[0]) else None
-    if label_of(line)[0] in phrases("label").whole | phrases("bylines").whole:
-        return None
-    pieces = [piece.strip() for piece in _PIECES.split(line) if piece.strip()]
-    names = [piece for piece in pieces if not (is_boilerplate(piece) or is_weak(piece))]
-    if len(names) == 1 < len(pieces) and looks_like_outlet(names[0]):
-        return names[0]
-    return None
-
-
-def _is_front_page(step: str) -> bool:
-    """Return whether the first step of a breadcrumb line is the name of the outlet."""
+    name, pieces = _key(outlet), _PIECES.split(line)
     return (
-        not is_section(step)
-        and words(step) not in phrases("breadcrumb_home").whole
-        and count_words(step) <= 5
-        and is_proper(step)
-        and not is_boilerplate(step)
+        bool(name)
+        and all(
+            _key(piece) == name or len(piece.split()) <= _EDITION_WORDS
+            for piece in pieces
+        )
+        and name in map(_key, pieces)
     )
 
 

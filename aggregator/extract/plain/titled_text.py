@@ -18,7 +18,8 @@ from aggregator.extract.plain.boilerplate import (
     without_bullet,
 )
 from aggregator.extract.plain.bylines import stated_byline
-from aggregator.extract.plain.saved_text import SavedText
+from aggregator.model.entry import Published
+from aggregator.model.structs import FrozenStruct
 from aggregator.text.lines import (
     count_words,
     ends_sentence,
@@ -44,6 +45,17 @@ _LOWER_SHARE = 0.4
 _LONG_HEADLINE = 4  # words; it is removed anywhere, a shorter one may be a heading
 
 
+class SavedText(FrozenStruct):
+    """The content of a text. `lines` are all its lines, with boilerplate and credits, for `wire.find_wire`."""
+
+    title: str = ""
+    paragraphs: tuple[str, ...] = ()
+    author: str | None = None
+    outlet: str | None = None
+    published: Published | None = None
+    lines: tuple[str, ...] = ()
+
+
 def read_titled_text(
     text: str,
     title: str,
@@ -61,8 +73,12 @@ def read_titled_text(
     rows = list(map(one_line, text.split("\n")))
     lines = list(filter(None, rows))
     first = first_prose(lines[:_HEAD_LINES], _HEAD_LINES)
+    paragraphs: tuple[str, ...] = ()
     if len(lines) == 1 and is_boilerplate(lines[0]):
-        paragraphs = _without_notices(lines[0])
+        # A button or notice may be run into a text of one line.
+        sentences = [s for s in split_sentences(lines[0]) if not is_boilerplate(s)]
+        if any(map(is_prose, sentences)):
+            paragraphs = (" ".join(sentences),)
     else:
         paragraphs = _paragraphs(rows, first, filter(None, (title, *headings)))
     head = lines[:first]
@@ -73,12 +89,6 @@ def read_titled_text(
         published=None if is_dated else dates.published_from_text(head, zone, seen),
         lines=tuple(lines),
     )
-
-
-def _without_notices(line: str) -> tuple[str, ...]:
-    """Return a text of one line without the button or notice that is run into it."""
-    sentences = [s for s in split_sentences(line) if not is_boilerplate(s)]
-    return (" ".join(sentences),) if any(map(is_prose, sentences)) else ()
 
 
 def _paragraphs(
@@ -108,7 +118,7 @@ def _paragraphs(
 
 
 def _unwrapped(lines: Sequence[str], joinable: Sequence[bool]) -> tuple[str, ...]:
-    """Return the lines joined where one was broken because the next word did not fit into its width.
+    """Join lines where one was broken because the next word did not fit into its width.
 
     Only of a text of which most lines that go on in lower case are broken so. A line after an empty one, or
     with the bullet of a list, is not joined.
@@ -127,10 +137,6 @@ def _unwrapped(lines: Sequence[str], joinable: Sequence[bool]) -> tuple[str, ...
             going_on.append(breaks[-1])
     if 2 * sum(going_on) <= len(going_on) or sum(going_on) < _LOWER_SHARE * sum(breaks):
         return tuple(lines)
-    return _joined(lines, breaks)
-
-
-def _joined(lines: Sequence[str], breaks: Sequence[bool]) -> tuple[str, ...]:
     joined = [lines[0]]
     for is_broken, line in zip(breaks, lines[1:], strict=True):
         if is_broken:

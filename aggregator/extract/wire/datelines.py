@@ -101,15 +101,14 @@ def _bracketed(head: str) -> Dateline | None:
         listed = agencies_named(inside["named"])
         return (listed, evidence) if listed else None
     listed = agencies_named(named, doubtful=bool(place))
-    opens = after["dash"] is not None or _opens_sentence(match["after"].lstrip())
+    text = match["after"].lstrip()
+    has_opening = text[:1].isupper() or text.startswith(tuple("\"“„«¿¡'‘"))
+    opens = after["dash"] is not None or (
+        has_opening or _CASELESS.match(text) is not None
+    )
     if listed and listed.agencies and opens and _is_place(place, listed):
         return listed, evidence
     return None
-
-
-def _opens_sentence(text: str) -> bool:
-    has_opening = text[:1].isupper() or text.startswith(tuple("\"“„«¿¡'‘"))
-    return has_opening or _CASELESS.match(text) is not None
 
 
 def _is_place(place: str, named: NamedAgencies) -> bool:
@@ -130,11 +129,6 @@ def _is_place(place: str, named: NamedAgencies) -> bool:
     for name in named.agencies:
         if len(name) <= 5 and initials.endswith(name.upper()):
             return False
-    return _has_only_names(words)
-
-
-def _has_only_names(words: Sequence[str]) -> bool:
-    """Return whether only words that link names or stand beside the number of a date are in lower case."""
     near_date = [False, *(any(map(str.isdigit, word)) for word in words), False]
     return all(
         not word[0].islower()

@@ -305,26 +305,20 @@ class Client:
                 guard.budget(budget),
                 closing(transport.handle_request(request)) as response,
             ):
-                self._update_rate_limit(url, response, guard, is_page=is_page)
+                # 429 and 503 of the operator's own servers ask nobody to wait.
+                key = host_key(url)
+                status = response.status_code
+                if status not in _ASKED_TO_WAIT:
+                    self.rate_limiter.answered(key, is_page=is_page)
+                elif not (guard.is_private(name_of(url)) or self._is_private(url)):
+                    self.rate_limiter.asked_to_wait(
+                        key,
+                        str(url),
+                        status,
+                        self._retry_after(response),
+                        is_page=is_page,
+                    )
                 yield response
-
-    def _update_rate_limit(
-        self,
-        url: httpx.URL,
-        response: httpx.Response,
-        guard: SsrfGuard,
-        *,
-        is_page: bool,
-    ) -> None:
-        """Pass a response to the rate limiter. 429 and 503 of the operator's own servers are ignored."""
-        key = host_key(url)
-        status = response.status_code
-        if status not in _ASKED_TO_WAIT:
-            self.rate_limiter.answered(key, is_page=is_page)
-        elif not (guard.is_private(name_of(url)) or self._is_private(url)):
-            self.rate_limiter.asked_to_wait(
-                key, str(url), status, self._retry_after(response), is_page=is_page
-            )
 
     def _retry_after(self, response: httpx.Response) -> float | None:
         """Return the seconds to wait, if the response asks for that."""

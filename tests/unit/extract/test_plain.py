@@ -8,8 +8,8 @@ from aggregator.config.tuning import Tuning
 from aggregator.extract.language.unicode import clean
 from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.plain.boilerplate import breadcrumb_pieces, is_boilerplate
-from aggregator.extract.plain.saved_text import SavedText, read_saved_text
-from aggregator.extract.plain.titled_text import read_titled_text
+from aggregator.extract.plain.saved_text import read_saved_text
+from aggregator.extract.plain.titled_text import SavedText, read_titled_text
 
 TUNING = Tuning().section("text", ExtractTuning)
 BODY = (

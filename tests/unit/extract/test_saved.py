@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aggregator.config.tuning import Tuning
-from aggregator.extract.language.dates import is_labelled_date, published_from_text
+from aggregator.extract.language.dates import is_labelled_date
 from aggregator.extract.language.unicode import clean
 from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.phrases import label_of, words
-from aggregator.extract.plain import outlet_names
-from aggregator.extract.plain.saved_text import SavedText, read_saved_text
+from aggregator.extract.plain.saved_text import read_saved_text
+from aggregator.extract.plain.titled_text import SavedText
 from tests.support.saved_scores import SAMPLES, figures, load, score
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -43,9 +43,10 @@ def test_boilerplate_goes_and_true_lines_stay(name: str) -> None:
 def test_what_is_known_of_them(name: str) -> None:
     reported = figures(SCORES[name])
     assert reported["invented"] == 0
-    assert reported["day"] >= 0.98
-    assert reported["title"] >= (0.9 if name == "fresh" else 1.0)
-    assert reported["outlet"] >= (0.75 if name == "fresh" else 1.0)
+    # Dates of numbers alone whose order is not known, and mastheads of unknown outlets, are not read.
+    assert reported["day"] >= 0.97
+    assert reported["title"] >= (0.9 if name == "fresh" else 0.97)
+    assert reported["outlet"] >= (0.75 if name == "fresh" else 0.94)
     assert all(
         score.read.outlet in (score.sample.outlet, None) for score in SCORES[name]
     )
@@ -109,28 +110,9 @@ def test_the_four_seeds_line_by_line(name: str) -> None:
     assert reported == (f"{published}:00+00:00" if published else None)
 
 
-def test_numbers_are_read_as_their_language_writes_them() -> None:
-    assert published_from_text(["08/12/2024"], None, SEEN) is None
-    first = published_from_text(["08/12/2024"], None, SEEN, day_first=True)
-    assert first.time.date() == dt.date(2024, 12, 8)
-
-
 def test_a_labelled_date_says_what_it_is() -> None:
     assert is_labelled_date("Última actualización: 8 de diciembre de 2024")
     assert not is_labelled_date("8 December 2024")
-
-
-def test_outlets_beside_menus() -> None:
-    assert (
-        outlet_names.outlet_beside("Matchday Herald > Football > League One")
-        == "Matchday Herald"
-    )
-    assert (
-        outlet_names.outlet_beside("The Tarrow Observer - Back to home")
-        == "The Tarrow Observer"
-    )
-    assert outlet_names.outlet_beside("Home > World > Syria") is None
-    assert outlet_names.outlet_beside("Curated by: News Desk") is None
 
 
 def test_words_and_labels() -> None:
@@ -199,12 +181,6 @@ def test_menus_above_the_headline_go() -> None:
         read(f"Good evening, reader\nYour balance\n{HEAD}\n{BODY}").title
         == HEAD.strip()
     )
-
-
-def test_the_line_that_the_page_repeats_is_the_headline() -> None:
-    title = "A quay in the dark"
-    text = f"Dispute over eleven nights\n{title}\n{BODY}\nTags: ferries\nFile under: {title}\n{title}"
-    assert read(text).title == title
 
 
 def test_a_name_that_the_page_repeats_is_no_headline() -> None:

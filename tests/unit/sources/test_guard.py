@@ -3,9 +3,7 @@
 import ipaddress
 import re
 import socket
-import threading
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
@@ -489,138 +487,6 @@ def test_tls_is_checked_by_name_and_authority_though_an_address_is_dialled(
             assert client.fetch(f"https://{name}/").body == b"hello"
         assert (seen, network.dialled) == ([name], [PUBLIC])
         client.close()
-
-
-# The table of RFC 6052, 2.4: 192.0.2.33 behind prefixes of each length.
-TRANSLATED = {
-    32: "2001:db8:c000:221::",
-    40: "2001:db8:1c0:2:21::",
-    48: "2001:db8:122:c000:2:2100::",
-    56: "2001:db8:122:3c0:0:221::",
-    64: "2001:db8:122:344:c0:2:2100::",
-    96: "2001:db8:122:344::192.0.2.33",
-}
-
-
-def behind(length: int, inner: str) -> str:
-    """The address of RFC 6052's table for another IPv4 address, under a prefix that is public."""
-    prefix = (
-        int(ipaddress.IPv6Address("2606:db8:122:344::"))
-        >> (128 - length)
-        << (128 - length)
-    )
-    four = ipaddress.IPv4Address(inner).packed
-    split = max(0, min(4, 8 - length // 8))
-    middle = four[:split] + b"\0" + four[split:] if length < 96 else four
-    return str(
-        ipaddress.IPv6Address(
-            prefix | int.from_bytes(middle, "big") << (128 - length - 8 * len(middle))
-        )
-    )
-
-
-def test_addresses_are_put_together_as_the_rfc_does() -> None:
-    for length, address in TRANSLATED.items():
-        expected = ipaddress.IPv6Address(address.replace("2001:", "2606:", 1))
-        assert behind(length, "192.0.2.33") == str(expected), length
-
-
-@pytest.mark.later
-@pytest.mark.parametrize("length", TRANSLATED)
-def test_a_private_address_behind_the_networks_own_gateway_is_refused(
-    length: int,
-) -> None:
-    """The gateway's prefix is learnt from the resolver, once; what is public behind it is dialled."""
-    network = Network(
-        {"ipv4only.arpa": [["192.0.0.170", behind(length, "192.0.0.170")]]}
-    )
-    client = network.client(ClientSettings(allow_private=(AT_HOME,)))
-    for inner in ("127.0.0.1", "10.1.2.3", "169.254.169.254", "192.168.8.9"):
-        network.names["trap.example"] = [[behind(length, inner)]]
-        for host in ("trap.example", f"[{behind(length, inner)}]"):
-            with pytest.raises(FetchError, match="refused"):
-                client.fetch(f"http://{host}/")
-    assert network.dialled == []
-    elsewhere = "2606:4700::6810:84e5"
-    for inner in (behind(length, PUBLIC), behind(length, "192.168.7.9"), elsewhere):
-        with pytest.raises(FetchError, match="connect"):
-            client.fetch(f"http://[{inner}]/")
-    # A home address by its other spelling
-    with pytest.raises(FetchError, match="refused"):
-        client.fetch(
-            f"http://[{behind(length, '192.168.7.9')}]/",
-            accept="page",
-            linked_from=f"http://{PUBLIC}/feed",
-        )
-    assert network.dialled == [
-        behind(length, PUBLIC),
-        behind(length, "192.168.7.9"),
-        elsewhere,
-    ]
-    assert network.asked.count("ipv4only.arpa") == 1
-    client.close()
-
-
-def test_a_resolver_that_knows_of_no_gateway_keeps_nobody_from_ipv6() -> None:
-    for answers in (
-        [],
-        ["192.0.0.170", "192.0.0.171"],
-        ["::ffff:192.0.0.170"],
-        ["no address"],
-    ):
-        network = Network({"ipv4only.arpa": [answers]})
-        with pytest.raises(FetchError, match="connect"):
-            network.client().fetch("http://[2606:4700::a00:1]/")
-    network = Network()  # the name is not answered at all
-    with pytest.raises(FetchError, match="connect"):
-        network.client().fetch("http://[2606:4700::a00:1]/")
-
-
-def test_a_question_about_the_gateway_that_failed_is_asked_again_soon(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    trap, clock = behind(64, "10.1.2.3"), [1000.0]
-    network = Network()
-    client = network.client()
-    monkeypatch.setattr(
-        "aggregator.sources.fetch.connections.ssrf_guard.time.monotonic",
-        lambda: clock[0],
-    )
-    # The resolver does not answer: nothing is known
-    with pytest.raises(FetchError, match="connect"):
-        client.fetch(f"http://[{trap}]/")
-    network.names["ipv4only.arpa"] = [[behind(64, "192.0.0.170")]]
-    clock[0] += 31.0
-    with pytest.raises(FetchError, match="refused"):
-        client.fetch(f"http://[{trap}]/")
-    assert network.dialled == [trap]
-    del network.names["ipv4only.arpa"]
-    clock[0] += 601.0
-    with pytest.raises(FetchError, match="refused"):  # what was known before stays
-        client.fetch(f"http://[{trap}]/")
-    assert network.asked.count("ipv4only.arpa") == 3
-    client.close()
-
-
-def test_no_request_waits_for_the_question_of_another_about_the_gateway() -> None:
-    network = Network()
-    both_ask = threading.Barrier(2)
-
-    def resolve(name: str, port: int, seconds: float) -> list[str]:
-        both_ask.wait(10.0)
-        return ["192.0.0.170"]
-
-    client = Client(ClientSettings(), Tuning(), resolve=resolve, dial=network.dial)
-
-    def fetch(host: str) -> str:
-        with pytest.raises(FetchError) as caught:
-            client.fetch(f"http://[{host}]/")
-        return caught.value.cause
-
-    with ThreadPoolExecutor() as threads:
-        causes = threads.map(fetch, ["2606:4700::6810:84e5", "2606:4700::6810:84e6"])
-        assert list(causes) == ["connect", "connect"]
-    client.close()
 
 
 @given(st.ip_addresses(v=4))

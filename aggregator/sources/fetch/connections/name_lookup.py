@@ -5,6 +5,8 @@ import threading
 
 from aggregator.model.errors import FetchError, TooManyFilesError
 
+_NO_SUCH_NAME = (socket.EAI_NONAME, socket.EAI_NODATA)
+
 
 def system_resolve(name: str, port: int, seconds: float) -> list[str]:
     """Return all addresses of a name in the system's order. Raise FetchError("dns") for none in time.
@@ -31,25 +33,16 @@ def system_resolve(name: str, port: int, seconds: float) -> list[str]:
     (answer,) = outcome
     if isinstance(answer, list):
         return answer
-    _require_free_file()
-    raise FetchError("dns", f"{name}: {_dns_words(answer)}")
-
-
-def _require_free_file() -> None:
-    """Raise TooManyFilesError if there is none: the C library reports that with another error."""
+    # The C library reports that no file is free with another error.
     try:
         socket.socket().close()
     except OSError as error:
         if TooManyFilesError.is_behind(error):
             raise TooManyFilesError from error
-
-
-_NO_SUCH_NAME = (socket.EAI_NONAME, socket.EAI_NODATA)
-
-
-def _dns_words(error: OSError | UnicodeError) -> str:
-    if isinstance(error, UnicodeError) or error.errno in _NO_SUCH_NAME:
-        return "there is no such name"
-    if error.errno == socket.EAI_AGAIN:
-        return "no name server answers at the moment"
-    return error.strerror or "the name cannot be looked up"
+    if isinstance(answer, UnicodeError) or answer.errno in _NO_SUCH_NAME:
+        words = "there is no such name"
+    elif answer.errno == socket.EAI_AGAIN:
+        words = "no name server answers at the moment"
+    else:
+        words = answer.strerror or "the name cannot be looked up"
+    raise FetchError("dns", f"{name}: {words}")

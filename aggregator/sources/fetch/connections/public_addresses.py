@@ -32,13 +32,6 @@ _CLOSED_V6 = tuple(
 )
 # Behind a NAT64 gateway every IPv4 host has such an address: the embedded IPv4 address is checked.
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-# Lengths of a gateway's prefix (RFC 6052, 2.2)
-_NAT64_LENGTHS = (32, 40, 48, 56, 64, 96)
-# ipv4only.arpa has these addresses; the resolver of a NAT64 network returns them with its prefix (RFC 7050).
-NAT64_NAME = "ipv4only.arpa"
-_NAT64_INSIDE = frozenset(
-    {ipaddress.IPv4Address("192.0.0.170"), ipaddress.IPv4Address("192.0.0.171")}
-)
 # The middle of an ISATAP address (RFC 5214), a tunnel to the IPv4 address at its end.
 _ISATAP = frozenset({0x00005EFE, 0x02005EFE})
 
@@ -56,37 +49,11 @@ def networks_of(texts: Iterable[str]) -> tuple[Network, ...]:
     return tuple(ipaddress.ip_network(text, strict=False) for text in texts)
 
 
-def nat64_prefixes(answers: Iterable[Address]) -> tuple[ipaddress.IPv6Network, ...]:
-    """Return all possible prefixes of NAT64 gateways, derived from the addresses of NAT64_NAME."""
-    prefixes = []
-    for address in answers:
-        if isinstance(address, ipaddress.IPv4Address):
-            continue
-        for length in _NAT64_LENGTHS:
-            if _behind(address, length) in _NAT64_INSIDE:
-                network = ipaddress.IPv6Network((address, length), strict=False)
-                prefixes.append(network)
-    return tuple(prefixes)
-
-
-def is_permitted(
-    address: Address,
-    exceptions: Iterable[Network],
-    nat64: Iterable[ipaddress.IPv6Network] = (),
-) -> bool:
-    """Return whether to connect: the address is public, or in one of the operator's `exceptions`.
-
-    For an address with one of the prefixes in `nat64`, the embedded IPv4 address must be permitted too.
-    """
+def is_permitted(address: Address, exceptions: Iterable[Network] = ()) -> bool:
+    """Return whether to connect: the address is public, or in one of the operator's `exceptions`."""
     judged = _inner(address)
     # An address is in no network of the other version.
-    if any(judged in network for network in exceptions):
-        return True
-    return is_public(judged) and all(
-        is_permitted(_behind(judged, network.prefixlen), exceptions)
-        for network in nat64
-        if isinstance(judged, ipaddress.IPv6Address) and judged in network
-    )
+    return is_public(judged) or any(judged in network for network in exceptions)
 
 
 def is_public(address: Address) -> bool:
@@ -111,12 +78,6 @@ def is_private_address(host: str) -> bool:
     """Return whether a host is an address that is not public; False for a name."""
     address = address_of(host)
     return address is not None and not is_public(address)
-
-
-def _behind(address: ipaddress.IPv6Address, length: int) -> ipaddress.IPv4Address:
-    """Return the IPv4 address behind a NAT64 prefix of this length; the byte at 64 is never part of it."""
-    octets = address.packed if length > 64 else address.packed[:8] + address.packed[9:]
-    return ipaddress.IPv4Address(octets[length // 8 : length // 8 + 4])
 
 
 def _inner(address: Address) -> Address:

@@ -14,10 +14,8 @@ import re
 import socket
 import ssl
 import threading
-import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from ipaddress import IPv6Address, IPv6Network
 from typing import Any
 
 import httpcore
@@ -25,12 +23,9 @@ import httpcore
 from aggregator.model.errors import FetchError
 from aggregator.sources.fetch.connections.name_lookup import system_resolve
 from aggregator.sources.fetch.connections.public_addresses import (
-    NAT64_NAME,
-    Address,
     Network,
     address_of,
     is_permitted,
-    nat64_prefixes,
 )
 from aggregator.sources.fetch.connections.request_budget import RequestBudget
 
@@ -41,9 +36,6 @@ Dial = Callable[[str, int, float], httpcore.NetworkStream]
 WEB_PORTS = frozenset({80, 443})
 _NO_DEADLINE_SECONDS = 20.0  # only for a connection that is opened outside a fetch
 _NAMES_KEPT = 100_000
-_NAT64_SECONDS = 600.0  # so long the answer about the network's NAT64 gateway holds
-_NAT64_ASK_SECONDS = 5.0  # for that answer
-_NAT64_RETRY_SECONDS = 30.0  # after a question without an answer
 # 127.1 and 0x7f000001 are addresses, too
 _NUMERIC = re.compile(r"(?:^|\.)(?:0[xX][0-9a-fA-F]*|[0-9]+)\.?$")
 _LOCAL = re.compile(r"(?:^|\.)localhost\.?$", re.IGNORECASE)
@@ -81,8 +73,6 @@ class SsrfGuard(httpcore.NetworkBackend):
         # Where names have led so far; stored only if there are exceptions.
         self._private_hosts: set[str] = set()  # into the exceptions
         self._public_hosts: set[str] = set()  # to the internet
-        self._nat64: tuple[IPv6Network, ...] = ()
-        self._nat64_until = 0.0
 
     @contextlib.contextmanager
     def budget(self, budget: RequestBudget) -> Iterator[RequestBudget]:
@@ -105,7 +95,17 @@ class SsrfGuard(httpcore.NetworkBackend):
         addresses = (
             self._answers(host, port) if self._is_proxied else self._checked(host, port)
         )
-        stream = GuardedStream(self._dial_first(addresses, port, timeout), self)
+        for position, address in enumerate(addresses):
+            # A dead address may use only its share of the time.
+            share = self.seconds_left(timeout) / (len(addresses) - position)
+            try:
+                stream = GuardedStream(self._dial(address, port, share), self)
+                break
+            except (httpcore.ConnectError, httpcore.ConnectTimeout):
+                if position == len(addresses) - 1:
+                    raise
+        else:
+            raise FetchError("dns", f"{host} has no address")
         with self._lock:
             self._open.add(stream)
         # A stop while connecting has not closed this connection
@@ -175,82 +175,42 @@ class SsrfGuard(httpcore.NetworkBackend):
         private = []
         for answer in answers:
             address = address_of(answer)
-            if address is None or not self._is_permitted(address, self._exceptions):
+            if address is None or not is_permitted(address, self._exceptions):
                 raise _refused(host, answer)
-            if self._is_permitted(address):
+            if is_permitted(address):
                 self._check_port(host, port)
-            else:
-                self._check_private(host, port, answer)
-                private.append(answer)
+                continue
+            private.append(answer)
+            budget = self._current.budget
+            if budget is not None and (host, port) not in budget.private_servers:
+                raise FetchError(
+                    "refused",
+                    f"port {port} of {host} is in a network of your own: a source from there leads to its own "
+                    "host and port only; one on the internet never, one of an imported list after `aggregator "
+                    "sources add`, or if the list is imported again with --allow-private",
+                )
+            # The owner of a name may let it lead anywhere, at any time. Where no more names can be remembered,
+            # one that was never seen in the operator's networks counts as one that led to the internet.
+            is_unknown = (
+                len(self._public_hosts) >= _NAMES_KEPT
+                and address_of(host.strip("[]")) is None
+                and host not in self._private_hosts
+            )
+            if is_unknown or host in self._public_hosts:
+                raise _changed_sides(host, answer)
         self._note_networks(host, answers)
         if 0 < len(private) < len(answers):
             raise _changed_sides(host, private[0])
         return answers
 
-    def _check_private(self, host: str, port: int, answer: str) -> None:
-        """Raise FetchError("refused") if the fetch may not reach a server in the operator's networks."""
-        budget = self._current.budget
-        if budget is not None and (host, port) not in budget.private_servers:
-            raise _not_named(host, port)
-        if self._led_to_internet(host):
-            raise _changed_sides(host, answer)
-
-    def _is_permitted(
-        self, address: Address, exceptions: tuple[Network, ...] = ()
-    ) -> bool:
-        if not is_permitted(address, exceptions):
-            return False
-        if not isinstance(address, IPv6Address):
-            return True
-        return is_permitted(address, exceptions, self._nat64_prefixes())
-
-    def _led_to_internet(self, host: str) -> bool:
-        """Whether a name that leads into the operator's networks now led to the internet before.
-
-        Its owner may let it lead anywhere, at any time. Where no more names can be remembered, one that was
-        never seen in those networks counts as such.
-        """
-        if host in self._public_hosts:
-            return True
-        is_full = len(self._public_hosts) >= _NAMES_KEPT
-        is_name = address_of(host.strip("[]")) is None
-        return is_full and is_name and host not in self._private_hosts
-
-    def _nat64_prefixes(self) -> tuple[IPv6Network, ...]:
-        """Return the prefixes of the network's NAT64 gateway, by a look-up of its resolver (RFC 7050).
-
-        Behind such a prefix lies every IPv4 host, those of our own network included. Where the resolver does
-        not answer, the prefixes known before stay, and it is asked again soon. Threads that need the answer
-        at the same moment each ask: none waits for the question of another.
-        """
-        if time.monotonic() < self._nat64_until:
-            return self._nat64
-        seconds = min(_NAT64_ASK_SECONDS, self.seconds_left(None))
-        try:
-            answers = self._resolve(NAT64_NAME, 80, seconds)
-        except FetchError:
-            self._nat64_until = max(
-                self._nat64_until, time.monotonic() + _NAT64_RETRY_SECONDS
-            )
-        else:
-            self._nat64 = nat64_prefixes(filter(None, map(address_of, answers)))
-            self._nat64_until = time.monotonic() + _NAT64_SECONDS
-        return self._nat64
-
     def _note_networks(self, host: str, answers: list[str]) -> None:
         """Store where a name led; a name that is rebound has been on both sides then."""
-        if not self._exceptions:
-            return
-        for answer in answers:
+        for answer in answers if self._exceptions else ():
             address = address_of(answer)
-            if address is None:
+            if address is None or not is_permitted(address, self._exceptions):
                 continue
-            if self._is_permitted(address):
-                hosts = self._public_hosts
-            elif self._is_permitted(address, self._exceptions):
-                hosts = self._private_hosts
-            else:
-                continue
+            is_public = is_permitted(address)
+            hosts = self._public_hosts if is_public else self._private_hosts
             with self._lock:
                 if len(hosts) < _NAMES_KEPT:
                     hosts.add(host)
@@ -263,19 +223,6 @@ class SsrfGuard(httpcore.NetworkBackend):
                 "refused",
                 f"port {port} of {host}: only ports 80, 443 and that of the source are allowed",
             )
-
-    def _dial_first(
-        self, addresses: list[str], port: int, timeout: float | None
-    ) -> httpcore.NetworkStream:
-        """Connect to the first address that responds; a dead one may use only its share of the time."""
-        for position, address in enumerate(addresses):
-            share = self.seconds_left(timeout) / (len(addresses) - position)
-            try:
-                return self._dial(address, port, share)
-            except (httpcore.ConnectError, httpcore.ConnectTimeout):
-                if position == len(addresses) - 1:
-                    raise
-        raise FetchError("dns", "no address")
 
 
 class GuardedStream(httpcore.NetworkStream):
@@ -338,15 +285,6 @@ def _refused(host: str, answer: str) -> FetchError:
         "refused",
         f"{subject} is not on the public internet; "
         "if it is yours, name its network under fetch.allow_private",
-    )
-
-
-def _not_named(host: str, port: int) -> FetchError:
-    return FetchError(
-        "refused",
-        f"port {port} of {host} is in a network of your own: a source from there leads to its own host and "
-        "port only; one on the internet never, one of an imported list after `aggregator sources add`, or "
-        "if the list is imported again with --allow-private",
     )
 
 

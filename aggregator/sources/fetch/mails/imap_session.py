@@ -132,7 +132,21 @@ class ImapSession(imaplib.IMAP4):
 
     def examine(self, folder: str) -> tuple[str, int]:
         """Open a folder for reading; return its validity and the number of messages."""
-        answer, counts = self.select(_quoted(_in_utf7(folder)), readonly=True)
+
+        def encoded(match: re.Match[str]) -> str:
+            # IMAP has a form of UTF-7 of its own (RFC 3501, 5.1.3).
+            if match[0] == "&":
+                return "&-"
+            words = (
+                base64.b64encode(match[0].encode("utf-16-be"))
+                .rstrip(b"=")
+                .replace(b"/", b",")
+            )
+            return f"&{words.decode()}-"
+
+        answer, counts = self.select(
+            _quoted(_NOT_ASCII.sub(encoded, folder)), readonly=True
+        )
         if answer != "OK":
             raise FetchError(
                 "folder", f"the server has no folder {folder!r}, or does not open it"
@@ -199,19 +213,3 @@ def _quoted(words: str) -> str:
         raise FetchError("address", "a user or folder contains a control character")
     escaped = words.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
-
-
-def _in_utf7(folder: str) -> str:
-    """Return the name of a folder in IMAP's form of UTF-7 (RFC 3501, 5.1.3)."""
-
-    def encoded(match: re.Match[str]) -> str:
-        if match[0] == "&":
-            return "&-"
-        words = (
-            base64.b64encode(match[0].encode("utf-16-be"))
-            .rstrip(b"=")
-            .replace(b"/", b",")
-        )
-        return f"&{words.decode()}-"
-
-    return _NOT_ASCII.sub(encoded, folder)

@@ -130,15 +130,10 @@ def _read_xml(text: str, context: FeedContext) -> ParsedFeed:
         if alone.entry_count > whole.entry_count:
             feed = alone
     if feed.entry_count:
-        return _as_given(feed, cut, limit)
+        named = feed.format or ("atom" if "entry>" in cut.text else "rss")
+        entries = feed.entries[::-1] if cut.newest_last else feed.entries
+        count = cut.entries if cut.entries > limit else feed.entry_count
+        return replace(feed, format=named, entries=entries, entry_count=count)
     if whole.format:
         return whole  # a feed without entries at the moment
     return ParsedFeed(problem="this begins like a feed but has no readable entries")
-
-
-def _as_given(feed: ParsedFeed, cut: xml_entries.CutFeed, limit: int) -> ParsedFeed:
-    """Return the feed with its original number of entries, newest first."""
-    named = feed.format or ("atom" if "entry>" in cut.text else "rss")
-    entries = feed.entries[::-1] if cut.newest_last else feed.entries
-    count = cut.entries if cut.entries > limit else feed.entry_count
-    return replace(feed, format=named, entries=entries, entry_count=count)

@@ -146,9 +146,16 @@ def _declared(raw: Raw) -> DeclaredEntry:
         source = {}
     tags = dicts_at(raw, "tags")
     categories = [string_at(tag, "label") or string_at(tag, "term") for tag in tags]
+    link = string_at(raw, "link")
+    # Feedparser takes each guid for a link that is not declared to be none
+    if link == string_at(raw, "id") and "/" not in link:
+        link = ""
+    for content in dicts_at(raw, "content"):
+        # The text of an Atom entry may be elsewhere (RFC 4287, section 4.1.3.2).
+        link = link or string_at(content, "src")
     return DeclaredEntry(
         guid=string_at(raw, "id"),
-        url=string_at(raw, "feedburner_origlink") or _link(raw),
+        url=string_at(raw, "feedburner_origlink") or link,
         title=string_at(raw, "title"),
         html=_fullest(raw),
         published=(
@@ -164,18 +171,6 @@ def _declared(raw: Raw) -> DeclaredEntry:
         categories=tuple(categories),
         enclosures=_enclosures(raw),
     )
-
-
-def _link(raw: Raw) -> str:
-    """Return the declared address of an entry, else that of its text; "" for none."""
-    link = string_at(raw, "link")
-    # Feedparser takes each guid for a link that is not declared to be none
-    if link == string_at(raw, "id") and "/" not in link:
-        link = ""
-    for content in dicts_at(raw, "content"):
-        # The text of an Atom entry may be elsewhere (RFC 4287, section 4.1.3.2).
-        link = link or string_at(content, "src")
-    return link
 
 
 def _fullest(raw: Raw) -> str:

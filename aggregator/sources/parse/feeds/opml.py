@@ -164,14 +164,6 @@ def web_address(raw: str) -> str | None:
     return absolute_url(written, None)
 
 
-def _feed_address(written: str) -> str | None:
-    """Return the URL of a feed, also without a scheme."""
-    url = web_address(written)
-    if url is None and (host_first := _HOST_FIRST.fullmatch(written)):
-        return absolute_url(f"https://{host_first['rest']}", None)
-    return url
-
-
 def _entry(
     attributes: dict[str, str], folder: Folder
 ) -> OpmlFeed | SkippedOutline | None:
@@ -187,9 +179,15 @@ def _entry(
         if not reason:
             return None
         return SkippedOutline(name=name or site_url or kind, reason=reason)
-    url = _feed_address(written)
+    url = web_address(written)
+    if url is None and (host_first := _HOST_FIRST.fullmatch(written)):
+        url = absolute_url(f"https://{host_first['rest']}", None)
     if url is None:
-        shown = _shown(written)
+        line = " ".join(unicode.clean(written).split())
+        if "@" in line:  # a password may be before it
+            shown = f"...@{line.rpartition('@')[2][:_SHOWN_CHARS]}"
+        else:
+            shown = f"{line[:_SHOWN_CHARS]}..." if len(line) > _SHOWN_CHARS else line
         reason = f"its address is no web address: {shown}"
         return SkippedOutline(name=name or shown, reason=reason)
     return OpmlFeed(url=url, title=name, site_url=site_url, folder=folder)
@@ -199,14 +197,6 @@ def _site_address(attributes: dict[str, str]) -> str | None:
     """Return the address of a site, which pages show; None for one with a password."""
     url = absolute_url(attributes.get("htmlurl", ""), None)
     return None if url and "@" in urlsplit(url).netloc else url
-
-
-def _shown(written: str) -> str:
-    """Return what stands for an address in one line of a message, without a password in it."""
-    line = " ".join(unicode.clean(written).split())
-    if "@" in line:
-        return f"...@{line.rpartition('@')[2][:_SHOWN_CHARS]}"
-    return f"{line[:_SHOWN_CHARS]}..." if len(line) > _SHOWN_CHARS else line
 
 
 def _reason_without_address(

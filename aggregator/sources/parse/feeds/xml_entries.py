@@ -81,14 +81,9 @@ def cut_entries(
         return CutFeed(
             text[: starts[0]] + text[starts[-limit] :], len(starts), newest_last=True
         )
-    shortened = text[: starts[limit]] + _behind_entry(text, starts[-1])
-    return CutFeed(shortened, len(starts), newest_last=False)
-
-
-def _behind_entry(text: str, start: int) -> str:
-    """Return what follows the last entry, which begins at `start`; "" if nothing closes it."""
-    end = text.rfind("</" + _tag_name(text, start))
-    return text[text.find(">", end) + 1 :] if end > start else ""
+    end = text.rfind("</" + _tag_name(text, starts[-1]))
+    rest = text[text.find(">", end) + 1 :] if end > starts[-1] else ""
+    return CutFeed(text[: starts[limit]] + rest, len(starts), newest_last=False)
 
 
 def _tag_name(text: str, start: int) -> str:

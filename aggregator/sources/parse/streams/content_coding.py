@@ -43,7 +43,12 @@ def decompress_body(
         )
     for coding in codings:
         try:
-            body = _joined(_decoded(body, coding), cap_bytes, is_strict)
+            if coding in _REFUSED:
+                raise FetchError(
+                    "encoding",
+                    f"the server used the encoding {coding!r}, which was not requested",
+                )
+            body = _joined(_DECODERS[coding](body), cap_bytes, is_strict)
         except FetchError as error:
             if error.cause != "encoding" or not _BEGINS_AS_TEXT.match(body):
                 raise
@@ -80,15 +85,6 @@ def _joined(parts: Iterator[bytes], cap_bytes: int, is_strict: bool) -> bytes:
                 "encoding", "the compressed response is damaged or truncated"
             ) from error
     return bytes(body)
-
-
-def _decoded(body: bytes, coding: str) -> Iterator[bytes]:
-    if coding in _REFUSED:
-        raise FetchError(
-            "encoding",
-            f"the server used the encoding {coding!r}, which was not requested",
-        )
-    return _DECODERS[coding](body)
 
 
 def _unzipped(body: bytes) -> Iterator[bytes]:

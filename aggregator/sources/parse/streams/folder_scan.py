@@ -135,14 +135,17 @@ def plain_name(name: str) -> str:
     return name
 
 
-def _is_passed_over(name: str) -> bool:
-    return name.startswith((".", "~$", "#")) or name.lower().endswith(_TEMPORARY)
-
-
 def _children(directory: Path, *, is_root: bool) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(directory) as items:
-            return [child for child in items if not _is_passed_over(child.name)]
+            return [
+                child
+                for child in items
+                if not (
+                    child.name.startswith((".", "~$", "#"))
+                    or child.name.lower().endswith(_TEMPORARY)
+                )
+            ]
     except OSError as error:
         if TooManyFilesError.is_behind(error):
             raise TooManyFilesError from error  # its files still exist

@@ -96,29 +96,25 @@ def size_of(file: BinaryIO) -> int:
     return os.fstat(file.fileno()).st_size
 
 
-def _file_system_of(address: str) -> tuple[Any, str]:
-    """Return the file system of fsspec that has this address, and the name in it."""
-    import fsspec
-
-    scheme = address.partition("://")[0]
-    _register(scheme)
-    if not address.startswith(_WEB):
-        located: tuple[Any, str] = fsspec.url_to_fs(address)
-        return located
-    system = fsspec.filesystem(
-        scheme,
-        client_options={"allow_http": True, "timeout": _PATIENCE},
-        retry_config={"retry_timeout": _PATIENCE},
-    )
-    return system, unquote(address)
-
-
 class RemoteFile(io.RawIOBase):
     """A file at an address. Each read asks for its part, so that none depends on one that failed."""
 
     def __init__(self, address: str) -> None:
         self._address = address
-        self._system, self._name = _file_system_of(address)
+        import fsspec
+
+        scheme = address.partition("://")[0]
+        _register(scheme)
+        if not address.startswith(_WEB):
+            located: tuple[Any, str] = fsspec.url_to_fs(address)
+            self._system, self._name = located
+        else:
+            system = fsspec.filesystem(
+                scheme,
+                client_options={"allow_http": True, "timeout": _PATIENCE},
+                retry_config={"retry_timeout": _PATIENCE},
+            )
+            self._system, self._name = system, unquote(address)
         self._position = 0
         self.size: int = self._system.info(self._name)["size"]
 

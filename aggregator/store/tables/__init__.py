@@ -63,6 +63,9 @@ from aggregator.store.tables.statements import (
     in_parts,
     insert_or,
     pairs_with,
+    read_rows,
+    read_value,
+    read_values,
     rows_in_order,
     rows_with,
     struct_of,
@@ -70,6 +73,7 @@ from aggregator.store.tables.statements import (
     update_rows,
     upsert,
     values_with,
+    write_sql,
 )
 from aggregator.store.tables.stories import (
     IS_LIVE,

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from aggregator.grouping.changes import Remove
 from aggregator.grouping.copies.copy_lookup import CopyFinder
 from aggregator.grouping.parts import GroupingParts
-from aggregator.grouping.unit_of_work import UnitOfWork
 from aggregator.store.engine.database import Connection
 from aggregator.store.intake import known_items
 from aggregator.store.intake.identity import tombstones
@@ -17,6 +16,7 @@ from aggregator.store.maintenance import erase
 from aggregator.store.maintenance.erase import DeletedPart
 from aggregator.store.stories import related_stories, standing
 from aggregator.store.stories.articles import StoredArticle
+from aggregator.store.stories.unit_of_work import UnitOfWork
 
 
 def erase_articles(

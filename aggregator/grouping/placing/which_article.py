@@ -19,7 +19,6 @@ from aggregator.grouping.copies.copy_lookup import CopyMatch
 from aggregator.grouping.copies.shingles import shared_count, shingle_hashes
 from aggregator.grouping.parts import GroupingParts
 from aggregator.grouping.placing.decide import Decider
-from aggregator.grouping.unit_of_work import UnitOfWork
 from aggregator.model.entry import Entry
 from aggregator.model.prepared import Prepared
 from aggregator.model.structs import FrozenStruct
@@ -29,6 +28,7 @@ from aggregator.store.intake.sources import silent_sources
 from aggregator.store.stories import articles
 from aggregator.store.stories.article_rows import article_writes
 from aggregator.store.stories.articles import StoredArticle
+from aggregator.store.stories.unit_of_work import UnitOfWork
 from aggregator.store.tables import article
 
 

@@ -1,4 +1,4 @@
-"""The change stream, as update feeds and webhooks read it. `Ledger.change` writes it with each decision.
+"""The change stream, as update feeds and webhooks read it. `UnitOfWork.change` writes it with each decision.
 
 A change is a bump of a story (a new story, a new independent report, another headline, a correction), a merge
 or a split. Copies cause no change.

@@ -148,7 +148,7 @@ def record_ids(connection: Connection, articles: Iterable[str]) -> dict[str, lis
         WHERE article.record_id IS NOT NULL AND given.id IN :ids
         ORDER BY article.generation
         """,
-        ids=set(articles),
+        ids=articles,
     ):
         by_article.setdefault(row.id, []).append(row.record_id)
     return by_article
@@ -266,7 +266,7 @@ def was_bumped_by_clock(connection: Connection, story: str) -> bool:
 def assigned_stories(connection: Connection, ids: Iterable[str]) -> dict[str, str]:
     """Return the assigned stories of those of the articles that are placed."""
     assigned = "SELECT id, story FROM article WHERE id IN :ids"
-    return dict(read_rows(connection, assigned, ids=set(ids)))
+    return dict(read_rows(connection, assigned, ids=ids))
 
 
 _STORED = _columns_for(StoredArticle)

@@ -137,7 +137,7 @@ def render_again(connection: Connection, ids: Iterable[str]) -> None:
         UPDATE story SET text = NULL WHERE id IN :ids
         AND NOT EXISTS (SELECT 1 FROM article WHERE article.story = story.id AND article.text IS NULL)
         """,
-        ids=set(ids),
+        ids=ids,
     )
 
 
@@ -200,7 +200,7 @@ def foundings(connection: Connection, founder: str) -> int:
 def founders_among(connection: Connection, ids: Iterable[str]) -> set[str]:
     """Return those of these articles that have founded a story, also one that is gone."""
     founding = "SELECT founding_article FROM story WHERE founding_article IN :ids"
-    return set(read_values(connection, founding, ids=set(ids)))
+    return set(read_values(connection, founding, ids=ids))
 
 
 def revive(connection: Connection, id: str) -> None:
@@ -225,7 +225,7 @@ def redirect(connection: Connection, ids: Iterable[str], id: str) -> None:
         connection,
         "UPDATE story SET redirect_to = :id WHERE id IN :ids AND redirect_to IS NOT NULL",
         id=id,
-        ids=set(ids),
+        ids=ids,
     )
 
 

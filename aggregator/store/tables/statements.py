@@ -5,7 +5,7 @@ that is composed of conditions or of the fields of a struct is made of SQLAlchem
 """
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from importlib import import_module
 from typing import Any, TypeVar
@@ -88,7 +88,7 @@ def _results(
 
 
 def _is_many(value: Any) -> bool:
-    return isinstance(value, Collection) and not isinstance(value, str | bytes)
+    return isinstance(value, Iterable) and not isinstance(value, str | bytes)
 
 
 @lru_cache(maxsize=512)

@@ -300,10 +300,10 @@ def with_text(
 
 
 def stored_with(
-    connection: Connection, column: ColumnElement[Any], values: Iterable[Any]
+    connection: Connection, column: str, values: Iterable[Any]
 ) -> list[StoredArticle]:
     """Return the articles whose `column` has one of the values, in the order of placing."""
-    rows = rows_with(connection, select(*_STORED), column, values)
+    rows = rows_with(connection, select(*_STORED), article.c[column], values)
     return sorted(structs_of(StoredArticle, rows), key=attrgetter("inbox_no"))
 
 

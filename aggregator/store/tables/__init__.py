@@ -55,7 +55,6 @@ from aggregator.store.tables.statements import (
     change_with,
     count_rows,
     delete_rows,
-    delete_some,
     execute_each,
     fields_of,
     has_row,

@@ -28,7 +28,6 @@ from sqlalchemy import (
     func,
     select,
     text,
-    tuple_,
     update,
 )
 
@@ -156,19 +155,6 @@ def update_rows(
 def delete_rows(connection: Connection, table: Table, /, *conditions: Any) -> int:
     """Delete the rows that meet all conditions. Return their number."""
     return connection.execute(delete(table).where(*conditions)).rowcount
-
-
-def delete_some(
-    connection: Connection,
-    table: Table,
-    condition: ColumnElement[bool],
-    order: ColumnElement[Any],
-    limit: int,
-) -> int:
-    """Delete the first `limit` rows, in an order, that meet a condition. Return their number."""
-    keys = table.primary_key.columns
-    first = select(*keys).where(condition).order_by(order).limit(limit)
-    return connection.execute(delete(table).where(tuple_(*keys).in_(first))).rowcount
 
 
 def insert_or(connection: Connection, table: Table) -> Any:

@@ -27,7 +27,7 @@ def following(
         """
         SELECT change.*, coalesce(story.redirect_to, story.id) AS today, article.inbox_no AS article_n
         FROM change JOIN story ON story.id = change.story LEFT JOIN article ON article.id = change.article
-        WHERE change_no > :after ORDER BY change_no LIMIT :limit
+        WHERE change_no > :after AND coalesce(story.redirect_to, story.id) <> '' ORDER BY change_no LIMIT :limit
         """,
         after=after,
         limit=limit,

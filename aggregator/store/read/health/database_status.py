@@ -166,7 +166,7 @@ _OVERDUE = f"""
     ) AS ready GROUP BY source ORDER BY number DESC, source LIMIT 1
     """  # noqa: S608
 _IS_LATE = "NOT paused AND health NOT IN ('gone', 'merged') AND next_due_at <= :late"
-# Without late pages: their articles are placed.
+# Pages without late ones, whose articles are placed; times have the names of columns, as `read_rows` asks.
 _AT_ONCE = f"""
     SELECT
     (SELECT inbox_no FROM article ORDER BY inbox_no DESC LIMIT 1) AS newest,

@@ -26,14 +26,12 @@ def statistics(database: Database) -> Iterator[tuple[str, int]]:
         alive = count_rows(connection, story, IS_LIVE)
         yield "stories", alive
         yield "merged stories", count_rows(connection, story) - alive
-        for name, table in (
+        for name, rows in (
             ("entries", "entry"),
             ("deliveries", "outbox"),
             ("commands", "command"),
         ):
-            states = (
-                f"SELECT state, count(*) FROM {table} GROUP BY state ORDER BY state"  # noqa: S608
-            )
+            states = f"SELECT state, count(*) FROM {rows} GROUP BY state ORDER BY state"  # noqa: S608
             for value, count in read_rows(connection, states):
                 yield f"{name} {value}", count
     place = database_status.place(database)

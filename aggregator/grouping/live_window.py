@@ -5,11 +5,11 @@ from collections.abc import Iterable
 
 from aggregator.grouping.pairs.weights import EventModel
 from aggregator.grouping.stream import NewsStream
-from aggregator.grouping.unit_of_work import UnitOfWork
 from aggregator.grouping.window import LiveStory, Window, live_story
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import articles, live_stories, stories
 from aggregator.store.stories.articles import StoredArticle
+from aggregator.store.stories.unit_of_work import UnitOfWork
 
 log = logging.getLogger(__name__)
 

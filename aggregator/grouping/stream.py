@@ -12,12 +12,12 @@ from collections import Counter, deque
 from aggregator.extract.wire.agencies import is_mail_address
 from aggregator.grouping.pairs.pair_model import PairTuning, stream_shift
 from aggregator.grouping.pairs.snapshot import StreamSnapshot, pack_frequencies
-from aggregator.grouping.unit_of_work import UnitOfWork
 from aggregator.model.article import Article
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import articles, standing, stream_history
 from aggregator.store.stories.articles import StoredArticle
 from aggregator.store.stories.stream_history import StreamPeriod
+from aggregator.store.stories.unit_of_work import UnitOfWork
 
 log = logging.getLogger(__name__)
 

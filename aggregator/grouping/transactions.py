@@ -8,11 +8,10 @@ from contextlib import contextmanager
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.parts import GroupingParts
 from aggregator.grouping.story_options import StoryOptions
-from aggregator.grouping.unit_of_work import UnitOfWork
 from aggregator.model.errors import UsageError
 from aggregator.store.engine.database import Database
 from aggregator.store.stories import samples
-from aggregator.store.stories.placement_batch import Ledger
+from aggregator.store.stories.unit_of_work import UnitOfWork
 
 
 class Transactions:
@@ -60,9 +59,9 @@ class Transactions:
             self.parts.boilerplate.forget()
         try:
             with self.database.write() as connection:
-                unit_of_work = UnitOfWork(connection, Ledger(connection), self.now())
+                unit_of_work = UnitOfWork(connection, self.now())
                 yield unit_of_work
-                unit_of_work.ledger.close()
+                unit_of_work.close()
                 samples.rank_last(connection)
         except UsageError:
             raise  # refused before anything was changed

@@ -28,9 +28,6 @@ class Command(FrozenStruct):
 
 
 _COLUMNS = fields_of(command, Command)
-_WAITING = (
-    select(*_COLUMNS).where(command.c.state == "waiting").order_by(command.c.command_no)
-)
 
 
 def enqueue(
@@ -46,7 +43,9 @@ def enqueue(
 
 def pending_commands(connection: Connection) -> list[Command]:
     """Return the waiting commands, oldest first."""
-    return structs_of(Command, connection.execute(_WAITING))
+    waiting = select(*_COLUMNS).where(command.c.state == "waiting")
+    rows = connection.execute(waiting.order_by(command.c.command_no))
+    return structs_of(Command, rows)
 
 
 def command_numbered(connection: Connection, n: int) -> Command | None:

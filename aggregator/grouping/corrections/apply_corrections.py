@@ -12,7 +12,6 @@ from aggregator.grouping.changes import Merge, Move
 from aggregator.grouping.corrections.corrected_stories import live_id, member_ids
 from aggregator.grouping.corrections.undo_correction import undo
 from aggregator.grouping.parts import GroupingParts
-from aggregator.grouping.unit_of_work import UnitOfWork
 from aggregator.grouping.write.copy_families import with_copies
 from aggregator.model.errors import UsageError
 from aggregator.model.evidence import Evidence
@@ -26,6 +25,7 @@ from aggregator.store.stories.corrections import (
     MovedArticle,
     Redirect,
 )
+from aggregator.store.stories.unit_of_work import UnitOfWork
 
 
 class CorrectionCommand(FrozenStruct):

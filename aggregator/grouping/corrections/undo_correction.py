@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 from aggregator.grouping.changes import Merge, Move
 from aggregator.grouping.corrections.corrected_stories import live_id, member_ids
-from aggregator.grouping.unit_of_work import UnitOfWork
 from aggregator.grouping.write.story_writer import StoryWriter
 from aggregator.model.errors import UsageError
 from aggregator.store.engine.database import Connection
@@ -17,6 +16,7 @@ from aggregator.store.stories.corrections import (
     CorrectionDetail,
     MovedArticle,
 )
+from aggregator.store.stories.unit_of_work import UnitOfWork
 from aggregator.stories.titles.title_text import clean_title
 
 

@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from aggregator.grouping.changes import Remove
 from aggregator.grouping.copies.copy_lookup import CopyFinder
 from aggregator.grouping.parts import GroupingParts
-from aggregator.grouping.unit_of_work import UnitOfWork
 from aggregator.store.engine.database import Connection
 from aggregator.store.intake import known_items
 from aggregator.store.intake.identity import tombstones
 from aggregator.store.maintenance import erase
 from aggregator.store.maintenance.erase import DeletedPart
-from aggregator.store.stories import related_stories, standing
+from aggregator.store.stories import articles, related_stories, standing
 from aggregator.store.stories.articles import StoredArticle
+from aggregator.store.stories.unit_of_work import UnitOfWork
 
 
 def erase_articles(
@@ -39,8 +39,12 @@ def erase_articles(
         former = erase.former_stories(connection, ids)
     else:
         erase.slim_entries(connection, ids)
-    erased = erase.articles_of(connection, ids)
-    copies = erase.orphaned_copies(connection, ids)
+    erased = articles.stored_with(connection, "id", ids)
+    copies = [
+        copy
+        for copy in articles.stored_with(connection, "copy_of", ids)
+        if copy.id not in ids
+    ]
     delete_articles(parts.copy_finder, connection, erased, "all")
     _pass_on(parts.copy_finder, connection, erased, copies)
     losing = {article.story for article in (*erased, *copies)}

@@ -35,7 +35,6 @@ from aggregator.grouping.copies.shingles import (
 )
 from aggregator.grouping.fingerprint import prepared_again
 from aggregator.grouping.incoming_article import incoming_article
-from aggregator.grouping.unit_of_work import UnitOfWork
 from aggregator.model.entry import Entry
 from aggregator.model.prepared import (
     ACCEPTED_VERDICTS,
@@ -46,6 +45,7 @@ from aggregator.model.prepared import (
 from aggregator.store.engine.database import Connection
 from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.stories.article_rows import compared_articles, outlet_rows
+from aggregator.store.stories.unit_of_work import UnitOfWork
 
 # Outlets whose window is in memory; those of others are read again (chosen: 8 MB)
 _OUTLETS_IN_MEMORY = 512
@@ -182,17 +182,11 @@ class BoilerplateLearner:
             return
         window = self._window(unit_of_work.connection, outlet)
         packed = pack_lines(lines)
-        before = dict(window)
-        rows = sorted((before | {number: packed}).items())
+        rows = sorted((dict(window) | {number: packed}).items())
         window[:] = rows[-self._tuning.window :]
-        oldest = window[0][0]
-        dropped = [old for old in before if old < oldest or old == number]
-        ledger = unit_of_work.ledger
-        for old in dropped:
-            ledger.lines.pop((outlet, old), None)
-            ledger.dropped_lines.append((outlet, old))
-        if number >= oldest:
-            ledger.lines[outlet, number] = packed
+        outlet_rows.keep_outlet_lines(
+            unit_of_work.connection, outlet, number, packed, oldest=window[0][0]
+        )
         self._learnt.pop(outlet, None)
 
     def _is_outlet_notice(

@@ -7,11 +7,11 @@ for those that came before. A name that a feed gives to the site of others stays
 from msgspec.structs import replace
 
 from aggregator.extract.sites import is_address
-from aggregator.grouping.unit_of_work import UnitOfWork
 from aggregator.store.search import index as search
 from aggregator.store.stories import stories
 from aggregator.store.stories.article_rows import outlet_rows
 from aggregator.store.stories.articles import StoredArticle
+from aggregator.store.stories.unit_of_work import UnitOfWork
 
 
 class OutletNames:

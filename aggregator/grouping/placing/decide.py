@@ -23,7 +23,6 @@ from aggregator.grouping.scores.scorer import (
     is_open,
     is_within_window,
 )
-from aggregator.grouping.unit_of_work import UnitOfWork
 from aggregator.grouping.window import LiveStory, Window
 from aggregator.model.article import Role
 from aggregator.model.evidence import Agreement, Evidence
@@ -33,6 +32,7 @@ from aggregator.store.stories import articles, stories
 from aggregator.store.stories.article_rows import compared_articles
 from aggregator.store.stories.articles import StoredArticle
 from aggregator.store.stories.stories import StoryRow
+from aggregator.store.stories.unit_of_work import UnitOfWork
 from aggregator.stories.counting.copy_groups import COUNTED_ROLES
 
 # Between two states of a text (chosen: a verdict, a count and a rescue take a night or two).

@@ -11,7 +11,6 @@ from aggregator.grouping.placing.revise import Placed, Reviser
 from aggregator.grouping.placing.separate_series import separate_series
 from aggregator.grouping.placing.which_article import New, WhichArticle
 from aggregator.grouping.second_look.second_look import SecondLook
-from aggregator.grouping.unit_of_work import UnitOfWork
 from aggregator.model.prepared import CleanArticle, Prepared
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.intake import inbox, rejected
@@ -21,6 +20,7 @@ from aggregator.store.intake.sources import Source, all_sources
 from aggregator.store.maintenance import erase as erasing
 from aggregator.store.stories import articles, stories
 from aggregator.store.stories.article_rows import article_writes
+from aggregator.store.stories.unit_of_work import UnitOfWork
 
 
 class PlacementResult(FrozenStruct):
@@ -145,9 +145,8 @@ class EntryPlacer:
     ) -> PlacementResult:
         """Finish an entry in the inbox; return its outcome."""
         self._placed.add(waiting.article)
-        self._unit_of_work.ledger.finish(
+        self._unit_of_work.finish(
             waiting.entry_no,
-            at=self._unit_of_work.now,
             outcome=placed.outcome,
             article=placed.article,
             verdict=clean.verdict,

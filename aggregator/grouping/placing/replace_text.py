@@ -4,13 +4,13 @@ from msgspec.structs import replace
 
 from aggregator.extract.urls import canonical_url
 from aggregator.grouping.parts import GroupingParts
-from aggregator.grouping.unit_of_work import UnitOfWork
 from aggregator.model.article import Role
 from aggregator.store.engine.database import Connection
 from aggregator.store.search import index as search
 from aggregator.store.stories import articles
 from aggregator.store.stories.article_rows import article_writes
 from aggregator.store.stories.articles import StoredArticle
+from aggregator.store.stories.unit_of_work import UnitOfWork
 
 # Stages at which a report joined a story with which it must agree
 _ASKED = ("copy", "event", "second look", "version")

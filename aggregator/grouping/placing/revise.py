@@ -18,7 +18,6 @@ from aggregator.grouping.placing.which_article import (
 )
 from aggregator.grouping.scores.agreement import agreement_of_copy
 from aggregator.grouping.second_look.second_look import SecondLook
-from aggregator.grouping.unit_of_work import UnitOfWork
 from aggregator.grouping.write.copy_families import with_copies
 from aggregator.model.article import Role
 from aggregator.model.evidence import Evidence
@@ -27,6 +26,7 @@ from aggregator.store.intake.inbox import InboxEntry, Outcome
 from aggregator.store.stories import articles
 from aggregator.store.stories.article_rows import article_writes, compared_articles
 from aggregator.store.stories.articles import StoredArticle
+from aggregator.store.stories.unit_of_work import UnitOfWork
 from aggregator.stories.counting.copy_groups import COUNTED_ROLES
 
 

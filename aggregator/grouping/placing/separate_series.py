@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 from aggregator.grouping.changes import Move
 from aggregator.grouping.parts import GroupingParts
-from aggregator.grouping.unit_of_work import UnitOfWork
 from aggregator.grouping.write.copy_families import with_copies
 from aggregator.model.article import Role
 from aggregator.model.evidence import Evidence
 from aggregator.store.stories import articles
 from aggregator.store.stories.article_rows import article_writes
+from aggregator.store.stories.unit_of_work import UnitOfWork
 
 
 def separate_series(

@@ -19,7 +19,6 @@ from aggregator.grouping.copies.copy_lookup import CopyMatch
 from aggregator.grouping.copies.shingles import shared_count, shingle_hashes
 from aggregator.grouping.parts import GroupingParts
 from aggregator.grouping.placing.decide import Decider
-from aggregator.grouping.unit_of_work import UnitOfWork
 from aggregator.model.entry import Entry
 from aggregator.model.prepared import Prepared
 from aggregator.model.structs import FrozenStruct
@@ -29,7 +28,7 @@ from aggregator.store.intake.sources import silent_sources
 from aggregator.store.stories import articles
 from aggregator.store.stories.article_rows import article_writes
 from aggregator.store.stories.articles import StoredArticle
-from aggregator.store.tables import article
+from aggregator.store.stories.unit_of_work import UnitOfWork
 
 
 class New(FrozenStruct):
@@ -241,7 +240,7 @@ class WhichArticle:
         It may be listed at another address now, if the feed at the former one is not asked any more.
         """
         connection, entry = self._connection, waiting.entry
-        (old,) = articles.stored_with(connection, article.c.id, [other])
+        (old,) = articles.stored_with(connection, "id", [other])
         if not _is_of_one_time(entry, old):
             return None
         silent = silent_sources(connection, [entry.source, old.source])

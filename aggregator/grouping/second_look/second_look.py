@@ -13,13 +13,13 @@ from aggregator.grouping.parts import GroupingParts
 from aggregator.grouping.second_look.reassess import reassess_stories
 from aggregator.grouping.second_look.reassignments import ReportMove, StoryMerge
 from aggregator.grouping.second_look.story_lookup import StoryLookup
-from aggregator.grouping.unit_of_work import UnitOfWork
 from aggregator.grouping.window import LiveStory, live_story
 from aggregator.grouping.write.copy_families import with_copies
 from aggregator.model.evidence import Evidence, Reason, RunnerUp
 from aggregator.store.stories import articles, live_stories, stories
 from aggregator.store.stories.article_rows import article_writes
 from aggregator.store.stories.standing import sender_of
+from aggregator.store.stories.unit_of_work import UnitOfWork
 
 _ASKED = 128  # reports of a story that is merged (limit: each takes some milliseconds)
 

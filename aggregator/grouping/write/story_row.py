@@ -9,7 +9,6 @@ from msgspec.structs import replace
 
 from aggregator.grouping.live_window import LiveWindow
 from aggregator.grouping.story_options import StoryOptions
-from aggregator.grouping.unit_of_work import UnitOfWork
 from aggregator.grouping.write.copy_families import compared_members
 from aggregator.model.article import Article, ArticleView
 from aggregator.model.read_model import ChangeKind
@@ -18,6 +17,7 @@ from aggregator.store.engine.database import Connection
 from aggregator.store.stories import article_views, articles, stories
 from aggregator.store.stories.article_rows import article_writes
 from aggregator.store.stories.stories import StoryRow
+from aggregator.store.stories.unit_of_work import UnitOfWork
 from aggregator.stories.counting.counts import is_report
 from aggregator.stories.counting.originals import with_originals
 from aggregator.stories.lead import summary
@@ -81,7 +81,6 @@ class StoryRows:
         `before`: None for a new story. `shown`: the members from which headline and summary are chosen.
         `derived`: what follows from the members, if they are not all known.
         """
-        ledger = unit_of_work.ledger
         if derived is None:
             derived = stories.derived_columns(
                 members, self._options.families, container_only=container_only
@@ -114,7 +113,7 @@ class StoryRows:
         }
         if before is None:
             row = StoryRow(
-                story_no=ledger.number("story"),
+                story_no=unit_of_work.number("story"),
                 id=story,
                 founding_article=effect.founder,
                 founding_no=effect.founding,
@@ -147,8 +146,7 @@ class StoryRows:
         if before is not None and row.bumped_at == before.bumped_at:
             bump = effect.unbumped or bump
         self._window.note_change(effect.at_no)
-        ledger.change(
-            unit_of_work.now,
+        unit_of_work.change(
             story,
             before,
             row,
@@ -228,7 +226,7 @@ def _earlier(members: Sequence[ArticleView]) -> set[str]:
 
 def _numbered(unit_of_work: UnitOfWork, bump: dt.datetime) -> dt.datetime:
     """Return a bump to the second; the fraction tells bumps apart, in their order."""
-    return bump.replace(microsecond=unit_of_work.ledger.number("bump") % 1_000_000)
+    return bump.replace(microsecond=unit_of_work.number("bump") % 1_000_000)
 
 
 def with_compared(members: Sequence[Article]) -> list[Article]:

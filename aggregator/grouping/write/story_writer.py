@@ -10,7 +10,6 @@ from aggregator.grouping.live_window import LiveWindow
 from aggregator.grouping.pairs.weights import EventModel
 from aggregator.grouping.story_options import StoryOptions
 from aggregator.grouping.stream import NewsStream
-from aggregator.grouping.unit_of_work import UnitOfWork
 from aggregator.grouping.write.story_row import (
     Effect,
     StoryRows,
@@ -27,6 +26,7 @@ from aggregator.store.stories import (
 )
 from aggregator.store.stories.article_rows import article_writes
 from aggregator.store.stories.stories import StoryRow
+from aggregator.store.stories.unit_of_work import UnitOfWork
 from aggregator.stories.tuning import StoryTuning
 
 

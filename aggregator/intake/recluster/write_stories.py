@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from aggregator.grouping.unit_of_work import UnitOfWork
 from aggregator.intake.recluster.recluster_plan import ReclusterPlan
 from aggregator.store.deliveries import recipients
 from aggregator.store.engine.database import Connection
@@ -12,6 +11,7 @@ from aggregator.store.maintenance import recluster
 from aggregator.store.maintenance.row_stream import Advance
 from aggregator.store.stories import stories
 from aggregator.store.stories.stories import StoryRow
+from aggregator.store.stories.unit_of_work import UnitOfWork
 from aggregator.store.tables import counter_value
 
 
@@ -38,26 +38,28 @@ def write_stories(
 def _insert_founded(
     unit_of_work: UnitOfWork, scratch: Connection, plan: ReclusterPlan
 ) -> None:
-    live, ledger, now = unit_of_work
+    live = unit_of_work.connection
     for story, founding in plan.founded.items():
         row = recluster.row_of(scratch, founding.scratch_story)
         bumped_at = row.bumped_at
         if plan.order:
             bumped_at = recluster.row_of(live, founding.former).bumped_at
         # Stories and bumps of the scratch database have their own numbers.
-        bumped_at = bumped_at.replace(microsecond=ledger.number("bump") % 1_000_000)
+        bumped_at = bumped_at.replace(
+            microsecond=unit_of_work.number("bump") % 1_000_000
+        )
         row = replace(
             row,
-            story_no=ledger.number("story"),
+            story_no=unit_of_work.number("story"),
             id=story,
             founding_article=founding.founder,
             founding_no=founding.founding_no,
             bumped_at=bumped_at,
         )
         stories.insert_story(live, row)
-        ledger.log(now, story, "created", reason="recluster")
+        unit_of_work.log(story, "created", reason="recluster")
         if not plan.order:
-            ledger.change(now, story, None, row, bump=bumped_at)
+            unit_of_work.change(story, None, row, bump=bumped_at)
 
 
 def _update_kept(
@@ -76,9 +78,7 @@ def _update_kept(
     came = len(plan.regrouping.came.get(story, ()))
     went = len(plan.regrouping.went.get(story, ()))
     if came or went:
-        unit_of_work.ledger.log(
-            unit_of_work.now, story, "regrouped", came=came, went=went
-        )
+        unit_of_work.log(story, "regrouped", came=came, went=went)
     else:
         row = replace(row, title=known.title, summary=known.summary)
         if not plan.order:
@@ -92,17 +92,16 @@ def _redirect_retired(unit_of_work: UnitOfWork, retired: Mapping[str, str]) -> i
 
     `retired`: their successors.
     """
-    connection, ledger, now = unit_of_work
+    connection = unit_of_work.connection
     losers: dict[str, list[str]] = {}
     for story, successor in retired.items():
         stories.redirect_story(connection, story, successor)
-        ledger.log(now, successor, "merged", other=story, reason="recluster")
-        ledger.log(now, story, "merged", into=successor, reason="recluster")
+        unit_of_work.log(successor, "merged", other=story, reason="recluster")
+        unit_of_work.log(story, "merged", into=successor, reason="recluster")
         losers.setdefault(successor, []).append(story)
     for successor, others in losers.items():
         row = recluster.row_of(connection, successor)
-        ledger.change(
-            now,
+        unit_of_work.change(
             successor,
             None,
             row,

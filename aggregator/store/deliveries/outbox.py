@@ -8,20 +8,19 @@ import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
-from sqlalchemy import Connection, and_, exists, func, insert, or_, select
+from sqlalchemy import Connection, insert
 
 from aggregator.config.webhooks import DIGEST
 from aggregator.model.structs import FrozenStruct
 from aggregator.store import codecs
 from aggregator.store.deliveries.recipients import change_webhook, waits_for
 from aggregator.store.tables import (
-    delete_rows,
     execute_each,
     outbox,
-    story,
+    read_value,
+    read_values,
     update_rows,
-    values_with,
-    webhook,
+    write_sql,
 )
 
 
@@ -39,15 +38,17 @@ def already_sent(
     connection: Connection, name: str, stories: Collection[str]
 ) -> set[str]:
     """Return those of these stories of which the webhook has a delivery that was not pruned yet."""
-    sent = select(outbox.c.story).where(outbox.c.webhook == name)
-    return values_with(connection, sent, outbox.c.story, stories)
+    sent = "SELECT story FROM outbox WHERE webhook = :name AND story IN :stories"
+    return set(read_values(connection, sent, name=name, stories=stories))
 
 
 def announced(connection: Connection, name: str, stories: Collection[str]) -> set[str]:
     """Return those of these stories of which the recipient has a delivery, or of a story merged into them."""
-    today = func.coalesce(story.c.redirect_to, story.c.id)
-    sent = select(today).join(outbox, outbox.c.story == story.c.id)
-    return values_with(connection, sent.where(outbox.c.webhook == name), today, stories)
+    sent = """
+        SELECT coalesce(redirect_to, story.id) FROM story JOIN outbox ON outbox.story = story.id
+        WHERE outbox.webhook = :name AND coalesce(redirect_to, story.id) IN :stories
+        """
+    return set(read_values(connection, sent, name=name, stories=stories))
 
 
 def add(
@@ -76,14 +77,11 @@ def add(
 
 def keep_within(connection: Connection, name: str, most: int, now: dt.datetime) -> int:
     """Give up the oldest deliveries of a webhook if more than `most` wait. Return their number."""
-    oldest = (
-        select(outbox.c.change)
-        .where(waits_for(name))
-        .order_by(outbox.c.change.desc())
-        .limit(1)
-        .offset(most)
-    )
-    last = connection.scalar(oldest)
+    oldest = """
+        SELECT change FROM outbox WHERE webhook = :name AND state = 'waiting'
+        ORDER BY change DESC LIMIT 1 OFFSET :most
+        """
+    last = read_value(connection, oldest, name=name, most=most)
     if last is None:
         return 0
     given_up = {"state": "given_up", "body": None, "done_at": now}
@@ -95,10 +93,13 @@ def keep_within(connection: Connection, name: str, most: int, now: dt.datetime) 
 
 def prune(connection: Connection, before: dt.datetime) -> int:
     """Delete deliveries that ended before `before`, and old ones of removed webhooks. Return their number."""
-    removed = select(webhook.c.name).where(~webhook.c.is_configured)
-    is_of_removed = and_(outbox.c.webhook.in_(removed), outbox.c.at < before)
-    is_over = or_(outbox.c.done_at < before, is_of_removed)
-    number = delete_rows(connection, outbox, is_over)
-    has_deliveries = exists().where(outbox.c.webhook == webhook.c.name)
-    delete_rows(connection, webhook, ~webhook.c.is_configured, ~has_deliveries)
+    over = """
+        DELETE FROM outbox WHERE done_at < :before
+        OR at < :before AND webhook IN (SELECT name FROM webhook WHERE NOT is_configured)
+        """
+    number = write_sql(connection, over, before=before)
+    removed = """
+        DELETE FROM webhook WHERE NOT is_configured AND name NOT IN (SELECT webhook FROM outbox)
+        """
+    write_sql(connection, removed)
     return number

@@ -5,23 +5,19 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    and_,
-    func,
-    insert,
-    select,
-)
+from sqlalchemy import ColumnElement, Connection, and_, insert, select
 
 from aggregator.config.webhooks import recipient_words
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.tables import (
     fields_of,
     outbox,
+    read_rows,
+    read_value,
     structs_of,
     update_rows,
     webhook,
+    write_sql,
 )
 
 
@@ -94,9 +90,8 @@ def sync_webhooks(
 
 def skip(connection: Connection, after: int, to: int) -> None:
     """Let the webhooks that have examined change `after` begin after change `to`."""
-    update_rows(
-        connection, webhook, webhook.c.last_change_no >= after, last_change_no=to
-    )
+    examined = "UPDATE webhook SET last_change_no = :to WHERE last_change_no >= :after"
+    write_sql(connection, examined, to=to, after=after)
 
 
 def webhooks(connection: Connection) -> list[WebhookState]:
@@ -107,14 +102,10 @@ def webhooks(connection: Connection) -> list[WebhookState]:
 
 def webhook_stats(connection: Connection) -> list[WebhookStats]:
     """Return the configured webhooks, ordered by name, with their deliveries counted."""
-    counted = connection.execute(
-        select(outbox.c.webhook, outbox.c.state, func.count().label("number")).group_by(
-            outbox.c.webhook, outbox.c.state
-        )
-    )
+    counted = "SELECT webhook, state, count(*) FROM outbox GROUP BY webhook, state"
     counts: defaultdict[str, dict[str, int]] = defaultdict(dict)
-    for row in counted:
-        counts[row.webhook][row.state] = row.number
+    for name, state, number in read_rows(connection, counted):
+        counts[name][state] = number
     return [
         WebhookStats(row=recipient, **counts[recipient.name])
         for recipient in webhooks(connection)
@@ -165,9 +156,8 @@ def pull_in(connection: Connection, name: str, latest: dt.datetime) -> None:
 
 def failures_of(connection: Connection, name: str) -> int:
     """Return the number of failures in a row."""
-    return (
-        connection.scalar(select(webhook.c.failures).where(webhook.c.name == name)) or 0
-    )
+    failures = "SELECT failures FROM webhook WHERE name = :name"
+    return int(read_value(connection, failures, name=name) or 0)
 
 
 def waits_for(name: str) -> ColumnElement[bool]:

@@ -4,15 +4,7 @@ import datetime as dt
 from typing import Any
 
 from msgspec.structs import replace
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    and_,
-    exists,
-    func,
-    select,
-    update,
-)
+from sqlalchemy import Connection, func, update
 
 from aggregator.store import codecs
 from aggregator.store.deliveries.outbox import NewDelivery
@@ -22,9 +14,15 @@ from aggregator.store.deliveries.recipients import (
     failures_of,
     waits_for,
 )
-from aggregator.store.tables import change_with, outbox, update_rows, webhook
-
-_EARLIER = outbox.alias("earlier")
+from aggregator.store.tables import (
+    change_with,
+    outbox,
+    read_rows,
+    read_value,
+    read_values,
+    update_rows,
+    webhook,
+)
 
 
 class Delivery(NewDelivery, frozen=True, kw_only=True):
@@ -42,66 +40,59 @@ def next_due(
 
     The next one is the oldest that is due, but deliveries of one story stay in their order.
     """
-    row = connection.execute(
-        select(webhook).where(webhook.c.name == name, webhook.c.is_configured)
-    ).first()
-    if row is None or row.state == "gone":
-        return None
-    if row.resumes_at is None or row.resumes_at <= now:
-        due = connection.execute(
-            select(*_SENT)
-            .where(_may_be_next(name), outbox.c.next_attempt_at <= now)
-            .order_by(outbox.c.change)
-            .limit(1)
-        ).first()
-        if due is not None:
-            delivery = Delivery(**due._mapping)
-            return replace(delivery, body=codecs.decompress_bytes(delivery.body))
-    soonest: dt.datetime | None = connection.scalar(
-        select(func.min(outbox.c.next_attempt_at)).where(_may_be_next(name))
+    recipient = (
+        "SELECT state, resumes_at FROM webhook WHERE name = :name AND is_configured"
     )
-    if soonest is None:
-        return None
-    resumes: dt.datetime = row.resumes_at or soonest
-    return max(soonest, resumes)
+    for state, resumes_at in read_rows(connection, recipient, name=name):
+        if state == "gone":
+            return None
+        due = f"{_MAY_BE_NEXT} AND next_attempt_at <= :now ORDER BY change LIMIT 1"
+        if resumes_at is None or resumes_at <= now:
+            for row in read_rows(
+                connection, f"SELECT {_SENT} {due}", name=name, now=now
+            ):
+                body = codecs.decompress_bytes(row.body)
+                return Delivery(**row._mapping | {"body": body})
+        waiting = f"SELECT min(next_attempt_at) AS next_attempt_at {_MAY_BE_NEXT}"
+        soonest: dt.datetime | None = read_value(connection, waiting, name=name)
+        return soonest and max(soonest, resumes_at or soonest)
+    return None
 
 
-_SENT = [column for column in outbox.c if column.name in Delivery.__struct_fields__]
-
-
-def _may_be_next(name: str) -> ColumnElement[bool]:
-    """Return the condition that a delivery of a webhook waits, and no earlier one of its story does."""
-    is_earlier = exists().where(
-        _EARLIER.c.webhook == outbox.c.webhook,
-        _EARLIER.c.story == outbox.c.story,
-        _EARLIER.c.state == "waiting",
-        _EARLIER.c.change < outbox.c.change,
-    )
-    return and_(waits_for(name), ~is_earlier)
+_SENT = "webhook, change, id, story, body, attempts, first_attempt_at"
+# No earlier delivery of its story waits.
+_MAY_BE_NEXT = """
+    FROM outbox WHERE webhook = :name AND state = 'waiting' AND NOT EXISTS (
+      SELECT 1 FROM outbox AS earlier WHERE earlier.webhook = outbox.webhook AND earlier.story = outbox.story
+      AND earlier.state = 'waiting' AND earlier.change < outbox.change)
+    """
 
 
 def times_sent(
     connection: Connection, name: str, since: dt.datetime, now: dt.datetime
 ) -> list[dt.datetime]:
     """Return when a recipient was sent something after `since`, oldest first; a message has one time."""
-    at = outbox.c.done_at
-    sent = outbox.c.webhook == name, outbox.c.state == "done", at > since, at <= now
-    return list(connection.scalars(select(at).where(*sent).distinct().order_by(at)))
+    sent = """
+        SELECT DISTINCT done_at FROM outbox
+        WHERE webhook = :name AND state = 'done' AND done_at > :since AND done_at <= :now ORDER BY done_at
+        """
+    return read_values(connection, sent, name=name, since=since, now=now)
 
 
 def waiting_with(
     connection: Connection, delivery: Delivery, most: int
 ) -> tuple[Delivery, list[bytes]]:
     """Return a delivery with all others that wait for the same recipient, and the first `most` bodies."""
-    others = (
-        select(outbox.c.change)
-        .where(waits_for(delivery.webhook), outbox.c.change != delivery.change)
-        .order_by(outbox.c.change)
+    waiting = """
+        SELECT change, body FROM outbox WHERE webhook = :name AND state = 'waiting' AND change <> :change
+        ORDER BY change
+        """
+    others = read_rows(
+        connection, waiting, name=delivery.webhook, change=delivery.change
     )
-    numbers = tuple(connection.scalars(others))
-    bodies = connection.scalars(others.with_only_columns(outbox.c.body).limit(most - 1))
-    sent = [delivery.body, *map(codecs.decompress_bytes, bodies)]
-    return replace(delivery, others=numbers), sent
+    bodies = [codecs.decompress_bytes(row.body) for row in others[: most - 1]]
+    numbers = tuple(row.change for row in others)
+    return replace(delivery, others=numbers), [delivery.body, *bodies]
 
 
 def mark_delivered(

@@ -5,18 +5,11 @@
 
 from collections import Counter
 
-from sqlalchemy import Connection, exists, func, select
+from sqlalchemy import Connection
 
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.intake.acceptance import STORED
-from aggregator.store.tables import (
-    article,
-    count_rows,
-    counter_value,
-    entry,
-    intake_count,
-    tombstone,
-)
+from aggregator.store.tables import article, count_rows, counter_value, read_rows
 
 
 class Balance(FrozenStruct, omit_defaults=False):
@@ -41,16 +34,14 @@ class Balance(FrozenStruct, omit_defaults=False):
 def balance_of(connection: Connection) -> Balance:
     outcomes: Counter[str] = Counter()  # all that was received
     deleted = 0
-    columns = intake_count.c.outcome, intake_count.c.count, intake_count.c.deleted
-    for outcome, received, deleted_since in connection.execute(select(*columns)):
-        outcomes[outcome] += received
+    received = "SELECT outcome, count, deleted FROM intake_count"
+    for outcome, count, deleted_since in read_rows(connection, received):
+        outcomes[outcome] += count
         deleted += deleted_since
     states: Counter[str] = Counter()
     refused_as: Counter[str] = Counter()
-    kinds = entry.c.state, entry.c.verdict
-    for state, verdict, rows in connection.execute(
-        select(*kinds, func.count()).group_by(*kinds)
-    ):
+    kinds = "SELECT state, verdict, count(*) FROM entry GROUP BY state, verdict"
+    for state, verdict, rows in read_rows(connection, kinds):
         states[state] += rows
         if state == "refused":
             refused_as[verdict or ""] += rows
@@ -68,8 +59,8 @@ def balance_of(connection: Connection) -> Balance:
     )
 
 
-WITHOUT_ARTICLE = (
-    entry.c.state == "done",
-    ~exists().where(article.c.id == entry.c.article),
-    ~exists().where(tombstone.c.article == entry.c.article),
-)
+WITHOUT_ARTICLE = """
+    SELECT count(*) FROM entry WHERE state = 'done'
+    AND NOT EXISTS (SELECT 1 FROM article WHERE article.id = entry.article)
+    AND NOT EXISTS (SELECT 1 FROM tombstone WHERE tombstone.article = entry.article)
+    """

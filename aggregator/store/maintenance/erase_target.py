@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Collection
 from typing import Literal
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection, select, text
 
 from aggregator.extract.entry_identity import url_key
 from aggregator.extract.outlets import outlet_of
@@ -19,19 +19,14 @@ from aggregator.store.tables import (
     INDEXED_ADDRESS,
     VALUES_AT_ONCE,
     article,
-    entry,
-    has_row,
     is_indexed,
-    pairs_with,
-    rows_with,
-    story,
-    tombstone,
-    values_with,
+    read_rows,
+    read_values,
 )
 
 EraseKind = Literal["address", "article", "outlet", "source"]
 
-_HAS_TEXT = or_(entry.c.verdict.is_(None), entry.c.verdict != tombstones.VERDICT)
+_HAS_TEXT = f"(entry.verdict IS NULL OR entry.verdict <> '{tombstones.VERDICT}')"
 
 
 class EraseTarget(FrozenStruct):
@@ -62,19 +57,23 @@ def resolve_target(
     kind: EraseKind
     if is_source:
         kind = "source"
-        placed = select(article.c.id).where(article.c.source == name)
-        unplaced = (
-            select(entry.c.article)
-            .outerjoin(article, article.c.id == entry.c.article)
-            .where(entry.c.source == name, article.c.id.is_(None), _HAS_TEXT)
-        )
-        ids = set(connection.scalars(placed.union(unplaced)))
+        of_source = f"""
+            SELECT id FROM article WHERE source = :name
+            UNION SELECT entry.article FROM entry LEFT JOIN article ON article.id = entry.article
+            WHERE entry.source = :name AND article.id IS NULL AND {_HAS_TEXT}
+            """  # noqa: S608
+        ids = set(read_values(connection, of_source, name=name))
     elif "://" in name:
         kind = "address"
         ids = _of_address(connection, name)
-    elif any(
-        has_row(connection, select(column).where(column == name))
-        for column in (article.c.id, entry.c.article, tombstone.c.article)
+    elif read_rows(
+        connection,
+        """
+        SELECT id FROM article WHERE id = :name
+        UNION SELECT article FROM entry WHERE article = :name
+        UNION SELECT article FROM tombstone WHERE article = :name
+        """,
+        name=name,
     ):
         kind = "article"
         ids = {name}
@@ -92,31 +91,34 @@ def _of_address(connection: Connection, address: str) -> set[str]:
         addresses.add(canonical)
         # A void key has no owner.
         if article_id := owner(connection, url_key(canonical)):
-            root = select(article.c.root_article).where(article.c.id == article_id)
-            generations = select(article.c.id).where(
-                article.c.root_article == root.scalar_subquery()
-            )
-            ids = {article_id, *connection.scalars(generations)}
+            generations = """
+                SELECT id FROM article
+                WHERE root_article = (SELECT root_article FROM article WHERE id = :id)
+                """
+            ids = {article_id, *read_values(connection, generations, id=article_id)}
     # An entry that only links to the address (of a search engine) does not have its identity key.
-    for address_column, id_column in (
-        (article.c.url, article.c.id),
-        (entry.c.url, entry.c.article),
-        (entry.c.page_url, entry.c.article),
+    is_short = max(map(len, addresses)) <= INDEXED_ADDRESS
+    for table, key, column in (
+        ("article", "id", "url"),
+        ("entry", "article", "url"),
+        ("entry", "article", "page_url"),
     ):  # separate queries, each with its own index
-        chosen = select(id_column).where(address_column.in_(addresses))
-        if max(map(len, addresses)) <= INDEXED_ADDRESS:
-            chosen = chosen.where(is_indexed(address_column.name))
-        ids.update(connection.scalars(chosen))
+        chosen = f"SELECT {key} FROM {table} WHERE {column} IN :addresses"  # noqa: S608
+        if is_short:
+            chosen += f" AND {is_indexed(column)}"
+        ids.update(read_values(connection, chosen, addresses=addresses))
     return ids
 
 
 def _of_outlet(connection: Connection, name: str) -> set[str]:
     placed = select(article.c.id).where(is_of_outlets(connection, [name]))
     ids = set(connection.scalars(placed))
-    unplaced = select(entry.c.article, entry.c.payload).where(
-        entry.c.state != "done", _HAS_TEXT
+    unplaced = (
+        f"SELECT article, payload FROM entry WHERE state <> 'done' AND {_HAS_TEXT}"  # noqa: S608
     )
-    for row in connection.execute(unplaced.execution_options(yield_per=VALUES_AT_ONCE)):
+    for row in connection.execute(
+        text(unplaced).execution_options(yield_per=VALUES_AT_ONCE)
+    ):
         outlet = outlet_of(codecs.decompress_struct(row.payload, Entry))
         if outlet is not None and name.casefold() in (
             outlet.key.casefold(),
@@ -128,18 +130,18 @@ def _of_outlet(connection: Connection, name: str) -> set[str]:
 
 def summarise_erasure(connection: Connection, ids: Collection[str]) -> EraseSummary:
     """Count the rows that erasing these articles would affect."""
-    of_articles = rows_with(connection, select(article.c.story), article.c.id, ids)
-    lost = Counter(row.story for row in of_articles)
-    counted = select(story.c.id, story.c.article_count)
-    counts = pairs_with(connection, counted, story.c.id, lost)
-    with_text = select(entry.c.entry_no).where(_HAS_TEXT)
-    copies = select(article.c.id)
+    of_articles = "SELECT story FROM article WHERE id IN :ids"
+    lost = Counter(read_values(connection, of_articles, ids=ids))
+    counted = "SELECT id, article_count FROM story WHERE id IN :ids"
+    with_text = f"SELECT entry_no FROM entry WHERE article IN :ids AND {_HAS_TEXT}"  # noqa: S608
+    copies = "SELECT id FROM article WHERE copy_of IN :ids"
     return EraseSummary(
         articles=lost.total(),
-        entries=len(values_with(connection, with_text, entry.c.article, ids)),
-        copies=len(
-            values_with(connection, copies, article.c.copy_of, ids).difference(ids)
-        ),
+        entries=len(read_values(connection, with_text, ids=ids)),
+        copies=len(set(read_values(connection, copies, ids=ids)).difference(ids)),
         stories=len(lost),
-        emptied=sum(count == lost[id_] for id_, count in counts.items()),
+        emptied=sum(
+            count == lost[id_]
+            for id_, count in read_rows(connection, counted, ids=lost)
+        ),
     )

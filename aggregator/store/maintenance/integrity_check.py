@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from sqlalchemy import select, text
+from sqlalchemy import text
 
 from aggregator.model.errors import DamagedFileError
 from aggregator.model.structs import FrozenStruct
@@ -22,7 +22,13 @@ from aggregator.store.maintenance.entry_balance import (
     Balance,
     balance_of,
 )
-from aggregator.store.tables import count_rows, entry, metadata
+from aggregator.store.tables import (
+    count_rows,
+    entry,
+    metadata,
+    read_rows,
+    read_value,
+)
 
 REPAIR = "aggregator db check --repair"
 RESTORE = "restore a backup: aggregator db restore FILE --replace"
@@ -77,9 +83,7 @@ _OF_AN_INDEX = re.compile(
 
 _SEARCH = "article_search"  # in messages of newer versions of SQLite
 
-_LOST_REFERENCES = text(
-    'SELECT "table", parent, count(*) FROM pragma_foreign_key_check GROUP BY 1, 2 ORDER BY 1, 2'
-)
+_LOST_REFERENCES = 'SELECT "table", parent, count(*) FROM pragma_foreign_key_check GROUP BY 1, 2 ORDER BY 1, 2'
 
 
 def _file_faults(database: Database) -> Iterator[Fault]:
@@ -113,7 +117,7 @@ def faults_of_lines(lines: Sequence[str]) -> Iterator[Fault]:
 
 def _foreign_key_faults(database: Database) -> Iterator[Fault]:
     with database.read() as connection:
-        lost = connection.execute(_LOST_REFERENCES).all()
+        lost = read_rows(connection, _LOST_REFERENCES)
     for table, parent, rows in lost:
         what = f"rows of {table} refer to rows of {parent} that do not exist"
         yield Fault(what=what, rows=rows, advice=REPAIR)
@@ -125,11 +129,9 @@ def _text_faults(database: Database) -> Iterator[Fault]:
     A damaged row may have text in a column of any type.
     """
     for table in metadata.sorted_tables:
-        stored = (
-            select(text("*")).select_from(table).execution_options(yield_per=_ROWS_READ)
-        )
+        whole = text(f'SELECT * FROM "{table.name}"')  # noqa: S608
         with database.read() as connection:
-            for _ in connection.execute(stored):
+            for _ in connection.execute(whole.execution_options(yield_per=_ROWS_READ)):
                 pass
     yield from ()
 
@@ -147,7 +149,7 @@ def conservation_faults(database: Database) -> Iterator[Fault]:
     """Yield counts that do not match, placed entries without an article, and entries in quarantine."""
     with database.read() as connection:
         total = balance_of(connection)
-        without_article = count_rows(connection, entry, *WITHOUT_ARTICLE)
+        without_article = int(read_value(connection, WITHOUT_ARTICLE))
         quarantined = count_rows(connection, entry, IS_QUARANTINED)
     known = total.stored + total.known + total.refused_as_forgotten
     received = f"{total.seen:,} entries were received, but {known:,} are stored, known or refused"

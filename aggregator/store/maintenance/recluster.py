@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, text, update
 
 from aggregator.model.evidence import Evidence
 from aggregator.store import codecs
@@ -13,20 +13,21 @@ from aggregator.store.search import index
 from aggregator.store.search.progress import indexed_to, unindexed_to
 from aggregator.store.stories.stories import StoryRow
 from aggregator.store.tables import (
-    IS_LIVE,
     article,
     delete_rows,
-    entry,
     execute_each,
     fields_of,
     outlet_line,
+    read_rows,
+    read_value,
+    read_values,
     sketch,
     source_history,
     source_period,
     standing,
     story,
     stream_period,
-    update_rows,
+    write_sql,
 )
 
 # Columns of an article that a decision writes, or reading its text again.
@@ -61,20 +62,20 @@ _DECIDE = update(article).where(article.c.inbox_no == bindparam("number"))
 
 def grouping(connection: Connection) -> dict[str, str]:
     """Return the story of every article, in the order of inbox numbers."""
-    assigned = select(article.c.id, article.c.story).order_by(article.c.inbox_no)
-    return dict(connection.execute(assigned).all())
+    assigned = "SELECT id, story FROM article ORDER BY inbox_no"
+    return dict(read_rows(connection, assigned))
 
 
 def story_numbers(connection: Connection) -> dict[str, int]:
     """Return the numbers of live stories by id."""
-    live = select(story.c.id, story.c.story_no).where(IS_LIVE)
-    return dict(connection.execute(live).all())
+    live = "SELECT id, story_no FROM story WHERE redirect_to IS NULL"
+    return dict(read_rows(connection, live))
 
 
 def founder_of(connection: Connection, story_id: str) -> str:
     """Return the id of the article that founded a story."""
-    founder = select(story.c.founding_article).where(story.c.id == story_id)
-    return str(connection.execute(founder).scalar_one())
+    founder = "SELECT founding_article FROM story WHERE id = :id"
+    return str(read_value(connection, founder, id=story_id))
 
 
 def row_of(connection: Connection, story_id: str) -> StoryRow:
@@ -115,13 +116,11 @@ def _with_merged(
     Not for those that were merged so before: their ids redirect, and what names them stays as it is.
     """
     successors = dict(names)
-    merged = select(story.c.id, story.c.redirect_to).where(
-        story.c.redirect_to.is_not(None)
-    )
-    known = {(row.id, row.redirect_to) for row in live.execute(merged)}
-    for row in scratch.execute(merged):
-        if row.redirect_to in names and (row.id, names[row.redirect_to]) not in known:
-            successors[row.id] = names[row.redirect_to]
+    merged = "SELECT id, redirect_to FROM story WHERE redirect_to IS NOT NULL"
+    known = set(map(tuple, read_rows(live, merged)))
+    for id_, successor in read_rows(scratch, merged):
+        if successor in names and (id_, names[successor]) not in known:
+            successors[id_] = names[successor]
     return successors
 
 
@@ -146,22 +145,23 @@ def renumber(live: Connection, order: Mapping[int, int]) -> list[int]:
     ]
     if not changed:
         return []
-    numbers = set(live.scalars(select(article.c.inbox_no)))
+    numbers = set(read_values(live, "SELECT inbox_no FROM article"))
     present = [change["number"] for change in changed if change["number"] in numbers]
     for number in present:
         index.take_out(live, number)
-    is_changed = outlet_line.c.article >= min(order)
+    first = min(order)
+    changed_lines = "SELECT * FROM outlet_line WHERE article >= :first"
     lines = [
         {**row._mapping, "article": order[row.article]}
-        for row in live.execute(select(outlet_line).where(is_changed))
+        for row in read_rows(live, changed_lines, first=first)
     ]
-    delete_rows(live, outlet_line, is_changed)
-    delete_rows(live, sketch, sketch.c.article >= min(order))
-    for column in (entry.c.inbox_no, article.c.inbox_no):
-        moved = update(column.table).where(column == bindparam("number"))
-        live.execute(moved.values(inbox_no=bindparam("moved")), changed)
+    for table in ("outlet_line", "sketch"):
+        write_sql(live, f"DELETE FROM {table} WHERE article >= :first", first=first)  # noqa: S608
+    for table in ("entry", "article"):
+        moved = f"UPDATE {table} SET inbox_no = :moved WHERE inbox_no = :number"  # noqa: S608
+        live.execute(text(moved), changed)
         # Through negative numbers: no two rows may have one number at any moment.
-        update_rows(live, column.table, column < 0, inbox_no=-column)
+        write_sql(live, f"UPDATE {table} SET inbox_no = -inbox_no WHERE inbox_no < 0")  # noqa: S608
     execute_each(live, insert(outlet_line), lines)
     indexed = range(unindexed_to(live) + 1, indexed_to(live) + 1)
     return sorted(order[number] for number in present if order[number] in indexed)
@@ -169,7 +169,10 @@ def renumber(live: Connection, order: Mapping[int, int]) -> list[int]:
 
 def forget_retired_numbers(live: Connection) -> None:
     """Take the inbox numbers out of stories that redirect, after the others were renumbered."""
-    update_rows(live, story, ~IS_LIVE, last_inbox_no=0, membership_changed_no=0)
+    retired = """
+        UPDATE story SET last_inbox_no = 0, membership_changed_no = 0 WHERE redirect_to IS NOT NULL
+        """
+    write_sql(live, retired)
 
 
 def take_sketches(

@@ -5,7 +5,7 @@ intake/recluster/rebuild.py calls it, in a process that has the database alone.
 
 from collections.abc import Mapping
 
-from sqlalchemy import Connection, case, select, text, union_all
+from sqlalchemy import Connection, select, text
 
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.rejected import IS_QUARANTINED, requeue
@@ -14,21 +14,18 @@ from aggregator.store.search import index
 from aggregator.store.stories import articles, stories
 from aggregator.store.stories.rendered_stories import clear_rendered
 from aggregator.store.tables import (
-    IS_LIVE,
     article,
     change,
     counter_value,
     delete_rows,
     entry,
     highest,
-    identity_key,
-    known_items,
     metadata,
-    observation,
+    read_values,
     set_counter,
     story,
-    tombstone,
     update_rows,
+    write_sql,
 )
 
 _NUMBERED = (  # by the name of the counter
@@ -40,8 +37,7 @@ _NUMBERED = (  # by the name of the counter
 )
 
 # A story for the articles of each story that is lost; `write_stories` computes its counts and times.
-_INSERT_LOST_STORIES = text(
-    """
+_INSERT_LOST_STORIES = """
     INSERT INTO story (id, story_no, founding_article, founding_no, last_inbox_no, title, summary,
       language, first_published, last_published, bumped_at, article_count, outlet_count, report_count)
     SELECT founder.story, used.number + row_number() OVER (ORDER BY founder.inbox_no), founder.id, 0,
@@ -53,14 +49,13 @@ _INSERT_LOST_STORIES = text(
     WHERE NOT EXISTS (SELECT 1 FROM story WHERE story.id = founder.story)
       AND founder.inbox_no = (SELECT min(inbox_no) FROM article AS member WHERE member.story = founder.story)
     """
-)
 
 
 def clear_derived(connection: Connection) -> None:
     """Delete the derived rows that are written again, mend what one statement can, and end the quarantine."""
     if connection.dialect.name == "sqlite":
         connection.execute(text("REINDEX"))
-    connection.execute(_INSERT_LOST_STORIES)
+    write_sql(connection, _INSERT_LOST_STORIES)
     for name, column in _NUMBERED:  # so that no number is given twice
         number = max(highest(connection, column), counter_value(connection, name))
         set_counter(connection, name, number)
@@ -69,16 +64,20 @@ def clear_derived(connection: Connection) -> None:
     for table in metadata.sorted_tables:
         for key in table.foreign_keys:
             delete_rows(connection, table, key.parent.not_in(select(key.column)))
-    known = union_all(
-        select(article.c.id), select(tombstone.c.article), select(entry.c.article)
+    for name in ("identity_key", "observation"):
+        lost = f"""
+            DELETE FROM {name} WHERE article <> '' AND article NOT IN (
+              SELECT id FROM article UNION SELECT article FROM tombstone UNION SELECT article FROM entry)
+            """  # noqa: S608
+        write_sql(connection, lost)
+    write_sql(connection, "DELETE FROM known_items")  # some may be of lost articles
+    write_sql(
+        connection,
+        """
+        UPDATE article SET copy_of = NULL, role = CASE WHEN role = 'container' THEN role ELSE 'report' END
+        WHERE copy_of NOT IN (SELECT id FROM article)
+        """,
     )
-    for table in (identity_key, observation):
-        is_lost = table.c.article != "", table.c.article.not_in(known)
-        delete_rows(connection, table, *is_lost)
-    delete_rows(connection, known_items)  # some may be of lost articles
-    role = case((article.c.role == "container", article.c.role), else_="report")
-    is_copy_of_lost = article.c.copy_of.not_in(select(article.alias().c.id))
-    update_rows(connection, article, is_copy_of_lost, copy_of=None, role=role)
     quarantined = select(entry.c.entry_no).where(IS_QUARANTINED)
     requeue(connection, connection.scalars(quarantined).all())
     index.clear(connection)
@@ -93,8 +92,8 @@ def write_stories(
     Headline, order and log stay.
     """
     with database.write(unhurried=True) as connection:
-        live = select(story.c.id).where(IS_LIVE)
-        for id_ in connection.scalars(live).all():
+        live = "SELECT id FROM story WHERE redirect_to IS NULL"
+        for id_ in read_values(connection, live):
             members = articles.members(connection, id_)
             if members:
                 derived = stories.derived_columns(

@@ -6,15 +6,7 @@ from typing import Any
 
 import msgspec
 from msgspec.structs import replace
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Table,
-    func,
-    insert,
-    select,
-    text,
-)
+from sqlalchemy import ColumnElement, Connection, Table, insert, select
 
 from aggregator.model.entry import Entry, Outlet, Published
 from aggregator.model.prepared import CleanArticle, Fingerprint, Prepared
@@ -29,6 +21,8 @@ from aggregator.store.tables import (
     counter_value,
     highest,
     link_constraint,
+    read_value,
+    read_values,
     rows_with,
     set_counter,
     sketch,
@@ -38,7 +32,7 @@ from aggregator.store.tables import (
     standing,
     story,
     stream_period,
-    update_rows,
+    write_sql,
 )
 from aggregator.text.language import primary_tag
 
@@ -48,28 +42,19 @@ def first_seen_since(connection: Connection, since: dt.datetime | None) -> int:
 
     Articles whose text was deleted by retention are skipped, because they cannot be decided again.
     """
-    last_inbox_no = func.max(article.c.inbox_no)
-    without_text = connection.scalar(
-        select(last_inbox_no).where(article.c.text.is_(None))
-    )
-    first = 0 if without_text is None else without_text + 1
+    whole = "SELECT coalesce(max(inbox_no), -1) + 1 FROM article WHERE text IS NULL"
+    first = int(read_value(connection, whole))
     if since is None:
         return first
-    seen = select(func.min(article.c.inbox_no)).where(article.c.seen_at >= since)
-    return max(
-        first,
-        connection.scalar(seen) or retention.newest_article(connection) + 1,
-    )
+    seen = "SELECT min(inbox_no) FROM article WHERE seen_at >= :since"
+    number = read_value(connection, seen, since=since)
+    return max(first, number or retention.newest_article(connection) + 1)
 
 
 def numbers_from(connection: Connection, n: int) -> list[int]:
     """Return the inbox numbers of the articles from number `n` on, in order."""
-    numbers = (
-        select(article.c.inbox_no)
-        .where(article.c.inbox_no >= n)
-        .order_by(article.c.inbox_no)
-    )
-    return list(connection.scalars(numbers))
+    numbers = "SELECT inbox_no FROM article WHERE inbox_no >= :n ORDER BY inbox_no"
+    return read_values(connection, numbers, n=n)
 
 
 def placed(
@@ -180,10 +165,12 @@ def seed(
         set_counter(scratch, name, counter_value(live, name))
     # Stories of later articles, too, which reserves their ids: closed, without a successor.
     copy_rows(live, scratch, story, advance)
-    update_rows(scratch, story, membership_changed_no=-1)
+    write_sql(scratch, "UPDATE story SET membership_changed_no = -1")
     copy_rows(live, scratch, article, advance, article.c.inbox_no < n)
-    has_articles = story.c.id.in_(select(article.c.story))
-    update_rows(scratch, story, ~has_articles, redirect_to="")
+    without_articles = (
+        "UPDATE story SET redirect_to = '' WHERE id NOT IN (SELECT story FROM article)"
+    )
+    write_sql(scratch, without_articles)
     for number in (sketch.c.article, stream_period.c.last_inbox_no):
         copy_rows(live, scratch, number.table, advance, number < n)
     return _seed_sources(live, scratch, advance)
@@ -191,8 +178,7 @@ def seed(
 
 # The counts of sources as of the period `closed`; beside them those as of the next one, because matches are
 # stored by period: no decision reads these counts before that period ends.
-_SOURCES_AS_OF = text(
-    """
+_SOURCES_AS_OF = """
     UPDATE source_history SET
       closed_articles = closed_articles - coalesce((SELECT sum(articles) FROM source_period AS later
         WHERE later.source = source_history.source AND later.period > :closed), 0),
@@ -203,7 +189,6 @@ _SOURCES_AS_OF = text(
       matched = closed_matched - coalesce((SELECT sum(matched) FROM source_period AS later
         WHERE later.source = source_history.source AND later.period > :closed + 1), 0)
     """
-)
 
 
 def _seed_sources(live: Connection, scratch: Connection, advance: Advance) -> int:
@@ -215,18 +200,18 @@ def _seed_sources(live: Connection, scratch: Connection, advance: Advance) -> in
     copy_rows(live, scratch, source_history, advance)
     copy_rows(live, scratch, source_period, advance)
     copy_rows(live, scratch, standing, advance, standing.c.period <= closed)
-    scratch.execute(_SOURCES_AS_OF, {"closed": closed})
-    next_period = select(stream_period.c.last_inbox_no).where(
-        stream_period.c.number == closed + 1
-    )
-    return live.scalar(next_period) or 0
+    write_sql(scratch, _SOURCES_AS_OF, closed=closed)
+    next_period = "SELECT last_inbox_no FROM stream_period WHERE number = :number"
+    return read_value(live, next_period, number=closed + 1) or 0
 
 
 def split_stories(live: Connection, n: int) -> list[str]:
     """Return the stories that have articles on both sides of inbox number `n`."""
-    before = select(article.c.story).where(article.c.inbox_no < n)
-    after = select(article.c.story).where(article.c.inbox_no >= n)
-    return sorted(live.scalars(before.intersect(after)))
+    split = """
+        SELECT story FROM article GROUP BY story
+        HAVING min(inbox_no) < :n AND max(inbox_no) >= :n ORDER BY story
+        """
+    return sorted(read_values(live, split, n=n))
 
 
 def copy_rows(

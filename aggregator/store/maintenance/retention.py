@@ -9,15 +9,7 @@ import datetime as dt
 from typing import Any
 
 from msgspec.structs import replace
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Row,
-    RowMapping,
-    case,
-    func,
-    select,
-)
+from sqlalchemy import Connection, RowMapping
 
 from aggregator.model.story import StoryText
 from aggregator.store import codecs
@@ -26,19 +18,15 @@ from aggregator.store.maintenance.row_rewrite import rewrite
 from aggregator.store.stories.articles import StoredArticle, stored_with
 from aggregator.store.tables import (
     article,
-    change,
-    command,
     counter_value,
-    delete_rows,
-    delete_some,
     entry,
     highest,
-    rejected_input,
+    read_rows,
+    read_value,
+    read_values,
     set_counter,
     story,
-    story_log,
-    update_rows,
-    webhook,
+    write_sql,
 )
 
 # counter: up to this entry, entries keep only what their articles lack
@@ -66,74 +54,60 @@ def placed_before(
     """
     if seconds is None:
         return 0
-    young = (
-        select(article.c.inbox_no)
-        .where(article.c.placed_at.between(now - dt.timedelta(seconds=seconds), now))
-        .order_by(article.c.inbox_no)
-        .limit(1)
-    )
+    young = "SELECT inbox_no FROM article WHERE placed_at BETWEEN :since AND :now"
     if what == "text":
-        young = young.where(article.c.text.is_not(None))
-    first = connection.scalar(young)
-    return newest_article(connection) if first is None else first - 1
+        young += " AND text IS NOT NULL"
+    first = read_value(
+        connection,
+        f"{young} ORDER BY inbox_no LIMIT 1",
+        since=now - dt.timedelta(seconds=seconds),
+        now=now,
+    )
+    return newest_article(connection) if first is None else int(first) - 1
 
 
-def next_story(
-    connection: Connection, what: DeletedPart, upto: int
-) -> Row[Any, Any, Any] | None:
-    """Return number, id and title of the next story to shorten ("text") or delete ("all").
+_OF_OLD = """
+    inbox_no <= :upto AND :upto >= (SELECT last_inbox_no FROM story WHERE story.id = article.story)
+    """
+_IS_OLD = {"all": _OF_OLD, "text": f"{_OF_OLD} AND text IS NOT NULL"}
+
+
+def next_story(connection: Connection, what: DeletedPart, upto: int) -> Any:
+    """Return number, id and title of the next story to shorten ("text") or delete ("all"); None without any.
 
     Of the stories without an article above inbox number `upto` it is that of the oldest article.
     """
     # The articles of stories that still grow are passed over; they are few.
-    oldest = (
-        select(article.c.story)
-        .where(*_is_old(what, upto))
-        .order_by(article.c.inbox_no)
-        .limit(1)
-    )
-    chosen = select(story.c.story_no, story.c.id, story.c.title).where(
-        story.c.id == oldest.scalar_subquery()
-    )
-    return connection.execute(chosen).first()
+    oldest = f"""
+        SELECT story_no, id, title FROM story
+        WHERE id = (SELECT story FROM article WHERE {_IS_OLD[what]} ORDER BY inbox_no LIMIT 1)
+        """  # noqa: S608
+    return next(iter(read_rows(connection, oldest, upto=upto)), None)
 
 
 def count_stories(connection: Connection, what: DeletedPart, upto: int) -> int:
     """Count the stories that `next_story` returns, one after the other."""
-    stories = select(func.count(article.c.story.distinct())).where(*_is_old(what, upto))
-    return connection.execute(stories).scalar_one()
-
-
-_LAST_OF_STORY = (
-    select(story.c.last_inbox_no)
-    .where(story.c.id == article.c.story)
-    .correlate(article)  # not the story that a statement selects
-    .scalar_subquery()
-)
-
-
-def _is_old(what: DeletedPart, upto: int) -> list[ColumnElement[bool]]:
-    conditions = [article.c.inbox_no <= upto, upto >= _LAST_OF_STORY]
-    if what == "text":
-        conditions.append(article.c.text.is_not(None))
-    return conditions
+    old = f"SELECT count(DISTINCT story) FROM article WHERE {_IS_OLD[what]}"  # noqa: S608
+    return int(read_value(connection, old, upto=upto))
 
 
 def articles_with_text(
     connection: Connection, story_id: str, limit: int
 ) -> list[StoredArticle]:
     """Return the articles of a story whose texts are not deleted, in the order of placing."""
-    with_text = select(article.c.inbox_no).where(
-        article.c.story == story_id, article.c.text.is_not(None)
-    )
-    numbers = connection.scalars(with_text.order_by(article.c.inbox_no).limit(limit))
-    return stored_with(connection, article.c.inbox_no, numbers)
+    with_text = """
+        SELECT inbox_no FROM article WHERE story = :story AND text IS NOT NULL ORDER BY inbox_no LIMIT :limit
+        """
+    numbers = read_values(connection, with_text, story=story_id, limit=limit)
+    return stored_with(connection, "inbox_no", numbers)
 
 
 def drop_terms(connection: Connection, story_id: str) -> bool:
     """Delete the terms of the articles of a story; return whether there were any."""
-    with_terms = article.c.story == story_id, func.length(article.c.terms) > 0
-    return update_rows(connection, article, *with_terms, terms=b"") > 0
+    terms = (
+        "UPDATE article SET terms = :nothing WHERE story = :story AND length(terms) > 0"
+    )
+    return write_sql(connection, terms, nothing=b"", story=story_id) > 0
 
 
 def keep_text(connection: Connection, story_no: int, text: StoryText) -> None:
@@ -148,19 +122,18 @@ def keep_text(connection: Connection, story_no: int, text: StoryText) -> None:
 
 def last_to_first(connection: Connection, story_id: str, limit: int) -> list[str]:
     """Return the last articles of a story, the one of the headline last: copies go before their originals."""
-    is_title = (
-        article.c.id
-        == select(story.c.title_article).where(story.c.id == story_id).scalar_subquery()
-    )
-    members = select(article.c.id).where(article.c.story == story_id)
-    ordered = members.order_by(case((is_title, 1), else_=0), article.c.inbox_no.desc())
-    return list(connection.scalars(ordered.limit(limit)))
+    ordered = """
+        SELECT id FROM article WHERE story = :story
+        ORDER BY CASE WHEN id = (SELECT title_article FROM story WHERE story.id = :story) THEN 1 ELSE 0 END,
+          inbox_no DESC LIMIT :limit
+        """
+    return read_values(connection, ordered, story=story_id, limit=limit)
 
 
 def drop_history(connection: Connection, ids: set[str]) -> None:
     """Delete the log lines and changes of stories."""
-    for table in (story_log, change):
-        delete_rows(connection, table, table.c.story.in_(ids))
+    write_sql(connection, "DELETE FROM story_log WHERE story IN :ids", ids=ids)
+    write_sql(connection, "DELETE FROM change WHERE story IN :ids", ids=ids)
 
 
 def settle_entries(connection: Connection, limit: int) -> bool:
@@ -168,13 +141,15 @@ def settle_entries(connection: Connection, limit: int) -> bool:
 
     What a placed entry declared is in its article.
     """
-    rows = connection.execute(
-        select(entry.c.entry_no, entry.c.state, article.c.url)
-        .outerjoin(article, article.c.id == entry.c.article)
-        .where(entry.c.entry_no > counter_value(connection, _SETTLED_TO))
-        .order_by(entry.c.entry_no)
-        .limit(limit)
-    ).all()
+    rows = read_rows(
+        connection,
+        """
+        SELECT entry_no, state, article.url AS url FROM entry LEFT JOIN article ON article.id = entry.article
+        WHERE entry_no > :settled ORDER BY entry_no LIMIT :limit
+        """,
+        settled=counter_value(connection, _SETTLED_TO),
+        limit=limit,
+    )
     if len(rows) < limit or any(row.state in ("page", "ready") for row in rows):
         return False
     addresses = {row.entry_no: row.url for row in rows}
@@ -201,26 +176,26 @@ def drop_streams(connection: Connection, now: dt.datetime, limit: int) -> int:
 
     A change stays until all webhooks have examined it.
     """
-    first = select(change.c.change_no).order_by(change.c.change_no).limit(limit)
-    examined = (
-        select(func.min(webhook.c.last_change_no))
-        .where(webhook.c.is_configured)
-        .scalar_subquery()
-    )
-    changes = delete_rows(
-        connection,
-        change,
-        change.c.change_no.in_(first),
-        change.c.change_no <= func.coalesce(examined, change.c.change_no),
-        change.c.at < now - dt.timedelta(days=_CHANGE_DAYS),
-    )
-    is_answered = command.c.state != "waiting"
-    commands = is_answered & (
-        command.c.done_at < now - dt.timedelta(days=_COMMAND_DAYS)
-    )
-    rejected = rejected_input.c.at < now - dt.timedelta(days=_REJECTED_DAYS)
-    return (
-        changes
-        + delete_some(connection, command, commands, command.c.command_no, limit)
-        + delete_some(connection, rejected_input, rejected, rejected_input.c.at, limit)
-    )
+    changes = """
+        DELETE FROM change WHERE change_no IN (SELECT change_no FROM change ORDER BY change_no LIMIT :limit)
+        AND at < :before
+        AND change_no <= coalesce((SELECT min(last_change_no) FROM webhook WHERE is_configured), change_no)
+        """
+    commands = """
+        DELETE FROM command WHERE command_no IN (
+          SELECT command_no FROM command WHERE state <> 'waiting' AND done_at < :before
+          ORDER BY command_no LIMIT :limit)
+        """
+    rejected = """
+        DELETE FROM rejected_input WHERE (source, item) IN (
+          SELECT source, item FROM rejected_input WHERE at < :before ORDER BY at LIMIT :limit)
+        """
+    deleted = 0
+    for old, days in (
+        (changes, _CHANGE_DAYS),
+        (commands, _COMMAND_DAYS),
+        (rejected, _REJECTED_DAYS),
+    ):
+        before = now - dt.timedelta(days=days)
+        deleted += write_sql(connection, old, before=before, limit=limit)
+    return deleted

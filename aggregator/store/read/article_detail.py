@@ -3,7 +3,7 @@
 import datetime as dt
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, and_, or_, select
+from sqlalchemy import Connection
 
 from aggregator.model.article import ArticleView
 from aggregator.model.evidence import Evidence
@@ -11,21 +11,18 @@ from aggregator.model.read_model import ArticleDetail
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.stories import article_views, articles, corrections
 from aggregator.store.stories.constraints import Constraint
-from aggregator.store.tables import (
-    article,
-    count_rows,
-    entry,
-    fields_of,
-    story,
-    story_log,
-    structs_of,
-)
+from aggregator.store.tables import article, read_rows, read_value, story, structs_of
 from aggregator.stories.counting.originals import with_originals
 
 _WHOLE_ARTICLE = (
     article_views.view_columns("text", "html", "evidence")
     .add_columns(story.c.title.label("story_title"))
     .join(story, story.c.id == article.c.story)
+)
+
+
+_REVISIONS = (
+    "SELECT count(*) FROM entry WHERE article = :article AND outcome = 'revised'"
 )
 
 
@@ -46,9 +43,7 @@ def one_article(connection: Connection, id_: str) -> ArticleDetail | None:
         ),
         story=row.story,
         story_title=row.story_title,
-        revisions=count_rows(
-            connection, entry, entry.c.article == id_, entry.c.outcome == "revised"
-        ),
+        revisions=int(read_value(connection, _REVISIONS, article=id_)),
         copies=tuple(other for other in members if other.copy_of == id_),
     )
 
@@ -86,23 +81,18 @@ def explained_article(connection: Connection, id: str) -> ExplainedArticle | Non
         return None
     view = article_views.view(row)
     assert view.evidence is not None, "it was selected"
-    of_story = and_(
-        story_log.c.article.is_(None),
-        story_log.c.kind.in_(("merged", "corrected", "regrouped")),
-    )
     # By story, because the log is indexed by story.
-    lines = (
-        select(*fields_of(story_log, LogLine))
-        .where(story_log.c.story == row.story)
-        .where(or_(of_story, story_log.c.article == row.id))
-        .order_by(story_log.c.log_no)
-        .limit(_LOG_LINES)
-    )
+    lines = f"""
+        SELECT at, story, kind, article, detail FROM story_log WHERE story = :story
+        AND (article IS NULL AND kind IN ('merged', 'corrected', 'regrouped') OR article = :article)
+        ORDER BY log_no LIMIT {_LOG_LINES}
+        """  # noqa: S608
+    log = read_rows(connection, lines, story=row.story, article=row.id)
     return ExplainedArticle(
         article=view,
         story=row.story,
         story_title=row.story_title,
         evidence=view.evidence,
-        log=tuple(structs_of(LogLine, connection.execute(lines))),
+        log=tuple(structs_of(LogLine, log)),
         constraints=tuple(corrections.all_constraints(connection)),
     )

@@ -1,6 +1,6 @@
 """The mutes that the owner sets and removes in the browser."""
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection
 
 from aggregator.config.messages import redact_address
 from aggregator.model.errors import UsageError
@@ -10,14 +10,12 @@ from aggregator.model.structs import FrozenStruct
 from aggregator.store.engine.database import Database
 from aggregator.store.read.story_filter import outlets_named
 from aggregator.store.tables import (
-    OUTLET_NAME,
-    article,
     count_rows,
-    delete_rows,
-    fields_of,
     insert_or,
     mute,
+    read_rows,
     structs_of,
+    write_sql,
 )
 
 MOST_MUTES = 500  # (limit) each is compared with each article of a list
@@ -40,10 +38,9 @@ class BrowserMutes:
 
     def all_mutes(self) -> list[BrowserMute]:
         """Return all mutes by kind and name."""
-        columns = fields_of(mute, BrowserMute)
-        ordered = select(*columns).order_by(mute.c.kind, mute.c.name)
+        ordered = "SELECT * FROM mute ORDER BY kind, name"
         with self._database.read() as connection:
-            return structs_of(BrowserMute, connection.execute(ordered))
+            return structs_of(BrowserMute, read_rows(connection, ordered))
 
     def add(self, kind: str, typed: str) -> None:
         """Mute a word, an outlet by name or key, a source by id, or a kind. Raises UsageError."""
@@ -63,12 +60,11 @@ class BrowserMutes:
                     raise UsageError(
                         f"no article is of an outlet {typed[:40]!r}; copy its name from a story"
                     )
-                chosen = select(article.c.outlet, func.max(OUTLET_NAME)).where(
-                    article.c.outlet.in_(keys)
-                )
-                named = dict(
-                    connection.execute(chosen.group_by(article.c.outlet)).all()
-                )
+                called = """
+                    SELECT outlet, max(coalesce(outlet_name, outlet)) FROM article
+                    WHERE outlet IN :keys GROUP BY outlet
+                    """
+                named = dict(read_rows(connection, called, keys=keys))
             elif kind == "sources":
                 # Commands that list stories do not need this module.
                 from aggregator.store.intake.sources import source_with_id
@@ -94,10 +90,11 @@ class BrowserMutes:
     def remove(self, kind: str, muted: str) -> None:
         """Remove a mute, if it is there."""
         with self._database.write() as connection:
-            delete_rows(connection, mute, mute.c.kind == kind, mute.c.muted == muted)
+            unmuted = "DELETE FROM mute WHERE kind = :kind AND muted = :muted"
+            write_sql(connection, unmuted, kind=kind, muted=muted)
 
 
 def in_force(connection: Connection) -> tuple[Mute, ...]:
     """Return the mutes for the filter of a list."""
-    rows = connection.execute(select(mute).order_by(mute.c.kind, mute.c.muted))
-    return tuple((row.kind, row.muted) for row in rows)
+    rows = read_rows(connection, "SELECT kind, muted FROM mute ORDER BY kind, muted")
+    return tuple(map(tuple, rows))

@@ -1,4 +1,4 @@
-"""The change stream, as update feeds and webhooks read it. `Ledger.change` writes it with each decision.
+"""The change stream, as update feeds and webhooks read it. `UnitOfWork.change` writes it with each decision.
 
 A change is a bump of a story (a new story, a new independent report, another headline, a correction), a merge
 or a split. Copies cause no change.
@@ -8,25 +8,11 @@ from itertools import takewhile
 from operator import attrgetter
 from typing import Literal
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection
 
 from aggregator.model.read_model import Change, ChangedStories, ChangedStory
 from aggregator.store.stories import article_views
-from aggregator.store.tables import (
-    article,
-    change,
-    highest,
-    rows_with,
-    story,
-    story_log,
-)
-
-# The story of the change, which may have been merged since
-_STORY_THEN = story.alias("story_then")
-# Changes with their stories as they are today
-CHANGES_TODAY = change.join(_STORY_THEN, _STORY_THEN.c.id == change.c.story).join(
-    story, story.c.id == func.coalesce(_STORY_THEN.c.redirect_to, _STORY_THEN.c.id)
-)
+from aggregator.store.tables import change, highest, read_rows, story_log
 
 
 def following(
@@ -36,14 +22,16 @@ def following(
 
     `indexed_to`: the inbox number up to which articles are in the full-text index.
     """
-    statement = (
-        select(change, story.c.id.label("today"), article.c.inbox_no.label("article_n"))
-        .select_from(CHANGES_TODAY.outerjoin(article, article.c.id == change.c.article))
-        .where(change.c.change_no > after)
-        .order_by(change.c.change_no)
-        .limit(limit)
+    following_rows = read_rows(
+        connection,
+        """
+        SELECT change.*, coalesce(story.redirect_to, story.id) AS today, article.inbox_no AS article_n
+        FROM change JOIN story ON story.id = change.story LEFT JOIN article ON article.id = change.article
+        WHERE change_no > :after AND coalesce(story.redirect_to, story.id) <> '' ORDER BY change_no LIMIT :limit
+        """,
+        after=after,
+        limit=limit,
     )
-    following_rows = connection.execute(statement).all()
     rows = list(
         takewhile(lambda row: (row.article_n or 0) <= indexed_to, following_rows)
     )
@@ -73,20 +61,16 @@ def changed_stories(
     """Return the stories of the first `limit` log lines after number `since`, each once, as they are now."""
     if since is None:
         return ChangedStories(next=highest(connection, story_log.c.log_no))
-    lines = (
-        select(story_log.c.log_no, story_log.c.story, story_log.c.kind)
-        .where(story_log.c.log_no > since)
-        .order_by(story_log.c.log_no)
-        .limit(limit)
-    )
+    lines = "SELECT log_no, story, kind FROM story_log WHERE log_no > :since ORDER BY log_no LIMIT :limit"
     numbers = {}
     created = set()
-    for line in connection.execute(lines):
+    for line in read_rows(connection, lines, since=since, limit=limit):
         numbers[line.story] = line.log_no
         if line.kind == "created":
             created.add(line.story)
     changed = []
-    for row in rows_with(connection, _PRESENT, story.c.id, numbers):
+    present = "SELECT id, redirect_to, bumped_at FROM story WHERE id IN :ids"
+    for row in read_rows(connection, present, ids=numbers):
         n = numbers[row.id]
         if row.redirect_to == "":
             changed.append(ChangedStory(n=n, story=row.id, kind="removed"))
@@ -104,9 +88,6 @@ def changed_stories(
         changes=tuple(sorted(changed, key=attrgetter("n"))),
         next=max(numbers.values(), default=since),
     )
-
-
-_PRESENT = select(story.c.id, story.c.redirect_to, story.c.bumped_at)
 
 
 def last_number(connection: Connection) -> int:

@@ -4,9 +4,8 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
 
-from sqlalchemy import Connection, Select, and_, func, select
+from sqlalchemy import Connection, select
 
 from aggregator.model.entry import Enclosure
 from aggregator.model.prepared import OPINION_KINDS
@@ -17,20 +16,14 @@ from aggregator.store.stories.articles import ArticleDetails
 from aggregator.store.stories.stories import shown_columns
 from aggregator.store.tables import (
     IS_LIVE,
-    OUTLET_NAME,
-    article,
-    pairs_with,
+    read_rows,
+    read_values,
     rows_in_order,
-    rows_with,
-    source,
     story,
-    story_log,
-    story_subject,
 )
 from aggregator.stories.titles.title_text import TITLE_CHARS, clean_title_text
 
 _LIVE = select(*shown_columns(StoryListItem)).where(IS_LIVE)
-_URLS = select(article.c.story, article.c.url)
 
 
 def list_stories(
@@ -39,14 +32,13 @@ def list_stories(
     """Return the live ones of these stories, in their order."""
     rows = rows_in_order(connection, _LIVE, story.c.id, ids)
     live = [row.id for row in rows]
-    named = (
-        select(article.c.story, func.max(OUTLET_NAME))
-        .where(article.c.story.in_(live), article.c.outlet.is_not(None))
-        .group_by(article.c.story, article.c.outlet)
-        .order_by(func.min(article.c.effective_at), article.c.outlet)
-    )
+    named = """
+        SELECT story, max(coalesce(outlet_name, outlet)) FROM article
+        WHERE story IN :stories AND outlet IS NOT NULL GROUP BY story, outlet
+        ORDER BY min(effective_at), outlet
+        """
     outlets = defaultdict(list)  # by story, those that came first at the beginning
-    for story_id, outlet in connection.execute(named):
+    for story_id, outlet in read_rows(connection, named, stories=live):
         outlets[story_id].append(outlet)
     undated = article_views.undated_stories(connection, live)
     pictures = _pictures(connection, live)
@@ -54,7 +46,8 @@ def list_stories(
         connection, {row.id: row.title for row in rows if row.outlet_count > 1}
     )
     alone = [row.id for row in rows if row.article_count == 1]
-    urls = pairs_with(connection, _URLS, article.c.story, alone)
+    addresses = "SELECT story, url FROM article WHERE story IN :stories"
+    urls = dict(read_rows(connection, addresses, stories=alone))
     return tuple(
         StoryListItem(
             **row._mapping,
@@ -71,7 +64,7 @@ def list_stories(
 def _pictures(connection: Connection, ids: Iterable[str]) -> dict[str, Enclosure]:
     """Return the pictures of the reports whose titles these stories have."""
     pictures = {}
-    for row in rows_with(connection, _TITLE_DETAILS, story.c.id, ids):
+    for row in read_rows(connection, _TITLE_DETAILS, ids=ids):
         with suppress(*codecs.UNREADABLE):  # `db check` tells of damaged details
             for reference in codecs.unpack(row.details, ArticleDetails).media:
                 if reference.is_image:
@@ -79,10 +72,11 @@ def _pictures(connection: Connection, ids: Iterable[str]) -> dict[str, Enclosure
     return pictures
 
 
-_TITLE_ARTICLE = func.coalesce(story.c.title_article, story.c.founding_article)
-_TITLE_DETAILS = select(story.c.id, article.c.details).join(
-    article, and_(article.c.id == _TITLE_ARTICLE, article.c.story == story.c.id)
-)
+_TITLE_DETAILS = """
+    SELECT story.id, article.details FROM story JOIN article
+    ON article.id = coalesce(story.title_article, story.founding_article) AND article.story = story.id
+    WHERE story.id IN :ids
+    """
 
 
 def _titles_by_outlet(
@@ -90,9 +84,7 @@ def _titles_by_outlet(
 ) -> Mapping[str, list[ListedTitle]]:
     """Return the newest report of each of a few outlets, by story; none that repeats the headline."""
     titles: defaultdict[str, list[ListedTitle]] = defaultdict(list)
-    if not headlines:
-        return titles
-    for row in connection.execute(_newest_by_outlet(list(headlines))):
+    for row in read_rows(connection, _NEWEST_BY_OUTLET, stories=headlines):
         listed = titles[row.story]
         outlet = row.outlet_name or row.outlet
         # As a headline is made of it
@@ -103,74 +95,40 @@ def _titles_by_outlet(
     return titles
 
 
-def _newest_by_outlet(ids: Sequence[str]) -> Select[Any]:
-    """Return the statement for the titles of stories, one more than is listed of each.
-
-    The first two steps read an index that covers them, so no text of an article is read.
-    """
-    newest = (article.c.effective_at.desc(), article.c.id)
-    place_at_outlet = func.row_number().over(
-        partition_by=(article.c.story, article.c.outlet), order_by=newest
-    )
-    of_outlet = (
-        select(
-            article.c.story,
-            article.c.id,
-            article.c.effective_at,
-            place_at_outlet.label("n"),
-        )
-        .where(
-            article.c.story.in_(ids),
-            article.c.outlet.is_not(None),
-            article.c.role == "report",
-        )
-        .subquery()
-    )
-    order = (of_outlet.c.effective_at.desc(), of_outlet.c.id)
-    place = func.row_number().over(partition_by=of_outlet.c.story, order_by=order)
-    chosen = (
-        select(of_outlet.c.id, of_outlet.c.story, place.label("place"))
-        .where(of_outlet.c.n == 1)
-        .subquery()
-    )
-    shown = ("title", "url", "outlet", "outlet_name")
-    return (
-        select(chosen.c.story, *(article.c[name] for name in shown))
-        .join(article, article.c.id == chosen.c.id)
-        .where(
-            chosen.c.place <= TITLES_LISTED + 1,
-            article.c.kind.not_in(OPINION_KINDS),
-            article.c.title != "",
-        )
-        .order_by(chosen.c.story, chosen.c.place)
-    )
+# The first two steps read an index that covers them, so no text of an article is read. Of each story one more
+# title is read than is listed.
+_NEWEST_BY_OUTLET = f"""
+    SELECT article.story, title, url, outlet, outlet_name FROM (
+      SELECT id, row_number() OVER (PARTITION BY story ORDER BY effective_at DESC, id) AS place FROM (
+        SELECT story, id, effective_at,
+          row_number() OVER (PARTITION BY story, outlet ORDER BY effective_at DESC, id) AS n FROM article
+        WHERE story IN :stories AND outlet IS NOT NULL AND role = 'report'
+      ) AS of_outlet WHERE n = 1
+    ) AS chosen JOIN article ON article.id = chosen.id
+    WHERE place <= {TITLES_LISTED} + 1 AND kind NOT IN ('{"', '".join(sorted(OPINION_KINDS))}') AND title <> ''
+    ORDER BY article.story, place
+    """  # noqa: S608
 
 
 def new_reports(
     connection: Connection, ids: Sequence[str], since: dt.datetime
 ) -> dict[str, int]:
     """Return the number of outlets whose reports came into these stories after `since`."""
-    joined = (
-        select(story_log.c.story, func.count(article.c.outlet.distinct()))
-        .join(article, article.c.id == story_log.c.article)
-        .where(
-            story_log.c.story.in_(ids),
-            story_log.c.at > since,
-            story_log.c.kind.in_(("created", "joined")),
-            article.c.story == story_log.c.story,
-            article.c.role == "report",
-        )
-        .group_by(story_log.c.story)
-    )
-    return dict(connection.execute(joined).all())
+    joined = """
+        SELECT story_log.story, count(DISTINCT article.outlet)
+        FROM story_log JOIN article ON article.id = story_log.article
+        WHERE story_log.story IN :stories AND story_log.at > :since
+        AND story_log.kind IN ('created', 'joined')
+        AND article.story = story_log.story AND article.role = 'report'
+        GROUP BY story_log.story
+        """
+    return dict(read_rows(connection, joined, stories=ids, since=since))
 
 
 def folders(connection: Connection) -> tuple[str, ...]:
     """Return the names of all folders of sources, sorted."""
-    named = select(source.c.folder).where(
-        source.c.folder.is_not(None), source.c.folder != ""
-    )
-    return tuple(connection.scalars(named.distinct().order_by(source.c.folder)))
+    named = "SELECT DISTINCT folder FROM source WHERE folder <> '' ORDER BY folder"
+    return tuple(read_values(connection, named))
 
 
 _TOPICS_LISTED = 10  # tabs; more would not fit above the stories
@@ -184,23 +142,15 @@ def topics(connection: Connection) -> tuple[str, ...]:
 
     A topic is a category of a feed: what fewer outlets use is the order of one house.
     """
-    live = select(story.c.story_no).where(IS_LIVE).order_by(story.c.bumped_at.desc())
-    newest = connection.scalars(live.limit(_TOPIC_STORIES)).all()
+    newest = f"SELECT story_no FROM story WHERE redirect_to IS NULL ORDER BY bumped_at DESC LIMIT {_TOPIC_STORIES}"  # noqa: S608
     # Counted here: asked for topics by key, SQLite reads those of all stories.
-    subjects = (
-        select(
-            story.c.story_no,
-            story_subject.c.kind,
-            story_subject.c.key,
-            story_subject.c.label,
-            article.c.outlet,
-        )
-        .where(story.c.story_no.in_(newest))
-        .join(story_subject, story_subject.c.story_no == story.c.story_no)
-        .join(article, article.c.story == story.c.id)
-    )
+    subjects = """
+        SELECT story.story_no, subject.kind, subject.key, subject.label, article.outlet
+        FROM story JOIN story_subject AS subject ON subject.story_no = story.story_no
+        JOIN article ON article.story = story.id WHERE story.story_no IN :newest
+        """
     uses = defaultdict(set)
-    for row in connection.execute(subjects):
+    for row in read_rows(connection, subjects, newest=read_values(connection, newest)):
         if row.kind == "topic" and row.outlet is not None:
             uses[row.key].add((row.story_no, row.outlet, row.label))
     shared = []

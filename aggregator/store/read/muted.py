@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import ColumnElement, Connection, and_, exists, func, select
 
 from aggregator.model.read_model import Mute
-from aggregator.store.tables import article, rows_with, story
+from aggregator.store.tables import article, read_rows, rows_with, story
 
 if TYPE_CHECKING:
     from aggregator.store.search.query import Term
@@ -20,7 +20,6 @@ _COLUMNS = {
     "sources": article.c.source,
     "kinds": article.c.kind,
 }
-_TITLES = select(story.c.id, story.c.title)
 _WORDS = select(article.c.story, article.c.title, article.c.lead)
 
 
@@ -57,7 +56,8 @@ def without_muted_words(
     words = (muted for kind, muted in mutes if kind == "words")
     terms = list(filter(None, map(muted_term, words)))
     titled = set()
-    for row in rows_with(connection, _TITLES, story.c.id, ids):
+    headed = "SELECT id, title FROM story WHERE id IN :ids"
+    for row in read_rows(connection, headed, ids=ids):
         if not _has_any(terms, row.title):
             titled.add(row.id)
     shown = _WORDS.where(_is_other(mutes))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator
 from functools import lru_cache, wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection
 
 from aggregator.config.story_query import StoryFilter
 from aggregator.config.tuning import Tuning
@@ -41,7 +41,7 @@ from aggregator.store.read.article_detail import (
 )
 from aggregator.store.read.digests import DigestSpan
 from aggregator.store.read.rendered_texts import read_text, texts_of
-from aggregator.store.search.progress import progress
+from aggregator.store.search.progress import LAST
 from aggregator.store.stories import (
     article_views,
     articles,
@@ -50,31 +50,23 @@ from aggregator.store.stories import (
     stream_history,
 )
 from aggregator.store.stories.samples import shown_samples
-from aggregator.store.tables import (
-    IS_LIVE,
-    story,
-    story_log,
-    values_with,
-)
+from aggregator.store.tables import read_rows, read_value, read_values
 
 if TYPE_CHECKING:
     from aggregator.store.intake.first_reading import FirstReading
 
-_LAST_CHANGE = select(story_log.c.at).order_by(story_log.c.log_no.desc()).limit(1)
-
-
-_TEXTS = select(story.c.rendered, story.c.title).where(IS_LIVE)
-
 
 def last_change_at(connection: Connection) -> dt.datetime | None:
     """Return the time of the newest log line of any story; None in an empty database."""
-    return connection.scalar(_LAST_CHANGE)
+    newest = "SELECT at FROM story_log ORDER BY log_no DESC LIMIT 1"
+    moment: dt.datetime | None = read_value(connection, newest)
+    return moment
 
 
 def of_before(connection: Connection, ids: Collection[str], newest: int) -> set[str]:
     """Return those of the stories `ids` with a number up to `newest`."""
-    before = select(story.c.id).where(story.c.story_no <= newest)
-    return values_with(connection, before, story.c.id, ids)
+    before = "SELECT id FROM story WHERE story_no <= :newest AND id IN :ids"
+    return set(read_values(connection, before, newest=newest, ids=ids))
 
 
 _Asked = ParamSpec("_Asked")
@@ -150,10 +142,12 @@ class StoryReader:
     def text(self, id: str) -> StoryText | None:
         """Return what a story shows, rendered now where it is not yet; None if the story does not exist."""
         with self.database.read() as connection:
-            row = connection.execute(_TEXTS.where(story.c.id == id)).first()
-            if row is None:
+            shown = "SELECT rendered, title FROM story WHERE redirect_to IS NULL AND id = :id"
+            rows = read_rows(connection, shown, id=id)
+            if not rows:
                 return None
-            text = row.rendered and read_text(id, row.rendered)
+            ((rendered, title),) = rows
+            text = rendered and read_text(id, rendered)
             if text is not None:
                 return text
             members = article_views.views_of_stories(connection, [id], "text")[id]
@@ -161,7 +155,7 @@ class StoryReader:
         from aggregator.stories.tuning import StoryTuning
 
         tuning = self._all_tuning.section("stories", StoryTuning)
-        return story_text(members, row.title, tuning)
+        return story_text(members, title, tuning)
 
     def rank_front_page(
         self, wanted: StoryFilter, prefer: tuple[str, ...] = ()
@@ -305,15 +299,13 @@ class StoryReader:
 
         It also changes with the full-text index, and with the id of a story once it is rendered.
         """
-        newest = select(func.max(story_log.c.log_no)).scalar_subquery()
-        is_rendered = (
-            select(story.c.text.is_not(None))
-            .where(story.c.id == story_id)
-            .scalar_subquery()
-        )
-        parts = select(newest, progress(), is_rendered)
+        parts = """
+            SELECT (SELECT max(log_no) FROM story_log), (SELECT value FROM counter WHERE name = :indexed),
+              (SELECT text IS NOT NULL FROM story WHERE id = :story)
+            """
         with self.database.read() as connection:
-            return " ".join(map(str, connection.execute(parts).one()))
+            (version,) = read_rows(connection, parts, indexed=LAST, story=story_id)
+        return " ".join(map(str, version))
 
     # Methods of one query each; the functions describe them.
     title_of = _reading(stories.title_of)  # before `stories` is the method

@@ -4,24 +4,25 @@ import logging
 from collections.abc import Sequence
 from functools import lru_cache
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from aggregator.model.story import StoryText
 from aggregator.store import codecs
-from aggregator.store.tables import rows_with, story
+from aggregator.store.tables import read_rows
 
 log = logging.getLogger(__name__)
 
 # Stories of lists and feeds by all that was read of them: most are as they were when a list is read again.
 KEPT = 256
 
-_RENDERED = select(story.c.id, story.c.rendered).where(story.c.rendered.is_not(None))
-
 
 def texts_of(connection: Connection, ids: Sequence[str]) -> dict[str, StoryText]:
     """Return what those of these stories show that are rendered."""
     texts = {}
-    for row in rows_with(connection, _RENDERED, story.c.id, ids):
+    rendered = (
+        "SELECT id, rendered FROM story WHERE rendered IS NOT NULL AND id IN :ids"
+    )
+    for row in read_rows(connection, rendered, ids=ids):
         text = read_text(row.id, row.rendered)
         if text is not None:
             texts[row.id] = text

@@ -12,8 +12,8 @@ from aggregator.store.stories import article_views
 from aggregator.store.tables import (
     ENTRY_SOURCE,
     article,
+    read_rows,
     rows_in_order,
-    rows_with,
     source,
     story,
 )
@@ -27,9 +27,7 @@ _ENTRY = (
     .add_columns(article.c.inbox_no, story.c.title.label("story_title"))
     .join(story, story.c.id == article.c.story)
 )
-_OUTLETS = select(
-    article.c.story, article.c.source, article.c.outlet, article.c.outlet_name
-).distinct()
+_OUTLETS = "SELECT DISTINCT story, source, outlet, outlet_name FROM article WHERE story IN :stories"
 
 
 class EntryPage(NamedTuple):
@@ -76,11 +74,9 @@ class StorySources(FrozenStruct):
 
 def story_sources(connection: Connection, story_ids: Collection[str]) -> StorySources:
     """Return the sources that brought the articles of these stories."""
-    rows = list(rows_with(connection, _OUTLETS, article.c.story, story_ids))
+    rows = read_rows(connection, _OUTLETS, stories=story_ids)
     names = {row.source for row in rows}
-    sources = {
-        row.name: row for row in rows_with(connection, _SOURCES, ENTRY_SOURCE, names)
-    }
+    sources = {row.name: row for row in read_rows(connection, _SOURCES, names=names)}
     by_outlet: dict[str, dict[str, str]] = {story_id: {} for story_id in story_ids}
     uses: Counter[tuple[str, str]] = Counter()
     for row in rows:
@@ -98,4 +94,6 @@ def story_sources(connection: Connection, story_ids: Collection[str]) -> StorySo
     return StorySources(by_outlet=by_outlet, folders=folders)
 
 
-_SOURCES = select(source.c.id, source.c.folder, ENTRY_SOURCE.label("name"))
+_SOURCES = """
+    SELECT id, folder, coalesce(folder_name, id) AS name FROM source WHERE coalesce(folder_name, id) IN :names
+    """

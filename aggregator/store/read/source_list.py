@@ -4,13 +4,13 @@ import datetime as dt
 from collections.abc import Sequence
 from operator import itemgetter
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection
 
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import IN_TROUBLE, SourcePage, SourceView
 from aggregator.store.intake.sources import Source, all_sources
 from aggregator.store.read.health.source_health import health_of
-from aggregator.store.tables import article
+from aggregator.store.tables import read_rows
 
 # Fields that a view has from its source.
 _SAME = [
@@ -97,14 +97,16 @@ def listed(
     connection: Connection, now: dt.datetime, chosen: Sequence[Source] | None = None
 ) -> list[SourceView]:
     """Return views of these sources, else of all, ordered by folder and name."""
-    counted = select(article.c.source, func.count()).group_by(article.c.source)
-    sources = chosen
-    if sources is None:
-        sources = all_sources(connection)
+    counted = "SELECT source, count(*) FROM article"
+    if chosen is None:
+        sources: Sequence[Source] = all_sources(connection)
+        rows = read_rows(connection, f"{counted} GROUP BY source")
     else:
+        sources = chosen
         names = [source.entry_source for source in sources]
-        counted = counted.where(article.c.source.in_(names))
-    articles: dict[str, int] = dict(connection.execute(counted).all())
+        of_some = f"{counted} WHERE source IN :names GROUP BY source"
+        rows = read_rows(connection, of_some, names=names)
+    articles = dict(rows)
     views = []
     for source in sources:
         health = health_of(source, now)

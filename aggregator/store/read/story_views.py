@@ -11,14 +11,12 @@ from aggregator.config.story_query import StoryFilter
 from aggregator.model.article import ArticleView
 from aggregator.model.read_model import StoryPage, StoryRedirect
 from aggregator.model.story import StoryView
-from aggregator.store.intake.identity import tombstones
 from aggregator.store.read import story_list
 from aggregator.store.read.rendered_texts import KEPT
 from aggregator.store.stories import article_views, story_links
 from aggregator.store.tables import (
     IS_LIVE,
-    article,
-    has_row,
+    read_rows,
     rows_in_order,
     story,
 )
@@ -52,10 +50,10 @@ def one_story(connection: Connection, id: str) -> StoryView | StoryRedirect | No
     members = article_views.views_of_stories(
         connection, [id], "text", "html", "evidence"
     )
-    is_stripped = article.c.story == id, article.c.text.is_(None)
+    stripped = "SELECT 1 FROM article WHERE story = :id AND text IS NULL LIMIT 1"
     whole = replace(
         _story_view(row, members[id]),
-        texts_gone=has_row(connection, select(article.c.inbox_no).where(*is_stripped)),
+        texts_gone=bool(read_rows(connection, stripped, id=id)),
     )
     named = story_links.with_subjects(connection, [whole])
     return story_links.with_links(connection, named)[0]
@@ -63,10 +61,10 @@ def one_story(connection: Connection, id: str) -> StoryView | StoryRedirect | No
 
 def is_gone(connection: Connection, id: str) -> bool:
     """Return whether a story or an article with this id was deleted by `forget` or by retention."""
-    closed = select(story.c.story_no).where(story.c.id == id, story.c.redirect_to == "")
-    return has_row(connection, closed) or bool(
-        tombstones.find_tombstones(connection, {id})
-    )
+    closed = """
+        SELECT 1 FROM story WHERE id = :id AND redirect_to = '' UNION SELECT 1 FROM tombstone WHERE article = :id
+        """
+    return bool(read_rows(connection, closed, id=id))
 
 
 def _listed(connection: Connection, rows: Sequence[Row[Any]]) -> tuple[StoryView, ...]:

@@ -1,6 +1,6 @@
 """How far the full-text index is: two counters. Who only asks for them loads no patterns of words."""
 
-from sqlalchemy import Connection, ScalarSelect, select
+from sqlalchemy import Connection, select
 
 from aggregator.store.tables import counter, counter_value
 
@@ -9,11 +9,6 @@ REST = "unindexed"  # counter: articles up to this number wait to be indexed aga
 
 
 _REACHED = select(counter).where(counter.c.name.in_((LAST, REST)))
-
-
-def progress() -> ScalarSelect[int]:
-    """Return, as a part of a statement, the last article number in the index."""
-    return select(counter.c.value).where(counter.c.name == LAST).scalar_subquery()
 
 
 def indexed_to(connection: Connection) -> int:

@@ -12,11 +12,11 @@ from sqlalchemy import (
     Row,
     RowMapping,
     Select,
-    bindparam,
     case,
     func,
     or_,
     select,
+    text,
 )
 
 from aggregator.model.article import ArticleView
@@ -24,7 +24,7 @@ from aggregator.model.evidence import Evidence
 from aggregator.model.prepared import ArticleHtml
 from aggregator.store import codecs
 from aggregator.store.stories.articles import ArticleDetails, StoredArticle
-from aggregator.store.tables import TEXT_OR_EMPTY, article, pairs_with, rows_with
+from aggregator.store.tables import TEXT_OR_EMPTY, article, read_rows, rows_with
 
 # Articles of a large story from which headline and summary are chosen
 SHOWN_MEMBERS = 64
@@ -109,25 +109,6 @@ def _view(
     )
 
 
-_TITLES_OF_LARGE = (
-    view_columns()
-    .where(
-        article.c.story == bindparam("story_id"),
-        or_(
-            article.c.copy_of.is_(None),
-            article.c.version_of.is_not(None) & ~article.c.is_little_known,
-        ),
-    )
-    .order_by(article.c.effective_at.desc(), article.c.inbox_no.desc())
-    .limit(SHOWN_MEMBERS)
-)
-
-
-_ONE_OF_STORY = view_columns().where(
-    article.c.story == bindparam("story_id"), article.c.id == bindparam("article_id")
-)
-
-
 def views_for_title(
     connection: Connection, story: str, article_count: int, shown: str | None
 ) -> list[ArticleView]:
@@ -136,18 +117,22 @@ def views_for_title(
     All of a small story; the newest originals and versions of a large one with the texts that these replace,
     and article `shown` of the present headline.
     """
-    rows: list[Row[Any]] = []
-    if article_count > SHOWN_MEMBERS:
-        rows += connection.execute(_TITLES_OF_LARGE, {"story_id": story})
+    if article_count <= SHOWN_MEMBERS:
+        return views_of_stories(connection, [story])[story]
+    has_own_title = text(
+        "(copy_of IS NULL OR version_of IS NOT NULL AND NOT is_little_known)"
+    )
+    of_story = view_columns().where(article.c.story == story)
+    newest = of_story.where(has_own_title).order_by(
+        article.c.effective_at.desc(), article.c.inbox_no.desc()
+    )
+    rows = list(connection.execute(newest.limit(SHOWN_MEMBERS)))
     if not rows:
         return views_of_stories(connection, [story])[story]
-    if shown is not None and all(row.id != shown for row in rows):
-        names = {"story_id": story, "article_id": shown}
-        rows += connection.execute(_ONE_OF_STORY, names)
-    ids = {row.id for row in rows}
-    replaced = {row.version_of for row in rows if row.version_of} - ids
+    missing = {shown} - {None, *(row.id for row in rows)}
+    rows += rows_with(connection, of_story, article.c.id, missing)
     # A correction may have moved others
-    of_story = view_columns().where(article.c.story == story)
+    replaced = {row.version_of for row in rows} - {None, *(row.id for row in rows)}
     rows += rows_with(connection, of_story, article.c.id, replaced)
     return sorted(map(view, rows), key=attrgetter("effective_at", "id"))
 
@@ -195,9 +180,8 @@ def undated_stories(
     connection: Connection, ids: Iterable[str]
 ) -> dict[str, dt.datetime]:
     """Return those of the stories without any date (`ArticleView.is_dated`): when each was seen first."""
-    dated = func.count(
-        case((article.c.published_origin != "poll", article.c.published))
-    )
-    seen = select(article.c.story, func.min(article.c.seen_at))
-    undated = seen.group_by(article.c.story).having(dated == 0)
-    return pairs_with(connection, undated, article.c.story, ids)
+    undated = """
+        SELECT story, min(seen_at) AS seen_at FROM article WHERE story IN :ids GROUP BY story
+        HAVING count(CASE WHEN published_origin <> 'poll' THEN published END) = 0
+        """
+    return dict(read_rows(connection, undated, ids=ids))

@@ -12,7 +12,6 @@ from sqlalchemy import (
     Connection,
     Row,
     bindparam,
-    exists,
     select,
 )
 
@@ -25,10 +24,10 @@ from aggregator.store import codecs
 from aggregator.store.tables import (
     TEXT_OR_EMPTY,
     article,
-    entry,
     has_row,
-    identity_key,
-    pairs_with,
+    read_rows,
+    read_value,
+    read_values,
     rows_with,
     struct_of,
     structs_of,
@@ -108,7 +107,6 @@ class StoredArticle(Article, frozen=True, kw_only=True):
         return restore_lines(self.text, self.read_details().repeated)
 
 
-_EVIDENCE = select(article.c.evidence).where(article.c.id == bindparam("article_id"))
 _OWN_FORM = {
     "outlet_key": article.c.outlet.label("outlet_key"),
     "text": TEXT_OR_EMPTY,
@@ -142,18 +140,18 @@ _MEMBERS = (
 def record_ids(connection: Connection, articles: Iterable[str]) -> dict[str, list[str]]:
     """Return the ids of the records of these articles and of their other generations, by article."""
     by_article: dict[str, list[str]] = {}
-    for row in rows_with(connection, _RECORD_IDS, _GIVEN.c.id, articles):
+    for row in read_rows(
+        connection,
+        """
+        SELECT given.id, article.record_id
+        FROM article AS given JOIN article ON article.root_article = given.root_article
+        WHERE article.record_id IS NOT NULL AND given.id IN :ids
+        ORDER BY article.generation
+        """,
+        ids=articles,
+    ):
         by_article.setdefault(row.id, []).append(row.record_id)
     return by_article
-
-
-_GIVEN = article.alias()
-_RECORD_IDS = (
-    select(_GIVEN.c.id, article.c.record_id)
-    .join(article, article.c.root_article == _GIVEN.c.root_article)
-    .where(article.c.record_id.is_not(None))
-    .order_by(article.c.generation)
-)
 
 
 def members(connection: Connection, story: str) -> list[Article]:
@@ -189,14 +187,6 @@ def member(connection: Connection, id: str) -> Article:
     return of_row(connection.execute(_ONE_MEMBER, {"article_id": id}).one())
 
 
-_other = article.alias()
-_HAS_OTHERS = exists().where(
-    _other.c.story == article.c.story,
-    _other.c.role != "copy",
-    _other.c.inbox_no != article.c.inbox_no,
-)
-
-
 class LastArticle(NamedTuple):
     """One of the articles that were placed last."""
 
@@ -207,20 +197,22 @@ class LastArticle(NamedTuple):
 
 def last_articles(connection: Connection, count: int) -> list[LastArticle]:
     """Return the last articles that are no copies, in the order of placing."""
-    columns = article.c.story, article.c.seen_at, article.c.effective_at, _HAS_OTHERS
-    newest = select(*columns).where(article.c.role != "copy")
-    rows = connection.execute(
-        newest.order_by(article.c.inbox_no.desc()).limit(count)
-    ).all()
+    rows = read_rows(
+        connection,
+        """
+        SELECT story, seen_at, effective_at,
+          EXISTS (SELECT 1 FROM article AS other WHERE other.story = article.story
+                  AND other.role <> 'copy' AND other.inbox_no <> article.inbox_no) AS has_others
+        FROM article WHERE role <> 'copy' ORDER BY inbox_no DESC LIMIT :count
+        """,
+        count=count,
+    )
     return [
-        LastArticle(story, seen - effective, bool(has_others))
-        for story, seen, effective, has_others in reversed(rows)
+        LastArticle(row.story, row.seen_at - row.effective_at, bool(row.has_others))
+        for row in reversed(rows)
     ]
 
 
-_DATED = select(article.c.id).where(
-    article.c.story == bindparam("story_id"), article.c.published.is_not(None)
-)
 _COUNTED = (
     "role",
     "kind",
@@ -239,16 +231,14 @@ _SAME_COPY = select(article.c.id).where(
     article.c.published.is_not(None),
     *(article.c[name].is_not_distinct_from(bindparam(name)) for name in _COUNTED),
 )
-_BUMPED_BY_CLOCK = (
-    select(article.c.id)
-    .join(entry, entry.c.inbox_no == article.c.inbox_no)
-    .where(article.c.story == bindparam("story_id"), entry.c.bump_by_clock)
-)
 
 
 def has_date(connection: Connection, story: str) -> bool:
     """Return whether an article of the story has a date."""
-    return has_row(connection, _DATED, {"story_id": story})
+    dated = (
+        "SELECT 1 FROM article WHERE story = :story AND published IS NOT NULL LIMIT 1"
+    )
+    return bool(read_rows(connection, dated, story=story))
 
 
 def repeats_another(connection: Connection, new: StoredArticle) -> bool:
@@ -266,15 +256,19 @@ def repeats_another(connection: Connection, new: StoredArticle) -> bool:
 
 def was_bumped_by_clock(connection: Connection, story: str) -> bool:
     """Return whether an article of the story was polled or pushed as news, and not read from a file."""
-    return has_row(connection, _BUMPED_BY_CLOCK, {"story_id": story})
+    bumped = """
+        SELECT 1 FROM article JOIN entry ON entry.inbox_no = article.inbox_no
+        WHERE article.story = :story AND entry.bump_by_clock LIMIT 1
+        """
+    return bool(read_rows(connection, bumped, story=story))
 
 
 def assigned_stories(connection: Connection, ids: Iterable[str]) -> dict[str, str]:
     """Return the assigned stories of those of the articles that are placed."""
-    return pairs_with(connection, _ASSIGNED, article.c.id, ids)
+    assigned = "SELECT id, story FROM article WHERE id IN :ids"
+    return dict(read_rows(connection, assigned, ids=ids))
 
 
-_ASSIGNED = select(article.c.id, article.c.story)
 _STORED = _columns_for(StoredArticle)
 _ROOT = (
     select(article.c.root_article)
@@ -306,18 +300,17 @@ def with_text(
 
 
 def stored_with(
-    connection: Connection, column: ColumnElement[Any], values: Iterable[Any]
+    connection: Connection, column: str, values: Iterable[Any]
 ) -> list[StoredArticle]:
     """Return the articles whose `column` has one of the values, in the order of placing."""
-    rows = rows_with(connection, select(*_STORED), column, values)
+    rows = rows_with(connection, select(*_STORED), article.c[column], values)
     return sorted(structs_of(StoredArticle, rows), key=attrgetter("inbox_no"))
 
 
 def evidence_of(connection: Connection, id: str) -> Evidence:
     """Return the evidence of article `id`, which must exist."""
-    return codecs.unpack(
-        connection.execute(_EVIDENCE, {"article_id": id}).scalar_one(), Evidence
-    )
+    decided = "SELECT evidence FROM article WHERE id = :id"
+    return codecs.unpack(read_value(connection, decided, id=id), Evidence)
 
 
 def ids_of(connection: Connection, name: str) -> list[str]:
@@ -329,6 +322,8 @@ def ids_of(connection: Connection, name: str) -> list[str]:
     address = canonical_url(name)
     if address is None:
         return [name]
-    key = select(identity_key.c.article).where(identity_key.c.key == url_key(address))
-    named = select(article.c.id).where(article.c.root_article.in_(key))
-    return [name, *connection.scalars(named)]
+    generations = """
+        SELECT article.id FROM article JOIN identity_key ON identity_key.article = article.root_article
+        WHERE identity_key.key = :key
+        """
+    return [name, *read_values(connection, generations, key=url_key(address))]

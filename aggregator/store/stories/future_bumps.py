@@ -2,20 +2,15 @@
 
 import datetime as dt
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
-from aggregator.store.stories.placement_batch import Ledger
-from aggregator.store.tables import IS_LIVE, count_rows, story, update_rows
+from aggregator.store.intake.inbox_order import take_numbers
+from aggregator.store.tables import read_value, read_values, write_sql
 
 # By which a story's last bump may be ahead of the clock (chosen)
 _AHEAD = dt.timedelta(minutes=1)
 # Of the stories that are pulled back at most; if more are ahead, the clock is wrong now
 _AHEAD_SHARE = 0.05
-
-
-_LAST_BUMP = (
-    select(story.c.bumped_at).where(IS_LIVE).order_by(story.c.bumped_at.desc()).limit(1)
-)
 
 
 def pull_back(connection: Connection, now: dt.datetime, few: int) -> int:
@@ -24,22 +19,23 @@ def pull_back(connection: Connection, now: dt.datetime, few: int) -> int:
     Such bumps were written under a wrong clock. With too many of them, more than `few` at least, the present
     clock is assumed wrong, and nothing changes.
     """
-    last: dt.datetime | None = connection.scalar(_LAST_BUMP)
-    if last is None or last <= now + _AHEAD:
+    live = "FROM story WHERE redirect_to IS NULL"
+    ahead = f"{live} AND bumped_at > :latest"
+    latest = now + _AHEAD
+    count = int(read_value(connection, f"SELECT count(*) {ahead}", latest=latest))
+    if not count:
         return 0
-    in_future = IS_LIVE, story.c.bumped_at > now + _AHEAD
-    count = count_rows(connection, story, *in_future)
-    if count > max(few, _AHEAD_SHARE * count_rows(connection, story, IS_LIVE)):
+    stories = read_value(connection, f"SELECT count(*) {live}")
+    if count > max(few, _AHEAD_SHARE * stories):
         return 0
-    order = (
-        select(story.c.story_no)
-        .where(*in_future)
-        .order_by(story.c.bumped_at, story.c.story_no)
-    )
-    ledger = Ledger(connection)
-    for n in connection.scalars(order).all():
-        # Like every bump: to the second, with a serial number as microseconds.
-        moment = now.replace(microsecond=ledger.number("bump") % 1_000_000)
-        update_rows(connection, story, story.c.story_no == n, bumped_at=moment)
-    ledger.close()
+    first = take_numbers(connection, "bump", count) + 1
+    ordered = f"SELECT story_no {ahead} ORDER BY bumped_at, story_no"
+    for number, n in enumerate(read_values(connection, ordered, latest=latest), first):
+        write_sql(
+            connection,
+            "UPDATE story SET bumped_at = :moment WHERE story_no = :n",
+            # Like every bump: to the second, with a serial number as microseconds.
+            moment=now.replace(microsecond=number % 1_000_000),
+            n=n,
+        )
     return count

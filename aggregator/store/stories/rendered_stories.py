@@ -7,32 +7,25 @@ first.
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import (
-    Connection,
-    Row,
-    Select,
-    and_,
-    bindparam,
-    exists,
-    select,
-    update,
-)
+from sqlalchemy import Connection, Select, select, text
 
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.stories import article_views, related_stories
 from aggregator.store.tables import (
-    IS_LIVE,
     article,
-    count_rows,
-    execute_each,
     pairs_with,
-    rows_with,
+    read_rows,
+    read_value,
+    read_values,
     story,
     update_rows,
+    write_sql,
 )
 from aggregator.stories.rendering import render
 from aggregator.stories.tuning import StoryTuning
+
+_IS_UNRENDERED = "redirect_to IS NULL AND text IS NULL"
 
 
 def render_next(
@@ -43,86 +36,65 @@ def render_next(
     of: Collection[str] | None = None,
 ) -> int:
     """Render up to `limit` unrendered stories, `of` these ids only if given. Return their number."""
-    unrendered = _UNRENDERED
+    unrendered: Select[Any] = select(*related_stories.COMPARED, story.c.last_inbox_no)
+    unrendered = unrendered.where(text(_IS_UNRENDERED))
     if of is not None:
         unrendered = unrendered.where(story.c.id.in_(of))
+    newest = unrendered.order_by(story.c.bumped_at.desc()).limit(limit)
     with database.read() as connection:
-        waiting = connection.execute(unrendered, {"limit": limit}).all()
-    if waiting:
-        _render(database, waiting, tuning)
+        waiting = connection.execute(newest).all()
+        ids = [row.id for row in waiting]
+        members = article_views.views_of_stories(connection, ids, "text")
+    if not waiting:
+        return 0
+    renderings = [(row, render(row.title, members[row.id], tuning)) for row in waiting]
+    with database.write() as connection:
+        # On a server the writer may give them articles meanwhile.
+        locked = select(story.c.id, story.c.last_inbox_no).with_for_update()
+        last_numbers = pairs_with(connection, locked, story.c.id, ids)
+        subjects = []
+        for row, rendering in renderings:
+            if last_numbers.get(row.id) != row.last_inbox_no:
+                continue
+            write_sql(
+                connection,
+                "UPDATE story SET rendered = :shown, text = :text WHERE id = :id",
+                shown=codecs.compress_struct(rendering.shown),
+                text=rendering.text,
+                id=row.id,
+            )
+            # Originals of copies and excerpts are written where they changed.
+            known = "SELECT id, original FROM article WHERE story = :story"
+            for id_, original in read_rows(connection, known, story=row.id):
+                present = rendering.originals.get(id_, original)
+                if present != original:
+                    update_rows(
+                        connection, article, article.c.id == id_, original=present
+                    )
+            subjects.append((row, rendering.names, rendering.topics))
+        if subjects:
+            related_stories.write(connection, subjects)
     return len(waiting)
 
 
 def unrendered_of_several(connection: Connection) -> Sequence[str]:
     """Return the ids of the unrendered stories of several articles, the last bumped first."""
-    several = select(story.c.id).where(_IS_UNRENDERED, story.c.article_count > 1)
-    return connection.scalars(several.order_by(story.c.bumped_at.desc())).all()
+    several = f"SELECT id FROM story WHERE {_IS_UNRENDERED} AND article_count > 1 ORDER BY bumped_at DESC"  # noqa: S608
+    return read_values(connection, several)
 
 
 def count_unrendered(connection: Connection) -> int:
     """Return the number of stories that wait to be rendered."""
-    return count_rows(connection, story, _IS_UNRENDERED)
+    unrendered = f"SELECT count(*) FROM story WHERE {_IS_UNRENDERED}"  # noqa: S608
+    return int(read_value(connection, unrendered))
 
 
 def clear_rendered(connection: Connection) -> None:
     """Let all stories be rendered again, except those whose texts retention has deleted."""
-    has_texts = exists().where(
-        article.c.story == story.c.id, article.c.text.is_not(None)
+    write_sql(
+        connection,
+        """
+        UPDATE story SET text = NULL, rendered = NULL WHERE redirect_to IS NULL
+        AND EXISTS (SELECT 1 FROM article WHERE article.story = story.id AND article.text IS NOT NULL)
+        """,
     )
-    update_rows(connection, story, IS_LIVE, has_texts, text=None, rendered=None)
-
-
-_IS_UNRENDERED = and_(IS_LIVE, story.c.text.is_(None))
-
-
-_UNRENDERED: Select[Any] = (
-    select(*related_stories.COMPARED, story.c.last_inbox_no)
-    .where(_IS_UNRENDERED)
-    .order_by(story.c.bumped_at.desc())
-    .limit(bindparam("limit"))
-)
-_LAST_NUMBERS = select(story.c.id, story.c.last_inbox_no).with_for_update()
-_MEMBERS = select(article.c.id, article.c.story, article.c.original)
-_WRITE = (
-    update(story)
-    .where(story.c.id == bindparam("story_id"))
-    .values(rendered=bindparam("shown"), text=bindparam("plain"))
-)
-_NOTE = (
-    update(article)
-    .where(article.c.id == bindparam("article_id"))
-    .values(original=bindparam("original_id"))
-)
-
-
-def _render(database: Database, rows: Sequence[Row[Any]], tuning: StoryTuning) -> None:
-    ids = [row.id for row in rows]
-    with database.read() as connection:
-        members = article_views.views_of_stories(connection, ids, "text")
-    renderings = [(row, render(row.title, members[row.id], tuning)) for row in rows]
-    with database.write() as connection:
-        last_numbers = pairs_with(connection, _LAST_NUMBERS, story.c.id, ids)
-        unchanged = [
-            (row, rendering)
-            for row, rendering in renderings
-            if last_numbers.get(row.id) == row.last_inbox_no
-        ]
-        if not unchanged:
-            return
-        originals = {}
-        subjects = []
-        texts = []
-        for row, rendering in unchanged:
-            shown = codecs.compress_struct(rendering.shown)
-            texts.append({"story_id": row.id, "shown": shown, "plain": rendering.text})
-            originals[row.id] = rendering.originals
-            subjects.append((row, rendering.names, rendering.topics))
-        connection.execute(_WRITE, texts)
-        # Originals of copies and excerpts are written where they changed.
-        changed = []
-        for row in list(rows_with(connection, _MEMBERS, article.c.story, originals)):
-            original = originals[row.story].get(row.id, row.original)
-            if original != row.original:
-                changed.append({"article_id": row.id, "original_id": original})
-        execute_each(connection, _NOTE, changed)
-        related_stories.write(connection, subjects)

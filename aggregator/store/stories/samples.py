@@ -4,22 +4,16 @@ import datetime as dt
 from functools import cache
 from pathlib import Path
 
-from sqlalchemy import Column, ColumnElement, Connection, bindparam, select, update
+from sqlalchemy import Connection
 
 from aggregator.config.shipped import shipped
-from aggregator.store.tables import (
-    IS_LIVE,
-    article,
-    change,
-    entry,
-    execute_each,
-    folder,
-    has_row,
-    story,
-)
+from aggregator.store.tables import read_rows, read_value, write_sql
 
 _DAYS_BEFORE = 3
-_STORIES = select(article.c.story).join(entry, entry.c.article == article.c.id)
+# The stories of the folder `:name`
+_STORIES = """
+    SELECT article.story FROM article JOIN entry ON entry.article = article.id WHERE entry.source = :name
+    """
 
 
 @cache
@@ -31,13 +25,15 @@ def samples_folder() -> Path:
 def shown_samples(connection: Connection) -> str | None:
     """Return the name of the folder of the sample articles; None if no story is of them."""
     name = _name(connection)
-    shown = _STORIES.where(entry.c.source == name).limit(1)
-    return None if name is None or not has_row(connection, shown) else name
+    if name is None or not read_rows(connection, f"{_STORIES} LIMIT 1", name=name):
+        return None
+    return name
 
 
 def _name(connection: Connection) -> str | None:
-    named = select(folder.c.name).where(folder.c.path == str(samples_folder()))
-    return connection.scalar(named)
+    named = "SELECT name FROM folder WHERE path = :path"
+    name: str | None = read_value(connection, named, path=str(samples_folder()))
+    return name
 
 
 def rank_last(connection: Connection) -> None:
@@ -49,37 +45,22 @@ def rank_last(connection: Connection) -> None:
     name = _name(connection)
     if name is None:
         return
-    samples = connection.scalars(
-        _STORIES.where(entry.c.source == name).distinct()
-    ).all()
-    is_sample = story.c.id.in_(samples)
-    bumps = select(story.c.bumped_at).where(IS_LIVE)
-    first = bumps.where(~is_sample).order_by(story.c.bumped_at).limit(1)
-    last = bumps.where(is_sample).order_by(story.c.bumped_at.desc()).limit(1)
-    oldest = connection.scalar(first)
-    newest = connection.scalar(last)
+    bumps = "SELECT bumped_at FROM story WHERE redirect_to IS NULL AND id"
+    first = f"{bumps} NOT IN ({_STORIES}) ORDER BY bumped_at LIMIT 1"
+    last = f"{bumps} IN ({_STORIES}) ORDER BY bumped_at DESC LIMIT 1"
+    oldest = read_value(connection, first, name=name)
+    newest = read_value(connection, last, name=name)
     if oldest is None or newest is None:
         return
     if newest < oldest - dt.timedelta(days=_DAYS_BEFORE - 1):
         return
     earlier = dt.timedelta(days=(newest - oldest).days + _DAYS_BEFORE)
-    _move(connection, story.c.story_no, earlier, IS_LIVE, is_sample)
-    _move(connection, change.c.change_no, earlier, change.c.story.in_(samples))
-
-
-def _move(
-    connection: Connection,
-    key: Column[int],
-    earlier: dt.timedelta,
-    *conditions: ColumnElement[bool],
-) -> None:
-    """Set the bumps in rows of `key`'s table earlier."""
-    bumped_at = key.table.c.bumped_at
-    moved = [
-        {"number": number, "moved": moment - earlier}
-        for number, moment in connection.execute(
-            select(key, bumped_at).where(*conditions)
-        )
-    ]
-    statement = update(key.table).where(key == bindparam("number"))
-    execute_each(connection, statement.values(bumped_at=bindparam("moved")), moved)
+    for table, key, of in (
+        ("story", "story_no", "id"),
+        ("change", "change_no", "story"),
+    ):
+        bumped = f"SELECT {key}, bumped_at FROM {table} WHERE {of} IN ({_STORIES})"  # noqa: S608
+        move = f"UPDATE {table} SET bumped_at = :moment WHERE {key} = :number"  # noqa: S608
+        for number, bumped_at in read_rows(connection, bumped, name=name):
+            moment = bumped_at - earlier
+            write_sql(connection, move, moment=moment, number=number)

@@ -9,23 +9,11 @@ standing depends on the inbox alone.
 
 from collections.abc import Iterable
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    FromClause,
-    bindparam,
-    case,
-    exists,
-    func,
-    insert,
-    literal,
-    or_,
-    select,
-)
+from sqlalchemy import Connection
 
 from aggregator.extract.wire.agencies import is_mail_address
 from aggregator.model.article import Article
-from aggregator.store.tables import article, delete_rows, standing
+from aggregator.store.tables import delete_rows, read_values, standing, write_sql
 
 # Of agreement, from which on a sender is believed (chosen: forty sites are opened in an hour)
 DAYS = 3
@@ -40,70 +28,52 @@ def sender_of(spoken: Article) -> str:
     return spoken.source if spoken.is_polled else f"{spoken.source} {outlet}"
 
 
-def _sender(row: FromClause) -> ColumnElement[str]:
-    """Return the same in SQL, but for unconfirmed mails, which never have standing."""
-    outlet = row.c.source + " " + func.coalesce(row.c.outlet, "")
-    return case((row.c.is_polled, row.c.source), else_=outlet)
-
-
-def _is_confirmed(row: FromClause) -> ColumnElement[bool]:
-    """Return the contrary of `is_mail_address`."""
-    return ~row.c.outlet.contains("@") | row.c.outlet.contains("/")
-
-
-def _text_of(row: FromClause) -> ColumnElement[str]:
-    """Return the article whose text an article copies or reuses; null for words of its own."""
-    return func.coalesce(row.c.copy_of, row.c.reuses, row.c.version_of)
-
-
-_STANDING = (
-    select(standing.c.sender).group_by(standing.c.sender).having(func.count() >= DAYS)
-)
-_OTHER, _COPIED = article.alias(), article.alias()
-_HAS_OWN_WORDS = _OTHER.c.counts_as_report & _text_of(_OTHER).is_(None)
-_AGREED = exists().where(
-    _OTHER.c.story == article.c.story,
-    or_(_OTHER.c.inbox_no < article.c.inbox_no, _HAS_OWN_WORDS),
-    _OTHER.c.inbox_no <= bindparam("last"),
-    _OTHER.c.role == "report",
-    _OTHER.c.outlet != article.c.outlet,
-    _is_confirmed(_OTHER) & _is_confirmed(article),
-    # A bare headline agrees by its title, for which it was joined.
-    article.c.counts_as_report
-    | ((article.c.body_words == 0) & _sender(_OTHER).in_(_STANDING)),
-    or_(_OTHER.c.source != article.c.source, ~article.c.is_polled),
-)
-_MAY_PRINT = _text_of(article).is_(None) | exists().where(
-    _COPIED.c.id == _text_of(article),
-    or_(_COPIED.c.wire.is_not(None), _sender(_COPIED).in_(_STANDING)),
-)
+# The same in SQL, but for unconfirmed mails, which never have standing
+_SENDER = "CASE WHEN {0}.is_polled THEN {0}.source ELSE {0}.source || ' ' || coalesce({0}.outlet, '') END"
+_STANDING = f"SELECT sender FROM standing GROUP BY sender HAVING count(*) >= {DAYS}"  # noqa: S608
+# The article whose text an article copies or reuses; null for words of its own
+_TEXT_OF = "coalesce({0}.copy_of, {0}.reuses, {0}.version_of)"
+# The contrary of `is_mail_address`
+_IS_CONFIRMED = "({0}.outlet NOT LIKE '%@%' OR {0}.outlet LIKE '%/%')"
+# A bare headline agrees by its title, for which it was joined.
+_NOTE_DAY = f"""
+    INSERT INTO standing (sender, period)
+    SELECT DISTINCT {_SENDER.format("article")}, CAST(:period AS BIGINT) FROM article
+    WHERE article.inbox_no > :after AND article.inbox_no <= :last
+    AND article.role IN ('report', 'copy') AND {_SENDER.format("article")} NOT IN ({_STANDING})
+    AND EXISTS (
+      SELECT 1 FROM article AS other WHERE other.story = article.story AND other.inbox_no <= :last
+      AND (other.inbox_no < article.inbox_no OR other.counts_as_report AND {_TEXT_OF.format("other")} IS NULL)
+      AND other.role = 'report' AND other.outlet <> article.outlet
+      AND {_IS_CONFIRMED.format("other")} AND {_IS_CONFIRMED.format("article")}
+      AND (article.counts_as_report
+        OR article.body_words = 0 AND {_SENDER.format("other")} IN ({_STANDING}))
+      AND (other.source <> article.source OR NOT article.is_polled)
+    )
+    AND ({_TEXT_OF.format("article")} IS NULL OR EXISTS (
+      SELECT 1 FROM article AS copied WHERE copied.id = {_TEXT_OF.format("article")}
+      AND (copied.wire IS NOT NULL OR {_SENDER.format("copied")} IN ({_STANDING}))
+    ))
+    """  # noqa: S608
 
 
 def senders_with_standing(connection: Connection) -> frozenset[str]:
     """Return the senders that have standing as of the newest closed period."""
-    return frozenset(connection.scalars(_STANDING))
+    return frozenset(read_values(connection, _STANDING))
 
 
 def note_day(connection: Connection, period: int, after: int, last: int) -> None:
     """Note who agreed in a period: in the articles after one inbox number up to another."""
     # Its number is given again
     delete_rows(connection, standing, standing.c.period >= period)
-    sender = _sender(article)
-    agreed = select(sender, literal(period)).distinct()
-    agreed = agreed.where(
-        article.c.inbox_no > after, article.c.inbox_no <= last, _AGREED, _MAY_PRINT
-    )
-    agreed = agreed.where(
-        article.c.role.in_(("report", "copy")), sender.not_in(_STANDING)
-    )
-    noted = insert(standing).from_select(["sender", "period"], agreed)
-    connection.execute(noted, {"last": last})
+    write_sql(connection, _NOTE_DAY, period=period, after=after, last=last)
 
 
 def forget(connection: Connection, erased: Iterable[Article]) -> None:
     """Forget the senders of erased articles of whom nothing is left: their names may be those of persons."""
-    for sender, source in {
-        (sender_of(erased_article), erased_article.source) for erased_article in erased
-    }:
-        is_left = exists().where(article.c.source == source, _sender(article) == sender)
-        delete_rows(connection, standing, standing.c.sender == sender, ~is_left)
+    gone = f"""
+        DELETE FROM standing WHERE sender = :sender AND NOT EXISTS (
+          SELECT 1 FROM article WHERE source = :source AND {_SENDER.format("article")} = :sender)
+        """  # noqa: S608
+    for of in erased:
+        write_sql(connection, gone, sender=sender_of(of), source=of.source)

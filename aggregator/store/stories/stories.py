@@ -9,8 +9,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     bindparam,
-    exists,
-    func,
     insert,
     select,
     update,
@@ -22,14 +20,15 @@ from aggregator.store.stories import related_stories
 from aggregator.store.tables import (
     IS_LIVE,
     article,
-    change_with,
-    execute_each,
+    count_rows,
     fields_of,
     highest,
+    read_value,
+    read_values,
     story,
     struct_of,
     update_rows,
-    values_with,
+    write_sql,
 )
 from aggregator.stories.counting.counts import counts
 
@@ -91,14 +90,6 @@ _ROW_OF_ARTICLE = (
     .join(article, article.c.story == story.c.id)
     .where(article.c.id == bindparam("article_id"))
 )
-_MEMBERSHIP_CHANGED = select(story.c.story_no).where(
-    story.c.membership_changed_no >= bindparam("since"), IS_LIVE
-)
-_FOUNDINGS = (
-    select(func.count())
-    .select_from(story)
-    .where(story.c.founding_article == bindparam("article_id"))
-)
 _FOUNDING = ("story_no", "id", "founding_article", "founding_no")
 _UPDATE = (
     update(story)
@@ -140,20 +131,32 @@ def update_story(connection: Connection, row: StoryRow) -> None:
 
 def render_again(connection: Connection, ids: Iterable[str]) -> None:
     """Clear the texts of these stories, unless retention has deleted a text that they were made of."""
-    has_no_text = exists().where(
-        article.c.story == story.c.id, article.c.text.is_(None)
+    write_sql(
+        connection,
+        """
+        UPDATE story SET text = NULL WHERE id IN :ids
+        AND NOT EXISTS (SELECT 1 FROM article WHERE article.story = story.id AND article.text IS NULL)
+        """,
+        ids=ids,
     )
-    cleared = update(story).where(~has_no_text).values(text=None)
-    change_with(connection, cleared, story.c.id, ids)
 
 
 def redirect_story(connection: Connection, loser: str, winner: str) -> None:
     """Redirect `loser`, and all that redirects to it, to `winner`. Its articles must have moved before."""
     related_stories.unite(connection, loser, winner)
-    update_rows(connection, story, story.c.redirect_to == loser, redirect_to=winner)
+    write_sql(
+        connection,
+        "UPDATE story SET redirect_to = :winner WHERE redirect_to = :loser",
+        winner=winner,
+        loser=loser,
+    )
     # They are rendered again if the merge is undone.
-    shown = {"text": None, "rendered": None}
-    update_rows(connection, story, story.c.id == loser, redirect_to=winner, **shown)
+    write_sql(
+        connection,
+        "UPDATE story SET redirect_to = :winner, text = NULL, rendered = NULL WHERE id = :loser",
+        winner=winner,
+        loser=loser,
+    )
 
 
 def row_of(connection: Connection, id: str) -> StoryRow | None:
@@ -170,7 +173,8 @@ def live_row(connection: Connection, id: str) -> StoryRow:
 
 def title_of(connection: Connection, id: str) -> str:
     """Return the headline of story `id`, even if it redirects; "" if it does not exist."""
-    return str(connection.scalar(select(story.c.title).where(story.c.id == id)) or "")
+    titled = "SELECT title FROM story WHERE id = :id"
+    return str(read_value(connection, titled, id=id) or "")
 
 
 def last_membership_change(connection: Connection) -> int:
@@ -181,23 +185,27 @@ def last_membership_change(connection: Connection) -> int:
 
 def membership_changed_since(connection: Connection, inbox_no: int) -> list[int]:
     """Return the numbers of the live stories whose articles changed at `inbox_no` or later."""
-    return list(connection.scalars(_MEMBERSHIP_CHANGED, {"since": inbox_no}))
+    return read_values(
+        connection,
+        "SELECT story_no FROM story WHERE membership_changed_no >= :since AND redirect_to IS NULL",
+        since=inbox_no,
+    )
 
 
 def foundings(connection: Connection, founder: str) -> int:
     """Return how many stories the article has founded."""
-    return connection.execute(_FOUNDINGS, {"article_id": founder}).scalar_one()
+    return count_rows(connection, story, story.c.founding_article == founder)
 
 
 def founders_among(connection: Connection, ids: Iterable[str]) -> set[str]:
     """Return those of these articles that have founded a story, also one that is gone."""
-    founder = story.c.founding_article
-    return values_with(connection, select(founder), founder, ids)
+    founding = "SELECT founding_article FROM story WHERE founding_article IN :ids"
+    return set(read_values(connection, founding, ids=ids))
 
 
 def revive(connection: Connection, id: str) -> None:
     """Make a merged story live again. It has no articles yet."""
-    update_rows(connection, story, story.c.id == id, redirect_to=None)
+    write_sql(connection, "UPDATE story SET redirect_to = NULL WHERE id = :id", id=id)
 
 
 def show_title(connection: Connection, id: str, article: str, title: str) -> None:
@@ -207,23 +215,24 @@ def show_title(connection: Connection, id: str, article: str, title: str) -> Non
 
 def redirecting_to(connection: Connection, id: str) -> list[str]:
     """Return the ids of the stories that redirect to story `id`."""
-    statement = select(story.c.id).where(story.c.redirect_to == id).order_by(story.c.id)
-    return list(connection.scalars(statement))
+    redirecting = "SELECT id FROM story WHERE redirect_to = :id ORDER BY id"
+    return read_values(connection, redirecting, id=id)
 
 
 def redirect(connection: Connection, ids: Iterable[str], id: str) -> None:
     """Redirect those of the stories `ids` that redirect already to story `id`."""
-    statement = update(story).where(
-        story.c.id == bindparam("gone"), story.c.redirect_to.is_not(None)
+    write_sql(
+        connection,
+        "UPDATE story SET redirect_to = :id WHERE id IN :ids AND redirect_to IS NOT NULL",
+        id=id,
+        ids=ids,
     )
-    rows = [{"gone": gone} for gone in ids]
-    execute_each(connection, statement.values(redirect_to=id), rows)
 
 
 def target_of(connection: Connection, id: str) -> str | None:
     """Return the present id of story `id`: itself or its successor; None if it has no articles any more."""
-    present = func.coalesce(story.c.redirect_to, story.c.id)
-    target = connection.scalar(select(present).where(story.c.id == id))
+    present = "SELECT coalesce(redirect_to, id) FROM story WHERE id = :id"
+    target: str | None = read_value(connection, present, id=id)
     return target or None
 
 

@@ -8,29 +8,19 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import (
-    BigInteger,
-    Connection,
-    bindparam,
-    func,
-    insert,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import Connection, insert, text
 
 from aggregator.store.tables import (
-    article,
     delete_rows,
     execute_each,
-    fields_of,
     insert_or,
+    read_rows,
     source_history,
     source_period,
     stream_period,
-    struct_of,
     structs_of,
     update_rows,
+    write_sql,
 )
 
 
@@ -46,80 +36,10 @@ class StreamPeriod(msgspec.Struct, frozen=True):
     terms: bytes
 
 
-_PERIOD = select(*fields_of(stream_period, StreamPeriod))
-_LATEST = _PERIOD.order_by(stream_period.c.number.desc()).limit(1)
-# Not later than the newest one: a clock that was wrong once may have left a period of the far future.
-_PERIODS_FROM = _PERIOD.where(
-    stream_period.c.day.between(bindparam("from_day"), bindparam("present"))
-).order_by(stream_period.c.number)
-_FIRST_FROM = (
-    select(stream_period.c.number, stream_period.c.last_inbox_no)
-    .where(stream_period.c.day >= bindparam("day"))
-    .order_by(stream_period.c.number)
-    .limit(1)
-)
-_INSERT_PERIOD = insert(stream_period)
-# By number, not by day: a clock that is wrong for a moment must not empty the days before it.
-_DROP_TERMS = (
-    update(stream_period)
-    .where(
-        stream_period.c.number < bindparam("before_number"),
-        stream_period.c.terms != b"",
-    )
-    .values(terms=b"")
-)
-_CLOSED_SOURCES = select(
-    source_history.c.source,
-    source_history.c.closed_articles,
-    source_history.c.closed_matched,
-).where(source_history.c.closed_articles > 0)
-_SINCE_CLOSED = or_(
-    source_history.c.closed_articles != source_history.c.articles,
-    source_history.c.closed_matched != source_history.c.matched,
-)
-_INSERT_SOURCES = insert(source_period).from_select(
-    ["period", "source", "articles", "matched"],
-    select(
-        bindparam("number", type_=BigInteger),
-        source_history.c.source,
-        source_history.c.articles - source_history.c.closed_articles,
-        source_history.c.matched - source_history.c.closed_matched,
-    ).where(_SINCE_CLOSED),
-)
-_CLOSE_SOURCES = (
-    update(source_history)
-    .where(_SINCE_CLOSED)
-    .values(
-        closed_articles=source_history.c.articles,
-        closed_matched=source_history.c.matched,
-    )
-)
-_RANKED = (  # without the terms, which would be sorted with the numbers
-    select(
-        article.c.inbox_no,
-        func.row_number()
-        .over(partition_by=article.c.source, order_by=article.c.inbox_no)
-        .label("rank"),
-    )
-    .where(
-        article.c.inbox_no > bindparam("after_no"),
-        article.c.inbox_no <= bindparam("last_no"),
-        article.c.role != "copy",
-    )
-    .subquery()
-)
-_TERMS = (
-    select(article.c.terms)
-    .join(_RANKED, _RANKED.c.inbox_no == article.c.inbox_no)
-    .where(_RANKED.c.rank <= bindparam("most"))
-    .order_by(article.c.inbox_no)
-    .execution_options(yield_per=500)
-)
-
-
 def latest(connection: Connection) -> StreamPeriod | None:
     """Return the newest period; None if there is none."""
-    return struct_of(StreamPeriod, connection.execute(_LATEST).first())
+    newest = "SELECT * FROM stream_period ORDER BY number DESC LIMIT 1"
+    return next(iter(structs_of(StreamPeriod, read_rows(connection, newest))), None)
 
 
 def first_accepted(connection: Connection, day: int) -> int:
@@ -129,14 +49,18 @@ def first_accepted(connection: Connection, day: int) -> int:
     database without periods, the day is not stored. Without an upper bound: after a wrong clock of the future
     the window is longer, never shorter.
     """
-    row = connection.execute(_FIRST_FROM, {"day": day - 1}).first()
-    return 0 if row is None or row.number == 1 else int(row.last_inbox_no) + 1
+    first = "SELECT number, last_inbox_no FROM stream_period WHERE day >= :day ORDER BY number LIMIT 1"
+    for number, last_inbox_no in read_rows(connection, first, day=day - 1):
+        return 0 if number == 1 else int(last_inbox_no) + 1
+    return 0
 
 
 def periods_from(connection: Connection, day: int, present: int) -> list[StreamPeriod]:
     """Return the periods from this day to the present one, oldest first."""
-    bounds = {"from_day": day, "present": present}
-    return structs_of(StreamPeriod, connection.execute(_PERIODS_FROM, bounds))
+    closed = "SELECT * FROM stream_period WHERE day BETWEEN :day AND :present ORDER BY number"
+    return structs_of(
+        StreamPeriod, read_rows(connection, closed, day=day, present=present)
+    )
 
 
 class StreamHistory(NamedTuple):
@@ -153,6 +77,7 @@ def snapshot(connection: Connection, days: int) -> StreamHistory:
     newest = latest(connection)
     if newest is None:
         return StreamHistory(0, [], {})
+    # Not later than the newest one: a clock that was wrong once may have left a period of the far future.
     periods = periods_from(connection, newest.day + 1 - days, newest.day)
     counted = [(period.articles, period.terms) for period in periods if period.terms]
     return StreamHistory(newest.number, counted, closed_sources(connection))
@@ -160,8 +85,11 @@ def snapshot(connection: Connection, days: int) -> StreamHistory:
 
 def closed_sources(connection: Connection) -> dict[str, tuple[int, int]]:
     """Return articles and matched articles by source, as of the newest period; only sources with articles."""
-    rows = connection.execute(_CLOSED_SOURCES)
-    return {row.source: (row.closed_articles, row.closed_matched) for row in rows}
+    counted = "SELECT source, closed_articles, closed_matched FROM source_history WHERE closed_articles > 0"
+    return {
+        source: (articles, matched)
+        for source, articles, matched in read_rows(connection, counted)
+    }
 
 
 def count_sources(
@@ -186,18 +114,34 @@ def count_sources(
 
 def close_period(connection: Connection, period: StreamPeriod, *, keep: int) -> None:
     """Insert a period and close the counts of sources. Keep the terms of so many periods before it."""
-    connection.execute(_INSERT_PERIOD, msgspec.structs.asdict(period))
+    connection.execute(insert(stream_period), msgspec.structs.asdict(period))
     # Of a period that was lost (a damaged file), whose number is given again.
     delete_rows(connection, source_period, source_period.c.period >= period.number)
-    connection.execute(_INSERT_SOURCES, {"number": period.number})
-    connection.execute(_CLOSE_SOURCES)
-    connection.execute(_DROP_TERMS, {"before_number": period.number - keep})
+    write_sql(
+        connection,
+        """
+        INSERT INTO source_period (period, source, articles, matched)
+        SELECT CAST(:number AS BIGINT), source, articles - closed_articles, matched - closed_matched
+        FROM source_history WHERE articles <> closed_articles OR matched <> closed_matched
+        """,
+        number=period.number,
+    )
+    write_sql(
+        connection,
+        """
+        UPDATE source_history SET closed_articles = articles, closed_matched = matched
+        WHERE articles <> closed_articles OR matched <> closed_matched
+        """,
+    )
+    # By number, not by day: a clock that is wrong for a moment must not empty the days before it.
+    is_old = stream_period.c.number < period.number - keep
+    update_rows(connection, stream_period, is_old, terms=b"")
 
 
 def dropped_from(connection: Connection, day: int) -> list[tuple[int, StreamPeriod]]:
     """Return the periods from this day on whose terms were dropped, each with the last number before."""
-    stored = _PERIOD.order_by(stream_period.c.number)
-    periods = structs_of(StreamPeriod, connection.execute(stored))
+    closed = "SELECT * FROM stream_period ORDER BY number"
+    periods = structs_of(StreamPeriod, read_rows(connection, closed))
     dropped = []
     after = -1
     for period in periods:
@@ -228,6 +172,16 @@ def terms_between(
     Without copies, and of each source the first `most`: no feed decides alone which words are frequent. b""
     for an article whose story is closed.
     """
+    # The terms are joined to the numbers, and are not sorted with them.
+    counted = text(
+        """
+        SELECT terms FROM article JOIN (
+          SELECT inbox_no, row_number() OVER (PARTITION BY source ORDER BY inbox_no) AS place FROM article
+          WHERE inbox_no > :after AND inbox_no <= :up_to AND role <> 'copy'
+        ) AS placed ON placed.inbox_no = article.inbox_no
+        WHERE placed.place <= :most ORDER BY article.inbox_no
+        """
+    ).execution_options(yield_per=500)
     yield from connection.scalars(
-        _TERMS, {"after_no": after, "last_no": up_to, "most": most}
+        counted, {"after": after, "up_to": up_to, "most": most}
     )

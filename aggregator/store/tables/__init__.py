@@ -55,7 +55,6 @@ from aggregator.store.tables.statements import (
     change_with,
     count_rows,
     delete_rows,
-    delete_some,
     execute_each,
     fields_of,
     has_row,
@@ -63,6 +62,9 @@ from aggregator.store.tables.statements import (
     in_parts,
     insert_or,
     pairs_with,
+    read_rows,
+    read_value,
+    read_values,
     rows_in_order,
     rows_with,
     struct_of,
@@ -70,6 +72,7 @@ from aggregator.store.tables.statements import (
     update_rows,
     upsert,
     values_with,
+    write_sql,
 )
 from aggregator.store.tables.stories import (
     IS_LIVE,

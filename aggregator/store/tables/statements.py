@@ -1,5 +1,10 @@
-"""Statements that are the same on both databases: lists of values in parts, and INSERT ... ON CONFLICT."""
+"""Statements that are the same on both databases: SQL text, lists of values in parts, INSERT ... ON CONFLICT.
 
+A statement that is always the same is SQL text: `read_rows`, `read_values`, `read_value` and `write_sql`. One
+that is composed of conditions or of the fields of a struct is made of SQLAlchemy's expressions.
+"""
+
+import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from importlib import import_module
@@ -7,8 +12,10 @@ from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import (
+    Boolean,
     ColumnElement,
     Connection,
+    CursorResult,
     Delete,
     Executable,
     FromClause,
@@ -20,9 +27,11 @@ from sqlalchemy import (
     delete,
     func,
     select,
-    tuple_,
+    text,
     update,
 )
+
+from aggregator.store.tables.columns import UtcTime, metadata
 
 VALUES_AT_ONCE = 500  # SQLite takes 32,766 parameters, older builds 999
 
@@ -35,6 +44,66 @@ def in_parts(values: Sequence[Value]) -> Iterator[Sequence[Value]]:
     return (
         values[start : start + VALUES_AT_ONCE]
         for start in range(0, len(values), VALUES_AT_ONCE)
+    )
+
+
+def read_rows(connection: Connection, sql: str, /, **values: Any) -> list[Any]:
+    """Return the rows of SQL text, in which `:name` stands for a value.
+
+    A column has the type of the columns of tables with its name, so times keep their names. For one of the
+    values a set or list may be given, as in `id IN :ids`: it is read by parts of ascending values.
+    """
+    return [row for result in _results(connection, sql, values) for row in result]
+
+
+def read_values(connection: Connection, sql: str, /, **values: Any) -> list[Any]:
+    """Return the first column of `read_rows`."""
+    return [row[0] for row in read_rows(connection, sql, **values)]
+
+
+def read_value(connection: Connection, sql: str, /, **values: Any) -> Any:
+    """Return the first value of `read_rows`; None without rows."""
+    return next(iter(read_values(connection, sql, **values)), None)
+
+
+def write_sql(connection: Connection, sql: str, /, **values: Any) -> int:
+    """Change rows by SQL text, with values as in `read_rows`. Return their number."""
+    return sum(result.rowcount for result in _results(connection, sql, values))
+
+
+def _results(
+    connection: Connection, sql: str, values: dict[str, Any]
+) -> Iterator[CursorResult[Any]]:
+    many = tuple(name for name, value in values.items() if _is_many(value))
+    times = tuple(
+        name for name, value in values.items() if isinstance(value, dt.datetime)
+    )
+    statement = _prepared(sql, many, times)
+    if not many:
+        yield connection.execute(statement, values)
+    for name in many:
+        for part in in_parts(sorted(set(values[name]))):
+            yield connection.execute(statement, {**values, name: part})
+
+
+def _is_many(value: Any) -> bool:
+    return isinstance(value, Iterable) and not isinstance(value, str | bytes)
+
+
+@lru_cache(maxsize=512)
+def _prepared(sql: str, many: tuple[str, ...], times: tuple[str, ...]) -> Executable:
+    """Return a statement with its types: SQLite stores times as text, and true and false as numbers."""
+    statement = text(sql).bindparams(
+        *(bindparam(name, expanding=True) for name in many),
+        *(bindparam(name, type_=UtcTime()) for name in times),
+    )
+    typed = {}
+    for table in metadata.tables.values():
+        for column in table.columns:
+            if isinstance(column.type, UtcTime | Boolean) and column.name in sql:
+                typed[column.name] = column.type
+    return (
+        statement.columns(**typed) if sql.lstrip().startswith("SELECT") else statement
     )
 
 
@@ -86,19 +155,6 @@ def update_rows(
 def delete_rows(connection: Connection, table: Table, /, *conditions: Any) -> int:
     """Delete the rows that meet all conditions. Return their number."""
     return connection.execute(delete(table).where(*conditions)).rowcount
-
-
-def delete_some(
-    connection: Connection,
-    table: Table,
-    condition: ColumnElement[bool],
-    order: ColumnElement[Any],
-    limit: int,
-) -> int:
-    """Delete the first `limit` rows, in an order, that meet a condition. Return their number."""
-    keys = table.primary_key.columns
-    first = select(*keys).where(condition).order_by(order).limit(limit)
-    return connection.execute(delete(table).where(tuple_(*keys).in_(first))).rowcount
 
 
 def insert_or(connection: Connection, table: Table) -> Any:

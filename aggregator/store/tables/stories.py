@@ -157,7 +157,7 @@ story_log = Table(
     serial_key("log_no"),
     Column("story", Text, nullable=False),  # `story.id`
     Column("at", UtcTime, nullable=False),
-    Column("kind", Text, nullable=False),  # LogKind in store/stories/placement_batch.py
+    Column("kind", Text, nullable=False),  # LogKind in store/stories/unit_of_work.py
     Column("article", Text),  # `article.id`
     Column("detail", Text),  # JSON object
     Index(None, "story", "log_no"),

@@ -17,7 +17,6 @@ from aggregator.publish.story_json import story_in_list, whole_story
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories.articles import members, stored_with
-from aggregator.store.tables import article
 from tests.support.articles import (
     FLOOD,
     FLOOD_ELSEWHERE,
@@ -208,7 +207,7 @@ def test_json_and_explanation_name_the_kind(rig: Rig) -> None:
 
 def test_grouping_knows_a_stored_and_an_incoming_opinion(rig: Rig) -> None:
     with rig.database.read() as connection:
-        (stored,) = stored_with(connection, article.c.inbox_no, [2])
+        (stored,) = stored_with(connection, "inbox_no", [2])
         stored_members = members(connection, stored.story)
     assert stored.is_opinion
     assert [one.is_opinion for one in stored_members] == [False, True]

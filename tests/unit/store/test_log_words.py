@@ -8,7 +8,7 @@ import pytest
 
 from aggregator.grouping.corrections.decision_words import log_words
 from aggregator.store.read.article_detail import LogLine
-from aggregator.store.stories.placement_batch import LogKind
+from aggregator.store.stories.unit_of_work import LogKind
 
 
 def line(kind: str, **detail: object) -> LogLine:

@@ -11,19 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    FromClause,
-    Row,
-    ScalarSelect,
-    and_,
-    bindparam,
-    case,
-    func,
-    select,
-    text,
-)
+from sqlalchemy import Connection, Row
 
 from aggregator.config.messages import counted
 from aggregator.config.tuning import Tuning
@@ -32,17 +20,7 @@ from aggregator.store.deliveries import recipients
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import UNWRITTEN, source_with_id
 from aggregator.store.search.progress import unindexed_at_most
-from aggregator.store.tables import (
-    IS_LIVE,
-    UtcTime,
-    article,
-    command,
-    entry,
-    source,
-    story,
-    webhook,
-)
-from aggregator.store.tables import outbox as deliveries
+from aggregator.store.tables import read_rows, read_value
 
 _READY_MINUTES = 5  # that an entry may wait whose page is here, or needs none
 _UNRENDERED_COUNTED = 1_000  # the count stops here: each is a row of an index
@@ -60,9 +38,9 @@ def stored(
     slow_sources: Sequence[str] = (),
 ) -> DatabaseStatus:
     """Return the state of inbox, sources, window, rendering and webhooks. `slow_sources`: of the process."""
-    counts = connection.execute(_AT_ONCE, {"late": now - _LATE}).one()
+    (counts,) = read_rows(connection, _AT_ONCE, late=now - _LATE)
     newest = counts.newest or 0
-    states = connection.execute(_STATES).all()
+    states = read_rows(connection, _STATES)
     by_state: Counter[str] = Counter()
     for row in states:
         by_state[row.state] += row.number
@@ -72,14 +50,14 @@ def stored(
     is_short = hours is not None and hours < 24 * events["window_days"]
     return DatabaseStatus(
         inbox={"page": counts.page, "ready": counts.ready},
-        overdue=_overdue(connection, now, counts.oldest_ready),
+        overdue=_overdue(connection, now, counts.accepted_at),
         slow_sources=tuple(_name_of(connection, name) for name in slow_sources),
-        oldest_seconds=_seconds_since(now, counts.oldest_ready, counts.oldest_page),
-        last_placed=counts.last_placed,
+        oldest_seconds=_seconds_since(now, counts.accepted_at, counts.page_due_at),
+        last_placed=counts.placed_at,
         sources=dict(by_state),
         all_fail=_all_fail(states),
         due_sources=counts.due,
-        late_seconds=_seconds_since(now, counts.first_due),
+        late_seconds=_seconds_since(now, counts.next_due_at),
         articles=newest,
         window_hours=hours,
         window_is_short=newest > reach and is_short,
@@ -110,20 +88,11 @@ def _overdue(
     before = now - dt.timedelta(minutes=_READY_MINUTES)
     if oldest_ready is None or oldest_ready > before:
         return None
-    most = connection.execute(_OVERDUE, {"before": before}).first()
-    if most is None:
-        return None
-    entries = counted(most.number, "entry", "entries")
-    name = _name_of(connection, most.source)
-    return f"{entries} of {name} waited for more than {_READY_MINUTES} minutes to be placed"
-
-
-_PLACED_FROM = (
-    select(article.c.inbox_no, article.c.placed_at)
-    .where(article.c.inbox_no >= bindparam("number"))
-    .order_by(article.c.inbox_no)
-    .limit(1)
-)
+    for source, number in read_rows(connection, _OVERDUE, before=before):
+        entries = counted(number, "entry", "entries")
+        name = _name_of(connection, source)
+        return f"{entries} of {name} waited for more than {_READY_MINUTES} minutes to be placed"
+    return None
 
 
 def _window_hours(
@@ -133,17 +102,17 @@ def _window_hours(
 
     None without articles.
     """
-    first = connection.execute(_PLACED_FROM, {"number": newest - reach // 10}).first()
-    if first is None or newest <= first.inbox_no:
-        return None
-    age: dt.timedelta = now - first.placed_at
-    hours: float = age.total_seconds() / 3600 / (newest - first.inbox_no) * reach
-    return hours
+    placed = "SELECT inbox_no, placed_at FROM article WHERE inbox_no >= :number ORDER BY inbox_no LIMIT 1"
+    for number, placed_at in read_rows(connection, placed, number=newest - reach // 10):
+        if newest > number:
+            age: dt.timedelta = now - placed_at
+            return age.total_seconds() / 3600 / int(newest - number) * reach
+    return None
 
 
 def all_feeds_fail(connection: Connection) -> str | None:
     """Return a message where all feeds fail that were asked, else None."""
-    return _all_fail(connection.execute(_STATES).all())
+    return _all_fail(read_rows(connection, _STATES))
 
 
 def _all_fail(rows: Sequence[Row[Any]]) -> str | None:
@@ -177,80 +146,43 @@ def place(database: Database) -> DatabaseSize:
 
 def revision(connection: Connection) -> str | None:
     """Return the present revision of the tables, which another program may have changed."""
-    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    version: str | None = read_value(
+        connection, "SELECT version_num FROM alembic_version"
+    )
+    return version
 
 
-_STATE = case((source.c.paused, "paused"), else_=source.c.health).label("state")
-_IS_REMOTE = source.c.host.is_not(None).label("is_remote")
-
-_STATES = select(_IS_REMOTE, _STATE, func.count().label("number")).group_by(
-    _IS_REMOTE, _STATE
-)
-
+_STATES = """
+    SELECT host IS NOT NULL AS is_remote, CASE WHEN paused THEN 'paused' ELSE health END AS state,
+      count(*) AS number
+    FROM source GROUP BY host IS NOT NULL, CASE WHEN paused THEN 'paused' ELSE health END
+    """
 # States of sources that are not polled, or not yet
 _NOT_POLLED = ("new", "paused", "merged")
-
-_NEWEST = select(article.c.inbox_no).order_by(article.c.inbox_no.desc()).limit(1)
-_LAST_PLACED = select(article.c.placed_at).order_by(article.c.inbox_no.desc()).limit(1)
-_READY = select(func.min(entry.c.accepted_at)).where(entry.c.state == "ready")
-_READY_SINCE = func.coalesce(entry.c.page_due_at, entry.c.accepted_at, type_=UtcTime)
-
-_READY_LONG = (
-    select(entry.c.source)
-    .where(entry.c.state == "ready", bindparam("before", type_=UtcTime) >= _READY_SINCE)
-    .limit(_OLDEST_OF)
-    .subquery()
-)
-
-_OVERDUE = (
-    select(_READY_LONG.c.source, func.count().label("number"))
-    .group_by(_READY_LONG.c.source)
-    .order_by(func.count().desc(), _READY_LONG.c.source)
-    .limit(1)
-)
-
-# Without late pages: their articles are placed.
-_IS_UNPLACED = (entry.c.state == "page") & (
-    entry.c.is_revision | (entry.c.page_attempts == 0)
-)
-
-_PAGES_DUE = (
-    select(entry.c.accepted_at).where(_IS_UNPLACED).order_by(entry.c.page_due_at)
-)
-
-_PAGES = select(func.min(_PAGES_DUE.limit(_OLDEST_OF).subquery().c.accepted_at))
-_POLLED = and_(~source.c.paused, source.c.health.not_in(("gone", "merged")))
-_LATE_ONES = and_(_POLLED, source.c.next_due_at <= bindparam("late", type_=UtcTime))
-
-_UNRENDERED = select(story.c.bumped_at).where(story.c.text.is_(None), IS_LIVE)
-
-_ON = select(webhook.c.name).where(webhook.c.is_configured)
-
-
-def _number(of: FromClause, *where: ColumnElement[bool]) -> ScalarSelect[int]:
-    return select(func.count()).select_from(of).where(*where).scalar_subquery()
-
-
-_AT_ONCE = select(
-    _NEWEST.scalar_subquery().label("newest"),
-    _LAST_PLACED.scalar_subquery().label("last_placed"),
-    _READY.scalar_subquery().label("oldest_ready"),
-    _PAGES.scalar_subquery().label("oldest_page"),
-    _number(entry, entry.c.state == "ready").label("ready"),
-    _number(entry, entry.c.state == "page").label("page"),
-    _number(source, _LATE_ONES).label("due"),
-    select(func.min(source.c.next_due_at))
-    .where(_LATE_ONES)
-    .scalar_subquery()
-    .label("first_due"),
-    _number(
-        _UNRENDERED.order_by(story.c.bumped_at).limit(_UNRENDERED_COUNTED).subquery()
-    ).label("unrendered"),
-    _number(command, command.c.state == "waiting").label("requests"),
-    _number(
-        deliveries, deliveries.c.webhook.in_(_ON), deliveries.c.state == "waiting"
-    ).label("deliveries"),
-    _number(webhook, webhook.c.is_configured, webhook.c.state != "ok").label(
-        "failing_hooks"
-    ),
-)
+_OVERDUE = f"""
+    SELECT source, count(*) AS number FROM (
+      SELECT source FROM entry
+      WHERE state = 'ready' AND coalesce(page_due_at, accepted_at) <= :before LIMIT {_OLDEST_OF}
+    ) AS ready GROUP BY source ORDER BY number DESC, source LIMIT 1
+    """  # noqa: S608
+_IS_LATE = "NOT paused AND health NOT IN ('gone', 'merged') AND next_due_at <= :late"
+# Pages without late ones, whose articles are placed; times have the names of columns, as `read_rows` asks.
+_AT_ONCE = f"""
+    SELECT
+    (SELECT inbox_no FROM article ORDER BY inbox_no DESC LIMIT 1) AS newest,
+    (SELECT placed_at FROM article ORDER BY inbox_no DESC LIMIT 1) AS placed_at,
+    (SELECT min(accepted_at) FROM entry WHERE state = 'ready') AS accepted_at,
+    (SELECT min(accepted_at) FROM (SELECT accepted_at FROM entry
+      WHERE state = 'page' AND (is_revision OR page_attempts = 0)
+      ORDER BY page_due_at LIMIT {_OLDEST_OF}) AS pages) AS page_due_at,
+    (SELECT count(*) FROM entry WHERE state = 'ready') AS ready,
+    (SELECT count(*) FROM entry WHERE state = 'page') AS page,
+    (SELECT count(*) FROM source WHERE {_IS_LATE}) AS due,
+    (SELECT min(next_due_at) FROM source WHERE {_IS_LATE}) AS next_due_at,
+    (SELECT count(*) FROM (SELECT bumped_at FROM story WHERE text IS NULL AND redirect_to IS NULL
+      ORDER BY bumped_at LIMIT {_UNRENDERED_COUNTED}) AS stories) AS unrendered,
+    (SELECT count(*) FROM command WHERE state = 'waiting') AS requests,
+    (SELECT count(*) FROM outbox WHERE state = 'waiting'
+      AND webhook IN (SELECT name FROM webhook WHERE is_configured)) AS deliveries,
+    (SELECT count(*) FROM webhook WHERE is_configured AND state <> 'ok') AS failing_hooks
+    """  # noqa: S608

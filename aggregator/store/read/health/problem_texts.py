@@ -3,12 +3,12 @@
 import datetime as dt
 from operator import attrgetter
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection
 
 from aggregator.model.entry import Entry
 from aggregator.model.structs import FrozenStruct
 from aggregator.store import codecs
-from aggregator.store.tables import entry, rejected_input
+from aggregator.store.tables import read_rows
 
 
 class ProblemText(FrozenStruct, kw_only=False, omit_defaults=False):
@@ -24,19 +24,16 @@ class ProblemText(FrozenStruct, kw_only=False, omit_defaults=False):
 
 def problem_texts(connection: Connection, source: str, limit: int) -> list[ProblemText]:
     """Return the newest texts of `source` that were rejected, are stubs, or whose page failed."""
-    entries = (
-        select(entry)
-        .where(entry.c.source == source)
-        .where(or_(entry.c.verdict != "ok", entry.c.page_verdict.is_not(None)))
-        .order_by(entry.c.entry_no.desc())
-    )
-    rejected = (
-        select(rejected_input)
-        .where(rejected_input.c.source == source)
-        .order_by(rejected_input.c.at.desc())
-    )
+    entries = """
+        SELECT * FROM entry WHERE source = :source AND (verdict <> 'ok' OR page_verdict IS NOT NULL)
+        ORDER BY entry_no DESC LIMIT :limit
+        """
+    rejected = """
+        SELECT at, item, NULL, verdict, NULL, reason FROM rejected_input WHERE source = :source
+        ORDER BY at DESC LIMIT :limit
+        """
     texts = []
-    for row in connection.execute(entries.limit(limit)):
+    for row in read_rows(connection, entries, source=source, limit=limit):
         title = ""
         if row.payload:  # not deleted yet
             title = codecs.decompress_struct(row.payload, Entry).title
@@ -51,7 +48,7 @@ def problem_texts(connection: Connection, source: str, limit: int) -> list[Probl
             )
         )
     texts += [
-        ProblemText(row.at, row.item, None, row.verdict, None, row.reason)
-        for row in connection.execute(rejected.limit(limit))
+        ProblemText(*row)
+        for row in read_rows(connection, rejected, source=source, limit=limit)
     ]
     return sorted(texts, key=attrgetter("at"), reverse=True)[:limit]

@@ -2,19 +2,15 @@
 
 from collections.abc import Iterator
 
-from sqlalchemy import func, select
-
 from aggregator.store.engine.database import Database
 from aggregator.store.read.health import database_status
 from aggregator.store.tables import (
     IS_LIVE,
     article,
     change,
-    command,
     correction,
     count_rows,
-    entry,
-    outbox,
+    read_rows,
     rejected_input,
     source,
     story,
@@ -30,13 +26,13 @@ def statistics(database: Database) -> Iterator[tuple[str, int]]:
         alive = count_rows(connection, story, IS_LIVE)
         yield "stories", alive
         yield "merged stories", count_rows(connection, story) - alive
-        for name, state in (
-            ("entries", entry.c.state),
-            ("deliveries", outbox.c.state),
-            ("commands", command.c.state),
+        for name, rows in (
+            ("entries", "entry"),
+            ("deliveries", "outbox"),
+            ("commands", "command"),
         ):
-            states = select(state, func.count()).group_by(state).order_by(state)
-            for value, count in connection.execute(states):
+            states = f"SELECT state, count(*) FROM {rows} GROUP BY state ORDER BY state"  # noqa: S608
+            for value, count in read_rows(connection, states):
                 yield f"{name} {value}", count
     place = database_status.place(database)
     yield "bytes", place.size_bytes

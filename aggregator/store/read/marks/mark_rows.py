@@ -4,34 +4,21 @@ import datetime as dt
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Row,
-    delete,
-    exists,
-    insert,
-    not_,
-    or_,
-    select,
-)
+from sqlalchemy import ColumnElement, Connection, Row, insert, or_
 
 from aggregator.extract.language.declared_dates import EARLIEST
 from aggregator.model.errors import UsageError
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.tables import (
-    IS_LIVE,
-    change_with,
     count_rows,
-    delete_rows,
     execute_each,
-    fields_of,
     read_mark,
-    reader,
-    rows_with,
+    read_rows,
+    read_value,
+    read_values,
     story,
-    struct_of,
-    update_rows,
+    structs_of,
+    write_sql,
 )
 
 # Newest stories that a new reader has not read (chosen, as clients fetch at once)
@@ -42,7 +29,6 @@ MOST_MARKS = 20_000
 
 MOST_KEPT = 10_000  # starred or labelled stories of one reader (chosen)
 UNREAD = EARLIEST  # `read_to` of a story that was marked as unread
-_IS_KEPT = or_(read_mark.c.is_starred, read_mark.c.labels.is_not(None))
 
 
 class Reader(FrozenStruct):
@@ -72,15 +58,14 @@ Changed = dict[
 
 def first_read_before(connection: Connection) -> dt.datetime:
     """Return the bump up to which a new reader has read all stories."""
-    live = select(story.c.bumped_at).where(IS_LIVE)
-    newest = live.order_by(story.c.bumped_at.desc()).offset(FIRST_UNREAD).limit(1)
-    return connection.scalar(newest) or UNREAD
+    newest = "SELECT bumped_at FROM story WHERE redirect_to IS NULL ORDER BY bumped_at DESC LIMIT 1 OFFSET :first"
+    return read_value(connection, newest, first=FIRST_UNREAD) or UNREAD
 
 
 def reader_named(connection: Connection, name: str) -> Reader | None:
-    columns = fields_of(reader, Reader)
-    row = connection.execute(select(*columns).where(reader.c.name == name)).first()
-    return struct_of(Reader, row)
+    named = "SELECT reader_no, name, read_before, last_change_no FROM reader WHERE name = :name"
+    readers = structs_of(Reader, read_rows(connection, named, name=name))
+    return next(iter(readers), None)
 
 
 def is_mark_of(who: Reader) -> ColumnElement[bool]:
@@ -93,12 +78,12 @@ def with_marks(
 ) -> list[ReaderItem]:
     """Return rows of `story_list.places` with their marks, in the same order."""
     places = list(rows)
-    of_reader = select(read_mark).where(is_mark_of(who))
+    of_reader = "SELECT * FROM read_mark WHERE reader = :reader AND story IN :numbers"
     numbers = (row.story_no for row in places)
-    marks = {
-        row.story: row
-        for row in rows_with(connection, of_reader, read_mark.c.story, numbers)
-    }
+    rows_of_marks = read_rows(
+        connection, of_reader, reader=who.reader_no, numbers=numbers
+    )
+    marks = {row.story: row for row in rows_of_marks}
     items = []
     for row in places:
         mark = marks.get(row.story_no)
@@ -113,12 +98,11 @@ def with_marks(
 
 def labels_of(connection: Connection, who: Reader) -> frozenset[str]:
     """Return the labels of a reader, but for those that only closed and merged stories have."""
-    live = (
-        select(read_mark.c.labels)
-        .join(story, story.c.story_no == read_mark.c.story)
-        .where(IS_LIVE, is_mark_of(who), read_mark.c.labels.is_not(None))
-    )
-    written = connection.scalars(live.distinct())
+    live = """
+        SELECT DISTINCT labels FROM read_mark JOIN story ON story.story_no = read_mark.story
+        WHERE redirect_to IS NULL AND reader = :reader AND labels IS NOT NULL
+        """
+    written = read_values(connection, live, reader=who.reader_no)
     return frozenset().union(*map(read_labels, written))
 
 
@@ -135,12 +119,13 @@ PLACE = (story.c.story_no, story.c.id, story.c.bumped_at)
 
 def live_places(connection: Connection, numbers: Iterable[int]) -> list[Row[Any]]:
     """Return the places of the live stories with these numbers, or of their successors, each once."""
-    named = select(*PLACE, story.c.redirect_to)
-    rows = list(rows_with(connection, named, story.c.story_no, numbers))
+    places = "SELECT story_no, id, bumped_at, redirect_to FROM story"
+    by_number = f"{places} WHERE story_no IN :numbers"
+    rows = read_rows(connection, by_number, numbers=numbers)
     live = {row.id: row for row in rows if row.redirect_to is None}
     successors = {row.redirect_to for row in rows if row.redirect_to} - live.keys()
-    still = select(*PLACE).where(IS_LIVE)
-    return [*live.values(), *rows_with(connection, still, story.c.id, successors)]
+    still = f"{places} WHERE redirect_to IS NULL AND id IN :successors"
+    return [*live.values(), *read_rows(connection, still, successors=successors)]
 
 
 def keep_within(connection: Connection, who: Reader, *, may_refuse: bool) -> None:
@@ -148,27 +133,27 @@ def keep_within(connection: Connection, who: Reader, *, may_refuse: bool) -> Non
     count = count_rows(connection, read_mark, is_mark_of(who))
     kept = 0
     if count > MOST_KEPT:
-        kept = count_rows(connection, read_mark, is_mark_of(who), _IS_KEPT)
+        is_kept = or_(read_mark.c.is_starred, read_mark.c.labels.is_not(None))
+        kept = count_rows(connection, read_mark, is_mark_of(who), is_kept)
     if may_refuse and kept > MOST_KEPT:
         raise UsageError(
             f"{MOST_KEPT:,} stories are starred or labelled; remove some stars or labels first"
         )
     if count - kept > MOST_MARKS:
-        middle = (
-            select(story.c.bumped_at)
-            .join(read_mark, read_mark.c.story == story.c.story_no)
-            .where(is_mark_of(who), not_(_IS_KEPT))
-            .order_by(story.c.bumped_at.desc())
-            .offset(MOST_MARKS // 2)
-            .limit(1)
-        )
-        mark_read_before(connection, who, connection.execute(middle).scalar_one())
+        middle = """
+            SELECT bumped_at FROM story JOIN read_mark ON read_mark.story = story.story_no
+            WHERE reader = :reader AND NOT is_starred AND labels IS NULL
+            ORDER BY bumped_at DESC LIMIT 1 OFFSET :half
+            """
+        half = MOST_MARKS // 2
+        end = read_value(connection, middle, reader=who.reader_no, half=half)
+        mark_read_before(connection, who, end)
 
 
 def store_marks(connection: Connection, who: Reader, items: Changed) -> None:
     """Write the marks of stories; `items` are by number, with the time up to which they are read or not."""
-    of_reader = delete(read_mark).where(is_mark_of(who))
-    change_with(connection, of_reader, read_mark.c.story, items)
+    former = "DELETE FROM read_mark WHERE reader = :reader AND story IN :numbers"
+    write_sql(connection, former, reader=who.reader_no, numbers=items)
     rows = []
     for number, (marked, until) in items.items():
         read_to: dt.datetime | None = until if marked.is_read else UNREAD
@@ -189,16 +174,20 @@ def store_marks(connection: Connection, who: Reader, items: Changed) -> None:
 
 def mark_read_before(connection: Connection, who: Reader, end: dt.datetime) -> None:
     """Mark all stories as read that were bumped up to `end`."""
-    is_past = exists().where(
-        story.c.story_no == read_mark.c.story, story.c.bumped_at <= end
-    )
-    update_rows(connection, read_mark, is_mark_of(who), is_past, read_to=None)
+    past = """
+        UPDATE read_mark SET read_to = NULL WHERE reader = :reader
+        AND EXISTS (SELECT 1 FROM story WHERE story_no = read_mark.story AND bumped_at <= :end)
+        """
+    write_sql(connection, past, reader=who.reader_no, end=end)
     drop_empty_marks(connection, who)
-    is_earlier = reader.c.reader_no == who.reader_no, reader.c.read_before < end
-    update_rows(connection, reader, *is_earlier, read_before=end)
+    before = "UPDATE reader SET read_before = :end WHERE reader_no = :reader AND read_before < :end"
+    write_sql(connection, before, end=end, reader=who.reader_no)
 
 
 def drop_empty_marks(connection: Connection, who: Reader) -> None:
     """Delete the marks that say nothing any more."""
-    is_empty = read_mark.c.read_to.is_(None), not_(_IS_KEPT)
-    delete_rows(connection, read_mark, is_mark_of(who), *is_empty)
+    empty = """
+        DELETE FROM read_mark
+        WHERE reader = :reader AND read_to IS NULL AND NOT is_starred AND labels IS NULL
+        """
+    write_sql(connection, empty, reader=who.reader_no)

@@ -1,29 +1,19 @@
 """Marks of merged stories: read only if all parts were, starred and labelled as any of them."""
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, literal_column, select
+from sqlalchemy import Connection, Row, select
 
 from aggregator.store.read.marks.mark_rows import (
     PLACE,
     UNREAD,
     Reader,
-    ReaderItem,
-    is_mark_of,
     store_marks,
     with_marks,
 )
-from aggregator.store.tables import (
-    change,
-    pairs_with,
-    read_mark,
-    reader,
-    rows_with,
-    story,
-    update_rows,
-)
+from aggregator.store.tables import read_rows, read_value, rows_with, story, write_sql
 
 # That are followed at once, the newest; about a week at 50,000 articles a day
 _MOST_MERGES = 5000
@@ -31,14 +21,11 @@ _MOST_MERGES = 5000
 
 def merges_since(connection: Connection, who: Reader, limit: int) -> Sequence[Row[Any]]:
     """Return the newest merges since the reader's last visit, the newest first."""
-    is_merge = change.c.kind == literal_column("'merged'")  # as the index says it
-    columns = (change.c.change_no, change.c.story, change.c.others, change.c.bumped_at)
-    since: Select[Any] = select(*columns).where(
-        is_merge, change.c.change_no > who.last_change_no
-    )
-    return connection.execute(
-        since.order_by(change.c.change_no.desc()).limit(limit)
-    ).all()
+    merged = """
+        SELECT change_no, story, others, bumped_at FROM change WHERE kind = 'merged' AND change_no > :last
+        ORDER BY change_no DESC LIMIT :limit
+        """
+    return read_rows(connection, merged, last=who.last_change_no, limit=limit)
 
 
 def follow_merges(connection: Connection, who: Reader) -> None:
@@ -51,7 +38,9 @@ def follow_merges(connection: Connection, who: Reader) -> None:
         ids |= {merge.story, *_merged_by(merge)}
     rows = rows_with(connection, select(*PLACE), story.c.id, ids)
     items = {marked.story: marked for marked in with_marks(connection, who, rows)}
-    read_to = _read_to(connection, who, [marked.number for marked in items.values()])
+    marks = "SELECT story, read_to FROM read_mark WHERE reader = :reader AND read_to IS NOT NULL AND story IN :numbers"
+    numbers = [marked.number for marked in items.values()]
+    read_to = dict(read_rows(connection, marks, reader=who.reader_no, numbers=numbers))
     changed = {}
     for merge in merges:
         target = items.get(merge.story)
@@ -67,45 +56,28 @@ def follow_merges(connection: Connection, who: Reader) -> None:
         end = merge.bumped_at.replace(microsecond=999_999)
         if is_last:
             end = target.updated
-        both = _united(target, merged)._replace(is_read=is_read)
+        # With the stars and labels of those that were merged into it
+        both = target._replace(
+            is_read=is_read,
+            is_starred=any(marked.is_starred for marked in (target, *merged)),
+            labels=target.labels.union(*(marked.labels for marked in merged)),
+        )
         items[merge.story] = both._replace(is_read=is_read and is_last)
         read_to[target.number] = end if is_read else UNREAD
         changed[target.number] = (both, end)
     store_marks(connection, who, changed)
-    update_rows(
-        connection,
-        reader,
-        reader.c.reader_no == who.reader_no,
-        last_change_no=merges[-1].change_no,
-    )
-
-
-def _united(target: ReaderItem, merged: Sequence[ReaderItem]) -> ReaderItem:
-    """Return a story with the stars and labels of those that were merged into it."""
-    return target._replace(
-        is_starred=any(marked.is_starred for marked in (target, *merged)),
-        labels=target.labels.union(*(marked.labels for marked in merged)),
-    )
+    followed = "UPDATE reader SET last_change_no = :last WHERE reader_no = :reader"
+    write_sql(connection, followed, last=merges[-1].change_no, reader=who.reader_no)
 
 
 def _merged_by(merge: Row[Any]) -> list[str]:
     return merge.others.split(",") if merge.others else []
 
 
-def _read_to(
-    connection: Connection, who: Reader, numbers: Iterable[int]
-) -> dict[int, dt.datetime]:
-    """Return up to when stories are read, for those whose marks say it."""
-    marks = select(read_mark.c.story, read_mark.c.read_to).where(
-        is_mark_of(who), read_mark.c.read_to.is_not(None)
-    )
-    return pairs_with(connection, marks, read_mark.c.story, numbers)
-
-
 def _was_read(connection: Connection, merge: Row[Any], read_to: dt.datetime) -> bool:
     """Return whether a story that is read up to a time was read before a merge: to the second of its bump."""
-    before = select(func.max(change.c.bumped_at)).where(
-        change.c.story == merge.story, change.c.change_no < merge.change_no
+    before = "SELECT max(bumped_at) AS bumped_at FROM change WHERE story = :story AND change_no < :number"
+    bumped: dt.datetime | None = read_value(
+        connection, before, story=merge.story, number=merge.change_no
     )
-    bumped: dt.datetime | None = connection.scalar(before)
     return bumped is not None and bumped.replace(microsecond=0) <= read_to

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 from msgspec.structs import replace
-from sqlalchemy import Select, and_, bindparam, or_, select, update
+from sqlalchemy import Select, and_, or_, select
 
 from aggregator.config.story_query import StoryFilter
 from aggregator.model.clock import Clock
@@ -47,16 +47,16 @@ from aggregator.store.read.marks.story_streams import (
     stream_page,
 )
 from aggregator.store.tables import (
-    article,
     count_rows,
     counter_value,
-    execute_each,
     insert_or,
     read_mark,
+    read_rows,
     reader,
     rows_with,
     source,
     story,
+    write_sql,
 )
 
 OWNER = "owner"  # the reader whose marks the pages show and set
@@ -189,19 +189,21 @@ class ReadMarks:
 
     def rename_label(self, who: Reader, label: str, name: str | None) -> None:
         """Give a label another name, which may be that of another label; None takes it off all stories."""
-        is_labelled = is_mark_of(who), read_mark.c.labels.is_not(None)
         given = set() if name is None else {name}
+        labelled = "SELECT story, labels FROM read_mark WHERE reader = :reader AND labels IS NOT NULL"
+        renamed = "UPDATE read_mark SET labels = :labels WHERE reader = :reader AND story = :story"
+        number = who.reader_no
         with self._database.write() as connection:
-            changed = []
-            for row in connection.execute(select(read_mark).where(*is_labelled)):
-                labels = read_labels(row.labels)
+            for story_no, written in read_rows(connection, labelled, reader=number):
+                labels = read_labels(written)
                 if label in labels:
-                    labels = (labels - {label}) | given
-                    changed.append({"of": row.story, "written": written_labels(labels)})
-            mark = update(read_mark).where(
-                *is_labelled, read_mark.c.story == bindparam("of")
-            )
-            execute_each(connection, mark.values(labels=bindparam("written")), changed)
+                    write_sql(
+                        connection,
+                        renamed,
+                        labels=written_labels((labels - {label}) | given),
+                        reader=number,
+                        story=story_no,
+                    )
             drop_empty_marks(connection, who)
 
     def mark_all_read(
@@ -240,10 +242,10 @@ class ReadMarks:
             founded = dict.fromkeys(ids, "") | founded_by_source(connection, ids)
             sources = source_rows(connection)
             if any(row.folder for row in sources.values()):
-                named = select(article.c.story, article.c.source).distinct()
-                for row in rows_with(connection, named, article.c.story, ids):
-                    if row.source in sources and sources[row.source].folder:
-                        folders[row.story].add(sources[row.source].folder)
+                named = "SELECT DISTINCT story, source FROM article WHERE story IN :ids"
+                for story_id, name in read_rows(connection, named, ids=ids):
+                    if name in sources and sources[name].folder:
+                        folders[story_id].add(sources[name].folder)
         return founded, folders
 
     def sources(self, ids: Collection[str] | None = None) -> list[SourceView]:

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, select
+from sqlalchemy import ColumnElement, Connection, Row, select
 
 from aggregator.config.story_query import StoryFilter
 from aggregator.model.structs import FrozenStruct
@@ -18,14 +18,7 @@ from aggregator.store.read.marks.mark_rows import (
     live_places,
     with_marks,
 )
-from aggregator.store.tables import (
-    ENTRY_SOURCE,
-    article,
-    read_mark,
-    rows_with,
-    source,
-    story,
-)
+from aggregator.store.tables import read_mark, read_rows
 
 _A_STEP = 1000  # stories of one query, and ...
 _STEPS = 20  # ... queries for one page
@@ -152,18 +145,20 @@ def _is_in(stream: StoryStream, who: Reader, marked: ReaderItem) -> bool:
 
 def source_rows(connection: Connection) -> dict[str, Row[Any]]:
     """Return the id and the folder of each source, by `article.source`."""
-    named = ENTRY_SOURCE.label("named")
-    chosen: Select[Any] = select(named, source.c.id, source.c.folder)
-    return {row.named: row for row in connection.execute(chosen)}
+    rows = read_rows(
+        connection, "SELECT coalesce(folder_name, id) AS named, id, folder FROM source"
+    )
+    return {row.named: row for row in rows}
 
 
 def founded_by_source(connection: Connection, ids: Collection[str]) -> dict[str, str]:
     """Return the id of the source that founded each story, for those that have one."""
     sources = source_rows(connection)
-    founder = select(story.c.id, article.c.source).join(
-        article, article.c.id == story.c.founding_article
-    )
-    rows = rows_with(connection, founder, story.c.id, ids) if sources else ()
+    founder = """
+        SELECT story.id, article.source FROM story JOIN article ON article.id = story.founding_article
+        WHERE story.id IN :ids
+        """
+    rows = read_rows(connection, founder, ids=ids) if sources else ()
     return {row.id: sources[row.source].id for row in rows if row.source in sources}
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert
 
 from aggregator.model.article import Role
 from aggregator.model.evidence import Evidence, TextReuse
@@ -12,22 +12,13 @@ from aggregator.store import codecs
 from aggregator.store.intake.known_items import forget_items_of
 from aggregator.store.stories.article_rows.sketches import insert_sketches
 from aggregator.store.stories.articles import StoredArticle, evidence_of
-from aggregator.store.tables import (
-    article,
-    change_with,
-    delete_rows,
-    has_row,
-    identity_key,
-    observation,
-    update_rows,
-)
+from aggregator.store.tables import article, read_rows, update_rows, write_sql
 
 _PLAIN = [
     name
     for name in StoredArticle.__struct_fields__
     if name in article.c and name != "evidence"
 ]
-_INSERT = insert(article)
 _OF_TEXT = (  # columns that a revision replaces
     "outlet",
     "outlet_name",
@@ -62,7 +53,7 @@ def insert_article(connection: Connection, new: StoredArticle) -> None:
     assert new.evidence is not None, "it was just decided"
     evidence = codecs.pack_compressed(new.evidence)
     row = _columns_of(new) | {"evidence": evidence}
-    connection.execute(_INSERT, [row])
+    connection.execute(insert(article), [row])
     insert_sketches(connection, {new.inbox_no: new.sketch})
 
 
@@ -82,12 +73,14 @@ def replace_text(connection: Connection, revised: StoredArticle) -> None:
 
 def move(connection: Connection, ids: Iterable[str], story: str) -> None:
     """Assign these articles to a story."""
-    change_with(connection, update(article).values(story=story), article.c.id, ids)
+    moved = "UPDATE article SET story = :story WHERE id IN :ids"
+    write_sql(connection, moved, story=story, ids=ids)
 
 
 def move_all(connection: Connection, loser: str, winner: str) -> None:
     """Assign all articles of a story to another one."""
-    update_rows(connection, article, article.c.story == loser, story=winner)
+    moved = "UPDATE article SET story = :winner WHERE story = :loser"
+    write_sql(connection, moved, winner=winner, loser=loser)
 
 
 def set_role(
@@ -122,8 +115,8 @@ def set_compared(
     connection: Connection, ids: Iterable[str], *, is_compared: bool
 ) -> None:
     """Set whether later articles are compared with these."""
-    counted = update(article).values(is_compared=is_compared)
-    change_with(connection, counted, article.c.id, ids)
+    compared = "UPDATE article SET is_compared = :is_compared WHERE id IN :ids"
+    write_sql(connection, compared, is_compared=is_compared, ids=ids)
 
 
 def set_source(
@@ -137,9 +130,8 @@ def set_version(
     connection: Connection, ids: Iterable[str], version_of: str | None
 ) -> None:
     """Make these articles versions of the text of another one (None: of none)."""
-    change_with(
-        connection, update(article).values(version_of=version_of), article.c.id, ids
-    )
+    versions = "UPDATE article SET version_of = :version_of WHERE id IN :ids"
+    write_sql(connection, versions, version_of=version_of, ids=ids)
 
 
 def _set(connection: Connection, article_id: str, **values: Any) -> None:
@@ -153,26 +145,28 @@ def rekey(
 
     `is_authoritative`: whether the authoritative sources of `old` are authoritative for `new`.
     """
-    update_rows(connection, identity_key, identity_key.c.article == old, article=new)
+    keys = "UPDATE identity_key SET article = :new WHERE article = :old"
+    write_sql(connection, keys, new=new, old=old)
     forget_items_of(connection, [old])  # they name it
-    is_old = observation.c.article == old
     # A source that showed both keeps the row of `new`
-    of_new = select(observation.c.source).where(observation.c.article == new)
-    delete_rows(connection, observation, is_old, observation.c.source.in_(of_new))
+    both = """
+        DELETE FROM observation WHERE article = :old
+        AND source IN (SELECT source FROM observation WHERE article = :new)
+        """
+    write_sql(connection, both, old=old, new=new)
     if not is_authoritative:
         withdraw_authority(connection, old)
-    update_rows(connection, observation, is_old, article=new)
+    shown = "UPDATE observation SET article = :new WHERE article = :old"
+    write_sql(connection, shown, new=new, old=old)
 
 
 def is_observed(connection: Connection, id: str, source: str) -> bool:
     """Return whether `source` had article `id` before."""
-    seen = select(observation.c.article).where(
-        observation.c.article == id, observation.c.source == source
-    )
-    return has_row(connection, seen)
+    seen = "SELECT 1 FROM observation WHERE article = :id AND source = :source"
+    return bool(read_rows(connection, seen, id=id, source=source))
 
 
 def withdraw_authority(connection: Connection, id: str) -> None:
     """Let no source that had article `id` so far change its text."""
-    is_of_article = observation.c.article == id
-    update_rows(connection, observation, is_of_article, is_authoritative=False)
+    withdrawn = "UPDATE observation SET is_authoritative = false WHERE article = :id"
+    write_sql(connection, withdrawn, id=id)

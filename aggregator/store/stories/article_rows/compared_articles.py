@@ -4,59 +4,50 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
-from sqlalchemy import BigInteger, Connection, Integer, bindparam, select
+from sqlalchemy import Connection
 
 from aggregator.extract.learned_boilerplate import restore_lines
 from aggregator.model.article import ComparedText
 from aggregator.model.evidence import Evidence
 from aggregator.store import codecs
 from aggregator.store.stories.articles import ArticleDetails, StoredArticle
-from aggregator.store.tables import TEXT_OR_EMPTY, article, is_indexed, rows_with
+from aggregator.store.tables import is_indexed, read_rows, read_value
 
 _TEXTS_AT_ONCE = 500  # that are in memory: 5 MB
-_COMPARED_COLUMNS = (
-    "id", "title", "outlet", "signature", "language", "copy_of", "url", "source", "published",
-)  # fmt: skip
-_COPY_CANDIDATES = select(
-    *(article.c[name] for name in _COMPARED_COLUMNS), article.c.inbox_no.label("order")
-)
-_COMPARED_TEXTS = _COPY_CANDIDATES.add_columns(TEXT_OR_EMPTY)
+_CANDIDATES = """
+    SELECT id, title, outlet, signature, language, copy_of, url, source, published, inbox_no AS "order"
+    FROM article
+    """
+_AT_ADDRESS = f"""
+    {_CANDIDATES} WHERE url IN (:given, :canonical) AND {is_indexed("url")} AND inbox_no < :before
+    ORDER BY inbox_no DESC LIMIT :most
+    """
+_WITH_TEXT = _CANDIDATES.replace("FROM", ", coalesce(text, '') AS text FROM")
 
 
 def copy_candidates(
     connection: Connection, numbers: Iterable[int]
 ) -> dict[int, ComparedText]:
     """Return these articles by number, without their texts."""
-    rows = rows_with(connection, _COPY_CANDIDATES, article.c.inbox_no, numbers)
+    chosen = f"{_CANDIDATES} WHERE inbox_no IN :numbers"
+    rows = read_rows(connection, chosen, numbers=numbers)
     return {row.order: ComparedText(**row._mapping) for row in rows}
 
 
-_AT_ADDRESS = (
-    _COPY_CANDIDATES.where(
-        article.c.url.in_((bindparam("given"), bindparam("canonical"))),
-        is_indexed("url"),
-    )
-    .where(article.c.inbox_no < bindparam("before", type_=BigInteger))
-    .order_by(article.c.inbox_no.desc())
-    .limit(bindparam("most", type_=Integer))
-)
-
-
 def at_address(
-    connection: Connection,
-    given: str,
-    canonical: str,
-    *,
-    before: int,
-    most: int,
+    connection: Connection, given: str, canonical: str, *, before: int, most: int
 ) -> dict[int, ComparedText]:
     """Return the newest `most` articles below number `before` with an address, in either form, as above.
 
     Those with addresses that are too long for an index are not found.
     """
-    addresses = {"given": given, "canonical": canonical}
-    rows = connection.execute(
-        _AT_ADDRESS, {**addresses, "before": before, "most": most}
+    rows = read_rows(
+        connection,
+        _AT_ADDRESS,
+        given=given,
+        canonical=canonical,
+        before=before,
+        most=most,
     )
     return {row.order: ComparedText(**row._mapping) for row in rows}
 
@@ -65,7 +56,7 @@ def compared_texts(
     connection: Connection, ids: Iterable[str]
 ) -> dict[str, ComparedText]:
     """Return these articles, which must exist, by id, as the copy check reads them."""
-    rows = rows_with(connection, _COMPARED_TEXTS, article.c.id, ids)
+    rows = read_rows(connection, f"{_WITH_TEXT} WHERE id IN :ids", ids=ids)
     return {row.id: ComparedText(**row._mapping) for row in rows}
 
 
@@ -86,16 +77,10 @@ def compared_text(whole: StoredArticle) -> ComparedText:
     )
 
 
-_WHOLE = "inbox_no", "role", "copy_of", "version_of", "text", "details", "evidence"
-_WHOLE_TEXTS = (
-    select(*(article.c[name] for name in _WHOLE))
-    .where(
-        article.c.text.is_not(None),
-        article.c.inbox_no > bindparam("after", type_=BigInteger),
-    )
-    .order_by(article.c.inbox_no)
-    .limit(_TEXTS_AT_ONCE)
-)
+_WHOLE_TEXTS = f"""
+    SELECT inbox_no, role, copy_of, version_of, text, details, evidence FROM article
+    WHERE text IS NOT NULL AND inbox_no > :after ORDER BY inbox_no LIMIT {_TEXTS_AT_ONCE}
+    """  # noqa: S608
 
 
 class PlacedText(NamedTuple):
@@ -111,7 +96,7 @@ class PlacedText(NamedTuple):
 def placed_texts(connection: Connection) -> Iterator[Sequence[PlacedText]]:
     """Yield all articles that have their text, in order, in batches."""
     after = 0
-    while rows := connection.execute(_WHOLE_TEXTS, {"after": after}).all():
+    while rows := read_rows(connection, _WHOLE_TEXTS, after=after):
         batch = []
         for row in rows:
             copied: str | None = row.copy_of
@@ -131,9 +116,6 @@ def placed_texts(connection: Connection) -> Iterator[Sequence[PlacedText]]:
         after = batch[-1].inbox_no
 
 
-_LINK = select(article.c.copy_of).where(article.c.id == bindparam("article_id"))
-
-
 def copy_ancestors(connection: Connection, id: str) -> Iterator[str]:
     """Yield the id of article `id` and, along `copy_of`, of its ancestors, each once."""
     visited = set()
@@ -141,18 +123,12 @@ def copy_ancestors(connection: Connection, id: str) -> Iterator[str]:
     while at is not None and at not in visited:
         visited.add(at)
         yield at
-        at = connection.scalar(_LINK, {"article_id": at})
-
-
-_COPIES = (
-    select(article.c.inbox_no)
-    .where(article.c.copy_of == bindparam("article_id"), article.c.role == "copy")
-    .where(article.c.inbox_no < bindparam("before", type_=BigInteger))
-    .limit(bindparam("at_most", type_=Integer))
-)
+        copied = "SELECT copy_of FROM article WHERE id = :id"
+        at = read_value(connection, copied, id=at)
 
 
 def has_copies(connection: Connection, id: str, count: int, *, before: int) -> bool:
     """Return whether article `id` has at least `count` copies with lower numbers than `before`."""
-    values = {"article_id": id, "before": before, "at_most": count}
-    return len(connection.execute(_COPIES, values).all()) >= count
+    copies = "SELECT 1 FROM article WHERE copy_of = :id AND role = 'copy' AND inbox_no < :before LIMIT :count"
+    rows = read_rows(connection, copies, id=id, before=before, count=count)
+    return len(rows) >= count

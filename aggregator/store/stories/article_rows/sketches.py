@@ -4,9 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from sqlalchemy import Connection, insert, select
 
-from aggregator.store.tables import delete_rows, execute_each, sketch
-
-_INSERT = insert(sketch)
+from aggregator.store.tables import delete_rows, execute_each, read_value, sketch
 
 
 def insert_sketches(connection: Connection, sketches: Mapping[int, bytes]) -> None:
@@ -16,7 +14,7 @@ def insert_sketches(connection: Connection, sketches: Mapping[int, bytes]) -> No
         for number, hashes in sketches.items()
         if hashes
     ]
-    execute_each(connection, _INSERT, rows)
+    execute_each(connection, insert(sketch), rows)
 
 
 def replace_sketch(connection: Connection, number: int, hashes: bytes) -> None:
@@ -42,7 +40,5 @@ def sketches_after(connection: Connection, number: int) -> Iterator[tuple[int, b
 
 def sketch_of(connection: Connection, number: int) -> bytes:
     """Return the sketch of article `number`; b"" if it has none."""
-    return (
-        connection.scalar(select(sketch.c.hashes).where(sketch.c.article == number))
-        or b""
-    )
+    stored = "SELECT hashes FROM sketch WHERE article = :number"
+    return read_value(connection, stored, number=number) or b""

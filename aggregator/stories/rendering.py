@@ -105,7 +105,7 @@ def story_text(
         lead_texts = [passage.text for passage in lead]
         key_words = heads(". ".join((title, *lead_texts)), articles[0].language)
         shown = [*lead_texts, *(passage.text for passage in openings)]
-        news = [report for report in quotable if is_news(report, articles)]
+        news = [report for report in quotable if is_news(report)]
         agreeing = [report for report in news if report.counts_as_report]
         quotations = quotations_of(
             agreeing or news or quotable, articles, shown, key_words

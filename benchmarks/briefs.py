@@ -61,7 +61,7 @@ def cleaned(name: str, given: Mapping[str, Any], time: dt.datetime) -> ArticleVi
     return ArticleView(
         id=name, inbox_no=0, outlet=outlet, outlet_key=outlet, url=None, title=read.title, published=None,
         seen=SEEN, effective_at=time, language=read.language, copy_of=None, wire=None, kind=read.kind,
-        kind_evidence=read.kind_evidence, role="container" if read.is_container else "report",
+        kind_evidence=read.kind_evidence, style=read.style, role="container" if read.is_container else "report",
         lead=read.lead, text=read.text,
     )  # fmt: skip
 

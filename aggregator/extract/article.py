@@ -268,6 +268,7 @@ def _with_kind(
         is_container=is_container,
         kind=kind.kind,
         kind_evidence=kind.evidence,
+        style=kind.style,
         wire=agency,
     )
 

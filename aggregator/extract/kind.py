@@ -26,10 +26,14 @@ from aggregator.text.reading import Reading, read
 
 
 class FoundKind(NamedTuple):
-    """A kind and its evidence; None for a report, which needs none."""
+    """A kind and its evidence; None for a report, which needs none.
+
+    `style`: by how much the logit of the style is above the limit; None where it was not measured.
+    """
 
     kind: Kind = "report"
     evidence: str | None = None
+    style: float | None = None
 
 
 class KindWords(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -83,12 +87,16 @@ def find_kind(
         _by_byline(author or ""),
         _by_title(title),
         _by_audio(media, episode_audio_bytes),
-        _by_style(title, text, reading) if language == "en" and not is_ruling else (),
     )
     for evident in chain.from_iterable(evidence):
         if not (is_ruling and evident.kind == "opinion"):
             return evident
-    return FoundKind()
+    if language != "en" or is_ruling:
+        return FoundKind()
+    kind, above = kind_by_style(title, text, reading or read(title, text, "en"))
+    if kind == "report" or above is None:
+        return FoundKind(style=above)
+    return FoundKind(kind, f"{STYLE_EVIDENCE}, {above:.2f} above the limit", above)
 
 
 _BEGINNING_CHARS = 300  # of a text, searched for a form (chosen)
@@ -224,12 +232,6 @@ def _by_title(title: str) -> Iterator[FoundKind]:
         match = form.search(title[:_TITLE_CHARS])
         if match is not None:
             yield FoundKind(kind, f"headline: {match.group().strip(' :,;.–—-')[:60]}")
-
-
-def _by_style(title: str, text: str, reading: Reading | None) -> Iterator[FoundKind]:
-    kind, above = kind_by_style(title, text, reading or read(title, text, "en"))
-    if kind != "report":
-        yield FoundKind(kind, f"{STYLE_EVIDENCE}, {above:.2f} above the limit")
 
 
 @cache

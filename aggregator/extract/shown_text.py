@@ -52,7 +52,9 @@ def read_again(
     again = replace(stored, lead=lead)
     if stored.kind_evidence is None or is_by_style(stored.kind_evidence):
         kind = find_kind(stored.title, whole, language=stored.language, reading=reading)
-        again = replace(again, kind=kind.kind, kind_evidence=kind.evidence)
+        again = replace(
+            again, kind=kind.kind, kind_evidence=kind.evidence, style=kind.style
+        )
     return again, reading, whole
 
 

@@ -97,6 +97,7 @@ class ArticleView(CountedArticle, omit_defaults=False, cache_hash=True):
     seen: dt.datetime
     language: str | None
     kind_evidence: str | None = None
+    style: float | None = None  # see model/prepared.py
     lead: str = ""
     author: str | None = None
     record_id: str | None = None

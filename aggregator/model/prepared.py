@@ -61,6 +61,8 @@ class CleanArticle(FrozenStruct):
     is_container: bool = False  # live blog or roundup
     kind: Kind = "report"
     kind_evidence: str | None = None  # of the kind, for users; None for a report
+    # By how much the logit of its style is above the limit of what is no report; None: not measured
+    style: float | None = None
     canonical_url: str | None = None  # rel=canonical: a hint
     noarchive: bool = False
     nosnippet: bool = False

@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 from aggregator.model.article import ArticleView
-from aggregator.model.prepared import OPINION_KINDS
 from aggregator.stories.openings import Opening, OpeningSentence, openings_of
+from aggregator.stories.titles.title_scores import style_cost
 from aggregator.stories.titles.title_text import clean_title
 from aggregator.stories.tuning import StoryTuning, shipped_tuning
 from aggregator.stories.words import dice, heads
@@ -20,6 +20,7 @@ from aggregator.text.tokens import PART
 
 # Of the weight of likeness to the own opening (0: 8 of 149 leads fewer right; 1: ROUGE-1 -.3)
 OWN_LESS = 0.5
+STYLE_COST = 0.3  # of a lead (stories/titles/title_scores.py)
 
 
 def summary(
@@ -65,8 +66,8 @@ def _lead(
     def rank(opening: Opening) -> tuple[bool, float, dt.datetime, str]:
         article = opening.article
         score = _score(opening, shown_title, words, tuning)
-        # Of these the newest may lead, if it tells most
-        if newest - article.effective_at >= old or article.kind in OPINION_KINDS:
+        score -= STYLE_COST * style_cost(article)
+        if newest - article.effective_at >= old:
             score -= tuning.summary_old_cost
         # That an outlet took its article back is said first.
         is_withdrawal = article.kind == "withdrawal"

@@ -13,15 +13,16 @@ VERSION_NAMES = {"earlier": "Earlier version", "other": "Another version"}
 
 
 def as_text(shown: StoryText, articles: Sequence[ArticleView]) -> str:
-    """Return the lead, what each other report says first, and the titles of opinions and live blogs.
+    """Return the lead, what each other outlet tells, and the titles of opinions and live blogs.
 
     Paragraphs are separated by an empty line; an article is named by outlet, time (UTC) and title. The text
     does not end with a newline.
     """
     paragraphs = [passage.text for passage in shown.lead]
     lead_of = shown.lead[0].article_id if shown.lead else None
-    reports, others = [], []
-    for article, copies in reversed(originals_with_copies(articles)):
+    reports: list[str] = []
+    others: list[str] = []
+    for article, copies in told_order(originals_with_copies(articles), shown):
         group = [article, *copies]
         first = next((member for member in group if member.id == lead_of), article)
         too = _printed_by(group, first) + _versions(group, shown)
@@ -30,13 +31,25 @@ def as_text(shown: StoryText, articles: Sequence[ArticleView]) -> str:
             continue
         line = f"{source_of(article)}: {article.title or article.id}{too}"
         label = _label(article)
+        if label:
+            line += f" [{label}]"
         if opening := shown.opening_of(article.id):
-            reports.append(f"{line}\n{opening}")
-        elif label:
-            others.append(f"{line} [{label}]")
-        else:
-            reports.append(line)
+            line += f"\n{opening}"
+        (others if label else reports).append(line)
     return "\n\n".join([*paragraphs, *reports, *others])
+
+
+def told_order(
+    originals: Sequence[tuple[ArticleView, list[ArticleView]]], shown: StoryText
+) -> list[tuple[ArticleView, list[ArticleView]]]:
+    """Return originals with their copies, the oldest first, as they are told: the newest first.
+
+    The one whose sentence differs most from the lead follows the newest one that has a sentence.
+    """
+    told = list(reversed(originals))
+    ahead = {opening.article_id for opening in shown.openings[:2]}
+    first = next((at for at, pair in enumerate(told) if pair[0].id in ahead), 0)
+    return told[:first] + sorted(told[first:], key=lambda pair: pair[0].id not in ahead)
 
 
 def _label(article: ArticleView) -> str:

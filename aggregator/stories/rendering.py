@@ -12,7 +12,7 @@ from aggregator.model.article import ArticleView
 from aggregator.model.story import Passage, Quotation, StoryName, StoryText
 from aggregator.model.structs import FrozenStruct
 from aggregator.stories.compared_sentences import version_of
-from aggregator.stories.counting.copy_groups import printer_of
+from aggregator.stories.counting.copy_groups import COUNTED_ROLES, printer_of
 from aggregator.stories.counting.originals import of_standing, with_originals
 from aggregator.stories.lead import lead_of
 from aggregator.stories.names import names_of, topics_of
@@ -22,7 +22,7 @@ from aggregator.stories.sentences import (
     BOILERPLATE,
     front_matter,
     has_odd_marks,
-    opens,
+    is_cut,
     sentences_of_report,
 )
 from aggregator.stories.titles.title_candidates import is_news
@@ -34,7 +34,7 @@ from aggregator.text.lines import count_words, ends_sentence
 from aggregator.text.sentences import paragraphs, split_sentences
 
 # Incremented by hand when a change of code (not of tuning) changes what stories show.
-VERSION = 26
+VERSION = 27
 
 LEAD_PARAGRAPHS = 3
 LEAD_WORDS = 130  # of them together (docs/decisions/0050-plain-stories.md)
@@ -44,8 +44,10 @@ LINES_READ = 8  # for the paragraphs of a lead; headings are between them
 CUT_SHORT = {"no beginning", "no end"}  # of a feed's text
 # What `front_matter` says of a line between two others
 HEADING = {None, "question", "no end"}
-# Of a report, for the one that it opens with; a later one is not what it says first
-SENTENCES_TRIED = 5
+# Of a report that can be shown, for the one that tells most of its title; news comes first
+SENTENCES_TRIED = 6
+# Of a sentence under the title of its report, which may refer to it
+FURNITURE = BOILERPLATE | {"dateline", "half a quotation", "a quotation alone"}
 VERSION_SENTENCES = 24  # of all versions of a story that are shown
 NEW_SHARE = 1 / 3  # of the content words of an opening that the lead lacks
 
@@ -98,12 +100,16 @@ def story_text(
     openings: tuple[Passage, ...] = ()
     quotations: tuple[Quotation, ...] = ()
     if len(reports) > 1:
-        quotable = [report for report in of_standing(reports) if not report.nosnippet]
+        quotable = [report for report in reports if not report.nosnippet]
         openings = _openings(quotable, articles, lead)
         lead_texts = [passage.text for passage in lead]
         key_words = heads(". ".join((title, *lead_texts)), articles[0].language)
         shown = [*lead_texts, *(passage.text for passage in openings)]
-        quotations = quotations_of(quotable, articles, shown, key_words)
+        news = [report for report in quotable if is_news(report)]
+        agreeing = [report for report in news if report.counts_as_report]
+        quotations = quotations_of(
+            agreeing or news or quotable, articles, shown, key_words
+        )
     return StoryText(
         title=title,
         lead=lead,
@@ -117,23 +123,27 @@ def story_text(
 def reports_of(
     articles: Sequence[ArticleView], tuning: StoryTuning
 ) -> list[ArticleView]:
-    """Return the independent reports of a story, newest first, at most `reports_cap`.
+    """Return the reports and explainers that are heard, newest first, at most `reports_cap`.
 
-    The articles have their originals (`with_originals`). Of more reports, those of known sources go first,
-    one of each outlet, then the newest; without any report, all that is no copy is one.
+    These are the originals of outlets with standing, or of all where none has it, counted or not: agreement
+    decides about a count, not about who is heard. Of more, one of each outlet goes first, then the newest.
+    A story of opinions alone has these. The articles have their originals (`with_originals`).
     """
     present = {article.id for article in articles}
     originals = [article for article in articles if article.copy_of not in present]
-    news = [article for article in originals if is_news(article, articles)]
-    reports = (
-        [article for article in news if article.counts_as_report] or news or originals
-    )
+    if any(not article.is_little_known for article in articles):
+        originals = [article for article in originals if not article.is_little_known]
+    reports = [
+        article
+        for article in originals
+        if article.role in COUNTED_ROLES and article.kind != "opinion"
+    ] or originals
     reports.sort(key=lambda article: (article.effective_at, article.id), reverse=True)
     seen: Counter[str] = Counter()
     rounds = {}
     for report in reports:
         outlet = printer_of(report)
-        rounds[report.id] = report.is_little_known, seen[outlet]
+        rounds[report.id] = seen[outlet]
         seen[outlet] += 1
     # Of each round the newest first
     chosen = sorted(rounds, key=rounds.__getitem__)[: tuning.reports_cap]
@@ -211,15 +221,28 @@ def _openings(
     articles: Sequence[ArticleView],
     lead: Sequence[Passage],
 ) -> tuple[Passage, ...]:
-    """Return what each report says first, in their order, but for that of the lead and its original."""
+    """Return what each report tells, but for that of the lead and its original: the newest first.
+
+    The one that differs most from the lead follows; a sentence that the lead has by two thirds is left out.
+    """
     leading = {passage.article_id for passage in lead}
     leading.update(
         str(article.copy_of) for article in articles if article.id in leading
     )
     lead_text = " ".join(passage.text for passage in lead)
-    others = (report for report in reports if report.id not in leading)
-    openings = ((report.id, opening_of(report, lead_text)) for report in others)
-    return tuple(Passage(text=text, article_id=id_) for id_, text in openings if text)
+    openings: list[tuple[float, Passage]] = []
+    for report in reports:
+        text = "" if report.id in leading else telling_sentence(report)
+        content = heads(text, report.language).keys()
+        new = content - heads(lead_text, report.language).keys()
+        if text and len(new) >= NEW_SHARE * len(content):
+            share = len(new) / max(1, len(content))
+            openings.append((share, Passage(text=text, article_id=report.id)))
+    if len(openings) > 1:
+        differing = max(openings[1:], key=lambda opening: opening[0])
+        openings.remove(differing)
+        openings.insert(1, differing)
+    return tuple(passage for _, passage in openings)
 
 
 def _versions(articles: Sequence[ArticleView]) -> tuple[Passage, ...]:
@@ -237,18 +260,23 @@ def _versions(articles: Sequence[ArticleView]) -> tuple[Passage, ...]:
     return tuple(passages)
 
 
-def opening_of(report: ArticleView, lead: str) -> str:
-    """Return the first sentence of a report that can be shown alone and says more than the lead; else "".
+def telling_sentence(report: ArticleView) -> str:
+    """Return the sentence of a report that tells most of its title; "" without one.
 
-    Only the first SENTENCES_TRIED sentences are tried.
+    It stands under that title, so that it may refer to it, and it may be cut by its feed. Of the first
+    SENTENCES_TRIED sentences that can be shown the first one with most words of the title is taken.
     """
-    in_lead = heads(lead, report.language).keys()
-    sentences = sentences_of_report(
-        (report.text or report.lead)[:CHARS_READ], clean_title(report)
+    title = clean_title(report)
+    titled = heads(title, report.language).keys()
+    sentences = sentences_of_report((report.text or report.lead)[:CHARS_READ], title)
+    fit = (
+        sentence
+        for sentence in sentences
+        if front_matter(sentence, report.language) not in FURNITURE
+        or (is_cut(sentence) and sentence[:1].isupper())
     )
-    for sentence in islice(sentences, SENTENCES_TRIED):
-        content = heads(sentence, report.language).keys()
-        is_new = len(content - in_lead) >= NEW_SHARE * max(1, len(content))
-        if is_new and opens(sentence, report.language):
-            return sentence
-    return ""
+    return max(
+        islice(fit, SENTENCES_TRIED),
+        key=lambda sentence: len(titled & heads(sentence, report.language).keys()),
+        default="",
+    )

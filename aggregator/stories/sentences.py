@@ -69,8 +69,6 @@ CONNECTIVE = re.compile(
     r"|First(?:ly)?(?=,| (?:was|is|of|off|came)\b)"
     r"|(?:It|He|She|They|That|There)['’]\w+\b|The (?:first|second|third|last) (?:is|was|must|would|will)\b"
 )
-# "Boll was also critical of the bridge"
-ALSO = re.compile(r"(?:[^\s“\"]+ ){1,6}also\b|Now, ")
 # "It was President Boll who signed ..."
 CLEFT = re.compile(r"It (?:is|was) (?:[A-Z][\w.'’-]* )+(?:who|that|whose)\b")
 # Without the opening mark inside, or many marks that nothing closes would take quadratic time.
@@ -179,16 +177,17 @@ def _broken(sentence: str, outside: str) -> str | None:
         not (_has_end(sentence) or _has_end(outside))
         and count_words(sentence) < WHOLE_WORDS
     )
-    if (
-        is_heading
-        or CUT_OFF.search(sentence)
-        or sentence.rstrip(AFTER_END).endswith(CUT_MARKS)
-    ):
+    if is_heading or CUT_OFF.search(sentence) or is_cut(sentence):
         return "no end"
     if has_odd_marks(sentence):
         return "half a quotation"
     is_bare = outside != sentence and len(WORD.findall(outside)) < SPEAKER_WORDS
     return "a quotation alone" if is_bare else None
+
+
+def is_cut(sentence: str) -> bool:
+    """Return whether a feed cut the sentence: "A ferry sank off …"."""
+    return sentence.rstrip(AFTER_END).endswith(CUT_MARKS)
 
 
 def _has_end(sentence: str) -> bool:
@@ -200,19 +199,6 @@ def _has_end(sentence: str) -> bool:
 def shows_alone(sentence: str, language: str | None = None) -> bool:
     """Whether the sentence can be shown without the one before it."""
     return front_matter(sentence, language) is None and not leans(sentence, language)
-
-
-def opens(sentence: str, language: str | None = None) -> bool:
-    """Return whether the sentence can be the only one that is shown of a report.
-
-    Stricter than `shows_alone`: near its beginning it has no pronoun without a name either ("Above it the
-    lights still hang"), and no "also".
-    """
-    if not shows_alone(sentence, language) or ALSO.match(sentence):
-        return False
-    early = WORD.findall(sentence)[1:5]
-    has_name = any(word[0].isupper() for word in early)
-    return has_name or word_list(language, "pronouns").isdisjoint(early)
 
 
 def without_heading(sentence: str, title: str) -> str:

@@ -19,13 +19,14 @@ Rescue boats brought 212 survivors to the fishing village of Tarnow during the n
 The captain of the Marlin, Joren Hale, has been arrested, police in Port Ellis said.
 Residents of Tarnow opened the school gymnasium and handed out blankets and hot soup to those in need."""
 
-FERRY_B = """A ferry with 240 people on board has sunk near the entrance of the harbour of Port Ellis.
+FERRY_B = """The Marlin may have sunk because a bow door was open, engineers of the shipping board suspect.
+A ferry with 240 people on board has sunk near the entrance of the harbour of Port Ellis.
 The coast guard said 19 passengers were killed when the Marlin went down on Tuesday evening.
 Police arrested the captain, Joren Hale, shortly after he came ashore.
 The operator Bluewave Lines denied reports that the Marlin had been overloaded with cars and lorries.
 Bluewave shares lost a tenth of their value on the exchange in Varna City on Wednesday."""
 
-FERRY_C = """Port Ellis mourns the victims of the Marlin, which sank on Tuesday near the harbour entrance.
+FERRY_C = """Port Ellis mourns the victims of the Marlin with candles, hymns and a minute of silence at noon.
 Survivors told of reports that the Marlin had been badly overloaded with cars and lorries.
 Divers will search the wreck of the ferry on Thursday, the ministry of transport announced.
 The Marlin had failed a safety inspection in October, according to documents of the harbour authority."""

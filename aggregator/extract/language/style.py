@@ -93,11 +93,14 @@ class StyleModel(msgspec.Struct, frozen=True):
     opinion: Regression  # of what is no report: opinion, not analysis
 
 
-def kind_by_style(title: str, text: str, reading: Reading) -> tuple[Kind, float]:
-    """Return the kind of an English article, and by how much its logit is above the limit."""
+def kind_by_style(title: str, text: str, reading: Reading) -> tuple[Kind, float | None]:
+    """Return the kind of an English article, and by how much its logit is above the limit.
+
+    A text that is too short has no logit.
+    """
     figures = list(style_figures(title, text, reading).values())
     if not figures:
-        return "report", 0.0
+        return "report", None
     model = _shipped()
     above = model.no_report.logit(figures) - model.limit
     if above <= 0 or model.news.logit(figures) < model.news_limit:

@@ -20,6 +20,7 @@ from aggregator.grouping.pairs.pair_article import (
 )
 from aggregator.grouping.pairs.term_codec import Words, hashes_of, ids_of, read
 from aggregator.grouping.pairs.terms import TermPacker
+from aggregator.grouping.pairs.title_frames import are_alike
 from aggregator.grouping.pairs.weights import EventModel
 from aggregator.grouping.scores.report_comparison import ReportComparison
 from aggregator.grouping.stream import NewsStream
@@ -61,8 +62,8 @@ class AgreementCheck:
 
         None if nobody else has reported whom it must agree with.
 
-        Who has standing must share one weighty word with title or lead of a report, others much, in words
-        that are not copied.
+        Who has standing must share one weighty word with title or lead of a report, or tell it in a line or
+        two under a headline of its own; others must share much, in words that are not copied.
         """
         snapshot = self._stream.snapshot(connection)
         counted = _vouching(compared, story)[: self._tuning.compared_reports]
@@ -82,10 +83,24 @@ class AgreementCheck:
                 connection, ids[: _TEXTS_READ * self._tuning.compared_reports]
             )
             beside, copied = self._words_of_its_own(beside, text, others.values())
-        elif not len(beside) or shares_weighty_word(
-            beside, reports, snapshot, self._tuning.short_body_idf
+        elif (
+            not len(beside)
+            or (
+                compared.body_words < self._tuning.short_body_words
+                and not any(
+                    are_alike(
+                        compared.title_pieces,
+                        report.title_pieces,
+                        self._tuning.headline_share,
+                    )
+                    for report in reports
+                )
+            )
+            or shares_weighty_word(
+                beside, reports, snapshot, self._tuning.short_body_idf
+            )
         ):
-            return None  # of who has standing one word is enough
+            return None
         return Agreement(
             shared=shared_beside_title(beside, reports, snapshot),
             need=self._tuning.agreement,

@@ -50,6 +50,7 @@ class ArticleDetails(FrozenStruct):
     repeated: tuple[BoilerplateLine, ...] = ()
     # The name of the outlet, if its own site gives it: its page or its feed
     site_name: str | None = None
+    style: float | None = None
 
 
 def details_of(clean: CleanArticle) -> ArticleDetails:

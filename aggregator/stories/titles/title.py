@@ -17,7 +17,6 @@ from aggregator.stories.counting.originals import with_originals
 from aggregator.stories.titles.title_candidates import (
     BY_TIME,
     compared_titles,
-    is_own_report,
 )
 from aggregator.stories.titles.title_scores import ScoredTitle, scored_titles
 from aggregator.stories.titles.title_text import clean_title
@@ -81,9 +80,7 @@ def _chosen(
     best = _newer_one(max(candidates, key=_BY_QUALITY), candidates, tuning)
     for title in candidates:
         if title.title == shown:
-            # What its style tells from a report keeps no title by the margin.
-            least = margin if is_own_report(title.article) else 0.0
-            if _advantage(best, title, tuning) <= least:
+            if _advantage(best, title, tuning) <= margin:
                 return title
     return best
 
@@ -101,14 +98,11 @@ def _newer_one(
 
 
 def _advantage(title: ScoredTitle, other: ScoredTitle, tuning: StoryTuning) -> float:
-    """Return by how much a title is better than the other one, by quality and time.
-
-    What its style tells from a report gains nothing by its time.
-    """
+    """Return by how much a title is better than the other one, by quality and time."""
     later = title.article.effective_at - other.article.effective_at
     least = dt.timedelta(hours=tuning.headline_newer_hours)
     advantage = title.quality - other.quality
-    if later >= least and is_own_report(title.article):
+    if later >= least:
         advantage += tuning.headline_newer_margin
     elif later <= -least:
         advantage -= tuning.headline_newer_margin

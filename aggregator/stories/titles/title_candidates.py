@@ -38,7 +38,7 @@ def title_candidates(
     titled = [
         article for article in articles if text_of(article) and article.version is None
     ]
-    reports = of_standing([article for article in titled if is_news(article, articles)])
+    reports = of_standing([article for article in titled if is_news(article)])
     chosen = (
         _of_each_copy_group(articles, reports, text_of)
         or [article for article in titled if article.role in COUNTED_ROLES]
@@ -48,26 +48,14 @@ def title_candidates(
     return sorted(chosen, key=BY_TIME)[-tuning.reports_cap :]
 
 
-def is_news(article: ArticleView, articles: Sequence[ArticleView]) -> bool:
-    """Whether the article is a report of its own or a copy of one, and no opinion or explainer.
+def is_news(article: ArticleView) -> bool:
+    """Whether the article is a report or a copy of one, and no opinion or explainer.
 
-    One that only its style tells from a report is news while it is newer than all other `articles`: the
-    latest state is often reported in a looser style ("Jury ends first day without a verdict").
+    What only its style tells from a report may be one: its style costs its title and lead (`style_cost`).
     """
-    if not is_known_by_style(article):
-        return is_own_report(article)
-    # Often in order of time
-    others = (other for other in reversed(articles) if other.id != article.id)
-    return all(other.effective_at < article.effective_at for other in others)
-
-
-def is_own_report(article: ArticleView) -> bool:
-    return article.role in COUNTED_ROLES and article.kind not in UNCOUNTED_KINDS
-
-
-def is_known_by_style(article: ArticleView) -> bool:
-    """Whether only the style of its text makes the article an opinion or an explainer."""
-    return article.role in COUNTED_ROLES and is_by_style(article.kind_evidence)
+    return article.role in COUNTED_ROLES and (
+        article.kind not in UNCOUNTED_KINDS or is_by_style(article.kind_evidence)
+    )
 
 
 def _of_each_copy_group(
@@ -101,11 +89,9 @@ def compared_titles(
     newer ones or its article becomes a copy, but not when a first report comes to a story of columns.
     """
     compared = {article.id: article for article in title_candidates(articles, tuning)}
-    has_report = any(map(is_own_report, compared.values()))
+    has_report = any(map(is_news, compared.values()))
     for article in articles:
-        may_stay = (
-            is_own_report(article) or is_known_by_style(article) or not has_report
-        )
+        may_stay = is_news(article) or not has_report
         is_shown = may_stay and clean_title(article) == shown
         is_preferred = preference_of(article, prefer) < len(prefer)
         is_current = article.version is None and article.role in COUNTED_ROLES

@@ -24,6 +24,10 @@ LEAD_CHARS = 500  # two sentences of a lead, seldom more
 # Weight of the words of a title in its own lead, beside those in other reports
 OWN_LEAD = 0.25
 OUTCOME = 0.25  # for a title that tells what happened
+# For each unit of style (`style_cost`), which begins below the limit of what is no report (chosen on
+# story-titles; .3 of a lead)
+STYLE_COST = 0.1
+STYLE_BELOW = 3.1
 PENDING_WORDS = 3  # words before an outcome that may say that it has not happened
 FEWEST_HEADS = 6  # a shorter title counts as if it had so many
 
@@ -34,6 +38,11 @@ def is_fit(raw: str, title: str, language: str | None) -> bool:
         fault_pattern("clickbait", language).search(title)
         or fault_pattern("label", language).search(raw)
     )
+
+
+def style_cost(article: ArticleView) -> float:
+    """Return how much the style of an article is that of opinions and explainers; 0 of most reports."""
+    return 0.0 if article.style is None else max(0.0, article.style + STYLE_BELOW)
 
 
 @cache
@@ -93,6 +102,7 @@ def scored_titles(
             if of_other != origin
         ]
         quality = words.quality + sum(shares) / max(1, len(shares))
+        quality -= STYLE_COST * style_cost(article)
         if not words.is_fit:
             quality -= tuning.headline_fault
         scored.append(

@@ -8,9 +8,10 @@ import msgspec
 from aggregator.model.article import ArticleView
 from aggregator.model.clock import in_utc
 from aggregator.model.prepared import OPINION_KINDS
-from aggregator.model.story import StoryView
+from aggregator.model.story import StoryText, StoryView
 from aggregator.stories.counting.copy_groups import is_unconfirmed
 from aggregator.stories.counting.originals import originals_with_copies
+from aggregator.stories.plain_text import told_order
 from aggregator.web.jinja import iso, moment, short_day, time_of_day
 
 # A group shows its newest lines and folds the others, because more than two screens are not read.
@@ -28,7 +29,7 @@ class ReportLine(msgspec.Struct, frozen=True):
 
 
 class ReportGroup(msgspec.Struct, frozen=True):
-    """Lines of one sort, the newest first; `heading` is "" for the reports."""
+    """Lines of one sort as they are told; `heading` is "" for the reports."""
 
     heading: str
     lines: tuple[ReportLine, ...]
@@ -36,37 +37,52 @@ class ReportGroup(msgspec.Struct, frozen=True):
     @property
     def is_folded(self) -> bool:
         """Whether readers see it only when they ask for it."""
-        return self.heading == UNCONFIRMED
+        return self.heading == LITTLE_KNOWN
 
 
 def report_groups(
-    articles: Sequence[ArticleView], since: dt.datetime | None
+    articles: Sequence[ArticleView], text: StoryText, since: dt.datetime | None
 ) -> list[ReportGroup]:
     """Return the reports, then opinion, then live blogs and roundups; no empty group.
 
-    Of sources without standing that nobody confirms the newest line is shown, last.
+    Sources without standing are last, beside others: those that nobody confirms by their newest line.
     """
     originals = originals_with_copies(articles)
     has_standing = any(not article.is_little_known for article in articles)
-    headings = {}
-    groups: dict[str, list[ReportLine]] = {heading: [] for heading in _HEADINGS}
-    for article, _ in originals:
-        headings[article.id] = _heading(article, has_standing=has_standing)
-    first = _first([article for article, _ in originals if not headings[article.id]])
-    originals.sort(key=lambda pair: pair[0].id)
-    originals.sort(key=lambda pair: pair[0].effective_at, reverse=True)
+    of_heading: dict[str, list[tuple[ArticleView, list[ArticleView]]]] = {
+        heading: [] for heading in _HEADINGS
+    }
+    unconfirmed = []
     for article, same in originals:
-        line = ReportLine(
-            article,
-            copies=tuple(a for a in same if a.version is None),
-            versions=tuple(a for a in reversed(same) if a.version),
-            is_first=article is first,
-            is_new=since is not None and any(a.seen > since for a in (article, *same)),
-        )
-        groups[headings[article.id]].append(line)
-    if len(originals) > len(groups[UNCONFIRMED]):
-        del groups[UNCONFIRMED][1:]
-    return [ReportGroup(name, tuple(lines)) for name, lines in groups.items() if lines]
+        heading = _REPORTS
+        if has_standing and article.is_little_known:
+            heading = LITTLE_KNOWN
+            if is_unconfirmed(article) or not article.counts_as_report:
+                unconfirmed.append((article, same))
+                continue
+        elif article.role == "container":
+            heading = _LIVE
+        elif article.kind in OPINION_KINDS:
+            heading = _OPINION
+        of_heading[heading].append((article, same))
+    of_heading[LITTLE_KNOWN] += unconfirmed[-1:]
+    first = _first([article for article, _ in of_heading[_REPORTS]])
+    groups = []
+    for heading, pairs in of_heading.items():
+        lines = [
+            ReportLine(
+                article,
+                copies=tuple(a for a in same if a.version is None),
+                versions=tuple(a for a in reversed(same) if a.version),
+                is_first=article is first,
+                is_new=since is not None
+                and any(a.seen > since for a in (article, *same)),
+            )
+            for article, same in told_order(pairs, text)
+        ]
+        if lines:
+            groups.append(ReportGroup(heading, tuple(lines)))
+    return groups
 
 
 def single_text(articles: Sequence[ArticleView]) -> ArticleView | None:
@@ -77,20 +93,9 @@ def single_text(articles: Sequence[ArticleView]) -> ArticleView | None:
     return None
 
 
-UNCONFIRMED = "Not confirmed by other reports"
+LITTLE_KNOWN = "Sources without standing"
 _REPORTS, _OPINION, _LIVE = "", "Opinion and background", "Live blogs and roundups"
-_HEADINGS = (_REPORTS, _OPINION, _LIVE, UNCONFIRMED)
-
-
-def _heading(article: ArticleView, *, has_standing: bool) -> str:
-    """Return the heading of an article; `has_standing`: of a story that has one of a known source."""
-    if article.is_little_known and not article.counts_as_report:
-        return UNCONFIRMED
-    if has_standing and is_unconfirmed(article):
-        return UNCONFIRMED
-    if article.role == "container":
-        return _LIVE
-    return _OPINION if article.kind in OPINION_KINDS else _REPORTS
+_HEADINGS = (_REPORTS, _OPINION, _LIVE, LITTLE_KNOWN)
 
 
 def _first(reports: Sequence[ArticleView]) -> ArticleView | None:

@@ -70,7 +70,7 @@ class StoryPages:
             articles={article.id: article for article in shown.articles},
             with_pictures=site.shows_pictures(request),
             picture=picture_for(site, request, shown.picture),
-            reports=report_groups(shown.articles, visitor.since),
+            reports=report_groups(shown.articles, text, visitor.since),
             lines_shown=LINES_SHOWN,
             single=single_text(shown.articles),
             explains=site.editor is not None,

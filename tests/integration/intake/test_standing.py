@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from aggregator.grouping.deletion.forget import ForgetCommand
-from aggregator.model.story import StoryView
+from aggregator.model.story import StoryText, StoryView
 from aggregator.sources.parse.mail import entry_of_mail
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
@@ -115,7 +115,7 @@ def test_a_stranger_gives_no_title_beside_who_has_standing(world: PolledWorld) -
     assert "Golden Harbour" not in after.text
     found = StoryReader(world.database).story(world.story_of(title))
     assert isinstance(found, StoryView)
-    *_, last = report_groups(found.articles, None)
+    *_, last = report_groups(found.articles, StoryText(title=found.title), None)
     assert (last.is_folded, len(last.lines)) == (True, 1)
 
 

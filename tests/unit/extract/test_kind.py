@@ -126,7 +126,7 @@ def test_a_title_tells_the_kind(kind: Kind, title: str) -> None:
     ],
 )  # fmt: skip
 def test_a_report_stays_a_report_and_has_no_evidence(title: str) -> None:
-    assert find_kind(title) == ("report", None)
+    assert find_kind(title)[:2] == ("report", None)
 
 
 @pytest.mark.parametrize(
@@ -174,12 +174,12 @@ def test_the_opinion_of_a_court_is_no_column() -> None:
     url = "https://www.supremecourt.gov/24-100"
     assert find_kind(
         "Opinion: Lind v. Harbour Board", urls=(url,), sections=("Opinions",)
-    ) == (
+    )[:2] == (
         "report",
         None,
     )
     column = find_kind("The stadium trap", COLUMN, urls=(url,), language="en")
-    assert column == ("report", None)
+    assert column[:2] == ("report", None)
 
 
 @pytest.mark.parametrize(
@@ -215,9 +215,11 @@ def test_a_category_of_an_entry_is_often_its_topic(kind: Kind, category: str) ->
 
 
 def test_the_name_of_a_paper_is_no_label() -> None:
-    assert find_kind("The ferry", outlet="Tribune - Pakistan") == ("report", None)
-    assert find_kind("The ferry", outlet="La Tribune | Tribune") == ("report", None)
-    assert find_kind("The ferry", urls=("https://x.example/tribune/2026/ferry",)) == (
+    assert find_kind("The ferry", outlet="Tribune - Pakistan")[:2] == ("report", None)
+    assert find_kind("The ferry", outlet="La Tribune | Tribune")[:2] == ("report", None)
+    assert find_kind("The ferry", urls=("https://x.example/tribune/2026/ferry",))[
+        :2
+    ] == (
         "report",
         None,
     )
@@ -227,17 +229,20 @@ def test_the_type_of_the_page_comes_first() -> None:
     by_type = find_kind(
         "Opinion: The ferry", types=("newsarticle", "analysisnewsarticle")
     )
-    assert by_type == ("explainer", "type: analysisnewsarticle")
+    assert by_type[:2] == ("explainer", "type: analysisnewsarticle")
     assert (
         find_kind("The ferry", types=("article", "opinionnewsarticle")).kind
         == "opinion"
     )
     assert find_kind("The ferry", types=("podcastepisode",)).kind == "episode"
-    assert find_kind("The ferry", types=("reportagenewsarticle",)) == ("report", None)
+    assert find_kind("The ferry", types=("reportagenewsarticle",))[:2] == (
+        "report",
+        None,
+    )
 
 
 def test_the_source_and_the_byline_tell_an_opinion() -> None:
-    assert find_kind("The ferry", outlet="The Herald - Opinion") == (
+    assert find_kind("The ferry", outlet="The Herald - Opinion")[:2] == (
         "opinion",
         "outlet: - Opinion",
     )

@@ -10,7 +10,9 @@ from tests.support.articles import COLUMN, DYKES, FLOOD, FLOOD_ELSEWHERE, STRIKE
 
 @pytest.mark.parametrize("text", [FLOOD, FLOOD_ELSEWHERE, STRIKE, DYKES])
 def test_a_report_is_one(text: str) -> None:
-    assert find_kind("Town wakes up under water", 2 * f"{text}\n", language="en") == (
+    assert find_kind("Town wakes up under water", 2 * f"{text}\n", language="en")[
+        :2
+    ] == (
         "report",
         None,
     )
@@ -63,12 +65,12 @@ def test_a_title_that_tells_what_was_done_speaks_for_a_report() -> None:
 
 def test_in_doubt_it_is_a_report() -> None:
     """A short text, and one of a language without labelled texts."""
-    assert find_kind("The stadium trap", COLUMN, language="de") == ("report", None)
+    assert find_kind("The stadium trap", COLUMN, language="de")[:2] == ("report", None)
     assert (
         find_kind("The stadium trap", " ".join(COLUMN.split()[:90]), language="en").kind
         == "report"
     )
-    assert find_kind("The stadium trap", "", language="en") == ("report", None)
+    assert find_kind("The stadium trap", "", language="en")[:2] == ("report", None)
 
 
 def test_what_others_said_is_not_the_style_of_the_text() -> None:

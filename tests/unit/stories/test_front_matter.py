@@ -8,7 +8,6 @@ import pytest
 from aggregator.stories.sentences import (
     front_matter,
     has_odd_marks,
-    opens,
     shows_alone,
     without_dateline,
     without_heading,
@@ -186,26 +185,6 @@ def test_cleft_sentences_and_quotations_with_a_speaker_are_shown(sentence: str) 
 )
 def test_a_sign_is_found_wherever_it_stands(sentence: str, why: str | None) -> None:
     assert front_matter(sentence) == why
-
-
-@pytest.mark.parametrize(
-    ("sentence", "is_opening"),
-    [
-        ("Above it the lights of the harbour in Tarnow still hang.", False),
-        ("The mayor of Tarnow was also critical of the old bridge.", False),
-        ("It was President Boll who closed the bridge of Tarnow on Monday.", True),
-        ("Emrys Boll said that he had closed the bridge of Tarnow this week.", True),
-        (
-            "The mayor of Tarnow said that bridges were closed at the time of the flood.",
-            True,
-        ),
-        ("“It will be open by Monday,” said Emrys Boll, the mayor of Tarnow.", True),
-    ],
-)
-def test_what_opens_a_report_has_no_pronoun_near_its_beginning(
-    sentence: str, is_opening: bool
-) -> None:
-    assert opens(sentence, "en") is is_opening
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 
 from aggregator.model.article import ArticleView
 from aggregator.stories.plain_text import as_text
+from aggregator.stories.rendering import telling_sentence
 from aggregator.stories.sentences import sentences_of_report
 from aggregator.stories.speakers import speaker_of
 from aggregator.stories.words import heads, tokens
@@ -34,14 +35,16 @@ def reports(language: str) -> list[ArticleView]:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_both_reports_are_shown_word_for_word(language: str) -> None:
+def test_both_reports_are_heard_word_for_word(language: str) -> None:
     articles = reports(language)
     shown = story_text(articles)
     check_words(shown, articles)
     assert len(shown.lead) >= 2
-    assert {p.article_id for p in (*shown.lead, *shown.openings)} == {
-        article.id for article in articles
-    }
+    heard = {p.article_id for p in (*shown.lead, *shown.openings)}
+    in_lead = heads(" ".join(p.text for p in shown.lead), language).keys()
+    for article in articles:
+        told = heads(telling_sentence(article), language).keys()
+        assert article.id in heard or len(told & in_lead) > 2 / 3 * len(told)
     assert story_text(articles[::-1]) == shown
     assert articles[1].title in as_text(shown, articles) or articles[
         0

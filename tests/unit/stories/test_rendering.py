@@ -18,9 +18,9 @@ from aggregator.stories.rendering import (
     LEAD_PARAGRAPHS,
     LEAD_WORDS,
     lead_paragraphs,
-    opening_of,
     render,
     reports_of,
+    telling_sentence,
 )
 from aggregator.stories.tuning import shipped_tuning
 from aggregator.text.lines import count_words
@@ -38,9 +38,21 @@ DIVERS = "Divers from Varna will search the wreck of the ferry on Thursday."
 PUMPS = "Engineers checked every pump in the lower town of Tarnow."
 
 
-def opening(*lines: str) -> str:
-    """What a report with these lines opens with, beside a lead of one sentence."""
-    return opening_of(view(title="A ferry sinks", text="\n".join(lines)), SANK)
+def opening(*lines: str, title: str = "A ferry sinks") -> str:
+    """What a report with these lines tells under its title."""
+    return telling_sentence(view(title=title, text="\n".join(lines)))
+
+
+def openings(lead: str, *others: str) -> list[str]:
+    """What reports of one sentence tell beside a lead, each an hour later than the one before."""
+    articles = [view("0", "Outlet", title="A ferry sinks", text=lead)]
+    for n, text in enumerate(others, 1):
+        articles.append(
+            view(str(n), f"Outlet {n}", title="Ferry", text=text, lead="", hours=n)
+        )
+    shown = story_text(articles)
+    assert [p.text for p in shown.lead] == [lead]
+    return [p.text for p in shown.openings]
 
 
 def test_all_that_is_shown_stands_word_for_word_in_the_article_named() -> None:
@@ -165,32 +177,53 @@ def test_an_article_that_is_alone_begins_as_its_author_has_it() -> None:
 # --- openings ----------------------------------------------------------------------------------------------
 
 
-def test_an_opening_is_the_first_sentence_that_can_be_shown_alone() -> None:
+def test_an_opening_tells_most_of_its_own_title() -> None:
+    assert opening(PUMPS, DIVERS) == DIVERS
     assert opening(DIVERS, PUMPS) == DIVERS
-    assert (
-        opening("They were still missing on Monday.", "Photo: Lena Moor", PUMPS, DIVERS)
-        == PUMPS
-    )
+    title = "Engineers of Tarnow check pumps"
+    assert opening(DIVERS, PUMPS, title=title) == PUMPS
+    assert opening("Click here for more.", "Photo: Lena Moor", DIVERS) == DIVERS
     assert opening("A ferry sinks", "HALVERNE (MNA) — " + DIVERS) == DIVERS
-    assert opening("He will search for it.", "It was found later by them.") == ""
 
 
-def test_an_opening_says_more_than_the_lead() -> None:
-    assert (
-        opening("The Marlin, a ferry, sank on Tuesday evening off Port Ellis.", DIVERS)
-        == DIVERS
-    )
-    of_nine = (
-        "The ferry Marlin sank off Port Ellis on Tuesday evening with {} on board."
-    )
-    assert opening(of_nine.format("Joren Hale and Anna Berg"), DIVERS).startswith(
-        "The ferry Marlin sank"
-    )
-    assert opening(of_nine.format("Anna"), DIVERS) == DIVERS
+def test_of_sentences_that_tell_as_much_the_first_one_is_shown() -> None:
+    assert opening(PUMPS, SANK, DIVERS, title="Rain") == PUMPS
 
 
-def test_what_comes_late_in_a_report_is_not_what_it_says_first() -> None:
-    assert opening(*["She was there on that day with them."] * 5, DIVERS) == ""
+def test_an_opening_may_refer_to_its_title_and_be_cut_by_its_feed() -> None:
+    leaning = "They also searched the ferry on Thursday."
+    assert opening(PUMPS, leaning) == leaning
+    assert opening("Divers from Varna will search the wreck of …").endswith(" …")
+    assert opening("from Varna will search the wreck of …") == ""
+
+
+def test_only_the_first_six_sentences_of_a_report_are_its_news() -> None:
+    lines = [PUMPS] * 5
+    assert opening(*lines, DIVERS) == DIVERS
+    assert opening(PUMPS, *lines, DIVERS) == PUMPS
+    assert opening("Photo: Lena Moor", *lines, DIVERS) == DIVERS
+
+
+def test_a_sentence_that_the_lead_has_by_two_thirds_is_left_out() -> None:
+    again = "The ferry Marlin sank off Port Ellis on Tuesday evening with {} on board."
+    assert openings(SANK, again.format("Anna")) == []
+    told = again.format("the engineers Joren Hale and Anna Berg")
+    assert openings(SANK, told) == [told]
+
+
+def test_the_newest_opening_is_first_and_the_one_that_differs_most_is_second() -> None:
+    near = "The ferry Marlin sank off Port Ellis, and divers of Varna search it."
+    nearer = "The ferry Marlin sank off Port Ellis as divers and engineers watched."
+    assert openings(SANK, PUMPS, nearer, near) == [near, PUMPS, nearer]
+
+
+def test_every_outlet_is_heard_whether_it_counts_or_not() -> None:
+    odd = view("odd", "Odd", title="Pumps", text=PUMPS, hours=6)
+    odd = replace(odd, counts_as_report=False)
+    shown = story_text([*ferry(), odd])
+    assert shown.opening_of("odd") == PUMPS
+    shown = story_text([*ferry(), replace(odd, is_little_known=True)])
+    assert shown.opening_of("odd") == ""
 
 
 LONG = "The gates of the harbour were closed at nine in the evening and nobody was there to see the water."
@@ -293,12 +326,15 @@ def test_a_copy_that_leads_stands_for_its_original_and_both_are_named() -> None:
 
 
 def test_an_opening_in_german_is_new_by_the_words_of_german() -> None:
-    lead = "Die Fähre sank am Dienstag vor dem Hafen, nachdem sie einen Felsen gerammt hatte."
+    lead = "Die Fähre Marlin sank am Dienstag vor dem Hafen, nachdem sie einen Felsen gerammt hatte."
     again = "Nachdem sie vor dem Hafen einen Felsen gerammt hatte, sank die Fähre Marlin am Dienstag."
-    assert opening_of(view(text=again, language="de"), lead) == ""
-    assert opening_of(
-        view(text="Taucher suchen am Abend nach Booten der Insel.", language="de"), lead
-    )
+    divers = "Taucher suchen am Abend nach Booten der Insel."
+    told = {}
+    for other in (again, divers):
+        first = view("a", "Eins", title="Fähre gesunken", text=lead, language="de")
+        second = view("b", "Zwei", title="Taucher", text=other, language="de", hours=1)
+        told[other] = [p.text for p in story_text([first, second], lead).openings]
+    assert told == {again: [], divers: [divers]}
 
 
 # --- the whole story ---------------------------------------------------------------------------------------
@@ -318,7 +354,7 @@ def test_the_text_is_the_lead_and_then_the_others_the_newest_first() -> None:
     )
 
 
-def test_opinions_and_live_blogs_have_no_opening_and_stand_apart() -> None:
+def test_opinions_and_live_blogs_stand_apart_and_only_an_explainer_is_heard() -> None:
     column = view(
         "op", "Column", title="A disgrace", text=PUMPS, hours=6, kind="opinion"
     )
@@ -330,10 +366,10 @@ def test_opinions_and_live_blogs_have_no_opening_and_stand_apart() -> None:
     )
     articles = [*ferry(), column, why, blog]
     shown = story_text(articles)
-    assert [p.article_id for p in shown.openings] == ["c", "b"]
+    assert {p.article_id for p in shown.openings} == {"c", "b", "why"}
     assert as_text(shown, articles).split("\n\n")[-3:] == [
         "Ticker, 2025-03-12 20:00: Ferry live [live]",
-        "Guide, 2025-03-12 19:00: Why ferries sink [explainer]",
+        f"Guide, 2025-03-12 19:00: Why ferries sink [explainer]\n{PUMPS}",
         "Column, 2025-03-12 18:00: A disgrace [opinion]",
     ]
 

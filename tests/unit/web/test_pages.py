@@ -14,7 +14,7 @@ from aggregator.model.story import Passage, Quotation, StoryText, StoryView
 from aggregator.publish.settings import PublishSettings
 from aggregator.web.app import create_app
 from aggregator.web.jinja import day, iso, moment, pieces, pips, time_of_day
-from aggregator.web.pages.report_groups import time_span
+from aggregator.web.pages.report_groups import report_groups, time_span
 from tests.support.hostile_titles import SCRIPTS
 from tests.support.written_stories import (
     MORNING,
@@ -172,8 +172,9 @@ def test_a_story_page_marks_reprints_agencies_and_live_blogs() -> None:
     marks = {
         id_: [mark.text_content() for mark in of_it] for id_, of_it in items.items()
     }
-    unmarked = {"a-ferrycopy": [], "a-ferryisle": [], "a-ferrylive": []}
+    unmarked = {"a-ferrycopy": [], "a-ferrylive": []}
     assert marks == {
+        "a-ferryisle": ["newest"],
         "a-ferrypost": ["first to report"],
         "a-ferrywire": ["agency: NPA"],
         **unmarked,
@@ -377,6 +378,29 @@ def test_opinions_and_live_blogs_stand_apart_from_the_reports() -> None:
 
 
 @pytest.mark.later
+def test_a_source_without_standing_is_folded_beside_others_as_outlet_and_title() -> (
+    None
+):
+    known = an_article(id="known", outlet="Gazette", title="Dam siren")
+    strangers = [
+        an_article(id=f"s{n}", outlet=f"Stranger {n}", title=f"Siren {n}")
+        for n in range(3)
+    ]
+    told = [
+        msgspec.structs.replace(stranger, is_little_known=True)
+        for stranger in strangers
+    ]
+    told[0] = msgspec.structs.replace(told[0], counts_as_report=False)
+    text = StoryText(title="Dam siren")
+    (reports, folded) = report_groups([known, *told], text, None)
+    assert [line.article.id for line in reports.lines] == ["known"]
+    assert folded.is_folded
+    assert {line.article.id for line in folded.lines} == {"s0", "s1", "s2"}
+    (reports,) = report_groups(told, text, None)
+    assert len(reports.lines) == 3
+    assert not reports.is_folded
+
+
 def test_a_quotation_names_its_speaker_and_links_to_where_it_stands() -> None:
     _, text = the_ferry()
     (section,) = _ferry_page().xpath("//section[@aria-labelledby='quotations']")

@@ -94,6 +94,12 @@ class ListedFeeds(Closing):
 
     def poll(self, host: str, *items: Item, form: str = "rss") -> PollResult:
         """List these items, poll the feed ten minutes later, and place what came."""
+        polled = self.read(host, *items, form=form)
+        self.rig.place()
+        return polled
+
+    def read(self, host: str, *items: Item, form: str = "rss") -> PollResult:
+        """List these items and poll the feed ten minutes later; its entries wait."""
         self.time.run(600)
         feed, content_type = FORMS[form](items, host)
         site = self._sites.setdefault(host, {})
@@ -106,10 +112,14 @@ class ListedFeeds(Closing):
         )
         polled = self._poller.poll(source)
         assert polled.problem is None
+        self.fetch_pages()
+        return polled
+
+    def fetch_pages(self) -> None:
+        """Fetch the pages that are due."""
+        self.world.sites.update(self._sites)
         for page in read_by(self.database, pending_pages.due_pages, self.time.now, 50):
             self._poller.fetch_page(page)
-        self.rig.place()
-        return polled
 
     def stories(self) -> list[StoryView]:
         """All stories with their articles, the last bumped first."""

@@ -18,7 +18,7 @@ from aggregator.store.intake.identity import tombstones
 from aggregator.store.intake.inbox import InboxEntry, Outcome
 from aggregator.store.intake.sources import Source, all_sources
 from aggregator.store.maintenance import erase as erasing
-from aggregator.store.stories import articles, stories
+from aggregator.store.stories import stories
 from aggregator.store.stories.article_rows import article_writes
 from aggregator.store.stories.unit_of_work import UnitOfWork
 
@@ -57,10 +57,6 @@ class EntryPlacer:
         parts.copy_finder.cover(connection, first, last)
         parts.boilerplate.read(connection, (waiting.entry for waiting, _ in batch))
         ids = {waiting.article for waiting, _ in batch}
-        # Forgotten or deleted
-        self._refused = tombstones.find_tombstones(connection, ids)
-        # Also those of this batch
-        self._placed = set(articles.assigned_stories(connection, ids))
         self._founders = stories.founders_among(connection, ids)  # before this batch
         # By `entry.source`; {} if mutes do not need them
         self._sources: dict[str, Source] = {}
@@ -74,18 +70,22 @@ class EntryPlacer:
             self._unit_of_work, waiting, whole, self._parts.copy_finder
         )
         clean = prepared.article
-        if waiting.article in self._refused:
-            return self._reject_forgotten(waiting, waiting.article)
+        connection = self._connection
+        article = inbox.article_of(connection, waiting)
+        waiting = replace(waiting, article=article)
+        old = self._which.by_key(waiting)
+        owner = article
+        if prepared.fingerprint is not None:
+            owner = self._which.claim_page(waiting)
+        erased = tombstones.find_tombstones(connection, {article, owner})
+        for id_, kind in erased.items():
+            if kind == "forgotten":
+                return self._reject_forgotten(waiting, id_)
         if prepared.fingerprint is None:
-            placed = Placed("refused", waiting.article, "")
-            return self._finished(waiting, clean, placed)
-        elsewhere = self._which.claim_page(waiting)
-        if elsewhere and tombstones.find_tombstones(self._connection, {elsewhere}):
-            return self._reject_forgotten(waiting, elsewhere)
-        old = self._which.by_key(waiting, is_placed=waiting.article in self._placed)
-        if elsewhere and (old is None or not waiting.is_late_page):
-            placed = Placed("unchanged", elsewhere, "")
-            return self._finished(waiting, clean, placed)
+            return self._finished(waiting, clean, Placed("refused", article, ""))
+        is_elsewhere = owner != article and (old is None or not waiting.is_late_page)
+        if erased or is_elsewhere:
+            return self._finished(waiting, clean, Placed("unchanged", owner, ""))
         if old is None:
             source = self._sources.get(waiting.entry.source)
             muted = self._parts.options.mutes.why(waiting.entry, source, clean)
@@ -144,7 +144,6 @@ class EntryPlacer:
         self, waiting: InboxEntry, clean: CleanArticle, placed: Placed
     ) -> PlacementResult:
         """Finish an entry in the inbox; return its outcome."""
-        self._placed.add(waiting.article)
         self._unit_of_work.finish(
             waiting.entry_no,
             outcome=placed.outcome,

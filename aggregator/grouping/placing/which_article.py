@@ -24,6 +24,7 @@ from aggregator.model.prepared import Prepared
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.intake import inbox
 from aggregator.store.intake.inbox import InboxEntry
+from aggregator.store.intake.known_items import known_items_of
 from aggregator.store.intake.sources import silent_sources
 from aggregator.store.stories import articles
 from aggregator.store.stories.article_rows import article_writes
@@ -81,38 +82,32 @@ class WhichArticle:
         self._connection = unit_of_work.connection
         self._decider = decider
 
-    def claim_page(self, waiting: InboxEntry) -> str | None:
-        """Return the article of the fetched page, if the site itself submitted it meanwhile.
+    def claim_page(self, waiting: InboxEntry) -> str:
+        """Return the article of the page of an entry: its own, unless the site submitted the page meanwhile.
 
         With its page the entry has its address as an identity key, unless another article has it.
         """
         address = canonical_url(waiting.entry.url or "")
         is_foreign = waiting.entry.authority == "foreign"
         if address is None or not is_foreign or waiting.page is None:
-            return None
+            return waiting.article
         owner = inbox.claim(self._connection, url_key(address), waiting.article)
-        if owner == waiting.article:
-            return None
-        article_writes.rekey(
-            self._connection, waiting.article, owner, is_authoritative=False
-        )
+        if owner != waiting.article:
+            article_writes.rekey(
+                self._connection, waiting.article, owner, is_authoritative=False
+            )
         return owner
 
-    def by_key(self, waiting: InboxEntry, *, is_placed: bool) -> StoredArticle | None:
+    def by_key(self, waiting: InboxEntry) -> StoredArticle | None:
         """Return the article of an entry if it was placed before.
 
-        Asked of a new entry, too: a later one of its article may have gone before it, while it waited for its
-        page. The article of a revision may have become another one while it waited: that of its address.
+        That of a new entry may be placed: a later one may have gone before it, while it waited for its page. A
+        late page is that of the article itself, whatever its keys mean by now.
         """
-        old = None
-        if is_placed:
-            old = articles.latest(self._connection, waiting.article)
-        address = canonical_url(waiting.entry.url or "")
-        if old is None and waiting.is_revision and address is not None:
-            owner = inbox.owner(self._connection, url_key(address))
-            if owner and is_of_site(waiting.entry):
-                old = articles.latest(self._connection, owner)
-        return old
+        if waiting.is_late_page:
+            placed = articles.stored_with(self._connection, "id", [waiting.article])
+            return placed[0] if placed else None
+        return articles.latest(self._connection, waiting.article)
 
     def ask(
         self,
@@ -188,7 +183,7 @@ class WhichArticle:
         address = canonical_url(waiting.entry.url or "")
         if (
             is_of_feed
-            and _is_of_one_time(waiting.entry, old)
+            and _is_of_one_time(incoming, old, waiting.entry)
             and address == canonical_url(old.url or "")
         ):
             return Again(article=old, has_news=True, is_replaced=True)
@@ -241,19 +236,25 @@ class WhichArticle:
         """
         connection, entry = self._connection, waiting.entry
         (old,) = articles.stored_with(connection, "id", [other])
-        if not _is_of_one_time(entry, old):
+        listed = known_items_of(connection, entry.source).articles.values()
+        if not _is_of_one_time(incoming, old, entry) or other in listed:
             return None
         silent = silent_sources(connection, [entry.source, old.source])
         has_moved = silent.get(old.source, True) and incoming.title == old.title
         if entry.source not in silent or not (entry.source == old.source or has_moved):
             return None
         article_writes.rekey(connection, waiting.article, other, is_authoritative=True)
-        return Again(article=old, has_news=incoming.text_hash != old.text_hash)
+        is_known = incoming.text_hash == old.text_hash and incoming.url == old.url
+        return Again(article=old, has_news=not is_known)
 
 
-def _is_of_one_time(entry: Entry, old: StoredArticle) -> bool:
-    """Return whether an entry has the time of publication that an article declared."""
+def _is_of_one_time(incoming: StoredArticle, old: StoredArticle, entry: Entry) -> bool:
+    """Return whether an entry has the time of publication that an article declared, at a later poll.
+
+    Entries that one poll lists beside each other are different articles.
+    """
     minute = declared_minute(entry)
     if minute is None or old.published is None or old.published_origin != "feed":
         return False
-    return minute == old.published.replace(second=0, microsecond=0)
+    is_beside = incoming.seen_at == old.seen_at and entry.source == old.source
+    return not is_beside and minute == old.published.replace(second=0, microsecond=0)

@@ -91,6 +91,18 @@ _READY = (
 )
 
 
+def article_of(connection: Connection, waiting: InboxEntry) -> str:
+    """Return the article of a waiting entry, which may have become another one since the entry was read.
+
+    `recluster` places entries that have no rows.
+    """
+    number = {"number": waiting.entry_no}
+    return connection.scalar(_ARTICLE, number) or waiting.article
+
+
+_ARTICLE = select(entry.c.article).where(entry.c.entry_no == bindparam("number"))
+
+
 def last_ready(connection: Connection, articles: Iterable[str]) -> int:
     """Return the last inbox number of the entries of `articles` that wait to be placed; 0 without any."""
     waiting = select(entry.c.inbox_no).where(

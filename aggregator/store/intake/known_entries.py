@@ -114,33 +114,28 @@ class KnownEntries:
             takes_over = received.is_of_site and received.raw[1] not in self._known
             outcome: AcceptOutcome = "revision" if takes_over else "known"
             return AcceptResult(outcome=outcome, article=id_)
-        if not observed.is_authoritative or not self._has_changed(
-            received, observed, id_, by_page=by_page
-        ):
+        content, updated = _short(received), received.entry.updated
+        *former, last = observed.hashes or [content]
+        # A feed lists both texts of an article, or several articles under one GUID and address.
+        is_beside_last = content != last and last in self._here
+        if content == last:
+            is_live = by_page and id_ in self._live
+            has_changed = (
+                is_live and updated is not None and updated > observed.changed_at
+            )
+        elif is_beside_last or not self._is_poll:  # files are read again in any order
+            has_changed = content not in former
+        else:
+            has_changed = True
+        if not has_changed or not (observed.is_authoritative or received.is_of_site):
             return AcceptResult(outcome="known", article=id_)
-        changes = len(observed.hashes) - 1
+        changes = len(former)
         wait = dt.timedelta(hours=changes // _CHANGES_AT_ONCE)
-        if self._is_poll and seen < observed.changed_at + wait:
+        is_limited = not is_beside_last or changes + 1 >= _MOST_CONTENTS
+        if self._is_poll and is_limited and seen < observed.changed_at + wait:
             # It is no observation, so that it stays a change until the article may be read again.
             return AcceptResult(outcome="known", article=id_, is_observed=False)
         return AcceptResult(outcome="revision", article=id_)
-
-    def _has_changed(
-        self,
-        received: IdentifiedEntry,
-        observed: Observation,
-        id_: str,
-        *,
-        by_page: bool,
-    ) -> bool:
-        content, updated = _short(received), received.entry.updated
-        *former, last = observed.hashes or [content]
-        if not self._is_poll:  # files may be read again in any order
-            return content not in (*former, last)
-        if content != last:
-            return last not in self._here
-        is_live = by_page and id_ in self._live
-        return is_live and updated is not None and updated > observed.changed_at
 
     def note(
         self, received: IdentifiedEntry, result: AcceptResult, seen: dt.datetime
@@ -165,10 +160,11 @@ class KnownEntries:
             and received.entry.authority == "own"
         ):
             self._addresses[id_] = received.entry.url or ""
-        is_first = not observed.contents
         if received.is_of_site or result.outcome == "new":
+            if not observed.is_authoritative:
+                self._changed.add((id_, source))
             observed.is_authoritative = True
-        if is_first or result.outcome == "revision":
+        if not observed.contents or result.outcome == "revision":
             observed.add(_short(received), seen)
             self._changed.add((id_, source))
         keys = [*received.identity.keys, *sorted(received.said)]

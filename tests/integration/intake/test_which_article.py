@@ -357,6 +357,45 @@ def test_other_news_under_a_guid_with_another_date_or_link_is_another_article(
     assert len(feeds.articles()) == 2, "that is an article already"
 
 
+@pytest.mark.parametrize("is_later", [False, True], ids=["one poll", "two polls"])
+def test_posts_of_one_day_with_nearly_one_text_are_as_many_as_are_listed(
+    feeds: ListedFeeds, *, is_later: bool
+) -> None:
+    """A blog says how to do something in one language, and how to do it in another one."""
+    posts = [
+        Item(
+            f"Unit tests in {name}",
+            f"How to write unit tests in {name} for what runs in a cloud. {tail(3)}",
+            f"http://{HOST}/{path}",
+            f"http://{HOST}/{path}",
+            12,
+        )
+        for name, path in (("Prolog", "tests-in-prolog"), ("Erlang", "tests-in-erlang"))
+    ]
+    if is_later:
+        feeds.poll(HOST, posts[0], *DAY[1:3])
+    for _ in range(2):
+        feeds.poll(HOST, *posts, *DAY[1:3])
+        assert len(feeds.articles()) == 4
+
+
+@pytest.mark.parametrize("count", [2, 9])
+def test_entries_of_other_dates_that_share_guid_and_address_are_articles(
+    everywhere: ListedFeeds, count: int
+) -> None:
+    """A page of changes: each entry has the address of the page as its GUID and its link."""
+    page = f"http://{HOST}/changes"
+    changes = [
+        Item("What is new", f"Version {n}. {tail(n)}", page, page, 24 * n)
+        for n in range(count)
+    ]
+    everywhere.poll(HOST, *changes[1:])
+    assert len(everywhere.articles()) == count - 1
+    for _ in range(2):
+        everywhere.poll(HOST, *changes)
+        assert len(everywhere.articles()) == count
+
+
 def test_five_warnings_behind_one_link_at_one_time_are_five(feeds: ListedFeeds) -> None:
     towns = ("Pennmouth", "Calmouth", "Sennick", "Lornum", "Arnsby")
     warnings = [

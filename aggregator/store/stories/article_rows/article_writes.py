@@ -4,15 +4,23 @@ from collections.abc import Iterable
 from typing import Any
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, insert, select
 
 from aggregator.model.article import Role
 from aggregator.model.evidence import Evidence, TextReuse
 from aggregator.store import codecs
+from aggregator.store.intake.inbox_order import take_numbers
 from aggregator.store.intake.known_items import forget_items_of
 from aggregator.store.stories.article_rows.sketches import insert_sketches
 from aggregator.store.stories.articles import StoredArticle, evidence_of
-from aggregator.store.tables import article, read_rows, update_rows, write_sql
+from aggregator.store.tables import (
+    article,
+    entry,
+    has_row,
+    read_rows,
+    update_rows,
+    write_sql,
+)
 
 _PLAIN = [
     name
@@ -141,10 +149,17 @@ def _set(connection: Connection, article_id: str, **values: Any) -> None:
 def rekey(
     connection: Connection, old: str, new: str, *, is_authoritative: bool
 ) -> None:
-    """Give the identity keys and the observations of article `old` to article `new`.
+    """Give identity keys, observations and waiting entries of article `old` to article `new`.
 
     `is_authoritative`: whether the authoritative sources of `old` are authoritative for `new`.
     """
+    # Entries of `old` that are accepted meanwhile would wait for an article without keys.
+    take_numbers(connection, "entry", 0)
+    is_waiting = (entry.c.article == old) & entry.c.state.in_(("page", "ready"))
+    if has_row(connection, select(article.c.id).where(article.c.id == old)):
+        # A late page stays with the article that has the words of its entry.
+        is_waiting &= entry.c.is_revision | (entry.c.page_attempts == 0)
+    update_rows(connection, entry, is_waiting, article=new)
     keys = "UPDATE identity_key SET article = :new WHERE article = :old"
     write_sql(connection, keys, new=new, old=old)
     forget_items_of(connection, [old])  # they name it

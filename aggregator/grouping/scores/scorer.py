@@ -31,6 +31,8 @@ class Decision(msgspec.Struct, frozen=True):
     # See pair_features.read_nearest; None: it was not compared
     nearest: bytes | None = None
     version_of: str | None = None  # the text of its outlet that it updates
+    # The numbers of the nearest stories, and how near it is to each, in thousandths of a logit
+    affinities: tuple[tuple[int, int], ...] = ()
 
 
 class ScoredCandidate(msgspec.Struct, frozen=True):
@@ -40,6 +42,7 @@ class ScoredCandidate(msgspec.Struct, frozen=True):
     score: float
     reasons: tuple[Reason, ...]
     texts: float = 0.0  # mean cosine of whole texts
+    affinity: float = 0.0  # the score without what the stream adds
 
 
 def shared_terms(

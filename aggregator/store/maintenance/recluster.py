@@ -1,9 +1,10 @@
 """`recluster`: reads the groupings of two databases, and writes the decisions of the scratch database."""
 
+from collections import defaultdict
 from collections.abc import Mapping
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from aggregator.model.evidence import Evidence
 from aggregator.store import codecs
@@ -14,12 +15,14 @@ from aggregator.store.search.progress import indexed_to, unindexed_to
 from aggregator.store.stories.stories import StoryRow
 from aggregator.store.tables import (
     IS_LIVE,
+    affinity,
     article,
     delete_rows,
     entry,
     execute_each,
     fields_of,
     outlet_line,
+    pairs_with,
     sketch,
     source_history,
     source_period,
@@ -156,7 +159,8 @@ def renumber(live: Connection, order: Mapping[int, int]) -> list[int]:
         for row in live.execute(select(outlet_line).where(is_changed))
     ]
     delete_rows(live, outlet_line, is_changed)
-    delete_rows(live, sketch, sketch.c.article >= min(order))
+    for derived in (sketch, affinity):
+        delete_rows(live, derived, derived.c.article >= min(order))
     for column in (entry.c.inbox_no, article.c.inbox_no):
         moved = update(column.table).where(column == bindparam("number"))
         live.execute(moved.values(inbox_no=bindparam("moved")), changed)
@@ -178,6 +182,47 @@ def take_sketches(
     """Replace the sketches of the articles from inbox number `start` on."""
     delete_rows(live, sketch, sketch.c.article >= start)
     copy_rows(scratch, live, sketch, advance, sketch.c.article >= start)
+
+
+def take_storylines(
+    live: Connection, scratch: Connection, start: int, names: Mapping[str, str]
+) -> None:
+    """Replace the affinities of the articles from inbox number `start` on, and the storylines of all stories.
+
+    A storyline has the id of its founder, or of its first story if that is gone.
+    """
+    numbers = pairs_with(
+        live, select(story.c.id, story.c.story_no), story.c.id, names.values()
+    )
+    delete_rows(live, affinity, affinity.c.article >= start)
+    present = func.coalesce(story.c.redirect_to, story.c.id)
+    near = (
+        select(affinity.c.article, present, func.avg(affinity.c.logit))
+        .join(story, story.c.story_no == affinity.c.story)
+        .where(affinity.c.article >= start)
+        .group_by(affinity.c.article, present)
+    )
+    rows = []
+    for article_no, other, logit in scratch.execute(near):
+        if other in names:
+            number = numbers[names[other]]
+            rows.append({"article": article_no, "story": number, "logit": round(logit)})
+    execute_each(live, insert(affinity), rows)
+    lines = defaultdict(list)
+    standing = select(story.c.id, story.c.storyline).where(
+        IS_LIVE, story.c.storyline.is_not(None)
+    )
+    for id_, line in scratch.execute(standing):
+        lines[line].append(names[id_])
+    update_rows(live, story, story.c.storyline.is_not(None), storyline=None)
+    changes = []
+    for line, ids in lines.items():
+        founder = names.get(line)
+        if founder not in ids:
+            founder = min(ids, key=lambda id_: numbers[id_])
+        changes += [{"of_story": id_, "line": founder} for id_ in ids]
+    change = update(story).where(story.c.id == bindparam("of_story"))
+    execute_each(live, change.values(storyline=bindparam("line")), changes)
 
 
 def take_stream_history(

@@ -24,6 +24,7 @@ from aggregator.store.maintenance import retention
 from aggregator.store.maintenance.row_stream import Advance, parts
 from aggregator.store.stories.articles import ArticleDetails
 from aggregator.store.tables import (
+    affinity,
     article,
     correction,
     counter_value,
@@ -184,7 +185,11 @@ def seed(
     copy_rows(live, scratch, article, advance, article.c.inbox_no < n)
     has_articles = story.c.id.in_(select(article.c.story))
     update_rows(scratch, story, ~has_articles, redirect_to="")
-    for number in (sketch.c.article, stream_period.c.last_inbox_no):
+    for number in (
+        sketch.c.article,
+        affinity.c.article,
+        stream_period.c.last_inbox_no,
+    ):
         copy_rows(live, scratch, number.table, advance, number < n)
     return _seed_sources(live, scratch, advance)
 

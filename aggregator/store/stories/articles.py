@@ -93,6 +93,7 @@ class StoredArticle(Article, frozen=True, kw_only=True):
     html: bytes | None = None
     evidence: Evidence | None = None
     sketch: bytes = b""
+    affinities: tuple[tuple[int, int], ...] = ()  # see `affinity` of the tables
     bump_by_clock: bool = False
 
     def read_details(self) -> ArticleDetails:

@@ -18,7 +18,7 @@ from sqlalchemy import (
 
 from aggregator.model.article import Article, ArticleView
 from aggregator.model.structs import FrozenStruct
-from aggregator.store.stories import related_stories
+from aggregator.store.stories import related_stories, storylines
 from aggregator.store.tables import (
     IS_LIVE,
     article,
@@ -150,6 +150,7 @@ def render_again(connection: Connection, ids: Iterable[str]) -> None:
 def redirect_story(connection: Connection, loser: str, winner: str) -> None:
     """Redirect `loser`, and all that redirects to it, to `winner`. Its articles must have moved before."""
     related_stories.unite(connection, loser, winner)
+    storylines.inherit(connection, loser, winner)
     update_rows(connection, story, story.c.redirect_to == loser, redirect_to=winner)
     # They are rendered again if the merge is undone.
     shown = {"text": None, "rendered": None}

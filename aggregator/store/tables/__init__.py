@@ -74,6 +74,7 @@ from aggregator.store.tables.statements import (
 from aggregator.store.tables.stories import (
     IS_LIVE,
     VIEWS,
+    affinity,
     change,
     story,
     story_link,

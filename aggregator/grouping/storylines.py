@@ -4,7 +4,7 @@ An article is compared with the nearest stories when it is placed, and its affin
 the article and the reports of the story, is stored. Two stories are as near as these are on average; two
 storylines as near as their newest stories are. An article that is near another story makes the storylines of
 both one, if they are near enough, and the older id stays. Nothing else changes a storyline but a correction:
-an event that is told later never takes a story out of its place (docs/decisions/0054-storylines.md).
+a later report never takes a story out of its place (docs/decisions/0054-storylines.md).
 """
 
 import datetime as dt
@@ -18,7 +18,7 @@ from aggregator.store.stories.corrections import Constraints
 from aggregator.store.stories.storylines import Affinity, RecentStory
 
 # All in thousandths of a logit. Of two stories that were never near each other:
-_UNCOMPARED = -2_000
+UNCOMPARED = -2_000
 # From this affinity on an article may join two storylines, and so may their mean if one is a single story.
 NEAR = -1_500
 _NEAR_LINES = -1_250  # of two storylines of several stories
@@ -33,7 +33,7 @@ def mean_affinity(
     means = []
     for story, other in product(stories, others):
         pair = near.get(frozenset((story.id, other.id)))
-        means.append(_UNCOMPARED if pair is None else pair.total / pair.articles)
+        means.append(UNCOMPARED if pair is None else pair.mean)
     return math.fsum(means) / len(means)
 
 
@@ -46,7 +46,7 @@ def join_nearest(
 ) -> None:
     """Make the storyline of a story one with those of near stories, the nearest first.
 
-    `at`: the time of the article that is near the stories with these `numbers`; stories that were told last
+    `at`: the time of the article that is near the stories with these `numbers`; stories whose last report is
     more than a week before are not asked any more.
     """
     line = storylines.line_of(connection, story)

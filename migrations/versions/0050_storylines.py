@@ -17,10 +17,6 @@ _DAY = {
     "sqlite": "substr({}, 1, 10)",
     "postgresql": "to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD')",
 }
-_DAY_BEFORE = {
-    "sqlite": "strftime('%Y-%m-%d %H:%M:%S', {}, '-24 hours')",
-    "postgresql": "{} - INTERVAL '24 hours'",
-}
 # As it was, with `storyline` at the end.
 _STORIES = """
     SELECT id, title, summary,
@@ -36,18 +32,11 @@ _STORIES = """
            {} AS day, unknown_outlet_count, storyline
     FROM story WHERE redirect_to IS NULL"""
 _STORYLINES = """
-    SELECT line.storyline AS id,
-           (SELECT head.title FROM story AS head
-            WHERE head.storyline = line.storyline AND head.redirect_to IS NULL
-              AND head.last_published >= {}
-            ORDER BY head.report_count DESC, head.outlet_count DESC, head.last_published DESC, head.story_no
-            LIMIT 1) AS title,
-           line.story_count, line.article_count, line.first_published, line.last_published, line.updated
-    FROM (SELECT storyline, COUNT(*) AS story_count, SUM(article_count) AS article_count,
-                 MIN(first_published) AS first_published, MAX(last_published) AS last_published,
-                 MAX(bumped_at) AS updated
-          FROM story WHERE storyline IS NOT NULL AND redirect_to IS NULL
-          GROUP BY storyline HAVING COUNT(*) > 1) AS line"""
+    SELECT storyline AS storyline_id, id AS story_id, position
+    FROM (SELECT storyline, id, COUNT(*) OVER (PARTITION BY storyline) AS story_count,
+                 ROW_NUMBER() OVER (PARTITION BY storyline ORDER BY first_published, story_no) AS position
+          FROM story WHERE storyline IS NOT NULL AND redirect_to IS NULL) AS standing
+    WHERE story_count > 1"""
 
 
 def upgrade() -> None:
@@ -86,8 +75,5 @@ def upgrade() -> None:
         create = "CREATE VIEW"
         op.execute("DROP VIEW v_stories")
     day = _DAY[dialect].format("last_published")
-    before = _DAY_BEFORE[dialect].format("line.last_published")
     connection.exec_driver_sql(f"{create} v_stories AS {_STORIES.format(day)}")
-    connection.exec_driver_sql(
-        f"CREATE VIEW v_storylines AS {_STORYLINES.format(before)}"
-    )
+    connection.exec_driver_sql(f"CREATE VIEW v_storylines AS {_STORYLINES}")

@@ -106,7 +106,6 @@ class Decider:
             reuses=evidence.reuse.other if evidence.reuse else None,
             version_of=version_of,
             counts_as_report=evidence.counts_as_report,
-            follows=decision.follows,
             nearest=decision.nearest,
             affinities=decision.affinities,
             evidence=evidence,
@@ -183,7 +182,6 @@ class Decider:
                     decision,
                     story=updated.id,
                     is_compared=True,
-                    follows=None,
                     evidence=Evidence(stage="version"),
                 )
             return replace(decision, version_of=match.updated[0])
@@ -259,6 +257,11 @@ class Decider:
         return replace(
             decision, nearest=pack_nearest(compared.nearest), affinities=tuple(near)
         )
+
+    def affinities(self, article: StoredArticle) -> tuple[tuple[int, int], ...]:
+        """Return the numbers of the nearest other stories, and how near a placed article is to them."""
+        barred = {article.story}
+        return self._by_score(article, PairArticle(article), barred).affinities
 
     def _agreement(
         self,

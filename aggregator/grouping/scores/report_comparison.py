@@ -282,7 +282,7 @@ def _scored(
     if not texts:
         return None
     affinity = sum(pair.logit for pair in pairs) / len(pairs)
-    return ScoredCandidate(story, affinity + shift, (), texts / len(pairs), affinity)
+    return ScoredCandidate(story, affinity + shift, (), affinity)
 
 
 def _pair(inbox_no: int, other: int) -> tuple[int, int]:

@@ -30,7 +30,7 @@ from aggregator.store.intake.identity import tombstones
 from aggregator.store.maintenance.index_merge import count_stale_rows
 from aggregator.store.maintenance.row_rewrite import rewrite
 from aggregator.store.search import index
-from aggregator.store.stories import articles, related_stories
+from aggregator.store.stories import articles, story_subjects
 from aggregator.store.stories.articles import ArticleDetails, StoredArticle
 from aggregator.store.tables import (
     IS_LIVE,
@@ -224,7 +224,7 @@ def close_story(connection: Connection, id: str) -> None:
     # The key begins with the reader: without the readers, every mark would be read.
     marks = delete(read_mark).where(read_mark.c.reader.in_(select(reader.c.reader_no)))
     change_with(connection, marks, read_mark.c.story, numbers)
-    related_stories.erase(connection, [id])
+    story_subjects.erase(connection, [id])
 
 
 def hide_title(connection: Connection, id: str, ids: Collection[str]) -> None:

@@ -42,7 +42,6 @@ _DECIDED = (
     "version_of",
     "counts_as_report",
     "is_little_known",
-    "follows",
     "evidence",
     "nearest",
     "wire",
@@ -103,7 +102,6 @@ def take_decisions(
         }
         for row in part:
             row["story"] = names[row["story"]]
-            row["follows"] = successors.get(row["follows"])
             row["evidence"] = _with_present_id(row["evidence"], successors)
         changes = [row for row in part if row != known.get(row["number"])]
         execute_each(live, _DECIDE, changes)

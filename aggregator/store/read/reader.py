@@ -37,6 +37,7 @@ from aggregator.store.read import (
     story_filter,
     story_list,
     story_views,
+    storylines,
 )
 from aggregator.store.read.article_detail import (
     one_article,
@@ -48,10 +49,10 @@ from aggregator.store.stories import (
     article_views,
     articles,
     stories,
-    story_links,
     stream_history,
 )
 from aggregator.store.stories.samples import shown_samples
+from aggregator.store.stories.storylines import affinities
 from aggregator.store.tables import (
     IS_LIVE,
     story,
@@ -324,7 +325,9 @@ class StoryReader:
     article = _reading(one_article)
     rendered = _reading(texts_of)
     articles_of = _reading(article_views.views_of_stories)
-    with_links = _reading(story_links.with_links)
+    affinities = _reading(affinities)
+    storyline = _reading(storylines.storyline_of)
+    storylines = _reading(storylines.newest_storylines)
     list_stories = _reading(front_page_items.list_stories)
     new_reports = _reading(front_page_items.new_reports)
     folders = _reading(front_page_items.folders)

@@ -20,7 +20,7 @@ from sqlalchemy import (
 
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
-from aggregator.store.stories import article_views, related_stories
+from aggregator.store.stories import article_views, story_subjects
 from aggregator.store.tables import (
     IS_LIVE,
     article,
@@ -76,7 +76,7 @@ _IS_UNRENDERED = and_(IS_LIVE, story.c.text.is_(None))
 
 
 _UNRENDERED: Select[Any] = (
-    select(*related_stories.COMPARED, story.c.last_inbox_no)
+    select(story.c.story_no, story.c.id, story.c.title, story.c.last_inbox_no)
     .where(_IS_UNRENDERED)
     .order_by(story.c.bumped_at.desc())
     .limit(bindparam("limit"))
@@ -116,7 +116,7 @@ def _render(database: Database, rows: Sequence[Row[Any]], tuning: StoryTuning) -
             shown = codecs.compress_struct(rendering.shown)
             texts.append({"story_id": row.id, "shown": shown, "plain": rendering.text})
             originals[row.id] = rendering.originals
-            subjects.append((row, rendering.names, rendering.topics))
+            subjects.append((row.story_no, rendering.names, rendering.topics))
         connection.execute(_WRITE, texts)
         # Originals of copies and excerpts are written where they changed.
         changed = []
@@ -125,4 +125,4 @@ def _render(database: Database, rows: Sequence[Row[Any]], tuning: StoryTuning) -
             if original != row.original:
                 changed.append({"article_id": row.id, "original_id": original})
         execute_each(connection, _NOTE, changed)
-        related_stories.write(connection, subjects)
+        story_subjects.write(connection, subjects)

@@ -18,7 +18,7 @@ from sqlalchemy import (
 
 from aggregator.model.article import Article, ArticleView
 from aggregator.model.structs import FrozenStruct
-from aggregator.store.stories import related_stories, storylines
+from aggregator.store.stories import story_subjects, storylines
 from aggregator.store.tables import (
     IS_LIVE,
     article,
@@ -121,6 +121,7 @@ def shown_columns(shape: type[FrozenStruct]) -> list[ColumnElement[Any]]:
         "story": story.c.id.label("story"),
     }
     columns = {**{column.name: column for column in story.columns}, **renamed}
+    del columns["storyline"]  # what is shown of it is more than its id
     return [columns[name] for name in shape.__struct_fields__ if name in columns]
 
 
@@ -149,7 +150,7 @@ def render_again(connection: Connection, ids: Iterable[str]) -> None:
 
 def redirect_story(connection: Connection, loser: str, winner: str) -> None:
     """Redirect `loser`, and all that redirects to it, to `winner`. Its articles must have moved before."""
-    related_stories.unite(connection, loser, winner)
+    story_subjects.erase(connection, [loser])
     storylines.inherit(connection, loser, winner)
     update_rows(connection, story, story.c.redirect_to == loser, redirect_to=winner)
     # They are rendered again if the merge is undone.

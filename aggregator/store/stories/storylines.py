@@ -11,7 +11,10 @@ from aggregator.store.tables import (
     IS_LIVE,
     affinity,
     article,
+    counter_value,
+    highest,
     pairs_with,
+    set_counter,
     story,
     update_rows,
     values_with,
@@ -21,6 +24,11 @@ from aggregator.store.tables import (
 # stories and 2 to 14 days hardly matter).
 NEWEST = 8
 REACH = dt.timedelta(days=7)
+
+# Counters: the last article that a version without storylines placed, 0 once all are compared; the last one
+# that is compared
+UNTIL = "affinity_until"
+_COMPARED = "affinity_compared"
 
 # A story that stands alone is the founder of its own storyline
 LINE = func.coalesce(story.c.storyline, story.c.id)
@@ -103,6 +111,11 @@ class Affinity(NamedTuple):
 
     total: int
     articles: int
+
+    @property
+    def mean(self) -> float:
+        """The mean logit, in thousandths."""
+        return self.total / self.articles
 
 
 def near_numbers(connection: Connection, id: str, least: int) -> list[int]:
@@ -202,3 +215,40 @@ def inherit(connection: Connection, loser: str, winner: str) -> None:
     line = select(story.c.storyline).where(story.c.id == loser).scalar_subquery()
     stands_alone = story.c.storyline.is_(None)
     update_rows(connection, story, story.c.id == winner, stands_alone, storyline=line)
+
+
+def uncompared(connection: Connection) -> int:
+    """Return how many inbox numbers of a version without storylines remain to be compared, at most."""
+    until = counter_value(connection, UNTIL)
+    return until and max(1, until - counter_value(connection, _COMPARED))
+
+
+def next_uncompared(
+    connection: Connection, since: dt.datetime, limit: int
+) -> list[int]:
+    """Return the numbers of the next articles from this time on that are to be compared."""
+    chosen = (
+        select(article.c.inbox_no)
+        .where(
+            article.c.inbox_no > counter_value(connection, _COMPARED),
+            article.c.inbox_no <= counter_value(connection, UNTIL),
+            article.c.is_compared,
+            article.c.effective_at >= since,
+        )
+        .order_by(article.c.inbox_no)
+        .limit(limit)
+    )
+    return list(connection.scalars(chosen))
+
+
+def compared_to(connection: Connection, number: int | None) -> None:
+    """Note up to which number articles are compared; None: all are."""
+    if number is None:
+        set_counter(connection, UNTIL, 0)
+    else:
+        set_counter(connection, _COMPARED, number)
+
+
+def compare_all(connection: Connection) -> None:
+    """Let the articles be compared that are placed now."""
+    set_counter(connection, UNTIL, highest(connection, article.c.inbox_no))

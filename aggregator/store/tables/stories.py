@@ -1,4 +1,4 @@
-"""Stories with their names, links and history, and the SQL views of them."""
+"""Stories with their names, storylines and history, and the SQL views of them."""
 
 from sqlalchemy import (
     BigInteger,
@@ -145,18 +145,6 @@ story_subject = Table(
     Column("label", Text, nullable=False),  # as most outlets write it
     Column("outlets", Integer, nullable=False),  # that use it
     Index("ix_story_subject_key", "kind", "key", "story_no"),
-    sqlite_with_rowid=False,
-)
-
-story_link = Table(
-    "story_link",
-    metadata,
-    # A related story: both have rare names in common. Written with the text of either (derived).
-    # What a story follows is in `article.follows`; v_story_links has both.
-    # `story.story_no`
-    number_key("story_no"),
-    # Likewise
-    Column("other_no", BigInteger, primary_key=True, autoincrement=False, index=True),
     sqlite_with_rowid=False,
 )
 

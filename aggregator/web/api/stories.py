@@ -15,6 +15,7 @@ from aggregator.web.responses import JSON, JsonResponse
 
 STORIES_AN_ANSWER = 50
 CHANGES_AN_ANSWER = 500
+STORYLINES_AN_ANSWER = 200
 _CHANGES_PARAMETERS: dict[str, Parameter] = {
     "since": Parameter(
         up_to(10**9 - 1) | {"minimum": 0}, "the number of the last change that is known"
@@ -22,6 +23,13 @@ _CHANGES_PARAMETERS: dict[str, Parameter] = {
     "limit": Parameter(
         up_to(CHANGES_AN_ANSWER), "the maximum number of changes in one response"
     ),
+}
+_STORYLINE_PARAMETERS = {
+    "limit": Parameter(
+        up_to(STORYLINES_AN_ANSWER),
+        "the maximum number of storylines in one response",
+    ),
+    "after": PARAMETERS["after"],
 }
 router = api_router("/api/v1")
 
@@ -92,6 +100,47 @@ def read_story(request: Request, site: OfSite, id: IdInPath) -> Response:
         )
 
     return conditional(request, tag, render)
+
+
+@router.get(
+    "/storylines",
+    **described("stories", story_json.StorylinesJson, 400, query=_STORYLINE_PARAMETERS),
+)
+def list_storylines(request: Request, site: OfSite) -> Response:
+    """Storylines of several stories, the last bumped first.
+
+    One page of a list; `next` is the cursor of the following page.
+    """
+    limit = int(request.query_params.get("limit", STORIES_AN_ANSWER))
+    after = request.query_params.get("after") or None
+    lines, following = site.reader.storylines(limit, after)
+    shown = [site.bounded_storyline(request, line) for line in lines]
+    page = story_json.StorylinesJson(
+        storylines=tuple(map(story_json.storyline_in_list, shown)), next=following
+    )
+    return hashed_json(request, page)
+
+
+@router.get(
+    "/storylines/{id}",
+    **described("stories", story_json.WholeStorylineJson, 400, 404, 410),
+)
+def read_storyline(request: Request, site: OfSite, id: IdInPath) -> Response:
+    """The storyline in which a story stands now, with all of its stories, the newest first.
+
+    `id` is that of the storyline or of any story. A story that stands alone is the only one.
+    """
+    line = site.storyline(id)
+    if line is None:
+        raise site.missing(id, "there is no story with this id")
+    stories = site.reader.stories_by_id(tuple(one.id for one in line.stories))
+    return hashed_json(
+        request,
+        story_json.whole_storyline(
+            site.bounded_storyline(request, line),
+            (site.bounded(request, story) for story in stories),
+        ),
+    )
 
 
 @router.get(

@@ -5,14 +5,21 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from aggregator.admin.export import exported
 from aggregator.admin.import_rows import import_into
+from aggregator.grouping.corrections.explain import storyline_explanation
 from aggregator.grouping.deletion.forget import ForgetCommand
+from aggregator.grouping.place import Placer
+from aggregator.grouping.placing.compare_stored import compare_stored
 from aggregator.model.entry import Entry
 from aggregator.model.errors import UsageError
+from aggregator.model.read_model import StoryFilter
+from aggregator.model.story import StoryView
 from aggregator.store.engine.database import Database
+from aggregator.store.read.reader import StoryReader
+from aggregator.store.stories import storylines
 from aggregator.store.tables import affinity, story
 from tests.conftest import Postgres
 from tests.support.articles import (
@@ -26,7 +33,7 @@ from tests.support.articles import (
     record,
 )
 from tests.support.fresh import with_tables
-from tests.support.rows import executed, queried
+from tests.support.rows import executed, queried, read_by, written_by
 from tests.support.story_checks import (
     by_title,
     copied,
@@ -251,3 +258,101 @@ def test_a_copied_database_goes_on_in_the_same_way(rig: Rig, tmp_path: Path) -> 
         Rig(database, Clock(NOON + 20 * DAY)).take(*affair()[2:])
         rig.take(*affair()[2:])
         assert kept(database) == kept(rig.database)
+
+
+# --- afterwards --------------------------------------------------------------------------------------------
+
+
+def test_after_an_upgrade_the_last_days_are_compared_once(rig: Rig) -> None:
+    rig.take(*affair())
+    before = lines(rig.database)
+    executed(rig.database, story.update().values(storyline=None))
+    executed(rig.database, affinity.delete())
+    written_by(rig.database, storylines.compare_all)
+    placer = Placer(rig.database, rig.all_tuning, Clock(NOON + 12 * DAY))
+    remaining = [read_by(rig.database, storylines.uncompared)]
+    while compare_stored(placer):
+        remaining.append(read_by(rig.database, storylines.uncompared))
+    assert remaining == sorted(remaining, reverse=True)
+    assert read_by(rig.database, storylines.uncompared) == 0
+    after = lines(rig.database)
+    assert after == before
+    rows = rows_of(rig.database, affinity)
+    assert not compare_stored(placer)
+    assert rows_of(rig.database, affinity) == rows
+
+
+def test_what_is_older_stands_alone_after_an_upgrade(rig: Rig) -> None:
+    rig.take(*affair())
+    executed(rig.database, story.update().values(storyline=None))
+    executed(rig.database, affinity.delete())
+    written_by(rig.database, storylines.compare_all)
+    placer = Placer(rig.database, rig.all_tuning, Clock(NOON + 40 * DAY))
+    while compare_stored(placer):
+        pass
+    assert lines(rig.database) == {}
+    assert read_by(rig.database, storylines.uncompared) == 0
+
+
+# --- shown -------------------------------------------------------------------------------------------------
+
+
+def test_a_story_has_its_storyline_with_the_counts_of_its_last_day(rig: Rig) -> None:
+    rig.take(*affair()[:2])
+    again = "Dykes: parliament gives two billion"
+    rig.take(record("Mail", "7", again, DYKES, published=NOON + 5 * DAY))
+    reader = StoryReader(rig.database)
+    (
+        levee,
+        vote,
+    ) = by_title(rig.database, "Levee", "arliament")
+    shown = reader.story(levee)
+    assert isinstance(shown, StoryView)
+    assert shown.storyline is not None
+    assert (shown.storyline.id, shown.storyline.head) == (levee, vote)
+    assert (shown.storyline.story_count, shown.storyline.day_outlet_count) == (2, 2)
+    assert shown.storyline.day_report_count == 1  # one text
+    assert [one.id for one in shown.storyline.stories] == [vote, levee]
+    assert ([one.id for one in shown.later], shown.earlier) == ([vote], ())
+    listed = reader.stories(StoryFilter()).stories
+    assert {one.storyline for one in listed} == {shown.storyline}
+    found = queried(rig.database, text("SELECT * FROM v_storylines ORDER BY position"))
+    assert [tuple(row) for row in found] == [(levee, levee, 1), (levee, vote, 2)]
+
+
+def test_a_storyline_is_found_by_the_id_of_any_of_its_stories(rig: Rig) -> None:
+    rig.take(*affair())
+    reader = StoryReader(rig.database)
+    levee, strike = by_title(rig.database, "Levee", "Dock")
+    found = {
+        id_: reader.storyline(id_)
+        for id_ in by_title(rig.database, "Levee", "Parliament", "Fund")
+    }
+    assert {line.id for line in found.values() if line} == {levee}
+    alone = reader.storyline(strike)
+    assert alone is not None
+    assert (alone.id, alone.story_count, alone.title) == (strike, 1, STRUCK)
+    assert reader.storyline("nothing") is None
+    page, following = reader.storylines(1)
+    assert ([line.id for line in page], following) == ([levee], None)
+    placing_of(rig.database).erase(ForgetCommand(name=members(rig.database, levee)[0]))
+    still = reader.storyline(levee)
+    assert still is not None
+    assert (still.id, still.story_count) == (levee, 2), "its id outlives its founder"
+
+
+def test_it_is_explained_how_near_the_stories_are(rig: Rig) -> None:
+    rig.take(*affair())
+    reader = StoryReader(rig.database)
+    levee, vote, fund, strike = by_title(
+        rig.database, "Levee", "Parliament", "Fund", "Dock"
+    )
+    explained = storyline_explanation(reader, vote)
+    assert explained is not None
+    assert {near.id for near in explained.near} == {levee, fund}
+    assert all(near.affinity >= explained.need for near in explained.near)
+    assert all(near.comparisons == 1 for near in explained.near)
+    alone = storyline_explanation(reader, strike)
+    assert alone is not None
+    assert alone.near == ()
+    assert storyline_explanation(reader, "nothing") is None

@@ -30,8 +30,10 @@ from aggregator.model.story import StoryView
 from aggregator.publish.story_json import (
     ListedArticleJson,
     StoryJson,
+    WholeStorylineJson,
     articles_in_list,
     story_in_list,
+    whole_storyline,
 )
 from aggregator.sources.parse.feeds.entry_builder import absolute_url
 from aggregator.sources.parse.records.jsonl import LabelledRecord, read_labelled
@@ -50,6 +52,8 @@ Filter = str | int | dt.date
 Article = ExtractPreview
 Story = StoryJson
 StoryArticle = ListedArticleJson
+Storyline = WholeStorylineJson
+_LINES_AT_ONCE = 100
 _MISSING = ("NaT", "<NA>")  # of pandas
 
 
@@ -205,6 +209,21 @@ class StoryDatabase:
     ) -> Iterator[StoryArticle]:
         """Return the articles of the stories, as `aggregator stories --articles` prints them."""
         return chain.from_iterable(map(articles_in_list, self._views(limit, filters)))
+
+    def storylines(self) -> Iterator[Storyline]:
+        """Return the storylines of several stories, the last bumped first, each with its stories.
+
+        Stories are as those of `stories`, the newest first.
+        """
+        reader = StoryReader(self._database)
+        after = None
+        while True:
+            lines, after = reader.storylines(_LINES_AT_ONCE, after)
+            for line in lines:
+                stories = reader.stories_by_id(tuple(one.id for one in line.stories))
+                yield whole_storyline(line, stories)
+            if after is None:
+                return
 
     def close(self) -> None:
         """Close the database."""

@@ -18,6 +18,13 @@ correct = typer.Typer(
     epilog="`aggregator stories` and `aggregator story ID` show the ids.",
 )
 
+storyline = typer.Typer(
+    name="storyline",
+    help="Correct which stories stand in one storyline.",
+    no_args_is_help=True,
+)
+correct.add_typer(storyline)
+
 NoWait = Annotated[
     bool, flag("--no-wait", "Exit without waiting for a running daemon to do the work.")
 ]
@@ -96,6 +103,49 @@ def move(
     _correct(
         context, format_, no_wait, kind="move", stories=(story,), articles=(article,)
     )
+
+
+@storyline.command()
+def join(
+    context: Context,
+    stories: Annotated[
+        list[str],
+        argument("STORY...", "Join the storylines of these stories, at least two."),
+    ],
+    no_wait: NoWait = False,
+    format_: show.TextOrJson = "text",
+) -> None:
+    """Put stories of one affair, with all of their storylines, into one storyline.
+
+    The storyline that began first keeps its id.
+
+    \b
+    Examples:
+      aggregator correct storyline join STORY ANOTHER-STORY
+    """
+    if len(stories) < 2:
+        raise UsageError(
+            "give at least two stories: aggregator correct storyline join STORY STORY"
+        )
+    _correct(context, format_, no_wait, kind="join", stories=tuple(stories))
+
+
+@storyline.command()
+def leave(
+    context: Context,
+    story: Annotated[str, argument("STORY", "Take this story out of its storyline.")],
+    no_wait: NoWait = False,
+    format_: show.TextOrJson = "text",
+) -> None:
+    """Take a story out of its storyline.
+
+    It never again stands in one with the other stories of its storyline.
+
+    \b
+    Examples:
+      aggregator correct storyline leave STORY
+    """
+    _correct(context, format_, no_wait, kind="leave", stories=(story,))
 
 
 @correct.command()

@@ -5,10 +5,14 @@ from typing import TYPE_CHECKING, Annotated
 from aggregator.cli import output as show
 from aggregator.cli.context import Context
 from aggregator.cli.output import argument
+from aggregator.config.messages import counted
 from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
-    from aggregator.grouping.corrections.explain import Explanation
+    from aggregator.grouping.corrections.explain import (
+        Explanation,
+        StorylineExplanation,
+    )
 from aggregator.cli.stories import hint
 from aggregator.cli.story import filled
 
@@ -16,14 +20,18 @@ from aggregator.cli.story import filled
 def explain(
     context: Context,
     article: Annotated[
-        str, argument("ARTICLE", "Explain the article with this id or address.")
+        str,
+        argument(
+            "ARTICLE",
+            "Explain the article with this id or address, or the storyline of the story with this id.",
+        ),
     ],
     other: Annotated[
         str, argument("ANOTHER", "Compare it with the article with this id or address.")
     ] = "",
     format_: show.TextOrJson = "text",
 ) -> None:
-    """Explain why an article is in its story.
+    """Explain why an article is in its story, or which stories of its storyline a story is near.
 
     With two articles: why they are in the same story, or why not. `aggregator story ID` and
     `aggregator search TEXT` show the ids of articles.
@@ -32,12 +40,24 @@ def explain(
     Examples:
       aggregator explain ARTICLE
       aggregator explain ARTICLE ANOTHER-ARTICLE
+      aggregator explain STORY
     """
-    from aggregator.grouping.corrections.explain import explanation
+    from aggregator.grouping.corrections.explain import (
+        explanation,
+        storyline_explanation,
+    )
     from aggregator.store.read.reader import StoryReader
 
     with context.obj.reading() as (config, database):
         reader = StoryReader(database)
+        if not other and reader.explained_article(article) is None:
+            of_story = storyline_explanation(reader, article)
+            if of_story is not None:
+                if format_ == "json":
+                    show.json_line(of_story)
+                else:
+                    show.out(show.wrapped(storyline_text(of_story)))
+                return
         for id_ in filter(None, (article, other)):
             if reader.explained_article(id_) is None:
                 raise UsageError(
@@ -48,6 +68,25 @@ def explain(
         show.json_line(explained)
     else:
         show.out(show.wrapped(explanation_text(explained)))
+
+
+def storyline_text(explained: "StorylineExplanation") -> str:
+    """Return the lines of `aggregator explain STORY`."""
+    lines = [explained.title]
+    if not explained.near:
+        return f"{explained.title}\nIt stands alone: no other story is near enough.\n"
+    lines.append(
+        f"It stands in the storyline {explained.storyline}. How near the other stories are, as the mean of "
+        f"comparisons of articles (a single story joins from {explained.need:+.2f} on average):"
+    )
+    for other in explained.near:
+        compared = (
+            counted(other.comparisons, "comparison")
+            if other.comparisons
+            else "never near"
+        )
+        lines.append(f"  {other.affinity:+.2f}  {other.id}  {other.title} ({compared})")
+    return "\n".join(lines) + "\n"
 
 
 def explanation_text(explained: "Explanation") -> str:

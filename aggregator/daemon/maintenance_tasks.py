@@ -11,6 +11,7 @@ from aggregator.config.settings import Config
 from aggregator.daemon.maintenance import Maintenance, MaintenanceTask
 from aggregator.daemon.services import DaemonServices
 from aggregator.grouping.deletion.retention import RetentionPlan
+from aggregator.grouping.placing.compare_stored import compare_stored
 from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.prepare import Stop
 from aggregator.store.stories.future_bumps import pull_back
@@ -51,6 +52,11 @@ class MaintenanceTasks:
             MaintenanceTask("clock", minute, partial(self._correct_times, batch)),
             MaintenanceTask(
                 "retention", minute, self._pipeline.retention_job(plan).step
+            ),
+            MaintenanceTask(
+                "storylines",
+                minute,
+                lambda _: compare_stored(self._pipeline.placer),
             ),
             MaintenanceTask(
                 "outbox",

@@ -139,6 +139,9 @@ class DatabaseStatus(FrozenStruct, omit_defaults=False):
     window_hours: float | None = None
     window_is_short: bool = False  # such stories leave before `window_days` are over
     unindexed: int  # articles that are not in the full-text index yet
+    uncompared: int = (
+        0  # inbox numbers whose articles may get a storyline after an upgrade
+    )
     unrendered: int  # stories that are not yet rendered, counted up to a bound
     requests_waiting: int  # commands for the writer
     deliveries_waiting: int

@@ -8,12 +8,34 @@ from aggregator.model.structs import FrozenStruct
 
 
 class LinkedStory(FrozenStruct, omit_defaults=False):
-    """Another story, to which a story has a link."""
+    """A story of a storyline."""
 
     id: str
     title: str
     first_published: dt.datetime
     report_count: int
+
+
+class StorylineFacts(FrozenStruct, omit_defaults=False):
+    """A storyline without its stories.
+
+    Its title is that of its head, the story with the most reports of its last day; `day_outlet_count` and
+    `day_report_count` are those of all its stories of that day, an outlet once.
+    """
+
+    id: str
+    title: str
+    story_count: int
+    day_outlet_count: int
+    day_report_count: int
+
+
+class StorylineView(StorylineFacts, omit_defaults=False):
+    """A storyline with its stories, the newest first."""
+
+    head: str  # the id of its head
+    updated: dt.datetime  # the last bump of any of its stories
+    stories: tuple[LinkedStory, ...]
 
 
 class StoryName(FrozenStruct, omit_defaults=False):
@@ -46,12 +68,28 @@ class StoryView(StoryFacts, omit_defaults=False):
     topics: tuple[str, ...] = ()  # likewise
     articles: tuple[ArticleView, ...] = ()
     title_article: str | None = None  # the id of the article whose title it has
-    # Only for one story and for items of feeds; the newest first.
-    earlier: tuple[LinkedStory, ...] = ()  # stories that it continues
-    later: tuple[LinkedStory, ...] = ()  # stories that continue it
-    # Others about the same people, places and bodies
-    related: tuple[LinkedStory, ...] = ()
+    storyline: StorylineView | None = None  # None: it stands alone
     texts_gone: bool = False  # only for one story: retention deleted texts of it
+
+    @property
+    def earlier(self) -> tuple[LinkedStory, ...]:
+        """The stories of its storyline before it, the nearest first."""
+        return self._beside[0]
+
+    @property
+    def later(self) -> tuple[LinkedStory, ...]:
+        """The stories of its storyline after it, the nearest first."""
+        return self._beside[1]
+
+    @property
+    def _beside(self) -> tuple[tuple[LinkedStory, ...], tuple[LinkedStory, ...]]:
+        if self.storyline is None:
+            return (), ()
+        stories = self.storyline.stories
+        places = [place for place, one in enumerate(stories) if one.id == self.id]
+        if not places:
+            return (), ()  # it has come meanwhile
+        return stories[places[0] + 1 :], stories[: places[0]][::-1]
 
     @property
     def undated_seen(self) -> dt.datetime | None:

@@ -31,6 +31,8 @@ from aggregator.model.story import (
     Passage,
     Quotation,
     StoryFacts,
+    StorylineFacts,
+    StorylineView,
     StoryName,
     StoryText,
     StoryView,
@@ -42,6 +44,9 @@ from aggregator.stories.plain_text import as_text
 Body = TypeVar("Body", bound=msgspec.Struct)
 
 SHOWN_REASONS = 3  # the strongest similarities; `aggregator explain` has all
+
+
+_BESIDE = 5  # stories before one and after it
 
 
 _STAGES: dict[Stage, str] = {
@@ -114,7 +119,27 @@ class StoryJson(StoryFacts):
     names: tuple[StoryName, ...]
     topics: tuple[str, ...]
     picture: str | None
+    storyline: StorylineFacts | None
     articles: tuple[ArticleJson, ...]
+
+
+class StorylineJson(StorylineFacts):
+    """A storyline in a list; `updated` is the last bump of any of its stories."""
+
+    updated: dt.datetime
+
+
+class StorylinesJson(FrozenStruct):
+    """A page of storylines; `next` is the cursor of the next page, null at the end."""
+
+    storylines: tuple[StorylineJson, ...]
+    next: str | None
+
+
+class WholeStorylineJson(StorylineJson):
+    """One storyline with its stories, the newest first."""
+
+    stories: tuple[StoryJson, ...]
 
 
 class PageJson(FrozenStruct):
@@ -156,8 +181,9 @@ class WholeStoryJson(StoryJson):
     """One story: `text` is the lead and what the other reports say first, as plain text.
 
     `lead` are paragraphs of one report, `versions` sentences of other versions of a text that its current
-    one tells differently. `earlier` are the stories that it continues, `later` those that continue it,
-    `related` others about the same people, places and bodies; the nearest in time first.
+    one tells differently. `storyline_stories` are the stories of its storyline, itself included, the newest
+    first. `earlier` and `later` are at most five of them, the nearest in time first, and `related` is empty:
+    these three leave with the next version.
     """
 
     articles: tuple[StoryArticleJson, ...]
@@ -165,6 +191,7 @@ class WholeStoryJson(StoryJson):
     lead: tuple[Passage, ...]
     versions: tuple[Passage, ...]
     quotations: tuple[Quotation, ...]
+    storyline_stories: tuple[LinkedStory, ...]
     earlier: tuple[LinkedStory, ...]
     later: tuple[LinkedStory, ...]
     related: tuple[LinkedStory, ...]
@@ -181,8 +208,28 @@ def story_in_list(story: StoryView) -> StoryJson:
     """Return a story as in lists."""
     articles = tuple(like(ArticleJson, article) for article in story.articles)
     return like(
-        StoryJson, story, articles=articles, picture=story.picture and story.picture.url
+        StoryJson,
+        story,
+        articles=articles,
+        picture=story.picture and story.picture.url,
+        storyline=_storyline(story),
     )
+
+
+def _storyline(story: StoryView) -> StorylineFacts | None:
+    return story.storyline and like(StorylineFacts, story.storyline)
+
+
+def storyline_in_list(line: StorylineView) -> StorylineJson:
+    """Return a storyline as in lists."""
+    return like(StorylineJson, line)
+
+
+def whole_storyline(
+    line: StorylineView, stories: Iterable[StoryView]
+) -> WholeStorylineJson:
+    """Return one storyline with its stories."""
+    return like(WholeStorylineJson, line, stories=tuple(map(story_in_list, stories)))
 
 
 def articles_in_list(story: StoryView) -> Iterator[ListedArticleJson]:
@@ -210,6 +257,11 @@ def whole_story(story: StoryView, text: StoryText | None) -> WholeStoryJson:
         lead=shown.lead,
         versions=shown.versions,
         quotations=shown.quotations,
+        storyline=_storyline(story),
+        storyline_stories=story.storyline.stories if story.storyline else (),
+        earlier=story.earlier[:_BESIDE],
+        later=story.later[:_BESIDE],
+        related=(),
     )
 
 

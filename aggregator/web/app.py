@@ -40,6 +40,7 @@ from aggregator.web.pages import (
     source_page,
     sources_page,
     story_page,
+    storyline_page,
 )
 from aggregator.web.pages.pages import Pages
 from aggregator.web.reader_api import routes as reader_api
@@ -138,7 +139,8 @@ def _site_routes(site: Site) -> Iterator[BaseRoute]:
         forms.sources,
         forms.sign_in,
         forms.corrections,
-        feeds,
+        feeds,  # before the pages of storylines, whose addresses have no ending
+        storyline_page,
         source_page,
         forms.marks,
         forms.mutes,

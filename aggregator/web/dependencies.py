@@ -21,9 +21,9 @@ from aggregator.model.read_model import (
     Mute,
     StoryRedirect,
 )
-from aggregator.model.story import StoryText, StoryView
+from aggregator.model.story import StorylineView, StoryText, StoryView
 from aggregator.publish.excerpts.access import Access
-from aggregator.publish.excerpts.stories import for_reader
+from aggregator.publish.excerpts.stories import bounded_storyline, for_reader
 from aggregator.publish.settings import PublishSettings
 from aggregator.store.read.marks.mark_rows import Reader
 from aggregator.store.read.marks.read_marks import ReadMarks
@@ -138,6 +138,15 @@ class Site:
     def story(self, story_id: str) -> StoryView | StoryRedirect | None:
         """Return a story; None also for a malformed id, without reading the database."""
         return self.reader.story(story_id) if ID.fullmatch(story_id) else None
+
+    def storyline(self, story_id: str) -> StorylineView | None:
+        """Return the storyline of a story; None also for a malformed id, without reading the database."""
+        return self.reader.storyline(story_id) if ID.fullmatch(story_id) else None
+
+    def bounded_storyline(self, request: Request, line: StorylineView) -> StorylineView:
+        """Return a storyline with the headlines that this request may read."""
+        access, words = self.limits(request)
+        return line if access == "owner" else bounded_storyline(line, words)
 
     def gone(self, id_: str) -> bool:
         """Return whether the story or article with this id was removed permanently."""

@@ -6,7 +6,7 @@ It is filled in the background, the newest articles first.
 from alembic import op
 
 revision = "0051"
-down_revision = "0049"
+down_revision = "0050"
 branch_labels = None
 depends_on = None
 

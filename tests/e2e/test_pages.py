@@ -25,7 +25,13 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from aggregator.model.story import LinkedStory, Passage, StoryName, StoryText, StoryView
+from aggregator.model.story import (
+    Passage,
+    StorylineView,
+    StoryName,
+    StoryText,
+    StoryView,
+)
 from aggregator.publish.settings import PublishSettings
 from aggregator.store.read.marks.read_marks import ReadMarks
 from aggregator.web.dependencies import Services
@@ -74,12 +80,20 @@ def browser() -> Iterator[Browser]:
 def address() -> Iterator[str]:
     reader = filled_reader()
     ferry, text = the_ferry()
-    before = LinkedStory(
-        id=ferry.id, title=ferry.title, first_published=MORNING, report_count=3
+    line = StorylineView(
+        id=ferry.id,
+        title=ferry.title,
+        story_count=2,
+        day_outlet_count=3,
+        day_report_count=3,
+        head=ferry.id,
+        updated=MORNING,
+        stories=(),
     )
     budget = reader.story("budget")
     assert isinstance(budget, StoryView)
-    reader.put(msgspec.structs.replace(budget, earlier=(before,)))
+    reader.put(msgspec.structs.replace(budget, storyline=line))
+    ferry = msgspec.structs.replace(ferry, storyline=line)
     names = (StoryName(name="Marta Dahl", outlets=2),)
     pilots = an_article(
         title="The port looks for pilots", effective_at=MORNING - dt.timedelta(days=4)

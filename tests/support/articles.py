@@ -17,6 +17,7 @@ from aggregator.store.intake.known_entries import AcceptResult
 from aggregator.store.stories.rendered_stories import render_next
 from aggregator.store.stories.standing import DAYS
 from aggregator.store.tables import (
+    affinity,
     article,
     change,
     identity_key,
@@ -227,13 +228,13 @@ _SETTLED = {
             story,
             "story_no id founding_article redirect_to title article_count outlet_count",
         )
-        + _columns(story, "unknown_outlet_count report_count"),
+        + _columns(story, "unknown_outlet_count report_count storyline"),
         1,
     ),
     "articles": (
         _columns(
             article,
-            "inbox_no id story role kind kind_evidence follows is_compared copy_of",
+            "inbox_no id story role kind kind_evidence is_compared copy_of",
         )
         + _columns(article, "title published terms evidence"),
         1,
@@ -245,6 +246,7 @@ _SETTLED = {
         ),
         1,
     ),
+    "affinities": (_columns(affinity, "article story logit"), 2),
     "keys": (_columns(identity_key, "key article"), 1),
     "sightings": (_columns(observation, "article source contents"), 2),
 }

@@ -4,7 +4,7 @@ from typing import Any
 
 import psycopg
 import zstandard
-from sqlalchemy import MetaData, make_url, select, text
+from sqlalchemy import MetaData, inspect, make_url, select, text
 
 from aggregator.store.engine.database import Database
 from aggregator.store.tables import VIEWS
@@ -62,9 +62,11 @@ def rows_of_tables(database: Database) -> dict[str, list[Row]]:
 
 
 def rows_of_views(database: Database) -> dict[str, list[Row]]:
-    """Return the rows of all views but the one that shows the time."""
+    """Return the rows of the views that it has, but of the one that shows the time."""
     rows: dict[str, list[Row]] = {}
-    for name in VIEWS - {"v_now"}:
+    with database.read() as connection:
+        present = VIEWS.intersection(inspect(connection).get_view_names())
+    for name in present - {"v_now"}:
         shown = queried(database, text(f"SELECT * FROM {name}")).mappings()
         rows[name] = sorted((dict(row) for row in shown), key=repr)
     return rows

@@ -50,7 +50,7 @@ _MIGRATIONS = {
     else:
         query = connection.execute(sa.text("SELECT pg_get_viewdef('v_stories'::regclass)")).scalar_one()
         view = f"CREATE OR REPLACE VIEW v_stories AS {query}"
-    connection.exec_driver_sql(view.replace("unknown_outlet_count\\n", "unknown_outlet_count, later_note\\n"))
+    connection.exec_driver_sql(view.replace("storyline\\n", "storyline, later_note\\n"))
 """,
 }
 

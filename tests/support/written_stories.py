@@ -23,7 +23,7 @@ from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.search import index
-from aggregator.store.stories import related_stories
+from aggregator.store.stories import story_subjects
 from aggregator.store.stories.articles import ArticleDetails
 from aggregator.store.tables import article, source, story, story_log, upsert
 from tests.support.fresh import with_tables
@@ -57,10 +57,7 @@ class WrittenStories(StoryReader):
                 upsert(connection, story, _story_row(told, number) | gone)
             self._write_articles(connection, told)
             topics = [StoryName(name=one, outlets=1) for one in told.topics]
-            row = connection.execute(
-                select(*related_stories.COMPARED).where(story.c.story_no == number)
-            ).one()
-            related_stories.write(connection, [(row, told.names, topics)])
+            story_subjects.write(connection, [(number, told.names, topics)])
             connection.execute(
                 insert(story_log).values(story=told.id, at=told.updated, kind="written")
             )
@@ -70,12 +67,10 @@ class WrittenStories(StoryReader):
         for number in connection.execute(earlier).scalars().all():
             index.take_out(connection, number)
         connection.execute(delete(article).where(article.c.story == told.id))
-        follows = told.earlier[0].id if told.earlier else None
         for one in told.articles:
             row = _article_row(one) | {
                 "inbox_no": next(self._numbers),
                 "story": told.id,
-                "follows": follows,
             }
             row |= {"text": None} if told.texts_gone else {}
             connection.execute(insert(article).values(row))
@@ -126,6 +121,7 @@ def _story_row(told: StoryView, number: int) -> dict[str, Any]:
         name: getattr(told, name) for name in told.__struct_fields__ if name in story.c
     }
     return same | {
+        "storyline": told.storyline and told.storyline.id,
         "story_no": number,
         "founding_article": told.articles[0].id,
         "founding_no": 0,

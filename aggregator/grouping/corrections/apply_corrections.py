@@ -1,4 +1,4 @@
-"""Corrections: an editor merges or splits stories or moves an article, and later decisions follow that.
+"""Corrections: an editor changes stories or storylines, and later decisions follow that.
 
 A correction is stored as constraints between articles (store/stories/corrections.py), which apply when the
 articles are placed again: stories that an article must belong to, and must not. The changes of rows are
@@ -12,12 +12,13 @@ from aggregator.grouping.changes import Merge, Move
 from aggregator.grouping.corrections.corrected_stories import live_id, member_ids
 from aggregator.grouping.corrections.undo_correction import undo
 from aggregator.grouping.parts import GroupingParts
+from aggregator.grouping.storylines import NEAR, join_nearest, unite_stories
 from aggregator.grouping.write.copy_families import with_copies
 from aggregator.model.errors import UsageError
 from aggregator.model.evidence import Evidence
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.engine.database import Connection
-from aggregator.store.stories import articles, corrections, stories
+from aggregator.store.stories import articles, corrections, stories, storylines
 from aggregator.store.stories.article_rows import article_writes
 from aggregator.store.stories.corrections import (
     CorrectionDetail,
@@ -32,7 +33,7 @@ class CorrectionCommand(FrozenStruct):
     """A correction or undo, by ids of stories and articles."""
 
     kind: CorrectionKind | None = None  # None: undo
-    # merge: all of them; split: the one; move: the target
+    # merge and join: all of them; split and leave: the one; move: the target
     stories: tuple[str, ...] = ()
     articles: tuple[str, ...] = ()  # split: those of the new story; move: the one
     undo: int | None = None  # number of the correction; None: the last one in force
@@ -62,11 +63,27 @@ class CorrectionHandler:
             "merge": self._merge,
             "split": self._split,
             "move": self._move,
+            "join": self._join,
+            "leave": self._leave,
             None: self._undo,
         }
         result = kinds[command.kind](unit_of_work, command)
         self._constraints.forget()
+        if command.kind in ("split", "move"):
+            for story in result.stories:
+                self._follow(unit_of_work, story)
         return result
+
+    def _follow(self, unit_of_work: UnitOfWork, story: str) -> None:
+        """Let a story stand in the storyline that its articles are near to, as if they were placed now."""
+        connection = unit_of_work.connection
+        join_nearest(
+            connection,
+            self._constraints,
+            story,
+            stories.live_row(connection, story).last_published,
+            storylines.near_numbers(connection, story, NEAR),
+        )
 
     def _merge(
         self, unit_of_work: UnitOfWork, command: CorrectionCommand
@@ -190,10 +207,64 @@ class CorrectionHandler:
             leaving,
         )
 
+    def _join(
+        self, unit_of_work: UnitOfWork, command: CorrectionCommand
+    ) -> CorrectionResult:
+        connection = unit_of_work.connection
+        ids = [live_id(connection, story) for story in command.stories]
+        former: dict[str, str | None] = {}
+        lines = {storylines.line_of(connection, story) or story for story in ids}
+        if len(lines) < 2:
+            raise UsageError("these stories are in one storyline already")
+        for line in lines:
+            former |= storylines.former_lines(connection, line)
+        together = [
+            article for story in ids for article in member_ids(connection, story)
+        ]
+        kept = unite_stories(connection, ids)
+        detail = CorrectionDetail(
+            storylines=tuple(former.items()),
+            words=f"put {', '.join(ids)} into the storyline {kept}",
+        )
+        number = corrections.add(
+            connection, unit_of_work.now, "join", detail, together=together
+        )
+        return _logged(unit_of_work, number, ids, detail.words, correction=number)
+
+    def _leave(
+        self, unit_of_work: UnitOfWork, command: CorrectionCommand
+    ) -> CorrectionResult:
+        connection = unit_of_work.connection
+        story = live_id(connection, command.stories[0])
+        line = storylines.line_of(connection, story) or story
+        former = storylines.former_lines(connection, line)
+        if len(former) < 2:
+            raise UsageError(f"story {story} is in no storyline")
+        storylines.take_out(connection, story, line)
+        staying = []
+        for other in former:
+            if other != story:
+                staying += member_ids(connection, other)
+        detail = CorrectionDetail(
+            storylines=tuple(former.items()),
+            words=f"took {story} out of the storyline {line}",
+        )
+        number = corrections.add(
+            connection,
+            unit_of_work.now,
+            "leave",
+            detail,
+            together=(),
+            leaving=member_ids(connection, story),
+            staying=staying,
+        )
+        return _logged(unit_of_work, number, [story], detail.words, correction=number)
+
     def _undo(
         self, unit_of_work: UnitOfWork, command: CorrectionCommand
     ) -> CorrectionResult:
         correction, changed = undo(unit_of_work, self._story_writer, command.undo)
+        storylines.put_back(unit_of_work.connection, dict(correction.detail.storylines))
         number = correction.correction_no
         words = f"undid correction {number} ({correction.detail.words})"
         return _logged(unit_of_work, number, changed, words, undone=number)

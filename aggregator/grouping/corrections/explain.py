@@ -21,6 +21,7 @@ from aggregator.grouping.pairs.term_codec import FIELDS, HASH_BITS, ids_of, read
 from aggregator.grouping.pairs.terms import TermPacker
 from aggregator.grouping.pairs.weights import shipped_model
 from aggregator.grouping.scores.report_comparison import is_foreign_text
+from aggregator.grouping.storylines import NEAR, UNCOMPARED
 from aggregator.model.article import ArticleView, ComparedText
 from aggregator.model.errors import UsageError
 from aggregator.model.evidence import CopyEvidence, Evidence, Reason
@@ -100,6 +101,58 @@ class Explanation(FrozenStruct, omit_defaults=False):
     pair: PairExplanation | None = None
     is_of_day: bool = False  # it is dated to the day
     nosnippet: bool = False  # its publisher, or that of its original, forbids snippets
+
+
+class NearStory(FrozenStruct, omit_defaults=False):
+    """Another story of a storyline, and how near its articles are to those of the explained story."""
+
+    id: str
+    title: str
+    affinity: float  # in logits; of two that were never near each other the least one
+    comparisons: (
+        int  # of an article with the other story, which the affinity is the mean of
+    )
+
+
+class StorylineExplanation(FrozenStruct, omit_defaults=False):
+    """With which stories a story stands together, the nearest first."""
+
+    story: str
+    title: str
+    storyline: str
+    need: float  # affinity from which a single story joins a storyline, on average
+    near: tuple[NearStory, ...]
+
+
+def storyline_explanation(
+    reading: StoryReader, story: str
+) -> StorylineExplanation | None:
+    """Return with which stories a story stands together; None if there is no such story."""
+    line = reading.storyline(story)
+    if line is None:
+        return None
+    titles = {one.id: one.title for one in line.stories}
+    if story not in titles:
+        story = line.stories[-1].id  # merged, or the id of the storyline: the oldest
+    near = []
+    affinities = reading.affinities(titles)
+    for id_ in titles.keys() - {story}:
+        found = affinities.get(frozenset((story, id_)))
+        near.append(
+            NearStory(
+                id=id_,
+                title=titles[id_],
+                affinity=(found.mean if found else UNCOMPARED) / 1000,
+                comparisons=found.articles if found else 0,
+            )
+        )
+    return StorylineExplanation(
+        story=story,
+        title=titles[story],
+        storyline=line.id,
+        need=NEAR / 1000,
+        near=tuple(sorted(near, key=lambda other: (-other.affinity, other.id))),
+    )
 
 
 def explanation(

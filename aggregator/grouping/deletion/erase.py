@@ -14,7 +14,7 @@ from aggregator.store.intake import known_items
 from aggregator.store.intake.identity import tombstones
 from aggregator.store.maintenance import erase
 from aggregator.store.maintenance.erase import DeletedPart
-from aggregator.store.stories import articles, related_stories, standing
+from aggregator.store.stories import articles, standing, story_subjects
 from aggregator.store.stories.articles import StoredArticle
 from aggregator.store.stories.unit_of_work import UnitOfWork
 
@@ -57,7 +57,7 @@ def erase_articles(
     if kind == "forgotten":
         for article in erased:
             unit_of_work.log(article.story, "forgotten", article=article.id)
-        related_stories.erase(connection, affected)
+        story_subjects.erase(connection, affected)
         erase.drop_answers(connection)
     erase.blank_stories(connection, affected, ids, unit_of_work.now)
 

@@ -35,8 +35,6 @@ class EventTuning(msgspec.Struct, frozen=True, kw_only=True):
     max_postings: int
     max_postings_share: float
     container_shared_stems: int
-    slack: float
-    follows_cosine: float
     reassess_every: int
     reassess_neighbours: int
     reassess_gain: float

@@ -15,6 +15,7 @@ from aggregator.grouping.changes import Merge, Place
 from aggregator.grouping.copies.copy_lookup import CopyMatch
 from aggregator.grouping.copies.series import is_kept_apart
 from aggregator.grouping.pairs.pair_article import PairArticle, pack_nearest
+from aggregator.grouping.pairs.pair_model import UNLIKE
 from aggregator.grouping.parts import GroupingParts
 from aggregator.grouping.scores.agreement import agreement_of_copy
 from aggregator.grouping.scores.scorer import (
@@ -105,8 +106,8 @@ class Decider:
             reuses=evidence.reuse.other if evidence.reuse else None,
             version_of=version_of,
             counts_as_report=evidence.counts_as_report,
-            follows=decision.follows,
             nearest=decision.nearest,
+            affinities=decision.affinities,
             evidence=evidence,
             sketch=match.sketch,
         )
@@ -181,7 +182,6 @@ class Decider:
                     decision,
                     story=updated.id,
                     is_compared=True,
-                    follows=None,
                     evidence=Evidence(stage="version"),
                 )
             return replace(decision, version_of=match.updated[0])
@@ -245,7 +245,23 @@ class Decider:
 
         scored = comparison.scored(self._connection, compared, candidates, is_closed)
         decision = decide(article, scored, model, comparison.model.bias)
-        return replace(decision, nearest=pack_nearest(compared.nearest))
+        near = []
+        for candidate in () if article.kind == "roundup" else scored:
+            logit = candidate.affinity
+            if {report.source for report in newest[candidate.story.id]} == {
+                article.source
+            }:
+                logit -= 1  # what one feed tells one after the other is alike in form
+            if logit > UNLIKE:
+                near.append((candidate.story.number, round(1000 * logit)))
+        return replace(
+            decision, nearest=pack_nearest(compared.nearest), affinities=tuple(near)
+        )
+
+    def affinities(self, article: StoredArticle) -> tuple[tuple[int, int], ...]:
+        """Return the numbers of the nearest other stories, and how near a placed article is to them."""
+        barred = {article.story}
+        return self._by_score(article, PairArticle(article), barred).affinities
 
     def _agreement(
         self,

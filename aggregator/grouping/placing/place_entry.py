@@ -11,6 +11,7 @@ from aggregator.grouping.placing.revise import Placed, Reviser
 from aggregator.grouping.placing.separate_series import separate_series
 from aggregator.grouping.placing.which_article import New, WhichArticle
 from aggregator.grouping.second_look.second_look import SecondLook
+from aggregator.grouping.storylines import NEAR, join_nearest, unite_stories
 from aggregator.model.prepared import CleanArticle, Prepared
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.intake import inbox, rejected
@@ -20,6 +21,7 @@ from aggregator.store.intake.sources import Source, all_sources
 from aggregator.store.maintenance import erase as erasing
 from aggregator.store.stories import stories
 from aggregator.store.stories.article_rows import article_writes
+from aggregator.store.stories.articles import StoredArticle
 from aggregator.store.stories.unit_of_work import UnitOfWork
 
 
@@ -136,9 +138,22 @@ class EntryPlacer:
         article = parts.outlet_names.named(unit_of_work, place.article)
         place = replace(place, article=article)
         parts.story_writer.place(unit_of_work, place)
+        self._join_storyline(place.article)
         parts.copy_finder.add(number, match.sketch)
         parts.stream.placed(place.article, has_joined=place.story is not None)
         return Placed(place.outcome, place.article.id, place.article.story)
+
+    def _join_storyline(self, article: StoredArticle) -> None:
+        """Let the story of a new article stand where corrections say, and with what the article is near."""
+        connection, constraints = self._connection, self._parts.constraints
+        same = constraints.same_storyline(connection, article.id)
+        if same:
+            unite_stories(connection, {article.story, *same})
+        near = [number for number, logit in article.affinities if logit >= NEAR]
+        if near:
+            join_nearest(
+                connection, constraints, article.story, article.effective_at, near
+            )
 
     def _finished(
         self, waiting: InboxEntry, clean: CleanArticle, placed: Placed

@@ -281,8 +281,8 @@ def _scored(
     texts = sum(float(pair.features[AT["all"]]) for pair in pairs if pair.is_compared)
     if not texts:
         return None
-    score = sum(pair.logit for pair in pairs) / len(pairs) + shift
-    return ScoredCandidate(story, score, (), texts / len(pairs))
+    affinity = sum(pair.logit for pair in pairs) / len(pairs)
+    return ScoredCandidate(story, affinity + shift, (), affinity)
 
 
 def _pair(inbox_no: int, other: int) -> tuple[int, int]:

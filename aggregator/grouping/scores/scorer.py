@@ -27,10 +27,11 @@ class Decision(msgspec.Struct, frozen=True):
     role: Role
     is_compared: bool  # whether later articles are compared with it
     evidence: Evidence
-    follows: str | None = None  # the earlier story that a new one continues
     # See pair_features.read_nearest; None: it was not compared
     nearest: bytes | None = None
     version_of: str | None = None  # the text of its outlet that it updates
+    # The numbers of the nearest stories, and how near it is to each, in thousandths of a logit
+    affinities: tuple[tuple[int, int], ...] = ()
 
 
 class ScoredCandidate(msgspec.Struct, frozen=True):
@@ -39,7 +40,7 @@ class ScoredCandidate(msgspec.Struct, frozen=True):
     story: LiveStory
     score: float
     reasons: tuple[Reason, ...]
-    texts: float = 0.0  # mean cosine of whole texts
+    affinity: float = 0.0  # the score without what the stream adds
 
 
 def shared_terms(
@@ -85,7 +86,6 @@ def decide(
             role=role,
             is_compared=True,
             evidence=evidence,
-            follows=_followed(article, rival, model),
         )
     return Decision(
         story=best.story.id,
@@ -128,26 +128,3 @@ def is_within_window(article: Article, story: LiveStory, tuning: EventTuning) ->
     if date is None or not story.dates:
         return article.inbox_no - story.last_inbox_no <= tuning.undated_reach
     return story.is_near(date, int(tuning.window_days * MINUTES_A_DAY))
-
-
-def _followed(
-    article: Article, best: ScoredCandidate | None, model: EventModel
-) -> str | None:
-    """Return the best story if it is nearly the same event, began earlier, and both have texts and dates."""
-    if (
-        best is None
-        or article.body_words < model.stub_words
-        or article.is_container
-        or article.is_opinion
-    ):
-        return None
-    if article.minutes is None or best.story.began is None:
-        return None
-    tuning = model.tuning
-    is_near = (
-        best.score >= tuning.threshold - tuning.slack
-        and best.texts >= tuning.follows_cosine
-    )
-    if is_near and best.story.began < article.minutes:
-        return best.story.id
-    return None

@@ -21,8 +21,8 @@ from aggregator.store.maintenance import erase
 from aggregator.store.stories import (
     article_views,
     articles,
-    related_stories,
     stories,
+    story_subjects,
 )
 from aggregator.store.stories.article_rows import article_writes
 from aggregator.store.stories.stories import StoryRow
@@ -210,7 +210,7 @@ class StoryWriter:
             _redirect(unit_of_work, origin, target.id, reason="empty")
         else:
             # Both stories find their own when they are rendered
-            related_stories.erase(connection, [origin.id])
+            story_subjects.erase(connection, [origin.id])
             self._rows.restate(unit_of_work, origin, effect)
         self._regrouped(unit_of_work, [origin, target])
         return target.id

@@ -133,6 +133,7 @@ class Reclusterer:
                 moved = recluster.renumber(live, decided.order)
                 write_stories(unit_of_work, scratch, plan, advance)
                 recluster.take_sketches(live, scratch, decided.start, advance)
+                recluster.take_storylines(live, scratch, decided.start, plan.names)
                 for number in moved:
                     index.put_back(live, number)
                 # Else the history before it was not counted again

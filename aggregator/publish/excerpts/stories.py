@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from aggregator.model.article import ArticleView
-from aggregator.model.story import LinkedStory, Passage, StoryText, StoryView
+from aggregator.model.story import Passage, StorylineView, StoryText, StoryView
 from aggregator.publish.excerpts.access import Access
 from aggregator.publish.excerpts.allowance import Allowance
 from aggregator.publish.excerpts.words import first_words
@@ -26,7 +26,7 @@ def for_reader(
         title=first_words(story.title, words),
         articles=tuple(_bounded_article(a, allowance) for a in story.articles),
     )
-    return _with_linked_titles(bounded, words), bounded_text
+    return _with_storyline(bounded, words), bounded_text
 
 
 def for_item(
@@ -49,21 +49,22 @@ def for_item(
         summary="" if has_lead else _bounded_summary(story, allowance),
         articles=tuple(articles),
     )
-    return _with_linked_titles(bounded, words), bounded_text
+    return _with_storyline(bounded, words), bounded_text
 
 
-def _with_linked_titles(story: StoryView, words: int) -> StoryView:
-    """Limit the headlines of other stories."""
-    return replace(
-        story,
-        earlier=_linked(story.earlier, words),
-        later=_linked(story.later, words),
-        related=_linked(story.related, words),
-    )
+def bounded_storyline(line: StorylineView, words: int) -> StorylineView:
+    """Limit the headlines of the stories of a storyline."""
+    stories = [
+        replace(one, title=first_words(one.title, words)) for one in line.stories
+    ]
+    title = first_words(line.title, words)
+    return replace(line, title=title, stories=tuple(stories))
 
 
-def _linked(stories: Iterable[LinkedStory], words: int) -> tuple[LinkedStory, ...]:
-    return tuple(replace(s, title=first_words(s.title, words)) for s in stories)
+def _with_storyline(story: StoryView, words: int) -> StoryView:
+    if story.storyline is None:
+        return story
+    return replace(story, storyline=bounded_storyline(story.storyline, words))
 
 
 def without_text(article: ArticleView, title: str, lead: str = "") -> ArticleView:

@@ -20,7 +20,7 @@ from aggregator.store.intake.identity import tombstones
 from aggregator.store.maintenance.index_merge import count_stale_rows
 from aggregator.store.maintenance.row_rewrite import rewrite
 from aggregator.store.search import index
-from aggregator.store.stories import related_stories
+from aggregator.store.stories import story_subjects
 from aggregator.store.stories.articles import ArticleDetails, StoredArticle
 from aggregator.store.tables import (
     article,
@@ -184,7 +184,7 @@ def close_story(connection: Connection, id: str) -> None:
     # The key begins with the reader: without the readers, every mark would be read.
     marks = "DELETE FROM read_mark WHERE reader IN (SELECT reader_no FROM reader) AND story IN :numbers"
     write_sql(connection, marks, numbers=numbers)
-    related_stories.erase(connection, [id])
+    story_subjects.erase(connection, [id])
 
 
 def hide_title(connection: Connection, id: str, ids: Collection[str]) -> None:

@@ -1,9 +1,10 @@
 """`recluster`: reads the groupings of two databases, and writes the decisions of the scratch database."""
 
+from collections import defaultdict
 from collections.abc import Mapping
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, bindparam, insert, select, text, update
+from sqlalchemy import Connection, bindparam, func, insert, select, text, update
 
 from aggregator.model.evidence import Evidence
 from aggregator.store import codecs
@@ -13,11 +14,14 @@ from aggregator.store.search import index
 from aggregator.store.search.progress import indexed_to, unindexed_to
 from aggregator.store.stories.stories import StoryRow
 from aggregator.store.tables import (
+    IS_LIVE,
+    affinity,
     article,
     delete_rows,
     execute_each,
     fields_of,
     outlet_line,
+    pairs_with,
     read_rows,
     read_value,
     read_values,
@@ -40,7 +44,6 @@ _DECIDED = (
     "version_of",
     "counts_as_report",
     "is_little_known",
-    "follows",
     "evidence",
     "nearest",
     "wire",
@@ -101,7 +104,6 @@ def take_decisions(
         }
         for row in part:
             row["story"] = names[row["story"]]
-            row["follows"] = successors.get(row["follows"])
             row["evidence"] = _with_present_id(row["evidence"], successors)
         changes = [row for row in part if row != known.get(row["number"])]
         execute_each(live, _DECIDE, changes)
@@ -155,7 +157,7 @@ def renumber(live: Connection, order: Mapping[int, int]) -> list[int]:
         {**row._mapping, "article": order[row.article]}
         for row in read_rows(live, changed_lines, first=first)
     ]
-    for table in ("outlet_line", "sketch"):
+    for table in ("outlet_line", "sketch", "affinity"):
         write_sql(live, f"DELETE FROM {table} WHERE article >= :first", first=first)  # noqa: S608
     for table in ("entry", "article"):
         moved = f"UPDATE {table} SET inbox_no = :moved WHERE inbox_no = :number"  # noqa: S608
@@ -181,6 +183,47 @@ def take_sketches(
     """Replace the sketches of the articles from inbox number `start` on."""
     delete_rows(live, sketch, sketch.c.article >= start)
     copy_rows(scratch, live, sketch, advance, sketch.c.article >= start)
+
+
+def take_storylines(
+    live: Connection, scratch: Connection, start: int, names: Mapping[str, str]
+) -> None:
+    """Replace the affinities of the articles from inbox number `start` on, and the storylines of all stories.
+
+    A storyline has the id of its founder, or of its first story if that is gone.
+    """
+    numbers = pairs_with(
+        live, select(story.c.id, story.c.story_no), story.c.id, names.values()
+    )
+    delete_rows(live, affinity, affinity.c.article >= start)
+    present = func.coalesce(story.c.redirect_to, story.c.id)
+    near = (
+        select(affinity.c.article, present, func.avg(affinity.c.logit))
+        .join(story, story.c.story_no == affinity.c.story)
+        .where(affinity.c.article >= start)
+        .group_by(affinity.c.article, present)
+    )
+    rows = []
+    for article_no, other, logit in scratch.execute(near):
+        if other in names:
+            number = numbers[names[other]]
+            rows.append({"article": article_no, "story": number, "logit": round(logit)})
+    execute_each(live, insert(affinity), rows)
+    lines = defaultdict(list)
+    standing = select(story.c.id, story.c.storyline).where(
+        IS_LIVE, story.c.storyline.is_not(None)
+    )
+    for id_, line in scratch.execute(standing):
+        lines[line].append(names[id_])
+    write_sql(live, "UPDATE story SET storyline = NULL WHERE storyline IS NOT NULL")
+    changes = []
+    for line, ids in lines.items():
+        founder = names.get(line)
+        if founder not in ids:
+            founder = min(ids, key=lambda id_: numbers[id_])
+        changes += [{"of_story": id_, "line": founder} for id_ in ids]
+    change = update(story).where(story.c.id == bindparam("of_story"))
+    execute_each(live, change.values(storyline=bindparam("line")), changes)
 
 
 def take_stream_history(

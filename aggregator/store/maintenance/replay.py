@@ -16,6 +16,7 @@ from aggregator.store.maintenance import retention
 from aggregator.store.maintenance.row_stream import Advance, parts
 from aggregator.store.stories.articles import ArticleDetails
 from aggregator.store.tables import (
+    affinity,
     article,
     correction,
     counter_value,
@@ -171,7 +172,11 @@ def seed(
         "UPDATE story SET redirect_to = '' WHERE id NOT IN (SELECT story FROM article)"
     )
     write_sql(scratch, without_articles)
-    for number in (sketch.c.article, stream_period.c.last_inbox_no):
+    for number in (
+        sketch.c.article,
+        affinity.c.article,
+        stream_period.c.last_inbox_no,
+    ):
         copy_rows(live, scratch, number.table, advance, number < n)
     return _seed_sources(live, scratch, advance)
 

@@ -35,6 +35,7 @@ from aggregator.store.read import (
     story_filter,
     story_list,
     story_views,
+    storylines,
 )
 from aggregator.store.read.article_detail import (
     one_article,
@@ -46,10 +47,10 @@ from aggregator.store.stories import (
     article_views,
     articles,
     stories,
-    story_links,
     stream_history,
 )
 from aggregator.store.stories.samples import shown_samples
+from aggregator.store.stories.storylines import affinities
 from aggregator.store.tables import read_rows, read_value, read_values
 
 if TYPE_CHECKING:
@@ -317,7 +318,9 @@ class StoryReader:
     article = _reading(one_article)
     rendered = _reading(texts_of)
     articles_of = _reading(article_views.views_of_stories)
-    with_links = _reading(story_links.with_links)
+    affinities = _reading(affinities)
+    storyline = _reading(storylines.storyline_of)
+    storylines = _reading(storylines.newest_storylines)
     list_stories = _reading(front_page_items.list_stories)
     new_reports = _reading(front_page_items.new_reports)
     folders = _reading(front_page_items.folders)

@@ -13,7 +13,8 @@ from aggregator.model.read_model import StoryPage, StoryRedirect
 from aggregator.model.story import StoryView
 from aggregator.store.read import story_list
 from aggregator.store.read.rendered_texts import KEPT
-from aggregator.store.stories import article_views, story_links
+from aggregator.store.read.storylines import with_storylines
+from aggregator.store.stories import article_views, story_subjects
 from aggregator.store.tables import (
     IS_LIVE,
     read_rows,
@@ -55,8 +56,8 @@ def one_story(connection: Connection, id: str) -> StoryView | StoryRedirect | No
         _story_view(row, members[id]),
         texts_gone=bool(read_rows(connection, stripped, id=id)),
     )
-    named = story_links.with_subjects(connection, [whole])
-    return story_links.with_links(connection, named)[0]
+    named = story_subjects.with_subjects(connection, [whole])
+    return with_storylines(connection, named)[0]
 
 
 def is_gone(connection: Connection, id: str) -> bool:
@@ -70,7 +71,8 @@ def is_gone(connection: Connection, id: str) -> bool:
 def _listed(connection: Connection, rows: Sequence[Row[Any]]) -> tuple[StoryView, ...]:
     members = article_views.rows_of_stories(connection, [row.id for row in rows])
     views = (_listed_view(row, tuple(members[row.id])) for row in rows)
-    return story_links.with_subjects(connection, views)
+    named = story_subjects.with_subjects(connection, views)
+    return with_storylines(connection, named)
 
 
 @lru_cache(maxsize=KEPT)

@@ -86,13 +86,12 @@ class StoredArticle(Article, frozen=True, kw_only=True):
     text_hash: bytes  # of title and whole text
     details: bytes  # ArticleDetails, packed
     is_gone: bool = False  # its text was deleted by retention
-    # The earlier story that the one which it founded continues
-    follows: str | None = None
     # Of an article that is placed now: its HTML (ArticleHtml, compressed), why it is where it is, the sampled
     # shingles by which later ones find it as their original, and whether it bumps its story by the clock.
     html: bytes | None = None
     evidence: Evidence | None = None
     sketch: bytes = b""
+    affinities: tuple[tuple[int, int], ...] = ()  # see `affinity` of the tables
     bump_by_clock: bool = False
 
     def read_details(self) -> ArticleDetails:

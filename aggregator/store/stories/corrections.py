@@ -5,12 +5,12 @@ from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import ColumnElement, Connection, func, insert, select
 
 from aggregator.model.errors import UsageError
 from aggregator.model.evidence import Evidence
 from aggregator.model.structs import FrozenStruct
-from aggregator.store.stories import articles
+from aggregator.store.stories import articles, storylines
 from aggregator.store.stories.constraints import Constraint, ConstraintTable
 from aggregator.store.tables import (
     correction,
@@ -22,7 +22,10 @@ from aggregator.store.tables import (
     update_rows,
 )
 
-CorrectionKind = Literal["merge", "split", "move"]
+CorrectionKind = Literal["merge", "split", "move", "join", "leave"]
+# Of these two the constraints are of storylines, and have a prefix in the rows
+_OF_STORYLINES = frozenset({"join", "leave"})
+_PREFIX = "storyline "
 
 
 class MovedArticle(FrozenStruct):
@@ -51,6 +54,8 @@ class CorrectionDetail(FrozenStruct):
     founded: str | None = None  # the story that it created
     # Stories and the articles of their headlines before it
     titles: tuple[tuple[str, str], ...] = ()
+    # Stories and the storylines in which they stood before it
+    storylines: tuple[tuple[str, str | None], ...] = ()
     words: str = ""  # the command in words, for the list
 
 
@@ -76,18 +81,20 @@ def add(
 ) -> int:
     """Store a correction and its constraints; return its number.
 
-    `together`: articles that belong in one story; `leaving`: those that belong apart from `staying`.
+    `together`: articles that belong in one story, or storyline; `leaving`: those that belong apart from
+    `staying`.
     """
     n = highest(connection, correction.c.correction_no) + 1
     text = msgspec.json.encode(detail).decode()
     values = {"correction_no": n, "at": at, "kind": kind, "detail": text}
     connection.execute(insert(correction).values(values))
+    prefix = _PREFIX if kind in _OF_STORYLINES else ""
     for relation, side, ids in (
         ("together", 0, together),
         ("apart", 0, leaving),
         ("apart", 1, staying),
     ):
-        shared = {"correction": n, "relation": relation, "side": side}
+        shared = {"correction": n, "relation": prefix + relation, "side": side}
         rows = [shared | {"article": id_} for id_ in ids]
         execute_each(connection, insert(link_constraint), rows)
     return n
@@ -132,8 +139,20 @@ def to_undo(connection: Connection, number: int | None) -> Correction:
 
 
 def all_constraints(connection: Connection, *, after: int = 0) -> list[Constraint]:
-    """Return the constraints in force, those of the corrections with numbers above `after`."""
-    chosen = select(link_constraint).where(link_constraint.c.correction > after)
+    """Return the constraints of stories in force, of the corrections with numbers above `after`."""
+    return _constraints(
+        connection,
+        link_constraint.c.correction > after,
+        ~link_constraint.c.relation.startswith(_PREFIX),
+    )
+
+
+def _constraints(
+    connection: Connection, *which: ColumnElement[bool]
+) -> list[Constraint]:
+    columns = [column for column in link_constraint.c if column.name != "relation"]
+    relation = func.replace(link_constraint.c.relation, _PREFIX, "").label("relation")
+    chosen = select(*columns, relation).where(*which)
     keys = link_constraint.primary_key.columns
     return structs_of(Constraint, connection.execute(chosen.order_by(*keys)))
 
@@ -150,10 +169,11 @@ class Constraints:
 
     def __init__(self) -> None:
         self._table: ConstraintTable | None = None
+        self._of_lines: ConstraintTable | None = None
 
     def forget(self) -> None:
         """Read the corrections again after a change."""
-        self._table = None
+        self._table = self._of_lines = None
 
     def has_article(self, connection: Connection, article: str) -> bool:
         """Return whether a correction names the article."""
@@ -198,6 +218,28 @@ class Constraints:
             if assigned == story and table.linked_articles(article).apart & others:
                 return False
         return True
+
+    def same_storyline(self, connection: Connection, article: str) -> set[str]:
+        """Return the stories that belong into the storyline of an article."""
+        linked = self._of_storylines(connection).linked_articles(article)
+        return set(articles.assigned_stories(connection, linked.together).values())
+
+    def barred_storylines(self, connection: Connection, storyline: str) -> set[str]:
+        """Return the storylines that corrections keep apart from this one."""
+        table = self._of_storylines(connection)
+        lines = storylines.lines_of_articles(connection, table.separated)
+        barred: set[str] = set()
+        for article, line in lines.items():
+            if line == storyline:
+                apart = table.linked_articles(article).apart
+                barred.update(lines[other] for other in apart if other in lines)
+        return barred
+
+    def _of_storylines(self, connection: Connection) -> ConstraintTable:
+        if self._of_lines is None:
+            of_lines = link_constraint.c.relation.startswith(_PREFIX)
+            self._of_lines = ConstraintTable(_constraints(connection, of_lines))
+        return self._of_lines
 
     def _of(self, connection: Connection) -> ConstraintTable:
         if self._table is None:

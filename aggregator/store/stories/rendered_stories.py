@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Select, select, text
 
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
-from aggregator.store.stories import article_views, related_stories
+from aggregator.store.stories import article_views, story_subjects
 from aggregator.store.tables import (
     article,
     pairs_with,
@@ -36,7 +36,8 @@ def render_next(
     of: Collection[str] | None = None,
 ) -> int:
     """Render up to `limit` unrendered stories, `of` these ids only if given. Return their number."""
-    unrendered: Select[Any] = select(*related_stories.COMPARED, story.c.last_inbox_no)
+    columns = (story.c.story_no, story.c.id, story.c.title, story.c.last_inbox_no)
+    unrendered: Select[Any] = select(*columns)
     unrendered = unrendered.where(text(_IS_UNRENDERED))
     if of is not None:
         unrendered = unrendered.where(story.c.id.in_(of))
@@ -71,9 +72,9 @@ def render_next(
                     update_rows(
                         connection, article, article.c.id == id_, original=present
                     )
-            subjects.append((row, rendering.names, rendering.topics))
+            subjects.append((row.story_no, rendering.names, rendering.topics))
         if subjects:
-            related_stories.write(connection, subjects)
+            story_subjects.write(connection, subjects)
     return len(waiting)
 
 

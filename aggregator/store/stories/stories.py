@@ -16,7 +16,7 @@ from sqlalchemy import (
 
 from aggregator.model.article import Article, ArticleView
 from aggregator.model.structs import FrozenStruct
-from aggregator.store.stories import related_stories
+from aggregator.store.stories import story_subjects, storylines
 from aggregator.store.tables import (
     IS_LIVE,
     article,
@@ -112,6 +112,7 @@ def shown_columns(shape: type[FrozenStruct]) -> list[ColumnElement[Any]]:
         "story": story.c.id.label("story"),
     }
     columns = {**{column.name: column for column in story.columns}, **renamed}
+    del columns["storyline"]  # what is shown of it is more than its id
     return [columns[name] for name in shape.__struct_fields__ if name in columns]
 
 
@@ -143,7 +144,8 @@ def render_again(connection: Connection, ids: Iterable[str]) -> None:
 
 def redirect_story(connection: Connection, loser: str, winner: str) -> None:
     """Redirect `loser`, and all that redirects to it, to `winner`. Its articles must have moved before."""
-    related_stories.unite(connection, loser, winner)
+    story_subjects.erase(connection, [loser])
+    storylines.inherit(connection, loser, winner)
     write_sql(
         connection,
         "UPDATE story SET redirect_to = :winner WHERE redirect_to = :loser",

@@ -1,9 +1,9 @@
 """The tables, the same on SQLite and Postgres. They are created by the migrations in migrations/ only.
 
 The comment above the columns of a table says what a row is and who writes it; comments of columns give units
-and allowed values. Derived data can be rebuilt from the other columns: the tables `sketch`, `story_subject`
-and `story_link`, the columns that are marked "(derived)", and the full-text index. All times
-are UTC; `UtcTime` refuses naive values. A name in backquotes refers to a column, like `article.id`.
+and allowed values. Derived data can be rebuilt from the other columns: the tables `sketch` and
+`story_subject`, the columns that are marked "(derived)", and the full-text index. All times are UTC;
+`UtcTime` refuses naive values. A name in backquotes refers to a column, like `article.id`.
 """
 
 from aggregator.store.tables.articles import (
@@ -77,9 +77,9 @@ from aggregator.store.tables.statements import (
 from aggregator.store.tables.stories import (
     IS_LIVE,
     VIEWS,
+    affinity,
     change,
     story,
-    story_link,
     story_log,
     story_subject,
 )

@@ -54,9 +54,6 @@ article = Table(
     Column("reuses", Text),
     # `id` of the original as of the last rendering, for SQL (derived)
     Column("original", Text),
-    # `story.id` of the earlier story that the story which this article founded continues, as of its placing.
-    # A later merge of that story is followed on reading (v_follows).
-    Column("follows", Text),
     Column("source", Text, nullable=False),  # `entry.source` of the first entry
     # Key of the outlet: its declared name, or its site or channel (extract/outlets.py). Null: unknown.
     Column("outlet", Text),
@@ -131,9 +128,6 @@ article = Table(
         "ix_article_with_text", "inbox_no", "story", where="text IS NOT NULL"
     ),
     partial_index("ix_article_original", "original", where="original IS NOT NULL"),
-    partial_index(
-        "ix_article_follows", "follows", "story", where="follows IS NOT NULL"
-    ),
     Index(None, "source", "seen_at"),
     Index(None, "effective_at"),
     by_address("article", "url"),

@@ -10,7 +10,7 @@ correction = Table(
     # A correction by a person. It binds every later decision until it is undone. Written by the writer.
     serial_key("correction_no"),
     Column("at", UtcTime, nullable=False),
-    Column("kind", Text, nullable=False),  # merge | split | move
+    Column("kind", Text, nullable=False),  # CorrectionKind
     Column("undone_at", UtcTime),
     # What it changed, for undoing it: JSON, CorrectionDetail in store/stories/corrections.py.
     Column("detail", Text, nullable=False),
@@ -29,7 +29,8 @@ link_constraint = Table(
         primary_key=True,
     ),
     Column("article", Text, primary_key=True),  # `article.id`
-    Column("relation", Text, primary_key=True),  # together | apart
+    # together | apart; "storyline together" and "storyline apart" say the same of storylines
+    Column("relation", Text, primary_key=True),
     Column("side", Integer, nullable=False),  # 0 | 1
     Index(None, "article"),
 )

@@ -1,4 +1,4 @@
-"""Stories with their names, links and history, and the SQL views of them."""
+"""Stories with their names, storylines and history, and the SQL views of them."""
 
 from sqlalchemy import (
     BigInteger,
@@ -13,6 +13,7 @@ from sqlalchemy import (
 
 from aggregator.store.tables.columns import (
     UtcTime,
+    article_key,
     flag,
     from_zero,
     metadata,
@@ -37,6 +38,7 @@ VIEWS = frozenset(
         "v_story_log",
         "v_story_names",
         "v_story_topics",
+        "v_storylines",
         "v_waiting",
     }
 )
@@ -79,6 +81,8 @@ story = Table(
     # Inbox number at which an article joined or left last; order of the second look. -1: copied by a run of
     # `recluster`, or older than the second look.
     from_zero("membership_changed_no", BigInteger),
+    # `id` of the story that founded the storyline to which it belongs; null: it stands alone.
+    Column("storyline", Text),
     # Lists are ordered by `bumped_at`: all live stories, and those with at least two and five reports. With
     # the id and the period, so that stories that a filter passes over are not read.
     *(
@@ -115,6 +119,12 @@ story = Table(
         "ix_story_redirect_to", "redirect_to", where="redirect_to IS NOT NULL"
     ),
     Index(None, "founding_article"),
+    partial_index(
+        "ix_story_storyline",
+        "storyline",
+        "last_published",
+        where="storyline IS NOT NULL",
+    ),
     Index("ix_story_for_views", "id", "redirect_to", "report_count", "outlet_count"),
 )
 
@@ -138,15 +148,14 @@ story_subject = Table(
     sqlite_with_rowid=False,
 )
 
-story_link = Table(
-    "story_link",
+affinity = Table(
+    "affinity",
     metadata,
-    # A related story: both have rare names in common. Written with the text of either (derived).
-    # What a story follows is in `article.follows`; v_story_links has both.
-    # `story.story_no`
-    number_key("story_no"),
-    # Likewise
-    Column("other_no", BigInteger, primary_key=True, autoincrement=False, index=True),
+    # How near an article was to one of the nearest stories when it was placed: the mean logit of the article
+    # and its reports, if it is above the least one. Storylines are decided from it. Written by the writer.
+    article_key(),
+    number_key("story"),  # `story.story_no`; it may redirect now
+    Column("logit", Integer, nullable=False),  # in thousandths
     sqlite_with_rowid=False,
 )
 

@@ -16,6 +16,7 @@ from aggregator.web.list_query import STORIES_AN_ANSWER, ListQuery
 from aggregator.web.responses import JSON, JsonResponse
 
 CHANGES_AN_ANSWER = 500
+STORYLINES_AN_ANSWER = 200
 router = api_router("/api/v1")
 
 
@@ -33,6 +34,22 @@ class ChangesQuery(QueryModel):
         ge=1,
         le=CHANGES_AN_ANSWER,
         description="the maximum number of changes in one response",
+    )
+
+
+class StorylinesQuery(QueryModel):
+    """The parameters of a list of storylines."""
+
+    limit: int = Field(
+        STORIES_AN_ANSWER,
+        ge=1,
+        le=STORYLINES_AN_ANSWER,
+        description="the maximum number of storylines in one response",
+    )
+    after: str = Field(
+        "",
+        json_schema_extra={"pattern": "^([0-9]{1,17}-[0-9]{1,18})?$"},
+        description="the `next` of the previous page, unchanged",
     )
 
 
@@ -101,6 +118,44 @@ def read_story(request: Request, site: OfSite, id: IdInPath) -> Response:
         )
 
     return conditional(request, tag, render)
+
+
+@router.get("/storylines", **described("stories", story_json.StorylinesJson, 400))
+def list_storylines(
+    request: Request, site: OfSite, asked: Annotated[StorylinesQuery, Query()]
+) -> Response:
+    """Storylines of several stories, the last bumped first.
+
+    One page of a list; `next` is the cursor of the following page.
+    """
+    lines, following = site.reader.storylines(asked.limit, asked.after or None)
+    shown = [site.bounded_storyline(request, line) for line in lines]
+    page = story_json.StorylinesJson(
+        storylines=tuple(map(story_json.storyline_in_list, shown)), next=following
+    )
+    return hashed_json(request, page)
+
+
+@router.get(
+    "/storylines/{id}",
+    **described("stories", story_json.WholeStorylineJson, 400, 404, 410),
+)
+def read_storyline(request: Request, site: OfSite, id: IdInPath) -> Response:
+    """The storyline in which a story stands now, with all of its stories, the newest first.
+
+    `id` is that of the storyline or of any story. A story that stands alone is the only one.
+    """
+    line = site.storyline(id)
+    if line is None:
+        raise site.missing(id, "there is no story with this id")
+    stories = site.reader.stories_by_id(tuple(one.id for one in line.stories))
+    return hashed_json(
+        request,
+        story_json.whole_storyline(
+            site.bounded_storyline(request, line),
+            (site.bounded(request, story) for story in stories),
+        ),
+    )
 
 
 @router.get("/changes", **described("stories", ChangedStories, 400))

@@ -7,6 +7,7 @@ from typing import Literal
 
 from aggregator.config.story_query import SavedQuery
 from aggregator.model.entry import Enclosure
+from aggregator.model.story import StorylineView
 from aggregator.model.structs import FrozenStruct
 from aggregator.publish.settings import PublishSettings
 from aggregator.web.feeds.feed_texts import feed_title, mime_type
@@ -15,6 +16,7 @@ from aggregator.web.list_query import ListQuery, Selection, filter_words
 _DOTTED_HOST = re.compile(r"https?://[A-Za-z0-9-]+\.[A-Za-z0-9.-]+(:\d+)?/")
 Format = Literal["rss", "atom", "jsonfeed"]
 STORIES = "stories"
+STORYLINES = "/storylines"
 ENDINGS: dict[str, Format] = {"rss": "rss", "atom": "atom", "json": "jsonfeed"}
 MEDIA_TYPES: dict[Format, str] = {
     "rss": "application/rss+xml",
@@ -39,6 +41,7 @@ class Item(FrozenStruct):
     external_url: str | None = None  # the best article, if `url` is the story
     # `type` is a MIME type, or one of "image", "audio", "video"
     media: tuple[Enclosure, ...] = ()
+    storyline: str | None = None  # the id of the storyline in which its story stands
 
     @property
     def enclosed(self) -> Enclosure | None:
@@ -59,6 +62,7 @@ class Channel(FrozenStruct):
     self_url: str
     language: str
     items: tuple[Item, ...] = ()
+    storylines_url: str = ""  # the address below which storylines are
 
     @property
     def updated(self) -> dt.datetime | None:
@@ -103,6 +107,28 @@ def channel(
         self_url=self_url,
         language=_language(ordered),
         items=ordered,
+        storylines_url=settings.base_url + STORYLINES,
+    )
+
+
+def storyline_channel(
+    line: StorylineView,
+    items: tuple[Item, ...],
+    settings: PublishSettings,
+    *,
+    self_url: str,
+) -> Channel:
+    """Return the feed of a storyline, one item a story."""
+    ordered = tuple(sorted(items, key=lambda item: item.updated, reverse=True))
+    return Channel(
+        id=f"tag:aggregator,2026:storylines/{line.id}",
+        title=feed_title(f"{settings.title}: {line.title}") or "Storyline",
+        about=_ABOUT,
+        home_url=f"{settings.base_url}{STORYLINES}/{line.id}",
+        self_url=self_url,
+        language=_language(ordered),
+        items=ordered,
+        storylines_url=settings.base_url + STORYLINES,
     )
 
 

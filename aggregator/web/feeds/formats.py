@@ -79,6 +79,7 @@ def _json_item(item: Item) -> dict[str, Any]:
         authors=[{"name": name} for name in item.authors],
         language=item.language,
         attachments=attachments,
+        _storyline=item.storyline,
     )
 
 

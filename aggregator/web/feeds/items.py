@@ -50,7 +50,22 @@ def gather(
     `patient`: render missing ones now; otherwise their items have the summary.
     """
     link = selected.saved.link if selected.saved else None
-    stories = reader.with_links(tuple(_stories(reader, selected.filter)))
+    stories = tuple(_stories(reader, selected.filter))
+    return items_of(
+        reader, stories, settings, link, patient=patient, are_whole=are_whole
+    )
+
+
+def items_of(
+    reader: StoryReader,
+    stories: Sequence[StoryView],
+    settings: PublishSettings,
+    link: str | None = None,
+    *,
+    patient: bool = False,
+    are_whole: bool = False,
+) -> LoadedItems:
+    """Return the items of these stories, as `gather` does."""
     if are_whole:
         stories = with_whole_articles(reader, stories)
     ids = tuple(story.id for story in stories)
@@ -152,6 +167,7 @@ def _item(
         language=feed_language(story.language),
         authors=outlets_of(story.articles),
         media=media_of(story.articles, with_pictures=with_pictures),
+        storyline=story.storyline.id if story.storyline else None,
     )
 
 

@@ -23,10 +23,18 @@ from aggregator.web.dependencies import (
     not_modified,
     weak_tag,
 )
-from aggregator.web.feeds.channel import ENDINGS, MEDIA_TYPES, STORIES, Format, channel
+from aggregator.web.feeds.channel import (
+    ENDINGS,
+    MEDIA_TYPES,
+    STORIES,
+    STORYLINES,
+    Format,
+    channel,
+    storyline_channel,
+)
 from aggregator.web.feeds.digests import FEED_DIGESTS, digest_channel
 from aggregator.web.feeds.formats import written
-from aggregator.web.feeds.items import gather
+from aggregator.web.feeds.items import gather, items_of
 from aggregator.web.list_query import ListQuery, Selection, select_stories
 
 # Last-Modified has whole seconds, so it is sent only when no further change can fall into its second.
@@ -38,7 +46,11 @@ _URI_QUERY = re.compile(r"[0-9A-Za-z;/?:@&=+$,.\-_!~*'()%]{0,2000}")
 def routes(site: Site) -> list[Route]:
     """Return the routes of all feeds."""
     feeds = _Feeds(site)
-    return [Route("/feeds/{name}.{ending}", feeds.answer, methods=["GET"])]
+    storyline = STORYLINES + "/{id}.{ending}"
+    return [
+        Route("/feeds/{name}.{ending}", feeds.answer, methods=["GET"]),
+        Route(storyline, feeds.storyline, methods=["GET"]),
+    ]
 
 
 class _Feeds:
@@ -59,6 +71,24 @@ class _Feeds:
         if name in queries or name == STORIES:
             return self._stories(request, form, queries.get(name))
         raise HTTPException(404)
+
+    def storyline(self, request: Request) -> Response:
+        """Answer with the feed of the storyline in which a story stands now, by the id of either."""
+        site = self._site
+        form = ENDINGS.get(request.path_params["ending"])
+        line = site.storyline(request.path_params["id"])
+        if form is None or line is None:
+            raise HTTPException(404)
+        is_owner = site.access(request) == "owner"
+        stories = site.reader.stories_by_id(tuple(one.id for one in line.stories))
+        loaded = items_of(site.reader, stories, site.settings, are_whole=is_owner)
+        address = site.settings.base_url + request.url.path
+        shown = site.bounded_storyline(request, line)
+        whole = storyline_channel(shown, loaded.items, site.settings, self_url=address)
+        media_type = f"{MEDIA_TYPES[form]}; charset=utf-8"
+        return conditional(
+            request, None, lambda: Response(written(whole, form), media_type=media_type)
+        )
 
     def _digests(self, request: Request, form: Format) -> Response:
         site = self._site

@@ -55,6 +55,7 @@ aggregator_sources_due stored.due_sources Overdue sources
 aggregator_sources_late_seconds stored.late_seconds Delay of the most overdue source
 aggregator_window_hours stored.window_hours Hours that memory holds stories, at the present rate
 aggregator_unindexed_articles stored.unindexed Articles that are not indexed yet
+aggregator_uncompared_articles stored.uncompared Articles that may be compared for storylines after an upgrade
 aggregator_unrendered_stories stored.unrendered Stories that are not rendered yet, at most 1,000
 aggregator_commands_waiting stored.requests_waiting Commands that wait for the writer
 aggregator_webhook_deliveries_waiting stored.deliveries_waiting Webhook deliveries that wait

@@ -88,7 +88,7 @@ def _with_texts(session: Session, rows: Sequence[ReaderItem]) -> list[Json]:
     reader = session.site.reader
     settings = session.site.settings
     is_whole = session.access == "owner"
-    stories = reader.with_links(reader.stories_by_id(tuple(row.story for row in rows)))
+    stories = reader.stories_by_id(tuple(row.story for row in rows))
     if is_whole:
         stories = with_whole_articles(reader, stories)
     rendered = reader.rendered(tuple(story.id for story in stories))

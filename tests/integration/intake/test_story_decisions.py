@@ -1,13 +1,11 @@
 """Decisions about stories, by what becomes of articles: windows, related stories, bumps."""
 
 import datetime as dt
-import random
-import re
 from collections import defaultdict
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select
 
 from aggregator.config.settings import Config
 from aggregator.config.tuning import Tuning
@@ -15,12 +13,9 @@ from aggregator.intake.configured import story_options
 from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.model.entry import Entry
-from aggregator.model.story import StoryView
 from aggregator.store.engine.database import Database
-from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import article, story, story_log
 from tests.support.articles import (
-    DYKES,
     FLOOD,
     FLOOD_ELSEWHERE,
     NOON,
@@ -151,67 +146,6 @@ def test_without_a_date_a_story_is_as_old_as_its_arrival(
         *(record("later", str(n), "Dock strike in Sennick", STRIKE) for n in range(2))
     )
     assert (story_of(database, "g0@-") == story_of(database, later)) is is_open
-
-
-# --- related stories ---------------------------------------------------------------------------------------
-
-
-WORDS = sorted(set(re.findall(r"[a-z]{5,}", FLOOD + FLOOD_ELSEWHERE + STRIKE + DYKES)))
-
-
-def rendered(database: Database, *days: int) -> list[StoryView]:
-    """The stories of these days, about one town."""
-    rig = Rig(database, Clock(NOW), APART)
-    for number, day in enumerate(days):
-        said = " ".join(random.Random(number).sample(WORDS, 24))
-        told_there = f"The council of Zellbrook spoke of {said}. It will meet again."
-        rig.take(
-            record(
-                str(number),
-                "1",
-                f"Council of Zellbrook {number}",
-                told_there,
-                published=NOON + day * DAY,
-            )
-        )
-    rig.render()
-    found = [
-        StoryReader(database).story(story_of(database, str(n)))
-        for n in range(len(days))
-    ]
-    return [one for one in found if isinstance(one, StoryView)]
-
-
-@pytest.mark.later
-@pytest.mark.parametrize(("days", "is_related"), [
-    ((0, 21), True), ((0, 22), False), ((22, 0), False),  # three weeks
-    ((1,) * 40, True), ((1,) * 41, False),  # a name of more stories connects nothing
-])  # fmt: skip
-def test_stories_are_related_within_weeks_by_a_rare_name(
-    database: Database, days: tuple[int, ...], is_related: bool
-) -> None:
-    assert bool(rendered(database, *days)[0].related) is is_related
-
-
-@pytest.mark.later
-def test_a_story_names_five_related_ones_and_shows_the_nearest(
-    database: Database,
-) -> None:
-    views = rendered(database, *range(20))
-    rows = queried(database, text("SELECT story_id, other_id FROM v_story_links")).all()
-    assert len(rows) <= 2 * 5 * len(views), "each of five, in both directions"
-    linked = {
-        one.id: [other for other in views if (one.id, other.id) in rows]
-        for one in views
-    }
-    assert max(map(len, linked.values())) > 5
-    for one in views:
-        far = sorted(
-            abs(other.first_published - one.first_published) for other in linked[one.id]
-        )
-        assert [
-            abs(other.first_published - one.first_published) for other in one.related
-        ] == far[:5]
 
 
 # --- bumps -------------------------------------------------------------------------------------------------

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, insert, select, text
+from sqlalchemy import Connection, Text, cast, insert, literal, select, text, update
 
 from aggregator.config.story_query import StoryFilter
 from aggregator.config.tuning import Tuning
+from aggregator.grouping.storylines import join_nearest
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import sources
 from aggregator.store.intake.sources import source_id
@@ -24,8 +25,9 @@ from aggregator.store.read import story_list
 from aggregator.store.read.health import database_status
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.read.story_filter import StoryMatcher
+from aggregator.store.stories.corrections import Constraints
 from aggregator.store.stories.rendered_stories import render_next
-from aggregator.store.tables import article, story, story_link, story_subject
+from aggregator.store.tables import article, story, story_subject
 from aggregator.stories.tuning import shipped_tuning
 from tests.support.articles import NOON, Clock, Rig, record
 from tests.support.fresh import with_tables
@@ -38,7 +40,7 @@ LARGE = {
     "story",
     "story_log",
     "story_subject",
-    "story_link",
+    "affinity",
     "article",
     "article_search",
     "sketch",
@@ -101,8 +103,9 @@ def fill(database: Database) -> None:
     rig.pipeline.index_text()
     rig.render()
     with database.write() as connection:
-        links = [{"story_no": n, "other_no": n + 1} for n in range(2, STORIES - 1)]
-        connection.execute(insert(story_link), links)
+        by_two = update(story).where(story.c.story_no.between(2, STORIES - 1))
+        line = literal("l").concat(cast(story.c.story_no / 2, Text))
+        connection.execute(by_two.values(storyline=line))
         connection.execute(
             insert(story_subject),
             [
@@ -224,6 +227,12 @@ CASES: dict[str, Callable[[Database], object]] = {
         lambda one: one.rank_front_page(StoryFilter(min_reports=2), ())
     ),
     "one story": reading(lambda reader: reader.story("story7")),
+    "its storyline": reading(lambda reader: reader.storyline("story7")),
+    "a storyline": reading(lambda reader: reader.storyline("l7")),
+    "the storylines": reading(lambda reader: reader.storylines(50)),
+    "joining a storyline": lambda database: read_by(
+        database, join_nearest, Constraints(), "story7", NOON, [20, 30, 40]
+    ),
     "what it shows": reading(lambda reader: reader.text("story7")),
     "one article": reading(lambda reader: reader.article("article7")),
     "explained": reading(lambda reader: reader.explained_article("article7")),

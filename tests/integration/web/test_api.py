@@ -423,7 +423,7 @@ def test_each_status_has_one_type_and_title() -> None:
 
 def test_all_routes_below_api_are_described(room_once: Newsroom) -> None:
     reported = room_once.get("/api/v1/openapi.json").json()
-    assert len(reported["paths"]) == 18
+    assert len(reported["paths"]) == 20
     for path, operations in reported["paths"].items():
         place = path.replace("{id}", "nosuch").replace("{number}", "1")
         allowed = {
@@ -457,6 +457,7 @@ def test_answers_are_what_the_description_says(room_once: Newsroom) -> None:
     article = one["articles"][0]["id"]
     places = {
         "/api/v1/stories/{id}": f"/api/v1/stories/{one['id']}",
+        "/api/v1/storylines/{id}": f"/api/v1/storylines/{one['id']}",
         "/api/v1/search": "/api/v1/search?query=levee",
         "/api/v1/articles/{id}": f"/api/v1/articles/{article}",
         "/api/v1/explain": f"/api/v1/explain?article={article}",
@@ -474,7 +475,7 @@ def test_answers_are_what_the_description_says(room_once: Newsroom) -> None:
             Draft202012Validator(schema).validate(answer.json())
             assert operations["get"]["summary"]
             checked += 1
-    assert checked == 12
+    assert checked == 14
     body = described["paths"]["/api/v1/corrections"]["post"]["requestBody"]["content"][
         "application/json"
     ]

@@ -131,48 +131,6 @@ def test_a_report_joins_live_blogs_and_prefers_a_story_of_reports():
     assert (joined.story, joined.is_compared) == ("s1", True)
 
 
-NEAR = NEED - MODEL.tuning.slack
-
-
-@pytest.mark.parametrize(
-    ("changes", "score", "texts", "follows"),
-    [
-        ({}, NEAR, MODEL.tuning.follows_cosine, True),
-        ({}, NEAR - 0.01, 0.9, False),
-        ({}, NEAR, MODEL.tuning.follows_cosine - 0.01, False),
-        ({"minutes": None}, NEAR, 0.9, False),
-        ({"date_counts": False}, NEAR, 0.9, False),
-        ({"minutes": NOON - 60}, NEAR, 0.9, False),
-        ({"body_words": 0}, NEAR, 0.9, False),
-        ({"kind": "opinion"}, NEAR, 0.9, False),
-        ({"kind": "explainer"}, NEAR, 0.9, False),
-        ({"role": "container"}, NEAR, 0.9, False),
-    ],
-)
-def test_a_new_story_follows_one_that_is_nearly_the_same_and_began_earlier(
-    changes, score, texts, follows
-):
-    given = {"minutes": NOON, "body_words": MODEL.stub_words} | changes
-    newcomer = article_of(REPORT.terms, inbox_no=9, **given)
-    decision = decided(newcomer, scored(1, score, texts=texts))
-    assert (decision.story, decision.follows) == (None, "s1" if follows else None)
-
-
-def test_a_new_story_follows_one_that_ended_later():
-    newcomer = article_of(REPORT.terms, NOON, MODEL.stub_words, inbox_no=9)
-    ended_later = live_story(
-        1, article(GRAIN[2], NOON + 60), article(GRAIN[0], NOON - 60)
-    )
-    assert (
-        decided(newcomer, ScoredCandidate(ended_later, NEAR, (), 0.9)).follows == "s1"
-    )
-    copied_earlier = live_story(1, article(GRAIN[2], NOON + 60), copies=[NOON - 60])
-    assert (
-        decided(newcomer, ScoredCandidate(copied_earlier, NEAR, (), 0.9)).follows
-        is None
-    )
-
-
 def test_shared_terms_are_in_both_and_readable():
     shared = shared_terms(REPORT, live_story(1, article(GRAIN[0])), MODEL)
     words = PACKER.readable_terms(*GRAIN[1], "en")

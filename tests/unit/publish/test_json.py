@@ -19,7 +19,7 @@ from tests.support.written_stories import a_story, an_article, the_ferry
 
 STORY_KEYS = [
     "id", "title", "summary", "language", "first_published", "last_published", "updated", "article_count",
-    "outlet_count", "unknown_outlet_count", "report_count", "names", "topics", "picture", "articles",
+    "outlet_count", "unknown_outlet_count", "report_count", "names", "topics", "picture", "storyline", "articles",
 ]  # fmt: skip
 ARTICLE_KEYS = [
     "id", "record_id", "outlet", "url", "title", "published", "seen", "language", "copy_of", "wire",
@@ -83,6 +83,7 @@ def test_one_story_adds_what_it_shows_and_how_each_article_came_in() -> None:
         "earlier",
         "later",
         "related",
+        "storyline_stories",
         "versions",
     }
     assert set(whole) == {*STORY_KEYS, *added}

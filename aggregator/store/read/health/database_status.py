@@ -20,6 +20,7 @@ from aggregator.store.deliveries import recipients
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import UNWRITTEN, source_with_id
 from aggregator.store.search.progress import unindexed_at_most
+from aggregator.store.stories.storylines import uncompared
 from aggregator.store.tables import read_rows, read_value
 
 _READY_MINUTES = 5  # that an entry may wait whose page is here, or needs none
@@ -62,6 +63,7 @@ def stored(
         window_hours=hours,
         window_is_short=newest > reach and is_short,
         unindexed=unindexed_at_most(connection, newest),
+        uncompared=uncompared(connection),
         unrendered=counts.unrendered,
         requests_waiting=counts.requests,
         deliveries_waiting=counts.deliveries,

@@ -14,8 +14,10 @@ from aggregator.store.intake.known_items import forget_items_of
 from aggregator.store.stories.article_rows.sketches import insert_sketches
 from aggregator.store.stories.articles import StoredArticle, evidence_of
 from aggregator.store.tables import (
+    affinity,
     article,
     entry,
+    execute_each,
     has_row,
     read_rows,
     update_rows,
@@ -27,6 +29,7 @@ _PLAIN = [
     for name in StoredArticle.__struct_fields__
     if name in article.c and name != "evidence"
 ]
+_INSERT_AFFINITY = insert(affinity)
 _OF_TEXT = (  # columns that a revision replaces
     "outlet",
     "outlet_name",
@@ -63,6 +66,18 @@ def insert_article(connection: Connection, new: StoredArticle) -> None:
     row = _columns_of(new) | {"evidence": evidence}
     connection.execute(insert(article), [row])
     insert_sketches(connection, {new.inbox_no: new.sketch})
+    insert_affinities(connection, new.inbox_no, new.affinities)
+
+
+def insert_affinities(
+    connection: Connection, number: int, affinities: Iterable[tuple[int, int]]
+) -> None:
+    """Insert how near article `number` is to each of these stories, in thousandths of a logit."""
+    rows = [
+        {"article": number, "story": story, "logit": logit}
+        for story, logit in affinities
+    ]
+    execute_each(connection, _INSERT_AFFINITY, rows)
 
 
 def _columns_of(whole: StoredArticle) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Names, topics and related stories: found when a story is rendered, kept through merges and splits."""
+"""Names and topics of stories: found when a story is rendered, kept through merges and splits."""
 
 import datetime as dt
 
@@ -10,10 +10,8 @@ from aggregator.grouping.deletion.forget import ForgetCommand
 from aggregator.model.story import StoryView
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
-from aggregator.store.tables import story_link
 from tests.support.articles import DYKES, FLOOD, NOON, STRIKE, Clock, Rig, record
-from tests.support.rows import executed, queried
-from tests.support.story_checks import by_title, correct, placing_of, undo
+from tests.support.story_checks import by_title, placing_of
 
 DAY = dt.timedelta(days=1)
 LEVEE, VOTED, STRUCK = (
@@ -56,22 +54,6 @@ def rig(database: Database) -> Rig:
     return rig
 
 
-def _story(rig: Rig, title: str) -> StoryView:
-    (id_,) = by_title(rig.database, title)
-    found = StoryReader(rig.database).story(id_)
-    assert isinstance(found, StoryView)
-    return found
-
-
-def _links(view: StoryView) -> dict[str, list[str]]:
-    linked = {"earlier": view.earlier, "later": view.later, "related": view.related}
-    return {
-        relation: [one.title for one in others]
-        for relation, others in linked.items()
-        if others
-    }
-
-
 def _titles(rig: Rig, **wanted: str) -> set[str]:
     return {
         one.title
@@ -79,35 +61,12 @@ def _titles(rig: Rig, **wanted: str) -> set[str]:
     }
 
 
-@pytest.mark.later
-def test_a_story_names_what_came_before_and_after_and_what_is_related(rig: Rig) -> None:
-    assert _links(_story(rig, "Levee")) == {"later": [VOTED], "related": [PUMPS]}
-    assert _links(_story(rig, "Parliament")) == {"earlier": [LEVEE]}
-    assert _links(_story(rig, "Pump")) == {"related": [LEVEE]}
-    assert _links(_story(rig, "Dock")) == {}
-
-
-def test_what_comes_before_or_after_is_not_related_besides(rig: Rig) -> None:
-    """It was related while nobody knew the order, or before a merge."""
-    both = [
-        story_link.insert().values(story_no=a, other_no=b) for a, b in ((1, 2), (2, 1))
-    ]
-    for statement in both:
-        executed(rig.database, statement)
-    assert _links(_story(rig, "Levee")) == {"later": [VOTED], "related": [PUMPS]}
-    assert _links(_story(rig, "Parliament")) == {"earlier": [LEVEE]}
-
-
 def test_the_views_have_the_same_rows(rig: Rig) -> None:
     with rig.database.read() as connection:
         links = connection.execute(
             text("SELECT relation, COUNT(*) FROM v_story_links GROUP BY relation")
         )
-        assert dict(tuple(row) for row in links) == {
-            "earlier": 1,
-            "later": 1,
-            "related": 2,
-        }
+        assert dict(tuple(row) for row in links) == {"earlier": 1, "later": 1}
         topics = connection.execute(
             text("SELECT topic, COUNT(*) FROM v_story_topics GROUP BY topic")
         )
@@ -172,40 +131,10 @@ def test_a_topic_is_listed_that_three_outlets_share(rig: Rig) -> None:
 
 
 @pytest.mark.later
-def test_a_merge_and_its_undoing_keep_the_links(rig: Rig) -> None:
-    levee, strike = by_title(rig.database, "Levee", "Dock")
-    correct(rig.database, "merge", strike, levee)
-    rig.render()
-    merged = (
-        StoryReader(rig.database).stories(StoryFilter(outlet="Herald")).stories[0].id
-    )
-    view = StoryReader(rig.database).story(merged)
-    assert isinstance(view, StoryView)
-    assert _links(view) == {"later": [VOTED], "related": [PUMPS]}
-    undo(rig.database)
-    rig.render()
-    assert _links(_story(rig, "Levee")) == {"later": [VOTED], "related": [PUMPS]}
-    assert _links(_story(rig, "Dock")) == {}
-
-
-@pytest.mark.later
-def test_a_merge_of_linked_stories_leaves_no_link_to_itself(rig: Rig) -> None:
-    levee, pumps = by_title(rig.database, "Levee", "Pump")
-    correct(rig.database, "merge", pumps, levee)
-    links = queried(
-        rig.database, text("SELECT * FROM v_story_links WHERE story_id = other_id")
-    )
-    assert links.all() == []
-    assert (
-        queried(
-            rig.database, text("SELECT * FROM v_story_links WHERE relation = 'related'")
-        ).all()
-        == []
-    )
-
-
-@pytest.mark.later
 def test_forgetting_removes_names_at_once(rig: Rig) -> None:
     placing_of(rig.database).erase(ForgetCommand(name="Mail"))
     assert _titles(rig, name="Pennmouth") == {LEVEE}
-    assert _links(_story(rig, "Levee")) == {"later": [VOTED]}
+    (levee,) = by_title(rig.database, "Levee")
+    found = StoryReader(rig.database).story(levee)
+    assert isinstance(found, StoryView)
+    assert [one.title for one in found.later] == [VOTED]

@@ -1,0 +1,93 @@
+"""Storylines: stories of one running affair stand together.
+
+An article is compared with the nearest stories when it is placed, and its affinity to each, the mean logit of
+the article and the reports of the story, is stored. Two stories are as near as these are on average; two
+storylines as near as their newest stories are. An article that is near another story makes the storylines of
+both one, if they are near enough, and the older id stays. Nothing else changes a storyline but a correction:
+a later report never takes a story out of its place (docs/decisions/0054-storylines.md).
+"""
+
+import datetime as dt
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
+
+from aggregator.store.engine.database import Connection
+from aggregator.store.stories import storylines
+from aggregator.store.stories.corrections import Constraints
+from aggregator.store.stories.storylines import Affinity, RecentStory
+
+# All in thousandths of a logit. Of two stories that were never near each other:
+UNCOMPARED = -2_000
+# From this affinity on an article may join two storylines, and so may their mean if one is a single story.
+NEAR = -1_500
+_NEAR_LINES = -1_250  # of two storylines of several stories
+
+
+def mean_affinity(
+    stories: Sequence[RecentStory],
+    others: Sequence[RecentStory],
+    near: Mapping[frozenset[str], Affinity],
+) -> float:
+    """Return how near two storylines are: the mean over their pairs of stories."""
+    means = []
+    for story, other in product(stories, others):
+        pair = near.get(frozenset((story.id, other.id)))
+        means.append(UNCOMPARED if pair is None else pair.mean)
+    return math.fsum(means) / len(means)
+
+
+def join_nearest(
+    connection: Connection,
+    constraints: Constraints,
+    story: str,
+    at: dt.datetime,
+    numbers: Iterable[int],
+) -> None:
+    """Make the storyline of a story one with those of near stories, the nearest first.
+
+    `at`: the time of the article that is near the stories with these `numbers`; stories whose last report is
+    more than a week before are not asked any more.
+    """
+    line = storylines.line_of(connection, story)
+    lines = storylines.lines_of_numbers(connection, numbers)
+    if line is None or not lines - {line}:
+        return
+    recent = storylines.recent_stories(connection, lines | {line}, at)
+    own = recent.pop(line, None)
+    if own is None:
+        return
+    ids = [other.id for others in (own, *recent.values()) for other in others]
+    near = storylines.affinities(connection, ids)
+    while True:
+        barred = constraints.barred_storylines(connection, own[0].line)
+        ranked = []
+        for others in recent.values():
+            is_alone = own[0].is_alone or others[0].is_alone
+            mean = mean_affinity(own, others, near)
+            if (
+                mean >= (NEAR if is_alone else _NEAR_LINES)
+                and others[0].line not in barred
+            ):
+                ranked.append((-mean, others[0].line_no, others))
+        if not ranked:
+            return
+        _, _, others = min(ranked)
+        del recent[others[0].line]
+        kept, gone = sorted((own[0], others[0]), key=lambda side: side.line_no)
+        storylines.unite(connection, kept.line, gone.line)
+        recent_of_both = storylines.recent_stories(connection, [kept.line], at)
+        own = recent_of_both[kept.line]
+
+
+def unite_stories(connection: Connection, ids: Iterable[str]) -> str:
+    """Make the storylines of these stories one; return its id, that of the oldest."""
+    lines = {}
+    for id_ in ids:
+        line = storylines.line_of(connection, id_)
+        if line is not None:
+            lines[line] = storylines.number_of(connection, line)
+    kept, *gone = sorted(lines, key=lambda line: lines[line])
+    for line in gone:
+        storylines.unite(connection, kept, line)
+    return kept

@@ -1,0 +1,146 @@
+"""Storylines as pages, lists and feeds show them."""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from msgspec.structs import replace
+from sqlalchemy import Connection, Row, bindparam, func, select
+
+from aggregator.model.story import LinkedStory, StorylineView, StoryView
+from aggregator.store.read.cursors import cursor_at, read_cursor
+from aggregator.store.stories.storylines import line_of
+from aggregator.store.tables import (
+    IS_LIVE,
+    UtcTime,
+    article,
+    rows_with,
+    story,
+    values_with,
+)
+
+_DAY = dt.timedelta(days=1)
+_SHOWN = ("id", "title", "first_published", "report_count")
+_STORIES = (
+    select(
+        story.c.storyline,
+        story.c.last_published,
+        story.c.outlet_count,
+        story.c.bumped_at,
+        *(story.c[name] for name in _SHOWN),
+    )
+    .where(IS_LIVE)
+    .order_by(story.c.first_published.desc(), story.c.story_no.desc())
+)
+_OUTLETS = select(article.c.story, article.c.outlet).where(
+    article.c.outlet.is_not(None)
+)
+_LINES = select(story.c.storyline).where(story.c.storyline.is_not(None), IS_LIVE)
+_UPDATED = func.max(story.c.bumped_at, type_=UtcTime)
+_NEWEST = (
+    _LINES.add_columns(_UPDATED.label("updated"))
+    .group_by(story.c.storyline)
+    .having(func.count() > 1, bindparam("before", type_=UtcTime) > _UPDATED)
+    .order_by(_UPDATED.desc())
+    .limit(bindparam("limit"))
+)
+_EVER = dt.datetime(9999, 1, 1, tzinfo=dt.UTC)
+
+
+def with_storylines(
+    connection: Connection, views: Iterable[StoryView]
+) -> tuple[StoryView, ...]:
+    """Return these stories with their storylines."""
+    listed = tuple(views)
+    ids = [view.id for view in listed]
+    lines: dict[str, StorylineView] = {}
+    shown = storylines(connection, values_with(connection, _LINES, story.c.id, ids))
+    for line in shown.values():
+        lines.update((one.id, line) for one in line.stories)
+    return tuple(replace(view, storyline=lines.get(view.id)) for view in listed)
+
+
+def storylines(
+    connection: Connection, ids: Iterable[str], least: int = 2
+) -> dict[str, StorylineView]:
+    """Return the storylines of at least so many stories, by id."""
+    members = defaultdict(list)
+    for row in rows_with(connection, _STORIES, story.c.storyline, ids):
+        members[row.storyline].append(row)
+    of_day = {
+        id_: _of_last_day(rows) for id_, rows in members.items() if len(rows) >= least
+    }
+    several = [row.id for rows in of_day.values() if len(rows) > 1 for row in rows]
+    outlets = defaultdict(set)
+    for row in rows_with(connection, _OUTLETS, article.c.story, several):
+        outlets[row.story].add(row.outlet)
+    views = {}
+    for id_, day in of_day.items():
+        # Outlets that only repeat count as one in a story: there may be fewer than names.
+        count = sum(row.outlet_count for row in day)
+        if len(day) > 1:
+            count = min(count, len(set().union(*(outlets[row.id] for row in day))))
+        views[id_] = _view(id_, members[id_], day, count)
+    return views
+
+
+def _of_last_day(rows: Sequence[Row[Any]]) -> list[Row[Any]]:
+    """Return the stories of the last day of a storyline, its head first."""
+    last = max(row.last_published for row in rows)
+
+    def weight(row: Row[Any]) -> tuple[int, int, dt.datetime]:
+        return row.report_count, row.outlet_count, row.last_published
+
+    of_day = [row for row in rows if row.last_published > last - _DAY]
+    return sorted(of_day, key=weight, reverse=True)
+
+
+def _view(
+    id: str, rows: Sequence[Row[Any]], day: Sequence[Row[Any]], outlets: int
+) -> StorylineView:
+    return StorylineView(
+        id=id,
+        title=day[0].title,
+        story_count=len(rows),
+        day_outlet_count=outlets,
+        day_report_count=sum(row.report_count for row in day),
+        head=day[0].id,
+        updated=max(row.bumped_at for row in rows),
+        stories=tuple(
+            LinkedStory(**{name: row._mapping[name] for name in _SHOWN}) for row in rows
+        ),
+    )
+
+
+def storyline_of(connection: Connection, id: str) -> StorylineView | None:
+    """Return the storyline with this id, or that of the story with this id, also if the story stands alone.
+
+    None if there is no such story, or if it has no articles any more.
+    """
+    known = storylines(connection, [id], 1).get(id)
+    if known is not None:
+        return known
+    line = line_of(connection, id)
+    if line is None:
+        return None
+    known = storylines(connection, [line], 1).get(line)
+    if known is not None:
+        return known
+    alone = connection.execute(_STORIES.where(story.c.id == line)).one()
+    return _view(line, [alone], [alone], alone.outlet_count)
+
+
+def newest_storylines(
+    connection: Connection, limit: int, after: str | None = None
+) -> tuple[tuple[StorylineView, ...], str | None]:
+    """Return a page of storylines, the last bumped first, and the cursor of the next one.
+
+    Raises UsageError for an invalid cursor.
+    """
+    before = _EVER if after is None else read_cursor(after)[0]
+    rows = connection.execute(_NEWEST, {"before": before, "limit": limit + 1}).all()
+    page = rows[:limit]
+    shown = storylines(connection, [row.storyline for row in page])
+    following = cursor_at(page[-1].updated, 0) if len(rows) > limit else None
+    return tuple(shown[row.storyline] for row in page), following

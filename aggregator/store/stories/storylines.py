@@ -1,0 +1,254 @@
+"""Storylines as rows have them: which stories stand in which, and how near the articles of stories are."""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from typing import NamedTuple
+
+from sqlalchemy import Connection, bindparam, func, or_, select, update
+
+from aggregator.store.tables import (
+    IS_LIVE,
+    affinity,
+    article,
+    counter_value,
+    highest,
+    pairs_with,
+    set_counter,
+    story,
+    update_rows,
+    values_with,
+)
+
+# Of a storyline those are compared, within these days of a new article (chosen outside the program: 2 to 16
+# stories and 2 to 14 days hardly matter).
+NEWEST = 8
+REACH = dt.timedelta(days=7)
+
+# Counters: the last article that a version without storylines placed, 0 once all are compared; the last one
+# that is compared
+UNTIL = "affinity_until"
+_COMPARED = "affinity_compared"
+
+# A story that stands alone is the founder of its own storyline
+LINE = func.coalesce(story.c.storyline, story.c.id)
+_FOUNDER = story.alias("founder")
+_PRESENT = story.alias("present")
+_PRESENT_ID = func.coalesce(_PRESENT.c.redirect_to, _PRESENT.c.id)
+
+_LINES_OF_NUMBERS = (
+    select(func.coalesce(story.c.storyline, story.c.id))
+    .select_from(_PRESENT)
+    .join(story, story.c.id == _PRESENT_ID)
+)
+_LINES_OF_ARTICLES = select(article.c.id, LINE).join(
+    story, story.c.id == article.c.story
+)
+_RECENT = (
+    select(
+        story.c.id,
+        story.c.storyline.is_(None).label("is_alone"),
+        _FOUNDER.c.id.label("line"),
+        _FOUNDER.c.story_no.label("line_no"),
+        story.c.first_published,
+        story.c.story_no,
+    )
+    .join(_FOUNDER, _FOUNDER.c.id == LINE)
+    .where(
+        IS_LIVE,
+        story.c.last_published.between(bindparam("since"), bindparam("until")),
+        or_(
+            story.c.storyline.in_(bindparam("lines", expanding=True)),
+            story.c.id.in_(bindparam("lines", expanding=True)),
+        ),
+    )
+    .order_by(story.c.first_published.desc(), story.c.story_no.desc())
+)
+_AFFINITIES = (
+    select(article.c.story, _PRESENT_ID, func.sum(affinity.c.logit), func.count())
+    .select_from(article)
+    .join(affinity, affinity.c.article == article.c.inbox_no)
+    .join(_PRESENT, _PRESENT.c.story_no == affinity.c.story)
+    .where(
+        article.c.story.in_(bindparam("stories", expanding=True)),
+        _PRESENT_ID.in_(bindparam("stories", expanding=True)),
+        article.c.story != _PRESENT_ID,
+    )
+    .group_by(article.c.story, _PRESENT_ID)
+)
+_NEAR = (
+    select(affinity.c.story)
+    .join(article, article.c.inbox_no == affinity.c.article)
+    .where(
+        article.c.story == bindparam("of_story"),
+        affinity.c.logit >= bindparam("least"),
+    )
+)
+_UNITE = (
+    update(story)
+    .where(
+        or_(
+            story.c.storyline == bindparam("gone"),
+            story.c.storyline.is_(None)
+            & story.c.id.in_((bindparam("gone"), bindparam("kept"))),
+        )
+    )
+    .values(storyline=bindparam("kept"))
+)
+
+
+class RecentStory(NamedTuple):
+    """A story of a storyline that is compared."""
+
+    id: str
+    is_alone: bool
+    line: str  # the id of its storyline
+    line_no: int  # the number of the story that founded it: the lower one is older
+
+
+class Affinity(NamedTuple):
+    """How near the articles of two stories are: the sum of their logits, in thousandths, and their number."""
+
+    total: int
+    articles: int
+
+    @property
+    def mean(self) -> float:
+        """The mean logit, in thousandths."""
+        return self.total / self.articles
+
+
+def near_numbers(connection: Connection, id: str, least: int) -> list[int]:
+    """Return the numbers of stories to which an article of a story has this affinity, or more."""
+    return list(connection.scalars(_NEAR, {"of_story": id, "least": least}))
+
+
+def lines_of_numbers(connection: Connection, numbers: Iterable[int]) -> set[str]:
+    """Return the storylines in which the stories with these numbers stand now."""
+    return values_with(connection, _LINES_OF_NUMBERS, _PRESENT.c.story_no, numbers)
+
+
+def lines_of_articles(connection: Connection, ids: Iterable[str]) -> dict[str, str]:
+    """Return the storylines of the stories of these articles, by article."""
+    return pairs_with(connection, _LINES_OF_ARTICLES, article.c.id, ids)
+
+
+def line_of(connection: Connection, id: str) -> str | None:
+    """Return the storyline in which a story stands, or its successor; None if it has no articles any more."""
+    chosen = (
+        select(LINE)
+        .select_from(_PRESENT)
+        .join(story, story.c.id == _PRESENT_ID)
+        .where(_PRESENT.c.id == id, IS_LIVE)
+    )
+    line: str | None = connection.scalar(chosen)
+    return line
+
+
+def number_of(connection: Connection, line: str) -> int:
+    """Return the number of the story that founded a storyline: the lower one is older."""
+    founder = select(story.c.story_no).where(story.c.id == line)
+    return int(connection.execute(founder).scalar_one())
+
+
+def stories_of(connection: Connection, line: str) -> list[str]:
+    """Return the live stories of a storyline, in the order of their founding."""
+    is_in = or_(story.c.storyline == line, story.c.id == line)
+    chosen = select(story.c.id).where(is_in, LINE.in_([line]), IS_LIVE)
+    return list(connection.scalars(chosen.order_by(story.c.story_no)))
+
+
+def recent_stories(
+    connection: Connection, lines: Collection[str], at: dt.datetime
+) -> dict[str, list[RecentStory]]:
+    """Return the newest stories of these storylines, the newest first, by storyline."""
+    values = {"lines": [*lines], "since": at - REACH, "until": at + REACH}
+    recent: dict[str, list[RecentStory]] = defaultdict(list)
+    for row in connection.execute(_RECENT, values):
+        if len(recent[row.line]) < NEWEST:
+            recent[row.line].append(RecentStory(*row[:4]))
+    return recent
+
+
+def affinities(
+    connection: Connection, ids: Collection[str]
+) -> dict[frozenset[str], Affinity]:
+    """Return how near these stories are, by pair; those of which no article was near another are left out."""
+    near: dict[frozenset[str], Affinity] = {}
+    for one, other, total, count in connection.execute(
+        _AFFINITIES, {"stories": [*ids]}
+    ):
+        pair = frozenset((one, other))
+        before = near.get(pair, Affinity(0, 0))
+        near[pair] = Affinity(before.total + int(total), before.articles + count)
+    return near
+
+
+def unite(connection: Connection, kept: str, gone: str) -> None:
+    """Let the stories of the storyline `gone` be of the storyline `kept`."""
+    connection.execute(_UNITE, {"kept": kept, "gone": gone})
+
+
+def former_lines(connection: Connection, line: str) -> dict[str, str | None]:
+    """Return what the stories of a storyline have in their rows, for `put_back`."""
+    chosen = select(story.c.id, story.c.storyline)
+    return pairs_with(connection, chosen, story.c.id, stories_of(connection, line))
+
+
+def take_out(connection: Connection, id: str, line: str) -> None:
+    """Let a story stand alone. If it founded the storyline, the others have the id of the next one."""
+    rest = [other for other in stories_of(connection, line) if other != id]
+    update_rows(connection, story, story.c.id == id, storyline=None)
+    if line == id or len(rest) == 1:
+        present = rest[0] if len(rest) > 1 else None
+        update_rows(connection, story, story.c.storyline == line, storyline=present)
+
+
+def put_back(connection: Connection, former: Mapping[str, str | None]) -> None:
+    """Let stories stand in the storylines in which they stood before."""
+    for id_, line in former.items():
+        update_rows(connection, story, story.c.id == id_, storyline=line)
+
+
+def inherit(connection: Connection, loser: str, winner: str) -> None:
+    """Let a story that stands alone take the place of one that was merged into it."""
+    line = select(story.c.storyline).where(story.c.id == loser).scalar_subquery()
+    stands_alone = story.c.storyline.is_(None)
+    update_rows(connection, story, story.c.id == winner, stands_alone, storyline=line)
+
+
+def uncompared(connection: Connection) -> int:
+    """Return how many inbox numbers of a version without storylines remain to be compared, at most."""
+    until = counter_value(connection, UNTIL)
+    return until and max(1, until - counter_value(connection, _COMPARED))
+
+
+def next_uncompared(
+    connection: Connection, since: dt.datetime, limit: int
+) -> list[int]:
+    """Return the numbers of the next articles from this time on that are to be compared."""
+    chosen = (
+        select(article.c.inbox_no)
+        .where(
+            article.c.inbox_no > counter_value(connection, _COMPARED),
+            article.c.inbox_no <= counter_value(connection, UNTIL),
+            article.c.is_compared,
+            article.c.effective_at >= since,
+        )
+        .order_by(article.c.inbox_no)
+        .limit(limit)
+    )
+    return list(connection.scalars(chosen))
+
+
+def compared_to(connection: Connection, number: int | None) -> None:
+    """Note up to which number articles are compared; None: all are."""
+    if number is None:
+        set_counter(connection, UNTIL, 0)
+    else:
+        set_counter(connection, _COMPARED, number)
+
+
+def compare_all(connection: Connection) -> None:
+    """Let the articles be compared that are placed now."""
+    set_counter(connection, UNTIL, highest(connection, article.c.inbox_no))

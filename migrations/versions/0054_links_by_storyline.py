@@ -1,0 +1,50 @@
+"""What came before and after a story is in its storyline: no other links of stories are kept."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0054"
+down_revision = "0051"
+branch_labels = None
+depends_on = None
+
+_FOLLOWS = """
+    SELECT later.id AS story_id, later.title, earlier.id AS earlier_id, earlier.title AS earlier_title
+    FROM story AS later
+    JOIN story AS earlier ON earlier.storyline = later.storyline
+    WHERE later.redirect_to IS NULL AND earlier.redirect_to IS NULL
+      AND (earlier.first_published < later.first_published
+           OR earlier.first_published = later.first_published AND earlier.story_no < later.story_no)"""
+_LINKS = """
+    SELECT story_id, earlier_id AS other_id, 'earlier' AS relation FROM v_follows
+    UNION ALL SELECT earlier_id, story_id, 'later' FROM v_follows"""
+_DROP = "ALTER TABLE article DROP COLUMN follows"
+
+
+def upgrade() -> None:
+    connection = op.get_bind()
+    views = {"v_follows": _FOLLOWS, "v_story_links": _LINKS}
+    if connection.dialect.name == "sqlite":
+        for name, query in views.items():
+            op.execute(f"DROP VIEW {name}")
+            connection.exec_driver_sql(f"CREATE VIEW {name} AS {query}")
+    else:
+        # So views of users over them stay.
+        for name, query in views.items():
+            connection.exec_driver_sql(f"CREATE OR REPLACE VIEW {name} AS {query}")
+    op.drop_table("story_link")
+    op.drop_index("ix_article_follows", "article")
+    if connection.dialect.name == "sqlite":
+        # Otherwise SQLite refuses if a view of the user is broken, whatever it shows.
+        connection.exec_driver_sql("PRAGMA writable_schema=ON")
+        try:
+            connection.exec_driver_sql(_DROP)
+        finally:
+            connection.exec_driver_sql("PRAGMA writable_schema=OFF")
+        return
+    try:
+        with connection.begin_nested():
+            connection.exec_driver_sql(_DROP)
+    # A view of the user shows all columns of `article`: it goes on, without values.
+    except sa.exc.DBAPIError:
+        connection.exec_driver_sql("UPDATE article SET follows = NULL")

@@ -1,0 +1,358 @@
+"""Storylines: the stories of one affair stand together, on either database and whatever happens to them."""
+
+import datetime as dt
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select, text
+
+from aggregator.admin.export import exported
+from aggregator.admin.import_rows import import_into
+from aggregator.grouping.corrections.explain import storyline_explanation
+from aggregator.grouping.deletion.forget import ForgetCommand
+from aggregator.grouping.place import Placer
+from aggregator.grouping.placing.compare_stored import compare_stored
+from aggregator.model.entry import Entry
+from aggregator.model.errors import UsageError
+from aggregator.model.read_model import StoryFilter
+from aggregator.model.story import StoryView
+from aggregator.store.engine.database import Database
+from aggregator.store.read.reader import StoryReader
+from aggregator.store.stories import storylines
+from aggregator.store.tables import affinity, story
+from tests.conftest import Postgres
+from tests.support.articles import (
+    DYKES,
+    FLOOD,
+    FLOOD_ELSEWHERE,
+    NOON,
+    STRIKE,
+    Clock,
+    Rig,
+    record,
+)
+from tests.support.fresh import with_tables
+from tests.support.rows import executed, queried, read_by, written_by
+from tests.support.story_checks import (
+    by_title,
+    copied,
+    correct,
+    members,
+    placing_of,
+    reclustering,
+    rows_of,
+    small_set,
+    undo,
+    what_is_wrong,
+)
+
+DAY = dt.timedelta(days=1)
+LEVEE, VOTE, STRUCK = (
+    "Levee breaks at Pennmouth, four dead",
+    "Parliament votes for dykes",
+    "Dock workers walk out in Sennick",
+)
+# A third step of the affair
+FUND = """CALMOUTH - The fund of two billion crowns to renew the dykes of the country pays nothing before spring,
+finance minister Oda Renn said on Sunday. Parliament voted for it on Friday, days after the river Arrel broke
+through the levee at Pennmouth, where four people were killed and hundreds were taken off roofs with boats.
+Towns on the Arrel, which are to get a quarter of the sum, said that every second levee there is older than
+sixty years and that they cannot wait. Engineers begin to inspect the levees in autumn."""
+
+
+@pytest.fixture
+def rig(database: Database) -> Rig:
+    return Rig(database, Clock(NOON + 20 * DAY))
+
+
+def affair() -> list[Entry]:
+    """A levee breaks, parliament votes for dykes, their fund is late; dock workers strike."""
+    return [
+        record("Herald", "1", LEVEE, FLOOD, published=NOON),
+        record("Echo", "2", VOTE, DYKES, published=NOON + 5 * DAY),
+        record("Post", "3", STRUCK, STRIKE, published=NOON + 5 * DAY),
+        record(
+            "Courier", "4", "Fund for dykes pays late", FUND, published=NOON + 9 * DAY
+        ),
+    ]
+
+
+def lines(database: Database) -> dict[str, str]:
+    """The headline of the story that founded the storyline of each story, by headline."""
+    rows = queried(database, select(story.c.id, story.c.title, story.c.storyline)).all()
+    titles = {row.id: row.title for row in rows}
+    return {row.title: titles[row.storyline] for row in rows if row.storyline}
+
+
+def kept(database: Database) -> tuple[object, ...]:
+    """All that is stored of storylines."""
+    of_stories = select(story.c.id, story.c.storyline).order_by(story.c.id)
+    return rows_of(database, affinity), queried(database, of_stories).all()
+
+
+def test_the_steps_of_an_affair_stand_together_under_the_oldest(rig: Rig) -> None:
+    rig.take(*affair())
+    assert lines(rig.database) == {
+        LEVEE: LEVEE,
+        VOTE: LEVEE,
+        "Fund for dykes pays late": LEVEE,
+    }
+    assert what_is_wrong(rig.database) == []
+
+
+def test_a_step_after_more_than_a_week_begins_another_storyline(rig: Rig) -> None:
+    rig.take(record("Herald", "1", LEVEE, FLOOD, published=NOON))
+    rig.take(record("Echo", "2", VOTE, DYKES, published=NOON + 8 * DAY))
+    assert lines(rig.database) == {}
+
+
+def test_what_one_feed_tells_one_after_the_other_must_be_nearer(rig: Rig) -> None:
+    rig.take(record("Echo", "1", LEVEE, FLOOD, published=NOON))
+    rig.take(record("Echo", "2", VOTE, DYKES, published=NOON + 5 * DAY))
+    assert lines(rig.database) == {}
+
+
+def test_a_roundup_joins_no_affairs(rig: Rig) -> None:
+    rig.take(*affair())
+    titles = f"{LEVEE}. {STRUCK}."
+    text_ = f"{FLOOD} {STRIKE}"
+    rig.take(
+        record(
+            "Mail", "9", f"Morning briefing: {titles}", text_, published=NOON + 5 * DAY
+        )
+    )
+    assert STRUCK not in lines(rig.database)
+    assert 5 not in queried(rig.database, select(affinity.c.article)).scalars().all()
+
+
+def test_batches_and_restarts_do_not_matter(rig: Rig, tmp_path: Path) -> None:
+    rig.take(*small_set())
+    assert lines(rig.database), "the set has affairs"
+    with closing(Database(f"sqlite:///{tmp_path}/other.db")) as database:
+        with_tables(database)
+        other = Rig(database, Clock(NOON + 20 * DAY))
+        for first in range(0, len(small_set()), 5):
+            other.take(*small_set()[first : first + 5])
+            other.restart()
+        assert kept(database) == kept(rig.database)
+
+
+def test_reclustering_gives_the_same_storylines(rig: Rig) -> None:
+    rig.take(*small_set())
+    before = kept(rig.database)
+    executed(rig.database, story.update().values(storyline=None))
+    executed(rig.database, affinity.delete())
+    reclustering(rig.database).take_over(placing_of(rig.database), None)
+    assert kept(rig.database) == before
+
+
+def test_reclustering_of_the_last_articles_leaves_the_others(rig: Rig) -> None:
+    for entry in affair():
+        rig.take(entry)
+        rig.clock.time += DAY  # type: ignore[attr-defined]
+    before = kept(rig.database)
+    since = NOON + 22 * DAY
+    reclustering(rig.database).take_over(placing_of(rig.database), since)
+    assert kept(rig.database) == before
+
+
+def test_an_export_has_them(rig: Rig, postgres: Postgres) -> None:
+    rig.take(*small_set())
+    rows = b"".join(exported(rig.database, lambda _: None)).splitlines(keepends=True)
+    with closing(with_tables(Database(postgres.make()))) as database:
+        import_into(database, rows, lambda _: None)
+        assert kept(database) == kept(rig.database)
+
+
+# --- what people do ----------------------------------------------------------------------------------------
+
+
+def test_a_story_that_a_person_took_out_stays_out(rig: Rig) -> None:
+    rig.take(*affair()[:2])
+    levee, vote = by_title(rig.database, "Levee", "Parliament")
+    correct(rig.database, "leave", vote)
+    assert lines(rig.database) == {}
+    rig.restart()
+    title = "Parliament in Calmouth votes for a fund for dykes"
+    rig.take(record("Mail", "9", title, DYKES, published=NOON + 2 * DAY))
+    assert lines(rig.database) == {}
+    reclustering(rig.database).take_over(placing_of(rig.database), None)
+    assert lines(rig.database) == {}
+    undo(rig.database)
+    assert lines(rig.database) == {LEVEE: LEVEE, VOTE: LEVEE}
+    with pytest.raises(UsageError, match="in no storyline"):
+        correct(rig.database, "leave", *by_title_of_strike(rig))
+    assert levee != vote
+
+
+def by_title_of_strike(rig: Rig) -> list[str]:
+    rig.take(affair()[2])
+    return by_title(rig.database, "Dock")
+
+
+def test_the_others_keep_a_storyline_without_its_founder(rig: Rig) -> None:
+    rig.take(*affair())
+    (levee,) = by_title(rig.database, "Levee")
+    correct(rig.database, "leave", levee)
+    assert lines(rig.database) == {VOTE: VOTE, "Fund for dykes pays late": VOTE}
+    undo(rig.database)
+    assert set(lines(rig.database).values()) == {LEVEE}
+
+
+def test_a_person_joins_storylines_and_that_binds(rig: Rig) -> None:
+    rig.take(*affair())
+    vote, strike = by_title(rig.database, "Parliament", "Dock")
+    correct(rig.database, "join", strike, vote)
+    assert lines(rig.database)[STRUCK] == LEVEE
+    before = lines(rig.database)
+    reclustering(rig.database).take_over(placing_of(rig.database), None)
+    assert lines(rig.database) == before
+    with pytest.raises(UsageError, match="in one storyline already"):
+        correct(rig.database, "join", strike, vote)
+    undo(rig.database)
+    assert STRUCK not in lines(rig.database)
+
+
+def test_a_merged_story_leaves_its_place_to_the_other(rig: Rig) -> None:
+    rig.take(*affair()[:3])
+    levee, strike = by_title(rig.database, "Levee", "Dock")
+    correct(rig.database, "merge", strike, levee)
+    (merged,) = by_title(rig.database, "Levee")
+    rows = select(story.c.storyline).where(story.c.id == merged)
+    assert queried(rig.database, rows).scalar_one() == levee
+
+
+def test_a_part_that_is_split_off_stands_where_it_is_near(rig: Rig) -> None:
+    rig.take(record("Herald", "1", LEVEE, FLOOD, published=NOON))
+    rig.take(record("Mail", "2", LEVEE, FLOOD_ELSEWHERE, published=NOON))
+    rig.take(affair()[2])
+    (levee,) = by_title(rig.database, "Levee")
+    assert len(members(rig.database, levee)) == 2
+    correct(rig.database, "split", levee, articles=(members(rig.database, levee)[1],))
+    rows = queried(rig.database, select(story.c.storyline).order_by(story.c.story_no))
+    assert rows.scalars().all() == [levee, None, levee]
+
+
+def test_a_storyline_outlives_its_founder(rig: Rig) -> None:
+    rig.take(*affair())
+    (levee,) = by_title(rig.database, "Levee")
+    article = members(rig.database, levee)[0]
+    placing_of(rig.database).erase(ForgetCommand(name=article))
+    standing = select(story.c.title).where(
+        story.c.storyline == levee, story.c.redirect_to.is_(None)
+    )
+    assert set(queried(rig.database, standing).scalars()) == {
+        VOTE,
+        "Fund for dykes pays late",
+    }
+    numbers = queried(rig.database, select(affinity.c.article)).scalars()
+    assert 1 not in set(numbers)
+
+
+def test_a_copied_database_goes_on_in_the_same_way(rig: Rig, tmp_path: Path) -> None:
+    rig.take(*affair()[:2])
+    with closing(Database(f"sqlite:///{tmp_path}/copied.db")) as database:
+        with_tables(database)
+        copied(rig.database, database)
+        Rig(database, Clock(NOON + 20 * DAY)).take(*affair()[2:])
+        rig.take(*affair()[2:])
+        assert kept(database) == kept(rig.database)
+
+
+# --- afterwards --------------------------------------------------------------------------------------------
+
+
+def test_after_an_upgrade_the_last_days_are_compared_once(rig: Rig) -> None:
+    rig.take(*affair())
+    before = lines(rig.database)
+    executed(rig.database, story.update().values(storyline=None))
+    executed(rig.database, affinity.delete())
+    written_by(rig.database, storylines.compare_all)
+    placer = Placer(rig.database, rig.all_tuning, Clock(NOON + 12 * DAY))
+    remaining = [read_by(rig.database, storylines.uncompared)]
+    while compare_stored(placer):
+        remaining.append(read_by(rig.database, storylines.uncompared))
+    assert remaining == sorted(remaining, reverse=True)
+    assert read_by(rig.database, storylines.uncompared) == 0
+    after = lines(rig.database)
+    assert after == before
+    rows = rows_of(rig.database, affinity)
+    assert not compare_stored(placer)
+    assert rows_of(rig.database, affinity) == rows
+
+
+def test_what_is_older_stands_alone_after_an_upgrade(rig: Rig) -> None:
+    rig.take(*affair())
+    executed(rig.database, story.update().values(storyline=None))
+    executed(rig.database, affinity.delete())
+    written_by(rig.database, storylines.compare_all)
+    placer = Placer(rig.database, rig.all_tuning, Clock(NOON + 40 * DAY))
+    while compare_stored(placer):
+        pass
+    assert lines(rig.database) == {}
+    assert read_by(rig.database, storylines.uncompared) == 0
+
+
+# --- shown -------------------------------------------------------------------------------------------------
+
+
+def test_a_story_has_its_storyline_with_the_counts_of_its_last_day(rig: Rig) -> None:
+    rig.take(*affair()[:2])
+    again = "Dykes: parliament gives two billion"
+    rig.take(record("Mail", "7", again, DYKES, published=NOON + 5 * DAY))
+    reader = StoryReader(rig.database)
+    (
+        levee,
+        vote,
+    ) = by_title(rig.database, "Levee", "arliament")
+    shown = reader.story(levee)
+    assert isinstance(shown, StoryView)
+    assert shown.storyline is not None
+    assert (shown.storyline.id, shown.storyline.head) == (levee, vote)
+    assert (shown.storyline.story_count, shown.storyline.day_outlet_count) == (2, 2)
+    assert shown.storyline.day_report_count == 1  # one text
+    assert [one.id for one in shown.storyline.stories] == [vote, levee]
+    assert ([one.id for one in shown.later], shown.earlier) == ([vote], ())
+    listed = reader.stories(StoryFilter()).stories
+    assert {one.storyline for one in listed} == {shown.storyline}
+    found = queried(rig.database, text("SELECT * FROM v_storylines ORDER BY position"))
+    assert [tuple(row) for row in found] == [(levee, levee, 1), (levee, vote, 2)]
+
+
+def test_a_storyline_is_found_by_the_id_of_any_of_its_stories(rig: Rig) -> None:
+    rig.take(*affair())
+    reader = StoryReader(rig.database)
+    levee, strike = by_title(rig.database, "Levee", "Dock")
+    found = {
+        id_: reader.storyline(id_)
+        for id_ in by_title(rig.database, "Levee", "Parliament", "Fund")
+    }
+    assert {line.id for line in found.values() if line} == {levee}
+    alone = reader.storyline(strike)
+    assert alone is not None
+    assert (alone.id, alone.story_count, alone.title) == (strike, 1, STRUCK)
+    assert reader.storyline("nothing") is None
+    page, following = reader.storylines(1)
+    assert ([line.id for line in page], following) == ([levee], None)
+    placing_of(rig.database).erase(ForgetCommand(name=members(rig.database, levee)[0]))
+    still = reader.storyline(levee)
+    assert still is not None
+    assert (still.id, still.story_count) == (levee, 2), "its id outlives its founder"
+
+
+def test_it_is_explained_how_near_the_stories_are(rig: Rig) -> None:
+    rig.take(*affair())
+    reader = StoryReader(rig.database)
+    levee, vote, fund, strike = by_title(
+        rig.database, "Levee", "Parliament", "Fund", "Dock"
+    )
+    explained = storyline_explanation(reader, vote)
+    assert explained is not None
+    assert {near.id for near in explained.near} == {levee, fund}
+    assert all(near.affinity >= explained.need for near in explained.near)
+    assert all(near.comparisons == 1 for near in explained.near)
+    alone = storyline_explanation(reader, strike)
+    assert alone is not None
+    assert alone.near == ()
+    assert storyline_explanation(reader, "nothing") is None

@@ -1,0 +1,110 @@
+"""Storylines over HTTP: the API, feeds that name and follow them, the page, and the story page."""
+
+import datetime as dt
+from collections.abc import Iterator
+
+import pytest
+
+from aggregator.store.engine.database import Database
+from tests.support.articles import DYKES, FLOOD, NOON, STRIKE, record
+from tests.support.newsroom import STRANGER, Newsroom
+from tests.support.story_checks import by_title
+
+DAY = dt.timedelta(days=1)
+
+
+@pytest.fixture
+def room(sqlite: Database) -> Iterator[Newsroom]:
+    with Newsroom(sqlite) as newsroom:
+        newsroom.clock.time = NOON + 6 * DAY
+        newsroom.writer.take(
+            record("Herald", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON),
+            record(
+                "Echo",
+                "2",
+                "Parliament votes for dykes",
+                DYKES,
+                published=NOON + 5 * DAY,
+            ),
+            record(
+                "Post", "3", "Dock strike in Sennick", STRIKE, published=NOON + 5 * DAY
+            ),
+        )
+        newsroom.writer.render()
+        yield newsroom
+
+
+def test_the_api_has_storylines_and_the_one_of_any_story(room: Newsroom) -> None:
+    levee, vote, strike = by_title(room.database, "Levee", "Parliament", "Dock")
+    line = {
+        "id": levee,
+        "title": "Parliament votes for dykes",
+        "story_count": 2,
+        "day_outlet_count": 1,
+        "day_report_count": 1,
+    }
+    listed = room.get("/api/v1/storylines").json()
+    updated = listed["storylines"][0].pop("updated")
+    assert listed == {"storylines": [line], "next": None}
+    for id_ in (levee, vote):
+        one = room.get(f"/api/v1/storylines/{id_}").json()
+        assert [story["id"] for story in one.pop("stories")] == [vote, levee]
+        assert one == {**line, "updated": updated}
+    alone = room.get(f"/api/v1/storylines/{strike}").json()
+    assert (alone["id"], alone["story_count"]) == (strike, 1)
+    assert room.get("/api/v1/storylines/nothing").status_code == 404
+    whole = room.get(f"/api/v1/stories/{levee}").json()
+    assert whole["storyline"] == line
+    assert [one["id"] for one in whole["storyline_stories"]] == [vote, levee]
+    assert [one["id"] for one in whole["later"]] == [vote]
+    assert (whole["earlier"], whole["related"]) == ([], [])
+    lists = room.get("/api/v1/stories").json()["stories"]
+    shown = {story["id"]: story["storyline"] for story in lists}
+    assert shown == {levee: line, vote: line, strike: None}
+
+
+def test_feeds_name_the_storyline_of_an_item(room: Newsroom) -> None:
+    levee, strike = by_title(room.database, "Levee", "Dock")
+    rss = room.get("/feeds/stories.rss").text
+    category = f'/storylines">{levee}</category>'
+    assert rss.count(category) == 2
+    assert f">{strike}</category>" not in rss
+    atom = room.get("/feeds/stories.atom").text
+    assert atom.count(f'term="{levee}"') == 2
+    items = room.get("/feeds/stories.json").json()["items"]
+    assert sorted(item.get("_storyline", "") for item in items) == ["", levee, levee]
+
+
+@pytest.mark.parametrize("ending", ["rss", "atom", "json"])
+def test_a_storyline_is_followed_by_a_feed_of_its_stories(
+    room: Newsroom, ending: str
+) -> None:
+    levee, vote, strike = by_title(room.database, "Levee", "Parliament", "Dock")
+    feed = room.get(f"/storylines/{vote}.{ending}")
+    assert feed.status_code == 200
+    assert f"story/{levee}" in feed.text
+    assert f"story/{vote}" in feed.text
+    assert f"story/{strike}" not in feed.text
+    again = room.get(
+        f"/storylines/{vote}.{ending}", **{"If-None-Match": feed.headers["ETag"]}
+    )
+    assert again.status_code == 304
+    assert room.get(f"/storylines/nothing.{ending}").status_code == 404
+
+
+def test_a_storyline_has_a_page_by_day_and_its_stories_lead_there(
+    room: Newsroom,
+) -> None:
+    levee, vote, strike = by_title(room.database, "Levee", "Parliament", "Dock")
+    page = room.get(f"/storylines/{vote}").text
+    assert page.index(f"/stories/{vote}") < page.index(f"/stories/{levee}")
+    assert f"/stories/{strike}" not in page
+    assert "2 stories" in page
+    assert f"/storylines/{levee}.rss" in page
+    story = room.get(f"/stories/{levee}").text
+    assert f"/storylines/{levee}" in story
+    assert "Parliament votes for dykes" in story
+    assert "/storylines/" not in room.get(f"/stories/{strike}").text
+    assert room.get("/storylines/nothing").status_code == 404
+    bounded = room.client.get(f"/storylines/{vote}", headers=STRANGER)
+    assert bounded.status_code == 200

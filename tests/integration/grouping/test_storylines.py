@@ -15,7 +15,7 @@ from aggregator.grouping.place import Placer
 from aggregator.grouping.placing.compare_stored import compare_stored
 from aggregator.model.entry import Entry
 from aggregator.model.errors import UsageError
-from aggregator.model.read_model import StoryFilter
+from aggregator.config.story_query import StoryFilter
 from aggregator.model.story import StoryView
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader

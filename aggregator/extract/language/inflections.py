@@ -38,14 +38,16 @@ _ENDINGS = (
 _HEBREW = re.compile("[\u05d0-\u05ea]{2,}")
 # At least so many letters remain that a prefix is likelier than a word that begins so.
 _HEBREW_PREFIX = re.compile("^(?:ה(?=...)|ו?[בלמכש]?ה?(?=....))")
-_HEBREW_PREFIXES = "ה ו ב ל מ כ ש וה וב ול ומ וכ וש שה שב של שמ מה כש כשה לכש".split()
+_HEBREW_PREFIXES = "ה ו ב ל מ כ ש וה וב ול ומ וכ וש שה שב של שמ מה כש כשה לכש"
 
 
 def inflections(word: str) -> list[str]:
     """Return the forms of the words of which `word`, in lower case, may be a form, itself first."""
     if _HEBREW.fullmatch(word):
         bases = dict.fromkeys((word, _HEBREW_PREFIX.sub("", word)))
-        prefixed = [prefix + base for prefix in _HEBREW_PREFIXES for base in bases]
+        prefixed = [
+            prefix + base for prefix in _HEBREW_PREFIXES.split() for base in bases
+        ]
         return list(dict.fromkeys((*bases, *prefixed)))
     if not _WORD.fullmatch(word) or word in _UNINFLECTED:
         return [word]

@@ -34,7 +34,6 @@ from aggregator.extract.shown_text import first_sentences
 from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.workers.factory import open_executor
 from aggregator.model.clock import utc_now
-from aggregator.model.entry import Entry
 from aggregator.model.evidence import SCORED_STAGES
 from aggregator.sources.parse.records.jsonl import LabelledRecord
 from aggregator.store.engine.database import Connection, Database
@@ -118,7 +117,15 @@ def place_records(
             if record.entry.published:
                 seen = record.entry.published.time
             times.append(seen)
-            entries.append(_separate_entry(record.entry, number))
+            # Its number in the file is its identity, so that no record counts as known. Outlets are sources,
+            # as if each had a feed; so is each record of unknown outlet.
+            separate = replace(
+                record.entry,
+                source=record.entry.outlet or f"eval {number}",
+                guid=str(number),
+                authority="foreign",
+            )
+            entries.append(separate)
         with database.write() as connection:
             batch = acceptance.accept(
                 connection,
@@ -133,19 +140,6 @@ def place_records(
         for placed in pipeline.place_waiting():
             progress(len(placed))
     return numbers
-
-
-def _separate_entry(entry: Entry, number: int) -> Entry:
-    """Return the entry with its number in the file as identity, so that no record counts as known.
-
-    Outlets are sources, as if each had a feed; so is each record of unknown outlet.
-    """
-    return replace(
-        entry,
-        source=entry.outlet or f"eval {number}",
-        guid=str(number),
-        authority="foreign",
-    )
 
 
 def leads_of(

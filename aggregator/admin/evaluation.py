@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from aggregator.admin.bcubed import (
     GroupingMetrics,
-    Groups,
     OutletMetrics,
     SagaMetrics,
     Score,
@@ -122,12 +121,20 @@ def evaluation(
     titles = {
         evaluated.record.id: evaluated.record.entry.title for evaluated in records
     }
+    outlets = {
+        evaluated.record.id: evaluated.record.entry.outlet
+        for evaluated in records
+        if evaluated.record.entry.outlet
+    }
+    by_outlets = None
+    if outlets and event_of_id:
+        by_outlets = measure_outlets(story_of_id, event_of_id, outlets, loose)
     return Evaluation(
         labelled=measure(stories, clusters) if clusters else None,
         dataset=dataset,
         articles=len(records),
         stories=len(set(stories.values())),
-        by_outlets=_outlet_metrics(records, story_of_id, event_of_id, loose),
+        by_outlets=by_outlets,
         months=_months(records),
         mixed_stories=wrong_groups(story_of_id, event_of_id, titles, loose),
         split_events=wrong_groups(event_of_id, story_of_id, titles, loose),
@@ -156,22 +163,6 @@ def _clusters(records: Sequence[EvaluatedRecord]) -> dict[str, str]:
         for evaluated in records
         if evaluated.record.cluster is not None
     }
-
-
-def _outlet_metrics(
-    records: Sequence[EvaluatedRecord],
-    story_of_id: Groups,
-    event_of_id: Groups,
-    loose: LoosePairs,
-) -> OutletMetrics | None:
-    outlets = {
-        evaluated.record.id: evaluated.record.entry.outlet
-        for evaluated in records
-        if evaluated.record.entry.outlet
-    }
-    if not outlets or not event_of_id:
-        return None
-    return measure_outlets(story_of_id, event_of_id, outlets, loose)
 
 
 def _months(records: Sequence[EvaluatedRecord]) -> tuple[MonthEvaluation, ...]:

@@ -53,8 +53,12 @@ def restore(
                 moved_to = move_damaged(database, progress) if replace else None
                 make_file(database, allow_new=True)
                 with exclusively(database, busy(database)):
-                    if not replace:
-                        _refuse_content(database)
+                    with database.read() as connection:
+                        if not replace and row_stream.has_content(connection):
+                            raise UsageError(
+                                f"the database {shown_url(database.url)} is not empty; use a new one "
+                                "(--database sqlite:///new.db), or --replace to delete its content"
+                            )
                     space = source.space()
                     with progress("pages", space.total // space.page) as advance:
                         page_copy.take_pages(database, source, advance)
@@ -62,12 +66,3 @@ def restore(
     with database.read() as connection:
         count = count_rows(connection, article)
     return RestoreResult(revision=revision, articles=count, moved_to=moved_to)
-
-
-def _refuse_content(database: Database) -> None:
-    with database.read() as connection:
-        if row_stream.has_content(connection):
-            raise UsageError(
-                f"the database {shown_url(database.url)} is not empty; use a new one "
-                "(--database sqlite:///new.db), or --replace to delete its content"
-            )

@@ -1,12 +1,13 @@
 """The command `doctor`."""
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import typer
 
 from aggregator.cli import output
-from aggregator.cli.context import Context, Settings
+from aggregator.cli.context import Context
 
 if TYPE_CHECKING:
     from aggregator.model.health_report import Finding
@@ -24,8 +25,19 @@ def doctor(context: Context, format_: output.TextOrJsonl = "text") -> None:
       aggregator doctor
       aggregator doctor --format jsonl
     """
+    from aggregator.admin.config_check import mistakes
+    from aggregator.admin.doctor import examine
+    from aggregator.model.errors import ConfigError
+    from aggregator.store.read.health.probes import ok
+
+    findings: Iterator[Finding]
+    try:
+        findings = examine(context.obj.load())
+    except ConfigError as error:
+        unread = "nothing else was checked, because the configuration cannot be read"
+        findings = chain(mistakes(error), (ok(unread),))
     has_problem = False
-    for finding in _findings(context.obj):
+    for finding in findings:
         has_problem = has_problem or finding.level == "problem"
         if format_ == "jsonl":
             output.json_line(finding)
@@ -36,18 +48,3 @@ def doctor(context: Context, format_: output.TextOrJsonl = "text") -> None:
             )
     if has_problem:
         raise typer.Exit(1)
-
-
-def _findings(settings: Settings) -> Iterator["Finding"]:
-    from aggregator.admin.config_check import mistakes
-    from aggregator.admin.doctor import examine
-    from aggregator.model.errors import ConfigError
-    from aggregator.store.read.health.probes import ok
-
-    try:
-        config = settings.load()
-    except ConfigError as error:
-        yield from mistakes(error)
-        yield ok("nothing else was checked, because the configuration cannot be read")
-    else:
-        yield from examine(config)

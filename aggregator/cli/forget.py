@@ -117,20 +117,16 @@ def erase_articles(
         )
     else:
         _print_summary(forgotten.summary, format_, "forgotten")
-        _print_remains(config, forgotten)
+        # The user decides which backups to delete.
+        from aggregator.admin.backup_folder import backups
+
+        if not forgotten.log_folded:
+            show.say(
+                "another process was reading: SQLite's log contains the text until the next checkpoint"
+            )
+        for backup in backups(config):
+            show.say(f"the backup {backup.path} still contains it")
     return target.kind
-
-
-def _print_remains(config: "Config", forgotten: "ForgetResult") -> None:
-    """Say where the text still is; the user decides which backups to delete."""
-    from aggregator.admin.backup_folder import backups
-
-    if not forgotten.log_folded:
-        show.say(
-            "another process was reading: SQLite's log contains the text until the next checkpoint"
-        )
-    for backup in backups(config):
-        show.say(f"the backup {backup.path} still contains it")
 
 
 def _print_summary(summary: "EraseSummary", format_: str, what: str) -> None:

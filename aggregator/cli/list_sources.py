@@ -48,7 +48,9 @@ def list_(
         output.write_csv(_COLUMNS_CSV, shown, {"articles": "article_count"})
     elif shown:
         _table(shown)
-        summary = f"{counted(len(all_listed), 'source')}: {_states(all_listed)}"
+        counts = Counter(source.state for source in all_listed).most_common()
+        states = ", ".join(f"{count} {state}" for state, count in counts)
+        summary = f"{counted(len(all_listed), 'source')}: {states}"
         if not failing and any(source.is_in_trouble for source in all_listed):
             summary += (
                 "; list those with problems with `aggregator sources list --failing`"
@@ -58,12 +60,6 @@ def list_(
         output.say(f"{counted(len(all_listed), 'source')}, none with problems")
     elif has_database:
         output.say(NO_SOURCES)
-
-
-def _states(sources: Sequence["SourceView"]) -> str:
-    """Return how many sources are in each state, the most frequent first."""
-    counts = Counter(source.state for source in sources)
-    return ", ".join(f"{count} {state}" for state, count in counts.most_common())
 
 
 _COLUMNS_CSV = (
@@ -123,13 +119,21 @@ def _table(shown: Sequence["SourceView"]) -> None:
     rows = []
     notes = ""
     for source in shown:
-        cause = _cause(source)
+        causes = []
+        if source.problem:
+            causes.append(source.problem)
+        if source.polled_url != source.url:
+            causes.append(f"moved to {source.polled_url}")
+        cause = "; ".join(causes)
+        a_day = "-"
+        if source.per_day is not None:  # rounded to its precision: 0.3, 4.2, 120
+            a_day = f"{source.per_day:.{0 if source.per_day >= 10 else 1}f}"
         rows.append(
             (
                 source.id,
                 source.name,
                 source.state,
-                _rate(source.per_day),
+                a_day,
                 source.last_success,
                 source.article_count,
                 cause,
@@ -144,21 +148,3 @@ def _table(shown: Sequence["SourceView"]) -> None:
     if notes:
         # Not wrapped: an address stays whole
         output.out(f"\n{notes}")
-
-
-def _rate(rate: float | None) -> str:
-    """Return the new entries a day, rounded to their precision: 0.3, 4.2, 120."""
-    if rate is None:
-        return "-"
-    if rate >= 10:
-        return f"{rate:.0f}"
-    return f"{rate:.1f}"
-
-
-def _cause(source: "SourceView") -> str:
-    causes = []
-    if source.problem:
-        causes.append(source.problem)
-    if source.polled_url != source.url:
-        causes.append(f"moved to {source.polled_url}")
-    return "; ".join(causes)

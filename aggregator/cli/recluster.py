@@ -1,6 +1,5 @@
 """The command `recluster`."""
 
-import datetime as dt
 from typing import TYPE_CHECKING, Annotated
 
 from aggregator.cli import output as show
@@ -9,10 +8,7 @@ from aggregator.cli.output import flag, option, progress_bar
 from aggregator.config.logging import one_line
 
 if TYPE_CHECKING:
-    from aggregator.config.settings import Config
     from aggregator.intake.recluster.regrouping import GroupingDifference
-    from aggregator.store.engine.database import Database
-    from aggregator.store.maintenance.row_stream import Advance
 from aggregator.cli.correct import NoWait
 from aggregator.cli.writer_session import WriterSession, written_before
 
@@ -48,7 +44,7 @@ def recluster(
     """
     from aggregator.config.story_query import StoryQuery
     from aggregator.intake.configured import story_options
-    from aggregator.intake.recluster.recluster import Reclusterer
+    from aggregator.intake.recluster.recluster import ReclusterCommand, Reclusterer
     from aggregator.intake.workers.factory import workers
     from aggregator.model.clock import utc_now
 
@@ -68,39 +64,24 @@ def recluster(
                     now=utc_now,
                 ).difference(start, advance)
         else:
-            regrouped = _regroup(config, database, start, advance, no_wait=no_wait)
+            with WriterSession(config, database) as writer:
+                if not (no_wait or writer.is_writer):
+                    show.say(
+                        "another process is the writer; waiting until it has regrouped (skip with --no-wait)"
+                    )
+                regrouped = writer.carry_out(
+                    "recluster",
+                    ReclusterCommand(since=start),
+                    no_wait=no_wait,
+                    patience_seconds=RECLUSTER_PATIENCE_SECONDS,
+                    advance=advance,
+                )
     if regrouped is None:
         show.say(
             "queued for the process that is the writer; the log of the daemon reports when it is done"
         )
     else:
         _print_difference(regrouped, format_)
-
-
-def _regroup(
-    config: "Config",
-    database: "Database",
-    since: dt.datetime | None,
-    advance: "Advance",
-    *,
-    no_wait: bool,
-) -> "GroupingDifference | None":
-    """Regroup, or let the writer do it; return what changed, None if it has not answered."""
-    from aggregator.intake.recluster.recluster import ReclusterCommand
-
-    with WriterSession(config, database) as writer:
-        if not (no_wait or writer.is_writer):
-            show.say(
-                "another process is the writer; waiting until it has regrouped (skip with --no-wait)"
-            )
-        regrouped: GroupingDifference | None = writer.carry_out(
-            "recluster",
-            ReclusterCommand(since=since),
-            no_wait=no_wait,
-            patience_seconds=RECLUSTER_PATIENCE_SECONDS,
-            advance=advance,
-        )
-        return regrouped
 
 
 def _print_difference(difference: "GroupingDifference", format_: str) -> None:

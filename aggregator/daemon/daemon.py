@@ -112,7 +112,12 @@ class Daemon:
         threading.excepthook = self._on_dead_thread
         self._requests.start()
         try:
-            self._take_lock()
+            # On PostgreSQL a standby becomes the writer later, in its Runtime.
+            if not self._services.lock.become_writer() and self._database.is_sqlite:
+                raise AnotherDaemonError(
+                    f"{shown_url(self._database.url)} is in use by another daemon or by a command that places "
+                    "articles; stop it first, or wait until it has ended (other commands run beside a daemon)"
+                )
             if not self._requests.is_stop:
                 runtime = Runtime(self._config, self._services)
                 collect_garbage_seldom()
@@ -125,14 +130,6 @@ class Daemon:
         if self.begins_anew:
             self._requests.restore_handlers()
         log.info("stopped", extra={"event": "daemon_stopped"})
-
-    def _take_lock(self) -> None:
-        """Become the writer; on PostgreSQL a standby, whose Runtime tries again."""
-        if not self._services.lock.become_writer() and self._database.is_sqlite:
-            raise AnotherDaemonError(
-                f"{shown_url(self._database.url)} is in use by another daemon or by a command that places "
-                "articles; stop it first, or wait until it has ended (other commands run beside a daemon)"
-            )
 
     def _serve_and_work(self, runtime: Runtime) -> None:
         server = runtime.web_server()

@@ -78,12 +78,29 @@ class Runtime:
             config.effective_tuning,
             services.metrics_registry,
         )
-        self._pipeline = self._make_pipeline()
+        self._pipeline = Pipeline(
+            services.lock.fenced,
+            self._executor,
+            config.effective_tuning,
+            services.now,
+            story_options(config),
+            metrics_registry=services.metrics_registry,
+        )
         self._poll_scheduler = self._make_poll_scheduler()
         self._maintenance = MaintenanceTasks(
             config, services, self._pipeline, self._webhooks
         ).maintenance(plan)
-        self._writer_work = self._make_writer_work()
+        self._writer_work = WriterWork(
+            services,
+            config.effective_tuning,
+            self._pipeline,
+            self._maintenance,
+            WriterCallbacks(
+                heartbeat=lambda: self.watchdog.heartbeat("placing"),
+                took_over=self._took_over,
+                indexed=self._webhooks.wake,
+            ),
+        )
         self.writer_loop = WriterLoop(self._writer_work)
         self._ticking = threading.Thread(
             target=self._tick_each_second, name="scheduler", daemon=True
@@ -205,29 +222,6 @@ class Runtime:
             failed=services.failed,
         )
 
-    def _make_pipeline(self) -> Pipeline:
-        return Pipeline(
-            self._services.lock.fenced,
-            self._executor,
-            self.config.effective_tuning,
-            self._services.now,
-            story_options(self.config),
-            metrics_registry=self._services.metrics_registry,
-        )
-
-    def _make_writer_work(self) -> WriterWork:
-        return WriterWork(
-            self._services,
-            self.config.effective_tuning,
-            self._pipeline,
-            self._maintenance,
-            WriterCallbacks(
-                heartbeat=lambda: self.watchdog.heartbeat("placing"),
-                took_over=self._took_over,
-                indexed=self._webhooks.wake,
-            ),
-        )
-
     def _make_poll_scheduler(self) -> PollScheduler:
         return PollScheduler(
             Poller(
@@ -253,29 +247,28 @@ class Runtime:
         """Tick by the monotonic clock, and detect jumps of the wall clock."""
         offset = time.time() - time.monotonic()
         while not self._stopping.is_set():
-            self._tick()
+            self.watchdog.heartbeat("scheduler")
+            try:
+                if self.writer_loop.is_writing:
+                    self._poll_scheduler.tick()
+            # The database does not answer; tried again in a second
+            except AggregatorError as error:
+                if not self._is_away:
+                    log.error(  # noqa: TRY400
+                        "fetching failed: %s",
+                        error,
+                        extra={"event": "scheduling_failed"},
+                    )
+                self._is_away = True
+            except Exception as error:  # noqa: BLE001 - it would fail each second, and nothing would be fetched
+                self._services.failed(error)
+            else:
+                self._is_away = False
             before = offset
             offset = time.time() - time.monotonic()
             if abs(offset - before) > _JUMP_SECONDS:
                 self._maintenance.clock_jumped()
             self._stopping.wait(TICK_SECONDS)
-
-    def _tick(self) -> None:
-        self.watchdog.heartbeat("scheduler")
-        try:
-            if self.writer_loop.is_writing:
-                self._poll_scheduler.tick()
-        # The database does not answer; tried again in a second
-        except AggregatorError as error:
-            if not self._is_away:
-                log.error(  # noqa: TRY400
-                    "fetching failed: %s", error, extra={"event": "scheduling_failed"}
-                )
-            self._is_away = True
-        except Exception as error:  # noqa: BLE001 - it would fail each second, and nothing would be fetched
-            self._services.failed(error)
-        else:
-            self._is_away = False
 
     def _took_over(self) -> None:
         """Store the configured sources and webhooks: this process became the writer."""

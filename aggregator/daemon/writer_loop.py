@@ -109,22 +109,18 @@ class WriterLoop:
         self._database.check_file()
         if self._is_ready and not self._lock.is_held:
             raise LeaseLostError("its session does not answer")
-        if self._is_ready or self._becomes_writer():
-            self._work.run_once()
-        else:
-            self._work.stopping.wait(IDLE_SECONDS)
-
-    def _becomes_writer(self) -> bool:
-        began = time.monotonic()
-        if not self._lock.become_writer():
-            return False
-        self._take_up()
-        log.info(
-            "became the writer: takeover took %.1f s",
-            time.monotonic() - began,
-            extra={"event": "writer_lease_acquired"},
-        )
-        return True
+        if not self._is_ready:
+            began = time.monotonic()
+            if not self._lock.become_writer():
+                self._work.stopping.wait(IDLE_SECONDS)
+                return
+            self._take_up()
+            log.info(
+                "became the writer: takeover took %.1f s",
+                time.monotonic() - began,
+                extra={"event": "writer_lease_acquired"},
+            )
+        self._work.run_once()
 
     def _take_up(self) -> None:
         """Begin to write, with a memory that is built from the database."""

@@ -21,7 +21,6 @@ from aggregator.intake.polling.parse_in_worker import parse_feed, parse_mail
 from aggregator.intake.workers.executor import answer_of
 from aggregator.model.entry import Entry
 from aggregator.model.errors import AggregatorError, FetchError, WorkError
-from aggregator.sources.fetch.response import FetchResult
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files.input_items import (
     ArchiveSpan,
@@ -192,7 +191,15 @@ class InputReader:
             return
         entries = parsed.entries[::-1]
         if not entries and "html" in fetched.content_type:
-            entries = (_page_entry(url, fetched),)
+            page = Entry(
+                source=registrable_domain(url) or url,
+                url=url,
+                html=decode(fetched.body, fetched.charset),
+                is_page=True,
+                authority="page",
+                robots=fetched.robots,
+            )
+            entries = (page,)
         for entry in entries:
             yield InputEntry(entry=entry, where=url, file=url)
         if not entries:
@@ -201,17 +208,6 @@ class InputReader:
                 file=url,
                 reason=parsed.problem or "neither a feed nor the page of an article",
             )
-
-
-def _page_entry(url: str, fetched: FetchResult) -> Entry:
-    return Entry(
-        source=registrable_domain(url) or url,
-        url=url,
-        html=decode(fetched.body, fetched.charset),
-        is_page=True,
-        authority="page",
-        robots=fetched.robots,
-    )
 
 
 def _shown_name(file: str) -> str:

@@ -24,7 +24,7 @@ _UNSPACED = (
 # The joiners of Persian and of Indian scripts, inside a word; what is folded has none.
 _JOINERS = "\u200c\u200d"
 WORD = re.compile(
-    rf"[{_UNSPACED}\u3099\u309a]+|[^\W_{_UNSPACED}](?:[{_JOINERS}]*[^\W_{_UNSPACED}])*"
+    rf"[{_UNSPACED}\u3099\u309a]+|[^\W_{_UNSPACED}]+(?:[{_JOINERS}]+[^\W_{_UNSPACED}]+)*"
 )
 _UNSPACED_FIRST = re.compile(rf"[{_UNSPACED}\u3099\u309a]")
 _VOICED = frozenset(

@@ -12,7 +12,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.search.index_rows import (
     Indexed,
     IndexedText,
-    tokens_of,
+    fts5_row,
     tsvector_row,
 )
 from aggregator.store.search.progress import (
@@ -113,7 +113,7 @@ def take_out(connection: Connection, n: int) -> bool:
             text(
                 "INSERT INTO article_search(article_search, rowid, words) VALUES ('delete', :n, :w)"
             ),
-            {"n": n, "w": " ".join(tokens_of(row))},
+            fts5_row(row),
         )
     else:
         connection.execute(text("DELETE FROM article_search WHERE n = :n"), {"n": n})
@@ -154,10 +154,7 @@ def put(connection: Connection, rows: Sequence[Indexed]) -> None:
         return
     if connection.dialect.name == "sqlite":
         statement = text("INSERT INTO article_search(rowid, words) VALUES (:n, :w)")
-        connection.execute(
-            statement,
-            [{"n": row.inbox_no, "w": " ".join(tokens_of(row))} for row in rows],
-        )
+        connection.execute(statement, [fts5_row(row) for row in rows])
     else:
         statement = text(
             "INSERT INTO article_search(n, words, is_long) VALUES (:n, CAST(:w AS tsvector), :l)"

@@ -83,6 +83,11 @@ def tokens_of(row: Indexed) -> list[str]:
     ]
 
 
+def fts5_row(row: Indexed) -> dict[str, Any]:
+    """Return a row of the index of SQLite: number and tokens."""
+    return {"n": row.inbox_no, "w": " ".join(tokens_of(row))}
+
+
 def tsvector_row(row: Indexed) -> dict[str, Any]:
     """Return a row of the index of Postgres: the text form of a tsvector with our own positions.
 

@@ -8,6 +8,7 @@ so on both databases they are searched among the newest articles that have all t
 
 from collections.abc import Collection, Sequence
 from itertools import pairwise
+from typing import Any
 
 from msgspec.structs import replace
 from sqlalchemy import Connection, text
@@ -30,18 +31,21 @@ def ranked(
 ) -> list[int]:
     """Return inbox numbers of the `newest` articles that match, in the order of the database, the best first.
 
-    FTS5 orders by bm25, Postgres by ts_rank. Words in the headline count a second time, as those tokens of the
-    index that only headlines have.
+    FTS5 orders by bm25, Postgres by ts_rank, for the words at any position: bm25 would count each phrase in
+    the whole index. Words in the headline count a second time, as those tokens that only headlines have.
     """
     numbers = newest(connection, query, limit, reach=reach)
     titled = replace(query, terms=tuple(term.with_title for term in query.terms))
     match = expression_of(connection, titled)
     if not numbers or match is None or not query.terms:
         return numbers
+    asked: dict[str, Any] = {"match": match.loose}
     if connection.dialect.name == "sqlite":
-        asked = {"match": match.strict, "lowest": numbers[-1]}
-        return list(connection.scalars(_RANKED_BY_FTS5, asked))
-    asked = {"match": match.strict, "numbers": numbers}
+        asked["lowest"] = numbers[-1]
+        wanted = set(numbers)
+        best = connection.scalars(_RANKED_BY_FTS5, asked)
+        return [number for number in best if number in wanted]
+    asked["numbers"] = numbers
     return list(connection.scalars(_RANKED_BY_TSQUERY, asked))
 
 
@@ -69,11 +73,12 @@ def newest(
         return []
     if not match.is_phrasal:
         return _newest(connection, match.strict, limit)
+    within = _newest(connection, match.loose, min(reach, _MOST_ROWS))
+    if not within:
+        return []
     if connection.dialect.name == "sqlite":
-        floor = _newest(connection, match.loose, 1, skip=reach - 1) or [0]
-        return _newest(connection, match.strict, limit, floor=floor[0])
+        return _newest(connection, match.strict, limit, floor=within[-1])
     numbers = []
-    within = _newest(connection, match.loose, reach)
     for part in in_parts(within):
         numbers += _of_these(connection, match, query, part)
         if len(numbers) >= limit:
@@ -120,10 +125,10 @@ _IN_RANGE = text(
 
 
 def _newest(
-    connection: Connection, match: str, limit: int, *, floor: int = 0, skip: int = 0
+    connection: Connection, match: str, limit: int, *, floor: int = 0
 ) -> list[int]:
     if connection.dialect.name == "sqlite":
-        asked = {"match": match, "limit": limit, "floor": floor, "skip": skip}
+        asked = {"match": match, "limit": limit, "floor": floor}
         return list(connection.scalars(_NEWEST_IN_FTS5, asked))
     last = connection.scalar(text("SELECT max(n) FROM article_search")) or 0
     for span, bits in SPANS.items():
@@ -133,13 +138,12 @@ def _newest(
         numbers = list(connection.scalars(_NEWEST_BY_TSQUERY, asked))
         if len(numbers) == limit:
             return numbers
-    asked = {"match": match, "limit": limit}
-    return list(connection.scalars(_NEWEST_BY_TSQUERY, asked))
+    return list(connection.scalars(_NEWEST_BY_TSQUERY, {**asked, "match": match}))
 
 
 _NEWEST_IN_FTS5 = text(
     "SELECT rowid FROM article_search WHERE article_search MATCH :match AND rowid >= :floor "
-    "ORDER BY rowid DESC LIMIT :limit OFFSET :skip"
+    "ORDER BY rowid DESC LIMIT :limit"
 )
 # "+ 0": do not use the primary key, which would read the words of articles until enough match.
 _NEWEST_BY_TSQUERY = text(

@@ -76,11 +76,16 @@ def mistakes(error: ConfigError) -> Iterator[Finding]:
 
 def _secrets(config: Config) -> Iterator[Finding]:
     files = []
-    if config.file is not None and _holds_secrets(config):
-        files.append(config.file)
     for key, value in _leaves(config.model_dump()):
+        is_secret = isinstance(value, SecretStr) and key != "url"
+        if value and key in ("database", "feed", "page"):
+            address = _USER_WITHOUT_PASSWORD.sub("://", str(value))
+            is_secret = address != redact(address)
+        if is_secret and config.file is not None:
+            files.append(config.file)
         # Files with an absolute path are often mounted into a container, and their mode is not ours to change.
-        if value and _is_secret_file(key) and not Path(str(value)).is_absolute():
+        is_file = value and key.endswith("_file") and key != "ca_file"
+        if is_file and not Path(str(value)).is_absolute():
             files.append(config.secret_path(str(value)))
     for file in dict.fromkeys(files):
         if is_for_others(file):
@@ -90,27 +95,12 @@ def _secrets(config: Config) -> Iterator[Finding]:
             )
 
 
-def _is_secret_file(key: str) -> bool:
-    return key.endswith("_file") and key != "ca_file"
-
-
 def is_for_others(file: Path) -> bool:
     """Return whether the mode of `file` lets other users read it; False if it cannot be examined."""
     try:
         return bool(file.stat().st_mode & _FOR_OTHERS)
     except OSError:
         return False  # removed meanwhile, or reported by another check
-
-
-def _holds_secrets(config: Config) -> bool:
-    for key, value in _leaves(config.model_dump()):
-        if isinstance(value, SecretStr) and key != "url":
-            return True
-        if value and key in ("database", "feed", "page"):
-            address = _USER_WITHOUT_PASSWORD.sub("://", str(value))
-            if address != redact(address):
-                return True
-    return False
 
 
 def _leaves(part: object, key: str = "") -> Iterator[tuple[str, object]]:

@@ -38,7 +38,9 @@ _STORY_TABLE = {
     "rep": "report_count",
     "title": "title",
 }
-_ARTICLE_TABLE = ("story", "id", "published", "outlet", "title")
+_ARTICLE_TABLE = {
+    name: name for name in ("story", "id", "published", "outlet", "title")
+}
 
 
 @with_filters
@@ -88,10 +90,7 @@ def stories(
         first = next(pages)
         if first.stories or format_ != "table":
             listed = _with_note(chain([first], pages), reader, wanted, format_)
-            if by_article:
-                _print_articles(listed, format_)
-            else:
-                _print_stories(listed, format_)
+            _print(listed, format_, by_article=by_article)
             return
         from aggregator.store.read.health.row_counts import statistics
 
@@ -125,42 +124,33 @@ def _with_note(
         )
 
 
-def _print_stories(pages: "Iterable[StoryPage]", format_: str) -> None:
-    """Print the stories page by page."""
-    from aggregator.publish.story_json import story_in_list
+def _print(pages: "Iterable[StoryPage]", format_: str, *, by_article: bool) -> None:
+    """Print the stories, or their articles, page by page."""
+    from aggregator.publish.story_json import (
+        ListedArticleJson,
+        articles_in_list,
+        story_in_list,
+    )
 
-    stories = chain.from_iterable(map(attrgetter("stories"), pages))
+    def rows_of(story: "StoryView") -> "Iterable[object]":
+        return articles_in_list(story) if by_article else [story_in_list(story)]
+
     if format_ == "json":
-        _json(pages, "stories", lambda story: [story_in_list(story)])
-    elif format_ == "jsonl":
-        show.json_lines(map(story_in_list, stories))
-    elif format_ == "csv":
-        show.write_csv(_STORY_CSV, stories, _STORY_COUNTS)
-    else:
-        show.table(
-            tuple(_STORY_TABLE),
-            map(attrgetter(*_STORY_TABLE.values()), stories),
-            wide=("title",),
-        )
-
-
-def _print_articles(pages: "Iterable[StoryPage]", format_: str) -> None:
-    """Print the articles of the stories page by page."""
-    from aggregator.publish.story_json import ListedArticleJson, articles_in_list
-
+        _json(pages, "articles" if by_article else "stories", rows_of)
+        return
     stories = chain.from_iterable(map(attrgetter("stories"), pages))
-    articles = chain.from_iterable(map(articles_in_list, stories))
-    if format_ == "json":
-        _json(pages, "articles", articles_in_list)
-    elif format_ == "jsonl":
-        show.json_lines(articles)
-    elif format_ == "csv":
+    rows = chain.from_iterable(map(rows_of, stories))
+    if format_ == "jsonl":
+        show.json_lines(rows)
+    elif format_ == "csv" and by_article:
         # As the keys of the JSON
-        show.write_csv(ListedArticleJson.__struct_fields__, articles)
+        show.write_csv(ListedArticleJson.__struct_fields__, rows)
+    elif format_ == "csv":
+        show.write_csv(_STORY_CSV, rows, _STORY_COUNTS)
     else:
-        show.table(
-            _ARTICLE_TABLE, map(attrgetter(*_ARTICLE_TABLE), articles), wide=("title",)
-        )
+        table = _ARTICLE_TABLE if by_article else _STORY_TABLE
+        cells = map(attrgetter(*table.values()), rows)
+        show.table(tuple(table), cells, wide=("title",))
 
 
 def _json(

@@ -1,47 +1,27 @@
 """The settings of pages, feeds, the API and webhooks, from the configuration."""
 
 import datetime as dt
-from typing import Any, Literal
 from urllib.parse import quote, unquote, urlsplit
 
-import msgspec
-
 from aggregator.config.hosts import is_owner_on_loopback
+from aggregator.config.publish_settings import FeedsConfig, PublishConfig, ServerConfig
 from aggregator.config.settings import Config
 from aggregator.config.story_query import SavedQuery, StoryFilter
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import Mute
 
 
-class PublishSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The settings of the web server and of all output.
+class PublishSettings(ServerConfig, PublishConfig, FeedsConfig):
+    """The settings of the web server and of all output: the keys of three sections, and what others have.
 
     `excerpt_words` is the maximum number of words of one article, its title included, for clients that may
     not read whole articles. `full_text` states who may: "owner" is a request with a token of scope read, or
     one from loopback if `is_owner_on_loopback`; "all" is every client, "never" is none.
     """
 
-    host: str = "127.0.0.1"
-    port: int = 8080
     # "" means the bound address; used in links and cookies only, never in identifiers
     public_url: str = ""
-    # Further host names that the Host header may have
-    allowed_hosts: tuple[str, ...] = ()
-    owner_on_loopback: bool | None = None  # None: see `is_owner_on_loopback`
-    # Networks (CIDR) whose X-Forwarded-... headers are trusted
-    trusted_proxies: tuple[str, ...] = ()
-    # Origins whose pages may use the API and feeds; "*": any, to read
-    cors: tuple[str, ...] = ()
-    title: str = "Stories"
-    excerpt_words: int = 60
-    full_text: Literal["owner", "never", "all"] = "owner"
-    # The owner's browser asks their sites for pictures, or not
-    images: Literal["direct", "off"] = "direct"
-    index: bool = False  # True lets search engines list the pages
-    link: Literal["story", "article"] = "story"  # the target of a feed item
-    items: int = 100  # stories in a feed, unless its address has the parameter `limit`
     queries: tuple[SavedQuery, ...] = ()
-    prefer: tuple[str, ...] = ()  # preferred outlets, the most preferred one first
     digest_stories: int = 0  # in a digest; 0: there are no digests
     digest_query: SavedQuery = SavedQuery()
     digest_timezone: str | None = None  # None: that of the machine
@@ -92,17 +72,16 @@ class PublishSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def publish_settings(config: Config) -> PublishSettings:
-    """Return the settings of a configuration: the keys of three sections that have these names."""
-    names = PublishSettings.__struct_fields__
-    known: dict[str, Any] = {}
-    for section in (config.server, config.publish, config.feeds):
-        known.update(pair for pair in section if pair[0] in names)
+    """Return the settings of a configuration."""
     digest = config.digest
-    return PublishSettings(
+    # Constructed, because the values are checked and no longer as they are typed
+    return PublishSettings.model_construct(
+        **dict(config.server),
+        **dict(config.publish),
+        **dict(config.feeds),
         public_url=config.public_url or "",
         queries=tuple(config.queries.values()),
         digest_stories=0 if digest.every == "never" else digest.stories,
         digest_query=config.saved_query(digest.query) if digest.query else SavedQuery(),
         digest_timezone=digest.timezone,
-        **known,
     )

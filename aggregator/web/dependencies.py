@@ -6,7 +6,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Annotated, Any, NamedTuple
 
-import msgspec
 from anyio import CapacityLimiter, to_thread
 from fastapi import Depends
 from jinja2 import Environment
@@ -83,9 +82,8 @@ class Site:
         self.clock = clock
         self.jinja: Environment = environment()
         self.jinja.globals["root"] = settings.base_path
-        self._settings_text = msgspec.json.encode(
-            settings, enc_hook=_plain_query
-        ).decode()
+        keys = [query.key for query in settings.queries]
+        self._settings_text = f"{settings!r}{keys}"
 
     @property
     def source_services(self) -> SourceServices:
@@ -197,10 +195,6 @@ def of_app(name: str) -> Any:
         return getattr(request.app.state, name)
 
     return Depends(state)
-
-
-def _plain_query(query: Any) -> Any:
-    return query.key, query.model_dump()
 
 
 # A parameter of a route: the site of the application

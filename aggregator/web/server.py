@@ -10,7 +10,6 @@ from contextlib import suppress
 from functools import partial
 
 import uvicorn
-from msgspec.structs import replace
 from starlette.types import ASGIApp
 
 from aggregator.config import kept_files
@@ -59,7 +58,7 @@ class Server:
     @property
     def url(self) -> str:
         """The bound address, such as `http://127.0.0.1:8080`; valid after `start`."""
-        return replace(self.settings, public_url="").base_url
+        return self.settings.model_copy(update={"public_url": ""}).base_url
 
     def start(self) -> str:
         """Bind the address, start the thread that serves, and return `url`.
@@ -74,7 +73,8 @@ class Server:
             bound = _bind(self.settings.host, self.settings.port)
         else:
             bound = socket.socket(fileno=kept)
-        settings = self.settings = replace(self.settings, port=bound.getsockname()[1])
+        address = {"port": bound.getsockname()[1]}
+        settings = self.settings = self.settings.model_copy(update=address)
         server = _uvicorn(self._create(settings), settings)
         thread = threading.Thread(
             target=self._serve, args=(server, bound), name="web", daemon=True
@@ -191,7 +191,7 @@ def _bind(host: str, port: int) -> socket.socket:
     try:
         listener.bind((host, port))
     # UnicodeError: a label of the name is too long
-    except (OSError, OverflowError, UnicodeError) as error:
+    except (OSError, UnicodeError) as error:
         listener.close()
         why = getattr(error, "strerror", None) or error
         words = f"cannot listen on {host} port {port}: {why}; see server.host and server.port"

@@ -3,8 +3,6 @@
 import datetime as dt
 from typing import Any
 
-import msgspec
-
 from aggregator.publish.settings import PublishSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
@@ -20,7 +18,7 @@ def channel_of(
     database: Database, *, limit: int = 500, form: Format = "rss", **chosen: Any
 ) -> Channel:
     """The feed of all stories."""
-    settings = msgspec.convert(chosen, PublishSettings)
+    settings = PublishSettings(**chosen)
     wanted = select_stories(ListQuery(), None, NOW, limit)
     items = gather(StoryReader(database), wanted, settings, patient=True).items
     here = settings.base_url + address(None, form)

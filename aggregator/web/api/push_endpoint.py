@@ -4,11 +4,12 @@ The daemon places them later.
 """
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Literal
 
 import msgspec
 from anyio import CapacityLimiter
+from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
 from aggregator.model.clock import Clock
@@ -20,7 +21,6 @@ from aggregator.store.api_tokens import ApiToken
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import acceptance
 from aggregator.store.intake.identity.tombstones import REASON
-from aggregator.store.intake.known_entries import AcceptResult
 from aggregator.web.api.pushed_records import Read, read_push
 from aggregator.web.responses import RefusedError
 from aggregator.web.security.tokens import TokenStore
@@ -118,36 +118,29 @@ class PushEndpoint(TokenStore):
         results = iter(accepted)
         items = []
         for number, entry in read:
-            if isinstance(entry, Entry):
-                items.append(_accepted_item(number, next(results)))
-            else:
+            if not isinstance(entry, Entry):
                 items.append(PushedItem(record=number, status="rejected", reason=entry))
+                continue
+            result = next(results)
+            outcome = result.outcome
+            item = PushedItem(
+                record=number,
+                status="known" if outcome == "known" else "accepted",
+                article=result.article,
+                revision=outcome == "revision",
+            )
+            if outcome == "forgotten":
+                item = replace(item, status="rejected", reason=REASON)
+            items.append(item)
         if not entries:
             detail = f"none of the {len(items)} records can be accepted; `items` has the reasons"
             if len(items) == 1:
                 detail = f"the record cannot be accepted: {items[0].reason}"
             raise RefusedError(422, detail, more={"items": msgspec.to_builtins(items)})
-        return _result(items)
-
-
-def _result(items: Sequence[PushedItem]) -> PushResult:
-    statuses = [item.status for item in items]
-    return PushResult(
-        accepted=statuses.count("accepted"),
-        known=statuses.count("known"),
-        rejected=statuses.count("rejected"),
-        items=tuple(items),
-    )
-
-
-def _accepted_item(number: int, result: AcceptResult) -> PushedItem:
-    if result.outcome == "forgotten":
-        return PushedItem(
-            record=number, status="rejected", article=result.article, reason=REASON
+        statuses = [item.status for item in items]
+        return PushResult(
+            accepted=statuses.count("accepted"),
+            known=statuses.count("known"),
+            rejected=statuses.count("rejected"),
+            items=tuple(items),
         )
-    return PushedItem(
-        record=number,
-        status="known" if result.outcome == "known" else "accepted",
-        article=result.article,
-        revision=result.outcome == "revision",
-    )

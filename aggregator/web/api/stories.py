@@ -81,8 +81,9 @@ def list_stories(
         tag = site.tag(request, f"{asked.query_string}\n{mutes}")
 
     def render() -> Response:
-        if not _has_words(selected.filter.query):
-            page = StoryPage()
+        query = selected.filter.query
+        if query and not any(map(str.isalnum, query)):
+            page = StoryPage()  # punctuation alone matches no article
         elif asked.order == "front":
             page = site.reader.ranked_page(selected.filter, site.settings.prefer)
         else:
@@ -183,8 +184,3 @@ def list_queries(request: Request, site: OfSite) -> Response:
     """The saved queries of config.yaml, in its order; each is a value of the parameter `saved`."""
     queries = story_json.saved_queries(site.settings.queries)
     return hashed_json(request, queries)
-
-
-def _has_words(query: str) -> bool:
-    """Return False for punctuation alone, which matches no article; an empty query is True."""
-    return not query or any(sign.isalnum() for sign in query)

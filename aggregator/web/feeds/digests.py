@@ -69,6 +69,18 @@ def digest_channel(
     digests: Sequence[Digest], settings: PublishSettings, *, self_url: str
 ) -> Channel:
     """Return the feed of digests, one item each."""
+    items = []
+    for digest in digests:
+        item = Item(
+            id=f"tag:aggregator,2026:digest/{digest.until:%Y%m%dT%H%M%SZ}",
+            url=settings.base_url + DIGEST,
+            title=digest_title(digest, settings),
+            html=digest_html(digest, settings),
+            summary=_period(digest),
+            updated=digest.until,
+            published=digest.until,
+        )
+        items.append(item)
     return Channel(
         id="tag:aggregator,2026:feeds/digest",
         title=feed_title(f"{settings.title}: digest"),
@@ -76,19 +88,7 @@ def digest_channel(
         home_url=settings.base_url + DIGEST,
         self_url=self_url,
         language="en",
-        items=tuple(_item(digest, settings) for digest in digests),
-    )
-
-
-def _item(digest: Digest, settings: PublishSettings) -> Item:
-    return Item(
-        id=f"tag:aggregator,2026:digest/{digest.until:%Y%m%dT%H%M%SZ}",
-        url=settings.base_url + DIGEST,
-        title=digest_title(digest, settings),
-        html=digest_html(digest, settings),
-        summary=_period(digest),
-        updated=digest.until,
-        published=digest.until,
+        items=tuple(items),
     )
 
 

@@ -96,7 +96,15 @@ class Scrape(Collector):
             DATABASE_UP, "1 if the database answered this scrape", value=answered
         )
         if self.snapshot is not None:
-            yield from _of_the_database(self.snapshot)
+            yield from _gauges(OF_THE_DATABASE, self.snapshot)
+            stored = self.snapshot.stored
+            yield _by_label(
+                INBOX,
+                "Entries that are not placed yet, by what they wait for",
+                "waits_for",
+                stored.inbox,
+            )
+            yield _by_label(SOURCES, "Sources by their state", "state", stored.sources)
 
 
 def _gauges(gauges: Iterable[Gauge], of: object) -> Iterator[Metric]:
@@ -116,17 +124,6 @@ def _number(value: object) -> float | None:
         return len(value)
     assert value is None or isinstance(value, int | float), value
     return value
-
-
-def _of_the_database(snapshot: HealthSnapshot) -> Iterator[Metric]:
-    yield from _gauges(OF_THE_DATABASE, snapshot)
-    yield _by_label(
-        INBOX,
-        "Entries that are not placed yet, by what they wait for",
-        "waits_for",
-        snapshot.stored.inbox,
-    )
-    yield _by_label(SOURCES, "Sources by their state", "state", snapshot.stored.sources)
 
 
 def _by_label(name: str, words: str, label: str, values: dict[str, int]) -> Metric:

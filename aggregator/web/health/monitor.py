@@ -4,7 +4,7 @@ Reading the snapshot of the database may take as long as the database needs; a p
 limit (probes.py). The report needs memory only.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Literal
 
 from msgspec.structs import replace
@@ -17,7 +17,6 @@ from aggregator.model.clock import Clock
 from aggregator.model.counters import Metrics
 from aggregator.model.health_report import (
     BackupState,
-    Finding,
     HealthReport,
     HealthSnapshot,
     ProcessState,
@@ -100,16 +99,31 @@ class HealthMonitor:
         process = self.process()
         now = self._now()
         findings = [*of_process(process)]
-        problems = findings
+        problems = [*findings]
         writable = right_tables = False
         if snapshot is None:
             words = f"the database did not answer within {PROBE_SECONDS:g} s"
             advice = "journalctl -u aggregator -n 100; check its server or disk"
             findings.insert(0, problem(words, advice))
+            problems.insert(0, findings[0])
         else:
-            problems = [*findings, *self._of_the_database(snapshot)]
             writable = snapshot.why_not_writable is None
             right_tables = snapshot.revision == newest_revision()
+            if not right_tables:
+                words = "the database was changed by another version of this program; start the daemon again"
+                problems.append(problem(words, "systemctl restart aggregator"))
+            problems += of_database(
+                why_not_writable=snapshot.why_not_writable,
+                stored=snapshot.stored,
+                backup=snapshot.backup,
+            )
+            if self._database.file is not None:
+                problems += of_file(
+                    self._all_tuning,
+                    self._database.file,
+                    free_disk_bytes=snapshot.place.free_disk_bytes,
+                    log_bytes=snapshot.place.log_bytes,
+                )
         status: Literal["ok", "degraded", "down"] = "degraded" if problems else "ok"
         if not writable:
             status = "down"
@@ -135,21 +149,3 @@ class HealthMonitor:
             place=snapshot.place,
             backup=snapshot.backup,
         )
-
-    def _of_the_database(self, snapshot: HealthSnapshot) -> Iterator[Finding]:
-        if snapshot.revision != newest_revision():
-            words = "the database was changed by another version of this program; start the daemon again"
-            yield problem(words, "systemctl restart aggregator")
-        yield from of_database(
-            why_not_writable=snapshot.why_not_writable,
-            stored=snapshot.stored,
-            backup=snapshot.backup,
-        )
-        if self._database.file is not None:
-            place = snapshot.place
-            yield from of_file(
-                self._all_tuning,
-                self._database.file,
-                free_disk_bytes=place.free_disk_bytes,
-                log_bytes=place.log_bytes,
-            )

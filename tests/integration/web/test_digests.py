@@ -214,7 +214,7 @@ def test_times_of_its_query_are_relative_to_the_digest(
     desk.rig.take(flood())
     desk.clock.time += HOUR
     desk.digest()
-    settings = msgspec.structs.replace(SETTINGS, digest_query=query)
+    settings = SETTINGS.model_copy(update={"digest_query": query})
     client = TestClient(
         create_app(StoryReader(database), settings, lambda: NOON + 72 * HOUR),
         base_url="http://127.0.0.1:8080",
@@ -273,7 +273,7 @@ def test_page_and_feeds_have_the_stories() -> None:
     ("zone", "day"), [("Asia/Tokyo", 13), ("UTC", 12), ("Pacific/Honolulu", 11)]
 )
 def test_a_digest_is_of_the_day_where_it_is_due(zone: str, day: int) -> None:
-    settings = msgspec.structs.replace(SETTINGS, digest_timezone=zone)
+    settings = SETTINGS.model_copy(update={"digest_timezone": zone})
     hours = 8 if day == 13 else -4 if day == 11 else 0
     digest = msgspec.structs.replace(ferry(), until=NOON + hours * HOUR)
     assert digest_title(digest, settings) == f"Digest of {day} Oct 2026"

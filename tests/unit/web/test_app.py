@@ -44,9 +44,7 @@ class Serving(Closing):
 
     def __init__(self, reader: WrittenStories, **chosen: object) -> None:
         self.reader = reader
-        self.server = Server(
-            reader, msgspec.convert({"port": 0} | chosen, PublishSettings)
-        )
+        self.server = Server(reader, PublishSettings(**{"port": 0} | chosen))
         self.client = httpx.Client(
             base_url=self.server.start(), trust_env=False, timeout=PATIENCE_SECONDS
         )

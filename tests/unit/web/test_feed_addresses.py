@@ -47,7 +47,7 @@ class Site:
 
     def __init__(self, reader: WrittenStories, **chosen: object) -> None:
         self.reader, self.clock = reader, Time(MORNING + dt.timedelta(hours=2))
-        settings = msgspec.convert({"queries": QUERIES} | chosen, PublishSettings)
+        settings = PublishSettings(**{"queries": QUERIES} | chosen)
         self.client = TestClient(
             create_app(reader, settings, self.clock), base_url=BASE
         )

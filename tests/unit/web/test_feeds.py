@@ -53,7 +53,7 @@ def _feed(
     rendered: dict[str, StoryText] | None = None,
     **chosen: object,
 ) -> bytes:
-    settings = msgspec.convert(chosen, PublishSettings)
+    settings = PublishSettings(**chosen)
     items = story_items(stories, rendered or {}, settings)
     head = channel(None, _wanted(), items, settings, self_url=_here(form))
     return written(head, form)

@@ -108,11 +108,6 @@ def test_a_port_that_is_taken_is_named() -> None:
         assert not server.is_serving
 
 
-def test_a_port_that_cannot_be_is_refused_in_words() -> None:
-    with pytest.raises(AggregatorError, match="cannot listen"):
-        Server(WrittenStories(), PublishSettings(port=70000)).start()
-
-
 def test_who_leaves_in_the_middle_of_a_form_is_no_fault_of_ours(
     caplog: pytest.LogCaptureFixture, served: Server
 ) -> None:

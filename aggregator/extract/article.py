@@ -20,7 +20,7 @@ from aggregator.extract.drafts import (
 )
 from aggregator.extract.headline import plain_headline
 from aggregator.extract.html.article_html import article_html, first_large_picture
-from aggregator.extract.html.robots_meta import Permissions, permissions
+from aggregator.extract.html.robots_meta import permissions
 from aggregator.extract.kind import find_kind
 from aggregator.extract.language.unicode import clean
 from aggregator.extract.learned_boilerplate import BoilerplateTuning, hash_lines
@@ -90,11 +90,12 @@ def clean_entry(
         seen=seen,
         text_tuning=text_tuning,
     )
-    if (
-        of_site is not entry
-        and title_line(entry.title)
-        and not _has_headline(draft, entry)
-    ):
+    outlet = entry.resolved_outlet
+    # The name of a site is no headline of its page.
+    is_nameless = draft.article.verdict in ACCEPTED_VERDICTS and (
+        outlet is None or not is_headline(draft.article.title, outlet)
+    )
+    if of_site is not entry and title_line(entry.title) and is_nameless:
         nameless = replace(
             draft.article, verdict="empty", reason="the page has no headline"
         )
@@ -113,32 +114,32 @@ def clean_entry(
     return cleaned
 
 
-def _has_headline(draft: Draft, entry: Entry) -> bool:
-    """Return whether a page has a headline, and not the name of its site in its place; or is refused."""
-    outlet = entry.resolved_outlet
-    page = draft.article
-    return page.verdict not in ACCEPTED_VERDICTS or (
-        outlet is not None and is_headline(page.title, outlet)
-    )
-
-
 def _finish(
     entry: Entry, draft: Draft, seen: dt.datetime, tuning: Tuning
 ) -> CleanedEntry:
     """Return the article of a draft: its text within the limits, and what follows from all that is known of it."""
     text_tuning = tuning.section("text", ExtractTuning)
     forbids = permissions(*draft.facts.robots, entry.robots)
-    if not draft.markup or draft.article.verdict not in ACCEPTED_VERDICTS:
-        html = None
-    else:
+    html = None
+    if draft.markup and draft.article.verdict in ACCEPTED_VERDICTS:
         html = article_html(
             draft.markup,
             draft.image_base or entry.url,
-            with_pictures=(not forbids.noimage),
+            with_pictures=not forbids.noimage,
             is_cut=draft.article.truncated,
         )
     article = _with_text(draft.article, entry, draft.facts.language, text_tuning)
-    article = _with_declared(article, entry, draft, seen, forbids)
+    # The entry's own declarations go before those of its page.
+    categories = dict.fromkeys((*draft.facts.sections, *entry.categories))
+    article = replace(
+        article,
+        author=one_space(clean(entry.author)) if entry.author else article.author,
+        published=declared_time(entry, seen) or article.published,
+        categories=tuple(categories)[:_CATEGORIES],
+        noarchive=forbids.noarchive,
+        nosnippet=forbids.nosnippet,
+        tdm_reserved=forbids.tdm_reserved,
+    )
     reading = read(article.title, article.text, article.language)
     article = _with_kind(article, entry, draft, reading, text_tuning)
     pictures = [draft.facts.image] if draft.facts.image else []
@@ -152,17 +153,16 @@ def _finish(
         site_name=_cut_name(article.site_name),
         media=media_of(entry.enclosures, pictures, base, no_images=forbids.noimage),
     )
-    return CleanedEntry(article, reading, _line_hashes(article, tuning), html)
-
-
-def _line_hashes(article: CleanArticle, tuning: Tuning) -> LineHashes | None:
+    hashes = None
     # The lines of a live blog are its content.
-    if article.is_container or article.verdict not in ACCEPTED_VERDICTS:
-        return None
-    if not article.text:
-        return None
-    lines = article.text.split("\n")
-    return hash_lines(lines, tuning.section("boilerplate", BoilerplateTuning))
+    if (
+        article.text
+        and not article.is_container
+        and article.verdict in ACCEPTED_VERDICTS
+    ):
+        boilerplate = tuning.section("boilerplate", BoilerplateTuning)
+        hashes = hash_lines(article.text.split("\n"), boilerplate)
+    return CleanedEntry(article, reading, hashes, html)
 
 
 def _with_text(
@@ -172,10 +172,11 @@ def _with_text(
     text_tuning: ExtractTuning,
 ) -> CleanArticle:
     """Return the article with title and text within the limits, its lead and its language."""
-    outlet = entry.outlet
-    if not outlet and entry.resolved_outlet is not None:
-        outlet = entry.resolved_outlet.name
-    title = named_title(_plain_title(entry, article), outlet, entry.url)
+    resolved = entry.resolved_outlet.name if entry.resolved_outlet else None
+    site = site_of(entry.url).key.partition(".")[0]
+    names = filter(None, (entry.outlet, article.outlet, resolved, site))
+    title = plain_headline(article.title, names)
+    title = named_title(title, entry.outlet or resolved, entry.url)
     title = _cut(title, text_tuning.max_title_chars)
     lines = _cut(article.text, text_tuning.max_text_chars).split("\n")
     paragraphs = list(filter(None, lines))
@@ -190,34 +191,6 @@ def _with_text(
         lead=first_sentences(paragraphs, text_tuning.lead_words),
         language=language,
         truncated=article.truncated or len(article.text) > text_tuning.max_text_chars,
-    )
-
-
-def _plain_title(entry: Entry, article: CleanArticle) -> str:
-    """Return the headline of an article without the words of its outlet."""
-    outlet = entry.resolved_outlet
-    site = site_of(entry.url).key.partition(".")[0]
-    names = (entry.outlet, article.outlet, outlet.name if outlet else None, site)
-    return plain_headline(article.title, filter(None, names))
-
-
-def _with_declared(
-    article: CleanArticle,
-    entry: Entry,
-    draft: Draft,
-    seen: dt.datetime,
-    forbids: Permissions,
-) -> CleanArticle:
-    """Return the article with what is declared: by the entry, which goes first, and by its page."""
-    categories = dict.fromkeys((*draft.facts.sections, *entry.categories))
-    return replace(
-        article,
-        author=one_space(clean(entry.author)) if entry.author else article.author,
-        published=declared_time(entry, seen) or article.published,
-        categories=tuple(categories)[:_CATEGORIES],
-        noarchive=forbids.noarchive,
-        nosnippet=forbids.nosnippet,
-        tdm_reserved=forbids.tdm_reserved,
     )
 
 

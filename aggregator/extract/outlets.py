@@ -85,7 +85,9 @@ class FeedOutlet:
         # Not by the list that it came in
         if name and (_folded(name) == _folded(title) or name.startswith(_SCHEMES)):
             given = None
-        address = feed_site.key or _address_key(feed_url)
+        address = feed_site.key or (canonical_url(feed_url or "") or "").removeprefix(
+            "https://"
+        ).rstrip("/")
         key = main_site.key if main_site else address
         listed = table_of_sites().names.get(key)
         shown = given or listed or clean_title(title, key) or key or name
@@ -154,11 +156,6 @@ class FeedOutlet:
 
 # The same outlet for all entries of a feed
 feed_outlet = lru_cache(maxsize=64)(FeedOutlet)
-
-
-def _address_key(url: str | None) -> str:
-    """Return the key of a feed in a private network: its address without the scheme."""
-    return (canonical_url(url or "") or "").removeprefix("https://").rstrip("/")
 
 
 def _label(key: str) -> str:

@@ -6,7 +6,7 @@ per character in scripts without spaces. Every check takes time linear in the le
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cache, lru_cache
 from itertools import chain
 
@@ -82,7 +82,21 @@ def table() -> PhraseTable:
 @cache
 def phrases(kind: str) -> Phrases:
     """Return the phrases of one kind in all languages."""
-    return _phrases(chain.from_iterable(table()[kind].values()))
+    whole = frozenset(
+        filter(None, map(words, chain.from_iterable(table()[kind].values())))
+    )
+    lengths: dict[str, set[int]] = {}
+    for phrase in whole:
+        lengths.setdefault(phrase[0], set()).add(len(phrase))
+    return Phrases(
+        whole=whole,
+        lengths={
+            first: tuple(sorted(counts, reverse=True))
+            for first, counts in lengths.items()
+        },
+        longest=frozenset(max(phrase, key=len) for phrase in whole),
+        most_words=max(map(len, whole), default=0),
+    )
 
 
 @cache
@@ -138,19 +152,3 @@ def label_of(line: str) -> tuple[Words, str]:
     text_after = plain[mark.end() :].strip(" :|»›>•]】-–—")
     is_label = 0 < sum(min(len(word), 2) for word in label) <= 2 * _LABEL_WORDS
     return (label, text_after) if is_label else ((), "")
-
-
-def _phrases(lines: Iterable[str]) -> Phrases:
-    whole = frozenset(filter(None, map(words, lines)))
-    lengths: dict[str, set[int]] = {}
-    for phrase in whole:
-        lengths.setdefault(phrase[0], set()).add(len(phrase))
-    return Phrases(
-        whole=whole,
-        lengths={
-            first: tuple(sorted(counts, reverse=True))
-            for first, counts in lengths.items()
-        },
-        longest=frozenset(max(phrase, key=len) for phrase in whole),
-        most_words=max(map(len, whole), default=0),
-    )

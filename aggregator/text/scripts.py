@@ -71,28 +71,29 @@ def _pieces(text: str, is_japanese: bool, known: frozenset[str]) -> Iterator[str
                 yield token[:counter]
                 token = token[counter:]
             for run in [token] if is_japanese else _GRAMMAR_RUN.split(token):
-                yield from _words_and_pairs(run, known)
+                # The longest known words from left to right, and pairs of the characters between them
+                start = at = 0
+                while at < len(run):
+                    length = next(
+                        (
+                            n
+                            for n in range(_LONGEST_KNOWN, 1, -1)
+                            if run[at : at + n] in known
+                        ),
+                        0,
+                    )
+                    if not length:
+                        at += 1
+                        continue
+                    yield from _rest(run[start:at])
+                    yield run[at : at + length]
+                    start = at = at + length
+                yield from _rest(run[start:])
         elif kind == "clustered":
             yield from _pairs(_CLUSTER.findall(token))
         elif kind != "hiragana":
             yield token
         number_end = match.end() if kind == "number" else -1
-
-
-def _words_and_pairs(run: str, known: frozenset[str]) -> Iterator[str]:
-    """Yield the longest known words from left to right, and pairs of the characters between them."""
-    start = at = 0
-    while at < len(run):
-        length = next(
-            (n for n in range(_LONGEST_KNOWN, 1, -1) if run[at : at + n] in known), 0
-        )
-        if not length:
-            at += 1
-            continue
-        yield from _rest(run[start:at])
-        yield run[at : at + length]
-        start = at = at + length
-    yield from _rest(run[start:])
 
 
 def _rest(run: str) -> Iterator[str]:

@@ -49,13 +49,6 @@ def read_head(root: Any) -> PageHead:
         if any(map(_ARTICLE_TYPES.fullmatch, types_of(node))):
             article = node
             break
-    return PageHead(root, _read_meta(root), nodes, article)
-
-
-def _read_meta(root: Any) -> Meta:
-    """Return the first value of every <meta>, names in lower case; rules for robots are joined with
-    semicolons.
-    """
     values: Meta = {}
     for element in root.iter("meta"):
         value = _one_line(element.get("content") or "")
@@ -66,7 +59,7 @@ def _read_meta(root: Any) -> Meta:
             if name in ROBOTS_NAMES and name in values:
                 values[name] = f"{values[name]}; {value}"[:MAX_CHARS]
             values.setdefault(name, value)
-    return values
+    return PageHead(root, values, nodes, article)
 
 
 def types_of(node: Node) -> list[str]:

@@ -28,6 +28,11 @@ from aggregator.text.lines import word_list
 _LINKS = 10
 _KINDS = 20
 _SECTIONS = 10
+_SOURCES_IN_DATA = ("sourceOrganization", "copyrightHolder", "creditText")
+_SOURCES_IN_META = word_list("source dc.source syndication-source original-source")
+_IMAGE_NAMES = word_list(
+    "og:image:secure_url og:image og:image:url twitter:image twitter:image:src"
+)
 
 
 class PageFacts(FrozenStruct):
@@ -59,22 +64,47 @@ def read_facts(root: Any, *, zone: str | None, seen: dt.datetime | None) -> Page
     head = read_head(root)
     site = head.first("og:site_name", "application-name") or head.name("publisher")
     published, modified = find_times(head, zone, seen)
-    kinds = _kinds(head)
+    names = [head.meta.get("og:type", "")]
+    for node in head.nodes:
+        names += types_of(node)
+    kinds = tuple(dict.fromkeys(name.lower()[:40] for name in names if name))[:_KINDS]
     robots = [head.meta.get(name, "") for name in ROBOTS_NAMES]
     if head.meta.get(TDM_RESERVED) == "1":
         robots.append(TDM_RESERVED)
-    names = list(map(head.name, _SOURCES_IN_DATA))
-    names += map(head.meta.get, _SOURCES_IN_META)
+    sources = (
+        *map(head.name, _SOURCES_IN_DATA),
+        *map(head.meta.get, _SOURCES_IN_META),
+    )
+    sections = (
+        *map(text_of, as_list(head.article.get("articleSection"))[:_SECTIONS]),
+        head.meta.get("article:section"),
+    )
+    is_free = head.article.get("isAccessibleForFree")
+    if not isinstance(is_free, bool):
+        said = head.text("isAccessibleForFree", 10).lower()
+        is_free = {"true": True, "false": False}.get(said)
+    links: list[str] = root.xpath("//link[@rel='canonical']/@href")[:_LINKS]
+    canonical = (
+        address.strip()
+        for address in (*links, head.meta.get("og:url", ""))
+        if canonical_url(address) is not None
+    )
+    languages = (
+        head.text("inLanguage", 40),
+        head.root.get("lang")
+        or head.root.get("{http://www.w3.org/XML/1998/namespace}lang"),
+        head.first("content-language", "og:locale", "language"),
+    )
     return PageFacts(
         title=find_title(head, site),
         headings=find_headings(head),
         author=find_author(head, site),
         sources=tuple(
-            dict.fromkeys(name for name in names if name and len(name) <= 200)
+            dict.fromkeys(name for name in sources if name and len(name) <= 200)
         ),
         site=site,
-        canonical=_canonical(head),
-        language=_language(head),
+        canonical=next(canonical, None),
+        language=next(filter(None, map(primary_tag, languages)), None),
         published=published,
         modified=modified,
         robots=tuple(robots),
@@ -82,38 +112,9 @@ def read_facts(root: Any, *, zone: str | None, seen: dt.datetime | None) -> Page
         is_live="liveblogposting" in kinds,
         kinds=kinds,
         types=tuple(map(str.lower, types_of(head.article))) or kinds,
-        sections=_sections(head),
-        is_free=_is_free(head),
+        sections=tuple(dict.fromkeys(filter(None, sections))),
+        is_free=is_free,
     )
-
-
-def _kinds(head: PageHead) -> tuple[str, ...]:
-    names = [head.meta.get("og:type", "")]
-    for node in head.nodes:
-        names += types_of(node)
-    return tuple(dict.fromkeys(name.lower()[:40] for name in names if name))[:_KINDS]
-
-
-def _sections(head: PageHead) -> tuple[str, ...]:
-    stated = as_list(head.article.get("articleSection"))[:_SECTIONS]
-    names = [*map(text_of, stated), head.meta.get("article:section")]
-    return tuple(dict.fromkeys(filter(None, names)))
-
-
-def _is_free(head: PageHead) -> bool | None:
-    stated = head.article.get("isAccessibleForFree")
-    if isinstance(stated, bool):
-        return stated
-    return {"true": True, "false": False}.get(
-        head.text("isAccessibleForFree", 10).lower()
-    )
-
-
-_SOURCES_IN_DATA = ("sourceOrganization", "copyrightHolder", "creditText")
-_SOURCES_IN_META = word_list("source dc.source syndication-source original-source")
-_IMAGE_NAMES = word_list(
-    "og:image:secure_url og:image og:image:url twitter:image twitter:image:src"
-)
 
 
 def _image(head: PageHead) -> Enclosure | None:
@@ -125,21 +126,3 @@ def _image(head: PageHead) -> Enclosure | None:
         stated = stated.get("url") or stated.get("contentUrl")
     address = text_of(stated)
     return Enclosure(url=address, type="image") if address else None
-
-
-def _canonical(head: PageHead) -> str | None:
-    links: list[str] = head.root.xpath("//link[@rel='canonical']/@href")[:_LINKS]
-    for address in (*links, head.meta.get("og:url", "")):
-        if canonical_url(address) is not None:
-            return address.strip()
-    return None
-
-
-def _language(head: PageHead) -> str | None:
-    root = head.root
-    stated = (
-        head.text("inLanguage", 40),
-        root.get("lang") or root.get("{http://www.w3.org/XML/1998/namespace}lang"),
-        head.first("content-language", "og:locale", "language"),
-    )
-    return next(filter(None, map(primary_tag, stated)), None)

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -17,9 +17,15 @@ def find_times(
     head: PageHead, zone: str | None, seen: dt.datetime | None
 ) -> tuple[Published | None, dt.datetime | None]:
     """Return when a page was published and when it was changed; None where it does not say so."""
+    from htmldate.core import NAME_MODIFIED, PROPERTY_MODIFIED
+
     changed = (
         head.text("dateModified", 100),
-        *(head.meta[name] for name in head.meta if name in _changed()),
+        *(
+            head.meta[name]
+            for name in head.meta
+            if name in NAME_MODIFIED or name in PROPERTY_MODIFIED
+        ),
     )
     published = _first_time(_declared_times(head), zone, seen)
     modified = _first_time(changed, zone, seen)
@@ -30,13 +36,15 @@ def find_times(
 
 def _declared_times(head: PageHead) -> Iterator[str]:
     """Yield what a page says of its publication, the most reliable first; lazy, as the last are slow."""
+    from htmldate.core import DATE_ATTRIBUTES
+
     yield head.text("datePublished", 100)
     yield head.meta.get("article:published_time", "")
     yield from map(_time_in, head.root.xpath(_MARKED_TIMES)[:_TIMES])
     names = [name for name in head.meta if not _NOT_PUBLISHED.search(name)]
     yield from (head.meta[name] for name in names if _PUBLISHED.search(name))
     yield head.text("dateCreated", 100)
-    yield from (head.meta[name] for name in names if name in _dated())
+    yield from (head.meta[name] for name in names if name in DATE_ATTRIBUTES)
     yield from map(_time_in, islice(head.root.iter("time"), 3))
 
 
@@ -52,19 +60,6 @@ _PUBLISHED = re.compile(r"publi|pub[-_.:]?(?:date|time)|issued|posted")
 _NOT_PUBLISHED = re.compile(
     r"modif|updat|expir|unpub|until|end|^meta$|release|copyright|event|video"
 )
-
-
-def _dated() -> Collection[str]:
-    """Return the names of <meta> under which sites declare dates of publication, and others."""
-    from htmldate.core import DATE_ATTRIBUTES
-
-    return DATE_ATTRIBUTES
-
-
-def _changed() -> Collection[str]:
-    from htmldate.core import NAME_MODIFIED, PROPERTY_MODIFIED
-
-    return NAME_MODIFIED | PROPERTY_MODIFIED
 
 
 def _time_in(element: Any) -> str:

@@ -52,15 +52,6 @@ def inflections(word: str) -> list[str]:
     if not _WORD.fullmatch(word) or word in _UNINFLECTED:
         return [word]
     forms = {word: None}
-    for base in _bases(word):
-        for form in _forms(base):
-            if form not in _UNINFLECTED:
-                forms[form] = None
-    return list(forms)
-
-
-def _bases(word: str) -> list[str]:
-    """Return the words of which `word` is a form."""
     bases = [word]
     for ending, last in _ENDINGS:
         if not word.endswith(ending):
@@ -69,11 +60,13 @@ def _bases(word: str) -> list[str]:
         bases.append(base)
         if base[-2:-1] == base[-1:] and len(base) > _LEAST_LETTERS:
             bases.append(base[:-1])  # of stopped: stopp, stop
-    return [
-        base
-        for base in bases
-        if base == word or (_WORD.fullmatch(base) and word in _forms(base))
-    ]
+    for base in bases:
+        if base != word and not (_WORD.fullmatch(base) and word in _forms(base)):
+            continue
+        for form in _forms(base):
+            if form not in _UNINFLECTED:
+                forms[form] = None
+    return list(forms)
 
 
 def _forms(base: str) -> list[str]:

@@ -192,7 +192,13 @@ def decode(data: bytes, declared: str | None = None) -> str:
     candidates = sorted(
         {codec for codec in _CODECS.values() if codec not in _WIDE and codec != "utf-8"}
     )
-    best = charset_normalizer.from_bytes(_sample(data), cp_isolation=candidates).best()
+    # A limited part around the first byte beyond ASCII, cut at a space
+    match = re.search(rb"[\x80-\xff]", data)
+    start = max(0, match.start() - 64) if match else 0
+    piece = data[start : start + _DETECTED_BYTES]
+    if len(piece) == _DETECTED_BYTES:
+        piece = piece.rpartition(b" ")[0] or piece
+    best = charset_normalizer.from_bytes(piece, cp_isolation=candidates).best()
     return data.decode(best.encoding if best is not None else "cp1252", "replace")
 
 
@@ -250,14 +256,6 @@ def _mended(data: bytes) -> str:
     begins = "".join(chr(0xDC00 + byte[0]) for byte in sorted(first_bytes))
     cut = re.compile(f"[{begins}](?:[\udc80-\udcbf]{{1,2}}|(?![A-Za-z]))")
     return cut.sub("\ufffd", text).translate(_ESCAPED)
-
-
-def _sample(data: bytes) -> bytes:
-    """Return a limited part of `data` around its first non-ASCII byte, cut at a space."""
-    match = re.search(rb"[\x80-\xff]", data)
-    start = max(0, match.start() - 64) if match else 0
-    piece = data[start : start + _DETECTED_BYTES]
-    return piece if len(piece) < _DETECTED_BYTES else piece.rpartition(b" ")[0] or piece
 
 
 _MAGIC = (

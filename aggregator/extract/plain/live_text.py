@@ -87,7 +87,14 @@ def looks_live(paragraphs: Sequence[str], tuning: ExtractTuning) -> bool:
     typical = sorted(words_by_entry)[len(words_by_entry) // 2]
     is_round = all(clock % 5 == 0 for clock in clocks)
     is_schedule = typical < tuning.stub_words * (2 if is_round else 1)
-    return not is_schedule or _is_newest_first(clocks)
+    steps = [
+        (later - earlier + _DAY // 2) % _DAY - _DAY // 2
+        for earlier, later in pairwise(clocks)
+    ]
+    back = sum(step < 0 for step in steps)
+    on = sum(step > 0 for step in steps)
+    is_newest_first = back > on or (back == on and sum(steps) < 0)
+    return not is_schedule or is_newest_first
 
 
 def _live_entries(
@@ -112,14 +119,3 @@ def _live_entries(
         else:
             intro.append(paragraph)
     return intro, clocks, bodies
-
-
-def _is_newest_first(clocks: Sequence[int]) -> bool:
-    """Return whether most steps between clock times go back; in a tie, whether the sum is negative."""
-    steps = [
-        (later - earlier + _DAY // 2) % _DAY - _DAY // 2
-        for earlier, later in pairwise(clocks)
-    ]
-    back = sum(step < 0 for step in steps)
-    on = sum(step > 0 for step in steps)
-    return back > on or (back == on and sum(steps) < 0)

@@ -36,7 +36,7 @@ from aggregator.sources.parse.files.input_items import (
     ReadOptions,
 )
 from aggregator.sources.parse.files.open_source import identify_below, read_file
-from aggregator.sources.parse.streams.folder_scan import FileStamp, FolderChanges, scan
+from aggregator.sources.parse.streams.folder_scan import FileStamp, scan
 from aggregator.store import codecs
 from aggregator.store.engine.database import Connection
 from aggregator.store.intake import acceptance, inbox, rejected
@@ -103,9 +103,20 @@ class FolderWatcher:
         except TooManyFilesError:
             raise
         except AggregatorError as error:
-            return self._folder_failed(due, str(error))
+            failed = replace(
+                due,
+                health="failing",
+                health_cause=str(error),
+                failures=source.failures + 1,
+            )
+            with self._database.write() as connection:
+                save(connection, failed)
+            return PollResult(succeeded=False, problem=str(error))
         listing_seconds = time.monotonic() - began
-        rest = _rest_seconds(time.thread_time() - worked, listing_seconds)
+        # On a slow disk or share, listing rests in proportion to the time that it took.
+        worked_seconds = time.thread_time() - worked
+        rest = max(worked_seconds / _SCAN_SHARE, 2 * listing_seconds)
+        rest = min(rest, _MOST_REST_SECONDS)
         if rest > source.interval_seconds:
             due = replace(due, next_due_at=now + dt.timedelta(seconds=rest))
         if not changes.changed and not changes.gone and source.health == "ok":
@@ -135,8 +146,13 @@ class FolderWatcher:
             due = replace(due, next_due_at=now)
         if count or changes.gone:
             # A file that changes meanwhile keeps the stamp that it had, and is read again then.
-            kept = FolderStamps(stamps=_stamps_after(changes, stamps, left))
-            due = replace(due, folder_state=codecs.compress_struct(kept))
+            kept = {**changes.stamps}
+            for path in left:
+                del kept[path]
+                if path in stamps:
+                    kept[path] = stamps[path]
+            state = codecs.compress_struct(FolderStamps(stamps=kept))
+            due = replace(due, folder_state=state)
         return self._folder_done(due, looked)
 
     def _read_files(
@@ -233,19 +249,6 @@ class FolderWatcher:
             )
         return summarise_accepted(looked.accepted, looked.words())
 
-    def _folder_failed(self, source: Source, cause: str) -> PollResult:
-        with self._database.write() as connection:
-            save(
-                connection,
-                replace(
-                    source,
-                    health="failing",
-                    health_cause=cause,
-                    failures=source.failures + 1,
-                ),
-            )
-        return PollResult(succeeded=False, problem=cause)
-
 
 def entries_of(
     inputs: Iterable[InputItem],
@@ -284,25 +287,6 @@ def entries_of(
                 file=item.file,
                 reason=parsed.problem or "there is no entry in this feed",
             )
-
-
-def _rest_seconds(worked_seconds: float, listing_seconds: float) -> float:
-    """Return how long to wait, at least, after listing a folder took so long: on a slow disk or share, too."""
-    rest = max(worked_seconds / _SCAN_SHARE, 2 * listing_seconds)
-    return min(rest, _MOST_REST_SECONDS)
-
-
-def _stamps_after(
-    changes: FolderChanges, before: Mapping[str, FileStamp], left: Sequence[str]
-) -> dict[str, FileStamp]:
-    """Return the stamps to store: of a file that was not read, the one that it had."""
-    stamps = dict(changes.stamps)
-    for path in left:
-        if path in before:
-            stamps[path] = before[path]
-        else:
-            del stamps[path]
-    return stamps
 
 
 class _FolderLook(msgspec.Struct, kw_only=True):

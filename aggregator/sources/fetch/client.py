@@ -142,8 +142,24 @@ class Client:
         transport = self._transport(access.proxy or self._settings.proxy)
         with self._counting_errors(url, accept):
             first = parsed(url)
-            budget = self._budget(
-                first, accept, source_port, linked_from, transport.guard
+            ports = {source_port or 443}
+            servers = set[Server]()
+            if accept == "feed":
+                ports.add(port_of(first))
+            if linked_from is None:
+                servers.add(server_of(first))
+            else:
+                with suppress(FetchError):
+                    source = parsed(linked_from)
+                    if self._is_private(source) or transport.guard.is_private(
+                        *server_of(source)
+                    ):
+                        servers.add(server_of(source))
+            budget = RequestBudget(
+                self.tuning.fetch_deadline_seconds,
+                self.tuning.wire_cap_bytes,
+                frozenset(ports),
+                private_servers=frozenset(servers),
             )
             headers = request_headers(self.user_agent, accept, etag, last_modified)
             result = self._follow(
@@ -326,36 +342,6 @@ class Client:
             return None
         return parse_retry_after(
             response.headers.get("retry-after"), self._now(), self.tuning
-        )
-
-    def _budget(
-        self,
-        url: httpx.URL,
-        accept: Kind,
-        source_port: int | None,
-        linked_from: str | None,
-        guard: SsrfGuard,
-    ) -> RequestBudget:
-        """Return the limits of a fetch, with the servers in the operator's own networks that it may reach.
-
-        `linked_from`: the URL of the source that links there; None: a user entered the URL.
-        """
-        ports = {source_port or 443}
-        servers = set[Server]()
-        if accept == "feed":
-            ports.add(port_of(url))
-        if linked_from is None:
-            servers.add(server_of(url))
-        else:
-            with suppress(FetchError):
-                source = parsed(linked_from)
-                if self._is_private(source) or guard.is_private(*server_of(source)):
-                    servers.add(server_of(source))
-        return RequestBudget(
-            self.tuning.fetch_deadline_seconds,
-            self.tuning.wire_cap_bytes,
-            frozenset(ports),
-            private_servers=frozenset(servers),
         )
 
     def _is_private(self, url: httpx.URL) -> bool:

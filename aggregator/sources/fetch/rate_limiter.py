@@ -215,7 +215,12 @@ class RateLimiter:
 
     def _state(self, host: str) -> _Host:
         if len(self._hosts) >= HOSTS_KEPT:
-            self._forget_idle()
+            now = self._clock()
+            for name, idle in list(self._hosts.items()):
+                kept_seconds = _WIDE_GAP_KEPT_SECONDS if idle.gap_factor > 1.0 else 0.0
+                until = max(idle.next_start, idle.backoff_until) + kept_seconds
+                if idle.running == 0 and idle.waiting == 0 and until <= now:
+                    del self._hosts[name]
         return self._hosts.setdefault(host, _Host())
 
     def _limits(self, host: str, state: _Host, is_page: bool) -> tuple[_Host, ...]:
@@ -245,14 +250,3 @@ class RateLimiter:
                 self._pause(start - now)
             else:
                 return
-
-    def _forget_idle(self) -> None:
-        now = self._clock()
-        for host, state in list(self._hosts.items()):
-            is_idle = state.running == 0 and state.waiting == 0
-            kept_seconds = _WIDE_GAP_KEPT_SECONDS if state.gap_factor > 1.0 else 0.0
-            if (
-                is_idle
-                and max(state.next_start, state.backoff_until) + kept_seconds <= now
-            ):
-                del self._hosts[host]

@@ -47,7 +47,22 @@ def body_or_redirect(
             status=status,
             retry_after_seconds=wait_seconds,
         )
-    body = _read_body(response, budget)
+    received = bytearray()
+    broken = None
+    try:
+        for part in response.iter_raw():
+            budget.left()  # raises at the deadline
+            received += part
+    except (httpcore.RemoteProtocolError, httpcore.ReadError) as error:
+        # The connection ended early, or the length or the chunks are wrong
+        broken = error
+    encoding = response.headers.get("content-encoding", "")
+    try:
+        body = decompress_body(bytes(received), encoding, _DECODED_CAP_BYTES)
+    except FetchError as error:
+        raise (broken or error) from error
+    if broken is not None and not is_whole(body):
+        raise broken
     # What comes with a redirect that leads nowhere is shown by browsers, and may be a feed.
     if status in _REDIRECTS and not body:
         raise FetchError("redirect", f"status {status} without a Location header")
@@ -65,23 +80,3 @@ def redirect_target(url: httpx.URL, location: str) -> httpx.URL:
             "redirect", f"to an invalid address: {short(location)}"
         ) from error
     return target.copy_with(fragment=None)
-
-
-def _read_body(response: httpx.Response, budget: RequestBudget) -> bytes:
-    received = bytearray()
-    broken = None
-    try:
-        for part in response.iter_raw():
-            budget.left()  # raises at the deadline
-            received += part
-    except (httpcore.RemoteProtocolError, httpcore.ReadError) as error:
-        # The connection ended early, or the length or the chunks are wrong
-        broken = error
-    encoding = response.headers.get("content-encoding", "")
-    try:
-        body = decompress_body(bytes(received), encoding, _DECODED_CAP_BYTES)
-    except FetchError as error:
-        raise (broken or error) from error
-    if broken is not None and not is_whole(body):
-        raise broken
-    return body

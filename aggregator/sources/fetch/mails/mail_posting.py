@@ -74,7 +74,22 @@ class MailPoster:
         Raise TooManyFilesError if this process cannot open a connection.
         """
         try:
-            self._send(server, message)
+            domain = str(message["From"]).rpartition("@")[2]
+            client = _GuardedSmtp(self._guard, server, domain, self._deadline_seconds)
+            self._open.add(client)
+            try:
+                if server.security == "starttls":
+                    client.starttls(context=tls_of())
+                if server.user is not None:
+                    client.login(server.user, server.password)
+                client.send_message(message)
+                with contextlib.suppress(
+                    smtplib.SMTPException, OSError
+                ):  # it was accepted
+                    client.quit()
+            finally:
+                client.close()
+                self._open.discard(client)
         # Its text may repeat what it was sent
         except smtplib.SMTPResponseException as error:
             meaning = _MEANINGS.get(error.smtp_code, "the mail server refuses it")
@@ -101,19 +116,3 @@ class MailPoster:
             with contextlib.suppress(OSError):
                 if connection.sock is not None:
                     connection.sock.shutdown(socket.SHUT_RDWR)
-
-    def _send(self, server: MailServer, message: EmailMessage) -> None:
-        domain = str(message["From"]).rpartition("@")[2]
-        client = _GuardedSmtp(self._guard, server, domain, self._deadline_seconds)
-        self._open.add(client)
-        try:
-            if server.security == "starttls":
-                client.starttls(context=tls_of())
-            if server.user is not None:
-                client.login(server.user, server.password)
-            client.send_message(message)
-            with contextlib.suppress(smtplib.SMTPException, OSError):  # it was accepted
-                client.quit()
-        finally:
-            client.close()
-            self._open.discard(client)

@@ -143,23 +143,13 @@ def _read(
             raise failed from None
         if messages:  # it may be the fault of those before
             return messages, reached, False
-        return (
-            [_failed_at(number, attempt, failed, f"{validity}/{number - 1}")],
-            number,
-            False,
-        )
+        if attempt < _MOST_ATTEMPTS:
+            raise FetchError(
+                failed.cause,
+                f"{failed.detail}, at message {number} (attempt {attempt} of {_MOST_ATTEMPTS})",
+                state=f"{validity}/{number - 1}/{number}/{attempt}",
+            ) from None
+        problem = f"reading it failed {attempt} times ({failed})"
+        return [Message(number=number, problem=problem)], number, False
     session.leave()
     return messages, reached, True
-
-
-def _failed_at(number: int, attempts: int, error: FetchError, state: str) -> Message:
-    """Return a message that is left out after too many attempts; before, raise the error with the state."""
-    if attempts >= _MOST_ATTEMPTS:
-        return Message(
-            number=number, problem=f"reading it failed {attempts} times ({error})"
-        )
-    raise FetchError(
-        error.cause,
-        f"{error.detail}, at message {number} (attempt {attempts} of {_MOST_ATTEMPTS})",
-        state=f"{state}/{number}/{attempts}",
-    )

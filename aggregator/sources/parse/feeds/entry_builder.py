@@ -11,7 +11,7 @@ from aggregator.extract.language import unicode
 from aggregator.extract.language.declared_dates import parse_declared
 from aggregator.extract.outlets import feed_outlet
 from aggregator.extract.sites import are_of_one_publisher
-from aggregator.model.entry import Authority, Enclosure, Entry, Outlet, Published
+from aggregator.model.entry import Authority, Enclosure, Entry, Published
 from aggregator.model.structs import FrozenStruct
 from aggregator.sources.limits import KEY_CHARS, NAME_CHARS, URL_CHARS, SourceTuning
 
@@ -90,7 +90,19 @@ def entry_of(declared: DeclaredEntry, context: FeedContext) -> Entry | None:
     if not (url or title or body or text or guid or enclosures):
         return None
     updated = declared_time(declared.updated, context)
-    outlet, feed_outlet = _outlets(declared, url, context)
+    outlet = behind = None
+    if not context.outlet:
+        feed = feed_outlet(
+            name=context.name,
+            title=context.title,
+            feed_url=context.url,
+            site_url=context.site_url,
+        )
+        declared_url = absolute_url(declared.outlet_url, None)
+        outlet = feed.of_entry(
+            url=url, declared_name=_name(declared.outlet), declared_url=declared_url
+        )
+        behind = feed.behind(outlet)
     return Entry(
         source=context.source,
         guid=guid,
@@ -102,7 +114,7 @@ def entry_of(declared: DeclaredEntry, context: FeedContext) -> Entry | None:
         updated=updated.time if updated else None,
         outlet=context.outlet or _name(declared.outlet),
         resolved_outlet=outlet,
-        feed_outlet=feed_outlet,
+        feed_outlet=behind,
         author=author_name(declared.author),
         language=primary_language(declared.language) or context.language,
         categories=tuple(dict.fromkeys(filter(None, map(_name, declared.categories))))[
@@ -262,25 +274,6 @@ def short_key(raw: str | None) -> str | None:
         return key or None
     digest = hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
     return f"{key[: KEY_CHARS - 33]}#{digest}"
-
-
-def _outlets(
-    declared: DeclaredEntry, url: str | None, context: FeedContext
-) -> tuple[Outlet | None, Outlet | None]:
-    """Return the outlet of an entry, and that of its feed if it is another one; None if one is configured."""
-    if context.outlet:
-        return None, None
-    feed = feed_outlet(
-        name=context.name,
-        title=context.title,
-        feed_url=context.url,
-        site_url=context.site_url,
-    )
-    declared_url = absolute_url(declared.outlet_url, None)
-    outlet = feed.of_entry(
-        url=url, declared_name=_name(declared.outlet), declared_url=declared_url
-    )
-    return outlet, feed.behind(outlet)
 
 
 def _name(raw: str) -> str | None:

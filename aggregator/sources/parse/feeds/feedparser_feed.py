@@ -153,6 +153,13 @@ def _declared(raw: Raw) -> DeclaredEntry:
     for content in dicts_at(raw, "content"):
         # The text of an Atom entry may be elsewhere (RFC 4287, section 4.1.3.2).
         link = link or string_at(content, "src")
+    enclosures = list(
+        map(_enclosure, [*dicts_at(raw, "enclosures"), *dicts_at(raw, "media_content")])
+    )
+    for picture in (*dicts_at(raw, "media_thumbnail"), raw.get("image")):
+        if isinstance(picture, dict):
+            url = string_at(picture, "url") or string_at(picture, "href")
+            enclosures.append(Enclosure(url=url, type="image"))
     return DeclaredEntry(
         guid=string_at(raw, "id"),
         url=string_at(raw, "feedburner_origlink") or link,
@@ -169,7 +176,7 @@ def _declared(raw: Raw) -> DeclaredEntry:
         outlet_url=string_at(source, "href") or string_at(source, "link"),
         language=string_at(raw, "language") or _content_language(raw),
         categories=tuple(categories),
-        enclosures=_enclosures(raw),
+        enclosures=tuple(enclosures),
     )
 
 
@@ -211,17 +218,6 @@ def _author(raw: Raw) -> str:
 def _whole_name(name: str) -> str:
     torn = _TORN_NAME.fullmatch(name)
     return torn.group(1) if torn else name
-
-
-def _enclosures(raw: Raw) -> tuple[Enclosure, ...]:
-    enclosures = list(
-        map(_enclosure, [*dicts_at(raw, "enclosures"), *dicts_at(raw, "media_content")])
-    )
-    for picture in (*dicts_at(raw, "media_thumbnail"), raw.get("image")):
-        if isinstance(picture, dict):
-            url = string_at(picture, "url") or string_at(picture, "href")
-            enclosures.append(Enclosure(url=url, type="image"))
-    return tuple(enclosures)
 
 
 def _enclosure(media: Raw) -> Enclosure:

@@ -92,35 +92,6 @@ def _json_entry(item: Raw) -> DeclaredEntry:
     url = string_at(item, "url") or string_at(item, "external_url")
     if not url and "://" in guid:
         url = guid
-    return DeclaredEntry(
-        guid=guid,
-        url=url,
-        title=string_at(item, "title"),
-        html=html or html_of_text(text),
-        published=(
-            string_at(item, "date_published"),
-            string_at(item, "date_modified"),
-        ),
-        updated=string_at(item, "date_modified"),
-        author=_json_author(item),
-        language=string_at(item, "language"),
-        categories=tuple(tag for tag in list_at(item, "tags") if isinstance(tag, str)),
-        enclosures=_enclosures(item),
-    )
-
-
-def _json_author(item: Raw) -> str:
-    names = []
-    plain_names = []
-    for person in (*list_at(item, "authors"), item.get("author")):
-        if isinstance(person, dict):
-            names.append(string_at(person, "name"))
-        elif isinstance(person, str):
-            plain_names.append(person)
-    return ", ".join(filter(None, dict.fromkeys(names + plain_names)))
-
-
-def _enclosures(item: Raw) -> tuple[Enclosure, ...]:
     enclosures = []
     for attachment in dicts_at(item, "attachments"):
         size = attachment.get("size_in_bytes")
@@ -135,4 +106,29 @@ def _enclosures(item: Raw) -> tuple[Enclosure, ...]:
         )
     images = string_at(item, "image"), string_at(item, "banner_image")
     enclosures += [Enclosure(url=url, type="image") for url in images]
-    return tuple(enclosures)
+    return DeclaredEntry(
+        guid=guid,
+        url=url,
+        title=string_at(item, "title"),
+        html=html or html_of_text(text),
+        published=(
+            string_at(item, "date_published"),
+            string_at(item, "date_modified"),
+        ),
+        updated=string_at(item, "date_modified"),
+        author=_json_author(item),
+        language=string_at(item, "language"),
+        categories=tuple(tag for tag in list_at(item, "tags") if isinstance(tag, str)),
+        enclosures=tuple(enclosures),
+    )
+
+
+def _json_author(item: Raw) -> str:
+    names = []
+    plain_names = []
+    for person in (*list_at(item, "authors"), item.get("author")):
+        if isinstance(person, dict):
+            names.append(string_at(person, "name"))
+        elif isinstance(person, str):
+            plain_names.append(person)
+    return ", ".join(filter(None, dict.fromkeys(names + plain_names)))

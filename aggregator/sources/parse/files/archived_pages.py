@@ -18,7 +18,7 @@ from aggregator.sources.parse.records.record_entry import (
     entry_of_record,
 )
 from aggregator.sources.parse.records.record_keys import records_in
-from aggregator.sources.parse.streams.file_stream import Progress, Stream, unzipped
+from aggregator.sources.parse.streams.file_stream import Progress, unzipped
 from aggregator.sources.parse.streams.remote_files import open_file, shown
 
 
@@ -56,7 +56,22 @@ def with_page(entry: Entry, tuning: SourceTuning) -> Entry:
         with open_file(record.path) as file:
             file.seek(record.offset)
             with unzipped(file, Progress()) as stream:
-                html = _page_in(stream, record, tuning.max_article_bytes)
+                if record.format == ".jsonl":
+                    (value,) = records_in(
+                        decoded_json(stream.readline(tuning.max_article_bytes + 1)), {}
+                    )
+                    html = entry_of_record(as_record(value), file_name="").html
+                else:
+                    page = next(
+                        warc.read_pages(
+                            stream, max_page_bytes=tuning.max_article_bytes
+                        ),
+                        None,
+                    )
+                    if not isinstance(page, warc.ArchivedPage) or page.body is None:
+                        html = None
+                    else:
+                        html = html_of_body(page.body, page.content_type)
     except ReadError as error:  # of damage further on, too
         damage = error
     except OSError as error:
@@ -75,17 +90,6 @@ def with_page(entry: Entry, tuning: SourceTuning) -> Entry:
 def _content_hash(entry: Entry) -> bytes:
     url = canonical_url(entry.url) if entry.url else None
     return identify(entry, url).content_hash
-
-
-def _page_in(stream: Stream, record: ArchivedRecord, limit: int) -> str | None:
-    """Return the page of the record at the beginning of `stream`; None if there is none."""
-    if record.format == ".jsonl":
-        (value,) = records_in(decoded_json(stream.readline(limit + 1)), {})
-        return entry_of_record(as_record(value), file_name="").html
-    page = next(warc.read_pages(stream, max_page_bytes=limit), None)
-    if not isinstance(page, warc.ArchivedPage) or page.body is None:
-        return None
-    return html_of_body(page.body, page.content_type)
 
 
 def html_of_body(body: bytes, content_type: str) -> str:

@@ -4,7 +4,6 @@ Grouping compares with recent articles, so a year in random order would be split
 file is read once, into a temporary table of SQLite.
 """
 
-import datetime as dt
 import itertools
 import sqlite3
 from collections.abc import Iterator
@@ -43,14 +42,14 @@ def in_order_of_time(
             rows = table.execute("SELECT data FROM item ORDER BY time, number")
             for number, (data,) in enumerate(rows, start=1):
                 progress.read_bytes = before + file_bytes * number // count
-                yield _decoded(data)
+                yield msgspec.msgpack.decode(zstandard.decompress(data), type=Sortable)
         before += file_bytes
 
 
 def _fill(table: sqlite3.Connection, input_items: Iterator[Sortable]) -> int:
     """Write the items, numbered as they come, with an index by time; return their number."""
     number = 0
-    time = None
+    seconds = None
     packer = zstandard.ZstdCompressor(level=_LEVEL)
     try:
         table.execute("PRAGMA journal_mode = OFF")
@@ -58,11 +57,21 @@ def _fill(table: sqlite3.Connection, input_items: Iterator[Sortable]) -> int:
             "CREATE TABLE item (number INTEGER PRIMARY KEY, time REAL, data BLOB)"
         )
         for number, input_item in enumerate(input_items, start=1):
-            time = _time_of(input_item) or time
-            seconds = None if time is None else time.timestamp()
+            if isinstance(input_item, InputEntry):
+                published = input_item.entry.published
+                time = published.time if published else input_item.archived_at
+                seconds = time.timestamp() if time else seconds
+            try:
+                data = msgspec.msgpack.encode(input_item)
+            except UnicodeEncodeError:  # the file name is not valid Unicode
+                where = input_item.where.encode("utf-8", "replace").decode()
+                file = input_item.file.encode("utf-8", "replace").decode()
+                data = msgspec.msgpack.encode(
+                    replace(input_item, where=where, file=file)
+                )
             table.execute(
                 "INSERT INTO item VALUES (?, ?, ?)",
-                (number, seconds, packer.compress(_encoded(input_item))),
+                (number, seconds, packer.compress(data)),
             )
         table.execute("CREATE INDEX by_time ON item (time)")
     except sqlite3.Error as error:
@@ -71,26 +80,3 @@ def _fill(table: sqlite3.Connection, input_items: Iterator[Sortable]) -> int:
             "folder with more space"
         ) from error
     return number
-
-
-def _time_of(input_item: Sortable) -> dt.datetime | None:
-    if not isinstance(input_item, InputEntry):
-        return None
-    published = input_item.entry.published
-    return published.time if published else input_item.archived_at
-
-
-def _encoded(input_item: Sortable) -> bytes:
-    try:
-        return msgspec.msgpack.encode(input_item)
-    except UnicodeEncodeError:  # the file name is not valid Unicode
-        where = input_item.where.encode("utf-8", "replace").decode()
-        file = input_item.file.encode("utf-8", "replace").decode()
-        return msgspec.msgpack.encode(replace(input_item, where=where, file=file))
-
-
-def _decoded(data: bytes) -> Sortable:
-    input_item: Sortable = msgspec.msgpack.decode(
-        zstandard.decompress(data), type=Sortable
-    )
-    return input_item

@@ -116,7 +116,14 @@ def read_record(
     text_key = fields.keys.get("text") or fields.keys.get("html", "")
     has_text = text_key and plain_name(text_key) not in key_table().summaries
     if chosen.get("text") != "" and not has_text:
-        _require_no_other_text(fields)
+        summary = fields.values.get("text") or fields.values.get("html", "")
+        for key, value in fields.unread.items():
+            chars = _longest_text(value)
+            if chars > max(_LONG_TEXT_CHARS, len(summary)):
+                raise ReadError(
+                    f"the record has no text, but {shown(key)} has {chars:,} characters that were not read; "
+                    f"if they are its text, add --map text={key}, else --map text= for titles alone"
+                )
     return entry, KeysRead(
         read=tuple(
             (key, field)
@@ -157,9 +164,11 @@ def _entry(
         raise ReadError(f"the id of the record is longer than {KEY_CHARS:,} characters")
     if outlet and url and keys["outlet"] not in _OWN_KEYS and is_address(outlet):
         outlet = None  # the site of the address is the outlet
+    # Another program counts its records: two of its files may have one id for two articles.
+    is_own = _OWN_KEYS.issuperset(keys.get(field, field) for field in ("id", *CONTENT))
     return Entry(
         source=outlet or file_name,
-        guid=record_id if _has_own_keys(fields) and not is_row else None,
+        guid=record_id if is_own and not is_row else None,
         record_id=record_id,
         url=url,
         title=values.get("title", ""),
@@ -171,15 +180,6 @@ def _entry(
         author=values.get("author"),
         language=values.get("language"),
     )
-
-
-def _has_own_keys(fields: RecordFields) -> bool:
-    """Return whether this program wrote the record, by the keys of its identity and content.
-
-    Another program counts its records: two of its files may have one id for two articles.
-    """
-    keys = (fields.keys.get(field, field) for field in ("id", *CONTENT))
-    return _OWN_KEYS.issuperset(keys)
 
 
 def _losses(
@@ -201,20 +201,6 @@ _LOSSES: tuple[tuple[Field, str, str], ...] = (
     ("id", "id", "not kept"),
     ("published", "date", "not understood"),
 )
-
-
-def _require_no_other_text(fields: RecordFields) -> None:
-    most = max(
-        _LONG_TEXT_CHARS,
-        len(fields.values.get("text") or fields.values.get("html", "")),
-    )
-    for key, value in fields.unread.items():
-        chars = _longest_text(value)
-        if chars > most:
-            raise ReadError(
-                f"the record has no text, but {shown(key)} has {chars:,} characters that were not read; if "
-                f"they are its text, add --map text={key}, else --map text= for titles alone"
-            )
 
 
 def _longest_text(value: object, depth: int = 0) -> int:

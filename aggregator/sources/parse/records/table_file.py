@@ -126,16 +126,16 @@ def _lines(stream: Stream, limit: int) -> Iterator[str]:
             raise ReadError(
                 f"line {number} is longer than {limit / 2**20:.0f} MiB; what follows is not read"
             )
-        yield line if isinstance(line, str) else _decoded(line)
+        if isinstance(line, str):
+            yield line
+            continue
+        try:
+            text = line.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            text = unicode.decode(line)
+        yield text
     if isinstance(source, io.TextIOWrapper):
         source.detach()  # else it would close the stream of its owner
-
-
-def _decoded(line: bytes) -> str:
-    try:
-        return line.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return unicode.decode(line)
 
 
 def _header(first: str, chosen: Chosen) -> tuple[str, list[str]]:
@@ -143,7 +143,10 @@ def _header(first: str, chosen: Chosen) -> tuple[str, list[str]]:
     if not first.strip():
         raise ReadError("there is nothing in it, or its first line is empty")
     separator, cells = _split(first)
-    columns = _column_names(cells)
+    columns: list[str] = []
+    for number, cell in enumerate(cells, start=1):
+        name = unicode.clean(cell).strip() or f"column {number}"
+        columns.append(f"{name} ({number})" if name in columns else name)
     shown = ", ".join(f"`{name[:_NAME_CHARS]}`" for name in columns[:_COLUMNS_NAMED])
     for key in chosen.values():
         if key and key not in columns:
@@ -156,14 +159,6 @@ def _header(first: str, chosen: Chosen) -> tuple[str, list[str]]:
             f"is {shown}. If these are names, say which are which: --map title=NAME,text=NAME"
         )
     return separator, columns
-
-
-def _column_names(cells: list[str]) -> list[str]:
-    columns = []
-    for number, cell in enumerate(cells, start=1):
-        name = unicode.clean(cell).strip() or f"column {number}"
-        columns.append(f"{name} ({number})" if name in columns else name)
-    return columns
 
 
 def _split(line: str) -> tuple[str, list[str]]:

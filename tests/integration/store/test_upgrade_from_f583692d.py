@@ -135,7 +135,7 @@ def test_an_upgrade_keeps_every_row(former: Database) -> None:
         row["record_id"] = None
     for row in views["v_stories"]:
         row["storyline"] = None
-    views |= dict.fromkeys(("v_storylines", "v_follows", "v_story_links"), [])
+    views |= {key: [] for key in ("v_storylines", "v_follows", "v_story_links")}
     assert {name: _without_text(rows) for name, rows in _views(former).items()} == {
         name: _without_text(rows) for name, rows in views.items()
     }

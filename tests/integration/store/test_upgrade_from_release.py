@@ -89,7 +89,7 @@ def test_an_upgrade_keeps_every_row_and_what_views_show(
     shown = rows_of_views(released)
     for row in shown["v_stories"]:
         assert row.pop("storyline") is None
-    of_lines = dict.fromkeys(("v_storylines", "v_follows", "v_story_links"), [])
+    of_lines = {key: [] for key in ("v_storylines", "v_follows", "v_story_links")}
     assert shown == {**views, **of_lines}
     assert list(faults(released)) == []
 

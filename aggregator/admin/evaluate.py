@@ -28,6 +28,8 @@ from aggregator.admin.evaluation import (
     evaluation,
 )
 from aggregator.admin.labelled_data import LoosePairs
+from aggregator.admin.storyline_measures import read_affairs
+from aggregator.config.story_query import StoryFilter
 from aggregator.config.tuning import Tuning
 from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.shown_text import first_sentences
@@ -39,7 +41,8 @@ from aggregator.sources.parse.records.jsonl import LabelledRecord
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import acceptance, inbox
 from aggregator.store.migrate import upgrade
-from aggregator.store.stories import articles
+from aggregator.store.read.reader import StoryReader
+from aggregator.store.stories import articles, storylines
 from aggregator.text.sentences import paragraphs
 
 _ENTRIES_A_TRANSACTION = 400
@@ -54,12 +57,15 @@ def evaluate(
     progress: Callable[[int], None] = lambda _: None,
     dataset: str = "",
     loose: LoosePairs = frozenset(),
+    affairs: str = "",
     pages_late: bool = False,
 ) -> tuple[Evaluation, list[Assignment]]:
     """Run the pipeline over `records`; the assignments are in the order of `records`.
 
-    `pages_late`: place all leads first and all texts afterwards.
+    `affairs`: the file of labelled affairs, "" for the sagas of the records. `pages_late`: place all leads
+    first and all texts afterwards. Raises UsageError for a file that cannot be read.
     """
+    labels, loose_affairs = read_affairs(affairs) if affairs else (None, frozenset())
     started = time.perf_counter()
     cpu_before = _cpu_seconds()
     with tempfile.TemporaryDirectory(prefix="aggregator-eval-") as folder:
@@ -75,6 +81,8 @@ def evaluate(
             seconds = time.perf_counter() - started
             with database.read() as connection:
                 evaluated = _evaluated_records(connection, records, numbers)
+            reader = StoryReader(database, all_tuning)
+            ranked = [story.id for story in reader.rank_front_page(StoryFilter())]
         finally:
             work.close()
             database.close()
@@ -85,6 +93,9 @@ def evaluate(
         seconds=seconds,
         cpu=_cpu_seconds() - cpu_before,
         loose=loose,
+        ranked=ranked,
+        affairs=labels,
+        loose_affairs=loose_affairs,
     ), assignments(evaluated)
 
 
@@ -160,6 +171,9 @@ def _evaluated_records(
     connection: Connection, records: Sequence[LabelledRecord], numbers: Sequence[int]
 ) -> list[EvaluatedRecord]:
     results = {stored.entry_no: stored for stored in inbox.results(connection, numbers)}
+    lines = storylines.lines_of_articles(
+        connection, {stored.article for stored in results.values()}
+    )
     evaluated = []
     for number, (entry_no, record) in enumerate(zip(numbers, records, strict=True)):
         result = results[entry_no]
@@ -169,7 +183,11 @@ def _evaluated_records(
             score = evidence.score if evidence.stage in SCORED_STAGES else None
         evaluated.append(
             EvaluatedRecord(
-                key=f"{number:09}", record=record, result=result, score=score
+                key=f"{number:09}",
+                record=record,
+                result=result,
+                score=score,
+                storyline=lines.get(result.article),
             )
         )
     return evaluated

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from aggregator.admin.bcubed import (
     GroupingMetrics,
+    Groups,
     OutletMetrics,
     SagaMetrics,
     Score,
@@ -17,6 +18,7 @@ from aggregator.admin.bcubed import (
     wrong_groups,
 )
 from aggregator.admin.labelled_data import LoosePairs
+from aggregator.admin.storyline_measures import StorylineMetrics, measure_storylines
 from aggregator.config.tuning import Tuning
 from aggregator.intake.jobs import PARSER_FAILED
 from aggregator.model.structs import FrozenStruct
@@ -56,6 +58,7 @@ class Evaluation(FrozenStruct, omit_defaults=False):
     articles: int
     stories: int
     by_outlets: OutletMetrics | None  # None: no record has a cluster and an outlet
+    storylines: StorylineMetrics
     months: tuple[MonthEvaluation, ...]  # () if no record has a saga
     mixed_stories: list[WrongGroup]  # stories whose records are of several clusters
     split_events: list[WrongGroup]  # clusters whose records are in several stories
@@ -89,6 +92,7 @@ class EvaluatedRecord(FrozenStruct):
     record: LabelledRecord
     result: inbox.EntryResult
     score: float | None
+    storyline: str | None = None
 
     @property
     def story(self) -> str:
@@ -104,6 +108,9 @@ def evaluation(
     seconds: float,
     cpu: float,
     loose: LoosePairs,
+    ranked: Sequence[str] = (),
+    affairs: Groups | None = None,
+    loose_affairs: LoosePairs = frozenset(),
 ) -> Evaluation:
     """Return the quality of a grouping, and what it cost: `seconds` of the clock, `cpu` of the processors."""
     # Measures take each record by its own key, as ids may repeat; lists for people name the ids.
@@ -129,12 +136,27 @@ def evaluation(
     by_outlets = None
     if outlets and event_of_id:
         by_outlets = measure_outlets(story_of_id, event_of_id, outlets, loose)
+    times, sagas = {}, {}
+    for one in records:
+        if one.record.entry.published is not None:
+            times[one.record.id] = one.record.entry.published.time
+        if one.record.saga is not None:
+            sagas[one.record.id] = one.record.saga
     return Evaluation(
         labelled=measure(stories, clusters) if clusters else None,
         dataset=dataset,
         articles=len(records),
         stories=len(set(stories.values())),
         by_outlets=by_outlets,
+        storylines=measure_storylines(
+            {one.record.id: one.storyline or one.story for one in records},
+            story_of_id,
+            times=times,
+            wanted=_events_of_several(records),
+            affairs=sagas if affairs is None else affairs,
+            ranked=ranked,
+            loose=loose_affairs,
+        ),
         months=_months(records),
         mixed_stories=wrong_groups(story_of_id, event_of_id, titles, loose),
         split_events=wrong_groups(event_of_id, story_of_id, titles, loose),
@@ -163,6 +185,17 @@ def _clusters(records: Sequence[EvaluatedRecord]) -> dict[str, str]:
         for evaluated in records
         if evaluated.record.cluster is not None
     }
+
+
+def _events_of_several(records: Sequence[EvaluatedRecord]) -> list[set[str]]:
+    """Return the ids of the records of each event that several outlets report."""
+    events = defaultdict(set)
+    outlets = defaultdict(set)
+    for one in records:
+        if one.record.cluster is not None:
+            events[one.record.cluster].add(one.record.id)
+            outlets[one.record.cluster].add(one.record.entry.outlet or one.key)
+    return [ids for event, ids in events.items() if len(outlets[event]) > 1]
 
 
 def _months(records: Sequence[EvaluatedRecord]) -> tuple[MonthEvaluation, ...]:

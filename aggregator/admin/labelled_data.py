@@ -3,7 +3,7 @@
 import datetime as dt
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, combinations
 from operator import itemgetter
 from pathlib import Path
@@ -83,6 +83,11 @@ def read_loose(name: str) -> LoosePairs:
         raise UsageError(f"{name}: {error.strerror}") from error
     except msgspec.DecodeError as error:
         raise UsageError(f"{name}: {error}") from error
+    return loose_pairs(groups)
+
+
+def loose_pairs(groups: Iterable[Sequence[str]]) -> LoosePairs:
+    """Return the pairs of ids within these groups."""
     pairs = chain.from_iterable(combinations(ids, 2) for ids in groups)
     return frozenset(map(frozenset, pairs))
 

@@ -50,6 +50,14 @@ def evaluate(
             'Read groups whose pairs count neither way, as lines of {"ids"}.',
         ),
     ] = "",
+    affairs: Annotated[
+        str,
+        option(
+            "--affairs",
+            "FILE",
+            "Measure storylines with the affairs of this JSON file instead of the `saga` of records.",
+        ),
+    ] = "",
     from_corrections: Annotated[
         bool,
         flag("--from-corrections", "Measure on your corrections instead of a dataset."),
@@ -83,7 +91,7 @@ def evaluate(
     from aggregator.sources.parse.records.record_entry import mapping_of
 
     if from_corrections:
-        if datasets or map_ or assignments or loose or pages_late:
+        if datasets or map_ or assignments or loose or affairs or pages_late:
             raise UsageError(
                 "--from-corrections measures on your database: omit DATASET and its options"
             )
@@ -103,7 +111,13 @@ def evaluate(
     results: list[Evaluation] = []
     for dataset, name in zip(datasets, names, strict=True):
         result, assigned = _evaluate_dataset(
-            config, dataset, name, chosen, loose_pairs, pages_late=pages_late
+            config,
+            dataset,
+            name,
+            chosen,
+            loose_pairs,
+            affairs,
+            pages_late=pages_late,
         )
         lines = report_lines(result)
         if results:
@@ -134,6 +148,7 @@ def _evaluate_dataset(
     name: str,
     chosen: "dict[Field, str]",
     loose: "LoosePairs",
+    affairs: str,
     *,
     pages_late: bool,
 ) -> "tuple[Evaluation, list[Assignment]]":
@@ -154,6 +169,7 @@ def _evaluate_dataset(
             progress=advance,
             dataset=name,
             loose=loose,
+            affairs=affairs,
             pages_late=pages_late,
         )
 

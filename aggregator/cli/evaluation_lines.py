@@ -60,6 +60,7 @@ def _quality_lines(
         *_month_lines("sure reports", of_sure_reports),
         *table_lines([*report_rows(report), *copies]),
         *_outlet_lines(result),
+        *_storyline_lines(result),
         *_wrong_lines("stories that mix events", result.mixed_stories),
         *_wrong_lines("events in several stories", result.split_events),
     ]
@@ -106,6 +107,25 @@ def _outlet_lines(result: "Evaluation") -> list[str]:
         f"of {by_outlets.events} events of several outlets {by_outlets.whole} are in one story",
         f"of {by_outlets.one_outlet} stories of one outlet {by_outlets.one_outlet_impure} are impure",
     ]
+
+
+def _storyline_lines(result: "Evaluation") -> list[str]:
+    metrics = result.storylines
+    lines = [
+        f"{counted(metrics.several, 'storyline')} of several stories, the largest has {metrics.largest}",
+        f"of {metrics.events} events of several outlets {metrics.in_one_place} are in one storyline",
+    ]
+    for name, score in (("pairs of", metrics.pairs), ("BCubed of", metrics.bcubed)):
+        if score is not None:
+            lines.append(
+                f"{name} stories of one affair: precision {score.precision:.3f}, recall {score.recall:.3f}"
+            )
+    if metrics.pairs is not None:
+        few, many = metrics.repeats
+        lines.append(
+            f"an affair again among the first 30 places: {few}, 60 places: {many}"
+        )
+    return lines
 
 
 def corrections_lines(result: "CorrectionsEvaluation") -> list[str]:

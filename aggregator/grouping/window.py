@@ -44,7 +44,6 @@ class LiveStory:
 
     __slots__ = (
         "article_count",
-        "began",
         "compared_count",
         "dates",
         "id",
@@ -61,8 +60,6 @@ class LiveStory:
         self.last_inbox_no = last_inbox_no
         self.article_count = 0
         self.compared_count = 0
-        # First declared date of a compared report, in minutes
-        self.began: int | None = None
         self.dates = array("i")  # of all articles, declared or read, in minutes, sorted
         # The compared ones that decide before the others, HELD_REPORTS at most.
         self.reports: list[Article] = []
@@ -83,13 +80,10 @@ class LiveStory:
         if not article.is_compared:
             return
         if self.is_container_only and not article.is_container:
-            self.reports, self.compared_count, self.began = [], 0, None
+            self.reports, self.compared_count = [], 0
         self.compared_count += 1
         insort(self.reports, article, key=decides_before)
         del self.reports[HELD_REPORTS:]
-        date = article.minutes
-        if date is not None:
-            self.began = date if self.began is None else min(self.began, date)
 
     def is_near(self, minutes: int, reach: int) -> bool:
         """Return whether one of its dates is at most `reach` minutes away."""

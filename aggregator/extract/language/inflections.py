@@ -44,11 +44,11 @@ _HEBREW_PREFIXES = "ה ו ב ל מ כ ש וה וב ול ומ וכ וש שה שב
 def inflections(word: str) -> list[str]:
     """Return the forms of the words of which `word`, in lower case, may be a form, itself first."""
     if _HEBREW.fullmatch(word):
-        bases = dict.fromkeys((word, _HEBREW_PREFIX.sub("", word)))
+        stems = dict.fromkeys((word, _HEBREW_PREFIX.sub("", word)))
         prefixed = [
-            prefix + base for prefix in _HEBREW_PREFIXES.split() for base in bases
+            prefix + stem for prefix in _HEBREW_PREFIXES.split() for stem in stems
         ]
-        return list(dict.fromkeys((*bases, *prefixed)))
+        return list(dict.fromkeys((*stems, *prefixed)))
     if not _WORD.fullmatch(word) or word in _UNINFLECTED:
         return [word]
     forms = {word: None}

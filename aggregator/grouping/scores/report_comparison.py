@@ -16,7 +16,6 @@ from aggregator.grouping.pairs.pair_article import (
     shares_weighty_word,
     words_of_body,
 )
-from aggregator.grouping.pairs.pair_features import AT
 from aggregator.grouping.pairs.pair_model import (
     STREAM,
     ComparedPair,
@@ -278,8 +277,7 @@ def _scored(
     story: LiveStory, pairs: Sequence[ComparedPair], shift: float
 ) -> ScoredCandidate | None:
     """Return the score of a story without its reasons; None if no report of it shares enough."""
-    texts = sum(float(pair.features[AT["all"]]) for pair in pairs if pair.is_compared)
-    if not texts:
+    if not any(pair.is_compared for pair in pairs):
         return None
     affinity = sum(pair.logit for pair in pairs) / len(pairs)
     return ScoredCandidate(story, affinity + shift, (), affinity)

@@ -163,6 +163,8 @@ class StoryReader:
     ) -> tuple[FrontPageStory, ...]:
         """Return the newest matching stories in the order of the front page; `limit` and `after` are ignored.
 
+        Of a storyline the one with the most weight stands there for all.
+
         Stories of the outlets `prefer` rank higher. The number of stories is bounded (config/tuning.yaml,
         front_page).
         """
@@ -182,7 +184,8 @@ class StoryReader:
                 matcher = story_filter.StoryMatcher(connection, wanted)
                 fits = matcher.matching(connection, [ranked.id for ranked in seen])
                 seen = [ranked for ranked in seen if ranked.id in fits]
-        return tuple(front_page.ranked(seen, tuning))
+            ranked_all = front_page.ranked(seen, tuning)
+            return tuple(storylines.one_a_storyline(connection, ranked_all))
 
     def ranked_page(
         self, wanted: StoryFilter, prefer: tuple[str, ...] = ()
@@ -320,6 +323,7 @@ class StoryReader:
     articles_of = _reading(article_views.views_of_stories)
     affinities = _reading(affinities)
     storyline = _reading(storylines.storyline_of)
+    storylines_by_story = _reading(storylines.storylines_by_story)
     storylines = _reading(storylines.newest_storylines)
     list_stories = _reading(front_page_items.list_stories)
     new_reports = _reading(front_page_items.new_reports)

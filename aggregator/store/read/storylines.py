@@ -8,13 +8,15 @@ from typing import Any
 from msgspec.structs import replace
 from sqlalchemy import Connection, Row, bindparam, func, select
 
+from aggregator.model.read_model import FrontPageStory
 from aggregator.model.story import LinkedStory, StorylineView, StoryView
 from aggregator.store.read.cursors import cursor_at, read_cursor
-from aggregator.store.stories.storylines import line_of
+from aggregator.store.stories.storylines import LINE, line_of
 from aggregator.store.tables import (
     IS_LIVE,
     UtcTime,
     article,
+    pairs_with,
     rows_with,
     story,
     values_with,
@@ -53,12 +55,30 @@ def with_storylines(
 ) -> tuple[StoryView, ...]:
     """Return these stories with their storylines."""
     listed = tuple(views)
-    ids = [view.id for view in listed]
-    lines: dict[str, StorylineView] = {}
-    shown = storylines(connection, values_with(connection, _LINES, story.c.id, ids))
-    for line in shown.values():
-        lines.update((one.id, line) for one in line.stories)
+    lines = storylines_by_story(connection, [view.id for view in listed])
     return tuple(replace(view, storyline=lines.get(view.id)) for view in listed)
+
+
+def storylines_by_story(
+    connection: Connection, ids: Iterable[str]
+) -> dict[str, StorylineView]:
+    """Return the storylines of those of these stories that do not stand alone, by story."""
+    shown = storylines(connection, values_with(connection, _LINES, story.c.id, ids))
+    return {one.id: line for line in shown.values() for one in line.stories}
+
+
+def one_a_storyline(
+    connection: Connection, ranked: Sequence[FrontPageStory]
+) -> list[FrontPageStory]:
+    """Return the first story of each storyline, and those that stand alone, in their order."""
+    ids = [shown.id for shown in ranked]
+    lines = pairs_with(
+        connection, _LINES.with_only_columns(story.c.id, LINE), story.c.id, ids
+    )
+    first = {lines.get(id_, id_): id_ for id_ in reversed(ids)}
+    return [
+        shown for shown in ranked if first[lines.get(shown.id, shown.id)] == shown.id
+    ]
 
 
 def storylines(

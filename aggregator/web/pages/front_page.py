@@ -1,7 +1,7 @@
 """The front page: stories by rank, or the newest first."""
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from urllib.parse import parse_qsl, urlencode
 
@@ -13,6 +13,7 @@ from starlette.routing import Route
 from aggregator.config.story_query import StoryFilter
 from aggregator.model.clock import in_utc
 from aggregator.model.read_model import FrontPageStory, StoryListItem
+from aggregator.model.story import StorylineView
 from aggregator.publish.excerpts.words import count_words, first_words
 from aggregator.store.read.cursors import read_cursor
 from aggregator.store.read.marks.read_marks import VIEWS, View
@@ -260,8 +261,17 @@ class FrontPages:
             today=self._today(),
             marks=self._pages.marks_of(request, ids),
             new_reports=new_reports,
+            storylines={} if view else self._storylines(request, ids),
             **values,
         )
+
+    def _storylines(
+        self, request: Request, ids: Collection[str]
+    ) -> dict[str, StorylineView]:
+        """Return the storylines of stories that stand for all of their storyline, by story."""
+        lines = self._site.reader.storylines_by_story(ids)
+        bounded = self._site.bounded_storyline
+        return {id_: bounded(request, lines[id_]) for id_ in ids if id_ in lines}
 
     def _trouble(self, request: Request) -> str | None:
         return self._site.reader.all_feeds_fail() if is_owner(request) else None

@@ -9,13 +9,13 @@ from sqlalchemy import select, text
 
 from aggregator.admin.export import exported
 from aggregator.admin.import_rows import import_into
+from aggregator.config.story_query import StoryFilter
 from aggregator.grouping.corrections.explain import storyline_explanation
 from aggregator.grouping.deletion.forget import ForgetCommand
 from aggregator.grouping.place import Placer
 from aggregator.grouping.placing.compare_stored import compare_stored
 from aggregator.model.entry import Entry
 from aggregator.model.errors import UsageError
-from aggregator.config.story_query import StoryFilter
 from aggregator.model.story import StoryView
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader

@@ -8,7 +8,7 @@ import pytest
 from aggregator.store.engine.database import Database
 from tests.support.articles import DYKES, FLOOD, NOON, STRIKE, record
 from tests.support.newsroom import STRANGER, Newsroom
-from tests.support.story_checks import by_title
+from tests.support.story_checks import by_title, correct
 
 DAY = dt.timedelta(days=1)
 
@@ -108,3 +108,41 @@ def test_a_storyline_has_a_page_by_day_and_its_stories_lead_there(
     assert room.get("/storylines/nothing").status_code == 404
     bounded = room.client.get(f"/storylines/{vote}", headers=STRANGER)
     assert bounded.status_code == 200
+
+
+def test_a_storyline_has_one_place_on_the_front_page(room: Newsroom) -> None:
+    levee, vote, strike = by_title(room.database, "Levee", "Parliament", "Dock")
+    page = room.get("/").text
+    assert f'id="s-{vote}"' in page
+    assert f'id="s-{strike}"' in page
+    assert f'id="s-{levee}"' not in page
+    place = page[page.index(f'id="s-{vote}"') :]
+    assert f"/stories/{levee}" in place[: place.index("</article>")]
+    newest = room.get("/?view=newest").text
+    assert f'id="s-{levee}"' in newest
+    ranked = room.get("/api/v1/stories?order=front").json()["stories"]
+    assert {story["id"] for story in ranked} == {vote, strike}
+
+
+def test_of_a_long_storyline_three_lines_and_the_rest_are_named(room: Newsroom) -> None:
+    levee, vote, strike = by_title(room.database, "Levee", "Parliament", "Dock")
+    others = {
+        "Glassworks shuts": "Furnaces at Ostvik went cold after gas prices rose and buyers left.",
+        "Chess title won": "Ada Quill beat the champion in nineteen moves with a bishop sacrifice.",
+        "Comet seen": "Astronomers at the Skarn observatory photographed a green comet at dawn.",
+        "Cheese protected": "Shepherds may alone sell their smoked goat cheese under its old name.",
+    }
+    room.writer.take(
+        *(
+            record(title, "1", title, said, published=NOON)
+            for title, said in others.items()
+        )
+    )
+    told = by_title(room.database, *others)
+    correct(room.database, "join", levee, *told)
+    page = room.get("/").text
+    place = page[page.index(f'id="s-{vote}"') :]
+    place = place[: place.index("</article>")]
+    assert place.count("/stories/") >= 4
+    assert f'/storylines/{levee}">2 more since 12 Oct' in place
+    assert strike not in place

@@ -113,9 +113,9 @@ def test_a_copy_changes_nothing_but_count_dates_and_last_number() -> None:
     assert copied.dates.tolist() == [NOON, NOON + DAY]
 
 
-def test_a_date_read_in_a_text_bounds_a_story_and_begins_none() -> None:
+def test_a_date_read_in_a_text_bounds_a_story() -> None:
     story = live_story(1, article(GRAIN[0], NOON, date_counts=False))
-    assert (story.dates.tolist(), story.began) == ([NOON], None)
+    assert story.dates.tolist() == [NOON]
 
 
 def test_a_live_blog_gives_way_to_the_first_report() -> None:
@@ -127,11 +127,7 @@ def test_a_live_blog_gives_way_to_the_first_report() -> None:
     assert fields_of(story) == fields_of(
         live_story(1, silent, article(GRAIN[1], NOON + 60, 2))
     )
-    assert (story.is_container_only, story.compared_count, story.began) == (
-        False,
-        1,
-        NOON + 60,
-    )
+    assert (story.is_container_only, story.compared_count) == (False, 1)
 
 
 def test_reports_come_before_opinions_known_sources_before_others_then_the_newest() -> (
@@ -152,11 +148,7 @@ def test_of_a_long_story_only_the_newest_reports_are_held() -> None:
     assert [report.inbox_no for report in story.reports] == list(
         range(count, count - HELD_REPORTS, -1)
     )
-    assert (story.compared_count, story.article_count, story.began) == (
-        count,
-        count,
-        NOON + 1,
-    )
+    assert (story.compared_count, story.article_count) == (count, count)
 
 
 # --- what is found -----------------------------------------------------------------------------------------

@@ -4,7 +4,6 @@ import pytest
 
 from aggregator.model.article import ArticleView
 from aggregator.stories.names import names_of, topics_of
-from aggregator.text.resemblance import resemblance
 from tests.support.written_stories import an_article
 
 _HERALD = (
@@ -233,14 +232,6 @@ def test_the_only_outlet_with_categories_is_believed_and_three_are_shown() -> No
 def test_what_names_no_topic_is_dropped() -> None:
     declared = ("News", "Uncategorized", "2026", "a, b, c", "Home > World", "#Floods")
     assert _topics(("Herald", declared)) == [("Floods", 1)]
-
-
-def test_texts_with_rare_words_in_common_resemble_each_other() -> None:
-    levee = "The levee of the Arrel broke at Pennmouth"
-    assert resemblance(levee, levee, "en") > 0.99
-    assert resemblance(levee, "A levee at Pennmouth is renewed", "en") > 0.3
-    assert resemblance(levee, "The club said that it won the match", "en") < 0.1
-    assert resemblance("", levee, None) == 0.0
 
 
 @pytest.mark.later

@@ -100,8 +100,11 @@ class ListedFeeds(Closing):
 
     def read(self, host: str, *items: Item, form: str = "rss") -> PollResult:
         """List these items and poll the feed ten minutes later; its entries wait."""
+        return self.read_feed(host, *FORMS[form](items, host))
+
+    def read_feed(self, host: str, feed: str | bytes, content_type: str) -> PollResult:
+        """Serve this feed and poll it ten minutes later; its entries wait."""
         self.time.run(600)
-        feed, content_type = FORMS[form](items, host)
         site = self._sites.setdefault(host, {})
         site["/feed"] = Resource(feed, content_type, etag=None)
         self.world.sites.update(self._sites)

@@ -82,7 +82,9 @@ class AgreementCheck:
             others = compared_articles.compared_texts(
                 connection, ids[: _TEXTS_READ * self._tuning.compared_reports]
             )
-            beside, copied = self._words_of_its_own(beside, text, others.values())
+            # The first of equally copied ones is named, so the order must not be that of the database.
+            in_order = [others[id_] for id_ in ids if id_ in others]
+            beside, copied = self._words_of_its_own(beside, text, in_order)
         elif (
             not len(beside)
             or (

@@ -111,7 +111,7 @@ class KnownEntries:
         observed = self._observations.get((id_, received.entry.source))
         if observed is None:
             # Its own site delivers what others linked to; placing compares the words.
-            takes_over = received.is_of_site and received.raw[1] not in self._known
+            takes_over = received.is_authority and received.raw[1] not in self._known
             outcome: AcceptOutcome = "revision" if takes_over else "known"
             return AcceptResult(outcome=outcome, article=id_)
         content, updated = _short(received), received.entry.updated
@@ -120,14 +120,13 @@ class KnownEntries:
         is_beside_last = content != last and last in self._here
         if content == last:
             is_live = by_page and id_ in self._live
-            has_changed = (
-                is_live and updated is not None and updated > observed.changed_at
-            )
+            is_later = updated is not None and updated > observed.changed_at
+            has_changed = is_live and is_later
         elif is_beside_last or not self._is_poll:  # files are read again in any order
             has_changed = content not in former
         else:
             has_changed = True
-        if not has_changed or not (observed.is_authoritative or received.is_of_site):
+        if not has_changed or not (observed.is_authoritative or received.is_authority):
             return AcceptResult(outcome="known", article=id_)
         changes = len(former)
         wait = dt.timedelta(hours=changes // _CHANGES_AT_ONCE)
@@ -148,8 +147,12 @@ class KnownEntries:
             and received.raw[1] in received.identity.keys
         )
         if observed is None:
-            if has_new_url and received.is_of_site and result.outcome != "new":
-                self._withdraw_authority(id_)
+            if has_new_url and received.is_authority and result.outcome != "new":
+                # Its own site delivers it: nobody who had it before changes its text.
+                for pair, former in self._observations.items():
+                    if pair[0] == id_:
+                        former.is_authoritative = False
+                        self._changed.add(pair)
             observed = Observation(b"", is_authoritative=False, changed_at=seen)
             self._observations[id_, source] = observed
         elif (
@@ -160,7 +163,7 @@ class KnownEntries:
             and received.entry.authority == "own"
         ):
             self._addresses[id_] = received.entry.url or ""
-        if received.is_of_site or result.outcome == "new":
+        if received.is_authority or result.outcome == "new":
             if not observed.is_authoritative:
                 self._changed.add((id_, source))
             observed.is_authoritative = True
@@ -174,13 +177,6 @@ class KnownEntries:
         for key in filter(None, keys):
             if key not in self._known:
                 self._known[key] = self._keys[key] = id_
-
-    def _withdraw_authority(self, id_: str) -> None:
-        """Let no source that had an article before its own site change its text."""
-        for pair, observed in self._observations.items():
-            if pair[0] == id_:
-                observed.is_authoritative = False
-                self._changed.add(pair)
 
     def write(self) -> None:
         """Write what was added, in the transaction of the entries."""
@@ -202,26 +198,23 @@ class KnownEntries:
         ]
         # Another process may store the same key concurrently while placing: the first one wins.
         execute_each(connection, keys.on_conflict_do_nothing(), new)
-        self._write_observations()
-        moved = [
-            {"of_article": id_, "address": url}
-            for id_, url in sorted(self._addresses.items())
-        ]
-        execute_each(connection, _ADDRESS, moved)
-
-    def _write_observations(self) -> None:
-        statement = insert_or(self._connection, observation)
+        observations = insert_or(connection, observation)
         changed = ("contents", "is_authoritative", "changed_at")
-        statement = statement.on_conflict_do_update(
+        observations = observations.on_conflict_do_update(
             index_elements=["article", "source"],
-            set_={name: statement.excluded[name] for name in changed},
+            set_={name: observations.excluded[name] for name in changed},
         )
         rows = []
         for id_, source in sorted(self._changed):
             shown = self._observations[id_, source]
             row = {name: getattr(shown, name) for name in changed}
             rows.append({"article": id_, "source": source, **row})
-        execute_each(self._connection, statement, rows)
+        execute_each(connection, observations, rows)
+        moved = [
+            {"of_article": id_, "address": url}
+            for id_, url in sorted(self._addresses.items())
+        ]
+        execute_each(connection, _ADDRESS, moved)
 
 
 def _short(received: IdentifiedEntry) -> bytes:

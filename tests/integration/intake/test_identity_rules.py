@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from aggregator.config.story_query import StoryFilter
 from aggregator.config.tuning import Tuning
@@ -14,6 +14,7 @@ from aggregator.model.entry import Entry
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox
 from aggregator.store.intake.folder_names import known_as, known_folder
+from aggregator.store.intake.identity import identify
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import article, identity_key
 from tests.support.articles import (
@@ -115,6 +116,13 @@ def test_an_address_claimed_by_two_at_once_belongs_to_the_first(rig: Rig) -> Non
     assert queried(rig.database, select(identity_key.c.article)).scalars().all() == [
         "first"
     ]
+
+
+def test_a_void_key_is_nobodys_when_a_page_claims_it(rig: Rig) -> None:
+    with rig.database.write() as connection:
+        void = insert(identity_key).values(key=b"k" * 16, article=identify.NOBODY)
+        connection.execute(void)
+        assert inbox.claim(connection, b"k" * 16, "claimant") == "claimant"
 
 
 def test_a_copy_of_a_dead_story_is_decided_alike_before_and_after_a_restart(

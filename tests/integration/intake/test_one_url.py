@@ -1,7 +1,6 @@
 """One URL is one article, whichever feed delivers it: feeds on loopback, and entries that are handed in."""
 
 import datetime as dt
-from dataclasses import replace
 
 import msgspec
 import pytest
@@ -10,209 +9,31 @@ from sqlalchemy import select
 from aggregator.config.story_query import StoryFilter
 from aggregator.config.tuning import Tuning
 from aggregator.model.entry import Entry, Published
-from aggregator.sources.fetch.client import Client
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import pending_pages
 from aggregator.store.read.reader import StoryReader
-from aggregator.store.tables import article, entry, observation
+from aggregator.store.tables import article
 from aggregator.stories.counting.originals import originals_with_copies
-from tests.integration.intake.test_identity_under_stress import (
-    THINGS,
-    Office,
-    Paper,
-    Report,
-    client,
-)
 from tests.support.articles import (
     FLOOD,
-    FLOOD_ELSEWHERE,
     NOON,
     STRIKE,
+    Clock,
     Rig,
     page_of,
     record,
 )
-from tests.support.deep_checks import faults
-from tests.support.loopback import LoopbackServer
-from tests.support.rows import queried, read_by
-
-__all__ = ["client"]  # a fixture: pytest finds it here
+from tests.support.listed_feeds import Item, ListedFeeds
+from tests.support.rows import queried
 
 URL = "http://gazette.example/news/{n}"
 TRACKED = "http://www.gazette.example/news/{n}?utm_source=rss&at_medium=feed"
 
 
 @pytest.fixture
-def database(sqlite: Database) -> Database:
-    """Where nothing but the rules is asked; `each_kind` is of both kinds."""
-    return sqlite
-
-
-@pytest.fixture
-def office(database: Database, client: Client, server: LoopbackServer) -> Office:
-    return Office(database, client, server)
-
-
-@pytest.fixture
-def rig(office: Office) -> Rig:
-    return office.rig
-
-
-def paper(name: str, text: str = FLOOD, *, url: str = URL, more: str = "") -> Paper:
-    """A feed with one report of some length and two of one sentence."""
-    titles = [
-        ("Levee breaks at Pennmouth", text),
-        *((title, said + more) for title, said in THINGS[:2]),
-    ]
-    reports = [
-        Report(number, title, said, NOON - dt.timedelta(hours=1 + number))
-        for number, (title, said) in enumerate(titles)
-    ]
-    return Paper(
-        reports,
-        guid=lambda one: f"{name}-{one.number}",
-        url=lambda one: url.format(n=one.number),
-    )
-
-
-GAZETTE, BRIDGE, PLANET = "gazette.example", "bridge.test", "planet.test"
-
-
-def add(office: Office, host: str) -> str:
-    return office.source(f"/{host}", host=host)
-
-
-def poll(office: Office, given: Paper, source: str, host: str) -> int:
-    """Poll the feed; return how many entries were accepted."""
-    return len(office.poll(given, source, f"/{host}").accepted)
-
-
-def is_sound(office: Office) -> bool:
-    return not list(faults(office.database))
-
-
-def authorities(office: Office) -> set[str]:
-    chosen = select(observation.c.source).where(observation.c.is_authoritative)
-    return set(queried(office.database, chosen).scalars())
-
-
-# --- two feeds ---------------------------------------------------------------------------------------------
-
-
-@pytest.mark.later
-@pytest.mark.parametrize(
-    "hosts", [(GAZETTE, BRIDGE), (BRIDGE, GAZETTE), (BRIDGE, PLANET)]
-)
-@pytest.mark.parametrize("second_url", [URL, TRACKED], ids=["same", "tracked"])
-def test_one_url_in_two_feeds_is_one_article(
-    office: Office, hosts: tuple[str, str], second_url: str
-) -> None:
-    first, second = hosts
-    poll(office, paper(first), add(office, first), first)
-    before = office.output()
-    two = add(office, second)
-    is_own_site = second == GAZETTE  # whose articles they are from then on
-    assert poll(office, paper(second, url=second_url), two, second) == 3 * is_own_site
-    assert poll(office, paper(second, url=second_url), two, second) == 0
-    assert office.count(article) == 3
-    if is_own_site:
-        assert set(office.column(article.c.outlet, article.c.inbox_no)) == {GAZETTE}
-    else:
-        assert office.output() == before
-    assert office.column(article.c.url, article.c.inbox_no) == [
-        URL.format(n=n) for n in (2, 1, 0)
-    ]
-    assert is_sound(office)
-
-
-def test_the_same_title_and_minute_under_one_url_is_one_article(office: Office) -> None:
-    """An aggregator has two sentences of its own, the site another summary."""
-    bridge, planet, gazette = (
-        add(office, BRIDGE),
-        add(office, PLANET),
-        add(office, GAZETTE),
-    )
-    poll(
-        office,
-        paper(BRIDGE, "Water stands in the lower town.", more=" By the bridge."),
-        bridge,
-        BRIDGE,
-    )
-    assert (
-        poll(
-            office,
-            paper(PLANET, FLOOD_ELSEWHERE, more=" By the planet."),
-            planet,
-            PLANET,
-        )
-        == 0
-    )
-    assert poll(office, paper(GAZETTE, FLOOD), gazette, GAZETTE) == 3
-    assert office.count(article) == 3
-    assert FLOOD[:60] in office.column(article.c.text, article.c.inbox_no)[2]
-    assert authorities(office) == {gazette}
-    assert poll(office, paper(BRIDGE, STRIKE, more=" A lie."), bridge, BRIDGE) == 0, (
-        "no authority any more"
-    )
-    assert (
-        poll(office, paper(PLANET, STRIKE, more=" Another lie."), planet, PLANET) == 0
-    )
-    assert (
-        poll(office, paper(GAZETTE, FLOOD + " A new last sentence."), gazette, GAZETTE)
-        > 0
-    )
-    assert office.count(article) == 3
-    assert is_sound(office)
-
-
-def test_another_text_under_one_url_stays_another_article(office: Office) -> None:
-    """A rival lists the URL first, with words of its own: the site's article is not the rival's."""
-    planet, gazette = add(office, PLANET), add(office, GAZETTE)
-    lies = paper(PLANET, STRIKE)
-    lies.reports = [replace(lies.reports[0], title="Buy this now")]
-    poll(office, lies, planet, PLANET)
-    own = paper(GAZETTE)
-    own.reports = own.reports[:1]
-    assert poll(office, own, gazette, GAZETTE) == 1
-    assert office.column(article.c.title, article.c.inbox_no) == [
-        "Buy this now",
-        "Levee breaks at Pennmouth",
-    ]
-    lies.reports = [replace(lies.reports[0], text=STRIKE + " More.")]
-    poll(office, lies, planet, PLANET)
-    assert (
-        office.column(article.c.title, article.c.inbox_no)[1]
-        == "Levee breaks at Pennmouth"
-    )
-
-
-def test_a_column_of_a_foreign_feed_is_new_every_day(office: Office) -> None:
-    """The address and the words are always the same; a second feed has the same items."""
-
-    def days(host: str, count: int) -> Paper:
-        reports = [
-            Report(
-                day,
-                "Weather today",
-                "Sunny spells and light wind.",
-                NOON - dt.timedelta(days=9 - day),
-            )
-            for day in range(count)
-        ]
-        return Paper(
-            reports[::-1],
-            guid=lambda one: f"{host}-{one.number}",
-            url=lambda one: URL.format(n="weather"),
-        )
-
-    bridge, planet = add(office, BRIDGE), add(office, PLANET)
-    for count in range(1, 5):
-        assert poll(office, days(BRIDGE, count), bridge, BRIDGE) == 1
-        assert poll(office, days(PLANET, count), planet, PLANET) == 0
-    assert len(set(office.column(entry.c.article))) == 4
-
-
-# --- handed in ---------------------------------------------------------------------------------------------
+def rig(sqlite: Database) -> Rig:
+    """On SQLite, where nothing but the rules is asked."""
+    return Rig(sqlite, Clock())
 
 
 def own(text: str = FLOOD, **more: object) -> Entry:
@@ -238,46 +59,6 @@ def linked(text: str = FLOOD, source: str = "bridge", **more: object) -> Entry:
 
 
 ENDING = " The post Levee breaks appeared first on Gazette."
-
-
-@pytest.mark.parametrize(
-    "title", ["Levee breaks", "Gazette: Levee breaks at Pennmouth"]
-)
-def test_nearly_the_same_words_under_one_url_are_one_article(
-    rig: Rig, title: str
-) -> None:
-    """A feed service appends a line and has its own title and date."""
-    later = msgspec.structs.replace(
-        linked(FLOOD + ENDING),
-        title=title,
-        published=Published(time=NOON + dt.timedelta(minutes=7)),
-    )
-    rig.take(later)
-    assert [one.outcome for one in rig.take(own())] == ["revised"]
-    assert [
-        one.outcome for one in rig.take(linked(FLOOD + " ...", "planet", title="Levee"))
-    ] == []
-    (row,) = queried(rig.database, select(article)).all()
-    assert (row.title, row.copy_of) == ("Levee breaks", None)
-    assert "appeared first" not in row.text
-    assert rig.take(msgspec.structs.replace(later, text=STRIKE)) == [], (
-        "no authority any more"
-    )
-    assert [
-        one.outcome for one in rig.take(own(FLOOD + " Two are missing still."))
-    ] == ["revised"]
-
-
-def test_a_change_before_the_site_was_found_to_have_the_article(office: Office) -> None:
-    """Both wait together: the second one is still of the article that the first one turns out to be."""
-    rig = office.rig
-    rig.take(linked(FLOOD + ENDING, title="Levee", published=None))
-    rig.accept(own())
-    rig.accept(own(FLOOD + " Two are missing still."))
-    assert [one.outcome for one in rig.place()] == ["revised", "revised"]
-    (row,) = queried(rig.database, select(article)).all()
-    assert row.text.endswith("missing still.")
-    assert is_sound(office)
 
 
 def test_two_feeds_of_aggregators_with_nearly_the_same_words(rig: Rig) -> None:
@@ -351,40 +132,36 @@ def test_within_one_source_and_url_nothing_is_a_copy(rig: Rig) -> None:
 # --- parts of a page ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("host", [GAZETTE, BRIDGE])
+@pytest.mark.parametrize("host", ["gazette.example", "bridge.test"])
 def test_items_that_differ_in_the_fragment_have_no_page_of_their_own(
-    office: Office, host: str
+    sqlite: Database, host: str
 ) -> None:
-    office.server.routes["/changes"] = (
-        f"<html><body><article><p>{FLOOD}</p></article></body></html>"
-    )
-    page = office.server.url("/changes", GAZETTE)
-    given = paper(host)
-    given.reports = [
-        replace(one, text=f"Short note {one.number}.") for one in given.reports
-    ]
-    given.url = lambda one: f"{page}#note-{one.number}"
-    source = office.source(f"/{host}", host=host, pages="always")
-    poll(office, given, source, host)
-    given.reports = [
-        Report(9, "Another note", "Short note 9.", NOON - dt.timedelta(minutes=1)),
-        *given.reports,
-    ]
-    assert poll(office, given, source, host) == 1
-    assert read_by(office.database, pending_pages.due_pages, office.clock(), 10) == []
-    assert office.column(article.c.text, article.c.inbox_no) == [
-        f"Short note {number}." for number in (2, 1, 0, 9)
-    ]
+    with ListedFeeds(sqlite, pages="always") as feeds:
+        feeds.add(host, pages="always")
+        page = f"<html><body><article><p>{FLOOD}</p></article></body></html>"
+        feeds.serve_page("gazette.example", "/changes", page)
+        notes = [
+            Item(
+                f"Note {number}",
+                f"Short note {number}.",
+                f"note-{number}",
+                f"http://gazette.example/changes#note-{number}",
+                number,
+            )
+            for number in range(4)
+        ]
+        feeds.poll(host, *notes[1:])
+        feeds.poll(host, *notes)
+        assert sorted(feeds.texts()) == [note.text for note in notes]
 
 
-def test_a_fragment_that_only_tracks_leaves_an_item_its_page(office: Office) -> None:
-    given = paper(GAZETTE)
-    given.url = lambda one: f"{URL.format(n=one.number)}#xtor=RSS-1"
-    source = office.source(f"/{GAZETTE}", pages="always")
-    poll(office, given, source, GAZETTE)
-    assert (
-        len(read_by(office.database, pending_pages.due_pages, office.clock(), 10)) == 3
-    )
+def test_a_fragment_that_only_tracks_leaves_an_item_its_page(sqlite: Database) -> None:
+    with ListedFeeds(sqlite, pages="always") as feeds:
+        feeds.add("gazette.example", pages="always")
+        feeds.serve_page("gazette.example", "/news/1", page_of(FLOOD).decode())
+        link = "http://gazette.example/news/1#xtor=RSS-1"
+        feeds.poll("gazette.example", Item("Levee breaks", "Short.", "1", link))
+        assert feeds.texts() == [" ".join(FLOOD.split())]
 
 
 def test_a_copy_within_one_outlet_and_one_of_another_are_under_one_original(

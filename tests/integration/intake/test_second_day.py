@@ -105,7 +105,7 @@ CHANGES: dict[str, Change] = {
     "links": with_other_link,
     "tracking": with_tracking,
 }
-# test_identity_under_stress.py has these with an invented feed.
+# test_which_article.py has these with an invented feed.
 LATER = ("GUIDs", "links", "tracking")
 
 

@@ -1,6 +1,6 @@
 """The feeds of this program are no sources: its own is refused, of another one's only the links count."""
 
-import datetime as dt
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,91 +11,61 @@ from aggregator.config.settings import Config
 from aggregator.intake.manage.adding import SourceOptions, add
 from aggregator.intake.manage.feed_lists import import_opml
 from aggregator.model.errors import UsageError
-from aggregator.sources.fetch.client import Client
 from aggregator.store.engine.database import Database
-from aggregator.store.intake.sources import all_sources
-from aggregator.store.tables import article, entry, observation, story
+from aggregator.store.tables import entry, observation, story
 from aggregator.web.feeds.channel import Format
-from tests.integration.intake.test_identity_under_stress import (
-    THINGS,
-    Office,
-    Paper,
-    Report,
-    client,
-)
-from tests.support.articles import NOON
+from tests.integration.intake.test_which_article import DAY
 from tests.support.feeds import feed_of
+from tests.support.listed_feeds import ListedFeeds, address_of
 from tests.support.loopback import LoopbackServer, Resource
-from tests.support.rows import counted, queried, read_by
+from tests.support.polling import feed_source
+from tests.support.rows import counted, queried
 
-__all__ = ["client"]  # a fixture: pytest finds it here
+HOST = "elsewhere.example"
 
 
 @pytest.fixture
-def office(database: Database, client: Client, server: LoopbackServer) -> Office:
-    return Office(database, client, server)
+def feeds(database: Database) -> Iterator[ListedFeeds]:
+    with ListedFeeds(database) as feeds:
+        yield feeds
 
 
-def polled(office: Office, feed: bytes, host: str) -> str:
-    """Poll what another program serves; the id of the source."""
-    source = office.source(f"/{host}", host=host)
-    office.server.routes[f"/{host}"] = Resource(feed, etag=None)
-    (found,) = [
-        one for one in read_by(office.database, all_sources) if one.id == source
-    ]
-    assert office.polling.poll(found).problem is None
-    office.rig.place()
-    return source
+def read(feeds: ListedFeeds, feed: str | bytes) -> set[str]:
+    """Poll the feed of another program; return the articles that were seen there."""
+    feeds.add(HOST)
+    feeds.read_feed(HOST, feed, "")
+    feeds.rig.place()
+    source = feed_source(address_of(HOST)).id
+    seen = select(observation.c.article).where(observation.c.source == source)
+    return set(queried(feeds.database, seen).scalars())
 
 
 @pytest.mark.parametrize("form", ["rss", "atom", "jsonfeed"])
 def test_a_story_feed_is_no_report_but_its_links_were_seen_there(
-    office: Office, form: Format
+    feeds: ListedFeeds, form: Format
 ) -> None:
-    reports = [
-        Report(n, title, said, NOON - dt.timedelta(hours=n))
-        for n, (title, said) in enumerate(THINGS[:2])
-    ]
-    paper = Paper(
-        reports, guid=str, url=lambda one: f"http://gazette.example/news/{one.number}"
-    )
-    assert (
-        len(
-            office.poll(
-                paper,
-                office.source("/gazette.example", host="gazette.example"),
-                "/gazette.example",
-            ).accepted
-        )
-        == 2
-    )
-    before = [counted(office.database, table) for table in (article, entry, story)]
-    source = polled(office, feed_of(office.database, form), "elsewhere.example")
-    assert [
-        counted(office.database, table) for table in (article, entry, story)
-    ] == before
-    seen = select(observation.c.article).where(observation.c.source == source)
-    assert set(queried(office.database, seen).scalars()) == set(
-        queried(office.database, select(article.c.id)).scalars()
-    )
+    feeds.add("gazette.example")
+    feeds.poll("gazette.example", *DAY[1:3])
+    before = feeds.articles()
+    assert len(before) == 2
+    counts = [counted(feeds.database, table) for table in (entry, story)]
+    seen = read(feeds, feed_of(feeds.database, form))
+    assert seen == {article.id for article in before}
+    assert feeds.articles() == before
+    assert [counted(feeds.database, table) for table in (entry, story)] == counts
 
 
-def test_links_of_a_story_feed_to_unknown_articles_are_nothing(office: Office) -> None:
+def test_links_of_a_story_feed_to_unknown_articles_are_nothing(
+    feeds: ListedFeeds,
+) -> None:
     link = "&lt;p&gt;It broke. &lt;a href=&quot;http://gazette.example/9&quot;&gt;Gazette&lt;/a&gt;&lt;/p&gt;"
     item = (
         '<guid isPermaLink="false">tag:aggregator,2026:story/abcdefghijklmnop</guid><title>Levee</title>'
         f"<description>{link}</description>"
     )
-    feed = f'<rss version="2.0"><channel><title>Stories</title><item>{item}</item></channel></rss>'.encode()
-    source = polled(office, feed, "elsewhere.example")
-    assert [counted(office.database, table) for table in (article, entry, story)] == [
-        0,
-        0,
-        0,
-    ]
-    assert not queried(
-        office.database, select(observation).where(observation.c.source == source)
-    ).all()
+    feed = f'<rss version="2.0"><channel><title>Stories</title><item>{item}</item></channel></rss>'
+    assert read(feeds, feed) == set()
+    assert [counted(feeds.database, table) for table in (entry, story)] == [0, 0]
 
 
 # --- our own address ---------------------------------------------------------------------------------------

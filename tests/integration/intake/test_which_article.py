@@ -4,13 +4,17 @@ docs/decisions/0020 lists these promises. Feeds are served on loopback and polle
 """
 
 import datetime as dt
+import logging
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from aggregator.store.engine.database import Database
+from aggregator.store.tables import identity_key, known_items, observation
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE
+from tests.support.deep_checks import faults
 from tests.support.listed_feeds import Item, ListedFeeds
+from tests.support.rows import counted
 
 HOST = "gazette.example"
 LEVEE = Item(
@@ -112,6 +116,22 @@ CHANGES: dict[str, Change] = {
     "another domain": lambda item: item._replace(
         guid=f"post-{item.guid}", link=moved(item).replace(HOST, "gazette.test")
     ),
+    "a trailing slash": lambda item: item._replace(link=f"{item.link}/"),
+    "AMP": lambda item: item._replace(
+        link=(item.link or "").replace("/news/", "/amp/news/")
+    ),
+    "a suffix": lambda item: item._replace(link=f"{item.link}.html"),
+    "the mobile site": lambda item: item._replace(
+        link=(item.link or "").replace(HOST, f"m.{HOST}")
+    ),
+    "another port": lambda item: item._replace(
+        link=(item.link or "").replace(HOST, f"{HOST}:8081")
+    ),
+    "half of them": lambda item: (
+        item
+        if item.hours == 1
+        else item._replace(guid=f"half-{item.guid}", link=moved(item))
+    ),
     "nothing": lambda item: item,
 }
 ALL_FORMS = ("all keys", "titles", "footers")
@@ -135,6 +155,69 @@ def test_a_feed_that_changes_around_its_articles_shows_none_again(
     for _ in range(2):
         feeds.poll(HOST, *map(CHANGES[change], DAY), form=form)
         assert feeds.bumps() == before
+
+
+@pytest.mark.later
+def test_a_feed_that_changes_day_by_day_shows_no_article_again(
+    everywhere: ListedFeeds,
+) -> None:
+    everywhere.poll(HOST, *DAY)
+    before = everywhere.bumps()
+    for name, change in CHANGES.items():
+        everywhere.poll(HOST, *map(change, DAY))
+        assert everywhere.bumps() == before, name
+
+
+@pytest.mark.torture
+def test_a_thousand_edited_entries_are_the_same_articles(
+    everywhere: ListedFeeds,
+) -> None:
+    items = [
+        Item(
+            f"Item{number} of the council{number}",
+            f"Decision {number}. {tail(number)}",
+            f"c{number}",
+            f"http://{HOST}/council/{number}",
+            number / 60,
+        )
+        for number in range(1000)
+    ]
+    everywhere.poll(HOST, *items)
+    edited = [item._replace(text=f"Final d{item.text[1:]}") for item in items]
+    assert everywhere.poll(HOST, *edited).revised == len(items)
+    assert everywhere.poll(HOST, *edited).accepted == ()
+
+
+@pytest.mark.later
+@pytest.mark.parametrize("has_addresses", [True, False])
+def test_guids_that_are_new_for_weeks_fill_no_table(
+    everywhere: ListedFeeds, *, has_addresses: bool
+) -> None:
+    counts = []
+    for poll in range(30):
+        items = [
+            item._replace(
+                guid=f"{poll}/{item.guid}",
+                link=f"{item.link}/{poll}" if has_addresses else None,
+            )
+            for item in DAY
+        ]
+        everywhere.poll(HOST, *items)
+        counts.append(counted(everywhere.database, identity_key))
+    assert len(everywhere.articles()) == len(DAY)
+    assert counts[-1] == counts[-3]
+
+
+def test_pages_are_not_fetched_again_when_only_keys_change(sqlite: Database) -> None:
+    with ListedFeeds(sqlite, pages="always") as feeds:
+        feeds.add(HOST, pages="always")
+        teasers = [item._replace(text=item.text[:140]) for item in DAY]
+        for change in ("nothing", "GUIDs", "all keys"):
+            feeds.poll(HOST, *map(CHANGES[change], teasers))
+        pages = [path for _, _, path in feeds.world.asked if path != "/feed"]
+        assert sorted(path for path in pages if "robots" not in path) == sorted(
+            (item.link or "").removeprefix(f"http://{HOST}") for item in DAY
+        )
 
 
 def test_articles_whose_guids_and_addresses_all_change_overnight_are_not_shown_again(
@@ -198,8 +281,9 @@ def test_news_among_articles_under_new_keys_is_shown_once(feeds: ListedFeeds) ->
     assert feeds.stories()[0].title == news.title
 
 
+@pytest.mark.parametrize("change", ["nothing", "all keys"])
 def test_old_entries_that_a_feed_adds_at_once_are_not_announced(
-    feeds: ListedFeeds,
+    feeds: ListedFeeds, change: str
 ) -> None:
     feeds.poll(HOST, *DAY)
     before = feeds.bumps()
@@ -214,7 +298,7 @@ def test_old_entries_that_a_feed_adds_at_once_are_not_announced(
         )
         for number in range(25)
     ]
-    feeds.poll(HOST, *DAY, *archive)
+    feeds.poll(HOST, *map(CHANGES[change], DAY), *archive)
     after = feeds.bumps()
     assert len(after) == len(DAY) + 25
     assert {id_: after[id_] for id_ in before} == before
@@ -230,13 +314,20 @@ def test_an_article_keeps_its_story_through_a_restart(everywhere: ListedFeeds) -
 
 
 def test_a_link_leads_to_the_new_address_of_an_article_on_its_site(
-    feeds: ListedFeeds,
+    everywhere: ListedFeeds,
 ) -> None:
-    feeds.poll(HOST, *DAY)
-    feeds.poll(HOST, *map(CHANGES["all keys"], DAY))
-    assert {article.url for article in feeds.articles()} == {
-        moved(item) for item in DAY
-    }
+    """Another site's address is none of the article, and copies of another outlet keep theirs."""
+    everywhere.add("herald.example")
+    copied = LEVEE._replace(link="http://herald.example/levee")
+    everywhere.poll(HOST, *DAY)
+    everywhere.poll("herald.example", copied)
+    for change, shown in (("another domain", "nothing"), ("all keys", "all keys")):
+        everywhere.poll(HOST, *map(CHANGES[change], DAY))
+        assert {article.url for article in everywhere.articles()} == {
+            copied.link,
+            *(CHANGES[shown](item).link for item in DAY),
+        }
+    assert list(faults(everywhere.database, now=everywhere.time())) == []
 
 
 # --- words that change -------------------------------------------------------------------------------------
@@ -261,6 +352,44 @@ def test_a_text_that_goes_back_to_its_former_words_is_followed(
     for item in (LEVEE, corrected, LEVEE):
         feeds.poll(HOST, item)
     assert feeds.texts() == [" ".join(FLOOD.split())]
+
+
+def test_two_servers_that_disagree_change_an_article_seldom(
+    everywhere: ListedFeeds,
+) -> None:
+    corrected = LEVEE._replace(text=FLOOD.replace("Four people", "Five people"))
+    revised = [
+        everywhere.poll(HOST, (LEVEE, corrected)[turn % 2]).revised
+        for turn in range(12)
+    ]
+    assert revised[:5] == [0, 1, 1, 1, 1]
+    assert sum(revised) == 5, "four changes at once, and one in the hour after them"
+    assert len(everywhere.articles()) == 1
+
+
+def test_both_texts_of_an_article_in_one_feed_are_no_change(feeds: ListedFeeds) -> None:
+    corrected = LEVEE._replace(text=FLOOD.replace("Four people", "Five people"))
+    feeds.poll(HOST, corrected, LEVEE)
+    for _ in range(3):
+        assert feeds.poll(HOST, corrected, LEVEE).accepted == ()
+    assert feeds.texts() == [" ".join(corrected.text.split())]
+
+
+def test_after_an_upgrade_what_a_feed_shows_next_is_no_change(
+    everywhere: ListedFeeds,
+) -> None:
+    """The observations of an older program do not have the contents of a feed."""
+    everywhere.poll(HOST, *DAY)
+    before = everywhere.bumps()
+    with everywhere.database.write() as connection:
+        connection.execute(observation.update().values(contents=b""))
+        connection.execute(known_items.delete())
+    for items in (DAY[::-1], [*map(CHANGES["all keys"], DAY)]):
+        polled = everywhere.poll(HOST, *items)
+        assert (polled.accepted, polled.known) == ((), len(DAY))
+        assert everywhere.bumps() == before
+    edited = CHANGES["footers"](CHANGES["all keys"](LEVEE))
+    assert everywhere.poll(HOST, edited).revised == 1
 
 
 def test_a_headline_that_is_corrected_is_the_storys_title(feeds: ListedFeeds) -> None:
@@ -415,17 +544,27 @@ def test_five_warnings_behind_one_link_at_one_time_are_five(feeds: ListedFeeds) 
     assert {article.copy_of for article in feeds.articles()} == {None}
 
 
-@pytest.mark.parametrize("text", ["Sunny spells and light wind from the west.", None])
+@pytest.mark.parametrize(
+    ("text", "is_dated"),
+    [
+        ("Sunny spells and light wind from the west.", True),
+        (f"Sunny spells and light wind from the west. {tail(0)}", True),
+        (None, True),
+        (None, False),
+    ],
+    ids=["same words", "same long words", "other words", "undated"],
+)
 def test_a_column_of_one_title_is_new_each_day(
-    feeds: ListedFeeds, text: str | None
+    feeds: ListedFeeds, text: str | None, *, is_dated: bool
 ) -> None:
+    """Undated, with the same words, nobody can tell it from one notice under new GUIDs."""
     for day in range(4):
         weather = Item(
             "Weather today in Pennmouth",
             text or f"Day {day}. {tail(day)}",
             f"w{day}",
             f"http://{HOST}/weather/{day}",
-            -24 * day,
+            -24 * day if is_dated else None,
         )
         feeds.time.run(24 * 3600)
         feeds.poll(HOST, weather, *DAY[1:])
@@ -453,14 +592,17 @@ def test_a_column_is_new_also_on_the_day_when_all_keys_change(
     ids=["GUID", "address", "home page", "both"],
 )
 def test_a_key_that_the_entries_of_a_poll_share_is_none(
-    everywhere: ListedFeeds, change: Change
+    everywhere: ListedFeeds, change: Change, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO, "aggregator.intake")
     shared = [change(item) for item in DAY]
-    for _ in range(2):
-        everywhere.poll(HOST, *shared)
+    without_links = [item._replace(guid="0", link=None) for item in DAY]
+    for items in (shared, shared, without_links):
+        everywhere.poll(HOST, *items)
         assert sorted(article.title for article in everywhere.articles()) == sorted(
             item.title for item in DAY
         )
+    assert "different entries share a GUID or an address" in caplog.text
 
 
 def test_the_home_page_is_the_address_of_no_article(feeds: ListedFeeds) -> None:

@@ -14,11 +14,12 @@ from aggregator.grouping.deletion.forget import ForgetCommand
 from aggregator.intake import command_handlers
 from aggregator.store import api_tokens
 from aggregator.store.engine.database import Database
+from aggregator.store.tables import source
 from aggregator.web.api.push_endpoint import PushEndpoint
 from tests.integration.intake.test_which_article import CHANGES, DAY, LEVEE, moved
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE
 from tests.support.listed_feeds import ALL_TUNING, Item, ListedFeeds
-from tests.support.rows import read_by, written_by
+from tests.support.rows import executed, read_by, written_by
 
 HOST, BRIDGE, PLANET = "gazette.example", "bridge.test", "planet.test"
 WORDS = " ".join(FLOOD.split())
@@ -156,15 +157,23 @@ def test_a_page_cannot_claim_another_sites_address(sqlite: Database) -> None:
         assert feeds.texts() == [WORDS, " ".join(STRIKE.split())]
 
 
+@pytest.mark.parametrize("has_keys", [True, False])
 def test_a_rival_that_calls_itself_the_outlet_changes_no_article(
-    feeds: ListedFeeds,
+    feeds: ListedFeeds, *, has_keys: bool
 ) -> None:
+    """At once, or, without GUIDs and addresses, once it has repeated all."""
     feeds.add(HOST, outlet="Gazette")
     feeds.add("rival.test", outlet="Gazette")
     feeds.poll(HOST, *DAY)
     before = feeds.texts()
     for more in ("", " More."):
-        feeds.poll("rival.test", *(item._replace(text=LIE + more) for item in DAY))
+        items = [item._replace(text=LIE + more) for item in DAY]
+        if not has_keys:
+            items = [
+                item._replace(text=item.text + more, guid=None, link=None)
+                for item in DAY
+            ]
+        feeds.poll("rival.test", *items)
         assert feeds.texts()[: len(before)] == before
 
 
@@ -222,14 +231,19 @@ def test_a_guid_is_its_feeds_own(feeds: ListedFeeds) -> None:
     ]
 
 
+@pytest.mark.parametrize("how", ["removed", "paused", "failing"])
 def test_a_feed_that_moves_to_another_host_shows_no_article_again(
-    everywhere: ListedFeeds,
+    everywhere: ListedFeeds, how: str
 ) -> None:
     """All its GUIDs and addresses are new there, and links lead there."""
     everywhere.add(HOST)
     everywhere.poll(HOST, *DAY)
     before = everywhere.bumps()
-    everywhere.remove(HOST)
+    if how == "removed":
+        everywhere.remove(HOST)
+    else:
+        state = {"paused": True} if how == "paused" else {"health": "failing"}
+        executed(everywhere.database, source.update().values(**state))
     everywhere.add("herald.test")
     for _ in range(2):
         everywhere.poll("herald.test", *map(CHANGES["another domain"], DAY))

@@ -60,7 +60,7 @@ class IdentifiedEntry(NamedTuple):
     has_own_page: bool  # false: different entries share the page of its URL
 
     @property
-    def is_of_site(self) -> bool:
+    def is_authority(self) -> bool:
         """Whether it may change the text of a known article: by its own address, or its page.
 
         The outlet that an entry without an address declares is not verified.

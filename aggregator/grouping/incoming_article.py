@@ -30,7 +30,8 @@ def incoming_article(
     outlet, claimed = _outlet(waiting, clean)
     key = outlet.key if outlet else clean.outlet
     site_name = _site_name(waiting, clean, outlet)
-    article = StoredArticle(
+    published, wire = clean.published, clean.wire
+    return StoredArticle(
         id=waiting.article,
         inbox_no=waiting.inbox_no,
         root_article=waiting.article,
@@ -52,12 +53,12 @@ def incoming_article(
         kind=clean.kind,
         kind_evidence=clean.kind_evidence,
         copy_of=None,
-        wire=None,
-        published=None,
-        published_origin=None,
-        published_precision=None,
-        timezone_assumed=False,
-        date_counts=True,
+        wire=wire.agency if wire and wire.confidence >= wire_confidence else None,
+        published=published.time if published else None,
+        published_origin=published.origin if published else None,
+        published_precision=published.precision if published else None,
+        timezone_assumed=published is not None and published.timezone_assumed,
+        date_counts=published is None or published.counts,
         seen_at=waiting.accepted_at,
         effective_at=_effective_time(waiting, clean.published),
         placed_at=now,
@@ -71,20 +72,6 @@ def incoming_article(
         sketch=fingerprint.sketch,
         details=codecs.pack(replace(details_of(clean), site_name=site_name)),
         html=None if prepared.html is None else codecs.compress_struct(prepared.html),
-    )
-    wire = clean.wire
-    published = clean.published
-    if wire is not None and wire.confidence >= wire_confidence:
-        article = replace(article, wire=wire.agency)
-    if published is None:
-        return article
-    return replace(
-        article,
-        published=published.time,
-        published_origin=published.origin,
-        published_precision=published.precision,
-        timezone_assumed=published.timezone_assumed,
-        date_counts=published.counts,
     )
 
 

@@ -201,7 +201,7 @@ class CorrectionHandler:
 
 def _titles(connection: Connection, ids: Iterable[str]) -> tuple[tuple[str, str], ...]:
     """Return these stories with the article of the headline, which an undo shows again."""
-    rows = (stories.live_row(connection, story) for story in ids)
+    rows = (stories.row_of(connection, story) for story in ids)
     return tuple((row.id, row.title_article) for row in rows if row.title_article)
 
 

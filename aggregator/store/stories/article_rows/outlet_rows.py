@@ -1,11 +1,14 @@
 """Names of outlets in the rows of articles, and hashes of the lines of each outlet's newest articles."""
 
+from collections.abc import Iterable, Mapping
+
 from sqlalchemy import Connection, insert
 
 from aggregator.store import codecs
 from aggregator.store.stories.articles import ArticleDetails
 from aggregator.store.tables import (
     article,
+    execute_each,
     outlet_line,
     read_rows,
     read_values,
@@ -43,17 +46,17 @@ def outlet_lines(connection: Connection, outlet: str) -> list[tuple[int, bytes]]
     return list(map(tuple, read_rows(connection, lines, outlet=outlet)))
 
 
-def keep_outlet_lines(
-    connection: Connection, outlet: str, number: int, lines: bytes, *, oldest: int
+def change_outlet_lines(
+    connection: Connection,
+    dropped: Iterable[tuple[str, int]],
+    new: Mapping[tuple[str, int], bytes],
 ) -> None:
-    """Write the line hashes of article `number` of an outlet; those of articles before `oldest` go."""
-    write_sql(
-        connection,
-        "DELETE FROM outlet_line WHERE outlet = :outlet AND (article < :oldest OR article = :number)",
-        outlet=outlet,
-        oldest=oldest,
-        number=number,
-    )
-    if number >= oldest:
-        row = {"outlet": outlet, "article": number, "lines": lines}
-        connection.execute(insert(outlet_line), row)
+    """Delete the line hashes of articles, then add others, each by outlet and inbox number."""
+    gone = "DELETE FROM outlet_line WHERE outlet = :outlet AND article = :number"
+    for outlet, number in dropped:
+        write_sql(connection, gone, outlet=outlet, number=number)
+    added = [
+        {"outlet": outlet, "article": number, "lines": lines}
+        for (outlet, number), lines in new.items()
+    ]
+    execute_each(connection, insert(outlet_line), added)

@@ -10,7 +10,7 @@ from aggregator.model.entry import Outlet, Published
 from aggregator.model.prepared import CleanArticle, Prepared
 from aggregator.store import codecs
 from aggregator.store.intake.inbox import InboxEntry
-from aggregator.store.stories.articles import StoredArticle, details_of
+from aggregator.store.stories.articles import ArticleDetails, StoredArticle
 
 # Like declared outlets; an index row of PostgreSQL has at most 2,700 bytes
 _OUTLET_CHARS = 300
@@ -31,6 +31,8 @@ def incoming_article(
     key = outlet.key if outlet else clean.outlet
     site_name = _site_name(waiting, clean, outlet)
     published, wire = clean.published, clean.wire
+    of_clean = {name: getattr(clean, name) for name in ArticleDetails.__struct_fields__}
+    details = ArticleDetails(**of_clean | {"site_name": site_name})
     return StoredArticle(
         id=waiting.article,
         inbox_no=waiting.inbox_no,
@@ -70,7 +72,7 @@ def incoming_article(
         signature=fingerprint.signature,
         text_hash=fingerprint.text_hash,
         sketch=fingerprint.sketch,
-        details=codecs.pack(replace(details_of(clean), site_name=site_name)),
+        details=codecs.pack(details),
         html=None if prepared.html is None else codecs.compress_struct(prepared.html),
     )
 

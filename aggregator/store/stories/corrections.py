@@ -14,12 +14,12 @@ from aggregator.store.stories import articles
 from aggregator.store.stories.constraints import Constraint, ConstraintTable
 from aggregator.store.tables import (
     correction,
-    delete_rows,
     execute_each,
     highest,
     link_constraint,
+    read_rows,
     structs_of,
-    update_rows,
+    write_sql,
 )
 
 CorrectionKind = Literal["merge", "split", "move"]
@@ -95,8 +95,9 @@ def add(
 
 def undo(connection: Connection, n: int, at: dt.datetime) -> None:
     """Mark correction `n` as undone and delete its constraints."""
-    update_rows(connection, correction, correction.c.correction_no == n, undone_at=at)
-    delete_rows(connection, link_constraint, link_constraint.c.correction == n)
+    undone = "UPDATE correction SET undone_at = :at WHERE correction_no = :n"
+    write_sql(connection, undone, at=at, n=n)
+    write_sql(connection, "DELETE FROM link_constraint WHERE correction = :n", n=n)
 
 
 def all_corrections(
@@ -133,9 +134,10 @@ def to_undo(connection: Connection, number: int | None) -> Correction:
 
 def all_constraints(connection: Connection, *, after: int = 0) -> list[Constraint]:
     """Return the constraints in force, those of the corrections with numbers above `after`."""
-    chosen = select(link_constraint).where(link_constraint.c.correction > after)
-    keys = link_constraint.primary_key.columns
-    return structs_of(Constraint, connection.execute(chosen.order_by(*keys)))
+    in_force = """
+        SELECT * FROM link_constraint WHERE correction > :after ORDER BY correction, article, relation
+        """
+    return structs_of(Constraint, read_rows(connection, in_force, after=after))
 
 
 class StoryConstraints(NamedTuple):

@@ -26,7 +26,6 @@ from aggregator.store.tables import (
     read_values,
     story,
     struct_of,
-    update_rows,
     write_sql,
 )
 from aggregator.stories.counting.counts import counts
@@ -213,7 +212,8 @@ def revive(connection: Connection, id: str) -> None:
 
 def show_title(connection: Connection, id: str, article: str, title: str) -> None:
     """Make the title of an article the headline of a story, until another one is better."""
-    update_rows(connection, story, story.c.id == id, title=title, title_article=article)
+    shown = "UPDATE story SET title = :title, title_article = :article WHERE id = :id"
+    write_sql(connection, shown, title=title, article=article, id=id)
 
 
 def redirecting_to(connection: Connection, id: str) -> list[str]:

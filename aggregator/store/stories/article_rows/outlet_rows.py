@@ -7,12 +7,10 @@ from sqlalchemy import Connection, insert
 from aggregator.store import codecs
 from aggregator.store.stories.articles import ArticleDetails
 from aggregator.store.tables import (
-    article,
     execute_each,
     outlet_line,
     read_rows,
     read_values,
-    update_rows,
     write_sql,
 )
 
@@ -35,7 +33,8 @@ def unnamed_articles(connection: Connection, outlet: str) -> list[tuple[int, str
 
 def set_outlet_name(connection: Connection, n: int, name: str) -> None:
     """Let article `n` show this name of its outlet."""
-    update_rows(connection, article, article.c.inbox_no == n, outlet_name=name)
+    named = "UPDATE article SET outlet_name = :name WHERE inbox_no = :n"
+    write_sql(connection, named, name=name, n=n)
 
 
 def outlet_lines(connection: Connection, outlet: str) -> list[tuple[int, bytes]]:

@@ -10,7 +10,7 @@ from aggregator.model.entry import Outlet, Published
 from aggregator.model.prepared import CleanArticle, Prepared
 from aggregator.store import codecs
 from aggregator.store.intake.inbox import InboxEntry
-from aggregator.store.stories.articles import StoredArticle, details_of
+from aggregator.store.stories.articles import ArticleDetails, StoredArticle
 
 # Like declared outlets; an index row of PostgreSQL has at most 2,700 bytes
 _OUTLET_CHARS = 300
@@ -30,7 +30,10 @@ def incoming_article(
     outlet, claimed = _outlet(waiting, clean)
     key = outlet.key if outlet else clean.outlet
     site_name = _site_name(waiting, clean, outlet)
-    article = StoredArticle(
+    published, wire = clean.published, clean.wire
+    of_clean = {name: getattr(clean, name) for name in ArticleDetails.__struct_fields__}
+    details = ArticleDetails(**of_clean | {"site_name": site_name})
+    return StoredArticle(
         id=waiting.article,
         inbox_no=waiting.inbox_no,
         root_article=waiting.article,
@@ -52,12 +55,12 @@ def incoming_article(
         kind=clean.kind,
         kind_evidence=clean.kind_evidence,
         copy_of=None,
-        wire=None,
-        published=None,
-        published_origin=None,
-        published_precision=None,
-        timezone_assumed=False,
-        date_counts=True,
+        wire=wire.agency if wire and wire.confidence >= wire_confidence else None,
+        published=published.time if published else None,
+        published_origin=published.origin if published else None,
+        published_precision=published.precision if published else None,
+        timezone_assumed=published is not None and published.timezone_assumed,
+        date_counts=published is None or published.counts,
         seen_at=waiting.accepted_at,
         effective_at=_effective_time(waiting, clean.published),
         placed_at=now,
@@ -69,22 +72,8 @@ def incoming_article(
         signature=fingerprint.signature,
         text_hash=fingerprint.text_hash,
         sketch=fingerprint.sketch,
-        details=codecs.pack(replace(details_of(clean), site_name=site_name)),
+        details=codecs.pack(details),
         html=None if prepared.html is None else codecs.compress_struct(prepared.html),
-    )
-    wire = clean.wire
-    published = clean.published
-    if wire is not None and wire.confidence >= wire_confidence:
-        article = replace(article, wire=wire.agency)
-    if published is None:
-        return article
-    return replace(
-        article,
-        published=published.time,
-        published_origin=published.origin,
-        published_precision=published.precision,
-        timezone_assumed=published.timezone_assumed,
-        date_counts=published.counts,
     )
 
 

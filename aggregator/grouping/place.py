@@ -16,7 +16,7 @@ from aggregator.grouping.corrections.apply_corrections import (
     CorrectionHandler,
     CorrectionResult,
 )
-from aggregator.grouping.deletion.forget import ForgetCommand, ForgetResult, erase_named
+from aggregator.grouping.deletion.forget import erase_named
 from aggregator.grouping.deletion.retention import Retention, RetentionPlan
 from aggregator.grouping.placing.place_entry import EntryPlacer, PlacementResult
 from aggregator.grouping.story_options import StoryOptions
@@ -90,18 +90,7 @@ class Placer(Transactions):
 
         return self.database.again(unit)
 
-    def erase(
-        self,
-        command: ForgetCommand,
-        request: int | None = None,
-        step: Callable[[], None] = lambda: None,
-    ) -> ForgetResult:
-        """Erase what a command names; its row `request` is answered and blanked.
-
-        Many articles need many transactions; `step` is called before each and may raise to stop. Erased
-        articles stay erased, and a repeated command continues. Raises UsageError if the name is unknown.
-        """
-        return erase_named(self, command, request, step)
+    erase = erase_named
 
     def quarantine(self, n: int, reason: str) -> None:
         """Remove an entry that cannot be placed from the inbox."""

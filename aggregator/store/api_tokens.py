@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, insert, select
 
 from aggregator.model.errors import UsageError
 from aggregator.model.structs import FrozenStruct
-from aggregator.store.tables import api_token, fields_of, update_rows
+from aggregator.store.tables import api_token, fields_of, write_sql
 
 Scope = Literal["read", "push", "admin"]
 SCOPES: tuple[Scope, ...] = ("read", "push", "admin")
@@ -81,9 +81,8 @@ def revoke(connection: Connection, name_or_id: str, now: dt.datetime) -> ApiToke
     """Revoke a token. Raises UsageError if no valid token has this name or id."""
     for token in _tokens(connection, _IS_VALID):
         if name_or_id in (token.id, token.name):
-            update_rows(
-                connection, api_token, api_token.c.id == token.id, revoked_at=now
-            )
+            revoked = "UPDATE api_token SET revoked_at = :now WHERE id = :id"
+            write_sql(connection, revoked, now=now, id=token.id)
             return token
     raise UsageError(
         f"there is no valid token {name_or_id!r}; `aggregator token list` shows all"
@@ -97,7 +96,8 @@ def is_to_be_noted(used: ApiToken, now: dt.datetime) -> bool:
 
 def note_use(connection: Connection, used: ApiToken, now: dt.datetime) -> None:
     """Store the time of the last use."""
-    update_rows(connection, api_token, api_token.c.id == used.id, last_used_at=now)
+    noted = "UPDATE api_token SET last_used_at = :now WHERE id = :id"
+    write_sql(connection, noted, now=now, id=used.id)
 
 
 _IS_VALID = api_token.c.revoked_at.is_(None)

@@ -25,7 +25,7 @@ from aggregator.store.engine.database import Database, shown_url
 from aggregator.store.engine.postgres_errors import not_allowed
 from aggregator.store.engine.process_lock import exclusively
 from aggregator.store.engine.sqlite_errors import is_damage
-from aggregator.store.tables import VIEWS, metadata
+from aggregator.store.tables import VIEWS, metadata, read_value
 
 # The last revision that each of these commits upgrades to and exports, oldest first.
 _EXPORTED_BY = (("0018", "8ae9f040"), ("0031", "8f83297e"), ("0032", "5facc768"))
@@ -78,9 +78,10 @@ def revision_of(database: Database) -> str | None:
 
 def _revision_in(connection: Connection, database: Database) -> str | None:
     names = set(inspect(connection).get_table_names())
-    revision = _stored_revision(connection, names)
-    if revision is not None:
-        return revision
+    if "alembic_version" in names:
+        revision = read_value(connection, "SELECT version_num FROM alembic_version")
+        if revision is not None:
+            return str(revision)
     # A server's database may be shared with others, as long as no two tables or views have one name.
     shared = {*names, *inspect(connection).get_view_names()} & {
         *metadata.tables,
@@ -95,13 +96,6 @@ def _revision_in(connection: Connection, database: Database) -> str | None:
             "of its own"
         )
     return None
-
-
-def _stored_revision(connection: Connection, names: set[str]) -> str | None:
-    if "alembic_version" not in names:
-        return None
-    revision = connection.scalar(text("SELECT version_num FROM alembic_version"))
-    return None if revision is None else str(revision)
 
 
 def upgrade(

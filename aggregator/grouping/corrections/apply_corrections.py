@@ -81,7 +81,7 @@ class CorrectionHandler:
             connection,
             self._constraints,
             story,
-            stories.live_row(connection, story).last_published,
+            stories.row_of(connection, story).last_published,
             storylines.near_numbers(connection, story, NEAR),
         )
 
@@ -272,7 +272,7 @@ class CorrectionHandler:
 
 def _titles(connection: Connection, ids: Iterable[str]) -> tuple[tuple[str, str], ...]:
     """Return these stories with the article of the headline, which an undo shows again."""
-    rows = (stories.live_row(connection, story) for story in ids)
+    rows = (stories.row_of(connection, story) for story in ids)
     return tuple((row.id, row.title_article) for row in rows if row.title_article)
 
 

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 
 import msgspec
@@ -69,20 +69,30 @@ def to_forget(
 def erase_named(
     transactions: Transactions,
     command: ForgetCommand,
-    request: int | None,
-    step: Callable[[], None],
+    request: int | None = None,
+    step: Callable[[], None] = lambda: None,
 ) -> ForgetResult:
-    """Erase what a command names; see `Placer.erase`."""
+    """Erase what a command names; its row `request` is answered and blanked.
+
+    Many articles need many transactions; `step` is called before each and may raise to stop. Erased
+    articles stay erased, and a repeated command continues. Raises UsageError if the name is unknown.
+    """
     database = transactions.database
     with database.read() as connection:
         is_interrupted = counter_value(connection, _UNFINISHED) > 0
         target, summary = to_forget(connection, command, may_be_gone=is_interrupted)
     ids = target.articles
+
+    def erase_batch(start: int) -> None:
+        with transactions.unit_of_work() as unit_of_work:
+            set_counter(unit_of_work.connection, _UNFINISHED, 1)
+            batch = ids[start : start + BATCH]
+            erase_articles(transactions.parts, unit_of_work, batch)
+
     try:
         for start in range(0, len(ids), BATCH):
             step()
-            batch = ids[start : start + BATCH]
-            database.again(partial(_erase_batch, transactions, batch))
+            database.again(partial(erase_batch, start))
     finally:
         transactions.forget()  # the indexes in memory have erased articles
     is_folded = finish_index(database, step)
@@ -109,12 +119,6 @@ def erase_named(
     if request is not None and is_folded:
         database.checkpoint_log(database.tuning.short_wait_seconds)
     return forgotten
-
-
-def _erase_batch(transactions: Transactions, ids: Sequence[str]) -> None:
-    with transactions.unit_of_work() as unit_of_work:
-        set_counter(unit_of_work.connection, _UNFINISHED, 1)
-        erase_articles(transactions.parts, unit_of_work, ids)
 
 
 def finish_index(database: Database, step: Callable[[], None]) -> bool:

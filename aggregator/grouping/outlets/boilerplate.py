@@ -182,11 +182,16 @@ class BoilerplateLearner:
             return
         window = self._window(unit_of_work.connection, outlet)
         packed = pack_lines(lines)
-        rows = sorted((dict(window) | {number: packed}).items())
+        before = dict(window)
+        rows = sorted((before | {number: packed}).items())
         window[:] = rows[-self._tuning.window :]
-        outlet_rows.keep_outlet_lines(
-            unit_of_work.connection, outlet, number, packed, oldest=window[0][0]
-        )
+        oldest = window[0][0]
+        for old in before:
+            if old < oldest or old == number:
+                unit_of_work.lines.pop((outlet, old), None)
+                unit_of_work.dropped_lines.append((outlet, old))
+        if number >= oldest:
+            unit_of_work.lines[outlet, number] = packed
         self._learnt.pop(outlet, None)
 
     def _is_outlet_notice(

@@ -77,7 +77,7 @@ class Decider:
         decision = self._decision(article, compared, match)
         story = None
         if decision.story is not None:
-            story = stories.live_row(self._connection, decision.story)
+            story = stories.row_of(self._connection, decision.story)
         evidence = replace(
             decision.evidence,
             copy=match.copy,
@@ -201,7 +201,7 @@ class Decider:
         is_compared = not is_copy
         if article.is_container:
             role = "container"
-            row = stories.live_row(self._connection, story)
+            row = stories.row_of(self._connection, story)
             is_compared = is_compared and row.container_only
         evidence = Evidence(stage="correction")
         return Decision(

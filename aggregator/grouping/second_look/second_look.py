@@ -57,9 +57,8 @@ class SecondLook:
         A story that the article alone made does not bump the one that it is merged into.
         """
         story = stories.row_of(self._connection, self._story_of(article))
-        if story is not None:
-            silent = frozenset({story.id} if story.report_count == 1 else ())
-            self._reassess([story.story_no], at_no=at_no, silent=silent)
+        silent = frozenset({story.id} if story.report_count == 1 else ())
+        self._reassess([story.story_no], at_no=at_no, silent=silent)
         return self._story_of(article)
 
     def _story_of(self, article: str) -> str:

@@ -96,7 +96,9 @@ class StoryRows:
             # At 1, 2, 4, 8 ...
             afresh=reports.bit_length() > reports_before.bit_length(),
         )
-        languages = Counter(member.language for member in shown if member.language)
+        languages = Counter(
+            sorted(member.language for member in shown if member.language)
+        )
         decided: dict[str, Any] = {
             "title": chosen.title,
             "title_article": chosen.article,
@@ -104,11 +106,7 @@ class StoryRows:
                 shown, self._options.summary_words, self._tuning, chosen.title
             ),
             # The most frequent one; in a tie the first by name.
-            "language": min(
-                languages,
-                key=lambda language: (-languages[language], language),
-                default=None,
-            ),
+            "language": max(languages, key=languages.__getitem__, default=None),
             "membership_changed_no": effect.at_no,
         }
         if before is None:
@@ -135,8 +133,10 @@ class StoryRows:
             if before.article_count < self._story_cap <= row.article_count:
                 unit_of_work.log(story, "full", articles=row.article_count)
             has_more = any(map(is_report, members)) and reports > reports_before
-            is_bumped = self._is_bumped(before, row, shown, effect, has_more=has_more)
-            if effect.bump != before.bumped_at and (effect.redates or is_bumped):
+            if effect.bump != before.bumped_at and (
+                effect.redates
+                or self._is_bumped(before, row, shown, effect, has_more=has_more)
+            ):
                 bump = _numbered(unit_of_work, effect.bump)
                 if not effect.redates:
                     bump = max(before.bumped_at, bump)
@@ -192,14 +192,14 @@ class StoryRows:
         bumps = self._options.bumps
         if "correction" in bumps and effect.is_correction:
             return True
-        if "report" in bumps and effect.is_whole:
+        if "report" in bumps and (effect.is_whole or has_more):
             return True
-        if "report" in bumps:
-            if has_more:
-                return True
-            # A change at the same address is no version.
-            is_added = after.article_count > before.article_count
-            if is_added and _replaces_version(shown, effect.article):
+        # A change at the same address is no version.
+        is_added = after.article_count > before.article_count
+        if "report" in bumps and is_added:
+            # An article that was added gives it another version of a text.
+            former = [member for member in shown if member.id != effect.article]
+            if _earlier(shown) - _earlier(former) - {effect.article}:
                 last = before.bumped_at.replace(microsecond=0)
                 return effect.bump - last >= _BETWEEN_VERSIONS
         # An old story of one report is not news because its outlet has another headline for it.
@@ -210,18 +210,13 @@ class StoryRows:
         return "headline" in bumps and is_news and after.title != before.title
 
 
-def _replaces_version(shown: Sequence[ArticleView], article: str | None) -> bool:
-    """Return whether an article that was added gives a story another version of a text."""
-    if article is None or all(member.version_of is None for member in shown):
-        return False
-    before = [member for member in shown if member.id != article]
-    return bool(_earlier(shown) - _earlier(before) - {article})
-
-
-def _earlier(members: Sequence[ArticleView]) -> set[str]:
+def _earlier(members: Sequence[ArticleView]) -> set[str | None]:
     """Return the members of whose text there is a later version."""
-    shown = with_originals(members)
-    return {member.id for member in shown if member.version == "earlier"}
+    if all(member.version_of is None for member in members):
+        return set()
+    return {
+        member.id for member in with_originals(members) if member.version == "earlier"
+    }
 
 
 def _numbered(unit_of_work: UnitOfWork, bump: dt.datetime) -> dt.datetime:

@@ -1,6 +1,7 @@
 """Carries out changes of stories (changes.py), in a placing transaction: rows, log, change stream, window."""
 
 from collections.abc import Sequence
+from operator import attrgetter
 
 from msgspec.structs import replace
 
@@ -73,60 +74,27 @@ class StoryWriter:
         members: Sequence[Article | ArticleView] = shown
         container_only = new.is_container
         derived = None
-        is_dated = False
         if joined is not None:
             before = article_views.views_for_title(
                 connection, joined.id, joined.article_count, joined.title_article
             )
-            shown = sorted([*before, *shown], key=lambda member: member.effective_at)
+            shown = sorted([*before, *shown], key=attrgetter("effective_at"))
             container_only = joined.container_only and (
                 new.is_container or not new.is_compared
             )
             if joined.article_count <= article_views.SHOWN_MEMBERS:
                 members = shown
-            elif not joined.container_only and articles.repeats_another(
-                connection, new
-            ):
-                derived = {
-                    "article_count": joined.article_count + 1,
-                    "unknown_outlet_count": joined.unknown_outlet_count
-                    + (new.outlet_key is None),
-                    "report_count": joined.report_count,
-                    "last_published": max(joined.last_published, new.effective_at),
-                    "last_inbox_no": max(joined.last_inbox_no, new.inbox_no),
-                }
-            else:
+            elif joined.container_only or not articles.repeats_another(connection, new):
                 members = [*articles.members(connection, joined.id), new]
-            is_dated = derived is not None or any(
-                member.published is not None and member.id != new.id
-                for member in members
-            )
-        redates = False
-        bump = new.effective_at
-        if new.bump_by_clock:
-            bump = unit_of_work.now
-        elif new.published is not None:
-            bump = min(new.published, bump)
-            # The first date of an undated story replaces its bumps.
-            redates = (
-                joined is not None
-                and not is_dated
-                and not articles.was_bumped_by_clock(connection, joined.id)
-            )
-        elif joined is not None and is_dated:
-            bump = joined.last_published
-        effect = Effect(
-            at_no=new.inbox_no,
-            bump=bump,
-            redates=redates,
-            founder=new.id,
-            founding=place.founding,
-            article=new.id,
+            else:
+                derived = stories.with_another_copy(joined, new)
+        is_dated = derived is not None or any(
+            member.published is not None and member.id != new.id for member in members
         )
         row = self._rows.write(
             unit_of_work,
             joined,
-            effect,
+            _placed_effect(unit_of_work, place, is_dated=is_dated),
             story=new.story,
             members=members,
             shown=shown,
@@ -166,7 +134,7 @@ class StoryWriter:
             return self._merge(unit_of_work, merge)
         if is_left_empty and move.revived is None:
             return story
-        origin = stories.live_row(connection, story)
+        origin = stories.row_of(connection, story)
         effect = Effect(
             at_no=move.at_no,
             bump=move.bump or origin.bumped_at,
@@ -175,7 +143,7 @@ class StoryWriter:
         )
         founder = move.founder or min(moving, key=lambda member: member.inbox_no).id
         if move.target is not None:
-            target = stories.live_row(connection, move.target)
+            target = stories.row_of(connection, move.target)
             if move.bump is None:
                 effect = replace(effect, bump=max(effect.bump, target.bumped_at))
             # The change stream names no article of a correction.
@@ -191,7 +159,7 @@ class StoryWriter:
             )
             if move.revived is not None:
                 stories.revive(connection, move.revived)
-                target = stories.live_row(connection, move.revived)
+                target = stories.row_of(connection, move.revived)
                 self._add(unit_of_work, move, target, entering)
             else:
                 compared = with_compared(moving)
@@ -230,7 +198,7 @@ class StoryWriter:
 
         connection = unit_of_work.connection
         rows = sorted(
-            (stories.live_row(connection, id_) for id_ in merge.stories), key=rank
+            (stories.row_of(connection, id_) for id_ in merge.stories), key=rank
         )
         winner, *losers = rows
         # The last bump of all that tell more than the time at which undated files were read
@@ -265,7 +233,7 @@ class StoryWriter:
     def _revise(self, unit_of_work: UnitOfWork, revise: Revise) -> str:
         """Compute the row of a story again, of which an article has another text."""
         article = revise.article
-        row = stories.live_row(unit_of_work.connection, article.story)
+        row = stories.row_of(unit_of_work.connection, article.story)
         effect = Effect(at_no=revise.at_no, bump=row.bumped_at)
         if revise.is_news:
             effect = replace(
@@ -290,7 +258,7 @@ class StoryWriter:
         members = articles.members(connection, remove.story)
         if members and remove.articles:
             erase.hide_title(connection, remove.story, remove.articles)
-        row = stories.live_row(connection, remove.story)
+        row = stories.row_of(connection, remove.story)
         if members:
             at_no = max(member.inbox_no for member in members)
             effect = Effect(at_no=at_no, bump=row.bumped_at)
@@ -304,6 +272,33 @@ class StoryWriter:
         """Bring memory up to date after articles have changed their stories, or their roles in them."""
         self._stream.regrouped()
         self.window.renew(unit_of_work, [(row.story_no, row.id) for row in rows])
+
+
+def _placed_effect(unit_of_work: UnitOfWork, place: Place, *, is_dated: bool) -> Effect:
+    """Return what a new article does to its story; `is_dated`: whether another one there has a date."""
+    new, joined = place.article, place.story
+    redates = False
+    bump = new.effective_at
+    if new.bump_by_clock:
+        bump = unit_of_work.now
+    elif new.published is not None:
+        bump = min(new.published, bump)
+        # The first date of an undated story replaces its bumps.
+        redates = (
+            joined is not None
+            and not is_dated
+            and not articles.was_bumped_by_clock(unit_of_work.connection, joined.id)
+        )
+    elif joined is not None and is_dated:
+        bump = joined.last_published
+    return Effect(
+        at_no=new.inbox_no,
+        bump=bump,
+        redates=redates,
+        founder=new.id,
+        founding=place.founding,
+        article=new.id,
+    )
 
 
 def _redirect(

@@ -26,7 +26,7 @@ def write_stories(
         if story not in plan.founded:
             advance(0)
             _update_kept(
-                unit_of_work, story, recluster.row_of(scratch, scratch_story), plan
+                unit_of_work, story, stories.row_of(scratch, scratch_story), plan
             )
     merged = _redirect_retired(unit_of_work, plan.regrouping.retired())
     if plan.order:
@@ -40,10 +40,10 @@ def _insert_founded(
 ) -> None:
     live = unit_of_work.connection
     for story, founding in plan.founded.items():
-        row = recluster.row_of(scratch, founding.scratch_story)
+        row = stories.row_of(scratch, founding.scratch_story)
         bumped_at = row.bumped_at
         if plan.order:
-            bumped_at = recluster.row_of(live, founding.former).bumped_at
+            bumped_at = stories.row_of(live, founding.former).bumped_at
         # Stories and bumps of the scratch database have their own numbers.
         bumped_at = bumped_at.replace(
             microsecond=unit_of_work.number("bump") % 1_000_000
@@ -66,7 +66,7 @@ def _update_kept(
     unit_of_work: UnitOfWork, story: str, decided: StoryRow, plan: ReclusterPlan
 ) -> None:
     """Write the row of a story that goes on: with the same articles it keeps its headline, and its time."""
-    known = recluster.row_of(unit_of_work.connection, story)
+    known = stories.row_of(unit_of_work.connection, story)
     row = replace(
         decided,
         story_no=known.story_no,
@@ -100,7 +100,7 @@ def _redirect_retired(unit_of_work: UnitOfWork, retired: Mapping[str, str]) -> i
         unit_of_work.log(story, "merged", into=successor, reason="recluster")
         losers.setdefault(successor, []).append(story)
     for successor, others in losers.items():
-        row = recluster.row_of(connection, successor)
+        row = stories.row_of(connection, successor)
         unit_of_work.change(
             successor,
             None,

@@ -52,7 +52,7 @@ def next_due(
                 connection, f"SELECT {_SENT} {due}", name=name, now=now
             ):
                 body = codecs.decompress_bytes(row.body)
-                return Delivery(**row._mapping | {"body": body})
+                return Delivery(**{**row._mapping, "body": body})
         waiting = f"SELECT min(next_attempt_at) AS next_attempt_at {_MAY_BE_NEXT}"
         soonest: dt.datetime | None = read_value(connection, waiting, name=name)
         return soonest and max(soonest, resumes_at or soonest)

@@ -173,7 +173,18 @@ class Database:
                     full_sync(raw) if durable and self.is_sqlite else nullcontext(),
                     connection.begin(),
                 ):
-                    self._prepare(connection, durable=durable, unhurried=unhurried)
+                    if not self.is_sqlite:
+                        idle = self.tuning.idle_seconds
+                        ends = "0" if unhurried else str(milliseconds(idle))
+                        connection.execute(_IDLES, {"idle": ends})
+                        if durable:
+                            connection.execute(_COMMIT_WAITS)
+                    if self._fence is not None:
+                        self._fence(connection)
+                    trouble = self._write_state.trouble
+                    if isinstance(trouble, DatabaseLockedError | DatabaseAwayError):
+                        # The database answers and is not locked
+                        self._write_state.trouble = None
                     yield connection
                     committing = True
         except DatabaseAwayError as error:
@@ -188,22 +199,6 @@ class Database:
             self._write_state.trouble = error
             raise
         if committing:
-            self._write_state.trouble = None
-
-    def _prepare(
-        self, connection: Connection, *, durable: bool, unhurried: bool
-    ) -> None:
-        """Set up a writing transaction that has begun, and check that this process may write."""
-        if not self.is_sqlite:
-            idle = 0 if unhurried else milliseconds(self.tuning.idle_seconds)
-            connection.execute(_IDLES, {"idle": str(idle)})
-            if durable:
-                connection.execute(_COMMIT_WAITS)
-        if self._fence is not None:
-            self._fence(connection)
-        trouble = self._write_state.trouble
-        if isinstance(trouble, DatabaseLockedError | DatabaseAwayError):
-            # The database answers and is not locked
             self._write_state.trouble = None
 
     def data_version(self) -> int | str:

@@ -12,14 +12,12 @@ from aggregator.store.maintenance.replay import copy_rows
 from aggregator.store.maintenance.row_stream import Advance, parts
 from aggregator.store.search import index
 from aggregator.store.search.progress import indexed_to, unindexed_to
-from aggregator.store.stories.stories import StoryRow
 from aggregator.store.tables import (
     IS_LIVE,
     affinity,
     article,
     delete_rows,
     execute_each,
-    fields_of,
     outlet_line,
     pairs_with,
     read_rows,
@@ -79,13 +77,6 @@ def founder_of(connection: Connection, story_id: str) -> str:
     """Return the id of the article that founded a story."""
     founder = "SELECT founding_article FROM story WHERE id = :id"
     return str(read_value(connection, founder, id=story_id))
-
-
-def row_of(connection: Connection, story_id: str) -> StoryRow:
-    """Return the row of a story, which may have been merged into another one."""
-    columns = fields_of(story, StoryRow)
-    row = connection.execute(select(*columns).where(story.c.id == story_id)).one()
-    return StoryRow(**row._mapping)
 
 
 def take_decisions(

@@ -24,7 +24,6 @@ from sqlalchemy import (
     insert,
     inspect,
     select,
-    text,
 )
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DataError, IntegrityError
@@ -36,8 +35,9 @@ from aggregator.store.tables import (
     count_rows,
     counter,
     delete_rows,
-    entry,
     metadata,
+    read_rows,
+    read_value,
 )
 
 # State of the daemon that runs now, useless in a copy.
@@ -89,7 +89,7 @@ def has_content(connection: Connection) -> bool:
 
 def _have_rows(connection: Connection, names: Iterable[str]) -> bool:
     return any(
-        connection.execute(text(f'SELECT 1 FROM "{name}" LIMIT 1')).first()  # noqa: S608
+        read_rows(connection, f'SELECT 1 FROM "{name}" LIMIT 1')  # noqa: S608
         for name in names
     )
 
@@ -122,9 +122,9 @@ def database_name(url: str) -> str:
 
 def first_accepted_at(connection: Connection) -> dt.datetime | None:
     """Return when the oldest stored entry was accepted; None without entries."""
-    return connection.scalar(
-        select(entry.c.accepted_at).order_by(entry.c.entry_no).limit(1)
-    )
+    first = "SELECT accepted_at FROM entry ORDER BY entry_no LIMIT 1"
+    moment: dt.datetime | None = read_value(connection, first)
+    return moment
 
 
 def write_all(connection: Connection, stream: Iterable[Batch], advance: Advance) -> int:

@@ -18,7 +18,7 @@ from sqlalchemy import (
 from aggregator.model.article import Article
 from aggregator.model.entry import Enclosure, Precision, PublishedOrigin
 from aggregator.model.evidence import Evidence
-from aggregator.model.prepared import BoilerplateLine, CleanArticle, Verdict, Wire
+from aggregator.model.prepared import BoilerplateLine, Verdict, Wire
 from aggregator.model.structs import FrozenStruct
 from aggregator.store import codecs
 from aggregator.store.tables import (
@@ -51,13 +51,6 @@ class ArticleDetails(FrozenStruct):
     # The name of the outlet, if its own site gives it: its page or its feed
     site_name: str | None = None
     style: float | None = None
-
-
-def details_of(clean: CleanArticle) -> ArticleDetails:
-    """Return the details of an extracted article, which have the same names there."""
-    return ArticleDetails(
-        **{name: getattr(clean, name) for name in ArticleDetails.__struct_fields__}
-    )
 
 
 class StoredArticle(Article, frozen=True, kw_only=True):

@@ -14,12 +14,11 @@ from aggregator.store.stories import articles, storylines
 from aggregator.store.stories.constraints import Constraint, ConstraintTable
 from aggregator.store.tables import (
     correction,
-    delete_rows,
     execute_each,
     highest,
     link_constraint,
     structs_of,
-    update_rows,
+    write_sql,
 )
 
 CorrectionKind = Literal["merge", "split", "move", "join", "leave"]
@@ -102,8 +101,9 @@ def add(
 
 def undo(connection: Connection, n: int, at: dt.datetime) -> None:
     """Mark correction `n` as undone and delete its constraints."""
-    update_rows(connection, correction, correction.c.correction_no == n, undone_at=at)
-    delete_rows(connection, link_constraint, link_constraint.c.correction == n)
+    undone = "UPDATE correction SET undone_at = :at WHERE correction_no = :n"
+    write_sql(connection, undone, at=at, n=n)
+    write_sql(connection, "DELETE FROM link_constraint WHERE correction = :n", n=n)
 
 
 def all_corrections(

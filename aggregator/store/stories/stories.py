@@ -18,7 +18,6 @@ from aggregator.model.article import Article, ArticleView
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.stories import story_subjects, storylines
 from aggregator.store.tables import (
-    IS_LIVE,
     article,
     count_rows,
     fields_of,
@@ -27,7 +26,6 @@ from aggregator.store.tables import (
     read_values,
     story,
     struct_of,
-    update_rows,
     write_sql,
 )
 from aggregator.stories.counting.counts import counts
@@ -76,6 +74,17 @@ def derived_columns(
     }
 
 
+def with_another_copy(row: StoryRow, copy: Article) -> dict[str, Any]:
+    """Return the same columns after a copy like an earlier one was added; see `articles.repeats_another`."""
+    return {
+        "article_count": row.article_count + 1,
+        "unknown_outlet_count": row.unknown_outlet_count + (copy.outlet_key is None),
+        "report_count": row.report_count,
+        "last_published": max(row.last_published, copy.effective_at),
+        "last_inbox_no": max(row.last_inbox_no, copy.inbox_no),
+    }
+
+
 def has_only_containers(members: Iterable[Article]) -> bool:
     """Return whether only live blogs and roundups are compared of a story."""
     return {member.role for member in members if member.is_compared} == {"container"}
@@ -84,7 +93,7 @@ def has_only_containers(members: Iterable[Article]) -> bool:
 # Built once: SQLAlchemy needs as long to build a statement as to execute it.
 _INSERT = insert(story)
 _ROW_COLUMNS = fields_of(story, StoryRow)
-_ROW = select(*_ROW_COLUMNS).where(story.c.id == bindparam("story_id"), IS_LIVE)
+_ROW = select(*_ROW_COLUMNS).where(story.c.id == bindparam("story_id"))
 _ROW_OF_ARTICLE = (
     select(*_ROW_COLUMNS)
     .join(article, article.c.story == story.c.id)
@@ -161,16 +170,9 @@ def redirect_story(connection: Connection, loser: str, winner: str) -> None:
     )
 
 
-def row_of(connection: Connection, id: str) -> StoryRow | None:
-    """Return the live story `id`; None if it does not exist or redirects."""
-    return struct_of(StoryRow, connection.execute(_ROW, {"story_id": id}).first())
-
-
-def live_row(connection: Connection, id: str) -> StoryRow:
-    """Return the row of a live story, which the window or the row of an article names."""
-    row = row_of(connection, id)
-    assert row is not None, "the window and the rows of articles name live stories"
-    return row
+def row_of(connection: Connection, id: str) -> StoryRow:
+    """Return the row of a story, which may have been merged into another one."""
+    return StoryRow(**connection.execute(_ROW, {"story_id": id}).one()._mapping)
 
 
 def title_of(connection: Connection, id: str) -> str:
@@ -212,7 +214,8 @@ def revive(connection: Connection, id: str) -> None:
 
 def show_title(connection: Connection, id: str, article: str, title: str) -> None:
     """Make the title of an article the headline of a story, until another one is better."""
-    update_rows(connection, story, story.c.id == id, title=title, title_article=article)
+    shown = "UPDATE story SET title = :title, title_article = :article WHERE id = :id"
+    write_sql(connection, shown, title=title, article=article, id=id)
 
 
 def redirecting_to(connection: Connection, id: str) -> list[str]:

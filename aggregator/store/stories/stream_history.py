@@ -11,15 +11,12 @@ import msgspec
 from sqlalchemy import Connection, insert, text
 
 from aggregator.store.tables import (
-    delete_rows,
     execute_each,
     insert_or,
     read_rows,
     source_history,
-    source_period,
     stream_period,
     structs_of,
-    update_rows,
     write_sql,
 )
 
@@ -116,7 +113,8 @@ def close_period(connection: Connection, period: StreamPeriod, *, keep: int) -> 
     """Insert a period and close the counts of sources. Keep the terms of so many periods before it."""
     connection.execute(insert(stream_period), msgspec.structs.asdict(period))
     # Of a period that was lost (a damaged file), whose number is given again.
-    delete_rows(connection, source_period, source_period.c.period >= period.number)
+    lost = "DELETE FROM source_period WHERE period >= :number"
+    write_sql(connection, lost, number=period.number)
     write_sql(
         connection,
         """
@@ -134,8 +132,7 @@ def close_period(connection: Connection, period: StreamPeriod, *, keep: int) -> 
         """,
     )
     # By number, not by day: a clock that is wrong for a moment must not empty the days before it.
-    is_old = stream_period.c.number < period.number - keep
-    update_rows(connection, stream_period, is_old, terms=b"")
+    drop_terms(connection, period.number - keep - 1)
 
 
 def dropped_from(connection: Connection, day: int) -> list[tuple[int, StreamPeriod]]:
@@ -154,14 +151,14 @@ def dropped_from(connection: Connection, day: int) -> list[tuple[int, StreamPeri
 
 def drop_terms(connection: Connection, up_to: int) -> None:
     """Drop the frequencies of all periods up to this number, to count them again; see `dropped_from`."""
-    update_rows(connection, stream_period, stream_period.c.number <= up_to, terms=b"")
+    dropped = "UPDATE stream_period SET terms = :nothing WHERE number <= :up_to"
+    write_sql(connection, dropped, nothing=b"", up_to=up_to)
 
 
 def restore_terms(connection: Connection, number: int, terms: bytes) -> None:
     """Write the packed document frequencies of a period again."""
-    update_rows(
-        connection, stream_period, stream_period.c.number == number, terms=terms
-    )
+    restored = "UPDATE stream_period SET terms = :terms WHERE number = :number"
+    write_sql(connection, restored, terms=terms, number=number)
 
 
 def terms_between(

@@ -17,6 +17,7 @@ from aggregator.model.read_model import ChangeKind
 from aggregator.store import codecs
 from aggregator.store.intake.inbox import Outcome
 from aggregator.store.intake.inbox_order import take_numbers
+from aggregator.store.stories.article_rows import outlet_rows
 from aggregator.store.stories.stories import StoryRow
 from aggregator.store.tables import (
     change,
@@ -57,6 +58,9 @@ class UnitOfWork:
     def __init__(self, connection: Connection, now: dt.datetime) -> None:
         self.connection = connection
         self.now = now
+        # Of outlets, by outlet and inbox number
+        self.dropped_lines: list[tuple[str, int]] = []
+        self.lines: dict[tuple[str, int], bytes] = {}
         self._numbers: dict[str, int] = {}
         self._logs: list[dict[str, Any]] = []
         self._changes: list[dict[str, Any]] = []
@@ -160,7 +164,8 @@ class UnitOfWork:
         )
 
     def close(self) -> None:
-        """Write log, changes and numbers."""
+        """Write lines of outlets, log, changes and numbers, each table by one statement."""
+        outlet_rows.change_outlet_lines(self.connection, self.dropped_lines, self.lines)
         execute_each(self.connection, insert(story_log), self._logs)
         execute_each(self.connection, insert(change), self._changes)
         for name, number in sorted(self._numbers.items()):

@@ -100,7 +100,8 @@ def _prepared(sql: str, many: tuple[str, ...], times: tuple[str, ...]) -> Execut
     typed = {}
     for table in metadata.tables.values():
         for column in table.columns:
-            if isinstance(column.type, UtcTime | Boolean) and column.name in sql:
+            is_read = column.name in sql or "*" in sql
+            if is_read and isinstance(column.type, UtcTime | Boolean):
                 typed[column.name] = column.type
     return (
         statement.columns(**typed) if sql.lstrip().startswith("SELECT") else statement

@@ -1,15 +1,16 @@
 """Names of outlets in the rows of articles, and hashes of the lines of each outlet's newest articles."""
 
+from collections.abc import Iterable, Mapping
+
 from sqlalchemy import Connection, insert
 
 from aggregator.store import codecs
 from aggregator.store.stories.articles import ArticleDetails
 from aggregator.store.tables import (
-    article,
+    execute_each,
     outlet_line,
     read_rows,
     read_values,
-    update_rows,
     write_sql,
 )
 
@@ -32,7 +33,8 @@ def unnamed_articles(connection: Connection, outlet: str) -> list[tuple[int, str
 
 def set_outlet_name(connection: Connection, n: int, name: str) -> None:
     """Let article `n` show this name of its outlet."""
-    update_rows(connection, article, article.c.inbox_no == n, outlet_name=name)
+    named = "UPDATE article SET outlet_name = :name WHERE inbox_no = :n"
+    write_sql(connection, named, name=name, n=n)
 
 
 def outlet_lines(connection: Connection, outlet: str) -> list[tuple[int, bytes]]:
@@ -43,17 +45,17 @@ def outlet_lines(connection: Connection, outlet: str) -> list[tuple[int, bytes]]
     return list(map(tuple, read_rows(connection, lines, outlet=outlet)))
 
 
-def keep_outlet_lines(
-    connection: Connection, outlet: str, number: int, lines: bytes, *, oldest: int
+def change_outlet_lines(
+    connection: Connection,
+    dropped: Iterable[tuple[str, int]],
+    new: Mapping[tuple[str, int], bytes],
 ) -> None:
-    """Write the line hashes of article `number` of an outlet; those of articles before `oldest` go."""
-    write_sql(
-        connection,
-        "DELETE FROM outlet_line WHERE outlet = :outlet AND (article < :oldest OR article = :number)",
-        outlet=outlet,
-        oldest=oldest,
-        number=number,
-    )
-    if number >= oldest:
-        row = {"outlet": outlet, "article": number, "lines": lines}
-        connection.execute(insert(outlet_line), row)
+    """Delete the line hashes of articles, then add others, each by outlet and inbox number."""
+    gone = "DELETE FROM outlet_line WHERE outlet = :outlet AND article = :number"
+    for outlet, number in dropped:
+        write_sql(connection, gone, outlet=outlet, number=number)
+    added = [
+        {"outlet": outlet, "article": number, "lines": lines}
+        for (outlet, number), lines in new.items()
+    ]
+    execute_each(connection, insert(outlet_line), added)

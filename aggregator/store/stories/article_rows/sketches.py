@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from sqlalchemy import Connection, insert, select
 
-from aggregator.store.tables import delete_rows, execute_each, read_value, sketch
+from aggregator.store.tables import execute_each, read_value, sketch, write_sql
 
 
 def insert_sketches(connection: Connection, sketches: Mapping[int, bytes]) -> None:
@@ -19,13 +19,14 @@ def insert_sketches(connection: Connection, sketches: Mapping[int, bytes]) -> No
 
 def replace_sketch(connection: Connection, number: int, hashes: bytes) -> None:
     """Replace the sketch of article `number`."""
-    delete_rows(connection, sketch, sketch.c.article == number)
+    former = "DELETE FROM sketch WHERE article = :number"
+    write_sql(connection, former, number=number)
     insert_sketches(connection, {number: hashes})
 
 
 def delete_sketches(connection: Connection) -> None:
     """Delete the sketches of all articles."""
-    delete_rows(connection, sketch)
+    write_sql(connection, "DELETE FROM sketch")
 
 
 def sketches_after(connection: Connection, number: int) -> Iterator[tuple[int, bytes]]:

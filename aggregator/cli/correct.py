@@ -110,12 +110,15 @@ def join(
     context: Context,
     stories: Annotated[
         list[str],
-        argument("STORY...", "Join the storylines of these stories, at least two."),
+        argument(
+            "STORY...",
+            "Merge the storylines of the stories with these ids, at least two.",
+        ),
     ],
     no_wait: NoWait = False,
     format_: show.TextOrJson = "text",
 ) -> None:
-    """Put stories of one affair, with all of their storylines, into one storyline.
+    """Merge the storylines of stories that tell one affair.
 
     The storyline that began first keeps its id.
 
@@ -133,11 +136,13 @@ def join(
 @storyline.command()
 def leave(
     context: Context,
-    story: Annotated[str, argument("STORY", "Take this story out of its storyline.")],
+    story: Annotated[
+        str, argument("STORY", "Remove the story with this id from its storyline.")
+    ],
     no_wait: NoWait = False,
     format_: show.TextOrJson = "text",
 ) -> None:
-    """Take a story out of its storyline.
+    """Remove a story from its storyline.
 
     It never again stands in one with the other stories of its storyline.
 

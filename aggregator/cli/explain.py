@@ -31,10 +31,10 @@ def explain(
     ] = "",
     format_: show.TextOrJson = "text",
 ) -> None:
-    """Explain why an article is in its story, or which stories of its storyline a story is near.
+    """Explain why an article is in its story.
 
-    With two articles: why they are in the same story, or why not. `aggregator story ID` and
-    `aggregator search TEXT` show the ids of articles.
+    With two articles: why they are in the same story, or why not. With a story: how near it is to the other
+    stories of its storyline. `aggregator story ID` and `aggregator search TEXT` show the ids of articles.
 
     \b
     Examples:

@@ -39,7 +39,7 @@ def _commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, .
 
 
 _GROUP_NAMES = ("token", "webhooks", "notify", "sources", "db", "config", "correct")
-GROUPS = {(), *((name,) for name in _GROUP_NAMES)}
+GROUPS = {(), ("correct", "storyline"), *((name,) for name in _GROUP_NAMES)}
 COMMANDS = sorted({*_commands(typer.main.get_command(make_app()))} - GROUPS)
 # What needs a terminal of its own or an end of its own; tested elsewhere.
 NOT_RUN = {
@@ -220,6 +220,9 @@ def test_every_example_runs(
             if command == ("correct", "move"):
                 names["STORY"] = names["ANOTHER-STORY"]
             words = [names.get(word, word) for word in words]
+            if command == ("correct", "storyline", "leave"):
+                both = names["STORY"], names["ANOTHER-STORY"]
+                assert typed("correct", "storyline", "join", *both)[0] == 0
             if command == ("db", "restore"):
                 Path(words[2]).parent.mkdir(exist_ok=True)
                 assert typed("db", "backup", "--to", words[2])[0] == 0

@@ -1,14 +1,18 @@
 """Storylines: the stories of one affair stand together, on either database and whatever happens to them."""
 
 import datetime as dt
+import json
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select, text
+from typer.testing import CliRunner
 
+import aggregator
 from aggregator.admin.export import exported
 from aggregator.admin.import_rows import import_into
+from aggregator.cli.app import make_app
 from aggregator.config.story_query import StoryFilter
 from aggregator.grouping.corrections.explain import storyline_explanation
 from aggregator.grouping.deletion.forget import ForgetCommand
@@ -356,3 +360,36 @@ def test_it_is_explained_how_near_the_stories_are(rig: Rig) -> None:
     assert alone is not None
     assert alone.near == ()
     assert storyline_explanation(reader, "nothing") is None
+
+
+def test_the_command_line_corrects_and_explains_storylines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with closing(with_tables(Database(f"sqlite:///{tmp_path}/aggregator.db"))) as file:
+        Rig(file, Clock(NOON + 20 * DAY)).take(*affair())
+        levee, vote = by_title(file, "Levee", "Parliament")
+
+        def typed(*words: str) -> str:
+            done = CliRunner().invoke(make_app(), ["--database", file.url, *words])
+            assert done.exit_code == 0, done.output
+            return done.output
+
+        assert vote in typed("explain", levee)
+        near = json.loads(typed("explain", levee, "--format", "json").splitlines()[-1])
+        assert (near["storyline"], len(near["near"])) == (levee, 2)
+        typed("correct", "storyline", "leave", vote)
+        assert lines(file) == {LEVEE: LEVEE, "Fund for dykes pays late": LEVEE}
+        typed("correct", "storyline", "join", vote, levee)
+        assert lines(file)[VOTE] == LEVEE
+
+
+def test_python_reads_storylines(rig: Rig) -> None:
+    rig.take(*affair())
+    with aggregator.open_database(rig.database.url) as opened:
+        (line,) = opened.storylines()
+    assert [one.title for one in line.stories] == [
+        "Fund for dykes pays late",
+        VOTE,
+        LEVEE,
+    ]

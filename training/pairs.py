@@ -21,6 +21,7 @@ from sqlalchemy import select
 from aggregator.admin.evaluate import place_records
 from aggregator.admin.labelled_data import read_dataset
 from aggregator.config.tuning import Tuning
+from aggregator.extract.headline import plain_headline
 from aggregator.grouping.pairs.pair_article import PairArticle
 from aggregator.grouping.pairs.pair_model import PairTuning, compared_rows
 from aggregator.grouping.pairs.snapshot import StreamSnapshot, pack_frequencies
@@ -44,6 +45,7 @@ Ints = npt.NDArray[np.int64]
 Record = Mapping[str, Any]
 
 _PROJECT = Path(__file__).resolve().parents[1]
+_SHORT_REPORTS = _PROJECT / "training" / "labels" / "short-reports-train.jsonl"
 FARTHEST_DAYS = 30
 ARGUABLE = 0.4  # the weight of a pair of which a label is arguable
 
@@ -118,10 +120,29 @@ def own_records() -> dict[tuple[str, str], list[Record]]:
     labels = (_PROJECT / "examples" / "labels.jsonl").read_text("utf-8").splitlines()
     event_of = {one["file"]: one["event"] for one in map(json.loads, labels)}
     found["samples", ""] = _saved_texts(_PROJECT / "examples" / "articles", event_of)
+    found["short reports", ""] = _in_one_stream(read_cases(_SHORT_REPORTS))
     seeds = _saved_texts(data_folder() / "seeds", {})
     return found | {
         ("seeds", str(at)): seeds[at:] + seeds[:at] for at in range(len(seeds))
     }
+
+
+def _in_one_stream(cases: Sequence[Record]) -> list[Record]:
+    """Return the articles of cases as records of one stream, in order of time."""
+    records = [
+        {
+            **article,
+            "id": f"{case['id']}/{number}",
+            "lang": case["language"],
+            "source": article["outlet"],
+            "cluster": f"{case['id']}#{event}",
+        }
+        for case in cases
+        for number, (article, event) in enumerate(
+            zip(case["articles"], case["events"], strict=True)
+        )
+    ]
+    return sorted(records, key=lambda record: str(record["published"]))
 
 
 def _with_labels(record: Record) -> Record:
@@ -160,13 +181,21 @@ class Case(NamedTuple):
 
 
 def cases() -> list[Case]:
-    """Return tests/data/lookalikes.jsonl: look-alikes and tellings of one event, each by itself."""
-    model = shipped_model(Tuning())
-    packer = TermPacker(model)
-    path = _PROJECT / "tests" / "data" / "lookalikes.jsonl"
-    return [
-        _case(json.loads(line), packer) for line in path.read_text("utf-8").splitlines()
-    ]
+    """Return look-alikes and tellings of one event, and the short reports to learn from, each by itself."""
+    packer = TermPacker(shipped_model(Tuning()))
+    lookalikes = _PROJECT / "tests" / "data" / "lookalikes.jsonl"
+    read = [*read_cases(lookalikes), *read_cases(_SHORT_REPORTS)]
+    found = [_case(case, packer) for case in read]
+    return [case for case in found if len(case.labels)]
+
+
+def read_cases(path: Path) -> list[Record]:
+    """Return the cases of a file, with headlines as the program cleans them."""
+    cases = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    for case in cases:
+        for article in case["articles"]:
+            article["title"] = plain_headline(article["title"], [article["outlet"]])
+    return cases
 
 
 def _case(given: Record, packer: TermPacker) -> Case:

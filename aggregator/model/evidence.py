@@ -11,6 +11,8 @@ class Reason(FrozenStruct):
     name: str
     value: float
     share: float
+    # Words of names that one of two compared articles has and the other lacks
+    differing: tuple[str, ...] = ()
 
 
 class CopyEvidence(FrozenStruct):

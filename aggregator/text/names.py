@@ -85,7 +85,7 @@ _KOREAN = re.compile(
     r"|[‘“'\"]([^’”'\"\n.,]{2,20})[’”'\"]"
 )
 _QUOTED = re.compile(r"[\"“«„]([^\"”»“\n.,;:!?]{3,40})[\"”»“]")
-_CASELESS = {
+CASELESS = {
     "zh": _CHINESE, "ja": _JAPANESE, "ko": _KOREAN,
     **dict.fromkeys(word_list("ar fa ur ps ckb ug sd"), _ARABIC),
     # Scripts without capitals and without further rules here.
@@ -106,10 +106,10 @@ def find_names(
     `is_common` reports everyday words. `are_linked`: with all that LINKS and PARTICLES join to a name,
     whether that is one name ("Bank of England") or several ("Iraq and Syria").
     """
-    if language in _CASELESS:
+    if language in CASELESS:
         names = [
             match[match.lastindex or 0]
-            for match in _CASELESS[language].finditer(text[:_LONGEST_SCAN])
+            for match in CASELESS[language].finditer(text[:_LONGEST_SCAN])
         ]
     else:
         capitals = _CAPITALS if language == "en" else _QUOTED_CAPITALS

@@ -15,6 +15,7 @@ from functools import lru_cache
 import numpy as np
 import xxhash
 
+from aggregator.text.calendar import forms
 from aggregator.text.common_words import SHARES, UNLISTED_SHARE, listed_words
 from aggregator.text.document_frequency import (
     ANY_LANGUAGE,
@@ -23,7 +24,7 @@ from aggregator.text.document_frequency import (
 )
 from aggregator.text.language import stop_words
 from aggregator.text.lines import word_set
-from aggregator.text.names import find_names
+from aggregator.text.names import CASELESS, find_names
 from aggregator.text.numbers import plain_number, spelt_numbers
 from aggregator.text.reading import LONGEST_WORD, Column, Ints, Reading, lexicon_of
 from aggregator.text.scripts import EVERYDAY, simplified
@@ -39,6 +40,8 @@ _DF_BITS = 24
 DF_MASK = (1 << _DF_BITS) - 1
 # Codes from here on are numbers ("72,000", "two")
 NUMBER = 1 << HASH_BITS + _DF_BITS
+# Marks of words (`Vocabulary.name_marks`)
+NO_NAME, MAYBE_NAME, NAME = 1, 2, 3
 _STEMS_KEPT = 4_096  # of words after numbers and in names
 
 _LARGEST_SPELT = 12  # of the numbers in words that the weights were trained with
@@ -56,6 +59,8 @@ class Vocabulary:
         self.declines_names = language in _DECLINING  # names have endings of cases
         self.stem = lru_cache(_STEMS_KEPT)(self._stem)
         self._column = Column(self.__getitem__)
+        self._marks = Column(self._mark)
+        self._days = forms("weekdays", language) | forms("months", language)
         self._stops = stop_words(language)
         self._spelt = spelt_numbers(language)
         self._background = background
@@ -95,6 +100,29 @@ class Vocabulary:
     def codes_of(self, reading: Reading) -> Ints:
         """Return the code of each word of a reading in this language."""
         return self._column.of(reading.lexicon, reading.numbers)
+
+    def name_marks(self, reading: Reading) -> Ints:
+        """Return for each word of a reading whether it is a NAME, a MAYBE_NAME or NO_NAME."""
+        return self._marks.of(reading.lexicon, reading.numbers)
+
+    def _mark(self, token: str) -> int:
+        """Return whether a word is part of a name.
+
+        It may be one if it has a capital, and is one, at the start of a sentence too, if it is a listed name
+        or the counted texts of its language do not have it. Names of days and months are none.
+        """
+        word = token.removesuffix("'s").removesuffix("’s")
+        df = self[token] >> HASH_BITS & DF_MASK
+        if self.has_lists_only and df not in (self.unlisted_df, self.named_df):
+            return NO_NAME
+        if self.language in CASELESS:
+            return MAYBE_NAME
+        if not word[:1].isupper() or word.lower() in self._days:
+            return NO_NAME
+        if self.has_lists_only:
+            return NAME if df == self.named_df else MAYBE_NAME
+        is_unknown = self.knows_common and not self.is_common(word)
+        return NAME if is_unknown else MAYBE_NAME
 
     def content_codes(self, words: list[str]) -> set[int]:
         """Return the codes of words without stop words."""

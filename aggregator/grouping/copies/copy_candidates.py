@@ -24,6 +24,7 @@ from aggregator.model.evidence import CopyEvidence, TextReuse
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories.article_rows import compared_articles
 from aggregator.stories.compared_sentences import TextVersion
+from aggregator.stories.takes import take_title
 from aggregator.stories.updates import is_update
 from aggregator.stories.versions import changed_sentences
 
@@ -168,9 +169,12 @@ class CopyCandidates:
 def version_of_original(
     connection: Connection, copy: ComparedText, original: str
 ) -> str | None:
-    """Return the original of a copy if both tell a sentence differently."""
+    """Return the original of a copy if both tell a sentence differently, or if it is its outlet's later take."""
     compared = compared_articles.compared_texts(connection, [original])[original]
-    return original if changed_sentences(_text_of(copy), _text_of(compared)) else None
+    is_take = is_one_outlet(copy, compared) and take_title(copy.title) is not None
+    if is_take or changed_sentences(_text_of(copy), _text_of(compared)):
+        return original
+    return None
 
 
 def _text_of(compared: ComparedText) -> TextVersion:

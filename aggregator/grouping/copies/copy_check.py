@@ -222,7 +222,10 @@ def _kind(overlap: _Overlap, tuning: CopyTuning) -> Literal["copy", "excerpt"] |
     is_contained = overlap.article_is_smaller and overlap.containment >= tuning.most
     if is_short and overlap.smaller.headline and overlap.larger.headline:
         # Short texts are often alike by form ("Check back for updates").
-        is_copy = overlap.least >= tuning.most and _headlines_agree(overlap, tuning)
+        # An outlet that cuts its own report keeps the headline and the opening.
+        is_own_cut = overlap.one_outlet and is_contained and _is_cut(overlap, tuning)
+        is_alike = overlap.least >= tuning.most or is_own_cut
+        is_copy = is_alike and _headlines_agree(overlap, tuning)
     elif is_short:
         is_copy = (
             overlap.least == 1.0

@@ -23,6 +23,7 @@ _NAMES = {
     "neighbours": "nearness of other articles",
     "unlike": "reports that are most unlike",
     "title frame": "difference of like titles",
+    "contrast": "names and counts that differ",
 }
 # The shift by the stream is the reason why the same texts need more, or less, in another stream.
 _FEW = "few of the last articles share a story with others"
@@ -110,6 +111,9 @@ def reason_name(reason: Reason) -> str:
     """Return the name of a reason of a score."""
     if reason.name == STREAM:
         return _FEW if reason.share < 0 else _MANY
+    if reason.differing:
+        *others, last = reason.differing
+        return f"{', '.join(others)} and {last} differ"
     return _NAMES.get(reason.name, reason.name)
 
 

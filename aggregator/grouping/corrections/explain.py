@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.copies.copy_check import CopyTuning, verdict
 from aggregator.grouping.copies.shingles import shared_passages
-from aggregator.grouping.pairs.pair_article import PairArticle
+from aggregator.grouping.pairs.pair_article import LEAD, NAMED, PairArticle
 from aggregator.grouping.pairs.pair_model import (
     PairModel,
     PairTuning,
@@ -35,6 +35,7 @@ from aggregator.stories.versions import ChangedSentence, changed_sentences, unre
 
 _SHOWN = 12  # names, numbers or words of one kind
 _PASSAGES = 3
+_DIFFERING = 2  # words of names that one of two articles has
 _BEGINNINGS = ("created", "joined")  # lines of the log, which the evidence tells
 # By field; of the other fields: words
 _KINDS = {"names": "names", "num": "numbers", "numu": "numbers"}
@@ -278,6 +279,9 @@ def _pair(
     terms = ids_of(read(row.terms))  # the highest weight first
     guard = stream, tuning, shipped_model(all_tuning).stub_words
     linked = ConstraintTable(explained.constraints).linked_articles(first.id)
+    own = _names_beside(packer, first, left, right)
+    others = _names_beside(packer, second, right, left)
+    differing = (*own, *others) if own and others else ()
     constraint: Relation | None = None
     if second.id in linked.together:
         constraint = "together"
@@ -293,7 +297,12 @@ def _pair(
         same_story=explained.story == other.story,
         score=model.bias + sum(reason.share for reason in reasons),
         bias=model.bias,
-        reasons=reasons,
+        reasons=tuple(
+            replace(reason, differing=differing)
+            if reason.name == "contrast"
+            else reason
+            for reason in reasons
+        ),
         copy=verdict(
             _compared(first),
             _compared(second),
@@ -306,6 +315,18 @@ def _pair(
         is_of_day="day" in (first.published_precision, second.published_precision),
         nosnippet=first.nosnippet or second.nosnippet,
     )
+
+
+def _names_beside(
+    packer: TermPacker, article: ArticleView, own: PairArticle, other: PairArticle
+) -> list[str]:
+    """Return the words of names of an article that the other one lacks, those of its headline first."""
+    words = packer.readable_terms(article.title, article.text, article.language)
+    missing = np.setdiff1d(own.parts[NAMED], np.concatenate(other.parts[: LEAD + 1]))
+    in_title = np.isin(missing, own.named_in_title)
+    hashes = [*missing[in_title].tolist(), *missing[~in_title].tolist()]
+    ids = [NAMED << HASH_BITS | hashed for hashed in hashes[:_DIFFERING]]
+    return [words[id_] for id_ in ids if id_ in words]
 
 
 def _compared(article: ArticleView) -> ComparedText:

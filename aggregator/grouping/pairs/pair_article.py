@@ -23,7 +23,9 @@ from aggregator.store.stories.standing import sender_of
 
 Floats = npt.NDArray[np.float64]
 
-TEXT, TITLE, LEAD, NAMES, NUMBERS, *_ = range(FIELD_COUNT)  # as in FIELDS
+TEXT, TITLE, LEAD, NAMES, NUMBERS, COUNTED, _RARE, NAMED = range(
+    FIELD_COUNT
+)  # as in FIELDS
 # What counts of a word of titles (units of 1/IDF_UNITS).
 TITLE_IDF = round(2.5 * IDF_UNITS)
 # A word of the title weighs more in the lead if the body repeats it, which is then 1.24 times at least;
@@ -49,6 +51,15 @@ class PairArticle:
         starts = self.ids.searchsorted(_FIELD_STARTS)
         self.parts = np.split(hashes_of(self.ids), starts)
         self.part_weights = np.split(self.weights, starts)
+        self.named_in_title = np.intersect1d(
+            self.parts[NAMED], self.parts[TITLE], assume_unique=True
+        )
+        self.without_names = {
+            field: np.setdiff1d(
+                self.parts[field], self.parts[NAMED], assume_unique=True
+            )
+            for field in (TITLE, LEAD)
+        }
         self.numbers = frozenset(self.parts[NUMBERS].tolist())
         self.minutes = article.minutes
         self.body_words = article.body_words

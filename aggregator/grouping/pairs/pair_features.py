@@ -12,7 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from aggregator.grouping.pairs.pair_article import (
+    COUNTED,
     LEAD,
+    NAMED,
     NAMES,
     SCALED,
     TEXT,
@@ -58,6 +60,10 @@ GROUPS = {
     "days": ("days",),
     "lengths": ("shorter_words", "longer_words", "shorter_title"),
     "outlet and kind": ("same_outlet", "opinions"),
+    "contrast": (
+        "title_apart_min", "title_apart_max", "named_apart_min", "named_apart_max", "named_shared", "named",
+        "beside_shared", "beside_cosine", "beside_title", "counts_apart",
+    ),
     "neighbours": tuple(map("_".join, product(SCALED, _SCALED_PARTS))),
 }  # fmt: skip
 FEATURES = tuple(chain.from_iterable(GROUPS.values()))
@@ -97,6 +103,7 @@ def pair_features(
         **_part_features(pairs, "lead", snapshot.lead_idf, _LEAD_IDF),
         **_title_in_lead(pairs),
         **_name_features(pairs, snapshot.idf),
+        **_contrast(pairs, snapshot.idf),
     }
     features = np.zeros((len(reports), len(FEATURES)))
     for name, column in columns.items():
@@ -184,6 +191,51 @@ def _name_features(pairs: Pairs, idf: Units) -> Columns:
         "names_shared": shared / IDF_UNITS,
         **_missing("names", masses, (shared, shared)),
     }
+
+
+def _contrast(pairs: Pairs, idf: Units) -> Columns:
+    """Return what says that two texts of one form tell of other places, persons, teams or counts.
+
+    apart: idf of the words of names, in titles or in titles and leads, that are nowhere in the other text;
+    -1 where one of the two has no name there
+    named_shared: idf of the words of names of one that are anywhere in the other
+    beside: of the words of leads, or titles, that are part of no name of either
+    counts_apart: numbers with their unit that either has and the other lacks, if they share none
+    """
+    word_idf = idf[pairs.words]
+    anywhere = pairs.has[: LEAD + 1].max(axis=0)
+    ours = pairs.has[NAMED, 0]
+    theirs = pairs.has[NAMED, 1:]
+    columns: Columns = {}
+    in_title = [article.named_in_title for article in pairs.articles]
+    for name, parts, has in (
+        ("title", in_title, pairs.has[NAMED] * pairs.has[TITLE]),
+        ("named", pairs.parts(NAMED), pairs.has[NAMED]),
+    ):
+        masses = sum_parts(idf[np.concatenate(parts)], parts)
+        of_theirs = masses[1:] - has[1:] @ (anywhere[0] * word_idf)
+        of_own = masses[0] - anywhere[1:] @ (has[0] * word_idf)
+        both = _both_ways(f"{name}_apart", of_theirs / IDF_UNITS, of_own / IDF_UNITS)
+        names_nothing = (masses[1:] == 0) | (masses[0] == 0)
+        for column, values in both.items():
+            columns[column] = np.where(names_nothing, -1.0, values)
+        if name == "named":
+            shared = np.maximum(masses[1:] - of_theirs, masses[0] - of_own)
+            columns["named_shared"] = shared / IDF_UNITS
+    is_beside = (1 - theirs) * (1 - ours)
+    squares = word_idf**2
+    for column, field in (("beside_cosine", LEAD), ("beside_title", TITLE)):
+        shared_words = pairs.has[field, 1:] * pairs.has[field, 0] * is_beside
+        without = [article.without_names[field] for article in pairs.articles]
+        lengths = multiply_lengths(idf[np.concatenate(without)], without)
+        columns[column] = shared_words @ squares / lengths
+        if field == LEAD:
+            columns["beside_shared"] = shared_words @ word_idf / IDF_UNITS
+    counted = pairs.parts(COUNTED)
+    sizes = np.array([len(part) for part in counted])
+    common = pairs.has[COUNTED, 1:] @ pairs.has[COUNTED, 0]
+    columns["counts_apart"] = np.where(common > 0, 0, np.minimum(sizes[1:], sizes[0]))
+    return columns
 
 
 def _missing(name: str, masses: Floats, shared: tuple[Floats, Floats]) -> Columns:

@@ -18,7 +18,7 @@ score is the sum of its reasons, and equal on all machines.
 """
 
 import functools
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from importlib.resources import files
 from typing import NamedTuple
 
@@ -36,6 +36,7 @@ from aggregator.grouping.pairs.pair_features import (
 )
 from aggregator.grouping.pairs.snapshot import StreamSnapshot
 from aggregator.grouping.pairs.term_codec import Ints
+from aggregator.model.article import Article
 from aggregator.model.evidence import Reason
 
 # Of whole texts; below it two articles are not compared (5 of 1,000 true pairs)
@@ -245,12 +246,18 @@ def stream_shift(
     )
 
 
-def shift_between(shift: float, sources: Collection[str], tuning: PairTuning) -> float:
-    """Return what the stream adds to a score of articles of these sources, of `shift` in the stream.
+def shift_between(
+    shift: float, articles: Sequence[Article | PairArticle], tuning: PairTuning
+) -> float:
+    """Return what the stream adds to a score of these articles, of `shift` in the stream.
 
     A series of one source needs the whole shift: its articles are most alike where hardly any have a partner.
+    Bodies of a few words are lifted by nothing: that others have a partner does not tell two accidents apart.
     """
-    return shift if len(set(sources)) < 2 else max(shift, tuning.stream_least)
+    if any(0 < one.body_words < tuning.short_body_words for one in articles):
+        shift = min(shift, 0.0)
+    is_of_one_source = len({one.source for one in articles}) < 2
+    return shift if is_of_one_source else max(shift, tuning.stream_least)
 
 
 @functools.cache

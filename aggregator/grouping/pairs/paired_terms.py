@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from aggregator.grouping.pairs.pair_article import NAMES, Floats, PairArticle
+from aggregator.grouping.pairs.pair_article import Floats, PairArticle
 from aggregator.grouping.pairs.term_codec import (
     FIELD_COUNT,
     HASH_BITS,
@@ -27,7 +27,7 @@ class Pairs(NamedTuple):
     articles: Sequence[PairArticle]  # the article, then the reports
     words: Words  # the different words of the article: hashes
     weights: Floats  # by field, article and word; 0 where the article has no such term
-    has: Floats  # 1 where there is one, of the fields up to NAMES
+    has: Floats  # 1 where there is one
 
     def parts(self, field: int) -> list[Words]:
         """Return the hashes of a field of each article."""
@@ -46,7 +46,7 @@ def pair_terms(articles: Sequence[PairArticle]) -> Pairs:
     weights[ids[known] >> HASH_BITS, _owners(terms)[known], places[known] - 1] = values[
         known
     ]
-    return Pairs(articles, words, weights, np.sign(weights[: NAMES + 1]))
+    return Pairs(articles, words, weights, np.sign(weights))
 
 
 def _places_in(words: Words, hashes: Words) -> npt.NDArray[np.uint16]:

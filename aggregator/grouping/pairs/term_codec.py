@@ -16,7 +16,7 @@ from aggregator.text import vocabulary
 Ints = npt.NDArray[np.int64]
 Words = npt.NDArray[np.uint32]
 
-FIELDS = ("all", "title", "lead", "names", "num", "numu", "rare")
+FIELDS = ("all", "title", "lead", "names", "num", "numu", "rare", "named")
 FIELD_COUNT = len(FIELDS)
 HASH_BITS = vocabulary.HASH_BITS
 HASHES = vocabulary.HASHES

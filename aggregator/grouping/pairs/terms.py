@@ -1,9 +1,9 @@
 """Weighted terms of an article: the features of event scoring.
 
-Seven fields (term_codec.FIELDS): `all` the title twice and the whole text; `title`; `lead` title and first
+Eight fields (term_codec.FIELDS): `all` the title twice and the whole text; `title`; `lead` title and first
 words of the text; `names`; `num` numbers; `numu` numbers with the word after them ("72|billion"); `rare` the
-set of uncommon stems of the lead. The weight of a term is `(1 + ln tf) * idf`, and each field has Euclidean
-length 1. A term of `rare` has the weight `sqrt(max(0, idf - 3.8))`, not normalised. Only the `packed_terms`
+set of uncommon stems of the lead; `named` the words of names in title and lead. The weight of a term is
+`(1 + ln tf) * idf`, and each field has Euclidean length 1. A term of `rare` has the weight `sqrt(max(0, idf - 3.8))`, not normalised. Only the `packed_terms`
 heaviest terms are stored.
 """
 
@@ -28,6 +28,8 @@ from aggregator.text.reading import Reading, read
 from aggregator.text.vocabulary import (
     DF_MASK,
     HASH_MASK,
+    MAYBE_NAME,
+    NAME,
     NUMBER,
     STOP_WORD,
     Vocabulary,
@@ -37,7 +39,8 @@ Codes = TypeVar("Codes", int, Ints)
 
 _RARE = FIELDS.index("rare")
 _CODE_BITS = 48  # of a code (tokenizer.py), with a margin
-_WORD_FIELDS = (0, 1, 2, _RARE)  # all, title, lead, rare: in FIELDS
+_NAMED = FIELDS.index("named")
+_WORD_FIELDS = (0, 1, 2, _RARE, _NAMED)  # all, title, lead, rare, named: in FIELDS
 _FIELD_OF: dict[Kind, int] = {"n": 3, "d": 4, "u": 5}  # names, num, numu
 # idf, ln((1+n)/(1+df)) + 1, above which a word is rare: in one of 16 events or fewer.
 _RARE_FROM_IDF = 3.8
@@ -45,6 +48,7 @@ _LONGEST_TF = 1024
 _TF_WEIGHT = np.array([0.0] + [1.0 + math.log(tf) for tf in range(1, _LONGEST_TF + 1)])
 # In a title in which most words are capitalised, capitals do not mark names.
 _TITLE_CASE_SHARE = 0.6
+_SUBJECT_WORDS = 3  # at most, before the colon of a title
 _UNIT_WITHIN = 4  # words after a number: the first content word among them is its unit
 
 
@@ -124,6 +128,7 @@ class TermPacker:
         """Return the codes (see tokenizer.py) of each field, with repeats, in the order of FIELDS."""
         special = special_terms(title, body, reading, vocabulary, self._tuning)
         codes = vocabulary.codes_of(reading)
+        lead_codes = codes[: reading.title_words + self._model.lead_words]
         times = np.ones_like(codes)
         if vocabulary.has_lists_only:
             codes, times = _stressed(codes, special["n"], vocabulary, self._tuning)
@@ -141,7 +146,15 @@ class TermPacker:
             *special_codes,
         ]
         # `rare` has each word of the lead, if it is known which are common.
-        return [*fields, lead] if vocabulary.knows_common else fields
+        rare = lead if vocabulary.knows_common else lead[:0]
+        marks = vocabulary.name_marks(reading)[: len(lead_codes)]
+        of_names = vocabulary.words_of_names(special["n"])
+        is_in_name = np.isin(lead_codes & HASH_MASK, of_names)
+        # What stands before a colon is what a title is about.
+        subject = len(vocabulary.tokens(title.partition(":")[0])) if ":" in title else 0
+        is_in_name[: subject if subject <= _SUBJECT_WORDS else 0] = True
+        is_named = (marks == NAME) | ((marks == MAYBE_NAME) & is_in_name)
+        return [*fields, rare, lead_codes[is_named]]
 
     def _packed(self, codes_by_field: list[Ints], vocabulary: Vocabulary) -> bytes:
         terms, counts = _counted(codes_by_field)

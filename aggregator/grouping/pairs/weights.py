@@ -13,6 +13,7 @@ from aggregator.grouping.pairs.term_codec import FIELDS
 # of a logistic regression on the cosines of the fields of pairs (events-fulltext, November 2026).
 _FIELD_WEIGHTS = {
     "all": 11.421, "title": 5.234, "lead": 4.675, "names": 1.831, "num": 0.034, "numu": 0.461, "rare": 1.409,
+    "named": 0.5,
 }  # fmt: skip
 MINUTES_A_DAY = 24 * 60
 

@@ -16,6 +16,7 @@ from aggregator.grouping.copies.copy_lookup import CopyMatch
 from aggregator.grouping.copies.series import is_kept_apart
 from aggregator.grouping.pairs.pair_article import PairArticle, pack_nearest
 from aggregator.grouping.pairs.pair_model import UNLIKE
+from aggregator.grouping.pairs.title_frames import are_alike, read_title
 from aggregator.grouping.parts import GroupingParts
 from aggregator.grouping.scores.agreement import agreement_of_copy
 from aggregator.grouping.scores.scorer import (
@@ -35,6 +36,7 @@ from aggregator.store.stories.articles import StoredArticle
 from aggregator.store.stories.stories import StoryRow
 from aggregator.store.stories.unit_of_work import UnitOfWork
 from aggregator.stories.counting.copy_groups import COUNTED_ROLES
+from aggregator.stories.takes import take_title
 
 # Between two states of a text (chosen: a verdict, a count and a rescue take a night or two).
 _UPDATED_WITHIN = dt.timedelta(days=3)
@@ -175,7 +177,8 @@ class Decider:
         decision = self._by_score(article, compared, barred)
         if decision.role != "report":
             return decision
-        updated = self._story_of_updated(article, match.updated, barred)
+        texts = match.updated or self._earlier_takes(article, decision.story)
+        updated = self._story_of_updated(article, texts, barred)
         if updated is not None:
             if decision.story != updated.id:
                 decision = replace(
@@ -184,10 +187,33 @@ class Decider:
                     is_compared=True,
                     evidence=Evidence(stage="version"),
                 )
-            return replace(decision, version_of=match.updated[0])
+            return replace(decision, version_of=texts[0])
         if match.copy is not None and match.copy.kind == "excerpt":
             return replace(decision, role="excerpt", is_compared=decision.story is None)
         return decision
+
+    def _earlier_takes(self, article: StoredArticle, story: str | None) -> list[str]:
+        """Return the newest report of the outlet of a later take that it replaces; [] if there is none.
+
+        That one has nearly its headline, or is in the story that the take joins.
+        """
+        headline = take_title(article.title)
+        if headline is None or article.outlet_key is None:
+            return []
+        comparison = self._parts.comparison
+        pieces = read_title(headline)
+        for live in self._window.candidates(article):
+            for report in comparison.newest(live):
+                if report.outlet_key == article.outlet_key and (
+                    live.id == story
+                    or are_alike(
+                        pieces,
+                        read_title(take_title(report.title) or report.title),
+                        comparison.tuning.headline_share,
+                    )
+                ):
+                    return [report.id]
+        return []
 
     def _linked(
         self, article: StoredArticle, original: str | None, story: str

@@ -166,8 +166,7 @@ class ReportComparison:
 
     def _shift_of(self, story: LiveStory, article: PairArticle, shift: float) -> float:
         """Return what the stream adds to the score of an article with a story."""
-        sources = {article.source, *(report.source for report in self.newest(story))}
-        return shift_between(shift, sources, self.tuning)
+        return shift_between(shift, [article, *self.newest(story)], self.tuning)
 
     def _compared(
         self, connection: Connection, article: PairArticle, stories: Sequence[LiveStory]

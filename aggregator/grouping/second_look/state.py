@@ -71,7 +71,7 @@ class Look:
 
     def shift(self, reports: Iterable[Article], others: Iterable[Article]) -> float:
         """Return what the stream adds to the score of reports with others."""
-        return self.lookup.shift({report.source for report in (*reports, *others)})
+        return self.lookup.shift([*reports, *others])
 
     def merge(
         self, story: LookedAtStory, other: LookedAtStory, score: float, need: float

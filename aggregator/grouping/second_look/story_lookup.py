@@ -1,6 +1,6 @@
 """Reads stories and articles for a second look, as they were before it: the window changes only after it."""
 
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 
 from aggregator.grouping.copies.series import is_kept_apart
 from aggregator.grouping.pairs.pair_article import Floats, PairArticle
@@ -62,9 +62,9 @@ class StoryLookup:
         article, *others = self._decoded(reports)
         return self._comparison.reasons(self._connection, article, others, move.shift)
 
-    def shift(self, sources: Set[str]) -> float:
-        """Return what the stream adds to a score of reports of these sources."""
-        return shift_between(self._stream_shift, sources, self._comparison.tuning)
+    def shift(self, reports: Sequence[Article]) -> float:
+        """Return what the stream adds to a score of these reports."""
+        return shift_between(self._stream_shift, reports, self._comparison.tuning)
 
     def has_report(self, number: int) -> bool:
         """Return whether a counted article of the story is a report, no opinion and no explainer."""

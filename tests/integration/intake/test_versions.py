@@ -425,3 +425,37 @@ def test_two_states_of_a_text_of_one_outlet_are_one_story(rig: Rig) -> None:
     )
     assert only_story(rig.database).title == shown.title
     assert what_is_wrong(rig.database) == []
+
+
+TAKES = [
+    ("Grain silo collapses in Orm", "A grain silo collapsed in Orm on Thursday, police said."),
+    ("1st lead: Grain silo collapses in Orm, two dead", "Two workers died in Orm when a silo of the mill gave way on Thursday."),
+    ("Grain silo collapses in Orm, four dead (2nd take)", "The toll rose to four late on Thursday. Divers went on looking for a fifth man."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("has_rest", [False, True], ids=["rewritten", "the rest stays"])
+def test_the_newest_take_of_an_outlet_is_its_report(rig: Rig, has_rest: bool) -> None:
+    for hour, (title, text) in enumerate(TAKES, start=-3):
+        rig.take(piece("NPA", f"{text} {REST}" if has_rest else text, hour, title))
+    shown = only_story(rig.database)
+    assert shown.title == TAKES[-1][0]
+    assert (shown.report_count, states(shown)) == (1, ["earlier", "earlier", None])
+    assert "four" in shown.summary
+
+
+def test_a_take_replaces_no_report_of_another_outlet_and_none_of_something_else(
+    rig: Rig,
+) -> None:
+    rig.take(piece("Kite Daily", TAKES[0][1], -3, TAKES[0][0]))
+    rig.take(
+        piece(
+            "NPA",
+            "The mayor of Bersk resigned over gifts.",
+            -2,
+            "Mayor of Bersk resigns",
+        )
+    )
+    rig.take(piece("NPA", TAKES[1][1], -1, TAKES[1][0]))
+    versions = queried(rig.database, select(article.c.version_of)).scalars().all()
+    assert versions == [None, None, None]

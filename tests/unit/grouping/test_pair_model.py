@@ -168,6 +168,8 @@ def test_features_of_two_articles_are_those_computed_by_hand() -> None:
             "lead": (3, 4),
             "names": (1,),
             "num": (50,),
+            "numu": (60,),
+            "named": (1, 4),
         },
         "Diary, part 4",
         outlet="Herald",
@@ -180,6 +182,8 @@ def test_features_of_two_articles_are_those_computed_by_hand() -> None:
             "lead": (2, 3),
             "names": (1, 2),
             "num": (51, 52),
+            "numu": (61, 62),
+            "named": (1, 5),
         },
         "Diary, part 5",
         NOON + 3 * DAY // 2,
@@ -196,6 +200,8 @@ def test_features_of_two_articles_are_those_computed_by_hand() -> None:
         "lead_rarest": 4, "lead_missing_max": 3 / 7, "names": 1, "names_shared": 6,
         "names_missing_max": 5 / 11, "numbers_apart": 1, "days": 1.5,
         "shorter_words": 40, "longer_words": 300, "shorter_title": 2, "same_outlet": 1, "opinions": 1,
+        "title_apart_max": 2, "named_apart_min": 2, "named_apart_max": 3, "named_shared": 6, "named": 1,
+        "beside_shared": 4, "beside_cosine": 16 / (16 * 41) ** 0.5, "counts_apart": 1,
     }  # fmt: skip
     whole = dict.fromkeys(FEATURES, 0.0) | expected
     assert features(one, other, snapshot) == pytest.approx(whole)
@@ -710,12 +716,29 @@ def test_the_share_of_the_source_counts_half(share: float) -> None:
 
 def test_a_low_share_counts_in_full_within_one_source_alone() -> None:
     low, high = stream_shift(0, 150, TUNING), stream_shift(150, 150, TUNING)
-    assert shift_between(low, ["a", "a"], TUNING) == low < TUNING.stream_least
-    assert shift_between(low, ["a", "b"], TUNING) == TUNING.stream_least
+    long = " ".join([FLOOD] * 2)
+    one, again, other = (article(LEVEE, long) for _ in range(3))
+    other.source = "another"
+    assert shift_between(low, [one, again], TUNING) == low < TUNING.stream_least
+    assert shift_between(low, [one, other], TUNING) == TUNING.stream_least
     assert (
-        shift_between(high, ["a", "b"], TUNING)
-        == shift_between(high, ["a"], TUNING)
+        shift_between(high, [one, other], TUNING)
+        == shift_between(high, [one], TUNING)
         == high
+    )
+
+
+def test_a_high_share_lifts_no_body_of_a_few_words() -> None:
+    low, high = stream_shift(0, 150, TUNING), stream_shift(150, 150, TUNING)
+    long = article(LEVEE, " ".join([FLOOD] * 2))
+    short = article(LEVEE, "Water stood in the streets of Pennmouth.")
+    long.source = "another"
+    assert 0 < short.body_words < TUNING.short_body_words <= long.body_words
+    for pair in ([short, long], [long, short]):
+        assert shift_between(high, pair, TUNING) == 0
+        assert shift_between(low, pair, TUNING) == TUNING.stream_least
+    assert shift_between(high, [article(LEVEE), long], TUNING) == high, (
+        "a headline alone has no body"
     )
 
 

@@ -1,6 +1,6 @@
 """The second look on stories given as tables of logits: what moves, what merges, and what forbids it."""
 
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 
 import msgspec
 import numpy as np
@@ -77,8 +77,8 @@ class Tables:
         ]
         return np.array(rows, dtype=np.float64)
 
-    def shift(self, sources: Set[str]) -> float:
-        return shift_between(self.stream, sources, PAIR_TUNING)
+    def shift(self, reports: Sequence[Article]) -> float:
+        return shift_between(self.stream, reports, PAIR_TUNING)
 
     def has_report(self, number: int) -> bool:
         return number not in self.opinions
@@ -170,9 +170,9 @@ def test_a_report_survives_opinions_then_the_larger_story_then_the_older_one(
 
 def test_the_closest_pair_merges_first_and_what_it_became_is_asked_again():
     three = [[report("a1")], [report("a2")], [report("a3")]]
-    chain = Tables(*three, logits={"a1 a2": 2.0, "a2 a3": 5.0, "a1 a3": 1.0})
+    chain = Tables(*three, logits={"a1 a2": 2.5, "a2 a3": 5.0, "a1 a3": 1.5})
     assert merges(chain.look()) == [(2, 3), (2, 1)]
-    apart = Tables(*three, logits={"a1 a2": 2.0, "a2 a3": 5.0})
+    apart = Tables(*three, logits={"a1 a2": 2.5, "a2 a3": 5.0})
     assert merges(apart.look()) == [(2, 3)], "the mean with both is too low"
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from typing import cast
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -33,7 +34,7 @@ NewLoop = Callable[[], asyncio.AbstractEventLoop]
 class Server:
     """uvicorn in a thread, without signal handlers, access log and forwarding headers.
 
-    The access log would contain addresses with tokens. `ForwardedClients` applies forwarding headers, those
+    The access log would contain addresses with tokens. `ConnectionLimiter` applies forwarding headers, those
     of trusted proxies only.
     """
 
@@ -162,14 +163,17 @@ class _QuietServer(uvicorn.Server):
 
 
 def _uvicorn(app: ASGIApp, settings: PublishSettings) -> _QuietServer:
+    limiter = connection_limits.ConnectionLimiter(app, settings.trusted_proxies)
     # With `access_log=False` it would still write one if this logger had a handler.
     logging.getLogger("uvicorn.access").disabled = True
     return _QuietServer(
         uvicorn.Config(
-            connection_limits.ForwardedClients(app, settings.trusted_proxies),
+            limiter,
             interface="asgi3",
-            http=connection_limits.TimeoutProtocol,
-            limit_concurrency=connection_limits.most_connections(),
+            http=cast(
+                "type[asyncio.Protocol]",
+                partial(connection_limits.TimeoutProtocol, limiter),
+            ),
             access_log=False,
             log_config=None,  # the daemon has set up logging
             proxy_headers=False,

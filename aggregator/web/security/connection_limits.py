@@ -1,28 +1,34 @@
-"""Limits on the duration of connections, and what trusted proxies say of their clients.
+"""Limits on the number and the duration of connections.
 
-uvicorn limits their number (`limit_concurrency`): over it, requests are answered with 503. It has no limit on the
-time in which the head of a request must arrive, so a connection without a complete request has one here.
+A connection is idle while it has no complete request: it is new, has sent a part of a request head, or is
+between two requests. Idle connections cost a client nothing. So a connection over the limit closes the oldest
+idle one, and is itself accepted. There may be a quarter more connections than active requests; otherwise each
+new one would close the previous one before its request head is read.
 
-Connections use at most half of the files that the process may open. The remaining files are for the database and
-the rest of the process.
+Connections use at most five eighths of the files that the process may open: half of them, and a quarter of
+that half for idle ones. The remaining files are for the database and the rest of the process.
 """
 
 import asyncio
 import logging
 import resource
+import select
 import socket
 from collections.abc import Iterable
 from email.utils import formatdate
+from itertools import islice
 from typing import Any
 
 import h11
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+from uvicorn.protocols.http.flow_control import service_unavailable
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from aggregator.config.hosts import ip_address_of
 from aggregator.model.errors import TooManyFilesError
 from aggregator.web.security.origin import CAME_BY_PROXY
+from aggregator.web.security.paths import PROBES
 
 # simultaneous, of all addresses (chosen: half of the usual limit of 1,024 open files)
 CONNECTIONS = 512
@@ -34,20 +40,37 @@ UNREAD_SECONDS = 60
 NOTE_SECONDS = 60.0  # between two log lines
 
 _log = logging.getLogger(__name__)
-# uvicorn warns of each malformed request, which strangers may send without end.
+# The warnings of uvicorn are replaced by the log lines below, which are less frequent.
 _uvicorn_log = logging.getLogger(f"{__name__}.uvicorn")
 _uvicorn_log.setLevel(logging.ERROR)
 
 
-class ForwardedClients:
-    """Applies the forwarding headers of trusted proxies, which say who their clients are."""
+class ConnectionLimiter:
+    """Counts the connections of one server and their active requests, around its application.
+
+    For the event loop only.
+    """
 
     def __init__(self, app: ASGIApp, trusted_proxies: Iterable[str] = ()) -> None:
         """`trusted_proxies`: networks (CIDR), validated by config/publish_settings.py."""
-        self._forwarded = ProxyHeadersMiddleware(app, [*trusted_proxies])  # type: ignore[arg-type]
+        self._app = app
+        self._forwarded = ProxyHeadersMiddleware(self._answer, [*trusted_proxies])  # type: ignore[arg-type]
+        self._most = most_connections()
+        self._active = 0  # requests, also of clients that disconnected
+        self._open: set[TimeoutProtocol] = set()
+        # They are in the order in which they became idle.
+        self._idle: dict[TimeoutProtocol, None] = {}
+        self._quiet_until = 0.0
+
+    def note(self, message: str) -> None:
+        """Log a message about a client, at most one in NOTE_SECONDS."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._quiet_until:
+            self._quiet_until = now + NOTE_SECONDS
+            _log.warning("%s", message, extra={"event": "connection_refused"})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI: note who came by a trusted proxy, and replace the address of the client."""
+        """ASGI: apply the forwarding headers of a trusted proxy, which says who its clients are."""
         client = scope.get("client")
         if client is not None:
             address = str(ip_address_of(client[0]) or client[0])
@@ -56,20 +79,70 @@ class ForwardedClients:
                 scope[CAME_BY_PROXY] = True
         await self._forwarded(scope, receive, send)  # type: ignore[arg-type]
 
+    def enter(self, connection: "TimeoutProtocol") -> None:
+        """Count a new connection; over the limit, close the oldest idle ones."""
+        excess = max(0, len(self._open) + 1 - self._most - self._most // 4)
+        silent = (idle for idle in self._idle if not idle.has_unread_bytes)
+        for oldest in list(islice(silent, excess)):
+            self.note("too many connections: one without a request was closed")
+            self.leave(oldest)
+            oldest.transport.abort()
+        self._open.add(connection)
+        self._idle[connection] = None
+
+    def leave(self, connection: "TimeoutProtocol") -> None:
+        """Remove a connection that has ended or is about to end; a second call has no effect."""
+        self._open.discard(connection)
+        self._idle.pop(connection, None)
+
+    def set_idle(self, connection: "TimeoutProtocol", *, is_idle: bool) -> None:
+        """Set whether the connection has no active request."""
+        if not is_idle:
+            self._idle.pop(connection, None)
+        elif connection in self._open:
+            self._idle.setdefault(connection)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Call the application; answer 503 if too many requests are active, except to probes."""
+        if self._active >= self._most and scope["path"] not in PROBES:
+            self.note(
+                f"{self._most} requests are active; another one was answered with 503"
+            )
+            await service_unavailable(scope, receive, send)  # type: ignore[arg-type]
+            return
+        self._active += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._active -= 1
+
 
 class TimeoutProtocol(H11Protocol):
     """uvicorn's HTTP/1.1 protocol with a deadline for connections without a complete request."""
 
     _deadline: asyncio.TimerHandle | None = None
 
-    def __init__(self, **arguments: Any) -> None:
+    def __init__(self, limiter: ConnectionLimiter, **arguments: Any) -> None:
         """`arguments` are those of uvicorn."""
         super().__init__(**arguments)
         self.logger = _uvicorn_log
+        self._limiter = limiter
+
+    @property
+    def has_unread_bytes(self) -> bool:
+        """Whether the client is connected and has sent bytes that the event loop has not read yet."""
+        file = self.transport.get_extra_info("socket").fileno()
+        if file < 0:
+            return False
+        poll = select.poll()
+        # The latter: Linux
+        poll.register(file, select.POLLIN | getattr(select, "POLLRDHUP", 0))
+        return poll.poll(0) == [(file, select.POLLIN)]
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the deadline, which also applies to connections that send nothing."""
         super().connection_made(transport)
+        self._limiter.enter(self)
         self._update_deadline()
 
     def data_received(self, data: bytes) -> None:
@@ -89,10 +162,12 @@ class TimeoutProtocol(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Remove the connection and its deadline."""
         super().connection_lost(exc)
+        self._limiter.leave(self)
         self._cancel_deadline()
 
     def send_400_response(self, _msg: str) -> None:
         """Answer 400, unless a response has begun, and close the connection."""
+        self._limiter.note("a request was malformed; its connection was closed")
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
@@ -101,8 +176,14 @@ class TimeoutProtocol(H11Protocol):
         except h11.LocalProtocolError:
             self.transport.close()
 
+    def _unsupported_upgrade_warning(self) -> None:
+        """Log WebSocket requests, which RequestGuard refuses; other upgrades (h2c) may be ignored."""
+        if self._get_upgrade() == b"websocket":
+            self._limiter.note("a WebSocket request was refused")
+
     def _update_deadline(self) -> None:
         is_idle = self.cycle is None or self.cycle.response_complete
+        self._limiter.set_idle(self, is_idle=is_idle)
         if not is_idle or self.transport.is_closing():
             self._cancel_deadline()
         elif self._deadline is None:

@@ -48,7 +48,7 @@ class RequestGuard:
     If the server listens on an address that other machines can reach, clients without a token receive only
     `OPEN_PATHS` and static files, unless they are the owner.
 
-    `ForwardedClients` has replaced the client's address if a trusted proxy forwarded the request.
+    `ConnectionLimiter` has replaced the client's address if a trusted proxy forwarded the request.
 
     A token in the path is removed before the application sees the path, so that it does not appear in logs,
     ETags, links or errors.

@@ -14,7 +14,7 @@ from aggregator.config.loader import load
 from aggregator.model.errors import ConfigError
 from aggregator.publish.settings import PublishSettings
 from aggregator.web.responses import RefusedError
-from aggregator.web.security.connection_limits import ForwardedClients
+from aggregator.web.security.connection_limits import ConnectionLimiter
 from aggregator.web.security.guard import RequestGuard
 from aggregator.web.security.rate_limit import AddressLimiter
 from aggregator.web.security.visit import is_owner
@@ -49,7 +49,7 @@ def _client(peer: str, *, requests_a_minute: int = 600, **settings: Any) -> Test
         ),
         requests_a_minute=requests_a_minute,
     )
-    app = ForwardedClients(guard, given["trusted_proxies"])
+    app = ConnectionLimiter(guard, given["trusted_proxies"])
     return TestClient(app, base_url="http://127.0.0.1:8080", client=(peer, 40_000))
 
 

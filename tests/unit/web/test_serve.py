@@ -6,6 +6,7 @@ import resource
 import socket
 import threading
 import weakref
+from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from email.utils import parsedate_to_datetime
@@ -295,6 +296,39 @@ def get(server: Server, path: str) -> int:
 
 @pytest.mark.later
 @pytest.mark.slow
+@pytest.mark.parametrize("addresses", [1, 60], ids=["one address", "sixty addresses"])
+def test_requests_left_unfinished_keep_nobody_out(
+    opened: ExitStack, addresses: int
+) -> None:
+    server = serving(opened)
+    for number in range(600 // addresses):
+        for one in range(addresses):
+            connect(opened, server, 1, HEAD, f"127.0.1.{one + 1}")
+        if number % 10 == 0:
+            assert get(server, "/healthz") == 200
+    assert [get(server, path) for path in ("/healthz", "/", "/feeds/stories.rss")] == [
+        200
+    ] * 3
+
+
+def test_the_oldest_idle_connections_end(
+    opened: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection_limits, "CONNECTIONS", 32)  # and 8 idle ones more
+    server = serving(opened)
+    made = connect(opened, server, 99, HEAD, "127.0.0.2")
+    assert get(server, "/healthz") == 200, "what they sent has been read"
+    made += connect(opened, server, 1, HEAD, "127.0.0.2")
+    assert said_on(made[59]) == b""
+    for connection in made:
+        with suppress(OSError):
+            connection.sendall(b"\r\n")
+    answered = [said_on(connection)[:8] for connection in made]
+    assert answered == [b""] * 60 + [b"HTTP/1.1"] * 40
+
+
+@pytest.mark.later
+@pytest.mark.slow
 def test_slow_clients_of_a_proxy_that_is_not_trusted_keep_nobody_out(
     opened: ExitStack,
 ) -> None:
@@ -310,18 +344,57 @@ def test_slow_clients_of_a_proxy_that_is_not_trusted_keep_nobody_out(
     )
 
 
-def test_who_ends_no_request_makes_room_for_the_next(
-    monkeypatch: pytest.MonkeyPatch, loop: MovedLoop
+@pytest.mark.later
+@pytest.mark.slow
+def test_probes_of_this_machine_are_answered_when_all_connections_are_taken(
+    opened: ExitStack, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(connection_limits, "CONNECTIONS", 32)
-    server = Server(full_reader(), PublishSettings(port=0), new_loop=lambda: loop)
-    server.start()
-    with ExitStack() as stack:
-        stack.callback(server.stop)
-        connect(stack, server, 40, HEAD, "127.0.0.2")
-        assert get(server, "/healthz") == 503
-        loop.run_ahead(connection_limits.REQUEST_SECONDS)
-        wait_until(lambda: get(server, "/healthz") == 200, "room for a request")
+    server = serving(opened)
+    connect(opened, server, 500, SIGN_IN, "127.0.0.1")
+    # Those that come while all are taken may end before their heads are read
+    for one in range(100):
+        if get(server, "/") == 503:
+            break
+        connect(opened, server, 5, SIGN_IN, f"127.0.2.{one + 1}")
+    assert get(server, "/healthz") == 200
+    assert {get(server, "/") for _ in range(20)} == {503}
+    assert len([one for one in caplog.messages if "requests are active" in one]) == 1
+
+
+@pytest.mark.later
+@pytest.mark.slow
+def test_probes_are_answered_in_a_flood_from_loopback(
+    opened: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Requests take all that there is, and connections without one come as fast as they can."""
+    monkeypatch.setattr(connection_limits, "CONNECTIONS", 256)
+    server, over = serving(opened), threading.Event()
+    connect(opened, server, 300, SIGN_IN, "127.0.0.1")
+
+    def flood() -> None:
+        url, kept = httpx.URL(server.url), deque[socket.socket](maxlen=300)
+        while not over.is_set():
+            if len(kept) == kept.maxlen:
+                kept[0].close()
+            kept.append(
+                socket.create_connection((url.host, url.port or 80), timeout=60)
+            )
+        for one in kept:
+            one.close()
+
+    flooding = threading.Thread(target=flood)
+    flooding.start()
+    try:
+        lost, probes = 0, 100
+        for _ in range(probes):
+            try:
+                lost += get(server, "/healthz") != 200
+            except httpx.TransportError:
+                lost += 1
+    finally:
+        over.set()
+        flooding.join()
+    assert lost == 0
 
 
 @pytest.mark.later
@@ -409,4 +482,5 @@ def test_malformed_requests_hear_400_and_fill_no_log(
             connection.sendall(WEBSOCKET % b"/")
             connection.recv(65536)
     served.stop()
-    assert warnings(caplog) == []
+    assert len(warnings(caplog)) == 1
+    assert "malformed" in caplog.text

@@ -34,7 +34,6 @@ from aggregator.intake.recluster.recluster import ReclusterCommand
 from aggregator.intake.workers.executor import Executor
 from aggregator.model.clock import Clock
 from aggregator.model.counters import PLACED, PLACING_SECONDS, VERDICTS, Metrics
-from aggregator.model.prepared import Prepared
 from aggregator.store import commands
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import first_reading, inbox_order
@@ -134,24 +133,21 @@ class Pipeline:
             with self._metrics_registry.timer(PLACING_SECONDS):
                 results = self._quarantine.place(batch)
             for result, (_, prepared) in zip(results, batch, strict=False):
-                self._count(result, prepared)
+                self._metrics_registry.count(PLACED, result.outcome)
+                self._metrics_registry.count(VERDICTS, prepared.article.verdict)
+                log.debug(
+                    "placed %s as %s in %s",
+                    result.article,
+                    result.outcome,
+                    result.story,
+                    extra={
+                        "event": "article_placed",
+                        "article": result.article,
+                        "story": result.story,
+                        "entry": result.entry_no,
+                    },
+                )
             yield results
-
-    def _count(self, result: PlacementResult, prepared: Prepared) -> None:
-        self._metrics_registry.count(PLACED, result.outcome)
-        self._metrics_registry.count(VERDICTS, prepared.article.verdict)
-        log.debug(
-            "placed %s as %s in %s",
-            result.article,
-            result.outcome,
-            result.story,
-            extra={
-                "event": "article_placed",
-                "article": result.article,
-                "story": result.story,
-                "entry": result.entry_no,
-            },
-        )
 
     def retention_job(self, plan: RetentionPlan) -> Retention:
         """Return the retention job, for the placing thread."""

@@ -74,7 +74,18 @@ class Decider:
         self, incoming: StoredArticle, match: CopyMatch, *, has_founded: bool
     ) -> Place:
         """Return what becomes of a new article; `has_founded`: it may have founded a story before."""
-        article = self._with_sender(self.with_wire_of_original(incoming, match))
+        article = self.with_wire_of_original(incoming, match)
+        has_polled = self._window.has_polled
+        is_little_known = self._parts.stream.is_little_known(
+            self._connection, article, has_polled=has_polled
+        )
+        claimed = article.claimed_outlet
+        if has_polled and not article.is_polled:
+            # An archive that is read without feeds is believed.
+            claimed = article.outlet_key
+        article = replace(
+            article, is_little_known=is_little_known, claimed_outlet=claimed
+        )
         compared = PairArticle(article)
         decision = self._decision(article, compared, match)
         story = None
@@ -114,17 +125,6 @@ class Decider:
             sketch=match.sketch,
         )
         return Place(article=article, story=story, founding=founding)
-
-    def _with_sender(self, article: StoredArticle) -> StoredArticle:
-        """Return a new article with what is known of its sender."""
-        is_little_known = self._parts.stream.is_little_known(
-            self._connection, article, has_polled=self._window.has_polled
-        )
-        claimed = article.claimed_outlet
-        if self._window.has_polled and not article.is_polled:
-            # An archive that is read without feeds is believed
-            claimed = article.outlet_key
-        return replace(article, is_little_known=is_little_known, claimed_outlet=claimed)
 
     def with_wire_of_original(
         self, article: StoredArticle, match: CopyMatch

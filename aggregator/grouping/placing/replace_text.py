@@ -30,11 +30,21 @@ def replace_text(
     `copied`: what it copies now; with `is_copy` false it is an excerpt of that.
     """
     connection = unit_of_work.connection
+    if old.outlet_key:
+        if incoming.outlet_key != old.outlet_key:
+            incoming = replace(incoming, outlet_name=old.outlet_name)
+        incoming = replace(
+            incoming, outlet_key=old.outlet_key, claimed_outlet=old.claimed_outlet
+        )
+    address = canonical_url(old.url or "")
+    if address is not None and address == canonical_url(incoming.url or ""):
+        # Another spelling of the same URL (tracking parameters) replaces nothing.
+        incoming = replace(incoming, url=old.url)
     sketch = parts.copy_finder.revised(
         connection, old, incoming, copied, is_copy=is_copy
     )
     new = replace(
-        _with_address_of(incoming, old),
+        incoming,
         id=old.id,
         inbox_no=old.inbox_no,
         story=old.story,
@@ -48,21 +58,6 @@ def replace_text(
     if was_searchable:
         search.put_back(connection, old.inbox_no)
     return new
-
-
-def _with_address_of(incoming: StoredArticle, old: StoredArticle) -> StoredArticle:
-    """Return a revision with the outlet of the article, if it has one, and with its spelling of the URL."""
-    if old.outlet_key:
-        if incoming.outlet_key != old.outlet_key:
-            incoming = replace(incoming, outlet_name=old.outlet_name)
-        incoming = replace(
-            incoming, outlet_key=old.outlet_key, claimed_outlet=old.claimed_outlet
-        )
-    if not old.url or not incoming.url:
-        return incoming
-    # Another spelling of the same URL (tracking parameters) replaces nothing.
-    is_same_page = canonical_url(old.url) == canonical_url(incoming.url)
-    return replace(incoming, url=old.url) if is_same_page else incoming
 
 
 def agree_again(

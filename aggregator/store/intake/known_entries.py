@@ -3,6 +3,7 @@
 import datetime as dt
 from typing import Literal
 
+import msgspec
 from sqlalchemy import Connection, bindparam, func, select, update
 
 from aggregator.model.structs import FrozenStruct
@@ -19,6 +20,7 @@ from aggregator.store.tables import (
     observation,
     pairs_with,
     rows_with,
+    structs_of,
     values_with,
 )
 
@@ -44,15 +46,14 @@ class AcceptResult(FrozenStruct):
     is_observed: bool = True
 
 
-class Observation:
+class Observation(msgspec.Struct, kw_only=True):
     """What a source showed of an article: hashes of the contents, the newest last."""
 
-    def __init__(
-        self, contents: bytes, *, is_authoritative: bool, changed_at: dt.datetime
-    ) -> None:
-        self.contents = contents
-        self.is_authoritative = is_authoritative
-        self.changed_at = changed_at
+    article: str
+    source: str
+    contents: bytes = b""
+    is_authoritative: bool = False
+    changed_at: dt.datetime
 
     @property
     def hashes(self) -> list[bytes]:
@@ -61,11 +62,6 @@ class Observation:
             self.contents[start : start + _HASH_BYTES]
             for start in range(0, len(self.contents), _HASH_BYTES)
         ]
-
-    def add(self, content: bytes, at: dt.datetime) -> None:
-        """Add the content that it shows now."""
-        self.contents = (self.contents + content)[-_MOST_CONTENTS * _HASH_BYTES :]
-        self.changed_at = at
 
 
 class KnownEntries:
@@ -79,15 +75,12 @@ class KnownEntries:
         self._void = batch.void
         self._is_poll = is_poll
         self.articles = set(self._known.values())
+        rows = rows_with(
+            connection, select(observation), observation.c.article, self.articles
+        )
         self._observations = {
-            (row.article, row.source): Observation(
-                row.contents,
-                is_authoritative=row.is_authoritative,
-                changed_at=row.changed_at,
-            )
-            for row in rows_with(
-                connection, select(observation), observation.c.article, self.articles
-            )
+            (shown.article, shown.source): shown
+            for shown in structs_of(Observation, rows)
         }
         # Live blogs, of which a feed may state only a later `updated`
         self._live: set[str] = set()
@@ -153,7 +146,7 @@ class KnownEntries:
                     if pair[0] == id_:
                         former.is_authoritative = False
                         self._changed.add(pair)
-            observed = Observation(b"", is_authoritative=False, changed_at=seen)
+            observed = Observation(article=id_, source=source, changed_at=seen)
             self._observations[id_, source] = observed
         elif (
             has_new_url
@@ -168,7 +161,9 @@ class KnownEntries:
                 self._changed.add((id_, source))
             observed.is_authoritative = True
         if not observed.contents or result.outcome == "revision":
-            observed.add(_short(received), seen)
+            contents = observed.contents + _short(received)
+            observed.contents = contents[-_MOST_CONTENTS * _HASH_BYTES :]
+            observed.changed_at = seen
             self._changed.add((id_, source))
         keys = [*received.identity.keys, *sorted(received.said)]
         if received.raw[1] not in received.identity.keys:
@@ -199,16 +194,17 @@ class KnownEntries:
         # Another process may store the same key concurrently while placing: the first one wins.
         execute_each(connection, keys.on_conflict_do_nothing(), new)
         observations = insert_or(connection, observation)
-        changed = ("contents", "is_authoritative", "changed_at")
         observations = observations.on_conflict_do_update(
             index_elements=["article", "source"],
-            set_={name: observations.excluded[name] for name in changed},
+            set_={
+                name: observations.excluded[name]
+                for name in ("contents", "is_authoritative", "changed_at")
+            },
         )
-        rows = []
-        for id_, source in sorted(self._changed):
-            shown = self._observations[id_, source]
-            row = {name: getattr(shown, name) for name in changed}
-            rows.append({"article": id_, "source": source, **row})
+        rows = [
+            msgspec.structs.asdict(self._observations[pair])
+            for pair in sorted(self._changed)
+        ]
         execute_each(connection, observations, rows)
         moved = [
             {"of_article": id_, "address": url}

@@ -3,8 +3,8 @@
 Eight fields (term_codec.FIELDS): `all` the title twice and the whole text; `title`; `lead` title and first
 words of the text; `names`; `num` numbers; `numu` numbers with the word after them ("72|billion"); `rare` the
 set of uncommon stems of the lead; `named` the words of names in title and lead. The weight of a term is
-`(1 + ln tf) * idf`, and each field has Euclidean length 1. A term of `rare` has the weight `sqrt(max(0, idf - 3.8))`, not normalised. Only the `packed_terms`
-heaviest terms are stored.
+`(1 + ln tf) * idf`, and each field has Euclidean length 1. A term of `rare` has the weight
+`sqrt(max(0, idf - 3.8))`, not normalised. Only the `packed_terms` heaviest terms are stored.
 """
 
 import math

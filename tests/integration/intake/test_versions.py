@@ -428,10 +428,22 @@ def test_two_states_of_a_text_of_one_outlet_are_one_story(rig: Rig) -> None:
 
 
 TAKES = [
-    ("Grain silo collapses in Orm", "A grain silo collapsed in Orm on Thursday, police said."),
-    ("1st lead: Grain silo collapses in Orm, two dead", "Two workers died in Orm when a silo of the mill gave way on Thursday."),
-    ("Grain silo collapses in Orm, four dead (2nd take)", "The toll rose to four late on Thursday. Divers went on looking for a fifth man."),
-]  # fmt: skip
+    (
+        "Grain silo collapses in Orm",
+        "A grain silo collapsed in Orm on Thursday, police said.",
+    ),
+    (
+        "1st lead: Grain silo collapses in Orm, two dead",
+        "Two workers died in Orm when a silo of the mill gave way on Thursday.",
+    ),
+    (
+        "Grain silo collapses in Orm, four dead (2nd take)",
+        (
+            "The toll rose to four late on Thursday. Divers went on looking for a "
+            "fifth man."
+        ),
+    ),
+]
 
 
 @pytest.mark.parametrize("has_rest", [False, True], ids=["rewritten", "the rest stays"])

@@ -9,6 +9,7 @@ are UTC; `UtcTime` refuses naive values. A name in backquotes refers to a column
 from aggregator.store.tables.articles import (
     OTHER_KINDS,
     OUTLET_NAME,
+    OWN_REPORT,
     TEXT_OR_EMPTY,
     article,
     outlet_line,

@@ -79,9 +79,8 @@ def _chosen(
     candidates = [title for title in scored if title.preference == preferred.preference]
     best = _newer_one(max(candidates, key=_BY_QUALITY), candidates, tuning)
     for title in candidates:
-        if title.title == shown:
-            if _advantage(best, title, tuning) <= margin:
-                return title
+        if title.title == shown and _advantage(best, title, tuning) <= margin:
+            return title
     return best
 
 

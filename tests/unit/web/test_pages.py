@@ -406,7 +406,9 @@ def test_a_quotation_names_its_speaker_and_links_to_where_it_stands() -> None:
     (section,) = _ferry_page().xpath("//section[@aria-labelledby='quotations']")
     (quotation,) = section.iter("blockquote")
     assert _lines(quotation.find("p")) == text.quotations[0].text
-    assert _lines(quotation.find("footer")) == "Marta Dahl, in Island Weekly"
+    assert (
+        _lines(quotation.find("footer")) == "Marta Dahl, 19 Nov 2026, in Island Weekly"
+    )
     assert quotation.xpath(".//a/@href") == ["https://island-weekly.example/aurelia"]
     assert not _ferry_page(quotations=()).xpath(
         "//section[@aria-labelledby='quotations']"

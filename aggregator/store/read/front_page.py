@@ -149,7 +149,7 @@ def front_page_stories(
         )
         .group_by(article.c.story)
     )
-    told_by = dict(connection.execute(told).all())
+    told_by: dict[str, int] = dict(connection.execute(told).all())
     return [
         FrontPageStory(
             **row._mapping,

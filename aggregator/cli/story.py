@@ -73,6 +73,7 @@ def _source_or_counts(story: "StoryView") -> str:
         story.outlet_count,
         story.unknown_outlet_count,
         story.article_count,
+        story.counted_as,
     )
     return ", ".join(reversed(numbers))
 

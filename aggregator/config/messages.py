@@ -55,11 +55,21 @@ def counted(number: int, one: str, many: str | None = None) -> str:
 
 
 def story_numbers(
-    reports: int, outlets: int, unknown: int, articles: int
+    reports: int,
+    outlets: int,
+    unknown: int,
+    articles: int,
+    noun: str = "independent report",
 ) -> tuple[str, str, str]:
-    """Return the three numbers of a story; `unknown`: its articles without a known outlet."""
-    counts = counted(reports, "independent report"), counted_outlets(outlets, unknown)
-    return *counts, counted(articles, "article")
+    """Return the three numbers of a story; `unknown`: its articles without a known outlet.
+
+    `noun`: what was counted as reports; opinions are where there is nothing else.
+    """
+    return (
+        counted(reports, noun),
+        counted_outlets(outlets, unknown),
+        counted(articles, "article"),
+    )
 
 
 def counted_outlets(known: int, unknown: int) -> str:

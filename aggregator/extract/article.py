@@ -4,6 +4,7 @@ If a page turns out to be a bot wall, a list or empty, the entry's own text is u
 """
 
 import datetime as dt
+import re
 
 import msgspec
 from msgspec.structs import replace
@@ -57,6 +58,10 @@ class CleanedEntry(msgspec.Struct, frozen=True):
     lines: LineHashes | None = None
     html: ArticleHtml | None = None
     own: "CleanedEntry | None" = None
+
+
+_SPACED_MARK = re.compile(r"(?<=[\w”’)\]]) +(?=[,.;:](?:\s|$))")
+_SPACED_COMMA = re.compile(r"(?<=[\w”’)\]]) +(?=[,.](?:\s|$))")
 
 
 def clean_entry(
@@ -184,6 +189,10 @@ def _with_text(
     language = entry.source_language or find_language(
         title, text, entry.language or page_language, text_tuning
     )
+    # Where a link or a name in italics ended: "Anna Berg , who said". In French it is the rule before ";" and ":".
+    spaced = _SPACED_COMMA if language == "fr" else _SPACED_MARK
+    text = spaced.sub("", text)
+    paragraphs = text.split("\n")
     return replace(
         article,
         title=title,

@@ -156,12 +156,19 @@ class FrontPageStory(FrozenStruct):
     id: str
     updated: dt.datetime
     report_count: int
+    # Outlets with standing that tell it in words of their own, counted as reports or not
+    told_by: int = 0
     language: str | None = None
     preferred: bool = False  # has an article of an outlet of publish.prefer
     # Of files without any date, so that nothing says when it was news
     is_undated: bool = False
     # Feeds without standing alone claim it to be of several outlets
     is_claimed: bool = False
+
+    @property
+    def outlets(self) -> int:
+        """How many outlets tell it in words of their own, as its rank counts them."""
+        return max(1, self.report_count, self.told_by)
 
 
 TITLES_LISTED = 3  # of a story, beside its own: more lines would hide the next story

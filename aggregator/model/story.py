@@ -92,6 +92,12 @@ class StoryView(StoryFacts, omit_defaults=False):
         return stories[places[0] + 1 :], stories[: places[0]][::-1]
 
     @property
+    def counted_as(self) -> str:
+        """What its `report_count` counts: opinions, where it has nothing else."""
+        is_opinion = {article.kind for article in self.articles} == {"opinion"}
+        return "opinion" if is_opinion else "independent report"
+
+    @property
     def undated_seen(self) -> dt.datetime | None:
         """When the first article of a story without any date was seen; else None."""
         if any(article.is_dated for article in self.articles):

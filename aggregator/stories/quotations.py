@@ -73,12 +73,17 @@ def _chosen(
     candidates: Iterable[_Candidate], shown: Collection[str]
 ) -> list[_Candidate]:
     """Return up to MOST quotations with the full names of their speakers, none of them twice."""
+    quoted = [(text, _quoted(text)) for text in shown]
     chosen: list[_Candidate] = []
     of_speaker: Counter[str] = Counter()
     for candidate in candidates:
         if len(chosen) == MOST:
             break
-        is_shown = any(candidate.text in text for text in shown)
+        is_shown = any(
+            candidate.text in text
+            or len(candidate.quoted & in_quotes) >= SAME_QUOTED * len(candidate.quoted)
+            for text, in_quotes in quoted
+        )
         if is_shown or any(_is_same(candidate, other) for other in chosen):
             continue
         name = full_name(candidate.speaker, candidate.text, candidate.article)

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import islice
 
+from aggregator.extract.front_matter import without_dateline
 from aggregator.model.article import ArticleView
 from aggregator.model.story import Passage, Quotation, StoryName, StoryText
 from aggregator.model.structs import FrozenStruct
@@ -171,7 +172,8 @@ def lead_paragraphs(text: str, first: str) -> list[str]:
     _, begin, rest = text.partition(first)
     passages: list[str] = []
     left = LEAD_WORDS
-    for line in paragraphs(begin + rest)[:LINES_READ]:
+    for whole in paragraphs(begin + rest)[:LINES_READ]:
+        line = without_dateline(whole)
         read = line[:CHARS_READ]
         if passages and not split_sentences(read) and front_matter(read) in HEADING:
             continue
@@ -254,7 +256,8 @@ def _versions(articles: Sequence[ArticleView]) -> tuple[Passage, ...]:
         if article.version is None or current is None or article.nosnippet:
             continue
         for changed in changed_sentences(version_of(article), version_of(current)):
-            passages[Passage(text=changed.own, article_id=article.id)] = None
+            text = without_dateline(changed.own)
+            passages[Passage(text=text, article_id=article.id)] = None
         if len(passages) >= VERSION_SENTENCES:
             break
     return tuple(passages)

@@ -43,7 +43,7 @@ def environment() -> Environment:
         without_title,
     )  # fmt: skip
     jinja.filters.update({function.__name__: function for function in filters})
-    jinja.filters.update(url=safe_url, line=one_line, time=time_of_day)
+    jinja.filters.update(url=safe_url, line=one_line, time=time_of_day, cut=first_words)
 
     for template in ("problem.html", "base.html"):
         # kept: a page that says what is wrong needs no free file

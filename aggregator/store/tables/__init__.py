@@ -9,6 +9,7 @@ and allowed values. Derived data can be rebuilt from the other columns: the tabl
 from aggregator.store.tables.articles import (
     OTHER_KINDS,
     OUTLET_NAME,
+    OWN_REPORT,
     TEXT_OR_EMPTY,
     article,
     outlet_line,

@@ -27,6 +27,8 @@ from aggregator.store.tables.columns import (
 
 # Most articles are reports: an index of those would find nothing
 OTHER_KINDS = "kind <> 'report'"
+# Of an outlet with standing, and no copy
+OWN_REPORT = "role = 'report' AND NOT is_little_known"
 
 article = Table(
     "article",
@@ -141,6 +143,16 @@ article = Table(
     ),
     Index(None, "language", "story"),
     partial_index("ix_article_kind", "kind", "story", where=OTHER_KINDS),
+    # For the order of the front page
+    partial_index(
+        "ix_article_told_by",
+        "story",
+        "kind",
+        "outlet",
+        "role",
+        "is_little_known",
+        where=OWN_REPORT,
+    ),
     partial_index(
         "ix_article_claimed_outlet",
         "story",

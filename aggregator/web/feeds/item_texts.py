@@ -71,4 +71,6 @@ def numbers(story: StoryView) -> str:
 
 def counts(story: StoryView) -> tuple[str, str, str]:
     outlets = story.outlet_count, story.unknown_outlet_count
-    return story_numbers(story.report_count, *outlets, story.article_count)
+    return story_numbers(
+        story.report_count, *outlets, story.article_count, story.counted_as
+    )

@@ -13,7 +13,15 @@ from aggregator.web.jinja import day
 NO_FOLDERS: Mapping[str, str] = {}
 OTHERS = "Other stories"  # of no folder
 UNDATED = "Undated"
-BESIDE = 3  # further stories with several reports beside the leading one
+BESIDE = 3  # further stories of several outlets below the leading one
+
+
+class FrontGroup(msgspec.Struct, frozen=True):
+    """Stories under one heading: what several outlets tell, then what one outlet tells, a line each."""
+
+    heading: str
+    blocks: tuple[StoryListItem, ...]
+    lines: tuple[StoryListItem, ...]
 
 
 class FrontPage(msgspec.Struct, frozen=True):
@@ -21,8 +29,8 @@ class FrontPage(msgspec.Struct, frozen=True):
 
     lead: StoryListItem | None
     beside: tuple[StoryListItem, ...]
-    # Heading, stories: of folders those with most stories of several reports first, else the newest day.
-    groups: tuple[tuple[str, tuple[StoryListItem, ...]], ...]
+    # Of folders those with most stories of several outlets first, else the newest day
+    groups: tuple[FrontGroup, ...]
 
 
 def arranged(
@@ -30,22 +38,24 @@ def arranged(
     today: dt.date,
     *,
     is_first: bool,
+    several: Collection[str] = (),
     undated: Collection[str] = (),
     folders: Mapping[str, str] = NO_FOLDERS,
 ) -> FrontPage:
     """Return the layout of a page; `stories` are in the order of their rank, which each group keeps.
 
-    `undated`: ids of stories in a group of their own, the last. `folders`, by story: if there are several,
-    each is a group; else no older story is above those of these days.
+    `several`: ids of stories that several outlets tell. `undated`: ids of stories in a group of their own, the
+    last. `folders`, by story: if there are several, each is a group; else no older story is above those of
+    these days.
     """
     rest = list(stories)
     lead = None
     if is_first and rest:
         lead = rest.pop(0)
     recent = [s for s in rest if _day_heading(s.updated, today) != "Earlier"]
-    several = [s for s in recent or rest if s.report_count > 1 and s.id not in undated]
-    beside = several[:BESIDE] if lead is not None else []
-    order = _folders_in_order(stories, folders)
+    blocks = [s for s in recent or rest if s.id in several and s.id not in undated]
+    beside = blocks[:BESIDE] if lead is not None else []
+    order = _folders_in_order(stories, several, folders)
     if len(order) < 2:
         order = ["Today", "Yesterday", "Earlier"]
         folders = {story.id: _day_heading(story.updated, today) for story in rest}
@@ -56,12 +66,19 @@ def arranged(
         if story not in beside:
             heading = UNDATED if story.id in undated else folders.get(story.id, OTHERS)
             groups[heading].append(story)
-    filled = [(heading, tuple(group)) for heading, group in groups.items() if group]
+    filled = []
+    for heading, group in groups.items():
+        told = tuple(story for story in group if story.id in several)
+        lines = tuple(story for story in group if story.id not in several)
+        if group:
+            filled.append(FrontGroup(heading, told, lines))
     return FrontPage(lead, tuple(beside), tuple(filled))
 
 
 def _folders_in_order(
-    stories: Sequence[StoryListItem], folders: Mapping[str, str]
+    stories: Sequence[StoryListItem],
+    several: Collection[str],
+    folders: Mapping[str, str],
 ) -> list[str]:
     """Return the folders of these stories: news first, which is what several outlets report."""
     reported: dict[str, int] = {}
@@ -69,7 +86,7 @@ def _folders_in_order(
         if story.id in folders:
             folder = folders[story.id]
             reported.setdefault(folder, 0)
-            if story.report_count > 1:
+            if story.id in several:
                 reported[folder] += 1
     return sorted(reported, key=lambda folder: -reported[folder])
 

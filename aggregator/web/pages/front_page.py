@@ -13,7 +13,7 @@ from starlette.routing import Route
 from aggregator.config.story_query import StoryFilter
 from aggregator.model.clock import in_utc
 from aggregator.model.read_model import FrontPageStory, StoryListItem
-from aggregator.model.story import StorylineView
+from aggregator.model.story import Passage, StorylineView
 from aggregator.publish.excerpts.words import count_words, first_words
 from aggregator.store.read.cursors import read_cursor
 from aggregator.store.read.marks.read_marks import VIEWS, View
@@ -93,6 +93,8 @@ class FrontPages:
         ids = tuple(story.id for story in on_page)
         has_more = len(ranking) > number * size
         following = ("page", str(number + 1)) if has_more else ("view", "newest")
+        since = visitor.since
+        new = [s.id for s in ranking if since is not None and s.updated > since]
         listed = self._site.reader.list_stories(ids)
         if [_state(story) for story in listed] != [_state(story) for story in on_page]:
             self._ranking.cache_clear()  # an article was erased
@@ -108,9 +110,14 @@ class FrontPages:
                 self._list_items(request, listed),
                 self._today(),
                 is_first=number == 1,
+                several={story.id for story in ranking if story.outlets > 1},
                 undated={story.id for story in ranking if story.is_undated},
                 folders={} if wanted.filter.folder else sources.folders,
             ),
+            lead=self._whole_lead(request, ids) if number == 1 else (),
+            # Where the last story that is new stands on this page or one before
+            all_new=len(new) if not has_more or set(new) <= {*ids} else None,
+            last_visit=since,
             number=number,
             next=_address(wanted, following),
             next_is_newest=not has_more,
@@ -118,6 +125,13 @@ class FrontPages:
             languages=_languages(ranking),
             source_links=sources.by_outlet,
         )
+
+    def _whole_lead(self, request: Request, ids: Sequence[str]) -> Sequence[Passage]:
+        """Return the lead of the first story, which its owner reads whole."""
+        if not ids or self._site.access(request) != "owner":
+            return ()
+        text = self._site.reader.text(ids[0])
+        return text.lead if text else ()
 
     def _first_run(self, request: Request) -> Response:
         reading = self._site.reader.first_reading(READ_ENTRIES)

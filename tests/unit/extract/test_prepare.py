@@ -191,3 +191,12 @@ def test_the_language_that_the_user_set_for_a_source_holds() -> None:
     assert (
         clean(msgspec.structs.replace(english, source_language="de")).language == "de"
     )
+
+
+def test_no_space_stands_before_a_comma_where_a_link_ended() -> None:
+    text = "Anna Berg , who said so [1] , closed the bridge . It was late."
+    entry = Entry(source="s", title="The bridge is closed", text=text)
+    read = clean_entry(
+        entry, seen=dt.datetime(2026, 1, 1, tzinfo=dt.UTC), tuning=Tuning()
+    ).article
+    assert read.text == "Anna Berg, who said so [1], closed the bridge. It was late."

@@ -121,6 +121,11 @@ def test_a_quotation_of_several_sentences_may_be_in_a_lead_as_a_whole() -> None:
     ]
 
 
+def test_a_dateline_is_cut_in_every_paragraph_of_a_lead() -> None:
+    lines = [SANK, f"HALVERNE (MNA) — {DIVERS}"]
+    assert lead_paragraphs("\n".join(lines), SANK) == [SANK, DIVERS]
+
+
 def test_a_lead_goes_on_over_a_sentence_of_three_words() -> None:
     assert lead_paragraphs(f"{SANK} Nobody knows why.\n{DIVERS}", SANK) == [
         f"{SANK} Nobody knows why.",

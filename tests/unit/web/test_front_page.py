@@ -1,7 +1,9 @@
 """The order of the front page, and how a page is laid out."""
 
 import datetime as dt
+from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,7 +21,7 @@ from aggregator.store.read.front_page import (
 )
 from aggregator.web.app import create_app
 from aggregator.web.jinja import without_title
-from aggregator.web.pages.front_layout import BESIDE, arranged
+from aggregator.web.pages.front_layout import BESIDE, FrontPage, arranged
 from aggregator.web.pages.tabs import section_tabs
 from aggregator.web.pages.visitor import COOKIE, Visitor
 from tests.support.written_stories import (
@@ -56,6 +58,19 @@ def listed(name: str, updated: dt.datetime, reports: int = 1) -> StoryListItem:
     return StoryListItem(**given)
 
 
+def front(
+    stories: list[StoryListItem], *, is_first: bool = True, **more: Any
+) -> FrontPage:
+    """The layout on the day of MORNING."""
+    several = {one.id for one in stories if one.report_count > 1}
+    return arranged(stories, MORNING.date(), is_first=is_first, several=several, **more)
+
+
+def placed(page: FrontPage) -> list[tuple[str, list[StoryListItem]]]:
+    """The groups with all their stories, in order."""
+    return [(group.heading, [*group.blocks, *group.lines]) for group in page.groups]
+
+
 glances = st.builds(
     glance,
     name=st.text("abcdef", min_size=1, max_size=4),
@@ -76,7 +91,7 @@ def test_the_order_they_come_in_leaves_no_trace(
     assert ranked(shuffled, TUNING) == ranked(stories, TUNING)
 
 
-@given(st.integers(1, REPORTS_CAP // 2))
+@given(st.integers(2, REPORTS_CAP // 2))
 def test_twice_the_reports_are_worth_the_hours_of_a_doubling(reports: int) -> None:
     gained = weight(glance(reports=2 * reports), TUNING) - weight(
         glance(reports=reports), TUNING
@@ -84,14 +99,36 @@ def test_twice_the_reports_are_worth_the_hours_of_a_doubling(reports: int) -> No
     assert abs(gained - TUNING.doubling_hours) < 1e-6
 
 
-def test_four_reports_of_the_evening_stand_above_one_of_the_next_morning() -> None:
-    evening, morning = glance("evening", 11.9, 4), glance("morning", 0, 1)
+def test_four_outlets_of_the_evening_stand_above_two_of_the_next_morning() -> None:
+    evening, morning = glance("evening", 11.9, 4), glance("morning", 0, 2)
     assert [one.id for one in ranked([morning, evening], TUNING)] == [
         "evening",
         "morning",
     ]
     late = glance("evening", 12.1, 4)
     assert [one.id for one in ranked([late, morning], TUNING)] == ["morning", "evening"]
+
+
+def test_what_one_outlet_tells_stands_below_what_several_tell_of_its_day() -> None:
+    midnight = MORNING.replace(hour=0, minute=0, second=0)
+    since = (MORNING - midnight) / HOUR
+    early, later = glance("early", since, 2), glance("later", -12, 1)
+    alone = glance("alone", since - 0.5, 1, preferred=True)
+    assert [one.id for one in ranked([later, alone, early], TUNING)] == [
+        "early",
+        "alone",
+        "later",
+    ]
+    last, first = glance("last", -12, 1), glance("first", 0, 1)
+    assert [one.id for one in ranked([first, last], TUNING)] == ["last", "first"]
+    yesterday = glance("yesterday", since + 13, 2)
+    assert next(one.id for one in ranked([yesterday, last], TUNING)) == "last"
+
+
+def test_outlets_that_tell_in_their_own_words_are_ranked_counted_or_not() -> None:
+    told = msgspec.structs.replace(glance("told", 1), told_by=4)
+    counted = glance("counted", 0, 3)
+    assert [one.id for one in ranked([counted, told], TUNING)] == ["told", "counted"]
 
 
 def test_more_reports_than_the_cap_weigh_no_more() -> None:
@@ -102,11 +139,11 @@ def test_more_reports_than_the_cap_weigh_no_more() -> None:
 
 def test_a_preferred_outlet_lifts_a_story_by_its_hours() -> None:
     wanted, other = (
-        glance("wanted", TUNING.doubling_hours / 2 - 0.1, preferred=True),
-        glance("other"),
+        glance("wanted", TUNING.doubling_hours / 2 - 0.1, 2, preferred=True),
+        glance("other", 0, 2),
     )
     assert [one.id for one in ranked([other, wanted], TUNING)] == ["wanted", "other"]
-    plain = glance("wanted", TUNING.doubling_hours / 2 - 0.1)
+    plain = glance("wanted", TUNING.doubling_hours / 2 - 0.1, 2)
     assert [one.id for one in ranked([other, plain], TUNING)] == ["other", "wanted"]
 
 
@@ -122,21 +159,22 @@ def test_every_story_stands_on_the_page_once(
         listed(f"s{n}", MORNING - hours * HOUR, reports)
         for n, (hours, reports) in enumerate(given_)
     ]
-    page = arranged(stories, MORNING.date(), is_first=is_first)
+    page = front(stories, is_first=is_first)
     shown = [page.lead] if page.lead else []
-    shown += [*page.beside, *(story for _, them in page.groups for story in them)]
+    shown += [*page.beside, *(story for _, them in placed(page) for story in them)]
     assert sorted(one.id for one in shown) == sorted(one.id for one in stories)
     assert (page.lead is None) == (not is_first or not stories)
     assert len(page.beside) <= BESIDE
-    headings = [heading for heading, _ in page.groups]
+    headings = [heading for heading, _ in placed(page)]
     assert headings == [
         one for one in ("Today", "Yesterday", "Earlier") if one in headings
     ]
     places = {story.id: n for n, story in enumerate(stories)}
-    for _, them in page.groups:
-        assert [places[one.id] for one in them] == sorted(
-            places[one.id] for one in them
-        )
+    for group in page.groups:
+        assert all(one.report_count > 1 for one in group.blocks)
+        for them in (group.blocks, group.lines):
+            there = [places[one.id] for one in them]
+            assert there == sorted(there)
 
 
 @pytest.mark.parametrize(
@@ -151,7 +189,7 @@ def test_no_older_story_is_above_those_of_these_days(
         listed("old", MORNING - 90 * HOUR, 5),
         listed("other", MORNING - hours * HOUR, reports),
     ]
-    page = arranged(stories, MORNING.date(), is_first=True)
+    page = front(stories)
     assert [one.id for one in page.beside] == beside
 
 
@@ -164,7 +202,7 @@ def test_days_are_those_of_utc() -> None:
     }
     stories = [listed(name, moment) for name, moment in moments.items()]
     page = arranged(stories, midnight.date(), is_first=False)
-    assert [(heading, [one.id for one in them]) for heading, them in page.groups] == [
+    assert [(heading, [one.id for one in them]) for heading, them in placed(page)] == [
         ("Today", ["a"]), ("Yesterday", ["b"]), ("Earlier", ["c"]),
     ]  # fmt: skip
 
@@ -190,27 +228,21 @@ def test_several_folders_are_sections_news_first() -> None:
         "lead": "News",
         "comic": "Fun",
     }
-    page = arranged(
-        stories, MORNING.date(), is_first=False, undated={"old"}, folders=folders
-    )
-    assert [(heading, [one.id for one in them]) for heading, them in page.groups] == [
-        ("News", ["lead", "budget", "late", "strike"]), ("Blogs", ["blog"]), ("Fun", ["comic"]),
+    page = front(stories, is_first=False, undated={"old"}, folders=folders)
+    assert [(heading, [one.id for one in them]) for heading, them in placed(page)] == [
+        ("News", ["lead", "budget", "strike", "late"]), ("Blogs", ["blog"]), ("Fun", ["comic"]),
         ("Other stories", ["free"]), ("Undated", ["old"]),
     ]  # fmt: skip
-    first = arranged(
-        stories, MORNING.date(), is_first=True, undated={"old"}, folders=folders
-    )
+    first = front(stories, undated={"old"}, folders=folders)
     assert first.lead is not None
     assert [first.lead.id, *(one.id for one in first.beside)] == [
         "lead",
         "budget",
         "strike",
     ]
-    assert dict(first.groups)["News"] == (stories[6],)
-    one_folder = arranged(
-        stories, MORNING.date(), is_first=False, folders={"blog": "Blogs"}
-    )
-    assert [heading for heading, _ in one_folder.groups] == ["Today"]
+    assert dict(placed(first))["News"] == [stories[6]]
+    one_folder = front(stories, is_first=False, folders={"blog": "Blogs"})
+    assert [heading for heading, _ in placed(one_folder)] == ["Today"]
 
 
 @pytest.mark.later

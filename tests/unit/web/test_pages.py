@@ -401,12 +401,22 @@ def test_a_source_without_standing_is_folded_beside_others_as_outlet_and_title()
     assert not reports.is_folded
 
 
+def test_opinions_alone_are_counted_as_opinions() -> None:
+    column = an_article(id="one", title="The trap", kind="opinion")
+    letter = an_article(id="two", outlet="Gazette", title="A trap", kind="opinion")
+    assert a_story(column, letter).counted_as == "opinion"
+    report = an_article(id="three", outlet="Herald", title="Trap")
+    assert a_story(column, report).counted_as == "independent report"
+
+
 def test_a_quotation_names_its_speaker_and_links_to_where_it_stands() -> None:
     _, text = the_ferry()
     (section,) = _ferry_page().xpath("//section[@aria-labelledby='quotations']")
     (quotation,) = section.iter("blockquote")
     assert _lines(quotation.find("p")) == text.quotations[0].text
-    assert _lines(quotation.find("footer")) == "Marta Dahl, in Island Weekly"
+    assert (
+        _lines(quotation.find("footer")) == "Marta Dahl, 19 Nov 2026, in Island Weekly"
+    )
     assert quotation.xpath(".//a/@href") == ["https://island-weekly.example/aurelia"]
     assert not _ferry_page(quotations=()).xpath(
         "//section[@aria-labelledby='quotations']"

@@ -124,6 +124,9 @@ class Filters(QueryModel):
     kind: Literal["", Kind] = Field(
         "", description="with an article of this kind, such as opinion"
     )
+    storyline: Text = Field(
+        "", description="in the storyline of the story with this id"
+    )
 
 
 class StoryFilter(Filters):

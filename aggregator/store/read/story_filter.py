@@ -19,6 +19,7 @@ from sqlalchemy import (
 from aggregator.config.story_query import StoryFilter
 from aggregator.model.prepared import OPINION_KINDS
 from aggregator.store.read import muted
+from aggregator.store.stories.storylines import select_line
 from aggregator.store.tables import (
     IS_LIVE,
     OTHER_KINDS,
@@ -107,6 +108,9 @@ def of_stories(wanted: StoryFilter) -> Conditions:
     if wanted.min_reports > 1:
         least = next(least for least in REPORT_CLASSES if wanted.min_reports >= least)
         conditions += [with_reports(least), story.c.report_count >= wanted.min_reports]
+    if wanted.storyline:
+        line = select_line(wanted.storyline).scalar_subquery().correlate(None)
+        conditions.append(or_(story.c.storyline == line, story.c.id == line))
     conditions += muted.of_other_articles(wanted.mutes)
     of_story = story_subject.c.story_no == story.c.story_no
     conditions += [

@@ -3,9 +3,9 @@
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, func, or_, select, update
+from sqlalchemy import Connection, Select, bindparam, func, or_, select, update
 
 from aggregator.store.tables import (
     IS_LIVE,
@@ -135,14 +135,18 @@ def lines_of_articles(connection: Connection, ids: Iterable[str]) -> dict[str, s
 
 def line_of(connection: Connection, id: str) -> str | None:
     """Return the storyline in which a story stands, or its successor; None if it has no articles any more."""
-    chosen = (
+    line: str | None = connection.scalar(select_line(id))
+    return line
+
+
+def select_line(id: str) -> Select[Any]:
+    """Select the storyline in which a story stands, or its successor."""
+    return (
         select(LINE)
         .select_from(_PRESENT)
         .join(story, story.c.id == _PRESENT_ID)
         .where(_PRESENT.c.id == id, IS_LIVE)
     )
-    line: str | None = connection.scalar(chosen)
-    return line
 
 
 def number_of(connection: Connection, line: str) -> int:

@@ -14,12 +14,15 @@ import logging
 import resource
 import select
 import socket
+from collections import Counter
 from collections.abc import Iterable
 from email.utils import formatdate
 from itertools import islice
 from typing import Any
 
 import h11
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.flow_control import service_unavailable
@@ -29,12 +32,17 @@ from aggregator.config.hosts import ip_address_of
 from aggregator.model.errors import TooManyFilesError
 from aggregator.web.security.origin import CAME_BY_PROXY
 from aggregator.web.security.paths import PROBES
+from aggregator.web.security.rate_limit import network_of
 
 # simultaneous, of all addresses (chosen: half of the usual limit of 1,024 open files)
 CONNECTIONS = 512
 # For the head of a request; the code that reads a body sets its deadline
 REQUEST_SECONDS = 10.0
 BACKLOG = 128  # connections that wait to be accepted
+# Requests of one client that run at the same time, and that wait for their turn. Python runs one thread at a time,
+# so a front page of 30 ms beside 16 large lists takes about half a second (chosen).
+RUNNING_OF_ONE = 16
+WAITING_OF_ONE = 64
 # A connection is closed if the client reads nothing of a response for so long
 UNREAD_SECONDS = 60
 NOTE_SECONDS = 60.0  # between two log lines
@@ -57,6 +65,9 @@ class ConnectionLimiter:
         self._forwarded = ProxyHeadersMiddleware(self._answer, [*trusted_proxies])  # type: ignore[arg-type]
         self._most = most_connections()
         self._active = 0  # requests, also of clients that disconnected
+        # Requests of each client, and the turns that they wait for
+        self._of_one = Counter[tuple[str, str]]()
+        self._turns: dict[tuple[str, str], asyncio.Semaphore] = {}
         self._open: set[TimeoutProtocol] = set()
         # They are in the order in which they became idle.
         self._idle: dict[TimeoutProtocol, None] = {}
@@ -103,8 +114,11 @@ class ConnectionLimiter:
             self._idle.setdefault(connection)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Call the application; answer 503 if too many requests are active, except to probes."""
-        if self._active >= self._most and scope["path"] not in PROBES:
+        """Call the application, unless too many requests are active; probes are always answered."""
+        if scope["path"] in PROBES:
+            await self._app(scope, receive, send)
+            return
+        if self._active >= self._most:
             self.note(
                 f"{self._most} requests are active; another one was answered with 503"
             )
@@ -112,9 +126,34 @@ class ConnectionLimiter:
             return
         self._active += 1
         try:
-            await self._app(scope, receive, send)
+            if scope["method"] in ("GET", "HEAD"):
+                await self._answer_in_turn(scope, receive, send)
+            else:  # a body that is slow to come must not keep others waiting
+                await self._app(scope, receive, send)
         finally:
             self._active -= 1
+
+    async def _answer_in_turn(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Call the application when it is the turn of this client: one address with one token."""
+        address = network_of(scope["client"][0]) if scope.get("client") else ""
+        asker = (address, Headers(scope=scope).get("authorization", ""))
+        most = RUNNING_OF_ONE + WAITING_OF_ONE
+        if self._of_one[asker] >= most:
+            self.note(f"{address} sends over {most} requests at once; it gets 429")
+            refusal = PlainTextResponse(
+                f"send at most {most} requests at once\n", 429, {"Retry-After": "1"}
+            )
+            await refusal(scope, receive, send)
+            return
+        self._of_one[asker] += 1
+        turn = self._turns.setdefault(asker, asyncio.Semaphore(RUNNING_OF_ONE))
+        try:
+            async with turn:
+                await self._app(scope, receive, send)
+        finally:
+            self._of_one[asker] -= 1
+            if not self._of_one[asker]:
+                del self._of_one[asker], self._turns[asker]
 
 
 class TimeoutProtocol(H11Protocol):

@@ -337,6 +337,9 @@ def test_a_storyline_is_found_by_the_id_of_any_of_its_stories(rig: Rig) -> None:
     assert alone is not None
     assert (alone.id, alone.story_count, alone.title) == (strike, 1, STRUCK)
     assert reader.storyline("nothing") is None
+    for asked, shown in ((levee, {*found}), (strike, {strike}), ("nothing", set())):
+        listed = reader.stories(StoryFilter(storyline=asked)).stories
+        assert {one.id for one in listed} == shown
     page, following = reader.storylines(1)
     assert ([line.id for line in page], following) == ([levee], None)
     placing_of(rig.database).erase(ForgetCommand(name=members(rig.database, levee)[0]))

@@ -1,8 +1,11 @@
 """Who a request comes from: what trusted proxies say, what anybody may claim, and how often one may ask."""
 
+import asyncio
 import base64
+from collections import Counter
 from typing import Any
 
+import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -14,7 +17,11 @@ from aggregator.config.loader import load
 from aggregator.model.errors import ConfigError
 from aggregator.publish.settings import PublishSettings
 from aggregator.web.responses import RefusedError
-from aggregator.web.security.connection_limits import ConnectionLimiter
+from aggregator.web.security.connection_limits import (
+    RUNNING_OF_ONE,
+    WAITING_OF_ONE,
+    ConnectionLimiter,
+)
 from aggregator.web.security.guard import RequestGuard
 from aggregator.web.security.rate_limit import AddressLimiter
 from aggregator.web.security.visit import is_owner
@@ -222,3 +229,37 @@ def test_basic_authentication_of_a_proxy_is_passed_over() -> None:
         ]
         is False
     )
+
+
+def test_a_client_with_many_requests_at_once_keeps_only_itself_waiting() -> None:
+    running = Counter[str]()
+    done = asyncio.Event()
+
+    async def held(request: Request) -> PlainTextResponse:
+        asker = request.headers.get("authorization", "nobody")
+        running[asker] += 1
+        if asker == "greedy":
+            await done.wait()
+        return PlainTextResponse(asker)
+
+    async def ask(client: httpx.AsyncClient, who: str, path: str = "/") -> int:
+        return (await client.get(path, headers={"Authorization": who})).status_code
+
+    async def at_once() -> list[int]:
+        routes = [Route(path, held) for path in ("/", "/healthz")]
+        transport = httpx.ASGITransport(ConnectionLimiter(Starlette(routes=routes)))
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://a"
+        ) as client:
+            greedy = [asyncio.create_task(ask(client, "greedy")) for _ in range(600)]
+            while running["greedy"] < RUNNING_OF_ONE:
+                await asyncio.sleep(0)
+            assert await ask(client, "another") == 200
+            assert await ask(client, "a probe", "/healthz") == 200
+            assert running["greedy"] == RUNNING_OF_ONE
+            done.set()
+            return list(await asyncio.gather(*greedy))
+
+    answers = Counter(asyncio.run(at_once()))
+    served = RUNNING_OF_ONE + WAITING_OF_ONE
+    assert answers == {200: served, 429: 600 - served}

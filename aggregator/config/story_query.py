@@ -87,6 +87,8 @@ def invalid_words(detail: "ErrorDetails", model: type[BaseModel]) -> str:
         return f"unknown parameter {name!r}; the parameters are {known}"
     if detail["type"] == "missing":
         return f"{name}: the parameter is missing"
+    if detail["type"] == "string_unicode":
+        return f"{name}: this is not UTF-8 text"
     message = detail["msg"].removeprefix("Value error, ")
     message = re.sub("^(Input|String) should", "must", message)
     return f"{name} {message}: {str(detail['input'])[:40]!r}"

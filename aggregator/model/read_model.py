@@ -157,7 +157,7 @@ class FrontPageStory(FrozenStruct):
     updated: dt.datetime
     report_count: int
     # Outlets with standing that tell it in words of their own, counted as reports or not
-    told_by: int = 0
+    told_by: frozenset[str] = frozenset()
     language: str | None = None
     preferred: bool = False  # has an article of an outlet of publish.prefer
     # Of files without any date, so that nothing says when it was news
@@ -168,7 +168,7 @@ class FrontPageStory(FrozenStruct):
     @property
     def outlets(self) -> int:
         """How many outlets tell it in words of their own, as its rank counts them."""
-        return max(1, self.report_count, self.told_by)
+        return max(1, self.report_count, len(self.told_by))
 
 
 TITLES_LISTED = 3  # of a story, beside its own: more lines would hide the next story

@@ -323,7 +323,7 @@ def test_slips_are_answered_with_what_was_meant(
         f"an article; show its story with: aggregator story {id_}"
         in typed("story", article)[2]
     )
-    assert f"show its articles with: aggregator story {id_}" in typed("explain", id_)[2]
+    assert "It stands alone: no other story is near enough." in typed("explain", id_)[1]
     assert "aggregator search TEXT" in typed("story", "1")[2]
     assert "--min-reports" in typed("stories", "--min-report", "2")[2]
     assert "'table', 'json', 'jsonl', 'csv'" in typed("stories", "--format", "xml")[2]

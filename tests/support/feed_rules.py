@@ -93,6 +93,7 @@ def _rss_item(item: etree._Element, now: dt.datetime) -> list[str]:
         "pubDate",
         "description",
         "enclosure",
+        "category",
         f"{DC}creator",
     }
     known |= {f"{ATOM}updated", f"{MEDIA}content"}
@@ -233,6 +234,8 @@ class _Item(msgspec.Struct, forbid_unknown_fields=True):
     tags: list[str] = []
     language: str | None = None
     attachments: list[_Attachment] = []
+    # An extension is an object, and its name begins with an underscore.
+    storyline: dict[str, str] | None = msgspec.field(name="_storyline", default=None)
 
 
 class _Feed(msgspec.Struct, forbid_unknown_fields=True):

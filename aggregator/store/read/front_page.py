@@ -11,6 +11,7 @@ changes, and an unchanged page can be answered with 304. ADR 24 gives the altern
 """
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -141,19 +142,22 @@ def front_page_stories(
         preferred = _stories_with(connection, rows, is_preferred)
     claimed = _claimed_stories(connection, rows)
     told = (
-        select(article.c.story, func.count(article.c.outlet.distinct()))
+        select(article.c.story, article.c.outlet)
         .where(
             article.c.story.in_(list(rows)),
+            article.c.outlet.is_not(None),
             article.c.kind.not_in(UNCOUNTED_KINDS),
             text(OWN_REPORT),
         )
-        .group_by(article.c.story)
+        .distinct()
     )
-    told_by: dict[str, int] = dict(connection.execute(told).all())
+    told_by: defaultdict[str, set[str]] = defaultdict(set)
+    for id_, outlet in connection.execute(told):
+        told_by[id_].add(outlet)
     return [
         FrontPageStory(
             **row._mapping,
-            told_by=told_by.get(row.id, 0),
+            told_by=frozenset(told_by[row.id]),
             preferred=row.id in preferred,
             is_undated=row.id not in dated,
             is_claimed=row.id in claimed,

@@ -185,7 +185,8 @@ class StoryReader:
                 fits = matcher.matching(connection, [ranked.id for ranked in seen])
                 seen = [ranked for ranked in seen if ranked.id in fits]
             ranked_all = front_page.ranked(seen, tuning)
-            return tuple(storylines.one_a_storyline(connection, ranked_all))
+            heads = storylines.one_a_storyline(connection, ranked_all)
+            return tuple(front_page.ranked(heads, tuning))
 
     def ranked_page(
         self, wanted: StoryFilter, prefer: tuple[str, ...] = ()

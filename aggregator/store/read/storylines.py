@@ -70,15 +70,21 @@ def storylines_by_story(
 def one_a_storyline(
     connection: Connection, ranked: Sequence[FrontPageStory]
 ) -> list[FrontPageStory]:
-    """Return the first story of each storyline, and those that stand alone, in their order."""
+    """Return the first story of each storyline, and those that stand alone.
+
+    The first story is told by all outlets that tell its storyline within a day of it.
+    """
     ids = [shown.id for shown in ranked]
     lines = pairs_with(
         connection, _LINES.with_only_columns(story.c.id, LINE), story.c.id, ids
     )
-    first = {lines.get(id_, id_): id_ for id_ in reversed(ids)}
-    return [
-        shown for shown in ranked if first[lines.get(shown.id, shown.id)] == shown.id
-    ]
+    heads: dict[str, FrontPageStory] = {}
+    for shown in ranked:
+        line = lines.get(shown.id, shown.id)
+        head = heads.setdefault(line, shown)
+        if abs(head.updated - shown.updated) < _DAY:
+            heads[line] = replace(head, told_by=head.told_by | shown.told_by)
+    return list(heads.values())
 
 
 def storylines(

@@ -79,7 +79,8 @@ def _json_item(item: Item) -> dict[str, Any]:
         authors=[{"name": name} for name in item.authors],
         language=item.language,
         attachments=attachments,
-        _storyline=item.storyline,
+        # An extension of JSON Feed must be an object.
+        _storyline={"id": item.storyline} if item.storyline else None,
     )
 
 

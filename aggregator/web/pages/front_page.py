@@ -99,6 +99,7 @@ class FrontPages:
         if [_state(story) for story in listed] != [_state(story) for story in on_page]:
             self._ranking.cache_clear()  # an article was erased
         sources = self._site.reader.story_sources(ids)
+        storylines = self._storylines(request, ids)
         return self._list_page(
             request,
             "front.html",
@@ -110,7 +111,7 @@ class FrontPages:
                 self._list_items(request, listed),
                 self._today(),
                 is_first=number == 1,
-                several={story.id for story in ranking if story.outlets > 1},
+                several={s.id for s in ranking if s.outlets > 1} | storylines.keys(),
                 undated={story.id for story in ranking if story.is_undated},
                 folders={} if wanted.filter.folder else sources.folders,
             ),
@@ -124,6 +125,7 @@ class FrontPages:
             before=_address(wanted, ("page", str(number - 1))),
             languages=_languages(ranking),
             source_links=sources.by_outlet,
+            storylines=storylines,
         )
 
     def _whole_lead(self, request: Request, ids: Sequence[str]) -> Sequence[Passage]:
@@ -177,6 +179,7 @@ class FrontPages:
             next=following,
             languages=_languages(listed),
             source_links=self._site.reader.story_sources(ids).by_outlet,
+            storylines={},
         )
 
     def _newest_ids(
@@ -275,7 +278,6 @@ class FrontPages:
             today=self._today(),
             marks=self._pages.marks_of(request, ids),
             new_reports=new_reports,
-            storylines={} if view else self._storylines(request, ids),
             **values,
         )
 

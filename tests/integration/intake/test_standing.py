@@ -267,7 +267,7 @@ def test_a_feed_of_headlines_has_standing_after_three_days_and_counts(
         world.publish("herald.example", f"{title}, again", said_elsewhere or said)
         world.poll("gazette.example", "herald.example")
         world.run(1)
-        world.publish("stranger.example", f"{title} today", "")
+        world.publish("stranger.example", f"{title}: {said[:60]}", "")
         world.poll("stranger.example")
         world.run(23)
     counted = select(article.c.counts_as_report).where(

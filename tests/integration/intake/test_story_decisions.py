@@ -33,7 +33,7 @@ NOW = NOON + 40 * DAY
 TEXTS = dict(zip(("g0", "g1", "g2"), GRAIN, strict=True))
 APART = Tuning({"events": {"threshold": 1000.0}})  # each article is a story
 # For reports that share words
-WINDOW_DECIDES = {"threshold": -1.9, "reassess_gain": 0.0}
+WINDOW_DECIDES = {"threshold": -3.0, "reassess_gain": 0.0}
 
 
 @pytest.fixture

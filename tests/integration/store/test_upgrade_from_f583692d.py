@@ -97,6 +97,9 @@ def test_an_upgrade_keeps_every_row(former: Database) -> None:
         mark["labels"] = None
     newest = max(row["inbox_no"] for row in before["article"])
     after["counter"].remove({"name": "affinity_until", "value": newest})
+    for row in before["counter"]:
+        if row["name"] in ("searchable", "unindexed"):
+            row["value"] = newest  # the full-text index is made anew
     for table in before.keys() - {
         "alembic_version",
         "story",

@@ -9,15 +9,17 @@ from aggregator.model.prepared import OPINION_KINDS, ArticleHtml, Kind
 from aggregator.model.structs import FrozenStruct
 
 Role = Literal["report", "copy", "excerpt", "container"]
-# Of a text beside the current one of its story: an earlier one, or a later one that anybody could print.
+# The states of a text that is not the current one of its story: an earlier version, or a later one that anybody
+# could have printed
 VersionState = Literal["earlier", "other"]
 
 
 class CountedArticle(FrozenStruct):
-    """What the counts of a story need of one article."""
+    """The properties of an article that the counts of its story need."""
 
     id: str
-    inbox_no: int  # the number of its entry: of equal times the lower one came first
+    # The number of its entry; among equal times the lower number came first
+    inbox_no: int
     outlet_key: str | None
     effective_at: dt.datetime
     copy_of: str | None
@@ -31,7 +33,7 @@ class CountedArticle(FrozenStruct):
     counts_as_report: bool = True  # false: too little of its text agrees with the story
     # Its source had no standing (store/stories/standing.py)
     is_little_known: bool = False
-    # Of which only its sender says that it is; None: confirmed
+    # Only the sender says that the article is from this outlet; None: confirmed
     claimed_outlet: str | None = None
 
 
@@ -72,10 +74,11 @@ class Article(CountedArticle):
 
 
 class ComparedText(FrozenStruct):
-    """An article in the copy check: the one in question, or a candidate for its original."""
+    """An article to compare in the copy check: the new one, or a candidate for its original."""
 
     id: str
-    text: str = ""  # of stored articles it is read only for the likeliest candidates
+    # The text of a stored article is read only for the likeliest candidates
+    text: str = ""
     title: str = ""
     outlet: str | None = None  # None: unknown, never equal to another outlet
     signature: bytes = b""
@@ -110,7 +113,8 @@ class ArticleView(CountedArticle, omit_defaults=False, cache_hash=True):
     noarchive: bool = False
     tdm_reserved: bool = False  # text mining is reserved: treated like noarchive
     media: tuple[Enclosure, ...] = ()  # each with a type
-    categories: tuple[str, ...] = ()  # as declared, sections first
+    # Categories that the entry declares; sections come first
+    categories: tuple[str, ...] = ()
     # None: it has the current text; `copy_of` names who has that
     version: VersionState | None = None
 

@@ -1,7 +1,7 @@
 """Counters and histograms for `/metrics`, since the start of the process.
 
-This module defines all of them. What the database can answer is not counted. The daemon makes one Metrics and
-passes it to the parts that count.
+This module defines all of them. Figures that the database can answer are not counted. The daemon makes one
+Metrics and passes it to the parts that count.
 """
 
 import threading

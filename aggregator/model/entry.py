@@ -1,4 +1,4 @@
-"""What a source gives, before any decision about it: a parsed feed and its entries."""
+"""A parsed feed and its entries as the source delivers them, before any decision about them."""
 
 import datetime as dt
 from typing import Literal
@@ -61,7 +61,8 @@ class ArchivedRecord(FrozenStruct):
 
     path: str  # absolute
     format: ArchiveSuffix
-    number: int  # of the record or line in its file, from 1
+    # The number of the record or line in its file, from 1
+    number: int
     offset: int
     content_hash: bytes
 
@@ -87,18 +88,18 @@ class Entry(FrozenStruct):
     published: Published | None = None
     # Effective time if no date is found; None: when it was accepted
     assumed_at: dt.datetime | None = None
-    # Of its feed, in which it was not; an earlier date gives no credit
+    # The last poll of its feed before the entry appeared there; an earlier date is not believed
     last_poll: dt.datetime | None = None
     updated: dt.datetime | None = None
-    # Of the source, the record, the entry's <source> or the folder
+    # The outlet as declared by the source, the record, the entry's <source> or the folder
     outlet: str | None = None
-    # Of an entry of a feed, unless the outlet is configured for its source (extract/outlets.py).
+    # Set for an entry of a feed, unless the outlet is configured for its source (extract/outlets.py)
     resolved_outlet: Outlet | None = None
-    # That of its feed, where the entry speaks for another one
+    # The outlet of the feed, if the entry speaks for a different outlet
     feed_outlet: Outlet | None = None
     author: str | None = None
     language: str | None = None  # a hint: BCP 47 primary tag as declared
-    # As the user set it for the source: no hint, but so
+    # The language that the user set for the source: a fact, not a hint
     source_language: str | None = None
     categories: tuple[str, ...] = ()
     enclosures: tuple[Enclosure, ...] = ()
@@ -114,22 +115,26 @@ class Entry(FrozenStruct):
 class ParsedFeed(FrozenStruct):
     """A parsed feed. `problem` is a message for users, None where there is none."""
 
-    # "rss20", "atom10", "rdf", "jsonfeed", "sitemap", ...; "" where it is no feed
+    # "rss20", "atom10", "rdf", "jsonfeed", "sitemap", ...; "" if the document is not a feed
     format: str = ""
     title: str = ""
-    language: str | None = None  # as declared, else as detected in its entries together
+    # The language that the feed declares; without it, the language detected in all entries together
+    language: str | None = None
     site_url: str | None = None
     entries: tuple[Entry, ...] = ()
-    entry_count: int = 0  # in the feed, before limits
+    # The number of entries in the feed, before limits apply
+    entry_count: int = 0
     problem: str | None = None
     # The polling interval that it requests (ttl, sy:updatePeriod)
     ttl_seconds: float | None = None
-    # Of an index of sitemaps: the newest ones, which have the entries
+    # Addresses of the newest sitemaps that an index of sitemaps lists; they contain the entries
     sitemaps: tuple[str, ...] = ()
-    # Of each entry, where each item is well-formed and one entry: whether its bytes alone say what it is.
+    # Whether the bytes of each entry's item alone determine the entry. Empty unless each item is well-formed
+    # and holds one entry.
     are_settled: tuple[bool, ...] = ()
     # Hash of the item of each entry (sources/parse/feeds/known_items.py), b"": none
     items: tuple[bytes, ...] = ()
     left_out: tuple[bytes, ...] = ()  # hashes of known items, which were not read
-    frame: bytes = b""  # hash of what is around the items; b"": the feed cannot be cut
+    # Hash of the bytes around the items; b"": the feed cannot be cut into items
+    frame: bytes = b""
     states_days: bool = False  # the entries have days, and no times

@@ -123,19 +123,22 @@ class ProcessState(FrozenStruct):
 class DatabaseStatus(FrozenStruct, omit_defaults=False):
     """Counts and ages from the database, read in one transaction. Ages are seconds."""
 
-    inbox: dict[str, int]  # entries by what they wait for: page | ready
+    # Number of entries by the step they wait for: page | ready
+    inbox: dict[str, int]
     oldest_seconds: float
     # A message where entries are ready for long and not placed
     overdue: str | None = None
     # Names of sources whose pages are not read at present
     slow_sources: tuple[str, ...] = ()
     last_placed: dt.datetime | None
-    sources: dict[str, int]  # by state, see docs/sources.md, "Health"
+    # Number of sources by state, see docs/sources.md, "Health"
+    sources: dict[str, int]
     all_fail: str | None = None  # a message where all feeds fail that were asked
-    due_sources: int  # whose poll is due, ...
+    # Number of sources whose poll is due ...
+    due_sources: int
     late_seconds: float  # ... and by how much the latest of them
     articles: int  # the number of the last placed one; includes forgotten ones
-    # For which memory holds stories, at the present rate
+    # Hours of articles that fit in memory at the present rate
     window_hours: float | None = None
     window_is_short: bool = False  # such stories leave before `window_days` are over
     unindexed: int  # articles that are not in the full-text index yet

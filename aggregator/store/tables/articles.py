@@ -1,4 +1,4 @@
-"""Placed and erased articles, and what is computed of each."""
+"""Placed and erased articles, and data computed from each."""
 
 from sqlalchemy import (
     Column,
@@ -27,7 +27,7 @@ from aggregator.store.tables.columns import (
 
 # Most articles are reports: an index of those would find nothing
 OTHER_KINDS = "kind <> 'report'"
-# Of an outlet with standing, and no copy
+# A report by an outlet with standing; copies are left out
 OWN_REPORT = "role = 'report' AND NOT is_little_known"
 
 article = Table(
@@ -68,7 +68,7 @@ article = Table(
     Column("language", Text),  # BCP 47 tag
     Column("author", Text),
     Column("published", UtcTime),
-    # Feed | page | text | poll: where `published` is from
+    # feed | page | text | poll: where `published` is from
     Column("published_origin", Text),
     Column("published_precision", Text),  # minute | day
     flag("timezone_assumed", false()),
@@ -87,7 +87,8 @@ article = Table(
     # Likeness to its neighbours when it came (grouping/pairs/pair_features.py); null: it was not compared.
     Column("nearest", LargeBinary),
     Column("body_words", Integer, nullable=False),
-    Column("text_hash", LargeBinary, nullable=False),  # of title and text
+    # 16-byte hash of the title and the whole text
+    Column("text_hash", LargeBinary, nullable=False),
     # model.evidence.Evidence: msgpack, compressed (codecs.py)
     Column("evidence", LargeBinary, nullable=False),
     Column("placed_at", UtcTime, nullable=False),
@@ -97,13 +98,14 @@ article = Table(
     flag("counts_as_report", true()),
     # Whether its source had no standing when it came (store/stories/standing.py).
     flag("is_little_known", false()),
-    # `id` of the text of which this is another version: a copy, a text with many of its words or one of the
-    # same outlet that tells a sentence differently. Which of them is the current one is computed on reading.
+    # `id` of the text that this article is another version of: a copy, a text with many of its words, or a text
+    # of the same outlet that tells a sentence differently. The current version is determined on reading.
     Column("version_of", Text),
-    # Key of the outlet of which only its sender says that it is: of another one than `outlet` if a feed links
-    # to it, of the same if it was handed in beside feeds. Null: confirmed.
+    # Key of an outlet that only the sender names: a different outlet than `outlet` if a feed links to it, the
+    # same outlet if the article was handed in beside feeds. Null: confirmed.
     Column("claimed_outlet", Text),
-    # As people read it: model.prepared.ArticleHtml, msgpack, zstd. Null: its text in paragraphs is all of it.
+    # The article for reading: model.prepared.ArticleHtml, msgpack, zstd. Null: its text in paragraphs is
+    # enough.
     Column("html", LargeBinary),
     Column("record_id", Text),  # the `id` of its record in a file or a push; null: none
     Index(None, "story", "copy_of", "effective_at"),
@@ -133,7 +135,7 @@ article = Table(
     Index(None, "source", "seen_at"),
     Index(None, "effective_at"),
     by_address("article", "url"),
-    # With the story, so that a filter finds stories without reading articles.
+    # The index includes the story, so that a filter finds stories without reading articles.
     Index(None, "outlet", "story"),
     partial_index(
         "ix_article_outlet_name",
@@ -143,7 +145,7 @@ article = Table(
     ),
     Index(None, "language", "story"),
     partial_index("ix_article_kind", "kind", "story", where=OTHER_KINDS),
-    # For the order of the front page
+    # The order of the front page uses this index
     partial_index(
         "ix_article_told_by",
         "story",
@@ -162,7 +164,8 @@ article = Table(
     ),
 )
 
-TEXT_OR_EMPTY = func.coalesce(article.c.text, "").label("text")  # of an article
+# Text of an article
+TEXT_OR_EMPTY = func.coalesce(article.c.text, "").label("text")
 OUTLET_NAME = func.coalesce(article.c.outlet_name, article.c.outlet)
 
 tombstone = Table(
@@ -172,7 +175,7 @@ tombstone = Table(
     # refused. Written by `forget` and by retention.
     Column("article", Text, primary_key=True),  # former `article.id`
     Column("at", UtcTime, nullable=False),
-    # Forgotten | retention
+    # forgotten | retention
     Column("kind", Text, nullable=False, server_default="forgotten"),
     # Times it arrived again
     from_zero("rejected_count"),
@@ -184,7 +187,7 @@ tombstone = Table(
 outlet_line = Table(
     "outlet_line",
     metadata,
-    # Hashes of the lines of an outlet's newest articles, from which learned boilerplate is counted
+    # Hashes of the lines of an outlet's newest articles; learned boilerplate is counted from them
     # (grouping/outlets/boilerplate.py). Written by the writer.
     Column("outlet", Text, primary_key=True),  # the key of the outlet
     article_key(),
@@ -196,10 +199,9 @@ outlet_line = Table(
 sketch = Table(
     "sketch",
     metadata,
-    # Sampled shingles, by which copies and excerpts of an article are found
-    # (grouping/copies/sampled_shingles.py; derived). No row for an article that other copies already
-    # represent. A table of its own, so that reading the sketches of the newest articles does not read their
-    # texts.
+    # Sampled shingles that copies and excerpts of an article are found with
+    # (grouping/copies/sampled_shingles.py; derived). An article that other copies already represent has no row.
+    # The table is separate, so that reading the sketches of the newest articles does not read their texts.
     article_key(),
     Column("hashes", LargeBinary, nullable=False),
 )

@@ -1,4 +1,4 @@
-"""Types and indexes of columns, and the metadata to which every table belongs."""
+"""Types and indexes of columns, and the metadata shared by every table."""
 
 import datetime as dt
 from collections.abc import Callable
@@ -72,8 +72,8 @@ def by_address(table: str, column: str) -> Index:
 
 
 def partial_index(name: str, *columns: str, where: str) -> Index:
-    # To say the same for PostgreSQL loads its dialect and five drivers in every process: there only the
-    # migrations have the condition.
+    # PostgreSQL gets this condition in the migrations only: stating it here would load its dialect and five
+    # drivers in every process.
     return Index(name, *columns, sqlite_where=text(where))
 
 

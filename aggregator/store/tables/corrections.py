@@ -12,7 +12,7 @@ correction = Table(
     Column("at", UtcTime, nullable=False),
     Column("kind", Text, nullable=False),  # CorrectionKind
     Column("undone_at", UtcTime),
-    # What it changed, for undoing it: JSON, CorrectionDetail in store/stories/corrections.py.
+    # The changes to reverse when it is undone: JSON, CorrectionDetail in store/stories/corrections.py.
     Column("detail", Text, nullable=False),
 )
 

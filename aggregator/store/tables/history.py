@@ -50,7 +50,7 @@ source_period = Table(
 standing = Table(
     "standing",
     metadata,
-    # A closed `stream_period` in which a sender agreed with another outlet, at most three of each
+    # A closed `stream_period` when a sender agreed with another outlet; at most three for each sender
     # (store/stories/standing.py). Written when the period is closed.
     Column("sender", Text, primary_key=True),
     # `stream_period.number`

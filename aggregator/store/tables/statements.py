@@ -48,7 +48,7 @@ def in_parts(values: Sequence[Value]) -> Iterator[Sequence[Value]]:
 
 
 def read_rows(connection: Connection, sql: str, /, **values: Any) -> list[Any]:
-    """Return the rows of SQL text, in which `:name` stands for a value.
+    """Return the rows that SQL text selects; `:name` in the text stands for a value.
 
     A column has the type of the columns of tables with its name, so times keep their names. For one of the
     values a set or list may be given, as in `id IN :ids`: it is read by parts of ascending values.

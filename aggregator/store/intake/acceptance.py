@@ -92,7 +92,7 @@ def accept(
         if id_ in erased:  # its new keys are stored, as hashes
             result = replace(result, outcome=_OUTCOMES_OF_ERASED[erased[id_]])
         elif result.outcome == "known" and source not in muted.get(id_, [source]):
-            # It is muted at other sources only: this one may have no mute.
+            # Only other sources are muted for this article; this source may not be.
             result = replace(result, outcome="new", is_observed=True)
         elif received.entry.is_observation and result.outcome != "known":
             # A link of a story feed to an article that is not here
@@ -104,7 +104,7 @@ def accept(
             row = _entry_row(result, received.entry, seen[offset], by_page=by_page)
             rows.append(row | shared)
         accepted.append(result)
-    # In a first reading all but polls is placed at once.
+    # Until a first reading ends, entries of polls wait; all others are placed at once.
     if not gathers or (poll is None and first_reading.lasts(connection)):
         _number_at_once(connection, [row for row in rows if row["state"] == "ready"])
     execute_each(connection, insert(entry), rows)

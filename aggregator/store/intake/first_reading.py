@@ -30,13 +30,15 @@ from aggregator.store.tables import (
 _BEGAN = "first_reading"  # counter: when it began, in seconds since 1970
 # counter: the last inbox number of the first batch that was placed before its end
 _EARLY = "first_reading_early"
-# After this time what was read is placed, whatever was not asked yet (decided in seconds of a reader's patience).
+# Entries are placed after this time even if some sources were not asked yet (decided: a reader's
+# patience).
 _PATIENCE_SECONDS = 60
 # A source that is due later is not waited for, such as one of a host that asked to wait. A reading that takes as
 # long is over (chosen: of 117 feeds the last one was asked after some minutes).
 _LONGEST_WAIT = dt.timedelta(minutes=10)
 _MANY_SOURCES = 20  # never asked before, in a database that is not new (chosen)
-_MOST_EXAMINED = 10_000  # entries, of which the newest are listed
+# Newest gathered entries that are examined for the list
+_MOST_EXAMINED = 10_000
 
 _UNASKED = select(func.count()).where(
     IS_ASKED,

@@ -1,9 +1,9 @@
-"""The order in which entries are placed, that of `inbox_no`.
+"""The order of placing, stored in `entry.inbox_no`.
 
-An entry whose input is complete (at once, or when its page is fetched or given up) waits for `put_in_order`,
-with which the writer begins: it numbers all that wait in the order of their times. The numbers are stored
-before anything is placed, so a kill or a replay changes none. In a first reading that took long, the days
-that late sources touch get those of `order_of_time`, once.
+An entry whose input is complete (at once, or when its page is fetched or given up) waits for `put_in_order`, the
+writer's first step: it numbers all waiting entries in the order of their times. The numbers are stored before
+anything is placed, so neither a kill nor a replay changes them. In a first reading that took long, the days
+that late sources touch are numbered again by `order_of_time`, once.
 """
 
 import datetime as dt
@@ -34,7 +34,7 @@ _TAKE = (
 
 
 def take_numbers(connection: Connection, name: str, count: int) -> int:
-    """Take `count` serial numbers and lock the row until the end. Return the one before the first."""
+    """Take `count` serial numbers and lock the row until the end. Return the number before the first."""
     last: int = connection.execute(
         _TAKE, {"counter_name": name, "count": count}
     ).scalar_one()
@@ -50,7 +50,8 @@ def has_gathered(connection: Connection) -> bool:
     return has_row(connection, _GATHERED)
 
 
-# Of one source. Pages that each take workers half a second then make another source wait five (chosen).
+# Pages of one source that are placed in a turn. Pages that each take workers half a second then delay another
+# source by five seconds (chosen).
 _PAGES_A_TURN = 10
 
 _PAGES = (
@@ -107,7 +108,7 @@ def order_of_time(connection: Connection, first: int) -> dict[int, int]:
 def first_out_of_order(
     connection: Connection, began: dt.datetime, early: int
 ) -> int | None:
-    """Return from which inbox number on a first reading is to be decided again; None: it was in order of time.
+    """Return the first inbox number to decide again after a first reading; None: all were in order of time.
 
     These are the days that entries after number `early` touch, at most three.
     """
@@ -124,7 +125,7 @@ def first_out_of_order(
 
 
 _IS_PLACED = entry.c.state.in_(("done", "refused")) & entry.c.inbox_no.is_not(None)
-# Of a first reading: more is not decided again
+# A first reading is decided again over this time at most
 _LONGEST_TOUCHED = dt.timedelta(hours=72)
 
 
@@ -142,9 +143,8 @@ def _by_time(
 ) -> list[_TimedEntry]:
     """Return these entries in the order of their times.
 
-    `later`: by article, from which entry on they are left out.
-    An entry's time is when it was published, at the latest when it was accepted, and not before that of an
-    earlier entry of its article.
+    `later`: for some articles, the first entry to leave out. An entry's time is its time of publication, but not
+    later than its acceptance and not before an earlier entry of its article.
     """
     names = ("entry_no", "inbox_no", "article", "payload", "accepted_at")
     chosen = select(*(entry.c[name] for name in names))

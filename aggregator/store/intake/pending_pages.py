@@ -35,7 +35,8 @@ class PendingPage(FrozenStruct):
     attempts: int
     feed: str | None = None  # URL of the feed that links to it; None: unknown
     source_id: str | None = None  # None: a push, or a feed that was removed
-    source_address: str | None = None  # as configured
+    # The address of the source as configured
+    source_address: str | None = None
 
 
 def due_pages(
@@ -169,7 +170,7 @@ def place_without(connection: Connection, numbers: Sequence[int]) -> int:
 
 
 _RELEASED_AT_ONCE = 500
-# Of an entry, into its second row
+# Columns copied from an entry into its second row
 _COPIED = (
     entry.c.source,
     entry.c.article,

@@ -36,7 +36,8 @@ NOBODY = ""  # the article of a void key, which different entries share
 class PollContext(FrozenStruct):
     """Properties of the polled source that accepting needs."""
 
-    outlet: str | None  # as configured for the source, not as an entry declares it
+    # The outlet configured for the source, not the outlet that an entry declares
+    outlet: str | None
     # Articles of its known items, which were not read
     left_out: frozenset[str] = frozenset()
 
@@ -52,9 +53,12 @@ class IdentifiedEntry(NamedTuple):
     # The keys of GUID and URL, void or not
     raw: tuple[bytes | None, bytes | None]
     identity: Identity
-    said: Set[bytes]  # the keys of what it says within its feed
-    there: tuple[bytes, ...]  # the keys of what it says at its URL, its own first
-    undated: bytes  # the key of what it says at any time; it alone is none
+    # Keys of its content within its feed
+    said: Set[bytes]
+    # Keys of its content at its URL; the first key is its own, the others only recognise articles
+    there: tuple[bytes, ...]
+    # Key of its content regardless of its date; this key alone does not identify an article
+    undated: bytes
     # The key of the URL that a foreign source links to; b"" for other sources
     claimed: bytes
     has_own_page: bool  # false: different entries share the page of its URL
@@ -71,7 +75,7 @@ class IdentifiedEntry(NamedTuple):
 
     @property
     def keys(self) -> tuple[bytes, ...]:
-        """All keys by which it may be known, the strongest first."""
+        """All keys that may identify it, the strongest first."""
         return (*self.identity.keys, self.claimed, *self.there, *self.said)
 
 

@@ -29,7 +29,8 @@ from aggregator.store.tables import VIEWS, metadata, read_value
 
 # The last revision that each of these commits upgrades to and exports, oldest first.
 _EXPORTED_BY = (("0018", "8ae9f040"), ("0031", "8f83297e"), ("0032", "5facc768"))
-_ENCODINGS = ("UTF8", "SQL_ASCII")  # that can store any text
+# Server encodings that can store any text
+_ENCODINGS = ("UTF8", "SQL_ASCII")
 _ADVISORY_KEY = 0x6D696772  # "migr"
 
 
@@ -164,7 +165,7 @@ def _migrate(database: Database, keep: Callable[[str], object] | None) -> None:
             )
         before = _revision_in(connection, database)
         refuse_unknown(_named(database), before)
-        # Another process upgraded it while this one waited
+        # Another process upgraded the database while this process waited for the lock
         if before == newest_revision():
             return
         if before is None and not database.is_sqlite:

@@ -84,7 +84,7 @@ def index_until(
 ) -> int:
     """Repeat `index_next` or `index_older` to the end or to about `most`; return how many were indexed.
 
-    `advance` is called with the number of further ones. What is interrupted, a daemon continues.
+    `advance` is called with the number of further articles. A daemon continues after an interruption.
     """
     with database.read() as connection:
         if not unindexed_at_most(connection, connection.scalar(_NEWEST) or 0):

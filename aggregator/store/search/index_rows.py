@@ -1,4 +1,4 @@
-"""The content of the full-text index: words of an article, and tokens by which filters find it.
+"""The content of the full-text index: words of an article, and tokens that let filters find it.
 
 Words are those of `extract.language.search_tokens.index_words`, so both databases find the same articles.
 Tokens of filters are words of the title, outlet, author, language and day of an article that begin with "_",
@@ -21,9 +21,12 @@ SPANS = {
 }  # tokens on Postgres, as they begin: inbox numbers without so many low bits
 
 _TSVECTOR_POSITIONS = 16383  # Postgres keeps no position above this
-_TSVECTOR_PLACES = 255  # nor more of one word
-_TSVECTOR_BYTES = 900_000  # of its words and places; it refuses 1 MiB, and we add marks
-_NEVER_TOO_LARGE = 50_000  # characters of a text that cannot come near it
+# Postgres keeps no more positions than this of one word
+_TSVECTOR_PLACES = 255
+# Bytes of words and positions; Postgres refuses 1 MiB, and we add marks
+_TSVECTOR_BYTES = 900_000
+# Characters of a text that cannot come near _TSVECTOR_BYTES
+_NEVER_TOO_LARGE = 50_000
 _MAX_SEARCHED_CHARS = 200 * 1024
 
 

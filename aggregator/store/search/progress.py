@@ -17,7 +17,7 @@ def indexed_to(connection: Connection) -> int:
 
 
 def unindexed_to(connection: Connection) -> int:
-    """Return the inbox number up to which articles wait to be indexed again; 0: none."""
+    """Return the last inbox number of the articles to index again; 0: none."""
     return counter_value(connection, REST)
 
 

@@ -26,9 +26,11 @@ from aggregator.model.structs import FrozenStruct
 from aggregator.store.search.index_rows import AUTHOR, LANGUAGE, OUTLET, TITLE
 
 Words = tuple[str, ...]
-MOST_TERMS = 32  # of one search; limits the time of a hostile one
-_MOST_WORDS = 64  # of a phrase
-# Of the first words of a search; further ones are searched for as they are written
+# Terms of one search; limits the time of a hostile search
+MOST_TERMS = 32
+# Words of one phrase
+_MOST_WORDS = 64
+# Once the words of a search have this many spellings and forms, further words are searched for as written
 _MOST_FORMS = 512
 
 _LEAST_PREFIX = 2  # letters before a *; one letter would match half of all words
@@ -64,9 +66,11 @@ _UMLAUTS = str.maketrans(
 class Phrase(FrozenStruct):
     """Consecutive words; the last one may be a prefix."""
 
-    words: Words  # from `extract.language.search_tokens.search_words`
+    # The result of `extract.language.search_tokens.search_words`
+    words: Words
     prefix: bool = False
-    mark: str = ""  # where they stand, as a token of the index begins
+    # Beginning of the index tokens for the part of an article where the words stand
+    mark: str = ""
 
     @property
     def tokens(self) -> Words:
@@ -113,7 +117,7 @@ class Query(FrozenStruct):
 
     @property
     def only_excludes(self) -> bool:
-        """Whether it says only what an article must not have."""
+        """Whether the search only lists words that an article must not have."""
         return self == Query(without=self.without)
 
 
@@ -207,7 +211,8 @@ def parsed_term(given: str, *, mark: str = "", is_exact: bool = True) -> Term | 
     ends = given.rstrip().endswith("*") and (
         is_unspaced(words[-1]) or len(words[-1]) >= _LEAST_PREFIX
     )
-    # As it was typed first, without umlauts written out, and with them
+    # The words as typed come first, then with umlauts in place of "ae", "oe" and "ue", and with umlauts written
+    # out
     spellings: list[Words] = [
         words,
         tuple(_UMLAUT_WRITTEN_OUT.sub(r"\1", word) for word in words),

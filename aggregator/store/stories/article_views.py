@@ -26,7 +26,7 @@ from aggregator.store import codecs
 from aggregator.store.stories.articles import ArticleDetails, StoredArticle
 from aggregator.store.tables import TEXT_OR_EMPTY, article, read_rows, rows_with
 
-# Articles of a large story from which headline and summary are chosen
+# The headline and summary of a large story are chosen from this many articles
 SHOWN_MEMBERS = 64
 
 # Fields that are not the column of their name
@@ -112,10 +112,10 @@ def _view(
 def views_for_title(
     connection: Connection, story: str, article_count: int, shown: str | None
 ) -> list[ArticleView]:
-    """Return the articles from which headline and summary are chosen.
+    """Return the articles that compete for the headline and summary of a story.
 
-    All of a small story; the newest originals and versions of a large one with the texts that these replace,
-    and article `shown` of the present headline.
+    A small story returns all its articles. A large story returns the newest originals and versions with the texts
+    that these replace, and article `shown`, which has the present headline.
     """
     if article_count <= SHOWN_MEMBERS:
         return views_of_stories(connection, [story])[story]

@@ -76,11 +76,13 @@ class StoredArticle(Article, frozen=True, kw_only=True):
     placed_at: dt.datetime
     verdict: Verdict
     signature: bytes
-    text_hash: bytes  # of title and whole text
+    # Hash of the title and the whole text
+    text_hash: bytes
     details: bytes  # ArticleDetails, packed
     is_gone: bool = False  # its text was deleted by retention
-    # Of an article that is placed now: its HTML (ArticleHtml, compressed), why it is where it is, the sampled
-    # shingles by which later ones find it as their original, and whether it bumps its story by the clock.
+    # Set while an article is being placed: its HTML (ArticleHtml, compressed), the evidence for its place, the
+    # sampled shingles that let later articles find it as their original, and whether it bumps its story by the
+    # clock.
     html: bytes | None = None
     evidence: Evidence | None = None
     sketch: bytes = b""
@@ -93,7 +95,7 @@ class StoredArticle(Article, frozen=True, kw_only=True):
 
     @property
     def whole_text(self) -> str:
-        """The text with the lines that its outlet repeats, from which its fingerprint was computed."""
+        """The text including the lines that its outlet repeats; its fingerprint was computed from it."""
         # Reading a list of stories needs none of its patterns.
         from aggregator.extract.learned_boilerplate import restore_lines
 
@@ -121,7 +123,8 @@ def _columns_for(shape: type[Article]) -> list[ColumnElement[Any]]:
     return columns
 
 
-COLUMNS = _columns_for(Article)  # of an Article
+# Columns of an Article
+COLUMNS = _columns_for(Article)
 _SHARED = ("source", "outlet_key", "role", "kind", "wire")
 _MEMBERS = (
     select(*COLUMNS)
@@ -185,11 +188,12 @@ class LastArticle(NamedTuple):
 
     story: str
     age: dt.timedelta  # when it was accepted
-    has_others: bool  # in its story, when it was read
+    # Whether its story had other articles when it was read
+    has_others: bool
 
 
 def last_articles(connection: Connection, count: int) -> list[LastArticle]:
-    """Return the last articles that are no copies, in the order of placing."""
+    """Return the articles that were placed last, without copies, in the order of placing."""
     rows = read_rows(
         connection,
         """
@@ -237,8 +241,8 @@ def has_date(connection: Connection, story: str) -> bool:
 def repeats_another(connection: Connection, new: StoredArticle) -> bool:
     """Return whether a new article adds nothing but itself to the counts of its story.
 
-    It is a copy, of which the story has an earlier one that counts alike: of the same text by the same outlet.
-    Both have dates.
+    True for a copy if its story already has an earlier copy that counts alike: of the same text by the same
+    outlet. Both have dates.
     """
     if new.role != "copy" or new.published is None:
         return False
@@ -277,7 +281,7 @@ _LATEST = (
 
 
 def latest(connection: Connection, id: str) -> StoredArticle | None:
-    """Return the newest generation of article `id`, to which its keys belong; None if it does not exist."""
+    """Return the newest generation of article `id`, the owner of its keys; None if it does not exist."""
     row = connection.execute(_LATEST, {"article_id": id}).first()
     return struct_of(StoredArticle, row)
 

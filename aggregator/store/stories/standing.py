@@ -1,10 +1,11 @@
-"""Standing: who has reported, on three days, what another outlet reported before, or in its own words after.
+"""Standing: the trust that a sender earns by agreeing with other outlets on three days.
 
-A sender is a feed; of what comes in files, mails and pushes, each outlet of a source is spoken. Unconfirmed
-mails never have standing. Copies count only of texts of agencies and of who has standing: who reprints these
-is no stranger, who reprints a newcomer must not be believed before him. Bare headlines, which are not counted
-without standing, count beside a report of who has it. Days are the stream periods that are closed, so that
-standing depends on the inbox alone.
+An article agrees with another outlet that reported the same before it, or after it in words of its own.
+A sender is a feed; for files, mails and pushes, each outlet of a source is a sender of its own. Unconfirmed
+mails never have standing. A copy counts only if its text comes from an agency or from a sender with standing:
+senders that reprint those are not strangers, but a newcomer must not make others believed before it is believed
+itself. Bare headlines, which do not count without standing, count beside a report by a sender with standing.
+Days are closed stream periods, so that standing depends on the inbox alone.
 """
 
 from collections.abc import Iterable
@@ -15,7 +16,7 @@ from aggregator.extract.wire.agencies import is_mail_address
 from aggregator.model.article import Article
 from aggregator.store.tables import delete_rows, read_values, standing, write_sql
 
-# Of agreement, from which on a sender is believed (chosen: forty sites are opened in an hour)
+# Days of agreement before a sender is believed (chosen: forty sites are opened in an hour)
 DAYS = 3
 
 
@@ -35,7 +36,7 @@ _STANDING = f"SELECT sender FROM standing GROUP BY sender HAVING count(*) >= {DA
 _TEXT_OF = "coalesce({0}.copy_of, {0}.reuses, {0}.version_of)"
 # The contrary of `is_mail_address`
 _IS_CONFIRMED = "({0}.outlet NOT LIKE '%@%' OR {0}.outlet LIKE '%/%')"
-# A bare headline agrees by its title, for which it was joined.
+# A bare headline agrees by its title, because the title is the reason that it joined the story.
 _NOTE_DAY = f"""
     INSERT INTO standing (sender, period)
     SELECT DISTINCT {_SENDER.format("article")}, CAST(:period AS BIGINT) FROM article

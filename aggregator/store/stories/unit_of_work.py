@@ -58,7 +58,7 @@ class UnitOfWork:
     def __init__(self, connection: Connection, now: dt.datetime) -> None:
         self.connection = connection
         self.now = now
-        # Of outlets, by outlet and inbox number
+        # Lines of outlets to delete, by outlet and inbox number
         self.dropped_lines: list[tuple[str, int]] = []
         self.lines: dict[tuple[str, int], bytes] = {}
         self._numbers: dict[str, int] = {}

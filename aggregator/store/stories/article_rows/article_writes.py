@@ -101,7 +101,7 @@ def move(connection: Connection, ids: Iterable[str], story: str) -> None:
 
 
 def move_all(connection: Connection, loser: str, winner: str) -> None:
-    """Assign all articles of a story to another one."""
+    """Assign all articles of a story to its successor."""
     moved = "UPDATE article SET story = :winner WHERE story = :loser"
     write_sql(connection, moved, winner=winner, loser=loser)
 
@@ -152,7 +152,7 @@ def set_source(
 def set_version(
     connection: Connection, ids: Iterable[str], version_of: str | None
 ) -> None:
-    """Make these articles versions of the text of another one (None: of none)."""
+    """Make these articles versions of the text of `version_of` (None: of no other text)."""
     versions = "UPDATE article SET version_of = :version_of WHERE id IN :ids"
     write_sql(connection, versions, version_of=version_of, ids=ids)
 

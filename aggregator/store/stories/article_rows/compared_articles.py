@@ -1,4 +1,4 @@
-"""What the check of copies reads of articles: their texts, and who copies whom."""
+"""The texts of articles and the articles that they copy, as the check of copies reads them."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -13,7 +13,8 @@ from aggregator.store import codecs
 from aggregator.store.stories.articles import ArticleDetails, StoredArticle
 from aggregator.store.tables import is_indexed, read_rows, read_value
 
-_TEXTS_AT_ONCE = 500  # that are in memory: 5 MB
+# Texts held in memory at once: 5 MB
+_TEXTS_AT_ONCE = 500
 _CANDIDATES = """
     SELECT id, title, outlet, signature, language, copy_of, url, source, published, inbox_no AS "order"
     FROM article
@@ -84,7 +85,7 @@ _WHOLE_TEXTS = f"""
 
 
 class PlacedText(NamedTuple):
-    """The whole text of an article, and what it copies."""
+    """The whole text of an article, and the article that it copies."""
 
     inbox_no: int
     role: str

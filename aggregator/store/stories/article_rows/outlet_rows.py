@@ -26,7 +26,7 @@ def own_name_of(connection: Connection, outlet: str) -> str | None:
 
 
 def unnamed_articles(connection: Connection, outlet: str) -> list[tuple[int, str]]:
-    """Return number and story of the articles of an outlet of which only the key is known."""
+    """Return number and story of an outlet's articles that have the outlet's key but not its name."""
     unnamed = "SELECT inbox_no, story FROM article WHERE outlet = :outlet AND outlet_name IS NULL"
     return read_rows(connection, unnamed, outlet=outlet)
 

@@ -8,7 +8,7 @@ from aggregator.store.tables import execute_each, read_value, sketch, write_sql
 
 
 def insert_sketches(connection: Connection, sketches: Mapping[int, bytes]) -> None:
-    """Insert the sketches of articles that have none, by inbox number; b"" is no row."""
+    """Insert the sketches of articles that have none, by inbox number; b"" is not stored."""
     rows = [
         {"article": number, "hashes": hashes}
         for number, hashes in sketches.items()

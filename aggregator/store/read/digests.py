@@ -37,7 +37,7 @@ class DigestSpan(FrozenStruct):
 
 
 def lock_digests(connection: Connection) -> None:
-    """Let no other transaction make a digest until this one ends."""
+    """Keep other transactions from making a digest until this transaction ends."""
     connection.execute(
         select(webhook.c.name).where(webhook.c.name == DIGEST).with_for_update()
     )

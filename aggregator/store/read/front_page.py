@@ -54,7 +54,7 @@ def weight(shown: FrontPageStory, tuning: FrontPageTuning) -> float:
     """Return the weight in hours: the last bump since 1970, plus the value of outlets and of `prefer`."""
     hours = shown.updated.timestamp() / 3600
     if shown.outlets == 1:
-        # Of one day the later one is still above
+        # Hours of the day count little, but the later of two stories of one day still ranks above the earlier
         since_midnight = hours % 24
         hours += since_midnight / 24 - since_midnight
     doublings = math.log2(min(shown.outlets, REPORTS_CAP))

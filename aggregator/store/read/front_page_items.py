@@ -1,4 +1,4 @@
-"""What the front page shows of its stories, and its folders and topics."""
+"""The stories of the front page as listed, and its folders and topics."""
 
 import datetime as dt
 from collections import defaultdict
@@ -37,7 +37,8 @@ def list_stories(
         WHERE story IN :stories AND outlet IS NOT NULL GROUP BY story, outlet
         ORDER BY min(effective_at), outlet
         """
-    outlets = defaultdict(list)  # by story, those that came first at the beginning
+    # Outlets by story, in the order of their first articles
+    outlets = defaultdict(list)
     for story_id, outlet in read_rows(connection, named, stories=live):
         outlets[story_id].append(outlet)
     undated = article_views.undated_stories(connection, live)
@@ -87,7 +88,7 @@ def _titles_by_outlet(
     for row in read_rows(connection, _NEWEST_BY_OUTLET, stories=headlines):
         listed = titles[row.story]
         outlet = row.outlet_name or row.outlet
-        # As a headline is made of it
+        # The title is cleaned in the same way as headlines, so that the two can be compared
         shown_title = clean_title_text(row.title[:TITLE_CHARS], outlet)
         is_headline = headlines[row.story] in (row.title, shown_title)
         if not is_headline and len(listed) < TITLES_LISTED:
@@ -132,7 +133,8 @@ def folders(connection: Connection) -> tuple[str, ...]:
 
 
 _TOPICS_LISTED = 10  # tabs; more would not fit above the stories
-_TOPIC_OUTLETS = 3  # that share a topic which is listed
+# A topic is listed if at least this many outlets share it
+_TOPIC_OUTLETS = 3
 # Newest stories whose topics are counted: the window of the front page
 _TOPIC_STORIES = 150
 

@@ -68,7 +68,7 @@ class StorySources(FrozenStruct):
     """The sources of stories. `by_outlet`: ids of sources by story, then by key and names of the outlet."""
 
     by_outlet: dict[str, dict[str, str]]
-    # By story, the folder of most of its outlets; none without a folder
+    # The folder of most outlets of each story; stories without a folder are left out
     folders: dict[str, str]
 
 
@@ -88,7 +88,7 @@ def story_sources(connection: Connection, story_ids: Collection[str]) -> StorySo
         if known.folder:
             uses[row.story, known.folder] += 1
     folders: dict[str, str] = {}
-    # Of folders that are equally frequent the first by name
+    # The first name wins if folders are equally frequent
     for _, story_id, folder in sorted((-count, *use) for use, count in uses.items()):
         folders.setdefault(story_id, folder)
     return StorySources(by_outlet=by_outlet, folders=folders)

@@ -71,7 +71,7 @@ def source_page(
     )
 
 
-# Of a folder or name that order: a longer cursor would be a long address
+# Only this many characters of a folder or name decide the order: a longer cursor would be a long address
 _CURSOR_CHARS = 40
 
 

@@ -146,7 +146,7 @@ def of_articles(
 ) -> Conditions:
     """Return the conditions of `wanted` on articles, without its query; different articles may meet them.
 
-    `by_story`: write them so that the index on stories is used, not the one on sources.
+    `by_story`: write the conditions so that the database uses the index on stories, not the index on sources.
     """
     asked: Conditions = []
     if wanted.outlet:

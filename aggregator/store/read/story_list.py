@@ -42,7 +42,8 @@ if TYPE_CHECKING:
 
 FEW_WITH_WORDS = 5_000  # articles; higher, because only their stories are read
 _SCANNED_AT_ONCE = 5_000  # stories compared with common words for one page
-_STEP = 500  # of them at a time
+# Stories compared at a time
+_STEP = 500
 # Stories whose articles are read for muted words at a time, as most of them stay
 _STEP_OF_MUTES = 100
 

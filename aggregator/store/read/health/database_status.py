@@ -23,7 +23,8 @@ from aggregator.store.search.progress import unindexed_at_most
 from aggregator.store.stories.storylines import uncompared
 from aggregator.store.tables import read_rows, read_value
 
-_READY_MINUTES = 5  # that an entry may wait whose page is here, or needs none
+# An entry may be ready for this long, with its page here or without need of a page
+_READY_MINUTES = 5
 _UNRENDERED_COUNTED = 1_000  # the count stops here: each is a row of an index
 # Pages and ready entries among which the oldest is searched: those due the longest
 _OLDEST_OF = 1_000
@@ -100,7 +101,7 @@ def _overdue(
 def _window_hours(
     connection: Connection, now: dt.datetime, newest: int, reach: int
 ) -> float | None:
-    """Return the hours in which `reach` numbers are placed, at the rate of the last tenth of them.
+    """Return how many hours it takes to place `reach` entries, at the rate of the last tenth of them.
 
     None without articles.
     """

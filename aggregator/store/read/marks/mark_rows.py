@@ -24,7 +24,8 @@ from aggregator.store.tables import (
 # Newest stories that a new reader has not read (chosen, as clients fetch at once)
 FIRST_UNREAD = 1000
 
-# Of one reader, not kept; above it, half of them count as read (chosen)
+# Marks of one reader on stories that are not kept; beyond this number, older stories count as read until half of
+# the marks are left (chosen)
 MOST_MARKS = 20_000
 
 MOST_KEPT = 10_000  # starred or labelled stories of one reader (chosen)
@@ -51,13 +52,12 @@ class ReaderItem(NamedTuple):
     labels: frozenset[str]
 
 
-Changed = dict[
-    int, tuple[ReaderItem, dt.datetime]
-]  # by number, with the time up to which they are read or not
+# Marks of stories by number, each with the last bump that the mark applies to
+Changed = dict[int, tuple[ReaderItem, dt.datetime]]
 
 
 def first_read_before(connection: Connection) -> dt.datetime:
-    """Return the bump up to which a new reader has read all stories."""
+    """Return the last bump that counts as read for a new reader."""
     newest = "SELECT bumped_at FROM story WHERE redirect_to IS NULL ORDER BY bumped_at DESC LIMIT 1 OFFSET :first"
     return read_value(connection, newest, first=FIRST_UNREAD) or UNREAD
 
@@ -151,7 +151,7 @@ def keep_within(connection: Connection, who: Reader, *, may_refuse: bool) -> Non
 
 
 def store_marks(connection: Connection, who: Reader, items: Changed) -> None:
-    """Write the marks of stories; `items` are by number, with the time up to which they are read or not."""
+    """Write the marks of stories; each mark comes with the last bump that it applies to."""
     former = "DELETE FROM read_mark WHERE reader = :reader AND story IN :numbers"
     write_sql(connection, former, reader=who.reader_no, numbers=items)
     rows = []

@@ -30,10 +30,14 @@ class StoryStream(FrozenStruct):
     wanted: StoryFilter = StoryFilter()
     founded_by: str | None = None
     is_starred: bool = False
-    label: str | None = None  # of the reader
-    is_read: bool | None = None  # None: both
-    since: dt.datetime | None = None  # of the bump, inclusive
-    until: dt.datetime | None = None  # of the bump, exclusive
+    # A label of the reader
+    label: str | None = None
+    # None: read and unread stories
+    is_read: bool | None = None
+    # Earliest bump, inclusive
+    since: dt.datetime | None = None
+    # Latest bump, exclusive
+    until: dt.datetime | None = None
     after: str | None = None  # cursor of the previous page
 
     @property

@@ -62,7 +62,7 @@ _CLOSED_STORY = {
 def set_copied(
     connection: Connection, ids: Iterable[str], **values: str | None
 ) -> None:
-    """Set of which other articles these are copies or versions (None: of none), or their `role`."""
+    """Set the original or the earlier version of these articles (None: without one), or their `role`."""
     change_with(connection, update(article).values(values), article.c.id, ids)
 
 

@@ -75,13 +75,15 @@ def faults(database: Database) -> Iterator[Fault]:
 
 
 _MOST_NAMED = 1000  # lines of SQLite's check
-_ROWS_READ = 1000  # at a time
+# Rows read at a time
+_ROWS_READ = 1000
 # Messages about an index that does not match its table: the table itself is undamaged.
 _OF_AN_INDEX = re.compile(
     r"(?:row \d+ missing from index|wrong # of entries in index) (\S+)"
 )
 
-_SEARCH = "article_search"  # in messages of newer versions of SQLite
+# Newer versions of SQLite name the full-text index in their messages
+_SEARCH = "article_search"
 
 _LOST_REFERENCES = 'SELECT "table", parent, count(*) FROM pragma_foreign_key_check GROUP BY 1, 2 ORDER BY 1, 2'
 
@@ -98,7 +100,7 @@ def _file_faults(database: Database) -> Iterator[Fault]:
 
 
 def faults_of_lines(lines: Sequence[str]) -> Iterator[Fault]:
-    """Yield what the lines of SQLite's check mean: an index can be made again, all else is damage."""
+    """Yield the faults that SQLite's check reports: an index can be made again, all else is damage."""
     indexes: Counter[str] = Counter()
     damage = []
     for line in lines:

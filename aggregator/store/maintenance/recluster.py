@@ -128,10 +128,10 @@ def _with_present_id(evidence: bytes, names: Mapping[str, str]) -> bytes:
 
 
 def renumber(live: Connection, order: Mapping[int, int]) -> list[int]:
-    """Give entries and articles other inbox numbers; `order`: the new ones by the present ones.
+    """Give entries and articles new inbox numbers; `order` maps present numbers to new ones.
 
-    Sketches are to be taken over next, and the state of every story. Return the numbers of articles that
-    are to be put back into the full-text index when they are decided.
+    Next, sketches and the state of every story must be taken over. Return the numbers of articles to put back
+    into the full-text index when they are decided.
     """
     changed = [
         {"number": old, "moved": -new} for old, new in order.items() if old != new
@@ -220,9 +220,9 @@ def take_storylines(
 def take_stream_history(
     live: Connection, scratch: Connection, advance: Advance
 ) -> None:
-    """Replace the stream history by that of the scratch database, with which all articles were decided.
+    """Replace the stream history by the history of the scratch database, because all articles were decided with it.
 
-    What is placed next, and the next new grouping, are then decided with one history.
+    The next articles, and the next new grouping, are then decided with the same history.
     """
     for table in (stream_period, source_history, source_period, standing):
         delete_rows(live, table)

@@ -28,7 +28,8 @@ from aggregator.store.tables import (
     write_sql,
 )
 
-_NUMBERED = (  # by the name of the counter
+# Columns by the name of their counter
+_NUMBERED = (
     ("entry", entry.c.entry_no),
     ("inbox", entry.c.inbox_no),
     ("inbox", article.c.inbox_no),

@@ -46,7 +46,7 @@ def newest_article(connection: Connection) -> int:
 def placed_before(
     connection: Connection, what: DeletedPart, seconds: int | None, now: dt.datetime
 ) -> int:
-    """Return the inbox number up to which articles are older than `seconds`; None: never.
+    """Return the last inbox number before which articles are older than `seconds`; None: never.
 
     It is the number before the first article that is younger and has something to delete. So articles that
     were placed under a clock that was behind are as old as their neighbours, and those of a clock that was
@@ -111,7 +111,7 @@ def drop_terms(connection: Connection, story_id: str) -> bool:
 
 
 def keep_text(connection: Connection, story_no: int, text: StoryText) -> None:
-    """Keep the title and the first paragraph of the lead of what a story shows.
+    """Keep only the title and the first paragraph of the lead of a story's text.
 
     The texts of its articles are deleted next; its summary stays, too.
     """
@@ -139,7 +139,7 @@ def drop_history(connection: Connection, ids: set[str]) -> None:
 def settle_entries(connection: Connection, limit: int) -> bool:
     """Drop the payload of the next finished entries and rewrite their rows; return whether there were any.
 
-    What a placed entry declared is in its article.
+    The article of a placed entry keeps the values that the entry declared.
     """
     rows = read_rows(
         connection,

@@ -99,7 +99,7 @@ def batches(connection: Connection) -> Iterator[Batch]:
     for table in tables():
         keys: list[ColumnElement[Any]] = list(table.primary_key.columns)
         if connection.dialect.name != "sqlite":
-            # By bytes, because the order of letters depends on the locale of the server.
+            # Keys are ordered by bytes, because the order of letters depends on the locale of the server.
             keys = [
                 collate(key, "C") if isinstance(key.type, Text) else key for key in keys
             ]

@@ -46,7 +46,7 @@ def newest_article(connection: Connection) -> int:
 def placed_before(
     connection: Connection, what: DeletedPart, seconds: int | None, now: dt.datetime
 ) -> int:
-    """Return the last inbox number before which articles are older than `seconds`; None: never.
+    """Return the last inbox number of the articles that are older than `seconds`; None: never.
 
     It is the number before the first article that is younger and has something to delete. So articles that
     were placed under a clock that was behind are as old as their neighbours, and those of a clock that was

@@ -43,7 +43,7 @@ class Article(CountedArticle):
     story: str  # "" before it is placed
     title: str
     source: str
-    # Whether later articles are compared with it: of the copies of a text only the first
+    # Whether later articles are compared with it; among the copies of a text, only the first is
     is_compared: bool
     is_polled: bool
     published: dt.datetime | None
@@ -54,7 +54,7 @@ class Article(CountedArticle):
 
     @property
     def is_opinion(self) -> bool:
-        """Whether it is an opinion or an explainer, no report."""
+        """Whether it is an opinion or an explainer, not a report."""
         return self.kind in OPINION_KINDS
 
     @property
@@ -69,7 +69,7 @@ class Article(CountedArticle):
 
     @property
     def minutes(self) -> int | None:
-        """Return its declared date in minutes since 1970; a date in the text may be that of an event."""
+        """Return its declared date in minutes since 1970; a date in the text may be the date of an event."""
         return self.stated_minutes if self.date_counts else None
 
 
@@ -80,9 +80,9 @@ class ComparedText(FrozenStruct):
     # The text of a stored article is read only for the likeliest candidates
     text: str = ""
     title: str = ""
-    outlet: str | None = None  # None: unknown, never equal to another outlet
+    outlet: str | None = None  # None: unknown, not equal to any outlet
     signature: bytes = b""
-    order: int = 0  # inbox number; of equally good candidates the lower one is chosen
+    order: int = 0  # inbox number; the lower number wins among equal candidates
     language: str | None = None
     copy_of: str | None = None
     url: str | None = None
@@ -115,7 +115,7 @@ class ArticleView(CountedArticle, omit_defaults=False, cache_hash=True):
     media: tuple[Enclosure, ...] = ()  # each with a type
     # Categories that the entry declares; sections come first
     categories: tuple[str, ...] = ()
-    # None: it has the current text; `copy_of` names who has that
+    # None: it has the current text; otherwise `copy_of` names the article that has it
     version: VersionState | None = None
 
     @property
@@ -125,7 +125,7 @@ class ArticleView(CountedArticle, omit_defaults=False, cache_hash=True):
 
     @property
     def picture(self) -> Enclosure | None:
-        """The image that was selected of it (extract/article.py)."""
+        """The image that was selected for it (extract/article.py)."""
         return next((reference for reference in self.media if reference.is_image), None)
 
     @property

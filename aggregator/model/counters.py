@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
-_MAX_SERIES = 200  # label sets of one metric; further ones are counted as "other"
+_MAX_SERIES = 200  # label sets of one metric; further sets are counted as "other"
 
 
 class Metric(NamedTuple):

@@ -11,7 +11,7 @@ Authority = Literal["own", "page", "handed", "foreign"]
 
 
 class Published(FrozenStruct):
-    """The time of publication that an article states; "poll": that of the poll which found it, undated."""
+    """The time of publication that an article states; "poll": it is undated, and the time is that of its poll."""
 
     time: dt.datetime
     precision: Precision = "minute"
@@ -22,7 +22,7 @@ class Published(FrozenStruct):
 
     @property
     def counts(self) -> bool:
-        """Whether grouping uses it like a declared time: a date in the text may be that of an event."""
+        """Whether grouping uses it like a declared time: a date in the text may be the date of an event."""
         return self.origin != "text"
 
 
@@ -31,7 +31,7 @@ class Outlet(FrozenStruct):
 
     key: str
     name: str
-    is_own: bool = False  # the name is that of the feed of its own site
+    is_own: bool = False  # the name comes from the feed of its own site
 
 
 class Enclosure(FrozenStruct):
@@ -53,10 +53,10 @@ ArchiveSuffix = Literal[".warc", ".jsonl"]
 
 
 class ArchivedRecord(FrozenStruct):
-    """Where the page of an entry stands: a record of a file, which a worker reads there.
+    """The place of an entry's page: a record of a file, where a worker reads it.
 
-    `offset`: of the record, or of the gzip member or zstd frame that begins with it. `content_hash`: that of
-    the entry's identity, with its page.
+    `offset`: start of the record, or of the gzip member or zstd frame that begins with it. `content_hash`: the
+    hash in the entry's identity, which includes the page.
     """
 
     path: str  # absolute
@@ -81,12 +81,12 @@ class Entry(FrozenStruct):
     title: str = ""
     html: str | None = None  # the longest HTML that it has (content, else summary)
     text: str | None = None  # plain text, for records and .txt files
-    # Html is a whole web page with its boilerplate, not a fragment
+    # `html` is a whole web page with its boilerplate, not a fragment
     is_page: bool = False
-    # Text is an article saved by a person, with headline and boilerplate
+    # `text` is an article saved by a person, with headline and boilerplate
     is_saved_text: bool = False
     published: Published | None = None
-    # Effective time if no date is found; None: when it was accepted
+    # Effective time if no date is found; None: the time of its acceptance
     assumed_at: dt.datetime | None = None
     # The last poll of its feed before the entry appeared there; an earlier date is not believed
     last_poll: dt.datetime | None = None
@@ -106,8 +106,8 @@ class Entry(FrozenStruct):
     # Directives in the headers of its page, see extract/html/robots_meta.py
     robots: str = ""
     authority: Authority = "handed"
-    zone: str | None = None  # IANA name for times without one
-    record: ArchivedRecord | None = None  # has its page, so that `html` is None
+    zone: str | None = None  # IANA name, for times without a zone
+    record: ArchivedRecord | None = None  # the record has the page, so `html` is None
     # A link of a story feed: `url` was seen there; never an article of its own
     is_observation: bool = False
 
@@ -137,4 +137,4 @@ class ParsedFeed(FrozenStruct):
     left_out: tuple[bytes, ...] = ()  # hashes of known items, which were not read
     # Hash of the bytes around the items; b"": the feed cannot be cut into items
     frame: bytes = b""
-    states_days: bool = False  # the entries have days, and no times
+    states_days: bool = False  # the entries state days without times

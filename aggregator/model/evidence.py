@@ -16,7 +16,7 @@ class Reason(FrozenStruct):
 
 
 class CopyEvidence(FrozenStruct):
-    """Why two texts are copies: shares of word 3-shingles."""
+    """The evidence that two texts are copies: shares of word 3-shingles."""
 
     other: str  # article id
     resemblance: float
@@ -35,7 +35,7 @@ class TextReuse(FrozenStruct):
 
 
 class Agreement(FrozenStruct):
-    """How much an article shares with the reports of others in its story."""
+    """How much an article shares with the reports of other outlets in its story."""
 
     # Inverse document frequencies of shared words that are not in its title, see pair_model.py
     shared: float
@@ -69,12 +69,12 @@ Stage = Literal[
     "correction",
     "revision",
 ]
-# An article joined by its score
+# Stages that join an article by its score
 SCORED_STAGES: frozenset[Stage] = frozenset({"event", "second look"})
 
 
 class Evidence(FrozenStruct):
-    """The reasons of a decision. `score` is None where none was needed: a copy, or no similar story."""
+    """The reasons of a decision. `score` is None if no score was needed: a copy, or no similar story."""
 
     stage: Stage
     score: float | None = None

@@ -16,7 +16,7 @@ Kind = Literal[
     "fact_check", "preview", "status", "withdrawal",
 ]  # fmt: skip
 KINDS: tuple[str, ...] = get_args(Kind)
-# None of these, nor a withdrawal, is counted as a report
+# Neither these nor a withdrawal are counted as reports
 OPINION_KINDS: frozenset[str] = frozenset({"opinion", "explainer"})
 UNCOUNTED_KINDS = OPINION_KINDS | {"withdrawal"}
 
@@ -83,7 +83,7 @@ class ArticleHtml(FrozenStruct):
     """The sanitised HTML of an article, for people; no decision reads it."""
 
     html: str
-    # The version of the rules that it was sanitised by (extract/html/article_html.py)
+    # Version of the rules that sanitised it (extract/html/article_html.py)
     rules: int
     # The content beyond the size limit is missing
     is_cut: bool = False
@@ -101,7 +101,7 @@ class Fingerprint(FrozenStruct):
 
     grouping/copies and grouping/pairs describe the layouts.
 
-    The text is the whole one, with the lines that its outlet repeats.
+    The text is complete: it includes the lines that its outlet repeats.
     """
 
     # MinHash, see grouping/copies/minhash.py; empty for a text without shingles
@@ -116,9 +116,9 @@ class Prepared(FrozenStruct):
     """Everything that placing needs of one entry; a pure function of the entry and its page."""
 
     article: CleanArticle
-    fingerprint: Fingerprint | None = None  # None where the verdict rejects the article
+    fingerprint: Fingerprint | None = None  # None if the verdict rejects the article
     # None for a live blog and for a stored text, because no boilerplate is learned from them
     lines: LineHashes | None = None
-    # The same entry without the text of its page: for a revision, or if the page may show a notice only
+    # The same entry without the text of its page: used for a revision, or if the page may only show a notice
     own: "Prepared | None" = None
-    html: ArticleHtml | None = None  # None where it has only paragraphs
+    html: ArticleHtml | None = None  # None if it has only paragraphs

@@ -154,7 +154,7 @@ class SourcePage(FrozenStruct, omit_defaults=False):
 
 
 class FrontPageStory(FrozenStruct):
-    """What orders a story on the front page, without its articles."""
+    """The values that order a story on the front page, without its articles."""
 
     id: str
     updated: dt.datetime

@@ -59,7 +59,7 @@ def add(
 ) -> None:
     """Add deliveries, and store the last examined change of each webhook.
 
-    One to DIGEST is the list of digests, and is not sent.
+    Deliveries to DIGEST form the list of digests, and are not sent.
     """
     waiting = {"state": "waiting", "done_at": None, "at": now}
     due = {"attempts": 0, "next_attempt_at": now}

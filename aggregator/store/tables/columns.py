@@ -43,7 +43,7 @@ class UtcTime(TypeDecorator[dt.datetime]):
     def result_processor(
         self, dialect: Dialect, coltype: object
     ) -> Callable[[Any], Any] | None:
-        # Without the steps between: a list of stories has thousands of times.
+        # SQLAlchemy's intermediate steps are left out: a list of stories has thousands of times.
         return (
             _read_time
             if dialect.name == "sqlite"
@@ -100,7 +100,7 @@ def serial_key(name: str) -> Column[int]:
 
 
 def flag(name: str, default: ColumnElement[bool] | None = None) -> Column[bool]:
-    """Return a column that is true or false; `default`: of rows that were written before it was there."""
+    """Return a column that is true or false; `default`: the value of rows written before the column existed."""
     return Column(name, Boolean, nullable=False, server_default=default)
 
 

@@ -20,8 +20,8 @@ link_constraint = Table(
     "link_constraint",
     metadata,
     # The constraints of a correction. Must-link: its articles with the relation "together" belong to one
-    # story. Cannot-link: no article with "apart" on side 0 is in a story with one on side 1. Rows name
-    # articles only, so they also hold when the articles are clustered again.
+    # story. Cannot-link: no article with "apart" on side 0 is in a story with an "apart" article on side 1. Rows name
+    # articles only, so the constraints also hold when the articles are grouped again.
     Column(
         "correction",
         BigInteger,

@@ -39,7 +39,7 @@ outbox = Table(
     "outbox",
     metadata,
     # One delivery of a change to a recipient. Kept for some days after it ended: a webhook that was sent a
-    # story is also sent its merge. Of a digest: the last of its changes, without a story.
+    # story is also sent its merge. The row of a digest names the last of its changes, without a story.
     Column("webhook", Text, ForeignKey("webhook.name"), primary_key=True),
     # `change.change_no`
     number_key("change"),

@@ -40,9 +40,9 @@ reader = Table(
     serial_key("reader_no"),
     Column("name", Text, nullable=False, unique=True),  # lower case
     Column("created_at", UtcTime, nullable=False),
-    # A story that was bumped no later is read
+    # Stories that were last bumped at this time or earlier are read
     Column("read_before", UtcTime, nullable=False),
-    # Up to this change, merges were followed
+    # Merges were followed up to this change
     Column("last_change_no", BigInteger, nullable=False),
 )
 

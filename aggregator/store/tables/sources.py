@@ -48,7 +48,7 @@ source = Table(
     flag("paused", false()),
     # Title that the feed declares
     Column("title", Text),
-    # Home page: of an imported list, else as the feed declares it
+    # Home page as the imported list states it, else as the feed declares it
     Column("site_url", Text),
     # ETag of the last response, for conditional requests
     Column("etag", Text),
@@ -81,20 +81,20 @@ source = Table(
     # Redirects to it in a row
     from_zero("moved_count"),
     Column("moved_since", UtcTime),
-    # It had a known entry
+    # The target had a known entry
     flag("move_confirmed", false()),
     Column("merged_into", Text),  # `id` of the source that already had the address
     # Responses 410 in a row
     from_zero("gone_count"),
     Column("gone_since", UtcTime),
-    # Requested by the feed; 0: none
+    # Interval that the feed requests; 0: none
     from_zero("ttl_seconds", Float),
     # New entries per day, an exponentially decaying mean as of `per_day_at`.
     from_zero("per_day", Float),
     Column("per_day_at", UtcTime),
     Column("last_new_at", UtcTime),
     Column("flooded_at", UtcTime),  # when many old entries arrived at once
-    # How many
+    # Number of those entries
     from_zero("flood_entries"),
     Column("failing_since", UtcTime),
     Index(None, "paused", "next_due_at"),
@@ -124,7 +124,7 @@ source_access = Table(
     Column("headers", LargeBinary, nullable=False),  # values by name: msgpack
     # Selectors of a page: list, link, title, date; msgpack
     Column("selectors", LargeBinary, nullable=False),
-    # "": that of `fetch.proxy`, or none
+    # "": the proxy of `fetch.proxy`, or none
     Column("proxy", Text, nullable=False, server_default=""),
     sqlite_with_rowid=False,
 )

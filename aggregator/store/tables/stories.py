@@ -52,7 +52,7 @@ story = Table(
     # Hash of `founding_article` and `founding_no`
     Column("id", Text, nullable=False, unique=True),
     Column("founding_article", Text, nullable=False),  # `article.id`
-    # Stories that this article founded before
+    # Number of stories that this article founded before
     Column("founding_no", Integer, nullable=False),
     # `id` of the successor; null: live; "": all of its articles were erased.
     Column("redirect_to", Text),
@@ -60,7 +60,7 @@ story = Table(
     # `article.id` of the headline; null: unknown, or made from a lead
     Column("title_article", Text),
     Column("summary", Text, nullable=False),
-    Column("language", Text),  # BCP 47 tag; of most of its reports
+    Column("language", Text),  # BCP 47 tag of most of its reports
     # The text that the story shows, as plain text for SQL; null: not yet rendered. Empty for stories without
     # texts and for a story of one article, because the view shows the text of the article (derived).
     Column("text", Text),
@@ -83,8 +83,8 @@ story = Table(
     from_zero("membership_changed_no", BigInteger),
     # `id` of the story that founded the storyline of this story; null: the story stands alone.
     Column("storyline", Text),
-    # Lists are ordered by `bumped_at`: all live stories, and those with at least two and five reports. With
-    # the id and the period, so that stories that a filter passes over are not read.
+    # Lists are ordered by `bumped_at`: all live stories, and those with at least two and five reports. The
+    # indexes include the id and the period, so that stories that a filter passes over are not read.
     *(
         partial_index(
             f"ix_story_bumped_{least}",
@@ -155,7 +155,7 @@ affinity = Table(
     "affinity",
     metadata,
     # How near an article was to one of the nearest stories when it was placed: the mean logit of the article
-    # and its reports, if it is above the least one. Storylines are decided from it. Written by the writer.
+    # and its reports, if it is above the least stored. Storylines are decided from it. Written by the writer.
     article_key(),
     number_key("story"),  # `story.story_no`; it may redirect now
     # Mean logit in thousandths

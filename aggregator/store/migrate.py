@@ -1,4 +1,4 @@
-"""Migration of a database to the revision of this program; one of an unknown revision is refused.
+"""Migration of a database to the revision of this program; a database of an unknown revision is refused.
 
 Every command checks the revision first, so Alembic is imported only when there is something to migrate.
 """
@@ -123,8 +123,8 @@ def upgrade(
 def make_file(database: Database, *, allow_new: bool = False) -> None:
     """Create the file of an SQLite database if it is missing: empty, readable by this user only.
 
-    A lock file beside it shows that there was a database before. Then a new one is created only with
-    `allow_new`, and only if no process has the old one open; otherwise this raises DatabaseReplacedError or
+    A lock file beside it shows that there was a database before. Then a new database is created only with
+    `allow_new`, and only if no process has the old file open; otherwise this raises DatabaseReplacedError or
     AnotherDaemonError. Raises NotWritableError if the file cannot be created.
     """
     file = database.file
@@ -158,7 +158,7 @@ def make_file(database: Database, *, allow_new: bool = False) -> None:
 
 def _migrate(database: Database, keep: Callable[[str], object] | None) -> None:
     with ExitStack() as cleanup, database.write(unhurried=True) as connection:
-        # One at a time; SQLite has one writing transaction anyway
+        # Processes migrate one after the other; SQLite has one writing transaction anyway
         if not database.is_sqlite:
             connection.execute(
                 text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_KEY}

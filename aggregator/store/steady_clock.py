@@ -30,7 +30,7 @@ def is_steady(connection: Connection, now: dt.datetime, gap: dt.timedelta) -> bo
     """
     recorded_at = counter_value(connection, _RECORDED_AT)
     steady_from = counter_value(connection, _STEADY_FROM)
-    # Whole ones, as they are recorded
+    # Whole seconds, because these are recorded
     seconds = int(now.timestamp())
     least = gap.total_seconds()
     return recorded_at == 0 or (

@@ -41,8 +41,8 @@ _CONNECTING = {
     "tcp_user_timeout": 10_000,
 }
 
-# Likewise the server detects that this machine disappeared, and ends its sessions and their locks. Without
-# effect on Unix sockets.
+# Likewise the server detects that this machine disappeared, and ends its sessions and their locks. These
+# settings have no effect on Unix sockets.
 _SET_KEEPALIVES = (
     "SELECT set_config(name, value, false) FROM (VALUES ('tcp_keepalives_idle', '4'), "
     "('tcp_keepalives_interval', '2'), ('tcp_keepalives_count', '3'), ('tcp_user_timeout', '10000')) "

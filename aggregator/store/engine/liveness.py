@@ -15,7 +15,7 @@ import psycopg
 Answer = TypeVar("Answer")
 Waiting = Generator[Any, Any, Answer]
 
-# Without data until the second connection, which takes 10 s at most (chosen)
+# Time without data before a second connection is tried, which takes 10 s at most (chosen)
 SILENT_SECONDS = 5.0
 
 

@@ -1,4 +1,4 @@
-"""What errors of PostgreSQL mean, by SQLSTATE (https://www.postgresql.org/docs/current/errcodes-appendix.html)."""
+"""The meaning of PostgreSQL errors, by SQLSTATE (https://www.postgresql.org/docs/current/errcodes-appendix.html)."""
 
 import getpass
 import os
@@ -48,7 +48,7 @@ _NOT_ALLOWED = {"42501", "3F000"}
 def not_allowed(url: str, said: str = "schema") -> NotWritableError:
     """Return the error for a role that may not create tables, as by default since PostgreSQL 15.
 
-    Or for one that may not use those of another role, if the server has `said` nothing of a schema.
+    If the server has `said` nothing of a schema, the role may not use the tables of another role.
     """
     parsed = make_url(url)
     role = parsed.username or os.environ.get("PGUSER") or getpass.getuser()

@@ -57,15 +57,15 @@ def accept(
     gathers: bool = False,
     poll: PollContext | None = None,
 ) -> AcceptedBatch:
-    """Add `entries` to the inbox in their order; known ones are only stored as observations.
+    """Add `entries` to the inbox in their order; known entries are only stored as observations.
 
-    `seen`: when each was received; `wants_page`: whether its page is to be fetched first. `always_new` (for
-    `eval`) makes every entry an article of its own: its source and GUID must be unique. `is_late_page` (for
-    `eval`, too): they are the texts of articles that were placed without. `gathers`: they wait for
-    `put_in_order`; others get the next numbers in the order given, after all that waits.
+    `seen`: when each entry was received; `wants_page`: whether its page is to be fetched first. `always_new`
+    (for `eval`) makes every entry an article of its own: its source and GUID must be unique. `is_late_page` (for
+    `eval`, too): the entries are texts of articles that were placed without them. `gathers`: the entries wait for
+    `put_in_order`; otherwise they get the next numbers in the order given, after all waiting entries.
 
-    `poll`: they are the entries of one poll of one source, oldest first, so that they are also compared with
-    each other. Raises WholeFeedNeededError if one of them has a key of an article in `poll.left_out`.
+    `poll` is given for the entries of one poll of one source, oldest first; they are also compared with each
+    other. Raises WholeFeedNeededError if one of them has a key of an article in `poll.left_out`.
     """
     if not entries:
         return AcceptedBatch()

@@ -1,7 +1,7 @@
 """The first reading: from the first poll of a new database until every source was asked once.
 
-So is the first poll of many new sources. Meanwhile entries gather without inbox numbers, and pages list them as
-they are; then all of them are placed in order of time (intake/pipeline.py). Its state is two counters and the
+The first poll of many new sources is one, too. Meanwhile entries gather without inbox numbers, and pages list
+them as they are; then all of them are placed in order of time (intake/pipeline.py). Its state is two counters and the
 rows of sources and entries, so a kill loses nothing.
 """
 
@@ -111,7 +111,7 @@ def turn(connection: Connection, now: dt.datetime) -> Turn:
 
 
 def note_early(connection: Connection, now: dt.datetime, *, are_left: bool) -> None:
-    """Store, after numbering, if a first reading goes on; `are_left`: whether entries still gather."""
+    """Store after numbering whether a first reading goes on; `are_left`: whether entries still gather."""
     if (
         lasts(connection)
         and not counter_value(connection, _EARLY)

@@ -79,8 +79,8 @@ def put_in_order(
 ) -> int:
     """Number the entries that wait for it in the order of their times; return how many there are.
 
-    Of each source only so many pages have their turn: those that workers take long to read make nobody wait
-    but their source. `articles`: only the entries of these are numbered.
+    Only so many pages of each source have their turn: pages that workers take long to read delay only their own
+    source. `articles`: number only the entries of these articles.
     """
     last = take_numbers(connection, "inbox", 0)  # locks: nobody else numbers them
     later = dict(connection.execute(_LATER_TURNS).all())
@@ -99,7 +99,7 @@ def put_in_order(
 
 
 def order_of_time(connection: Connection, first: int) -> dict[int, int]:
-    """Return inbox numbers in order of time, by those that placed and refused entries from `first` on have now."""
+    """Return inbox numbers in order of time, by the present numbers of placed and refused entries from `first` on."""
     condition = _IS_PLACED & (entry.c.inbox_no >= first)
     by_time = [read.inbox_no for read in _by_time(connection, condition, {})]
     return dict(zip(by_time, sorted(by_time), strict=True))
@@ -151,7 +151,7 @@ def _by_time(
     chosen = chosen.where(condition).order_by(entry.c.entry_no)
     times = []
     by_article: dict[str, dt.datetime] = {}
-    # A muted archive may have given back many thousands: their payloads are not in memory at once.
+    # A mute that ended may have queued many thousands of entries, too many to hold their payloads in memory.
     for row in connection.execute(
         chosen.execution_options(yield_per=_PAYLOADS_AT_ONCE)
     ):

@@ -29,10 +29,10 @@ AcceptOutcome = Literal["new", "known", "revision", "forgotten"]
 # Stored bytes of the hash of each content in `observation.contents`
 _HASH_BYTES = 8
 _MOST_CONTENTS = 64
-# A system that makes other GUIDs at each request must not fill the table (chosen).
+# Keys of one article: a system that makes new GUIDs at each request must not fill the table (chosen).
 _MOST_KEYS = 24
-# So many changes of an article are read at once, so many more after an hour each, then after two ... There
-# are feeds whose entries change at every poll, by a counter of comments (chosen).
+# This many changes of an article are read at once, as many more after an hour each, then after two hours ...
+# There are feeds whose entries change at every poll, by a counter of comments (chosen).
 _CHANGES_AT_ONCE = 4
 
 
@@ -104,7 +104,7 @@ class KnownEntries:
         id_ = self._known[known]
         observed = self._observations.get((id_, received.entry.source))
         if observed is None:
-            # Its own site delivers what others linked to; placing compares the words.
+            # The article's own site delivers it, after others linked to it; placing compares the words.
             takes_over = received.is_authority and received.raw[1] not in self._known
             outcome: AcceptOutcome = "revision" if takes_over else "known"
             return AcceptResult(outcome=outcome, article=id_)
@@ -143,7 +143,7 @@ class KnownEntries:
         )
         if observed is None:
             if has_new_url and received.is_authority and result.outcome != "new":
-                # Its own site delivers it: nobody who had it before changes its text.
+                # The article's own site delivers it, so sources that had it before may not change its text.
                 for pair, former in self._observations.items():
                     if pair[0] == id_:
                         former.is_authoritative = False

@@ -3,7 +3,7 @@
 Rejected input could not become an entry. Its item is a file, or the file, a comma and a place in it, like
 "/news/a.jsonl, line 3": when a corrected file is read, all of its rejections are deleted.
 
-Entries in quarantine are stored, but placing them failed. Muted ones are stored, but not wanted. Both keep
+Entries in quarantine are stored, but placing them failed. Muted entries are stored, but not wanted. Both keep
 their text and can be queued again.
 """
 

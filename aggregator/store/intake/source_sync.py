@@ -37,7 +37,7 @@ def sync_config(connection: Connection, wanted: Iterable[Source]) -> None:
     at = _by_address(row for row in before.values() if row.id not in named)
     for new in configured:
         old = before.get(new.id)
-        # Without a name the address makes the id: who typed the new address himself means the same feed.
+        # Without a name the address makes the id: a source that was typed with the new address is the same feed.
         if old is None and new.name is None:
             old = at.get(new.address)
         if old is None or (old.id != new.id and old.id in named):

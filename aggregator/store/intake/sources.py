@@ -336,7 +336,7 @@ def _source(row: Row[Any]) -> Source:
 
 
 def silent_sources(connection: Connection, ids: Iterable[str]) -> dict[str, bool]:
-    """Return whether those of these sources that are subscribed to are not asked, or do not respond."""
+    """Return, for each of these sources that exists, whether it is silent: not polled, or not responding."""
     rows = rows_with(
         connection,
         select(source.c.id, source.c.paused, source.c.health),

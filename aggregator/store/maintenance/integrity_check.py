@@ -1,4 +1,4 @@
-"""The integrity check (`db check`): the database's own, foreign keys, values, and whether an entry is lost.
+"""The integrity check (`db check`): the database's own check, foreign keys, values, and lost entries.
 
 It only reads, each query in a transaction of its own, so a daemon can continue meanwhile. Rows that are
 derived from others are not compared with them: `db check --repair` computes all of them again (repair.py).
@@ -55,7 +55,9 @@ class Fault(FrozenStruct, omit_defaults=False):
 def faults(database: Database) -> Iterator[Fault]:
     """Yield all findings; nothing if the database is sound."""
     checks = [conservation_faults]
-    if database.is_sqlite:  # a server refuses to store the faults of the others
+    if (
+        database.is_sqlite
+    ):  # a server cannot store the faults that the other checks find
         checks = [_file_faults, _foreign_key_faults, conservation_faults, _text_faults]
     unread = set()
     for check in checks:
@@ -139,7 +141,7 @@ def _text_faults(database: Database) -> Iterator[Fault]:
 
 
 def balance(database: Database) -> Balance | None:
-    """Count entries by what became of them; None if the file is too damaged."""
+    """Count entries by their outcome; None if the file is too damaged."""
     try:
         with database.read() as connection:
             return balance_of(connection)

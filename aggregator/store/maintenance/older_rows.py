@@ -1,6 +1,6 @@
 """Rows as earlier revisions wrote them, brought to the form of today, for imports of their exports.
 
-What stands here about a revision stays as it is: its migration uses it, too. A later revision adds its own.
+The code for a revision never changes, because its migration uses it, too. A later revision adds its own.
 """
 
 import base64
@@ -45,7 +45,7 @@ def as_of_today(table: str, row: Row, revision: str) -> Row:
 
 
 def observed_once(shown: Sequence[Row]) -> Row:
-    """Return one row of those of an article and a source, each with one content."""
+    """Merge the rows of an article and a source, each with one content, into one row."""
     contents = [bytes(row["contents"]) for row in shown]
     return {
         **shown[0],
@@ -69,7 +69,7 @@ def _observed(row: Row) -> Row:
 
 
 def _plainly_rendered(row: Row) -> Row:
-    """Of a merged text the title and the opening stay; see `plain_rendering`."""
+    """Keep the title and the opening of a merged text; see `plain_rendering`."""
     rendered = dict(row)
     encoded = rendered.pop("merged_story")
     if encoded is not None:
@@ -98,7 +98,7 @@ def _decompressed(blob: bytes) -> bytes:
 
 
 def plain_rendering(title: str, merged: bytes) -> bytes:
-    """Return what revision 0034 keeps of a merged text of an earlier one: its title and its opening.
+    """Return the parts of a merged text that revision 0034 keeps: its title and its opening.
 
     Each report of the opening gives one paragraph of the lead. Without a readable opening the lead is empty,
     and the story has the headline `title`.

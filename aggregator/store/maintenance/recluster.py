@@ -104,9 +104,9 @@ def take_decisions(
 def _with_merged(
     live: Connection, scratch: Connection, names: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return `names`, and for each story that was merged in the scratch database that of its successor.
+    """Return `names`, completed by the successors of stories that were merged in the scratch database.
 
-    Not for those that were merged so before: their ids redirect, and what names them stays as it is.
+    Stories that were merged so before are left out: their ids redirect, and references to them stay.
     """
     successors = dict(names)
     merged = "SELECT id, redirect_to FROM story WHERE redirect_to IS NOT NULL"
@@ -153,7 +153,7 @@ def renumber(live: Connection, order: Mapping[int, int]) -> list[int]:
     for table in ("entry", "article"):
         moved = f"UPDATE {table} SET inbox_no = :moved WHERE inbox_no = :number"  # noqa: S608
         live.execute(text(moved), changed)
-        # Through negative numbers: no two rows may have one number at any moment.
+        # Negative numbers come between, because no two rows may have the same number at any moment.
         write_sql(live, f"UPDATE {table} SET inbox_no = -inbox_no WHERE inbox_no < 0")  # noqa: S608
     execute_each(live, insert(outlet_line), lines)
     indexed = range(unindexed_to(live) + 1, indexed_to(live) + 1)

@@ -63,8 +63,8 @@ def placed(
 ) -> list[tuple[InboxEntry, Prepared]]:
     """Return the articles with these inbox numbers as input of another placing, in the order of `numbers`.
 
-    Their fingerprints are as they were stored, without sketches: of these only a part is. `order`: other
-    numbers for articles that are placed in another order. An article that was erased meanwhile is left out.
+    Their fingerprints are as they were stored, but without sketches, which are stored only in part. `order`: new
+    numbers for articles that are placed in a new order. An article that was erased meanwhile is left out.
     """
     rows = {
         row.inbox_no: row
@@ -78,7 +78,7 @@ def placed(
         feed_outlet = None
         if row.claimed_outlet:
             feed_outlet = Outlet(key=row.outlet, name=row.outlet)
-        # Without its address: an outlet that was derived from the address is in the row.
+        # The entry has no address: an outlet that was derived from the address is in the row.
         declared = Entry(
             source=row.source,
             title=row.title,
@@ -164,7 +164,7 @@ def seed(
         return 0
     for name in ("story", "bump"):
         set_counter(scratch, name, counter_value(live, name))
-    # Stories of later articles, too, which reserves their ids: closed, without a successor.
+    # Stories of later articles are copied, too, to reserve their ids: closed, without a successor.
     copy_rows(live, scratch, story, advance)
     write_sql(scratch, "UPDATE story SET membership_changed_no = -1")
     copy_rows(live, scratch, article, advance, article.c.inbox_no < n)
@@ -181,8 +181,8 @@ def seed(
     return _seed_sources(live, scratch, advance)
 
 
-# The counts of sources as of the period `closed`; beside them those as of the next one, because matches are
-# stored by period: no decision reads these counts before that period ends.
+# The counts of sources as of the period `closed`, and the counts as of the next period, because matches are
+# stored by period: no decision reads the latter before that period ends.
 _SOURCES_AS_OF = """
     UPDATE source_history SET
       closed_articles = closed_articles - coalesce((SELECT sum(articles) FROM source_period AS later

@@ -1,4 +1,4 @@
-"""One article with its text, and why it is in its story."""
+"""One article with its text, and the reasons for its place in its story."""
 
 import datetime as dt
 

@@ -29,7 +29,7 @@ _LIVE = select(*shown_columns(StoryListItem)).where(IS_LIVE)
 def list_stories(
     connection: Connection, ids: Sequence[str]
 ) -> tuple[StoryListItem, ...]:
-    """Return the live ones of these stories, in their order."""
+    """Return those of these stories that are live, in their order."""
     rows = rows_in_order(connection, _LIVE, story.c.id, ids)
     live = [row.id for row in rows]
     named = """
@@ -66,7 +66,7 @@ def _pictures(connection: Connection, ids: Iterable[str]) -> dict[str, Enclosure
     """Return the pictures of the reports whose titles these stories have."""
     pictures = {}
     for row in read_rows(connection, _TITLE_DETAILS, ids=ids):
-        with suppress(*codecs.UNREADABLE):  # `db check` tells of damaged details
+        with suppress(*codecs.UNREADABLE):  # `db check` reports damaged details
             for reference in codecs.unpack(row.details, ArticleDetails).media:
                 if reference.is_image:
                     pictures[row.id] = reference
@@ -83,7 +83,7 @@ _TITLE_DETAILS = """
 def _titles_by_outlet(
     connection: Connection, headlines: Mapping[str, str]
 ) -> Mapping[str, list[ListedTitle]]:
-    """Return the newest report of each of a few outlets, by story; none that repeats the headline."""
+    """Return the newest report of each of a few outlets, by story, without reports that repeat the headline."""
     titles: defaultdict[str, list[ListedTitle]] = defaultdict(list)
     for row in read_rows(connection, _NEWEST_BY_OUTLET, stories=headlines):
         listed = titles[row.story]
@@ -96,8 +96,8 @@ def _titles_by_outlet(
     return titles
 
 
-# The first two steps read an index that covers them, so no text of an article is read. Of each story one more
-# title is read than is listed.
+# The first two steps read an index that covers them, so no text of an article is read. One title more
+# than listed is read of each story.
 _NEWEST_BY_OUTLET = f"""
     SELECT article.story, title, url, outlet, outlet_name FROM (
       SELECT id, row_number() OVER (PARTITION BY story ORDER BY effective_at DESC, id) AS place FROM (
@@ -140,12 +140,12 @@ _TOPIC_STORIES = 150
 
 
 def topics(connection: Connection) -> tuple[str, ...]:
-    """Return the topics that stories of several outlets have, of the newest; the most frequent first.
+    """Return the topics of the newest stories that several outlets share, the most frequent first.
 
-    A topic is a category of a feed: what fewer outlets use is the order of one house.
+    A topic is a category of a feed; a category that fewer outlets use is one house's own order.
     """
     newest = f"SELECT story_no FROM story WHERE redirect_to IS NULL ORDER BY bumped_at DESC LIMIT {_TOPIC_STORIES}"  # noqa: S608
-    # Counted here: asked for topics by key, SQLite reads those of all stories.
+    # Topics are counted here: SQLite, asked for topics by key, would read the topics of all stories.
     subjects = """
         SELECT story.story_no, subject.kind, subject.key, subject.label, article.outlet
         FROM story JOIN story_subject AS subject ON subject.story_no = story.story_no

@@ -131,7 +131,7 @@ class StoryReader:
                 wanted = wanted.model_copy(update={"after": page.next})
 
     def count(self, wanted: StoryFilter) -> int:
-        """Return how many stories fit, whatever `limit` and `after`; it reads the place of each."""
+        """Count the stories that fit, ignoring `limit` and `after`; this reads the place of each."""
         with self.database.read() as connection:
             return len(
                 story_list.places(
@@ -213,7 +213,7 @@ class StoryReader:
     def digest(self, span: DigestSpan, wanted: StoryFilter) -> Digest:
         """Return the digest of a span; it may have no story."""
         last = self.last_change()
-        # It reads all changes of a day or a week: once, however many ask for it
+        # It reads all changes of a day or a week, so it runs once for all who ask
         with self._ranking:
             reports = self._ranked(last, span, wanted)
         chosen = self.stories_by_id(tuple(reports))
@@ -274,7 +274,7 @@ class StoryReader:
             return first_reading(connection, self._now(), listed)
 
     def all_feeds_fail(self) -> str | None:
-        """Return a message where all feeds fail that were asked, else None."""
+        """Return a message if all feeds that were asked fail, else None."""
         from aggregator.store.read.health.database_status import all_feeds_fail
 
         with self.database.read() as connection:
@@ -293,7 +293,7 @@ class StoryReader:
             return search(connection, text, limit, bounds)
 
     def nearest_search(self, text: str) -> str | None:
-        """Return a search with known words in place of those that no article has; None without any."""
+        """Return a search with known words in place of words that no article has; None without any."""
         from aggregator.store.search.nearest import nearest_search
 
         with self.database.read() as connection:

@@ -1,4 +1,4 @@
-"""What one source brought, and which sources brought the articles of stories."""
+"""The articles of one source, and the sources of the articles of stories."""
 
 from collections import Counter
 from collections.abc import Collection
@@ -31,7 +31,7 @@ _OUTLETS = "SELECT DISTINCT story, source, outlet, outlet_name FROM article WHER
 
 
 class EntryPage(NamedTuple):
-    """Which articles of a source are read. `marked_by`: those whose story a reader has so; None: all."""
+    """A page of the articles of a source. `marked_by`: only articles whose story is in this view of a reader."""
 
     limit: int
     offset: int = 0
@@ -41,9 +41,9 @@ class EntryPage(NamedTuple):
 def source_entries(
     connection: Connection, source_id: str, wanted: EntryPage
 ) -> list[ArticleDetail]:
-    """Return articles of a source, the newest first: the last to arrive, of one poll the latest."""
+    """Return articles of a source, the last to arrive first; within one poll, the last placed first."""
     name = select(ENTRY_SOURCE).where(source.c.id == source_id).scalar_subquery()
-    # Numbers first, so that skipping articles reads no text
+    # Numbers are read first, so that skipped articles cost no texts
     chosen = select(article.c.inbox_no).where(article.c.source == name)
     if wanted.marked_by is not None:
         from aggregator.store.read.marks.read_marks import in_view

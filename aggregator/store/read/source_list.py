@@ -76,7 +76,7 @@ _CURSOR_CHARS = 40
 
 
 def _place(source: Source, *, is_late: bool) -> tuple[str, ...]:
-    """Return what orders sources. It is in cursors, so that a source may be removed, and names no address."""
+    """Return the sort key of a source. Cursors contain it, so a source may be removed; it names no address."""
     folder = source.folder or ""
     name = _public_name(source).casefold()
     return (

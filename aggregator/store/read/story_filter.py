@@ -116,7 +116,7 @@ def of_stories(wanted: StoryFilter) -> Conditions:
 
 
 def has_report() -> ColumnElement[bool]:
-    """Return the condition that a story is not one of opinions and explainers alone."""
+    """Return the condition that a story has more than opinions and explainers."""
     of_story = article.c.story == story.c.id
     opinions = article.c.kind.in_(sorted(OPINION_KINDS))
     has_opinion = exists().where(of_story, opinions, text(OTHER_KINDS))
@@ -199,18 +199,16 @@ def _values_like(
     return [value for value in values if value.casefold() == wanted.casefold()]
 
 
-# Stories or articles; of a condition that matches no more the stories are named
+# If a condition matches no more stories or articles than this, the ids of the stories are listed instead
 FEW = 1_000
 
-REPORT_CLASSES = (
-    5,
-    2,
-)  # least numbers of reports with an index of their own (tables.py)
+# Least numbers of reports that have an index of their own (tables.py)
+REPORT_CLASSES = (5, 2)
 
 
 def with_reports(least: int) -> ColumnElement[bool]:
-    """Return the condition of at least so many reports, as an index has it.
+    """Return the condition of at least so many reports, in the form that an index has.
 
-    A plan that was made once for any value could not use it.
+    With the number as a parameter, the plan of the statement could not use the index.
     """
     return story.c.report_count >= literal_column(str(least))

@@ -154,7 +154,7 @@ def storyline_of(connection: Connection, id: str) -> StorylineView | None:
 def newest_storylines(
     connection: Connection, limit: int, after: str | None = None
 ) -> tuple[tuple[StorylineView, ...], str | None]:
-    """Return a page of storylines, the last bumped first, and the cursor of the next one.
+    """Return a page of storylines, the last bumped first, and the cursor of the next page.
 
     Raises UsageError for an invalid cursor.
     """

@@ -30,7 +30,7 @@ from aggregator.store.tables import (
     set_counter,
 )
 
-_INDEXED_A_TRANSACTION = 200  # so many, because entries arrive meanwhile
+_INDEXED_A_TRANSACTION = 200  # not more, because entries arrive meanwhile
 _NEWEST = select(article.c.inbox_no).order_by(article.c.inbox_no.desc()).limit(1)
 
 INDEXED = select(

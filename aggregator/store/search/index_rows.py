@@ -14,11 +14,12 @@ from aggregator.extract.language.search_tokens import index_words, search_words
 
 TITLE, OUTLET, AUTHOR, LANGUAGE, DAY = "_t", "_o", "_a", "_l", "_d"
 EVERY = "_"  # a token of each article, between its title and its text, too
+# Beginnings of tokens on Postgres that group inbox numbers, with the number of low bits that are left out
 SPANS = {
     "_n": 12,
     "_m": 14,
     "_k": 17,
-}  # tokens on Postgres, as they begin: inbox numbers without so many low bits
+}
 
 _TSVECTOR_POSITIONS = 16383  # Postgres keeps no position above this
 # Postgres keeps no more positions than this of one word
@@ -54,7 +55,7 @@ def marked(mark: str, text: str | None) -> list[str]:
 def tokens_of(row: Indexed) -> list[str]:
     """Return the tokens of an article, in order: title, title and text as they are searched, and filters.
 
-    The title stands first once more, by tokens of its own: no database must look where a word stands. A text
+    The title comes first a second time, as tokens of its own, so that no database must look where a word stands. A text
     that exceeds the limit of Postgres is cut, on both.
     """
     body = index_words(row.text[:_MAX_SEARCHED_CHARS])

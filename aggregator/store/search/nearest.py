@@ -16,12 +16,12 @@ _TITLES = 5_000
 _LEAST_LETTERS = 4
 # Ratio of difflib: two letters of nine may differ (chosen)
 _LEAST_LIKENESS = 0.75
-# Words of one search that are replaced; limits the time of a hostile one
+# Words of one search that are replaced; limits the time of a hostile search
 _MOST_UNKNOWN = 4
 
 
 def nearest_search(connection: Connection, text: str) -> str | None:
-    """Return a search with words of headlines in place of those that no article has; None without any.
+    """Replace words of a search that no article has by the nearest words of headlines; None without any.
 
     Raises UsageError as `parse_query`.
     """
@@ -50,7 +50,7 @@ def nearest_search(connection: Connection, text: str) -> str | None:
     nearest = {}
     for word in unknown[:_MOST_UNKNOWN]:
         if word in known:
-            continue  # A headline has it, which is not in the index yet.
+            continue  # a headline that is not indexed yet has the word
         for match in get_close_matches(word, known, n=1, cutoff=_LEAST_LIKENESS):
             nearest[word] = match
     if not nearest:

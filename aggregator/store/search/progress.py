@@ -1,4 +1,4 @@
-"""How far the full-text index is: two counters. Who only asks for them loads no patterns of words."""
+"""The progress of the full-text index: two counters, read without loading the patterns of words."""
 
 from sqlalchemy import Connection, select
 

@@ -2,10 +2,10 @@
 
     homs rebel* "central prison" -syria title:fall (jail OR prison) outlet:herald lang:de after:2024-12-01
 
-All terms must match, and none after a minus; a search may have only the latter. A term has alternatives of
-one or more phrases: those joined by OR, the inflected forms of a word without quotes and minus (talk: talks),
-German umlauts written out (Mueller for Müller), and the parts of a long Chinese or Japanese run (台北地震:
-台北 and 地震).
+All terms must match, but terms after a minus must not; a search may consist of the latter alone. A term has
+alternatives of one or more phrases: the phrases joined by OR, the inflected forms of a word without quotes and
+minus (talk: talks), German umlauts written out (Mueller for Müller), and the parts of a long Chinese or Japanese
+run (台北地震: 台北 and 地震).
 """
 
 import datetime as dt
@@ -99,7 +99,7 @@ class Term(FrozenStruct):
 
     @property
     def with_title(self) -> "Term":
-        """The same, and as further alternatives the phrases in the headline."""
+        """The term with its phrases in the headline as further alternatives."""
         titled = []
         for way in self.any_of:
             phrases = [replace(phrase, mark=phrase.mark or TITLE) for phrase in way]

@@ -1,4 +1,4 @@
-"""Rows of articles, as they are read for placing (written: article_rows)."""
+"""Rows of articles as placing reads them; article_rows writes them."""
 
 import datetime as dt
 import sys
@@ -54,7 +54,7 @@ class ArticleDetails(FrozenStruct):
 
 
 class StoredArticle(Article, frozen=True, kw_only=True):
-    """A whole article: one that was placed, as its row has it, or one that is placed now.
+    """A whole article, either read from its row or being placed now.
 
     `details` and `evidence` are read where they are needed, and are None elsewhere.
     """
@@ -96,7 +96,7 @@ class StoredArticle(Article, frozen=True, kw_only=True):
     @property
     def whole_text(self) -> str:
         """The text including the lines that its outlet repeats; its fingerprint was computed from it."""
-        # Reading a list of stories needs none of its patterns.
+        # A list of stories is read without the patterns of this module.
         from aggregator.extract.learned_boilerplate import restore_lines
 
         return restore_lines(self.text, self.read_details().repeated)
@@ -161,7 +161,7 @@ def of_row(row: Row[Any]) -> Article:
 
 
 def _article(values: dict[str, Any]) -> Article:
-    """Return an article that shares what thousands of articles have in memory: 300 bytes less for each."""
+    """Return an article that shares values with thousands of others in memory, which saves 300 bytes each."""
     for name in _SHARED:
         if values[name] is not None:
             values[name] = sys.intern(values[name])
@@ -187,7 +187,7 @@ class LastArticle(NamedTuple):
     """One of the articles that were placed last."""
 
     story: str
-    age: dt.timedelta  # when it was accepted
+    age: dt.timedelta  # its age when it was accepted
     # Whether its story had other articles when it was read
     has_others: bool
 
@@ -312,7 +312,7 @@ def evidence_of(connection: Connection, id: str) -> Evidence:
 
 def ids_of(connection: Connection, name: str) -> list[str]:
     """Return the ids of articles with this id or address. Addresses are found by their identity keys."""
-    # Their patterns are large, and only who names an article needs them.
+    # The patterns of this module are large, and only callers with an address need them.
     from aggregator.extract.entry_identity import url_key
     from aggregator.extract.urls import canonical_url
 

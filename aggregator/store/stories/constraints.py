@@ -56,7 +56,7 @@ class ConstraintTable:
     def linked_articles(self, article: str) -> LinkedArticles:
         """Return the articles that corrections link to `article`.
 
-        Of two corrections about one pair the later one decides.
+        The later of two corrections about a pair decides.
         """
         together = set()
         apart: set[str] = set()

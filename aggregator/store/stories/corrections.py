@@ -33,7 +33,7 @@ class MovedArticle(FrozenStruct):
     article: str
     before: str
     after: str
-    # Before the correction, if the correction replaced it
+    # The evidence before the correction, if the correction replaced it
     evidence: Evidence | None = None
 
 
@@ -81,8 +81,8 @@ def add(
 ) -> int:
     """Store a correction and its constraints; return its number.
 
-    `together`: articles that belong in one story, or storyline; `leaving`: those that belong apart from
-    `staying`.
+    `together`: articles that belong in one story, or storyline; `leaving`: articles that belong apart
+    from `staying`.
     """
     n = highest(connection, correction.c.correction_no) + 1
     text = msgspec.json.encode(detail).decode()
@@ -110,7 +110,7 @@ def undo(connection: Connection, n: int, at: dt.datetime) -> None:
 def all_corrections(
     connection: Connection, *, before: int | None = None, limit: int | None = None
 ) -> list[Correction]:
-    """Return the corrections, newest first: those with numbers below `before`."""
+    """Return the corrections with numbers below `before`, newest first."""
     chosen = select(correction).order_by(correction.c.correction_no.desc()).limit(limit)
     if before is not None:
         chosen = chosen.where(correction.c.correction_no < before)

@@ -21,7 +21,7 @@ DAYS = 3
 
 
 def sender_of(spoken: Article) -> str:
-    """Return who speaks in an article: its feed, else its outlet at its source.
+    """Return the sender of an article: its feed, else its outlet at its source.
 
     Unconfirmed mails of a source are one sender.
     """
@@ -34,7 +34,7 @@ _SENDER = "CASE WHEN {0}.is_polled THEN {0}.source ELSE {0}.source || ' ' || coa
 _STANDING = f"SELECT sender FROM standing GROUP BY sender HAVING count(*) >= {DAYS}"  # noqa: S608
 # The article whose text an article copies or reuses; null for words of its own
 _TEXT_OF = "coalesce({0}.copy_of, {0}.reuses, {0}.version_of)"
-# The contrary of `is_mail_address`
+# The opposite of `is_mail_address`
 _IS_CONFIRMED = "({0}.outlet NOT LIKE '%@%' OR {0}.outlet LIKE '%/%')"
 # A bare headline agrees by its title, because the title is the reason that it joined the story.
 _NOTE_DAY = f"""
@@ -64,14 +64,14 @@ def senders_with_standing(connection: Connection) -> frozenset[str]:
 
 
 def note_day(connection: Connection, period: int, after: int, last: int) -> None:
-    """Note who agreed in a period: in the articles after one inbox number up to another."""
-    # Its number is given again
+    """Note the senders that agreed in a period, with articles after inbox number `after`, up to `last`."""
+    # A lost period's number is given again
     delete_rows(connection, standing, standing.c.period >= period)
     write_sql(connection, _NOTE_DAY, period=period, after=after, last=last)
 
 
 def forget(connection: Connection, erased: Iterable[Article]) -> None:
-    """Forget the senders of erased articles of whom nothing is left: their names may be those of persons."""
+    """Forget senders all of whose articles are erased, because their names may be names of persons."""
     gone = f"""
         DELETE FROM standing WHERE sender = :sender AND NOT EXISTS (
           SELECT 1 FROM article WHERE source = :source AND {_SENDER.format("article")} = :sender)

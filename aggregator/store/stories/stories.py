@@ -37,7 +37,7 @@ class StoryRow(FrozenStruct, kw_only=True):
     story_no: int
     id: str
     founding_article: str
-    founding_no: int  # stories that this article founded before
+    founding_no: int  # number of stories that this article founded before
     title: str
     # The article of the headline; None: made from a lead
     title_article: str | None
@@ -86,7 +86,7 @@ def with_another_copy(row: StoryRow, copy: Article) -> dict[str, Any]:
 
 
 def has_only_containers(members: Iterable[Article]) -> bool:
-    """Return whether only live blogs and roundups are compared of a story."""
+    """Return whether all compared articles of a story are live blogs or roundups."""
     return {member.role for member in members if member.is_compared} == {"container"}
 
 
@@ -141,7 +141,7 @@ def update_story(connection: Connection, row: StoryRow) -> None:
 
 
 def render_again(connection: Connection, ids: Iterable[str]) -> None:
-    """Clear the texts of these stories, unless retention has deleted a text that they were made of."""
+    """Clear the texts of these stories, unless retention has deleted one of their source texts."""
     write_sql(
         connection,
         """

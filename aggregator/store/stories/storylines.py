@@ -25,8 +25,8 @@ from aggregator.store.tables import (
 NEWEST = 8
 REACH = dt.timedelta(days=7)
 
-# Counters: the last article that a version without storylines placed, 0 once all are compared; the last one
-# that is compared
+# Counters: the last article that a version without storylines placed, 0 once all are compared; and the last
+# article that is compared
 UNTIL = "affinity_until"
 _COMPARED = "affinity_compared"
 
@@ -185,7 +185,7 @@ def affinities(
 
 
 def unite(connection: Connection, kept: str, gone: str) -> None:
-    """Let the stories of the storyline `gone` be of the storyline `kept`."""
+    """Move the stories of the storyline `gone` to the storyline `kept`."""
     connection.execute(_UNITE, {"kept": kept, "gone": gone})
 
 
@@ -211,7 +211,7 @@ def put_back(connection: Connection, former: Mapping[str, str | None]) -> None:
 
 
 def inherit(connection: Connection, loser: str, winner: str) -> None:
-    """Let a story that stands alone take the place of one that was merged into it."""
+    """Let a story that stands alone take the place of a story that was merged into it."""
     line = select(story.c.storyline).where(story.c.id == loser).scalar_subquery()
     stands_alone = story.c.storyline.is_(None)
     update_rows(connection, story, story.c.id == winner, stands_alone, storyline=line)
@@ -250,5 +250,5 @@ def compared_to(connection: Connection, number: int | None) -> None:
 
 
 def compare_all(connection: Connection) -> None:
-    """Let the articles be compared that are placed now."""
+    """Queue all placed articles for comparison."""
     set_counter(connection, UNTIL, highest(connection, article.c.inbox_no))

@@ -1,7 +1,7 @@
-"""Stream history: document frequencies of the days before, and how often sources report what others report.
+"""Stream history: document frequencies of past days, and how often sources agree with other sources.
 
 The inbox is divided into stream periods. A decision reads closed periods only, and the counts of sources as
-of the newest closed one, so it depends on the inbox number of its article and not on the time of placing.
+of the newest closed period, so it depends on the inbox number of its article and not on the time of placing.
 """
 
 from collections.abc import Iterator, Mapping
@@ -43,8 +43,8 @@ def first_accepted(connection: Connection, day: int) -> int:
     """Return the first inbox number that was accepted on this day or later; 0 if that is not known.
 
     The articles after a period were accepted on the day after it; of those in the first period, and of a
-    database without periods, the day is not stored. Without an upper bound: after a wrong clock of the future
-    the window is longer, never shorter.
+    database without periods, the day is not stored. There is no upper bound: after a clock that was ahead the
+    window is longer, never shorter.
     """
     first = "SELECT number, last_inbox_no FROM stream_period WHERE day >= :day ORDER BY number LIMIT 1"
     for number, last_inbox_no in read_rows(connection, first, day=day - 1):
@@ -75,7 +75,7 @@ def snapshot(connection: Connection, days: int) -> StreamHistory:
     newest = latest(connection)
     if newest is None:
         return StreamHistory(0, [], {})
-    # Not later than the newest one: a clock that was wrong once may have left a period of the far future.
+    # Periods after the newest are left out: a clock that was wrong once may have left a period of the far future.
     periods = periods_from(connection, newest.day + 1 - days, newest.day)
     counted = [(period.articles, period.terms) for period in periods if period.terms]
     return StreamHistory(newest.number, counted, closed_sources(connection))

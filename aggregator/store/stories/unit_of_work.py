@@ -42,7 +42,7 @@ LogKind = Literal[
     "forgotten",
 ]
 
-# The reason is that of the text; the row may have one of its page.
+# `:reason` concerns the text; it is added to a reason that concerns the page.
 _FINISH = """
     UPDATE entry SET state = :state, article = :article, done_at = :done_at, outcome = :outcome,
       verdict = :verdict, payload = :payload, page = NULL,

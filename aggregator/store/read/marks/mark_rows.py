@@ -69,7 +69,7 @@ def reader_named(connection: Connection, name: str) -> Reader | None:
 
 
 def is_mark_of(who: Reader) -> ColumnElement[bool]:
-    """Return the condition that a mark is one of this reader."""
+    """Return the condition that a mark belongs to this reader."""
     return read_mark.c.reader == who.reader_no
 
 
@@ -97,7 +97,7 @@ def with_marks(
 
 
 def labels_of(connection: Connection, who: Reader) -> frozenset[str]:
-    """Return the labels of a reader, but for those that only closed and merged stories have."""
+    """Return the labels of a reader, except labels that only closed and merged stories have."""
     live = """
         SELECT DISTINCT labels FROM read_mark JOIN story ON story.story_no = read_mark.story
         WHERE redirect_to IS NULL AND reader = :reader AND labels IS NOT NULL
@@ -129,7 +129,7 @@ def live_places(connection: Connection, numbers: Iterable[int]) -> list[Row[Any]
 
 
 def keep_within(connection: Connection, who: Reader, *, may_refuse: bool) -> None:
-    """Mark all older stories as read above MOST_MARKS marks; refuse more than MOST_KEPT kept stories."""
+    """If there are more than MOST_MARKS marks, mark older stories as read; refuse more than MOST_KEPT kept stories."""
     count = count_rows(connection, read_mark, is_mark_of(who))
     kept = 0
     if count > MOST_KEPT:
@@ -185,7 +185,7 @@ def mark_read_before(connection: Connection, who: Reader, end: dt.datetime) -> N
 
 
 def drop_empty_marks(connection: Connection, who: Reader) -> None:
-    """Delete the marks that say nothing any more."""
+    """Delete the marks that have no effect any more."""
     empty = """
         DELETE FROM read_mark
         WHERE reader = :reader AND read_to IS NULL AND NOT is_starred AND labels IS NULL

@@ -1,4 +1,4 @@
-"""Marks of merged stories: read only if all parts were, starred and labelled as any of them."""
+"""Marks of merged stories: read only if all parts were, starred or labelled if any part was."""
 
 import datetime as dt
 from collections.abc import Sequence

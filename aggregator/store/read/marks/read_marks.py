@@ -147,7 +147,7 @@ class ReadMarks:
             return stream_page(connection, who, stream, limit)
 
     def items_with(self, who: Reader, numbers: Collection[int]) -> list[ReaderItem]:
-        """Return the live stories with these numbers, or those into which they were merged."""
+        """Return the live stories with these numbers, or their live successors."""
         with self._database.read() as connection:
             return with_marks(connection, who, live_places(connection, numbers))
 
@@ -160,7 +160,7 @@ class ReadMarks:
         starred: bool | None = None,
         labels: Mapping[str, bool] = NO_LABELS,
     ) -> None:
-        """Mark stories; `labels`: True for those to add, False for those to take off.
+        """Mark stories; `labels`: True for labels to add, False for labels to remove.
 
         Raises UsageError for too many starred or labelled stories, or too many labels.
         """
@@ -214,8 +214,8 @@ class ReadMarks:
     ) -> None:
         """Mark the stories of a stream as read that were bumped up to the second of `until`.
 
-        All stories take one row; of another stream those among about the newest 100,000 unread stories, at
-        most MOST_MARKS. The writer waits for none of the searches.
+        Marking all stories takes one row. Of another stream, at most MOST_MARKS stories among about the newest
+        100,000 unread stories are marked. The writer does not wait for the searches.
         """
         end = min(until, self._now()).replace(microsecond=999_999)
         if stream == StoryStream():
@@ -306,7 +306,7 @@ def _printable(text: str) -> str:
 
 
 def in_view(chosen: Select[Any], who: Reader, view: View) -> Select[Any]:
-    """Return a selection of stories, or of articles with them, without those that the reader has not so."""
+    """Narrow a selection of stories, or of articles joined with them, to the stories in a view of the reader."""
     is_of_story = read_mark.c.story == story.c.story_no
     marked = chosen.outerjoin(read_mark, and_(is_mark_of(who), is_of_story))
     if view == "saved":

@@ -38,9 +38,9 @@ def copy_candidates(
 def at_address(
     connection: Connection, given: str, canonical: str, *, before: int, most: int
 ) -> dict[int, ComparedText]:
-    """Return the newest `most` articles below number `before` with an address, in either form, as above.
+    """Return the newest `most` articles below number `before` with an address, in either form, without text.
 
-    Those with addresses that are too long for an index are not found.
+    Articles with addresses that are too long for an index are not found.
     """
     rows = read_rows(
         connection,
@@ -107,7 +107,8 @@ def placed_texts(connection: Connection) -> Iterator[Sequence[PlacedText]]:
                 if row.role == "excerpt":
                     copy = codecs.unpack(row.evidence, Evidence).copy
                     copied = copied if copy else None
-            with suppress(*codecs.UNREADABLE):  # else what its outlet repeats is lost
+            # Without its details, the lines that its outlet repeats stay hidden
+            with suppress(*codecs.UNREADABLE):
                 details = codecs.unpack(row.details, ArticleDetails)
                 text = restore_lines(text, details.repeated)
             batch.append(

@@ -1,4 +1,4 @@
-"""Sketches, the sampled shingles of articles: by what later articles find them as their original."""
+"""Sketches: the sampled shingles that let later articles find an article as their original."""
 
 from collections.abc import Iterator, Mapping
 

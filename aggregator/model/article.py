@@ -9,8 +9,8 @@ from aggregator.model.prepared import OPINION_KINDS, ArticleHtml, Kind
 from aggregator.model.structs import FrozenStruct
 
 Role = Literal["report", "copy", "excerpt", "container"]
-# The states of a text that is not the current one of its story: an earlier version, or a later one that anybody
-# could have printed
+# The states of a text that is not current in its story: an earlier version, or a later version that anybody could
+# have printed
 VersionState = Literal["earlier", "other"]
 
 

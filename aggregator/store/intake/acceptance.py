@@ -104,7 +104,7 @@ def accept(
             row = _entry_row(result, received.entry, seen[offset], by_page=by_page)
             rows.append(row | shared)
         accepted.append(result)
-    # Until a first reading ends, entries of polls wait; all others are placed at once.
+    # Until a first reading ends, only entries of polls gather; all others are placed at once.
     if not gathers or (poll is None and first_reading.lasts(connection)):
         _number_at_once(connection, [row for row in rows if row["state"] == "ready"])
     execute_each(connection, insert(entry), rows)
@@ -151,9 +151,9 @@ def _entry_row(
 
 
 def _number_at_once(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
-    """Number these new entries in the order given, after all that gathers.
+    """Number these new entries in the order given, after all entries that gather.
 
-    So no revision goes before its first version. In a first reading the rest waits on.
+    So no revision goes before its first version. In a first reading the other entries keep waiting.
     """
     if rows:
         same = {row["article"] for row in rows}

@@ -170,7 +170,7 @@ def note(
     reason: str,
     at: dt.datetime,
 ) -> None:
-    """Store a rejected input, in place of an earlier one of the same item."""
+    """Store a rejected input, in place of an earlier rejection of the same item."""
     values = {
         "source": source,
         "item": clean(item),

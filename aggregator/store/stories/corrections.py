@@ -207,7 +207,7 @@ class Constraints:
         )
 
     def may_merge(self, connection: Connection, story: str, other_story: str) -> bool:
-        """Return whether no correction separates an article of one story from one of the other."""
+        """Return whether no correction separates an article of one story from an article of the other."""
         table = self._of(connection)
         assigned_stories = articles.assigned_stories(connection, table.separated)
         others = {

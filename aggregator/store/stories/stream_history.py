@@ -43,7 +43,7 @@ def first_accepted(connection: Connection, day: int) -> int:
     """Return the first inbox number that was accepted on this day or later; 0 if that is not known.
 
     The articles after a period were accepted on the day after it; of those in the first period, and of a
-    database without periods, the day is not stored. There is no upper bound: after a clock that was ahead the
+    database without periods, the day is not stored. The result has no upper bound: after a clock that was ahead the
     window is longer, never shorter.
     """
     first = "SELECT number, last_inbox_no FROM stream_period WHERE day >= :day ORDER BY number LIMIT 1"

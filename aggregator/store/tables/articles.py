@@ -25,7 +25,7 @@ from aggregator.store.tables.columns import (
     partial_index,
 )
 
-# Most articles are reports: an index of those would find nothing
+# Most articles are reports: an index of them would not narrow a query
 OTHER_KINDS = "kind <> 'report'"
 # A report by an outlet with standing; copies are left out
 OWN_REPORT = "role = 'report' AND NOT is_little_known"
@@ -34,25 +34,27 @@ article = Table(
     "article",
     metadata,
     # One placed article. Written by the writer; a revision replaces the text in the same row.
-    # Of the entry that it came from
+    # `entry.inbox_no` of the entry that it came from
     number_key("inbox_no"),
     # Hash of the strongest identity key
     Column("id", Text, nullable=False, unique=True),
     # A source may reuse a key for another article: the articles of a key have the same root (the `id` of the
-    # first one) and count up from generation 0.
+    # first article) and count up from generation 0.
     Column("root_article", Text, nullable=False),
     from_zero("generation"),
     Column("story", Text, ForeignKey("story.id"), nullable=False),  # the assigned story
     Column("role", Text, nullable=False),  # report | copy | excerpt | container
     # model.prepared.Kind
     Column("kind", Text, nullable=False, server_default=text("'report'")),
-    Column("kind_evidence", Text),  # the evidence of it, for users; null for a report
-    # Whether later articles are compared with it: of the copies of a text only the first.
+    Column(
+        "kind_evidence", Text
+    ),  # the evidence of the kind, for users; null for a report
+    # Whether later articles are compared with it; among the copies of a text, only the first is.
     flag("is_compared"),
     # `id` of the near-duplicate that was found at placing; the original of the group is computed on reading.
     Column("copy_of", Text),
-    # `id` of the article of another outlet that has many of the same words, found at placing where there is
-    # no near-duplicate: one origin (`Evidence.reuse`).
+    # `id` of the article of another outlet that has many of the same words, found at placing if there is
+    # no near-duplicate: both have one origin (`Evidence.reuse`).
     Column("reuses", Text),
     # `id` of the original as of the last rendering, for SQL (derived)
     Column("original", Text),
@@ -72,7 +74,7 @@ article = Table(
     Column("published_origin", Text),
     Column("published_precision", Text),  # minute | day
     flag("timezone_assumed", false()),
-    # Whether the date counts as declared: not one read in the text, which may be that of an event.
+    # Whether the date counts as declared; a date read in the text may be the date of an event.
     flag("date_counts", true()),
     Column("seen_at", UtcTime, nullable=False),  # when the first entry was accepted
     # The earlier of `published` and `seen_at`
@@ -127,7 +129,7 @@ article = Table(
         "id",
     ),
     partial_index("ix_article_container", "effective_at", where="role = 'container'"),
-    # Retention finds the oldest text, without reading the rows of those that are deleted.
+    # Retention finds the oldest text, without reading the rows of deleted texts.
     partial_index(
         "ix_article_with_text", "inbox_no", "story", where="text IS NOT NULL"
     ),

@@ -9,15 +9,17 @@ from aggregator.model.prepared import OPINION_KINDS, ArticleHtml, Kind
 from aggregator.model.structs import FrozenStruct
 
 Role = Literal["report", "copy", "excerpt", "container"]
-# Of a text beside the current one of its story: an earlier one, or a later one that anybody could print.
+# The states of a text that is not current in its story: an earlier version, or a later version that anybody could
+# have printed
 VersionState = Literal["earlier", "other"]
 
 
 class CountedArticle(FrozenStruct):
-    """What the counts of a story need of one article."""
+    """The properties of an article that the counts of its story need."""
 
     id: str
-    inbox_no: int  # the number of its entry: of equal times the lower one came first
+    # The number of its entry; among equal times the lower number came first
+    inbox_no: int
     outlet_key: str | None
     effective_at: dt.datetime
     copy_of: str | None
@@ -31,7 +33,7 @@ class CountedArticle(FrozenStruct):
     counts_as_report: bool = True  # false: too little of its text agrees with the story
     # Its source had no standing (store/stories/standing.py)
     is_little_known: bool = False
-    # Of which only its sender says that it is; None: confirmed
+    # Only the sender says that the article is from this outlet; None: confirmed
     claimed_outlet: str | None = None
 
 
@@ -41,7 +43,7 @@ class Article(CountedArticle):
     story: str  # "" before it is placed
     title: str
     source: str
-    # Whether later articles are compared with it: of the copies of a text only the first
+    # Whether later articles are compared with it; among the copies of a text, only the first is
     is_compared: bool
     is_polled: bool
     published: dt.datetime | None
@@ -52,7 +54,7 @@ class Article(CountedArticle):
 
     @property
     def is_opinion(self) -> bool:
-        """Whether it is an opinion or an explainer, no report."""
+        """Whether it is an opinion or an explainer, not a report."""
         return self.kind in OPINION_KINDS
 
     @property
@@ -67,19 +69,20 @@ class Article(CountedArticle):
 
     @property
     def minutes(self) -> int | None:
-        """Return its declared date in minutes since 1970; a date in the text may be that of an event."""
+        """Return its declared date in minutes since 1970; a date in the text may be the date of an event."""
         return self.stated_minutes if self.date_counts else None
 
 
 class ComparedText(FrozenStruct):
-    """An article in the copy check: the one in question, or a candidate for its original."""
+    """An article to compare in the copy check: the new one, or a candidate for its original."""
 
     id: str
-    text: str = ""  # of stored articles it is read only for the likeliest candidates
+    # The text of a stored article is read only for the likeliest candidates
+    text: str = ""
     title: str = ""
-    outlet: str | None = None  # None: unknown, never equal to another outlet
+    outlet: str | None = None  # None: unknown, not equal to any outlet
     signature: bytes = b""
-    order: int = 0  # inbox number; of equally good candidates the lower one is chosen
+    order: int = 0  # inbox number; the lower number wins among equal candidates
     language: str | None = None
     copy_of: str | None = None
     url: str | None = None
@@ -110,8 +113,9 @@ class ArticleView(CountedArticle, omit_defaults=False, cache_hash=True):
     noarchive: bool = False
     tdm_reserved: bool = False  # text mining is reserved: treated like noarchive
     media: tuple[Enclosure, ...] = ()  # each with a type
-    categories: tuple[str, ...] = ()  # as declared, sections first
-    # None: it has the current text; `copy_of` names who has that
+    # Categories that the entry declares; sections come first
+    categories: tuple[str, ...] = ()
+    # None: it has the current text; otherwise `copy_of` names the article that has it
     version: VersionState | None = None
 
     @property
@@ -121,7 +125,7 @@ class ArticleView(CountedArticle, omit_defaults=False, cache_hash=True):
 
     @property
     def picture(self) -> Enclosure | None:
-        """The image that was selected of it (extract/article.py)."""
+        """The image that was selected for it (extract/article.py)."""
         return next((reference for reference in self.media if reference.is_image), None)
 
     @property

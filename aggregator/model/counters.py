@@ -1,7 +1,7 @@
 """Counters and histograms for `/metrics`, since the start of the process.
 
-This module defines all of them. What the database can answer is not counted. The daemon makes one Metrics and
-passes it to the parts that count.
+This module defines all of them. Figures that the database can answer are not counted. The daemon makes one
+Metrics and passes it to the parts that count.
 """
 
 import threading
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
-_MAX_SERIES = 200  # label sets of one metric; further ones are counted as "other"
+_MAX_SERIES = 200  # label sets of one metric; further sets are counted as "other"
 
 
 class Metric(NamedTuple):

@@ -1,4 +1,4 @@
-"""What a source gives, before any decision about it: a parsed feed and its entries."""
+"""A parsed feed and its entries as the source delivers them, before any decision about them."""
 
 import datetime as dt
 from typing import Literal
@@ -11,7 +11,7 @@ Authority = Literal["own", "page", "handed", "foreign"]
 
 
 class Published(FrozenStruct):
-    """The time of publication that an article states; "poll": that of the poll which found it, undated."""
+    """The time of publication that an article states; "poll": it is undated, and the time is that of its poll."""
 
     time: dt.datetime
     precision: Precision = "minute"
@@ -22,7 +22,7 @@ class Published(FrozenStruct):
 
     @property
     def counts(self) -> bool:
-        """Whether grouping uses it like a declared time: a date in the text may be that of an event."""
+        """Whether grouping uses it like a declared time: a date in the text may be the date of an event."""
         return self.origin != "text"
 
 
@@ -31,7 +31,7 @@ class Outlet(FrozenStruct):
 
     key: str
     name: str
-    is_own: bool = False  # the name is that of the feed of its own site
+    is_own: bool = False  # the name comes from the feed of its own site
 
 
 class Enclosure(FrozenStruct):
@@ -53,15 +53,16 @@ ArchiveSuffix = Literal[".warc", ".jsonl"]
 
 
 class ArchivedRecord(FrozenStruct):
-    """Where the page of an entry stands: a record of a file, which a worker reads there.
+    """The place of an entry's page: a record of a file, where a worker reads it.
 
-    `offset`: of the record, or of the gzip member or zstd frame that begins with it. `content_hash`: that of
-    the entry's identity, with its page.
+    `offset`: start of the record, or of the gzip member or zstd frame that begins with it. `content_hash`: the
+    hash in the entry's identity, which includes the page.
     """
 
     path: str  # absolute
     format: ArchiveSuffix
-    number: int  # of the record or line in its file, from 1
+    # The number of the record or line in its file, from 1
+    number: int
     offset: int
     content_hash: bytes
 
@@ -80,33 +81,33 @@ class Entry(FrozenStruct):
     title: str = ""
     html: str | None = None  # the longest HTML that it has (content, else summary)
     text: str | None = None  # plain text, for records and .txt files
-    # Html is a whole web page with its boilerplate, not a fragment
+    # `html` is a whole web page with its boilerplate, not a fragment
     is_page: bool = False
-    # Text is an article saved by a person, with headline and boilerplate
+    # `text` is an article saved by a person, with headline and boilerplate
     is_saved_text: bool = False
     published: Published | None = None
-    # Effective time if no date is found; None: when it was accepted
+    # Effective time if no date is found; None: the time of its acceptance
     assumed_at: dt.datetime | None = None
-    # Of its feed, in which it was not; an earlier date gives no credit
+    # The last poll of its feed before the entry appeared there; an earlier date is not believed
     last_poll: dt.datetime | None = None
     updated: dt.datetime | None = None
-    # Of the source, the record, the entry's <source> or the folder
+    # The outlet as declared by the source, the record, the entry's <source> or the folder
     outlet: str | None = None
-    # Of an entry of a feed, unless the outlet is configured for its source (extract/outlets.py).
+    # Set for an entry of a feed, unless the outlet is configured for its source (extract/outlets.py)
     resolved_outlet: Outlet | None = None
-    # That of its feed, where the entry speaks for another one
+    # The outlet of the feed, if the entry speaks for a different outlet
     feed_outlet: Outlet | None = None
     author: str | None = None
     language: str | None = None  # a hint: BCP 47 primary tag as declared
-    # As the user set it for the source: no hint, but so
+    # The language that the user set for the source: a fact, not a hint
     source_language: str | None = None
     categories: tuple[str, ...] = ()
     enclosures: tuple[Enclosure, ...] = ()
     # Directives in the headers of its page, see extract/html/robots_meta.py
     robots: str = ""
     authority: Authority = "handed"
-    zone: str | None = None  # IANA name for times without one
-    record: ArchivedRecord | None = None  # has its page, so that `html` is None
+    zone: str | None = None  # IANA name, for times without a zone
+    record: ArchivedRecord | None = None  # the record has the page, so `html` is None
     # A link of a story feed: `url` was seen there; never an article of its own
     is_observation: bool = False
 
@@ -114,22 +115,26 @@ class Entry(FrozenStruct):
 class ParsedFeed(FrozenStruct):
     """A parsed feed. `problem` is a message for users, None where there is none."""
 
-    # "rss20", "atom10", "rdf", "jsonfeed", "sitemap", ...; "" where it is no feed
+    # "rss20", "atom10", "rdf", "jsonfeed", "sitemap", ...; "" if the document is not a feed
     format: str = ""
     title: str = ""
-    language: str | None = None  # as declared, else as detected in its entries together
+    # The language that the feed declares; without it, the language detected in all entries together
+    language: str | None = None
     site_url: str | None = None
     entries: tuple[Entry, ...] = ()
-    entry_count: int = 0  # in the feed, before limits
+    # The number of entries in the feed, before limits apply
+    entry_count: int = 0
     problem: str | None = None
     # The polling interval that it requests (ttl, sy:updatePeriod)
     ttl_seconds: float | None = None
-    # Of an index of sitemaps: the newest ones, which have the entries
+    # Addresses of the newest sitemaps that an index of sitemaps lists; they contain the entries
     sitemaps: tuple[str, ...] = ()
-    # Of each entry, where each item is well-formed and one entry: whether its bytes alone say what it is.
+    # Whether the bytes of each entry's item alone determine the entry. Empty unless each item is well-formed
+    # and holds one entry.
     are_settled: tuple[bool, ...] = ()
     # Hash of the item of each entry (sources/parse/feeds/known_items.py), b"": none
     items: tuple[bytes, ...] = ()
     left_out: tuple[bytes, ...] = ()  # hashes of known items, which were not read
-    frame: bytes = b""  # hash of what is around the items; b"": the feed cannot be cut
-    states_days: bool = False  # the entries have days, and no times
+    # Hash of the bytes around the items; b"": the feed cannot be cut into items
+    frame: bytes = b""
+    states_days: bool = False  # the entries state days without times

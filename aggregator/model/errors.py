@@ -27,7 +27,7 @@ class UsageError(AggregatorError):
 
 
 class ConflictError(UsageError):
-    """What is asked for does not fit what is stored, such as adding a feed that is a source already."""
+    """The request conflicts with stored data, such as adding a feed that is a source already."""
 
 
 class DatabaseTooNewError(AggregatorError):
@@ -112,7 +112,7 @@ class BrokenDaemonError(AggregatorError):
 class FetchError(AggregatorError):
     """A URL could not be fetched. `cause` is one of the causes that `sources list` shows.
 
-    `state`: what the next poll gets in place of what the last one returned, if it has changed.
+    `state`: passed to the next poll instead of the state that the last poll returned; None if it is unchanged.
     """
 
     def __init__(

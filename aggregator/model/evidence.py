@@ -16,29 +16,32 @@ class Reason(FrozenStruct):
 
 
 class CopyEvidence(FrozenStruct):
-    """Why two texts are copies: shares of word 3-shingles."""
+    """The evidence that two texts are copies: shares of word 3-shingles."""
 
     other: str  # article id
     resemblance: float
     containment: float
-    estimate: float  # of the resemblance, by MinHash
+    # MinHash estimate of the resemblance
+    estimate: float
     kind: Literal["copy", "excerpt"] = "copy"
 
 
 class TextReuse(FrozenStruct):
-    """A text of another outlet that has many of the same words; both are one origin, and no copies."""
+    """A text of another outlet that has many of the same words; both have one origin, but neither is a copy."""
 
     other: str  # article id
-    share: float  # of the runs of six words outside quotations, of the shorter text
+    # Share of the shorter text's runs of six words, outside quotations
+    share: float
 
 
 class Agreement(FrozenStruct):
-    """How much an article shares with the reports of others in its story."""
+    """How much an article shares with the reports of other outlets in its story."""
 
     # Inverse document frequencies of shared words that are not in its title, see pair_model.py
     shared: float
-    need: float  # with less it does not count as a report
-    # The report of which it repeats sentences; `shared` is then of the others
+    # An article that shares less does not count as a report
+    need: float
+    # The report whose sentences the article repeats; `shared` then counts the other reports
     copied: str | None = None
 
     @property
@@ -52,7 +55,7 @@ class RunnerUp(FrozenStruct):
     story: str
     score: float
     need: float
-    # With the bias of the evidence they sum up to the score
+    # Their sum and the bias of the evidence make the score
     reasons: tuple[Reason, ...] = ()
 
 
@@ -66,12 +69,12 @@ Stage = Literal[
     "correction",
     "revision",
 ]
-# An article joined by its score
+# Stages that join an article by its score
 SCORED_STAGES: frozenset[Stage] = frozenset({"event", "second look"})
 
 
 class Evidence(FrozenStruct):
-    """The reasons of a decision. `score` is None where none was needed: a copy, or no similar story."""
+    """The reasons of a decision. `score` is None if no score was needed: a copy, or no similar story."""
 
     stage: Stage
     score: float | None = None
@@ -81,10 +84,10 @@ class Evidence(FrozenStruct):
     # Ids of the terms with the largest shares; explaining resolves them
     shared: tuple[int, ...] = ()
     copy: CopyEvidence | None = None
-    # Stored articles whose text is part of this one
+    # Stored articles whose text is part of the placed article
     excerpts: tuple[CopyEvidence, ...] = ()
     reuse: TextReuse | None = None
-    # None where it is not asked for; of a copy that of its original
+    # None if it was not computed; a copy has the agreement of its original
     agreement: Agreement | None = None
     runner_up: RunnerUp | None = None
     rules_version: str = ""
@@ -96,7 +99,7 @@ class Evidence(FrozenStruct):
 
     @property
     def copied(self) -> str | None:
-        """The article that it copies, or of which it repeats sentences beside what nobody else tells."""
+        """The article that it copies, or whose sentences it repeats without enough of its own."""
         if self.copy is not None:
             return self.copy.other
         if self.agreement is None or self.agreement.is_enough:

@@ -12,12 +12,13 @@ from typing import Literal
 from aggregator.model.structs import FrozenStruct
 
 _DAY_SECONDS = 86400.0
-_RATE_DAYS = 7.0  # over which new entries a day are averaged, so that weekends count
-# A source without news for so many of its expected gaps is silent (by chance, if entries were independent:
-# once in 22,000; they come in bursts), and never before so many days: weekends (chosen).
+# New entries a day are averaged over this time, so that weekends count
+_RATE_DAYS = 7.0
+# A source is silent after this many of its expected gaps without news (by chance, if entries were independent:
+# once in 22,000; they come in bursts), but not before SILENT_DAYS, because of weekends (chosen).
 SILENT_GAPS = 10.0
 SILENT_DAYS = 3.0
-# A feed with entries of the last minutes only does not have thousands a day
+# A feed whose entries are all some minutes old does not have thousands a day
 _MIN_SPAN_DAYS = 1 / 24
 
 
@@ -101,7 +102,7 @@ class ProcessState(FrozenStruct):
     # Maintenance tasks whose last attempt failed, with the cause
     failed_tasks: tuple[str, ...] = ()
     few_files: str | None = None  # a message where nearly all allowed files are open
-    # `entry.source` of those whose pages are not read for an hour
+    # `entry.source` of the sources whose pages are not read for an hour
     slow_sources: tuple[str, ...] = ()
 
     @property
@@ -123,21 +124,24 @@ class ProcessState(FrozenStruct):
 class DatabaseStatus(FrozenStruct, omit_defaults=False):
     """Counts and ages from the database, read in one transaction. Ages are seconds."""
 
-    inbox: dict[str, int]  # entries by what they wait for: page | ready
+    # Number of entries by the step they wait for: page | ready
+    inbox: dict[str, int]
     oldest_seconds: float
     # A message where entries are ready for long and not placed
     overdue: str | None = None
     # Names of sources whose pages are not read at present
     slow_sources: tuple[str, ...] = ()
     last_placed: dt.datetime | None
-    sources: dict[str, int]  # by state, see docs/sources.md, "Health"
-    all_fail: str | None = None  # a message where all feeds fail that were asked
-    due_sources: int  # whose poll is due, ...
+    # Number of sources by state, see docs/sources.md, "Health"
+    sources: dict[str, int]
+    all_fail: str | None = None  # a message if all feeds that were asked fail
+    # Number of sources whose poll is due ...
+    due_sources: int
     late_seconds: float  # ... and by how much the latest of them
-    articles: int  # the number of the last placed one; includes forgotten ones
-    # For which memory holds stories, at the present rate
+    articles: int  # number of the last placed article; counts forgotten articles, too
+    # Hours of articles that fit in memory at the present rate
     window_hours: float | None = None
-    window_is_short: bool = False  # such stories leave before `window_days` are over
+    window_is_short: bool = False  # stories leave memory before `window_days` are over
     unindexed: int  # articles that are not in the full-text index yet
     uncompared: int = (
         0  # inbox numbers whose articles may get a storyline after an upgrade
@@ -163,7 +167,9 @@ class BackupState(FrozenStruct, omit_defaults=False):
 
     every_seconds: int | None = None  # None: backups are off
     last: dt.datetime | None = None
-    next: dt.datetime | None = None  # when it is due; None before anything is stored
+    next: dt.datetime | None = (
+        None  # when the next backup is due; None before anything is stored
+    )
     size_bytes: int | None = None
     words: str | None = None
 
@@ -190,7 +196,7 @@ class HealthReport(FrozenStruct, omit_defaults=False):
     writable: bool
     ready: bool
     problems: tuple[str, ...]
-    # Those that only the process knows, with advice
+    # Findings that only the process knows, with advice
     process_findings: tuple[Finding, ...]
     stored: DatabaseStatus | None = None  # None: the database did not respond in time
     place: DatabaseSize | None = None

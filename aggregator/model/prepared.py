@@ -1,4 +1,4 @@
-"""An article after extraction: its clean text, kind and verdict, and what is computed of it for comparison."""
+"""An article after extraction: its clean text, kind and verdict, and values computed for comparison."""
 
 import datetime as dt
 from typing import Literal, get_args
@@ -16,7 +16,7 @@ Kind = Literal[
     "fact_check", "preview", "status", "withdrawal",
 ]  # fmt: skip
 KINDS: tuple[str, ...] = get_args(Kind)
-# None of these, nor a withdrawal, is counted as a report
+# Neither these nor a withdrawal are counted as reports
 OPINION_KINDS: frozenset[str] = frozenset({"opinion", "explainer"})
 UNCOUNTED_KINDS = OPINION_KINDS | {"withdrawal"}
 
@@ -48,20 +48,21 @@ class CleanArticle(FrozenStruct):
     text: str = ""
     lead: str = ""
     language: str | None = None
-    # As `Entry.source_language`, of an article that is read again
+    # See `Entry.source_language`; set when a stored article is read again
     source_language: str | None = None
     author: str | None = None
     # Named in the text; the outlet of the entry takes precedence
     outlet: str | None = None
-    # As its page names the site; once placed, as its outlet's own site does
+    # The name of the site as the page states it; after placing, as the outlet's own site states it
     site_name: str | None = None
     published: Published | None = None
     modified: dt.datetime | None = None
     wire: Wire | None = None
     is_container: bool = False  # live blog or roundup
     kind: Kind = "report"
-    kind_evidence: str | None = None  # of the kind, for users; None for a report
-    # By how much the logit of its style is above the limit of what is no report; None: not measured
+    # The reason for the kind, as users read it; None for a report
+    kind_evidence: str | None = None
+    # The logit of its style minus the limit above which a text does not count as a report; None: not measured
     style: float | None = None
     canonical_url: str | None = None  # rel=canonical: a hint
     noarchive: bool = False
@@ -70,7 +71,8 @@ class CleanArticle(FrozenStruct):
     # The media of the entry and of its page (extract/article.py)
     media: tuple[Enclosure, ...] = ()
     truncated: bool = False
-    categories: tuple[str, ...] = ()  # of the entry and the sections of its page
+    # Categories of the entry and sections of its page
+    categories: tuple[str, ...] = ()
     # The lines that are hidden from `text`, since their outlet repeats them (extract/learned_boilerplate.py)
     repeated: tuple[BoilerplateLine, ...] = ()
     # Why the page gave no article, if the text of the entry was used instead
@@ -81,9 +83,10 @@ class ArticleHtml(FrozenStruct):
     """The sanitised HTML of an article, for people; no decision reads it."""
 
     html: str
-    # The version of the rules that it was sanitised by (extract/html/article_html.py)
+    # Version of the rules that sanitised it (extract/html/article_html.py)
     rules: int
-    is_cut: bool = False  # what was beyond the limit is missing
+    # The content beyond the size limit is missing
+    is_cut: bool = False
 
 
 class LineHashes(FrozenStruct):
@@ -98,7 +101,7 @@ class Fingerprint(FrozenStruct):
 
     grouping/copies and grouping/pairs describe the layouts.
 
-    The text is the whole one, with the lines that its outlet repeats.
+    The text is complete: it includes the lines that its outlet repeats.
     """
 
     # MinHash, see grouping/copies/minhash.py; empty for a text without shingles
@@ -113,9 +116,9 @@ class Prepared(FrozenStruct):
     """Everything that placing needs of one entry; a pure function of the entry and its page."""
 
     article: CleanArticle
-    fingerprint: Fingerprint | None = None  # None where the verdict rejects the article
-    # None for a live blog and for a stored text, of which no boilerplate is learned
+    fingerprint: Fingerprint | None = None  # None if the verdict rejects the article
+    # None for a live blog and for a stored text, because no boilerplate is learned from them
     lines: LineHashes | None = None
-    # The same entry without the text of its page: for a revision, or if the page may show a notice only
+    # The same entry without the text of its page: used for a revision, or if the page may only show a notice
     own: "Prepared | None" = None
-    html: ArticleHtml | None = None  # None where it has only paragraphs
+    html: ArticleHtml | None = None  # None if it has only paragraphs

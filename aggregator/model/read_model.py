@@ -13,15 +13,16 @@ from aggregator.model.entry import Enclosure
 from aggregator.model.story import StoryView
 from aggregator.model.structs import FrozenStruct
 
-# As shown by `aggregator sources list`: "silent" has had no news for unusually long, "flood" had many old
-# entries at once.
+# States as `aggregator sources list` shows them: "silent" has had no news for unusually long, "flood" had many
+# old entries at once.
 SourceState = Literal[
     "new", "ok", "failing", "gone", "merged", "paused", "silent", "flood"
 ]
 IN_TROUBLE: frozenset[SourceState] = frozenset({"failing", "gone", "silent", "flood"})
 
 
-Mute = tuple[str, str]  # a kind of mute (words, outlets, kinds, ...), and what is muted
+# The kind of a mute (words, outlets, kinds, ...) and the muted word or key
+Mute = tuple[str, str]
 
 
 class StoryPage(FrozenStruct, omit_defaults=False):
@@ -36,7 +37,7 @@ class StoryPage(FrozenStruct, omit_defaults=False):
 
 
 class StoryRedirect(FrozenStruct):
-    """The story was merged into another one; `to` is the present id and never a redirect itself."""
+    """A story that was merged; `to` is the present id of the story it became part of, never a redirect itself."""
 
     to: str
 
@@ -119,8 +120,10 @@ class SourceView(FrozenStruct, omit_defaults=False):
     id: str
     name: str
     kind: str = "feed"
-    url: str | None = None  # as typed; of a folder its path
-    polled_url: str = ""  # which differs from `url` after a permanent redirect
+    # The URL as typed; for a folder, its path
+    url: str | None = None
+    # The polled URL differs from `url` after a permanent redirect
+    polled_url: str = ""
     site_url: str | None = None
     folder: str | None = None
     outlet: str | None = None
@@ -151,7 +154,7 @@ class SourcePage(FrozenStruct, omit_defaults=False):
 
 
 class FrontPageStory(FrozenStruct):
-    """What orders a story on the front page, without its articles."""
+    """The values that order a story on the front page, without its articles."""
 
     id: str
     updated: dt.datetime
@@ -160,7 +163,7 @@ class FrontPageStory(FrozenStruct):
     told_by: frozenset[str] = frozenset()
     language: str | None = None
     preferred: bool = False  # has an article of an outlet of publish.prefer
-    # Of files without any date, so that nothing says when it was news
+    # All articles come from files without a date, so nothing says when the story was news
     is_undated: bool = False
     # Feeds without standing alone claim it to be of several outlets
     is_claimed: bool = False
@@ -171,7 +174,8 @@ class FrontPageStory(FrozenStruct):
         return max(1, self.report_count, len(self.told_by))
 
 
-TITLES_LISTED = 3  # of a story, beside its own: more lines would hide the next story
+# Titles listed for a story besides its own; more lines would hide the next story
+TITLES_LISTED = 3
 
 
 class ListedTitle(FrozenStruct):
@@ -187,7 +191,8 @@ class StoryListItem(FrozenStruct, omit_defaults=False):
 
     id: str
     title: str
-    summary: str  # from one article, never from one with `nosnippet` (stories/lead.py)
+    # The summary comes from one article, never from an article with `nosnippet` (stories/lead.py)
+    summary: str
     language: str | None
     last_published: dt.datetime
     updated: dt.datetime
@@ -197,12 +202,14 @@ class StoryListItem(FrozenStruct, omit_defaults=False):
     report_count: int
     # Without unnamed ones, each once, in the order of first articles
     outlets: tuple[str, ...]
-    # Of a story without any date: when it was seen first
+    # Time when a story without any date was first seen
     undated_seen: dt.datetime | None = None
-    # Of other outlets than that of the title, newest first; a few
+    # A few titles of outlets other than the headline's outlet, newest first
     titles: tuple[ListedTitle, ...] = ()
-    url: str | None = None  # of a story of one article
-    picture: Enclosure | None = None  # of the report whose title it has
+    # Set for a story that has one article
+    url: str | None = None
+    # The picture of the report that provides the title
+    picture: Enclosure | None = None
 
 
 ChangeKind = Literal["created", "report", "headline", "corrected", "merged", "split"]
@@ -213,7 +220,7 @@ class Change(FrozenStruct, omit_defaults=False):
 
     An article causes at most one change; `kind` is the most important one, and `title_before` is set whenever
     the headline changed, too. `others` are the ids that were merged into the story ("merged", sometimes
-    "created"), or the id from which it was split off ("split").
+    "created"), or the id of the story that it was split off from ("split").
     """
 
     n: int  # serial number, never reused
@@ -233,7 +240,8 @@ class Change(FrozenStruct, omit_defaults=False):
 class ChangedStory(FrozenStruct, omit_defaults=False):
     """A story that changed, as it is now: a merged one has `into`, a live one `updated`, its last bump."""
 
-    n: int  # of its last change in the answer
+    # Serial number of the story's last change in the answer
+    n: int
     story: str
     kind: Literal["created", "changed", "merged", "removed"]
     into: str | None = None

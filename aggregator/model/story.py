@@ -121,7 +121,7 @@ class Passage(FrozenStruct, omit_defaults=False):
 
 
 class Quotation(FrozenStruct, omit_defaults=False):
-    """A sentence that is mostly the words of a named speaker, and the articles in which it stands."""
+    """A sentence that is mostly the words of a named speaker, and the articles that contain it."""
 
     speaker: str
     text: str
@@ -129,7 +129,7 @@ class Quotation(FrozenStruct, omit_defaults=False):
 
 
 class StoryText(FrozenStruct, omit_defaults=False, cache_hash=True):
-    """What a story tells: every text in it is in the article that it is attributed to, word for word."""
+    """The text of a story: every passage occurs, word for word, in the article that it is attributed to."""
 
     title: str
     lead: tuple[Passage, ...] = ()  # paragraphs of one report
@@ -138,7 +138,8 @@ class StoryText(FrozenStruct, omit_defaults=False, cache_hash=True):
     quotations: tuple[Quotation, ...] = ()
     # Sentences that the current text tells differently, of other versions
     versions: tuple[Passage, ...] = ()
-    version: int = 0  # of the code that rendered it (stories/rendering.py)
+    # Version of the code that rendered the text (stories/rendering.py)
+    version: int = 0
 
     def opening_of(self, article_id: str) -> str:
         """Return the first sentence to show of an article; "" where it has none."""

@@ -1,4 +1,4 @@
-"""Migration of a database to the revision of this program; one of an unknown revision is refused.
+"""Migration of a database to the revision of this program; a database of an unknown revision is refused.
 
 Every command checks the revision first, so Alembic is imported only when there is something to migrate.
 """
@@ -29,7 +29,8 @@ from aggregator.store.tables import VIEWS, metadata, read_value
 
 # The last revision that each of these commits upgrades to and exports, oldest first.
 _EXPORTED_BY = (("0018", "8ae9f040"), ("0031", "8f83297e"), ("0032", "5facc768"))
-_ENCODINGS = ("UTF8", "SQL_ASCII")  # that can store any text
+# Server encodings that can store any text
+_ENCODINGS = ("UTF8", "SQL_ASCII")
 _ADVISORY_KEY = 0x6D696772  # "migr"
 
 
@@ -122,8 +123,8 @@ def upgrade(
 def make_file(database: Database, *, allow_new: bool = False) -> None:
     """Create the file of an SQLite database if it is missing: empty, readable by this user only.
 
-    A lock file beside it shows that there was a database before. Then a new one is created only with
-    `allow_new`, and only if no process has the old one open; otherwise this raises DatabaseReplacedError or
+    A lock file beside it shows that there was a database before. Then a new database is created only with
+    `allow_new`, and only if no process has the old file open; otherwise this raises DatabaseReplacedError or
     AnotherDaemonError. Raises NotWritableError if the file cannot be created.
     """
     file = database.file
@@ -157,14 +158,14 @@ def make_file(database: Database, *, allow_new: bool = False) -> None:
 
 def _migrate(database: Database, keep: Callable[[str], object] | None) -> None:
     with ExitStack() as cleanup, database.write(unhurried=True) as connection:
-        # One at a time; SQLite has one writing transaction anyway
+        # Processes migrate one after the other; SQLite has one writing transaction anyway
         if not database.is_sqlite:
             connection.execute(
                 text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_KEY}
             )
         before = _revision_in(connection, database)
         refuse_unknown(_named(database), before)
-        # Another process upgraded it while this one waited
+        # Another process upgraded the database while this process waited for the lock
         if before == newest_revision():
             return
         if before is None and not database.is_sqlite:

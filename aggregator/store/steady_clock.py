@@ -26,11 +26,11 @@ def record_time(connection: Connection, now: dt.datetime, gap: dt.timedelta) -> 
 def is_steady(connection: Connection, now: dt.datetime, gap: dt.timedelta) -> bool:
     """Whether the clock has run for `gap` without such a jump, by the calls of `record_time`.
 
-    If not, deletions by age wait: the clock may be wrong and jump back. True if there was no call yet.
+    If not, deletions by age wait: the clock may be wrong and jump back. True before the first call.
     """
     recorded_at = counter_value(connection, _RECORDED_AT)
     steady_from = counter_value(connection, _STEADY_FROM)
-    # Whole ones, as they are recorded
+    # Whole seconds, because these are recorded
     seconds = int(now.timestamp())
     least = gap.total_seconds()
     return recorded_at == 0 or (

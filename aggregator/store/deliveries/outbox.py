@@ -37,13 +37,13 @@ class NewDelivery(FrozenStruct):
 def already_sent(
     connection: Connection, name: str, stories: Collection[str]
 ) -> set[str]:
-    """Return those of these stories of which the webhook has a delivery that was not pruned yet."""
+    """Return the stories that the outbox still has a delivery of for this webhook."""
     sent = "SELECT story FROM outbox WHERE webhook = :name AND story IN :stories"
     return set(read_values(connection, sent, name=name, stories=stories))
 
 
 def announced(connection: Connection, name: str, stories: Collection[str]) -> set[str]:
-    """Return those of these stories of which the recipient has a delivery, or of a story merged into them."""
+    """Return the stories whose delivery the recipient has, including deliveries of stories merged into them."""
     sent = """
         SELECT coalesce(redirect_to, story.id) FROM story JOIN outbox ON outbox.story = story.id
         WHERE outbox.webhook = :name AND coalesce(redirect_to, story.id) IN :stories
@@ -59,7 +59,7 @@ def add(
 ) -> None:
     """Add deliveries, and store the last examined change of each webhook.
 
-    One to DIGEST is the list of digests, and is not sent.
+    Deliveries to DIGEST form the list of digests, and are not sent.
     """
     waiting = {"state": "waiting", "done_at": None, "at": now}
     due = {"attempts": 0, "next_attempt_at": now}

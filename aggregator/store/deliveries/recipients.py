@@ -63,8 +63,8 @@ def sync_webhooks(
 ) -> None:
     """Store the configured webhooks, by name, each with the hash of its URL.
 
-    A new or returning webhook begins after change `newest`: nothing old is sent. The rows of a removed one
-    stay, and nothing is sent. A new URL resets the failures and resumes what waits.
+    A new or returning webhook begins after change `newest`, so nothing old is sent. The rows of a removed webhook
+    stay, and nothing is sent to it. A new URL resets the failures and resumes waiting deliveries.
     """
     known = {row.name: row for row in connection.execute(select(webhook))}
     for name, url_hash in url_hashes.items():

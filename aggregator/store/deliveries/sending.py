@@ -1,4 +1,4 @@
-"""Deliveries that are due, and what became of an attempt."""
+"""Deliveries that are due, and the results of attempts."""
 
 import datetime as dt
 from typing import Any
@@ -38,7 +38,7 @@ def next_due(
 ) -> Delivery | dt.datetime | None:
     """Return the next delivery of a webhook, or the time when one is due; None if nothing waits.
 
-    The next one is the oldest that is due, but deliveries of one story stay in their order.
+    The next delivery is the oldest that is due, but deliveries of one story stay in their order.
     """
     recipient = (
         "SELECT state, resumes_at FROM webhook WHERE name = :name AND is_configured"
@@ -98,7 +98,7 @@ def waiting_with(
 def mark_delivered(
     connection: Connection, delivery: Delivery, now: dt.datetime
 ) -> None:
-    """Store a successful delivery. After a failure all others become due now."""
+    """Store a successful delivery. After a failure all other deliveries become due now."""
     name = delivery.webhook
     has_recovered = failures_of(connection, name) > 0
     done = {"state": "done", "body": None, "done_at": now, "problem": None}
@@ -119,7 +119,7 @@ def mark_failed(
     next_at: dt.datetime | None,
     resumes_at: dt.datetime,
 ) -> None:
-    """Store a failed attempt. `next_at`: of the next attempt; None: the delivery is given up."""
+    """Store a failed attempt. `next_at`: time of the next attempt; None: the delivery is given up."""
     values: dict[str, Any] = {"next_attempt_at": next_at}
     if next_at is None:
         values = {"state": "given_up", "body": None, "done_at": now}

@@ -54,7 +54,7 @@ log = logging.getLogger(__name__)
 
 # Attempts of a transaction that conflicts with others: some 1.5 s in all (chosen)
 _TRIES = 5
-# Before the second attempt; doubled before each further one, less up to half at random.
+# Pause before the second attempt; doubled before each further attempt, and shortened by up to half at random.
 _PAUSE_SECONDS = 0.1
 _LEAST_FREE_BYTES = 1 << 20  # a transaction of the daemon may add this much to the WAL
 # Connection: for type annotations of other packages
@@ -64,7 +64,7 @@ Result = TypeVar("Result")
 
 
 class DatabaseSpace(NamedTuple):
-    """Sizes in bytes; of pages on SQLite only. `has_auto_vacuum`: free pages can be released in parts."""
+    """Sizes in bytes; only SQLite has pages. `has_auto_vacuum`: free pages can be released in parts."""
 
     total: int
     free: int = 0
@@ -204,7 +204,7 @@ class Database:
     def data_version(self) -> int | str:
         """Return a value that changes when anything is committed, also by other processes.
 
-        It is cheaper than a look at the tables. On a server it also changes with other databases, and up to
+        It is cheaper than reading the tables. On a server it also changes with other databases, and up to
         two seconds late in the writer, whose lease asks for it.
         """
         with translate_errors(self.url):
@@ -220,7 +220,7 @@ class Database:
                 return snapshot
 
     def note_version(self, version: str) -> None:
-        """Let `data_version` return this, which was just read, for some time."""
+        """Let `data_version` return `version`, which was just read, for some time."""
         self._write_state.version = version
         self._write_state.version_until = (
             time.monotonic() + 2 * self.tuning.short_wait_seconds

@@ -34,7 +34,7 @@ def translate_errors(url: str) -> Iterator[None]:
         if ours is None:
             raise
         raise ours from error
-    # From direct calls of the driver, such as a checkpoint
+    # Direct calls of the driver, such as a checkpoint, raise the driver's own errors
     except sqlite3.Error as error:
         ours = of_sqlite(error, " ".join(str(error).split()), url)
         if ours is None:

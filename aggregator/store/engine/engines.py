@@ -33,15 +33,16 @@ class DatabaseTuning(msgspec.Struct, frozen=True, kw_only=True):
 # A server that disappears is detected within 10 s, while we wait for it and while we send.
 _CONNECTING = {
     "connect_timeout": 10,
-    "client_encoding": "utf8",  # with SQL_ASCII the driver would return bytes
+    # The driver would return bytes from a database with SQL_ASCII
+    "client_encoding": "utf8",
     "keepalives_idle": 4,
     "keepalives_interval": 2,
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
 }
 
-# Likewise the server detects that this machine disappeared, and ends its sessions and their locks. Without
-# effect on Unix sockets.
+# Likewise the server detects that this machine disappeared, and ends its sessions and their locks. These
+# settings have no effect on Unix sockets.
 _SET_KEEPALIVES = (
     "SELECT set_config(name, value, false) FROM (VALUES ('tcp_keepalives_idle', '4'), "
     "('tcp_keepalives_interval', '2'), ('tcp_keepalives_count', '3'), ('tcp_user_timeout', '10000')) "
@@ -50,7 +51,7 @@ _SET_KEEPALIVES = (
 
 
 def session_name() -> str:
-    """Return the `application_name` of this process's sessions, by which each is found.
+    """Return the `application_name` that identifies the sessions of this process.
 
     At most 63 ASCII characters, PostgreSQL's limit.
     """
@@ -90,7 +91,7 @@ def _configure_sqlite(mode: str, wal_mib: int, connection: sqlite3.Connection) -
         "casefold", 1, lambda value: value and value.casefold(), deterministic=True
     )
     if mode != "ro":
-        # For a new file only: otherwise SQLite would take the write lock, and each new reader would wait
+        # Only a new file needs this: otherwise SQLite would take the write lock, and each new reader would wait
         # for the writer.
         if connection.execute("PRAGMA page_count").fetchone()[0] == 0:
             connection.execute(f"PRAGMA page_size={_PAGE_BYTES}")
@@ -115,9 +116,9 @@ def _configure_sqlite(mode: str, wal_mib: int, connection: sqlite3.Connection) -
 # takes 38 times as long as its shingles with 32 MiB and 39 times with 2 MiB (`python -m benchmarks.placing`).
 _CACHE_KIB = 2048
 
-# Pages in the WAL, 16 MiB, at which SQLite copies them into the file: a page of an index that changes with
-# each entry is then copied once for many entries. Computed from the log of a second day of 94 entries: 453 KB
-# an entry are copied with SQLite's own 1,000 pages, 199 with these.
+# SQLite copies the WAL into the file at this number of pages, 16 MiB: a page of an index that changes with each
+# entry is then copied once for many entries. Computed from the log of a second day of 94 entries: 453 KB an
+# entry are copied with SQLite's own 1,000 pages, 199 with these.
 _CHECKPOINT_PAGES = 8000
 
 # Measured: rows of 1 to 6 KB leave less space unused than in pages of 4,096, at the same speed (ADR 34).

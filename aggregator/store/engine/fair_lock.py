@@ -27,7 +27,8 @@ class FairLock:
                     )
                 finally:
                     self._queue.remove(sign)
-                    self._changed.notify_all()  # another one is the first now
+                    # The next thread may be first now
+                    self._changed.notify_all()
             if is_mine:
                 self._owner = thread
                 self._depth += 1

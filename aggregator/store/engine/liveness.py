@@ -1,8 +1,8 @@
 """A PostgreSQL connection that detects a server which accepts requests and never answers.
 
 No timeout of the driver covers a server that was suspended or whose disk hangs. So after SILENT_SECONDS
-without data a second connection is tried. A server that is only slow accepts or refuses it; if there is no
-answer either, the first connection is closed.
+without data, the program tries a second connection. A server that is only slow accepts or refuses it; if that
+attempt gets no answer either, the first connection is closed.
 """
 
 import time
@@ -15,7 +15,7 @@ import psycopg
 Answer = TypeVar("Answer")
 Waiting = Generator[Any, Any, Answer]
 
-# Without data until the second connection, which takes 10 s at most (chosen)
+# Time without data before a second connection is tried, which takes 10 s at most (chosen)
 SILENT_SECONDS = 5.0
 
 

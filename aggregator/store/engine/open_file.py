@@ -21,15 +21,15 @@ class OpenFile:
     """An SQLite file that is opened by its path; detects that another file took its place. Thread-safe."""
 
     def __init__(self, path: Path, mode: str = "rw") -> None:
-        """`mode`: of SQLite's URIs, such as "ro" for read-only."""
+        """`mode` is written as in SQLite's URIs, such as "ro" for read-only."""
         self.mode = mode
         self._path = path.absolute()
         self._changing = threading.Lock()
         self._connections = 0
-        # Suffix of the path to device and inode
+        # Device and inode of each file, by the suffix of its path
         self._identities: dict[str, tuple[int, int]] = {}
         self._watching = threading.Lock()
-        # Its commits are none, so it sees all others
+        # This connection never commits, so it sees every commit of others
         self._watch: sqlite3.Connection | None = None
 
     def connect(

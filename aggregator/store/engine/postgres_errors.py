@@ -1,4 +1,4 @@
-"""What errors of PostgreSQL mean, by SQLSTATE (https://www.postgresql.org/docs/current/errcodes-appendix.html)."""
+"""The meaning of PostgreSQL errors, by SQLSTATE (https://www.postgresql.org/docs/current/errcodes-appendix.html)."""
 
 import getpass
 import os
@@ -48,7 +48,7 @@ _NOT_ALLOWED = {"42501", "3F000"}
 def not_allowed(url: str, said: str = "schema") -> NotWritableError:
     """Return the error for a role that may not create tables, as by default since PostgreSQL 15.
 
-    Or for one that may not use those of another role, if the server has `said` nothing of a schema.
+    If the server has `said` nothing of a schema, the role may not use the tables of another role.
     """
     parsed = make_url(url)
     role = parsed.username or os.environ.get("PGUSER") or getpass.getuser()
@@ -65,14 +65,14 @@ def not_allowed(url: str, said: str = "schema") -> NotWritableError:
 
 
 def _is_away(error: DBAPIError, state: str) -> bool:
-    """Whether there is no connection: SQLSTATE 08 connection, 57P shutdown, 53 insufficient resources."""
+    """Whether the connection is lost: SQLSTATE 08 connection, 57P shutdown, 53 insufficient resources."""
     if (
         error.connection_invalidated
         or state.startswith(("08", "57P", "53"))
         or state == "25P03"
     ):
         return True
-    # For broken and failed connections the driver has a message but no code.
+    # The driver reports broken and failed connections with a message but without a code.
     return not state and type(error.orig).__name__ in (
         "OperationalError",
         "ConnectionTimeout",
@@ -80,7 +80,7 @@ def _is_away(error: DBAPIError, state: str) -> bool:
 
 
 class _Kind(NamedTuple):
-    """An error of ours, and its message, in which {url} and {said} are replaced."""
+    """An error class of ours with its message; {url} and {said} in the message are replaced."""
 
     error: type[AggregatorError]
     message: str

@@ -56,7 +56,7 @@ class FileLock:
         return True
 
     def keep(self) -> None:
-        """Let the program that this process becomes next have the lock from its beginning."""
+        """Pass the lock to the program that this process becomes next, without releasing it."""
         if self._descriptor is not None:
             kept_files.keep(str(self._path), self._descriptor)
 

@@ -1,4 +1,4 @@
-"""What errors of SQLite mean, by the names of its result codes."""
+"""The meaning of SQLite errors, by the names of its result codes."""
 
 import sqlite3
 

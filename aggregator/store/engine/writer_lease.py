@@ -1,4 +1,4 @@
-"""The lease of the one writer of stories: a lock that ends with its process, and an epoch as fencing token.
+"""The lease of the only writer of stories: a lock that ends with its process, and an epoch as fencing token.
 
 A lock alone is not enough: its holder may be suspended (SIGSTOP, a paused machine, a cut cable), lose the
 lock, resume and write. So each new writer raises the epoch in the table `writer_lease`, and every transaction
@@ -38,8 +38,10 @@ class WriterLease:
         self._database = database
         self._lock = open_process_lock(database)
         self._epoch: int | None = None
-        self._over = threading.Event()  # of the thread that checks the present lease
-        # For data of the writer: transactions raise LeaseLostError if this process is not the writer.
+        # Set to end the thread that checks the current lease
+        self._over = threading.Event()
+        # The writer's own data is written through this: transactions raise LeaseLostError if another process
+        # writes.
         self.fenced = database.fenced(self._check)
 
     @property
@@ -149,7 +151,7 @@ class WriterLease:
         return is_mine
 
     def _has_epoch(self, lock: SessionLock, epoch: int) -> bool:
-        """Return whether the epoch is still this one, by the session that has the lock.
+        """Return whether the epoch is still the current one, asked through the session that holds the lock.
 
         The version of the database comes with it, so that idle threads need not ask.
         """

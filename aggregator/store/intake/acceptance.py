@@ -57,15 +57,15 @@ def accept(
     gathers: bool = False,
     poll: PollContext | None = None,
 ) -> AcceptedBatch:
-    """Add `entries` to the inbox in their order; known ones are only stored as observations.
+    """Add `entries` to the inbox in their order; known entries are only stored as observations.
 
-    `seen`: when each was received; `wants_page`: whether its page is to be fetched first. `always_new` (for
-    `eval`) makes every entry an article of its own: its source and GUID must be unique. `is_late_page` (for
-    `eval`, too): they are the texts of articles that were placed without. `gathers`: they wait for
-    `put_in_order`; others get the next numbers in the order given, after all that waits.
+    `seen`: when each entry was received; `wants_page`: whether its page is to be fetched first. `always_new`
+    (for `eval`) makes every entry an article of its own: its source and GUID must be unique. `is_late_page` (for
+    `eval`, too): the entries are texts of articles that were placed without them. `gathers`: the entries wait for
+    `put_in_order`; otherwise they get the next numbers in the order given, after all waiting entries.
 
-    `poll`: they are the entries of one poll of one source, oldest first, so that they are also compared with
-    each other. Raises WholeFeedNeededError if one of them has a key of an article in `poll.left_out`.
+    `poll` is given for the entries of one poll of one source, oldest first; they are also compared with each
+    other. Raises WholeFeedNeededError if one of them has a key of an article in `poll.left_out`.
     """
     if not entries:
         return AcceptedBatch()
@@ -92,7 +92,7 @@ def accept(
         if id_ in erased:  # its new keys are stored, as hashes
             result = replace(result, outcome=_OUTCOMES_OF_ERASED[erased[id_]])
         elif result.outcome == "known" and source not in muted.get(id_, [source]):
-            # It is muted at other sources only: this one may have no mute.
+            # Only other sources are muted for this article; this source may not be.
             result = replace(result, outcome="new", is_observed=True)
         elif received.entry.is_observation and result.outcome != "known":
             # A link of a story feed to an article that is not here
@@ -104,7 +104,7 @@ def accept(
             row = _entry_row(result, received.entry, seen[offset], by_page=by_page)
             rows.append(row | shared)
         accepted.append(result)
-    # In a first reading all but polls is placed at once.
+    # Until a first reading ends, only entries of polls gather; all others are placed at once.
     if not gathers or (poll is None and first_reading.lasts(connection)):
         _number_at_once(connection, [row for row in rows if row["state"] == "ready"])
     execute_each(connection, insert(entry), rows)
@@ -151,9 +151,9 @@ def _entry_row(
 
 
 def _number_at_once(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
-    """Number these new entries in the order given, after all that gathers.
+    """Number these new entries in the order given, after all entries that gather.
 
-    So no revision goes before its first version. In a first reading the rest waits on.
+    So no revision goes before its first version. In a first reading the other entries keep waiting.
     """
     if rows:
         same = {row["article"] for row in rows}

@@ -1,8 +1,8 @@
 """The first reading: from the first poll of a new database until every source was asked once.
 
-So is the first poll of many new sources. Meanwhile entries gather without inbox numbers, and pages list them as
-they are; then all of them are placed in order of time (intake/pipeline.py). Its state is two counters and the
-rows of sources and entries, so a kill loses nothing.
+The first poll of many new sources is one, too. Meanwhile entries gather without inbox numbers, and pages list
+them as they are; then all of them are placed in order of time (intake/pipeline.py). Its state is two counters and
+the rows of sources and entries, so a kill loses nothing.
 """
 
 import datetime as dt
@@ -30,13 +30,17 @@ from aggregator.store.tables import (
 _BEGAN = "first_reading"  # counter: when it began, in seconds since 1970
 # counter: the last inbox number of the first batch that was placed before its end
 _EARLY = "first_reading_early"
-# After this time what was read is placed, whatever was not asked yet (decided in seconds of a reader's patience).
+# Entries are placed after this time even if some sources were not asked yet (decided: a reader's
+# patience).
 _PATIENCE_SECONDS = 60
-# A source that is due later is not waited for, such as one of a host that asked to wait. A reading that takes as
-# long is over (chosen: of 117 feeds the last one was asked after some minutes).
+# The reading does not wait for a source that is due later, such as a feed of a host that asked to wait. A reading
+# that takes as long is over (chosen: the last of 117 feeds was asked after some minutes).
 _LONGEST_WAIT = dt.timedelta(minutes=10)
-_MANY_SOURCES = 20  # never asked before, in a database that is not new (chosen)
-_MOST_EXAMINED = 10_000  # entries, of which the newest are listed
+_MANY_SOURCES = (
+    20  # new sources that begin a first reading in an older database (chosen)
+)
+# Newest gathered entries that are examined for the list
+_MOST_EXAMINED = 10_000
 
 _UNASKED = select(func.count()).where(
     IS_ASKED,
@@ -109,7 +113,7 @@ def turn(connection: Connection, now: dt.datetime) -> Turn:
 
 
 def note_early(connection: Connection, now: dt.datetime, *, are_left: bool) -> None:
-    """Store, after numbering, if a first reading goes on; `are_left`: whether entries still gather."""
+    """Store after numbering whether a first reading goes on; `are_left`: whether entries still gather."""
     if (
         lasts(connection)
         and not counter_value(connection, _EARLY)
@@ -133,7 +137,7 @@ def is_over(connection: Connection, now: dt.datetime) -> bool:
 def end(connection: Connection) -> tuple[dt.datetime, int]:
     """End it, without a notice of its stories to any webhook.
 
-    Return when it began, and the last inbox number of the first batch that was placed early; 0: none was.
+    Return when it began, and the last inbox number of the first batch that was placed early; 0 without one.
     """
     began = dt.datetime.fromtimestamp(counter_value(connection, _BEGAN), dt.UTC)
     early = counter_value(connection, _EARLY)
@@ -150,7 +154,7 @@ def end(connection: Connection) -> tuple[dt.datetime, int]:
 def first_reading(
     connection: Connection, now: dt.datetime, listed: int
 ) -> FirstReading | None:
-    """Return how far it is, with at most `listed` entries, for pages; None if none lasts."""
+    """Return the progress, with at most `listed` entries, for pages; None if no first reading lasts."""
     if not lasts(connection):
         return None
     entries = []

@@ -41,7 +41,7 @@ class InboxEntry(FrozenStruct):
     accepted_at: dt.datetime
     entry: Entry
     is_late_page: bool = False  # its article was placed with the words of the entry
-    # Of an article that is placed again; None: to be computed
+    # Kept from the first placing if the article is placed again; None: to be computed
     effective_at: dt.datetime | None = None
     page: bytes | None = None
     page_url: str | None = None
@@ -92,7 +92,7 @@ _READY = (
 
 
 def article_of(connection: Connection, waiting: InboxEntry) -> str:
-    """Return the article of a waiting entry, which may have become another one since the entry was read.
+    """Return the article of a waiting entry; it may have changed since the entry was read.
 
     `recluster` places entries that have no rows.
     """

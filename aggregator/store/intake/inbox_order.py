@@ -1,9 +1,9 @@
-"""The order in which entries are placed, that of `inbox_no`.
+"""The order of placing, stored in `entry.inbox_no`.
 
-An entry whose input is complete (at once, or when its page is fetched or given up) waits for `put_in_order`,
-with which the writer begins: it numbers all that wait in the order of their times. The numbers are stored
-before anything is placed, so a kill or a replay changes none. In a first reading that took long, the days
-that late sources touch get those of `order_of_time`, once.
+An entry whose input is complete (at once, or when its page is fetched or given up) waits for `put_in_order`, the
+writer's first step: it numbers all waiting entries in the order of their times. The numbers are stored before
+anything is placed, so neither a kill nor a replay changes them. In a first reading that took long, the days
+that late sources touch are numbered again by `order_of_time`, once.
 """
 
 import datetime as dt
@@ -34,7 +34,7 @@ _TAKE = (
 
 
 def take_numbers(connection: Connection, name: str, count: int) -> int:
-    """Take `count` serial numbers and lock the row until the end. Return the one before the first."""
+    """Take `count` serial numbers and lock the row until the end. Return the number before the first."""
     last: int = connection.execute(
         _TAKE, {"counter_name": name, "count": count}
     ).scalar_one()
@@ -50,7 +50,8 @@ def has_gathered(connection: Connection) -> bool:
     return has_row(connection, _GATHERED)
 
 
-# Of one source. Pages that each take workers half a second then make another source wait five (chosen).
+# Pages of one source that are placed in a turn. Pages that each take workers half a second then delay another
+# source by five seconds (chosen).
 _PAGES_A_TURN = 10
 
 _PAGES = (
@@ -78,8 +79,8 @@ def put_in_order(
 ) -> int:
     """Number the entries that wait for it in the order of their times; return how many there are.
 
-    Of each source only so many pages have their turn: those that workers take long to read make nobody wait
-    but their source. `articles`: only the entries of these are numbered.
+    Only so many pages of each source have their turn: pages that workers take long to read delay only their own
+    source. `articles`: number only the entries of these articles.
     """
     last = take_numbers(connection, "inbox", 0)  # locks: nobody else numbers them
     later = dict(connection.execute(_LATER_TURNS).all())
@@ -98,7 +99,7 @@ def put_in_order(
 
 
 def order_of_time(connection: Connection, first: int) -> dict[int, int]:
-    """Return inbox numbers in order of time, by those that placed and refused entries from `first` on have now."""
+    """Return inbox numbers in order of time, by the present numbers of placed and refused entries from `first` on."""
     condition = _IS_PLACED & (entry.c.inbox_no >= first)
     by_time = [read.inbox_no for read in _by_time(connection, condition, {})]
     return dict(zip(by_time, sorted(by_time), strict=True))
@@ -107,7 +108,7 @@ def order_of_time(connection: Connection, first: int) -> dict[int, int]:
 def first_out_of_order(
     connection: Connection, began: dt.datetime, early: int
 ) -> int | None:
-    """Return from which inbox number on a first reading is to be decided again; None: it was in order of time.
+    """Return the first inbox number to decide again after a first reading; None: all were in order of time.
 
     These are the days that entries after number `early` touch, at most three.
     """
@@ -124,7 +125,7 @@ def first_out_of_order(
 
 
 _IS_PLACED = entry.c.state.in_(("done", "refused")) & entry.c.inbox_no.is_not(None)
-# Of a first reading: more is not decided again
+# A first reading is decided again over this time at most
 _LONGEST_TOUCHED = dt.timedelta(hours=72)
 
 
@@ -142,16 +143,15 @@ def _by_time(
 ) -> list[_TimedEntry]:
     """Return these entries in the order of their times.
 
-    `later`: by article, from which entry on they are left out.
-    An entry's time is when it was published, at the latest when it was accepted, and not before that of an
-    earlier entry of its article.
+    `later`: for some articles, the first entry to leave out. An entry's time is its time of publication, but not
+    later than its acceptance and not before an earlier entry of its article.
     """
     names = ("entry_no", "inbox_no", "article", "payload", "accepted_at")
     chosen = select(*(entry.c[name] for name in names))
     chosen = chosen.where(condition).order_by(entry.c.entry_no)
     times = []
     by_article: dict[str, dt.datetime] = {}
-    # A muted archive may have given back many thousands: their payloads are not in memory at once.
+    # A mute that ended may have queued many thousands of entries, too many to hold their payloads in memory.
     for row in connection.execute(
         chosen.execution_options(yield_per=_PAYLOADS_AT_ONCE)
     ):

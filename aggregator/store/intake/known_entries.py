@@ -1,4 +1,4 @@
-"""What a batch of entries is, by the keys and observations that are stored, and what it adds to them."""
+"""Judge a batch of entries by stored keys and observations, and collect the rows that it adds."""
 
 import datetime as dt
 from typing import Literal
@@ -26,12 +26,13 @@ from aggregator.store.tables import (
 
 AcceptOutcome = Literal["new", "known", "revision", "forgotten"]
 
-_HASH_BYTES = 8  # of each content in `observation.contents`
+# Stored bytes of the hash of each content in `observation.contents`
+_HASH_BYTES = 8
 _MOST_CONTENTS = 64
-# A system that makes other GUIDs at each request must not fill the table (chosen).
+# Keys of one article: a system that makes new GUIDs at each request must not fill the table (chosen).
 _MOST_KEYS = 24
-# So many changes of an article are read at once, so many more after an hour each, then after two ... There
-# are feeds whose entries change at every poll, by a counter of comments (chosen).
+# This many changes of an article are read at once, as many more after an hour each, then after two hours ...
+# There are feeds whose entries change at every poll, by a counter of comments (chosen).
 _CHANGES_AT_ONCE = 4
 
 
@@ -47,7 +48,7 @@ class AcceptResult(FrozenStruct):
 
 
 class Observation(msgspec.Struct, kw_only=True):
-    """What a source showed of an article: hashes of the contents, the newest last."""
+    """The contents of an article that a source showed, as hashes, the newest last."""
 
     article: str
     source: str
@@ -57,7 +58,7 @@ class Observation(msgspec.Struct, kw_only=True):
 
     @property
     def hashes(self) -> list[bytes]:
-        """All of them; without any, what it shows next is no change."""
+        """All hashes; if there are none, the next content of the source does not count as a change."""
         return [
             self.contents[start : start + _HASH_BYTES]
             for start in range(0, len(self.contents), _HASH_BYTES)
@@ -65,7 +66,7 @@ class Observation(msgspec.Struct, kw_only=True):
 
 
 class KnownEntries:
-    """Keys and observations: what is stored of a batch of entries, and what the batch adds to it."""
+    """The keys and observations stored for a batch of entries, and those that the batch adds."""
 
     def __init__(
         self, connection: Connection, batch: IdentifiedBatch, *, is_poll: bool
@@ -82,12 +83,12 @@ class KnownEntries:
             (shown.article, shown.source): shown
             for shown in structs_of(Observation, rows)
         }
-        # Live blogs, of which a feed may state only a later `updated`
+        # Live blogs, because a feed may update only the date of one
         self._live: set[str] = set()
         if is_poll and any(received.entry.updated for received in batch.entries):
             is_live = select(article.c.id).where(article.c.role == "container")
             self._live = values_with(connection, is_live, article.c.id, self.articles)
-        # Contents of this batch: both texts of an article in one feed are no change
+        # Contents of this batch: a feed that lists both texts of an article has not changed it
         self._here = {_short(received) for received in batch.entries}
         self._keys: dict[bytes, str] = {}
         self._changed: set[tuple[str, str]] = set()
@@ -96,14 +97,14 @@ class KnownEntries:
     def judge(
         self, received: IdentifiedEntry, seen: dt.datetime, *, by_page: bool
     ) -> AcceptResult:
-        """Return what an entry is. `by_page`: its page is to be fetched."""
+        """Decide whether an entry is new, known, a revision or forgotten. `by_page`: its page will be fetched."""
         known = next((key for key in received.keys if key in self._known), None)
         if known is None:
             return AcceptResult(outcome="new", article=received.identity.article)
         id_ = self._known[known]
         observed = self._observations.get((id_, received.entry.source))
         if observed is None:
-            # Its own site delivers what others linked to; placing compares the words.
+            # The article's own site delivers it, after others linked to it; placing compares the words.
             takes_over = received.is_authority and received.raw[1] not in self._known
             outcome: AcceptOutcome = "revision" if takes_over else "known"
             return AcceptResult(outcome=outcome, article=id_)
@@ -125,7 +126,8 @@ class KnownEntries:
         wait = dt.timedelta(hours=changes // _CHANGES_AT_ONCE)
         is_limited = not is_beside_last or changes + 1 >= _MOST_CONTENTS
         if self._is_poll and is_limited and seen < observed.changed_at + wait:
-            # It is no observation, so that it stays a change until the article may be read again.
+            # The change is not noted as an observation, so it is still a change when the article may be read
+            # again.
             return AcceptResult(outcome="known", article=id_, is_observed=False)
         return AcceptResult(outcome="revision", article=id_)
 
@@ -141,7 +143,7 @@ class KnownEntries:
         )
         if observed is None:
             if has_new_url and received.is_authority and result.outcome != "new":
-                # Its own site delivers it: nobody who had it before changes its text.
+                # The article's own site delivers it, so sources that had it before may not change its text.
                 for pair, former in self._observations.items():
                     if pair[0] == id_:
                         former.is_authoritative = False
@@ -174,7 +176,7 @@ class KnownEntries:
                 self._known[key] = self._keys[key] = id_
 
     def write(self) -> None:
-        """Write what was added, in the transaction of the entries."""
+        """Write the added keys and observations, in the transaction of the entries."""
         connection = self._connection
         keys = insert_or(connection, identity_key)
         voided = keys.on_conflict_do_update(

@@ -26,8 +26,8 @@ from aggregator.store.tables import (
 class KnownItems(FrozenStruct):
     """The known items of a feed.
 
-    `frame`: hash of what is around them; `language`: of the feed, as it declares or as its entries together
-    show it; `states_days`: its entries have days, and no times; `articles`: by hash of the item.
+    `frame`: hash of the bytes around them; `language`: the language that the feed declares or that its entries
+    together show; `states_days`: its entries state days without times; `articles`: article ids by hash of the item.
     """
 
     frame: bytes = b""
@@ -54,13 +54,13 @@ def save_known_items(
 ) -> None:
     """Store the items of a feed. `accepted`: of its entries, in its order.
 
-    The language of the feed has to be known: that of one new entry may be another one.
+    The language of the feed must be known already: a single new entry may be in another language.
     """
     articles = {item_hash: before.articles[item_hash] for item_hash in feed.left_out}
     for item_hash, result in zip(feed.items, accepted, strict=False):
         if item_hash and result.is_observed and result.outcome != "forgotten":
             articles[item_hash] = result.article
-    # Which words of an article are the current ones, all its items decide together.
+    # An article with several items is not stored: only all of them together show which words are current.
     items_of = Counter(articles.values())
     articles = {
         item_hash: article

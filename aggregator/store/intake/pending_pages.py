@@ -1,7 +1,7 @@
 """Entries that wait for their pages.
 
-A new entry waits for one attempt, for a short time. Then a second row of it, without a page, gets an inbox
-number, and the first one waits on for its late page: its `page_attempts` are not 0.
+A new entry waits for one attempt, for a short time. Then a second row, without a page, gets an inbox
+number, and the first row keeps waiting for its late page: its `page_attempts` are not 0.
 """
 
 import datetime as dt
@@ -35,7 +35,8 @@ class PendingPage(FrozenStruct):
     attempts: int
     feed: str | None = None  # URL of the feed that links to it; None: unknown
     source_id: str | None = None  # None: a push, or a feed that was removed
-    source_address: str | None = None  # as configured
+    # The address of the source as configured
+    source_address: str | None = None
 
 
 def due_pages(
@@ -100,7 +101,7 @@ def store_page(
 def give_up(
     connection: Connection, n: int, *, verdict: Verdict | None, reason: str
 ) -> None:
-    """Let entry `n` be placed without its page; `verdict`: of the response, if there was one."""
+    """Let entry `n` be placed without its page; `verdict` is the verdict on the response, if there was one."""
     _settled(connection, n, page_verdict=verdict, reason=reason)
 
 
@@ -148,10 +149,10 @@ def overdue(connection: Connection, now: dt.datetime, wait: dt.timedelta) -> lis
 def place_without(connection: Connection, numbers: Sequence[int]) -> int:
     """Queue these new entries with their own words for placing; their pages are late from now on.
 
-    Return how many are queued: an entry that has only an address waits on.
+    Return how many are queued: an entry that has only an address keeps waiting.
     """
     waiting = entry.c.entry_no.in_(numbers), _WAITS_FIRST
-    # Locks them: no page of these is stored now.
+    # The lock keeps their pages from being stored now.
     statement = select(*_COPIED).where(*waiting).order_by(entry.c.entry_no)
     rows = connection.execute(statement.with_for_update()).all()
     update_rows(connection, entry, *waiting, page_attempts=1)
@@ -169,7 +170,7 @@ def place_without(connection: Connection, numbers: Sequence[int]) -> int:
 
 
 _RELEASED_AT_ONCE = 500
-# Of an entry, into its second row
+# Columns copied from an entry into its second row
 _COPIED = (
     entry.c.source,
     entry.c.article,

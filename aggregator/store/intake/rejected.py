@@ -3,7 +3,7 @@
 Rejected input could not become an entry. Its item is a file, or the file, a comma and a place in it, like
 "/news/a.jsonl, line 3": when a corrected file is read, all of its rejections are deleted.
 
-Entries in quarantine are stored, but placing them failed. Muted ones are stored, but not wanted. Both keep
+Entries in quarantine are stored, but placing them failed. Muted entries are stored, but not wanted. Both keep
 their text and can be queued again.
 """
 
@@ -69,7 +69,7 @@ def quarantine(
 def mute_of_removed_source(
     connection: Connection, source: str, *, at: dt.datetime
 ) -> None:
-    """Mute what waits of a source that is removed; `unmute` queues it again if the source is added again."""
+    """Mute the waiting entries of a removed source; `unmute` queues them again if the source is added again."""
     values = _refused(at, _SOURCE_REMOVED, MUTED)
     update_rows(connection, entry, entry.c.source == source, _WAITS, **values)
 
@@ -94,7 +94,7 @@ def unmute(connection: Connection, holds: Callable[[str | None, str], bool]) -> 
     """Queue some muted entries of a source again that are no longer muted. Return how many.
 
     `holds`: whether the mutes in force may give a source with this id this reason. The stories of the entries
-    are bumped at the own times of the entries: they are no news.
+    are bumped at the entries' own times, because the entries are not news.
     """
     ids = {
         known_source.entry_source: known_source.id
@@ -114,7 +114,7 @@ def unmute(connection: Connection, holds: Callable[[str | None, str], bool]) -> 
 def requeue(connection: Connection, numbers: Sequence[int]) -> int:
     """Queue entries from quarantine, or muted ones, at the end. Return how many there were.
 
-    An entry whose article was placed meanwhile loses its page: its older text is no revision.
+    If its article was placed meanwhile, an entry loses its page, so that its older text does not become a revision.
     """
     chosen = select(entry.c.entry_no, entry.c.article).where(
         or_(IS_QUARANTINED, _IS_MUTED)
@@ -170,7 +170,7 @@ def note(
     reason: str,
     at: dt.datetime,
 ) -> None:
-    """Store a rejected input, in place of an earlier one of the same item."""
+    """Store a rejected input, in place of an earlier rejection of the same item."""
     values = {
         "source": source,
         "item": clean(item),

@@ -1,6 +1,7 @@
-"""What a source is asked with that was typed in the browser; what is in config.yaml is in no table.
+"""Headers, selectors and proxies that were typed in the browser; those of config.yaml are not stored.
 
-It is secret: no view, page, export or log shows it. Backups hold it, as they are the whole installation.
+They are secret: no view, page, export or log shows them. Backups contain them, because they copy the whole
+installation.
 """
 
 import msgspec
@@ -11,7 +12,7 @@ from aggregator.store.tables import delete_rows, source_access, upsert
 
 
 def typed_access(connection: Connection, source_id: str) -> Access:
-    """Return what was typed for a source; nothing if nothing was."""
+    """Return the access typed for a source, which is empty if nothing was typed."""
     stored = select(source_access).where(source_access.c.source == source_id)
     row = connection.execute(stored).first()
     if row is None:
@@ -22,7 +23,7 @@ def typed_access(connection: Connection, source_id: str) -> Access:
 
 
 def save_access(connection: Connection, source_id: str, access: Access) -> None:
-    """Store what was typed for a source, in place of what was; nothing is stored where nothing was typed."""
+    """Replace the access typed for a source; an empty access only deletes the stored values."""
     forget_access(connection, source_id)
     if not (access.headers or access.selectors or access.proxy):
         return
@@ -37,5 +38,5 @@ def save_access(connection: Connection, source_id: str, access: Access) -> None:
 
 
 def forget_access(connection: Connection, source_id: str) -> None:
-    """Delete what was typed for a source."""
+    """Delete the access typed for a source."""
     delete_rows(connection, source_access, source_access.c.source == source_id)

@@ -24,12 +24,12 @@ _OURS = ("refused", "address")  # causes that a changed configuration may have r
 
 
 def sync_config(connection: Connection, wanted: Iterable[Source]) -> None:
-    """Make the sources of the configuration file what the file says; those it dropped are paused.
+    """Make the stored sources match the configuration file; sources that it dropped are paused.
 
-    A source with a new address or a shorter interval is due as early as a new one would be, and so is one
-    that failed for a cause of ours. One whose new address is where it had moved to stays what it is.
-    Of a feed that was also added by command the file's source is asked, and the other one gives way while
-    the file has it; one that was added by command and has the name of another feed stays beside that.
+    A source with a new address or a shorter interval is due as early as a new source would be, and so is a source
+    that failed because of our settings. A source keeps its state if its new address is where it had moved to. If a
+    feed was also added by command, only the file's source is polled as long as the file has it. A source added by
+    command that has the name of a different feed is kept beside that feed.
     """
     before = {row.id: row for row in connection.execute(select(source))}
     configured = [_beside(before.get(new.id), new) for new in wanted]
@@ -37,7 +37,7 @@ def sync_config(connection: Connection, wanted: Iterable[Source]) -> None:
     at = _by_address(row for row in before.values() if row.id not in named)
     for new in configured:
         old = before.get(new.id)
-        # Without a name the address makes the id: who typed the new address himself means the same feed.
+        # Without a name the address makes the id: a source that was typed with the new address is the same feed.
         if old is None and new.name is None:
             old = at.get(new.address)
         if old is None or (old.id != new.id and old.id in named):
@@ -62,7 +62,7 @@ def _by_address(rows: Iterable[Row[Any]]) -> dict[str, Row[Any]]:
 
 
 def _changes(old: Row[Any], item: Source) -> dict[str, Any]:
-    """Return the columns of a source that make it what the configuration file says."""
+    """Return the column values that make a source match the configuration file."""
     values = {name: getattr(item, name) for name in CHOSEN} | {"paused": False}
     is_elsewhere = item.address not in _addresses(old)
     if is_elsewhere:
@@ -79,7 +79,7 @@ def _changes(old: Row[Any], item: Source) -> dict[str, Any]:
 def set_default_interval(
     connection: Connection, seconds: int, due: Callable[[str], dt.datetime]
 ) -> None:
-    """Poll the sources that were added without an interval at this one.
+    """Poll the sources that were added without an interval of their own at this interval.
 
     `due` returns when the source with an id is polled next, at the latest.
     """

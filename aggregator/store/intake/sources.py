@@ -112,7 +112,7 @@ class Source(FrozenStruct):
 _COLUMNS = fields_of(source, Source)
 _SOURCES = select(*_COLUMNS)
 IS_ASKED = and_(source.c.paused.is_(False), source.c.health.not_in(NOT_ASKED))
-# That the times of polls which brought nothing need not be in rows (intake/polling/quiet_polls.py).
+# Times of polls that brought nothing may stay unwritten this long (intake/polling/quiet_polls.py).
 UNWRITTEN = dt.timedelta(hours=1)
 
 
@@ -216,8 +216,8 @@ def choose(connection: Connection, id: str, **chosen: Any) -> None:
 def save(connection: Connection, item: Source, before: Source | None = None) -> None:
     """Write the state of a source after a poll. `folder_state` None (it can be megabytes) is not written.
 
-    `before`: the state at the start of the poll. Raises AggregatorError if another process polled it since,
-    because this one was suspended: the other state is kept.
+    `before`: the state at the start of the poll. Raises AggregatorError if another process has polled the source
+    since, because this process was suspended; the other process's state is kept.
     """
     kept = {"id", "paused", *CHOSEN}
     if item.folder_state is None:
@@ -336,7 +336,7 @@ def _source(row: Row[Any]) -> Source:
 
 
 def silent_sources(connection: Connection, ids: Iterable[str]) -> dict[str, bool]:
-    """Return whether those of these sources that are subscribed to are not asked, or do not respond."""
+    """Return, for each of these sources that exists, whether it is silent: not polled, or not responding."""
     rows = rows_with(
         connection,
         select(source.c.id, source.c.paused, source.c.health),

@@ -62,7 +62,7 @@ _CLOSED_STORY = {
 def set_copied(
     connection: Connection, ids: Iterable[str], **values: str | None
 ) -> None:
-    """Set of which other articles these are copies or versions (None: of none), or their `role`."""
+    """Set the original or the earlier version of these articles (None: without one), or their `role`."""
     change_with(connection, update(article).values(values), article.c.id, ids)
 
 
@@ -202,7 +202,7 @@ def blank_stories(
     ids: Collection[str],
     at: dt.datetime,
 ) -> None:
-    """Erase what stories, their history and their deliveries still show of the erased articles `ids`.
+    """Erase the words of the erased articles `ids` from stories, their history and their deliveries.
 
     Undoing a merge computes the texts of a merged story again.
     """
@@ -218,7 +218,7 @@ def blank_stories(
     write_sql(connection, merged, stories=stories)
 
     # Log and change stream have no article of a headline: it may be a former title, or made from a lead. So
-    # each headline goes that no remaining article has.
+    # every headline that no remaining article has is cleared.
     of_erased = "UPDATE change SET title = '', article = NULL WHERE article IN :ids"
     write_sql(connection, of_erased, ids=ids)
     changes = (

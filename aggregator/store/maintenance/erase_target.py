@@ -84,7 +84,7 @@ def resolve_target(
 
 
 def _of_address(connection: Connection, address: str) -> set[str]:
-    """Return the articles of an address, with all generations of the one that has its identity key."""
+    """Return the articles of an address, and all generations of the article that owns its identity key."""
     addresses = {address}
     ids: set[str] = set()
     if (canonical := canonical_url(address)) is not None:

@@ -7,7 +7,8 @@ from sqlalchemy import Connection, text
 
 from aggregator.store.tables import counter_value, set_counter
 
-_MERGED_PAGES = 500  # of the full-text index, in one transaction: about 2 MB
+# Pages of the full-text index merged in one transaction: about 2 MB
+_MERGED_PAGES = 500
 # Counters.
 # Rows that were taken out of the index since it was last merged
 _STALE_ROWS = "index_stale"

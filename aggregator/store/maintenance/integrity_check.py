@@ -1,4 +1,4 @@
-"""The integrity check (`db check`): the database's own, foreign keys, values, and whether an entry is lost.
+"""The integrity check (`db check`): the database's own check, foreign keys, values, and lost entries.
 
 It only reads, each query in a transaction of its own, so a daemon can continue meanwhile. Rows that are
 derived from others are not compared with them: `db check --repair` computes all of them again (repair.py).
@@ -55,7 +55,9 @@ class Fault(FrozenStruct, omit_defaults=False):
 def faults(database: Database) -> Iterator[Fault]:
     """Yield all findings; nothing if the database is sound."""
     checks = [conservation_faults]
-    if database.is_sqlite:  # a server refuses to store the faults of the others
+    if (
+        database.is_sqlite
+    ):  # a server cannot store the faults that the other checks find
         checks = [_file_faults, _foreign_key_faults, conservation_faults, _text_faults]
     unread = set()
     for check in checks:
@@ -75,13 +77,15 @@ def faults(database: Database) -> Iterator[Fault]:
 
 
 _MOST_NAMED = 1000  # lines of SQLite's check
-_ROWS_READ = 1000  # at a time
+# Rows read at a time
+_ROWS_READ = 1000
 # Messages about an index that does not match its table: the table itself is undamaged.
 _OF_AN_INDEX = re.compile(
     r"(?:row \d+ missing from index|wrong # of entries in index) (\S+)"
 )
 
-_SEARCH = "article_search"  # in messages of newer versions of SQLite
+# Newer versions of SQLite name the full-text index in their messages
+_SEARCH = "article_search"
 
 _LOST_REFERENCES = 'SELECT "table", parent, count(*) FROM pragma_foreign_key_check GROUP BY 1, 2 ORDER BY 1, 2'
 
@@ -98,7 +102,7 @@ def _file_faults(database: Database) -> Iterator[Fault]:
 
 
 def faults_of_lines(lines: Sequence[str]) -> Iterator[Fault]:
-    """Yield what the lines of SQLite's check mean: an index can be made again, all else is damage."""
+    """Yield the faults that SQLite's check reports: an index can be made again, all else is damage."""
     indexes: Counter[str] = Counter()
     damage = []
     for line in lines:
@@ -137,7 +141,7 @@ def _text_faults(database: Database) -> Iterator[Fault]:
 
 
 def balance(database: Database) -> Balance | None:
-    """Count entries by what became of them; None if the file is too damaged."""
+    """Count entries by their outcome; None if the file is too damaged."""
     try:
         with database.read() as connection:
             return balance_of(connection)

@@ -1,6 +1,6 @@
 """Rows as earlier revisions wrote them, brought to the form of today, for imports of their exports.
 
-What stands here about a revision stays as it is: its migration uses it, too. A later revision adds its own.
+The code for a revision never changes, because its migration uses it, too. A later revision adds its own.
 """
 
 import base64
@@ -12,8 +12,10 @@ import zstandard
 
 Row = Mapping[str, Any]
 
-_LEVEL = 3  # of zstd, as for other texts
-_MAX_BYTES = 64 * 1024 * 1024  # of a decompressed text
+# Compression level of zstd, as for other texts
+_LEVEL = 3
+# Largest decompressed text
+_MAX_BYTES = 64 * 1024 * 1024
 _UNREADABLE = (
     zstandard.ZstdError,
     msgspec.MsgspecError,
@@ -26,7 +28,7 @@ _UNREADABLE = (
 def as_of_today(table: str, row: Row, revision: str) -> Row:
     """Return a row of an export that was made at `revision`, as the newest revision has it.
 
-    Dropped tables and columns stay, because an import skips what it does not know. New columns that are
+    Dropped tables and columns stay, because an import skips those that it does not know. New columns that are
     nullable or have a default may be missing.
     """
     if revision < "0034" and table == "story" and "merged_story" in row:
@@ -43,7 +45,7 @@ def as_of_today(table: str, row: Row, revision: str) -> Row:
 
 
 def observed_once(shown: Sequence[Row]) -> Row:
-    """Return one row of those of an article and a source, each with one content."""
+    """Merge the rows of an article and a source, each with one content, into one row."""
     contents = [bytes(row["contents"]) for row in shown]
     return {
         **shown[0],
@@ -54,7 +56,7 @@ def observed_once(shown: Sequence[Row]) -> Row:
 
 
 def _observed(row: Row) -> Row:
-    """Return an observation without the content that a feed showed: its hash was another one."""
+    """Return an observation without the hash of a feed's content, which older versions computed differently."""
     content = b""
     if row.get("title_hash") is None:
         content = base64.b64decode(row["content_hash"])[:8]
@@ -67,7 +69,7 @@ def _observed(row: Row) -> Row:
 
 
 def _plainly_rendered(row: Row) -> Row:
-    """Of a merged text the title and the opening stay; see `plain_rendering`."""
+    """Keep the title and the opening of a merged text; see `plain_rendering`."""
     rendered = dict(row)
     encoded = rendered.pop("merged_story")
     if encoded is not None:
@@ -76,7 +78,7 @@ def _plainly_rendered(row: Row) -> Row:
 
 
 def _before_baseline(table: str, row: Row) -> Row:
-    """Restore what was stored compressed, made on demand, or not known."""
+    """Restore values that the older version compressed, computed on demand, or did not have."""
     changes = {}
     if table == "article":
         changes["is_polled"] = row.get("is_polled") or False
@@ -96,7 +98,7 @@ def _decompressed(blob: bytes) -> bytes:
 
 
 def plain_rendering(title: str, merged: bytes) -> bytes:
-    """Return what revision 0034 keeps of a merged text of an earlier one: its title and its opening.
+    """Return the parts of a merged text that revision 0034 keeps: its title and its opening.
 
     Each report of the opening gives one paragraph of the lead. Without a readable opening the lead is empty,
     and the story has the headline `title`.
@@ -119,7 +121,7 @@ def plain_rendering(title: str, merged: bytes) -> bytes:
 
 
 def _paragraphs(sentences: Sequence[Row]) -> list[dict[str, str]]:
-    """Join successive sentences of one article, so that no sentence is attributed to another one."""
+    """Join successive sentences of one article, so that each sentence stays attributed to its own article."""
     paragraphs: list[dict[str, str]] = []
     for sentence in sentences:
         text = str(sentence["text"])

@@ -14,9 +14,9 @@ _PAGES_A_STEP = 256  # 0.5 MiB, after which progress is reported
 
 
 def copy_pages(source: Database, target: sqlite3.Connection, advance: Advance) -> None:
-    """Replace the content of one SQLite database by the pages of another one.
+    """Replace the content of one SQLite database by the pages of another database.
 
-    It copies one state of the source: writes of others meanwhile are not in it and do not restart it.
+    It copies one state of the source: writes during the copy are neither included nor do they restart it.
     """
     done = 0
 
@@ -26,7 +26,7 @@ def copy_pages(source: Database, target: sqlite3.Connection, advance: Advance) -
         done = total - left
 
     with source.read() as connection:
-        # From here on it reads one state
+        # This read fixes the state of the source that is copied
         connection.execute(text("SELECT count(*) FROM sqlite_master"))
         sqlite_driver(connection).backup(target, pages=_PAGES_A_STEP, progress=step)
 

@@ -104,9 +104,9 @@ def take_decisions(
 def _with_merged(
     live: Connection, scratch: Connection, names: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return `names`, and for each story that was merged in the scratch database that of its successor.
+    """Return `names`, completed by the successors of stories that were merged in the scratch database.
 
-    Not for those that were merged so before: their ids redirect, and what names them stays as it is.
+    Stories that were merged so before are left out: their ids redirect, and references to them stay.
     """
     successors = dict(names)
     merged = "SELECT id, redirect_to FROM story WHERE redirect_to IS NOT NULL"
@@ -128,10 +128,10 @@ def _with_present_id(evidence: bytes, names: Mapping[str, str]) -> bytes:
 
 
 def renumber(live: Connection, order: Mapping[int, int]) -> list[int]:
-    """Give entries and articles other inbox numbers; `order`: the new ones by the present ones.
+    """Give entries and articles new inbox numbers; `order` maps present numbers to new ones.
 
-    Sketches are to be taken over next, and the state of every story. Return the numbers of articles that
-    are to be put back into the full-text index when they are decided.
+    Next, sketches and the state of every story must be taken over. Return the numbers of articles to put back
+    into the full-text index when they are decided.
     """
     changed = [
         {"number": old, "moved": -new} for old, new in order.items() if old != new
@@ -153,7 +153,7 @@ def renumber(live: Connection, order: Mapping[int, int]) -> list[int]:
     for table in ("entry", "article"):
         moved = f"UPDATE {table} SET inbox_no = :moved WHERE inbox_no = :number"  # noqa: S608
         live.execute(text(moved), changed)
-        # Through negative numbers: no two rows may have one number at any moment.
+        # Negative numbers come between, because no two rows may have the same number at any moment.
         write_sql(live, f"UPDATE {table} SET inbox_no = -inbox_no WHERE inbox_no < 0")  # noqa: S608
     execute_each(live, insert(outlet_line), lines)
     indexed = range(unindexed_to(live) + 1, indexed_to(live) + 1)
@@ -220,9 +220,9 @@ def take_storylines(
 def take_stream_history(
     live: Connection, scratch: Connection, advance: Advance
 ) -> None:
-    """Replace the stream history by that of the scratch database, with which all articles were decided.
+    """Replace the stream history by the history of the scratch database, because all articles were decided with it.
 
-    What is placed next, and the next new grouping, are then decided with one history.
+    The next articles, and the next new grouping, are then decided with the same history.
     """
     for table in (stream_period, source_history, source_period, standing):
         delete_rows(live, table)

@@ -1,6 +1,6 @@
 """The repair of `db check --repair`: rows that follow from others, computed again.
 
-intake/recluster/rebuild.py calls it, in a process that has the database alone.
+intake/recluster/rebuild.py calls it, in a process that uses the database alone.
 """
 
 from collections.abc import Mapping
@@ -28,7 +28,8 @@ from aggregator.store.tables import (
     write_sql,
 )
 
-_NUMBERED = (  # by the name of the counter
+# Columns by the name of their counter
+_NUMBERED = (
     ("entry", entry.c.entry_no),
     ("inbox", entry.c.inbox_no),
     ("inbox", article.c.inbox_no),
@@ -52,7 +53,7 @@ _INSERT_LOST_STORIES = """
 
 
 def clear_derived(connection: Connection) -> None:
-    """Delete the derived rows that are written again, mend what one statement can, and end the quarantine."""
+    """Delete derived rows, repair the faults that single statements can repair, and end the quarantine."""
     if connection.dialect.name == "sqlite":
         connection.execute(text("REINDEX"))
     write_sql(connection, _INSERT_LOST_STORIES)

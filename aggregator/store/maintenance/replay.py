@@ -1,4 +1,4 @@
-"""Placed articles as input of another placing, and what is placed before them, for `recluster`."""
+"""Read placed articles as input for placing them again, and copy earlier articles, for `recluster`."""
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
@@ -63,8 +63,8 @@ def placed(
 ) -> list[tuple[InboxEntry, Prepared]]:
     """Return the articles with these inbox numbers as input of another placing, in the order of `numbers`.
 
-    Their fingerprints are as they were stored, without sketches: of these only a part is. `order`: other
-    numbers for articles that are placed in another order. An article that was erased meanwhile is left out.
+    Their fingerprints are as they were stored, but without sketches, which are stored only in part. `order`: new
+    numbers for articles that are placed in a new order. An article that was erased meanwhile is left out.
     """
     rows = {
         row.inbox_no: row
@@ -78,7 +78,7 @@ def placed(
         feed_outlet = None
         if row.claimed_outlet:
             feed_outlet = Outlet(key=row.outlet, name=row.outlet)
-        # Without its address: an outlet that was derived from the address is in the row.
+        # The entry has no address: an outlet that was derived from the address is in the row.
         declared = Entry(
             source=row.source,
             title=row.title,
@@ -117,7 +117,7 @@ _PLACED = select(article, source.c.language.label("source_language")).outerjoin(
 
 
 def _clean_article(row: Any) -> CleanArticle:
-    """Return the text as it was extracted; what was taken over from an original is decided again."""
+    """Return the text as it was extracted, without the properties that were copied from an original."""
     details = codecs.unpack(row.details, ArticleDetails)
     if details.wire and details.wire.kind == "copy":
         details = replace(details, wire=None)
@@ -152,10 +152,10 @@ def _clean_article(row: Any) -> CleanArticle:
 def seed(
     live: Connection, scratch: Connection, n: int, advance: Advance, *, corrected: bool
 ) -> int:
-    """Copy what was placed before inbox number `n`, with its stories, and the corrections.
+    """Copy the articles before inbox number `n`, their stories, and the corrections.
 
-    The second look then examines only stories that later articles change. Return the inbox number up to which
-    articles of sources are counted; see `_seed_sources`.
+    The second look then examines only stories that later articles change. Return the last inbox number whose
+    article is included in the counts of sources; see `_seed_sources`.
     """
     if corrected:
         copy_rows(live, scratch, correction, advance)
@@ -164,7 +164,7 @@ def seed(
         return 0
     for name in ("story", "bump"):
         set_counter(scratch, name, counter_value(live, name))
-    # Stories of later articles, too, which reserves their ids: closed, without a successor.
+    # Stories of later articles are copied, too, to reserve their ids: closed, without a successor.
     copy_rows(live, scratch, story, advance)
     write_sql(scratch, "UPDATE story SET membership_changed_no = -1")
     copy_rows(live, scratch, article, advance, article.c.inbox_no < n)
@@ -181,8 +181,8 @@ def seed(
     return _seed_sources(live, scratch, advance)
 
 
-# The counts of sources as of the period `closed`; beside them those as of the next one, because matches are
-# stored by period: no decision reads these counts before that period ends.
+# The counts of sources as of the period `closed`, and the counts as of the next period, because matches are
+# stored by period: no decision reads the latter before that period ends.
 _SOURCES_AS_OF = """
     UPDATE source_history SET
       closed_articles = closed_articles - coalesce((SELECT sum(articles) FROM source_period AS later
@@ -197,9 +197,9 @@ _SOURCES_AS_OF = """
 
 
 def _seed_sources(live: Connection, scratch: Connection, advance: Advance) -> int:
-    """Write how often sources reported what others reported, as of the last period in `scratch`.
+    """Write how often sources agreed with other sources, as of the last period in `scratch`.
 
-    Return the last inbox number of the next period, up to which articles are counted; 0 if it has not ended.
+    Articles are counted up to the end of the next period. Return its last inbox number; 0 if it has not ended.
     """
     closed = highest(scratch, stream_period.c.number)
     copy_rows(live, scratch, source_history, advance)
@@ -226,7 +226,7 @@ def copy_rows(
     advance: Advance,
     *which: ColumnElement[bool],
 ) -> None:
-    """Copy those rows of a table to which all conditions apply."""
+    """Copy the rows of a table that meet all conditions."""
     for part in parts(source, select(table).where(*which)):
         target.execute(insert(table), part)
         advance(0)

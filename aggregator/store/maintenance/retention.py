@@ -1,7 +1,7 @@
 """Retention in the tables: finds the stories and rows that are old, and deletes or shortens them.
 
 grouping/deletion/retention.py runs it.
-Nothing records how far it is: an old story is found by its oldest article, which has a text until that is
+Its progress is not recorded: an old story is found by its oldest article, which has a text until that is
 deleted, and a row until it is deleted itself.
 """
 
@@ -46,11 +46,11 @@ def newest_article(connection: Connection) -> int:
 def placed_before(
     connection: Connection, what: DeletedPart, seconds: int | None, now: dt.datetime
 ) -> int:
-    """Return the inbox number up to which articles are older than `seconds`; None: never.
+    """Return the last inbox number of the articles that are older than `seconds`; None: never.
 
     It is the number before the first article that is younger and has something to delete. So articles that
-    were placed under a clock that was behind are as old as their neighbours, and those of a clock that was
-    ahead are passed over until that time has come.
+    were placed under a clock that was behind are as old as their neighbours, and articles
+    of a clock that was ahead are passed over until that time has come.
     """
     if seconds is None:
         return 0
@@ -75,7 +75,7 @@ _IS_OLD = {"all": _OF_OLD, "text": f"{_OF_OLD} AND text IS NOT NULL"}
 def next_story(connection: Connection, what: DeletedPart, upto: int) -> Any:
     """Return number, id and title of the next story to shorten ("text") or delete ("all"); None without any.
 
-    Of the stories without an article above inbox number `upto` it is that of the oldest article.
+    It is the story of the oldest article, among the stories without an article above inbox number `upto`.
     """
     # The articles of stories that still grow are passed over; they are few.
     oldest = f"""
@@ -111,7 +111,7 @@ def drop_terms(connection: Connection, story_id: str) -> bool:
 
 
 def keep_text(connection: Connection, story_no: int, text: StoryText) -> None:
-    """Keep the title and the first paragraph of the lead of what a story shows.
+    """Keep only the title and the first paragraph of the lead of a story's text.
 
     The texts of its articles are deleted next; its summary stays, too.
     """
@@ -121,7 +121,7 @@ def keep_text(connection: Connection, story_no: int, text: StoryText) -> None:
 
 
 def last_to_first(connection: Connection, story_id: str, limit: int) -> list[str]:
-    """Return the last articles of a story, the one of the headline last: copies go before their originals."""
+    """Return the last articles of a story, the headline's article last: copies go before their originals."""
     ordered = """
         SELECT id FROM article WHERE story = :story
         ORDER BY CASE WHEN id = (SELECT title_article FROM story WHERE story.id = :story) THEN 1 ELSE 0 END,
@@ -139,7 +139,7 @@ def drop_history(connection: Connection, ids: set[str]) -> None:
 def settle_entries(connection: Connection, limit: int) -> bool:
     """Drop the payload of the next finished entries and rewrite their rows; return whether there were any.
 
-    What a placed entry declared is in its article.
+    The article of a placed entry keeps the values that the entry declared.
     """
     rows = read_rows(
         connection,
@@ -172,7 +172,7 @@ def settle_entries(connection: Connection, limit: int) -> bool:
 
 
 def drop_streams(connection: Connection, now: dt.datetime, limit: int) -> int:
-    """Delete old ones of the first `limit` changes, answered commands and rejected inputs; return how many.
+    """Delete the old rows among the first `limit` changes, answered commands and rejected inputs; return how many.
 
     A change stays until all webhooks have examined it.
     """

@@ -13,7 +13,7 @@ from aggregator.store.maintenance.older_rows import Row, as_of_today
 from aggregator.store.maintenance.row_stream import Values
 from aggregator.store.tables import UtcTime, api_token, counter, metadata
 
-# Of the full-text index, which no export has
+# Counters of the full-text index; no export includes the index
 _INDEX_COUNTERS = ("searchable", "unindexed")
 _INTEGER = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 _TIME = Annotated[dt.datetime, msgspec.Meta(tz=True)]
@@ -22,7 +22,7 @@ _TIME = Annotated[dt.datetime, msgspec.Meta(tz=True)]
 def as_json(table: Table, row: Values) -> Values:
     """Return a row for JSON; msgspec writes times as RFC 3339 and bytes as base64."""
     if table is api_token:
-        # The secret of one installation must not open another one: the token arrives without it, as revoked.
+        # A secret must not give access to a different installation: the token arrives without it, as revoked.
         revoked_at = row["revoked_at"] or row["created_at"]
         return {**row, "hash": b"", "revoked_at": revoked_at}
     if table is counter and row["name"] in _INDEX_COUNTERS:
@@ -60,7 +60,7 @@ def _row_type(name: str) -> type[msgspec.Struct]:
         default = column.server_default
         if column.nullable:
             field = [field[0], field[1] | None, None]
-        # Of an older export
+        # An older export may lack the column
         elif isinstance(default, DefaultClause) and not isinstance(column.type, Text):
             field.append(msgspec.json.decode(str(default.arg)))
         fields.append(tuple(field))

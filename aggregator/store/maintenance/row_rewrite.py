@@ -35,7 +35,7 @@ def rewrite(
             .all()
         )
         if connection.dialect.name == "sqlite":
-            # To the end of this transaction
+            # Foreign keys are checked at the end of this transaction
             connection.execute(text("PRAGMA defer_foreign_keys=ON"))
             delete_rows(connection, table, key.in_(part))
             changed = [{**row, **changes_of(row)} for row in rows]

@@ -3,7 +3,7 @@
 It is one state of the database, while others may write to it, and one transaction of the target.
 
 Tables come referenced tables first, rows in the order of their keys, the same on both databases. An export
-leaves out what belongs to one installation: secrets of sources, responses to pushes, commands, webhooks and
+leaves out data that belongs to one installation: secrets of sources, responses to pushes, commands, webhooks and
 their deliveries. It names the tokens without their secrets. The lease of a running daemon is in no stream. The
 full-text index is built again from the articles.
 """
@@ -99,7 +99,7 @@ def batches(connection: Connection) -> Iterator[Batch]:
     for table in tables():
         keys: list[ColumnElement[Any]] = list(table.primary_key.columns)
         if connection.dialect.name != "sqlite":
-            # By bytes, because the order of letters depends on the locale of the server.
+            # Keys are ordered by bytes, because the order of letters depends on the locale of the server.
             keys = [
                 collate(key, "C") if isinstance(key.type, Text) else key for key in keys
             ]
@@ -168,7 +168,7 @@ def _write(connection: Connection, batch: Batch) -> None:
             with cursor.copy(f'COPY "{table.name}" ({listed}) FROM STDIN') as target:
                 for row in rows:
                     target.write_row([row[name] for name in names])
-            if cursor.rowcount != len(rows):  # a trigger of somebody else
+            if cursor.rowcount != len(rows):  # a trigger of another program
                 raise AggregatorError(
                     f"only {cursor.rowcount:,} of {len(rows):,} rows of {table.name} were written; "
                     "nothing was copied"

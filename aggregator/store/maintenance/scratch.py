@@ -65,7 +65,7 @@ def scratch_folder(parent: Path, prefix: str) -> Iterator[Path]:
 def delete_abandoned(parent: Path, prefix: str) -> None:
     """Delete the scratch folders with this beginning that no process has locked."""
     for folder in parent.glob(f"{prefix}*"):
-        # In use, new, or not ours
+        # Folders that are in use, new, or not ours cannot be opened or locked
         with suppress(OSError), (folder / "lock").open("r+b") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(folder)

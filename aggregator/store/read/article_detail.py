@@ -1,4 +1,4 @@
-"""One article with its text, and why it is in its story."""
+"""One article with its text, and the reasons for its place in its story."""
 
 import datetime as dt
 
@@ -67,10 +67,12 @@ class ExplainedArticle(FrozenStruct):
     evidence: Evidence
     # Lines of the article, and merges, corrections and regroupings of its story; oldest first
     log: tuple[LogLine, ...]
-    constraints: tuple[Constraint, ...]  # of all corrections in force
+    # Constraints of all corrections in force
+    constraints: tuple[Constraint, ...]
 
 
-_LOG_LINES = 40  # of one explanation; joins are not included, so more are rare
+# Log lines of one explanation; joins are not included, so more lines are rare
+_LOG_LINES = 40
 
 
 def explained_article(connection: Connection, id: str) -> ExplainedArticle | None:
@@ -81,7 +83,7 @@ def explained_article(connection: Connection, id: str) -> ExplainedArticle | Non
         return None
     view = article_views.view(row)
     assert view.evidence is not None, "it was selected"
-    # By story, because the log is indexed by story.
+    # The story is a condition because the log is indexed by story.
     lines = f"""
         SELECT at, story, kind, article, detail FROM story_log WHERE story = :story
         AND (article IS NULL AND kind IN ('merged', 'corrected', 'regrouped') OR article = :article)

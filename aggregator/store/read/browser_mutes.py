@@ -19,7 +19,8 @@ from aggregator.store.tables import (
 )
 
 MOST_MUTES = 500  # (limit) each is compared with each article of a list
-_MOST_CHARS = 200  # as in config.yaml
+# The limit of config.yaml
+_MOST_CHARS = 200
 
 
 class BrowserMute(FrozenStruct):
@@ -46,7 +47,7 @@ class BrowserMutes:
         """Mute a word, an outlet by name or key, a source by id, or a kind. Raises UsageError."""
         typed = " ".join(typed.split())[:_MOST_CHARS]
         with self._database.write() as connection:
-            # What is muted, with the name by which people read it
+            # Names to show, by the key or word that is muted
             named = {typed: typed}
             if kind == "words":
                 from aggregator.store.search.query import muted_term

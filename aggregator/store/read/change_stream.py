@@ -20,7 +20,7 @@ def following(
 ) -> tuple[Change, ...]:
     """Return the changes after number `after`, oldest first, up to the first whose article is not indexed.
 
-    `indexed_to`: the inbox number up to which articles are in the full-text index.
+    `indexed_to`: the inbox number of the last article in the full-text index.
     """
     following_rows = read_rows(
         connection,

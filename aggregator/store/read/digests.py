@@ -1,4 +1,4 @@
-"""Digests: which stories gained the most independent reports since the last one.
+"""Digests: the stories that gained the most independent reports since the last digest.
 
 A digest is a span of the change stream. Its stories are read when it is shown or sent, so that it contains
 nothing that was forgotten meanwhile, and links to stories as they are.
@@ -23,7 +23,8 @@ from aggregator.store.tables import (
     webhook,
 )
 
-# A change that sorts longer before its time is of an archive, and not sent (as polling.flood_age_hours).
+# A change whose sort time is earlier than its own time by more than this comes from an archive, and is not sent
+# (as polling.flood_age_hours).
 OLD_NEWS = dt.timedelta(hours=48)
 
 
@@ -37,7 +38,7 @@ class DigestSpan(FrozenStruct):
 
 
 def lock_digests(connection: Connection) -> None:
-    """Let no other transaction make a digest until this one ends."""
+    """Keep other transactions from making a digest until this transaction ends."""
     connection.execute(
         select(webhook.c.name).where(webhook.c.name == DIGEST).with_for_update()
     )
@@ -100,7 +101,7 @@ def stored_digests(connection: Connection, most: int) -> list[DigestSpan]:
 def ranked_for_digest(
     connection: Connection, span: DigestSpan, wanted: StoryFilter
 ) -> dict[str, int]:
-    """Return the stories with the most new reports, at most `wanted.limit`, with the numbers of those."""
+    """Return the stories with the most new reports, at most `wanted.limit`, with their number."""
     counted = """
         SELECT story.id, count(*) AS reports
         FROM change JOIN story AS story_then ON story_then.id = change.story

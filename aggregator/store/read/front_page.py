@@ -4,10 +4,10 @@ The front page is ordered by one number per story:
 
     weight = last bump (hours) + doubling_hours * (log2(outlets) + 1/2, if preferred)
 
-The unit is hours: twice as many outlets with words of their own are worth `doubling_hours`. What one outlet
-tells weighs as if it had come at the beginning of its day, so that it stands below what several tell of that
-day. The weight does not depend on the present time, so the order of two stories changes only if one of them
-changes, and an unchanged page can be answered with 304. ADR 24 gives the alternatives.
+The unit is hours: doubling the number of outlets with words of their own is worth `doubling_hours`. A story told
+by one outlet weighs as if it had come at the beginning of its day, so that it stands below stories that several
+outlets tell that day. The weight does not depend on the present time, so the order of two stories changes only
+if one of them changes, and an unchanged page can be answered with 304. ADR 24 gives the alternatives.
 """
 
 import math
@@ -55,7 +55,7 @@ def weight(shown: FrontPageStory, tuning: FrontPageTuning) -> float:
     """Return the weight in hours: the last bump since 1970, plus the value of outlets and of `prefer`."""
     hours = shown.updated.timestamp() / 3600
     if shown.outlets == 1:
-        # Of one day the later one is still above
+        # Hours of the day count little, but the later of two stories of one day still ranks above the earlier
         since_midnight = hours % 24
         hours += since_midnight / 24 - since_midnight
     doublings = math.log2(min(shown.outlets, REPORTS_CAP))
@@ -67,7 +67,7 @@ def weight(shown: FrontPageStory, tuning: FrontPageTuning) -> float:
 def ranked(
     stories: Iterable[FrontPageStory], tuning: FrontPageTuning
 ) -> Sequence[FrontPageStory]:
-    """Return the stories by descending weight, equal ones by id; last undated ones and those claimed."""
+    """Return the stories by descending weight, equal weights by id; undated and claimed stories come last."""
 
     def place(shown: FrontPageStory) -> tuple[bool, float, str]:
         return shown.is_undated or shown.is_claimed, -weight(shown, tuning), shown.id
@@ -84,7 +84,7 @@ def part_after(
     """Return at most `limit` of the ranked stories after a cursor, and the next cursor; None at the end.
 
     A cursor is the rank of a story, and how many stories of this rank were listed, so that a story that is
-    bumped meanwhile moves no other one. Raises UsageError for an invalid cursor.
+    bumped meanwhile moves no other story. Raises UsageError for an invalid cursor.
     """
     ranks = [_rank(other, tuning) for other in ordered]
     begin = 0
@@ -118,7 +118,7 @@ def front_page_stories(
 ) -> list[FrontPageStory]:
     """Return the newest `window` stories of each class among those that `wanted` selects, each once.
 
-    If some of them are undated, also the newest others: files without dates must not fill the page.
+    If some of them are undated, add the newest dated stories: files without dates must not fill the page.
     """
     light = wanted.with_only_columns(
         story.c.id,
@@ -185,9 +185,9 @@ _IS_OF_OTHER_SITE = article.c.claimed_outlet != article.c.outlet
 
 
 def _claimed_stories(connection: Connection, ids: Iterable[str]) -> set[str]:
-    """Return those stories that nobody tells but feeds without standing, in the name of several outlets.
+    """Return the stories that only feeds without standing tell, in the name of several outlets.
 
-    An item of a planet or a link list stays where it is: only in a story of its own making a feed is several.
+    Stories with a confirmed article are left out: an item of a planet or a link list must not lower them.
     """
     several = (
         select(article.c.story)

@@ -1,4 +1,4 @@
-"""What the front page shows of its stories, and its folders and topics."""
+"""The stories of the front page as listed, and its folders and topics."""
 
 import datetime as dt
 from collections import defaultdict
@@ -29,7 +29,7 @@ _LIVE = select(*shown_columns(StoryListItem)).where(IS_LIVE)
 def list_stories(
     connection: Connection, ids: Sequence[str]
 ) -> tuple[StoryListItem, ...]:
-    """Return the live ones of these stories, in their order."""
+    """Return those of these stories that are live, in their order."""
     rows = rows_in_order(connection, _LIVE, story.c.id, ids)
     live = [row.id for row in rows]
     named = """
@@ -37,7 +37,8 @@ def list_stories(
         WHERE story IN :stories AND outlet IS NOT NULL GROUP BY story, outlet
         ORDER BY min(effective_at), outlet
         """
-    outlets = defaultdict(list)  # by story, those that came first at the beginning
+    # Outlets by story, in the order of their first articles
+    outlets = defaultdict(list)
     for story_id, outlet in read_rows(connection, named, stories=live):
         outlets[story_id].append(outlet)
     undated = article_views.undated_stories(connection, live)
@@ -65,7 +66,7 @@ def _pictures(connection: Connection, ids: Iterable[str]) -> dict[str, Enclosure
     """Return the pictures of the reports whose titles these stories have."""
     pictures = {}
     for row in read_rows(connection, _TITLE_DETAILS, ids=ids):
-        with suppress(*codecs.UNREADABLE):  # `db check` tells of damaged details
+        with suppress(*codecs.UNREADABLE):  # `db check` reports damaged details
             for reference in codecs.unpack(row.details, ArticleDetails).media:
                 if reference.is_image:
                     pictures[row.id] = reference
@@ -82,12 +83,12 @@ _TITLE_DETAILS = """
 def _titles_by_outlet(
     connection: Connection, headlines: Mapping[str, str]
 ) -> Mapping[str, list[ListedTitle]]:
-    """Return the newest report of each of a few outlets, by story; none that repeats the headline."""
+    """Return the newest report of each of a few outlets, by story, without reports that repeat the headline."""
     titles: defaultdict[str, list[ListedTitle]] = defaultdict(list)
     for row in read_rows(connection, _NEWEST_BY_OUTLET, stories=headlines):
         listed = titles[row.story]
         outlet = row.outlet_name or row.outlet
-        # As a headline is made of it
+        # The title is cleaned in the same way as headlines, so that the two can be compared
         shown_title = clean_title_text(row.title[:TITLE_CHARS], outlet)
         is_headline = headlines[row.story] in (row.title, shown_title)
         if not is_headline and len(listed) < TITLES_LISTED:
@@ -95,8 +96,8 @@ def _titles_by_outlet(
     return titles
 
 
-# The first two steps read an index that covers them, so no text of an article is read. Of each story one more
-# title is read than is listed.
+# The first two steps read an index that covers them, so no text of an article is read. One title more
+# than listed is read of each story.
 _NEWEST_BY_OUTLET = f"""
     SELECT article.story, title, url, outlet, outlet_name FROM (
       SELECT id, row_number() OVER (PARTITION BY story ORDER BY effective_at DESC, id) AS place FROM (
@@ -132,18 +133,19 @@ def folders(connection: Connection) -> tuple[str, ...]:
 
 
 _TOPICS_LISTED = 10  # tabs; more would not fit above the stories
-_TOPIC_OUTLETS = 3  # that share a topic which is listed
+# A topic is listed if at least this many outlets share it
+_TOPIC_OUTLETS = 3
 # Newest stories whose topics are counted: the window of the front page
 _TOPIC_STORIES = 150
 
 
 def topics(connection: Connection) -> tuple[str, ...]:
-    """Return the topics that stories of several outlets have, of the newest; the most frequent first.
+    """Return the topics of the newest stories that several outlets share, the most frequent first.
 
-    A topic is a category of a feed: what fewer outlets use is the order of one house.
+    A topic is a category of a feed; a category that fewer outlets use is one house's own order.
     """
     newest = f"SELECT story_no FROM story WHERE redirect_to IS NULL ORDER BY bumped_at DESC LIMIT {_TOPIC_STORIES}"  # noqa: S608
-    # Counted here: asked for topics by key, SQLite reads those of all stories.
+    # Topics are counted here: SQLite, asked for topics by key, would read the topics of all stories.
     subjects = """
         SELECT story.story_no, subject.kind, subject.key, subject.label, article.outlet
         FROM story JOIN story_subject AS subject ON subject.story_no = story.story_no

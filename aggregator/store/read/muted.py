@@ -1,4 +1,4 @@
-"""Which stories leave a list because the owner muted them in the browser.
+"""The stories that leave a list because the owner muted them in the browser.
 
 A story leaves if its title has a muted word, or if each of its articles is muted: by a word in its title or
 opening, by its outlet, its source or its kind.

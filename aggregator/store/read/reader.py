@@ -89,13 +89,14 @@ def _reading(
     return method
 
 
-_DIGESTS_KEPT = 64  # whose stories are known until the next change; a feed has 30
+# Rankings of digests kept until the next change; a feed lists 30 digests
+_DIGESTS_KEPT = 64
 
 
 class StoryReader:
-    """Reads from any thread; its only state is what the last digests contained.
+    """Reads from any thread; its only state is the cached rankings of the last digests.
 
-    What only some of its methods need is imported in them: a list of stories, typed at a shell, would wait
+    Methods import the modules that only they need: otherwise a list of stories, typed at a shell, would wait
     for the patterns of the search, of the sources and of rendering to be compiled.
 
     Every method may raise AggregatorError where the database does not respond.
@@ -130,7 +131,7 @@ class StoryReader:
                 wanted = wanted.model_copy(update={"after": page.next})
 
     def count(self, wanted: StoryFilter) -> int:
-        """Return how many stories fit, whatever `limit` and `after`; it reads the place of each."""
+        """Count the stories that fit, ignoring `limit` and `after`; this reads the place of each."""
         with self.database.read() as connection:
             return len(
                 story_list.places(
@@ -141,7 +142,7 @@ class StoryReader:
             )
 
     def text(self, id: str) -> StoryText | None:
-        """Return what a story shows, rendered now where it is not yet; None if the story does not exist."""
+        """Return the text of a story, rendered now if it is not yet stored; None if the story does not exist."""
         with self.database.read() as connection:
             shown = "SELECT rendered, title FROM story WHERE redirect_to IS NULL AND id = :id"
             rows = read_rows(connection, shown, id=id)
@@ -163,7 +164,7 @@ class StoryReader:
     ) -> tuple[FrontPageStory, ...]:
         """Return the newest matching stories in the order of the front page; `limit` and `after` are ignored.
 
-        Of a storyline the one with the most weight stands there for all.
+        The story with the most weight represents its storyline.
 
         Stories of the outlets `prefer` rank higher. The number of stories is bounded (config/tuning.yaml,
         front_page).
@@ -213,7 +214,7 @@ class StoryReader:
     def digest(self, span: DigestSpan, wanted: StoryFilter) -> Digest:
         """Return the digest of a span; it may have no story."""
         last = self.last_change()
-        # It reads all changes of a day or a week: once, however many ask for it
+        # It reads all changes of a day or a week, so it runs once for all who ask
         with self._ranking:
             reports = self._ranked(last, span, wanted)
         chosen = self.stories_by_id(tuple(reports))
@@ -274,7 +275,7 @@ class StoryReader:
             return first_reading(connection, self._now(), listed)
 
     def all_feeds_fail(self) -> str | None:
-        """Return a message where all feeds fail that were asked, else None."""
+        """Return a message if all feeds that were asked fail, else None."""
         from aggregator.store.read.health.database_status import all_feeds_fail
 
         with self.database.read() as connection:
@@ -293,7 +294,7 @@ class StoryReader:
             return search(connection, text, limit, bounds)
 
     def nearest_search(self, text: str) -> str | None:
-        """Return a search with known words in place of those that no article has; None without any."""
+        """Return a search with known words in place of words that no article has; None without any."""
         from aggregator.store.search.nearest import nearest_search
 
         with self.database.read() as connection:

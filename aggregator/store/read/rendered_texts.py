@@ -1,4 +1,4 @@
-"""What stories show, as it is stored."""
+"""The rendered texts of stories, as they are stored."""
 
 import logging
 from collections.abc import Sequence
@@ -12,12 +12,12 @@ from aggregator.store.tables import read_rows
 
 log = logging.getLogger(__name__)
 
-# Stories of lists and feeds by all that was read of them: most are as they were when a list is read again.
+# Decoded texts that are kept: most texts of a list or feed are unchanged when it is read again.
 KEPT = 256
 
 
 def texts_of(connection: Connection, ids: Sequence[str]) -> dict[str, StoryText]:
-    """Return what those of these stories show that are rendered."""
+    """Return the texts of these stories, without stories that are not rendered."""
     texts = {}
     rendered = (
         "SELECT id, rendered FROM story WHERE rendered IS NOT NULL AND id IN :ids"
@@ -35,7 +35,7 @@ def _decoded(blob: bytes) -> StoryText:
 
 
 def read_text(id: str, blob: bytes) -> StoryText | None:
-    """Decode what story `id` shows; None if it is damaged."""
+    """Decode the rendered text of story `id`; None if it is damaged."""
     try:
         return _decoded(blob)
     except codecs.UNREADABLE as error:

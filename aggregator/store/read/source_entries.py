@@ -1,4 +1,4 @@
-"""What one source brought, and which sources brought the articles of stories."""
+"""The articles of one source, and the sources of the articles of stories."""
 
 from collections import Counter
 from collections.abc import Collection
@@ -31,7 +31,7 @@ _OUTLETS = "SELECT DISTINCT story, source, outlet, outlet_name FROM article WHER
 
 
 class EntryPage(NamedTuple):
-    """Which articles of a source are read. `marked_by`: those whose story a reader has so; None: all."""
+    """A page of the articles of a source. `marked_by`: only articles whose story is in this view of a reader."""
 
     limit: int
     offset: int = 0
@@ -41,9 +41,9 @@ class EntryPage(NamedTuple):
 def source_entries(
     connection: Connection, source_id: str, wanted: EntryPage
 ) -> list[ArticleDetail]:
-    """Return articles of a source, the newest first: the last to arrive, of one poll the latest."""
+    """Return articles of a source, the last to arrive first; within one poll, the last placed first."""
     name = select(ENTRY_SOURCE).where(source.c.id == source_id).scalar_subquery()
-    # Numbers first, so that skipping articles reads no text
+    # Numbers are read first, so that skipped articles cost no texts
     chosen = select(article.c.inbox_no).where(article.c.source == name)
     if wanted.marked_by is not None:
         from aggregator.store.read.marks.read_marks import in_view
@@ -68,7 +68,7 @@ class StorySources(FrozenStruct):
     """The sources of stories. `by_outlet`: ids of sources by story, then by key and names of the outlet."""
 
     by_outlet: dict[str, dict[str, str]]
-    # By story, the folder of most of its outlets; none without a folder
+    # The folder of most outlets of each story; stories without a folder are left out
     folders: dict[str, str]
 
 
@@ -88,7 +88,7 @@ def story_sources(connection: Connection, story_ids: Collection[str]) -> StorySo
         if known.folder:
             uses[row.story, known.folder] += 1
     folders: dict[str, str] = {}
-    # Of folders that are equally frequent the first by name
+    # The first name wins if folders are equally frequent
     for _, story_id, folder in sorted((-count, *use) for use, count in uses.items()):
         folders.setdefault(story_id, folder)
     return StorySources(by_outlet=by_outlet, folders=folders)

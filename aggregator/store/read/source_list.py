@@ -71,12 +71,12 @@ def source_page(
     )
 
 
-# Of a folder or name that order: a longer cursor would be a long address
+# Only this many characters of a folder or name decide the order: a longer cursor would be a long address
 _CURSOR_CHARS = 40
 
 
 def _place(source: Source, *, is_late: bool) -> tuple[str, ...]:
-    """Return what orders sources. It is in cursors, so that a source may be removed, and names no address."""
+    """Return the sort key of a source. Cursors contain it, so a source may be removed; it names no address."""
     folder = source.folder or ""
     name = _public_name(source).casefold()
     return (

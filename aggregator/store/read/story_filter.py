@@ -120,7 +120,7 @@ def of_stories(wanted: StoryFilter) -> Conditions:
 
 
 def has_report() -> ColumnElement[bool]:
-    """Return the condition that a story is not one of opinions and explainers alone."""
+    """Return the condition that a story has more than opinions and explainers."""
     of_story = article.c.story == story.c.id
     opinions = article.c.kind.in_(sorted(OPINION_KINDS))
     has_opinion = exists().where(of_story, opinions, text(OTHER_KINDS))
@@ -150,7 +150,7 @@ def of_articles(
 ) -> Conditions:
     """Return the conditions of `wanted` on articles, without its query; different articles may meet them.
 
-    `by_story`: write them so that the index on stories is used, not the one on sources.
+    `by_story`: write the conditions so that the database uses the index on stories, not the index on sources.
     """
     asked: Conditions = []
     if wanted.outlet:
@@ -203,18 +203,16 @@ def _values_like(
     return [value for value in values if value.casefold() == wanted.casefold()]
 
 
-# Stories or articles; of a condition that matches no more the stories are named
+# If a condition matches no more stories or articles than this, the ids of the stories are listed instead
 FEW = 1_000
 
-REPORT_CLASSES = (
-    5,
-    2,
-)  # least numbers of reports with an index of their own (tables.py)
+# Least numbers of reports that have an index of their own (tables.py)
+REPORT_CLASSES = (5, 2)
 
 
 def with_reports(least: int) -> ColumnElement[bool]:
-    """Return the condition of at least so many reports, as an index has it.
+    """Return the condition of at least so many reports, in the form that an index has.
 
-    A plan that was made once for any value could not use it.
+    With the number as a parameter, the plan of the statement could not use the index.
     """
     return story.c.report_count >= literal_column(str(least))

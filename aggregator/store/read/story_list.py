@@ -1,7 +1,7 @@
 """Lists of stories that match a filter, without reading all stories, the newest bump first.
 
-A list is one statement. If a condition is selective (an outlet with few articles, a rare word), the stories
-that it finds are named in it; else the newest stories are read until enough match. Common words are compared
+A list is one statement. If a condition is selective (an outlet with few articles, a rare word), the ids of
+its stories are listed in the statement; else the newest stories are read until enough match. Common words are compared
 with stories in steps, at most `_SCANNED_AT_ONCE` for a page, which may be short.
 """
 
@@ -42,7 +42,8 @@ if TYPE_CHECKING:
 
 FEW_WITH_WORDS = 5_000  # articles; higher, because only their stories are read
 _SCANNED_AT_ONCE = 5_000  # stories compared with common words for one page
-_STEP = 500  # of them at a time
+# Stories compared at a time
+_STEP = 500
 # Stories whose articles are read for muted words at a time, as most of them stay
 _STEP_OF_MUTES = 100
 
@@ -118,7 +119,7 @@ def _few(
 def _probes(connection: Connection, wanted: StoryFilter) -> Iterator[Select[Any]]:
     """Yield a statement for the stories of each condition that may be selective.
 
-    Without DISTINCT, which would read all articles of a common condition.
+    They do without DISTINCT, which would read all articles that meet a common condition.
     """
     for condition in of_articles(connection, wanted):
         yield select(article.c.story).where(condition)
@@ -151,9 +152,9 @@ def _after(chosen: Select[Any], place: _Place | None) -> Select[Any]:
 def selection(connection: Connection, wanted: StoryFilter) -> Select[Any]:
     """Return the statement for the newest stories that fit, to be narrowed; without `limit` and `after`.
 
-    Of a query that much fits, only stories of the newest articles that do are in it; of one that only
-    excludes, also stories that do not fit, which the caller has to leave out. Of common articles, only the
-    newest `_SCANNED_AT_ONCE` stories are looked at.
+    If many articles match the query, it selects only stories of the newest matches. If the query only excludes
+    words, it also selects stories that do not fit, which the caller must leave out. If a condition on articles is
+    common, only the newest `_SCANNED_AT_ONCE` stories are examined.
     """
     of_its_articles = of_its_articles_of(connection, wanted)
     chosen = select(story).where(*of_stories(wanted), *of_its_articles)

@@ -142,7 +142,7 @@ def _view(
 def storyline_of(connection: Connection, id: str) -> StorylineView | None:
     """Return the storyline with this id, or that of the story with this id, also if the story stands alone.
 
-    None if there is no such story, or if it has no articles any more.
+    None if the story does not exist, or if it has no articles any more.
     """
     known = storylines(connection, [id], 1).get(id)
     if known is not None:
@@ -160,7 +160,7 @@ def storyline_of(connection: Connection, id: str) -> StorylineView | None:
 def newest_storylines(
     connection: Connection, limit: int, after: str | None = None
 ) -> tuple[tuple[StorylineView, ...], str | None]:
-    """Return a page of storylines, the last bumped first, and the cursor of the next one.
+    """Return a page of storylines, the last bumped first, and the cursor of the next page.
 
     Raises UsageError for an invalid cursor.
     """

@@ -30,7 +30,7 @@ from aggregator.store.tables import (
     set_counter,
 )
 
-_INDEXED_A_TRANSACTION = 200  # so many, because entries arrive meanwhile
+_INDEXED_A_TRANSACTION = 200  # not more, because entries arrive meanwhile
 _NEWEST = select(article.c.inbox_no).order_by(article.c.inbox_no.desc()).limit(1)
 
 INDEXED = select(
@@ -84,7 +84,7 @@ def index_until(
 ) -> int:
     """Repeat `index_next` or `index_older` to the end or to about `most`; return how many were indexed.
 
-    `advance` is called with the number of further ones. What is interrupted, a daemon continues.
+    `advance` is called with the number of further articles. A daemon continues after an interruption.
     """
     with database.read() as connection:
         if not unindexed_at_most(connection, connection.scalar(_NEWEST) or 0):

@@ -1,4 +1,4 @@
-"""The content of the full-text index: words of an article, and tokens by which filters find it.
+"""The content of the full-text index: words of an article, and tokens that let filters find it.
 
 Words are those of `extract.language.search_tokens.index_words`, so both databases find the same articles.
 Tokens of filters are words of the title, outlet, author, language and day of an article that begin with "_",
@@ -14,16 +14,20 @@ from aggregator.extract.language.search_tokens import index_words, search_words
 
 TITLE, OUTLET, AUTHOR, LANGUAGE, DAY = "_t", "_o", "_a", "_l", "_d"
 EVERY = "_"  # a token of each article, between its title and its text, too
+# Beginnings of tokens on Postgres that group inbox numbers, with the number of low bits that are left out
 SPANS = {
     "_n": 12,
     "_m": 14,
     "_k": 17,
-}  # tokens on Postgres, as they begin: inbox numbers without so many low bits
+}
 
 _TSVECTOR_POSITIONS = 16383  # Postgres keeps no position above this
-_TSVECTOR_PLACES = 255  # nor more of one word
-_TSVECTOR_BYTES = 900_000  # of its words and places; it refuses 1 MiB, and we add marks
-_NEVER_TOO_LARGE = 50_000  # characters of a text that cannot come near it
+# Postgres keeps no more positions than this of one word
+_TSVECTOR_PLACES = 255
+# Bytes of words and positions; Postgres refuses 1 MiB, and we add marks
+_TSVECTOR_BYTES = 900_000
+# Characters of a text that cannot come near _TSVECTOR_BYTES
+_NEVER_TOO_LARGE = 50_000
 _MAX_SEARCHED_CHARS = 200 * 1024
 
 
@@ -51,7 +55,7 @@ def marked(mark: str, text: str | None) -> list[str]:
 def tokens_of(row: Indexed) -> list[str]:
     """Return the tokens of an article, in order: title, title and text as they are searched, and filters.
 
-    The title stands first once more, by tokens of its own: no database must look where a word stands. A text
+    The title comes first a second time, as tokens of its own, so that no database must look where a word stands. A text
     that exceeds the limit of Postgres is cut, on both.
     """
     body = index_words(row.text[:_MAX_SEARCHED_CHARS])

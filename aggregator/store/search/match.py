@@ -22,7 +22,7 @@ from aggregator.store.tables import article, in_parts, rows_with
 
 _MOST_ROWS = 2**31 - 1  # both databases take a LIMIT of that size
 _GAP = 300  # inbox numbers: a smaller gap between two numbers is read, too
-# Of each size: the newest one may have few articles, so the one before it, too
+# Spans asked of each size: the newest span may have few articles, so the span before it is asked, too
 _SPANS_ASKED = 2
 
 
@@ -49,7 +49,7 @@ def ranked(
     return list(connection.scalars(_RANKED_BY_TSQUERY, asked))
 
 
-# From the lowest number that matches, because for single numbers FTS5 would restart the query for each.
+# The query reads from the lowest matching number, because for single numbers FTS5 would restart it for each.
 _RANKED_BY_FTS5 = text(
     "SELECT rowid FROM article_search WHERE article_search MATCH :match AND rowid >= :lowest "
     "ORDER BY rank, rowid DESC"
@@ -118,7 +118,7 @@ def among(connection: Connection, query: Query, numbers: Collection[int]) -> set
     return matches
 
 
-# By ranges: for single numbers FTS5 would restart the query for each.
+# The query reads ranges of numbers: for single numbers FTS5 would restart it for each.
 _IN_RANGE = text(
     "SELECT rowid FROM article_search WHERE article_search MATCH :match AND rowid BETWEEN :lower AND :upper"
 )

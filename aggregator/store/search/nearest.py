@@ -10,16 +10,18 @@ from aggregator.store.search.match import newest
 from aggregator.store.search.query import Query, parse_query
 from aggregator.store.tables import IS_LIVE, story
 
-# Of the newest stories; 9,000 words, of which 40 ms find the nearest (measured)
+# Number of the newest headlines; they have 9,000 words, and finding the nearest takes 40 ms (measured)
 _TITLES = 5_000
-_LEAST_LETTERS = 4  # of a word that is replaced; shorter ones are near to too many
-_LEAST_LIKENESS = 0.75  # of difflib: two letters of nine (chosen)
-# Words of one search that are replaced; limits the time of a hostile one
+# Letters of the shortest word to replace; shorter words are near to too many others
+_LEAST_LETTERS = 4
+# Ratio of difflib: two letters of nine may differ (chosen)
+_LEAST_LIKENESS = 0.75
+# Words of one search that are replaced; limits the time of a hostile search
 _MOST_UNKNOWN = 4
 
 
 def nearest_search(connection: Connection, text: str) -> str | None:
-    """Return a search with words of headlines in place of those that no article has; None without any.
+    """Replace words of a search that no article has by the nearest words of headlines; None without any.
 
     Raises UsageError as `parse_query`.
     """
@@ -48,7 +50,7 @@ def nearest_search(connection: Connection, text: str) -> str | None:
     nearest = {}
     for word in unknown[:_MOST_UNKNOWN]:
         if word in known:
-            continue  # A headline has it, which is not in the index yet.
+            continue  # a headline that is not indexed yet has the word
         for match in get_close_matches(word, known, n=1, cutoff=_LEAST_LIKENESS):
             nearest[word] = match
     if not nearest:

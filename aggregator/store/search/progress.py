@@ -1,4 +1,4 @@
-"""How far the full-text index is: two counters. Who only asks for them loads no patterns of words."""
+"""The progress of the full-text index: two counters, read without loading the patterns of words."""
 
 from sqlalchemy import Connection, select
 
@@ -17,7 +17,7 @@ def indexed_to(connection: Connection) -> int:
 
 
 def unindexed_to(connection: Connection) -> int:
-    """Return the inbox number up to which articles wait to be indexed again; 0: none."""
+    """Return the last inbox number of the articles to index again; 0: none."""
     return counter_value(connection, REST)
 
 

@@ -2,10 +2,10 @@
 
     homs rebel* "central prison" -syria title:fall (jail OR prison) outlet:herald lang:de after:2024-12-01
 
-All terms must match, and none after a minus; a search may have only the latter. A term has alternatives of
-one or more phrases: those joined by OR, the inflected forms of a word without quotes and minus (talk: talks),
-German umlauts written out (Mueller for Müller), and the parts of a long Chinese or Japanese run (台北地震:
-台北 and 地震).
+All terms must match, but terms after a minus must not; a search may consist of the latter alone. A term has
+alternatives of one or more phrases: the phrases joined by OR, the inflected forms of a word without quotes and
+minus (talk: talks), German umlauts written out (Mueller for Müller), and the parts of a long Chinese or Japanese
+run (台北地震: 台北 and 地震).
 """
 
 import datetime as dt
@@ -26,9 +26,11 @@ from aggregator.model.structs import FrozenStruct
 from aggregator.store.search.index_rows import AUTHOR, LANGUAGE, OUTLET, TITLE
 
 Words = tuple[str, ...]
-MOST_TERMS = 32  # of one search; limits the time of a hostile one
-_MOST_WORDS = 64  # of a phrase
-# Of the first words of a search; further ones are searched for as they are written
+# Terms of one search; limits the time of a hostile search
+MOST_TERMS = 32
+# Words of one phrase
+_MOST_WORDS = 64
+# Once the words of a search have this many spellings and forms, further words are searched for as written
 _MOST_FORMS = 512
 
 _LEAST_PREFIX = 2  # letters before a *; one letter would match half of all words
@@ -64,9 +66,11 @@ _UMLAUTS = str.maketrans(
 class Phrase(FrozenStruct):
     """Consecutive words; the last one may be a prefix."""
 
-    words: Words  # from `extract.language.search_tokens.search_words`
+    # The result of `extract.language.search_tokens.search_words`
+    words: Words
     prefix: bool = False
-    mark: str = ""  # where they stand, as a token of the index begins
+    # Beginning of the index tokens for the part of an article where the words stand
+    mark: str = ""
 
     @property
     def tokens(self) -> Words:
@@ -95,7 +99,7 @@ class Term(FrozenStruct):
 
     @property
     def with_title(self) -> "Term":
-        """The same, and as further alternatives the phrases in the headline."""
+        """The term with its phrases in the headline as further alternatives."""
         titled = []
         for way in self.any_of:
             phrases = [replace(phrase, mark=phrase.mark or TITLE) for phrase in way]
@@ -113,7 +117,7 @@ class Query(FrozenStruct):
 
     @property
     def only_excludes(self) -> bool:
-        """Whether it says only what an article must not have."""
+        """Whether the search only lists words that an article must not have."""
         return self == Query(without=self.without)
 
 
@@ -207,7 +211,8 @@ def parsed_term(given: str, *, mark: str = "", is_exact: bool = True) -> Term | 
     ends = given.rstrip().endswith("*") and (
         is_unspaced(words[-1]) or len(words[-1]) >= _LEAST_PREFIX
     )
-    # As it was typed first, without umlauts written out, and with them
+    # The words as typed come first, then with umlauts in place of "ae", "oe" and "ue", and with umlauts written
+    # out
     spellings: list[Words] = [
         words,
         tuple(_UMLAUT_WRITTEN_OUT.sub(r"\1", word) for word in words),

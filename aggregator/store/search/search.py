@@ -19,11 +19,12 @@ from aggregator.store.stories import article_views, articles
 from aggregator.store.stories.stories import shown_columns
 from aggregator.store.tables import article, rows_with, story
 
-_ARTICLES_SHOWN = 3  # of one story
+# Articles shown of one story
+_ARTICLES_SHOWN = 3
 # Newest matches that are ranked: a search takes less than 300 ms at 1,000,000 articles (measured:
 # python -m benchmarks.reading).
 RANKED = 400
-# Newest articles with all the words in which phrases are searched
+# Number of the newest articles with all words of the search; phrases are searched in these only
 _PHRASE_REACH = 5_000
 _INSTANT = dt.timedelta(microseconds=1)
 _LAST_MOMENT = dt.datetime.max.replace(tzinfo=dt.UTC)

@@ -1,4 +1,4 @@
-"""A text in which the phrases of a search are looked for, without a database."""
+"""Search the phrases of a search in a text, without a database."""
 
 from collections.abc import Iterable
 from functools import lru_cache
@@ -9,7 +9,7 @@ from aggregator.store.search.query import Phrase, Query, Term
 
 
 class SearchableText:
-    """A text in which phrases are searched."""
+    """A text with its words indexed, so that phrases can be searched in it."""
 
     def __init__(
         self, *texts: str, title: str = "", tokens: Iterable[str] = ()

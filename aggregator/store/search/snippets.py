@@ -1,7 +1,7 @@
 """Snippets: the words around the matches of a search.
 
-The databases' own (`snippet`, `ts_headline`) read a text by their own rules for words: they would not find the
-words of scripts without spaces, nor what is folded in Arabic, and the index of SQLite holds no texts.
+The databases' own functions (`snippet`, `ts_headline`) split a text into words by their own rules: they would not
+find words of scripts without spaces or folded Arabic words, and the index of SQLite holds no texts.
 """
 
 from collections import defaultdict

@@ -26,7 +26,7 @@ from aggregator.store import codecs
 from aggregator.store.stories.articles import ArticleDetails, StoredArticle
 from aggregator.store.tables import TEXT_OR_EMPTY, article, read_rows, rows_with
 
-# Articles of a large story from which headline and summary are chosen
+# The headline and summary of a large story are chosen from this many articles
 SHOWN_MEMBERS = 64
 
 # Fields that are not the column of their name
@@ -42,7 +42,7 @@ _OF_DETAILS = sorted(
 _COLUMNS = (*_SAME, "story", "outlet", "outlet_name", "seen_at", "details")
 
 
-# Not of a reprint: no page shows that, and a story may have thousands.
+# The HTML of a reprint is left out: no page shows it, and a story may have thousands of reprints.
 _HTML = case(
     (
         or_(article.c.copy_of.is_(None), article.c.version_of.is_not(None)),
@@ -112,10 +112,10 @@ def _view(
 def views_for_title(
     connection: Connection, story: str, article_count: int, shown: str | None
 ) -> list[ArticleView]:
-    """Return the articles from which headline and summary are chosen.
+    """Return the articles that compete for the headline and summary of a story.
 
-    All of a small story; the newest originals and versions of a large one with the texts that these replace,
-    and article `shown` of the present headline.
+    A small story returns all its articles. A large story returns the newest originals and versions with the texts
+    that these replace, and article `shown`, which has the present headline.
     """
     if article_count <= SHOWN_MEMBERS:
         return views_of_stories(connection, [story])[story]
@@ -131,7 +131,7 @@ def views_for_title(
         return views_of_stories(connection, [story])[story]
     missing = {shown} - {None, *(row.id for row in rows)}
     rows += rows_with(connection, of_story, article.c.id, missing)
-    # A correction may have moved others
+    # A correction may have moved the others to another story
     replaced = {row.version_of for row in rows} - {None, *(row.id for row in rows)}
     rows += rows_with(connection, of_story, article.c.id, replaced)
     return sorted(map(view, rows), key=attrgetter("effective_at", "id"))
@@ -179,7 +179,7 @@ def _oldest_first(*more: str) -> Select[Any]:
 def undated_stories(
     connection: Connection, ids: Iterable[str]
 ) -> dict[str, dt.datetime]:
-    """Return those of the stories without any date (`ArticleView.is_dated`): when each was seen first."""
+    """Return when each story without any date (`ArticleView.is_dated`) was first seen; skip dated stories."""
     undated = """
         SELECT story, min(seen_at) AS seen_at FROM article WHERE story IN :ids GROUP BY story
         HAVING count(CASE WHEN published_origin <> 'poll' THEN published END) = 0

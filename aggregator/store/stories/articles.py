@@ -1,4 +1,4 @@
-"""Rows of articles, as they are read for placing (written: article_rows)."""
+"""Rows of articles as placing reads them; article_rows writes them."""
 
 import datetime as dt
 import sys
@@ -54,7 +54,7 @@ class ArticleDetails(FrozenStruct):
 
 
 class StoredArticle(Article, frozen=True, kw_only=True):
-    """A whole article: one that was placed, as its row has it, or one that is placed now.
+    """A whole article, either read from its row or being placed now.
 
     `details` and `evidence` are read where they are needed, and are None elsewhere.
     """
@@ -76,11 +76,13 @@ class StoredArticle(Article, frozen=True, kw_only=True):
     placed_at: dt.datetime
     verdict: Verdict
     signature: bytes
-    text_hash: bytes  # of title and whole text
+    # Hash of the title and the whole text
+    text_hash: bytes
     details: bytes  # ArticleDetails, packed
     is_gone: bool = False  # its text was deleted by retention
-    # Of an article that is placed now: its HTML (ArticleHtml, compressed), why it is where it is, the sampled
-    # shingles by which later ones find it as their original, and whether it bumps its story by the clock.
+    # Set while an article is being placed: its HTML (ArticleHtml, compressed), the evidence for its place, the
+    # sampled shingles that let later articles find it as their original, and whether it bumps its story by the
+    # clock.
     html: bytes | None = None
     evidence: Evidence | None = None
     sketch: bytes = b""
@@ -93,8 +95,8 @@ class StoredArticle(Article, frozen=True, kw_only=True):
 
     @property
     def whole_text(self) -> str:
-        """The text with the lines that its outlet repeats, from which its fingerprint was computed."""
-        # Reading a list of stories needs none of its patterns.
+        """The text including the lines that its outlet repeats; its fingerprint was computed from it."""
+        # A list of stories is read without the patterns of this module.
         from aggregator.extract.learned_boilerplate import restore_lines
 
         return restore_lines(self.text, self.read_details().repeated)
@@ -121,7 +123,8 @@ def _columns_for(shape: type[Article]) -> list[ColumnElement[Any]]:
     return columns
 
 
-COLUMNS = _columns_for(Article)  # of an Article
+# Columns of an Article
+COLUMNS = _columns_for(Article)
 _SHARED = ("source", "outlet_key", "role", "kind", "wire")
 _MEMBERS = (
     select(*COLUMNS)
@@ -158,7 +161,7 @@ def of_row(row: Row[Any]) -> Article:
 
 
 def _article(values: dict[str, Any]) -> Article:
-    """Return an article that shares what thousands of articles have in memory: 300 bytes less for each."""
+    """Return an article that shares values with thousands of others in memory, which saves 300 bytes each."""
     for name in _SHARED:
         if values[name] is not None:
             values[name] = sys.intern(values[name])
@@ -184,12 +187,13 @@ class LastArticle(NamedTuple):
     """One of the articles that were placed last."""
 
     story: str
-    age: dt.timedelta  # when it was accepted
-    has_others: bool  # in its story, when it was read
+    age: dt.timedelta  # its age when it was accepted
+    # Whether its story had other articles when it was read
+    has_others: bool
 
 
 def last_articles(connection: Connection, count: int) -> list[LastArticle]:
-    """Return the last articles that are no copies, in the order of placing."""
+    """Return the articles that were placed last, without copies, in the order of placing."""
     rows = read_rows(
         connection,
         """
@@ -237,8 +241,8 @@ def has_date(connection: Connection, story: str) -> bool:
 def repeats_another(connection: Connection, new: StoredArticle) -> bool:
     """Return whether a new article adds nothing but itself to the counts of its story.
 
-    It is a copy, of which the story has an earlier one that counts alike: of the same text by the same outlet.
-    Both have dates.
+    True for a copy if its story already has an earlier copy that counts alike: of the same text by the same
+    outlet. Both have dates.
     """
     if new.role != "copy" or new.published is None:
         return False
@@ -277,7 +281,7 @@ _LATEST = (
 
 
 def latest(connection: Connection, id: str) -> StoredArticle | None:
-    """Return the newest generation of article `id`, to which its keys belong; None if it does not exist."""
+    """Return the newest generation of article `id`, the owner of its keys; None if it does not exist."""
     row = connection.execute(_LATEST, {"article_id": id}).first()
     return struct_of(StoredArticle, row)
 
@@ -308,7 +312,7 @@ def evidence_of(connection: Connection, id: str) -> Evidence:
 
 def ids_of(connection: Connection, name: str) -> list[str]:
     """Return the ids of articles with this id or address. Addresses are found by their identity keys."""
-    # Their patterns are large, and only who names an article needs them.
+    # The patterns of this module are large, and only callers with an address need them.
     from aggregator.extract.entry_identity import url_key
     from aggregator.extract.urls import canonical_url
 

@@ -39,7 +39,7 @@ class ConstraintTable:
     def __init__(self, constraints: Iterable[Constraint]) -> None:
         # Articles of "apart", even if a later correction overrules it
         self.separated: set[str] = set()
-        # By article, latest last
+        # Constraints by article, the latest last
         self._constraints = defaultdict(list)
         self._sides: defaultdict[tuple[int, Relation, int], set[str]] = defaultdict(set)
         for constraint in sorted(constraints, key=attrgetter("correction")):
@@ -56,7 +56,7 @@ class ConstraintTable:
     def linked_articles(self, article: str) -> LinkedArticles:
         """Return the articles that corrections link to `article`.
 
-        Of two corrections about one pair the later one decides.
+        The later of two corrections about a pair decides.
         """
         together = set()
         apart: set[str] = set()

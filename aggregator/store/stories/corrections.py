@@ -22,7 +22,7 @@ from aggregator.store.tables import (
 )
 
 CorrectionKind = Literal["merge", "split", "move", "join", "leave"]
-# Of these two the constraints are of storylines, and have a prefix in the rows
+# These two kinds constrain storylines; their constraints have a prefix in the rows
 _OF_STORYLINES = frozenset({"join", "leave"})
 _PREFIX = "storyline "
 
@@ -33,7 +33,7 @@ class MovedArticle(FrozenStruct):
     article: str
     before: str
     after: str
-    # Before the correction, if the correction replaced it
+    # The evidence before the correction, if the correction replaced it
     evidence: Evidence | None = None
 
 
@@ -45,15 +45,16 @@ class Redirect(FrozenStruct):
 
 
 class CorrectionDetail(FrozenStruct):
-    """What a correction changed, for undoing and listing it."""
+    """The changes that a correction made, for undoing and listing it."""
 
     moved: tuple[MovedArticle, ...] = ()
     retired: tuple[str, ...] = ()  # ids of stories that redirect since
-    redirects: tuple[Redirect, ...] = ()  # of stories that redirected to these before
+    # Stories that redirected to the retired stories before
+    redirects: tuple[Redirect, ...] = ()
     founded: str | None = None  # the story that it created
     # Stories and the articles of their headlines before it
     titles: tuple[tuple[str, str], ...] = ()
-    # Stories and the storylines in which they stood before it
+    # Stories and their storylines before the correction
     storylines: tuple[tuple[str, str | None], ...] = ()
     words: str = ""  # the command in words, for the list
 
@@ -80,8 +81,8 @@ def add(
 ) -> int:
     """Store a correction and its constraints; return its number.
 
-    `together`: articles that belong in one story, or storyline; `leaving`: those that belong apart from
-    `staying`.
+    `together`: articles that belong in one story, or storyline; `leaving`: articles that belong apart
+    from `staying`.
     """
     n = highest(connection, correction.c.correction_no) + 1
     text = msgspec.json.encode(detail).decode()
@@ -109,7 +110,7 @@ def undo(connection: Connection, n: int, at: dt.datetime) -> None:
 def all_corrections(
     connection: Connection, *, before: int | None = None, limit: int | None = None
 ) -> list[Correction]:
-    """Return the corrections, newest first: those with numbers below `before`."""
+    """Return the corrections with numbers below `before`, newest first."""
     chosen = select(correction).order_by(correction.c.correction_no.desc()).limit(limit)
     if before is not None:
         chosen = chosen.where(correction.c.correction_no < before)
@@ -189,7 +190,7 @@ class Constraints:
         return StoryConstraints(tuple(sorted(must_link)), barred - must_link)
 
     def may_leave(self, connection: Connection, articles_: Iterable[str]) -> bool:
-        """Return whether no correction links any of these articles to another one."""
+        """Return whether no correction links these articles to articles outside this set."""
         table = self._of(connection)
         moving = set(articles_)
         return all(
@@ -206,7 +207,7 @@ class Constraints:
         )
 
     def may_merge(self, connection: Connection, story: str, other_story: str) -> bool:
-        """Return whether no correction separates an article of one story from one of the other."""
+        """Return whether no correction separates an article of one story from an article of the other."""
         table = self._of(connection)
         assigned_stories = articles.assigned_stories(connection, table.separated)
         others = {
@@ -225,7 +226,7 @@ class Constraints:
         return set(articles.assigned_stories(connection, linked.together).values())
 
     def barred_storylines(self, connection: Connection, storyline: str) -> set[str]:
-        """Return the storylines that corrections keep apart from this one."""
+        """Return the storylines that corrections keep apart from `storyline`."""
         table = self._of_storylines(connection)
         lines = storylines.lines_of_articles(connection, table.separated)
         barred: set[str] = set()

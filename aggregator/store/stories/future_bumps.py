@@ -7,9 +7,9 @@ from sqlalchemy import Connection
 from aggregator.store.intake.inbox_order import take_numbers
 from aggregator.store.tables import read_value, read_values, write_sql
 
-# By which a story's last bump may be ahead of the clock (chosen)
+# The last bump of a story may be ahead of the clock by this much (chosen)
 _AHEAD = dt.timedelta(minutes=1)
-# Of the stories that are pulled back at most; if more are ahead, the clock is wrong now
+# Largest share of stories that are pulled back; if more are ahead, the present clock is wrong
 _AHEAD_SHARE = 0.05
 
 

@@ -37,13 +37,14 @@ def newest_inbox_no(connection: Connection) -> int:
 
 
 class LiveRows(NamedTuple):
-    """A live story with what the window needs of its articles."""
+    """A live story with the data of its articles that the window needs."""
 
     number: int
     id: str
     last_inbox_no: int
     article_count: int
-    compared: list[Article]  # in any order
+    # Articles in any order
+    compared: list[Article]
     other_minutes: list[int]  # dates of its other articles, in minutes since 1970
 
 

@@ -1,4 +1,4 @@
-"""Rendering of stories, after placing: what a story shows is stored with it and can be rendered again.
+"""Rendering of stories after placing; the rendered text is stored with its story and can be rendered again.
 
 Each new article clears the text of its story; unrendered stories are rendered by their last bump, the newest
 first.
@@ -50,7 +50,7 @@ def render_next(
         return 0
     renderings = [(row, render(row.title, members[row.id], tuning)) for row in waiting]
     with database.write() as connection:
-        # On a server the writer may give them articles meanwhile.
+        # The lock keeps the writer of a server from adding articles to these stories now.
         locked = select(story.c.id, story.c.last_inbox_no).with_for_update()
         last_numbers = pairs_with(connection, locked, story.c.id, ids)
         subjects = []

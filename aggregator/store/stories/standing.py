@@ -1,10 +1,11 @@
-"""Standing: who has reported, on three days, what another outlet reported before, or in its own words after.
+"""Standing: the trust that a sender earns by agreeing with other outlets on three days.
 
-A sender is a feed; of what comes in files, mails and pushes, each outlet of a source is spoken. Unconfirmed
-mails never have standing. Copies count only of texts of agencies and of who has standing: who reprints these
-is no stranger, who reprints a newcomer must not be believed before him. Bare headlines, which are not counted
-without standing, count beside a report of who has it. Days are the stream periods that are closed, so that
-standing depends on the inbox alone.
+An article agrees with another outlet that reported the same before it, or after it in words of its own.
+A sender is a feed; for files, mails and pushes, each outlet of a source is a sender of its own. Unconfirmed
+mails never have standing. A copy counts only if its text comes from an agency or from a sender with standing:
+senders that reprint those are not strangers, but a newcomer must not make others believed before it is believed
+itself. Bare headlines, which do not count without standing, count beside a report by a sender with standing.
+Days are closed stream periods, so that standing depends on the inbox alone.
 """
 
 from collections.abc import Iterable
@@ -15,12 +16,12 @@ from aggregator.extract.wire.agencies import is_mail_address
 from aggregator.model.article import Article
 from aggregator.store.tables import delete_rows, read_values, standing, write_sql
 
-# Of agreement, from which on a sender is believed (chosen: forty sites are opened in an hour)
+# Days of agreement before a sender is believed (chosen: forty sites are opened in an hour)
 DAYS = 3
 
 
 def sender_of(spoken: Article) -> str:
-    """Return who speaks in an article: its feed, else its outlet at its source.
+    """Return the sender of an article: its feed, else its outlet at its source.
 
     Unconfirmed mails of a source are one sender.
     """
@@ -33,9 +34,9 @@ _SENDER = "CASE WHEN {0}.is_polled THEN {0}.source ELSE {0}.source || ' ' || coa
 _STANDING = f"SELECT sender FROM standing GROUP BY sender HAVING count(*) >= {DAYS}"  # noqa: S608
 # The article whose text an article copies or reuses; null for words of its own
 _TEXT_OF = "coalesce({0}.copy_of, {0}.reuses, {0}.version_of)"
-# The contrary of `is_mail_address`
+# The opposite of `is_mail_address`
 _IS_CONFIRMED = "({0}.outlet NOT LIKE '%@%' OR {0}.outlet LIKE '%/%')"
-# A bare headline agrees by its title, for which it was joined.
+# A bare headline agrees by its title, because the title is the reason that it joined the story.
 _NOTE_DAY = f"""
     INSERT INTO standing (sender, period)
     SELECT DISTINCT {_SENDER.format("article")}, CAST(:period AS BIGINT) FROM article
@@ -63,14 +64,14 @@ def senders_with_standing(connection: Connection) -> frozenset[str]:
 
 
 def note_day(connection: Connection, period: int, after: int, last: int) -> None:
-    """Note who agreed in a period: in the articles after one inbox number up to another."""
-    # Its number is given again
+    """Note the senders that agreed in a period, with articles after inbox number `after`, up to `last`."""
+    # A lost period's number is given again
     delete_rows(connection, standing, standing.c.period >= period)
     write_sql(connection, _NOTE_DAY, period=period, after=after, last=last)
 
 
 def forget(connection: Connection, erased: Iterable[Article]) -> None:
-    """Forget the senders of erased articles of whom nothing is left: their names may be those of persons."""
+    """Forget senders all of whose articles are erased, because their names may be names of persons."""
     gone = f"""
         DELETE FROM standing WHERE sender = :sender AND NOT EXISTS (
           SELECT 1 FROM article WHERE source = :source AND {_SENDER.format("article")} = :sender)

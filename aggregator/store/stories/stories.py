@@ -37,7 +37,7 @@ class StoryRow(FrozenStruct, kw_only=True):
     story_no: int
     id: str
     founding_article: str
-    founding_no: int  # stories that this article founded before
+    founding_no: int  # number of stories that this article founded before
     title: str
     # The article of the headline; None: made from a lead
     title_article: str | None
@@ -86,7 +86,7 @@ def with_another_copy(row: StoryRow, copy: Article) -> dict[str, Any]:
 
 
 def has_only_containers(members: Iterable[Article]) -> bool:
-    """Return whether only live blogs and roundups are compared of a story."""
+    """Return whether all compared articles of a story are live blogs or roundups."""
     return {member.role for member in members if member.is_compared} == {"container"}
 
 
@@ -121,7 +121,8 @@ def shown_columns(shape: type[FrozenStruct]) -> list[ColumnElement[Any]]:
         "story": story.c.id.label("story"),
     }
     columns = {**{column.name: column for column in story.columns}, **renamed}
-    del columns["storyline"]  # what is shown of it is more than its id
+    # Readers see more of a storyline than its id
+    del columns["storyline"]
     return [columns[name] for name in shape.__struct_fields__ if name in columns]
 
 
@@ -131,7 +132,7 @@ def insert_story(connection: Connection, row: StoryRow) -> None:
 
 
 def update_story(connection: Connection, row: StoryRow) -> None:
-    """Write the row of a story and clear what it shows, which is rendered again later."""
+    """Write the row of a story and clear its rendered text, which is rendered again later."""
     values = msgspec.structs.asdict(row)
     values["number"] = row.story_no
     for name in _FOUNDING:
@@ -140,7 +141,7 @@ def update_story(connection: Connection, row: StoryRow) -> None:
 
 
 def render_again(connection: Connection, ids: Iterable[str]) -> None:
-    """Clear the texts of these stories, unless retention has deleted a text that they were made of."""
+    """Clear the texts of these stories, unless retention has deleted one of their source texts."""
     write_sql(
         connection,
         """
@@ -171,7 +172,7 @@ def redirect_story(connection: Connection, loser: str, winner: str) -> None:
 
 
 def row_of(connection: Connection, id: str) -> StoryRow:
-    """Return the row of a story, which may have been merged into another one."""
+    """Return the row of a story, even if the story was merged into another."""
     return StoryRow(**connection.execute(_ROW, {"story_id": id}).one()._mapping)
 
 
@@ -182,7 +183,7 @@ def title_of(connection: Connection, id: str) -> str:
 
 
 def last_membership_change(connection: Connection) -> int:
-    """Return the inbox number at which the articles of any story changed last; 0 in an empty database."""
+    """Return the inbox number when the articles of any story last changed; 0 in an empty database."""
     newest = highest(connection, story.c.membership_changed_no)
     return max(newest, 0)  # -1: see `story.membership_changed_no`
 
@@ -213,7 +214,7 @@ def revive(connection: Connection, id: str) -> None:
 
 
 def show_title(connection: Connection, id: str, article: str, title: str) -> None:
-    """Make the title of an article the headline of a story, until another one is better."""
+    """Make the title of an article the headline of a story until a better title comes."""
     shown = "UPDATE story SET title = :title, title_article = :article WHERE id = :id"
     write_sql(connection, shown, title=title, article=article, id=id)
 

@@ -23,7 +23,7 @@ def write(
     connection: Connection,
     rendered: Sequence[tuple[int, Sequence[StoryName], Sequence[StoryName]]],
 ) -> None:
-    """Replace names and topics of stories: of each its number, names and topics."""
+    """Replace names and topics of stories; each item has a story's number, names and topics."""
     numbers = [number for number, _, _ in rendered]
     delete_rows(connection, story_subject, story_subject.c.story_no.in_(numbers))
     subjects: list[dict[str, Any]] = []

@@ -1,4 +1,4 @@
-"""Storylines as rows have them: which stories stand in which, and how near the articles of stories are."""
+"""Storylines in the database: the stories of each storyline, and how near the articles of stories are."""
 
 import datetime as dt
 from collections import defaultdict
@@ -20,13 +20,13 @@ from aggregator.store.tables import (
     values_with,
 )
 
-# Of a storyline those are compared, within these days of a new article (chosen outside the program: 2 to 16
-# stories and 2 to 14 days hardly matter).
+# A new article is compared with this many stories of a storyline, if they are within so many days of it (chosen
+# outside the program: 2 to 16 stories and 2 to 14 days hardly matter).
 NEWEST = 8
 REACH = dt.timedelta(days=7)
 
-# Counters: the last article that a version without storylines placed, 0 once all are compared; the last one
-# that is compared
+# Counters: the last article that a version without storylines placed, 0 once all are compared; and the last
+# article that is compared
 UNTIL = "affinity_until"
 _COMPARED = "affinity_compared"
 
@@ -119,12 +119,12 @@ class Affinity(NamedTuple):
 
 
 def near_numbers(connection: Connection, id: str, least: int) -> list[int]:
-    """Return the numbers of stories to which an article of a story has this affinity, or more."""
+    """Return the numbers of stories whose affinity to an article of this story is `least` or more."""
     return list(connection.scalars(_NEAR, {"of_story": id, "least": least}))
 
 
 def lines_of_numbers(connection: Connection, numbers: Iterable[int]) -> set[str]:
-    """Return the storylines in which the stories with these numbers stand now."""
+    """Return the present storylines of the stories with these numbers."""
     return values_with(connection, _LINES_OF_NUMBERS, _PRESENT.c.story_no, numbers)
 
 
@@ -134,13 +134,13 @@ def lines_of_articles(connection: Connection, ids: Iterable[str]) -> dict[str, s
 
 
 def line_of(connection: Connection, id: str) -> str | None:
-    """Return the storyline in which a story stands, or its successor; None if it has no articles any more."""
+    """Return the storyline of a story or of its successor; None if it has no articles any more."""
     line: str | None = connection.scalar(select_line(id))
     return line
 
 
 def select_line(id: str) -> Select[Any]:
-    """Select the storyline in which a story stands, or its successor."""
+    """Select the storyline of a story or of its successor."""
     return (
         select(LINE)
         .select_from(_PRESENT)
@@ -177,7 +177,7 @@ def recent_stories(
 def affinities(
     connection: Connection, ids: Collection[str]
 ) -> dict[frozenset[str], Affinity]:
-    """Return how near these stories are, by pair; those of which no article was near another are left out."""
+    """Return how near these stories are, by pair; pairs without an article near the other story are left out."""
     near: dict[frozenset[str], Affinity] = {}
     for one, other, total, count in connection.execute(
         _AFFINITIES, {"stories": [*ids]}
@@ -189,12 +189,12 @@ def affinities(
 
 
 def unite(connection: Connection, kept: str, gone: str) -> None:
-    """Let the stories of the storyline `gone` be of the storyline `kept`."""
+    """Move the stories of the storyline `gone` to the storyline `kept`."""
     connection.execute(_UNITE, {"kept": kept, "gone": gone})
 
 
 def former_lines(connection: Connection, line: str) -> dict[str, str | None]:
-    """Return what the stories of a storyline have in their rows, for `put_back`."""
+    """Return the storyline stored for each story of a storyline, for `put_back`."""
     chosen = select(story.c.id, story.c.storyline)
     return pairs_with(connection, chosen, story.c.id, stories_of(connection, line))
 
@@ -209,13 +209,13 @@ def take_out(connection: Connection, id: str, line: str) -> None:
 
 
 def put_back(connection: Connection, former: Mapping[str, str | None]) -> None:
-    """Let stories stand in the storylines in which they stood before."""
+    """Return stories to their former storylines."""
     for id_, line in former.items():
         update_rows(connection, story, story.c.id == id_, storyline=line)
 
 
 def inherit(connection: Connection, loser: str, winner: str) -> None:
-    """Let a story that stands alone take the place of one that was merged into it."""
+    """Let a story that stands alone take the place of a story that was merged into it."""
     line = select(story.c.storyline).where(story.c.id == loser).scalar_subquery()
     stands_alone = story.c.storyline.is_(None)
     update_rows(connection, story, story.c.id == winner, stands_alone, storyline=line)
@@ -246,7 +246,7 @@ def next_uncompared(
 
 
 def compared_to(connection: Connection, number: int | None) -> None:
-    """Note up to which number articles are compared; None: all are."""
+    """Note that articles up to `number` are compared; None: all are."""
     if number is None:
         set_counter(connection, UNTIL, 0)
     else:
@@ -254,5 +254,5 @@ def compared_to(connection: Connection, number: int | None) -> None:
 
 
 def compare_all(connection: Connection) -> None:
-    """Let the articles be compared that are placed now."""
+    """Queue all placed articles for comparison."""
     set_counter(connection, UNTIL, highest(connection, article.c.inbox_no))

@@ -1,7 +1,7 @@
-"""Stream history: document frequencies of the days before, and how often sources report what others report.
+"""Stream history: document frequencies of past days, and how often sources agree with other sources.
 
 The inbox is divided into stream periods. A decision reads closed periods only, and the counts of sources as
-of the newest closed one, so it depends on the inbox number of its article and not on the time of placing.
+of the newest closed period, so it depends on the inbox number of its article and not on the time of placing.
 """
 
 from collections.abc import Iterator, Mapping
@@ -43,8 +43,8 @@ def first_accepted(connection: Connection, day: int) -> int:
     """Return the first inbox number that was accepted on this day or later; 0 if that is not known.
 
     The articles after a period were accepted on the day after it; of those in the first period, and of a
-    database without periods, the day is not stored. Without an upper bound: after a wrong clock of the future
-    the window is longer, never shorter.
+    database without periods, the day is not stored. The result has no upper bound: after a clock that was ahead the
+    window is longer, never shorter.
     """
     first = "SELECT number, last_inbox_no FROM stream_period WHERE day >= :day ORDER BY number LIMIT 1"
     for number, last_inbox_no in read_rows(connection, first, day=day - 1):
@@ -53,7 +53,7 @@ def first_accepted(connection: Connection, day: int) -> int:
 
 
 def periods_from(connection: Connection, day: int, present: int) -> list[StreamPeriod]:
-    """Return the periods from this day to the present one, oldest first."""
+    """Return the periods from `day` to `present`, oldest first."""
     closed = "SELECT * FROM stream_period WHERE day BETWEEN :day AND :present ORDER BY number"
     return structs_of(
         StreamPeriod, read_rows(connection, closed, day=day, present=present)
@@ -61,9 +61,10 @@ def periods_from(connection: Connection, day: int, present: int) -> list[StreamP
 
 
 class StreamHistory(NamedTuple):
-    """What the newest snapshot consists of."""
+    """The periods and counts of sources that make the newest snapshot."""
 
-    number: int  # of the newest period; 0: there is none
+    # Number of the newest period; 0: no period is closed
+    number: int
     # Articles and packed frequencies of the days that count
     periods: list[tuple[int, bytes]]
     sources: dict[str, tuple[int, int]]  # articles and matched articles
@@ -74,7 +75,7 @@ def snapshot(connection: Connection, days: int) -> StreamHistory:
     newest = latest(connection)
     if newest is None:
         return StreamHistory(0, [], {})
-    # Not later than the newest one: a clock that was wrong once may have left a period of the far future.
+    # Periods after the newest are left out: a clock that was wrong once may have left a period of the far future.
     periods = periods_from(connection, newest.day + 1 - days, newest.day)
     counted = [(period.articles, period.terms) for period in periods if period.terms]
     return StreamHistory(newest.number, counted, closed_sources(connection))
@@ -112,7 +113,7 @@ def count_sources(
 def close_period(connection: Connection, period: StreamPeriod, *, keep: int) -> None:
     """Insert a period and close the counts of sources. Keep the terms of so many periods before it."""
     connection.execute(insert(stream_period), msgspec.structs.asdict(period))
-    # Of a period that was lost (a damaged file), whose number is given again.
+    # A period that was lost (a damaged file) may have left rows, and its number is given again.
     lost = "DELETE FROM source_period WHERE period >= :number"
     write_sql(connection, lost, number=period.number)
     write_sql(
@@ -131,7 +132,8 @@ def close_period(connection: Connection, period: StreamPeriod, *, keep: int) -> 
         WHERE articles <> closed_articles OR matched <> closed_matched
         """,
     )
-    # By number, not by day: a clock that is wrong for a moment must not empty the days before it.
+    # Terms are dropped by number, not by day: a clock that is wrong for a moment must not empty the days before
+    # it.
     drop_terms(connection, period.number - keep - 1)
 
 
@@ -164,10 +166,10 @@ def restore_terms(connection: Connection, number: int, terms: bytes) -> None:
 def terms_between(
     connection: Connection, after: int, up_to: int, most: int
 ) -> Iterator[bytes]:
-    """Yield `article.terms` of the articles after one inbox number, up to another one, in order.
+    """Yield `article.terms` of the articles after inbox number `after`, up to `up_to`, in order.
 
-    Without copies, and of each source the first `most`: no feed decides alone which words are frequent. b""
-    for an article whose story is closed.
+    Copies are left out, and each source gives only its first `most`, so that no feed alone decides which words are
+    frequent. b"" stands for an article whose story is closed.
     """
     # The terms are joined to the numbers, and are not sorted with them.
     counted = text(

@@ -42,7 +42,7 @@ LogKind = Literal[
     "forgotten",
 ]
 
-# The reason is that of the text; the row may have one of its page.
+# `:reason` concerns the text; it is added to a reason that concerns the page.
 _FINISH = """
     UPDATE entry SET state = :state, article = :article, done_at = :done_at, outcome = :outcome,
       verdict = :verdict, payload = :payload, page = NULL,
@@ -58,7 +58,7 @@ class UnitOfWork:
     def __init__(self, connection: Connection, now: dt.datetime) -> None:
         self.connection = connection
         self.now = now
-        # Of outlets, by outlet and inbox number
+        # Lines of outlets to delete, by outlet and inbox number
         self.dropped_lines: list[tuple[str, int]] = []
         self.lines: dict[tuple[str, int], bytes] = {}
         self._numbers: dict[str, int] = {}

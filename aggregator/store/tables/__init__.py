@@ -1,7 +1,7 @@
 """The tables, the same on SQLite and Postgres. They are created by the migrations in migrations/ only.
 
-The comment above the columns of a table says what a row is and who writes it; comments of columns give units
-and allowed values. Derived data can be rebuilt from the other columns: the tables `sketch` and
+The comment above the columns of a table explains its rows and names the process that writes them; comments of
+columns give units and allowed values. Derived data can be rebuilt from the other columns: the tables `sketch` and
 `story_subject`, the columns that are marked "(derived)", and the full-text index. All times are UTC;
 `UtcTime` refuses naive values. A name in backquotes refers to a column, like `article.id`.
 """

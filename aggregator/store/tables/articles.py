@@ -1,4 +1,4 @@
-"""Placed and erased articles, and what is computed of each."""
+"""Placed and erased articles, and data computed from each."""
 
 from sqlalchemy import (
     Column,
@@ -25,34 +25,36 @@ from aggregator.store.tables.columns import (
     partial_index,
 )
 
-# Most articles are reports: an index of those would find nothing
+# Most articles are reports: an index of them would not narrow a query
 OTHER_KINDS = "kind <> 'report'"
-# Of an outlet with standing, and no copy
+# A report by an outlet with standing; copies are left out
 OWN_REPORT = "role = 'report' AND NOT is_little_known"
 
 article = Table(
     "article",
     metadata,
     # One placed article. Written by the writer; a revision replaces the text in the same row.
-    # Of the entry that it came from
+    # `entry.inbox_no` of the entry that it came from
     number_key("inbox_no"),
     # Hash of the strongest identity key
     Column("id", Text, nullable=False, unique=True),
     # A source may reuse a key for another article: the articles of a key have the same root (the `id` of the
-    # first one) and count up from generation 0.
+    # first article) and count up from generation 0.
     Column("root_article", Text, nullable=False),
     from_zero("generation"),
     Column("story", Text, ForeignKey("story.id"), nullable=False),  # the assigned story
     Column("role", Text, nullable=False),  # report | copy | excerpt | container
     # model.prepared.Kind
     Column("kind", Text, nullable=False, server_default=text("'report'")),
-    Column("kind_evidence", Text),  # the evidence of it, for users; null for a report
-    # Whether later articles are compared with it: of the copies of a text only the first.
+    Column(
+        "kind_evidence", Text
+    ),  # the evidence of the kind, for users; null for a report
+    # Whether later articles are compared with it; among the copies of a text, only the first is.
     flag("is_compared"),
     # `id` of the near-duplicate that was found at placing; the original of the group is computed on reading.
     Column("copy_of", Text),
-    # `id` of the article of another outlet that has many of the same words, found at placing where there is
-    # no near-duplicate: one origin (`Evidence.reuse`).
+    # `id` of the article of another outlet that has many of the same words, found at placing if there is
+    # no near-duplicate: both have one origin (`Evidence.reuse`).
     Column("reuses", Text),
     # `id` of the original as of the last rendering, for SQL (derived)
     Column("original", Text),
@@ -68,11 +70,11 @@ article = Table(
     Column("language", Text),  # BCP 47 tag
     Column("author", Text),
     Column("published", UtcTime),
-    # Feed | page | text | poll: where `published` is from
+    # feed | page | text | poll: where `published` is from
     Column("published_origin", Text),
     Column("published_precision", Text),  # minute | day
     flag("timezone_assumed", false()),
-    # Whether the date counts as declared: not one read in the text, which may be that of an event.
+    # Whether the date counts as declared; a date read in the text may be the date of an event.
     flag("date_counts", true()),
     Column("seen_at", UtcTime, nullable=False),  # when the first entry was accepted
     # The earlier of `published` and `seen_at`
@@ -87,7 +89,8 @@ article = Table(
     # Likeness to its neighbours when it came (grouping/pairs/pair_features.py); null: it was not compared.
     Column("nearest", LargeBinary),
     Column("body_words", Integer, nullable=False),
-    Column("text_hash", LargeBinary, nullable=False),  # of title and text
+    # 16-byte hash of the title and the whole text
+    Column("text_hash", LargeBinary, nullable=False),
     # model.evidence.Evidence: msgpack, compressed (codecs.py)
     Column("evidence", LargeBinary, nullable=False),
     Column("placed_at", UtcTime, nullable=False),
@@ -97,13 +100,14 @@ article = Table(
     flag("counts_as_report", true()),
     # Whether its source had no standing when it came (store/stories/standing.py).
     flag("is_little_known", false()),
-    # `id` of the text of which this is another version: a copy, a text with many of its words or one of the
-    # same outlet that tells a sentence differently. Which of them is the current one is computed on reading.
+    # `id` of the text that this article is another version of: a copy, a text with many of its words, or a text
+    # of the same outlet that tells a sentence differently. The current version is determined on reading.
     Column("version_of", Text),
-    # Key of the outlet of which only its sender says that it is: of another one than `outlet` if a feed links
-    # to it, of the same if it was handed in beside feeds. Null: confirmed.
+    # Key of an outlet that only the sender names: a different outlet than `outlet` if a feed links to it, the
+    # same outlet if the article was handed in beside feeds. Null: confirmed.
     Column("claimed_outlet", Text),
-    # As people read it: model.prepared.ArticleHtml, msgpack, zstd. Null: its text in paragraphs is all of it.
+    # The article for reading: model.prepared.ArticleHtml, msgpack, zstd. Null: its text in paragraphs is
+    # enough.
     Column("html", LargeBinary),
     Column("record_id", Text),  # the `id` of its record in a file or a push; null: none
     Index(None, "story", "copy_of", "effective_at"),
@@ -125,7 +129,7 @@ article = Table(
         "id",
     ),
     partial_index("ix_article_container", "effective_at", where="role = 'container'"),
-    # Retention finds the oldest text, without reading the rows of those that are deleted.
+    # Retention finds the oldest text, without reading the rows of deleted texts.
     partial_index(
         "ix_article_with_text", "inbox_no", "story", where="text IS NOT NULL"
     ),
@@ -133,7 +137,7 @@ article = Table(
     Index(None, "source", "seen_at"),
     Index(None, "effective_at"),
     by_address("article", "url"),
-    # With the story, so that a filter finds stories without reading articles.
+    # The index includes the story, so that a filter finds stories without reading articles.
     Index(None, "outlet", "story"),
     partial_index(
         "ix_article_outlet_name",
@@ -143,7 +147,7 @@ article = Table(
     ),
     Index(None, "language", "story"),
     partial_index("ix_article_kind", "kind", "story", where=OTHER_KINDS),
-    # For the order of the front page
+    # The order of the front page uses this index
     partial_index(
         "ix_article_told_by",
         "story",
@@ -162,7 +166,8 @@ article = Table(
     ),
 )
 
-TEXT_OR_EMPTY = func.coalesce(article.c.text, "").label("text")  # of an article
+# Text of an article
+TEXT_OR_EMPTY = func.coalesce(article.c.text, "").label("text")
 OUTLET_NAME = func.coalesce(article.c.outlet_name, article.c.outlet)
 
 tombstone = Table(
@@ -172,7 +177,7 @@ tombstone = Table(
     # refused. Written by `forget` and by retention.
     Column("article", Text, primary_key=True),  # former `article.id`
     Column("at", UtcTime, nullable=False),
-    # Forgotten | retention
+    # forgotten | retention
     Column("kind", Text, nullable=False, server_default="forgotten"),
     # Times it arrived again
     from_zero("rejected_count"),
@@ -184,7 +189,7 @@ tombstone = Table(
 outlet_line = Table(
     "outlet_line",
     metadata,
-    # Hashes of the lines of an outlet's newest articles, from which learned boilerplate is counted
+    # Hashes of the lines of an outlet's newest articles; learned boilerplate is counted from them
     # (grouping/outlets/boilerplate.py). Written by the writer.
     Column("outlet", Text, primary_key=True),  # the key of the outlet
     article_key(),
@@ -196,10 +201,9 @@ outlet_line = Table(
 sketch = Table(
     "sketch",
     metadata,
-    # Sampled shingles, by which copies and excerpts of an article are found
-    # (grouping/copies/sampled_shingles.py; derived). No row for an article that other copies already
-    # represent. A table of its own, so that reading the sketches of the newest articles does not read their
-    # texts.
+    # Sampled shingles that copies and excerpts of an article are found with
+    # (grouping/copies/sampled_shingles.py; derived). An article that other copies already represent has no row.
+    # The table is separate, so that reading the sketches of the newest articles does not read their texts.
     article_key(),
     Column("hashes", LargeBinary, nullable=False),
 )

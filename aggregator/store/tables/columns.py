@@ -1,4 +1,4 @@
-"""Types and indexes of columns, and the metadata to which every table belongs."""
+"""Types and indexes of columns, and the metadata shared by every table."""
 
 import datetime as dt
 from collections.abc import Callable
@@ -43,7 +43,7 @@ class UtcTime(TypeDecorator[dt.datetime]):
     def result_processor(
         self, dialect: Dialect, coltype: object
     ) -> Callable[[Any], Any] | None:
-        # Without the steps between: a list of stories has thousands of times.
+        # SQLAlchemy's intermediate steps are left out: a list of stories has thousands of times.
         return (
             _read_time
             if dialect.name == "sqlite"
@@ -72,8 +72,8 @@ def by_address(table: str, column: str) -> Index:
 
 
 def partial_index(name: str, *columns: str, where: str) -> Index:
-    # To say the same for PostgreSQL loads its dialect and five drivers in every process: there only the
-    # migrations have the condition.
+    # PostgreSQL gets this condition in the migrations only: stating it here would load its dialect and five
+    # drivers in every process.
     return Index(name, *columns, sqlite_where=text(where))
 
 
@@ -100,7 +100,7 @@ def serial_key(name: str) -> Column[int]:
 
 
 def flag(name: str, default: ColumnElement[bool] | None = None) -> Column[bool]:
-    """Return a column that is true or false; `default`: of rows that were written before it was there."""
+    """Return a column that is true or false; `default`: the value of rows written before the column existed."""
     return Column(name, Boolean, nullable=False, server_default=default)
 
 

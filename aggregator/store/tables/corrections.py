@@ -12,7 +12,7 @@ correction = Table(
     Column("at", UtcTime, nullable=False),
     Column("kind", Text, nullable=False),  # CorrectionKind
     Column("undone_at", UtcTime),
-    # What it changed, for undoing it: JSON, CorrectionDetail in store/stories/corrections.py.
+    # The changes to reverse when it is undone: JSON, CorrectionDetail in store/stories/corrections.py.
     Column("detail", Text, nullable=False),
 )
 
@@ -20,8 +20,8 @@ link_constraint = Table(
     "link_constraint",
     metadata,
     # The constraints of a correction. Must-link: its articles with the relation "together" belong to one
-    # story. Cannot-link: no article with "apart" on side 0 is in a story with one on side 1. Rows name
-    # articles only, so they also hold when the articles are clustered again.
+    # story. Cannot-link: no article with "apart" on side 0 is in a story with an "apart" article on side 1. Rows name
+    # articles only, so the constraints also hold when the articles are grouped again.
     Column(
         "correction",
         BigInteger,

@@ -24,10 +24,12 @@ webhook = Table(
     flag("is_configured"),  # false: removed from config.yaml
     # The last change that was examined for it
     Column("last_change_no", BigInteger, nullable=False),
-    # Ok | failing | gone (410: no more requests)
+    # ok | failing | gone (410: no more requests)
     Column("state", Text, nullable=False),
-    Column("problem", Text),  # of the last failure
-    Column("failures", Integer, nullable=False),  # in a row
+    # Message of the last failure
+    Column("problem", Text),
+    # Number of failures in a row
+    Column("failures", Integer, nullable=False),
     Column("failing_since", UtcTime),
     Column("resumes_at", UtcTime),  # back-off: no request before
     Column("last_success_at", UtcTime),
@@ -37,7 +39,7 @@ outbox = Table(
     "outbox",
     metadata,
     # One delivery of a change to a recipient. Kept for some days after it ended: a webhook that was sent a
-    # story is also sent its merge. Of a digest: the last of its changes, without a story.
+    # story is also sent its merge. The row of a digest names the last of its changes, without a story.
     Column("webhook", Text, ForeignKey("webhook.name"), primary_key=True),
     # `change.change_no`
     number_key("change"),

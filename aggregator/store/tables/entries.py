@@ -1,4 +1,4 @@
-"""Accepted entries, and the hashes by which they are recognised."""
+"""Accepted entries, and the hashes that identify them."""
 
 from sqlalchemy import (
     BigInteger,
@@ -26,8 +26,8 @@ entry = Table(
     # writer. Identity, URL and page are dropped later by retention.
     # Order of acceptance
     number_key("entry_no"),
-    # Order of placing. Null while a page is to be fetched, and until the writer puts what waits in order. The
-    # end of a first reading may change it once.
+    # Order of placing. Null until the page has been fetched, if there is one to fetch, and the writer has put
+    # the entry in order. The end of a first reading may change it once.
     Column("inbox_no", BigInteger, unique=True),
     # page: its page is to be fetched; ready: waits to be placed; done: placed; refused: not placed
     Column("state", Text, nullable=False),
@@ -40,7 +40,8 @@ entry = Table(
     Column("payload", LargeBinary, nullable=False),
     Column("page", LargeBinary),  # fetched page: zstd; null when the entry is done
     Column("page_url", Text),  # after redirects
-    Column("page_charset", Text),  # from Content-Type
+    # Charset from the header Content-Type
+    Column("page_charset", Text),
     # Restrictions from response headers (extract/html/robots_meta.py)
     Column("page_robots", Text),
     Column("page_due_at", UtcTime),  # state page: when the page may be fetched
@@ -58,7 +59,7 @@ entry = Table(
     Index(None, "state", "inbox_no"),
     Index(None, "state", "page_due_at"),
     Index(None, "article"),
-    # By address, for `forget`. Most entries have their address in `article.url` only.
+    # `forget` finds entries by address. Most entries have their address in `article.url` only.
     by_address("entry", "url"),
     by_address("entry", "page_url"),
 )
@@ -79,7 +80,7 @@ intake_count = Table(
 identity_key = Table(
     "identity_key",
     metadata,
-    # A 16-byte hash by which an entry is recognised: source and GUID, canonical URL, outlet and text
+    # A 16-byte hash that identifies an entry: source and GUID, canonical URL, outlet and text
     # (extract/entry_identity.py). Written when an entry is accepted, and when a page states its address.
     Column("key", LargeBinary, primary_key=True),
     # `article.id`; "": void, different entries share the key
@@ -94,8 +95,8 @@ observation = Table(
     # An article as one source shows it. Written when an entry is accepted.
     Column("article", Text, primary_key=True),  # `article.id`
     Column("source", Text, primary_key=True),  # `entry.source`
-    # The contents that it showed, 8 bytes of the hash of each, the newest last. Empty: it was stored by an
-    # older version, so what the source shows next is no change.
+    # The contents that the source showed, 8 bytes of the hash of each, the newest last. Empty: the row was
+    # stored by an older version, so the next content of the source does not count as a change.
     Column("contents", LargeBinary, nullable=False),
     # Whether the source may change the text of the article: it showed it first, or it is of the article's
     # own site. Changes that other sources show are ignored.

@@ -1,4 +1,4 @@
-"""How often sources report what others report, by periods of the stream."""
+"""How often sources agree with other sources, by periods of the stream."""
 
 from sqlalchemy import BigInteger, Column, Integer, LargeBinary, Table, Text
 
@@ -24,7 +24,7 @@ source_history = Table(
     metadata,
     # How often a source reports what others report (store/stories/stream_history.py). Decisions read the
     # `closed_*` columns, which are the counts as of the newest `stream_period`. Written by the writer.
-    # `article.source`: no feed can declare that of another
+    # `article.source`: no feed can declare the source of another feed
     Column("source", Text, primary_key=True),
     Column("articles", BigInteger, nullable=False),
     # Articles that another outlet reported, too
@@ -50,7 +50,7 @@ source_period = Table(
 standing = Table(
     "standing",
     metadata,
-    # A closed `stream_period` in which a sender agreed with another outlet, at most three of each
+    # A closed `stream_period` when a sender agreed with another outlet; at most three for each sender
     # (store/stories/standing.py). Written when the period is closed.
     Column("sender", Text, primary_key=True),
     # `stream_period.number`

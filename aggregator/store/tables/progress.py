@@ -24,7 +24,7 @@ counter = Table(
     # their order.
     #   entry, inbox, story, bump, change   the last number given; "inbox" is the order of placing
     #   searchable, unindexed               progress of the full-text index (store/search/index.py)
-    #   first_reading, first_reading_early  when it began, what was placed early (store/intake/first_reading.py)
+    #   first_reading, first_reading_early  its start, its early batch (store/intake/first_reading.py)
     #   affinity_until, affinity_compared   articles to compare after an upgrade (store/stories/storylines.py)
     #   forget_unfinished                   1: erased words may be in the full-text index (`forget`)
     #   entries_to, index_*, retained_at, steady_from   retention (`retention.py`, `steady_clock.py`)
@@ -41,7 +41,7 @@ writer_lease = Table(
     metadata,
     # One row: the process that writes stories. Each new writer raises the epoch, and each transaction of a
     # writer checks its own (store/engine/writer_lease.py), so that a suspended writer cannot write after
-    # another one took over.
+    # another process took over.
     number_key("epoch"),
     Column("holder", Text, nullable=False),  # session name of the process
 )

@@ -1,4 +1,4 @@
-"""Readers with what they read and mute, and tokens of the HTTP API."""
+"""Readers with their marks and mutes, and tokens of the HTTP API."""
 
 from sqlalchemy import (
     BigInteger,
@@ -27,7 +27,8 @@ api_token = Table(
     Column("hash", LargeBinary, nullable=False),
     Column("scopes", Text, nullable=False),  # read, push, admin; joined by commas
     Column("created_at", UtcTime, nullable=False),
-    Column("last_used_at", UtcTime),  # to the minute
+    # Time of the last use, to the minute
+    Column("last_used_at", UtcTime),
     Column("revoked_at", UtcTime),
 )
 
@@ -39,16 +40,16 @@ reader = Table(
     serial_key("reader_no"),
     Column("name", Text, nullable=False, unique=True),  # lower case
     Column("created_at", UtcTime, nullable=False),
-    # A story that was bumped no later is read
+    # Stories that were last bumped at this time or earlier are read
     Column("read_before", UtcTime, nullable=False),
-    # Up to this change, merges were followed
+    # Merges were followed up to this change
     Column("last_change_no", BigInteger, nullable=False),
 )
 
 read_mark = Table(
     "read_mark",
     metadata,
-    # What a reader did with one story, where `reader.read_before` does not say it. Written by the web server.
+    # Marks of a reader on one story, if `reader.read_before` does not cover them. Written by the web server.
     Column(
         "reader",
         BigInteger,
@@ -61,19 +62,21 @@ read_mark = Table(
     # The story is read until a bump after this time; EARLIEST: unread; null: see `reader.read_before`.
     Column("read_to", UtcTime),
     flag("is_starred"),
-    Column("labels", Text),  # of the reader, joined by line feeds; null: none
+    # Labels that the reader gave the story, joined by line feeds; null: none
+    Column("labels", Text),
     sqlite_with_rowid=False,
 )
 
 mute = Table(
     "mute",
     metadata,
-    # What the owner muted in the browser: stories leave his lists (store/read/muted.py). Written by the web
-    # server.
-    # Words | outlets | sources | kinds, as in `mute` of config.yaml
+    # A mute that the owner set in the browser: matching stories leave his lists (store/read/muted.py). Written
+    # by the web server.
+    # words | outlets | sources | kinds, as in `mute` of config.yaml
     Column("kind", Text, primary_key=True),
     # The word, `article.outlet`, `article.source` or `article.kind`.
     Column("muted", Text, primary_key=True),
-    Column("name", Text, nullable=False),  # as people read it
+    # Name to show to people
+    Column("name", Text, nullable=False),
     sqlite_with_rowid=False,
 )

@@ -1,4 +1,4 @@
-"""Sources and folders, what is known of their items, and input of them that could not be read."""
+"""Sources and folders, their known items, and input of them that could not be read."""
 
 from sqlalchemy import (
     BigInteger,
@@ -25,29 +25,36 @@ source = Table(
     # A key of config.source_settings.SourceAddress
     Column("kind", Text, nullable=False),
     Column("address", Text, nullable=False),  # URL, or absolute path of a folder
-    Column("name", Text),  # as configured, or of an imported list
+    # Name as configured, or from an imported list
+    Column("name", Text),
     # folders: `folder.name`, which is `entry.source` of its entries
     Column("folder_name", Text),
-    Column("outlet", Text),  # as configured; replaces the outlet that entries declare
+    # Configured outlet; replaces the outlet that entries declare
+    Column("outlet", Text),
     Column("folder", Text),  # feeds: the group that the source is filed in
-    Column("language", Text),  # as configured; BCP 47 tag
-    Column("timezone", Text),  # as configured; IANA name, for times without a zone
-    # Its own, else as configured at the last start
+    # Configured language: BCP 47 tag
+    Column("language", Text),
+    # Configured time zone: IANA name, for times without a zone
+    Column("timezone", Text),
+    # The source's own interval, else the configured one at the last start
     Column("interval_seconds", Integer, nullable=False),
     flag("has_own_interval", false()),
     # The interval that was computed from the rate of new entries, in seconds; 0: not computed yet.
     from_zero("adaptive_interval_seconds", Float),
-    # Auto | always | never: whether pages of entries are fetched
+    # auto | always | never: whether pages of entries are fetched
     Column("pages", Text, nullable=False),
-    # Config | user | import: config.yaml, typed, or of a list
+    # config | user | import: from config.yaml, typed, or from an imported list
     Column("origin", Text, nullable=False),
     flag("paused", false()),
-    Column("title", Text),  # as the feed declares it
-    # Home page: of an imported list, else as the feed declares it
+    # Title that the feed declares
+    Column("title", Text),
+    # Home page as the imported list states it, else as the feed declares it
     Column("site_url", Text),
-    Column("etag", Text),  # of the last response, for conditional requests
-    Column("last_modified", Text),  # likewise
-    # Of the last response body: an equal one is not parsed again
+    # ETag of the last response, for conditional requests
+    Column("etag", Text),
+    # Last-Modified of the last response, for conditional requests
+    Column("last_modified", Text),
+    # Hash of the last response body: an equal body is not parsed again
     Column("body_hash", LargeBinary),
     # Folders: sizes and modification times of the files at the last poll; msgpack, zstd.
     Column("folder_state", LargeBinary),
@@ -55,8 +62,9 @@ source = Table(
     Column("next_due_at", UtcTime, nullable=False),
     Column("last_polled_at", UtcTime),
     Column("last_success_at", UtcTime),
-    from_zero("failures"),  # in a row
-    # New | ok | failing | gone | merged
+    # Number of failures in a row
+    from_zero("failures"),
+    # new | ok | failing | gone | merged
     Column("health", Text, nullable=False, server_default="new"),
     # "cause: detail", see store/read/health/source_health.py
     Column("health_cause", Text),
@@ -73,20 +81,20 @@ source = Table(
     # Redirects to it in a row
     from_zero("moved_count"),
     Column("moved_since", UtcTime),
-    # It had a known entry
+    # The target had a known entry
     flag("move_confirmed", false()),
     Column("merged_into", Text),  # `id` of the source that already had the address
     # Responses 410 in a row
     from_zero("gone_count"),
     Column("gone_since", UtcTime),
-    # Requested by the feed; 0: none
+    # Interval that the feed requests; 0: none
     from_zero("ttl_seconds", Float),
     # New entries per day, an exponentially decaying mean as of `per_day_at`.
     from_zero("per_day", Float),
     Column("per_day_at", UtcTime),
     Column("last_new_at", UtcTime),
     Column("flooded_at", UtcTime),  # when many old entries arrived at once
-    # How many
+    # Number of those entries
     from_zero("flood_entries"),
     Column("failing_since", UtcTime),
     Index(None, "paused", "next_due_at"),
@@ -108,14 +116,15 @@ known_items = Table(
 source_access = Table(
     "source_access",
     metadata,
-    # What a source is asked with, where it was typed in the browser (store/intake/source_access.py). Secret:
-    # left out of exports.
+    # Headers, selectors and proxy that were typed in the browser for a source (store/intake/source_access.py).
+    # Secret: left out of exports.
     Column("source", Text, primary_key=True),  # `source.id`
-    Column("address", Text, nullable=False),  # whose origin gets the headers
+    # URL whose origin receives the headers
+    Column("address", Text, nullable=False),
     Column("headers", LargeBinary, nullable=False),  # values by name: msgpack
-    # Of a page: list, link, title, date; msgpack
+    # Selectors of a page: list, link, title, date; msgpack
     Column("selectors", LargeBinary, nullable=False),
-    # "": that of `fetch.proxy`, or none
+    # "": the proxy of `fetch.proxy`, or none
     Column("proxy", Text, nullable=False, server_default=""),
     sqlite_with_rowid=False,
 )

@@ -1,7 +1,7 @@
 """Statements that are the same on both databases: SQL text, lists of values in parts, INSERT ... ON CONFLICT.
 
-A statement that is always the same is SQL text: `read_rows`, `read_values`, `read_value` and `write_sql`. One
-that is composed of conditions or of the fields of a struct is made of SQLAlchemy's expressions.
+A statement that is always the same is SQL text: `read_rows`, `read_values`, `read_value` and `write_sql`. A
+statement composed of conditions or of the fields of a struct is made of SQLAlchemy's expressions.
 """
 
 import datetime as dt
@@ -48,10 +48,10 @@ def in_parts(values: Sequence[Value]) -> Iterator[Sequence[Value]]:
 
 
 def read_rows(connection: Connection, sql: str, /, **values: Any) -> list[Any]:
-    """Return the rows of SQL text, in which `:name` stands for a value.
+    """Return the rows that SQL text selects; `:name` in the text stands for a value.
 
-    A column has the type of the columns of tables with its name, so times keep their names. For one of the
-    values a set or list may be given, as in `id IN :ids`: it is read by parts of ascending values.
+    A column has the type of the columns of tables with its name, so times keep their names. One of
+    the values may be a set or list, as in `id IN :ids`: it is read in parts of ascending values.
     """
     return [row for result in _results(connection, sql, values) for row in result]
 
@@ -127,7 +127,7 @@ def rows_with(
 def _having(statement: Select[Any], column: ColumnElement[Any]) -> Select[Any]:
     """Add the condition on a column to a statement, which most modules make once.
 
-    A statement that is made anew takes SQLAlchemy 130 microseconds to execute, one that it knows 36.
+    SQLAlchemy takes 130 microseconds to execute a new statement and 36 for a known statement.
     """
     return statement.where(column.in_(bindparam("some", expanding=True)))
 
@@ -229,7 +229,7 @@ def structs_of(shape: type[AnyStruct], rows: Iterable[Any]) -> list[AnyStruct]:
 
 
 def struct_of(shape: type[AnyStruct], row: Any) -> AnyStruct | None:
-    """Return a row as `structs_of` does; None for none."""
+    """Return a row as `structs_of` does; None without a row."""
     return None if row is None else shape(**row._mapping)
 
 

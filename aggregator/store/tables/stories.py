@@ -22,7 +22,7 @@ from aggregator.store.tables.columns import (
     serial_key,
 )
 
-# Of docs/sql.md. The migrations create them.
+# The views that docs/sql.md describes. The migrations create them.
 VIEWS = frozenset(
     {
         "v_copies",
@@ -52,7 +52,7 @@ story = Table(
     # Hash of `founding_article` and `founding_no`
     Column("id", Text, nullable=False, unique=True),
     Column("founding_article", Text, nullable=False),  # `article.id`
-    # Stories that this article founded before
+    # Number of stories that this article founded before
     Column("founding_no", Integer, nullable=False),
     # `id` of the successor; null: live; "": all of its articles were erased.
     Column("redirect_to", Text),
@@ -60,9 +60,9 @@ story = Table(
     # `article.id` of the headline; null: unknown, or made from a lead
     Column("title_article", Text),
     Column("summary", Text, nullable=False),
-    Column("language", Text),  # BCP 47 tag; of most of its reports
-    # What it shows as plain text, for SQL; null: not yet rendered. Empty for a story of one article, whose
-    # text the view shows, and for stories without texts (derived).
+    Column("language", Text),  # BCP 47 tag of most of its reports
+    # The text that the story shows, as plain text for SQL; null: not yet rendered. Empty for stories without
+    # texts and for a story of one article, because the view shows the text of the article (derived).
     Column("text", Text),
     Column("rendered", LargeBinary),  # model.story.StoryText: msgpack, zstd (derived)
     # First and last `effective_at` of its articles with a date; without any, of all (derived).
@@ -76,15 +76,15 @@ story = Table(
     Column("report_count", Integer, nullable=False),
     from_zero("unknown_outlet_count"),
     flag("container_only", false()),
-    # Of the article that was placed last (derived)
+    # `inbox_no` of the article that was placed last (derived)
     Column("last_inbox_no", BigInteger, nullable=False),
-    # Inbox number at which an article joined or left last; order of the second look. -1: copied by a run of
+    # Inbox number when an article last joined or left; order of the second look. -1: copied by a run of
     # `recluster`, or older than the second look.
     from_zero("membership_changed_no", BigInteger),
-    # `id` of the story that founded the storyline to which it belongs; null: it stands alone.
+    # `id` of the story that founded the storyline of this story; null: the story stands alone.
     Column("storyline", Text),
-    # Lists are ordered by `bumped_at`: all live stories, and those with at least two and five reports. With
-    # the id and the period, so that stories that a filter passes over are not read.
+    # Lists are ordered by `bumped_at`: all live stories, and those with at least two and five reports. The
+    # indexes include the id and the period, so that stories that a filter passes over are not read.
     *(
         partial_index(
             f"ix_story_bumped_{least}",
@@ -139,11 +139,14 @@ story_subject = Table(
     # `story.story_no`
     number_key("story_no"),
     Column("kind", Text, primary_key=True),  # name | topic
-    # From 0, the most important first
+    # Rank, counted from 0, the most important first
     Column("position", Integer, primary_key=True, autoincrement=False),
-    Column("key", Text, nullable=False),  # in lower case, by which stories are found
-    Column("label", Text, nullable=False),  # as most outlets write it
-    Column("outlets", Integer, nullable=False),  # that use it
+    # Lower-case form that stories are searched by
+    Column("key", Text, nullable=False),
+    # Spelling that most outlets use
+    Column("label", Text, nullable=False),
+    # Number of outlets that use it
+    Column("outlets", Integer, nullable=False),
     Index("ix_story_subject_key", "kind", "key", "story_no"),
     sqlite_with_rowid=False,
 )
@@ -152,10 +155,11 @@ affinity = Table(
     "affinity",
     metadata,
     # How near an article was to one of the nearest stories when it was placed: the mean logit of the article
-    # and its reports, if it is above the least one. Storylines are decided from it. Written by the writer.
+    # and its reports, if it is above the least stored. Storylines are decided from it. Written by the writer.
     article_key(),
     number_key("story"),  # `story.story_no`; it may redirect now
-    Column("logit", Integer, nullable=False),  # in thousandths
+    # Mean logit in thousandths
+    Column("logit", Integer, nullable=False),
     sqlite_with_rowid=False,
 )
 
@@ -170,7 +174,7 @@ story_log = Table(
     Column("article", Text),  # `article.id`
     Column("detail", Text),  # JSON object
     Index(None, "story", "log_no"),
-    # For `forget`: all stories that an article was in.
+    # `forget` needs all stories that an article was in.
     partial_index("ix_story_log_article", "article", where="article IS NOT NULL"),
     partial_index(
         "ix_story_log_headline", "story", "log_no", where="kind = 'headline'"

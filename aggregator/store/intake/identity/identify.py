@@ -1,4 +1,4 @@
-"""Identification of received entries by their keys; those of one poll are also compared with each other.
+"""Identification of received entries by their keys; entries of one poll are also compared with each other.
 
 It only reads; store/intake/acceptance.py writes the results in the same transaction.
 """
@@ -26,8 +26,8 @@ from aggregator.model.entry import Entry
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.tables import identity_key, pairs_with
 
-# So many entries of a poll, and so many of those without a known key, have other dates at least where all were
-# dated anew (chosen on invented feeds)
+# A feed has dated all its entries anew if at least this many entries of a poll, and this share of the entries
+# without a known key, differ only in their dates (chosen on invented feeds)
 _REDATED_AT_ONCE = 5
 _REDATED_SHARE = 0.8
 NOBODY = ""  # the article of a void key, which different entries share
@@ -36,7 +36,8 @@ NOBODY = ""  # the article of a void key, which different entries share
 class PollContext(FrozenStruct):
     """Properties of the polled source that accepting needs."""
 
-    outlet: str | None  # as configured for the source, not as an entry declares it
+    # The outlet configured for the source, not the outlet that an entry declares
+    outlet: str | None
     # Articles of its known items, which were not read
     left_out: frozenset[str] = frozenset()
 
@@ -52,9 +53,12 @@ class IdentifiedEntry(NamedTuple):
     # The keys of GUID and URL, void or not
     raw: tuple[bytes | None, bytes | None]
     identity: Identity
-    said: Set[bytes]  # the keys of what it says within its feed
-    there: tuple[bytes, ...]  # the keys of what it says at its URL, its own first
-    undated: bytes  # the key of what it says at any time; it alone is none
+    # Keys of its content within its feed
+    said: Set[bytes]
+    # Keys of its content at its URL; the first key is its own, the others only recognise articles
+    there: tuple[bytes, ...]
+    # Key of its content regardless of its date; this key alone does not identify an article
+    undated: bytes
     # The key of the URL that a foreign source links to; b"" for other sources
     claimed: bytes
     has_own_page: bool  # false: different entries share the page of its URL
@@ -71,7 +75,7 @@ class IdentifiedEntry(NamedTuple):
 
     @property
     def keys(self) -> tuple[bytes, ...]:
-        """All keys by which it may be known, the strongest first."""
+        """All keys that may identify it, the strongest first."""
         return (*self.identity.keys, self.claimed, *self.there, *self.said)
 
 
@@ -139,8 +143,8 @@ def _know_redated(
 ) -> None:
     """Add the keys of entries whose system changed all GUIDs, addresses and dates at once.
 
-    Nearly all entries without a known key must say what one article each said before. One entry alone may be
-    a column that appears daily with the same words.
+    Nearly all entries without a known key must have the words of one stored article each. A single such
+    entry may be a column that appears daily with the same words.
     """
     unknown = []
     articles = set(poll.left_out)
@@ -165,7 +169,7 @@ def _identified(
     void: Set[bytes],
     has_own_page: bool,
 ) -> IdentifiedEntry:
-    """Return an entry with its keys that are not void. If that of its URL is, its page is shared, too."""
+    """Return an entry with its keys that are not void. If the key of its URL is void, its page is shared, too."""
     raw = raw_keys(item, canonical)
     if canonical is not None and (raw[1] in void or url_key(canonical) in void):
         has_own_page = False

@@ -23,9 +23,12 @@ from aggregator.store.search.progress import unindexed_at_most
 from aggregator.store.stories.storylines import uncompared
 from aggregator.store.tables import read_rows, read_value
 
-_READY_MINUTES = 5  # that an entry may wait whose page is here, or needs none
-_UNRENDERED_COUNTED = 1_000  # the count stops here: each is a row of an index
-# Pages and ready entries among which the oldest is searched: those due the longest
+# An entry may be ready for this long, with its page here or without need of a page
+_READY_MINUTES = 5
+_UNRENDERED_COUNTED = (
+    1_000  # the count stops here, because it reads a row of an index for each
+)
+# The oldest entry is searched among this many pages and ready entries, the longest due
 _OLDEST_OF = 1_000
 
 # A source due for less time may have been polled without news, or waits for the next tick.
@@ -100,7 +103,7 @@ def _overdue(
 def _window_hours(
     connection: Connection, now: dt.datetime, newest: int, reach: int
 ) -> float | None:
-    """Return the hours in which `reach` numbers are placed, at the rate of the last tenth of them.
+    """Return how many hours it takes to place `reach` entries, at the rate of the last tenth of them.
 
     None without articles.
     """
@@ -113,7 +116,7 @@ def _window_hours(
 
 
 def all_feeds_fail(connection: Connection) -> str | None:
-    """Return a message where all feeds fail that were asked, else None."""
+    """Return a message if all feeds that were asked fail, else None."""
     return _all_fail(read_rows(connection, _STATES))
 
 
@@ -168,7 +171,7 @@ _OVERDUE = f"""
     ) AS ready GROUP BY source ORDER BY number DESC, source LIMIT 1
     """  # noqa: S608
 _IS_LATE = "NOT paused AND health NOT IN ('gone', 'merged') AND next_due_at <= :late"
-# Pages without late ones, whose articles are placed; times have the names of columns, as `read_rows` asks.
+# Pages, except late pages, whose articles are placed already; times have the names of columns, as `read_rows` asks.
 _AT_ONCE = f"""
     SELECT
     (SELECT inbox_no FROM article ORDER BY inbox_no DESC LIMIT 1) AS newest,

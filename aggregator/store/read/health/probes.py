@@ -1,7 +1,7 @@
-"""The health probes: what a problem is, what it is called, and what to do about it.
+"""The health probes: their problems, with messages and advice.
 
-`/healthz`, `/readyz`, `/status`, `/metrics` and `doctor` show these findings. A caller passes what it knows,
-and what it does not know is no problem.
+`/healthz`, `/readyz`, `/status`, `/metrics` and `doctor` show these findings. A caller passes the values that it
+knows; a missing value is not reported as a problem.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from aggregator.model.health_report import (
     ProcessState,
 )
 
-# That an entry may wait to be placed (chosen: a page that cannot be fetched is given up after half an
+# An entry may wait this long to be placed (chosen: a page that cannot be fetched is given up after half an
 # hour).
 _WAITING_HOURS = 2.0
 
@@ -34,12 +34,12 @@ def warning(what: str, advice: str) -> Finding:
 
 
 def problem(what: str, advice: str) -> Finding:
-    """Return a finding because of which the daemon does not work, or soon will not."""
+    """Return a finding that stops the daemon from working, now or soon."""
     return Finding(level="problem", what=redact(what), advice=redact(advice))
 
 
 def of_process(process: ProcessState) -> Iterator[Finding]:
-    """Yield what is wrong with the running daemon, apart from its database."""
+    """Yield the problems of the running daemon, apart from its database."""
     if process.trouble is not None:
         yield problem(f"placing is paused: {process.trouble}", _LOG)
     if process.workers is not None:
@@ -64,7 +64,7 @@ def of_database(
     stored: DatabaseStatus | None = None,
     backup: BackupState | None = None,
 ) -> Iterator[Finding]:
-    """Yield what is wrong with the database and its contents."""
+    """Yield the problems of the database and its contents."""
     if why_not_writable is not None:
         yield problem(
             why_not_writable,
@@ -109,7 +109,7 @@ def of_file(
     free_disk_bytes: int | None,
     log_bytes: int | None,
 ) -> Iterator[Finding]:
-    """Yield what is wrong with the disk and the log of an SQLite file."""
+    """Yield the problems of the disk and the log of an SQLite file."""
     free, log, tuning = free_disk_bytes, log_bytes, all_tuning.values("database")
     if free is not None and free >> 20 < tuning["free_mib"]:
         advice = f"free some space: df -h {file.parent}; `retention:` in config.yaml"

@@ -112,7 +112,7 @@ def _day(moment: dt.datetime) -> str:
 
 
 def _span(seconds: float) -> str:
-    """Format a duration in the largest unit of which it has at least two."""
+    """Format a duration in the largest unit that fits into it at least twice."""
     for unit, name in ((86400.0, "days"), (3600.0, "hours"), (60.0, "minutes")):
         if seconds >= 2 * unit:
             return f"{seconds / unit:.0f} {name}"

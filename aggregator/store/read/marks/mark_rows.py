@@ -24,7 +24,8 @@ from aggregator.store.tables import (
 # Newest stories that a new reader has not read (chosen, as clients fetch at once)
 FIRST_UNREAD = 1000
 
-# Of one reader, not kept; above it, half of them count as read (chosen)
+# Marks of one reader on stories that are not kept; beyond this number, older stories count as read until half of
+# the marks are left (chosen)
 MOST_MARKS = 20_000
 
 MOST_KEPT = 10_000  # starred or labelled stories of one reader (chosen)
@@ -51,13 +52,12 @@ class ReaderItem(NamedTuple):
     labels: frozenset[str]
 
 
-Changed = dict[
-    int, tuple[ReaderItem, dt.datetime]
-]  # by number, with the time up to which they are read or not
+# Marks of stories by number, each with the last bump that the mark applies to
+Changed = dict[int, tuple[ReaderItem, dt.datetime]]
 
 
 def first_read_before(connection: Connection) -> dt.datetime:
-    """Return the bump up to which a new reader has read all stories."""
+    """Return the last bump that counts as read for a new reader."""
     newest = "SELECT bumped_at FROM story WHERE redirect_to IS NULL ORDER BY bumped_at DESC LIMIT 1 OFFSET :first"
     return read_value(connection, newest, first=FIRST_UNREAD) or UNREAD
 
@@ -69,7 +69,7 @@ def reader_named(connection: Connection, name: str) -> Reader | None:
 
 
 def is_mark_of(who: Reader) -> ColumnElement[bool]:
-    """Return the condition that a mark is one of this reader."""
+    """Return the condition that a mark belongs to this reader."""
     return read_mark.c.reader == who.reader_no
 
 
@@ -97,7 +97,7 @@ def with_marks(
 
 
 def labels_of(connection: Connection, who: Reader) -> frozenset[str]:
-    """Return the labels of a reader, but for those that only closed and merged stories have."""
+    """Return the labels of a reader, except labels that only closed and merged stories have."""
     live = """
         SELECT DISTINCT labels FROM read_mark JOIN story ON story.story_no = read_mark.story
         WHERE redirect_to IS NULL AND reader = :reader AND labels IS NOT NULL
@@ -129,7 +129,7 @@ def live_places(connection: Connection, numbers: Iterable[int]) -> list[Row[Any]
 
 
 def keep_within(connection: Connection, who: Reader, *, may_refuse: bool) -> None:
-    """Mark all older stories as read above MOST_MARKS marks; refuse more than MOST_KEPT kept stories."""
+    """If there are more than MOST_MARKS marks, mark older stories as read; refuse more than MOST_KEPT kept stories."""
     count = count_rows(connection, read_mark, is_mark_of(who))
     kept = 0
     if count > MOST_KEPT:
@@ -151,7 +151,7 @@ def keep_within(connection: Connection, who: Reader, *, may_refuse: bool) -> Non
 
 
 def store_marks(connection: Connection, who: Reader, items: Changed) -> None:
-    """Write the marks of stories; `items` are by number, with the time up to which they are read or not."""
+    """Write the marks of stories; each mark comes with the last bump that it applies to."""
     former = "DELETE FROM read_mark WHERE reader = :reader AND story IN :numbers"
     write_sql(connection, former, reader=who.reader_no, numbers=items)
     rows = []
@@ -185,7 +185,7 @@ def mark_read_before(connection: Connection, who: Reader, end: dt.datetime) -> N
 
 
 def drop_empty_marks(connection: Connection, who: Reader) -> None:
-    """Delete the marks that say nothing any more."""
+    """Delete the marks that have no effect any more."""
     empty = """
         DELETE FROM read_mark
         WHERE reader = :reader AND read_to IS NULL AND NOT is_starred AND labels IS NULL

@@ -1,4 +1,4 @@
-"""Marks of merged stories: read only if all parts were, starred and labelled as any of them."""
+"""Marks of merged stories: read only if all parts were, starred or labelled if any part was."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from aggregator.store.read.marks.mark_rows import (
 )
 from aggregator.store.tables import read_rows, read_value, rows_with, story, write_sql
 
-# That are followed at once, the newest; about a week at 50,000 articles a day
+# The newest merges, which are followed at once; about a week at 50,000 articles a day
 _MOST_MERGES = 5000
 
 
@@ -56,7 +56,7 @@ def follow_merges(connection: Connection, who: Reader) -> None:
         end = merge.bumped_at.replace(microsecond=999_999)
         if is_last:
             end = target.updated
-        # With the stars and labels of those that were merged into it
+        # The story also takes the stars and labels of the stories that were merged into it
         both = target._replace(
             is_read=is_read,
             is_starred=any(marked.is_starred for marked in (target, *merged)),

@@ -1,8 +1,8 @@
-"""What readers of the Google Reader API, and the owner on pages, have read, starred and labelled, by story.
+"""The stories that the owner on pages and readers of the Google Reader API have read, starred and labelled.
 
-A story is read until its next bump. `reader.read_before` says it for all stories at once; `read_mark` has the
-stories for which that is not right, and those that are kept: starred or labelled. A merged story is read only
-if all of its parts were. The writer knows no readers, so the merges are followed when a reader comes back.
+A story is read until its next bump. `reader.read_before` marks all older stories as read at once; `read_mark` has
+the exceptions, and the stories that are kept: starred or labelled. A merged story is read only if all of its
+parts were. The writer knows no readers, so the merges are followed when a reader comes back.
 """
 
 import datetime as dt
@@ -61,12 +61,15 @@ from aggregator.store.tables import (
 
 OWNER = "owner"  # the reader whose marks the pages show and set
 MOST_READERS = 1000  # (chosen: every holder of a token can add some)
-MOST_LABELS = 200  # of one reader (chosen)
+# Labels of one reader (chosen)
+MOST_LABELS = 200
 MOST_LABELS_OF_STORY = 20  # (chosen)
-_MARKED_PAGES = 5  # of a stream that is marked as read
+# Pages of a stream that are marked as read, one after the other
+_MARKED_PAGES = 5
 _NAME_CHARS = 100
 NO_LABELS: Mapping[str, bool] = MappingProxyType({})
-View = Literal["unread", "saved"]  # a list of the stories that a reader has so
+# The two lists of a reader's stories
+View = Literal["unread", "saved"]
 VIEWS: tuple[str, ...] = get_args(View)
 
 
@@ -144,7 +147,7 @@ class ReadMarks:
             return stream_page(connection, who, stream, limit)
 
     def items_with(self, who: Reader, numbers: Collection[int]) -> list[ReaderItem]:
-        """Return the live stories with these numbers, or those into which they were merged."""
+        """Return the live stories with these numbers, or their live successors."""
         with self._database.read() as connection:
             return with_marks(connection, who, live_places(connection, numbers))
 
@@ -157,7 +160,7 @@ class ReadMarks:
         starred: bool | None = None,
         labels: Mapping[str, bool] = NO_LABELS,
     ) -> None:
-        """Mark stories; `labels`: True for those to add, False for those to take off.
+        """Mark stories; `labels`: True for labels to add, False for labels to remove.
 
         Raises UsageError for too many starred or labelled stories, or too many labels.
         """
@@ -211,8 +214,8 @@ class ReadMarks:
     ) -> None:
         """Mark the stories of a stream as read that were bumped up to the second of `until`.
 
-        All stories take one row; of another stream those among about the newest 100,000 unread stories, at
-        most MOST_MARKS. The writer waits for none of the searches.
+        Marking all stories takes one row. Of another stream, at most MOST_MARKS stories among about the newest
+        100,000 unread stories are marked. The writer does not wait for the searches.
         """
         end = min(until, self._now()).replace(microsecond=999_999)
         if stream == StoryStream():
@@ -277,7 +280,7 @@ class ReadMarks:
 
 
 def reader_name(text: str) -> str:
-    """Return a name in the form in which it is stored. Raises UsageError if it cannot be one."""
+    """Return the name of a reader in its stored form. Raises UsageError if it is not valid."""
     name = _printable(text.lower())
     if not name:
         raise UsageError(
@@ -287,7 +290,7 @@ def reader_name(text: str) -> str:
 
 
 def label_name(text: str) -> str:
-    """Return the name of a label in the form in which it is stored. Raises UsageError if it cannot be one."""
+    """Return the name of a label in its stored form. Raises UsageError if it is not valid."""
     name = _printable(text)
     if not name or "/" in name:
         raise UsageError(
@@ -303,7 +306,7 @@ def _printable(text: str) -> str:
 
 
 def in_view(chosen: Select[Any], who: Reader, view: View) -> Select[Any]:
-    """Return a selection of stories, or of articles with them, without those that the reader has not so."""
+    """Narrow a selection of stories, or of articles joined with them, to the stories in a view of the reader."""
     is_of_story = read_mark.c.story == story.c.story_no
     marked = chosen.outerjoin(read_mark, and_(is_mark_of(who), is_of_story))
     if view == "saved":

@@ -30,10 +30,14 @@ class StoryStream(FrozenStruct):
     wanted: StoryFilter = StoryFilter()
     founded_by: str | None = None
     is_starred: bool = False
-    label: str | None = None  # of the reader
-    is_read: bool | None = None  # None: both
-    since: dt.datetime | None = None  # of the bump, inclusive
-    until: dt.datetime | None = None  # of the bump, exclusive
+    # A label of the reader
+    label: str | None = None
+    # None: read and unread stories
+    is_read: bool | None = None
+    # Earliest bump, inclusive
+    since: dt.datetime | None = None
+    # Latest bump, exclusive
+    until: dt.datetime | None = None
     after: str | None = None  # cursor of the previous page
 
     @property
@@ -73,7 +77,7 @@ def _newest(
     after: str | None,
     limit: int,
 ) -> tuple[list[ReaderItem], str | None, bool]:
-    """Return the newest stories of a stream, the cursor behind them, and whether it is over, or enough of it."""
+    """Return the newest stories of a stream, the cursor after them, and whether no more need to be read."""
     oldest = stream.since or UNREAD
     if stream.is_read is False:
         oldest = max(oldest, who.read_before + dt.timedelta(microseconds=1))
@@ -98,7 +102,7 @@ def _newest(
 def _by_marks(
     connection: Connection, who: Reader, stream: StoryStream
 ) -> list[ReaderItem]:
-    """Return the kept stories of a stream, or those that were marked as unread before `read_before`."""
+    """Return the kept stories of a stream, or stories before `read_before` that were marked as unread."""
     is_chosen: ColumnElement[bool]
     if stream.label is not None:
         is_chosen = read_mark.c.labels.is_not(None)
@@ -117,7 +121,7 @@ def _by_marks(
     if not stories:
         return []
     wanted = stream.wanted
-    if stream.is_starred:  # they stay where others are muted: the reader chose them
+    if stream.is_starred:  # starred stories stay even if muted: the reader chose them
         wanted = wanted.model_copy(update={"mutes": ()})
     matcher = story_filter.StoryMatcher(connection, wanted)
     fits = matcher.matching(connection, stories)
@@ -132,7 +136,7 @@ def _by_marks(
 def _is_in(stream: StoryStream, who: Reader, marked: ReaderItem) -> bool:
     """Return whether a live story is in a stream by its own marks.
 
-    A story that was merged keeps its marks, so that the merge can be undone; those of the other one count.
+    A story that was merged keeps its marks, so that the merge can be undone; the marks of its successor count.
     """
     if stream.label is not None and stream.label not in marked.labels:
         return False

@@ -1,4 +1,4 @@
-"""Writing placed articles: new rows, revisions, moves, and what identifies them."""
+"""Writing placed articles: new rows, revisions, moves, and their keys."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -89,7 +89,7 @@ def replace_text(connection: Connection, revised: StoredArticle) -> None:
     """Write a revision into the row of its article; story, role and number stay."""
     columns = _columns_of(revised)
     values = {name: columns[name] for name in _OF_TEXT}
-    if revised.record_id is not None:  # a feed that revises a record has none
+    if revised.record_id is not None:  # a feed that revises a record gives no id
         values["record_id"] = revised.record_id
     _set(connection, revised.id, **values)
 
@@ -101,7 +101,7 @@ def move(connection: Connection, ids: Iterable[str], story: str) -> None:
 
 
 def move_all(connection: Connection, loser: str, winner: str) -> None:
-    """Assign all articles of a story to another one."""
+    """Assign all articles of a story to its successor."""
     moved = "UPDATE article SET story = :winner WHERE story = :loser"
     write_sql(connection, moved, winner=winner, loser=loser)
 
@@ -115,7 +115,7 @@ def set_role(
     reuse: TextReuse | None,
     version_of: str | None,
 ) -> None:
-    """Set what article `id` is in its story, and whose words it has."""
+    """Set the role of article `id` in its story, and the articles whose words it has."""
     evidence = replace(evidence_of(connection, id), reuse=reuse)
     _set(
         connection,
@@ -145,14 +145,14 @@ def set_compared(
 def set_source(
     connection: Connection, id: str, source: str, *, is_little_known: bool
 ) -> None:
-    """Let article `id` be one of `source`, that of its own site, which others had listed before."""
+    """Make article `id` an article of `source`, its own site, after other sources had listed it."""
     _set(connection, id, source=source, is_little_known=is_little_known)
 
 
 def set_version(
     connection: Connection, ids: Iterable[str], version_of: str | None
 ) -> None:
-    """Make these articles versions of the text of another one (None: of none)."""
+    """Make these articles versions of the text of `version_of` (None: of no other text)."""
     versions = "UPDATE article SET version_of = :version_of WHERE id IN :ids"
     write_sql(connection, versions, version_of=version_of, ids=ids)
 
@@ -177,7 +177,7 @@ def rekey(
     update_rows(connection, entry, is_waiting, article=new)
     keys = "UPDATE identity_key SET article = :new WHERE article = :old"
     write_sql(connection, keys, new=new, old=old)
-    forget_items_of(connection, [old])  # they name it
+    forget_items_of(connection, [old])  # known items name the old article
     # A source that showed both keeps the row of `new`
     both = """
         DELETE FROM observation WHERE article = :old

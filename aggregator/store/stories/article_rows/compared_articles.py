@@ -1,4 +1,4 @@
-"""What the check of copies reads of articles: their texts, and who copies whom."""
+"""The texts of articles and the articles that they copy, as the check of copies reads them."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -13,7 +13,8 @@ from aggregator.store import codecs
 from aggregator.store.stories.articles import ArticleDetails, StoredArticle
 from aggregator.store.tables import is_indexed, read_rows, read_value
 
-_TEXTS_AT_ONCE = 500  # that are in memory: 5 MB
+# Texts held in memory at once: 5 MB
+_TEXTS_AT_ONCE = 500
 _CANDIDATES = """
     SELECT id, title, outlet, signature, language, copy_of, url, source, published, inbox_no AS "order"
     FROM article
@@ -37,9 +38,9 @@ def copy_candidates(
 def at_address(
     connection: Connection, given: str, canonical: str, *, before: int, most: int
 ) -> dict[int, ComparedText]:
-    """Return the newest `most` articles below number `before` with an address, in either form, as above.
+    """Return the newest `most` articles below number `before` with an address, in either form, without text.
 
-    Those with addresses that are too long for an index are not found.
+    Articles with addresses that are too long for an index are not found.
     """
     rows = read_rows(
         connection,
@@ -84,7 +85,7 @@ _WHOLE_TEXTS = f"""
 
 
 class PlacedText(NamedTuple):
-    """The whole text of an article, and what it copies."""
+    """The whole text of an article, and the article that it copies."""
 
     inbox_no: int
     role: str
@@ -106,7 +107,8 @@ def placed_texts(connection: Connection) -> Iterator[Sequence[PlacedText]]:
                 if row.role == "excerpt":
                     copy = codecs.unpack(row.evidence, Evidence).copy
                     copied = copied if copy else None
-            with suppress(*codecs.UNREADABLE):  # else what its outlet repeats is lost
+            # Without its details, the lines that its outlet repeats stay hidden
+            with suppress(*codecs.UNREADABLE):
                 details = codecs.unpack(row.details, ArticleDetails)
                 text = restore_lines(text, details.repeated)
             batch.append(

@@ -16,7 +16,7 @@ from aggregator.store.tables import (
 
 
 def own_name_of(connection: Connection, outlet: str) -> str | None:
-    """Return the name that an outlet's own site gives it, which one of its articles has; None without any."""
+    """Return the name that an outlet's own site gives it, read from its articles; None if none has it."""
     named = "SELECT details FROM article WHERE outlet = :outlet AND outlet_name IS NOT NULL ORDER BY inbox_no"
     for details in read_values(connection, named, outlet=outlet):
         site_name = codecs.unpack(details, ArticleDetails).site_name
@@ -26,7 +26,7 @@ def own_name_of(connection: Connection, outlet: str) -> str | None:
 
 
 def unnamed_articles(connection: Connection, outlet: str) -> list[tuple[int, str]]:
-    """Return number and story of the articles of an outlet of which only the key is known."""
+    """Return number and story of an outlet's articles that have the outlet's key but not its name."""
     unnamed = "SELECT inbox_no, story FROM article WHERE outlet = :outlet AND outlet_name IS NULL"
     return read_rows(connection, unnamed, outlet=outlet)
 

@@ -1,4 +1,4 @@
-"""Sketches, the sampled shingles of articles: by what later articles find them as their original."""
+"""Sketches: the sampled shingles that let later articles find an article as their original."""
 
 from collections.abc import Iterator, Mapping
 
@@ -8,7 +8,7 @@ from aggregator.store.tables import execute_each, read_value, sketch, write_sql
 
 
 def insert_sketches(connection: Connection, sketches: Mapping[int, bytes]) -> None:
-    """Insert the sketches of articles that have none, by inbox number; b"" is no row."""
+    """Insert the sketches of articles that have none, by inbox number; b"" is not stored."""
     rows = [
         {"article": number, "hashes": hashes}
         for number, hashes in sketches.items()

@@ -28,23 +28,25 @@ class Place(FrozenStruct):
 
 
 class Revise(FrozenStruct):
-    """An article of a story has another text. Its role, and so what is compared, may have changed, too."""
+    """Give an article of a story another text; its role, and so its comparisons, may change, too."""
 
-    article: StoredArticle  # as it is now
+    # The article with its new text
+    article: StoredArticle
     at_no: int  # inbox number of the revision
-    # Whether a new headline may bump the story: not one of a page that came late
+    # Whether a new headline may bump the story; the headline of a page that came late may not
     is_news: bool
-    # Whether it bumps the story: the first whole text of its article, or one that replaces all of it
+    # Whether this bumps the story: it is the first whole text of the article, or replaces all of its text
     is_whole: bool = False
 
 
 class Move(FrozenStruct):
-    """Articles of one story go to another one; a story that is left without articles is merged into it."""
+    """Move articles to another story; a story that is left without articles is merged into it."""
 
     articles: tuple[str, ...]
     target: str | None  # a live story; None: a new one, founded by `founder`
-    at_no: int  # inbox number at which the articles change their story
-    # Of both stories, by a correction; None: the later of theirs
+    # The inbox number of the move
+    at_no: int
+    # The new bump of both stories, if a correction sets it; None: the later of their bumps
     bump: dt.datetime | None = None
     founder: str | None = None  # None: the article that was placed first
     revived: str | None = None  # the id of a merged story, used again for the new one
@@ -54,14 +56,17 @@ class Move(FrozenStruct):
 class Merge(FrozenStruct):
     """Stories become one.
 
-    `keeps` keeps its id, else: the id of a story that is only a live blog or roundup is dropped; then the
-    story with more reports keeps its id, in a tie the older one. The other ids redirect permanently.
+    The story `keeps` keeps its id. Without `keeps`, a story that is only a live blog or roundup loses its id;
+    among the rest, the story with more reports keeps its id, and in a tie the older story. The other ids
+    redirect permanently.
     """
 
     stories: tuple[str, ...]
     at_no: int
-    reason: str  # for the log
-    bump: dt.datetime | None = None  # by a correction; None: the last of their bumps
+    # The reason that the log gives
+    reason: str
+    # The new bump, if a correction sets it; None: the last of their bumps
+    bump: dt.datetime | None = None
     keeps: str | None = None
     # Stories whose own bump does not bump the merged one
     silent: frozenset[str] = frozenset()

@@ -54,7 +54,7 @@ class LiveWindow:
     def renew(
         self, unit_of_work: UnitOfWork, changed: Iterable[tuple[int, str]]
     ) -> None:
-        """Read stories again, by number and id, of which other articles or rows have changed."""
+        """Read the stories `changed` (number and id) again, because their articles or rows have changed."""
         if self._window is None:
             return
         gone = {id_: number for number, id_ in changed}
@@ -92,7 +92,7 @@ class LiveWindow:
             self._last_change = max(self._last_change, at_no)
 
     def last_change(self, connection: Connection) -> int:
-        """Return the inbox number at which the articles of any story changed last."""
+        """Return the inbox number of the last change to the articles of any story."""
         if self._last_change is None:
             self._last_change = stories.last_membership_change(connection)
         return self._last_change

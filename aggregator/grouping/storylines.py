@@ -17,11 +17,12 @@ from aggregator.store.stories import storylines
 from aggregator.store.stories.corrections import Constraints
 from aggregator.store.stories.storylines import Affinity, RecentStory
 
-# All in thousandths of a logit. Of two stories that were never near each other:
+# All values are thousandths of a logit. This is the affinity of two stories that were never near each other:
 UNCOMPARED = -2_000
-# From this affinity on an article may join two storylines, and so may their mean if one is a single story.
+# An article with at least this affinity may join two storylines; so may their mean if one is a single story.
 NEAR = -1_500
-_NEAR_LINES = -1_250  # of two storylines of several stories
+# The least mean affinity that joins two storylines of several stories
+_NEAR_LINES = -1_250
 
 
 def mean_affinity(

@@ -39,12 +39,16 @@ class NewsStream:
         self._standing: frozenset[str] | None = None  # senders; None: not read yet
         # The newest closed period; []: not read yet
         self._latest: list[StreamPeriod | None] = []
-        self._undated_from: int | None = None  # see `undated_from`; None: not read yet
-        self._inbox_no = -1  # of the article that is being placed
-        # Stories of the last articles, and whether they were of a backlog; None: not read yet.
+        # See the method `undated_from`; None: not read yet
+        self._undated_from: int | None = None
+        # The inbox number of the article that is being placed
+        self._inbox_no = -1
+        # The story of each of the last articles, and whether the article was of a backlog; None: not read yet.
         self._last: deque[tuple[str, bool]] | None = None
-        self._shared: set[str] = set()  # stories of them that have other articles
-        self._articles: Counter[str] = Counter()  # by source, not written yet
+        # Those of these stories that have other articles
+        self._shared: set[str] = set()
+        # Counts by source that are not written yet
+        self._articles: Counter[str] = Counter()
         self._matches: Counter[str] = Counter()
         self._counted_up_to = -1  # inbox number, see `count_after`
 
@@ -138,10 +142,10 @@ class NewsStream:
     def is_little_known(
         self, connection: Connection, article: Article, *, has_polled: bool
     ) -> bool:
-        """Return whether who sent an article had no standing before the day.
+        """Return whether the sender of an article had no standing before the day.
 
-        An archive that begins a database is believed: what is handed in while nobody has standing and no feed
-        was read (`has_polled`). Mails that nobody has confirmed never are.
+        An archive that begins a database is believed: articles that are handed in while nobody has standing and
+        no feed was read (`has_polled`). Mails that nobody has confirmed are never believed.
         """
         if self._standing is None:
             self._standing = standing.senders_with_standing(connection)
@@ -151,7 +155,7 @@ class NewsStream:
         return is_asked or is_mail_address(article.outlet_key)
 
     def count_after(self, inbox_no: int) -> None:
-        """Count only articles after this one; those before it are counted already."""
+        """Count only articles after this inbox number; the earlier articles are counted already."""
         self._counted_up_to = inbox_no
 
     def placed(self, new: StoredArticle, *, has_joined: bool) -> None:
@@ -189,7 +193,7 @@ class NewsStream:
         self._shared = {article.story for article in last if article.has_others}
 
     def shift(self, connection: Connection, source: str | None = None) -> float:
-        """Return what the stream, and the source of an article, add to a score: see pair_model.py."""
+        """Return the shift of a score by the stream and the source of an article (pair_model.py)."""
         assert self._last is not None, "`read_last` is called before"
         counts = (0, 0)
         if source is not None:

@@ -54,16 +54,17 @@ class LiveStory:
     )
 
     def __init__(self, number: int, id: str, last_inbox_no: int = 0) -> None:
-        """`number`: its running number; `last_inbox_no`: of the article that was placed last."""
+        """Make a story by its running number; `last_inbox_no` is that of its last placed article."""
         self.number = number
         self.id = id
         self.last_inbox_no = last_inbox_no
         self.article_count = 0
         self.compared_count = 0
-        self.dates = array("i")  # of all articles, declared or read, in minutes, sorted
-        # The compared ones that decide before the others, HELD_REPORTS at most.
+        # The dates of all articles, declared or read, in minutes, sorted
+        self.dates = array("i")
+        # The compared reports that decide first, HELD_REPORTS at most.
         self.reports: list[Article] = []
-        # Under which the window has it, in order: as a set they would take 2 KB
+        # The sorted keys of the story in the window; as a set they would take 2 KB
         self.keys = array("I")
 
     @property
@@ -93,7 +94,8 @@ class LiveStory:
     def mean_terms(self, model: EventModel, limit: int) -> Words:
         """Return the heaviest terms of the mean of its compared reports, packed, the heaviest first."""
         if len(self.reports) == 1:
-            return read(self.reports[0].terms)[:limit]  # which are in this order
+            # The terms of a report are stored with the heaviest first.
+            return read(self.reports[0].terms)[:limit]
         words = np.concatenate(
             [read(report.terms) for report in self.reports] or [read(b"")]
         )
@@ -121,8 +123,8 @@ class Window:
 
     def __init__(self, model: EventModel, stories: Iterable[LiveStory] = ()) -> None:
         self._model = model
-        # Inbox number from which a story is compared where it or the article has no date: an undated article
-        # is as old as its arrival. Set before a look-up (0: `undated_reach` alone limits it).
+        # If the article or a story has no date, the story is compared only from this inbox number on: an undated
+        # article is as old as its arrival. Set before a look-up (0: `undated_reach` alone limits it).
         self.undated_from = 0
         self.has_polled = False  # whether a feed has been read
         self._stories: dict[int, LiveStory] = {}
@@ -205,7 +207,7 @@ class Window:
         )
 
     def neighbours(self, number: int) -> list[LiveStory]:
-        """Return other stories that share most terms with this one and may be in its window, best first.
+        """Return other stories that share most terms with this story and may be in its window, best first.
 
         Raises KeyError if the story is not in the window.
         """

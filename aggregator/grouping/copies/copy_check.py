@@ -16,10 +16,10 @@ shared part of the smaller text, `least` the shared part of the larger text. The
 4. Any other contained text is an excerpt: linked, never merged.
 
 Further conditions. Short texts need agreeing headlines. Templated texts (weather, markets, results, "how to
-watch") share most of their words and differ in what matters: different numbers are in the same positions, or
-each headline names what the other text lacks. One outlet reuses its own paragraphs and templates. So within
-one outlet fewer changed numbers rule a copy out, a cut needs both signs, and most of the shared text must be
-in long runs, as in an edited text and unlike a filled-in form.
+watch") share most of their words and differ in the decisive ones: different numbers are in the same positions,
+or each headline has names that the other text lacks. One outlet reuses its own paragraphs and templates. So
+within one outlet fewer changed numbers rule a copy out, a cut needs both signs, and most of the shared text
+must be in long runs, as in an edited text and unlike a filled-in form.
 """
 
 import math
@@ -56,7 +56,7 @@ from aggregator.model.article import ComparedText
 from aggregator.model.evidence import CopyEvidence
 from aggregator.text.numbers import spelt_numbers
 
-# Of the shingles from the first shared one on: the rest is the same (chosen)
+# Only the end of a text is shared, such as a footer, if so much of it from the first shared shingle on is (chosen)
 _END_SHARE = 0.9
 # Least leaning of a headline of one or two words: too few to show a topic
 _UNDECIDED = 0.4
@@ -201,7 +201,7 @@ def is_one_outlet(article: ComparedText, other: ComparedText) -> bool:
 
 
 class _Overlap:
-    """Two texts and what they share; all shares are 0 if one of them has no shingles."""
+    """Two texts and their shared words; all shares are 0 if one of the texts has no shingles."""
 
     def __init__(self, article: ComparedText, candidate: ComparedText) -> None:
         texts = _AnalyzedText(article), _AnalyzedText(candidate)
@@ -270,10 +270,10 @@ def _headlines_agree(overlap: _Overlap, tuning: CopyTuning) -> bool:
 def _has_foreign_headline(overlap: _Overlap, tuning: CopyTuning) -> bool:
     """Return whether the larger text merely contains the smaller one and is headed by its own part.
 
-    That is a long part, and a headline is about the part where its words are denser. The required density is
-    lower when the two parts have different topics: the second half of an article continues the topic of the
-    first, foreign text does not. If the text has hardly a word of the headline, or there is no headline, the
-    opening decides.
+    The larger text then has a long part of its own, and its headline is about the part where the words of the
+    headline are denser. The required density is lower when the two parts have different topics: the second half
+    of an article continues the topic of the first, whereas foreign text does not. If the text has hardly a word
+    of the headline, or has none at all, the opening decides.
     """
     if overlap.containment < tuning.most or _headlines_agree(overlap, tuning):
         return False
@@ -320,10 +320,10 @@ def _is_templated(overlap: _Overlap, tuning: CopyTuning) -> bool:
 
 
 def _is_form_or_footer(overlap: _Overlap, shared: Flags, tuning: CopyTuning) -> bool:
-    """Return whether texts of one outlet share no long runs, or only what stands below each of its texts."""
+    """Return whether texts of one outlet share no long runs, or only an ending that all its texts may have."""
     if long_runs(shared, tuning.run_shingles).sum() < tuning.most * shared.sum():
         return True
-    # A footer, or the background of an event, below other words and another headline.
+    # The shared end is a footer, or the background of an event, below other words and another headline.
     if shared[:SHINGLE_WORDS].any() or _headlines_agree(overlap, tuning):
         return False
     return bool(shared[shared.argmax() :].mean() >= _END_SHARE)

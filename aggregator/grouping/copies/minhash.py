@@ -1,11 +1,11 @@
-"""MinHash signatures of shingle sets, by which the resemblance of two texts is estimated without them.
+"""MinHash signatures of shingle sets, which estimate the resemblance of two texts without the texts.
 
-datasketch computes the signatures. `sign` imports it, of its modules only the one of MinHash: others import
+datasketch computes the signatures. `sign` imports only its MinHash module, since its other modules import
 scipy, which takes 0.3 s and 42 MB. Estimates are computed with numpy from the stored bytes. The tests compare
 them with datasketch's own `jaccard`.
 
 A stored signature is little-endian: one byte FORMAT, four bytes seed, 128 minimum hashes of four bytes each.
-Estimates only rank candidates and never decide a merge: who knows the seed can forge them.
+Estimates only rank candidates and never decide a merge: anybody who knows the seed can forge them.
 """
 
 import copy
@@ -23,7 +23,8 @@ from aggregator.grouping.copies.shingles import Hashes
 # Increment when shingles, scheme or layout change: two formats cannot be compared
 FORMAT = 1
 PERMUTATIONS = 128
-_SCHEME = "affine32"  # of datasketch 2.x; 1.x computes other values from the same seed
+# The scheme of datasketch 2.x; 1.x computes other values from the same seed
+_SCHEME = "affine32"
 _HEADER = struct.Struct("<BI")
 _BYTES = _HEADER.size + 4 * PERMUTATIONS
 

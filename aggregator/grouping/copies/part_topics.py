@@ -1,4 +1,4 @@
-"""What the parts of a text are about: the words of each, and how near their topics are."""
+"""Topics of the parts of a text: the words of each part, and how near the topics are."""
 
 import math
 from collections import Counter

@@ -4,12 +4,12 @@ Entries of a series share nearly all their words, as a copy or a later version o
 do not show which it is, since a version may also name another person where the first named one. So a form
 needs three entries of its source, each with names that neither of the others has. Two are enough if each
 refers to something by its number, such as a flaw or an application: a version keeps its references. Entries
-of one form are no copies of each other, and never one event because of what the form says.
+of one form are not copies of each other, and the words of the form never make them one event.
 
 A slot is a short gap between words that two texts share. Only names count as a filling: words that the text
-never begins with a small letter, but for numbers, weekdays and months. A text in which a number alone
-differs, such as that of the victims, is a version. A bulletin is the exception: it comes on another day at
-the same time, such as the level of a river, and its numbers count like names.
+always capitalises, except numbers, weekdays and months. A text that differs only in a number, such as that of
+the victims, is a version. A bulletin, such as the level of a river, is the exception: it comes on another day
+at the same time, and its numbers count like names.
 """
 
 import datetime as dt
@@ -36,7 +36,8 @@ from aggregator.text.calendar import month_spellings, weekday_words
 _FORM_SHARE = 0.5
 # The least share of the words that are names in slots. Fewer are a corrected name (chosen).
 _NAME_SHARE = 0.01
-_TEXTS = 8  # of one source that are searched for a third entry (limit)
+# How many texts of one source are searched for a third entry (limit)
+_TEXTS = 8
 _SMALL_WORD = re.compile(r"\b[^\W\d_]+\b")
 # LV-2026-2000, 26/0142, #1204
 _REFERENCE = re.compile(r"\b[A-Z]{2,}-\d{2,}(?:-\d+)*\b|\b\d{2,}/\d{3,}\b|#\d{3,}\b")
@@ -67,11 +68,11 @@ def is_one_series(
 def _fill_otherwise(article: ComparedText, other: ComparedText) -> bool:
     """Return whether two texts of one source have other names, or numbers, in the slots of one form.
 
-    Not of one outlet: any feed may claim one, and would part a text from its correction.
+    Texts of one outlet do not suffice: any feed may claim an outlet, and could part a text from its correction.
     """
     if article.source != other.source:
         return False
-    # Bulletins come on different days at the same time; midnight is what a date without a time is stored as.
+    # Bulletins come on different days at the same time. Midnight is left out: dates without a time have it.
     numbers_count = False
     if article.published is not None and other.published is not None:
         times = article.published.time(), other.published.time()
@@ -84,10 +85,10 @@ def _fill_otherwise(article: ComparedText, other: ComparedText) -> bool:
     )
 
 
-# An article is compared with those that were compared with the one before it
+# Cached, since an article is often compared with the same texts as the article before it
 @lru_cache(maxsize=16)
 def _has_others(text: str, other: str, numbers_count: bool) -> bool:
-    """Return whether a text shares a form with another one, and has names in its slots that the other lacks.
+    """Return whether two texts share a form and `text` has names in its slots that `other` lacks.
 
     With `numbers_count`, numbers are names.
     """

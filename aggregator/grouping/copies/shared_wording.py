@@ -1,4 +1,4 @@
-"""What a text has of the words of others without being their copy: sentences of an agency or of its story."""
+"""Reuse of words by a text that is not a copy: sentences of an agency or of other reports of its story."""
 
 from collections.abc import Iterable
 from functools import lru_cache
@@ -34,8 +34,8 @@ def text_reuse(
 ) -> TextReuse | None:
     """Return the candidate of another outlet with whose author `article` shares most of its words, if many.
 
-    Of texts that are no copies: an outlet that puts a new opening above an agency's words, or rewrites some
-    of them, gives no account of its own. What both quote does not count.
+    The texts are not copies, yet an outlet that puts a new opening above an agency's words, or rewrites some
+    of them, gives no account of its own. Quotations that both texts have do not count.
     """
     matches = []
     for candidate in candidates:

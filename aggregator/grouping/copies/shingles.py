@@ -25,12 +25,13 @@ Flags = npt.NDArray[np.bool_]
 Number = TypeVar("Number", bound=np.generic)
 
 SHINGLE_WORDS = 3
-# Of a script without spaces; unrelated texts too often share three
+# The length of a shingle in a script without spaces, where unrelated texts too often share three characters
 SHINGLE_CHARACTERS = 5
-# Of `runs_outside_quotations`: unrelated reports of one event hardly share so many words in a row.
+# The words of a run in `runs_outside_quotations`; unrelated reports of one event hardly share so many in a row.
 RUN_WORDS = 6
 RUN_CHARACTERS = 12  # the same in a script without spaces
-_PASSAGE_WORDS = 5  # of a passage that `explain` shows, at least
+# The least number of words in a passage that `explain` shows
+_PASSAGE_WORDS = 5
 
 _UNSPACED_RANGES = (
     "\u0e00-\u0eff"  # Thai, Lao
@@ -179,9 +180,9 @@ def _bounds(flags: Flags) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
 
 
 def shared_passages(text_a: str, text_b: str, limit: int) -> tuple[str, ...]:
-    """Return the longest passages of `text_a` of which all runs of five words are in `text_b`.
+    """Return the longest passages of `text_a` whose runs of five words are all in `text_b`.
 
-    For explanations. The longest first, at most `limit`, as `text_a` has them.
+    Explanations show them: at most `limit`, the longest first, in the spelling of `text_a`.
     """
     matches = list(_PLAIN_WORD.finditer(text_a))
     a = [_folded(match[0]) for match in matches]
@@ -236,7 +237,7 @@ def _widened(shingles: Hashes, hashes: Hashes, raw: list[bytes]) -> Hashes:
     return np.concatenate([widened, shingles[len(wide) :][~unspaced[len(wide) :]]])
 
 
-# In the unfolded text no spaces were added, so each unspaced character is matched as a word.
+# Nothing has put spaces into this text yet, so each character of an unspaced script is matched as a word.
 _PLAIN_WORD = re.compile(
     f"[{_UNSPACED_RANGES}]|(?:(?![{_UNSPACED_RANGES}])[^\\W_]|[{_MARKS}])+"
 )

@@ -33,10 +33,12 @@ class CorrectionCommand(FrozenStruct):
     """A correction or undo, by ids of stories and articles."""
 
     kind: CorrectionKind | None = None  # None: undo
-    # merge and join: all of them; split and leave: the one; move: the target
+    # merge and join name all their stories, split and leave the changed story, move the target
     stories: tuple[str, ...] = ()
-    articles: tuple[str, ...] = ()  # split: those of the new story; move: the one
-    undo: int | None = None  # number of the correction; None: the last one in force
+    # split names the articles of the new story, move the article that moves
+    articles: tuple[str, ...] = ()
+    # The number of the correction; None: the last correction in force
+    undo: int | None = None
 
 
 class CorrectionResult(FrozenStruct, omit_defaults=False):

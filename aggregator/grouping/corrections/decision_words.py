@@ -40,7 +40,8 @@ _EVENTS = {
     "full": "the story is full; it accepts only copies",
     "forgotten": "an article was erased",
 }
-_EVENTS_WITH = {  # by the name of a detail
+# The key is the name of a detail of the event
+_EVENTS_WITH = {
     "into": "merged into {into}",
     "other": "story {other} was merged into it",
     "to": "moved to {to}",
@@ -121,7 +122,8 @@ def reason_value(reason: Reason, *, is_of_day: bool = False) -> str:
     """Format a similarity, or a time in a suitable unit: days if an article is dated to the day."""
     if reason.name != "days":
         return f"{reason.value:.2f}"
-    if reason.value < 0:  # of an undated one
+    # One of the articles has no date
+    if reason.value < 0:
         return "unknown"
     if is_of_day:
         return counted(round(reason.value), "day")

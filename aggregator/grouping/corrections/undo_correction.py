@@ -21,7 +21,7 @@ from aggregator.stories.titles.title_text import clean_title
 
 
 class _Return(NamedTuple):
-    """Articles that an undo takes from the story where the correction put them to another one."""
+    """Articles that an undo takes out of the story where the correction put them."""
 
     source: str
     target: str

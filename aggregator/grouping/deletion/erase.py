@@ -82,8 +82,8 @@ def _pass_on(
 ) -> None:
     """Assign copies of an erased article to the next original: a near-duplicate, or the first copy.
 
-    The first copy is one that is not an excerpt, and a version only if there are no others: these would be
-    copies of a text that tells something else.
+    Excerpts are never the first copy, and a version only if all copies are versions: the other copies would
+    become copies of a text that tells something else.
     """
     originals = {article.id: article.copy_of for article in erased}
     families: dict[str, list[StoredArticle]] = {}

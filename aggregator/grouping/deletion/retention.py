@@ -2,7 +2,8 @@
 
     text_after      the texts of a story are deleted; the title, the first paragraph of the lead and the
                     counts stay
-    stories_after   the story and its articles are deleted; ids and hashes stay, by which they are refused
+    stories_after   the story and its articles are deleted; ids and hashes stay, so that their entries are
+                    refused when they come again
 
 Age is the time since an article was placed, so an old archive that is read today is new; a story is as old as
 its newest article. Each step is one transaction of the writer and may be repeated.
@@ -68,7 +69,7 @@ class PruneResult(FrozenStruct, omit_defaults=False):
 
 
 class _Bounds(FrozenStruct):
-    """The inbox numbers up to which texts and stories are old, as of `at`."""
+    """The highest inbox numbers of texts and of stories that are old at the time `at`."""
 
     texts: int = 0
     stories: int = 0

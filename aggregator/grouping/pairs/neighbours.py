@@ -14,7 +14,8 @@ from aggregator.grouping.pairs.pair_article import NEAREST, SCALED, Floats, Pair
 from aggregator.grouping.pairs.pair_features import AT, GROUPS
 from aggregator.grouping.pairs.term_codec import Ints
 
-NEAR_DAYS = 7  # an article further away in time is no neighbour
+# Articles further apart in time are not neighbours
+NEAR_DAYS = 7
 SIMILARITY_UNITS = 10_000
 _SCALED_AT = [AT[name] for name in SCALED]
 _NEIGHBOURS_AT = AT[GROUPS["neighbours"][0]]
@@ -54,7 +55,7 @@ def add_neighbours(
 
     `nearest`: of the article, which knows none yet if it has just come.
     """
-    # By report, SCALED and neighbour
+    # The axes are reports, SCALED and neighbours
     theirs = np.array([report.nearest for report in reports])
     is_earlier = np.array([article.inbox < report.inbox for report in reports])[
         :, None, None

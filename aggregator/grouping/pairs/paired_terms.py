@@ -25,9 +25,12 @@ class Pairs(NamedTuple):
     """An article beside reports."""
 
     articles: Sequence[PairArticle]  # the article, then the reports
-    words: Words  # the different words of the article: hashes
-    weights: Floats  # by field, article and word; 0 where the article has no such term
-    has: Floats  # 1 where there is one
+    # The hashes of the different words of the article
+    words: Words
+    # The weight by field, article and word; 0 where the article lacks the term
+    weights: Floats
+    # 1 where the article has the term
+    has: Floats
 
     def parts(self, field: int) -> list[Words]:
         """Return the hashes of a field of each article."""

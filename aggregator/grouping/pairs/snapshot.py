@@ -77,7 +77,7 @@ class StreamSnapshot:
         )
         self.idf = _by_hash(used, idf)
         self.lead_idf = _by_hash(used, lead_idf)
-        # By this factor (in units of 1/IDF_UNITS) a stored weight gets the idf of the snapshot.
+        # A stored weight times this factor (in units of 1/IDF_UNITS) has the idf of the snapshot.
         self.factor = _by_hash(used, np.rint(idf / shipped_idf).astype(np.int32))
 
     def counts_of(self, source: str) -> tuple[int, int]:

@@ -35,6 +35,6 @@ def compare_stored(transactions: Transactions) -> bool:
                 [number for number, logit in near if logit >= NEAR],
             )
         storylines.compared_to(connection, numbers[-1] if numbers else None)
-    # What is kept of comparisons is as of the placing of an article.
+    # Forget the comparisons in memory: they show the state at the placing of an article.
     transactions.forget_rows()
     return bool(numbers)

@@ -56,12 +56,12 @@ class Decider:
         return self._parts.window.current(self._connection)
 
     def match(self, waiting: InboxEntry, article: StoredArticle) -> CopyMatch:
-        """Return of what the article of an entry is a copy."""
+        """Return the stored articles that share their text with the article of an entry."""
         page = waiting.entry.url or waiting.page_url
         return self._parts.copy_finder.find(self._connection, article, page)
 
     def merge_before(self, article: StoredArticle) -> Merge | None:
-        """Return the merge of two stories to which corrections link a new article, and so each other."""
+        """Return the merge of two stories if corrections link a new article to both of them."""
         if not self._constraints.has_article(self._connection, article.id):
             return None
         constraints = self._constraints.story_constraints(self._connection, article.id)
@@ -193,9 +193,9 @@ class Decider:
         return decision
 
     def _earlier_takes(self, article: StoredArticle, story: str | None) -> list[str]:
-        """Return the newest report of the outlet of a later take that it replaces; [] if there is none.
+        """Return the newest report of the same outlet that a later take replaces, or [].
 
-        That one has nearly its headline, or is in the story that the take joins.
+        The replaced report has nearly the same headline, or is in the story that the take joins.
         """
         headline = take_title(article.title)
         if headline is None or article.outlet_key is None:
@@ -237,9 +237,9 @@ class Decider:
     def _story_of_updated(
         self, article: StoredArticle, updated: Sequence[str], barred: Collection[str]
     ) -> StoryRow | None:
-        """Return the story of the texts of its own outlet of which an article is another state.
+        """Return the story of the other states of an article by its own outlet.
 
-        None if they are in several: then they have one form, and each of them is about something else.
+        None if they are in several stories: then these texts share a form, and each reports another event.
         """
         assigned = articles.assigned_stories(self._connection, updated)
         if len(set(assigned.values())) != 1:
@@ -277,7 +277,7 @@ class Decider:
             if {report.source for report in newest[candidate.story.id]} == {
                 article.source
             }:
-                logit -= 1  # what one feed tells one after the other is alike in form
+                logit -= 1  # successive entries of one feed are alike in form
             if logit > UNLIKE:
                 near.append((candidate.story.number, round(1000 * logit)))
         return replace(

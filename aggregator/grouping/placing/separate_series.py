@@ -25,7 +25,7 @@ def separate_series(
         members = articles.members(connection, story)
         _, *later = [member for member in members if member.id in stories]
         for member in later:
-            # With the copies of its own text, unless a correction binds one.
+            # The copies of its own text leave with it, unless a correction binds one of them.
             leaving = with_copies(connection, [member.id], story)
             if not parts.constraints.may_leave(connection, leaving):
                 continue

@@ -33,7 +33,7 @@ from aggregator.store.stories.unit_of_work import UnitOfWork
 
 
 class New(FrozenStruct):
-    """It is a new article. `match` says of what it is a copy or an excerpt."""
+    """The entry is a new article; `match` has the article that it copies or excerpts."""
 
     article: StoredArticle
     match: CopyMatch
@@ -42,11 +42,13 @@ class New(FrozenStruct):
 
 
 class Again(FrozenStruct):
-    """It is a known article."""
+    """The entry is a known article."""
 
     article: StoredArticle
-    has_news: bool  # whether its title or text is another one
-    is_replaced: bool = False  # by one that does not resemble it
+    # Whether its title or text has changed
+    has_news: bool
+    # Whether the new text does not resemble the old text
+    is_replaced: bool = False
 
 
 Answer = New | Again
@@ -152,7 +154,7 @@ class WhichArticle:
         incoming: StoredArticle,
         old: StoredArticle,
     ) -> Again | None:
-        """Return what a known article says now; None if the text is that of another article."""
+        """Return the known article and its news; None if the text belongs to another article."""
         is_same_text = incoming.text_hash == old.text_hash
         if waiting.is_late_page:
             return Again(article=old, has_news=not is_same_text)
@@ -251,7 +253,7 @@ class WhichArticle:
 def _is_of_one_time(incoming: StoredArticle, old: StoredArticle, entry: Entry) -> bool:
     """Return whether an entry has the time of publication that an article declared, at a later poll.
 
-    Entries that one poll lists beside each other are different articles.
+    Entries of one poll are different articles.
     """
     minute = declared_minute(entry)
     if minute is None or old.published is None or old.published_origin != "feed":

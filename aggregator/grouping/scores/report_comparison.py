@@ -89,7 +89,7 @@ class ReportComparison:
         self._model = model
         self._stream = stream
         self._decoded: OrderedDict[int, PairArticle] = OrderedDict()
-        # By inbox numbers, the lower first
+        # The logit of two articles by their inbox numbers, the lower number first
         self._logits: dict[tuple[int, int], float] = {}
         self._of_snapshot: object = None  # the snapshot of the logits
 
@@ -99,11 +99,11 @@ class ReportComparison:
         return _shipped_trees()
 
     def newest(self, story: LiveStory) -> list[Article]:
-        """Return the reports of a story with which an article is compared, opinions after the others."""
+        """Return the reports of a story that an article is compared with, opinions last."""
         return story.reports[: self.tuning.compared_reports]
 
     def deciding(self, story: LiveStory) -> list[Article]:
-        """Return those of `newest` that decide what joins: opinions only where there is no report."""
+        """Return the newest reports that decide which articles join; opinions only decide without reports."""
         newest = self.newest(story)
         return [article for article in newest if not article.is_opinion] or newest
 
@@ -165,7 +165,7 @@ class ReportComparison:
         return candidates
 
     def _shift_of(self, story: LiveStory, article: PairArticle, shift: float) -> float:
-        """Return what the stream adds to the score of an article with a story."""
+        """Return the shift of the stream for the score of an article with a story."""
         return shift_between(shift, [article, *self.newest(story)], self.tuning)
 
     def _compared(
@@ -248,7 +248,7 @@ class ReportComparison:
     def may_hold(
         self, connection: Connection, article: PairArticle, story: LiveStory
     ) -> bool:
-        """Return whether a story is open to an article by what is compared of it.
+        """Return whether a story is open to an article, judged by its compared reports.
 
         A report does not join a story of opinions and explainers only, nor a text that is foreign to it.
         """

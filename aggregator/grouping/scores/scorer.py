@@ -40,7 +40,8 @@ class ScoredCandidate(msgspec.Struct, frozen=True):
     story: LiveStory
     score: float
     reasons: tuple[Reason, ...]
-    affinity: float = 0.0  # the score without what the stream adds
+    # The score without the shift of the stream
+    affinity: float = 0.0
 
 
 def shared_terms(

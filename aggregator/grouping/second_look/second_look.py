@@ -54,7 +54,7 @@ class SecondLook:
     def look_at(self, article: str, *, at_no: int) -> str:
         """Reassess the story of one article at once; return the story of the article afterwards.
 
-        A story that the article alone made does not bump the one that it is merged into.
+        A story with only this report does not bump the story that it is merged into.
         """
         story = stories.row_of(self._connection, self._story_of(article))
         silent = frozenset({story.id} if story.report_count == 1 else ())
@@ -100,10 +100,10 @@ class SecondLook:
         return bool(changes)
 
     def _ask_strangers(self, kept: str, gone: str) -> None:
-        """Ask the reports of a story whether they agree with the one with which it is merged.
+        """Check whether the reports of a story agree with the story that it is merged with.
 
-        That is a story without standing that meets one with, or one of a single sender that meets several:
-        nobody else was asked about it.
+        Only two kinds of stories are checked: stories without standing merged with a story that has standing,
+        and stories of one sender merged with a story of several. No other sender vouches for them.
         """
         connection = self._connection
         pair = map(live_story, live_stories.named(connection, (kept, gone)))

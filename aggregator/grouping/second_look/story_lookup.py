@@ -23,8 +23,10 @@ class StoryLookup:
         self._window = parts.window.current(connection)
         self._constraints = parts.constraints
         self._comparison = parts.comparison
-        self._stream_shift = parts.stream.shift(connection)  # of the whole look
-        self._reports: dict[str, Article] = {}  # those that were asked for, by id
+        # One shift for the whole look
+        self._stream_shift = parts.stream.shift(connection)
+        # The requested reports by id
+        self._reports: dict[str, Article] = {}
 
     def story(self, number: int) -> LiveStory | None:
         """Return a live story, or None if there is none with this number (any more)."""
@@ -57,17 +59,17 @@ class StoryLookup:
         return [self._comparison.article(report) for report in reports]
 
     def reasons(self, move: ReportMove) -> tuple[Reason, ...]:
-        """Return what adds up to the score of a move."""
+        """Return the reasons that add up to the score of a move."""
         reports = [self._reports[id_] for id_ in (move.article, *move.reports)]
         article, *others = self._decoded(reports)
         return self._comparison.reasons(self._connection, article, others, move.shift)
 
     def shift(self, reports: Sequence[Article]) -> float:
-        """Return what the stream adds to a score of these reports."""
+        """Return the shift of the stream for a score of these reports."""
         return shift_between(self._stream_shift, reports, self._comparison.tuning)
 
     def has_report(self, number: int) -> bool:
-        """Return whether a counted article of the story is a report, no opinion and no explainer."""
+        """Return whether a counted article of the story is a report, not an opinion or an explainer."""
         return has_report(self._comparison.newest(self._window.story(number)))
 
     def may_leave(self, article: str) -> bool:

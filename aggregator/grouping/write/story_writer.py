@@ -50,7 +50,7 @@ class StoryWriter:
         )
 
     def apply(self, unit_of_work: UnitOfWork, change: Change) -> str:
-        """Carry out a change; return the story in which its articles are then ("" for a closed one)."""
+        """Carry out a change; return the story that its articles are in afterwards ("" if it was closed)."""
         match change:
             case Place():
                 return self.place(unit_of_work, change)
@@ -201,7 +201,7 @@ class StoryWriter:
             (stories.row_of(connection, id_) for id_ in merge.stories), key=rank
         )
         winner, *losers = rows
-        # The last bump of all that tell more than the time at which undated files were read
+        # Take the last bump of the stories whose bump is more than the time when undated files were read
         counted = [row for row in rows if row.id not in merge.silent]
         timed = [
             row
@@ -231,7 +231,7 @@ class StoryWriter:
         return winner.id
 
     def _revise(self, unit_of_work: UnitOfWork, revise: Revise) -> str:
-        """Compute the row of a story again, of which an article has another text."""
+        """Compute the row of a story again after an article got another text."""
         article = revise.article
         row = stories.row_of(unit_of_work.connection, article.story)
         effect = Effect(at_no=revise.at_no, bump=row.bumped_at)
@@ -253,7 +253,7 @@ class StoryWriter:
         return row.id
 
     def _remove(self, unit_of_work: UnitOfWork, remove: Remove) -> str:
-        """Compute the row of a story again of which articles are gone; without any, only its id stays."""
+        """Compute the row of a story again after articles were removed; without articles, only its id stays."""
         connection = unit_of_work.connection
         members = articles.members(connection, remove.story)
         if members and remove.articles:
@@ -275,7 +275,7 @@ class StoryWriter:
 
 
 def _placed_effect(unit_of_work: UnitOfWork, place: Place, *, is_dated: bool) -> Effect:
-    """Return what a new article does to its story; `is_dated`: whether another one there has a date."""
+    """Return the effect of a new article on its story; `is_dated`: whether another article has a date."""
     new, joined = place.article, place.story
     redates = False
     bump = new.effective_at

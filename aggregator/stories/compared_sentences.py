@@ -13,8 +13,9 @@ from aggregator.text.numbers import in_digits
 from aggregator.text.sentences import sentences_of
 from aggregator.text.tokens import parts
 
-CHARS_READ = 20_000  # of a text (limit: 200,000 take .4 s)
-# That only one of both texts has, so at most 3,600 pairs (limit)
+# Only so much of a text is compared (limit: 200,000 characters take .4 s)
+CHARS_READ = 20_000
+# The most sentences of each text that the other text lacks, so at most 3,600 pairs are compared (limit)
 SENTENCES_COMPARED = 60
 # Dice coefficient of the words of a sentence in both texts (chosen on invented versions)
 LEAST_ALIKE = 0.4
@@ -27,12 +28,14 @@ _SPACED_THOUSANDS = re.compile(r"(?<=\d)[ \u00a0\u202f](?=\d{3}(?!\d))")
 
 class Sentence(NamedTuple):
     text: str
-    words: tuple[str, ...]  # in lower case, numbers in digits
-    names: tuple[str, ...]  # its capitalised words but the first, in order
+    # Words in lower case, numbers in digits
+    words: tuple[str, ...]
+    # Its capitalised words except the first word, in order
+    names: tuple[str, ...]
 
 
 class TextVersion(NamedTuple):
-    """A text as it is compared."""
+    """A text with the details that a comparison needs."""
 
     title: str
     text: str
@@ -51,9 +54,12 @@ def version_of(article: ArticleView) -> TextVersion:
 
 
 class ReadText(NamedTuple):
-    sentences: dict[tuple[str, ...], Sentence]  # by their words, in order
-    words: frozenset[str]  # of title and text
-    names: frozenset[str]  # the capitalised words of all sentences
+    # The sentences by their words, in order
+    sentences: dict[tuple[str, ...], Sentence]
+    # The words of title and text
+    words: frozenset[str]
+    # The capitalised words of all sentences
+    names: frozenset[str]
     title: tuple[str, ...]
 
 

@@ -18,9 +18,10 @@ from aggregator.stories.words import dice, heads
 from aggregator.text.lines import count_words
 from aggregator.text.tokens import PART
 
-# Of the weight of likeness to the own opening (0: 8 of 149 leads fewer right; 1: ROUGE-1 -.3)
+# Likeness to its own opening counts so much less in a lead (0: 8 of 149 leads fewer right; 1: ROUGE-1 -.3)
 OWN_LESS = 0.5
-STYLE_COST = 0.3  # of a lead (stories/titles/title_scores.py)
+# The cost of each unit of style in a lead (stories/titles/title_scores.py)
+STYLE_COST = 0.3
 
 
 def summary(
@@ -69,7 +70,7 @@ def _lead(
         score -= STYLE_COST * style_cost(article)
         if newest - article.effective_at >= old:
             score -= tuning.summary_old_cost
-        # That an outlet took its article back is said first.
+        # If an outlet took its article back, the story says so first.
         is_withdrawal = article.kind == "withdrawal"
         return is_withdrawal, score, article.effective_at, article.id
 

@@ -47,7 +47,7 @@ def ignored_words(language: str) -> frozenset[str]:
 
 
 def subject_key(label: str) -> str:
-    """Return the form by which names and topics are compared and found."""
+    """Return the form of a name or topic for comparison and look-up."""
     return " ".join(label.casefold().split())
 
 

@@ -1,4 +1,4 @@
-"""Written names: which linked words are one name, and the form by which names are compared."""
+"""Written names: the linked words that form one name, and the form for comparing names."""
 
 import functools
 import re
@@ -15,10 +15,13 @@ from aggregator.text.names import CAPITAL_NOUNS, LINKS, PARTICLES, link_pattern
 if TYPE_CHECKING:  # who only reads stories loads no numpy
     from aggregator.text.vocabulary import Vocabulary
 
-NameKey = tuple[str, ...]  # the words of a name in the form in which they are compared
+# The words of a name in the form for comparison
+NameKey = tuple[str, ...]
 
-_LONGEST = 80  # characters of a name; longer ones are sentences (chosen)
-_MOST_WORDS = 5  # of a name without links (chosen)
+# Characters; longer names are sentences (chosen)
+_LONGEST = 80
+# The most words of a name without links (chosen)
+_MOST_WORDS = 5
 # "Bureau of Alcohol, Tobacco, Firearms and Explosives" has 7 (chosen)
 _MOST_LINKED_WORDS = 9
 _NO_NAME = re.compile(r"[DRI]-[A-Z]|.*-[a-z]{3}")  # "R-Utah", "Obama-era"
@@ -82,7 +85,7 @@ def _is_listed(group: str, run: str, following: str, vocabulary: "Vocabulary") -
     language = vocabulary.language
     head = link_pattern(language).split(group, 1)[0]
     is_body = head != group and _is_institution(head.rpartition(" ")[2], language)
-    # Of other languages no words are known that are no names
+    # Only English has word lists that show whether a word is a name
     if is_body and language != "en":
         return True
     if not is_body:
@@ -111,7 +114,7 @@ def _is_ordinary(run: str, vocabulary: "Vocabulary") -> bool:
 
 
 def _is_run_of_name(run: str, vocabulary: "Vocabulary") -> bool:
-    """Return whether a run would be a name without what is linked to it, as text/names.py finds them."""
+    """Return whether a run would be a name without its linked words, as text/names.py finds names."""
     return not vocabulary.is_common(run) and (
         vocabulary.language not in CAPITAL_NOUNS or " " in run
     )
@@ -148,7 +151,7 @@ def _with_keys(
 
 
 def _name(written: str, vocabulary: "Vocabulary") -> str:
-    """Return a name without titles and stop words before it; "" for what is no name."""
+    """Return a name without titles and stop words before it; "" if it is not a name."""
     words = _name_words(written, vocabulary)
     if not words or len(words[-1]) < 3 - words[-1].isupper():
         return ""
@@ -169,7 +172,7 @@ def _name_words(written: str, vocabulary: "Vocabulary") -> list[str]:
     words = written.removesuffix("'").split()
     before_name, most = words, _MOST_WORDS
     if any(map(str.islower, words)):
-        # "Justice" is no title in "Department of Justice".
+        # "Justice" is not a title in "Department of Justice".
         before_name, most = words[:-1], _MOST_LINKED_WORDS
     del words[: behind_last(before_name, _is_title)]
     while words and not vocabulary.stem(words[0]):  # a stop word: "For Team ..."

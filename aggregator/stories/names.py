@@ -24,9 +24,10 @@ from aggregator.text.names import UPPER
 if TYPE_CHECKING:  # who only reads stories loads no numpy
     from aggregator.text.vocabulary import Vocabulary
 
-MOST_NAMES = 8  # of a story (chosen)
-MOST_TOPICS = 3  # of a story (chosen)
-_LONGEST = 60  # characters of a topic; longer ones are sentences (chosen)
+# The most names and topics that a story shows (chosen)
+MOST_NAMES = 8
+MOST_TOPICS = 3
+_LONGEST = 60  # characters; longer topics are sentences (chosen)
 _WORD = re.compile(r"[\w-]+")
 _SMALL_WORD = re.compile(rf"\b[^\W\d_{UPPER}][\w-]*")
 # "Secretary of State John Kerry"
@@ -112,7 +113,7 @@ def _longer_names(
 ) -> dict[NameKey, list[NameKey]]:
     """Return, for the beginnings and ends of names, the names that enough outlets use.
 
-    For a part with a link all of them: "Centers for Disease Control" is the same body in full.
+    A part with a link has all its longer names: "Centers for Disease Control" is the same body in full.
     """
     longer_names: dict[NameKey, list[NameKey]] = {}
     for key, uses in names.items():
@@ -120,7 +121,7 @@ def _longer_names(
         is_shared = len(uses.outlets) >= least
         for end in range(1, len(key)):
             for part in (key[:end], key[end:]):
-                # "England" is no short form of "Bank of England", as "Obama" is one of "Barack Obama".
+                # "Obama" is short for "Barack Obama", but "England" is not short for "Bank of England".
                 if not LINK_WORDS.isdisjoint(part) if is_linked else is_shared:
                     longer_names.setdefault(part, []).append(key)
     return longer_names
@@ -146,7 +147,7 @@ def _join_parts(
 
 
 def _small_words(texts: Sequence[_Text]) -> set[str]:
-    """Return the words in small letters, which are no names: "police" beside "Police"."""
+    """Return the words in small letters, which are not names: "police" beside "Police"."""
     small: set[str] = set()
     for text, vocabulary in texts:
         words = set(_SMALL_WORD.findall(text))
@@ -159,7 +160,7 @@ def _small_words(texts: Sequence[_Text]) -> set[str]:
 def _is_subject(
     key: NameKey, uses: _Uses, publishers: set[str], small_words: set[str]
 ) -> bool:
-    """Return whether a name is no outlet of the story, and no one word that stands in small letters, too."""
+    """Return whether a name is neither an outlet of the story nor a word that it also has in small letters."""
     if not publishers.isdisjoint(map(subject_key, uses.spellings)):
         return False
     lower = map(str.lower, uses.spellings)
@@ -186,8 +187,8 @@ def _rarity(key: NameKey) -> float:
 def topics_of(articles: Sequence[ArticleView]) -> tuple[StoryName, ...]:
     """Return the topics that two outlets declare, or those of the only outlet that declares any.
 
-    That one must have standing, unless it is alone in the story. Each with the number of these outlets; the
-    most frequent first, then in the order of the declarations.
+    The only outlet must have standing, unless it is alone in the story. Each topic has the number of its
+    outlets; the most frequent topics come first, then the order is that of the declarations.
     """
     topics: dict[str, _Uses] = {}
     asked = set()

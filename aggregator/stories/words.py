@@ -51,7 +51,7 @@ def head_of(word: str, language: str) -> str:
         return str(number)
     ignored = ignored_words(language)
     if word in ignored or (not ignored and len(word) <= 3):
-        return ""  # in a language without lists, short words count as function words
+        return ""  # short words count as function words in a language without lists
     stemmed = stem_of(word, language)
     return _synonym_heads().get(stemmed, stemmed) if language == "en" else stemmed
 

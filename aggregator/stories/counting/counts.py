@@ -4,17 +4,18 @@ The *origin* of a text is the agency behind its copy group (copy_groups.py), if 
 original, or the publisher of that outlet. A text of unknown outlet is an origin of its own: articles of a
 source always have an outlet.
 
-An opinion or an explainer (`kind`) is no independent report, nor is a text that agrees too little with its
-story (`counts_as_report`): like an excerpt, a live blog or a roundup it counts in `report_count` only in a
-story that has nothing else, so that no count is 0.
+An opinion or an explainer (`kind`) is not an independent report, and neither is a text that agrees too little
+with its story (`counts_as_report`). Like an excerpt, a live blog or a roundup, it counts in `report_count` only
+if the story has no other articles, so that no count is 0.
 
-Outlets of little-known sources that only repeat what others tell count as one, together: anyone can open
-forty. Little-known is who has no standing (store/stories/standing.py). Those of which nobody but the sender
-says who they are, as of a feed that links to other sites, of pushes, files and mails (`is_unconfirmed`), are
-among them, and no reports, in a story that has a report of a source with standing.
+All outlets of little-known sources that only repeat others count as one outlet, since anyone can open forty. A
+source without standing is little-known (store/stories/standing.py). If only the sender names the outlet of an
+article (`is_unconfirmed`), as with feeds that link to other sites, pushes, files and mails, the article is
+counted with these outlets, and not as a report, once the story has a report of a source with standing.
 
-A text that reuses many words of another outlet's text (`reuses`) is counted in the group of that text, and is
-no copy of it elsewhere. Links of excerpts join no groups: an excerpt of two texts would make them one group.
+A text that reuses many words of another outlet's text (`reuses`) is counted in the group of that text, but is
+not treated as its copy elsewhere. Links of excerpts do not join groups: an excerpt of two texts would make them
+one group.
 """
 
 from collections.abc import Mapping, Sequence
@@ -101,8 +102,8 @@ def _printer_and_origin(
 ) -> tuple[tuple[str, str], tuple[str, str]]:
     """Return who printed a text first, and whose text it is.
 
-    The printer is the publisher of the outlet, or the text where that is unknown. The origin is the agency of
-    the original, else the one that the earliest copy names, else the printer.
+    The printer is the publisher of the outlet, or the text if the outlet is unknown. The origin is the agency of
+    the original, else the agency that the earliest copy names, else the printer.
     """
     original = original_of(text)
     printer = "unknown", original.id

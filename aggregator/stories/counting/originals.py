@@ -32,7 +32,7 @@ def of_standing(articles: Sequence[ArticleView]) -> list[ArticleView]:
 def originals_with_copies(
     articles: Iterable[ArticleView],
 ) -> list[tuple[ArticleView, list[ArticleView]]]:
-    """Return the articles of `with_originals` that are no copies, each with its copies, the oldest first."""
+    """Return the articles of `with_originals` that are not copies, each with its copies, the oldest first."""
     ordered = sorted(
         articles, key=lambda article: (article.effective_at, article.inbox_no)
     )
@@ -62,7 +62,7 @@ def with_originals(articles: Sequence[ArticleView]) -> list[ArticleView]:
         return list(articles)
     replaced = replaced_versions(articles)
     present = {article.id for article in articles}
-    # Of each article, and of each original the text outside the story that it copies
+    # The original of each article, and the text outside the story that each original copies
     originals: dict[str | None, str] = {}
     links_out: dict[str, str] = {}
     for group in copy_groups(articles, text_link):

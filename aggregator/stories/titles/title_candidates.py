@@ -17,7 +17,8 @@ from aggregator.stories.titles.title_scores import preference_of
 from aggregator.stories.titles.title_text import clean_title
 from aggregator.stories.tuning import StoryTuning
 
-CUT_CHARS = 20  # at the end of a text that are searched for:
+# CUT is searched for in the last characters of a text
+CUT_CHARS = 20
 CUT = re.compile(r"(?:\.\.\.|…)\W*$")  # the end of a text that a feed cut, "[…]" too
 BY_TIME = attrgetter("effective_at", "id")
 
@@ -83,10 +84,10 @@ def compared_titles(
     tuning: StoryTuning,
     prefer: Sequence[str],
 ) -> list[ArticleView]:
-    """Return the compared articles by time: candidates, those of preferred outlets, and that with `shown`.
+    """Return the compared articles by time: candidates, articles of preferred outlets, that with `shown`.
 
     A preferred outlet may print the text of an agency. The shown title remains a candidate when there are 24
-    newer ones or its article becomes a copy, but not when a first report comes to a story of columns.
+    newer titles or its article becomes a copy, but not when a first report comes to a story of columns.
     """
     compared = {article.id: article for article in title_candidates(articles, tuning)}
     has_report = any(map(is_news, compared.values()))

@@ -1,4 +1,4 @@
-"""What placing, second look, corrections, forget, retention and recluster decide: changes of stories.
+"""Changes of stories, the decisions of placing, second look, corrections, forget, retention and recluster.
 
 A decider returns changes, and one writer carries them out (write/story_writer.py): it writes rows, log and
 change stream, and brings the window up to date.
@@ -13,15 +13,16 @@ from aggregator.store.stories.stories import StoryRow
 
 
 class Place(FrozenStruct):
-    """A new article joins a story, or begins one of its own."""
+    """Put a new article into a story, or begin a story with it."""
 
     article: StoredArticle
-    story: StoryRow | None = None  # None: its own
+    # None: the article founds its own story
+    story: StoryRow | None = None
     founding: int = 0  # how many stories it has founded before
 
     @property
     def outcome(self) -> Outcome:
-        """What became of its entry."""
+        """The outcome for its entry."""
         if self.story is None:
             return "founded"
         return "copy" if self.article.role == "copy" else "joined"
@@ -54,7 +55,7 @@ class Move(FrozenStruct):
 
 
 class Merge(FrozenStruct):
-    """Stories become one.
+    """Merge stories into one.
 
     The story `keeps` keeps its id. Without `keeps`, a story that is only a live blog or roundup loses its id;
     among the rest, the story with more reports keeps its id, and in a tie the older story. The other ids
@@ -68,14 +69,14 @@ class Merge(FrozenStruct):
     # The new bump, if a correction sets it; None: the last of their bumps
     bump: dt.datetime | None = None
     keeps: str | None = None
-    # Stories whose own bump does not bump the merged one
+    # Stories whose own bump does not bump the merged story
     silent: frozenset[str] = frozenset()
     score: float | None = None
     need: float | None = None
 
 
 class Remove(FrozenStruct):
-    """Articles of a story are gone from the database; a story without articles is closed."""
+    """Update a story after its articles were deleted; a story without articles is closed."""
 
     story: str
     articles: frozenset[str] = frozenset()

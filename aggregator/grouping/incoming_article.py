@@ -1,4 +1,4 @@
-"""An article that is placed now: an entry with its clean text and fingerprint, before any decision."""
+"""The article that is being placed: an entry with its clean text and fingerprint, before any decision."""
 
 import datetime as dt
 

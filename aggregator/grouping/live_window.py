@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 class LiveWindow:
-    """The window, and when stories changed last. For one thread of the writer."""
+    """The window, and the last change of stories. For one thread of the writer."""
 
     def __init__(self, model: EventModel, stream: NewsStream) -> None:
         self._model = model
@@ -30,7 +30,7 @@ class LiveWindow:
         if self._window is None:
             tuning = self._model.tuning
             newest = live_stories.newest_inbox_no(connection)
-            # A story stays that grew of late, or that an article without a date may join, as far as memory reaches.
+            # Keep stories that grew recently and those that an undated article may still join, within the memory limit.
             kept_from = min(newest - tuning.kept_reach, undated_from)
             held_from = max(newest - tuning.live_reach, kept_from)
             rows = live_stories.grown_since(connection, held_from)
@@ -45,7 +45,7 @@ class LiveWindow:
         if self._window is None:
             return
         story = LiveStory(number, new.story) if is_new else self._window.get(number)
-        if story is None:  # an old one, which a correction names
+        if story is None:  # a correction names an old story
             self.renew(unit_of_work, [(number, new.story)])
             return
         story.take(articles.without_text(new))

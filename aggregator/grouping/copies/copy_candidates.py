@@ -1,7 +1,7 @@
 """Candidates of an article: the stored articles that may be its original, its excerpts, or its other version.
 
-They have sampled shingles or the address in common with it, which is known without their texts. Texts are
-read of the likeliest only, `exact_checks` for each question.
+They share sampled shingles or the address with it, which is known without their texts. Only the texts of the
+likeliest candidates are read, `exact_checks` for each question.
 """
 
 from collections.abc import Iterable, Sequence
@@ -40,7 +40,7 @@ class CopyCandidates:
         overlaps: Sequence[SketchOverlap],
         tuning: CopyTuning,
     ) -> None:
-        """`overlaps`: those that share shingles, the likeliest first."""
+        """Keep the candidates; `overlaps` are those that share shingles, the likeliest first."""
         self._connection = connection
         self._own = own
         self._overlaps = overlaps
@@ -56,7 +56,7 @@ class CopyCandidates:
         self._at_page: list[ComparedText] = []
         page = canonical_url(own.url or "") if own.signature else None
         if page is not None:
-            # Also the articles at the address, however old they are, and whatever of them is stored.
+            # Articles at the same address are candidates, too, however old they are and whatever of them is stored.
             self._others |= compared_articles.at_address(
                 connection,
                 own.url or page,
@@ -178,7 +178,7 @@ def version_of_original(
 
 
 def _text_of(compared: ComparedText) -> TextVersion:
-    """Return a text as versions are compared."""
+    """Return a text in the form for comparing versions."""
     return TextVersion(
         compared.title, compared.text, compared.language, compared.outlet
     )

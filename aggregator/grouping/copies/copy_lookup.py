@@ -1,11 +1,10 @@
-"""Copies: finds the stored article with the same text as an incoming one, and excerpts of it.
+"""Find the stored article with the same text as an incoming article, and excerpts of it.
 
-Candidates come from an index in memory of the sketches of the newest articles
-(grouping/copies/sampled_shingles.py), and by their address. The exact comparison of texts decides
-(grouping/copies/copy_check.py).
+Candidates have the same address or come from an index in memory, which has the sketches of the newest articles
+(grouping/copies/sampled_shingles.py). The exact comparison of texts decides (grouping/copies/copy_check.py).
 
-An article is found by its sampled shingles except those that enough articles have. Rows store these, so the
-result depends only on the rows of earlier articles.
+An article is found by its sampled shingles except those that enough articles have. Rows store these shingles, so
+the result depends only on the rows of earlier articles.
 """
 
 from collections.abc import Sequence
@@ -149,7 +148,7 @@ class CopyFinder:
         self.replace(connection, orphaned_copy.inbox_no, whole)
 
     def replace(self, connection: Connection, number: int, new: bytes) -> None:
-        """Replace the sketch of article `number` in its row and in memory; b"" lets it be found no more."""
+        """Replace the sketch of article `number` in its row and in memory; with b"" it is not found any more."""
         if self._index is not None:
             self._index.remove(number, sketches.sketch_of(connection, number))
             self._index.add(number, new)
@@ -160,7 +159,7 @@ class CopyFinder:
     ) -> None:
         """Write the sketches of all articles again, each from the articles before it.
 
-        The results are those of the placement if the articles before have not changed.
+        The results equal those of the placement if the earlier articles have not changed.
         """
         sketches.delete_sketches(connection)
         for batch in compared_articles.placed_texts(connection):
@@ -182,7 +181,7 @@ class CopyFinder:
             advance(len(batch))
 
     def add(self, number: int, stored: bytes) -> None:
-        """Add article `number` with this sketch, so that the next can be its copy."""
+        """Add article `number` with this sketch, so that later articles can be found as its copies."""
         if self._index is not None:
             self._index.add(number, stored)
 
@@ -192,7 +191,7 @@ class CopyFinder:
         if self._index is None or not (
             self._index.covers(first) and self._index.covers(last)
         ):
-            self._index = None  # two would take twice the memory
+            self._index = None  # two indexes would take twice the memory
             after = first - reach - 1
             rows = sketches.sketches_after(connection, after)
             self._index = PassageIndex(reach=reach, after=after, rows=rows)

@@ -85,7 +85,8 @@ class SketchLookup(NamedTuple):
     def overlaps(self, least: int, cap: int) -> list[SketchOverlap]:
         """Return the articles that share at least `least` hashes, those with the largest share first.
 
-        Hashes that `cap` or more articles have are ignored. Who has fewer than `least` shares all of them.
+        Hashes that `cap` or more articles have are ignored. A sketch with fewer hashes than `least` must share
+        all of them.
         """
         is_distinctive = self.holders() < cap
         counts = Counter(self.numbers[is_distinctive[self.places]].tolist())
@@ -110,9 +111,9 @@ class PassageIndex:
     def __init__(
         self, *, reach: int, after: int = 0, rows: Iterable[tuple[int, bytes]] = ()
     ) -> None:
-        """Load `rows` (number and sketch): those of all articles above `after`, in any order.
+        """Load `rows` (number and sketch) of all articles above `after`, in any order.
 
-        Raise ValueError for a reach that is not between 1 and MOST_REACH.
+        Raises ValueError for a reach that is not between 1 and MOST_REACH.
         """
         if not 0 < reach <= MOST_REACH:
             raise ValueError(
@@ -131,7 +132,7 @@ class PassageIndex:
             self._insert(*np.concatenate([self._hashes(*row) for row in part], axis=1))
 
     def covers(self, number: int) -> bool:
-        """Return whether a text with this number can be looked up here, or another index must be built."""
+        """Return whether a text with this number can be looked up here; otherwise another index must be built."""
         return 0 < number - self._reach - self._after <= AHEAD
 
     def add(self, number: int, blob: bytes) -> None:
@@ -158,9 +159,9 @@ class PassageIndex:
         self._starts[1:] -= np.cumsum(np.bincount(buckets, minlength=1 << _BUCKET_BITS))
 
     def _hashes(self, number: int, blob: bytes) -> Hashes32:
-        """Return a row of the hashes of a sketch and one of its article's place in the index.
+        """Return a row of the hashes of a sketch, and a row with its article's place in the index.
 
-        They are empty for an article that is not one of the index. Notes the hashes of its text.
+        The rows are empty for an article that the index does not cover. Also note the hashes of its text.
         """
         at = number - self._after
         if not blob or not 0 < at < _ARTICLES:

@@ -46,7 +46,7 @@ _MARKS = (
     "\u0300-\u036f\u0483-\u0487\u0591-\u05bd\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06dc"
     "\u0900-\u0963\u0966-\u0d7f"
 )
-# Without ASCII, which the table below handles
+# ASCII is left out, since the table below handles it
 _FOREIGN_BREAK = re.compile(f"[^\\w\x00-\x7f{_MARKS}]+")
 _ASCII_BREAKS = bytes(
     at if at > 127 else ord(chr(at).lower()) if chr(at).isalnum() else 32
@@ -74,8 +74,8 @@ def is_unspaced(word: str) -> bool:
 def shingle_sequence(text: str) -> Hashes:
     """Return one hash for every shingle of `text` in order, with repeats.
 
-    Empty for fewer than three words. A text of three or four characters in a script without spaces is one
-    shingle.
+    The result is empty for fewer than three words. A text of three or four characters in a script without
+    spaces is one shingle.
     """
     raw, has_unspaced = _split(text)
     hashes = _hashes_of(raw)
@@ -92,7 +92,7 @@ def _runs_of(hashes: Hashes, words: int) -> Hashes:
     count = max(0, len(hashes) - words + 1)
     mixed = hashes[:count]
     for step in range(1, words):
-        # Depends on their order and wraps around at 2^64.
+        # The hash depends on the order of the words and wraps around at 2^64.
         mixed = (mixed * ODD_1) ^ hashes[step : count + step]
         for odd in (ODD_2, ODD_3):
             mixed = (mixed ^ (mixed >> _HALF)) * odd
@@ -106,14 +106,14 @@ def shingle_hashes(text: str) -> Hashes:
 
 
 def distinct(values: npt.NDArray[Number]) -> npt.NDArray[Number]:
-    """Return the sorted, distinct values: `np.unique` without its overhead, nine times for each article."""
+    """Return the sorted, distinct values; faster than `np.unique`, since each article needs it nine times."""
     ordered = np.sort(values)
     is_first = np.ones(len(ordered), dtype=bool)
     np.not_equal(ordered[1:], ordered[:-1], out=is_first[1:])
     return ordered[is_first]
 
 
-# Up to the closing mark, or to the end of the paragraph: of several only the last one closes a quotation.
+# A quotation ends at its closing mark or with the paragraph: only the last of several quoted paragraphs has a mark.
 _QUOTATION = re.compile(
     r"[“„”][^“”\n]*[“”]?|«[^»\n]*»?|\"[^\"\n]*\"?|「[^」\n]*」?|『[^』\n]*』?"
 )
@@ -122,7 +122,7 @@ _QUOTATION = re.compile(
 def runs_outside_quotations(text: str) -> Hashes:
     """Return the sorted, distinct hashes of all runs of six words outside quotations.
 
-    Two outlets may quote one speech; beyond that, common runs are words of one author.
+    Two outlets may quote one speech; common runs outside quotations are words of one author.
     """
     runs = []
     for part in _QUOTATION.split(text):
@@ -166,7 +166,7 @@ def words_in(flags: Flags, count: int) -> Flags:
 
 
 def long_runs(flags: Flags, least: int) -> Flags:
-    """Return the flags that are in runs of at least so many."""
+    """Return the flags that are in runs of at least this length."""
     starts, ends = _bounds(flags)
     in_long = flags.copy()
     in_long[flags] = np.repeat(ends - starts >= least, ends - starts)
@@ -212,7 +212,7 @@ def _folded(text: str) -> str:
 def _split(text: str) -> tuple[list[bytes], bool]:
     """Return the folded words as UTF-8, and whether some are characters of a script without spaces.
 
-    Bytes, because a table look-up and a split are five times faster than a regular expression.
+    The words are bytes, because a table look-up and a split are five times faster than a regular expression.
     """
     plain = ascii_text(text)
     if plain is not None:

@@ -1,8 +1,8 @@
 """Corrections: an editor changes stories or storylines, and later decisions follow that.
 
-A correction is stored as constraints between articles (store/stories/corrections.py), which apply when the
-articles are placed again: stories that an article must belong to, and must not. The changes of rows are
-stored, too, for the undo, which restores the ids of merged stories.
+A correction is stored as constraints between articles (store/stories/corrections.py): the stories that an article
+must belong to, and must not. They apply when the articles are placed again. The changes of rows are stored, too,
+for the undo, which restores the ids of merged stories.
 """
 
 from collections.abc import Iterable, Sequence
@@ -60,7 +60,7 @@ class CorrectionHandler:
     def carry_out(
         self, unit_of_work: UnitOfWork, command: CorrectionCommand
     ) -> CorrectionResult:
-        """Execute a command. Raises UsageError if it is impossible; then roll the transaction back."""
+        """Execute a command. Raises UsageError if it is impossible; the caller then rolls the transaction back."""
         kinds = {
             "merge": self._merge,
             "split": self._split,
@@ -77,7 +77,7 @@ class CorrectionHandler:
         return result
 
     def _follow(self, unit_of_work: UnitOfWork, story: str) -> None:
-        """Let a story stand in the storyline that its articles are near to, as if they were placed now."""
+        """Put a story into the storyline that its articles are near to, as if they were placed now."""
         connection = unit_of_work.connection
         join_nearest(
             connection,
@@ -174,7 +174,7 @@ class CorrectionHandler:
     ) -> CorrectionResult:
         """Move some articles of a story to the live story `target`; None: to a new one.
 
-        `words`: the description of the correction, without the story that they move to.
+        `words` describes the correction, without the story that they move to.
         """
         connection = unit_of_work.connection
         titles = _titles(connection, filter(None, (origin, target)))

@@ -8,7 +8,7 @@ from aggregator.grouping.pairs.pair_model import STREAM
 from aggregator.model.evidence import Evidence, Reason
 from aggregator.store.read.article_detail import LogLine
 
-# Formats, of a decision or the story that came second, and of what two texts share.
+# Formats for a decision, for the story that came second, and for the shared terms of two texts.
 SCORE = "score {0.score:+.2f}, threshold {0.need:+.2f}"
 COPY_SHARES = (
     "the texts share {0.resemblance:.0%} of all word triples, and {0.containment:.0%} of those of the "
@@ -91,7 +91,7 @@ def not_counted(evidence: Evidence) -> str | None:
 
 
 def log_words(line: LogLine) -> str:
-    """Return a line of the story log with ids and the reason. Without titles, so it may be public."""
+    """Return a line of the story log with ids and the reason, but without titles, so that it may be public."""
     detail: dict[str, Any] = json.loads(line.detail or "{}")
     words = _EVENTS.get(line.kind, line.kind)
     for name, template in _EVENTS_WITH.items():

@@ -68,21 +68,23 @@ class PairExplanation(FrozenStruct, omit_defaults=False):
     shared: SharedTerms
     # The relation that a correction set between them
     constraint: Relation | None
-    obstacle: str | None  # why one does not join the other, regardless of the score
+    # Why the articles cannot join each other, regardless of the score
+    obstacle: str | None
     # One of them is dated to the day, so that their times differ in days
     is_of_day: bool = False
     nosnippet: bool = False  # one of the two publishers forbids snippets
 
 
 class VersionExplanation(FrozenStruct, omit_defaults=False):
-    """What two versions of a text tell differently: the later one is current if its author may replace it."""
+    """Differences of two versions of a text; the later version is current if its author may replace the other."""
 
     article: str  # the id of the other version
     outlet: str | None
     # The time of the other version
     time: dt.datetime
     is_earlier: bool  # whether the other version is the earlier one
-    is_replaced: bool  # whether the explained article has not the current text
+    # Whether the explained article lacks the current text
+    is_replaced: bool
     changes: tuple[ChangedSentence, ...]
 
 
@@ -227,7 +229,7 @@ def _decision(
 
 
 def _version(reading: StoryReader, view: ArticleView) -> VersionExplanation | None:
-    """Return what another version of the text of an article tells differently."""
+    """Return the sentences that another version of an article's text tells differently."""
     detail = reading.article(view.id)
     other_id = view.version_of
     is_replaced = False
@@ -327,7 +329,7 @@ def _pair(
 def _names_beside(
     packer: TermPacker, article: ArticleView, own: PairArticle, other: PairArticle
 ) -> list[str]:
-    """Return the words of names of an article that the other one lacks, those of its headline first."""
+    """Return the words of names that only the first article has, those of its headline first."""
     words = packer.readable_terms(article.title, article.text, article.language)
     missing = np.setdiff1d(own.parts[NAMED], np.concatenate(other.parts[: LEAD + 1]))
     in_title = np.isin(missing, own.named_in_title)

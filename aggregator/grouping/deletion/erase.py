@@ -27,13 +27,13 @@ def erase_articles(
 ) -> None:
     """Erase these articles, and bring memory up to date.
 
-    `kind`: "retention" if they are old enough; their entries then keep their outcome.
+    `kind` is "retention" if they are deleted by age; their entries then keep their outcome.
     """
     connection = unit_of_work.connection
     tombstones.add_tombstones(connection, ids, unit_of_work.now, kind)
     former: set[str] = set()
     if kind == "forgotten":
-        # The items are read again, to count that they were refused.
+        # Their items count as new if they come again, so that the refusals are counted.
         known_items.forget_items_of(connection, ids)
         erase.blank_entries(connection, ids, unit_of_work.now)
         former = erase.former_stories(connection, ids)

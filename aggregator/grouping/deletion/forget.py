@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 BATCH = 20  # articles per transaction, because other writers wait
 
 
-# counter: 1 while a command has more transactions to come
+# A counter, which is 1 while a command has more transactions to come
 _UNFINISHED = "forget_unfinished"
 
 
@@ -49,7 +49,7 @@ def to_forget(
 ) -> tuple[EraseTarget, EraseSummary]:
     """Return the articles of a command, and what would be deleted. Raises UsageError if there are none.
 
-    `may_be_gone`: a command was interrupted, after which the name of an outlet may have no articles left.
+    `may_be_gone`: after an interrupted command, the name of an outlet may have no articles left.
     """
     target = erase_target.resolve_target(
         connection, command.name, is_source=command.is_source

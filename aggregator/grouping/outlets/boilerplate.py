@@ -80,7 +80,7 @@ def is_notice(
 
 
 def _stems(text: str) -> frozenset[str]:
-    """Return the first letters of longer words; for scripts without spaces all pairs of characters."""
+    """Return the first letters of longer words; for scripts without spaces, return all pairs of characters."""
     in_order = words(text)
     pairs = (a + b for a, b in pairwise(in_order) if is_unspaced(a) and is_unspaced(b))
     return frozenset(
@@ -117,9 +117,9 @@ class BoilerplateLearner:
         prepared: Prepared,
         copy_finder: CopyFinder,
     ) -> Prepared:
-        """Return a prepared entry without what its outlet repeats.
+        """Return a prepared entry without the lines that its outlet repeats.
 
-        A notice is replaced by the entry's own text if it is of a page, else by the headline alone.
+        A notice is replaced by the entry's own text if the notice is of a page, else by the headline alone.
         """
         outlet = _boilerplate_key(inbox_entry.entry)
         if outlet is None:

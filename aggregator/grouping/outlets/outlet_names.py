@@ -22,7 +22,7 @@ class OutletNames:
         self._names: dict[str, str | None] = {}
 
     def named(self, unit_of_work: UnitOfWork, new: StoredArticle) -> StoredArticle:
-        """Return the article with the name of its outlet, if there is one; a first name is that of all."""
+        """Return the article with the name of its outlet, if known; a first name is given to all its articles."""
         connection = unit_of_work.connection
         key = new.outlet_key
         if key is None or not is_address(key):

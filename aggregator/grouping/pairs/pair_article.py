@@ -1,4 +1,4 @@
-"""An article as the pair model compares it: its terms by field, and its nearest neighbours when it came."""
+"""An article in the form for the pair model: its terms by field, and its nearest neighbours when it came."""
 
 import math
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ _REPEATED = 1.1
 SCALED = ("stream_cosine", "lead_cosine", "all", "rare")
 # How many of its highest similarities an article keeps: the compared article and five others
 NEAREST = 6
-# ids, without the first field
+# The first id of each field except the first field
 _FIELD_STARTS = np.arange(1, FIELD_COUNT, dtype=np.uint32) << HASH_BITS
 
 
@@ -85,7 +85,7 @@ def read_nearest(stored: bytes | None) -> Ints:
 
 
 def pack_nearest(nearest: Ints) -> bytes:
-    """Return them as they are stored with an article: 48 bytes."""
+    """Return the similarities in the stored form of an article: 48 bytes."""
     return nearest.astype("<u2").tobytes()
 
 
@@ -97,7 +97,7 @@ def beside_title(article: PairArticle) -> Words:
 def shared_beside_title(
     words: Words, reports: Sequence[PairArticle], snapshot: StreamSnapshot
 ) -> float:
-    """Return how much words beside a title are those of reports: a cosine, 0 to 1.
+    """Return the similarity of the words beside a title to those of reports: a cosine, 0 to 1.
 
     It is the idf above TITLE_IDF of the shared words, divided by the geometric mean of the same sums of the
     words and of the reports, because long texts share more words by chance.
@@ -129,7 +129,7 @@ def words_of_body(article: PairArticle) -> Words:
     beside = np.setdiff1d(lead, title)
     if not len(both):
         return beside
-    # The lead has the words of the title and of the body, and a weight grows with the times that it has one.
+    # The lead has the words of the title and of the body, and a weight grows with the number of occurrences.
     growth = article.part_weights[LEAD][in_lead] / article.part_weights[TITLE][in_title]
     return np.union1d(beside, both[growth > _REPEATED * growth.min()])
 

@@ -126,7 +126,7 @@ def _field_cosines(pairs: Pairs) -> Columns:
 
 
 def _text_features(pairs: Pairs, snapshot: StreamSnapshot) -> Columns:
-    """Return what whole texts share.
+    """Return the features of whole texts.
 
     stream_cosine: of the texts, if words have the idf of the snapshot instead of that of the background
     rare_shared: number of shared words above _RARE_IDF
@@ -150,7 +150,7 @@ def _text_features(pairs: Pairs, snapshot: StreamSnapshot) -> Columns:
 
 
 def _part_features(pairs: Pairs, name: str, idf: Units, least_idf: int) -> Columns:
-    """Return what titles, or leads, share.
+    """Return the features of titles, or of leads.
 
     shared: number of shared words
     mass: sum of their idf above `least_idf`

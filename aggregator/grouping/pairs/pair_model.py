@@ -13,8 +13,8 @@ of a reading list, but most articles of a curated set, and one threshold holds f
 `training/fit_pair_model.py` makes pair_trees.json, which records data and quality. A tree has at most eight
 leaves. Each condition has a mask of the leaves that it excludes if it does not hold; the first leaf that is
 left is the leaf of the pair (as in QuickScorer, Lucchese et al. 2015).
-The value of a leaf is stored as what each group of features adds on the way to it, in thousandths: so a
-score is the sum of its reasons, and equal on all machines.
+The value of a leaf is stored as the shares of the groups of features on the way to it, in thousandths. So a score
+is the sum of its reasons, and equal on all machines.
 """
 
 import functools
@@ -67,7 +67,7 @@ class PairTuning(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Tree(msgspec.Struct, frozen=True):
-    """A tree: its conditions, and the leaves by what each group adds."""
+    """A tree: its conditions, and the shares of the groups in each leaf."""
 
     # The feature that each condition tests
     features: tuple[int, ...]
@@ -78,7 +78,7 @@ class Tree(msgspec.Struct, frozen=True):
 
 
 class TreeFile(msgspec.Struct, frozen=True):
-    """pair_trees.json."""
+    """The content of pair_trees.json."""
 
     about: dict[str, object]
     features: tuple[str, ...]
@@ -87,7 +87,7 @@ class TreeFile(msgspec.Struct, frozen=True):
 
 
 class PairModel:
-    """The trees as arrays. Has no state besides them."""
+    """The trees as arrays, without other state."""
 
     def __init__(self, trees: bytes | None = None) -> None:
         """Load the trees from the bytes of a file like pair_trees.json; None: the shipped file.
@@ -105,7 +105,7 @@ class PairModel:
         shape = LEAVES - 1, len(file.trees)  # conditions of each tree, at most
         self._features = np.zeros(shape, np.intp)
         self._thresholds = np.full(shape, np.inf)
-        # Bits of leaves, where a value is above
+        # The bits of the leaves that are excluded if a value is above the threshold
         self._excluded = np.zeros(shape, np.uint8)
         for place, tree in enumerate(file.trees):
             self._add(tree, place)
@@ -124,7 +124,7 @@ class PairModel:
         return sums + self.bias
 
     def shares(self, leaves: Ints) -> Floats:
-        """Return what each group adds to the logits of all these rows; with the biases it sums up to them."""
+        """Return the share of each group in the logits of all these rows; with the biases, they sum up to the logits."""
         times = np.bincount(leaves.ravel(), minlength=len(self._leaves))
         sums: Floats = times @ self._leaves / 1000.0
         return sums
@@ -177,7 +177,7 @@ def compare_pairs(
     *,
     has_come: bool = False,
 ) -> Comparison:
-    """Compare an article with each report. `has_come`: its nearest neighbours are among these reports."""
+    """Compare an article with each report; `has_come`: its nearest neighbours are among these reports."""
     chosen, rows, nearest = compared_rows(article, reports, snapshot, has_come=has_come)
     leaves = model.leaves(rows)
     logits = np.maximum(model.logits(leaves), UNLIKE).tolist()
@@ -222,7 +222,7 @@ def reasons_of(model: PairModel, pairs: Sequence[ComparedPair]) -> tuple[Reason,
 
 
 def _group_reasons(model: PairModel, pairs: Sequence[ComparedPair]) -> list[Reason]:
-    """Return what each group adds to the mean logit, with the mean of its feature that is shown."""
+    """Return the share of each group in the mean logit, with the mean of the feature that is shown for it."""
     compared = [pair for pair in pairs if pair.is_compared]
     if not compared:
         return []

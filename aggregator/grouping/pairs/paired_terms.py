@@ -1,7 +1,7 @@
 """The terms of an article beside those of reports, as arrays.
 
-An array of the words has one place for each different word (hash) of the article that is compared. Of an
-array over several articles, the article is the first row, and the reports are the others.
+An array of the words has one place for each different word (hash) of the compared article. In an array over
+several articles, the first row is the article, and the other rows are the reports.
 """
 
 from collections.abc import Sequence
@@ -60,12 +60,12 @@ def _places_in(words: Words, hashes: Words) -> npt.NDArray[np.uint16]:
 
 
 def sum_parts(values: npt.NDArray[Any], parts: Sequence[Words]) -> Floats:
-    """Return the sum of the values of each part; `values`: of the terms of all parts, one after the other."""
+    """Return the sum of the values of each part; `values` has those of the terms of all parts in order."""
     return np.bincount(_owners(parts), values, len(parts)).astype(np.float64)
 
 
 def _owners(parts: Sequence[Words]) -> Ints:
-    """Return for the terms of all parts, one after the other, the place of their part."""
+    """Return for the terms of all parts, in order, the place of their part."""
     return np.arange(len(parts)).repeat([len(part) for part in parts])
 
 

@@ -43,7 +43,7 @@ _CODE_BITS = 48
 _NAMED = FIELDS.index("named")
 _WORD_FIELDS = (0, 1, 2, _RARE, _NAMED)  # all, title, lead, rare, named: in FIELDS
 _FIELD_OF: dict[Kind, int] = {"n": 3, "d": 4, "u": 5}  # names, num, numu
-# idf, ln((1+n)/(1+df)) + 1, above which a word is rare: in one of 16 events or fewer.
+# A word is rare if its idf, ln((1+n)/(1+df)) + 1, is higher: it is in one of 16 events or fewer.
 _RARE_FROM_IDF = 3.8
 _LONGEST_TF = 1024
 _TF_WEIGHT = np.array([0.0] + [1.0 + math.log(tf) for tf in range(1, _LONGEST_TF + 1)])
@@ -218,7 +218,7 @@ def _stressed(
 ) -> tuple[Ints, Ints]:
     """Return codes of words, and how often each counts, so that words which show the topic weigh more.
 
-    These are unlisted words that are part of a name or occur again, and listed names that occur again.
+    Such words are unlisted words that are part of a name or occur again, and listed names that occur again.
     """
     frequencies = codes >> HASH_BITS
     is_unlisted = frequencies == vocabulary.unlisted_df
@@ -231,7 +231,7 @@ def _stressed(
     times[is_repeated & (is_unlisted | (frequencies == vocabulary.named_df))] = (
         tuning.repeated_name_weight
     )
-    # A code without document frequency is that of a word which no event has.
+    # A code without document frequency belongs to a word that does not occur in any event.
     return np.where(
         is_in_name | is_unlisted & is_repeated, codes & HASH_MASK, codes
     ), times

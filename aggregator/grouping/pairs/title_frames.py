@@ -84,7 +84,7 @@ def _kind_of_word(word: str, *, can_be_name: bool) -> str:
 
 
 def are_alike(title: TitlePieces, other: TitlePieces, share: float) -> bool:
-    """Return whether both have `share` of the longer title's pieces, or one pattern with other numbers."""
+    """Return whether two titles share `share` of the longer title's pieces, or one pattern with other numbers."""
     longer = max(len(title.different), len(other.different))
     is_same = longer > 0 and len(title.different & other.different) >= share * longer
     return is_same or compare_titles(title, other).numbers > 0
@@ -140,7 +140,7 @@ def _swaps(
 
 
 def _swapped(kinds: list[str], others: list[str]) -> str:
-    """Return what stands in the place of another: numbers, names or words."""
+    """Return the kind of the pieces that replace others: numbers, names or words."""
     if "n" in kinds and "n" in others:
         return "numbers"
     if not {"N", "c"}.isdisjoint(kinds) and not {"N", "c"}.isdisjoint(others):

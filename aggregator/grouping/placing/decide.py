@@ -1,4 +1,4 @@
-"""Decides what becomes of a new article: it founds a story, joins one, or is a copy in one.
+"""Decide about a new article: it founds a story, joins a story, or is a copy in a story.
 
 Corrections decide first, then the story of the original of a copy, then the score. The rows of stories and
 articles are read, and nothing is changed.
@@ -38,7 +38,7 @@ from aggregator.store.stories.unit_of_work import UnitOfWork
 from aggregator.stories.counting.copy_groups import COUNTED_ROLES
 from aggregator.stories.takes import take_title
 
-# Between two states of a text (chosen: a verdict, a count and a rescue take a night or two).
+# Two states of a text are at most so far apart (chosen: a verdict, a count and a rescue take a night or two).
 _UPDATED_WITHIN = dt.timedelta(days=3)
 
 
@@ -73,7 +73,7 @@ class Decider:
     def decide(
         self, incoming: StoredArticle, match: CopyMatch, *, has_founded: bool
     ) -> Place:
-        """Return what becomes of a new article; `has_founded`: it may have founded a story before."""
+        """Return the decision about a new article; `has_founded`: it may have founded a story before."""
         article = self.with_wire_of_original(incoming, match)
         has_polled = self._window.has_polled
         is_little_known = self._parts.stream.is_little_known(
@@ -94,7 +94,7 @@ class Decider:
         evidence = replace(
             decision.evidence,
             copy=match.copy,
-            # They came first and keep their role: a stuffed page must not take it from them.
+            # Its excerpts came first and keep their role: a stuffed page must not take it from them.
             excerpts=match.excerpts,
             reuse=match.reuse,
             agreement=self._agreement(article, compared, decision, story, match),
@@ -131,7 +131,7 @@ class Decider:
     ) -> StoredArticle:
         """Return a copy of an agency text with the agency of its original, if it does not name one.
 
-        Nobody vouches for another version of the text but who names the agency.
+        Another version of the text does not get the agency: only an article that names it vouches for it.
         """
         original_id = match.original
         if original_id is None or match.version_of or article.wire is not None:
@@ -297,14 +297,14 @@ class Decider:
         story: StoryRow | None,
         match: CopyMatch,
     ) -> Agreement | None:
-        """Return how much the text agrees with its story, if that decides whether it counts as a report."""
+        """Return the agreement of the text with its story, if that decides whether it counts as a report."""
         if story is None or decision.evidence.stage == "correction":
             return None
         if match.copy is not None and decision.role == "copy":
             original = match.copy.other
             return agreement_of_copy(self._connection, article, original)
         if not decision.is_compared or decision.role != "report":
-            return None  # not counted anyway; of another language, with other words
+            return None  # it is not counted anyway, or is of another language with other words
         return self._parts.agreement.agreement(
             self._connection,
             compared,

@@ -1,4 +1,4 @@
-"""The place of each entry of a batch: a new article, one that comes again, or one that is refused."""
+"""Place the entries of a batch: new articles, known articles that come again, and refused entries."""
 
 from collections.abc import Sequence
 

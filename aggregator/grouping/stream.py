@@ -1,4 +1,4 @@
-"""The stream: word frequencies of the days before, counts of sources, and how many articles have a partner.
+"""The stream: word frequencies of the last days, counts of sources, and the share of articles with a partner.
 
 The stream history is divided into periods. A period ends before the first entry that was accepted on a later
 day (UTC), so decisions depend on the inbox and not on the moment of placing. After a clock that was wrong by
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 _DAY = dt.timedelta(days=1)
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-# Times the days of a snapshot, so that some entries of a wrong time drop none of its periods.
+# Keep so many times the days of a snapshot, so that a few entries of a wrong time do not drop its periods.
 _PERIODS_KEPT = 2
 _PERIOD_ARTICLES = 100_000  # newest articles of a day that are counted (limit)
 
@@ -53,7 +53,7 @@ class NewsStream:
         self._counted_up_to = -1  # inbox number, see `count_after`
 
     def forget_periods(self) -> None:
-        """Forget what can be read again."""
+        """Forget the values that can be read again."""
         self._snapshot = None
         self._latest = []
         self._undated_from = None
@@ -99,7 +99,7 @@ class NewsStream:
         )
 
     def restore(self, connection: Connection) -> None:
-        """Count the words of periods again that the snapshot needs and whose frequencies were dropped."""
+        """Count the words of periods again if the snapshot needs them and their frequencies were dropped."""
         latest = stream_history.latest(connection)
         if latest is None:
             return
@@ -171,7 +171,7 @@ class NewsStream:
             self._matches[new.source] += has_joined
 
     def write_counts(self, connection: Connection) -> None:
-        """Write what `placed` counted in this transaction."""
+        """Write the counts of `placed` in this transaction."""
         counts = {}
         for source, count in self._articles.items():
             counts[source] = count, self._matches[source]
@@ -199,8 +199,8 @@ class NewsStream:
         if source is not None:
             counts = self.snapshot(connection).counts_of(source)
         self._shared.intersection_update(story for story, _ in self._last)
-        # A feed that is read for the first time brings entries of months, which have no partner here: where the
-        # last ones are such a backlog, all count.
+        # A feed that is read for the first time brings entries of months, which have no partner here: if all of the
+        # last articles are such a backlog, all count.
         stories = [story for story, is_backlog in self._last if not is_backlog]
         if not stories:
             stories = [story for story, _ in self._last]

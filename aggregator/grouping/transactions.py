@@ -53,7 +53,7 @@ class Transactions:
     def unit_of_work(self, *, keeps_caches: bool = False) -> Iterator[UnitOfWork]:
         """Open a placing transaction; on an error rows are rolled back, and memory is forgotten.
 
-        `keeps_caches`: lines of outlets change through the writer alone.
+        `keeps_caches` is for transactions that change lines of outlets only through the writer.
         """
         if not keeps_caches:
             self.parts.boilerplate.forget()

@@ -1,6 +1,6 @@
 """The window: the live stories in memory, each with the reports that an article is compared with.
 
-A story is found by the terms of the mean of its compared reports: the inverted list has its heaviest ones.
+A story is found by the terms of the mean of its compared reports; the inverted list has its heaviest terms.
 Stories are ranked by the number of terms that they share with an article; the best of those that its date or
 inbox number admits are compared report by report (pair_model.py). A list of more than `max_postings` stories
 is skipped and not cut: its word is common, and a cut would depend on the order of arrival.
@@ -29,13 +29,13 @@ from aggregator.grouping.pairs.weights import MINUTES_A_DAY, EventModel
 from aggregator.model.article import Article
 from aggregator.store.stories.live_stories import LiveRows
 
-# Most compared reports of a story in memory; its mean is that of these
+# The most compared reports of a story in memory; its mean is computed from these
 HELD_REPORTS: Final = 32
 _HASHES: Final = np.uint32((1 << HASH_BITS) - 1)
 
 
 def decides_before(article: Article) -> tuple[bool, bool, int]:
-    """Return the sort key of compared reports: reports decide what joins, those of known sources first."""
+    """Return the sort key of compared reports: reports decide before opinions, and known sources go first."""
     return article.is_opinion, article.is_little_known, -article.inbox_no
 
 
@@ -73,7 +73,7 @@ class LiveStory:
         return bool(self.reports) and self.reports[0].is_container
 
     def take(self, article: Article) -> None:
-        """Add an article. With the first report the live blogs and roundups are compared no more."""
+        """Add an article. After the first report, live blogs and roundups are not compared any more."""
         self.article_count += 1
         self.last_inbox_no = max(self.last_inbox_no, article.inbox_no)
         if article.stated_minutes is not None:
@@ -109,7 +109,7 @@ class LiveStory:
 
 
 def live_story(rows: LiveRows) -> LiveStory:
-    """Return a story as its rows have it."""
+    """Return a story from its rows."""
     story = LiveStory(rows.number, rows.id)
     for report in rows.compared:
         story.take(report)
@@ -229,7 +229,7 @@ class Window:
     def sweep(self, newest: int) -> list[int]:
         """Remove the stories that an article of the inbox number `newest` cannot join; return their numbers.
 
-        No look-up returns them anyway.
+        Look-ups do not return these stories anyway.
         """
         gone = [number for number in self.numbers() if not self.is_live(number, newest)]
         for number in gone:
@@ -244,7 +244,7 @@ class Window:
     def _best(
         self, keys: Iterable[int], is_wanted: Callable[[LiveStory], bool]
     ) -> list[LiveStory]:
-        """Return the wanted stories under most of these keys; ties are won by the newer, reported closer."""
+        """Return the wanted stories under most of these keys; in a tie, newer stories come first."""
         tuning = self._model.tuning
         longest = max(tuning.max_postings, int(len(self) * tuning.max_postings_share))
         lists = (self._postings.get(key) for key in keys)

@@ -1,4 +1,4 @@
-"""Sentences as versions are compared: their words and names, and which sentence of another text is like one."""
+"""Sentences for comparing versions: their words and names, and the sentences of another text that are alike."""
 
 import re
 from collections import Counter
@@ -63,7 +63,8 @@ class ReadText(NamedTuple):
     title: tuple[str, ...]
 
 
-@lru_cache(maxsize=16)  # a text is compared with several others
+# Cached, since a text is compared with several others
+@lru_cache(maxsize=16)
 def read_sentences(version: TextVersion) -> ReadText:
     language = version.language or "en"
     sentences: dict[tuple[str, ...], Sentence] = {}
@@ -96,7 +97,7 @@ def _sentence(text: str, language: str) -> Sentence:
 def alike_sentences(
     left: ReadText, right: ReadText
 ) -> Iterator[tuple[Sentence, Sentence, float]]:
-    """Yield sentences of the left text that the right one has in other words, each with the likest of it."""
+    """Yield sentences of the left text that the right text has in other words, each with its likest sentence."""
     lefts = [
         left.sentences[words]
         for words in left.sentences

@@ -12,7 +12,7 @@ from aggregator.text.calendar import forms
 from aggregator.text.language import tag_or_und
 from aggregator.text.names import CAPITAL_NOUNS, LINKS, PARTICLES, link_pattern
 
-if TYPE_CHECKING:  # who only reads stories loads no numpy
+if TYPE_CHECKING:  # programs that only read stories need not load numpy
     from aggregator.text.vocabulary import Vocabulary
 
 # The words of a name in the form for comparison
@@ -27,10 +27,11 @@ _MOST_LINKED_WORDS = 9
 _NO_NAME = re.compile(r"[DRI]-[A-Z]|.*-[a-z]{3}")  # "R-Utah", "Obama-era"
 _PARTICLE = re.compile(PARTICLES)
 LINK_WORDS = frozenset(re.findall(r"\w+", " ".join(map(" ".join, LINKS.values()))))
-_OFTEN = 20  # texts of the background with a word that is an everyday one ... (chosen)
-# ... and a name in fewer of them: "Tobacco" (chosen: "Fox" has .10)
+# An everyday word is in at least this many texts of the background (chosen)
+_OFTEN = 20
+# An everyday word is a name in a smaller share of these texts: "Tobacco" (chosen: "Fox" has .10)
 _RARELY_NAME = 0.05
-# Parts of bodies are names there, too: "Prevention" in .22 of the texts (chosen: "Harvard" has .37).
+# Parts of bodies count as names there: "Prevention" in .22 of the texts (chosen: "Harvard" has .37).
 _SOMETIMES_NAME = 0.35
 
 
@@ -38,9 +39,9 @@ _SOMETIMES_NAME = 0.35
 def read_names(
     written: str, vocabulary: "Vocabulary"
 ) -> tuple[tuple[str, NameKey], ...]:
-    """Return the names in a run of capitalised words, or in several with the words that link them.
+    """Return the names in a run of capitalised words, or in several runs with the words that link them.
 
-    Each with its key.
+    Each name comes with its key.
     """
     language = vocabulary.language
     if language not in LINKS:
@@ -81,7 +82,7 @@ def _is_joined(
 
 
 def _is_listed(group: str, run: str, following: str, vocabulary: "Vocabulary") -> bool:
-    """Return whether `following` is in the list of a body that `group` names, or that stands at its end."""
+    """Return whether `following` is in a list whose body is named in `group`, or at the end of the list."""
     language = vocabulary.language
     head = link_pattern(language).split(group, 1)[0]
     is_body = head != group and _is_institution(head.rpartition(" ")[2], language)
@@ -185,7 +186,7 @@ def _is_title(word: str) -> bool:
 
 
 def _is_heading(words: Sequence[str], vocabulary: "Vocabulary") -> bool:
-    """Return whether these are words of an English heading, which have capitals, too: "Time Of Dying"."""
+    """Return whether these words are an English heading, which also has capitals: "Time Of Dying"."""
     if vocabulary.language != "en" or _is_institution(words[0], "en"):
         return False  # "Doctors Without Borders"
     return any(not vocabulary.stem(word) and word.istitle() for word in words[1:])
@@ -197,7 +198,7 @@ def _dates() -> frozenset[str]:
 
 @functools.lru_cache(maxsize=4096)
 def form_of(word: str, vocabulary: "Vocabulary") -> str:
-    """Return a word as names are compared: in lower case, without accents, endings of cases or 's."""
+    """Return the form of a word for comparing names: in lower case, without accents, endings of cases or 's."""
     word = word.removesuffix(",")
     if vocabulary.declines_names:
         return vocabulary.stem(word) or word.casefold()

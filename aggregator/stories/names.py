@@ -21,7 +21,7 @@ from aggregator.stories.name_forms import (
 )
 from aggregator.text.names import UPPER
 
-if TYPE_CHECKING:  # who only reads stories loads no numpy
+if TYPE_CHECKING:  # programs that only read stories need not load numpy
     from aggregator.text.vocabulary import Vocabulary
 
 # The most names and topics that a story shows (chosen)
@@ -42,7 +42,7 @@ _Text = tuple[str, "Vocabulary"]  # below a title, with the vocabulary of its la
 class _Uses(msgspec.Struct):
     """How a name or a topic is used in a story."""
 
-    # Keys of outlets, ids of articles without one
+    # Keys of outlets, or the ids of articles without an outlet
     outlets: set[str] = msgspec.field(default_factory=set)
     spellings: dict[str, int] = msgspec.field(default_factory=dict)
 
@@ -52,7 +52,7 @@ class _Uses(msgspec.Struct):
         self.spellings[spelling] = self.spellings.get(spelling, 0) + times
 
     def name(self) -> StoryName:
-        """Return the most frequent spelling; of equal ones the shortest, which often is the nominative."""
+        """Return the most frequent spelling; in a tie the shortest, which often is the nominative."""
         name = min(
             self.spellings,
             key=lambda spelling: (-self.spellings[spelling], len(spelling), spelling),
@@ -63,7 +63,7 @@ class _Uses(msgspec.Struct):
 def names_of(articles: Sequence[ArticleView]) -> tuple[StoryName, ...]:
     """Return the names that two outlets use, or that the only outlet has in a title and the text below it.
 
-    The rarer a name is in news and the more outlets use it, the earlier it stands. Needs the texts.
+    The rarer a name is in news and the more outlets use it, the earlier it stands. The articles must have texts.
     """
     texts = [
         (_below_title(article), vocabulary_of(article.language)) for article in articles
@@ -84,7 +84,7 @@ def names_of(articles: Sequence[ArticleView]) -> tuple[StoryName, ...]:
 def _rarest(
     names: Mapping[NameKey, _Uses], articles: Sequence[ArticleView], least: int
 ) -> tuple[StoryName, ...]:
-    """Return the names of at least so many outlets; those of an only one stand in its title, too."""
+    """Return the names that at least so many outlets use; names of a single outlet must be in its title, too."""
     chosen = [key for key, uses in names.items() if len(uses.outlets) >= least]
     if least < 2:
         chosen = [key for key in chosen if _is_in_title(key, articles)]
@@ -130,7 +130,7 @@ def _longer_names(
 def _join_parts(
     names: dict[NameKey, _Uses], longer_names: Mapping[NameKey, Sequence[NameKey]]
 ) -> None:
-    """Join each name to the longer one that begins or ends with it: "Obama" to "Barack Obama"."""
+    """Join each name to the longer name that begins or ends with it: "Obama" to "Barack Obama"."""
     for short in sorted(names, key=lambda key: (len(key), key)):
         longer = [key for key in longer_names.get(short, ()) if key in names]
         if longer:

@@ -74,7 +74,7 @@ def openings_of(
 
 
 def _from_fit(opening: Opening, title: str, leads: str) -> Opening | None:
-    """Return the opening from its first sentence on that can be shown first; None without one."""
+    """Return the opening from the first sentence that can be shown first; None without such a sentence."""
     article, sentences = opening
     for place, sentence in enumerate(sentences):
         if sentence.opens and not _has_bare_surname(
@@ -117,7 +117,7 @@ def _read_opening(
     `is_alone`: the story has one article, which may speak of itself and ask questions.
     """
     split = list(chain.from_iterable(sentences_of(lead))) or [" ".join(lead.split())]
-    # Before headings leave, as the label of a caption may look like one: "CLOSE The mayor says ..."
+    # Check before headings are removed, since the label of a caption may look like one: "CLOSE The mayor says ..."
     if len(split) > 1 and front_matter(split[0], language) == "caption":
         del split[0]
     texts = [without_heading(text, title) for text in split]

@@ -13,7 +13,7 @@ VERSION_NAMES = {"earlier": "Earlier version", "other": "Another version"}
 
 
 def as_text(shown: StoryText, articles: Sequence[ArticleView]) -> str:
-    """Return the lead, what each other outlet tells, and the titles of opinions and live blogs.
+    """Return the lead, a sentence of each other outlet, and the titles of opinions and live blogs.
 
     Paragraphs are separated by an empty line; an article is named by outlet, time (UTC) and title. The text
     does not end with a newline.

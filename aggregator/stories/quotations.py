@@ -1,4 +1,4 @@
-"""Quotations of named speakers, word for word as in the reports: which of them a story shows."""
+"""Choose the quotations of named speakers that a story shows, word for word as in the reports."""
 
 import re
 from collections import Counter

@@ -75,7 +75,7 @@ CONNECTIVE = re.compile(
 )
 # "It was President Boll who signed ..."
 CLEFT = re.compile(r"It (?:is|was) (?:[A-Z][\w.'’-]* )+(?:who|that|whose)\b")
-# Without the opening mark inside, or many marks that nothing closes would take quadratic time.
+# The inside must not have the opening mark, or many unclosed marks would take quadratic time.
 QUOTED = re.compile(r"“[^“”]*”|\"[^\"]*\"|„[^„“”]*[“”]|«[^«»]*»|「[^「」]*」")
 # Not "Know Your Rights"
 SECOND_PERSON = re.compile(r"\b(?:you|your|yourself)\b|^You\b")
@@ -115,8 +115,8 @@ def sentences_of_report(text: str, title: str) -> Iterator[str]:
 def _goes_on(lines: Sequence[str]) -> bool:
     """Return whether a quotation that was left open before these lines ends in them.
 
-    It does where the first mark in them is a closing one. Where it is an opening one, that of the paragraph
-    before was repeated by it, or nothing closes it.
+    It does if the first mark in them is a closing mark. If it is an opening mark, it repeats the mark of the
+    paragraph before, or nothing closes the quotation.
     """
     for line in lines:
         mark = ANY_MARK.search(line)
@@ -155,8 +155,8 @@ def leans(sentence: str, language: str | None = None) -> bool:
 def front_matter(sentence: str, language: str | None = None) -> str | None:
     """Return why a sentence cannot be shown as news text; None if it can.
 
-    A caption, a credit, a promotion, a post, the text of links, wrong characters, a question, a quotation
-    without its speaker, spoken words, or the first or second person outside of quotation marks.
+    The reasons are a caption, a credit, a promotion, a post, the text of links, wrong characters, a question, a
+    quotation without its speaker, spoken words, or the first or second person outside of quotation marks.
     """
     if sign := sign_of(sentence):
         return sign

@@ -1,7 +1,7 @@
 """The speaker of a quotation: `Anna Berg later said`, `said Anna Berg`, `Anna Berg, the mayor, said`.
 
-A speaker is a run of capitalized words beside a verb of speech. In scripts without capital letters none is
-found.
+A speaker is a run of capitalized words beside a verb of speech. Scripts without capital letters do not show
+speakers.
 """
 
 import re
@@ -36,7 +36,7 @@ _CLAUSE = re.compile(
 )
 # "Berg said on CNN's New Day" names a program; "Varna's Anna Berg" a person
 _PROGRAM_OF = re.compile(r"\b(?:on|in|at|to|for) [^,“”]{1,40}['’]s $")
-# After a surname: it goes on, but for "'s" ("Boll-Meyer", a soft hyphen, an accent of its own)
+# The surname goes on ("Boll-Meyer", a soft hyphen, a combining accent); "'s" does not count.
 _GOES_ON = re.compile(r"(?!['’]s\b)[\w'’\-\u00ad\u0300-\u036f]")
 
 
@@ -81,7 +81,7 @@ def _weekdays() -> frozenset[str]:
 
 @cache
 def _pattern(language: str | None) -> re.Pattern[str] | None:
-    """Return what finds a name before or after a verb of speech; None without words of the language."""
+    """Return the pattern of a name before or after a verb of speech; None without words of the language."""
     verbs = "|".join(sorted(word_list(language, "quoting")))
     if not verbs:
         return None
@@ -158,7 +158,7 @@ def _full_forms(text: str, surname: str) -> Iterator[str]:
 
 
 def _first_names(words: Sequence[str], text: str) -> list[str]:
-    """Return the first names at the end of the words before a surname; none before a place: "of Berg"."""
+    """Return the first names at the end of the words before a surname; [] before a place: "of Berg"."""
     first = behind_last(words, _is_no_first_name)
     if first and words[first - 1] == "of":
         return []

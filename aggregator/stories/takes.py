@@ -32,6 +32,6 @@ _TAKE = re.compile(
 
 
 def take_title(title: str) -> str | None:
-    """Return the headline of a later take without its mark; None for a headline that has none."""
+    """Return the headline of a later take without its mark; None for a headline without a mark."""
     plain = _TAKE.sub(" ", title).strip()
     return plain if plain and plain != title.strip() else None

@@ -15,7 +15,7 @@ from aggregator.stories.words import head_of
 LEAST_KEPT = 2  # sentences that an update repeats word for word
 # The least share of the sentences that are repeated word for word. An outlet repeats less as background.
 KEPT_SHARE = 1 / 3
-# The least share of the sentences of the shorter text that are repeated or changed (chosen on events-lookalikes):
+# The least share of the sentences of the shorter text that are repeated or changed (chosen on events-lookalikes).
 SHARED_SHARE = 0.6
 # This share is needed if less than KEPT_SHARE of the longer text is repeated, because that text has grown.
 GROWN_SHARE = 0.9
@@ -49,7 +49,7 @@ def is_update(own: TextVersion, other: TextVersion) -> bool:
 
 
 def _shared_sentences(left: ReadText, right: ReadText) -> set[tuple[str, ...]]:
-    """Return the sentences that two texts have alike; none if these are too few for states of one text."""
+    """Return the sentences that two texts have alike; an empty set if they are too few for states of one text."""
     kept = left.sentences.keys() & right.sentences.keys()
     shorter, longer = sorted((left.sentences.keys(), right.sentences.keys()), key=len)
     if len(kept) < max(LEAST_KEPT, KEPT_SHARE * len(shorter)):

@@ -1,4 +1,4 @@
-"""Versions of a text: which sentences two texts tell differently.
+"""Versions of a text: the sentences that two texts tell differently.
 
 A *version* is a text that has a sentence of the other text with another number, name or negation, or with a word
 that only this headline and this text have ("are missing", "are alive"). Left out or added sentences, spellings of
@@ -26,7 +26,8 @@ from aggregator.stories.words import head_of
 from aggregator.text.numbers import has_numbers
 
 CHANGES_SHOWN = 3
-# The same where only a negation differs: "did not answer", "declined to comment"
+# The least likeness (see LEAST_ALIKE) of sentences that differ only in a negation: "did not answer", "declined to
+# comment"
 LEAST_NEGATED = 0.6
 
 
@@ -92,7 +93,7 @@ def _count(words: Sequence[str], listed: frozenset[str]) -> int:
 def _has_other_names(
     sentence: Sentence, alike: Sentence, left: ReadText, right: ReadText
 ) -> bool:
-    """Return whether another name stands in a sentence, or its names in another order."""
+    """Return whether a sentence has other names, or its names in another order."""
     if sorted(sentence.words) == sorted(alike.words):
         known = left.names | right.names
         return [word for word in sentence.words if word in known] != [

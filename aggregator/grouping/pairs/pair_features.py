@@ -197,12 +197,12 @@ def _name_features(pairs: Pairs, idf: Units) -> Columns:
 
 
 def _contrast(pairs: Pairs, idf: Units) -> Columns:
-    """Return what says that two texts of one form tell of other places, persons, teams or counts.
+    """Return the signs that two texts of one form tell of other places, persons, teams or counts.
 
     apart: idf of the words of names, in titles or in titles and leads, that are nowhere in the other text;
-    -1 where one of the two has no name there
-    named_shared: idf of the words of names of one that are anywhere in the other
-    beside: of the words of leads, or titles, that are part of no name of either
+    -1 if one of the two does not have a name there
+    named_shared: idf of the words of names of one text that are anywhere in the other
+    beside: features of the words of leads, or titles, that do not belong to a name of either text
     counts_apart: numbers with their unit that either has and the other lacks, if they share none
     """
     word_idf = idf[pairs.words]

@@ -124,7 +124,7 @@ class PairModel:
         return sums + self.bias
 
     def shares(self, leaves: Ints) -> Floats:
-        """Return the share of each group in the logits of all these rows; with the biases, they sum up to the logits."""
+        """Return the share of each group in the sum of the logits of these rows; the biases are the rest of it."""
         times = np.bincount(leaves.ravel(), minlength=len(self._leaves))
         sums: Floats = times @ self._leaves / 1000.0
         return sums

@@ -118,7 +118,7 @@ class EntryPlacer:
     def _place_new(self, waiting: InboxEntry, new: New) -> Placed:
         """Find the story of a new article, then write both.
 
-        Only new articles end periods, so that `recluster`, which reads articles, ends the same ones.
+        Only new articles end periods, so that `recluster`, which reads articles, ends the same periods.
         """
         parts, unit_of_work, number = self._parts, self._unit_of_work, waiting.inbox_no
         if new.former is not None:
@@ -177,7 +177,7 @@ class EntryPlacer:
         )
 
     def _mute(self, waiting: InboxEntry, reason: str) -> PlacementResult:
-        """Refuse an entry that is not wanted; it keeps its text, to be queued again."""
+        """Refuse an entry that is muted; it keeps its text, so that it can be queued again."""
         rejected.quarantine(
             self._connection,
             waiting.entry_no,

@@ -133,7 +133,7 @@ class Reviser:
                 article=revised,
                 at_no=waiting.inbox_no,
                 is_news=True,
-                # A footer below a headline is not a text.
+                # A footer below a headline does not count as a text.
                 is_whole=old.verdict == "stub"
                 and revised.body_words >= self._parts.page_words,
             )
@@ -148,10 +148,10 @@ class Reviser:
         *,
         is_replaced: bool,
     ) -> Placed:
-        """Replace the words of an article by other ones, and decide the story again.
+        """Replace the words of an article by other words, and decide the story again.
 
         A copy joins the story of its original; a report moves by the rule of the second look. `is_replaced`:
-        by its outlet, so that they bump the story.
+        its outlet replaced the words, so that they bump the story.
         """
         incoming, old = self._begin(waiting, incoming, old)
         incoming = replace(incoming, id=old.id)
@@ -220,7 +220,7 @@ class Reviser:
             agreement=agreement_of_copy(connection, old, match.original),
             rules_version=parts.rules_version,
         )
-        # Before the move, which counts it
+        # The evidence is written before the move, which counts the article
         article_writes.set_evidence(connection, old.id, evidence)
         return self._apply(
             Move(

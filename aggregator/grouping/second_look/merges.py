@@ -1,4 +1,4 @@
-"""Stories whose newest reports agree on average become one, the closest pair first."""
+"""Merge stories whose newest reports agree on average, the closest pair first."""
 
 import heapq
 from collections import defaultdict
@@ -78,9 +78,9 @@ class Merging:
     def _score(self, story: LookedAtStory, other: LookedAtStory) -> float:
         """Return the mean score of the reports; -inf unless at least half of each story's fit the other.
 
-        So one report that fits two stories does not connect them. Nor does a headline: -inf, too, if all
-        bodies of a story under a headline of the other are foreign to it. Nor does a form: -inf, too, if a
-        report of each are of one series, or two releases.
+        So one report that fits two stories does not connect them. Nor does a headline: it is -inf, too, if all
+        bodies of a story under a headline of the other are foreign to it. Nor does a form: it is -inf if a
+        report of each story is of one series, or of two releases.
         """
         if not story.reports or not other.reports:
             return -np.inf

@@ -26,12 +26,12 @@ class ReportMove(msgspec.Struct, frozen=True):
 class StoryMerge(msgspec.Struct, frozen=True):
     """Two stories become one.
 
-    Which id survives is decided when it is written. Later changes of this second look call the story `kept`.
+    The surviving id is decided when the merge is written. Later changes of this second look call the story `kept`.
     """
 
     kept: int
     gone: int
-    score: float  # mean score of a report of one with a report of the other
+    score: float  # mean score of a report of one story with a report of the other
     need: float
 
     @property

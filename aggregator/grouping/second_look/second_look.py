@@ -2,7 +2,7 @@
 
 reassess.py decides; this module reads its inputs and writes its decisions. A second look is due
 by inbox number, before the first article of the next `reassess_every`, and covers the stories that changed
-since the last one; so a replay of the same articles decides at the same moments.
+since the last; so a replay of the same articles decides at the same moments.
 """
 
 from collections.abc import Sequence
@@ -71,7 +71,7 @@ class SecondLook:
         at_no: int,
         silent: frozenset[str] = frozenset(),
     ) -> bool:
-        """Decide about these stories and carry it out; return whether anything was changed."""
+        """Decide about these stories and carry the changes out; return whether anything was changed."""
         self._parts.stream.read_last(self._unit_of_work)
         lookup = StoryLookup(self._parts, self._connection)
         changes = reassess_stories(numbers, lookup, self._parts.model.tuning)
@@ -80,7 +80,7 @@ class SecondLook:
             for number in change.numbers:
                 ids[number] = lookup.id_of(number)
         for change in changes:
-            # Changed at the first number of this period, so the next run covers these stories.
+            # These stories count as changed at the first number of this period, so the next run covers them.
             if isinstance(change, StoryMerge):
                 pair = ids[change.kept], ids[change.gone]
                 self._ask_strangers(*pair)
@@ -162,7 +162,7 @@ class SecondLook:
             "need": change.need,
             "own": change.own_score,
         }
-        # The report before its copies
+        # The report goes before its copies
         for article in sorted(leaving, key=lambda article: article != report):
             self._unit_of_work.log(origin, "moved", article=article, to=target, **why)
             self._unit_of_work.log(

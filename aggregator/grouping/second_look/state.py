@@ -1,4 +1,4 @@
-"""The stories of one second look: as the database has them, and as its changes have left them so far."""
+"""The stories of one second look: as they are in the database, and as its changes have left them so far."""
 
 from collections.abc import Iterable, Sequence
 
@@ -26,7 +26,7 @@ class LookedAtStory:
         self.last_inbox_no = live.last_inbox_no
 
     def take_in(self, gone: "LookedAtStory") -> None:
-        """Take in all articles of another story; as many reports stay as the larger one had."""
+        """Take in all articles of another story; as many reports stay as the larger story had."""
         most = max(len(self.reports), len(gone.reports))
         reports = [*self.reports, *gone.reports]
         self.reports = sorted(reports, key=lambda report: -report.inbox_no)[:most]
@@ -57,7 +57,7 @@ class Look:
         return self._stories[number]
 
     def stories(self, numbers: Iterable[int]) -> list[LookedAtStory]:
-        """Return those of these stories that are looked at."""
+        """Return the stories that are looked at among these numbers."""
         stories = map(self.story, numbers)
         return [story for story in stories if story is not None]
 

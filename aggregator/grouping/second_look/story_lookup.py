@@ -1,4 +1,4 @@
-"""Reads stories and articles for a second look, as they were before it: the window changes only after it."""
+"""Read stories and articles for a second look, as they were before it: the window changes only after it."""
 
 from collections.abc import Sequence
 
@@ -41,7 +41,7 @@ class StoryLookup:
         return self._window.neighbours(number)
 
     def reports(self, number: int) -> Sequence[Article]:
-        """Return the reports of a story that decide what joins it, in the order of `decides_before`."""
+        """Return the reports of a story that decide which articles join it, in the order of `decides_before`."""
         reports = []
         for report in self._comparison.deciding(self._window.story(number)):
             if report.terms and not report.is_container:
@@ -50,7 +50,7 @@ class StoryLookup:
         return reports
 
     def scores(self, reports: Sequence[Article], others: Sequence[Article]) -> Floats:
-        """Return the logit of each report with each other one: a row a report. Remembers them."""
+        """Return the logit of each report with each of the others, a row for each report, and remember the reports."""
         return self._comparison.logits(
             self._connection, self._decoded(reports), self._decoded(others)
         )
@@ -75,7 +75,7 @@ class StoryLookup:
     def may_leave(self, article: str) -> bool:
         """Return whether an article may move: only once, and if no correction keeps it in its story.
 
-        Similar stories would exchange it at every run.
+        Otherwise similar stories would exchange the article at every run.
         """
         evidence = articles.evidence_of(self._connection, article)
         return evidence.stage != "second look" and self._constraints.may_leave(

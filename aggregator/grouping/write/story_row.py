@@ -1,4 +1,4 @@
-"""Writes the row of a story after a change: counts, headline and times from its articles, and its bump."""
+"""Write the row of a story after a change: counts, headline and times from its articles, and its bump."""
 
 import datetime as dt
 from collections import Counter
@@ -109,7 +109,7 @@ class StoryRows:
             "summary": summary(
                 shown, self._options.summary_words, self._tuning, chosen.title
             ),
-            # The most frequent one; in a tie the first by name.
+            # Take the most frequent language, and in a tie the first by name.
             "language": max(languages, key=languages.__getitem__, default=None),
             "membership_changed_no": effect.at_no,
         }
@@ -191,7 +191,7 @@ class StoryRows:
     ) -> bool:
         """Return whether a change puts a story to the front (`feeds.bump` of the configuration).
 
-        `has_more`: whether it has more reports.
+        `has_more` is whether the story has more reports.
         """
         bumps = self._options.bumps
         if "correction" in bumps and effect.is_correction:
@@ -201,7 +201,7 @@ class StoryRows:
         # A change at the same address does not count as a version.
         is_added = after.article_count > before.article_count
         if "report" in bumps and is_added:
-            # An article that was added gives it another version of a text.
+            # The added article may give the story another version of a text.
             former = [member for member in shown if member.id != effect.article]
             if _earlier(shown) - _earlier(former) - {effect.article}:
                 last = before.bumped_at.replace(microsecond=0)
@@ -215,7 +215,7 @@ class StoryRows:
 
 
 def _earlier(members: Sequence[ArticleView]) -> set[str | None]:
-    """Return the members of whose text there is a later version."""
+    """Return the members whose text has a later version."""
     if all(member.version_of is None for member in members):
         return set()
     return {
@@ -229,7 +229,7 @@ def _numbered(unit_of_work: UnitOfWork, bump: dt.datetime) -> dt.datetime:
 
 
 def with_compared(members: Sequence[Article]) -> list[Article]:
-    """Return the members of a story as they are compared from now on."""
+    """Return the members of a story with their new state: compared or not."""
     compared = compared_members(members)
     return [replace(member, is_compared=member.id in compared) for member in members]
 
@@ -237,7 +237,7 @@ def with_compared(members: Sequence[Article]) -> list[Article]:
 def set_compared(
     connection: Connection, members: Sequence[Article], after: Sequence[Article]
 ) -> None:
-    """Let later articles be compared with those members that are compared in `after`."""
+    """Store which members later articles are compared with, as in `after`."""
     for is_compared in (True, False):
         changed = []
         for was, member in zip(members, after, strict=True):

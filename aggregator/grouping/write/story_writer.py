@@ -1,4 +1,4 @@
-"""Carries out changes of stories (changes.py), in a placing transaction: rows, log, change stream, window."""
+"""Carry out changes of stories (changes.py), in a placing transaction: rows, log, change stream, window."""
 
 from collections.abc import Sequence
 from operator import attrgetter
@@ -64,9 +64,9 @@ class StoryWriter:
                 return self._remove(unit_of_work, change)
 
     def place(self, unit_of_work: UnitOfWork, place: Place) -> str:
-        """Write a new article and its story, whose row is that of all its articles.
+        """Write a new article and its story, whose row follows from all its articles.
 
-        If a large story has a copy like the new one, the others are not read: a flood costs no more and more.
+        If a large story has a copy like the new article, the others are not read, so that a flood stays cheap.
         """
         connection = unit_of_work.connection
         new, joined = place.article, place.story
@@ -146,7 +146,7 @@ class StoryWriter:
             target = stories.row_of(connection, move.target)
             if move.bump is None:
                 effect = replace(effect, bump=max(effect.bump, target.bumped_at))
-            # The change stream names no article of a correction.
+            # The change stream does not name an article for a correction.
             entering = replace(effect, article=None if move.bump else founder)
             self._add(unit_of_work, move, target, entering)
         else:
@@ -177,7 +177,7 @@ class StoryWriter:
         if is_left_empty:
             _redirect(unit_of_work, origin, target.id, reason="empty")
         else:
-            # Both stories find their own when they are rendered
+            # Both stories get their own subjects when they are rendered
             story_subjects.erase(connection, [origin.id])
             self._rows.restate(unit_of_work, origin, effect)
         self._regrouped(unit_of_work, [origin, target])
@@ -244,7 +244,7 @@ class StoryWriter:
             )
             if article.bump_by_clock:
                 effect = replace(effect, bump=unit_of_work.now)
-            # So the change stream has the time of the text.
+            # The change stream then has the time of the text.
             if self._has_headline_bumps:
                 effect = replace(effect, unbumped=article.effective_at)
         self._rows.restate(unit_of_work, row, effect)

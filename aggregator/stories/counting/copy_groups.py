@@ -1,8 +1,8 @@
 """Copy groups: the articles of a story that print one text, and which of them is the original.
 
 A *copy group* is a connected component of the links "is a copy of". Its *original* is the text that an agency
-published itself, if the group has one, else the text with the earliest effective time, of equal times the
-one that came first.
+published itself, if the group has one, else the text with the earliest effective time; at equal times, the text
+that came first.
 """
 
 import datetime as dt
@@ -42,7 +42,7 @@ def copy_groups(
 ) -> list[list[AnyCountable]]:
     """Return the copy groups; groups and members keep the order of `articles`.
 
-    Two articles that are copies of one text outside the story are one group, too.
+    Two articles that copy one text outside the story are one group, too.
     """
     parent: dict[str, str] = {}
 

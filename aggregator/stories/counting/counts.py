@@ -37,11 +37,11 @@ from aggregator.stories.counting.copy_groups import (
 
 
 class Counts(msgspec.Struct, frozen=True):
-    """The counts of a story; `article_count` and `report_count` are at least 1 where there is an article."""
+    """The counts of a story; `article_count` and `report_count` are at least 1 if it has an article."""
 
     article_count: int
     outlet_count: int  # different outlets
-    # Different origins of the reports; of all articles, if none of them is a report
+    # Different origins of the reports, or of all articles if none of them is a report
     report_count: int
     unknown_outlet_count: int = 0  # articles of unknown outlet
 
@@ -79,7 +79,7 @@ def counts(
             (repeating if is_beside else outlets).add(outlet_key(article.outlet_key))
     return Counts(
         article_count=len(articles),
-        # Those that only repeat count as one, together.
+        # Outlets that only repeat others count as one outlet.
         outlet_count=len(outlets) + (not outlets >= repeating),
         # A little-known outlet is one report, whatever agencies it names.
         report_count=len(known) + min(len(new - known), len(printers)),
@@ -88,7 +88,7 @@ def counts(
 
 
 def is_report(article: CountedArticle) -> bool:
-    """Return whether an article makes its text a report; a little-known source makes none of an excerpt."""
+    """Return whether an article makes its text a report; an excerpt by a little-known source does not."""
     return (
         article.role in COUNTED_ROLES
         and article.kind not in UNCOUNTED_KINDS
@@ -114,7 +114,7 @@ def _printer_and_origin(
             return printer, ("agency", key)
     if original.wire:
         return printer, ("agency", original.wire.casefold())
-    # An agency that a little-known source names would make the reports that it copies one.
+    # If a little-known source named an agency, the reports that it copies would become one.
     named = [
         (precedence(article), article.inbox_no, article.wire.casefold())
         for article in text

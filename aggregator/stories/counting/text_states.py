@@ -1,4 +1,4 @@
-"""States of a text: which version of it is current, and which ones it replaces."""
+"""States of a text: the current version, and the versions that it replaces."""
 
 from collections.abc import Iterable, Sequence
 
@@ -17,9 +17,9 @@ from aggregator.stories.lexicon import is_correction
 def replaced_versions(
     articles: Sequence[ArticleView],
 ) -> dict[str | None, tuple[str, VersionState]]:
-    """Return the articles that have another version of a current text, with the original of that.
+    """Return the articles that have a replaced version of a text, with the original of the current version.
 
-    Of the versions of a text the first one is current, until a later one takes over.
+    The first version of a text is current until a later version takes over.
     """
     if all(article.version_of is None for article in articles):
         return {}
@@ -36,7 +36,7 @@ def replaced_versions(
 
 
 def _current(texts: Sequence[list[ArticleView]]) -> list[ArticleView]:
-    """Return the current version: of these, in the order of printing, the last one that took over."""
+    """Return the current version: the last of these texts, in the order of printing, that took over."""
     current = texts[0]
     printers = _Printers()
     printers.add(current)

@@ -99,7 +99,7 @@ def _newer_one(
 
 
 def _advantage(title: ScoredTitle, other: ScoredTitle, tuning: StoryTuning) -> float:
-    """Return by how much a title is better than the other one, by quality and time."""
+    """Return how much better a title is than the other title, by quality and time."""
     later = title.article.effective_at - other.article.effective_at
     least = dt.timedelta(hours=tuning.headline_newer_hours)
     advantage = title.quality - other.quality

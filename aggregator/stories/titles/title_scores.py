@@ -22,7 +22,7 @@ from aggregator.stories.words import dice, heads, tokens
 
 # Seldom more than two sentences of a lead
 LEAD_CHARS = 500
-# Weight of the words of a title in its own lead, beside those in other reports
+# The weight of a title's words in its own lead; words in other reports weigh 1
 OWN_LEAD = 0.25
 # The gain of a title that tells an outcome
 OUTCOME = 0.25

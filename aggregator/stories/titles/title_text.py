@@ -30,7 +30,7 @@ def clean_title(article: ArticleView) -> str:
 
 @lru_cache(maxsize=2048)
 def clean_title_text(title: str, outlet: str | None) -> str:
-    """Clean a title of at most `TITLE_CHARS` characters; "" of one that tells nothing."""
+    """Clean a title of at most `TITLE_CHARS` characters; return "" for a title that tells nothing."""
     title = DAMAGED_APOSTROPHE.sub("’", " ".join(title.split()))
     title = ADDED_TAIL.sub("", NEWS_LABEL.sub("", title)) or title
     marks = "|·" if "«" in title else "|·»"  # "Boll : « Nous restons » | Le Fanal"

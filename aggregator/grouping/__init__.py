@@ -1,10 +1,11 @@
-"""What decides which article belongs to which story, and writes stories.
+"""Decide which story each article belongs to, and write the stories.
 
-A batch of prepared entries comes in by `place.py` and `place_entry.py`. For each article a decider returns
-a change (`changes.py`): `decide.py` for a new one, `revise.py` for a known one, `second_look` for stories
-that have changed, `corrections` for what a person said, `deletion` for what is forgotten or too old. `write`
-carries changes out. The window (`window.py`) has the live stories in memory; `copies` finds the same text,
-`pairs` compares two reports, `outlets` knows what an outlet repeats and how it is called.
+Batches of prepared entries arrive through `place.py` and `place_entry.py`. For each article a decider returns
+a change (`changes.py`): `decide.py` for a new article, `revise.py` for a known article, `second_look` for
+stories that have changed, `corrections` for the decisions of a person, `deletion` for articles that somebody
+erased or that are too old. `write` carries the changes out. The window (`window.py`) holds the live stories in
+memory, `copies` finds articles with the same text, `pairs` compares two reports, and `outlets` learns the
+names of outlets and the lines that they repeat.
 
-The only package that imports datasketch. Imports `store`, `stories` and the packages below them.
+No other package imports datasketch. This package imports `store`, `stories` and the packages below them.
 """

@@ -1,4 +1,4 @@
-"""What placing, second look, corrections, forget, retention and recluster decide: changes of stories.
+"""Changes of stories, the decisions of placing, second look, corrections, forget, retention and recluster.
 
 A decider returns changes, and one writer carries them out (write/story_writer.py): it writes rows, log and
 change stream, and brings the window up to date.
@@ -13,38 +13,41 @@ from aggregator.store.stories.stories import StoryRow
 
 
 class Place(FrozenStruct):
-    """A new article joins a story, or begins one of its own."""
+    """Put a new article into a story, or begin a story with it."""
 
     article: StoredArticle
-    story: StoryRow | None = None  # None: its own
+    # None: the article founds its own story
+    story: StoryRow | None = None
     founding: int = 0  # how many stories it has founded before
 
     @property
     def outcome(self) -> Outcome:
-        """What became of its entry."""
+        """The outcome for its entry."""
         if self.story is None:
             return "founded"
         return "copy" if self.article.role == "copy" else "joined"
 
 
 class Revise(FrozenStruct):
-    """An article of a story has another text. Its role, and so what is compared, may have changed, too."""
+    """Give an article of a story another text; its role, and so its comparisons, may change, too."""
 
-    article: StoredArticle  # as it is now
+    # The article with its new text
+    article: StoredArticle
     at_no: int  # inbox number of the revision
-    # Whether a new headline may bump the story: not one of a page that came late
+    # Whether a new headline may bump the story; the headline of a page that came late may not
     is_news: bool
-    # Whether it bumps the story: the first whole text of its article, or one that replaces all of it
+    # Whether this bumps the story: it is the first whole text of the article, or replaces all of its text
     is_whole: bool = False
 
 
 class Move(FrozenStruct):
-    """Articles of one story go to another one; a story that is left without articles is merged into it."""
+    """Move articles to another story; a story that is left without articles is merged into it."""
 
     articles: tuple[str, ...]
     target: str | None  # a live story; None: a new one, founded by `founder`
-    at_no: int  # inbox number at which the articles change their story
-    # Of both stories, by a correction; None: the later of theirs
+    # The inbox number of the move
+    at_no: int
+    # The new bump of both stories, if a correction sets it; None: the later of their bumps
     bump: dt.datetime | None = None
     founder: str | None = None  # None: the article that was placed first
     revived: str | None = None  # the id of a merged story, used again for the new one
@@ -52,25 +55,28 @@ class Move(FrozenStruct):
 
 
 class Merge(FrozenStruct):
-    """Stories become one.
+    """Merge stories into one.
 
-    `keeps` keeps its id, else: the id of a story that is only a live blog or roundup is dropped; then the
-    story with more reports keeps its id, in a tie the older one. The other ids redirect permanently.
+    The story `keeps` keeps its id. Without `keeps`, a story that is only a live blog or roundup loses its id;
+    among the rest, the story with more reports keeps its id, and in a tie the older story. The other ids
+    redirect permanently.
     """
 
     stories: tuple[str, ...]
     at_no: int
-    reason: str  # for the log
-    bump: dt.datetime | None = None  # by a correction; None: the last of their bumps
+    # The reason that the log gives
+    reason: str
+    # The new bump, if a correction sets it; None: the last of their bumps
+    bump: dt.datetime | None = None
     keeps: str | None = None
-    # Stories whose own bump does not bump the merged one
+    # Stories whose own bump does not bump the merged story
     silent: frozenset[str] = frozenset()
     score: float | None = None
     need: float | None = None
 
 
 class Remove(FrozenStruct):
-    """Articles of a story are gone from the database; a story without articles is closed."""
+    """Update a story after its articles were deleted; a story without articles is closed."""
 
     story: str
     articles: frozenset[str] = frozenset()

@@ -27,7 +27,7 @@ class Fingerprinter:
     def fingerprint(
         self, article: CleanArticle, reading: Reading | None = None
     ) -> Fingerprint:
-        """Return the fingerprint of `article`; `reading`: of its title and text, if they were read before."""
+        """Return the fingerprint of `article`; `reading` is that of its title and text, if they were read before."""
         sequence = shingle_sequence(article.text)
         shingles = distinct(sequence)
         lines = article.text.split("\n")

@@ -1,4 +1,4 @@
-"""An article that is placed now: an entry with its clean text and fingerprint, before any decision."""
+"""The article that is being placed: an entry with its clean text and fingerprint, before any decision."""
 
 import datetime as dt
 
@@ -21,9 +21,10 @@ def incoming_article(
 ) -> StoredArticle:
     """Return the article of an entry that was prepared and not rejected; its story is "".
 
-    Its effective time is when it was published; where that is unknown, as its entry assumes, or when it was
-    seen, which also counts where its date is before the last poll of its feed, in which it was not. An agency
-    counts as the one behind the text when that is as sure as `wire_confidence`: "Reuters contributed" is not.
+    Its effective time is when it was published; if that is unknown, the time that its entry assumes, or when
+    it was seen. The time when it was seen also replaces a date before the last poll of its feed, because that
+    poll would have shown it. An agency is stored as the origin of the text if the confidence is at least
+    `wire_confidence`: "Reuters contributed" is less sure.
     """
     entry, clean, fingerprint = waiting.entry, prepared.article, prepared.fingerprint
     assert fingerprint is not None, "an article that is rejected has no place"
@@ -80,9 +81,9 @@ def incoming_article(
 def _outlet(
     waiting: InboxEntry, clean: CleanArticle
 ) -> tuple[Outlet | None, str | None]:
-    """Return the outlet of an entry, and the key of the one that it claims to be of.
+    """Return the outlet of an entry, and the key of the outlet that it claims to be of.
 
-    Until a page of the outlet was read, what a feed says of it are the feed's words.
+    Until a page of the outlet was read, its description by a feed is the feed's own claim.
     """
     entry = waiting.entry
     outlet = outlet_of(waiting.entry)

@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 class LiveWindow:
-    """The window, and when stories changed last. For one thread of the writer."""
+    """The window, and the last change of stories. For one thread of the writer."""
 
     def __init__(self, model: EventModel, stream: NewsStream) -> None:
         self._model = model
@@ -30,7 +30,7 @@ class LiveWindow:
         if self._window is None:
             tuning = self._model.tuning
             newest = live_stories.newest_inbox_no(connection)
-            # A story stays that grew of late, or that an article without a date may join, as far as memory reaches.
+            # Keep stories that grew recently and those that an undated article may still join, within the memory limit.
             kept_from = min(newest - tuning.kept_reach, undated_from)
             held_from = max(newest - tuning.live_reach, kept_from)
             rows = live_stories.grown_since(connection, held_from)
@@ -45,7 +45,7 @@ class LiveWindow:
         if self._window is None:
             return
         story = LiveStory(number, new.story) if is_new else self._window.get(number)
-        if story is None:  # an old one, which a correction names
+        if story is None:  # a correction names an old story
             self.renew(unit_of_work, [(number, new.story)])
             return
         story.take(articles.without_text(new))
@@ -54,7 +54,7 @@ class LiveWindow:
     def renew(
         self, unit_of_work: UnitOfWork, changed: Iterable[tuple[int, str]]
     ) -> None:
-        """Read stories again, by number and id, of which other articles or rows have changed."""
+        """Read the stories `changed` (number and id) again, because their articles or rows have changed."""
         if self._window is None:
             return
         gone = {id_: number for number, id_ in changed}
@@ -92,7 +92,7 @@ class LiveWindow:
             self._last_change = max(self._last_change, at_no)
 
     def last_change(self, connection: Connection) -> int:
-        """Return the inbox number at which the articles of any story changed last."""
+        """Return the inbox number of the last change to the articles of any story."""
         if self._last_change is None:
             self._last_change = stories.last_membership_change(connection)
         return self._last_change

@@ -1,4 +1,4 @@
-"""Mutes: which new entries do not become articles, by `mute:` of config.yaml and of its sources.
+"""Mutes: `mute:` of config.yaml and of its sources keeps new entries from becoming articles.
 
 A muted entry is stored and refused, with a reason that names the mute. When the configuration no longer has
 that mute, the entry is queued again (`rejected.unmute`).
@@ -34,7 +34,7 @@ class Mutes(FrozenStruct):
     of_sources: Mapping[str, tuple[Mute, ...]] = {}
 
     def __post_init__(self) -> None:
-        """Raise ConfigError for words that are too many for one phrase."""
+        """Raise ConfigError if a phrase has too many words."""
         for kind, muted in chain(self.everywhere, *self.of_sources.values()):
             try:
                 if kind == "words":
@@ -58,8 +58,8 @@ class Mutes(FrozenStruct):
     ) -> str | None:
         """Return why an entry is muted, or None.
 
-        `clean`: None before it is prepared; then words are searched in its title only. `source`: None for an
-        entry without one, such as a push.
+        `clean` is None before the entry is prepared; then words are searched in its title only. `source` is None
+        for an entry without a source, such as a push.
         """
         mutes = tuple(self._mutes(source.id if source else None))
         if not mutes:

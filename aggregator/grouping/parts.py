@@ -1,6 +1,6 @@
-"""The parts that decide about articles and write them, and what they remember: one set for one writer.
+"""The parts that decide about articles and write them, with their memory: one set for one writer.
 
-What they remember is read from the rows. To forget it, as after a transaction that failed, a new set is made.
+Their memory is read from the rows. A new set forgets it, for instance after a failed transaction.
 """
 
 from typing import Self
@@ -22,16 +22,16 @@ from aggregator.stories.tuning import StoryTuning
 
 
 class GroupingParts:
-    """What deciders share. For one thread of the writer."""
+    """The shared parts of deciders. For one thread of the writer."""
 
     def __init__(
         self, all_tuning: Tuning, options: StoryOptions, kept: Self | None = None
     ) -> None:
-        """`kept`: parts of which the window and the sampled shingles stay, which take seconds to read."""
+        """Make the parts; take window and sampled shingles, which take seconds to read, from `kept`."""
         pair_tuning = all_tuning.section("pairs", PairTuning)
         self.options = options
         self.placing = all_tuning.section("placing", PlacingTuning)
-        # Words from which on a text is that of a page, and not of a feed.
+        # A text with so many words comes from a page, not from a feed.
         self.page_words: int = all_tuning.values("polling")["full_text_words"]
         self.rules_version = all_tuning.version
         self.model = shipped_model(all_tuning)

@@ -1,6 +1,6 @@
 """Placing: each incoming article gets its place, and the decision is stored in one transaction.
 
-This is the only writer of stories. What is in memory (the window, sampled shingles) is derived from rows;
+This is the only writer of stories. The data in memory (the window, sampled shingles) is derived from rows;
 after a failed transaction it is dropped and read again.
 """
 
@@ -29,7 +29,7 @@ from aggregator.store.intake.inbox import InboxEntry
 
 
 class Placer(Transactions):
-    """Places prepared entries, and changes what is placed. For one thread of the writer."""
+    """Places prepared entries, and changes placed articles and stories. For one thread of the writer."""
 
     def __init__(
         self,

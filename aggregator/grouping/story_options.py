@@ -7,7 +7,7 @@ import msgspec
 from aggregator.grouping.mutes import Mutes
 from aggregator.model.structs import FrozenStruct
 
-# What may bump a story: another report, another headline, a correction.
+# The reasons that may bump a story: another report, another headline, a correction.
 BUMPS = frozenset({"report", "headline", "correction"})
 
 
@@ -17,19 +17,22 @@ class PlacingTuning(msgspec.Struct, frozen=True, kw_only=True):
     batch_articles: int
     gathering_seconds: float
     sweep_every: int
-    # Share of shingles from which on two texts are versions of one article
+    # Two texts that share so many of their shingles are versions of one article
     revision_containment: float
     wire_confidence: float
 
 
 class StoryOptions(FrozenStruct):
-    """What users choose about stories."""
+    """The options of users about stories."""
 
-    summary_words: int = 60  # default of publish.excerpt_words
-    # Outlet key → publisher; None: those of the program
+    # The default of publish.excerpt_words
+    summary_words: int = 60
+    # Outlet key → publisher; None: the families that ship with the program
     families: Mapping[str, str] | None = None
-    bumps: Collection[str] = BUMPS  # which of BUMPS bump a story
+    # The chosen reasons of BUMPS
+    bumps: Collection[str] = BUMPS
     # A new headline does not bump a story of one report that is older; default of feeds.bump_age.
     bump_age_seconds: float = 3 * 86_400
-    prefer: tuple[str, ...] = ()  # outlets whose titles are preferred, in order
+    # Outlets whose titles are preferred, in this order
+    prefer: tuple[str, ...] = ()
     mutes: Mutes = Mutes()

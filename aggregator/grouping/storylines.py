@@ -1,10 +1,10 @@
 """Storylines: stories of one running affair stand together.
 
-An article is compared with the nearest stories when it is placed, and its affinity to each, the mean logit of
-the article and the reports of the story, is stored. Two stories are as near as these are on average; two
-storylines as near as their newest stories are. An article that is near another story makes the storylines of
-both one, if they are near enough, and the older id stays. Nothing else changes a storyline but a correction:
-a later report never takes a story out of its place (docs/decisions/0054-storylines.md).
+An article is compared with the nearest stories when it is placed, and its affinity to each of them is stored: the
+mean logit of the article and the reports of the story. Two stories are as near as these affinities are on average;
+two storylines are as near as their newest stories. If an article is near another story, the storylines of both
+become one if they are near enough, and the older id stays. Only corrections change a storyline otherwise: a later
+report never takes a story out of its place (docs/decisions/0054-storylines.md).
 """
 
 import datetime as dt
@@ -17,11 +17,12 @@ from aggregator.store.stories import storylines
 from aggregator.store.stories.corrections import Constraints
 from aggregator.store.stories.storylines import Affinity, RecentStory
 
-# All in thousandths of a logit. Of two stories that were never near each other:
+# All values are thousandths of a logit. This is the affinity of two stories that were never near each other:
 UNCOMPARED = -2_000
-# From this affinity on an article may join two storylines, and so may their mean if one is a single story.
+# An article with at least this affinity may join two storylines; so may their mean if one is a single story.
 NEAR = -1_500
-_NEAR_LINES = -1_250  # of two storylines of several stories
+# The least mean affinity that joins two storylines of several stories
+_NEAR_LINES = -1_250
 
 
 def mean_affinity(
@@ -46,8 +47,8 @@ def join_nearest(
 ) -> None:
     """Make the storyline of a story one with those of near stories, the nearest first.
 
-    `at`: the time of the article that is near the stories with these `numbers`; stories whose last report is
-    more than a week before are not asked any more.
+    `at` is the time of the article that is near the stories with these `numbers`. Stories are left out if their
+    last report is more than a week older.
     """
     line = storylines.line_of(connection, story)
     lines = storylines.lines_of_numbers(connection, numbers)
@@ -81,7 +82,7 @@ def join_nearest(
 
 
 def unite_stories(connection: Connection, ids: Iterable[str]) -> str:
-    """Make the storylines of these stories one; return its id, that of the oldest."""
+    """Make the storylines of these stories one; return its id, which is that of the oldest."""
     lines = {}
     for id_ in ids:
         line = storylines.line_of(connection, id_)

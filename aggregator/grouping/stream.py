@@ -1,4 +1,4 @@
-"""The stream: word frequencies of the days before, counts of sources, and how many articles have a partner.
+"""The stream: word frequencies of the last days, counts of sources, and the share of articles with a partner.
 
 The stream history is divided into periods. A period ends before the first entry that was accepted on a later
 day (UTC), so decisions depend on the inbox and not on the moment of placing. After a clock that was wrong by
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 _DAY = dt.timedelta(days=1)
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-# Times the days of a snapshot, so that some entries of a wrong time drop none of its periods.
+# Keep so many times the days of a snapshot, so that a few entries of a wrong time do not drop its periods.
 _PERIODS_KEPT = 2
 _PERIOD_ARTICLES = 100_000  # newest articles of a day that are counted (limit)
 
@@ -39,17 +39,21 @@ class NewsStream:
         self._standing: frozenset[str] | None = None  # senders; None: not read yet
         # The newest closed period; []: not read yet
         self._latest: list[StreamPeriod | None] = []
-        self._undated_from: int | None = None  # see `undated_from`; None: not read yet
-        self._inbox_no = -1  # of the article that is being placed
-        # Stories of the last articles, and whether they were of a backlog; None: not read yet.
+        # See the method `undated_from`; None: not read yet
+        self._undated_from: int | None = None
+        # The inbox number of the article that is being placed
+        self._inbox_no = -1
+        # The story of each of the last articles, and whether the article was of a backlog; None: not read yet.
         self._last: deque[tuple[str, bool]] | None = None
-        self._shared: set[str] = set()  # stories of them that have other articles
-        self._articles: Counter[str] = Counter()  # by source, not written yet
+        # Those of these stories that have other articles
+        self._shared: set[str] = set()
+        # Counts by source that are not written yet
+        self._articles: Counter[str] = Counter()
         self._matches: Counter[str] = Counter()
         self._counted_up_to = -1  # inbox number, see `count_after`
 
     def forget_periods(self) -> None:
-        """Forget what can be read again."""
+        """Forget the values that can be read again."""
         self._snapshot = None
         self._latest = []
         self._undated_from = None
@@ -95,7 +99,7 @@ class NewsStream:
         )
 
     def restore(self, connection: Connection) -> None:
-        """Count the words of periods again that the snapshot needs and whose frequencies were dropped."""
+        """Count the words of periods again if the snapshot needs them and their frequencies were dropped."""
         latest = stream_history.latest(connection)
         if latest is None:
             return
@@ -138,10 +142,10 @@ class NewsStream:
     def is_little_known(
         self, connection: Connection, article: Article, *, has_polled: bool
     ) -> bool:
-        """Return whether who sent an article had no standing before the day.
+        """Return whether the sender of an article had no standing before the day.
 
-        An archive that begins a database is believed: what is handed in while nobody has standing and no feed
-        was read (`has_polled`). Mails that nobody has confirmed never are.
+        An archive that begins a database is believed: articles that are handed in while nobody has standing and
+        no feed was read (`has_polled`). Mails that nobody has confirmed are never believed.
         """
         if self._standing is None:
             self._standing = standing.senders_with_standing(connection)
@@ -151,7 +155,7 @@ class NewsStream:
         return is_asked or is_mail_address(article.outlet_key)
 
     def count_after(self, inbox_no: int) -> None:
-        """Count only articles after this one; those before it are counted already."""
+        """Count only articles after this inbox number; the earlier articles are counted already."""
         self._counted_up_to = inbox_no
 
     def placed(self, new: StoredArticle, *, has_joined: bool) -> None:
@@ -167,7 +171,7 @@ class NewsStream:
             self._matches[new.source] += has_joined
 
     def write_counts(self, connection: Connection) -> None:
-        """Write what `placed` counted in this transaction."""
+        """Write the counts of `placed` in this transaction."""
         counts = {}
         for source, count in self._articles.items():
             counts[source] = count, self._matches[source]
@@ -189,14 +193,14 @@ class NewsStream:
         self._shared = {article.story for article in last if article.has_others}
 
     def shift(self, connection: Connection, source: str | None = None) -> float:
-        """Return what the stream, and the source of an article, add to a score: see pair_model.py."""
+        """Return the shift of a score by the stream and the source of an article (pair_model.py)."""
         assert self._last is not None, "`read_last` is called before"
         counts = (0, 0)
         if source is not None:
             counts = self.snapshot(connection).counts_of(source)
         self._shared.intersection_update(story for story, _ in self._last)
-        # A feed that is read for the first time brings entries of months, which have no partner here: where the
-        # last ones are such a backlog, all count.
+        # A feed that is read for the first time brings entries of months, which have no partner here: if all of the
+        # last articles are such a backlog, all count.
         stories = [story for story, is_backlog in self._last if not is_backlog]
         if not stories:
             stories = [story for story, _ in self._last]

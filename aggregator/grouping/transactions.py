@@ -1,4 +1,4 @@
-"""Placing transactions: rows change, and what is in memory beside them, or neither."""
+"""Placing transactions: both the rows and the memory of the writer change, or neither."""
 
 import datetime as dt
 import traceback
@@ -35,17 +35,17 @@ class Transactions:
         self.parts = GroupingParts(all_tuning, options)
 
     def count_after(self, inbox_no: int) -> None:
-        """Count only articles after this one for their sources; those before it are counted already."""
+        """Count only articles after this inbox number for their sources; earlier ones are counted already."""
         self._counted_up_to = inbox_no
         self.parts.stream.count_after(inbox_no)
 
     def forget(self) -> None:
-        """Drop what is in memory; the next batch reads it again."""
+        """Drop all parts from memory; the next batch reads their rows again."""
         self.parts = GroupingParts(self.all_tuning, self._options)
         self.parts.stream.count_after(self._counted_up_to)
 
     def forget_rows(self) -> None:
-        """Drop what is read again in no time; window and sampled shingles stay."""
+        """Drop all memory that is quickly read again; window and sampled shingles stay."""
         self.parts.stream.forget_periods()
         self.parts = GroupingParts(self.all_tuning, self._options, kept=self.parts)
 
@@ -53,7 +53,7 @@ class Transactions:
     def unit_of_work(self, *, keeps_caches: bool = False) -> Iterator[UnitOfWork]:
         """Open a placing transaction; on an error rows are rolled back, and memory is forgotten.
 
-        `keeps_caches`: lines of outlets change through the writer alone.
+        `keeps_caches` is for transactions that change lines of outlets only through the writer.
         """
         if not keeps_caches:
             self.parts.boilerplate.forget()
@@ -72,7 +72,7 @@ class Transactions:
 
 
 def _release(error: BaseException | None) -> None:
-    """Let go of what the frames of an error hold: it may be kept while the window is read again."""
+    """Release the objects in the frames of an error, which may live on while the window is read again."""
     released = []
     while error is not None and error not in released:
         traceback.clear_frames(error.__traceback__)

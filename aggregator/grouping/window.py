@@ -1,6 +1,6 @@
 """The window: the live stories in memory, each with the reports that an article is compared with.
 
-A story is found by the terms of the mean of its compared reports: the inverted list has its heaviest ones.
+A story is found by the terms of the mean of its compared reports; the inverted list has its heaviest terms.
 Stories are ranked by the number of terms that they share with an article; the best of those that its date or
 inbox number admits are compared report by report (pair_model.py). A list of more than `max_postings` stories
 is skipped and not cut: its word is common, and a cut would depend on the order of arrival.
@@ -29,13 +29,13 @@ from aggregator.grouping.pairs.weights import MINUTES_A_DAY, EventModel
 from aggregator.model.article import Article
 from aggregator.store.stories.live_stories import LiveRows
 
-# Most compared reports of a story in memory; its mean is that of these
+# The most compared reports of a story in memory; its mean is computed from these
 HELD_REPORTS: Final = 32
 _HASHES: Final = np.uint32((1 << HASH_BITS) - 1)
 
 
 def decides_before(article: Article) -> tuple[bool, bool, int]:
-    """Return the sort key of compared reports: reports decide what joins, those of known sources first."""
+    """Return the sort key of compared reports: reports decide before opinions, and known sources go first."""
     return article.is_opinion, article.is_little_known, -article.inbox_no
 
 
@@ -54,16 +54,17 @@ class LiveStory:
     )
 
     def __init__(self, number: int, id: str, last_inbox_no: int = 0) -> None:
-        """`number`: its running number; `last_inbox_no`: of the article that was placed last."""
+        """Make a story by its running number; `last_inbox_no` is that of its last placed article."""
         self.number = number
         self.id = id
         self.last_inbox_no = last_inbox_no
         self.article_count = 0
         self.compared_count = 0
-        self.dates = array("i")  # of all articles, declared or read, in minutes, sorted
-        # The compared ones that decide before the others, HELD_REPORTS at most.
+        # The dates of all articles, declared or read, in minutes, sorted
+        self.dates = array("i")
+        # The compared reports that decide first, HELD_REPORTS at most.
         self.reports: list[Article] = []
-        # Under which the window has it, in order: as a set they would take 2 KB
+        # The sorted keys of the story in the window; as a set they would take 2 KB
         self.keys = array("I")
 
     @property
@@ -72,7 +73,7 @@ class LiveStory:
         return bool(self.reports) and self.reports[0].is_container
 
     def take(self, article: Article) -> None:
-        """Add an article. With the first report the live blogs and roundups are compared no more."""
+        """Add an article. After the first report, live blogs and roundups are not compared any more."""
         self.article_count += 1
         self.last_inbox_no = max(self.last_inbox_no, article.inbox_no)
         if article.stated_minutes is not None:
@@ -93,7 +94,8 @@ class LiveStory:
     def mean_terms(self, model: EventModel, limit: int) -> Words:
         """Return the heaviest terms of the mean of its compared reports, packed, the heaviest first."""
         if len(self.reports) == 1:
-            return read(self.reports[0].terms)[:limit]  # which are in this order
+            # The terms of a report are stored with the heaviest first.
+            return read(self.reports[0].terms)[:limit]
         words = np.concatenate(
             [read(report.terms) for report in self.reports] or [read(b"")]
         )
@@ -107,7 +109,7 @@ class LiveStory:
 
 
 def live_story(rows: LiveRows) -> LiveStory:
-    """Return a story as its rows have it."""
+    """Return a story from its rows."""
     story = LiveStory(rows.number, rows.id)
     for report in rows.compared:
         story.take(report)
@@ -121,8 +123,8 @@ class Window:
 
     def __init__(self, model: EventModel, stories: Iterable[LiveStory] = ()) -> None:
         self._model = model
-        # Inbox number from which a story is compared where it or the article has no date: an undated article
-        # is as old as its arrival. Set before a look-up (0: `undated_reach` alone limits it).
+        # If the article or a story has no date, the story is compared only from this inbox number on: an undated
+        # article is as old as its arrival. Set before a look-up (0: `undated_reach` alone limits it).
         self.undated_from = 0
         self.has_polled = False  # whether a feed has been read
         self._stories: dict[int, LiveStory] = {}
@@ -205,7 +207,7 @@ class Window:
         )
 
     def neighbours(self, number: int) -> list[LiveStory]:
-        """Return other stories that share most terms with this one and may be in its window, best first.
+        """Return other stories that share most terms with this story and may be in its window, best first.
 
         Raises KeyError if the story is not in the window.
         """
@@ -227,7 +229,7 @@ class Window:
     def sweep(self, newest: int) -> list[int]:
         """Remove the stories that an article of the inbox number `newest` cannot join; return their numbers.
 
-        No look-up returns them anyway.
+        Look-ups do not return these stories anyway.
         """
         gone = [number for number in self.numbers() if not self.is_live(number, newest)]
         for number in gone:
@@ -242,7 +244,7 @@ class Window:
     def _best(
         self, keys: Iterable[int], is_wanted: Callable[[LiveStory], bool]
     ) -> list[LiveStory]:
-        """Return the wanted stories under most of these keys; ties are won by the newer, reported closer."""
+        """Return the wanted stories under most of these keys; in a tie, newer stories come first."""
         tuning = self._model.tuning
         longest = max(tuning.max_postings, int(len(self) * tuning.max_postings_share))
         lists = (self._postings.get(key) for key in keys)

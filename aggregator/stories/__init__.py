@@ -1,4 +1,4 @@
-"""What a story shows: title, lead, what the other reports say first, quotations, names, counts.
+"""The content of a story: title, lead, openings of the other reports, quotations, names and counts.
 
-Pure. Imports `extract` and the packages below it.
+All functions are pure. The package imports `extract` and the packages below it.
 """

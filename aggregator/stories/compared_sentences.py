@@ -1,4 +1,4 @@
-"""Sentences as versions are compared: their words and names, and which sentence of another text is like one."""
+"""Sentences for comparing versions: their words and names, and the sentences of another text that are alike."""
 
 import re
 from collections import Counter
@@ -13,8 +13,9 @@ from aggregator.text.numbers import in_digits
 from aggregator.text.sentences import sentences_of
 from aggregator.text.tokens import parts
 
-CHARS_READ = 20_000  # of a text (limit: 200,000 take .4 s)
-# That only one of both texts has, so at most 3,600 pairs (limit)
+# Only so much of a text is compared (limit: 200,000 characters take .4 s)
+CHARS_READ = 20_000
+# The most sentences of each text that the other text lacks, so at most 3,600 pairs are compared (limit)
 SENTENCES_COMPARED = 60
 # Dice coefficient of the words of a sentence in both texts (chosen on invented versions)
 LEAST_ALIKE = 0.4
@@ -27,12 +28,14 @@ _SPACED_THOUSANDS = re.compile(r"(?<=\d)[ \u00a0\u202f](?=\d{3}(?!\d))")
 
 class Sentence(NamedTuple):
     text: str
-    words: tuple[str, ...]  # in lower case, numbers in digits
-    names: tuple[str, ...]  # its capitalised words but the first, in order
+    # Words in lower case, numbers in digits
+    words: tuple[str, ...]
+    # Its capitalised words except the first word, in order
+    names: tuple[str, ...]
 
 
 class TextVersion(NamedTuple):
-    """A text as it is compared."""
+    """A text with the details that a comparison needs."""
 
     title: str
     text: str
@@ -51,13 +54,17 @@ def version_of(article: ArticleView) -> TextVersion:
 
 
 class ReadText(NamedTuple):
-    sentences: dict[tuple[str, ...], Sentence]  # by their words, in order
-    words: frozenset[str]  # of title and text
-    names: frozenset[str]  # the capitalised words of all sentences
+    # The sentences by their words, in order
+    sentences: dict[tuple[str, ...], Sentence]
+    # The words of title and text
+    words: frozenset[str]
+    # The capitalised words of all sentences
+    names: frozenset[str]
     title: tuple[str, ...]
 
 
-@lru_cache(maxsize=16)  # a text is compared with several others
+# Cached, since a text is compared with several others
+@lru_cache(maxsize=16)
 def read_sentences(version: TextVersion) -> ReadText:
     language = version.language or "en"
     sentences: dict[tuple[str, ...], Sentence] = {}
@@ -90,7 +97,7 @@ def _sentence(text: str, language: str) -> Sentence:
 def alike_sentences(
     left: ReadText, right: ReadText
 ) -> Iterator[tuple[Sentence, Sentence, float]]:
-    """Yield sentences of the left text that the right one has in other words, each with the likest of it."""
+    """Yield sentences of the left text that the right text has in other words, each with its likest sentence."""
     lefts = [
         left.sentences[words]
         for words in left.sentences

@@ -1,8 +1,9 @@
 """The lead of a story: the opening of one report, whose first sentences are the summary in lists.
 
-The report is chosen by the words of the title in its first sentence, by how much its opening is like those of
-all reports, which a reaction or a quip is not, and by its time. All sentences are of one report: an editor
-preferred that to a second one's lead in 35 of 44 stories, blind (docs/decisions/0050-plain-stories.md).
+The report is chosen by the words of the title in its first sentence, by its time, and by the likeness of its
+opening to those of all reports, which a reaction or a quip lacks. All sentences are of one report: in a blind test,
+an editor preferred that to adding a second report's lead in 35 of 44 stories
+(docs/decisions/0050-plain-stories.md).
 """
 
 import datetime as dt
@@ -18,9 +19,10 @@ from aggregator.stories.words import dice, heads
 from aggregator.text.lines import count_words
 from aggregator.text.tokens import PART
 
-# Of the weight of likeness to the own opening (0: 8 of 149 leads fewer right; 1: ROUGE-1 -.3)
+# Likeness to its own opening counts so much less in a lead (0: 8 of 149 leads fewer right; 1: ROUGE-1 -.3)
 OWN_LESS = 0.5
-STYLE_COST = 0.3  # of a lead (stories/titles/title_scores.py)
+# The cost of each unit of style in a lead (stories/titles/title_scores.py)
+STYLE_COST = 0.3
 
 
 def summary(
@@ -29,7 +31,7 @@ def summary(
     tuning: StoryTuning | None = None,
     shown_title: str | None = None,
 ) -> str:
-    """Return the first sentences of the lead, of `max_words` words; a first one that is longer is cut."""
+    """Return the first sentences of the lead, of `max_words` words; a longer first sentence is cut."""
     lead = _lead(articles, max_words, tuning or shipped_tuning(), shown_title)
     if lead is None:
         return ""
@@ -53,8 +55,8 @@ def _lead(
 ) -> tuple[ArticleView, list[str]] | None:
     """Return the report whose opening is the lead, and its first sentences of at most `max_words` words.
 
-    The report and its first sentence, which alone may have more, do not depend on `max_words`. None without
-    an article that may be quoted: those with `nosnippet` never are.
+    The report and its first sentence, which alone may be longer, do not depend on `max_words`. None if no article
+    may be quoted; articles with `nosnippet` never are.
     """
     openings = openings_of(articles, tuning, shown_title)
     if not openings or max_words <= 0:
@@ -69,7 +71,7 @@ def _lead(
         score -= STYLE_COST * style_cost(article)
         if newest - article.effective_at >= old:
             score -= tuning.summary_old_cost
-        # That an outlet took its article back is said first.
+        # If an outlet took its article back, the story says so first.
         is_withdrawal = article.kind == "withdrawal"
         return is_withdrawal, score, article.effective_at, article.id
 
@@ -85,7 +87,7 @@ def _score(
     words: Mapping[str, frozenset[str]],
     tuning: StoryTuning,
 ) -> float:
-    """Return how well an opening leads: by the title in its first sentence, and the `words` of all openings."""
+    """Return the score of an opening as a lead: by the title in its first sentence, and the `words` of all openings."""
     article, begin = opening.article, _begin(opening, tuning.summary_words)
     titled = heads(shown_title or clean_title(article), article.language).keys()
     first = heads(begin[0].text, article.language).keys()

@@ -20,7 +20,7 @@ def lexicon() -> Mapping[str, str | list[str]]:
 
 @cache
 def _languages() -> Mapping[str, Mapping[str, str]]:
-    """Return the lists of each language of languages.yaml, which describes them."""
+    """Return the lists of each language from languages.yaml, which describes the lists."""
     return msgspec.yaml.decode(
         _shipped("languages.yaml"), type=dict[str, dict[str, str]]
     )
@@ -35,7 +35,7 @@ def words_of(name: str) -> frozenset[str]:
 
 @cache
 def word_list(language: str | None, name: str) -> frozenset[str]:
-    """Return the list `name` of a language (a primary tag; None for English) as a set; empty without one."""
+    """Return the list `name` of a language (a primary tag; None for English) as a set, which may be empty."""
     return frozenset(_languages().get(language or "en", {}).get(name, "").split())
 
 
@@ -47,7 +47,7 @@ def ignored_words(language: str) -> frozenset[str]:
 
 
 def subject_key(label: str) -> str:
-    """Return the form by which names and topics are compared and found."""
+    """Return the form of a name or topic for comparison and look-up."""
     return " ".join(label.casefold().split())
 
 

@@ -1,4 +1,4 @@
-"""Written names: which linked words are one name, and the form by which names are compared."""
+"""Written names: the linked words that form one name, and the form for comparing names."""
 
 import functools
 import re
@@ -12,22 +12,26 @@ from aggregator.text.calendar import forms
 from aggregator.text.language import tag_or_und
 from aggregator.text.names import CAPITAL_NOUNS, LINKS, PARTICLES, link_pattern
 
-if TYPE_CHECKING:  # who only reads stories loads no numpy
+if TYPE_CHECKING:  # programs that only read stories need not load numpy
     from aggregator.text.vocabulary import Vocabulary
 
-NameKey = tuple[str, ...]  # the words of a name in the form in which they are compared
+# The words of a name in the form for comparison
+NameKey = tuple[str, ...]
 
-_LONGEST = 80  # characters of a name; longer ones are sentences (chosen)
-_MOST_WORDS = 5  # of a name without links (chosen)
+# Characters; longer names are sentences (chosen)
+_LONGEST = 80
+# The most words of a name without links (chosen)
+_MOST_WORDS = 5
 # "Bureau of Alcohol, Tobacco, Firearms and Explosives" has 7 (chosen)
 _MOST_LINKED_WORDS = 9
 _NO_NAME = re.compile(r"[DRI]-[A-Z]|.*-[a-z]{3}")  # "R-Utah", "Obama-era"
 _PARTICLE = re.compile(PARTICLES)
 LINK_WORDS = frozenset(re.findall(r"\w+", " ".join(map(" ".join, LINKS.values()))))
-_OFTEN = 20  # texts of the background with a word that is an everyday one ... (chosen)
-# ... and a name in fewer of them: "Tobacco" (chosen: "Fox" has .10)
+# An everyday word is in at least this many texts of the background (chosen)
+_OFTEN = 20
+# An everyday word is a name in a smaller share of these texts: "Tobacco" (chosen: "Fox" has .10)
 _RARELY_NAME = 0.05
-# Parts of bodies are names there, too: "Prevention" in .22 of the texts (chosen: "Harvard" has .37).
+# Parts of bodies count as names there: "Prevention" in .22 of the texts (chosen: "Harvard" has .37).
 _SOMETIMES_NAME = 0.35
 
 
@@ -35,9 +39,9 @@ _SOMETIMES_NAME = 0.35
 def read_names(
     written: str, vocabulary: "Vocabulary"
 ) -> tuple[tuple[str, NameKey], ...]:
-    """Return the names in a run of capitalised words, or in several with the words that link them.
+    """Return the names in a run of capitalised words, or in several runs with the words that link them.
 
-    Each with its key.
+    Each name comes with its key.
     """
     language = vocabulary.language
     if language not in LINKS:
@@ -78,11 +82,11 @@ def _is_joined(
 
 
 def _is_listed(group: str, run: str, following: str, vocabulary: "Vocabulary") -> bool:
-    """Return whether `following` is in the list of a body that `group` names, or that stands at its end."""
+    """Return whether `following` is in a list whose body is named in `group`, or at the end of the list."""
     language = vocabulary.language
     head = link_pattern(language).split(group, 1)[0]
     is_body = head != group and _is_institution(head.rpartition(" ")[2], language)
-    # Of other languages no words are known that are no names
+    # Only English has word lists that show whether a word is a name
     if is_body and language != "en":
         return True
     if not is_body:
@@ -111,7 +115,7 @@ def _is_ordinary(run: str, vocabulary: "Vocabulary") -> bool:
 
 
 def _is_run_of_name(run: str, vocabulary: "Vocabulary") -> bool:
-    """Return whether a run would be a name without what is linked to it, as text/names.py finds them."""
+    """Return whether a run would be a name without its linked words, as text/names.py finds names."""
     return not vocabulary.is_common(run) and (
         vocabulary.language not in CAPITAL_NOUNS or " " in run
     )
@@ -148,7 +152,7 @@ def _with_keys(
 
 
 def _name(written: str, vocabulary: "Vocabulary") -> str:
-    """Return a name without titles and stop words before it; "" for what is no name."""
+    """Return a name without titles and stop words before it; "" if it is not a name."""
     words = _name_words(written, vocabulary)
     if not words or len(words[-1]) < 3 - words[-1].isupper():
         return ""
@@ -169,7 +173,7 @@ def _name_words(written: str, vocabulary: "Vocabulary") -> list[str]:
     words = written.removesuffix("'").split()
     before_name, most = words, _MOST_WORDS
     if any(map(str.islower, words)):
-        # "Justice" is no title in "Department of Justice".
+        # "Justice" is not a title in "Department of Justice".
         before_name, most = words[:-1], _MOST_LINKED_WORDS
     del words[: behind_last(before_name, _is_title)]
     while words and not vocabulary.stem(words[0]):  # a stop word: "For Team ..."
@@ -182,7 +186,7 @@ def _is_title(word: str) -> bool:
 
 
 def _is_heading(words: Sequence[str], vocabulary: "Vocabulary") -> bool:
-    """Return whether these are words of an English heading, which have capitals, too: "Time Of Dying"."""
+    """Return whether these words are an English heading, which also has capitals: "Time Of Dying"."""
     if vocabulary.language != "en" or _is_institution(words[0], "en"):
         return False  # "Doctors Without Borders"
     return any(not vocabulary.stem(word) and word.istitle() for word in words[1:])
@@ -194,7 +198,7 @@ def _dates() -> frozenset[str]:
 
 @functools.lru_cache(maxsize=4096)
 def form_of(word: str, vocabulary: "Vocabulary") -> str:
-    """Return a word as names are compared: in lower case, without accents, endings of cases or 's."""
+    """Return the form of a word for comparing names: in lower case, without accents, endings of cases or 's."""
     word = word.removesuffix(",")
     if vocabulary.declines_names:
         return vocabulary.stem(word) or word.casefold()

@@ -21,12 +21,13 @@ from aggregator.stories.name_forms import (
 )
 from aggregator.text.names import UPPER
 
-if TYPE_CHECKING:  # who only reads stories loads no numpy
+if TYPE_CHECKING:  # programs that only read stories need not load numpy
     from aggregator.text.vocabulary import Vocabulary
 
-MOST_NAMES = 8  # of a story (chosen)
-MOST_TOPICS = 3  # of a story (chosen)
-_LONGEST = 60  # characters of a topic; longer ones are sentences (chosen)
+# The most names and topics that a story shows (chosen)
+MOST_NAMES = 8
+MOST_TOPICS = 3
+_LONGEST = 60  # characters; longer topics are sentences (chosen)
 _WORD = re.compile(r"[\w-]+")
 _SMALL_WORD = re.compile(rf"\b[^\W\d_{UPPER}][\w-]*")
 # "Secretary of State John Kerry"
@@ -41,7 +42,7 @@ _Text = tuple[str, "Vocabulary"]  # below a title, with the vocabulary of its la
 class _Uses(msgspec.Struct):
     """How a name or a topic is used in a story."""
 
-    # Keys of outlets, ids of articles without one
+    # Keys of outlets, or the ids of articles without an outlet
     outlets: set[str] = msgspec.field(default_factory=set)
     spellings: dict[str, int] = msgspec.field(default_factory=dict)
 
@@ -51,7 +52,7 @@ class _Uses(msgspec.Struct):
         self.spellings[spelling] = self.spellings.get(spelling, 0) + times
 
     def name(self) -> StoryName:
-        """Return the most frequent spelling; of equal ones the shortest, which often is the nominative."""
+        """Return the most frequent spelling; in a tie the shortest, which often is the nominative."""
         name = min(
             self.spellings,
             key=lambda spelling: (-self.spellings[spelling], len(spelling), spelling),
@@ -62,7 +63,7 @@ class _Uses(msgspec.Struct):
 def names_of(articles: Sequence[ArticleView]) -> tuple[StoryName, ...]:
     """Return the names that two outlets use, or that the only outlet has in a title and the text below it.
 
-    The rarer a name is in news and the more outlets use it, the earlier it stands. Needs the texts.
+    The rarer a name is in news and the more outlets use it, the earlier it stands. The articles must have texts.
     """
     texts = [
         (_below_title(article), vocabulary_of(article.language)) for article in articles
@@ -83,7 +84,7 @@ def names_of(articles: Sequence[ArticleView]) -> tuple[StoryName, ...]:
 def _rarest(
     names: Mapping[NameKey, _Uses], articles: Sequence[ArticleView], least: int
 ) -> tuple[StoryName, ...]:
-    """Return the names of at least so many outlets; those of an only one stand in its title, too."""
+    """Return the names that at least so many outlets use; names of a single outlet must be in its title, too."""
     chosen = [key for key, uses in names.items() if len(uses.outlets) >= least]
     if least < 2:
         chosen = [key for key in chosen if _is_in_title(key, articles)]
@@ -112,7 +113,7 @@ def _longer_names(
 ) -> dict[NameKey, list[NameKey]]:
     """Return, for the beginnings and ends of names, the names that enough outlets use.
 
-    For a part with a link all of them: "Centers for Disease Control" is the same body in full.
+    A part with a link has all its longer names: "Centers for Disease Control" is the same body in full.
     """
     longer_names: dict[NameKey, list[NameKey]] = {}
     for key, uses in names.items():
@@ -120,7 +121,7 @@ def _longer_names(
         is_shared = len(uses.outlets) >= least
         for end in range(1, len(key)):
             for part in (key[:end], key[end:]):
-                # "England" is no short form of "Bank of England", as "Obama" is one of "Barack Obama".
+                # "Obama" is short for "Barack Obama", but "England" is not short for "Bank of England".
                 if not LINK_WORDS.isdisjoint(part) if is_linked else is_shared:
                     longer_names.setdefault(part, []).append(key)
     return longer_names
@@ -129,7 +130,7 @@ def _longer_names(
 def _join_parts(
     names: dict[NameKey, _Uses], longer_names: Mapping[NameKey, Sequence[NameKey]]
 ) -> None:
-    """Join each name to the longer one that begins or ends with it: "Obama" to "Barack Obama"."""
+    """Join each name to the longer name that begins or ends with it: "Obama" to "Barack Obama"."""
     for short in sorted(names, key=lambda key: (len(key), key)):
         longer = [key for key in longer_names.get(short, ()) if key in names]
         if longer:
@@ -146,7 +147,7 @@ def _join_parts(
 
 
 def _small_words(texts: Sequence[_Text]) -> set[str]:
-    """Return the words in small letters, which are no names: "police" beside "Police"."""
+    """Return the words in small letters, which are not names: "police" beside "Police"."""
     small: set[str] = set()
     for text, vocabulary in texts:
         words = set(_SMALL_WORD.findall(text))
@@ -159,7 +160,7 @@ def _small_words(texts: Sequence[_Text]) -> set[str]:
 def _is_subject(
     key: NameKey, uses: _Uses, publishers: set[str], small_words: set[str]
 ) -> bool:
-    """Return whether a name is no outlet of the story, and no one word that stands in small letters, too."""
+    """Return whether a name is neither an outlet of the story nor a word that it also has in small letters."""
     if not publishers.isdisjoint(map(subject_key, uses.spellings)):
         return False
     lower = map(str.lower, uses.spellings)
@@ -186,8 +187,8 @@ def _rarity(key: NameKey) -> float:
 def topics_of(articles: Sequence[ArticleView]) -> tuple[StoryName, ...]:
     """Return the topics that two outlets declare, or those of the only outlet that declares any.
 
-    That one must have standing, unless it is alone in the story. Each with the number of these outlets; the
-    most frequent first, then in the order of the declarations.
+    The only outlet must have standing, unless it is alone in the story. Each topic has the number of its
+    outlets; the most frequent topics come first, then the order is that of the declarations.
     """
     topics: dict[str, _Uses] = {}
     asked = set()

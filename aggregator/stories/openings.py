@@ -1,4 +1,4 @@
-"""The openings of reports: their first sentences, from the one on that can be shown first."""
+"""The openings of reports: their first sentences, beginning with a sentence that can be shown first."""
 
 import re
 from collections.abc import Sequence
@@ -17,10 +17,12 @@ from aggregator.stories.tuning import StoryTuning
 from aggregator.text.lines import count_words
 from aggregator.text.sentences import sentences_of
 
-OPENING_SENTENCES = 4  # of a report (5: no gain on 1,000 events)
-# After these a report begins
+# The sentences of an opening (5: no gain on 1,000 events)
+OPENING_SENTENCES = 4
+# A report begins after sentences with these faults
 NO_BEGINNING = ("caption", "credit", "promotion", "post", "characters")
-REPORTS = 8  # the newest of more
+# If there are more reports, the newest are used
+REPORTS = 8
 SURNAME = re.compile(r"(?:(?:Mr|Mrs|Ms)\. )?(?P<name>[A-Z][\w'’-]+) (?P<verb>\w+)")
 
 
@@ -29,12 +31,14 @@ class OpeningSentence(NamedTuple):
 
     text: str
     words: int
-    is_bad: bool  # cannot be shown
-    opens: bool  # can be shown first: does not refer to the sentence before it either
+    # It cannot be shown
+    is_bad: bool
+    # It can be shown first: it does not refer to the sentence before it either
+    opens: bool
 
 
 class Opening(NamedTuple):
-    """The first sentences of a report, from the one on that can be shown first, if there is one."""
+    """The first sentences of a report; a sentence that can be shown first begins them, if there is any."""
 
     article: ArticleView
     sentences: Sequence[OpeningSentence]
@@ -43,9 +47,9 @@ class Opening(NamedTuple):
 def openings_of(
     articles: Sequence[ArticleView], tuning: StoryTuning, shown_title: str | None
 ) -> list[Opening]:
-    """Return the openings that may be quoted: of reports, those that can be shown first, if there are any.
+    """Return the openings that may be quoted; if some can be shown first, only those.
 
-    An article that is alone opens as its author has it: no other report tells better what it is about.
+    A single article opens as its author wrote it, since no other report can tell its subject better.
     """
     articles = with_originals(articles)
     is_alone = len(articles) == 1
@@ -70,7 +74,7 @@ def openings_of(
 
 
 def _from_fit(opening: Opening, title: str, leads: str) -> Opening | None:
-    """Return the opening from its first sentence on that can be shown first; None without one."""
+    """Return the opening from the first sentence that can be shown first; None without such a sentence."""
     article, sentences = opening
     for place, sentence in enumerate(sentences):
         if sentence.opens and not _has_bare_surname(
@@ -83,10 +87,10 @@ def _from_fit(opening: Opening, title: str, leads: str) -> Opening | None:
 def _has_bare_surname(
     sentence: str, title: str, leads: str, language: str | None
 ) -> bool:
-    """Whether a sentence opens with a surname alone that the title lacks: "Mr. Boll", "Boll said".
+    """Return whether a sentence opens with a bare surname that the title lacks: "Mr. Boll", "Boll said".
 
-    A word is a surname if it has a first name somewhere in the `leads`, and stands there in no small letters:
-    "Police said" is no person, though a "Capitol Police" exists.
+    A word is a surname if it has a first name somewhere in the `leads`, and never has small letters there:
+    "Police said" does not name a person, though a "Capitol Police" exists.
     """
     match = SURNAME.match(sentence)
     if (
@@ -103,16 +107,17 @@ def _has_bare_surname(
     )
 
 
-@lru_cache(maxsize=2048)  # at placing, and again when the story is rendered
+# Cached, since an opening is read at placing, and again when the story is rendered
+@lru_cache(maxsize=2048)
 def _read_opening(
     lead: str, language: str | None, title: str, *, is_alone: bool
 ) -> tuple[OpeningSentence, ...]:
-    """Return the first sentences of an opening; of one without any its text.
+    """Return the first sentences of an opening, or its text if it has no sentences.
 
-    `is_alone`: of a story of one article, which may speak of itself and ask questions.
+    `is_alone`: the story has one article, which may speak of itself and ask questions.
     """
     split = list(chain.from_iterable(sentences_of(lead))) or [" ".join(lead.split())]
-    # Before headings leave, as the label of a caption may look like one: "CLOSE The mayor says ..."
+    # Check before headings are removed, since the label of a caption may look like one: "CLOSE The mayor says ..."
     if len(split) > 1 and front_matter(split[0], language) == "caption":
         del split[0]
     texts = [without_heading(text, title) for text in split]

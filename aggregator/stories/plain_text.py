@@ -1,4 +1,4 @@
-"""What a story tells as plain text: for SQL, JSON, mail, terminals and MCP."""
+"""The plain text of a story, for SQL, JSON, mail, terminals and MCP."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ VERSION_NAMES = {"earlier": "Earlier version", "other": "Another version"}
 
 
 def as_text(shown: StoryText, articles: Sequence[ArticleView]) -> str:
-    """Return the lead, what each other outlet tells, and the titles of opinions and live blogs.
+    """Return the lead, a sentence of each other outlet, and the titles of opinions and live blogs.
 
     Paragraphs are separated by an empty line; an article is named by outlet, time (UTC) and title. The text
     does not end with a newline.
@@ -42,9 +42,9 @@ def as_text(shown: StoryText, articles: Sequence[ArticleView]) -> str:
 def told_order(
     originals: Sequence[tuple[ArticleView, list[ArticleView]]], shown: StoryText
 ) -> list[tuple[ArticleView, list[ArticleView]]]:
-    """Return originals with their copies, the oldest first, as they are told: the newest first.
+    """Return originals with their copies (the oldest first) in the order of the text: the newest first.
 
-    The one whose sentence differs most from the lead follows the newest one that has a sentence.
+    The report whose sentence differs most from the lead follows the newest report that has a sentence.
     """
     told = list(reversed(originals))
     ahead = {opening.article_id for opening in shown.openings[:2]}
@@ -53,14 +53,14 @@ def told_order(
 
 
 def _label(article: ArticleView) -> str:
-    """Return what an article is, if it is no report; else ""."""
+    """Return the label of an article that is not a report; else ""."""
     if article.role == "container":
         return "live"
     return article.kind if article.kind in OPINION_KINDS else ""
 
 
 def _printed_by(group: Sequence[ArticleView], first: ArticleView) -> str:
-    """Return who printed a text beside the `first` one, too; an excerpt is a part of it."""
+    """Return who printed a text besides the `first` article; an excerpt is a part of it."""
     outlets = []
     for copy in group:
         if copy is not first and copy.version is None:

@@ -1,4 +1,4 @@
-"""Quotations of named speakers, word for word as in the reports: which of them a story shows."""
+"""Choose the quotations of named speakers that a story shows, word for word as in the reports."""
 
 import re
 from collections import Counter
@@ -17,17 +17,23 @@ from aggregator.stories.speakers import full_name, speaker_of
 from aggregator.stories.titles.title_text import clean_title
 from aggregator.stories.words import heads
 
-MOST = 6  # quotations of a story
+# The most quotations of a story
+MOST = 6
 MOST_OF_SPEAKER = 2
-MOST_TRIED = 48  # candidates: the full name of each is looked for in its report
-CHARS_READ = 6_000  # of a report: later quotations are seldom of the news
-# For a quotation at the end of those, beside the share of the story's words in it (chosen)
+# The most candidates, since the full name of each is looked for in its report
+MOST_TRIED = 48
+# Only so much of a report is read, since later quotations are seldom about the news
+CHARS_READ = 6_000
+# The cost of a quotation at the end of CHARS_READ, in shares of the story's words (chosen)
 LATE_COST = 0.3
-ARTICLES_NAMED = 24  # in which a quotation stands
-# Of the words of the shorter of two quotations: the same one, cut otherwise
+# The most articles that are named for a quotation
+ARTICLES_NAMED = 24
+# Two quotations that share so many words of the shorter quotation are the same, cut at other places
 SAME_QUOTED = 0.6
-QUOTED_WORDS = 6  # of a quotation at least; fewer are a term in quotation marks
-QUOTED_SHARE = 0.4  # of the words of the sentence at least
+# The least number of words in a quotation; fewer are a term in quotation marks
+QUOTED_WORDS = 6
+# The least share of quoted words in a sentence
+QUOTED_SHARE = 0.4
 _WORD = re.compile(r"\w+")
 
 
@@ -36,9 +42,11 @@ class _Candidate(NamedTuple):
 
     worth: float
     article: ArticleView
-    speaker: str  # as the sentence names them
+    # The speaker as the sentence names them
+    speaker: str
     text: str
-    quoted: frozenset[str]  # its words inside quotation marks, in lower case
+    # Its words inside quotation marks, in lower case
+    quoted: frozenset[str]
 
 
 def quotations_of(
@@ -49,9 +57,9 @@ def quotations_of(
 ) -> tuple[Quotation, ...]:
     """Return up to MOST quotations of named speakers, each once, the newest first.
 
-    `reports` are read, `articles` are all of the story, in which a quotation may stand word for word, too.
-    `shown` are texts that the story shows already. Quotations with more of `key_words`, the heads of title
-    and lead, and early in their reports are chosen.
+    Quotations are taken from `reports`; all `articles` of the story are searched for the same words. `shown` are
+    texts that the story shows already. Quotations are preferred if they have more of `key_words` (the heads of
+    title and lead) and stand early in their reports.
     """
     candidates: list[_Candidate] = []
     for report in reports:
@@ -124,7 +132,7 @@ def _is_same(first: _Candidate, second: _Candidate) -> bool:
 def _articles_with(
     quotation: _Candidate, articles: Sequence[ArticleView]
 ) -> tuple[str, ...]:
-    """Return the ids of the articles in which it stands word for word, its own first."""
+    """Return the ids of the articles that have the quotation word for word, its own article first."""
     others = [article.id for article in articles if quotation.text in article.text]
     return tuple(dict.fromkeys([quotation.article.id, *others]))[:ARTICLES_NAMED]
 

@@ -1,7 +1,7 @@
-"""What a story shows, chosen from its articles after placing: lead, openings, quotations, names, topics.
+"""Choose the content of a story from its articles: lead, openings, quotations, names and topics.
 
-The program claims nothing about a story that it cannot check: it chooses a title and a lead, shows what each
-outlet says first, in its own words, and counts (docs/stories.md).
+The program makes no claim about a story that it cannot check: it chooses a title and a lead, quotes a sentence
+of each outlet, and counts (docs/stories.md). It runs after placing.
 """
 
 from collections import Counter
@@ -34,34 +34,41 @@ from aggregator.stories.words import heads
 from aggregator.text.lines import count_words, ends_sentence
 from aggregator.text.sentences import paragraphs, split_sentences
 
-# Incremented by hand when a change of code (not of tuning) changes what stories show.
+# Increment when a change of code (not of tuning) changes the content of stories.
 VERSION = 27
 
 LEAD_PARAGRAPHS = 3
-LEAD_WORDS = 130  # of them together (docs/decisions/0050-plain-stories.md)
-# Of a paragraph, and of a report for its opening: the time for a hostile text is bounded
+# The most words of these paragraphs together (docs/decisions/0050-plain-stories.md)
+LEAD_WORDS = 130
+# Only so much of a paragraph, or of a report for its opening, is read, which bounds the time for a hostile text
 CHARS_READ = 6_000
-LINES_READ = 8  # for the paragraphs of a lead; headings are between them
-CUT_SHORT = {"no beginning", "no end"}  # of a feed's text
-# What `front_matter` says of a line between two others
+# The lines that are read for a lead; some of them are headings between its paragraphs
+LINES_READ = 8
+# The faults of a feed's text that was cut
+CUT_SHORT = {"no beginning", "no end"}
+# The answers of `front_matter` for a line that is a heading between two paragraphs
 HEADING = {None, "question", "no end"}
-# Of a report that can be shown, for the one that tells most of its title; news comes first
+# An opening is one of the first sentences that can be shown, since news comes first
 SENTENCES_TRIED = 6
-# Of a sentence under the title of its report, which may refer to it
+# The faults that bar a sentence below the title of its report; it may refer to the title
 FURNITURE = BOILERPLATE | {"dateline", "half a quotation", "a quotation alone"}
-VERSION_SENTENCES = 24  # of all versions of a story that are shown
-NEW_SHARE = 1 / 3  # of the content words of an opening that the lead lacks
+# The most sentences that are shown of all versions of a story
+VERSION_SENTENCES = 24
+# The least share of the content words of an opening that the lead must lack
+NEW_SHARE = 1 / 3
 
 
 class Rendering(FrozenStruct):
-    """What is stored of a story after placing.
+    """The stored content of a story, computed after placing.
 
-    Addresses are not: one may change while the story does not; readers take it from the article.
+    Addresses are not stored, since an address may change while the story stays; readers take it from the article.
     """
 
     shown: StoryText
-    text: str  # `shown` for SQL; empty for one article, whose text it would repeat
-    originals: dict[str, str | None]  # by article: what it is a copy or an excerpt of
+    # `shown` for SQL; empty for a single article, because it would repeat the text of the article
+    text: str
+    # The article that each article copies or excerpts
+    originals: dict[str, str | None]
     names: tuple[StoryName, ...]
     topics: tuple[StoryName, ...]
 
@@ -69,7 +76,7 @@ class Rendering(FrozenStruct):
 def render(
     title: str, members: Sequence[ArticleView], tuning: StoryTuning
 ) -> Rendering:
-    """Return what is stored of a story; its `members` have texts and categories."""
+    """Return the stored content of a story; its `members` must have texts and categories."""
     articles = with_originals(members)
     shown = story_text(articles, title, tuning)
     standing = of_standing(articles)
@@ -88,10 +95,10 @@ def render(
 def story_text(
     articles: Sequence[ArticleView], title: str, tuning: StoryTuning
 ) -> StoryText:
-    """Return what a story of these articles shows under its title; they must have their texts, in any order.
+    """Return the content of a story under its title; the articles must have texts and may be in any order.
 
     Time grows with the number of reports, which `reports_cap` bounds. Articles with `nosnippet` are never
-    quoted, and those of little-known sources only beside no others.
+    quoted, and articles of little-known sources only if the story has no others.
     """
     articles = sorted(
         with_originals(articles), key=lambda article: (article.effective_at, article.id)
@@ -126,9 +133,10 @@ def reports_of(
 ) -> list[ArticleView]:
     """Return the reports and explainers that are heard, newest first, at most `reports_cap`.
 
-    These are the originals of outlets with standing, or of all where none has it, counted or not: agreement
-    decides about a count, not about who is heard. Of more, one of each outlet goes first, then the newest.
-    A story of opinions alone has these. The articles have their originals (`with_originals`).
+    These are the originals of outlets with standing, or of all outlets if none has it. Uncounted reports are
+    heard, too: agreement decides about counts only. If there are too many, one report of each outlet goes first,
+    then the newest. A story of opinions alone has its opinions heard. The articles must come from
+    `with_originals`.
     """
     present = {article.id for article in articles}
     originals = [article for article in articles if article.copy_of not in present]
@@ -146,7 +154,7 @@ def reports_of(
         outlet = printer_of(report)
         rounds[report.id] = seen[outlet]
         seen[outlet] += 1
-    # Of each round the newest first
+    # The sort is stable, so each round stays ordered from the newest report to the oldest
     chosen = sorted(rounds, key=rounds.__getitem__)[: tuning.reports_cap]
     return [report for report in reports if report.id in chosen]
 
@@ -166,8 +174,8 @@ def lead_paragraphs(text: str, first: str) -> list[str]:
     """Return up to LEAD_PARAGRAPHS paragraphs of a text, of LEAD_WORDS words, from the sentence `first` on.
 
     They follow each other, each a part of a line of the text; headings between them are left out. They end
-    before what is no text of the report (a caption, a credit) and before a quotation that would not end in
-    them. Empty where that is all of them.
+    before foreign text, such as a caption or a credit, and before a quotation that would not end in them. The
+    list is empty if nothing is left.
     """
     _, begin, rest = text.partition(first)
     passages: list[str] = []
@@ -208,7 +216,7 @@ def _passage(line: str, sentences: Sequence[str], words: int, first: str) -> str
         if not is_quoting:
             shown_to = read_to
     else:
-        # What is left is too short for a sentence of its own: "Not so fast."
+        # The rest of the line is too short to count as a sentence: "Not so fast."
         if (
             0 < shown_to == read_to
             and ends_sentence(line)
@@ -223,9 +231,10 @@ def _openings(
     articles: Sequence[ArticleView],
     lead: Sequence[Passage],
 ) -> tuple[Passage, ...]:
-    """Return what each report tells, but for that of the lead and its original: the newest first.
+    """Return a sentence of each report, except the reports of the lead and its original, the newest first.
 
-    The one that differs most from the lead follows; a sentence that the lead has by two thirds is left out.
+    The sentence that differs most from the lead comes second. Sentences with over two thirds of their content
+    words in the lead are left out.
     """
     leading = {passage.article_id for passage in lead}
     leading.update(
@@ -248,7 +257,7 @@ def _openings(
 
 
 def _versions(articles: Sequence[ArticleView]) -> tuple[Passage, ...]:
-    """Return the sentences that the current text tells differently, of each other version of it."""
+    """Return the sentences of each other version that the current text tells differently."""
     by_id = {article.id: article for article in articles}
     passages: dict[Passage, None] = {}
     for article in articles:
@@ -266,8 +275,8 @@ def _versions(articles: Sequence[ArticleView]) -> tuple[Passage, ...]:
 def telling_sentence(report: ArticleView) -> str:
     """Return the sentence of a report that tells most of its title; "" without one.
 
-    It stands under that title, so that it may refer to it, and it may be cut by its feed. Of the first
-    SENTENCES_TRIED sentences that can be shown the first one with most words of the title is taken.
+    It stands under that title, so it may refer to it, and its feed may have cut it. Among the first
+    SENTENCES_TRIED sentences that can be shown, the first sentence with most words of the title is taken.
     """
     title = clean_title(report)
     titled = heads(title, report.language).keys()

@@ -19,17 +19,20 @@ CUT_OFF = re.compile(
     r"\b(?:(?<!the )(?:U\.[SKN])|Reps?|Sens?|Govs?|Gen|Mrs?|Ms|Dr|Lt|Col)\.$"
 )
 END_MARKS, AFTER_END = ".!?…。！？।۔؟", "\"'”’»“)]」』"
-CUT_MARKS = ("...", "…")  # at the end of a feed's text: the rest is missing
-# Of a sentence without a full stop, as `sentences_of` returns it; fewer are a heading
+# If a feed's text ends so, the rest is missing
+CUT_MARKS = ("...", "…")
+# The least number of words in a sentence without a full stop, as `sentences_of` returns it; fewer are a heading
 WHOLE_WORDS = 10
 QUOTATION_MARKS = '“"„«「'
 MARK = re.compile("[“”„«»「」]")
 ANY_MARK = re.compile('["“”„«»「」]')
-PARAGRAPHS_QUOTED = 20  # behind that in which a quotation begins
+# How many paragraphs are searched for the end of a quotation
+PARAGRAPHS_QUOTED = 20
 WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 FEW_WORDS = 7
-SPEAKER_WORDS = 2  # outside of a quotation: a speaker and a verb
-# Why a sentence ends a paragraph that is shown (`front_matter`): it is no text of the report.
+# The words outside of a quotation: a speaker and a verb
+SPEAKER_WORDS = 2
+# The faults (`front_matter`) of sentences that do not belong to the report; a shown paragraph ends before them.
 BOILERPLATE = frozenset(
     {
         "caption",
@@ -42,9 +45,10 @@ BOILERPLATE = frozenset(
         "no end",
     }
 )
-# Characters of a sentence that is shown; longer ones are lists and tables without marks
+# The most characters of a shown sentence; longer sentences are lists and tables without marks
 LONGEST = 550
-HEADING_WORDS = 4  # of a title at least; fewer may be part of a sentence
+# The least number of words in a title that is run into a sentence; fewer may be part of the sentence
+HEADING_WORDS = 4
 ANAPHORIC_NOUN = re.compile(
     r"The (?:ruling|spokes\w+|report|decision|move|statement|announcement|comments?|remarks?|man|woman|"
     r"incident|document|letter|order|measure|proposal|group|company|two|pair|latter|former|same|suspect|victim|vote|plan|"
@@ -71,7 +75,7 @@ CONNECTIVE = re.compile(
 )
 # "It was President Boll who signed ..."
 CLEFT = re.compile(r"It (?:is|was) (?:[A-Z][\w.'’-]* )+(?:who|that|whose)\b")
-# Without the opening mark inside, or many marks that nothing closes would take quadratic time.
+# The inside must not have the opening mark, or many unclosed marks would take quadratic time.
 QUOTED = re.compile(r"“[^“”]*”|\"[^\"]*\"|„[^„“”]*[“”]|«[^«»]*»|「[^「」]*」")
 # Not "Know Your Rights"
 SECOND_PERSON = re.compile(r"\b(?:you|your|yourself)\b|^You\b")
@@ -90,8 +94,8 @@ PRONOUN_SPEAKER = re.compile(
 def sentences_of_report(text: str, title: str) -> Iterator[str]:
     """Yield the sentences of a text in order, word for word, as they are asked for.
 
-    Those that repeat the title, are longer than `LONGEST` characters, run into other text or stand inside a
-    quotation that began before them are left out.
+    Sentences are left out if they repeat the title, are longer than `LONGEST` characters, run into other text,
+    or stand inside a quotation that began before them.
     """
     heading = _folded(title)
     lines = paragraphs(text)
@@ -111,8 +115,8 @@ def sentences_of_report(text: str, title: str) -> Iterator[str]:
 def _goes_on(lines: Sequence[str]) -> bool:
     """Return whether a quotation that was left open before these lines ends in them.
 
-    It does where the first mark in them is a closing one. Where it is an opening one, that of the paragraph
-    before was repeated by it, or nothing closes it.
+    It does if the first mark in them is a closing mark. If it is an opening mark, it repeats the mark of the
+    paragraph before, or nothing closes the quotation.
     """
     for line in lines:
         mark = ANY_MARK.search(line)
@@ -125,14 +129,14 @@ def _goes_on(lines: Sequence[str]) -> bool:
 
 
 def leans(sentence: str, language: str | None = None) -> bool:
-    """Whether the sentence refers to the one before it, or is too short to say anything without it.
+    """Return whether a sentence refers to the sentence before it, or is too short to be understood alone.
 
     Words that refer to others are known for the languages of languages.yaml.
     """
     first = WORD.search(sentence)
     if first is None or count_words(sentence) < FEW_WORDS:
         return True
-    # A quotation refers to what its speaker speaks of.
+    # A quotation refers to the subject of its speaker.
     is_quotation = sentence.lstrip()[:1] in QUOTATION_MARKS
     refers = first.group().lower() in word_list(
         language, "anaphora"
@@ -149,10 +153,10 @@ def leans(sentence: str, language: str | None = None) -> bool:
 
 @lru_cache(maxsize=1024)
 def front_matter(sentence: str, language: str | None = None) -> str | None:
-    """Return why a sentence is no news text that can be shown; None if it is.
+    """Return why a sentence cannot be shown as news text; None if it can.
 
-    A caption, a credit, a promotion, a post, the text of links, wrong characters, a question, a quotation
-    without its speaker, spoken words, or the first or second person outside of quotation marks.
+    The reasons are a caption, a credit, a promotion, a post, the text of links, wrong characters, a question, a
+    quotation without its speaker, spoken words, or the first or second person outside of quotation marks.
     """
     if sign := sign_of(sentence):
         return sign
@@ -167,8 +171,10 @@ def front_matter(sentence: str, language: str | None = None) -> str | None:
 
 
 def _broken(sentence: str, outside: str) -> str | None:
-    """Return why this is no whole sentence; `outside` is the part outside of quotation marks."""
-    if LEADING_DATELINE.match(sentence):  # with too little after it to be cut off
+    """Return why this is not a whole sentence; `outside` is the part outside of quotation marks."""
+    if LEADING_DATELINE.match(
+        sentence
+    ):  # too little follows the dateline to cut it off
         return "dateline"
     # Not "al-Shabab", "iPhone"
     if sentence[:1].islower() and sentence.split(maxsplit=1)[0].islower():
@@ -191,13 +197,13 @@ def is_cut(sentence: str) -> bool:
 
 
 def _has_end(sentence: str) -> bool:
-    """Whether the last sign, but for spaces and closing marks after it, ends a sentence."""
+    """Return whether the last sign, except spaces and closing marks after it, ends a sentence."""
     return sentence.rstrip().rstrip(AFTER_END).endswith(tuple(END_MARKS))
 
 
 @lru_cache(maxsize=1024)
 def shows_alone(sentence: str, language: str | None = None) -> bool:
-    """Whether the sentence can be shown without the one before it."""
+    """Return whether the sentence can be shown without the sentence before it."""
     return front_matter(sentence, language) is None and not leans(sentence, language)
 
 
@@ -212,11 +218,11 @@ def without_heading(sentence: str, title: str) -> str:
 
 def has_odd_marks(sentence: str) -> bool:
     """Return whether a quotation begins or ends in the sentence, but not both."""
-    # The closing mark in German is the opening one in English, so only their number is checked.
+    # The closing mark in German is the opening mark in English, so only their number is checked.
     if len(MARK.findall(sentence)) % 2 == 1:
         return True
     parts = sentence.split('"')
-    # of '"It began. It went on. "Others say' the second mark closes nothing
+    # The second mark closes nothing in '"It began. It went on. "Others say'
     return len(parts) % 2 == 0 or any(
         before[-1:] == " " and after[:1].isalnum()
         for before, after in zip(parts[1::2], parts[2::2], strict=True)

@@ -1,7 +1,7 @@
 """The speaker of a quotation: `Anna Berg later said`, `said Anna Berg`, `Anna Berg, the mayor, said`.
 
-A speaker is a run of capitalized words beside a verb of speech. In scripts without capital letters none is
-found.
+A speaker is a run of capitalized words beside a verb of speech. Scripts without capital letters do not show
+speakers.
 """
 
 import re
@@ -15,9 +15,12 @@ from aggregator.stories.words import behind_last
 from aggregator.text.calendar import forms
 from aggregator.text.names import UPPER
 
-NAME_CHARS = 40  # before a surname: first names and particles
-FORMS_READ = 8  # of one name in a text
-_QUOTE = "“”"  # what stands for a quotation
+# How far before a surname first names and particles are read
+NAME_CHARS = 40
+# The most forms of one name that are read in a text
+FORMS_READ = 8
+# Stands for a quotation
+_QUOTE = "“”"
 _INITIALS = r"(?:[A-Z]\.){1,3}|[A-Z][a-z]{1,3}\."  # "H.R.", "Gov."
 # "Berg", "al-Rahmoun"; not "Berg's", not "R-Varna", after the name of a member of parliament
 _CAPITAL = rf"(?![A-Z]-[A-Z])(?:[a-z]{{2}}-)?[{UPPER}][\w'’-]*(?:\.[\w’'-]+)*(?<!['’]s)(?![\w'’-])"
@@ -25,14 +28,15 @@ _LINKS = r"(?:of|for|and|the|de|la|le|du|da|di|del|der|van|von|bin|al|el|des)"
 _NAME = rf"(?:(?:{_INITIALS}|{_CAPITAL}) (?:{_LINKS} ){{0,2}}){{0,7}}{_CAPITAL}"
 # Not "GOP"
 _FIRST_NAME = re.compile(rf"(?:[A-Z]\.){{1,2}}|[{UPPER}][\w'’-]*[a-zß-ÿ](?<!['’]s)")
-_NO_NAME = re.compile(r"[^\w.'’ -]")  # no name goes on over it
+# A name ends before these characters
+_NO_NAME = re.compile(r"[^\w.'’ -]")
 _PARTICLES = {"de", "van", "von", "der", "bin", "al"}
 _CLAUSE = re.compile(
     r"\b(?:who|that|which|when|while|if|neither|nor|without)\b[^,“”]*$", re.IGNORECASE
 )
 # "Berg said on CNN's New Day" names a program; "Varna's Anna Berg" a person
 _PROGRAM_OF = re.compile(r"\b(?:on|in|at|to|for) [^,“”]{1,40}['’]s $")
-# After a surname: it goes on, but for "'s" ("Boll-Meyer", a soft hyphen, an accent of its own)
+# The surname goes on ("Boll-Meyer", a soft hyphen, a combining accent); "'s" does not count.
 _GOES_ON = re.compile(r"(?!['’]s\b)[\w'’\-\u00ad\u0300-\u036f]")
 
 
@@ -77,7 +81,7 @@ def _weekdays() -> frozenset[str]:
 
 @cache
 def _pattern(language: str | None) -> re.Pattern[str] | None:
-    """Return what finds a name before or after a verb of speech; None without words of the language."""
+    """Return the pattern of a name before or after a verb of speech; None without words of the language."""
     verbs = "|".join(sorted(word_list(language, "quoting")))
     if not verbs:
         return None
@@ -94,8 +98,8 @@ def full_name(name: str, text: str, report: ArticleView) -> str:
 
     "Mayor Boll" becomes "Emrys Boll", by the form with first names that stands nearest before the sentence in
     its report. Other reports may speak of another Boll. If the report has the bare name before any first name
-    ("President Boll ... Anna Boll", who may be another one), it is `name`. Without a form with first names, or
-    with those of two persons, it is `name` where that has a title, else "": one word may be a body, a place or
+    ("President Boll ... Anna Boll", who may be another person), it is `name`. Without a form with first names, or
+    with those of two persons, it is `name` if that has a title, else "": a single word may be a body, a place or
     the beginning of a sentence.
     """
     person = without_role(name)
@@ -137,7 +141,7 @@ def _is_role(word: str) -> bool:
 
 
 def _full_forms(text: str, surname: str) -> Iterator[str]:
-    """Yield the forms with first names in which a text has a surname, from the last mention on."""
+    """Yield the forms of a surname with first names in a text, from the last mention to the first."""
     place = len(text)
     for _ in range(FORMS_READ):
         place = text.rfind(surname, 0, place)
@@ -154,19 +158,19 @@ def _full_forms(text: str, surname: str) -> Iterator[str]:
 
 
 def _first_names(words: Sequence[str], text: str) -> list[str]:
-    """Return the first names at the end of the words before a surname; none before a place: "of Berg"."""
+    """Return the first names at the end of the words before a surname; [] before a place: "of Berg"."""
     first = behind_last(words, _is_no_first_name)
     if first and words[first - 1] == "of":
         return []
     names = list(words[first:])
-    # A word with which a sentence begins: "Neither Carney nor ..."
+    # The first word of a sentence is capitalised without being a name: "Neither Carney nor ..."
     while names and re.search(rf"\b{re.escape(names[0].lower())}\b", text):
         del names[0]
     return names
 
 
 def _is_no_first_name(word: str) -> bool:
-    """Whether a word before a surname is no part of the name: no first name, initial or particle."""
+    """Return whether a word before a surname is not part of the name: a first name, initial or particle."""
     lower = word.lower()
     if _is_title(word) or lower in words_of("stop") or lower in _weekdays():
         return True

@@ -1,4 +1,4 @@
-"""Takes: the reports that an agency or a live desk sends of one event, each of which replaces the one before.
+"""Takes: successive reports of an agency or a live desk about one event, each replacing the report before.
 
 The headline of a later take has a mark: "1st lead", "UPDATE 3", "(2nd take)", "WRAPUP 2", "Ld", "2. Zusammenfassung".
 """
@@ -32,6 +32,6 @@ _TAKE = re.compile(
 
 
 def take_title(title: str) -> str | None:
-    """Return the headline of a later take without its mark; None for a headline that has none."""
+    """Return the headline of a later take without its mark; None for a headline without a mark."""
     plain = _TAKE.sub(" ", title).strip()
     return plain if plain and plain != title.strip() else None

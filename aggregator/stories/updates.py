@@ -1,4 +1,4 @@
-"""Updates: whether a text that is no copy is another state of a text, beyond one form."""
+"""Updates: other states of a text that are not copies of it and do not merely share a form with it."""
 
 from collections.abc import Sequence
 
@@ -15,25 +15,26 @@ from aggregator.stories.words import head_of
 LEAST_KEPT = 2  # sentences that an update repeats word for word
 # The least share of the sentences that are repeated word for word. An outlet repeats less as background.
 KEPT_SHARE = 1 / 3
-# The least share of the sentences of the shorter text that are repeated or changed (chosen on events-lookalikes):
+# The least share of the sentences of the shorter text that are repeated or changed (chosen on events-lookalikes).
 SHARED_SHARE = 0.6
-# the same where less than KEPT_SHARE of the longer text is repeated, because that one has grown
+# This share is needed if less than KEPT_SHARE of the longer text is repeated, because that text has grown.
 GROWN_SHARE = 0.9
 CORRECTION_SENTENCES = 4
 
 
 def is_update(own: TextVersion, other: TextVersion) -> bool:
-    """Return whether a text that is no copy is another state of the other one, beyond one form.
+    """Return whether two texts that are not copies are states of one text, and not merely of one form.
 
-    It repeats sentences and changes others, and one of these is the first. Texts of one form are no updates,
-    as they are about something else: each headline names what the other text lacks, or the headlines differ in
-    their numbers only. In a script without capitals names are not seen, so no text is an update.
+    An update repeats sentences and changes others, and the first sentence is among these. Texts of one form are
+    not updates, since they report different events: each headline has a name that the other text lacks, or the
+    headlines differ only in their numbers. A script without capitals does not show names, so its texts are never
+    updates.
     """
     left, right = read_sentences(own), read_sentences(other)
     if not left.names or not right.names:
         return False
     shared = _shared_sentences(left, right)
-    # Without a shared first sentence it is the next step of an event, above the background of the one before.
+    # Without a shared first sentence, the text tells the next step of an event and repeats old background.
     for version, text in ((own, left), (other, right)):
         if shared.isdisjoint(_opening(version, text)):
             return False
@@ -48,7 +49,7 @@ def is_update(own: TextVersion, other: TextVersion) -> bool:
 
 
 def _shared_sentences(left: ReadText, right: ReadText) -> set[tuple[str, ...]]:
-    """Return the sentences that two texts have alike; none if these are too few for states of one text."""
+    """Return the sentences that two texts have alike; an empty set if they are too few for states of one text."""
     kept = left.sentences.keys() & right.sentences.keys()
     shorter, longer = sorted((left.sentences.keys(), right.sentences.keys()), key=len)
     if len(kept) < max(LEAST_KEPT, KEPT_SHARE * len(shorter)):
@@ -61,7 +62,7 @@ def _shared_sentences(left: ReadText, right: ReadText) -> set[tuple[str, ...]]:
 
 
 def _opening(version: TextVersion, text: ReadText) -> list[tuple[str, ...]]:
-    """Return the first sentence by its words; of a correction, which explains itself first, some more."""
+    """Return the words of the first sentence; of a correction, which explains itself first, some more sentences."""
     is_explained = is_correction(version.text, version.language)
     return list(text.sentences)[: CORRECTION_SENTENCES if is_explained else 1]
 
@@ -71,7 +72,7 @@ def _without_numbers(words: Sequence[str]) -> list[str]:
 
 
 def _lacks_name(text: ReadText, titled: ReadText, language: str | None) -> bool:
-    """Return whether a headline names something of which the other text has no word."""
+    """Return whether a headline has a name that the other text lacks."""
     known = {head_of(word, language or "en") for word in text.words}
     return any(
         head_of(word, language or "en") not in known

@@ -1,9 +1,9 @@
-"""Versions of a text: which sentences two texts tell differently.
+"""Versions of a text: the sentences that two texts tell differently.
 
-A *version* is a text in which a sentence that stands in the other one, too, has another number, name or
-negation, or a word that only this headline and this text have ("are missing", "are alive"). Left out or added
-sentences, spellings of numbers, bylines, datelines, times of day, weekdays and the names of both outlets
-make none. Numbers and negations count in languages with tables of them (text/numbers.yaml, languages.yaml).
+A *version* is a text that has a sentence of the other text with another number, name or negation, or with a word
+that only this headline and this text have ("are missing", "are alive"). Left out or added sentences, spellings of
+numbers, bylines, datelines, times of day, weekdays and the names of both outlets do not make a version. Numbers
+and negations count in languages with tables of them (text/numbers.yaml, languages.yaml).
 
 Which text is the later one does not matter here.
 """
@@ -26,7 +26,8 @@ from aggregator.stories.words import head_of
 from aggregator.text.numbers import has_numbers
 
 CHANGES_SHOWN = 3
-# The same where only a negation differs: "did not answer", "declined to comment"
+# The least likeness (see LEAST_ALIKE) of sentences that differ only in a negation: "did not answer", "declined to
+# comment"
 LEAST_NEGATED = 0.6
 
 
@@ -43,7 +44,7 @@ def changed_sentences(own: TextVersion, other: TextVersion) -> list[ChangedSente
 
 
 def unread_signs(language: str | None) -> tuple[str, ...]:
-    """Return what a language has no table for, so that a change of it makes no version."""
+    """Return the signs that a language has no table for, so that a change of them makes no version."""
     unread = []
     if not has_numbers(language or "en"):
         unread.append("numbers")
@@ -92,7 +93,7 @@ def _count(words: Sequence[str], listed: frozenset[str]) -> int:
 def _has_other_names(
     sentence: Sentence, alike: Sentence, left: ReadText, right: ReadText
 ) -> bool:
-    """Return whether another name stands in a sentence, or its names in another order."""
+    """Return whether a sentence has other names, or its names in another order."""
     if sorted(sentence.words) == sorted(alike.words):
         known = left.names | right.names
         return [word for word in sentence.words if word in known] != [

@@ -1,4 +1,4 @@
-"""Tokens of a text, each with a head that all forms and synonyms of a word share."""
+"""Tokens of a text, each with a head that all forms and synonyms of its word share."""
 
 from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
@@ -9,7 +9,8 @@ from aggregator.text.stems import stem_of
 from aggregator.text.tokens import parts
 
 
-@lru_cache(maxsize=1024)  # a sentence is read more than once
+# Cached, since a sentence is read more than once
+@lru_cache(maxsize=1024)
 def tokens(text: str, language: str | None = None) -> tuple[tuple[str, str], ...]:
     """Return each word of a text in lower case, without "'s", and its head; "" for function words.
 
@@ -29,7 +30,7 @@ def heads(text: str, language: str | None = None) -> dict[str, None]:
 
 
 def behind_last(words: Sequence[str], matches: Callable[[str], bool]) -> int:
-    """Return the place behind the last word that matches; 0 without one."""
+    """Return the place behind the last word that matches; 0 if none does."""
     for place in range(len(words), 0, -1):
         if matches(words[place - 1]):
             return place
@@ -51,7 +52,7 @@ def head_of(word: str, language: str) -> str:
         return str(number)
     ignored = ignored_words(language)
     if word in ignored or (not ignored and len(word) <= 3):
-        return ""  # in a language without lists, short words count as function words
+        return ""  # short words count as function words in a language without lists
     stemmed = stem_of(word, language)
     return _synonym_heads().get(stemmed, stemmed) if language == "en" else stemmed
 

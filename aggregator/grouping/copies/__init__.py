@@ -1,1 +1,1 @@
-"""Finds the stored article with the same text as another one, and excerpts of it."""
+"""Find stored articles with the same text as an article, and excerpts of it."""

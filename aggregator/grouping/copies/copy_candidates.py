@@ -1,7 +1,7 @@
 """Candidates of an article: the stored articles that may be its original, its excerpts, or its other version.
 
-They have sampled shingles or the address in common with it, which is known without their texts. Texts are
-read of the likeliest only, `exact_checks` for each question.
+They share sampled shingles or the address with it, which is known without their texts. Only the texts of the
+likeliest candidates are read, `exact_checks` for each question.
 """
 
 from collections.abc import Iterable, Sequence
@@ -40,7 +40,7 @@ class CopyCandidates:
         overlaps: Sequence[SketchOverlap],
         tuning: CopyTuning,
     ) -> None:
-        """`overlaps`: those that share shingles, the likeliest first."""
+        """Keep the candidates; `overlaps` are those that share shingles, the likeliest first."""
         self._connection = connection
         self._own = own
         self._overlaps = overlaps
@@ -56,7 +56,7 @@ class CopyCandidates:
         self._at_page: list[ComparedText] = []
         page = canonical_url(own.url or "") if own.signature else None
         if page is not None:
-            # Also the articles at the address, however old they are, and whatever of them is stored.
+            # Articles at the same address are candidates, too, however old they are and whatever of them is stored.
             self._others |= compared_articles.at_address(
                 connection,
                 own.url or page,
@@ -68,13 +68,13 @@ class CopyCandidates:
             is_at_page = page is not None and canonical_url(other.url or "") == page
             if is_at_page:
                 self._at_page.append(other)
-            # Within one source and URL there are generations and parts of a page, and no copies.
+            # Articles of one source and URL are generations and parts of a page, never copies.
             if other.id == own.id or (is_at_page and other.source == own.source):
                 del self._others[number]
 
     @cached_property
     def _originals(self) -> list[str]:
-        """The ids of those of which the article may be a copy, the likeliest first."""
+        """The ids of the possible originals of the article, the likeliest first."""
         return rank_candidates(
             self._own, self._others.values(), self._shares, self._tuning
         )
@@ -85,7 +85,7 @@ class CopyCandidates:
 
     @cached_property
     def series(self) -> list[str]:
-        """The ids of those that fill one form with the article, each with other names."""
+        """The ids of articles that fill the same form as this article, each with other names."""
         return [
             text.id
             for text in self._texts
@@ -93,12 +93,12 @@ class CopyCandidates:
         ]
 
     def best_original(self) -> CopyEvidence | None:
-        """Return the one of which the article is a copy or an excerpt."""
+        """Return the article that this article copies or excerpts."""
         texts = [text for text in self._texts if text.id not in self.series]
         return best_copy(self._own, texts, self._tuning)
 
     def excerpts(self, original: str | None) -> tuple[CopyEvidence, ...]:
-        """Return those that are excerpts of the article and not linked yet; `original` is none of them."""
+        """Return the excerpts of the article that are not linked yet, without `original`."""
         shorter = self._sharing(
             overlap for overlap in self._likely if not overlap.is_longer
         )
@@ -111,7 +111,7 @@ class CopyCandidates:
         return excerpts_in(self._own, self._read(cuts), self._tuning)
 
     def reuse(self) -> TextReuse | None:
-        """Return the one with which the article shares most of its words, if it is a copy of none."""
+        """Return the article that shares most words with this article, which is not a copy."""
         sharing = [other.id for other in self._sharing(self._overlaps)]
         ids = dict.fromkeys(self._originals + sharing)
         return text_reuse(self._own, self._read([*ids]), self._tuning)
@@ -119,7 +119,7 @@ class CopyCandidates:
     def version_of(
         self, copy: CopyEvidence | None, reuse: TextReuse | None
     ) -> str | None:
-        """Return the original, or the text of which words are reused, if both tell a sentence differently."""
+        """Return the original, or the article with the reused words, if both tell a sentence differently."""
         if copy is not None and copy.kind == "copy":
             return version_of_original(self._connection, self._own, copy.other)
         if reuse is None:
@@ -128,7 +128,7 @@ class CopyCandidates:
         return reuse.other if is_update(_text_of(self._own), _text_of(other)) else None
 
     def updated(self) -> tuple[str, ...]:
-        """Return the texts of the same outlet of which the article is another state, the likeliest first."""
+        """Return other states of this text by the same outlet, the likeliest first."""
         of_outlet = [
             other.id
             for other in self._sharing(self._likely)
@@ -142,7 +142,7 @@ class CopyCandidates:
         )
 
     def same_page(self) -> str | None:
-        """Return the first article under the same URL that has the same text, or of which one is a part."""
+        """Return the first article under the same URL with the same text, or with a longer or shorter cut of it."""
         compared = self._own
         tuning = self._tuning
         for other in self._read(
@@ -178,7 +178,7 @@ def version_of_original(
 
 
 def _text_of(compared: ComparedText) -> TextVersion:
-    """Return a text as versions are compared."""
+    """Return a text in the form for comparing versions."""
     return TextVersion(
         compared.title, compared.text, compared.language, compared.outlet
     )

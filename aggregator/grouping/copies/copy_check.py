@@ -16,10 +16,10 @@ shared part of the smaller text, `least` the shared part of the larger text. The
 4. Any other contained text is an excerpt: linked, never merged.
 
 Further conditions. Short texts need agreeing headlines. Templated texts (weather, markets, results, "how to
-watch") share most of their words and differ in what matters: different numbers are in the same positions, or
-each headline names what the other text lacks. One outlet reuses its own paragraphs and templates. So within
-one outlet fewer changed numbers rule a copy out, a cut needs both signs, and most of the shared text must be
-in long runs, as in an edited text and unlike a filled-in form.
+watch") share most of their words and differ in the decisive ones: different numbers are in the same positions,
+or each headline has names that the other text lacks. One outlet reuses its own paragraphs and templates. So
+within one outlet fewer changed numbers rule a copy out, a cut needs both signs, and most of the shared text
+must be in long runs, as in an edited text and unlike a filled-in form.
 """
 
 import math
@@ -56,9 +56,9 @@ from aggregator.model.article import ComparedText
 from aggregator.model.evidence import CopyEvidence
 from aggregator.text.numbers import spelt_numbers
 
-# Of the shingles from the first shared one on: the rest is the same (chosen)
+# A shared ending, such as a footer, has at least this share of its shingles in common (chosen)
 _END_SHARE = 0.9
-# Least leaning of a headline of one or two words: too few to show a topic
+# The least leaning of a headline of one or two words, which are too few to show a topic
 _UNDECIDED = 0.4
 
 
@@ -119,7 +119,7 @@ def verdict(
 ) -> CopyEvidence | None:
     """Return the evidence that `article` is a copy or an excerpt of `candidate`, or None.
 
-    Notes of another release are neither, even word for word.
+    Notes of another release are neither a copy nor an excerpt, even if they are the same word for word.
     """
     if are_other_releases(article.title, candidate.title):
         return None
@@ -141,8 +141,8 @@ def best_copy(
 ) -> CopyEvidence | None:
     """Return the best match of `article` among `candidates`, which are in the order of `rank_candidates`.
 
-    Read at most `exact_checks` candidates and stop at one with the same shingles. A copy is preferred to an
-    excerpt, then the higher resemblance (for excerpts: containment), then the lower inbox number.
+    Read at most `exact_checks` candidates and stop at a candidate with the same shingles. A copy is preferred
+    to an excerpt, then the higher resemblance (for excerpts: containment), then the lower inbox number.
     """
     matches = []
     for candidate in islice(candidates, tuning.exact_checks):
@@ -172,7 +172,7 @@ def excerpts_in(
     return tuple(excerpts)
 
 
-# The candidates of one article are often those of the next ones (chosen: 2 MB of usual texts).
+# Cached, since successive articles often have the same candidates (chosen: 2 MB of usual texts).
 _TEXTS_IN_MEMORY = 128
 sequence_of = lru_cache(maxsize=_TEXTS_IN_MEMORY)(shingle_sequence)
 
@@ -183,7 +183,7 @@ def shingles_of(text: str) -> Hashes:
 
 
 class _AnalyzedText:
-    """A text with the derived values of the check; those that few checks need are computed on demand."""
+    """A text with the derived values of the check; values that few checks need are computed on demand."""
 
     def __init__(self, compared: ComparedText) -> None:
         self.compared = compared
@@ -201,11 +201,11 @@ def is_one_outlet(article: ComparedText, other: ComparedText) -> bool:
 
 
 class _Overlap:
-    """Two texts and what they share; all shares are 0 if one of them has no shingles."""
+    """Two texts and their shared words; all shares are 0 if one of the texts has no shingles."""
 
     def __init__(self, article: ComparedText, candidate: ComparedText) -> None:
         texts = _AnalyzedText(article), _AnalyzedText(candidate)
-        # Stable
+        # The sort is stable, so the article counts as the smaller text if both have the same length.
         self.smaller, self.larger = sorted(texts, key=lambda text: len(text.shingles))
         self.article_is_smaller = self.smaller is texts[0]
         self.one_outlet = is_one_outlet(article, candidate)
@@ -248,7 +248,7 @@ def _kind(overlap: _Overlap, tuning: CopyTuning) -> Literal["copy", "excerpt"] |
 def _is_cut(overlap: _Overlap, tuning: CopyTuning) -> bool:
     if overlap.least < tuning.cut_share or _has_foreign_headline(overlap, tuning):
         return False
-    # Is in a cut and in an extension: both are at the end
+    # A cut and an extension both keep the opening, since they change the end of a text.
     opening = overlap.larger.sequence[: tuning.block]
     has_opening = (
         float(np.isin(opening, overlap.smaller.shingles).mean()) >= tuning.cut_share
@@ -270,10 +270,10 @@ def _headlines_agree(overlap: _Overlap, tuning: CopyTuning) -> bool:
 def _has_foreign_headline(overlap: _Overlap, tuning: CopyTuning) -> bool:
     """Return whether the larger text merely contains the smaller one and is headed by its own part.
 
-    That is a long part, and a headline is about the part where its words are denser. The required density is
-    lower when the two parts have different topics: the second half of an article continues the topic of the
-    first, foreign text does not. If the text has hardly a word of the headline, or there is no headline, the
-    opening decides.
+    The larger text then has a long part of its own, and its headline is about the part where the words of the
+    headline are denser. The required density is lower when the two parts have different topics: the second half
+    of an article continues the topic of the first, whereas foreign text does not. If the text has hardly a word
+    of the headline, or has none at all, the opening decides.
     """
     if overlap.containment < tuning.most or _headlines_agree(overlap, tuning):
         return False
@@ -281,7 +281,7 @@ def _has_foreign_headline(overlap: _Overlap, tuning: CopyTuning) -> bool:
     shared = words_in(
         np.isin(larger.sequence, overlap.smaller.shingles), len(larger.words)
     )
-    # The words in long parts that only the larger text has: isolated shared phrases count as unshared.
+    # Take the words in long parts that only the larger text has; isolated shared phrases count as unshared.
     is_own = long_runs(~long_runs(shared, tuning.run_shingles), tuning.block)
     if not is_own.any():
         return False
@@ -320,10 +320,10 @@ def _is_templated(overlap: _Overlap, tuning: CopyTuning) -> bool:
 
 
 def _is_form_or_footer(overlap: _Overlap, shared: Flags, tuning: CopyTuning) -> bool:
-    """Return whether texts of one outlet share no long runs, or only what stands below each of its texts."""
+    """Return whether texts of one outlet share no long runs, or only an ending that all its texts may have."""
     if long_runs(shared, tuning.run_shingles).sum() < tuning.most * shared.sum():
         return True
-    # A footer, or the background of an event, below other words and another headline.
+    # The shared end is a footer, or the background of an event, below other words and another headline.
     if shared[:SHINGLE_WORDS].any() or _headlines_agree(overlap, tuning):
         return False
     return bool(shared[shared.argmax() :].mean() >= _END_SHARE)
@@ -334,8 +334,9 @@ def _lacks_headline(
 ) -> bool:
     """Return whether `other` lacks more of the headline of `analyzed` than copies do.
 
-    Of its words that are in the text below it. Number words change in place like digits; digits do not count
-    if the text has one number only that the other lacks, as of victims, and the headline has other words.
+    Only words of the headline that are also in the text below it count. Number words change in place like
+    digits. Digits do not count if the text has only one number that the other lacks, such as that of victims,
+    and the headline has other words.
     """
     headline = set(
         filter(is_informative, analyzed.headline.intersection(analyzed.words))
@@ -350,7 +351,7 @@ def _lacks_headline(
 
 
 def _changed_numbers(text: Sequence[str], shared: Flags) -> tuple[int, int]:
-    """Count the numbers of a text that were changed in place, and all its numbers; `shared`: its shingles.
+    """Count the numbers of a text that were changed in place, and all its numbers; `shared` flags its shingles.
 
     A number is changed in place when it is in a gap between shared words that is shorter than RUN_WORDS. A
     rewritten sentence leaves a longer gap.

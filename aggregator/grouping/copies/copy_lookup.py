@@ -1,11 +1,10 @@
-"""Copies: finds the stored article with the same text as an incoming one, and excerpts of it.
+"""Find the stored article with the same text as an incoming article, and excerpts of it.
 
-Candidates come from an index in memory of the sketches of the newest articles
-(grouping/copies/sampled_shingles.py), and by their address. The exact comparison of texts decides
-(grouping/copies/copy_check.py).
+Candidates have the same address or come from an index in memory, which has the sketches of the newest articles
+(grouping/copies/sampled_shingles.py). The exact comparison of texts decides (grouping/copies/copy_check.py).
 
-An article is found by its sampled shingles except those that enough articles have. Rows store these, so the
-result depends only on the rows of earlier articles.
+An article is found by its sampled shingles except those that enough articles have. Rows store these shingles, so
+the result depends only on the rows of earlier articles.
 """
 
 from collections.abc import Sequence
@@ -36,16 +35,19 @@ from aggregator.store.stories.articles import StoredArticle
 class CopyMatch(NamedTuple):
     """The matches of an incoming article."""
 
-    copy: CopyEvidence | None  # its original, or the article of which it is an excerpt
+    # Its original, or the article that it excerpts
+    copy: CopyEvidence | None
     # Stored excerpts of it (`other`) that are not linked yet
     excerpts: tuple[CopyEvidence, ...]
-    sketch: bytes  # the sampled shingles by which later articles find it
+    # The sampled shingles that later articles find it by
+    sketch: bytes
     # An article under the same URL with the same text, or a part of it
     same_page: str | None
-    reuse: TextReuse | None  # of a text that is neither a copy nor an excerpt
-    # The original, or the text of which words are reused, if this is another version
+    # Set only if the text is neither a copy nor an excerpt
+    reuse: TextReuse | None
+    # The original, or the article whose words are reused, if this text is another version of it
     version_of: str | None
-    # Other states of this text by its own outlet, which are no copies
+    # Earlier or later states of this text by its own outlet; they are not copies
     updated: tuple[str, ...]
     series: Sequence[str]  # articles that fill one form with it, each with other names
 
@@ -72,7 +74,7 @@ class CopyFinder:
     ) -> CopyMatch:
         """Return the original of `incoming`, excerpts of it, and its own sketch.
 
-        `page`: the address at which it was read. Only articles of lower numbers are searched. At most
+        `page` is the address where it was read. Only articles with lower numbers are searched. At most
         `exact_checks` possible originals and as many possible excerpts are read.
         """
         compared = msgspec.structs.replace(
@@ -111,7 +113,7 @@ class CopyFinder:
         )
 
     def sharing(self, connection: Connection, incoming: StoredArticle) -> list[int]:
-        """Return the articles before this one that share words with it, those with the most first."""
+        """Return the earlier articles that share words with this article, those with the most first."""
         return [
             overlap.number
             for overlap in self._overlaps(self._look_up(connection, incoming))
@@ -128,7 +130,7 @@ class CopyFinder:
     ) -> bytes:
         """Return the sketch of article `old` with the text of `incoming`; nothing is written.
 
-        `copied`: what it copies now; with `is_copy` false it is an excerpt of that.
+        `copied` is the article that it copies now, or excerpts if `is_copy` is false.
         """
         look_up = self._look_up(connection, incoming)
         return self._kept(
@@ -146,7 +148,7 @@ class CopyFinder:
         self.replace(connection, orphaned_copy.inbox_no, whole)
 
     def replace(self, connection: Connection, number: int, new: bytes) -> None:
-        """Replace the sketch of article `number` in its row and in memory; b"" lets it be found no more."""
+        """Replace the sketch of article `number` in its row and in memory; with b"" it is not found any more."""
         if self._index is not None:
             self._index.remove(number, sketches.sketch_of(connection, number))
             self._index.add(number, new)
@@ -157,7 +159,7 @@ class CopyFinder:
     ) -> None:
         """Write the sketches of all articles again, each from the articles before it.
 
-        The results are those of the placement if the articles before have not changed.
+        The results equal those of the placement if the earlier articles have not changed.
         """
         sketches.delete_sketches(connection)
         for batch in compared_articles.placed_texts(connection):
@@ -179,7 +181,7 @@ class CopyFinder:
             advance(len(batch))
 
     def add(self, number: int, stored: bytes) -> None:
-        """Add article `number` with this sketch, so that the next can be its copy."""
+        """Add article `number` with this sketch, so that later articles can be found as its copies."""
         if self._index is not None:
             self._index.add(number, stored)
 
@@ -189,7 +191,7 @@ class CopyFinder:
         if self._index is None or not (
             self._index.covers(first) and self._index.covers(last)
         ):
-            self._index = None  # two would take twice the memory
+            self._index = None  # two indexes would take twice the memory
             after = first - reach - 1
             rows = sketches.sketches_after(connection, after)
             self._index = PassageIndex(reach=reach, after=after, rows=rows)
@@ -214,12 +216,12 @@ class CopyFinder:
         is_copy: bool,
         is_version: bool = False,
     ) -> bytes:
-        """Return what is stored of the whole sketch of article `number`, a copy or an excerpt of `copied`.
+        """Return the stored part of the whole sketch of article `number`, a copy or an excerpt of `copied`.
 
-        The first copies and excerpts are found like their original: what they changed, or where they were
-        cut, is copied in turn. Later ones add nothing to what is searched, so a flood of them hides nobody:
-        a shingle that `key_cap` articles have would not be searched any more. Of versions more are found:
-        who prints one is a copy of the version.
+        The first copies and excerpts can be found like their original, because their changes and cuts are
+        copied in turn. Later copies add nothing to the index, so a flood of them hides no article: a shingle
+        that `key_cap` articles have would not be searched any more. More versions than copies can be found,
+        because an article that prints a version is a copy of the version.
         """
         tuning = self._tuning
         if copied is None:

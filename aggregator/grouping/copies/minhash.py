@@ -1,11 +1,11 @@
-"""MinHash signatures of shingle sets, by which the resemblance of two texts is estimated without them.
+"""MinHash signatures of shingle sets, which estimate the resemblance of two texts without the texts.
 
-datasketch computes the signatures. `sign` imports it, of its modules only the one of MinHash: others import
+datasketch computes the signatures. `sign` imports only its MinHash module, since its other modules import
 scipy, which takes 0.3 s and 42 MB. Estimates are computed with numpy from the stored bytes. The tests compare
 them with datasketch's own `jaccard`.
 
 A stored signature is little-endian: one byte FORMAT, four bytes seed, 128 minimum hashes of four bytes each.
-Estimates only rank candidates and never decide a merge: who knows the seed can forge them.
+Estimates only rank candidates and never decide a merge: anybody who knows the seed can forge them.
 """
 
 import copy
@@ -20,10 +20,11 @@ import numpy.typing as npt
 
 from aggregator.grouping.copies.shingles import Hashes
 
-# Increment when shingles, scheme or layout change: two formats cannot be compared
+# Increment when shingles, scheme or layout change, since two formats cannot be compared
 FORMAT = 1
 PERMUTATIONS = 128
-_SCHEME = "affine32"  # of datasketch 2.x; 1.x computes other values from the same seed
+# The scheme of datasketch 2.x; 1.x computes other values from the same seed
+_SCHEME = "affine32"
 _HEADER = struct.Struct("<BI")
 _BYTES = _HEADER.size + 4 * PERMUTATIONS
 
@@ -39,7 +40,7 @@ def sign(shingles: Hashes, *, seed: int) -> bytes:
         return b""
     # `update_batch` gives it hash values of its own
     sketch = copy.copy(_empty_sketch(seed))
-    # Scheme affine32 takes 32-bit hashes: the upper half of a 64-bit hash is one.
+    # Scheme affine32 takes 32-bit hashes, so it gets the upper half of each 64-bit hash.
     sketch.update_batch([(shingles >> _HALF).astype(np.uint32)])
     hashes: npt.NDArray[np.uint32] = sketch.hashvalues
     return _HEADER.pack(FORMAT, seed) + hashes.astype("<u4").tobytes()
@@ -48,7 +49,7 @@ def sign(shingles: Hashes, *, seed: int) -> bytes:
 def estimate(left: bytes, right: bytes) -> float:
     """Return MinHash's estimate of the resemblance, 0..1, with a standard error of at most 0.044.
 
-    0.0 where the two cannot be compared: no shingles, another seed, another format.
+    It is 0.0 if the two cannot be compared: one has no shingles, another seed or another format.
     """
     if (
         not len(left) == len(right) == _BYTES
@@ -79,13 +80,13 @@ def _empty_sketch(seed: int) -> Any:
 def load_datasketch() -> Any:
     """Import `datasketch.minhash` without running `datasketch/__init__.py`, unless that has run already.
 
-    Who imports datasketch afterwards gets the whole package with the same class.
+    A later import of datasketch gets the whole package with the same class.
     """
     name = "datasketch"
     spec = importlib.util.find_spec(name)
     if name in sys.modules or spec is None:
         return importlib.import_module(f"{name}.minhash")
-    # Not run: it only names the folder
+    # This module is not run; it only names the folder.
     sys.modules[name] = importlib.util.module_from_spec(spec)
     try:
         return importlib.import_module(f"{name}.minhash")

@@ -1,4 +1,4 @@
-"""What the parts of a text are about: the words of each, and how near their topics are."""
+"""Topics of the parts of a text: the words of each part, and how near the topics are."""
 
 import math
 from collections import Counter
@@ -7,7 +7,9 @@ from itertools import compress
 
 from aggregator.grouping.copies.shingles import Flags, is_unspaced, words
 
-_TYPICAL_WORDS = 300  # counts of two parts are scaled to this length before comparison
+_TYPICAL_WORDS = (
+    300  # the counts of two parts are scaled to this length before comparison
+)
 
 Density = Mapping[str, float]  # the share that each term has of the words of a part
 

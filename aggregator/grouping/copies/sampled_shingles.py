@@ -10,9 +10,9 @@ hashes that are *stored*, 30 bits each, ascending. Hashes that enough other arti
 
 The stored hashes are in the row of the article, so this index can always be built again from rows. It is one
 array of entries, ordered by 2^18 buckets; those of the newest articles are inserted many at once. An entry
-has 20 bits for the article, counted from the first one of the index, and 12 bits of the hash, of which the
-other 18 are the bucket. No entry expires: an index that has taken `AHEAD` articles more than a look-up covers
-is built again.
+has 20 bits for the article, counted from the first article of the index, and 12 bits of the hash; the other
+18 bits of the hash are the bucket. No entry expires: an index that has taken `AHEAD` articles more than a
+look-up covers is built again.
 """
 
 from collections import Counter
@@ -30,11 +30,14 @@ _TAG_BITS = 12
 _BUCKET_BITS = 18
 _TAG = (1 << _TAG_BITS) - 1
 _HASH = np.uint64((1 << _TAG_BITS + _BUCKET_BITS) - 1)
-_ARTICLES = 1 << 20  # that an index can tell apart
-# Entries that are inserted at once, at least: to insert some moves all others (chosen).
+# The most articles that an index can tell apart
+_ARTICLES = 1 << 20
+# The least number of entries that are inserted at once, since each insertion moves all others (chosen)
 _LEAST_INSERTED = 4_096
-_INSERTED_SHARE = 1 / 256  # of those that are there
-_ROWS_AT_ONCE = 30_000  # of a load: limits its memory to about 60 MB
+# The least share of the index that is inserted at once, for the same reason
+_INSERTED_SHARE = 1 / 256
+# Loading in parts of this size limits its memory to about 60 MB
+_ROWS_AT_ONCE = 30_000
 AHEAD = 50_000  # inbox numbers; building takes 3 s with the default reach
 MOST_REACH = _ARTICLES - AHEAD - 1
 
@@ -82,7 +85,8 @@ class SketchLookup(NamedTuple):
     def overlaps(self, least: int, cap: int) -> list[SketchOverlap]:
         """Return the articles that share at least `least` hashes, those with the largest share first.
 
-        Hashes that `cap` or more articles have are ignored. Who has fewer than `least` shares all of them.
+        Hashes that `cap` or more articles have are ignored. A sketch with fewer hashes than `least` must share
+        all of them.
         """
         is_distinctive = self.holders() < cap
         counts = Counter(self.numbers[is_distinctive[self.places]].tolist())
@@ -107,18 +111,17 @@ class PassageIndex:
     def __init__(
         self, *, reach: int, after: int = 0, rows: Iterable[tuple[int, bytes]] = ()
     ) -> None:
-        """Load `rows` (number and sketch): those of all articles above `after`, in any order.
+        """Load `rows` (number and sketch) of all articles above `after`, in any order.
 
-        Raise ValueError for a reach that is not between 1 and MOST_REACH.
+        Raises ValueError for a reach that is not between 1 and MOST_REACH.
         """
         if not 0 < reach <= MOST_REACH:
             raise ValueError(
                 f"a reach of {reach} articles is not between 1 and {MOST_REACH}"
             )
         self._reach, self._after = reach, after
-        self._starts = np.zeros(
-            (1 << _BUCKET_BITS) + 1, np.int64
-        )  # of each bucket in `_entries`, and the end
+        # Where each bucket begins in `_entries`, and where the last bucket ends
+        self._starts = np.zeros((1 << _BUCKET_BITS) + 1, np.int64)
         self._entries = np.empty(0, np.uint32)
         # Articles by hash that are not in `_entries` yet
         self._fresh: dict[int, list[int]] = {}
@@ -129,7 +132,7 @@ class PassageIndex:
             self._insert(*np.concatenate([self._hashes(*row) for row in part], axis=1))
 
     def covers(self, number: int) -> bool:
-        """Return whether a text with this number can be looked up here, or another index must be built."""
+        """Return whether a text with this number can be looked up here; otherwise another index must be built."""
         return 0 < number - self._reach - self._after <= AHEAD
 
     def add(self, number: int, blob: bytes) -> None:
@@ -156,9 +159,9 @@ class PassageIndex:
         self._starts[1:] -= np.cumsum(np.bincount(buckets, minlength=1 << _BUCKET_BITS))
 
     def _hashes(self, number: int, blob: bytes) -> Hashes32:
-        """Return a row of the hashes of a sketch and one of its article's place in the index.
+        """Return a row of the hashes of a sketch, and a row with its article's place in the index.
 
-        They are empty for an article that is not one of the index. Notes the hashes of its text.
+        The rows are empty for an article that the index does not cover. Also note the hashes of its text.
         """
         at = number - self._after
         if not blob or not 0 < at < _ARTICLES:
@@ -209,7 +212,8 @@ class PassageIndex:
         starts = self._starts[buckets]
         lengths = self._starts[buckets + 1] - starts
         of_hash = np.repeat(np.arange(len(hashes)), lengths)
-        first = np.cumsum(lengths) - lengths  # of each hash among all pairs
+        # The place of the first pair of each hash
+        first = np.cumsum(lengths) - lengths
         spots = np.arange(len(of_hash)) + (starts - first)[of_hash]
         is_hash = (self._entries[spots] ^ hashes[of_hash]) & _TAG == 0
         return of_hash[is_hash], spots[is_hash]

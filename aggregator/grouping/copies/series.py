@@ -1,15 +1,15 @@
 """Series: entries of one source that fill one form with something else, such as advisories and warnings.
 
 Entries of a series share nearly all their words, as a copy or a later version of a text does. Two texts alone
-do not show which it is, since a version may also name another person where the first named one. So a form
+do not show which it is, since a version may also replace the name of a person. So a form
 needs three entries of its source, each with names that neither of the others has. Two are enough if each
 refers to something by its number, such as a flaw or an application: a version keeps its references. Entries
-of one form are no copies of each other, and never one event because of what the form says.
+of one form are not copies of each other, and the words of the form never make them one event.
 
 A slot is a short gap between words that two texts share. Only names count as a filling: words that the text
-never begins with a small letter, but for numbers, weekdays and months. A text in which a number alone
-differs, such as that of the victims, is a version. A bulletin is the exception: it comes on another day at
-the same time, such as the level of a river, and its numbers count like names.
+always capitalises, except numbers, weekdays and months. A text that differs only in a number, such as that of
+the victims, is a version. A bulletin, such as the level of a river, is the exception: it comes on another day
+at the same time, and its numbers count like names.
 """
 
 import datetime as dt
@@ -32,11 +32,12 @@ from aggregator.store.engine.database import Connection
 from aggregator.store.stories.article_rows import compared_articles
 from aggregator.text.calendar import month_spellings, weekday_words
 
-# The least share of the words of each text that both have. Short entries of one form share .6 (chosen).
+# Both texts have at least this share of their words in common; short entries of one form share .6 (chosen).
 _FORM_SHARE = 0.5
 # The least share of the words that are names in slots. Fewer are a corrected name (chosen).
 _NAME_SHARE = 0.01
-_TEXTS = 8  # of one source that are searched for a third entry (limit)
+# How many texts of one source are searched for a third entry (limit)
+_TEXTS = 8
 _SMALL_WORD = re.compile(r"\b[^\W\d_]+\b")
 # LV-2026-2000, 26/0142, #1204
 _REFERENCE = re.compile(r"\b[A-Z]{2,}-\d{2,}(?:-\d+)*\b|\b\d{2,}/\d{3,}\b|#\d{3,}\b")
@@ -50,7 +51,7 @@ def is_one_series(
 ) -> bool:
     """Return whether two texts fill one form with something else.
 
-    Without references that differ, a third one of `texts` must do so, too.
+    Without references that differ, a third text of `texts` must do so, too.
     """
     if not _fill_otherwise(article, other):
         return False
@@ -67,11 +68,11 @@ def is_one_series(
 def _fill_otherwise(article: ComparedText, other: ComparedText) -> bool:
     """Return whether two texts of one source have other names, or numbers, in the slots of one form.
 
-    Not of one outlet: any feed may claim one, and would part a text from its correction.
+    Texts of one outlet do not suffice: any feed may claim an outlet, and could part a text from its correction.
     """
     if article.source != other.source:
         return False
-    # Bulletins come on different days at the same time; midnight is what a date without a time is stored as.
+    # Bulletins come on different days at the same time. Midnight is left out: dates without a time have it.
     numbers_count = False
     if article.published is not None and other.published is not None:
         times = article.published.time(), other.published.time()
@@ -84,10 +85,10 @@ def _fill_otherwise(article: ComparedText, other: ComparedText) -> bool:
     )
 
 
-# An article is compared with those that were compared with the one before it
+# Cached, since an article is often compared with the same texts as the article before it
 @lru_cache(maxsize=16)
 def _has_others(text: str, other: str, numbers_count: bool) -> bool:
-    """Return whether a text shares a form with another one, and has names in its slots that the other lacks.
+    """Return whether two texts share a form and `text` has names in its slots that `other` lacks.
 
     With `numbers_count`, numbers are names.
     """
@@ -101,18 +102,19 @@ def _has_others(text: str, other: str, numbers_count: bool) -> bool:
     )
     if not fillings or is_shared.mean() < _FORM_SHARE:
         return False
-    # A longer gap is text of its own and no slot.
+    # A longer gap is not a slot, but text of its own.
     is_in_slot = ~is_shared & ~long_runs(~is_shared, RUN_WORDS)
     return sum(
         word in fillings for word in compress(in_order, is_in_slot)
     ) >= _NAME_SHARE * len(in_order)
 
 
-@lru_cache(maxsize=16)  # the texts of one article are often those of the next ones
+# Cached, since successive articles are often compared with the same texts
+@lru_cache(maxsize=16)
 def _read(text: str) -> tuple[list[str], frozenset[str]]:
-    """Return the words of a text in order, and its names: those that never begin with a small letter.
+    """Return the words of a text in order, and its names: words that never begin with a small letter.
 
-    No numbers, weekdays and months.
+    Numbers, weekdays and months are not names.
     """
     in_order = words(text)
     small = words(
@@ -131,9 +133,10 @@ def is_kept_apart(
     others: Sequence[Article],
     text: ComparedText | None = None,
 ) -> bool:
-    """Return whether an article cannot be of one event with one of `reports`: another release or its series.
+    """Return whether an article is of another release than one of `reports`, or of a series with it.
 
-    `others`: among which a third entry of the form may be; `text`: that of an article that has no row yet.
+    Such articles never report one event. A third entry of the form is searched among `others`; `text` is the
+    text of an article that has no row yet.
     """
     if any(are_other_releases(article.title, report.title) for report in reports):
         return True

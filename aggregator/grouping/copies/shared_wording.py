@@ -1,4 +1,4 @@
-"""What a text has of the words of others without being their copy: sentences of an agency or of its story."""
+"""Reuse of words by a text that is not a copy: sentences of an agency or of other reports of its story."""
 
 from collections.abc import Iterable
 from functools import lru_cache
@@ -25,17 +25,17 @@ from aggregator.model.article import ComparedText
 from aggregator.model.evidence import TextReuse
 
 _RUN_SHINGLES = RUN_WORDS - SHINGLE_WORDS + 1
-# The candidates of one article are often those of the next ones.
+# Cached, since successive articles often have the same candidates.
 _runs = lru_cache(maxsize=128)(runs_outside_quotations)
 
 
 def text_reuse(
     article: ComparedText, candidates: Iterable[ComparedText], tuning: CopyTuning
 ) -> TextReuse | None:
-    """Return the candidate of another outlet with whose author `article` shares most of its words, if many.
+    """Return the candidate of another outlet that shares most words of `article`, if they are many.
 
-    Of texts that are no copies: an outlet that puts a new opening above an agency's words, or rewrites some
-    of them, gives no account of its own. What both quote does not count.
+    The texts are not copies, yet an outlet that puts a new opening above an agency's words, or rewrites some
+    of them, gives no account of its own. Quotations that both texts have do not count.
     """
     matches = []
     for candidate in candidates:
@@ -58,7 +58,7 @@ def own_words(
 ) -> tuple[str, str | None]:
     """Return the words of an article that are in no run of six words of another text.
 
-    With the id of the text that has most of its runs; None if none has one.
+    Also return the id of the text that has most of its runs; None if the texts share no run.
     """
     sequence = sequence_of(article.text)
     text = words(article.text)

@@ -25,12 +25,13 @@ Flags = npt.NDArray[np.bool_]
 Number = TypeVar("Number", bound=np.generic)
 
 SHINGLE_WORDS = 3
-# Of a script without spaces; unrelated texts too often share three
+# The length of a shingle in a script without spaces, where unrelated texts too often share three characters
 SHINGLE_CHARACTERS = 5
-# Of `runs_outside_quotations`: unrelated reports of one event hardly share so many words in a row.
+# The words of a run in `runs_outside_quotations`; unrelated reports of one event hardly share so many in a row.
 RUN_WORDS = 6
 RUN_CHARACTERS = 12  # the same in a script without spaces
-_PASSAGE_WORDS = 5  # of a passage that `explain` shows, at least
+# The least number of words in a passage that `explain` shows
+_PASSAGE_WORDS = 5
 
 _UNSPACED_RANGES = (
     "\u0e00-\u0eff"  # Thai, Lao
@@ -45,7 +46,7 @@ _MARKS = (
     "\u0300-\u036f\u0483-\u0487\u0591-\u05bd\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06dc"
     "\u0900-\u0963\u0966-\u0d7f"
 )
-# Without ASCII, which the table below handles
+# ASCII is left out, since the table below handles it
 _FOREIGN_BREAK = re.compile(f"[^\\w\x00-\x7f{_MARKS}]+")
 _ASCII_BREAKS = bytes(
     at if at > 127 else ord(chr(at).lower()) if chr(at).isalnum() else 32
@@ -73,8 +74,8 @@ def is_unspaced(word: str) -> bool:
 def shingle_sequence(text: str) -> Hashes:
     """Return one hash for every shingle of `text` in order, with repeats.
 
-    Empty for fewer than three words. A text of three or four characters in a script without spaces is one
-    shingle.
+    The result is empty for fewer than three words. A text of three or four characters in a script without
+    spaces is one shingle.
     """
     raw, has_unspaced = _split(text)
     hashes = _hashes_of(raw)
@@ -91,7 +92,7 @@ def _runs_of(hashes: Hashes, words: int) -> Hashes:
     count = max(0, len(hashes) - words + 1)
     mixed = hashes[:count]
     for step in range(1, words):
-        # Depends on their order and wraps around at 2^64.
+        # The hash depends on the order of the words and wraps around at 2^64.
         mixed = (mixed * ODD_1) ^ hashes[step : count + step]
         for odd in (ODD_2, ODD_3):
             mixed = (mixed ^ (mixed >> _HALF)) * odd
@@ -105,14 +106,14 @@ def shingle_hashes(text: str) -> Hashes:
 
 
 def distinct(values: npt.NDArray[Number]) -> npt.NDArray[Number]:
-    """Return the sorted, distinct values: `np.unique` without its overhead, nine times for each article."""
+    """Return the sorted, distinct values; faster than `np.unique`, since each article needs it nine times."""
     ordered = np.sort(values)
     is_first = np.ones(len(ordered), dtype=bool)
     np.not_equal(ordered[1:], ordered[:-1], out=is_first[1:])
     return ordered[is_first]
 
 
-# Up to the closing mark, or to the end of the paragraph: of several only the last one closes a quotation.
+# A quotation ends at its closing mark or with the paragraph: only the last of several quoted paragraphs has a mark.
 _QUOTATION = re.compile(
     r"[“„”][^“”\n]*[“”]?|«[^»\n]*»?|\"[^\"\n]*\"?|「[^」\n]*」?|『[^』\n]*』?"
 )
@@ -121,7 +122,7 @@ _QUOTATION = re.compile(
 def runs_outside_quotations(text: str) -> Hashes:
     """Return the sorted, distinct hashes of all runs of six words outside quotations.
 
-    Two outlets may quote one speech; beyond that, common runs are words of one author.
+    Two outlets may quote one speech; common runs outside quotations are words of one author.
     """
     runs = []
     for part in _QUOTATION.split(text):
@@ -165,7 +166,7 @@ def words_in(flags: Flags, count: int) -> Flags:
 
 
 def long_runs(flags: Flags, least: int) -> Flags:
-    """Return the flags that are in runs of at least so many."""
+    """Return the flags that are in runs of at least this length."""
     starts, ends = _bounds(flags)
     in_long = flags.copy()
     in_long[flags] = np.repeat(ends - starts >= least, ends - starts)
@@ -179,9 +180,9 @@ def _bounds(flags: Flags) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
 
 
 def shared_passages(text_a: str, text_b: str, limit: int) -> tuple[str, ...]:
-    """Return the longest passages of `text_a` of which all runs of five words are in `text_b`.
+    """Return the longest passages of `text_a` whose runs of five words are all in `text_b`.
 
-    For explanations. The longest first, at most `limit`, as `text_a` has them.
+    Explanations show them: at most `limit`, the longest first, in the spelling of `text_a`.
     """
     matches = list(_PLAIN_WORD.finditer(text_a))
     a = [_folded(match[0]) for match in matches]
@@ -211,7 +212,7 @@ def _folded(text: str) -> str:
 def _split(text: str) -> tuple[list[bytes], bool]:
     """Return the folded words as UTF-8, and whether some are characters of a script without spaces.
 
-    Bytes, because a table look-up and a split are five times faster than a regular expression.
+    The words are bytes, because a table look-up and a split are five times faster than a regular expression.
     """
     plain = ascii_text(text)
     if plain is not None:
@@ -236,7 +237,7 @@ def _widened(shingles: Hashes, hashes: Hashes, raw: list[bytes]) -> Hashes:
     return np.concatenate([widened, shingles[len(wide) :][~unspaced[len(wide) :]]])
 
 
-# In the unfolded text no spaces were added, so each unspaced character is matched as a word.
+# Nothing has put spaces into this text yet, so each character of an unspaced script is matched as a word.
 _PLAIN_WORD = re.compile(
     f"[{_UNSPACED_RANGES}]|(?:(?![{_UNSPACED_RANGES}])[^\\W_]|[{_MARKS}])+"
 )

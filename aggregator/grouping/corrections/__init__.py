@@ -1,1 +1,1 @@
-"""What a person decided, and why the program decided as it did."""
+"""Corrections by a person, and explanations of the program's decisions."""

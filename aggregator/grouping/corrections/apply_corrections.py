@@ -1,8 +1,8 @@
 """Corrections: an editor changes stories or storylines, and later decisions follow that.
 
-A correction is stored as constraints between articles (store/stories/corrections.py), which apply when the
-articles are placed again: stories that an article must belong to, and must not. The changes of rows are
-stored, too, for the undo, which restores the ids of merged stories.
+A correction is stored as constraints between articles (store/stories/corrections.py): the stories that an article
+must belong to, and must not. They apply when the articles are placed again. The changes of rows are stored, too,
+for the undo, which restores the ids of merged stories.
 """
 
 from collections.abc import Iterable, Sequence
@@ -33,10 +33,12 @@ class CorrectionCommand(FrozenStruct):
     """A correction or undo, by ids of stories and articles."""
 
     kind: CorrectionKind | None = None  # None: undo
-    # merge and join: all of them; split and leave: the one; move: the target
+    # merge and join name all their stories, split and leave the changed story, move the target
     stories: tuple[str, ...] = ()
-    articles: tuple[str, ...] = ()  # split: those of the new story; move: the one
-    undo: int | None = None  # number of the correction; None: the last one in force
+    # split names the articles of the new story, move the article that moves
+    articles: tuple[str, ...] = ()
+    # The number of the correction; None: the last correction in force
+    undo: int | None = None
 
 
 class CorrectionResult(FrozenStruct, omit_defaults=False):
@@ -58,7 +60,7 @@ class CorrectionHandler:
     def carry_out(
         self, unit_of_work: UnitOfWork, command: CorrectionCommand
     ) -> CorrectionResult:
-        """Execute a command. Raises UsageError if it is impossible; then roll the transaction back."""
+        """Execute a command. Raises UsageError if it is impossible; the caller then rolls the transaction back."""
         kinds = {
             "merge": self._merge,
             "split": self._split,
@@ -75,7 +77,7 @@ class CorrectionHandler:
         return result
 
     def _follow(self, unit_of_work: UnitOfWork, story: str) -> None:
-        """Let a story stand in the storyline that its articles are near to, as if they were placed now."""
+        """Put a story into the storyline that its articles are near to, as if they were placed now."""
         connection = unit_of_work.connection
         join_nearest(
             connection,
@@ -172,7 +174,7 @@ class CorrectionHandler:
     ) -> CorrectionResult:
         """Move some articles of a story to the live story `target`; None: to a new one.
 
-        `words`: the description of the correction, without the story that they move to.
+        `words` describes the correction, without the story that they move to.
         """
         connection = unit_of_work.connection
         titles = _titles(connection, filter(None, (origin, target)))

@@ -8,7 +8,7 @@ from aggregator.grouping.pairs.pair_model import STREAM
 from aggregator.model.evidence import Evidence, Reason
 from aggregator.store.read.article_detail import LogLine
 
-# Formats, of a decision or the story that came second, and of what two texts share.
+# Formats for a decision, for the story that came second, and for the shared terms of two texts.
 SCORE = "score {0.score:+.2f}, threshold {0.need:+.2f}"
 COPY_SHARES = (
     "the texts share {0.resemblance:.0%} of all word triples, and {0.containment:.0%} of those of the "
@@ -40,7 +40,8 @@ _EVENTS = {
     "full": "the story is full; it accepts only copies",
     "forgotten": "an article was erased",
 }
-_EVENTS_WITH = {  # by the name of a detail
+# The key is the name of a detail of the event
+_EVENTS_WITH = {
     "into": "merged into {into}",
     "other": "story {other} was merged into it",
     "to": "moved to {to}",
@@ -90,7 +91,7 @@ def not_counted(evidence: Evidence) -> str | None:
 
 
 def log_words(line: LogLine) -> str:
-    """Return a line of the story log with ids and the reason. Without titles, so it may be public."""
+    """Return a line of the story log with ids and the reason, but without titles, so that it may be public."""
     detail: dict[str, Any] = json.loads(line.detail or "{}")
     words = _EVENTS.get(line.kind, line.kind)
     for name, template in _EVENTS_WITH.items():
@@ -121,7 +122,8 @@ def reason_value(reason: Reason, *, is_of_day: bool = False) -> str:
     """Format a similarity, or a time in a suitable unit: days if an article is dated to the day."""
     if reason.name != "days":
         return f"{reason.value:.2f}"
-    if reason.value < 0:  # of an undated one
+    # One of the articles has no date
+    if reason.value < 0:
         return "unknown"
     if is_of_day:
         return counted(round(reason.value), "day")

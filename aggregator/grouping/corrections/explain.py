@@ -33,11 +33,14 @@ from aggregator.store.stories.constraints import ConstraintTable, Relation
 from aggregator.stories.compared_sentences import version_of
 from aggregator.stories.versions import ChangedSentence, changed_sentences, unread_signs
 
-_SHOWN = 12  # names, numbers or words of one kind
+# The most names, numbers or words of one kind that are shown
+_SHOWN = 12
 _PASSAGES = 3
-_DIFFERING = 2  # words of names that one of two articles has
-_BEGINNINGS = ("created", "joined")  # lines of the log, which the evidence tells
-# By field; of the other fields: words
+# The most words of names that only one of two articles has
+_DIFFERING = 2
+# Events of the log that the evidence tells already
+_BEGINNINGS = ("created", "joined")
+# `explain` calls the terms of these fields so, and the terms of all other fields words
 _KINDS = {"names": "names", "num": "numbers", "numu": "numbers"}
 _FOREIGN = "it has the headline of a report, but shares too few words beside it with that report"
 
@@ -63,21 +66,25 @@ class PairExplanation(FrozenStruct, omit_defaults=False):
     copy: CopyEvidence | None
     passages: tuple[str, ...]
     shared: SharedTerms
-    constraint: Relation | None  # from a correction
-    obstacle: str | None  # why one does not join the other, regardless of the score
+    # The relation that a correction set between them
+    constraint: Relation | None
+    # Why the articles cannot join each other, regardless of the score
+    obstacle: str | None
     # One of them is dated to the day, so that their times differ in days
     is_of_day: bool = False
     nosnippet: bool = False  # one of the two publishers forbids snippets
 
 
 class VersionExplanation(FrozenStruct, omit_defaults=False):
-    """What two versions of a text tell differently: the later one is current if its author may replace it."""
+    """Differences of two versions of a text; the later version is current if its author may replace the other."""
 
-    article: str  # the other version
+    article: str  # the id of the other version
     outlet: str | None
-    time: dt.datetime  # of the other version
-    is_earlier: bool  # the other version
-    is_replaced: bool  # whether the explained article has not the current text
+    # The time of the other version
+    time: dt.datetime
+    is_earlier: bool  # whether the other version is the earlier one
+    # Whether the explained article lacks the current text
+    is_replaced: bool
     changes: tuple[ChangedSentence, ...]
 
 
@@ -92,10 +99,11 @@ class Explanation(FrozenStruct, omit_defaults=False):
     story: str
     story_title: str
     evidence: Evidence
-    shared: SharedTerms  # with its story
+    # The terms that it shares with its story
+    shared: SharedTerms
     passages: tuple[str, ...]  # shared with its original
     version: VersionExplanation | None
-    # What of its language has no table, and so makes no version of a copy
+    # Signs that its language has no table for, so that a change of them makes no version of a copy
     unread: tuple[str, ...]
     runner_up_title: str | None
     log: tuple[LogLine, ...]  # later events: moves, merges, corrections
@@ -109,26 +117,27 @@ class NearStory(FrozenStruct, omit_defaults=False):
 
     id: str
     title: str
-    affinity: float  # in logits; of two that were never near each other the least one
-    comparisons: (
-        int  # of an article with the other story, which the affinity is the mean of
-    )
+    # Logits; stories that were never near each other have the least affinity
+    affinity: float
+    # How many comparisons of an article with the other story are averaged
+    comparisons: int
 
 
 class StorylineExplanation(FrozenStruct, omit_defaults=False):
-    """With which stories a story stands together, the nearest first."""
+    """The other stories of the storyline of a story, the nearest first."""
 
     story: str
     title: str
     storyline: str
-    need: float  # affinity from which a single story joins a storyline, on average
+    # The average affinity that a single story needs to join a storyline
+    need: float
     near: tuple[NearStory, ...]
 
 
 def storyline_explanation(
     reading: StoryReader, story: str
 ) -> StorylineExplanation | None:
-    """Return with which stories a story stands together; None if there is no such story."""
+    """Return the other stories of the storyline of a story; None if the story does not exist."""
     line = reading.storyline(story)
     if line is None:
         return None
@@ -161,7 +170,7 @@ def explanation(
 ) -> Explanation:
     """Return why `article` (id or address) is in its story, and its similarity to `other`.
 
-    Raises UsageError if there is no such article.
+    Raises UsageError if the article does not exist.
     """
     explained = _explained_article(reading, article)
     packer = TermPacker(shipped_model(all_tuning))
@@ -220,7 +229,7 @@ def _decision(
 
 
 def _version(reading: StoryReader, view: ArticleView) -> VersionExplanation | None:
-    """Return what another version of the text of an article tells differently."""
+    """Return the sentences that another version of an article's text tells differently."""
     detail = reading.article(view.id)
     other_id = view.version_of
     is_replaced = False
@@ -320,7 +329,7 @@ def _pair(
 def _names_beside(
     packer: TermPacker, article: ArticleView, own: PairArticle, other: PairArticle
 ) -> list[str]:
-    """Return the words of names of an article that the other one lacks, those of its headline first."""
+    """Return the words of names that only the first article has, those of its headline first."""
     words = packer.readable_terms(article.title, article.text, article.language)
     missing = np.setdiff1d(own.parts[NAMED], np.concatenate(other.parts[: LEAD + 1]))
     in_title = np.isin(missing, own.named_in_title)

@@ -1,4 +1,4 @@
-"""The undo of a correction: articles, headlines and redirects are again as they were before it."""
+"""Undo a correction: articles, headlines and redirects are again as they were before it."""
 
 from operator import attrgetter
 from typing import NamedTuple
@@ -21,7 +21,7 @@ from aggregator.stories.titles.title_text import clean_title
 
 
 class _Return(NamedTuple):
-    """Articles that an undo takes from the story where the correction put them to another one."""
+    """Articles that an undo takes out of the story where the correction put them."""
 
     source: str
     target: str
@@ -35,7 +35,7 @@ class _Return(NamedTuple):
 def undo(
     unit_of_work: UnitOfWork, story_writer: StoryWriter, number: int | None
 ) -> tuple[Correction, list[str]]:
-    """Undo the correction with this number; None: the last one in force. Raises UsageError.
+    """Undo the correction with this number; None: the last correction in force. Raises UsageError.
 
     Return it, and the live stories that changed.
     """
@@ -76,9 +76,9 @@ def undo(
 def _returns_of(connection: Connection, detail: CorrectionDetail) -> list[_Return]:
     """Return the articles that are still in the story where the correction put them, by the former story.
 
-    Those that are back already are included: what brought them back may be undone, too.
+    Articles that are back already are included, since the change that brought them back may be undone, too.
     """
-    after = detail.moved[0].after if detail.moved else ""  # the same of all
+    after = detail.moved[0].after if detail.moved else ""  # the same for all articles
     source = stories.target_of(connection, after) or ""
     assigned_stories = articles.assigned_stories(
         connection, [moved.article for moved in detail.moved]
@@ -113,7 +113,7 @@ def _put_back(
         change = Move(articles=ids, target=None, at_no=at_no, bump=now, revived=target)
     elif (
         back.source == detail.founded
-    ):  # all of it goes back, with what joined it since
+    ):  # the whole story goes back, with the articles that joined it since
         pair = target, back.source
         change = Merge(
             stories=pair, at_no=at_no, reason="undone", bump=now, keeps=target

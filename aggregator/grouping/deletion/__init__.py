@@ -1,1 +1,1 @@
-"""Articles that go: by the command `forget`, or because they are old."""
+"""Delete articles: by the command `forget`, or because they are old."""

@@ -27,13 +27,13 @@ def erase_articles(
 ) -> None:
     """Erase these articles, and bring memory up to date.
 
-    `kind`: "retention" if they are old enough; their entries then keep their outcome.
+    `kind` is "retention" if they are deleted by age; their entries then keep their outcome.
     """
     connection = unit_of_work.connection
     tombstones.add_tombstones(connection, ids, unit_of_work.now, kind)
     former: set[str] = set()
     if kind == "forgotten":
-        # The items are read again, to count that they were refused.
+        # Their items count as new if they come again, so that the refusals are counted.
         known_items.forget_items_of(connection, ids)
         erase.blank_entries(connection, ids, unit_of_work.now)
         former = erase.former_stories(connection, ids)
@@ -82,8 +82,8 @@ def _pass_on(
 ) -> None:
     """Assign copies of an erased article to the next original: a near-duplicate, or the first copy.
 
-    The first copy is one that is not an excerpt, and a version only if there are no others: these would be
-    copies of a text that tells something else.
+    Excerpts are never the first copy, and a version only if all copies are versions: the other copies would
+    become copies of a text that tells something else.
     """
     originals = {article.id: article.copy_of for article in erased}
     families: dict[str, list[StoredArticle]] = {}

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 BATCH = 20  # articles per transaction, because other writers wait
 
 
-# counter: 1 while a command has more transactions to come
+# A counter, which is 1 while a command has more transactions to come
 _UNFINISHED = "forget_unfinished"
 
 
@@ -36,7 +36,7 @@ class ForgetCommand(FrozenStruct):
 
 
 class ForgetResult(FrozenStruct, omit_defaults=False):
-    """What was erased, without text. `log_folded`: False if a reader held the SQLite log."""
+    """The numbers of erased articles; `log_folded` is False if a reader held the SQLite log."""
 
     # Selected articles, also those that only waited, or were refused or erased before
     named: int
@@ -49,7 +49,7 @@ def to_forget(
 ) -> tuple[EraseTarget, EraseSummary]:
     """Return the articles of a command, and what would be deleted. Raises UsageError if there are none.
 
-    `may_be_gone`: a command was interrupted, after which the name of an outlet may have no articles left.
+    `may_be_gone`: after an interrupted command, the name of an outlet may have no articles left.
     """
     target = erase_target.resolve_target(
         connection, command.name, is_source=command.is_source
@@ -72,7 +72,7 @@ def erase_named(
     request: int | None = None,
     step: Callable[[], None] = lambda: None,
 ) -> ForgetResult:
-    """Erase what a command names; its row `request` is answered and blanked.
+    """Erase the articles that a command names; answer and blank its row `request`.
 
     Many articles need many transactions; `step` is called before each and may raise to stop. Erased
     articles stay erased, and a repeated command continues. Raises UsageError if the name is unknown.
@@ -108,7 +108,7 @@ def erase_named(
     )
 
     def finish(connection: Connection) -> None:
-        """Answer the command, and blank it: it names what is gone."""
+        """Answer the command and blank it, since it names the erased articles."""
         set_counter(connection, _UNFINISHED, 0)
         if request is not None:
             answer = msgspec.json.encode(forgotten).decode()
@@ -130,7 +130,7 @@ def finish_index(database: Database, step: Callable[[], None]) -> bool:
         is_unfinished = database.transact(
             partial(index_merge.merge_index, is_first=False)
         )
-    # In short attempts: while it waits for readers, nothing can be written.
+    # Short attempts, because nothing can be written while it waits for readers.
     ends = time.monotonic() + database.tuning.lock_seconds
     while not database.checkpoint_log(database.tuning.short_wait_seconds):
         if time.monotonic() >= ends:

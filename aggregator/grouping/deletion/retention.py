@@ -2,7 +2,8 @@
 
     text_after      the texts of a story are deleted; the title, the first paragraph of the lead and the
                     counts stay
-    stories_after   the story and its articles are deleted; ids and hashes stay, by which they are refused
+    stories_after   the story and its articles are deleted; ids and hashes stay, so that their entries are
+                    refused when they come again
 
 Age is the time since an article was placed, so an old archive that is read today is new; a story is as old as
 its newest article. Each step is one transaction of the writer and may be repeated.
@@ -54,7 +55,7 @@ class RetentionPlan(FrozenStruct):
 
 
 class RetentionBacklog(FrozenStruct, omit_defaults=False):
-    """The stories whose texts, or which themselves, are due; the free pages of the SQLite file in bytes."""
+    """The numbers of stories with due texts, and of due stories; the free pages of the SQLite file in bytes."""
 
     texts: int
     stories: int
@@ -68,7 +69,7 @@ class PruneResult(FrozenStruct, omit_defaults=False):
 
 
 class _Bounds(FrozenStruct):
-    """The inbox numbers up to which texts and stories are old, as of `at`."""
+    """The highest inbox numbers of texts and of stories that are old at the time `at`."""
 
     texts: int = 0
     stories: int = 0
@@ -81,7 +82,7 @@ class Retention:
     def __init__(
         self, transactions: Transactions, plan: RetentionPlan, *, is_asked: bool = False
     ) -> None:
-        """`is_asked`: a `prune` command, which trusts the clock."""
+        """Prepare the parts; `is_asked`: a `prune` command asked for it, which trusts the clock."""
         self._transactions = transactions
         self._database = transactions.database
         self._now = transactions.now
@@ -89,7 +90,7 @@ class Retention:
         self._is_asked = is_asked
         self._tuning = transactions.all_tuning.section("retention", RetentionTuning)
         self._story_tuning = transactions.all_tuning.section("stories", StoryTuning)
-        # They are read again when all is done (None), and every `check_seconds`.
+        # The bounds are read again when all is done (None), and every `check_seconds`.
         self._bounds: _Bounds | None = None
         self._is_steady = False
 
@@ -149,7 +150,7 @@ class Retention:
             )
 
     def _drop_texts(self, upto: int) -> bool:
-        """Delete the texts of the next story, or some of them; return whether there was one."""
+        """Delete the texts of the next story, or some of them; return whether a story was due."""
         with self._database.read() as connection:
             old = retention.next_story(connection, "text", upto)
             if old is None:
@@ -166,7 +167,7 @@ class Retention:
         with self._transactions.unit_of_work() as unit_of_work:
             connection = unit_of_work.connection
             if retention.drop_terms(connection, old.id):
-                # The window has none of them, either.
+                # The window drops the terms of these articles, too.
                 parts.window.renew(unit_of_work, [(old.story_no, old.id)])
             retention.keep_text(connection, old.story_no, text)
             ends = time.monotonic() + _STEP_SECONDS
@@ -179,9 +180,9 @@ class Retention:
                     return True
 
     def _drop_story(self, upto: int) -> bool:
-        """Delete the next story, or some articles of a large one; return whether there was one.
+        """Delete the next story, or some articles of a large story; return whether a story was due.
 
-        The article with its headline is the last.
+        The article with its headline is deleted last.
         """
         with self._transactions.unit_of_work() as unit_of_work:
             connection = unit_of_work.connection
@@ -197,7 +198,7 @@ class Retention:
         return True
 
     def _housekeeping(self) -> bool:
-        """Shorten streams, or make the files smaller; return whether there was something to do."""
+        """Shorten streams, or make the files smaller; return whether anything was done."""
         now = self._now()
         rows = self._tuning.rows_a_step
         with self._database.write() as connection:

@@ -1,1 +1,1 @@
-"""What is learned of outlets: the lines that they repeat, and their names."""
+"""Learn the lines that outlets repeat, and the names of outlets."""

@@ -1,8 +1,8 @@
 """Learned boilerplate and notices of each outlet, read and updated while articles are placed.
 
 The learned boilerplate at a placement depends only on the rows of earlier articles, and hides lines when an
-article is placed. So neither the number of workers nor a crash changes a text. What is compared between
-stories is the whole text, which the worker has read; the check of copies compares what is shown.
+article is placed. So neither the number of workers nor a crash changes a text. Stories are compared by the
+whole text, which the worker has read; the check of copies compares the text that is shown.
 
 A text that an outlet shows under different headlines, and that does not mention its headline, is a notice: a
 consent dialogue or a paywall that no pattern knows.
@@ -47,12 +47,15 @@ from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.stories.article_rows import compared_articles, outlet_rows
 from aggregator.store.stories.unit_of_work import UnitOfWork
 
-# Outlets whose window is in memory; those of others are read again (chosen: 8 MB)
+# How many outlets have their window in memory; the other windows are read again (chosen: 8 MB)
 _OUTLETS_IN_MEMORY = 512
-_NOTICE_CANDIDATES = 4  # stored texts compared with one short article (limit)
+# How many stored texts are compared with one short article (limit)
+_NOTICE_CANDIDATES = 4
 
-_STEM = 5  # letters by which forms of a word are equal
-_SHORT = 4  # letters; shorter words are ignored
+# Words are forms of one word if this many first letters are equal
+_STEM = 5
+# Words with fewer letters are ignored
+_SHORT = 4
 
 
 def is_notice(
@@ -77,7 +80,7 @@ def is_notice(
 
 
 def _stems(text: str) -> frozenset[str]:
-    """Return the first letters of longer words; for scripts without spaces all pairs of characters."""
+    """Return the first letters of longer words; for scripts without spaces, return all pairs of characters."""
     in_order = words(text)
     pairs = (a + b for a, b in pairwise(in_order) if is_unspaced(a) and is_unspaced(b))
     return frozenset(
@@ -114,9 +117,9 @@ class BoilerplateLearner:
         prepared: Prepared,
         copy_finder: CopyFinder,
     ) -> Prepared:
-        """Return a prepared entry without what its outlet repeats.
+        """Return a prepared entry without the lines that its outlet repeats.
 
-        A notice is replaced by the entry's own text if it is of a page, else by the headline alone.
+        A notice is replaced by the entry's own text if the notice is of a page, else by the headline alone.
         """
         outlet = _boilerplate_key(inbox_entry.entry)
         if outlet is None:
@@ -157,14 +160,14 @@ class BoilerplateLearner:
         ):
             instead = self._without_repeats(connection, outlet, prepared.own)
         else:
-            # What an outlet repeats must not decide, if it is all that there is. A feed's own picture stays.
+            # Without other text, the repeated lines of an outlet must not decide. A feed's own picture stays.
             html = prepared.html if prepared.own is None else None
             instead = replace(self._counted_anew(article), html=html)
         # The lines of this text are learned all the same, else the window would forget them.
         return replace(instead, lines=prepared.lines)
 
     def _counted_anew(self, article: CleanArticle) -> Prepared:
-        """Return an article of which hardly any text is left, with the fingerprint of that."""
+        """Return an article that has lost nearly all its text, with the fingerprint of the rest."""
         if article.verdict not in ACCEPTED_VERDICTS:
             return Prepared(article=article)
         return prepared_again(article, self._all_tuning)
@@ -239,8 +242,8 @@ class BoilerplateLearner:
 def _boilerplate_key(entry: Entry) -> str | None:
     """Return the key under which lines of an entry are learned; None without an outlet.
 
-    A feed may declare any outlet. So the key includes its site, else its source, and no source can teach
-    lines of another one.
+    A feed may declare any outlet. So the key includes its site, else its source, and a source cannot teach
+    lines to the outlet of another source.
     """
     site = registrable_domain(entry.url) if entry.url else None
     outlet = outlet_of(entry)

@@ -1,7 +1,7 @@
-"""The names of outlets of which an article knows only the address.
+"""Names of outlets, for articles that know only the address of their outlet.
 
-A page or a feed names its own site, and no other: such a name is shown for all articles of the outlet, also
-for those that came before. A name that a feed gives to the site of others stays with its own articles.
+A page or a feed may name its own site only: such a name is shown for all articles of the outlet, also the
+earlier ones. If a feed names somebody else's site, the name stays with the articles of that feed.
 """
 
 from msgspec.structs import replace
@@ -18,11 +18,11 @@ class OutletNames:
     """Names articles by their outlets. For one thread of the writer."""
 
     def __init__(self) -> None:
-        # By key; None: its site has given none so far
+        # The name of each outlet by its key; None: its site has not given a name so far
         self._names: dict[str, str | None] = {}
 
     def named(self, unit_of_work: UnitOfWork, new: StoredArticle) -> StoredArticle:
-        """Return the article with the name of its outlet, if there is one; a first name is that of all."""
+        """Return the article with the name of its outlet, if known; a first name is given to all its articles."""
         connection = unit_of_work.connection
         key = new.outlet_key
         if key is None or not is_address(key):

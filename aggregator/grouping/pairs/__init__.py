@@ -1,1 +1,1 @@
-"""Compares two reports: terms, features, and the model that says how sure it is that they are one event."""
+"""Compare two reports: terms, features, and the model that gives the odds that they are of one event."""

@@ -1,8 +1,8 @@
-"""Local scaling: how near two articles are beside how near others are to either.
+"""Local scaling: the nearness of two articles, relative to the nearness of other articles to either.
 
-Where one topic fills the news, every article has many near neighbours, and only what stands out of them is
-the same event. So four similarities are given beside the mean similarity of either article to its nearest
-others when it came (as in Conneau et al. 2018, arXiv:1710.04087).
+If one topic fills the news, every article has many near neighbours, and only those that stand out report the
+same event. So four similarities are given together with the mean similarity of either article to its nearest
+neighbours when it came (as in Conneau et al. 2018, arXiv:1710.04087).
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,8 @@ from aggregator.grouping.pairs.pair_article import NEAREST, SCALED, Floats, Pair
 from aggregator.grouping.pairs.pair_features import AT, GROUPS
 from aggregator.grouping.pairs.term_codec import Ints
 
-NEAR_DAYS = 7  # an article further away in time is no neighbour
+# Articles further apart in time are not neighbours
+NEAR_DAYS = 7
 SIMILARITY_UNITS = 10_000
 _SCALED_AT = [AT[name] for name in SCALED]
 _NEIGHBOURS_AT = AT[GROUPS["neighbours"][0]]
@@ -30,7 +31,7 @@ def nearest_of(features: Floats) -> Ints:
 
 
 def _are_near(features: Floats) -> npt.NDArray[np.bool_]:
-    """Return which of the compared reports are near enough in time to be neighbours."""
+    """Return for each compared report whether it is near enough in time to be a neighbour."""
     days = features[:, AT["days"]]
     return (days >= 0) & (days <= NEAR_DAYS)
 
@@ -49,12 +50,12 @@ def add_neighbours(
 ) -> None:
     """Fill the columns of local scaling, in place. Of the two articles the later one is the own.
 
-    above: twice the similarity - the mean similarity of the own and of the other one to their nearest
+    above: twice the similarity - the mean similarities of both articles to their nearest neighbours
     near, rank: see `_nearness`
 
-    `nearest`: of the article, which knows none yet if it has just come.
+    `nearest` has the highest similarities of the article, which has none yet if it has just come.
     """
-    # By report, SCALED and neighbour
+    # The axes are reports, SCALED and neighbours
     theirs = np.array([report.nearest for report in reports])
     is_earlier = np.array([article.inbox < report.inbox for report in reports])[
         :, None, None
@@ -69,8 +70,8 @@ def add_neighbours(
 def _nearness(nearest: Ints, features: Floats) -> tuple[Floats, Ints]:
     """Return the mean of the nearest similarities of one article of each pair, and the rank of the pair's.
 
-    The similarity of the pair is none of the five others that the mean is over; if it is not among the
-    nearest, the last of them is left out.
+    The mean is over five others, without the similarity of the pair; if that is not among the nearest, the last
+    of them is left out.
     """
     similarity = _in_units(features)[:, :, None]
     is_same = (nearest == similarity) & (similarity > 0)

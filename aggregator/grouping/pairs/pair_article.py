@@ -1,4 +1,4 @@
-"""An article as the pair model compares it: its terms by field, and its nearest neighbours when it came."""
+"""An article in the form for the pair model: its terms by field, and its nearest neighbours when it came."""
 
 import math
 from collections.abc import Sequence
@@ -23,19 +23,18 @@ from aggregator.store.stories.standing import sender_of
 
 Floats = npt.NDArray[np.float64]
 
-TEXT, TITLE, LEAD, NAMES, NUMBERS, COUNTED, _RARE, NAMED = range(
-    FIELD_COUNT
-)  # as in FIELDS
-# What counts of a word of titles (units of 1/IDF_UNITS).
+# The fields in the order of FIELDS
+TEXT, TITLE, LEAD, NAMES, NUMBERS, COUNTED, _RARE, NAMED = range(FIELD_COUNT)
+# Only the idf of a word above this value counts in titles (units of 1/IDF_UNITS).
 TITLE_IDF = round(2.5 * IDF_UNITS)
 # A word of the title weighs more in the lead if the body repeats it, which is then 1.24 times at least;
 # stored weights are rounded to 1.1 %.
 _REPEATED = 1.1
 # The similarities that are scaled
 SCALED = ("stream_cosine", "lead_cosine", "all", "rare")
-# Of an article's similarities to others: five beside the one that is compared
+# How many of its highest similarities an article keeps: the compared article and five others
 NEAREST = 6
-# ids, without the first field
+# The first id of each field except the first field
 _FIELD_STARTS = np.arange(1, FIELD_COUNT, dtype=np.uint32) << HASH_BITS
 
 
@@ -44,10 +43,11 @@ class PairArticle:
 
     def __init__(self, article: Article) -> None:
         """Decode the terms of the article and read the words of its title."""
-        terms = np.sort(read(article.terms))  # by id, of which each stands once
+        # Sorted by id; each id occurs once
+        terms = np.sort(read(article.terms))
         self.ids = ids_of(terms)
         self.weights = weights_of(terms)
-        # By field: an id begins with its field, so the terms of one stand together.
+        # Split by field: an id begins with its field, so the terms of a field stand together.
         starts = self.ids.searchsorted(_FIELD_STARTS)
         self.parts = np.split(hashes_of(self.ids), starts)
         self.part_weights = np.split(self.weights, starts)
@@ -76,8 +76,8 @@ class PairArticle:
 def read_nearest(stored: bytes | None) -> Ints:
     """Return the highest similarities to earlier articles: NEAREST for each of SCALED, highest first.
 
-    In units of 1/SIMILARITY_UNITS (neighbours.py); 0 where there are fewer. They are those of the day on
-    which it came: later neighbours do not change them, so a decision does not depend on what came after both.
+    In units of 1/SIMILARITY_UNITS (neighbours.py); 0 where there are fewer. They were computed when the article
+    came, and later neighbours do not change them, so a decision depends only on articles that came before.
     """
     if not stored:
         return np.zeros((len(SCALED), NEAREST), dtype=np.int64)
@@ -85,7 +85,7 @@ def read_nearest(stored: bytes | None) -> Ints:
 
 
 def pack_nearest(nearest: Ints) -> bytes:
-    """Return them as they are stored with an article: 48 bytes."""
+    """Return the similarities in the stored form of an article: 48 bytes."""
     return nearest.astype("<u2").tobytes()
 
 
@@ -97,10 +97,10 @@ def beside_title(article: PairArticle) -> Words:
 def shared_beside_title(
     words: Words, reports: Sequence[PairArticle], snapshot: StreamSnapshot
 ) -> float:
-    """Return how much words beside a title are those of reports: a cosine, 0 to 1.
+    """Return the similarity of the words beside a title to those of reports: a cosine, 0 to 1.
 
-    The idf above TITLE_IDF of the shared ones, divided by the geometric mean of what the words and the
-    reports have: of long texts more words are the same by chance.
+    It is the idf above TITLE_IDF of the shared words, divided by the geometric mean of the same sums of the
+    words and of the reports, because long texts share more words by chance.
     """
     others = np.unique(
         np.concatenate([words[:0], *(report.parts[TEXT] for report in reports)])
@@ -119,9 +119,9 @@ def _sum_above(words: Words, snapshot: StreamSnapshot) -> float:
 
 
 def words_of_body(article: PairArticle) -> Words:
-    """Return the words with which a body begins, also those of its title that it repeats.
+    """Return the first words of a body, including the words of its title that it repeats.
 
-    A body that repeats the whole title has none of these: it may be anything below a headline of others.
+    If a body repeats the whole title, those words are left out: it may be any text below a borrowed headline.
     """
     title = article.parts[TITLE]
     lead = article.parts[LEAD]
@@ -129,7 +129,7 @@ def words_of_body(article: PairArticle) -> Words:
     beside = np.setdiff1d(lead, title)
     if not len(both):
         return beside
-    # The lead has the words of the title and of the body, and a weight grows with the times that it has one.
+    # The lead has the words of the title and of the body, and a weight grows with the number of occurrences.
     growth = article.part_weights[LEAD][in_lead] / article.part_weights[TITLE][in_title]
     return np.union1d(beside, both[growth > _REPEATED * growth.min()])
 

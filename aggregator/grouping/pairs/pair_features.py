@@ -1,4 +1,4 @@
-"""Features of two articles: what they share, and what one lacks of the other.
+"""Features of two articles: the terms that they share, and the terms that only one of them has.
 
 Features are computed from integers that do not depend on the order of terms or reports, so that they are
 equal on all machines. Those of local scaling are in neighbours.py.
@@ -38,9 +38,9 @@ from aggregator.grouping.pairs.term_codec import (
 from aggregator.grouping.pairs.title_frames import compare_titles
 from aggregator.grouping.pairs.weights import MINUTES_A_DAY
 
-# Of each similarity: see `neighbours.add_neighbours`
+# The features that local scaling adds for each similarity (`neighbours.add_neighbours`)
 _SCALED_PARTS = ("above", "own_near", "other_near", "own_rank", "other_rank")
-# Features by the name under which `explain` shows what they add. The first of a group is shown as its value.
+# The features of each group; `explain` shows the share of a group, and the first feature as its value.
 GROUPS = {
     "texts": ("stream_cosine", "all", "rare", "rare_shared", "text_rarest"),
     "titles": (
@@ -68,17 +68,20 @@ GROUPS = {
 }  # fmt: skip
 FEATURES = tuple(chain.from_iterable(GROUPS.values()))
 AT = {name: place for place, name in enumerate(FEATURES)}
-# In units of 1/IDF_UNITS: words that are rare in the stream; what counts of a word of leads.
+# Words with an idf above this value are rare in the stream (units of 1/IDF_UNITS).
 _RARE_IDF = round(4.2 * IDF_UNITS)
+# Only the idf of a word above this value counts in leads (units of 1/IDF_UNITS).
 _LEAD_IDF = round(3.0 * IDF_UNITS)
-_RAREST_OF_TEXT = 3  # shared words
+# How many of the rarest shared words count
+_RAREST_OF_TEXT = 3
 
 Columns = dict[str, npt.NDArray[Any]]  # features by name: a value per report
 
 
 def text_cosines(article: PairArticle, reports: Sequence[PairArticle]) -> Floats:
     """Return the feature "all" of the article with each report: the cosine of the whole texts."""
-    own_weights = np.zeros(HASHES, np.uint16)  # by hash; none is above SCALE
+    # The weight of each hash; no weight is above SCALE
+    own_weights = np.zeros(HASHES, np.uint16)
     own_weights[article.parts[TEXT]] = article.part_weights[TEXT]
     articles = [article, *reports]
     texts = [each.parts[TEXT] for each in articles]
@@ -123,7 +126,7 @@ def _field_cosines(pairs: Pairs) -> Columns:
 
 
 def _text_features(pairs: Pairs, snapshot: StreamSnapshot) -> Columns:
-    """Return what whole texts share.
+    """Return the features of whole texts.
 
     stream_cosine: of the texts, if words have the idf of the snapshot instead of that of the background
     rare_shared: number of shared words above _RARE_IDF
@@ -147,7 +150,7 @@ def _text_features(pairs: Pairs, snapshot: StreamSnapshot) -> Columns:
 
 
 def _part_features(pairs: Pairs, name: str, idf: Units, least_idf: int) -> Columns:
-    """Return what titles, or leads, share.
+    """Return the features of titles, or of leads.
 
     shared: number of shared words
     mass: sum of their idf above `least_idf`
@@ -194,12 +197,12 @@ def _name_features(pairs: Pairs, idf: Units) -> Columns:
 
 
 def _contrast(pairs: Pairs, idf: Units) -> Columns:
-    """Return what says that two texts of one form tell of other places, persons, teams or counts.
+    """Return the signs that two texts of one form tell of other places, persons, teams or counts.
 
     apart: idf of the words of names, in titles or in titles and leads, that are nowhere in the other text;
-    -1 where one of the two has no name there
-    named_shared: idf of the words of names of one that are anywhere in the other
-    beside: of the words of leads, or titles, that are part of no name of either
+    -1 if one of the two does not have a name there
+    named_shared: idf of the words of names of one text that are anywhere in the other
+    beside: features of the words of leads, or titles, that do not belong to a name of either text
     counts_apart: numbers with their unit that either has and the other lacks, if they share none
     """
     word_idf = idf[pairs.words]
@@ -241,8 +244,8 @@ def _contrast(pairs: Pairs, idf: Units) -> Columns:
 def _missing(name: str, masses: Floats, shared: tuple[Floats, Floats]) -> Columns:
     """Return the share of the idf of a part that the other article lacks.
 
-    `masses`: the idf of the part of each article; `shared`: of what the article has of a report's, and of what
-    the report has of the article's.
+    `masses` is the idf of the part of each article. `shared` is the idf of a report's words that the article
+    has, and of the article's words that the report has.
     """
     of_theirs = (masses[1:] - shared[0]) / np.maximum(masses[1:], 1.0)
     of_own = (masses[0] - shared[1]) / max(masses[0], 1.0)

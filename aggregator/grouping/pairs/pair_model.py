@@ -5,16 +5,16 @@ A story's score is the mean over its newest reports:
     score = mean(logit of article and report, at least UNLIKE) + stream
     stream = slope x (share of the last articles, and of the source's, that others report, too - usual share)
 
-A report that is most unlike the article counts no more against it than another one that is unlike: titles
-of one event often have no word in common. So do two that share too little to be compared.
-The second line is the prior shift of Saerens, Latinne and Decaestecker (2002): of a reading list hardly an
-article is reported by others, of a curated set most are, and one threshold holds for both.
+A very unlike report counts no more against an article than an unlike report, because titles of one event often
+have no word in common. A pair that shares too little to be compared has the same logit.
+The second line is the prior shift of Saerens, Latinne and Decaestecker (2002): others report hardly any article
+of a reading list, but most articles of a curated set, and one threshold holds for both.
 
 `training/fit_pair_model.py` makes pair_trees.json, which records data and quality. A tree has at most eight
-leaves. Each condition has a mask of the leaves that it excludes where it does not hold; the first leaf that
-is left is that of the pair (as QuickScorer, Lucchese et al. 2015).
-The value of a leaf is stored as what each group of features adds on the way to it, in thousandths: so a
-score is the sum of its reasons, and equal on all machines.
+leaves. Each condition has a mask of the leaves that it excludes if it does not hold; the first leaf that is
+left is the leaf of the pair (as in QuickScorer, Lucchese et al. 2015).
+The value of a leaf is stored as the shares of the groups of features on the way to it, in thousandths. So a score
+is the sum of its reasons, and equal on all machines.
 """
 
 import functools
@@ -39,11 +39,12 @@ from aggregator.grouping.pairs.term_codec import Ints
 from aggregator.model.article import Article
 from aggregator.model.evidence import Reason
 
-# Of whole texts; below it two articles are not compared (5 of 1,000 true pairs)
+# Articles whose whole texts have a lower cosine are not compared (5 of 1,000 true pairs)
 LEAST_COSINE = 0.06
-# The least logit of a pair, which those below LEAST_COSINE have, too (-6: headlines .06 lower, months equal).
+# The least logit of a pair, also of pairs below LEAST_COSINE (-6: headlines .06 lower, months equal).
 UNLIKE = -2.0
-LEAVES = 8  # of a tree, at most
+# The most leaves of a tree
+LEAVES = 8
 STREAM = "stream"  # the reason of the shift
 
 
@@ -66,9 +67,10 @@ class PairTuning(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Tree(msgspec.Struct, frozen=True):
-    """A tree: its conditions, and the leaves by what each group adds."""
+    """A tree: its conditions, and the shares of the groups in each leaf."""
 
-    features: tuple[int, ...]  # of each condition
+    # The feature that each condition tests
+    features: tuple[int, ...]
     thresholds: tuple[float, ...]  # a value above it goes right
     masks: tuple[int, ...]  # bits of the leaves that stay possible where it goes right
     # Thousandths of a logit by group, from left to right
@@ -76,7 +78,7 @@ class Tree(msgspec.Struct, frozen=True):
 
 
 class TreeFile(msgspec.Struct, frozen=True):
-    """pair_trees.json."""
+    """The content of pair_trees.json."""
 
     about: dict[str, object]
     features: tuple[str, ...]
@@ -85,24 +87,25 @@ class TreeFile(msgspec.Struct, frozen=True):
 
 
 class PairModel:
-    """The trees as arrays. Has no state besides them."""
+    """The trees as arrays, without other state."""
 
     def __init__(self, trees: bytes | None = None) -> None:
-        """`trees`: the bytes of a file like pair_trees.json (None: the one that ships).
+        """Load the trees from the bytes of a file like pair_trees.json; None: the shipped file.
 
-        Raise msgspec.ValidationError for another format, ValueError for other features.
+        Raises msgspec.ValidationError for another format, ValueError for other features.
         """
         file = msgspec.json.decode(trees or shipped_trees(), type=TreeFile)
         if file.features != FEATURES:
             raise ValueError("the trees are of other features")
         self.bias = file.bias
-        self._first = np.arange(len(file.trees)) * LEAVES  # of the leaves of each tree
+        # The index of the first leaf of each tree
+        self._first = np.arange(len(file.trees)) * LEAVES
         # Whole numbers: sums are exact
         self._leaves = np.zeros((len(file.trees) * LEAVES, len(GROUPS)))
         shape = LEAVES - 1, len(file.trees)  # conditions of each tree, at most
         self._features = np.zeros(shape, np.intp)
         self._thresholds = np.full(shape, np.inf)
-        # Bits of leaves, where a value is above
+        # The bits of the leaves that are excluded if a value is above the threshold
         self._excluded = np.zeros(shape, np.uint8)
         for place, tree in enumerate(file.trees):
             self._add(tree, place)
@@ -121,7 +124,7 @@ class PairModel:
         return sums + self.bias
 
     def shares(self, leaves: Ints) -> Floats:
-        """Return what each group adds to the logits of all these rows; with the biases it sums up to them."""
+        """Return the share of each group in the sum of the logits of these rows; the biases are the rest of it."""
         times = np.bincount(leaves.ravel(), minlength=len(self._leaves))
         sums: Floats = times @ self._leaves / 1000.0
         return sums
@@ -143,8 +146,10 @@ class ComparedPair(NamedTuple):
     """Two articles compared."""
 
     logit: float
-    features: Floats  # one row; () where they share too little
-    leaves: Ints  # of the trees; () likewise
+    # One row; () if the pair shares too little
+    features: Floats
+    # The leaf of the pair in each tree; () if the pair shares too little
+    leaves: Ints
 
     @property
     def is_compared(self) -> bool:
@@ -158,8 +163,10 @@ _UNLIKE = ComparedPair(UNLIKE, np.zeros(0), np.zeros(0, np.int64))
 class Comparison(NamedTuple):
     """An article compared with reports."""
 
-    pairs: list[ComparedPair]  # in the order of the reports
-    nearest: Ints  # of the article, see `read_nearest`
+    # The pairs in the order of the reports
+    pairs: list[ComparedPair]
+    # The highest similarities of the article (`read_nearest`)
+    nearest: Ints
 
 
 def compare_pairs(
@@ -170,7 +177,7 @@ def compare_pairs(
     *,
     has_come: bool = False,
 ) -> Comparison:
-    """Compare an article with each report. `has_come`: its nearest neighbours are among these reports."""
+    """Compare an article with each report; `has_come`: its nearest neighbours are among these reports."""
     chosen, rows, nearest = compared_rows(article, reports, snapshot, has_come=has_come)
     leaves = model.leaves(rows)
     logits = np.maximum(model.logits(leaves), UNLIKE).tolist()
@@ -202,9 +209,9 @@ def compared_rows(
 
 
 def reasons_of(model: PairModel, pairs: Sequence[ComparedPair]) -> tuple[Reason, ...]:
-    """Return what the groups add to the mean logit of these pairs; with the bias, they sum up to it.
+    """Return the shares of the groups in the mean logit of these pairs; with the bias, they sum up to it.
 
-    "unlike" is what `UNLIKE` adds, with the number of pairs that have it.
+    "unlike" is the share that `UNLIKE` adds, with the number of pairs that have it.
     """
     reasons = _group_reasons(model, pairs)
     if unlike := sum(pair.logit <= UNLIKE for pair in pairs):
@@ -215,7 +222,7 @@ def reasons_of(model: PairModel, pairs: Sequence[ComparedPair]) -> tuple[Reason,
 
 
 def _group_reasons(model: PairModel, pairs: Sequence[ComparedPair]) -> list[Reason]:
-    """Return what each group adds to the mean logit, with the mean of its feature that is shown."""
+    """Return the share of each group in the mean logit, with the mean of the feature that is shown for it."""
     compared = [pair for pair in pairs if pair.is_compared]
     if not compared:
         return []
@@ -228,10 +235,11 @@ def _group_reasons(model: PairModel, pairs: Sequence[ComparedPair]) -> list[Reas
 def stream_shift(
     shared: int, last: int, tuning: PairTuning, source: tuple[int, int] = (0, 0)
 ) -> float:
-    """Return the logits by which the stream shifts a score (see the module).
+    """Return how far the stream shifts a score, in logits (see the module).
 
-    `shared`: how many of the `last` articles are not alone in their story; `source`: the articles of the
-    source, and how many of them joined a story. Its share begins as that of the stream, and counts as much.
+    `shared` is how many of the `last` articles are not alone in their story; `source` has the number of
+    articles of the source, and how many of them joined a story. The share of a new source is that of the
+    stream; both shares count equally.
     """
     stream = (shared + tuning.stream_weight * tuning.stream_share) / (
         last + tuning.stream_weight
@@ -249,10 +257,11 @@ def stream_shift(
 def shift_between(
     shift: float, articles: Sequence[Article | PairArticle], tuning: PairTuning
 ) -> float:
-    """Return what the stream adds to a score of these articles, of `shift` in the stream.
+    """Return how much of the shift of the stream a score of these articles gets.
 
-    A series of one source needs the whole shift: its articles are most alike where hardly any have a partner.
-    Bodies of a few words are lifted by nothing: that others have a partner does not tell two accidents apart.
+    Articles of one source get the whole shift, since series are most alike where hardly any article has a
+    partner. The shift never lifts bodies of a few words: partners of other articles do not tell two accidents
+    apart.
     """
     if any(0 < one.body_words < tuning.short_body_words for one in articles):
         shift = min(shift, 0.0)

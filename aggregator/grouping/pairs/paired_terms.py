@@ -1,7 +1,7 @@
 """The terms of an article beside those of reports, as arrays.
 
-An array of the words has one place for each different word (hash) of the article that is compared. Of an
-array over several articles, the article is the first row, and the reports are the others.
+An array of the words has one place for each different word (hash) of the compared article. In an array over
+several articles, the first row is the article, and the other rows are the reports.
 """
 
 from collections.abc import Sequence
@@ -25,9 +25,12 @@ class Pairs(NamedTuple):
     """An article beside reports."""
 
     articles: Sequence[PairArticle]  # the article, then the reports
-    words: Words  # the different words of the article: hashes
-    weights: Floats  # by field, article and word; 0 where the article has no such term
-    has: Floats  # 1 where there is one
+    # The hashes of the different words of the article
+    words: Words
+    # The weight by field, article and word; 0 where the article lacks the term
+    weights: Floats
+    # 1 where the article has the term
+    has: Floats
 
     def parts(self, field: int) -> list[Words]:
         """Return the hashes of a field of each article."""
@@ -57,12 +60,12 @@ def _places_in(words: Words, hashes: Words) -> npt.NDArray[np.uint16]:
 
 
 def sum_parts(values: npt.NDArray[Any], parts: Sequence[Words]) -> Floats:
-    """Return the sum of the values of each part; `values`: of the terms of all parts, one after the other."""
+    """Return the sum of the values of each part; `values` has those of the terms of all parts in order."""
     return np.bincount(_owners(parts), values, len(parts)).astype(np.float64)
 
 
 def _owners(parts: Sequence[Words]) -> Ints:
-    """Return for the terms of all parts, one after the other, the place of their part."""
+    """Return for the terms of all parts, in order, the place of their part."""
     return np.arange(len(parts)).repeat([len(part) for part in parts])
 
 

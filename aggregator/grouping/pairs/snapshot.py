@@ -1,6 +1,6 @@
-"""Stream snapshot: how frequent words are in the days before an article, and what its source usually reports.
+"""Stream snapshot: the frequencies of words in the days before an article, and the counts of sources.
 
-Where one topic fills the news, its words say little about an event; the background table cannot know that.
+If one topic fills the news, its words say little about an event; the background table cannot know that.
 A snapshot covers the articles of the last `stream_days` periods. A period ends with the first article that is
 accepted on a later day (UTC), so snapshots depend on the inbox alone, not on the clock of the machine.
 
@@ -34,7 +34,7 @@ _LEAD_PART = 0.5
 def _background() -> tuple[Ints, Floats]:
     """Return the hashes of the words of the background table, and the share of events that have each.
 
-    Of colliding words the most frequent counts.
+    If words collide, the most frequent word counts.
     """
     background = shipped_background()
     shares = np.zeros(HASHES)
@@ -51,7 +51,7 @@ def _background() -> tuple[Ints, Floats]:
 
 
 class StreamSnapshot:
-    """Frequencies of one snapshot. Immutable; has 6 MB of arrays."""
+    """The frequencies of one snapshot: immutable arrays of 6 MB."""
 
     def __init__(
         self,
@@ -59,13 +59,13 @@ class StreamSnapshot:
         periods: Iterable[tuple[int, bytes]],
         sources: Mapping[str, tuple[int, int]],
     ) -> None:
-        """`periods`: articles and packed frequencies; `sources`: articles and matched articles of each."""
+        """Sum up `periods` (articles and packed frequencies) and `sources` (articles and matched articles)."""
         self.number = number
         self._sources = sources
         articles, frequencies = _sum(periods)
         all_shares, (known, known_shares) = np.zeros(HASHES), _background()
         all_shares[known] = known_shares
-        # Few hashes are those of a word that anybody used; the last element stands for all others.
+        # Few hashes belong to a word that occurs; the last element stands for all other hashes.
         used = np.flatnonzero(all_shares + frequencies)
         shares = np.append(all_shares[used], 0.0)
         frequencies = np.append(frequencies[used], 0.0)
@@ -77,7 +77,7 @@ class StreamSnapshot:
         )
         self.idf = _by_hash(used, idf)
         self.lead_idf = _by_hash(used, lead_idf)
-        # By this factor (in units of 1/IDF_UNITS) a stored weight gets the idf of the snapshot.
+        # A stored weight times this factor (in units of 1/IDF_UNITS) has the idf of the snapshot.
         self.factor = _by_hash(used, np.rint(idf / shipped_idf).astype(np.int32))
 
     def counts_of(self, source: str) -> tuple[int, int]:
@@ -86,7 +86,7 @@ class StreamSnapshot:
 
 
 def _sum(periods: Iterable[tuple[int, bytes]]) -> tuple[int, Floats]:
-    """Return the articles of periods, and by hash how many of them have it."""
+    """Return the number of articles of periods, and for each hash how many of them have it."""
     articles = 0
     frequencies = np.zeros(HASHES)
     for count, packed in periods:
@@ -104,7 +104,7 @@ def _idf(frequencies: Floats, articles: int) -> Units:
 
 
 def _by_hash(used: Ints, values: Units) -> Units:
-    """Return the value of each hash: of those in `used`, and behind them of all others."""
+    """Return an array of the values by hash; the last of `values` is for all hashes that are not in `used`."""
     whole = np.full(HASHES, values[-1], values.dtype)
     whole[used] = values[:-1]
     return whole
@@ -113,7 +113,7 @@ def _by_hash(used: Ints, values: Units) -> Units:
 def pack_frequencies(articles: Iterable[bytes]) -> tuple[int, bytes]:
     """Return the number of articles and in how many of them each word occurs, packed.
 
-    `articles`: the terms of each (see term_codec).
+    `articles` has the terms of each article (term_codec.py).
     """
     frequencies = np.zeros(HASHES, np.int64)
     number = 0

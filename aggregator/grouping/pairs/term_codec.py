@@ -31,7 +31,7 @@ WEIGHT_OF_CODE: Ints = np.array(
     [round(SCALE * 2.0 ** ((code - _CODES + 1) / _OCTAVE)) for code in range(_CODES)],
     dtype=np.int64,
 )
-# The smallest weight that rounds to each code; of two codes with one unpacked weight the lower is used.
+# The smallest weight that rounds to each code; if two codes have one unpacked weight, the lower code is used.
 _EDGES: Ints = (WEIGHT_OF_CODE[1:] + WEIGHT_OF_CODE[:-1] + 1) // 2
 
 

@@ -38,17 +38,19 @@ from aggregator.text.vocabulary import (
 Codes = TypeVar("Codes", int, Ints)
 
 _RARE = FIELDS.index("rare")
-_CODE_BITS = 48  # of a code (tokenizer.py), with a margin
+# The bits of a code (tokenizer.py), with a margin
+_CODE_BITS = 48
 _NAMED = FIELDS.index("named")
 _WORD_FIELDS = (0, 1, 2, _RARE, _NAMED)  # all, title, lead, rare, named: in FIELDS
 _FIELD_OF: dict[Kind, int] = {"n": 3, "d": 4, "u": 5}  # names, num, numu
-# idf, ln((1+n)/(1+df)) + 1, above which a word is rare: in one of 16 events or fewer.
+# A word is rare if its idf, ln((1+n)/(1+df)) + 1, is higher: it is in one of 16 events or fewer.
 _RARE_FROM_IDF = 3.8
 _LONGEST_TF = 1024
 _TF_WEIGHT = np.array([0.0] + [1.0 + math.log(tf) for tf in range(1, _LONGEST_TF + 1)])
-# In a title in which most words are capitalised, capitals do not mark names.
+# If more than this share of the words of a title is capitalised, capitals do not mark names.
 _TITLE_CASE_SHARE = 0.6
-_SUBJECT_WORDS = 3  # at most, before the colon of a title
+# A subject before the colon of a title has at most so many words
+_SUBJECT_WORDS = 3
 _UNIT_WITHIN = 4  # words after a number: the first content word among them is its unit
 
 
@@ -145,12 +147,12 @@ class TermPacker:
             lead,
             *special_codes,
         ]
-        # `rare` has each word of the lead, if it is known which are common.
+        # `rare` has each word of the lead, if the common words of the language are known.
         rare = lead if vocabulary.knows_common else lead[:0]
         marks = vocabulary.name_marks(reading)[: len(lead_codes)]
         of_names = vocabulary.words_of_names(special["n"])
         is_in_name = np.isin(lead_codes & HASH_MASK, of_names)
-        # What stands before a colon is what a title is about.
+        # A title names its subject before a colon.
         subject = len(vocabulary.tokens(title.partition(":")[0])) if ":" in title else 0
         is_in_name[: subject if subject <= _SUBJECT_WORDS else 0] = True
         is_named = (marks == NAME) | ((marks == MAYBE_NAME) & is_in_name)
@@ -216,7 +218,7 @@ def _stressed(
 ) -> tuple[Ints, Ints]:
     """Return codes of words, and how often each counts, so that words which show the topic weigh more.
 
-    These are unlisted words that are part of a name or occur again, and listed names that occur again.
+    Such words are unlisted words that are part of a name or occur again, and listed names that occur again.
     """
     frequencies = codes >> HASH_BITS
     is_unlisted = frequencies == vocabulary.unlisted_df
@@ -229,7 +231,7 @@ def _stressed(
     times[is_repeated & (is_unlisted | (frequencies == vocabulary.named_df))] = (
         tuning.repeated_name_weight
     )
-    # A code without document frequency is that of a word which no event has.
+    # A code without document frequency belongs to a word that does not occur in any event.
     return np.where(
         is_in_name | is_unlisted & is_repeated, codes & HASH_MASK, codes
     ), times

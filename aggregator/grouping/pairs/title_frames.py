@@ -1,8 +1,8 @@
-"""How two titles differ where one was made after the pattern of the other, or both after one.
+"""Differences between two titles that follow one pattern.
 
-"EU adopts 12th package of sanctions" and "... 13th package ..." share nearly all words, and so do two
-tellings of one event. What tells them apart is the difference: what stands in the place of what, in how many
-places, in which order. All of it is read from the kinds of tokens, without lists of words of a language.
+"EU adopts 12th package of sanctions" and "... 13th package ..." share nearly all words, and so do two reports
+of one event. Only the differences tell these cases apart: which words replace others, at how many places and
+in what order. All of it is read from the kinds of tokens, without lists of words of a language.
 """
 
 import re
@@ -10,38 +10,44 @@ from collections import Counter
 from difflib import SequenceMatcher
 from typing import NamedTuple
 
-# Numbers; characters of scripts without spaces; words. A group has the name of a kind (`TitlePieces`).
+# Numbers; characters of scripts without spaces; words. The groups are called like the kinds of `TitlePieces`.
 _PIECE = re.compile(
     r"(?P<n>\d+(?:[.,:]\d+)*)|(?P<c>[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff])"
     r"|(?P<w>[^\W\d_\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]+)"
 )
-_KEY_CHARS = 5  # of a word that count, since endings differ
-_LEAST_CONTENT = 4  # characters of a word that is more than a particle
-_MOST_PIECES = 120  # of a title: limits the time
-_PATTERN_SHARE = 0.5  # of the shorter title's pieces that both must have
+# Only the first characters of a word count, since endings differ
+_KEY_CHARS = 5
+# A word with fewer characters is a particle
+_LEAST_CONTENT = 4
+# Longer titles are cut, which limits the time
+_MOST_PIECES = 120
+# Titles of one pattern share at least so much of the pieces of the shorter title
+_PATTERN_SHARE = 0.5
 
 
 class TitlePieces(NamedTuple):
     """The pieces of a title in order."""
 
     keys: tuple[str, ...]
-    # Of each: "n" number, "c" character, "N" capitalised word, "w" word, "p" particle
+    # A letter for each piece: "n" number, "c" character, "N" capitalised word, "w" word, "p" particle
     kinds: str
     different: frozenset[str]
 
 
 class TitleFrame(NamedTuple):
-    """What differs between two titles; all 0 where they share too few pieces to be of one pattern."""
+    """Counts of differences between two titles; all 0 if they share too few pieces to follow one pattern."""
 
     # Share of the shorter title's pieces that both have in one order
     in_order: float = 0.0
-    moved: int = 0  # pieces of both that stand in another order
-    # Pieces without particles that the other title lacks: of the title with fewer,
+    # Pieces of both titles that stand in another order
+    moved: int = 0
+    # Pieces that the other title lacks, without particles: the smaller and the larger number of both titles
     loose_min: int = 0
-    loose_max: int = 0  # ... and with more of them
-    numbers: int = 0  # places in which another number stands,
-    names: int = 0  # ... another capitalised word or character,
-    words: int = 0  # ... another word
+    loose_max: int = 0
+    # Places where the titles have different numbers, capitalised words or characters, and other words
+    numbers: int = 0
+    names: int = 0
+    words: int = 0
 
 
 def read_title(title: str) -> TitlePieces:
@@ -62,7 +68,7 @@ def read_title(title: str) -> TitlePieces:
 
 
 def _has_names(pieces: list[re.Match[str]]) -> bool:
-    """Return whether capitals mark names in a title; not in one of which most words are capitalised."""
+    """Return whether capitals mark names in a title; they do not if most of its words are capitalised."""
     words = [
         piece[0]
         for piece in pieces[1:]
@@ -78,17 +84,17 @@ def _kind_of_word(word: str, *, can_be_name: bool) -> str:
 
 
 def are_alike(title: TitlePieces, other: TitlePieces, share: float) -> bool:
-    """Return whether both have `share` of the longer title's pieces, or one pattern with other numbers."""
+    """Return whether two titles share `share` of the longer title's pieces, or one pattern with other numbers."""
     longer = max(len(title.different), len(other.different))
     is_same = longer > 0 and len(title.different & other.different) >= share * longer
     return is_same or compare_titles(title, other).numbers > 0
 
 
 def compare_titles(title: TitlePieces, other: TitlePieces) -> TitleFrame:
-    """Align two titles. Symmetric but for ties of the alignment, so give the earlier article first."""
+    """Align two titles. The order matters only for ties of the alignment, so give the earlier article first."""
     if not _can_have_one_pattern(title, other):
         return TitleFrame()
-    # A moved piece was not replaced: only what is nowhere in the other title is another number, name or word.
+    # A moved piece was not replaced: only pieces that the other title lacks are other numbers, names or words.
     own_kinds = _lacking(title, other)
     other_kinds = _lacking(other, title)
     loose = sorted(
@@ -125,7 +131,7 @@ def _lacking(title: TitlePieces, other: TitlePieces) -> list[str]:
 def _swaps(
     aligned: SequenceMatcher[str], kinds: list[str], others: list[str]
 ) -> Counter[str]:
-    """Count the places in which numbers, names and words were replaced."""
+    """Count the places where numbers, names and words were replaced."""
     swaps = Counter[str]()
     for tag, start, end, other_start, other_end in aligned.get_opcodes():
         if tag == "replace":
@@ -134,7 +140,7 @@ def _swaps(
 
 
 def _swapped(kinds: list[str], others: list[str]) -> str:
-    """Return what stands in the place of another: numbers, names or words."""
+    """Return the kind of the pieces that replace others: numbers, names or words."""
     if "n" in kinds and "n" in others:
         return "numbers"
     if not {"N", "c"}.isdisjoint(kinds) and not {"N", "c"}.isdisjoint(others):

@@ -1,1 +1,1 @@
-"""Places entries: what each becomes, by corrections, copies and scores, and what one that comes again changes."""
+"""Place entries: decide about new articles by corrections, copies and scores, and revise known articles."""

@@ -1,4 +1,4 @@
-"""Compares articles that a version without storylines placed with the stories near them, once after an upgrade."""
+"""Compare the articles of a version without storylines with the stories near them, once after an upgrade."""
 
 import datetime as dt
 
@@ -9,7 +9,7 @@ from aggregator.store.stories import articles, storylines
 from aggregator.store.stories.article_rows import article_writes
 
 _WITHIN = dt.timedelta(days=14)
-_AT_ONCE = 8  # articles of one transaction, some milliseconds each
+_AT_ONCE = 8  # articles in one transaction, some milliseconds each
 
 
 def compare_stored(transactions: Transactions) -> bool:
@@ -35,6 +35,6 @@ def compare_stored(transactions: Transactions) -> bool:
                 [number for number, logit in near if logit >= NEAR],
             )
         storylines.compared_to(connection, numbers[-1] if numbers else None)
-    # What is kept of comparisons is as of the placing of an article.
+    # Forget the comparisons in memory: they show the state at the placing of an article.
     transactions.forget_rows()
     return bool(numbers)

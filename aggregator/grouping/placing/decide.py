@@ -1,4 +1,4 @@
-"""Decides what becomes of a new article: it founds a story, joins one, or is a copy in one.
+"""Decide about a new article: it founds a story, joins a story, or is a copy in a story.
 
 Corrections decide first, then the story of the original of a copy, then the score. The rows of stories and
 articles are read, and nothing is changed.
@@ -38,7 +38,7 @@ from aggregator.store.stories.unit_of_work import UnitOfWork
 from aggregator.stories.counting.copy_groups import COUNTED_ROLES
 from aggregator.stories.takes import take_title
 
-# Between two states of a text (chosen: a verdict, a count and a rescue take a night or two).
+# Two states of a text are at most so far apart (chosen: a verdict, a count and a rescue take a night or two).
 _UPDATED_WITHIN = dt.timedelta(days=3)
 
 
@@ -56,12 +56,12 @@ class Decider:
         return self._parts.window.current(self._connection)
 
     def match(self, waiting: InboxEntry, article: StoredArticle) -> CopyMatch:
-        """Return of what the article of an entry is a copy."""
+        """Return the stored articles that share their text with the article of an entry."""
         page = waiting.entry.url or waiting.page_url
         return self._parts.copy_finder.find(self._connection, article, page)
 
     def merge_before(self, article: StoredArticle) -> Merge | None:
-        """Return the merge of two stories to which corrections link a new article, and so each other."""
+        """Return the merge of two stories if corrections link a new article to both of them."""
         if not self._constraints.has_article(self._connection, article.id):
             return None
         constraints = self._constraints.story_constraints(self._connection, article.id)
@@ -73,7 +73,7 @@ class Decider:
     def decide(
         self, incoming: StoredArticle, match: CopyMatch, *, has_founded: bool
     ) -> Place:
-        """Return what becomes of a new article; `has_founded`: it may have founded a story before."""
+        """Return the decision about a new article; `has_founded`: it may have founded a story before."""
         article = self.with_wire_of_original(incoming, match)
         has_polled = self._window.has_polled
         is_little_known = self._parts.stream.is_little_known(
@@ -94,7 +94,7 @@ class Decider:
         evidence = replace(
             decision.evidence,
             copy=match.copy,
-            # They came first and keep their role: a stuffed page must not take it from them.
+            # Its excerpts came first and keep their role: a stuffed page must not take it from them.
             excerpts=match.excerpts,
             reuse=match.reuse,
             agreement=self._agreement(article, compared, decision, story, match),
@@ -131,7 +131,7 @@ class Decider:
     ) -> StoredArticle:
         """Return a copy of an agency text with the agency of its original, if it does not name one.
 
-        Nobody vouches for another version of the text but who names the agency.
+        Another version of the text does not get the agency: only an article that names it vouches for it.
         """
         original_id = match.original
         if original_id is None or match.version_of or article.wire is not None:
@@ -193,9 +193,9 @@ class Decider:
         return decision
 
     def _earlier_takes(self, article: StoredArticle, story: str | None) -> list[str]:
-        """Return the newest report of the outlet of a later take that it replaces; [] if there is none.
+        """Return the newest report of the same outlet that a later take replaces, or [].
 
-        That one has nearly its headline, or is in the story that the take joins.
+        The replaced report has nearly the same headline, or is in the story that the take joins.
         """
         headline = take_title(article.title)
         if headline is None or article.outlet_key is None:
@@ -237,9 +237,9 @@ class Decider:
     def _story_of_updated(
         self, article: StoredArticle, updated: Sequence[str], barred: Collection[str]
     ) -> StoryRow | None:
-        """Return the story of the texts of its own outlet of which an article is another state.
+        """Return the story of the other states of an article by its own outlet.
 
-        None if they are in several: then they have one form, and each of them is about something else.
+        None if they are in several stories: then these texts share a form, and each reports another event.
         """
         assigned = articles.assigned_stories(self._connection, updated)
         if len(set(assigned.values())) != 1:
@@ -277,7 +277,7 @@ class Decider:
             if {report.source for report in newest[candidate.story.id]} == {
                 article.source
             }:
-                logit -= 1  # what one feed tells one after the other is alike in form
+                logit -= 1  # successive entries of one feed are alike in form
             if logit > UNLIKE:
                 near.append((candidate.story.number, round(1000 * logit)))
         return replace(
@@ -297,14 +297,14 @@ class Decider:
         story: StoryRow | None,
         match: CopyMatch,
     ) -> Agreement | None:
-        """Return how much the text agrees with its story, if that decides whether it counts as a report."""
+        """Return the agreement of the text with its story, if that decides whether it counts as a report."""
         if story is None or decision.evidence.stage == "correction":
             return None
         if match.copy is not None and decision.role == "copy":
             original = match.copy.other
             return agreement_of_copy(self._connection, article, original)
         if not decision.is_compared or decision.role != "report":
-            return None  # not counted anyway; of another language, with other words
+            return None  # it is not counted anyway, or is of another language with other words
         return self._parts.agreement.agreement(
             self._connection,
             compared,

@@ -1,4 +1,4 @@
-"""The place of each entry of a batch: a new article, one that comes again, or one that is refused."""
+"""Place the entries of a batch: new articles, known articles that come again, and refused entries."""
 
 from collections.abc import Sequence
 
@@ -51,7 +51,7 @@ class EntryPlacer:
         self._which = WhichArticle(parts, unit_of_work, self._decider)
         self._second_look = SecondLook(parts, unit_of_work)
         self._reviser = Reviser(parts, unit_of_work, self._decider, self._second_look)
-        # What the batch needs is read at once.
+        # Read the rows for the whole batch at once.
         connection = self._connection
         parts.window.current(connection)
         first = batch[0][0].inbox_no
@@ -60,7 +60,7 @@ class EntryPlacer:
         parts.boilerplate.read(connection, (waiting.entry for waiting, _ in batch))
         ids = {waiting.article for waiting, _ in batch}
         self._founders = stories.founders_among(connection, ids)  # before this batch
-        # By `entry.source`; {} if mutes do not need them
+        # The sources by `entry.source`; {} if mutes do not need them
         self._sources: dict[str, Source] = {}
         if parts.options.mutes.needs_sources:
             for source in all_sources(connection):
@@ -118,7 +118,7 @@ class EntryPlacer:
     def _place_new(self, waiting: InboxEntry, new: New) -> Placed:
         """Find the story of a new article, then write both.
 
-        Only new articles end periods, so that `recluster`, which reads articles, ends the same ones.
+        Only new articles end periods, so that `recluster`, which reads articles, ends the same periods.
         """
         parts, unit_of_work, number = self._parts, self._unit_of_work, waiting.inbox_no
         if new.former is not None:
@@ -130,7 +130,7 @@ class EntryPlacer:
         self._second_look.before(number)
         separate_series(parts, unit_of_work, match.series, number)
         parts.stream.read_last(unit_of_work)
-        # Stories to which corrections link the article are merged first.
+        # Stories that corrections link to the article are merged first.
         while (merge := self._decider.merge_before(new.article)) is not None:
             parts.story_writer.apply(unit_of_work, merge)
         has_founded = new.article.generation > 0 or new.article.id in self._founders
@@ -144,7 +144,7 @@ class EntryPlacer:
         return Placed(place.outcome, place.article.id, place.article.story)
 
     def _join_storyline(self, article: StoredArticle) -> None:
-        """Let the story of a new article stand where corrections say, and with what the article is near."""
+        """Add the story of a new article to the storyline that corrections or affinities give it."""
         connection, constraints = self._connection, self._parts.constraints
         same = constraints.same_storyline(connection, article.id)
         if same:
@@ -177,7 +177,7 @@ class EntryPlacer:
         )
 
     def _mute(self, waiting: InboxEntry, reason: str) -> PlacementResult:
-        """Refuse an entry that is not wanted; it keeps its text, to be queued again."""
+        """Refuse an entry that is muted; it keeps its text, so that it can be queued again."""
         rejected.quarantine(
             self._connection,
             waiting.entry_no,

@@ -1,4 +1,4 @@
-"""Gives an article that is stored another text: its row, and what is found by its words."""
+"""Give a stored article another text: update its row and the indexes of its words."""
 
 from msgspec.structs import replace
 
@@ -12,7 +12,7 @@ from aggregator.store.stories.article_rows import article_writes
 from aggregator.store.stories.articles import StoredArticle
 from aggregator.store.stories.unit_of_work import UnitOfWork
 
-# Stages at which a report joined a story with which it must agree
+# Stages where a report joined a story that it must agree with
 _ASKED = ("copy", "event", "second look", "version")
 
 
@@ -25,9 +25,9 @@ def replace_text(
     *,
     is_copy: bool,
 ) -> StoredArticle:
-    """Write the text of a revision into the row of an article, and what is found by it.
+    """Write the text of a revision into the row of an article and into the indexes.
 
-    `copied`: what it copies now; with `is_copy` false it is an excerpt of that.
+    `copied` is the article that it copies now, or excerpts if `is_copy` is false.
     """
     connection = unit_of_work.connection
     if old.outlet_key:

@@ -31,7 +31,7 @@ from aggregator.stories.counting.copy_groups import COUNTED_ROLES
 
 
 class Placed(msgspec.Struct, frozen=True):
-    """What became of an entry: its article, and the story in which that is now ("" without one)."""
+    """The outcome for an entry: its article, and the present story of the article ("" without a story)."""
 
     outcome: Outcome
     article: str
@@ -57,12 +57,12 @@ class Reviser:
     def revise(
         self, waiting: InboxEntry, incoming: StoredArticle, answer: Again
     ) -> Placed:
-        """Give a known article what an entry says of it, if that is new.
+        """Update a known article from an entry, if the entry has news.
 
-        Its page that came late, and words that replace all others, decide the story again. So does its own
-        site that takes it over: who lists the address of an outlet before it must not keep its report out,
-        neither in the name of another outlet, nor as a little-known source with other words than the known
-        one.
+        The story is decided again if the page of the article came late, or if the words replace all others,
+        or if its own site takes the article over. A source that lists the address of an outlet before the
+        outlet does must not keep the outlet's report out, neither in the name of another outlet nor as a
+        little-known source with other words.
         """
         connection = self._connection
         entry, old = waiting.entry, answer.article
@@ -98,10 +98,10 @@ class Reviser:
     def _begin(
         self, waiting: InboxEntry, incoming: StoredArticle, old: StoredArticle
     ) -> tuple[StoredArticle, StoredArticle]:
-        """Return a revision, and its article with the story to which a second look may just have moved it."""
+        """Return a revision, and its article with its present story, since a second look may have moved it."""
         self._second_look.before(waiting.inbox_no)
         story = articles.assigned_stories(self._connection, [old.id])[old.id]
-        if speaks_for_feed(waiting, old):  # until a page of the site was read
+        if speaks_for_feed(waiting, old):  # no page of the site has been read yet
             old = replace(old, outlet_key=None, outlet_name=None)
         return with_date_of(incoming, old), replace(old, story=story)
 
@@ -133,7 +133,7 @@ class Reviser:
                 article=revised,
                 at_no=waiting.inbox_no,
                 is_news=True,
-                # A footer below a headline is not a text.
+                # A footer below a headline does not count as a text.
                 is_whole=old.verdict == "stub"
                 and revised.body_words >= self._parts.page_words,
             )
@@ -148,10 +148,10 @@ class Reviser:
         *,
         is_replaced: bool,
     ) -> Placed:
-        """Replace the words of an article by other ones, and decide the story again.
+        """Replace the words of an article by other words, and decide the story again.
 
         A copy joins the story of its original; a report moves by the rule of the second look. `is_replaced`:
-        by its outlet, so that they bump the story.
+        its outlet replaced the words, so that they bump the story.
         """
         incoming, old = self._begin(waiting, incoming, old)
         incoming = replace(incoming, id=old.id)
@@ -160,7 +160,7 @@ class Reviser:
             ancestors = compared_articles.copy_ancestors(
                 self._connection, match.copy.other
             )
-            if old.id in ancestors:  # it is no copy of itself
+            if old.id in ancestors:  # it cannot be a copy of itself
                 match = match._replace(copy=None, version_of=None)
         incoming = self._decider.with_wire_of_original(incoming, match)
         copied: str | None = None
@@ -220,7 +220,7 @@ class Reviser:
             agreement=agreement_of_copy(connection, old, match.original),
             rules_version=parts.rules_version,
         )
-        # Before the move, which counts it
+        # The evidence is written before the move, which counts the article
         article_writes.set_evidence(connection, old.id, evidence)
         return self._apply(
             Move(

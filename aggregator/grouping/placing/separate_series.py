@@ -1,4 +1,4 @@
-"""Gives each article of a series its own story: two alone were like copies of one text."""
+"""Give each article of a series its own story; the first two looked like copies of one text."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from aggregator.store.stories.unit_of_work import UnitOfWork
 def separate_series(
     parts: GroupingParts, unit_of_work: UnitOfWork, series: Sequence[str], at_no: int
 ) -> None:
-    """Take those of these articles that share a story out of it, but the first one."""
+    """Take articles of a series that share a story out of it, except the first article."""
     connection = unit_of_work.connection
     stories = articles.assigned_stories(connection, series)
     counts = Counter(stories.values())
@@ -25,7 +25,7 @@ def separate_series(
         members = articles.members(connection, story)
         _, *later = [member for member in members if member.id in stories]
         for member in later:
-            # With the copies of its own text, unless a correction binds one.
+            # The copies of its own text leave with it, unless a correction binds one of them.
             leaving = with_copies(connection, [member.id], story)
             if not parts.constraints.may_leave(connection, leaving):
                 continue

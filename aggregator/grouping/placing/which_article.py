@@ -1,7 +1,8 @@
-"""Which article an entry is: accepting answers by keys, placing asks once more, by words.
+"""Find the article of an entry: accepting asks by keys, placing asks once more, by words.
 
-It is a known article by one of its keys, by its address with like words, or because its feed shows the text of
-one again; else it is a new one, which may be a copy or an excerpt of another. `EntryPlacer` acts on the answer.
+An entry is a known article by one of its keys, by its address with like words, or because its feed shows the text
+of the article again. Otherwise it is a new article, which may be a copy or an excerpt of another article.
+`EntryPlacer` acts on the answer.
 """
 
 from collections.abc import Callable
@@ -33,7 +34,7 @@ from aggregator.store.stories.unit_of_work import UnitOfWork
 
 
 class New(FrozenStruct):
-    """It is a new article. `match` says of what it is a copy or an excerpt."""
+    """The entry is a new article; `match` has the article that it copies or excerpts."""
 
     article: StoredArticle
     match: CopyMatch
@@ -42,11 +43,13 @@ class New(FrozenStruct):
 
 
 class Again(FrozenStruct):
-    """It is a known article."""
+    """The entry is a known article."""
 
     article: StoredArticle
-    has_news: bool  # whether its title or text is another one
-    is_replaced: bool = False  # by one that does not resemble it
+    # Whether its title or text has changed
+    has_news: bool
+    # Whether the new text does not resemble the old text
+    is_replaced: bool = False
 
 
 Answer = New | Again
@@ -58,13 +61,13 @@ def is_of_site(entry: Entry) -> bool:
 
 
 def speaks_for_feed(waiting: InboxEntry, article: StoredArticle) -> bool:
-    """Return whether an article of an entry that names another outlet has that of its feed."""
+    """Return whether an entry names another outlet while its article has the outlet of its feed."""
     outlet = waiting.entry.feed_outlet
     return outlet is not None and article.outlet_key == outlet.key
 
 
 def is_of_other_feed(entry: Entry, article: StoredArticle) -> bool:
-    """Return whether an article that the own feed of its site lists has the outlet of another feed."""
+    """Return whether an article has the outlet of another feed although its own site's feed lists it."""
     outlet = entry.resolved_outlet
     key = article.outlet_key
     if outlet is None or not outlet.is_own or key is None or key == outlet.key:
@@ -73,7 +76,7 @@ def is_of_other_feed(entry: Entry, article: StoredArticle) -> bool:
 
 
 class WhichArticle:
-    """Answers which article an entry is, in a placing transaction."""
+    """Finds the article of an entry, in a placing transaction."""
 
     def __init__(
         self, parts: GroupingParts, unit_of_work: UnitOfWork, decider: Decider
@@ -101,8 +104,8 @@ class WhichArticle:
     def by_key(self, waiting: InboxEntry) -> StoredArticle | None:
         """Return the article of an entry if it was placed before.
 
-        That of a new entry may be placed: a later one may have gone before it, while it waited for its page. A
-        late page is that of the article itself, whatever its keys mean by now.
+        The article of a new entry may be placed already: a later entry may have gone first while this entry
+        waited for its page. A late page belongs to the article itself, whatever its keys mean by now.
         """
         if waiting.is_late_page:
             placed = articles.stored_with(self._connection, "id", [waiting.article])
@@ -116,7 +119,7 @@ class WhichArticle:
         incoming: StoredArticle,
         old: StoredArticle | None,
     ) -> Answer:
-        """Return which article an entry is; `old`: that of its key."""
+        """Return the answer for an entry; `old` is the article of its key."""
         former = None
         if old is not None:
             again = self._again(waiting, prepared, incoming, old)
@@ -152,7 +155,7 @@ class WhichArticle:
         incoming: StoredArticle,
         old: StoredArticle,
     ) -> Again | None:
-        """Return what a known article says now; None if the text is that of another article."""
+        """Return the known article and its news; None if the text belongs to another article."""
         is_same_text = incoming.text_hash == old.text_hash
         if waiting.is_late_page:
             return Again(article=old, has_news=not is_same_text)
@@ -163,14 +166,14 @@ class WhichArticle:
             # Without its page a new entry has nothing to add
             or (not waiting.is_revision and waiting.page is None)
             or (is_page_lost and incoming.body_words < full_words <= old.body_words)
-            # The site has confirmed it; what its feed says later are words of the feed only.
+            # The site has confirmed the article; later texts of the feed are words of the feed only.
             or (
                 speaks_for_feed(waiting, incoming) and not speaks_for_feed(waiting, old)
             )
             or (is_same_text and not is_of_other_feed(waiting.entry, old))
         ):
             return Again(article=old, has_news=False)
-        # The words of the entry without its page: the article had no page yet
+        # Compare the entry's words without its page, too, since the article may not have had a page yet
         words = "" if prepared.own is None else prepared.own.article.text
         if (
             (words and self._shares(old.whole_text, words, max))
@@ -190,7 +193,7 @@ class WhichArticle:
         return None
 
     def _shares(self, before: str, after: str, of: Callable[[int, int], int]) -> bool:
-        """Return whether two texts share enough shingles, of the smaller (`min`) or larger one (`max`)."""
+        """Return whether two texts share enough shingles of the smaller text (`min`) or of the larger (`max`)."""
         shingles = shingle_hashes(before)
         others = shingle_hashes(after)
         least = self._parts.placing.revision_containment
@@ -201,8 +204,8 @@ class WhichArticle:
     ) -> Again | None:
         """Make a new entry an observation of article `other`, which has its URL and its text.
 
-        The feed of the article's own site becomes the authority over the text. None if different entries
-        share the URL, or if the source had the article before: within one source GUIDs tell entries apart.
+        The feed of the article's own site becomes the authority over the text. Return None if different entries
+        share the URL, or if the source had the article before, since GUIDs tell the entries of a source apart.
         """
         connection = self._connection
         entry = waiting.entry
@@ -230,9 +233,9 @@ class WhichArticle:
     def _shown_again(
         self, waiting: InboxEntry, incoming: StoredArticle, other: str
     ) -> Again | None:
-        """Return article `other` if its feed shows its text again, of the same time, under other keys.
+        """Return article `other` if its feed shows its text again, with the same time, under other keys.
 
-        It may be listed at another address now, if the feed at the former one is not asked any more.
+        It may be listed at another address now, if the feed at the former address is not polled any more.
         """
         connection, entry = self._connection, waiting.entry
         (old,) = articles.stored_with(connection, "id", [other])
@@ -251,7 +254,7 @@ class WhichArticle:
 def _is_of_one_time(incoming: StoredArticle, old: StoredArticle, entry: Entry) -> bool:
     """Return whether an entry has the time of publication that an article declared, at a later poll.
 
-    Entries that one poll lists beside each other are different articles.
+    Entries of one poll are different articles.
     """
     minute = declared_minute(entry)
     if minute is None or old.published is None or old.published_origin != "feed":

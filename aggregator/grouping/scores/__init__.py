@@ -1,1 +1,1 @@
-"""Compares articles with stories: scores, guards, and how much a text agrees with a story."""
+"""Compare articles with stories: scores, guards, and the agreement of a text with a story."""

@@ -1,7 +1,7 @@
-"""How much a text agrees with the reports of others in its story.
+"""The agreement of a text with the reports of others in its story.
 
-Anyone can publish a headline of others, and the sentences below it. A text that others confirm in words of
-its own is about the event.
+Anyone can publish a headline of others, and the sentences below it. A text is about the event if others confirm
+words of its own.
 """
 
 from collections.abc import Iterable
@@ -32,7 +32,7 @@ from aggregator.store.stories import articles, live_stories
 from aggregator.store.stories.article_rows import compared_articles
 from aggregator.store.stories.standing import sender_of
 
-# Times the compared reports: texts searched for the sentences of a little-known source
+# So many times more texts than compared reports are searched for the sentences of a little-known source
 _TEXTS_READ = 3
 
 
@@ -60,10 +60,11 @@ class AgreementCheck:
     ) -> Agreement | None:
         """Return how much an article agrees with the counted reports of others in a story.
 
-        None if nobody else has reported whom it must agree with.
+        None if the story has no other report that it must agree with.
 
-        Who has standing must share one weighty word with title or lead of a report, or tell it in a line or
-        two under a headline of its own; others must share much, in words that are not copied.
+        An article of a source with standing must share one weighty word with title or lead of a report, or tell
+        it in a line or two under a headline of its own. Other articles must share much, in words that are not
+        copied.
         """
         snapshot = self._stream.snapshot(connection)
         counted = _vouching(compared, story)[: self._tuning.compared_reports]
@@ -73,7 +74,7 @@ class AgreementCheck:
         beside = beside_title(compared)
         copied = None
         if compared.is_little_known:
-            # The articles of the story by others, in whose texts words may be copied
+            # The articles of others in the story, whose texts may be the source of copied words
             ids = [
                 other.id
                 for other in story.reports
@@ -82,7 +83,7 @@ class AgreementCheck:
             others = compared_articles.compared_texts(
                 connection, ids[: _TEXTS_READ * self._tuning.compared_reports]
             )
-            # The first of equally copied ones is named, so the order must not be that of the database.
+            # If texts are copied equally, the first is named, so the order must not depend on the database.
             in_order = [others[id_] for id_ in ids if id_ in others]
             beside, copied = self._words_of_its_own(beside, text, in_order)
         elif (
@@ -112,7 +113,7 @@ class AgreementCheck:
     def _words_of_its_own(
         self, beside: Words, text: ComparedText, others: Iterable[ComparedText]
     ) -> tuple[Words, str | None]:
-        """Return those words that are not copied from other texts, and the most copied of these.
+        """Return the words that are not copied from other texts, and the text that is copied most.
 
         An article that is mostly copied has no words of its own.
         """
@@ -147,7 +148,7 @@ def agreement_of_copy(
 def _vouching(compared: PairArticle, story: LiveStory) -> list[Article]:
     """Return the newest counted reports of a story that may confirm an article.
 
-    They are of other outlets and senders, and no mails that nobody has confirmed: nobody vouches for himself.
+    They are of other outlets and senders, since nobody vouches for himself, and not unconfirmed mails.
     Those with standing alone are asked
     where there are any, and about an article with standing no others: strangers may confirm or deny anything.
     """

@@ -1,4 +1,4 @@
-"""Compares articles with the compared reports of stories: pair model and guards."""
+"""Compare articles with the compared reports of stories: pair model and guards."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -37,7 +37,7 @@ from aggregator.store.engine.database import Connection
 
 _ARTICLES_KEPT = 2_000  # decoded articles in memory, about 10 KB each
 _PAIRS_KEPT = 100_000  # logits in memory, about 200 bytes each
-_WITH_REASONS = 2  # stories of a decision: the best and the runner-up
+_WITH_REASONS = 2  # stories with reasons in a decision: the best and the runner-up
 
 
 def has_report(reports: Sequence[Article]) -> bool:
@@ -52,11 +52,11 @@ def is_foreign_text(
     tuning: PairTuning,
     stub_words: int,
 ) -> bool:
-    """Return whether an article has the headline of a report, but a body whose words are those of none.
+    """Return whether an article has the headline of a report, but a body unlike all reports.
 
-    Anyone can publish a headline of others, and "lifts its key rate to 4.25 per cent" may be of two banks.
-    Bodies of fewer than `stub_words` words do not count. A body of one sentence or two has few words to
-    share: one of weight is enough.
+    Anyone can publish a headline of others, and "lifts its key rate to 4.25 per cent" may be about two banks.
+    Bodies of fewer than `stub_words` words do not count. A body of one sentence or two has few words to share, so
+    one weighty word is enough.
     """
     others = [report for report in reports if report.body_words >= stub_words]
     if article.body_words < stub_words or not any(
@@ -75,7 +75,7 @@ def is_foreign_text(
 
 @cache
 def _shipped_trees() -> PairModel:
-    """Return the pair model, read with the first article: it takes 8 MB."""
+    """Return the pair model, which takes 8 MB and is read for the first article."""
     return PairModel()
 
 
@@ -89,7 +89,7 @@ class ReportComparison:
         self._model = model
         self._stream = stream
         self._decoded: OrderedDict[int, PairArticle] = OrderedDict()
-        # By inbox numbers, the lower first
+        # The logit of two articles by their inbox numbers, the lower number first
         self._logits: dict[tuple[int, int], float] = {}
         self._of_snapshot: object = None  # the snapshot of the logits
 
@@ -99,11 +99,11 @@ class ReportComparison:
         return _shipped_trees()
 
     def newest(self, story: LiveStory) -> list[Article]:
-        """Return the reports of a story with which an article is compared, opinions after the others."""
+        """Return the reports of a story that an article is compared with, opinions last."""
         return story.reports[: self.tuning.compared_reports]
 
     def deciding(self, story: LiveStory) -> list[Article]:
-        """Return those of `newest` that decide what joins: opinions only where there is no report."""
+        """Return the newest reports that decide which articles join; opinions only decide without reports."""
         newest = self.newest(story)
         return [article for article in newest if not article.is_opinion] or newest
 
@@ -135,8 +135,8 @@ class ReportComparison:
     ) -> list[ScoredCandidate]:
         """Compare a new article with the reports of each of these stories; return them, best first.
 
-        The article knows its nearest neighbours then. Stories that a guard keeps it out of are left out.
-        `is_closed`: one more guard, which is asked of the stories that the article would join.
+        The article knows its nearest neighbours afterwards. Stories are left out if a guard keeps the article out.
+        `is_closed` is one more guard, asked for the stories that the article would join.
         """
         if not stories or not len(article.ids):
             return []
@@ -165,7 +165,7 @@ class ReportComparison:
         return candidates
 
     def _shift_of(self, story: LiveStory, article: PairArticle, shift: float) -> float:
-        """Return what the stream adds to the score of an article with a story."""
+        """Return the shift of the stream for the score of an article with a story."""
         return shift_between(shift, [article, *self.newest(story)], self.tuning)
 
     def _compared(
@@ -193,7 +193,7 @@ class ReportComparison:
         others: Sequence[PairArticle],
         shift: float,
     ) -> tuple[Reason, ...]:
-        """Return what adds up to the mean score of an article with others, `shift` of the stream included."""
+        """Return the reasons that add up to the mean score of an article with others, including `shift`."""
         snapshot = self._stream.snapshot(connection)
         return self._reasons(
             compare_pairs(self.model, article, others, snapshot).pairs, shift
@@ -213,7 +213,7 @@ class ReportComparison:
         articles: Sequence[PairArticle],
         others: Sequence[PairArticle],
     ) -> Floats:
-        """Return the logit of each article with each other one: a row an article."""
+        """Return the logit of each article with each of the others: a row for each article."""
         rows = []
         snapshot = self._current(connection)
         for article in articles:
@@ -229,7 +229,7 @@ class ReportComparison:
         return np.array(rows)
 
     def _current(self, connection: Connection) -> StreamSnapshot:
-        """Return the present snapshot; logits of a former one, or too many, are forgotten."""
+        """Return the present snapshot; forget logits of a former snapshot, or too many logits."""
         snapshot = self._stream.snapshot(connection)
         if len(self._logits) >= _PAIRS_KEPT or self._of_snapshot is not snapshot:
             self._logits.clear()
@@ -248,7 +248,7 @@ class ReportComparison:
     def may_hold(
         self, connection: Connection, article: PairArticle, story: LiveStory
     ) -> bool:
-        """Return whether a story is open to an article by what is compared of it.
+        """Return whether a story is open to an article, judged by its compared reports.
 
         A report does not join a story of opinions and explainers only, nor a text that is foreign to it.
         """
@@ -275,7 +275,7 @@ class ReportComparison:
 def _scored(
     story: LiveStory, pairs: Sequence[ComparedPair], shift: float
 ) -> ScoredCandidate | None:
-    """Return the score of a story without its reasons; None if no report of it shares enough."""
+    """Return the score of a story without its reasons; None if none of its reports shares enough."""
     if not any(pair.is_compared for pair in pairs):
         return None
     affinity = sum(pair.logit for pair in pairs) / len(pairs)

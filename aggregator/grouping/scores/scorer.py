@@ -1,4 +1,4 @@
-"""Decides which story an article joins, from its score with each; writes nothing.
+"""Decide which story an article joins, from its score with each story; write nothing.
 
 The score of a story is the mean logit of the article with its newest reports (pair_model.py) plus the shift
 of the stream; a guard may object. The story with the highest score that reaches the threshold takes the
@@ -25,7 +25,7 @@ class Decision(msgspec.Struct, frozen=True):
 
     story: str | None
     role: Role
-    is_compared: bool  # whether later articles are compared with it
+    is_compared: bool  # whether later articles are compared with this article
     evidence: Evidence
     # See pair_features.read_nearest; None: it was not compared
     nearest: bytes | None = None
@@ -40,7 +40,8 @@ class ScoredCandidate(msgspec.Struct, frozen=True):
     story: LiveStory
     score: float
     reasons: tuple[Reason, ...]
-    affinity: float = 0.0  # the score without what the stream adds
+    # The score without the shift of the stream
+    affinity: float = 0.0
 
 
 def shared_terms(
@@ -61,9 +62,9 @@ def shared_terms(
 def decide(
     article: Article, scored: Sequence[ScoredCandidate], model: EventModel, bias: float
 ) -> Decision:
-    """Decide the story of the article: the highest score of those that reach the threshold, else its own.
+    """Decide the story of the article: the highest score that reaches the threshold, else its own story.
 
-    A story of live blogs and roundups only is joined where no other story reaches it.
+    A story of live blogs and roundups only is joined if no other story reaches the threshold.
     """
     need = model.tuning.threshold
     ranked = sorted(
@@ -105,7 +106,7 @@ def decide(
 def _best(
     article: Article, fitting: Sequence[ScoredCandidate]
 ) -> ScoredCandidate | None:
-    """Return the story to join of those that reach the threshold, the best first."""
+    """Return the story to join among the stories that reach the threshold, the best first."""
     best = fitting[0] if fitting else None
     if article.is_container:
         return best

@@ -1,1 +1,1 @@
-"""Repeats decisions about stories that have changed, with what came since."""
+"""Repeat the decisions about stories that have changed, with the articles that came since."""

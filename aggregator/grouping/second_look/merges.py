@@ -1,4 +1,4 @@
-"""Stories whose newest reports agree on average become one, the closest pair first."""
+"""Merge stories whose newest reports agree on average, the closest pair first."""
 
 import heapq
 from collections import defaultdict
@@ -18,7 +18,7 @@ class Merging:
         # A heap: the negative score, and the pair
         self._waiting: list[tuple[float, int, int]] = []
         self._near: defaultdict[int, set[int]] = defaultdict(set)
-        # Of pairs, the lower number first
+        # The score of each pair of stories, the lower number first
         self._scores: dict[tuple[int, int], float] = {}
 
     def propose_near(self, number: int) -> None:
@@ -36,7 +36,7 @@ class Merging:
             self._propose(story, other)
 
     def merge_closest(self) -> None:
-        """Merge what was proposed; what a story becomes is proposed again with all that was near."""
+        """Merge the proposed pairs; a merged story is proposed again with all stories near both."""
         while self._waiting:
             score, first, second = heapq.heappop(self._waiting)
             story = self._look.story(first)
@@ -78,9 +78,9 @@ class Merging:
     def _score(self, story: LookedAtStory, other: LookedAtStory) -> float:
         """Return the mean score of the reports; -inf unless at least half of each story's fit the other.
 
-        So one report that fits two stories does not connect them. Nor does a headline: -inf, too, if all
-        bodies of a story under a headline of the other are foreign to it. Nor does a form: -inf, too, if a
-        report of each are of one series, or two releases.
+        So one report that fits two stories does not connect them. Nor does a headline: it is -inf, too, if all
+        bodies of a story under a headline of the other are foreign to it. Nor does a form: it is -inf if a
+        report of each story is of one series, or of two releases.
         """
         if not story.reports or not other.reports:
             return -np.inf
@@ -117,7 +117,8 @@ def _are_in_one_window(
         return abs(story.last_inbox_no - other.last_inbox_no) <= tuning.undated_reach
     reach = tuning.window_days * MINUTES_A_DAY
     if abs(int(left[-1]) - int(right[-1])) <= reach:
-        return True  # of most stories
+        # Decides for most stories without the search below
+        return True
     spots = np.searchsorted(left, right)
     below = np.abs(left[np.maximum(spots - 1, 0)] - right)
     above = np.abs(left[np.minimum(spots, len(left) - 1)] - right)

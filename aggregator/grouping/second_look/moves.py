@@ -1,4 +1,4 @@
-"""Reports without a date that fit another story clearly better than their own."""
+"""Move reports without a date that fit another story clearly better than their own."""
 
 import math
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ def move_undated(look: Look, number: int) -> None:
 def _move(
     look: Look, story: LookedAtStory, report: Article, others: Sequence[Article]
 ) -> None:
-    """Move a report of a story, which has the reports `others` beside it, if another story fits better."""
+    """Move a report of a story, whose other reports are `others`, if another story fits better."""
     present = float(look.scores([report], others).mean())
     need = max(present, look.tuning.threshold) + look.tuning.reassess_gain
     score, target = _best_target(look, story, report, need)
@@ -51,7 +51,7 @@ def _best_target(
     best = -math.inf
     target = None
     for other in sorted(look.near(story.number), key=lambda near: near.number):
-        # Whether it is open to the report, whatever they have in common
+        # Check whether the story is open to the report, whatever they have in common
         if (
             not other.reports
             or other.article_count >= look.tuning.story_cap

@@ -7,8 +7,8 @@ second look are compared again with their neighbours, in two steps:
    story that it fits clearly better.
 2. *Merges.* Two stories whose newest reports agree on average become one, the closest pair first.
 
-Pure: data is read through a `StoryLookup`, and nothing is written. Apply the changes in their order. Copies,
-excerpts, and live blogs and roundups in a story with reports are no evidence of their own. See ADR 10.
+The step is pure: it reads data through a `StoryLookup` and writes nothing. Apply the changes in their order.
+Copies, excerpts, and live blogs and roundups in a story with reports do not count as evidence. See ADR 10.
 """
 
 from collections.abc import Iterable

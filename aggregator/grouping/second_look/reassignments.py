@@ -1,10 +1,10 @@
-"""What a second look decides: a report moves, or two stories become one."""
+"""Decisions of a second look: a report moves, or two stories become one."""
 
 import msgspec
 
 
 class ReportMove(msgspec.Struct, frozen=True):
-    """A report leaves its story for another one."""
+    """A report moves from its story to another story."""
 
     article: str
     source: int
@@ -12,8 +12,10 @@ class ReportMove(msgspec.Struct, frozen=True):
     own_score: float  # its score with the other reports of the story it leaves
     score: float  # its mean score with `reports`, which includes `shift`
     need: float
-    reports: tuple[str, ...]  # of the other story
-    shift: float  # what the stream adds
+    # The compared reports of the other story
+    reports: tuple[str, ...]
+    # The shift of the stream
+    shift: float
 
     @property
     def numbers(self) -> tuple[int, ...]:
@@ -24,12 +26,12 @@ class ReportMove(msgspec.Struct, frozen=True):
 class StoryMerge(msgspec.Struct, frozen=True):
     """Two stories become one.
 
-    Which id survives is decided when it is written. Later changes of this second look call the story `kept`.
+    The surviving id is decided when the merge is written. Later changes of this second look call the story `kept`.
     """
 
     kept: int
     gone: int
-    score: float  # mean score of a report of one with a report of the other
+    score: float  # mean score of a report of one story with a report of the other
     need: float
 
     @property

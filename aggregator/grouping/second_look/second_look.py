@@ -2,7 +2,7 @@
 
 reassess.py decides; this module reads its inputs and writes its decisions. A second look is due
 by inbox number, before the first article of the next `reassess_every`, and covers the stories that changed
-since the last one; so a replay of the same articles decides at the same moments.
+since the last; so a replay of the same articles decides at the same moments.
 """
 
 from collections.abc import Sequence
@@ -54,7 +54,7 @@ class SecondLook:
     def look_at(self, article: str, *, at_no: int) -> str:
         """Reassess the story of one article at once; return the story of the article afterwards.
 
-        A story that the article alone made does not bump the one that it is merged into.
+        A story with only this report does not bump the story that it is merged into.
         """
         story = stories.row_of(self._connection, self._story_of(article))
         silent = frozenset({story.id} if story.report_count == 1 else ())
@@ -71,7 +71,7 @@ class SecondLook:
         at_no: int,
         silent: frozenset[str] = frozenset(),
     ) -> bool:
-        """Decide about these stories and carry it out; return whether anything was changed."""
+        """Decide about these stories and carry the changes out; return whether anything was changed."""
         self._parts.stream.read_last(self._unit_of_work)
         lookup = StoryLookup(self._parts, self._connection)
         changes = reassess_stories(numbers, lookup, self._parts.model.tuning)
@@ -80,7 +80,7 @@ class SecondLook:
             for number in change.numbers:
                 ids[number] = lookup.id_of(number)
         for change in changes:
-            # Changed at the first number of this period, so the next run covers these stories.
+            # These stories count as changed at the first number of this period, so the next run covers them.
             if isinstance(change, StoryMerge):
                 pair = ids[change.kept], ids[change.gone]
                 self._ask_strangers(*pair)
@@ -100,10 +100,10 @@ class SecondLook:
         return bool(changes)
 
     def _ask_strangers(self, kept: str, gone: str) -> None:
-        """Ask the reports of a story whether they agree with the one with which it is merged.
+        """Check whether the reports of a story agree with the story that it is merged with.
 
-        That is a story without standing that meets one with, or one of a single sender that meets several:
-        nobody else was asked about it.
+        Only two kinds of stories are checked: stories without standing merged with a story that has standing,
+        and stories of one sender merged with a story of several. No other sender vouches for them.
         """
         connection = self._connection
         pair = map(live_story, live_stories.named(connection, (kept, gone)))
@@ -162,7 +162,7 @@ class SecondLook:
             "need": change.need,
             "own": change.own_score,
         }
-        # The report before its copies
+        # The report goes before its copies
         for article in sorted(leaving, key=lambda article: article != report):
             self._unit_of_work.log(origin, "moved", article=article, to=target, **why)
             self._unit_of_work.log(

@@ -1,4 +1,4 @@
-"""The stories of one second look: as the database has them, and as its changes have left them so far."""
+"""The stories of one second look: as they are in the database, and as its changes have left them so far."""
 
 from collections.abc import Iterable, Sequence
 
@@ -19,13 +19,14 @@ class LookedAtStory:
         self.number = live.number
         self.live = live
         self.reports = list(reports)
-        self.dates = np.array(live.dates, dtype=np.int64)  # in minutes, sorted
+        # The times of all its articles in minutes, sorted
+        self.dates = np.array(live.dates, dtype=np.int64)
         self.article_count = live.article_count
         self.compared_count = live.compared_count
         self.last_inbox_no = live.last_inbox_no
 
     def take_in(self, gone: "LookedAtStory") -> None:
-        """Take in all articles of another story; as many reports stay as the larger one had."""
+        """Take in all articles of another story; as many reports stay as the larger story had."""
         most = max(len(self.reports), len(gone.reports))
         reports = [*self.reports, *gone.reports]
         self.reports = sorted(reports, key=lambda report: -report.inbox_no)[:most]
@@ -42,7 +43,7 @@ class Look:
         self.lookup = lookup
         self.tuning = tuning
         self.changes: list[Reassignment] = []
-        # None: merged into another one, or not to be looked at
+        # None: the story was merged into another story, or is not to be looked at
         self._stories: dict[int, LookedAtStory | None] = {}
 
     def story(self, number: int) -> LookedAtStory | None:
@@ -56,7 +57,7 @@ class Look:
         return self._stories[number]
 
     def stories(self, numbers: Iterable[int]) -> list[LookedAtStory]:
-        """Return those of these stories that are looked at."""
+        """Return the stories that are looked at among these numbers."""
         stories = map(self.story, numbers)
         return [story for story in stories if story is not None]
 
@@ -66,11 +67,11 @@ class Look:
         return self.stories(live.number for live in near)
 
     def scores(self, reports: Sequence[Article], others: Sequence[Article]) -> Floats:
-        """Return the score of each report with each other one, with what the stream adds."""
+        """Return the score of each report with each of the others, including the shift of the stream."""
         return self.lookup.scores(reports, others) + self.shift(reports, others)
 
     def shift(self, reports: Iterable[Article], others: Iterable[Article]) -> float:
-        """Return what the stream adds to the score of reports with others."""
+        """Return the shift of the stream for the score of reports with others."""
         return self.lookup.shift([*reports, *others])
 
     def merge(
@@ -78,7 +79,8 @@ class Look:
     ) -> tuple[LookedAtStory, LookedAtStory]:
         """Merge two stories and return the surviving one and the other.
 
-        A story with a report survives one of opinions only, then that with more reports, then the older one.
+        A story with a report survives a story of opinions only; then the story with more reports survives, and
+        then the older story.
         """
 
         def rank(merged: LookedAtStory) -> tuple[bool, int, int]:

@@ -1,4 +1,4 @@
-"""Reads stories and articles for a second look, as they were before it: the window changes only after it."""
+"""Read stories and articles for a second look, as they were before it: the window changes only after it."""
 
 from collections.abc import Sequence
 
@@ -23,8 +23,10 @@ class StoryLookup:
         self._window = parts.window.current(connection)
         self._constraints = parts.constraints
         self._comparison = parts.comparison
-        self._stream_shift = parts.stream.shift(connection)  # of the whole look
-        self._reports: dict[str, Article] = {}  # those that were asked for, by id
+        # One shift for the whole look
+        self._stream_shift = parts.stream.shift(connection)
+        # The requested reports by id
+        self._reports: dict[str, Article] = {}
 
     def story(self, number: int) -> LiveStory | None:
         """Return a live story, or None if there is none with this number (any more)."""
@@ -39,7 +41,7 @@ class StoryLookup:
         return self._window.neighbours(number)
 
     def reports(self, number: int) -> Sequence[Article]:
-        """Return the reports of a story that decide what joins it, in the order of `decides_before`."""
+        """Return the reports of a story that decide which articles join it, in the order of `decides_before`."""
         reports = []
         for report in self._comparison.deciding(self._window.story(number)):
             if report.terms and not report.is_container:
@@ -48,7 +50,7 @@ class StoryLookup:
         return reports
 
     def scores(self, reports: Sequence[Article], others: Sequence[Article]) -> Floats:
-        """Return the logit of each report with each other one: a row a report. Remembers them."""
+        """Return the logit of each report with each of the others, a row for each report, and remember the reports."""
         return self._comparison.logits(
             self._connection, self._decoded(reports), self._decoded(others)
         )
@@ -57,23 +59,23 @@ class StoryLookup:
         return [self._comparison.article(report) for report in reports]
 
     def reasons(self, move: ReportMove) -> tuple[Reason, ...]:
-        """Return what adds up to the score of a move."""
+        """Return the reasons that add up to the score of a move."""
         reports = [self._reports[id_] for id_ in (move.article, *move.reports)]
         article, *others = self._decoded(reports)
         return self._comparison.reasons(self._connection, article, others, move.shift)
 
     def shift(self, reports: Sequence[Article]) -> float:
-        """Return what the stream adds to a score of these reports."""
+        """Return the shift of the stream for a score of these reports."""
         return shift_between(self._stream_shift, reports, self._comparison.tuning)
 
     def has_report(self, number: int) -> bool:
-        """Return whether a counted article of the story is a report, no opinion and no explainer."""
+        """Return whether a counted article of the story is a report, not an opinion or an explainer."""
         return has_report(self._comparison.newest(self._window.story(number)))
 
     def may_leave(self, article: str) -> bool:
         """Return whether an article may move: only once, and if no correction keeps it in its story.
 
-        Similar stories would exchange it at every run.
+        Otherwise similar stories would exchange the article at every run.
         """
         evidence = articles.evidence_of(self._connection, article)
         return evidence.stage != "second look" and self._constraints.may_leave(

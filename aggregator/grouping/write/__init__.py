@@ -1,1 +1,1 @@
-"""Carries out changes of stories: their rows, log, change stream, and the window."""
+"""Carry out changes of stories: their rows, log, change stream, and the window."""

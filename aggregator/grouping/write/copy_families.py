@@ -1,4 +1,4 @@
-"""Copies that go along with the texts that they copy, and what of them is compared."""
+"""Copies that go along with the texts that they copy, and the members that are compared."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
@@ -41,7 +41,7 @@ def _leads_to(
 
 
 def compared_members(members: Sequence[Article]) -> set[str]:
-    """Return the members to compare: of each text the first article, else excerpts, else live blogs."""
+    """Return the members to compare: the first article of each text, else excerpts, else live blogs."""
     for roles in (("report", "copy"), ("excerpt",), ("container",)):
         groups = copy_groups([member for member in members if member.role in roles])
         if groups:

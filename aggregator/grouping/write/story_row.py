@@ -1,4 +1,4 @@
-"""Writes the row of a story after a change: counts, headline and times from its articles, and its bump."""
+"""Write the row of a story after a change: counts, headline and times from its articles, and its bump."""
 
 import datetime as dt
 from collections import Counter
@@ -24,24 +24,28 @@ from aggregator.stories.lead import summary
 from aggregator.stories.titles.title import headline
 from aggregator.stories.tuning import StoryTuning
 
-_BETWEEN_VERSIONS = dt.timedelta(hours=1)  # that bump a story, at least
+# Versions bump a story only if so much time has passed since its last bump
+_BETWEEN_VERSIONS = dt.timedelta(hours=1)
 
 
 class Effect(FrozenStruct):
-    """What a change does to one story: its bump, and its line in the change stream."""
+    """The effect of a change on one story: its bump, and its line in the change stream."""
 
-    at_no: int  # inbox number at which its articles changed
-    bump: dt.datetime  # the time to which the change bumps the story, if it does
+    # The inbox number of the change
+    at_no: int
+    # The new bump of the story, if the change bumps it
+    bump: dt.datetime
     is_correction: bool = False
     is_whole: bool = False  # see `Revise`
-    # Until now it was bumped by the times at which undated files were read
+    # Whether it was bumped so far by the times when undated files were read
     redates: bool = False
     # The time of the change in the stream if it does not bump the story
     unbumped: dt.datetime | None = None
-    founder: str = ""  # of a new story,
-    founding: int = 0  # ... and how many it has founded before
+    # The article that founds a new story, and how many stories it has founded before
+    founder: str = ""
+    founding: int = 0
     article: str | None = None
-    # Stories that were merged into it or from which it was taken
+    # Stories that were merged into it, or that its articles were taken from
     others: tuple[str, ...] = ()
     kind: ChangeKind | None = None  # None: it follows from the row before and after
 
@@ -57,7 +61,7 @@ class StoryRows:
         *,
         story_cap: int,
     ) -> None:
-        """`story_cap`: articles from which on a story takes copies only."""
+        """Keep the options; a story with `story_cap` articles takes only copies."""
         self._options = options
         self._tuning = tuning
         self._window = window
@@ -78,8 +82,8 @@ class StoryRows:
     ) -> StoryRow:
         """Write the row of a story that has these members now, its log and its change, and return the row.
 
-        `before`: None for a new story. `shown`: the members from which headline and summary are chosen.
-        `derived`: what follows from the members, if they are not all known.
+        `before` is None for a new story. Headline and summary are chosen from the members `shown`. `derived` has
+        the columns that follow from all members, if `members` are not all of them.
         """
         if derived is None:
             derived = stories.derived_columns(
@@ -93,7 +97,7 @@ class StoryRows:
             before.title if before else None,
             self._tuning,
             self._options.prefer,
-            # At 1, 2, 4, 8 ...
+            # A title is chosen afresh at 1, 2, 4, 8 ... reports.
             afresh=reports.bit_length() > reports_before.bit_length(),
         )
         languages = Counter(
@@ -105,7 +109,7 @@ class StoryRows:
             "summary": summary(
                 shown, self._options.summary_words, self._tuning, chosen.title
             ),
-            # The most frequent one; in a tie the first by name.
+            # Take the most frequent language, and in a tie the first by name.
             "language": max(languages, key=languages.__getitem__, default=None),
             "membership_changed_no": effect.at_no,
         }
@@ -187,17 +191,17 @@ class StoryRows:
     ) -> bool:
         """Return whether a change puts a story to the front (`feeds.bump` of the configuration).
 
-        `has_more`: whether it has more reports.
+        `has_more` is whether the story has more reports.
         """
         bumps = self._options.bumps
         if "correction" in bumps and effect.is_correction:
             return True
         if "report" in bumps and (effect.is_whole or has_more):
             return True
-        # A change at the same address is no version.
+        # A change at the same address does not count as a version.
         is_added = after.article_count > before.article_count
         if "report" in bumps and is_added:
-            # An article that was added gives it another version of a text.
+            # The added article may give the story another version of a text.
             former = [member for member in shown if member.id != effect.article]
             if _earlier(shown) - _earlier(former) - {effect.article}:
                 last = before.bumped_at.replace(microsecond=0)
@@ -211,7 +215,7 @@ class StoryRows:
 
 
 def _earlier(members: Sequence[ArticleView]) -> set[str | None]:
-    """Return the members of whose text there is a later version."""
+    """Return the members whose text has a later version."""
     if all(member.version_of is None for member in members):
         return set()
     return {
@@ -225,7 +229,7 @@ def _numbered(unit_of_work: UnitOfWork, bump: dt.datetime) -> dt.datetime:
 
 
 def with_compared(members: Sequence[Article]) -> list[Article]:
-    """Return the members of a story as they are compared from now on."""
+    """Return the members of a story with their new state: compared or not."""
     compared = compared_members(members)
     return [replace(member, is_compared=member.id in compared) for member in members]
 
@@ -233,7 +237,7 @@ def with_compared(members: Sequence[Article]) -> list[Article]:
 def set_compared(
     connection: Connection, members: Sequence[Article], after: Sequence[Article]
 ) -> None:
-    """Let later articles be compared with those members that are compared in `after`."""
+    """Store which members later articles are compared with, as in `after`."""
     for is_compared in (True, False):
         changed = []
         for was, member in zip(members, after, strict=True):

@@ -1,4 +1,4 @@
-"""Carries out changes of stories (changes.py), in a placing transaction: rows, log, change stream, window."""
+"""Carry out changes of stories (changes.py), in a placing transaction: rows, log, change stream, window."""
 
 from collections.abc import Sequence
 from operator import attrgetter
@@ -50,7 +50,7 @@ class StoryWriter:
         )
 
     def apply(self, unit_of_work: UnitOfWork, change: Change) -> str:
-        """Carry out a change; return the story in which its articles are then ("" for a closed one)."""
+        """Carry out a change; return the story that its articles are in afterwards ("" if it was closed)."""
         match change:
             case Place():
                 return self.place(unit_of_work, change)
@@ -64,9 +64,9 @@ class StoryWriter:
                 return self._remove(unit_of_work, change)
 
     def place(self, unit_of_work: UnitOfWork, place: Place) -> str:
-        """Write a new article and its story, whose row is that of all its articles.
+        """Write a new article and its story, whose row follows from all its articles.
 
-        If a large story has a copy like the new one, the others are not read: a flood costs no more and more.
+        If a large story has a copy like the new article, the others are not read, so that a flood stays cheap.
         """
         connection = unit_of_work.connection
         new, joined = place.article, place.story
@@ -146,7 +146,7 @@ class StoryWriter:
             target = stories.row_of(connection, move.target)
             if move.bump is None:
                 effect = replace(effect, bump=max(effect.bump, target.bumped_at))
-            # The change stream names no article of a correction.
+            # The change stream does not name an article for a correction.
             entering = replace(effect, article=None if move.bump else founder)
             self._add(unit_of_work, move, target, entering)
         else:
@@ -177,7 +177,7 @@ class StoryWriter:
         if is_left_empty:
             _redirect(unit_of_work, origin, target.id, reason="empty")
         else:
-            # Both stories find their own when they are rendered
+            # Both stories get their own subjects when they are rendered
             story_subjects.erase(connection, [origin.id])
             self._rows.restate(unit_of_work, origin, effect)
         self._regrouped(unit_of_work, [origin, target])
@@ -201,7 +201,7 @@ class StoryWriter:
             (stories.row_of(connection, id_) for id_ in merge.stories), key=rank
         )
         winner, *losers = rows
-        # The last bump of all that tell more than the time at which undated files were read
+        # Take the last bump of the stories whose bump is more than the time when undated files were read
         counted = [row for row in rows if row.id not in merge.silent]
         timed = [
             row
@@ -231,7 +231,7 @@ class StoryWriter:
         return winner.id
 
     def _revise(self, unit_of_work: UnitOfWork, revise: Revise) -> str:
-        """Compute the row of a story again, of which an article has another text."""
+        """Compute the row of a story again after an article got another text."""
         article = revise.article
         row = stories.row_of(unit_of_work.connection, article.story)
         effect = Effect(at_no=revise.at_no, bump=row.bumped_at)
@@ -244,7 +244,7 @@ class StoryWriter:
             )
             if article.bump_by_clock:
                 effect = replace(effect, bump=unit_of_work.now)
-            # So the change stream has the time of the text.
+            # The change stream then has the time of the text.
             if self._has_headline_bumps:
                 effect = replace(effect, unbumped=article.effective_at)
         self._rows.restate(unit_of_work, row, effect)
@@ -253,7 +253,7 @@ class StoryWriter:
         return row.id
 
     def _remove(self, unit_of_work: UnitOfWork, remove: Remove) -> str:
-        """Compute the row of a story again of which articles are gone; without any, only its id stays."""
+        """Compute the row of a story again after articles were removed; without articles, only its id stays."""
         connection = unit_of_work.connection
         members = articles.members(connection, remove.story)
         if members and remove.articles:
@@ -275,7 +275,7 @@ class StoryWriter:
 
 
 def _placed_effect(unit_of_work: UnitOfWork, place: Place, *, is_dated: bool) -> Effect:
-    """Return what a new article does to its story; `is_dated`: whether another one there has a date."""
+    """Return the effect of a new article on its story; `is_dated`: whether another article has a date."""
     new, joined = place.article, place.story
     redates = False
     bump = new.effective_at

@@ -1,1 +1,1 @@
-"""Counts outlets and independent reports: who prints whose text, and which state of a text is current."""
+"""Count outlets and independent reports: who prints whose text, and which state of a text is current."""

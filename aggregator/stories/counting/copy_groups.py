@@ -1,8 +1,8 @@
 """Copy groups: the articles of a story that print one text, and which of them is the original.
 
 A *copy group* is a connected component of the links "is a copy of". Its *original* is the text that an agency
-published itself, if the group has one, else the text with the earliest effective time, of equal times the
-one that came first.
+published itself, if the group has one, else the text with the earliest effective time; at equal times, the text
+that came first.
 """
 
 import datetime as dt
@@ -22,17 +22,17 @@ AnyCountable = TypeVar("AnyCountable", bound=CountedArticle)
 
 
 def printer_of(article: CountedArticle) -> str:
-    """Return the common form of the outlet of an article; of an unknown one the id of the article."""
+    """Return the common form of the outlet of an article; the id of the article if the outlet is unknown."""
     return article.id if article.outlet_key is None else outlet_key(article.outlet_key)
 
 
 def copy_link(article: CountedArticle) -> str | None:
-    """Return `copy_of`, None for an excerpt, which is no copy."""
+    """Return the article that this article copies; None for an excerpt, since it is not a copy."""
     return None if article.role == "excerpt" else article.copy_of
 
 
 def origin_link(article: CountedArticle) -> str | None:
-    """Return the text that an article copies, or of which it reuses many words; None for an excerpt."""
+    """Return the article that this article copies or reuses many words of; None for an excerpt."""
     return None if article.role == "excerpt" else article.copy_of or article.reuses
 
 
@@ -42,7 +42,7 @@ def copy_groups(
 ) -> list[list[AnyCountable]]:
     """Return the copy groups; groups and members keep the order of `articles`.
 
-    Two articles that are copies of one text outside the story are one group, too.
+    Two articles that copy one text outside the story are one group, too.
     """
     parent: dict[str, str] = {}
 
@@ -66,13 +66,13 @@ def copy_groups(
 def original_of(group: Sequence[AnyCountable]) -> AnyCountable:
     """Return the original: a text that an agency published itself, else the first by `precedence`.
 
-    Of equal ones the one that came first. The group must not be empty.
+    If several are equal, the article that came first is the original. The group must not be empty.
     """
     return min(group, key=lambda a: (not is_agency_text(a), precedence(a), a.inbox_no))
 
 
 def is_unconfirmed(article: CountedArticle) -> bool:
-    """Return whether only a little-known sender says who an article is of.
+    """Return whether only a little-known sender names the outlet of an article.
 
     It was handed in beside feeds, as by file, push or mail, or its feed links to another site.
     """
@@ -80,15 +80,15 @@ def is_unconfirmed(article: CountedArticle) -> bool:
 
 
 def is_agency_text(article: CountedArticle) -> bool:
-    """Whether an agency published it: a little-known source may only link to one."""
+    """Return whether an agency published it; a little-known source may merely link to an agency."""
     return agency_of(article.outlet_key) is not None and not article.is_little_known
 
 
 def precedence(article: CountedArticle) -> int:
     """Return the effective time in microseconds since 1970, UTC; copies by little-known sources are last.
 
-    Their dates are not believed where a text had come from another one before. Who has standing goes before
-    the text that he prints by his date only.
+    Their dates are not believed if they copy, reuse or change the text of another article. A source with
+    standing precedes the original of its text only by its date.
     """
     has_come = origin_link(article) or article.version_of
     place = article.is_little_known and has_come is not None

@@ -4,17 +4,18 @@ The *origin* of a text is the agency behind its copy group (copy_groups.py), if 
 original, or the publisher of that outlet. A text of unknown outlet is an origin of its own: articles of a
 source always have an outlet.
 
-An opinion or an explainer (`kind`) is no independent report, nor is a text that agrees too little with its
-story (`counts_as_report`): like an excerpt, a live blog or a roundup it counts in `report_count` only in a
-story that has nothing else, so that no count is 0.
+An opinion or an explainer (`kind`) is not an independent report, and neither is a text that agrees too little
+with its story (`counts_as_report`). Like an excerpt, a live blog or a roundup, it counts in `report_count` only
+if the story has no other articles, so that no count is 0.
 
-Outlets of little-known sources that only repeat what others tell count as one, together: anyone can open
-forty. Little-known is who has no standing (store/stories/standing.py). Those of which nobody but the sender
-says who they are, as of a feed that links to other sites, of pushes, files and mails (`is_unconfirmed`), are
-among them, and no reports, in a story that has a report of a source with standing.
+All outlets of little-known sources that only repeat others count as one outlet, since anyone can open forty. A
+source without standing is little-known (store/stories/standing.py). If only the sender names the outlet of an
+article (`is_unconfirmed`), as with feeds that link to other sites, pushes, files and mails, the article is
+counted with these outlets, and not as a report, once the story has a report of a source with standing.
 
-A text that reuses many words of another outlet's text (`reuses`) is counted in the group of that text, and is
-no copy of it elsewhere. Links of excerpts join no groups: an excerpt of two texts would make them one group.
+A text that reuses many words of another outlet's text (`reuses`) is counted in the group of that text, but is
+not treated as its copy elsewhere. Links of excerpts do not join groups: an excerpt of two texts would make them
+one group.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,11 +37,11 @@ from aggregator.stories.counting.copy_groups import (
 
 
 class Counts(msgspec.Struct, frozen=True):
-    """The counts of a story; `article_count` and `report_count` are at least 1 where there is an article."""
+    """The counts of a story; `article_count` and `report_count` are at least 1 if it has an article."""
 
     article_count: int
     outlet_count: int  # different outlets
-    # Different origins of the reports; of all articles, if none of them is a report
+    # Different origins of the reports, or of all articles if none of them is a report
     report_count: int
     unknown_outlet_count: int = 0  # articles of unknown outlet
 
@@ -78,7 +79,7 @@ def counts(
             (repeating if is_beside else outlets).add(outlet_key(article.outlet_key))
     return Counts(
         article_count=len(articles),
-        # Those that only repeat count as one, together.
+        # Outlets that only repeat others count as one outlet.
         outlet_count=len(outlets) + (not outlets >= repeating),
         # A little-known outlet is one report, whatever agencies it names.
         report_count=len(known) + min(len(new - known), len(printers)),
@@ -87,7 +88,7 @@ def counts(
 
 
 def is_report(article: CountedArticle) -> bool:
-    """Return whether an article makes its text a report; a little-known source makes none of an excerpt."""
+    """Return whether an article makes its text a report; an excerpt by a little-known source does not."""
     return (
         article.role in COUNTED_ROLES
         and article.kind not in UNCOUNTED_KINDS
@@ -101,8 +102,8 @@ def _printer_and_origin(
 ) -> tuple[tuple[str, str], tuple[str, str]]:
     """Return who printed a text first, and whose text it is.
 
-    The printer is the publisher of the outlet, or the text where that is unknown. The origin is the agency of
-    the original, else the one that the earliest copy names, else the printer.
+    The printer is the publisher of the outlet, or the text if the outlet is unknown. The origin is the agency of
+    the original, else the agency that the earliest copy names, else the printer.
     """
     original = original_of(text)
     printer = "unknown", original.id
@@ -113,7 +114,7 @@ def _printer_and_origin(
             return printer, ("agency", key)
     if original.wire:
         return printer, ("agency", original.wire.casefold())
-    # An agency that a little-known source names would make the reports that it copies one.
+    # If a little-known source named an agency, the reports that it copies would become one.
     named = [
         (precedence(article), article.inbox_no, article.wire.casefold())
         for article in text

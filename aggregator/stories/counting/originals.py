@@ -1,4 +1,4 @@
-"""The articles of a story by their originals: who prints whose text, and who may tell what no other one tells."""
+"""The articles of a story by their originals: who prints whose text, and whose news may stand alone."""
 
 from collections.abc import Iterable, Sequence
 
@@ -15,10 +15,10 @@ from aggregator.stories.counting.text_states import replaced_versions, text_link
 
 
 def of_standing(articles: Sequence[ArticleView]) -> list[ArticleView]:
-    """Return the articles that may tell what no other one tells.
+    """Return the articles that may tell news that no other article confirms.
 
-    Those with standing, and whose text these print, else all; of these those that agree with the story, if
-    any does. The articles have their originals (`with_originals`).
+    These are the articles with standing and the originals of the texts that they print, else all articles. If some
+    of them agree with the story, only those are returned. The articles must come from `with_originals`.
     """
     known: set[str | None] = set()
     for article in articles:
@@ -32,7 +32,7 @@ def of_standing(articles: Sequence[ArticleView]) -> list[ArticleView]:
 def originals_with_copies(
     articles: Iterable[ArticleView],
 ) -> list[tuple[ArticleView, list[ArticleView]]]:
-    """Return the articles of `with_originals` that are no copies, each with its copies, the oldest first."""
+    """Return the articles of `with_originals` that are not copies, each with its copies, the oldest first."""
     ordered = sorted(
         articles, key=lambda article: (article.effective_at, article.inbox_no)
     )
@@ -51,18 +51,19 @@ def originals_with_copies(
 def with_originals(articles: Sequence[ArticleView]) -> list[ArticleView]:
     """Return the articles with `copy_of` set to the original of their copy group, or of the current text.
 
-    The original has none, unless a link of its group leads out of the story, which is kept. The `role` says
-    the same: who is linked is a copy, and the original is a report, also if it was placed after its copies.
-    An excerpt is linked to the original of the text that it was taken from. Other versions of a text are
-    linked to that with the current one, and have a `version`; their roles are those among who has their text.
+    The original has no link, unless a link of its group leads out of the story, which is kept. The `role` says
+    the same: a linked article is a copy, and the original is a report, even if it was placed after its copies.
+    An excerpt is linked to the original of the text that it was taken from. Other versions of a text are linked to
+    the article with the current version, and have a `version`; their roles are those among the articles with the
+    same text.
     """
     has_links = any(article.copy_of or article.version_of for article in articles)
-    # Those with a version have been linked.
+    # If an article has a version, the articles were linked before.
     if not has_links or any(article.version for article in articles):
         return list(articles)
     replaced = replaced_versions(articles)
     present = {article.id for article in articles}
-    # Of each article, and of each original the text outside the story that it copies
+    # The original of each article, and the text outside the story that each original copies
     originals: dict[str | None, str] = {}
     links_out: dict[str, str] = {}
     for group in copy_groups(articles, text_link):

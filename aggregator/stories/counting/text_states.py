@@ -1,4 +1,4 @@
-"""States of a text: which version of it is current, and which ones it replaces."""
+"""States of a text: the current version, and the versions that it replaces."""
 
 from collections.abc import Iterable, Sequence
 
@@ -17,9 +17,9 @@ from aggregator.stories.lexicon import is_correction
 def replaced_versions(
     articles: Sequence[ArticleView],
 ) -> dict[str | None, tuple[str, VersionState]]:
-    """Return the articles that have another version of a current text, with the original of that.
+    """Return the articles that have a replaced version of a text, with the original of the current version.
 
-    Of the versions of a text the first one is current, until a later one takes over.
+    The first version of a text is current until a later version takes over.
     """
     if all(article.version_of is None for article in articles):
         return {}
@@ -36,7 +36,7 @@ def replaced_versions(
 
 
 def _current(texts: Sequence[list[ArticleView]]) -> list[ArticleView]:
-    """Return the current version: of these, in the order of printing, the last one that took over."""
+    """Return the current version: the last of these texts, in the order of printing, that took over."""
     current = texts[0]
     printers = _Printers()
     printers.add(current)
@@ -48,7 +48,7 @@ def _current(texts: Sequence[list[ArticleView]]) -> list[ArticleView]:
 
 
 def text_link(article: CountedArticle) -> str | None:
-    """Return what an article copies, if it has the same text."""
+    """Return the article that this article copies, if both have the same text."""
     return copy_link(article) if article.version_of is None else None
 
 
@@ -57,9 +57,9 @@ def _version_link(article: CountedArticle) -> str | None:
 
 
 def _first_printed(text: Sequence[ArticleView]) -> tuple[bool, int, bool, int]:
-    """Return when a text was printed first; at one time, a version is later than what it is a version of.
+    """Return the key of a text's first printing; at equal times, a version follows the text that it changes.
 
-    Little-known sources come after others, whatever dates they state: they replace nothing of these.
+    Little-known sources come last, whatever dates they state, so they never replace the text of other sources.
     """
     return min(
         (
@@ -73,13 +73,14 @@ def _first_printed(text: Sequence[ArticleView]) -> tuple[bool, int, bool, int]:
 
 
 class _Printers:
-    """Who printed the versions that were current so far."""
+    """The printers of the versions that were current so far."""
 
     def __init__(self) -> None:
         self.publishers: set[str] = set()
         self.wires: set[str | None] = set()
         self.articles: set[str | None] = set()
-        self.originals: set[str | None] = set()  # of which these are copies
+        # The articles that these articles copy
+        self.originals: set[str | None] = set()
         self.are_little_known = True
 
     def add(self, text: Iterable[ArticleView]) -> None:
@@ -93,10 +94,11 @@ class _Printers:
 
 
 def _takes_over(text: Sequence[ArticleView], earlier: _Printers) -> bool:
-    """Return whether a later version replaces the `earlier` ones: who prints it may say what is right now.
+    """Return whether a later version replaces the `earlier` versions, which depends on its printers.
 
-    That is their outlet, who names their agency, or two origins; or a report that is no copy of them, unless
-    it corrects another outlet. Little-known sources say it only of texts that no known one printed.
+    It does if it comes from an outlet of an earlier version, names the same agency, or has two publishers. A
+    report that is not a copy of them also replaces them, unless it corrects another outlet. Little-known
+    sources only replace versions that no other sources printed.
     """
     known = [
         article

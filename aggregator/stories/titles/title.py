@@ -1,10 +1,10 @@
 """The title of a story: the best title of its reports.
 
-A title scores by what the other reports say in their titles and openings, and by what its own opening says.
-A question, a label or a damaged title loses to a plain one that is nearly as good, and an older title to a
-newer one: it may tell a plan that has been carried out since. The shown title stays unless another one is
-clearly better; each time the reports of a story have doubled, the best one is taken. Only titles and leads
-are read, because a title is chosen at every placement.
+A title scores by the words that it shares with the titles and openings of other reports and with its own
+opening. A question, a label or a damaged title loses to a plain title that is nearly as good, and an older title
+to a newer title, because it may tell a plan that has been carried out since. The shown title stays unless another
+title is clearly better; each time the reports of a story have doubled, the best title is taken. Only titles and
+leads are read, because a title is chosen at every placement.
 """
 
 import datetime as dt
@@ -22,7 +22,8 @@ from aggregator.stories.titles.title_scores import ScoredTitle, scored_titles
 from aggregator.stories.titles.title_text import clean_title
 from aggregator.stories.tuning import StoryTuning, shipped_tuning
 
-FIRST_WORDS = 14  # of a lead, where a story has no title
+# The words of a lead that replace a missing title
+FIRST_WORDS = 14
 _BY_QUALITY = attrgetter("quality", "title")
 
 PREFERRED = "it is of a preferred outlet"
@@ -33,11 +34,12 @@ GONE = "no report has the previous title any more"
 
 
 class Headline(NamedTuple):
-    """A title of the article `article` (None: first words of a lead); why it replaced another one."""
+    """The title of `article` (None: the first words of a lead), and why it replaced the title before."""
 
     title: str
     article: str | None = None
-    reason: str | None = None  # None: there was no other title before
+    # None: the story had no other title before
+    reason: str | None = None
 
 
 def headline(
@@ -50,7 +52,7 @@ def headline(
 ) -> Headline:
     """Return the best title of a story, without outlet names; "" only where there is neither title nor lead.
 
-    `shown` is the present title, which stays unless another is better by a margin; `afresh`: by anything.
+    `shown` is the present title, which stays unless another is better by a margin; with `afresh` the margin is 0.
     `prefer` are the outlets whose titles are preferred, in this order.
     """
     tuning = tuning or shipped_tuning()
@@ -74,7 +76,7 @@ def _chosen(
     margin: float,
     tuning: StoryTuning,
 ) -> ScoredTitle:
-    """Return the best title of the preferred outlet; the `shown` one if that is better by at most `margin`."""
+    """Return the best title of the preferred outlet, or the `shown` title if that is worse by at most `margin`."""
     preferred = min(scored, key=lambda title: (not title.is_fit, title.preference))
     candidates = [title for title in scored if title.preference == preferred.preference]
     best = _newer_one(max(candidates, key=_BY_QUALITY), candidates, tuning)
@@ -97,7 +99,7 @@ def _newer_one(
 
 
 def _advantage(title: ScoredTitle, other: ScoredTitle, tuning: StoryTuning) -> float:
-    """Return by how much a title is better than the other one, by quality and time."""
+    """Return how much better a title is than the other title, by quality and time."""
     later = title.article.effective_at - other.article.effective_at
     least = dt.timedelta(hours=tuning.headline_newer_hours)
     advantage = title.quality - other.quality
@@ -111,7 +113,7 @@ def _advantage(title: ScoredTitle, other: ScoredTitle, tuning: StoryTuning) -> f
 def _reason(
     best: ScoredTitle, shown: str | None, scored: Sequence[ScoredTitle]
 ) -> str | None:
-    """Return why a title replaces the `shown` one; None if it does not."""
+    """Return why a title replaces the `shown` title; None if it does not."""
     if shown in (None, best.title):
         return None
     before = [title for title in scored if title.title == shown]
@@ -125,7 +127,7 @@ def _reason(
 
 
 def _from_lead(articles: Sequence[ArticleView], shown: str | None) -> str:
-    """Return the first words of the oldest lead; shown ones stay while a lead begins with them."""
+    """Return the first words of the oldest lead; `shown` words stay while a lead begins with them."""
     openings = []
     for article in sorted(articles, key=BY_TIME):
         words = article.lead.split()

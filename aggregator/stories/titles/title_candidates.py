@@ -17,7 +17,8 @@ from aggregator.stories.titles.title_scores import preference_of
 from aggregator.stories.titles.title_text import clean_title
 from aggregator.stories.tuning import StoryTuning
 
-CUT_CHARS = 20  # at the end of a text that are searched for:
+# CUT is searched for in the last characters of a text
+CUT_CHARS = 20
 CUT = re.compile(r"(?:\.\.\.|…)\W*$")  # the end of a text that a feed cut, "[…]" too
 BY_TIME = attrgetter("effective_at", "id")
 
@@ -27,12 +28,12 @@ def title_candidates(
     tuning: StoryTuning,
     text_of: Callable[[ArticleView], str] = clean_title,
 ) -> list[ArticleView]:
-    """Return the articles whose titles are compared, by time: the newest `reports_cap` ones.
+    """Return the articles whose titles are compared, by time: the newest, at most `reports_cap`.
 
-    These are reports, and only if there are none, other articles. If some reports have standing, only those
-    are compared. A text with versions is compared in its current one, a group of copies in its original, or in
-    a copy that has the whole `text_of` where that of the original is cut. `text_of` is the title, or the
-    opening for the choice of a lead.
+    These are the reports, or all articles if the story has only others. If some reports have standing, only those
+    are compared. A text with versions is compared in its current version, and a group of copies in its
+    original, or in a copy that has the whole `text_of` if that of the original is cut. `text_of` is the title, or
+    the opening for the choice of a lead.
     """
     articles = with_originals(articles)
     titled = [
@@ -49,9 +50,10 @@ def title_candidates(
 
 
 def is_news(article: ArticleView) -> bool:
-    """Whether the article is a report or a copy of one, and no opinion or explainer.
+    """Return whether the article is a report or a copy of a report, not an opinion or explainer.
 
-    What only its style tells from a report may be one: its style costs its title and lead (`style_cost`).
+    An article that differs from reports only in style counts as a report; its title and lead pay for its style
+    (`style_cost`).
     """
     return article.role in COUNTED_ROLES and (
         article.kind not in UNCOUNTED_KINDS or is_by_style(article.kind_evidence)
@@ -63,7 +65,7 @@ def _of_each_copy_group(
     reports: Sequence[ArticleView],
     text_of: Callable[[ArticleView], str],
 ) -> list[ArticleView]:
-    """Return one of the `reports` for each copy group: the original, else the first whose text is whole."""
+    """Return one of the `reports` for each copy group: the first whose text is whole, else the original."""
     ids = {report.id for report in reports}
     chosen: list[ArticleView] = []
     for original, copies in originals_with_copies(articles):
@@ -83,10 +85,10 @@ def compared_titles(
     tuning: StoryTuning,
     prefer: Sequence[str],
 ) -> list[ArticleView]:
-    """Return the compared articles by time: candidates, those of preferred outlets, and that with `shown`.
+    """Return the compared articles by time: candidates, articles of preferred outlets, that with `shown`.
 
     A preferred outlet may print the text of an agency. The shown title remains a candidate when there are 24
-    newer ones or its article becomes a copy, but not when a first report comes to a story of columns.
+    newer titles or its article becomes a copy, but not when a first report comes to a story of columns.
     """
     compared = {article.id: article for article in title_candidates(articles, tuning)}
     has_report = any(map(is_news, compared.values()))

@@ -1,4 +1,4 @@
-"""Scores of titles: what a title shares with other reports, what its own opening says, and whether it is damaged."""
+"""Scores of titles: the words shared with other reports and with its own opening, and faults of the title."""
 
 import re
 from collections.abc import Sequence
@@ -20,20 +20,24 @@ from aggregator.stories.titles.title_text import (
 from aggregator.stories.tuning import StoryTuning
 from aggregator.stories.words import dice, heads, tokens
 
-LEAD_CHARS = 500  # two sentences of a lead, seldom more
-# Weight of the words of a title in its own lead, beside those in other reports
+# Seldom more than two sentences of a lead
+LEAD_CHARS = 500
+# The weight of a title's words in its own lead; words in other reports weigh 1
 OWN_LEAD = 0.25
-OUTCOME = 0.25  # for a title that tells what happened
-# For each unit of style (`style_cost`), which begins below the limit of what is no report (chosen on
-# story-titles; .3 of a lead)
+# The gain of a title that tells an outcome
+OUTCOME = 0.25
+# The cost of each unit of style (`style_cost`). The cost begins STYLE_BELOW below the limit for opinions and
+# explainers (chosen on story-titles; a lead costs .3).
 STYLE_COST = 0.1
 STYLE_BELOW = 3.1
-PENDING_WORDS = 3  # words before an outcome that may say that it has not happened
-FEWEST_HEADS = 6  # a shorter title counts as if it had so many
+# The words before an outcome that may say that it has not happened
+PENDING_WORDS = 3
+# A title with fewer heads counts as if it had so many
+FEWEST_HEADS = 6
 
 
 def is_fit(raw: str, title: str, language: str | None) -> bool:
-    """Whether a title is no clickbait, no label and not damaged; `raw` is the title before cleaning."""
+    """Return whether a title is not clickbait, a label or damaged; `raw` is the title before cleaning."""
     return not (
         fault_pattern("clickbait", language).search(title)
         or fault_pattern("label", language).search(raw)
@@ -41,7 +45,7 @@ def is_fit(raw: str, title: str, language: str | None) -> bool:
 
 
 def style_cost(article: ArticleView) -> float:
-    """Return how much the style of an article is that of opinions and explainers; 0 of most reports."""
+    """Return how close the style of an article is to opinions and explainers; 0 for most reports."""
     return 0.0 if article.style is None else max(0.0, article.style + STYLE_BELOW)
 
 
@@ -54,7 +58,7 @@ def fault_pattern(name: str, language: str | None) -> re.Pattern[str]:
 
 
 def preference_of(article: ArticleView, prefer: Sequence[str]) -> int:
-    """Return the place of the article's outlet in `prefer`, by its name or its key; the length if in none."""
+    """Return the place of the article's outlet in `prefer`, by name or key; the length if it is not there."""
     keys = {
         outlet_key(name)
         for name in (article.outlet, article.outlet_key)
@@ -65,18 +69,21 @@ def preference_of(article: ArticleView, prefer: Sequence[str]) -> int:
 
 
 class _Words(NamedTuple):
-    """What is read of an article. Heads are those of `aggregator.stories.words`."""
+    """The words of an article for scoring, as heads (`aggregator.stories.words`)."""
 
     title: frozenset[str]
-    all: frozenset[str]  # of title and lead
-    quality: float  # of the title by what it tells itself, and by its own lead
+    # The heads of title and lead
+    all: frozenset[str]
+    # The part of the score that depends on the title and its own lead only
+    quality: float
     is_fit: bool
 
 
 class ScoredTitle(NamedTuple):
     title: str
     article: ArticleView
-    preference: int  # 0: of the most preferred outlet
+    # 0: the most preferred outlet
+    preference: int
     quality: float
     is_fit: bool
 
@@ -118,13 +125,13 @@ def scored_titles(
 
 
 def _shared(title: frozenset[str], other: _Words) -> float:
-    """Return how much of a title another article has in its title, and in its title and lead, from 0 to 2."""
+    """Return how much of a title another article has in its title, and in title and lead together, 0 to 2."""
     return dice(title, other.title) + len(title & other.all) / max(
         FEWEST_HEADS, len(title)
     )
 
 
-# A title is chosen for each added article: all others were read before
+# Cached, since a title is chosen for each added article, and all other articles were read before
 @lru_cache(maxsize=1024)
 def _read(raw: str, outlet: str | None, lead: str, language: str | None) -> _Words:
     title = clean_title_text(raw, outlet)
@@ -140,7 +147,7 @@ def _read(raw: str, outlet: str | None, lead: str, language: str | None) -> _Wor
 
 
 def tells_outcome(sentence: str, language: str | None) -> bool:
-    """Whether a sentence tells an outcome as done: "signs", "died"; not "will sign".
+    """Return whether a sentence tells an outcome as done: "signs", "died"; not "will sign".
 
     It has one of the `outcomes` of languages.yaml, and none of `pending` shortly before it.
     """

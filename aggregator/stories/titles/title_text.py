@@ -10,14 +10,14 @@ TITLE_CHARS = 300  # longer titles are cut
 NEWS_LABEL = re.compile(
     r"^\W*(?:breaking(?: news)?|exclusive|scoop)\s*(?::|[|–—-]\s)\s*", re.IGNORECASE
 )
-# As "Ferry sinks - Daily News", or with " : NPR".
+# The tail with the outlet: "Ferry sinks - Daily News", or " : NPR".
 DASH_TAIL = re.compile(r"\s+(?:[-–—]|:\s)\s*(?P<tail>[^-–—:]{1,40})$")
 NO_TITLE = re.compile(
     r"(?:404\W*)?(?:page )?not found\W*|access denied|home|news|[\W_]*|\d+[./]\d+[./]\d+",
     re.IGNORECASE,
 )
 DAMAGED_APOSTROPHE = re.compile(r"(?<=\w)\?(?=(?:s|t|re|ve|ll|d|m)\b)")
-# Of agencies: "... -- 2nd Update"
+# Agencies add such tails: "... -- 2nd Update"
 ADDED_TAIL = re.compile(
     r"(?:\s+-+ (?:\d\w\w )?update|\s*\(\+?\s?(?:video|photos?|audio)\))$", re.IGNORECASE
 )
@@ -30,7 +30,7 @@ def clean_title(article: ArticleView) -> str:
 
 @lru_cache(maxsize=2048)
 def clean_title_text(title: str, outlet: str | None) -> str:
-    """Clean a title of at most `TITLE_CHARS` characters; "" of one that tells nothing."""
+    """Clean a title of at most `TITLE_CHARS` characters; return "" for a title that tells nothing."""
     title = DAMAGED_APOSTROPHE.sub("’", " ".join(title.split()))
     title = ADDED_TAIL.sub("", NEWS_LABEL.sub("", title)) or title
     marks = "|·" if "«" in title else "|·»"  # "Boll : « Nous restons » | Le Fanal"

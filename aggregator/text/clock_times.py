@@ -103,7 +103,7 @@ def _text_begins(match: re.Match[str], head: str) -> tuple[int, bool] | None:
         and not separator["mark"].strip()
     ):
         return separator.end(), True
-    # In scripts without spaces, one after the minutes is enough.
+    # Scripts without spaces need only one space, after the minutes.
     is_whole = match["m2"] is not None or match["mark"] == "น."
     if is_whole and head[match.end() : match.end() + 1].isspace():
         return match.end(), True

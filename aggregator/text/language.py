@@ -39,7 +39,7 @@ def stop_words(language: str) -> frozenset[str]:
 _TAG = re.compile(r"([A-Za-z]{2,3})(?:[-_].{0,30})?")
 # Similar in writing; detection confuses them in short texts.
 CHINESE = frozenset({"cmn", "yue", "wuu", "lzh", "gan", "hak", "nan"})
-# Templates often declare "en" for texts in other scripts; these languages are never written in another one.
+# Templates often declare "en" for texts in other scripts; these languages are always written in Latin script.
 _LATIN = "ca cs da de en es et eu fi fr gl hr hu id is it lt lv nb nl nn no pl pt ro sk sl sv tr vi"
 _WRITTEN_IN_LATIN = frozenset(_LATIN.split(" "))
 _UNDETERMINED = frozenset({"und", "zxx", "mul", "xx", "xxx"})
@@ -61,7 +61,7 @@ def find_language(
     if hint is None or not _may_be(hint, sample):
         return _detected(sample)
     if letters >= tuning.language_min_chars:
-        # Of other languages than these a neighbour may have no list: Ukrainian is not Russian.
+        # Other languages may have a neighbour without a list of stop words: Ukrainian is not Russian.
         words = sample.lower().split()
         count = _stop_words_in(words, hint)
         is_sure = hint in _KNOWN_BY_STOP_WORDS and (

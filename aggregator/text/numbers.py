@@ -10,8 +10,9 @@ import msgspec
 
 from aggregator.config.shipped import shipped_table
 
-# By the decimal mark: numbers with thousands separators. Two groups of three digits show any mark as one.
-# In a language with a decimal comma, one group after a comma does, too, as some of its writers use it:
+# Numbers with thousands separators, by the decimal mark. Two groups of three digits show either mark to be a
+# separator.
+# In a language with a decimal comma, a comma with one group does, too, since some of its writers use it so:
 # "1,250".
 _THOUSANDS = {
     ".": re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d{1,3}(?:\.\d{3}){2,}"),
@@ -86,7 +87,8 @@ def in_digits(words: Sequence[str], language: str) -> list[str]:
     joins = table.joins.split()
     scales = _by_form(table.scales)
     read = []
-    value: float | None = None  # of the number that is being read
+    # The number that is being read
+    value: float | None = None
     # Below this a further part may follow: 10 after "twenty", 100 after "hundred"
     step = 0.0
     for place, word in enumerate(words):
@@ -132,7 +134,7 @@ def _by_form(forms_by_number: Mapping[int, str]) -> dict[str, int]:
 
 @cache
 def _spelt_with_compounds(language: str) -> Mapping[str, int]:
-    """Return the number words of a language with those in which the unit is first: "einundzwanzig"."""
+    """Return the number words of a language and their compounds that begin with the unit: "einundzwanzig"."""
     spelt = dict(spelt_numbers(language))
     for join in _shipped()[language].joins.split():
         for unit, ones in [*spelt_numbers(language).items(), ("ein", 1), ("een", 1)]:

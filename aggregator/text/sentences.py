@@ -37,10 +37,12 @@ _BOUNDARY = re.compile(
     r"|(?<=[।۔؟])(?<![।۔؟]{2})[।۔؟]*+(?=\s))"
 )
 _DOTTED = re.compile(r"(?:^|[\s(\"“])((?:[^\W\d_]\.){1,}[^\W\d_]?)$")
-LINE_WORDS = 25  # of a line without a full stop that is no heading, caption or label
-# The same of the only line of a text: many feeds leave the full stop out
+# A line without a full stop and with fewer words is a heading, caption or label
+LINE_WORDS = 25
+# The same limit for a text of one line: many feeds leave the full stop out
 _TEXT_WORDS = 10
-_WORD_CHARS = 80  # before a full stop that are searched for an abbreviation
+# An abbreviation is searched in this many characters before a full stop
+_WORD_CHARS = 80
 _MAX_QUOTE = 600  # characters; a longer quotation is treated as unclosed
 _QUOTATION = re.compile(
     "|".join(

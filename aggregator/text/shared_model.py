@@ -2,7 +2,7 @@
 
 Loaded by itself, the model takes each process 80 MB and .65 s. A pool therefore gives its workers an empty
 file in memory. The first worker that needs the model writes it there, and seals the file as the last step:
-what is sealed is complete, and nothing changes it. If a worker is killed before that, the next one writes the
+a sealed file is complete and never changes. If a worker is killed before that, the next one writes the
 file again.
 """
 
@@ -16,7 +16,8 @@ from typing import IO, TYPE_CHECKING, Any, BinaryIO
 if TYPE_CHECKING:
     from zipfile import ZipFile
 
-DESCRIPTOR_VARIABLE = "AGGREGATOR_LANGUAGE_MODEL"  # of the environment of a worker
+# The environment variable that tells a worker the file descriptor of the model
+DESCRIPTOR_VARIABLE = "AGGREGATOR_LANGUAGE_MODEL"
 # The arguments of LanguageIdentifier, and the arrays in the file of py3langid that they are read from.
 _PARTS = {
     "nb_ptc": "ptc.npy",
@@ -78,7 +79,7 @@ def _shared(descriptor: int) -> Any:
 
 
 def _is_complete(descriptor: int) -> bool:
-    # With vm.memfd_noexec=1 the kernel itself seals every new file: against execution only.
+    # With vm.memfd_noexec=1 the kernel seals every new file itself, but only against execution.
     return bool(fcntl.fcntl(descriptor, fcntl.F_GET_SEALS) & fcntl.F_SEAL_WRITE)
 
 

@@ -12,7 +12,8 @@ from aggregator.text.lines import UNSPACED, ascii_text, combining_marks
 from aggregator.text.scripts import needs_splitting, pieces, simplified
 from aggregator.text.stems import ELIDING, elided
 
-MAX_WORDS = 40_000  # of a text that are read (limit)
+# The rest of a longer text is not read (limit)
+MAX_WORDS = 40_000
 
 # A word, or a number with its separators; "12th" and "3-year" are words.
 _WORD = re.compile(r"[^\W\d_][\w'’-]*|\d(?:[\d.,]*\d(?![\w-])|[\w'’-]*)")

@@ -1,8 +1,8 @@
 """Headlines that are only a version, a date or a number: the name of their project or series is put before.
 
 Code hosts title each entry of a project's releases with the bare version. "v2.4.1" says nothing in a list of
-stories, and releases of six projects share all words of their headlines. So what has another name, or another
-version, is another release, however much their notes are alike.
+stories, and releases of six projects share all words of their headlines. So an entry with another name or
+another version is another release, however much their notes are alike.
 """
 
 import re
@@ -23,19 +23,18 @@ episode ep issue no nr number vol volume part folge ausgabe teil numéro épisod
 capítulo numero puntata aflevering nummer avsnitt odcinek выпуск эпизод
 """
 _PART_WORDS = frozenset(_PARTS.split())
-# Words beside the version that tell nothing of which release it is.
+# Words beside the version that do not tell releases apart.
 _VAGUE_WORDS = word_set("v ver version release released rel final stable")
-# More than a number, as of victims: of three parts, marked as a version, a date, or after the word or sign of
-# a part. One with a point may be a share or a strength, so it is a version only after a name of one word.
+# A bare number may count victims. A release has a version of three parts or with a mark, a date, or a number after
+# the word or sign of a part. A number with a point may be a share or a strength, so it is a version only after a
+# name of one word.
 _DECIMAL = re.compile(r"\d[._]\d+(?![\d\s]*%)")
 _IS_NUMBERED = re.compile(
     rf"\d[._]\d+[._]\d|\b[vr]\d|\b(?:19|20)\d\d-\d|(?:\b(?:{'|'.join(_PARTS.split())})[ .:]*|[#№])\d+$",
     re.IGNORECASE,
 )
-_NAME_WORDS = (
-    # Of a project before its version, at most: longer headlines tell more than a release (chosen)
-    3
-)
+# Longer names before a version are headlines that tell more than a release (chosen)
+_NAME_WORDS = 3
 _OF_RELEASES = re.compile(
     r"(?:(?:recent )?(?:release notes|releases|tags|changelog|commits) (?:from|of|for|to) )"
     r"|(?:(?<![ :·|-])[ :·|-]+(?:release notes|releases|tags|changelog))$",

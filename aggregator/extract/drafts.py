@@ -30,9 +30,12 @@ class Draft(FrozenStruct):
 
     article: CleanArticle
     lines: tuple[str, ...] = ()
-    facts: PageFacts = PageFacts()  # that its page declares
-    image_base: str | None = None  # of a relative URL of the page's image
-    markup: str = ""  # that the text was taken from
+    # The declarations of the page
+    facts: PageFacts = PageFacts()
+    # The base of relative URLs of the page's image
+    image_base: str | None = None
+    # The HTML that the text was taken from
+    markup: str = ""
 
 
 def draft_from_page(
@@ -44,7 +47,7 @@ def draft_from_page(
     seen: dt.datetime,
     text_tuning: ExtractTuning,
 ) -> Draft:
-    """Return the draft of the bytes of a page; `charset`: as its headers name it."""
+    """Return the draft of the bytes of a page; its headers name the charset `charset`."""
     if not page.strip():
         return _refused("empty", "the page is empty")
     html = "" if looks_binary(page) else decode(page, charset)

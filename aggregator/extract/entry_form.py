@@ -16,17 +16,21 @@ from aggregator.extract.plain.boilerplate import is_boilerplate
 from aggregator.model.structs import FrozenStruct
 from aggregator.text.lines import count_words, ends_sentence, one_line, same_line
 
-_LINE_CHARS = 400  # a longer line is text (as of titled text)
-_LINK_WORDS = 6  # of a link that may be a button; a longer one is a headline (chosen)
-# Outside of links, in no list: "submitted by", "at Slash News" (chosen)
+# A longer line is text (as in titled texts)
+_LINE_CHARS = 400
+# A link with more words is a headline, and not a button (chosen)
+_LINK_WORDS = 6
+# A form may have this many words outside of links and lists: "submitted by", "at Slash News" (chosen)
 _OTHER_WORDS = 4
-_VALUE_WORDS = 4  # after a known label: "Category: Science and nature" (chosen)
+# The longest value after a known label: "Category: Science and nature" (chosen)
+_VALUE_WORDS = 4
 
 _LINK = re.compile(
     r"""<a\s[^<>]{0,1000}?\bhref\s*=\s*["']?([^\s"'<>]{1,4000})[^<>]{0,1000}>((?:(?!</?a\b)[\s\S]){0,2000})</a\s*>""",
     re.IGNORECASE,
 )
-_SURE, _OTHER = "‖", "¦"  # in the place of a link
+# These signs take the place of a link
+_SURE, _OTHER = "‖", "¦"
 _CELL = re.compile(
     r"</(?:td|th|dt)\s*>\s*<(?:td|dd)\b[^<>]{0,1000}>", re.IGNORECASE
 )  # a value after its label
@@ -48,14 +52,14 @@ _KNOWN = (
 
 
 class OwnText(FrozenStruct):
-    """The text of an entry without its form; `article_url`: where the form says that the article is."""
+    """The text of an entry without its form; `article_url` is the article's address if the form links to it."""
 
     text: str
     article_url: str | None = None
 
 
 def own_text(markup: str, title: str, url: str | None) -> OwnText:
-    """Return what an HTML fragment says itself; `url` is the address of its entry.
+    """Return the own text of an HTML fragment; `url` is the address of its entry.
 
     Without a title everything is text. Below a text only lines that are surely of a form are left out.
     """
@@ -118,7 +122,7 @@ def _is_of_form(line: str, *, has_sure: bool) -> bool:
 
 
 def _ends_text(line: str, *, has_sure: bool) -> bool:
-    """Return whether a line below a text is surely of a form, and no item of a list or a source."""
+    """Return whether a line below a text surely belongs to a form; items of lists and sources do not."""
     has_label = any(map(str.isalpha, line))
     is_sure = _SURE in line or (
         has_label and (_OTHER in line or _NUMBER.search(line) is not None)
@@ -127,7 +131,7 @@ def _ends_text(line: str, *, has_sure: bool) -> bool:
 
 
 def _unknown_parts(line: str) -> list[str]:
-    """Return the parts of a line that are no address, date or counter, and in no list of words of forms."""
+    """Return the parts of a line that are not addresses, dates, counters or listed words of forms."""
     if len(line) > _LINE_CHARS:
         return [line]
     parts = (part.strip(_AROUND) for part in _SEGMENT.split(_ADDRESS.sub(" ", line)))

@@ -8,7 +8,8 @@ from aggregator.extract.html.robots_meta import ROBOTS_NAMES
 from aggregator.extract.language.unicode import clean
 from aggregator.text.lines import one_line, word_list, word_set
 
-MAX_CHARS = 1024  # of one value; the rest is cut (limit)
+# The longest value; the rest is cut (limit)
+MAX_CHARS = 1024
 _MOST_META = 500
 
 Meta = dict[str, str]  # values by the names of <meta>
@@ -21,7 +22,7 @@ _VOCABULARY = re.compile(r"^(?:https?://schema\.org/|schema:)", re.IGNORECASE)
 
 
 class PageHead(NamedTuple):
-    """What a page declares: its tree, its <meta>, all nodes of its JSON-LD, and the one of its article."""
+    """The declarations of a page: its tree, its <meta>, all nodes of its JSON-LD, and its article's node."""
 
     root: Any
     meta: Meta
@@ -42,7 +43,7 @@ class PageHead(NamedTuple):
 
 
 def read_head(root: Any) -> PageHead:
-    """Read what a parsed page (an lxml element) declares."""
+    """Read the declarations of a parsed page (an lxml element)."""
     nodes = list(json_ld(root))
     article = {}
     for node in nodes:

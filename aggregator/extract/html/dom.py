@@ -17,11 +17,15 @@ from aggregator.extract.html.unseen import (
 from aggregator.extract.language.unicode import clean
 from aggregator.text.lines import one_line, word_set
 
-_MAX_CHARS = 3 * 2**20  # characters of a page that are parsed: 3 MiB (limit)
-_MAX_ELEMENTS = 20_000  # of a page; the rest is cut (limit)
-_MAX_ATTRIBUTES = 256  # of one tag; the rest is dropped (limit: 100,000 took 43 s)
+# A longer page is parsed only up to here: 3 MiB (limit)
+_MAX_CHARS = 3 * 2**20
+# Further elements of a page are cut (limit)
+_MAX_ELEMENTS = 20_000
+# Further attributes of a tag are dropped (limit: 100,000 took 43 s)
+_MAX_ATTRIBUTES = 256
 _TAG_START = re.compile(r"<[a-zA-Z]")
-_STRETCH_CHARS = 2_000  # from one tag to the next, beyond which attributes are counted
+# Attributes are counted only if the next tag is farther away than this
+_STRETCH_CHARS = 2_000
 _LONG_STRETCH = re.compile(rf"<[a-zA-Z][^<]{{{_STRETCH_CHARS},}}")
 _ATTRIBUTE = re.compile(
     r"""[^\s"'=<>/]+(?:\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'>]+))?|(?P<end>>)|["'=/]"""
@@ -123,7 +127,8 @@ _BLOCKS = word_set("""
     figure pre hr main nav address
 """) | {"aside"}
 _FRAGMENT_CHARS = 1_048_576
-_END = "\ufdd0"  # of a block: no character, which `clean` drops
+# Marks the end of a block. `clean` drops it from the input, since it is not a character
+_END = "\ufdd0"
 
 
 def html_to_text(fragment: str) -> str:

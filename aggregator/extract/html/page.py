@@ -28,7 +28,7 @@ from aggregator.text.lines import count_words, ends_sentence, is_prose, letters_
 
 _FIRST_PARAGRAPHS = 3
 
-# Of the words of the article's paragraphs that boxes may take away (chosen)
+# Boxes may take away at most this share of the words in the article's paragraphs (chosen)
 _MOST_LOST = 1 / 3
 
 
@@ -85,7 +85,7 @@ class Page(FrozenStruct):
     link_share: float = 0.0
     # None: not read, because the text is long enough
     signals: PageSignals | None = None
-    # Of the text, with links, code, tables and pictures; "" where they cannot be told
+    # The HTML of the text, with links, code, tables and pictures; "" if these could not be matched to it
     markup: str = ""
 
 
@@ -97,7 +97,7 @@ def read_page(
     zone: str | None = None,
     seen: dt.datetime | None = None,
 ) -> Page | None:
-    """Extract the article in `html`; None if there is no page to parse. `zone` and `seen` as in dates.py."""
+    """Extract the article in `html`; return None if nothing can be parsed. `zone` and `seen` as in dates.py."""
     page = bound_html(html)
     root = tree_of(page.html)
     if root is None:

@@ -24,7 +24,7 @@ _INLINE = word_set(
 )
 _HEADINGS = word_set("h1 h2 h3 h4 h5 h6")
 _LINES = 3_000
-# Share of a line's characters in links from which on the line is a link
+# A line is a link if at least this share of its characters stands in links
 _LINK_SHARE = 0.8
 
 
@@ -56,7 +56,7 @@ class PageSignals(FrozenStruct):
 
 
 def read_page_signals(html: str, tuning: ExtractTuning) -> PageSignals:
-    """Read the signals of `html`; empty ones if there is no page to parse."""
+    """Read the signals of `html`; return empty ones if nothing can be parsed."""
     root = tree_of(bound_html(html).html)
     if root is None:
         return PageSignals()
@@ -104,7 +104,7 @@ def _pieces(root: Any) -> Iterator[_Piece | None]:
     hidden: Any = None
     in_link = in_heading = 0
     for event, element in lxml.etree.iterwalk(root, events=("start", "end")):
-        # What is no element is not seen, as scripts are.
+        # Comments and processing instructions are invisible, like scripts.
         tag = element.tag if isinstance(element.tag, str) else "script"
         if hidden is None and tag not in _INLINE:
             yield None

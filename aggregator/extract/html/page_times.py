@@ -35,7 +35,7 @@ def find_times(
 
 
 def _declared_times(head: PageHead) -> Iterator[str]:
-    """Yield what a page says of its publication, the most reliable first; lazy, as the last are slow."""
+    """Yield the declared times of publication, the most reliable first; lazy, because the last are slow."""
     from htmldate.core import DATE_ATTRIBUTES
 
     yield head.text("datePublished", 100)

@@ -24,7 +24,7 @@ _CHARS_READ = 2_000
 
 
 class Permissions(FrozenStruct):
-    """What a page forbids; all False if it declares nothing."""
+    """The uses that a page forbids; all False if it declares nothing."""
 
     noarchive: bool = False  # do not show a full copy to others
     nosnippet: bool = False  # do not show any of the text to others

@@ -16,7 +16,7 @@ from aggregator.extract.language.unicode import clean
 from aggregator.model.entry import Enclosure
 from aggregator.text.lines import one_line, word_table
 
-# Of a link to a picture, audio or video; longer ones are dropped (chosen: what readers and servers accept).
+# A longer link to a picture, audio or video is dropped (chosen: readers and servers accept this length).
 _MEDIA_URL_CHARS = 2048
 _TYPE = re.compile(r"(?:image|audio|video|application)/[a-z0-9][a-z0-9.+-]{0,60}")
 _MEDIUM = frozenset({"image", "audio", "video"})

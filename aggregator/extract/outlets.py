@@ -24,7 +24,7 @@ from aggregator.text.lines import one_line
 
 _NAME_CHARS = 100  # the longest of 117 titles of real feeds has 97
 
-# Of 117 titles of real feeds twelve have more; no one of these is a name
+# A longer title is not a name: twelve of 117 titles of real feeds have more words, and none of them is a name
 _NAME_WORDS = 5
 
 _SEPARATOR = re.compile(r" (?:[|–—•»>:-]|::) |[|»:] ")
@@ -112,8 +112,8 @@ class FeedOutlet:
     ) -> Outlet | None:
         """Return the outlet of an entry; None if neither the entry nor the feed names one.
 
-        That of another site's page is this site, or the one that the entry declares as its source. Everything
-        else is the feed's own.
+        An entry that links to another site belongs to that site, or to the site that it declares as its source.
+        Everything else belongs to the feed's own outlet.
         """
         link = site_of_page(url)
         declared = site_of_page(declared_url)
@@ -137,8 +137,8 @@ class FeedOutlet:
     def behind(self, outlet: Outlet | None) -> Outlet | None:
         """Return the outlet by the address of the feed, if an entry is of another `outlet`.
 
-        Any feed may link to any site, and may declare to be of any. A file has no address: what it declares
-        is its own.
+        Any feed may link to any site, and may claim to belong to any. A file has no address, so its claims are
+        taken as its own.
         """
         address = self._at_address
         if address is None or outlet is None or are_one(address.key, outlet.key):
@@ -159,7 +159,7 @@ feed_outlet = lru_cache(maxsize=64)(FeedOutlet)
 
 
 def _label(key: str) -> str:
-    """Return what the sites of an outlet in several countries share: "bbc" of "bbc.co.uk"."""
+    """Return the name that the sites of an outlet in several countries share: "bbc" of "bbc.co.uk"."""
     return key if "/" in key else key.partition(".")[0]
 
 

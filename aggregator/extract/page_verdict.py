@@ -21,7 +21,7 @@ from aggregator.extract.limits import ExtractTuning
 from aggregator.model.prepared import Verdict
 from aggregator.text.lines import count_words, has_words, same_line
 
-# Of a sentence that are searched: limits the time of the patterns
+# Only the beginning of a sentence is searched, which limits the time of the patterns
 _SENTENCE_CHARS = 600
 # A split at an abbreviation does no harm here
 _ENDS = re.compile(r"(?<=[.!?…؟])\s+|(?<=[。！？])")
@@ -242,8 +242,9 @@ def _within(lines: Sequence[str], most_words: int) -> list[str]:
 class _Notices(NamedTuple):
     """The compiled patterns of notices.yaml."""
 
-    forms: Mapping[tuple[str, str], re.Pattern[str]]  # by kind and place in the line
-    # With the words of which one must be in a sentence
+    # By kind and place in the line
+    forms: Mapping[tuple[str, str], re.Pattern[str]]
+    # A pattern is only tried on a sentence with one of its words
     consents: Sequence[tuple[list[str], re.Pattern[str]]]
 
 

@@ -34,9 +34,10 @@ _MARK = re.compile(
 )
 _MARK_SIGN = re.compile(r"[:|»›>•\]】］》=→\-–—：｜]")  # one is in every mark
 _OPENING = "[【（(《「［<›»>•–—- "
-# At the beginning of a line in which the mark after a label is searched
+# The mark after a label is searched in this many characters at the beginning of a line
 _MARK_CHARS = 80
-_LABEL_WORDS = 8  # words before that mark
+# A label has at most this many words before its mark
+_LABEL_WORDS = 8
 _LINE_CHARS = 700  # longer lines are not compared
 
 
@@ -49,7 +50,8 @@ class Phrases(FrozenStruct):
     whole: frozenset[Words]
     lengths: Mapping[str, tuple[int, ...]]
     longest: frozenset[str]  # the longest word of each phrase; few lines have one
-    most_words: int  # of a phrase
+    # The number of words of the longest phrase
+    most_words: int
 
     def has(self, line: Words) -> bool:
         """Return whether the whole line is a phrase."""

@@ -1,6 +1,6 @@
-"""What is shown of a clean article: its text without the lines that its outlet repeats, and its lead.
+"""The shown part of a clean article: its text without the lines that its outlet repeats, and its lead.
 
-Without the parsers of pages, because the process that places articles calls it.
+Imports no parsers of pages, because the process that places articles calls it.
 """
 
 from collections.abc import Collection, Sequence
@@ -22,13 +22,13 @@ from aggregator.text.lines import count_words, has_words
 from aggregator.text.reading import Reading, read
 from aggregator.text.sentences import split_sentences
 
-# Of a heading above a list, at most: "What's Changed", "New features" (chosen)
+# A line with at most this many words is a heading above a list: "What's Changed", "New features" (chosen)
 _HEADING_WORDS = 3
 NOTICE = "its outlet shows the same text under other headlines: a notice"
 
 
 def with_language_again(stored: CleanArticle, tuning: Tuning) -> CleanArticle:
-    """Return a stored article with the language that is found under these rules; for workers."""
+    """Return a stored article with the language found by the present rules; for workers."""
     whole = restore_lines(stored.text, stored.repeated)
     text_tuning = tuning.section("text", ExtractTuning)
     language = stored.source_language or find_language(
@@ -94,8 +94,8 @@ def without_text(article: CleanArticle) -> CleanArticle:
 def first_sentences(paragraphs: Sequence[str], max_words: int) -> str:
     """Return the first sentences of a report within `max_words` words; the first one is always complete.
 
-    The report begins after captions, credits and a dateline. Of lines without a sentence the first one that is
-    no heading is returned: of a list what it lists first.
+    The report begins after captions, credits and a dateline. A text without sentences gives its first line that
+    is not a heading: a list gives its first item.
     """
     paragraphs = without_front_matter(paragraphs[:6])
     sentences: list[str] = []

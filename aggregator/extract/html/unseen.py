@@ -24,8 +24,8 @@ _TEXTS = (
 _HIDDEN = re.compile(
     # Classes of style sheets that hide an element on every screen
     r"(?:is-|u-|uk-)?hidden|hide|d-none|display-none|invisible|"
-    # Elements for screen readers, printers or mail lists alone have these, with a system's prefix and a build's
-    # number
+    # Elements for screen readers, printers or the lists of mail programs alone have these, with a system's prefix
+    # and a build's number
     r"(?!not-)(?:[a-z\d]+--?){0,2}(?:"
     r"sr-?only|sr-text|(?:visually|accessibly)-?hid(?:den|e)|hid(?:den|e)-?visually|hidden-accessible|"
     r"screen-?readers?(?:-?(?:only|text))?|(?:for|show-for)-(?:sr|print|screen-?readers?)|reader-only|"

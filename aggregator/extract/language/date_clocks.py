@@ -20,8 +20,8 @@ CLOCK = re.compile(
     re.IGNORECASE,
 )
 
-# Hours before UTC, and the zones that are. Of names that mean several zones the one that feeds mostly mean:
-# IST of India, CST and MST of America, BST of Britain, AMT of Armenia, GST of the Gulf.
+# The offsets from UTC in hours, and the zones that have them. A name of several zones means the most frequent in
+# feeds: IST of India, CST and MST of America, BST of Britain, AMT of Armenia, GST of the Gulf.
 _ZONE_HOURS = word_table("""
     -11 sst
     -10 hst
@@ -85,7 +85,7 @@ def clock_beside(
     clock = CLOCK.search(line, end, min([end + 45, *starts]))
     if clock is not None:
         between = line[end : clock.start()]
-        # A clock time after "updated" is another one.
+        # A clock time after "updated" is not that of publication, nor is one far from the date.
         if len(between) > _NEAR_CHARS or any(
             phrases(kind).stand_in(words(between)) for kind in ("published", "updated")
         ):
@@ -109,7 +109,7 @@ def clock_beside(
 
 
 def zone_offset(zone: str, day: dt.date, time: dt.time) -> dt.timedelta | None:
-    """Return what a zone ("+5:30", "CEST", "Europe/Oslo") is before UTC at a time there; None: unknown."""
+    """Return the offset of a zone ("+5:30", "CEST", "Europe/Oslo") from UTC at a time there; None: unknown."""
     if zone[0] in "+-\u2212":
         digits = re.sub(r"\D", "", zone)
         if len(digits) % 2:  # "+8", "+8:00"

@@ -111,9 +111,9 @@ def _rank(line: str, match: Match) -> int:
 
 
 def _stands_apart(line: str, match: Match, rank: int) -> bool:
-    """Return whether the line has few other words, fewer if none of them says what the date is.
+    """Return whether the line has few other words, and fewer still if none of them gives the date a meaning.
 
-    With many words besides date, clock time and labels the date is in a sentence.
+    A date with many words besides it, its clock time and labels stands in a sentence.
     """
     remaining = line[: match.start()] + " " + line[match.end() :]
     for other in date_matches(line):

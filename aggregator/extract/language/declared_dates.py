@@ -104,7 +104,7 @@ def _read_iso(text: str) -> _Parts | None:
     return *_moment(date_or_none(year, month, day), hour, minute, second), None
 
 
-# As C's ctime() and `date` write it (RFC 9110, 5.6.7: asctime): "Sun Nov 22 10:00:00 2026".
+# C's ctime() and `date` write this form (RFC 9110, 5.6.7: asctime): "Sun Nov 22 10:00:00 2026".
 _CTIME = re.compile(
     r"[A-Z][a-z]{2},? +([A-Z][a-z]{2}) +(\d\d?),? (\d\d:\d\d(?::\d\d)?)( [A-Z]{3,4}| [+-]\d{4})? (\d{4})"
 )

@@ -21,7 +21,7 @@ _UNSPACED = (
     f"{CLUSTERED}\u1100-\u11ff\u3005-\u3007\u3041-\u30ff\u3131-\u318e\u3400-\u4dbf"
     "\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff\uff66-\uffdc\U00020000-\U0003fffd"
 )
-# The joiners of Persian and of Indian scripts, inside a word; what is folded has none.
+# The joiners of Persian and of Indian scripts, which stand inside a word; folded text has none.
 _JOINERS = "\u200c\u200d"
 WORD = re.compile(
     rf"[{_UNSPACED}\u3099\u309a]+|[^\W_{_UNSPACED}]+(?:[{_JOINERS}]+[^\W_{_UNSPACED}]+)*"

@@ -50,8 +50,8 @@ _SUSPECT = re.compile(
     "[^\t\n\x20-\x7e\xa0-\xac\xae-\u200a\u200c-\u2027\u202f-\u205f\u2061-\u2065\u206a-\ud7ff\ue000-\ufdcf"
     "\ufdf0-\ufefe\uff00-\ufffd]"
 )
-# In UTF-8 without the printable characters of ASCII: all but Latin letters and usual punctuation, which need
-# no change. Most texts are searched in this short form only.
+# These search the UTF-8 of a text without the printable characters of ASCII. They match everything but Latin letters
+# and usual punctuation, which need no change. Most texts are searched in this short form only.
 _PRINTABLE_ASCII = bytes([0x09, 0x0A, *range(0x20, 0x7F)])
 _UNUSUAL = re.compile(
     rb"[\x00-\x1f\x7f\xcc-\xe1\xe3-\xf4]|\xc2[\x80-\x9f\xad]|\xe2(?!\x80[\x90-\xa7\xaf-\xbf])"
@@ -80,7 +80,7 @@ def clean(text: str) -> str:
             text,
         )
         text = _BAD.sub(lambda bad: _TABLE[ord(bad[0])] or "", text)
-        # Each plane ends with two numbers that are no characters.
+        # The last two code points of each plane are not characters.
         text = _BEYOND_BASIC.sub(
             lambda char: "" if ord(char[0]) & 0xFFFE == 0xFFFE else char[0], text
         )
@@ -147,7 +147,7 @@ _UTF8_SEQUENCE = re.compile(
 )
 _FIRST_BYTE = re.compile(rb"[\xc2-\xf4](?=[\x80-\xbf])")
 _ASCII = bytes(range(0x80))
-# What Python makes of bytes that are no UTF-8 ("surrogateescape"), and what they are in Windows-1252.
+# Python's escapes of bytes that are not UTF-8 ("surrogateescape"), with their characters in Windows-1252.
 _ESCAPED = {
     0xDC00 + code: bytes([code]).decode("cp1252", "replace")
     for code in range(0x80, 0x100)
@@ -235,7 +235,7 @@ def _decode_as(data: bytes, codec: str) -> str | None:
             return data.decode()
     if codec == "utf-8":
         others, sequences = _UTF8_SEQUENCE.subn(b"", data)
-        # At least as many characters of UTF-8 as bytes beyond ASCII that are none
+        # UTF-8 has at least as many characters of its own as other bytes beyond ASCII
         is_mostly_utf8 = 0 < sequences >= len(others.translate(None, _ASCII))
         return _mended(data) if is_mostly_utf8 else None
     text = data.decode(codec, "replace")
@@ -246,9 +246,9 @@ def _decode_as(data: bytes, codec: str) -> str | None:
 
 
 def _mended(data: bytes) -> str:
-    """Decode UTF-8 in which single bytes were pasted from Windows-1252, and characters were cut.
+    """Decode UTF-8 with single bytes that were pasted from Windows-1252, and with cut characters.
 
-    A byte that begins other characters of the text is one that was cut, unless it stands in a word.
+    A stray byte that begins other characters of the text is the rest of a cut one, unless it stands in a word.
     """
     text = data.decode("utf-8", "surrogateescape")
     if text.isascii() or not (first_bytes := set(_FIRST_BYTE.findall(data))):

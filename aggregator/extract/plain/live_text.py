@@ -24,7 +24,7 @@ _LIVE_CUES = re.compile(
     r"^(?:live|liveblog|direct|directo|diretta|liveticker|ticker|al minuto|ao minuto|онлайн)"
     r"\s?(?:[:.|–]|-(?!\w))|"
     r"[–—|:-] (?:live|en direct|diretta|directo)(?:!|$|\s?(?:[:|–—]|-(?!\w)))|"
-    # as a label only: in a sentence these mean any broadcast, concert or action in real time
+    # These count as a label only: in a sentence they mean any broadcast, concert or action in real time
     r"(?:^|[\[【(（|｜])\s?(?:图文|圖文|文字|现场|現場)?(?:直播|実況|실시간|라이브)\s?(?:[\]】)）:：|｜]|$)|"
     r"实时更新|實時更新|滚动更新|最新情報|ライブ(?:更新|ブログ)|"
     r"تغطية مباشرة|مباشر[:|]|لحظة بلحظة|รายงานสด|ถ่ายทอดสด",
@@ -112,7 +112,7 @@ def _live_entries(
     for paragraph, opening in zip(paragraphs, openings, strict=True):
         if opening is not None and (opening.sure or unsure >= least_unsure):
             clocks.append(opening.clock_minutes)
-            # As "+++ 9.47 Uhr: ... +++"
+            # An entry may end as it begins: "+++ 9.47 Uhr: ... +++"
             bodies.append([paragraph[opening.end :].rstrip("+ ")])
         elif bodies:
             bodies[-1].append(paragraph)

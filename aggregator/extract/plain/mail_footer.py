@@ -11,11 +11,14 @@ from aggregator.text.lines import count_words, is_prose, one_line
 
 _SEPARATOR = re.compile(r"^(?:--[ \t]?|[_=*-]{20,})\r?$", re.MULTILINE)
 _DASHES = re.compile(r"--[ \t]?")
-# Of a signature (RFC 3676, section 4.3), where the space after the dashes is missing
+# A signature has at most this many lines if the space after its dashes is missing (RFC 3676, section 4.3)
 _BARE_LINES = 4
-_MOST_LINES = 10  # the signature and the footer of a list (chosen)
-_FOOTER_WORDS = 80  # of a paragraph about the subscription (chosen)
-_TRIED = 30  # last separators (limit)
+# A signature and the footer of a mailing list have at most this many lines (chosen)
+_MOST_LINES = 10
+# A paragraph about the subscription has at most this many words (chosen)
+_FOOTER_WORDS = 80
+# Only the last separators are tried (limit)
+_TRIED = 30
 _BLOCK = re.compile(
     r"(</?(?:p|div|t[dhr]|table|li|[uo]l|center|footer|h[1-6]|br|hr)\b[^<>]{0,4000}>)",
     re.IGNORECASE,
@@ -68,7 +71,7 @@ def without_footer(markup: str) -> str:
             bool(words) and _ADDRESS.search(piece) is not None
         )
         if has_address and _is_footer(words):
-            # The sentences before the one about the subscription stay.
+            # The sentences before that about the subscription stay.
             before = _SUBSCRIPTION.split(piece, maxsplit=1)[0]
             ends = (end.end() for end in _SENTENCE_END.finditer(before))
             pieces[number] = before[: max(ends, default=0)]

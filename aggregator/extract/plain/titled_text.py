@@ -34,13 +34,16 @@ _ORNAMENT = r"[\s_*—–=~•.…·◇-]+"
 _BOILERPLATE = re.compile("|".join((*PATTERNS["titled"], _ORNAMENT)), re.IGNORECASE)
 # A longer line is text (chosen; of 1,717 removed lines of full articles 3 were longer)
 _LINE_CHARS = 400
-# Of a line that is compared with phrases (chosen: 300 and 160 gave the same F1 on pages)
+# A longer line is not compared with phrases (chosen: 300 and 160 gave the same F1 on pages)
 _PHRASE_CHARS = 200
 # First lines searched for byline, date and a headline of any length (as of saved texts)
 _HEAD_LINES = 12
-_WRAPPED_LINES = 4  # at least of a text that is unwrapped
-_LEAST_WIDTH, _MOST_WIDTH = 45, 110  # characters of its lines (as of saved texts)
-# Of the broken lines (64 of 2,967 entries of the reading list, 0 of 10,410 others)
+# A text with fewer lines is not unwrapped
+_WRAPPED_LINES = 4
+# The longest line of a wrapped text has a width between these, in characters (as in saved texts)
+_LEAST_WIDTH, _MOST_WIDTH = 45, 110
+# In a wrapped text at least this share of the broken lines goes on in lower case (so 64 of 2,967 entries of the
+# reading list are unwrapped, and 0 of 10,410 others)
 _LOWER_SHARE = 0.4
 _LONG_HEADLINE = 4  # words; it is removed anywhere, a shorter one may be a heading
 
@@ -65,10 +68,10 @@ def read_titled_text(
     zone: str | None = None,
     seen: dt.datetime | None = None,
 ) -> SavedText:
-    """Return the paragraphs of clean `text`, one a line, and what the lines above the first one state.
+    """Return the paragraphs of clean `text`, one a line, and the statements of the lines above the first.
 
-    `headings`: other forms of its headline. `is_dated`: its time is known and not read in the text; `zone`
-    and `seen` as in dates.py.
+    `headings` are other forms of its headline. `is_dated` means that its time is known and not read in the text.
+    `zone` and `seen` as in dates.py.
     """
     rows = list(map(one_line, text.split("\n")))
     lines = list(filter(None, rows))
@@ -94,12 +97,12 @@ def read_titled_text(
 def _paragraphs(
     rows: Sequence[str], first: int, headlines: Iterable[str]
 ) -> tuple[str, ...]:
-    """Return the lines that are of the text; line `first` begins its prose."""
+    """Return the lines that belong to the text; line `first` begins its prose."""
     titles = {letters_of(name).casefold(): count_words(name) for name in headlines}
     # Characters of a headline with its punctuation
     longest = 2 * max(map(len, titles), default=0) + 20
     paragraphs = []
-    # The line follows another one directly, and is no item of a list
+    # Whether each line follows the line before it directly, and is not an item of a list
     joinable = []
     goes_on = [(row, bool(before)) for before, row in pairwise(("", *rows)) if row]
     for number, (line, follows) in enumerate(goes_on):
@@ -118,16 +121,16 @@ def _paragraphs(
 
 
 def _unwrapped(lines: Sequence[str], joinable: Sequence[bool]) -> tuple[str, ...]:
-    """Join lines where one was broken because the next word did not fit into its width.
+    """Join lines that were broken because the next word did not fit into their width.
 
-    Only of a text of which most lines that go on in lower case are broken so. A line after an empty one, or
-    with the bullet of a list, is not joined.
+    Do so only if most of the lines that go on in lower case were broken for this reason. A line after an empty
+    line, or with the bullet of a list, is not joined.
     """
     width = max(map(len, lines), default=0)
     if len(lines) < _WRAPPED_LINES or not _LEAST_WIDTH <= width <= _MOST_WIDTH:
         return tuple(lines)
     breaks = []
-    # Of the lines that go on in lower case: are they broken so
+    # Whether each line that goes on in lower case was broken for its width
     going_on = []
     for can, (line, after) in zip(joinable[1:], pairwise(lines), strict=True):
         is_inside = can and not ends_sentence(line)

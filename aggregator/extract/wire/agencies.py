@@ -61,7 +61,7 @@ def outlet_key(outlet: str) -> str:
 
 
 def is_mail_address(outlet: str | None) -> bool:
-    """Return whether an outlet is what a mail states as its sender, and nobody has confirmed.
+    """Return whether an outlet is only the sender that a mail states, and nobody has confirmed it.
 
     Channels are named like "medium.com/@anna".
     """

@@ -178,7 +178,8 @@ def _credit_of(line: str, words: str) -> Iterator[Wire]:
     contributed = (
         _named_by(form, words) for form in _CONTRIBUTED if "contributed" in words
     )
-    together = next(filter(None, contributed), None)  # with the outlet's own reporters
+    # Agencies that reported together with the outlet's own reporters
+    together = next(filter(None, contributed), None)
     named = together or agencies_named(words) or _labelled(words)
     named = named or next(
         (credited for form in _CREDITS if (credited := _named_by(form, words))), None

@@ -69,7 +69,7 @@ def sign_of(sentence: str) -> str | None:
 def without_front_matter(lines: Sequence[str]) -> Sequence[str]:
     """Return the lines of a text from its first sentence on that is neither a caption nor a credit.
 
-    Return all lines if there is no such sentence. A heading counts as a sentence.
+    Return all lines without such a sentence. A heading counts as a sentence.
     """
     for number, line in enumerate(lines[:_LINES]):
         sentences = split_sentences(line) or [line]

@@ -242,7 +242,7 @@ def _within(lines: Sequence[str], most_words: int) -> list[str]:
 class _Notices(NamedTuple):
     """The compiled patterns of notices.yaml."""
 
-    # By kind and place in the line
+    # The patterns by kind and place in the line
     forms: Mapping[tuple[str, str], re.Pattern[str]]
     # A pattern is only tried on a sentence with one of its words
     consents: Sequence[tuple[list[str], re.Pattern[str]]]

@@ -79,7 +79,7 @@ def _shared(descriptor: int) -> Any:
 
 
 def _is_complete(descriptor: int) -> bool:
-    # With vm.memfd_noexec=1 the kernel seals every new file itself, but only against execution.
+    # The kernel with vm.memfd_noexec=1 seals every new file itself, but only against execution.
     return bool(fcntl.fcntl(descriptor, fcntl.F_GET_SEALS) & fcntl.F_SEAL_WRITE)
 
 

@@ -46,7 +46,7 @@ NO_NAME, MAYBE_NAME, NAME = 1, 2, 3
 # The cache keeps this many stems of words after numbers and in names
 _STEMS_KEPT = 4_096
 
-# The weights were trained with number words up to this one
+# The weights were trained with number words up to twelve
 _LARGEST_SPELT = 12
 # Languages that decline names and rarely share spellings with other languages: their names are stemmed.
 _DECLINING = word_set("ru uk be bg sr mk")

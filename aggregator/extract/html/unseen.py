@@ -57,7 +57,7 @@ _NO_ARTICLE = 200  # letters that may be hidden if they are not most (chosen)
 def with_ended_readings(html: str) -> str:
     """Return HTML with an end tag after each part of a <ruby>, where it may be left out.
 
-    Parsers of HTML 4 would put the next part into this one, and with it the next character.
+    Parsers of HTML 4 would put the next part into the part before it, and with it the next character.
     """
     if "<ruby" not in html and "<RUBY" not in html:
         return html

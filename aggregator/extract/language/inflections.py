@@ -16,7 +16,7 @@ from aggregator.text.lines import word_set
 _LEAST_LETTERS = 3
 # These look like inflected forms, but are not: news of new, evening of even.
 _UNINFLECTED = word_set("aids does evening hamas herring news shed thing united")
-# These are not verbs: feed, seed and weed are not their past
+# These have no form with -d: feed, seed and weed are other words
 _NO_VERBS = word_set("doe fee see wee")
 _WORD = re.compile(f"[a-z]{{{_LEAST_LETTERS},}}")
 _VOWEL = re.compile("[aeiouy]")

@@ -42,8 +42,8 @@ _HEAD_LINES = 12
 _WRAPPED_LINES = 4
 # The longest line of a wrapped text has a width between these, in characters (as in saved texts)
 _LEAST_WIDTH, _MOST_WIDTH = 45, 110
-# In a wrapped text at least this share of the broken lines goes on in lower case (so 64 of 2,967 entries of the
-# reading list are unwrapped, and 0 of 10,410 others)
+# A text is unwrapped if at least this share of its broken lines goes on in lower case (64 of 2,967 entries of the
+# reading list, 0 of 10,410 others)
 _LOWER_SHARE = 0.4
 _LONG_HEADLINE = 4  # words; it is removed anywhere, a shorter one may be a heading
 

@@ -72,9 +72,9 @@ class ClientSettings(FrozenStruct):
     contact: str = ""  # an e-mail address or URL of the operator, sent in User-Agent
     # Private networks (CIDR) that may be fetched from
     allow_private: tuple[str, ...] = ()
-    # http://user:password@host:port, through which all requests go
+    # All requests go through this proxy: http://user:password@host:port
     proxy: str = ""
-    # Of hosts whose certificates are checked in another way
+    # The hosts whose certificates are checked in another way
     trusts: Mapping[str, HostTrust] = {}
 
 
@@ -109,7 +109,7 @@ class Client:
         self._exceptions = networks_of(settings.allow_private)
         self._resolve, self._dial = resolve, dial
         self._settings = settings
-        # By the address of the proxy; "" is the direct one.
+        # The transports by the address of their proxy; "" stands for the direct connection.
         self._transports: dict[str, GuardedTransport] = {}
         self._lock = threading.Lock()
         self._is_closed = False
@@ -129,10 +129,10 @@ class Client:
 
         `etag` and `last_modified` are those of an earlier FetchResult. The URL of a feed was entered by a
         user, so any port is allowed; a page may use 80, 443 and `source_port`. `linked_from` is the URL of
-        the feed that contains this one (None: entered by a user). A feed on the internet never leads into the
+        the feed that links to this URL (None: entered by a user). A feed on the internet never leads into the
         operator's own networks, even if they are allowed. A feed in these networks leads only to its own host
-        and port there. The headers of `access` are sent to its origin only, whatever redirects to another
-        one; its proxy takes the place of the one for all.
+        and port there. The headers of `access` are sent to its origin only, even after a redirect to another
+        origin; its proxy replaces the general proxy.
 
         Raise FetchError; its `cause` is one of: address, dns, connect, tls, timeout, too_large, encoding,
         redirect, refused, protocol, stopped, asked to wait, or "http" with the status ("http 404").
@@ -189,8 +189,8 @@ class Client:
     ) -> Iterator[tuple[httpcore.NetworkStream, ssl.SSLContext]]:
         """Connect to a server at an address that a user entered, for another protocol than HTTP.
 
-        Yield a connection and what it needs for TLS. Wait for the turn of the host first; then the
-        deadline of a fetch and `most_bytes` apply to all that is received in the block. Raise FetchError as
+        Yield the connection and a context for TLS. Wait for the turn of the host first; then the
+        deadline of a fetch and `most_bytes` apply to all bytes received in the block. Raise FetchError as
         `fetch`.
         """
         budget = RequestBudget.to_server(
@@ -304,7 +304,7 @@ class Client:
     ) -> Iterator[httpx.Response]:
         """Wait for the host's turn and send a request; the waiting time does not count against the budget.
 
-        No turn is held while waiting for another one, so two hosts that redirect to each other cannot cause a
+        No turn is held while waiting for the next, so two hosts that redirect to each other cannot cause a
         deadlock.
         """
         began = time.monotonic()

@@ -12,10 +12,11 @@ from hashlib import blake2b
 from aggregator.model.structs import FrozenStruct
 from aggregator.sources.limits import NetTuning
 
-GONE_RETRY_SECONDS = 43_200.0  # between two polls of a source that is gone (410)
-# By which a poll without news makes the next interval longer, up to net.quiet_stretch
+# A source that is gone (410) is polled this rarely
+GONE_RETRY_SECONDS = 43_200.0
+# Each poll without news multiplies the interval by this, up to net.quiet_stretch
 _QUIET_FACTOR = 1.5
-# Of the expected time between two new entries, to which it grows (chosen)
+# The interval grows up to this share of the expected time between two new entries (chosen)
 _EXPECTED_GAP_SHARE = 0.5
 
 

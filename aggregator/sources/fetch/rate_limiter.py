@@ -15,10 +15,10 @@ from aggregator.sources.limits import NetTuning
 
 # After a 429 without a time all feeds of the host wait (chosen)
 _HOST_HOLD_SECONDS = 300.0
-# That the other feeds of a host wait for one response at most: a platform with many feeds must not stand
+# The other feeds of a host wait at most this long for one response: a platform with many feeds must not stand
 # still for a day (FreshRSS issue 7870); chosen.
 _HOST_HOLD_MAX_SECONDS = 3600.0
-# Feeds of one host that receive 503 with Retry-After until all wait: one may be a bad route.
+# All feeds of a host wait after so many of them receive 503 with Retry-After: a single feed may have a bad route.
 _HOST_HOLD_FEEDS = 2
 # Each 429 doubles the gap of its host up to so many times the usual one (chosen)
 _HOST_GAP_FACTOR_MAX = 32.0
@@ -28,9 +28,10 @@ _DIGITS = re.compile(r"[0-9]+\Z")
 HOSTS_KEPT = 10_000
 _LARGEST_REQUESTED_GAP_SECONDS = 30.0
 _WIDE_GAP_KEPT_SECONDS = 86400.0
-# After the name of a host: what it asked when its pages were requested
+# A host's state for its pages is stored under its name with this suffix
 _PAGES = " pages"
-ASKED_TO_WAIT = "asked to wait"  # the cause of a FetchError if no request was sent
+# The cause of a FetchError if no request was sent
+ASKED_TO_WAIT = "asked to wait"
 
 
 def parse_retry_after(
@@ -143,7 +144,7 @@ class RateLimiter:
             )
 
     def not_ready(self, within_seconds: float) -> list[str]:
-        """Return the hosts at which no request could start within this time."""
+        """Return the hosts that cannot start a request within this time."""
         with self._changed:
             latest = self._clock() + within_seconds
             return [

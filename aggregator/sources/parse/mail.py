@@ -88,8 +88,8 @@ def looks_like_mbox(head: bytes) -> bool:
 def messages(stream: Stream, limit_bytes: int) -> Iterator[bytes]:
     """Yield the messages of an mbox file (mboxo, mboxrd), unquoted.
 
-    Yield more than `limit_bytes` bytes of one that is longer; of the message at which a damaged file ends,
-    nothing.
+    A message longer than `limit_bytes` is cut, but stays longer than that. A damaged file loses
+    its last message.
     """
     message = bytearray()
     count = 0
@@ -111,7 +111,7 @@ def messages(stream: Stream, limit_bytes: int) -> Iterator[bytes]:
 
 
 def entry_of_mail(data: bytes, *, source: str, seen: dt.datetime | None) -> Entry:
-    """Return a message as an entry: its HTML, else its text, with the address at which it is on the web.
+    """Return a message as an entry: its HTML, else its text, with its address on the web.
 
     Raise ReadError for a message that cannot be parsed, is beyond the bounds, or has no text.
     """
@@ -153,7 +153,7 @@ def entry_of_mail(data: bytes, *, source: str, seen: dt.datetime | None) -> Entr
 
 
 def _address(message: EmailMessage, page: str, text: str) -> str | None:
-    """Return where a message is on the web, by its header or by what it says."""
+    """Return the address of a message on the web, from its header or its text."""
     archived = absolute_url(header(message, "Archived-At").strip("<> "), None)
     for address in (archived, web_address(page, text)):
         if may_be_public(address):
@@ -189,7 +189,7 @@ def _parsed(data: bytes) -> EmailMessage:
 
 
 def _text(message: EmailMessage, kind: str) -> str:
-    """Return the text of the first part of type text/`kind` that is no attachment, or ""."""
+    """Return the text of the first part of type text/`kind` that is not an attachment, or ""."""
     try:
         part = message.get_body((kind,))
         if not part:

@@ -17,7 +17,7 @@ _LINK = re.compile(
     re.IGNORECASE,
 )
 
-# Of letters and digits together: longer ones are keys, and not 2026w47 or covid19 (chosen)
+# A mix of letters and digits of this length is a key; 2026w47 and covid19 are not (chosen)
 _KEY_CHARS = 10
 _MENTIONS_TRIED = 20
 _TAG = re.compile(r"<[^<>]*+>?")

@@ -11,7 +11,8 @@ from aggregator.sources.parse.feeds.entry_builder import (
 )
 from aggregator.sources.parse.mail_headers import LOCAL_CHARS, header, headers
 
-# In results of a server; kinds within one another and masked signs are read in two ways, so none counts.
+# Strings and comments are taken from the results of a server. Nested and masked signs can be read in two ways, so
+# results with them do not count.
 _QUOTED = re.compile(r'"[^"()\\]*+"')
 
 _COMMENT = re.compile(r'\([^"()\\]*+\)(?![^\s;])')
@@ -43,8 +44,8 @@ def outlet_of_mail(message: EmailMessage) -> str:
 def _authenticated(message: EmailMessage) -> set[str | None]:
     """Return the sites that a message comes from, by the results of the own server (RFC 8601).
 
-    They stand above what the sender wrote, and name the server: the last by which the message was received
-    under a name of the internet, which deliveries within a host do not have.
+    They stand above the headers of the sender, and name the server. It must be the last server that received the
+    message under a name of the internet, which deliveries within a host do not have.
     """
     results = _COMMENT.sub(
         " ", _QUOTED.sub("?", header(message, "Authentication-Results"))
@@ -82,7 +83,7 @@ def _receiving_site(message: EmailMessage) -> str | None:
 
 
 def _site_of(host: str) -> str | None:
-    """Return the registrable domain of a host; None if that is no name of the internet."""
+    """Return the registrable domain of a host; None if the host has no name of the internet."""
     if not is_public_name(host.lower()):
         return None
     return registrable_domain(f"https://{host}")

@@ -1,4 +1,4 @@
-"""Which certificates are accepted: those of certifi, of the system, and what a source names for its host."""
+"""The accepted certificates: those of certifi, of the system, and those that a source names for its host."""
 
 import ssl
 from collections.abc import Mapping
@@ -56,7 +56,7 @@ def tls_of(trust: HostTrust = HostTrust()) -> ssl.SSLContext:  # noqa: B008 - fr
 
     The system's authorities are those of OpenSSL's default places, or of SSL_CERT_FILE and SSL_CERT_DIR.
     """
-    # With the authorities of certifi
+    # This context begins with the authorities of certifi
     context = httpx.create_ssl_context(trust_env=False)
     context.load_default_certs()
     for file in trust.ca_files:

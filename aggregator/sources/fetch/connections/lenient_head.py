@@ -48,12 +48,14 @@ class _LenientStream(GuardedStream):
 
     def __init__(self, inner: httpcore.NetworkStream, guard: SsrfGuard) -> None:
         super().__init__(inner, guard)
-        self._received = bytearray()  # of a head, and what came with it
-        self._ready = b""  # to be read
+        # The bytes of a head, and those received with it
+        self._received = bytearray()
+        # Bytes that are ready to be read
+        self._ready = b""
         self._is_in_head = True
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """Read a part of the repaired head, or of what follows it."""
+        """Read a part of the repaired head, or of the bytes that follow it."""
         if self._is_in_head and not self._ready:
             self._ready = self._read_head(max_bytes, timeout)
         if self._ready:
@@ -62,7 +64,7 @@ class _LenientStream(GuardedStream):
         return self._inner.read(max_bytes, timeout)
 
     def _read_head(self, max_bytes: int, timeout: float | None) -> bytes:
-        """Return the next head, after the last one with what came with it; b"" at the end."""
+        """Return the next head, the last together with the bytes received after it; b"" at the end."""
         searched = 0
         while (end := _END.search(self._received, searched)) is None:
             searched = max(0, len(self._received) - 2)

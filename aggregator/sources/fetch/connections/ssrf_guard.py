@@ -1,12 +1,12 @@
 """SSRF guard: decides at connection time which addresses requests may reach.
 
 A feed, a link in it or a redirect may name anything: services on this machine, the router, a cloud's metadata
-service. A host name proves nothing, because its owner controls what it resolves to, each time. So the guard
+service. A host name proves nothing, because its owner decides each time where it leads. So the guard
 is httpcore's network backend: it resolves a name once, refuses it if any address is not public, and connects
 to the very address that it checked. TLS and the Host header still use the name.
 
 The guard also enforces the deadline and the byte limit of each fetch with its redirects, because only here
-headers, chunk sizes and handshakes are counted too.
+are headers, chunk sizes and handshakes counted too.
 """
 
 import contextlib
@@ -70,9 +70,10 @@ class SsrfGuard(httpcore.NetworkBackend):
         self._open: weakref.WeakSet[GuardedStream] = weakref.WeakSet()
         self._lock = threading.Lock()
         self._stopped = False
-        # Where names have led so far; stored only if there are exceptions.
-        self._private_hosts: set[str] = set()  # into the exceptions
-        self._public_hosts: set[str] = set()  # to the internet
+        # The names that have led so far into the exceptions, and to the internet; stored only if there are
+        # exceptions.
+        self._private_hosts: set[str] = set()
+        self._public_hosts: set[str] = set()
 
     @contextlib.contextmanager
     def budget(self, budget: RequestBudget) -> Iterator[RequestBudget]:
@@ -127,10 +128,10 @@ class SsrfGuard(httpcore.NetworkBackend):
         )
 
     def check(self, host: str, port: int) -> None:
-        """Raise FetchError("refused") for what a proxy may not be asked for.
+        """Raise FetchError("refused") if a proxy may not be asked for this server.
 
-        Addresses are checked as always, in whatever way they are written. Where a name leads only the proxy
-        knows: it is what keeps names from private networks.
+        Addresses are checked as always, however they are written. Only the proxy knows where a name leads, so it
+        has to keep names away from private networks.
         """
         if not self._is_proxied:
             return

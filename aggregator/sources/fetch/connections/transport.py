@@ -30,7 +30,7 @@ from aggregator.sources.limits import URL_CHARS
 
 _NEVER_IN_ADDRESS = re.compile(r"[\x00-\x20\x7f\\]")
 _USERINFO = re.compile(r"//[^/?#\s]*@")
-# Of the message of an OSError; the words after it say the same
+# The beginning of an OSError's message; the words after it say the same
 _ERRNO = re.compile(r"^\[Errno -?\d+\] ")
 _CAUSES: tuple[tuple[type[BaseException], str], ...] = (
     (ssl.SSLError, "tls"),  # first, since it is wrapped in a failed connection
@@ -49,7 +49,7 @@ class GuardedTransport(httpx.BaseTransport):
     """A short version of httpx's own transport, with the SSRF guard as the pool's network backend.
 
     Uses only public parts of both libraries, so that no update can bypass the guard. Each request has a
-    connection of its own: what a server sends beyond its response is never taken for another one.
+    connection of its own, so that bytes sent beyond a response are never taken for another response.
     """
 
     def __init__(

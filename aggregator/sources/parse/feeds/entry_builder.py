@@ -30,7 +30,7 @@ _DATA_URI = re.compile(
 )
 _HOST_FIRST = re.compile(r"www\.[\w-]+\.\w", re.IGNORECASE)
 _LANGUAGE = re.compile(r"\s*([A-Za-z]{2,3})(?=$|[-_\s,;])")
-# With which each GUID of an output feed begins (web/feeds)
+# The GUIDs of output feeds begin with this (web/feeds)
 STORY_TAG = "tag:aggregator,2026:"
 _LINK = re.compile(r'<a href="([^"<>]{1,4096})"')
 _MAIL_AND_NAME = re.compile(r"^(?>\S+?@)\S++\s+\((.+)\)$")
@@ -38,12 +38,12 @@ _MAIL = re.compile(r"\W*\b[^@]+@.+\.\w++[>)]?")
 
 
 class FeedContext(FrozenStruct):
-    """What is known of a feed beside its bytes.
+    """The facts about a feed that its entries are read with.
 
-    `url` is where these came from (None: a file), `seen` when, which limits declared times. `outlet`, `name`
-    and `zone` are as configured for its source, `site_url`, `title` and `language` as the feed declares them.
-    `known_items` are not read again if `frame` is still around them (sources/parse/feeds/known_items.py);
-    `states_days`: all of these have days, and no times.
+    `url` and `seen` tell where its bytes came from (None: a file) and when, which limits declared times.
+    `outlet`, `name` and `zone` are configured for its source; the feed declares `site_url`, `title` and
+    `language`. `known_items` are not read again if `frame` is still around them
+    (sources/parse/feeds/known_items.py); `states_days` means that all of these have days, and no times.
     """
 
     source: str
@@ -144,7 +144,7 @@ def _guid_and_url(
 
 
 def entries_of(declared: DeclaredEntry, context: FeedContext) -> list[Entry]:
-    """Return the entry, [] for none; of a story of a program like this one the links to its articles."""
+    """Return the entry, or [] for none; a story from an output feed gives the links to its articles."""
     if not declared.guid.startswith(STORY_TAG):
         entry = entry_of(declared, context)
         return [] if entry is None else [entry]
@@ -214,7 +214,7 @@ def plain_title(raw: str) -> str:
     text = html.unescape(
         _without_tags(raw[: 4 * _MAX_TITLE_CHARS], alone=("br", "img"))
     )
-    # What was escaped twice is a name, if it stands alone: "A <br> tag turns thirty".
+    # A tag escaped twice is a name if it stands alone: "A <br> tag turns thirty".
     text = html.unescape(_without_tags(text, alone=()))
     return " ".join(unicode.clean(text).split())[:_MAX_TITLE_CHARS]
 

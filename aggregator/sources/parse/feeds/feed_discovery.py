@@ -19,7 +19,8 @@ from aggregator.sources.parse.feeds.entry_builder import (
     plain_title,
 )
 
-Attributes = dict[str, str]  # of a tag, by name
+# The attributes of a tag, by name
+Attributes = dict[str, str]
 _SNIFFED_CHARS = 1_048_576
 _MAX_LINKS = 50
 _TYPES = {
@@ -168,7 +169,7 @@ def _declares_feed(kind: str, attributes: Attributes) -> bool:
 def _linked(attributes: Attributes, base: str) -> list[FeedCandidate]:
     href = attributes.get("href", "")
     try:
-        # As written: the folder of the page says nothing about its links
+        # Only the written path counts: the folder of the page says nothing about its links
         path = urlsplit(href).path
     except ValueError:
         return []

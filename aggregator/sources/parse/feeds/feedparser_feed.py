@@ -1,4 +1,4 @@
-"""Reads RSS and Atom with feedparser, of which no other module knows.
+"""Reads RSS and Atom with feedparser, which no other module uses.
 
 It gets bytes in a BytesIO only: it would open a string that looks like a path or a URL. Its sanitizer is off,
 since it takes minutes on hostile input and lets scripts through; HTML is cleaned where it is shown.

@@ -17,7 +17,7 @@ from aggregator.sources.parse.feeds.entry_builder import FeedContext
 # Two different items of a feed of 2,000 have the same hash in one of 10^13 feeds
 _HASH_BYTES = 8
 _NAMES = frozenset({"item", "entry"})
-# What changes with every new item, and says nothing of the items: times, and their list in RSS 1.0.
+# These change with every new item, and say nothing about the items: times, and their list in RSS 1.0.
 _CHANGING = re.compile(
     rb"<(lastBuildDate|pubDate|updated|modified|dc:date)>[^<]{0,100}</|<rdf:li\b[^<>]{0,2000}>"
 )
@@ -37,9 +37,9 @@ class UnknownItems(NamedTuple):
 
 
 def cut_feed(data: bytes, context: FeedContext) -> UnknownItems | None:
-    """Return the feed without the items in `context.known_items`; with all, if its frame is another one.
+    """Return the feed without the items in `context.known_items`, or with all of them if its frame has changed.
 
-    None if it cannot be cut.
+    Return None if it cannot be cut.
     """
     data = data.removeprefix(b"\xef\xbb\xbf").lstrip()
     spans = _item_spans(data)
@@ -74,7 +74,8 @@ def _item_spans(data: bytes) -> list[Span]:
     parser = expat.ParserCreate("utf-8", " ")
     opened = 0  # elements so far
     path = [0]  # the numbers of those that are open
-    parents = set()  # of items
+    # The parents of items
+    parents = set()
     begin = 0
     spans = []
 
@@ -115,7 +116,7 @@ def _without(data: bytes, spans: list[Span]) -> bytes:
 
 
 def _frame(between: bytes, context: FeedContext) -> bytes:
-    """Return a hash of what is around the items, and of what else they are read by.
+    """Return a hash of the markup around the items, and of the settings that they are read with.
 
     White space does not count: there is some before each item, and the number of items changes.
     """

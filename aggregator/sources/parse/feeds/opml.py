@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
 _MAX_OUTLINES = 50_000  # feeds read from one OPML file
 _MAX_DEPTH = 20
-_SHOWN_CHARS = 80  # of an address in a message
+# A message shows this much of an address
+_SHOWN_CHARS = 80
 _TYPES = frozenset({"rss", "atom", "rdf", "feed", "jsonfeed", "podcast"})
-# Schemes with which podcast programs and browsers hand feeds on; servers know http(s) only.
+# Podcast programs and browsers hand feeds on with these schemes; servers know http(s) only.
 _FEED_SCHEME = re.compile(
     r"(?:feed|itpcs?|pcast|podcasts?|rss|webcal):(?P<rest>.*)", re.IGNORECASE
 )
@@ -47,7 +48,7 @@ class OpmlFeed(FrozenStruct):
 
 
 class SkippedOutline(FrozenStruct):
-    """An entry of a list that is no feed that can be added, and why. `name`: its title, else its address."""
+    """An entry of a list that cannot be added as a feed, and why; `name` is its title, else its address."""
 
     name: str
     reason: str
@@ -95,7 +96,7 @@ def read_opml(data: bytes) -> OpmlList:
 
 
 def _entries(root: "Element") -> Iterator[OpmlFeed | SkippedOutline]:
-    """Yield what the outlines below `root` name, in their order."""
+    """Yield the entries that the outlines below `root` name, in their order."""
     waiting: list[tuple[Element, Folder]] = [(root, ())]
     while waiting:
         node, folder = waiting.pop()

@@ -1,4 +1,4 @@
-"""What a parser returns of a feed, which may have any keys and types: its values by their types."""
+"""Reads the values that a parser returns of a feed, by their types: they may have any keys and types."""
 
 import re
 from collections.abc import Sequence
@@ -13,10 +13,11 @@ from aggregator.sources.parse.feeds.entry_builder import (
     plain_title,
 )
 
-# What an escaped section leaves in a value; some programs lose its exclamation mark.
+# An escaped CDATA section leaves this in a value; some programs lose its exclamation mark.
 _WRITTEN_CDATA = re.compile(r"\s*<!?\[CDATA\[([\s\S]*)\]\]>\s*\Z", re.IGNORECASE)
 
-Raw = dict[str, Any]  # what a parser returns of an element: any keys and types
+# The values that a parser returns of an element, with any keys and types
+Raw = dict[str, Any]
 
 
 def is_before(earlier: str, later: str, context: FeedContext) -> bool:
@@ -41,7 +42,7 @@ def parsed_feed(
 
 
 def unescaped_markup(html: str) -> str:
-    """Return markup that is escaped once too often, as a whole, as what it is."""
+    """Return markup unescaped if the whole of it is escaped once too often."""
     if "<" not in html and "&lt;/" in html and html.lstrip().startswith("&lt;"):
         return unescape(html)
     return html

@@ -34,7 +34,7 @@ _TAIL = re.compile(
     r"(?:\s{0,100}</(?:[\w.-]{1,40}:)?(?:channel|rss|feed|rdf)\s{0,10}>){1,3}\s*\Z",
     re.IGNORECASE,
 )
-# In an entry without </title>
+# The title of an entry without </title>
 _OPEN_TITLE = re.compile(r"(<title>[^<]{1,2000})(?=<|\Z)", re.IGNORECASE)
 _CLOSING = {"<![CDATA[": "]]>", "<!--": "-->"}
 

@@ -96,7 +96,7 @@ def well_prepared(text: str) -> str:
 
 
 def root_of(text: str) -> "_Element | None":
-    """Parse the result of `well_prepared` as far as it can be read; None if there is no element."""
+    """Parse the result of `well_prepared` as far as it can be read; return None without any element."""
     from lxml import etree
 
     return etree.fromstring(

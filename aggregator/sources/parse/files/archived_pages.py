@@ -72,7 +72,8 @@ def with_page(entry: Entry, tuning: SourceTuning) -> Entry:
                         html = None
                     else:
                         html = html_of_body(page.body, page.content_type)
-    except ReadError as error:  # of damage further on, too
+    except ReadError as error:
+        # The damage may stand further on in the file
         damage = error
     except OSError as error:
         raise ReadError(

@@ -1,4 +1,4 @@
-"""What is read of a file: entries, feeds and problems, and the options of reading it."""
+"""The items read from a file: entries, feeds and problems, and the options of reading it."""
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +16,8 @@ from aggregator.sources.parse.records.record_entry import (
 from aggregator.sources.parse.records.record_keys import Field
 from aggregator.sources.parse.streams.file_stream import Progress
 
-SNIFFED_BYTES = 65_536  # the beginning of a file that says what it is
+# The beginning of a file shows its format
+SNIFFED_BYTES = 65_536
 
 
 class InputEntry(FrozenStruct, tag="entry"):
@@ -29,7 +30,8 @@ class InputEntry(FrozenStruct, tag="entry"):
     where: str
     file: str = ""
     archived_at: dt.datetime | None = None
-    keys: KeysRead = KeysRead()  # of a record
+    # The keys of other programs in a record
+    keys: KeysRead = KeysRead()
 
 
 class InputFeed(FrozenStruct, tag="feed"):

@@ -17,7 +17,8 @@ from aggregator.model.errors import NotWritableError
 from aggregator.sources.parse.files.input_items import InputEntry, InputProblem
 from aggregator.sources.parse.streams.file_stream import Progress
 
-_LEVEL = 1  # of zstd, as fast as a disk
+# zstd at this level is as fast as a disk
+_LEVEL = 1
 Sortable = InputEntry | InputProblem
 
 

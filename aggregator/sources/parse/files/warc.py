@@ -82,7 +82,7 @@ def read_pages(
 
 
 class _PushbackStream:
-    """A stream to which bytes can be returned."""
+    """A stream that takes bytes back."""
 
     def __init__(self, stream: io.BufferedReader) -> None:
         self._stream = stream
@@ -131,7 +131,7 @@ def _first_line(tape: _PushbackStream) -> bytes:
 
 
 def _header_lines(tape: _PushbackStream) -> Iterator[bytes]:
-    """Yield header lines, up to the next record if this one is cut in its headers."""
+    """Yield header lines, up to the next record if the headers of this record are cut."""
     while line := tape.readline(_MAX_HEADER_BYTES):
         if _RECORD_LINE.match(line):
             tape.put_back(line)

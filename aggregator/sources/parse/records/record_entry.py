@@ -35,10 +35,12 @@ _OWN_KEYS = word_set(
     "id url outlet source title text html published author language lang cluster saga copy_of kind sure"
 )
 _OTHER_OWN_NAMES = (("source", "outlet"), ("lang", "language"))
-# Of a text under an unknown key that is no list of keywords or credit (chosen)
+# A longer text under an unknown key is neither a list of keywords nor a credit (chosen)
 _LONG_TEXT_CHARS = 200
-_KEYS_COUNTED = 1000  # different keys that are counted; a record may have random ones
-_KEYS_NAMED = 20  # in a message
+# Only this many different keys are counted, since records may have random keys
+_KEYS_COUNTED = 1000
+# A message names at most so many keys or examples
+_KEYS_NAMED = 20
 _KEY_CHARS_SHOWN = 100
 _PAGE = re.compile(r"<(?:html|head|body)\b", re.IGNORECASE)
 # An address, or ASCII without spaces
@@ -83,7 +85,7 @@ class RecordNotes:
                 examples.append(value)
 
     def notes(self) -> list[str]:
-        """Return in words what was read as what, what was not read, and which values were not kept."""
+        """Return notes on the keys that were read, the keys that were not, and the values that were lost."""
         notes = []
         unread = []
         if self._read:
@@ -204,7 +206,7 @@ _LOSSES: tuple[tuple[Field, str, str], ...] = (
 
 
 def _longest_text(value: object, depth: int = 0) -> int:
-    """Return the length of the longest text in a value that is no data."""
+    """Return the length of the longest text in a value; data is not text."""
     if isinstance(value, str):
         return 0 if _DATA.match(value) else len(value)
     inner: Iterable[object] = ()

@@ -17,7 +17,8 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _BEGINS_AS_TEXT = re.compile(rb"(?:\xef\xbb\xbf)?\s*[<{\[]")
 _FIRST_TAG = re.compile(rb"<([A-Za-z][\w:.-]*)")
 _LAST_TAG = re.compile(rb"</([A-Za-z][\w:.-]*)\s*>\s*\Z")
-_TAIL_BYTES = 200  # in which the last tag is
+# The last tag is searched in this many bytes at the end
+_TAIL_BYTES = 200
 
 
 def decompress_body(
@@ -25,7 +26,7 @@ def decompress_body(
 ) -> bytes:
     """Return a body without the codings of its Content-Encoding, at most `cap_bytes` long.
 
-    A name that is no coding (`aws-chunked`, `UTF-8`) stands for plain bytes, and bytes that begin as XML,
+    A name that is not a coding (`aws-chunked`, `UTF-8`) stands for plain bytes, and bytes that begin as XML,
     JSON or HTML are plain, whatever the header says. A decoded body that is gzip itself (a compressed
     sitemap) is decompressed again. A document that is whole is taken though damage follows, if not
     `is_strict`.

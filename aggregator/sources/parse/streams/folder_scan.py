@@ -112,7 +112,7 @@ def listed(folder: Path) -> Iterator[ListedFile]:
                 file = _listed(child, relative, root)
                 if file is not None:
                     files.append(file)
-    # By folder, then name
+    # Sorted by folder, then by name
     yield from sorted(files, key=lambda file: file.relative.replace("/", "\0"))
 
 

@@ -20,9 +20,11 @@ from aggregator.sources.parse.streams.folder_scan import suffix_of
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://")
 _PASSWORD = re.compile(r"//[^/]*@")
 _WEB = ("http://", "https://")
-_DEBUGGING = "\n\nDebug source:"  # what follows in messages of obstore is of its inside
+# Messages of obstore describe its internals after this
+_DEBUGGING = "\n\nDebug source:"
 _REASON_CHARS = 500
-_PATIENCE = dt.timedelta(seconds=60)  # for a part of a file, 256 KiB, from a web server
+# A web server may take so long for a part of a file, 256 KiB
+_PATIENCE = dt.timedelta(seconds=60)
 
 
 def is_address(what: str) -> bool:

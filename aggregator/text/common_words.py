@@ -1,4 +1,4 @@
-"""Lists of common words of languages whose words in news were not counted."""
+"""Lists of common words, for languages whose words in news were not counted."""
 
 from collections.abc import Iterable
 from functools import cache

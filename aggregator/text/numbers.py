@@ -49,7 +49,7 @@ def decimal_mark(language: str) -> str:
 
 @cache
 def spelt_numbers(language: str) -> Mapping[str, int]:
-    """Return the number words of a language in lower case, without those for one that may be articles."""
+    """Return the number words of a language in lower case, without words for 1 that may be articles."""
     return _by_form(_words_of(language).words)
 
 
@@ -89,7 +89,7 @@ def in_digits(words: Sequence[str], language: str) -> list[str]:
     read = []
     # The number that is being read
     value: float | None = None
-    # Below this a further part may follow: 10 after "twenty", 100 after "hundred"
+    # A further part may follow if it is smaller than this: 10 after "twenty", 100 after "hundred"
     step = 0.0
     for place, word in enumerate(words):
         part = spelt.get(word)

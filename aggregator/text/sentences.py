@@ -21,7 +21,7 @@ _ABBREVIATIONS = word_set("""
     forms("months", "en", short=True) - forms("months", "en"),
     forms("weekdays", "en", short=True) - forms("weekdays", "en"),
 )
-# American states, as in "Tampa, Fla. — "; with a small letter some of them are words ("fell ill").
+# Abbreviated American states, as in "Tampa, Fla. — "; in lower case some of them are words ("fell ill").
 _STATES = word_set("""
     Ala Ariz Ark Calif Colo Conn Del Fla Ga Ill Ind Kan Ky La Mass Md Mich Minn Miss Mo Mont Neb Nev Okla
     Ore Pa Penn Tenn Tex Va Vt Wash Wis Wyo
@@ -58,7 +58,7 @@ def paragraphs(text: str) -> list[str]:
 
 
 def sentences_of(text: str) -> Iterator[list[str]]:
-    """Yield the sentences of each paragraph; the only line of a text needs no full stop from 10 words on."""
+    """Yield the sentences of each paragraph; the only line of a text needs no full stop if it has 10 words."""
     lines = paragraphs(text)
     for line in lines:
         yield split_sentences(line, _TEXT_WORDS if len(lines) == 1 else LINE_WORDS)

@@ -58,10 +58,10 @@ def ranking() -> Callable[[str], list[tuple[str, float]]]:
 
 
 def _shared(descriptor: int) -> Any:
-    """Return a LanguageIdentifier with the arrays of the file. Raises OSError or ValueError without one."""
+    """Return a LanguageIdentifier with the arrays of the file. Raise OSError or ValueError if there is no file."""
     path = f"/proc/self/fd/{descriptor}"
     if not _is_complete(descriptor):
-        # Opened anew: all workers inherit one open file, and flock does not lock it against itself.
+        # The file is opened anew: all workers inherit one open file, and flock does not lock that against itself.
         with open(path, "rb") as locked:  # noqa: PTH123 - a descriptor, no path
             fcntl.flock(locked, fcntl.LOCK_EX)
             if not _is_complete(descriptor):
@@ -73,7 +73,7 @@ def _shared(descriptor: int) -> Any:
 
     model = np.load(path, mmap_mode="r")
     ptc, pc, classes, *automaton = (np.asarray(model[name]) for name in _PARTS)
-    # py3langid reads single elements: of a memoryview as fast as of a list, of an array at half the speed.
+    # py3langid reads single elements: a memoryview is as fast as a list, an array has half the speed.
     nextmove, row, output = (part.data for part in automaton)
     return LanguageIdentifier(ptc, pc, classes.tolist(), nextmove, output, tk_row=row)
 
@@ -86,7 +86,7 @@ def _is_complete(descriptor: int) -> bool:
 def _write(path: str) -> None:
     """Write the model as one record of numpy.
 
-    Not by py3langid's own reader, in whose hands the parts take 100 MB beside the record: in the file they
+    py3langid's own reader is not used, because its parts take 100 MB beside the record. In the file they
     are arrays of numpy, which are copied as they are.
     """
     import lzma

@@ -22,8 +22,9 @@ _ASCII_WORD = re.compile(
     r"[A-Za-z][A-Za-z0-9_'’-]*|[0-9](?:[0-9.,]*[0-9](?![A-Za-z0-9_-])|[A-Za-z0-9_'’-]*)"
 )
 
-_MARKS = combining_marks(0x1900)  # no letters to `re`
-# A part of a word or number; "20km" are two.
+# `re` does not take these for letters
+_MARKS = combining_marks(0x1900)
+# A part of a word or number; "20km" has two.
 PART = re.compile(rf"\d+(?:[.,]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+|[{_MARKS}]+[^\W\d_]*)*")
 SPACELESS = re.compile(f"[\u3005{UNSPACED}]")
 _RUN = re.compile(f"[\u3005{UNSPACED}]+|[^\u3005{UNSPACED}]+")

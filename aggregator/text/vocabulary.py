@@ -75,7 +75,7 @@ class Vocabulary:
         is_listed = events > 0 and not background.knows(language)
         self._df = self._listed() if is_listed else background.table("w", language)
         self.knows_common = bool(self._df)  # otherwise no word can be called rare
-        # Above 0 where only the lists of common words are known of the language.
+        # This is above 0 if only the lists of common words are known for the language.
         self.unlisted_df = (
             round(UNLISTED_SHARE * events) if is_listed and self.knows_common else 0
         )
@@ -112,7 +112,7 @@ class Vocabulary:
         """Return whether a word is part of a name.
 
         It may be one if it has a capital, and is one, at the start of a sentence too, if it is a listed name
-        or the counted texts of its language do not have it. Names of days and months are none.
+        or the counted texts of its language do not have it. Days and months are not names.
         """
         word = token.removesuffix("'s").removesuffix("’s")
         df = self[token] >> HASH_BITS & DF_MASK

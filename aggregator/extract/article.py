@@ -137,7 +137,7 @@ def _finish(
             is_cut=draft.article.truncated,
         )
     article = _with_text(draft.article, entry, draft.facts.language, text_tuning)
-    # The entry's own declarations go before those of its page.
+    # The entry's own declarations come before those of its page.
     categories = dict.fromkeys((*draft.facts.sections, *entry.categories))
     article = replace(
         article,

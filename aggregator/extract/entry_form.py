@@ -1,9 +1,9 @@
-"""The form that a list of links writes in place of a text, or below it: "Points: 10", "[link] [comments]".
+"""The form that a list of links has instead of a text, or below it: "Points: 10", "[link] [comments]".
 
-A line is of the form if nothing is left of it without short links, bare addresses, dates, and counters with
-their labels. Words that are in no list ("submitted by") are of the form, too, if they are few and the entry
-has a sure link of one: in brackets, to the entry's own page, named by its address or by words that are known
-for links. So the form of an unknown list is recognised, in any language.
+A line belongs to the form if it has nothing but short links, bare addresses, dates, and counters with their
+labels. Unlisted words ("submitted by") belong to it, too, if they are few and the entry has a link that surely
+belongs to a form: in brackets, to the entry's own page, or named by its address or by words known for links. So
+the form of an unknown list is recognised, in any language.
 """
 
 import html
@@ -61,7 +61,7 @@ class OwnText(FrozenStruct):
 def own_text(markup: str, title: str, url: str | None) -> OwnText:
     """Return the own text of an HTML fragment; `url` is the address of its entry.
 
-    Without a title everything is text. Below a text only lines that are surely of a form are left out.
+    Without a title everything is text. Below a text only lines that surely belong to a form are left out.
     """
     text = html_to_text(markup)
     if not (title and text):
@@ -97,7 +97,7 @@ def own_text(markup: str, title: str, url: str | None) -> OwnText:
 
 
 def _article_url(links: list[tuple[str, str]], url: str | None) -> str | None:
-    """Return the link to the article on another host, of a form that links to its own page, too."""
+    """Return the link to the article on another host, if the form also links to the entry's own page."""
     if url is None or all(href != url for _, href in links):
         return None
     for label, href in links:
@@ -107,7 +107,7 @@ def _article_url(links: list[tuple[str, str]], url: str | None) -> str | None:
 
 
 def _is_of_form(line: str, *, has_sure: bool) -> bool:
-    """Return whether nothing of a line is own text; `has_sure`: the entry has a sure link of a form."""
+    """Return whether a line has no own text; `has_sure` means that the entry has a sure link of a form."""
     unknown = _unknown_parts(line)
     if not unknown or not has_sure:
         return not unknown

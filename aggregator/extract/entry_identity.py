@@ -88,9 +88,9 @@ def identify(
 def raw_keys(
     entry: Entry, canonical_url: str | None
 ) -> tuple[bytes | None, bytes | None]:
-    """Return the keys of the GUID and of the URL, each None where the entry has none or may not use it.
+    """Return the keys of the GUID and of the URL; None for one that the entry lacks or may not use.
 
-    The URL of a site's home page identifies no article if there is a GUID, or the id of a record.
+    The URL of a site's home page does not identify an article if there is a GUID, or the id of a record.
     """
     guid = hashed_key("guid", entry.source, entry.guid) if entry.guid else None
     if canonical_url is None or (
@@ -215,7 +215,7 @@ def shared_keys(entries: Sequence[EntryKeys]) -> set[bytes]:
     """Return the keys that entries of one poll share although they have different titles or times.
 
     They must also differ in the other key. Such keys identify nothing: all entries link to the home page, or
-    all GUIDs are "0". Nor does what entries of different GUIDs or addresses say alike.
+    all GUIDs are "0". Content shared by entries with different GUIDs or addresses identifies nothing either.
     """
     names = defaultdict(set)
     for entry in entries:
@@ -241,7 +241,7 @@ def _shared(
 
 
 def _are_different(holders: Sequence[EntryKeys], other: Literal["guid", "url"]) -> bool:
-    """Return whether two of them differ in the headline and in the other key, or have no such key."""
+    """Return whether two holders differ in the headline and in the other key, or have no such key."""
     headlines = defaultdict(set)
     for holder in holders:
         headlines[getattr(holder, other)].add(holder.headline)

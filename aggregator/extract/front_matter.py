@@ -12,7 +12,8 @@ import msgspec
 from aggregator.text.calendar import forms, month_spellings
 from aggregator.text.sentences import split_sentences
 
-DATELINE_REST = 40  # characters after a dateline
+# A dateline stays if fewer characters would remain after it
+DATELINE_REST = 40
 # Captions and credits are searched in this many lines at the beginning of a text
 _LINES = 4
 # A longer line is not searched for a caption: the patterns would take too long
@@ -53,7 +54,7 @@ _SIGNS = msgspec.yaml.decode(
     type=dict[str, _Sign],
 )
 _FORMS = {name: re.compile(sign.form) for name, sign in _SIGNS.items()}
-# The text of a link inside the sentence, or no space between two sentences ("conflict.Yet he said").
+# A sentence holds the text of a link, or no space divides it from the next ("conflict.Yet he said").
 RUN_IN = _FORMS["run in"]
 
 
@@ -82,7 +83,7 @@ def without_front_matter(lines: Sequence[str]) -> Sequence[str]:
 
 
 def without_dateline(sentence: str) -> str:
-    """Return the sentence without place and agency before it, where enough is left."""
+    """Return the sentence without place and agency before it, if enough of it remains."""
     match = LEADING_DATELINE.match(sentence)
     if match and len(sentence) - match.end() > DATELINE_REST:
         return sentence[match.end() :]

@@ -22,7 +22,8 @@ _MARK = r"\s*(?:[:：|｜]|\s[-–—]|[-–—](?=\s))\s*"
 _ENDS = re.compile(r"\s+[|\-–—•»·]+\s+|\s*[|｜]\s*|\s+::\s+")
 # The name of an outlet stays if fewer words would remain
 _LEAST_WORDS = 2
-_WORDS_BESIDE = 3  # words of a section or programme beside the name of the outlet: "Newsdesk TV Live Coverage"
+# A section or programme beside the outlet's name has at most so many words: "Newsdesk TV Live Coverage"
+_WORDS_BESIDE = 3
 
 
 def plain_headline(title: str, names: Iterable[str]) -> str:
@@ -34,7 +35,7 @@ def plain_headline(title: str, names: Iterable[str]) -> str:
 
 
 def _without_end(title: str, names: set[str]) -> str:
-    """Return a headline without the name of the outlet, and a section beside it, after or before it."""
+    """Return a headline without the outlet's name, and a section beside that, at its end or beginning."""
     breaks = list(_ENDS.finditer(title))
     if not breaks:
         return title

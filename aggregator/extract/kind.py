@@ -26,9 +26,9 @@ from aggregator.text.reading import Reading, read
 
 
 class FoundKind(NamedTuple):
-    """A kind and its evidence; None for a report, which needs none.
+    """A kind and its evidence; a report needs no evidence (None).
 
-    `style`: by how much the logit of the style is above the limit; None where it was not measured.
+    `style` is how far the logit of the style is above the limit; None if it was not measured.
     """
 
     kind: Kind = "report"
@@ -200,7 +200,7 @@ def _by_address(urls: Iterable[str | None]) -> Iterator[FoundKind]:
 
 
 # The opinions of a court, an attorney general or a committee are rulings and advice, not columns. The host is
-# that of a court or a public body, or the folder before that of the opinions is one of courts.
+# that of a court or a public body, or the folder above the opinions is one of courts.
 _RULINGS = re.compile(
     r"^https?://[^/]*?(?:(?:court|scotus)(?!house|ney|yard)|judiciary|\.(?:gov|mil|int|europa\.eu)\b)"
     r"|/(?:[\w-]{0,40}courts?|[\w-]{0,40}court-of-[\w-]{1,40}|appeals|appellate|scotus)/(?:slip-?)?opinions?/",
@@ -227,7 +227,8 @@ def _by_byline(author: str) -> Iterator[FoundKind]:
         yield FoundKind("opinion", f"byline: {author[:60]}")
 
 
-_TITLE_CHARS = 1_000  # searched for a form; no title of the dev data has so many
+# A form is searched in this much of a title; no title of the dev data is as long
+_TITLE_CHARS = 1_000
 
 
 def _by_title(title: str) -> Iterator[FoundKind]:
@@ -246,7 +247,7 @@ def _words() -> dict[Kind, KindWords]:
 def _kinds_by(
     field: Literal["type", "host", "path", "label", "section"],
 ) -> dict[str, Kind]:
-    """Return kinds by the words of one field, folded."""
+    """Return kinds by the folded words of one field."""
     kinds: dict[str, Kind] = {}
     for kind, words in _words().items():
         listed = getattr(words, field)

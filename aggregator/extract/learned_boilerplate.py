@@ -105,7 +105,7 @@ def learn_boilerplate(rows: Iterable[bytes], tuning: BoilerplateTuning) -> LineH
 
 
 def _frequent(counted: Counter[int], least: int, above: float) -> tuple[int, ...]:
-    """Return the keys that `least` texts have, and more than `above` of them."""
+    """Return the keys that at least `least` texts, and more than `above` texts, have."""
     keys = [key for key, count in counted.items() if count >= least and count > above]
     return tuple(sorted(keys))
 

@@ -45,7 +45,7 @@ PhraseTable = dict[str, dict[str, tuple[str, ...]]]  # phrases by kind and langu
 
 
 class Phrases(FrozenStruct):
-    """The phrases of one kind in all languages; `lengths`: word counts by first word, the longest first."""
+    """The phrases of one kind in all languages; `lengths` has word counts by first word, the longest first."""
 
     whole: frozenset[Words]
     lengths: Mapping[str, tuple[int, ...]]
@@ -103,7 +103,7 @@ def phrases(kind: str) -> Phrases:
 
 @cache
 def single_words(kind: str, part: str = "") -> frozenset[str]:
-    """Return the single words of a kind; `part`: only those of one language or part."""
+    """Return the single words of a kind; `part` restricts them to one language or part."""
     lists = table()[kind]
     chosen = [lists[part]] if part else lists.values()
     listed = chain.from_iterable(chosen)
@@ -143,7 +143,7 @@ def without_numbers(line: Words) -> Words:
 
 
 def label_of(line: str) -> tuple[Words, str]:
-    """Return (words before the first mark that ends a label, text after it); ((), "") without a label."""
+    """Return the words before the first mark that ends a label, and the text after it; ((), "") without a label."""
     plain = line.lstrip(_OPENING)
     if _MARK_SIGN.search(plain, 0, _MARK_CHARS) is None:
         return (), ""

@@ -40,10 +40,10 @@ def with_language_again(stored: CleanArticle, tuning: Tuning) -> CleanArticle:
 def read_again(
     stored: CleanArticle, tuning: Tuning
 ) -> tuple[CleanArticle, Reading, str]:
-    """Return a stored article read under these rules, the words of its whole text, and that text.
+    """Return a stored article read by the present rules, the words of its whole text, and that text.
 
-    Its lead and kind are read again. A kind by other evidence than title and style stays: what its page
-    declared is not stored. The language stays: to find it may take a model of 80 MB.
+    Its lead and kind are read again. A kind with other evidence than title and style stays, because the
+    declarations of its page are not stored. The language stays: finding it may take a model of 80 MB.
     """
     text_tuning = tuning.section("text", ExtractTuning)
     whole = restore_lines(stored.text, stored.repeated)
@@ -61,9 +61,9 @@ def read_again(
 def without_lines(
     article: CleanArticle, keys: Collection[int], tuning: Tuning
 ) -> CleanArticle:
-    """Return the article without the lines that have these keys; `repeated` has them.
+    """Return the article without the lines that have these keys, which move to `repeated`.
 
-    If hardly anything is left of its text, that is its whole text, and nothing is `repeated`.
+    If hardly anything is left, the rest is the text of a stub, and `repeated` is empty.
     """
     text_tuning = tuning.section("text", ExtractTuning)
     lines = tuning.section("boilerplate", BoilerplateTuning)

@@ -23,7 +23,7 @@ from aggregator.extract.sites import is_public_name
 from aggregator.model.prepared import ArticleHtml
 from aggregator.text.lines import word_list, word_set
 
-# Raise it when the lists change: HTML that was stored before is then sanitised again on reading
+# Raise this when the lists change: HTML stored before is then sanitised again on reading
 RULES = 2
 # The longest HTML of one article; the rest is cut (design: 256 KB)
 MAX_CHARS = 256 * 1024
@@ -65,7 +65,7 @@ _LAZY_SOURCES = ("data-src", "data-original", "data-lazy-src")
 _IPV4 = 4
 # The sizes of a picture that counts readers
 _TRACKING_SIZES = word_set("0 1 0px 1px")
-# A picture inside the markup, which is larger than all words around it.
+# A picture inside the markup is larger than all words around it.
 _INLINE_DATA = re.compile(r"data:[a-z]+/[^\"'\s<>]{1000,}")
 # A picture as nh3 writes it.
 _SHOWN_PICTURE = re.compile(r'<img((?: [a-z]+="[^"]*")*)>')
@@ -79,10 +79,10 @@ _STRUCTURE = re.compile(r"<(?!/|p>|p |div>|div |section>|br>)")
 def article_html(
     markup: str, base: str | None, *, with_pictures: bool = True, is_cut: bool = False
 ) -> ArticleHtml | None:
-    """Return the HTML of an article; None if it has nothing but paragraphs, which its text has, too.
+    """Return the HTML of an article; None if it has only paragraphs, which are in the article's text, too.
 
-    `markup`: a fragment from anywhere. `base`: the address of the article. `with_pictures`:
-    false where the publisher asks for none. `is_cut`: whether the markup was cut before.
+    `markup` is a fragment from anywhere, `base` the address of the article. `with_pictures` is false if the
+    publisher asks for no pictures. `is_cut` tells that the markup was cut before.
     """
     bounded = bound_html(_INLINE_DATA.sub("", markup), max_chars=_MAX_MARKUP_CHARS)
     root = fragment_of(bounded.html)
@@ -98,7 +98,7 @@ def article_html(
     _unnest_formatting(root)
     whole = _sanitised_tree(root, with_pictures=with_pictures)
     html = whole
-    # The limit may be cut inside elements, because nh3 closes them
+    # The cut may stand inside elements, because nh3 closes them
     limit = MAX_CHARS
     while len(html) > MAX_CHARS:
         beginning = _CUT_REFERENCE.sub("", html[:limit])
@@ -113,7 +113,7 @@ def article_html(
 def shown_html(kept: ArticleHtml, *, with_pictures: bool) -> str:
     """Return stored HTML under the present rules, with or without its pictures."""
     if kept.rules != RULES:
-        # `is_cut`, because paragraphs of it are wanted, too.
+        # `is_cut` is true because HTML of paragraphs alone is wanted, too.
         again = article_html(kept.html, None, with_pictures=with_pictures, is_cut=True)
         return "" if again is None else again.html
     if with_pictures:
@@ -151,10 +151,10 @@ def _sanitised(html: str, *, with_pictures: bool) -> str:
 
 
 def _sanitised_tree(root: Any, *, with_pictures: bool) -> str:
-    """Return the HTML in a box as browsers read it, too.
+    """Return sanitised HTML that browsers also read as one box.
 
-    Without the elements that are not kept, the others may stand where they end each other; then an end tag
-    that is left would end the box of the page around the article. The second time sees that.
+    When elements are dropped, those that remain may stand where one ends the other. An end tag without a
+    beginning would then end the box of the page around the article. The second pass removes it.
     """
     import lxml.html
 
@@ -168,7 +168,7 @@ def _sanitised_tree(root: Any, *, with_pictures: bool) -> str:
 
 
 def _unnest_formatting(root: Any) -> None:
-    """Leave one short element of each kind where they are nested; nh3 removes the others."""
+    """Leave one short element of each kind where some are nested; nh3 removes the others."""
     for element in list(root.iter("a", *_FORMATTING)):
         if (
             element.tag not in _TAGS
@@ -182,7 +182,7 @@ def _unnest_formatting(root: Any) -> None:
 
 
 def _make_absolute(element: Any, name: str, base: str | None) -> None:
-    """Make the address in an attribute absolute, or remove the attribute if it is none."""
+    """Make the address in an attribute absolute, or remove the attribute if it has no address."""
     address = (element.attrib.pop(name, None) or "").strip()
     if not address:
         return
@@ -218,7 +218,7 @@ def _addresses_of_player(player: Any) -> Iterator[str]:
 
 
 def _show_pictures(root: Any, base: str | None) -> None:
-    """Give pictures their addresses; remove those that no page shows, and the second of the same address."""
+    """Give pictures their addresses; remove those that no page shows, and repetitions of an address."""
     seen = set()
     # Readers see an article without scripts, so its <noscript> is shown
     for fallback in list(root.iter("noscript")):
@@ -242,9 +242,9 @@ def _is_tracking(picture: Any) -> bool:
 
 
 def is_shown_picture(address: str) -> bool:
-    """Return whether a page may show a picture from there: a public host, and no SVG, which can hold scripts.
+    """Return whether a page may show a picture from this address: a public host, and not SVG, which can hold scripts.
 
-    A browser of the reader would ask each address of the reader's own network.
+    The reader's browser would ask an address in the reader's own network.
     """
     try:
         parts = urlsplit(address)
@@ -263,7 +263,7 @@ def is_shown_picture(address: str) -> bool:
         return False
     literal = ip_address_of(host)
     if literal is not None:
-        # Many IPv6 addresses have an IPv4 address of the own network inside.
+        # Many IPv6 addresses contain an IPv4 address, perhaps of the own network.
         return literal.version == _IPV4 and literal.is_global
     # Browsers end a host at a backslash, and decode "%".
     return _HOST.fullmatch(host) is not None and is_public_name(host)

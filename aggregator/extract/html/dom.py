@@ -1,6 +1,6 @@
 """Limits for markup before it is parsed, and conversion of HTML fragments to text.
 
-The time of a parser can be quadratic in values that the author of a page chooses: attributes of one tag,
+The time of a parser can be quadratic in quantities that the author of a page chooses: attributes of one tag,
 elements, size. So the limits are applied before any parser runs; in addition the worker has a deadline.
 """
 
@@ -41,7 +41,7 @@ _RETURN = 0x0D
 
 
 class BoundedHtml(msgspec.Struct, frozen=True):
-    """A page within the limits; `truncated`: whether something was cut off."""
+    """A page within the limits; `truncated` tells whether something was cut off."""
 
     html: str
     truncated: bool
@@ -54,7 +54,7 @@ def bound_html(
     max_elements: int = _MAX_ELEMENTS,
     max_attributes: int = _MAX_ATTRIBUTES,
 ) -> BoundedHtml:
-    """Cut `html` to the limits, by default those of a page: at `max_chars`, after `max_elements` elements."""
+    """Cut `html` after `max_chars` characters and `max_elements` elements; the defaults are those of a page."""
     # lxml rejects a str that declares a charset.
     text = with_ended_readings(_DECLARATION.sub("", clean(html[:max_chars]), count=1))
     if "&#" in text:
@@ -81,7 +81,7 @@ def tree_of(html: str) -> Any:
     parser = lxml.html.HTMLParser(
         huge_tree=False, remove_comments=True, remove_pis=True
     )
-    # One class for all elements: the usual look-up by tag calls Python for each element that is visited.
+    # All elements have the same class: the usual look-up by tag calls Python for each visited element.
     parser.set_element_class_lookup(
         lxml.etree.ElementDefaultClassLookup(element=lxml.html.HtmlElement)
     )

@@ -47,9 +47,9 @@ def _trafilatura() -> Any:
 
 
 def extract_text(root: Any, url: str | None) -> str:
-    """Return the article's paragraphs, one per line; "" if none are found, or the library fails.
+    """Return the article's paragraphs, one per line; "" if there are none or the library fails.
 
-    The limits of the worker handle MemoryError.
+    MemoryError is left to the limits of the worker.
     """
     from justext.core import PARAGRAPH_TAGS  # type: ignore[import-untyped]
 
@@ -58,9 +58,9 @@ def extract_text(root: Any, url: str | None) -> str:
 
 
 def extract_markup(root: Any, text: str, url: str | None) -> str:
-    """Return the HTML of a page's text, which is extracted again without its structure being taken away.
+    """Return the HTML of a page's text, extracted again with its structure.
 
-    "" where that finds less than `text`: another of the ways found it, or it stood in several elements.
+    Return "" if this finds less than `text`, which another method found, or which stood in several elements.
     """
     document = _extracted(
         root,
@@ -81,14 +81,14 @@ def extract_markup(root: Any, text: str, url: str | None) -> str:
         )
         if is_in_line and "\n" not in "".join(code.itertext()):
             code.tag = "hi"
-            code.set("rend", "#t")  # how the library writes <tt>
+            code.set("rend", "#t")  # the library's form of <tt>
     from trafilatura.htmlprocessing import build_html_output
 
     return build_html_output(document)
 
 
 def _extracted(root: Any, url: str | None, *, fast: bool, **included: bool) -> Any:
-    """Return what trafilatura extracts from a page; None if it fails."""
+    """Return the document that trafilatura extracts from a page; None if it fails."""
     try:
         return _trafilatura().bare_extraction(
             root,

@@ -1,6 +1,6 @@
 """Signals of a page besides its text: visible lines, which of them are links, rows of cards, forms.
 
-Read only if the extracted text is short or the page does not declare an article, since it takes a parse.
+They are read only if the extracted text is short or the page does not declare an article, since that takes a parse.
 """
 
 from collections.abc import Iterator, Sequence
@@ -47,7 +47,7 @@ class PageSignals(FrozenStruct):
     asks_password: bool = False
 
     def carded_share(self, text: str) -> float:
-        """Return the share, 0 to 1, of the words of `text` in lines that are in rows of cards."""
+        """Return the share, 0 to 1, of the words of `text` in lines that belong to rows of cards."""
         words = {line: count_words(line) for line in text.split("\n")}
         total = sum(words.values())
         return sum(
@@ -98,7 +98,7 @@ def _lines(root: Any) -> Iterator[VisibleLine]:
 
 
 def _pieces(root: Any) -> Iterator[_Piece | None]:
-    """Yield the visible texts, and None where a block begins or ends; not recursive, for any depth."""
+    """Yield the visible texts, and None where a block begins or ends; works at any depth, without recursion."""
     import lxml.etree
 
     hidden: Any = None

@@ -1,7 +1,7 @@
-"""What markup holds and readers do not see in its text: readings over characters, and what styles hide.
+"""Removes text that readers do not see: readings over characters, and elements hidden by styles.
 
-Style sheets are not fetched, so classes are known by the names that usual ones give them. What hides a large
-part of the text is hidden until a script has run; it stays.
+Style sheets are not fetched, so classes are known by their usual names. An element with a large part of the text
+is only hidden until a script has run; it stays.
 """
 
 import re
@@ -51,7 +51,8 @@ _STYLE = re.compile(
 _NAME_CHARS = 500
 # At most this share of the letters in long texts may be hidden together (chosen)
 _LARGE_SHARE = 1 / 3
-_NO_ARTICLE = 200  # letters that may be hidden if they are not most (chosen)
+# At least this many letters may be hidden, if they are not most of the text (chosen)
+_NO_ARTICLE = 200
 
 
 def with_ended_readings(html: str) -> str:
@@ -73,7 +74,7 @@ def without_readings(root: Any) -> None:
 
 
 def without_invisible(root: Any) -> None:
-    """Remove from the tree `root` what readers do not see.
+    """Remove the elements that readers do not see from the tree `root`.
 
     The other elements lose the attributes that would make the library take them for hidden.
     """
@@ -112,9 +113,9 @@ def _is_hidden(element: Any) -> bool:
 
 
 def _not_the_article(root: Any, hidden: list[Any]) -> list[Any]:
-    """Return the outermost of the hidden elements with little text that is not seen elsewhere, too.
+    """Return the outermost hidden elements with little text that is only seen there.
 
-    [] where they have much of it together, as paragraphs that fade in one by one.
+    Return nothing if together they have much of it, as paragraphs that fade in one by one.
     """
     texts = Counter(root.xpath(_TEXTS))
     letters = sum(map(len, texts))

@@ -66,7 +66,8 @@ _ZONES_BY_SEASON = {
 }  # fmt: skip
 
 
-_NEAR_CHARS = 20  # between a date and its clock time
+# A clock time stands at most this far from its date
+_NEAR_CHARS = 20
 
 
 def end_of_date_before(line: str, match: Match) -> int:
@@ -128,7 +129,7 @@ def zone_offset(zone: str, day: dt.date, time: dt.time) -> dt.timedelta | None:
 
 
 def zone_or_utc(zone: str | None) -> dt.tzinfo:
-    """Return the IANA zone of that name; UTC for None and for an unknown name."""
+    """Return the IANA zone of that name; UTC without a name or for an unknown name."""
     try:
         return ZoneInfo(zone) if zone else dt.UTC
     except (ZoneInfoNotFoundError, ValueError, OSError):

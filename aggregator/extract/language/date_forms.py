@@ -1,4 +1,4 @@
-"""Complete dates in a line of text, in all forms that are read, and the day of each.
+"""Complete dates in a line of text, in all known forms, and the day of each.
 
 Digits of other scripts are converted. Dates of other calendars (Iranian, Buddhist, Japanese eras) are not read.
 """

@@ -48,12 +48,12 @@ def published_from_text(
 ) -> Published | None:
     """Return the date of the date line among `lines` (an article's first ones), or None.
 
-    A date line has a complete date and few other words. A date inside a sentence is that of an
-    event and ignored. `zone` is the IANA name for clock times without a zone (None: UTC, with
-    `timezone_assumed` set). Of several dates one labelled "published" is preferred, and one labelled
-    "updated" is used last. Dates such as 3/4/2024, whose order is not known, are ignored.
+    A date line has a complete date and few other words. A date inside a sentence belongs to an event, and is
+    ignored. `zone` is the IANA name for clock times without a zone (None: UTC, with `timezone_assumed` set). A
+    date labelled "published" is preferred to others, and a date labelled "updated" is used last. Dates such as
+    3/4/2024, whose order is not known, are ignored.
     """
-    stated: dict[int, Published] = {}  # the first one of each meaning
+    stated: dict[int, Published] = {}  # the first date of each meaning
     for line in lines:
         for text, match, rank in _dates_apart(line):
             day = day_of(match)
@@ -73,7 +73,7 @@ def is_date_line(line: str) -> bool:
 
 
 def is_labelled_date(line: str) -> bool:
-    """Return whether the line has a date labelled as that of publication or change."""
+    """Return whether the line has a date that a label declares to be that of publication or change."""
     return any(rank in (_PUBLISHED, _UPDATED) for _, _, rank in _dates_apart(line))
 
 

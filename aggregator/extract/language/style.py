@@ -1,4 +1,4 @@
-"""The style of English texts: whether one is a report, an opinion or an analysis by how it is written.
+"""The style of English texts: tells reports, opinions and analyses apart by how they are written.
 
 Reports say who told them what and on which day; opinions argue, ask and explain. Three logistic regressions on
 the same figures tell whether a text is a report, whether it is about the news at all (posts of blogs and manuals

@@ -2,8 +2,8 @@
 
 `clean` guarantees what `model/structs.py` requires: no NUL, no lone surrogate, no control characters except
 newline and tab. One such character makes XML parsers reject a whole feed, is rejected by PostgreSQL and cuts
-strings in SQLite. `clean` also drops what cannot be seen and splits words (soft hyphens, direction, spaces of
-no width), but for joiners. `decode` uses text encodings only: other codecs of Python can decompress without a
+strings in SQLite. `clean` also drops invisible characters that split words (soft hyphens, direction, spaces of
+no width), but not joiners. `decode` uses text encodings only: other codecs of Python can decompress without a
 limit.
 """
 
@@ -14,7 +14,7 @@ from contextlib import suppress
 
 from aggregator.text.lines import CLUSTERED, word_set, word_table
 
-# C1 controls are in practice Windows-1252 bytes that were decoded as Latin-1: restore them.
+# C1 controls are usually Windows-1252 bytes that were decoded as Latin-1, and are restored.
 _C1 = {
     code: bytes([code]).decode("cp1252", "ignore") or None for code in range(0x80, 0xA0)
 }
@@ -45,7 +45,7 @@ _BAD = re.compile(
 )  # the keys of the table, without tab and newline
 # Separate from `_BAD`: a character beyond the basic plane in a class makes the search ten times slower.
 _BEYOND_BASIC = re.compile("[\U00010000-\U0010ffff]")
-# Matches everything that the two match, by exclusion; one search is twice as fast as two.
+# Matches all characters that the two match, by exclusion; one search is twice as fast as two.
 _SUSPECT = re.compile(
     "[^\t\n\x20-\x7e\xa0-\xac\xae-\u200a\u200c-\u2027\u202f-\u205f\u2061-\u2065\u206a-\ud7ff\ue000-\ufdcf"
     "\ufdf0-\ufefe\uff00-\ufffd]"
@@ -267,7 +267,7 @@ _CONTROLS = bytes(c for c in range(32) if c not in b"\t\n\r\f\v\x1b")
 
 
 def looks_binary(data: bytes) -> bool:
-    """Return whether the first 8 KiB are an image, archive, document or noise, in no charset a text."""
+    """Return whether the first 8 KiB are an image, archive, document or noise, and not text in any charset."""
     head = data[:8192]
     if head.startswith(_MAGIC):
         return True

@@ -35,8 +35,9 @@ _SHORT_CREDIT = re.compile(
     r".*[＝=].{1,20}(?:提供|撮影|写す|共同)|.*\s\S{2,8}\s?[摄攝]",
     re.IGNORECASE,
 )
-_CREDIT_MARK = re.compile("[:=/©／]")  # one of these is in every credit, ...
-# ... and one of these in every short one: searched first
+# Every credit has one of these, ...
+_CREDIT_MARK = re.compile("[:=/©／]")
+# ... and every short credit one of these, which are searched first
 _SHORT_SIGNS = ("fot.", "©", "＝", "=", "摄", "攝")
 _CHINESE_BYLINE = re.compile(
     r"[（(【]?(?:本[报報]|中央社)?[记記]者.{1,24}[报報][导導道][）)】]?|[（(].{0,6}[记記]者.{1,20}[）)]"

@@ -1,8 +1,8 @@
-"""What stands below the text of a message: its signature, and the footer of a newsletter or mailing list.
+"""Removes text below the content of a message: its signature, and the footer of a newsletter or mailing list.
 
-Below a separator ("-- ", RFC 3676; a rule of underscores, as Mailman writes it) are a few lines without any
-prose, or else it separates parts of the text. A paragraph about the subscription is a footer only at the end,
-and only with an address or a link.
+A separator ("-- ", RFC 3676; a rule of underscores, which Mailman writes) begins a signature or footer only if a
+few lines without any prose follow; else it separates parts of the text. A paragraph about the subscription is a
+footer only at the end, and only with an address or a link.
 """
 
 import re
@@ -61,7 +61,7 @@ def _is_below_the_text(separator: str, below: str) -> bool:
 
 
 def without_footer(markup: str) -> str:
-    """Return the HTML of a message without its last sentences that tell how its list is left."""
+    """Return the HTML of a message without its last sentences, which tell how to leave its list."""
     pieces = _BLOCK.split(markup)
     has_address = False
     for number in range(len(pieces) - 1, -1, -2):  # between them are the tags

@@ -1,4 +1,4 @@
-"""The times at which a page was published and changed, as it declares and shows them."""
+"""The times when a page was published and changed, as it declares and shows them."""
 
 import datetime as dt
 import re
@@ -16,7 +16,7 @@ from aggregator.model.entry import Published
 def find_times(
     head: PageHead, zone: str | None, seen: dt.datetime | None
 ) -> tuple[Published | None, dt.datetime | None]:
-    """Return the times at which a page was published and changed; None for a time that it does not state."""
+    """Return the times when a page was published and changed; None for a time that it does not state."""
     from htmldate.core import NAME_MODIFIED, PROPERTY_MODIFIED
 
     changed = (

@@ -1,4 +1,4 @@
-"""The cookies of one chain of redirects, which is thrown away after it: no fetch knows of another.
+"""The cookies of one chain of redirects, which are thrown away after it, so that fetches share none.
 
 Load balancers and checks against robots redirect to the same address until their cookie comes back.
 """
@@ -15,7 +15,7 @@ class ChainCookies:
     """Keeps the cookies of each host, and gives them back to this host alone, by the rules of `http.cookiejar`."""
 
     def __init__(self) -> None:
-        # A jar for each host: whatever domain a cookie names, no other host gets it.
+        # Each host has a jar: whatever domain a cookie names, no other host gets it.
         self._jars: dict[str, httpx.Cookies] = {}
 
     def keep(self, response: httpx.Response) -> None:

@@ -81,7 +81,7 @@ class ClientSettings(FrozenStruct):
 class Client:
     """Fetches URLs within limits on rate, time and size. Thread-safe.
 
-    `resolve` and `dial` are parameters for tests, which use loopback only.
+    Only tests pass `resolve` and `dial`; they use loopback only.
     """
 
     def __init__(
@@ -171,7 +171,7 @@ class Client:
 
     @contextmanager
     def _counting_errors(self, url: str, accept: Kind) -> Iterator[None]:
-        """Time the block, and count its error, which becomes one of ours."""
+        """Time the block, and count its error, which is converted to an error of ours."""
         with self._metrics_registry.timer(FETCH_SECONDS, accept):
             try:
                 yield
@@ -187,7 +187,7 @@ class Client:
     def connection(
         self, address: str, host: str, port: int, *, most_bytes: int
     ) -> Iterator[tuple[httpcore.NetworkStream, ssl.SSLContext]]:
-        """Connect to a server at an address that a user entered, for another protocol than HTTP.
+        """Connect to a server at an address that a user entered, for a protocol other than HTTP.
 
         Yield the connection and a context for TLS. Wait for the turn of the host first; then the
         deadline of a fetch and `most_bytes` apply to all bytes received in the block. Raise FetchError as
@@ -196,7 +196,7 @@ class Client:
         budget = RequestBudget.to_server(
             self.tuning.fetch_deadline_seconds, most_bytes, (host, port), self._clock
         )
-        # A proxy is for HTTP alone.
+        # A proxy is only for HTTP.
         guard = self._transport("").guard
         with (
             self.rate_limiter.turn(
@@ -206,7 +206,7 @@ class Client:
             guard.budget(budget),
         ):
             budget.exclude_wait(budget.elapsed())
-            # Its own: httpcore adds the protocols of HTTP to that of the transport.
+            # This context is new, because httpcore adds the protocols of HTTP to that of the transport.
             tls = tls_of(self._settings.trusts.get(host, HostTrust()))
             stream = guard.connect_tcp(host, port)
             try:
@@ -215,7 +215,7 @@ class Client:
                 stream.close()
 
     def is_unchecked(self, host: str) -> bool:
-        """Return whether the certificate of a host is not checked, as a source wants it."""
+        """Return whether the certificate of a host is not checked, because a source wants it so."""
         return self._settings.trusts.get(host, HostTrust()).is_insecure
 
     def close(self) -> None:
@@ -228,7 +228,7 @@ class Client:
                 transport.close()
 
     def _transport(self, proxy: str) -> GuardedTransport:
-        """Return the way through a proxy, or the direct one for "". Raises ConfigError for no address of one."""
+        """Return the transport through a proxy, or the direct one for "". Raise ConfigError for an invalid proxy."""
         with self._lock:
             transport = self._transports.get(proxy)
             if transport is None:
@@ -259,7 +259,7 @@ class Client:
         cookies = ChainCookies()
         for _ in range(MAX_REDIRECTS + 1):
             sent = with_access(headers, access, url)
-            # An address that answers only whoever brings the cookie of another is none to move to.
+            # A redirect that depends on a cookie of the chain is not permanent, since others do not have the cookie.
             is_for_ever = not cookies.add_to(sent, url) and is_for_ever
             request = httpx.Request("GET", url, headers=sent)
             with self._response(
@@ -321,7 +321,7 @@ class Client:
                 guard.budget(budget),
                 closing(transport.handle_request(request)) as response,
             ):
-                # 429 and 503 of the operator's own servers ask nobody to wait.
+                # 429 and 503 from the operator's own servers do not make anybody wait.
                 key = host_key(url)
                 status = response.status_code
                 if status not in _ASKED_TO_WAIT:

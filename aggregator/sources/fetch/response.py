@@ -64,7 +64,7 @@ def to_fetch_result(
 ) -> FetchResult:
     """Convert a response to the request for `asked`, at the end of the redirects to `final`.
 
-    `is_for_ever`: all of these were permanent.
+    `is_for_ever` means that all of these were permanent.
     """
     headers = response.headers
     declared = headers.get("content-type", "")[:_HEADER_CHARS]

@@ -1,4 +1,4 @@
-"""Reads the body of a response, and where it redirects to."""
+"""Reads the body of a response, and the target of a redirect in its headers or its page."""
 
 import httpcore
 import httpx

@@ -25,7 +25,7 @@ def header(message: EmailMessage, name: str) -> str:
 
 
 def headers(message: EmailMessage, name: str) -> list[str]:
-    """Return all headers of a name, likewise; [] if one is broken."""
+    """Return all headers of a name, decoded in the same way; [] if one is broken."""
     try:
         return [
             unicode.clean(str(value)).strip() for value in message.get_all(name, ())

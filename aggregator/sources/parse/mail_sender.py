@@ -1,4 +1,4 @@
-"""Who sent a mail: its outlet, and whether a server confirms the address."""
+"""Tells who sent a mail: its outlet, and whether a server confirms the address."""
 
 import re
 from email.message import EmailMessage
@@ -27,8 +27,8 @@ _PASSED = (["dkim=pass"], ["dmarc=pass"])
 def outlet_of_mail(message: EmailMessage) -> str:
     """Return the site that has sent a message, as the own mail server found, else the address in From.
 
-    Anyone can write any List-Id, and any name in From: they say nothing. No address has the form of the key
-    of a site or of a channel there.
+    Anyone can write any List-Id, and any name in From, so these prove nothing. An address never looks like the
+    key of a site or of a channel there.
     """
     name, _, host = (
         header(message, "From").rpartition("<")[2].strip(" >").lower().rpartition("@")
@@ -74,7 +74,7 @@ def _authenticated(message: EmailMessage) -> set[str | None]:
 
 
 def _receiving_site(message: EmailMessage) -> str | None:
-    """Return the site whose server received the message last under a name of the internet."""
+    """Return the site of the server that last received the message under a public name."""
     for received in headers(message, "Received"):
         host = _BY.search(received)
         if host and (site := _site_of(host[1])):

@@ -1,4 +1,4 @@
-"""Repair the head of a response, so that h11 reads what browsers and other clients read, too.
+"""Repairs the head of a response, so that h11 reads whatever browsers and other clients read.
 
 Each request has a connection of its own, so a wrong length or a strange line of one response cannot become a
 part of another.
@@ -13,9 +13,10 @@ import httpcore
 
 from aggregator.sources.fetch.connections.ssrf_guard import GuardedStream, SsrfGuard
 
-# Browsers take about as much; a longer head goes on as it is, and h11 refuses it
+# Browsers take about as much; a longer head is passed on unchanged, and h11 refuses it
 _MOST_HEAD_BYTES = 2**18
-_MOST_LINE_BYTES = 2**15  # a longer field is left out: a cookie of 100 KB
+# A longer field is left out: a cookie may have 100 KB
+_MOST_LINE_BYTES = 2**15
 _END = re.compile(rb"\n\r?\n")
 _STATUS_LINE = re.compile(
     rb"\s*HTTP(?:/([0-9.]*))?[ \t]+([0-9]{3})(?![0-9])(.*)", re.IGNORECASE
@@ -92,7 +93,7 @@ class _LenientStream(GuardedStream):
 
 
 def _repaired(head: bytes) -> tuple[bytes, bytes]:
-    """Return the status and a head that follows RFC 9112; b"" and the same bytes if it is none of HTTP."""
+    """Return the status and a head that follows RFC 9112; b"" and the same bytes if it is not HTTP."""
     first, *lines = head.rstrip().split(b"\n")
     status_line = _STATUS_LINE.match(first)
     if status_line is None:
@@ -115,9 +116,9 @@ def _repaired(head: bytes) -> tuple[bytes, bytes]:
 
 
 def _end_of_body(lengths: set[bytes], codings: bytes) -> list[bytes]:
-    """Return the field that says where the body ends.
+    """Return the field that tells where the body ends.
 
-    Without a length that can be believed, the response ends with the connection.
+    If no length can be believed, the response ends with the connection.
     """
     if b"chunked" in codings:
         return [b"Transfer-Encoding: chunked"]
@@ -127,7 +128,7 @@ def _end_of_body(lengths: set[bytes], codings: bytes) -> list[bytes]:
 
 
 def _fields(lines: list[bytes]) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the valid fields of a head; a folded field is one."""
+    """Yield the valid fields of a head; a folded field is joined."""
     unfolded: list[bytes] = []
     for line in lines:
         if line.startswith((b" ", b"\t")) and unfolded:

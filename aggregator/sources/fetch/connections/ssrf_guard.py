@@ -60,7 +60,7 @@ class SsrfGuard(httpcore.NetworkBackend):
     ) -> None:
         """`resolve` and `dial` are those of the system by default.
 
-        `is_proxied`: the only connections are those to the operator's proxy, which resolves names.
+        `is_proxied` means that it only connects to the operator's proxy, which resolves names.
         """
         self._is_proxied = is_proxied
         self._exceptions = tuple(exceptions)
@@ -109,7 +109,7 @@ class SsrfGuard(httpcore.NetworkBackend):
             raise FetchError("dns", f"{host} has no address")
         with self._lock:
             self._open.add(stream)
-        # A stop while connecting has not closed this connection
+        # A stop during this connect has not closed this connection
         self.seconds_left(None)
         return stream
 
@@ -190,8 +190,8 @@ class SsrfGuard(httpcore.NetworkBackend):
                     "host and port only; one on the internet never, one of an imported list after `aggregator "
                     "sources add`, or if the list is imported again with --allow-private",
                 )
-            # The owner of a name may let it lead anywhere, at any time. Where no more names can be remembered,
-            # one that was never seen in the operator's networks counts as one that led to the internet.
+            # The owner of a name may let it lead anywhere, at any time. When no more names can be remembered,
+            # a name never seen in the operator's networks counts as one that led to the internet.
             is_unknown = (
                 len(self._public_hosts) >= _NAMES_KEPT
                 and address_of(host.strip("[]")) is None
@@ -205,7 +205,7 @@ class SsrfGuard(httpcore.NetworkBackend):
         return answers
 
     def _note_networks(self, host: str, answers: list[str]) -> None:
-        """Store where a name led; a name that is rebound has been on both sides then."""
+        """Store where a name led; a name that is rebound then stands on both sides."""
         for answer in answers:
             address = address_of(answer)
             if address is None or not self._exceptions:
@@ -240,7 +240,7 @@ class GuardedStream(httpcore.NetworkStream):
         try:
             got = self._inner.read(max_bytes, self._guard.seconds_left(timeout))
         finally:
-            # Raises FetchError where a stop or the deadline ended it
+            # Raises FetchError if a stop or the deadline ended it
             self._guard.seconds_left(None)
         self._guard.count(len(got))
         return got

@@ -59,7 +59,7 @@ class GuardedTransport(httpx.BaseTransport):
         *,
         proxy: httpx.Proxy | None = None,
     ) -> None:
-        """`trusts`: which certificates are accepted of a host, if it has settings of its own."""
+        """`trusts` has the accepted certificates of hosts with settings of their own."""
         self.guard = guard
         kind = (
             httpcore.ConnectionPool
@@ -124,7 +124,7 @@ class _Stream(httpx.SyncByteStream):
 
 
 def proxy_of(text: str) -> httpx.Proxy:
-    """Return the proxy at `http://user:password@host:port`. Raises ConfigError, whose message omits it."""
+    """Return the proxy at `http://user:password@host:port`. Raise ConfigError, whose message omits it."""
     try:
         proxy = httpx.Proxy(text)
     except (httpx.InvalidURL, UnicodeError, ValueError):
@@ -200,7 +200,7 @@ def meaning(status: int) -> str:
 
 
 def fetch_error(error: Exception, url: str) -> FetchError:
-    """Classify an exception of a library, including its chain of causes, where TLS errors are.
+    """Classify an exception of a library with its chain of causes, which contains TLS errors.
 
     Raise other errors of ours, and TooManyFilesError if this process cannot open more connections, which is
     not a fault of the server. `url` may be a host only, if the rest is private.

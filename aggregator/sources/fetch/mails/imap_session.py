@@ -37,7 +37,7 @@ class ImapSession(imaplib.IMAP4):
     def __init__(
         self, stream: httpcore.NetworkStream, host: str, most_bytes: int
     ) -> None:
-        """`most_bytes`: of a message."""
+        """Accept messages of up to `most_bytes` bytes."""
         self._stream = stream
         self.host, self.most_bytes = host, most_bytes
         self._buffer = bytearray()
@@ -45,7 +45,7 @@ class ImapSession(imaplib.IMAP4):
         super().__init__()
 
     def open(self, host: str = "", port: int = 0, timeout: float | None = None) -> None:
-        """Nothing: the connection is open."""
+        """Do nothing: the connection is open."""
 
     def read(self, size: int) -> bytes:
         """Return a literal. Raise FetchError if it is too long."""
@@ -95,7 +95,7 @@ class ImapSession(imaplib.IMAP4):
         return part
 
     def encrypt(self, tls: ssl.SSLContext) -> None:
-        """Use STARTTLS; only on this machine it may be missing."""
+        """Use STARTTLS, which only a server on this machine may lack."""
         if "STARTTLS" not in self._offers():
             if is_loopback(self.host):
                 return
@@ -136,7 +136,7 @@ class ImapSession(imaplib.IMAP4):
         """Open a folder for reading; return its validity and the number of messages."""
 
         def encoded(match: re.Match[str]) -> str:
-            # IMAP has a form of UTF-7 of its own (RFC 3501, 5.1.3).
+            # IMAP has its own form of UTF-7 (RFC 3501, 5.1.3).
             if match[0] == "&":
                 return "&-"
             words = (

@@ -52,7 +52,7 @@ class _GuardedSmtp(smtplib.SMTP):
 class MailPoster:
     """Sends mail, each on a connection of its own. Thread-safe.
 
-    `resolve` is a parameter for tests, which use loopback only.
+    Only tests pass `resolve`; they use loopback only.
     """
 
     def __init__(

@@ -34,8 +34,8 @@ class Message(FrozenStruct):
 class ReadMailbox(FrozenStruct):
     """New messages of a folder, the oldest first.
 
-    `state` is for the next call, `count` of all messages in the folder. `has_more`: not all new ones were
-    read.
+    `state` is for the next call. `count` counts all messages in the folder. `has_more` means that some new
+    messages were not read.
     """
 
     messages: tuple[Message, ...] = ()
@@ -79,7 +79,7 @@ def read_mailbox(
 def _as_our_error(error: Exception, host: str) -> FetchError:
     failed = fetch_error(error, host)
     if failed is not error and failed.cause == "protocol":
-        # Not the server's words
+        # The message must not have the server's words
         return FetchError("protocol", f"{host} does not answer as an IMAP server")
     return failed
 
@@ -115,7 +115,7 @@ def _read(
 ) -> tuple[list[Message], int, bool]:
     """Return the messages of these numbers, the last number that is done, and whether all are read.
 
-    `attempt`: of reading the first of them, from 1.
+    `attempt` counts the attempts to read the first of them, from 1.
     """
     messages = []
     reached = number = 0

@@ -18,7 +18,7 @@ from aggregator.sources.limits import KEY_CHARS, NAME_CHARS, URL_CHARS, SourceTu
 _MAX_ENCLOSURES = 20  # enclosures stored of one entry
 _MAX_CATEGORIES = 50  # categories stored of one entry
 _MAX_TITLE_CHARS = 2000  # three times the longest headline seen; a longer title is cut
-# Only tags that occur in titles of feeds: "Why <T> matters" is a headline, "<i>Titanic</i>" is markup.
+# Only these tags occur in titles of feeds and are removed: "Why <T> matters" is a headline, "<i>Titanic</i>" is markup.
 _TITLE_TAG = re.compile(
     r"</?(?P<name>a|abbr|b|big|br|cite|code|div|em|font|h[1-6]|i|img|mark|p|q|s|small|span|strike|strong|"
     r"su[bp]|tt|u)"
@@ -129,8 +129,8 @@ def entry_of(declared: DeclaredEntry, context: FeedContext) -> Entry | None:
 def _guid_and_url(
     declared: DeclaredEntry, title: str, body: str, context: FeedContext
 ) -> tuple[str | None, str | None]:
-    """Return the GUID and the address of an entry: that of its article, if it is of a list of links."""
-    # The daemon reads no entries, and has no need of it.
+    """Return the GUID and the address of an entry; an entry from a list of links gives the article's address."""
+    # Imported late, because the daemon does not read entries and does not need it.
     from aggregator.extract.entry_form import own_text
 
     guid = short_key(declared.guid)
@@ -138,7 +138,7 @@ def _guid_and_url(
     if url and title and html.escape(url, quote=False) in body:
         article_url = own_text(body, title, url).article_url
         if article_url:
-            # The page of the list stays known: its entry is recognised by it where it declares no GUID.
+            # The address of the list's page stays: without a GUID its entry is recognised by it.
             return guid or short_key(url), absolute_url(article_url, None)
     return guid, url
 
@@ -189,7 +189,7 @@ def first_time(texts: Iterable[str], context: FeedContext) -> Published | None:
 def absolute_url(raw: str, base: str | None) -> str | None:
     """Return `raw` as an absolute http(s) URL, relative to `base`; None for anything else.
 
-    "www.example.org/a" without a scheme is an address, no path.
+    "www.example.org/a" without a scheme is an address, not a path.
     """
     raw = re.sub(r"[\t\r\n]", "", unicode.clean(raw)).strip()
     if not raw or len(raw) > URL_CHARS:
@@ -208,7 +208,7 @@ def absolute_url(raw: str, base: str | None) -> str | None:
 def plain_title(raw: str) -> str:
     """Return a headline as one line of plain text, without tags and with entities decoded.
 
-    Entities are decoded twice, since many feeds encode them twice. The name of a tag that nothing ends is a
+    Entities are decoded twice, since many feeds encode them twice. The name of a tag that is never closed is a
     word of the headline.
     """
     text = html.unescape(
@@ -220,7 +220,7 @@ def plain_title(raw: str) -> str:
 
 
 def _without_tags(title: str, alone: Sequence[str]) -> str:
-    """Return a title without the tags that are ended in it, and those that stand `alone`."""
+    """Return a title without the tags that are closed in it, and those that stand `alone`."""
     if "<" not in title:
         return title
     small = title.lower()

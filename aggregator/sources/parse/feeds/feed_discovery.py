@@ -1,7 +1,7 @@
-"""Finds the feed of a site, as its page says or at a usual address; fetches nothing.
+"""Finds the feed of a site from its page or at a usual address; fetches nothing.
 
-Of several feeds the page's own is preferred: that of its section if the page is one of a section, else that
-of the whole site. Feeds of comments, audio and video come last.
+If there are several feeds, the page's own is preferred: the feed of its section if it is the page of a section,
+else that of the whole site. Feeds of comments, audio and video come last.
 """
 
 import html as html_entities

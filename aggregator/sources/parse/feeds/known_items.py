@@ -1,7 +1,7 @@
-"""Cuts the items that the last poll had out of a feed, before it is parsed: most of a changed feed is known.
+"""Cuts the items of the last poll out of a feed before it is parsed, since most of a changed feed is known.
 
-A feed is cut only if it is well-formed UTF-8 whose items are siblings, and nothing else in it depends on how
-many there are. Then the others are parsed to the same entries as in the whole feed. Takes linear time: expat
+A feed is cut only if it is well-formed UTF-8 whose items are siblings, and nothing else in it depends on their
+number. Then the others are parsed to the same entries as in the whole feed. It takes linear time: expat
 reads the bytes once, and calls nothing but the two functions here.
 """
 
@@ -28,7 +28,7 @@ Span = tuple[int, int]  # where an item begins and ends, in bytes
 
 
 class UnknownItems(NamedTuple):
-    """A feed without its known items, and its `frame`. `items`: hashes of the others, in their order."""
+    """A feed without its known items, and its `frame`; `items` has the hashes of the others, in their order."""
 
     data: bytes
     items: tuple[bytes, ...]
@@ -66,7 +66,7 @@ def cut_feed(data: bytes, context: FeedContext) -> UnknownItems | None:
 def _item_spans(data: bytes) -> list[Span]:
     """Return where the items begin and end; [] for a feed that cannot be cut.
 
-    What repairs a feed searches its beginning for a DOCTYPE and a declaration, wherever they stand.
+    The repair of a feed searches its beginning for a DOCTYPE and a declaration, wherever they stand.
     """
     is_declared = data.startswith(b"<?xml ") or b"<?xml" not in data
     if not is_declared or b"<!doctype" in data.lower():

@@ -21,7 +21,7 @@ Raw = dict[str, Any]
 
 
 def is_before(earlier: str, later: str, context: FeedContext) -> bool:
-    """Return whether both are times, the first of them before the other."""
+    """Return whether both are times, and the first is before the other."""
     first = declared_time(earlier, context)
     second = declared_time(later, context)
     return first is not None and second is not None and first.time < second.time
@@ -30,7 +30,7 @@ def is_before(earlier: str, later: str, context: FeedContext) -> bool:
 def parsed_feed(
     version: str, title: str, context: FeedContext, entries: Sequence[Sequence[Entry]]
 ) -> ParsedFeed:
-    """Return the feed; `entries`: of each item."""
+    """Return the feed; `entries` has those of each item."""
     return ParsedFeed(
         format=version,
         title=plain_title(title),
@@ -49,9 +49,9 @@ def unescaped_markup(html: str) -> str:
 
 
 def string_at(values: Raw, key: str) -> str:
-    """Return a string, without a CDATA section that was escaped around it, or a number as one; else "".
+    """Return a string without an escaped CDATA section around it, or a number as a string; else "".
 
-    With plain `dict.get`: feedparser's own `get` returns values of other keys with a warning.
+    It uses plain `dict.get`: feedparser's own `get` returns values of other keys with a warning.
     """
     value = dict.get(values, key)
     if isinstance(value, str):

@@ -27,7 +27,7 @@ def left_in_file(
 ) -> Entry:
     """Leave the page of an entry in its file, if its record can be read alone.
 
-    Without a GUID the page may be needed to identify the entry.
+    The page may be needed to identify an entry without a GUID.
     """
     if offset is None or entry.guid is None:
         return entry
@@ -45,7 +45,7 @@ def left_in_file(
 
 
 def with_page(entry: Entry, tuning: SourceTuning) -> Entry:
-    """Return an entry with the page that is in its file.
+    """Return an entry with its page, which is in its file.
 
     Raise ReadError if the file cannot be opened, or has changed.
     """

@@ -110,7 +110,7 @@ def read_labelled(
 ) -> LabelledRecord:
     """Return the record of a line, or of a row of a table, with its labels.
 
-    `chosen`: keys that `--map` names, by field. Never raises: an invalid record is a story of its own.
+    `chosen` has the keys that `--map` names, by field. Never raises: an invalid record is a story of its own.
     A record without an id gets one from its file and line.
     """
     fallback = f"{file_name}:{line_number}"

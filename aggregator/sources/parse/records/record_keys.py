@@ -91,9 +91,9 @@ def plain_name(key: str) -> str:
 
 
 def fields_of(record: Record, chosen: Chosen) -> RecordFields:
-    """Return the fields of a record: of each the first key that has a value which can be read as it.
+    """Return the fields of a record: for each the first key whose value can be read as that field.
 
-    `chosen`: the key, or path with dots, of a field that comes before those of the table.
+    `chosen` has keys, or paths with dots, that come before those of the table, by field.
     """
     named = _by_name(record)
     values = {}
@@ -152,14 +152,14 @@ def value_at(record: Record, key: str) -> Any:
 
 
 def texts_in(value: object, field: str, depth: int = 0) -> Iterator[str]:
-    """Yield the texts of a value: itself, those of a list, or of an object what `inside` of the table says.
+    """Yield the texts of a value: itself, those of a list, or those that `inside` of the table finds in an object.
 
     A number below 10^30 is its digits (ids, epoch seconds).
     """
     if isinstance(value, str):
         yield value
     elif isinstance(value, int | float) and not isinstance(value, bool):
-        # Not a plausible number otherwise; false for NaN, too
+        # Other numbers are not plausible; this is false for NaN, too
         if -(10**30) < value < 10**30:
             is_whole = value == int(value) and abs(value) < 10**15
             yield str(int(value) if is_whole else value)
@@ -230,8 +230,8 @@ _JOINED: dict[Field, str] = {"text": "\n", "html": "\n", "author": ", "}
 def records_in(value: object, chosen: Chosen) -> list[object]:
     """Return the records of a JSON value: those of the lists in an object around them, else itself.
 
-    The lists are in the object, or in an object in it. An object with a text is a record, and of one with a
-    title or an address only lists of the table are read. `chosen`: see fields_of.
+    The lists are in the object, or in an object in it. An object with a text is itself a record. In an object with
+    a title or an address only the lists of the table are read. `chosen`: see fields_of.
     """
     if not isinstance(value, dict) or not any(
         isinstance(inner, dict | list) for inner in value.values()

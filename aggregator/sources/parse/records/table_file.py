@@ -1,4 +1,4 @@
-"""Tables (CSV, TSV) as records: one of each row, with the names that the first line gives to its columns.
+"""Tables (CSV, TSV) as records: each row is a record, with the names of the columns in the first line.
 
 The separator is found by the header. Rows are read one after the other, so a table may have any length.
 """
@@ -91,7 +91,7 @@ def read_rows(
     lines = _lines(stream, limit)
     separator, columns = _header(next(lines, ""), chosen)
     csv.field_size_limit(max(limit, csv.field_size_limit()))
-    # Strict: else a quotation mark that is never closed takes in all further rows without a word.
+    # This is strict, because a quotation mark that is never closed would silently take in all further rows.
     reader = csv.reader(lines, delimiter=separator, strict=True)
     while True:
         number = reader.line_num + 2
@@ -178,7 +178,7 @@ def _split(line: str) -> tuple[str, list[str]]:
 
 
 def _known(columns: list[str]) -> int:
-    """Return how many fields the columns of a header name."""
+    """Return the number of fields that the columns of a header name."""
     names = set(map(plain_name, columns))
     return sum(not names.isdisjoint(keys) for keys in key_table().keys.values())
 
@@ -190,7 +190,7 @@ def _has_content(columns: list[str]) -> bool:
 
 
 def _row(columns: list[str], cells: list[str], orders: Mapping[str, str]) -> Row | str:
-    """Return a row by the names of its columns, or why it has another number of cells than the header."""
+    """Return a row by the names of its columns, or why its number of cells differs from that of the header."""
     while len(cells) > len(columns) and not cells[-1].strip():
         cells = cells[:-1]
     if len(cells) != len(columns):

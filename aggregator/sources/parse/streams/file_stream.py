@@ -19,14 +19,14 @@ from aggregator.sources.parse.streams.remote_files import open_file
 _GZIP = b"\x1f\x8b\x08"
 # A frame, or a skippable frame
 _ZSTD_FRAME = re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")
-# 128 MiB, that of `zstd --long`; only decompression bombs need a larger one
+# `zstd --long` uses 128 MiB; only decompression bombs need a larger window
 _ZSTD_WINDOW_BYTES = 2**27
 # So many compressed bytes are read at once. They give at most 1 MiB from gzip, and 32 MiB from zstd, which needs
 # four bytes for 128 KiB.
 _STEP_BYTES = 1024
 _BUFFER_BYTES = 262_144
 _SKIPPED_AT_ONCE = 1_048_576
-# Allowed around JSON: spaces, padding, a byte order mark
+# These may stand around JSON: spaces, padding, a byte order mark
 BLANK = b" \t\r\n\0\xef\xbb\xbf"
 MOST_EMPTY = 64  # empty lines read one by one; further ones are skipped together
 # The offsets of so many members are kept: more than can begin in a buffer, since the smallest has 20 bytes
@@ -101,7 +101,7 @@ def _unpacked(
 ) -> Iterator[bytes]:
     """Yield the content of consecutive gzip members or zstd frames, up to the first that is damaged.
 
-    `members`: gets where each of them begins, in `packed` by the position of its first byte.
+    `members` gets the offset in `packed` where each of them begins, by the position of its first byte.
     """
     import zstandard
 

@@ -22,7 +22,7 @@ _MARK = r"\s*(?:[:：|｜]|\s[-–—]|[-–—](?=\s))\s*"
 _ENDS = re.compile(r"\s+[|\-–—•»·]+\s+|\s*[|｜]\s*|\s+::\s+")
 # The name of an outlet stays if fewer words would remain
 _LEAST_WORDS = 2
-# A section or programme beside the outlet's name has at most so many words: "Newsdesk TV Live Coverage"
+# A section or programme beside the outlet's name has at most this many words: "Newsdesk TV Live Coverage"
 _WORDS_BESIDE = 3
 
 

@@ -58,7 +58,7 @@ def ranking() -> Callable[[str], list[tuple[str, float]]]:
 
 
 def _shared(descriptor: int) -> Any:
-    """Return a LanguageIdentifier with the arrays of the file. Raise OSError or ValueError if there is no file."""
+    """Return a LanguageIdentifier with the arrays of the file. Raise OSError or ValueError without a file."""
     path = f"/proc/self/fd/{descriptor}"
     if not _is_complete(descriptor):
         # The file is opened anew: all workers inherit one open file, and flock does not lock that against itself.

@@ -89,7 +89,7 @@ _ARTICLES = word_list("وبال وكال فبال وال فال بال كال و
 # conjunctions, prepositions, future, persons of a verb
 _LETTERS_BEFORE = "وفبلكسيتن"
 _ENDINGS = word_list("هما يين تين تان ات ان ون ين ها هم نا وا يه ته ه ي ا ت")
-# At least this many letters of a word remain
+# A word keeps at least this many letters
 _LEAST = 3
 _PLURALS = """
     أسعار سعر أسواق سوق أسهم سهم بنوك بنك طرق طريق سدود سد مدن مدينة قرى قرية منازل منزل بيوت بيت أحزاب حزب

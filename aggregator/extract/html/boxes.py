@@ -38,7 +38,7 @@ _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _NAME_CHARS = 500
 _MARKED = "x-taken-out"
 _POST = re.compile(r"post-\d+")  # WordPress's ids of articles
-# The paragraphs of an article, in words (chosen: 12 of 217 real pages have so many in boxes at one place).
+# The paragraphs of an article, in words (chosen: 12 of 217 real pages have this many in boxes at one place).
 _PARAGRAPHS, _PARAGRAPH_WORDS, _ARTICLE_WORDS = 3, 10, 100
 
 

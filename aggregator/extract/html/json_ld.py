@@ -16,7 +16,7 @@ Node = dict[str, Any]
 JSON_NODES = 2_000
 # A longer script is not read (limit)
 _SCRIPT_CHARS = 524_288
-# After so many broken beginnings a script is given up: each may take the time of the whole (limit)
+# A script is given up after this many broken beginnings: each may take the time of the whole (limit)
 _FAILURES = 20
 # Strings stay, the other matches go. A string without an end goes on to the end, so that the time is linear.
 _NOISE = re.compile(

@@ -49,9 +49,9 @@ _STYLE = re.compile(
 )
 # Only the beginning of a class or a style is looked at
 _NAME_CHARS = 500
-# At most this share of the letters in long texts may be hidden together (chosen)
+# Hidden elements may have at most this share of the letters in long texts together (chosen)
 _LARGE_SHARE = 1 / 3
-# At least this many letters may be hidden, if they are not most of the text (chosen)
+# So many letters may always be hidden, if they are not most of the text (chosen)
 _NO_ARTICLE = 200
 
 

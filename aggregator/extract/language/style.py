@@ -24,7 +24,7 @@ from aggregator.text.tokens import word_tokens
 LEAST_WORDS = 100
 # A report names its day within this many words
 _FIRST = 60
-# A report says within this many words who told it
+# A report names its source within this many words
 _OPENING = 100
 
 # Each alternative begins with a mark, which `re` skips to: twice as fast as with a line's start before it.

@@ -214,7 +214,7 @@ def copied_wire(original: str, outlet: str | None, wire: str | None) -> Wire | N
     """Return the agency behind a copy of the article `original`: its outlet if that is an agency, else its
     wire.
 
-    `wire`: the sufficiently certain agency of the original. Only for copies, not for excerpts.
+    `wire` is the sufficiently certain agency of the original. Use this for copies only, not for excerpts.
     """
     named = agency_of(outlet)
     agency = named or wire

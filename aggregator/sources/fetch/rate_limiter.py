@@ -18,11 +18,11 @@ _HOST_HOLD_SECONDS = 300.0
 # The other feeds of a host wait at most this long for one response: a platform with many feeds must not stand
 # still for a day (FreshRSS issue 7870); chosen.
 _HOST_HOLD_MAX_SECONDS = 3600.0
-# All feeds of a host wait after so many of them receive 503 with Retry-After: a single feed may have a bad route.
+# All feeds of a host wait after this many of them receive 503 with Retry-After: a single feed may have a bad route.
 _HOST_HOLD_FEEDS = 2
 # Each 429 doubles the gap of its host, up to this many times the usual gap (chosen)
 _HOST_GAP_FACTOR_MAX = 32.0
-# So many consecutive responses without a 429 halve the gap again (chosen)
+# This many consecutive responses without a 429 halve the gap again (chosen)
 _HOST_RECOVERY_RESPONSES = 20
 _DIGITS = re.compile(r"[0-9]+\Z")
 HOSTS_KEPT = 10_000

@@ -28,8 +28,8 @@ def body_or_redirect(
 ) -> tuple[bytes, str]:
     """Return the body of a response, and the target of its redirect or of its page's; "" without a redirect.
 
-    The body is b"" if it is not modified. `sent` are the headers of the request. The response asks to wait for
-    `wait_seconds`. Raise FetchError for a refusal.
+    The body is b"" if it is not modified. `sent` are the headers of the request. `wait_seconds` is the
+    wait that the response asks for. Raise FetchError for a refusal.
     """
     status = response.status_code
     is_conditional = "If-None-Match" in sent or "If-Modified-Since" in sent

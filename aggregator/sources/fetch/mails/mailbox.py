@@ -16,7 +16,7 @@ from aggregator.sources.fetch.mails.imap_session import ImapSession, TooLongErro
 from aggregator.sources.limits import SourceTuning
 
 _PORTS = {"imap": 143, "imaps": 993}
-# A message is left out after so many attempts if the connection fails at it. They take hours, because the
+# A message is left out after the connection has failed at it this many times. That takes hours, because the
 # interval of a failing source grows (chosen).
 _MOST_ATTEMPTS = 3
 # The validity and the last number read; while the next message cannot be read, its number and the attempts, too.

@@ -18,7 +18,7 @@ from aggregator.sources.parse.feeds.entry_builder import (
 )
 from aggregator.sources.parse.feeds.feed_discovery import Attributes
 
-# Each poll reads so many sitemaps of an index: the newest have the new pages (chosen)
+# Each poll reads this many sitemaps of an index: the newest have the new pages (chosen)
 _MAX_SITEMAPS = 3
 _ROOT = re.compile(r"<(?:[\w.-]{1,40}:)?(urlset|sitemapindex)[\s>]", re.IGNORECASE)
 _SNIFFED_ROOT_CHARS = 8192

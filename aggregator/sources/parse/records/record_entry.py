@@ -39,7 +39,7 @@ _OTHER_OWN_NAMES = (("source", "outlet"), ("lang", "language"))
 _LONG_TEXT_CHARS = 200
 # Only this many different keys are counted, since records may have random keys
 _KEYS_COUNTED = 1000
-# A message names at most so many keys or examples
+# A message names at most this many keys or examples
 _KEYS_NAMED = 20
 _KEY_CHARS_SHOWN = 100
 _PAGE = re.compile(r"<(?:html|head|body)\b", re.IGNORECASE)

@@ -26,7 +26,7 @@ _ADDRESSES = word_set("url link href weburl pageurl articleurl permalink")
 _MISSING = frozenset({"", "nan", "NaN", "NULL", "None", r"\N"})
 _HEADER_CHARS = 65_536
 _COLUMNS_NAMED = 20
-# The order of day and month is searched in so many rows, some tens of MB of articles (chosen)
+# The order of day and month is searched in this many rows, some tens of MB of articles (chosen)
 _ROWS_ASKED = 20_000
 # Each key writes an ambiguous date with its year first. A value that matches the pattern shows this order of its
 # column, because one of its numbers can only be a day.

@@ -21,7 +21,7 @@ _GZIP = b"\x1f\x8b\x08"
 _ZSTD_FRAME = re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")
 # `zstd --long` uses 128 MiB; only decompression bombs need a larger window
 _ZSTD_WINDOW_BYTES = 2**27
-# So many compressed bytes are read at once. They give at most 1 MiB from gzip, and 32 MiB from zstd, which needs
+# This many compressed bytes are read at once. They give at most 1 MiB from gzip, and 32 MiB from zstd, which needs
 # four bytes for 128 KiB.
 _STEP_BYTES = 1024
 _BUFFER_BYTES = 262_144
@@ -29,7 +29,7 @@ _SKIPPED_AT_ONCE = 1_048_576
 # These may stand around JSON: spaces, padding, a byte order mark
 BLANK = b" \t\r\n\0\xef\xbb\xbf"
 MOST_EMPTY = 64  # empty lines read one by one; further ones are skipped together
-# The offsets of so many members are kept: more than can begin in a buffer, since the smallest has 20 bytes
+# The offsets of this many members are kept: more than can begin in a buffer, since the smallest has 20 bytes
 _MEMBERS_KEPT = 10_000
 
 

@@ -23,7 +23,7 @@ _WEB = ("http://", "https://")
 # Messages of obstore describe its internals after this
 _DEBUGGING = "\n\nDebug source:"
 _REASON_CHARS = 500
-# A web server may take so long for a part of a file, 256 KiB
+# A web server may take this long for a part of a file, 256 KiB
 _PATIENCE = dt.timedelta(seconds=60)
 
 

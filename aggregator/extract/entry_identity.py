@@ -253,8 +253,9 @@ def _are_different(holders: Sequence[EntryKeys], other: Literal["guid", "url"]) 
 def shared_pages(
     entries: Sequence[Entry], canonical_urls: Sequence[str | None]
 ) -> set[int]:
-    """Return the places of the entries that are parts of one page: their URLs differ in the fragment only,
-    and they have different titles. The page is the text of none of them.
+    """Return the places of the entries that are parts of one page.
+
+    Their URLs differ only in the fragment, and they have different titles. The page is not the text of any of them.
     """
     by_page = defaultdict(list)
     for place, canonical in enumerate(canonical_urls):

@@ -77,7 +77,7 @@ class FeedOutlet:
         feed_url: str | None,
         site_url: str | None,
     ) -> None:
-        """`name` is configured for the source, or given by its OPML list; the feed declares `title`."""
+        """Take `name` from the settings of the source or its OPML list, and `title` from the feed."""
         feed_site = site_of(feed_url)
         sites = [site for site in (site_of(site_url), feed_site) if site.key]
         main_site = min(sites, key=lambda site: site.is_shared, default=None)

@@ -197,8 +197,9 @@ def _plain_path(path: str) -> str:
 
 
 def _without_amp(segments: list[str]) -> list[str]:
-    """Remove AMP's spellings: a segment `amp`, `x.amp`, `x_amp`, `x.amp.html`; and the index page of a
-    folder.
+    """Remove AMP's spellings and the index page of a folder.
+
+    The spellings are a segment `amp`, and `x.amp`, `x_amp`, `x.amp.html`.
     """
     plain = [s for s in segments if s.lower() != "amp"]
     while plain:

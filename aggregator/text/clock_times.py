@@ -115,8 +115,9 @@ def _text_begins(match: re.Match[str], head: str) -> tuple[int, bool] | None:
 
 
 def _may_stand_alone(match: re.Match[str], text: str) -> bool:
-    """Return whether a clock time without a mark may begin an entry: not before a decimal or a lower-case
-    word.
+    """Return whether a clock time without a mark may begin an entry.
+
+    It may not before a decimal or a lower-case word.
     """
     if match["hour"] is not None:
         return match["hour"].strip()[0] in "apAP" and text[:1].isupper()

@@ -108,7 +108,7 @@ def _as_written(tag: str) -> str:
 _KNOWN_BY_STOP_WORDS = ("en", "de")
 _LEAST_STOP_WORDS = 8
 # A declared language needs fewer stop words. Of 3,130 entries of real feeds, all declared to be English, 4 long
-# texts are left to the model (54 with a minimum of 8), and one, with code in it, is English that had been "zxx".
+# texts are left to the model (54 with a minimum of 8), and one text, with code in it, is now English instead of "zxx".
 _LEAST_OF_DECLARED = 3
 _CLEAR_SHARE, _LEAST_SHARE = 0.25, 0.14
 # Each thread that finds no model would load one: 80 MB and .9 s

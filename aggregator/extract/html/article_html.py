@@ -122,7 +122,7 @@ def shown_html(kept: ArticleHtml, *, with_pictures: bool) -> str:
 
 
 def first_large_picture(html: str) -> str | None:
-    """Return the address of the first picture of sanitised HTML that is not an icon; None without one."""
+    """Return the address of the first picture of sanitised HTML that is not an icon; None if there is none."""
     for picture in _SHOWN_PICTURE.finditer(html):
         attributes = dict(_ATTRIBUTE.findall(picture[1]))
         sides = (attributes.get("width", ""), attributes.get("height", ""))

@@ -1,10 +1,9 @@
-"""Finds boxes of a page that are not part of its article: cards of other articles, sign-ups, captions, author
-notes.
+"""Finds boxes of a page that are not part of its article.
 
-Such boxes are between the paragraphs, so extraction of the article's element would include them. They are
-recognised by structure (a whole card inside one link, another post inside the post, a list of links) and by
-class names and ids, and removed from the tree before extraction; page.py undoes that if the name means
-something else. See ADR 14.
+Cards of other articles, sign-ups, captions and author notes stand between the paragraphs, so extraction of the
+article's element would include them. They are recognised by structure (a whole card inside one link, another post
+inside the post, a list of links) and by class names and ids, and removed from the tree before extraction; page.py
+undoes that if the name means something else. See ADR 14.
 """
 
 import re

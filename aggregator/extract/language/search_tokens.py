@@ -31,7 +31,7 @@ _VOICED = frozenset(
     "\u3099\u309a"
 )  # the marks that distinguish ガ from カ and パ from ハ; they are not accents
 _ARABIC = re.compile("[\u0600-\u06ff]")
-# Letters of Arabic and Persian that are written one for another, their digits, and Latin letters with a
+# Letters of Arabic and Persian that are written for one another, their digits, and Latin letters with a
 # stroke, which Unicode does not take apart into a letter and an accent.
 _LETTERS: Mapping[int, int | None] = str.maketrans(
     "ٱىةیکہھ" + "٠١٢٣٤٥٦٧٨٩" + "۰۱۲۳۴۵۶۷۸۹" + "đðøłħŧı",

@@ -60,10 +60,10 @@ _SURROGATE_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
 
 def clean(text: str) -> str:
-    """Return `text` in NFC, with newlines as line ends and without characters that a store or XML cannot
-    hold.
+    """Return `text` in NFC, without characters that a store or XML cannot hold.
 
-    Surrogate pairs become their character, C1 controls their Windows-1252 character. Idempotent.
+    Line ends become newlines. Surrogate pairs become their character, C1 controls their Windows-1252
+    character. Idempotent.
     """
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")

@@ -68,7 +68,7 @@ def read_saved_text(
         blocks = [[" ".join(block)] for block in blocks]
     named = None
     if outlet and len(blocks) >= 3 and stands_in(outlet, blocks[0][0]):
-        # A block that begins with the outlet's name, above one with the headline, is a masthead with its slogan.
+        # A block that begins with the outlet's name, above the block of the headline, is a masthead with its slogan.
         below = blocks[1][0]
         if not (_opens_text(below) or _is_of_page(below)):
             named = outlet

@@ -211,10 +211,10 @@ def _agency_by_outlet() -> dict[str, str]:
 
 
 def copied_wire(original: str, outlet: str | None, wire: str | None) -> Wire | None:
-    """Return the agency behind a copy of the article `original`: its outlet if that is an agency, else its
-    wire.
+    """Return the agency behind a copy of the article `original`: its outlet, or `wire`.
 
-    `wire` is the sufficiently certain agency of the original. Use this for copies only, not for excerpts.
+    The outlet counts if it is an agency. `wire` is the sufficiently certain agency of the original. Use this
+    for copies only, not for excerpts.
     """
     named = agency_of(outlet)
     agency = named or wire

@@ -96,10 +96,9 @@ class Client:
         pause: Callable[[float], object] | None = None,
         metrics_registry: Metrics | None = None,
     ) -> None:
-        """`clock` (seconds, monotonic) and `pause` are used for the gaps between requests, and `clock` for
-        the deadline of `connection`.
+        """Use `clock` (seconds, monotonic) and `pause` for the gaps between requests.
 
-        `metrics_registry` counts requests by result.
+        `clock` also measures the deadline of `connection`. `metrics_registry` counts requests by result.
         """
         self._metrics_registry = metrics_registry or Metrics()
         self.tuning = net_tuning(all_tuning)

@@ -58,7 +58,7 @@ class WebhookPoster:
         response_cap_bytes: int,
         now: Clock,
     ) -> None:
-        """`deadline_seconds` limits a whole request, `response_cap_bytes` the whole response."""
+        """Limit a whole request to `deadline_seconds`, and the whole response to `response_cap_bytes`."""
         self._tuning = net_tuning(all_tuning)
         self._agent = user_agent(settings.contact)
         self._deadline_seconds = deadline_seconds

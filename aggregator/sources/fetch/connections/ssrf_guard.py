@@ -58,7 +58,7 @@ class SsrfGuard(httpcore.NetworkBackend):
         *,
         is_proxied: bool = False,
     ) -> None:
-        """`resolve` and `dial` are those of the system by default.
+        """Use the system's `resolve` and `dial` by default.
 
         `is_proxied` means that it only connects to the operator's proxy, which resolves names.
         """

@@ -59,7 +59,7 @@ class GuardedTransport(httpx.BaseTransport):
         *,
         proxy: httpx.Proxy | None = None,
     ) -> None:
-        """`trusts` has the accepted certificates of hosts with settings of their own."""
+        """Take from `trusts` the accepted certificates of hosts with settings of their own."""
         self.guard = guard
         kind = (
             httpcore.ConnectionPool

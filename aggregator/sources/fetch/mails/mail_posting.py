@@ -62,7 +62,7 @@ class MailPoster:
         deadline_seconds: float,
         resolve: Resolve | None = None,
     ) -> None:
-        """`deadline_seconds` limits the connection and each answer of the server."""
+        """Limit the connection and each answer of the server to `deadline_seconds`."""
         self._guard = SsrfGuard(networks_of(settings.allow_private), resolve)
         self._deadline_seconds = deadline_seconds
         self._open: set[smtplib.SMTP] = set()

@@ -171,8 +171,9 @@ def authority_of(url: str | None, feed_url: str | None) -> Authority:
 
 
 def declared_time(raw: str, context: FeedContext) -> Published | None:
-    """Return the time in `raw`, in UTC, or None for no time or an implausible one (before 1990, after
-    `seen`).
+    """Return the time in `raw`, in UTC; None if there is none, or it is implausible.
+
+    A time before 1990, or more than a day after `seen`, is implausible.
     """
     return parse_declared(unicode.clean(raw), context.zone, context.seen)
 

@@ -67,9 +67,7 @@ def charset_of(content_type: str | None) -> str | None:
 
 
 def well_prepared(text: str) -> str:
-    """Return `text` with one declaration (UTF-8), no DOCTYPE, and only characters and references valid in
-    XML.
-    """
+    """Return `text` with one declaration (UTF-8), no DOCTYPE, and only valid characters and references."""
     text = unicode.clean(text).lstrip()
     match = _XML_DECLARATION.search(text, 0, 4096)
     if match is not None:
@@ -122,8 +120,9 @@ def _without_doctype(text: str) -> str:
 
 
 def _character(match: re.Match[str]) -> str:
-    """Return the character of a numeric reference; markup's ASCII stays a reference, invalid ones are
-    dropped.
+    """Return the character of a numeric reference.
+
+    References to the ASCII characters of markup stay; invalid references are dropped.
     """
     digits = match.group(1).lower()
     if len(digits) > 9:

@@ -247,8 +247,9 @@ def _page(
 
 
 def _unchunked(body: bytes) -> bytes:
-    """Join HTTP chunks. Crawlers often store the joined body with the original header: then return it
-    unchanged.
+    """Join HTTP chunks, and return a joined body unchanged.
+
+    Crawlers often store the joined body with the original header.
     """
     stream = io.BytesIO(body)
     chunks: list[bytes] = []

@@ -43,14 +43,17 @@ from aggregator.text.language import find_language
 from aggregator.text.lines import has_words, one_space
 from aggregator.text.reading import Reading, read
 
-_CATEGORIES = 20  # kept of an article
-_NAME_CHARS = 200  # of an author or an outlet
+# Further categories of an article are dropped
+_CATEGORIES = 20
+# The longest name of an author or an outlet; the rest is cut
+_NAME_CHARS = 200
 
 
 class CleanedEntry(msgspec.Struct, frozen=True):
     """A clean article, its words, and the hashes of its lines (None: no boilerplate is learned from it).
 
-    `own`: the same without the text of its page, if that was asked for, or is short enough for a notice.
+    `own` is the article without the text of its page. It is there on request, and if the page's text is short
+    enough for a notice.
     """
 
     article: CleanArticle
@@ -76,15 +79,15 @@ def clean_entry(
 ) -> CleanedEntry:
     """Return the article of `entry`. An entry that cannot be read gets a verdict with a reason.
 
-    `page`: the bytes fetched from `page_url` (`page_charset`: the charset in its headers), or None. `seen`:
-    when the entry was accepted; dates more than a day later are ignored. `has_own`: what the entry would be
-    without the text of its page is always returned, too.
+    `page` has the bytes fetched from `page_url` (`page_charset`: the charset in its headers), or is None. `seen`
+    is the time when the entry was accepted; dates more than a day later are ignored. `has_own` asks for the
+    article without the text of its page in any case.
     """
     text_tuning = tuning.section("text", ExtractTuning)
     if page is None:
         return _finish(entry, draft_from_entry(entry, seen, text_tuning), seen, tuning)
     of_site = entry
-    # The words of the site, and none of a feed that links to it
+    # A page is judged by the words of its own site, not by those of a feed that links to it
     if entry.feed_outlet is not None:
         of_site = replace(entry, title="", categories=(), author=None)
     draft = draft_from_page(
@@ -96,7 +99,7 @@ def clean_entry(
         text_tuning=text_tuning,
     )
     outlet = entry.resolved_outlet
-    # The name of a site is no headline of its page.
+    # Many pages have the name of their site in the place of a headline.
     is_nameless = draft.article.verdict in ACCEPTED_VERDICTS and (
         outlet is None or not is_headline(draft.article.title, outlet)
     )
@@ -122,7 +125,7 @@ def clean_entry(
 def _finish(
     entry: Entry, draft: Draft, seen: dt.datetime, tuning: Tuning
 ) -> CleanedEntry:
-    """Return the article of a draft: its text within the limits, and what follows from all that is known of it."""
+    """Return the article of a draft: its text within the limits, and everything derived from the draft."""
     text_tuning = tuning.section("text", ExtractTuning)
     forbids = permissions(*draft.facts.robots, entry.robots)
     html = None
@@ -134,7 +137,7 @@ def _finish(
             is_cut=draft.article.truncated,
         )
     article = _with_text(draft.article, entry, draft.facts.language, text_tuning)
-    # The entry's own declarations go before those of its page.
+    # The entry's own declarations come before those of its page.
     categories = dict.fromkeys((*draft.facts.sections, *entry.categories))
     article = replace(
         article,
@@ -189,7 +192,8 @@ def _with_text(
     language = entry.source_language or find_language(
         title, text, entry.language or page_language, text_tuning
     )
-    # Where a link or a name in italics ended: "Anna Berg , who said". In French it is the rule before ";" and ":".
+    # A link or a name in italics may leave a space before a mark: "Anna Berg , who said". French writes one
+    # before ";" and ":".
     spaced = _SPACED_COMMA if language == "fr" else _SPACED_MARK
     text = spaced.sub("", text)
     paragraphs = text.split("\n")

@@ -1,8 +1,8 @@
-"""Headlines that are only a version, a date or a number: the name of their project or series is put before.
+"""Puts the name of the project or series before headlines that are only a version, a date or a number.
 
 Code hosts title each entry of a project's releases with the bare version. "v2.4.1" says nothing in a list of
-stories, and releases of six projects share all words of their headlines. So what has another name, or another
-version, is another release, however much their notes are alike.
+stories, and releases of six projects share all words of their headlines. So an entry with another name or
+another version is another release, however much their notes are alike.
 """
 
 import re
@@ -16,26 +16,25 @@ _WORD = re.compile(r"[^\W_]+")
 _VERSION = re.compile(
     r"(?:v|r|rc|alpha|beta|b)?\d+(?:(?:v|rc|alpha|beta|a|b|dev|post|pre|st|nd|rd|th)\d*)*"
 )
-# Words that name no project: of versions, and of parts of a series (chosen, in the languages of most feeds).
+# Words of versions and of parts of a series do not name a project (chosen, in the languages of most feeds).
 _PARTS = """
 v ver version release released rel build update alpha beta rc pre preview dev final lts stable nightly hotfix
 episode ep issue no nr number vol volume part folge ausgabe teil numéro épisode partie episodio número edición
 capítulo numero puntata aflevering nummer avsnitt odcinek выпуск эпизод
 """
 _PART_WORDS = frozenset(_PARTS.split())
-# Words beside the version that tell nothing of which release it is.
+# Words beside the version that do not tell releases apart.
 _VAGUE_WORDS = word_set("v ver version release released rel final stable")
-# More than a number, as of victims: of three parts, marked as a version, a date, or after the word or sign of
-# a part. One with a point may be a share or a strength, so it is a version only after a name of one word.
+# A bare number may count victims. A release has a version of three parts or with a mark, a date, or a number after
+# the word or sign of a part. A number with a point may be a share or a strength, so it is a version only after a
+# name of one word.
 _DECIMAL = re.compile(r"\d[._]\d+(?![\d\s]*%)")
 _IS_NUMBERED = re.compile(
     rf"\d[._]\d+[._]\d|\b[vr]\d|\b(?:19|20)\d\d-\d|(?:\b(?:{'|'.join(_PARTS.split())})[ .:]*|[#№])\d+$",
     re.IGNORECASE,
 )
-_NAME_WORDS = (
-    # Of a project before its version, at most: longer headlines tell more than a release (chosen)
-    3
-)
+# Longer names before a version are headlines that tell more than a release (chosen)
+_NAME_WORDS = 3
 _OF_RELEASES = re.compile(
     r"(?:(?:recent )?(?:release notes|releases|tags|changelog|commits) (?:from|of|for|to) )"
     r"|(?:(?<![ :·|-])[ :·|-]+(?:release notes|releases|tags|changelog))$",
@@ -50,8 +49,8 @@ _PROJECT_PATH = re.compile(
 def named_title(title: str, outlet: str | None, url: str | None) -> str:
     """Return the title, with the name of its project before it if it is only a version, a date or a number.
 
-    On a code host the path of the link has the project's name; elsewhere `outlet` is it, the title of the
-    feed, such as "Release notes from loomkit".
+    On a code host the path of the link has the project's name. Elsewhere `outlet`, the title of the feed, names it,
+    such as "Release notes from loomkit".
     """
     words = list(map(str.lower, _WORD.findall(title)))
     is_sum = not title[:1].isalnum() and title[:1] not in "#("
@@ -76,7 +75,7 @@ def are_other_releases(title: str, other: str) -> bool:
 
 @lru_cache(maxsize=4096)  # an article is compared with many; about 1 MB
 def _release_of(title: str) -> tuple[frozenset[str], tuple[str, ...]] | None:
-    """Return the words of the name and those of the version after it; None for another headline."""
+    """Return the words of the name and those of the version after it; None for any other headline."""
     words = list(map(str.lower, _WORD.findall(title)))
     name = list(dropwhile(_is_part, reversed(words)))
     parts = words[len(name) :]

@@ -30,9 +30,12 @@ class Draft(FrozenStruct):
 
     article: CleanArticle
     lines: tuple[str, ...] = ()
-    facts: PageFacts = PageFacts()  # that its page declares
-    image_base: str | None = None  # of a relative URL of the page's image
-    markup: str = ""  # that the text was taken from
+    # The declarations of the page
+    facts: PageFacts = PageFacts()
+    # The base of relative URLs of the page's image
+    image_base: str | None = None
+    # The HTML that the text was taken from
+    markup: str = ""
 
 
 def draft_from_page(
@@ -44,7 +47,7 @@ def draft_from_page(
     seen: dt.datetime,
     text_tuning: ExtractTuning,
 ) -> Draft:
-    """Return the draft of the bytes of a page; `charset`: as its headers name it."""
+    """Return the draft of the bytes of a page; its headers name the charset `charset`."""
     if not page.strip():
         return _refused("empty", "the page is empty")
     html = "" if looks_binary(page) else decode(page, charset)
@@ -149,7 +152,7 @@ def _read_own_text(
 def with_own_text(
     entry: Entry, of_page: Draft, seen: dt.datetime, text_tuning: ExtractTuning
 ) -> Draft:
-    """Return the entry's own text instead of a page with hardly any, if it has more."""
+    """Return a draft with the entry's own text, if the page has hardly any text and the entry has more."""
     draft = draft_from_entry(entry, seen, text_tuning)
     page = of_page.article
     if draft.article.verdict not in ACCEPTED_VERDICTS:
@@ -159,7 +162,7 @@ def with_own_text(
     reason = draft.article.reason
     if page.reason:
         reason = f"its page: {page.reason}; the entry's own text is used"
-    # The page was not used; a notice that only placing recognised is a question for consent.
+    # The page was not used. If placing recognised a notice later, the page counts as a question for consent.
     page_verdict: Verdict | None = None
     if page.verdict != "ok":
         page_verdict = "consent" if page.reason == NOTICE else page.verdict
@@ -184,5 +187,5 @@ def declared_time(entry: Entry, seen: dt.datetime) -> Published | None:
 
 
 def title_line(plain: str) -> str:
-    """Return a title in one line. What declares it has taken its markup away: a "<" that is left is text."""
+    """Return a title in one line. Its source has already taken markup away, so a "<" in it is text."""
     return one_line(clean(plain))

@@ -1,9 +1,9 @@
-"""The form that a list of links writes in place of a text, or below it: "Points: 10", "[link] [comments]".
+"""The form that a list of links has instead of a text, or below it: "Points: 10", "[link] [comments]".
 
-A line is of the form if nothing is left of it without short links, bare addresses, dates, and counters with
-their labels. Words that are in no list ("submitted by") are of the form, too, if they are few and the entry
-has a sure link of one: in brackets, to the entry's own page, named by its address or by words that are known
-for links. So the form of an unknown list is recognised, in any language.
+A line belongs to the form if it has nothing but short links, bare addresses, dates, and counters with their
+labels. Unlisted words ("submitted by") belong to it, too, if they are few and the entry has a link that surely
+belongs to a form: in brackets, to the entry's own page, or named by its address or by words known for links. So
+the form of an unknown list is recognised, in any language.
 """
 
 import html
@@ -16,17 +16,21 @@ from aggregator.extract.plain.boilerplate import is_boilerplate
 from aggregator.model.structs import FrozenStruct
 from aggregator.text.lines import count_words, ends_sentence, one_line, same_line
 
-_LINE_CHARS = 400  # a longer line is text (as of titled text)
-_LINK_WORDS = 6  # of a link that may be a button; a longer one is a headline (chosen)
-# Outside of links, in no list: "submitted by", "at Slash News" (chosen)
+# A longer line is text (as in titled texts)
+_LINE_CHARS = 400
+# A link with more words is a headline, and not a button (chosen)
+_LINK_WORDS = 6
+# A form may have this many words outside of links and lists: "submitted by", "at Slash News" (chosen)
 _OTHER_WORDS = 4
-_VALUE_WORDS = 4  # after a known label: "Category: Science and nature" (chosen)
+# The longest value after a known label: "Category: Science and nature" (chosen)
+_VALUE_WORDS = 4
 
 _LINK = re.compile(
     r"""<a\s[^<>]{0,1000}?\bhref\s*=\s*["']?([^\s"'<>]{1,4000})[^<>]{0,1000}>((?:(?!</?a\b)[\s\S]){0,2000})</a\s*>""",
     re.IGNORECASE,
 )
-_SURE, _OTHER = "‖", "¦"  # in the place of a link
+# These signs take the place of a link
+_SURE, _OTHER = "‖", "¦"
 _CELL = re.compile(
     r"</(?:td|th|dt)\s*>\s*<(?:td|dd)\b[^<>]{0,1000}>", re.IGNORECASE
 )  # a value after its label
@@ -48,16 +52,16 @@ _KNOWN = (
 
 
 class OwnText(FrozenStruct):
-    """The text of an entry without its form; `article_url`: where the form says that the article is."""
+    """The text of an entry without its form; `article_url` is the article's address if the form links to it."""
 
     text: str
     article_url: str | None = None
 
 
 def own_text(markup: str, title: str, url: str | None) -> OwnText:
-    """Return what an HTML fragment says itself; `url` is the address of its entry.
+    """Return the own text of an HTML fragment; `url` is the address of its entry.
 
-    Without a title everything is text. Below a text only lines that are surely of a form are left out.
+    Without a title everything is text. Below a text only lines that surely belong to a form are left out.
     """
     text = html_to_text(markup)
     if not (title and text):
@@ -93,7 +97,7 @@ def own_text(markup: str, title: str, url: str | None) -> OwnText:
 
 
 def _article_url(links: list[tuple[str, str]], url: str | None) -> str | None:
-    """Return the link to the article on another host, of a form that links to its own page, too."""
+    """Return the link to the article on another host, if the form also links to the entry's own page."""
     if url is None or all(href != url for _, href in links):
         return None
     for label, href in links:
@@ -103,7 +107,7 @@ def _article_url(links: list[tuple[str, str]], url: str | None) -> str | None:
 
 
 def _is_of_form(line: str, *, has_sure: bool) -> bool:
-    """Return whether nothing of a line is own text; `has_sure`: the entry has a sure link of a form."""
+    """Return whether a line has no own text; `has_sure` means that the entry has a sure link of a form."""
     unknown = _unknown_parts(line)
     if not unknown or not has_sure:
         return not unknown
@@ -118,7 +122,7 @@ def _is_of_form(line: str, *, has_sure: bool) -> bool:
 
 
 def _ends_text(line: str, *, has_sure: bool) -> bool:
-    """Return whether a line below a text is surely of a form, and no item of a list or a source."""
+    """Return whether a line below a text surely belongs to a form; items of lists and sources do not."""
     has_label = any(map(str.isalpha, line))
     is_sure = _SURE in line or (
         has_label and (_OTHER in line or _NUMBER.search(line) is not None)
@@ -127,7 +131,7 @@ def _ends_text(line: str, *, has_sure: bool) -> bool:
 
 
 def _unknown_parts(line: str) -> list[str]:
-    """Return the parts of a line that are no address, date or counter, and in no list of words of forms."""
+    """Return the parts of a line that are not addresses, dates, counters or listed words of forms."""
     if len(line) > _LINE_CHARS:
         return [line]
     parts = (part.strip(_AROUND) for part in _SEGMENT.split(_ADDRESS.sub(" ", line)))

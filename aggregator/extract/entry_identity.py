@@ -39,7 +39,7 @@ class Identity(FrozenStruct):
 
     keys: tuple[bytes, ...]
     article: str
-    # Of the declared text (spaces and case folded); an equal hash means no change
+    # The hash of the declared text (spaces and case folded); an equal hash means no change
     content_hash: bytes
 
 
@@ -54,8 +54,8 @@ def identify(
 
     An entry of a foreign source (an aggregator that links to another site) does not get the key of the URL:
     it has its own GUID until the site itself is read. Keys in `void` are ignored. An entry that is left
-    without keys is identified by its text and its declared time. `content`: of an entry of a poll, of which
-    neither another date nor another address is a change.
+    without keys is identified by its text and its declared time. `content` is given for an entry of a poll:
+    another date or another address is then not a change.
     """
     guid, url = raw_keys(entry, canonical_url)
     keys = [key for key in (url, guid) if key is not None and key not in void]
@@ -88,9 +88,9 @@ def identify(
 def raw_keys(
     entry: Entry, canonical_url: str | None
 ) -> tuple[bytes | None, bytes | None]:
-    """Return the keys of the GUID and of the URL, each None where the entry has none or may not use it.
+    """Return the keys of the GUID and of the URL; None for one that the entry lacks or may not use.
 
-    The URL of a site's home page identifies no article if there is a GUID, or the id of a record.
+    The URL of a site's home page does not identify an article if there is a GUID, or the id of a record.
     """
     guid = hashed_key("guid", entry.source, entry.guid) if entry.guid else None
     if canonical_url is None or (
@@ -132,7 +132,7 @@ def hashed_key(kind: str, *parts: str) -> bytes:
 
 
 def _folded(entry: Entry) -> str:
-    # unfolded: folding 500 KB of markup is as expensive as extracting its text
+    # A page is not folded: folding 500 KB of markup is as expensive as extracting its text
     if entry.is_page:
         return f"{entry.title}\n{entry.html or ''}"
     text = f"{entry.title}\n{entry.text or ''}\n{entry.html or ''}"
@@ -148,15 +148,15 @@ _ADDRESS = re.compile(r"https?://\S+")
 
 
 class Content(FrozenStruct):
-    """What an entry says, without markup, addresses and case: these change with the site."""
+    """The words of an entry, without markup, addresses and case: these change with the site."""
 
     title: str
     text: str
-    minute: dt.datetime | None  # declared; None where it is only that of a poll
+    minute: dt.datetime | None  # declared; None if only the poll gave the entry a time
 
 
 def content_of(entry: Entry) -> Content:
-    """Return what an entry says."""
+    """Return the title, text and time of an entry, folded for comparison."""
     text = entry.text
     if not text or not text.strip():
         text = html.unescape(_TAG.sub(" ", entry.html or ""))
@@ -168,7 +168,7 @@ def content_of(entry: Entry) -> Content:
 
 
 def declared_minute(entry: Entry) -> dt.datetime | None:
-    """Return the minute that the entry declares; None where it is only that of a poll."""
+    """Return the minute that the entry declares; None if only the poll gave it a time."""
     declared = _declared_time(entry)
     return declared and declared.replace(second=0, microsecond=0)
 
@@ -179,12 +179,12 @@ def content_keys(
     canonical_url: str | None,
     linked_from: str | None,
 ) -> tuple[set[bytes], tuple[bytes, ...], bytes]:
-    """Return the identity keys of what an entry says: within its feed, at its URL, and at any time (b"": none).
+    """Return the identity keys of an entry's content: within its feed, at its URL, and at any time (b"": none).
 
-    `outlet`: of its feed. `linked_from`: the foreign source that links to the URL, for which URL and time are
-    a key. The keys at its URL recognise an article that another source delivered when that source may not use
-    the key of the URL: by title and time, and by title and text where the other has no time. The first of
-    them is its own.
+    `outlet` is the outlet of its feed. `linked_from` is the foreign source that links to the URL; for it, URL and
+    time are a key. The keys at the URL recognise an article that another source delivered if that source may not
+    use the key of the URL: by title and time, or by title and text if the other entry has no time. The first of
+    them belongs to this entry.
     """
     title, text = content.title, content.text
     moment = content.minute.isoformat() if content.minute else ""
@@ -215,7 +215,7 @@ def shared_keys(entries: Sequence[EntryKeys]) -> set[bytes]:
     """Return the keys that entries of one poll share although they have different titles or times.
 
     They must also differ in the other key. Such keys identify nothing: all entries link to the home page, or
-    all GUIDs are "0". Nor does what entries of different GUIDs or addresses say alike.
+    all GUIDs are "0". Content shared by entries with different GUIDs or addresses identifies nothing either.
     """
     names = defaultdict(set)
     for entry in entries:
@@ -241,7 +241,7 @@ def _shared(
 
 
 def _are_different(holders: Sequence[EntryKeys], other: Literal["guid", "url"]) -> bool:
-    """Return whether two of them differ in the headline and in the other key, or have no such key."""
+    """Return whether two holders differ in the headline and in the other key, or have no such key."""
     headlines = defaultdict(set)
     for holder in holders:
         headlines[getattr(holder, other)].add(holder.headline)
@@ -253,8 +253,9 @@ def _are_different(holders: Sequence[EntryKeys], other: Literal["guid", "url"]) 
 def shared_pages(
     entries: Sequence[Entry], canonical_urls: Sequence[str | None]
 ) -> set[int]:
-    """Return the places of the entries that are parts of one page: their URLs differ in the fragment only,
-    and they have different titles. The page is the text of none of them.
+    """Return the places of the entries that are parts of one page.
+
+    Their URLs differ only in the fragment, and they have different titles. The page is not the text of any of them.
     """
     by_page = defaultdict(list)
     for place, canonical in enumerate(canonical_urls):

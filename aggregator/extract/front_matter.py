@@ -1,6 +1,6 @@
-"""What stands before a report in its text: captions, credits and datelines.
+"""Removes captions, credits and datelines that stand before a report in its text.
 
-What is stored, compared and shown of a report begins after it.
+Everything stored, compared and shown of a report begins after them.
 """
 
 import re
@@ -12,15 +12,18 @@ import msgspec
 from aggregator.text.calendar import forms, month_spellings
 from aggregator.text.sentences import split_sentences
 
-DATELINE_REST = 40  # characters after a dateline
-_LINES = 4  # of a text, at its beginning, that may be captions and credits
-_LONGEST = 550  # characters of a caption; the forms of signs take more time than a long line is worth
+# A dateline stays if fewer characters would remain after it
+DATELINE_REST = 40
+# Captions and credits are searched in this many lines at the beginning of a text
+_LINES = 4
+# A longer line is not searched for a caption: the patterns would take too long
+_LONGEST = 550
 _NO_REPORT = frozenset({"caption", "credit"})
 _DASH = r"(?:[-–—―]|--)"
 _MONTH = rf"(?:{'|'.join(sorted(map(str.title, forms('months', 'en', short=True)), reverse=True))})"
-# As before "The Senate voted": WASHINGTON (AP) and a dash; London, Nov. 3 (MNA) and a dash; LONDON and a
-# dash, or "Doha, Qatar - ", "PARIS, Nov 3 - " before a capital letter; a place, a day with its month in any
-# language, perhaps the agency, and a dash or colon: as Spanish and Italian agencies write them
+# These stand before "The Senate voted": WASHINGTON (AP) and a dash; London, Nov. 3 (MNA) and a dash; LONDON and
+# a dash, or "Doha, Qatar - ", "PARIS, Nov 3 - " before a capital letter; a place, a day with its month in any
+# language, perhaps the agency, and a dash or colon, which Spanish and Italian agencies write
 LEADING_DATELINE = re.compile(
     rf"^\[[\w .]{{2,30}}\] (?:[A-Z][\w .,'’]{{1,40}})?{_DASH}\s+"
     # Left of "[Updated at 9:30 a.m. ET] "
@@ -39,7 +42,7 @@ LEADING_DATELINE = re.compile(
 
 
 class _Sign(msgspec.Struct, frozen=True):
-    """A sign that a sentence is no text of a report, of front_matter.yaml."""
+    """A sign from front_matter.yaml that a sentence is not the text of a report."""
 
     why: str
     form: str
@@ -51,12 +54,12 @@ _SIGNS = msgspec.yaml.decode(
     type=dict[str, _Sign],
 )
 _FORMS = {name: re.compile(sign.form) for name, sign in _SIGNS.items()}
-# The text of a link inside the sentence, or no space between two sentences ("conflict.Yet he said").
+# A sentence holds the text of a link, or no space divides it from the next ("conflict.Yet he said").
 RUN_IN = _FORMS["run in"]
 
 
 def sign_of(sentence: str) -> str | None:
-    """Return why a sentence is no text of a report, by the first sign that it has; None without one."""
+    """Return why a sentence is not the text of a report, by its first sign; None if it has none."""
     for name, sign in _SIGNS.items():
         is_likely = not sign.cues or any(map(sentence.__contains__, sign.cues))
         if is_likely and _FORMS[name].search(sentence):
@@ -65,9 +68,9 @@ def sign_of(sentence: str) -> str | None:
 
 
 def without_front_matter(lines: Sequence[str]) -> Sequence[str]:
-    """Return the lines of a text from its first sentence on that is no caption and no credit.
+    """Return the lines of a text from its first sentence on that is neither a caption nor a credit.
 
-    Return all of them where that would leave none. A heading counts as a sentence.
+    Return all lines without such a sentence. A heading counts as a sentence.
     """
     for number, line in enumerate(lines[:_LINES]):
         sentences = split_sentences(line) or [line]
@@ -80,7 +83,7 @@ def without_front_matter(lines: Sequence[str]) -> Sequence[str]:
 
 
 def without_dateline(sentence: str) -> str:
-    """Return the sentence without place and agency before it, where enough is left."""
+    """Return the sentence without place and agency before it, if enough of it remains."""
     match = LEADING_DATELINE.match(sentence)
     if match and len(sentence) - match.end() > DATELINE_REST:
         return sentence[match.end() :]

@@ -1,6 +1,6 @@
-"""Takes the words of an outlet from headlines: its name at either end, and labels such as "Watch live:".
+"""Removes the words of an outlet from headlines: its name at either end, and labels such as "Watch live:".
 
-They say nothing of the event, and an outlet puts the same ones around all its headlines.
+They say nothing about the event, and an outlet puts the same ones around all its headlines.
 """
 
 import re
@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from aggregator.text.lines import count_words, folded
 
-# What is only said of a headline to sell it, or tells how it is shown (chosen, in the languages of most feeds).
+# Labels that sell a headline or tell how it is shown (chosen, in the languages of most feeds).
 _LABELS = """
 exclusive|breaking(?: news)?|just in|scoop|news alert|(?:watch|see)(?: it)?(?: live| now)?|live video|videos?|
 livestream|exklusiv|eilmeldung|eil|live ansehen|jetzt live|im video|exclusif|urgent|alerte info|vidéo|en images|
@@ -20,12 +20,14 @@ wideo|(?:oglądaj|zobacz)(?: na żywo)?|son dakika|özel|canlı izle|срочн�
 """.replace("\n", "")
 _MARK = r"\s*(?:[:：|｜]|\s[-–—]|[-–—](?=\s))\s*"
 _ENDS = re.compile(r"\s+[|\-–—•»·]+\s+|\s*[|｜]\s*|\s+::\s+")
-_LEAST_WORDS = 2  # of the headline that remains
-_WORDS_BESIDE = 3  # words of a section or programme beside the name of the outlet: "Newsdesk TV Live Coverage"
+# The name of an outlet stays if fewer words would remain
+_LEAST_WORDS = 2
+# A section or programme beside the outlet's name has at most this many words: "Newsdesk TV Live Coverage"
+_WORDS_BESIDE = 3
 
 
 def plain_headline(title: str, names: Iterable[str]) -> str:
-    """Return a headline without what its outlet put around it; `names`: of the outlet and of its site."""
+    """Return a headline without the additions of its outlet; `names` are those of the outlet and its site."""
     known = {key for name in names if len(key := folded(name).replace(" ", "")) > 1}
     while (plain := _without_end(_without_label(title, known), known)) != title:
         title = plain
@@ -33,7 +35,7 @@ def plain_headline(title: str, names: Iterable[str]) -> str:
 
 
 def _without_end(title: str, names: set[str]) -> str:
-    """Return a headline without the name of the outlet, and a section beside it, after or before it."""
+    """Return a headline without the outlet's name, and a section beside that, at its end or beginning."""
     breaks = list(_ENDS.finditer(title))
     if not breaks:
         return title

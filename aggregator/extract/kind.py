@@ -1,7 +1,7 @@
 """The kind of an article (opinion, explainer, list ...), and its evidence.
 
-What an outlet states comes first: the type of the page, a label of the headline, a folder of the address, a
-section, the byline, the form of the headline; else the style of the text (language/style.py). A report that is
+Statements of the outlet come first: the type of the page, a label of the headline, a folder of the address, a
+section, the byline, the form of the headline; else the style of the text decides (language/style.py). A report
 wrongly called an opinion is not counted, so a word must stand as a label or a section does: "Opinion polls show
 a lead" and "Court issues opinion" are reports. plain/live_text.py finds live blogs and roundups, which are only
 named here.
@@ -26,9 +26,9 @@ from aggregator.text.reading import Reading, read
 
 
 class FoundKind(NamedTuple):
-    """A kind and its evidence; None for a report, which needs none.
+    """A kind and its evidence; a report needs no evidence (None).
 
-    `style`: by how much the logit of the style is above the limit; None where it was not measured.
+    `style` is how far the logit of the style is above the limit; None if it was not measured.
     """
 
     kind: Kind = "report"
@@ -65,12 +65,13 @@ def find_kind(
     is_live: bool = False,
     reading: Reading | None = None,
 ) -> FoundKind:
-    """Return the kind of an article, by the first evidence of another one; else "report".
+    """Return the kind of an article by the first evidence that it is not a report; else "report".
 
-    `language`: of the text. `is_container`, `is_live`: whether it is a live blog or roundup, and of these a
-    live blog. `types`: the types that the page declares, in lower case. `categories`: of the entry, which
-    often name its topics, so that only those of opinions count. `sections`: of the page. `media`: the files
-    that the feed names; audio of `episode_audio_bytes` or more is an episode. `reading`: of title and text.
+    `language` is that of the text. `is_container` is true for live blogs and roundups, `is_live` for live blogs
+    alone. `types` are the types that the page declares, in lower case. `categories` are those of the entry; they
+    often name its topics, so that only those of opinions count. `sections` are those of the page. `media` are the
+    files that the feed names; audio of `episode_audio_bytes` or more is an episode. `reading` has the words of
+    title and text.
     """
     if is_container:
         return _container_kind(title, is_live=is_live)
@@ -99,7 +100,8 @@ def find_kind(
     return FoundKind(kind, f"{STYLE_EVIDENCE}, {above:.2f} above the limit", above)
 
 
-_BEGINNING_CHARS = 300  # of a text, searched for a form (chosen)
+# The form of a text is searched in its beginning (chosen)
+_BEGINNING_CHARS = 300
 
 
 def _by_beginning(text: str) -> Iterator[FoundKind]:
@@ -131,16 +133,17 @@ def _container_kind(title: str, *, is_live: bool) -> FoundKind:
     return FoundKind("roundup", "headline of a roundup")
 
 
-# How the evidence begins where nothing else tells the kind
+# The evidence begins so if only the style tells the kind
 STYLE_EVIDENCE = "style of the text"
 
 
 def is_by_style(kind_evidence: str | None) -> bool:
-    """Return whether only the style of its text tells that an article is no report."""
+    """Return whether only the style of its text tells that an article is not a report."""
     return kind_evidence is not None and kind_evidence.startswith(STYLE_EVIDENCE)
 
 
-_LABEL_CHARS = 120  # of a title searched for a label, at each end
+# A label is searched in this many characters at each end of a title
+_LABEL_CHARS = 120
 
 _BEFORE = re.compile(
     r"\W{0,4}(?P<label>[^:：|｜–—]{2,40}?)\s*(?:[:：|｜]|\s[–—-])\s?(?=\S)"
@@ -197,7 +200,7 @@ def _by_address(urls: Iterable[str | None]) -> Iterator[FoundKind]:
 
 
 # The opinions of a court, an attorney general or a committee are rulings and advice, not columns. The host is
-# that of a court or a public body, or the folder before that of the opinions is one of courts.
+# that of a court or a public body, or the folder above the opinions is one of courts.
 _RULINGS = re.compile(
     r"^https?://[^/]*?(?:(?:court|scotus)(?!house|ney|yard)|judiciary|\.(?:gov|mil|int|europa\.eu)\b)"
     r"|/(?:[\w-]{0,40}courts?|[\w-]{0,40}court-of-[\w-]{1,40}|appeals|appellate|scotus)/(?:slip-?)?opinions?/",
@@ -224,7 +227,8 @@ def _by_byline(author: str) -> Iterator[FoundKind]:
         yield FoundKind("opinion", f"byline: {author[:60]}")
 
 
-_TITLE_CHARS = 1_000  # searched for a form; no title of the dev data has so many
+# A form is searched in this much of a title; no title of the dev data is as long
+_TITLE_CHARS = 1_000
 
 
 def _by_title(title: str) -> Iterator[FoundKind]:
@@ -243,7 +247,7 @@ def _words() -> dict[Kind, KindWords]:
 def _kinds_by(
     field: Literal["type", "host", "path", "label", "section"],
 ) -> dict[str, Kind]:
-    """Return kinds by the words of one field, folded."""
+    """Return kinds by the folded words of one field."""
     kinds: dict[str, Kind] = {}
     for kind, words in _words().items():
         listed = getattr(words, field)

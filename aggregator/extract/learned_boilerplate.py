@@ -1,9 +1,9 @@
-"""Learned boilerplate: lines that one outlet repeats, counted in its last articles and hidden from the next.
+"""Learned boilerplate: lines that an outlet repeats, counted in its last articles and hidden from the next.
 
 Pure: grouping/outlets/boilerplate.py stores the window of last articles. A line is identified by a hash of
-its letters and digits. In the first and last lines of a text, a line is hidden that is in many of the
-articles. In the middle, where most repeated lines are real content, only a short line is hidden that is in
-most articles. The same holds for whole sentences in the first and last lines, since many reports end with
+its letters and digits. In the first and last lines of a text, a line is hidden if many of the articles have it.
+In the middle, where most repeated lines are real content, only a short line is hidden, and only if most articles
+have it. The same holds for whole sentences in the first and last lines, since many reports end with
 "Nobody was hurt." Hidden lines are stored with their position. See ADR 51.
 """
 
@@ -105,7 +105,7 @@ def learn_boilerplate(rows: Iterable[bytes], tuning: BoilerplateTuning) -> LineH
 
 
 def _frequent(counted: Counter[int], least: int, above: float) -> tuple[int, ...]:
-    """Return the keys that `least` texts have, and more than `above` of them."""
+    """Return the keys that at least `least` texts, and more than `above` texts, have."""
     keys = [key for key, count in counted.items() if count >= least and count > above]
     return tuple(sorted(keys))
 

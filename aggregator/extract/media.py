@@ -1,7 +1,7 @@
 """The media of an article (images, audio, video, documents): references only, which are never fetched.
 
-One image is selected, because feeds and pages list the same image in many sizes: of the feed, else of the page,
-else the first large one of the article itself.
+Only one image is selected, because feeds and pages list the same image in many sizes: that of the feed, else that
+of the page, else the first large image in the article itself.
 """
 
 import re
@@ -16,7 +16,7 @@ from aggregator.extract.language.unicode import clean
 from aggregator.model.entry import Enclosure
 from aggregator.text.lines import one_line, word_table
 
-# Of a link to a picture, audio or video; longer ones are dropped (chosen: what readers and servers accept).
+# A longer link to a picture, audio or video is dropped (chosen: readers and servers accept this length).
 _MEDIA_URL_CHARS = 2048
 _TYPE = re.compile(r"(?:image|audio|video|application)/[a-z0-9][a-z0-9.+-]{0,60}")
 _MEDIUM = frozenset({"image", "audio", "video"})
@@ -59,9 +59,9 @@ def media_of(
 ) -> tuple[Enclosure, ...]:
     """Return the references, one image first: the feed's own, else the page's.
 
-    Each has a media type. `base` is the base URL of relative ones. Left out are references that are not an
-    image, audio, video or document (the page of a player, for example), URLs that cannot be used in a feed,
-    and pictures that no page shows.
+    Each has a media type. Relative URLs are resolved against `base`. References that are not an image, audio,
+    video or document (the page of a player, for example), URLs that cannot be used in a feed, and pictures that
+    no page shows are left out.
     """
     by_url: dict[str, Enclosure] = {}
     for reference in (*declared, *page):

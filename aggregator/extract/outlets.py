@@ -2,7 +2,7 @@
 
 The key is the registrable domain of the outlet's site, or the channel on a site that many outlets share
 ("youtube.com/channel/UC1", "alice.substack.com"). Names come from the source, unless it only repeats the
-title of its feed, as lists of other readers do; from outlets.yaml; from the title of the feed where that can
+title of its feed, as the lists of other readers do; from outlets.yaml; from the title of the feed if it can
 be the name of the site; else from the address.
 """
 
@@ -24,7 +24,7 @@ from aggregator.text.lines import one_line
 
 _NAME_CHARS = 100  # the longest of 117 titles of real feeds has 97
 
-# Of 117 titles of real feeds twelve have more; no one of these is a name
+# A longer title is not a name: twelve of 117 titles of real feeds have more words, and none of them is a name
 _NAME_WORDS = 5
 
 _SEPARATOR = re.compile(r" (?:[|–—•»>:-]|::) |[|»:] ")
@@ -44,7 +44,7 @@ def is_headline(title: str, outlet: Outlet) -> bool:
 def site_name_of(key: str, page_url: str, declared: str) -> str | None:
     """Return the name of outlet `key` that a page declares for its site.
 
-    None for an address, for what names no outlet, and for a page of another site.
+    Return None for an address, for a title that is not an outlet's name, and for a page of another site.
     """
     if site_of_page(page_url).key != key:
         return None
@@ -55,7 +55,7 @@ def site_name_of(key: str, page_url: str, declared: str) -> str | None:
 def outlet_of(entry: Entry) -> Outlet | None:
     """Return the outlet of an entry; None if it names none.
 
-    That of its feed or aggregated site, the declared one, or the site of its address.
+    The outlet of its feed or aggregated site comes first, then the declared outlet, then the site of its address.
     """
     if entry.resolved_outlet is not None:
         return entry.resolved_outlet
@@ -67,7 +67,7 @@ _SCHEMES = ("http://", "https://")
 
 
 class FeedOutlet:
-    """The outlet of a feed, and those of its entries."""
+    """The outlet of a feed, and the outlets of its entries."""
 
     def __init__(
         self,
@@ -77,12 +77,12 @@ class FeedOutlet:
         feed_url: str | None,
         site_url: str | None,
     ) -> None:
-        """`name`: as configured for the source, or in its OPML list; `title`: as the feed declares it."""
+        """Take `name` from the settings of the source or its OPML list, and `title` from the feed."""
         feed_site = site_of(feed_url)
         sites = [site for site in (site_of(site_url), feed_site) if site.key]
         main_site = min(sites, key=lambda site: site.is_shared, default=None)
         given = name
-        # Not by the list that it came in
+        # Such a name comes from the list, and not from the user
         if name and (_folded(name) == _folded(title) or name.startswith(_SCHEMES)):
             given = None
         address = feed_site.key or (canonical_url(feed_url or "") or "").removeprefix(
@@ -91,7 +91,7 @@ class FeedOutlet:
         key = main_site.key if main_site else address
         listed = table_of_sites().names.get(key)
         shown = given or listed or clean_title(title, key) or key or name
-        # The address of the site is as the feed declares it, its own address is not.
+        # The feed declares the address of the site, but not its own address.
         is_own = main_site is not None and feed_site.key == key
         self._own = self._at_address = None
         if shown:
@@ -112,8 +112,8 @@ class FeedOutlet:
     ) -> Outlet | None:
         """Return the outlet of an entry; None if neither the entry nor the feed names one.
 
-        That of another site's page is this site, or the one that the entry declares as its source. Everything
-        else is the feed's own.
+        An entry that links to another site belongs to that site, or to the site that it declares as its source.
+        Everything else belongs to the feed's own outlet.
         """
         link = site_of_page(url)
         declared = site_of_page(declared_url)
@@ -137,8 +137,8 @@ class FeedOutlet:
     def behind(self, outlet: Outlet | None) -> Outlet | None:
         """Return the outlet by the address of the feed, if an entry is of another `outlet`.
 
-        Any feed may link to any site, and may declare to be of any. A file has no address: what it declares
-        is its own.
+        Any feed may link to any site, and may claim to belong to any. A file has no address, so its claims are
+        taken as its own.
         """
         address = self._at_address
         if address is None or outlet is None or are_one(address.key, outlet.key):
@@ -148,7 +148,7 @@ class FeedOutlet:
     def _is_foreign(self, site: PublisherSite) -> bool:
         if not site.key or site.key in self._sites:
             return False
-        # The link names no channel: a video of the channel that the feed is
+        # The link does not name a channel: it is a video of the feed's own channel
         if site.is_shared:
             return site.domain not in self._domains
         return "/" in site.key or _label(site.key) not in self._labels
@@ -159,15 +159,15 @@ feed_outlet = lru_cache(maxsize=64)(FeedOutlet)
 
 
 def _label(key: str) -> str:
-    """Return what the sites of an outlet in several countries share: "bbc" of "bbc.co.uk"."""
+    """Return the name that the sites of an outlet in several countries share: "bbc" of "bbc.co.uk"."""
     return key if "/" in key else key.partition(".")[0]
 
 
 def clean_title(title: str, key: str) -> str:
     """Return the title of a feed without its section and format: "World | The Guardian" is "The Guardian".
 
-    The part that resembles the site is the name, else the whole title, or its first part if that is long. ""
-    for a title that names no outlet: that of a section, or a sentence.
+    The part that resembles the site is the name, else the whole title, or its first part if that is long. A title
+    that does not name an outlet (a section, or a sentence) gives "".
     """
     plain = _FORMAT.sub("", one_line(title[: 4 * _NAME_CHARS])).strip(" -–—|:»")
     label = _folded(_label(key).rpartition("/")[2])
@@ -203,7 +203,8 @@ def _spelt_label(title: str, label: str) -> str:
     return ""
 
 
-_SHORT_LABEL = 2  # letters that many words have by chance
+# Many words share so few letters by chance
+_SHORT_LABEL = 2
 
 
 def _resembles(name: str, label: str) -> bool:

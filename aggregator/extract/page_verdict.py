@@ -21,9 +21,9 @@ from aggregator.extract.limits import ExtractTuning
 from aggregator.model.prepared import Verdict
 from aggregator.text.lines import count_words, has_words, same_line
 
-# Of a sentence that are searched: limits the time of the patterns
+# Only the beginning of a sentence is searched, which limits the time of the patterns
 _SENTENCE_CHARS = 600
-# A split at an abbreviation does no harm here
+# A wrong split at an abbreviation does no harm here
 _ENDS = re.compile(r"(?<=[.!?…؟])\s+|(?<=[。！？])")
 _LEADING = re.compile(r"^[\s•·–—>»→*!¡-]+")
 
@@ -38,7 +38,7 @@ class Judgement(msgspec.Struct, frozen=True):
 def judge(
     title: str, text: str, tuning: ExtractTuning, page: Page | None = None
 ) -> Judgement:
-    """Return the verdict on clean `title` and `text`; `page` if they come from a web page."""
+    """Return the verdict on clean `title` and `text`; `page` is given if they come from a web page."""
     if page is not None:
         refused = _refused(text, count_words(text), page, tuning)
         if refused is not None:
@@ -126,7 +126,7 @@ def _notice(
 
 
 def _asks_login(page_text: _PageText, page: Page, tuning: ExtractTuning) -> bool:
-    """Return whether a text of few words asks for the password that its page has a field for."""
+    """Return whether a text of few words asks for a password, and its page has a field for it."""
     if page.signals is None or not page.signals.asks_password:
         return False
     opens = _begins("login")
@@ -242,8 +242,9 @@ def _within(lines: Sequence[str], most_words: int) -> list[str]:
 class _Notices(NamedTuple):
     """The compiled patterns of notices.yaml."""
 
-    forms: Mapping[tuple[str, str], re.Pattern[str]]  # by kind and place in the line
-    # With the words of which one must be in a sentence
+    # The patterns by kind and place in the line
+    forms: Mapping[tuple[str, str], re.Pattern[str]]
+    # A pattern is only tried on a sentence with one of its words
     consents: Sequence[tuple[list[str], re.Pattern[str]]]
 
 
@@ -263,12 +264,12 @@ def _notices() -> _Notices:
 
 
 def _is(kind: str) -> re.Pattern[str]:
-    """Return the whole lines of a kind of notice."""
+    """Return the pattern of a kind of notice that is a whole line."""
     return _notices().forms[kind, "whole_line"]
 
 
 def _begins(kind: str, where: str = "starts_with") -> Callable[[str], bool]:
-    """Return the check whether a sentence begins like a kind of notice."""
+    """Return a function that tells whether a sentence begins like a kind of notice."""
     form = _notices().forms[kind, where]
     return lambda sentence: form.match(_bare(sentence)) is not None
 

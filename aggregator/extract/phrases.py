@@ -34,9 +34,10 @@ _MARK = re.compile(
 )
 _MARK_SIGN = re.compile(r"[:|»›>•\]】］》=→\-–—：｜]")  # one is in every mark
 _OPENING = "[【（(《「［<›»>•–—- "
-# At the beginning of a line in which the mark after a label is searched
+# The mark after a label is searched in this many characters at the beginning of a line
 _MARK_CHARS = 80
-_LABEL_WORDS = 8  # words before that mark
+# A label has at most this many words before its mark
+_LABEL_WORDS = 8
 _LINE_CHARS = 700  # longer lines are not compared
 
 
@@ -44,12 +45,13 @@ PhraseTable = dict[str, dict[str, tuple[str, ...]]]  # phrases by kind and langu
 
 
 class Phrases(FrozenStruct):
-    """The phrases of one kind in all languages; `lengths`: word counts by first word, the longest first."""
+    """The phrases of one kind in all languages; `lengths` has word counts by first word, the longest first."""
 
     whole: frozenset[Words]
     lengths: Mapping[str, tuple[int, ...]]
     longest: frozenset[str]  # the longest word of each phrase; few lines have one
-    most_words: int  # of a phrase
+    # The number of words of the longest phrase
+    most_words: int
 
     def has(self, line: Words) -> bool:
         """Return whether the whole line is a phrase."""
@@ -101,7 +103,7 @@ def phrases(kind: str) -> Phrases:
 
 @cache
 def single_words(kind: str, part: str = "") -> frozenset[str]:
-    """Return the single words of a kind; `part`: only those of one language or part."""
+    """Return the single words of a kind; `part` restricts them to one language or part."""
     lists = table()[kind]
     chosen = [lists[part]] if part else lists.values()
     listed = chain.from_iterable(chosen)
@@ -141,7 +143,7 @@ def without_numbers(line: Words) -> Words:
 
 
 def label_of(line: str) -> tuple[Words, str]:
-    """Return (words before the first mark that ends a label, text after it); ((), "") without a label."""
+    """Return the words before the first mark that ends a label, and the text after it; ((), "") without a label."""
     plain = line.lstrip(_OPENING)
     if _MARK_SIGN.search(plain, 0, _MARK_CHARS) is None:
         return (), ""

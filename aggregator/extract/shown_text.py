@@ -1,6 +1,6 @@
-"""What is shown of a clean article: its text without the lines that its outlet repeats, and its lead.
+"""The shown part of a clean article: its text without the lines that its outlet repeats, and its lead.
 
-Without the parsers of pages, because the process that places articles calls it.
+Imports no parsers of pages, because the process that places articles calls it.
 """
 
 from collections.abc import Collection, Sequence
@@ -22,13 +22,13 @@ from aggregator.text.lines import count_words, has_words
 from aggregator.text.reading import Reading, read
 from aggregator.text.sentences import split_sentences
 
-# Of a heading above a list, at most: "What's Changed", "New features" (chosen)
+# A line with at most this many words is a heading above a list: "What's Changed", "New features" (chosen)
 _HEADING_WORDS = 3
 NOTICE = "its outlet shows the same text under other headlines: a notice"
 
 
 def with_language_again(stored: CleanArticle, tuning: Tuning) -> CleanArticle:
-    """Return a stored article with the language that is found under these rules; for workers."""
+    """Return a stored article with the language found by the present rules; for workers."""
     whole = restore_lines(stored.text, stored.repeated)
     text_tuning = tuning.section("text", ExtractTuning)
     language = stored.source_language or find_language(
@@ -40,10 +40,10 @@ def with_language_again(stored: CleanArticle, tuning: Tuning) -> CleanArticle:
 def read_again(
     stored: CleanArticle, tuning: Tuning
 ) -> tuple[CleanArticle, Reading, str]:
-    """Return a stored article read under these rules, the words of its whole text, and that text.
+    """Return a stored article read by the present rules, the words of its whole text, and that text.
 
-    Its lead and kind are read again. A kind by other evidence than title and style stays: what its page
-    declared is not stored. The language stays: to find it may take a model of 80 MB.
+    Its lead and kind are read again. A kind with other evidence than title and style stays, because the
+    declarations of its page are not stored. The language stays: finding it may take a model of 80 MB.
     """
     text_tuning = tuning.section("text", ExtractTuning)
     whole = restore_lines(stored.text, stored.repeated)
@@ -61,9 +61,9 @@ def read_again(
 def without_lines(
     article: CleanArticle, keys: Collection[int], tuning: Tuning
 ) -> CleanArticle:
-    """Return the article without the lines that have these keys; `repeated` has them.
+    """Return the article without the lines that have these keys, which move to `repeated`.
 
-    If hardly anything is left of its text, that is its whole text, and nothing is `repeated`.
+    If hardly anything is left, the rest is the text of a stub, and `repeated` is empty.
     """
     text_tuning = tuning.section("text", ExtractTuning)
     lines = tuning.section("boilerplate", BoilerplateTuning)
@@ -94,8 +94,8 @@ def without_text(article: CleanArticle) -> CleanArticle:
 def first_sentences(paragraphs: Sequence[str], max_words: int) -> str:
     """Return the first sentences of a report within `max_words` words; the first one is always complete.
 
-    The report begins after captions, credits and a dateline. Of lines without a sentence the first one that is
-    no heading is returned: of a list what it lists first.
+    The report begins after captions, credits and a dateline. A text without sentences gives its first line that
+    is not a heading: a list gives its first item.
     """
     paragraphs = without_front_matter(paragraphs[:6])
     sentences: list[str] = []

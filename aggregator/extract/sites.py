@@ -1,4 +1,4 @@
-"""The site or channel of an address: which part of a host is one publisher's."""
+"""The site or channel of an address: tells which part of a host belongs to one publisher."""
 
 import re
 from functools import cache
@@ -37,12 +37,12 @@ def table_of_sites() -> _Sites:
 
 @cache
 def _channel_pattern(site: str) -> re.Pattern[str]:
-    """Return the pattern of the channels of a site; of one without channels it matches nothing."""
+    """Return the pattern of the channels of a site; it matches nothing if the site has none."""
     return re.compile(table_of_sites().paths.get(site, "(?!)"))
 
 
 class PublisherSite(NamedTuple):
-    # "" for an address that names no outlet: of a private network, or a redirector
+    # "" for an address that does not name an outlet: of a private network, or a redirector
     key: str
     domain: str = ""  # registrable
     is_shared: bool = False  # the key is that of a site that many outlets share
@@ -61,7 +61,7 @@ def site_of(url: str | None) -> PublisherSite:
     table = table_of_sites()
     if domain in table.subdomains and host not in (domain, f"open.{domain}"):
         return PublisherSite(host, domain)
-    # The canonical URL has no mobile variants, but also no parameters in their order.
+    # The canonical URL has no mobile variants, but its parameters are not in their order.
     channel = _channel_pattern(domain).match(canonical.partition(host)[2])
     if channel is not None:
         key = "/".join(filter(None, (domain, *channel.groups())))
@@ -79,7 +79,7 @@ def site_of_page(url: str | None) -> PublisherSite:
 
 
 def is_public_name(host: str) -> bool:
-    """Return whether a host in lower case is a name of the internet, as far as its form shows; no address."""
+    """Return whether a host in lower case has the form of a public name on the internet; addresses do not."""
     last = host.rpartition(".")[2]
     is_number = last[:1].isdigit()  # 0x7f.0x1 is 127.0.0.1
     return (
@@ -101,12 +101,12 @@ def is_address(name: str) -> bool:
 
 
 def is_page_of(key: str, url: str) -> bool:
-    """Return whether a page is of outlet `key`: of its site, channel, or publisher."""
+    """Return whether a page belongs to outlet `key`: to its site, channel, or publisher."""
     return are_one(key, site_of_page(url).key)
 
 
 def are_of_one_publisher(url: str, other: str) -> bool:
-    """Return whether two addresses are of one site, or of sites of one publisher."""
+    """Return whether two addresses belong to one site, or to sites of one publisher."""
     site = registrable_domain(url)
     other_site = registrable_domain(other)
     return site is not None and other_site is not None and are_one(site, other_site)

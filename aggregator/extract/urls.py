@@ -13,7 +13,8 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes, urlsplit
 from aggregator.config.hosts import ip_address_of
 from aggregator.text.lines import word_set
 
-MAX_URL_CHARS = 4096  # longer ones are not keys: browsers and servers accept 2-8 KiB
+# Longer URLs are not keys: browsers and servers accept 2-8 KiB
+MAX_URL_CHARS = 4096
 
 _TRACKING = re.compile(
     r"""(?:utm|mtm|pk|piwik|hsa|wt|guce|fb_action|fb|ga|oly|vero|ns|at|tb|icn|spm|scm|zanpid|__hs|__cf)[_-].+
@@ -28,7 +29,7 @@ _TRACKING = re.compile(
     |emailid|nl_id|newsletter_?id|sfmc_\w+|ss_source|campaign_id|ad_id|adid|cmp_id""",
     re.IGNORECASE | re.VERBOSE,
 )
-# Names that identify articles at some outlets: tracking only with one of these values.
+# Names that identify articles at some outlets; they are tracking only with one of these values.
 _AMBIGUOUS = word_set(
     "source src from via feature cid s share origin channel output outputtype view"
 )
@@ -86,7 +87,7 @@ def registrable_domain(url: str) -> str | None:
     """Return the registrable domain ("bbc.co.uk") by the public suffix list, including private suffixes.
 
     An IP address or a name without a public suffix is returned as host, with its port unless that is the
-    default. None when `url` is not an http(s) URL.
+    default. Return None if `url` is not an http(s) URL.
     """
     parts = _split(url)
     return None if parts is None else _registrable(parts[0]) or parts[0] + parts[1]
@@ -98,7 +99,7 @@ def same_site(a: str, b: str) -> bool:
     return first is not None and first == registrable_domain(b)
 
 
-# The URL of an article, and of its site, are read several times
+# The URLs of an article and of its site are read several times
 @lru_cache(maxsize=2048)
 def _split(url: str) -> tuple[str, str, str, str] | None:
     """Return (host in ASCII, ":port" unless it is the default, path, query), or None."""
@@ -145,7 +146,7 @@ def _registrable(host: str) -> str | None:
     if host.startswith("[") or ip_address_of(host) is not None or "." not in host:
         return None
     domain = get_fld(f"https://{host}/", fail_silently=True, search_private=True)
-    # An unknown suffix is one label, by the default rule of the list.
+    # The list's default rule takes the last label for an unknown suffix.
     return domain or ".".join(host.split(".")[-2:])
 
 
@@ -166,7 +167,7 @@ def _unwrapped(host: str, path: str, query: str) -> str | None:
 
 
 def _parameter(query: str, names: tuple[str, ...]) -> str:
-    """Return the value of the first parameter with one of these names; "" without one."""
+    """Return the value of the first parameter with one of these names, or ""."""
     for pair in query.split("&"):
         name, _, value = pair.partition("=")
         if name in names:
@@ -196,8 +197,9 @@ def _plain_path(path: str) -> str:
 
 
 def _without_amp(segments: list[str]) -> list[str]:
-    """Remove AMP's spellings: a segment `amp`, `x.amp`, `x_amp`, `x.amp.html`; and the index page of a
-    folder.
+    """Remove AMP's spellings and the index page of a folder.
+
+    The spellings are a segment `amp`, and `x.amp`, `x_amp`, `x.amp.html`.
     """
     plain = [s for s in segments if s.lower() != "amp"]
     while plain:

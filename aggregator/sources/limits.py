@@ -1,12 +1,14 @@
-"""Limits of what is read, and sections `net` and `sources` of config/tuning.yaml, with their origins."""
+"""Limits of reading, and the sections `net` and `sources` of config/tuning.yaml, with their origins."""
 
 from aggregator.config.tuning import Tuning
 from aggregator.model.structs import FrozenStruct
 
-# Browsers and servers stop at 2,000 to 8,000; longer ones are data and not addresses
+# Browsers and servers stop at 2,000 to 8,000 characters; longer URLs are data and not addresses
 URL_CHARS = 4096
-NAME_CHARS = 300  # of an outlet, an author, a category, a folder
-KEY_CHARS = 1024  # of a GUID or record id; a longer one becomes its start and a hash
+# The longest name of an outlet, an author, a category, a folder
+NAME_CHARS = 300
+# A longer GUID or record id becomes its start and a hash
+KEY_CHARS = 1024
 
 
 class SourceTuning(FrozenStruct):

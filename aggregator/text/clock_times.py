@@ -2,7 +2,7 @@
 
     "11.30 p.m.:"  "+++ 14.35 Uhr: "  "14h05 -"  "Ore 18.20 –"  "[02h15]"  "下午2时35分"  "14.35 น."
 
-Not matched: a clock time inside a sentence, a span of two ("9:00 – 17:00") and a decimal ("3.5 million").
+Spans of two times ("9:00 – 17:00"), decimals ("3.5 million") and clock times inside a sentence do not match.
 """
 
 import re
@@ -10,8 +10,9 @@ from functools import lru_cache
 
 import msgspec
 
-_REACH = 90  # characters of a paragraph that are searched for a clock time
-# Characters before its first digit: "Updated at", a weekday and marks have 40
+# A clock time is searched in this many characters of a paragraph
+_REACH = 90
+# Its first digit stands within this length: "Updated at", a weekday and marks have 40 characters
 _FIRST_DIGIT = 45
 _DIGITS = str.maketrans(
     "٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹０１２３４５６７８９：．", "012345678901234567890123456789:."
@@ -22,8 +23,8 @@ _DIGIT = re.compile(r"\d")
 class EntryOpening(msgspec.Struct, frozen=True):
     """The clock time at the beginning of a paragraph; its text begins at `end`.
 
-    `sure`: a mark separates clock time and text, or no text follows. Otherwise ("14:35 The bridge ...") it is
-    an entry only if several paragraphs begin so.
+    `sure` means that a mark separates clock time and text, or that no text follows. Otherwise ("14:35 The
+    bridge ...") it is an entry only if several paragraphs begin so.
     """
 
     clock_minutes: int  # after midnight or noon
@@ -94,7 +95,7 @@ def _opening(head: str) -> EntryOpening | None:
 
 
 def _text_begins(match: re.Match[str], head: str) -> tuple[int, bool] | None:
-    """Return where the text after a clock time begins, and whether that is sure; None if it is one text."""
+    """Return where the text after a clock time begins, and whether that is sure; None if it belongs to the text."""
     separator = _SEPARATOR.match(head, match.end())
     # An hour is not a clock time in "5 h", or in "10 Uhr" at the end of a line.
     if separator is not None and not (
@@ -103,7 +104,7 @@ def _text_begins(match: re.Match[str], head: str) -> tuple[int, bool] | None:
         and not separator["mark"].strip()
     ):
         return separator.end(), True
-    # In scripts without spaces, one after the minutes is enough.
+    # Scripts without spaces need only one space, after the minutes.
     is_whole = match["m2"] is not None or match["mark"] == "น."
     if is_whole and head[match.end() : match.end() + 1].isspace():
         return match.end(), True
@@ -114,8 +115,9 @@ def _text_begins(match: re.Match[str], head: str) -> tuple[int, bool] | None:
 
 
 def _may_stand_alone(match: re.Match[str], text: str) -> bool:
-    """Return whether a clock time without a mark may begin an entry: not before a decimal or a lower-case
-    word.
+    """Return whether a clock time without a mark may begin an entry.
+
+    It may not before a decimal or a lower-case word.
     """
     if match["hour"] is not None:
         return match["hour"].strip()[0] in "apAP" and text[:1].isupper()

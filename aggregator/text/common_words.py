@@ -1,4 +1,4 @@
-"""Lists of common words of languages whose words in news were not counted."""
+"""Lists of common words, for languages whose words in news were not counted."""
 
 from collections.abc import Iterable
 from functools import cache
@@ -7,11 +7,11 @@ from itertools import chain
 
 from aggregator.text.scripts import simplified
 
-# Share of events in which a word below each heading of the lists occurs. Chosen on
-# tests/data/languages/{dev,check}.jsonl (named .06 and topical .12 cost .01 of F1); of the English table the
-# 230 most common stems have .27, the next 490 .12, others .02.
+# A word below each heading of the lists occurs in this share of events. The shares were chosen on
+# tests/data/languages/{dev,check}.jsonl (named .06 and topical .12 cost .01 of F1). The 230 most common stems of
+# the English table have .27, the next 490 .12, others .02.
 SHARES = {"very common": 0.5, "common": 0.3, "named": 0.015, "topical": 0.2}
-# Of every other word (.002 to .006 are as good, .01 costs .005, .03 costs .02)
+# Words in no list have this share (.002 to .006 are as good, .01 costs .005, .03 costs .02)
 UNLISTED_SHARE = 0.004
 
 _FIRST_HAN = "\u3400"

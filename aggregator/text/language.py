@@ -37,9 +37,9 @@ def stop_words(language: str) -> frozenset[str]:
 
 
 _TAG = re.compile(r"([A-Za-z]{2,3})(?:[-_].{0,30})?")
-# Similar in writing; detection confuses them in short texts.
+# These are written alike, and detection confuses them in short texts.
 CHINESE = frozenset({"cmn", "yue", "wuu", "lzh", "gan", "hak", "nan"})
-# Templates often declare "en" for texts in other scripts; these languages are never written in another one.
+# Templates often declare "en" for texts in other scripts; these languages are always written in Latin script.
 _LATIN = "ca cs da de en es et eu fi fr gl hr hu id is it lt lv nb nl nn no pl pt ro sk sl sv tr vi"
 _WRITTEN_IN_LATIN = frozenset(_LATIN.split(" "))
 _UNDETERMINED = frozenset({"und", "zxx", "mul", "xx", "xxx"})
@@ -51,7 +51,7 @@ def find_language(
     """Return the language of `title` and `text`, or None without a declaration and without letters.
 
     A declaration decides only about a short text, and only unless the text is clearly of another language:
-    software for weblogs declares "en-US" until somebody changes it.
+    blog software declares "en-US" until somebody changes it.
     """
     hint = primary_tag(declared)
     sample = f"{title}\n{text[: tuning.language_sample_chars]}".strip()
@@ -61,7 +61,7 @@ def find_language(
     if hint is None or not _may_be(hint, sample):
         return _detected(sample)
     if letters >= tuning.language_min_chars:
-        # Of other languages than these a neighbour may have no list: Ukrainian is not Russian.
+        # Other languages may have a neighbour without a list of stop words: Ukrainian is not Russian.
         words = sample.lower().split()
         count = _stop_words_in(words, hint)
         is_sure = hint in _KNOWN_BY_STOP_WORDS and (
@@ -88,7 +88,7 @@ def primary_tag(declared: str | None) -> str | None:
 
 
 def tag_or_und(declared: str | None) -> str:
-    """Return the primary tag, "und" if `declared` is none."""
+    """Return the primary tag, or "und" if `declared` is not a tag."""
     return primary_tag(declared) or "und"
 
 
@@ -103,15 +103,15 @@ def _as_written(tag: str) -> str:
     return "zh" if tag in CHINESE else tag
 
 
-# Languages found by their stop words: by a quarter of a text's words, or by fewer if every other list
-# has a third fewer of them: 14,884 of 22,218 texts, on which the model agreed but for three in English.
+# These languages are found by their stop words: by a quarter of a text's words, or by fewer if every other list
+# has a third fewer of them. So 14,884 of 22,218 texts are found; the model differed on three, which were English.
 _KNOWN_BY_STOP_WORDS = ("en", "de")
 _LEAST_STOP_WORDS = 8
-# A declared language needs fewer. Of 3,130 entries of real feeds, all declared to be English, 4 long texts
-# are left to the model (54 where 8 were needed), and one, with code in it, is English that had been "zxx".
+# A declared language needs fewer stop words. Of 3,130 entries of real feeds, all declared to be English, 4 long
+# texts are left to the model (54 with a minimum of 8), and one text, with code in it, is now English instead of "zxx".
 _LEAST_OF_DECLARED = 3
 _CLEAR_SHARE, _LEAST_SHARE = 0.25, 0.14
-# Each thread that finds none would load one: 80 MB and .9 s
+# Each thread that finds no model would load one: 80 MB and .9 s
 _ONE_MODEL = threading.Lock()
 
 
@@ -132,20 +132,22 @@ def _detected(sample: str) -> str | None:
 # Measured on 15,320 headlines and openings of up to 14 words that are declared to be English: 14 of them are
 # Italian, and no others are taken for another language. Of 258 passages of tests/data/languages, declared to
 # be English, 252 of 15 and 22 words are recognised, 250 of ten, 214 of three.
-_CLEAR_NATS = 15.0  # log-likelihood above that of the declared language
-# Above that of every other language: names alone are equally likely in several
+# The log-likelihood must exceed that of the declared language by this much
+_CLEAR_NATS = 15.0
+# It must also exceed that of every other language: names alone are equally likely in several
 _ALONE_NATS = 5.0
 _LEAST_WORDS = 3
-# Names and technical terms have none; in a sentence their lack is strange
+# Names and technical terms have no stop words; in a sentence their lack is strange
 _WORDS_WITHOUT_STOP_WORDS = 10
-_PIDGIN = "pcm"  # its words are English ones: headlines full of names look like it
+# Its words are English, so headlines full of names look like it
+_PIDGIN = "pcm"
 
 
 def _clearly_of_another(sample: str, declared: str) -> str | None:
     """Return the language of a short text if it cannot be the declared one, else None.
 
-    The model, which takes 80 MB, is asked only if more stop words of another language stand there, or none
-    in many words.
+    The model takes 80 MB, so it is asked only if the text has more stop words of another language, or many words
+    and no stop words.
     """
     words = sample.lower().split()
     of_declared = _stop_words_in(words, declared)

@@ -5,8 +5,8 @@ import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
 
-# Scripts without spaces: Thai, Lao, Burmese, Khmer; kana, Han. In the basic plane only: a character beyond it
-# makes a search ten times slower.
+# Scripts without spaces: Thai, Lao, Burmese, Khmer; kana, Han. Only the basic plane is here, because a character
+# beyond it makes a search ten times slower.
 CLUSTERED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"
 UNSPACED = f"{CLUSTERED}\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 _UNSPACED = re.compile(f"[{UNSPACED}]")
@@ -90,7 +90,7 @@ def count_words(text: str) -> int:
 
 
 def has_words(text: str, least: int) -> bool:
-    """Return whether `text` has at least `least` words; of a long one only the first are split."""
+    """Return whether `text` has at least `least` words; only the first words of a long text are split."""
     return len(text.split(None, least - 1)) >= least or count_words(text) >= least
 
 
@@ -112,7 +112,7 @@ def ends_sentence(line: str) -> bool:
 def is_prose(line: str) -> bool:
     """Return whether the line is a paragraph, and not a headline, a heading, a byline or a label.
 
-    A line of 25 words is; a shorter one if it ends with a full stop (headlines may end with ? or !).
+    A line of 25 words is a paragraph; a shorter line is if it ends with a full stop (headlines may end with ? or !).
     """
     return has_words(line, 25) or (
         line.rstrip(_CLOSING).endswith(_FULL_STOPS) and has_words(line, 6)
@@ -120,7 +120,7 @@ def is_prose(line: str) -> bool:
 
 
 def first_prose(lines: Iterable[str], default: int) -> int:
-    """Return the index of the first paragraph, `default` without one."""
+    """Return the index of the first paragraph, or `default` if there is none."""
     return next((at for at, line in enumerate(lines) if is_prose(line)), default)
 
 

@@ -31,7 +31,7 @@ _QUOTED_CAPITALS = re.compile(
 )
 
 # Words in lower case that join the parts of a name: "Bank of England", "Bundesamt für Justiz". The first
-# pattern joins a noun and what belongs to it, the second one lists.
+# pattern joins a noun and its complements, the second joins the items of a list.
 LINKS = {
     "en": ("(?:of|for)(?: the)?", "and"),
     "de": ("für|von", "und"),
@@ -41,7 +41,7 @@ LINKS = {
     "pt": ("de|da|do|das|dos|para(?: a| o)?", "e"),
     "nl": ("(?:van|voor)(?: de| het)?", "en"),
 }
-# No words of English: where they stand there, they are part of a name, as in "Osama bin Laden".
+# These are not English words: in English texts they are part of a name, as in "Osama bin Laden".
 PARTICLES = "(?:von|van|de|del|di|da|du|bin|al)(?: der| den| la)?"
 
 # Languages that capitalise every noun: only a run of two or more capitalised words is a name.
@@ -103,7 +103,7 @@ def find_names(
 ) -> list[str]:
     """Return the names in `text` as written, without the ending 's, with repeats.
 
-    `is_common` reports everyday words. `are_linked`: with all that LINKS and PARTICLES join to a name,
+    `is_common` reports everyday words. `are_linked` adds everything that LINKS and PARTICLES join to a name,
     whether that is one name ("Bank of England") or several ("Iraq and Syria").
     """
     if language in CASELESS:
@@ -142,5 +142,5 @@ def _joints(language: str) -> str:
 
 @cache
 def link_pattern(language: str) -> re.Pattern[str]:
-    """Return the pattern of what stands between the parts of a linked name, in one group."""
+    """Return the pattern of the words between the parts of a linked name, in one group."""
     return re.compile(f"(,? (?:{_joints(language)}) |, )(?=[{UPPER}])")

@@ -10,8 +10,9 @@ import msgspec
 
 from aggregator.config.shipped import shipped_table
 
-# By the decimal mark: numbers with thousands separators. Two groups of three digits show any mark as one.
-# In a language with a decimal comma, one group after a comma does, too, as some of its writers use it:
+# Numbers with thousands separators, by the decimal mark. Two groups of three digits show either mark to be a
+# separator.
+# In a language with a decimal comma, a comma with one group does, too, since some of its writers use it so:
 # "1,250".
 _THOUSANDS = {
     ".": re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d{1,3}(?:\.\d{3}){2,}"),
@@ -48,7 +49,7 @@ def decimal_mark(language: str) -> str:
 
 @cache
 def spelt_numbers(language: str) -> Mapping[str, int]:
-    """Return the number words of a language in lower case, without those for one that may be articles."""
+    """Return the number words of a language in lower case, without words for 1 that may be articles."""
     return _by_form(_words_of(language).words)
 
 
@@ -86,8 +87,9 @@ def in_digits(words: Sequence[str], language: str) -> list[str]:
     joins = table.joins.split()
     scales = _by_form(table.scales)
     read = []
-    value: float | None = None  # of the number that is being read
-    # Below this a further part may follow: 10 after "twenty", 100 after "hundred"
+    # The number that is being read
+    value: float | None = None
+    # A further part may follow if it is smaller than this: 10 after "twenty", 100 after "hundred"
     step = 0.0
     for place, word in enumerate(words):
         part = spelt.get(word)
@@ -132,7 +134,7 @@ def _by_form(forms_by_number: Mapping[int, str]) -> dict[str, int]:
 
 @cache
 def _spelt_with_compounds(language: str) -> Mapping[str, int]:
-    """Return the number words of a language with those in which the unit is first: "einundzwanzig"."""
+    """Return the number words of a language and their compounds that begin with the unit: "einundzwanzig"."""
     spelt = dict(spelt_numbers(language))
     for join in _shipped()[language].joins.split():
         for unit, ones in [*spelt_numbers(language).items(), ("ein", 1), ("een", 1)]:

@@ -1,7 +1,7 @@
 """The whole words of a title and a text, read once: kind, terms and copies are found from them.
 
-A word is represented by its number in the lexicon of its language. What a rule knows of a word (a hash, a
-document frequency) is computed once, in a column of the lexicon, and found for all words of a text at once.
+A word is represented by its number in the lexicon of its language. Anything a rule knows about a word (a hash, a
+document frequency) is computed once, in a column of the lexicon, and looked up for all words of a text at once.
 """
 
 from collections.abc import Callable
@@ -19,12 +19,14 @@ from aggregator.text.tokens import word_tokens
 Ints = npt.NDArray[np.int64]
 
 LONGEST_WORD = 64  # characters; a longer token is not a word and is cut
-_KEPT_WORDS = 50_000  # of a lexicon, about 6 MB; a fuller one is replaced
-_COLUMN = 65_536  # words for which a column has room at first
+# A lexicon with more words (about 6 MB) is replaced
+_KEPT_WORDS = 50_000
+# A new column has room for this many words
+_COLUMN = 65_536
 
 
 class Lexicon:
-    """The words of one language in the order in which they were met, as they were written."""
+    """The words of one language as they were written, in the order of their first occurrence."""
 
     def __init__(self, language: str) -> None:
         self.language = language
@@ -58,7 +60,7 @@ class _Numbers(dict[str, int]):
 
 
 class Column:
-    """What a function returns for each word, computed when it is first needed; again where that is 0."""
+    """A function's values by word, each computed when it is first needed; a value of 0 is computed again."""
 
     def __init__(self, value: Callable[[str], int]) -> None:
         self._value = value
@@ -80,7 +82,8 @@ class Column:
 class Reading(NamedTuple):
     """The words of one article: `title_words` of its title, then those of its text."""
 
-    lexicon: Lexicon  # of the language of the article
+    # The lexicon of the article's language
+    lexicon: Lexicon
     words: list[str]
     numbers: Ints
     title_words: int

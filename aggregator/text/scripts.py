@@ -71,7 +71,7 @@ def _pieces(text: str, is_japanese: bool, known: frozenset[str]) -> Iterator[str
                 yield token[:counter]
                 token = token[counter:]
             for run in [token] if is_japanese else _GRAMMAR_RUN.split(token):
-                # The longest known words from left to right, and pairs of the characters between them
+                # Find the longest known words from left to right, and pairs of the characters between them
                 start = at = 0
                 while at < len(run):
                     length = next(

@@ -21,7 +21,7 @@ _ABBREVIATIONS = word_set("""
     forms("months", "en", short=True) - forms("months", "en"),
     forms("weekdays", "en", short=True) - forms("weekdays", "en"),
 )
-# American states, as in "Tampa, Fla. — "; with a small letter some of them are words ("fell ill").
+# Abbreviated American states, as in "Tampa, Fla. — "; in lower case some of them are words ("fell ill").
 _STATES = word_set("""
     Ala Ariz Ark Calif Colo Conn Del Fla Ga Ill Ind Kan Ky La Mass Md Mich Minn Miss Mo Mont Neb Nev Okla
     Ore Pa Penn Tenn Tex Va Vt Wash Wis Wyo
@@ -37,10 +37,12 @@ _BOUNDARY = re.compile(
     r"|(?<=[।۔؟])(?<![।۔؟]{2})[।۔؟]*+(?=\s))"
 )
 _DOTTED = re.compile(r"(?:^|[\s(\"“])((?:[^\W\d_]\.){1,}[^\W\d_]?)$")
-LINE_WORDS = 25  # of a line without a full stop that is no heading, caption or label
-# The same of the only line of a text: many feeds leave the full stop out
+# A line without a full stop and with fewer words is a heading, caption or label
+LINE_WORDS = 25
+# The same limit for a text of one line: many feeds leave the full stop out
 _TEXT_WORDS = 10
-_WORD_CHARS = 80  # before a full stop that are searched for an abbreviation
+# An abbreviation is searched in this many characters before a full stop
+_WORD_CHARS = 80
 _MAX_QUOTE = 600  # characters; a longer quotation is treated as unclosed
 _QUOTATION = re.compile(
     "|".join(
@@ -56,7 +58,7 @@ def paragraphs(text: str) -> list[str]:
 
 
 def sentences_of(text: str) -> Iterator[list[str]]:
-    """Yield the sentences of each paragraph; the only line of a text needs no full stop from 10 words on."""
+    """Yield the sentences of each paragraph; the only line of a text needs no full stop if it has 10 words."""
     lines = paragraphs(text)
     for line in lines:
         yield split_sentences(line, _TEXT_WORDS if len(lines) == 1 else LINE_WORDS)

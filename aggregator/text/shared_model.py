@@ -2,7 +2,7 @@
 
 Loaded by itself, the model takes each process 80 MB and .65 s. A pool therefore gives its workers an empty
 file in memory. The first worker that needs the model writes it there, and seals the file as the last step:
-what is sealed is complete, and nothing changes it. If a worker is killed before that, the next one writes the
+a sealed file is complete and never changes. If a worker is killed before that, the next one writes the
 file again.
 """
 
@@ -16,7 +16,8 @@ from typing import IO, TYPE_CHECKING, Any, BinaryIO
 if TYPE_CHECKING:
     from zipfile import ZipFile
 
-DESCRIPTOR_VARIABLE = "AGGREGATOR_LANGUAGE_MODEL"  # of the environment of a worker
+# The environment variable that tells a worker the file descriptor of the model
+DESCRIPTOR_VARIABLE = "AGGREGATOR_LANGUAGE_MODEL"
 # The arguments of LanguageIdentifier, and the arrays in the file of py3langid that they are read from.
 _PARTS = {
     "nb_ptc": "ptc.npy",
@@ -57,10 +58,10 @@ def ranking() -> Callable[[str], list[tuple[str, float]]]:
 
 
 def _shared(descriptor: int) -> Any:
-    """Return a LanguageIdentifier with the arrays of the file. Raises OSError or ValueError without one."""
+    """Return a LanguageIdentifier with the arrays of the file. Raise OSError or ValueError without a file."""
     path = f"/proc/self/fd/{descriptor}"
     if not _is_complete(descriptor):
-        # Opened anew: all workers inherit one open file, and flock does not lock it against itself.
+        # The file is opened anew: all workers inherit one open file, and flock does not lock that against itself.
         with open(path, "rb") as locked:  # noqa: PTH123 - a descriptor, no path
             fcntl.flock(locked, fcntl.LOCK_EX)
             if not _is_complete(descriptor):
@@ -72,20 +73,20 @@ def _shared(descriptor: int) -> Any:
 
     model = np.load(path, mmap_mode="r")
     ptc, pc, classes, *automaton = (np.asarray(model[name]) for name in _PARTS)
-    # py3langid reads single elements: of a memoryview as fast as of a list, of an array at half the speed.
+    # py3langid reads single elements: a memoryview is as fast as a list, an array has half the speed.
     nextmove, row, output = (part.data for part in automaton)
     return LanguageIdentifier(ptc, pc, classes.tolist(), nextmove, output, tk_row=row)
 
 
 def _is_complete(descriptor: int) -> bool:
-    # With vm.memfd_noexec=1 the kernel itself seals every new file: against execution only.
+    # The kernel with vm.memfd_noexec=1 seals every new file itself, but only against execution.
     return bool(fcntl.fcntl(descriptor, fcntl.F_GET_SEALS) & fcntl.F_SEAL_WRITE)
 
 
 def _write(path: str) -> None:
     """Write the model as one record of numpy.
 
-    Not by py3langid's own reader, in whose hands the parts take 100 MB beside the record: in the file they
+    py3langid's own reader is not used, because its parts take 100 MB beside the record. In the file they
     are arrays of numpy, which are copied as they are.
     """
     import lzma

@@ -1,6 +1,6 @@
 """Stems: the form that the inflected forms of a word share, by language.
 
-Snowball, which knows languages by their codes, stems most. Arabic has a stemmer of its own, since Snowball's
+Snowball stems most languages, which it knows by their codes. Arabic has a stemmer of its own, since Snowball's
 leaves conjunctions and plurals distinct. A language without a stemmer keeps its words.
 """
 
@@ -67,7 +67,7 @@ def stem_of(word: str, language: str) -> str:
 
 
 def elided(word: str, language: str) -> int:
-    """Return how many characters of `word` are an elided one and its apostrophe: 2 of "l'usine"."""
+    """Return the length of an elided word and its apostrophe at the beginning of `word`: 2 for "l'usine"."""
     if language not in ELIDING:
         return 0
     match = _ELISION.match(word)
@@ -89,7 +89,8 @@ _ARTICLES = word_list("وبال وكال فبال وال فال بال كال و
 # conjunctions, prepositions, future, persons of a verb
 _LETTERS_BEFORE = "وفبلكسيتن"
 _ENDINGS = word_list("هما يين تين تان ات ان ون ين ها هم نا وا يه ته ه ي ا ت")
-_LEAST = 3  # letters that remain of a word at least
+# A word keeps at least this many letters
+_LEAST = 3
 _PLURALS = """
     أسعار سعر أسواق سوق أسهم سهم بنوك بنك طرق طريق سدود سد مدن مدينة قرى قرية منازل منزل بيوت بيت أحزاب حزب
     نواب نائب وزراء وزير رؤساء رئيس خبراء خبير أطباء طبيب أطفال طفل قتلى قتيل جرحى جريح ضحايا ضحية ركاب راكب

@@ -12,7 +12,8 @@ from aggregator.text.lines import UNSPACED, ascii_text, combining_marks
 from aggregator.text.scripts import needs_splitting, pieces, simplified
 from aggregator.text.stems import ELIDING, elided
 
-MAX_WORDS = 40_000  # of a text that are read (limit)
+# The rest of a longer text is not read (limit)
+MAX_WORDS = 40_000
 
 # A word, or a number with its separators; "12th" and "3-year" are words.
 _WORD = re.compile(r"[^\W\d_][\w'’-]*|\d(?:[\d.,]*\d(?![\w-])|[\w'’-]*)")
@@ -21,8 +22,9 @@ _ASCII_WORD = re.compile(
     r"[A-Za-z][A-Za-z0-9_'’-]*|[0-9](?:[0-9.,]*[0-9](?![A-Za-z0-9_-])|[A-Za-z0-9_'’-]*)"
 )
 
-_MARKS = combining_marks(0x1900)  # no letters to `re`
-# A part of a word or number; "20km" are two.
+# `re` does not take these for letters
+_MARKS = combining_marks(0x1900)
+# A part of a word or number; "20km" has two.
 PART = re.compile(rf"\d+(?:[.,]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+|[{_MARKS}]+[^\W\d_]*)*")
 SPACELESS = re.compile(f"[\u3005{UNSPACED}]")
 _RUN = re.compile(f"[\u3005{UNSPACED}]+|[^\u3005{UNSPACED}]+")

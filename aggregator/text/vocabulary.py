@@ -31,7 +31,8 @@ from aggregator.text.scripts import EVERYDAY, simplified
 from aggregator.text.stems import elided, plain_letters, stem_of
 from aggregator.text.tokens import MAX_WORDS, word_tokens
 
-HASH_BITS = 19  # of a word
+# The size of a word's hash
+HASH_BITS = 19
 HASHES = 1 << HASH_BITS
 
 HASH_MASK = HASHES - 1
@@ -42,9 +43,11 @@ DF_MASK = (1 << _DF_BITS) - 1
 NUMBER = 1 << HASH_BITS + _DF_BITS
 # Marks of words (`Vocabulary.name_marks`)
 NO_NAME, MAYBE_NAME, NAME = 1, 2, 3
-_STEMS_KEPT = 4_096  # of words after numbers and in names
+# The cache keeps this many stems of words after numbers and in names
+_STEMS_KEPT = 4_096
 
-_LARGEST_SPELT = 12  # of the numbers in words that the weights were trained with
+# The weights were trained with number words up to twelve
+_LARGEST_SPELT = 12
 # Languages that decline names and rarely share spellings with other languages: their names are stemmed.
 _DECLINING = word_set("ru uk be bg sr mk")
 _YEAR = re.compile(r"(?:19|20)\d\d")
@@ -72,7 +75,7 @@ class Vocabulary:
         is_listed = events > 0 and not background.knows(language)
         self._df = self._listed() if is_listed else background.table("w", language)
         self.knows_common = bool(self._df)  # otherwise no word can be called rare
-        # Above 0 where only the lists of common words are known of the language.
+        # This is above 0 if only the lists of common words are known for the language.
         self.unlisted_df = (
             round(UNLISTED_SHARE * events) if is_listed and self.knows_common else 0
         )
@@ -109,7 +112,7 @@ class Vocabulary:
         """Return whether a word is part of a name.
 
         It may be one if it has a capital, and is one, at the start of a sentence too, if it is a listed name
-        or the counted texts of its language do not have it. Names of days and months are none.
+        or the counted texts of its language do not have it. Days and months are not names.
         """
         word = token.removesuffix("'s").removesuffix("’s")
         df = self[token] >> HASH_BITS & DF_MASK
@@ -178,7 +181,7 @@ class Vocabulary:
         return names
 
     def linked_names(self, text: str) -> list[str]:
-        """Return the names in `text` as written, with what is linked to them (text/names.py)."""
+        """Return the names in `text` as written, each with the names linked to it (text/names.py)."""
         return self._written_names(text, are_linked=True)
 
     def _written_names(self, text: str, *, are_linked: bool = False) -> list[str]:

@@ -1,10 +1,10 @@
 """The HTML of an article as people read it: structure, links, code, tables and pictures, nothing that runs.
 
-nh3 has the last word: it removes all that is not on the lists below, and what browsers are known to read
-otherwise than parsers do. Before it, lxml makes addresses absolute, shows pictures whose address waits for a
-script, and puts a link in the place of a player. lxml also bounds the depth, on which the time of nh3 depends
-with its square: 10,000 nested elements take it 1.7 s. And lxml unnests bold in bold: parsers of HTML 5 open
-all such elements again in each paragraph, by which 11 KB became 6.6 MB.
+nh3 has the last word: it removes everything that is not on the lists below, and markup that browsers are known to
+read differently from parsers. Before it, lxml makes addresses absolute, shows pictures whose address waits for a
+script, and puts a link in the place of a player. lxml also bounds the depth, because the time of nh3 grows with
+its square: 10,000 nested elements take it 1.7 s. And lxml unnests bold in bold: parsers of HTML 5 open
+all such elements again in each paragraph, which made 6.6 MB of 11 KB.
 """
 
 import re
@@ -23,10 +23,11 @@ from aggregator.extract.sites import is_public_name
 from aggregator.model.prepared import ArticleHtml
 from aggregator.text.lines import word_list, word_set
 
-# Raise it when the lists change: HTML that was stored before is then sanitised again on reading
+# Raise this when the lists change: HTML stored before is then sanitised again on reading
 RULES = 2
-MAX_CHARS = 256 * 1024  # of the HTML of one article; the rest is cut (design: 256 KB)
-# Of the markup that is read, without pictures that are written into it
+# The longest HTML of one article; the rest is cut (design: 256 KB)
+MAX_CHARS = 256 * 1024
+# Longer markup is cut before it is read. Pictures written into it do not count
 _MAX_MARKUP_CHARS = 1_048_576
 
 _TAGS = word_set("""
@@ -52,24 +53,25 @@ _PICTURE = {"loading": {"lazy"}, "referrerpolicy": {"no-referrer"}}
 _PLAYERS = word_list("iframe embed object video audio")
 # The formatting elements of the HTML standard, without <a>.
 _FORMATTING = word_set("b big code em font i nobr s small strike strong tt u")
-# libxml2 leaves out what is deeper than 255
+# libxml2 drops elements at a depth of more than 255
 _IS_DEEP = "boolean(//*[count(ancestor::*) >= 250])"
 _OF_FORMATTING = word_set("href title lang dir")
 _MAX_ADDRESS_CHARS = 2_048  # browsers and feed readers cut longer ones
 _MAX_LANG_CHARS = 35  # RFC 5646, 4.4.1
 _CUT_REFERENCE = re.compile(r"&[a-z]*$")
 _HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)+")
-# By how often feeds and pages have them
+# The attributes that lazy pictures use, the most frequent in feeds and pages first
 _LAZY_SOURCES = ("data-src", "data-original", "data-lazy-src")
 _IPV4 = 4
-_TRACKING_SIZES = word_set("0 1 0px 1px")  # of a picture that counts readers
-# A picture inside the markup, which is larger than all words around it.
+# The sizes of a picture that counts readers
+_TRACKING_SIZES = word_set("0 1 0px 1px")
+# A picture inside the markup is larger than all words around it.
 _INLINE_DATA = re.compile(r"data:[a-z]+/[^\"'\s<>]{1000,}")
-# As nh3 writes them.
+# A picture as nh3 writes it.
 _SHOWN_PICTURE = re.compile(r'<img((?: [a-z]+="[^"]*")*)>')
 _ATTRIBUTE = re.compile(r' ([a-z]+)="([^"]*)"')
 _SMALL = re.compile("[0-9]{1,3}")  # a size in pixels that may be too small
-# Of a picture that stands for an article, on each side that is declared (chosen)
+# A picture that stands for an article has at least this size on each declared side (chosen)
 _LEAST_PIXELS = 120
 _STRUCTURE = re.compile(r"<(?!/|p>|p |div>|div |section>|br>)")
 
@@ -77,10 +79,10 @@ _STRUCTURE = re.compile(r"<(?!/|p>|p |div>|div |section>|br>)")
 def article_html(
     markup: str, base: str | None, *, with_pictures: bool = True, is_cut: bool = False
 ) -> ArticleHtml | None:
-    """Return the HTML of an article; None if it has nothing but paragraphs, which its text has, too.
+    """Return the HTML of an article; None if it has only paragraphs, which are in the article's text, too.
 
-    `markup`: a fragment from anywhere. `base`: the address of the article. `with_pictures`:
-    false where the publisher asks for none. `is_cut`: whether the markup was cut before.
+    `markup` is a fragment from anywhere, `base` the address of the article. `with_pictures` is false if the
+    publisher asks for no pictures. `is_cut` tells that the markup was cut before.
     """
     bounded = bound_html(_INLINE_DATA.sub("", markup), max_chars=_MAX_MARKUP_CHARS)
     root = fragment_of(bounded.html)
@@ -96,7 +98,8 @@ def article_html(
     _unnest_formatting(root)
     whole = _sanitised_tree(root, with_pictures=with_pictures)
     html = whole
-    limit = MAX_CHARS  # nh3 ends what is open there
+    # The cut may stand inside elements, because nh3 closes them
+    limit = MAX_CHARS
     while len(html) > MAX_CHARS:
         beginning = _CUT_REFERENCE.sub("", html[:limit])
         html = _sanitised(beginning, with_pictures=with_pictures)
@@ -110,7 +113,7 @@ def article_html(
 def shown_html(kept: ArticleHtml, *, with_pictures: bool) -> str:
     """Return stored HTML under the present rules, with or without its pictures."""
     if kept.rules != RULES:
-        # `is_cut`, because paragraphs of it are wanted, too.
+        # `is_cut` is true because HTML of paragraphs alone is wanted, too.
         again = article_html(kept.html, None, with_pictures=with_pictures, is_cut=True)
         return "" if again is None else again.html
     if with_pictures:
@@ -119,7 +122,7 @@ def shown_html(kept: ArticleHtml, *, with_pictures: bool) -> str:
 
 
 def first_large_picture(html: str) -> str | None:
-    """Return the address of the first picture of sanitised HTML that is no icon; None without one."""
+    """Return the address of the first picture of sanitised HTML that is not an icon; None if there is none."""
     for picture in _SHOWN_PICTURE.finditer(html):
         attributes = dict(_ATTRIBUTE.findall(picture[1]))
         sides = (attributes.get("width", ""), attributes.get("height", ""))
@@ -148,10 +151,10 @@ def _sanitised(html: str, *, with_pictures: bool) -> str:
 
 
 def _sanitised_tree(root: Any, *, with_pictures: bool) -> str:
-    """Return the HTML in a box as browsers read it, too.
+    """Return sanitised HTML that browsers also read as one box.
 
-    Without the elements that are not kept, the others may stand where they end each other; then an end tag
-    that is left would end the box of the page around the article. The second time sees that.
+    When elements are dropped, those that remain may stand where one ends the other. An end tag without a
+    beginning would then end the box of the page around the article. The second pass removes it.
     """
     import lxml.html
 
@@ -165,7 +168,7 @@ def _sanitised_tree(root: Any, *, with_pictures: bool) -> str:
 
 
 def _unnest_formatting(root: Any) -> None:
-    """Leave one short element of each kind where they are nested; nh3 removes the others."""
+    """Leave one short element of each kind where some are nested; nh3 removes the others."""
     for element in list(root.iter("a", *_FORMATTING)):
         if (
             element.tag not in _TAGS
@@ -179,7 +182,7 @@ def _unnest_formatting(root: Any) -> None:
 
 
 def _make_absolute(element: Any, name: str, base: str | None) -> None:
-    """Make the address in an attribute absolute, or remove the attribute if it is none."""
+    """Make the address in an attribute absolute, or remove the attribute if it has no address."""
     address = (element.attrib.pop(name, None) or "").strip()
     if not address:
         return
@@ -215,9 +218,9 @@ def _addresses_of_player(player: Any) -> Iterator[str]:
 
 
 def _show_pictures(root: Any, base: str | None) -> None:
-    """Give pictures their addresses; remove those that no page shows, and the second of the same address."""
+    """Give pictures their addresses; remove those that no page shows, and repetitions of an address."""
     seen = set()
-    # What is in it is shown to readers without scripts
+    # Readers see an article without scripts, so its <noscript> is shown
     for fallback in list(root.iter("noscript")):
         fallback.tag = "span"  # nh3 takes the tag away, in less time
     for picture in list(root.iter("img")):
@@ -239,13 +242,13 @@ def _is_tracking(picture: Any) -> bool:
 
 
 def is_shown_picture(address: str) -> bool:
-    """Return whether a page may show a picture from there: a public host, and no SVG, which can hold scripts.
+    """Return whether a page may show a picture from this address: a public host, and not SVG, which can hold scripts.
 
-    A browser of the reader would ask each address of the reader's own network.
+    The reader's browser would ask an address in the reader's own network.
     """
     try:
         parts = urlsplit(address)
-        # As browsers read a name: letters of full width are letters, a soft hyphen is nothing.
+        # Browsers read a name so: letters of full width are letters, a soft hyphen is nothing.
         host = (parts.hostname or "").rstrip(".").encode("idna").decode("ascii").lower()
         is_svg = unquote(parts.path).lower().endswith((".svg", ".svgz"))
         is_valid = parts.port != 0  # a port out of range raises
@@ -260,7 +263,7 @@ def is_shown_picture(address: str) -> bool:
         return False
     literal = ip_address_of(host)
     if literal is not None:
-        # Many IPv6 addresses have an IPv4 address of the own network inside.
+        # Many IPv6 addresses contain an IPv4 address, perhaps of the own network.
         return literal.version == _IPV4 and literal.is_global
     # Browsers end a host at a backslash, and decode "%".
     return _HOST.fullmatch(host) is not None and is_public_name(host)

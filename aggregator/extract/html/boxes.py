@@ -1,10 +1,9 @@
-"""Finds boxes of a page that are not part of its article: cards of other articles, sign-ups, captions, author
-notes.
+"""Finds boxes of a page that are not part of its article.
 
-Such boxes are between the paragraphs, so extraction of the article's element would include them. They are
-recognised by structure (a whole card inside one link, another post inside the post, a list of links) and by
-class names and ids, and removed from the tree before extraction; page.py undoes that where the name means
-something else. See ADR 14.
+Cards of other articles, sign-ups, captions and author notes stand between the paragraphs, so extraction of the
+article's element would include them. They are recognised by structure (a whole card inside one link, another post
+inside the post, a list of links) and by class names and ids, and removed from the tree before extraction; page.py
+undoes that if the name means something else. See ADR 14.
 """
 
 import re
@@ -22,7 +21,7 @@ _NAMED_TAGS = word_set(
 ) | {"aside"}
 _LOOKED_AT = (*_NAMED_TAGS, "a", "article")
 _NAMES_STAND_IN = word_list("class id aria-label data-testid")
-# Names of boxes, whatever their content is.
+# Names of boxes with any content.
 _NAME = re.compile(
     r"(?:^|[-_ ])(?:newsletters?|biography|author-?(?:bio|info|box|card)|about-the-author|"
     r"info-?box(?:es)?|fact-?box(?:es)?|polls?|quiz|comments?-(?:list|section|area)|"
@@ -38,7 +37,7 @@ _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _NAME_CHARS = 500
 _MARKED = "x-taken-out"
 _POST = re.compile(r"post-\d+")  # WordPress's ids of articles
-# Paragraphs of an article, in words (chosen: 12 of 217 real pages have so much in boxes at one place).
+# The paragraphs of an article, in words (chosen: 12 of 217 real pages have this many in boxes at one place).
 _PARAGRAPHS, _PARAGRAPH_WORDS, _ARTICLE_WORDS = 3, 10, 100
 
 
@@ -65,7 +64,7 @@ def have_paragraphs(boxes: Iterable[Any]) -> bool:
 
 
 def take_out(root: Any, elements: Iterable[Any]) -> None:
-    """Remove `elements` and their content from the tree `root`, in time linear in their number.
+    """Remove `elements` with their content from the tree `root`, in time linear in their number.
 
     Removing them one by one would copy the text after each element again and again.
     """
@@ -114,7 +113,7 @@ def _is_card(link: Any, tuning: ExtractTuning) -> bool:
 
 
 def _is_announcement(article: Any, tuning: ExtractTuning) -> bool:
-    """Return whether an <article> is a heading that links to another page, and a few words about that."""
+    """Return whether an <article> is a heading that links to another page, with a few words about that."""
     for heading in article.iter(*_HEADINGS):
         link = heading.find(".//a")
         if link is None:

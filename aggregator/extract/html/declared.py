@@ -8,7 +8,8 @@ from aggregator.extract.html.robots_meta import ROBOTS_NAMES
 from aggregator.extract.language.unicode import clean
 from aggregator.text.lines import one_line, word_list, word_set
 
-MAX_CHARS = 1024  # of one value; the rest is cut (limit)
+# The longest value; the rest is cut (limit)
+MAX_CHARS = 1024
 _MOST_META = 500
 
 Meta = dict[str, str]  # values by the names of <meta>
@@ -21,7 +22,7 @@ _VOCABULARY = re.compile(r"^(?:https?://schema\.org/|schema:)", re.IGNORECASE)
 
 
 class PageHead(NamedTuple):
-    """What a page declares: its tree, its <meta>, all nodes of its JSON-LD, and the one of its article."""
+    """The declarations of a page: its tree, its <meta>, all nodes of its JSON-LD, and its article's node."""
 
     root: Any
     meta: Meta
@@ -29,11 +30,11 @@ class PageHead(NamedTuple):
     article: Node  # {} without one
 
     def first(self, *names: str) -> str | None:
-        """Return the value of the first of these <meta> that is there."""
+        """Return the value of the first of these <meta> that the page has."""
         return next((self.meta[name] for name in names if self.meta.get(name)), None)
 
     def text(self, key: str, most: int = MAX_CHARS) -> str:
-        """Return a text of the article's JSON-LD in one line; "" without it."""
+        """Return a text of the article's JSON-LD in one line; "" if there is none."""
         return text_of(self.article.get(key), most)
 
     def name(self, key: str) -> str | None:
@@ -42,7 +43,7 @@ class PageHead(NamedTuple):
 
 
 def read_head(root: Any) -> PageHead:
-    """Read what a parsed page (an lxml element) declares."""
+    """Read the declarations of a parsed page (an lxml element)."""
     nodes = list(json_ld(root))
     article = {}
     for node in nodes:
@@ -69,7 +70,7 @@ def types_of(node: Node) -> list[str]:
 
 
 def as_list(value: Any) -> list[Any]:
-    """Return the values of a member of JSON-LD, which may be one without a list."""
+    """Return the values of a member of JSON-LD, which may be a single value without a list."""
     return value if isinstance(value, list) else [value]
 
 
@@ -85,7 +86,7 @@ def text_of(value: Any, most: int = MAX_CHARS) -> str:
 
 
 def name_of(value: Any) -> str | None:
-    """Return the name of a person or an organisation; None without one."""
+    """Return the name of a person or an organisation; None if it has no name."""
     value = first_value(value)
     if not isinstance(value, dict):
         return text_of(value) or None
@@ -104,7 +105,7 @@ _META_NAMES = word_list("property name itemprop http-equiv")
 
 
 def visible_text(element: Any, most: int = MAX_CHARS) -> str:
-    """Return the element's text in one line; separate parts, as a topic before a headline, get a space."""
+    """Return the element's text in one line, with a space between parts such as a topic before a headline."""
     pieces: list[str] = []
     for part in element.iter():
         apart = "" if part.tag in _RUN_IN else " "

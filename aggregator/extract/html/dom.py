@@ -1,6 +1,6 @@
 """Limits for markup before it is parsed, and conversion of HTML fragments to text.
 
-The time of a parser can be quadratic in values that the author of a page chooses: attributes of one tag,
+The time of a parser can be quadratic in quantities that the author of a page chooses: attributes of one tag,
 elements, size. So the limits are applied before any parser runs; in addition the worker has a deadline.
 """
 
@@ -17,11 +17,15 @@ from aggregator.extract.html.unseen import (
 from aggregator.extract.language.unicode import clean
 from aggregator.text.lines import one_line, word_set
 
-_MAX_CHARS = 3 * 2**20  # characters of a page that are parsed: 3 MiB (limit)
-_MAX_ELEMENTS = 20_000  # of a page; the rest is cut (limit)
-_MAX_ATTRIBUTES = 256  # of one tag; the rest is dropped (limit: 100,000 took 43 s)
+# A longer page is parsed only up to here: 3 MiB (limit)
+_MAX_CHARS = 3 * 2**20
+# Further elements of a page are cut (limit)
+_MAX_ELEMENTS = 20_000
+# Further attributes of a tag are dropped (limit: 100,000 took 43 s)
+_MAX_ATTRIBUTES = 256
 _TAG_START = re.compile(r"<[a-zA-Z]")
-_STRETCH_CHARS = 2_000  # from one tag to the next, beyond which attributes are counted
+# Attributes are counted only if the next tag is farther away than this
+_STRETCH_CHARS = 2_000
 _LONG_STRETCH = re.compile(rf"<[a-zA-Z][^<]{{{_STRETCH_CHARS},}}")
 _ATTRIBUTE = re.compile(
     r"""[^\s"'=<>/]+(?:\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'>]+))?|(?P<end>>)|["'=/]"""
@@ -37,7 +41,7 @@ _RETURN = 0x0D
 
 
 class BoundedHtml(msgspec.Struct, frozen=True):
-    """A page within the limits; `truncated`: whether something was cut off."""
+    """A page within the limits; `truncated` tells whether something was cut off."""
 
     html: str
     truncated: bool
@@ -50,7 +54,7 @@ def bound_html(
     max_elements: int = _MAX_ELEMENTS,
     max_attributes: int = _MAX_ATTRIBUTES,
 ) -> BoundedHtml:
-    """Cut `html` to the limits, by default those of a page: at `max_chars`, after `max_elements` elements."""
+    """Cut `html` after `max_chars` characters and `max_elements` elements; the defaults are those of a page."""
     # lxml rejects a str that declares a charset.
     text = with_ended_readings(_DECLARATION.sub("", clean(html[:max_chars]), count=1))
     if "&#" in text:
@@ -77,7 +81,7 @@ def tree_of(html: str) -> Any:
     parser = lxml.html.HTMLParser(
         huge_tree=False, remove_comments=True, remove_pis=True
     )
-    # One class for all elements: the usual look-up by tag calls Python for each element that is visited.
+    # All elements have the same class: the usual look-up by tag calls Python for each visited element.
     parser.set_element_class_lookup(
         lxml.etree.ElementDefaultClassLookup(element=lxml.html.HtmlElement)
     )
@@ -123,7 +127,8 @@ _BLOCKS = word_set("""
     figure pre hr main nav address
 """) | {"aside"}
 _FRAGMENT_CHARS = 1_048_576
-_END = "\ufdd0"  # of a block: no character, which `clean` drops
+# Marks the end of a block. `clean` drops it from the input, since it is not a character
+_END = "\ufdd0"
 
 
 def html_to_text(fragment: str) -> str:

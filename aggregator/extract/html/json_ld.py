@@ -1,7 +1,7 @@
 """The JSON-LD of a page, also where a content system wrapped or broke it.
 
 Sites write it into CDATA or an HTML comment, escape its quotation marks, begin with a comment, end a list
-with a comma, or put two objects into one script. Of what is broken otherwise only a few members are read.
+with a comma, or put two objects into one script. From scripts broken otherwise only a few members are read.
 """
 
 import json
@@ -14,8 +14,9 @@ from typing import Any
 Node = dict[str, Any]
 
 JSON_NODES = 2_000
-_SCRIPT_CHARS = 524_288  # of a script; a longer one is not read (limit)
-# Broken beginnings of one script that are tried: each may take the time of the whole (limit)
+# A longer script is not read (limit)
+_SCRIPT_CHARS = 524_288
+# A script is given up after this many broken beginnings: each may take the time of the whole (limit)
 _FAILURES = 20
 # Strings stay, the other matches go. A string without an end goes on to the end, so that the time is linear.
 _NOISE = re.compile(
@@ -49,7 +50,7 @@ def _values(text: str) -> Iterator[Any]:
 
 
 def _repaired(text: str) -> Iterator[Any]:
-    """Yield the values in a script that is no JSON as a whole."""
+    """Yield the values in a script that is not JSON as a whole."""
     if '"' not in text:
         text = unescape(text)
     clean = _NOISE.sub(lambda part: part[0] if part[0].startswith('"') else "", text)

@@ -1,4 +1,4 @@
-"""What the library trafilatura extracts from a page: its text, and the markup of that text.
+"""Extraction by the library trafilatura: the text of a page, and the markup of that text.
 
 Its option `deduplicate` stays off: it keeps state between documents and would empty the fourth copy of an
 agency's text.
@@ -12,11 +12,11 @@ from typing import Any
 
 from aggregator.text.lines import letters_of, word_set
 
-# Beyond, the text is read without justext: it compares each paragraph with those after it, so that 13,000 of
-# them take 30 s and 3,000 take 1.5 s. Of 217 real pages the largest has 1,366.
+# Pages with more paragraphs are read without justext: it compares each with those after it, so that 13,000 of
+# them take 30 s and 3,000 take 1.5 s. The largest of 217 real pages has 1,366.
 _MAX_COMPARED = 3_000
 
-# Of the letters of a page's text that its markup must have. Of 98 real pages 94 have more than .9, the others
+# Markup with a smaller share of the text's letters is not used. 94 of 98 real pages have more than .9, the others
 # less than .7, because their text was found by a fallback of the library.
 _LEAST_MARKUP = 0.85
 
@@ -26,9 +26,9 @@ _log = logging.getLogger(__name__)
 
 
 class _StopWords:
-    """The stop words of all languages for justext, which makes a set of what it iterates over, once.
+    """The stop words of all languages for justext, which iterates over them once to build a set.
 
-    trafilatura would also keep a tuple of them, which takes 15 MB and at each use 3 ms for its hash.
+    With a tuple of them, trafilatura would also need 15 MB, and 3 ms for its hash at each use.
     """
 
     def __iter__(self) -> Iterator[str]:
@@ -47,9 +47,9 @@ def _trafilatura() -> Any:
 
 
 def extract_text(root: Any, url: str | None) -> str:
-    """Return the article's paragraphs, one per line; "" if none are found, or the library fails.
+    """Return the article's paragraphs, one per line; "" if there are none or the library fails.
 
-    The limits of the worker handle MemoryError.
+    MemoryError is left to the limits of the worker.
     """
     from justext.core import PARAGRAPH_TAGS  # type: ignore[import-untyped]
 
@@ -58,9 +58,9 @@ def extract_text(root: Any, url: str | None) -> str:
 
 
 def extract_markup(root: Any, text: str, url: str | None) -> str:
-    """Return the HTML of a page's text, which is extracted again without its structure being taken away.
+    """Return the HTML of a page's text, extracted again with its structure.
 
-    "" where that finds less than `text`: another of the ways found it, or it stood in several elements.
+    Return "" if this finds less than `text`, which another method found, or which stood in several elements.
     """
     document = _extracted(
         root,
@@ -81,14 +81,14 @@ def extract_markup(root: Any, text: str, url: str | None) -> str:
         )
         if is_in_line and "\n" not in "".join(code.itertext()):
             code.tag = "hi"
-            code.set("rend", "#t")  # how the library writes <tt>
+            code.set("rend", "#t")  # the library's form of <tt>
     from trafilatura.htmlprocessing import build_html_output
 
     return build_html_output(document)
 
 
 def _extracted(root: Any, url: str | None, *, fast: bool, **included: bool) -> Any:
-    """Return what trafilatura extracts from a page; None if it fails."""
+    """Return the document that trafilatura extracts from a page; None if it fails."""
     try:
         return _trafilatura().bare_extraction(
             root,

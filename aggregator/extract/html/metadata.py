@@ -53,7 +53,7 @@ class PageFacts(FrozenStruct):
     image: Enclosure | None = None  # its image, the URL as written
     is_live: bool = False
     kinds: tuple[str, ...] = ()  # og:type and the types of its JSON-LD, in lower case
-    # Those of its article alone, or all, if there is no article
+    # The types of the article alone, or all types of a page without an article
     types: tuple[str, ...] = ()
     sections: tuple[str, ...] = ()  # where the page stands at its outlet: "Opinion"
     is_free: bool | None = None  # isAccessibleForFree of JSON-LD; None: not declared

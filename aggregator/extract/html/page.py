@@ -1,6 +1,6 @@
 """Extraction from a web page: the article's text and the page's metadata.
 
-What readers do not see (unseen.py) and boxes that are not part of the article (boxes.py) are removed first;
+Hidden elements (unseen.py) and boxes that are not part of the article (boxes.py) are removed first;
 then trafilatura extracts the text (library.py), which is completed (split_body.py).
 
 All parsing happens within the limits of `dom.bound_html`. trafilatura works on a copy of the tree.
@@ -28,17 +28,17 @@ from aggregator.text.lines import count_words, ends_sentence, is_prose, letters_
 
 _FIRST_PARAGRAPHS = 3
 
-# Of the words of the article's paragraphs that boxes may take away (chosen)
+# Boxes may take away at most this share of the words in the article's paragraphs (chosen)
 _MOST_LOST = 1 / 3
 
 
 def without_link_lines(
     root: Any, text: str, tuning: ExtractTuning
 ) -> tuple[str, float]:
-    """Return `text` without lines that are a link of the page `root` as a whole, and their share, 0 to 1.
+    """Return `text` without the lines that are links of the page `root`, and their share, 0 to 1.
 
     Lines that end a sentence stay. Lines of a few words stay, too (names and sources are linked), unless they
-    are before or after all other lines, like menus; they do not count in the share.
+    stand before or after all other lines, like menus; they do not count in the share.
     """
     links = {letters_of(link.text_content()) for link in root.iter("a")}
     whole = text.split("\n")
@@ -58,9 +58,9 @@ def without_link_lines(
 
 
 def unlink_paragraphs(root: Any) -> None:
-    """Take the links off sentences that are linked as a whole, in the structure of unlinked ones.
+    """Take the links off sentences that are wholly linked, if unlinked sentences have the same structure.
 
-    The library leaves such paragraphs out, as menus.
+    The library takes such paragraphs for menus, and leaves them out.
     """
     sentences = [p for p in root.iter("p") if is_prose(p.text_content())]
     structures = {
@@ -83,9 +83,9 @@ class Page(FrozenStruct):
     truncated: bool = False
     # Share of the extracted words in lines that are links, 0 to 1
     link_share: float = 0.0
-    # None: not read, because the text is long enough
+    # None if they were not read, because the text is long enough
     signals: PageSignals | None = None
-    # Of the text, with links, code, tables and pictures; "" where they cannot be told
+    # The HTML of the text, with links, code, tables and pictures; "" if these could not be matched to it
     markup: str = ""
 
 
@@ -97,7 +97,7 @@ def read_page(
     zone: str | None = None,
     seen: dt.datetime | None = None,
 ) -> Page | None:
-    """Extract the article in `html`; None if there is no page to parse. `zone` and `seen` as in dates.py."""
+    """Extract the article in `html`; return None if nothing can be parsed. `zone` and `seen` as in dates.py."""
     page = bound_html(html)
     root = tree_of(page.html)
     if root is None:
@@ -122,9 +122,9 @@ def read_page(
 def _without_boxes(
     root: Any, url: str | None, tuning: ExtractTuning
 ) -> tuple[Any, str]:
-    """Return the page without its boxes, and its text; with them if the library's article is in them.
+    """Return the page and its text, without its boxes unless the library finds the article in them.
 
-    That is asked only of boxes with much text, and of pages with little, which may be lists of links.
+    This is only checked for boxes with much text, and for pages with little, which may be lists of links.
     """
     boxes = find_boxes(root, tuning)
     if have_paragraphs(boxes) or not have_paragraphs([root]):
@@ -141,7 +141,7 @@ def _without_boxes(
 
 
 def _lost_article(uncleaned: str, text: str) -> bool:
-    """Return whether `text` has not the first paragraphs of the uncleaned one, or lost many of its words."""
+    """Return whether `text` lacks the first paragraphs of the uncleaned text, or many of its words."""
     left = set(map(line_key, text.split("\n")))
     lines = uncleaned.split("\n")
     prose = list(filter(is_prose, lines)) or lines

@@ -1,4 +1,4 @@
-"""The author of a page, as it declares and shows one."""
+"""The author that a page declares or shows."""
 
 import re
 from collections.abc import Iterator, Sequence

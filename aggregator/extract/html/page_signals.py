@@ -1,6 +1,6 @@
 """Signals of a page besides its text: visible lines, which of them are links, rows of cards, forms.
 
-Read only if the extracted text is short or the page does not declare an article, since it takes a parse.
+They are read only if the extracted text is short or the page does not declare an article, since that takes a parse.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ _INLINE = word_set(
 )
 _HEADINGS = word_set("h1 h2 h3 h4 h5 h6")
 _LINES = 3_000
-# Share of a line's characters in links from which on the line is a link
+# A line is a link if at least this share of its characters stands in links
 _LINK_SHARE = 0.8
 
 
@@ -47,7 +47,7 @@ class PageSignals(FrozenStruct):
     asks_password: bool = False
 
     def carded_share(self, text: str) -> float:
-        """Return the share, 0 to 1, of the words of `text` in lines that are in rows of cards."""
+        """Return the share, 0 to 1, of the words of `text` in lines that belong to rows of cards."""
         words = {line: count_words(line) for line in text.split("\n")}
         total = sum(words.values())
         return sum(
@@ -56,7 +56,7 @@ class PageSignals(FrozenStruct):
 
 
 def read_page_signals(html: str, tuning: ExtractTuning) -> PageSignals:
-    """Read the signals of `html`; empty ones if there is no page to parse."""
+    """Read the signals of `html`; return empty ones if nothing can be parsed."""
     root = tree_of(bound_html(html).html)
     if root is None:
         return PageSignals()
@@ -98,13 +98,13 @@ def _lines(root: Any) -> Iterator[VisibleLine]:
 
 
 def _pieces(root: Any) -> Iterator[_Piece | None]:
-    """Yield the visible texts, and None where a block begins or ends; not recursive, for any depth."""
+    """Yield the visible texts, and None where a block begins or ends; works at any depth, without recursion."""
     import lxml.etree
 
     hidden: Any = None
     in_link = in_heading = 0
     for event, element in lxml.etree.iterwalk(root, events=("start", "end")):
-        # What is no element is not seen, as scripts are.
+        # Comments and processing instructions are invisible, like scripts.
         tag = element.tag if isinstance(element.tag, str) else "script"
         if hidden is None and tag not in _INLINE:
             yield None

@@ -1,4 +1,4 @@
-"""When a page was published and changed, as it declares and shows it."""
+"""The times when a page was published and changed, as it declares and shows them."""
 
 import datetime as dt
 import re
@@ -16,7 +16,7 @@ from aggregator.model.entry import Published
 def find_times(
     head: PageHead, zone: str | None, seen: dt.datetime | None
 ) -> tuple[Published | None, dt.datetime | None]:
-    """Return when a page was published and when it was changed; None where it does not say so."""
+    """Return the times when a page was published and changed; None for a time that it does not state."""
     from htmldate.core import NAME_MODIFIED, PROPERTY_MODIFIED
 
     changed = (
@@ -35,7 +35,7 @@ def find_times(
 
 
 def _declared_times(head: PageHead) -> Iterator[str]:
-    """Yield what a page says of its publication, the most reliable first; lazy, as the last are slow."""
+    """Yield the declared times of publication, the most reliable first; lazy, because the last are slow."""
     from htmldate.core import DATE_ATTRIBUTES
 
     yield head.text("datePublished", 100)
@@ -63,7 +63,7 @@ _NOT_PUBLISHED = re.compile(
 
 
 def _time_in(element: Any) -> str:
-    """Return the value of an element that tells a time: in an attribute, else as it is visible."""
+    """Return the value of an element that tells a time: from an attribute, else its visible text."""
     stated = (element.get(name) for name in ("datetime", "content", "title"))
     return (next(filter(None, stated), None) or visible_text(element, 100))[:100]
 

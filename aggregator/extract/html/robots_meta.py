@@ -11,9 +11,9 @@ from itertools import chain
 from aggregator.model.structs import FrozenStruct
 from aggregator.text.lines import word_list, word_set
 
-# Name of the meta element and the header; as a rule, its value is 1
+# The name of the meta element and of the header, whose value is 1, and of the rule for them in a list of rules
 TDM_RESERVED = "tdm-reservation"
-# Rules for these names apply here too: a ban for the largest reader is meant for smaller ones as well.
+# Rules for these names apply here, too: a ban for the largest reader is also meant for smaller readers.
 ROBOTS_NAMES = word_list("robots googlebot googlebot-news aggregator")
 _VALUED = word_set("max-snippet max-image-preview max-video-preview unavailable_after")
 _SNIPPET = re.compile(r"max-snippet:(\d{1,9})")
@@ -24,7 +24,7 @@ _CHARS_READ = 2_000
 
 
 class Permissions(FrozenStruct):
-    """What a page forbids; all False if it declares nothing."""
+    """The uses that a page forbids; all False if it declares nothing."""
 
     noarchive: bool = False  # do not show a full copy to others
     nosnippet: bool = False  # do not show any of the text to others

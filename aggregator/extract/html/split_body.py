@@ -1,6 +1,6 @@
 """Bodies that are split into several elements by an embed or an advertisement, completed.
 
-Extraction finds the one best element. The elements of one article have the same structure: the same tags and
+Extraction finds only the best element. The elements of one article have the same structure: the same tags and
 classes on three levels. If the paragraphs found are in elements of one structure, then whole elements of that
 structure without extracted paragraphs are added at their position.
 """
@@ -37,7 +37,7 @@ def complete_body(root: Any, text: str, tuning: ExtractTuning) -> str:
     extracted_boxes = {
         paragraph.box for paragraph in similar if paragraph.key in places
     }
-    # What is added after each line, by its number; -1: before the first
+    # The texts to add after each line, by its number; -1: before the first
     added: dict[int, list[str]] = {}
     place = -1
     for paragraph in similar:

@@ -1,7 +1,7 @@
-"""What markup holds and readers do not see in its text: readings over characters, and what styles hide.
+"""Removes text that readers do not see: readings over characters, and elements hidden by styles.
 
-Style sheets are not fetched, so classes are known by the names that usual ones give them. What hides a large
-part of the text is hidden until a script has run; it stays.
+Style sheets are not fetched, so classes are known by their usual names. An element with a large part of the text
+is only hidden until a script has run; it stays.
 """
 
 import re
@@ -12,7 +12,7 @@ from aggregator.extract.html.boxes import take_out
 from aggregator.text.lines import word_list
 
 _PART_OF_RUBY = re.compile(r"<(?=r(?:t|p|b|tc)\b)", re.IGNORECASE)
-# In names of classes that may hide something; a search in C for them is quick.
+# Classes that may hide something contain one of these; XPath finds them quickly, in C.
 _PARTS = word_list("hid Hid sr creen none visible assist a11y reader preheader rint")
 _IN_CLASS = " or ".join(f"contains(@class, '{part}')" for part in _PARTS)
 _MARKED = (
@@ -22,9 +22,10 @@ _TEXTS = (
     "descendant::text()[string-length() > 24][not(parent::script or parent::style)]"
 )
 _HIDDEN = re.compile(
-    # in one way of one style sheet
+    # Classes of style sheets that hide an element on every screen
     r"(?:is-|u-|uk-)?hidden|hide|d-none|display-none|invisible|"
-    # for screen readers, printers or lists of mails alone, with a system's prefix and a build's number
+    # Elements for screen readers, printers or the lists of mail programs alone have these, with a system's prefix
+    # and a build's number
     r"(?!not-)(?:[a-z\d]+--?){0,2}(?:"
     r"sr-?only|sr-text|(?:visually|accessibly)-?hid(?:den|e)|hid(?:den|e)-?visually|hidden-accessible|"
     r"screen-?readers?(?:-?(?:only|text))?|(?:for|show-for)-(?:sr|print|screen-?readers?)|reader-only|"
@@ -33,7 +34,8 @@ _HIDDEN = re.compile(
     r"(?:-?(?:text|focusable|element|content|label|block|inline))?(?:--?[a-z-]*\d[a-z\d-]*)?"
 )
 _SIZE = r"(?:xs|sm|md|lg|xl|xxl|2xl|small|medium|large|mobile|phone|tablet|desktop)"
-_ONE_SIZE = re.compile(  # of screens; on another one the element is seen
+# Hides an element on screens of one size; on others it is seen
+_ONE_SIZE = re.compile(
     rf"{_SIZE}[:@].*|(?:d|u|show|visible|display|hidden|hide|block|inline|flex)-(?:[a-z]+-){{0,4}}{_SIZE}(?:-.*)?"
 )
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
@@ -45,16 +47,18 @@ _STYLE = re.compile(
     r"transform:(?:scale\(0\)|translate[xy]?\(-(?:999|\d{5}))|"
     r"clip:rect\((?:[01](?:px)?,?){4}\)|clip-path:(?:inset\((?:50|100)%|circle\(0))"
 )
-_NAME_CHARS = 500  # of a class or a style that are looked at
-# Of the letters of long texts that may be hidden together (chosen)
+# Only the beginning of a class or a style is looked at
+_NAME_CHARS = 500
+# Hidden elements may have at most this share of the letters in long texts together (chosen)
 _LARGE_SHARE = 1 / 3
-_NO_ARTICLE = 200  # letters that may be hidden if they are not most (chosen)
+# So many letters may always be hidden, if they are not most of the text (chosen)
+_NO_ARTICLE = 200
 
 
 def with_ended_readings(html: str) -> str:
-    """Return HTML in which each part of a <ruby> ends before the next, whose end tag may be left out.
+    """Return HTML with an end tag after each part of a <ruby>, where it may be left out.
 
-    Parsers of HTML 4 put it into the part before it, and with it the next character.
+    Parsers of HTML 4 would put the next part into the part before it, and with it the next character.
     """
     if "<ruby" not in html and "<RUBY" not in html:
         return html
@@ -70,9 +74,9 @@ def without_readings(root: Any) -> None:
 
 
 def without_invisible(root: Any) -> None:
-    """Remove from the tree `root` what readers do not see.
+    """Remove the elements that readers do not see from the tree `root`.
 
-    What is left loses the attributes by which the library would take it for hidden.
+    The other elements lose the attributes that would make the library take them for hidden.
     """
     marked = root.xpath(_MARKED)
     hidden = list(filter(_is_hidden, marked))
@@ -109,9 +113,9 @@ def _is_hidden(element: Any) -> bool:
 
 
 def _not_the_article(root: Any, hidden: list[Any]) -> list[Any]:
-    """Return the outermost of the hidden elements with little text that is not seen elsewhere, too.
+    """Return the outermost hidden elements with little text that is only seen there.
 
-    [] where they have much of it together, as paragraphs that fade in one by one.
+    Return nothing if together they have much of it, as paragraphs that fade in one by one.
     """
     texts = Counter(root.xpath(_TEXTS))
     letters = sum(map(len, texts))

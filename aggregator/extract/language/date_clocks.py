@@ -20,8 +20,8 @@ CLOCK = re.compile(
     re.IGNORECASE,
 )
 
-# Hours before UTC, and the zones that are. Of names that mean several zones the one that feeds mostly mean:
-# IST of India, CST and MST of America, BST of Britain, AMT of Armenia, GST of the Gulf.
+# The offsets from UTC in hours, and the zones that have them. A name of several zones means the most frequent in
+# feeds: IST of India, CST and MST of America, BST of Britain, AMT of Armenia, GST of the Gulf.
 _ZONE_HOURS = word_table("""
     -11 sst
     -10 hst
@@ -66,7 +66,8 @@ _ZONES_BY_SEASON = {
 }  # fmt: skip
 
 
-_NEAR_CHARS = 20  # between a date and its clock time
+# A clock time stands at most this far from its date
+_NEAR_CHARS = 20
 
 
 def end_of_date_before(line: str, match: Match) -> int:
@@ -85,7 +86,7 @@ def clock_beside(
     clock = CLOCK.search(line, end, min([end + 45, *starts]))
     if clock is not None:
         between = line[end : clock.start()]
-        # A clock time after "updated" is another one.
+        # A clock time after "updated" is not that of publication, nor is one far from the date.
         if len(between) > _NEAR_CHARS or any(
             phrases(kind).stand_in(words(between)) for kind in ("published", "updated")
         ):
@@ -109,7 +110,7 @@ def clock_beside(
 
 
 def zone_offset(zone: str, day: dt.date, time: dt.time) -> dt.timedelta | None:
-    """Return what a zone ("+5:30", "CEST", "Europe/Oslo") is before UTC at a time there; None: unknown."""
+    """Return the offset of a zone ("+5:30", "CEST", "Europe/Oslo") from UTC at a time there; None: unknown."""
     if zone[0] in "+-\u2212":
         digits = re.sub(r"\D", "", zone)
         if len(digits) % 2:  # "+8", "+8:00"
@@ -128,7 +129,7 @@ def zone_offset(zone: str, day: dt.date, time: dt.time) -> dt.timedelta | None:
 
 
 def zone_or_utc(zone: str | None) -> dt.tzinfo:
-    """Return the IANA zone of that name; UTC for None and for an unknown name."""
+    """Return the IANA zone of that name; UTC without a name or for an unknown name."""
     try:
         return ZoneInfo(zone) if zone else dt.UTC
     except (ZoneInfoNotFoundError, ValueError, OSError):

@@ -1,4 +1,4 @@
-"""Complete dates in a line of text, in all forms that are read, and the day of each.
+"""Complete dates in a line of text, in all known forms, and the day of each.
 
 Digits of other scripts are converted. Dates of other calendars (Iranian, Buddhist, Japanese eras) are not read.
 """
@@ -53,7 +53,8 @@ _DAY_BEFORE_YEAR = re.compile(r"\d(?:st|nd|rd|th)?,?\s+(?:19|20)\d\d", re.IGNORE
 DIGIT = re.compile(r"\d")
 _COMMON_YEAR = re.compile(r"(?:19|20)\d\d")
 _SHORT_YEAR = re.compile(rf"(?<![\d.]){_DAY}\.\s?{_MONTH}\.\s?(?P<yy>\d\d)(?![\d.])")
-_MAX_DATES = 8  # in one line, in all forms
+# A line with more dates, in all forms together, is not a date line
+_MAX_DATES = 8
 
 
 @lru_cache(maxsize=64)

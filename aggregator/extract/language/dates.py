@@ -48,12 +48,12 @@ def published_from_text(
 ) -> Published | None:
     """Return the date of the date line among `lines` (an article's first ones), or None.
 
-    A date line has a complete date and few other words. A date inside a sentence is that of an
-    event and ignored. `zone` is the IANA name for clock times without a zone (None: UTC, with
-    `timezone_assumed` set). Of several dates one labelled "published" is preferred, and one labelled
-    "updated" is used last. Dates such as 3/4/2024, whose order is not known, are ignored.
+    A date line has a complete date and few other words. A date inside a sentence belongs to an event, and is
+    ignored. `zone` is the IANA name for clock times without a zone (None: UTC, with `timezone_assumed` set). A
+    date labelled "published" is preferred to others, and a date labelled "updated" is used last. Dates such as
+    3/4/2024, whose order is not known, are ignored.
     """
-    stated: dict[int, Published] = {}  # the first one of each meaning
+    stated: dict[int, Published] = {}  # the first date of each meaning
     for line in lines:
         for text, match, rank in _dates_apart(line):
             day = day_of(match)
@@ -73,7 +73,7 @@ def is_date_line(line: str) -> bool:
 
 
 def is_labelled_date(line: str) -> bool:
-    """Return whether the line has a date labelled as that of publication or change."""
+    """Return whether the line has a date that a label declares to be that of publication or change."""
     return any(rank in (_PUBLISHED, _UPDATED) for _, _, rank in _dates_apart(line))
 
 
@@ -111,9 +111,9 @@ def _rank(line: str, match: Match) -> int:
 
 
 def _stands_apart(line: str, match: Match, rank: int) -> bool:
-    """Return whether the line has few other words, fewer if none of them says what the date is.
+    """Return whether the line has few other words, and fewer still if none of them gives the date a meaning.
 
-    With many words besides date, clock time and labels the date is in a sentence.
+    A date with many words besides it, its clock time and labels stands in a sentence.
     """
     remaining = line[: match.start()] + " " + line[match.end() :]
     for other in date_matches(line):

@@ -29,8 +29,8 @@ def parse_declared(
 ) -> Published | None:
     """Parse a date as feeds, records and pages declare it: RFC 3339, RFC 822, a day alone, or written out.
 
-    Return None for other text and for implausible dates. Of a time in a zone of unknown name only the day is
-    known.
+    Return None for other text and for implausible dates. If the name of a time's zone is unknown, only the day
+    is known.
     """
     text = text.strip()
     if not text or len(text) > _MAX_DECLARED_CHARS:
@@ -67,7 +67,7 @@ _NO_ZONES = word_set("h hr hrs uhr")
 
 
 def _zone_apart(text: str) -> tuple[str, str]:
-    """Return a declared date, its clock time with colons and without the zone, and the zone: "" without."""
+    """Return a declared date, its clock time with colons but without the zone, and the zone, or ""."""
     match = _CLOCK_AND_ZONE.search(text)
     if match is None or (match["name"] or "").lower() in _NO_ZONES:
         return text, ""
@@ -81,7 +81,7 @@ def _zone_apart(text: str) -> tuple[str, str]:
 
 
 def _zone_of(match: re.Match[str]) -> str:
-    """Return the zone; only the offset where the name before it says nothing else: "GMT+2"."""
+    """Return the zone; only the offset if the name before it adds nothing: "GMT+2"."""
     name = (match["name"] or "").lower()
     if match["off"] and name in {"gmt", "utc", "ut", "z"}:
         return match["off"]
@@ -104,7 +104,7 @@ def _read_iso(text: str) -> _Parts | None:
     return *_moment(date_or_none(year, month, day), hour, minute, second), None
 
 
-# As C's ctime() and `date` write it (RFC 9110, 5.6.7: asctime): "Sun Nov 22 10:00:00 2026".
+# C's ctime() and `date` write this form (RFC 9110, 5.6.7: asctime): "Sun Nov 22 10:00:00 2026".
 _CTIME = re.compile(
     r"[A-Z][a-z]{2},? +([A-Z][a-z]{2}) +(\d\d?),? (\d\d:\d\d(?::\d\d)?)( [A-Z]{3,4}| [+-]\d{4})? (\d{4})"
 )
@@ -115,7 +115,7 @@ _RFC822 = re.compile(
 
 
 def _read_epoch(text: str) -> _Parts | None:
-    # Seconds, also with a fraction, or thousandths, millionths, billionths of them.
+    # Seconds, perhaps with a fraction, or thousandths, millionths or billionths of a second.
     if not re.fullmatch(r"[0-9]{10}(?:\.[0-9]{1,9}|(?:[0-9]{3}){1,3})?", text):
         return None
     moment = dt.datetime.fromtimestamp(int(text[:10]), dt.UTC)

@@ -1,21 +1,22 @@
 """The inflected forms of an English word: `talk` is talks, talked and talking, too; and Hebrew prefixes.
 
-A search asks for them instead of for stems in the index: nothing is written, phrases stay exact, and there is
-one rule for both databases. Only what is inflected is one word here. Stemmers, which also remove suffixes
-that make other words, take `conversion` for `conversation`, and `institution` for `institute`. A form that is
-no word finds nothing, so ambiguous spellings have all forms. In other languages the plural with -s is all
-that is ever found; but Hebrew writes "and", "the", "in", "to" and others as letters before a word. They are
-asked for, not cut off in the index, because most words that begin with such a letter have no prefix.
+A search asks for them instead of for stems in the index: nothing is written, phrases stay exact, and both
+databases follow the same rule. Only inflected forms count as the same word. Stemmers also remove suffixes that
+make other words, so they take `conversion` for `conversation`, and `institution` for `institute`. A form that does
+not exist finds nothing, so ambiguous spellings have all forms. In other languages only plurals with -s are ever
+found. But Hebrew writes "and", "the", "in", "to" and others as letters before a word. They are asked for, not cut
+off in the index, because most words that begin with such a letter have no prefix.
 """
 
 import re
 
 from aggregator.text.lines import word_set
 
-_LEAST_LETTERS = 3  # of a word or base that is inflected
-# Forms of nothing, though they look like forms of another word: news of new, evening of even.
+# Shorter words and bases are not inflected
+_LEAST_LETTERS = 3
+# These look like inflected forms, but are not: news of new, evening of even.
 _UNINFLECTED = word_set("aids does evening hamas herring news shed thing united")
-# Of which feed, seed and weed are no forms
+# These have no form with -d: feed, seed and weed are other words
 _NO_VERBS = word_set("doe fee see wee")
 _WORD = re.compile(f"[a-z]{{{_LEAST_LETTERS},}}")
 _VOWEL = re.compile("[aeiouy]")
@@ -36,13 +37,13 @@ _ENDINGS = (
 )
 
 _HEBREW = re.compile("[\u05d0-\u05ea]{2,}")
-# At least so many letters remain that a prefix is likelier than a word that begins so.
+# A prefix is only taken off if so many letters remain that it is likelier than a word that begins so.
 _HEBREW_PREFIX = re.compile("^(?:ה(?=...)|ו?[בלמכש]?ה?(?=....))")
 _HEBREW_PREFIXES = "ה ו ב ל מ כ ש וה וב ול ומ וכ וש שה שב של שמ מה כש כשה לכש"
 
 
 def inflections(word: str) -> list[str]:
-    """Return the forms of the words of which `word`, in lower case, may be a form, itself first."""
+    """Return `word`, in lower case, and all forms of the words that it may be a form of."""
     if _HEBREW.fullmatch(word):
         stems = dict.fromkeys((word, _HEBREW_PREFIX.sub("", word)))
         prefixed = [
@@ -59,7 +60,8 @@ def inflections(word: str) -> list[str]:
         base = word.removesuffix(ending) + last
         bases.append(base)
         if base[-2:-1] == base[-1:] and len(base) > _LEAST_LETTERS:
-            bases.append(base[:-1])  # of stopped: stopp, stop
+            # stopped gives stopp and stop
+            bases.append(base[:-1])
     for base in bases:
         if base != word and not (_WORD.fullmatch(base) and word in _forms(base)):
             continue
@@ -108,7 +110,7 @@ def _forms_of_e(base: str) -> list[str]:
 
 
 def _stems(base: str) -> list[str]:
-    """Return what stands before -ed and -ing, where the last letter is or may be doubled."""
+    """Return the beginnings of the forms in -ed and -ing, if the last letter is or may be doubled."""
     if _SHORT.fullmatch(base):
         return [base + base[-1]]
     if _LONG.fullmatch(base):

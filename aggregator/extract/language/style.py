@@ -1,10 +1,10 @@
-"""The style of English texts: whether one is a report, an opinion or an analysis by how it is written.
+"""The style of English texts: tells reports, opinions and analyses apart by how they are written.
 
 Reports say who told them what and on which day; opinions argue, ask and explain. Three logistic regressions on
-the same figures, learned by training/fit_kind.py from the kinds of eight months of news and from blogs: whether
-a text is no report, whether it is of the news at all, as posts of blogs and manuals are not, and whether it is
-then an opinion or an analysis. In doubt it is a report: the limits in style.json mark one of 37 reports of those
-months. Other languages have no labels yet and no kind by style.
+the same figures tell whether a text is a report, whether it is about the news at all (posts of blogs and manuals
+are not), and whether a text that is not a report is an opinion or an analysis. training/fit_kind.py learned them
+from the kinds of eight months of news and from blogs. In doubt a text is a report: the limits in style.json mark
+one of 37 reports of those months. Other languages have no labels yet and no kind by style.
 """
 
 import math
@@ -20,12 +20,14 @@ from aggregator.text.calendar import weekday_words
 from aggregator.text.reading import Column, Ints, Reading
 from aggregator.text.tokens import word_tokens
 
-# Of a text: a shorter one, such as a lead, has too few words to count
+# A shorter text, such as a lead, has too few words to count
 LEAST_WORDS = 100
-_FIRST = 60  # words in which a report names its day
-_OPENING = 100  # words in which it says by whom it was told
+# A report names its day within this many words
+_FIRST = 60
+# A report names its source within this many words
+_OPENING = 100
 
-# Every form begins with a mark, which `re` skips to: twice as fast as with a line's start before it.
+# Each alternative begins with a mark, which `re` skips to: twice as fast as with a line's start before it.
 _QUOTED = re.compile(
     r"“(?:[^“”]{0,600}”|[^“”\n]{0,1500}$)|\"(?:[^\"\n]{0,600}\"|(?<=^\")[^\"\n]{0,1500}$)",
     re.MULTILINE,
@@ -44,18 +46,20 @@ _LISTED = {
 
 _COUNTED = (*_LISTED, "contractions", "weekdays", "capitals", "numbers")
 _BITS = {name: 1 << place for place, name in enumerate(_COUNTED)}
-_READ = 1 << len(_COUNTED)  # of every word: 0 is a word that was not looked at
+# Every word has this bit, so that 0 means a word not looked at yet
+_READ = 1 << len(_COUNTED)
 
-# By mark and figure: whether the figure counts words of this mark.
+# The rows are sets of marks, the columns figures: 1 if the figure counts words with these marks.
 _MARKED = (
     (np.arange(_READ)[:, np.newaxis] & list(_BITS.values())).astype(bool).astype(float)
 )
 
 # First words of titles
 _EXPLAINING = "why how what when where who the is are can will should"
-_VARIED = 300  # words of which the share of different ones is taken
+# The share of different words is taken from this many first words
+_VARIED = 300
 
-# Titles of reports tell in verbs what was done, and leave out the small words of a spoken sentence.
+# Titles of reports tell in verbs what happened, and leave out the small words of a spoken sentence.
 _VERBS_OF_TITLES = """
     accuses admits agrees announces approves arrested arrests asks backs begins blames blasts blocks calls
     charged charges claims closes condemns confirms considers criticizes cuts dead defends demands denied
@@ -86,11 +90,14 @@ class StyleModel(msgspec.Struct, frozen=True):
     """The content of style.json."""
 
     figures: tuple[str, ...]
-    limit: float  # a logit of `no_report` above it tells that a text is none
+    # A text whose logit of `no_report` is above this limit is not a report
+    limit: float
     no_report: Regression
-    news_limit: float  # a logit of `news` below it tells that a text is of no news
+    # A text whose logit of `news` is below this limit is not about the news
+    news_limit: float
     news: Regression
-    opinion: Regression  # of what is no report: opinion, not analysis
+    # Tells opinions from analyses, for texts that are not reports
+    opinion: Regression
 
 
 def kind_by_style(title: str, text: str, reading: Reading) -> tuple[Kind, float | None]:

@@ -2,8 +2,8 @@
 
 `clean` guarantees what `model/structs.py` requires: no NUL, no lone surrogate, no control characters except
 newline and tab. One such character makes XML parsers reject a whole feed, is rejected by PostgreSQL and cuts
-strings in SQLite. `clean` also drops what cannot be seen and splits words (soft hyphens, direction, spaces of
-no width), but for joiners. `decode` uses text encodings only: other codecs of Python can decompress without a
+strings in SQLite. `clean` also drops invisible characters that split words (soft hyphens, direction, spaces of
+no width), but not joiners. `decode` uses text encodings only: other codecs of Python can decompress without a
 limit.
 """
 
@@ -14,7 +14,7 @@ from contextlib import suppress
 
 from aggregator.text.lines import CLUSTERED, word_set, word_table
 
-# C1 controls are in practice Windows-1252 bytes that were decoded as Latin-1: restore them.
+# C1 controls are usually Windows-1252 bytes that were decoded as Latin-1, and are restored.
 _C1 = {
     code: bytes([code]).decode("cp1252", "ignore") or None for code in range(0x80, 0xA0)
 }
@@ -45,13 +45,13 @@ _BAD = re.compile(
 )  # the keys of the table, without tab and newline
 # Separate from `_BAD`: a character beyond the basic plane in a class makes the search ten times slower.
 _BEYOND_BASIC = re.compile("[\U00010000-\U0010ffff]")
-# Matches everything that the two match, by exclusion; one search is twice as fast as two.
+# Matches all characters that the two match, by exclusion; one search is twice as fast as two.
 _SUSPECT = re.compile(
     "[^\t\n\x20-\x7e\xa0-\xac\xae-\u200a\u200c-\u2027\u202f-\u205f\u2061-\u2065\u206a-\ud7ff\ue000-\ufdcf"
     "\ufdf0-\ufefe\uff00-\ufffd]"
 )
-# In UTF-8 without the printable characters of ASCII: all but Latin letters and usual punctuation, which need
-# no change. Most texts are searched in this short form only.
+# These search the UTF-8 of a text without the printable characters of ASCII. They match everything but Latin letters
+# and usual punctuation, which need no change. Most texts are searched in this short form only.
 _PRINTABLE_ASCII = bytes([0x09, 0x0A, *range(0x20, 0x7F)])
 _UNUSUAL = re.compile(
     rb"[\x00-\x1f\x7f\xcc-\xe1\xe3-\xf4]|\xc2[\x80-\x9f\xad]|\xe2(?!\x80[\x90-\xa7\xaf-\xbf])"
@@ -60,10 +60,10 @@ _SURROGATE_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
 
 def clean(text: str) -> str:
-    """Return `text` in NFC, with newlines as line ends and without characters that a store or XML cannot
-    hold.
+    """Return `text` in NFC, without characters that a store or XML cannot hold.
 
-    Surrogate pairs become their character, C1 controls their Windows-1252 character. Idempotent.
+    Line ends become newlines. Surrogate pairs become their character, C1 controls their Windows-1252
+    character. Idempotent.
     """
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
@@ -80,7 +80,7 @@ def clean(text: str) -> str:
             text,
         )
         text = _BAD.sub(lambda bad: _TABLE[ord(bad[0])] or "", text)
-        # Each plane ends with two numbers that are no characters.
+        # The last two code points of each plane are not characters.
         text = _BEYOND_BASIC.sub(
             lambda char: "" if ord(char[0]) & 0xFFFE == 0xFFFE else char[0], text
         )
@@ -147,7 +147,7 @@ _UTF8_SEQUENCE = re.compile(
 )
 _FIRST_BYTE = re.compile(rb"[\xc2-\xf4](?=[\x80-\xbf])")
 _ASCII = bytes(range(0x80))
-# What Python makes of bytes that are no UTF-8 ("surrogateescape"), and what they are in Windows-1252.
+# Python's escapes of bytes that are not UTF-8 ("surrogateescape"), with their characters in Windows-1252.
 _ESCAPED = {
     0xDC00 + code: bytes([code]).decode("cp1252", "replace")
     for code in range(0x80, 0x100)
@@ -235,7 +235,7 @@ def _decode_as(data: bytes, codec: str) -> str | None:
             return data.decode()
     if codec == "utf-8":
         others, sequences = _UTF8_SEQUENCE.subn(b"", data)
-        # At least as many characters of UTF-8 as bytes beyond ASCII that are none
+        # UTF-8 has at least as many characters of its own as other bytes beyond ASCII
         is_mostly_utf8 = 0 < sequences >= len(others.translate(None, _ASCII))
         return _mended(data) if is_mostly_utf8 else None
     text = data.decode(codec, "replace")
@@ -246,9 +246,9 @@ def _decode_as(data: bytes, codec: str) -> str | None:
 
 
 def _mended(data: bytes) -> str:
-    """Decode UTF-8 in which single bytes were pasted from Windows-1252, and characters were cut.
+    """Decode UTF-8 with single bytes that were pasted from Windows-1252, and with cut characters.
 
-    A byte that begins other characters of the text is one that was cut, unless it stands in a word.
+    A stray byte that begins other characters of the text is the rest of a cut one, unless it stands in a word.
     """
     text = data.decode("utf-8", "surrogateescape")
     if text.isascii() or not (first_bytes := set(_FIRST_BYTE.findall(data))):
@@ -267,7 +267,7 @@ _CONTROLS = bytes(c for c in range(32) if c not in b"\t\n\r\f\v\x1b")
 
 
 def looks_binary(data: bytes) -> bool:
-    """Return whether the first 8 KiB are an image, archive, document or noise, in no charset a text."""
+    """Return whether the first 8 KiB are an image, archive, document or noise, and not text in any charset."""
     head = data[:8192]
     if head.startswith(_MAGIC):
         return True

@@ -35,17 +35,19 @@ _SHORT_CREDIT = re.compile(
     r".*[＝=].{1,20}(?:提供|撮影|写す|共同)|.*\s\S{2,8}\s?[摄攝]",
     re.IGNORECASE,
 )
-_CREDIT_MARK = re.compile("[:=/©／]")  # one of these is in every credit, ...
-# ... and one of these in every short one: searched first
+# Every credit has one of these, ...
+_CREDIT_MARK = re.compile("[:=/©／]")
+# ... and every short credit one of these, which are searched first
 _SHORT_SIGNS = ("fot.", "©", "＝", "=", "摄", "攝")
 _CHINESE_BYLINE = re.compile(
     r"[（(【]?(?:本[报報]|中央社)?[记記]者.{1,24}[报報][导導道][）)】]?|[（(].{0,6}[记記]者.{1,20}[）)]"
 )
 _SHORT_FORMS = (_SHORT_RE, _READING_TIME, _CHINESE_BYLINE)
-_HEADING_CHARS = 120  # of a heading of related links; the longest known one has 60
-# Characters of a heading of related links, in scripts without spaces
+# A longer line is not a heading of related links; the longest known has 60 characters
+_HEADING_CHARS = 120
+# The same limit for scripts without spaces
 _WIDE_HEADING = 14
-# From this length on, a sentence after a label of one word is not a link
+# A sentence with at least this many words after a label of one word is not a link
 _LABELLED_SENTENCE = 10
 _CAPTION_WORDS = 60  # a longer line is not a caption
 _LABELLED_WORDS = 40  # a label does not apply to a longer line

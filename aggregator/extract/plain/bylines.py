@@ -54,7 +54,7 @@ def stated_byline(line: str) -> str | None:
 
 
 def _first_name(text: str) -> str:
-    """Return what stands before a place, an office or a mark that follows a name."""
+    """Return the words before a place, an office or a mark that follows a name."""
     return next(filter(None, _AFTER_NAME.split(text)), "").strip()
 
 
@@ -88,7 +88,7 @@ def _named(text: str) -> str | None:
 
 
 def _is_news_desk(name: str) -> bool:
-    """Return whether the name is that of an office ("our correspondent" has its own rule)."""
+    """Return whether the name belongs to an office ("our correspondent" has its own rule)."""
     return _OURS.match(name) is None and phrases("desks").stand_in(
         words(_first_name(name))
     )

@@ -1,7 +1,7 @@
 """Live blogs and roundups: announced by the headline, or recognised by the structure of the text.
 
-A page shows its entries newest first or oldest first, and a long one runs over midnight: the direction of the
-page is that of the majority of its steps, each the shorter way round the day.
+A page shows its entries newest first or oldest first, and a long page runs over midnight. Each step between two
+entries goes the shorter way round the day, and the majority of the steps gives the direction of the page.
 """
 
 import re
@@ -24,7 +24,7 @@ _LIVE_CUES = re.compile(
     r"^(?:live|liveblog|direct|directo|diretta|liveticker|ticker|al minuto|ao minuto|онлайн)"
     r"\s?(?:[:.|–]|-(?!\w))|"
     r"[–—|:-] (?:live|en direct|diretta|directo)(?:!|$|\s?(?:[:|–—]|-(?!\w)))|"
-    # as a label only: in a sentence these mean any broadcast, concert or action in real time
+    # These count as a label only: in a sentence they mean any broadcast, concert or action in real time
     r"(?:^|[\[【(（|｜])\s?(?:图文|圖文|文字|现场|現場)?(?:直播|実況|실시간|라이브)\s?(?:[\]】)）:：|｜]|$)|"
     r"实时更新|實時更新|滚动更新|最新情報|ライブ(?:更新|ブログ)|"
     r"تغطية مباشرة|مباشر[:|]|لحظة بلحظة|รายงานสด|ถ่ายทอดสด",
@@ -69,8 +69,8 @@ def is_container_title(title: str) -> bool:
 def looks_live(paragraphs: Sequence[str], tuning: ExtractTuning) -> bool:
     """Return whether an unannounced text has the structure of a live blog.
 
-    Most of it is under clock times and in sentences. A programme or timetable has short lines instead, in the
-    order of the day and often on round minutes; a chronology in a report has other text around it.
+    Most of its text stands under clock times and in sentences. A programme or timetable has short lines instead,
+    in the order of the day and often on round minutes; a chronology in a report has other text around it.
     """
     intro, clocks, bodies = _live_entries(paragraphs, tuning.live_entries)
     if len(bodies) < tuning.live_entries:
@@ -102,7 +102,7 @@ def _live_entries(
 ) -> tuple[list[str], list[int], list[list[str]]]:
     """Return the paragraphs before the first entry, and the clock time and the paragraphs of each entry.
 
-    Clock times without a mark after them count from `least_unsure` of them on.
+    Clock times without a mark after them count only if there are at least `least_unsure` of them.
     """
     openings = list(map(clock_times.opening, paragraphs))
     unsure = sum(not opening.sure for opening in filter(None, openings))
@@ -112,7 +112,7 @@ def _live_entries(
     for paragraph, opening in zip(paragraphs, openings, strict=True):
         if opening is not None and (opening.sure or unsure >= least_unsure):
             clocks.append(opening.clock_minutes)
-            # As "+++ 9.47 Uhr: ... +++"
+            # An entry may end as it begins: "+++ 9.47 Uhr: ... +++"
             bodies.append([paragraph[opening.end :].rstrip("+ ")])
         elif bodies:
             bodies[-1].append(paragraph)

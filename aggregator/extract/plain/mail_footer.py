@@ -1,8 +1,8 @@
-"""What stands below the text of a message: its signature, and the footer of a newsletter or mailing list.
+"""Removes text below the content of a message: its signature, and the footer of a newsletter or mailing list.
 
-Below a separator ("-- ", RFC 3676; a rule of underscores, as Mailman writes it) are a few lines without any
-prose, or else it separates parts of the text. A paragraph about the subscription is a footer only at the end,
-and only with an address or a link.
+A separator ("-- ", RFC 3676; a rule of underscores, which Mailman writes) begins a signature or footer only if a
+few lines without any prose follow; else it separates parts of the text. A paragraph about the subscription is a
+footer only at the end, and only with an address or a link.
 """
 
 import re
@@ -11,11 +11,14 @@ from aggregator.text.lines import count_words, is_prose, one_line
 
 _SEPARATOR = re.compile(r"^(?:--[ \t]?|[_=*-]{20,})\r?$", re.MULTILINE)
 _DASHES = re.compile(r"--[ \t]?")
-# Of a signature (RFC 3676, section 4.3), where the space after the dashes is missing
+# A signature has at most this many lines if the space after its dashes is missing (RFC 3676, section 4.3)
 _BARE_LINES = 4
-_MOST_LINES = 10  # the signature and the footer of a list (chosen)
-_FOOTER_WORDS = 80  # of a paragraph about the subscription (chosen)
-_TRIED = 30  # last separators (limit)
+# A signature and the footer of a mailing list have at most this many lines (chosen)
+_MOST_LINES = 10
+# A paragraph about the subscription has at most this many words (chosen)
+_FOOTER_WORDS = 80
+# Only the last separators are tried (limit)
+_TRIED = 30
 _BLOCK = re.compile(
     r"(</?(?:p|div|t[dhr]|table|li|[uo]l|center|footer|h[1-6]|br|hr)\b[^<>]{0,4000}>)",
     re.IGNORECASE,
@@ -58,7 +61,7 @@ def _is_below_the_text(separator: str, below: str) -> bool:
 
 
 def without_footer(markup: str) -> str:
-    """Return the HTML of a message without its last sentences that tell how its list is left."""
+    """Return the HTML of a message without its last sentences, which tell how to leave its list."""
     pieces = _BLOCK.split(markup)
     has_address = False
     for number in range(len(pieces) - 1, -1, -2):  # between them are the tags
@@ -68,7 +71,7 @@ def without_footer(markup: str) -> str:
             bool(words) and _ADDRESS.search(piece) is not None
         )
         if has_address and _is_footer(words):
-            # The sentences before the one about the subscription stay.
+            # The sentences before that about the subscription stay.
             before = _SUBSCRIPTION.split(piece, maxsplit=1)[0]
             ends = (end.end() for end in _SENTENCE_END.finditer(before))
             pieces[number] = before[: max(ends, default=0)]

@@ -26,7 +26,7 @@ def looks_like_outlet(line: str) -> bool:
     if len(parts) == 1 and _DOMAIN.fullmatch(line):
         return True
     line_words = words(line)
-    # In scripts without capitals every word begins like a name.
+    # Scripts without capitals pass: every word begins like a name.
     is_proper = all(
         not word[0].islower() or word.lower() in _SMALL or _CAMEL.match(word)
         for word in parts

@@ -1,8 +1,8 @@
 """Plain text saved by a person: finds headline, byline, date and boilerplate, and returns the article.
 
-The head ends at the first paragraph of prose. In it the names of outlets, sections and topics stand above the
-headline; byline, date and standfirst below it. In the body and at the end boilerplate goes, and links to other
-articles. Everything else stays, in order; a sentence is never cut.
+The head ends at the first paragraph of prose. The names of outlets, sections and topics stand above the
+headline; byline, date and standfirst below it. Boilerplate and links to other articles are removed from the body
+and the end. Everything else stays, in order; a sentence is never cut.
 """
 
 import datetime as dt
@@ -54,7 +54,7 @@ def read_saved_text(
 ) -> SavedText:
     """Extract the article from clean `text` that includes headline and boilerplate.
 
-    `outlet`: its name, if known; it may stand above the headline. `zone` and `seen` as in dates.py.
+    `outlet` is its name, if known; it may stand above the headline. `zone` and `seen` as in dates.py.
     """
     blocks = [
         list(filter(None, map(one_line, block.split("\n"))))
@@ -68,7 +68,7 @@ def read_saved_text(
         blocks = [[" ".join(block)] for block in blocks]
     named = None
     if outlet and len(blocks) >= 3 and stands_in(outlet, blocks[0][0]):
-        # A block that begins with the outlet's name, above one with the headline, is a masthead with its slogan.
+        # A block that begins with the outlet's name, above the block of the headline, is a masthead with its slogan.
         below = blocks[1][0]
         if not (_opens_text(below) or _is_of_page(below)):
             named = outlet
@@ -101,7 +101,7 @@ def read_saved_text(
 
 
 def _first_prose(lines: Sequence[str], limit: int, *, is_live: bool) -> int:
-    """Return where the text begins: at the first prose within `limit` lines, not counting boilerplate."""
+    """Return the line where the text begins: the first prose within `limit` lines, not counting boilerplate."""
     others = 0
     for number, line in enumerate(lines[: limit * _MENU_LINES]):
         if boilerplate.is_boilerplate(line) or dates.is_date_line(line):
@@ -131,7 +131,7 @@ def _is_text(line: str) -> bool:
 
 
 def _after_standfirst(lines: Sequence[str], first: int, limit: int) -> int:
-    """Return where the text continues after a standfirst, or `first` if there is none.
+    """Return the line where the text continues after a standfirst, or `first` if there is none.
 
     A standfirst is a first paragraph with a byline or date line after it and a headline before it.
     """
@@ -152,7 +152,7 @@ def _after_standfirst(lines: Sequence[str], first: int, limit: int) -> int:
 
 
 class _Head(FrozenStruct):
-    """The classified head. `deck`: lines below the headline that are part of the article."""
+    """The classified head; `deck` has the lines below the headline that are part of the article."""
 
     title: str
     outlet: str | None
@@ -275,7 +275,7 @@ def _breadcrumb_title(lines: Sequence[str]) -> str:
 
 
 def _without_boilerplate(lines: Sequence[str], head_lines: int) -> list[str]:
-    """Return the body; of a live blog, bulleted headlines in its first `head_lines` lines go, too."""
+    """Return the body; a live blog also loses bulleted headlines in its first `head_lines` lines."""
     is_removed = []
     is_below_heading = False
     for number, line in enumerate(lines):
@@ -307,8 +307,8 @@ def _without_boilerplate(lines: Sequence[str], head_lines: int) -> list[str]:
         ),
         default=len(lines),
     )
-    # Below the last sentence nothing follows the first line of boilerplate or row of links. A heading above it
-    # would have a text; a list, a table or verses stay.
+    # Only more boilerplate follows the first line of boilerplate or row of links below the last sentence. A heading
+    # above that would have a text; a list, a table or verses stay.
     end = next(
         (
             number

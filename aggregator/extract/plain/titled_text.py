@@ -1,8 +1,8 @@
-"""Text whose headline is known: of a feed, of a pushed record, the body of a page.
+"""Text whose headline is known: from a feed, a pushed record, or the body of a page.
 
-Little stands around such a text, so few rules read it: one space between words, no line of ornaments or of
-boilerplate, no repeat of the headline, no byline or date above the first paragraph. A rule of saved texts
-(saved_text.py) that changed under 1 % of the texts of every kind is left out. Counted on 1,579 full articles,
+Little stands around such a text, so few rules read it: one space between words, no line of ornaments or
+boilerplate, no repeated headline, no byline or date above the first paragraph. Rules of saved texts
+(saved_text.py) are left out if they changed less than 1 % of the texts of every kind: 1,579 full articles,
 999 leads, 1,045 articles of months, 2,967 entries of the reading list, 1,208 of feeds, and 217 pages.
 """
 
@@ -34,15 +34,19 @@ _ORNAMENT = r"[\s_*—–=~•.…·◇-]+"
 _BOILERPLATE = re.compile("|".join((*PATTERNS["titled"], _ORNAMENT)), re.IGNORECASE)
 # A longer line is text (chosen; of 1,717 removed lines of full articles 3 were longer)
 _LINE_CHARS = 400
-# Of a line that is compared with phrases (chosen: 300 and 160 gave the same F1 on pages)
+# A longer line is not compared with phrases (chosen: 300 and 160 gave the same F1 on pages)
 _PHRASE_CHARS = 200
-# First lines searched for byline, date and a headline of any length (as of saved texts)
+# Byline, date and a headline of any length are searched in the first lines (as in saved texts)
 _HEAD_LINES = 12
-_WRAPPED_LINES = 4  # at least of a text that is unwrapped
-_LEAST_WIDTH, _MOST_WIDTH = 45, 110  # characters of its lines (as of saved texts)
-# Of the broken lines (64 of 2,967 entries of the reading list, 0 of 10,410 others)
+# A text with fewer lines is not unwrapped
+_WRAPPED_LINES = 4
+# The longest line of a wrapped text has a width between these, in characters (as in saved texts)
+_LEAST_WIDTH, _MOST_WIDTH = 45, 110
+# A text is unwrapped if at least this share of its broken lines goes on in lower case (64 of 2,967 entries of the
+# reading list, 0 of 10,410 others)
 _LOWER_SHARE = 0.4
-_LONG_HEADLINE = 4  # words; it is removed anywhere, a shorter one may be a heading
+# A repeated headline of this many words is removed anywhere; a shorter line may be a heading
+_LONG_HEADLINE = 4
 
 
 class SavedText(FrozenStruct):
@@ -65,10 +69,10 @@ def read_titled_text(
     zone: str | None = None,
     seen: dt.datetime | None = None,
 ) -> SavedText:
-    """Return the paragraphs of clean `text`, one a line, and what the lines above the first one state.
+    """Return the paragraphs of clean `text`, one a line, and the statements of the lines above the first.
 
-    `headings`: other forms of its headline. `is_dated`: its time is known and not read in the text; `zone`
-    and `seen` as in dates.py.
+    `headings` are other forms of its headline. `is_dated` means that its time is known and not read in the text.
+    `zone` and `seen` as in dates.py.
     """
     rows = list(map(one_line, text.split("\n")))
     lines = list(filter(None, rows))
@@ -94,12 +98,12 @@ def read_titled_text(
 def _paragraphs(
     rows: Sequence[str], first: int, headlines: Iterable[str]
 ) -> tuple[str, ...]:
-    """Return the lines that are of the text; line `first` begins its prose."""
+    """Return the lines that belong to the text; line `first` begins its prose."""
     titles = {letters_of(name).casefold(): count_words(name) for name in headlines}
     # Characters of a headline with its punctuation
     longest = 2 * max(map(len, titles), default=0) + 20
     paragraphs = []
-    # The line follows another one directly, and is no item of a list
+    # Whether each line follows the line before it directly, and is not an item of a list
     joinable = []
     goes_on = [(row, bool(before)) for before, row in pairwise(("", *rows)) if row]
     for number, (line, follows) in enumerate(goes_on):
@@ -118,16 +122,16 @@ def _paragraphs(
 
 
 def _unwrapped(lines: Sequence[str], joinable: Sequence[bool]) -> tuple[str, ...]:
-    """Join lines where one was broken because the next word did not fit into its width.
+    """Join lines that were broken because the next word did not fit into their width.
 
-    Only of a text of which most lines that go on in lower case are broken so. A line after an empty one, or
-    with the bullet of a list, is not joined.
+    Do so only if most of the lines that go on in lower case were broken for this reason. A line after an empty
+    line, or with the bullet of a list, is not joined.
     """
     width = max(map(len, lines), default=0)
     if len(lines) < _WRAPPED_LINES or not _LEAST_WIDTH <= width <= _MOST_WIDTH:
         return tuple(lines)
     breaks = []
-    # Of the lines that go on in lower case: are they broken so
+    # Whether each line that goes on in lower case was broken for its width
     going_on = []
     for can, (line, after) in zip(joinable[1:], pairwise(lines), strict=True):
         is_inside = can and not ends_sentence(line)

@@ -13,7 +13,7 @@ from aggregator.config.shipped import shipped_table
 from aggregator.model.prepared import Wire
 from aggregator.model.structs import FrozenStruct
 
-# Marks of an image and not of the text.
+# These mark an image, and not the text.
 PICTURE = re.compile(
     r".{0,60}(?:\b(?:photo\w*|foto\w*|fot\.|picture|image[ns]?|imagen|imagem|bild(?:er)?|grafik|graphic|video|"
     r"getty|credit|cr[ée]dit(?:o|os)?(?: photo)?|epa|archiv\w*|reuters/|(?:pa|ap|afp) wire)\b|"
@@ -52,7 +52,7 @@ _WWW = re.compile(r"^(?:https?://)?(?:www\.)?")
 def outlet_key(outlet: str) -> str:
     """Return a common form for spellings of one outlet: lower case, no "www.", agencies by name.
 
-    All that a mail states in vain is one outlet (`is_mail_address`).
+    All unconfirmed senders of mail are one outlet (`is_mail_address`).
     """
     if is_mail_address(outlet):
         return "@"
@@ -61,7 +61,7 @@ def outlet_key(outlet: str) -> str:
 
 
 def is_mail_address(outlet: str | None) -> bool:
-    """Return whether an outlet is what a mail states as its sender, and nobody has confirmed.
+    """Return whether an outlet is only the sender that a mail states, and nobody has confirmed it.
 
     Channels are named like "medium.com/@anna".
     """
@@ -82,7 +82,7 @@ def shipped_families() -> Mapping[str, str]:
 def family_table(chosen: Mapping[str, Sequence[str]]) -> dict[str, str]:
     """Return families by outlet key: the user's `chosen` ones (outlets by name) override the shipped ones.
 
-    An outlet in a user's family is in no shipped one. A family's own name is one of its outlets.
+    An outlet in a user's family leaves the shipped families. A family's own name is one of its outlets.
     """
     table: dict[str, str] = {}
     for families in (agency_table().families, chosen):
@@ -99,7 +99,7 @@ class NamedAgencies(NamedTuple):
 
     @property
     def agency(self) -> str | None:
-        """The only agency, or None for several: then the text is by none of them alone."""
+        """The only agency; None if there are several, because none of them alone wrote the text."""
         if len(self.agencies) == 1 and not self.unnamed:
             return next(iter(self.agencies))
         return None
@@ -113,8 +113,8 @@ def normalize_marks(text: str) -> str:
 def agencies_named(names: str, *, doubtful: bool = False) -> NamedAgencies | None:
     """Parse `names` (see `normalize_marks`) as a list of agencies; None if it is anything else.
 
-    A list may also have a desk's initials ("ade/dpa", "AFP/lk"). `doubtful`: whether ambiguous short forms
-    count alone; next to an agency they always do.
+    A list may also have a desk's initials ("ade/dpa", "AFP/lk"). With `doubtful` ambiguous short forms count
+    alone; next to an agency they always do.
     """
     names = names.strip(_MARKS)
     if not names or len(names) > _LIST_CHARS:
@@ -200,7 +200,7 @@ def _plain(outlet: str) -> str:
 
 @cache
 def _agency_by_outlet() -> dict[str, str]:
-    """Return agencies by outlet key, without ambiguous codes: a paper named "AA" is not the agency."""
+    """Return agencies by outlet key, without ambiguous codes: a newspaper named "AA" is not the agency."""
     table = {}
     for canonical, agency in agency_table().agencies.items():
         doubtful = set(map(_plain, agency.doubtful))
@@ -211,10 +211,10 @@ def _agency_by_outlet() -> dict[str, str]:
 
 
 def copied_wire(original: str, outlet: str | None, wire: str | None) -> Wire | None:
-    """Return the agency behind a copy of the article `original`: its outlet if that is an agency, else its
-    wire.
+    """Return the agency behind a copy of the article `original`: its outlet, or `wire`.
 
-    `wire`: the sufficiently certain agency of the original. Only for copies, not for excerpts.
+    The outlet counts if it is an agency. `wire` is the sufficiently certain agency of the original. Use this
+    for copies only, not for excerpts.
     """
     named = agency_of(outlet)
     agency = named or wire

@@ -19,7 +19,7 @@ _CLOSED_WORDS = 6  # least length of a paragraph that may end with a credit
 # The confidence in an agency, 0 to 1 (placing.wire_confidence: .55); a dateline, an author, metadata have 1.
 BY_LINE = 0.9  # a byline or a credit line
 BY_PHRASE = 0.8  # a line that only one agency writes
-SHARED = 0.5  # one of several: "AFP contributed to this report"
+SHARED = 0.5  # an agency among several: "AFP contributed to this report"
 
 _BY = re.compile(
     r"(?:by|von|par|por|di|da|de|door|av|af|od|от|text|texte|texto|testo)\s*:?\s+(?:the\s+)?",
@@ -178,7 +178,8 @@ def _credit_of(line: str, words: str) -> Iterator[Wire]:
     contributed = (
         _named_by(form, words) for form in _CONTRIBUTED if "contributed" in words
     )
-    together = next(filter(None, contributed), None)  # with the outlet's own reporters
+    # Agencies that reported together with the outlet's own reporters
+    together = next(filter(None, contributed), None)
     named = together or agencies_named(words) or _labelled(words)
     named = named or next(
         (credited for form in _CREDITS if (credited := _named_by(form, words))), None

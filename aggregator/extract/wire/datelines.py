@@ -13,8 +13,10 @@ from aggregator.extract.wire.agencies import (
 from aggregator.model.prepared import Wire
 from aggregator.text.lines import is_prose
 
-_HEAD_CHARS = 200  # at the beginning of a paragraph in which a dateline ends
-UNLISTED = 0.6  # a dateline, where no list has the agency
+# A dateline ends within this many characters of a paragraph
+_HEAD_CHARS = 200
+# The confidence in a dateline whose agency is in no list
+UNLISTED = 0.6
 
 Dateline = tuple[NamedAgencies, str]  # agencies, and the words that name them
 
@@ -38,7 +40,8 @@ _SLASHED = re.compile(
 )
 
 _MARK = re.compile(r"\s?[-–—,.]\s?|(?<=\d)\s")
-_DASHED_CHARS = 80  # of the head in which place and date end, at most
+# Place and date end within this many characters, if a dash follows them
+_DASHED_CHARS = 80
 
 _AGENCY_NEXT = re.compile(
     r"(?P<named>[^\W\d_][\w. ]{1,28}?)(?:\s?(?P<dash>[-–—:])|[.,](?=\s))"

@@ -46,8 +46,8 @@ def find_wire(
     Marks are used in the order of their reliability: dateline, byline, metadata (`sources`: the declared
     source of the text), credit line, dateline of an unlisted agency. A mark that names one agency is
     preferred to a more certain one that names several. Return None without any mark, and a Wire without a
-    name if agencies were used but the text is by none of them alone. `outlet`: its own mark in a dateline is
-    not an agency. `title`: repetitions of it are not a byline.
+    name if agencies were used but the text is by none of them alone. The mark of `outlet` in its own
+    dateline is not an agency. Repetitions of `title` are not a byline.
     """
     lines = lines or paragraphs
     head = lines[: tuning.end_lines]

@@ -1,29 +1,31 @@
-"""The cookies of one chain of redirects, which is thrown away after it: no fetch knows of another.
+"""The cookies of one chain of redirects, which are thrown away after it, so that fetches share none.
 
 Load balancers and checks against robots redirect to the same address until their cookie comes back.
 """
 
 import httpx
 
-_MOST_COOKIE_BYTES = 4096  # of one, as browsers take (RFC 6265, 6.1)
-_MOST_HEADER_BYTES = 8192  # of all; many servers refuse longer headers
+# The longest cookie that browsers take (RFC 6265, 6.1)
+_MOST_COOKIE_BYTES = 4096
+# All cookies of a request together; many servers refuse longer headers
+_MOST_HEADER_BYTES = 8192
 
 
 class ChainCookies:
-    """Keeps what each host sets, and gives it back to this host alone, by the rules of `http.cookiejar`."""
+    """Keeps the cookies of each host, and gives them back to this host alone, by the rules of `http.cookiejar`."""
 
     def __init__(self) -> None:
-        # A jar for each host: whatever domain a cookie names, no other host gets it.
+        # Each host has a jar: whatever domain a cookie names, no other host gets it.
         self._jars: dict[str, httpx.Cookies] = {}
 
     def keep(self, response: httpx.Response) -> None:
-        """Keep or delete what the response says."""
+        """Keep or delete cookies as the response asks."""
         self._jars.setdefault(
             response.request.url.host, httpx.Cookies()
         ).extract_cookies(response)
 
     def add_to(self, headers: httpx.Headers, url: httpx.URL) -> bool:
-        """Add what the host has set to the header `Cookie` of a request; what the user configured wins.
+        """Add the host's cookies to the header `Cookie` of a request; those that the user configured win.
 
         Return whether there was anything to add.
         """

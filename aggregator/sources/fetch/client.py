@@ -72,16 +72,16 @@ class ClientSettings(FrozenStruct):
     contact: str = ""  # an e-mail address or URL of the operator, sent in User-Agent
     # Private networks (CIDR) that may be fetched from
     allow_private: tuple[str, ...] = ()
-    # http://user:password@host:port, through which all requests go
+    # All requests go through this proxy: http://user:password@host:port
     proxy: str = ""
-    # Of hosts whose certificates are checked in another way
+    # The hosts whose certificates are checked in another way
     trusts: Mapping[str, HostTrust] = {}
 
 
 class Client:
     """Fetches URLs within limits on rate, time and size. Thread-safe.
 
-    `resolve` and `dial` are parameters for tests, which use loopback only.
+    Only tests pass `resolve` and `dial`; they use loopback only.
     """
 
     def __init__(
@@ -96,10 +96,9 @@ class Client:
         pause: Callable[[float], object] | None = None,
         metrics_registry: Metrics | None = None,
     ) -> None:
-        """`clock` (seconds, monotonic) and `pause` are used for the gaps between requests, and `clock` for
-        the deadline of `connection`.
+        """Use `clock` (seconds, monotonic) and `pause` for the gaps between requests.
 
-        `metrics_registry` counts requests by result.
+        `clock` also measures the deadline of `connection`. `metrics_registry` counts requests by result.
         """
         self._metrics_registry = metrics_registry or Metrics()
         self.tuning = net_tuning(all_tuning)
@@ -109,7 +108,7 @@ class Client:
         self._exceptions = networks_of(settings.allow_private)
         self._resolve, self._dial = resolve, dial
         self._settings = settings
-        # By the address of the proxy; "" is the direct one.
+        # The transports by the address of their proxy; "" stands for the direct connection.
         self._transports: dict[str, GuardedTransport] = {}
         self._lock = threading.Lock()
         self._is_closed = False
@@ -129,10 +128,10 @@ class Client:
 
         `etag` and `last_modified` are those of an earlier FetchResult. The URL of a feed was entered by a
         user, so any port is allowed; a page may use 80, 443 and `source_port`. `linked_from` is the URL of
-        the feed that contains this one (None: entered by a user). A feed on the internet never leads into the
+        the feed that links to this URL (None: entered by a user). A feed on the internet never leads into the
         operator's own networks, even if they are allowed. A feed in these networks leads only to its own host
-        and port there. The headers of `access` are sent to its origin only, whatever redirects to another
-        one; its proxy takes the place of the one for all.
+        and port there. The headers of `access` are sent to its origin only, even after a redirect to another
+        origin; its proxy replaces the general proxy.
 
         Raise FetchError; its `cause` is one of: address, dns, connect, tls, timeout, too_large, encoding,
         redirect, refused, protocol, stopped, asked to wait, or "http" with the status ("http 404").
@@ -171,7 +170,7 @@ class Client:
 
     @contextmanager
     def _counting_errors(self, url: str, accept: Kind) -> Iterator[None]:
-        """Time the block, and count its error, which becomes one of ours."""
+        """Time the block, and count its error, which is converted to an error of ours."""
         with self._metrics_registry.timer(FETCH_SECONDS, accept):
             try:
                 yield
@@ -187,16 +186,16 @@ class Client:
     def connection(
         self, address: str, host: str, port: int, *, most_bytes: int
     ) -> Iterator[tuple[httpcore.NetworkStream, ssl.SSLContext]]:
-        """Connect to a server at an address that a user entered, for another protocol than HTTP.
+        """Connect to a server at an address that a user entered, for a protocol other than HTTP.
 
-        Yield a connection and what it needs for TLS. Wait for the turn of the host first; then the
-        deadline of a fetch and `most_bytes` apply to all that is received in the block. Raise FetchError as
+        Yield the connection and a context for TLS. Wait for the turn of the host first; then the
+        deadline of a fetch and `most_bytes` apply to all bytes received in the block. Raise FetchError as
         `fetch`.
         """
         budget = RequestBudget.to_server(
             self.tuning.fetch_deadline_seconds, most_bytes, (host, port), self._clock
         )
-        # A proxy is for HTTP alone.
+        # A proxy is only for HTTP.
         guard = self._transport("").guard
         with (
             self.rate_limiter.turn(
@@ -206,7 +205,7 @@ class Client:
             guard.budget(budget),
         ):
             budget.exclude_wait(budget.elapsed())
-            # Its own: httpcore adds the protocols of HTTP to that of the transport.
+            # This context is new, because httpcore adds the protocols of HTTP to that of the transport.
             tls = tls_of(self._settings.trusts.get(host, HostTrust()))
             stream = guard.connect_tcp(host, port)
             try:
@@ -215,7 +214,7 @@ class Client:
                 stream.close()
 
     def is_unchecked(self, host: str) -> bool:
-        """Return whether the certificate of a host is not checked, as a source wants it."""
+        """Return whether the certificate of a host is not checked, because a source wants it so."""
         return self._settings.trusts.get(host, HostTrust()).is_insecure
 
     def close(self) -> None:
@@ -228,7 +227,7 @@ class Client:
                 transport.close()
 
     def _transport(self, proxy: str) -> GuardedTransport:
-        """Return the way through a proxy, or the direct one for "". Raises ConfigError for no address of one."""
+        """Return the transport through a proxy, or the direct one for "". Raise ConfigError for an invalid proxy."""
         with self._lock:
             transport = self._transports.get(proxy)
             if transport is None:
@@ -259,7 +258,7 @@ class Client:
         cookies = ChainCookies()
         for _ in range(MAX_REDIRECTS + 1):
             sent = with_access(headers, access, url)
-            # An address that answers only whoever brings the cookie of another is none to move to.
+            # A redirect that depends on a cookie of the chain is not permanent, since others do not have the cookie.
             is_for_ever = not cookies.add_to(sent, url) and is_for_ever
             request = httpx.Request("GET", url, headers=sent)
             with self._response(
@@ -304,7 +303,7 @@ class Client:
     ) -> Iterator[httpx.Response]:
         """Wait for the host's turn and send a request; the waiting time does not count against the budget.
 
-        No turn is held while waiting for another one, so two hosts that redirect to each other cannot cause a
+        No turn is held while waiting for the next, so two hosts that redirect to each other cannot cause a
         deadlock.
         """
         began = time.monotonic()
@@ -321,7 +320,7 @@ class Client:
                 guard.budget(budget),
                 closing(transport.handle_request(request)) as response,
             ):
-                # 429 and 503 of the operator's own servers ask nobody to wait.
+                # 429 and 503 from the operator's own servers do not make anybody wait.
                 key = host_key(url)
                 status = response.status_code
                 if status not in _ASKED_TO_WAIT:

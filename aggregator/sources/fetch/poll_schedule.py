@@ -1,4 +1,4 @@
-"""Poll schedule: when a source is polled next. Pure; the time is a parameter.
+"""Poll schedule: computes the time of a source's next poll. Pure; the time is a parameter.
 
 The interval adapts to the source's rate of news (a quiet source is polled less often, an active one at the
 configured interval), doubles with every consecutive failure up to a day, and never ends. No wait is longer
@@ -12,10 +12,11 @@ from hashlib import blake2b
 from aggregator.model.structs import FrozenStruct
 from aggregator.sources.limits import NetTuning
 
-GONE_RETRY_SECONDS = 43_200.0  # between two polls of a source that is gone (410)
-# By which a poll without news makes the next interval longer, up to net.quiet_stretch
+# A source that is gone (410) is polled this rarely
+GONE_RETRY_SECONDS = 43_200.0
+# Each poll without news multiplies the interval by this, up to net.quiet_stretch
 _QUIET_FACTOR = 1.5
-# Of the expected time between two new entries, to which it grows (chosen)
+# The interval grows up to this share of the expected time between two new entries (chosen)
 _EXPECTED_GAP_SHARE = 0.5
 
 
@@ -72,9 +73,9 @@ def after_failure(
     is_out_of_reach: bool = False,
     tuning: NetTuning,
 ) -> dt.datetime:
-    """Return when a source is due after a failed fetch or feed; `failures`: the consecutive ones before it.
+    """Return when a source is due after a failed fetch or feed; `failures` counts those directly before it.
 
-    A server's Retry-After is never shortened by jitter. Where the host is out of reach the own network may be
+    A server's Retry-After is never shortened by jitter. If the host is out of reach, the own network may be
     the cause: the first wait is short, and none is longer than the configured interval.
     """
     shortest = _shortest(configured_seconds, tuning)
@@ -112,10 +113,10 @@ def after_hold(
 def correct_due(
     source: str, due: dt.datetime, now: dt.datetime, *, longest_seconds: float
 ) -> dt.datetime:
-    """Return a due time that is plausible after the clock was set back.
+    """Return a plausible due time after the clock was set back.
 
-    A time within `longest_seconds` (the longest wait possible for this source) is kept. Any other is from the
-    wrong clock; it is replaced by a time spread over that wait, so that sources are not all due at once.
+    A time within `longest_seconds` (the longest wait possible for this source) is kept. Any other comes from
+    the wrong clock; it is replaced by a time spread over that wait, so that sources are not all due at once.
     """
     if due <= now + dt.timedelta(seconds=longest_seconds):
         return due

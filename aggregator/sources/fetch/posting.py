@@ -32,7 +32,7 @@ from aggregator.sources.limits import net_tuning
 class PostResult(FrozenStruct):
     """The result of one request: `status`, or None without a response, with the reason in `problem`.
 
-    `problem` contains no more of the URL than its host. `is_stopped`: the request was ended by `close`.
+    `problem` contains nothing of the URL but its host. `is_stopped` means that `close` ended the request.
     """
 
     status: int | None
@@ -58,7 +58,7 @@ class WebhookPoster:
         response_cap_bytes: int,
         now: Clock,
     ) -> None:
-        """`deadline_seconds` limits a whole request, `response_cap_bytes` the whole response."""
+        """Limit a whole request to `deadline_seconds`, and the whole response to `response_cap_bytes`."""
         self._tuning = net_tuning(all_tuning)
         self._agent = user_agent(settings.contact)
         self._deadline_seconds = deadline_seconds
@@ -85,7 +85,7 @@ class WebhookPoster:
 
     def close(self) -> None:
         """Stop: running requests end at once, later ones are not sent."""
-        # first, since a connection that is cut looks like one closed by the receiver
+        # This comes first, since a connection that is cut looks like one closed by the receiver
         self._stopped = True
         self._guard.stop()
         self._transport.close()

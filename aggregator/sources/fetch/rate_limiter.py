@@ -15,22 +15,23 @@ from aggregator.sources.limits import NetTuning
 
 # After a 429 without a time all feeds of the host wait (chosen)
 _HOST_HOLD_SECONDS = 300.0
-# That the other feeds of a host wait for one response at most: a platform with many feeds must not stand
+# The other feeds of a host wait at most this long for one response: a platform with many feeds must not stand
 # still for a day (FreshRSS issue 7870); chosen.
 _HOST_HOLD_MAX_SECONDS = 3600.0
-# Feeds of one host that receive 503 with Retry-After until all wait: one may be a bad route.
+# All feeds of a host wait after this many of them receive 503 with Retry-After: a single feed may have a bad route.
 _HOST_HOLD_FEEDS = 2
-# Each 429 doubles the gap of its host up to so many times the usual one (chosen)
+# Each 429 doubles the gap of its host, up to this many times the usual gap (chosen)
 _HOST_GAP_FACTOR_MAX = 32.0
-# Consecutive responses without a 429 that halve it again (chosen)
+# This many consecutive responses without a 429 halve the gap again (chosen)
 _HOST_RECOVERY_RESPONSES = 20
 _DIGITS = re.compile(r"[0-9]+\Z")
 HOSTS_KEPT = 10_000
 _LARGEST_REQUESTED_GAP_SECONDS = 30.0
 _WIDE_GAP_KEPT_SECONDS = 86400.0
-# After the name of a host: what it asked when its pages were requested
+# A host's state for its pages is stored under its name with this suffix
 _PAGES = " pages"
-ASKED_TO_WAIT = "asked to wait"  # the cause of a FetchError if no request was sent
+# The cause of a FetchError if no request was sent
+ASKED_TO_WAIT = "asked to wait"
 
 
 def parse_retry_after(
@@ -61,7 +62,7 @@ class _Host(msgspec.Struct):
     busy: dict[str, float] = {}  # end of the wait by URL, for URLs that got a 503
 
     def note_busy(self, url: str, now: float, seconds: float) -> None:
-        """Note a 503 of a URL, and forget those whose wait is over."""
+        """Note a 503 of a URL, and forget URLs whose wait is over."""
         for other, until in list(self.busy.items()):
             if until <= now:
                 del self.busy[other]
@@ -101,8 +102,8 @@ class RateLimiter:
 
         Raise FetchError: "stopped" after `close`, "asked to wait" while the host has requested a wait.
         `is_private_host` is for the operator's own servers: no gap, only the limit on concurrent requests.
-        `at_once` is for the next step of a redirect: no wait, but a longer gap afterwards. `is_page`: the
-        request is for the page of an entry.
+        `at_once` is for the next step of a redirect: no wait, but a longer gap afterwards. `is_page` is for the
+        page of an entry.
         """
         with self._changed:
             state = self._state(host)
@@ -143,7 +144,7 @@ class RateLimiter:
             )
 
     def not_ready(self, within_seconds: float) -> list[str]:
-        """Return the hosts at which no request could start within this time."""
+        """Return the hosts that cannot start a request within this time."""
         with self._changed:
             latest = self._clock() + within_seconds
             return [
@@ -162,10 +163,10 @@ class RateLimiter:
         *,
         is_page: bool = False,
     ) -> None:
-        """Handle a 429, or a 503 with a Retry-After. That of a page is about the pages of the host only.
+        """Handle a 429, or a 503 with a Retry-After. A response to a page concerns only the pages of the host.
 
-        A 429 is about this client and stops all requests to the host. A 503 may be about one URL, and stops
-        them only if several URLs returned it at the same time. Whatever the wait of one feed, the host's
+        A 429 concerns this client and stops all requests to the host. A 503 may concern one URL, and stops
+        them only if several URLs returned it at the same time. However long one feed must wait, the host's
         other feeds wait at most an hour and then have longer gaps.
         """
         with self._changed:
@@ -207,7 +208,7 @@ class RateLimiter:
             self._changed.notify_all()
 
     def widen(self, host: str, gap_seconds: float) -> None:
-        """Use at least this gap at `host`, requested by it as a crawl delay, up to 30 seconds."""
+        """Use at least this gap at `host`, which requested it as a crawl delay, up to 30 seconds."""
         with self._changed:
             self._state(host).requested_gap = min(
                 gap_seconds, _LARGEST_REQUESTED_GAP_SECONDS
@@ -224,7 +225,7 @@ class RateLimiter:
         return self._hosts.setdefault(host, _Host())
 
     def _limits(self, host: str, state: _Host, is_page: bool) -> tuple[_Host, ...]:
-        """Return what holds for a request; no feed waits for the gaps of pages."""
+        """Return the limits that apply to a request; feeds do not wait for the gaps of pages."""
         pages = self._hosts.get(host + _PAGES) if is_page else None
         return (state,) if pages is None else (state, pages)
 

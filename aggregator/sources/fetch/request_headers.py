@@ -33,7 +33,7 @@ def user_agent(contact: str) -> str:
 def request_headers(
     agent: str, accept: Kind, etag: str | None, last_modified: str | None
 ) -> dict[str, str]:
-    """Return the headers that each request of a fetch has, wherever redirects lead."""
+    """Return the headers of each request of a fetch, wherever redirects lead."""
     headers = {
         "User-Agent": agent,
         "Accept": _ACCEPT[accept],
@@ -49,7 +49,7 @@ def request_headers(
 def with_access(
     headers: dict[str, str], access: Access, url: httpx.URL
 ) -> httpx.Headers:
-    """Return the headers of a request to `url`: also those of `access`, if it is of their origin."""
+    """Return the headers of a request to `url`, including those of `access` if it has their origin."""
     sent = httpx.Headers(headers)
     if access.headers and origin_of(url) == origin_of(parsed(access.address)):
         sent.update(access.headers)

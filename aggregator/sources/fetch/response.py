@@ -21,7 +21,7 @@ _HEADER_CHARS = 400
 _MOST_REFRESH_BYTES = 4096  # pages that only redirect have a few hundred (chosen)
 _META = re.compile(r"<meta\b[^<>]*>", re.IGNORECASE)
 _IS_REFRESH = re.compile(r"http-equiv\s*=\s*[\"']?refresh\b", re.IGNORECASE)
-# At most five seconds: longer ones are pages that reload themselves.
+# Pages that wait more than five seconds reload themselves.
 _REFRESH = re.compile(
     r"[\"'=]\s*0*[0-5](?:\.\d*)?\s*[;,]\s*url\s*=\s*[\"']?([^\"'>]+)", re.IGNORECASE
 )
@@ -34,7 +34,8 @@ _HTTP_DATE = re.compile(r"[A-Za-z]{3,9},? [0-9A-Za-z:, -]{5,40}\Z")
 class FetchResult(FrozenStruct):
     """A response. `body` is decoded from its Content-Encoding; empty when `not_modified`."""
 
-    url: str  # as requested, without a fragment
+    # The requested URL, without a fragment
+    url: str
     url_final: str  # after redirects
     # Target of permanent redirects only (301, 308); never from https to http
     permanent_url: str | None = None
@@ -42,7 +43,8 @@ class FetchResult(FrozenStruct):
     not_modified: bool = False
     body: bytes = b""
     content_type: str = ""  # media type, lower case, without parameters
-    charset: str | None = None  # from the header, lower case; may be wrong or unknown
+    # The charset of the header, in lower case; may be wrong or unknown
+    charset: str | None = None
     etag: str | None = None  # printable ASCII, safe to store and to send back
     last_modified: str | None = None
     robots: str = ""  # permissions in the headers, see extract/html/robots_meta.py
@@ -62,7 +64,7 @@ def to_fetch_result(
 ) -> FetchResult:
     """Convert a response to the request for `asked`, at the end of the redirects to `final`.
 
-    `is_for_ever`: all of these were permanent.
+    `is_for_ever` means that all of these were permanent.
     """
     headers = response.headers
     declared = headers.get("content-type", "")[:_HEADER_CHARS]
@@ -86,9 +88,9 @@ def to_fetch_result(
 
 
 def refresh_address(page: bytes) -> str:
-    """Return where a page redirects to within seconds (<meta http-equiv="refresh">); "" if it does not.
+    """Return the target of a page that redirects within seconds (<meta http-equiv="refresh">), else "".
 
-    Only of a page that has no room for more: others are what was asked for, and some of them lead browsers
+    Only short pages count: a longer page is the wanted page itself, and some of these lead browsers
     without scripts to a notice.
     """
     if len(page) > _MOST_REFRESH_BYTES or b"<" not in page:

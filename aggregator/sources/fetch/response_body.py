@@ -1,4 +1,4 @@
-"""Reads the body of a response, and where it redirects to."""
+"""Reads the body of a response, and the target of a redirect in its headers or its page."""
 
 import httpcore
 import httpx
@@ -26,10 +26,10 @@ def body_or_redirect(
     budget: RequestBudget,
     wait_seconds: float | None,
 ) -> tuple[bytes, str]:
-    """Return the body of a response, and where it or its page redirects to; "" if neither does.
+    """Return the body of a response, and the target of its redirect or of its page's; "" without a redirect.
 
-    The body of what is not modified is b"". `sent`: the headers of the request. `wait_seconds`: for which the
-    response asks. Raise FetchError for a refusal.
+    The body is b"" if it is not modified. `sent` are the headers of the request. `wait_seconds` is the
+    wait that the response asks for. Raise FetchError for a refusal.
     """
     status = response.status_code
     is_conditional = "If-None-Match" in sent or "If-Modified-Since" in sent
@@ -63,7 +63,7 @@ def body_or_redirect(
         raise (broken or error) from error
     if broken is not None and not is_whole(body):
         raise broken
-    # What comes with a redirect that leads nowhere is shown by browsers, and may be a feed.
+    # Browsers show the body of a redirect without a target, and it may be a feed.
     if status in _REDIRECTS and not body:
         raise FetchError("redirect", f"status {status} without a Location header")
     return body, refresh_address(body)

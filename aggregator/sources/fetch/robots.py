@@ -1,6 +1,6 @@
 """robots.txt for pages of articles: requested once a day for each site (RFC 9309).
 
-Feeds are published for programs and need no check; the pages behind them are checked.
+Feeds are published for programs and need no check; only the pages behind them are checked.
 """
 
 import threading
@@ -21,16 +21,16 @@ from aggregator.sources.fetch.rate_limiter import ASKED_TO_WAIT, HOSTS_KEPT
 from aggregator.sources.fetch.server_keys import key_of_address
 
 _CACHE_SECONDS = 86_400.0  # RFC 9309 2.4: at most 24 hours
-# While robots.txt cannot be read, everything is disallowed for so long
+# While robots.txt cannot be read, everything is disallowed for this long
 _RETRY_SECONDS = 600.0
 _CAP_BYTES = 500 * 1024  # RFC 9309 2.5: at least 500 KiB are read; the rest is ignored
 AGENT = "aggregator"  # this program's product token in robots.txt
-# Scheme, host and port of a site, and the proxy through which it is asked
+# Scheme, host and port of a site, and the proxy that its requests go through
 _Key = tuple[str, str]
 
 
 class _SiteRules(msgspec.Struct, frozen=True):
-    """The rules of a site. `protego` is None where nothing is allowed for now."""
+    """The rules of a site; `protego` is None if nothing is allowed for now."""
 
     protego: Protego | None
     expires: float
@@ -58,7 +58,7 @@ class Robots:
     ) -> Literal["yes", "no", "not now"]:
         """Return whether the page may be fetched; request robots.txt if the rules are older than a day.
 
-        `proxy` is that of the source, through which the page is fetched, too.
+        `proxy` is that of the source; the page is fetched through it, too.
 
         A site without robots.txt (any 4xx) allows everything. A site that cannot be reached (5xx, no
         response) allows nothing for now ("not now"), unless earlier rules are known, which then still apply.

@@ -1,4 +1,4 @@
-"""The keys by which a client tells servers apart: for limits of rate, access and private networks."""
+"""The keys that tell servers apart: for limits of rate, access and private networks."""
 
 from functools import lru_cache
 

@@ -1,6 +1,6 @@
 """E-mail messages (RFC 5322, MIME): a newsletter as an entry; and the messages of an mbox file.
 
-Bounds hold before and while the library parses: lines, parts and the length of a header. Attachments and
+Limits hold before and while the library parses: lines, parts and the length of a header. Attachments and
 signatures are not read.
 """
 
@@ -56,7 +56,7 @@ _MESSAGE_ID = re.compile(r"(?<![^\s<>@])[^\s<>@]++@[^\s<>]++")
 
 _QUOTED_FROM = re.compile(rb">+From ")
 
-# The tables of a newsletter are its layout; as tables, each cell would be a row of figures.
+# The tables of a newsletter are its layout. If they stayed tables, each cell would be a row of figures.
 _TABLE_TAG = re.compile(
     r"(</?)(?:table|tbody|thead|tfoot|tr|td|th)(?=[\s>/])", re.IGNORECASE
 )
@@ -88,8 +88,8 @@ def looks_like_mbox(head: bytes) -> bool:
 def messages(stream: Stream, limit_bytes: int) -> Iterator[bytes]:
     """Yield the messages of an mbox file (mboxo, mboxrd), unquoted.
 
-    Yield more than `limit_bytes` bytes of one that is longer; of the message at which a damaged file ends,
-    nothing.
+    A message longer than `limit_bytes` is cut, but stays longer than that. A damaged file loses
+    its last message.
     """
     message = bytearray()
     count = 0
@@ -111,9 +111,9 @@ def messages(stream: Stream, limit_bytes: int) -> Iterator[bytes]:
 
 
 def entry_of_mail(data: bytes, *, source: str, seen: dt.datetime | None) -> Entry:
-    """Return a message as an entry: its HTML, else its text, with the address at which it is on the web.
+    """Return a message as an entry: its HTML, else its text, with its address on the web.
 
-    Raise ReadError for a message that cannot be parsed, is beyond the bounds, or has no text.
+    Raise ReadError for a message that cannot be parsed, exceeds the limits, or has no text.
     """
     if max(data.count(b"\n"), data.count(b"\r")) > _MAX_LINES:
         raise ReadError(f"this message has more than {_MAX_LINES:,} lines")
@@ -153,7 +153,7 @@ def entry_of_mail(data: bytes, *, source: str, seen: dt.datetime | None) -> Entr
 
 
 def _address(message: EmailMessage, page: str, text: str) -> str | None:
-    """Return where a message is on the web, by its header or by what it says."""
+    """Return the address of a message on the web, from its header or its text."""
     archived = absolute_url(header(message, "Archived-At").strip("<> "), None)
     for address in (archived, web_address(page, text)):
         if may_be_public(address):
@@ -171,7 +171,7 @@ def _parsed(data: bytes) -> EmailMessage:
             raise _TooManyPartsError
         return EmailMessage(policy)
 
-    # The stub does not know that it passes the policy on.
+    # The stub does not know that the parser passes the policy on.
     parser = BytesFeedParser(one_more, policy=_BoundedPolicy())  # type: ignore[arg-type]
     try:
         parser.feed(data)
@@ -189,7 +189,7 @@ def _parsed(data: bytes) -> EmailMessage:
 
 
 def _text(message: EmailMessage, kind: str) -> str:
-    """Return the text of the first part of type text/`kind` that is no attachment, or ""."""
+    """Return the text of the first part of type text/`kind` that is not an attachment, or ""."""
     try:
         part = message.get_body((kind,))
         if not part:
@@ -206,7 +206,7 @@ def _text(message: EmailMessage, kind: str) -> str:
 
 
 def _subject(message: EmailMessage) -> str:
-    """Return the subject; where the library cannot decode it, by the charsets as browsers know them.
+    """Return the subject; if the library cannot decode it, decode its charsets as browsers do.
 
     Senders call GBK by the name of GB2312, divide a character between two encoded words, or encode nothing.
     """

@@ -1,4 +1,4 @@
-"""The web address that a mail is the text of."""
+"""Finds the web address where the text of a mail is published."""
 
 import html
 import itertools
@@ -17,7 +17,7 @@ _LINK = re.compile(
     re.IGNORECASE,
 )
 
-# Of letters and digits together: longer ones are keys, and not 2026w47 or covid19 (chosen)
+# A mix of letters and digits of this length is a key; 2026w47 and covid19 are not (chosen)
 _KEY_CHARS = 10
 _MENTIONS_TRIED = 20
 _TAG = re.compile(r"<[^<>]*+>?")
@@ -62,9 +62,9 @@ def web_address(markup: str, text: str) -> str | None:
 
 
 def may_be_public(url: str | None) -> bool:
-    """Return whether the host of an address has a name of the internet; False with a user or password.
+    """Return whether the host of an address has a public name on the internet, without a user or password.
 
-    A message must not make readers send requests to their own network by a click.
+    A message must not make a reader's click send requests to the reader's own network.
     """
     if url is None:
         return False
@@ -77,8 +77,8 @@ def may_be_public(url: str | None) -> bool:
 def _public(link: str) -> str | None:
     """Return an address without query and fragment; None if it may contain a key of the subscriber.
 
-    That is one with a parameter other than those of campaigns, with an `@`, or with a long word of letters
-    and digits in its path.
+    A key may be a parameter other than those of campaigns, an `@`, or a long word of letters and digits in
+    the path.
     """
     try:
         parts = urlsplit(link)

@@ -5,7 +5,7 @@ from email.message import EmailMessage
 
 from aggregator.extract.language import unicode
 
-# What the library raises for broken headers and parts, beside defects.
+# The library raises these for broken headers and parts, beside defects.
 FAULTS = (
     MessageError,
     ValueError,
@@ -15,7 +15,8 @@ FAULTS = (
     AssertionError,
     RecursionError,
 )
-LOCAL_CHARS = 64  # of an address before its "@" (limit: RFC 5321, section 4.5.3.1.1)
+# The part of an address before its "@" (limit: RFC 5321, section 4.5.3.1.1)
+LOCAL_CHARS = 64
 
 
 def header(message: EmailMessage, name: str) -> str:
@@ -24,7 +25,7 @@ def header(message: EmailMessage, name: str) -> str:
 
 
 def headers(message: EmailMessage, name: str) -> list[str]:
-    """Return all headers of a name, likewise; [] if one is broken."""
+    """Return all headers of a name, decoded in the same way; [] if one is broken."""
     try:
         return [
             unicode.clean(str(value)).strip() for value in message.get_all(name, ())

@@ -1,4 +1,4 @@
-"""Who sent a mail: its outlet, and whether a server confirms the address."""
+"""Tells who sent a mail: its outlet, and whether a server confirms the address."""
 
 import re
 from email.message import EmailMessage
@@ -11,7 +11,8 @@ from aggregator.sources.parse.feeds.entry_builder import (
 )
 from aggregator.sources.parse.mail_headers import LOCAL_CHARS, header, headers
 
-# In results of a server; kinds within one another and masked signs are read in two ways, so none counts.
+# Strings and comments are taken from the results of a server. Nested and masked signs can be read in two ways, so
+# results with them do not count.
 _QUOTED = re.compile(r'"[^"()\\]*+"')
 
 _COMMENT = re.compile(r'\([^"()\\]*+\)(?![^\s;])')
@@ -26,8 +27,8 @@ _PASSED = (["dkim=pass"], ["dmarc=pass"])
 def outlet_of_mail(message: EmailMessage) -> str:
     """Return the site that has sent a message, as the own mail server found, else the address in From.
 
-    Anyone can write any List-Id, and any name in From: they say nothing. No address has the form of the key
-    of a site or of a channel there.
+    Anyone can write any List-Id, and any name in From, so these prove nothing. An address never looks like the
+    key of a site or of a channel there.
     """
     name, _, host = (
         header(message, "From").rpartition("<")[2].strip(" >").lower().rpartition("@")
@@ -43,8 +44,8 @@ def outlet_of_mail(message: EmailMessage) -> str:
 def _authenticated(message: EmailMessage) -> set[str | None]:
     """Return the sites that a message comes from, by the results of the own server (RFC 8601).
 
-    They stand above what the sender wrote, and name the server: the last by which the message was received
-    under a name of the internet, which deliveries within a host do not have.
+    They stand above the headers of the sender, and name the server. It must be the last server that received the
+    message under a name of the internet, which deliveries within a host do not have.
     """
     results = _COMMENT.sub(
         " ", _QUOTED.sub("?", header(message, "Authentication-Results"))
@@ -73,7 +74,7 @@ def _authenticated(message: EmailMessage) -> set[str | None]:
 
 
 def _receiving_site(message: EmailMessage) -> str | None:
-    """Return the site whose server received the message last under a name of the internet."""
+    """Return the site of the server that last received the message under a public name."""
     for received in headers(message, "Received"):
         host = _BY.search(received)
         if host and (site := _site_of(host[1])):
@@ -82,7 +83,7 @@ def _receiving_site(message: EmailMessage) -> str | None:
 
 
 def _site_of(host: str) -> str | None:
-    """Return the registrable domain of a host; None if that is no name of the internet."""
+    """Return the registrable domain of a host; None if the host has no name of the internet."""
     if not is_public_name(host.lower()):
         return None
     return registrable_domain(f"https://{host}")

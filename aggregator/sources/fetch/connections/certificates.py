@@ -1,4 +1,4 @@
-"""Which certificates are accepted: those of certifi, of the system, and what a source names for its host."""
+"""The accepted certificates: those of certifi, of the system, and those that a source names for its host."""
 
 import ssl
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from aggregator.config.values import at_key
 from aggregator.model.errors import ConfigError
 
 UNCHECKED = "its certificate is not checked (`insecure: true`)"
-# X509_V_ERR_CERT_HAS_EXPIRED; those of another name are 62 and 64 (openssl-verification-options)
+# X509_V_ERR_CERT_HAS_EXPIRED; a certificate for another name has 62 and 64 (openssl-verification-options)
 _EXPIRED = 10
 _OTHER_NAME = frozenset({62, 64})
 _MISSING = (
@@ -22,7 +22,7 @@ _MISSING = (
 
 
 class HostTrust(NamedTuple):
-    """What `ca_file` and `insecure` of sources say about their host."""
+    """The settings `ca_file` and `insecure` of sources for their host."""
 
     ca_files: tuple[str, ...] = ()
     is_insecure: bool = False
@@ -31,7 +31,7 @@ class HostTrust(NamedTuple):
 def host_trusts(config: Config) -> Mapping[str, HostTrust]:
     """Return the trust of hosts with settings of their own. Raise ConfigError for an unusable `ca_file`.
 
-    They apply to a host, so that they cover its pages and robots.txt, and no host that it leads to.
+    They apply to a host, so they cover its pages and robots.txt, but not the hosts that it leads to.
     """
     trusts: dict[str, HostTrust] = {}
     for number, source in enumerate(config.sources):
@@ -52,11 +52,11 @@ def host_trusts(config: Config) -> Mapping[str, HostTrust]:
 
 
 def tls_of(trust: HostTrust = HostTrust()) -> ssl.SSLContext:  # noqa: B008 - frozen
-    """Return a context of its own. Raise ConfigError for a file without certificates.
+    """Return a new context. Raise ConfigError for a file without certificates.
 
     The system's authorities are those of OpenSSL's default places, or of SSL_CERT_FILE and SSL_CERT_DIR.
     """
-    # With the authorities of certifi
+    # This context begins with the authorities of certifi
     context = httpx.create_ssl_context(trust_env=False)
     context.load_default_certs()
     for file in trust.ca_files:
@@ -67,7 +67,7 @@ def tls_of(trust: HostTrust = HostTrust()) -> ssl.SSLContext:  # noqa: B008 - fr
             if isinstance(error, ssl.SSLError):
                 reason = "there is no certificate (PEM) in it"
             raise ConfigError(f"{file}: {reason}") from error
-        # An intermediate certificate or that of the server itself may be in the file, without its authority.
+        # The file may have an intermediate certificate, or that of the server itself, without its authority.
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     if trust.is_insecure:
         context.check_hostname = False

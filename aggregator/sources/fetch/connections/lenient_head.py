@@ -1,4 +1,4 @@
-"""Repair the head of a response, so that h11 reads what browsers and other clients read, too.
+"""Repairs the head of a response, so that h11 reads whatever browsers and other clients read.
 
 Each request has a connection of its own, so a wrong length or a strange line of one response cannot become a
 part of another.
@@ -13,9 +13,10 @@ import httpcore
 
 from aggregator.sources.fetch.connections.ssrf_guard import GuardedStream, SsrfGuard
 
-# Browsers take about as much; a longer head goes on as it is, and h11 refuses it
+# Browsers take about as much; a longer head is passed on unchanged, and h11 refuses it
 _MOST_HEAD_BYTES = 2**18
-_MOST_LINE_BYTES = 2**15  # a longer field is left out: a cookie of 100 KB
+# A longer field is left out: a cookie may have 100 KB
+_MOST_LINE_BYTES = 2**15
 _END = re.compile(rb"\n\r?\n")
 _STATUS_LINE = re.compile(
     rb"\s*HTTP(?:/([0-9.]*))?[ \t]+([0-9]{3})(?![0-9])(.*)", re.IGNORECASE
@@ -48,12 +49,14 @@ class _LenientStream(GuardedStream):
 
     def __init__(self, inner: httpcore.NetworkStream, guard: SsrfGuard) -> None:
         super().__init__(inner, guard)
-        self._received = bytearray()  # of a head, and what came with it
-        self._ready = b""  # to be read
+        # The bytes of a head, and those received with it
+        self._received = bytearray()
+        # Bytes that are ready to be read
+        self._ready = b""
         self._is_in_head = True
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """Read a part of the repaired head, or of what follows it."""
+        """Read a part of the repaired head, or of the bytes that follow it."""
         if self._is_in_head and not self._ready:
             self._ready = self._read_head(max_bytes, timeout)
         if self._ready:
@@ -62,7 +65,7 @@ class _LenientStream(GuardedStream):
         return self._inner.read(max_bytes, timeout)
 
     def _read_head(self, max_bytes: int, timeout: float | None) -> bytes:
-        """Return the next head, after the last one with what came with it; b"" at the end."""
+        """Return the next head, the last together with the bytes received after it; b"" at the end."""
         searched = 0
         while (end := _END.search(self._received, searched)) is None:
             searched = max(0, len(self._received) - 2)
@@ -90,7 +93,7 @@ class _LenientStream(GuardedStream):
 
 
 def _repaired(head: bytes) -> tuple[bytes, bytes]:
-    """Return the status and a head that follows RFC 9112; b"" and the same bytes if it is none of HTTP."""
+    """Return the status and a head that follows RFC 9112; b"" and the same bytes if it is not HTTP."""
     first, *lines = head.rstrip().split(b"\n")
     status_line = _STATUS_LINE.match(first)
     if status_line is None:
@@ -113,9 +116,9 @@ def _repaired(head: bytes) -> tuple[bytes, bytes]:
 
 
 def _end_of_body(lengths: set[bytes], codings: bytes) -> list[bytes]:
-    """Return the field that says where the body ends.
+    """Return the field that tells where the body ends.
 
-    Without a length that can be believed, the response ends with the connection.
+    If no length can be believed, the response ends with the connection.
     """
     if b"chunked" in codings:
         return [b"Transfer-Encoding: chunked"]
@@ -125,7 +128,7 @@ def _end_of_body(lengths: set[bytes], codings: bytes) -> list[bytes]:
 
 
 def _fields(lines: list[bytes]) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the valid fields of a head; a folded field is one."""
+    """Yield the valid fields of a head; a folded field is joined."""
     unfolded: list[bytes] = []
     for line in lines:
         if line.startswith((b" ", b"\t")) and unfolded:

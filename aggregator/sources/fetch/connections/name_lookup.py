@@ -1,4 +1,4 @@
-"""Looks names up with the resolver of the operating system, within a time."""
+"""Resolves names with the resolver of the operating system, within a time limit."""
 
 import socket
 import threading
@@ -9,7 +9,7 @@ _NO_SUCH_NAME = (socket.EAI_NONAME, socket.EAI_NODATA)
 
 
 def system_resolve(name: str, port: int, seconds: float) -> list[str]:
-    """Return all addresses of a name in the system's order. Raise FetchError("dns") for none in time.
+    """Return all addresses of a name in the system's order. Raise FetchError("dns") if none comes in time.
 
     The C library's resolver cannot be interrupted: it runs in a thread of its own, which is abandoned when it
     is late and ends after the resolver's own timeout (resolv.conf).
@@ -33,7 +33,7 @@ def system_resolve(name: str, port: int, seconds: float) -> list[str]:
     (answer,) = outcome
     if isinstance(answer, list):
         return answer
-    # The C library reports that no file is free with another error.
+    # The C library reports another error when no file descriptor is free.
     try:
         socket.socket().close()
     except OSError as error:

@@ -1,6 +1,6 @@
-"""Says which addresses are public.
+"""Tells which addresses are public.
 
-`ipaddress.is_global` accepts multicast, NAT64, 6to4, site-local and IPv4-compatible addresses. Of IPv6 only
+`ipaddress.is_global` accepts multicast, NAT64, 6to4, site-local and IPv4-compatible addresses. For IPv6 only
 the range that IANA allocates (2000::/3) is public.
 """
 
@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-# Addresses that `is_global` does not know as closed, or not in each version of Python.
+# Addresses that `is_global` does not exclude, or not in every version of Python.
 _CLOSED_V4 = tuple(
     ipaddress.IPv4Network(network)
     for network in (
@@ -50,9 +50,9 @@ def networks_of(texts: Iterable[str]) -> tuple[Network, ...]:
 
 
 def is_permitted(address: Address, exceptions: Iterable[Network] = ()) -> bool:
-    """Return whether to connect: the address is public, or in one of the operator's `exceptions`."""
+    """Return whether a connection is allowed: to a public address, or to one of the operator's `exceptions`."""
     judged = _inner(address)
-    # An address is in no network of the other version.
+    # An address is never in a network of the other IP version.
     return is_public(judged) or any(judged in network for network in exceptions)
 
 
@@ -69,7 +69,7 @@ def is_public(address: Address) -> bool:
 
 
 def is_private_literal(url: str) -> bool:
-    """Return whether a URL names localhost, or an address that is not public, without asking for names."""
+    """Return whether a URL names localhost or an address that is not public; names are not resolved."""
     host = urlsplit(url).hostname or ""
     return host == "localhost" or is_private_address(host)
 
@@ -81,7 +81,7 @@ def is_private_address(host: str) -> bool:
 
 
 def _inner(address: Address) -> Address:
-    """Return the IPv4 address inside a mapped or NAT64 one, else the address itself."""
+    """Return the IPv4 address inside a mapped or NAT64 address, else the address itself."""
     if isinstance(address, ipaddress.IPv4Address):
         return address
     if address.ipv4_mapped is not None:

@@ -1,12 +1,12 @@
 """SSRF guard: decides at connection time which addresses requests may reach.
 
 A feed, a link in it or a redirect may name anything: services on this machine, the router, a cloud's metadata
-service. A host name proves nothing, because its owner controls what it resolves to, each time. So the guard
+service. A host name proves nothing, because its owner decides each time where it leads. So the guard
 is httpcore's network backend: it resolves a name once, refuses it if any address is not public, and connects
 to the very address that it checked. TLS and the Host header still use the name.
 
 The guard also enforces the deadline and the byte limit of each fetch with its redirects, because only here
-headers, chunk sizes and handshakes are counted too.
+are headers, chunk sizes and handshakes counted too.
 """
 
 import contextlib
@@ -58,9 +58,9 @@ class SsrfGuard(httpcore.NetworkBackend):
         *,
         is_proxied: bool = False,
     ) -> None:
-        """`resolve` and `dial` are those of the system by default.
+        """Use the system's `resolve` and `dial` by default.
 
-        `is_proxied`: the only connections are those to the operator's proxy, which resolves names.
+        `is_proxied` means that it only connects to the operator's proxy, which resolves names.
         """
         self._is_proxied = is_proxied
         self._exceptions = tuple(exceptions)
@@ -70,9 +70,10 @@ class SsrfGuard(httpcore.NetworkBackend):
         self._open: weakref.WeakSet[GuardedStream] = weakref.WeakSet()
         self._lock = threading.Lock()
         self._stopped = False
-        # Where names have led so far; stored only if there are exceptions.
-        self._private_hosts: set[str] = set()  # into the exceptions
-        self._public_hosts: set[str] = set()  # to the internet
+        # The names that have led so far into the exceptions, and to the internet; stored only if there are
+        # exceptions.
+        self._private_hosts: set[str] = set()
+        self._public_hosts: set[str] = set()
 
     @contextlib.contextmanager
     def budget(self, budget: RequestBudget) -> Iterator[RequestBudget]:
@@ -108,7 +109,7 @@ class SsrfGuard(httpcore.NetworkBackend):
             raise FetchError("dns", f"{host} has no address")
         with self._lock:
             self._open.add(stream)
-        # A stop while connecting has not closed this connection
+        # A stop during this connect has not closed this connection
         self.seconds_left(None)
         return stream
 
@@ -127,10 +128,10 @@ class SsrfGuard(httpcore.NetworkBackend):
         )
 
     def check(self, host: str, port: int) -> None:
-        """Raise FetchError("refused") for what a proxy may not be asked for.
+        """Raise FetchError("refused") if a proxy may not be asked for this server.
 
-        Addresses are checked as always, in whatever way they are written. Where a name leads only the proxy
-        knows: it is what keeps names from private networks.
+        Addresses are checked as always, however they are written. Only the proxy knows where a name leads, so it
+        has to keep names away from private networks.
         """
         if not self._is_proxied:
             return
@@ -189,8 +190,8 @@ class SsrfGuard(httpcore.NetworkBackend):
                     "host and port only; one on the internet never, one of an imported list after `aggregator "
                     "sources add`, or if the list is imported again with --allow-private",
                 )
-            # The owner of a name may let it lead anywhere, at any time. Where no more names can be remembered,
-            # one that was never seen in the operator's networks counts as one that led to the internet.
+            # The owner of a name may let it lead anywhere, at any time. When no more names can be remembered,
+            # a name never seen in the operator's networks counts as one that led to the internet.
             is_unknown = (
                 len(self._public_hosts) >= _NAMES_KEPT
                 and address_of(host.strip("[]")) is None
@@ -204,7 +205,7 @@ class SsrfGuard(httpcore.NetworkBackend):
         return answers
 
     def _note_networks(self, host: str, answers: list[str]) -> None:
-        """Store where a name led; a name that is rebound has been on both sides then."""
+        """Store where a name led; a name that is rebound then stands on both sides."""
         for answer in answers:
             address = address_of(answer)
             if address is None or not self._exceptions:
@@ -239,7 +240,7 @@ class GuardedStream(httpcore.NetworkStream):
         try:
             got = self._inner.read(max_bytes, self._guard.seconds_left(timeout))
         finally:
-            # Raises FetchError where a stop or the deadline ended it
+            # Raises FetchError if a stop or the deadline ended it
             self._guard.seconds_left(None)
         self._guard.count(len(got))
         return got

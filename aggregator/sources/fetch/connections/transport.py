@@ -30,7 +30,7 @@ from aggregator.sources.limits import URL_CHARS
 
 _NEVER_IN_ADDRESS = re.compile(r"[\x00-\x20\x7f\\]")
 _USERINFO = re.compile(r"//[^/?#\s]*@")
-# Of the message of an OSError; the words after it say the same
+# The beginning of an OSError's message; the words after it say the same
 _ERRNO = re.compile(r"^\[Errno -?\d+\] ")
 _CAUSES: tuple[tuple[type[BaseException], str], ...] = (
     (ssl.SSLError, "tls"),  # first, since it is wrapped in a failed connection
@@ -49,7 +49,7 @@ class GuardedTransport(httpx.BaseTransport):
     """A short version of httpx's own transport, with the SSRF guard as the pool's network backend.
 
     Uses only public parts of both libraries, so that no update can bypass the guard. Each request has a
-    connection of its own: what a server sends beyond its response is never taken for another one.
+    connection of its own, so that bytes sent beyond a response are never taken for another response.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class GuardedTransport(httpx.BaseTransport):
         *,
         proxy: httpx.Proxy | None = None,
     ) -> None:
-        """`trusts`: which certificates are accepted of a host, if it has settings of its own."""
+        """Take from `trusts` the accepted certificates of hosts with settings of their own."""
         self.guard = guard
         kind = (
             httpcore.ConnectionPool
@@ -124,7 +124,7 @@ class _Stream(httpx.SyncByteStream):
 
 
 def proxy_of(text: str) -> httpx.Proxy:
-    """Return the proxy at `http://user:password@host:port`. Raises ConfigError, whose message omits it."""
+    """Return the proxy at `http://user:password@host:port`. Raise ConfigError, whose message omits it."""
     try:
         proxy = httpx.Proxy(text)
     except (httpx.InvalidURL, UnicodeError, ValueError):
@@ -200,7 +200,7 @@ def meaning(status: int) -> str:
 
 
 def fetch_error(error: Exception, url: str) -> FetchError:
-    """Classify an exception of a library, including its chain of causes, where TLS errors are.
+    """Classify an exception of a library with its chain of causes, which contains TLS errors.
 
     Raise other errors of ours, and TooManyFilesError if this process cannot open more connections, which is
     not a fault of the server. `url` may be a host only, if the rest is private.

@@ -1,8 +1,8 @@
 """An IMAP session (RFC 3501) on a guarded connection, which changes nothing in a mailbox.
 
-The folder is opened with EXAMINE and messages are fetched with BODY.PEEK, so none is marked as read. What a
-server sends counts against the limits of the connection (time, bytes), of which imaplib has none; no words of
-the server are quoted, because they may repeat the password.
+The folder is opened with EXAMINE and messages are fetched with BODY.PEEK, so none is marked as read. All bytes
+from the server count against the limits of the connection (time, bytes), because imaplib has no limits. The
+server's words are never quoted, because they may repeat the password.
 """
 
 import base64
@@ -18,8 +18,10 @@ from aggregator.config.hosts import is_loopback
 from aggregator.model.errors import FetchError
 
 _MOST_LINE_BYTES = 2**20  # the numbers of 100,000 messages
-_MOST_LINES = 10_000  # three a message, and what the server tells unasked
-_MOST_DIGITS = 10  # of the 32 bits of numbers and sizes
+# Each message has three lines, and the server sends others unasked
+_MOST_LINES = 10_000
+# The most digits of numbers and sizes, which have 32 bits
+_MOST_DIGITS = 10
 _CHUNK_BYTES = 65_536
 _NUMBER = re.compile(rb"\bUID (\d{1,10})\b")
 _NOT_ASCII = re.compile(r"&|[^ -~]+")
@@ -35,7 +37,7 @@ class ImapSession(imaplib.IMAP4):
     def __init__(
         self, stream: httpcore.NetworkStream, host: str, most_bytes: int
     ) -> None:
-        """`most_bytes`: of a message."""
+        """Accept messages of up to `most_bytes` bytes."""
         self._stream = stream
         self.host, self.most_bytes = host, most_bytes
         self._buffer = bytearray()
@@ -43,7 +45,7 @@ class ImapSession(imaplib.IMAP4):
         super().__init__()
 
     def open(self, host: str = "", port: int = 0, timeout: float | None = None) -> None:
-        """Nothing: the connection is open."""
+        """Do nothing: the connection is open."""
 
     def read(self, size: int) -> bytes:
         """Return a literal. Raise FetchError if it is too long."""
@@ -93,7 +95,7 @@ class ImapSession(imaplib.IMAP4):
         return part
 
     def encrypt(self, tls: ssl.SSLContext) -> None:
-        """Use STARTTLS; only on this machine it may be missing."""
+        """Use STARTTLS, which only a server on this machine may lack."""
         if "STARTTLS" not in self._offers():
             if is_loopback(self.host):
                 return
@@ -102,7 +104,7 @@ class ImapSession(imaplib.IMAP4):
                 "the server offers no STARTTLS; no password is sent without encryption",
             )
         answer, _ = self.xatom("STARTTLS")
-        # What came before the encryption may be another's
+        # Bytes received before the encryption may come from somebody else
         if answer != "OK" or self._buffer:
             raise FetchError(
                 "tls", "the server does not begin the encryption that it offers"
@@ -134,7 +136,7 @@ class ImapSession(imaplib.IMAP4):
         """Open a folder for reading; return its validity and the number of messages."""
 
         def encoded(match: re.Match[str]) -> str:
-            # IMAP has a form of UTF-7 of its own (RFC 3501, 5.1.3).
+            # IMAP has its own form of UTF-7 (RFC 3501, 5.1.3).
             if match[0] == "&":
                 return "&-"
             words = (
@@ -155,7 +157,7 @@ class ImapSession(imaplib.IMAP4):
         return _digits((validities or [b""])[-1]), int(_digits(counts[-1]))
 
     def numbers_after(self, last: int) -> list[int]:
-        """Return the numbers (UID) from the one after `last`, or, if there is none, the last one."""
+        """Return the message numbers (UID) above `last`, or the last number if none is above it."""
         lines = self._found(self.uid("SEARCH", f"UID {last + 1}:*"))
         words = b" ".join(word for word in lines if isinstance(word, bytes)).split()
         return sorted(

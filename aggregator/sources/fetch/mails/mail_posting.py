@@ -31,7 +31,7 @@ class _GuardedSmtp(smtplib.SMTP):
     def __init__(
         self, guard: SsrfGuard, server: MailServer, domain: str, seconds: float
     ) -> None:
-        """`domain`: by which to greet; `seconds`: for the connection and each answer."""
+        """Greet the server as `domain`; wait `seconds` for the connection and for each answer."""
         self._guard, self._server = guard, server
         super().__init__(
             server.host, server.port, local_hostname=domain, timeout=seconds
@@ -52,7 +52,7 @@ class _GuardedSmtp(smtplib.SMTP):
 class MailPoster:
     """Sends mail, each on a connection of its own. Thread-safe.
 
-    `resolve` is a parameter for tests, which use loopback only.
+    Only tests pass `resolve`; they use loopback only.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class MailPoster:
         deadline_seconds: float,
         resolve: Resolve | None = None,
     ) -> None:
-        """`deadline_seconds` limits the connection and each answer of the server."""
+        """Limit the connection and each answer of the server to `deadline_seconds`."""
         self._guard = SsrfGuard(networks_of(settings.allow_private), resolve)
         self._deadline_seconds = deadline_seconds
         self._open: set[smtplib.SMTP] = set()
@@ -90,7 +90,7 @@ class MailPoster:
             finally:
                 client.close()
                 self._open.discard(client)
-        # Its text may repeat what it was sent
+        # A server's text is not quoted: it may repeat the words it was sent
         except smtplib.SMTPResponseException as error:
             meaning = _MEANINGS.get(error.smtp_code, "the mail server refuses it")
             problem = f"smtp {error.smtp_code}: {meaning}"

@@ -1,8 +1,8 @@
 """Read the new messages of a mailbox over IMAP (RFC 3501), and change nothing in it.
 
-The folder is opened with EXAMINE and messages are fetched with BODY.PEEK, so none is marked as read. What a
-server sends counts against the limits of the connection (time, bytes), of which imaplib has none; no words of
-the server are quoted, because they may repeat the password.
+The folder is opened with EXAMINE and messages are fetched with BODY.PEEK, so none is marked as read. All bytes
+from the server count against the limits of the connection (time, bytes), because imaplib has no limits. The
+server's words are never quoted, because they may repeat the password.
 """
 
 import re
@@ -16,10 +16,10 @@ from aggregator.sources.fetch.mails.imap_session import ImapSession, TooLongErro
 from aggregator.sources.limits import SourceTuning
 
 _PORTS = {"imap": 143, "imaps": 993}
-# To read a message at which the connection fails; then it is left out. As the interval of a failing source
-# grows, over hours (chosen).
+# A message is left out after the connection has failed at it this many times. That takes hours, because the
+# interval of a failing source grows (chosen).
 _MOST_ATTEMPTS = 3
-# Validity, the last number read; while reading fails at the next one: its number, the failed attempts.
+# The validity and the last number read; while the next message cannot be read, its number and the attempts, too.
 _STATE = re.compile(r"(\d{1,10})/(\d{1,10})(?:/(\d{1,10})/(\d{1,4}))?")
 
 
@@ -34,8 +34,8 @@ class Message(FrozenStruct):
 class ReadMailbox(FrozenStruct):
     """New messages of a folder, the oldest first.
 
-    `state` is for the next call, `count` of all messages in the folder. `has_more`: not all new ones were
-    read.
+    `state` is for the next call. `count` counts all messages in the folder. `has_more` means that some new
+    messages were not read.
     """
 
     messages: tuple[Message, ...] = ()
@@ -53,10 +53,10 @@ def read_mailbox(
 ) -> ReadMailbox:
     """Return the messages that came after `state`.
 
-    Without a state, or after the server renumbered the folder, return the newest. `address`: as
-    config/source_access.py makes it. If the connection fails later than the first message, return those
-    before. A message at which it failed `_MOST_ATTEMPTS` times is left out. Raise FetchError with a cause
-    of the client, or `login`, `folder`, and the state for the next call.
+    Without a state, or after the server renumbered the folder, return the newest. `address` has the form that
+    config/source_access.py makes. If the connection fails after the first message, return those before the
+    failure. A message is left out after it made the connection fail `_MOST_ATTEMPTS` times. Raise FetchError with
+    a cause of the client, or `login`, `folder`, and the state for the next call.
     """
     parts = urlsplit(address)
     host = parts.hostname or ""
@@ -79,7 +79,7 @@ def read_mailbox(
 def _as_our_error(error: Exception, host: str) -> FetchError:
     failed = fetch_error(error, host)
     if failed is not error and failed.cause == "protocol":
-        # Not the server's words
+        # The message must not have the server's words
         return FetchError("protocol", f"{host} does not answer as an IMAP server")
     return failed
 
@@ -115,7 +115,7 @@ def _read(
 ) -> tuple[list[Message], int, bool]:
     """Return the messages of these numbers, the last number that is done, and whether all are read.
 
-    `attempt`: of reading the first of them, from 1.
+    `attempt` counts the attempts to read the first of them, from 1.
     """
     messages = []
     reached = number = 0

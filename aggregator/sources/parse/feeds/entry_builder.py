@@ -18,7 +18,7 @@ from aggregator.sources.limits import KEY_CHARS, NAME_CHARS, URL_CHARS, SourceTu
 _MAX_ENCLOSURES = 20  # enclosures stored of one entry
 _MAX_CATEGORIES = 50  # categories stored of one entry
 _MAX_TITLE_CHARS = 2000  # three times the longest headline seen; a longer title is cut
-# Only tags that occur in titles of feeds: "Why <T> matters" is a headline, "<i>Titanic</i>" is markup.
+# Only these tags occur in titles of feeds and are removed: "Why <T> matters" is a headline, "<i>Titanic</i>" is markup.
 _TITLE_TAG = re.compile(
     r"</?(?P<name>a|abbr|b|big|br|cite|code|div|em|font|h[1-6]|i|img|mark|p|q|s|small|span|strike|strong|"
     r"su[bp]|tt|u)"
@@ -30,7 +30,7 @@ _DATA_URI = re.compile(
 )
 _HOST_FIRST = re.compile(r"www\.[\w-]+\.\w", re.IGNORECASE)
 _LANGUAGE = re.compile(r"\s*([A-Za-z]{2,3})(?=$|[-_\s,;])")
-# With which each GUID of an output feed begins (web/feeds)
+# The GUIDs of output feeds begin with this (web/feeds)
 STORY_TAG = "tag:aggregator,2026:"
 _LINK = re.compile(r'<a href="([^"<>]{1,4096})"')
 _MAIL_AND_NAME = re.compile(r"^(?>\S+?@)\S++\s+\((.+)\)$")
@@ -38,12 +38,12 @@ _MAIL = re.compile(r"\W*\b[^@]+@.+\.\w++[>)]?")
 
 
 class FeedContext(FrozenStruct):
-    """What is known of a feed beside its bytes.
+    """The facts about a feed that its entries are read with.
 
-    `url` is where these came from (None: a file), `seen` when, which limits declared times. `outlet`, `name`
-    and `zone` are as configured for its source, `site_url`, `title` and `language` as the feed declares them.
-    `known_items` are not read again if `frame` is still around them (sources/parse/feeds/known_items.py);
-    `states_days`: all of these have days, and no times.
+    `url` and `seen` tell where its bytes came from (None: a file) and when, which limits declared times.
+    `outlet`, `name` and `zone` are configured for its source; the feed declares `site_url`, `title` and
+    `language`. `known_items` are not read again if `frame` is still around them
+    (sources/parse/feeds/known_items.py); `states_days` means that all of these have days, and no times.
     """
 
     source: str
@@ -129,8 +129,8 @@ def entry_of(declared: DeclaredEntry, context: FeedContext) -> Entry | None:
 def _guid_and_url(
     declared: DeclaredEntry, title: str, body: str, context: FeedContext
 ) -> tuple[str | None, str | None]:
-    """Return the GUID and the address of an entry: that of its article, if it is of a list of links."""
-    # The daemon reads no entries, and has no need of it.
+    """Return the GUID and the address of an entry; an entry from a list of links gives the article's address."""
+    # Imported late, because the daemon does not read entries and does not need it.
     from aggregator.extract.entry_form import own_text
 
     guid = short_key(declared.guid)
@@ -138,13 +138,13 @@ def _guid_and_url(
     if url and title and html.escape(url, quote=False) in body:
         article_url = own_text(body, title, url).article_url
         if article_url:
-            # The page of the list stays known: its entry is recognised by it where it declares no GUID.
+            # The address of the list's page stays: without a GUID its entry is recognised by it.
             return guid or short_key(url), absolute_url(article_url, None)
     return guid, url
 
 
 def entries_of(declared: DeclaredEntry, context: FeedContext) -> list[Entry]:
-    """Return the entry, [] for none; of a story of a program like this one the links to its articles."""
+    """Return the entry, or [] for none; a story from an output feed gives the links to its articles."""
     if not declared.guid.startswith(STORY_TAG):
         entry = entry_of(declared, context)
         return [] if entry is None else [entry]
@@ -171,8 +171,9 @@ def authority_of(url: str | None, feed_url: str | None) -> Authority:
 
 
 def declared_time(raw: str, context: FeedContext) -> Published | None:
-    """Return the time in `raw`, in UTC, or None for no time or an implausible one (before 1990, after
-    `seen`).
+    """Return the time in `raw`, in UTC; None if there is none, or it is implausible.
+
+    A time before 1990, or more than a day after `seen`, is implausible.
     """
     return parse_declared(unicode.clean(raw), context.zone, context.seen)
 
@@ -189,7 +190,7 @@ def first_time(texts: Iterable[str], context: FeedContext) -> Published | None:
 def absolute_url(raw: str, base: str | None) -> str | None:
     """Return `raw` as an absolute http(s) URL, relative to `base`; None for anything else.
 
-    "www.example.org/a" without a scheme is an address, no path.
+    "www.example.org/a" without a scheme is an address, not a path.
     """
     raw = re.sub(r"[\t\r\n]", "", unicode.clean(raw)).strip()
     if not raw or len(raw) > URL_CHARS:
@@ -208,19 +209,19 @@ def absolute_url(raw: str, base: str | None) -> str | None:
 def plain_title(raw: str) -> str:
     """Return a headline as one line of plain text, without tags and with entities decoded.
 
-    Entities are decoded twice, since many feeds encode them twice. The name of a tag that nothing ends is a
+    Entities are decoded twice, since many feeds encode them twice. The name of a tag that is never closed is a
     word of the headline.
     """
     text = html.unescape(
         _without_tags(raw[: 4 * _MAX_TITLE_CHARS], alone=("br", "img"))
     )
-    # What was escaped twice is a name, if it stands alone: "A <br> tag turns thirty".
+    # A tag escaped twice is a name if it stands alone: "A <br> tag turns thirty".
     text = html.unescape(_without_tags(text, alone=()))
     return " ".join(unicode.clean(text).split())[:_MAX_TITLE_CHARS]
 
 
 def _without_tags(title: str, alone: Sequence[str]) -> str:
-    """Return a title without the tags that are ended in it, and those that stand `alone`."""
+    """Return a title without the tags that are closed in it, and those that stand `alone`."""
     if "<" not in title:
         return title
     small = title.lower()

@@ -31,10 +31,10 @@ from aggregator.sources.parse.feeds.raw_values import is_before
 
 
 def read_feed(data: bytes, context: FeedContext) -> ParsedFeed:
-    """Parse a feed of any format; if it has more than `max_entries`, return the newest ones.
+    """Parse a feed of any format; if it has more than `max_entries` entries, return the newest.
 
     Never raises because of the bytes: for anything that is not a feed, `problem` has a message for the user.
-    `entry_count` above `len(entries)` means that entries were left out, as too many or empty, or as known.
+    `entry_count` above `len(entries)` means that entries were left out, because they were too many, empty or known.
     """
     try:
         return _read_unknown_items(
@@ -47,14 +47,14 @@ def read_feed(data: bytes, context: FeedContext) -> ParsedFeed:
 
 
 def _read_unknown_items(data: bytes, context: FeedContext) -> ParsedFeed:
-    """Parse the feed without its known items, if its other entries are the same then."""
+    """Parse the feed without its known items, if that does not change its other entries."""
     cut = known_items.cut_feed(data, context)
     if cut is None:
         return _with_days(_read(data, context))
     if cut.left_out and not cut.items:
         return ParsedFeed(left_out=cut.left_out, frame=cut.frame)
     feed = _read(cut.data, context)
-    # Whether a feed states days, all its entries say together.
+    # Only all entries together tell whether a feed states days.
     is_in_doubt = _states_days(feed) and not context.states_days
     if cut.left_out and (feed.problem is not None or is_in_doubt):
         return _read_unknown_items(data, replace(context, known_items=frozenset()))
@@ -68,7 +68,7 @@ def _read_unknown_items(data: bytes, context: FeedContext) -> ParsedFeed:
 
 
 def _states_days(feed: ParsedFeed) -> bool:
-    """Return whether all entries with a time are of midnight UTC."""
+    """Return whether all entries with a time have midnight UTC."""
     times = [
         entry.published.time for entry in feed.entries if entry.published is not None
     ]
@@ -76,7 +76,7 @@ def _states_days(feed: ParsedFeed) -> bool:
 
 
 def _with_days(feed: ParsedFeed) -> ParsedFeed:
-    """Return the feed; if all its entries are of midnight UTC, it states days and no times."""
+    """Return the feed; if all its entries have midnight UTC, it states days and no times."""
     if not _states_days(feed):
         return feed
     entries = []
@@ -96,7 +96,7 @@ def parser_versions() -> str:
 
 
 def _unzipped(data: bytes, limit_bytes: int) -> bytes:
-    """Decompress bytes that were served or saved as .gz, within the limit; return others unchanged."""
+    """Decompress bytes that were served or saved as .gz, within the limit; return other bytes unchanged."""
     try:
         return gzip.GzipFile(fileobj=io.BytesIO(data)).read(limit_bytes)
     except (OSError, EOFError, zlib.error):

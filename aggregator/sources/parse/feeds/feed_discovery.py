@@ -1,7 +1,7 @@
-"""Finds the feed of a site, as its page says or at a usual address; fetches nothing.
+"""Finds the feed of a site from its page or at a usual address; fetches nothing.
 
-Of several feeds the page's own is preferred: that of its section if the page is one of a section, else that
-of the whole site. Feeds of comments, audio and video come last.
+If there are several feeds, the page's own is preferred: the feed of its section if it is the page of a section,
+else that of the whole site. Feeds of comments, audio and video come last.
 """
 
 import html as html_entities
@@ -19,7 +19,8 @@ from aggregator.sources.parse.feeds.entry_builder import (
     plain_title,
 )
 
-Attributes = dict[str, str]  # of a tag, by name
+# The attributes of a tag, by name
+Attributes = dict[str, str]
 _SNIFFED_CHARS = 1_048_576
 _MAX_LINKS = 50
 _TYPES = {
@@ -168,7 +169,7 @@ def _declares_feed(kind: str, attributes: Attributes) -> bool:
 def _linked(attributes: Attributes, base: str) -> list[FeedCandidate]:
     href = attributes.get("href", "")
     try:
-        # As written: the folder of the page says nothing about its links
+        # Only the written path counts: the folder of the page says nothing about its links
         path = urlsplit(href).path
     except ValueError:
         return []

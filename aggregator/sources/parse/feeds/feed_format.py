@@ -1,4 +1,4 @@
-"""Says whether data may be a feed, or what else it is."""
+"""Tells whether data may be a feed, or what kind of data it is."""
 
 import re
 
@@ -30,7 +30,7 @@ def reason_against_bytes(data: bytes) -> str | None:
 
 
 def reason_against_markup(text: str) -> str | None:
-    """Return what this XML, page or text is, if its beginning has no element of a feed; None for a feed."""
+    """Return the kind of this XML, page or text, if its beginning has no element of a feed; None for a feed."""
     head = text[:_SNIFFED_CHARS]
     root = _root(head)
     if root not in _PAGE and _FEED_ELEMENT.search(head):

@@ -1,4 +1,4 @@
-"""Reads RSS and Atom with feedparser, of which no other module knows.
+"""Reads RSS and Atom with feedparser, which no other module uses.
 
 It gets bytes in a BytesIO only: it would open a string that looks like a path or a URL. Its sanitizer is off,
 since it takes minutes on hostile input and lets scripts through; HTML is cleaned where it is shown.
@@ -62,11 +62,11 @@ _UTF8_HEADER = {"content-type": "application/xml; charset=utf-8"}
 _CAPTION = re.compile(
     r"<(/?)media:description(?:\s[^<>]{0,400}(?<!/))?>", re.IGNORECASE
 )
-# It also uses any `uri` attribute of a link as its URL and drops the link's text, which is the URL.
+# It also uses any `uri` attribute of a link as its URL and drops the text of the link, which is the URL.
 _LINK_URI = re.compile(
     r"(<link\b[^<>]{0,400}?)\suri=(?:\"[^\"<>]{0,400}\"|'[^'<>]{0,400}')", re.IGNORECASE
 )
-# It takes an empty link for the address of the entry, and then not the GUID.
+# It takes an empty link for the address of the entry, and then ignores the GUID.
 _EMPTY_LINK = re.compile(
     r"<link\s{0,10}(?:/>|>\s{0,100}(?:<!\[CDATA\[\s{0,100}\]\]>\s{0,100})?</link\s{0,10}>)",
     re.IGNORECASE,
@@ -76,7 +76,7 @@ _TORN_NAME = re.compile(r"[a-z]{0,20} ?\(([^()]+)")
 
 
 def for_feedparser(text: str) -> str:
-    """Return a feed without what feedparser misreads."""
+    """Return a feed without the markup that feedparser misreads."""
     text = _LINK_URI.sub(r"\1", _CAPTION.sub(r"<\1media:caption>", text))
     return _EMPTY_LINK.sub("", text)
 
@@ -120,7 +120,7 @@ def read_with_feedparser(text: str, context: FeedContext) -> ParsedFeed:
 
 
 def _is_settled(declared: DeclaredEntry, entry: Entry) -> bool:
-    """Return whether the entry will be the same when the item is read later: a future date is ignored now."""
+    """Return whether the entry will be the same when the item is read later: a future date is only ignored for now."""
     return entry.published is not None or not any(declared.published)
 
 
@@ -147,7 +147,7 @@ def _declared(raw: Raw) -> DeclaredEntry:
     tags = dicts_at(raw, "tags")
     categories = [string_at(tag, "label") or string_at(tag, "term") for tag in tags]
     link = string_at(raw, "link")
-    # Feedparser takes each guid for a link that is not declared to be none
+    # feedparser takes each guid for a link unless it is declared not to be one
     if link == string_at(raw, "id") and "/" not in link:
         link = ""
     for content in dicts_at(raw, "content"):
@@ -181,7 +181,7 @@ def _declared(raw: Raw) -> DeclaredEntry:
 
 
 def _fullest(raw: Raw) -> str:
-    """Return the longest of content:encoded, content and summary, as HTML."""
+    """Return the longest text among content:encoded, content and summary, as HTML."""
     candidates = [*dicts_at(raw, "content")]
     detail = raw.get("summary_detail")
     if isinstance(detail, dict):
@@ -232,7 +232,7 @@ def _enclosure(media: Raw) -> Enclosure:
 def attempted(
     parse: Callable[[str, FeedContext], ParsedFeed], text: str, context: FeedContext
 ) -> ParsedFeed:
-    """Return the feed that `parse` reads in the markup; an empty one if it fails."""
+    """Return the feed that `parse` reads in the markup, or an empty feed if it fails."""
     try:
         return parse(text, context)
     except Exception:  # noqa: BLE001 - feedparser may raise anything on untrusted markup

@@ -27,7 +27,7 @@ from aggregator.sources.parse.feeds.raw_values import (
 
 
 def read_json_feed(text: str, context: FeedContext) -> ParsedFeed:
-    """Parse the feed in `text`, which may be any JSON or none; then `problem` has the reason."""
+    """Parse the feed in `text`, which may be any JSON or no JSON; then `problem` has the reason."""
     try:
         # Unescaped line breaks in strings are common
         feed = json.loads(text.lstrip("\ufeff"), strict=False)

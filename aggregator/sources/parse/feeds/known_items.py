@@ -1,7 +1,7 @@
-"""Cuts the items that the last poll had out of a feed, before it is parsed: most of a changed feed is known.
+"""Cuts the items of the last poll out of a feed before it is parsed, since most of a changed feed is known.
 
-A feed is cut only if it is well-formed UTF-8 whose items are siblings, and nothing else in it depends on how
-many there are. Then the others are parsed to the same entries as in the whole feed. Takes linear time: expat
+A feed is cut only if it is well-formed UTF-8 whose items are siblings, and nothing else in it depends on their
+number. Then the others are parsed to the same entries as in the whole feed. It takes linear time: expat
 reads the bytes once, and calls nothing but the two functions here.
 """
 
@@ -17,7 +17,7 @@ from aggregator.sources.parse.feeds.entry_builder import FeedContext
 # Two different items of a feed of 2,000 have the same hash in one of 10^13 feeds
 _HASH_BYTES = 8
 _NAMES = frozenset({"item", "entry"})
-# What changes with every new item, and says nothing of the items: times, and their list in RSS 1.0.
+# These change with every new item, and say nothing about the items: times, and their list in RSS 1.0.
 _CHANGING = re.compile(
     rb"<(lastBuildDate|pubDate|updated|modified|dc:date)>[^<]{0,100}</|<rdf:li\b[^<>]{0,2000}>"
 )
@@ -28,7 +28,7 @@ Span = tuple[int, int]  # where an item begins and ends, in bytes
 
 
 class UnknownItems(NamedTuple):
-    """A feed without its known items, and its `frame`. `items`: hashes of the others, in their order."""
+    """A feed without its known items, and its `frame`; `items` has the hashes of the others, in their order."""
 
     data: bytes
     items: tuple[bytes, ...]
@@ -37,9 +37,9 @@ class UnknownItems(NamedTuple):
 
 
 def cut_feed(data: bytes, context: FeedContext) -> UnknownItems | None:
-    """Return the feed without the items in `context.known_items`; with all, if its frame is another one.
+    """Return the feed without the items in `context.known_items`, or with all of them if its frame has changed.
 
-    None if it cannot be cut.
+    Return None if it cannot be cut.
     """
     data = data.removeprefix(b"\xef\xbb\xbf").lstrip()
     spans = _item_spans(data)
@@ -66,7 +66,7 @@ def cut_feed(data: bytes, context: FeedContext) -> UnknownItems | None:
 def _item_spans(data: bytes) -> list[Span]:
     """Return where the items begin and end; [] for a feed that cannot be cut.
 
-    What repairs a feed searches its beginning for a DOCTYPE and a declaration, wherever they stand.
+    The repair of a feed searches its beginning for a DOCTYPE and a declaration, wherever they stand.
     """
     is_declared = data.startswith(b"<?xml ") or b"<?xml" not in data
     if not is_declared or b"<!doctype" in data.lower():
@@ -74,7 +74,8 @@ def _item_spans(data: bytes) -> list[Span]:
     parser = expat.ParserCreate("utf-8", " ")
     opened = 0  # elements so far
     path = [0]  # the numbers of those that are open
-    parents = set()  # of items
+    # The parents of items
+    parents = set()
     begin = 0
     spans = []
 
@@ -115,7 +116,7 @@ def _without(data: bytes, spans: list[Span]) -> bytes:
 
 
 def _frame(between: bytes, context: FeedContext) -> bytes:
-    """Return a hash of what is around the items, and of what else they are read by.
+    """Return a hash of the markup around the items, and of the settings that they are read with.
 
     White space does not count: there is some before each item, and the number of items changes.
     """

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
 _MAX_OUTLINES = 50_000  # feeds read from one OPML file
 _MAX_DEPTH = 20
-_SHOWN_CHARS = 80  # of an address in a message
+# A message shows this much of an address
+_SHOWN_CHARS = 80
 _TYPES = frozenset({"rss", "atom", "rdf", "feed", "jsonfeed", "podcast"})
-# Schemes with which podcast programs and browsers hand feeds on; servers know http(s) only.
+# Podcast programs and browsers hand feeds on with these schemes; servers know http(s) only.
 _FEED_SCHEME = re.compile(
     r"(?:feed|itpcs?|pcast|podcasts?|rss|webcal):(?P<rest>.*)", re.IGNORECASE
 )
@@ -47,14 +48,14 @@ class OpmlFeed(FrozenStruct):
 
 
 class SkippedOutline(FrozenStruct):
-    """An entry of a list that is no feed that can be added, and why. `name`: its title, else its address."""
+    """An entry of a list that cannot be added as a feed, and why; `name` is its title, else its address."""
 
     name: str
     reason: str
 
 
 class OpmlList(FrozenStruct):
-    """A list of feeds in order, each URL once. `repeated`: entries with a URL that an earlier one has."""
+    """A list of feeds in order, each URL once; `repeated` counts further entries with the same URL."""
 
     feeds: tuple[OpmlFeed, ...]
     skipped: tuple[SkippedOutline, ...] = ()
@@ -62,11 +63,11 @@ class OpmlList(FrozenStruct):
 
 
 def read_opml(data: bytes) -> OpmlList:
-    """Return the feeds of a list, at most `_MAX_OUTLINES`, and what else it names.
+    """Return the feeds of a list, at most `_MAX_OUTLINES`, and its entries that are not feeds.
 
     Tolerates any case of attribute names, missing types, broken XML, schemes of podcasts and addresses
-    without a scheme. For a feed that occurs several times the first folder counts. Raise ReadError without
-    any outline.
+    without a scheme. If a feed occurs several times, its first folder counts. Raise ReadError without any
+    outline.
     """
     text = xml_repair.well_prepared(xml_repair.decode_markup(data))
     root = xml_repair.root_of(_BARE_SIGN.sub("&amp;", text))
@@ -95,7 +96,7 @@ def read_opml(data: bytes) -> OpmlList:
 
 
 def _entries(root: "Element") -> Iterator[OpmlFeed | SkippedOutline]:
-    """Yield what the outlines below `root` name, in their order."""
+    """Yield the entries that the outlines below `root` name, in their order."""
     waiting: list[tuple[Element, Folder]] = [(root, ())]
     while waiting:
         node, folder = waiting.pop()
@@ -144,7 +145,7 @@ def write_opml(feeds: Iterable[OpmlFeed], *, title: str) -> bytes:
 
 
 def _outline(folder: Folder, outlines: dict[Folder, "Element"]) -> "Element":
-    """Return the outline of a folder; a new one is added, with those around it."""
+    """Return the outline of a folder; a new outline is added, with those of the folders around it."""
     from lxml import etree
 
     if folder not in outlines:
@@ -167,7 +168,7 @@ def web_address(raw: str) -> str | None:
 def _entry(
     attributes: dict[str, str], folder: Folder
 ) -> OpmlFeed | SkippedOutline | None:
-    """Return the feed of an outline, or why it is none that can be added; None for a folder or a remark."""
+    """Return the feed of an outline, or the reason why it cannot be added; None for a folder or a remark."""
     kind = attributes.get("type", "").strip().lower()
     written = attributes.get("xmlurl", "").strip()
     if not written and kind in _TYPES:
@@ -194,7 +195,7 @@ def _entry(
 
 
 def _site_address(attributes: dict[str, str]) -> str | None:
-    """Return the address of a site, which pages show; None for one with a password."""
+    """Return the address of a site, which pages show; None if it has a password."""
     url = absolute_url(attributes.get("htmlurl", ""), None)
     return None if url and "@" in urlsplit(url).netloc else url
 
@@ -216,7 +217,7 @@ def _reason_without_address(
 
 
 def _name(attributes: dict[str, str]) -> str:
-    """Return the name that the reader sees: `text`; in some lists `title` is the feed's own."""
+    """Return the name that the reader sees: `text`, because `title` is the feed's own in some lists."""
     return plain_title(attributes.get("text", "") or attributes.get("title", ""))[
         :NAME_CHARS
     ]

@@ -1,4 +1,4 @@
-"""What a parser returns of a feed, which may have any keys and types: its values by their types."""
+"""Reads the values that a parser returns of a feed, by their types: they may have any keys and types."""
 
 import re
 from collections.abc import Sequence
@@ -13,14 +13,15 @@ from aggregator.sources.parse.feeds.entry_builder import (
     plain_title,
 )
 
-# What an escaped section leaves in a value; some programs lose its exclamation mark.
+# An escaped CDATA section leaves this in a value; some programs lose its exclamation mark.
 _WRITTEN_CDATA = re.compile(r"\s*<!?\[CDATA\[([\s\S]*)\]\]>\s*\Z", re.IGNORECASE)
 
-Raw = dict[str, Any]  # what a parser returns of an element: any keys and types
+# The values that a parser returns of an element, with any keys and types
+Raw = dict[str, Any]
 
 
 def is_before(earlier: str, later: str, context: FeedContext) -> bool:
-    """Return whether both are times, the first of them before the other."""
+    """Return whether both are times, and the first is before the other."""
     first = declared_time(earlier, context)
     second = declared_time(later, context)
     return first is not None and second is not None and first.time < second.time
@@ -29,7 +30,7 @@ def is_before(earlier: str, later: str, context: FeedContext) -> bool:
 def parsed_feed(
     version: str, title: str, context: FeedContext, entries: Sequence[Sequence[Entry]]
 ) -> ParsedFeed:
-    """Return the feed; `entries`: of each item."""
+    """Return the feed; `entries` has those of each item."""
     return ParsedFeed(
         format=version,
         title=plain_title(title),
@@ -41,16 +42,16 @@ def parsed_feed(
 
 
 def unescaped_markup(html: str) -> str:
-    """Return markup that is escaped once too often, as a whole, as what it is."""
+    """Return markup unescaped if the whole of it is escaped once too often."""
     if "<" not in html and "&lt;/" in html and html.lstrip().startswith("&lt;"):
         return unescape(html)
     return html
 
 
 def string_at(values: Raw, key: str) -> str:
-    """Return a string, without a CDATA section that was escaped around it, or a number as one; else "".
+    """Return a string without an escaped CDATA section around it, or a number as a string; else "".
 
-    With plain `dict.get`: feedparser's own `get` returns values of other keys with a warning.
+    It uses plain `dict.get`: feedparser's own `get` returns values of other keys with a warning.
     """
     value = dict.get(values, key)
     if isinstance(value, str):

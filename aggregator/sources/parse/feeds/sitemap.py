@@ -18,7 +18,7 @@ from aggregator.sources.parse.feeds.entry_builder import (
 )
 from aggregator.sources.parse.feeds.feed_discovery import Attributes
 
-# Of an index, read at each poll: the newest ones have what is new (chosen)
+# Each poll reads this many sitemaps of an index: the newest have the new pages (chosen)
 _MAX_SITEMAPS = 3
 _ROOT = re.compile(r"<(?:[\w.-]{1,40}:)?(urlset|sitemapindex)[\s>]", re.IGNORECASE)
 _SNIFFED_ROOT_CHARS = 8192
@@ -36,8 +36,8 @@ def is_sitemap(text: str) -> bool:
 def read_sitemap(text: str, context: FeedContext) -> ParsedFeed:
     """Parse the pages of a sitemap. `text` is the result of `xml_repair.well_prepared`, without a DTD.
 
-    Pages with a news title or time become entries; in a sitemap without any of these, all pages do, by URL
-    alone. Of an index `sitemaps` are the first ones that are on its host.
+    Pages with a news title or time become entries. In a sitemap without any of these all pages do, with a URL
+    alone. For an index, `sitemaps` has the first on its host.
     """
     root = xml_repair.root_of(text)
     if root is None:
@@ -75,7 +75,7 @@ def _read_index(root: "etree._Element", base_url: str) -> ParsedFeed:  # type: i
             )
     host = urlsplit(base_url).netloc
     urls: dict[str, None] = {}
-    # Those without a time keep their order
+    # Sitemaps without a time keep their order
     for fields in sorted(
         listed, key=lambda fields: fields.get("lastmod", ""), reverse=True
     ):

@@ -34,7 +34,7 @@ _TAIL = re.compile(
     r"(?:\s{0,100}</(?:[\w.-]{1,40}:)?(?:channel|rss|feed|rdf)\s{0,10}>){1,3}\s*\Z",
     re.IGNORECASE,
 )
-# In an entry without </title>
+# The title of an entry without </title>
 _OPEN_TITLE = re.compile(r"(<title>[^<]{1,2000})(?=<|\Z)", re.IGNORECASE)
 _CLOSING = {"<![CDATA[": "]]>", "<!--": "-->"}
 
@@ -48,7 +48,7 @@ class CutFeed(NamedTuple):
 
 
 def entry_starts(text: str) -> Iterator[int]:
-    """Yield where `<item` and `<entry` elements begin, outside comments and CDATA; in linear time."""
+    """Yield the starts of `<item` and `<entry` elements outside comments and CDATA; in linear time."""
     resume = 0
     unclosed = set()
     for match in _ENTRY.finditer(text):
@@ -69,7 +69,7 @@ def cut_entries(
 ) -> CutFeed:
     """Return `text` with at most `limit` entries; the surrounding markup stays well-formed.
 
-    They are the first, or the last of a feed that is ordered from old to new: `is_earlier` compares the first
+    The first are kept, or the last if the feed is ordered from old to new: `is_earlier` compares the first
     dates of its first and its last entry, as written.
     """
     starts = list(entry_starts(text))
@@ -92,7 +92,7 @@ def _tag_name(text: str, start: int) -> str:
 
 
 def entries_alone(text: str) -> Iterator[str]:
-    """Yield a feed's head as a document, then each entry as one, closed and without its prefix.
+    """Yield a feed's head as a document, then each entry as a document, closed and without its prefix.
 
     The documents have the namespace declarations of the feed's root, and the usual ones that it lacks.
     """
@@ -127,7 +127,7 @@ def _attributes(root: str, *, is_atom: bool) -> str:
 
 
 def _closed_entry(text: str, start: int, end: int) -> str:
-    """Return an entry without its prefix; `end` is where the next one begins."""
+    """Return an entry without its prefix; `end` is the start of the next entry."""
     name = _tag_name(text, start)
     prefix, _, local = name.rpartition(":")
     close = text.find("</" + name, start, end)

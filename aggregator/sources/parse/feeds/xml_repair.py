@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 DECLARATION = "<?xml version='1.0' encoding='utf-8'?>\n"
-# The beginning that is searched for a DOCTYPE; no feed seen has it later
+# A DOCTYPE is searched in this beginning; no feed seen has it later
 _PROLOG_CHARS = 65_536
 # "<?xm" in wide encodings without a byte order mark (XML 1.0, appendix F).
 _WIDE_SIGNATURES = (
@@ -29,7 +29,7 @@ _DOCTYPE = re.compile(r"<!DOCTYPE\b", re.IGNORECASE)
 _SUBSET_END = re.compile(r"\]\s*>")
 _NUMBER_REFERENCE = re.compile(r"&#(x[0-9a-f]+|[0-9]+);", re.IGNORECASE | re.ASCII)
 _NAME_REFERENCE = re.compile(r"&([A-Za-z][A-Za-z0-9]{1,7});")
-# An ampersand of the text, outside of sections and comments, where it may stand.
+# An ampersand of the text; sections and comments may contain one.
 _BARE_AMPERSAND = re.compile(
     r"(<!\[CDATA\[[\s\S]*?(?:\]\]>|\Z)|<!--[\s\S]*?(?:-->|\Z))|&(?!#?\w{1,32};)"
 )
@@ -67,16 +67,14 @@ def charset_of(content_type: str | None) -> str | None:
 
 
 def well_prepared(text: str) -> str:
-    """Return `text` with one declaration (UTF-8), no DOCTYPE, and only characters and references valid in
-    XML.
-    """
+    """Return `text` with one declaration (UTF-8), no DOCTYPE, and only valid characters and references."""
     text = unicode.clean(text).lstrip()
     match = _XML_DECLARATION.search(text, 0, 4096)
     if match is not None:
         text = text[: match.start()] + text[match.end() :]
     text = _HUGE_TAG.sub(r"<\1\2>", _without_doctype(text))
     if text.count("xmlns:") > _MAX_PREFIXES:
-        # Each prefix makes feedparser slower for all that follow: 20,000 of them in 0.7 MB took 7.8 s.
+        # Each prefix makes feedparser slower for everything that follows: 20,000 of them in 0.7 MB took 7.8 s.
         prefixes: set[str] = set()
 
         def limit_prefix(match: re.Match[str]) -> str:
@@ -87,7 +85,7 @@ def well_prepared(text: str) -> str:
         text = _PREFIX.sub(limit_prefix, text)
     text = _LONG_NAME.sub(r"\1", text)
     if "&#" in text:
-        # Also joins pairs of surrogates
+        # This also joins pairs of surrogates
         text = unicode.clean(_NUMBER_REFERENCE.sub(_character, text))
     if "&" in text:
         text = _NAME_REFERENCE.sub(lambda found: _NAMED.get(found[1], found[0]), text)
@@ -96,7 +94,7 @@ def well_prepared(text: str) -> str:
 
 
 def root_of(text: str) -> "_Element | None":
-    """Parse the result of `well_prepared` as far as it can be read; None if there is no element."""
+    """Parse the result of `well_prepared` as far as it can be read; return None without any element."""
     from lxml import etree
 
     return etree.fromstring(
@@ -122,8 +120,9 @@ def _without_doctype(text: str) -> str:
 
 
 def _character(match: re.Match[str]) -> str:
-    """Return the character of a numeric reference; markup's ASCII stays a reference, invalid ones are
-    dropped.
+    """Return the character of a numeric reference.
+
+    References to the ASCII characters of markup stay; invalid references are dropped.
     """
     digits = match.group(1).lower()
     if len(digits) > 9:

@@ -27,7 +27,7 @@ def left_in_file(
 ) -> Entry:
     """Leave the page of an entry in its file, if its record can be read alone.
 
-    Without a GUID the page may be needed to identify the entry.
+    The page may be needed to identify an entry without a GUID.
     """
     if offset is None or entry.guid is None:
         return entry
@@ -45,7 +45,7 @@ def left_in_file(
 
 
 def with_page(entry: Entry, tuning: SourceTuning) -> Entry:
-    """Return an entry with the page that is in its file.
+    """Return an entry with its page, which is in its file.
 
     Raise ReadError if the file cannot be opened, or has changed.
     """
@@ -72,7 +72,8 @@ def with_page(entry: Entry, tuning: SourceTuning) -> Entry:
                         html = None
                     else:
                         html = html_of_body(page.body, page.content_type)
-    except ReadError as error:  # of damage further on, too
+    except ReadError as error:
+        # The damage may stand further on in the file
         damage = error
     except OSError as error:
         raise ReadError(

@@ -32,7 +32,7 @@ from aggregator.sources.parse.streams.file_stream import Progress, Stream, opene
 
 
 def _one_article(stream: Stream, reading: ReadOptions) -> bytes:
-    """Read a file that is one article. Raise ReadError if it is damaged, since half an article is another."""
+    """Read a file with one article. Raise ReadError if it is damaged, since half an article is another article."""
     data = stream.read(reading.tuning.max_article_bytes + 1)
     if stream.damage:
         raise ReadError(stream.damage[0])
@@ -155,7 +155,7 @@ def _mailbox(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Findi
 def _mail(
     data: bytes, place: FileIdentity, where: str, reading: ReadOptions
 ) -> InputEntry | InputProblem:
-    """Parse a message. Its identity is its own, as a mail program renames its file or moves it."""
+    """Parse a message. It has its own identity, because a mail program renames or moves its file."""
     if not data.strip():
         return empty_input(where)
     if len(data) > reading.tuning.max_article_bytes:

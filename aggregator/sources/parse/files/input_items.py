@@ -1,4 +1,4 @@
-"""What is read of a file: entries, feeds and problems, and the options of reading it."""
+"""The items read from a file: entries, feeds and problems, and the options of reading it."""
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
@@ -16,20 +16,22 @@ from aggregator.sources.parse.records.record_entry import (
 from aggregator.sources.parse.records.record_keys import Field
 from aggregator.sources.parse.streams.file_stream import Progress
 
-SNIFFED_BYTES = 65_536  # the beginning of a file that says what it is
+# The beginning of a file shows its format
+SNIFFED_BYTES = 65_536
 
 
 class InputEntry(FrozenStruct, tag="entry"):
     """An article. `where` is for messages: the file, and the line or URL in it.
 
-    `archived_at`: when a web archive fetched it; used for sorting only, not as a date of the article.
+    `archived_at` is when a web archive fetched it. It is used for sorting only, not as a date of the article.
     """
 
     entry: Entry
     where: str
     file: str = ""
     archived_at: dt.datetime | None = None
-    keys: KeysRead = KeysRead()  # of a record
+    # The keys of other programs in a record
+    keys: KeysRead = KeysRead()
 
 
 class InputFeed(FrozenStruct, tag="feed"):
@@ -42,7 +44,7 @@ class InputFeed(FrozenStruct, tag="feed"):
 
 
 class InputProblem(FrozenStruct, tag="problem"):
-    """Input that cannot be read, with a message for the user; `verdict` if one applies."""
+    """Input that cannot be read, with a message for the user, and a `verdict` if one applies."""
 
     where: str
     reason: str
@@ -67,10 +69,10 @@ class FileIdentity(FrozenStruct):
 class ReadOptions(FrozenStruct):
     """Options of every reader in this module. `seen` limits declared times, if known.
 
-    The first `passed` items of a file are skipped: they were read before. `list_pages` has a worker list the
-    pages of an archive; None: all are read here. `parse_mail` has a worker parse a message, or is what parses
-    it. A worker leaves pages in the file `leaves_in` and begins with the record or line `first`. `chosen`:
-    the keys of records that `--map` names, by field. `path`: of a file on this machine, to read it twice.
+    The first `passed` items of a file are skipped, because they were read before. `list_pages` has a worker list
+    the pages of an archive; if it is None, all are read here. `parse_mail` parses a message, or has a worker parse
+    it. A worker leaves pages in the file `leaves_in` and begins with the record or line `first`. `chosen` has the
+    keys of records that `--map` names, by field. `path` names a file on this machine, to read it twice.
     """
 
     tuning: SourceTuning
@@ -86,7 +88,7 @@ class ReadOptions(FrozenStruct):
 
 
 class ArchiveSpan(FrozenStruct):
-    """A part of an archive, from the record `number` at `offset` on. `seen`: see ReadOptions."""
+    """A part of an archive that begins with the record `number` at `offset`. `seen`: see ReadOptions."""
 
     path: str  # absolute
     size: int  # of the file; another machine may have another file there
@@ -101,8 +103,8 @@ class ArchiveSpan(FrozenStruct):
 class PageList(FrozenStruct):
     """The items of a span. `following` begins the next one; None at the end of the file.
 
-    `is_whole`: false if the rest has something else than pages in records that can be read alone: damage, a
-    text, several records in one gzip member.
+    `is_whole` is false if the rest has anything but pages in records that can be read alone: damage, a text,
+    several records in one gzip member.
     """
 
     items: tuple[InputEntry | InputProblem, ...] = ()

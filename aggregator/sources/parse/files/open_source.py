@@ -113,7 +113,7 @@ def identify_below(folder: Path, relative: str) -> FileIdentity:
 def read_file(path: Path, place: FileIdentity, reading: ReadOptions) -> Finding:
     """Read one file by its extension, or by its first bytes if the extension says nothing.
 
-    Of a damaged archive everything readable is returned, and a problem at the end.
+    A damaged archive gives everything readable, and a problem at the end.
     """
     if not path.is_file():
         yield whole_file_problem(place, "this is not a regular file")
@@ -145,7 +145,7 @@ def _read_remote(address: str, reading: ReadOptions) -> Finding:
 def _read_listed(
     path: str, size: int, suffix: str, place: FileIdentity, reading: ReadOptions
 ) -> Finding:
-    # A worker would not know what --map says.
+    # A worker does not know the keys of --map.
     may_list = reading.list_pages is not None and not reading.chosen
     if may_list and size and path.isprintable() and may_be_listed(suffix, size):
         passed = yield from listed_items(path, size, suffix, place, reading)
@@ -185,7 +185,7 @@ def _read(
 
 
 def _absolute(path: Path) -> Path:
-    """Return the absolute path without resolving links: the name as given is the identifier."""
+    """Return the absolute path without resolving links, because the name as given is the identifier."""
     return Path(os.path.abspath(path))  # noqa: PTH100 - Path.resolve follows links
 
 

@@ -21,11 +21,12 @@ from aggregator.sources.parse.files.input_items import (
 from aggregator.sources.parse.streams.file_stream import Stream, unzipped
 from aggregator.sources.parse.streams.remote_files import open_file, size_of
 
-# decompressed, that a worker lists at once: some 0.3 s, far from its deadline
+# A worker lists this much decompressed data at once: it takes some 0.3 s, far from its deadline
 _SPAN_BYTES = 16 * 2**20
-# Without a page, at which the next span could begin
+# An archive is read here if no page begins within this length, where the next span could begin
 _LONGEST_SPAN_BYTES = 4 * _SPAN_BYTES
-_LEAST_JSONL_BYTES = 2**20  # of a file that workers start for: it may have texts only
+# Workers do not start for a smaller file, since it may have texts only
+_LEAST_JSONL_BYTES = 2**20
 
 
 def may_be_listed(suffix: str, size: int) -> TypeGuard[ArchiveSuffix]:

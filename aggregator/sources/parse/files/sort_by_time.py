@@ -17,7 +17,8 @@ from aggregator.model.errors import NotWritableError
 from aggregator.sources.parse.files.input_items import InputEntry, InputProblem
 from aggregator.sources.parse.streams.file_stream import Progress
 
-_LEVEL = 1  # of zstd, as fast as a disk
+# zstd at this level is as fast as a disk
+_LEVEL = 1
 Sortable = InputEntry | InputProblem
 
 
@@ -27,8 +28,8 @@ def in_order_of_time(
     """Yield the items of each file, or of all as one file, the oldest first.
 
     An item without a time, as well as a problem, stays after the item before it. `progress` reports how much
-    of a file was yielded, not how much was read. Raises NotWritableError where the temporary table, which
-    SQLite writes to a file if it is large, cannot be written.
+    of a file was yielded, not how much was read. Raise NotWritableError if the temporary table cannot be
+    written; SQLite writes it to a file if it is large.
     """
     before = progress.read_bytes
     for _, of_file in itertools.groupby(

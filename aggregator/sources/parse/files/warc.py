@@ -1,6 +1,6 @@
 """Web archives (WARC 1.0 and 1.1): their HTML pages, one at a time.
 
-Reads `response` records with an HTML response of status 200 and skips all others. Compressed archives have
+Only `response` records with an HTML response of status 200 are read. Compressed archives have
 one gzip member per record; the caller opens them as one stream (sources/parse/streams).
 """
 
@@ -31,9 +31,9 @@ _STATUS_OK = re.compile(rb"HTTP/[0-9.]{1,4}\s+200\b")
 
 
 class ArchivedPage(FrozenStruct):
-    """One page of an archive. `body` is None if it was too large or cannot be decompressed.
+    """A page of an archive; `body` is None if it was too large or cannot be decompressed.
 
-    `position`: of its record in the stream; `number`: of the record, as of a broken one.
+    `position` is that of its record in the stream; `number` counts records as in BrokenRecord.
     """
 
     url: str
@@ -58,7 +58,7 @@ def read_pages(
 ) -> Iterator[ArchivedPage | BrokenRecord]:
     """Yield the pages of a decompressed archive in order; after a broken record, continue at the next one.
 
-    Raise ReadError if it is not an archive. `first`: the number of its first record.
+    Raise ReadError if it is not an archive. `first` is the number of its first record.
     """
     tape = _PushbackStream(stream)
     number = first - 1
@@ -82,7 +82,7 @@ def read_pages(
 
 
 class _PushbackStream:
-    """A stream to which bytes can be returned."""
+    """A stream that takes bytes back."""
 
     def __init__(self, stream: io.BufferedReader) -> None:
         self._stream = stream
@@ -131,7 +131,7 @@ def _first_line(tape: _PushbackStream) -> bytes:
 
 
 def _header_lines(tape: _PushbackStream) -> Iterator[bytes]:
-    """Yield header lines, up to the next record if this one is cut in its headers."""
+    """Yield header lines, up to the next record if the headers of this record are cut."""
     while line := tape.readline(_MAX_HEADER_BYTES):
         if _RECORD_LINE.match(line):
             tape.put_back(line)
@@ -188,9 +188,9 @@ def _go_on(tape: _PushbackStream) -> None:
 
 
 def _pairs(lines: Iterator[bytes]) -> list[tuple[str, str]]:
-    """Return name (in lower case) and value of each line up to the empty one.
+    """Return name (in lower case) and value of each line before the empty line.
 
-    The first of several counts: `dict(reversed(pairs))`.
+    The first of several values counts: `dict(reversed(pairs))`.
     """
     pairs: list[tuple[str, str]] = []
     for line in lines:
@@ -247,8 +247,9 @@ def _page(
 
 
 def _unchunked(body: bytes) -> bytes:
-    """Join HTTP chunks. Crawlers often store the joined body with the original header: then return it
-    unchanged.
+    """Join HTTP chunks, and return a joined body unchanged.
+
+    Crawlers often store the joined body with the original header.
     """
     stream = io.BytesIO(body)
     chunks: list[bytes] = []

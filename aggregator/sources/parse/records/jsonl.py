@@ -27,7 +27,7 @@ _GAP = re.compile(r"[ \t\r\n\0\ufeff,]*+")
 def values(data: bytes) -> Iterator[tuple[object, int]]:
     """Yield the elements of the list that `data` begins with, else the values in it, with their lengths.
 
-    Raise ReadError for the first that is not JSON; what is behind it is not read. Data after a list, and its
+    Raise ReadError at the first value that is not JSON; the values behind it are not read. Data after a list, and its
     missing end, are ignored.
     """
     text = unicode.decode(data)
@@ -56,7 +56,8 @@ class LabelledRecord(FrozenStruct):
     entry: Entry
     id: str
     cluster: str | None = None
-    saga: str | None = None  # of events that follow from one another
+    # The events of a saga follow from one another
+    saga: str | None = None
     copy_of: str | None = None
     # False: labelled with another `kind` than report, or `sure` 0 (arguable)
     is_sure_report: bool = True
@@ -109,7 +110,7 @@ def read_labelled(
 ) -> LabelledRecord:
     """Return the record of a line, or of a row of a table, with its labels.
 
-    `chosen`: keys that `--map` names, by field. Never raises: an invalid record is a story of its own.
+    `chosen` has the keys that `--map` names, by field. Never raises: an invalid record is a story of its own.
     A record without an id gets one from its file and line.
     """
     fallback = f"{file_name}:{line_number}"

@@ -1,7 +1,7 @@
 """Records of articles as entries: the program's own, and those that the usual tools write.
 
-Nothing is lost in silence: who reads files says which keys were read as what and which were not, and refuses
-a record whose text seems to be under a key that is unknown.
+Nothing is lost in silence. Readers of files report the keys that were read, with their fields, and the keys that
+were not, and refuse a record whose text seems to be under an unknown key.
 """
 
 import datetime as dt
@@ -35,10 +35,12 @@ _OWN_KEYS = word_set(
     "id url outlet source title text html published author language lang cluster saga copy_of kind sure"
 )
 _OTHER_OWN_NAMES = (("source", "outlet"), ("lang", "language"))
-# Of a text under an unknown key that is no list of keywords or credit (chosen)
+# A longer text under an unknown key is neither a list of keywords nor a credit (chosen)
 _LONG_TEXT_CHARS = 200
-_KEYS_COUNTED = 1000  # different keys that are counted; a record may have random ones
-_KEYS_NAMED = 20  # in a message
+# Only this many different keys are counted, since records may have random keys
+_KEYS_COUNTED = 1000
+# A message names at most this many keys or examples
+_KEYS_NAMED = 20
 _KEY_CHARS_SHOWN = 100
 _PAGE = re.compile(r"<(?:html|head|body)\b", re.IGNORECASE)
 # An address, or ASCII without spaces
@@ -46,9 +48,9 @@ _DATA = re.compile(r"https?://\S*$|[!-~]*$", re.IGNORECASE)
 
 
 class KeysRead(FrozenStruct):
-    """Which keys of other programs a record had: those that were read (key, field), and the others.
+    """The keys of other programs in a record: those that were read (key, field), and the others.
 
-    `losses`: the ids and dates that cannot be read, for RecordNotes.add_loss.
+    `losses` are the ids and dates that cannot be read, for RecordNotes.add_loss.
     """
 
     read: tuple[tuple[str, str], ...] = ()
@@ -57,7 +59,7 @@ class KeysRead(FrozenStruct):
 
 
 class RecordNotes:
-    """How many records had which keys of other programs, and values that are not kept."""
+    """Counts the records by their keys of other programs, and the values that are not kept."""
 
     def __init__(self) -> None:
         self._read: Counter[str] = Counter()
@@ -83,7 +85,7 @@ class RecordNotes:
                 examples.append(value)
 
     def notes(self) -> list[str]:
-        """Return in words what was read as what, what was not read, and which values were not kept."""
+        """Return notes on the keys that were read, the keys that were not, and the values that were lost."""
         notes = []
         unread = []
         if self._read:
@@ -108,8 +110,8 @@ def read_record(
 ) -> tuple[Entry, KeysRead]:
     """Return the entry of a record, or of a row of a table, and which keys were read.
 
-    `chosen`: keys that `--map` names, by field. Raise ReadError for a record without content, with an id that
-    is too long, or without a text while a key that is not read has a long one.
+    `chosen` has the keys that `--map` names, by field. Raise ReadError for a record without content, with too
+    long an id, or without a text while an unread key has a long text.
     """
     fields = fields_of(record, chosen)
     entry = _entry(record, fields, file_name=file_name, seen=seen, is_row=is_row)
@@ -164,7 +166,7 @@ def _entry(
         raise ReadError(f"the id of the record is longer than {KEY_CHARS:,} characters")
     if outlet and url and keys["outlet"] not in _OWN_KEYS and is_address(outlet):
         outlet = None  # the site of the address is the outlet
-    # Another program counts its records: two of its files may have one id for two articles.
+    # Other programs count their records, so two of their files may have the same id for two articles.
     is_own = _OWN_KEYS.issuperset(keys.get(field, field) for field in ("id", *CONTENT))
     return Entry(
         source=outlet or file_name,
@@ -204,7 +206,7 @@ _LOSSES: tuple[tuple[Field, str, str], ...] = (
 
 
 def _longest_text(value: object, depth: int = 0) -> int:
-    """Return the length of the longest text in a value that is no data."""
+    """Return the length of the longest text in a value; data is not text."""
     if isinstance(value, str):
         return 0 if _DATA.match(value) else len(value)
     inner: Iterable[object] = ()

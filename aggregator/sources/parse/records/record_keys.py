@@ -33,7 +33,8 @@ Field = Literal[
 ]  # `cluster` is read of labelled records alone
 Chosen = Mapping[Field, str]  # the keys that `--map` names, by field
 Record = dict[str, Any]  # a JSON object
-MOST_DEPTH = 6  # of objects and lists in one another: fundus has 4
+# Deeper objects and lists are not read: fundus has a depth of 4
+MOST_DEPTH = 6
 _EMPTY: tuple[object, ...] = (None, "", [], {})
 _SIGNS = re.compile(r"[\W_]+")
 _HTTP = re.compile(r"https?://", re.IGNORECASE)
@@ -42,7 +43,8 @@ _MARKUP = re.compile(
     r"[^<>]{0,2000}>",
     re.IGNORECASE,
 )
-_MARKUP_CHARS = 20_000  # of a text, in which the first tag is searched
+# Markup is searched in this much of the beginning of a text
+_MARKUP_CHARS = 20_000
 _QUOTED = re.compile(r"""'([^']*)'|"([^"]*)\"""")
 _BY = re.compile(r"by:?\s+(?=\S)", re.IGNORECASE)
 
@@ -89,9 +91,9 @@ def plain_name(key: str) -> str:
 
 
 def fields_of(record: Record, chosen: Chosen) -> RecordFields:
-    """Return the fields of a record: of each the first key that has a value which can be read as it.
+    """Return the fields of a record: for each the first key whose value can be read as that field.
 
-    `chosen`: the key, or path with dots, of a field that comes before those of the table.
+    `chosen` has keys, or paths with dots, that come before those of the table, by field.
     """
     named = _by_name(record)
     values = {}
@@ -110,16 +112,16 @@ def fields_of(record: Record, chosen: Chosen) -> RecordFields:
         values["text"], 0, _MARKUP_CHARS
     ):
         values["html"] = values.pop("text")
-    # Of a path of `--map` its first part was read.
+    # A path of `--map` counts as read by its first part.
     read = {*keys.values(), *(key.partition(".")[0] for key in keys.values())}
     unread = {key: raw for key, raw in named.values() if key not in read}
     return RecordFields(values=values, keys=keys, unread=unread)
 
 
 def _by_name(record: Record) -> dict[str, tuple[str, Any]]:
-    """Return each filled key with its value, by its plain name; of a section each `section.key`.
+    """Return each filled key with its value, by its plain name; a section gives each `section.key`.
 
-    Of two keys of one name the one that is written like it counts, else the first.
+    If two keys have the same plain name, the key that is written like it counts, else the first.
     """
     named: dict[str, tuple[str, Any]] = {}
     sections = []
@@ -150,14 +152,14 @@ def value_at(record: Record, key: str) -> Any:
 
 
 def texts_in(value: object, field: str, depth: int = 0) -> Iterator[str]:
-    """Yield the texts of a value: itself, those of a list, or of an object what `inside` of the table says.
+    """Yield the texts of a value: itself, those of a list, or those that `inside` of the table finds in an object.
 
     A number below 10^30 is its digits (ids, epoch seconds).
     """
     if isinstance(value, str):
         yield value
     elif isinstance(value, int | float) and not isinstance(value, bool):
-        # Not a plausible number otherwise; false for NaN, too
+        # Other numbers are not plausible; this is false for NaN, too
         if -(10**30) < value < 10**30:
             is_whole = value == int(value) and abs(value) < 10**15
             yield str(int(value) if is_whole else value)
@@ -175,7 +177,8 @@ def _texts_inside(value: Record, field: str, depth: int) -> list[str]:
     for group in inside.get(field, inside["name"]):
         parts = [named[name] for name in group.split("+") if name in named]
         texts = list(texts_in(parts, field, depth))
-        if group == "dateparts":  # of CSL: [[2026, 11, 25]]
+        if group == "dateparts":
+            # CSL writes [[2026, 11, 25]]
             texts = ["-".join(text.zfill(2) for text in texts)]
         elif len(parts) > 1 and field == "author":
             texts = [" ".join(texts)]
@@ -185,9 +188,9 @@ def _texts_inside(value: Record, field: str, depth: int) -> list[str]:
 
 
 def _value(raw: object, field: Field) -> str:
-    """Return what a value says as a field: its first text that can be read so, or all, joined.
+    """Return a value as the text of a field: its first text that can be read so, or all of them, joined.
 
-    Several texts are no id, since another record may have one of them, too.
+    Several texts are not an id, since another record may have one of them, too.
     """
     texts = list(texts_in(raw, field))
     # A list, as pandas writes it
@@ -227,8 +230,8 @@ _JOINED: dict[Field, str] = {"text": "\n", "html": "\n", "author": ", "}
 def records_in(value: object, chosen: Chosen) -> list[object]:
     """Return the records of a JSON value: those of the lists in an object around them, else itself.
 
-    The lists are in the object, or in an object in it. An object with a text is a record, and of one with a
-    title or an address only lists of the table are read. `chosen`: see fields_of.
+    The lists are in the object, or in an object in it. An object with a text is itself a record. In an object with
+    a title or an address only the lists of the table are read. `chosen`: see fields_of.
     """
     if not isinstance(value, dict) or not any(
         isinstance(inner, dict | list) for inner in value.values()

@@ -1,4 +1,4 @@
-"""Tables (CSV, TSV) as records: one of each row, with the names that the first line gives to its columns.
+"""Tables (CSV, TSV) as records: each row is a record, with the names of the columns in the first line.
 
 The separator is found by the header. Rows are read one after the other, so a table may have any length.
 """
@@ -22,14 +22,14 @@ from aggregator.text.lines import word_set
 _SEPARATORS = ",;\t|"
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _ADDRESSES = word_set("url link href weburl pageurl articleurl permalink")
-# As pandas and databases write it
+# The forms of missing values that pandas and databases write
 _MISSING = frozenset({"", "nan", "NaN", "NULL", "None", r"\N"})
 _HEADER_CHARS = 65_536
 _COLUMNS_NAMED = 20
-# For the order of day and month, some tens of MB of articles (chosen)
+# The order of day and month is searched in this many rows, some tens of MB of articles (chosen)
 _ROWS_ASKED = 20_000
-# How a date is written with its year first, and a value of its column that shows the order: the day is first,
-# or the month.
+# Each key writes an ambiguous date with its year first. A value that matches the pattern shows this order of its
+# column, because one of its numbers can only be a day.
 _ORDERS = {
     r"\3-\2-\1": re.compile(
         r"\s*(?:1[3-9]|2[0-9]|3[01])[/-][0-9]{1,2}[/-](?:19|20)[0-9]{2}(?![0-9])"
@@ -41,20 +41,21 @@ _ORDERS = {
 _AMBIGUOUS = re.compile(
     r"\A\s*(0?[1-9]|1[0-2])[/-](0?[1-9]|1[0-2])[/-]((?:19|20)[0-9]{2})(?![0-9])"
 )
-_NAME_CHARS = 60  # of a column that is named in a message
+# A message shows this much of a column's name
+_NAME_CHARS = 60
 
 Row = dict[str, str]
 
 
 def looks_like_table(head: bytes) -> bool:
-    """Return whether bytes begin with the header of a table: a line of which half are names of columns."""
+    """Return whether bytes begin with the header of a table: at least half of its columns have known names."""
     columns = _split(unicode.decode(head.partition(b"\n")[0]))[1]
     known = _known(columns)
     return known >= 2 and 2 * known >= len(columns) and _has_content(columns)
 
 
 def date_orders(stream: Stream, limit: int, chosen: Chosen) -> dict[str, str]:
-    """Return of each column of dates how to write 3/4/2026 in it with the year first, for read_rows.
+    """Return, for each column of dates, how to write 3/4/2026 in it with the year first, for read_rows.
 
     Its other values settle that: a number above 12 is a day. A column that has it in both places is not in
     the result. For `limit` and `chosen` see read_rows.
@@ -81,16 +82,16 @@ def read_rows(
     chosen: Chosen,
     orders: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[tuple[int, Row | str]]:
-    """Yield the rows with the numbers of their first lines; of one that cannot be read the reason.
+    """Yield the rows with the numbers of their first lines; a row that cannot be read gives the reason.
 
-    A line has at most `limit` bytes, and a cell as many characters. `orders`: the
-    columns in which 3/4/2026 is understood, see date_orders. Raise ReadError for a longer line, and
-    for a table whose first line names no column that can be read, or not those that `chosen` names.
+    A line has at most `limit` bytes, and a cell as many characters. `orders` has the columns whose dates such as
+    3/4/2026 are understood, see date_orders. Raise ReadError for a longer line, and for a table whose first line
+    names no column that can be read, or not those that `chosen` names.
     """
     lines = _lines(stream, limit)
     separator, columns = _header(next(lines, ""), chosen)
     csv.field_size_limit(max(limit, csv.field_size_limit()))
-    # Strict: else a quotation mark that is never closed takes in all further rows without a word.
+    # This is strict, because a quotation mark that is never closed would silently take in all further rows.
     reader = csv.reader(lines, delimiter=separator, strict=True)
     while True:
         number = reader.line_num + 2
@@ -177,7 +178,7 @@ def _split(line: str) -> tuple[str, list[str]]:
 
 
 def _known(columns: list[str]) -> int:
-    """Return how many fields the columns of a header name."""
+    """Return the number of fields that the columns of a header name."""
     names = set(map(plain_name, columns))
     return sum(not names.isdisjoint(keys) for keys in key_table().keys.values())
 
@@ -189,7 +190,7 @@ def _has_content(columns: list[str]) -> bool:
 
 
 def _row(columns: list[str], cells: list[str], orders: Mapping[str, str]) -> Row | str:
-    """Return a row by the names of its columns, or why it has another number of cells than the header."""
+    """Return a row by the names of its columns, or why its number of cells differs from that of the header."""
     while len(cells) > len(columns) and not cells[-1].strip():
         cells = cells[:-1]
     if len(cells) != len(columns):

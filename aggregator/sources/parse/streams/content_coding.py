@@ -17,7 +17,8 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _BEGINS_AS_TEXT = re.compile(rb"(?:\xef\xbb\xbf)?\s*[<{\[]")
 _FIRST_TAG = re.compile(rb"<([A-Za-z][\w:.-]*)")
 _LAST_TAG = re.compile(rb"</([A-Za-z][\w:.-]*)\s*>\s*\Z")
-_TAIL_BYTES = 200  # in which the last tag is
+# The last tag is searched in this many bytes at the end
+_TAIL_BYTES = 200
 
 
 def decompress_body(
@@ -25,9 +26,9 @@ def decompress_body(
 ) -> bytes:
     """Return a body without the codings of its Content-Encoding, at most `cap_bytes` long.
 
-    A name that is no coding (`aws-chunked`, `UTF-8`) stands for plain bytes, and bytes that begin as XML,
+    A name that is not a coding (`aws-chunked`, `UTF-8`) stands for plain bytes, and bytes that begin as XML,
     JSON or HTML are plain, whatever the header says. A decoded body that is gzip itself (a compressed
-    sitemap) is decompressed again. A document that is whole is taken though damage follows, if not
+    sitemap) is decompressed again. A whole document is accepted although damage follows, unless
     `is_strict`.
 
     Raise FetchError("encoding") for a coding that cannot be undone, for too many layers and for incomplete
@@ -95,7 +96,7 @@ def _unzipped(body: bytes) -> Iterator[bytes]:
 
 
 def _inflated(body: bytes) -> Iterator[bytes]:
-    """Decompress what servers call deflate: with the header of zlib or gzip, or without one."""
+    """Decompress the coding that servers call deflate: with the header of zlib or gzip, or without one."""
     # RFC 1950, 2.2
     has_header = body[0] & 0x8F == 8 and int.from_bytes(body[:2], "big") % 31 == 0
     if has_header or body.startswith(_GZIP_MAGIC):
@@ -144,5 +145,5 @@ _DECODERS: Mapping[str, Callable[[bytes], Iterator[bytes]]] = {
     "deflate": _inflated,
     "br": _brotli,
 }
-# The others of IANA's registry; one has an older name, too.
+# The other codings of IANA's registry, one of them also by an older name.
 _REFUSED = word_set("compress x-compress dcb dcz exi pack200-gzip aes128gcm")

@@ -19,16 +19,17 @@ from aggregator.sources.parse.streams.remote_files import open_file
 _GZIP = b"\x1f\x8b\x08"
 # A frame, or a skippable frame
 _ZSTD_FRAME = re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")
-# 128 MiB, that of `zstd --long`; only decompression bombs need a larger one
+# `zstd --long` uses 128 MiB; only decompression bombs need a larger window
 _ZSTD_WINDOW_BYTES = 2**27
-# Decompressed at once: to at most 1 MiB from gzip, and 32 MiB from zstd, of which 128 KiB need four bytes.
+# This many compressed bytes are read at once. They give at most 1 MiB from gzip, and 32 MiB from zstd, which needs
+# four bytes for 128 KiB.
 _STEP_BYTES = 1024
 _BUFFER_BYTES = 262_144
 _SKIPPED_AT_ONCE = 1_048_576
-# Allowed around JSON: spaces, padding, a byte order mark
+# These may stand around JSON: spaces, padding, a byte order mark
 BLANK = b" \t\r\n\0\xef\xbb\xbf"
 MOST_EMPTY = 64  # empty lines read one by one; further ones are skipped together
-# Whose offsets are known: more than begin in a buffer, the smallest has 20 bytes
+# The offsets of this many members are kept: more than can begin in a buffer, since the smallest has 20 bytes
 _MEMBERS_KEPT = 10_000
 
 
@@ -46,8 +47,8 @@ class Progress:
 class Stream(io.BufferedReader):
     """The decompressed bytes of a file.
 
-    `damage`: what was found so far, in words. `offset_of`: where in the file reading can begin for the byte
-    at this position; None: nowhere.
+    `damage` lists the damage found so far, in words. `offset_of` returns the offset in the file where reading can
+    begin for the byte at this position; None if there is none.
     """
 
     damage: list[str]
@@ -100,7 +101,7 @@ def _unpacked(
 ) -> Iterator[bytes]:
     """Yield the content of consecutive gzip members or zstd frames, up to the first that is damaged.
 
-    `members`: gets where each of them begins, in `packed` by the position of its first byte.
+    `members` gets the offset in `packed` where each of them begins, by the position of its first byte.
     """
     import zstandard
 
@@ -158,7 +159,7 @@ def opened(path: Path | str, progress: Progress) -> Iterator[Stream]:
 def unzipped(raw: BinaryIO, progress: Progress, start: int = 0) -> Iterator[Stream]:
     """Return `raw` decompressed by its first bytes. Raise ReadError for damage at the end of the block.
 
-    `start`: the offset in its file from which it is read.
+    `raw` begins at the offset `start` of its file.
     """
     damage: list[str] = []
     plain = _stream(

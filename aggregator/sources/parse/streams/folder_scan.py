@@ -36,7 +36,7 @@ _TEMPORARY = (
 class FileStamp(FrozenStruct):
     """The state of a file: size in bytes, and times in nanoseconds since 1970.
 
-    `ctime_ns` is when the file was last changed or moved there: a copy may keep size and `mtime_ns`.
+    `ctime_ns` is when the file was last changed or moved to its place: a copy may keep size and `mtime_ns`.
     """
 
     size: int
@@ -93,8 +93,8 @@ def scan(folder: Path, known: Mapping[str, FileStamp], *, now_ns: int) -> Folder
 def listed(folder: Path) -> Iterator[ListedFile]:
     """Yield the files below `folder` that can be read, sorted by relative path.
 
-    Skipped are hidden and temporary files, links to targets outside, and all links to folders (they may form
-    cycles). Raise ReadError if `folder` itself cannot be listed.
+    Hidden and temporary files are skipped, and so are links to targets outside, and all links to folders (they
+    may form cycles). Raise ReadError if `folder` itself cannot be listed.
     """
     root = Path(os.path.realpath(folder))
     if not os.path.isdir(root):  # noqa: PTH112 - Path raises if the name is too long or a folder is not accessible
@@ -112,7 +112,7 @@ def listed(folder: Path) -> Iterator[ListedFile]:
                 file = _listed(child, relative, root)
                 if file is not None:
                     files.append(file)
-    # By folder, then name
+    # Sorted by folder, then by name
     yield from sorted(files, key=lambda file: file.relative.replace("/", "\0"))
 
 
@@ -123,7 +123,7 @@ def is_maildir(folder: Path) -> bool:
 
 
 def suffix_of(name: str) -> str:
-    """Return the extension in lower case, without that of a compression: `.txt` of `x.TXT.gz`."""
+    """Return the extension in lower case, without that of a compression: `.txt` for `x.TXT.gz`."""
     return os.path.splitext(plain_name(name))[1].lower()  # noqa: PTH122 - five times faster
 
 

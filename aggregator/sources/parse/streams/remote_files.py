@@ -1,6 +1,6 @@
 """Files at an address (`https://HOST/x.warc.gz`, `s3://BUCKET/KEY`), which fsspec opens, in parts.
 
-It is the extra `archives`. Who runs `ingest` types the address, so it may be in a private network.
+This is the extra `archives`. The person who runs `ingest` types the address, so it may be in a private network.
 """
 
 import contextlib
@@ -20,9 +20,11 @@ from aggregator.sources.parse.streams.folder_scan import suffix_of
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://")
 _PASSWORD = re.compile(r"//[^/]*@")
 _WEB = ("http://", "https://")
-_DEBUGGING = "\n\nDebug source:"  # what follows in messages of obstore is of its inside
+# Messages of obstore describe its internals after this
+_DEBUGGING = "\n\nDebug source:"
 _REASON_CHARS = 500
-_PATIENCE = dt.timedelta(seconds=60)  # for a part of a file, 256 KiB, from a web server
+# A web server may take this long for a part of a file, 256 KiB
+_PATIENCE = dt.timedelta(seconds=60)
 
 
 def is_address(what: str) -> bool:
@@ -64,7 +66,7 @@ def require_readable(address: str) -> None:
 
 
 def _register(scheme: str) -> None:
-    """Have obstore read web servers, and a scheme that fsspec has no installed implementation of.
+    """Have obstore read web servers, and schemes without an implementation of fsspec on this machine.
 
     For s3:// the usual one is s3fs, whose botocore excludes python-dateutil 4.
     """
@@ -82,7 +84,7 @@ def _register(scheme: str) -> None:
 
 
 def open_file(path: str) -> BinaryIO:
-    """Open a file unbuffered. Raises OSError, as does reading from it."""
+    """Open a file unbuffered; opening and reading it may raise OSError."""
     if not is_remote(path):
         return cast("BinaryIO", Path(path).open("rb", buffering=0))
     with as_os_error(path):
@@ -97,7 +99,7 @@ def size_of(file: BinaryIO) -> int:
 
 
 class RemoteFile(io.RawIOBase):
-    """A file at an address. Each read asks for its part, so that none depends on one that failed."""
+    """A file at an address. Each read requests its part, so that none depends on one that failed."""
 
     def __init__(self, address: str) -> None:
         self._address = address
@@ -147,7 +149,7 @@ class RemoteFile(io.RawIOBase):
 def as_os_error(address: str) -> Iterator[None]:
     try:
         yield
-    # Those of fsspec and its implementations, of no common class
+    # The exceptions of fsspec and its implementations have no common class
     except Exception as error:
         if isinstance(error, OSError) and error.strerror:
             raise

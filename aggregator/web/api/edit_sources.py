@@ -51,7 +51,7 @@ class AddSourceRequest(FrozenStruct, forbid_unknown_fields=True):
 
 
 class ChangeSourceRequest(FrozenStruct, forbid_unknown_fields=True):
-    """What is changed of a source; null removes its name or folder."""
+    """The changes to a source; null removes its name or folder."""
 
     name: Text | UnsetType | None = UNSET
     folder: Text | UnsetType | None = UNSET
@@ -85,7 +85,7 @@ async def add_source(request: Request, site: OfSite) -> Response:
 
     The search for it may last a minute.
 
-    409: it is a source already; 422: there is no feed, or it cannot be read, with the reason.
+    409: it is a source already; 422: no feed was found, or it cannot be read, with the reason.
     """
 
     def work(body: bytes) -> Response:

@@ -28,9 +28,12 @@ from aggregator.web.pictures import picture_for
 from aggregator.web.security.visit import is_owner
 
 STORIES_A_PAGE = 30
-READ_ENTRIES = 100  # of a first reading, before there are stories
-RANKINGS_KEPT = 64  # filters; a ranking has some hundred ids
-MOST_PAGES = 99  # the ranked stories end long before
+# The entries of a first reading shown before there are stories
+READ_ENTRIES = 100
+# The filters whose rankings are kept; a ranking has some hundred ids.
+RANKINGS_KEPT = 64
+# The ranked stories end long before this page.
+MOST_PAGES = 99
 
 
 def routes(site: Site) -> list[Route]:

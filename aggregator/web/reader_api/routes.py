@@ -128,7 +128,7 @@ class _Api:
 
 
 def _result(session: Session, call: str, fields: Fields) -> dict[str, Any] | str:
-    """Return what a call answers. Raises HTTPException for one that is unknown, or is not a POST."""
+    """Return the answer to a call. Raises HTTPException if the call is unknown, or should be a POST."""
     if call in _READING:
         return _READING[call](session, fields)
     if call not in _MARKING and call not in _CHANGING:

@@ -81,7 +81,7 @@ class Session:
         return label
 
     def without_muted(self, stream: StoryStream) -> StoryStream:
-        """Return the stream without what the owner muted."""
+        """Return the stream without articles that the owner muted."""
         return replace(
             stream,
             wanted=stream.wanted.model_copy(update={"mutes": self._mutes}),

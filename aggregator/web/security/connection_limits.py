@@ -30,12 +30,13 @@ from aggregator.model.errors import TooManyFilesError
 from aggregator.web.security.origin import CAME_BY_PROXY
 from aggregator.web.security.paths import PROBES
 
-# simultaneous, of all addresses (chosen: half of the usual limit of 1,024 open files)
+# The most connections at once, from all addresses (chosen: half of the usual limit of 1,024 open files)
 CONNECTIONS = 512
-# For the head of a request; the code that reads a body sets its deadline
+# The head of a request must arrive in this time; the code that reads a body sets its deadline.
 REQUEST_SECONDS = 10.0
-BACKLOG = 128  # connections that wait to be accepted
-# A connection is closed if the client reads nothing of a response for so long
+# The most connections that wait to be accepted
+BACKLOG = 128
+# A connection is closed if the client reads nothing of a response for so long.
 UNREAD_SECONDS = 60
 NOTE_SECONDS = 60.0  # between two log lines
 
@@ -58,7 +59,7 @@ class ConnectionLimiter:
         self._most = most_connections()
         self._active = 0  # requests, also of clients that disconnected
         self._open: set[TimeoutProtocol] = set()
-        # They are in the order in which they became idle.
+        # The connection that has been idle longest comes first.
         self._idle: dict[TimeoutProtocol, None] = {}
         self._quiet_until = 0.0
 

@@ -22,7 +22,8 @@ from aggregator.sources.parse.feeds.entry_builder import FeedContext
 if TYPE_CHECKING:
     from aggregator.extract.article import CleanedEntry
 
-_MARKUP_CHARS = 1600  # of an entry, from which the language of its feed is detected
+# The language of a feed is detected from so much markup of each entry.
+_MARKUP_CHARS = 1600
 PARSER_FAILED = "the parser failed on it"
 _FAILED_JOBS: dict[str, tuple[Verdict, str]] = {
     "memory": ("memory", "reading it took more memory than a worker may have"),
@@ -71,9 +72,9 @@ class FingerprintJob(FrozenStruct):
 
 
 class FeedJob(FeedContext, frozen=True, kw_only=True):
-    """The bytes of a feed and what is known of it. `all_tuning`: for the language of its entries.
+    """The bytes and context of a feed. `all_tuning` is needed for the language of its entries.
 
-    `selectors`: of a source `page:`, those of its list, link, title and date.
+    `selectors` are those of the list, link, title and date of a source `page:`.
     """
 
     data: bytes

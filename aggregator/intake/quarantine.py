@@ -32,11 +32,13 @@ class QuarantiningPlacer:
 
     def __init__(self, placer: Placer) -> None:
         self._placer = placer
-        self._has_placed = False  # this process has placed an entry
-        self._tries = 0  # consecutive calls in which nothing was placed
+        # Whether this process has placed an entry
+        self._has_placed = False
+        # Consecutive calls that placed nothing
+        self._tries = 0
 
     def place(self, batch: Batch) -> list[PlacementResult]:
-        """Like `Placer.place`; what fails is halved until each culprit is alone.
+        """Place a batch like `Placer.place`; a failing batch is halved until each culprit is alone.
 
         Raises DamagedError if nothing can be placed.
         """

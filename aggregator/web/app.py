@@ -210,7 +210,7 @@ def _methods_of(request: Request) -> set[str]:
     """Return the methods of an address, of all its routes; Starlette looks at the first one only."""
     scope = {**request.scope, "root_path": ""}  # a folder of files sets it to its own
     matching: set[str] = set()
-    # `/sources/opml` matches the route of a source by its id too.
+    # The route of sources by id matches `/sources/opml` too; the exact path wins.
     exact: set[str] = set()
     for route in request.app.router.routes:
         if route.matches(scope)[0] != Match.NONE:

@@ -45,13 +45,14 @@ from aggregator.store.intake.known_entries import AcceptResult
 from aggregator.store.intake.sources import Source, save
 
 ENTRIES_A_TRANSACTION = 100  # a transaction holds the write lock
-CHARS_A_TRANSACTION = 2_000_000  # of pages and texts, because of memory
+# Pages and texts are held in memory until their transaction.
+CHARS_A_TRANSACTION = 2_000_000
 # Per look or ingest: a file of another kind may have a million lines
 REJECTED_LISTED = 1000
 MOST_WAITING = 10_000  # entries; reading an archive continues when fewer wait
 _PLACING_REST_SECONDS = 5.0  # between two looks at whether fewer wait
-# Of a processor: a folder of 100,000 files is looked at less often (chosen). Not of the clock: a machine that
-# is suspended or busy with other things may stretch a look by hours.
+# Looking takes at most this share of a processor, so a folder of 100,000 files is looked at less often
+# (chosen). Clock time would mislead: a suspended or busy machine may stretch a look by hours.
 _SCAN_SHARE = 0.05
 _MOST_REST_SECONDS = 3600.0
 # Times as long as listing a folder took, at least, it is read before it is listed again
@@ -113,7 +114,7 @@ class FolderWatcher:
                 save(connection, failed)
             return PollResult(succeeded=False, problem=str(error))
         listing_seconds = time.monotonic() - began
-        # On a slow disk or share, listing rests in proportion to the time that it took.
+        # Listing a slow disk or share rests in proportion to the time that it took.
         worked_seconds = time.thread_time() - worked
         rest = max(worked_seconds / _SCAN_SHARE, 2 * listing_seconds)
         rest = min(rest, _MOST_REST_SECONDS)
@@ -297,10 +298,12 @@ class _FolderLook(msgspec.Struct, kw_only=True):
     touched: list[str]
     entries: list[Entry] = []  # read, not accepted yet
     problems: list[InputProblem] = []
-    noted: int = 0  # of the problems
+    # The number of problems already noted
+    noted: int = 0
     refused: int = 0
     accepted: list[AcceptResult] = []
-    chars: int = 0  # of the entries
+    # The characters of `entries`
+    chars: int = 0
 
     def take(self, entry: Entry) -> None:
         self.entries.append(entry)

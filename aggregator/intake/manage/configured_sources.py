@@ -18,7 +18,7 @@ _FOLDER_INTERVAL_SECONDS = 10
 
 
 def follow_config(connection: Connection, config: Config, now: dt.datetime) -> None:
-    """Make the stored sources what the configuration says: those of the file, and the interval of others."""
+    """Store the configuration's sources, and its interval for the other sources."""
     sync_config(connection, configured_sources(config, now))
     set_default_interval(
         connection,

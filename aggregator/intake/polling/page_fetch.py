@@ -37,7 +37,7 @@ from aggregator.store.intake import pending_pages
 from aggregator.store.intake.pending_pages import PendingPage
 from aggregator.store.intake.source_access import typed_access
 
-# That a response waits for a database that cannot be written; then the source is polled again.
+# A response waits this long for a database that cannot be written; then the source is polled again.
 _STORE_SECONDS = 900.0
 # Before the second attempt; doubled before each further one, ...
 _STORE_PAUSE_SECONDS = 0.5
@@ -138,7 +138,8 @@ class PageFetcher:
 
     def _requested(self, wanted: PendingPage) -> FetchResult:
         """Request a page. Raises FetchError, also if robots.txt forbids it."""
-        port = None  # that of the feed, if the page is on the same site
+        # The port of the feed counts if the page is on the same site.
+        port = None
         if wanted.feed is not None and same_site(wanted.feed, wanted.url):
             with suppress(ValueError):
                 port = urlsplit(wanted.feed).port
@@ -230,7 +231,7 @@ class PageFetcher:
             pause = min(2 * pause, _STORE_PAUSE_MAX_SECONDS)
 
     def access_of(self, source_id: str | None, address: str | None) -> Access:
-        """Return what config.yaml says of a source, else what was typed in the browser."""
+        """Return the access to a source from config.yaml, else as typed in the browser."""
         configured = self.services.configured.get(address or "")
         if configured is not None or source_id is None:
             return configured or Access()

@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 _KEPT_BEFORE_UPGRADES = 2
 
-# Of the interval by which a backup may be late before that is a problem
+# A backup later than this share of its interval is reported.
 _LATE_SHARE = 0.5
 
 # Pause after each step of the daemon's backup, per time of the step: half of one core
@@ -203,7 +203,8 @@ def back_up_as_configured(
         if (backup.before is None) == (before is None)
     ]
     for old in same_kind[keep:]:
-        if old.path != file:  # which is not the newest by name if the clock went back
+        # If the clock went back, the new backup is not the newest by name.
+        if old.path != file:
             try:
                 old.path.unlink(missing_ok=True)
             except OSError as error:

@@ -62,11 +62,12 @@ STANDARD_INPUT = "-"
 
 _LINE_BYTES = 10 * 1024 * 1024
 
-LoosePairs = frozenset[frozenset[str]]  # of ids that may be in one story or not
+# Pairs of ids that may be in one story or not
+LoosePairs = frozenset[frozenset[str]]
 
 
 def read_loose(name: str) -> LoosePairs:
-    """Read a file of loose groups, of which a line is {"ids": [...]}; "" for none.
+    """Read a file of loose groups, one {"ids": [...]} a line; "" stands for no file.
 
     Raises UsageError for another format or a file that cannot be read.
     """
@@ -160,7 +161,7 @@ def dataset_name(path: Path | str) -> str:
 
 
 def in_order_of_time(records: Sequence[LabelledRecord]) -> list[LabelledRecord]:
-    """Return the records in the order in which they are placed."""
+    """Return the records in the order of placing."""
     last = dt.datetime.min.replace(tzinfo=dt.UTC)
     timed = []
     for record in records:

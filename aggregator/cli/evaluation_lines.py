@@ -17,7 +17,8 @@ _REASONS_SHOWN = 8
 # Stories that mix events, and likewise events that are split; JSON has all
 _WRONG_SHOWN = 20
 
-_RECORDS_SHOWN = 5  # of one event in one of them
+# The records shown of one event in one story
+_RECORDS_SHOWN = 5
 
 
 def report_lines(result: "Evaluation") -> list[str]:

@@ -197,7 +197,7 @@ _COUNTS = {
 
 
 def _print(summary: "IngestSummary") -> None:
-    """Print the counts; those with an indent add up to the one above them."""
+    """Print the counts; those with an indent add up to the count above them."""
     if summary.read == 0:
         output.say(f"there was nothing to read; {_FILES}")
     for name, field in _COUNTS.items():

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-EXIT_CODE = 130  # which shells use after SIGINT: 128 + 2
+# Shells use it after SIGINT: 128 + 2.
+EXIT_CODE = 130
 
 
 @contextmanager
@@ -57,7 +58,7 @@ class _Interrupt:
         raise KeyboardInterrupt
 
     def is_in_force(self) -> bool:
-        """Return whether the command has not ended, and is no daemon, which sets its own handler."""
+        """Return whether the command still runs, and not the daemon, which sets its own handler."""
         return signal.getsignal(signal.SIGINT) is self
 
     def repeat(self) -> None:

@@ -1,6 +1,6 @@
 """Make untrusted texts and addresses safe for pages, feeds and headers.
 
-Templates and lxml escape markup. This module removes what they do not: characters that XML forbids (one of
+Templates and lxml escape markup. This module removes other dangers: characters that XML forbids (one of
 them makes a whole feed unreadable), bidi marks that reorder the text around them, and links that run code.
 """
 

@@ -31,8 +31,8 @@ from aggregator.sources.parse.feeds.opml import (
 
 # No further address of a site is requested after this time (chosen).
 _SEARCH_SECONDS = 60.0
-# The most addresses of a site requested to find its feed: its links, then all usual places, at one second each
-# (chosen)
+# The most addresses requested to find the feed of a site (chosen): its links, then all usual places, at one
+# second each.
 DISCOVERY_TRIES = 20
 
 

@@ -153,7 +153,7 @@ class InlineExecutor:
         return future
 
     def rest(self) -> None:
-        """Do nothing: there are no processes."""
+        """Do nothing: jobs run in this process."""
 
     def close(self) -> None:
         """Do nothing: jobs never wait."""

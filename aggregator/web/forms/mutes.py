@@ -1,4 +1,4 @@
-"""The page `/mutes`, on which the owner mutes words, sources and outlets, and removes such mutes."""
+"""The page `/mutes`, on which the owner mutes words, outlets, folders and more, and removes mutes."""
 
 from functools import partial
 

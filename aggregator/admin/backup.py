@@ -47,9 +47,10 @@ _CHECKED_AT_ONCE = 500_000
 
 _SCRATCH = ".aggregator-"
 
-_HEADER_BYTES = 18  # the longest zstd frame header, which has the size of the content
+# The longest zstd frame header, which has the size of the content
+_HEADER_BYTES = 18
 
-# Called with unit and total
+# Takes the unit and the total.
 Progress = Callable[[str, int | None], AbstractContextManager[Advance]]
 
 

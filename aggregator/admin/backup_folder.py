@@ -32,7 +32,7 @@ _KEPT_BEFORE_UPGRADES = 2
 # A backup later than this share of its interval is reported.
 _LATE_SHARE = 0.5
 
-# Pause after each step of the daemon's backup, per time of the step: half of one core
+# The daemon's backup pauses after each step for this multiple of its time, so it takes half of one core.
 _PAUSE_SHARE = 1.0
 
 _NAME = re.compile(r"(.+)-(\d{8}T\d{6}Z)(?:-before-(\w+))?\.db\.zst", re.DOTALL)

@@ -233,8 +233,8 @@ def _check_public_url(config: Config) -> None:
                 )
 
 
-# Both load much, to write backups and to place articles, so only where the setting is there: `config check`
-# runs before each reload.
+# The code that writes backups and places articles is large, so the next checks import it only if their setting
+# is present: `config check` runs before each reload.
 
 
 def _check_backup_folder(config: Config) -> None:

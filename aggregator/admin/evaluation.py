@@ -38,8 +38,8 @@ class Assignment(FrozenStruct, omit_defaults=False):
     story: str
     # The id of the copied record
     copy_of: str | None
-    # The score, in logits, by which the record joined its story; None for the first record of the story, for
-    # copies, and for records brought by a merge
+    # The score of joining the story, in logits; None for the first record of the story, for copies, and for
+    # records brought by a merge
     score: float | None
 
 

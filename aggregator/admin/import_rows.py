@@ -74,7 +74,7 @@ def import_into(database: Database, lines: Iterable[bytes], progress: Advance) -
             if revision < "0048":
                 rows = _observed_once(rows)
             total = row_stream.write_all(connection, _batches(rows), progress)
-            # Its program rendered stories by other rules
+            # The program of an older export rendered stories by other rules.
             if revision != newest_revision():
                 rendered_stories.clear_rendered(connection)
             if revision < "0037":  # its program sampled other shingles

@@ -111,7 +111,7 @@ def read_dataset(
     records = []
     try:
         for number, row in _rows(path, name, stdin, chosen):
-            # Without a row its problem; None: the line is too long
+            # A line without a row has its problem instead; None means that the line is too long.
             content = row if isinstance(row, bytes | dict) else b""
             record = read_labelled(
                 content, file_name=name, line_number=number, chosen=chosen

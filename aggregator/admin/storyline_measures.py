@@ -33,7 +33,7 @@ class StorylineMetrics(FrozenStruct, omit_defaults=False):
     pairs: Score | None
     # The score of stories
     bcubed: Score | None
-    # Places among the first 30 and 60 whose affair has a place above
+    # The number of places, among the first 30 and 60, whose affair has a place above
     repeats: tuple[int, ...]
 
 

@@ -142,7 +142,7 @@ def _ingest(
                     executor,
                     texts_here=config.work.executor == "processes",
                 )
-                # Those that were queued for a daemon that has ended
+                # Commands may be queued for a daemon that has ended.
                 pipeline.run_commands()
                 return pipeline
 

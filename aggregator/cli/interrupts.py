@@ -20,7 +20,7 @@ def interruptible() -> Iterator[Callable[[], bool]]:
     finalizer or a weak reference callback is only reported, and an import may raise ImportError instead.
     """
     before = signal.getsignal(signal.SIGINT)
-    # Nohup ignores it
+    # The signal may be ignored, for example by nohup.
     if threading.current_thread() is not threading.main_thread() or not callable(
         before
     ):
@@ -31,7 +31,7 @@ def interruptible() -> Iterator[Callable[[], bool]]:
 
     def report_others(lost: "sys.UnraisableHookArgs") -> None:
         if issubclass(lost.exc_type, KeyboardInterrupt):
-            # Not inside the library again
+            # The exception must not be raised inside the library again.
             later = threading.Timer(0.1, interrupt.repeat)
             later.daemon = True
             later.start()

@@ -168,7 +168,7 @@ def read_feed(job: bytes) -> bytes:
     decoded = msgspec.msgpack.decode(job, type=FeedJob)
     all_tuning = Tuning.from_json(decoded.all_tuning)
     parsed = feed.read_feed(decoded.data, decoded)
-    # Else it is known, from all of them together
+    # All entries together show the language of a feed; if some are left out, it is known already.
     if parsed.language is None and not parsed.left_out:
         tuning = all_tuning.section("text", ExtractTuning)
         texts = []

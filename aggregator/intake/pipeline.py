@@ -40,7 +40,7 @@ from aggregator.store.intake import first_reading, inbox_order
 from aggregator.store.search import index
 
 log = logging.getLogger(__name__)
-# Between two looks whether a first reading has asked every source
+# The time between two looks whether a first reading has asked every source
 _ASKED_SECONDS = 1.0
 
 

@@ -62,8 +62,9 @@ class PrepareDispatcher:
         self._keep_all = keep_all
         self._texts_here = texts_here
         self._all_tuning = all_tuning
-        self._workers_read = True  # the pages that are in files
-        # Archives that failed slowly, monotonic
+        # Whether workers read the pages that are in files
+        self._workers_read = True
+        # The monotonic times until which slow archives are not read
         self._slow_until: dict[str, float] = {}
         self._deadline_seconds = all_tuning.section(
             "work", WorkerTuning

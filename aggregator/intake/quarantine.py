@@ -15,7 +15,7 @@ Batch = Sequence[tuple[InboxEntry, Prepared]]
 Failure = tuple[InboxEntry, Exception]
 # If entries of this many sources fail, the cause is not the entries (chosen)
 _SOURCES = 5
-# Before entries go into quarantine if none was placed yet (chosen: one minute)
+# Entries go into quarantine after so many tries if none was placed yet (chosen: one minute).
 _TRIES = 20
 _NOT_OF_AN_ENTRY = (AggregatorError, MemoryError, OSError)
 

@@ -76,7 +76,7 @@ class PublishSettings(ServerConfig, PublishConfig, FeedsConfig):
 def publish_settings(config: Config) -> PublishSettings:
     """Return the settings of a configuration."""
     digest = config.digest
-    # Constructed, because the values are checked and no longer as they are typed
+    # The values are already checked and converted, so they are not validated again.
     return PublishSettings.model_construct(
         **dict(config.server),
         **dict(config.publish),

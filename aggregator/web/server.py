@@ -196,7 +196,7 @@ def _bind(host: str, port: int) -> socket.socket:
     connection_limits.close_unread(listener)
     try:
         listener.bind((host, port))
-    # UnicodeError: a label of the name is too long
+    # A too long label of the name raises UnicodeError.
     except (OSError, UnicodeError) as error:
         listener.close()
         why = getattr(error, "strerror", None) or error

@@ -44,18 +44,21 @@ from aggregator.store.intake.folder_names import known_as, known_folder
 from aggregator.store.intake.known_entries import AcceptResult
 from aggregator.store.intake.sources import Source, save
 
-ENTRIES_A_TRANSACTION = 100  # a transaction holds the write lock
+# A transaction holds the write lock, so it is small.
+ENTRIES_A_TRANSACTION = 100
 # Pages and texts are held in memory until their transaction.
 CHARS_A_TRANSACTION = 2_000_000
-# Per look or ingest: a file of another kind may have a million lines
+# The most rejected items listed per look or ingest: a file of another kind may have a million lines.
 REJECTED_LISTED = 1000
-MOST_WAITING = 10_000  # entries; reading an archive continues when fewer wait
-_PLACING_REST_SECONDS = 5.0  # between two looks at whether fewer wait
+# Reading an archive continues when fewer entries wait.
+MOST_WAITING = 10_000
+# The time between two looks whether fewer wait
+_PLACING_REST_SECONDS = 5.0
 # Looking takes at most this share of a processor, so a folder of 100,000 files is looked at less often
 # (chosen). Clock time would mislead: a suspended or busy machine may stretch a look by hours.
 _SCAN_SHARE = 0.05
 _MOST_REST_SECONDS = 3600.0
-# Times as long as listing a folder took, at least, it is read before it is listed again
+# A folder is read for at least so many times as long as its listing took, before it is listed again.
 _READING_SHARE = 4
 
 
@@ -168,7 +171,7 @@ class FolderWatcher:
         ends = time.monotonic() + seconds
         for count, path in enumerate(paths, start=1):
             self._read(source, folder, path, looked)
-            # After the first file: on a busy machine it may be over before
+            # The first file is read in any case: on a busy machine the time may be over before.
             if self._stops() or time.monotonic() >= ends:
                 return count
         return len(paths)

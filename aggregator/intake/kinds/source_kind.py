@@ -22,10 +22,12 @@ class SourceKind(NamedTuple):
     # Takes the poller of feeds and pages, and returns a function that fetches, parses and stores a due source;
     # several threads call that function.
     poller: Callable[[Poller], Callable[[Source], PollResult]]
-    is_local: bool = False  # whether the address is a path
-    # Whether pages are fetched, unless the source says it
+    # Whether the address is a path
+    is_local: bool = False
+    # Whether pages are fetched, unless the source has its own setting
     pages: Literal["auto", "never"] = "auto"
-    is_in_opml: bool = False  # whether feed readers can subscribe to the address
+    # Whether feed readers can subscribe to the address
+    is_in_opml: bool = False
 
 
 def source_kind(name: str) -> SourceKind:

@@ -13,7 +13,7 @@ from aggregator.store.engine.database import Connection
 from aggregator.store.intake.source_sync import set_default_interval, sync_config
 from aggregator.store.intake.sources import Source, source_id
 
-# Between two looks at a folder without an interval of its own (chosen)
+# The time between two looks at a folder without its own interval (chosen)
 _FOLDER_INTERVAL_SECONDS = 10
 
 

@@ -39,11 +39,11 @@ from aggregator.store.intake.source_access import typed_access
 
 # A response waits this long for a database that cannot be written; then the source is polled again.
 _STORE_SECONDS = 900.0
-# Before the second attempt; doubled before each further one, ...
+# The pause before the second attempt doubles before each further attempt, ...
 _STORE_PAUSE_SECONDS = 0.5
-# ... up to this: a daemon that stops waits for it (chosen, all three)
+# ... up to this maximum, because a daemon that stops waits for it (chosen, all three).
 _STORE_PAUSE_MAX_SECONDS = 5.0
-# Causes after which the page would not come later, either
+# After these causes the page would not come later, either.
 _FINAL = frozenset(
     {
         "refused",
@@ -56,7 +56,7 @@ _FINAL = frozenset(
         "http 410",
     }
 )
-# Refused for this client; the page may exist
+# The server refuses this client; the page may exist.
 _BLOCKED = frozenset({401, 403, 407, 429, 451})
 log = logging.getLogger(__name__)
 Stored = TypeVar("Stored")

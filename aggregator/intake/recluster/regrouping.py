@@ -37,7 +37,7 @@ class GroupingDifference(FrozenStruct, omit_defaults=False):
     stories_after: int
     # Share of the pairs of articles that were in one story and still are, 0..1
     pairs_kept: float
-    # Those with most articles first, at most CHANGES_LISTED
+    # The changed stories with most articles first, at most CHANGES_LISTED
     changes: tuple[RegroupedStory, ...] = ()
     changed_stories: int = 0
     written: bool = False

@@ -74,9 +74,9 @@ class ProcessExecutor(Availability):
         self._used_at = 0.0  # when a lane last asked for a job, monotonic ...
         self._needed_at = 0.0  # ... and when a job found all workers busy
         self._lanes: list[_Lane] = []
-        # Runs while jobs wait for a busy worker
+        # This timer runs while jobs wait for a busy worker.
         self._reinforcement: threading.Timer | None = None
-        # Filled by the first worker that needs it
+        # The first worker that needs it fills it.
         self.language_model: BinaryIO | None = None
 
     def submit(self, function: JobFunction, job: bytes) -> Future[bytes]:

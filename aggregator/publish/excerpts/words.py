@@ -24,7 +24,7 @@ def count_words(text: str) -> int:
 def first_words(text: str, words: int) -> str:
     """Return at most `words` words of `text`; an ellipsis marks a cut."""
     if len(text) < 2 * words and text.isascii():
-        # Words and the spaces between them take two characters each, or more
+        # A word and the space after it take at least two characters.
         return text
     end, limit = 0, CHARS_A_WORD * words
     for number, match in enumerate(_WORD.finditer(text)):

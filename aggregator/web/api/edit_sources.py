@@ -152,7 +152,7 @@ async def remove_source(request: Request, site: OfSite, id: IdInPath) -> Respons
         OpmlImportResult,
         *_ERRORS,
         body={"schema": {"type": "string", "format": "binary"}},
-        # Generators of clients know no other for files; any is taken
+        # Client generators know no other type for files; the server accepts any.
         body_type="application/octet-stream",
     ),
 )

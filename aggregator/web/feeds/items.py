@@ -26,7 +26,7 @@ from aggregator.web.feeds.feed_texts import (
 from aggregator.web.feeds.item_texts import story_body, story_summary
 from aggregator.web.list_query import Selection
 
-# Pages that are read for one feed, in case a filter matches few stories
+# So many pages are read for one feed, in case a filter matches few stories.
 MOST_PAGES = 20
 
 
@@ -140,7 +140,7 @@ def story_items(
     return tuple(items)
 
 
-# All formats share it, and of a feed that changed most stories are as they were
+# All formats share these items, and most stories of a changed feed are as they were.
 @lru_cache(maxsize=256)
 def _item(
     story: StoryView,

@@ -118,7 +118,7 @@ class FrontPages:
                 folders={} if wanted.filter.folder else sources.folders,
             ),
             lead=self._whole_lead(request, ids) if number == 1 else (),
-            # Where the last story that is new stands on this page or one before
+            # The count is known if the last new story is on this page or an earlier page.
             all_new=len(new) if not has_more or set(new) <= {*ids} else None,
             last_visit=since,
             number=number,

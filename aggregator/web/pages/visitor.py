@@ -15,9 +15,9 @@ from aggregator.web.security.visit import prefix_of
 
 COOKIE = "aggregator_visitor"
 KEPT_SECONDS = 180 * 86400
-# Without a request between two visits, as in web analytics
+# A visit ends after this time without a request, as in web analytics.
 VISIT_GAP = dt.timedelta(minutes=30)
-# Within a visit; a cookie with every response would be noise
+# The cookie is renewed at most so often within a visit; a cookie with every response would be noise.
 _NOTED_EVERY = dt.timedelta(minutes=1)
 _WRITTEN = re.compile(r"([0-9]{10})?:([0-9]{10})?", re.ASCII)
 

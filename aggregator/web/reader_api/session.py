@@ -45,7 +45,7 @@ class Session:
         self.request = request
         self.access = site.access(request)
         self.folders = site.reader.folders()
-        # Those that are labels: not called as a folder
+        # A saved query with the name of a folder is not shown as a label.
         queries = site.settings.queries
         self.queries = [query for query in queries if query.key not in self.folders]
         self._mutes = site.mutes(request)

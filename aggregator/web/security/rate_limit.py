@@ -35,7 +35,7 @@ class AddressLimiter:
     ) -> None:
         self._most = a_minute
         self._clock = clock
-        # Tokens left, and the time of that count
+        # The tokens left of each network, and the time of that count
         self._buckets: dict[str, tuple[float, float]] = {}
         self._lock = threading.Lock()
 

@@ -1,4 +1,4 @@
-"""What a person starts: ingest, doctor, backup, restore, export, evaluation.
+"""Tasks that a person starts: ingest, doctor, backup, restore, export, evaluation.
 
 Imports `intake` and the packages below it, not `web`.
 """

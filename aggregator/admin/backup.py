@@ -31,12 +31,14 @@ from aggregator.store.maintenance.scratch import scratch_folder
 
 PACKED = ".db.zst"
 
-# That stay free on the disk: with less the daemon does not start
+# A backup leaves so much of the disk free; the daemon refuses to start with less.
 SPARE_BYTES = 100 << 20
 
-_LEVEL = 3  # of zstd: its default
+# The compression level of zstd, its default
+_LEVEL = 3
 
-_PACKED_SHARE = 0.8  # the compressed size per plain size, at most; measured: 0.55
+# The largest share of the plain size that the compressed file may take (measured: 0.55)
+_PACKED_SHARE = 0.8
 
 _PIECE = 1 << 20
 
@@ -45,9 +47,10 @@ _CHECKED_AT_ONCE = 500_000
 
 _SCRATCH = ".aggregator-"
 
-_HEADER_BYTES = 18  # the longest zstd frame header, which has the size of the content
+# The longest zstd frame header, which has the size of the content
+_HEADER_BYTES = 18
 
-# Called with unit and total
+# Takes the unit and the total.
 Progress = Callable[[str, int | None], AbstractContextManager[Advance]]
 
 
@@ -208,7 +211,7 @@ def _sync_folder(folder: Path) -> None:
 
 @contextmanager
 def replacing(path: Path, *, mode: int = 0o666) -> Iterator[IO[bytes]]:
-    """Yield a file that replaces the one at `path` when it is complete and on the disk.
+    """Yield a file that replaces that at `path` when it is complete and on the disk.
 
     Readers see either the old or the new content, also after a power cut. Raises UsageError if it cannot be
     written.
@@ -227,7 +230,8 @@ def replacing(path: Path, *, mode: int = 0o666) -> Iterator[IO[bytes]]:
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}") from error
     finally:
-        with suppress(OSError):  # of a path that is impossible, too
+        # An impossible path raises OSError, too.
+        with suppress(OSError):
             temporary.unlink()
 
 

@@ -29,10 +29,10 @@ log = logging.getLogger(__name__)
 
 _KEPT_BEFORE_UPGRADES = 2
 
-# Of the interval by which a backup may be late before that is a problem
+# A backup later than this share of its interval is reported.
 _LATE_SHARE = 0.5
 
-# Pause after each step of the daemon's backup, per time of the step: half of one core
+# The daemon's backup pauses after each step for this multiple of its time, so it takes half of one core.
 _PAUSE_SHARE = 1.0
 
 _NAME = re.compile(r"(.+)-(\d{8}T\d{6}Z)(?:-before-(\w+))?\.db\.zst", re.DOTALL)
@@ -203,7 +203,8 @@ def back_up_as_configured(
         if (backup.before is None) == (before is None)
     ]
     for old in same_kind[keep:]:
-        if old.path != file:  # which is not the newest by name if the clock went back
+        # If the clock went back, the new backup is not the newest by name.
+        if old.path != file:
             try:
                 old.path.unlink(missing_ok=True)
             except OSError as error:

@@ -48,9 +48,12 @@ class GroupingMetrics(msgspec.Struct, frozen=True):
     pairs: Score
     # Share of the stories with two or more articles that mix clusters
     over_merge: float
-    split: float  # share of the clusters with two or more articles that are split
-    alone: Score  # BCubed of the grouping in which every article is its own story
-    # Of precision, recall and f1 of BCubed, over_merge and split; {} for fewer than two clusters.
+    # Share of the clusters with two or more articles that are split
+    split: float
+    # BCubed if every article were its own story
+    alone: Score
+    # Confidence intervals of precision, recall and f1 of BCubed, over_merge and split; {} for fewer than two
+    # clusters.
     intervals: dict[str, Interval]
 
 
@@ -86,11 +89,15 @@ def _bcubed(cells: Cells, by_story: Sizes, by_cluster: Sizes) -> Score:
 class OutletMetrics(msgspec.Struct, frozen=True):
     """Stories and clusters by outlets. A story is pure if each pair of its articles is of one cluster."""
 
-    stories: int  # with articles of two or more outlets
+    # Stories with articles of two or more outlets
+    stories: int
     pure: int
-    events: int  # clusters with articles of two or more outlets
-    whole: int  # whose articles are in one story, which may have others
-    one_outlet: int  # stories with two or more articles, all of one outlet
+    # Clusters with articles of two or more outlets
+    events: int
+    # Clusters whose articles are all in one story, which may have others
+    whole: int
+    # Stories with two or more articles, all of one outlet
+    one_outlet: int
     one_outlet_impure: int
 
 
@@ -129,7 +136,7 @@ class WrongGroup(msgspec.Struct, frozen=True):
     """A story with the articles of each of its events, or an event with those in each of its stories."""
 
     name: str
-    # By event or story: the title of each article, by id
+    # The titles of articles by id, for each event or story
     parts: dict[str, dict[str, str]]
 
 
@@ -152,15 +159,21 @@ def wrong_groups(
 
 
 class SagaMetrics(msgspec.Struct, frozen=True):
-    """A grouping of news of which the sagas are labelled, too: events that follow from one another."""
+    """The quality of a grouping of news with labelled sagas: events that follow from one another."""
 
     report: GroupingMetrics
-    several: int  # stories of two or more articles
-    pure: int  # ... of which all are of one event
-    events: int  # of two or more articles
-    whole: int  # ... of which all are in one story, whatever else is in it
-    wrong_pairs: int  # in one story, of different events
-    wrong_in_saga: int  # ... of one saga
+    # Stories of two or more articles, ...
+    several: int
+    # ... and how many of them report one event only
+    pure: int
+    # Events of two or more articles, ...
+    events: int
+    # ... and how many of them have all articles in one story, which may have others
+    whole: int
+    # Pairs of articles in one story that report different events, ...
+    wrong_pairs: int
+    # ... and how many of them belong to one saga
+    wrong_in_saga: int
 
 
 def measure_sagas(stories: Groups, clusters: Groups, sagas: Groups) -> SagaMetrics:

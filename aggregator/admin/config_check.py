@@ -39,7 +39,8 @@ from aggregator.store.intake.sources import Source
 from aggregator.store.read.health.probes import ok, problem, warning
 from aggregator.store.search.query import parse_query
 
-_USER_WITHOUT_PASSWORD = re.compile(r"://[^/:@]*@")  # a user name alone is no secret
+# A user name alone is not a secret.
+_USER_WITHOUT_PASSWORD = re.compile(r"://[^/:@]*@")
 IN_THE_CLEAR = (
     "the Dask scheduler is on a network without TLS: anyone who can connect to it can run programs on its "
     "workers and in the daemon"
@@ -232,8 +233,8 @@ def _check_public_url(config: Config) -> None:
                 )
 
 
-# Both load much, to write backups and to place articles, so only where the setting is there: `config check`
-# runs before each reload.
+# The code that writes backups and places articles is large, so the next checks import it only if their setting
+# is present: `config check` runs before each reload.
 
 
 def _check_backup_folder(config: Config) -> None:
@@ -309,5 +310,6 @@ def _webhook_mistakes(config: Config) -> Iterator[str]:
     for number, hook in enumerate(config.webhooks):
         try:
             web_address(hook.url.get_secret_value())
-        except ConfigError:  # whose words may have the address, which is a secret
+        except ConfigError:
+            # The message may contain the address, which is a secret.
             yield f"webhooks.{number}.url: this is not an http or https address"

@@ -1,8 +1,8 @@
 """`aggregator doctor`: find problems and name the command that helps.
 
 The checks run in this order: configuration, files, database, stored contents, daemon. Each check has
-a time limit, changes nothing, and works whether or not a daemon runs. What the daemon reports, too, is in
-store/read/health/probes.py.
+a time limit, changes nothing, and works whether or not a daemon runs. Checks that the daemon makes, too, are
+in store/read/health/probes.py.
 """
 
 import threading

@@ -34,9 +34,12 @@ class Assignment(FrozenStruct, omit_defaults=False):
     """The story of one record of the dataset: a line of `--assignments`."""
 
     id: str
-    story: str  # a name within this run
-    copy_of: str | None  # the id of the record that it is a copy of
-    # In logits, with which it joined its story; None of its first record, of copies, and of what a merge brought
+    # The name of the story within this run
+    story: str
+    # The id of the copied record
+    copy_of: str | None
+    # The score of joining the story, in logits; None for the first record of the story, for copies, and for
+    # records brought by a merge
     score: float | None
 
 
@@ -45,8 +48,8 @@ class MonthEvaluation(FrozenStruct, omit_defaults=False):
 
     month: str  # "2012-06"
     metrics: SagaMetrics
-    # Without comments (columns, analyses, lists), and without what readers may label otherwise: where a
-    # comment stands is no fault of a story, and half of the events of a month hold some.
+    # Leaves out comments (columns, analyses, lists) and records that readers may label otherwise: the place of
+    # a comment is not a fault of a story, and half of the events of a month hold some.
     sure_reports: SagaMetrics
 
 
@@ -71,17 +74,21 @@ class Evaluation(FrozenStruct, omit_defaults=False):
     repeated_ids: int
     seconds: float
     articles_per_second: float
-    articles_per_cpu_second: float  # of this process and its workers
-    peak_memory_mib: float  # of the largest process, since the start of the command
+    # Counts the CPU of this process and its workers.
+    articles_per_cpu_second: float
+    # The peak of the largest process, since the start of the command
+    peak_memory_mib: float
     rules_version: str
 
 
 class CorrectionsEvaluation(FrozenStruct, omit_defaults=False):
     """What `aggregator eval --from-corrections` prints."""
 
-    labelled: GroupingMetrics | None  # None: no article has a label
-    articles: int  # with a cluster from corrections
-    # Of these, without a story now, for example after retention; they are not measured
+    # None if no article has a label
+    labelled: GroupingMetrics | None
+    # Articles with a cluster from corrections
+    articles: int
+    # Those that have no story now, for example after retention; they are not measured.
     gone: int
 
 
@@ -112,7 +119,7 @@ def evaluation(
     affairs: Groups | None = None,
     loose_affairs: LoosePairs = frozenset(),
 ) -> Evaluation:
-    """Return the quality of a grouping, and what it cost: `seconds` of the clock, `cpu` of the processors."""
+    """Return the quality of a grouping and its cost: `seconds` of the clock, `cpu` of the processors."""
     # Measures take each record by its own key, as ids may repeat; lists for people name the ids.
     stories = _stories(records)
     clusters = _clusters(records)
@@ -230,7 +237,7 @@ def _saga_metrics(records: Sequence[EvaluatedRecord]) -> SagaMetrics:
 
 
 def _copies_of(records: Sequence[EvaluatedRecord]) -> dict[str, str | None]:
-    """Return the key of the original that the program found, by key; None if it is no copy."""
+    """Return the key of the original that the program found, by key; None for records other than copies."""
     key_of = {evaluated.result.article: evaluated.key for evaluated in records}
     return {
         evaluated.key: key_of.get(evaluated.result.copy_of or "")
@@ -239,7 +246,7 @@ def _copies_of(records: Sequence[EvaluatedRecord]) -> dict[str, str | None]:
 
 
 def _labelled_copies(records: Sequence[EvaluatedRecord]) -> dict[str, str | None]:
-    """Return the key of the labelled original, by key; None if it is no copy.
+    """Return the key of the labelled original, by key; None for records other than copies.
 
     An id stands for the first record with it; an original that is not in the dataset gets a key of its own.
     """
@@ -270,7 +277,7 @@ def _has_failed(evaluated: EvaluatedRecord) -> bool:
 def assignments(records: Sequence[EvaluatedRecord]) -> list[Assignment]:
     id_of = {evaluated.key: evaluated.record.id for evaluated in records}
     copy_links = _copies_of(records)
-    # Of a copy of a copy the original, which came earlier
+    # A copy of a copy is assigned to the original, which came earlier.
     for key, original in copy_links.items():
         copy_links[key] = copy_links.get(original or "") or original
     return [

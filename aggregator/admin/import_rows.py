@@ -37,8 +37,7 @@ log = logging.getLogger(__name__)
 def opened(name: str) -> Iterator[Iterable[bytes]]:
     """Yield the lines of a file, decompressed; `-` is standard input.
 
-    Raises UsageError if there is no such file or it is of another version, ReadError if it is not an export
-    or damaged.
+    Raises UsageError if the file is missing or of another version, ReadError if it is damaged or not an export.
     """
     if name != "-" and not Path(name).is_file():
         raise UsageError(f"{name} cannot be read: there is no such file")
@@ -75,7 +74,7 @@ def import_into(database: Database, lines: Iterable[bytes], progress: Advance) -
             if revision < "0048":
                 rows = _observed_once(rows)
             total = row_stream.write_all(connection, _batches(rows), progress)
-            # Its program rendered stories by other rules
+            # The program of an older export rendered stories by other rules.
             if revision != newest_revision():
                 rendered_stories.clear_rendered(connection)
             if revision < "0037":  # its program sampled other shingles
@@ -95,7 +94,7 @@ def _batches(rows: Iterable[tuple[str, Values]]) -> Iterator[Batch]:
 
 
 def _observed_once(rows: Iterable[tuple[str, Values]]) -> Iterator[tuple[str, Values]]:
-    """Join the observations of an article at a source, of which an older export has one a content."""
+    """Join the observations of an article at a source; older exports have one for each content."""
     for (name, _, _), parts in groupby(
         rows, key=lambda row: (row[0], row[1].get("article"), row[1].get("source"))
     ):
@@ -145,7 +144,8 @@ def _rows(
                     former[line.table] += 1
                     continue
                 if line.table == "known_items" and revision < "0048":
-                    continue  # Feeds are read whole once, for the keys of what they say.
+                    # Feeds are read whole once instead, to compute the keys of their items.
+                    continue
                 yield line.table, row_json.checked(line.table, line.row, revision)
         except (msgspec.DecodeError, ReadError) as error:
             raise ReadError(f"line {number}: {error}; nothing was imported") from error

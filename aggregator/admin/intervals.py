@@ -14,10 +14,13 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 Interval = tuple[float, float]
-Sizes = Counter[str]  # the number of articles of each group
-Cells = Counter[tuple[str, str]]  # that of each story and cluster
+# The number of articles of each group
+Sizes = Counter[str]
+# The number of articles of each pair of story and cluster
+Cells = Counter[tuple[str, str]]
 
-_DRAWS = 1000  # usual for percentiles (Efron and Tibshirani 1993)
+# The usual number for percentiles (Efron and Tibshirani 1993)
+_DRAWS = 1000
 _PERCENTILES = (2.5, 97.5)
 _SEED = 2026  # any: the same set has the same intervals
 

@@ -62,11 +62,12 @@ STANDARD_INPUT = "-"
 
 _LINE_BYTES = 10 * 1024 * 1024
 
-LoosePairs = frozenset[frozenset[str]]  # of ids that may be in one story or not
+# Pairs of ids that may be in one story or not
+LoosePairs = frozenset[frozenset[str]]
 
 
 def read_loose(name: str) -> LoosePairs:
-    """Read a file of loose groups, of which a line is {"ids": [...]}; "" for none.
+    """Read a file of loose groups, one {"ids": [...]} a line; "" stands for no file.
 
     Raises UsageError for another format or a file that cannot be read.
     """
@@ -110,7 +111,7 @@ def read_dataset(
     records = []
     try:
         for number, row in _rows(path, name, stdin, chosen):
-            # Without a row its problem; None: the line is too long
+            # A line without a row has its problem instead; None means that the line is too long.
             content = row if isinstance(row, bytes | dict) else b""
             record = read_labelled(
                 content, file_name=name, line_number=number, chosen=chosen
@@ -160,7 +161,7 @@ def dataset_name(path: Path | str) -> str:
 
 
 def in_order_of_time(records: Sequence[LabelledRecord]) -> list[LabelledRecord]:
-    """Return the records in the order in which they are placed."""
+    """Return the records in the order of placing."""
     last = dt.datetime.min.replace(tzinfo=dt.UTC)
     timed = []
     for record in records:

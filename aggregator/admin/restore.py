@@ -32,8 +32,8 @@ def restore(
 ) -> RestoreResult:
     """Restore a backup into a SQLite database; an older backup is upgraded.
 
-    The backup is unpacked and checked before the database is changed. A damaged SQLite file that is replaced
-    is moved into a folder beside it, from which more may be recovered. Raises ReadError for a damaged file,
+    The backup is unpacked and checked before the database is changed. A damaged SQLite file is moved into a
+    folder beside it, where more may be recovered from it. Raises ReadError for a damaged file,
     DatabaseTooNewError for a backup of a newer version, UsageError for a server, and if the database has
     content and `replace` is not set, AnotherDaemonError if a process uses it.
     """

@@ -13,20 +13,27 @@ from aggregator.admin.labelled_data import LoosePairs, loose_pairs
 from aggregator.model.errors import UsageError
 from aggregator.model.structs import FrozenStruct
 
-_WITHIN = dt.timedelta(days=3)  # pairs of stories that are further apart do not count
-_PLACES = (30, 60)  # of the front page
+# Pairs of stories that are further apart do not count.
+_WITHIN = dt.timedelta(days=3)
+# Repeats are counted among so many places of the front page.
+_PLACES = (30, 60)
 
 
 class StorylineMetrics(FrozenStruct, omit_defaults=False):
     """How well storylines agree with affairs."""
 
-    several: int  # storylines of two or more stories
+    # Storylines of two or more stories
+    several: int
     largest: int
-    events: int  # of several outlets
-    in_one_place: int  # of these, whose articles are all in one storyline
-    pairs: Score | None  # of stories within three days; None: no affair is labelled
-    bcubed: Score | None  # of stories
-    # Places among the first 30 and 60 whose affair has a place above
+    # Events of several outlets, ...
+    events: int
+    # ... and how many of them have all articles in one storyline
+    in_one_place: int
+    # The score of pairs of stories within three days; None if no affair is labelled
+    pairs: Score | None
+    # The score of stories
+    bcubed: Score | None
+    # The number of places, among the first 30 and 60, whose affair has a place above
     repeats: tuple[int, ...]
 
 
@@ -34,7 +41,7 @@ class Affairs(FrozenStruct):
     """Labelled affairs: the ids of the records of each, and of groups whose pairs count neither way."""
 
     strict: dict[str, list[str]]
-    # Stories of which it is known whether they are of one of the affairs
+    # Stories known to belong to one of the affairs or to none
     universe: list[list[str]]
     loose: tuple[list[str], ...] = ()
 

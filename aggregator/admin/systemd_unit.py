@@ -55,7 +55,8 @@ def unit_text(program: Path, config: Path, *, user: bool) -> str:
         return text
     kept = []
     for line in text.splitlines():
-        is_comment = line.startswith("#")  # which tells of the system service
+        # The comments are about the system service.
+        is_comment = line.startswith("#")
         if not is_comment and not _NOT_FOR_A_USER.fullmatch(line.partition("=")[0]):
             kept.append(line)
     folder = f"WorkingDirectory={str(config.parent).replace('%', '%%')}"
@@ -121,7 +122,7 @@ def _is_hidden(path: Path) -> bool:
 
 
 def _behind_links(program: Path) -> Iterator[str]:
-    """Yield the obstacle of a visible program of which a link, or one of its Python, leads to hidden files.
+    """Yield an obstacle if the program is visible, but it or its Python is a link to hidden files.
 
     Environments of uv and pyenv link to an interpreter in the home directory of the user who made them.
     """

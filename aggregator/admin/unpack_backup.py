@@ -1,4 +1,4 @@
-"""Unpacks a backup beside a database, checks and upgrades it, and moves what it replaces out of the way."""
+"""Unpacks a backup beside a database, checks and upgrades it, and moves the replaced files out of the way."""
 
 from pathlib import Path
 

@@ -1,7 +1,7 @@
 """The command line: the Typer application, its global options and exit codes.
 
-A command loads its own module only, and every module imports what it needs inside its functions, so that
-commands, `aggregator --help` and completion start quickly. Global options may precede or follow the command.
+A command loads its own module only, and modules import their dependencies inside functions, so that commands,
+`aggregator --help` and completion start quickly. Global options may precede or follow the command.
 
 Usage lines follow the convention of manual pages: `WHAT...` is required, `[ANOTHER]` is optional.
 """
@@ -48,7 +48,8 @@ class PlainCommand(TyperCommand):
             except typer.Exit:
                 raise
             except BrokenPipeError:
-                discard_output()  # the reader (head, less) has ended; that is no error
+                # The reader (head, less) has ended; that is not an error.
+                discard_output()
                 raise typer.Exit(0) from None
             except (KeyboardInterrupt, Exception) as error:
                 if not (isinstance(error, KeyboardInterrupt) or is_interrupted()):
@@ -67,7 +68,7 @@ def every_command(app: typer.Typer) -> Iterator[CommandInfo]:
             yield from every_command(group.typer_instance)
 
 
-# In the order of `--help`
+# `--help` lists the commands in this order.
 _COMMANDS = (
     "run", "ingest", "extract", "stories", "search", "story", "explain", "feed", "digest", "mcp", "recluster",
     "forget", "eval", "doctor", "install-service", "export", "import",
@@ -118,7 +119,8 @@ def _show_version(is_requested: bool) -> None:
 
 _WITH_VALUE = ("--config", "--database", "--log-format")
 _FLAG = re.compile("-v+|--verbose")
-_SURROGATE = re.compile("[\udc80-\udcff]")  # of a byte that is not UTF-8
+# Python decodes a byte that is not UTF-8 to one of these.
+_SURROGATE = re.compile("[\udc80-\udcff]")
 
 
 def _global(
@@ -178,14 +180,15 @@ def main(arguments: list[str] | None = None) -> None:
             end_with_hung_threads(error.exit_code)
         sys.exit(error.exit_code)
     except UnicodeEncodeError:
-        # Of what was typed only names of files need not be UTF-8.
+        # Typed words must be UTF-8, except names of files.
         for word in typed:
             if _SURROGATE.search(word):
                 _print_error(UsageError(f"{word}: this is not UTF-8 text"))
                 sys.exit(UsageError.exit_code)
         raise
     except BrokenPipeError:
-        sys.stderr.close()  # the reader (head, less) has ended; that is no error
+        # The reader (head, less) has ended; that is not an error.
+        sys.stderr.close()
         sys.exit(0)
 
 

@@ -63,7 +63,7 @@ class Settings(FrozenStruct):
         """
         config = self.load()
         missing = missing_database(config)
-        # Opening it raises
+        # If a lock file is left of a lost database, opening it raises the error that explains this.
         if missing is None or missing.with_name(missing.name + ".lock").exists():
             with _opened(config.database_url, config) as database:
                 yield config, database

@@ -202,7 +202,7 @@ def check(
 
     Nothing is changed without --repair. It computes counts, copy keys and all indexes again, renders all
     stories, and queues entries in quarantine again. Stop the daemon first. Nothing is written into a damaged
-    file. The exit code is 1 if faults remain or there is no database.
+    file. The exit code is 1 if faults remain or the database does not exist.
 
     \b
     Examples:
@@ -240,7 +240,7 @@ def check(
 
 
 def _without_repair(faults: "Sequence[Fault]") -> "list[Fault]":
-    """Return the faults without the advice to type what was just typed."""
+    """Return the faults without the advice to run the command that is running."""
     from aggregator.store.maintenance.integrity_check import REPAIR, RESTORE
 
     advised = []

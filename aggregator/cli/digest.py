@@ -19,8 +19,8 @@ def digest(
 ) -> None:
     """Create a digest now and print it as it is sent.
 
-    It contains what is new since the last one. A running daemon sends it within half a minute, and the page
-    and the feed have it. Without `digest.every` in config.yaml, --dry-run prints the last 24 hours.
+    It contains all news since the last digest. A running daemon sends it within half a minute, and it appears
+    on the page and in the feed. Without `digest.every` in config.yaml, --dry-run prints the last 24 hours.
 
     \b
     Examples:

@@ -102,10 +102,10 @@ def evaluate(
     _refuse(datasets, assignments)
     loose_pairs = read_loose(loose)
     chosen = mapping_of(map_ or ())
-    # A wrong name is reported now
+    # A wrong name is reported now, before the long run.
     names = [dataset_name(dataset) for dataset in datasets]
     if assignments:
-        # Reports that it cannot be written now, not after half an hour
+        # An unwritable file is reported now, not after half an hour.
         _write(assignments, b"", "ab")
     config = context.obj.load()
     results: list[Evaluation] = []

@@ -14,10 +14,11 @@ from aggregator.cli.evaluation_table import report_rows, row, score_row, table_l
 
 _REASONS_SHOWN = 8
 
-# Stories that mix events, and likewise events that are split; JSON has all
+# So many stories that mix events, and as many split events, are shown; JSON has all.
 _WRONG_SHOWN = 20
 
-_RECORDS_SHOWN = 5  # of one event in one of them
+# The records shown of one event in one story
+_RECORDS_SHOWN = 5
 
 
 def report_lines(result: "Evaluation") -> list[str]:

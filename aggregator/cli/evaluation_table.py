@@ -22,7 +22,7 @@ _COLUMNS = (
 )
 
 
-# Of the columns from "precision" on, as `GroupingMetrics.intervals` names them
+# The names in `GroupingMetrics.intervals` of the columns from "precision" on
 _INTERVALS = ("precision", "recall", "f1", "alone", "over_merge", "split")
 
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 from aggregator.cli.correct import NoWait
 from aggregator.cli.writer_session import WriterSession, written_before
 
-_LISTED = 1_000  # of articles that were forgotten
+# The most forgotten articles that are listed
+_LISTED = 1_000
 
 Yes = Annotated[bool, flag("--yes", "Skip the confirmation.")]
 
@@ -90,9 +91,9 @@ def erase_articles(
     format_: str = "text",
     once_confirmed: Callable[[], None] = lambda: None,
 ) -> str:
-    """Ask, call `once_confirmed`, erase, and print what was erased; return the kind of the target.
+    """Ask, call `once_confirmed`, erase, and print the erased items; return the kind of the target.
 
-    Raises UsageError if there is nothing to erase, or if the answer is no.
+    Raises UsageError if there is nothing to erase, or if the user does not confirm.
     """
     from aggregator.grouping.deletion.forget import to_forget
 

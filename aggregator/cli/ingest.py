@@ -142,7 +142,7 @@ def _ingest(
                     executor,
                     texts_here=config.work.executor == "processes",
                 )
-                # Those that were queued for a daemon that has ended
+                # Commands may be queued for a daemon that has ended.
                 pipeline.run_commands()
                 return pipeline
 
@@ -197,7 +197,7 @@ _COUNTS = {
 
 
 def _print(summary: "IngestSummary") -> None:
-    """Print the counts; those with an indent add up to the one above them."""
+    """Print the counts; those with an indent add up to the count above them."""
     if summary.read == 0:
         output.say(f"there was nothing to read; {_FILES}")
     for name, field in _COUNTS.items():

@@ -69,7 +69,7 @@ def install_service(
 
 
 def _program() -> Path:
-    """Return the path of the script that was called, else of the one in the folder of the interpreter."""
+    """Return the path of the script that was called, else of the script beside the interpreter."""
     called = Path(sys.argv[0]).absolute()
     program = Path(sys.executable).absolute().with_name("aggregator")
     if called.name == program.name and os.access(called, os.X_OK):

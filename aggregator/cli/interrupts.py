@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-EXIT_CODE = 130  # which shells use after SIGINT: 128 + 2
+# Shells use it after SIGINT: 128 + 2.
+EXIT_CODE = 130
 
 
 @contextmanager
@@ -19,7 +20,7 @@ def interruptible() -> Iterator[Callable[[], bool]]:
     finalizer or a weak reference callback is only reported, and an import may raise ImportError instead.
     """
     before = signal.getsignal(signal.SIGINT)
-    # Nohup ignores it
+    # The signal may be ignored, for example by nohup.
     if threading.current_thread() is not threading.main_thread() or not callable(
         before
     ):
@@ -30,7 +31,7 @@ def interruptible() -> Iterator[Callable[[], bool]]:
 
     def report_others(lost: "sys.UnraisableHookArgs") -> None:
         if issubclass(lost.exc_type, KeyboardInterrupt):
-            # Not inside the library again
+            # The exception must not be raised inside the library again.
             later = threading.Timer(0.1, interrupt.repeat)
             later.daemon = True
             later.start()
@@ -57,7 +58,7 @@ class _Interrupt:
         raise KeyboardInterrupt
 
     def is_in_force(self) -> bool:
-        """Return whether the command has not ended, and is no daemon, which sets its own handler."""
+        """Return whether the command still runs, and not the daemon, which sets its own handler."""
         return signal.getsignal(signal.SIGINT) is self
 
     def repeat(self) -> None:

@@ -146,5 +146,5 @@ def _table(shown: Sequence["SourceView"]) -> None:
         return
     output.table(columns[:-1], [row[:-1] for row in rows], wide=("source",))
     if notes:
-        # Not wrapped: an address stays whole
+        # Notes are not wrapped, so that an address stays whole.
         output.out(f"\n{notes}")

@@ -97,7 +97,7 @@ def table(
 ) -> None:
     """Print a table to standard output, as wide as the terminal; text wraps in the columns in `wide`.
 
-    If standard output is no terminal, nothing wraps: one row is one line.
+    If standard output is not a terminal, nothing wraps: one row is one line.
     """
     from rich.console import Console
 
@@ -137,7 +137,7 @@ def _grid(
 
 
 def terminal_width() -> int | None:
-    """Return the columns of the terminal; None if standard output is no terminal."""
+    """Return the columns of the terminal; None if standard output is not a terminal."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
@@ -205,12 +205,12 @@ def out(data: bytes | str) -> None:
 
 
 def discard_output() -> None:
-    """Discard what is still to be written to standard output, which would fail again at the end."""
+    """Discard pending standard output, because writing it would fail again at the end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def confirm(question: str) -> None:
-    """Ask for confirmation. Raises UsageError if it is refused, or if standard input is no terminal."""
+    """Ask for confirmation. Raises UsageError if it is refused, or standard input is not a terminal."""
     if not sys.stdin.isatty():
         raise UsageError(
             "standard input is not a terminal, so the command cannot ask for confirmation: add --yes"
@@ -249,7 +249,7 @@ def write_csv(
 ) -> None:
     """Write values as CSV (RFC 4180, UTF-8) to standard output, for any number of them.
 
-    A column has the attribute with its name, or else the one that `attributes` gives it. A cell that a
+    A column shows the attribute with its name, unless `attributes` names another. A cell that a
     spreadsheet would treat as a formula gets an apostrophe before it.
     """
     names = (attributes.get(column, column) for column in columns)
@@ -312,8 +312,8 @@ def reading_progress() -> Iterator[Report]:
 def _bar(beside: str) -> Iterator[Report]:
     """Show a bar on a terminal.
 
-    Yields a function of the units that are done, what is done of the total, and the total (None: unknown).
-    `beside`: format of the units and their number a second.
+    Yields a function of the units done, the done part of the total, and the total (None: unknown). `beside` is
+    the format of the units and their number a second.
     """
     if not sys.stderr.isatty():
         yield lambda _count, _done, _total: None

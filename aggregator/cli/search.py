@@ -109,7 +109,7 @@ def _print_hits(results: "SearchResults") -> None:
 
 
 def _hit_lines(hit: "SearchHit") -> str:
-    """Return id, time, outlet and title of a hit, and its snippet; one line if there is no terminal."""
+    """Return id, time, outlet and title of a hit, and its snippet; one line without a terminal."""
     now = utc_now()
     line = f"  {hit.article} {show.cell(hit.effective_at, now):11} {show.cell(hit.outlet, now)}"
     if hit.title and hit.title != hit.story_title:

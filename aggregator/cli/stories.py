@@ -143,7 +143,7 @@ def _print(pages: "Iterable[StoryPage]", format_: str, *, by_article: bool) -> N
     if format_ == "jsonl":
         show.json_lines(rows)
     elif format_ == "csv" and by_article:
-        # As the keys of the JSON
+        # The columns have the names of the JSON keys.
         show.write_csv(ListedArticleJson.__struct_fields__, rows)
     elif format_ == "csv":
         show.write_csv(_STORY_CSV, rows, _STORY_COUNTS)
@@ -173,7 +173,7 @@ def _json(
 
 
 def hint(reader: "StoryReader", id_: str, kind: str) -> str:
-    """Return what an unknown id of this kind is, or else how to find one."""
+    """Explain an unknown id of this kind, or else how to find an id."""
     from aggregator.model.story import StoryView
 
     if reader.gone(id_):

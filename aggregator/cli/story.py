@@ -79,7 +79,7 @@ def _source_or_counts(story: "StoryView") -> str:
 
 
 def _story_text(story: "StoryView", text: "StoryText") -> str:
-    """Return what a story shows: of one text all of it, else the lead, the openings and quotations."""
+    """Return the text of a story: its only text whole, else the lead, the openings and quotations."""
     from aggregator.stories.plain_text import NO_OUTLET, as_text
 
     return filled(

@@ -1,4 +1,4 @@
-"""Commands that change stories: what a running daemon does for them, else this process."""
+"""Runs commands that change stories: in a running daemon, else in this process."""
 
 import time
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from aggregator.store.engine.database import Database
     from aggregator.store.maintenance.row_stream import Advance
 
-# To wait for a running daemon, which runs commands between two batches
+# The longest wait for a running daemon, which runs commands between two batches
 PATIENCE_SECONDS = 60.0
 
 
@@ -38,8 +38,8 @@ def written_before(settings: Settings) -> "Iterator[tuple[Config, Database]]":
 class WriterSession:
     """Runs commands in this process if it can become the writer; else queues them for the writer.
 
-    Commands run in the order in which they were queued: this process first runs those that were queued for a
-    writer that has ended since.
+    Commands run in the order of queueing: this process first runs those queued for a writer that has ended
+    since.
     """
 
     def __init__(self, config: "Config", database: "Database") -> None:

@@ -1,7 +1,7 @@
-"""What a source is asked with, as it is typed in the browser: headers, selectors of a page, and a proxy.
+"""How a source is requested, as typed in the browser: headers, selectors of a page, and a proxy.
 
-The same can be said in config.yaml, where it may also come from files and the environment. A source that is
-listed there has what is said there, and nothing else.
+The same can be said in config.yaml, where values may also come from files and the environment. For a source
+listed there, only config.yaml counts.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ _MOST_CHARS = 20_000
 
 
 def access_of_form(address: str, fields: Mapping[str, str]) -> Access:
-    """Return what the fields of a form say of the source at `address`. Raises UsageError.
+    """Read the access to the source at `address` from the fields of a form. Raises UsageError.
 
     They are `user_agent`, `cookie`, `headers` (lines of "Name: value"), `proxy`, and `list`, `link`, `title`
     and `date` (CSS selectors); all may be missing or empty.

@@ -80,7 +80,8 @@ def pending_commands(database: Database) -> list[Command]:
 
 
 log = logging.getLogger(__name__)
-PRUNED_SECONDS = 0.5  # of retention per `prune` command
+# One `prune` command spends this long on retention.
+PRUNED_SECONDS = 0.5
 
 
 class WriterServices(NamedTuple):
@@ -218,8 +219,10 @@ def run_commands(writer: WriterServices, stop: Stop) -> int:
                 break  # the workers were ended; it continues at the next start
             _refuse(writer, command, str(error))
         except AggregatorError:
-            raise  # of the database: the command waits
-        except Exception as error:  # it would end the daemon again at every start
+            # The database failed; the command waits.
+            raise
+        except Exception as error:
+            # Raised, it would end the daemon again at every start.
             log.exception(
                 "command %d (%s) failed",
                 command.command_no,

@@ -1,4 +1,4 @@
-"""What a configuration says about stories, as grouping reads it."""
+"""The settings of a configuration about stories, as grouping reads them."""
 
 from aggregator.config.settings import Config
 from aggregator.config.source_settings import MuteConfig

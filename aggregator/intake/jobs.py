@@ -22,7 +22,8 @@ from aggregator.sources.parse.feeds.entry_builder import FeedContext
 if TYPE_CHECKING:
     from aggregator.extract.article import CleanedEntry
 
-_MARKUP_CHARS = 1600  # of an entry, from which the language of its feed is detected
+# The language of a feed is detected from so much markup of each entry.
+_MARKUP_CHARS = 1600
 PARSER_FAILED = "the parser failed on it"
 _FAILED_JOBS: dict[str, tuple[Verdict, str]] = {
     "memory": ("memory", "reading it took more memory than a worker may have"),
@@ -71,9 +72,9 @@ class FingerprintJob(FrozenStruct):
 
 
 class FeedJob(FeedContext, frozen=True, kw_only=True):
-    """The bytes of a feed and what is known of it. `all_tuning`: for the language of its entries.
+    """The bytes and context of a feed. `all_tuning` is needed for the language of its entries.
 
-    `selectors`: of a source `page:`, those of its list, link, title and date.
+    `selectors` are those of the list, link, title and date of a source `page:`.
     """
 
     data: bytes
@@ -167,7 +168,7 @@ def read_feed(job: bytes) -> bytes:
     decoded = msgspec.msgpack.decode(job, type=FeedJob)
     all_tuning = Tuning.from_json(decoded.all_tuning)
     parsed = feed.read_feed(decoded.data, decoded)
-    # Else it is known, from all of them together
+    # All entries together show the language of a feed; if some are left out, it is known already.
     if parsed.language is None and not parsed.left_out:
         tuning = all_tuning.section("text", ExtractTuning)
         texts = []

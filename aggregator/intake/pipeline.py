@@ -1,13 +1,13 @@
 """One article's way, on one screen.
 
     sources ─poll─► bytes ─parse─► entries ─accept─► inbox ─prepare─► clean article, fingerprint
-      ─place─► article, story, evidence ─render─► what it shows ─► readers
+      ─place─► article, story, evidence ─render─► shown story ─► readers
 
     (polling/poll.py, jobs.py, store/intake/acceptance.py, prepare.py, grouping/place.py, stories/rendering.py)
 
-What comes in is accepted into the inbox in one short transaction; from then on it cannot be lost. What has
-gathered there is numbered in order of time. Each later step is done in the order of these numbers and ends in
-one transaction; doing it again gives the same rows.
+Entries are accepted into the inbox in one short transaction; from then on they cannot be lost. Entries that
+have gathered there are numbered in order of time. Each later step is done in the order of these numbers and
+ends in one transaction; doing it again gives the same rows.
 Strangers' bytes are parsed by an executor's workers, and no transaction is open meanwhile.
 """
 
@@ -40,7 +40,7 @@ from aggregator.store.intake import first_reading, inbox_order
 from aggregator.store.search import index
 
 log = logging.getLogger(__name__)
-# Between two looks whether a first reading has asked every source
+# The time between two looks whether a first reading has asked every source
 _ASKED_SECONDS = 1.0
 
 
@@ -91,12 +91,12 @@ class Pipeline:
     ) -> Iterator[list[PlacementResult]]:
         """Place all waiting entries in batches, in inbox order, until none waits or `stop()`.
 
-        `more` is called whenever no entry may be placed yet, until it returns None. `gathers` (for the
-        daemon): what was accepted a moment ago waits for others, to be placed in the order of their times.
+        `more` is called whenever no entry may be placed yet, until it returns None. With `gathers` (for the
+        daemon), newly accepted entries wait for others, to be placed in the order of their times.
         """
 
         def put_in_order() -> bool:
-            """Give numbers to what has gathered; return whether there is anything to place now."""
+            """Number the entries that have gathered; return whether there is anything to place now."""
             self.gathered_at = math.inf
             now = self.writer.now()
             with self.writer.database.read() as connection:
@@ -104,10 +104,11 @@ class Pipeline:
                 turn = first_reading.turn(connection, now) if gathered else "wait"
             if turn == "wait":
                 self._gathers_since = None
-                if gathered:  # for sources that the first reading has not asked yet
+                # Entries wait for sources that the first reading has not asked yet.
+                if gathered:
                     self.gathered_at = time.monotonic() + _ASKED_SECONDS
                 return False
-            # Not since they were accepted: an entry whose page was fetched may have waited for minutes.
+            # The time of acceptance does not count: an entry may have waited minutes for its page.
             if self._gathers_since is None:
                 self._gathers_since = time.monotonic()
             self.gathered_at = self._gathers_since
@@ -154,7 +155,7 @@ class Pipeline:
         return self.placer.retention_job(plan)
 
     def rest(self) -> None:
-        """Give memory back: what is computed again in no time. The indexes stay."""
+        """Free memory that is quick to compute again. The indexes stay."""
         self.placer.forget_rows()
         give_back_memory()
 
@@ -169,8 +170,8 @@ class Pipeline:
     def end_first_reading(self) -> bool:
         """End a first reading that is over; return whether it was.
 
-        That is when the daemon takes most memory, so what the reading left is given back. If sources were late,
-        the days that they touch are decided again: a command is queued for that in the same transaction.
+        The daemon takes most memory at that time, so memory left by the reading is given back. If sources were
+        late, the days that they touch are decided again: the same transaction queues a command for that.
         """
         now = self.writer.now()
         with self.writer.database.read() as connection:

@@ -26,10 +26,13 @@ from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.intake.rejected import REASON
 
 log = logging.getLogger(__name__)
-Stop = Callable[[], bool]  # whether the program ends
-# An archive whose server hangs must not hold up placing for each of its pages.
-_SLOW_READ_SECONDS = 5.0  # of one page, by this process
-_SLOW_REST_SECONDS = 600.0  # in which the archive is not read again
+# Returns whether the program ends.
+Stop = Callable[[], bool]
+# An archive whose server hangs must not hold up placing for each of its pages: if this process needs longer
+# for a page, ...
+_SLOW_READ_SECONDS = 5.0
+# ... the archive is not read again for so long.
+_SLOW_REST_SECONDS = 600.0
 _NOT_READ = "its page: not read, since pages of this source take too long; the entry's own text is used"
 # A call costs 1.2 ms whatever its size; larger jobs would wait for each other
 TEXTS_A_JOB = 16
@@ -59,8 +62,9 @@ class PrepareDispatcher:
         self._keep_all = keep_all
         self._texts_here = texts_here
         self._all_tuning = all_tuning
-        self._workers_read = True  # the pages that are in files
-        # Archives that failed slowly, monotonic
+        # Whether workers read the pages that are in files
+        self._workers_read = True
+        # The monotonic times until which slow archives are not read
         self._slow_until: dict[str, float] = {}
         self._deadline_seconds = all_tuning.section(
             "work", WorkerTuning
@@ -159,7 +163,7 @@ class PrepareDispatcher:
             return ()
         if len(waiting) > 1:
             prepared: list[Prepared] = []
-            # Each after the one before it, which may show that its source is slow
+            # One after another, because each may show that its source is slow.
             for entry in waiting:
                 if not stop():
                     prepared += self.answered([entry], self.submitted([entry]), stop)

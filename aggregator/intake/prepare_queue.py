@@ -72,7 +72,7 @@ class PrepareQueue:
                 future.cancel()
 
     def _next_batch(self, stop: Stop, bound: int) -> list[PreparedEntry]:
-        """Return entries up to inbox number `bound`: wait for the first one, then take what is prepared."""
+        """Wait for an entry up to inbox number `bound`; return it and further prepared entries."""
         batch: list[PreparedEntry] = []
         while self._first <= bound and (
             not batch or self._has_answer(self._batch_articles - len(batch))

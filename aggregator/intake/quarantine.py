@@ -15,7 +15,7 @@ Batch = Sequence[tuple[InboxEntry, Prepared]]
 Failure = tuple[InboxEntry, Exception]
 # If entries of this many sources fail, the cause is not the entries (chosen)
 _SOURCES = 5
-# Before entries go into quarantine if none was placed yet (chosen: one minute)
+# Entries go into quarantine after so many tries if none was placed yet (chosen: one minute).
 _TRIES = 20
 _NOT_OF_AN_ENTRY = (AggregatorError, MemoryError, OSError)
 
@@ -32,11 +32,13 @@ class QuarantiningPlacer:
 
     def __init__(self, placer: Placer) -> None:
         self._placer = placer
-        self._has_placed = False  # this process has placed an entry
-        self._tries = 0  # consecutive calls in which nothing was placed
+        # Whether this process has placed an entry
+        self._has_placed = False
+        # Consecutive calls that placed nothing
+        self._tries = 0
 
     def place(self, batch: Batch) -> list[PlacementResult]:
-        """Like `Placer.place`; what fails is halved until each culprit is alone.
+        """Place a batch like `Placer.place`; a failing batch is halved until each culprit is alone.
 
         Raises DamagedError if nothing can be placed.
         """

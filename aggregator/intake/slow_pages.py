@@ -7,7 +7,7 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Callable
 
-# Of CPU for one page; less does not count: of 217 real pages the slowest takes .3 s
+# Pages that take less CPU do not count (measured: the slowest of 217 real pages takes .3 s).
 _SLOW_SECONDS = 0.4
 # The time of three pages that meet the deadline of a worker; then the source rests
 _DEADLINES = 3.0
@@ -23,7 +23,7 @@ class SlowPages:
     def __init__(
         self, deadline_seconds: float, now: Callable[[], float] = time.monotonic
     ) -> None:
-        """`deadline_seconds`: what a worker may take for a job. `now`: seconds."""
+        """`deadline_seconds` is the time that a worker may take for a job; `now` returns seconds."""
         self._allowed_seconds = _DEADLINES * deadline_seconds
         self._now = now
         # When, and seconds of CPU.

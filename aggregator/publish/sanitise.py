@@ -1,6 +1,6 @@
 """Make untrusted texts and addresses safe for pages, feeds and headers.
 
-Templates and lxml escape markup. This module removes what they do not: characters that XML forbids (one of
+Templates and lxml escape markup. This module removes other dangers: characters that XML forbids (one of
 them makes a whole feed unreadable), bidi marks that reorder the text around them, and links that run code.
 """
 
@@ -39,7 +39,7 @@ _SPACES = re.compile(r"\s+")
 
 def visible(text: str) -> str:
     """Return `text` without characters that XML forbids or that reorder the text around them."""
-    # True of most texts, and ten times faster
+    # Most texts are like this, and this way is ten times faster.
     if text.isascii() and text.isprintable():
         return text
     return _PLANE_ENDS.sub("", _UNPRINTABLE.sub("", text))

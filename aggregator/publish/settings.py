@@ -22,9 +22,11 @@ class PublishSettings(ServerConfig, PublishConfig, FeedsConfig):
     # "" means the bound address; used in links and cookies only, never in identifiers
     public_url: str = ""
     queries: tuple[SavedQuery, ...] = ()
-    digest_stories: int = 0  # in a digest; 0: there are no digests
+    # The most stories in a digest; 0 turns digests off.
+    digest_stories: int = 0
     digest_query: SavedQuery = SavedQuery()
-    digest_timezone: str | None = None  # None: that of the machine
+    # None is the time zone of the machine.
+    digest_timezone: str | None = None
 
     def digest_filter(
         self, now: dt.datetime, mutes: tuple[Mute, ...] = ()
@@ -34,7 +36,7 @@ class PublishSettings(ServerConfig, PublishConfig, FeedsConfig):
         return wanted.model_copy(update={"mutes": mutes})
 
     def saved_query(self, key: str) -> SavedQuery | None:
-        """Return a saved query by its key; None for the key "". Raises UsageError if there is no such one."""
+        """Return a saved query by its key; None for the key "". Raises UsageError for an unknown key."""
         if not key:
             return None
         for query in self.queries:
@@ -66,7 +68,7 @@ class PublishSettings(ServerConfig, PublishConfig, FeedsConfig):
 
     @property
     def base_path(self) -> str:
-        """The path of `public_url`, such as `/news`, with which links begin; "" without one."""
+        """The path of `public_url`, such as `/news`, before the path of every link; may be empty."""
         path = urlsplit(self.public_url).path.rstrip("/")
         return quote(unquote(path)) if path.startswith("/") else ""
 
@@ -74,7 +76,7 @@ class PublishSettings(ServerConfig, PublishConfig, FeedsConfig):
 def publish_settings(config: Config) -> PublishSettings:
     """Return the settings of a configuration."""
     digest = config.digest
-    # Constructed, because the values are checked and no longer as they are typed
+    # The values are already checked and converted, so they are not validated again.
     return PublishSettings.model_construct(
         **dict(config.server),
         **dict(config.publish),

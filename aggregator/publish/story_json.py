@@ -178,10 +178,10 @@ class StoryArticleJson(WholeArticleJson):
 
 
 class WholeStoryJson(StoryJson):
-    """One story: `text` is the lead and what the other reports say first, as plain text.
+    """One story: `text` is the lead and the openings of the other reports, as plain text.
 
-    `lead` are paragraphs of one report, `versions` sentences of other versions of a text that its current
-    one tells differently. `storyline_stories` are the stories of its storyline, itself included, the newest
+    `lead` are paragraphs of one report, `versions` sentences of former versions of a text that its current
+    version tells differently. `storyline_stories` are the stories of its storyline, itself included, the newest
     first. `earlier` and `later` are at most five of them, the nearest in time first, and `related` is empty:
     these three leave with the next version.
     """
@@ -239,7 +239,7 @@ def articles_in_list(story: StoryView) -> Iterator[ListedArticleJson]:
 
 
 def whole_story(story: StoryView, text: StoryText | None) -> WholeStoryJson:
-    """Return one story with what it shows; without that its text is the summary."""
+    """Return one story with its text, else with its summary as text."""
     shown = text or StoryText(title=story.title)
     openings = {opening.article_id: opening.text for opening in shown.openings}
     articles = []
@@ -296,7 +296,8 @@ def _html(article: ArticleView) -> str | None:
     return shown_html(article.html, with_pictures=True)
 
 
-COPIES_SHOWN = 100  # of one article; `copy_count` has all of them
+# The most copies listed for one article; `copy_count` counts all of them.
+COPIES_SHOWN = 100
 
 
 class OneArticleJson(WholeArticleJson):
@@ -389,7 +390,7 @@ def one_article(detail: ArticleDetail) -> OneArticleJson:
 
 
 def search_results(results: SearchResults) -> SearchResults:
-    """Return the results without the characters that the encoder removes, with the marks of what is left."""
+    """Return the results without the characters that the encoder removes, with marks moved to fit."""
     stories = tuple(replace(s, hits=_with_visible(s.hits)) for s in results.stories)
     return replace(results, hits=_with_visible(results.hits), stories=stories)
 

@@ -1,4 +1,4 @@
-"""What is served: pages, feeds, APIs, MCP; who may read and change what (`security`).
+"""Serve pages, feeds, APIs and MCP, and decide who may read and change what (`security`).
 
 The only package that imports FastAPI. Imports `deliver` and the packages below it, not `admin`.
 """

@@ -50,7 +50,7 @@ from aggregator.web.security.paths import API, PROBES, READER_API
 from aggregator.web.security.tokens import first_name
 from aggregator.web.security.visit import is_owner
 
-# For smaller bodies the headers cost more than compression saves
+# Compressing a smaller body costs more in headers than it saves.
 COMPRESSED_FROM_BYTES = 1024
 # Other pages of errors have HTTP's phrase as heading.
 _HEADINGS = {400: "Invalid address", 503: "The database does not answer"}
@@ -94,7 +94,8 @@ def create_app(
     )
     errors = _Errors(Pages(site))
 
-    async def answer(request: Request, error: Exception) -> Response:  # in no thread
+    # Starlette would call a function that is not async in a thread.
+    async def answer(request: Request, error: Exception) -> Response:
         return errors.answer(request, error)
 
     for kind in (HTTPException, AggregatorError, RequestValidationError):
@@ -192,7 +193,8 @@ def _status_and_detail(request: Request, error: Exception) -> tuple[int, str]:
             return error.status_code, error.detail
         case UsageError():
             return 400, str(error)
-        case RequestValidationError():  # of the parameters, which have a model each
+        case RequestValidationError():
+            # Each route has one model for all of its parameters.
             (parameters,) = request.scope["route"].dependant.query_params
             return 400, invalid_words(
                 error.errors()[0], parameters.field_info.annotation
@@ -208,7 +210,8 @@ def _methods_of(request: Request) -> set[str]:
     """Return the methods of an address, of all its routes; Starlette looks at the first one only."""
     scope = {**request.scope, "root_path": ""}  # a folder of files sets it to its own
     matching: set[str] = set()
-    exact: set[str] = set()  # `/sources/opml` is no id of a source
+    # The route of sources by id matches `/sources/opml` too; the exact path wins.
+    exact: set[str] = set()
     for route in request.app.router.routes:
         if route.matches(scope)[0] != Match.NONE:
             methods = getattr(route, "methods", None) or {"GET"}

@@ -18,7 +18,8 @@ _EARLIEST = dt.datetime(
     2000, 1, 1, tzinfo=dt.UTC
 )  # no first page is older; 99999w before it is still a valid date
 _STEP = dt.timedelta(microseconds=1)
-# Microseconds since the year 1, which last until the year 3169; the hash of the list; the cursor of the store
+# A cursor has the microseconds since the year 1 (enough until 3169), the hash of the list, and the cursor of
+# the store.
 CURSOR = r"^([0-9]{1,17}\.[0-9a-f]{8}\.[0-9]{1,17}-[0-9]{1,18})?$"
 
 

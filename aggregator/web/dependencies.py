@@ -36,13 +36,14 @@ from aggregator.web.security.tokens import TokenStore
 from aggregator.web.security.visit import is_owner, may_edit
 
 _CHANGING_AT_ONCE = 2
-# A search for a feed may last a minute, and other requests need the threads
+# A search for a feed may last a minute, and other requests need the threads.
 _SEARCHING_AT_ONCE = 4
-ID = re.compile(r"[0-9A-Za-z_-]{1,40}", re.ASCII)  # of a story or an article
+# The id of a story or an article
+ID = re.compile(r"[0-9A-Za-z_-]{1,40}", re.ASCII)
 
 
 class Services(NamedTuple):
-    """The services of a server beside stories; without one there are no routes of it.
+    """The services of a server beside stories; a missing service has no routes.
 
     Without `push`, a `PushEndpoint`, no token is valid; without `watch`, the health of the daemon,
     `/healthz` is the only health check; `marks` are for the owner on pages and for the Google Reader API.
@@ -102,7 +103,7 @@ class Site:
         return self.access(request), self.settings.excerpt_words
 
     def shows_pictures(self, request: Request) -> bool:
-        """Return whether articles have their pictures, for which the client asks the sites of these."""
+        """Return whether to show pictures, which the client loads from the sites of the articles."""
         return self.settings.images == "direct" and self.access(request) == "owner"
 
     def reader_of_pages(self, request: Request) -> tuple[ReadMarks, Reader] | None:
@@ -115,7 +116,7 @@ class Site:
         return self.marks, self.marks.owner()
 
     def mutes(self, request: Request) -> tuple[Mute, ...]:
-        """Return what the owner muted in the browser, which his pages, phones and feeds follow."""
+        """Return the mutes that the owner set in the browser; his pages, phones and feeds follow them."""
         return self.reader.mutes() if is_owner(request) else ()
 
     def bounded(self, request: Request, story: StoryView) -> StoryView:
@@ -125,7 +126,7 @@ class Site:
     def bounded_with_text(
         self, request: Request, story: StoryView
     ) -> tuple[StoryView, StoryText | None]:
-        """Return a story and what it shows, as this request may read them."""
+        """Return a story and its texts, as far as this request may read them."""
         return for_reader(story, self.reader.text(story.id), *self.limits(request))
 
     def select(self, asked: ListQuery, limit: int) -> Selection:

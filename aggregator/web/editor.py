@@ -32,10 +32,11 @@ from aggregator.web.responses import too_many
 # Corrections that wait at once; each holds one of the 40 threads (chosen)
 _MAX_WAITING = 4
 
-# Comparing two texts keeps a processor busy, and other requests need it
+# Comparing two texts keeps a processor busy, and other requests need it.
 EXPLAINING_AT_ONCE = 2
 EXPLAINING_PATIENCE_SECONDS = 5.0
-MAX_BODY_BYTES = 65_536  # of a correction or a form; 200 ids have 4,000
+# The largest body of a correction or a form; 200 ids take 4,000 bytes.
+MAX_BODY_BYTES = 65_536
 BODY_DEADLINE_SECONDS = 10.0
 
 

@@ -46,7 +46,7 @@ def environment() -> Environment:
     jinja.filters.update(url=safe_url, line=one_line, time=time_of_day, cut=first_words)
 
     for template in ("problem.html", "base.html"):
-        # kept: a page that says what is wrong needs no free file
+        # Loaded now and kept, so that the error page needs no file handle when none is left.
         jinja.get_template(template)
     return jinja
 
@@ -177,7 +177,7 @@ def as_written(article: ArticleView, with_pictures: bool) -> Markup:
 
 
 def enclosure_words(reference: Enclosure) -> str:
-    """Return what a link to audio, video or a document leads to: `Audio, 24 MB`."""
+    """Return the text of a link to audio, video or a document: `Audio, 24 MB`."""
     medium = reference.type.split("/")[0]
     words = upper_first(medium) if medium in ("audio", "video") else "Document"
     if reference.length_bytes is None:

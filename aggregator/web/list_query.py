@@ -15,7 +15,8 @@ LANGUAGE_NAMES = msgspec.yaml.decode(
     files("aggregator.web").joinpath("languages.yaml").read_bytes(), type=dict[str, str]
 )
 STORIES_AN_ANSWER = 50
-MAX_STORIES = 500  # in one response, to limit its time and size
+# The most stories in one response, to limit its time and size
+MAX_STORIES = 500
 
 
 class ListQuery(StoryQuery):
@@ -44,7 +45,7 @@ class ListQuery(StoryQuery):
 class Selection(NamedTuple):
     """The stories that an address selects at a moment.
 
-    `wanted` is what is asked with the values of the saved query; `began` is the time of the first page.
+    `wanted` is the query, completed by the saved query; `began` is the time of the first page.
     """
 
     asked: ListQuery
@@ -58,14 +59,14 @@ class Selection(NamedTuple):
         return next_of(cursor, self.began, self.wanted, self.asked.order)
 
     def without(self, mutes: tuple[Mute, ...]) -> "Selection":
-        """Return the selection without what is muted."""
+        """Return the selection without muted articles."""
         return self._replace(filter=self.filter.model_copy(update={"mutes": mutes}))
 
 
 def select_stories(
     asked: ListQuery, saved: SavedQuery | None, now: dt.datetime, limit: int
 ) -> Selection:
-    """Return what is selected; `limit` is for a query without one. Raises UsageError for a wrong cursor."""
+    """Return the selection; `limit` is the default of the query. Raises UsageError for a wrong cursor."""
     wanted = asked if saved is None else asked.over(saved)
     after = None
     if asked.after:
@@ -76,7 +77,7 @@ def select_stories(
 
 
 def filter_words(asked: StoryQuery) -> list[str]:
-    """Return what a filter selects, for titles of pages and feeds: `["Space", "3+ reports"]`."""
+    """Describe a filter for titles of pages and feeds: `["Space", "3+ reports"]`."""
     words = []
     for name in Filters.model_fields:
         value = getattr(asked, name)

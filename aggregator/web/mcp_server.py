@@ -109,7 +109,7 @@ def _answering(tool: Callable[..., object]) -> Callable[..., str]:
 
 
 class _Tools:
-    """The tools. Their parameters and first sentences are what a client sees of them."""
+    """The tools. A client sees their parameters and the first sentences of their docstrings."""
 
     def __init__(
         self,
@@ -174,7 +174,7 @@ class _Tools:
             )
         text = self._reader.text(story.id)
         view, text = for_reader(story, text, self._access, self._words)
-        # Assistants read `text`: whole articles would fill what they can keep in mind.
+        # Assistants read `text`; whole articles would fill their context.
         articles = tuple(replace(a, html=None, text="") for a in view.articles)
         return story_json.whole_story(replace(view, articles=articles), text)
 

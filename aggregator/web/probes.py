@@ -24,11 +24,13 @@ from aggregator.web.pages.pages import Pages
 from aggregator.web.responses import PROBLEM_JSON, JsonResponse, Problem, RefusedError
 from aggregator.web.security.visit import is_owner
 
-_CACHE_SECONDS = 5.0  # that results for metrics and status are reused (chosen)
+# Results for metrics and status are reused for this long (chosen).
+_CACHE_SECONDS = 5.0
 
 Result = TypeVar("Result")
 
-_THREADS = 3  # of calls that hang; further ones wait for them until their timeout
+# So many calls may hang; further calls wait for them until their timeout.
+_THREADS = 3
 
 
 class NoAnswerError(AggregatorError):

@@ -76,7 +76,7 @@ class RefusedError(AggregatorError):
 
 
 def too_many(what: str) -> RefusedError:
-    """Return the error for work of which enough is under way."""
+    """Return the error for a request that exceeds the number allowed at once."""
     again = {"Retry-After": RETRY_AFTER_SECONDS}
     return RefusedError(503, f"too many {what} at once; try again later", headers=again)
 

@@ -24,7 +24,7 @@ from aggregator.web.security import connection_limits
 
 START_DEADLINE_SECONDS = 10.0
 STOP_DEADLINE_SECONDS = (
-    # For active requests; after it they are cancelled, because the daemon must exit within 10 s
+    # Active requests are cancelled after this time, because the daemon must exit within 10 s.
     5.0
 )
 _log = logging.getLogger(__name__)
@@ -47,8 +47,10 @@ class Server:
         new_loop: NewLoop = asyncio.new_event_loop,
     ) -> None:
         """`new_loop` returns an event loop, whose time is that of all deadlines."""
-        self.settings = settings  # with the bound port after `start`
-        self._address = f"{settings.host} {settings.port}"  # as configured
+        # `start` replaces the port by the bound port.
+        self.settings = settings
+        # The address as it is configured
+        self._address = f"{settings.host} {settings.port}"
         self.services = services
         self._create = partial(create_app, reader, services=services)
         self._new_loop = new_loop
@@ -164,7 +166,7 @@ class _QuietServer(uvicorn.Server):
 
 def _uvicorn(app: ASGIApp, settings: PublishSettings) -> _QuietServer:
     limiter = connection_limits.ConnectionLimiter(app, settings.trusted_proxies)
-    # With `access_log=False` it would still write one if this logger had a handler.
+    # `access_log=False` is not enough: uvicorn would still write a log if this logger had a handler.
     logging.getLogger("uvicorn.access").disabled = True
     return _QuietServer(
         uvicorn.Config(
@@ -188,13 +190,13 @@ def _uvicorn(app: ASGIApp, settings: PublishSettings) -> _QuietServer:
 
 def _bind(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # With an explicit protocol asyncio sets TCP_NODELAY; a response then takes 4 ms instead of 44 ms.
+    # asyncio sets TCP_NODELAY if the protocol is explicit; a response then takes 4 ms instead of 44 ms.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     connection_limits.close_unread(listener)
     try:
         listener.bind((host, port))
-    # UnicodeError: a label of the name is too long
+    # A too long label of the name raises UnicodeError.
     except (OSError, UnicodeError) as error:
         listener.close()
         why = getattr(error, "strerror", None) or error

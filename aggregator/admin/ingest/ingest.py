@@ -3,7 +3,7 @@
 Entries are read in chunks, each accepted in one transaction, a fixed number of chunks ahead of placing. So
 the workers always have entries to prepare, memory is bounded by these chunks for archives of any size, and
 the result does not depend on the number and speed of the workers. A run that was stopped can be repeated: it
-skips what it accepted before. If another process is the writer, the entries wait in the inbox until that
+skips entries accepted before. If another process is the writer, the entries wait in the inbox until that
 process has placed them, and reading pauses if it is far behind.
 """
 
@@ -36,14 +36,17 @@ from aggregator.stories.tuning import StoryTuning
 
 # The attempt number of a page that is not requested again, since the command ends
 _LAST_TRY = 99
-# From the beginning of rendering, in which stories of one article are rendered, too
+# Stories of one article are rendered, too, until this time since the beginning of rendering.
 RENDER_SECONDS = 5.0
-RENDERED_AT_ONCE = 20  # stories
-# Of an index that is rebuilt; the daemon or the next run does the rest
+# The stories rendered at once
+RENDERED_AT_ONCE = 20
+# The most articles that a run adds to an index being rebuilt; the daemon or the next run does the rest.
 REINDEXED_ARTICLES = 5_000
-_POLL_SECONDS = 0.2  # between two checks whether the daemon has placed our entries
-_PATIENCE_SECONDS = 3600.0  # to wait for a daemon that places nothing
-# Chunks of 100 entries: what 30 workers process at once.
+# The time between two checks whether the daemon has placed our entries
+_POLL_SECONDS = 0.2
+# The longest wait for a daemon that places nothing
+_PATIENCE_SECONDS = 3600.0
+# So many chunks of 100 entries keep 30 workers busy at once.
 CHUNKS_AHEAD = 10
 
 
@@ -81,8 +84,9 @@ class Ingest:
             poller.services, is_writer=lambda: self.is_writer, chosen=chosen
         )
         self._results = IngestResults(self._database)
-        self._unrendered: Sequence[str] = ()  # ids of stories of several articles
-        # That were begun; sorted together, they are read in turns
+        # Ids of stories of several articles
+        self._unrendered: Sequence[str] = ()
+        # The files begun; files that are sorted together are read in turns.
         self._files: set[str] = set()
 
     @property
@@ -160,7 +164,7 @@ class Ingest:
     def wait(self, most: int = 0) -> Iterator[int]:
         """Wait for the process that places until at most `most` entries wait; yields how many were placed.
 
-        If that process ends, this one becomes the writer. Returns when none was placed for an hour.
+        If that process ends, this process becomes the writer. Returns when no entry was placed for an hour.
         """
         before = self.waiting
         deadline = time.monotonic() + _PATIENCE_SECONDS
@@ -197,7 +201,7 @@ class Ingest:
         reached: deque[int] = deque()
 
         def more() -> int | None:
-            """Accept the next chunk; returns the entry number up to which to place, CHUNKS_AHEAD behind."""
+            """Accept the next chunk; return the last entry number to place, CHUNKS_AHEAD behind."""
             chunk = next(chunks, None)
             if chunk is None:
                 return None
@@ -213,7 +217,7 @@ class Ingest:
     def _accept(self, chunk: Sequence[ReadItem]) -> Sequence[AcceptResult]:
         entries = [item.entry for item in chunk if isinstance(item, InputEntry)]
         now = self._now()
-        # For feeds as when they are polled, for files never.
+        # Pages are fetched for entries of feeds as in a poll, and never for files.
         wants_page = [
             entry.authority in ("own", "foreign") and self._poller.wants_page(entry)
             for entry in entries

@@ -60,7 +60,7 @@ class InputReader:
         self._tuning = source_tuning(services.all_tuning)
         self._is_writer = is_writer
         self._chosen = chosen
-        # By the name of a file, the folder that identifies it
+        # The folders that identify files, by the names of the files
         self._folders: dict[str, Path | None] = {}
         self._folder_names: dict[Path, str] = {}
 
@@ -118,7 +118,7 @@ class InputReader:
         if not exists(what):
             yield InputProblem(where=what, reason=MISSING, file=what)
             return
-        # Only if this process places them: another one may be unable to read the archive.
+        # Pages are listed only if this process places them: another process may be unable to read the archive.
         has_listing = what != "-" and self._is_writer()
         try:
             inputs = open_source(

@@ -19,8 +19,10 @@ class RecordIds:
 
     def __init__(self, notes: RecordNotes) -> None:
         self._notes = notes
-        self._ids: dict[str, str] = {}  # by article; of the newest ones
-        self._texts: dict[int, int] = {}  # hash of file and id → hash of the text
+        # The ids of the newest articles' records, by article
+        self._ids: dict[str, str] = {}
+        # Hashes of texts by the hash of file and id
+        self._texts: dict[int, int] = {}
 
     def read(self, file: str, entry: Entry) -> None:
         """Note the text of an id in a file."""
@@ -46,18 +48,20 @@ class RecordIds:
         outcome: AcceptOutcome | Outcome,
         stored: Sequence[str] = (),
     ) -> None:
-        """Note what became of a record: an article of its own, or a part of one that has another id.
+        """Note the outcome of a record: an article of its own, or a part of one that has another id.
 
-        `stored`: the ids of the article that are kept so far, the last one by itself.
+        `stored` are the ids of the article that are kept so far; the last was kept by itself.
         """
         if record_id is None or record_id in stored:
             return
         kept = self._ids.setdefault(article, stored[-1] if stored else record_id)
         if len(self._ids) > _REMEMBERED:
             del self._ids[next(iter(self._ids))]
-        if outcome == "revision":  # placing decides what it is
+        # Placing decides about a revision.
+        if outcome == "revision":
             return
-        if outcome == "revised":  # the article has the newest id
+        # A revised article has the newest id.
+        if outcome == "revised":
             kept, record_id = record_id, kept
             self._ids[article] = kept
         if kept != record_id:

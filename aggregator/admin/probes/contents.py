@@ -1,4 +1,4 @@
-"""What `doctor` says of what a database holds: sources that fail, what was rejected, what is open to others."""
+"""The findings of `doctor` about stored data: failing sources, rejected items, access open to others."""
 
 from collections.abc import Iterable, Iterator, Sequence
 

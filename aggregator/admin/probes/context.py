@@ -1,4 +1,4 @@
-"""What the probes of `doctor` look at."""
+"""The context of the probes of `doctor`: configuration, database and time limit."""
 
 from functools import cached_property
 from pathlib import Path

@@ -19,9 +19,11 @@ from aggregator.store.engine.database import Database
 from aggregator.store.engine.process_lock import open_process_lock
 from aggregator.store.read.health.probes import ok, problem, warning
 
-_REQUEST_SHARE = 0.3  # of the time of a check; the daemon has to answer within it
+# The daemon has to answer within this share of the time of a check.
+_REQUEST_SHARE = 0.3
 
-_MOST_BYTES = 1 << 20  # of a response body
+# The largest response body that is read
+_MOST_BYTES = 1 << 20
 
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - requested on this machine
 
@@ -55,7 +57,7 @@ def daemon_findings(context: DoctorContext) -> Iterator[Finding]:
 
 
 def _reported(status: dict[str, Any], problem_count: int) -> Iterator[Finding]:
-    """Yield what the daemon reports of itself; `status` is {} where that is for tokens only."""
+    """Yield the findings of the daemon about itself; `status` is {} if only tokens may read it."""
     for finding in status.get("process_findings") or ():
         level = warning if finding["level"] == "warning" else problem
         yield level(f"the daemon reports: {finding['what']}", finding["advice"])

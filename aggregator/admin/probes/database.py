@@ -17,10 +17,11 @@ from aggregator.store import migrate
 from aggregator.store.engine.database import shown_url
 from aggregator.store.read.health.probes import of_database, ok, problem
 
-# Of the time of a check; reading the whole file may take that long
+# Reading the whole file may take this share of the time of a check.
 _CHECKED_SHARE = 0.5
 
-_RUN_DOCTOR = "; run `aggregator doctor`"  # the end of errors that other commands print
+# Errors that other commands print end with it.
+_RUN_DOCTOR = "; run `aggregator doctor`"
 
 # Parts of the messages of servers, drivers and this program, with advice.
 _ADVICE = (

@@ -17,7 +17,7 @@ from aggregator.sources.fetch.connections.transport import parsed
 def web_address(typed: str) -> str:
     """Return an address that can be requested and used in links, without `user:password@`.
 
-    Raises ConfigError for another one.
+    Raises ConfigError if that is impossible.
     """
     typed, _ = split_address(typed)
     if has_login(typed):

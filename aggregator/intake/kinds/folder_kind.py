@@ -44,17 +44,21 @@ from aggregator.store.intake.folder_names import known_as, known_folder
 from aggregator.store.intake.known_entries import AcceptResult
 from aggregator.store.intake.sources import Source, save
 
-ENTRIES_A_TRANSACTION = 100  # a transaction holds the write lock
-CHARS_A_TRANSACTION = 2_000_000  # of pages and texts, because of memory
-# Per look or ingest: a file of another kind may have a million lines
+# A transaction holds the write lock, so it is small.
+ENTRIES_A_TRANSACTION = 100
+# Pages and texts are held in memory until their transaction.
+CHARS_A_TRANSACTION = 2_000_000
+# The most rejected items listed per look or ingest: a file of another kind may have a million lines.
 REJECTED_LISTED = 1000
-MOST_WAITING = 10_000  # entries; reading an archive continues when fewer wait
-_PLACING_REST_SECONDS = 5.0  # between two looks at whether fewer wait
-# Of a processor: a folder of 100,000 files is looked at less often (chosen). Not of the clock: a machine that
-# is suspended or busy with other things may stretch a look by hours.
+# Reading an archive continues when fewer entries wait.
+MOST_WAITING = 10_000
+# The time between two looks whether fewer wait
+_PLACING_REST_SECONDS = 5.0
+# Looking takes at most this share of a processor, so a folder of 100,000 files is looked at less often
+# (chosen). Clock time would mislead: a suspended or busy machine may stretch a look by hours.
 _SCAN_SHARE = 0.05
 _MOST_REST_SECONDS = 3600.0
-# Times as long as listing a folder took, at least, it is read before it is listed again
+# A folder is read for at least so many times as long as its listing took, before it is listed again.
 _READING_SHARE = 4
 
 
@@ -113,7 +117,7 @@ class FolderWatcher:
                 save(connection, failed)
             return PollResult(succeeded=False, problem=str(error))
         listing_seconds = time.monotonic() - began
-        # On a slow disk or share, listing rests in proportion to the time that it took.
+        # Listing a slow disk or share rests in proportion to the time that it took.
         worked_seconds = time.thread_time() - worked
         rest = max(worked_seconds / _SCAN_SHARE, 2 * listing_seconds)
         rest = min(rest, _MOST_REST_SECONDS)
@@ -167,7 +171,7 @@ class FolderWatcher:
         ends = time.monotonic() + seconds
         for count, path in enumerate(paths, start=1):
             self._read(source, folder, path, looked)
-            # After the first file: on a busy machine it may be over before
+            # The first file is read in any case: on a busy machine the time may be over before.
             if self._stops() or time.monotonic() >= ends:
                 return count
         return len(paths)
@@ -297,10 +301,12 @@ class _FolderLook(msgspec.Struct, kw_only=True):
     touched: list[str]
     entries: list[Entry] = []  # read, not accepted yet
     problems: list[InputProblem] = []
-    noted: int = 0  # of the problems
+    # The number of problems already noted
+    noted: int = 0
     refused: int = 0
     accepted: list[AcceptResult] = []
-    chars: int = 0  # of the entries
+    # The characters of `entries`
+    chars: int = 0
 
     def take(self, entry: Entry) -> None:
         self.entries.append(entry)

@@ -100,7 +100,7 @@ def preview(
 def _feed(
     address: str, messages: tuple[Message, ...], parse: Callable[[bytes], Entry]
 ) -> tuple[ParsedFeed, list[tuple[str, str]]]:
-    """Return a feed, the newest entry first, and the messages that are no entries, with the reason."""
+    """Return a feed, the newest entry first, and the messages that it leaves out, with the reason."""
     entries: list[Entry] = []
     refused: list[tuple[str, str]] = []
     for message in messages:

@@ -1,4 +1,4 @@
-"""What is different among kinds of sources; everything else asks their `SourceKind` for it."""
+"""The differences among kinds of sources; all other code asks the `SourceKind` for them."""
 
 from collections.abc import Callable
 from importlib import import_module
@@ -17,15 +17,17 @@ class SourceKind(NamedTuple):
     The due time is a column. A source whose address has no host is polled by the writer only.
     """
 
-    # From a source of the file to the address to store. Raises ConfigError.
+    # Returns the address to store for a source of the file. Raises ConfigError.
     address: Callable[[SourceConfig, Config], str]
-    # From the poller of feeds and pages to the function that fetches, parses and stores a source that is due,
-    # in several threads.
+    # Takes the poller of feeds and pages, and returns a function that fetches, parses and stores a due source;
+    # several threads call that function.
     poller: Callable[[Poller], Callable[[Source], PollResult]]
-    is_local: bool = False  # whether the address is a path
-    # Whether pages are fetched, unless the source says it
+    # Whether the address is a path
+    is_local: bool = False
+    # Whether pages are fetched, unless the source has its own setting
     pages: Literal["auto", "never"] = "auto"
-    is_in_opml: bool = False  # whether feed readers can subscribe to the address
+    # Whether feed readers can subscribe to the address
+    is_in_opml: bool = False
 
 
 def source_kind(name: str) -> SourceKind:

@@ -78,8 +78,8 @@ def add(
     `access`: the fields of `access_of_form`, which are stored with the source.
 
     An imported source that was never read is one of the user from then on: it may be in a private network.
-    Raises ConflictError if it is another source already, UsageError if there is no feed, ReadError if no
-    server answers.
+    Raises ConflictError if another source has the feed already, UsageError if no feed is found, ReadError if
+    no server answers.
     """
     with database.read() as connection:
         _refuse_known(connection, addresses_typed(typed)[0])
@@ -137,7 +137,7 @@ def is_unread_import(known: Source) -> bool:
 def permit_private(
     connection: Connection, imported: Source, **asked: str | int | bool
 ) -> None:
-    """Treat an imported source as one that the user typed, with what was asked for, and poll it now."""
+    """Treat an imported source as if the user had typed it, with the choices `asked`, and poll it now."""
     choose(connection, imported.id, origin="user", **asked)
     rows.revive(connection, imported.id, utc_now())
 

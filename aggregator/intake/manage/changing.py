@@ -84,9 +84,9 @@ def resume(database: Database, source: Source) -> None:
 
 
 def remove(config: Config, database: Database, source: Source) -> None:
-    """Remove a source but keep its articles; what waits to be placed waits until the source is added again.
+    """Remove a source but keep its articles; its waiting entries wait until the source is added again.
 
-    Raises ConflictError for one of config.yaml.
+    Raises ConflictError for a source of config.yaml.
     """
     _refuse_configured(config, source, "delete its lines there")
     with database.write() as connection:

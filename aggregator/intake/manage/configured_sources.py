@@ -13,12 +13,12 @@ from aggregator.store.engine.database import Connection
 from aggregator.store.intake.source_sync import set_default_interval, sync_config
 from aggregator.store.intake.sources import Source, source_id
 
-# Between two looks at a folder without an interval of its own (chosen)
+# The time between two looks at a folder without its own interval (chosen)
 _FOLDER_INTERVAL_SECONDS = 10
 
 
 def follow_config(connection: Connection, config: Config, now: dt.datetime) -> None:
-    """Make the stored sources what the configuration says: those of the file, and the interval of others."""
+    """Store the configuration's sources, and its interval for the other sources."""
     sync_config(connection, configured_sources(config, now))
     set_default_interval(
         connection,

@@ -74,9 +74,9 @@ class FeedReader:
         self._tuning = config.effective_tuning.to_json()
         self._limits = source_tuning(config.effective_tuning)
         self._configured = configured_access(config)
-        # What the user typed for the address of a new source
+        # The headers, selectors and proxy that the user typed for a new source
         self.typed = Access()
-        # Addresses by what may be typed for them
+        # Addresses by the names that may be typed for them
         self._names: dict[str, str | None] = {}
         self._mailboxes: dict[str | None, str] = {}
         for source in config.sources:
@@ -87,7 +87,7 @@ class FeedReader:
                 self._mailboxes |= {source.name: at, source.imap: at, at: at}
 
     def asking_with(self, typed: Access) -> "FeedReader":
-        """Return a reader that asks with what the user typed for the address of a new source."""
+        """Return a reader that requests a new source with the access that the user typed."""
         reader = copy(self)
         reader.typed = typed
         return reader
@@ -238,7 +238,7 @@ def opened_reader(config: Config, workers: int = 1) -> Iterator[FeedReader]:
 
 
 class SourceServices(NamedTuple):
-    """What the web changes sources with; `reader` shares the client and the workers of the daemon."""
+    """The services for changing sources in the web; `reader` shares the daemon's client and workers."""
 
     config: Config
     database: Database

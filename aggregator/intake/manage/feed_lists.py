@@ -36,9 +36,11 @@ from aggregator.store.intake.sources import (
     source_id,
 )
 
-_FOLDER_SEPARATOR = " / "  # between the names of nested folders, as stored and typed
+# Separates the names of nested folders, as stored and typed.
+_FOLDER_SEPARATOR = " / "
 _SPREAD_LEAST_SECONDS = 30.0
-_FIRST_POLLS_A_SECOND = 5.0  # of many feeds imported at once (chosen)
+# First polls of many feeds imported at once are spread at this rate (chosen).
+_FIRST_POLLS_A_SECOND = 5.0
 
 
 class OpmlImportResult(FrozenStruct):
@@ -138,9 +140,10 @@ class _FeedImport:
         for source in self._by_id.values():
             self._by_address[address_key(source.address)] = source
             self._by_address[address_key(source.polled_url)] = source
-        # By id; stored together, since other writers wait meanwhile
+        # New sources by id, stored together because other writers wait meanwhile
         self.new: dict[str, Source] = {}
-        self.filed = 0  # known feeds that got a folder
+        # The number of known feeds that got a folder
+        self.filed = 0
         self.permitted: set[str] = set()
         self.private = 0
         self.refused: list[SkippedOutline] = []
@@ -168,7 +171,7 @@ class _FeedImport:
             rows.add(self._connection, *self.new.values())
 
     def _refuse(self, feed: OpmlFeed, reason: str) -> None:
-        # Programs write the address where there is no title.
+        # Programs write the address of a feed without a title as its title.
         title = "" if has_login(feed.title) else feed.title
         self.refused.append(
             SkippedOutline(

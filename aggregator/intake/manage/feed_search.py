@@ -29,9 +29,10 @@ from aggregator.sources.parse.feeds.opml import (
     web_address,
 )
 
-_SEARCH_SECONDS = 60.0  # after which no further address of a site is requested (chosen)
-# Addresses of a site requested to find its feed: what it links to, then all usual places; at one second each
-# (chosen).
+# No further address of a site is requested after this time (chosen).
+_SEARCH_SECONDS = 60.0
+# The most addresses requested to find the feed of a site (chosen): its links, then all usual places, at one
+# second each.
 DISCOVERY_TRIES = 20
 
 
@@ -103,7 +104,7 @@ class _FeedSearch:
         self._tried: dict[str, ParsedFeed | None] = {}
         # The page that has the addresses; None: the user typed them
         self._linked_from: str | None = None
-        # A feed without entries, used if there is no better one
+        # A feed without entries, used if no better feed is found
         self._empty: ResolvedFeed | None = None
 
     def find(self, addresses: Sequence[str]) -> ResolvedFeed:

@@ -13,7 +13,7 @@ from aggregator.text.language import primary_tag
 # An older date takes no credit: no story has articles that are so far apart (`window_days`). So an archive
 # that comes at once keeps its dates.
 _CREDITED_DAYS = 14.0
-# That the entries of a first poll without any date are assumed to be old (chosen)
+# The assumed age of the entries of a first poll if none has a date (chosen)
 _UNDATED_AGE_DAYS = 30.0
 
 

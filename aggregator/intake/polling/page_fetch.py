@@ -37,13 +37,13 @@ from aggregator.store.intake import pending_pages
 from aggregator.store.intake.pending_pages import PendingPage
 from aggregator.store.intake.source_access import typed_access
 
-# That a response waits for a database that cannot be written; then the source is polled again.
+# A response waits this long for a database that cannot be written; then the source is polled again.
 _STORE_SECONDS = 900.0
-# Before the second attempt; doubled before each further one, ...
+# The pause before the second attempt doubles before each further attempt, ...
 _STORE_PAUSE_SECONDS = 0.5
-# ... up to this: a daemon that stops waits for it (chosen, all three)
+# ... up to this maximum, because a daemon that stops waits for it (chosen, all three).
 _STORE_PAUSE_MAX_SECONDS = 5.0
-# Causes after which the page would not come later, either
+# After these causes the page would not come later, either.
 _FINAL = frozenset(
     {
         "refused",
@@ -56,7 +56,7 @@ _FINAL = frozenset(
         "http 410",
     }
 )
-# Refused for this client; the page may exist
+# The server refuses this client; the page may exist.
 _BLOCKED = frozenset({401, 403, 407, 429, 451})
 log = logging.getLogger(__name__)
 Stored = TypeVar("Stored")
@@ -138,7 +138,8 @@ class PageFetcher:
 
     def _requested(self, wanted: PendingPage) -> FetchResult:
         """Request a page. Raises FetchError, also if robots.txt forbids it."""
-        port = None  # that of the feed, if the page is on the same site
+        # The port of the feed counts if the page is on the same site.
+        port = None
         if wanted.feed is not None and same_site(wanted.feed, wanted.url):
             with suppress(ValueError):
                 port = urlsplit(wanted.feed).port
@@ -230,7 +231,7 @@ class PageFetcher:
             pause = min(2 * pause, _STORE_PAUSE_MAX_SECONDS)
 
     def access_of(self, source_id: str | None, address: str | None) -> Access:
-        """Return what config.yaml says of a source, else what was typed in the browser."""
+        """Return the access to a source from config.yaml, else as typed in the browser."""
         configured = self.services.configured.get(address or "")
         if configured is not None or source_id is None:
             return configured or Access()

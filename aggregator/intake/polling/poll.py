@@ -1,8 +1,8 @@
 """Polling feeds into the inbox.
 
 The entries and the new state of the source (ETag, due time, health) are stored in one transaction. If it
-fails, the source is polled again, which changes nothing. What a response means is decided in
-intake/polling/poll_decision.py.
+fails, the source is polled again with the same result. intake/polling/poll_decision.py decides the meaning
+of a response.
 """
 
 import datetime as dt
@@ -127,7 +127,7 @@ class Poller(PageFetcher):
                 ),
                 lambda page: self._parsed(page, source, now, read, access=access),
             )
-            # Of the index only
+            # These belong to the index; they say nothing about its sitemaps.
             fetched = replace(fetched, etag=None, last_modified=None)
         elif feed.left_out:
             feed = replace(feed, language=known.language)

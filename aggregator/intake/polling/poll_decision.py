@@ -1,4 +1,4 @@
-"""What a poll means for its source: a pure decision about its state, schedule and entries.
+"""Decide the result of a poll for its source: a pure decision about state, schedule and entries.
 
 One permanent redirect (301, 308) or 410 proves little: a captive portal, a parked domain or a mistake of an
 administrator sends it, too. So a response must be the same several times over some days, and a new address
@@ -63,26 +63,32 @@ class PollRules(NamedTuple):
 
 
 class PollAnswer(NamedTuple):
-    """A response without an error, and what became of its entries in the inbox."""
+    """A response without an error, and the outcome of each entry in the inbox."""
 
     fetched: FetchResult
     body_hash: bytes | None = None
-    feed: ParsedFeed | None = None  # None: the same as the last time
+    # None if the feed is the same as the last time
+    feed: ParsedFeed | None = None
     entries: Sequence[Entry] = ()
-    accepted: Sequence[AcceptResult] = ()  # of each entry
-    at_target: Source | None = None  # the feed at the target of its permanent redirects
-    # Items that are no entries, with the reason
+    # One result for each entry
+    accepted: Sequence[AcceptResult] = ()
+    # The feed at the target of the source's permanent redirects
+    at_target: Source | None = None
+    # Items without an entry, with the reason
     refused: Sequence[tuple[str, str]] = ()
-    has_more: bool = False  # not everything new was read
-    known: KnownItems = KnownItems()  # of the feed at its last poll
-    whole: Callable[[], ParsedFeed] | None = None  # reads the feed with its known items
+    # Some new entries were not read.
+    has_more: bool = False
+    # The items of the feed at its last poll
+    known: KnownItems = KnownItems()
+    # Reads the feed again, with its known items.
+    whole: Callable[[], ParsedFeed] | None = None
 
 
 class PollOutcome(NamedTuple):
-    """What one poll changes: all of it is written in one transaction."""
+    """The changes of one poll, all written in one transaction."""
 
     source: Source
-    # Entries that are no news: they bump their stories at their own time
+    # Numbers of entries that are not announced as news; they bump their stories at their own time.
     own_time: Sequence[int] = ()
 
 
@@ -251,7 +257,7 @@ def _old_entries(
 def with_counts(
     source: Source, accepted: Sequence[AcceptResult], rejected: int = 0
 ) -> Source:
-    """Return the source with the outcomes of its entries counted; `rejected`: items that are no entries."""
+    """Return the source with the outcomes of its entries counted; `rejected` counts items without an entry."""
     new = sum(
         result.entry_no is not None and result.outcome != "revision"
         for result in accepted
@@ -307,8 +313,8 @@ def _moved(
     """Record a permanent redirect, and adopt it once it is confirmed.
 
     The source keeps its id and its configured address, so its articles stay known. If the target is a source
-    already, this one is merged into it. `shares`: whether the response listed a known entry; only the first
-    one of a target counts, because its entries are known later.
+    already, this source is merged into it. `shares`: whether the response listed a known entry; only the first
+    response of a target counts, because its entries are known later.
     """
     to = answer.fetched.permanent_url
     other = answer.at_target
@@ -331,5 +337,6 @@ def _moved(
     if other is None or other.id == source.id or other.health in ("gone", "merged"):
         return replace(settled, redirected_url=to, host=host_of(to))
     if other.paused:
-        return source  # the pause of that feed does not apply to this one
+        # The source is not merged: the pause of that feed was not meant for it.
+        return source
     return replace(settled, merged_into=other.id)

@@ -1,4 +1,4 @@
-"""Logs what a poll changes about a source."""
+"""Logs the changes that a poll makes to a source."""
 
 import logging
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ def log_changes(
     target: str | None = None,
     notes: Sequence[str] = (),
 ) -> None:
-    """Log what is new about a source; `target`: of its permanent redirects, `notes`: on its entries."""
+    """Log the news about a source; `target` is that of its redirects, `notes` concern its entries."""
     name = outcome.source.shown_name
     for note in notes:
         log.info(

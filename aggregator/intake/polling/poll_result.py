@@ -9,11 +9,14 @@ from aggregator.store.intake.known_entries import AcceptResult
 class PollResult(FrozenStruct):
     """The result of one poll. `accepted` are the numbers of the accepted entries."""
 
-    succeeded: bool = True  # False also for a poll that was not sent or was stopped
-    name: str = ""  # of the source, with the title of its feed
+    # False also for a poll that was not sent or was stopped
+    succeeded: bool = True
+    # The name of the source, with the title of its feed
+    name: str = ""
     accepted: tuple[int, ...] = ()
     read: int = 0
-    revised: int = 0  # of those accepted
+    # The revisions among the accepted entries
+    revised: int = 0
     known: int = 0
     problem: str | None = None
     unchanged: bool = False  # 304, or the very bytes of the last time

@@ -1,6 +1,6 @@
-"""Computes what is derived from articles again: keys, counts, indexes, stories (`db check --repair`).
+"""Computes data derived from articles again: keys, counts, indexes, stories (`db check --repair`).
 
-For one process alone: a daemon has indexes in memory of what is replaced here. An interrupted rebuild is
+No daemon may run meanwhile: its indexes in memory describe the replaced data. An interrupted rebuild is
 repeated from its beginning.
 """
 

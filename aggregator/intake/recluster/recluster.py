@@ -1,8 +1,8 @@
 """`aggregator recluster`: reads all articles and assigns them to stories again under the present rules.
 
 A scratch database gets the placed articles in the order of their inbox numbers, with the corrections in
-force. Then both groupings are compared: a group keeps the id of the old story with which it shares most
-articles, and the differences are written in one transaction. The same articles and rules give the same
+force. Then both groupings are compared: a group keeps the id of the old story that shares most articles with
+it, and the differences are written in one transaction. The same articles and rules give the same
 stories, whatever the number of workers.
 
 When sources were late in a first reading, the same is done once in order of time for the days that they touch:
@@ -56,15 +56,16 @@ class ReclusterCommand(FrozenStruct):
     """The command for a running daemon."""
 
     since: dt.datetime | None = None
-    # Renumber in order of time what was placed from this inbox number on, and notify nobody
+    # Renumber articles in order of time, from this inbox number on, and notify nobody.
     in_order_from: int | None = None
 
 
 class DecidedArticles(NamedTuple):
-    """A scratch database in which articles were placed again."""
+    """A scratch database of articles that were placed again."""
 
     scratch: Database
-    start: int  # their first inbox number
+    # The first inbox number of these articles
+    start: int
     total: int
     order: Mapping[int, int]  # see ReclusterPlan
 
@@ -118,8 +119,8 @@ class Reclusterer:
     ) -> GroupingDifference:
         """Apply the new grouping. Only for the writer, whose `placer` is passed.
 
-        The row `request` is answered with the difference in the same transaction. `in_order_from`: instead of
-        `since`, those articles whose numbers are from this one on, which are renumbered in order of time.
+        The row `request` is answered with the difference in the same transaction. `in_order_from` replaces
+        `since`: it selects articles from this inbox number on, and renumbers them in order of time.
         """
         placer.forget()  # else two indexes are in memory
         with self._decided(since, advance, in_order_from=in_order_from) as decided:
@@ -196,7 +197,7 @@ class Reclusterer:
         *,
         corrected: bool,
     ) -> None:
-        """Copy what was placed before the inbox number `start`."""
+        """Copy the articles that were placed before the inbox number `start`."""
         with self._database.read() as live, scratch.write() as connection:
             placer.count_after(
                 replay.seed(live, connection, start, advance, corrected=corrected)

@@ -19,11 +19,13 @@ class FoundedStory(NamedTuple):
 
 
 class ReclusterPlan(NamedTuple):
-    """What is to be written."""
+    """The rows to write."""
 
-    names: dict[str, str]  # scratch story → story
-    founded: dict[str, FoundedStory]  # by story
+    # Ids of stories by those of the scratch database
+    names: dict[str, str]
+    # New stories by their id
+    founded: dict[str, FoundedStory]
     regrouping: Regrouping
     difference: GroupingDifference
-    # New inbox numbers by the present ones; empty: they stay, and changes are news
+    # New inbox numbers by the present numbers; empty if they stay, and then changes are news.
     order: Mapping[int, int]

@@ -1,4 +1,4 @@
-"""Compares two groupings of the same articles: which story keeps its id, and what has changed.
+"""Compares two groupings of the same articles: finds the stories that keep their ids, and the changes.
 
 A grouping is a mapping of articles to stories, in the order of inbox numbers.
 """
@@ -10,7 +10,8 @@ from typing import Any
 from aggregator.model.structs import FrozenStruct
 
 CHANGES_LISTED = 40
-_ARTICLES_LISTED = 10  # of a change that is listed
+# The most articles listed for one change
+_ARTICLES_LISTED = 10
 Grouping = Mapping[str, str]
 
 
@@ -28,13 +29,15 @@ class RegroupedStory(FrozenStruct, omit_defaults=False):
 class GroupingDifference(FrozenStruct, omit_defaults=False):
     """The changes of a new grouping."""
 
-    articles: int  # that were decided again
-    moved: int  # of them in another story than before
+    # Articles that were decided again
+    articles: int
+    # Articles that changed their story
+    moved: int
     stories_before: int
     stories_after: int
     # Share of the pairs of articles that were in one story and still are, 0..1
     pairs_kept: float
-    # Those with most articles first, at most CHANGES_LISTED
+    # The changed stories with most articles first, at most CHANGES_LISTED
     changes: tuple[RegroupedStory, ...] = ()
     changed_stories: int = 0
     written: bool = False
@@ -43,9 +46,9 @@ class GroupingDifference(FrozenStruct, omit_defaults=False):
 def matched_stories(
     before: Grouping, after: Grouping, numbers: Mapping[str, int]
 ) -> dict[str, str]:
-    """Map stories of `after` to those of `before` with which they share most articles, each used once.
+    """Map each story of `after` to the story of `before` that shares most articles with it, each used once.
 
-    In a tie the older story (by `numbers`) is first, then the one whose article was placed first.
+    In a tie the older story (by `numbers`) is first, then the story whose article was placed first.
     """
     shared: Counter[tuple[str, str]] = Counter()
     order: dict[str, int] = {}
@@ -65,7 +68,7 @@ def matched_stories(
 
 
 class Regrouping:
-    """What changes from one grouping to another one, in which stories that go on have their former ids."""
+    """The changes between two groupings; stories that go on have their former ids in the second."""
 
     def __init__(self, before: Grouping, after: Grouping) -> None:
         """`before` has all articles of `after`."""
@@ -98,7 +101,7 @@ class Regrouping:
     def difference(
         self, articles: int, title: Callable[[str], str]
     ) -> GroupingDifference:
-        """Return the changes, of which some are listed; `articles`: how many were decided."""
+        """Return the changes and list the largest; `articles` is the number decided."""
         changed = sorted(
             self.came.keys() | self.went.keys(), key=self._most_articles_first
         )

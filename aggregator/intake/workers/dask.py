@@ -98,7 +98,7 @@ class DaskExecutor(Availability):
             self._closed = True
             left = list(self._under_way)
             self._changed.notify_all()
-        # Whatever the cluster does: who waits for an answer waits no longer
+        # Waiting callers are released, whatever the cluster does.
         for task in left:
             task.cancel()
         with contextlib.suppress(TimeoutError):
@@ -106,7 +106,7 @@ class DaskExecutor(Availability):
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(_CLOSING_SECONDS)
         if not self._thread.is_alive():
-            # Its files: a daemon reads its configuration again and again
+            # Closing frees its files, because a daemon may reload its configuration many times.
             self._loop.close()
 
     def _run(self, work: Coroutine[Any, Any, Any]) -> Future[Any]:

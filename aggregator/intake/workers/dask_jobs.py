@@ -79,7 +79,8 @@ def _outcome(order: RemoteJob) -> RemoteResult:
     return RemoteResult("ok", answer, worker=worker.address)
 
 
-_MESSAGE_BYTES = 4096  # of a reply besides its payload
+# The most bytes of a reply besides its payload
+_MESSAGE_BYTES = 4096
 
 
 def decoded_result(reply: object, tuning: WorkerTuning) -> RemoteResult:

@@ -73,7 +73,7 @@ class Executor(Protocol):
         """
 
     def rest(self) -> None:
-        """End the processes that have no job, with what they share; the next job starts one again."""
+        """End the processes without a job and free their shared memory; the next job starts a process again."""
 
     def close(self) -> None:
         """Stop at once: running jobs are killed, waiting ones end with WorkError("died")."""
@@ -153,7 +153,7 @@ class InlineExecutor:
         return future
 
     def rest(self) -> None:
-        """There is no process."""
+        """Do nothing: jobs run in this process."""
 
     def close(self) -> None:
-        """Nothing is ever waiting."""
+        """Do nothing: jobs never wait."""

@@ -35,7 +35,8 @@ def send(
 ) -> None:
     """Write one message. Raises OSError: TimeoutError after `deadline` (monotonic), or the link is closed."""
     body = msgspec.msgpack.encode(message)
-    link.settimeout(_left(deadline))  # of all of it
+    # `sendall` applies the timeout to the whole message.
+    link.settimeout(_left(deadline))
     link.sendall(struct.pack(">I", len(body)) + body)
 
 

@@ -29,14 +29,14 @@ from aggregator.model.counters import WORKERS_ENDED, Metrics
 from aggregator.model.errors import NoWorkersError, WorkError
 from aggregator.text.shared_model import memory_file
 
-# For loading the parsers: 0.3 s when idle, far more on a busy machine
+# A worker must load the parsers in this time: it takes 0.3 s when idle, far more on a busy machine.
 _START_DEADLINE_SECONDS = 60.0
 # Signals not caused by the job: a person, or the kernel without memory, killed the worker.
 _OUTSIDE_SIGNALS = frozenset(
     {-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP}
 )
-# That jobs wait before another worker is started beside those that run: a start takes a second of CPU, in
-# which one worker reads what a hundred polls of a quiet hour bring (chosen).
+# Jobs wait this long before a further worker is started: a start takes a second of CPU, enough for one worker
+# to read the new entries of a hundred polls in a quiet hour (chosen).
 _PATIENCE_SECONDS = 3.0
 _CLOSING_SECONDS = 1.0
 _START_AGAIN_SECONDS = 0.5  # after the system refused a new process
@@ -52,9 +52,9 @@ class _Waiting(msgspec.Struct, frozen=True):
 class ProcessExecutor(Availability):
     """`workers` processes, each replaced alone; see `Executor`.
 
-    The first one is started with the first job, another one when jobs have waited for `_PATIENCE_SECONDS`.
-    All but one end when for `spare_seconds` no job found all of them busy, and the last one, with the
-    language model that they share, when for `idle_seconds` there was no job at all.
+    The first job starts a worker; a further worker is started when jobs have waited for `_PATIENCE_SECONDS`.
+    All but one end when no job found all of them busy for `spare_seconds`. The last worker ends, with the
+    language model that they share, after `idle_seconds` without any job.
     """
 
     def __init__(
@@ -74,9 +74,9 @@ class ProcessExecutor(Availability):
         self._used_at = 0.0  # when a lane last asked for a job, monotonic ...
         self._needed_at = 0.0  # ... and when a job found all workers busy
         self._lanes: list[_Lane] = []
-        # Runs while jobs wait for a busy worker
+        # This timer runs while jobs wait for a busy worker.
         self._reinforcement: threading.Timer | None = None
-        # Filled by the first worker that needs it
+        # The first worker that needs it fills it.
         self.language_model: BinaryIO | None = None
 
     def submit(self, function: JobFunction, job: bytes) -> Future[bytes]:
@@ -129,7 +129,8 @@ class ProcessExecutor(Availability):
         deadline = time.monotonic() + _CLOSING_SECONDS
         for lane in self._lanes:
             lane.stop()
-        self._forget_language_model()  # of a stopped lane no worker is started
+        # Stopped lanes start no worker that could still need it.
+        self._forget_language_model()
         for lane in self._lanes:
             lane.thread.join(max(0.0, deadline - time.monotonic()))
 
@@ -263,7 +264,7 @@ class _Lane:
                 continue
             self._executor.note(None)
             try:
-                # That the parsers are loaded and the limits set
+                # The message says that the parsers are loaded and the limits set.
                 self.worker.receive(self._tuning, deadline)
             except TimeoutError:
                 self._discard()

@@ -32,9 +32,9 @@ from aggregator.intake.workers.ipc import WorkerJob, WorkerReply, receive, send
 _WARM_UP = ("lxml.html", "feedparser", "py3langid")
 _PR_SET_PDEATHSIG = 1
 _JOB_CAP_BYTES = 1 << 30
-# Of its own memory, from which it is cleaned up after a job: else the parent ends the worker sooner
-# (tuning.yaml, work.bytes_before_retiring), and a new one costs a second of CPU. feedparser's parsers refer
-# to themselves and to the text of their feed, so only a search for cycles frees them: .5 MB a poll.
+# A worker with more memory of its own is cleaned up after a job: else the parent ends it sooner (tuning.yaml,
+# work.bytes_before_retiring), and a new worker costs a second of CPU. feedparser's parsers refer to
+# themselves and to the text of their feed, so only a search for cycles frees them: .5 MB a poll.
 _TRIMMED_FROM_BYTES = 40 << 20
 
 
@@ -63,7 +63,7 @@ def main(arguments: list[str]) -> None:
         while True:
             reply = _answer(receive(link, WorkerJob, cap_bytes=_JOB_CAP_BYTES))
             if own_bytes(os.getpid()) > _TRIMMED_FROM_BYTES:
-                # What the job left; what outlived earlier jobs is not searched again
+                # Generation 1 has the objects of this job, not those that outlived earlier jobs.
                 gc.collect(1)
                 give_back_memory()
             send(link, reply)

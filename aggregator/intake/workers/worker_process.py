@@ -56,7 +56,7 @@ class WorkerProcess:
         with contextlib.ExitStack() as if_it_fails:
             self._link, theirs = map(if_it_fails.enter_context, socket.socketpair())
             self.process: subprocess.Popen[bytes] = subprocess.Popen(  # noqa: S603 - our own interpreter and module, nothing typed
-                # -P: the folder in which the program runs may hold strangers' files, which are no modules.
+                # -P: strangers' files in the folder where the program runs must not be imported.
                 [
                     sys.executable,
                     "-P",

@@ -14,8 +14,9 @@ class Allowance:
 
     def __init__(self, story: StoryView, words: int, *, whole_allowed: bool) -> None:
         is_current = any(story.title in article.title for article in story.articles)
-        self.all_words = words  # for the headline
-        # For one article
+        # The words allowed for the headline
+        self.all_words = words
+        # The words allowed for one article
         self.words = words if is_current else max(0, words - count_words(story.title))
         self.whole = set()
         for a in story.articles:

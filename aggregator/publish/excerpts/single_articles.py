@@ -70,8 +70,8 @@ def _hits(hits: Iterable[SearchHit], words: int) -> tuple[SearchHit, ...]:
 def bounded_explanation(
     explained: "Explanation", access: Access, words: int
 ) -> "Explanation":
-    """Limit an explanation: what the texts have in common, and the log in detail, are for the owner."""
-    # It loads what places articles
+    """Limit an explanation: the words that texts share, and the details of the log, are for the owner."""
+    # Importing it loads the code that places articles.
     from aggregator.grouping.corrections.explain import SharedTerms
 
     if access == "owner":

@@ -16,7 +16,7 @@ from aggregator.publish.excerpts.access import Access
 def bounded_sources(
     reader: "StoryReader", access: Access, limit: int, **wanted: Any
 ) -> SourcePage:
-    """Return a page of sources, of which only the owner sees addresses. Raises UsageError."""
+    """Return a page of sources; only the owner sees their addresses. Raises UsageError."""
     page = reader.sources(limit, **wanted)
     return replace(
         page, sources=tuple(bounded_source(source, access) for source in page.sources)

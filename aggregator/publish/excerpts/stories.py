@@ -1,4 +1,4 @@
-"""The excerpt limit of stories, with what they show, and of feed items."""
+"""The excerpt limit of stories with their texts, and of feed items."""
 
 from collections.abc import Iterable
 
@@ -91,7 +91,7 @@ def _bounded_summary(story: StoryView, allowance: Allowance) -> str:
 
 def _summary_parts(story: StoryView) -> list[tuple[str, str]]:
     """Return the sentences of a summary of several reports, each with its article; [] if one is unknown."""
-    # Whose patterns take long to compile
+    # Its patterns take long to compile.
     from aggregator.text.sentences import split_sentences
 
     leads = {report.id: " ".join(report.lead.split()) for report in story.articles}
@@ -142,7 +142,7 @@ def _whole_sentences(passage: Passage, allowance: Allowance) -> str:
     """Return the sentences at the beginning of a paragraph that may be shown."""
     if allowance.shows(passage):
         return passage.text
-    # Whose patterns take long to compile
+    # Its patterns take long to compile.
     from aggregator.text.sentences import split_sentences
 
     sentences = []

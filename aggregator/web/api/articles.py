@@ -19,9 +19,11 @@ from aggregator.web.dependencies import OfSite, conditional, hashed_json
 from aggregator.web.responses import JsonResponse, problem
 
 FOUND_AN_ANSWER = 30
-MAX_FOUND = 100  # articles and stories in one response of the search
-MAX_ADDRESS_CHARS = 2048  # of the address of an article as a parameter
-# Addresses of articles may have other letters, which the description leaves out
+# The most articles and stories in one response of the search
+MAX_FOUND = 100
+# The longest address of an article that a parameter may hold
+MAX_ADDRESS_CHARS = 2048
+# Addresses of articles may have letters that the description leaves out.
 _IdOrAddress = Annotated[
     str,
     Field(pattern=r"^[^\s\x00-\x1f\x7f]*$", max_length=MAX_ADDRESS_CHARS),

@@ -51,7 +51,7 @@ class AddSourceRequest(FrozenStruct, forbid_unknown_fields=True):
 
 
 class ChangeSourceRequest(FrozenStruct, forbid_unknown_fields=True):
-    """What is changed of a source; null removes its name or folder."""
+    """The changes to a source; null removes its name or folder."""
 
     name: Text | UnsetType | None = UNSET
     folder: Text | UnsetType | None = UNSET
@@ -85,7 +85,7 @@ async def add_source(request: Request, site: OfSite) -> Response:
 
     The search for it may last a minute.
 
-    409: it is a source already; 422: there is no feed, or it cannot be read, with the reason.
+    409: it is a source already; 422: no feed was found, or it cannot be read, with the reason.
     """
 
     def work(body: bytes) -> Response:
@@ -152,7 +152,7 @@ async def remove_source(request: Request, site: OfSite, id: IdInPath) -> Respons
         OpmlImportResult,
         *_ERRORS,
         body={"schema": {"type": "string", "format": "binary"}},
-        # Generators of clients know no other for files; any is taken
+        # Client generators know no other type for files; the server accepts any.
         body_type="application/octet-stream",
     ),
 )

@@ -52,7 +52,7 @@ def api_router(prefix: str = "") -> APIRouter:
 
 
 def _operation_id(route: APIRoute) -> str:
-    """Return `listStories` for `list_stories`, of which clients make names of functions."""
+    """Return `listStories` for `list_stories`; clients generate function names from it."""
     first, *others = route.name.split("_")
     return first + "".join(map(str.title, others))
 
@@ -97,7 +97,7 @@ def described(
     body_type: str = JSON,
     needs_token: bool = False,
 ) -> Described:
-    """Return what a route says about itself, as arguments of FastAPI's decorators.
+    """Return the description of a route, as arguments of FastAPI's decorators.
 
     The first of `responses` is the normal one; a type is the body of 200. `errors` are statuses of problems
     in addition to those that every route has. The first sentence of the docstring is the summary.

@@ -20,7 +20,8 @@ from aggregator.web.request_body import media_type, read_body, too_large
 from aggregator.web.responses import JSON, RefusedError, too_many
 from aggregator.web.security.visit import require_scope
 
-_MAX_BODY_BYTES = 2**20  # of one request, unpacked too (limit)
+# The largest body of one request, before and after unpacking (limit)
+_MAX_BODY_BYTES = 2**20
 PATH = "/api/v1/articles"
 _JSONL_TYPES = (
     "application/jsonl",

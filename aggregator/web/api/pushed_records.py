@@ -90,7 +90,7 @@ def _entry_or_reason(raw: object, source: str, seen: dt.datetime) -> Entry | str
         entry = entry_of_record(record, file_name=source, seen=seen)
     except ReadError as error:
         return str(error)
-    # As `aggregator ingest URL` does
+    # A bare address is treated as `aggregator ingest URL` treats it.
     if entry.url and not (entry.title or entry.text or entry.html):
         site = registrable_domain(entry.url) or entry.url
         return replace(entry, source=site, guid=None, authority="page")

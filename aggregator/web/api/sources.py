@@ -12,7 +12,8 @@ from aggregator.web.api.openapi import api_router, described
 from aggregator.web.dependencies import OfSite, hashed_json
 
 SOURCES_AN_ANSWER = 100
-MAX_SOURCES = 500  # in one response
+# The most sources in one response
+MAX_SOURCES = 500
 router = api_router("/api/v1")
 
 

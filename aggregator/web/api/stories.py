@@ -142,7 +142,7 @@ def list_storylines(
     **described("stories", story_json.WholeStorylineJson, 400, 404, 410),
 )
 def read_storyline(request: Request, site: OfSite, id: IdInPath) -> Response:
-    """The storyline in which a story stands now, with all of its stories, the newest first.
+    """Return the storyline of a story as it is now, with all of its stories, the newest first.
 
     `id` is that of the storyline or of any story. A story that stands alone is the only one.
     """

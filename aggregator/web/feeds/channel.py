@@ -38,14 +38,16 @@ class Item(FrozenStruct):
     published: dt.datetime | None = None
     language: str | None = None  # two letters of ISO 639-1
     authors: tuple[str, ...] = ()
-    external_url: str | None = None  # the best article, if `url` is the story
+    # The best article, if `url` is the story
+    external_url: str | None = None
     # `type` is a MIME type, or one of "image", "audio", "video"
     media: tuple[Enclosure, ...] = ()
-    storyline: str | None = None  # the id of the storyline in which its story stands
+    # The id of the storyline of the story
+    storyline: str | None = None
 
     @property
     def enclosed(self) -> Enclosure | None:
-        """The first one that is no picture: feed readers offer enclosures for download or playing."""
+        """The first medium except pictures: feed readers offer enclosures for download or playing."""
         others = (m for m in self.media if not m.is_image and mime_type(m.type))
         return next(
             (medium for medium in others if _DOTTED_HOST.match(medium.url)), None

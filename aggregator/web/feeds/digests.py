@@ -23,9 +23,11 @@ from aggregator.web.feeds.formats import template
 from aggregator.web.feeds.item_texts import counts, fragments, numbers
 from aggregator.web.jinja import moment, short_day
 
-DIGEST_REPORTS = 5  # listed of one story, the newest
+# The newest reports listed for one story
+DIGEST_REPORTS = 5
 DIGEST = "/digest"
-FEED_DIGESTS = 30  # in the feed; finished deliveries are kept for two weeks
+# The most digests in the feed; finished deliveries are kept for two weeks.
+FEED_DIGESTS = 30
 
 
 def digest_title(digest: Digest, settings: PublishSettings) -> str:

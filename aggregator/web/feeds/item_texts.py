@@ -15,8 +15,10 @@ from aggregator.stories.plain_text import NO_OUTLET, told_order
 from aggregator.web.feeds.feed_texts import feed_title
 from aggregator.web.feeds.formats import template
 
-LISTED_REPORTS = 8  # of an item, the newest; the story page has all
-NAMED_COPIES = 3  # of one report
+# The newest reports that an item lists; the story page has all of them.
+LISTED_REPORTS = 8
+# The copies named after one report
+NAMED_COPIES = 3
 
 
 def story_body(

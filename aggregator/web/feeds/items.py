@@ -26,7 +26,7 @@ from aggregator.web.feeds.feed_texts import (
 from aggregator.web.feeds.item_texts import story_body, story_summary
 from aggregator.web.list_query import Selection
 
-# Pages that are read for one feed, in case a filter matches few stories
+# So many pages are read for one feed, in case a filter matches few stories.
 MOST_PAGES = 20
 
 
@@ -107,8 +107,10 @@ def _stories(reader: StoryReader, story_filter: StoryFilter) -> list[StoryView]:
     return stories
 
 
-NAMED_OUTLETS = 5  # as authors of an item
-SHOWN_MEDIA = 4  # of one story
+# The outlets named as authors of an item
+NAMED_OUTLETS = 5
+# The media shown for one story
+SHOWN_MEDIA = 4
 _KINDS = ("image", "audio", "video")
 
 
@@ -138,7 +140,7 @@ def story_items(
     return tuple(items)
 
 
-# All formats share it, and of a feed that changed most stories are as they were
+# All formats share these items, and most stories of a changed feed are as they were.
 @lru_cache(maxsize=256)
 def _item(
     story: StoryView,
@@ -172,7 +174,7 @@ def _item(
 
 
 def best_article(articles: tuple[ArticleView, ...]) -> ArticleView | None:
-    """Return the article to link to: the newest report that is no copy, else the newest with an address."""
+    """Return the article to link to: the newest report, leaving out copies, else the newest with an address."""
     linked = [article for article in articles if feed_url(article.url)]
     counted = [a for a in linked if a.role in COUNTED_ROLES and a.copy_of is None]
     return max(counted or linked, key=lambda a: (a.effective_at, a.id), default=None)

@@ -73,7 +73,7 @@ class _Feeds:
         raise HTTPException(404)
 
     def storyline(self, request: Request) -> Response:
-        """Answer with the feed of the storyline in which a story stands now, by the id of either."""
+        """Answer with the feed of a storyline, by its id or that of a story that belongs to it now."""
         site = self._site
         form = ENDINGS.get(request.path_params["ending"])
         line = site.storyline(request.path_params["id"])
@@ -135,7 +135,7 @@ class _Feeds:
         return _feed(body, media_type, tag, modified)
 
     def _selected(self, request: Request, named: SavedQuery | None) -> Selection:
-        """Return the stories of a feed, without what the reader muted. Raises UsageError."""
+        """Return the stories of a feed, except those that the reader muted. Raises UsageError."""
         settings = self._site.settings
         asked = ListQuery.read(request.query_params)
         if asked.order == "front" or asked.after:
@@ -184,7 +184,7 @@ def _feed(
 
 
 def _query(request: Request, selected: Selection) -> str:
-    """Return the query as the client sent it, because a feed contains the address at which it is read."""
+    """Return the query as the client sent it, because a feed contains its own address."""
     sent = request.url.query
     query = sent if _URI_QUERY.fullmatch(sent) else selected.asked.query_string
     return f"?{query}" if query else ""
@@ -196,6 +196,7 @@ def _is_unmodified(request: Request, modified: dt.datetime | None) -> bool:
         return False
     try:
         since = parsedate_to_datetime(request.headers.get("if-modified-since", ""))
-    except (ValueError, OverflowError):  # of a year or an offset with many digits
+    # A year or an offset with many digits overflows.
+    except (ValueError, OverflowError):
         return False
     return since.tzinfo is not None and modified <= since

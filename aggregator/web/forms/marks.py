@@ -1,4 +1,4 @@
-"""The form with which the owner marks stories as read or saved: a button of it names an act and stories."""
+"""The form that marks stories as read or saved for the owner; each button names an act and stories."""
 
 from functools import partial
 

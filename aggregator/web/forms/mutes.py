@@ -1,4 +1,4 @@
-"""The page `/mutes`: what the owner does not want to read, set and removed in the browser."""
+"""The page `/mutes`, on which the owner mutes words, outlets, folders and more, and removes mutes."""
 
 from functools import partial
 
@@ -16,7 +16,8 @@ from aggregator.web.forms.posted_form import Fields, posted_form
 from aggregator.web.pages.pages import Pages
 from aggregator.web.security.visit import may_edit
 
-_SOURCES_SHOWN = 1000  # in the list to choose from
+# The most sources in the list to choose from
+_SOURCES_SHOWN = 1000
 
 
 def routes(site: Site) -> list[Route]:

@@ -30,9 +30,11 @@ def form_is_valid(request: Request, value: str) -> bool:
     )
 
 
-MAX_FIELDS = 2_100  # a story may have 2,000 articles to select
+# A story may have 2,000 articles to select.
+MAX_FIELDS = 2_100
 NO_STORE = {"Cache-Control": "no-store"}
-Fields = ImmutableMultiDict[str, str]  # of a form; a name may have several values
+# The fields of a form; a name may have several values.
+Fields = ImmutableMultiDict[str, str]
 Handler = Callable[[Request, Fields], Response]
 
 

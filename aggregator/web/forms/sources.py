@@ -33,7 +33,8 @@ from aggregator.web.pages.pages import Pages
 from aggregator.web.pages.source_page import interval_as_typed
 from aggregator.web.security.visit import may_edit
 
-ENTRIES_SHOWN = 5  # in a preview
+# The entries shown in a preview
+ENTRIES_SHOWN = 5
 _ACTS = ("pause", "resume")
 _ACCESS_FIELDS = (
     "user_agent",
@@ -45,8 +46,10 @@ _ACCESS_FIELDS = (
     "title",
     "date",
 )
-_MOST_PARTS = 10  # of a form
-OTHERS_SHOWN = 8  # feeds that the page declares, beside the one that was found
+# The most parts of a multipart form
+_MOST_PARTS = 10
+# The other feeds shown that the page declares, beside the feed found
+OTHERS_SHOWN = 8
 
 
 def routes(site: Site) -> list[Route]:
@@ -106,7 +109,7 @@ class SourceForms:
             "source_preview.html",
             here="/sources",
             found=feed,
-            # What was found behind a login is added by the address that was typed with it.
+            # A feed behind a login is added by the address that the user typed with the login.
             url=fields.get("url", "") if feed.asked_with.headers else feed.address,
             access={name: fields[name] for name in _ACCESS_FIELDS if fields.get(name)},
             entries=feed.feed.entries[:ENTRIES_SHOWN],

@@ -33,7 +33,7 @@ from aggregator.store.read.health.probes import (
 from aggregator.web.health.metrics import Scrape
 from aggregator.web.health.process_tree import process_tree
 
-# For the database to answer a probe; usual probes wait 5 to 10 (chosen)
+# The database must answer a probe within this time; usual probes wait 5 to 10 s (chosen).
 PROBE_SECONDS = 2.0
 
 

@@ -6,7 +6,8 @@ import resource
 from pathlib import Path
 from typing import NamedTuple
 
-_FEW_FILES = 0.9  # of what may be open
+# Few files are left once this share of the limit of open files is used.
+_FEW_FILES = 0.9
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 

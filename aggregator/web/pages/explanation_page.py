@@ -35,7 +35,7 @@ def routes(site: Site) -> list[Route]:
 def explain(
     site: Site, pages: Pages, editor: EditorService, request: Request
 ) -> Response:
-    """Answer why an article is in its story, compared with another one (`other`: an id or address)."""
+    """Answer why an article is in its story, compared with another article (`other`: an id or address)."""
     other = _article_id(typed_text(request, "other", MAX_URL_CHARS))
     article = request.path_params["article"].replace("\x00", "")[:MAX_TEXT_CHARS]
     whole = editor.explanation(article, other or None)

@@ -11,9 +11,11 @@ from aggregator.model.read_model import StoryListItem
 from aggregator.web.jinja import day
 
 NO_FOLDERS: Mapping[str, str] = {}
-OTHERS = "Other stories"  # of no folder
+# The heading of stories without a folder
+OTHERS = "Other stories"
 UNDATED = "Undated"
-BESIDE = 3  # further stories of several outlets below the leading one
+# The stories of several outlets shown below the leading story
+BESIDE = 3
 
 
 class FrontGroup(msgspec.Struct, frozen=True):
@@ -29,7 +31,7 @@ class FrontPage(msgspec.Struct, frozen=True):
 
     lead: StoryListItem | None
     beside: tuple[StoryListItem, ...]
-    # Of folders those with most stories of several outlets first, else the newest day
+    # Folders are ordered by their number of stories of several outlets, days from the newest.
     groups: tuple[FrontGroup, ...]
 
 
@@ -104,7 +106,7 @@ def first_old_story(
     since: dt.datetime | None,
     above: dt.datetime | None,
 ) -> str | None:
-    """Return the id of the story above which what is new since the last visit ends; None if not on this page.
+    """Return the id of the first story that is not new since the last visit; None if it is not on this page.
 
     `above`: the bump of the last story on the page before; None on the first page.
     """

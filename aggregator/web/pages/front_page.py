@@ -28,9 +28,12 @@ from aggregator.web.pictures import picture_for
 from aggregator.web.security.visit import is_owner
 
 STORIES_A_PAGE = 30
-READ_ENTRIES = 100  # of a first reading, before there are stories
-RANKINGS_KEPT = 64  # filters; a ranking has some hundred ids
-MOST_PAGES = 99  # the ranked stories end long before
+# The entries of a first reading shown before there are stories
+READ_ENTRIES = 100
+# The filters whose rankings are kept; a ranking has some hundred ids.
+RANKINGS_KEPT = 64
+# The ranked stories end long before this page.
+MOST_PAGES = 99
 
 
 def routes(site: Site) -> list[Route]:
@@ -116,7 +119,7 @@ class FrontPages:
                 folders={} if wanted.filter.folder else sources.folders,
             ),
             lead=self._whole_lead(request, ids) if number == 1 else (),
-            # Where the last story that is new stands on this page or one before
+            # The count is known if the last new story is on this page or an earlier page.
             all_new=len(new) if not has_more or set(new) <= {*ids} else None,
             last_visit=since,
             number=number,

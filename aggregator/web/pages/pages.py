@@ -117,7 +117,7 @@ class Pages:
 def feed_links(settings: PublishSettings) -> list[tuple[str, str]]:
     """Return title and path of the feeds of several reports, all stories, the digest and each saved query.
 
-    Feed readers offer the first one, so it is the one with the least noise.
+    Feed readers offer the first feed, so the feed with the least noise comes first.
     """
     links = [
         (f"{settings.title}: 2+ reports", f"/feeds/{STORIES}.atom?min_reports=2"),

@@ -57,7 +57,7 @@ def show_source(site: Site, pages: Pages, request: Request) -> Response:
 
 
 def _form_values(site: Site, request: Request, source_id: str) -> dict[str, object]:
-    """Return what the form shows that changes a source; `stored` is None for those who may not."""
+    """Return the values of the form that changes a source; `stored` is None for those who may not."""
     if site.sources is None or not may_edit(request):
         return {"stored": None}
     stored = found_source(site, source_id)

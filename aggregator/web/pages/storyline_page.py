@@ -23,7 +23,7 @@ def routes(site: Site) -> list[Route]:
 
 
 def show_storyline(site: Site, pages: Pages, request: Request) -> Response:
-    """Answer with the storyline in which a story stands now, by the id of either."""
+    """Answer with a storyline, by its id or that of a story that belongs to it now."""
     id_ = request.path_params["id"]
     line = site.storyline(id_)
     if line is None:

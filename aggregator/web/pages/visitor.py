@@ -15,15 +15,15 @@ from aggregator.web.security.visit import prefix_of
 
 COOKIE = "aggregator_visitor"
 KEPT_SECONDS = 180 * 86400
-# Without a request between two visits, as in web analytics
+# A visit ends after this time without a request, as in web analytics.
 VISIT_GAP = dt.timedelta(minutes=30)
-# Within a visit; a cookie with every response would be noise
+# The cookie is renewed at most so often within a visit; a cookie with every response would be noise.
 _NOTED_EVERY = dt.timedelta(minutes=1)
 _WRITTEN = re.compile(r"([0-9]{10})?:([0-9]{10})?", re.ASCII)
 
 
 class Visitor(msgspec.Struct, frozen=True):
-    """`since`: the end of the visit before this one; None on the first one."""
+    """`since` is the end of the previous visit; None on a first visit."""
 
     since: dt.datetime | None = None
     seen: dt.datetime | None = None
@@ -41,7 +41,7 @@ class Visitor(msgspec.Struct, frozen=True):
 
 
 def visitor_of(request: Request) -> Visitor:
-    """Return what the cookie of a request says; a damaged one says nothing."""
+    """Return the visitor that the cookie of a request describes; a damaged cookie is ignored."""
     match = _WRITTEN.fullmatch(request.cookies.get(COOKIE, ""))
     if match is None:
         return Visitor()

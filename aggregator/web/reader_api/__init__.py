@@ -5,7 +5,7 @@ that in every request as `Authorization: GoogleLogin auth=...`, which RequestGua
 Browsers never send this header by themselves, so a page of another site cannot act for a reader, and `T` is
 not needed. Calls that change subscriptions need a token of scope admin.
 
-A client files an item under the one subscription that `origin` names. So each source is a subscription, with
+A client files an item under a single subscription, named by `origin`. So each source is a subscription, with
 the stories that it founded, and STORIES has all others: a story seldom changes its subscription. The label of
 a folder has every story with an article of that folder. Folders and saved queries come before the labels that
 the reader gives to stories: such a name is refused, and a label with it is not shown.

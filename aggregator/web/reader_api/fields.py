@@ -9,7 +9,8 @@ from aggregator.model.errors import UsageError
 from aggregator.web.reader_api.ids import item_number
 from aggregator.web.request_body import read_body
 
-MOST_IDS = 10_000  # in one request or response
+# The most ids in one request or response
+MOST_IDS = 10_000
 _BODY_SECONDS = 10.0
 
 Fields = ImmutableMultiDict[str, str]

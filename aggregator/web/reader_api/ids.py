@@ -12,12 +12,14 @@ LABEL = "user/-/label/"
 LONG_ID = "tag:google.com,2005:reader/item/"
 _USER = re.compile(r"^user/[^/]+/")
 _SHORT_ID = re.compile(r"-?[0-9]{1,19}", re.ASCII)
-_HEX_DIGITS = 16  # of a long id
+# The digits of a long id
+_HEX_DIGITS = 16
 _HEX = re.compile(rf"[0-9a-fA-F]{{1,{_HEX_DIGITS}}}", re.ASCII)
 _TIME = re.compile(r"[0-9]{1,11}|[0-9]{13}|[0-9]{16}|[0-9]{19}", re.ASCII)
 _BEGINNING = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_SECONDS_DIGITS = 11  # at most
-# Cursors have no digits for later ones
+# The most digits of a time in seconds; longer numbers count smaller units.
+_SECONDS_DIGITS = 11
+# Cursors have no digits for later times.
 _LATEST = dt.datetime(3000, 1, 1, tzinfo=dt.UTC)
 
 

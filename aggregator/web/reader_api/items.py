@@ -67,7 +67,7 @@ def _page(session: Session, fields: Fields, most: int) -> tuple[Json, list[Reade
 
 
 def _chosen(fields: Fields) -> dict[str, Any]:
-    """Return what the fields choose of a stream: states (`it`, `xt`), times (`ot`, `nt`), a cursor."""
+    """Return the selection of the fields: states (`it`, `xt`), times (`ot`, `nt`) and a cursor."""
     chosen: dict[str, Any] = {"after": fields.get("c") or None}
     for state in fields.getlist("it"):
         if state.endswith("/read"):

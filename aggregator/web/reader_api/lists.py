@@ -33,7 +33,7 @@ def user_info(session: Session, _fields: Fields) -> Json:
 
 
 def tags(session: Session, _fields: Fields) -> Json:
-    """Return the labels: folders, and as tags saved queries and what the reader gave to stories."""
+    """Return the labels: folders, and as tags saved queries and the reader's labels of stories."""
     labels = session.shown_labels(session.marks.labels(session.reader))
     queries = [LABEL + query.key for query in session.queries]
     tags = [{"id": STARRED}]

@@ -48,7 +48,7 @@ def _label(session: Session, fields: Fields) -> str:
 
 
 def mark_all_as_read(session: Session, fields: Fields) -> str:
-    """Mark the items of a stream as read. Raises UsageError for a `ts` that is no time."""
+    """Mark the items of a stream as read. Raises UsageError if `ts` is not a time."""
     typed = fields.get("ts", "")
     until = moment(typed) if typed else session.site.clock()
     if until is None:

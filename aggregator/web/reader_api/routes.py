@@ -27,7 +27,7 @@ _MAX_BODY_BYTES = 2**20  # (limit) ids of the longer form take about 50 bytes ea
 _NO_TOKEN = "-"  # noqa: S105 - in the place of a token, for the owner on this machine
 _STREAM = "stream/contents"
 
-# Calls whose answer is the same for all: no settings are kept here, and the value of `T`, which clients send
+# These calls have the same answer for all: no settings are kept here, and the value of `T`, which clients send
 # back, is as long as those of Google Reader were.
 _CONSTANT: dict[str, Any] = {
     "token": "0" * 57,
@@ -50,7 +50,7 @@ _MARKING: dict[str, _Call] = {
     "disable-tag": marks.disable_tag,
     "mark-all-as-read": marks.mark_all_as_read,
 }
-# They may search for a feed, and need a token of scope admin
+# These calls may search for a feed, and need a token of scope admin.
 _CHANGING: dict[str, _Call] = {
     "subscription/quickadd": subscriptions.quick_add,
     "subscription/edit": subscriptions.edit_subscription,
@@ -128,7 +128,7 @@ class _Api:
 
 
 def _result(session: Session, call: str, fields: Fields) -> dict[str, Any] | str:
-    """Return what a call answers. Raises HTTPException for one that is unknown, or is not a POST."""
+    """Return the answer to a call. Raises HTTPException if the call is unknown, or should be a POST."""
     if call in _READING:
         return _READING[call](session, fields)
     if call not in _MARKING and call not in _CHANGING:

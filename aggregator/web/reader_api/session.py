@@ -45,7 +45,7 @@ class Session:
         self.request = request
         self.access = site.access(request)
         self.folders = site.reader.folders()
-        # Those that are labels: not called as a folder
+        # A saved query with the name of a folder is not shown as a label.
         queries = site.settings.queries
         self.queries = [query for query in queries if query.key not in self.folders]
         self._mutes = site.mutes(request)
@@ -81,7 +81,7 @@ class Session:
         return label
 
     def without_muted(self, stream: StoryStream) -> StoryStream:
-        """Return the stream without what the owner muted."""
+        """Return the stream without articles that the owner muted."""
         return replace(
             stream,
             wanted=stream.wanted.model_copy(update={"mutes": self._mutes}),

@@ -16,7 +16,8 @@ from aggregator.web.reader_api.ids import FEED, LABEL, of_any_user, subscription
 from aggregator.web.reader_api.lists import Json
 from aggregator.web.reader_api.session import Session
 
-_MOST_ADDRESS_CHARS = 2048  # as in the API of sources
+# The API of sources has the same limit.
+_MOST_ADDRESS_CHARS = 2048
 _MOST_NAME_CHARS = 200
 
 

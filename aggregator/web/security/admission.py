@@ -72,7 +72,7 @@ class Admission:
         visit.may_not_read = (
             not is_loopback(self._settings.host) and not visit.local_form
         )
-        # Probes wait for no database
+        # Checking a token needs the database, and probes must not wait for it.
         if self._tokens is not None and path not in PROBES:
             bearer = await self._bearer(request, self._tokens, in_path)
             if not needs_own_token or _has_own_token(request):

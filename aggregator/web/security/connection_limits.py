@@ -34,16 +34,17 @@ from aggregator.web.security.origin import CAME_BY_PROXY
 from aggregator.web.security.paths import PROBES
 from aggregator.web.security.rate_limit import network_of
 
-# simultaneous, of all addresses (chosen: half of the usual limit of 1,024 open files)
+# The most connections at once, from all addresses (chosen: half of the usual limit of 1,024 open files)
 CONNECTIONS = 512
-# For the head of a request; the code that reads a body sets its deadline
+# The head of a request must arrive in this time; the code that reads a body sets its deadline.
 REQUEST_SECONDS = 10.0
-BACKLOG = 128  # connections that wait to be accepted
+# The most connections that wait to be accepted
+BACKLOG = 128
 # Requests of one client that run at the same time, and that wait for their turn. Python runs one thread at a time,
 # so a front page of 30 ms beside 16 large lists takes about half a second (chosen).
 RUNNING_OF_ONE = 16
 WAITING_OF_ONE = 64
-# A connection is closed if the client reads nothing of a response for so long
+# A connection is closed if the client reads nothing of a response for so long.
 UNREAD_SECONDS = 60
 NOTE_SECONDS = 60.0  # between two log lines
 
@@ -69,7 +70,7 @@ class ConnectionLimiter:
         self._of_one = Counter[tuple[str, str]]()
         self._turns: dict[tuple[str, str], asyncio.Semaphore] = {}
         self._open: set[TimeoutProtocol] = set()
-        # They are in the order in which they became idle.
+        # The connection that has been idle longest comes first.
         self._idle: dict[TimeoutProtocol, None] = {}
         self._quiet_until = 0.0
 

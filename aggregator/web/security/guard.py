@@ -42,7 +42,7 @@ class RequestGuard:
     An exception of the application is logged and answered by `error_response`. Starlette's own handler would
     raise it again, and uvicorn would close the connection on which other requests may wait.
 
-    A web page can point its own host name at 127.0.0.1 (DNS rebinding) and read what a browser on this
+    A web page can point its own host name at 127.0.0.1 (DNS rebinding) and read all that a browser on this
     machine may read. It cannot choose the Host header, so a request with an unknown name is refused.
 
     If the server listens on an address that other machines can reach, clients without a token receive only
@@ -66,7 +66,7 @@ class RequestGuard:
     ) -> None:
         """Without `tokens` no token is valid, and tokens in requests are ignored.
 
-        `first_names`: with which the paths of the application begin, such as `stories`.
+        `first_names` are the first parts of the application's paths, such as `stories`.
         `requests_a_minute` is a parameter for tests.
         """
         self._app = app
@@ -94,7 +94,8 @@ class RequestGuard:
         try:
             await self._checked(request, in_path, guarded)
             return
-        except AggregatorError as error:  # of a check: the application answers its own
+        except AggregatorError as error:
+            # A check raised it: the application answers its own errors.
             response = self._error_response(request, error)
         except Exception as error:  # see the docstring of the class
             # Without the address, which may contain a token.
@@ -105,7 +106,7 @@ class RequestGuard:
         await response(inner, receive, guarded)
 
     def _set_path(self, scope: Scope) -> TokenPath | None:
-        """Set the path to that of the application; return the one with a token, if it was one."""
+        """Set the path to that of the application; return the token and path if it contained a token."""
         path = scope["path"] = self._path_below_base(scope["path"])
         in_path = None if self._tokens is None else prefixed(path)
         if in_path is not None:
@@ -178,7 +179,7 @@ class RequestGuard:
 
 
 def _is_preflight(request: Request) -> bool:
-    """Return whether a browser asks what a page of another origin may send (CORS)."""
+    """Return whether a browser asks for permission to send a request of another origin (CORS)."""
     if request.method != "OPTIONS":
         return False
     if request.scope["path"].startswith(READER_API):

@@ -19,7 +19,7 @@ _FORWARDING = (
     "cf-",
     "cdn-loop",
 )
-# Key of a scope: a trusted proxy forwarded the request
+# This key of an ASGI scope says that a trusted proxy forwarded the request.
 CAME_BY_PROXY = "aggregator.came_by_proxy"
 
 

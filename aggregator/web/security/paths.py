@@ -7,7 +7,7 @@ PUSH = "/api/v1/articles"
 # its responses. Its requests have a token in a header that no browser adds by itself.
 READER_API = ("/accounts/ClientLogin", "/reader/api/")
 FRESHRSS_API = "/api/greader.php"  # some clients put this before the paths
-# What pages of `server.cors` may use; not the pages of this server, whose forms have secrets.
+# Pages of `server.cors` may use these; not the pages of this server, whose forms have secrets.
 FOR_PROGRAMS = (API, "/feeds/")
 PROBES = frozenset({"/healthz", "/readyz"})
 # Open to every client, with or without a token.

@@ -11,7 +11,7 @@ from aggregator.web.responses import RefusedError
 
 
 def network_of(address: str) -> str:
-    """Return the address, or the /64 network of an IPv6 address, in which a client can choose any address."""
+    """Return the address, or for IPv6 its /64 network, because a client can choose any address there."""
     parsed = ip_address_of(address)
     if parsed is None:
         return address
@@ -35,7 +35,7 @@ class AddressLimiter:
     ) -> None:
         self._most = a_minute
         self._clock = clock
-        # Tokens left, and the time of that count
+        # The tokens left of each network, and the time of that count
         self._buckets: dict[str, tuple[float, float]] = {}
         self._lock = threading.Lock()
 
@@ -47,7 +47,7 @@ class AddressLimiter:
             left, at = self._buckets.pop(network, (float(self._most), now))
             left = min(self._most, left + (now - at) * self._most / _MINUTE_SECONDS)
             is_within = left >= 1
-            # At the end, to be removed last
+            # Inserted again at the end, to be removed last.
             self._buckets[network] = (left - is_within, now)
             if len(self._buckets) > _ADDRESSES:
                 del self._buckets[next(iter(self._buckets))]

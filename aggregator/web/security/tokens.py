@@ -21,10 +21,13 @@ from aggregator.web.security.rate_limit import AddressLimiter
 
 COOKIE = "aggregator_token"
 _PREFIX = re.compile(r"(/t/([^/]+))(/.*)?", re.DOTALL)
-BEARER_CHALLENGE = 'Bearer realm="aggregator"'  # of WWW-Authenticate
+# The value of the header WWW-Authenticate
+BEARER_CHALLENGE = 'Bearer realm="aggregator"'
 BAD_READER_TOKEN = {"Google-Bad-Token": "true", "X-Reader-Google-Bad-Token": "true"}
-_BAD_TOKENS_A_MINUTE = 10  # from one address; further ones are answered with 429
-_FORM = b"aggregator form"  # the message of which the CSRF value is the HMAC
+# The limit for one address; further attempts are answered with 429.
+_BAD_TOKENS_A_MINUTE = 10
+# The CSRF value is the HMAC of this message.
+_FORM = b"aggregator form"
 Way = Literal["header", "path", "cookie"]
 
 
@@ -136,14 +139,14 @@ def secret_in(authorization: str) -> str | None:
 
 
 def reader_of(authorization: str) -> str:
-    """Return the name of a reader in `GoogleLogin auth=NAME/SECRET`; "" if the header is another one."""
+    """Return the name of a reader in `GoogleLogin auth=NAME/SECRET`; "" for any other header."""
     scheme, credentials = _parts(authorization)
     name, slash, _ = credentials.removeprefix("auth=").rpartition("/")
     return unquote(name) if scheme == "googlelogin" and slash else ""
 
 
 def _parts(authorization: str) -> tuple[str, str]:
-    """Return the scheme of an Authorization header in lower case, and what follows it."""
+    """Return the scheme of an Authorization header, in lower case, and its credentials."""
     scheme, _, credentials = authorization.strip().partition(" ")
     return scheme.lower(), credentials.strip()
 

@@ -14,7 +14,8 @@ from aggregator.web.security.tokens import (
     TokenStore,
 )
 
-VISIT = "aggregator.visit"  # in the scope: its Visit
+# The key of the Visit in the ASGI scope
+VISIT = "aggregator.visit"
 _MAX_SECRET_CHARS = 200
 
 
@@ -26,15 +27,17 @@ class Visit(msgspec.Struct):
     prefix: str = ""  # "/t/TOKEN" if the path began with it
     # The CSRF value of the owner on loopback without a token; "" for others
     local_form: str = ""
-    # The client may see open pages only, without feed links or titles of saved queries
+    # The client may see open pages only, without feed links or titles of saved queries.
     may_not_read: bool = False
-    other_origin: str = ""  # of `server.cors`, or "*", if its pages may read the answer
-    has_old_cookie: bool = False  # of a revoked token
+    # The origin of `server.cors` whose pages may read the answer, or "*"
+    other_origin: str = ""
+    # The cookie contains a revoked token.
+    has_old_cookie: bool = False
     is_answered: bool = False
 
 
 def visit_of(request: Request) -> Visit:
-    """Return what the guard knows of a request; nothing of one without a guard."""
+    """Return the findings of the guard about a request; an empty Visit without a guard."""
     visit: Visit | None = request.scope.get(VISIT)
     return visit or Visit()
 

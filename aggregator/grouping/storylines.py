@@ -20,9 +20,9 @@ from aggregator.store.stories.storylines import Affinity, RecentStory
 # All values are thousandths of a logit. This is the affinity of two stories that were never near each other:
 UNCOMPARED = -2_000
 # An article with at least this affinity may join two storylines; so may their mean if one is a single story.
-NEAR = -1_250
+NEAR = -1_500
 # The least mean affinity that joins two storylines of several stories
-_NEAR_LINES = -1_000
+_NEAR_LINES = -1_250
 
 
 def mean_affinity(

@@ -160,7 +160,7 @@ class FrontPageStory(FrozenStruct):
     updated: dt.datetime
     report_count: int
     # Outlets with standing that tell it in words of their own, counted as reports or not
-    told_by: frozenset[str] = frozenset()
+    own_outlets: frozenset[str] = frozenset()
     language: str | None = None
     preferred: bool = False  # has an article of an outlet of publish.prefer
     # All articles come from files without a date, so nothing says when the story was news
@@ -171,7 +171,7 @@ class FrontPageStory(FrozenStruct):
     @property
     def outlets(self) -> int:
         """How many outlets tell it in words of their own, as its rank counts them."""
-        return max(1, self.report_count, len(self.told_by))
+        return max(1, self.report_count, len(self.own_outlets))
 
 
 # Titles listed for a story besides its own; more lines would hide the next story

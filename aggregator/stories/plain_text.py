@@ -22,7 +22,7 @@ def as_text(shown: StoryText, articles: Sequence[ArticleView]) -> str:
     lead_of = shown.lead[0].article_id if shown.lead else None
     reports: list[str] = []
     others: list[str] = []
-    for article, copies in told_order(originals_with_copies(articles), shown):
+    for article, copies in shown_order(originals_with_copies(articles), shown):
         group = [article, *copies]
         first = next((member for member in group if member.id == lead_of), article)
         too = _printed_by(group, first) + _versions(group, shown)
@@ -39,17 +39,19 @@ def as_text(shown: StoryText, articles: Sequence[ArticleView]) -> str:
     return "\n\n".join([*paragraphs, *reports, *others])
 
 
-def told_order(
+def shown_order(
     originals: Sequence[tuple[ArticleView, list[ArticleView]]], shown: StoryText
 ) -> list[tuple[ArticleView, list[ArticleView]]]:
     """Return originals with their copies (the oldest first) in the order of the text: the newest first.
 
     The report whose sentence differs most from the lead follows the newest report that has a sentence.
     """
-    told = list(reversed(originals))
+    newest = list(reversed(originals))
     ahead = {opening.article_id for opening in shown.openings[:2]}
-    first = next((at for at, pair in enumerate(told) if pair[0].id in ahead), 0)
-    return told[:first] + sorted(told[first:], key=lambda pair: pair[0].id not in ahead)
+    first = next((at for at, pair in enumerate(newest) if pair[0].id in ahead), 0)
+    return newest[:first] + sorted(
+        newest[first:], key=lambda pair: pair[0].id not in ahead
+    )
 
 
 def _label(article: ArticleView) -> str:

@@ -51,7 +51,7 @@ HEADING = {None, "question", "no end"}
 # An opening is one of the first sentences that can be shown, since news comes first
 SENTENCES_TRIED = 6
 # The faults that bar a sentence below the title of its report; it may refer to the title
-FURNITURE = BOILERPLATE | {"dateline", "half a quotation", "a quotation alone"}
+NOT_SHOWN = BOILERPLATE | {"dateline", "half a quotation", "a quotation alone"}
 # The most sentences that are shown of all versions of a story
 VERSION_SENTENCES = 24
 # The least share of the content words of an opening that the lead must lack
@@ -243,7 +243,7 @@ def _openings(
     lead_text = " ".join(passage.text for passage in lead)
     openings: list[tuple[float, Passage]] = []
     for report in reports:
-        text = "" if report.id in leading else telling_sentence(report)
+        text = "" if report.id in leading else title_sentence(report)
         content = heads(text, report.language).keys()
         new = content - heads(lead_text, report.language).keys()
         if text and len(new) >= NEW_SHARE * len(content):
@@ -272,7 +272,7 @@ def _versions(articles: Sequence[ArticleView]) -> tuple[Passage, ...]:
     return tuple(passages)
 
 
-def telling_sentence(report: ArticleView) -> str:
+def title_sentence(report: ArticleView) -> str:
     """Return the sentence of a report that tells most of its title; "" without one.
 
     It stands under that title, so it may refer to it, and its feed may have cut it. Among the first
@@ -284,7 +284,7 @@ def telling_sentence(report: ArticleView) -> str:
     fit = (
         sentence
         for sentence in sentences
-        if front_matter(sentence, report.language) not in FURNITURE
+        if front_matter(sentence, report.language) not in NOT_SHOWN
         or (is_cut(sentence) and sentence[:1].isupper())
     )
     return max(

@@ -23,9 +23,9 @@ _WORDS = (
     r"|第[\d一二三四五六七八九十]+[报報])"
 )
 _TAKE = re.compile(
-    rf"^\W*(?:(?:RPT|REFILE|CORRECTED)\s*-\s*)?(?:{_WORDS}|{_ALONE})\s*(?:[:：|/)\]】]|\s[-–—]|[-–—]+)\s*"
+    rf"^\W*(?:(?:RPT|REFILE|CORRECTED)\s*-\s*)?(?:{_WORDS}|{_ALONE})\s*+(?:[:：|/)\]】]|[-–—]++)\s*"
     rf"|\s*[(\[（【]\s*(?:{_WORDS}|{_ALONE})\s*[)\]）】]\s*"
-    rf"|\s*[-–—|]+\s*(?:{_WORDS}|{_ALONE})\W*$"
+    rf"|(?<![-–—|\s])\s*+[-–—|]++\s*+(?:{_WORDS}|{_ALONE})\W*+$"
     rf"|^{_NUMBER}\s*-?\s*(?:lead|ld)\s+",
     re.IGNORECASE,
 )

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 import msgspec
 from pydantic import Field
 
-from aggregator.config.story_query import Filters, SavedQuery, StoryFilter, StoryQuery
+from aggregator.config.story_query import SavedQuery, StoryFilter, StoryQuery
 from aggregator.model.read_model import Mute
 from aggregator.web.cursors import CURSOR, next_of, read_next
 
@@ -76,10 +76,27 @@ def select_stories(
     return Selection(asked, saved, wanted, chosen, now)
 
 
+# What a list is about comes first in its title, then how much of it is left.
+_IN_TITLES = (
+    "topic",
+    "name",
+    "folder",
+    "outlet",
+    "query",
+    "kind",
+    "storyline",
+    "language",
+    "min_reports",
+    "min_outlets",
+    "since",
+    "until",
+)
+
+
 def filter_words(asked: StoryQuery) -> list[str]:
     """Describe a filter for titles of pages and feeds: `["Space", "3+ reports"]`."""
     words = []
-    for name in Filters.model_fields:
+    for name in _IN_TITLES:
         value = getattr(asked, name)
         match name:
             case "since" | "until":

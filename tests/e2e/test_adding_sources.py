@@ -108,7 +108,7 @@ def test_from_an_empty_database_to_the_first_merged_story(
         )
         visit.go("/")
         story = page.get_by_role("link", name="evee").first
-        expect(page.get_by_role("main")).to_contain_text("2 independent reports")
+        expect(page.get_by_role("main")).to_contain_text("2 outlets")
         story.click()
         expect(page.get_by_role("main")).to_contain_text("Arrel Courier")
         expect(page.get_by_role("main")).to_contain_text("Calmouth Post")

@@ -283,7 +283,7 @@ def test_a_walk_from_the_front_page_and_back(visit: Visit) -> None:
     page.get_by_role("button", name="Show").click()
     expect(page).to_have_title("Morning stories: Shipping, English, 3+ reports")
     page.get_by_role("link", name="Ferry with 212").first.click()
-    page.get_by_role("link", name="Eastgate council passes budget").click()
+    page.locator("a[rel=next]", has_text="Eastgate council passes budget").click()
     page.wait_for_url("**/stories/budget")
     page.go_back()
     page.get_by_role("searchbox", name="Search articles").fill("scrape")
@@ -414,7 +414,8 @@ def test_without_scripts_filters_paging_and_unfolding_work(
     visit.page.get_by_label("Reports").select_option("two or more")
     visit.page.get_by_role("button", name="Show").click()
     titles = visit.page.locator(".story h2, .story h3").all_inner_texts()
-    assert [title.split()[0] for title in titles] == ["Eastgate", "Ferry"]
+    # The earlier story of the storyline is a line below it.
+    assert [title.split()[0] for title in titles] == ["Eastgate"]
     visit.page.get_by_role("link", name="Ferry with 212").click()
     _unfold_full_text(visit.page)
     visit.assert_quiet()

@@ -40,7 +40,7 @@ _LIVE_ENTRIES = (
 _VERSES = 4  # this many short lines in a row are not headings
 _MENU_LINES = 4  # tolerated lines of menus and share buttons for each line of the head
 _INNER_STOP = re.compile(r"[^\W\d_]{3}[.。](?:\s|(?<=。))[\"”»)]?\s*[^\Wa-z\d_]")
-_PIECES = re.compile(r"\s*[|>»›•·]\s*|\s+[-–—/]\s+")
+_PIECES = re.compile(r"[|>»›•·]|\s[-–—/]\s")
 _STEM = 5  # letters of a stem, which inflections of a word share
 
 
@@ -214,7 +214,7 @@ def _is_menu(line: str) -> bool:
     """Return whether `line` is a section, another link of a menu, or the outlet's name beside one."""
     if boilerplate.is_weak(line) or boilerplate.is_section(line):
         return True
-    pieces = _PIECES.split(line)
+    pieces = [piece.strip() for piece in _PIECES.split(line)]
     return len(pieces) > 1 and all(
         looks_like_outlet(piece)
         or boilerplate.is_boilerplate(piece)

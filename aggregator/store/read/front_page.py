@@ -4,9 +4,9 @@ The front page is ordered by one number per story:
 
     weight = last bump (hours) + doubling_hours * (log2(outlets) + 1/2, if preferred)
 
-The unit is hours: doubling the number of outlets with words of their own is worth `doubling_hours`. A story told
-by one outlet weighs as if it had come at the beginning of its day, so that it stands below stories that several
-outlets tell that day. The weight does not depend on the present time, so the order of two stories changes only
+The unit is hours: doubling the number of outlets with words of their own is worth `doubling_hours`. A story of
+one outlet counts as if it had come at the beginning of its day, so that it stands below stories of several
+outlets of that day. The weight does not depend on the present time, so the order of two stories changes only
 if one of them changes, and an unchanged page can be answered with 304. ADR 24 gives the alternatives.
 """
 
@@ -141,7 +141,7 @@ def front_page_stories(
         is_preferred = article_views.is_of_outlets(connection, prefer)
         preferred = _stories_with(connection, rows, is_preferred)
     claimed = _claimed_stories(connection, rows)
-    told = (
+    own = (
         select(article.c.story, article.c.outlet)
         .where(
             article.c.story.in_(list(rows)),
@@ -151,13 +151,13 @@ def front_page_stories(
         )
         .distinct()
     )
-    told_by: defaultdict[str, set[str]] = defaultdict(set)
-    for id_, outlet in connection.execute(told):
-        told_by[id_].add(outlet)
+    own_outlets: defaultdict[str, set[str]] = defaultdict(set)
+    for id_, outlet in connection.execute(own):
+        own_outlets[id_].add(outlet)
     return [
         FrontPageStory(
             **row._mapping,
-            told_by=frozenset(told_by[row.id]),
+            own_outlets=frozenset(own_outlets[row.id]),
             preferred=row.id in preferred,
             is_undated=row.id not in dated,
             is_claimed=row.id in claimed,

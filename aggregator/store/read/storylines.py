@@ -72,7 +72,7 @@ def one_a_storyline(
 ) -> list[FrontPageStory]:
     """Return the first story of each storyline, and those that stand alone.
 
-    The first story is told by all outlets that tell its storyline within a day of it.
+    The first story counts all outlets of its storyline within a day of it.
     """
     ids = [shown.id for shown in ranked]
     lines = pairs_with(
@@ -83,7 +83,9 @@ def one_a_storyline(
         line = lines.get(shown.id, shown.id)
         head = heads.setdefault(line, shown)
         if abs(head.updated - shown.updated) < _DAY:
-            heads[line] = replace(head, told_by=head.told_by | shown.told_by)
+            heads[line] = replace(
+                head, own_outlets=head.own_outlets | shown.own_outlets
+            )
     return list(heads.values())
 
 

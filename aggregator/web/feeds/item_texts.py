@@ -11,7 +11,7 @@ from typing import Any
 from aggregator.config.messages import story_numbers
 from aggregator.model.story import StoryText, StoryView
 from aggregator.stories.counting.originals import originals_with_copies
-from aggregator.stories.plain_text import NO_OUTLET, told_order
+from aggregator.stories.plain_text import NO_OUTLET, shown_order
 from aggregator.web.feeds.feed_texts import feed_title
 from aggregator.web.feeds.formats import template
 
@@ -40,7 +40,7 @@ def story_body(
         story,
         text,
         single,
-        told_order(originals, text) if text else originals[::-1],
+        shown_order(originals, text) if text else originals[::-1],
         story_url,
         numbers(story),
         is_whole,

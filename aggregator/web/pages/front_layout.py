@@ -70,10 +70,10 @@ def arranged(
             groups[heading].append(story)
     filled = []
     for heading, group in groups.items():
-        told = tuple(story for story in group if story.id in several)
+        blocks_here = tuple(story for story in group if story.id in several)
         lines = tuple(story for story in group if story.id not in several)
         if group:
-            filled.append(FrontGroup(heading, told, lines))
+            filled.append(FrontGroup(heading, blocks_here, lines))
     return FrontPage(lead, tuple(beside), tuple(filled))
 
 

@@ -11,7 +11,7 @@ from aggregator.model.prepared import OPINION_KINDS
 from aggregator.model.story import StoryText, StoryView
 from aggregator.stories.counting.copy_groups import is_unconfirmed
 from aggregator.stories.counting.originals import originals_with_copies
-from aggregator.stories.plain_text import told_order
+from aggregator.stories.plain_text import shown_order
 from aggregator.web.jinja import iso, moment, short_day, time_of_day
 
 # A group shows its newest lines and folds the others, because more than two screens are not read.
@@ -29,7 +29,7 @@ class ReportLine(msgspec.Struct, frozen=True):
 
 
 class ReportGroup(msgspec.Struct, frozen=True):
-    """Lines of one sort as they are told; `heading` is "" for the reports."""
+    """Lines of one sort in the order of the page; `heading` is "" for the reports."""
 
     heading: str
     lines: tuple[ReportLine, ...]
@@ -78,7 +78,7 @@ def report_groups(
                 is_new=since is not None
                 and any(a.seen > since for a in (article, *same)),
             )
-            for article, same in told_order(pairs, text)
+            for article, same in shown_order(pairs, text)
         ]
         if lines:
             groups.append(ReportGroup(heading, tuple(lines)))

@@ -425,7 +425,11 @@ def test_what_is_stored_is_the_same_whatever_computes_it(
     lines = b"".join(exported(rig.database, lambda _: None)).splitlines(keepends=True)
     head = lines[0].replace(newest_revision().encode(), b"0036")
     keys = b'{"table": "lsh_band", "pairs": [[7, 1], [8, 1]]}\n'
-    former = [line for line in lines[1:-1] if b'"table":"sketch"' not in line]
+    former = [
+        line
+        for line in lines[1:-1]
+        if b'"table":"sketch"' not in line and b'"crc32"' not in line
+    ]
     with sqlite_at(tmp_path / "imported.db") as other:
         end = f'{{"rows": {len(former) + 2}}}\n'.encode()
         import_into(other, [head, keys, *former, end], lambda _: None)

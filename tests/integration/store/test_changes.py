@@ -185,9 +185,9 @@ def test_the_matcher_and_the_lists_agree_on_what_fits(database: Database) -> Non
             min_outlets=some.integers(1, 3),
             min_reports=some.integers(1, 3),
             outlet=some.sampled_from(
-                [None, *sorted(outlets), *map(str.upper, sorted(outlets))]
+                ["", *sorted(outlets), *map(str.upper, sorted(outlets))]
             ),
-            language=some.sampled_from([None, "en", "de", "xx"]),
+            language=some.sampled_from(["", "en", "de", "xx"]),
             limit=some.just(500),
         )
     )

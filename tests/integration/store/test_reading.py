@@ -142,7 +142,7 @@ def test_a_folder_is_that_of_the_source(rig: Rig) -> None:
 @pytest.mark.later
 @pytest.mark.parametrize(
     "cursor",
-    ["x", "", "ä", "!!!!", "٣-١", "1-1\n", "999999999999999999-1"]
+    ["x", "", "ä", "!!!!", "٣-١", "1-\n1", "999999999999999999-1"]
     + [f"63931000000000000{end}" for end in ("", "-9999999999999999999", "--1")],
 )
 def test_a_cursor_that_is_none_of_ours_is_refused_in_words(

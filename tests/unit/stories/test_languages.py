@@ -8,7 +8,7 @@ import pytest
 
 from aggregator.model.article import ArticleView
 from aggregator.stories.plain_text import as_text
-from aggregator.stories.rendering import telling_sentence
+from aggregator.stories.rendering import title_sentence
 from aggregator.stories.sentences import sentences_of_report
 from aggregator.stories.speakers import speaker_of
 from aggregator.stories.words import heads, tokens
@@ -43,7 +43,7 @@ def test_both_reports_are_heard_word_for_word(language: str) -> None:
     heard = {p.article_id for p in (*shown.lead, *shown.openings)}
     in_lead = heads(" ".join(p.text for p in shown.lead), language).keys()
     for article in articles:
-        told = heads(telling_sentence(article), language).keys()
+        told = heads(title_sentence(article), language).keys()
         assert article.id in heard or len(told & in_lead) > 2 / 3 * len(told)
     assert story_text(articles[::-1]) == shown
     assert articles[1].title in as_text(shown, articles) or articles[

@@ -20,7 +20,7 @@ from aggregator.stories.rendering import (
     lead_paragraphs,
     render,
     reports_of,
-    telling_sentence,
+    title_sentence,
 )
 from aggregator.stories.tuning import shipped_tuning
 from aggregator.text.lines import count_words
@@ -40,7 +40,7 @@ PUMPS = "Engineers checked every pump in the lower town of Tarnow."
 
 def opening(*lines: str, title: str = "A ferry sinks") -> str:
     """What a report with these lines tells under its title."""
-    return telling_sentence(view(title=title, text="\n".join(lines)))
+    return title_sentence(view(title=title, text="\n".join(lines)))
 
 
 def openings(lead: str, *others: str) -> list[str]:

@@ -126,7 +126,7 @@ def test_what_one_outlet_tells_stands_below_what_several_tell_of_its_day() -> No
 
 
 def test_outlets_that_tell_in_their_own_words_are_ranked_counted_or_not() -> None:
-    told = msgspec.structs.replace(glance("told", 1), told_by=frozenset("abcd"))
+    told = msgspec.structs.replace(glance("told", 1), own_outlets=frozenset("abcd"))
     counted = glance("counted", 0, 3)
     assert [one.id for one in ranked([counted, told], TUNING)] == ["told", "counted"]
 

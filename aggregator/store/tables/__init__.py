@@ -68,6 +68,7 @@ from aggregator.store.tables.statements import (
     read_values,
     rows_in_order,
     rows_with,
+    stream_rows,
     struct_of,
     structs_of,
     update_rows,

@@ -63,6 +63,7 @@ from aggregator.store.tables.statements import (
     in_parts,
     insert_or,
     pairs_with,
+    read_row,
     read_rows,
     read_value,
     read_values,

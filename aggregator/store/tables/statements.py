@@ -56,6 +56,11 @@ def read_rows(connection: Connection, sql: str, /, **values: Any) -> list[Any]:
     return [row for result in _results(connection, sql, values) for row in result]
 
 
+def read_row(connection: Connection, sql: str, /, **values: Any) -> Any:
+    """Return the first row of `read_rows`; None without rows."""
+    return next(iter(read_rows(connection, sql, **values)), None)
+
+
 def read_values(connection: Connection, sql: str, /, **values: Any) -> list[Any]:
     """Return the first column of `read_rows`."""
     return [row[0] for row in read_rows(connection, sql, **values)]

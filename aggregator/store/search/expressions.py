@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.search.index_rows import DAY, EVERY
 from aggregator.store.search.query import Query, Term
-from aggregator.store.tables import read_value
+from aggregator.store.tables import read_rows
 
 
 class MatchExpression(FrozenStruct):
@@ -83,12 +83,11 @@ def _any_of(language: _Language, term: Term, joint: str) -> str:
 
 def _days(connection: Connection, query: Query) -> Iterator[str]:
     """Yield tokens of the stored days from `since` to `before`, whole months and years as one."""
-    first, last = (
-        read_value(
-            connection, f"SELECT {end}(effective_at) AS effective_at FROM article"
-        )
-        for end in ("min", "max")
-    )
+    bounds = """
+        SELECT (SELECT min(effective_at) FROM article) AS published,
+          (SELECT max(effective_at) FROM article) AS effective_at
+        """
+    ((first, last),) = read_rows(connection, bounds)
     if first is None or (query.before is not None and query.before <= first):
         return
     day = first.date().replace(month=1, day=1)

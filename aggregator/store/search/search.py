@@ -93,7 +93,7 @@ def search(
             nosnippet=details.nosnippet,
         )
     columns = {
-        row.story: row._mapping
+        row.id: row._mapping
         for row in rows_with(connection, _STORIES, story.c.id, by_story)
     }
     return SearchResults(

@@ -105,13 +105,10 @@ _UPDATE = (
 
 def shown_columns(shape: type[FrozenStruct]) -> list[ColumnElement[Any]]:
     """Return the columns of a story that `shape` shows, each with the name of its field."""
-    renamed = {
-        "updated": story.c.bumped_at.label("updated"),
-        "story": story.c.id.label("story"),
-    }
-    columns = {**{column.name: column for column in story.columns}, **renamed}
+    columns: dict[str, ColumnElement[Any]] = dict(story.columns)
     # Readers see more of a storyline than its id
     del columns["storyline"]
+    columns["updated"] = story.c.bumped_at.label("updated")
     return [columns[name] for name in shape.__struct_fields__ if name in columns]
 
 

@@ -6,7 +6,7 @@ from starlette.routing import Route
 
 from aggregator.model.read_model import StoryListItem, StoryRedirect
 from aggregator.model.story import StoryText, StoryView
-from aggregator.web.dependencies import Site, conditional, whole_number
+from aggregator.web.dependencies import Site, conditional
 from aggregator.web.pages.pages import Pages
 from aggregator.web.pages.report_groups import (
     LINES_SHOWN,
@@ -77,8 +77,6 @@ class StoryPages:
             source_links=site.reader.story_sources((story.id,)).by_outlet,
             marks=pages.marks_of(request, (story.id,)),
             near=self._near(story) if pages.may_correct(request) else (),
-            done=whole_number(request.query_params.get("done", "")),
-            undone=whole_number(request.query_params.get("undone", "")),
         )
 
     def _near(self, story: StoryView) -> tuple[StoryListItem, ...]:

@@ -147,3 +147,40 @@ def test_of_a_long_storyline_three_lines_and_the_rest_are_named(room: Newsroom) 
     assert place.count("/stories/") >= 4
     assert f'/storylines/{levee}">2 more since 12 Oct' in place
     assert strike not in place
+
+
+def test_storylines_are_corrected_by_form_and_by_the_api_and_the_page_offers_undo(
+    room: Newsroom,
+) -> None:
+    levee, vote, strike = by_title(room.database, "Levee", "Parliament", "Dock")
+
+    def stories_of(id_: str) -> list[str]:
+        listed = room.get(f"/api/v1/storylines/{id_}").json()["stories"]
+        return sorted(story["id"] for story in listed)
+
+    for page in (f"/stories/{vote}", f"/storylines/{levee}"):
+        assert 'name="kind" value="leave"' in room.get(page).text
+    assert 'value="leave"' not in room.get(f"/stories/{strike}").text
+    room.start_writing()
+    leave = {"kind": "leave", "story": vote}
+    asked = room.post_form("/correct", **leave)
+    assert "Take this story out of its storyline?" in asked.text
+    left = room.post_form("/correct", **leave, sure="yes")
+    assert left.headers["location"] == f"/storylines/{vote}?done=1"
+    assert stories_of(levee) == [levee]
+    assert "/corrections/1/undo" in room.get(left.headers["location"]).text
+    room.post_form("/corrections/1/undo")
+    assert stories_of(levee) == sorted([levee, vote])
+    join = {"kind": "join", "story": vote, "address": f"http://a.example/s/{strike}"}
+    assert "one storyline?" in room.post_form("/correct", **join).text
+    secret = room.token("editor", "admin")
+
+    def status(**correction: object) -> int:
+        asked = room.ask("POST", "/api/v1/corrections", secret, json=correction)
+        return asked.status_code
+
+    assert status(kind="join", stories=[strike, levee]) == 200
+    assert stories_of(vote) == sorted([levee, vote, strike])
+    assert status(kind="leave", story=strike) == 200
+    assert stories_of(strike) == [strike]
+    assert status(kind="leave", story=strike) == 409

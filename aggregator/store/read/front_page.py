@@ -128,7 +128,7 @@ def front_page_stories(
     ).limit(window)
     rows = _by_id(connection, light)
     for least in CLASSES:
-        if least > max(1, min_reports):
+        if least >= max(2, min_reports):
             rows |= _by_id(connection, light.where(with_reports(least)))
     dated = _stories_with(connection, rows, _IS_DATED)
     if len(dated) < len(rows):

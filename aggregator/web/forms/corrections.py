@@ -151,8 +151,10 @@ def _command(fields: Fields) -> CorrectionCommand:
     if kind == "leave":
         return CorrectionCommand(kind="leave", stories=(story,))
     other = _story_id(fields.get("address", "") or fields.get("other", ""))
-    if kind in ("merge", "join"):
-        return CorrectionCommand(kind=kind, stories=(story, other))
+    if kind == "merge":
+        return CorrectionCommand(kind="merge", stories=(story, other))
+    if kind == "join":
+        return CorrectionCommand(kind="join", stories=(story, other))
     if kind == "move":
         if len(articles) != 1:
             raise UsageError("select one article: only one can be moved at a time")

@@ -23,7 +23,7 @@ UNCOMPARED = -2_000
 # An article with at least this affinity may join two storylines; so may their nearness if one is a single story.
 NEAR = -1_500
 # The least nearness that joins two storylines of several stories
-_NEAR_LINES = -1_250
+_NEAR_LINES = -1_000
 # So many pairs of stories decide. The mean over all of them let two long storylines of one event drift apart, as
 # most of their stories are other steps; two pairs, or one, chain affairs (docs/decisions/0054-storylines.md).
 _NEAREST_PAIRS = 3

@@ -125,7 +125,7 @@ def front_page_stories(
     ).limit(window)
     rows = {row.id: row for row in connection.execute(light)}
     for least in CLASSES:
-        if least > max(1, min_reports):
+        if least >= max(2, min_reports):
             of_class = connection.execute(light.where(with_reports(least)))
             rows |= {row.id: row for row in of_class}
     members = "FROM article WHERE story IN :ids AND"

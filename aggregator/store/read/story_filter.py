@@ -17,6 +17,7 @@ from sqlalchemy import (
 from aggregator.config.story_query import StoryFilter
 from aggregator.model.prepared import OPINION_KINDS
 from aggregator.store.read import muted
+from aggregator.store.read.storylines import members_of_lines, storylines_by_story
 from aggregator.store.stories.storylines import select_line
 from aggregator.store.tables import (
     IS_LIVE,
@@ -47,7 +48,7 @@ class StoryMatcher:
             *of_its_articles_of(connection, wanted),
         ]
         self._query = query_of(wanted)
-        self._mutes = wanted.mutes
+        self._wanted = wanted
 
     def matching(self, connection: Connection, ids: Collection[str]) -> set[str]:
         """Return those of the live stories `ids` that match."""
@@ -55,8 +56,16 @@ class StoryMatcher:
         for part in in_parts(sorted(ids)):
             few = select(story.c.id).where(story.c.id.in_(part), *self._conditions)
             fits = with_words(connection, set(connection.scalars(few)), self._query)
-            matches |= muted.without_muted_words(connection, fits, self._mutes)
-        return matches
+            matches |= muted.without_muted_words(connection, fits, self._wanted.mutes)
+        return with_enough(connection, matches, self._wanted)
+
+    def folded(self, connection: Connection, ids: Collection[str]) -> set[str]:
+        """Return those of the stories that stand for their storyline: the last bumped of those that match."""
+        members = members_of_lines(connection, ids)
+        matching = self.matching(connection, {row.id for row in members} | {*ids})
+        newest = {row.storyline: row.id for row in members if row.id in matching}
+        others = {row.id for row in members} - {*newest.values()}
+        return matching & {*ids} - others
 
 
 def query_of(wanted: StoryFilter) -> "Query | None":
@@ -98,23 +107,46 @@ def of_stories(wanted: StoryFilter) -> Conditions:
         conditions.append(story.c.last_published >= wanted.since)
     if wanted.until is not None:
         conditions.append(story.c.last_published <= wanted.until)
+    counts: Conditions = []
     if wanted.min_outlets > 1:
-        conditions += [
+        counts += [
             story.c.outlet_count > literal_column("1"),
             story.c.outlet_count >= wanted.min_outlets,
         ]
     if wanted.min_reports > 1:
         least = next(least for least in REPORT_CLASSES if wanted.min_reports >= least)
-        conditions += [with_reports(least), story.c.report_count >= wanted.min_reports]
+        counts += [with_reports(least), story.c.report_count >= wanted.min_reports]
+    if counts and wanted.fold:
+        # The others of a storyline count, too: see `with_enough`.
+        counts = [or_(story.c.storyline.is_not(None), and_(*counts))]
+    conditions += counts
     if wanted.storyline:
         line = select_line(wanted.storyline).scalar_subquery().correlate(None)
         conditions.append(or_(story.c.storyline == line, story.c.id == line))
-    conditions += muted.of_other_articles(wanted.mutes)
+    conditions += muted.not_muted(wanted.mutes)
     of_story = story_subject.c.story_no == story.c.story_no
     conditions += [
         exists().where(of_story, subject) for subject in with_subjects(wanted)
     ]
     return conditions
+
+
+def with_enough(connection: Connection, ids: set[str], wanted: StoryFilter) -> set[str]:
+    """Return those of the stories that have enough reports and outlets, alone or in a folded storyline."""
+    if not wanted.fold or wanted.min_reports == wanted.min_outlets == 1:
+        return ids
+    alone = wanted.model_copy(update={"fold": ""})
+    enough: set[str] = set()
+    for part in in_parts(sorted(ids)):
+        own = select(story.c.id).where(story.c.id.in_(part), *of_stories(alone))
+        enough.update(connection.scalars(own))
+    for id_, line in storylines_by_story(connection, ids - enough).items():
+        if (
+            line.day_report_count >= wanted.min_reports
+            and line.day_outlet_count >= wanted.min_outlets
+        ):
+            enough.add(id_)
+    return enough & ids
 
 
 def has_report() -> ColumnElement[bool]:

@@ -82,7 +82,7 @@ def places(
     step = limit + 1
     if query is not None:
         step = max(_STEP, step)
-    if muted.has_words(wanted.mutes):
+    if wanted.fold or muted.has_words(wanted.mutes):
         step = max(_STEP_OF_MUTES, step)
     matches = []
     for _ in range(0, _SCANNED_AT_ONCE, step):
@@ -94,6 +94,8 @@ def places(
         rows = connection.execute(following.limit(step)).all()
         fits = with_words(connection, {row.id for row in rows}, query)
         fits = muted.without_muted_words(connection, fits, wanted.mutes)
+        if wanted.fold:
+            fits = StoryMatcher(connection, wanted).folded(connection, fits)
         matches += [row for row in rows if row.id in fits]
         if len(matches) > limit:
             last = matches[limit - 1]
@@ -135,9 +137,11 @@ def _probes(connection: Connection, wanted: StoryFilter) -> Iterator[Select[Any]
         dates = StoryFilter(since=wanted.since, until=wanted.until)
         yield ids.where(*of_stories(dates))
     if wanted.min_outlets > 1:
-        yield ids.where(*of_stories(StoryFilter(min_outlets=wanted.min_outlets)))
+        several = StoryFilter(min_outlets=wanted.min_outlets, fold=wanted.fold)
+        yield ids.where(*of_stories(several))
     if wanted.min_reports >= REPORT_CLASSES[0]:
-        yield ids.where(*of_stories(StoryFilter(min_reports=wanted.min_reports)))
+        many = StoryFilter(min_reports=wanted.min_reports, fold=wanted.fold)
+        yield ids.where(*of_stories(many))
     is_of_story = story_subject.c.story_no == story.c.story_no
     for subject in with_subjects(wanted):
         yield ids.join(story_subject, is_of_story).where(subject)

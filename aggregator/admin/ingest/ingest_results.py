@@ -8,7 +8,7 @@ from aggregator.admin.ingest.inputs import ReadItem
 from aggregator.admin.ingest.record_ids import RecordIds
 from aggregator.intake.kinds.folder_kind import REJECTED_LISTED
 from aggregator.model.structs import FrozenStruct
-from aggregator.sources.parse.files.input_items import InputEntry, InputProblem
+from aggregator.sources.parse.files.input_items import InputProblem
 from aggregator.sources.parse.records.record_entry import RecordNotes
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import inbox
@@ -101,21 +101,19 @@ class IngestResults:
                 self._notes.add(item.keys)
                 self._record_ids.read(item.file, item.entry)
         for result, item in zip(accepted, entries, strict=True):
-            self._add_accepted(result, item, stored_ids.get(result.article, ()))
-
-    def _add_accepted(
-        self, result: AcceptResult, item: InputEntry, stored_ids: Sequence[str]
-    ) -> None:
-        if result.outcome == "forgotten":
-            self._reject(item.where, tombstones.REASON)
-            return
-        self._record_ids.became(
-            result.article, item.entry.record_id, result.outcome, stored_ids
-        )
-        if result.entry_no is None:
-            self._counts["known"] += 1
-        else:
-            self._waiting[result.entry_no] = (item.where, item.entry.record_id)
+            if result.outcome == "forgotten":
+                self._reject(item.where, tombstones.REASON)
+            else:
+                self._record_ids.became(
+                    result.article,
+                    item.entry.record_id,
+                    result.outcome,
+                    stored_ids.get(result.article, ()),
+                )
+                if result.entry_no is None:
+                    self._counts["known"] += 1
+                else:
+                    self._waiting[result.entry_no] = (item.where, item.entry.record_id)
 
     def collect(self) -> int:
         """Count the results of the entries that were placed meanwhile; returns how many still wait.

@@ -51,30 +51,24 @@ _ADVICE = (
 def database_findings(context: DoctorContext) -> Iterator[Finding]:
     """Check whether the database can be used; after a problem here no further check reads it."""
     try:
-        yield from _use(context)
+        database = context.database
+        damage = _damage(context)
+        if damage:
+            yield damage  # other errors follow from the damage
+        elif not context.has_database:
+            if not database.is_sqlite:
+                with database.read() as connection:
+                    migrate.refuse_unfit_server(database, connection)
+            yield _first_use(context, shown_url(context.config.database_url))
+        else:
+            migrate.check(database)
+            with database.read() as connection:
+                why = database.why_not_writable(connection)
+            # `disk_findings` reports a full disk and a file of another user.
+            if why is not None and not database.is_sqlite:
+                yield from of_database(why_not_writable=why)
     except AggregatorError as error:
         yield _error_finding(context, error)
-
-
-def _use(context: DoctorContext) -> Iterator[Finding]:
-    """Open the database and check it. Raises AggregatorError."""
-    database = context.database
-    damage = _damage(context)
-    if damage:
-        yield damage  # other errors follow from the damage
-        return
-    if not context.has_database:
-        if not database.is_sqlite:
-            with database.read() as connection:
-                migrate.refuse_unfit_server(database, connection)
-        yield _first_use(context, shown_url(context.config.database_url))
-        return
-    migrate.check(database)
-    with database.read() as connection:
-        why = database.why_not_writable(connection)
-    # `disk_findings` reports a full disk and a file of another user.
-    if why is not None and not database.is_sqlite:
-        yield from of_database(why_not_writable=why)
 
 
 def _error_finding(context: DoctorContext, error: AggregatorError) -> Finding:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from aggregator.cli import output as show
 from aggregator.cli.context import Context
@@ -10,9 +10,6 @@ from aggregator.cli.output import argument
 from aggregator.cli.stories import hint
 from aggregator.model.clock import utc_now
 from aggregator.model.errors import UsageError
-
-if TYPE_CHECKING:
-    from aggregator.model.story import StoryView
 
 
 def story(
@@ -33,10 +30,11 @@ def story(
       aggregator story STORY
       aggregator story STORY --format json
     """
+    from aggregator.config.messages import story_numbers
     from aggregator.model.read_model import StoryRedirect
     from aggregator.publish import story_json
     from aggregator.store.read.reader import StoryReader
-    from aggregator.stories.plain_text import NO_OUTLET, as_text
+    from aggregator.stories.plain_text import NO_OUTLET, as_text, source_of
 
     with context.obj.reading() as (config, database):
         reader = StoryReader(database, config.effective_tuning)
@@ -51,13 +49,24 @@ def story(
         show.json_line(story_json.whole_story(shown, text))
     else:
         assert text is not None, "an existing story can be rendered"
+        if len(shown.articles) == 1:
+            counts = source_of(shown.articles[0])
+        else:
+            numbers = story_numbers(
+                shown.report_count,
+                shown.outlet_count,
+                shown.unknown_outlet_count,
+                shown.article_count,
+                shown.counted_as,
+            )
+            counts = ", ".join(reversed(numbers))
         show.out(
             show.wrapped(
                 filled(
                     "story.txt",
                     {"cell": partial(show.cell, now=utc_now())},
                     story=shown,
-                    counts=_source_or_counts(shown),
+                    counts=counts,
                     single=shown.articles[0].text if len(shown.articles) == 1 else "",
                     text=text,
                     reports=as_text(text, shown.articles),
@@ -66,23 +75,6 @@ def story(
                 )
             )
         )
-
-
-def _source_or_counts(story: "StoryView") -> str:
-    """Return outlet and time of the only article of a story; of several, the three counts in words."""
-    from aggregator.config.messages import story_numbers
-    from aggregator.stories.plain_text import source_of
-
-    if len(story.articles) == 1:
-        return source_of(story.articles[0])
-    numbers = story_numbers(
-        story.report_count,
-        story.outlet_count,
-        story.unknown_outlet_count,
-        story.article_count,
-        story.counted_as,
-    )
-    return ", ".join(reversed(numbers))
 
 
 def filled(

@@ -3,7 +3,7 @@
 import datetime as dt
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import msgspec
 
@@ -100,7 +100,10 @@ class DueJobs:
                 at_host[job.host] += 1
             startable.append(job)
         startable = startable[:most]
-        self._advance_page_window(jobs, startable)
+        if sum(job.is_page for job in jobs) < self._pages_read:
+            self._pages_read = PAGES_READ
+        elif not any(job.is_page for job in startable):
+            self._pages_read = min(2 * self._pages_read, MOST_PAGES_READ)
         return startable
 
     def _due_sources(self, now: dt.datetime, limit: int) -> list[FetchJob]:
@@ -146,12 +149,3 @@ class DueJobs:
             )
             for page in pages
         ]
-
-    def _advance_page_window(
-        self, due_now: Sequence[FetchJob], startable: Sequence[FetchJob]
-    ) -> None:
-        """Read more pages if all are of hosts that are not ready: they must not hide those of others."""
-        if sum(job.is_page for job in due_now) < self._pages_read:
-            self._pages_read = PAGES_READ
-        elif not any(job.is_page for job in startable):
-            self._pages_read = min(2 * self._pages_read, MOST_PAGES_READ)

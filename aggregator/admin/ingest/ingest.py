@@ -191,12 +191,6 @@ class Ingest:
                 # So that the inbox stays small. This may make this process the writer.
                 yield from self.wait(MOST_WAITING // 2)
             yield self._accept(chunk)
-        yield from self._accept_and_place(self._pipeline, chunks)
-
-    def _accept_and_place(
-        self, pipeline: Pipeline, chunks: Iterator[list[ReadItem]]
-    ) -> Iterator[object]:
-        """Accept all chunks, and place them in batches CHUNKS_AHEAD behind; yields after each batch."""
         reached: deque[int] = deque()
 
         def more() -> int | None:
@@ -211,7 +205,7 @@ class Ingest:
             self._results.collect()
             return reached.popleft() if len(reached) > CHUNKS_AHEAD else 0
 
-        yield from pipeline.place_waiting(more=more)
+        yield from self._pipeline.place_waiting(more=more)
 
     def _accept(self, chunk: Sequence[ReadItem]) -> Sequence[AcceptResult]:
         entries = [item.entry for item in chunk if isinstance(item, InputEntry)]

@@ -49,7 +49,10 @@ def cut_feed(data: bytes, context: FeedContext) -> UnknownItems | None:
     if not 0 < len(spans) <= context.tuning.max_entries:
         return None
     between = _without(data, spans)
-    frame = _frame(between, context)
+    settings = [getattr(context, name) for name in _SETTINGS]
+    frame = _hash(
+        b"".join(_CHANGING.sub(b"", between).split()) + msgspec.msgpack.encode(settings)
+    )
     known = context.known_items if frame == context.frame else frozenset()
     items = []
     left_out = []
@@ -116,17 +119,6 @@ def _without(data: bytes, spans: list[Span]) -> bytes:
         position = end
     kept.append(data[position:])
     return b"".join(kept)
-
-
-def _frame(between: bytes, context: FeedContext) -> bytes:
-    """Return a hash of the markup around the items, and of the settings that they are read with.
-
-    White space does not count: there is some before each item, and the number of items changes.
-    """
-    settings = [getattr(context, name) for name in _SETTINGS]
-    return _hash(
-        b"".join(_CHANGING.sub(b"", between).split()) + msgspec.msgpack.encode(settings)
-    )
 
 
 def _hash(data: bytes) -> bytes:

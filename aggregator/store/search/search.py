@@ -17,7 +17,7 @@ from aggregator.store.search.query import Query, filter_term, parse_query
 from aggregator.store.search.snippets import snippet
 from aggregator.store.stories import article_views, articles
 from aggregator.store.stories.stories import shown_columns
-from aggregator.store.tables import article, read_rows, rows_with, story
+from aggregator.store.tables import read_rows, rows_with, story
 
 # Articles shown of one story
 _ARTICLES_SHOWN = 3
@@ -31,11 +31,10 @@ _FIRST_MOMENT = dt.datetime.min.replace(tzinfo=dt.UTC)
 _LAST_MOMENT = dt.datetime.max.replace(tzinfo=dt.UTC)
 
 _STORIES = select(*shown_columns(StoryHit))
-_HITS = (
-    article_views.view_columns("text")
-    .add_columns(story.c.title.label("story_title"))
-    .join(story, story.c.id == article.c.story)
-)
+_HITS = f"""
+    SELECT {article_views.view_columns("text")}, story.title AS story_title
+    FROM article JOIN story ON story.id = article.story WHERE inbox_no IN :numbers
+    """  # noqa: S608
 
 
 def search(
@@ -76,7 +75,7 @@ def search(
         if phrase.mark in ("", TITLE)
     ]
     hits = {}
-    for row in rows_with(connection, _HITS, article.c.inbox_no, shown):
+    for row in read_rows(connection, _HITS, numbers=shown):
         details = codecs.unpack(row.details, articles.ArticleDetails)
         excerpt, marks = snippet(row.text or row.lead, phrases)
         hits[row.inbox_no] = SearchHit(

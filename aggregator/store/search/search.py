@@ -1,6 +1,7 @@
 """Search: the newest matching articles in the order of the database, their stories, and snippets."""
 
 import datetime as dt
+from collections.abc import Collection
 
 from msgspec.structs import replace
 from sqlalchemy import Connection, select
@@ -68,29 +69,7 @@ def search(
     shown = {*found[:limit]}
     for of_story in by_story.values():
         shown.update(of_story[:_ARTICLES_SHOWN])
-    phrases = [
-        phrase
-        for term in query.terms
-        for phrase in term.phrases
-        if phrase.mark in ("", TITLE)
-    ]
-    hits = {}
-    for row in read_rows(connection, _HITS, numbers=shown):
-        details = codecs.unpack(row.details, articles.ArticleDetails)
-        excerpt, marks = snippet(row.text or row.lead, phrases)
-        hits[row.inbox_no] = SearchHit(
-            story=row.story,
-            story_title=row.story_title,
-            title=row.title,
-            url=row.url,
-            effective_at=row.effective_at,
-            language=row.language,
-            article=row.id,
-            outlet=row.outlet_name or row.outlet,
-            snippet=excerpt,
-            marks=marks,
-            nosnippet=details.nosnippet,
-        )
+    hits = _hits(connection, query, shown)
     columns = {
         row.id: row._mapping
         for row in rows_with(connection, _STORIES, story.c.id, by_story)
@@ -109,6 +88,36 @@ def search(
         partial=unindexed_to(connection) > 0,
         nearest=None if found else nearest_search(connection, text),
     )
+
+
+def _hits(
+    connection: Connection, query: Query, numbers: Collection[int]
+) -> dict[int, SearchHit]:
+    """Return these articles by number, each with the words around the phrases of the search."""
+    phrases = [
+        phrase
+        for term in query.terms
+        for phrase in term.phrases
+        if phrase.mark in ("", TITLE)
+    ]
+    hits = {}
+    for row in read_rows(connection, _HITS, numbers=numbers):
+        details = codecs.unpack(row.details, articles.ArticleDetails)
+        excerpt, marks = snippet(row.text or row.lead, phrases)
+        hits[row.inbox_no] = SearchHit(
+            story=row.story,
+            story_title=row.story_title,
+            title=row.title,
+            url=row.url,
+            effective_at=row.effective_at,
+            language=row.language,
+            article=row.id,
+            outlet=row.outlet_name or row.outlet,
+            snippet=excerpt,
+            marks=marks,
+            nosnippet=details.nosnippet,
+        )
+    return hits
 
 
 def within(query: Query, bounds: StoryFilter) -> Query:

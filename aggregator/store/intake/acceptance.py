@@ -103,18 +103,7 @@ def accept(
             known.note(received, result, seen[offset])
         if result.outcome in STORED:
             result = replace(result, entry_no=first_n + offset)
-            row: dict[str, Any] = {
-                "entry_no": result.entry_no,
-                "inbox_no": None,
-                "state": "page" if by_page else "ready",
-                "source": source,
-                "article": id_,
-                "is_revision": result.outcome == "revision",
-                "url": received.entry.url,
-                "payload": codecs.compress_struct(received.entry),
-                "page_due_at": seen[offset] if by_page else None,
-                "accepted_at": seen[offset],
-            }
+            row = _entry_row(result, received.entry, seen[offset], by_page=by_page)
             rows.append(row | shared)
         accepted.append(result)
     # Until a first reading ends, only entries of polls gather; all others are placed at once.
@@ -141,6 +130,23 @@ _OUTCOMES_OF_ERASED: Final[dict[tombstones.TombstoneKind, AcceptOutcome]] = {
     "retention": "known",
     "forgotten": "forgotten",
 }
+
+
+def _entry_row(
+    result: AcceptResult, declared: Entry, seen: dt.datetime, *, by_page: bool
+) -> dict[str, Any]:
+    return {
+        "entry_no": result.entry_no,
+        "inbox_no": None,
+        "state": "page" if by_page else "ready",
+        "source": declared.source,
+        "article": result.article,
+        "is_revision": result.outcome == "revision",
+        "url": declared.url,
+        "payload": codecs.compress_struct(declared),
+        "page_due_at": seen if by_page else None,
+        "accepted_at": seen,
+    }
 
 
 def _number_at_once(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:

@@ -7,7 +7,6 @@ skips entries accepted before. If another process is the writer, the entries wai
 process has placed them, and reading pauses if it is far behind.
 """
 
-import datetime as dt
 import os
 import time
 from collections import deque
@@ -192,12 +191,6 @@ class Ingest:
                 # So that the inbox stays small. This may make this process the writer.
                 yield from self.wait(MOST_WAITING // 2)
             yield self._accept(chunk)
-        yield from self._accept_and_place(self._pipeline, chunks)
-
-    def _accept_and_place(
-        self, pipeline: Pipeline, chunks: Iterator[list[ReadItem]]
-    ) -> Iterator[object]:
-        """Accept all chunks, and place them in batches CHUNKS_AHEAD behind; yields after each batch."""
         reached: deque[int] = deque()
 
         def more() -> int | None:
@@ -212,7 +205,7 @@ class Ingest:
             self._results.collect()
             return reached.popleft() if len(reached) > CHUNKS_AHEAD else 0
 
-        yield from pipeline.place_waiting(more=more)
+        yield from self._pipeline.place_waiting(more=more)
 
     def _accept(self, chunk: Sequence[ReadItem]) -> Sequence[AcceptResult]:
         entries = [item.entry for item in chunk if isinstance(item, InputEntry)]
@@ -229,7 +222,19 @@ class Ingest:
             accepted = acceptance.accept(
                 connection, entries, seen=[now] * len(entries), wants_page=wants_page
             ).accepted
-            self._note_rejected(connection, chunk, now)
+            started = {item.file for item in chunk} - self._files
+            rejected.clear_files(connection, [_absolute(file) for file in started])
+            problems = [item for item in chunk if isinstance(item, InputProblem)]
+            for problem in problems[: self._results.unlisted]:
+                rejected.note(
+                    connection,
+                    source="ingest",
+                    item=_absolute(problem.file)
+                    + problem.where.removeprefix(problem.file),
+                    verdict=problem.verdict or "unreadable",
+                    reason=problem.reason,
+                    at=now,
+                )
             known = [result.article for result in accepted if result.outcome != "new"]
             return accepted, record_ids(connection, known)
 
@@ -238,23 +243,6 @@ class Ingest:
         self._results.add(chunk, accepted, stored_ids)
         self._fetch_pages(accepted, chunk[-1].file)
         return accepted
-
-    def _note_rejected(
-        self, connection: Connection, chunk: Sequence[ReadItem], now: dt.datetime
-    ) -> None:
-        """Store the rejected items of the files in `chunk`, instead of those of an earlier run."""
-        started = {item.file for item in chunk} - self._files
-        rejected.clear_files(connection, [_absolute(file) for file in started])
-        problems = [item for item in chunk if isinstance(item, InputProblem)]
-        for problem in problems[: self._results.unlisted]:
-            rejected.note(
-                connection,
-                source="ingest",
-                item=_absolute(problem.file) + problem.where.removeprefix(problem.file),
-                verdict=problem.verdict or "unreadable",
-                reason=problem.reason,
-                at=now,
-            )
 
     def _fetch_pages(self, accepted: Sequence[AcceptResult], feed: str) -> None:
         """Fetch the pages of the accepted entries, and of those that an interrupted run accepted.

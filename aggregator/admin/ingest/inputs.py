@@ -139,7 +139,11 @@ class InputReader:
             where = shown(what) if is_remote(what) else what
             yield InputProblem(where=where, reason=str(error), file=where)
             return
-        folder = _folder_of(what)
+        if what == "-" or is_address(what):
+            folder = None
+        else:
+            path = Path(os.path.abspath(what))  # noqa: PTH100 - Path.resolve follows links
+            folder = path if path.is_dir() else path.parent
         for item in inputs:
             self._folders[_shown_name(item.file)] = folder
             yield item
@@ -213,14 +217,6 @@ class InputReader:
 def _shown_name(file: str) -> str:
     """Return the name as sorting may return it: bytes of a name that are not UTF-8 become question marks."""
     return file.encode("utf-8", "replace").decode()
-
-
-def _folder_of(what: str) -> Path | None:
-    """Return the absolute folder whose name identifies the files of `what`; None for standard input."""
-    if what == "-" or is_address(what):
-        return None
-    path = Path(os.path.abspath(what))  # noqa: PTH100 - Path.resolve follows links
-    return path if path.is_dir() else path.parent
 
 
 def exists(what: str) -> bool:

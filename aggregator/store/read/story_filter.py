@@ -4,12 +4,10 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from sqlalchemy import (
-    Column,
     ColumnElement,
     Connection,
     and_,
     exists,
-    func,
     literal_column,
     or_,
     select,
@@ -26,6 +24,8 @@ from aggregator.store.tables import (
     OTHER_KINDS,
     article,
     in_parts,
+    read_rows,
+    read_values,
     story,
     story_subject,
 )
@@ -85,17 +85,15 @@ def with_words(
         return ids
     from aggregator.store.search import match
 
-    of_stories = select(article.c.inbox_no, article.c.story).where(
-        article.c.story.in_(sorted(ids))
-    )
-    stories: dict[int, str] = dict(connection.execute(of_stories).all())
+    of_stories = "SELECT inbox_no, story FROM article WHERE story IN :ids"
+    stories: dict[int, str] = dict(read_rows(connection, of_stories, ids=ids))
     fits = {stories[n] for n in match.among(connection, query, stories)}
     if query.without:
         from aggregator.store.search.searchable_text import SearchableText
 
         # A headline may have an excluded word that not all articles have.
-        headed = select(story.c.id, story.c.title).where(story.c.id.in_(sorted(fits)))
-        for row in connection.execute(headed):
+        headed = "SELECT id, title FROM story WHERE id IN :ids"
+        for row in read_rows(connection, headed, ids=fits):
             title = SearchableText(row.title, title=row.title)
             if any(map(title.holds_term, query.without)):
                 fits.remove(row.id)
@@ -211,30 +209,25 @@ def of_articles(
 
 def outlets_named(connection: Connection, name: str) -> list[str]:
     """Return the keys of the outlets that are, or were once, called `name`, or have it as key."""
-    keys = set(_values_like(connection, article.c.outlet, name))
-    names = _values_like(connection, article.c.outlet_name, name)
-    if names:
-        called = select(article.c.outlet).where(article.c.outlet_name.in_(names))
-        keys.update(connection.scalars(called.distinct()))
-    return sorted(keys)
-
-
-def _values_like(
-    connection: Connection, column: Column[str | None], wanted: str
-) -> list[str]:
-    """Return the values of a column that equal `wanted`, ignoring case; SQLite's lower() covers only ASCII.
-
-    Skips from value to value in the index, because there are few outlets and many articles.
-    """
-    firsts = select(func.min(column).label("value")).cte(recursive=True)
-    following = select(func.min(column)).where(column > firsts.c.value)
-    every = firsts.union_all(
-        select(following.correlate(firsts).scalar_subquery()).where(
-            firsts.c.value.is_not(None)
-        )
-    )
-    values = connection.scalars(select(every.c.value).where(every.c.value.is_not(None)))
-    return [value for value in values if value.casefold() == wanted.casefold()]
+    known = {}
+    for column in ("outlet", "outlet_name"):
+        # It skips from value to value in the index, because there are few outlets and many articles
+        every = f"""
+            WITH RECURSIVE known(value) AS (
+              SELECT min({column}) FROM article UNION ALL
+              SELECT (SELECT min({column}) FROM article WHERE {column} > known.value) FROM known
+              WHERE known.value IS NOT NULL
+            ) SELECT value FROM known WHERE value IS NOT NULL
+            """  # noqa: S608
+        # Compared here: SQLite's lower() covers only ASCII
+        known[column] = [
+            value
+            for value in read_values(connection, every)
+            if value.casefold() == name.casefold()
+        ]
+    called = "SELECT DISTINCT outlet FROM article WHERE outlet_name IN :names"
+    keys = read_values(connection, called, names=known["outlet_name"])
+    return sorted({*known["outlet"], *keys})
 
 
 # If a condition matches no more stories or articles than this, the ids of the stories are listed instead

@@ -51,15 +51,18 @@ class CorrectionForms:
         if fields.get("sure", ""):
             shown_on = "storylines" if command.kind in ("join", "leave") else "stories"
             return self._result(request, self._editor.submit(command), shown_on)
-        return self._confirmation(request, command)
-
-    def _confirmation(self, request: Request, command: CorrectionCommand) -> Response:
         stories = [self._current(story) for story in command.stories]
         if command.kind in ("merge", "join") and stories[0].id == stories[-1].id:
             raise UsageError("both are one story already")
         leaving = None
         if command.kind == "move":
-            leaving = self._story_of(command.articles[0], stories[0])
+            article_id = command.articles[0]
+            article = self._site.reader.article(article_id)
+            if article is None:
+                raise UsageError(f"there is no article {article_id[:40]!r}")
+            if article.story == stories[0].id:
+                raise UsageError("the article is in that story already")
+            leaving = self._current(article.story)
         articles = []
         for story in [leaving] if leaving is not None else stories:
             articles += [a for a in story.articles if a.id in command.articles]
@@ -86,14 +89,6 @@ class CorrectionForms:
                 f"there is no story {story_id[:40]!r}; copy the id or address from its page"
             )
         return story
-
-    def _story_of(self, article_id: str, target: StoryView) -> StoryView:
-        article = self._site.reader.article(article_id)
-        if article is None:
-            raise UsageError(f"there is no article {article_id[:40]!r}")
-        if article.story == target.id:
-            raise UsageError("the article is in that story already")
-        return self._current(article.story)
 
     def undo(self, request: Request, _fields: Fields) -> Response:
         """Undo a correction. Raises UsageError if a later correction depends on it."""

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, exists, insert, or_, select
+from sqlalchemy import Connection, insert
 
 from aggregator.model.entry import Entry
 from aggregator.model.structs import FrozenStruct
@@ -19,10 +19,8 @@ from aggregator.store import codecs
 from aggregator.store.intake import first_reading
 from aggregator.store.intake.identity import identify, tombstones
 from aggregator.store.intake.identity.identify import (
-    IdentifiedBatch,
     PollContext,
 )
-from aggregator.store.intake.inbox import MUTED
 from aggregator.store.intake.inbox_order import put_in_order, take_numbers
 from aggregator.store.intake.known_entries import (
     AcceptOutcome,
@@ -34,15 +32,15 @@ from aggregator.store.tables import (
     execute_each,
     insert_or,
     intake_count,
-    rows_with,
 )
 
 
 class AcceptedBatch(FrozenStruct):
-    """The outcomes of accepting entries, in their order. `notes` are sentences for the log."""
+    """The outcomes of accepting entries, in their order."""
 
     accepted: tuple[AcceptResult, ...] = ()
-    notes: tuple[str, ...] = ()
+    # Whether different entries share a GUID or an address, which is ignored from now on
+    has_void_keys: bool = False
 
 
 def accept(
@@ -70,39 +68,21 @@ def accept(
     if not entries:
         return AcceptedBatch()
     first_n = take_numbers(connection, "entry", len(entries)) + 1
-    identified = identify.identify_entries(connection, entries, poll)
-    if always_new:
-        alone = [
-            received._replace(said=set(), there=(), undated=b"", claimed=b"")
-            for received in identified.entries
-        ]
-        identified = IdentifiedBatch(entries=tuple(alone), known={})
+    identified = identify.identify_entries(
+        connection, entries, poll, always_new=always_new
+    )
     known = KnownEntries(connection, identified, is_poll=poll is not None)
-    candidates = {received.identity.article for received in identified.entries}
-    erased = tombstones.find_tombstones(connection, candidates | known.articles)
-    muted = _muted_at(connection, known.articles)
-    shared = {"page_attempts": int(is_late_page), "bump_by_clock": bump_by_clock}
     rows = []
     accepted = []
     for offset, received in enumerate(identified.entries):
         by_page = bool(wants_page and wants_page[offset]) and received.has_own_page
-        source = received.entry.source
         result = known.judge(received, seen[offset], by_page=by_page)
-        id_ = result.article
-        if id_ in erased:  # its new keys are stored, as hashes
-            result = replace(result, outcome=_OUTCOMES_OF_ERASED[erased[id_]])
-        elif result.outcome == "known" and source not in muted.get(id_, [source]):
-            # Only other sources are muted for this article; this source may not be.
-            result = replace(result, outcome="new", is_observed=True)
-        elif received.entry.is_observation and result.outcome != "known":
-            # A link of a story feed to an article that is not here
-            result = replace(result, outcome="known", is_observed=False)
-        if result.is_observed:
-            known.note(received, result, seen[offset])
         if result.outcome in STORED:
             result = replace(result, entry_no=first_n + offset)
-            row = _entry_row(result, received.entry, seen[offset], by_page=by_page)
-            rows.append(row | shared)
+            rows.append(
+                _entry_row(result, received.entry, seen[offset], by_page=by_page)
+                | {"page_attempts": int(is_late_page), "bump_by_clock": bump_by_clock}
+            )
         accepted.append(result)
     # Until a first reading ends, only entries of polls gather; all others are placed at once.
     if not gathers or (poll is None and first_reading.lasts(connection)):
@@ -118,16 +98,7 @@ def accept(
     )
     forgotten = [result.article for result in accepted if result.outcome == "forgotten"]
     tombstones.count_refused(connection, forgotten, seen[-1])
-    notes = []
-    if identified.void:
-        notes.append("different entries share a GUID or an address: it is ignored")
-    return AcceptedBatch(accepted=tuple(accepted), notes=tuple(notes))
-
-
-_OUTCOMES_OF_ERASED: Final[dict[tombstones.TombstoneKind, AcceptOutcome]] = {
-    "retention": "known",
-    "forgotten": "forgotten",
-}
+    return AcceptedBatch(accepted=tuple(accepted), has_void_keys=bool(identified.void))
 
 
 def _entry_row(
@@ -161,24 +132,6 @@ def _number_at_once(connection: Connection, rows: Sequence[dict[str, Any]]) -> N
         first = take_numbers(connection, "inbox", len(rows)) + 1
         for number, row in enumerate(rows, start=first):
             row["inbox_no"] = number
-
-
-def _muted_at(connection: Connection, articles: Iterable[str]) -> dict[str, list[str]]:
-    """Return the sources of articles that are muted at each of their sources."""
-    sources: dict[str, list[str]] = {}
-    for row in rows_with(connection, _MUTED_ONLY, entry.c.article, articles):
-        sources.setdefault(row.article, []).append(row.source)
-    return sources
-
-
-_OTHER = entry.alias()
-_IS_WANTED_ELSEWHERE = exists().where(
-    _OTHER.c.article == entry.c.article,
-    or_(_OTHER.c.verdict.is_(None), _OTHER.c.verdict != MUTED),
-)
-_MUTED_ONLY = select(entry.c.article, entry.c.source).where(
-    entry.c.verdict == MUTED, ~_IS_WANTED_ELSEWHERE
-)
 
 
 # Outcomes with a row in `entry`

@@ -12,7 +12,6 @@ from aggregator.cli.writer_session import make_pipeline
 from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
-    from aggregator.admin.ingest.ingest import Ingest
     from aggregator.admin.ingest.ingest_results import IngestSummary
     from aggregator.config.settings import Config
     from aggregator.intake.pipeline import Pipeline
@@ -157,29 +156,23 @@ def _ingest(
                     "--bulk needs the database for itself: stop the daemon first, or leave it out"
                 )
             collect_garbage_seldom()
-            return _run_with_progress(run, what, bulk=bulk, wait=wait)
+            with reading_progress() as report:
+                for step in run.run(what, as_one=bulk):
+                    report(step.read, step.read_bytes, step.total_bytes)
+            if wait and not run.is_writer and run.waiting:
+                output.say(
+                    "another process is the writer; waiting until it has placed these articles "
+                    "(skip with --no-wait)"
+                )
+                with progress_bar("placed", run.waiting) as advance:
+                    for count in run.wait():
+                        advance(count)
+            with progress_bar("stories rendered", run.count_unrendered()) as advance:
+                for count in run.render():
+                    advance(count)
+            return run.summary()
     finally:
         lock.release()
-
-
-def _run_with_progress(
-    run: "Ingest", what: list[str], *, bulk: bool, wait: bool
-) -> "IngestSummary":
-    """Run it with progress bars."""
-    with reading_progress() as report:
-        for step in run.run(what, as_one=bulk):
-            report(step.read, step.read_bytes, step.total_bytes)
-    if wait and not run.is_writer and run.waiting:
-        output.say(
-            "another process is the writer; waiting until it has placed these articles (skip with --no-wait)"
-        )
-        with progress_bar("placed", run.waiting) as advance:
-            for count in run.wait():
-                advance(count)
-    with progress_bar("stories rendered", run.count_unrendered()) as advance:
-        for count in run.render():
-            advance(count)
-    return run.summary()
 
 
 _COUNTS = {

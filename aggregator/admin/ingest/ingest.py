@@ -7,7 +7,6 @@ skips entries accepted before. If another process is the writer, the entries wai
 process has placed them, and reading pauses if it is far behind.
 """
 
-import datetime as dt
 import os
 import time
 from collections import deque
@@ -183,7 +182,7 @@ class Ingest:
         yield before - self.waiting
 
     def _accept_all(self, chunks: Iterator[list[ReadItem]]) -> Iterator[object]:
-        """Accept all chunks, and place them if this process is the writer; yields after each step."""
+        """Accept all chunks; the writer places them in batches CHUNKS_AHEAD behind. Yields after each step."""
         while self._pipeline is None:
             chunk = next(chunks, None)
             if chunk is None:
@@ -192,12 +191,6 @@ class Ingest:
                 # So that the inbox stays small. This may make this process the writer.
                 yield from self.wait(MOST_WAITING // 2)
             yield self._accept(chunk)
-        yield from self._accept_and_place(self._pipeline, chunks)
-
-    def _accept_and_place(
-        self, pipeline: Pipeline, chunks: Iterator[list[ReadItem]]
-    ) -> Iterator[object]:
-        """Accept all chunks, and place them in batches CHUNKS_AHEAD behind; yields after each batch."""
         reached: deque[int] = deque()
 
         def more() -> int | None:
@@ -212,7 +205,7 @@ class Ingest:
             self._results.collect()
             return reached.popleft() if len(reached) > CHUNKS_AHEAD else 0
 
-        yield from pipeline.place_waiting(more=more)
+        yield from self._pipeline.place_waiting(more=more)
 
     def _accept(self, chunk: Sequence[ReadItem]) -> Sequence[AcceptResult]:
         entries = [item.entry for item in chunk if isinstance(item, InputEntry)]
@@ -229,45 +222,37 @@ class Ingest:
             accepted = acceptance.accept(
                 connection, entries, seen=[now] * len(entries), wants_page=wants_page
             ).accepted
-            self._note_rejected(connection, chunk, now)
+            # Its files have other rejected items than in an earlier run.
+            started = {item.file for item in chunk} - self._files
+            rejected.clear_files(connection, [_absolute(file) for file in started])
+            problems = [item for item in chunk if isinstance(item, InputProblem)]
+            for problem in problems[: self._results.unlisted]:
+                place = problem.where.removeprefix(problem.file)
+                rejected.note(
+                    connection,
+                    source="ingest",
+                    item=_absolute(problem.file) + place,
+                    verdict=problem.verdict or "unreadable",
+                    reason=problem.reason,
+                    at=now,
+                )
             known = [result.article for result in accepted if result.outcome != "new"]
             return accepted, record_ids(connection, known)
 
         accepted, stored_ids = self._database.transact(work)
         self._files.update(item.file for item in chunk)
         self._results.add(chunk, accepted, stored_ids)
-        self._fetch_pages(accepted, chunk[-1].file)
+        if self._pipeline is not None:  # else the writer fetches the pages
+            with self._database.read() as connection:
+                # Those that an interrupted run accepted, too
+                pages = pending_pages.unfetched_pages(
+                    connection, [result.article for result in accepted]
+                )
+            for page in pages:
+                # If the typed address is private, its pages may be private, too.
+                wanted = replace(page, attempts=_LAST_TRY, feed=chunk[-1].file)
+                self._poller.fetch_page(wanted)
         return accepted
-
-    def _note_rejected(
-        self, connection: Connection, chunk: Sequence[ReadItem], now: dt.datetime
-    ) -> None:
-        """Store the rejected items of the files in `chunk`, instead of those of an earlier run."""
-        started = {item.file for item in chunk} - self._files
-        rejected.clear_files(connection, [_absolute(file) for file in started])
-        problems = [item for item in chunk if isinstance(item, InputProblem)]
-        for problem in problems[: self._results.unlisted]:
-            rejected.note(
-                connection,
-                source="ingest",
-                item=_absolute(problem.file) + problem.where.removeprefix(problem.file),
-                verdict=problem.verdict or "unreadable",
-                reason=problem.reason,
-                at=now,
-            )
-
-    def _fetch_pages(self, accepted: Sequence[AcceptResult], feed: str) -> None:
-        """Fetch the pages of the accepted entries, and of those that an interrupted run accepted.
-
-        `feed` is the address that was typed: if it is private, its pages may be private, too.
-        """
-        if self._pipeline is None:
-            return  # the writer fetches them
-        articles = [result.article for result in accepted]
-        with self._database.read() as connection:
-            pages = pending_pages.unfetched_pages(connection, articles)
-        for page in pages:
-            self._poller.fetch_page(replace(page, attempts=_LAST_TRY, feed=feed))
 
     def _finish(self) -> Iterator[object]:
         """Place all waiting entries and index them if this process is the writer; yields after each batch."""

@@ -2,15 +2,15 @@
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from aggregator.admin.ingest.inputs import ReadItem
 from aggregator.admin.ingest.record_ids import RecordIds
 from aggregator.intake.kinds.folder_kind import REJECTED_LISTED
 from aggregator.model.structs import FrozenStruct
-from aggregator.sources.parse.files.input_items import InputEntry, InputProblem
+from aggregator.sources.parse.files.input_items import InputProblem
 from aggregator.sources.parse.records.record_entry import RecordNotes
-from aggregator.store.engine.database import Connection, Database
+from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox
 from aggregator.store.intake.identity import tombstones
 from aggregator.store.intake.known_entries import AcceptResult
@@ -101,21 +101,19 @@ class IngestResults:
                 self._notes.add(item.keys)
                 self._record_ids.read(item.file, item.entry)
         for result, item in zip(accepted, entries, strict=True):
-            self._add_accepted(result, item, stored_ids.get(result.article, ()))
-
-    def _add_accepted(
-        self, result: AcceptResult, item: InputEntry, stored_ids: Sequence[str]
-    ) -> None:
-        if result.outcome == "forgotten":
-            self._reject(item.where, tombstones.REASON)
-            return
-        self._record_ids.became(
-            result.article, item.entry.record_id, result.outcome, stored_ids
-        )
-        if result.entry_no is None:
-            self._counts["known"] += 1
-        else:
-            self._waiting[result.entry_no] = (item.where, item.entry.record_id)
+            if result.outcome == "forgotten":
+                self._reject(item.where, tombstones.REASON)
+                continue
+            self._record_ids.became(
+                result.article,
+                item.entry.record_id,
+                result.outcome,
+                stored_ids.get(result.article, ()),
+            )
+            if result.entry_no is None:
+                self._counts["known"] += 1
+            else:
+                self._waiting[result.entry_no] = (item.where, item.entry.record_id)
 
     def collect(self) -> int:
         """Count the results of the entries that were placed meanwhile; returns how many still wait.
@@ -125,7 +123,14 @@ class IngestResults:
         while numbers := list(itertools.islice(self._waiting, _RESULTS_AT_ONCE)):
             with self._database.read() as connection:
                 results = inbox.results(connection, numbers)
-                self._note_extended(connection, results)
+                grown = {
+                    result.story
+                    for result in results
+                    if result.story and result.outcome in ("joined", "copy")
+                }
+                self._extended |= reader.of_before(
+                    connection, grown - self._extended, self._newest_before
+                )
             for result in results:
                 if result.outcome is None:
                     continue
@@ -138,17 +143,6 @@ class IngestResults:
             if any(number in self._waiting for number in numbers):
                 break
         return len(self._waiting)
-
-    def _note_extended(
-        self, connection: Connection, results: Iterable[inbox.EntryResult]
-    ) -> None:
-        stories = set()
-        for result in results:
-            if result.story and result.outcome in ("joined", "copy"):
-                stories.add(result.story)
-        self._extended |= reader.of_before(
-            connection, stories - self._extended, self._newest_before
-        )
 
     def _reject(self, where: str, reason: str) -> None:
         self._counts["refused"] += 1

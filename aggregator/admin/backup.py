@@ -76,7 +76,23 @@ def back_up(database: Database, file: Path, progress: Progress) -> None:
         check_free_disk(file.parent, int(database.space().total * (1 + _PACKED_SHARE)))
         with scratch_in(file.parent) as scratch:
             plain = scratch / "plain.db"
-            _copy(database, plain, progress)
+            space = database.space()
+            with (
+                progress("pages", space.total // space.page) as advance,
+                closing(sqlite3.connect(plain)) as target,
+            ):
+                page_copy.copy_pages(database, target, advance)
+            with closing(sqlite3.connect(plain)) as copy:
+                copy.execute(
+                    "PRAGMA journal_mode=DELETE"
+                )  # one file without a -wal file
+            with progress("checks", None) as advance:
+                damage = damage_in(plain, advance)
+            if damage is not None:
+                raise ReadError(
+                    f"the copy is damaged ({damage}); check the database with `aggregator db check`"
+                )
+            _sync(plain)
             packed = scratch / "packed"
             _pack(plain, packed, progress)
             packed.chmod(0o600)
@@ -107,25 +123,6 @@ def check_free_disk(folder: Path, needed: int) -> None:
             f"{folder} has {free >> 20:,} MiB free, and {wanted >> 20:,} MiB are needed: free some space, or "
             "use another folder (for backups: `--to FOLDER`, or `backup: folder:` in config.yaml)"
         )
-
-
-def _copy(database: Database, plain: Path, progress: Progress) -> None:
-    """Copy a database into one SQLite file, check it and sync it."""
-    space = database.space()
-    with (
-        progress("pages", space.total // space.page) as advance,
-        closing(sqlite3.connect(plain)) as target,
-    ):
-        page_copy.copy_pages(database, target, advance)
-    with closing(sqlite3.connect(plain)) as copy:
-        copy.execute("PRAGMA journal_mode=DELETE")  # one file without a -wal file
-    with progress("checks", None) as advance:
-        damage = damage_in(plain, advance)
-    if damage is not None:
-        raise ReadError(
-            f"the copy is damaged ({damage}); check the database with `aggregator db check`"
-        )
-    _sync(plain)
 
 
 def damage_in(file: Path, advance: Advance) -> str | None:

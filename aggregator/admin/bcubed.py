@@ -65,25 +65,21 @@ def measure(stories: Groups, clusters: Groups) -> GroupingMetrics:
     by_cluster = Counter(clusters[article] for article in ids)
     mixed = _are_split((story for story, _ in cells), by_story)
     split = _are_split((cluster for _, cluster in cells), by_cluster)
+    # fsum: the result does not depend on the order of the articles.
+    precision = math.fsum(n * n / by_story[story] for (story, _), n in cells.items())
+    recall = math.fsum(n * n / by_cluster[cluster] for (_, cluster), n in cells.items())
+    total = cells.total()
     return GroupingMetrics(
-        articles=cells.total(),
+        articles=total,
         clusters=len(by_cluster),
         stories=len(by_story),
-        bcubed=_bcubed(cells, by_story, by_cluster),
+        bcubed=Score(_share(precision, total), _share(recall, total)),
         pairs=_pair_score(cells, by_story, by_cluster),
         over_merge=fmean(mixed or [False]),
         split=fmean(split or [False]),
         alone=Score(1.0, _share(len(by_cluster), cells.total())),
         intervals=bcubed_intervals(cells, by_story, by_cluster, mixed, split),
     )
-
-
-def _bcubed(cells: Cells, by_story: Sizes, by_cluster: Sizes) -> Score:
-    # fsum: the result does not depend on the order of the articles.
-    precision = math.fsum(n * n / by_story[story] for (story, _), n in cells.items())
-    recall = math.fsum(n * n / by_cluster[cluster] for (_, cluster), n in cells.items())
-    total = cells.total()
-    return Score(_share(precision, total), _share(recall, total))
 
 
 class OutletMetrics(msgspec.Struct, frozen=True):

@@ -59,23 +59,6 @@ def inspect(config: Config) -> Iterator[Finding]:
     yield ok(f"parsers: {parser_versions()}")
     for line in config.warnings:
         yield warning(line, "delete that line")
-    yield from _secrets(config)
-    yield from _open_address(config)
-    yield from _certificates(config)
-    try:
-        check(config)
-    except ConfigError as error:
-        yield from mistakes(error)
-    yield from _workers(config)
-
-
-def mistakes(error: ConfigError) -> Iterator[Finding]:
-    """Yield one finding for each mistake."""
-    for line in str(error).splitlines():
-        yield problem(line, "correct that line, then: aggregator config check")
-
-
-def _secrets(config: Config) -> Iterator[Finding]:
     files = []
     for key, value in _leaves(config.model_dump()):
         is_secret = isinstance(value, SecretStr) and key != "url"
@@ -94,6 +77,19 @@ def _secrets(config: Config) -> Iterator[Finding]:
                 f"{file} contains secrets and is readable by other users",
                 f"chmod 600 {file}",
             )
+    yield from _open_address(config)
+    yield from _certificates(config)
+    try:
+        check(config)
+    except ConfigError as error:
+        yield from mistakes(error)
+    yield from _workers(config)
+
+
+def mistakes(error: ConfigError) -> Iterator[Finding]:
+    """Yield one finding for each mistake."""
+    for line in str(error).splitlines():
+        yield problem(line, "correct that line, then: aggregator config check")
 
 
 def is_for_others(file: Path) -> bool:

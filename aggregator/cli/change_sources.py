@@ -12,7 +12,6 @@ from aggregator.config.messages import counted
 from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
-    from aggregator.intake.manage.adding import AddedSource
     from aggregator.model.entry import ParsedFeed
     from aggregator.store.engine.database import Database
 
@@ -63,6 +62,7 @@ def add(
       aggregator sources add URL
       aggregator sources add URL --name Courier --folder Europe --interval 30m
     """
+    from aggregator.config.values import duration_as_typed
     from aggregator.intake.manage.adding import SourceOptions, given, interval_of
     from aggregator.intake.manage.adding import add as run
     from aggregator.sources.parse.feeds.entry_builder import primary_language
@@ -85,20 +85,6 @@ def add(
                 interval_seconds=interval_of(interval),
             ),
         )
-    _print_added(added)
-
-
-_HOW = {
-    "declared": " (declared by the page)",
-    "linked": " (linked from the page)",
-    "usual": " (at a usual address)",
-}
-
-
-def _print_added(added: "AddedSource") -> None:
-    """Print the feed of an added source, the alternatives, and the interval."""
-    from aggregator.config.values import duration_as_typed
-
     source = added.source
     feed = added.resolved
     output.say(f"added {source.shown_name} ({source.id})")
@@ -111,6 +97,13 @@ def _print_added(added: "AddedSource") -> None:
         "  a running daemon polls it within seconds, then every "
         f"{duration_as_typed(source.interval_seconds, 'hms')}, less often if it is quiet"
     )
+
+
+_HOW = {
+    "declared": " (declared by the page)",
+    "linked": " (linked from the page)",
+    "usual": " (at a usual address)",
+}
 
 
 def _content(feed: "ParsedFeed") -> str:

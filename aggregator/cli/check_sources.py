@@ -1,9 +1,8 @@
 """The commands of `sources` that read feeds and lists of feeds: `check`, `import` and `export`."""
 
 import math
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -12,9 +11,6 @@ from aggregator.cli.context import Context
 from aggregator.cli.output import argument, flag
 from aggregator.config.logging import one_line
 from aggregator.config.messages import counted
-
-if TYPE_CHECKING:
-    from aggregator.sources.parse.feeds.opml import SkippedOutline
 
 _SHOWN_SKIPPED = 50  # entries of a list
 
@@ -91,19 +87,16 @@ def import_(
             "name their networks under fetch.allow_private, and import the list again with --allow-private"
         )
     if result.skipped:
-        _print_skipped(result.skipped)
+        skipped = result.skipped
+        output.say(f"skipped {counted(len(skipped), 'entry', 'entries')}:")
+        for outline in skipped[:_SHOWN_SKIPPED]:
+            output.say(one_line(f"  {outline.name}: {outline.reason}"))
+        if len(skipped) > _SHOWN_SKIPPED:
+            output.say(f"  ... and {len(skipped) - _SHOWN_SKIPPED:,} more")
     if result.added:
         minutes = math.ceil(result.spread_seconds / 60)
         span = f"{minutes} minutes" if minutes > 1 else "a minute"
         output.say(f"a running daemon polls them within {span}")
-
-
-def _print_skipped(skipped: "Sequence[SkippedOutline]") -> None:
-    output.say(f"skipped {counted(len(skipped), 'entry', 'entries')}:")
-    for outline in skipped[:_SHOWN_SKIPPED]:
-        output.say(one_line(f"  {outline.name}: {outline.reason}"))
-    if len(skipped) > _SHOWN_SKIPPED:
-        output.say(f"  ... and {len(skipped) - _SHOWN_SKIPPED:,} more")
 
 
 def export(context: Context) -> None:

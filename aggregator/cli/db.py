@@ -231,24 +231,19 @@ def check(
                     )
                 problems = list(faults(database))
             if repair:
-                problems = _without_repair(problems)
+                from aggregator.store.maintenance.integrity_check import REPAIR, RESTORE
+
+                advised = []
+                for fault in problems:
+                    if fault.advice == REPAIR:
+                        fault = replace(fault, advice=RESTORE)  # noqa: PLW2901
+                    advised.append(fault)
+                problems = advised
             _print_result(balance(database), problems, format_, is_repaired=is_repaired)
     except DamagedFileError as error:
         raise DamagedFileError(error.what, DAMAGED) from error
     if problems:
         raise typer.Exit(1)
-
-
-def _without_repair(faults: "Sequence[Fault]") -> "list[Fault]":
-    """Return the faults without the advice to run the command that is running."""
-    from aggregator.store.maintenance.integrity_check import REPAIR, RESTORE
-
-    advised = []
-    for fault in faults:
-        if fault.advice == REPAIR:
-            fault = replace(fault, advice=RESTORE)  # noqa: PLW2901
-        advised.append(fault)
-    return advised
 
 
 def _print_result(

@@ -161,8 +161,7 @@ def _ingest(
                     report(step.read, step.read_bytes, step.total_bytes)
             if wait and not run.is_writer and run.waiting:
                 output.say(
-                    "another process is the writer; waiting until it has placed these articles "
-                    "(skip with --no-wait)"
+                    "another process is the writer; waiting until it has placed these articles (skip with --no-wait)"
                 )
                 with progress_bar("placed", run.waiting) as advance:
                     for count in run.wait():

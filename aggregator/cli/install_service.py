@@ -50,7 +50,14 @@ def install_service(
 
     if not print_ and not to:
         systemd_unit.refuse_without_systemd()
-    program = _program()
+    called = Path(sys.argv[0]).absolute()
+    program = Path(sys.executable).absolute().with_name("aggregator")
+    if called.name == program.name and os.access(called, os.X_OK):
+        program = called
+    if not program.is_file():
+        raise UsageError(
+            f"there is no program at {program}: install the package and run its `aggregator`"
+        )
     config = _configured(context.obj, user=user)
     assert config.file is not None
     text = systemd_unit.unit_text(program, config.file, user=user)
@@ -66,19 +73,6 @@ def install_service(
         output.say(f"wrote {systemd_unit.write_unit(folder, text)}")
     if not to:
         _print_next_commands(user=user)
-
-
-def _program() -> Path:
-    """Return the path of the script that was called, else of the script beside the interpreter."""
-    called = Path(sys.argv[0]).absolute()
-    program = Path(sys.executable).absolute().with_name("aggregator")
-    if called.name == program.name and os.access(called, os.X_OK):
-        program = called
-    if not program.is_file():
-        raise UsageError(
-            f"there is no program at {program}: install the package and run its `aggregator`"
-        )
-    return program
 
 
 def _configured(settings: Settings, *, user: bool) -> "Config":

@@ -1,6 +1,6 @@
 """The command `stories`."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from operator import attrgetter
 from shlex import quote
@@ -126,6 +126,7 @@ def _with_note(
 
 def _print(pages: "Iterable[StoryPage]", format_: str, *, by_article: bool) -> None:
     """Print the stories, or their articles, page by page."""
+    from aggregator.publish.sanitise import encode_json
     from aggregator.publish.story_json import (
         ListedArticleJson,
         articles_in_list,
@@ -136,7 +137,16 @@ def _print(pages: "Iterable[StoryPage]", format_: str, *, by_article: bool) -> N
         return articles_in_list(story) if by_article else [story_in_list(story)]
 
     if format_ == "json":
-        _json(pages, "articles" if by_article else "stories", rows_of)
+        key = "articles" if by_article else "stories"
+        comma = b""
+        cursor = None
+        show.out(b'{"' + key.encode() + b'":[')
+        for page in pages:
+            for row in chain.from_iterable(map(rows_of, page.stories)):
+                show.out(comma + encode_json(row))
+                comma = b","
+            cursor = page.next
+        show.out(b'],"next":' + encode_json(cursor) + b"}\n")
         return
     stories = chain.from_iterable(map(attrgetter("stories"), pages))
     rows = chain.from_iterable(map(rows_of, stories))
@@ -151,25 +161,6 @@ def _print(pages: "Iterable[StoryPage]", format_: str, *, by_article: bool) -> N
         table = _ARTICLE_TABLE if by_article else _STORY_TABLE
         cells = map(attrgetter(*table.values()), rows)
         show.table(tuple(table), cells, wide=("title",))
-
-
-def _json(
-    pages: "Iterable[StoryPage]",
-    key: str,
-    rows_of: "Callable[[StoryView], Iterable[object]]",
-) -> None:
-    """Print `{KEY: [...], "next": cursor|null}` page by page, stories as the API answers."""
-    from aggregator.publish.sanitise import encode_json
-
-    comma = b""
-    cursor = None
-    show.out(b'{"' + key.encode() + b'":[')
-    for page in pages:
-        for row in chain.from_iterable(map(rows_of, page.stories)):
-            show.out(comma + encode_json(row))
-            comma = b","
-        cursor = page.next
-    show.out(b'],"next":' + encode_json(cursor) + b"}\n")
 
 
 def hint(reader: "StoryReader", id_: str, kind: str) -> str:

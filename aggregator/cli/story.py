@@ -2,18 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from aggregator.cli import output as show
 from aggregator.cli.context import Context
 from aggregator.cli.output import argument
+from aggregator.cli.stories import hint
 from aggregator.model.clock import utc_now
 from aggregator.model.errors import UsageError
-
-if TYPE_CHECKING:
-    from aggregator.model.story import StoryText, StoryView
-    from aggregator.store.read.reader import StoryReader
-from aggregator.cli.stories import hint
 
 
 def story(
@@ -34,65 +30,51 @@ def story(
       aggregator story STORY
       aggregator story STORY --format json
     """
+    from aggregator.config.messages import story_numbers
+    from aggregator.model.read_model import StoryRedirect
     from aggregator.publish import story_json
     from aggregator.store.read.reader import StoryReader
+    from aggregator.stories.plain_text import NO_OUTLET, as_text, source_of
 
     with context.obj.reading() as (config, database):
         reader = StoryReader(database, config.effective_tuning)
-        shown = _live_story(reader, id_)
+        shown = reader.story(id_)
+        if isinstance(shown, StoryRedirect):
+            show.say(f"{id_} was merged into {shown.to}")
+            shown = reader.story(shown.to)
+        if shown is None or isinstance(shown, StoryRedirect):
+            raise UsageError(f"there is no story {id_}; {hint(reader, id_, 'story')}")
         text = reader.text(shown.id)
     if format_ == "json":
         show.json_line(story_json.whole_story(shown, text))
     else:
         assert text is not None, "an existing story can be rendered"
-        show.out(show.wrapped(_story_text(shown, text)))
-
-
-def _live_story(reader: "StoryReader", id: str) -> "StoryView":
-    """Return the story with this id, or that into which it was merged. Raises UsageError."""
-    from aggregator.model.read_model import StoryRedirect
-
-    story = reader.story(id)
-    if isinstance(story, StoryRedirect):
-        show.say(f"{id} was merged into {story.to}")
-        story = reader.story(story.to)
-    if story is None or isinstance(story, StoryRedirect):
-        raise UsageError(f"there is no story {id}; {hint(reader, id, 'story')}")
-    return story
-
-
-def _source_or_counts(story: "StoryView") -> str:
-    """Return outlet and time of the only article of a story; of several, the three counts in words."""
-    from aggregator.config.messages import story_numbers
-    from aggregator.stories.plain_text import source_of
-
-    if len(story.articles) == 1:
-        return source_of(story.articles[0])
-    numbers = story_numbers(
-        story.report_count,
-        story.outlet_count,
-        story.unknown_outlet_count,
-        story.article_count,
-        story.counted_as,
-    )
-    return ", ".join(reversed(numbers))
-
-
-def _story_text(story: "StoryView", text: "StoryText") -> str:
-    """Return the text of a story: its only text whole, else the lead, the openings and quotations."""
-    from aggregator.stories.plain_text import NO_OUTLET, as_text
-
-    return filled(
-        "story.txt",
-        {"cell": partial(show.cell, now=utc_now())},
-        story=story,
-        counts=_source_or_counts(story),
-        single=story.articles[0].text if len(story.articles) == 1 else "",
-        text=text,
-        reports=as_text(text, story.articles),
-        outlets={article.id: article.outlet for article in story.articles},
-        no_outlet=NO_OUTLET,
-    )
+        if len(shown.articles) == 1:
+            counts = source_of(shown.articles[0])
+        else:
+            numbers = story_numbers(
+                shown.report_count,
+                shown.outlet_count,
+                shown.unknown_outlet_count,
+                shown.article_count,
+                shown.counted_as,
+            )
+            counts = ", ".join(reversed(numbers))
+        show.out(
+            show.wrapped(
+                filled(
+                    "story.txt",
+                    {"cell": partial(show.cell, now=utc_now())},
+                    story=shown,
+                    counts=counts,
+                    single=shown.articles[0].text if len(shown.articles) == 1 else "",
+                    text=text,
+                    reports=as_text(text, shown.articles),
+                    outlets={article.id: article.outlet for article in shown.articles},
+                    no_outlet=NO_OUTLET,
+                )
+            )
+        )
 
 
 def filled(

@@ -131,7 +131,28 @@ def _list(context: Context, format_: str, kind: str) -> None:
     if format_ == "jsonl":
         output.json_lines(map(_as_json, listed))
     elif listed:
-        _print_table(listed)
+        columns = (
+            "name",
+            "state",
+            "waiting",
+            "done",
+            "given up",
+            "last success",
+            "problem",
+        )
+        rows = [
+            (
+                _short_name(recipient),
+                recipient.row.state,
+                recipient.waiting,
+                recipient.done,
+                recipient.given_up,
+                recipient.row.last_success_at,
+                recipient.row.problem,
+            )
+            for recipient in listed
+        ]
+        output.table(columns, rows, wide=("problem",))
     elif config.webhooks if kind == "webhook" else config.notify or config.digest.to:
         output.say(f"No {kind} is active yet. Start the daemon with `aggregator run`.")
     else:
@@ -151,31 +172,6 @@ def _as_json(recipient: "WebhookStats") -> dict[str, object]:
     del values["row"]
     row = msgspec.to_builtins(recipient.row) | {"name": _short_name(recipient)}
     return {name: row[name] for name in _SHOWN} | values
-
-
-def _print_table(recipients: "list[WebhookStats]") -> None:
-    columns = (
-        "name",
-        "state",
-        "waiting",
-        "done",
-        "given up",
-        "last success",
-        "problem",
-    )
-    rows = [
-        (
-            _short_name(recipient),
-            recipient.row.state,
-            recipient.waiting,
-            recipient.done,
-            recipient.given_up,
-            recipient.row.last_success_at,
-            recipient.row.problem,
-        )
-        for recipient in recipients
-    ]
-    output.table(columns, rows, wide=("problem",))
 
 
 def _short_name(recipient: "WebhookStats") -> str:

@@ -7,9 +7,8 @@ file is read with the core schema of YAML 1.2, where `no`, `on` and `1:30` are s
 import os
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
-from aggregator.config.file.core_yaml import CoreLoader, Lines, parse
+from aggregator.config.file.core_yaml import CoreLoader, parse
 from aggregator.config.file.mistakes import checked, located
 from aggregator.config.settings import (
     DATABASE_FILE_VARIABLE,
@@ -62,14 +61,7 @@ def _read(path: Path) -> Config:
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: this is not UTF-8 text") from error
     values, lines = parse(text, path.name)
-    former = _without_former_keys(values, lines, path.name)
-    return checked(values, lines, path.name).read_from(path, lines, former)
-
-
-def _without_former_keys(
-    values: dict[str, Any], lines: Lines, name: str
-) -> tuple[str, ...]:
-    """Remove the keys of earlier versions that are accepted; return a warning for each."""
+    # Keys of earlier versions are left out, with a line in the log.
     table = CoreLoader(
         files("aggregator.config")
         .joinpath("former_keys.yaml")
@@ -88,5 +80,5 @@ def _without_former_keys(
             words = "its value was the default"
         del keys[key]
         line = lines[tuple(dotted.split("."))]
-        warnings.append(f"{name}:{line}: {dotted}: this key is gone: {words}")
-    return tuple(warnings)
+        warnings.append(f"{path.name}:{line}: {dotted}: this key is gone: {words}")
+    return checked(values, lines, path.name).read_from(path, lines, tuple(warnings))

@@ -52,9 +52,23 @@ def configured_access(config: Config) -> dict[str, Access]:
                 if source.list:
                     title = source.title or ""
                     selectors = (source.list, source.link, title, source.date)
+                headers = {
+                    name: value.get_secret_value()
+                    for name, value in source.headers.items()
+                }
+                if cookie := read_secret(config, source, "cookie"):
+                    headers["Cookie"] = cookie
+                if source.auth is not None and source.auth.user is not None:
+                    headers |= _basic(
+                        f"{source.auth.user}:{read_secret(config, source.auth, 'password')}"
+                    )
+                elif source.auth is not None:
+                    headers["Authorization"] = (
+                        f"Bearer {read_secret(config, source.auth, 'token')}"
+                    )
                 by_address[address] = Access(
                     address,
-                    basic(userinfo) | _headers(config, source),
+                    basic(userinfo) | headers,
                     selectors=selectors,
                     proxy=read_secret(config, source, "proxy"),
                 )
@@ -78,16 +92,3 @@ def proxy_address(config: Config) -> str:
 
 def _basic(login: str) -> dict[str, str]:
     return {"Authorization": f"Basic {base64.b64encode(login.encode()).decode()}"}
-
-
-def _headers(config: Config, item: SourceConfig) -> dict[str, str]:
-    headers = {name: value.get_secret_value() for name, value in item.headers.items()}
-    if cookie := read_secret(config, item, "cookie"):
-        headers["Cookie"] = cookie
-    if item.auth is not None and item.auth.user is not None:
-        headers |= _basic(
-            f"{item.auth.user}:{read_secret(config, item.auth, 'password')}"
-        )
-    elif item.auth is not None:
-        headers["Authorization"] = f"Bearer {read_secret(config, item.auth, 'token')}"
-    return headers

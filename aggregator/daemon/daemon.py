@@ -140,7 +140,19 @@ class Daemon:
                 if self._requests.take_reload():
                     self._read_again()
                 elif self._requests.take_anew():
-                    self._end_to_begin_anew()
+                    why_not = self._why_not_anew()
+                    if why_not:
+                        log.info(
+                            "not beginning anew, to give memory back: %s",
+                            why_not,
+                            extra={"event": "daemon_not_renewed"},
+                        )
+                    elif self._requests.confirm_anew():
+                        log.info(
+                            "beginning anew, to give memory back",
+                            extra={"event": "daemon_renewed"},
+                        )
+                        self._requests.stop()
                 else:
                     self._supervise()
         finally:
@@ -189,22 +201,6 @@ class Daemon:
             self._anew_from = time.monotonic() + self._tuning.renewed_seconds
             self._requests.begin_anew()
 
-    def _end_to_begin_anew(self) -> None:
-        """End, with address and lock kept; not if the configuration was changed and not reloaded."""
-        why_not = self._why_not_anew()
-        if why_not:
-            log.info(
-                "not beginning anew, to give memory back: %s",
-                why_not,
-                extra={"event": "daemon_not_renewed"},
-            )
-            return
-        if self._requests.confirm_anew():
-            log.info(
-                "beginning anew, to give memory back", extra={"event": "daemon_renewed"}
-            )
-            self._requests.stop()
-
     def _why_not_anew(self) -> str:
         """Keep address and lock for the next program; return why it may not begin, "" if it may."""
         try:
@@ -237,7 +233,12 @@ class Daemon:
             if config.database_url != self._database.url:
                 words += "; another database needs a restart, the previous one stays"
             runtime = Runtime(config, self._services)
-            server = self._checked(runtime)
+            try:
+                server = runtime.web_server()
+                server.refuse_open_address()
+            except Exception:
+                runtime.stop()
+                raise
         except Exception as error:  # noqa: BLE001 - on any error the previous configuration stays
             self._refuse(error)
             return
@@ -280,16 +281,6 @@ class Daemon:
         words = f"the previous configuration stays: {lines[0]}"
         self._last_reload = Reload(at=utc_now(), ok=False, words=words)
         self._notifier.ready(words)
-
-    def _checked(self, runtime: Runtime) -> "Server":
-        """Return the web server of a Runtime, not started. Stops the Runtime if its address is refused."""
-        try:
-            server = runtime.web_server()
-            server.refuse_open_address()
-        except Exception:
-            runtime.stop()
-            raise
-        return server
 
     def _end_before_next(self) -> None:
         """End everything before the next Runtime starts: only one thread may place."""

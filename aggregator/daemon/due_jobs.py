@@ -3,7 +3,7 @@
 import datetime as dt
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import msgspec
 
@@ -82,8 +82,28 @@ class DueJobs:
         """
         limit = most + len(under_way) + len(backing_off)
         jobs = [*self._due_sources(now, limit), *self._due_pages(now)]
-        startable = self._startable(jobs, under_way, backing_off)[:most]
-        self._advance_page_window(jobs, startable)
+        at_host = Counter(under_way.values())
+        startable = []
+        for job in jobs:
+            if (
+                job.name in under_way
+                or backing_off.get(job.name, 0.0) > time.monotonic()
+            ):
+                continue
+            if job.host:
+                if at_host[job.host] >= JOBS_A_HOST:
+                    continue
+                ready_in = self._rate_limiter.ready_in(job.host, is_page=job.is_page)
+                if ready_in > TICK_SECONDS:
+                    at_host[job.host] = JOBS_A_HOST
+                    continue
+                at_host[job.host] += 1
+            startable.append(job)
+        startable = startable[:most]
+        if sum(job.is_page for job in jobs) < self._pages_read:
+            self._pages_read = PAGES_READ
+        elif not any(job.is_page for job in startable):
+            self._pages_read = min(2 * self._pages_read, MOST_PAGES_READ)
         return startable
 
     def _due_sources(self, now: dt.datetime, limit: int) -> list[FetchJob]:
@@ -129,38 +149,3 @@ class DueJobs:
             )
             for page in pages
         ]
-
-    def _startable(
-        self,
-        jobs: Sequence[FetchJob],
-        under_way: Mapping[str, str],
-        backing_off: Mapping[str, float],
-    ) -> list[FetchJob]:
-        """Return the jobs that are not under way or backing off, and whose host is not busy."""
-        at_host = Counter(under_way.values())
-        startable = []
-        for job in jobs:
-            if (
-                job.name in under_way
-                or backing_off.get(job.name, 0.0) > time.monotonic()
-            ):
-                continue
-            if job.host:
-                if at_host[job.host] >= JOBS_A_HOST:
-                    continue
-                ready_in = self._rate_limiter.ready_in(job.host, is_page=job.is_page)
-                if ready_in > TICK_SECONDS:
-                    at_host[job.host] = JOBS_A_HOST
-                    continue
-                at_host[job.host] += 1
-            startable.append(job)
-        return startable
-
-    def _advance_page_window(
-        self, due_now: Sequence[FetchJob], startable: Sequence[FetchJob]
-    ) -> None:
-        """Read more pages if all are of hosts that are not ready: they must not hide those of others."""
-        if sum(job.is_page for job in due_now) < self._pages_read:
-            self._pages_read = PAGES_READ
-        elif not any(job.is_page for job in startable):
-            self._pages_read = min(2 * self._pages_read, MOST_PAGES_READ)

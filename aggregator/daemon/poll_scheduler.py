@@ -105,7 +105,11 @@ class PollScheduler:
     def tick(self) -> None:
         """Pass jobs that are due to the fetch threads; without a free thread they wait for a later tick."""
         now = self._now()
-        self._follow_clock(now)
+        if self._last_tick is not None and now < self._last_tick:
+            self._due_jobs.forget()
+            if is_overdue_by_jump(self._last_tick, now):
+                self.cap_due_times(now)
+        self._last_tick = now
         # Before rows are read: other jobs have stored their next due time
         under_way = dict(self._busy)
         self._due_jobs.read(now)
@@ -129,18 +133,37 @@ class PollScheduler:
             self._under_way.add(future)
             future.add_done_callback(self._under_way.discard)
 
-    def _follow_clock(self, now: dt.datetime) -> None:
-        """Read due times again after the clock was set back, and limit them after a jump."""
-        if self._last_tick is not None and now < self._last_tick:
-            self._due_jobs.forget()
-            if is_overdue_by_jump(self._last_tick, now):
-                self.cap_due_times(now)
-        self._last_tick = now
-
     def _run(self, job: FetchJob) -> None:
         try:
             if isinstance(job.work, Source):
-                self._poll(job.work)
+                source = job.work
+                started = time.monotonic()
+                polled = self._pollers[source.kind](source)
+                seconds = time.monotonic() - started
+                if polled.accepted:
+                    self._arrived()
+                if polled.problem is not None:
+                    is_repeat = polled.problem == source.health_cause or (
+                        source.health == "failing" and not polled.succeeded
+                    )
+                    level = logging.DEBUG if is_repeat else logging.WARNING
+                    line = (
+                        level,
+                        "%s: %s",
+                        polled.name or source.shown_name,
+                        polled.problem,
+                    )
+                    if polled.succeeded:
+                        log.log(
+                            *line,
+                            extra={"event": "input_rejected", "source": source.id},
+                        )
+                    else:
+                        log.log(
+                            *line, extra={"event": "poll_failed", "source": source.id}
+                        )
+                if polled.succeeded:
+                    _log_success(source, polled, seconds)
             elif self._poller.fetch_page(job.work):
                 self._arrived()
         except BaseException as error:  # noqa: BLE001 - reported; nobody asks the future for it
@@ -149,17 +172,6 @@ class PollScheduler:
         else:
             self._busy.pop(job.name, None)
             self._backing_off.pop(job.name, None)
-
-    def _poll(self, source: Source) -> None:
-        started = time.monotonic()
-        polled = self._pollers[source.kind](source)
-        seconds = time.monotonic() - started
-        if polled.accepted:
-            self._arrived()
-        if polled.problem is not None:
-            _log_problem(source, polled)
-        if polled.succeeded:
-            _log_success(source, polled, seconds)
 
     def _back_off(self, name: str, error: BaseException) -> None:
         """Have a job that raised an error wait, and log the error."""
@@ -184,19 +196,6 @@ class PollScheduler:
             exc_info=None if isinstance(error, AggregatorError) else error,
             extra={"event": "fetch_job_failed"},
         )
-
-
-def _log_problem(source: Source, polled: PollResult) -> None:
-    """Log why a poll failed or input was rejected; a known problem only at level DEBUG."""
-    is_repeat = polled.problem == source.health_cause or (
-        source.health == "failing" and not polled.succeeded
-    )
-    level = logging.DEBUG if is_repeat else logging.WARNING
-    line = (level, "%s: %s", polled.name or source.shown_name, polled.problem)
-    if polled.succeeded:
-        log.log(*line, extra={"event": "input_rejected", "source": source.id})
-    else:
-        log.log(*line, extra={"event": "poll_failed", "source": source.id})
 
 
 def _log_success(source: Source, polled: PollResult, seconds: float) -> None:

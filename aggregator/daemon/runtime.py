@@ -86,7 +86,25 @@ class Runtime:
             story_options(config),
             metrics_registry=services.metrics_registry,
         )
-        self._poll_scheduler = self._make_poll_scheduler()
+        self._poll_scheduler = PollScheduler(
+            Poller(
+                PollServices(
+                    self._services.database,
+                    self._client,
+                    self._executor,
+                    self.config.effective_tuning,
+                    self._services.now,
+                    self._stopping.is_set,
+                    self._configured,
+                    quiet_polls=QuietPolls(UNWRITTEN),
+                    slow_pages=self._pipeline.slow_pages,
+                ),
+                robots=self.config.fetch.robots,
+                pages=self.config.fetch.pages,
+                mutes=mutes_of(self.config),
+            ),
+            arrived=self._services.arrived.set,
+        )
         self._maintenance = MaintenanceTasks(
             config, services, self._pipeline, self._webhooks
         ).maintenance(plan)
@@ -220,27 +238,6 @@ class Runtime:
             is_writer=lambda: services.lock.is_held,
             heartbeat=lambda: self.watchdog.heartbeat("webhooks"),
             failed=services.failed,
-        )
-
-    def _make_poll_scheduler(self) -> PollScheduler:
-        return PollScheduler(
-            Poller(
-                PollServices(
-                    self._services.database,
-                    self._client,
-                    self._executor,
-                    self.config.effective_tuning,
-                    self._services.now,
-                    self._stopping.is_set,
-                    self._configured,
-                    quiet_polls=QuietPolls(UNWRITTEN),
-                    slow_pages=self._pipeline.slow_pages,
-                ),
-                robots=self.config.fetch.robots,
-                pages=self.config.fetch.pages,
-                mutes=mutes_of(self.config),
-            ),
-            arrived=self._services.arrived.set,
         )
 
     def _tick_each_second(self) -> None:

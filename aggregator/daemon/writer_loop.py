@@ -86,7 +86,19 @@ class WriterLoop:
                 try:
                     self._run_once()
                 except LeaseLostError as error:
-                    self._become_standby(error)
+                    self._is_ready = False
+                    self._work.pipeline.forget()
+                    if self._database.is_sqlite:
+                        raise AnotherDaemonError(
+                            f"another process became the writer of {shown_url(self._database.url)} while this one had "
+                            "its lock: the .lock file was removed, or its file system lacks locks (a network drive)"
+                        ) from error
+                    log.warning(
+                        "lost the writer lease (%s); now a standby",
+                        error,
+                        extra={"event": "writer_lease_lost"},
+                    )
+                    self._lock.release()
                 except _ENDING_ERRORS:
                     raise
                 except (AggregatorError, OSError) as error:
@@ -127,21 +139,6 @@ class WriterLoop:
         migrate.check(self._database)
         self._work.callbacks.took_over()
         self._is_ready = True
-
-    def _become_standby(self, error: LeaseLostError) -> None:
-        self._is_ready = False
-        self._work.pipeline.forget()
-        if self._database.is_sqlite:
-            raise AnotherDaemonError(
-                f"another process became the writer of {shown_url(self._database.url)} while this one had "
-                "its lock: the .lock file was removed, or its file system lacks locks (a network drive)"
-            ) from error
-        log.warning(
-            "lost the writer lease (%s); now a standby",
-            error,
-            extra={"event": "writer_lease_lost"},
-        )
-        self._lock.release()
 
     def _back_off(self, error: AggregatorError, seconds: float) -> None:
         """Wait after an error of the database; the last commit may or may not have happened."""

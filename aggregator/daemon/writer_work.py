@@ -130,28 +130,6 @@ class WriterWork:
 
     def _write(self) -> AggregatorError | None:
         self._run_commands()  # also if nothing can be placed: a correction may wait
-        trouble = self._place()
-        # While placing is stopped, gathered entries must not keep other work from being done.
-        self._gathered_at = (
-            math.inf if trouble is not None else self.pipeline.gathered_at
-        )
-        self._index()
-        while not self._is_needed() and render_next(
-            self.services.lock.fenced, RENDERED_AT_ONCE, self._story_tuning
-        ):
-            pass
-        self.pipeline.index_older(self._is_needed)
-        if (
-            trouble is None
-            and not self._is_needed()
-            and self.pipeline.end_first_reading()
-        ):
-            self._rests_at = time.monotonic()  # memory is given back at once
-            return self._write()
-        return trouble
-
-    def _place(self) -> AggregatorError | None:
-        """Place all waiting entries; return an error that stops placing but not other work."""
         count = 0
         shown_at = indexed_at = time.monotonic()
         trouble: AggregatorError | None = None
@@ -173,6 +151,23 @@ class WriterWork:
             trouble = error
         if count:
             self._report(count)
+        # While placing is stopped, gathered entries must not keep other work from being done.
+        self._gathered_at = (
+            math.inf if trouble is not None else self.pipeline.gathered_at
+        )
+        self._index()
+        while not self._is_needed() and render_next(
+            self.services.lock.fenced, RENDERED_AT_ONCE, self._story_tuning
+        ):
+            pass
+        self.pipeline.index_older(self._is_needed)
+        if (
+            trouble is None
+            and not self._is_needed()
+            and self.pipeline.end_first_reading()
+        ):
+            self._rests_at = time.monotonic()  # memory is given back at once
+            return self._write()
         return trouble
 
     def _report(self, count: int) -> None:

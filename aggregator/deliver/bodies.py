@@ -65,7 +65,32 @@ def delivery_body(
     bounded_change, shown = _bounded(change, story, settings.excerpt_words)
     listed = _ARTICLES_MAX
     while True:
-        body = encode_json(_delivery(hook, bounded_change, shown, settings, listed))
+        articles = sorted(shown.articles, key=lambda a: (a.effective_at, a.id))
+        left_out = max(0, len(articles) - listed)
+        members = _members(bounded_change, _OF_CHANGE)
+        members["article"] = None
+        for article in articles:
+            if (
+                bounded_change.article is not None
+                and article.id == bounded_change.article.id
+            ):
+                members["article"] = _members(article, _OF_ARTICLE)
+        body = encode_json(
+            {
+                "type": f"story.{bounded_change.kind}",
+                "timestamp": in_utc(bounded_change.at),
+                "data": {
+                    "hook": hook.name,
+                    "query": hook.query and hook.query.key,
+                    "url": f"{settings.base_url}/stories/{shown.id}",
+                    "change": members,
+                    "story": story_in_list(
+                        replace(shown, articles=tuple(articles[left_out:]))
+                    ),
+                    "articles_left_out": left_out,
+                },
+            }
+        )
         if len(body) <= tuning.body_cap_bytes or listed == 0:
             return body
         listed //= 2
@@ -112,35 +137,6 @@ def _bounded(change: Change, story: StoryView, words: int) -> tuple[Change, Stor
     bounded_change = replace(change, title=cut[change.title], title_before=title_before)
     bounded = for_reader(replace(story, title=""), None, "excerpt", left)[0]
     return bounded_change, replace(bounded, title=cut[story.title])
-
-
-def _delivery(
-    hook: Recipient,
-    change: Change,
-    story: StoryView,
-    settings: PublishSettings,
-    listed: int,
-) -> dict[str, object]:
-    """Return the body, in the form that Standard Webhooks proposes; docs/sending.md has its members."""
-    articles = sorted(story.articles, key=lambda a: (a.effective_at, a.id))
-    left_out = max(0, len(articles) - listed)
-    members = _members(change, _OF_CHANGE)
-    members["article"] = None
-    for article in articles:
-        if change.article is not None and article.id == change.article.id:
-            members["article"] = _members(article, _OF_ARTICLE)
-    return {
-        "type": f"story.{change.kind}",
-        "timestamp": in_utc(change.at),
-        "data": {
-            "hook": hook.name,
-            "query": hook.query and hook.query.key,
-            "url": f"{settings.base_url}/stories/{story.id}",
-            "change": members,
-            "story": story_in_list(replace(story, articles=tuple(articles[left_out:]))),
-            "articles_left_out": left_out,
-        },
-    }
 
 
 def _members(source: object, names: Sequence[str]) -> dict[str, object]:

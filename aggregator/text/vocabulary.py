@@ -96,7 +96,22 @@ class Vocabulary:
             return STOP_WORD
         df = self._df.get(stem[:LONGEST_WORD])
         if df is None:
-            df = self._usual_df(stem)
+            if not self.has_lists_only:
+                df = 0
+            elif (
+                len(stem) < 3 and (stem.isdigit() or len(stem) == 1)
+            ) or _YEAR.fullmatch(stem):
+                df = self._df_of_share["common"]
+            elif stem.isdigit():
+                df = 0
+            elif (
+                len(stem) == 2
+                and self.language == "zh"
+                and not EVERYDAY.isdisjoint(stem)
+            ):
+                df = self._df_of_share["topical"]
+            else:
+                df = self.unlisted_df
         code = df << HASH_BITS | word_hash(self.language, stem)
         return code if self.number(token) is None else NUMBER | code
 
@@ -199,24 +214,6 @@ class Vocabulary:
         if self.declines_names:
             return [word_hash(self.language, stem) for stem in joined.split()]
         return [code & HASH_MASK for code in self.content_codes(self.tokens(joined))]
-
-    def _usual_df(self, stem: str) -> int:
-        """Return the document frequency assumed for an unlisted stem.
-
-        Small numbers, years and single characters are as frequent as common words; pairs with an everyday
-        character are as frequent as topical ones.
-        """
-        if not self.has_lists_only:
-            return 0
-        if (len(stem) < 3 and (stem.isdigit() or len(stem) == 1)) or _YEAR.fullmatch(
-            stem
-        ):
-            return self._df_of_share["common"]
-        if stem.isdigit():
-            return 0
-        if len(stem) == 2 and self.language == "zh" and not EVERYDAY.isdisjoint(stem):
-            return self._df_of_share["topical"]
-        return self.unlisted_df
 
 
 def word_hash(language: str, stem: str) -> int:

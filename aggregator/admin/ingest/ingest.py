@@ -222,16 +222,15 @@ class Ingest:
             accepted = acceptance.accept(
                 connection, entries, seen=[now] * len(entries), wants_page=wants_page
             ).accepted
-            # Its files have other rejected items than in an earlier run.
             started = {item.file for item in chunk} - self._files
             rejected.clear_files(connection, [_absolute(file) for file in started])
             problems = [item for item in chunk if isinstance(item, InputProblem)]
             for problem in problems[: self._results.unlisted]:
-                place = problem.where.removeprefix(problem.file)
                 rejected.note(
                     connection,
                     source="ingest",
-                    item=_absolute(problem.file) + place,
+                    item=_absolute(problem.file)
+                    + problem.where.removeprefix(problem.file),
                     verdict=problem.verdict or "unreadable",
                     reason=problem.reason,
                     at=now,

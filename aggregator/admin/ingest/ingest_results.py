@@ -103,17 +103,17 @@ class IngestResults:
         for result, item in zip(accepted, entries, strict=True):
             if result.outcome == "forgotten":
                 self._reject(item.where, tombstones.REASON)
-                continue
-            self._record_ids.became(
-                result.article,
-                item.entry.record_id,
-                result.outcome,
-                stored_ids.get(result.article, ()),
-            )
-            if result.entry_no is None:
-                self._counts["known"] += 1
             else:
-                self._waiting[result.entry_no] = (item.where, item.entry.record_id)
+                self._record_ids.became(
+                    result.article,
+                    item.entry.record_id,
+                    result.outcome,
+                    stored_ids.get(result.article, ()),
+                )
+                if result.entry_no is None:
+                    self._counts["known"] += 1
+                else:
+                    self._waiting[result.entry_no] = (item.where, item.entry.record_id)
 
     def collect(self) -> int:
         """Count the results of the entries that were placed meanwhile; returns how many still wait.
@@ -123,13 +123,12 @@ class IngestResults:
         while numbers := list(itertools.islice(self._waiting, _RESULTS_AT_ONCE)):
             with self._database.read() as connection:
                 results = inbox.results(connection, numbers)
-                grown = {
-                    result.story
-                    for result in results
-                    if result.story and result.outcome in ("joined", "copy")
-                }
+                stories = set()
+                for result in results:
+                    if result.story and result.outcome in ("joined", "copy"):
+                        stories.add(result.story)
                 self._extended |= reader.of_before(
-                    connection, grown - self._extended, self._newest_before
+                    connection, stories - self._extended, self._newest_before
                 )
             for result in results:
                 if result.outcome is None:

@@ -129,8 +129,9 @@ class InputReader:
             where = shown(what) if is_remote(what) else what
             yield InputProblem(where=where, reason=str(error), file=where)
             return
-        folder = None  # none for standard input and addresses
-        if what != "-" and not is_address(what):
+        if what == "-" or is_address(what):
+            folder = None
+        else:
             path = Path(os.path.abspath(what))  # noqa: PTH100 - Path.resolve follows links
             folder = path if path.is_dir() else path.parent
         services = self._services

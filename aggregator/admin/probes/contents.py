@@ -91,11 +91,6 @@ def _advice(source: SourceView) -> str:
         return f"aggregator sources remove {source.id}, or if it is back: aggregator sources resume {source.id}"
     if source.state == "flood":
         return "nothing: the entries are stored, and not announced"
-    return _check_of(source)
-
-
-def _check_of(source: SourceView) -> str:
-    """Return the command that checks the source, without a secret from its address."""
     if redact(source.polled_url) != source.polled_url:
         return f"aggregator sources show {source.id}"
     return f"aggregator sources check {source.polled_url}"

@@ -35,7 +35,20 @@ def daemon_findings(context: DoctorContext) -> Iterator[Finding]:
     if runs:
         yield ok("daemon: running on this database")
     else:
-        yield from _installed()
+        is_installed = False
+        for how in ("systemctl", "systemctl --user"):
+            unit = unit_folder(user=" " in how) / _UNIT
+            if unit.is_file():
+                is_installed = True
+                yield problem(
+                    f"the service {unit} is installed, and no daemon runs on this database",
+                    f"{how} status aggregator shows why it stopped; {how} enable --now aggregator starts it",
+                )
+        if not is_installed:
+            yield ok(
+                "daemon: not running on this database",
+                "aggregator run, or: aggregator install-service",
+            )
     answer = _request(context, "/readyz") if port else None
     if answer is None:
         return
@@ -51,21 +64,16 @@ def daemon_findings(context: DoctorContext) -> Iterator[Finding]:
             f"{who}; stop it, or set server.port in {context.config_name}",
         )
     elif runs:
-        yield from _reported(
-            _request(context, "/status") or {}, int(answer.get("problem_count") or 0)
-        )
-
-
-def _reported(status: dict[str, Any], problem_count: int) -> Iterator[Finding]:
-    """Yield the findings of the daemon about itself; `status` is {} if only tokens may read it."""
-    for finding in status.get("process_findings") or ():
-        level = warning if finding["level"] == "warning" else problem
-        yield level(f"the daemon reports: {finding['what']}", finding["advice"])
-    if "process_findings" not in status and problem_count:
-        yield warning(
-            f"the daemon reports {counted(problem_count, 'problem')}",
-            "open /status with a token to see them, or: journalctl -u aggregator -n 100",
-        )
+        status = _request(context, "/status") or {}
+        problem_count = int(answer.get("problem_count") or 0)
+        for finding in status.get("process_findings") or ():
+            level = warning if finding["level"] == "warning" else problem
+            yield level(f"the daemon reports: {finding['what']}", finding["advice"])
+        if "process_findings" not in status and problem_count:
+            yield warning(
+                f"the daemon reports {counted(problem_count, 'problem')}",
+                "open /status with a token to see them, or: journalctl -u aggregator -n 100",
+            )
 
 
 def _is_running(database: Database) -> bool:
@@ -80,23 +88,6 @@ def _is_running(database: Database) -> bool:
         return False
     lock.release()
     return is_locked
-
-
-def _installed() -> Iterator[Finding]:
-    is_installed = False
-    for how in ("systemctl", "systemctl --user"):
-        unit = unit_folder(user=" " in how) / _UNIT
-        if unit.is_file():
-            is_installed = True
-            yield problem(
-                f"the service {unit} is installed, and no daemon runs on this database",
-                f"{how} status aggregator shows why it stopped; {how} enable --now aggregator starts it",
-            )
-    if not is_installed:
-        yield ok(
-            "daemon: not running on this database",
-            "aggregator run, or: aggregator install-service",
-        )
 
 
 def _request(context: DoctorContext, path: str) -> dict[str, Any] | None:

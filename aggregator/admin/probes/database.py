@@ -51,30 +51,42 @@ _ADVICE = (
 def database_findings(context: DoctorContext) -> Iterator[Finding]:
     """Check whether the database can be used; after a problem here no further check reads it."""
     try:
-        yield from _use(context)
+        database = context.database
+        damage = _damage(context)
+        if damage:
+            yield damage  # other errors follow from the damage
+        elif not context.has_database:
+            if not database.is_sqlite:
+                with database.read() as connection:
+                    migrate.refuse_unfit_server(database, connection)
+            shown = shown_url(context.config.database_url)
+            folder = None if context.file is None else context.file.parent
+            if folder is not None and not folder.is_dir():
+                yield problem(
+                    f"the folder of the database {shown} does not exist",
+                    f"mkdir -p {folder}",
+                )
+            elif (
+                context.file is not None
+                and not context.file.exists()
+                and Path(f"{context.file}.lock").exists()
+            ):
+                yield problem(
+                    f"the database {shown} is missing, and it was there before",
+                    f"put it back, or: aggregator db restore {context.newest_backup}; to start with "
+                    "an empty one: aggregator db upgrade",
+                )
+            else:
+                yield ok(f"database: {shown} will be created at the first use")
+        else:
+            migrate.check(database)
+            with database.read() as connection:
+                why = database.why_not_writable(connection)
+            # `disk_findings` reports a full disk and a file of another user.
+            if why is not None and not database.is_sqlite:
+                yield from of_database(why_not_writable=why)
     except AggregatorError as error:
         yield _error_finding(context, error)
-
-
-def _use(context: DoctorContext) -> Iterator[Finding]:
-    """Open the database and check it. Raises AggregatorError."""
-    database = context.database
-    damage = _damage(context)
-    if damage:
-        yield damage  # other errors follow from the damage
-        return
-    if not context.has_database:
-        if not database.is_sqlite:
-            with database.read() as connection:
-                migrate.refuse_unfit_server(database, connection)
-        yield _first_use(context, shown_url(context.config.database_url))
-        return
-    migrate.check(database)
-    with database.read() as connection:
-        why = database.why_not_writable(connection)
-    # `disk_findings` reports a full disk and a file of another user.
-    if why is not None and not database.is_sqlite:
-        yield from of_database(why_not_writable=why)
 
 
 def _error_finding(context: DoctorContext, error: AggregatorError) -> Finding:
@@ -97,25 +109,6 @@ def _error_finding(context: DoctorContext, error: AggregatorError) -> Finding:
         message,
         f"systemctl status postgresql; pg_isready; see `database:` in {context.config_name}",
     )
-
-
-def _first_use(context: DoctorContext, shown: str) -> Finding:
-    folder = None if context.file is None else context.file.parent
-    if folder is not None and not folder.is_dir():
-        return problem(
-            f"the folder of the database {shown} does not exist", f"mkdir -p {folder}"
-        )
-    if (
-        context.file is not None
-        and not context.file.exists()
-        and Path(f"{context.file}.lock").exists()
-    ):
-        return problem(
-            f"the database {shown} is missing, and it was there before",
-            f"put it back, or: aggregator db restore {context.newest_backup}; to start with "
-            "an empty one: aggregator db upgrade",
-        )
-    return ok(f"database: {shown} will be created at the first use")
 
 
 def _damage(context: DoctorContext) -> Finding | None:

@@ -122,25 +122,16 @@ def _note_lines(
     if len(path) > _MAX_DEPTH:
         return  # no key of ours is so deep; an alias may contain itself
     if isinstance(node, yaml.MappingNode):
-        _note_keys(node, path, lines, mistakes)
+        for key, value in node.value:
+            below = (*path, key.value if isinstance(key, yaml.ScalarNode) else "?")
+            _note_lines(key, below, {}, mistakes)
+            line = key.start_mark.line + 1
+            if below in lines:
+                mistakes.append(
+                    f"{line}: {below[-1]}: repeated; it is first in line {lines[below]}"
+                )
+            lines[below] = line
+            _note_lines(value, below, lines, mistakes)
     elif isinstance(node, yaml.SequenceNode):
         for number, child in enumerate(node.value):
             _note_lines(child, (*path, number), lines, mistakes)
-
-
-def _note_keys(
-    node: yaml.MappingNode,
-    path: KeyPath,
-    lines: dict[KeyPath, int],
-    mistakes: list[str],
-) -> None:
-    for key, value in node.value:
-        below = (*path, key.value if isinstance(key, yaml.ScalarNode) else "?")
-        _note_lines(key, below, {}, mistakes)
-        line = key.start_mark.line + 1
-        if below in lines:
-            mistakes.append(
-                f"{line}: {below[-1]}: repeated; it is first in line {lines[below]}"
-            )
-        lines[below] = line
-        _note_lines(value, below, lines, mistakes)

@@ -1,6 +1,5 @@
 """The mistakes in config.yaml, each as `config.yaml:LINE: KEY: message`."""
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -90,9 +89,17 @@ def _error_text(path: KeyPath, detail: "ErrorDetails") -> str:  # noqa: PLR0911
     if kind == "value_error":
         return detail["msg"].removeprefix("Value error, ")
     if kind == "extra_forbidden":
-        return _unknown_key_text(path)
+        key = str(path[-1])
+        known = _known_keys(path[:-1])
+        other = _OTHER_WORDS.get(key, "")
+        return f"there is no such key{meant(other if other in known else key, known)}"
     if kind == "literal_error" or kind in _LIMITS:
-        return _limit_text(path, kind, context)
+        if kind == "literal_error":
+            return "choose " + str(context["expected"]).replace("'", "")
+        # durations, in seconds
+        if kind == "less_than_equal" and path[-1] in ("interval", "host_gap"):
+            return f"give at most {context['le'] // 86_400}d"
+        return _LIMITS[kind].format(**context)
     if kind == "invalid_key" or "[key]" in detail["loc"]:
         return "put the key in quotes"
     if kind == "string_type" and isinstance(value, bool | int | float):
@@ -102,22 +109,6 @@ def _error_text(path: KeyPath, detail: "ErrorDetails") -> str:  # noqa: PLR0911
     if value is None:
         return "it has no value: give one, or remove the key"
     return _EXPECTED.get(kind, detail["msg"].removeprefix("Input should be "))
-
-
-def _limit_text(path: KeyPath, kind: str, context: Mapping[str, Any]) -> str:
-    if kind == "literal_error":
-        return "choose " + str(context["expected"]).replace("'", "")
-    # durations, in seconds
-    if kind == "less_than_equal" and path[-1] in ("interval", "host_gap"):
-        return f"give at most {context['le'] // 86_400}d"
-    return _LIMITS[kind].format(**context)
-
-
-def _unknown_key_text(path: KeyPath) -> str:
-    key = str(path[-1])
-    known = _known_keys(path[:-1])
-    other = _OTHER_WORDS.get(key, "")
-    return f"there is no such key{meant(other if other in known else key, known)}"
 
 
 def _known_keys(path: KeyPath) -> list[str]:

@@ -79,10 +79,21 @@ def accept(
         result = known.judge(received, seen[offset], by_page=by_page)
         if result.outcome in STORED:
             result = replace(result, entry_no=first_n + offset)
-            rows.append(
-                _entry_row(result, received.entry, seen[offset], by_page=by_page)
-                | {"page_attempts": int(is_late_page), "bump_by_clock": bump_by_clock}
-            )
+            row: dict[str, Any] = {
+                "entry_no": result.entry_no,
+                "inbox_no": None,
+                "state": "page" if by_page else "ready",
+                "source": received.entry.source,
+                "article": result.article,
+                "is_revision": result.outcome == "revision",
+                "url": received.entry.url,
+                "payload": codecs.compress_struct(received.entry),
+                "page_due_at": seen[offset] if by_page else None,
+                "page_attempts": int(is_late_page),
+                "accepted_at": seen[offset],
+                "bump_by_clock": bump_by_clock,
+            }
+            rows.append(row)
         accepted.append(result)
     # Until a first reading ends, only entries of polls gather; all others are placed at once.
     if not gathers or (poll is None and first_reading.lasts(connection)):
@@ -99,26 +110,6 @@ def accept(
     forgotten = [result.article for result in accepted if result.outcome == "forgotten"]
     tombstones.count_refused(connection, forgotten, seen[-1])
     return AcceptedBatch(accepted=tuple(accepted), has_void_keys=bool(identified.void))
-
-
-def _entry_row(
-    result: AcceptResult, declared: Entry, seen: dt.datetime, *, by_page: bool
-) -> dict[str, Any]:
-    row = {
-        "entry_no": result.entry_no,
-        "inbox_no": None,
-        "state": "ready",
-        "source": declared.source,
-        "article": result.article,
-        "is_revision": result.outcome == "revision",
-        "url": declared.url,
-        "payload": codecs.compress_struct(declared),
-        "page_due_at": None,
-        "accepted_at": seen,
-    }
-    if by_page:
-        row |= {"state": "page", "page_due_at": seen}
-    return row
 
 
 def _number_at_once(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:

@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 from msgspec.structs import replace
-from sqlalchemy import Connection, bindparam, exists, func, or_, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.intake.identity.identify import (
@@ -17,12 +17,12 @@ from aggregator.store.intake.identity.tombstones import find_tombstones
 from aggregator.store.intake.inbox import MUTED
 from aggregator.store.tables import (
     article,
-    entry,
     execute_each,
     identity_key,
     insert_or,
     observation,
     pairs_with,
+    read_rows,
     rows_with,
     structs_of,
     values_with,
@@ -84,8 +84,8 @@ class KnownEntries:
         self._erased = find_tombstones(connection, candidates | self._articles)
         # The sources of articles that are muted at each of their sources
         self._muted: dict[str, list[str]] = {}
-        for row in rows_with(connection, _MUTED_ONLY, entry.c.article, self._articles):
-            self._muted.setdefault(row.article, []).append(row.source)
+        for id_, source in read_rows(connection, _MUTED_ONLY, articles=self._articles):
+            self._muted.setdefault(id_, []).append(source)
         rows = rows_with(
             connection, select(observation), observation.c.article, self._articles
         )
@@ -251,14 +251,11 @@ def _short(received: IdentifiedEntry) -> bytes:
     return received.identity.content_hash[:_HASH_BYTES]
 
 
-_OTHER = entry.alias()
-_IS_WANTED_ELSEWHERE = exists().where(
-    _OTHER.c.article == entry.c.article,
-    or_(_OTHER.c.verdict.is_(None), _OTHER.c.verdict != MUTED),
-)
-_MUTED_ONLY = select(entry.c.article, entry.c.source).where(
-    entry.c.verdict == MUTED, ~_IS_WANTED_ELSEWHERE
-)
+_MUTED_ONLY = f"""
+    SELECT article, source FROM entry WHERE article IN :articles AND verdict = '{MUTED}' AND NOT EXISTS (
+      SELECT 1 FROM entry AS other WHERE other.article = entry.article
+      AND (other.verdict IS NULL OR other.verdict <> '{MUTED}'))
+    """  # noqa: S608
 _ADDRESS = (
     update(article)
     .where(article.c.id == bindparam("of_article"))

@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import PurePath
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
@@ -21,7 +21,6 @@ from sqlalchemy import (
 
 from aggregator.extract.entry_identity import short_id
 from aggregator.model.errors import AggregatorError
-from aggregator.model.structs import FrozenStruct
 from aggregator.store.intake.source_access import forget_access
 from aggregator.store.tables import (
     ENTRY_SOURCE,
@@ -33,60 +32,13 @@ from aggregator.store.tables import (
     struct_of,
     update_rows,
 )
+from aggregator.store.tables.sources import SourceRow
 
 NOT_ASKED = ("gone", "merged")  # health of sources that are not polled
 
 
-class Source(FrozenStruct):
-    """One source. `id` is a hash of its configured name, or of its address. Fields: see tables.py."""
-
-    id: str
-    kind: str  # a key of config.source_settings.SourceAddress
-    address: str
-    name: str | None = None
-    folder_name: str | None = None
-    outlet: str | None = None
-    folder: str | None = None
-    language: str | None = None
-    timezone: str | None = None
-    interval_seconds: int
-    has_own_interval: bool = False
-    adaptive_interval_seconds: float = 0.0
-    pages: Literal["auto", "always", "never"] = "auto"
-    origin: Literal["config", "user", "import"] = "user"
-    paused: bool = False
-    title: str | None = None
-    site_url: str | None = None
-    etag: str | None = None
-    last_modified: str | None = None
-    body_hash: bytes | None = None
-    folder_state: bytes | None = None
-    first_poll_done: bool = False
-    next_due_at: dt.datetime
-    last_polled_at: dt.datetime | None = None
-    last_success_at: dt.datetime | None = None
-    failures: int = 0
-    health: Literal["new", "ok", "failing", "gone", "merged"] = "new"
-    health_cause: str | None = None
-    entries_new: int = 0
-    entries_known: int = 0
-    entries_rejected: int = 0
-    host: str | None = None
-    redirected_url: str | None = None
-    moved_to: str | None = None
-    moved_count: int = 0
-    moved_since: dt.datetime | None = None
-    move_confirmed: bool = False
-    merged_into: str | None = None
-    gone_count: int = 0
-    gone_since: dt.datetime | None = None
-    ttl_seconds: float = 0.0
-    per_day: float = 0.0
-    per_day_at: dt.datetime | None = None
-    last_new_at: dt.datetime | None = None
-    flooded_at: dt.datetime | None = None
-    flood_entries: int = 0
-    failing_since: dt.datetime | None = None
+class Source(SourceRow):
+    """One source with what follows from its row."""
 
     @property
     def polled_url(self) -> str:

@@ -1,9 +1,10 @@
 """Types and indexes of columns, and the metadata shared by every table."""
 
 import datetime as dt
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, get_args, get_type_hints
 
+import msgspec
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -11,12 +12,16 @@ from sqlalchemy import (
     ColumnElement,
     DateTime,
     Dialect,
+    Float,
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
+    Text,
     TextClause,
     TypeDecorator,
+    false,
     text,
 )
 from sqlalchemy.types import TypeEngine
@@ -107,6 +112,40 @@ def flag(name: str, default: ColumnElement[bool] | None = None) -> Column[bool]:
 def from_zero(name: str, type_: type[TypeEngine[Any]] = Integer) -> Column[Any]:
     """Return a column of numbers that begin at 0."""
     return Column(name, type_, nullable=False, server_default=text("0"))
+
+
+_TYPES: dict[type, type[TypeEngine[Any]]] = {
+    str: Text,
+    bytes: LargeBinary,
+    bool: Boolean,
+    int: Integer,
+    float: Float,
+    dt.datetime: UtcTime,
+}
+
+
+def columns_of(shape: type[msgspec.Struct], *, key: str) -> Iterator[Column[Any]]:
+    """Yield a column for each field of a struct; `key` is the primary key.
+
+    `X | None` may be null, `Literal` is text, `Annotated` names another type. A default of the struct is that
+    of rows written before the column existed.
+    """
+    hints = get_type_hints(shape, include_extras=True)
+    for field in msgspec.structs.fields(shape):
+        kind = hints[field.name]
+        type_ = next(iter(getattr(kind, "__metadata__", ())), None)
+        default = field.default
+        if default is False:
+            default = false()
+        elif isinstance(default, int | float):
+            default = text(f"{default:g}")
+        yield Column(
+            field.name,
+            type_ or _TYPES.get(next(iter(get_args(kind)), kind), Text),
+            primary_key=field.name == key,
+            nullable=field.default is None,
+            server_default=None if default is msgspec.NODEFAULT else default,
+        )
 
 
 metadata = MetaData(

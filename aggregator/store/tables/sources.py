@@ -1,102 +1,114 @@
 """Sources and folders, their known items, and input of them that could not be read."""
 
+import datetime as dt
+from typing import Annotated, Literal
+
 from sqlalchemy import (
     BigInteger,
     Column,
-    Float,
     Index,
-    Integer,
     LargeBinary,
     Table,
     Text,
-    false,
     func,
 )
 
-from aggregator.store.tables.columns import UtcTime, flag, from_zero, metadata
+from aggregator.model.structs import FrozenStruct
+from aggregator.store.tables.columns import UtcTime, columns_of, metadata
+
+
+class SourceRow(FrozenStruct):
+    """One feed, page, mailbox or watched folder, from config.yaml or `aggregator sources`.
+
+    Its state is written after each poll.
+    """
+
+    # Hash of kind and name, or of kind and address without a name
+    id: str
+    # A key of config.source_settings.SourceAddress
+    kind: str
+    # URL, or absolute path of a folder
+    address: str
+    # Name as configured, or from an imported list
+    name: str | None = None
+    # folders: `folder.name`, which is `entry.source` of its entries
+    folder_name: str | None = None
+    # Configured outlet; replaces the outlet that entries declare
+    outlet: str | None = None
+    # feeds: the group that the source is filed in
+    folder: str | None = None
+    # Configured language: BCP 47 tag
+    language: str | None = None
+    # Configured time zone: IANA name, for times without a zone
+    timezone: str | None = None
+    # The source's own interval, else the configured one at the last start
+    interval_seconds: int
+    has_own_interval: bool = False
+    # The interval that was computed from the rate of new entries, in seconds; 0: not computed yet.
+    adaptive_interval_seconds: float = 0.0
+    # Whether pages of entries are fetched
+    pages: Literal["auto", "always", "never"] = "auto"
+    # From config.yaml, typed, or from an imported list
+    origin: Literal["config", "user", "import"] = "user"
+    paused: bool = False
+    # Title that the feed declares
+    title: str | None = None
+    # Home page as the imported list states it, else as the feed declares it
+    site_url: str | None = None
+    # ETag of the last response, for conditional requests
+    etag: str | None = None
+    # Last-Modified of the last response, for conditional requests
+    last_modified: str | None = None
+    # Hash of the last response body: an equal body is not parsed again
+    body_hash: bytes | None = None
+    # Folders: sizes and modification times of the files at the last poll; msgpack, zstd.
+    folder_state: bytes | None = None
+    first_poll_done: bool = False
+    next_due_at: dt.datetime
+    last_polled_at: dt.datetime | None = None
+    last_success_at: dt.datetime | None = None
+    # Number of failures in a row
+    failures: int = 0
+    health: Literal["new", "ok", "failing", "gone", "merged"] = "new"
+    # "cause: detail", see store/read/health/source_health.py
+    health_cause: str | None = None
+    # Totals since it was added
+    entries_new: Annotated[int, BigInteger] = 0
+    entries_known: Annotated[int, BigInteger] = 0
+    entries_rejected: Annotated[int, BigInteger] = 0
+    # feeds: the host that is polled; all feeds of a host share a rate limiter
+    host: str | None = None
+    # Polled instead of `address` after a confirmed permanent redirect
+    redirected_url: str | None = None
+    # Target of a permanent redirect that is not confirmed yet
+    moved_to: str | None = None
+    # Redirects to it in a row
+    moved_count: int = 0
+    moved_since: dt.datetime | None = None
+    # The target had a known entry
+    move_confirmed: bool = False
+    # `id` of the source that already had the address
+    merged_into: str | None = None
+    # Responses 410 in a row
+    gone_count: int = 0
+    gone_since: dt.datetime | None = None
+    # Interval that the feed requests; 0: none
+    ttl_seconds: float = 0.0
+    # New entries per day, an exponentially decaying mean as of `per_day_at`.
+    per_day: float = 0.0
+    per_day_at: dt.datetime | None = None
+    last_new_at: dt.datetime | None = None
+    # When many old entries arrived at once
+    flooded_at: dt.datetime | None = None
+    # Number of those entries
+    flood_entries: int = 0
+    failing_since: dt.datetime | None = None
+
 
 source = Table(
     "source",
     metadata,
-    # One feed or watched folder. Rows are added from config.yaml and by `aggregator sources`; their state is
-    # written after each poll.
-    # Hash of kind and name, or of kind and address without a name
-    Column("id", Text, primary_key=True),
-    # A key of config.source_settings.SourceAddress
-    Column("kind", Text, nullable=False),
-    Column("address", Text, nullable=False),  # URL, or absolute path of a folder
-    # Name as configured, or from an imported list
-    Column("name", Text),
-    # folders: `folder.name`, which is `entry.source` of its entries
-    Column("folder_name", Text),
-    # Configured outlet; replaces the outlet that entries declare
-    Column("outlet", Text),
-    Column("folder", Text),  # feeds: the group that the source is filed in
-    # Configured language: BCP 47 tag
-    Column("language", Text),
-    # Configured time zone: IANA name, for times without a zone
-    Column("timezone", Text),
-    # The source's own interval, else the configured one at the last start
-    Column("interval_seconds", Integer, nullable=False),
-    flag("has_own_interval", false()),
-    # The interval that was computed from the rate of new entries, in seconds; 0: not computed yet.
-    from_zero("adaptive_interval_seconds", Float),
-    # auto | always | never: whether pages of entries are fetched
-    Column("pages", Text, nullable=False),
-    # config | user | import: from config.yaml, typed, or from an imported list
-    Column("origin", Text, nullable=False),
-    flag("paused", false()),
-    # Title that the feed declares
-    Column("title", Text),
-    # Home page as the imported list states it, else as the feed declares it
-    Column("site_url", Text),
-    # ETag of the last response, for conditional requests
-    Column("etag", Text),
-    # Last-Modified of the last response, for conditional requests
-    Column("last_modified", Text),
-    # Hash of the last response body: an equal body is not parsed again
-    Column("body_hash", LargeBinary),
-    # Folders: sizes and modification times of the files at the last poll; msgpack, zstd.
-    Column("folder_state", LargeBinary),
-    flag("first_poll_done", false()),
-    Column("next_due_at", UtcTime, nullable=False),
-    Column("last_polled_at", UtcTime),
-    Column("last_success_at", UtcTime),
-    # Number of failures in a row
-    from_zero("failures"),
-    # new | ok | failing | gone | merged
-    Column("health", Text, nullable=False, server_default="new"),
-    # "cause: detail", see store/read/health/source_health.py
-    Column("health_cause", Text),
-    # Totals since it was added
-    from_zero("entries_new", BigInteger),
-    from_zero("entries_known", BigInteger),
-    from_zero("entries_rejected", BigInteger),
-    # feeds: the host that is polled; all feeds of a host share a rate limiter
-    Column("host", Text),
-    # Polled instead of `address` after a confirmed permanent redirect
-    Column("redirected_url", Text),
-    # Target of a permanent redirect that is not confirmed yet
-    Column("moved_to", Text),
-    # Redirects to it in a row
-    from_zero("moved_count"),
-    Column("moved_since", UtcTime),
-    # The target had a known entry
-    flag("move_confirmed", false()),
-    Column("merged_into", Text),  # `id` of the source that already had the address
-    # Responses 410 in a row
-    from_zero("gone_count"),
-    Column("gone_since", UtcTime),
-    # Interval that the feed requests; 0: none
-    from_zero("ttl_seconds", Float),
-    # New entries per day, an exponentially decaying mean as of `per_day_at`.
-    from_zero("per_day", Float),
-    Column("per_day_at", UtcTime),
-    Column("last_new_at", UtcTime),
-    Column("flooded_at", UtcTime),  # when many old entries arrived at once
-    # Number of those entries
-    from_zero("flood_entries"),
-    Column("failing_since", UtcTime),
+    *columns_of(SourceRow, key="id"),
     Index(None, "paused", "next_due_at"),
 )
 

@@ -19,7 +19,6 @@ from starlette.routing import Route
 from aggregator.intake.manage import adding, changing, feed_lists, feed_search
 from aggregator.intake.manage.adding import SourceOptions
 from aggregator.model.errors import UsageError
-from aggregator.store.intake.sources import Source
 from aggregator.web.api.edit_sources import (
     MAX_OPML_BYTES,
     ChangeSourceRequest,
@@ -169,20 +168,22 @@ class SourceForms:
         elif act in _ACTS:
             change(self._site, source, ChangeSourceRequest(paused=act == "pause"))
         elif act == "save":
-            change(self._site, source, _typed_change(source, fields))
+            interval = fields.get("interval", interval_as_typed(source))
+            change(
+                self._site,
+                source,
+                ChangeSourceRequest(
+                    name=fields.get("name", "")[:200],
+                    folder=fields.get("folder", "")[:200],
+                    interval=UNSET
+                    if interval == interval_as_typed(source)
+                    else interval,
+                ),
+            )
         else:
             raise UsageError("there is no such change of a source")
         log_change(request, act)
         return RedirectResponse(f"/sources/{source.id}?saved=1", 303)
-
-
-def _typed_change(source: Source, fields: Fields) -> ChangeSourceRequest:
-    interval = fields.get("interval", interval_as_typed(source))
-    return ChangeSourceRequest(
-        name=fields.get("name", "")[:200],
-        folder=fields.get("folder", "")[:200],
-        interval=UNSET if interval == interval_as_typed(source) else interval,
-    )
 
 
 def _to_sources(**done: str | int) -> Response:

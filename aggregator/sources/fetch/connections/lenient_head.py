@@ -111,20 +111,11 @@ def _repaired(head: bytes) -> tuple[bytes, bytes]:
             codings += b" " + value.lower()
         else:
             repaired.append(b"%b: %b" % (name, value))
-    repaired += _end_of_body(lengths, codings)
-    return status, b"\r\n".join(repaired) + b"\r\n\r\n"
-
-
-def _end_of_body(lengths: set[bytes], codings: bytes) -> list[bytes]:
-    """Return the field that tells where the body ends.
-
-    If no length can be believed, the response ends with the connection.
-    """
     if b"chunked" in codings:
-        return [b"Transfer-Encoding: chunked"]
-    if len(lengths) == 1 and _LENGTH.fullmatch(length := lengths.pop()):
-        return [b"Content-Length: " + length]
-    return []
+        repaired.append(b"Transfer-Encoding: chunked")
+    elif len(lengths) == 1 and _LENGTH.fullmatch(length := lengths.pop()):
+        repaired.append(b"Content-Length: " + length)
+    return status, b"\r\n".join(repaired) + b"\r\n\r\n"
 
 
 def _fields(lines: list[bytes]) -> Iterator[tuple[bytes, bytes]]:

@@ -173,7 +173,8 @@ def _entry(
     written = attributes.get("xmlurl", "").strip()
     if not written and kind in _TYPES:
         written = attributes.get("url", "").strip()
-    site_url = _site_address(attributes)
+    url = absolute_url(attributes.get("htmlurl", ""), None)
+    site_url = None if url and "@" in urlsplit(url).netloc else url
     name = _name(attributes)
     if not written:
         reason = _reason_without_address(kind, attributes, site_url)
@@ -192,12 +193,6 @@ def _entry(
         reason = f"its address is no web address: {shown}"
         return SkippedOutline(name=name or shown, reason=reason)
     return OpmlFeed(url=url, title=name, site_url=site_url, folder=folder)
-
-
-def _site_address(attributes: dict[str, str]) -> str | None:
-    """Return the address of a site, which pages show; None if it has a password."""
-    url = absolute_url(attributes.get("htmlurl", ""), None)
-    return None if url and "@" in urlsplit(url).netloc else url
 
 
 def _reason_without_address(

@@ -181,13 +181,7 @@ def _after_answer(
 ) -> PollOutcome:
     fetched = answer.fetched
     own_time = _old_entries(source, answer, now, rules.polling)
-    # The response has a known entry, or cannot be compared with an earlier one.
-    shares = (
-        answer.feed is None
-        or not source.first_poll_done
-        or bool(answer.feed.left_out)
-        or any(result.outcome != "new" for result in answer.accepted)
-    )
+    shares = _shares_entry(source, answer)
     cause = None if source.health == "failing" else source.health_cause
     if answer.feed is not None:
         source = _with_feed(source, answer, len(own_time), now)
@@ -235,6 +229,13 @@ def _after_answer(
         ),
         own_time,
     )
+
+
+def _shares_entry(source: Source, answer: PollAnswer) -> bool:
+    """Return whether the response has a known entry, or cannot be compared with an earlier one."""
+    if answer.feed is None or not source.first_poll_done or answer.feed.left_out:
+        return True
+    return any(result.outcome != "new" for result in answer.accepted)
 
 
 def _old_entries(

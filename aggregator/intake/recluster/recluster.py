@@ -168,20 +168,7 @@ class Reclusterer:
                     start = max(start, in_order_from)
                     order = inbox_order.order_of_time(live, start)
                 numbers = replay.numbers_from(live, start)
-            # The articles that were placed before are copied.
-            with self._database.read() as live, scratch.write() as connection:
-                placer.count_after(
-                    replay.seed(live, connection, start, advance, corrected=corrected)
-                )
-                split = replay.split_stories(live, start)
-            if start:
-                with placer.unit_of_work() as unit_of_work:
-                    placer.parts.stream.restore(unit_of_work.connection)
-                    for story in split:
-                        remove = Remove(story=story)
-                        placer.parts.story_writer.apply(unit_of_work, remove)
-                        advance(0)
-                placer.parts.window.begin_after(start - 1)
+            self._seed(placer, scratch, start, advance, corrected=corrected)
             numbers.sort(key=lambda n: order.get(n, n))
             for first in range(0, len(numbers), BATCH):
                 with self._database.read() as live:
@@ -199,6 +186,29 @@ class Reclusterer:
                 placer.place(list(zip(entries, texts, strict=True)))
                 advance(len(batch))
             yield DecidedArticles(scratch, start, len(numbers), order)
+
+    def _seed(
+        self,
+        placer: Placer,
+        scratch: Database,
+        start: int,
+        advance: Advance,
+        *,
+        corrected: bool,
+    ) -> None:
+        """Copy the articles that were placed before the inbox number `start`."""
+        with self._database.read() as live, scratch.write() as connection:
+            placer.count_after(
+                replay.seed(live, connection, start, advance, corrected=corrected)
+            )
+            split = replay.split_stories(live, start)
+        if start:
+            with placer.unit_of_work() as unit_of_work:
+                placer.parts.stream.restore(unit_of_work.connection)
+                for story in split:
+                    placer.parts.story_writer.apply(unit_of_work, Remove(story=story))
+                    advance(0)
+            placer.parts.window.begin_after(start - 1)
 
     def _read_again(self, texts: Sequence[CleanArticle]) -> list[Prepared]:
         """Read these texts again, in parts, each by one worker."""

@@ -44,13 +44,13 @@ class Move(FrozenStruct):
     """Move articles to another story; a story that is left without articles is merged into it."""
 
     articles: tuple[str, ...]
-    target: str | None  # a live story; None: a new one, founded by `founder`
+    target: str | None  # None: a new story, founded by `founder`
     # The inbox number of the move
     at_no: int
     # The new bump of both stories, if a correction sets it; None: the later of their bumps
     bump: dt.datetime | None = None
     founder: str | None = None  # None: the article that was placed first
-    revived: str | None = None  # the id of a merged story, used again for the new one
+    is_revived: bool = False  # `target` is a merged story that lives again
     silent: frozenset[str] = frozenset()  # see Merge; if a whole story moves
 
 

@@ -31,6 +31,11 @@ def incoming_article(
     outlet, claimed = _outlet(waiting, clean)
     key = outlet.key if outlet else clean.outlet
     site_name = _site_name(waiting, clean, outlet)
+    name = outlet.name if outlet else None  # None: only its key is known
+    if name and site_name and is_address(name):
+        name = site_name
+    if not name or name == key:
+        name = None
     published, wire = clean.published, clean.wire
     of_clean = {name: getattr(clean, name) for name in ArticleDetails.__struct_fields__}
     details = ArticleDetails(**of_clean | {"site_name": site_name})
@@ -42,7 +47,7 @@ def incoming_article(
         story="",
         source=entry.source,
         outlet_key=key[:_OUTLET_CHARS].rstrip() if key else None,
-        outlet_name=_outlet_name(outlet, site_name),
+        outlet_name=name and name[:_OUTLET_CHARS],
         claimed_outlet=claimed,
         url=entry.url or waiting.page_url or clean.canonical_url,
         author=clean.author or entry.author,
@@ -117,18 +122,6 @@ def _site_name(
         if site_name is not None:
             return site_name
     return outlet.name if outlet.is_own and not is_address(outlet.name) else None
-
-
-def _outlet_name(outlet: Outlet | None, site_name: str | None) -> str | None:
-    """Return the name of an outlet; None if only its key is known."""
-    if outlet is None:
-        return None
-    name = outlet.name
-    if site_name and is_address(name):
-        name = site_name
-    if not name or name == outlet.key:
-        return None
-    return name[:_OUTLET_CHARS]
 
 
 def with_date_of(incoming: StoredArticle, old: StoredArticle) -> StoredArticle:

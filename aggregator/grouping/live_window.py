@@ -5,10 +5,11 @@ from collections.abc import Iterable
 
 from aggregator.grouping.pairs.weights import EventModel
 from aggregator.grouping.stream import NewsStream
-from aggregator.grouping.window import LiveStory, Window, live_story
+from aggregator.grouping.window import Window
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import articles, live_stories, stories
 from aggregator.store.stories.articles import StoredArticle
+from aggregator.store.stories.live_stories import LiveStory
 from aggregator.store.stories.unit_of_work import UnitOfWork
 
 log = logging.getLogger(__name__)
@@ -33,8 +34,8 @@ class LiveWindow:
             # Keep stories that grew recently and those that an undated article may still join, within the memory limit.
             kept_from = min(newest - tuning.kept_reach, undated_from)
             held_from = max(newest - tuning.live_reach, kept_from)
-            rows = live_stories.grown_since(connection, held_from)
-            self._window = Window(self._model, map(live_story, rows))
+            live = live_stories.grown_since(connection, held_from)
+            self._window = Window(self._model, live)
         self._window.undated_from = undated_from
         return self._window
 
@@ -58,9 +59,9 @@ class LiveWindow:
         if self._window is None:
             return
         gone = {id_: number for number, id_ in changed}
-        for rows in live_stories.named(unit_of_work.connection, [*gone]):
-            self._window.put(live_story(rows))
-            del gone[rows.id]
+        for story in live_stories.named(unit_of_work.connection, [*gone]):
+            self._window.put(story)
+            del gone[story.id]
         for number in gone.values():
             if number in self._window:
                 self._window.remove(number)

@@ -10,7 +10,6 @@ rows alone: ties are ordered by story number, never by place in memory.
 """
 
 from array import array
-from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Final
@@ -27,95 +26,26 @@ from aggregator.grouping.pairs.term_codec import (
 )
 from aggregator.grouping.pairs.weights import MINUTES_A_DAY, EventModel
 from aggregator.model.article import Article
-from aggregator.store.stories.live_stories import LiveRows
+from aggregator.store.stories.live_stories import LiveStory
 
-# The most compared reports of a story in memory; its mean is computed from these
-HELD_REPORTS: Final = 32
 _HASHES: Final = np.uint32((1 << HASH_BITS) - 1)
 
 
-def decides_before(article: Article) -> tuple[bool, bool, int]:
-    """Return the sort key of compared reports: reports decide before opinions, and known sources go first."""
-    return article.is_opinion, article.is_little_known, -article.inbox_no
-
-
-class LiveStory:
-    """A story that articles may join."""
-
-    __slots__ = (
-        "article_count",
-        "compared_count",
-        "dates",
-        "id",
-        "keys",
-        "last_inbox_no",
-        "number",
-        "reports",
+def mean_terms(story: LiveStory, model: EventModel, limit: int) -> Words:
+    """Return the heaviest terms of the mean of a story's compared reports, packed, the heaviest first."""
+    if len(story.reports) == 1:
+        # The terms of a report are stored with the heaviest first.
+        return read(story.reports[0].terms)[:limit]
+    words = np.concatenate(
+        [read(report.terms) for report in story.reports] or [read(b"")]
     )
-
-    def __init__(self, number: int, id: str, last_inbox_no: int = 0) -> None:
-        """Make a story by its running number; `last_inbox_no` is that of its last placed article."""
-        self.number = number
-        self.id = id
-        self.last_inbox_no = last_inbox_no
-        self.article_count = 0
-        self.compared_count = 0
-        # The dates of all articles, declared or read, in minutes, sorted
-        self.dates = array("i")
-        # The compared reports that decide first, HELD_REPORTS at most.
-        self.reports: list[Article] = []
-        # The sorted keys of the story in the window; as a set they would take 2 KB
-        self.keys = array("I")
-
-    @property
-    def is_container_only(self) -> bool:
-        """Whether it has live blogs and roundups only."""
-        return bool(self.reports) and self.reports[0].is_container
-
-    def take(self, article: Article) -> None:
-        """Add an article. After the first report, live blogs and roundups are not compared any more."""
-        self.article_count += 1
-        self.last_inbox_no = max(self.last_inbox_no, article.inbox_no)
-        if article.stated_minutes is not None:
-            insort(self.dates, article.stated_minutes)
-        if not article.is_compared:
-            return
-        if self.is_container_only and not article.is_container:
-            self.reports, self.compared_count = [], 0
-        self.compared_count += 1
-        insort(self.reports, article, key=decides_before)
-        del self.reports[HELD_REPORTS:]
-
-    def is_near(self, minutes: int, reach: int) -> bool:
-        """Return whether one of its dates is at most `reach` minutes away."""
-        place = bisect_left(self.dates, minutes - reach)
-        return place < len(self.dates) and self.dates[place] <= minutes + reach
-
-    def mean_terms(self, model: EventModel, limit: int) -> Words:
-        """Return the heaviest terms of the mean of its compared reports, packed, the heaviest first."""
-        if len(self.reports) == 1:
-            # The terms of a report are stored with the heaviest first.
-            return read(self.reports[0].terms)[:limit]
-        words = np.concatenate(
-            [read(report.terms) for report in self.reports] or [read(b"")]
-        )
-        ids, places = np.unique(ids_of(words), return_inverse=True)
-        sums = np.bincount(
-            places, weights=weights_of(words), minlength=len(ids)
-        ).astype(np.int64)
-        count = len(self.reports)
-        mean = (sums + count // 2) // max(count, 1)
-        return heaviest(ids.astype(np.int64), mean, model.field_weights, limit)
-
-
-def live_story(rows: LiveRows) -> LiveStory:
-    """Return a story from its rows."""
-    story = LiveStory(rows.number, rows.id)
-    for report in rows.compared:
-        story.take(report)
-    story.dates = array("i", sorted([*story.dates, *rows.other_minutes]))
-    story.article_count, story.last_inbox_no = rows.article_count, rows.last_inbox_no
-    return story
+    ids, places = np.unique(ids_of(words), return_inverse=True)
+    sums = np.bincount(places, weights=weights_of(words), minlength=len(ids)).astype(
+        np.int64
+    )
+    count = len(story.reports)
+    mean = (sums + count // 2) // max(count, 1)
+    return heaviest(ids.astype(np.int64), mean, model.field_weights, limit)
 
 
 class Window:
@@ -157,7 +87,7 @@ class Window:
         )
         former = self._stories.get(story.number)
         before = set(former.keys) if former is not None else set()
-        keys = set(_keys(story.mean_terms(self._model, self._model.tuning.key_terms)))
+        keys = set(_keys(mean_terms(story, self._model, self._model.tuning.key_terms)))
         story.keys = array("I", sorted(keys))
         self._stories[story.number] = story
         self._take_out(story.number, before - keys)

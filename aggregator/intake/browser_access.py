@@ -28,9 +28,16 @@ def access_of_form(address: str, fields: Mapping[str, str]) -> Access:
         proxy = fields.get("proxy", "").strip()
         if proxy:
             proxy_of(proxy)
-        return Access(
-            address, _headers(fields), selectors=_selectors(fields), proxy=proxy
-        )
+        headers = _headers(fields)
+        selectors: tuple[str, ...] = ()
+        if items := fields.get("list", ""):
+            link, date = fields.get("link", "") or "a", fields.get("date", "") or "time"
+            selectors = items, link, fields.get("title", ""), date
+        for selector in filter(None, selectors):
+            if len(selector) > _MOST_CHARS:
+                raise UsageError("a selector is too long")
+            compiled(selector)
+        return Access(address, headers, selectors=selectors, proxy=proxy)
     except (ConfigError, ValueError) as error:
         raise UsageError(str(error)) from error
 
@@ -51,20 +58,3 @@ def _headers(fields: Mapping[str, str]) -> dict[str, str]:
             headers[name] = value
     checked_headers({name: SecretStr(value) for name, value in headers.items()})
     return headers
-
-
-def _selectors(fields: Mapping[str, str]) -> tuple[str, ...]:
-    items = fields.get("list", "")
-    if not items:
-        return ()
-    selectors = (
-        items,
-        fields.get("link", "") or "a",
-        fields.get("title", ""),
-        fields.get("date", "") or "time",
-    )
-    for selector in filter(None, selectors):
-        if len(selector) > _MOST_CHARS:
-            raise UsageError("a selector is too long")
-        compiled(selector)
-    return selectors

@@ -99,15 +99,6 @@ class _StoppedError(Exception):
     """The daemon stops during a command."""
 
 
-def _correct(
-    writer: WriterServices,
-    command: CorrectionCommand,
-    request: int | None,
-    _advance: Advance,
-) -> CorrectionResult:
-    return writer.placer.correct(command, request)
-
-
 def _forget(
     writer: WriterServices,
     command: ForgetCommand,
@@ -186,7 +177,11 @@ class CommandHandler(NamedTuple):
 
 
 HANDLERS: Mapping[CommandKind, CommandHandler] = {
-    "correct": CommandHandler(CorrectionCommand, CorrectionResult, _correct),
+    "correct": CommandHandler(
+        CorrectionCommand,
+        CorrectionResult,
+        lambda writer, command, request, _: writer.placer.correct(command, request),
+    ),
     "forget": CommandHandler(ForgetCommand, ForgetResult, _forget),
     "prune": CommandHandler(RetentionPlan, PruneResult, _prune),
     "recluster": CommandHandler(ReclusterCommand, GroupingDifference, _recluster),

@@ -74,9 +74,14 @@ class PrepareQueue:
     def _next_batch(self, stop: Stop, bound: int) -> list[PreparedEntry]:
         """Wait for an entry up to inbox number `bound`; return it and further prepared entries."""
         batch: list[PreparedEntry] = []
-        while self._first <= bound and (
-            not batch or self._has_answer(self._batch_articles - len(batch))
-        ):
+        while self._first <= bound:
+            if batch:  # take what is prepared and fits into the batch, since a commit costs 8 ms
+                count, is_ready = len(self._prepared), True
+                if not self._prepared:
+                    entries, future = self._jobs[0]
+                    count, is_ready = len(entries), future.done()
+                if not is_ready or count > self._batch_articles - len(batch):
+                    break
             if not self._prepared:
                 self._prepare_next(stop)
                 if stop():
@@ -123,10 +128,3 @@ class PrepareQueue:
         if self._prepared:
             return self._prepared[0][0].inbox_no
         return self._jobs[0][0][0].inbox_no if self._jobs else NO_ENTRY
-
-    def _has_answer(self, room: int) -> bool:
-        """Whether the next entries are prepared and fit into the batch: a commit costs 8 ms."""
-        if self._prepared:
-            return len(self._prepared) <= room
-        entries, future = self._jobs[0]
-        return future.done() and len(entries) <= room

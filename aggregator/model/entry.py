@@ -111,6 +111,11 @@ class Entry(FrozenStruct):
     # A link of a story feed: `url` was seen there; never an article of its own
     is_observation: bool = False
 
+    @property
+    def is_of_site(self) -> bool:
+        """Whether the own site of its address gave it, as a feed or as the page that was fetched."""
+        return self.authority in ("own", "page")
+
 
 class ParsedFeed(FrozenStruct):
     """A parsed feed. `problem` is a message for users, None where there is none."""

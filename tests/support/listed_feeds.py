@@ -9,9 +9,13 @@ from collections.abc import Callable, Iterable
 from html import escape
 from typing import Any, NamedTuple
 
+import msgspec
+
 from aggregator.config.settings import Config
 from aggregator.config.story_query import StoryFilter
 from aggregator.config.tuning import Tuning
+from aggregator.grouping.deletion.forget import ForgetCommand
+from aggregator.intake import command_handlers
 from aggregator.intake.configured import story_options
 from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.polling.poll_result import PollResult
@@ -123,6 +127,14 @@ class ListedFeeds(Closing):
         self.world.sites.update(self._sites)
         for page in read_by(self.database, pending_pages.due_pages, self.time.now, 50):
             self._poller.fetch_page(page)
+
+    def forget(self, name: str) -> None:
+        """Forget an article, as a running daemon is asked by the command."""
+        asked = msgspec.json.encode(ForgetCommand(name=name))
+        command_handlers.enqueue(self.database, self.time(), "forget", asked)
+        before = len(self.articles())
+        self.rig.pipeline.run_commands()
+        assert len(self.articles()) == before - 1
 
     def stories(self) -> list[StoryView]:
         """All stories with their articles, the last bumped first."""

@@ -19,7 +19,7 @@ from aggregator.grouping.corrections.apply_corrections import (
 from aggregator.grouping.pairs.weights import shipped_model
 from aggregator.grouping.place import Placer
 from aggregator.grouping.story_options import StoryOptions
-from aggregator.grouping.window import LiveStory, Window
+from aggregator.grouping.window import Window
 from aggregator.intake.recluster.recluster import Reclusterer
 from aggregator.intake.workers.executor import Executor, InlineExecutor
 from aggregator.model.entry import Entry
@@ -30,6 +30,7 @@ from aggregator.sources.parse.files.open_source import open_source
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.stories import article_views, articles
+from aggregator.store.stories.live_stories import LiveStory
 from aggregator.store.tables import (
     article,
     correction,

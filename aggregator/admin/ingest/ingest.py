@@ -182,7 +182,7 @@ class Ingest:
         yield before - self.waiting
 
     def _accept_all(self, chunks: Iterator[list[ReadItem]]) -> Iterator[object]:
-        """Accept all chunks, and place them if this process is the writer; yields after each step."""
+        """Accept all chunks; the writer places them in batches CHUNKS_AHEAD behind. Yields after each step."""
         while self._pipeline is None:
             chunk = next(chunks, None)
             if chunk is None:
@@ -241,21 +241,17 @@ class Ingest:
         accepted, stored_ids = self._database.transact(work)
         self._files.update(item.file for item in chunk)
         self._results.add(chunk, accepted, stored_ids)
-        self._fetch_pages(accepted, chunk[-1].file)
+        if self._pipeline is not None:  # else the writer fetches the pages
+            with self._database.read() as connection:
+                # Those that an interrupted run accepted, too
+                pages = pending_pages.unfetched_pages(
+                    connection, [result.article for result in accepted]
+                )
+            for page in pages:
+                # If the typed address is private, its pages may be private, too.
+                wanted = replace(page, attempts=_LAST_TRY, feed=chunk[-1].file)
+                self._poller.fetch_page(wanted)
         return accepted
-
-    def _fetch_pages(self, accepted: Sequence[AcceptResult], feed: str) -> None:
-        """Fetch the pages of the accepted entries, and of those that an interrupted run accepted.
-
-        `feed` is the address that was typed: if it is private, its pages may be private, too.
-        """
-        if self._pipeline is None:
-            return  # the writer fetches them
-        articles = [result.article for result in accepted]
-        with self._database.read() as connection:
-            pages = pending_pages.unfetched_pages(connection, articles)
-        for page in pages:
-            self._poller.fetch_page(replace(page, attempts=_LAST_TRY, feed=feed))
 
     def _finish(self) -> Iterator[object]:
         """Place all waiting entries and index them if this process is the writer; yields after each batch."""

@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -25,7 +26,6 @@ from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files.input_items import (
     ArchiveSpan,
     InputEntry,
-    InputItem,
     InputProblem,
     PageList,
     ReadOptions,
@@ -90,7 +90,9 @@ class InputReader:
                 yield from self._fetched(path)
             else:
                 files.append(path)
-        items = self._items_of_files(files, progress)
+        items: Iterator[ReadItem] = chain.from_iterable(
+            self._read(path, progress) for path in files
+        )
         # A pipe may never end, so it is not sorted by itself
         if as_one or files != ["-"]:
             items = in_order_of_time(items, progress, as_one_file=as_one)
@@ -101,19 +103,7 @@ class InputReader:
             else:
                 yield item
 
-    def _items_of_files(
-        self, files: Sequence[str], progress: Progress
-    ) -> Iterator[ReadItem]:
-        for path in files:
-            for item in self._inputs(path, progress):
-                yield from entries_of(
-                    [item],
-                    self._services.now(),
-                    self._services.executor,
-                    self._services.all_tuning,
-                )
-
-    def _inputs(self, what: str, progress: Progress) -> Iterator[InputItem]:
+    def _read(self, what: str, progress: Progress) -> Iterator[ReadItem]:
         """Yield the contents of one argument, and note the folder that identifies each file."""
         if not exists(what):
             yield InputProblem(where=what, reason=MISSING, file=what)
@@ -144,9 +134,12 @@ class InputReader:
         else:
             path = Path(os.path.abspath(what))  # noqa: PTH100 - Path.resolve follows links
             folder = path if path.is_dir() else path.parent
+        services = self._services
         for item in inputs:
             self._folders[_shown_name(item.file)] = folder
-            yield item
+            yield from entries_of(
+                [item], services.now(), services.executor, services.all_tuning
+            )
 
     def _listed(self, span: ArchiveSpan) -> PageList:
         """Have a worker list a part of an archive."""

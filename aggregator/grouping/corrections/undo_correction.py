@@ -110,7 +110,9 @@ def _put_back(
     ids, target, now = back.articles, back.target, unit_of_work.now
     change: Merge | Move
     if stories.target_of(connection, target) != target:
-        change = Move(articles=ids, target=None, at_no=at_no, bump=now, revived=target)
+        change = Move(
+            articles=ids, target=target, at_no=at_no, bump=now, is_revived=True
+        )
     elif (
         back.source == detail.founded
     ):  # the whole story goes back, with the articles that joined it since

@@ -43,20 +43,16 @@ def pair_terms(articles: Sequence[PairArticle]) -> Pairs:
     terms = [article.ids for article in articles]
     ids = np.concatenate(terms)
     values = np.concatenate([article.weights for article in articles])
-    places = _places_in(words, hashes_of(ids))
+    # The place of each hash in `words`, from 1 on; 0, as for most hashes, if it is not there
+    place_of = np.zeros(HASHES, np.uint16)
+    place_of[words] = np.arange(1, len(words) + 1)
+    places = place_of[hashes_of(ids)]
     known = np.flatnonzero(places)
     weights = np.zeros((FIELD_COUNT, len(articles), len(words)))
     weights[ids[known] >> HASH_BITS, _owners(terms)[known], places[known] - 1] = values[
         known
     ]
     return Pairs(articles, words, weights, np.sign(weights))
-
-
-def _places_in(words: Words, hashes: Words) -> npt.NDArray[np.uint16]:
-    """Return the place of each hash in `words`, from 1 on; 0, as for most hashes, if it is not there."""
-    place_of = np.zeros(HASHES, np.uint16)
-    place_of[words] = np.arange(1, len(words) + 1)
-    return place_of[hashes]
 
 
 def sum_parts(values: npt.NDArray[Any], parts: Sequence[Words]) -> Floats:

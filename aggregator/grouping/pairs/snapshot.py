@@ -62,7 +62,12 @@ class StreamSnapshot:
         """Sum up `periods` (articles and packed frequencies) and `sources` (articles and matched articles)."""
         self.number = number
         self._sources = sources
-        articles, frequencies = _sum(periods)
+        articles = 0
+        frequencies = np.zeros(HASHES)  # in how many of the articles each hash is
+        for count, packed in periods:
+            articles += count
+            hashes, counts = unpack_frequencies(packed)
+            frequencies[hashes] += counts
         all_shares, (known, known_shares) = np.zeros(HASHES), _background()
         all_shares[known] = known_shares
         # Few hashes belong to a word that occurs; the last element stands for all other hashes.
@@ -83,17 +88,6 @@ class StreamSnapshot:
     def counts_of(self, source: str) -> tuple[int, int]:
         """Return how many articles this source had before, and how many of them others had reported."""
         return self._sources.get(source, (0, 0))
-
-
-def _sum(periods: Iterable[tuple[int, bytes]]) -> tuple[int, Floats]:
-    """Return the number of articles of periods, and for each hash how many of them have it."""
-    articles = 0
-    frequencies = np.zeros(HASHES)
-    for count, packed in periods:
-        articles += count
-        hashes, counts = unpack_frequencies(packed)
-        frequencies[hashes] += counts
-    return articles, frequencies
 
 
 def _idf(frequencies: Floats, articles: int) -> Units:

@@ -60,7 +60,10 @@ def read_title(title: str) -> TitlePieces:
         key = piece[0]
         kind = str(piece.lastgroup)
         if kind == "w":
-            kind = _kind_of_word(key, can_be_name=has_names and place > 0)
+            if has_names and place > 0 and key[0].isupper():
+                kind = "N"
+            elif len(key) < _LEAST_CONTENT:
+                kind = "p"
             key = key.lower()[:_KEY_CHARS]
         keys.append(key)
         kinds += kind
@@ -77,12 +80,6 @@ def _has_names(pieces: list[re.Match[str]]) -> bool:
     return sum(word[0].isupper() for word in words) * 2 <= len(words)
 
 
-def _kind_of_word(word: str, *, can_be_name: bool) -> str:
-    if can_be_name and word[0].isupper():
-        return "N"
-    return "p" if len(word) < _LEAST_CONTENT else "w"
-
-
 def are_alike(title: TitlePieces, other: TitlePieces, share: float) -> bool:
     """Return whether two titles share `share` of the longer title's pieces, or one pattern with other numbers."""
     longer = max(len(title.different), len(other.different))
@@ -92,7 +89,9 @@ def are_alike(title: TitlePieces, other: TitlePieces, share: float) -> bool:
 
 def compare_titles(title: TitlePieces, other: TitlePieces) -> TitleFrame:
     """Align two titles. The order matters only for ties of the alignment, so give the earlier article first."""
-    if not _can_have_one_pattern(title, other):
+    shorter = min(len(title.different), len(other.different))
+    shared = len(title.different & other.different)
+    if not shorter or shared < _PATTERN_SHARE * shorter:
         return TitleFrame()
     # A moved piece was not replaced: only pieces that the other title lacks are other numbers, names or words.
     own_kinds = _lacking(title, other)
@@ -102,7 +101,12 @@ def compare_titles(title: TitlePieces, other: TitlePieces) -> TitleFrame:
     )
     aligned = SequenceMatcher(None, title.keys, other.keys, autojunk=False)
     in_order = sum(block.size for block in aligned.get_matching_blocks())
-    swapped = _swaps(aligned, own_kinds, other_kinds)
+    # The places where numbers, names and words were replaced
+    swapped = Counter[str]()
+    for tag, start, end, other_start, other_end in aligned.get_opcodes():
+        if tag == "replace":
+            others = other_kinds[other_start:other_end]
+            swapped[_swapped(own_kinds[start:end], others)] += 1
     return TitleFrame(
         in_order=in_order / min(len(title.keys), len(other.keys)),
         moved=(Counter(title.keys) & Counter(other.keys)).total() - in_order,
@@ -114,29 +118,10 @@ def compare_titles(title: TitlePieces, other: TitlePieces) -> TitleFrame:
     )
 
 
-def _can_have_one_pattern(title: TitlePieces, other: TitlePieces) -> bool:
-    shorter = min(len(title.different), len(other.different))
-    return (
-        shorter > 0
-        and len(title.different & other.different) >= _PATTERN_SHARE * shorter
-    )
-
-
 def _lacking(title: TitlePieces, other: TitlePieces) -> list[str]:
     """Return the kind of each piece that is nowhere in the other title; "" for the others."""
     pieces = zip(title.keys, title.kinds, strict=True)
     return ["" if key in other.different else kind for key, kind in pieces]
-
-
-def _swaps(
-    aligned: SequenceMatcher[str], kinds: list[str], others: list[str]
-) -> Counter[str]:
-    """Count the places where numbers, names and words were replaced."""
-    swaps = Counter[str]()
-    for tag, start, end, other_start, other_end in aligned.get_opcodes():
-        if tag == "replace":
-            swaps[_swapped(kinds[start:end], others[other_start:other_end])] += 1
-    return swaps
 
 
 def _swapped(kinds: list[str], others: list[str]) -> str:

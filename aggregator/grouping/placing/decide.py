@@ -25,14 +25,14 @@ from aggregator.grouping.scores.scorer import (
     is_open,
     is_within_window,
 )
-from aggregator.grouping.window import LiveStory, Window
+from aggregator.grouping.window import Window
 from aggregator.model.article import Role
 from aggregator.model.evidence import Agreement, Evidence
 from aggregator.store import codecs
-from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.stories import articles, stories
 from aggregator.store.stories.article_rows import compared_articles
 from aggregator.store.stories.articles import StoredArticle
+from aggregator.store.stories.live_stories import LiveStory
 from aggregator.store.stories.stories import StoryRow
 from aggregator.store.stories.unit_of_work import UnitOfWork
 from aggregator.stories.counting.copy_groups import COUNTED_ROLES
@@ -54,11 +54,6 @@ class Decider:
     @property
     def _window(self) -> Window:
         return self._parts.window.current(self._connection)
-
-    def match(self, waiting: InboxEntry, article: StoredArticle) -> CopyMatch:
-        """Return the stored articles that share their text with the article of an entry."""
-        page = waiting.entry.url or waiting.page_url
-        return self._parts.copy_finder.find(self._connection, article, page)
 
     def merge_before(self, article: StoredArticle) -> Merge | None:
         """Return the merge of two stories if corrections link a new article to both of them."""

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from aggregator.grouping.incoming_article import incoming_article
 from aggregator.grouping.parts import GroupingParts
 from aggregator.grouping.placing.decide import Decider
-from aggregator.grouping.placing.revise import Placed, Reviser
+from aggregator.grouping.placing.revise import Reviser
 from aggregator.grouping.placing.separate_series import separate_series
 from aggregator.grouping.placing.which_article import New, WhichArticle
 from aggregator.grouping.second_look.second_look import SecondLook
@@ -48,7 +48,7 @@ class EntryPlacer:
         self._unit_of_work = unit_of_work
         self._connection = unit_of_work.connection
         self._decider = Decider(parts, unit_of_work)
-        self._which = WhichArticle(parts, unit_of_work, self._decider)
+        self._which = WhichArticle(parts, unit_of_work)
         self._second_look = SecondLook(parts, unit_of_work)
         self._reviser = Reviser(parts, unit_of_work, self._decider, self._second_look)
         # Read the rows for the whole batch at once.
@@ -84,10 +84,10 @@ class EntryPlacer:
             if kind == "forgotten":
                 return self._reject_forgotten(waiting, id_)
         if prepared.fingerprint is None:
-            return self._finished(waiting, clean, Placed("refused", article, ""))
+            return self._finished(waiting, clean, "refused", article)
         is_elsewhere = owner != article and (old is None or not waiting.is_late_page)
         if erased or is_elsewhere:
-            return self._finished(waiting, clean, Placed("unchanged", owner, ""))
+            return self._finished(waiting, clean, "unchanged", owner)
         if old is None:
             source = self._sources.get(waiting.entry.source)
             muted = self._parts.options.mutes.why(waiting.entry, source, clean)
@@ -100,22 +100,23 @@ class EntryPlacer:
             wire_confidence=self._parts.placing.wire_confidence,
         )
         answer = self._which.ask(waiting, prepared, incoming, old)
-        learns_from = waiting.inbox_no
         if isinstance(answer, New):
-            placed = self._place_new(waiting, answer)
-            # A copy repeats its original, not the boilerplate of its outlet.
-            learns = placed.outcome in ("founded", "joined")
-        else:
-            placed = self._reviser.revise(waiting, incoming, answer)
-            learns = waiting.is_late_page and placed.outcome == "revised"
-            learns_from = answer.article.inbox_no
-        if learns:
-            self._parts.boilerplate.note(
-                self._unit_of_work, waiting.entry, learns_from, prepared.lines
-            )
-        return self._finished(waiting, clean, placed)
+            return self._place_new(waiting, prepared, answer)
+        known = answer.article
+        outcome: Outcome = "unchanged"
+        story = known.story
+        if answer.has_news:
+            outcome = "revised"
+            story = self._reviser.revise(waiting, incoming, answer)
+            if waiting.is_late_page:
+                self._parts.boilerplate.note(
+                    self._unit_of_work, waiting.entry, known.inbox_no, prepared.lines
+                )
+        return self._finished(waiting, clean, outcome, known.id, story)
 
-    def _place_new(self, waiting: InboxEntry, new: New) -> Placed:
+    def _place_new(
+        self, waiting: InboxEntry, prepared: Prepared, new: New
+    ) -> PlacementResult:
         """Find the story of a new article, then write both.
 
         Only new articles end periods, so that `recluster`, which reads articles, ends the same periods.
@@ -138,10 +139,15 @@ class EntryPlacer:
         article = parts.outlet_names.named(unit_of_work, place.article)
         place = replace(place, article=article)
         parts.story_writer.place(unit_of_work, place)
-        self._join_storyline(place.article)
+        self._join_storyline(article)
         parts.copy_finder.add(number, match.sketch)
-        parts.stream.placed(place.article, has_joined=place.story is not None)
-        return Placed(place.outcome, place.article.id, place.article.story)
+        parts.stream.placed(article, has_joined=place.story is not None)
+        if place.outcome != "copy":
+            # A copy repeats its original, not the boilerplate of its outlet.
+            parts.boilerplate.note(unit_of_work, waiting.entry, number, prepared.lines)
+        return self._finished(
+            waiting, prepared.article, place.outcome, article.id, article.story
+        )
 
     def _join_storyline(self, article: StoredArticle) -> None:
         """Add the story of a new article to the storyline that corrections or affinities give it."""
@@ -156,13 +162,18 @@ class EntryPlacer:
             )
 
     def _finished(
-        self, waiting: InboxEntry, clean: CleanArticle, placed: Placed
+        self,
+        waiting: InboxEntry,
+        clean: CleanArticle,
+        outcome: Outcome,
+        article: str,
+        story: str | None = None,
     ) -> PlacementResult:
         """Finish an entry in the inbox; return its outcome."""
         self._unit_of_work.finish(
             waiting.entry_no,
-            outcome=placed.outcome,
-            article=placed.article,
+            outcome=outcome,
+            article=article,
             verdict=clean.verdict,
             reason=clean.reason,
             page_verdict=clean.page_verdict,
@@ -170,10 +181,10 @@ class EntryPlacer:
         )
         return PlacementResult(
             entry_no=waiting.entry_no,
-            outcome=placed.outcome,
-            article=placed.article,
-            story=placed.story or None,
-            reason=clean.reason if placed.outcome == "refused" else None,
+            outcome=outcome,
+            article=article,
+            story=story,
+            reason=clean.reason if outcome == "refused" else None,
         )
 
     def _mute(self, waiting: InboxEntry, reason: str) -> PlacementResult:

@@ -60,7 +60,7 @@ def replace_text(
     return new
 
 
-def agree_again(
+def renew_agreement(
     parts: GroupingParts, connection: Connection, old: StoredArticle, role: Role
 ) -> None:
     """Ask anew whether an article with another text agrees with the story that it joined."""

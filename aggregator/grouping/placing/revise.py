@@ -1,6 +1,5 @@
 """Known articles that come again: a revision, a page that came late, the same page from another source."""
 
-import msgspec
 from msgspec.structs import replace
 
 from aggregator.grouping.changes import Move, Revise
@@ -9,33 +8,19 @@ from aggregator.grouping.copies.copy_lookup import CopyMatch
 from aggregator.grouping.incoming_article import with_date_of
 from aggregator.grouping.parts import GroupingParts
 from aggregator.grouping.placing.decide import Decider
-from aggregator.grouping.placing.replace_text import agree_again, replace_text
-from aggregator.grouping.placing.which_article import (
-    Again,
-    is_of_other_feed,
-    is_of_site,
-    speaks_for_feed,
-)
+from aggregator.grouping.placing.replace_text import renew_agreement, replace_text
+from aggregator.grouping.placing.which_article import Again, speaks_for_feed
 from aggregator.grouping.scores.agreement import agreement_of_copy
 from aggregator.grouping.second_look.second_look import SecondLook
 from aggregator.grouping.write.copy_families import with_copies
 from aggregator.model.article import Role
 from aggregator.model.evidence import Evidence
-from aggregator.store.intake import inbox
-from aggregator.store.intake.inbox import InboxEntry, Outcome
+from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.stories import articles
 from aggregator.store.stories.article_rows import article_writes, compared_articles
 from aggregator.store.stories.articles import StoredArticle
 from aggregator.store.stories.unit_of_work import UnitOfWork
 from aggregator.stories.counting.copy_groups import COUNTED_ROLES
-
-
-class Placed(msgspec.Struct, frozen=True):
-    """The outcome for an entry: its article, and the present story of the article ("" without a story)."""
-
-    outcome: Outcome
-    article: str
-    story: str
 
 
 class Reviser:
@@ -54,62 +39,24 @@ class Reviser:
         self._decider = decider
         self._second_look = second_look
 
-    def revise(
-        self, waiting: InboxEntry, incoming: StoredArticle, answer: Again
-    ) -> Placed:
-        """Update a known article from an entry, if the entry has news.
+    def revise(self, waiting: InboxEntry, incoming: StoredArticle, again: Again) -> str:
+        """Replace the text of a known article by that of an entry, which has news; return its story.
 
-        The story is decided again if the page of the article came late, or if the words replace all others,
-        or if its own site takes the article over. A source that lists the address of an outlet before the
-        outlet does must not keep the outlet's report out, neither in the name of another outlet nor as a
-        little-known source with other words.
+        The article keeps its id, number, role and story. The story is decided again if the page of the article
+        came late, if the words replace all others, or if its own site takes the article over.
         """
-        connection = self._connection
-        entry, old = waiting.entry, answer.article
-        if (
-            not answer.has_news
-            or old.is_gone
-            or inbox.is_revised_since(connection, old.id, waiting.entry_no)
-        ):
-            return Placed("unchanged", old.id, old.story)
-        takes_over = False
-        if is_of_site(entry) and not waiting.is_late_page:
-            is_little_known = self._parts.stream.is_little_known(
-                connection, incoming, has_polled=True
-            )
-            is_known_instead = (
-                old.is_little_known
-                and incoming.text_hash != old.text_hash
-                and not is_little_known
-            )
-            takes_over = is_known_instead or is_of_other_feed(entry, old)
-        if takes_over:
-            article_writes.set_source(
-                connection, old.id, entry.source, is_little_known=is_little_known
-            )
-            self._parts.comparison.revised(old.inbox_no)
-            old = replace(old, source=entry.source, outlet_key=None, outlet_name=None)
-        if takes_over or waiting.is_late_page or answer.is_replaced:
-            return self._decide_again(
-                waiting, incoming, old, is_replaced=answer.is_replaced
-            )
-        return self._revise(waiting, incoming, old)
-
-    def _begin(
-        self, waiting: InboxEntry, incoming: StoredArticle, old: StoredArticle
-    ) -> tuple[StoredArticle, StoredArticle]:
-        """Return a revision, and its article with its present story, since a second look may have moved it."""
+        # A second look may move the article.
         self._second_look.before(waiting.inbox_no)
+        old = again.article
         story = articles.assigned_stories(self._connection, [old.id])[old.id]
+        old = replace(old, story=story)
         if speaks_for_feed(waiting, old):  # no page of the site has been read yet
             old = replace(old, outlet_key=None, outlet_name=None)
-        return with_date_of(incoming, old), replace(old, story=story)
-
-    def _revise(
-        self, waiting: InboxEntry, incoming: StoredArticle, old: StoredArticle
-    ) -> Placed:
-        """Replace the text of an article, which keeps its id, number, role and story."""
-        incoming, old = self._begin(waiting, incoming, old)
+        incoming = with_date_of(incoming, old)
+        if waiting.is_late_page or again.is_replaced or again.is_taken_over:
+            return self._decide_again(
+                waiting, incoming, old, is_replaced=again.is_replaced
+            )
         if incoming.is_container != old.is_container:
             incoming = replace(incoming, kind=old.kind, kind_evidence=old.kind_evidence)
         version_of = old.version_of
@@ -127,7 +74,7 @@ class Reviser:
             is_copy=old.role != "excerpt" and version_of is None,
         )
         if old.role == "report":
-            agree_again(self._parts, self._connection, old, "report")
+            renew_agreement(self._parts, self._connection, old, "report")
         self._apply(
             Revise(
                 article=revised,
@@ -138,7 +85,7 @@ class Reviser:
                 and revised.body_words >= self._parts.page_words,
             )
         )
-        return Placed("revised", old.id, old.story)
+        return old.story
 
     def _decide_again(
         self,
@@ -147,15 +94,16 @@ class Reviser:
         old: StoredArticle,
         *,
         is_replaced: bool,
-    ) -> Placed:
+    ) -> str:
         """Replace the words of an article by other words, and decide the story again.
 
         A copy joins the story of its original; a report moves by the rule of the second look. `is_replaced`:
         its outlet replaced the words, so that they bump the story.
         """
-        incoming, old = self._begin(waiting, incoming, old)
         incoming = replace(incoming, id=old.id)
-        match = self._decider.match(waiting, incoming)
+        match = self._parts.copy_finder.find(
+            self._connection, incoming, waiting.entry.url or waiting.page_url
+        )
         if match.copy is not None:
             ancestors = compared_articles.copy_ancestors(
                 self._connection, match.copy.other
@@ -182,7 +130,7 @@ class Reviser:
             reuse=match.reuse,
             version_of=match.version_of if role in COUNTED_ROLES else None,
         )
-        agree_again(self._parts, self._connection, old, role)
+        renew_agreement(self._parts, self._connection, old, role)
         self._apply(
             Revise(
                 article=revised,
@@ -192,9 +140,7 @@ class Reviser:
             )
         )
         story = self._join_original(incoming, old, match, waiting.inbox_no)
-        if story is None:
-            story = self._second_look.look_at(old.id, at_no=waiting.inbox_no)
-        return Placed("revised", old.id, story)
+        return story or self._second_look.look_at(old.id, at_no=waiting.inbox_no)
 
     def _join_original(
         self, incoming: StoredArticle, old: StoredArticle, match: CopyMatch, at_no: int

@@ -1,8 +1,11 @@
 """Find the article of an entry: accepting asks by keys, placing asks once more, by words.
 
-An entry is a known article by one of its keys, by its address with like words, or because its feed shows the text
-of the article again. Otherwise it is a new article, which may be a copy or an excerpt of another article.
-`EntryPlacer` acts on the answer.
+An entry is a known article by one of its keys, by its address with like words, or because its feed lists the text
+of the article anew. Otherwise it is a new article, which may be a copy or an excerpt of another article.
+
+Here alone is decided who may change the words of an article. Each source that may (`Observation.is_authoritative`)
+replaces them. The own site of an article takes it over from a source that listed the address before the site did:
+then that source may not change it any more. `EntryPlacer` acts on the answer.
 """
 
 from collections.abc import Callable
@@ -19,7 +22,6 @@ from aggregator.extract.urls import canonical_url
 from aggregator.grouping.copies.copy_lookup import CopyMatch
 from aggregator.grouping.copies.shingles import shared_count, shingle_hashes
 from aggregator.grouping.parts import GroupingParts
-from aggregator.grouping.placing.decide import Decider
 from aggregator.model.entry import Entry
 from aggregator.model.prepared import Prepared
 from aggregator.model.structs import FrozenStruct
@@ -50,14 +52,11 @@ class Again(FrozenStruct):
     has_news: bool
     # Whether the new text does not resemble the old text
     is_replaced: bool = False
+    # Whether its own site takes it over, with other words or for another outlet
+    is_taken_over: bool = False
 
 
 Answer = New | Again
-
-
-def is_of_site(entry: Entry) -> bool:
-    """Return whether the own site of an entry gave it, as a feed or as the page that was fetched."""
-    return entry.authority in ("own", "page")
 
 
 def speaks_for_feed(waiting: InboxEntry, article: StoredArticle) -> bool:
@@ -78,12 +77,9 @@ def is_of_other_feed(entry: Entry, article: StoredArticle) -> bool:
 class WhichArticle:
     """Finds the article of an entry, in a placing transaction."""
 
-    def __init__(
-        self, parts: GroupingParts, unit_of_work: UnitOfWork, decider: Decider
-    ) -> None:
+    def __init__(self, parts: GroupingParts, unit_of_work: UnitOfWork) -> None:
         self._parts = parts
         self._connection = unit_of_work.connection
-        self._decider = decider
 
     def claim_page(self, waiting: InboxEntry) -> str:
         """Return the article of the page of an entry: its own, unless the site submitted the page meanwhile.
@@ -120,35 +116,72 @@ class WhichArticle:
         old: StoredArticle | None,
     ) -> Answer:
         """Return the answer for an entry; `old` is the article of its key."""
-        former = None
+        known = former = None
         if old is not None:
-            again = self._again(waiting, prepared, incoming, old)
-            if again is not None:
-                return again
-            said_before = articles.with_text(
-                self._connection, old.root_article, incoming.text_hash
+            known = self._with_key(waiting, prepared, incoming, old)
+            if known is None:
+                said_before = articles.with_text(
+                    self._connection, old.root_article, incoming.text_hash
+                )
+                if said_before is not None:
+                    return Again(article=said_before, has_news=False)
+                former = old.id
+                incoming = replace(
+                    incoming,
+                    id=next_generation_id(old.root_article, old.generation + 1),
+                    root_article=old.root_article,
+                    generation=old.generation + 1,
+                )
+        if known is None:
+            match = self._parts.copy_finder.find(
+                self._connection, incoming, waiting.entry.url or waiting.page_url
             )
-            if said_before is not None:
-                return Again(article=said_before, has_news=False)
-            former = old.id
-            incoming = replace(
-                incoming,
-                id=next_generation_id(old.root_article, old.generation + 1),
-                root_article=old.root_article,
-                generation=old.generation + 1,
+            if old is None and match.same_page is not None:
+                known = self._at_address(waiting, incoming, match.same_page)
+            original = match.original
+            if old is None and known is None and original and incoming.is_polled:
+                known = self._listed_anew(waiting, incoming, original)
+            if known is None:
+                return New(article=incoming, match=match, former=former)
+        if (
+            not known.has_news
+            or known.article.is_gone
+            or inbox.is_revised_since(
+                self._connection, known.article.id, waiting.entry_no
             )
-        match = self._decider.match(waiting, incoming)
-        if old is None and match.same_page is not None:
-            again = self._at_address(waiting, incoming, match.same_page)
-            if again is not None:
-                return again
-        if old is None and match.original is not None and incoming.is_polled:
-            again = self._shown_again(waiting, incoming, match.original)
-            if again is not None:
-                return again
-        return New(article=incoming, match=match, former=former)
+        ):
+            return replace(known, has_news=False)
+        return self._taken_over(waiting, incoming, known)
 
-    def _again(
+    def _taken_over(
+        self, waiting: InboxEntry, incoming: StoredArticle, known: Again
+    ) -> Again:
+        """Give an article to its own site if another source has listed it before.
+
+        That source must not keep the report of the outlet out, neither in the name of another outlet nor as a
+        little-known source with other words.
+        """
+        old, entry = known.article, waiting.entry
+        if not entry.is_of_site or waiting.is_late_page:
+            return known
+        is_little_known = self._parts.stream.is_little_known(
+            self._connection, incoming, has_polled=True
+        )
+        is_known_instead = (
+            old.is_little_known
+            and incoming.text_hash != old.text_hash
+            and not is_little_known
+        )
+        if not is_known_instead and not is_of_other_feed(entry, old):
+            return known
+        article_writes.set_source(
+            self._connection, old.id, entry.source, is_little_known=is_little_known
+        )
+        self._parts.comparison.revised(old.inbox_no)
+        old = replace(old, source=entry.source, outlet_key=None, outlet_name=None)
+        return replace(known, article=old, is_taken_over=True)
+
+    def _with_key(
         self,
         waiting: InboxEntry,
         prepared: Prepared,
@@ -220,7 +253,7 @@ class WhichArticle:
             connection, other, entry.source
         ):
             return None
-        is_own = is_of_site(entry) and owner == waiting.article
+        is_own = entry.is_of_site and owner == waiting.article
         if is_own:
             article_writes.withdraw_authority(connection, other)
         article_writes.rekey(
@@ -230,10 +263,10 @@ class WhichArticle:
         is_known = is_same_text and not is_of_other_feed(entry, old)
         return Again(article=old, has_news=is_own and not is_known)
 
-    def _shown_again(
+    def _listed_anew(
         self, waiting: InboxEntry, incoming: StoredArticle, other: str
     ) -> Again | None:
-        """Return article `other` if its feed shows its text again, with the same time, under other keys.
+        """Return article `other` if its feed lists its text anew, with the same time, under other keys.
 
         It may be listed at another address now, if the feed at the former address is not polled any more.
         """

@@ -4,7 +4,6 @@ Anyone can publish a headline of others, and the sentences below it. A text is a
 words of its own.
 """
 
-from collections.abc import Iterable
 from functools import cached_property
 
 import numpy as np
@@ -18,18 +17,18 @@ from aggregator.grouping.pairs.pair_article import (
     shared_beside_title,
     shares_weighty_word,
 )
-from aggregator.grouping.pairs.term_codec import Words, hashes_of, ids_of, read
+from aggregator.grouping.pairs.term_codec import hashes_of, ids_of, read
 from aggregator.grouping.pairs.terms import TermPacker
 from aggregator.grouping.pairs.title_frames import are_alike
 from aggregator.grouping.pairs.weights import EventModel
 from aggregator.grouping.scores.report_comparison import ReportComparison
 from aggregator.grouping.stream import NewsStream
-from aggregator.grouping.window import LiveStory, live_story
 from aggregator.model.article import Article, ComparedText
 from aggregator.model.evidence import Agreement, Evidence
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import articles, live_stories
 from aggregator.store.stories.article_rows import compared_articles
+from aggregator.store.stories.live_stories import LiveStory
 from aggregator.store.stories.standing import sender_of
 
 # So many times more texts than compared reports are searched for the sentences of a little-known source
@@ -85,7 +84,13 @@ class AgreementCheck:
             )
             # If texts are copied equally, the first is named, so the order must not depend on the database.
             in_order = [others[id_] for id_ in ids if id_ in others]
-            beside, copied = self._words_of_its_own(beside, text, in_order)
+            # An article that is mostly copied has no words of its own.
+            words, copied = own_words(text, in_order)
+            if copied is not None and 2 * len(words) <= len(text.text):
+                beside = beside[:0]
+            elif copied is not None:
+                terms = read(self._packer.pack("", words, text.language))
+                beside = np.intersect1d(beside, hashes_of(ids_of(terms)))
         elif (
             not len(beside)
             or (
@@ -110,29 +115,14 @@ class AgreementCheck:
             copied=copied,
         )
 
-    def _words_of_its_own(
-        self, beside: Words, text: ComparedText, others: Iterable[ComparedText]
-    ) -> tuple[Words, str | None]:
-        """Return the words that are not copied from other texts, and the text that is copied most.
-
-        An article that is mostly copied has no words of its own.
-        """
-        words, copied = own_words(text, others)
-        if copied is None:
-            return beside, None
-        if 2 * len(words) <= len(text.text):
-            return beside[:0], copied
-        terms = read(self._packer.pack("", words, text.language))
-        return np.intersect1d(beside, hashes_of(ids_of(terms))), copied
-
     def with_agreement(
         self, connection: Connection, id: str, story: str, evidence: Evidence
     ) -> Evidence:
         """Return the evidence of an article that moves to a story, with its agreement there."""
         compared = self._comparison.article(articles.member(connection, id))
         text = compared_articles.compared_texts(connection, [id])[id]
-        (rows,) = live_stories.named(connection, [story])
-        agreement = self.agreement(connection, compared, text, live_story(rows))
+        (live,) = live_stories.named(connection, [story])
+        agreement = self.agreement(connection, compared, text, live)
         return replace(evidence, agreement=agreement)
 
 

@@ -30,10 +30,10 @@ from aggregator.grouping.pairs.title_frames import are_alike
 from aggregator.grouping.pairs.weights import EventModel
 from aggregator.grouping.scores.scorer import ScoredCandidate
 from aggregator.grouping.stream import NewsStream
-from aggregator.grouping.window import LiveStory
 from aggregator.model.article import Article
 from aggregator.model.evidence import Reason
 from aggregator.store.engine.database import Connection
+from aggregator.store.stories.live_stories import LiveStory
 
 _ARTICLES_KEPT = 2_000  # decoded articles in memory, about 10 KB each
 _PAIRS_KEPT = 100_000  # logits in memory, about 200 bytes each
@@ -145,16 +145,17 @@ class ReportComparison:
         pairs_of = {}
         candidates = []
         for story, pairs in zip(stories, compared, strict=True):
-            candidate = _scored(story, pairs, self._shift_of(story, article, shift))
-            if candidate is None:
-                continue
-            is_joined = candidate.score >= self._model.tuning.threshold
+            if not any(pair.is_compared for pair in pairs):
+                continue  # none of its reports shares enough
+            affinity = sum(pair.logit for pair in pairs) / len(pairs)
+            score = affinity + self._shift_of(story, article, shift)
+            is_joined = score >= self._model.tuning.threshold
             if is_joined and (
                 is_closed(story) or not self.may_hold(connection, article, story)
             ):
                 continue
             pairs_of[story.number] = pairs
-            candidates.append(candidate)
+            candidates.append(ScoredCandidate(story, score, (), affinity))
         candidates.sort(key=lambda scored: (-scored.score, scored.story.number))
         for place, candidate in enumerate(candidates[:_WITH_REASONS]):
             pairs = pairs_of[candidate.story.number]
@@ -270,16 +271,6 @@ class ReportComparison:
         return is_foreign_text(
             article, reports, snapshot, self.tuning, self._model.stub_words
         )
-
-
-def _scored(
-    story: LiveStory, pairs: Sequence[ComparedPair], shift: float
-) -> ScoredCandidate | None:
-    """Return the score of a story without its reasons; None if none of its reports shares enough."""
-    if not any(pair.is_compared for pair in pairs):
-        return None
-    affinity = sum(pair.logit for pair in pairs) / len(pairs)
-    return ScoredCandidate(story, affinity + shift, (), affinity)
 
 
 def _pair(inbox_no: int, other: int) -> tuple[int, int]:

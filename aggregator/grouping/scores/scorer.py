@@ -13,9 +13,10 @@ from msgspec.structs import replace
 
 from aggregator.grouping.pairs.term_codec import HASH_BITS, ids_of, read, weights_of
 from aggregator.grouping.pairs.weights import MINUTES_A_DAY, EventModel, EventTuning
-from aggregator.grouping.window import LiveStory
+from aggregator.grouping.window import mean_terms
 from aggregator.model.article import Article, Role
 from aggregator.model.evidence import Evidence, Reason, RunnerUp
+from aggregator.store.stories.live_stories import LiveStory
 
 _SHARED_TERMS = 12
 
@@ -49,7 +50,7 @@ def shared_terms(
 ) -> tuple[int, ...]:
     """Return the ids of the terms that an article shares with the mean of a story, the heaviest first."""
     mine = read(article.terms)
-    theirs = story.mean_terms(model, model.tuning.packed_terms)
+    theirs = mean_terms(story, model, model.tuning.packed_terms)
     ids, at_mine, at_theirs = np.intersect1d(
         ids_of(mine), ids_of(theirs), return_indices=True
     )

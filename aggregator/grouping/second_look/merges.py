@@ -6,7 +6,8 @@ from collections import defaultdict
 import numpy as np
 
 from aggregator.grouping.pairs.weights import MINUTES_A_DAY, EventTuning
-from aggregator.grouping.second_look.state import Look, LookedAtStory
+from aggregator.grouping.second_look.state import Look
+from aggregator.store.stories.live_stories import LiveStory
 
 
 class Merging:
@@ -59,7 +60,7 @@ class Merging:
             ):
                 self._propose(kept, beside)
 
-    def _propose(self, story: LookedAtStory, other: LookedAtStory) -> None:
+    def _propose(self, story: LiveStory, other: LiveStory) -> None:
         self._near[story.number].add(other.number)
         self._near[other.number].add(story.number)
         pair = min(story.number, other.number), max(story.number, other.number)
@@ -68,14 +69,14 @@ class Merging:
             if self._scores[pair] >= self._need:
                 heapq.heappush(self._waiting, (-self._scores[pair], *pair))
 
-    def _may_be_one(self, story: LookedAtStory, other: LookedAtStory) -> bool:
+    def _may_be_one(self, story: LiveStory, other: LiveStory) -> bool:
         tuning = self._look.tuning
         if story.article_count + other.article_count > tuning.story_cap:
             return False
         may_merge = self._look.lookup.may_merge(story.number, other.number)
         return may_merge and _are_in_one_window(story, other, tuning)
 
-    def _score(self, story: LookedAtStory, other: LookedAtStory) -> float:
+    def _score(self, story: LiveStory, other: LiveStory) -> float:
         """Return the mean score of the reports; -inf unless at least half of each story's fit the other.
 
         So one report that fits two stories does not connect them. Nor does a headline: it is -inf, too, if all
@@ -100,25 +101,23 @@ class Merging:
             return -np.inf
         return score
 
-    def _are_foreign(self, story: LookedAtStory, other: LookedAtStory) -> bool:
+    def _are_foreign(self, story: LiveStory, other: LiveStory) -> bool:
         return all(
             self._look.lookup.is_foreign(report, other.reports)
             for report in story.reports
         )
 
 
-def _are_in_one_window(
-    story: LookedAtStory, other: LookedAtStory, tuning: EventTuning
-) -> bool:
+def _are_in_one_window(story: LiveStory, other: LiveStory, tuning: EventTuning) -> bool:
     """Return whether the nearest dates (inbox numbers if one has no dates) are within the window."""
-    left = story.dates
-    right = other.dates
-    if not len(left) or not len(right):
+    if not story.dates or not other.dates:
         return abs(story.last_inbox_no - other.last_inbox_no) <= tuning.undated_reach
     reach = tuning.window_days * MINUTES_A_DAY
-    if abs(int(left[-1]) - int(right[-1])) <= reach:
+    if abs(story.dates[-1] - other.dates[-1]) <= reach:
         # Decides for most stories without the search below
         return True
+    left = np.array(story.dates, np.int64)
+    right = np.array(other.dates, np.int64)
     spots = np.searchsorted(left, right)
     below = np.abs(left[np.maximum(spots - 1, 0)] - right)
     above = np.abs(left[np.minimum(spots, len(left) - 1)] - right)

@@ -1,12 +1,12 @@
 """Move reports without a date that fit another story clearly better than their own."""
 
 import math
-from collections.abc import Sequence
 
 from aggregator.grouping.scores.scorer import is_within_window
 from aggregator.grouping.second_look.reassignments import ReportMove
-from aggregator.grouping.second_look.state import Look, LookedAtStory
+from aggregator.grouping.second_look.state import Look
 from aggregator.model.article import Article
+from aggregator.store.stories.live_stories import LiveStory
 
 
 def move_undated(look: Look, number: int) -> None:
@@ -16,37 +16,31 @@ def move_undated(look: Look, number: int) -> None:
         return
     for report in [report for report in story.reports if report.stated_minutes is None]:
         others = [other for other in story.reports if other is not report]
-        if others and look.lookup.may_leave(report.id):
-            _move(look, story, report, others)
-
-
-def _move(
-    look: Look, story: LookedAtStory, report: Article, others: Sequence[Article]
-) -> None:
-    """Move a report of a story, whose other reports are `others`, if another story fits better."""
-    present = float(look.scores([report], others).mean())
-    need = max(present, look.tuning.threshold) + look.tuning.reassess_gain
-    score, target = _best_target(look, story, report, need)
-    if target is None:
-        return
-    move = ReportMove(
-        article=report.id,
-        source=story.number,
-        target=target.number,
-        own_score=present,
-        score=score,
-        need=need,
-        reports=tuple(other.id for other in target.reports),
-        shift=look.shift([report], target.reports),
-    )
-    look.changes.append(move)
-    story.reports.remove(report)
-    target.reports.insert(0, report)
+        if not others or not look.lookup.may_leave(report.id):
+            continue
+        present = float(look.scores([report], others).mean())
+        need = max(present, look.tuning.threshold) + look.tuning.reassess_gain
+        score, target = _best_target(look, story, report, need)
+        if target is None:
+            continue
+        move = ReportMove(
+            article=report.id,
+            source=story.number,
+            target=target.number,
+            own_score=present,
+            score=score,
+            need=need,
+            reports=tuple(other.id for other in target.reports),
+            shift=look.shift([report], target.reports),
+        )
+        look.changes.append(move)
+        story.reports.remove(report)
+        target.reports.insert(0, report)
 
 
 def _best_target(
-    look: Look, story: LookedAtStory, report: Article, need: float
-) -> tuple[float, LookedAtStory | None]:
+    look: Look, story: LiveStory, report: Article, need: float
+) -> tuple[float, LiveStory | None]:
     """Return the best score of a report with stories near its own that reaches `need`, and that story."""
     best = -math.inf
     target = None
@@ -55,7 +49,7 @@ def _best_target(
         if (
             not other.reports
             or other.article_count >= look.tuning.story_cap
-            or not is_within_window(report, other.live, look.tuning)
+            or not is_within_window(report, other, look.tuning)
             or not (report.is_opinion or look.lookup.has_report(other.number))
             or not look.lookup.may_join(report.id, other.number)
         ):

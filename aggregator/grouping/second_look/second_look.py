@@ -13,11 +13,11 @@ from aggregator.grouping.parts import GroupingParts
 from aggregator.grouping.second_look.reassess import reassess_stories
 from aggregator.grouping.second_look.reassignments import ReportMove, StoryMerge
 from aggregator.grouping.second_look.story_lookup import StoryLookup
-from aggregator.grouping.window import LiveStory, live_story
 from aggregator.grouping.write.copy_families import with_copies
 from aggregator.model.evidence import Evidence, Reason, RunnerUp
 from aggregator.store.stories import articles, live_stories, stories
 from aggregator.store.stories.article_rows import article_writes
+from aggregator.store.stories.live_stories import LiveStory
 from aggregator.store.stories.standing import sender_of
 from aggregator.store.stories.unit_of_work import UnitOfWork
 
@@ -106,7 +106,7 @@ class SecondLook:
         and stories of one sender merged with a story of several. No other sender vouches for them.
         """
         connection = self._connection
-        pair = map(live_story, live_stories.named(connection, (kept, gone)))
+        pair = live_stories.named(connection, (kept, gone))
         for story, other in permutations(pair, 2):
             is_of_strangers = all(report.is_little_known for report in story.reports)
             if not is_of_strangers or _rank(story) >= _rank(other):

@@ -1,39 +1,14 @@
 """The stories of one second look: as they are in the database, and as its changes have left them so far."""
 
 from collections.abc import Iterable, Sequence
-
-import numpy as np
+from copy import copy
 
 from aggregator.grouping.pairs.pair_article import Floats
 from aggregator.grouping.pairs.weights import EventTuning
 from aggregator.grouping.second_look.reassignments import Reassignment, StoryMerge
 from aggregator.grouping.second_look.story_lookup import StoryLookup
-from aggregator.grouping.window import LiveStory
 from aggregator.model.article import Article
-
-
-class LookedAtStory:
-    """The present state of a story during one second look."""
-
-    def __init__(self, live: LiveStory, reports: Sequence[Article]) -> None:
-        self.number = live.number
-        self.live = live
-        self.reports = list(reports)
-        # The times of all its articles in minutes, sorted
-        self.dates = np.array(live.dates, dtype=np.int64)
-        self.article_count = live.article_count
-        self.compared_count = live.compared_count
-        self.last_inbox_no = live.last_inbox_no
-
-    def take_in(self, gone: "LookedAtStory") -> None:
-        """Take in all articles of another story; as many reports stay as the larger story had."""
-        most = max(len(self.reports), len(gone.reports))
-        reports = [*self.reports, *gone.reports]
-        self.reports = sorted(reports, key=lambda report: -report.inbox_no)[:most]
-        self.dates = np.sort(np.concatenate((self.dates, gone.dates)))
-        self.article_count += gone.article_count
-        self.compared_count += gone.compared_count
-        self.last_inbox_no = max(self.last_inbox_no, gone.last_inbox_no)
+from aggregator.store.stories.live_stories import LiveStory
 
 
 class Look:
@@ -44,24 +19,25 @@ class Look:
         self.tuning = tuning
         self.changes: list[Reassignment] = []
         # None: the story was merged into another story, or is not to be looked at
-        self._stories: dict[int, LookedAtStory | None] = {}
+        self._stories: dict[int, LiveStory | None] = {}
 
-    def story(self, number: int) -> LookedAtStory | None:
+    def story(self, number: int) -> LiveStory | None:
         """Return a story; None if it is gone, or has live blogs and roundups only."""
         if number not in self._stories:
             live = self.lookup.story(number)
             story = None
             if live is not None and live.reports and not live.is_container_only:
-                story = LookedAtStory(live, self.lookup.reports(number))
+                story = copy(live)  # the changes of the look must not reach the window
+                story.reports = list(self.lookup.reports(number))
             self._stories[number] = story
         return self._stories[number]
 
-    def stories(self, numbers: Iterable[int]) -> list[LookedAtStory]:
+    def stories(self, numbers: Iterable[int]) -> list[LiveStory]:
         """Return the stories that are looked at among these numbers."""
         stories = map(self.story, numbers)
         return [story for story in stories if story is not None]
 
-    def near(self, number: int) -> list[LookedAtStory]:
+    def near(self, number: int) -> list[LiveStory]:
         """Return the nearest other stories of a story."""
         near = self.lookup.neighbours(number)[: self.tuning.reassess_neighbours]
         return self.stories(live.number for live in near)
@@ -75,15 +51,15 @@ class Look:
         return self.lookup.shift([*reports, *others])
 
     def merge(
-        self, story: LookedAtStory, other: LookedAtStory, score: float, need: float
-    ) -> tuple[LookedAtStory, LookedAtStory]:
+        self, story: LiveStory, other: LiveStory, score: float, need: float
+    ) -> tuple[LiveStory, LiveStory]:
         """Merge two stories and return the surviving one and the other.
 
         A story with a report survives a story of opinions only; then the story with more reports survives, and
         then the older story.
         """
 
-        def rank(merged: LookedAtStory) -> tuple[bool, int, int]:
+        def rank(merged: LiveStory) -> tuple[bool, int, int]:
             has_report = self.lookup.has_report(merged.number)
             return not has_report, -merged.compared_count, merged.number
 

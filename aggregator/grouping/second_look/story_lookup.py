@@ -8,11 +8,11 @@ from aggregator.grouping.pairs.pair_model import shift_between
 from aggregator.grouping.parts import GroupingParts
 from aggregator.grouping.scores.report_comparison import has_report
 from aggregator.grouping.second_look.reassignments import ReportMove
-from aggregator.grouping.window import LiveStory
 from aggregator.model.article import Article
 from aggregator.model.evidence import Reason
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import articles
+from aggregator.store.stories.live_stories import LiveStory
 
 
 class StoryLookup:

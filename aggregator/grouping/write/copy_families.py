@@ -1,6 +1,6 @@
 """Copies that go along with the texts that they copy, and the members that are compared."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from aggregator.model.article import Article
 from aggregator.store.engine.database import Connection
@@ -19,25 +19,13 @@ def with_copies(connection: Connection, wanted: Iterable[str], story: str) -> li
         if any(member.is_compared for member in asked):
             leaving.update(member.id for member in group if not member.is_compared)
         elif asked:
-            links = {member.id: member.copy_of for member in group}
-            leaving.update(
-                member.id for member in group if _leads_to(member.id, leaving, links)
-            )
+            # A copy of a copy that leaves leaves, too, in whatever order they came.
+            has_more = True
+            while has_more:
+                copies = {member.id for member in group if member.copy_of in leaving}
+                has_more = not copies <= leaving
+                leaving |= copies
     return sorted(leaving)
-
-
-def _leads_to(
-    article: str, wanted: Collection[str], links: Mapping[str, str | None]
-) -> bool:
-    """Return whether the article is one of `wanted`, or a copy of a copy of one."""
-    asked = set()
-    at: str | None = article
-    while at is not None and at not in asked:
-        if at in wanted:
-            return True
-        asked.add(at)
-        at = links.get(at)
-    return False
 
 
 def compared_members(members: Sequence[Article]) -> set[str]:

@@ -7,13 +7,13 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from aggregator.extract.entry_identity import story_id
 from aggregator.grouping.live_window import LiveWindow
 from aggregator.grouping.story_options import StoryOptions
 from aggregator.grouping.write.copy_families import compared_members
 from aggregator.model.article import Article, ArticleView
 from aggregator.model.read_model import ChangeKind
 from aggregator.model.structs import FrozenStruct
-from aggregator.store.engine.database import Connection
 from aggregator.store.stories import article_views, articles, stories
 from aggregator.store.stories.article_rows import article_writes
 from aggregator.store.stories.stories import StoryRow
@@ -163,22 +163,56 @@ class StoryRows:
 
     def restate(self, unit_of_work: UnitOfWork, row: StoryRow, effect: Effect) -> None:
         """Write a story anew with the articles that are in it now."""
-        connection = unit_of_work.connection
-        members = articles.members(connection, row.id)
+        members = articles.members(unit_of_work.connection, row.id)
         shown = article_views.views_for_title(
-            connection, row.id, len(members), row.title_article
+            unit_of_work.connection, row.id, len(members), row.title_article
         )
-        compared = with_compared(members)
-        self.write(
+        self._write_all(
+            unit_of_work, row, effect, story=row.id, members=members, shown=shown
+        )
+
+    def found(
+        self, unit_of_work: UnitOfWork, effect: Effect, members: Sequence[Article]
+    ) -> StoryRow:
+        """Write the row of a new story that gets these articles of another story."""
+        ids = [member.id for member in members]
+        shown = article_views.views_of(unit_of_work.connection, ids)
+        story = story_id(effect.founder, effect.founding)
+        return self._write_all(
+            unit_of_work, None, effect, story=story, members=members, shown=shown
+        )
+
+    def _write_all(
+        self,
+        unit_of_work: UnitOfWork,
+        before: StoryRow | None,
+        effect: Effect,
+        *,
+        story: str,
+        members: Sequence[Article],
+        shown: Sequence[ArticleView],
+    ) -> StoryRow:
+        """Write the row of a story with all these members, and which of them are compared from now on."""
+        ids = compared_members(members)
+        after = [replace(member, is_compared=member.id in ids) for member in members]
+        row = self.write(
             unit_of_work,
-            row,
+            before,
             effect,
-            story=row.id,
-            members=compared,
+            story=story,
+            members=after,
             shown=shown,
-            container_only=stories.has_only_containers(compared),
+            container_only=stories.has_only_containers(after),
         )
-        set_compared(connection, members, compared)
+        changed: dict[bool, list[str]] = {True: [], False: []}
+        for was, member in zip(members, after, strict=True):
+            if was.is_compared is not member.is_compared:
+                changed[member.is_compared].append(member.id)
+        for is_compared, of_state in changed.items():
+            article_writes.set_compared(
+                unit_of_work.connection, of_state, is_compared=is_compared
+            )
+        return row
 
     def _is_bumped(
         self,
@@ -226,21 +260,3 @@ def _earlier(members: Sequence[ArticleView]) -> set[str | None]:
 def _numbered(unit_of_work: UnitOfWork, bump: dt.datetime) -> dt.datetime:
     """Return a bump to the second; the fraction tells bumps apart, in their order."""
     return bump.replace(microsecond=unit_of_work.number("bump") % 1_000_000)
-
-
-def with_compared(members: Sequence[Article]) -> list[Article]:
-    """Return the members of a story with their new state: compared or not."""
-    compared = compared_members(members)
-    return [replace(member, is_compared=member.id in compared) for member in members]
-
-
-def set_compared(
-    connection: Connection, members: Sequence[Article], after: Sequence[Article]
-) -> None:
-    """Store which members later articles are compared with, as in `after`."""
-    for is_compared in (True, False):
-        changed = []
-        for was, member in zip(members, after, strict=True):
-            if member.is_compared is is_compared and was.is_compared is not is_compared:
-                changed.append(member.id)
-        article_writes.set_compared(connection, changed, is_compared=is_compared)

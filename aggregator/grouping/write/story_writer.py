@@ -5,18 +5,12 @@ from operator import attrgetter
 
 from msgspec.structs import replace
 
-from aggregator.extract.entry_identity import story_id
 from aggregator.grouping.changes import Change, Merge, Move, Place, Remove, Revise
 from aggregator.grouping.live_window import LiveWindow
 from aggregator.grouping.pairs.weights import EventModel
 from aggregator.grouping.story_options import StoryOptions
 from aggregator.grouping.stream import NewsStream
-from aggregator.grouping.write.story_row import (
-    Effect,
-    StoryRows,
-    set_compared,
-    with_compared,
-)
+from aggregator.grouping.write.story_row import Effect, StoryRows
 from aggregator.model.article import Article, ArticleView
 from aggregator.store.maintenance import erase
 from aggregator.store.stories import (
@@ -122,18 +116,20 @@ class StoryWriter:
         (story,) = set(articles.assigned_stories(connection, move.articles).values())
         members = articles.members(connection, story)
         moving = [member for member in members if member.id in move.articles]
-        is_left_empty = len(moving) == len(members)
-        if is_left_empty and move.target is not None:
+        if move.target is not None and move.is_revived:
+            stories.revive(connection, move.target)
+        if len(moving) == len(members):
+            if move.target is None:
+                return story
             merge = Merge(
                 stories=(story, move.target),
                 at_no=move.at_no,
-                reason="",
+                reason="empty" if move.is_revived else "",
                 bump=move.bump,
+                keeps=move.target if move.is_revived else None,
                 silent=move.silent,
             )
             return self._merge(unit_of_work, merge)
-        if is_left_empty and move.revived is None:
-            return story
         origin = stories.row_of(connection, story)
         effect = Effect(
             at_no=move.at_no,
@@ -141,53 +137,27 @@ class StoryWriter:
             is_correction=move.bump is not None,
             kind="corrected" if move.bump else None,
         )
-        founder = move.founder or min(moving, key=lambda member: member.inbox_no).id
-        if move.target is not None:
+        founder = move.founder or moving[0].id  # the one that was placed first
+        split = replace(effect, founder=founder, others=(origin.id,), kind="split")
+        if move.target is None:
+            split = replace(split, founding=stories.foundings(connection, founder))
+            target = self._rows.found(unit_of_work, split, moving)
+            article_writes.move(connection, move.articles, target.id)
+        else:
             target = stories.row_of(connection, move.target)
             if move.bump is None:
                 effect = replace(effect, bump=max(effect.bump, target.bumped_at))
             # The change stream does not name an article for a correction.
-            entering = replace(effect, article=None if move.bump else founder)
-            self._add(unit_of_work, move, target, entering)
-        else:
-            entering = replace(
-                effect,
-                founder=founder,
-                founding=stories.foundings(connection, founder),
-                others=(origin.id,),
-                kind="merged" if is_left_empty else "split",
+            joined = replace(effect, article=None if move.bump else founder)
+            article_writes.move(connection, move.articles, target.id)
+            self._rows.restate(
+                unit_of_work, target, split if move.is_revived else joined
             )
-            if move.revived is not None:
-                stories.revive(connection, move.revived)
-                target = stories.row_of(connection, move.revived)
-                self._add(unit_of_work, move, target, entering)
-            else:
-                compared = with_compared(moving)
-                target = self._rows.write(
-                    unit_of_work,
-                    None,
-                    entering,
-                    story=story_id(founder, entering.founding),
-                    members=compared,
-                    shown=article_views.views_of(connection, move.articles),
-                    container_only=stories.has_only_containers(compared),
-                )
-                set_compared(connection, moving, compared)
-                article_writes.move(connection, move.articles, target.id)
-        if is_left_empty:
-            _redirect(unit_of_work, origin, target.id, reason="empty")
-        else:
-            # Both stories get their own subjects when they are rendered
-            story_subjects.erase(connection, [origin.id])
-            self._rows.restate(unit_of_work, origin, effect)
+        # Both stories get their own subjects when they are rendered
+        story_subjects.erase(connection, [origin.id])
+        self._rows.restate(unit_of_work, origin, effect)
         self._regrouped(unit_of_work, [origin, target])
         return target.id
-
-    def _add(
-        self, unit_of_work: UnitOfWork, move: Move, target: StoryRow, effect: Effect
-    ) -> None:
-        article_writes.move(unit_of_work.connection, move.articles, target.id)
-        self._rows.restate(unit_of_work, target, effect)
 
     def _merge(self, unit_of_work: UnitOfWork, merge: Merge) -> str:
         """Merge stories; return the id that stays."""

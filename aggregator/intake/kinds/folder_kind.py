@@ -202,14 +202,13 @@ class FolderWatcher:
             if looked.is_full:  # so that large folders do not fill the memory
                 with self._database.write() as connection:
                     self._take_in(connection, source, looked)
-                while self._is_behind() and not self._stops():
+                while not self._stops():
+                    with self._database.read() as connection:
+                        if inbox.waiting_count(connection) <= MOST_WAITING:
+                            break
                     self._pause(_PLACING_REST_SECONDS)
             if self._stops():
                 return
-
-    def _is_behind(self) -> bool:
-        with self._database.read() as connection:
-            return inbox.waiting_count(connection) > MOST_WAITING
 
     def _take_in(
         self, connection: Connection, source: Source, looked: "_FolderLook"

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Literal
 from urllib.parse import urljoin
 
@@ -128,7 +129,13 @@ class _FeedSearch:
             or self._empty
         )
         if resolved is None:
-            raise UsageError(self._not_found(page.url, parsed.problem))
+            tried = ", ".join(list(self._tried)[:4]) or "nothing else"
+            others = " and others" if len(self._tried) > 4 else ""
+            raise UsageError(
+                f"no feed was found at {page.url}: {parsed.problem or 'it is not a feed'}; tried {tried}{others}. "
+                f"Give the address of the feed itself; read a single article with `aggregator ingest {page.url}`; "
+                "a page without a feed needs `page:` and CSS selectors in config.yaml"
+            )
         return replace(
             resolved,
             others=tuple(
@@ -153,7 +160,13 @@ class _FeedSearch:
     def _among(self, links: Iterable[FeedCandidate]) -> ResolvedFeed | None:
         """Return the first of the addresses that is a feed with entries."""
         for link in links:
-            feed = self._feed_at(link.url)
+            if link.url not in self._tried:
+                self._tried[link.url] = None
+                with suppress(FetchError):  # other candidates follow
+                    page = self._fetched(link.url)
+                    if page is not None:
+                        self._tried[link.url] = self._reader.feed_in(page)
+            feed = self._tried[link.url]
             if feed is None or not feed.format or feed.sitemaps:
                 continue
             if feed.format == "sitemap" and not any(
@@ -167,17 +180,6 @@ class _FeedSearch:
                 return resolved
             self._empty = self._empty or resolved
         return None
-
-    def _feed_at(self, address: str) -> ParsedFeed | None:
-        if address in self._tried:
-            return self._tried[address]
-        fetched = self._fetched(address)
-        try:
-            feed = self._reader.feed_in(fetched) if fetched else None
-        except FetchError:
-            feed = None  # other candidates follow
-        self._tried[address] = feed
-        return feed
 
     def _fetched(self, address: str) -> FetchResult | None:
         if self._requests_left <= 0 or time.monotonic() > self._ends:
@@ -195,12 +197,3 @@ class _FeedSearch:
             return ()
         page = self._fetched(front)
         return self._reader.links_in(page) if page else ()
-
-    def _not_found(self, url: str, problem: str | None) -> str:
-        tried = ", ".join(list(self._tried)[:4]) or "nothing else"
-        return (
-            f"no feed was found at {url}: {problem or 'it is not a feed'}; tried {tried}"
-            f"{' and others' if len(self._tried) > 4 else ''}. Give the address of the feed itself; "
-            f"read a single article with `aggregator ingest {url}`; a page without a feed needs `page:` and "
-            "CSS selectors in config.yaml"
-        )

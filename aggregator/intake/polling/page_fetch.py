@@ -30,7 +30,6 @@ from aggregator.model.errors import (
 from aggregator.model.prepared import Verdict
 from aggregator.sources.fetch.client import Client
 from aggregator.sources.fetch.rate_limiter import ASKED_TO_WAIT
-from aggregator.sources.fetch.response import FetchResult
 from aggregator.sources.fetch.robots import Robots
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import pending_pages
@@ -117,8 +116,34 @@ class PageFetcher:
 
     def fetch_page(self, wanted: PendingPage) -> bool:
         """Fetch the page of an entry, or give up; return whether there is something to place."""
+        # The port of the feed counts if the page is on the same site.
+        port = None
+        if wanted.feed is not None and same_site(wanted.feed, wanted.url):
+            with suppress(ValueError):
+                port = urlsplit(wanted.feed).port
+        # unknown: a push, or a feed that was removed
+        linked_from = wanted.feed or ""
+        access = self.access_of(wanted.source_id, wanted.source_address)
         try:
-            fetched = self._requested(wanted)
+            answer = None
+            if self._robots is not None:
+                answer = self._robots.answer(
+                    wanted.url,
+                    source_port=port,
+                    linked_from=linked_from,
+                    proxy=access.proxy,
+                )
+            if answer == "no":
+                raise FetchError("robots", "robots.txt of the site forbids this page")
+            if answer == "not now":
+                raise FetchError("no robots", "robots.txt of the site cannot be read")
+            fetched = self._client.fetch(
+                wanted.url,
+                accept="page",
+                source_port=port,
+                linked_from=linked_from,
+                access=access,
+            )
         except FetchError as error:
             return self._without_page(wanted, error)
         is_own = same_site(wanted.url, fetched.url_final) or is_page_of(
@@ -135,35 +160,6 @@ class PageFetcher:
             store = partial(store, page=fetched.body, robots=fetched.robots)
         self.stored(wanted.url, store)
         return True
-
-    def _requested(self, wanted: PendingPage) -> FetchResult:
-        """Request a page. Raises FetchError, also if robots.txt forbids it."""
-        # The port of the feed counts if the page is on the same site.
-        port = None
-        if wanted.feed is not None and same_site(wanted.feed, wanted.url):
-            with suppress(ValueError):
-                port = urlsplit(wanted.feed).port
-        # unknown: a push, or a feed that was removed
-        linked_from = wanted.feed or ""
-        access = self.access_of(wanted.source_id, wanted.source_address)
-        if self._robots is not None:
-            answer = self._robots.answer(
-                wanted.url,
-                source_port=port,
-                linked_from=linked_from,
-                proxy=access.proxy,
-            )
-            if answer == "no":
-                raise FetchError("robots", "robots.txt of the site forbids this page")
-            if answer == "not now":
-                raise FetchError("no robots", "robots.txt of the site cannot be read")
-        return self._client.fetch(
-            wanted.url,
-            accept="page",
-            source_port=port,
-            linked_from=linked_from,
-            access=access,
-        )
 
     def _without_page(self, wanted: PendingPage, error: FetchError) -> bool:
         """Request the page later, or give it up; return whether the entry is to be placed without it."""

@@ -227,7 +227,7 @@ class Poller(PageFetcher):
             return outcome, batch
 
         outcome, batch = self.stored(source.shown_name, work)
-        log_changes(source, outcome, target, batch.notes)
+        log_changes(source, outcome, target, has_void_keys=batch.has_void_keys)
         if feed is None:
             return PollResult(unchanged=True)
         return replace(

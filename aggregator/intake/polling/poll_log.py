@@ -1,7 +1,6 @@
 """Logs the changes that a poll makes to a source."""
 
 import logging
-from collections.abc import Sequence
 
 from aggregator.config.messages import counted
 from aggregator.intake.polling.poll_decision import (
@@ -18,15 +17,15 @@ def log_changes(
     before: Source,
     outcome: PollOutcome,
     target: str | None = None,
-    notes: Sequence[str] = (),
+    *,
+    has_void_keys: bool = False,
 ) -> None:
-    """Log the news about a source; `target` is that of its redirects, `notes` concern its entries."""
+    """Log the news about a source; `target` is that of its redirects, `has_void_keys` concerns its entries."""
     name = outcome.source.shown_name
-    for note in notes:
+    if has_void_keys:
         log.info(
-            "%s: %s",
+            "%s: different entries share a GUID or an address: it is ignored",
             name,
-            note,
             extra={"event": "unstable_identifiers_found", "source": before.id},
         )
     if outcome.own_time:

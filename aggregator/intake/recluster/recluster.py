@@ -12,9 +12,8 @@ of these. The texts are not read again: the same rules read them a moment ago.
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
 from typing import NamedTuple
 
 import msgspec
@@ -40,7 +39,7 @@ from aggregator.model.clock import Clock
 from aggregator.model.prepared import CleanArticle, Prepared
 from aggregator.model.structs import FrozenStruct
 from aggregator.store import commands
-from aggregator.store.engine.database import Connection, Database
+from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox_order
 from aggregator.store.maintenance import recluster, replay
 from aggregator.store.maintenance.row_stream import Advance
@@ -241,9 +240,21 @@ class Reclusterer:
             new = [
                 story for story in dict.fromkeys(after.values()) if story not in names
             ]
-            founded = _founded_stories(live, scratch, new, before)
-            for story, founding in founded.items():
-                names[founding.scratch_story] = story
+            founded = {}
+            foundings: Counter[str] = Counter()
+            for scratch_story in new:
+                founder = recluster.founder_of(scratch, scratch_story)
+                number = stories.foundings(live, founder) + foundings[founder]
+                foundings[founder] += 1
+                former = before.get(founder, "")  # it may have been erased meanwhile
+                story = names[scratch_story] = story_id(founder, number)
+                founded[story] = FoundedStory(scratch_story, founder, number, former)
+
+            def title(story: str) -> str:
+                if story in founded:
+                    return stories.title_of(scratch, founded[story].scratch_story)
+                return stories.title_of(live, story)
+
             regrouping = Regrouping(
                 before, {article: names[story] for article, story in after.items()}
             )
@@ -251,37 +262,6 @@ class Reclusterer:
                 names,
                 founded,
                 regrouping,
-                regrouping.difference(
-                    decided.total, partial(_title_of, live, scratch, founded)
-                ),
+                regrouping.difference(decided.total, title),
                 decided.order,
             )
-
-
-def _founded_stories(
-    live: Connection, scratch: Connection, new: Iterable[str], before: Mapping[str, str]
-) -> dict[str, FoundedStory]:
-    """Return the stories that are to be founded, by id; `new`: scratch stories without a former id."""
-    founded = {}
-    foundings: Counter[str] = Counter()
-    for story in new:
-        founder = recluster.founder_of(scratch, story)
-        founding_no = stories.foundings(live, founder) + foundings[founder]
-        foundings[founder] += 1
-        former = before.get(founder, "")  # it may have been erased meanwhile
-        founded[story_id(founder, founding_no)] = FoundedStory(
-            story, founder, founding_no, former
-        )
-    return founded
-
-
-def _title_of(
-    live: Connection,
-    scratch: Connection,
-    founded: Mapping[str, FoundedStory],
-    story: str,
-) -> str:
-    """Return the title of a story, which is in the scratch database only if it is to be founded."""
-    if story in founded:
-        return stories.title_of(scratch, founded[story].scratch_story)
-    return stories.title_of(live, story)

@@ -102,11 +102,21 @@ class Regrouping:
         self, articles: int, title: Callable[[str], str]
     ) -> GroupingDifference:
         """Return the changes and list the largest; `articles` is the number decided."""
-        changed = sorted(
-            self.came.keys() | self.went.keys(), key=self._most_articles_first
-        )
+        sizes: Counter[str] = Counter()
+        for by_story in (self.came, self.went):
+            for story, moved in by_story.items():
+                sizes[story] += len(moved)
+        changed = sorted(sizes, key=lambda story: (-sizes[story], story))
         listed = [
-            self._regrouped(story, title(story)) for story in changed[:CHANGES_LISTED]
+            RegroupedStory(
+                story=story,
+                title=title(story),
+                before=self._before[story],
+                after=self._after[story],
+                came=tuple(self.came.get(story, ())[:_ARTICLES_LISTED]),
+                went=tuple(self.went.get(story, ())[:_ARTICLES_LISTED]),
+            )
+            for story in changed[:CHANGES_LISTED]
         ]
         pairs = _pairs_within(self._before)
         return GroupingDifference(
@@ -117,19 +127,6 @@ class Regrouping:
             pairs_kept=_pairs_within(self._pairs) / pairs if pairs else 1.0,
             changes=tuple(listed),
             changed_stories=len(changed),
-        )
-
-    def _most_articles_first(self, story: str) -> tuple[int, str]:
-        return -len(self.came.get(story, ())) - len(self.went.get(story, ())), story
-
-    def _regrouped(self, story: str, title: str) -> RegroupedStory:
-        return RegroupedStory(
-            story=story,
-            title=title,
-            before=self._before[story],
-            after=self._after[story],
-            came=tuple(self.came.get(story, ())[:_ARTICLES_LISTED]),
-            went=tuple(self.went.get(story, ())[:_ARTICLES_LISTED]),
         )
 
 

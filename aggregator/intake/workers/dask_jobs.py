@@ -58,25 +58,22 @@ _OPENING = threading.Lock()  # jobs come in several threads
 
 def run_isolated(order: bytes) -> bytes:
     """Run a RemoteJob and return a RemoteResult, both as msgpack."""
-    return msgspec.msgpack.encode(
-        _outcome(msgspec.msgpack.decode(order, type=RemoteJob))
-    )
-
-
-def _outcome(order: RemoteJob) -> RemoteResult:
+    job = msgspec.msgpack.decode(order, type=RemoteJob)
     worker = get_worker()
-    other = version_differences(order.program, program_versions())
+    verdict, answer, detail = "ok", b"", ""
+    other = version_differences(job.program, program_versions())
     if other is not None:
-        return RemoteResult("stranger", detail=other, worker=worker.address)
-    with _OPENING:
-        pool = _pool(worker.state.nthreads, order.tuning)
-    try:
-        answer = pool.submit(resolve_name(order.function), order.payload).result()
-    except WorkError as error:
-        return RemoteResult(error.verdict, detail=error.detail, worker=worker.address)
-    except (ImportError, AttributeError) as error:  # no such function
-        return RemoteResult("failed", detail=describe(error), worker=worker.address)
-    return RemoteResult("ok", answer, worker=worker.address)
+        verdict, detail = "stranger", other
+    else:
+        with _OPENING:
+            pool = _pool(worker.state.nthreads, job.tuning)
+        try:
+            answer = pool.submit(resolve_name(job.function), job.payload).result()
+        except WorkError as error:
+            verdict, detail = error.verdict, error.detail
+        except (ImportError, AttributeError) as error:  # no such function
+            verdict, detail = "failed", describe(error)
+    return msgspec.msgpack.encode(RemoteResult(verdict, answer, detail, worker.address))
 
 
 # The most bytes of a reply besides its payload

@@ -6,7 +6,7 @@ key as new.
 """
 
 import datetime as dt
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
@@ -19,10 +19,8 @@ from aggregator.store import codecs
 from aggregator.store.intake import first_reading
 from aggregator.store.intake.identity import identify, tombstones
 from aggregator.store.intake.identity.identify import (
-    IdentifiedBatch,
     PollContext,
 )
-from aggregator.store.intake.inbox import MUTED
 from aggregator.store.intake.inbox_order import put_in_order, take_numbers
 from aggregator.store.intake.known_entries import (
     AcceptOutcome,
@@ -34,15 +32,15 @@ from aggregator.store.tables import (
     execute_each,
     insert_or,
     intake_count,
-    read_rows,
 )
 
 
 class AcceptedBatch(FrozenStruct):
-    """The outcomes of accepting entries, in their order. `notes` are sentences for the log."""
+    """The outcomes of accepting entries, in their order."""
 
     accepted: tuple[AcceptResult, ...] = ()
-    notes: tuple[str, ...] = ()
+    # Whether different entries share a GUID or an address, which is ignored from now on
+    has_void_keys: bool = False
 
 
 def accept(
@@ -70,41 +68,32 @@ def accept(
     if not entries:
         return AcceptedBatch()
     first_n = take_numbers(connection, "entry", len(entries)) + 1
-    identified = identify.identify_entries(connection, entries, poll)
-    if always_new:
-        alone = [
-            received._replace(said=set(), there=(), undated=b"", claimed=b"")
-            for received in identified.entries
-        ]
-        identified = IdentifiedBatch(entries=tuple(alone), known={})
+    identified = identify.identify_entries(
+        connection, entries, poll, always_new=always_new
+    )
     known = KnownEntries(connection, identified, is_poll=poll is not None)
-    candidates = {received.identity.article for received in identified.entries}
-    erased = tombstones.find_tombstones(connection, candidates | known.articles)
-    muted = defaultdict(list)
-    for id_, source in read_rows(connection, _MUTED_ONLY, articles=known.articles):
-        muted[id_].append(source)
-    shared = {"page_attempts": int(is_late_page), "bump_by_clock": bump_by_clock}
     rows = []
     accepted = []
     for offset, received in enumerate(identified.entries):
         by_page = bool(wants_page and wants_page[offset]) and received.has_own_page
-        source = received.entry.source
         result = known.judge(received, seen[offset], by_page=by_page)
-        id_ = result.article
-        if id_ in erased:  # its new keys are stored, as hashes
-            result = replace(result, outcome=_OUTCOMES_OF_ERASED[erased[id_]])
-        elif result.outcome == "known" and id_ in muted and source not in muted[id_]:
-            # Only other sources are muted for this article; this source may not be.
-            result = replace(result, outcome="new", is_observed=True)
-        elif received.entry.is_observation and result.outcome != "known":
-            # A link of a story feed to an article that is not here
-            result = replace(result, outcome="known", is_observed=False)
-        if result.is_observed:
-            known.note(received, result, seen[offset])
         if result.outcome in STORED:
             result = replace(result, entry_no=first_n + offset)
-            row = _entry_row(result, received.entry, seen[offset], by_page=by_page)
-            rows.append(row | shared)
+            row: dict[str, Any] = {
+                "entry_no": result.entry_no,
+                "inbox_no": None,
+                "state": "page" if by_page else "ready",
+                "source": received.entry.source,
+                "article": result.article,
+                "is_revision": result.outcome == "revision",
+                "url": received.entry.url,
+                "payload": codecs.compress_struct(received.entry),
+                "page_due_at": seen[offset] if by_page else None,
+                "page_attempts": int(is_late_page),
+                "accepted_at": seen[offset],
+                "bump_by_clock": bump_by_clock,
+            }
+            rows.append(row)
         accepted.append(result)
     # Until a first reading ends, only entries of polls gather; all others are placed at once.
     if not gathers or (poll is None and first_reading.lasts(connection)):
@@ -120,33 +109,7 @@ def accept(
     )
     forgotten = [result.article for result in accepted if result.outcome == "forgotten"]
     tombstones.count_refused(connection, forgotten, seen[-1])
-    notes = ("different entries share a GUID or an address: it is ignored",)
-    return AcceptedBatch(
-        accepted=tuple(accepted), notes=notes if identified.void else ()
-    )
-
-
-_OUTCOMES_OF_ERASED: Final[dict[tombstones.TombstoneKind, AcceptOutcome]] = {
-    "retention": "known",
-    "forgotten": "forgotten",
-}
-
-
-def _entry_row(
-    result: AcceptResult, declared: Entry, seen: dt.datetime, *, by_page: bool
-) -> dict[str, Any]:
-    return {
-        "entry_no": result.entry_no,
-        "inbox_no": None,
-        "state": "page" if by_page else "ready",
-        "source": declared.source,
-        "article": result.article,
-        "is_revision": result.outcome == "revision",
-        "url": declared.url,
-        "payload": codecs.compress_struct(declared),
-        "page_due_at": seen if by_page else None,
-        "accepted_at": seen,
-    }
+    return AcceptedBatch(accepted=tuple(accepted), has_void_keys=bool(identified.void))
 
 
 def _number_at_once(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
@@ -160,14 +123,6 @@ def _number_at_once(connection: Connection, rows: Sequence[dict[str, Any]]) -> N
         first = take_numbers(connection, "inbox", len(rows)) + 1
         for number, row in enumerate(rows, start=first):
             row["inbox_no"] = number
-
-
-# The sources of articles that are muted at each of their sources
-_MUTED_ONLY = f"""
-    SELECT article, source FROM entry WHERE article IN :articles AND verdict = '{MUTED}' AND NOT EXISTS (
-      SELECT 1 FROM entry AS other WHERE other.article = entry.article
-      AND (other.verdict IS NULL OR other.verdict <> '{MUTED}'))
-    """  # noqa: S608
 
 
 # Outcomes with a row in `entry`

@@ -4,6 +4,7 @@ import datetime as dt
 from typing import Literal
 
 import msgspec
+from msgspec.structs import replace
 from sqlalchemy import Connection, bindparam, func, select, update
 
 from aggregator.model.structs import FrozenStruct
@@ -12,6 +13,8 @@ from aggregator.store.intake.identity.identify import (
     IdentifiedBatch,
     IdentifiedEntry,
 )
+from aggregator.store.intake.identity.tombstones import find_tombstones
+from aggregator.store.intake.inbox import MUTED
 from aggregator.store.tables import (
     article,
     execute_each,
@@ -19,6 +22,7 @@ from aggregator.store.tables import (
     insert_or,
     observation,
     pairs_with,
+    read_rows,
     rows_with,
     structs_of,
     values_with,
@@ -75,9 +79,15 @@ class KnownEntries:
         self._known = dict(batch.known)
         self._void = batch.void
         self._is_poll = is_poll
-        self.articles = set(self._known.values())
+        self._articles = set(self._known.values())
+        candidates = {received.identity.article for received in batch.entries}
+        self._erased = find_tombstones(connection, candidates | self._articles)
+        # The sources of articles that are muted at each of their sources
+        self._muted: dict[str, list[str]] = {}
+        for id_, source in read_rows(connection, _MUTED_ONLY, articles=self._articles):
+            self._muted.setdefault(id_, []).append(source)
         rows = rows_with(
-            connection, select(observation), observation.c.article, self.articles
+            connection, select(observation), observation.c.article, self._articles
         )
         self._observations = {
             (shown.article, shown.source): shown
@@ -87,7 +97,7 @@ class KnownEntries:
         self._live: set[str] = set()
         if is_poll and any(received.entry.updated for received in batch.entries):
             is_live = select(article.c.id).where(article.c.role == "container")
-            self._live = values_with(connection, is_live, article.c.id, self.articles)
+            self._live = values_with(connection, is_live, article.c.id, self._articles)
         # Contents of this batch: a feed that lists both texts of an article has not changed it
         self._here = {_short(received) for received in batch.entries}
         self._keys: dict[bytes, str] = {}
@@ -97,7 +107,29 @@ class KnownEntries:
     def judge(
         self, received: IdentifiedEntry, seen: dt.datetime, *, by_page: bool
     ) -> AcceptResult:
-        """Decide whether an entry is new, known, a revision or forgotten. `by_page`: its page will be fetched."""
+        """Decide whether an entry is new, known, a revision or forgotten, and note it.
+
+        `by_page`: its page will be fetched.
+        """
+        result = self._judged_by_keys(received, seen, by_page=by_page)
+        id_, source = result.article, received.entry.source
+        if id_ in self._erased:  # its new keys are stored, as hashes
+            is_forgotten = self._erased[id_] == "forgotten"
+            result = replace(result, outcome="forgotten" if is_forgotten else "known")
+        elif result.outcome == "known" and source not in self._muted.get(id_, [source]):
+            # Only other sources are muted for this article; this source may not be.
+            result = replace(result, outcome="new", is_observed=True)
+        elif received.entry.is_observation and result.outcome != "known":
+            # A link of a story feed to an article that is not here
+            result = replace(result, outcome="known", is_observed=False)
+        if result.is_observed:
+            self._note(received, result, seen)
+        return result
+
+    def _judged_by_keys(
+        self, received: IdentifiedEntry, seen: dt.datetime, *, by_page: bool
+    ) -> AcceptResult:
+        """Return whether an entry is new, known or a revision by its keys and the words that it showed before."""
         known = next((key for key in received.keys if key in self._known), None)
         if known is None:
             return AcceptResult(outcome="new", article=received.identity.article)
@@ -131,7 +163,7 @@ class KnownEntries:
             return AcceptResult(outcome="known", article=id_, is_observed=False)
         return AcceptResult(outcome="revision", article=id_)
 
-    def note(
+    def _note(
         self, received: IdentifiedEntry, result: AcceptResult, seen: dt.datetime
     ) -> None:
         """Add the keys and the observation of an entry with this result."""
@@ -186,7 +218,7 @@ class KnownEntries:
         execute_each(connection, voided, void)
         many = select(identity_key.c.article, func.count())
         many = many.group_by(identity_key.c.article).having(func.count() >= _MOST_KEYS)
-        known = self.articles.intersection(self._keys.values())
+        known = self._articles.intersection(self._keys.values())
         full = pairs_with(connection, many, identity_key.c.article, known)
         new = [
             {"key": key, "article": id_}
@@ -219,6 +251,11 @@ def _short(received: IdentifiedEntry) -> bytes:
     return received.identity.content_hash[:_HASH_BYTES]
 
 
+_MUTED_ONLY = f"""
+    SELECT article, source FROM entry WHERE article IN :articles AND verdict = '{MUTED}' AND NOT EXISTS (
+      SELECT 1 FROM entry AS other WHERE other.article = entry.article
+      AND (other.verdict IS NULL OR other.verdict <> '{MUTED}'))
+    """  # noqa: S608
 _ADDRESS = (
     update(article)
     .where(article.c.id == bindparam("of_article"))

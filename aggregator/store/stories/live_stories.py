@@ -1,7 +1,9 @@
-"""Rows of live stories for the window: their compared reports, and the dates of their other articles."""
+"""Live stories: those that articles may join, with their compared reports and the dates of all their articles."""
 
+from array import array
+from bisect import bisect_left, insort
 from collections.abc import Collection, Iterable
-from typing import NamedTuple
+from typing import Final, Self
 
 from sqlalchemy import Connection
 
@@ -9,51 +11,110 @@ from aggregator.model.article import Article
 from aggregator.store.stories import articles
 from aggregator.store.tables import highest, read_rows, story, stream_rows
 
+# The most compared reports of a story in memory; its mean is computed from these
+HELD_REPORTS: Final = 32
+
 
 def newest_inbox_no(connection: Connection) -> int:
     """Return the inbox number of the newest article of any story; 0 in an empty database."""
     return highest(connection, story.c.last_inbox_no)
 
 
-class LiveRows(NamedTuple):
-    """A live story with the data of its articles that the window needs."""
-
-    number: int
-    id: str
-    last_inbox_no: int
-    article_count: int
-    # Articles in any order
-    compared: list[Article]
-    other_minutes: list[int]  # dates of its other articles, in minutes since 1970
+def decides_before(article: Article) -> tuple[bool, bool, int]:
+    """Return the sort key of compared reports: reports decide before opinions, and known sources go first."""
+    return article.is_opinion, article.is_little_known, -article.inbox_no
 
 
-def grown_since(connection: Connection, since: int) -> list[LiveRows]:
+class LiveStory:
+    """A story that articles may join."""
+
+    __slots__ = (
+        "article_count",
+        "compared_count",
+        "dates",
+        "id",
+        "keys",
+        "last_inbox_no",
+        "number",
+        "reports",
+    )
+
+    def __init__(self, number: int, id: str, last_inbox_no: int = 0) -> None:
+        """Make a story by its running number; `last_inbox_no` is that of its last placed article."""
+        self.number = number
+        self.id = id
+        self.last_inbox_no = last_inbox_no
+        self.article_count = 0
+        self.compared_count = 0
+        # The dates of all articles, declared or read, in minutes, sorted
+        self.dates = array("i")
+        # The compared reports that decide first, HELD_REPORTS at most.
+        self.reports: list[Article] = []
+        # The sorted keys of the story in the window; as a set they would take 2 KB
+        self.keys = array("I")
+
+    @property
+    def is_container_only(self) -> bool:
+        """Whether it has live blogs and roundups only."""
+        return bool(self.reports) and self.reports[0].is_container
+
+    def take(self, article: Article) -> None:
+        """Add an article. After the first report, live blogs and roundups are not compared any more."""
+        self.article_count += 1
+        self.last_inbox_no = max(self.last_inbox_no, article.inbox_no)
+        if article.stated_minutes is not None:
+            insort(self.dates, article.stated_minutes)
+        if not article.is_compared:
+            return
+        if self.is_container_only and not article.is_container:
+            self.reports, self.compared_count = [], 0
+        self.compared_count += 1
+        insort(self.reports, article, key=decides_before)
+        del self.reports[HELD_REPORTS:]
+
+    def is_near(self, minutes: int, reach: int) -> bool:
+        """Return whether one of its dates is at most `reach` minutes away."""
+        place = bisect_left(self.dates, minutes - reach)
+        return place < len(self.dates) and self.dates[place] <= minutes + reach
+
+    def take_in(self, gone: Self) -> None:
+        """Take in all articles of another story; as many reports stay as the larger story had."""
+        most = max(len(self.reports), len(gone.reports))
+        reports = [*self.reports, *gone.reports]
+        self.reports = sorted(reports, key=lambda report: -report.inbox_no)[:most]
+        self.dates = array("i", sorted([*self.dates, *gone.dates]))
+        self.article_count += gone.article_count
+        self.compared_count += gone.compared_count
+        self.last_inbox_no = max(self.last_inbox_no, gone.last_inbox_no)
+
+
+def grown_since(connection: Connection, since: int) -> list[LiveStory]:
     """Return the live stories that grew at inbox number `since` or later, in the order of their numbers."""
     return _read(connection, "last_inbox_no >= :which", since)
 
 
-def named(connection: Connection, ids: Iterable[str]) -> list[LiveRows]:
+def named(connection: Connection, ids: Iterable[str]) -> list[LiveStory]:
     """Return those of these stories that are live."""
     return _read(connection, "story.id IN :which", set(ids))
 
 
 def _read(
     connection: Connection, condition: str, which: int | Collection[str]
-) -> list[LiveRows]:
-    stories = f"""
+) -> list[LiveStory]:
+    chosen = f"""
         SELECT story_no, id, last_inbox_no, article_count FROM story
         WHERE redirect_to IS NULL AND {condition} ORDER BY story_no
         """  # noqa: S608
-    by_id = {}
-    for row in read_rows(connection, stories, which=which):
-        by_id[row.id] = LiveRows(
-            row.story_no, row.id, row.last_inbox_no, row.article_count, [], []
-        )
+    rows = read_rows(connection, chosen, which=which)
+    stories = {row.id: LiveStory(row.story_no, row.id) for row in rows}
     members = f"FROM article JOIN story ON story.id = article.story WHERE redirect_to IS NULL AND {condition}"
     compared = f"SELECT {articles.COLUMNS} {members} AND is_compared"
     for report in map(articles.of_row, stream_rows(connection, compared, which=which)):
-        by_id[report.story].compared.append(report)
+        stories[report.story].take(report)
     dates = f"SELECT story, published {members} AND NOT is_compared AND published IS NOT NULL"
     for id_, published in stream_rows(connection, dates, which=which):
-        by_id[id_].other_minutes.append(int(published.timestamp() // 60))
-    return list(by_id.values())
+        insort(stories[id_].dates, int(published.timestamp() // 60))
+    for row in rows:
+        stories[row.id].article_count = row.article_count
+        stories[row.id].last_inbox_no = row.last_inbox_no
+    return list(stories.values())

@@ -27,8 +27,9 @@ from aggregator.grouping.pairs.snapshot import StreamSnapshot
 from aggregator.grouping.pairs.terms import TermPacker
 from aggregator.grouping.pairs.weights import shipped_model
 from aggregator.grouping.scores.scorer import ScoredCandidate, decide, is_open
-from aggregator.grouping.window import LiveStory, Window
+from aggregator.grouping.window import Window
 from aggregator.store.engine.database import Database
+from aggregator.store.stories.live_stories import LiveStory
 from tests.support import articles
 from tests.support.articles import Clock, record
 from tests.support.events import article_of

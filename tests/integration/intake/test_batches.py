@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from sqlalchemy import Table, insert, select, update
 
 from aggregator.config.tuning import Tuning
-from aggregator.grouping.window import HELD_REPORTS, LiveStory, live_story
 from aggregator.model.entry import Entry
 from aggregator.model.evidence import Evidence
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.stories import articles, live_stories
+from aggregator.store.stories.live_stories import HELD_REPORTS, LiveStory
 from aggregator.store.tables import (
     article,
     correction,
@@ -258,8 +258,7 @@ def test_of_many_reports_the_newest_are_read_and_the_story_is_that_of_all(
         database, update(article).values(is_compared=True, role="report", copy_of=None)
     )
     with database.read() as connection:
-        (rows,) = live_stories.grown_since(connection, 0)
-        read = live_story(rows)
+        (read,) = live_stories.grown_since(connection, 0)
         grown = LiveStory(read.number, read.id, read.last_inbox_no)
         for member in articles.members(connection, read.id):
             grown.take(member)

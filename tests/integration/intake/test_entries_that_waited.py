@@ -6,9 +6,8 @@ import pytest
 
 from aggregator.grouping.deletion.retention import RetentionPlan
 from aggregator.store.engine.database import Database
-from tests.integration.intake.test_which_article import LEVEE
-from tests.integration.intake.test_which_article_across_sources import forget
 from tests.support.articles import FLOOD, STRIKE
+from tests.support.gazette import LEVEE
 from tests.support.listed_feeds import ListedFeeds
 from tests.support.loopback import Response
 
@@ -63,7 +62,7 @@ def test_a_change_of_an_article_that_was_forgotten_meanwhile_brings_it_not_back(
     feeds.read(HOST, LEVEE)
     hold_back_pages(feeds)
     feeds.poll(HOST, LEVEE._replace(text=f"{FLOOD} {MISSING}"))
-    forget(feeds, feeds.articles()[0].id)
+    feeds.forget(feeds.articles()[0].id)
     end_waiting(feeds)
     assert feeds.articles() == []
 
@@ -76,7 +75,7 @@ def test_news_under_a_used_guid_that_was_forgotten_does_not_come_back_by_a_chang
     hold_back_pages(feeds)
     feeds.poll(HOST, STRIKES._replace(text=f"{STRIKE} {MISSING}"))
     _, strike = feeds.articles()
-    forget(feeds, strike.id)
+    feeds.forget(strike.id)
     end_waiting(feeds)
     assert [article.title for article in feeds.articles()] == [LEVEE.title]
 

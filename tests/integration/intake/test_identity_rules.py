@@ -4,7 +4,6 @@ import datetime as dt
 import os
 from pathlib import Path
 
-import msgspec
 import pytest
 from sqlalchemy import insert, select
 
@@ -70,29 +69,6 @@ def linked(text: str, guid: str = "x") -> Entry:
         outlet="Agg",
         published=NOON,
     )
-
-
-def test_a_record_of_another_source_never_changes_an_articles_words(rig: Rig) -> None:
-    rig.take(record("B", "1", "Levee breaks", FLOOD, url=ADDRESS, published=NOON))
-    before = texts(rig)
-    for text in (STRIKE, FLOOD + " Changed."):
-        assert (
-            rig.take(
-                record("C", "9", "Something else", text, url=ADDRESS, published=NOON)
-            )
-            == []
-        )
-    assert texts(rig) == before
-
-
-def test_the_site_itself_may_change_what_its_other_feed_gave(rig: Rig) -> None:
-    rig.take(own())
-    section = msgspec.structs.replace(own(), source="section", guid="s1")
-    assert rig.take(section) == []
-    changed = msgspec.structs.replace(
-        section, text=FLOOD.replace("Four people", "Five people")
-    )
-    assert [one.outcome for one in rig.take(changed)] == ["revised"]
 
 
 def test_a_link_whose_page_is_known_meanwhile_is_that_article_for_ever(

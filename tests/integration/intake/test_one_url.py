@@ -17,7 +17,6 @@ from aggregator.stories.counting.originals import originals_with_copies
 from tests.support.articles import (
     FLOOD,
     NOON,
-    STRIKE,
     Clock,
     Rig,
     page_of,
@@ -59,18 +58,6 @@ def linked(text: str = FLOOD, source: str = "bridge", **more: object) -> Entry:
 
 
 ENDING = " The post Levee breaks appeared first on Gazette."
-
-
-def test_two_feeds_of_aggregators_with_nearly_the_same_words(rig: Rig) -> None:
-    rig.take(linked())
-    (placed,) = rig.take(
-        linked(FLOOD + ENDING, "planet", title="Levee", published=None)
-    )
-    assert placed.outcome == "unchanged"
-    assert rig.take(linked(STRIKE, "planet", title="Levee", published=None)) == [], (
-        "it did not come first"
-    )
-    assert queried(rig.database, select(article.c.copy_of)).scalars().all() == [None]
 
 
 def test_an_entry_that_waits_for_its_page_is_the_article_that_the_site_delivers(

@@ -14,8 +14,8 @@ from aggregator.model.errors import UsageError
 from aggregator.store.engine.database import Database
 from aggregator.store.tables import entry, observation, story
 from aggregator.web.feeds.channel import Format
-from tests.integration.intake.test_which_article import DAY
 from tests.support.feeds import feed_of
+from tests.support.gazette import DAY
 from tests.support.listed_feeds import ListedFeeds, address_of
 from tests.support.loopback import LoopbackServer, Resource
 from tests.support.polling import feed_source

@@ -7,21 +7,18 @@ import itertools
 import json
 from collections.abc import Iterator
 
-import msgspec
 import pytest
 
-from aggregator.grouping.deletion.forget import ForgetCommand
-from aggregator.intake import command_handlers
 from aggregator.store import api_tokens
 from aggregator.store.engine.database import Database
 from aggregator.store.tables import source
 from aggregator.web.api.push_endpoint import PushEndpoint
-from tests.integration.intake.test_which_article import CHANGES, DAY, LEVEE, moved
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE
+from tests.support.gazette import CHANGES, DAY, HOST, LEVEE, moved
 from tests.support.listed_feeds import ALL_TUNING, Item, ListedFeeds
 from tests.support.rows import executed, read_by, written_by
 
-HOST, BRIDGE, PLANET = "gazette.example", "bridge.test", "planet.test"
+BRIDGE, PLANET = "bridge.test", "planet.test"
 WORDS = " ".join(FLOOD.split())
 LIE = "A lie about the lower town that nobody but this feed tells its readers."
 NUMBERS = itertools.count()
@@ -256,15 +253,6 @@ def test_a_feed_that_moves_to_another_host_shows_no_article_again(
 # --- forgotten articles ------------------------------------------------------------------------------------
 
 
-def forget(feeds: ListedFeeds, name: str) -> None:
-    """Forget an article, as a running daemon is asked by the command."""
-    asked = msgspec.json.encode(ForgetCommand(name=name))
-    command_handlers.enqueue(feeds.database, feeds.time(), "forget", asked)
-    before = len(feeds.articles())
-    feeds.rig.pipeline.run_commands()
-    assert len(feeds.articles()) == before - 1
-
-
 AGAIN = {
     "unchanged": LEVEE,
     "another text": LEVEE._replace(text=STRIKE),
@@ -281,7 +269,7 @@ def test_a_forgotten_article_stays_forgotten_under_any_of_its_keys(
 ) -> None:
     feeds.add(HOST)
     feeds.poll(HOST, LEVEE)
-    forget(feeds, LEVEE.link or "")
+    feeds.forget(LEVEE.link or "")
     feeds.poll(HOST, AGAIN[again])
     assert feeds.articles() == []
 
@@ -291,7 +279,7 @@ def test_a_forgotten_article_does_not_come_back_by_another_door(
 ) -> None:
     everywhere.add(HOST)
     everywhere.poll(HOST, LEVEE)
-    forget(everywhere, LEVEE.link or "")
+    everywhere.forget(LEVEE.link or "")
     everywhere.add(BRIDGE)
     everywhere.poll(BRIDGE, LEVEE._replace(guid="b", link=TRACKED))
     push(everywhere, LEVEE)

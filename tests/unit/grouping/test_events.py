@@ -17,9 +17,9 @@ from aggregator.grouping.scores.scorer import (
     is_open,
     shared_terms,
 )
-from aggregator.grouping.window import LiveStory
 from aggregator.model.article import Article
 from aggregator.model.evidence import Reason
+from aggregator.store.stories.live_stories import LiveStory
 from tests.support.events import GRAIN, article_of
 
 DAY = 24 * 60

@@ -13,8 +13,8 @@ from aggregator.grouping.pairs.pair_model import PairTuning, shift_between
 from aggregator.grouping.pairs.weights import shipped_model
 from aggregator.grouping.second_look.reassess import reassess_stories
 from aggregator.grouping.second_look.reassignments import ReportMove, StoryMerge
-from aggregator.grouping.window import LiveStory
 from aggregator.model.article import Article
+from aggregator.store.stories.live_stories import LiveStory
 from tests.support.events import article_of
 
 DAY = 24 * 60

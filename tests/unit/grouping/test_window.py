@@ -13,8 +13,9 @@ from aggregator.config.tuning import Tuning
 from aggregator.grouping.pairs.term_codec import ids_of, read
 from aggregator.grouping.pairs.terms import TermPacker
 from aggregator.grouping.pairs.weights import EventModel, shipped_model
-from aggregator.grouping.window import HELD_REPORTS, LiveStory, Window
+from aggregator.grouping.window import Window, mean_terms
 from aggregator.model.article import Article
+from aggregator.store.stories.live_stories import HELD_REPORTS, LiveStory
 from tests.support.events import GRAIN, article_of
 from tests.support.story_checks import differences, numbers_of
 
@@ -87,13 +88,13 @@ def test_a_story_is_that_of_its_articles_in_whichever_order_they_came(told, chan
     one, other = live_story(1, *members), live_story(1, *shuffled)
     assert fields_of(one) == fields_of(other)
     assert (
-        one.mean_terms(MODEL, 400).tobytes() == other.mean_terms(MODEL, 400).tobytes()
+        mean_terms(one, MODEL, 400).tobytes() == mean_terms(other, MODEL, 400).tobytes()
     )
 
 
 def test_the_mean_of_one_report_has_its_terms() -> None:
     report = article(GRAIN[0])
-    mean = live_story(1, report).mean_terms(MODEL, MODEL.tuning.packed_terms)
+    mean = mean_terms(live_story(1, report), MODEL, MODEL.tuning.packed_terms)
     assert sorted(ids_of(mean).tolist()) == sorted(ids_of(read(report.terms)).tolist())
 
 
@@ -194,7 +195,7 @@ def hashes_of(story: LiveStory | Article, limit: int) -> set[int]:
     terms = (
         read(story.terms)
         if isinstance(story, Article)
-        else story.mean_terms(MODEL, limit)
+        else mean_terms(story, MODEL, limit)
     )
     return {(id_ & ((1 << 19) - 1)) >> 1 for id_ in ids_of(terms[:limit]).tolist()}
 

@@ -69,9 +69,8 @@ class IdentifiedEntry(NamedTuple):
 
         The outlet that an entry without an address declares is not verified.
         """
-        if self.entry.authority == "page":
-            return True
-        return self.entry.authority == "own" and self.raw[1] in self.identity.keys
+        has_address = self.raw[1] in self.identity.keys
+        return self.entry.is_of_site and (has_address or self.entry.authority == "page")
 
     @property
     def keys(self) -> tuple[bytes, ...]:
@@ -88,9 +87,16 @@ class IdentifiedBatch(FrozenStruct):
 
 
 def identify_entries(
-    connection: Connection, entries: Sequence[Entry], poll: PollContext | None
+    connection: Connection,
+    entries: Sequence[Entry],
+    poll: PollContext | None,
+    *,
+    always_new: bool = False,
 ) -> IdentifiedBatch:
-    """Identify `entries`; those of a poll are all of one source. Raises WholeFeedNeededError."""
+    """Identify `entries`; those of a poll are all of one source. Raises WholeFeedNeededError.
+
+    `always_new`: each has its own GUID, and no other key.
+    """
     canonical_urls = [canonical_url(given.url or "") for given in entries]
     sharing = shared_pages(entries, canonical_urls)
     identified = [
@@ -105,6 +111,12 @@ def identify_entries(
             zip(entries, canonical_urls, strict=True)
         )
     ]
+    if always_new:
+        bare = [
+            received._replace(said=set(), there=(), undated=b"", claimed=b"")
+            for received in identified
+        ]
+        return IdentifiedBatch(entries=tuple(bare), known={})
     known = _articles_of(connection, identified)
     if poll is None:
         shared = set()

@@ -40,11 +40,14 @@ from aggregator.sources.parse.records.record_keys import Field
 from aggregator.sources.parse.streams.remote_files import is_address, is_remote, shown
 
 
+_PARTIAL = "it is a part: the page is too long, or the article has further pages"
+
+
 class ExtractPreview(FrozenStruct, omit_defaults=False):
     """A line of `extract --format jsonl`; `text` is the extracted text, whatever the verdict.
 
     `what` is the input as it was typed. `verdict` is "ok" or "stub" for an article; else `reason` says why it
-    is none. `published` is RFC 3339 in UTC, `wire` the agency behind the text.
+    is none, or what is missing of it. `published` is RFC 3339 in UTC, `wire` the agency behind the text.
     """
 
     what: str
@@ -212,5 +215,5 @@ def prepared_preview(
         author=article.author,
         outlet=outlet.name if outlet else article.outlet,
         wire=article.wire.agency if article.wire else None,
-        reason=article.reason,
+        reason=article.reason or (_PARTIAL if article.truncated else None),
     )

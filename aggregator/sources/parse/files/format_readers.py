@@ -121,18 +121,21 @@ def _archived(
             reason="the page is too long or cannot be unpacked",
             verdict="too_long",
         )
-    html = html_of_body(page.body, page.content_type)
-    if not html:
+    content = html_of_body(page.body, page.content_type)
+    if not content:
         return empty_input(where)
+    is_text = warc.PLAIN.match(page.content_type) is not None
     entry = Entry(
         source=place.name.rpartition("/")[2],
         guid=page.record_id or page.url or None,
         url=absolute_url(page.url, None),
-        html=html,
-        is_page=True,
+        html=None if is_text else content,
+        text=content if is_text else None,
+        is_page=not is_text,
+        is_saved_text=is_text,
         robots=page.robots,
     )
-    if reading.leaves_in:
+    if reading.leaves_in and not is_text:
         offset = stream.offset_of(page.position)
         entry = left_in_file(entry, ".warc", page.number, offset, reading.leaves_in)
     return InputEntry(entry=entry, where=where, archived_at=page.archived_at)

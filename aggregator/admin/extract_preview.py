@@ -8,6 +8,7 @@ from pathlib import Path
 
 from aggregator.config.settings import Config
 from aggregator.config.tuning import Tuning
+from aggregator.extract.language import unicode
 from aggregator.extract.outlets import outlet_of
 from aggregator.intake.jobs import (
     PrepareItem,
@@ -27,6 +28,7 @@ from aggregator.model.prepared import Verdict
 from aggregator.model.structs import FrozenStruct
 from aggregator.sources.fetch.client import client_of
 from aggregator.sources.limits import source_tuning
+from aggregator.sources.parse.feeds.feed_format import reason_against_markup
 from aggregator.sources.parse.files.input_items import (
     InputEntry,
     InputFeed,
@@ -38,7 +40,6 @@ from aggregator.sources.parse.files.open_source import open_source
 from aggregator.sources.parse.records.record_entry import RecordNotes
 from aggregator.sources.parse.records.record_keys import Field
 from aggregator.sources.parse.streams.remote_files import is_address, is_remote, shown
-
 
 _PARTIAL = "it is a part: the page is too long, or the article has further pages"
 
@@ -148,7 +149,8 @@ def _preview(
         return ExtractPreview(
             what=name,
             verdict="not_article",
-            reason="this is a feed; read it with `aggregator sources check`",
+            reason=reason_against_markup(unicode.decode(item.data))
+            or "this is a feed; read it with `aggregator sources check`",
         )
     return prepared_preview(
         executor,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from aggregator.cli.context import Settings, missing_database
+from aggregator.cli.command_context import Settings, missing_database
 from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from aggregator.sources.fetch.connections.transport import (
 from aggregator.sources.fetch.rate_limiter import parse_retry_after
 from aggregator.sources.fetch.request_headers import user_agent
 from aggregator.sources.fetch.server_keys import server_of
-from aggregator.sources.limits import net_tuning
+from aggregator.sources.source_limits import net_tuning
 
 
 class PostResult(FrozenStruct):

@@ -26,7 +26,7 @@ from aggregator.sources.fetch.connections.certificates import (
 )
 from aggregator.sources.fetch.connections.lenient_head import LenientBackend
 from aggregator.sources.fetch.connections.ssrf_guard import SsrfGuard
-from aggregator.sources.limits import URL_CHARS
+from aggregator.sources.source_limits import URL_CHARS
 
 _NEVER_IN_ADDRESS = re.compile(r"[\x00-\x20\x7f\\]")
 _USERINFO = re.compile(r"//[^/?#\s]*@")

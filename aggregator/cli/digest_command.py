@@ -4,7 +4,7 @@ import datetime as dt
 from typing import TYPE_CHECKING, Annotated
 
 from aggregator.cli import output
-from aggregator.cli.context import Context
+from aggregator.cli.command_context import Context
 from aggregator.cli.output import flag
 from aggregator.model.errors import AggregatorError, UsageError
 

@@ -415,11 +415,9 @@ _COPIED_WORDS = (
 
 
 def _index_copies(connection: Connection, block: int) -> None:
-    named = index_rows.IndexedText._fields
+    copied = f"{index_rows.INDEXED} WHERE inbox_no > :last ORDER BY inbox_no"
     rows = connection.execute(
-        select(*(tables.article.c[name] for name in named))
-        .where(tables.article.c.inbox_no > block * BLOCK)
-        .order_by(tables.article.c.inbox_no)
+        text(copied).columns(effective_at=tables.UtcTime()), {"last": block * BLOCK}
     )
     while some := rows.fetchmany(_AT_ONCE):
         index.put(connection, some)
@@ -440,15 +438,9 @@ def _flush(
         )
         rows = [_article(one, source_of) for one in batch]
         _write(connection, tables.article, rows)
-        index.put(
-            connection,
-            [
-                index_rows.IndexedText(
-                    **{name: row[name] for name in index_rows.IndexedText._fields}
-                )
-                for row in rows
-            ],
-        )
+        numbers = [row["inbox_no"] for row in rows]
+        added = f"{index_rows.INDEXED} WHERE inbox_no IN :numbers ORDER BY inbox_no"
+        index.put(connection, tables.read_rows(connection, added, numbers=numbers))
 
 
 def _write(connection: Connection, table: Any, rows: Sequence[dict[str, Any]]) -> None:

@@ -1,11 +1,12 @@
-"""How steady storylines are over days of polls, and what they cost in a large database.
+"""How steady storylines are over days of polls, what they cost in a large database, and how long feeds get.
 
     python -m benchmarks.storylines DATASET [--articles N]
 
 The records are placed in the order of their times, an hour at a time. Printed is how many stories have another
 storyline at the end than six hours after they began. Before the last tenth is placed, the rows are repeated until
 the database has N articles (100,000), whose stories no article may join; printed is the processor time that
-affinities and storylines take of each article then.
+affinities and storylines take of each article then. Until then feeds are read each hour: printed is how many
+different items a reader sees, by story and by storyline.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from sqlalchemy import Column, func, insert, literal, select
 
 from aggregator.admin.evaluate import place_records
 from aggregator.admin.labelled_data import read_dataset
+from aggregator.config.story_query import StoryFilter
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.placing.place_entry import EntryPlacer
 from aggregator.intake.pipeline import Pipeline
@@ -28,11 +30,19 @@ from aggregator.model.clock import utc_now
 from aggregator.sources.parse.records.jsonl import LabelledRecord
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.migrate import upgrade
+from aggregator.store.read import story_list
 from aggregator.store.stories.article_rows import article_writes
 from aggregator.store.stories.storylines import LINE
 from aggregator.store.tables import IS_LIVE, affinity, article, story
 
 SETTLED = dt.timedelta(hours=6)
+ITEMS = 100  # of a feed, as in config.yaml
+FEEDS = {
+    "main feed": StoryFilter(),
+    "min_reports=2": StoryFilter(min_reports=2),
+    "main feed, folded": StoryFilter(fold="storylines"),
+    "min_reports=2, folded": StoryFilter(fold="storylines", min_reports=2),
+}
 
 
 def by_hour(
@@ -118,6 +128,7 @@ def main() -> None:
         begun: dict[str, dt.datetime] = {}
         settled: dict[str, str] = {}
         lines: dict[str, str] = {}
+        items: dict[str, set[str]] = {name: set() for name in FEEDS}
         placed = measured = 0
         for when, of_hour in by_hour(records):
             for story_id, began in begun.items():
@@ -140,6 +151,11 @@ def main() -> None:
                         select(story.c.id, LINE).where(IS_LIVE, of_run)
                     ).all()
                 )
+                for name, wanted in () if measured else FEEDS.items():
+                    listed, _ = story_list.places(connection, wanted, ITEMS)
+                    items[name] |= {
+                        lines[row.id] if wanted.fold else row.id for row in listed
+                    }
             for story_id in lines:
                 begun.setdefault(story_id, when)
         database.close()
@@ -149,6 +165,8 @@ def main() -> None:
     print(
         f"{changed} of {len(left)} stories ({share:.2%}) changed their storyline after six hours"
     )
+    for name, seen in items.items():
+        print(f"{len(seen)} items: {name}")
     each = 1000 * spent.seconds / max(placed - measured, 1)
     print(
         f"{each:.3f} ms of processor time for each of the last {placed - measured} articles, of {asked.articles:,}"

@@ -38,6 +38,7 @@ from aggregator.store.intake import inbox
 from aggregator.store.migrate import upgrade
 from aggregator.store.stories import articles as article_rows
 from aggregator.store.tables import article as article_table
+from aggregator.store.tables import read_rows
 from training.dataset import data_folder
 
 Floats = npt.NDArray[np.float64]
@@ -291,9 +292,8 @@ def _stored(records: Sequence[Record]) -> list[Stored]:
             article_of = {
                 one.entry_no: one.article for one in inbox.results(connection, numbers)
             }
-            placed = map(
-                article_rows.of_row, connection.execute(select(*article_rows.COLUMNS))
-            )
+            every = f"SELECT {article_rows.COLUMNS} FROM article"
+            placed = map(article_rows.of_row, read_rows(connection, every))
             by_id = {article.id: article for article in placed}
             seen = select(article_table.c.id, article_table.c.seen_at)
             seen_at = {row.id: row.seen_at for row in connection.execute(seen)}

@@ -95,7 +95,7 @@ def _print_hits(results: "SearchResults") -> None:
     by_story: dict[str, list[SearchHit]] = {}
     for hit in results.hits:
         by_story.setdefault(hit.story, []).append(hit)
-    counts = {story.story: story.found for story in results.stories}
+    counts = {story.id: story.found for story in results.stories}
     blocks = []
     for story, hits in by_story.items():
         matching = counted(max(counts.get(story, 0), len(hits)), "matching article")

@@ -28,7 +28,8 @@ _HEADER = re.compile(
 )
 _BEARER = re.compile(r"(?i)\b(bearer\s+)[A-Za-z0-9._~+/=-]{16,}")
 _KEY_LIKE = re.compile(
-    r"(?<![^\W_])(?<!channel_id=)(?<!playlist_id=)(?:(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{16,}"
+    r"(?P<channel>(?:channel|playlist)_id=[\w-]+)"
+    r"|(?<![^\W_])(?:(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{16,}"
     r"|[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})(?![^\W_])"
 )
 # Every secret has one of these
@@ -46,7 +47,7 @@ def redact(text: str) -> str:
 
 def redact_address(text: str) -> str:
     """As `redact`, and each UUID and long word of letters and digits: it may be a key, but of a channel."""
-    return _KEY_LIKE.sub(_HIDDEN, redact(text))
+    return _KEY_LIKE.sub(lambda found: found["channel"] or _HIDDEN, redact(text))
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:

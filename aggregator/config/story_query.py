@@ -129,6 +129,11 @@ class Filters(QueryModel):
     storyline: Text = Field(
         "", description="in the storyline of the story with this id"
     )
+    fold: Literal["", "storylines"] = Field(
+        "",
+        description="storylines: one story for each storyline, the last bumped; its reports and outlets "
+        "are those of the last day of the storyline",
+    )
 
 
 class StoryFilter(Filters):

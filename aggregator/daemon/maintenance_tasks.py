@@ -14,6 +14,7 @@ from aggregator.grouping.deletion.retention import RetentionPlan
 from aggregator.grouping.placing.compare_stored import compare_stored
 from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.prepare import Stop
+from aggregator.store.read.browser_mutes import end_rested
 from aggregator.store.stories.future_bumps import pull_back
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 10.0  # between two looks at the last backup and the last digest
+MUTES_CHECK_SECONDS = 3600.0
 OUTBOX_CHECK_SECONDS = 3600.0  # between two deletions of ended webhook deliveries
 
 
@@ -58,6 +60,7 @@ class MaintenanceTasks:
                 minute,
                 lambda _: compare_stored(self._pipeline.placer),
             ),
+            MaintenanceTask("mutes", MUTES_CHECK_SECONDS, self._end_mutes),
             MaintenanceTask(
                 "outbox",
                 OUTBOX_CHECK_SECONDS,
@@ -89,6 +92,11 @@ class MaintenanceTasks:
                 counted(count, "story", "stories"),
                 extra={"event": "story_times_corrected"},
             )
+
+    def _end_mutes(self, _stops: Stop) -> None:
+        """Remove the mutes of storylines that rest."""
+        now = self._services.now()
+        self._services.lock.fenced.transact(lambda writing: end_rested(writing, now))
 
     def _back_up(self, stops: Stop) -> None:
         """Make a backup if it is due: the last one may have been made by a person."""

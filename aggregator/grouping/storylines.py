@@ -2,12 +2,13 @@
 
 An article is compared with the nearest stories when it is placed, and its affinity to each of them is stored: the
 mean logit of the article and the reports of the story. Two stories are as near as these affinities are on average;
-two storylines are as near as their newest stories. If an article is near another story, the storylines of both
-become one if they are near enough, and the older id stays. Only corrections change a storyline otherwise: a later
-report never takes a story out of its place (docs/decisions/0054-storylines.md).
+two storylines are as near as the three nearest pairs of their newest stories. If an article is near another
+story, the storylines of both become one if they are near enough, and the older id stays. Only corrections change a
+storyline otherwise: a later report never takes a story out of its place (docs/decisions/0054-storylines.md).
 """
 
 import datetime as dt
+import heapq
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
@@ -19,23 +20,27 @@ from aggregator.store.stories.storylines import Affinity, RecentStory
 
 # All values are thousandths of a logit. This is the affinity of two stories that were never near each other:
 UNCOMPARED = -2_000
-# An article with at least this affinity may join two storylines; so may their mean if one is a single story.
+# An article with at least this affinity may join two storylines; so may their nearness if one is a single story.
 NEAR = -1_500
-# The least mean affinity that joins two storylines of several stories
-_NEAR_LINES = -1_250
+# The least nearness that joins two storylines of several stories
+_NEAR_LINES = -1_000
+# So many pairs of stories decide. The mean over all of them let two long storylines of one event drift apart, as
+# most of their stories are other steps; two pairs, or one, chain affairs (docs/decisions/0054-storylines.md).
+_NEAREST_PAIRS = 3
 
 
-def mean_affinity(
+def nearness(
     stories: Sequence[RecentStory],
     others: Sequence[RecentStory],
     near: Mapping[frozenset[str], Affinity],
 ) -> float:
-    """Return how near two storylines are: the mean over their pairs of stories."""
+    """Return how near two storylines are: the mean over their nearest pairs of stories."""
     means = []
     for story, other in product(stories, others):
         pair = near.get(frozenset((story.id, other.id)))
         means.append(UNCOMPARED if pair is None else pair.mean)
-    return math.fsum(means) / len(means)
+    nearest = heapq.nlargest(_NEAREST_PAIRS, means)
+    return math.fsum(nearest) / len(nearest)
 
 
 def join_nearest(
@@ -65,12 +70,12 @@ def join_nearest(
         ranked = []
         for others in recent.values():
             is_alone = own[0].is_alone or others[0].is_alone
-            mean = mean_affinity(own, others, near)
+            value = nearness(own, others, near)
             if (
-                mean >= (NEAR if is_alone else _NEAR_LINES)
+                value >= (NEAR if is_alone else _NEAR_LINES)
                 and others[0].line not in barred
             ):
-                ranked.append((-mean, others[0].line_no, others))
+                ranked.append((-value, others[0].line_no, others))
         if not ranked:
             return
         _, _, others = min(ranked)

@@ -10,7 +10,7 @@ import msgspec
 
 from aggregator.model.article import ArticleView
 from aggregator.model.entry import Enclosure
-from aggregator.model.story import StoryView
+from aggregator.model.story import StoryFacts, StoryView
 from aggregator.model.structs import FrozenStruct
 
 # States as `aggregator sources list` shows them: "silent" has had no news for unusually long, "flood" had many
@@ -79,22 +79,12 @@ class SearchHit(FrozenStruct, omit_defaults=False):
     nosnippet: bool = False
 
 
-class StoryHit(FrozenStruct, omit_defaults=False):
+class StoryHit(StoryFacts, omit_defaults=False):
     """A story with matching articles; `hits` are the best of them, at most three.
 
     `found` counts its articles among the ranked ones, whose number is bounded (config/tuning.yaml, search).
     """
 
-    story: str = msgspec.field(name="id")
-    title: str
-    language: str | None
-    first_published: dt.datetime
-    last_published: dt.datetime
-    updated: dt.datetime
-    article_count: int
-    outlet_count: int
-    unknown_outlet_count: int
-    report_count: int
     found: int
     hits: tuple[SearchHit, ...] = msgspec.field(default=(), name="articles")
 
@@ -186,20 +176,11 @@ class ListedTitle(FrozenStruct):
     url: str | None = None
 
 
-class StoryListItem(FrozenStruct, omit_defaults=False):
+class StoryListItem(StoryFacts, omit_defaults=False):
     """A story in a list; its articles are not read."""
 
-    id: str
-    title: str
     # The summary comes from one article, never from an article with `nosnippet` (stories/lead.py)
     summary: str
-    language: str | None
-    last_published: dt.datetime
-    updated: dt.datetime
-    article_count: int
-    outlet_count: int
-    unknown_outlet_count: int
-    report_count: int
     # Without unnamed ones, each once, in the order of first articles
     outlets: tuple[str, ...]
     # Time when a story without any date was first seen

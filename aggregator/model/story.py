@@ -46,11 +46,10 @@ class StoryName(FrozenStruct, omit_defaults=False):
 
 
 class StoryFacts(FrozenStruct, omit_defaults=False):
-    """A story without its articles."""
+    """A story without its articles, as all output says it; what shows more extends it."""
 
     id: str
     title: str
-    summary: str
     language: str | None
     first_published: dt.datetime
     last_published: dt.datetime
@@ -64,6 +63,7 @@ class StoryFacts(FrozenStruct, omit_defaults=False):
 class StoryView(StoryFacts, omit_defaults=False):
     """A story and its articles, oldest first by effective time."""
 
+    summary: str
     names: tuple[StoryName, ...] = ()  # the most important first
     topics: tuple[str, ...] = ()  # likewise
     articles: tuple[ArticleView, ...] = ()

@@ -3,12 +3,13 @@
 import datetime as dt
 from typing import Literal
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert
 
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.tables import (
     command,
-    fields_of,
+    read_row,
+    read_rows,
     struct_of,
     structs_of,
     update_rows,
@@ -27,7 +28,7 @@ class Command(FrozenStruct):
     result: str | None = None
 
 
-_COLUMNS = fields_of(command, Command)
+_COMMANDS = "SELECT command_no, kind, payload, state, result FROM command"
 
 
 def enqueue(
@@ -43,14 +44,13 @@ def enqueue(
 
 def pending_commands(connection: Connection) -> list[Command]:
     """Return the waiting commands, oldest first."""
-    waiting = select(*_COLUMNS).where(command.c.state == "waiting")
-    rows = connection.execute(waiting.order_by(command.c.command_no))
-    return structs_of(Command, rows)
+    waiting = f"{_COMMANDS} WHERE state = 'waiting' ORDER BY command_no"
+    return structs_of(Command, read_rows(connection, waiting))
 
 
 def command_numbered(connection: Connection, n: int) -> Command | None:
     """Return command `n`; None if it does not exist."""
-    row = connection.execute(select(*_COLUMNS).where(command.c.command_no == n)).first()
+    row = read_row(connection, f"{_COMMANDS} WHERE command_no = :n", n=n)
     return struct_of(Command, row)
 
 

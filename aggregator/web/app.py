@@ -123,6 +123,7 @@ def _api_routes(services: Services) -> Iterator[BaseRoute]:
         yield from corrections.router.routes
     if services.sources is not None:
         yield from edit_sources.router.routes
+        yield from stories.muting.routes
     if services.watch is not None:
         yield from probes.watched.routes
 

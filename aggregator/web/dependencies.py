@@ -119,6 +119,10 @@ class Site:
         """Return the mutes that the owner set in the browser; his pages, phones and feeds follow them."""
         return self.reader.mutes() if is_owner(request) else ()
 
+    def is_muted(self, request: Request, line: str) -> bool:
+        """Return whether the owner, who asks, muted this storyline."""
+        return is_owner(request) and line in self.reader.muted_storylines().values()
+
     def bounded(self, request: Request, story: StoryView) -> StoryView:
         """Return a story with the texts that this request may read."""
         return for_reader(story, None, *self.limits(request))[0]

@@ -206,8 +206,7 @@ class Daemon:
             return 0
         return int(self.rows("SELECT pg_current_wal_lsn() - '0/0'::pg_lsn")[0][0])
 
-    def stories_on_page_one(self) -> list[str]:
-        """Return the ids of the stories on the first page of the front page, in its order."""
-        return list(
-            dict.fromkeys(re.findall(r"href=\"[^\"]*/stories/(\w+)\"", self.page("/")))
-        )
+    def places_on_page_one(self) -> list[set[str]]:
+        """Return the ids of the stories at each place of the front page, in its order."""
+        places = re.findall(r"<article .*?</article>", self.page("/"), re.DOTALL)
+        return [set(re.findall(r"/stories/(\w+)\"", place)) for place in places]

@@ -327,15 +327,30 @@ class Run:
             if label is not None:
                 stories[label] = article.story
         scores = scores_of(self.day.labels, stories)
-        page = self.daemon.stories_on_page_one()
+        lines = dict(
+            self.daemon.rows(
+                "SELECT id, storyline FROM v_stories WHERE storyline <> ''"
+            )
+        )
+        in_lines = scores_of(
+            self.day.labels,
+            {entry: lines.get(story, story) for entry, story in stories.items()},
+        )
+        places = self.daemon.places_on_page_one()
         self.figures |= {
             f"{when}_articles": len(articles),
             f"{when}_labelled": len(stories),
             f"{when}_all_stories": len(
                 {article.story for article in articles.values()}
             ),
-            f"{when}_page_stories": len(page),
-            f"{when}_twice": events_twice(self.day.labels, stories, set(page)),
+            f"{when}_storylines": len(set(lines.values())),
+            f"{when}_largest_storyline": max(
+                Counter(lines.values()).values(), default=0
+            ),
+            f"{when}_one_place": in_lines.whole,
+            f"{when}_not_one_place": in_lines.not_whole,
+            f"{when}_page_stories": len(places),
+            f"{when}_twice": events_twice(self.day.labels, stories, places),
         }
         for name in SCORED:
             self.figures[f"{when}_{name}"] = getattr(scores, name)

@@ -145,19 +145,23 @@ def scores_of(labels: Labels, stories: Mapping[str, str]) -> Scores:
 
 
 def events_twice(
-    labels: Labels, stories: Mapping[str, str], page: Collection[str]
+    labels: Labels, stories: Mapping[str, str], places: Sequence[Collection[str]]
 ) -> list[str]:
-    """Return the names of events that two stories of a page tell: each has an entry of one pair."""
+    """Return the names of events that two places of a page tell: each has an entry of one pair.
+
+    `places` are the stories of each place.
+    """
+    place_of = {story: n for n, place in enumerate(places) for story in place}
     on_page = defaultdict(list)
     for entry, story in stories.items():
-        if story in page:
+        if story in place_of:
             on_page[labels.events[entry]].append(entry)
     twice = []
     for event in on_page.values():
         apart = (
             pair
             for pair in _pairs([event])
-            if len({stories[entry] for entry in pair}) > 1
+            if len({place_of[stories[entry]] for entry in pair}) > 1
         )
         if any(pair not in labels.loose for pair in apart):
             twice.append(_name_of_event(labels, event))

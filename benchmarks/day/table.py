@@ -9,6 +9,9 @@ Figures = dict[str, Any]  # of one run, by name; those that list titles are coun
 SCORES = [  # the name of a figure, its words, and digits after the point
     ("events", "events of several outlets", 0),
     ("whole", "... found whole", 0),
+    ("one_place", "... in one storyline", 0),
+    ("storylines", "storylines of two or more stories", 0),
+    ("largest_storyline", "stories of the largest", 0),
     ("stories", "stories of several outlets", 0),
     ("pure", "... pure", 0),
     ("twice", "events twice on page one", 0),
@@ -23,11 +26,12 @@ SCORES = [  # the name of a figure, its words, and digits after the point
     ("articles", "articles", 0),
     ("labelled", "... with a label", 0),
     ("all_stories", "stories", 0),
-    ("page_stories", "stories on page one", 0),
+    ("page_stories", "places on page one", 0),
 ]
 # Of the first reading: the name of a figure, its words, and which of several is the worst
 ORDERS = [
     ("whole", "events found whole", min),
+    ("one_place", "events in one storyline", min),
     ("pure", "stories of several outlets that are pure", min),
     ("impure", "... that are not", max),
     ("f1", "F1 of pairs", min),
@@ -70,6 +74,7 @@ COSTS = [  # likewise
 ]
 NAMES = [
     ("not_whole", "events not whole"),
+    ("not_one_place", "events in several storylines"),
     ("impure", "stories not pure"),
     ("twice", "events twice on page one"),
 ]

@@ -16,14 +16,13 @@ from sqlalchemy import select, text
 
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox
-from aggregator.store.search.index import unindexed_count
 from aggregator.store.tables import article, writer_lease
 from tests.conftest import Postgres
 from tests.support.daemon_process import DaemonProcess
 from tests.support.kill_records import records
 from tests.support.kills import Settled, assert_same, left_in
 from tests.support.loopback import LoopbackServer
-from tests.support.rows import counted
+from tests.support.rows import counted, unindexed_count
 from tests.support.seeds import drawn
 
 pytestmark = pytest.mark.later

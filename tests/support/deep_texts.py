@@ -26,9 +26,8 @@ from aggregator.model.errors import AggregatorError
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.search import index_rows, progress
-from aggregator.store.search.index_rows import IndexedText
 from aggregator.store.stories.articles import ArticleDetails
-from aggregator.store.tables import TEXT_OR_EMPTY, article, sketch
+from aggregator.store.tables import article, read_rows, sketch
 from tests.support.deep_finding import Fault, of_row, pairs
 from tests.support.deep_references import ranges
 
@@ -174,24 +173,16 @@ _OTHERS: Final = text(
 )
 
 
-_INDEXED: Final = select(
-    *(
-        TEXT_OR_EMPTY if name == "text" else article.c[name]
-        for name in IndexedText._fields
-    )
-)
-
-
 def _indexed_between(connection: Connection, low: int, high: int) -> Sequence[Row[Any]]:
     """The articles of these numbers that should be indexed, with their indexed columns."""
     low, high = (
         max(low, progress.unindexed_to(connection) + 1),
         min(high, progress.indexed_to(connection)),
     )
-    chosen = _INDEXED.where(article.c.inbox_no.between(low, high)).order_by(
-        article.c.inbox_no
+    chosen = (
+        f"{index_rows.INDEXED} WHERE inbox_no BETWEEN :low AND :high ORDER BY inbox_no"
     )
-    return connection.execute(chosen).all()
+    return read_rows(connection, chosen, low=low, high=high)
 
 
 # --- SQLite's words ----------------------------------------------------------------------------------------

@@ -10,7 +10,6 @@ from typing import Any
 from sqlalchemy import select
 
 from aggregator.store.engine.database import Database
-from aggregator.store.search.index import unindexed_count
 from aggregator.store.search.match import newest
 from aggregator.store.search.query import parse_query
 from aggregator.store.tables import (
@@ -24,6 +23,7 @@ from aggregator.store.tables import (
     stream_period,
 )
 from tests.support.articles import settled
+from tests.support.rows import unindexed_count
 
 HONEST = [str(Path(sys.executable).with_name("aggregator"))]
 CARELESS = [sys.executable, "-m", "tests.support.careless_ingest"]

@@ -23,13 +23,12 @@ from sqlalchemy import func, select
 from sqlalchemy.engine import make_url
 
 from aggregator.store.engine.database import Database
-from aggregator.store.search.index import unindexed_count
 from aggregator.store.tables import article, entry, source
 from tests.conftest import REPOSITORY
 from tests.support.articles import render_all
 from tests.support.daemon_process import DaemonProcess
 from tests.support.kills import HONEST, Settled, children_of, left_in
-from tests.support.rows import queried
+from tests.support.rows import queried, unindexed_count
 
 PATIENCE_SECONDS = 3600.0
 # Seconds between a kill's being due and the kill: a batch takes about as long

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import (
     ColumnElement,
+    Connection,
     Executable,
     FromClause,
     Result,
@@ -17,6 +18,7 @@ from sqlalchemy import (
 )
 
 from aggregator.store.engine.database import Database
+from aggregator.store.tables import read_value
 
 Found = TypeVar("Found")
 
@@ -122,3 +124,12 @@ def whole_scans(database: Database, sent: Sequence[tuple[str, Any]]) -> set[str]
 def rename(database: Database, before: str, after: str) -> None:
     """Give a table another name: whoever looks for it fails."""
     executed(database, text(f"ALTER TABLE {before} RENAME TO {after}"))
+
+
+def unindexed_count(connection: Connection) -> int:
+    """Count the articles that the full-text index does not have yet."""
+    unindexed = """
+        SELECT count(*) FROM article WHERE inbox_no > (SELECT value FROM counter WHERE name = 'searchable')
+        OR inbox_no <= (SELECT value FROM counter WHERE name = 'unindexed')
+        """
+    return int(read_value(connection, unindexed))

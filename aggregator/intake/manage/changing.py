@@ -95,6 +95,23 @@ def remove(config: Config, database: Database, source: Source) -> None:
         rejected.clear_source(connection, source.entry_source)
 
 
+def rename_folder(
+    config: Config, database: Database, folder: str, name: str | None
+) -> None:
+    """Move the sources of a folder to the folder `name`; None: to none.
+
+    Raises ConflictError, before anything is moved, if one is in config.yaml.
+    """
+    with database.read() as connection:
+        every = rows.all_sources(connection)
+    sources = [source for source in every if source.folder == folder]
+    for source in sources:
+        _refuse_configured(config, source, "change its folder there")
+    with database.write() as connection:
+        for source in sources:
+            choose(connection, source.id, folder=name)
+
+
 def _refuse_configured(config: Config, source: Source, advice: str) -> None:
     """Raise ConflictError for a source of config.yaml: the next start would add it again."""
     if source.origin == "config" and not source.paused:

@@ -1,5 +1,7 @@
 """Imports and exports sources as OPML."""
 
+from collections.abc import Callable
+from operator import attrgetter
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -225,8 +227,12 @@ def _given_name(feed: OpmlFeed) -> str | None:
     return feed.title if feed.title and feed.title != feed.url else None
 
 
-def export_opml(config: Config, database: Database) -> bytes:
-    """Return all feeds as OPML, each with the address that is polled."""
+def export_opml(
+    config: Config,
+    database: Database,
+    address: Callable[[Source], str] = attrgetter("polled_url"),
+) -> bytes:
+    """Return all feeds as OPML, by default each with the address that is polled."""
     with database.read() as connection:
         sources = all_sources(connection)
     feeds = []
@@ -236,7 +242,7 @@ def export_opml(config: Config, database: Database) -> bytes:
             folder = source.folder.split(_FOLDER_SEPARATOR) if source.folder else ()
             feeds.append(
                 OpmlFeed(
-                    url=source.polled_url,
+                    url=address(source),
                     title=title,
                     site_url=source.site_url,
                     folder=tuple(folder),

@@ -6,12 +6,12 @@ key as new.
 """
 
 import datetime as dt
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, exists, insert, or_, select
+from sqlalchemy import Connection, insert
 
 from aggregator.model.entry import Entry
 from aggregator.model.structs import FrozenStruct
@@ -34,7 +34,7 @@ from aggregator.store.tables import (
     execute_each,
     insert_or,
     intake_count,
-    rows_with,
+    read_rows,
 )
 
 
@@ -80,7 +80,9 @@ def accept(
     known = KnownEntries(connection, identified, is_poll=poll is not None)
     candidates = {received.identity.article for received in identified.entries}
     erased = tombstones.find_tombstones(connection, candidates | known.articles)
-    muted = _muted_at(connection, known.articles)
+    muted = defaultdict(list)
+    for id_, source in read_rows(connection, _MUTED_ONLY, articles=known.articles):
+        muted[id_].append(source)
     shared = {"page_attempts": int(is_late_page), "bump_by_clock": bump_by_clock}
     rows = []
     accepted = []
@@ -91,7 +93,7 @@ def accept(
         id_ = result.article
         if id_ in erased:  # its new keys are stored, as hashes
             result = replace(result, outcome=_OUTCOMES_OF_ERASED[erased[id_]])
-        elif result.outcome == "known" and source not in muted.get(id_, [source]):
+        elif result.outcome == "known" and id_ in muted and source not in muted[id_]:
             # Only other sources are muted for this article; this source may not be.
             result = replace(result, outcome="new", is_observed=True)
         elif received.entry.is_observation and result.outcome != "known":
@@ -101,7 +103,18 @@ def accept(
             known.note(received, result, seen[offset])
         if result.outcome in STORED:
             result = replace(result, entry_no=first_n + offset)
-            row = _entry_row(result, received.entry, seen[offset], by_page=by_page)
+            row: dict[str, Any] = {
+                "entry_no": result.entry_no,
+                "inbox_no": None,
+                "state": "page" if by_page else "ready",
+                "source": source,
+                "article": id_,
+                "is_revision": result.outcome == "revision",
+                "url": received.entry.url,
+                "payload": codecs.compress_struct(received.entry),
+                "page_due_at": seen[offset] if by_page else None,
+                "accepted_at": seen[offset],
+            }
             rows.append(row | shared)
         accepted.append(result)
     # Until a first reading ends, only entries of polls gather; all others are placed at once.
@@ -118,36 +131,16 @@ def accept(
     )
     forgotten = [result.article for result in accepted if result.outcome == "forgotten"]
     tombstones.count_refused(connection, forgotten, seen[-1])
-    notes = []
-    if identified.void:
-        notes.append("different entries share a GUID or an address: it is ignored")
-    return AcceptedBatch(accepted=tuple(accepted), notes=tuple(notes))
+    notes = ("different entries share a GUID or an address: it is ignored",)
+    return AcceptedBatch(
+        accepted=tuple(accepted), notes=notes if identified.void else ()
+    )
 
 
 _OUTCOMES_OF_ERASED: Final[dict[tombstones.TombstoneKind, AcceptOutcome]] = {
     "retention": "known",
     "forgotten": "forgotten",
 }
-
-
-def _entry_row(
-    result: AcceptResult, declared: Entry, seen: dt.datetime, *, by_page: bool
-) -> dict[str, Any]:
-    row = {
-        "entry_no": result.entry_no,
-        "inbox_no": None,
-        "state": "ready",
-        "source": declared.source,
-        "article": result.article,
-        "is_revision": result.outcome == "revision",
-        "url": declared.url,
-        "payload": codecs.compress_struct(declared),
-        "page_due_at": None,
-        "accepted_at": seen,
-    }
-    if by_page:
-        row |= {"state": "page", "page_due_at": seen}
-    return row
 
 
 def _number_at_once(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
@@ -163,22 +156,12 @@ def _number_at_once(connection: Connection, rows: Sequence[dict[str, Any]]) -> N
             row["inbox_no"] = number
 
 
-def _muted_at(connection: Connection, articles: Iterable[str]) -> dict[str, list[str]]:
-    """Return the sources of articles that are muted at each of their sources."""
-    sources: dict[str, list[str]] = {}
-    for row in rows_with(connection, _MUTED_ONLY, entry.c.article, articles):
-        sources.setdefault(row.article, []).append(row.source)
-    return sources
-
-
-_OTHER = entry.alias()
-_IS_WANTED_ELSEWHERE = exists().where(
-    _OTHER.c.article == entry.c.article,
-    or_(_OTHER.c.verdict.is_(None), _OTHER.c.verdict != MUTED),
-)
-_MUTED_ONLY = select(entry.c.article, entry.c.source).where(
-    entry.c.verdict == MUTED, ~_IS_WANTED_ELSEWHERE
-)
+# The sources of articles that are muted at each of their sources
+_MUTED_ONLY = f"""
+    SELECT article, source FROM entry WHERE article IN :articles AND verdict = '{MUTED}' AND NOT EXISTS (
+      SELECT 1 FROM entry AS other WHERE other.article = entry.article
+      AND (other.verdict IS NULL OR other.verdict <> '{MUTED}'))
+    """  # noqa: S608
 
 
 # Outcomes with a row in `entry`

@@ -8,19 +8,19 @@ the rows of sources and entries, so a kill loses nothing.
 import datetime as dt
 from typing import Literal, NamedTuple
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import Connection
 
 from aggregator.model.entry import Entry
 from aggregator.store import codecs
 from aggregator.store.intake.sources import IS_ASKED
 from aggregator.store.tables import (
     change,
+    count_rows,
     counter,
     counter_value,
     delete_rows,
-    entry,
-    has_row,
     highest,
+    read_rows,
     set_counter,
     source,
     update_rows,
@@ -42,28 +42,14 @@ _MANY_SOURCES = (
 # Newest gathered entries that are examined for the list
 _MOST_EXAMINED = 10_000
 
-_UNASKED = select(func.count()).where(
-    IS_ASKED,
-    source.c.last_polled_at.is_(None),
-    source.c.next_due_at <= bindparam("soon"),
-)
-_ASKED = select(func.count()).where(IS_ASKED, source.c.last_polled_at.is_not(None))
 # A page that is requested again later is late, and changes its article then.
-_PAGES = select(entry.c.entry_no).where(
-    entry.c.state == "page",
-    entry.c.page_due_at <= bindparam("now"),
-    entry.c.bump_by_clock.is_(False),
-)
-_READY = select(entry.c.entry_no).where(
-    entry.c.state == "ready", entry.c.bump_by_clock.is_(False)
-)
-_LISTED = (
-    select(entry.c.payload, entry.c.accepted_at, source.c.name, source.c.title)
-    .outerjoin(source, source.c.id == entry.c.source)
-    .where(entry.c.state.in_(("ready", "page")), entry.c.inbox_no.is_(None))
-    .order_by(entry.c.entry_no.desc())
-    .limit(_MOST_EXAMINED)
-)
+_PAGES = "SELECT 1 FROM entry WHERE state = 'page' AND page_due_at <= :now AND NOT bump_by_clock LIMIT 1"
+_READY = "SELECT 1 FROM entry WHERE state = 'ready' AND NOT bump_by_clock LIMIT 1"
+_LISTED = f"""
+    SELECT payload, accepted_at, source.name, source.title
+    FROM entry LEFT JOIN source ON source.id = entry.source
+    WHERE entry.state IN ('ready', 'page') AND inbox_no IS NULL ORDER BY entry_no DESC LIMIT {_MOST_EXAMINED}
+    """  # noqa: S608
 
 Turn = Literal["wait", "gather", "whole"]
 """What becomes of entries that gather: they wait, they gather for some seconds, or all are here."""
@@ -109,7 +95,7 @@ def turn(connection: Connection, now: dt.datetime) -> Turn:
         # A clock that was set back ends the waiting, too.
         is_early = 0 <= now.timestamp() - began < _PATIENCE_SECONDS
         return "wait" if is_early else "gather"
-    return "gather" if has_row(connection, _PAGES, {"now": now}) else "whole"
+    return "gather" if read_rows(connection, _PAGES, now=now) else "whole"
 
 
 def note_early(connection: Connection, now: dt.datetime, *, are_left: bool) -> None:
@@ -128,10 +114,10 @@ def is_over(connection: Connection, now: dt.datetime) -> bool:
     if not began:
         return False
     if abs(now.timestamp() - began) < _LONGEST_WAIT.total_seconds() and (
-        _unasked(connection, now) or has_row(connection, _PAGES, {"now": now})
+        _unasked(connection, now) or read_rows(connection, _PAGES, now=now)
     ):
         return False
-    return not has_row(connection, _READY)
+    return not read_rows(connection, _READY)
 
 
 def end(connection: Connection) -> tuple[dt.datetime, int]:
@@ -158,7 +144,7 @@ def first_reading(
     if not lasts(connection):
         return None
     entries = []
-    for row in connection.execute(_LISTED) if listed else ():
+    for row in read_rows(connection, _LISTED) if listed else ():
         try:
             declared = codecs.decompress_struct(row.payload, Entry)
         except codecs.UNREADABLE:  # it is refused when it is to be placed
@@ -177,11 +163,15 @@ def first_reading(
             )
         )
     entries.sort(key=lambda read: read.time, reverse=True)
-    asked = connection.scalar(_ASKED) or 0
+    asked = count_rows(
+        connection, source, IS_ASKED, source.c.last_polled_at.is_not(None)
+    )
     return FirstReading(
         asked, asked + _unasked(connection, now), tuple(entries[:listed])
     )
 
 
 def _unasked(connection: Connection, now: dt.datetime) -> int:
-    return connection.scalar(_UNASKED, {"soon": now + _LONGEST_WAIT}) or 0
+    is_due_soon = source.c.next_due_at <= now + _LONGEST_WAIT
+    is_unasked = source.c.last_polled_at.is_(None)
+    return count_rows(connection, source, IS_ASKED, is_unasked, is_due_soon)

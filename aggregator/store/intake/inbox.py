@@ -8,23 +8,22 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import Connection
 
 from aggregator.model.entry import Entry
 from aggregator.model.errors import UnreadableEntryError
 from aggregator.model.structs import FrozenStruct
 from aggregator.store import codecs
 from aggregator.store.tables import (
-    article,
-    change_with,
     count_rows,
     entry,
-    has_row,
     identity_key,
     insert_or,
-    rows_with,
+    read_rows,
+    read_value,
+    read_values,
     structs_of,
-    values_with,
+    write_sql,
 )
 
 MUTED = "muted"  # verdict of an entry that is not wanted (grouping/mutes.py)
@@ -55,7 +54,10 @@ def ready(connection: Connection, limit: int, after: int = 0) -> list[InboxEntry
     Raises UnreadableEntryError for an entry whose payload or page is damaged.
     """
     entries = []
-    for row in connection.execute(_READY, {"after": after, "limit": limit}):
+    waiting = """
+        SELECT * FROM entry WHERE state = 'ready' AND inbox_no > :after ORDER BY inbox_no LIMIT :limit
+        """
+    for row in read_rows(connection, waiting, after=after, limit=limit):
         try:
             declared = codecs.decompress_struct(row.payload, Entry)
             page = row.page and codecs.decompress_bytes(row.page)
@@ -65,7 +67,7 @@ def ready(connection: Connection, limit: int, after: int = 0) -> list[InboxEntry
             ) from error
         if row.page_robots:
             declared = replace(declared, robots=row.page_robots)
-        waiting = InboxEntry(
+        received = InboxEntry(
             entry_no=row.entry_no,
             inbox_no=row.inbox_no,
             article=row.article,
@@ -79,16 +81,8 @@ def ready(connection: Connection, limit: int, after: int = 0) -> list[InboxEntry
             page_charset=row.page_charset,
             has_lost_page=page is None and (row.reason or row.page_url) is not None,
         )
-        entries.append(waiting)
+        entries.append(received)
     return entries
-
-
-_READY = (
-    select(entry)
-    .where(entry.c.state == "ready", entry.c.inbox_no > bindparam("after"))
-    .order_by(entry.c.inbox_no)
-    .limit(bindparam("limit"))
-)
 
 
 def article_of(connection: Connection, waiting: InboxEntry) -> str:
@@ -96,30 +90,24 @@ def article_of(connection: Connection, waiting: InboxEntry) -> str:
 
     `recluster` places entries that have no rows.
     """
-    number = {"number": waiting.entry_no}
-    return connection.scalar(_ARTICLE, number) or waiting.article
-
-
-_ARTICLE = select(entry.c.article).where(entry.c.entry_no == bindparam("number"))
+    present = "SELECT article FROM entry WHERE entry_no = :number"
+    return read_value(connection, present, number=waiting.entry_no) or waiting.article
 
 
 def last_ready(connection: Connection, articles: Iterable[str]) -> int:
     """Return the last inbox number of the entries of `articles` that wait to be placed; 0 without any."""
-    waiting = select(entry.c.inbox_no).where(
-        entry.c.state == "ready", entry.c.inbox_no.is_not(None)
-    )
-    numbers = values_with(connection, waiting, entry.c.article, articles)
-    return max(numbers, default=0)
+    waiting = """
+        SELECT inbox_no FROM entry WHERE state = 'ready' AND inbox_no IS NOT NULL AND article IN :articles
+        """
+    return max(read_values(connection, waiting, articles=articles), default=0)
 
 
 def is_revised_since(connection: Connection, article_id: str, entry_no: int) -> bool:
     """Return whether a revision of the article that was accepted after entry `entry_no` is placed."""
-    later = (
-        (entry.c.article == article_id)
-        & (entry.c.entry_no > entry_no)
-        & (entry.c.outcome == "revised")
-    )
-    return has_row(connection, select(entry.c.entry_no).where(later))
+    later = """
+        SELECT 1 FROM entry WHERE article = :article AND entry_no > :entry_no AND outcome = 'revised' LIMIT 1
+        """
+    return bool(read_rows(connection, later, article=article_id, entry_no=entry_no))
 
 
 Outcome = Literal["founded", "joined", "copy", "revised", "unchanged", "refused"]
@@ -138,9 +126,10 @@ def claim(connection: Connection, key: bytes, article_id: str) -> str:
 
 def owner(connection: Connection, key: bytes) -> str | None:
     """Return the article that has `key`: None if no article has it, NOBODY for a void key."""
-    return connection.scalar(
-        select(identity_key.c.article).where(identity_key.c.key == key)
+    article: str | None = read_value(
+        connection, "SELECT article FROM identity_key WHERE key = :key", key=key
     )
+    return article
 
 
 class EntryResult(FrozenStruct):
@@ -156,23 +145,16 @@ class EntryResult(FrozenStruct):
     copy_of: str | None
 
 
-# See `retention.settle_entries`
-_ADDRESS_OF = func.coalesce(entry.c.url, article.c.url).label("url")
-
-
 def results(connection: Connection, numbers: Iterable[int]) -> list[EntryResult]:
     """Return the results of the entries `numbers`, in order."""
-    columns = [
-        entry.c[name]
-        for name in ("entry_no", "outcome", "verdict", "reason", "article")
-    ]
-    statement = select(
-        *columns, article.c.story, article.c.copy_of, _ADDRESS_OF
-    ).outerjoin(article, article.c.id == entry.c.article)
-    rows = rows_with(
-        connection, statement.order_by(entry.c.entry_no), entry.c.entry_no, numbers
-    )
-    return structs_of(EntryResult, rows)
+    # The address is that of the article once retention has settled the entry
+    stored = """
+        SELECT entry_no, outcome, entry.verdict, reason, coalesce(entry.url, article.url) AS url,
+          entry.article, article.story, article.copy_of
+        FROM entry LEFT JOIN article ON article.id = entry.article
+        WHERE entry_no IN :numbers ORDER BY entry_no
+        """
+    return structs_of(EntryResult, read_rows(connection, stored, numbers=numbers))
 
 
 def waiting_count(connection: Connection) -> int:
@@ -180,9 +162,7 @@ def waiting_count(connection: Connection) -> int:
     return count_rows(connection, entry, entry.c.state.in_(("page", "ready")))
 
 
-_BUMP_AT_OWN_TIME = update(entry).values(bump_by_clock=False)
-
-
 def bump_at_own_time(connection: Connection, numbers: Sequence[int]) -> None:
     """Let these waiting entries bump their stories at their effective time, not at the time of placing."""
-    change_with(connection, _BUMP_AT_OWN_TIME, entry.c.entry_no, numbers)
+    own_time = "UPDATE entry SET bump_by_clock = false WHERE entry_no IN :numbers"
+    write_sql(connection, own_time, numbers=numbers)

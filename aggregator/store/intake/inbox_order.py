@@ -9,68 +9,44 @@ that late sources touch are numbered again by `order_of_time`, once.
 import datetime as dt
 import math
 from collections.abc import Collection, Mapping
+from contextlib import suppress
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    Connection,
-    bindparam,
-    func,
-    select,
-    update,
-)
+from sqlalchemy import Connection, bindparam, update
 
 from aggregator.model.entry import Entry
 from aggregator.store import codecs
-from aggregator.store.tables import counter, entry, has_row
-
-_TAKE = (
-    update(counter)
-    .where(counter.c.name == bindparam("counter_name"))
-    .values(value=counter.c.value + bindparam("count", type_=BigInteger))
-    .returning(counter.c.value)
-)
+from aggregator.store.tables import entry, read_rows, read_value, stream_rows
 
 
 def take_numbers(connection: Connection, name: str, count: int) -> int:
     """Take `count` serial numbers and lock the row until the end. Return the number before the first."""
-    last: int = connection.execute(
-        _TAKE, {"counter_name": name, "count": count}
-    ).scalar_one()
-    return last - count
+    take = (
+        "UPDATE counter SET value = value + :count WHERE name = :name RETURNING value"
+    )
+    return int(read_value(connection, take, name=name, count=count)) - count
 
 
-_IS_GATHERED = (entry.c.state == "ready") & entry.c.inbox_no.is_(None)
-_GATHERED = select(entry.c.entry_no).where(_IS_GATHERED).limit(1)
+_IS_GATHERED = "state = 'ready' AND inbox_no IS NULL"
 
 
 def has_gathered(connection: Connection) -> bool:
     """Return whether entries wait for `put_in_order`."""
-    return has_row(connection, _GATHERED)
+    gathered = f"SELECT 1 FROM entry WHERE {_IS_GATHERED} LIMIT 1"  # noqa: S608
+    return bool(read_rows(connection, gathered))
 
 
 # Pages of one source that are placed in a turn. Pages that each take workers half a second then delay another
 # source by five seconds (chosen).
 _PAGES_A_TURN = 10
-
-_PAGES = (
-    select(
-        entry.c.article,
-        entry.c.entry_no,
-        func.row_number()
-        .over(partition_by=entry.c.source, order_by=entry.c.entry_no)
-        .label("place"),
-    )
-    .where(_IS_GATHERED, entry.c.page.is_not(None))
-    .subquery()
-)
-
-_LATER_TURNS = (
-    select(_PAGES.c.article, func.min(_PAGES.c.entry_no).label("entry_no"))
-    .where(_PAGES.c.place > _PAGES_A_TURN)
-    .group_by(_PAGES.c.article)
-)
+# The first entry of each article that has its turn later
+_LATER_TURNS = f"""
+    SELECT article, min(entry_no) FROM (
+      SELECT article, entry_no, row_number() OVER (PARTITION BY source ORDER BY entry_no) AS place
+      FROM entry WHERE {_IS_GATHERED} AND page IS NOT NULL
+    ) AS pages WHERE place > {_PAGES_A_TURN} GROUP BY article
+    """  # noqa: S608
 
 
 def put_in_order(
@@ -83,7 +59,7 @@ def put_in_order(
     source. `articles`: number only the entries of these articles.
     """
     last = take_numbers(connection, "inbox", 0)  # locks: nobody else numbers them
-    later = dict(connection.execute(_LATER_TURNS).all())
+    later = dict(read_rows(connection, _LATER_TURNS))
     by_time = _by_time(connection, _IS_GATHERED, later)
     if articles is not None:
         by_time = [read for read in by_time if read.article in articles]
@@ -100,8 +76,8 @@ def put_in_order(
 
 def order_of_time(connection: Connection, first: int) -> dict[int, int]:
     """Return inbox numbers in order of time, by the present numbers of placed and refused entries from `first` on."""
-    condition = _IS_PLACED & (entry.c.inbox_no >= first)
-    by_time = [read.inbox_no for read in _by_time(connection, condition, {})]
+    condition = f"{_IS_PLACED} AND inbox_no >= :first"
+    by_time = [read.inbox_no for read in _by_time(connection, condition, first=first)]
     return dict(zip(by_time, sorted(by_time), strict=True))
 
 
@@ -112,8 +88,8 @@ def first_out_of_order(
 
     These are the days that entries after number `early` touch, at most three.
     """
-    condition = _IS_PLACED & (entry.c.accepted_at >= began)
-    by_time = _by_time(connection, condition, {})
+    condition = f"{_IS_PLACED} AND accepted_at >= :began"
+    by_time = _by_time(connection, condition, began=began)
     late = [read.time for read in by_time if read.inbox_no > early]
     if not late:
         return None
@@ -124,7 +100,7 @@ def first_out_of_order(
     return None if numbers == sorted(numbers) else first
 
 
-_IS_PLACED = entry.c.state.in_(("done", "refused")) & entry.c.inbox_no.is_not(None)
+_IS_PLACED = "state IN ('done', 'refused') AND inbox_no IS NOT NULL"
 # A first reading is decided again over this time at most
 _LONGEST_TOUCHED = dt.timedelta(hours=72)
 
@@ -138,45 +114,38 @@ class _TimedEntry(NamedTuple):
 
 def _by_time(
     connection: Connection,
-    condition: ColumnElement[bool],
-    later: Mapping[str, int],
+    condition: str,
+    later: Mapping[str, int] = MappingProxyType({}),
+    **values: Any,
 ) -> list[_TimedEntry]:
     """Return these entries in the order of their times.
 
     `later`: for some articles, the first entry to leave out. An entry's time is its time of publication, but not
     later than its acceptance and not before an earlier entry of its article.
     """
-    names = ("entry_no", "inbox_no", "article", "payload", "accepted_at")
-    chosen = select(*(entry.c[name] for name in names))
-    chosen = chosen.where(condition).order_by(entry.c.entry_no)
+    chosen = f"""
+        SELECT entry_no, inbox_no, article, payload, accepted_at FROM entry WHERE {condition}
+        ORDER BY entry_no
+        """  # noqa: S608
     times = []
     by_article: dict[str, dt.datetime] = {}
     # A mute that ended may have queued many thousands of entries, too many to hold their payloads in memory.
-    for row in connection.execute(
-        chosen.execution_options(yield_per=_PAYLOADS_AT_ONCE)
-    ):
+    for row in stream_rows(connection, chosen, **values):
         if row.entry_no >= later.get(row.article, math.inf):
             continue
-        time = max(_time_of(row), by_article.get(row.article, _EARLIEST))
+        time = row.accepted_at
+        with suppress(*codecs.UNREADABLE):  # found when it is to be placed
+            published = codecs.decompress_struct(row.payload, Entry).published
+            if published is not None:
+                time = min(published.time, time)
+        time = max(time, by_article.get(row.article, time))
         by_article[row.article] = time
         times.append(_TimedEntry(time, row.entry_no, row.inbox_no or 0, row.article))
     return sorted(times)
 
-
-_PAYLOADS_AT_ONCE = 500
-_EARLIEST = dt.datetime.min.replace(tzinfo=dt.UTC)
 
 _NUMBERED = (
     update(entry)
     .where(entry.c.entry_no == bindparam("n"))
     .values(inbox_no=bindparam("number"))
 )
-
-
-def _time_of(row: Any) -> dt.datetime:
-    try:
-        published = codecs.decompress_struct(row.payload, Entry).published
-    except codecs.UNREADABLE:  # found when it is to be placed
-        published = None
-    accepted_at: dt.datetime = row.accepted_at
-    return accepted_at if published is None else min(published.time, accepted_at)

@@ -6,10 +6,11 @@ number, and the first row keeps waiting for its late page: its `page_attempts` a
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, func, insert, or_, select
+from sqlalchemy import Connection, case, insert, select, text
 
 from aggregator.model.entry import Entry
 from aggregator.model.prepared import Verdict
@@ -19,9 +20,9 @@ from aggregator.store.intake.acceptance import count_received
 from aggregator.store.intake.inbox_order import take_numbers
 from aggregator.store.tables import (
     entry,
-    has_row,
-    rows_with,
-    source,
+    read_rows,
+    read_value,
+    read_values,
     structs_of,
     update_rows,
 )
@@ -43,35 +44,25 @@ def due_pages(
     connection: Connection, now: dt.datetime, limit: int
 ) -> list[PendingPage]:
     """Return entries whose page is due, the longest waiting first; those of a first poll come last."""
-    rows = connection.execute(_DUE, {"now": now, "limit": limit})
-    return structs_of(PendingPage, rows)
-
-
-_PAGE = (entry.c.entry_no, entry.c.url, entry.c.page_attempts.label("attempts"))
-_DUE = (
-    select(
-        *_PAGE,
-        func.coalesce(source.c.redirected_url, source.c.address).label("feed"),
-        source.c.id.label("source_id"),
-        source.c.address.label("source_address"),
-    )
-    .outerjoin(source, source.c.id == entry.c.source)
-    .where(entry.c.state == "page", entry.c.page_due_at <= bindparam("now"))
-    .order_by(entry.c.bump_by_clock.desc(), entry.c.page_due_at, entry.c.entry_no)
-    .limit(bindparam("limit"))
-)
+    due = """
+        SELECT entry_no, entry.url, page_attempts AS attempts, source.id AS source_id,
+          coalesce(source.redirected_url, source.address) AS feed, source.address AS source_address
+        FROM entry LEFT JOIN source ON source.id = entry.source
+        WHERE entry.state = 'page' AND page_due_at <= :now
+        ORDER BY bump_by_clock DESC, page_due_at, entry_no LIMIT :limit
+        """
+    return structs_of(PendingPage, read_rows(connection, due, now=now, limit=limit))
 
 
 def unfetched_pages(
     connection: Connection, articles: Iterable[str]
 ) -> list[PendingPage]:
     """Return the entries of `articles` whose page is not fetched yet, in the order of acceptance."""
-    rows = rows_with(
-        connection,
-        select(*_PAGE).where(entry.c.state == "page"),
-        entry.c.article,
-        articles,
-    )
+    unfetched = """
+        SELECT entry_no, url, page_attempts AS attempts FROM entry
+        WHERE state = 'page' AND article IN :articles
+        """
+    rows = read_rows(connection, unfetched, articles=articles)
     return sorted(structs_of(PendingPage, rows), key=attrgetter("entry_no"))
 
 
@@ -134,16 +125,22 @@ def later(
 
 def next_due(connection: Connection, now: dt.datetime) -> dt.datetime | None:
     """Return when the first page is due, `now` while a new entry waits for its page; None without pages."""
-    if has_row(connection, select(entry.c.entry_no).where(_WAITS_FIRST)):
+    new = f"SELECT 1 FROM entry WHERE {_WAITS_FIRST} LIMIT 1"  # noqa: S608
+    if read_rows(connection, new):
         return now
-    first = select(func.min(entry.c.page_due_at)).where(entry.c.state == "page")
-    return connection.execute(first).scalar()
+    first = "SELECT min(page_due_at) AS page_due_at FROM entry WHERE state = 'page'"
+    due: dt.datetime | None = read_value(connection, first)
+    return due
 
 
 def overdue(connection: Connection, now: dt.datetime, wait: dt.timedelta) -> list[int]:
     """Return new entries that have waited so long for their pages, at most some hundred."""
-    bounds = {"before": now - wait, "after": now + wait}
-    return list(connection.scalars(_OVERDUE, bounds))
+    # What was accepted later than now was accepted by a clock that was ahead
+    waiting = f"""
+        SELECT entry_no FROM entry WHERE {_WAITS_FIRST} AND (accepted_at <= :before OR accepted_at > :after)
+        ORDER BY entry_no LIMIT {_RELEASED_AT_ONCE}
+        """  # noqa: S608
+    return read_values(connection, waiting, before=now - wait, after=now + wait)
 
 
 def place_without(connection: Connection, numbers: Sequence[int]) -> int:
@@ -151,12 +148,16 @@ def place_without(connection: Connection, numbers: Sequence[int]) -> int:
 
     Return how many are queued: an entry that has only an address keeps waiting.
     """
-    waiting = entry.c.entry_no.in_(numbers), _WAITS_FIRST
+    waiting = entry.c.entry_no.in_(numbers), text(_WAITS_FIRST)
     # The lock keeps their pages from being stored now.
     statement = select(*_COPIED).where(*waiting).order_by(entry.c.entry_no)
-    rows = connection.execute(statement.with_for_update()).all()
+    rows = []
+    for row in connection.execute(statement.with_for_update()):
+        with suppress(*codecs.UNREADABLE):
+            declared = codecs.decompress_struct(row.payload, Entry)
+            if declared.title or declared.text or declared.html:
+                rows.append(row)
     update_rows(connection, entry, *waiting, page_attempts=1)
-    rows = [row for row in rows if _has_words(row.payload)]
     if not rows:
         return 0
     first = take_numbers(connection, "entry", len(rows)) + 1
@@ -179,29 +180,7 @@ _COPIED = (
     entry.c.bump_by_clock,
     entry.c.accepted_at,
 )
-_WAITS_FIRST = (
-    (entry.c.state == "page") & (entry.c.page_attempts == 0) & ~entry.c.is_revision
-)
-_OVERDUE = (
-    select(entry.c.entry_no)
-    .where(
-        _WAITS_FIRST,
-        or_(
-            entry.c.accepted_at <= bindparam("before"),
-            entry.c.accepted_at > bindparam("after"),  # the clock was ahead
-        ),
-    )
-    .order_by(entry.c.entry_no)
-    .limit(_RELEASED_AT_ONCE)
-)
-
-
-def _has_words(payload: bytes) -> bool:
-    try:
-        declared = codecs.decompress_struct(payload, Entry)
-    except codecs.UNREADABLE:
-        return False
-    return bool(declared.title or declared.text or declared.html)
+_WAITS_FIRST = "state = 'page' AND page_attempts = 0 AND NOT is_revision"
 
 
 def cap_due_times(connection: Connection, latest: dt.datetime) -> None:

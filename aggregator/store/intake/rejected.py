@@ -26,16 +26,17 @@ from aggregator.model.structs import FrozenStruct
 from aggregator.store.intake.inbox import MUTED
 from aggregator.store.intake.sources import all_sources
 from aggregator.store.tables import (
-    article,
     change_with,
     delete_rows,
     entry,
-    pairs_with,
+    read_rows,
+    read_values,
     rejected_input,
     structs_of,
     update_rows,
     upsert,
     values_with,
+    write_sql,
 )
 
 REASON = "placing it failed"  # beginning of the reason of an entry in quarantine
@@ -100,13 +101,17 @@ def unmute(connection: Connection, holds: Callable[[str | None, str], bool]) -> 
         known_source.entry_source: known_source.id
         for known_source in all_sources(connection)
     }
-    named = select(entry.c.source, entry.c.reason).where(_IS_MUTED).distinct()
-    for source, reason in connection.execute(named).all():
+    muted = f"FROM entry WHERE state = 'refused' AND verdict = '{MUTED}'"
+    for source, reason in read_rows(
+        connection, f"SELECT DISTINCT source, reason {muted}"
+    ):
         known = ids.get(source)
         if not (known is None if reason == _SOURCE_REMOVED else holds(known, reason)):
-            chosen = select(entry.c.entry_no).where(_IS_MUTED, entry.c.source == source)
-            chosen = chosen.where(entry.c.reason == reason).order_by(entry.c.entry_no)
-            numbers = connection.scalars(chosen.limit(_UNMUTED_AT_ONCE)).all()
+            chosen = f"""
+                SELECT entry_no {muted} AND source = :source AND reason = :reason
+                ORDER BY entry_no LIMIT {_UNMUTED_AT_ONCE}
+                """
+            numbers = read_values(connection, chosen, source=source, reason=reason)
             return requeue(connection, numbers)
     return 0
 
@@ -116,10 +121,8 @@ def requeue(connection: Connection, numbers: Sequence[int]) -> int:
 
     If its article was placed meanwhile, an entry loses its page, so that its older text does not become a revision.
     """
-    chosen = select(entry.c.entry_no, entry.c.article).where(
-        or_(IS_QUARANTINED, _IS_MUTED)
-    )
-    queued = pairs_with(connection, chosen, entry.c.entry_no, numbers)
+    chosen = select(entry.c.entry_no).where(or_(IS_QUARANTINED, _IS_MUTED))
+    queued = values_with(connection, chosen, entry.c.entry_no, numbers)
     again = update(entry).values(
         outcome=None,
         verdict=None,
@@ -130,13 +133,13 @@ def requeue(connection: Connection, numbers: Sequence[int]) -> int:
         bump_by_clock=and_(entry.c.bump_by_clock, entry.c.verdict != MUTED),
     )
     change_with(connection, again, entry.c.entry_no, queued)
-    root = article.c.root_article
-    placed_roots = values_with(connection, select(root), root, queued.values())
-    change_with(
+    write_sql(
         connection,
-        update(entry).values(page=None),
-        entry.c.entry_no,
-        [number for number, id_ in queued.items() if id_ in placed_roots],
+        """
+        UPDATE entry SET page = NULL WHERE entry_no IN :numbers
+        AND EXISTS (SELECT 1 FROM article WHERE root_article = entry.article)
+        """,
+        numbers=queued,
     )
     return len(queued)
 
@@ -153,12 +156,8 @@ class RejectedInput(FrozenStruct):
 
 def latest(connection: Connection, limit: int) -> list[RejectedInput]:
     """Return the newest rejected inputs first."""
-    statement = (
-        select(rejected_input)
-        .order_by(rejected_input.c.at.desc(), rejected_input.c.item)
-        .limit(limit)
-    )
-    return structs_of(RejectedInput, connection.execute(statement))
+    newest = "SELECT * FROM rejected_input ORDER BY at DESC, item LIMIT :limit"
+    return structs_of(RejectedInput, read_rows(connection, newest, limit=limit))
 
 
 def note(
@@ -171,14 +170,8 @@ def note(
     at: dt.datetime,
 ) -> None:
     """Store a rejected input, in place of an earlier rejection of the same item."""
-    values = {
-        "source": source,
-        "item": clean(item),
-        "verdict": verdict,
-        "reason": reason,
-        "at": at,
-    }
-    upsert(connection, rejected_input, values)
+    values = {"source": source, "verdict": verdict, "reason": reason, "at": at}
+    upsert(connection, rejected_input, {**values, "item": clean(item)})
 
 
 def clear_files(connection: Connection, files: Collection[str]) -> None:
@@ -198,11 +191,8 @@ def clear_source(connection: Connection, source: str) -> None:
 
 def in_words(connection: Connection, source: str) -> str | None:
     """Return the newest rejected input of a source in words, with the number of others; None without any."""
-    rows = connection.execute(
-        select(rejected_input.c.item, rejected_input.c.reason)
-        .where(rejected_input.c.source == source)
-        .order_by(rejected_input.c.at, rejected_input.c.item)
-    ).all()
+    ordered = "SELECT item, reason FROM rejected_input WHERE source = :source ORDER BY at, item"
+    rows = read_rows(connection, ordered, source=source)
     if not rows:
         return None
     more = f" (and {len(rows) - 1} more)" if len(rows) > 1 else ""

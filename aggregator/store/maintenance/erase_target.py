@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Collection
 from typing import Literal
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, select
 
 from aggregator.extract.entry_identity import url_key
 from aggregator.extract.outlets import outlet_of
@@ -17,11 +17,11 @@ from aggregator.store.intake.inbox import owner
 from aggregator.store.stories.article_views import is_of_outlets
 from aggregator.store.tables import (
     INDEXED_ADDRESS,
-    VALUES_AT_ONCE,
     article,
     is_indexed,
     read_rows,
     read_values,
+    stream_rows,
 )
 
 EraseKind = Literal["address", "article", "outlet", "source"]
@@ -116,9 +116,7 @@ def _of_outlet(connection: Connection, name: str) -> set[str]:
     unplaced = (
         f"SELECT article, payload FROM entry WHERE state <> 'done' AND {_HAS_TEXT}"  # noqa: S608
     )
-    for row in connection.execute(
-        text(unplaced).execution_options(yield_per=VALUES_AT_ONCE)
-    ):
+    for row in stream_rows(connection, unplaced):
         outlet = outlet_of(codecs.decompress_struct(row.payload, Entry))
         if outlet is not None and name.casefold() in (
             outlet.key.casefold(),

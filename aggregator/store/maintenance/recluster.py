@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, bindparam, func, insert, select, text, update
+from sqlalchemy import Connection, bindparam, insert, select, text, update
 
 from aggregator.model.evidence import Evidence
 from aggregator.store import codecs
@@ -13,13 +13,11 @@ from aggregator.store.maintenance.row_stream import Advance, parts
 from aggregator.store.search import index
 from aggregator.store.search.progress import indexed_to, unindexed_to
 from aggregator.store.tables import (
-    IS_LIVE,
     affinity,
     article,
     delete_rows,
     execute_each,
     outlet_line,
-    pairs_with,
     read_rows,
     read_value,
     read_values,
@@ -27,7 +25,6 @@ from aggregator.store.tables import (
     source_history,
     source_period,
     standing,
-    story,
     stream_period,
     write_sql,
 )
@@ -86,7 +83,14 @@ def take_decisions(
 
     `names`: the id of a story in the live database by its id in the scratch database.
     """
-    successors = _with_merged(live, scratch, names)
+    # References to stories that were merged in the scratch database lead to their successors. Stories that were
+    # merged so before are left out: their ids redirect.
+    successors = dict(names)
+    merged = "SELECT id, redirect_to FROM story WHERE redirect_to IS NOT NULL"
+    known_merges = set(map(tuple, read_rows(live, merged)))
+    for id_, successor in read_rows(scratch, merged):
+        if successor in names and (id_, names[successor]) not in known_merges:
+            successors[id_] = names[successor]
     for part in parts(scratch, _DECISIONS):
         is_in_part = article.c.inbox_no.between(part[0]["number"], part[-1]["number"])
         known = {
@@ -95,36 +99,17 @@ def take_decisions(
         }
         for row in part:
             row["story"] = names[row["story"]]
-            row["evidence"] = _with_present_id(row["evidence"], successors)
+            decoded = codecs.unpack(row["evidence"], Evidence)
+            runner_up = decoded.runner_up
+            present = runner_up and successors.get(runner_up.story)
+            if runner_up and present and present != runner_up.story:
+                renamed = replace(runner_up, story=present)
+                row["evidence"] = codecs.pack_compressed(
+                    replace(decoded, runner_up=renamed)
+                )
         changes = [row for row in part if row != known.get(row["number"])]
         execute_each(live, _DECIDE, changes)
         advance(0)
-
-
-def _with_merged(
-    live: Connection, scratch: Connection, names: Mapping[str, str]
-) -> dict[str, str]:
-    """Return `names`, completed by the successors of stories that were merged in the scratch database.
-
-    Stories that were merged so before are left out: their ids redirect, and references to them stay.
-    """
-    successors = dict(names)
-    merged = "SELECT id, redirect_to FROM story WHERE redirect_to IS NOT NULL"
-    known = set(map(tuple, read_rows(live, merged)))
-    for id_, successor in read_rows(scratch, merged):
-        if successor in names and (id_, names[successor]) not in known:
-            successors[id_] = names[successor]
-    return successors
-
-
-def _with_present_id(evidence: bytes, names: Mapping[str, str]) -> bytes:
-    """Return evidence with the id of the runner-up in the live database."""
-    decoded = codecs.unpack(evidence, Evidence)
-    runner_up = decoded.runner_up
-    if runner_up is None or names.get(runner_up.story) in (None, runner_up.story):
-        return evidence
-    renamed = replace(runner_up, story=names[runner_up.story])
-    return codecs.pack_compressed(replace(decoded, runner_up=renamed))
 
 
 def renumber(live: Connection, order: Mapping[int, int]) -> list[int]:
@@ -183,38 +168,31 @@ def take_storylines(
 
     A storyline has the id of its founder, or of its first story if that is gone.
     """
-    numbers = pairs_with(
-        live, select(story.c.id, story.c.story_no), story.c.id, names.values()
-    )
+    of_stories = "SELECT id, story_no FROM story WHERE id IN :ids"
+    numbers = dict(read_rows(live, of_stories, ids=names.values()))
     delete_rows(live, affinity, affinity.c.article >= start)
-    present = func.coalesce(story.c.redirect_to, story.c.id)
-    near = (
-        select(affinity.c.article, present, func.avg(affinity.c.logit))
-        .join(story, story.c.story_no == affinity.c.story)
-        .where(affinity.c.article >= start)
-        .group_by(affinity.c.article, present)
-    )
+    near = """
+        SELECT article, coalesce(redirect_to, id) AS present, avg(logit) FROM affinity
+        JOIN story ON story.story_no = affinity.story WHERE article >= :start
+        GROUP BY article, coalesce(redirect_to, id)
+        """
     rows = []
-    for article_no, other, logit in scratch.execute(near):
+    for article_no, other, logit in read_rows(scratch, near, start=start):
         if other in names:
             number = numbers[names[other]]
             rows.append({"article": article_no, "story": number, "logit": round(logit)})
     execute_each(live, insert(affinity), rows)
     lines = defaultdict(list)
-    standing = select(story.c.id, story.c.storyline).where(
-        IS_LIVE, story.c.storyline.is_not(None)
-    )
-    for id_, line in scratch.execute(standing):
+    of_lines = "SELECT id, storyline FROM story WHERE redirect_to IS NULL AND storyline IS NOT NULL"
+    for id_, line in read_rows(scratch, of_lines):
         lines[line].append(names[id_])
     write_sql(live, "UPDATE story SET storyline = NULL WHERE storyline IS NOT NULL")
-    changes = []
     for line, ids in lines.items():
         founder = names.get(line)
         if founder not in ids:
             founder = min(ids, key=lambda id_: numbers[id_])
-        changes += [{"of_story": id_, "line": founder} for id_ in ids]
-    change = update(story).where(story.c.id == bindparam("of_story"))
-    execute_each(live, change.values(storyline=bindparam("line")), changes)
+        joined = "UPDATE story SET storyline = :founder WHERE id IN :ids"
+        write_sql(live, joined, founder=founder, ids=ids)
 
 
 def take_stream_history(

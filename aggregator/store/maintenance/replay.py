@@ -22,12 +22,11 @@ from aggregator.store.tables import (
     counter_value,
     highest,
     link_constraint,
+    read_rows,
     read_value,
     read_values,
-    rows_with,
     set_counter,
     sketch,
-    source,
     source_history,
     source_period,
     standing,
@@ -66,10 +65,11 @@ def placed(
     Their fingerprints are as they were stored, but without sketches, which are stored only in part. `order`: new
     numbers for articles that are placed in a new order. An article that was erased meanwhile is left out.
     """
-    rows = {
-        row.inbox_no: row
-        for row in rows_with(connection, _PLACED, article.c.inbox_no, numbers)
-    }
+    stored = """
+        SELECT article.*, source.language AS source_language
+        FROM article LEFT JOIN source ON source.id = article.source WHERE inbox_no IN :numbers
+        """
+    rows = {row.inbox_no: row for row in read_rows(connection, stored, numbers=numbers)}
     replayed = []
     for n in numbers:
         if n not in rows:
@@ -111,11 +111,6 @@ def placed(
     return replayed
 
 
-_PLACED = select(article, source.c.language.label("source_language")).outerjoin(
-    source, source.c.id == article.c.source
-)
-
-
 def _clean_article(row: Any) -> CleanArticle:
     """Return the text as it was extracted, without the properties that were copied from an original."""
     details = codecs.unpack(row.details, ArticleDetails)
@@ -155,7 +150,8 @@ def seed(
     """Copy the articles before inbox number `n`, their stories, and the corrections.
 
     The second look then examines only stories that later articles change. Return the last inbox number whose
-    article is included in the counts of sources; see `_seed_sources`.
+    article is included in the counts of sources, the end of the period after the copied ones; 0 if that has not
+    ended.
     """
     if corrected:
         copy_rows(live, scratch, correction, advance)
@@ -178,7 +174,14 @@ def seed(
         stream_period.c.last_inbox_no,
     ):
         copy_rows(live, scratch, number.table, advance, number < n)
-    return _seed_sources(live, scratch, advance)
+    # How often sources agreed with other sources, as of the last period in `scratch`
+    closed = highest(scratch, stream_period.c.number)
+    copy_rows(live, scratch, source_history, advance)
+    copy_rows(live, scratch, source_period, advance)
+    copy_rows(live, scratch, standing, advance, standing.c.period <= closed)
+    write_sql(scratch, _SOURCES_AS_OF, closed=closed)
+    next_period = "SELECT last_inbox_no FROM stream_period WHERE number = :number"
+    return read_value(live, next_period, number=closed + 1) or 0
 
 
 # The counts of sources as of the period `closed`, and the counts as of the next period, because matches are
@@ -194,20 +197,6 @@ _SOURCES_AS_OF = """
       matched = closed_matched - coalesce((SELECT sum(matched) FROM source_period AS later
         WHERE later.source = source_history.source AND later.period > :closed + 1), 0)
     """
-
-
-def _seed_sources(live: Connection, scratch: Connection, advance: Advance) -> int:
-    """Write how often sources agreed with other sources, as of the last period in `scratch`.
-
-    Articles are counted up to the end of the next period. Return its last inbox number; 0 if it has not ended.
-    """
-    closed = highest(scratch, stream_period.c.number)
-    copy_rows(live, scratch, source_history, advance)
-    copy_rows(live, scratch, source_period, advance)
-    copy_rows(live, scratch, standing, advance, standing.c.period <= closed)
-    write_sql(scratch, _SOURCES_AS_OF, closed=closed)
-    next_period = "SELECT last_inbox_no FROM stream_period WHERE number = :number"
-    return read_value(live, next_period, number=closed + 1) or 0
 
 
 def split_stories(live: Connection, n: int) -> list[str]:

@@ -1,6 +1,8 @@
 """The mutes that the owner sets and removes in the browser."""
 
-from sqlalchemy import Connection
+import datetime as dt
+
+from sqlalchemy import Connection, exists, or_, select
 
 from aggregator.config.messages import redact_address
 from aggregator.model.errors import UsageError
@@ -9,16 +11,21 @@ from aggregator.model.read_model import Mute
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.engine.database import Database
 from aggregator.store.read.story_filter import outlets_named
+from aggregator.store.read.storylines import storyline_of
+from aggregator.store.stories import storylines
 from aggregator.store.tables import (
     count_rows,
+    delete_rows,
     insert_or,
     mute,
     read_rows,
+    story,
     structs_of,
-    write_sql,
 )
 
 MOST_MUTES = 500  # (limit) each is compared with each article of a list
+# A storyline that rested so long is not muted any more: no report can join it, unless somebody corrects it.
+MUTED_REST = dt.timedelta(days=14)
 # The limit of config.yaml
 _MOST_CHARS = 200
 
@@ -44,7 +51,7 @@ class BrowserMutes:
             return structs_of(BrowserMute, read_rows(connection, ordered))
 
     def add(self, kind: str, typed: str) -> None:
-        """Mute a word, an outlet by name or key, a source by id, or a kind. Raises UsageError."""
+        """Mute a word, an outlet by name or key, a storyline or a source by id, or a kind. Raises UsageError."""
         typed = " ".join(typed.split())[:_MOST_CHARS]
         with self._database.write() as connection:
             # Names to show, by the key or word that is muted
@@ -66,6 +73,11 @@ class BrowserMutes:
                     WHERE outlet IN :keys GROUP BY outlet
                     """
                 named = dict(read_rows(connection, called, keys=keys))
+            elif kind == "storylines":
+                line = storyline_of(connection, typed)
+                if line is None:
+                    raise UsageError("there is no such story any more")
+                named = {line.id: line.title}
             elif kind == "sources":
                 # Commands that list stories do not need this module.
                 from aggregator.store.intake.sources import source_with_id
@@ -89,10 +101,30 @@ class BrowserMutes:
             )
 
     def remove(self, kind: str, muted: str) -> None:
-        """Remove a mute, if it is there."""
+        """Remove a mute, if it is there; of a storyline, all that it answers for."""
         with self._database.write() as connection:
-            unmuted = "DELETE FROM mute WHERE kind = :kind AND muted = :muted"
-            write_sql(connection, unmuted, kind=kind, muted=muted)
+            ids = [muted]
+            if kind == "storylines":
+                lines = muted_storylines(connection)
+                line = lines.get(muted, muted)
+                ids = [id_ for id_ in lines if lines[id_] == line]
+            delete_rows(connection, mute, mute.c.kind == kind, mute.c.muted.in_(ids))
+
+
+def muted_storylines(connection: Connection) -> dict[str, str]:
+    """Return the muted storylines as they are now, by the ids that were muted."""
+    of_storylines = select(mute.c.muted).where(mute.c.kind == "storylines")
+    return storylines.answering(connection, connection.scalars(of_storylines))
+
+
+def end_rested(connection: Connection, now: dt.datetime) -> None:
+    """Remove the mutes of storylines without a report since `MUTED_REST`."""
+    for id_, line in muted_storylines(connection).items():
+        is_fresh = story.c.bumped_at >= now - MUTED_REST
+        of_line = or_(story.c.storyline == line, story.c.id == line)
+        if not connection.scalar(select(exists().where(of_line, is_fresh))):
+            of_storyline = mute.c.kind == "storylines"
+            delete_rows(connection, mute, of_storyline, mute.c.muted == id_)
 
 
 def in_force(connection: Connection) -> tuple[Mute, ...]:

@@ -15,17 +15,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Row,
-    Select,
-    exists,
-    func,
-    or_,
-    select,
-    text,
-)
+from sqlalchemy import Connection, Select, exists, select
 
 from aggregator.model.prepared import UNCOUNTED_KINDS
 from aggregator.model.read_model import FrontPageStory
@@ -33,7 +23,14 @@ from aggregator.model.structs import FrozenStruct
 from aggregator.store.read.cursors import cursor_numbers
 from aggregator.store.read.story_filter import with_reports
 from aggregator.store.stories import article_views
-from aggregator.store.tables import OWN_REPORT, article, story
+from aggregator.store.tables import (
+    OWN_REPORT,
+    article,
+    read_rows,
+    read_values,
+    story,
+    values_with,
+)
 
 # The newest stories of each class (at least one, two, five independent reports) are ranked. So newer small
 # stories do not hide a story with many reports, and the cost does not depend on the number of stories. Each
@@ -126,33 +123,40 @@ def front_page_stories(
         story.c.report_count,
         story.c.language,
     ).limit(window)
-    rows = _by_id(connection, light)
+    rows = {row.id: row for row in connection.execute(light)}
     for least in CLASSES:
-        if least > max(1, min_reports):
-            rows |= _by_id(connection, light.where(with_reports(least)))
-    dated = _stories_with(connection, rows, _IS_DATED)
+        if least >= max(2, min_reports):
+            of_class = connection.execute(light.where(with_reports(least)))
+            rows |= {row.id: row for row in of_class}
+    members = "FROM article WHERE story IN :ids AND"
+    with_date = f"SELECT DISTINCT story {members} published IS NOT NULL"
+    dated = set(read_values(connection, with_date, ids=rows))
     if len(dated) < len(rows):
-        is_dated = exists().where(article.c.story == story.c.id, _IS_DATED)
-        others = _by_id(connection, light.where(is_dated))
+        is_dated = exists().where(
+            article.c.story == story.c.id, article.c.published.is_not(None)
+        )
+        others = {row.id: row for row in connection.execute(light.where(is_dated))}
         rows |= others
         dated |= others.keys()
     preferred = set()
     if prefer and rows:
         is_preferred = article_views.is_of_outlets(connection, prefer)
-        preferred = _stories_with(connection, rows, is_preferred)
-    claimed = _claimed_stories(connection, rows)
-    own = (
-        select(article.c.story, article.c.outlet)
-        .where(
-            article.c.story.in_(list(rows)),
-            article.c.outlet.is_not(None),
-            article.c.kind.not_in(UNCOUNTED_KINDS),
-            text(OWN_REPORT),
-        )
-        .distinct()
+        of_preferred = select(article.c.story).where(is_preferred)
+        preferred = values_with(connection, of_preferred, article.c.story, rows)
+    # Only feeds without standing tell it, in the name of several outlets. A story with a confirmed article is
+    # not claimed: an item of a planet or a link list must not lower it.
+    several = f"""
+        SELECT story {members} claimed_outlet <> outlet
+        GROUP BY story HAVING count(DISTINCT claimed_outlet) > 1
+        """
+    claimed = set(read_values(connection, several, ids=rows))
+    confirmed = (
+        f"SELECT story {members} (claimed_outlet IS NULL OR NOT is_little_known)"
     )
+    claimed.difference_update(read_values(connection, confirmed, ids=claimed))
+    own = f"SELECT DISTINCT story, outlet {members} outlet IS NOT NULL AND {OWN_REPORT} AND {_IS_COUNTED}"
     own_outlets: defaultdict[str, set[str]] = defaultdict(set)
-    for id_, outlet in connection.execute(own):
+    for id_, outlet in read_rows(connection, own, ids=rows):
         own_outlets[id_].add(outlet)
     return [
         FrontPageStory(
@@ -166,41 +170,4 @@ def front_page_stories(
     ]
 
 
-_IS_DATED = article.c.published.is_not(None)
-
-
-def _by_id(connection: Connection, chosen: Select[Any]) -> dict[str, Row[Any]]:
-    return {row.id: row for row in connection.execute(chosen)}
-
-
-def _stories_with(
-    connection: Connection, ids: Iterable[str], condition: ColumnElement[bool]
-) -> set[str]:
-    """Return those of the stories with an article that meets a condition."""
-    chosen = select(article.c.story).where(article.c.story.in_(list(ids)), condition)
-    return set(connection.scalars(chosen.distinct()))
-
-
-_IS_OF_OTHER_SITE = article.c.claimed_outlet != article.c.outlet
-
-
-def _claimed_stories(connection: Connection, ids: Iterable[str]) -> set[str]:
-    """Return the stories that only feeds without standing tell, in the name of several outlets.
-
-    Stories with a confirmed article are left out: an item of a planet or a link list must not lower them.
-    """
-    several = (
-        select(article.c.story)
-        .where(
-            article.c.story.in_(list(ids)),
-            article.c.claimed_outlet.is_not(None),
-            _IS_OF_OTHER_SITE,
-        )
-        .group_by(article.c.story)
-        .having(func.count(article.c.claimed_outlet.distinct()) > 1)
-    )
-    claimed = set(connection.scalars(several))
-    if not claimed:
-        return claimed
-    is_confirmed = or_(article.c.claimed_outlet.is_(None), ~article.c.is_little_known)
-    return claimed - _stories_with(connection, claimed, is_confirmed)
+_IS_COUNTED = "kind NOT IN ('" + "', '".join(sorted(UNCOUNTED_KINDS)) + "')"

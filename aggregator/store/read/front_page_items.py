@@ -2,12 +2,11 @@
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from sqlalchemy import Connection, select
 
-from aggregator.model.entry import Enclosure
 from aggregator.model.prepared import OPINION_KINDS
 from aggregator.model.read_model import TITLES_LISTED, ListedTitle, StoryListItem
 from aggregator.store import codecs
@@ -42,7 +41,12 @@ def list_stories(
     for story_id, outlet in read_rows(connection, named, stories=live):
         outlets[story_id].append(outlet)
     undated = article_views.undated_stories(connection, live)
-    pictures = _pictures(connection, live)
+    pictures = {}
+    for row in read_rows(connection, _TITLE_DETAILS, ids=live):
+        with suppress(*codecs.UNREADABLE):  # `db check` reports damaged details
+            for reference in codecs.unpack(row.details, ArticleDetails).media:
+                if reference.is_image:
+                    pictures[row.id] = reference
     titles = _titles_by_outlet(
         connection, {row.id: row.title for row in rows if row.outlet_count > 1}
     )
@@ -62,17 +66,7 @@ def list_stories(
     )
 
 
-def _pictures(connection: Connection, ids: Iterable[str]) -> dict[str, Enclosure]:
-    """Return the pictures of the reports whose titles these stories have."""
-    pictures = {}
-    for row in read_rows(connection, _TITLE_DETAILS, ids=ids):
-        with suppress(*codecs.UNREADABLE):  # `db check` reports damaged details
-            for reference in codecs.unpack(row.details, ArticleDetails).media:
-                if reference.is_image:
-                    pictures[row.id] = reference
-    return pictures
-
-
+# The reports whose titles the stories have
 _TITLE_DETAILS = """
     SELECT story.id, article.details FROM story JOIN article
     ON article.id = coalesce(story.title_article, story.founding_article) AND article.story = story.id

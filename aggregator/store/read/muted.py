@@ -1,7 +1,7 @@
 """The stories that leave a list because the owner muted them in the browser.
 
-A story leaves if its title has a muted word, or if each of its articles is muted: by a word in its title or
-opening, by its outlet, its source or its kind.
+A story leaves if its title has a muted word, if its storyline is muted, or if each of its articles is muted: by
+a word in its title or opening, by its outlet, its source or its kind.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import ColumnElement, Connection, and_, exists, func, select
 
 from aggregator.model.read_model import Mute
+from aggregator.store.stories.storylines import is_in_lines
 from aggregator.store.tables import article, read_rows, rows_with, story
 
 if TYPE_CHECKING:
@@ -28,11 +29,16 @@ def has_words(mutes: Sequence[Mute]) -> bool:
     return any(kind == "words" for kind, _ in mutes)
 
 
-def of_other_articles(mutes: Sequence[Mute]) -> list[ColumnElement[bool]]:
-    """Return the condition that an article of a story is muted by no outlet, source or kind, if any is."""
-    if all(kind == "words" for kind, _ in mutes):
-        return []
-    return [exists().where(article.c.story == story.c.id, _is_other(mutes))]
+def not_muted(mutes: Sequence[Mute]) -> list[ColumnElement[bool]]:
+    """Return the conditions of the mutes on a story, but for words."""
+    conditions = []
+    lines = [muted for kind, muted in mutes if kind == "storylines"]
+    if lines:
+        conditions.append(~is_in_lines(lines))
+    if any(kind in _COLUMNS for kind, _ in mutes):
+        of_story = article.c.story == story.c.id
+        conditions.append(exists().where(of_story, _is_other(mutes)))
+    return conditions
 
 
 def _is_other(mutes: Sequence[Mute]) -> ColumnElement[bool]:

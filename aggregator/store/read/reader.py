@@ -171,6 +171,7 @@ class StoryReader:
         """
         tuning = self._all_tuning.section("front_page", front_page.FrontPageTuning)
         bounds = tuning.window, prefer, wanted.min_reports
+        wanted = wanted.model_copy(update={"fold": "storylines"})
         with self.database.read() as connection:
             chosen = story_list.selection(connection, wanted)
             news = chosen
@@ -185,6 +186,9 @@ class StoryReader:
                 matcher = story_filter.StoryMatcher(connection, wanted)
                 fits = matcher.matching(connection, [ranked.id for ranked in seen])
                 seen = [ranked for ranked in seen if ranked.id in fits]
+            ids = {ranked.id for ranked in seen}
+            enough = story_filter.with_enough(connection, ids, wanted)
+            seen = [ranked for ranked in seen if ranked.id in enough]
             ranked_all = front_page.ranked(seen, tuning)
             heads = storylines.one_a_storyline(connection, ranked_all)
             return tuple(front_page.ranked(heads, tuning))
@@ -334,6 +338,7 @@ class StoryReader:
     source_entries = _reading(source_entries.source_entries)
     topics = _reading(front_page_items.topics)
     mutes = _reading(browser_mutes.in_force)
+    muted_storylines = _reading(browser_mutes.muted_storylines)
     changed_stories = _reading(change_stream.changed_stories)
     last_change_at = _reading(last_change_at)
     stream_history = _reading(stream_history.snapshot)

@@ -4,12 +4,10 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from sqlalchemy import (
-    Column,
     ColumnElement,
     Connection,
     and_,
     exists,
-    func,
     literal_column,
     or_,
     select,
@@ -19,12 +17,15 @@ from sqlalchemy import (
 from aggregator.config.story_query import StoryFilter
 from aggregator.model.prepared import OPINION_KINDS
 from aggregator.store.read import muted
+from aggregator.store.read.storylines import members_of_lines, storylines_by_story
 from aggregator.store.stories.storylines import select_line
 from aggregator.store.tables import (
     IS_LIVE,
     OTHER_KINDS,
     article,
     in_parts,
+    read_rows,
+    read_values,
     story,
     story_subject,
 )
@@ -47,7 +48,7 @@ class StoryMatcher:
             *of_its_articles_of(connection, wanted),
         ]
         self._query = query_of(wanted)
-        self._mutes = wanted.mutes
+        self._wanted = wanted
 
     def matching(self, connection: Connection, ids: Collection[str]) -> set[str]:
         """Return those of the live stories `ids` that match."""
@@ -55,8 +56,16 @@ class StoryMatcher:
         for part in in_parts(sorted(ids)):
             few = select(story.c.id).where(story.c.id.in_(part), *self._conditions)
             fits = with_words(connection, set(connection.scalars(few)), self._query)
-            matches |= muted.without_muted_words(connection, fits, self._mutes)
-        return matches
+            matches |= muted.without_muted_words(connection, fits, self._wanted.mutes)
+        return with_enough(connection, matches, self._wanted)
+
+    def folded(self, connection: Connection, ids: Collection[str]) -> set[str]:
+        """Return those of the stories that stand for their storyline: the last bumped of those that match."""
+        members = members_of_lines(connection, ids)
+        matching = self.matching(connection, {row.id for row in members} | {*ids})
+        newest = {row.storyline: row.id for row in members if row.id in matching}
+        others = {row.id for row in members} - {*newest.values()}
+        return matching & {*ids} - others
 
 
 def query_of(wanted: StoryFilter) -> "Query | None":
@@ -76,17 +85,15 @@ def with_words(
         return ids
     from aggregator.store.search import match
 
-    of_stories = select(article.c.inbox_no, article.c.story).where(
-        article.c.story.in_(sorted(ids))
-    )
-    stories: dict[int, str] = dict(connection.execute(of_stories).all())
+    of_stories = "SELECT inbox_no, story FROM article WHERE story IN :ids"
+    stories: dict[int, str] = dict(read_rows(connection, of_stories, ids=ids))
     fits = {stories[n] for n in match.among(connection, query, stories)}
     if query.without:
         from aggregator.store.search.searchable_text import SearchableText
 
         # A headline may have an excluded word that not all articles have.
-        headed = select(story.c.id, story.c.title).where(story.c.id.in_(sorted(fits)))
-        for row in connection.execute(headed):
+        headed = "SELECT id, title FROM story WHERE id IN :ids"
+        for row in read_rows(connection, headed, ids=fits):
             title = SearchableText(row.title, title=row.title)
             if any(map(title.holds_term, query.without)):
                 fits.remove(row.id)
@@ -100,23 +107,46 @@ def of_stories(wanted: StoryFilter) -> Conditions:
         conditions.append(story.c.last_published >= wanted.since)
     if wanted.until is not None:
         conditions.append(story.c.last_published <= wanted.until)
+    counts: Conditions = []
     if wanted.min_outlets > 1:
-        conditions += [
+        counts += [
             story.c.outlet_count > literal_column("1"),
             story.c.outlet_count >= wanted.min_outlets,
         ]
     if wanted.min_reports > 1:
         least = next(least for least in REPORT_CLASSES if wanted.min_reports >= least)
-        conditions += [with_reports(least), story.c.report_count >= wanted.min_reports]
+        counts += [with_reports(least), story.c.report_count >= wanted.min_reports]
+    if counts and wanted.fold:
+        # The others of a storyline count, too: see `with_enough`.
+        counts = [or_(story.c.storyline.is_not(None), and_(*counts))]
+    conditions += counts
     if wanted.storyline:
         line = select_line(wanted.storyline).scalar_subquery().correlate(None)
         conditions.append(or_(story.c.storyline == line, story.c.id == line))
-    conditions += muted.of_other_articles(wanted.mutes)
+    conditions += muted.not_muted(wanted.mutes)
     of_story = story_subject.c.story_no == story.c.story_no
     conditions += [
         exists().where(of_story, subject) for subject in with_subjects(wanted)
     ]
     return conditions
+
+
+def with_enough(connection: Connection, ids: set[str], wanted: StoryFilter) -> set[str]:
+    """Return those of the stories that have enough reports and outlets, alone or in a folded storyline."""
+    if not wanted.fold or wanted.min_reports == wanted.min_outlets == 1:
+        return ids
+    alone = wanted.model_copy(update={"fold": ""})
+    enough: set[str] = set()
+    for part in in_parts(sorted(ids)):
+        own = select(story.c.id).where(story.c.id.in_(part), *of_stories(alone))
+        enough.update(connection.scalars(own))
+    for id_, line in storylines_by_story(connection, ids - enough).items():
+        if (
+            line.day_report_count >= wanted.min_reports
+            and line.day_outlet_count >= wanted.min_outlets
+        ):
+            enough.add(id_)
+    return enough & ids
 
 
 def has_report() -> ColumnElement[bool]:
@@ -177,30 +207,25 @@ def of_articles(
 
 def outlets_named(connection: Connection, name: str) -> list[str]:
     """Return the keys of the outlets that are, or were once, called `name`, or have it as key."""
-    keys = set(_values_like(connection, article.c.outlet, name))
-    names = _values_like(connection, article.c.outlet_name, name)
-    if names:
-        called = select(article.c.outlet).where(article.c.outlet_name.in_(names))
-        keys.update(connection.scalars(called.distinct()))
-    return sorted(keys)
-
-
-def _values_like(
-    connection: Connection, column: Column[str | None], wanted: str
-) -> list[str]:
-    """Return the values of a column that equal `wanted`, ignoring case; SQLite's lower() covers only ASCII.
-
-    Skips from value to value in the index, because there are few outlets and many articles.
-    """
-    firsts = select(func.min(column).label("value")).cte(recursive=True)
-    following = select(func.min(column)).where(column > firsts.c.value)
-    every = firsts.union_all(
-        select(following.correlate(firsts).scalar_subquery()).where(
-            firsts.c.value.is_not(None)
-        )
-    )
-    values = connection.scalars(select(every.c.value).where(every.c.value.is_not(None)))
-    return [value for value in values if value.casefold() == wanted.casefold()]
+    known = {}
+    for column in ("outlet", "outlet_name"):
+        # It skips from value to value in the index, because there are few outlets and many articles
+        every = f"""
+            WITH RECURSIVE known(value) AS (
+              SELECT min({column}) FROM article UNION ALL
+              SELECT (SELECT min({column}) FROM article WHERE {column} > known.value) FROM known
+              WHERE known.value IS NOT NULL
+            ) SELECT value FROM known WHERE value IS NOT NULL
+            """  # noqa: S608
+        # Compared here: SQLite's lower() covers only ASCII
+        known[column] = [
+            value
+            for value in read_values(connection, every)
+            if value.casefold() == name.casefold()
+        ]
+    called = "SELECT DISTINCT outlet FROM article WHERE outlet_name IN :names"
+    keys = read_values(connection, called, names=known["outlet_name"])
+    return sorted({*known["outlet"], *keys})
 
 
 # If a condition matches no more stories or articles than this, the ids of the stories are listed instead

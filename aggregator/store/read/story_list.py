@@ -6,7 +6,7 @@ with stories in steps, at most `_SCANNED_AT_ONCE` for a page, which may be short
 """
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Row, Select, or_, select
@@ -28,12 +28,12 @@ from aggregator.store.read.story_filter import (
 )
 from aggregator.store.stories.stories import shown_columns
 from aggregator.store.tables import (
-    IS_LIVE,
     article,
+    read_value,
+    read_values,
     rows_in_order,
     story,
     story_subject,
-    values_with,
 )
 
 if TYPE_CHECKING:
@@ -49,7 +49,6 @@ _STEP_OF_MUTES = 100
 
 LIST_COLUMNS = shown_columns(StoryView)  # columns of a list, without texts
 _Place = tuple[dt.datetime, int]  # `bumped_at` and `story_no` of the previous story
-_PLACES: Select[Any] = select(story.c.bumped_at, story.c.story_no, story.c.id)
 _NEWEST_FIRST = (story.c.bumped_at.desc(), story.c.story_no.desc())
 
 
@@ -78,17 +77,25 @@ def places(
     few = _few(connection, wanted, query)
     if few is not None:
         conditions.append(story.c.id.in_(sorted(few)))
-    chosen = _PLACES.where(*conditions).order_by(*_NEWEST_FIRST)
+    chosen: Select[Any] = select(story.c.bumped_at, story.c.story_no, story.c.id)
+    chosen = chosen.where(*conditions).order_by(*_NEWEST_FIRST)
     step = limit + 1
     if query is not None:
         step = max(_STEP, step)
-    if muted.has_words(wanted.mutes):
+    if wanted.fold or muted.has_words(wanted.mutes):
         step = max(_STEP_OF_MUTES, step)
     matches = []
     for _ in range(0, _SCANNED_AT_ONCE, step):
-        rows = connection.execute(_after(chosen, begin).limit(step)).all()
+        following = chosen
+        if begin is not None:
+            bump, number = begin
+            is_after = or_(story.c.bumped_at < bump, story.c.story_no < number)
+            following = chosen.where(story.c.bumped_at <= bump, is_after)
+        rows = connection.execute(following.limit(step)).all()
         fits = with_words(connection, {row.id for row in rows}, query)
         fits = muted.without_muted_words(connection, fits, wanted.mutes)
+        if wanted.fold:
+            fits = StoryMatcher(connection, wanted).folded(connection, fits)
         matches += [row for row in rows if row.id in fits]
         if len(matches) > limit:
             last = matches[limit - 1]
@@ -113,7 +120,9 @@ def _few(
     from aggregator.store.search.match import all_of
 
     numbers = all_of(connection, query, FEW_WITH_WORDS)
-    return None if numbers is None else _stories_of(connection, numbers)
+    if numbers is None:
+        return None
+    return set(read_values(connection, _STORIES_OF, numbers=numbers))
 
 
 def _probes(connection: Connection, wanted: StoryFilter) -> Iterator[Select[Any]]:
@@ -128,25 +137,17 @@ def _probes(connection: Connection, wanted: StoryFilter) -> Iterator[Select[Any]
         dates = StoryFilter(since=wanted.since, until=wanted.until)
         yield ids.where(*of_stories(dates))
     if wanted.min_outlets > 1:
-        yield ids.where(*of_stories(StoryFilter(min_outlets=wanted.min_outlets)))
+        several = StoryFilter(min_outlets=wanted.min_outlets, fold=wanted.fold)
+        yield ids.where(*of_stories(several))
     if wanted.min_reports >= REPORT_CLASSES[0]:
-        yield ids.where(*of_stories(StoryFilter(min_reports=wanted.min_reports)))
+        many = StoryFilter(min_reports=wanted.min_reports, fold=wanted.fold)
+        yield ids.where(*of_stories(many))
     is_of_story = story_subject.c.story_no == story.c.story_no
     for subject in with_subjects(wanted):
         yield ids.join(story_subject, is_of_story).where(subject)
 
 
-def _stories_of(connection: Connection, numbers: Sequence[int]) -> set[str]:
-    return values_with(connection, select(article.c.story), article.c.inbox_no, numbers)
-
-
-def _after(chosen: Select[Any], place: _Place | None) -> Select[Any]:
-    """Return the statement for the stories after a place."""
-    if place is None:
-        return chosen
-    updated, n = place
-    is_after = or_(story.c.bumped_at < updated, story.c.story_no < n)
-    return chosen.where(story.c.bumped_at <= updated, is_after)
+_STORIES_OF = "SELECT DISTINCT story FROM article WHERE inbox_no IN :numbers"
 
 
 def selection(connection: Connection, wanted: StoryFilter) -> Select[Any]:
@@ -164,13 +165,17 @@ def selection(connection: Connection, wanted: StoryFilter) -> Select[Any]:
     if few is None and query is not None and not query.only_excludes:
         from aggregator.store.search.match import newest
 
-        few = _stories_of(connection, newest(connection, query, FEW, reach=FEW))
+        numbers = newest(connection, query, FEW, reach=FEW)
+        few = set(read_values(connection, _STORIES_OF, numbers=numbers))
     if few is not None:
         if query is not None:
             few = StoryMatcher(connection, wanted).matching(connection, few)
         return chosen.where(story.c.id.in_(sorted(few)))
-    live = select(story.c.bumped_at).where(IS_LIVE).order_by(*_NEWEST_FIRST)
     oldest = None
     if of_its_articles:
-        oldest = connection.scalar(live.offset(_SCANNED_AT_ONCE - 1).limit(1))
+        examined = """
+            SELECT bumped_at FROM story WHERE redirect_to IS NULL
+            ORDER BY bumped_at DESC LIMIT 1 OFFSET :examined
+            """
+        oldest = read_value(connection, examined, examined=_SCANNED_AT_ONCE - 1)
     return chosen if oldest is None else chosen.where(story.c.bumped_at >= oldest)

@@ -27,6 +27,7 @@ _SHOWN = ("id", "title", "first_published", "report_count")
 _STORIES = (
     select(
         story.c.storyline,
+        story.c.story_no,
         story.c.last_published,
         story.c.outlet_count,
         story.c.bumped_at,
@@ -65,6 +66,13 @@ def storylines_by_story(
     """Return the storylines of those of these stories that do not stand alone, by story."""
     shown = storylines(connection, values_with(connection, _LINES, story.c.id, ids))
     return {one.id: line for line in shown.values() for one in line.stories}
+
+
+def members_of_lines(connection: Connection, ids: Iterable[str]) -> list[Row[Any]]:
+    """Return all stories of the storylines of these stories, the last bumped last."""
+    lines = values_with(connection, _LINES, story.c.id, ids)
+    members = rows_with(connection, _STORIES, story.c.storyline, lines)
+    return sorted(members, key=lambda row: (row.bumped_at, row.story_no))
 
 
 def one_a_storyline(

@@ -5,12 +5,12 @@ from calendar import monthrange
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection
 
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.search.index_rows import DAY, EVERY
 from aggregator.store.search.query import Query, Term
-from aggregator.store.tables import article
+from aggregator.store.tables import read_rows
 
 
 class MatchExpression(FrozenStruct):
@@ -83,12 +83,11 @@ def _any_of(language: _Language, term: Term, joint: str) -> str:
 
 def _days(connection: Connection, query: Query) -> Iterator[str]:
     """Yield tokens of the stored days from `since` to `before`, whole months and years as one."""
-    first, last = connection.execute(
-        select(
-            select(func.min(article.c.effective_at)).scalar_subquery(),
-            select(func.max(article.c.effective_at)).scalar_subquery(),
-        )
-    ).one()
+    bounds = """
+        SELECT (SELECT min(effective_at) FROM article) AS published,
+          (SELECT max(effective_at) FROM article) AS effective_at
+        """
+    ((first, last),) = read_rows(connection, bounds)
     if first is None or (query.before is not None and query.before <= first):
         return
     day = first.date().replace(month=1, day=1)

@@ -5,16 +5,12 @@ rebuilt, the newest articles first (`index_older`). index_rows.py has its conten
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, Row, text
 
 from aggregator.store.engine.database import Database
-from aggregator.store.search.index_rows import (
-    Indexed,
-    IndexedText,
-    fts5_row,
-    tsvector_row,
-)
+from aggregator.store.search.index_rows import INDEXED, fts5_row, tsvector_row
 from aggregator.store.search.progress import (
     LAST,
     REST,
@@ -22,33 +18,15 @@ from aggregator.store.search.progress import (
     unindexed_at_most,
     unindexed_to,
 )
-from aggregator.store.tables import (
-    TEXT_OR_EMPTY,
-    article,
-    count_rows,
-    highest,
-    set_counter,
-)
+from aggregator.store.tables import article, highest, read_rows, set_counter
 
 _INDEXED_A_TRANSACTION = 200  # not more, because entries arrive meanwhile
-_NEWEST = select(article.c.inbox_no).order_by(article.c.inbox_no.desc()).limit(1)
-
-INDEXED = select(
-    *(
-        TEXT_OR_EMPTY if name == "text" else article.c[name]
-        for name in IndexedText._fields
-    )
-)
 
 
 def index_next(connection: Connection, limit: int) -> int:
     """Index the next articles after the last indexed one. Return their number."""
-    last = indexed_to(connection)
-    rows = connection.execute(
-        INDEXED.where(article.c.inbox_no > last)
-        .order_by(article.c.inbox_no)
-        .limit(limit)
-    ).all()
+    following = f"{INDEXED} WHERE inbox_no > :last ORDER BY inbox_no LIMIT :limit"
+    rows = read_rows(connection, following, last=indexed_to(connection), limit=limit)
     if rows:
         put(connection, rows)
         set_counter(connection, LAST, rows[-1].inbox_no)
@@ -60,11 +38,8 @@ def index_older(connection: Connection, limit: int) -> int:
     rest = unindexed_to(connection)
     if rest == 0:
         return 0
-    rows = connection.execute(
-        INDEXED.where(article.c.inbox_no <= rest)
-        .order_by(article.c.inbox_no.desc())
-        .limit(limit)
-    ).all()
+    older = f"{INDEXED} WHERE inbox_no <= :rest ORDER BY inbox_no DESC LIMIT :limit"
+    rows = read_rows(connection, older, rest=rest, limit=limit)
     # ascending: FTS5 collects rows while their numbers rise
     put(connection, rows[::-1])
     rest = 0
@@ -87,7 +62,7 @@ def index_until(
     `advance` is called with the number of further articles. A daemon continues after an interruption.
     """
     with database.read() as connection:
-        if not unindexed_at_most(connection, connection.scalar(_NEWEST) or 0):
+        if not unindexed_at_most(connection, highest(connection, article.c.inbox_no)):
             return 0
     total = 0
     count = _INDEXED_A_TRANSACTION
@@ -108,13 +83,9 @@ def take_out(connection: Connection, n: int) -> bool:
     if n > indexed_to(connection) or n <= unindexed_to(connection):
         return False
     if connection.dialect.name == "sqlite":
-        row = connection.execute(INDEXED.where(article.c.inbox_no == n)).one()
-        connection.execute(
-            text(
-                "INSERT INTO article_search(article_search, rowid, words) VALUES ('delete', :n, :w)"
-            ),
-            fts5_row(row),
-        )
+        (row,) = read_rows(connection, f"{INDEXED} WHERE inbox_no = :n", n=n)
+        taken_out = "INSERT INTO article_search(article_search, rowid, words) VALUES ('delete', :n, :w)"
+        connection.execute(text(taken_out), fts5_row(row))
     else:
         connection.execute(text("DELETE FROM article_search WHERE n = :n"), {"n": n})
     return True
@@ -122,7 +93,7 @@ def take_out(connection: Connection, n: int) -> bool:
 
 def put_back(connection: Connection, n: int) -> None:
     """Index article `n` as its row is now."""
-    put(connection, connection.execute(INDEXED.where(article.c.inbox_no == n)).all())
+    put(connection, read_rows(connection, f"{INDEXED} WHERE inbox_no = :n", n=n))
 
 
 def clear(connection: Connection) -> None:
@@ -140,23 +111,13 @@ def reindex_all(connection: Connection) -> None:
         set_counter(connection, name, last)
 
 
-def unindexed_count(connection: Connection) -> int:
-    """Count the articles that are not indexed yet."""
-    last = indexed_to(connection)
-    rest = unindexed_to(connection)
-    newer = count_rows(connection, article, article.c.inbox_no > last)
-    return newer + count_rows(connection, article, article.c.inbox_no <= rest)
-
-
-def put(connection: Connection, rows: Sequence[Indexed]) -> None:
-    """Insert articles into the index."""
+def put(connection: Connection, rows: Sequence[Row[Any]]) -> None:
+    """Insert articles into the index, by their rows of INDEXED."""
     if not rows:
         return
     if connection.dialect.name == "sqlite":
         statement = text("INSERT INTO article_search(rowid, words) VALUES (:n, :w)")
         connection.execute(statement, [fts5_row(row) for row in rows])
     else:
-        statement = text(
-            "INSERT INTO article_search(n, words, is_long) VALUES (:n, CAST(:w AS tsvector), :l)"
-        )
-        connection.execute(statement, [tsvector_row(row) for row in rows])
+        added = "INSERT INTO article_search(n, words, is_long) VALUES (:n, CAST(:w AS tsvector), :l)"
+        connection.execute(text(added), [tsvector_row(row) for row in rows])

@@ -5,8 +5,7 @@ Tokens of filters are words of the title, outlet, author, language and day of an
 which no word of a text does.
 """
 
-import datetime as dt
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import Row
 
@@ -31,20 +30,11 @@ _NEVER_TOO_LARGE = 50_000
 _MAX_SEARCHED_CHARS = 200 * 1024
 
 
-class IndexedText(NamedTuple):
-    """The columns of an article that are indexed."""
-
-    inbox_no: int
-    title: str
-    text: str
-    outlet: str | None
-    outlet_name: str | None
-    author: str | None
-    language: str | None
-    effective_at: dt.datetime
-
-
-Indexed = IndexedText | Row[Any]
+# The columns of articles that are indexed
+INDEXED = """
+    SELECT inbox_no, title, coalesce(text, '') AS text, outlet, outlet_name, author, language, effective_at
+    FROM article
+    """
 
 
 def marked(mark: str, text: str | None) -> list[str]:
@@ -52,7 +42,7 @@ def marked(mark: str, text: str | None) -> list[str]:
     return [f"{mark}{word}" for word in index_words(text or "")]
 
 
-def tokens_of(row: Indexed) -> list[str]:
+def tokens_of(row: Row[Any]) -> list[str]:
     """Return the tokens of an article, in order: title, title and text as they are searched, and filters.
 
     The title comes first a second time, as tokens of its own, so that no database must look where a word stands. A text
@@ -87,12 +77,12 @@ def tokens_of(row: Indexed) -> list[str]:
     ]
 
 
-def fts5_row(row: Indexed) -> dict[str, Any]:
+def fts5_row(row: Row[Any]) -> dict[str, Any]:
     """Return a row of the index of SQLite: number and tokens."""
     return {"n": row.inbox_no, "w": " ".join(tokens_of(row))}
 
 
-def tsvector_row(row: Indexed) -> dict[str, Any]:
+def tsvector_row(row: Row[Any]) -> dict[str, Any]:
     """Return a row of the index of Postgres: the text form of a tsvector with our own positions.
 
     Postgres drops the positions that are beyond its limits: such a row `is_long`.

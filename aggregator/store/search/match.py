@@ -14,11 +14,10 @@ from msgspec.structs import replace
 from sqlalchemy import Connection, text
 
 from aggregator.store.search.expressions import MatchExpression, expression_of
-from aggregator.store.search.index import INDEXED
-from aggregator.store.search.index_rows import SPANS, tokens_of
+from aggregator.store.search.index_rows import INDEXED, SPANS, tokens_of
 from aggregator.store.search.query import Query
 from aggregator.store.search.searchable_text import SearchableText
-from aggregator.store.tables import article, in_parts, rows_with
+from aggregator.store.tables import in_parts, read_rows
 
 _MOST_ROWS = 2**31 - 1  # both databases take a LIMIT of that size
 _GAP = 300  # inbox numbers: a smaller gap between two numbers is read, too
@@ -163,7 +162,7 @@ def _of_these(
     rows = connection.execute(statement, asked).all()
     long = [row.n for row in rows if row.is_long]
     unfit = set(long)
-    for row in rows_with(connection, INDEXED, article.c.inbox_no, long):
+    for row in read_rows(connection, f"{INDEXED} WHERE inbox_no IN :long", long=long):
         if SearchableText(tokens=tokens_of(row)).fits(query):
             unfit.remove(row.inbox_no)
     return [row.n for row in rows if row.n not in unfit]

@@ -2,13 +2,13 @@
 
 from difflib import get_close_matches
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from aggregator.extract.language.search_tokens import WORD, is_unspaced, search_words
 from aggregator.store.search.index_rows import TITLE
 from aggregator.store.search.match import newest
 from aggregator.store.search.query import Query, parse_query
-from aggregator.store.tables import IS_LIVE, story
+from aggregator.store.tables import read_values
 
 # Number of the newest headlines; they have 9,000 words, and finding the nearest takes 40 ms (measured)
 _TITLES = 5_000
@@ -40,10 +40,11 @@ def nearest_search(connection: Connection, text: str) -> str | None:
             unknown.append(word)
     if not unknown:
         return None
-    live = select(story.c.title).where(IS_LIVE)
-    titles = connection.scalars(live.order_by(story.c.bumped_at.desc()).limit(_TITLES))
+    newest_first = """
+        SELECT title FROM story WHERE redirect_to IS NULL ORDER BY bumped_at DESC LIMIT :most
+        """
     known: set[str] = set()
-    for title in titles:
+    for title in read_values(connection, newest_first, most=_TITLES):
         known.update(
             word for word in search_words(title) if len(word) >= _LEAST_LETTERS
         )

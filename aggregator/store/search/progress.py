@@ -1,14 +1,11 @@
 """The progress of the full-text index: two counters, read without loading the patterns of words."""
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
-from aggregator.store.tables import counter, counter_value
+from aggregator.store.tables import counter_value, read_rows
 
 LAST = "searchable"  # counter: the last article number in the index
 REST = "unindexed"  # counter: articles up to this number wait to be indexed again
-
-
-_REACHED = select(counter).where(counter.c.name.in_((LAST, REST)))
 
 
 def indexed_to(connection: Connection) -> int:
@@ -23,5 +20,6 @@ def unindexed_to(connection: Connection) -> int:
 
 def unindexed_at_most(connection: Connection, newest: int) -> int:
     """Return an upper bound of the articles up to `newest` that are not indexed, from their numbers."""
-    reached = {row.name: int(row.value) for row in connection.execute(_REACHED)}
-    return max(0, newest - reached[LAST]) + reached[REST]
+    both = "SELECT name, value FROM counter WHERE name IN (:last, :rest)"
+    reached = dict(read_rows(connection, both, last=LAST, rest=REST))
+    return max(0, newest - int(reached[LAST])) + int(reached[REST])

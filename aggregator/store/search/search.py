@@ -17,7 +17,7 @@ from aggregator.store.search.query import Query, filter_term, parse_query
 from aggregator.store.search.snippets import snippet
 from aggregator.store.stories import article_views, articles
 from aggregator.store.stories.stories import shown_columns
-from aggregator.store.tables import article, rows_with, story
+from aggregator.store.tables import article, read_rows, rows_with, story
 
 # Articles shown of one story
 _ARTICLES_SHOWN = 3
@@ -27,9 +27,9 @@ RANKED = 400
 # Number of the newest articles with all words of the search; phrases are searched in these only
 _PHRASE_REACH = 5_000
 _INSTANT = dt.timedelta(microseconds=1)
+_FIRST_MOMENT = dt.datetime.min.replace(tzinfo=dt.UTC)
 _LAST_MOMENT = dt.datetime.max.replace(tzinfo=dt.UTC)
 
-_STORIES_OF = select(article.c.inbox_no, article.c.story)
 _STORIES = select(*shown_columns(StoryHit))
 _HITS = (
     article_views.view_columns("text")
@@ -52,13 +52,14 @@ def search(
     most = max(RANKED, min(limit, 10**9) + 1)
     reach = max(_PHRASE_REACH, most)
     numbers = match.ranked(connection, query, most, reach=reach)
-    matching = _STORIES_OF  # the index knows only the days of articles
-    if query.since is not None:
-        matching = matching.where(article.c.effective_at >= query.since)
-    if query.before is not None:
-        matching = matching.where(article.c.effective_at < query.before)
-    rows = rows_with(connection, matching, article.c.inbox_no, numbers)
-    stories = {row.inbox_no: row.story for row in rows}
+    # The index knows only the days of articles
+    matching = """
+        SELECT inbox_no, story FROM article
+        WHERE inbox_no IN :numbers AND effective_at >= :since AND effective_at < :before
+        """
+    since, before = query.since or _FIRST_MOMENT, query.before or _LAST_MOMENT
+    rows = read_rows(connection, matching, numbers=numbers, since=since, before=before)
+    stories = dict(rows)
     found = [number for number in numbers if number in stories]
     by_story: dict[str, list[int]] = {}
     for number in found:
@@ -92,7 +93,7 @@ def search(
             nosnippet=details.nosnippet,
         )
     columns = {
-        row.story: row._mapping
+        row.id: row._mapping
         for row in rows_with(connection, _STORIES, story.c.id, by_story)
     }
     return SearchResults(

@@ -6,14 +6,7 @@ from collections.abc import Iterable
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-import msgspec
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Row,
-    bindparam,
-    select,
-)
+from sqlalchemy import Connection, Row
 
 from aggregator.model.article import Article
 from aggregator.model.entry import Enclosure, Precision, PublishedOrigin
@@ -22,13 +15,11 @@ from aggregator.model.prepared import BoilerplateLine, Verdict, Wire
 from aggregator.model.structs import FrozenStruct
 from aggregator.store import codecs
 from aggregator.store.tables import (
-    TEXT_OR_EMPTY,
     article,
-    has_row,
+    read_row,
     read_rows,
     read_value,
     read_values,
-    rows_with,
     struct_of,
     structs_of,
 )
@@ -103,34 +94,29 @@ class StoredArticle(Article, frozen=True, kw_only=True):
 
 
 _OWN_FORM = {
-    "outlet_key": article.c.outlet.label("outlet_key"),
-    "text": TEXT_OR_EMPTY,
-    "is_gone": article.c.text.is_(None).label("is_gone"),
+    "outlet_key": "article.outlet AS outlet_key",
+    "text": "coalesce(article.text, '') AS text",
+    "is_gone": "article.text IS NULL AS is_gone",
 }
 
 
 _READ_WHERE_NEEDED = frozenset({"evidence", "html"})
 
 
-def _columns_for(shape: type[Article]) -> list[ColumnElement[Any]]:
+def _columns_for(shape: type[Article]) -> str:
     """Return the columns of the fields of an article; others are read where they are needed."""
-    columns: list[ColumnElement[Any]] = []
+    columns = []
     for name in shape.__struct_fields__:
         if name in _OWN_FORM:
             columns.append(_OWN_FORM[name])
         elif name in article.c and name not in _READ_WHERE_NEEDED:
-            columns.append(article.c[name])
-    return columns
+            columns.append(f"article.{name}")
+    return ", ".join(columns)
 
 
-# Columns of an Article
 COLUMNS = _columns_for(Article)
+"""Columns of an Article, for SQL text."""
 _SHARED = ("source", "outlet_key", "role", "kind", "wire")
-_MEMBERS = (
-    select(*COLUMNS)
-    .where(article.c.story == bindparam("story_id"))
-    .order_by(article.c.inbox_no)
-)
 
 
 def record_ids(connection: Connection, articles: Iterable[str]) -> dict[str, list[str]]:
@@ -152,7 +138,8 @@ def record_ids(connection: Connection, articles: Iterable[str]) -> dict[str, lis
 
 def members(connection: Connection, story: str) -> list[Article]:
     """Return all articles of a story, in the order of placing."""
-    return list(map(of_row, connection.execute(_MEMBERS, {"story_id": story})))
+    placed = f"SELECT {COLUMNS} FROM article WHERE story = :story ORDER BY inbox_no"  # noqa: S608
+    return list(map(of_row, read_rows(connection, placed, story=story)))
 
 
 def of_row(row: Row[Any]) -> Article:
@@ -170,9 +157,6 @@ def _article(values: dict[str, Any]) -> Article:
     return Article(**values)
 
 
-_ONE_MEMBER = select(*COLUMNS).where(article.c.id == bindparam("article_id"))
-
-
 def without_text(whole: StoredArticle) -> Article:
     """Return an article as the window has it."""
     return _article({name: getattr(whole, name) for name in Article.__struct_fields__})
@@ -180,7 +164,9 @@ def without_text(whole: StoredArticle) -> Article:
 
 def member(connection: Connection, id: str) -> Article:
     """Return article `id`, which must exist."""
-    return of_row(connection.execute(_ONE_MEMBER, {"article_id": id}).one())
+    placed = f"SELECT {COLUMNS} FROM article WHERE id = :id"  # noqa: S608
+    (row,) = read_rows(connection, placed, id=id)
+    return of_row(row)
 
 
 class LastArticle(NamedTuple):
@@ -210,24 +196,24 @@ def last_articles(connection: Connection, count: int) -> list[LastArticle]:
     ]
 
 
-_COUNTED = (
+_COMPARED_OF_COPY = (
+    "story",
+    "copy_of",
+    "effective_at",
     "role",
     "kind",
-    "reuses",
-    "version_of",
-    "wire",
-    "outlet",
-    "claimed_outlet",
     "is_little_known",
     "counts_as_report",
 )
-_SAME_COPY = select(article.c.id).where(
-    article.c.story == bindparam("story"),
-    article.c.copy_of == bindparam("copy_of"),
-    article.c.effective_at <= bindparam("effective_at"),
-    article.c.published.is_not(None),
-    *(article.c[name].is_not_distinct_from(bindparam(name)) for name in _COUNTED),
-)
+# A copy that counts alike. No address or key of an outlet is empty, so "" stands for null.
+_SAME_COPY = """
+    SELECT 1 FROM article
+    WHERE story = :story AND copy_of = :copy_of AND effective_at <= :effective_at AND published IS NOT NULL
+    AND role = :role AND kind = :kind AND coalesce(reuses, '') = :reuses
+    AND coalesce(version_of, '') = :version_of AND coalesce(wire, '') = :wire
+    AND coalesce(outlet, '') = :outlet_key AND coalesce(claimed_outlet, '') = :claimed_outlet
+    AND is_little_known = :is_little_known AND counts_as_report = :counts_as_report LIMIT 1
+    """
 
 
 def has_date(connection: Connection, story: str) -> bool:
@@ -246,9 +232,11 @@ def repeats_another(connection: Connection, new: StoredArticle) -> bool:
     """
     if new.role != "copy" or new.published is None:
         return False
-    same = msgspec.structs.asdict(new) | {"outlet": new.outlet_key}
-    names = (*_COUNTED, "story", "copy_of", "effective_at")
-    return has_row(connection, _SAME_COPY, {name: same[name] for name in names})
+    texts = ("reuses", "version_of", "wire", "outlet_key", "claimed_outlet")
+    values = {name: getattr(new, name) or "" for name in texts}
+    for name in _COMPARED_OF_COPY:
+        values[name] = getattr(new, name)
+    return bool(read_rows(connection, _SAME_COPY, **values))
 
 
 def was_bumped_by_clock(connection: Connection, story: str) -> bool:
@@ -266,41 +254,32 @@ def assigned_stories(connection: Connection, ids: Iterable[str]) -> dict[str, st
     return dict(read_rows(connection, assigned, ids=ids))
 
 
-_STORED = _columns_for(StoredArticle)
-_ROOT = (
-    select(article.c.root_article)
-    .where(article.c.id == bindparam("article_id"))
-    .scalar_subquery()
-)
-_LATEST = (
-    select(*_STORED)
-    .where(article.c.root_article == _ROOT)
-    .order_by(article.c.generation.desc())
-    .limit(1)
-)
+_STORED = f"SELECT {_columns_for(StoredArticle)} FROM article"  # noqa: S608
 
 
 def latest(connection: Connection, id: str) -> StoredArticle | None:
     """Return the newest generation of article `id`, the owner of its keys; None if it does not exist."""
-    row = connection.execute(_LATEST, {"article_id": id}).first()
-    return struct_of(StoredArticle, row)
+    newest = f"""
+        {_STORED} WHERE root_article = (SELECT root_article FROM article WHERE id = :id)
+        ORDER BY generation DESC LIMIT 1
+        """  # noqa: S608
+    return struct_of(StoredArticle, read_row(connection, newest, id=id))
 
 
 def with_text(
     connection: Connection, root: str, text_hash: bytes
 ) -> StoredArticle | None:
     """Return the generation of article `root` that has a text; None if none has it."""
-    chosen = select(*_STORED).where(
-        article.c.root_article == root, article.c.text_hash == text_hash
-    )
-    return struct_of(StoredArticle, connection.execute(chosen).first())
+    same = f"{_STORED} WHERE root_article = :root AND text_hash = :text_hash"
+    row = read_row(connection, same, root=root, text_hash=text_hash)
+    return struct_of(StoredArticle, row)
 
 
 def stored_with(
     connection: Connection, column: str, values: Iterable[Any]
 ) -> list[StoredArticle]:
     """Return the articles whose `column` has one of the values, in the order of placing."""
-    rows = rows_with(connection, select(*_STORED), article.c[column], values)
+    rows = read_rows(connection, f"{_STORED} WHERE {column} IN :values", values=values)
     return sorted(structs_of(StoredArticle, rows), key=attrgetter("inbox_no"))
 
 

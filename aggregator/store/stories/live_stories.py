@@ -1,34 +1,13 @@
 """Rows of live stories for the window: their compared reports, and the dates of their other articles."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, bindparam, select
+from sqlalchemy import Connection
 
 from aggregator.model.article import Article
 from aggregator.store.stories import articles
-from aggregator.store.tables import IS_LIVE, article, highest, in_parts, story
-
-_STORIES = select(
-    story.c.story_no, story.c.id, story.c.last_inbox_no, story.c.article_count
-).where(IS_LIVE)
-_COMPARED = (
-    select(*articles.COLUMNS)
-    .join(story, story.c.id == article.c.story)
-    .where(article.c.is_compared, IS_LIVE)
-)
-_DATES_OF_OTHERS = (
-    select(article.c.story, article.c.published)
-    .join(story, story.c.id == article.c.story)
-    .where(
-        ~article.c.is_compared,
-        article.c.published.is_not(None),
-        IS_LIVE,
-    )
-)
-_GROWN_SINCE = story.c.last_inbox_no >= bindparam("since")
-_NAMED = story.c.id.in_(bindparam("ids", expanding=True))
-_ROWS_AT_ONCE = 1_000
+from aggregator.store.tables import highest, read_rows, story, stream_rows
 
 
 def newest_inbox_no(connection: Connection) -> int:
@@ -50,31 +29,31 @@ class LiveRows(NamedTuple):
 
 def grown_since(connection: Connection, since: int) -> list[LiveRows]:
     """Return the live stories that grew at inbox number `since` or later, in the order of their numbers."""
-    return _read(connection, _GROWN_SINCE, {"since": since})
+    return _read(connection, "last_inbox_no >= :which", since)
 
 
 def named(connection: Connection, ids: Iterable[str]) -> list[LiveRows]:
     """Return those of these stories that are live."""
-    live = []
-    for part in in_parts(sorted(ids)):
-        live += _read(connection, _NAMED, {"ids": part})
-    return live
+    return _read(connection, "story.id IN :which", set(ids))
 
 
 def _read(
-    connection: Connection,
-    which: ColumnElement[bool],
-    bounds: dict[str, int | Sequence[str]],
+    connection: Connection, condition: str, which: int | Collection[str]
 ) -> list[LiveRows]:
+    stories = f"""
+        SELECT story_no, id, last_inbox_no, article_count FROM story
+        WHERE redirect_to IS NULL AND {condition} ORDER BY story_no
+        """  # noqa: S608
     by_id = {}
-    for row in connection.execute(
-        _STORIES.where(which).order_by(story.c.story_no), bounds
-    ):
-        by_id[row.id] = LiveRows(*row, compared=[], other_minutes=[])
-    rows = connection.execute(_COMPARED.where(which), bounds)
-    for part in rows.yield_per(_ROWS_AT_ONCE).partitions():
-        for report in map(articles.of_row, part):
-            by_id[report.story].compared.append(report)
-    for id_, published in connection.execute(_DATES_OF_OTHERS.where(which), bounds):
+    for row in read_rows(connection, stories, which=which):
+        by_id[row.id] = LiveRows(
+            row.story_no, row.id, row.last_inbox_no, row.article_count, [], []
+        )
+    members = f"FROM article JOIN story ON story.id = article.story WHERE redirect_to IS NULL AND {condition}"
+    compared = f"SELECT {articles.COLUMNS} {members} AND is_compared"
+    for report in map(articles.of_row, stream_rows(connection, compared, which=which)):
+        by_id[report.story].compared.append(report)
+    dates = f"SELECT story, published {members} AND NOT is_compared AND published IS NOT NULL"
+    for id_, published in stream_rows(connection, dates, which=which):
         by_id[id_].other_minutes.append(int(published.timestamp() // 60))
     return list(by_id.values())

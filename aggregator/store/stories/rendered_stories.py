@@ -7,7 +7,7 @@ first.
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, select, text
+from sqlalchemy import Connection, select
 
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
@@ -36,14 +36,16 @@ def render_next(
     of: Collection[str] | None = None,
 ) -> int:
     """Render up to `limit` unrendered stories, `of` these ids only if given. Return their number."""
-    columns = (story.c.story_no, story.c.id, story.c.title, story.c.last_inbox_no)
-    unrendered: Select[Any] = select(*columns)
-    unrendered = unrendered.where(text(_IS_UNRENDERED))
-    if of is not None:
-        unrendered = unrendered.where(story.c.id.in_(of))
-    newest = unrendered.order_by(story.c.bumped_at.desc()).limit(limit)
+    which = _IS_UNRENDERED if of is None else f"{_IS_UNRENDERED} AND id IN :of"
+    newest = f"""
+        SELECT story_no, id, title, last_inbox_no FROM story WHERE {which}
+        ORDER BY bumped_at DESC LIMIT :limit
+        """  # noqa: S608
+    bounds: dict[str, Any] = (
+        {"limit": limit} if of is None else {"limit": limit, "of": of}
+    )
     with database.read() as connection:
-        waiting = connection.execute(newest).all()
+        waiting = read_rows(connection, newest, **bounds)
         ids = [row.id for row in waiting]
         members = article_views.views_of_stories(connection, ids, "text")
     if not waiting:

@@ -10,7 +10,6 @@ from sqlalchemy import (
     Connection,
     bindparam,
     insert,
-    select,
     update,
 )
 
@@ -18,14 +17,15 @@ from aggregator.model.article import Article, ArticleView
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.stories import story_subjects, storylines
 from aggregator.store.tables import (
-    article,
     count_rows,
-    fields_of,
     highest,
+    read_row,
+    read_rows,
     read_value,
     read_values,
     story,
     struct_of,
+    structs_of,
     write_sql,
 )
 from aggregator.stories.counting.counts import counts
@@ -92,37 +92,23 @@ def has_only_containers(members: Iterable[Article]) -> bool:
 
 # Built once: SQLAlchemy needs as long to build a statement as to execute it.
 _INSERT = insert(story)
-_ROW_COLUMNS = fields_of(story, StoryRow)
-_ROW = select(*_ROW_COLUMNS).where(story.c.id == bindparam("story_id"))
-_ROW_OF_ARTICLE = (
-    select(*_ROW_COLUMNS)
-    .join(article, article.c.story == story.c.id)
-    .where(article.c.id == bindparam("article_id"))
-)
+_ROW = f"SELECT {', '.join(StoryRow.__struct_fields__)} FROM story"  # noqa: S608
 _FOUNDING = ("story_no", "id", "founding_article", "founding_no")
+_CHANGING = [name for name in StoryRow.__struct_fields__ if name not in _FOUNDING]
 _UPDATE = (
     update(story)
     .where(story.c.story_no == bindparam("number"))
-    .values(
-        {
-            column: bindparam(column.name)
-            for column in _ROW_COLUMNS
-            if column.name not in _FOUNDING
-        }
-        | {story.c.text: None, story.c.rendered: None}
-    )
+    .values({name: bindparam(name) for name in _CHANGING})
+    .values(text=None, rendered=None)
 )
 
 
 def shown_columns(shape: type[FrozenStruct]) -> list[ColumnElement[Any]]:
     """Return the columns of a story that `shape` shows, each with the name of its field."""
-    renamed = {
-        "updated": story.c.bumped_at.label("updated"),
-        "story": story.c.id.label("story"),
-    }
-    columns = {**{column.name: column for column in story.columns}, **renamed}
+    columns: dict[str, ColumnElement[Any]] = dict(story.columns)
     # Readers see more of a storyline than its id
     del columns["storyline"]
+    columns["updated"] = story.c.bumped_at.label("updated")
     return [columns[name] for name in shape.__struct_fields__ if name in columns]
 
 
@@ -133,11 +119,8 @@ def insert_story(connection: Connection, row: StoryRow) -> None:
 
 def update_story(connection: Connection, row: StoryRow) -> None:
     """Write the row of a story and clear its rendered text, which is rendered again later."""
-    values = msgspec.structs.asdict(row)
-    values["number"] = row.story_no
-    for name in _FOUNDING:
-        del values[name]
-    connection.execute(_UPDATE, values)
+    values = {name: getattr(row, name) for name in _CHANGING}
+    connection.execute(_UPDATE, {**values, "number": row.story_no})
 
 
 def render_again(connection: Connection, ids: Iterable[str]) -> None:
@@ -173,7 +156,10 @@ def redirect_story(connection: Connection, loser: str, winner: str) -> None:
 
 def row_of(connection: Connection, id: str) -> StoryRow:
     """Return the row of a story, even if the story was merged into another."""
-    return StoryRow(**connection.execute(_ROW, {"story_id": id}).one()._mapping)
+    (row,) = structs_of(
+        StoryRow, read_rows(connection, f"{_ROW} WHERE id = :id", id=id)
+    )
+    return row
 
 
 def title_of(connection: Connection, id: str) -> str:
@@ -244,5 +230,5 @@ def target_of(connection: Connection, id: str) -> str | None:
 
 def assigned_story(connection: Connection, article_id: str) -> StoryRow | None:
     """Return the assigned story of an article; None if the article does not exist."""
-    row = connection.execute(_ROW_OF_ARTICLE, {"article_id": article_id}).first()
-    return struct_of(StoryRow, row)
+    assigned = f"{_ROW} WHERE id = (SELECT story FROM article WHERE id = :article)"  # noqa: S608
+    return struct_of(StoryRow, read_row(connection, assigned, article=article_id))

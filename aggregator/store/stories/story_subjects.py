@@ -1,20 +1,18 @@
 """Names and topics of stories: written when a story is rendered, read as it is shown."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Sequence
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert
 
 from aggregator.model.story import StoryName, StoryView
 from aggregator.store.tables import (
     delete_rows,
     execute_each,
-    rows_with,
-    story,
+    read_rows,
     story_subject,
-    values_with,
+    write_sql,
 )
 from aggregator.stories.lexicon import subject_key
 
@@ -26,31 +24,23 @@ def write(
     """Replace names and topics of stories; each item has a story's number, names and topics."""
     numbers = [number for number, _, _ in rendered]
     delete_rows(connection, story_subject, story_subject.c.story_no.in_(numbers))
-    subjects: list[dict[str, Any]] = []
+    rows = []
     for number, names, topics in rendered:
-        subjects += _subject_rows(number, "name", names)
-        subjects += _subject_rows(number, "topic", topics)
-    execute_each(connection, insert(story_subject), subjects)
-
-
-def _subject_rows(
-    number: int, kind: str, subjects: Iterable[StoryName]
-) -> Iterator[dict[str, Any]]:
-    for position, subject in enumerate(subjects):
-        yield {
-            "story_no": number,
-            "kind": kind,
-            "position": position,
-            "key": subject_key(subject.name),
-            "label": subject.name,
-            "outlets": subject.outlets,
-        }
+        for kind, subjects in (("name", names), ("topic", topics)):
+            for position, subject in enumerate(subjects):
+                row = {"story_no": number, "kind": kind, "position": position}
+                row["key"] = subject_key(subject.name)
+                row |= {"label": subject.name, "outlets": subject.outlets}
+                rows.append(row)
+    execute_each(connection, insert(story_subject), rows)
 
 
 def erase(connection: Connection, ids: Collection[str]) -> None:
     """Delete names and topics of these stories, until they are rendered again."""
-    numbers = values_with(connection, select(story.c.story_no), story.c.id, ids)
-    delete_rows(connection, story_subject, story_subject.c.story_no.in_(numbers))
+    erased = """
+        DELETE FROM story_subject WHERE story_no IN (SELECT story_no FROM story WHERE id IN :ids)
+        """
+    write_sql(connection, erased, ids=ids)
 
 
 def with_subjects(
@@ -61,7 +51,12 @@ def with_subjects(
     names = defaultdict(list)
     topics = defaultdict(list)
     ids = {view.id for view in listed}
-    for row in rows_with(connection, _SUBJECTS, story.c.id, ids):
+    subjects = """
+        SELECT story.id, subject.kind, subject.label, subject.outlets
+        FROM story_subject AS subject JOIN story ON story.story_no = subject.story_no
+        WHERE story.id IN :ids ORDER BY subject.position
+        """
+    for row in read_rows(connection, subjects, ids=ids):
         if row.kind == "name":
             names[row.id].append(StoryName(name=row.label, outlets=row.outlets))
         else:
@@ -70,10 +65,3 @@ def with_subjects(
         replace(view, names=tuple(names[view.id]), topics=tuple(topics[view.id]))
         for view in listed
     )
-
-
-_SUBJECTS = (
-    select(story.c.id, *story_subject.c)
-    .join(story, story.c.story_no == story_subject.c.story_no)
-    .order_by(story_subject.c.position)
-)

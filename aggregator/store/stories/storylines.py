@@ -5,7 +5,16 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, bindparam, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    bindparam,
+    func,
+    or_,
+    select,
+    update,
+)
 
 from aggregator.store.tables import (
     IS_LIVE,
@@ -40,6 +49,12 @@ _LINES_OF_NUMBERS = (
     select(func.coalesce(story.c.storyline, story.c.id))
     .select_from(_PRESENT)
     .join(story, story.c.id == _PRESENT_ID)
+)
+_ANSWERING = func.coalesce(
+    story.c.storyline, _PRESENT.c.storyline, _PRESENT.c.id, story.c.id
+)
+_ANSWERS = select(story.c.id, _ANSWERING).select_from(
+    story.outerjoin(_PRESENT, _PRESENT.c.id == story.c.redirect_to)
 )
 _LINES_OF_ARTICLES = select(article.c.id, LINE).join(
     story, story.c.id == article.c.story
@@ -147,6 +162,17 @@ def select_line(id: str) -> Select[Any]:
         .join(story, story.c.id == _PRESENT_ID)
         .where(_PRESENT.c.id == id, IS_LIVE)
     )
+
+
+def answering(connection: Connection, ids: Iterable[str]) -> dict[str, str]:
+    """Return the storyline that answers for each of these stories now, also if it was merged or is gone."""
+    return pairs_with(connection, _ANSWERS, story.c.id, ids)
+
+
+def is_in_lines(ids: Collection[str]) -> ColumnElement[bool]:
+    """Return the condition that a story is in a storyline that answers for one of these ids."""
+    lines = _ANSWERS.with_only_columns(_ANSWERING).where(story.c.id.in_(ids))
+    return LINE.in_(lines.correlate(None))
 
 
 def number_of(connection: Connection, line: str) -> int:

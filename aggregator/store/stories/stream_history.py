@@ -8,14 +8,17 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, insert, text
+from sqlalchemy import Connection, insert
 
 from aggregator.store.tables import (
     execute_each,
     insert_or,
+    read_row,
     read_rows,
     source_history,
     stream_period,
+    stream_rows,
+    struct_of,
     structs_of,
     write_sql,
 )
@@ -36,7 +39,7 @@ class StreamPeriod(msgspec.Struct, frozen=True):
 def latest(connection: Connection) -> StreamPeriod | None:
     """Return the newest period; None if there is none."""
     newest = "SELECT * FROM stream_period ORDER BY number DESC LIMIT 1"
-    return next(iter(structs_of(StreamPeriod, read_rows(connection, newest))), None)
+    return struct_of(StreamPeriod, read_row(connection, newest))
 
 
 def first_accepted(connection: Connection, day: int) -> int:
@@ -172,15 +175,12 @@ def terms_between(
     frequent. b"" stands for an article whose story is closed.
     """
     # The terms are joined to the numbers, and are not sorted with them.
-    counted = text(
-        """
+    counted = """
         SELECT terms FROM article JOIN (
           SELECT inbox_no, row_number() OVER (PARTITION BY source ORDER BY inbox_no) AS place FROM article
           WHERE inbox_no > :after AND inbox_no <= :up_to AND role <> 'copy'
         ) AS placed ON placed.inbox_no = article.inbox_no
         WHERE placed.place <= :most ORDER BY article.inbox_no
         """
-    ).execution_options(yield_per=500)
-    yield from connection.scalars(
-        counted, {"after": after, "up_to": up_to, "most": most}
-    )
+    for row in stream_rows(connection, counted, after=after, up_to=up_to, most=most):
+        yield row.terms

@@ -72,9 +72,9 @@ mute = Table(
     metadata,
     # A mute that the owner set in the browser: matching stories leave his lists (store/read/muted.py). Written
     # by the web server.
-    # words | outlets | sources | kinds, as in `mute` of config.yaml
+    # words | outlets | sources | kinds, as in `mute` of config.yaml; or storylines
     Column("kind", Text, primary_key=True),
-    # The word, `article.outlet`, `article.source` or `article.kind`.
+    # The word, `article.outlet`, `article.source`, `article.kind`, or the id that a storyline had.
     Column("muted", Text, primary_key=True),
     # Name to show to people
     Column("name", Text, nullable=False),

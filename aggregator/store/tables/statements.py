@@ -56,6 +56,11 @@ def read_rows(connection: Connection, sql: str, /, **values: Any) -> list[Any]:
     return [row for result in _results(connection, sql, values) for row in result]
 
 
+def read_row(connection: Connection, sql: str, /, **values: Any) -> Any:
+    """Return the first row of `read_rows`; None without rows."""
+    return next(iter(read_rows(connection, sql, **values)), None)
+
+
 def read_values(connection: Connection, sql: str, /, **values: Any) -> list[Any]:
     """Return the first column of `read_rows`."""
     return [row[0] for row in read_rows(connection, sql, **values)]
@@ -71,23 +76,30 @@ def write_sql(connection: Connection, sql: str, /, **values: Any) -> int:
     return sum(result.rowcount for result in _results(connection, sql, values))
 
 
+def stream_rows(connection: Connection, sql: str, /, **values: Any) -> Iterator[Any]:
+    """Yield the rows of `read_rows`, with some hundred of them in memory at a time."""
+    for result in _results(connection, sql, values, yield_per=VALUES_AT_ONCE):
+        yield from result
+
+
 def _results(
-    connection: Connection, sql: str, values: dict[str, Any]
+    connection: Connection, sql: str, values: dict[str, Any], **options: Any
 ) -> Iterator[CursorResult[Any]]:
-    many = tuple(name for name, value in values.items() if _is_many(value))
-    times = tuple(
-        name for name, value in values.items() if isinstance(value, dt.datetime)
-    )
-    statement = _prepared(sql, many, times)
+    many = []
+    times = []
+    for name, value in values.items():
+        if isinstance(value, dt.datetime):
+            times.append(name)
+        elif isinstance(value, Iterable) and not isinstance(value, str | bytes):
+            many.append(name)
+    statement = _prepared(sql, tuple(many), tuple(times))
     if not many:
-        yield connection.execute(statement, values)
+        yield connection.execute(statement, values, execution_options=options)
     for name in many:
         for part in in_parts(sorted(set(values[name]))):
-            yield connection.execute(statement, {**values, name: part})
-
-
-def _is_many(value: Any) -> bool:
-    return isinstance(value, Iterable) and not isinstance(value, str | bytes)
+            yield connection.execute(
+                statement, {**values, name: part}, execution_options=options
+            )
 
 
 @lru_cache(maxsize=512)

@@ -73,6 +73,21 @@ class MoveRequest(_Request, frozen=True, tag="move"):
     story: Id
 
 
+class JoinRequest(_Request, frozen=True, tag="join"):
+    """A request to make the storylines of stories one."""
+
+    stories: Annotated[tuple[Id, ...], Meta(min_length=2, max_length=MAX_NAMED)]
+
+
+class LeaveRequest(_Request, frozen=True, tag="leave"):
+    """A request to take a story out of its storyline."""
+
+    story: Id
+
+
+_AnyRequest = MergeRequest | SplitRequest | MoveRequest | JoinRequest | LeaveRequest
+
+
 async def _editor_of_admin(request: Request, site: OfSite) -> EditorService:
     require_scope(request, "admin")
     assert site.editor is not None
@@ -92,14 +107,14 @@ _UNDO = described("corrections", _RESPONSES, 400, 404, 408, 409, 413, needs_toke
         _RESPONSES,
         *(400, 408, 409, 413, 415, 422),
         body={
-            "schema": schema_of(MergeRequest | SplitRequest | MoveRequest),
+            "schema": schema_of(_AnyRequest),
             "examples": DESCRIPTIONS["correction_examples"],
         },
         needs_token=True,
     ),
 )
 async def correct(request: Request, editor: OfEditor) -> Response:
-    """Merge stories, split one, or move an article.
+    """Merge stories, split one, or move an article; join storylines, or leave one.
 
     The writer executes the correction, and every later run respects it.
 
@@ -178,12 +193,14 @@ async def _submitted(
 
 
 def _command(request: Request, body: bytes) -> CorrectionCommand:
-    parsed: MergeRequest | SplitRequest | MoveRequest = json_body(
-        request, body, MergeRequest | SplitRequest | MoveRequest, "a correction"
-    )
+    parsed: _AnyRequest = json_body(request, body, _AnyRequest, "a correction")
     match parsed:
         case MergeRequest():
             return CorrectionCommand(kind="merge", stories=parsed.stories)
+        case JoinRequest():
+            return CorrectionCommand(kind="join", stories=parsed.stories)
+        case LeaveRequest():
+            return CorrectionCommand(kind="leave", stories=(parsed.story,))
         case SplitRequest():
             return CorrectionCommand(
                 kind="split", stories=(parsed.story,), articles=parsed.articles

@@ -10,14 +10,18 @@ from aggregator.config.story_query import QueryModel
 from aggregator.model.read_model import ChangedStories, StoryPage, StoryRedirect
 from aggregator.publish import story_json
 from aggregator.publish.sanitise import encode_json
+from aggregator.store.read.browser_mutes import BrowserMutes
 from aggregator.web.api.openapi import MOVED, IdInPath, answer, api_router, described
 from aggregator.web.dependencies import OfSite, conditional, hashed_json
 from aggregator.web.list_query import STORIES_AN_ANSWER, ListQuery
 from aggregator.web.responses import JSON, JsonResponse
+from aggregator.web.security.visit import require_scope
 
 CHANGES_AN_ANSWER = 500
 STORYLINES_AN_ANSWER = 200
 router = api_router("/api/v1")
+muting = api_router("/api/v1")  # for servers that may write
+_MUTED = {204: {"description": "It is done."}}
 
 
 class ChangesQuery(QueryModel):
@@ -157,6 +161,35 @@ def read_storyline(request: Request, site: OfSite, id: IdInPath) -> Response:
             (site.bounded(request, story) for story in stories),
         ),
     )
+
+
+@muting.put(
+    "/storylines/{id}/mute", **described("stories", _MUTED, 400, 404, needs_token=True)
+)
+def mute_storyline(request: Request, site: OfSite, id: IdInPath) -> Response:
+    """Take the stories of a storyline out of the owner's pages, feeds and notifications.
+
+    `id` is that of the storyline or of any story. It ends when the storyline has rested for 14 days.
+    """
+    require_scope(request, "admin")
+    line = site.storyline(id)
+    if line is None:
+        raise site.missing(id, "there is no story with this id")
+    BrowserMutes(site.source_services.database).add("storylines", line.id)
+    return Response(status_code=204)
+
+
+@muting.delete(
+    "/storylines/{id}/mute", **described("stories", _MUTED, 400, needs_token=True)
+)
+def unmute_storyline(request: Request, site: OfSite, id: IdInPath) -> Response:
+    """Show the stories of a muted storyline again."""
+    require_scope(request, "admin")
+    line = site.storyline(id)
+    BrowserMutes(site.source_services.database).remove(
+        "storylines", line.id if line else id
+    )
+    return Response(status_code=204)
 
 
 @router.get("/changes", **described("stories", ChangedStories, 400))

@@ -23,7 +23,7 @@ MEDIA_TYPES: dict[Format, str] = {
     "atom": "application/atom+xml",
     "jsonfeed": "application/feed+json",
 }
-_ABOUT = "One item for each story: what several outlets report about one event."
+ABOUT = "One item for each story: what several outlets report about one event."
 
 
 class Item(FrozenStruct):
@@ -44,6 +44,9 @@ class Item(FrozenStruct):
     media: tuple[Enclosure, ...] = ()
     # The id of the storyline of the story
     storyline: str | None = None
+    states: tuple[
+        str, ...
+    ] = ()  # the ids of the streams of a reader that have the item
 
     @property
     def enclosed(self) -> Enclosure | None:
@@ -104,7 +107,7 @@ def channel(
     return Channel(
         id=f"tag:aggregator,2026:{feed_path(named).lstrip('/')}{query}",
         title=_title(named or selected.saved, asked, settings),
-        about=_ABOUT,
+        about=ABOUT,
         home_url=f"{settings.base_url}/{page_query}",
         self_url=self_url,
         language=_language(ordered),
@@ -125,7 +128,7 @@ def storyline_channel(
     return Channel(
         id=f"tag:aggregator,2026:storylines/{line.id}",
         title=feed_title(f"{settings.title}: {line.title}") or "Storyline",
-        about=_ABOUT,
+        about=ABOUT,
         home_url=f"{settings.base_url}{STORYLINES}/{line.id}",
         self_url=self_url,
         language=_language(ordered),

@@ -15,7 +15,7 @@ from aggregator.publish.settings import PublishSettings
 from aggregator.store.read.reader import StoryReader
 from aggregator.stories.counting.copy_groups import COUNTED_ROLES
 from aggregator.stories.counting.originals import with_originals
-from aggregator.web.feeds.channel import Item
+from aggregator.web.feeds.channel import STORYLINES, Item
 from aggregator.web.feeds.feed_texts import (
     feed_language,
     feed_text,
@@ -51,9 +51,22 @@ def gather(
     """
     link = selected.saved.link if selected.saved else None
     stories = tuple(_stories(reader, selected.filter))
-    return items_of(
+    loaded = items_of(
         reader, stories, settings, link, patient=patient, are_whole=are_whole
     )
+    if not selected.filter.fold:
+        return loaded
+    items = []
+    for item in loaded.items:
+        guid, url = item.id, item.url
+        if item.storyline is not None:
+            # The story that founded the storyline gives its identifier, whichever stands for it now, so that no
+            # reader shows an item again.
+            guid = story_guid(item.storyline)
+            if url.startswith(f"{settings.base_url}/stories/"):
+                url = f"{settings.base_url}{STORYLINES}/{item.storyline}"
+        items.append(replace(item, id=guid, url=url))
+    return replace(loaded, items=tuple(items))
 
 
 def items_of(

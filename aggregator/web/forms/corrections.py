@@ -49,9 +49,10 @@ class CorrectionForms:
         """Show the effect of a correction, or make it if it was confirmed. Raises UsageError."""
         command = _command(fields)
         if fields.get("sure", ""):
-            return self._result(request, self._editor.submit(command))
+            shown_on = "storylines" if command.kind in ("join", "leave") else "stories"
+            return self._result(request, self._editor.submit(command), shown_on)
         stories = [self._current(story) for story in command.stories]
-        if command.kind == "merge" and stories[0].id == stories[-1].id:
+        if command.kind in ("merge", "join") and stories[0].id == stories[-1].id:
             raise UsageError("both are one story already")
         leaving = None
         if command.kind == "move":
@@ -95,7 +96,7 @@ class CorrectionForms:
         if number is None:
             return self._pages.not_found(request)
         status = self._editor.submit(CorrectionCommand(undo=number))
-        return self._result(request, status, done="undone")
+        return self._result(request, status, "stories", done="undone")
 
     def corrections(self, request: Request) -> Response:
         """Return the page of all corrections, the newest first."""
@@ -113,14 +114,19 @@ class CorrectionForms:
         )
 
     def _result(
-        self, request: Request, status: CommandStatus, *, done: str = "done"
+        self,
+        request: Request,
+        status: CommandStatus,
+        shown_on: str,
+        *,
+        done: str = "done",
     ) -> Response:
         corrected = status.corrected
         if corrected is None:
             return self._pages.page(request, "waiting.html", here="/corrections")
         address = "/corrections"
         if corrected.stories:
-            address = f"/stories/{corrected.stories[0]}?{done}={corrected.n}"
+            address = f"/{shown_on}/{corrected.stories[0]}?{done}={corrected.n}"
         return RedirectResponse(address, 303)
 
 
@@ -137,9 +143,13 @@ def _command(fields: Fields) -> CorrectionCommand:
         return CorrectionCommand(
             kind="split", stories=(story,), articles=tuple(dict.fromkeys(articles))
         )
+    if kind == "leave":
+        return CorrectionCommand(kind="leave", stories=(story,))
     other = _story_id(fields.get("address", "") or fields.get("other", ""))
     if kind == "merge":
         return CorrectionCommand(kind="merge", stories=(story, other))
+    if kind == "join":
+        return CorrectionCommand(kind="join", stories=(story, other))
     if kind == "move":
         if len(articles) != 1:
             raise UsageError("select one article: only one can be moved at a time")

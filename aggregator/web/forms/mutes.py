@@ -52,7 +52,7 @@ class MuteForms:
             "mutes.html",
             here="/mutes",
             mutes=self._mutes.all_mutes(),
-            nouns=NOUNS | {"sources": "source"},
+            nouns=NOUNS | {"sources": "source", "storylines": "storyline"},
             configured=mutes_of(self._site.source_services.config).everywhere,
             sources=[(source.id, source.name) for source in sources],
             kinds=KINDS,

@@ -10,7 +10,7 @@ from aggregator.config.story_query import MAX_TEXT_CHARS
 from aggregator.publish.settings import PublishSettings
 from aggregator.store.read.marks.mark_rows import ReaderItem
 from aggregator.store.read.marks.read_marks import VIEWS, View
-from aggregator.web.dependencies import Site
+from aggregator.web.dependencies import Site, whole_number
 from aggregator.web.feeds.channel import STORIES
 from aggregator.web.security.visit import (
     form_value,
@@ -107,6 +107,9 @@ class Pages:
             "form": form_value(request),
             "marks": None,
             "place": place,
+            # The numbers of corrections that were just made or undone
+            "done": whole_number(request.query_params.get("done", "")),
+            "undone": whole_number(request.query_params.get("undone", "")),
             **values,
         }
         return HTMLResponse(

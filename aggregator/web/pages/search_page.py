@@ -37,7 +37,7 @@ def search(site: Site, pages: Pages, request: Request) -> Response:
     except UsageError as error:
         results = SearchResults(problem=str(error))
     stories = bounded_results(results, *site.limits(request)).stories
-    ids = tuple(story.story for story in stories)
+    ids = tuple(story.id for story in stories)
     return pages.page(
         request,
         "search.html",

@@ -6,7 +6,7 @@ from starlette.routing import Route
 
 from aggregator.model.read_model import StoryListItem, StoryRedirect
 from aggregator.model.story import StoryText, StoryView
-from aggregator.web.dependencies import Site, conditional, whole_number
+from aggregator.web.dependencies import Site, conditional
 from aggregator.web.pages.pages import Pages
 from aggregator.web.pages.report_groups import (
     LINES_SHOWN,
@@ -39,7 +39,8 @@ class StoryPages:
         before = visitor_of(request)
         visitor = before.at(self._site.clock()) if before.seen else before
         story_id = request.path_params["id"]
-        key = f"{request.url.query}\n{visitor.since}"
+        mutes = self._site.mutes(request)
+        key = f"{request.url.query}\n{visitor.since}\n{mutes}"
         tag = self._pages.tag(request, key, story_id)
         story = self._site.story(story_id)
         if story is None:
@@ -76,9 +77,10 @@ class StoryPages:
             explains=site.editor is not None,
             source_links=site.reader.story_sources((story.id,)).by_outlet,
             marks=pages.marks_of(request, (story.id,)),
+            is_muted=site.is_muted(
+                request, shown.storyline.id if shown.storyline else shown.id
+            ),
             near=self._near(story) if pages.may_correct(request) else (),
-            done=whole_number(request.query_params.get("done", "")),
-            undone=whole_number(request.query_params.get("undone", "")),
         )
 
     def _near(self, story: StoryView) -> tuple[StoryListItem, ...]:

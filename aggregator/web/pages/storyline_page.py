@@ -55,4 +55,5 @@ def show_storyline(site: Site, pages: Pages, request: Request) -> Response:
         source_links=site.reader.story_sources(ids).by_outlet,
         marks=pages.marks_of(request, ids),
         endings=tuple(ENDINGS),
+        is_muted=site.is_muted(request, line.id),
     )

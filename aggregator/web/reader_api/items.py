@@ -1,14 +1,20 @@
 """The items of streams: their ids, and their texts."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Any
+from unicodedata import bidirectional
+from urllib.parse import quote
 
 from msgspec.structs import replace
+from starlette.responses import Response
 
+from aggregator.model.story import StoryView
 from aggregator.store.read.marks.mark_rows import ReaderItem
 from aggregator.web.dependencies import whole_number
-from aggregator.web.feeds.channel import Item
+from aggregator.web.feeds.channel import ABOUT, MEDIA_TYPES, Channel, Item
 from aggregator.web.feeds.feed_texts import mime_type
+from aggregator.web.feeds.formats import written
 from aggregator.web.feeds.items import story_items, with_whole_articles
 from aggregator.web.reader_api.fields import MOST_IDS, Fields, item_numbers
 from aggregator.web.reader_api.ids import (
@@ -44,6 +50,26 @@ def contents(session: Session, fields: Fields) -> Json:
     """Return the items of a stream."""
     page, rows = _page(session, fields, MOST_CONTENTS)
     return page | {"items": _with_texts(session, rows)}
+
+
+def atom(session: Session, fields: Fields) -> Response:
+    """Return the items of a stream as Atom, each with the states that the reader gave it."""
+    page, rows = _page(session, fields, MOST_CONTENTS)
+    settings = session.site.settings
+    entries = [
+        replace(entry, id=_long_id(row), updated=row.updated, states=_states(row))
+        for row, _, entry in _entries(session, rows)
+    ]
+    feed = Channel(
+        id=f"tag:google.com,2005:reader/{page['id']}",
+        title=settings.title,
+        about=ABOUT,
+        home_url=f"{settings.base_url}/",
+        self_url=f"{settings.base_url}/reader/atom/{quote(page['id'])}",
+        language="en",
+        items=tuple(entries),
+    )
+    return Response(written(feed, "atom"), media_type=MEDIA_TYPES["atom"])
 
 
 def item_contents(session: Session, fields: Fields) -> Json:
@@ -83,8 +109,10 @@ def _chosen(fields: Fields) -> dict[str, Any]:
     return chosen
 
 
-def _with_texts(session: Session, rows: Sequence[ReaderItem]) -> list[Json]:
-    """Return items with their texts: whole, or as in feeds, which keep to the excerpt limit."""
+def _entries(
+    session: Session, rows: Sequence[ReaderItem]
+) -> Iterator[tuple[ReaderItem, StoryView, Item]]:
+    """Yield items with their texts: whole, or as in feeds, which keep to the excerpt limit."""
     reader = session.site.reader
     settings = session.site.settings
     is_whole = session.access == "owner"
@@ -94,12 +122,18 @@ def _with_texts(session: Session, rows: Sequence[ReaderItem]) -> list[Json]:
     rendered = reader.rendered(tuple(story.id for story in stories))
     entries = story_items(stories, rendered, settings, are_whole=is_whole)
     by_story = {row.story: row for row in rows}
+    for story, entry in zip(stories, entries, strict=True):
+        yield by_story[story.id], story, entry
+
+
+def _with_texts(session: Session, rows: Sequence[ReaderItem]) -> list[Json]:
+    settings = session.site.settings
     streams = session.streams_of(rows)
     titles = _titles(session, {origin for origin, *_ in streams.values()})
     answers = []
-    for story, entry in zip(stories, entries, strict=True):
+    for row, story, entry in _entries(session, rows):
         origin, *labels = streams[story.id]
-        answer = _item(by_story[story.id], entry, labels)
+        answer = _item(row, entry, labels)
         answer["enclosure"] = _enclosures(entry) if story.report_count == 1 else []
         answer["origin"] = {
             "streamId": origin,
@@ -118,15 +152,26 @@ def _titles(session: Session, origins: set[str]) -> dict[str, str]:
     return titles
 
 
-def _item(item: ReaderItem, entry: Item, labels: list[str]) -> Json:
+def _long_id(item: ReaderItem) -> str:
+    return f"{LONG_ID}{item.number:016x}"
+
+
+def _states(item: ReaderItem) -> tuple[str, ...]:
     states = [READING_LIST]
     if item.is_read:
         states.append(READ)
     if item.is_starred:
         states.append(STARRED)
+    return tuple(states)
+
+
+def _item(item: ReaderItem, entry: Item, labels: list[str]) -> Json:
     stamp = microseconds(item.updated)
+    # As browsers choose it for `dir="auto"`, but by most letters: a Hebrew title may begin with a Latin name.
+    sides = Counter(map(bidirectional, entry.title))
+    direction = "rtl" if sides["R"] + sides["AL"] > sides["L"] else "ltr"
     return {
-        "id": f"{LONG_ID}{item.number:016x}",
+        "id": _long_id(item),
         "crawlTimeMsec": str(stamp // 1000),
         "timestampUsec": str(stamp),
         # Clients sort by it, so it is the time of the bump.
@@ -136,8 +181,8 @@ def _item(item: ReaderItem, entry: Item, labels: list[str]) -> Json:
         "author": ", ".join(entry.authors),
         "canonical": [{"href": entry.url}],
         "alternate": [{"href": entry.url, "type": "text/html"}],
-        "summary": {"direction": "ltr", "content": entry.html},
-        "categories": [*states, *labels],
+        "summary": {"direction": direction, "content": entry.html},
+        "categories": [*_states(item), *labels],
     }
 
 

@@ -3,6 +3,9 @@
 from collections import Counter
 from typing import Any
 
+from starlette.responses import Response
+
+from aggregator.intake.manage.feed_lists import export_opml
 from aggregator.model.read_model import SourceView
 from aggregator.store.read.marks.story_streams import StoryStream
 from aggregator.web.reader_api.fields import Fields
@@ -15,7 +18,7 @@ from aggregator.web.reader_api.ids import (
 )
 from aggregator.web.reader_api.session import Session
 
-MOST_COUNTED = 1000  # unread stories; clients show "1000+"
+MOST_COUNTED = 50_000  # (limit) stories; more would keep a client waiting for seconds
 
 Json = dict[str, Any]
 
@@ -65,10 +68,25 @@ def _subscription(session: Session, source: SourceView) -> Json:
     }
 
 
+def export(session: Session, _fields: Fields) -> Response:
+    """Return the feeds as OPML, with the addresses of `subscriptions`."""
+    config, database, _ = session.site.source_services
+    document = export_opml(
+        config, database, lambda source: session.address(source.id, source.polled_url)
+    )
+    return Response(document, media_type="text/x-opml")
+
+
+def item_count(session: Session, fields: Fields) -> str:
+    """Return the number of items of a stream, at most MOST_COUNTED."""
+    stream = session.without_muted(session.stream(fields.get("s", READING_LIST)))
+    return str(len(session.items(stream, MOST_COUNTED)))
+
+
 def unread_counts(session: Session, _fields: Fields) -> Json:
     """Return the numbers of unread stories by stream, among the newest MOST_COUNTED ones."""
     unread = session.without_muted(StoryStream(is_read=False))
-    rows, _ = session.marks.items(session.reader, unread, MOST_COUNTED)
+    rows = session.items(unread, MOST_COUNTED)
     counts: Counter[str] = Counter()
     newest: dict[str, int] = {}
     streams = session.streams_of(rows)

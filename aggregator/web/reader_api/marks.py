@@ -4,6 +4,7 @@ from aggregator.model.errors import UsageError
 from aggregator.web.reader_api.fields import Fields, item_numbers, single
 from aggregator.web.reader_api.ids import LABEL, READING_LIST, moment, of_any_user
 from aggregator.web.reader_api.session import Session
+from aggregator.web.reader_api.subscriptions import folder_of_label, rename_folder
 
 
 def edit_tag(session: Session, fields: Fields) -> str:
@@ -29,22 +30,40 @@ def edit_tag(session: Session, fields: Fields) -> str:
 
 
 def rename_tag(session: Session, fields: Fields) -> str:
-    """Rename a label of the reader. Raises UsageError, HTTPException (404)."""
-    label = _label(session, fields)
-    name = session.new_label(single(fields, "dest"))
-    session.marks.rename_label(session.reader, label, name)
+    """Rename a folder, or a label of the reader. Raises UsageError, HTTPException (404)."""
+    name, dest = folder_of_label(single(fields, "s")), single(fields, "dest")
+    if name in session.folders:
+        into = folder_of_label(dest)
+        if into is None:
+            raise UsageError("`dest` is the new label of the folder")
+        if into in session.marks.labels(session.reader):
+            raise UsageError(
+                f'"{into}" is a label of stories; choose another name for a folder'
+            )
+        session.refuse_query(into, "choose another name for a folder")
+        rename_folder(session, name, into)
+    else:
+        _rename_label(session, name, session.new_label(dest))
     return "OK"
 
 
 def disable_tag(session: Session, fields: Fields) -> str:
-    """Take a label of the reader off all stories. Raises UsageError, HTTPException (404)."""
-    session.marks.rename_label(session.reader, _label(session, fields), None)
+    """Take the sources out of a folder, or a label of the reader off all stories.
+
+    Raises UsageError, HTTPException (404).
+    """
+    name = folder_of_label(single(fields, "s"))
+    if name in session.folders:
+        rename_folder(session, name, None)
+    else:
+        _rename_label(session, name, None)
     return "OK"
 
 
-def _label(session: Session, fields: Fields) -> str:
-    label = session.new_label(single(fields, "s"))
-    return session.known_label(label, "there is no such label")
+def _rename_label(session: Session, name: str | None, new: str | None) -> None:
+    session.refuse_query(name or "", "change it in config.yaml")
+    label = session.known_label(name or "", "there is no such label")
+    session.marks.rename_label(session.reader, label, new)
 
 
 def mark_all_as_read(session: Session, fields: Fields) -> str:

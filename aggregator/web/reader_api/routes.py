@@ -19,13 +19,14 @@ from aggregator.web.reader_api import items, lists, marks, subscriptions
 from aggregator.web.reader_api.fields import Fields, read_fields
 from aggregator.web.reader_api.session import Session
 from aggregator.web.responses import JsonResponse, RefusedError
-from aggregator.web.security.tokens import BAD_READER_TOKEN, reader_of
+from aggregator.web.security.tokens import BAD_READER_TOKEN, reader_of, secret_in
 from aggregator.web.security.visit import is_owner, require_scope, sign_in
 
 _MAX_SIGN_IN_BYTES = 4096
 _MAX_BODY_BYTES = 2**20  # (limit) ids of the longer form take about 50 bytes each
 _NO_TOKEN = "-"  # noqa: S105 - in the place of a token, for the owner on this machine
 _STREAM = "stream/contents"
+_ATOM = "atom"  # beside `api/0`
 
 # These calls have the same answer for all: no settings are kept here, and the value of `T`, which clients send
 # back, is as long as those of Google Reader were.
@@ -34,13 +35,17 @@ _CONSTANT: dict[str, Any] = {
     "preference/list": {"prefs": []},
     "preference/stream/list": {"streamprefs": {}},
 }
-_Call = Callable[[Session, Fields], dict[str, Any] | str]
+_Answer = dict[str, Any] | str | Response
+_Call = Callable[[Session, Fields], _Answer]
 _READING: dict[str, _Call] = {
     "user-info": lists.user_info,
     "tag/list": lists.tags,
     "subscription/list": lists.subscriptions,
+    "subscription/export": lists.export,
     "unread-count": lists.unread_counts,
     _STREAM: items.contents,
+    _ATOM: items.atom,
+    "stream/items/count": lists.item_count,
     "stream/items/ids": items.item_ids,
     "stream/items/contents": items.item_contents,
 }
@@ -63,6 +68,7 @@ def routes(site: Site, marks: ReadMarks) -> list[Route]:
     return [
         Route("/accounts/ClientLogin", api.sign_in, methods=["POST"]),
         Route("/reader/api/0/{call:path}", api.answer, methods=["GET", "POST"]),
+        Route("/reader/{call:path}", api.answer, methods=["GET"]),
     ]
 
 
@@ -102,32 +108,41 @@ class _Api:
     async def answer(self, request: Request) -> Response:
         """Answer a call."""
         fields = await read_fields(request, _MAX_BODY_BYTES)
-        call = request.path_params["call"].rstrip("/")
+        path = request.path_params["call"]
+        call = path.rstrip("/")
+        # The rest of such a path is an id, which may end with a slash.
+        for named in (_STREAM, _ATOM):
+            if path.startswith(f"{named}/") and call != named:
+                stream = path.removeprefix(f"{named}/")
+                call = named
+                fields = ImmutableMultiDict([*fields.multi_items(), ("s", stream)])
         if call in _CHANGING:
             searching = self._site.searching
             return await run_in(searching, self._answer, request, call, fields)
         return await to_thread.run_sync(self._answer, request, call, fields)
 
     def _answer(self, request: Request, call: str, fields: Fields) -> Response:
-        name = reader_of(request.headers.get("authorization", ""))
+        given = request.headers.get("authorization", "")
+        if not given and request.method == "POST":
+            given = f"GoogleLogin {fields.get('auth') or fields.get('T', '')}"
+            if secret := secret_in(given):
+                sign_in(request, secret)
+        name = reader_of(given)
         reader = self._marks.reader(name) if name and is_owner(request) else None
         if reader is None:
             raise RefusedError(401, "Unauthorized", headers=BAD_READER_TOKEN)
-        # The rest of the path is an id, which may end with a slash.
-        stream = request.path_params["call"].removeprefix(f"{_STREAM}/")
-        if stream not in ("", request.path_params["call"]):
-            call = _STREAM
-            fields = ImmutableMultiDict([*fields.multi_items(), ("s", stream)])
         content = _CONSTANT.get(call)
         if content is None:
             session = Session(self._site, self._marks, reader, request)
             content = _result(session, call, fields)
+        if isinstance(content, Response):
+            return content
         if isinstance(content, str):
             return PlainTextResponse(content)
         return JsonResponse(content)
 
 
-def _result(session: Session, call: str, fields: Fields) -> dict[str, Any] | str:
+def _result(session: Session, call: str, fields: Fields) -> _Answer:
     """Return the answer to a call. Raises HTTPException if the call is unknown, or should be a POST."""
     if call in _READING:
         return _READING[call](session, fields)

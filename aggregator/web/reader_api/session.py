@@ -6,6 +6,7 @@ from msgspec.structs import replace
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from aggregator.config.messages import redact
 from aggregator.config.story_query import SavedQuery, StoryFilter
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import SourceView
@@ -24,6 +25,7 @@ from aggregator.web.reader_api.ids import (
     of_any_user,
     subscription_id,
 )
+from aggregator.web.security.visit import may_edit
 
 _STATES = {
     READING_LIST: StoryStream(),
@@ -87,12 +89,31 @@ class Session:
             wanted=stream.wanted.model_copy(update={"mutes": self._mutes}),
         )
 
+    def items(self, stream: StoryStream, most: int) -> list[ReaderItem]:
+        """Return the stories of a stream, the newest bump first, but not many more than `most`."""
+        found: list[ReaderItem] = []
+        while len(found) < most:
+            page, after = self.marks.items(self.reader, stream, most)
+            found += page
+            if after is None:
+                break
+            stream = replace(stream, after=after)
+        return found
+
     def sources(self, ids: Collection[str] | None = None) -> list[SourceView]:
         """Return the sources with these ids, or all, as this client may see them."""
         if ids is not None:
             ids = [id_ for id_ in ids if ID.fullmatch(id_)]
-        sources = self.marks.sources(ids)
-        return [bounded_source(source, self.access) for source in sources]
+        sources = []
+        for source in self.marks.sources(ids):
+            url = self.address(source.id, source.url or "")
+            sources.append(replace(bounded_source(source, self.access), url=url))
+        return sources
+
+    def address(self, source_id: str, url: str) -> str:
+        """Return the address of a source: whole, but with scope read without its secrets, and still unique."""
+        shown = url if may_edit(self.request) else redact(url)
+        return shown if shown == url else f"{shown}#{source_id}"
 
     def shown_labels(self, labels: Iterable[str]) -> list[str]:
         """Return the streams of those labels of the reader that no folder and no saved query hides."""
@@ -106,11 +127,13 @@ class Session:
             raise UsageError(
                 f'"{name}" is a folder of sources; choose another name for a label'
             )
-        if any(query.key == name for query in self.queries):
-            raise UsageError(
-                f'"{name}" is a saved query; choose another name for a label'
-            )
+        self.refuse_query(name, "choose another name")
         return name
+
+    def refuse_query(self, name: str, advice: str) -> None:
+        """Raise UsageError for the name of a saved query."""
+        if any(query.key == name for query in self.queries):
+            raise UsageError(f'"{name}" is a saved query; {advice}')
 
     def streams_of(self, rows: Sequence[ReaderItem]) -> dict[str, list[str]]:
         """Return the subscription of each story, then its labels."""

@@ -15,6 +15,7 @@ from aggregator.web.reader_api.fields import Fields, single
 from aggregator.web.reader_api.ids import FEED, LABEL, of_any_user, subscription_id
 from aggregator.web.reader_api.lists import Json
 from aggregator.web.reader_api.session import Session
+from aggregator.web.security.visit import require_scope
 
 # The API of sources has the same limit.
 _MOST_ADDRESS_CHARS = 2048
@@ -42,8 +43,8 @@ def edit_subscription(session: Session, fields: Fields) -> str:
     act = single(fields, "ac")
     stream = single(fields, "s")
     title = adding.given(single(fields, "t")[:_MOST_NAME_CHARS])
-    into = _folder(single(fields, "a"))
-    out_of = _folder(single(fields, "r"))
+    into = folder_of_label(single(fields, "a"))
+    out_of = folder_of_label(single(fields, "r"))
     if act == "subscribe":
         _add(session, stream, SourceOptions(name=title, folder=into))
         return "OK"
@@ -77,9 +78,17 @@ def _add(session: Session, typed: str, options: SourceOptions) -> str:
     return added.source.id
 
 
-def _folder(label: str) -> str | None:
+def rename_folder(session: Session, folder: str, name: str | None) -> None:
+    """Give a folder another name; None takes its sources out of it. Raises UsageError, RefusedError (403)."""
+    require_scope(session.request, "admin")
+    config, database, _ = session.site.source_services
+    changing.rename_folder(config, database, folder, name)
+    log_change(session.request, "rename")
+
+
+def folder_of_label(label: str) -> str | None:
     """Return the name of the folder in a label; None for "". Raises UsageError for another tag."""
     name = of_any_user(label)
     if name and not name.startswith(LABEL):
-        raise UsageError(f"`a` and `r` are labels, such as {LABEL}News")
+        raise UsageError(f'"{name[:100]}" is not a label, such as {LABEL}News')
     return adding.given(name.removeprefix(LABEL)[:_MOST_NAME_CHARS])

@@ -78,7 +78,8 @@ class Admission:
             if not needs_own_token or _has_own_token(request):
                 _take_bearer(request, bearer)
         self._limit_rate(request)
-        if visit.may_not_read and path not in OPEN_PATHS:
+        # The Google Reader API reads tokens in forms, too, and refuses clients without one itself.
+        if visit.may_not_read and path not in OPEN_PATHS and not is_by_reader:
             self._require_token(request)
 
     async def _bearer(

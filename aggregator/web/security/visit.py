@@ -49,11 +49,13 @@ def token_of(request: Request) -> ApiToken | None:
 
 
 def sign_in(request: Request, secret: str) -> ApiToken | None:
-    """Return the token with this secret; None for a wrong one. It blocks, because it reads the database.
+    """Take the token with this secret as that of the request, and return it; None for a wrong one.
 
-    Raises RefusedError (429) after too many wrong tokens from one address within a minute.
+    It blocks, because it reads the database. Raises RefusedError (429) after too many wrong tokens from one
+    address within a minute.
     """
-    tokens = visit_of(request).tokens
+    visit = visit_of(request)
+    tokens = visit.tokens
     if tokens is None:
         return None
     given = GivenSecret(secret.strip()[:_MAX_SECRET_CHARS], "cookie")
@@ -61,6 +63,7 @@ def sign_in(request: Request, secret: str) -> ApiToken | None:
     if bearer is None:
         tokens.count_wrong(client_address(request))
         return None
+    visit.bearer = bearer
     return bearer.token
 
 

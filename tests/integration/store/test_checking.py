@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from sqlalchemy import (
     Executable,
-    Select,
     delete,
     func,
     insert,
@@ -42,6 +41,7 @@ from aggregator.store.tables import (
     identity_key,
     metadata,
     observation,
+    read_rows,
     sketch,
     story,
     story_log,
@@ -290,18 +290,19 @@ def test_a_lost_counter_of_the_index_is_no_damage_where_rows_are_missing(
 
 def test_the_full_text_index_is_made_right(sound: Sound) -> None:
     wanted = parse_query("town")
+    search_row = f"{index_rows.INDEXED} WHERE inbox_no = :n"
     with sound.database.write() as connection:
         before = newest(connection, wanted, 10, reach=10)
-        rows = [connection.execute(search_rows(n)).one() for n in (1, 2)]
+        rows = [read_rows(connection, search_row, n=n)[0] for n in (1, 2)]
         for row in rows:
             index.take_out(connection, row.inbox_no)
         index.put(
             connection,
-            [
-                index_rows.IndexedText(
-                    **{**rows[0]._mapping, "title": "Other words altogether"}
-                )
-            ],
+            read_rows(
+                connection,
+                search_row.replace("title", "'Other words altogether' AS title"),
+                n=1,
+            ),
         )
     found = " ".join(one.what for one in sound.found())
     assert "not in the full-text index" in found
@@ -321,11 +322,6 @@ def test_a_torn_full_text_index_is_made_anew(sound: Sound) -> None:
     assert "the full-text index cannot be read" in [one.what for one in sound.found()]
     sound.repair()
     assert sound.found() == []
-
-
-def search_rows(n: int) -> Select[Any]:
-    columns = (article.c[name] for name in index_rows.IndexedText._fields)
-    return select(*columns).where(article.c.inbox_no == n)
 
 
 OF_FIRST = update(article).where(article.c.inbox_no == 1)

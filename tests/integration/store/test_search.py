@@ -24,7 +24,7 @@ from tests.support.articles import (
     Rig,
     record,
 )
-from tests.support.rows import read_by
+from tests.support.rows import read_by, unindexed_count
 
 TAIPEI = "台北發生地震,多棟建築物倒塌。消防局說,有三百人被疏散。" * 3
 LYON = "Le maire de Besançon a été réélu dimanche. Les électeurs étaient nombreux à l'école."
@@ -213,7 +213,7 @@ def test_a_limit_cuts_and_says_that_there_is_more(story_reader: Rig) -> None:
 
 @pytest.mark.later
 def test_indexing_follows_the_articles_and_can_be_done_again(rig: Rig) -> None:
-    assert read_by(rig.database, index.unindexed_count) == 0
+    assert read_by(rig.database, unindexed_count) == 0
     rig.take(
         record(
             "Post",
@@ -222,7 +222,7 @@ def test_indexing_follows_the_articles_and_can_be_done_again(rig: Rig) -> None:
             "The ferry Quillon sails again from Isk harbour today.",
         )
     )
-    assert read_by(rig.database, index.unindexed_count) == 1
+    assert read_by(rig.database, unindexed_count) == 1
     assert found(rig, "quillon") == []
     assert rig.pipeline.index_text() == 1
     assert rig.pipeline.index_text() == 0
@@ -315,7 +315,7 @@ def test_an_index_that_is_made_anew_answers_meanwhile_newest_first(rig: Rig) -> 
     )
     assert found(rig, "quill") == [], "not indexed yet, and so not taken out"
     with rig.database.write() as connection:
-        assert index.unindexed_count(connection) == 7
+        assert unindexed_count(connection) == 7
         assert index.index_older(connection, 2) == 2
     assert found(rig, "the") == ["Courier", "Post"]
     assert rig.pipeline.index_older() == 5
@@ -323,7 +323,7 @@ def test_an_index_that_is_made_anew_answers_meanwhile_newest_first(rig: Rig) -> 
     assert found(rig, "quill") == ["Gazette"]
     assert found(rig, "brandt") == []
     assert not StoryReader(rig.database).search("the", 5).partial
-    assert read_by(rig.database, index.unindexed_count) == 0
+    assert read_by(rig.database, unindexed_count) == 0
 
 
 def empty_index(connection: Connection) -> None:
@@ -368,7 +368,7 @@ def test_results_are_stories_with_their_best_articles(rig: Rig) -> None:
     assert flood.hits == results.hits
     assert (flood.article_count, flood.report_count) == (2, 2)
     (first, *_) = StoryReader(rig.database).search("pennmouth", 1).stories
-    assert first.story == flood.story
+    assert first.story == flood.id
 
 
 @pytest.mark.later

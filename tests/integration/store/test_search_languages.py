@@ -78,7 +78,7 @@ def answers(
 def unordered(results: SearchResults) -> dict[str, object]:
     """The same without the order, which is each database's own."""
     hits = sorted(results.hits, key=lambda hit: hit.article)
-    stories = sorted(results.stories, key=lambda found: found.story)
+    stories = sorted(results.stories, key=lambda found: found.id)
     return {**msgspec.structs.asdict(results), "hits": hits, "stories": stories}
 
 

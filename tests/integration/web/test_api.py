@@ -65,7 +65,7 @@ def test_a_search_finds_articles_and_their_stories(either: Newsroom) -> None:
     found = msgspec.convert(
         room.get("/api/v1/search?query=levee+pump").json(), SearchResults
     )
-    assert {one.story for one in found.stories} == {flood_of(room)["id"]}
+    assert {one.id for one in found.stories} == {flood_of(room)["id"]}
     assert len(found.hits) >= 2
     first = found.hits[0]
     marked = {first.snippet[start:end].lower() for start, end in first.marks}

@@ -26,9 +26,7 @@ def room(database: Database) -> Iterator[Newsroom]:
 
 
 def post(room: Newsroom, path: str, **fields: str) -> int:
-    form = re.search(r'name="form" value="([^"]+)"', room.get("/mutes").text)
-    assert form is not None
-    return room.client.post(path, data={"form": form[1], **fields}).status_code
+    return room.post_form(path, **fields).status_code
 
 
 def shown(room: Newsroom, title: str) -> set[bool]:

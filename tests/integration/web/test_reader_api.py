@@ -533,7 +533,7 @@ def test_sources_are_subscriptions_and_folders_and_queries_are_labels(
         assert (ports["id"], ports["title"], ports["url"]) == (
             f"feed/{feed.id}",
             "Ports",
-            f"{FEED}?key=***",
+            f"{FEED}?key=***#{feed.id}",
         )
         items = phone.contents(flood, strike)
         assert [items[one]["origin"]["streamId"] for one in (flood, strike)] == [

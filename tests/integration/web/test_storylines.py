@@ -6,8 +6,10 @@ from collections.abc import Iterator
 import pytest
 
 from aggregator.store.engine.database import Database
+from aggregator.store.read.browser_mutes import end_rested
 from tests.support.articles import DYKES, FLOOD, NOON, STRIKE, record
 from tests.support.newsroom import STRANGER, Newsroom
+from tests.support.rows import written_by
 from tests.support.story_checks import by_title, correct
 
 DAY = dt.timedelta(days=1)
@@ -147,3 +149,121 @@ def test_of_a_long_storyline_three_lines_and_the_rest_are_named(room: Newsroom) 
     assert place.count("/stories/") >= 4
     assert f'/storylines/{levee}">2 more since 12 Oct' in place
     assert strike not in place
+
+
+def test_storylines_are_corrected_by_form_and_by_the_api_and_the_page_offers_undo(
+    room: Newsroom,
+) -> None:
+    levee, vote, strike = by_title(room.database, "Levee", "Parliament", "Dock")
+
+    def stories_of(id_: str) -> list[str]:
+        listed = room.get(f"/api/v1/storylines/{id_}").json()["stories"]
+        return sorted(story["id"] for story in listed)
+
+    for page in (f"/stories/{vote}", f"/storylines/{levee}"):
+        assert 'name="kind" value="leave"' in room.get(page).text
+    assert 'value="leave"' not in room.get(f"/stories/{strike}").text
+    room.start_writing()
+    leave = {"kind": "leave", "story": vote}
+    asked = room.post_form("/correct", **leave)
+    assert "Take this story out of its storyline?" in asked.text
+    left = room.post_form("/correct", **leave, sure="yes")
+    assert left.headers["location"] == f"/storylines/{vote}?done=1"
+    assert stories_of(levee) == [levee]
+    assert "/corrections/1/undo" in room.get(left.headers["location"]).text
+    room.post_form("/corrections/1/undo")
+    assert stories_of(levee) == sorted([levee, vote])
+    join = {"kind": "join", "story": vote, "address": f"http://a.example/s/{strike}"}
+    assert "one storyline?" in room.post_form("/correct", **join).text
+    secret = room.token("editor", "admin")
+
+    def status(**correction: object) -> int:
+        asked = room.ask("POST", "/api/v1/corrections", secret, json=correction)
+        return asked.status_code
+
+    assert status(kind="join", stories=[strike, levee]) == 200
+    assert stories_of(vote) == sorted([levee, vote, strike])
+    assert status(kind="leave", story=strike) == 200
+    assert stories_of(strike) == [strike]
+    assert status(kind="leave", story=strike) == 409
+
+
+def test_a_muted_storyline_leaves_the_owners_lists_until_it_rests(
+    room: Newsroom,
+) -> None:
+    levee, vote, strike = by_title(room.database, "Levee", "Parliament", "Dock")
+
+    def shown() -> set[frozenset[str]]:
+        """Return which stories the owner's lists have; one set if they agree."""
+        addresses = ("/", "/?view=newest", "/?view=unread", "/feeds/stories.json")
+        texts = [room.get(address).text for address in addresses]
+        ids = (levee, vote, strike)
+        return {frozenset(id_ for id_ in ids if id_ in text) for text in texts}
+
+    everything = {frozenset({levee, vote, strike})}
+    assert shown() == everything
+    room.post_form("/mutes", kind="storylines", muted=vote)
+    assert shown() == {frozenset({strike})}
+    assert "Storyline <bdi>Parliament votes for dykes" in room.get("/mutes").text
+    for page in (f"/stories/{levee}", f"/storylines/{levee}"):
+        assert "Show it again" in room.get(page).text
+    assert vote in room.client.get("/?view=newest", headers=STRANGER).text
+    assert vote in room.get("/api/v1/stories").text
+    room.post_form("/mutes/remove", kind="storylines", muted=levee)
+    assert shown() == everything
+    # The older storyline takes the muted one, whose id then answers with the other.
+    room.post_form("/mutes", kind="storylines", muted=strike)
+    assert shown() == {frozenset({levee, vote})}
+    correct(room.database, "join", strike, levee)
+    assert shown() == {frozenset()}
+    for page in (f"/stories/{strike}", f"/storylines/{strike}"):
+        assert "Show it again" in room.get(page).text
+    secret = room.token("editor", "admin")
+    mute = f"/api/v1/storylines/{vote}/mute"
+    assert room.ask("DELETE", mute, secret).status_code == 204
+    assert shown() == everything
+    assert room.ask("PUT", mute, secret).status_code == 204
+    assert room.ask("PUT", "/api/v1/storylines/none/mute", secret).status_code == 404
+    assert room.ask("PUT", mute).status_code in (401, 403)
+    assert shown() == {frozenset()}
+    for days, remains in ((12, True), (14, False)):
+        now = room.clock.time + days * DAY
+        written_by(room.database, end_rested, now)
+        assert bool(room.reading.mutes()) is remains
+    assert shown() == everything
+
+
+def test_folded_lists_have_one_story_a_storyline_and_feeds_its_identifier(
+    room: Newsroom,
+) -> None:
+    levee, vote, strike = by_title(room.database, "Levee", "Parliament", "Dock")
+
+    def listed(parameters: str) -> list[str]:
+        stories = room.get(f"/api/v1/stories?{parameters}").json()["stories"]
+        return sorted(story["id"] for story in stories)
+
+    def items(parameters: str) -> dict[str, str]:
+        feed = room.get(f"/feeds/stories.json?{parameters}").json()
+        return {item["id"].rpartition("/")[2]: item["url"] for item in feed["items"]}
+
+    assert listed("") == sorted([levee, vote, strike])
+    assert listed("fold=storylines") == sorted([vote, strike])
+    # Of the stories that match, the last bumped one stands for the others.
+    assert listed("fold=storylines&outlet=herald") == [levee]
+    first = room.get("/api/v1/stories?fold=storylines&limit=1").json()
+    assert first["next"]
+    rest = listed(f"fold=storylines&limit=1&after={first['next']}")
+    assert {first["stories"][0]["id"], *rest} == {vote, strike}
+    folded = items("fold=storylines")
+    assert {*folded} == {levee, strike}, "the identifier is that of the founder"
+    assert folded[levee].endswith(f"/storylines/{levee}")
+    assert folded[strike].endswith(f"/stories/{strike}")
+    # The last day of the affair has two reports, of which each story has one.
+    assert listed("fold=storylines&min_reports=2") == []
+    correct(room.database, "join", strike, vote)
+    assert listed("min_reports=2") == []
+    both = listed("fold=storylines&min_reports=2&min_outlets=2")
+    assert both in ([vote], [strike])
+    assert listed("fold=storylines&min_reports=3") == []
+    assert [*items("fold=storylines")] == [levee]
+    assert f'id="s-{both[0]}"' in room.get("/?min_reports=2").text

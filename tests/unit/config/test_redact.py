@@ -61,6 +61,7 @@ def test_what_is_no_secret_stays(said: str) -> None:
             "https://h.example/u/***/rss",
         ),
         ("https://video.example/feeds?channel_id=UC16niRr50aMSBwiO3Y", "the same"),
+        ("https://video.example/feeds?channel_id=UC-16niRr50aMSBwiO3Y_x", "the same"),
         ("https://h.example/2026/11/26/ferry-in-fog-off-lindmar?page=2", "the same"),
         ("https://h.example/feeds/internationalnewsheadlines.xml", "the same"),
     ],

@@ -185,11 +185,13 @@ def test_arguable_pairs_count_neither_way() -> None:
     assert (scores.arguable, scores.arguable_found) == (1, 0)
 
 
-def test_an_event_is_twice_on_a_page_that_shows_two_of_its_stories() -> None:
+def test_an_event_is_twice_on_a_page_that_has_two_places_with_its_stories() -> None:
     stories = {"a1": "S", "b1": "S", "c1": "T", "a2": "U", "b2": "V"}
-    assert events_twice(labels(), stories, {"S", "T", "U"}) == ["a1: flood"]
+    apart = [{"S"}, {"T"}, {"U"}]
+    assert events_twice(labels(), stories, apart) == ["a1: flood"]
+    assert events_twice(labels(), stories, [{"S", "T"}, {"U"}]) == []
     loose = frozenset({frozenset({"a1", "c1"}), frozenset({"b1", "c1"})})
-    assert events_twice(labels(loose=loose), stories, {"S", "T", "U"}) == []
+    assert events_twice(labels(loose=loose), stories, apart) == []
 
 
 def test_wake_ups_are_those_of_threads_that_lived_all_the_time() -> None:

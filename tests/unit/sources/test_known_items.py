@@ -117,6 +117,7 @@ def test_an_item_that_moved_is_known_and_a_changed_one_is_read() -> None:
         ),
         lambda feed: feed.replace("Report 1</title>", "Report 1</titel>"),
         lambda feed: feed.replace("Report 1<", "Report <![CDATA[1 <item> ]]"),
+        lambda feed: feed.replace("<channel>", "<channel><!-- <title>No</title> -->"),
         lambda feed: feed.replace("<item>", "<item><item/>", 1),
         lambda feed: feed.replace("Report 1", "Report\0"),
         lambda feed: f"<!DOCTYPE rss [<!ENTITY a 'b'>]>{feed}",
@@ -144,13 +145,39 @@ def test_all_is_read_again_if_the_source_is_read_otherwise() -> None:
     assert read_feed(data, elsewhere).left_out == ()
 
 
-def test_the_time_of_the_feed_itself_changes_nothing() -> None:
-    before = read_feed(
-        rss(*FEW, more="<pubDate>Fri, 20 Nov 2026 10:00:00 GMT</pubDate>").encode(),
-        CONTEXT,
-    )
-    later = rss(*FEW, more="<pubDate>Fri, 20 Nov 2026 11:00:00 GMT</pubDate>").encode()
-    assert read_again(later, before, frozenset(before.items)).left_out == before.items
+@pytest.mark.parametrize(
+    ("stamp", "next_stamp"),
+    [
+        (f"<{name}>Fri, 20 Nov 2026 10:00:00 GMT</{name}>", f"<{name}>today</{name}>")
+        for name in ("pubDate", "lastBuildDate", "atom:updated", "dc:date")
+    ]
+    + [
+        ("<ttl>15</ttl>", "<ttl>60</ttl>"),
+        ("<ttl>15</ttl>", ""),
+        ("<!-- made in 0.31 s -->", "<!-- made in 0.29 s, from the cache -->"),
+        ("<!-- server 7 -->", ""),
+        ("\n", "\n\t  \n"),
+    ],
+)
+def test_stamps_of_the_feed_are_no_reason_to_read_known_items(
+    stamp: str, next_stamp: str
+) -> None:
+    def feed(more: str) -> bytes:
+        names = "xmlns:atom='http://www.w3.org/2005/Atom' xmlns:dc='http://purl.org/dc/elements/1.1/'"
+        return rss(*FEW, more=more).replace("<rss", f"<rss {names}").encode()
+
+    before = read_feed(feed(stamp), CONTEXT)
+    known = frozenset(before.items)
+    assert len(known) == len(FEW)
+    for more in (next_stamp, f"{next_stamp}{item('A new one', guid='new')}"):
+        assert check(feed(more), before, known).left_out == before.items
+
+
+def test_a_comment_around_the_feed_is_no_reason_to_read_known_items() -> None:
+    data = rss(*FEW)
+    before = read_feed(f"{data}<!-- cached at 10:00 -->".encode(), CONTEXT)
+    later = f"{data}\n<!-- cached at 11:00 - by server 3 -->\n".encode()
+    assert check(later, before, frozenset(before.items)).left_out == before.items
 
 
 def test_an_item_of_a_later_day_is_read_until_its_date_counts() -> None:

@@ -17,9 +17,12 @@ from aggregator.sources.parse.feeds.entry_builder import FeedContext
 # Two different items of a feed of 2,000 have the same hash in one of 10^13 feeds
 _HASH_BYTES = 8
 _NAMES = frozenset({"item", "entry"})
-# These change with every new item, and say nothing about the items: times, and their list in RSS 1.0.
+# These change while the items stay: times, the wished interval, the list of items in RSS 1.0, and comments
+# without markup ("generated in 0.31 s"). The repair of a feed may read markup in a comment, so that counts.
 _CHANGING = re.compile(
-    rb"<(lastBuildDate|pubDate|updated|modified|dc:date)>[^<]{0,100}</|<rdf:li\b[^<>]{0,2000}>"
+    rb"<((?:\w+:)?(?:lastBuildDate|pubDate|updated|modified|date|updateBase|ttl))>[^<]{0,100}</\1\s*>"
+    rb"|<rdf:li\b[^<>]{0,2000}>"
+    rb"|<!--[^<>]{0,10000}-->"
 )
 _SETTINGS = ("source", "url", "content_type", "outlet", "name", "zone", "tuning")
 

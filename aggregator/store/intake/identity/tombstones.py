@@ -5,16 +5,17 @@ from collections.abc import Collection, Sequence
 from typing import Literal
 
 import msgspec
-from sqlalchemy import Connection, bindparam, case, func, select, update
+from sqlalchemy import Connection, case
 
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.tables import (
     execute_each,
-    fields_of,
     insert_or,
-    pairs_with,
+    read_rows,
+    read_value,
     structs_of,
     tombstone,
+    write_sql,
 )
 
 TombstoneKind = Literal["forgotten", "retention"]
@@ -56,35 +57,30 @@ def find_tombstones(
     connection: Connection, ids: Collection[str]
 ) -> dict[str, TombstoneKind]:
     """Return the kind of the tombstones of these articles, by article."""
-    return pairs_with(connection, _KINDS, tombstone.c.article, ids)
-
-
-_KINDS = select(tombstone.c.article, tombstone.c.kind)
-
-
-_COUNT = (
-    update(tombstone)
-    .where(tombstone.c.article == bindparam("of_article"))
-    .values(rejected_count=tombstone.c.rejected_count + 1, rejected_at=bindparam("now"))
-)
+    kinds = "SELECT article, kind FROM tombstone WHERE article IN :ids"
+    return dict(read_rows(connection, kinds, ids=ids))
 
 
 def count_refused(connection: Connection, ids: Sequence[str], at: dt.datetime) -> None:
     """Count that these articles arrived again and were refused; an article may be listed repeatedly."""
-    rows = [{"of_article": article, "now": at} for article in sorted(ids)]
-    execute_each(connection, _COUNT, rows)
+    counted = """
+        UPDATE tombstone SET rejected_count = rejected_count + 1, rejected_at = :at WHERE article = :id
+        """
+    for id_ in sorted(ids):
+        write_sql(connection, counted, at=at, id=id_)
 
 
 def newest(connection: Connection) -> dt.datetime | None:
     """Return the time of the last `forget`; None if there was none."""
-    forgotten = select(func.max(tombstone.c.at)).where(tombstone.c.kind == "forgotten")
-    at: dt.datetime | None = connection.execute(forgotten).scalar_one()
+    last = "SELECT max(at) AS at FROM tombstone WHERE kind = 'forgotten'"
+    at: dt.datetime | None = read_value(connection, last)
     return at
 
 
 def newest_tombstones(connection: Connection, limit: int) -> list[Tombstone]:
     """Return the newest tombstones of `forget` first."""
-    columns = fields_of(tombstone, Tombstone)
-    chosen = select(*columns).where(tombstone.c.kind == "forgotten")
-    chosen = chosen.order_by(tombstone.c.at.desc(), tombstone.c.article).limit(limit)
-    return structs_of(Tombstone, connection.execute(chosen))
+    forgotten = """
+        SELECT article, at, rejected_count, rejected_at FROM tombstone WHERE kind = 'forgotten'
+        ORDER BY at DESC, article LIMIT :limit
+        """
+    return structs_of(Tombstone, read_rows(connection, forgotten, limit=limit))

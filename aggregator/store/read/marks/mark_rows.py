@@ -1,23 +1,22 @@
 """The rows of readers and of their marks."""
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Row, insert, or_
+from sqlalchemy import Connection, Row, insert
 
 from aggregator.extract.language.declared_dates import EARLIEST
 from aggregator.model.errors import UsageError
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.tables import (
-    count_rows,
     execute_each,
     read_mark,
+    read_row,
     read_rows,
     read_value,
     read_values,
-    story,
-    structs_of,
+    struct_of,
     write_sql,
 )
 
@@ -64,28 +63,19 @@ def first_read_before(connection: Connection) -> dt.datetime:
 
 def reader_named(connection: Connection, name: str) -> Reader | None:
     named = "SELECT reader_no, name, read_before, last_change_no FROM reader WHERE name = :name"
-    readers = structs_of(Reader, read_rows(connection, named, name=name))
-    return next(iter(readers), None)
-
-
-def is_mark_of(who: Reader) -> ColumnElement[bool]:
-    """Return the condition that a mark belongs to this reader."""
-    return read_mark.c.reader == who.reader_no
+    return struct_of(Reader, read_row(connection, named, name=name))
 
 
 def with_marks(
-    connection: Connection, who: Reader, rows: Iterable[Row[Any]]
+    connection: Connection, who: Reader, rows: Sequence[Row[Any]]
 ) -> list[ReaderItem]:
     """Return rows of `story_list.places` with their marks, in the same order."""
-    places = list(rows)
     of_reader = "SELECT * FROM read_mark WHERE reader = :reader AND story IN :numbers"
-    numbers = (row.story_no for row in places)
-    rows_of_marks = read_rows(
-        connection, of_reader, reader=who.reader_no, numbers=numbers
-    )
-    marks = {row.story: row for row in rows_of_marks}
+    numbers = [row.story_no for row in rows]
+    marked = read_rows(connection, of_reader, reader=who.reader_no, numbers=numbers)
+    marks = {row.story: row for row in marked}
     items = []
-    for row in places:
+    for row in rows:
         mark = marks.get(row.story_no)
         is_read = row.bumped_at <= ((mark and mark.read_to) or who.read_before)
         is_starred = mark is not None and mark.is_starred
@@ -114,7 +104,10 @@ def written_labels(labels: Iterable[str]) -> str | None:
     return "\n".join(sorted(labels)) or None
 
 
-PLACE = (story.c.story_no, story.c.id, story.c.bumped_at)
+def places_of(connection: Connection, ids: Collection[str]) -> list[Row[Any]]:
+    """Return the places of these stories, as `story_list.places` does, in any order."""
+    places = "SELECT story_no, id, bumped_at FROM story WHERE id IN :ids"
+    return read_rows(connection, places, ids=ids)
 
 
 def live_places(connection: Connection, numbers: Iterable[int]) -> list[Row[Any]]:
@@ -130,11 +123,12 @@ def live_places(connection: Connection, numbers: Iterable[int]) -> list[Row[Any]
 
 def keep_within(connection: Connection, who: Reader, *, may_refuse: bool) -> None:
     """If there are more than MOST_MARKS marks, mark older stories as read; refuse more than MOST_KEPT kept stories."""
-    count = count_rows(connection, read_mark, is_mark_of(who))
+    counted = "SELECT count(*) FROM read_mark WHERE reader = :reader"
+    count = read_value(connection, counted, reader=who.reader_no)
     kept = 0
     if count > MOST_KEPT:
-        is_kept = or_(read_mark.c.is_starred, read_mark.c.labels.is_not(None))
-        kept = count_rows(connection, read_mark, is_mark_of(who), is_kept)
+        of_kept = f"{counted} AND (is_starred OR labels IS NOT NULL)"
+        kept = read_value(connection, of_kept, reader=who.reader_no)
     if may_refuse and kept > MOST_KEPT:
         raise UsageError(
             f"{MOST_KEPT:,} stories are starred or labelled; remove some stars or labels first"

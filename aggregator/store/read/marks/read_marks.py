@@ -23,16 +23,15 @@ from aggregator.store.intake.sources import chosen_sources
 from aggregator.store.read import story_filter
 from aggregator.store.read.marks.mark_rows import (
     MOST_MARKS,
-    PLACE,
     Reader,
     ReaderItem,
     drop_empty_marks,
     first_read_before,
-    is_mark_of,
     keep_within,
     labels_of,
     live_places,
     mark_read_before,
+    places_of,
     read_labels,
     reader_named,
     store_marks,
@@ -53,7 +52,6 @@ from aggregator.store.tables import (
     read_mark,
     read_rows,
     reader,
-    rows_with,
     source,
     story,
     write_sql,
@@ -131,10 +129,8 @@ class ReadMarks:
     def of_stories(self, who: Reader, ids: Collection[str]) -> dict[str, ReaderItem]:
         """Return the stories with these ids as the reader has them."""
         with self._database.read() as connection:
-            rows = rows_with(connection, select(*PLACE), story.c.id, ids)
-            return {
-                marked.story: marked for marked in with_marks(connection, who, rows)
-            }
+            items = with_marks(connection, who, places_of(connection, ids))
+            return {marked.story: marked for marked in items}
 
     def items(
         self, who: Reader, stream: StoryStream, limit: int
@@ -308,7 +304,8 @@ def _printable(text: str) -> str:
 def in_view(chosen: Select[Any], who: Reader, view: View) -> Select[Any]:
     """Narrow a selection of stories, or of articles joined with them, to the stories in a view of the reader."""
     is_of_story = read_mark.c.story == story.c.story_no
-    marked = chosen.outerjoin(read_mark, and_(is_mark_of(who), is_of_story))
+    is_of_reader = read_mark.c.reader == who.reader_no
+    marked = chosen.outerjoin(read_mark, and_(is_of_reader, is_of_story))
     if view == "saved":
         return marked.where(read_mark.c.is_starred)
     is_late = and_(read_mark.c.read_to.is_(None), story.c.bumped_at > who.read_before)

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, select
+from sqlalchemy import Connection, Row
 
 from aggregator.config.story_query import StoryFilter
 from aggregator.model.structs import FrozenStruct
@@ -14,11 +14,10 @@ from aggregator.store.read.marks.mark_rows import (
     UNREAD,
     Reader,
     ReaderItem,
-    is_mark_of,
     live_places,
     with_marks,
 )
-from aggregator.store.tables import read_mark, read_rows
+from aggregator.store.tables import read_rows, read_values
 
 _A_STEP = 1000  # stories of one query, and ...
 _STEPS = 20  # ... queries for one page
@@ -103,20 +102,27 @@ def _by_marks(
     connection: Connection, who: Reader, stream: StoryStream
 ) -> list[ReaderItem]:
     """Return the kept stories of a stream, or stories before `read_before` that were marked as unread."""
-    is_chosen: ColumnElement[bool]
+    marks = "SELECT story FROM read_mark WHERE reader = :reader AND"
+    bounds: dict[str, Any] = {"reader": who.reader_no}
     if stream.label is not None:
-        is_chosen = read_mark.c.labels.is_not(None)
+        marks += " labels IS NOT NULL"
     elif stream.is_starred:
-        is_chosen = read_mark.c.is_starred.is_(True)
+        marks += " is_starred"
     elif stream.is_read is False:
-        is_chosen = read_mark.c.read_to == UNREAD
+        marks += " read_to = :unread"
+        bounds["unread"] = UNREAD
     else:
         return []
-    marks = select(read_mark.c.story).where(is_mark_of(who), is_chosen)
-    places = live_places(connection, connection.scalars(marks).all())
+    places = live_places(connection, read_values(connection, marks, **bounds))
     stories = {}
+    # A story that was merged keeps its marks, so that the merge can be undone; the marks of its successor count.
     for marked in with_marks(connection, who, places):
-        if _is_in(stream, who, marked):
+        if (
+            (stream.label is None or stream.label in marked.labels)
+            and (marked.is_starred or not stream.is_starred)
+            and (stream.since is None or marked.updated >= stream.since)
+            and (stream.is_kept or marked.updated <= who.read_before)
+        ):
             stories[marked.story] = marked
     if not stories:
         return []
@@ -131,20 +137,6 @@ def _by_marks(
         key=attrgetter("updated", "number"),
         reverse=True,
     )
-
-
-def _is_in(stream: StoryStream, who: Reader, marked: ReaderItem) -> bool:
-    """Return whether a live story is in a stream by its own marks.
-
-    A story that was merged keeps its marks, so that the merge can be undone; the marks of its successor count.
-    """
-    if stream.label is not None and stream.label not in marked.labels:
-        return False
-    if stream.is_starred and not marked.is_starred:
-        return False
-    if stream.since is not None and marked.updated < stream.since:
-        return False
-    return stream.is_kept or marked.updated <= who.read_before
 
 
 def source_rows(connection: Connection) -> dict[str, Row[Any]]:

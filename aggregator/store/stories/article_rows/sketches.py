@@ -2,9 +2,15 @@
 
 from collections.abc import Iterator, Mapping
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert
 
-from aggregator.store.tables import execute_each, read_value, sketch, write_sql
+from aggregator.store.tables import (
+    execute_each,
+    read_value,
+    sketch,
+    stream_rows,
+    write_sql,
+)
 
 
 def insert_sketches(connection: Connection, sketches: Mapping[int, bytes]) -> None:
@@ -31,12 +37,10 @@ def delete_sketches(connection: Connection) -> None:
 
 def sketches_after(connection: Connection, number: int) -> Iterator[tuple[int, bytes]]:
     """Yield number and sketch of the articles above `number`, in order."""
-    above = select(sketch).where(sketch.c.article > number)
-    rows = connection.execute(
-        above.order_by(sketch.c.article).execution_options(stream_results=True)
+    above = (
+        "SELECT article, hashes FROM sketch WHERE article > :number ORDER BY article"
     )
-    for part in rows.partitions(5_000):
-        yield from ((row[0], row[1]) for row in part)
+    yield from stream_rows(connection, above, number=number)
 
 
 def sketch_of(connection: Connection, number: int) -> bytes:

@@ -27,7 +27,6 @@ from aggregator.model.errors import AggregatorError, FetchError, WorkError
 from aggregator.model.prepared import Verdict
 from aggregator.model.structs import FrozenStruct
 from aggregator.sources.fetch.client import client_of
-from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.feeds.feed_format import reason_against_markup
 from aggregator.sources.parse.files.input_items import (
     InputEntry,
@@ -40,6 +39,7 @@ from aggregator.sources.parse.files.open_source import open_source
 from aggregator.sources.parse.records.record_entry import RecordNotes
 from aggregator.sources.parse.records.record_keys import Field
 from aggregator.sources.parse.streams.remote_files import is_address, is_remote, shown
+from aggregator.sources.source_limits import source_tuning
 
 _PARTIAL = "it is a part: the page is too long, or the article has further pages"
 

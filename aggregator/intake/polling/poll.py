@@ -11,7 +11,7 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from aggregator.config.source_access import Access
+from aggregator.config.configured_access import Access
 from aggregator.grouping.mutes import Mutes
 from aggregator.intake.jobs import FeedJob, read_feed
 from aggregator.intake.polling.feed_entries import completed_entries
@@ -34,7 +34,7 @@ from aggregator.model.errors import (
 )
 from aggregator.sources.fetch.rate_limiter import ASKED_TO_WAIT
 from aggregator.sources.fetch.response import FetchResult
-from aggregator.sources.limits import net_tuning, source_tuning
+from aggregator.sources.source_limits import net_tuning, source_tuning
 from aggregator.store.engine.database import Connection
 from aggregator.store.intake import acceptance, inbox, rejected
 from aggregator.store.intake.acceptance import AcceptedBatch

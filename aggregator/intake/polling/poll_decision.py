@@ -30,7 +30,7 @@ from aggregator.sources.fetch.poll_schedule import (
 )
 from aggregator.sources.fetch.rate_limiter import ASKED_TO_WAIT
 from aggregator.sources.fetch.response import FetchResult
-from aggregator.sources.limits import NetTuning
+from aggregator.sources.source_limits import NetTuning
 from aggregator.store.intake.known_entries import AcceptResult
 from aggregator.store.intake.known_items import KnownItems
 from aggregator.store.intake.sources import Source, host_of

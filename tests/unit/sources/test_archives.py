@@ -19,7 +19,6 @@ from hypothesis import strategies as st
 
 from aggregator.config.tuning import Tuning
 from aggregator.model.errors import ReadError, UsageError
-from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files.archived_pages import with_page
 from aggregator.sources.parse.files.input_items import (
     ArchiveSpan,
@@ -39,6 +38,7 @@ from aggregator.sources.parse.records.jsonl import values
 from aggregator.sources.parse.streams import remote_files
 from aggregator.sources.parse.streams.file_stream import Progress, unzipped
 from aggregator.sources.parse.streams.remote_files import is_remote
+from aggregator.sources.source_limits import source_tuning
 from tests.support.loopback import LoopbackServer, Ranged, Request, Response
 from tests.support.warc import PAGE, answer, warc_record
 

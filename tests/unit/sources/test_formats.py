@@ -13,7 +13,6 @@ import pytest
 from aggregator.config.tuning import Tuning
 from aggregator.model.entry import Entry
 from aggregator.model.errors import UsageError
-from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files.input_items import (
     InputEntry,
     InputItem,
@@ -22,6 +21,7 @@ from aggregator.sources.parse.files.input_items import (
 )
 from aggregator.sources.parse.files.open_source import open_source
 from aggregator.sources.parse.records.record_entry import RecordNotes, mapping_of
+from aggregator.sources.source_limits import source_tuning
 from tests.conftest import REPOSITORY
 
 TUNING = source_tuning(Tuning())

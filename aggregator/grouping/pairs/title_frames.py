@@ -104,13 +104,10 @@ def compare_titles(title: TitlePieces, other: TitlePieces) -> TitleFrame:
     in_order = sum(block.size for block in aligned.get_matching_blocks())
     swapped = _swaps(aligned, own_kinds, other_kinds)
     return TitleFrame(
-        in_order=in_order / min(len(title.keys), len(other.keys)),
-        moved=(Counter(title.keys) & Counter(other.keys)).total() - in_order,
-        loose_min=loose[0],
-        loose_max=loose[1],
-        numbers=swapped["numbers"],
-        names=swapped["names"],
-        words=swapped["words"],
+        in_order / min(len(title.keys), len(other.keys)),
+        (Counter(title.keys) & Counter(other.keys)).total() - in_order,
+        *loose,
+        *(swapped[kind] for kind in ("numbers", "names", "words")),
     )
 
 

@@ -48,6 +48,8 @@ Record = Mapping[str, Any]
 _PROJECT = Path(__file__).resolve().parents[1]
 _SHORT_REPORTS = _PROJECT / "training" / "labels" / "short-reports-train.jsonl"
 FARTHEST_DAYS = 30
+# Nothing is compared while records are prepared, so that pairs do not depend on the trees of the day.
+_PREPARING = Tuning({"events": {"candidates": 0, "reassess_every": 10**9}})
 ARGUABLE = 0.4  # the weight of a pair of which a label is arguable
 
 
@@ -286,7 +288,7 @@ def _stored(records: Sequence[Record]) -> list[Stored]:
         read = read_dataset(path)
         database = Database(f"sqlite:///{folder}/training.db")
         upgrade(database)
-        pipeline = Pipeline(database, InlineExecutor(), Tuning(), _now, keep_all=True)
+        pipeline = Pipeline(database, InlineExecutor(), _PREPARING, _now, keep_all=True)
         numbers = place_records(read, database, pipeline, lambda _: None)
         with database.read() as connection:
             article_of = {

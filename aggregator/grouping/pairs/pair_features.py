@@ -171,16 +171,17 @@ def _part_features(pairs: Pairs, name: str, idf: Units, least_idf: int) -> Colum
         f"{name}_rarest": (theirs * own_idf).max(axis=1, initial=0.0) / IDF_UNITS,
         f"{name}_cosine": theirs @ own_idf**2 / multiply_lengths(part_idf, parts),
         **_missing(
-            name, sum_parts(part_idf, parts), _found_elsewhere(pairs, field, word_idf)
+            name,
+            sum_parts(part_idf, parts),
+            _found_elsewhere(pairs, pairs.has[field], word_idf),
         ),
     }
 
 
 def _found_elsewhere(
-    pairs: Pairs, field: int, word_idf: Units
+    pairs: Pairs, part: Floats, word_idf: npt.NDArray[Any]
 ) -> tuple[Floats, Floats]:
     """Return the idf of each report's part that is in text, title or lead of the article, and the reverse."""
-    part = pairs.has[field]
     anywhere = pairs.has[: LEAD + 1].max(axis=0)
     return part[1:] @ (anywhere[0] * word_idf), anywhere[1:] @ (part[0] * word_idf)
 
@@ -206,34 +207,28 @@ def _contrast(pairs: Pairs, idf: Units) -> Columns:
     counts_apart: numbers with their unit that either has and the other lacks, if they share none
     """
     word_idf = idf[pairs.words]
-    anywhere = pairs.has[: LEAD + 1].max(axis=0)
-    ours = pairs.has[NAMED, 0]
-    theirs = pairs.has[NAMED, 1:]
     columns: Columns = {}
+    named = pairs.has[NAMED]
     in_title = [article.named_in_title for article in pairs.articles]
     for name, parts, has in (
-        ("title", in_title, pairs.has[NAMED] * pairs.has[TITLE]),
-        ("named", pairs.parts(NAMED), pairs.has[NAMED]),
+        ("title", in_title, named * pairs.has[TITLE]),
+        ("named", pairs.parts(NAMED), named),
     ):
-        masses = sum_parts(idf[np.concatenate(parts)], parts)
-        of_theirs = masses[1:] - has[1:] @ (anywhere[0] * word_idf)
-        of_own = masses[0] - anywhere[1:] @ (has[0] * word_idf)
-        both = _both_ways(f"{name}_apart", of_theirs / IDF_UNITS, of_own / IDF_UNITS)
-        names_nothing = (masses[1:] == 0) | (masses[0] == 0)
-        for column, values in both.items():
-            columns[column] = np.where(names_nothing, -1.0, values)
-        if name == "named":
-            shared = np.maximum(masses[1:] - of_theirs, masses[0] - of_own)
-            columns["named_shared"] = shared / IDF_UNITS
-    is_beside = (1 - theirs) * (1 - ours)
-    squares = word_idf**2
-    for column, field in (("beside_cosine", LEAD), ("beside_title", TITLE)):
-        shared_words = pairs.has[field, 1:] * pairs.has[field, 0] * is_beside
+        masses = sum_parts(idf[np.concatenate(parts)], parts) / IDF_UNITS
+        found = _found_elsewhere(pairs, has, word_idf / IDF_UNITS)
+        apart = masses[1:] - found[0], masses[0] - found[1]
+        have_names = np.minimum(masses[1:], masses[0]) > 0
+        for column, values in _both_ways(f"{name}_apart", *apart).items():
+            columns[column] = np.where(have_names, values, -1.0)
+    # The last ones are those of titles and leads.
+    columns["named_shared"] = np.maximum(*found)
+    for column, field in (("beside_title", TITLE), ("beside_cosine", LEAD)):
+        both = pairs.has[field, 1:] * pairs.has[field, 0]
+        shared = both * (1 - named[1:]) * (1 - named[0])
         without = [article.without_names[field] for article in pairs.articles]
         lengths = multiply_lengths(idf[np.concatenate(without)], without)
-        columns[column] = shared_words @ squares / lengths
-        if field == LEAD:
-            columns["beside_shared"] = shared_words @ word_idf / IDF_UNITS
+        columns[column] = shared @ word_idf**2 / lengths
+    columns["beside_shared"] = shared @ word_idf / IDF_UNITS
     counted = pairs.parts(COUNTED)
     sizes = np.array([len(part) for part in counted])
     common = pairs.has[COUNTED, 1:] @ pairs.has[COUNTED, 0]

@@ -213,23 +213,21 @@ def reasons_of(model: PairModel, pairs: Sequence[ComparedPair]) -> tuple[Reason,
 
     "unlike" is the share that `UNLIKE` adds, with the number of pairs that have it.
     """
-    reasons = _group_reasons(model, pairs)
+    reasons = []
+    if compared := [pair for pair in pairs if pair.is_compared]:
+        leaves = np.array([pair.leaves for pair in compared])
+        shares = (model.shares(leaves) / len(pairs)).tolist()
+        # Each group shows the mean of one feature.
+        values = np.mean([pair.features[_SHOWN] for pair in compared], axis=0)
+        parts = zip(GROUPS, values.tolist(), shares, strict=True)
+        reasons = [
+            Reason(name=name, value=of, share=share) for name, of, share in parts
+        ]
     if unlike := sum(pair.logit <= UNLIKE for pair in pairs):
         mean = sum(pair.logit for pair in pairs) / len(pairs)
         share = mean - model.bias - sum(reason.share for reason in reasons)
         reasons.append(Reason(name="unlike", value=float(unlike), share=share))
     return tuple(reasons)
-
-
-def _group_reasons(model: PairModel, pairs: Sequence[ComparedPair]) -> list[Reason]:
-    """Return the share of each group in the mean logit, with the mean of the feature that is shown for it."""
-    compared = [pair for pair in pairs if pair.is_compared]
-    if not compared:
-        return []
-    shares = model.shares(np.array([pair.leaves for pair in compared])) / len(pairs)
-    values = np.array([pair.features[_SHOWN] for pair in compared]).mean(axis=0)
-    parts = zip(GROUPS, values.tolist(), shares.tolist(), strict=True)
-    return [Reason(name=name, value=value, share=share) for name, value, share in parts]
 
 
 def stream_shift(

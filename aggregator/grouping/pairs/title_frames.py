@@ -108,13 +108,10 @@ def compare_titles(title: TitlePieces, other: TitlePieces) -> TitleFrame:
             others = other_kinds[other_start:other_end]
             swapped[_swapped(own_kinds[start:end], others)] += 1
     return TitleFrame(
-        in_order=in_order / min(len(title.keys), len(other.keys)),
-        moved=(Counter(title.keys) & Counter(other.keys)).total() - in_order,
-        loose_min=loose[0],
-        loose_max=loose[1],
-        numbers=swapped["numbers"],
-        names=swapped["names"],
-        words=swapped["words"],
+        in_order / min(len(title.keys), len(other.keys)),
+        (Counter(title.keys) & Counter(other.keys)).total() - in_order,
+        *loose,
+        *(swapped[kind] for kind in ("numbers", "names", "words")),
     )
 
 

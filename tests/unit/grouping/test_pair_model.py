@@ -742,6 +742,37 @@ def test_a_high_share_lifts_no_body_of_a_few_words() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("headline", "title", "text"),
+    [
+        (
+            "Rail staff walk out in Larnmouth today",
+            "Rail staff walk out in Larnmouth",
+            "",
+        ),
+        (
+            "Fire destroys mill",
+            "Paper mill in Korvo burns down",
+            "Fire destroyed the building on Saturday night, firemen said.",
+        ),
+        (
+            "No buses in Pennmouth",
+            "Bus drivers walk out in Pennmouth",
+            "No bus left the depot on Saturday morning, the union said.",
+        ),
+    ],
+)
+def test_a_headline_alone_joins_its_report_in_a_quiet_stream(
+    headline: str, title: str, text: str
+) -> None:
+    need = shipped_model(Tuning()).tuning.threshold - TUNING.stream_least
+    report = article(title, text)
+    later = "Courier", NOON + 60
+    assert compared(article(headline, "", *later), report).logit >= need
+    elsewhere = article("Rail staff walk out in Tellin", "", *later)
+    assert compared(elsewhere, report).logit < need
+
+
 def test_a_source_begins_with_the_share_of_the_stream() -> None:
     shifts = [stream_shift(40, 90, TUNING, (count, 0)) for count in (0, 1, 5, 50, MANY)]
     assert shifts[0] == stream_shift(40, 90, TUNING)

@@ -80,6 +80,10 @@ lock: $(VENV)/run.done  ## choose new versions of the dependencies (needs uv)
 	  --generate-hashes --no-emit-index-url --no-header -o requirements/run.txt
 	uv pip compile pyproject.toml --extra postgres --extra dask --extra archives --extra brotli --extra notify --extra mcp --group dev --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header -c requirements/run.txt -o requirements/dev.txt
+	for extra in notify mcp dask archives; do \
+	  uv pip compile pyproject.toml --extra postgres --extra $$extra --universal --python-version 3.11 \
+	    --generate-hashes --no-emit-index-url --no-header -c requirements/dev.txt -o requirements/$$extra.txt || exit; \
+	done
 	sed -n 's/^requires = \["\(.*\)"\]/\1/p' pyproject.toml | uv pip compile - --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header -o requirements/build.txt
 

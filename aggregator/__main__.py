@@ -21,7 +21,7 @@ def main() -> None:
     from aggregator.config.memory import collect_garbage_seldom
 
     collect_garbage_seldom()  # what is loaded from here on stays
-    from aggregator.cli.app import main as run
+    from aggregator.cli.application import main as run
 
     run()
 

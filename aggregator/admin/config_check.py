@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
 
+from aggregator.config.configured_access import proxy_address
 from aggregator.config.file.mistakes import located
 from aggregator.config.hosts import (
     is_loopback,
@@ -17,7 +18,6 @@ from aggregator.config.hosts import (
 )
 from aggregator.config.messages import counted, redact
 from aggregator.config.settings import Config
-from aggregator.config.source_access import proxy_address
 from aggregator.config.source_settings import SourceConfig
 from aggregator.config.values import at_key
 from aggregator.config.webhooks import read_secret, recipients_from

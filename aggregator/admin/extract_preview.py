@@ -8,6 +8,7 @@ from pathlib import Path
 
 from aggregator.config.settings import Config
 from aggregator.config.tuning import Tuning
+from aggregator.extract.language import unicode
 from aggregator.extract.outlets import outlet_of
 from aggregator.intake.jobs import (
     PrepareItem,
@@ -26,7 +27,7 @@ from aggregator.model.errors import AggregatorError, FetchError, WorkError
 from aggregator.model.prepared import Verdict
 from aggregator.model.structs import FrozenStruct
 from aggregator.sources.fetch.client import client_of
-from aggregator.sources.limits import source_tuning
+from aggregator.sources.parse.feeds.feed_format import reason_against_markup
 from aggregator.sources.parse.files.input_items import (
     InputEntry,
     InputFeed,
@@ -38,13 +39,16 @@ from aggregator.sources.parse.files.open_source import open_source
 from aggregator.sources.parse.records.record_entry import RecordNotes
 from aggregator.sources.parse.records.record_keys import Field
 from aggregator.sources.parse.streams.remote_files import is_address, is_remote, shown
+from aggregator.sources.source_limits import source_tuning
+
+_PARTIAL = "it is a part: the page is too long, or the article has further pages"
 
 
 class ExtractPreview(FrozenStruct, omit_defaults=False):
     """A line of `extract --format jsonl`; `text` is the extracted text, whatever the verdict.
 
     `what` is the input as it was typed. `verdict` is "ok" or "stub" for an article; else `reason` says why it
-    is none. `published` is RFC 3339 in UTC, `wire` the agency behind the text.
+    is none, or what is missing of it. `published` is RFC 3339 in UTC, `wire` the agency behind the text.
     """
 
     what: str
@@ -145,7 +149,8 @@ def _preview(
         return ExtractPreview(
             what=name,
             verdict="not_article",
-            reason="this is a feed; read it with `aggregator sources check`",
+            reason=reason_against_markup(unicode.decode(item.data))
+            or "this is a feed; read it with `aggregator sources check`",
         )
     return prepared_preview(
         executor,
@@ -212,5 +217,5 @@ def prepared_preview(
         author=article.author,
         outlet=outlet.name if outlet else article.outlet,
         wire=article.wire.agency if article.wire else None,
-        reason=article.reason,
+        reason=article.reason or (_PARTIAL if article.truncated else None),
     )

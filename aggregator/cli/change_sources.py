@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, Annotated
 
 from aggregator.cli import output
-from aggregator.cli.context import Context
-from aggregator.cli.forget import Yes, erase_articles
+from aggregator.cli.command_context import Context
+from aggregator.cli.forget_command import Yes, erase_articles
 from aggregator.cli.named_source import SourceName, named_source
 from aggregator.cli.output import argument, flag, option
 from aggregator.config.logging import one_line

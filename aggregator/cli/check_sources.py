@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from aggregator.cli import output
-from aggregator.cli.context import Context
+from aggregator.cli.command_context import Context
 from aggregator.cli.output import argument, flag
 from aggregator.config.logging import one_line
 from aggregator.config.messages import counted

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aggregator.cli import output
-from aggregator.cli.context import Context, missing_database
+from aggregator.cli.command_context import Context, missing_database
 from aggregator.cli.output import flag
 from aggregator.config.logging import one_line
 from aggregator.config.messages import NO_SOURCES, counted

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from aggregator.cli.context import Settings, missing_database
+from aggregator.cli.command_context import Settings, missing_database
 from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
@@ -99,24 +99,16 @@ class WriterSession:
         number = self.queued_as = command_handlers.enqueue(
             self._database, utc_now(), kind, msgspec.json.encode(command)
         )
-        if no_wait:
-            patience_seconds = 0.0
-        answer = self._wait_for_answer(number, patience_seconds)
-        if answer is None:
-            return None
-        return msgspec.json.decode(answer, type=handler.answer)
-
-    def _wait_for_answer(self, number: int, patience_seconds: float) -> str | None:
-        """Return the answer to a queued command, None without one; meanwhile become the writer if none is."""
-        from aggregator.intake.command_handlers import wait_for_answer
-
-        ends = time.monotonic() + patience_seconds
+        ends = time.monotonic() + (0.0 if no_wait else patience_seconds)
         while True:
             left = ends - time.monotonic()
-            patience = min(1.0, max(0.0, left))
-            answer = wait_for_answer(self._database, number, patience_seconds=patience)
-            if answer is not None or left <= 0:
-                return answer
+            answer = command_handlers.wait_for_answer(
+                self._database, number, patience_seconds=min(1.0, max(0.0, left))
+            )
+            if answer is not None:
+                return msgspec.json.decode(answer, type=handler.answer)
+            if left <= 0:
+                return None
             self._become_writer()
 
     def _become_writer(self) -> None:

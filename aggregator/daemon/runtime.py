@@ -16,9 +16,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from aggregator.admin import backup_folder
+from aggregator.config.configured_access import configured_access
 from aggregator.config.messages import NO_SOURCES, counted
 from aggregator.config.settings import Config
-from aggregator.config.source_access import configured_access
 from aggregator.daemon.due_jobs import TICK_SECONDS
 from aggregator.daemon.maintenance_tasks import MaintenanceTasks
 from aggregator.daemon.poll_scheduler import PollScheduler

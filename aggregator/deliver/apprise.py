@@ -102,31 +102,21 @@ class AppriseRunner:
             return PostResult(
                 status=None, problem=f"Apprise cannot be started: {error.strerror}"
             )
-        reply = self._reply(
-            process,
-            NotificationJob(
-                url=url,
-                title=title,
-                text=text,
-                allow_private=self._allow_private,
-                deadline_seconds=int(self._seconds) + 1,
-            ),
+        job = NotificationJob(
+            url=url,
+            title=title,
+            text=text,
+            allow_private=self._allow_private,
+            deadline_seconds=int(self._seconds) + 1,
         )
-        return PostResult(
-            status=200 if reply.ok else None,
-            problem=reply.problem,
-            is_stopped=self._stopped.is_set() and not reply.ok,
-        )
-
-    def _reply(
-        self, process: subprocess.Popen[bytes], job: NotificationJob
-    ) -> NotificationReply:
-        """Give the job to its process and wait for its end."""
+        problem = ""
         try:
             said, _ = process.communicate(
                 msgspec.json.encode(job), timeout=self._seconds
             )
-            return msgspec.json.decode(said[:_REPLY_CAP_BYTES], type=NotificationReply)
+            problem = msgspec.json.decode(
+                said[:_REPLY_CAP_BYTES], type=NotificationReply
+            ).problem
         except subprocess.TimeoutExpired:
             problem = f"not sent within {self._seconds:.0f} s"
         except (OSError, msgspec.DecodeError):
@@ -136,7 +126,11 @@ class AppriseRunner:
             process.communicate()
             with self._lock:
                 self._running.discard(process)
-        return NotificationReply(ok=False, problem=problem)
+        return PostResult(
+            status=None if problem else 200,
+            problem=problem,
+            is_stopped=self._stopped.is_set() and problem != "",
+        )
 
     def close(self) -> None:
         """Stop: running processes are killed, later ones are not started."""

@@ -45,10 +45,9 @@ class NotificationJob(FrozenStruct):
 
 
 class NotificationReply(FrozenStruct):
-    """The outcome of a notification; `problem` contains nothing of the address."""
+    """The outcome of a notification; `problem` is "" if it was sent, and contains nothing of the address."""
 
-    ok: bool
-    problem: str = ""
+    problem: str
 
 
 class _Problems(logging.Handler):
@@ -106,23 +105,20 @@ def send(job: NotificationJob) -> NotificationReply:
     guard = _Guard(public_addresses.networks_of(job.allow_private))
     target = apprise.Apprise.instantiate(job.url, suppress_exceptions=True)
     if target is None:
-        return NotificationReply(ok=False, problem="Apprise does not know this address")
+        return NotificationReply(problem="Apprise does not know this address")
     sys.addaudithook(guard)
     if target.notify(
         title=job.title, body=job.text, body_format=apprise.NotifyFormat.TEXT
     ):
-        return NotificationReply(ok=True)
+        return NotificationReply(problem="")
     if guard.refused:
         return NotificationReply(
-            ok=False,
             problem=f"{guard.refused} is not on the public internet; "
             "if it is yours, name its network under fetch.allow_private",
         )
     if problems.status:
-        return NotificationReply(ok=False, problem=f"http {problems.status}")
-    return NotificationReply(
-        ok=False, problem="the service could not be reached, or refused it"
-    )
+        return NotificationReply(problem=f"http {problems.status}")
+    return NotificationReply(problem="the service could not be reached, or refused it")
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from aggregator.config import webhooks
 from aggregator.config.story_query import StoryFilter
 from aggregator.config.tuning import Tuning
-from aggregator.deliver.bodies import delivery_body, delivery_id, digest_id
+from aggregator.deliver.delivery_bodies import delivery_body, delivery_id, digest_id
 from aggregator.deliver.transmit import WebhookTuning
 from aggregator.model.clock import Clock
 from aggregator.model.read_model import Change, StoryRedirect

@@ -9,12 +9,12 @@ from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
 from aggregator.config.webhooks import Notification, Recipient, Webhook, recipient_words
-from aggregator.deliver.bodies import LISTED_TOGETHER, several_body
+from aggregator.deliver.delivery_bodies import LISTED_TOGETHER, several_body
 from aggregator.deliver.transmit import Transmitter, WebhookTuning
 from aggregator.model.clock import Clock
 from aggregator.sources.fetch.poll_schedule import is_overdue_by_jump
 from aggregator.sources.fetch.posting import PostResult, host_of
-from aggregator.sources.limits import net_tuning
+from aggregator.sources.source_limits import net_tuning
 from aggregator.store import steady_clock
 from aggregator.store.deliveries import recipients, sending
 from aggregator.store.deliveries.sending import Delivery

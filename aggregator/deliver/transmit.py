@@ -23,7 +23,7 @@ from aggregator.model.structs import FrozenStruct
 from aggregator.sources.fetch.client import ClientSettings
 from aggregator.sources.fetch.mails.mail_posting import MailPoster
 from aggregator.sources.fetch.posting import PostResult, WebhookPoster
-from aggregator.sources.limits import net_tuning
+from aggregator.sources.source_limits import net_tuning
 from aggregator.store.read.digests import DigestSpan
 
 _JSON = {"content-type": "application/json"}

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from pydantic import SecretStr
 
-from aggregator.config.source_access import Access
+from aggregator.config.configured_access import Access
 from aggregator.config.source_settings import checked_headers
 from aggregator.intake.kinds.page_kind import compiled
 from aggregator.model.errors import ConfigError, UsageError

@@ -16,8 +16,8 @@ from aggregator.model.entry import Entry, ParsedFeed
 from aggregator.model.errors import ReadError, WorkError
 from aggregator.model.prepared import ACCEPTED_VERDICTS, CleanArticle, Prepared, Verdict
 from aggregator.model.structs import FrozenStruct
-from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.feeds.entry_builder import FeedContext
+from aggregator.sources.source_limits import source_tuning
 
 if TYPE_CHECKING:
     from aggregator.extract.article import CleanedEntry

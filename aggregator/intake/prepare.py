@@ -20,8 +20,8 @@ from aggregator.intake.slow_pages import SlowPages
 from aggregator.intake.workers.executor import Executor, InlineExecutor, WorkerTuning
 from aggregator.model.errors import ReadError, UnreadableEntryError, WorkError
 from aggregator.model.prepared import Prepared
-from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files.archived_pages import with_page
+from aggregator.sources.source_limits import source_tuning
 from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.intake.rejected import REASON
 

@@ -152,6 +152,11 @@ class DatabaseStatus(FrozenStruct, omit_defaults=False):
     hooks_failing: int
     problems: tuple[str, ...] = ()
 
+    @property
+    def window_seconds(self) -> float | None:
+        """The window in seconds, the unit of metrics."""
+        return None if self.window_hours is None else 3600 * self.window_hours
+
 
 class DatabaseSize(FrozenStruct, omit_defaults=False):
     """Sizes of the database in bytes; None where unknown, as for the disk of a server."""

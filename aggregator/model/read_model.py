@@ -79,12 +79,22 @@ class SearchHit(FrozenStruct, omit_defaults=False):
     nosnippet: bool = False
 
 
-class StoryHit(StoryFacts, omit_defaults=False):
+class StoryHit(FrozenStruct, omit_defaults=False):
     """A story with matching articles; `hits` are the best of them, at most three.
 
     `found` counts its articles among the ranked ones, whose number is bounded (config/tuning.yaml, search).
     """
 
+    id: str
+    title: str
+    language: str | None
+    first_published: dt.datetime
+    last_published: dt.datetime
+    updated: dt.datetime
+    article_count: int
+    outlet_count: int
+    unknown_outlet_count: int
+    report_count: int
     found: int
     hits: tuple[SearchHit, ...] = msgspec.field(default=(), name="articles")
 
@@ -177,10 +187,11 @@ class ListedTitle(FrozenStruct):
 
 
 class StoryListItem(StoryFacts, omit_defaults=False):
-    """A story in a list; its articles are not read."""
+    """A story in a list; its articles are not read.
 
-    # The summary comes from one article, never from an article with `nosnippet` (stories/lead.py)
-    summary: str
+    The summary comes from one article, never from an article with `nosnippet` (stories/lead.py).
+    """
+
     # Without unnamed ones, each once, in the order of first articles
     outlets: tuple[str, ...]
     # Time when a story without any date was first seen

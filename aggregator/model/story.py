@@ -46,10 +46,11 @@ class StoryName(FrozenStruct, omit_defaults=False):
 
 
 class StoryFacts(FrozenStruct, omit_defaults=False):
-    """A story without its articles, as all output says it; what shows more extends it."""
+    """A story without its articles; what shows more of it extends this."""
 
     id: str
     title: str
+    summary: str
     language: str | None
     first_published: dt.datetime
     last_published: dt.datetime
@@ -63,7 +64,6 @@ class StoryFacts(FrozenStruct, omit_defaults=False):
 class StoryView(StoryFacts, omit_defaults=False):
     """A story and its articles, oldest first by effective time."""
 
-    summary: str
     names: tuple[StoryName, ...] = ()  # the most important first
     topics: tuple[str, ...] = ()  # likewise
     articles: tuple[ArticleView, ...] = ()

@@ -116,7 +116,6 @@ class ListedArticleJson(ArticleJson):
 class StoryJson(StoryFacts):
     """A story in a list. `picture` is the address of the picture of the report whose title it has."""
 
-    summary: str
     names: tuple[StoryName, ...]
     topics: tuple[str, ...]
     picture: str | None

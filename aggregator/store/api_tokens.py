@@ -7,11 +7,11 @@ from collections.abc import Collection
 from typing import Literal
 
 from msgspec.structs import asdict
-from sqlalchemy import ColumnElement, Connection, insert, select
+from sqlalchemy import Connection, insert
 
 from aggregator.model.errors import UsageError
 from aggregator.model.structs import FrozenStruct
-from aggregator.store.tables import api_token, fields_of, write_sql
+from aggregator.store.tables import api_token, read_rows, write_sql
 
 Scope = Literal["read", "push", "admin"]
 SCOPES: tuple[Scope, ...] = ("read", "push", "admin")
@@ -50,7 +50,7 @@ def create(
         raise UsageError(
             f"the name of a token has 1 to {_NAME_CHARS} printable characters"
         )
-    if any(other.name == name for other in _tokens(connection, _IS_VALID)):
+    if any(other.name == name for other in _tokens(connection, _VALID)):
         raise UsageError(
             f"a token {name!r} exists; revoke it first, or choose another name"
         )
@@ -68,7 +68,7 @@ def create(
 
 def holder(connection: Connection, secret: str) -> ApiToken | None:
     """Return the valid token with this secret. The time of a search by hash tells nothing of the secret."""
-    holders = _tokens(connection, _IS_VALID, api_token.c.hash == _hash(secret))
+    holders = _tokens(connection, f"{_VALID} AND hash = :hash", hash=_hash(secret))
     return next(iter(holders), None)
 
 
@@ -79,7 +79,7 @@ def all_tokens(connection: Connection) -> list[ApiToken]:
 
 def revoke(connection: Connection, name_or_id: str, now: dt.datetime) -> ApiToken:
     """Revoke a token. Raises UsageError if no valid token has this name or id."""
-    for token in _tokens(connection, _IS_VALID):
+    for token in _tokens(connection, _VALID):
         if name_or_id in (token.id, token.name):
             revoked = "UPDATE api_token SET revoked_at = :now WHERE id = :id"
             write_sql(connection, revoked, now=now, id=token.id)
@@ -100,17 +100,18 @@ def note_use(connection: Connection, used: ApiToken, now: dt.datetime) -> None:
     write_sql(connection, noted, now=now, id=used.id)
 
 
-_IS_VALID = api_token.c.revoked_at.is_(None)
-_COLUMNS = fields_of(api_token, ApiToken)
+_VALID = "WHERE revoked_at IS NULL"
 
 
-def _tokens(connection: Connection, *conditions: ColumnElement[bool]) -> list[ApiToken]:
-    """Return the tokens that meet all conditions, oldest first."""
-    chosen = select(*_COLUMNS).where(*conditions)
-    rows = connection.execute(chosen.order_by(api_token.c.created_at, api_token.c.id))
+def _tokens(connection: Connection, which: str = "", **values: bytes) -> list[ApiToken]:
+    """Return the tokens that meet a condition, oldest first."""
+    chosen = f"""
+        SELECT id, name, scopes, created_at, last_used_at, revoked_at FROM api_token {which}
+        ORDER BY created_at, id
+        """  # noqa: S608
     return [
         ApiToken(**{**row._mapping, "scopes": _in_order(row.scopes.split(","))})
-        for row in rows
+        for row in read_rows(connection, chosen, **values)
     ]
 
 

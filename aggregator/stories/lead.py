@@ -7,6 +7,7 @@ an editor preferred that to adding a second report's lead in 35 of 44 stories
 """
 
 import datetime as dt
+import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
@@ -21,6 +22,14 @@ from aggregator.text.tokens import PART
 
 # Likeness to its own opening counts so much less in a lead (0: 8 of 149 leads fewer right; 1: ROUGE-1 -.3)
 OWN_LESS = 0.5
+# A person at the beginning of a sentence; only in English are other nouns small
+PERSON = re.compile(
+    r"(?!The )[A-Z][\w.-]+ (?:[A-Z]\. )?(?:[A-Z]\w*-)?(?P<surname>[A-Z]\w+)(?! [A-Z])"
+)
+# Kinds that open with something else than the news; beside a report their openings are not the lead
+ASIDE = {"list", "preview"}
+# With fewer openings, a person that no other opening names may be the news itself
+EXAMPLE_OPENINGS = 3
 # The cost of each unit of style in a lead (stories/titles/title_scores.py)
 STYLE_COST = 0.3
 
@@ -63,9 +72,10 @@ def _lead(
         return None
     newest = max(opening.article.effective_at for opening in openings)
     old = dt.timedelta(hours=tuning.summary_old_hours)
+    is_reported = any(opening.article.kind == "report" for opening in openings)
     words = {opening.article.id: _words_of(opening.sentences) for opening in openings}
 
-    def rank(opening: Opening) -> tuple[bool, float, dt.datetime, str]:
+    def rank(opening: Opening) -> tuple[bool, bool, float, dt.datetime, str]:
         article = opening.article
         score = _score(opening, shown_title, words, tuning)
         score -= STYLE_COST * style_cost(article)
@@ -73,12 +83,37 @@ def _lead(
             score -= tuning.summary_old_cost
         # If an outlet took its article back, the story says so first.
         is_withdrawal = article.kind == "withdrawal"
-        return is_withdrawal, score, article.effective_at, article.id
+        is_aside = is_reported and article.kind in ASIDE
+        tells_news = not (
+            is_aside or _begins_with_example(opening, openings, shown_title)
+        )
+        return is_withdrawal, tells_news, score, article.effective_at, article.id
 
     best = openings[0]
     if len(openings) > 1:
         best = max(openings, key=rank)
     return best.article, [sentence.text for sentence in _begin(best, max_words)]
+
+
+def _begins_with_example(
+    opening: Opening, openings: Sequence[Opening], shown_title: str | None
+) -> bool:
+    """Return whether an opening begins with a person whom neither the title nor any other opening names.
+
+    It tells an example or a reaction: "Ann Boll used to sit down at her kitchen table ...".
+    """
+    person = PERSON.match(opening.sentences[0].text)
+    if (
+        person is None
+        or len(openings) < EXAMPLE_OPENINGS
+        or (opening.article.language or "en") != "en"
+    ):
+        return False
+    others = [shown_title or ""]
+    for other in openings:
+        if other is not opening:
+            others += [sentence.text for sentence in other.sentences]
+    return not any(person["surname"] in text for text in others)
 
 
 def _score(

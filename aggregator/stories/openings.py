@@ -10,7 +10,12 @@ from typing import NamedTuple
 from aggregator.model.article import ArticleView
 from aggregator.stories.counting.originals import with_originals
 from aggregator.stories.lexicon import word_list
-from aggregator.stories.sentences import front_matter, leans, without_heading
+from aggregator.stories.sentences import (
+    front_matter,
+    leans,
+    refers_back,
+    without_heading,
+)
 from aggregator.stories.titles.title_candidates import title_candidates
 from aggregator.stories.titles.title_text import clean_title
 from aggregator.stories.tuning import StoryTuning
@@ -127,6 +132,8 @@ def _read_opening(
     for text in texts[:OPENING_SENTENCES]:
         reason = front_matter(text, language)
         is_bad = reason in NO_BEGINNING if is_alone else reason is not None
-        opens = not is_bad and not leans(text, language)
+        opens = not (
+            is_bad or leans(text, language) or refers_back(text, title, language)
+        )
         sentences.append(OpeningSentence(text, count_words(text), is_bad, opens))
     return tuple(sentences)

@@ -21,9 +21,12 @@ from aggregator.stories.plain_text import as_text
 from aggregator.stories.quotations import quotations_of
 from aggregator.stories.sentences import (
     BOILERPLATE,
+    QUOTED,
+    WORD,
     front_matter,
     has_odd_marks,
     is_cut,
+    leans,
     sentences_of_report,
 )
 from aggregator.stories.titles.title_candidates import is_news
@@ -35,11 +38,13 @@ from aggregator.text.lines import count_words, ends_sentence
 from aggregator.text.sentences import paragraphs, split_sentences
 
 # Increment when a change of code (not of tuning) changes the content of stories.
-VERSION = 27
+VERSION = 28
 
 LEAD_PARAGRAPHS = 3
 # The most words of these paragraphs together (docs/decisions/0050-plain-stories.md)
 LEAD_WORDS = 130
+# A paragraph of the lead that has so many words running of a quotation above it is left out
+REPEATED_WORDS = 5
 # Only so much of a paragraph, or of a report for its opening, is read, which bounds the time for a hostile text
 CHARS_READ = 6_000
 # The lines that are read for a lead; some of them are headings between its paragraphs
@@ -186,12 +191,30 @@ def lead_paragraphs(text: str, first: str) -> list[str]:
         if passages and not split_sentences(read) and front_matter(read) in HEADING:
             continue
         passage = _passage(line, split_sentences(read, 1), left, first)
+        if _repeats_quotation(passage, passages):
+            continue
         if passage:
             passages.append(passage)
         left -= count_words(passage)
         if passage != line or len(passages) == LEAD_PARAGRAPHS:
             break
     return passages
+
+
+def _repeats_quotation(passage: str, above: Sequence[str]) -> bool:
+    """Return whether a passage has a run of words from a quotation above it, as a tweet below its report."""
+    words = _folded_words(passage)
+    runs = {words[at : at + REPEATED_WORDS] for at in range(len(words))}
+    for quotation in QUOTED.findall(" ".join(above)):
+        quoted = _folded_words(quotation)
+        for end in range(REPEATED_WORDS, len(quoted) + 1):
+            if quoted[end - REPEATED_WORDS : end] in runs:
+                return True
+    return False
+
+
+def _folded_words(text: str) -> tuple[str, ...]:
+    return tuple(WORD.findall(text.lower().replace("’", "'")))
 
 
 def _passage(line: str, sentences: Sequence[str], words: int, first: str) -> str:
@@ -276,19 +299,23 @@ def title_sentence(report: ArticleView) -> str:
     """Return the sentence of a report that tells most of its title; "" without one.
 
     It stands under that title, so it may refer to it, and its feed may have cut it. Among the first
-    SENTENCES_TRIED sentences that can be shown, the first sentence with most words of the title is taken.
+    SENTENCES_TRIED sentences that can be shown, the first sentence with most words of the title is taken. A
+    question, and a sentence that speaks to the reader or goes on from the one before, needs one word more.
     """
-    title = clean_title(report)
-    titled = heads(title, report.language).keys()
+    title, language = clean_title(report), report.language
+    titled = heads(title, language).keys()
     sentences = sentences_of_report((report.text or report.lead)[:CHARS_READ], title)
     fit = (
         sentence
         for sentence in sentences
-        if front_matter(sentence, report.language) not in NOT_SHOWN
+        if front_matter(sentence, language) not in NOT_SHOWN
         or (is_cut(sentence) and sentence[:1].isupper())
     )
-    return max(
-        islice(fit, SENTENCES_TRIED),
-        key=lambda sentence: len(titled & heads(sentence, report.language).keys()),
-        default="",
-    )
+
+    def worth(sentence: str) -> tuple[int, int]:
+        shared = len(titled & heads(sentence, language).keys())
+        fault = None if is_cut(sentence) else front_matter(sentence, language)
+        is_weak = fault is not None or leans(sentence, language)
+        return shared - is_weak, shared
+
+    return max(islice(fit, SENTENCES_TRIED), key=worth, default="")

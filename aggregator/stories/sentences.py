@@ -12,6 +12,7 @@ from aggregator.extract.front_matter import (
     without_dateline,
 )
 from aggregator.stories.lexicon import word_list
+from aggregator.stories.words import heads
 from aggregator.text.lines import count_words
 from aggregator.text.sentences import paragraphs, sentences_of
 
@@ -72,6 +73,25 @@ CONNECTIVE = re.compile(
     r"|Others?\b|(?:Neither|Too often|Perhaps|Yes|Indeed|Among them|Not to mention|One of th\w+)\b(?! [A-Z])"
     r"|First(?:ly)?(?=,| (?:was|is|of|off|came)\b)"
     r"|(?:It|He|She|They|That|There)['’]\w+\b|The (?:first|second|third|last) (?:is|was|must|would|will)\b"
+)
+# A sentence that adds to others cannot begin a lead, though it may stand below the title of its report.
+ADDING = re.compile(
+    r"[A-Z][^,.;:“”\"()]{2,50}? also (?!(?:known|called|as)\b)\w"
+    r"|(?:If|Once|Unless|When) (?:[a-z]+e[dn]|found|held|made|upheld)\b[^,]{0,40}, (?:he|it|she|the|they)\b"
+)
+# "The sharp reply came ...", "Under the changes agreed to by ...": the noun was named before, in the title or not.
+# Some things are known without a name: "The government has ...".
+DEFINITE_NOUN = re.compile(
+    r"(?:The (?P<subject>(?:[a-z][\w-]+ )?(?!(?:that|them|we|who)\b)[a-z][\w-]+) "
+    r"(?:is|are|was|were|has|have|had|will|would|could|can|may|might|comes?|came|appears?|marks?|follows?|drew|means?)\b"
+    r"|(?:As part of|During|Under) the (?P<circumstance>(?:[a-z][\w-]+ )?[a-z][\w-]+)"
+    r"(?:,| (?:agreed|announced|proposed|reached|released|unveiled)\b))"
+)
+KNOWN_NOUN = re.compile(
+    r"\b(?:administration|army|autumn|campaigns?|city|climate|community|coronavirus|country|day|dollar|economy"
+    r"|election|euro|future|general|governor|government|internet|jury|markets?|mayor|media|military|month|morning"
+    r"|nation|night|odds|outbreak|pandemic|past|police|president|press|public|rate|season|spring|state|summer"
+    r"|virus|war|weather|week|weekend|winter|world|year)$"
 )
 # "It was President Boll who signed ..."
 CLEFT = re.compile(r"It (?:is|was) (?:[A-Z][\w.'’-]* )+(?:who|that|whose)\b")
@@ -149,6 +169,19 @@ def leans(sentence: str, language: str | None = None) -> bool:
             CONNECTIVE.match(sentence),
         )
     )
+
+
+def refers_back(sentence: str, title: str, language: str | None) -> bool:
+    """Return whether an English sentence adds to others, or is about a thing that the title does not name.
+
+    "The sharp reply came ..." is such a sentence under a title without a reply.
+    """
+    if ADDING.match(sentence):
+        return True
+    match = DEFINITE_NOUN.match(sentence)
+    nouns = (match["subject"] or match["circumstance"]) if match else ""
+    shared = heads(nouns, language).keys() & heads(title, language)
+    return bool(nouns and not shared and not KNOWN_NOUN.search(nouns))
 
 
 @lru_cache(maxsize=1024)

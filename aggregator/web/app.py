@@ -138,7 +138,7 @@ def _site_routes(site: Site) -> Iterator[BaseRoute]:
         sources_page,
         program_pages,
         explanation_page,
-        forms.sources,
+        forms.source_forms,
         forms.sign_in,
         forms.corrections,
         feeds,  # before the pages of storylines, whose addresses have no ending

@@ -163,7 +163,16 @@ class _Tools:
         shown = [for_reader(s, None, access, words)[0] for s in page.stories]
         return story_json.page_of(shown, selected.next_of(page.next))
 
-    def story(self, id: _Id) -> story_json.WholeStoryJson:
+    def story(
+        self,
+        id: _Id,
+        limit: Annotated[
+            int, Field(ge=1, le=_MOST, description="articles; `article_count` has all")
+        ] = 20,
+        first: Annotated[
+            int, Field(ge=0, le=100_000, description="articles to pass over")
+        ] = 0,
+    ) -> story_json.WholeStoryJson:
         """Show one story: lead, what each other report says first, quotations, articles, links."""
         story = self._reader.story(id)
         if isinstance(story, StoryRedirect):  # it was merged into that story
@@ -175,7 +184,8 @@ class _Tools:
         text = self._reader.text(story.id)
         view, text = for_reader(story, text, self._access, self._words)
         # Assistants read `text`; whole articles would fill their context.
-        articles = tuple(replace(a, html=None, text="") for a in view.articles)
+        shown = view.articles[first : first + limit]
+        articles = tuple(replace(a, html=None, text="") for a in shown)
         return story_json.whole_story(replace(view, articles=articles), text)
 
     def explain(self, article: _IdOrAddress, other: _IdOrAddress = "") -> object:
@@ -185,7 +195,7 @@ class _Tools:
 
     def sources(
         self,
-        limit: _Limit = 100,
+        limit: _Limit = 20,
         after: Annotated[
             str, Field(max_length=800, description="the `next` of the previous result")
         ] = "",

@@ -66,7 +66,7 @@ def test_a_start_of_the_program_itself_does_as_the_forked_ones(
 
 
 def test_the_program_starts_without_its_heavy_libraries() -> None:
-    code = "import sys, aggregator.cli.app; print(*sorted(sys.modules))"
+    code = "import sys, aggregator.cli.application; print(*sorted(sys.modules))"
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()
@@ -89,7 +89,7 @@ def test_a_command_that_reads_loads_nothing_that_prepares_or_places(
     filled: Terminal, typed: str
 ) -> None:
     code = (
-        "import atexit, sys; from aggregator.cli.app import main;"
+        "import atexit, sys; from aggregator.cli.application import main;"
         "atexit.register(lambda: print(*sys.modules, file=sys.stderr)); main(sys.argv[1:])"
     )
     story = json.loads(filled.type("stories", "--format", "json").out)["stories"][0][
@@ -114,7 +114,7 @@ def test_a_command_that_reads_loads_nothing_that_prepares_or_places(
         "fastapi",
         "alembic",
     }
-    heavy |= {"sqlalchemy.dialects.postgresql", "aggregator.cli.evaluate"}
+    heavy |= {"sqlalchemy.dialects.postgresql", "aggregator.cli.evaluate_command"}
     assert "sqlalchemy" in ended.stderr.split(), ended.stderr
     heavy |= {"aggregator.stories.rendering"}
     assert not heavy & set(ended.stderr.split())

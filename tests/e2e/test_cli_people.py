@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import typer
 
-from aggregator.cli.app import make_app
+from aggregator.cli.application import make_app
 from aggregator.store.engine.database import Database
 from aggregator.store.read.marks.read_marks import ReadMarks
 from tests.support import forked
@@ -412,7 +412,7 @@ def test_ctrl_c_says_what_became_of_the_work(tmp_path: Path) -> None:
 LOSING = """
 import gc, sys, time
 from pathlib import Path
-from aggregator.cli.app import main
+from aggregator.cli.application import main
 
 how = sys.argv.pop(1)
 
@@ -467,7 +467,12 @@ from aggregator.__main__ import main
 main()
 """
 # The first one of all, one of a library, and the first and the last of the program.
-MODULES = ("logging", "aggregator.cli.app", "sqlalchemy", "aggregator.store.migrate")
+MODULES = (
+    "logging",
+    "aggregator.cli.application",
+    "sqlalchemy",
+    "aggregator.store.migrate",
+)
 
 
 @pytest.mark.later

@@ -52,7 +52,7 @@ from aggregator.web.server import Server
 from aggregator.publish.settings import PublishSettings
 from aggregator.config.tuning import Tuning
 from aggregator.store import api_tokens as tokens
-from aggregator.cli.app import main
+from aggregator.cli.application import main
 from aggregator.store.engine.database import Database
 from aggregator.store.migrate import upgrade
 from aggregator.store.read.reader import StoryReader

@@ -235,7 +235,7 @@ def problems_of(daemon: DaemonProcess, words: str) -> list[str]:
 # A daemon that may open few files from its start.
 FEW_FILES = """
 import resource
-from aggregator.cli.app import main
+from aggregator.cli.application import main
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
 main()
 """
@@ -284,7 +284,7 @@ def test_open_connections_leave_files_to_the_rest_of_the_daemon(tmp_path: Path) 
 # The writer opens a file, as for words that it needs for the first time, at the limit of open files.
 FULL_ONCE_PLACED = """
 import logging, os, resource
-from aggregator.cli.app import main
+from aggregator.cli.application import main
 
 made = logging.getLogRecordFactory()
 
@@ -321,7 +321,7 @@ def test_the_writer_waits_for_free_files(tmp_path: Path) -> None:
 DYING = """
 import sys, threading, time
 from pathlib import Path
-from aggregator.cli.app import main
+from aggregator.cli.application import main
 
 def wait_and_die():
     while not Path("die").exists():

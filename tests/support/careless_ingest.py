@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import update
 
-from aggregator.cli.app import main
+from aggregator.cli.application import main
 from aggregator.grouping.place import Placer
 from aggregator.grouping.placing.place_entry import PlacementResult
 from aggregator.intake import pipeline

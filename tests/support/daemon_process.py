@@ -28,7 +28,7 @@ from tests.support import deep_checks, forked
 from tests.support.loopback import Closing, http_client
 from tests.support.waiting import PATIENCE_SECONDS
 
-MAIN = "from aggregator.cli.app import main; main()"
+MAIN = "from aggregator.cli.application import main; main()"
 PROGRAM = [sys.executable, "-c", MAIN]
 _LISTENING = re.compile(r"listening on (http://\S+),")
 _RELOADED = re.compile(r"\bconfig_reload(ed|_failed)\b")

@@ -208,7 +208,7 @@ def _main() -> NoReturn:
     import py3langid
 
     import aggregator
-    from aggregator.cli.app import main
+    from aggregator.cli.application import main
 
     for module in pkgutil.walk_packages(aggregator.__path__, "aggregator."):
         if not module.name.endswith("__main__"):

@@ -24,9 +24,9 @@ from aggregator.intake.recluster.recluster import Reclusterer
 from aggregator.intake.workers.executor import Executor, InlineExecutor
 from aggregator.model.entry import Entry
 from aggregator.model.evidence import Evidence
-from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files.input_items import InputEntry, ReadOptions
 from aggregator.sources.parse.files.open_source import open_source
+from aggregator.sources.source_limits import source_tuning
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.stories import article_views, articles

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, Route, sync_playwright
 
-from aggregator.cli.app import main as command_line
+from aggregator.cli.application import main as command_line
 from aggregator.config.story_query import StoryFilter
 from aggregator.publish.settings import PublishSettings
 from aggregator.store.engine.database import Database

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from aggregator.cli.app import main
+from aggregator.cli.application import main
 from aggregator.config.story_query import StoryFilter
 from aggregator.publish.sanitise import encode_json
 from aggregator.publish.story_json import page_of

@@ -2,9 +2,11 @@
 
 
 def warc_record(
-    kind: str, block: bytes, url: str = "https://news.example.org/a"
+    type: str, block: bytes, url: str = "https://news.example.org/a", kind: str = ""
 ) -> bytes:
-    head = f"WARC/1.0\r\nWARC-Type: {kind}\r\nWARC-Target-URI: {url}\r\nWARC-Record-ID: <urn:uuid:{url}>\r\n"
+    head = f"WARC/1.0\r\nWARC-Type: {type}\r\nWARC-Target-URI: {url}\r\nWARC-Record-ID: <urn:uuid:{url}>\r\n"
+    if kind:
+        head += f"Content-Type: {kind}\r\n"
     return (
         head.encode()
         + f"Content-Length: {len(block)}\r\n\r\n".encode()

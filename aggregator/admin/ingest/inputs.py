@@ -22,7 +22,6 @@ from aggregator.intake.polling.parse_in_worker import parse_feed, parse_mail
 from aggregator.intake.workers.executor import answer_of
 from aggregator.model.entry import Entry
 from aggregator.model.errors import AggregatorError, FetchError, WorkError
-from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files.input_items import (
     ArchiveSpan,
     InputEntry,
@@ -35,6 +34,7 @@ from aggregator.sources.parse.files.sort_by_time import in_order_of_time
 from aggregator.sources.parse.records.record_keys import Field
 from aggregator.sources.parse.streams.file_stream import Progress
 from aggregator.sources.parse.streams.remote_files import is_address, is_remote, shown
+from aggregator.sources.source_limits import source_tuning
 from aggregator.store.intake.folder_names import known_as, known_folder
 from aggregator.store.intake.sources import source_at, source_id
 

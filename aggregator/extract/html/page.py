@@ -19,6 +19,11 @@ from aggregator.extract.html.boxes import (
 from aggregator.extract.html.dom import bound_html, tree_of
 from aggregator.extract.html.library import extract_markup, extract_text
 from aggregator.extract.html.metadata import PageFacts, read_facts
+from aggregator.extract.html.page_parts import (
+    further_articles,
+    page_numbers,
+    with_lead,
+)
 from aggregator.extract.html.page_signals import PageSignals
 from aggregator.extract.html.split_body import complete_body, line_key, structure_of
 from aggregator.extract.html.unseen import without_invisible
@@ -104,16 +109,20 @@ def read_page(
         return None
     facts = read_facts(root, zone=zone, seen=seen)
     without_invisible(root)
+    take_out(root, further_articles(root, facts))
+    numbers, has_more_pages = page_numbers(root)
+    take_out(root, numbers)
     without_layout_tables(root)
     unlink_paragraphs(root)
     root, body = _without_boxes(root, url, tuning)
     text, link_share = without_link_lines(
         root, complete_body(root, body, tuning), tuning
     )
+    text = with_lead(root, text, facts)
     return Page(
         facts=facts,
         text=text,
-        truncated=page.truncated,
+        truncated=page.truncated or has_more_pages,
         link_share=link_share,
         markup=extract_markup(root, text, url) if text else "",
     )

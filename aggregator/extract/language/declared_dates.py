@@ -89,10 +89,13 @@ def _zone_of(match: re.Match[str]) -> str:
 
 
 _ISO = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)(?:[Tt_ ]+(\d\d?):(\d\d):(\d\d))?")
+_DIGITS = re.compile(r"(?:19|20)\d{12}")  # as GDELT and web archives write it
 _ISO_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d")
 
 
 def _read_iso(text: str) -> _Parts | None:
+    if _DIGITS.fullmatch(text):
+        text = f"{text[:8]} {text[8:10]}:{text[10:12]}:{text[12:]}"
     match = _ISO.fullmatch(text)
     if match is None:  # a time that does not exist makes the whole doubtful
         return (None, None, None) if _ISO_MOMENT.match(text) else None

@@ -27,7 +27,6 @@ from aggregator.intake.workers.executor import Executor
 from aggregator.model.entry import Entry
 from aggregator.model.errors import AggregatorError, FetchError, TooManyFilesError
 from aggregator.model.structs import FrozenStruct
-from aggregator.sources.limits import net_tuning, source_tuning
 from aggregator.sources.parse.files.input_items import (
     InputEntry,
     InputFeed,
@@ -37,6 +36,7 @@ from aggregator.sources.parse.files.input_items import (
 )
 from aggregator.sources.parse.files.open_source import identify_below, read_file
 from aggregator.sources.parse.streams.folder_scan import FileStamp, scan
+from aggregator.sources.source_limits import net_tuning, source_tuning
 from aggregator.store import codecs
 from aggregator.store.engine.database import Connection
 from aggregator.store.intake import acceptance, inbox, rejected

@@ -11,8 +11,8 @@ from urllib.parse import unquote, urlsplit
 
 from msgspec.structs import replace
 
+from aggregator.config.configured_access import Access, mailbox_address
 from aggregator.config.settings import Config
-from aggregator.config.source_access import Access, mailbox_address
 from aggregator.config.source_settings import SourceConfig
 from aggregator.intake.kinds.source_kind import SourceKind
 from aggregator.intake.polling.page_fetch import PollServices
@@ -26,7 +26,7 @@ from aggregator.model.errors import ConfigError, FetchError, ReadError
 from aggregator.sources.fetch.client import Client
 from aggregator.sources.fetch.mails.mailbox import Message, read_mailbox
 from aggregator.sources.fetch.response import FetchResult
-from aggregator.sources.limits import SourceTuning, source_tuning
+from aggregator.sources.source_limits import SourceTuning, source_tuning
 from aggregator.store.intake.sources import Source
 
 

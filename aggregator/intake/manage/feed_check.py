@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from aggregator.config.settings import Config
-from aggregator.config.source_access import (
+from aggregator.config.configured_access import (
     Access,
     basic,
     configured_access,
     mailbox_address,
 )
+from aggregator.config.settings import Config
 from aggregator.config.source_settings import split_address
 from aggregator.intake.jobs import FeedJob, read_feed
 from aggregator.intake.kinds.imap_kind import preview
@@ -33,12 +33,12 @@ from aggregator.model.errors import (
 from aggregator.model.structs import FrozenStruct
 from aggregator.sources.fetch.client import Client, client_of
 from aggregator.sources.fetch.response import FetchResult
-from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.feeds.feed_discovery import (
     FeedCandidate,
     PageJob,
     discover,
 )
+from aggregator.sources.source_limits import source_tuning
 from aggregator.store.engine.database import Database
 
 _ENTRIES_CHECKED = 5

@@ -8,9 +8,9 @@ from urllib.parse import urljoin
 
 from msgspec.structs import replace
 
+from aggregator.config.configured_access import Access
 from aggregator.config.hosts import OWN_FEED
 from aggregator.config.settings import Config
-from aggregator.config.source_access import Access
 from aggregator.config.source_settings import LOGIN_ADVICE, has_login
 from aggregator.intake.browser_access import access_of_form
 from aggregator.intake.manage.feed_check import FeedReader, opened_reader

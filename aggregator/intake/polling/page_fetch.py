@@ -9,7 +9,7 @@ from functools import partial
 from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
-from aggregator.config.source_access import Access
+from aggregator.config.configured_access import Access
 from aggregator.config.tuning import Tuning
 from aggregator.extract.sites import is_page_of
 from aggregator.extract.urls import registrable_domain, same_site

@@ -10,7 +10,7 @@ from aggregator.model.errors import (
     ReadError,
     WorkError,
 )
-from aggregator.sources.limits import SourceTuning
+from aggregator.sources.source_limits import SourceTuning
 
 
 def parse_feed(

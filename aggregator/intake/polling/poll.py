@@ -11,7 +11,7 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from aggregator.config.source_access import Access
+from aggregator.config.configured_access import Access
 from aggregator.grouping.mutes import Mutes
 from aggregator.intake.jobs import FeedJob, read_feed
 from aggregator.intake.polling.feed_entries import completed_entries
@@ -22,6 +22,7 @@ from aggregator.intake.polling.poll_decision import (
     PollOutcome,
     PollRules,
     decide,
+    is_to_be_checked,
 )
 from aggregator.intake.polling.poll_log import log_changes
 from aggregator.intake.polling.poll_result import PollResult, summarise_accepted
@@ -31,10 +32,9 @@ from aggregator.model.entry import Entry, ParsedFeed
 from aggregator.model.errors import (
     FetchError,
 )
-from aggregator.model.health_report import silence_seconds
 from aggregator.sources.fetch.rate_limiter import ASKED_TO_WAIT
 from aggregator.sources.fetch.response import FetchResult
-from aggregator.sources.limits import net_tuning, source_tuning
+from aggregator.sources.source_limits import net_tuning, source_tuning
 from aggregator.store.engine.database import Connection
 from aggregator.store.intake import acceptance, inbox, rejected
 from aggregator.store.intake.acceptance import AcceptedBatch
@@ -138,8 +138,8 @@ class Poller(PageFetcher):
     def _fetched(self, source: Source, now: dt.datetime, access: Access) -> FetchResult:
         """Request the feed; from a new redirect target without a condition, to compare the entries.
 
-        A silent feed may have a server that always answers 304: once a day the request is unconditional. So
-        is that of a page after its selectors changed.
+        The server of a feed without news may answer every condition with 304: after two of its usual gaps, and
+        after two more, the request is unconditional. So is that of a page after its selectors changed.
         """
         # The target of a redirect was not configured, and an imported address not typed, so they must not
         # lead into private networks.
@@ -155,12 +155,7 @@ class Poller(PageFetcher):
             linked_from=linked_from,
         )
         is_read_otherwise = not (source.body_hash or b"").startswith(_read_as(access))
-        polled_at = source.last_polled_at
-        is_first_of_day = polled_at is not None and polled_at.date() != now.date()
-        if is_read_otherwise or (
-            is_first_of_day
-            and silence_seconds(source.per_day, source.per_day_at, now) is not None
-        ):
+        if is_read_otherwise or is_to_be_checked(source, now):
             fetched = fetch()
         else:
             fetched = fetch(etag=source.etag, last_modified=source.last_modified)

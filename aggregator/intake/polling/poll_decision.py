@@ -30,11 +30,16 @@ from aggregator.sources.fetch.poll_schedule import (
 )
 from aggregator.sources.fetch.rate_limiter import ASKED_TO_WAIT
 from aggregator.sources.fetch.response import FetchResult
-from aggregator.sources.limits import NetTuning
+from aggregator.sources.source_limits import NetTuning
 from aggregator.store.intake.known_entries import AcceptResult
 from aggregator.store.intake.known_items import KnownItems
 from aggregator.store.intake.sources import Source, host_of
 
+# A feed is asked for without a condition after so many of its usual gaps without news (chosen), or of days if it
+# has no dates.
+_CHECKED_GAPS = 2.0
+_UNKNOWN_GAP_SECONDS = 86_400.0
+STUCK = "its server answers “not modified” although the feed has grown, so it is asked for the whole feed"
 _OUT_OF_REACH = frozenset({"dns", "connect"})
 _ADOPT_TIMES = 3  # the same permanent redirect so often ...
 # ... and for so long, until the source takes the new URL (chosen: two days)
@@ -181,6 +186,7 @@ def _after_answer(
 ) -> PollOutcome:
     fetched = answer.fetched
     own_time = _old_entries(source, answer, now, rules.polling)
+    is_stuck = STUCK in (source.health_cause or "") or _is_stuck(source, answer, now)
     shares = _shares_entry(source, answer)
     cause = None if source.health == "failing" else source.health_cause
     if answer.feed is not None:
@@ -190,6 +196,8 @@ def _after_answer(
     cause = (cause or "").removeprefix(UNCHECKED).removeprefix("; ")
     if fetched.is_unchecked:
         cause = f"{UNCHECKED}; {cause}" if cause else UNCHECKED
+    if is_stuck and STUCK not in cause:
+        cause = f"{cause}; {STUCK}" if cause else STUCK
     next_poll = after_success(
         source.id,
         now,
@@ -210,6 +218,8 @@ def _after_answer(
     if fetched.not_modified:
         etag = etag or source.etag
         last_modified = last_modified or source.last_modified
+    elif is_stuck:
+        etag = last_modified = None
     moved = _moved(source, answer, now, shares=shares)
     return PollOutcome(
         replace(
@@ -229,6 +239,25 @@ def _after_answer(
         ),
         own_time,
     )
+
+
+def is_to_be_checked(source: Source, now: dt.datetime) -> bool:
+    """Return whether two usual gaps without news, or two more, have passed since the last poll of a source."""
+    if source.per_day_at is None or source.last_polled_at is None:
+        return False
+    gap = expected_gap_seconds(source.per_day) or _UNKNOWN_GAP_SECONDS
+    gaps = dt.timedelta(seconds=_CHECKED_GAPS * gap)
+    since = source.per_day_at
+    return (now - since) // gaps > (source.last_polled_at - since) // gaps
+
+
+def _is_stuck(source: Source, answer: PollAnswer, now: dt.datetime) -> bool:
+    """Return whether a feed without news had grown under the same ETag or time, which it was not asked for."""
+    fetched = answer.fetched
+    is_grown = any(result.outcome == "new" for result in answer.accepted)
+    known = (source.etag, source.last_modified)
+    is_same = (fetched.etag, fetched.last_modified) == known and any(known)
+    return is_grown and is_same and is_to_be_checked(source, now)
 
 
 def _shares_entry(source: Source, answer: PollAnswer) -> bool:

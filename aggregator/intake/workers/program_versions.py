@@ -19,7 +19,7 @@ _DECIDING = (
     "grouping/fingerprint.py",
     "grouping/pairs",
     "sources/parse",
-    "sources/limits.py",
+    "sources/source_limits.py",
     "text",
     "model/entry.py",
     "model/prepared.py",

@@ -14,8 +14,8 @@ from contextlib import closing, contextmanager, suppress
 import httpcore
 import httpx
 
+from aggregator.config.configured_access import Access, proxy_address
 from aggregator.config.settings import Config
-from aggregator.config.source_access import Access, proxy_address
 from aggregator.config.tuning import Tuning
 from aggregator.model.clock import Clock, utc_now
 from aggregator.model.counters import FETCH_SECONDS, FETCHED_BYTES, FETCHES, Metrics
@@ -59,7 +59,7 @@ from aggregator.sources.fetch.server_keys import (
     key_of_address,
     server_of,
 )
-from aggregator.sources.limits import net_tuning
+from aggregator.sources.source_limits import net_tuning
 
 MAX_REDIRECTS = 5
 _FOR_EVER = frozenset({301, 308})

@@ -10,7 +10,7 @@ import datetime as dt
 from hashlib import blake2b
 
 from aggregator.model.structs import FrozenStruct
-from aggregator.sources.limits import NetTuning
+from aggregator.sources.source_limits import NetTuning
 
 # A source that is gone (410) is polled this rarely
 GONE_RETRY_SECONDS = 43_200.0

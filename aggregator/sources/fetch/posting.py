@@ -26,7 +26,7 @@ from aggregator.sources.fetch.connections.transport import (
 from aggregator.sources.fetch.rate_limiter import parse_retry_after
 from aggregator.sources.fetch.request_headers import user_agent
 from aggregator.sources.fetch.server_keys import server_of
-from aggregator.sources.limits import net_tuning
+from aggregator.sources.source_limits import net_tuning
 
 
 class PostResult(FrozenStruct):
@@ -73,11 +73,33 @@ class WebhookPoster:
 
         Raise TooManyFilesError if this process cannot open a connection, which is not the receiver's fault.
         """
-        host = host_of(url)
         try:
-            return self._post(parsed(url), body, headers)
+            target = parsed(url)
+            budget = RequestBudget.to_server(
+                self._deadline_seconds, self._response_cap_bytes, server_of(target)
+            )
+            request = httpx.Request(
+                "POST",
+                target,
+                headers={"User-Agent": self._agent, "Connection": "close", **headers},
+                content=body,
+            )
+            with (
+                self._guard.budget(budget),
+                contextlib.closing(self._transport.handle_request(request)) as response,
+            ):
+                status, problem = response.status_code, ""
+                if not response.is_success:
+                    problem = f"http {status}: {meaning(status)}"
+                return PostResult(
+                    status=status,
+                    problem=problem,
+                    retry_after_seconds=parse_retry_after(
+                        response.headers.get("retry-after"), self._now(), self._tuning
+                    ),
+                )
         except Exception as error:  # noqa: BLE001 - libraries may raise anything because of a server's data
-            failed = fetch_error(error, host)
+            failed = fetch_error(error, host_of(url))
         words = str(failed)
         if failed.cause == "address":
             words = "the address cannot be used"
@@ -89,33 +111,6 @@ class WebhookPoster:
         self._stopped = True
         self._guard.stop()
         self._transport.close()
-
-    def _post(
-        self, url: httpx.URL, body: bytes, headers: Mapping[str, str]
-    ) -> PostResult:
-        budget = RequestBudget.to_server(
-            self._deadline_seconds, self._response_cap_bytes, server_of(url)
-        )
-        request = httpx.Request(
-            "POST",
-            url,
-            headers={"User-Agent": self._agent, "Connection": "close", **headers},
-            content=body,
-        )
-        with (
-            self._guard.budget(budget),
-            contextlib.closing(self._transport.handle_request(request)) as response,
-        ):
-            status, problem = response.status_code, ""
-            if not response.is_success:
-                problem = f"http {status}: {meaning(status)}"
-            return PostResult(
-                status=status,
-                problem=problem,
-                retry_after_seconds=parse_retry_after(
-                    response.headers.get("retry-after"), self._now(), self._tuning
-                ),
-            )
 
 
 def host_of(url: str) -> str:

@@ -11,7 +11,7 @@ import msgspec
 
 from aggregator.model.errors import FetchError
 from aggregator.sources.fetch.response import http_time
-from aggregator.sources.limits import NetTuning
+from aggregator.sources.source_limits import NetTuning
 
 # After a 429 without a time all feeds of the host wait (chosen)
 _HOST_HOLD_SECONDS = 300.0

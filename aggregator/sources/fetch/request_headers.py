@@ -5,7 +5,7 @@ from typing import Literal
 import httpx
 
 from aggregator import __version__
-from aggregator.config.source_access import Access
+from aggregator.config.configured_access import Access
 from aggregator.model.errors import ConfigError
 from aggregator.sources.fetch.connections.transport import parsed
 from aggregator.sources.fetch.response import is_printable, validator

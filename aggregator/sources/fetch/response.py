@@ -10,7 +10,7 @@ import httpx
 
 from aggregator.extract.html.robots_meta import header_rules
 from aggregator.model.structs import FrozenStruct
-from aggregator.sources.limits import URL_CHARS
+from aggregator.sources.source_limits import URL_CHARS
 
 _PRINTABLE = re.compile(r"[ -~]+\Z")
 _CHARSET = re.compile(

@@ -13,7 +13,7 @@ import msgspec
 from msgspec.structs import replace
 from protego import Protego
 
-from aggregator.config.source_access import Access
+from aggregator.config.configured_access import Access
 from aggregator.model.errors import FetchError
 from aggregator.sources.fetch.client import Client
 from aggregator.sources.fetch.connections.transport import parsed

@@ -5,11 +5,11 @@ from email.message import EmailMessage
 
 from aggregator.extract.sites import is_public_name, is_shared_site
 from aggregator.extract.urls import registrable_domain
-from aggregator.sources.limits import NAME_CHARS
 from aggregator.sources.parse.feeds.entry_builder import (
     plain_title,
 )
 from aggregator.sources.parse.mail_headers import LOCAL_CHARS, header, headers
+from aggregator.sources.source_limits import NAME_CHARS
 
 # Strings and comments are taken from the results of a server. Nested and masked signs can be read in two ways, so
 # results with them do not count.

@@ -19,20 +19,7 @@ from aggregator.store.tables import (
     webhook,
     write_sql,
 )
-
-
-class WebhookState(FrozenStruct, omit_defaults=False):
-    """The state of a webhook: ok, failing, or gone (its receiver answered 410; nothing is sent any more)."""
-
-    name: str
-    is_configured: bool
-    last_change_no: int
-    state: str
-    problem: str | None
-    failures: int
-    failing_since: dt.datetime | None
-    resumes_at: dt.datetime | None
-    last_success_at: dt.datetime | None
+from aggregator.store.tables.deliveries import WebhookState
 
 
 class WebhookStats(FrozenStruct):

@@ -15,6 +15,8 @@ from aggregator.store.engine.postgres_errors import of_postgres
 from aggregator.store.engine.shown_address import shown_url
 from aggregator.store.engine.sqlite_errors import of_sqlite
 
+_OF_OUR_SQL = (sqlite3.IntegrityError, sqlite3.ProgrammingError)
+
 
 @contextmanager
 def translate_errors(url: str) -> Iterator[None]:
@@ -30,7 +32,17 @@ def translate_errors(url: str) -> Iterator[None]:
             f"all connections to the database {shown_url(url)} are in use; try again in a moment"
         ) from error
     except DBAPIError as error:
-        ours = _ours(error, url)
+        said = " ".join(str(error.orig).split())
+        if isinstance(error.orig, sqlite3.Error):
+            ours = of_sqlite(error.orig, said, url)
+        else:
+            ours = of_postgres(error, said, url)
+        if ours is None and said and not isinstance(error.orig, _OF_OUR_SQL):
+            if isinstance(error, IntegrityError | ProgrammingError):
+                raise
+            ours = AggregatorError(
+                f"the database {shown_url(url)}: {said}; run `aggregator doctor`"
+            )
         if ours is None:
             raise
         raise ours from error
@@ -40,23 +52,3 @@ def translate_errors(url: str) -> Iterator[None]:
         if ours is None:
             raise
         raise ours from error
-
-
-def _ours(error: DBAPIError, url: str) -> AggregatorError | None:
-    """Return the translated error; None for a bug in our SQL."""
-    said = " ".join(str(error.orig).split())
-    if isinstance(error.orig, sqlite3.Error):
-        translated = of_sqlite(error.orig, said, url)
-    else:
-        translated = of_postgres(error, said, url)
-    if (
-        translated is not None
-        or isinstance(error, IntegrityError | ProgrammingError)
-        or not said
-    ):
-        return translated
-    if isinstance(error.orig, sqlite3.IntegrityError | sqlite3.ProgrammingError):
-        return None
-    return AggregatorError(
-        f"the database {shown_url(url)}: {said}; run `aggregator doctor`"
-    )

@@ -13,7 +13,16 @@ import logging
 import threading
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, insert, select, update
+from sqlalchemy import (
+    Connection,
+    Insert,
+    Select,
+    Update,
+    bindparam,
+    insert,
+    select,
+    update,
+)
 
 from aggregator.model.errors import (
     AggregatorError,
@@ -25,7 +34,7 @@ from aggregator.store.engine.process_lock import (
     SessionLock,
     open_process_lock,
 )
-from aggregator.store.tables import writer_lease
+from aggregator.store.tables import read_value, writer_lease
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +68,16 @@ class WriterLease:
         if not self._lock.acquire():
             return False
         try:
-            self._epoch = self._raise_epoch()
+            # Waits for the transactions of the last writer
+            name = self._database.session_name
+            with self._database.write() as connection:
+                last = read_value(connection, "SELECT epoch FROM writer_lease") or 0
+                if last:
+                    statement: Insert | Update = update(writer_lease)
+                else:
+                    statement = insert(writer_lease)
+                connection.execute(statement.values(epoch=last + 1, holder=name))
+            self._epoch = last + 1
         except BaseException:
             self.release()
             raise
@@ -113,16 +131,6 @@ class WriterLease:
         if self._epoch == epoch:
             self._epoch = None
 
-    def _raise_epoch(self) -> int:
-        """Start a new epoch. Waits for the transactions of the last writer."""
-        name = self._database.session_name
-        with self._database.write() as connection:
-            before = connection.execute(select(writer_lease)).first()
-            epoch = 1 if before is None else int(before.epoch) + 1
-            statement = insert(writer_lease) if before is None else update(writer_lease)
-            connection.execute(statement.values(epoch=epoch, holder=name))
-        return epoch
-
     def _watch(self, over: threading.Event) -> None:
         """Check the lease until it is released or lost."""
         while (
@@ -136,8 +144,14 @@ class WriterLease:
         epoch = self._epoch
         if epoch is None or not isinstance(self._lock, SessionLock):
             return False
+        is_mine = False
         try:
-            is_mine = self._has_epoch(self._lock, epoch)
+            # Asked through the session that holds the lock
+            row = self._lock.first_row(_EPOCH_AND_VERSION, self._mine(epoch))
+            if row is not None:
+                is_mine = True
+                # It comes with the epoch, so that idle threads need not ask
+                self._database.note_version(row.version)
         except AggregatorError as error:
             if self._epoch == epoch:  # else it was released meanwhile
                 log.warning(
@@ -145,20 +159,9 @@ class WriterLease:
                     error,
                     extra={"event": "writer_lease_lost"},
                 )
-            is_mine = False
         if not is_mine:
             self._lose(epoch)
         return is_mine
-
-    def _has_epoch(self, lock: SessionLock, epoch: int) -> bool:
-        """Return whether the epoch is still the current one, asked through the session that holds the lock.
-
-        The version of the database comes with it, so that idle threads need not ask.
-        """
-        row = lock.first_row(_EPOCH_AND_VERSION, self._mine(epoch))
-        if row is not None:
-            self._database.note_version(row.version)
-        return row is not None
 
 
 _EPOCH = select(writer_lease.c.epoch).where(

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert
 
 from aggregator.extract.language.unicode import clean
 from aggregator.model.entry import Entry
-from aggregator.store.tables import folder, update_rows
+from aggregator.store.tables import folder, read_rows, update_rows
 
 _UNNAMED = "files"  # the root of a disk has no name of its own
 
@@ -27,8 +27,8 @@ def known_folder(
     moved to `path` and keeps it. A second folder of the same name becomes `articles#2`.
     """
     at = clean(str(path))
-    rows = connection.execute(select(folder.c.path, folder.c.name)).all()
-    names: dict[str, str] = dict(rows)
+    stored = read_rows(connection, "SELECT path, name FROM folder")
+    names: dict[str, str] = dict(stored)
     if at in names:
         return names[at]
     base = own_name(path)

@@ -8,18 +8,17 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 
 import msgspec
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection
 
 from aggregator.model.entry import ParsedFeed
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.intake.known_entries import AcceptResult
 from aggregator.store.tables import (
-    change_with,
     delete_rows,
     known_items,
-    observation,
+    read_value,
     upsert,
-    values_with,
+    write_sql,
 )
 
 
@@ -38,8 +37,8 @@ class KnownItems(FrozenStruct):
 
 def known_items_of(connection: Connection, source_id: str) -> KnownItems:
     """Return the known items of a source; none at first."""
-    stored = select(known_items.c.packed).where(known_items.c.source == source_id)
-    packed = connection.scalar(stored)
+    stored = "SELECT packed FROM known_items WHERE source = :source"
+    packed = read_value(connection, stored, source=source_id)
     if packed is None:
         return KnownItems()
     return msgspec.msgpack.decode(packed, type=KnownItems)
@@ -85,7 +84,7 @@ def save_known_items(
 
 def forget_items_of(connection: Connection, articles: Collection[str]) -> None:
     """Let the feeds that had one of these articles read all of their items again."""
-    feeds = values_with(
-        connection, select(observation.c.source), observation.c.article, articles
-    )
-    change_with(connection, delete(known_items), known_items.c.source, feeds)
+    of_feeds = """
+        DELETE FROM known_items WHERE source IN (SELECT source FROM observation WHERE article IN :articles)
+        """
+    write_sql(connection, of_feeds, articles=articles)

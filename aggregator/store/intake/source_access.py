@@ -7,7 +7,7 @@ installation.
 import msgspec
 from sqlalchemy import Connection, select
 
-from aggregator.config.source_access import Access
+from aggregator.config.configured_access import Access
 from aggregator.store.tables import delete_rows, source_access, upsert
 
 

@@ -11,14 +11,13 @@ from aggregator.model.read_model import ArticleDetail
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.stories import article_views, articles, corrections
 from aggregator.store.stories.constraints import Constraint
-from aggregator.store.tables import article, read_rows, read_value, story, structs_of
+from aggregator.store.tables import read_row, read_rows, read_value, structs_of
 from aggregator.stories.counting.originals import with_originals
 
-_WHOLE_ARTICLE = (
-    article_views.view_columns("text", "html", "evidence")
-    .add_columns(story.c.title.label("story_title"))
-    .join(story, story.c.id == article.c.story)
-)
+_WHOLE_ARTICLE = f"""
+    SELECT {article_views.view_columns("text", "html", "evidence")}, story.title AS story_title
+    FROM article JOIN story ON story.id = article.story
+    """  # noqa: S608
 
 
 _REVISIONS = (
@@ -28,7 +27,7 @@ _REVISIONS = (
 
 def one_article(connection: Connection, id_: str) -> ArticleDetail | None:
     """Return an article with its text and evidence; None if it does not exist."""
-    row = connection.execute(_WHOLE_ARTICLE.where(article.c.id == id_)).first()
+    row = read_row(connection, f"{_WHOLE_ARTICLE} WHERE article.id = :id", id=id_)
     if row is None:
         return None
     # The original of a copy depends on its whole group (stories.counts).
@@ -77,8 +76,8 @@ _LOG_LINES = 40
 
 def explained_article(connection: Connection, id: str) -> ExplainedArticle | None:
     """Return an article with the evidence of its placement; `id` may be its id or its address."""
-    chosen = _WHOLE_ARTICLE.where(article.c.id.in_(articles.ids_of(connection, id)))
-    row = connection.execute(chosen.order_by(article.c.inbox_no.desc())).first()
+    chosen = f"{_WHOLE_ARTICLE} WHERE article.id IN :ids ORDER BY inbox_no DESC"
+    row = read_row(connection, chosen, ids=articles.ids_of(connection, id))
     if row is None:
         return None
     view = article_views.view(row)

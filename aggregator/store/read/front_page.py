@@ -128,8 +128,7 @@ def front_page_stories(
         if least >= max(2, min_reports):
             of_class = connection.execute(light.where(with_reports(least)))
             rows |= {row.id: row for row in of_class}
-    members = "FROM article WHERE story IN :ids AND"
-    with_date = f"SELECT DISTINCT story {members} published IS NOT NULL"
+    with_date = f"SELECT DISTINCT story {_MEMBERS} published IS NOT NULL"
     dated = set(read_values(connection, with_date, ids=rows))
     if len(dated) < len(rows):
         is_dated = exists().where(
@@ -143,18 +142,8 @@ def front_page_stories(
         is_preferred = article_views.is_of_outlets(connection, prefer)
         of_preferred = select(article.c.story).where(is_preferred)
         preferred = values_with(connection, of_preferred, article.c.story, rows)
-    # Only feeds without standing tell it, in the name of several outlets. A story with a confirmed article is
-    # not claimed: an item of a planet or a link list must not lower it.
-    several = f"""
-        SELECT story {members} claimed_outlet <> outlet
-        GROUP BY story HAVING count(DISTINCT claimed_outlet) > 1
-        """
-    claimed = set(read_values(connection, several, ids=rows))
-    confirmed = (
-        f"SELECT story {members} (claimed_outlet IS NULL OR NOT is_little_known)"
-    )
-    claimed.difference_update(read_values(connection, confirmed, ids=claimed))
-    own = f"SELECT DISTINCT story, outlet {members} outlet IS NOT NULL AND {OWN_REPORT} AND {_IS_COUNTED}"
+    claimed = _claimed_stories(connection, rows)
+    own = f"SELECT DISTINCT story, outlet {_MEMBERS} outlet IS NOT NULL AND {OWN_REPORT} AND {_IS_COUNTED}"
     own_outlets: defaultdict[str, set[str]] = defaultdict(set)
     for id_, outlet in read_rows(connection, own, ids=rows):
         own_outlets[id_].add(outlet)
@@ -170,4 +159,21 @@ def front_page_stories(
     ]
 
 
+_MEMBERS = "FROM article WHERE story IN :ids AND"
 _IS_COUNTED = "kind NOT IN ('" + "', '".join(sorted(UNCOUNTED_KINDS)) + "')"
+
+
+def _claimed_stories(connection: Connection, ids: Iterable[str]) -> set[str]:
+    """Return the stories that only feeds without standing tell, in the name of several outlets.
+
+    Stories with a confirmed article are left out: an item of a planet or a link list must not lower them.
+    """
+    several = f"""
+        SELECT story {_MEMBERS} claimed_outlet <> outlet
+        GROUP BY story HAVING count(DISTINCT claimed_outlet) > 1
+        """
+    confirmed = (
+        f"SELECT story {_MEMBERS} (claimed_outlet IS NULL OR NOT is_little_known)"
+    )
+    claimed = set(read_values(connection, several, ids=ids))
+    return claimed.difference(read_values(connection, confirmed, ids=claimed))

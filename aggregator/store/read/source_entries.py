@@ -13,7 +13,6 @@ from aggregator.store.tables import (
     ENTRY_SOURCE,
     article,
     read_rows,
-    rows_in_order,
     source,
     story,
 )
@@ -22,11 +21,10 @@ if TYPE_CHECKING:
     from aggregator.store.read.marks.mark_rows import Reader
     from aggregator.store.read.marks.read_marks import View
 
-_ENTRY = (
-    article_views.view_columns()
-    .add_columns(article.c.inbox_no, story.c.title.label("story_title"))
-    .join(story, story.c.id == article.c.story)
-)
+_ENTRIES = f"""
+    SELECT {article_views.view_columns()}, story.title AS story_title
+    FROM article JOIN story ON story.id = article.story WHERE inbox_no IN :numbers
+    """  # noqa: S608
 _OUTLETS = "SELECT DISTINCT story, source, outlet, outlet_name FROM article WHERE story IN :stories"
 
 
@@ -53,15 +51,16 @@ def source_entries(
         )
     chosen = chosen.order_by(article.c.seen_at.desc(), article.c.inbox_no.desc())
     numbers = connection.scalars(chosen.limit(wanted.limit).offset(wanted.offset)).all()
-    return [
-        ArticleDetail(
+    by_number = {
+        row.inbox_no: ArticleDetail(
             article=article_views.view(row),
             story=row.story,
             story_title=row.story_title,
             revisions=0,
         )
-        for row in rows_in_order(connection, _ENTRY, article.c.inbox_no, numbers)
-    ]
+        for row in read_rows(connection, _ENTRIES, numbers=numbers)
+    }
+    return [by_number[number] for number in numbers]
 
 
 class StorySources(FrozenStruct):

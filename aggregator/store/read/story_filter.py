@@ -140,10 +140,12 @@ def with_enough(connection: Connection, ids: set[str], wanted: StoryFilter) -> s
     for part in in_parts(sorted(ids)):
         own = select(story.c.id).where(story.c.id.in_(part), *of_stories(alone))
         enough.update(connection.scalars(own))
+    # Several stories of one outlet are not several reports.
+    outlets = max(wanted.min_reports, wanted.min_outlets)
     for id_, line in storylines_by_story(connection, ids - enough).items():
         if (
             line.day_report_count >= wanted.min_reports
-            and line.day_outlet_count >= wanted.min_outlets
+            and line.day_outlet_count >= outlets
         ):
             enough.add(id_)
     return enough & ids

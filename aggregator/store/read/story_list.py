@@ -86,12 +86,7 @@ def places(
         step = max(_STEP_OF_MUTES, step)
     matches = []
     for _ in range(0, _SCANNED_AT_ONCE, step):
-        following = chosen
-        if begin is not None:
-            bump, number = begin
-            is_after = or_(story.c.bumped_at < bump, story.c.story_no < number)
-            following = chosen.where(story.c.bumped_at <= bump, is_after)
-        rows = connection.execute(following.limit(step)).all()
+        rows = connection.execute(_after(chosen, begin).limit(step)).all()
         fits = with_words(connection, {row.id for row in rows}, query)
         fits = muted.without_muted_words(connection, fits, wanted.mutes)
         if wanted.fold:
@@ -105,6 +100,15 @@ def places(
         begin = (rows[-1].bumped_at, rows[-1].story_no)
     assert begin is not None, "at least one step was gone"
     return matches, cursor_at(*begin)
+
+
+def _after(chosen: Select[Any], place: _Place | None) -> Select[Any]:
+    """Return the statement for the stories after a place."""
+    if place is None:
+        return chosen
+    bump, number = place
+    is_after = or_(story.c.bumped_at < bump, story.c.story_no < number)
+    return chosen.where(story.c.bumped_at <= bump, is_after)
 
 
 def _few(

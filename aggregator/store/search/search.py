@@ -1,6 +1,7 @@
 """Search: the newest matching articles in the order of the database, their stories, and snippets."""
 
 import datetime as dt
+from collections.abc import Collection
 
 from msgspec.structs import replace
 from sqlalchemy import Connection, select
@@ -17,7 +18,7 @@ from aggregator.store.search.query import Query, filter_term, parse_query
 from aggregator.store.search.snippets import snippet
 from aggregator.store.stories import article_views, articles
 from aggregator.store.stories.stories import shown_columns
-from aggregator.store.tables import article, read_rows, rows_with, story
+from aggregator.store.tables import read_rows, rows_with, story
 
 # Articles shown of one story
 _ARTICLES_SHOWN = 3
@@ -31,11 +32,10 @@ _FIRST_MOMENT = dt.datetime.min.replace(tzinfo=dt.UTC)
 _LAST_MOMENT = dt.datetime.max.replace(tzinfo=dt.UTC)
 
 _STORIES = select(*shown_columns(StoryHit))
-_HITS = (
-    article_views.view_columns("text")
-    .add_columns(story.c.title.label("story_title"))
-    .join(story, story.c.id == article.c.story)
-)
+_HITS = f"""
+    SELECT {article_views.view_columns("text")}, story.title AS story_title
+    FROM article JOIN story ON story.id = article.story WHERE inbox_no IN :numbers
+    """  # noqa: S608
 
 
 def search(
@@ -69,29 +69,7 @@ def search(
     shown = {*found[:limit]}
     for of_story in by_story.values():
         shown.update(of_story[:_ARTICLES_SHOWN])
-    phrases = [
-        phrase
-        for term in query.terms
-        for phrase in term.phrases
-        if phrase.mark in ("", TITLE)
-    ]
-    hits = {}
-    for row in rows_with(connection, _HITS, article.c.inbox_no, shown):
-        details = codecs.unpack(row.details, articles.ArticleDetails)
-        excerpt, marks = snippet(row.text or row.lead, phrases)
-        hits[row.inbox_no] = SearchHit(
-            story=row.story,
-            story_title=row.story_title,
-            title=row.title,
-            url=row.url,
-            effective_at=row.effective_at,
-            language=row.language,
-            article=row.id,
-            outlet=row.outlet_name or row.outlet,
-            snippet=excerpt,
-            marks=marks,
-            nosnippet=details.nosnippet,
-        )
+    hits = _hits(connection, query, shown)
     columns = {
         row.id: row._mapping
         for row in rows_with(connection, _STORIES, story.c.id, by_story)
@@ -110,6 +88,36 @@ def search(
         partial=unindexed_to(connection) > 0,
         nearest=None if found else nearest_search(connection, text),
     )
+
+
+def _hits(
+    connection: Connection, query: Query, numbers: Collection[int]
+) -> dict[int, SearchHit]:
+    """Return these articles by number, each with the words around the phrases of the search."""
+    phrases = [
+        phrase
+        for term in query.terms
+        for phrase in term.phrases
+        if phrase.mark in ("", TITLE)
+    ]
+    hits = {}
+    for row in read_rows(connection, _HITS, numbers=numbers):
+        details = codecs.unpack(row.details, articles.ArticleDetails)
+        excerpt, marks = snippet(row.text or row.lead, phrases)
+        hits[row.inbox_no] = SearchHit(
+            story=row.story,
+            story_title=row.story_title,
+            title=row.title,
+            url=row.url,
+            effective_at=row.effective_at,
+            language=row.language,
+            article=row.id,
+            outlet=row.outlet_name or row.outlet,
+            snippet=excerpt,
+            marks=marks,
+            nosnippet=details.nosnippet,
+        )
+    return hits
 
 
 def within(query: Query, bounds: StoryFilter) -> Query:

@@ -2,29 +2,17 @@
 
 import datetime as dt
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from functools import cache
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Row,
-    RowMapping,
-    Select,
-    case,
-    func,
-    or_,
-    select,
-    text,
-)
+from sqlalchemy import ColumnElement, Connection, Row, RowMapping, func, or_
 
 from aggregator.model.article import ArticleView
 from aggregator.model.evidence import Evidence
 from aggregator.model.prepared import ArticleHtml
 from aggregator.store import codecs
 from aggregator.store.stories.articles import ArticleDetails, StoredArticle
-from aggregator.store.tables import TEXT_OR_EMPTY, article, read_rows, rows_with
+from aggregator.store.tables import article, read_rows, stream_rows
 
 # The headline and summary of a large story are chosen from this many articles
 SHOWN_MEMBERS = 64
@@ -42,21 +30,17 @@ _OF_DETAILS = sorted(
 _COLUMNS = (*_SAME, "story", "outlet", "outlet_name", "seen_at", "details")
 
 
-# The HTML of a reprint is left out: no page shows it, and a story may have thousands of reprints.
-_HTML = case(
-    (
-        or_(article.c.copy_of.is_(None), article.c.version_of.is_not(None)),
-        article.c.html,
-    )
-).label("html")
-_SELECTED = {"text": TEXT_OR_EMPTY, "html": _HTML}
+_SELECTED = {
+    "text": "coalesce(article.text, '') AS text",
+    # The HTML of a reprint is left out: no page shows it, and a story may have thousands of reprints.
+    "html": "CASE WHEN copy_of IS NULL OR version_of IS NOT NULL THEN html END AS html",
+}
 
 
-def view_columns(*more: str) -> Select[Any]:
-    """Return SELECT of the columns of an ArticleView; `more` may add "text", "html" and "evidence"."""
-    return select(
-        *(_SELECTED.get(name, article.c[name]) for name in (*_COLUMNS, *more))
-    )
+def view_columns(*more: str) -> str:
+    """Return the columns of an ArticleView, for SQL text; `more` may add "text", "html" and "evidence"."""
+    names = (*_COLUMNS, *more)
+    return ", ".join(_SELECTED.get(name, f"article.{name}") for name in names)
 
 
 def is_of_outlets(
@@ -119,27 +103,27 @@ def views_for_title(
     """
     if article_count <= SHOWN_MEMBERS:
         return views_of_stories(connection, [story])[story]
-    has_own_title = text(
-        "(copy_of IS NULL OR version_of IS NOT NULL AND NOT is_little_known)"
-    )
-    of_story = view_columns().where(article.c.story == story)
-    newest = of_story.where(has_own_title).order_by(
-        article.c.effective_at.desc(), article.c.inbox_no.desc()
-    )
-    rows = list(connection.execute(newest.limit(SHOWN_MEMBERS)))
+    of_story = f"SELECT {view_columns()} FROM article WHERE story = :story"  # noqa: S608
+    newest = f"""
+        {of_story} AND (copy_of IS NULL OR version_of IS NOT NULL AND NOT is_little_known)
+        ORDER BY effective_at DESC, inbox_no DESC LIMIT {SHOWN_MEMBERS}
+        """
+    rows = read_rows(connection, newest, story=story)
     if not rows:
         return views_of_stories(connection, [story])[story]
+    others = f"{of_story} AND id IN :ids"
     missing = {shown} - {None, *(row.id for row in rows)}
-    rows += rows_with(connection, of_story, article.c.id, missing)
+    rows += read_rows(connection, others, story=story, ids=missing)
     # A correction may have moved the others to another story
     replaced = {row.version_of for row in rows} - {None, *(row.id for row in rows)}
-    rows += rows_with(connection, of_story, article.c.id, replaced)
+    rows += read_rows(connection, others, story=story, ids=replaced)
     return sorted(map(view, rows), key=attrgetter("effective_at", "id"))
 
 
 def views_of(connection: Connection, ids: Iterable[str]) -> list[ArticleView]:
     """Return these articles, oldest first, without texts."""
-    rows = rows_with(connection, view_columns(), article.c.id, ids)
+    given = f"SELECT {view_columns()} FROM article WHERE id IN :ids"  # noqa: S608
+    rows = read_rows(connection, given, ids=ids)
     return list(map(view, sorted(rows, key=attrgetter("effective_at", "id"))))
 
 
@@ -147,8 +131,8 @@ def views_with_text(
     connection: Connection, ids: Iterable[str]
 ) -> Iterator[ArticleView]:
     """Yield these articles with texts, ordered by id."""
-    ordered = view_columns("text").order_by(article.c.id)
-    return map(view, rows_with(connection, ordered, article.c.id, ids))
+    given = f"SELECT {view_columns('text')} FROM article WHERE id IN :ids ORDER BY id"  # noqa: S608
+    return map(view, stream_rows(connection, given, ids=ids))
 
 
 def views_of_stories(
@@ -166,14 +150,12 @@ def rows_of_stories(
 ) -> dict[str, list[Row[Any]]]:
     """Return the rows of `view_columns` of the articles of `stories`, oldest first."""
     by_story: dict[str, list[Row[Any]]] = {story_id: [] for story_id in sorted(stories)}
-    for row in rows_with(connection, _oldest_first(*more), article.c.story, by_story):
+    members = f"""
+        SELECT {view_columns(*more)} FROM article WHERE story IN :stories ORDER BY effective_at, inbox_no
+        """  # noqa: S608
+    for row in stream_rows(connection, members, stories=by_story):
         by_story[row.story].append(row)
     return by_story
-
-
-@cache
-def _oldest_first(*more: str) -> Select[Any]:
-    return view_columns(*more).order_by(article.c.effective_at, article.c.inbox_no)
 
 
 def undated_stories(

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, func, insert, select
+from sqlalchemy import Connection, insert
 
 from aggregator.model.errors import UsageError
 from aggregator.model.evidence import Evidence
@@ -17,6 +17,7 @@ from aggregator.store.tables import (
     execute_each,
     highest,
     link_constraint,
+    read_rows,
     structs_of,
     write_sql,
 )
@@ -111,15 +112,17 @@ def all_corrections(
     connection: Connection, *, before: int | None = None, limit: int | None = None
 ) -> list[Correction]:
     """Return the corrections with numbers below `before`, newest first."""
-    chosen = select(correction).order_by(correction.c.correction_no.desc()).limit(limit)
-    if before is not None:
-        chosen = chosen.where(correction.c.correction_no < before)
+    chosen = """
+        SELECT * FROM correction WHERE correction_no < :before ORDER BY correction_no DESC LIMIT :limit
+        """
+    most = 2**31 - 1  # both databases accept this as a number of rows
+    bounds = {"before": before or most, "limit": most if limit is None else limit}
     return [
         Correction(
             **dict(row._mapping)
             | {"detail": msgspec.json.decode(row.detail, type=CorrectionDetail)}
         )
-        for row in connection.execute(chosen)
+        for row in read_rows(connection, chosen, **bounds)
     ]
 
 
@@ -141,21 +144,16 @@ def to_undo(connection: Connection, number: int | None) -> Correction:
 
 def all_constraints(connection: Connection, *, after: int = 0) -> list[Constraint]:
     """Return the constraints of stories in force, of the corrections with numbers above `after`."""
-    return _constraints(
-        connection,
-        link_constraint.c.correction > after,
-        ~link_constraint.c.relation.startswith(_PREFIX),
-    )
+    of_stories = f"relation NOT LIKE '{_PREFIX}%' AND correction > :after"
+    return _constraints(connection, of_stories, after=after)
 
 
-def _constraints(
-    connection: Connection, *which: ColumnElement[bool]
-) -> list[Constraint]:
-    columns = [column for column in link_constraint.c if column.name != "relation"]
-    relation = func.replace(link_constraint.c.relation, _PREFIX, "").label("relation")
-    chosen = select(*columns, relation).where(*which)
-    keys = link_constraint.primary_key.columns
-    return structs_of(Constraint, connection.execute(chosen.order_by(*keys)))
+def _constraints(connection: Connection, which: str, **bounds: int) -> list[Constraint]:
+    chosen = f"""
+        SELECT correction, article, replace(relation, '{_PREFIX}', '') AS relation, side
+        FROM link_constraint WHERE {which} ORDER BY correction, article, relation
+        """  # noqa: S608
+    return structs_of(Constraint, read_rows(connection, chosen, **bounds))
 
 
 class StoryConstraints(NamedTuple):
@@ -238,7 +236,7 @@ class Constraints:
 
     def _of_storylines(self, connection: Connection) -> ConstraintTable:
         if self._of_lines is None:
-            of_lines = link_constraint.c.relation.startswith(_PREFIX)
+            of_lines = f"relation LIKE '{_PREFIX}%'"
             self._of_lines = ConstraintTable(_constraints(connection, of_lines))
         return self._of_lines
 

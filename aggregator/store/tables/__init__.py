@@ -58,7 +58,6 @@ from aggregator.store.tables.statements import (
     delete_rows,
     execute_each,
     fields_of,
-    has_row,
     highest,
     in_parts,
     insert_or,

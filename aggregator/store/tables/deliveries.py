@@ -1,5 +1,8 @@
 """Recipients of changes, and deliveries to them."""
 
+import datetime as dt
+from typing import Annotated, Literal
+
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -11,28 +14,38 @@ from sqlalchemy import (
     Text,
 )
 
-from aggregator.store.tables.columns import UtcTime, flag, metadata, number_key
+from aggregator.model.structs import FrozenStruct
+from aggregator.store.tables.columns import UtcTime, columns_of, metadata, number_key
+
+
+class WebhookState(FrozenStruct, omit_defaults=False):
+    """The state of a recipient of config.yaml: ok, failing, or gone (it answered 410; nothing is sent any more).
+
+    Recipients are webhooks, notifications (`notify:NAME`), readers of the digest (`digest:ADDRESS`), and the
+    list of digests (`digest:`). Written by the daemon that delivers.
+    """
+
+    name: str
+    is_configured: bool  # false: removed from config.yaml
+    # The last change that was examined for it
+    last_change_no: Annotated[int, BigInteger]
+    state: Literal["ok", "failing", "gone"]
+    # Message of the last failure
+    problem: str | None = None
+    # Number of failures in a row
+    failures: int
+    failing_since: dt.datetime | None = None
+    # Back-off: no request before
+    resumes_at: dt.datetime | None = None
+    last_success_at: dt.datetime | None = None
+
 
 webhook = Table(
     "webhook",
     metadata,
-    # The state of each recipient of config.yaml: webhooks, notifications (`notify:NAME`), readers of the
-    # digest (`digest:ADDRESS`), and the list of digests (`digest:`). Written by the daemon that delivers.
-    Column("name", Text, primary_key=True),
+    *columns_of(WebhookState, key="name"),
     # SHA-256 of the URL; a new URL resets the failures
     Column("url_hash", LargeBinary, nullable=False),
-    flag("is_configured"),  # false: removed from config.yaml
-    # The last change that was examined for it
-    Column("last_change_no", BigInteger, nullable=False),
-    # ok | failing | gone (410: no more requests)
-    Column("state", Text, nullable=False),
-    # Message of the last failure
-    Column("problem", Text),
-    # Number of failures in a row
-    Column("failures", Integer, nullable=False),
-    Column("failing_since", UtcTime),
-    Column("resumes_at", UtcTime),  # back-off: no request before
-    Column("last_success_at", UtcTime),
 )
 
 outbox = Table(

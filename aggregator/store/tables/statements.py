@@ -193,15 +193,6 @@ def execute_each(
         connection.execute(statement, rows)
 
 
-def has_row(
-    connection: Connection,
-    statement: Select[Any],
-    values: Mapping[str, Any] | None = None,
-) -> bool:
-    """Return whether a statement has a row."""
-    return connection.execute(statement.limit(1), values).first() is not None
-
-
 def values_with(
     connection: Connection,
     statement: Select[Any],

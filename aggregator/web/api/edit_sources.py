@@ -12,6 +12,7 @@ from anyio import CapacityLimiter
 from fastapi import Request, Response
 from msgspec import UNSET, Meta, UnsetType
 
+from aggregator.config.values import LONGEST_INTERVAL_DAYS
 from aggregator.intake.manage import adding, changing, feed_lists
 from aggregator.intake.manage.adding import SourceOptions
 from aggregator.intake.manage.feed_lists import OpmlImportResult
@@ -38,7 +39,18 @@ MAX_OPML_BYTES = 2 * 2**20  # about 10,000 feeds
 OPML = "text/x-opml"
 
 Text = Annotated[str, Meta(max_length=200)]
-Interval = Annotated[str, Meta(pattern="^[0-9]{1,6}[smhd]$")]
+Interval = Annotated[
+    str,
+    Meta(
+        pattern="^[0-9]{1,6}[smhd]$",
+        description=f"at most {LONGEST_INTERVAL_DAYS}d; 0s is the interval of config.yaml",
+        # The limit in the form that programs check; a longer one is refused with words.
+        extra_json_schema={
+            "pattern": "^([0-9]{1,6}s|([0-9]{1,5}|[1-4][0-9]{5}|5[01][0-9]{4}|52[0-4][0-9]{3}|525[0-5][0-9]{2}|525600)m"
+            "|([0-9]{1,3}|[1-7][0-9]{3}|8[0-6][0-9]{2}|87[0-5][0-9]|8760)h|([0-9]{1,2}|[12][0-9]{2}|3[0-5][0-9]|36[0-5])d)$"
+        },
+    ),
+]
 
 
 class AddSourceRequest(FrozenStruct, forbid_unknown_fields=True):

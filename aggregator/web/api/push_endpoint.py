@@ -15,7 +15,7 @@ from aggregator.config.tuning import Tuning
 from aggregator.model.clock import Clock
 from aggregator.model.entry import Entry
 from aggregator.model.structs import FrozenStruct
-from aggregator.sources.limits import net_tuning
+from aggregator.sources.source_limits import net_tuning
 from aggregator.store import api_tokens
 from aggregator.store.api_tokens import ApiToken
 from aggregator.store.engine.database import Connection, Database

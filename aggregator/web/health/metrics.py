@@ -53,7 +53,8 @@ aggregator_last_placed_timestamp_seconds stored.last_placed Time of the last pla
 aggregator_article_number stored.articles Number of the last article
 aggregator_sources_due stored.due_sources Overdue sources
 aggregator_sources_late_seconds stored.late_seconds Delay of the most overdue source
-aggregator_window_hours stored.window_hours Hours that memory holds stories, at the present rate
+aggregator_window_seconds stored.window_seconds Time that memory holds stories, at the present rate
+aggregator_window_hours stored.window_hours The same in hours; it leaves with version 0.3
 aggregator_unindexed_articles stored.unindexed Articles that are not indexed yet
 aggregator_uncompared_articles stored.uncompared Articles that may be compared for storylines after an upgrade
 aggregator_unrendered_stories stored.unrendered Stories that are not rendered yet, at most 1,000

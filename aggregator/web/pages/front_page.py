@@ -14,7 +14,7 @@ from aggregator.config.story_query import StoryFilter
 from aggregator.model.clock import in_utc
 from aggregator.model.read_model import FrontPageStory, StoryListItem
 from aggregator.model.story import Passage, StorylineView
-from aggregator.publish.excerpts.words import count_words, first_words
+from aggregator.publish.excerpts.words import first_words
 from aggregator.store.read.cursors import read_cursor
 from aggregator.store.read.marks.read_marks import VIEWS, View
 from aggregator.store.read.marks.story_streams import StoryStream
@@ -24,7 +24,6 @@ from aggregator.web.pages.front_layout import arranged, by_day, first_old_story
 from aggregator.web.pages.pages import Pages
 from aggregator.web.pages.tabs import depth_tabs, section_tabs
 from aggregator.web.pages.visitor import Visitor, remember, visitor_of
-from aggregator.web.pictures import picture_for
 from aggregator.web.security.visit import is_owner
 
 STORIES_A_PAGE = 30
@@ -111,7 +110,7 @@ class FrontPages:
             listed,
             view="",
             front=arranged(
-                self._list_items(request, listed),
+                self._pages.list_items(request, listed),
                 self._today(),
                 is_first=number == 1,
                 several={s.id for s in ranking if s.outlets > 1} | storylines.keys(),
@@ -176,7 +175,7 @@ class FrontPages:
             visitor,
             listed,
             view=shown_view,
-            days=by_day(self._list_items(request, listed)),
+            days=by_day(self._pages.list_items(request, listed)),
             last_visit=visitor.since,
             first_old=first_old_story(listed, visitor.since, above),
             next=following,
@@ -201,32 +200,6 @@ class FrontPages:
             stream = replace(stream, is_read=False)
         rows, after = marks.items(reader, stream, wanted.limit)
         return tuple(row.story for row in rows), after
-
-    def _list_items(
-        self, request: Request, stories: Sequence[StoryListItem]
-    ) -> list[StoryListItem]:
-        """Limit the texts of each story together to the words of one article that this request may read.
-
-        The summary may be from the article with the longest of the other titles.
-        """
-        if self._site.access(request) != "owner":
-            return [self._excerpt(story) for story in stories]
-        shown = []
-        for story in stories:
-            picture = picture_for(self._site, request, story.picture)
-            shown.append(replace(story, picture=picture))
-        return shown
-
-    def _excerpt(self, story: StoryListItem) -> StoryListItem:
-        words = self._site.settings.excerpt_words
-        title = first_words(story.title, words)
-        left = max(0, words - count_words(title))
-        titles = tuple(
-            replace(t, title=first_words(t.title, left)) for t in story.titles
-        )
-        longest = max((count_words(t.title) for t in titles), default=0)
-        summary = first_words(story.summary, max(0, left - longest))
-        return replace(story, title=title, summary=summary, titles=titles, picture=None)
 
     def _ranked_stories(
         self, wanted: StoryFilter, prefer: tuple[str, ...]

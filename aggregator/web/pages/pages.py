@@ -1,17 +1,21 @@
 """The common parts of all pages: their template, their ETag, and the page of an error."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import cast
 
+from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from aggregator.config.story_query import MAX_TEXT_CHARS
+from aggregator.model.read_model import StoryListItem
+from aggregator.publish.excerpts.words import count_words, first_words
 from aggregator.publish.settings import PublishSettings
 from aggregator.store.read.marks.mark_rows import ReaderItem
 from aggregator.store.read.marks.read_marks import VIEWS, View
 from aggregator.web.dependencies import Site, whole_number
 from aggregator.web.feeds.channel import STORIES
+from aggregator.web.pictures import picture_for
 from aggregator.web.security.visit import (
     form_value,
     may_edit,
@@ -69,6 +73,34 @@ class Pages:
             return None
         marks, reader = seen_by
         return marks.of_stories(reader, ids)
+
+    def list_items(
+        self, request: Request, stories: Sequence[StoryListItem]
+    ) -> list[StoryListItem]:
+        """Limit the texts of each story together to the words of one article that this request may read.
+
+        The summary may be from the article with the longest of the other titles.
+        """
+        access, words = self._site.limits(request)
+        shown = []
+        for story in stories:
+            if access == "owner":
+                picture = picture_for(self._site, request, story.picture)
+                shown.append(replace(story, picture=picture))
+                continue
+            title = first_words(story.title, words)
+            left = max(0, words - count_words(title))
+            titles = tuple(
+                replace(t, title=first_words(t.title, left)) for t in story.titles
+            )
+            longest = max((count_words(t.title) for t in titles), default=0)
+            summary = first_words(story.summary, max(0, left - longest))
+            shown.append(
+                replace(
+                    story, title=title, summary=summary, titles=titles, picture=None
+                )
+            )
+        return shown
 
     def may_correct(self, request: Request) -> bool:
         """Return whether the request may make corrections."""

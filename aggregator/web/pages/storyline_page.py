@@ -2,18 +2,15 @@
 
 from functools import partial
 
-from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from aggregator.publish.excerpts.words import count_words, first_words
 from aggregator.web.dependencies import Site
 from aggregator.web.feeds.channel import ENDINGS
 from aggregator.web.pages.front_layout import by_day
 from aggregator.web.pages.pages import Pages
 from aggregator.web.pages.visitor import visitor_of
-from aggregator.web.pictures import picture_for
 from aggregator.web.responses import GONE
 
 
@@ -31,26 +28,13 @@ def show_storyline(site: Site, pages: Pages, request: Request) -> Response:
             return pages.problem(request, 410, "This story was removed", GONE)
         return pages.not_found(request)
     ids = tuple(one.id for one in line.stories)
-    access, words = site.limits(request)
-    stories = []
-    for story in site.reader.list_stories(ids):
-        if access == "owner":
-            picture = picture_for(site, request, story.picture)
-            stories.append(replace(story, picture=picture))
-            continue
-        title = first_words(story.title, words)
-        left = max(0, words - count_words(title))
-        summary = first_words(story.summary, left)
-        stories.append(
-            replace(story, title=title, summary=summary, titles=(), picture=None)
-        )
     since = visitor_of(request).since
     return pages.page(
         request,
         "storyline.html",
         here="/storylines",
         line=site.bounded_storyline(request, line),
-        days=by_day(stories),
+        days=by_day(pages.list_items(request, site.reader.list_stories(ids))),
         new_reports=site.reader.new_reports(ids, since) if since else {},
         source_links=site.reader.story_sources(ids).by_outlet,
         marks=pages.marks_of(request, ids),

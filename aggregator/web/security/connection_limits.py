@@ -11,6 +11,7 @@ that half for idle ones. The remaining files are for the database and the rest o
 
 import asyncio
 import logging
+import re
 import resource
 import select
 import socket
@@ -52,6 +53,12 @@ _log = logging.getLogger(__name__)
 # The warnings of uvicorn are replaced by the log lines below, which are less frequent.
 _uvicorn_log = logging.getLogger(f"{__name__}.uvicorn")
 _uvicorn_log.setLevel(logging.ERROR)
+
+
+_END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
+_LENGTH = re.compile(
+    rb"^(?:content-length|transfer-encoding)[ \t]*:.*", re.IGNORECASE | re.MULTILINE
+)
 
 
 class ConnectionLimiter:
@@ -194,6 +201,15 @@ class TimeoutProtocol(H11Protocol):
         super().data_received(data)
         self._update_deadline()
 
+    def handle_events(self) -> None:
+        """Refuse a request whose end is ambiguous; a proxy before this server may have seen another end."""
+        if self.conn.their_state is h11.IDLE and _is_ambiguous(
+            self.conn.trailing_data[0]
+        ):
+            self.send_400_response("")
+            return
+        super().handle_events()
+
     def on_response_complete(self) -> None:
         """Restart the deadline, since the connection is idle until the next request."""
         super().on_response_complete()
@@ -233,6 +249,13 @@ class TimeoutProtocol(H11Protocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+
+def _is_ambiguous(data: bytes) -> bool:
+    """Return whether a complete request head states its length more than once; h11 would take one of them."""
+    head, *body = _END_OF_HEAD.split(data, maxsplit=1)
+    lengths = _LENGTH.findall(head) if body else []
+    return len(lengths) > 1 or b"," in b"".join(lengths)
 
 
 def most_connections() -> int:

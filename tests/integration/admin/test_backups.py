@@ -35,7 +35,7 @@ from aggregator.admin.backup_folder import (
 from aggregator.admin.export import exported
 from aggregator.admin.import_rows import import_into
 from aggregator.admin.restore import restore
-from aggregator.cli.context import bring_up
+from aggregator.cli.command_context import bring_up
 from aggregator.config.loader import load
 from aggregator.config.settings import BackupConfig, Config
 from aggregator.grouping.placing.place_entry import PlacementResult

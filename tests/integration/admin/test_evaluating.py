@@ -13,7 +13,7 @@ import zstandard
 from aggregator.admin.evaluate import evaluate, evaluate_corrections
 from aggregator.admin.evaluation import Assignment, Evaluation
 from aggregator.admin.labelled_data import read_dataset
-from aggregator.cli.app import main
+from aggregator.cli.application import main
 from aggregator.config.tuning import Tuning
 from aggregator.model.errors import UsageError
 from tests.conftest import REPOSITORY

@@ -279,6 +279,7 @@ def test_a_window_that_memory_cuts_short_is_a_problem(
     assert hours[-1] == pytest.approx(30, rel=0.01), (
         "two articles in the last three hours"
     )
+    assert found.stored.window_seconds == 3600 * hours[-1]
     assert problems[19] == ()
     assert problems[20] == (
         "stories accept articles for 30 hours only: memory is full",

@@ -20,7 +20,7 @@ from aggregator.config.delivery_settings import signing_key
 from aggregator.config.story_query import SavedQuery, StoryFilter
 from aggregator.config.tuning import Tuning
 from aggregator.config.webhooks import Webhook
-from aggregator.deliver.bodies import delivery_body, delivery_id
+from aggregator.deliver.delivery_bodies import delivery_body, delivery_id
 from aggregator.deliver.threads import WebhookThreads
 from aggregator.deliver.transmit import WebhookTuning
 from aggregator.model.read_model import Change

@@ -5,7 +5,7 @@ from collections import defaultdict
 
 from sqlalchemy import select
 
-from aggregator.cli.explain import explanation_text
+from aggregator.cli.explain_command import explanation_text
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.corrections.explain import explanation
 from aggregator.store.read.reader import StoryReader

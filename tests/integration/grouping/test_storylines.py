@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 import aggregator
 from aggregator.admin.export import exported
 from aggregator.admin.import_rows import import_into
-from aggregator.cli.app import make_app
+from aggregator.cli.application import make_app
 from aggregator.config.story_query import StoryFilter
 from aggregator.grouping.corrections.explain import storyline_explanation
 from aggregator.grouping.deletion.forget import ForgetCommand

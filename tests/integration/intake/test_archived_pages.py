@@ -22,11 +22,11 @@ from aggregator.intake.workers.executor import InlineExecutor, JobFunction, Work
 from aggregator.intake.workers.process_pool import ProcessExecutor
 from aggregator.model.entry import Entry
 from aggregator.model.errors import WorkError
-from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files.input_items import InputEntry, ReadOptions
 from aggregator.sources.parse.files.open_source import open_source
 from aggregator.sources.parse.files.page_list import list_pages
 from aggregator.sources.parse.streams import remote_files
+from aggregator.sources.source_limits import source_tuning
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.rejected import REASON

@@ -31,7 +31,6 @@ from aggregator.intake.workers.executor import Executor, InlineExecutor
 from aggregator.intake.workers.factory import open_executor
 from aggregator.model.entry import Entry
 from aggregator.model.errors import ConfigError, NoWorkersError, WorkError
-from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files.input_items import (
     ArchiveSpan,
     InputEntry,
@@ -39,6 +38,7 @@ from aggregator.sources.parse.files.input_items import (
     ReadOptions,
 )
 from aggregator.sources.parse.files.open_source import open_source
+from aggregator.sources.source_limits import source_tuning
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox
 from tests.support import fault_jobs

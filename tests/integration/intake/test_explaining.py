@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from aggregator.admin.labelled_data import read_dataset
-from aggregator.cli.explain import explanation_text
+from aggregator.cli.explain_command import explanation_text
 from aggregator.grouping.corrections.decision_words import reason_value
 from aggregator.grouping.corrections.explain import explanation
 from aggregator.model.entry import Published

@@ -5,7 +5,7 @@ import json
 import pytest
 from sqlalchemy import text
 
-from aggregator.cli.explain import explanation_text
+from aggregator.cli.explain_command import explanation_text
 from aggregator.config.story_query import StoryFilter
 from aggregator.config.tuning import Tuning
 from aggregator.extract.article import clean_entry

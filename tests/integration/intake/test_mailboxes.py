@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from aggregator.cli.app import main
+from aggregator.cli.application import main
+from aggregator.config.configured_access import configured_access
 from aggregator.config.loader import load
 from aggregator.config.settings import Config
-from aggregator.config.source_access import configured_access
 from aggregator.config.tuning import Tuning
 from aggregator.intake.configured import mutes_of
 from aggregator.intake.kinds.source_kind import source_kind

@@ -425,23 +425,57 @@ def test_a_host_that_holds_our_pages_still_sends_its_feeds(
 # --- what is remembered of a poll --------------------------------------------------------------------------
 
 
-def test_a_server_that_says_304_for_ever_is_found_out_once_its_feed_is_silent(
-    week: Week, world: World
+@pytest.mark.parametrize(
+    "validator",
+    [
+        {"ETag": '"always the same"'},
+        {"Last-Modified": "Tue, 01 Jan 2041 00:00:00 GMT"},
+        {"ETag": 'W/"0"', "Last-Modified": "Thu, 01 Jan 1970 00:00:00 GMT"},
+    ],
+)
+def test_a_server_that_says_304_for_ever_is_found_out_after_two_usual_gaps(
+    week: Week, world: World, validator: dict[str, str]
 ) -> None:
+    whole = 0
+
     def stuck(request: Request) -> Response:
-        if "if-none-match" in request.headers:
+        nonlocal whole
+        if request.headers.keys() & {"if-none-match", "if-modified-since"}:
             return Response(304)
-        return Response(body=feed, headers={"ETag": '"always the same"'})
+        whole += 1
+        return Response(body=feed, headers=validator)
 
     feed = daily(5)
     world.sites = {"old.example": {"/feed": stuck}}
     id_ = week.add(OLD)
     week.live(2)
     feed = daily(6)
-    week.live(24 * 7)
-    assert week.source(id_).entries_new == 5
-    week.live(24 * 4)
+    week.live(24)
+    assert (week.source(id_).entries_new, whole) == (5, 1)
+    week.live(24 * 2)
     assert week.source(id_).entries_new == 6
+    feed = daily(7)
+    week.live(24)
+    assert week.source(id_).entries_new == 7, "it is believed no more"
+    said = health_of(week.source(id_), world.time())
+    assert said.state == "ok"
+    assert "although the feed has grown" in said.words
+
+
+def test_an_honest_server_is_asked_with_conditions(week: Week, world: World) -> None:
+    sent = []
+
+    def honest(request: Request) -> Response:
+        sent.append("if-none-match" in request.headers)
+        if request.headers.get("if-none-match") == '"1"':
+            return Response(304)
+        return Response(body=daily(5), headers={"ETag": '"1"'})
+
+    world.sites = {"old.example": {"/feed": honest}}
+    id_ = week.add(OLD)
+    week.live(24 * 7)
+    assert sent.count(False) <= 5, "the first time, and once in two of its days"
+    assert not week.source(id_).health_cause
 
 
 def daily(count: int) -> str:

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 
 import aggregator
-from aggregator.cli.app import main
+from aggregator.cli.application import main
 from aggregator.config.story_query import StoryFilter
 from aggregator.model.article import ArticleView
 from aggregator.model.entry import Entry, Published

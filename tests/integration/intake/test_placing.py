@@ -16,9 +16,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from aggregator.config.story_query import StoryFilter
 from aggregator.config.tuning import Tuning
 from aggregator.model.errors import AggregatorError
-from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files.input_items import InputEntry, ReadOptions
 from aggregator.sources.parse.files.open_source import open_source
+from aggregator.sources.source_limits import source_tuning
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, pending_pages
 from aggregator.store.read.reader import StoryReader

@@ -20,9 +20,9 @@ from aggregator.intake.recluster.regrouping import GroupingDifference
 from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.intake.workers.factory import open_executor
 from aggregator.model.entry import Entry
-from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files.input_items import InputEntry, ReadOptions
 from aggregator.sources.parse.files.open_source import open_source
+from aggregator.sources.source_limits import source_tuning
 from aggregator.store.commands import Command, command_numbered, enqueue
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake.sources import add as add_source

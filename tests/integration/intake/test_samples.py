@@ -14,9 +14,9 @@ from aggregator.config.tuning import Tuning
 from aggregator.grouping.deletion.forget import ForgetCommand
 from aggregator.model.entry import Entry
 from aggregator.model.story import StoryView
-from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files.input_items import InputEntry, ReadOptions
 from aggregator.sources.parse.files.open_source import open_source
+from aggregator.sources.source_limits import source_tuning
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.folder_names import known_folder

@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 import pytest
 from sqlalchemy import select
 
-from aggregator.cli.app import main
+from aggregator.cli.application import main
+from aggregator.config.configured_access import configured_access
 from aggregator.config.loader import load
 from aggregator.config.settings import Config
-from aggregator.config.source_access import configured_access
 from aggregator.config.tuning import Tuning
 from aggregator.intake.kinds.source_kind import source_kind
 from aggregator.intake.manage.adding import SourceOptions, add

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
-from aggregator.cli.explain import explanation_text
+from aggregator.cli.explain_command import explanation_text
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.corrections.explain import explanation
 from aggregator.grouping.deletion.forget import ForgetCommand

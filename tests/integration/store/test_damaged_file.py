@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 
 from aggregator.admin.backup import back_up
 from aggregator.admin.export import exported
-from aggregator.cli.app import make_app
+from aggregator.cli.application import make_app
 from aggregator.config.tuning import Tuning
 from aggregator.intake.recluster.rebuild import rebuild
 from aggregator.model.errors import DamagedError, DamagedFileError

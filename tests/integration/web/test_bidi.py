@@ -12,7 +12,7 @@ import pytest
 
 from aggregator.config.tuning import Tuning
 from aggregator.config.webhooks import Webhook
-from aggregator.deliver.bodies import delivery_body
+from aggregator.deliver.delivery_bodies import delivery_body
 from aggregator.deliver.transmit import WebhookTuning
 from aggregator.publish.settings import PublishSettings
 from aggregator.store.engine.database import Database

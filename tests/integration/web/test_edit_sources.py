@@ -281,6 +281,10 @@ def test_who_may_edit(room: Newsroom, server: LoopbackServer) -> None:
     ):
         sent = client.post("/sources/opml", content=body, headers=kind)
         assert sent.status_code in (403, 409)
+    many = b'--x\r\nContent-Disposition: form-data; name="form"\r\n\r\n%s\r\n'
+    body = many % form.encode() + many % b"" * 20_000 + b"--x--\r\n"
+    sent = client.post("/sources/opml", content=body, headers=kind)
+    assert sent.status_code == 409
     slow = (
         b'--x\r\nContent-Disposition: form-data; name="'
         + b"a " * 1_000_000

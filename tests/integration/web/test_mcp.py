@@ -109,6 +109,13 @@ def test_an_assistant_reads_and_changes_nothing(
             assert "previous instructions" in story["articles"][0]["lead"], (
                 "as it was written, beside the notice"
             )
+            pages = [
+                (await ask("story", id=id_, limit=2, first=first))[1]
+                for first in (0, 2, 4)
+            ]
+            assert [len(each["articles"]) for each in pages] == [2, 1, 0]
+            assert pages[0]["articles"] + pages[1]["articles"] == story["articles"]
+            assert {each["article_count"] for each in pages} == {3}
             texts = {one["id"]: one["opening"] for one in story["articles"]}
             (said_first,) = filter(None, texts.values())
             assert all(set(one) == {"text", "article_id"} for one in story["lead"])

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from aggregator.config.source_access import Access, configured_access
+from aggregator.config.configured_access import Access, configured_access
 from aggregator.config.tuning import Tuning
 from aggregator.intake.kinds.source_kind import source_kind
 from aggregator.intake.polling.page_fetch import PollServices

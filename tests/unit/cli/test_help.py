@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 import typer
 
-from aggregator.cli.app import make_app
+from aggregator.cli.application import make_app
 
 VERBS = re.compile(
     "(Add|Apply|Allow|Back|Check|Collect|Compare|Continue|Copy|Correct|Create|Delete|Erase|Exit|Explain|Export|"

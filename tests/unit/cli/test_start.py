@@ -10,7 +10,7 @@ from aggregator.store.engine.database import Database
 
 TYPED = """
 import sys
-from aggregator.cli.app import main
+from aggregator.cli.application import main
 sys.argv = ["aggregator", "stories", "--format", "json", "--database", sys.argv[1]]
 try:
     main()

@@ -19,7 +19,7 @@ from aggregator.grouping.pairs.weights import EventTuning
 from aggregator.grouping.story_options import PlacingTuning
 from aggregator.intake.polling.poll_decision import PollTuning
 from aggregator.intake.workers.executor import WorkerTuning
-from aggregator.sources.limits import NetTuning, SourceTuning
+from aggregator.sources.source_limits import NetTuning, SourceTuning
 from aggregator.store.engine.engines import DatabaseTuning
 from aggregator.store.read.front_page import FrontPageTuning
 from aggregator.stories.tuning import StoryTuning

@@ -10,9 +10,9 @@ from aggregator.extract.article import clean_entry
 from aggregator.extract.entry_form import own_text
 from aggregator.model.entry import Entry
 from aggregator.model.prepared import CleanArticle
-from aggregator.sources.limits import SourceTuning
 from aggregator.sources.parse.feeds.entry_builder import FeedContext
 from aggregator.sources.parse.feeds.feed import read_feed
+from aggregator.sources.source_limits import SourceTuning
 
 LISTS = Path(__file__).parents[2] / "data" / "link_lists"
 SEEN = dt.datetime(2026, 11, 26, tzinfo=dt.UTC)

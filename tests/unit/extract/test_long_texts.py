@@ -12,9 +12,9 @@ from aggregator.extract.article import clean_entry
 from aggregator.grouping.fingerprint import fingerprinter
 from aggregator.model.entry import Entry
 from aggregator.model.prepared import CleanArticle
-from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.feeds.entry_builder import FeedContext
 from aggregator.sources.parse.feeds.feed import read_feed
+from aggregator.sources.source_limits import source_tuning
 from aggregator.text.sentences import split_sentences
 from tests.support.articles import FLOOD, NOON
 from tests.support.patterns import LIMIT, seconds

@@ -24,7 +24,7 @@ from aggregator.intake.workers.factory import open_executor
 from aggregator.intake.workers.process_pool import ProcessExecutor
 from aggregator.intake.workers.program_versions import hash_of_code
 from aggregator.model.errors import ConfigError, NoWorkersError, WorkError
-from aggregator.sources.limits import source_tuning
+from aggregator.sources.source_limits import source_tuning
 from tests.support import fault_jobs
 from tests.support.articles import NOON
 from tests.support.waiting import PATIENCE_SECONDS, wait_until

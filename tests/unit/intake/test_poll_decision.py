@@ -18,7 +18,7 @@ from aggregator.model.entry import Entry, ParsedFeed, Published
 from aggregator.model.errors import FetchError
 from aggregator.sources.fetch.poll_schedule import GONE_RETRY_SECONDS
 from aggregator.sources.fetch.response import FetchResult
-from aggregator.sources.limits import net_tuning
+from aggregator.sources.source_limits import net_tuning
 from aggregator.store.intake.known_entries import AcceptResult
 from aggregator.store.intake.sources import Source
 

@@ -19,7 +19,7 @@ from aggregator.intake.jobs import FeedJob, read_feed
 from aggregator.intake.workers.factory import open_executor
 from aggregator.intake.workers.process_pool import ProcessExecutor
 from aggregator.model.entry import ParsedFeed
-from aggregator.sources.limits import source_tuning
+from aggregator.sources.source_limits import source_tuning
 from tests.support.rss import item, rss
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 

@@ -13,7 +13,7 @@ from aggregator.intake.kinds.page_kind import read_page
 from aggregator.intake.kinds.source_kind import SourceKind, source_kind
 from aggregator.model.entry import ParsedFeed
 from aggregator.model.errors import ConfigError
-from aggregator.sources.limits import source_tuning
+from aggregator.sources.source_limits import source_tuning
 
 
 @pytest.mark.parametrize("name", SOURCE_KINDS)

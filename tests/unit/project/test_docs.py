@@ -12,7 +12,7 @@ import pytest
 import typer
 from pydantic import BaseModel
 
-from aggregator.cli.app import make_app
+from aggregator.cli.application import make_app
 from aggregator.config.delivery_settings import NotifyConfig, WebhookConfig
 from aggregator.config.settings import Config
 from aggregator.config.source_settings import SourceConfig

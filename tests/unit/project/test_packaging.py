@@ -5,6 +5,7 @@ import tomllib
 from collections import defaultdict
 from importlib import metadata
 
+import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -57,3 +58,25 @@ def test_the_citation_has_the_version_and_licence_of_the_project() -> None:
     assert [author["name"] for author in cited["authors"]] == [
         author["name"] for author in project["authors"]
     ]
+
+
+@pytest.mark.parametrize("extra", ["notify", "mcp", "dask", "archives"])
+def test_an_extra_has_a_lock_with_hashes_that_agrees_with_that_of_the_program(
+    extra: str,
+) -> None:
+    project = tomllib.loads(
+        (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
+    )["project"]
+    locked, of_program = (
+        dict(re.findall(r"^([\w.-]+)(?:\[[^]]*\])?==([^ ;\n]+)", lock, re.M))
+        for lock in (
+            (REPOSITORY / "requirements" / f"{name}.txt").read_text("utf-8")
+            for name in (extra, "run")
+        )
+    )
+    for wanted in map(Requirement, project["optional-dependencies"][extra]):
+        assert wanted.specifier.contains(locked[canonicalize_name(wanted.name)])
+    assert of_program.items() <= locked.items()
+    text = (REPOSITORY / "requirements" / f"{extra}.txt").read_text("utf-8")
+    entries = re.split(r"^(?=[\w.-]+(?:\[[^]]*\])?==)", text, flags=re.M)[1:]
+    assert all("--hash=sha256:" in entry for entry in entries)

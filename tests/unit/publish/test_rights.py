@@ -18,7 +18,7 @@ from starlette.testclient import TestClient
 
 from aggregator.config.tuning import Tuning
 from aggregator.config.webhooks import Webhook
-from aggregator.deliver.bodies import delivery_body
+from aggregator.deliver.delivery_bodies import delivery_body
 from aggregator.deliver.transmit import WebhookTuning
 from aggregator.model.article import ArticleView
 from aggregator.model.read_model import ArticleDetail, Change

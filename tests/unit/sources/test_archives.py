@@ -19,7 +19,6 @@ from hypothesis import strategies as st
 
 from aggregator.config.tuning import Tuning
 from aggregator.model.errors import ReadError, UsageError
-from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files.archived_pages import with_page
 from aggregator.sources.parse.files.input_items import (
     ArchiveSpan,
@@ -39,6 +38,7 @@ from aggregator.sources.parse.records.jsonl import values
 from aggregator.sources.parse.streams import remote_files
 from aggregator.sources.parse.streams.file_stream import Progress, unzipped
 from aggregator.sources.parse.streams.remote_files import is_remote
+from aggregator.sources.source_limits import source_tuning
 from tests.support.loopback import LoopbackServer, Ranged, Request, Response
 from tests.support.warc import PAGE, answer, warc_record
 
@@ -437,6 +437,58 @@ def test_a_web_archive_is_read_up_to_a_damaged_member(tmp_path: Path) -> None:
     results = found(tmp_path / "c.warc.gz")
     assert urls(results) == "ab"
     assert "damaged" in problems(results)[-1].reason
+
+
+def test_pages_and_texts_without_a_response_are_read(tmp_path: Path) -> None:
+    """warcit and browsertrix store pages as `resource`, Common Crawl texts as `conversion` (WET)."""
+    text = "Lindmar puts off its vote\nHome\nThe vote on the harbour was put off until January."
+    records = [
+        warc_record("resource", PAGE, "urn:a", kind="text/html; charset=iso-8859-1"),
+        warc_record("resource", PAGE, "urn:b", kind="application/xhtml+xml"),
+        warc_record("resource", b"body {}" * 9, "urn:c", kind="text/css"),
+        warc_record("resource", b"notes", "urn:d", kind="text/plain"),
+        warc_record("conversion", text.encode(), "urn:e", kind="text/plain"),
+        warc_record("conversion", b"x" * 20_000_000, "urn:f", kind="image/png"),
+    ]
+    (tmp_path / "c.warc.wet").write_bytes(b"".join(records))
+    (tmp_path / "c.warc").write_bytes(b"".join(records))
+    for name in ("c.warc", "c.warc.wet"):
+        entries = [
+            one.entry for one in found(tmp_path / name) if isinstance(one, InputEntry)
+        ]
+        assert [one.guid for one in entries] == [
+            "urn:uuid:urn:a",
+            "urn:uuid:urn:b",
+            "urn:uuid:urn:e",
+        ]
+        assert "Café" in (entries[0].html or "")
+        assert (entries[2].text, entries[2].is_page) == (text, False)
+        assert not problems(found(tmp_path / name))
+
+
+TTRSS = """<articles schema-version="146"><!-- two --><article><guid><![CDATA[k1]]></guid>
+<title><![CDATA[Dam repairs & begin]]></title><content><![CDATA[<p>The council of Lindmar voted on Friday
+to repair the old dam above the town.</p>]]></content><link><![CDATA[https://kite.example/0]]></link>
+<feed_title><![CDATA[Kite Daily]]></feed_title><updated><![CDATA[2026-11-26 08:00:00]]></updated><!-- x --></article>
+<article><title>No address</title><content></content></article><article/></articles>"""
+
+
+@pytest.mark.parametrize("begin", ["", '<?xml version="1.0" encoding="UTF-8"?>\n'])
+def test_articles_exported_by_tiny_tiny_rss_are_read(
+    tmp_path: Path, begin: str
+) -> None:
+    (tmp_path / "starred.xml").write_text(begin + TTRSS, encoding="utf-8")
+    results = found(tmp_path / "starred.xml")
+    first, *_ = [one.entry for one in results if isinstance(one, InputEntry)]
+    assert (first.title, first.url, first.outlet) == (
+        "Dam repairs & begin",
+        "https://kite.example/0",
+        "Kite Daily",
+    )
+    assert first.published is not None
+    assert first.published.time.date() == dt.date(2026, 11, 26)
+    assert titles(results) == ["Dam repairs & begin", "No address"]
+    assert [one.where[-9:] for one in problems(results)] == ["article 3"]
 
 
 def test_records_without_a_page_are_passed_over(tmp_path: Path) -> None:

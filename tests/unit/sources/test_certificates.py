@@ -19,7 +19,7 @@ from aggregator.sources.fetch.mails.mailbox import read_mailbox
 from aggregator.sources.fetch.posting import WebhookPoster
 from aggregator.sources.fetch.response import FetchResult
 from aggregator.sources.fetch.robots import Robots
-from aggregator.sources.limits import source_tuning
+from aggregator.sources.source_limits import source_tuning
 from tests.support.articles import NOON
 from tests.support.certificate import server_context
 from tests.support.imap_server import PASSWORD, USER, ImapServer, mail

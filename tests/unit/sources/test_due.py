@@ -19,7 +19,7 @@ from aggregator.sources.fetch.poll_schedule import (
     is_overdue_by_jump,
     longest_wait,
 )
-from aggregator.sources.limits import net_tuning
+from aggregator.sources.source_limits import net_tuning
 
 TUNING = net_tuning(Tuning())
 NOW = dt.datetime(2026, 11, 20, 8, 0, tzinfo=dt.UTC)

@@ -12,7 +12,6 @@ import zstandard
 
 from aggregator.config.tuning import Tuning
 from aggregator.model.errors import UsageError
-from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files.input_items import (
     InputEntry,
     InputFeed,
@@ -22,6 +21,7 @@ from aggregator.sources.parse.files.input_items import (
 )
 from aggregator.sources.parse.files.open_source import open_source
 from aggregator.sources.parse.streams.file_stream import Progress
+from aggregator.sources.source_limits import source_tuning
 from tests.support.warc import PAGE, answer, warc_record
 
 TUNING = source_tuning(Tuning())

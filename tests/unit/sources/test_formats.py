@@ -13,7 +13,6 @@ import pytest
 from aggregator.config.tuning import Tuning
 from aggregator.model.entry import Entry
 from aggregator.model.errors import UsageError
-from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files.input_items import (
     InputEntry,
     InputItem,
@@ -22,6 +21,7 @@ from aggregator.sources.parse.files.input_items import (
 )
 from aggregator.sources.parse.files.open_source import open_source
 from aggregator.sources.parse.records.record_entry import RecordNotes, mapping_of
+from aggregator.sources.source_limits import source_tuning
 from tests.conftest import REPOSITORY
 
 TUNING = source_tuning(Tuning())
@@ -366,6 +366,18 @@ def test_a_list_of_addresses_gives_headlines(tmp_path: Path) -> None:
     (tmp_path / "instapaper.csv").write_text(
         f"URL,Title,Selection,Folder,Timestamp\n{ADDRESS},{TITLE},,Unread,1795420800\n"
     )
+    (tmp_path / "graph.csv").write_text(
+        "GKGRECORDID,SourceCommonName,DocumentIdentifier,outletName,title,dateAdded\n"
+        f"20261123-1,kite.example,{ADDRESS},Kite Daily,{TITLE},20261123080000\n"
+    )
+    (tmp_path / "events.tsv").write_text(
+        f"GLOBALEVENTID\tSOURCEURL\tDATEADDED\ttitle\n1\t{ADDRESS}\t20261123080000\t{TITLE}\n"
+    )
+    for name in ("graph.csv", "events.tsv"):
+        (entry,) = entries(found(tmp_path / name))
+        assert (entry.title, entry.url) == (TITLE, ADDRESS)
+        assert entry.published is not None, name
+        assert entry.published.time.date() == DAY
     days = []
     for name in ("gdelt.json", "pocket.csv", "instapaper.csv"):
         (entry,) = entries(found(tmp_path / name))

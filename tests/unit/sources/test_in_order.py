@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from aggregator.config.tuning import Tuning
 from aggregator.model.entry import Entry, Published
 from aggregator.model.errors import NotWritableError
-from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files.input_items import (
     InputEntry,
     InputItem,
@@ -26,6 +25,7 @@ from aggregator.sources.parse.files.input_items import (
 from aggregator.sources.parse.files.open_source import open_source
 from aggregator.sources.parse.files.sort_by_time import in_order_of_time
 from aggregator.sources.parse.streams.file_stream import Progress
+from aggregator.sources.source_limits import source_tuning
 from tests.support.warc import answer, warc_record
 
 TUNING = source_tuning(Tuning())

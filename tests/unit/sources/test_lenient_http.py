@@ -10,7 +10,7 @@ import httpcore
 import pytest
 import zstandard
 
-from aggregator.config.source_access import Access
+from aggregator.config.configured_access import Access
 from aggregator.config.tuning import Tuning
 from aggregator.model.errors import FetchError
 from aggregator.sources.fetch.client import MAX_REDIRECTS, Client, ClientSettings

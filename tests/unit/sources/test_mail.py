@@ -12,7 +12,6 @@ import pytest
 from aggregator.config.tuning import Tuning
 from aggregator.extract.article import clean_entry
 from aggregator.model.entry import Entry
-from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files.input_items import (
     InputEntry,
     InputItem,
@@ -21,6 +20,7 @@ from aggregator.sources.parse.files.input_items import (
 )
 from aggregator.sources.parse.files.open_source import open_source
 from aggregator.sources.parse.mail import entry_of_mail
+from aggregator.sources.source_limits import source_tuning
 
 TUNING = source_tuning(Tuning())
 SEEN = dt.datetime(2026, 11, 23, tzinfo=dt.UTC)

@@ -15,7 +15,7 @@ from aggregator.config.tuning import Tuning
 from aggregator.model.errors import FetchError
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.sources.fetch.mails.mailbox import ReadMailbox, read_mailbox
-from aggregator.sources.limits import source_tuning
+from aggregator.sources.source_limits import source_tuning
 from tests.support.certificate import server_context, trust
 from tests.support.imap_server import PASSWORD, USER, ImapServer, mail
 from tests.support.waiting import wait_until

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from aggregator.config.tuning import Tuning
 from aggregator.model.errors import FetchError
 from aggregator.sources.fetch.rate_limiter import RateLimiter, parse_retry_after
-from aggregator.sources.limits import net_tuning
+from aggregator.sources.source_limits import net_tuning
 from tests.support.waiting import PATIENCE_SECONDS
 from tests.support.world import Time
 

@@ -15,8 +15,8 @@ from aggregator.model.health_report import (
     update_rate,
 )
 from aggregator.sources.fetch.response import fresh_seconds
-from aggregator.sources.limits import net_tuning
 from aggregator.sources.parse.feeds.feedparser_feed import ttl_seconds
+from aggregator.sources.source_limits import net_tuning
 from aggregator.store.intake.sources import Source
 from aggregator.store.read.health.source_health import health_of
 

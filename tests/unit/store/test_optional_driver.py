@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 _WITHOUT_DRIVER = (
-    "import sys; sys.modules['psycopg'] = None; from aggregator.cli.app import main; "
+    "import sys; sys.modules['psycopg'] = None; from aggregator.cli.application import main; "
     "sys.argv = ['aggregator', *sys.argv[1:]]; main()"
 )
 

@@ -226,6 +226,56 @@ def test_the_lead_is_what_most_reports_open_with_and_no_reaction() -> None:
         assert article in reports[:2]
 
 
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "The sharp reply came from the owners of the ferry Marlin.",
+        "Under the terms agreed by the owners of the ferry Marlin, its crew is paid for a year.",
+        "During the tense exchanges, owners of the ferry Marlin remained silent.",
+        "Divers also intend to search the wreck of the ferry Marlin off Port Ellis.",
+        "If approved by the owners, the search of the ferry Marlin off Port Ellis begins.",
+    ],
+)
+def test_a_lead_is_no_sentence_that_goes_on_from_another(sentence: str) -> None:
+    told = "Crews raised the hull of a ship."
+    articles = [
+        view("a", "A", title="Ferry Marlin sank off Port Ellis", lead=sentence),
+        view("b", "B", title="Ferry Marlin lost", lead=f"{told} It was old."),
+    ]
+    assert summary(articles, 60).startswith(told)
+
+
+def test_a_definite_noun_opens_under_a_title_that_has_it() -> None:
+    sentence = "The reply came from the owners of the ferry Marlin on Monday."
+    articles = [
+        view("a", "A", title="Ferry owners reply", lead=sentence),
+        view("b", "B", title="Ferry Marlin owners", lead="Crews raised the hull."),
+    ]
+    assert summary(articles, 60) == sentence
+
+
+@pytest.mark.parametrize("kind", ["report", "list"])
+def test_an_example_or_a_list_leads_no_story_that_others_report(kind: str) -> None:
+    person = "Joren Hale counts rents at a kitchen table in Port Ellis every month."
+    lead = person if kind == "report" else "Rents in Port Ellis rose, in five pictures."
+    articles = [
+        view("a", "A", title="Rents in Port Ellis rise", lead=lead, kind=kind),
+        view(
+            "b",
+            "B",
+            title="Rents rise",
+            lead="Landlords asked for a tenth more rent on Monday.",
+        ),
+        view(
+            "c",
+            "C",
+            title="Rents up",
+            lead="Tenants of the town must pay a tenth more rent.",
+        ),
+    ]
+    assert summary(articles, 60)[:7] in ("Landlor", "Tenants")
+
+
 def test_a_report_a_day_newer_gives_the_lead_of_equal_ones() -> None:
     old = view(
         "z",

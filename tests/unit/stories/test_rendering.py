@@ -121,6 +121,20 @@ def test_a_quotation_of_several_sentences_may_be_in_a_lead_as_a_whole() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "tweet",
+    [
+        "The water came at nine and nobody was there, Anna Berg wrote on a wall.",
+        "Anna Berg: the water came at nine, she wrote.",
+    ],
+)
+def test_a_paragraph_that_repeats_a_quotation_above_it_is_left_out(tweet: str) -> None:
+    quoted = f"{SANK} “The water came at nine and nobody was there,” Anna Berg said."
+    assert lead_paragraphs(f"{quoted}\n{tweet}\n{DIVERS}", SANK) == [quoted, DIVERS]
+    told = f"{SANK} The water came at nine and nobody was there, said Anna Berg."
+    assert lead_paragraphs(f"{told}\n{tweet}\n{DIVERS}", SANK)[1] == tweet
+
+
 def test_a_dateline_is_cut_in_every_paragraph_of_a_lead() -> None:
     lines = [SANK, f"HALVERNE (MNA) — {DIVERS}"]
     assert lead_paragraphs("\n".join(lines), SANK) == [SANK, DIVERS]
@@ -152,6 +166,8 @@ def test_a_lead_begins_where_the_report_can_be_shown() -> None:
     [
         "CLOSE The mayor of Port Ellis says that he will stay with the divers.",
         "Anna Berg speaks to the divers Friday, Jan. 11, 2019, over the maps of Port Ellis.",
+        "A daily look at what the harbours of the island tell.",
+        "This is a photo gallery curated by the picture editors of the Tarnow Herald.",
     ],
 )
 def test_a_lead_begins_after_the_caption_of_a_video_or_a_picture(caption: str) -> None:
@@ -200,6 +216,24 @@ def test_an_opening_may_refer_to_its_title_and_be_cut_by_its_feed() -> None:
     assert opening(PUMPS, leaning) == leaning
     assert opening("Divers from Varna will search the wreck of …").endswith(" …")
     assert opening("from Varna will search the wreck of …") == ""
+
+
+@pytest.mark.parametrize(
+    "weak",
+    [
+        "But the ferry will be searched next week.",
+        "In particular, the divers will look at the gates.",
+        "Will the divers find the ferry?",
+        "We told divers about it.",
+    ],
+)
+def test_an_opening_that_leans_on_another_sentence_needs_more_of_the_title(
+    weak: str,
+) -> None:
+    plain = "The ferry of Tarnow is searched from Thursday on."
+    title = "Divers search ferry"
+    assert opening(weak, plain, title=title) == plain
+    assert opening(weak, PUMPS, title="Divers at the ferry and gates") == weak
 
 
 def test_only_the_first_six_sentences_of_a_report_are_its_news() -> None:

@@ -20,7 +20,7 @@ from aggregator.intake.jobs import (
 )
 from aggregator.model.entry import ParsedFeed
 from aggregator.model.prepared import CleanArticle
-from aggregator.sources.limits import source_tuning
+from aggregator.sources.source_limits import source_tuning
 from aggregator.text.language import find_language, language_of_feed
 from tests.support.rss import item, rss
 

@@ -26,7 +26,7 @@ from aggregator.sources.fetch.connections.certificates import (
 )
 from aggregator.sources.fetch.connections.lenient_head import LenientBackend
 from aggregator.sources.fetch.connections.ssrf_guard import SsrfGuard
-from aggregator.sources.limits import URL_CHARS
+from aggregator.sources.source_limits import URL_CHARS
 
 _NEVER_IN_ADDRESS = re.compile(r"[\x00-\x20\x7f\\]")
 _USERINFO = re.compile(r"//[^/?#\s]*@")
@@ -157,7 +157,16 @@ def parsed(text: str) -> httpx.URL:
         raise FetchError(
             "address", f"{short(stripped)} contains a control character or a backslash"
         )
-    url = _url_of(stripped)
+    try:
+        url = httpx.URL(stripped)
+    except (httpx.InvalidURL, UnicodeError, ValueError) as error:
+        # The rest of a password that has an unescaped slash looks like a port
+        if "@" in stripped:
+            raise FetchError(
+                "address",
+                "this is not a valid address; in a user or password write %2F for / and %40 for @",
+            ) from None
+        raise FetchError("address", f"{short(stripped)}: {error}") from error
     port = port_of(url)
     if url.scheme not in ("http", "https") or not url.host:
         raise FetchError(
@@ -170,19 +179,6 @@ def parsed(text: str) -> httpx.URL:
     if not 0 < port < 65536:
         raise FetchError("address", f"there is no port {port}")
     return url.copy_with(fragment=None)
-
-
-def _url_of(text: str) -> httpx.URL:
-    try:
-        return httpx.URL(text)
-    except (httpx.InvalidURL, UnicodeError, ValueError) as error:
-        # The rest of a password that has an unescaped slash looks like a port
-        if "@" in text:
-            raise FetchError(
-                "address",
-                "this is not a valid address; in a user or password write %2F for / and %40 for @",
-            ) from None
-        raise FetchError("address", f"{short(text)}: {error}") from error
 
 
 def short(address: object) -> str:
@@ -209,7 +205,11 @@ def fetch_error(error: Exception, url: str) -> FetchError:
         return error
     if isinstance(error, AggregatorError):
         raise error
-    chain = _chain_of(error)
+    chain: list[BaseException] = []
+    behind: BaseException | None = error
+    while behind is not None and behind not in chain:
+        chain.append(behind)
+        behind = behind.__cause__ or behind.__context__
     if any(TooManyFilesError.is_behind(link) for link in chain):
         raise TooManyFilesError from error
     for link in chain:
@@ -224,13 +224,3 @@ def fetch_error(error: Exception, url: str) -> FetchError:
     return FetchError(
         "protocol", f"{type(error).__name__} from {short(url)}: {short(error)}"
     )
-
-
-def _chain_of(error: BaseException) -> list[BaseException]:
-    """Return an error and its causes, each once."""
-    chain = []
-    link: BaseException | None = error
-    while link is not None and link not in chain:
-        chain.append(link)
-        link = link.__cause__ or link.__context__
-    return chain

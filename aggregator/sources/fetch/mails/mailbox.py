@@ -13,7 +13,7 @@ from aggregator.model.structs import FrozenStruct
 from aggregator.sources.fetch.client import Client
 from aggregator.sources.fetch.connections.transport import fetch_error
 from aggregator.sources.fetch.mails.imap_session import ImapSession, TooLongError
-from aggregator.sources.limits import SourceTuning
+from aggregator.sources.source_limits import SourceTuning
 
 _PORTS = {"imap": 143, "imaps": 993}
 # A message is left out after the connection has failed at it this many times. That takes hours, because the
@@ -54,7 +54,7 @@ def read_mailbox(
     """Return the messages that came after `state`.
 
     Without a state, or after the server renumbered the folder, return the newest. `address` has the form that
-    config/source_access.py makes. If the connection fails after the first message, return those before the
+    config/configured_access.py makes. If the connection fails after the first message, return those before the
     failure. A message is left out after it made the connection fail `_MOST_ATTEMPTS` times. Raise FetchError with
     a cause of the client, or `login`, `folder`, and the state for the next call.
     """

@@ -13,7 +13,12 @@ from aggregator.extract.outlets import feed_outlet
 from aggregator.extract.sites import are_of_one_publisher
 from aggregator.model.entry import Authority, Enclosure, Entry, Published
 from aggregator.model.structs import FrozenStruct
-from aggregator.sources.limits import KEY_CHARS, NAME_CHARS, URL_CHARS, SourceTuning
+from aggregator.sources.source_limits import (
+    KEY_CHARS,
+    NAME_CHARS,
+    URL_CHARS,
+    SourceTuning,
+)
 
 _MAX_ENCLOSURES = 20  # enclosures stored of one entry
 _MAX_CATEGORIES = 50  # categories stored of one entry

@@ -1,7 +1,6 @@
 """Reads JSON Feed 1.0 and 1.1 (jsonfeed.org) by its specification, and tolerates wrong types."""
 
 import json
-from typing import Any
 
 from msgspec.structs import replace
 
@@ -44,7 +43,14 @@ def read_json_feed(text: str, context: FeedContext) -> ParsedFeed:
         language=primary_language(string_at(feed, "language")),
     )
     items = list_at(feed, "items")
-    newest = _newest_items(items, context)
+    limit = context.tuning.max_entries
+    newest = items[:limit]
+    if len(items) > limit:
+        ends = items[0], items[-1]
+        if all(isinstance(end, dict) for end in ends):
+            first, last = (string_at(end, "date_published") for end in ends)
+            if is_before(first, last, context):
+                newest = items[: -limit - 1 : -1]
     read = parsed_feed(
         "jsonfeed",
         context.title,
@@ -71,18 +77,6 @@ def is_json_feed(value: object) -> bool:
         "id" in entry and entry.keys() & _JSON_BODIES
         for entry in dicts_at(value, "items")
     )
-
-
-def _newest_items(items: list[Any], context: FeedContext) -> list[Any]:
-    limit = context.tuning.max_entries
-    if len(items) <= limit:
-        return items
-    ends = items[0], items[-1]
-    if all(isinstance(end, dict) for end in ends):
-        first, last = (string_at(end, "date_published") for end in ends)
-        if is_before(first, last, context):
-            return items[: -limit - 1 : -1]
-    return items[:limit]
 
 
 def _json_entry(item: Raw) -> DeclaredEntry:

@@ -10,9 +10,9 @@ from msgspec.structs import replace
 from aggregator.extract.language import unicode
 from aggregator.model.errors import ReadError
 from aggregator.model.structs import FrozenStruct
-from aggregator.sources.limits import NAME_CHARS
 from aggregator.sources.parse.feeds import xml_repair
 from aggregator.sources.parse.feeds.entry_builder import absolute_url, plain_title
+from aggregator.sources.source_limits import NAME_CHARS
 
 if TYPE_CHECKING:
     from lxml.etree import _Element as Element

@@ -7,7 +7,6 @@ from aggregator.extract.language import unicode
 from aggregator.extract.urls import canonical_url
 from aggregator.model.entry import ArchivedRecord, ArchiveSuffix, Entry
 from aggregator.model.errors import ReadError
-from aggregator.sources.limits import SourceTuning
 from aggregator.sources.parse.feeds.xml_repair import charset_of
 from aggregator.sources.parse.files import warc
 from aggregator.sources.parse.records.jsonl import (
@@ -20,6 +19,7 @@ from aggregator.sources.parse.records.record_entry import (
 from aggregator.sources.parse.records.record_keys import records_in
 from aggregator.sources.parse.streams.file_stream import Progress, unzipped
 from aggregator.sources.parse.streams.remote_files import open_file, shown
+from aggregator.sources.source_limits import SourceTuning
 
 
 def left_in_file(

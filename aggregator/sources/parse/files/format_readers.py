@@ -1,5 +1,6 @@
 """The readers of files: one for each format."""
 
+import re
 from collections.abc import Callable
 from functools import partial
 
@@ -9,6 +10,7 @@ from aggregator.extract.language import unicode
 from aggregator.model.entry import Entry
 from aggregator.model.errors import ReadError
 from aggregator.sources.parse import mail
+from aggregator.sources.parse.feeds import xml_repair
 from aggregator.sources.parse.feeds.entry_builder import absolute_url
 from aggregator.sources.parse.files import warc
 from aggregator.sources.parse.files.archived_pages import html_of_body, left_in_file
@@ -29,6 +31,9 @@ from aggregator.sources.parse.files.record_files import (
 )
 from aggregator.sources.parse.records import table_file
 from aggregator.sources.parse.streams.file_stream import Progress, Stream, opened
+
+# The element that begins an export of articles
+_TTRSS = re.compile(rb"\s*(?:<\?xml[^>]*>)?\s*<articles\s+schema-version=")
 
 
 def _one_article(stream: Stream, reading: ReadOptions) -> bytes:
@@ -70,11 +75,25 @@ def _document(
 
 
 def _feed(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Finding:
+    """Read a feed, or articles that Tiny Tiny RSS has exported."""
     data = stream.read(reading.tuning.max_feed_bytes + 1)
     if not data.strip():
         yield empty_input(place.where)
     elif len(data) > reading.tuning.max_feed_bytes:
         yield too_long_input(place.where, reading.tuning.max_feed_bytes)
+    elif _TTRSS.match(data):
+        root = xml_repair.root_of(
+            xml_repair.well_prepared(xml_repair.decode_markup(data))
+        )
+        exported = () if root is None else root.iter("article")
+        number = 0
+        for number, article in enumerate(exported, start=1):
+            record = {part.tag: part.text for part in article.iterchildren("{*}*")}
+            record["published"] = record.pop("updated", None)
+            where = f"{place.where}, article {number}"
+            yield entry_or_problem(record, where, place, reading)
+        if not number:
+            yield empty_input(place.where)
     else:
         yield InputFeed(data=data, source=place.name, where=place.where)
 
@@ -121,18 +140,21 @@ def _archived(
             reason="the page is too long or cannot be unpacked",
             verdict="too_long",
         )
-    html = html_of_body(page.body, page.content_type)
-    if not html:
+    content = html_of_body(page.body, page.content_type)
+    if not content:
         return empty_input(where)
+    is_text = warc.PLAIN.match(page.content_type) is not None
     entry = Entry(
         source=place.name.rpartition("/")[2],
         guid=page.record_id or page.url or None,
         url=absolute_url(page.url, None),
-        html=html,
-        is_page=True,
+        html=None if is_text else content,
+        text=content if is_text else None,
+        is_page=not is_text,
+        is_saved_text=is_text,
         robots=page.robots,
     )
-    if reading.leaves_in:
+    if reading.leaves_in and not is_text:
         offset = stream.offset_of(page.position)
         entry = left_in_file(entry, ".warc", page.number, offset, reading.leaves_in)
     return InputEntry(entry=entry, where=where, archived_at=page.archived_at)

@@ -8,13 +8,13 @@ from msgspec import field
 from aggregator.model.entry import ArchiveSuffix, Entry
 from aggregator.model.prepared import Verdict
 from aggregator.model.structs import FrozenStruct
-from aggregator.sources.limits import SourceTuning
 from aggregator.sources.parse import mail
 from aggregator.sources.parse.records.record_entry import (
     KeysRead,
 )
 from aggregator.sources.parse.records.record_keys import Field
 from aggregator.sources.parse.streams.file_stream import Progress
+from aggregator.sources.source_limits import SourceTuning
 
 # The beginning of a file shows its format
 SNIFFED_BYTES = 65_536

@@ -1,6 +1,7 @@
-"""Web archives (WARC 1.0 and 1.1): their HTML pages, one at a time.
+"""Web archives (WARC 1.0 and 1.1): their HTML pages and texts, one at a time.
 
-Only `response` records with an HTML response of status 200 are read. Compressed archives have
+`response` records with an HTML response of status 200 are read, `resource` records of HTML (warcit, browsertrix),
+and `conversion` records, which are the texts of pages (WET of Common Crawl). Compressed archives have
 one gzip member per record; the caller opens them as one stream (sources/parse/streams).
 """
 
@@ -23,6 +24,7 @@ _MAX_HEADER_BYTES = 65_536
 _HTTP_HEADER_BYTES = 131_072  # allowed in addition to the page
 _CHUNK_BYTES = 1_048_576
 _HTML = re.compile(r"\s*(?:text/html|application/xhtml\+xml)\b", re.IGNORECASE)
+PLAIN = re.compile(r"\s*text/plain\b", re.IGNORECASE)
 _RECORD_LINE = re.compile(rb"WARC/[01]\.[0-9]{1,2}\r?\n\Z")
 _RECORD = re.compile(
     rb"WARC/[01]\.[0-9]{1,2}\r?\n(?:WARC-|Content-)", re.IGNORECASE
@@ -31,7 +33,9 @@ _STATUS_OK = re.compile(rb"HTTP/[0-9.]{1,4}\s+200\b")
 
 
 class ArchivedPage(FrozenStruct):
-    """A page of an archive; `body` is None if it was too large or cannot be decompressed.
+    """A page of an archive, or its text, as `content_type` says.
+
+    `body` is None if it was too large or cannot be decompressed.
 
     `position` is that of its record in the stream; `number` counts records as in BrokenRecord.
     """
@@ -147,7 +151,12 @@ def _record(
         _go_on(tape)
         return "it has no valid Content-Length"
     length = int(headers["content-length"])
-    is_page = headers.get("warc-type", "").lower() == "response"
+    kind = headers.get("warc-type", "").lower()
+    stored = headers.get("content-type", "")
+    is_page = kind == "response"
+    if kind in ("resource", "conversion"):
+        is_text = kind == "conversion" and bool(PLAIN.match(stored))
+        is_page = is_text or bool(_HTML.match(stored))
     if length > limit + _HTTP_HEADER_BYTES:
         wrong = _skip(tape, length)
         return wrong or (_page(headers, "", None) if is_page else None)
@@ -155,7 +164,11 @@ def _record(
     wrong = _wrong_length(tape, block, length)
     if wrong is not None:
         return wrong
-    return _page_of(headers, block, limit) if is_page else None
+    if not is_page:
+        return None
+    if kind != "response":
+        return _page(headers, stored, block)
+    return _page_of(headers, block, limit)
 
 
 def _wrong_length(tape: _PushbackStream, block: bytes, length: int) -> str | None:

@@ -17,7 +17,6 @@ from aggregator.extract.sites import is_address
 from aggregator.model.entry import Entry
 from aggregator.model.errors import ReadError, UsageError
 from aggregator.model.structs import FrozenStruct
-from aggregator.sources.limits import KEY_CHARS
 from aggregator.sources.parse.records.record_keys import (
     CONTENT,
     MOST_DEPTH,
@@ -29,6 +28,7 @@ from aggregator.sources.parse.records.record_keys import (
     key_table,
     plain_name,
 )
+from aggregator.sources.source_limits import KEY_CHARS
 from aggregator.text.lines import word_set
 
 _OWN_KEYS = word_set(

@@ -11,13 +11,13 @@ import msgspec
 from aggregator.extract.language import unicode
 from aggregator.extract.language.declared_dates import parse_declared
 from aggregator.model.structs import FrozenStruct
-from aggregator.sources.limits import NAME_CHARS
 from aggregator.sources.parse.feeds.entry_builder import (
     absolute_url,
     author_name,
     plain_title,
     primary_language,
 )
+from aggregator.sources.source_limits import NAME_CHARS
 
 Field = Literal[
     "id",

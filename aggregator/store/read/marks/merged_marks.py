@@ -1,5 +1,6 @@
 """Marks of merged stories: read only if all parts were, starred or labelled if any part was."""
 
+import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
@@ -46,17 +47,10 @@ def follow_merges(connection: Connection, who: Reader) -> None:
         merged = [items[id_] for id_ in _merged_by(merge) if id_ in items]
         if target is None or not merged:
             continue
-        # Whether the story was read before the merge: to the second of its bump then
-        before = """
-            SELECT max(bumped_at) AS bumped_at FROM change WHERE story = :story AND change_no < :number
-            """
-        bumped = read_value(
-            connection, before, story=merge.story, number=merge.change_no
+        was_read_to = read_to.get(target.number, who.read_before)
+        is_read = all(marked.is_read for marked in merged) and _was_read(
+            connection, merge, was_read_to
         )
-        was_read = bumped is not None and bumped.replace(microsecond=0) <= read_to.get(
-            target.number, who.read_before
-        )
-        is_read = was_read and all(marked.is_read for marked in merged)
         # The fractions of the two times are different serial numbers.
         is_last = target.updated.replace(microsecond=0) <= merge.bumped_at
         end = merge.bumped_at.replace(microsecond=999_999)
@@ -78,3 +72,12 @@ def follow_merges(connection: Connection, who: Reader) -> None:
 
 def _merged_by(merge: Row[Any]) -> list[str]:
     return merge.others.split(",") if merge.others else []
+
+
+def _was_read(connection: Connection, merge: Row[Any], read_to: dt.datetime) -> bool:
+    """Return whether a story that is read up to a time was read before a merge: to the second of its bump."""
+    before = "SELECT max(bumped_at) AS bumped_at FROM change WHERE story = :story AND change_no < :number"
+    bumped: dt.datetime | None = read_value(
+        connection, before, story=merge.story, number=merge.change_no
+    )
+    return bumped is not None and bumped.replace(microsecond=0) <= read_to

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert
 
 from aggregator.model.article import Role
 from aggregator.model.evidence import Evidence, TextReuse
@@ -18,7 +18,6 @@ from aggregator.store.tables import (
     article,
     entry,
     execute_each,
-    has_row,
     read_rows,
     update_rows,
     write_sql,
@@ -171,7 +170,7 @@ def rekey(
     # Entries of `old` that are accepted meanwhile would wait for an article without keys.
     take_numbers(connection, "entry", 0)
     is_waiting = (entry.c.article == old) & entry.c.state.in_(("page", "ready"))
-    if has_row(connection, select(article.c.id).where(article.c.id == old)):
+    if read_rows(connection, "SELECT 1 FROM article WHERE id = :old", old=old):
         # A late page stays with the article that has the words of its entry.
         is_waiting &= entry.c.is_revision | (entry.c.page_attempts == 0)
     update_rows(connection, entry, is_waiting, article=new)

@@ -42,7 +42,7 @@ def outlet_lines(connection: Connection, outlet: str) -> list[tuple[int, bytes]]
     lines = (
         "SELECT article, lines FROM outlet_line WHERE outlet = :outlet ORDER BY article"
     )
-    return list(map(tuple, read_rows(connection, lines, outlet=outlet)))
+    return read_rows(connection, lines, outlet=outlet)
 
 
 def change_outlet_lines(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from aggregator.admin import backup
-from aggregator.admin.probes.context import DoctorContext
+from aggregator.admin.probes.doctor_context import DoctorContext
 from aggregator.model.errors import (
     AggregatorError,
     DatabaseOutdatedError,

@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from aggregator.cli import output
-from aggregator.cli.context import Context
-from aggregator.cli.ingest import WHAT
+from aggregator.cli.command_context import Context
+from aggregator.cli.ingest_command import WHAT
 
 
 def extract(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import msgspec
 
 from aggregator.cli import output
-from aggregator.cli.context import Context, Settings
+from aggregator.cli.command_context import Context, Settings
 from aggregator.cli.output import argument, flag, option, progress_bar
 from aggregator.model.errors import UsageError
 

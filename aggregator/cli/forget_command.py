@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 from aggregator.cli import output as show
-from aggregator.cli.context import Context, Settings, missing_database
+from aggregator.cli.command_context import Context, Settings, missing_database
 from aggregator.cli.output import argument, flag
 from aggregator.config.messages import counted
 from aggregator.model.errors import UsageError
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from aggregator.grouping.deletion.forget import ForgetCommand, ForgetResult
     from aggregator.store.engine.database import Database
     from aggregator.store.maintenance.erase_target import EraseSummary
-from aggregator.cli.correct import NoWait
+from aggregator.cli.correct_command import NoWait
 from aggregator.cli.writer_session import WriterSession, written_before
 
 # The most forgotten articles that are listed

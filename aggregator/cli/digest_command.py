@@ -4,13 +4,12 @@ import datetime as dt
 from typing import TYPE_CHECKING, Annotated
 
 from aggregator.cli import output
-from aggregator.cli.context import Context
+from aggregator.cli.command_context import Context
 from aggregator.cli.output import flag
 from aggregator.model.errors import AggregatorError, UsageError
 
 if TYPE_CHECKING:
-    from aggregator.store.engine.database import Database
-    from aggregator.store.read.digests import DigestSpan
+    pass
 
 
 def digest(
@@ -26,10 +25,11 @@ def digest(
     Examples:
       aggregator digest --dry-run
     """
-    from aggregator.config.webhooks import digest_readers
+    from aggregator.config.webhooks import DIGEST, digest_readers
     from aggregator.deliver.dispatcher import WebhookDispatcher
     from aggregator.model.clock import utc_now
     from aggregator.publish.settings import publish_settings
+    from aggregator.store.read import digests
     from aggregator.store.read.reader import StoryReader
     from aggregator.web.feeds.digests import digest_text, digest_title
 
@@ -42,7 +42,12 @@ def digest(
             )
         settings = publish_settings(config)
         reader = StoryReader(database, config.effective_tuning)
-        span = _span(database, now, is_off=is_off)
+        with database.read() as connection:
+            if is_off:
+                day = dt.timedelta(days=1)
+                span = digests.span_since(connection, now - day, now)
+            else:
+                span = digests.next_span(connection, DIGEST, now)
         wanted = settings.digest_filter(now, reader.mutes())
         mail = reader.digest(span, wanted) if span is not None else None
         if mail is None or not mail.stories:
@@ -68,16 +73,3 @@ def digest(
     output.out(
         f"{to}Subject: {settings.title}: {digest_title(mail, settings)}\n\n{digest_text(mail, settings)}"
     )
-
-
-def _span(
-    database: "Database", now: dt.datetime, *, is_off: bool
-) -> "DigestSpan | None":
-    """Return the span of the next digest; if there are none, the last 24 hours."""
-    from aggregator.config.webhooks import DIGEST
-    from aggregator.store.read import digests
-
-    with database.read() as connection:
-        if is_off:
-            return digests.span_since(connection, now - dt.timedelta(days=1), now)
-        return digests.next_span(connection, DIGEST, now)

@@ -7,7 +7,7 @@ from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 from aggregator.cli import output as show
-from aggregator.cli.context import Context, missing_database
+from aggregator.cli.command_context import Context, missing_database
 from aggregator.cli.filter_options import Saved, with_filters
 from aggregator.cli.output import flag, option
 from aggregator.config.messages import NO_SOURCES

@@ -1,6 +1,6 @@
 """The command `mcp`."""
 
-from aggregator.cli.context import Context
+from aggregator.cli.command_context import Context
 
 
 def mcp(context: Context) -> None:

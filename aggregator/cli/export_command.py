@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 from aggregator.cli import output as show
-from aggregator.cli.context import Context
+from aggregator.cli.command_context import Context
 from aggregator.cli.output import argument, option, progress_bar
 from aggregator.config.messages import counted
 

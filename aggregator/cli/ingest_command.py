@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aggregator.cli import output
-from aggregator.cli.context import Context
+from aggregator.cli.command_context import Context
 from aggregator.cli.output import argument, flag, progress_bar, reading_progress
 from aggregator.cli.writer_session import make_pipeline
 from aggregator.model.errors import UsageError

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from aggregator.cli import output
-from aggregator.cli.context import Context, missing_database
+from aggregator.cli.command_context import Context, missing_database
 from aggregator.cli.output import argument, option
 from aggregator.model.errors import UsageError
 

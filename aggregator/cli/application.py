@@ -17,7 +17,7 @@ import typer
 from typer.core import TyperCommand
 from typer.models import CommandInfo
 
-from aggregator.cli.context import Context, Settings
+from aggregator.cli.command_context import Context, Settings
 from aggregator.cli.interrupts import EXIT_CODE, interruptible
 from aggregator.cli.output import discard_output
 from aggregator.model.errors import AggregatorError, UsageError
@@ -74,12 +74,12 @@ _COMMANDS = (
     "forget", "eval", "doctor", "install-service", "export", "import",
 )  # fmt: skip
 _GROUPS = ("correct", "sources", "token", "webhooks", "notify", "db", "config")
-# The module below aggregator.cli of a command or group, and its name there, unless both are as it is called.
+# The module below aggregator.cli of a command or group, and its name there, unless they are NAME_command and NAME.
 _PLACES = {
-    "eval": "evaluate.evaluate",
-    "install-service": "install_service.install_service",
-    "import": "export.import_",
-    "notify": "webhooks.notify",
+    "eval": "evaluate_command.evaluate",
+    "install-service": "install_service_command.install_service",
+    "import": "export_command.import_",
+    "notify": "webhooks_command.notify",
 }
 
 
@@ -98,7 +98,9 @@ def make_app(only: str | None = None) -> typer.Typer:
     )
     names = {*_COMMANDS, *_GROUPS}
     for name in [only] if only in names else _COMMANDS + _GROUPS:
-        module, _, attribute = _PLACES.get(name, f"{name}.{name}").partition(".")
+        module, _, attribute = _PLACES.get(name, f"{name}_command.{name}").partition(
+            "."
+        )
         part = getattr(import_module(f"aggregator.cli.{module}"), attribute)
         if name in _GROUPS:
             app.add_typer(part)

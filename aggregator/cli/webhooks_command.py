@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aggregator.cli import output
-from aggregator.cli.context import Context
+from aggregator.cli.command_context import Context
 from aggregator.cli.output import argument
 from aggregator.config.messages import counted
 from aggregator.model.errors import AggregatorError, UsageError
@@ -183,7 +183,7 @@ def _test(context: Context, name: str, kind: str) -> None:
     import time
 
     from aggregator.config.webhooks import Webhook, recipient_words
-    from aggregator.deliver.bodies import trial_body
+    from aggregator.deliver.delivery_bodies import trial_body
     from aggregator.deliver.transmit import Transmitter, outgoing_client
     from aggregator.model.clock import utc_now
     from aggregator.sources.fetch.posting import host_of

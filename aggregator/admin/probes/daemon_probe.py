@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from aggregator.admin.probes.context import DoctorContext
+from aggregator.admin.probes.doctor_context import DoctorContext
 from aggregator.admin.systemd_unit import NAME as _UNIT
 from aggregator.admin.systemd_unit import unit_folder
 from aggregator.config.messages import counted

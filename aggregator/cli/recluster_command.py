@@ -3,13 +3,13 @@
 from typing import TYPE_CHECKING, Annotated
 
 from aggregator.cli import output as show
-from aggregator.cli.context import Context
+from aggregator.cli.command_context import Context
 from aggregator.cli.output import flag, option, progress_bar
 from aggregator.config.logging import one_line
 
 if TYPE_CHECKING:
     from aggregator.intake.recluster.regrouping import GroupingDifference
-from aggregator.cli.correct import NoWait
+from aggregator.cli.correct_command import NoWait
 from aggregator.cli.writer_session import WriterSession, written_before
 
 RECLUSTER_PATIENCE_SECONDS = 24 * 3600.0

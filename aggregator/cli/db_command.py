@@ -7,7 +7,7 @@ import typer
 from msgspec.structs import replace
 
 from aggregator.cli import output as show
-from aggregator.cli.context import Context, bring_up, missing_database
+from aggregator.cli.command_context import Context, bring_up, missing_database
 from aggregator.cli.output import argument, flag, option, progress_bar
 from aggregator.cli.writer_session import WriterSession, make_pipeline, written_before
 from aggregator.config.messages import counted

@@ -4,7 +4,7 @@ from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 from aggregator.cli import output as show
-from aggregator.cli.context import Context, missing_database
+from aggregator.cli.command_context import Context, missing_database
 from aggregator.cli.output import argument, option
 from aggregator.config.logging import one_line
 from aggregator.config.messages import counted

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from aggregator.cli import output
-from aggregator.cli.context import Context
+from aggregator.cli.command_context import Context
 
 if TYPE_CHECKING:
     from aggregator.model.health_report import Finding

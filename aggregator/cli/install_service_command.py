@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from aggregator.cli import output
-from aggregator.cli.context import Context, Settings
+from aggregator.cli.command_context import Context, Settings
 from aggregator.cli.output import flag, option
 from aggregator.model.errors import UsageError
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from aggregator.admin import backup_folder, config_check
-from aggregator.admin.probes.context import DoctorContext
+from aggregator.admin.probes.doctor_context import DoctorContext
 from aggregator.config.messages import counted
 from aggregator.model.health_report import Finding
 from aggregator.store.engine.open_file import files_of

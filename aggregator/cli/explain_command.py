@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Annotated
 
 from aggregator.cli import output as show
-from aggregator.cli.context import Context
+from aggregator.cli.command_context import Context
 from aggregator.cli.output import argument
 from aggregator.config.messages import counted
 from aggregator.model.errors import UsageError
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
         Explanation,
         StorylineExplanation,
     )
-from aggregator.cli.stories import hint
-from aggregator.cli.story import filled
+from aggregator.cli.stories_command import hint
+from aggregator.cli.story_command import filled
 
 
 def explain(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from aggregator.cli.context import Context, Settings
+from aggregator.cli.command_context import Context, Settings
 
 if TYPE_CHECKING:
     from aggregator.config.settings import Config

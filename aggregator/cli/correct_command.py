@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from aggregator.cli import output as show
-from aggregator.cli.context import Context
+from aggregator.cli.command_context import Context
 from aggregator.cli.output import argument, flag, option, write_atomically
 from aggregator.cli.writer_session import WriterSession, written_before
 from aggregator.model.errors import UsageError

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from aggregator.cli import output as show
-from aggregator.cli.context import Context
+from aggregator.cli.command_context import Context
 from aggregator.cli.filter_options import Saved, with_filters
 from aggregator.cli.output import option
 from aggregator.config.story_query import StoryQuery

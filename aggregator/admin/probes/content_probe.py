@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from aggregator.admin import backup_folder
-from aggregator.admin.probes.context import DoctorContext
+from aggregator.admin.probes.doctor_context import DoctorContext
 from aggregator.config.hosts import is_loopback
 from aggregator.config.messages import NO_SOURCES, counted, redact
 from aggregator.intake.kinds.source_kind import source_kind

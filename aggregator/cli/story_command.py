@@ -5,9 +5,9 @@ from functools import partial
 from typing import Annotated, Any
 
 from aggregator.cli import output as show
-from aggregator.cli.context import Context
+from aggregator.cli.command_context import Context
 from aggregator.cli.output import argument
-from aggregator.cli.stories import hint
+from aggregator.cli.stories_command import hint
 from aggregator.model.clock import utc_now
 from aggregator.model.errors import UsageError
 

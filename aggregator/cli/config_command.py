@@ -3,7 +3,7 @@
 import typer
 
 from aggregator.cli import output
-from aggregator.cli.context import Context
+from aggregator.cli.command_context import Context
 from aggregator.config.messages import counted
 
 config = typer.Typer(

@@ -3,10 +3,9 @@
 Sources are changed by a token of scope admin, and by the owner on loopback, who needs no terminal to begin.
 """
 
-from email.parser import BytesParser
+from email.parser import BytesHeaderParser
 from email.policy import HTTP
 from functools import partial
-from itertools import islice
 from typing import Any
 from urllib.parse import urlencode
 
@@ -45,8 +44,9 @@ _ACCESS_FIELDS = (
     "title",
     "date",
 )
-# The most parts of a multipart form
+# The most parts of a multipart form; a form of more is refused before its parts are read
 _MOST_PARTS = 10
+_HEADERS = BytesHeaderParser(policy=HTTP)
 # The other feeds shown that the page declares, beside the feed found
 OTHERS_SHOWN = 8
 
@@ -78,17 +78,17 @@ def uploaded(request: Request, body: bytes) -> Fields:
     if not may_edit(request):
         return ImmutableMultiDict()  # refused
     kind = request.headers.get("content-type", "").encode("ascii", "replace")
-    form = BytesParser(policy=HTTP).parsebytes(
-        b"Content-Type: " + kind + b"\r\n\r\n" + body
-    )
-    if not form.is_multipart():
+    boundary = _HEADERS.parsebytes(b"Content-Type: " + kind).get_boundary("")
+    delimiter = f"\r\n--{boundary}".encode("ascii", "replace")
+    parts = (b"\r\n" + body).split(delimiter, _MOST_PARTS + 2)[1:-1]
+    if not (boundary and parts) or len(parts) > _MOST_PARTS:
         raise UsageError("the form is invalid; open the page again")
     pairs = []
-    for part in islice(form.iter_parts(), _MOST_PARTS):
-        name = part.get_param("name", "", "content-disposition")
-        data = part.get_payload(decode=True)
-        text = data.decode("latin-1") if isinstance(data, bytes) else ""
-        pairs.append((str(name), text))
+    for part in parts:
+        head, _, data = part.removeprefix(b"\r\n").partition(b"\r\n\r\n")
+        headers = _HEADERS.parsebytes(head)
+        name = headers.get_param("name", "", "content-disposition")
+        pairs.append((str(name), data.decode("latin-1")))
     return ImmutableMultiDict(pairs)
 
 

@@ -1,0 +1,215 @@
+"""Parts of pages that extraction took wrongly: the next article, the lead outside the body, page numbers."""
+
+import pytest
+
+from aggregator.config.tuning import Tuning
+from aggregator.extract.html.page import Page, read_page
+from aggregator.extract.limits import ExtractTuning
+
+TUNING = Tuning().section("text", ExtractTuning)
+TITLE = "Lindmar votes to repair its dam"
+BODY = (
+    "The council of Lindmar voted on Friday evening to repair the old dam above the town before the spring.",
+    "Engineers had found three cracks on its north side in September, one of them as long as a bus.",
+    "The work is to cost four million crowns and will lower the level of the lake by four metres.",
+    "Fishermen on the western shore fear for their season and have written to the minister about it.",
+    "The last repair was in 1987, when a crane fell into the water above the dam and was never found.",
+)
+OTHER = (
+    "A rare owl that had not been seen for thirty years is breeding again in the marshes of the Arrel.",
+    "The pair has three young, which can be heard at dusk from the wooden bridge near the village.",
+    "Visitors are asked to keep to the path and to leave their dogs at home until the end of March.",
+)
+
+
+def paragraphs(lines: tuple[str, ...]) -> str:
+    return "".join(f"<p>{line}</p>" for line in lines)
+
+
+def page_of(body: str, title: str = TITLE, head: str = "") -> Page:
+    page = read_page(
+        f'<html lang="en"><head><title>{title} - Kite Daily</title><meta property="og:title" content="{title}">'
+        f'{head}</head><body><nav><a href="/">Home</a> <a href="/sport">Sport</a></nav>{body}'
+        "<footer>Kite Daily, Low Quays 1, Lindmar. All rights reserved.</footer></body></html>",
+        tuning=TUNING,
+    )
+    assert page is not None
+    return page
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<main><article id=a1><h1>{title}</h1>{own}</article><article id=a2><h1>{other}</h1>{rest}</article></main>",
+        '<div class="story"><h1>{title}</h1>{own}</div><div class="story"><h2>{other}</h2>{rest}</div>',
+        "<section><header><h1>{title}</h1></header><div>{own}</div></section>"
+        "<section><header><h1>{other}</h1></header><div>{rest}</div></section>",
+        '<article class="full"><h2>{title}</h2>{own}</article><div class="endless"><article class="full">'
+        '<h2>{other}</h2>{rest}</article><article class="full"><h2>{other} again</h2>{rest}</article></div>',
+    ],
+)
+def test_the_next_article_below_is_not_this_one(body: str) -> None:
+    filled = body.format(
+        title=TITLE,
+        own=paragraphs(BODY),
+        other="Rare owl returns to marshes",
+        rest=paragraphs(OTHER),
+    )
+    assert page_of(filled).text.split("\n")[-len(BODY) :] == list(BODY)
+    assert not set(OTHER) & set(page_of(filled).text.split("\n"))
+    # The second is this page's if the page says so.
+    second = page_of(filled, title="Rare owl returns to marshes").text.split("\n")
+    assert set(OTHER) <= set(second)
+    assert not set(BODY) & set(second)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<article><h1>{title}</h1>{own}<h2>What comes next</h2>{rest}</article>",
+        "<article><h1>{title}</h1><section><h2>Dam</h2>{own}</section><section><h2>Owl</h2>{rest}</section></article>",
+        "<article><header><h1>{title}</h1></header><div>{own}</div><h1>The owl</h1><div>{rest}</div></article>",
+        '<div class="live"><h1>{title}</h1><article><h2>Ten o’clock</h2>{own}</article>'
+        "<article><h2>Eleven o’clock</h2>{rest}</article></div>",
+    ],
+)
+def test_sections_of_one_article_stay(body: str) -> None:
+    filled = body.format(title=TITLE, own=paragraphs(BODY), rest=paragraphs(OTHER))
+    assert set(BODY + OTHER) <= set(page_of(filled).text.split("\n"))
+
+
+LEAD = (
+    "Three cracks, one as long as a bus: the town will lower its lake by four metres."
+)
+
+
+@pytest.mark.parametrize(
+    "lead",
+    [
+        '<p class="lead">{}</p>',
+        '<div class="article__standfirst"><p>{}</p></div>',
+        '<h2 class="articleSubtitle">{}</h2>',
+        '<div itemprop="description">{}</div>',
+        '<section data-testid="intro-text"><p>{}</p></section>',
+        '<p class="chapo"><strong>{}</strong></p>',
+    ],
+)
+@pytest.mark.parametrize("tag", ["div", "section"])
+def test_a_lead_outside_the_body_is_the_first_paragraph(lead: str, tag: str) -> None:
+    whole = (
+        f"<h1>{TITLE}</h1>{lead.format(LEAD)}<figure><img src='d.jpg'>"
+        f"<figcaption>The dam in spring. Photo: A. Quill</figcaption></figure>"
+        f'<{tag} class="article-body">{paragraphs(BODY)}</{tag}>'
+    )
+    assert page_of(whole).text.split("\n") == [LEAD, *BODY]
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        f'<p class="lead">{TITLE}</p>',
+        '<p class="intro">By Anna Quill, Lindmar</p>',
+        f'<a href="/owl"><p class="teaser">{OTHER[0]}</p></a>',
+        f'<aside><p class="teaser">{OTHER[0]}</p></aside>',
+        f'<p class="lead">{BODY[0]}</p>',
+    ],
+)
+def test_what_is_not_a_lead_is_not_made_one(beside: str) -> None:
+    body = f'<h1>{TITLE}</h1>{beside}<div class="article-body">{paragraphs(BODY)}</div>'
+    assert page_of(body).text.split("\n") == list(BODY)
+
+
+@pytest.mark.parametrize(
+    "boxes",
+    [
+        '<div class="body">{0}</div><div class="ad">Advertisement</div><div class="body">{1}</div>',
+        '<div class="body part-1">{0}</div><figure><img src="d.jpg"></figure><div class="body part-2">{1}</div>',
+        "<section>{0}</section><blockquote>Sad.</blockquote><section>{1}</section>",
+        '<div class="text"><div>{0}</div></div><div class="text"><div>{1}</div></div>',
+    ],
+)
+@pytest.mark.parametrize("cut", [1, 2, 3, 4])
+def test_a_body_in_sibling_boxes_keeps_its_order(boxes: str, cut: int) -> None:
+    whole = boxes.format(paragraphs(BODY[:cut]), paragraphs(BODY[cut:]))
+    lines = page_of(f"<main><h1>{TITLE}</h1>{whole}</main>").text.split("\n")
+    assert [line for line in lines if line in BODY] == list(BODY)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Page 1 of 3 Next page",
+        "Seite 1 von 3 Nächste Seite",
+        "Page 1 sur 3 Page suivante",
+        "Página 1 de 3 Página siguiente",
+        "Pagina 1 di 3 Pagina successiva",
+        "Pagina 2 van 3",
+        "Strona 1 z 3 Następna strona",
+        "Страница 1 из 3 Следующая страница",
+        "Sida 1 av 3",
+        "Sayfa 1 / 3 Sonraki sayfa",
+        "第1页 共3页 下一页",
+        "1/3ページ 次のページ",
+        "페이지 1 / 3",
+        "صفحة 1 من 3 الصفحة التالية",
+        "עמוד 1 מתוך 3",
+        "Trang 1 trên 3",
+        "« Page 1 of 3 »",
+    ],
+)
+@pytest.mark.parametrize(
+    "markup",
+    [
+        '<div class="pagination"><span>{}</span></div>',
+        "<p>{}</p>",
+        '<div><b>{}</b> <a rel="next" href="?page=2">2</a></div>',
+    ],
+)
+def test_a_page_number_is_no_text_and_says_that_there_is_more(
+    line: str, markup: str
+) -> None:
+    page = page_of(
+        f"<article><h1>{TITLE}</h1>{paragraphs(BODY)}{markup.format(line)}</article>"
+    )
+    assert page.text.split("\n")[-1] == BODY[-1]
+    assert page.truncated
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Page 1 of 1",
+        "On page 1 of 3 the report names the council.",
+        "Page 3 of the report says that the dam will not hold another spring with so much rain.",
+    ],
+)
+def test_a_text_with_a_page_in_it_is_whole(line: str) -> None:
+    page = page_of(
+        f"<article><h1>{TITLE}</h1><p>{line}</p>{paragraphs(BODY)}</article>"
+    )
+    assert not page.truncated
+    assert (line in page.text) == line.endswith(".")
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "Next page",
+        "Nächste Seite",
+        "Page suivante",
+        "Página siguiente",
+        "Pagina successiva",
+        "Volgende pagina",
+        "Następna strona",
+        "Следующая страница",
+        "下一页",
+        "次のページ",
+        "다음 페이지",
+        "الصفحة التالية",
+    ],
+)
+def test_the_link_to_the_next_page_is_no_text(word: str) -> None:
+    link = f'<p><a href="?page=2">{word} »</a></p>'
+    page = page_of(f"<article><h1>{TITLE}</h1>{paragraphs(BODY)}{link}</article>")
+    assert page.text.split("\n")[-1] == BODY[-1]
+    assert page.truncated

@@ -145,14 +145,12 @@ class StoryWriter:
             article_writes.move(connection, move.articles, target.id)
         else:
             target = stories.row_of(connection, move.target)
-            if move.bump is None:
-                effect = replace(effect, bump=max(effect.bump, target.bumped_at))
-            # The change stream does not name an article for a correction.
-            joined = replace(effect, article=None if move.bump else founder)
+            joined = split if move.is_revived else effect
+            if move.bump is None:  # else the change stream names no article
+                bump = max(effect.bump, target.bumped_at)
+                joined = replace(joined, article=founder, bump=bump)
             article_writes.move(connection, move.articles, target.id)
-            self._rows.restate(
-                unit_of_work, target, split if move.is_revived else joined
-            )
+            self._rows.restate(unit_of_work, target, joined)
         # Both stories get their own subjects when they are rendered
         story_subjects.erase(connection, [origin.id])
         self._rows.restate(unit_of_work, origin, effect)

@@ -6,10 +6,13 @@ from typing import Any
 
 import msgspec
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from aggregator.config.tuning import Tuning
+from aggregator.grouping.story_options import StoryOptions
+from aggregator.intake.pipeline import Pipeline
+from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.model.errors import AggregatorError
 from aggregator.store.engine.database import Database
 from aggregator.store.tables import (
@@ -29,7 +32,7 @@ from tests.support.articles import (
     record,
     settled,
 )
-from tests.support.rows import queried, rename
+from tests.support.rows import executed, queried, rename
 from tests.support.story_checks import (
     assigned,
     by_title,
@@ -151,6 +154,30 @@ def test_silent_copies_go_along(database: Database) -> None:
         copy,
     }
     assert what_is_wrong(database) == []
+
+
+def test_a_story_that_a_report_leaves_gets_no_bump_of_the_other_story(
+    database: Database,
+) -> None:
+    _, _, event, other = misplaced(database)
+    home, left = assigned(database)[event], assigned(database)[other]
+    for id_, hour in ((left, 0), (home, 1)):
+        bumped = update(story).where(story.c.id == id_)
+        bumped_at = NOON + dt.timedelta(hours=hour)
+        executed(database, bumped.values(bumped_at=bumped_at))
+    before = queried(database, select(story).where(story.c.id == left)).one()
+    rig = Rig(database, Clock(NOON + dt.timedelta(days=9)))
+    rig.pipeline = Pipeline(
+        database,
+        InlineExecutor(),
+        Tuning({"events": {"reassess_every": 5}}),
+        rig.clock,
+        StoryOptions(bumps=("headline",)),
+    )
+    rig.take(record("Late", "1", "Dock workers strike in Sennick", STRIKE))
+    after = queried(database, select(story).where(story.c.id == left)).one()
+    assert after.title != before.title, "its headline has left"
+    assert after.bumped_at == before.bumped_at
 
 
 def test_a_live_blog_stays_when_its_reports_go(grouped: Database) -> None:

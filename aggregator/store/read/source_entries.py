@@ -2,19 +2,16 @@
 
 from collections import Counter
 from collections.abc import Collection
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from aggregator.model.read_model import ArticleDetail
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.stories import article_views
 from aggregator.store.tables import (
-    ENTRY_SOURCE,
-    article,
     read_rows,
-    source,
-    story,
+    read_values,
 )
 
 if TYPE_CHECKING:
@@ -25,6 +22,14 @@ _ENTRIES = f"""
     SELECT {article_views.view_columns()}, story.title AS story_title
     FROM article JOIN story ON story.id = article.story WHERE inbox_no IN :numbers
     """  # noqa: S608
+_MARKED = """
+    SELECT 1 FROM story LEFT JOIN read_mark ON read_mark.reader = :reader AND read_mark.story = story.story_no
+    WHERE story.id = article.story AND
+    """
+_IN_VIEW: dict[str, str] = {
+    "saved": f"{_MARKED} is_starred",
+    "unread": f"{_MARKED} bumped_at > coalesce(read_to, :read_before)",
+}
 _OUTLETS = "SELECT DISTINCT story, source, outlet, outlet_name FROM article WHERE story IN :stories"
 
 
@@ -40,17 +45,25 @@ def source_entries(
     connection: Connection, source_id: str, wanted: EntryPage
 ) -> list[ArticleDetail]:
     """Return articles of a source, the last to arrive first; within one poll, the last placed first."""
-    name = select(ENTRY_SOURCE).where(source.c.id == source_id).scalar_subquery()
-    # Numbers are read first, so that skipped articles cost no texts
-    chosen = select(article.c.inbox_no).where(article.c.source == name)
+    bounds: dict[str, Any] = {
+        "source": source_id,
+        "limit": wanted.limit,
+        "offset": wanted.offset,
+    }
+    marked = ""
     if wanted.marked_by is not None:
-        from aggregator.store.read.marks.read_marks import in_view
-
-        chosen = in_view(
-            chosen.join(story, story.c.id == article.c.story), *wanted.marked_by
-        )
-    chosen = chosen.order_by(article.c.seen_at.desc(), article.c.inbox_no.desc())
-    numbers = connection.scalars(chosen.limit(wanted.limit).offset(wanted.offset)).all()
+        who, view = wanted.marked_by
+        marked = f"AND EXISTS ({_IN_VIEW[view]})"
+        bounds["reader"] = who.reader_no
+        if view == "unread":
+            bounds["read_before"] = who.read_before
+    # Numbers are read first, so that skipped articles cost no texts
+    chosen = f"""
+        SELECT inbox_no FROM article
+        WHERE source = (SELECT coalesce(folder_name, id) FROM source WHERE id = :source) {marked}
+        ORDER BY seen_at DESC, inbox_no DESC LIMIT :limit OFFSET :offset
+        """  # noqa: S608
+    numbers = read_values(connection, chosen, **bounds)
     by_number = {
         row.inbox_no: ArticleDetail(
             article=article_views.view(row),

@@ -368,7 +368,7 @@ def test_results_are_stories_with_their_best_articles(rig: Rig) -> None:
     assert flood.hits == results.hits
     assert (flood.article_count, flood.report_count) == (2, 2)
     (first, *_) = StoryReader(rig.database).search("pennmouth", 1).stories
-    assert first.story == flood.id
+    assert first.id == flood.id
 
 
 @pytest.mark.later

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 from msgspec.structs import replace
-from sqlalchemy import Select, and_, or_, select
+from sqlalchemy import select
 
 from aggregator.config.story_query import StoryFilter
 from aggregator.model.clock import Clock
@@ -49,11 +49,9 @@ from aggregator.store.tables import (
     count_rows,
     counter_value,
     insert_or,
-    read_mark,
     read_rows,
     reader,
     source,
-    story,
     write_sql,
 )
 
@@ -299,14 +297,3 @@ def _printable(text: str) -> str:
     """Return the words of a text, with one space between; "" if they cannot be a name."""
     name = " ".join(text.split())
     return name if len(name) <= _NAME_CHARS and name.isprintable() else ""
-
-
-def in_view(chosen: Select[Any], who: Reader, view: View) -> Select[Any]:
-    """Narrow a selection of stories, or of articles joined with them, to the stories in a view of the reader."""
-    is_of_story = read_mark.c.story == story.c.story_no
-    is_of_reader = read_mark.c.reader == who.reader_no
-    marked = chosen.outerjoin(read_mark, and_(is_of_reader, is_of_story))
-    if view == "saved":
-        return marked.where(read_mark.c.is_starred)
-    is_late = and_(read_mark.c.read_to.is_(None), story.c.bumped_at > who.read_before)
-    return marked.where(or_(is_late, story.c.bumped_at > read_mark.c.read_to))

@@ -52,19 +52,26 @@ def explain(
             else:
                 others.append(shown)
     explanation = bounded_explanation(whole, *site.limits(request))
+    copy = explanation.evidence.copy
+    copied = next((other for other in others if copy and other.id == copy.other), None)
+    verdict = decision_words(explanation.evidence)
+    if copied is not None:
+        named = ": ".join(filter(None, (copied.outlet, copied.title or copied.id)))
+        verdict = verdict.replace(copied.id, named)
     return pages.page(
         request,
         "explain.html",
         here="/explain",
         explanation=explanation,
         language=language,
-        verdict=decision_words(explanation.evidence),
+        verdict=verdict,
         not_counted=not_counted(explanation.evidence),
         breakdown=_of_story(explanation),
         runner_up=_of_runner_up(explanation),
         pair=_of_pair(explanation),
         log=[(line.at, log_words(line)) for line in explanation.log],
         others=others[:OTHERS_SHOWN],
+        copied=copied,
     )
 
 

@@ -26,7 +26,7 @@ from aggregator.web.pages.tabs import depth_tabs, section_tabs
 from aggregator.web.pages.visitor import Visitor, remember, visitor_of
 from aggregator.web.security.visit import is_owner
 
-STORIES_A_PAGE = 30
+STORIES_A_PAGE = 20
 # The entries of a first reading shown before there are stories
 READ_ENTRIES = 100
 # The filters whose rankings are kept; a ranking has some hundred ids.

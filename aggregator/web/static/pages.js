@@ -55,25 +55,35 @@ const step = (by) => {
 
 /* Marks: each key presses a button of the form that the page has without this script. */
 const marks = document.getElementById("marks");
-const STATES = {
-  read: ["is-read", true, "unread"],
-  unread: ["is-read", false, "read"],
-  save: ["is-saved", true, "unsave"],
-  unsave: ["is-saved", false, "save"],
+// What a button does: the class of the story, whether it has it then, and the opposite act with its label.
+const ACTS_OF = {
+  read: ["is-read", true, "unread", "Mark unread"],
+  unread: ["is-read", false, "read", "Mark read"],
+  save: ["is-saved", true, "unsave", "Remove from saved"],
+  unsave: ["is-saved", false, "save", "Save"],
+};
+
+const show = (id, act) => {
+  const [state, isSo, opposite, label] = ACTS_OF[act];
+  for (const story of document.querySelectorAll(`[data-story="${id}"]`)) {
+    story.classList.toggle(state, isSo);
+    for (const button of story.querySelectorAll(`.marking [name="${act}"]`)) {
+      button.name = opposite;
+      button.textContent = label;
+    }
+  }
 };
 
 const buttonOf = (story, ...names) => [...(story?.querySelectorAll(".marking button") ?? [])]
   .find((button) => names.includes(button.name) && isShown(button));
 
 const send = async (button) => {
-  const [state, isSo, opposite] = STATES[button.name];
+  const { name, value } = button;
   const form = new FormData(marks);
-  form.set(button.name, button.value);
+  form.set(name, value);
   const answer = await fetch(marks.action, { method: "POST", body: new URLSearchParams(form), redirect: "manual" });
   if (answer.type !== "opaqueredirect") return location.reload(); // signed out, or the server began anew
-  const hadFocus = button === document.activeElement;
-  document.querySelectorAll(`[data-story="${button.value}"]`).forEach((story) => story.classList.toggle(state, isSo));
-  if (hadFocus) buttonOf(button.closest("[data-story]"), opposite)?.focus();
+  show(value, name);
 };
 
 if (marks) {
@@ -85,7 +95,7 @@ if (marks) {
   // A list that the browser kept shows what was opened from it.
   document.addEventListener("click", (event) => {
     const story = event.target.closest(LINKS)?.closest(".story");
-    if (story?.querySelector(".marking")) story.classList.add("is-read");
+    if (story?.querySelector(".marking")) show(story.dataset.story, "read");
   });
   // To open a story is to read it, once its page is seen: not in a tab behind, and by no request but this.
   const open = () => document.visibilityState === "visible" && buttonOf(whole, "read")?.click();
@@ -125,10 +135,10 @@ document.addEventListener("keydown", (event) => {
   act();
 });
 
-const show = document.getElementById("show-keys");
-if (show) {
-  show.hidden = false;
-  show.addEventListener("click", () => keys.showModal());
+const showKeys = document.getElementById("show-keys");
+if (showKeys) {
+  showKeys.hidden = false;
+  showKeys.addEventListener("click", () => keys.showModal());
 }
 
 /* Times: the server writes UTC; here they become those of the reader, near ones relative. */

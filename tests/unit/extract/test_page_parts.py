@@ -213,3 +213,38 @@ def test_the_link_to_the_next_page_is_no_text(word: str) -> None:
     page = page_of(f"<article><h1>{TITLE}</h1>{paragraphs(BODY)}{link}</article>")
     assert page.text.split("\n")[-1] == BODY[-1]
     assert page.truncated
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        '<meta name="bt:pubDate" content="2026-11-25T07:30:00Z">',
+        '<meta property="og:published_time" content="2026-11-25T07:30:00Z">',
+        '<meta name="cXenseParse:recs:publishtime" content="2026-11-25T08:30:00+0100">',
+        '<meta name="sailthru.date" content="2026-11-25 07:30:00">',
+        '<meta name="DCTERMS.issued" content="2026-11-25">',
+        '<meta name="date" content="2026-11-25">',
+        '<time datetime="2026-11-25T07:30:00Z">Wednesday</time>',
+        '<abbr class="published" title="2026-11-25T07:30:00Z">Wednesday</abbr>',
+    ],
+)
+@pytest.mark.parametrize(
+    "other",
+    [
+        '<aside><span class="published">3 March 2019</span> Old ferry sold</aside>',
+        '<nav><time datetime="2026-11-29">Sunday, 29 November</time></nav>',
+        '<a href="/old"><time class="published" datetime="2019-03-03">3 March</time> Old ferry sold</a>',
+        '<footer class="publisher"><time datetime="2019-03-03">since 2019</time></footer>',
+        '<script type="application/ld+json">{"@type": "NewsArticle", "dateCreated": "2026-11-02"}</script>',
+    ],
+)
+def test_the_day_of_another_article_or_of_a_draft_is_not_that_of_publication(
+    own: str, other: str
+) -> None:
+    is_meta = own.startswith("<meta")
+    page = page_of(
+        f"{other}<article><h1>{TITLE}</h1>{'' if is_meta else own}{paragraphs(BODY)}</article>",
+        head=own if is_meta else "",
+    )
+    assert page.facts.published is not None
+    assert page.facts.published.time.date().isoformat() == "2026-11-25"

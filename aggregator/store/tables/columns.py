@@ -124,18 +124,22 @@ _TYPES: dict[type, type[TypeEngine[Any]]] = {
 }
 
 
-def columns_of(shape: type[msgspec.Struct], *, key: str) -> Iterator[Column[Any]]:
+def columns_of(
+    shape: type[msgspec.Struct], *, key: str, always: tuple[str, ...] = ()
+) -> Iterator[Column[Any]]:
     """Yield a column for each field of a struct; `key` is the primary key.
 
     `X | None` may be null, `Literal` is text, `Annotated` names another type. A default of the struct is that
-    of rows written before the column existed.
+    of rows written before the column existed, except for columns that were `always` there.
     """
     hints = get_type_hints(shape, include_extras=True)
     for field in msgspec.structs.fields(shape):
         kind = hints[field.name]
         type_ = next(iter(getattr(kind, "__metadata__", ())), None)
         default = field.default
-        if default is False:
+        if field.name in always:
+            default = msgspec.NODEFAULT
+        elif default is False:
             default = false()
         elif isinstance(default, int | float):
             default = text(f"{default:g}")

@@ -40,12 +40,15 @@ class WebhookState(FrozenStruct, omit_defaults=False):
     last_success_at: dt.datetime | None = None
 
 
+_name, *_state = columns_of(WebhookState, key="name")
+
 webhook = Table(
     "webhook",
     metadata,
-    *columns_of(WebhookState, key="name"),
+    _name,
     # SHA-256 of the URL; a new URL resets the failures
     Column("url_hash", LargeBinary, nullable=False),
+    *_state,
 )
 
 outbox = Table(

@@ -30,7 +30,7 @@ from aggregator.extract.media import media_of
 from aggregator.extract.outlets import is_headline
 from aggregator.extract.plain import live_text
 from aggregator.extract.shown_text import first_sentences, without_text
-from aggregator.extract.sites import site_of
+from aggregator.extract.sites import is_private_link, site_of
 from aggregator.extract.wire import wire
 from aggregator.model.entry import Enclosure, Entry
 from aggregator.model.prepared import (
@@ -135,6 +135,7 @@ def _finish(
             draft.image_base or entry.url,
             with_pictures=not forbids.noimage,
             is_cut=draft.article.truncated,
+            is_of_internet=entry.is_of_internet,
         )
     article = _with_text(draft.article, entry, draft.facts.language, text_tuning)
     # The entry's own declarations come before those of its page.
@@ -159,7 +160,13 @@ def _finish(
         author=_cut_name(article.author),
         outlet=_cut_name(article.outlet),
         site_name=_cut_name(article.site_name),
-        media=media_of(entry.enclosures, pictures, base, no_images=forbids.noimage),
+        media=tuple(
+            reference
+            for reference in media_of(
+                entry.enclosures, pictures, base, no_images=forbids.noimage
+            )
+            if not (entry.is_of_internet and is_private_link(reference.url))
+        ),
     )
     hashes = None
     # The lines of a live blog are its content.

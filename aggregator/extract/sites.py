@@ -5,6 +5,7 @@ from functools import cache
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from aggregator.config.hosts import ip_address_of
 from aggregator.config.shipped import shipped_table
 from aggregator.extract.urls import canonical_url, registrable_domain
 from aggregator.model.structs import FrozenStruct
@@ -12,6 +13,8 @@ from aggregator.text.lines import word_set
 
 _PRIVATE_SUFFIXES = word_set("arpa corp home internal intranet lan local localhost")
 
+_HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)+")
+_IPV4 = 4
 _ADDRESS = re.compile(
     r"(?:https?://)?(?:(?:[\w-]+\.)+(?:[a-z]{2,}|xn--[\w-]+)|(?:\d{1,3}\.){3}\d{1,3}|\[[\da-f:.]+\]|localhost"
     r"|[\w-]+(?=:\d+(?:/|$)))(?:[/:]\S*)?",
@@ -88,6 +91,34 @@ def is_public_name(host: str) -> bool:
         and not is_number
         and last not in _PRIVATE_SUFFIXES
     )
+
+
+def leads_to_internet(address: str) -> bool:
+    """Return whether a browser opens an http(s) address on the internet, and not in the network of its reader.
+
+    An IPv6 address never does: many contain an IPv4 address, perhaps of that network.
+    """
+    try:
+        parts = urlsplit(address)
+        # Browsers read a name so: letters of full width are letters, a soft hyphen is nothing.
+        host = (parts.hostname or "").rstrip(".").encode("idna").decode("ascii").lower()
+        is_valid = parts.port != 0  # a port out of range raises
+    except ValueError:
+        return False
+    if parts.scheme not in ("http", "https") or "@" in parts.netloc or not is_valid:
+        return False
+    literal = ip_address_of(host)
+    if literal is not None:
+        return literal.version == _IPV4 and literal.is_global
+    # Browsers end a host at a backslash, and decode "%".
+    return _HOST.fullmatch(host) is not None and is_public_name(host)
+
+
+def is_private_link(address: str | None) -> bool:
+    """Return whether an address may lead into the network of its reader; an address of mail does not."""
+    if not address or address.lower().startswith("mailto:"):
+        return False
+    return not leads_to_internet(address)
 
 
 def is_shared_site(domain: str) -> bool:

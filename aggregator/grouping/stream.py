@@ -10,6 +10,7 @@ import logging
 from collections import Counter, deque
 
 from aggregator.extract.wire.agencies import is_mail_address
+from aggregator.grouping.pairs.confirmed import confirmed_senders
 from aggregator.grouping.pairs.pair_model import PairTuning, stream_shift
 from aggregator.grouping.pairs.snapshot import StreamSnapshot, pack_frequencies
 from aggregator.model.article import Article
@@ -18,6 +19,7 @@ from aggregator.store.stories import articles, standing, stream_history
 from aggregator.store.stories.articles import StoredArticle
 from aggregator.store.stories.stream_history import StreamPeriod
 from aggregator.store.stories.unit_of_work import UnitOfWork
+from aggregator.stories.counting.copy_groups import sender_of
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +86,14 @@ class NewsStream:
         stream_history.close_period(
             connection, period, keep=_PERIODS_KEPT * self._tuning.stream_days
         )
-        standing.note_day(connection, period.number, after, period.last_inbox_no)
+        told = confirmed_senders(
+            connection,
+            after,
+            period.last_inbox_no,
+            self.snapshot(connection),
+            self._tuning.agreement,
+        )
+        standing.note_day(connection, period.number, told)
         self.forget_periods()
         self._latest = [period]
 
@@ -149,7 +158,7 @@ class NewsStream:
         """
         if self._standing is None:
             self._standing = standing.senders_with_standing(connection)
-        if standing.sender_of(article) in self._standing:
+        if sender_of(article) in self._standing:
             return False
         is_asked = article.is_polled or has_polled or bool(self._standing)
         return is_asked or is_mail_address(article.outlet_key)

@@ -35,6 +35,8 @@ class CountedArticle(FrozenStruct):
     is_little_known: bool = False
     # Only the sender says that the article is from this outlet; None: confirmed
     claimed_outlet: str | None = None
+    source: str = ""
+    is_polled: bool = False
 
 
 class Article(CountedArticle):
@@ -42,10 +44,8 @@ class Article(CountedArticle):
 
     story: str  # "" before it is placed
     title: str
-    source: str
     # Whether later articles are compared with it; among the copies of a text, only the first is
     is_compared: bool
-    is_polled: bool
     published: dt.datetime | None
     date_counts: bool  # see store/tables/articles.py
     terms: bytes  # see grouping/pairs/term_codec.py; b"" where the story is closed

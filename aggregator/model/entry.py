@@ -106,6 +106,8 @@ class Entry(FrozenStruct):
     # Directives in the headers of its page, see extract/html/robots_meta.py
     robots: str = ""
     authority: Authority = "handed"
+    # It is of a feed or mail of the internet: its links into private networks are text
+    is_of_internet: bool = False
     zone: str | None = None  # IANA name, for times without a zone
     record: ArchivedRecord | None = None  # the record has the page, so `html` is None
     # A link of a story feed: `url` was seen there; never an article of its own

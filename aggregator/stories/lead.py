@@ -10,9 +10,15 @@ import datetime as dt
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from itertools import takewhile
 
 from aggregator.model.article import ArticleView
-from aggregator.stories.openings import Opening, OpeningSentence, openings_of
+from aggregator.stories.openings import (
+    Opening,
+    OpeningSentence,
+    is_confirmed,
+    openings_of,
+)
 from aggregator.stories.titles.title_scores import style_cost
 from aggregator.stories.titles.title_text import clean_title
 from aggregator.stories.tuning import StoryTuning, shipped_tuning
@@ -65,7 +71,7 @@ def _lead(
     """Return the report whose opening is the lead, and its first sentences of at most `max_words` words.
 
     The report and its first sentence, which alone may be longer, do not depend on `max_words`. None if no article
-    may be quoted; articles with `nosnippet` never are.
+    may be quoted; articles with `nosnippet` never are. The lead ends before a sentence that nobody confirms.
     """
     openings = openings_of(articles, tuning, shown_title)
     if not openings or max_words <= 0:
@@ -92,7 +98,12 @@ def _lead(
     best = openings[0]
     if len(openings) > 1:
         best = max(openings, key=rank)
-    return best.article, [sentence.text for sentence in _begin(best, max_words)]
+    first, *further = (sentence.text for sentence in _begin(best, max_words))
+    reports = [opening.article for opening in openings]
+    told = takewhile(
+        lambda sentence: is_confirmed(sentence, best.article, reports), further
+    )
+    return best.article, [first, *told]
 
 
 def _begins_with_example(

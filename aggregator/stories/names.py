@@ -10,7 +10,12 @@ import msgspec
 
 from aggregator.model.article import ArticleView
 from aggregator.model.story import StoryName
-from aggregator.stories.counting.copy_groups import printer_of
+from aggregator.stories.counting.copy_groups import (
+    copy_groups,
+    origin_link,
+    printer_of,
+    voice_of,
+)
 from aggregator.stories.lexicon import subject_key, words_of
 from aggregator.stories.name_forms import (
     LINK_WORDS,
@@ -44,11 +49,16 @@ class _Uses(msgspec.Struct):
 
     # Keys of outlets, or the ids of articles without an outlet
     outlets: set[str] = msgspec.field(default_factory=set)
+    # Senders that do not reuse each other's texts
+    voices: set[str] = msgspec.field(default_factory=set)
     spellings: dict[str, int] = msgspec.field(default_factory=dict)
 
-    def add(self, article: ArticleView, spelling: str, times: int = 1) -> None:
+    def add(
+        self, article: ArticleView, voice: str, spelling: str, times: int = 1
+    ) -> None:
         """Add an article that uses it so many times."""
         self.outlets.add(printer_of(article))
+        self.voices.add(voice)
         self.spellings[spelling] = self.spellings.get(spelling, 0) + times
 
     def name(self) -> StoryName:
@@ -61,20 +71,21 @@ class _Uses(msgspec.Struct):
 
 
 def names_of(articles: Sequence[ArticleView]) -> tuple[StoryName, ...]:
-    """Return the names that two outlets use, or that the only outlet has in a title and the text below it.
+    """Return the names that two voices use, or that the only voice has in a title and the text below it.
 
     The rarer a name is in news and the more outlets use it, the earlier it stands. The articles must have texts.
     """
     texts = [
         (_below_title(article), vocabulary_of(article.language)) for article in articles
     ]
-    least = min(2, len(set(map(printer_of, articles))))
-    names = _used_names(articles, texts)
+    voices = _voices(articles)
+    least = min(2, len(set(voices.values())))
+    names = _used_names(articles, texts, voices)
     longer_names = _longer_names(names, least)
     publishers = {subject_key(article.outlet) for article in articles if article.outlet}
     small_words = _small_words(texts)
     for key, uses in [*names.items()]:
-        is_used = len(uses.outlets) >= least or key in longer_names
+        is_used = len(uses.voices) >= least or key in longer_names
         if not is_used or not _is_subject(key, uses, publishers, small_words):
             del names[key]
     _join_parts(names, longer_names)
@@ -84,12 +95,21 @@ def names_of(articles: Sequence[ArticleView]) -> tuple[StoryName, ...]:
 def _rarest(
     names: Mapping[NameKey, _Uses], articles: Sequence[ArticleView], least: int
 ) -> tuple[StoryName, ...]:
-    """Return the names that at least so many outlets use; names of a single outlet must be in its title, too."""
-    chosen = [key for key, uses in names.items() if len(uses.outlets) >= least]
+    """Return the names that at least so many voices use; names of a single voice must be in its title, too."""
+    chosen = [key for key, uses in names.items() if len(uses.voices) >= least]
     if least < 2:
         chosen = [key for key in chosen if _is_in_title(key, articles)]
     chosen.sort(key=lambda key: (-len(names[key].outlets) * _rarity(key), key))
     return tuple(names[key].name() for key in chosen[:MOST_NAMES])
+
+
+def _voices(articles: Sequence[ArticleView]) -> dict[str, str]:
+    """Return the voice of each article: one for all articles that share a sender or a text."""
+    return {
+        article.id: group[0].id
+        for group in copy_groups(articles, origin_link, voice_of)
+        for article in group
+    }
 
 
 def _below_title(article: ArticleView) -> str:
@@ -97,28 +117,32 @@ def _below_title(article: ArticleView) -> str:
 
 
 def _used_names(
-    articles: Sequence[ArticleView], texts: Sequence[_Text]
+    articles: Sequence[ArticleView],
+    texts: Sequence[_Text],
+    voices: Mapping[str, str],
 ) -> dict[NameKey, _Uses]:
     """Return all names by key."""
     names: dict[NameKey, _Uses] = {}
     for article, (text, vocabulary) in zip(articles, texts, strict=True):
         for words, count in Counter(vocabulary.linked_names(text)).items():
             for name, key in read_names(words, vocabulary):
-                names.setdefault(key, _Uses()).add(article, name, count)
+                names.setdefault(key, _Uses()).add(
+                    article, voices[article.id], name, count
+                )
     return names
 
 
 def _longer_names(
     names: Mapping[NameKey, _Uses], least: int
 ) -> dict[NameKey, list[NameKey]]:
-    """Return, for the beginnings and ends of names, the names that enough outlets use.
+    """Return, for the beginnings and ends of names, the names that enough voices use.
 
     A part with a link has all its longer names: "Centers for Disease Control" is the same body in full.
     """
     longer_names: dict[NameKey, list[NameKey]] = {}
     for key, uses in names.items():
         is_linked = not LINK_WORDS.isdisjoint(key)
-        is_shared = len(uses.outlets) >= least
+        is_shared = len(uses.voices) >= least
         for end in range(1, len(key)):
             for part in (key[:end], key[end:]):
                 # "Obama" is short for "Barack Obama", but "England" is not short for "Bank of England".
@@ -144,6 +168,7 @@ def _join_parts(
             )
             part = names.pop(short)
             names[best].outlets |= part.outlets
+            names[best].voices |= part.voices
 
 
 def _small_words(texts: Sequence[_Text]) -> set[str]:
@@ -185,22 +210,26 @@ def _rarity(key: NameKey) -> float:
 
 
 def topics_of(articles: Sequence[ArticleView]) -> tuple[StoryName, ...]:
-    """Return the topics that two outlets declare, or those of the only outlet that declares any.
+    """Return the topics that two voices declare, or those of the only voice that declares any.
 
-    The only outlet must have standing, unless it is alone in the story. Each topic has the number of its
+    The only voice must have standing, unless it is alone in the story. Each topic has the number of its
     outlets; the most frequent topics come first, then the order is that of the declarations.
     """
+    voices = _voices(articles)
     topics: dict[str, _Uses] = {}
     asked = set()
     for article in sorted(articles, key=attrgetter("effective_at", "id")):
         for label in map(_topic, article.categories):
             if label:
-                topics.setdefault(subject_key(label), _Uses()).add(article, label)
-                asked.add(printer_of(article))
+                voice = voices[article.id]
+                topics.setdefault(subject_key(label), _Uses()).add(
+                    article, voice, label
+                )
+                asked.add(voice)
     if all(article.is_little_known for article in articles):
-        asked = set(map(printer_of, articles))
+        asked = set(voices.values())
     least = min(2, len(asked))
-    chosen = [topic for topic in topics.values() if len(topic.outlets) >= least]
+    chosen = [topic for topic in topics.values() if len(topic.voices) >= least]
     chosen.sort(key=lambda topic: -len(topic.outlets))
     return tuple(topic.name() for topic in chosen[:MOST_TOPICS])
 

@@ -8,6 +8,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from aggregator.model.article import ArticleView
+from aggregator.stories.counting.copy_groups import voice_of
 from aggregator.stories.counting.originals import with_originals
 from aggregator.stories.lexicon import word_list
 from aggregator.stories.sentences import (
@@ -19,6 +20,7 @@ from aggregator.stories.sentences import (
 from aggregator.stories.titles.title_candidates import title_candidates
 from aggregator.stories.titles.title_text import clean_title
 from aggregator.stories.tuning import StoryTuning
+from aggregator.stories.words import weighty_heads
 from aggregator.text.lines import count_words
 from aggregator.text.sentences import sentences_of
 
@@ -28,6 +30,10 @@ OPENING_SENTENCES = 4
 NO_BEGINNING = ("caption", "credit", "promotion", "post", "characters")
 # If there are more reports, the newest are used
 REPORTS = 8
+# In a story of so many senders a lead has only sentences that others confirm
+CONFIRMED_FROM = 3
+# The characters of a report that are read to confirm the sentences of others
+TOLD_CHARS = 6_000
 SURNAME = re.compile(r"(?:(?:Mr|Mrs|Ms)\. )?(?P<name>[A-Z][\w'’-]+) (?P<verb>\w+)")
 
 
@@ -76,6 +82,31 @@ def openings_of(
         if opening := _from_fit(others[-1], shown_title or title, leads):
             openings.append(opening)
     return (openings or others)[-REPORTS:]
+
+
+def is_confirmed(
+    sentence: str, article: ArticleView, reports: Sequence[ArticleView]
+) -> bool:
+    """Return whether one of the `reports`, of another sender, shares a weighty word with a sentence of an article.
+
+    An advertisement agrees with nobody, but of two reports one may not either: only three senders with texts are asked.
+    """
+    told = [report for report in reports if report.text or report.lead]
+    if len(set(map(voice_of, told))) < CONFIRMED_FROM:
+        return True
+    words = weighty_heads(sentence, article.language)
+    return any(
+        not words.isdisjoint(
+            _told(other.title, other.text or other.lead, other.language)
+        )
+        for other in told
+        if voice_of(other) != voice_of(article)
+    )
+
+
+@lru_cache(maxsize=256)
+def _told(title: str, text: str, language: str | None) -> set[str]:
+    return weighty_heads(f"{title}\n{text[:TOLD_CHARS]}", language)
 
 
 def _from_fit(opening: Opening, title: str, leads: str) -> Opening | None:

@@ -5,7 +5,7 @@ of each outlet, and counts (docs/stories.md). It runs after placing.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 
 from aggregator.extract.front_matter import without_dateline
@@ -13,10 +13,11 @@ from aggregator.model.article import ArticleView
 from aggregator.model.story import Passage, Quotation, StoryName, StoryText
 from aggregator.model.structs import FrozenStruct
 from aggregator.stories.compared_sentences import version_of
-from aggregator.stories.counting.copy_groups import COUNTED_ROLES, printer_of
+from aggregator.stories.counting.copy_groups import COUNTED_ROLES, voice_of
 from aggregator.stories.counting.originals import of_standing, with_originals
 from aggregator.stories.lead import lead_of
 from aggregator.stories.names import names_of, topics_of
+from aggregator.stories.openings import is_confirmed
 from aggregator.stories.plain_text import as_text
 from aggregator.stories.quotations import quotations_of
 from aggregator.stories.sentences import (
@@ -108,8 +109,8 @@ def story_text(
     articles = sorted(
         with_originals(articles), key=lambda article: (article.effective_at, article.id)
     )
-    lead = _lead(articles, title, tuning)
     reports = reports_of(articles, tuning)
+    lead = _lead(articles, reports, title, tuning)
     openings: tuple[Passage, ...] = ()
     quotations: tuple[Quotation, ...] = ()
     if len(reports) > 1:
@@ -139,7 +140,7 @@ def reports_of(
     """Return the reports and explainers that are heard, newest first, at most `reports_cap`.
 
     These are the originals of outlets with standing, or of all outlets if none has it. Uncounted reports are
-    heard, too: agreement decides about counts only. If there are too many, one report of each outlet goes first,
+    heard, too: agreement decides about counts only. If there are too many, one report of each sender goes first,
     then the newest. A story of opinions alone has its opinions heard. The articles must come from
     `with_originals`.
     """
@@ -156,31 +157,42 @@ def reports_of(
     seen: Counter[str] = Counter()
     rounds = {}
     for report in reports:
-        outlet = printer_of(report)
-        rounds[report.id] = seen[outlet]
-        seen[outlet] += 1
+        voice = voice_of(report)
+        rounds[report.id] = seen[voice]
+        seen[voice] += 1
     # The sort is stable, so each round stays ordered from the newest report to the oldest
     chosen = sorted(rounds, key=rounds.__getitem__)[: tuning.reports_cap]
     return [report for report in reports if report.id in chosen]
 
 
 def _lead(
-    articles: Sequence[ArticleView], title: str, tuning: StoryTuning
+    articles: Sequence[ArticleView],
+    reports: Sequence[ArticleView],
+    title: str,
+    tuning: StoryTuning,
 ) -> tuple[Passage, ...]:
     chosen = lead_of(articles, tuning, title)
     if chosen is None:
         return ()
     report, first = chosen
-    texts = lead_paragraphs(report.text, first) or lead_paragraphs(report.lead, first)
+
+    def is_told(sentence: str) -> bool:
+        return sentence == first or is_confirmed(sentence, report, reports)
+
+    texts = lead_paragraphs(report.text, first, is_told) or lead_paragraphs(
+        report.lead, first, is_told
+    )
     return tuple(Passage(text=text, article_id=report.id) for text in texts)
 
 
-def lead_paragraphs(text: str, first: str) -> list[str]:
+def lead_paragraphs(
+    text: str, first: str, is_told: Callable[[str], bool] = bool
+) -> list[str]:
     """Return up to LEAD_PARAGRAPHS paragraphs of a text, of LEAD_WORDS words, from the sentence `first` on.
 
     They follow each other, each a part of a line of the text; headings between them are left out. They end
-    before foreign text, such as a caption or a credit, and before a quotation that would not end in them. The
-    list is empty if nothing is left.
+    before foreign text, such as a caption or a credit, before a sentence that others do not confirm (`is_told`),
+    and before a quotation that would not end in them. The list is empty if nothing is left.
     """
     _, begin, rest = text.partition(first)
     passages: list[str] = []
@@ -190,7 +202,7 @@ def lead_paragraphs(text: str, first: str) -> list[str]:
         read = line[:CHARS_READ]
         if passages and not split_sentences(read) and front_matter(read) in HEADING:
             continue
-        passage = _passage(line, split_sentences(read, 1), left, first)
+        passage = _passage(line, split_sentences(read, 1), left, first, is_told)
         if _repeats_quotation(passage, passages):
             continue
         if passage:
@@ -217,7 +229,13 @@ def _folded_words(text: str) -> tuple[str, ...]:
     return tuple(WORD.findall(text.lower().replace("’", "'")))
 
 
-def _passage(line: str, sentences: Sequence[str], words: int, first: str) -> str:
+def _passage(
+    line: str,
+    sentences: Sequence[str],
+    words: int,
+    first: str,
+    is_told: Callable[[str], bool],
+) -> str:
     """Return the beginning of a line that may be shown, which ends with one of its `sentences`.
 
     It has at most `words` words. Only the `first` sentence of the lead may be cut short by the feed.
@@ -232,6 +250,7 @@ def _passage(line: str, sentences: Sequence[str], words: int, first: str) -> str
             place < 0
             or count_words(line[:read_to]) > words
             or front_matter(sentence) in unfit
+            or not is_told(sentence)
         ):
             break
         if has_odd_marks(sentence):
@@ -254,7 +273,7 @@ def _openings(
     articles: Sequence[ArticleView],
     lead: Sequence[Passage],
 ) -> tuple[Passage, ...]:
-    """Return a sentence of each report, except the reports of the lead and its original, the newest first.
+    """Return a sentence of the newest report of each sender, except the lead's, the newest first.
 
     The sentence that differs most from the lead comes second. Sentences with over two thirds of their content
     words in the lead are left out.
@@ -265,13 +284,17 @@ def _openings(
     )
     lead_text = " ".join(passage.text for passage in lead)
     openings: list[tuple[float, Passage]] = []
+    heard = {voice_of(article) for article in articles if article.id in leading}
     for report in reports:
+        if voice_of(report) in heard:
+            continue
         text = "" if report.id in leading else title_sentence(report)
         content = heads(text, report.language).keys()
         new = content - heads(lead_text, report.language).keys()
         if text and len(new) >= NEW_SHARE * len(content):
             share = len(new) / max(1, len(content))
             openings.append((share, Passage(text=text, article_id=report.id)))
+            heard.add(voice_of(report))
     if len(openings) > 1:
         differing = max(openings[1:], key=lambda opening: opening[0])
         openings.remove(differing)

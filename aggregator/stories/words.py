@@ -8,6 +8,9 @@ from aggregator.text.numbers import plain_number, spelt_numbers
 from aggregator.text.stems import stem_of
 from aggregator.text.tokens import parts
 
+# The share of the events of the news that have a weighty word, at most (as `short_body_idf` of the tuning)
+WEIGHTY_SHARE = 0.05
+
 
 # Cached, since a sentence is read more than once
 @lru_cache(maxsize=1024)
@@ -27,6 +30,20 @@ def tokens(text: str, language: str | None = None) -> tuple[tuple[str, str], ...
 def heads(text: str, language: str | None = None) -> dict[str, None]:
     """Return the heads of `text` in order, each once."""
     return dict.fromkeys([head for _, head in tokens(text, language) if head])
+
+
+def weighty_heads(text: str, language: str | None = None) -> set[str]:
+    """Return the heads that few events of the news have, without numbers."""
+    from aggregator.text.document_frequency import shipped_background
+
+    background = shipped_background()
+    events = background.events.get(language or "en", 0)
+    counts = background.table("w", language or "en")
+    return {
+        head
+        for head in heads(text, language)
+        if not head[0].isdigit() and counts.get(head, 0) <= WEIGHTY_SHARE * events
+    }
 
 
 def behind_last(words: Sequence[str], matches: Callable[[str], bool]) -> int:

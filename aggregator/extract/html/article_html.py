@@ -16,10 +16,9 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 import nh3
 
-from aggregator.config.hosts import ip_address_of
 from aggregator.extract.html.dom import bound_html, fragment_of
 from aggregator.extract.html.unseen import without_invisible
-from aggregator.extract.sites import is_public_name
+from aggregator.extract.sites import is_private_link, leads_to_internet
 from aggregator.model.prepared import ArticleHtml
 from aggregator.text.lines import word_list, word_set
 
@@ -59,10 +58,8 @@ _OF_FORMATTING = word_set("href title lang dir")
 _MAX_ADDRESS_CHARS = 2_048  # browsers and feed readers cut longer ones
 _MAX_LANG_CHARS = 35  # RFC 5646, 4.4.1
 _CUT_REFERENCE = re.compile(r"&[a-z]*$")
-_HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)+")
 # The attributes that lazy pictures use, the most frequent in feeds and pages first
 _LAZY_SOURCES = ("data-src", "data-original", "data-lazy-src")
-_IPV4 = 4
 # The sizes of a picture that counts readers
 _TRACKING_SIZES = word_set("0 1 0px 1px")
 # A picture inside the markup is larger than all words around it.
@@ -77,12 +74,18 @@ _STRUCTURE = re.compile(r"<(?!/|p>|p |div>|div |section>|br>)")
 
 
 def article_html(
-    markup: str, base: str | None, *, with_pictures: bool = True, is_cut: bool = False
+    markup: str,
+    base: str | None,
+    *,
+    with_pictures: bool = True,
+    is_cut: bool = False,
+    is_of_internet: bool = False,
 ) -> ArticleHtml | None:
     """Return the HTML of an article; None if it has only paragraphs, which are in the article's text, too.
 
     `markup` is a fragment from anywhere, `base` the address of the article. `with_pictures` is false if the
-    publisher asks for no pictures. `is_cut` tells that the markup was cut before.
+    publisher asks for no pictures. `is_cut` tells that the markup was cut before. If the article `is_of_internet`,
+    its links into private networks are text.
     """
     bounded = bound_html(_INLINE_DATA.sub("", markup), max_chars=_MAX_MARKUP_CHARS)
     root = fragment_of(bounded.html)
@@ -93,8 +96,10 @@ def article_html(
     for element in list(root.iter(*_PLAYERS)):
         _link_player(element, base)
     _show_pictures(root, base)
-    for link in root.iter("a"):
+    for link in list(root.iter("a")):
         _make_absolute(link, "href", base)
+        if is_of_internet and is_private_link(link.get("href")):
+            link.tag = "span"  # nh3 takes the tag away
     _unnest_formatting(root)
     whole = _sanitised_tree(root, with_pictures=with_pictures)
     html = whole
@@ -247,23 +252,7 @@ def is_shown_picture(address: str) -> bool:
     The reader's browser would ask an address in the reader's own network.
     """
     try:
-        parts = urlsplit(address)
-        # Browsers read a name so: letters of full width are letters, a soft hyphen is nothing.
-        host = (parts.hostname or "").rstrip(".").encode("idna").decode("ascii").lower()
-        is_svg = unquote(parts.path).lower().endswith((".svg", ".svgz"))
-        is_valid = parts.port != 0  # a port out of range raises
+        is_svg = unquote(urlsplit(address).path).lower().endswith((".svg", ".svgz"))
     except ValueError:
         return False
-    if (
-        parts.scheme not in ("http", "https")
-        or "@" in parts.netloc
-        or is_svg
-        or not is_valid
-    ):
-        return False
-    literal = ip_address_of(host)
-    if literal is not None:
-        # Many IPv6 addresses contain an IPv4 address, perhaps of the own network.
-        return literal.version == _IPV4 and literal.is_global
-    # Browsers end a host at a backslash, and decode "%".
-    return _HOST.fullmatch(host) is not None and is_public_name(host)
+    return not is_svg and leads_to_internet(address)

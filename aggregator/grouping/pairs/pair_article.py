@@ -19,7 +19,7 @@ from aggregator.grouping.pairs.term_codec import (
 )
 from aggregator.grouping.pairs.title_frames import read_title
 from aggregator.model.article import Article
-from aggregator.store.stories.standing import sender_of
+from aggregator.stories.counting.copy_groups import sender_of
 
 Floats = npt.NDArray[np.float64]
 

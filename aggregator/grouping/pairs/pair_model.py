@@ -59,6 +59,9 @@ class PairTuning(msgspec.Struct, frozen=True, kw_only=True):
     stream_most: float
     stream_least: float
     agreement: float
+    copied_words: float
+    copied_of_short: float
+    copied_from_words: int
     headline_share: float
     short_body_words: int
     short_body_idf: float

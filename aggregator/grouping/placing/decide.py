@@ -305,4 +305,5 @@ class Decider:
             compared,
             compared_articles.compared_text(article),
             self._window.story(story.story_no),
+            match.reuse,
         )

@@ -4,14 +4,16 @@ Anyone can publish a headline of others, and the sentences below it. A text is a
 words of its own.
 """
 
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
 from msgspec.structs import replace
 
 from aggregator.extract.wire.agencies import is_mail_address
-from aggregator.grouping.copies.shared_wording import own_words
+from aggregator.grouping.copies.shared_wording import own_words, repeats_sentences
 from aggregator.grouping.pairs.pair_article import (
+    TEXT,
     PairArticle,
     beside_title,
     shared_beside_title,
@@ -24,15 +26,17 @@ from aggregator.grouping.pairs.weights import EventModel
 from aggregator.grouping.scores.report_comparison import ReportComparison
 from aggregator.grouping.stream import NewsStream
 from aggregator.model.article import Article, ComparedText
-from aggregator.model.evidence import Agreement, Evidence
+from aggregator.model.evidence import Agreement, Evidence, TextReuse
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import articles, live_stories
 from aggregator.store.stories.article_rows import compared_articles
 from aggregator.store.stories.live_stories import LiveStory
-from aggregator.store.stories.standing import sender_of
+from aggregator.stories.counting.copy_groups import sender_of
 
 # So many times more texts than compared reports are searched for the sentences of a little-known source
 _TEXTS_READ = 3
+# So many texts are searched for its sentences in another order of their words
+_LIKEST = 3
 
 
 class AgreementCheck:
@@ -56,14 +60,15 @@ class AgreementCheck:
         compared: PairArticle,
         text: ComparedText,
         story: LiveStory,
+        reuse: TextReuse | None,
     ) -> Agreement | None:
         """Return how much an article agrees with the counted reports of others in a story.
 
         None if the story has no other report that it must agree with.
 
         An article of a source with standing must share one weighty word with title or lead of a report, or tell
-        it in a line or two under a headline of its own. Other articles must share much, in words that are not
-        copied.
+        it in a line or two under a headline of its own. Other articles must share much. The words that they copy
+        do not count, of the text of `reuse` or, without standing, of any other text of the story.
         """
         snapshot = self._stream.snapshot(connection)
         counted = _vouching(compared, story)[: self._tuning.compared_reports]
@@ -72,18 +77,19 @@ class AgreementCheck:
             return None  # bare headlines can neither confirm nor deny a text
         beside = beside_title(compared)
         copied = None
-        if compared.is_little_known:
-            # The articles of others in the story, whose texts may be the source of copied words
-            ids = [
-                other.id
-                for other in story.reports
-                if sender_of(other) != compared.sender
-            ]
-            others = compared_articles.compared_texts(
-                connection, ids[: _TEXTS_READ * self._tuning.compared_reports]
+        # The texts of others in the story may be the source of copied words
+        others = [
+            other
+            for other in story.reports
+            if sender_of(other) != compared.sender
+            and (compared.is_little_known or (reuse and other.id == reuse.other))
+        ][: _TEXTS_READ * self._tuning.compared_reports]
+        if others:
+            texts = compared_articles.compared_texts(
+                connection, [other.id for other in others]
             )
             # If texts are copied equally, the first is named, so the order must not depend on the database.
-            in_order = [others[id_] for id_ in ids if id_ in others]
+            in_order = [texts[other.id] for other in others if other.id in texts]
             # An article that is mostly copied has no words of its own.
             words, copied = own_words(text, in_order)
             if copied is not None and 2 * len(words) <= len(text.text):
@@ -91,8 +97,12 @@ class AgreementCheck:
             elif copied is not None:
                 terms = read(self._packer.pack("", words, text.language))
                 beside = np.intersect1d(beside, hashes_of(ids_of(terms)))
+        if compared.is_little_known:
+            if others and copied is None:
+                copied = self._rearranged(compared, text, others, texts)
+                beside = beside if copied is None else beside[:0]
         elif (
-            not len(beside)
+            (copied is None and not len(beside))
             or (
                 compared.body_words < self._tuning.short_body_words
                 and not any(
@@ -115,6 +125,36 @@ class AgreementCheck:
             copied=copied,
         )
 
+    def _rearranged(
+        self,
+        compared: PairArticle,
+        text: ComparedText,
+        others: Sequence[Article],
+        texts: Mapping[str, ComparedText],
+    ) -> str | None:
+        """Return the likest other text if an article has most of its words, or most sentences of the likest three.
+
+        Whoever scrambles a text copies no run of it.
+        """
+        beside = beside_title(compared)
+        lacking = {
+            other.id: len(
+                np.setdiff1d(beside, self._comparison.article(other).parts[TEXT])
+            )
+            for other in others
+            if other.id in texts
+        }
+        likest = sorted(lacking, key=lacking.__getitem__)[:_LIKEST]
+        if not likest or not len(beside):
+            return None
+        is_long = compared.body_words >= self._tuning.copied_from_words
+        most = self._tuning.copied_words if is_long else self._tuning.copied_of_short
+        if lacking[likest[0]] <= (1 - most) * len(beside) or repeats_sentences(
+            text, [texts[id_] for id_ in likest]
+        ):
+            return likest[0]
+        return None
+
     def with_agreement(
         self, connection: Connection, id: str, story: str, evidence: Evidence
     ) -> Evidence:
@@ -122,7 +162,7 @@ class AgreementCheck:
         compared = self._comparison.article(articles.member(connection, id))
         text = compared_articles.compared_texts(connection, [id])[id]
         (live,) = live_stories.named(connection, [story])
-        agreement = self.agreement(connection, compared, text, live)
+        agreement = self.agreement(connection, compared, text, live, evidence.reuse)
         return replace(evidence, agreement=agreement)
 
 

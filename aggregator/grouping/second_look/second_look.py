@@ -18,8 +18,8 @@ from aggregator.model.evidence import Evidence, Reason, RunnerUp
 from aggregator.store.stories import articles, live_stories, stories
 from aggregator.store.stories.article_rows import article_writes
 from aggregator.store.stories.live_stories import LiveStory
-from aggregator.store.stories.standing import sender_of
 from aggregator.store.stories.unit_of_work import UnitOfWork
+from aggregator.stories.counting.copy_groups import sender_of
 
 _ASKED = 128  # reports of a story that is merged (limit: each takes some milliseconds)
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from aggregator.model.article import Article
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import articles
-from aggregator.stories.counting.copy_groups import copy_groups
+from aggregator.stories.counting.copy_groups import copy_groups, copy_link
 
 
 def with_copies(connection: Connection, wanted: Iterable[str], story: str) -> list[str]:
@@ -14,7 +14,7 @@ def with_copies(connection: Connection, wanted: Iterable[str], story: str) -> li
     A copy that is not compared takes only its own copies along, so an editor can move a wrong copy.
     """
     leaving = set(wanted)
-    for group in copy_groups(articles.members(connection, story)):
+    for group in copy_groups(articles.members(connection, story), copy_link):
         asked = [member for member in group if member.id in leaving]
         if any(member.is_compared for member in asked):
             leaving.update(member.id for member in group if not member.is_compared)
@@ -31,7 +31,9 @@ def with_copies(connection: Connection, wanted: Iterable[str], story: str) -> li
 def compared_members(members: Sequence[Article]) -> set[str]:
     """Return the members to compare: the first article of each text, else excerpts, else live blogs."""
     for roles in (("report", "copy"), ("excerpt",), ("container",)):
-        groups = copy_groups([member for member in members if member.role in roles])
+        groups = copy_groups(
+            [member for member in members if member.role in roles], copy_link
+        )
         if groups:
             return {
                 min(group, key=lambda member: member.inbox_no).id for group in groups

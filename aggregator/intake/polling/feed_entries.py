@@ -4,6 +4,7 @@ import datetime as dt
 
 from msgspec.structs import replace
 
+from aggregator.extract.sites import is_private_link
 from aggregator.model.entry import Entry, ParsedFeed, Published
 from aggregator.store.intake.sources import (
     Source,
@@ -47,8 +48,11 @@ def completed_entries(
 
 def of_source(entry: Entry, source: Source, language: str | None = None) -> Entry:
     """Return the entry with the settings of its source; `language`: of its feed, if nothing else says it."""
+    is_of_internet = source.kind == "imap" or not is_private_link(source.address)
     return replace(
         entry,
+        is_of_internet=is_of_internet,
+        url=None if is_of_internet and is_private_link(entry.url) else entry.url,
         outlet=source.outlet or entry.outlet,
         resolved_outlet=None if source.outlet else entry.resolved_outlet,
         language=entry.language or language,

@@ -1,60 +1,46 @@
-"""Standing: the trust that a sender earns by agreeing with other outlets on three days.
+"""Standing: the trust that a sender earns when others confirm on three days what it had told before them.
 
-An article agrees with another outlet that reported the same before it, or after it in words of its own.
-A sender is a feed; for files, mails and pushes, each outlet of a source is a sender of its own. Unconfirmed
-mails never have standing. A copy counts only if its text comes from an agency or from a sender with standing:
-senders that reprint those are not strangers, but a newcomer must not make others believed before it is believed
-itself. Bare headlines, which do not count without standing, count beside a report by a sender with standing.
+An article is confirmed by later reports of other outlets that day, if they share the words that no earlier report
+of the story had: so neither copies nor scrambled copies, which add nothing, earn it. A sender is a feed; for
+files, mails and pushes, each outlet of a source is a sender of its own. Unconfirmed mails never have standing.
 Days are closed stream periods, so that standing depends on the inbox alone.
 """
 
 from collections.abc import Iterable
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, insert
 
-from aggregator.extract.wire.agencies import is_mail_address
 from aggregator.model.article import Article
-from aggregator.store.tables import delete_rows, read_values, standing, write_sql
+from aggregator.store.tables import (
+    delete_rows,
+    execute_each,
+    read_rows,
+    read_values,
+    standing,
+    write_sql,
+)
+from aggregator.stories.counting.copy_groups import sender_of
 
 # Days of agreement before a sender is believed (chosen: forty sites are opened in an hour)
 DAYS = 3
 
 
-def sender_of(spoken: Article) -> str:
-    """Return the sender of an article: its feed, else its outlet at its source.
-
-    Unconfirmed mails of a source are one sender.
-    """
-    outlet = "@" if is_mail_address(spoken.outlet_key) else spoken.outlet_key or ""
-    return spoken.source if spoken.is_polled else f"{spoken.source} {outlet}"
-
-
-# The same in SQL, but for unconfirmed mails, which never have standing
+# `sender_of` in SQL, but for unconfirmed mails, which never have standing
 _SENDER = "CASE WHEN {0}.is_polled THEN {0}.source ELSE {0}.source || ' ' || coalesce({0}.outlet, '') END"
 _STANDING = f"SELECT sender FROM standing GROUP BY sender HAVING count(*) >= {DAYS}"  # noqa: S608
-# The article whose text an article copies or reuses; null for words of its own
-_TEXT_OF = "coalesce({0}.copy_of, {0}.reuses, {0}.version_of)"
 # The opposite of `is_mail_address`
 _IS_CONFIRMED = "({0}.outlet NOT LIKE '%@%' OR {0}.outlet LIKE '%/%')"
-# A bare headline agrees by its title, because the title is the reason that it joined the story.
-_NOTE_DAY = f"""
-    INSERT INTO standing (sender, period)
-    SELECT DISTINCT {_SENDER.format("article")}, CAST(:period AS BIGINT) FROM article
-    WHERE article.inbox_no > :after AND article.inbox_no <= :last
-    AND article.role IN ('report', 'copy') AND {_SENDER.format("article")} NOT IN ({_STANDING})
+_FIRST = f"""
+    SELECT article.id, article.story FROM article
+    WHERE article.inbox_no > :after AND article.inbox_no <= :last AND article.role = 'report'
+    AND (article.counts_as_report OR article.body_words = 0)
+    AND {_IS_CONFIRMED.format("article")} AND {_SENDER.format("article")} NOT IN ({_STANDING})
     AND EXISTS (
-      SELECT 1 FROM article AS other WHERE other.story = article.story AND other.inbox_no <= :last
-      AND (other.inbox_no < article.inbox_no OR other.counts_as_report AND {_TEXT_OF.format("other")} IS NULL)
-      AND other.role = 'report' AND other.outlet <> article.outlet
-      AND {_IS_CONFIRMED.format("other")} AND {_IS_CONFIRMED.format("article")}
-      AND (article.counts_as_report
-        OR article.body_words = 0 AND {_SENDER.format("other")} IN ({_STANDING}))
-      AND (other.source <> article.source OR NOT article.is_polled)
+      SELECT 1 FROM article AS other WHERE other.story = article.story
+      AND other.inbox_no > article.inbox_no AND other.inbox_no <= :last
+      AND other.role = 'report' AND other.counts_as_report AND other.outlet <> article.outlet
     )
-    AND ({_TEXT_OF.format("article")} IS NULL OR EXISTS (
-      SELECT 1 FROM article AS copied WHERE copied.id = {_TEXT_OF.format("article")}
-      AND (copied.wire IS NOT NULL OR {_SENDER.format("copied")} IN ({_STANDING}))
-    ))
+    ORDER BY article.inbox_no
     """  # noqa: S608
 
 
@@ -63,11 +49,25 @@ def senders_with_standing(connection: Connection) -> frozenset[str]:
     return frozenset(read_values(connection, _STANDING))
 
 
-def note_day(connection: Connection, period: int, after: int, last: int) -> None:
-    """Note the senders that agreed in a period, with articles after inbox number `after`, up to `last`."""
+def told_before_others(
+    connection: Connection, after: int, last: int
+) -> dict[str, list[str]]:
+    """Return the articles after inbox number `after`, up to `last`, that others followed, by their story.
+
+    They are reports of senders without standing.
+    """
+    by_story: dict[str, list[str]] = {}
+    for row in read_rows(connection, _FIRST, after=after, last=last):
+        by_story.setdefault(row.story, []).append(row.id)
+    return by_story
+
+
+def note_day(connection: Connection, period: int, senders: Iterable[str]) -> None:
+    """Note the senders that were confirmed in a period."""
     # A lost period's number is given again
     delete_rows(connection, standing, standing.c.period >= period)
-    write_sql(connection, _NOTE_DAY, period=period, after=after, last=last)
+    days = [{"sender": sender, "period": period} for sender in sorted(senders)]
+    execute_each(connection, insert(standing), days)
 
 
 def forget(connection: Connection, erased: Iterable[Article]) -> None:

@@ -9,7 +9,7 @@ import datetime as dt
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from aggregator.extract.wire.agencies import agency_of, outlet_key
+from aggregator.extract.wire.agencies import agency_of, is_mail_address, outlet_key
 from aggregator.model.article import CountedArticle
 
 COUNTED_ROLES = ("report", "copy")
@@ -26,6 +26,20 @@ def printer_of(article: CountedArticle) -> str:
     return article.id if article.outlet_key is None else outlet_key(article.outlet_key)
 
 
+def sender_of(article: CountedArticle) -> str:
+    """Return the sender of an article: its feed, else its outlet at its source.
+
+    Unconfirmed mails of a source are one sender.
+    """
+    outlet = "@" if is_mail_address(article.outlet_key) else article.outlet_key or ""
+    return article.source if article.is_polled else f"{article.source} {outlet}"
+
+
+def voice_of(article: CountedArticle) -> str:
+    """Return who speaks: the sender, or the article if its outlet is unknown, since a file may have many."""
+    return article.id if article.outlet_key is None else sender_of(article)
+
+
 def copy_link(article: CountedArticle) -> str | None:
     """Return the article that this article copies; None for an excerpt, since it is not a copy."""
     return None if article.role == "excerpt" else article.copy_of
@@ -38,9 +52,9 @@ def origin_link(article: CountedArticle) -> str | None:
 
 def copy_groups(
     articles: Sequence[AnyCountable],
-    link_of: Callable[[CountedArticle], str | None] = copy_link,
+    *links_of: Callable[[CountedArticle], str | None],
 ) -> list[list[AnyCountable]]:
-    """Return the copy groups; groups and members keep the order of `articles`.
+    """Return the groups of articles with the same links; groups and members keep the order of `articles`.
 
     Two articles that copy one text outside the story are one group, too.
     """
@@ -54,9 +68,10 @@ def copy_groups(
         return node
 
     for article in articles:
-        link = link_of(article)
-        if link is not None:
-            parent[root(article.id)] = root(link)
+        for link_of in links_of:
+            link = link_of(article)
+            if link is not None:
+                parent[root(article.id)] = root(link)
     groups: dict[str, list[AnyCountable]] = {}
     for article in articles:
         groups.setdefault(root(article.id), []).append(article)

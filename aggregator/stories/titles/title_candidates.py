@@ -7,7 +7,7 @@ from operator import attrgetter
 from aggregator.extract.kind import is_by_style
 from aggregator.model.article import ArticleView
 from aggregator.model.prepared import UNCOUNTED_KINDS
-from aggregator.stories.counting.copy_groups import COUNTED_ROLES
+from aggregator.stories.counting.copy_groups import COUNTED_ROLES, voice_of
 from aggregator.stories.counting.originals import (
     of_standing,
     originals_with_copies,
@@ -28,7 +28,7 @@ def title_candidates(
     tuning: StoryTuning,
     text_of: Callable[[ArticleView], str] = clean_title,
 ) -> list[ArticleView]:
-    """Return the articles whose titles are compared, by time: the newest, at most `reports_cap`.
+    """Return the articles whose titles are compared, by time: the newest of each sender, at most `reports_cap`.
 
     These are the reports, or all articles if the story has only others. If some reports have standing, only those
     are compared. A text with versions is compared in its current version, and a group of copies in its
@@ -44,9 +44,11 @@ def title_candidates(
         _of_each_copy_group(articles, reports, text_of)
         or [article for article in titled if article.role in COUNTED_ROLES]
         or [article for article in titled if article.role == "container"]
-        or titled
+        or list(titled)
     )
-    return sorted(chosen, key=BY_TIME)[-tuning.reports_cap :]
+    chosen.sort(key=BY_TIME)
+    newest = {voice_of(article): article for article in chosen}
+    return sorted(newest.values(), key=BY_TIME)[-tuning.reports_cap :]
 
 
 def is_news(article: ArticleView) -> bool:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from aggregator.extract.wire.agencies import agency_of, family_table
 from aggregator.model.article import ArticleView
-from aggregator.stories.counting.copy_groups import copy_groups, original_of
+from aggregator.stories.counting.copy_groups import copy_groups, copy_link, original_of
 from aggregator.stories.counting.counts import Counts, counts
 from aggregator.stories.counting.originals import originals_with_copies, with_originals
 from tests.support.stories_examples import view
@@ -157,7 +157,7 @@ def test_an_excerpt_of_a_copy_points_at_the_original_and_joins_nothing() -> None
         view("b", role="copy", copy_of="a", hours=1),
         view("cut", role="excerpt", copy_of="b", hours=2),
     ]
-    assert [len(group) for group in copy_groups(articles)] == [2, 1]
+    assert [len(group) for group in copy_groups(articles, copy_link)] == [2, 1]
     assert {a.id: a.copy_of for a in with_originals(articles)}["cut"] == "a"
 
 

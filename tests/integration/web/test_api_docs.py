@@ -54,7 +54,7 @@ def test_its_tables_are_those_of_the_program(room: Newsroom) -> None:
         re.findall(r"^\| (\d{3}) \| `([a-z-]+)` \|", DOCUMENT, re.MULTILINE)
     )
     assert reported == {str(status): kind.name for status, kind in PROBLEMS.items()}
-    routes = re.findall(r"`(GET|POST|PATCH|DELETE) (/api/v1/\S+?)`", DOCUMENT)
+    routes = re.findall(r"`(GET|POST|PUT|PATCH|DELETE) (/api/v1/\S+?)`", DOCUMENT)
     described = {
         (method.upper(), re.sub(r"\{\w+\}", "X", path))
         for path, operations in room.get("/api/v1/openapi.json").json()["paths"].items()

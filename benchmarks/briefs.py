@@ -20,14 +20,14 @@ from typing import Any
 
 from aggregator.config.publish_settings import PublishConfig
 from aggregator.config.tuning import Tuning
-from aggregator.extract.article import clean_entry
+from aggregator.extract.clean_article import clean_entry
 from aggregator.model.article import ArticleView
 from aggregator.model.entry import Entry
 from aggregator.stories.lead import summary
 from aggregator.stories.plain_text import as_text
 from aggregator.stories.rendering import story_text
+from aggregator.stories.story_tuning import shipped_tuning
 from aggregator.stories.titles.title import headline
-from aggregator.stories.tuning import shipped_tuning
 
 SEEN = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 NEUTRAL = {"title": "neutral_title", "summary": "neutral_text"}

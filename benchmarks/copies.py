@@ -40,9 +40,9 @@ from aggregator.model.prepared import CleanArticle, Fingerprint, Prepared
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.migrate import upgrade
-from aggregator.store.stories import stories
+from aggregator.store.stories import story_rows
 from aggregator.store.stories.article_rows import article_writes
-from aggregator.store.stories.articles import StoredArticle
+from aggregator.store.stories.stored_articles import StoredArticle
 
 # Furniture as pages carry it, invented for this file.
 # ruff: noqa: ARG001 (every way to make a copy takes the same arguments)
@@ -249,7 +249,7 @@ class Library:
         upgrade(self.database)
         self._finder = CopyFinder(Tuning())
         with self.database.write() as connection:
-            stories.insert_story(connection, _story_row(articles[0]["id"]))
+            story_rows.insert_story(connection, _story_row(articles[0]["id"]))
             for original in self.originals.values():
                 coming = _coming(original)
                 found = self._finder.find(connection, coming, None)
@@ -301,8 +301,8 @@ def _row(coming: StoredArticle, found: CopyMatch) -> StoredArticle:
     )
 
 
-def _story_row(founder: str) -> stories.StoryRow:
-    return stories.StoryRow(
+def _story_row(founder: str) -> story_rows.StoryRow:
+    return story_rows.StoryRow(
         story_no=1,
         id="story",
         founding_article=founder,

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from aggregator.config.tuning import Tuning
-from aggregator.extract.article import clean_entry
+from aggregator.extract.clean_article import clean_entry
 from aggregator.model.entry import Entry
 from aggregator.model.prepared import CleanArticle
 from aggregator.text.lines import folded

@@ -24,8 +24,8 @@ import msgspec
 
 from aggregator.model.article import ArticleView
 from aggregator.stories.lead import lead_of, summary
+from aggregator.stories.story_tuning import StoryTuning, shipped_tuning
 from aggregator.stories.titles.title import Headline, headline
-from aggregator.stories.tuning import StoryTuning, shipped_tuning
 from benchmarks.briefs import cleaned
 
 UNDATED = "2020-01-01"

@@ -27,13 +27,13 @@ from sqlalchemy import Connection, event, func, insert, select, text, update
 from aggregator.model.evidence import Evidence
 from aggregator.store import codecs, tables
 from aggregator.store.engine.database import Database
-from aggregator.store.intake import sources
-from aggregator.store.intake.sources import Source, source_id
+from aggregator.store.intake import source_rows
+from aggregator.store.intake.source_rows import Source, source_id
 from aggregator.store.migrate import upgrade
 from aggregator.store.search import index, index_rows
-from aggregator.store.stories.articles import ArticleDetails
 from aggregator.store.stories.rendered_stories import render_next
-from aggregator.stories.tuning import shipped_tuning
+from aggregator.store.stories.stored_articles import ArticleDetails
+from aggregator.stories.story_tuning import shipped_tuning
 
 END = dt.datetime(2026, 11, 20, 12, 0, tzinfo=dt.UTC)
 A_DAY = 10_000
@@ -249,7 +249,7 @@ def _write_first(database: Database, count: int) -> None:
     with database.write() as connection:
         for number, name in enumerate(NAMES):
             address = f"https://{number}.example/feed"
-            sources.add(
+            source_rows.add(
                 connection,
                 Source(
                     id=source_id("feed", None, address),

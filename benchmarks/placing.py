@@ -37,7 +37,7 @@ import msgspec
 import numpy as np
 from sqlalchemy import select
 
-from aggregator.admin.export import exported
+from aggregator.admin.export_file import exported
 from aggregator.admin.import_rows import import_into
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.fingerprint import fingerprinter

@@ -27,7 +27,7 @@ from sqlalchemy import select
 
 from aggregator.config.memory import collect_garbage_seldom
 from aggregator.config.story_query import StoryFilter
-from aggregator.publish.settings import PublishSettings
+from aggregator.publish.output_settings import PublishSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import story

@@ -29,7 +29,7 @@ from aggregator.store.intake import acceptance
 from aggregator.store.migrate import upgrade
 from aggregator.store.stories.rendered_stories import render_next
 from aggregator.store.tables import article, counter
-from aggregator.stories.tuning import shipped_tuning
+from aggregator.stories.story_tuning import shipped_tuning
 from benchmarks.corpus import START, Stream, data_folder, database_of
 
 AT_ONCE = 100

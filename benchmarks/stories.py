@@ -26,7 +26,7 @@ from importlib import import_module
 from pathlib import Path
 
 from aggregator.model.article import ArticleView
-from aggregator.stories.tuning import shipped_tuning
+from aggregator.stories.story_tuning import shipped_tuning
 
 ROOT = Path(__file__).resolve().parents[1]
 SEEN = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)

@@ -36,7 +36,7 @@ from aggregator.sources.source_limits import source_tuning
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox
 from aggregator.store.migrate import upgrade
-from aggregator.store.stories import articles as article_rows
+from aggregator.store.stories import stored_articles as article_rows
 from aggregator.store.tables import article as article_table
 from aggregator.store.tables import read_rows
 from training.dataset import data_folder

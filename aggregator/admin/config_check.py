@@ -20,7 +20,7 @@ from aggregator.config.messages import counted, redact
 from aggregator.config.settings import Config
 from aggregator.config.source_settings import SourceConfig
 from aggregator.config.values import at_key
-from aggregator.config.webhooks import read_secret, recipients_from
+from aggregator.config.webhook_settings import read_secret, recipients_from
 from aggregator.extract.urls import address_key
 from aggregator.intake.configured import mutes_of
 from aggregator.intake.kinds.feed_kind import web_address
@@ -34,9 +34,9 @@ from aggregator.sources.fetch.connections.certificates import UNCHECKED, host_tr
 from aggregator.sources.fetch.connections.transport import proxy_of
 from aggregator.sources.fetch.request_headers import user_agent
 from aggregator.sources.parse.feeds.entry_builder import primary_language
-from aggregator.sources.parse.feeds.feed import parser_versions
-from aggregator.store.intake.sources import Source
-from aggregator.store.read.health.probes import ok, problem, warning
+from aggregator.sources.parse.feeds.read_feed import parser_versions
+from aggregator.store.intake.source_rows import Source
+from aggregator.store.read.health.health_probes import ok, problem, warning
 from aggregator.store.search.query import parse_query
 
 # A user name alone is not a secret.

@@ -31,7 +31,7 @@ from aggregator.admin.labelled_data import LoosePairs
 from aggregator.admin.storyline_measures import read_affairs
 from aggregator.config.story_query import StoryFilter
 from aggregator.config.tuning import Tuning
-from aggregator.extract.limits import ExtractTuning
+from aggregator.extract.extract_limits import ExtractTuning
 from aggregator.extract.shown_text import first_sentences
 from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.workers.factory import open_executor
@@ -42,7 +42,7 @@ from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import acceptance, inbox
 from aggregator.store.migrate import upgrade
 from aggregator.store.read.reader import StoryReader
-from aggregator.store.stories import articles, storylines
+from aggregator.store.stories import stored_articles, storyline_rows
 from aggregator.text.sentences import paragraphs
 
 _ENTRIES_A_TRANSACTION = 400
@@ -171,7 +171,7 @@ def _evaluated_records(
     connection: Connection, records: Sequence[LabelledRecord], numbers: Sequence[int]
 ) -> list[EvaluatedRecord]:
     results = {stored.entry_no: stored for stored in inbox.results(connection, numbers)}
-    lines = storylines.lines_of_articles(
+    lines = storyline_rows.lines_of_articles(
         connection, {stored.article for stored in results.values()}
     )
     evaluated = []
@@ -179,7 +179,7 @@ def _evaluated_records(
         result = results[entry_no]
         score = None
         if result.story is not None:
-            evidence = articles.evidence_of(connection, result.article)
+            evidence = stored_articles.evidence_of(connection, result.article)
             score = evidence.score if evidence.stage in SCORED_STAGES else None
         evaluated.append(
             EvaluatedRecord(

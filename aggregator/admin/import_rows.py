@@ -12,7 +12,7 @@ from zlib import crc32
 
 import msgspec
 
-from aggregator.admin.export import VERSION, Head, Line
+from aggregator.admin.export_file import VERSION, Head, Line
 from aggregator.config.messages import counted
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.copies.copy_lookup import CopyFinder
@@ -27,7 +27,7 @@ from aggregator.store.maintenance.row_stream import Advance, Batch, Values
 from aggregator.store.migrate import is_newer, newest_revision
 from aggregator.store.read import change_stream
 from aggregator.store.search import index
-from aggregator.store.stories import rendered_stories, storylines
+from aggregator.store.stories import rendered_stories, storyline_rows
 from aggregator.store.tables import metadata
 
 log = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ def import_into(database: Database, lines: Iterable[bytes], progress: Advance) -
             if revision < "0037":  # its program sampled other shingles
                 CopyFinder(Tuning()).recompute(connection)
             if revision < "0050":  # its program had no storylines
-                storylines.compare_all(connection)
+                storyline_rows.compare_all(connection)
             # Webhooks do not report imported stories.
             recipients.skip(connection, 0, change_stream.last_number(connection))
         index.index_until(database, index.index_older)

@@ -24,7 +24,7 @@ from aggregator.sources.parse.streams.file_stream import (
 )
 from aggregator.sources.parse.streams.folder_scan import suffix_of
 from aggregator.store.engine.database import Database
-from aggregator.store.stories import article_views, articles, corrections
+from aggregator.store.stories import article_views, corrections, stored_articles
 
 
 def labels(database: Database) -> dict[str, str]:
@@ -33,7 +33,7 @@ def labels(database: Database) -> dict[str, str]:
         constrained = {
             constraint.article for constraint in corrections.all_constraints(connection)
         }
-        return articles.assigned_stories(connection, constrained)
+        return stored_articles.assigned_stories(connection, constrained)
 
 
 def labelled_records(database: Database) -> Iterator[bytes]:

@@ -134,9 +134,9 @@ def remove(
       aggregator sources remove SOURCE
       aggregator sources remove SOURCE --articles
     """
-    from aggregator.grouping.deletion.forget import ForgetCommand
+    from aggregator.grouping.deletion.forget_articles import ForgetCommand
     from aggregator.intake.manage.changing import remove as run
-    from aggregator.store.intake.sources import sources_named
+    from aggregator.store.intake.source_rows import sources_named
 
     with context.obj.writing() as (config, database):
         with database.read() as connection:

@@ -68,7 +68,7 @@ def render(context: Context) -> None:
       aggregator db render
     """
     from aggregator.store.stories.rendered_stories import count_unrendered, render_next
-    from aggregator.stories.tuning import StoryTuning
+    from aggregator.stories.story_tuning import StoryTuning
 
     with (
         written_before(context.obj) as (config, database),

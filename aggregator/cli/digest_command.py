@@ -25,13 +25,13 @@ def digest(
     Examples:
       aggregator digest --dry-run
     """
-    from aggregator.config.webhooks import DIGEST, digest_readers
+    from aggregator.config.webhook_settings import DIGEST, digest_readers
     from aggregator.deliver.dispatcher import WebhookDispatcher
     from aggregator.model.clock import utc_now
-    from aggregator.publish.settings import publish_settings
+    from aggregator.publish.output_settings import publish_settings
     from aggregator.store.read import digests
     from aggregator.store.read.reader import StoryReader
-    from aggregator.web.feeds.digests import digest_text, digest_title
+    from aggregator.web.feeds.digest_feeds import digest_text, digest_title
 
     now = utc_now()
     with context.obj.writing() as (config, database):

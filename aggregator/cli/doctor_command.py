@@ -26,9 +26,9 @@ def doctor(context: Context, format_: output.TextOrJsonl = "text") -> None:
       aggregator doctor --format jsonl
     """
     from aggregator.admin.config_check import mistakes
-    from aggregator.admin.doctor import examine
+    from aggregator.admin.doctor_report import examine
     from aggregator.model.errors import ConfigError
-    from aggregator.store.read.health.probes import ok
+    from aggregator.store.read.health.health_probes import ok
 
     findings: Iterator[Finding]
     try:

@@ -179,7 +179,7 @@ def _evaluate_corrections(settings: Settings) -> "CorrectionsEvaluation":
     from aggregator.admin.evaluate import evaluate_corrections
     from aggregator.admin.labelled_data import labels
     from aggregator.grouping.story_options import StoryOptions
-    from aggregator.intake.recluster.recluster import Reclusterer
+    from aggregator.intake.recluster.recluster_job import Reclusterer
     from aggregator.intake.workers.factory import workers
     from aggregator.model.clock import utc_now
 

@@ -9,7 +9,7 @@ from aggregator.config.messages import counted
 from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
-    from aggregator.grouping.corrections.explain import (
+    from aggregator.grouping.corrections.explanation import (
         Explanation,
         StorylineExplanation,
     )
@@ -42,7 +42,7 @@ def explain(
       aggregator explain ARTICLE ANOTHER-ARTICLE
       aggregator explain STORY
     """
-    from aggregator.grouping.corrections.explain import (
+    from aggregator.grouping.corrections.explanation import (
         explanation,
         storyline_explanation,
     )

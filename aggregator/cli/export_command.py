@@ -31,7 +31,7 @@ def export(
       aggregator export --output everything.jsonl.zst
       aggregator export > everything.jsonl
     """
-    from aggregator.admin.export import exported, row_count, written
+    from aggregator.admin.export_file import exported, row_count, written
 
     with (
         context.obj.reading(must_exist=True) as (_, database),

@@ -35,11 +35,11 @@ def feed(
       aggregator feed --min-reports 2 --output stories.rss
       aggregator feed --format jsonfeed --since 7d
     """
-    from aggregator.publish.settings import publish_settings
+    from aggregator.publish.output_settings import publish_settings
     from aggregator.store.read.reader import StoryReader
     from aggregator.web.feeds.channel import address, channel
+    from aggregator.web.feeds.feed_items import gather
     from aggregator.web.feeds.formats import written
-    from aggregator.web.feeds.items import gather
     from aggregator.web.list_query import ListQuery, select_stories
 
     with context.obj.reading() as (config, database):

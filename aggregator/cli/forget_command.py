@@ -11,7 +11,7 @@ from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
     from aggregator.config.settings import Config
-    from aggregator.grouping.deletion.forget import ForgetCommand, ForgetResult
+    from aggregator.grouping.deletion.forget_articles import ForgetCommand, ForgetResult
     from aggregator.store.engine.database import Database
     from aggregator.store.maintenance.erase_target import EraseSummary
 from aggregator.cli.correct_command import NoWait
@@ -55,7 +55,7 @@ def forget(
       aggregator forget Herald --yes
       aggregator forget --list
     """
-    from aggregator.grouping.deletion.forget import ForgetCommand
+    from aggregator.grouping.deletion.forget_articles import ForgetCommand
 
     if list_:
         _print_forgotten(context.obj, format_)
@@ -95,7 +95,7 @@ def erase_articles(
 
     Raises UsageError if there is nothing to erase, or if the user does not confirm.
     """
-    from aggregator.grouping.deletion.forget import to_forget
+    from aggregator.grouping.deletion.forget_articles import to_forget
 
     with database.read() as connection:
         target, summary = to_forget(connection, command)

@@ -107,7 +107,7 @@ def _ingest(
     bulk: bool,
     wait: bool,
 ) -> "IngestSummary":
-    from aggregator.admin.ingest.ingest import Ingest
+    from aggregator.admin.ingest.ingest_files import Ingest
     from aggregator.config.memory import collect_garbage_seldom
     from aggregator.intake.configured import mutes_of
     from aggregator.intake.polling.page_fetch import PollServices

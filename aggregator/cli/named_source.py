@@ -7,7 +7,7 @@ from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
     from aggregator.store.engine.database import Database
-    from aggregator.store.intake.sources import Source
+    from aggregator.store.intake.source_rows import Source
 
 
 SourceName = Annotated[
@@ -17,7 +17,7 @@ SourceName = Annotated[
 
 def named_source(database: "Database", typed: str) -> "Source":
     """Return the source with this name, id or address. Raises UsageError if there is none or several."""
-    from aggregator.store.intake.sources import sources_named
+    from aggregator.store.intake.source_rows import sources_named
 
     with database.read() as connection:
         sources = sources_named(connection, typed)

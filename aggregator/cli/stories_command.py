@@ -76,7 +76,7 @@ def stories(
     from msgspec.structs import replace
 
     from aggregator.store.read.reader import StoryReader
-    from aggregator.web.cursors import next_of, read_next
+    from aggregator.web.list_cursors import next_of, read_next
 
     with context.obj.reading() as (config, database):
         query = asked.over(config.saved_query(saved)) if saved else asked

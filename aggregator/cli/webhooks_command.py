@@ -12,7 +12,7 @@ from aggregator.model.errors import AggregatorError, UsageError
 
 if TYPE_CHECKING:
     from aggregator.config.settings import Config
-    from aggregator.config.webhooks import Recipient
+    from aggregator.config.webhook_settings import Recipient
     from aggregator.store.deliveries.recipients import WebhookStats
 
 webhooks = typer.Typer(
@@ -117,7 +117,7 @@ def resume_notify(context: Context, name: _Recipient) -> None:
 
 
 def _list(context: Context, format_: str, kind: str) -> None:
-    from aggregator.config.webhooks import DIGEST
+    from aggregator.config.webhook_settings import DIGEST
     from aggregator.store.deliveries.recipients import webhook_stats
 
     listed = []
@@ -182,7 +182,7 @@ def _test(context: Context, name: str, kind: str) -> None:
     import secrets
     import time
 
-    from aggregator.config.webhooks import Webhook, recipient_words
+    from aggregator.config.webhook_settings import Webhook, recipient_words
     from aggregator.deliver.delivery_bodies import trial_body
     from aggregator.deliver.transmit import Transmitter, outgoing_client
     from aggregator.model.clock import utc_now
@@ -231,7 +231,7 @@ def _resume(context: Context, name: str, kind: str) -> None:
 
 
 def _recipient(config: "Config", name: str, kind: str) -> "Recipient":
-    from aggregator.config.webhooks import (
+    from aggregator.config.webhook_settings import (
         DIGEST,
         NOTIFY,
         digest_readers,

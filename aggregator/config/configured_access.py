@@ -8,7 +8,7 @@ from urllib.parse import quote, unquote
 from aggregator.config.settings import Config
 from aggregator.config.source_settings import SourceConfig, split_address
 from aggregator.config.values import at_key
-from aggregator.config.webhooks import read_secret
+from aggregator.config.webhook_settings import read_secret
 
 
 class Access(NamedTuple):

@@ -11,7 +11,7 @@ from aggregator.intake.polling.page_fetch import PollServices
 from aggregator.sources.fetch.server_keys import key_of_address
 from aggregator.store.intake import pending_pages
 from aggregator.store.intake.pending_pages import PendingPage
-from aggregator.store.intake.sources import (
+from aggregator.store.intake.source_rows import (
     DueSource,
     Source,
     schedule,

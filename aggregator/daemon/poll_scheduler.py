@@ -21,7 +21,7 @@ from aggregator.sources.fetch.poll_schedule import (
     longest_wait,
 )
 from aggregator.store.intake import pending_pages
-from aggregator.store.intake.sources import Source, all_due, set_due
+from aggregator.store.intake.source_rows import Source, all_due, set_due
 
 # Requests run at the same time, so fifty servers that send drop by drop do not delay others (chosen; a waiting
 # thread needs some 100 KiB).

@@ -37,10 +37,10 @@ from aggregator.intake.polling.quiet_polls import QuietPolls
 from aggregator.intake.workers.factory import open_executor
 from aggregator.model.errors import AggregatorError
 from aggregator.model.health_report import ProcessState
-from aggregator.publish.settings import publish_settings
+from aggregator.publish.output_settings import publish_settings
 from aggregator.sources.fetch.client import client_of
 from aggregator.store.intake import rejected
-from aggregator.store.intake.sources import UNWRITTEN, all_due
+from aggregator.store.intake.source_rows import UNWRITTEN, all_due
 from aggregator.store.read.reader import StoryReader
 from aggregator.web.health.monitor import HealthMonitor
 from aggregator.web.health.process_tree import why_few_files
@@ -223,7 +223,7 @@ class Runtime:
 
     def _make_webhooks(self) -> "WebhookThreads":
         from aggregator.deliver.threads import webhook_threads
-        from aggregator.web.feeds.digests import digest_mail
+        from aggregator.web.feeds.digest_feeds import digest_mail
 
         services = self._services
         settings = publish_settings(self.config)

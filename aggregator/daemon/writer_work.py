@@ -21,7 +21,7 @@ from aggregator.daemon.watchdog import ServiceTuning
 from aggregator.intake.pipeline import Pipeline
 from aggregator.model.errors import AggregatorError, DamagedError, NoWorkersError
 from aggregator.store.stories.rendered_stories import render_next
-from aggregator.stories.tuning import StoryTuning
+from aggregator.stories.story_tuning import StoryTuning
 
 log = logging.getLogger(__name__)
 

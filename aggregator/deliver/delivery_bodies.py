@@ -10,15 +10,15 @@ from collections.abc import Sequence
 import msgspec
 from msgspec.structs import replace
 
-from aggregator.config.webhooks import Recipient
+from aggregator.config.webhook_settings import Recipient
 from aggregator.deliver.transmit import WebhookTuning
 from aggregator.model.clock import in_utc
 from aggregator.model.read_model import Change
 from aggregator.model.story import StoryView
-from aggregator.publish.excerpts.stories import for_reader
-from aggregator.publish.excerpts.words import count_words, first_words
+from aggregator.publish.excerpts.excerpt_words import count_words, first_words
+from aggregator.publish.excerpts.story_excerpts import for_reader
+from aggregator.publish.output_settings import PublishSettings
 from aggregator.publish.sanitise import encode_json
-from aggregator.publish.settings import PublishSettings
 from aggregator.publish.story_json import story_in_list
 
 _ARTICLES_MAX = 50  # newest articles listed in one delivery; counts are of all

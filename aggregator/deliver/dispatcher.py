@@ -9,7 +9,7 @@ that received a delivery about it is notified, whatever its query.
 import datetime as dt
 from collections.abc import Iterator, Sequence
 
-from aggregator.config import webhooks
+from aggregator.config import webhook_settings
 from aggregator.config.story_query import StoryFilter
 from aggregator.config.tuning import Tuning
 from aggregator.deliver.delivery_bodies import delivery_body, delivery_id, digest_id
@@ -17,8 +17,8 @@ from aggregator.deliver.transmit import WebhookTuning
 from aggregator.model.clock import Clock
 from aggregator.model.read_model import Change, StoryRedirect
 from aggregator.model.story import StoryView
+from aggregator.publish.output_settings import PublishSettings
 from aggregator.publish.sanitise import encode_json
-from aggregator.publish.settings import PublishSettings
 from aggregator.store import steady_clock
 from aggregator.store.deliveries import outbox, recipients
 from aggregator.store.deliveries.outbox import NewDelivery
@@ -44,7 +44,7 @@ class WebhookDispatcher:
         self,
         database: Database,
         reader: StoryReader,
-        recipients: Sequence[webhooks.Recipient],
+        recipients: Sequence[webhook_settings.Recipient],
         settings: PublishSettings,
         all_tuning: Tuning,
         now: Clock,
@@ -56,7 +56,9 @@ class WebhookDispatcher:
         self._webhooks = {
             recipient.name: recipient
             for recipient in recipients
-            if isinstance(recipient, webhooks.Webhook | webhooks.Notification)
+            if isinstance(
+                recipient, webhook_settings.Webhook | webhook_settings.Notification
+            )
         }
         # A query reads the full-text index, which is updated shortly after an article was placed.
         self._uses_index = any(r.query and r.query.query for r in recipients)
@@ -133,14 +135,14 @@ class WebhookDispatcher:
         """
         with self._database.write() as connection:
             digests.lock_digests(connection)
-            whole = digests.next_span(connection, webhooks.DIGEST, until)
+            whole = digests.next_span(connection, webhook_settings.DIGEST, until)
             if whole is None:
                 return []
             if self._uses_index and not digests.is_span_indexed(connection, whole):
                 return None
             readers = []
             for reader in self._recipients:
-                if not isinstance(reader, webhooks.DigestReader):
+                if not isinstance(reader, webhook_settings.DigestReader):
                     continue
                 wanted = reader.story_filter(until) or StoryFilter()
                 if reader.address:  # the list of digests is for everybody
@@ -157,7 +159,7 @@ class WebhookDispatcher:
                 )
                 outbox.add(connection, [delivery], {reader.name: span.to}, until)
                 readers.append(reader.name)
-        return [name for name in readers if name != webhooks.DIGEST]
+        return [name for name in readers if name != webhook_settings.DIGEST]
 
     def prune(self) -> None:
         """Delete deliveries that ended long ago."""
@@ -169,13 +171,13 @@ class WebhookDispatcher:
     def _changes_for(
         self,
         connection: Connection,
-        hook: webhooks.Webhook | webhooks.Notification,
+        hook: webhook_settings.Webhook | webhook_settings.Notification,
         changes: Sequence[Change],
         now: dt.datetime,
     ) -> list[Change]:
         """Return the changes that the webhook receives."""
         story_filter = hook.story_filter(now)
-        if isinstance(hook, webhooks.Notification):
+        if isinstance(hook, webhook_settings.Notification):
             story_filter = (story_filter or StoryFilter()).model_copy(
                 update={"mutes": in_force(connection)}
             )
@@ -184,7 +186,7 @@ class WebhookDispatcher:
             ids = StoryMatcher(connection, story_filter).matching(connection, ids)
         recent = [change for change in changes if change.story in ids]
         recent = [c for c in recent if c.at - c.updated <= digests.OLD_NEWS]
-        if isinstance(hook, webhooks.Notification):
+        if isinstance(hook, webhook_settings.Notification):
             return _to_notify(connection, hook, recent)
         # A webhook that was sent a story is also sent the merge that ends it.
         merges = [change for change in changes if change.kind != "split"]
@@ -224,7 +226,9 @@ class WebhookDispatcher:
 
 
 def _to_notify(
-    connection: Connection, hook: webhooks.Notification, changes: Sequence[Change]
+    connection: Connection,
+    hook: webhook_settings.Notification,
+    changes: Sequence[Change],
 ) -> list[Change]:
     """Return the changes of stories that were not announced yet, and each report if the hook wants these."""
     stories = {change.story for change in changes}

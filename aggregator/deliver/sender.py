@@ -8,7 +8,12 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
-from aggregator.config.webhooks import Notification, Recipient, Webhook, recipient_words
+from aggregator.config.webhook_settings import (
+    Notification,
+    Recipient,
+    Webhook,
+    recipient_words,
+)
 from aggregator.deliver.delivery_bodies import LISTED_TOGETHER, several_body
 from aggregator.deliver.transmit import Transmitter, WebhookTuning
 from aggregator.model.clock import Clock

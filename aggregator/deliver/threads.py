@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
-from aggregator.config import webhooks
+from aggregator.config import webhook_settings
 from aggregator.config.settings import Config
 from aggregator.deliver.dispatcher import WebhookDispatcher
 from aggregator.deliver.sender import WebhookSender
@@ -19,7 +19,7 @@ from aggregator.deliver.transmit import DigestMail, Transmitter, outgoing_client
 from aggregator.intake.workers.executor import is_left_behind
 from aggregator.model.clock import Clock
 from aggregator.model.errors import AggregatorError
-from aggregator.publish.settings import PublishSettings
+from aggregator.publish.output_settings import PublishSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.read.digests import DigestSpan
 from aggregator.store.read.reader import StoryReader
@@ -68,7 +68,7 @@ class WebhookThreads:
                 threading.Thread(
                     target=self._send,
                     args=(name,),
-                    name=webhooks.recipient_words(name).strip(),
+                    name=webhook_settings.recipient_words(name).strip(),
                     daemon=True,
                 )
             )
@@ -165,12 +165,12 @@ def webhook_threads(
     failed: Callable[[BaseException], None],
 ) -> WebhookThreads:
     """Return the threads of a configuration, not started. Raises ConfigError for a bad webhook."""
-    recipients = webhooks.recipients_from(config)
+    recipients = webhook_settings.recipients_from(config)
     all_tuning = config.effective_tuning
     transmitter = Transmitter(outgoing_client(config), all_tuning, now, write_digest)
     senders: dict[str, WebhookSender] = {}
     for recipient in recipients:
-        if recipient.name != webhooks.DIGEST:
+        if recipient.name != webhook_settings.DIGEST:
             senders[recipient.name] = WebhookSender(
                 database, recipient, transmitter, all_tuning, now
             )

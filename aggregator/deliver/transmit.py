@@ -16,7 +16,12 @@ import msgspec
 
 from aggregator.config.settings import Config
 from aggregator.config.tuning import Tuning
-from aggregator.config.webhooks import DigestReader, Notification, Recipient, Webhook
+from aggregator.config.webhook_settings import (
+    DigestReader,
+    Notification,
+    Recipient,
+    Webhook,
+)
 from aggregator.deliver.apprise import AppriseRunner, notification_text
 from aggregator.model.clock import Clock
 from aggregator.model.structs import FrozenStruct

@@ -16,8 +16,8 @@ import msgspec
 
 from aggregator.config.messages import counted
 from aggregator.config.shipped import shipped_table
+from aggregator.extract.extract_limits import ExtractTuning
 from aggregator.extract.html.page import Page
-from aggregator.extract.limits import ExtractTuning
 from aggregator.model.prepared import Verdict
 from aggregator.text.lines import count_words, has_words, same_line
 

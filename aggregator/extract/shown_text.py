@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
+from aggregator.extract.extract_limits import ExtractTuning
 from aggregator.extract.front_matter import without_dateline, without_front_matter
 from aggregator.extract.kind import find_kind, is_by_style
 from aggregator.extract.learned_boilerplate import (
@@ -15,7 +16,6 @@ from aggregator.extract.learned_boilerplate import (
     remove_lines,
     restore_lines,
 )
-from aggregator.extract.limits import ExtractTuning
 from aggregator.model.prepared import CleanArticle
 from aggregator.text.language import find_language
 from aggregator.text.lines import count_words, has_words

@@ -8,8 +8,8 @@ import datetime as dt
 
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.intake.inbox import Outcome
-from aggregator.store.stories.articles import StoredArticle
-from aggregator.store.stories.stories import StoryRow
+from aggregator.store.stories.stored_articles import StoredArticle
+from aggregator.store.stories.story_rows import StoryRow
 
 
 class Place(FrozenStruct):

@@ -10,7 +10,7 @@ from aggregator.model.entry import Outlet, Published
 from aggregator.model.prepared import CleanArticle, Prepared
 from aggregator.store import codecs
 from aggregator.store.intake.inbox import InboxEntry
-from aggregator.store.stories.articles import ArticleDetails, StoredArticle
+from aggregator.store.stories.stored_articles import ArticleDetails, StoredArticle
 
 # Like declared outlets; an index row of PostgreSQL has at most 2,700 bytes
 _OUTLET_CHARS = 300

@@ -7,9 +7,9 @@ from aggregator.grouping.pairs.weights import EventModel
 from aggregator.grouping.stream import NewsStream
 from aggregator.grouping.window import Window
 from aggregator.store.engine.database import Connection
-from aggregator.store.stories import articles, live_stories, stories
-from aggregator.store.stories.articles import StoredArticle
+from aggregator.store.stories import live_stories, stored_articles, story_rows
 from aggregator.store.stories.live_stories import LiveStory
+from aggregator.store.stories.stored_articles import StoredArticle
 from aggregator.store.stories.unit_of_work import UnitOfWork
 
 log = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ class LiveWindow:
         if story is None:  # a correction names an old story
             self.renew(unit_of_work, [(number, new.story)])
             return
-        story.take(articles.without_text(new))
+        story.take(stored_articles.without_text(new))
         self._window.put(story)
 
     def renew(
@@ -95,7 +95,7 @@ class LiveWindow:
     def last_change(self, connection: Connection) -> int:
         """Return the inbox number of the last change to the articles of any story."""
         if self._last_change is None:
-            self._last_change = stories.last_membership_change(connection)
+            self._last_change = story_rows.last_membership_change(connection)
         return self._last_change
 
     def begin_after(self, inbox_no: int) -> None:

@@ -13,7 +13,7 @@ from aggregator.model.errors import ConfigError, UsageError
 from aggregator.model.prepared import CleanArticle
 from aggregator.model.read_model import Mute
 from aggregator.model.structs import FrozenStruct
-from aggregator.store.intake.sources import Source
+from aggregator.store.intake.source_rows import Source
 from aggregator.store.search.query import muted_term
 from aggregator.store.search.searchable_text import SearchableText
 from aggregator.stories.lexicon import subject_key

@@ -8,8 +8,8 @@ from typing import Self
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.copies.copy_lookup import CopyFinder
 from aggregator.grouping.live_window import LiveWindow
-from aggregator.grouping.outlets.boilerplate import BoilerplateLearner
-from aggregator.grouping.outlets.outlet_names import OutletNames
+from aggregator.grouping.outlets.known_outlet_names import OutletNames
+from aggregator.grouping.outlets.outlet_boilerplate import BoilerplateLearner
 from aggregator.grouping.pairs.pair_model import PairTuning
 from aggregator.grouping.pairs.weights import shipped_model
 from aggregator.grouping.scores.agreement import AgreementCheck
@@ -18,7 +18,7 @@ from aggregator.grouping.story_options import PlacingTuning, StoryOptions
 from aggregator.grouping.stream import NewsStream
 from aggregator.grouping.write.story_writer import StoryWriter
 from aggregator.store.stories.corrections import Constraints
-from aggregator.stories.tuning import StoryTuning
+from aggregator.stories.story_tuning import StoryTuning
 
 
 class GroupingParts:

@@ -16,7 +16,7 @@ from aggregator.grouping.corrections.apply_corrections import (
     CorrectionHandler,
     CorrectionResult,
 )
-from aggregator.grouping.deletion.forget import erase_named
+from aggregator.grouping.deletion.forget_articles import erase_named
 from aggregator.grouping.deletion.retention import Retention, RetentionPlan
 from aggregator.grouping.placing.place_entry import EntryPlacer, PlacementResult
 from aggregator.grouping.story_options import StoryOptions

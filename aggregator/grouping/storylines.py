@@ -14,9 +14,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 
 from aggregator.store.engine.database import Connection
-from aggregator.store.stories import storylines
+from aggregator.store.stories import storyline_rows
 from aggregator.store.stories.corrections import Constraints
-from aggregator.store.stories.storylines import Affinity, RecentStory
+from aggregator.store.stories.storyline_rows import Affinity, RecentStory
 
 # All values are thousandths of a logit. This is the affinity of two stories that were never near each other:
 UNCOMPARED = -2_000
@@ -55,16 +55,16 @@ def join_nearest(
     `at` is the time of the article that is near the stories with these `numbers`. Stories are left out if their
     last report is more than a week older.
     """
-    line = storylines.line_of(connection, story)
-    lines = storylines.lines_of_numbers(connection, numbers)
+    line = storyline_rows.line_of(connection, story)
+    lines = storyline_rows.lines_of_numbers(connection, numbers)
     if line is None or not lines - {line}:
         return
-    recent = storylines.recent_stories(connection, lines | {line}, at)
+    recent = storyline_rows.recent_stories(connection, lines | {line}, at)
     own = recent.pop(line, None)
     if own is None:
         return
     ids = [other.id for others in (own, *recent.values()) for other in others]
-    near = storylines.affinities(connection, ids)
+    near = storyline_rows.affinities(connection, ids)
     while True:
         barred = constraints.barred_storylines(connection, own[0].line)
         ranked = []
@@ -81,8 +81,8 @@ def join_nearest(
         _, _, others = min(ranked)
         del recent[others[0].line]
         kept, gone = sorted((own[0], others[0]), key=lambda side: side.line_no)
-        storylines.unite(connection, kept.line, gone.line)
-        recent_of_both = storylines.recent_stories(connection, [kept.line], at)
+        storyline_rows.unite(connection, kept.line, gone.line)
+        recent_of_both = storyline_rows.recent_stories(connection, [kept.line], at)
         own = recent_of_both[kept.line]
 
 
@@ -90,10 +90,10 @@ def unite_stories(connection: Connection, ids: Iterable[str]) -> str:
     """Make the storylines of these stories one; return its id, which is that of the oldest."""
     lines = {}
     for id_ in ids:
-        line = storylines.line_of(connection, id_)
+        line = storyline_rows.line_of(connection, id_)
         if line is not None:
-            lines[line] = storylines.number_of(connection, line)
+            lines[line] = storyline_rows.number_of(connection, line)
     kept, *gone = sorted(lines, key=lambda line: lines[line])
     for line in gone:
-        storylines.unite(connection, kept, line)
+        storyline_rows.unite(connection, kept, line)
     return kept

@@ -15,8 +15,8 @@ from aggregator.grouping.pairs.pair_model import PairTuning, stream_shift
 from aggregator.grouping.pairs.snapshot import StreamSnapshot, pack_frequencies
 from aggregator.model.article import Article
 from aggregator.store.engine.database import Connection
-from aggregator.store.stories import articles, standing, stream_history
-from aggregator.store.stories.articles import StoredArticle
+from aggregator.store.stories import standing, stored_articles, stream_history
+from aggregator.store.stories.stored_articles import StoredArticle
 from aggregator.store.stories.stream_history import StreamPeriod
 from aggregator.store.stories.unit_of_work import UnitOfWork
 from aggregator.stories.counting.copy_groups import sender_of
@@ -192,7 +192,7 @@ class NewsStream:
         """Read which of the last articles are alone in their stories, if that is not known."""
         if self._last is not None:
             return
-        last = articles.last_articles(
+        last = stored_articles.last_articles(
             unit_of_work.connection, self._tuning.stream_articles
         )
         self._last = deque(

@@ -17,12 +17,12 @@ from aggregator.grouping.corrections.apply_corrections import (
     CorrectionCommand,
     CorrectionResult,
 )
-from aggregator.grouping.deletion.forget import ForgetCommand, ForgetResult
+from aggregator.grouping.deletion.forget_articles import ForgetCommand, ForgetResult
 from aggregator.grouping.deletion.retention import PruneResult, RetentionPlan
 from aggregator.grouping.place import Placer
 from aggregator.grouping.story_options import StoryOptions
 from aggregator.intake.prepare import Stop
-from aggregator.intake.recluster.recluster import ReclusterCommand, Reclusterer
+from aggregator.intake.recluster.recluster_job import ReclusterCommand, Reclusterer
 from aggregator.intake.recluster.regrouping import GroupingDifference
 from aggregator.intake.workers.executor import Executor
 from aggregator.model.clock import Clock
@@ -36,7 +36,7 @@ from aggregator.model.structs import FrozenStruct
 from aggregator.store import commands
 from aggregator.store.commands import Command, CommandKind
 from aggregator.store.engine.database import Database
-from aggregator.store.maintenance import erase
+from aggregator.store.maintenance import erased_rows
 from aggregator.store.maintenance.row_stream import Advance
 from aggregator.store.maintenance.scratch import delete_abandoned_databases
 
@@ -114,7 +114,7 @@ def _forget(
     except UsageError:
         if request is not None:
             with writer.database.write() as connection:
-                erase.blank_command(connection, request)
+                erased_rows.blank_command(connection, request)
         raise
 
 

@@ -7,7 +7,7 @@ from aggregator.grouping.mutes import NOUNS, Mutes
 from aggregator.grouping.story_options import StoryOptions
 from aggregator.intake.kinds.source_kind import source_kind
 from aggregator.model.read_model import Mute
-from aggregator.store.intake.sources import source_id
+from aggregator.store.intake.source_rows import source_id
 
 
 def story_options(config: Config) -> StoryOptions:

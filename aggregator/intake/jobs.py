@@ -20,7 +20,7 @@ from aggregator.sources.parse.feeds.entry_builder import FeedContext
 from aggregator.sources.source_limits import source_tuning
 
 if TYPE_CHECKING:
-    from aggregator.extract.article import CleanedEntry
+    from aggregator.extract.clean_article import CleanedEntry
 
 # The language of a feed is detected from so much markup of each entry.
 _MARKUP_CHARS = 1600
@@ -84,7 +84,7 @@ class FeedJob(FeedContext, frozen=True, kw_only=True):
 
 def prepare(job: bytes) -> bytes:
     """Return a PrepareResult for a PrepareJob: clean text and fingerprint of each entry."""
-    from aggregator.extract.article import clean_entry
+    from aggregator.extract.clean_article import clean_entry
 
     decoded = msgspec.msgpack.decode(job, type=PrepareJob)
     all_tuning = Tuning.from_json(decoded.tuning)
@@ -160,14 +160,14 @@ def broken_article(error: WorkError, title: str = "") -> CleanArticle:
 
 def read_feed(job: bytes) -> bytes:
     """Return a ParsedFeed for a FeedJob; the language of a feed that declares none is detected."""
+    from aggregator.extract.extract_limits import ExtractTuning
     from aggregator.extract.html.dom import html_to_text
-    from aggregator.extract.limits import ExtractTuning
-    from aggregator.sources.parse.feeds import feed
+    from aggregator.sources.parse.feeds import read_feed
     from aggregator.text.language import language_of_feed
 
     decoded = msgspec.msgpack.decode(job, type=FeedJob)
     all_tuning = Tuning.from_json(decoded.all_tuning)
-    parsed = feed.read_feed(decoded.data, decoded)
+    parsed = read_feed.read_feed(decoded.data, decoded)
     # All entries together show the language of a feed; if some are left out, it is known already.
     if parsed.language is None and not parsed.left_out:
         tuning = all_tuning.section("text", ExtractTuning)

@@ -30,7 +30,7 @@ from aggregator.intake.command_handlers import WriterServices, run_commands
 from aggregator.intake.prepare import PrepareDispatcher, Stop
 from aggregator.intake.prepare_queue import More, PrepareQueue
 from aggregator.intake.quarantine import QuarantiningPlacer
-from aggregator.intake.recluster.recluster import ReclusterCommand
+from aggregator.intake.recluster.recluster_job import ReclusterCommand
 from aggregator.intake.workers.executor import Executor
 from aggregator.model.clock import Clock
 from aggregator.model.counters import PLACED, PLACING_SECONDS, VERDICTS, Metrics

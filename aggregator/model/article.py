@@ -47,7 +47,7 @@ class Article(CountedArticle):
     # Whether later articles are compared with it; among the copies of a text, only the first is
     is_compared: bool
     published: dt.datetime | None
-    date_counts: bool  # see store/tables/articles.py
+    date_counts: bool  # see store/tables/article_tables.py
     terms: bytes  # see grouping/pairs/term_codec.py; b"" where the story is closed
     body_words: int
     nearest: bytes | None = None  # see grouping/pairs/pair_features.py
@@ -125,7 +125,7 @@ class ArticleView(CountedArticle, omit_defaults=False, cache_hash=True):
 
     @property
     def picture(self) -> Enclosure | None:
-        """The image that was selected for it (extract/article.py)."""
+        """The image that was selected for it (extract/clean_article.py)."""
         return next((reference for reference in self.media if reference.is_image), None)
 
     @property

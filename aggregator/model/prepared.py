@@ -68,7 +68,7 @@ class CleanArticle(FrozenStruct):
     noarchive: bool = False
     nosnippet: bool = False
     tdm_reserved: bool = False
-    # The media of the entry and of its page (extract/article.py)
+    # The media of the entry and of its page (extract/clean_article.py)
     media: tuple[Enclosure, ...] = ()
     truncated: bool = False
     # Categories of the entry and sections of its page

@@ -19,10 +19,10 @@ from aggregator.stories.openings import (
     is_confirmed,
     openings_of,
 )
+from aggregator.stories.story_tuning import StoryTuning, shipped_tuning
+from aggregator.stories.story_words import dice, heads
 from aggregator.stories.titles.title_scores import style_cost
 from aggregator.stories.titles.title_text import clean_title
-from aggregator.stories.tuning import StoryTuning, shipped_tuning
-from aggregator.stories.words import dice, heads
 from aggregator.text.lines import count_words
 from aggregator.text.tokens import PART
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from aggregator.stories.lexicon import words_of
-from aggregator.stories.words import behind_last
+from aggregator.stories.story_words import behind_last
 from aggregator.text.calendar import forms
 from aggregator.text.language import tag_or_und
 from aggregator.text.names import CAPITAL_NOUNS, LINKS, PARTICLES, link_pattern

@@ -11,16 +11,16 @@ from aggregator.model.article import ArticleView
 from aggregator.stories.counting.copy_groups import voice_of
 from aggregator.stories.counting.originals import with_originals
 from aggregator.stories.lexicon import word_list
-from aggregator.stories.sentences import (
+from aggregator.stories.story_sentences import (
     front_matter,
     leans,
     refers_back,
     without_heading,
 )
+from aggregator.stories.story_tuning import StoryTuning
+from aggregator.stories.story_words import weighty_heads
 from aggregator.stories.titles.title_candidates import title_candidates
 from aggregator.stories.titles.title_text import clean_title
-from aggregator.stories.tuning import StoryTuning
-from aggregator.stories.words import weighty_heads
 from aggregator.text.lines import count_words
 from aggregator.text.sentences import sentences_of
 

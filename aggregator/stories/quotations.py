@@ -7,15 +7,15 @@ from typing import NamedTuple
 
 from aggregator.model.article import ArticleView
 from aggregator.model.story import Quotation
-from aggregator.stories.sentences import (
+from aggregator.stories.speakers import full_name, speaker_of
+from aggregator.stories.story_sentences import (
     ANY_MARK,
     QUOTED,
     sentences_of_report,
     shows_alone,
 )
-from aggregator.stories.speakers import full_name, speaker_of
+from aggregator.stories.story_words import heads
 from aggregator.stories.titles.title_text import clean_title
-from aggregator.stories.words import heads
 
 # The most quotations of a story
 MOST = 6

@@ -16,11 +16,11 @@ from aggregator.stories.compared_sentences import version_of
 from aggregator.stories.counting.copy_groups import COUNTED_ROLES, voice_of
 from aggregator.stories.counting.originals import of_standing, with_originals
 from aggregator.stories.lead import lead_of
-from aggregator.stories.names import names_of, topics_of
 from aggregator.stories.openings import is_confirmed
 from aggregator.stories.plain_text import as_text
 from aggregator.stories.quotations import quotations_of
-from aggregator.stories.sentences import (
+from aggregator.stories.story_names import names_of, topics_of
+from aggregator.stories.story_sentences import (
     BOILERPLATE,
     QUOTED,
     WORD,
@@ -30,11 +30,11 @@ from aggregator.stories.sentences import (
     leans,
     sentences_of_report,
 )
+from aggregator.stories.story_tuning import StoryTuning
+from aggregator.stories.story_words import heads
 from aggregator.stories.titles.title_candidates import is_news
 from aggregator.stories.titles.title_text import clean_title
-from aggregator.stories.tuning import StoryTuning
 from aggregator.stories.versions import changed_sentences
-from aggregator.stories.words import heads
 from aggregator.text.lines import count_words, ends_sentence
 from aggregator.text.sentences import paragraphs, split_sentences
 

@@ -10,8 +10,8 @@ from functools import cache
 
 from aggregator.model.article import ArticleView
 from aggregator.stories.lexicon import word_list, words_of
-from aggregator.stories.sentences import QUOTED
-from aggregator.stories.words import behind_last
+from aggregator.stories.story_sentences import QUOTED
+from aggregator.stories.story_words import behind_last
 from aggregator.text.calendar import forms
 from aggregator.text.names import UPPER
 

@@ -9,8 +9,8 @@ from aggregator.stories.compared_sentences import (
     read_sentences,
 )
 from aggregator.stories.lexicon import is_correction
+from aggregator.stories.story_words import head_of
 from aggregator.stories.versions import changed_sentences
-from aggregator.stories.words import head_of
 
 LEAST_KEPT = 2  # sentences that an update repeats word for word
 # The least share of the sentences that are repeated word for word. An outlet repeats less as background.

@@ -21,8 +21,8 @@ from aggregator.stories.compared_sentences import (
     read_sentences,
 )
 from aggregator.stories.lexicon import word_list
-from aggregator.stories.sentences import BOILERPLATE, front_matter
-from aggregator.stories.words import head_of
+from aggregator.stories.story_sentences import BOILERPLATE, front_matter
+from aggregator.stories.story_words import head_of
 from aggregator.text.numbers import has_numbers
 
 CHANGES_SHOWN = 3

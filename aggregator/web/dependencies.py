@@ -22,8 +22,8 @@ from aggregator.model.read_model import (
 )
 from aggregator.model.story import StorylineView, StoryText, StoryView
 from aggregator.publish.excerpts.access import Access
-from aggregator.publish.excerpts.stories import bounded_storyline, for_reader
-from aggregator.publish.settings import PublishSettings
+from aggregator.publish.excerpts.story_excerpts import bounded_storyline, for_reader
+from aggregator.publish.output_settings import PublishSettings
 from aggregator.store.read.marks.mark_rows import Reader
 from aggregator.store.read.marks.read_marks import ReadMarks
 from aggregator.store.read.reader import StoryReader
@@ -32,7 +32,7 @@ from aggregator.web.health.monitor import HealthMonitor
 from aggregator.web.jinja import environment
 from aggregator.web.list_query import ListQuery, Selection, select_stories
 from aggregator.web.responses import GONE, JsonResponse, RefusedError, too_many
-from aggregator.web.security.tokens import TokenStore
+from aggregator.web.security.request_tokens import TokenStore
 from aggregator.web.security.visit import is_owner, may_edit
 
 _CHANGING_AT_ONCE = 2

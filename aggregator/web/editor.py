@@ -17,7 +17,7 @@ from aggregator.grouping.corrections.apply_corrections import (
     CorrectionCommand,
     CorrectionResult,
 )
-from aggregator.grouping.corrections.explain import Explanation, explanation
+from aggregator.grouping.corrections.explanation import Explanation, explanation
 from aggregator.intake import command_handlers
 from aggregator.model.clock import Clock
 from aggregator.model.errors import UsageError

@@ -17,7 +17,7 @@ from aggregator.model.clock import in_utc
 from aggregator.model.entry import Enclosure
 from aggregator.model.read_model import SearchHit, StoryListItem
 from aggregator.model.story import StoryView
-from aggregator.publish.excerpts.words import first_words
+from aggregator.publish.excerpts.excerpt_words import first_words
 from aggregator.publish.sanitise import one_line, safe_url, visible
 from aggregator.web.list_query import LANGUAGE_NAMES
 

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from aggregator.config.story_query import SavedQuery, StoryFilter, StoryQuery
 from aggregator.model.read_model import Mute
-from aggregator.web.cursors import CURSOR, next_of, read_next
+from aggregator.web.list_cursors import CURSOR, next_of, read_next
 
 LANGUAGE_NAMES = msgspec.yaml.decode(
     files("aggregator.web").joinpath("languages.yaml").read_bytes(), type=dict[str, str]

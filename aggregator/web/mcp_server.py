@@ -19,7 +19,7 @@ from aggregator import __version__
 from aggregator.config.settings import Config
 from aggregator.config.story_query import StoryQuery
 from aggregator.config.tuning import Tuning
-from aggregator.grouping.corrections.explain import explanation
+from aggregator.grouping.corrections.explanation import explanation
 from aggregator.model.clock import utc_now
 from aggregator.model.errors import AggregatorError, UsageError
 from aggregator.model.read_model import SearchResults, StoryRedirect
@@ -29,10 +29,10 @@ from aggregator.publish.excerpts.single_articles import (
     bounded_explanation,
     bounded_results,
 )
-from aggregator.publish.excerpts.sources import bounded_sources
-from aggregator.publish.excerpts.stories import for_reader
+from aggregator.publish.excerpts.source_excerpts import bounded_sources
+from aggregator.publish.excerpts.story_excerpts import for_reader
+from aggregator.publish.output_settings import publish_settings
 from aggregator.publish.sanitise import encode_json
-from aggregator.publish.settings import publish_settings
 from aggregator.store.read.reader import StoryReader
 from aggregator.web.list_query import ListQuery, select_stories
 

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from aggregator.model.errors import AggregatorError
 from aggregator.model.health_report import BackupState, HealthReport, HealthSnapshot
 from aggregator.model.structs import FrozenStruct
-from aggregator.store.read.health.probes import of_process
+from aggregator.store.read.health.health_probes import of_process
 from aggregator.web.api.openapi import answer, api_router, described, schema_of
 from aggregator.web.dependencies import Site, of_app
 from aggregator.web.health.monitor import PROBE_SECONDS, HealthMonitor

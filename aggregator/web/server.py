@@ -16,11 +16,11 @@ from starlette.types import ASGIApp
 from aggregator.config import kept_files
 from aggregator.config.hosts import is_loopback, loopback_owner_notice
 from aggregator.model.errors import AggregatorError, ConfigError
-from aggregator.publish.settings import PublishSettings
+from aggregator.publish.output_settings import PublishSettings
 from aggregator.store.read.reader import StoryReader
-from aggregator.web.app import create_app
 from aggregator.web.dependencies import NO_SERVICES, Services
 from aggregator.web.security import connection_limits
+from aggregator.web.web_app import create_app
 
 START_DEADLINE_SECONDS = 10.0
 STOP_DEADLINE_SECONDS = (

@@ -1,7 +1,7 @@
 """Storylines: the stories of one running affair, and how near articles were to other stories.
 
 What is placed already was compared with nothing that is kept: its last days are compared once, up to the article
-of the counter `affinity_until` (store/stories/storylines.py).
+of the counter `affinity_until` (store/stories/storyline_rows.py).
 """
 
 import sqlalchemy as sa

@@ -428,7 +428,7 @@ def test_each_broken_source_is_logged_and_the_rest_continues(tmp_path: Path) -> 
 ELSEWHERE = {
     *("trafilatura", "feedparser", "py3langid", "datasketch", "scipy", "distributed"),
     *("rich", "pygments", "aggregator.admin.evaluate"),
-    *("aggregator.extract.article", "aggregator.extract.wire.wire"),
+    *("aggregator.extract.clean_article", "aggregator.extract.wire.wire"),
 }
 MOST_MIB = 130.0  # resident memory of the main process with one article placed
 

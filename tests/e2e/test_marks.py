@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from aggregator.model.read_model import SourceView
-from aggregator.publish.settings import PublishSettings
+from aggregator.publish.output_settings import PublishSettings
 from aggregator.store.read.marks.read_marks import ReadMarks
 from aggregator.web.dependencies import Services
 from aggregator.web.pages.visitor import COOKIE

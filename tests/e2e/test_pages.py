@@ -32,7 +32,7 @@ from aggregator.model.story import (
     StoryText,
     StoryView,
 )
-from aggregator.publish.settings import PublishSettings
+from aggregator.publish.output_settings import PublishSettings
 from aggregator.store.read.marks.read_marks import ReadMarks
 from aggregator.web.dependencies import Services
 from aggregator.web.server import Server

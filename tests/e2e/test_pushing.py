@@ -49,7 +49,7 @@ import httpx
 from aggregator.model.clock import utc_now
 from aggregator.web.api.push import PushEndpoint
 from aggregator.web.server import Server
-from aggregator.publish.settings import PublishSettings
+from aggregator.publish.output_settings import PublishSettings
 from aggregator.config.tuning import Tuning
 from aggregator.store import api_tokens as tokens
 from aggregator.cli.application import main

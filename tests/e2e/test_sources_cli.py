@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from rich.cells import cell_len
 
-from aggregator.store.intake.sources import Source, add
+from aggregator.store.intake.source_rows import Source, add
 from tests.support.articles import NOON, STRIKE
 from tests.support.fresh import sqlite_at
 from tests.support.loopback import LoopbackServer, Response

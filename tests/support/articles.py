@@ -25,7 +25,7 @@ from aggregator.store.tables import (
     standing,
     story,
 )
-from aggregator.stories.tuning import StoryTuning
+from aggregator.stories.story_tuning import StoryTuning
 from tests.support.rows import written_by
 
 NOON = dt.datetime(2026, 10, 12, 12, 0, tzinfo=dt.UTC)

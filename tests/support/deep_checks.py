@@ -12,7 +12,7 @@ from aggregator.config.tuning import Tuning
 from aggregator.grouping.copies.copy_check import CopyTuning
 from aggregator.store.engine.database import Database
 from aggregator.store.maintenance import integrity_check
-from aggregator.stories.tuning import StoryTuning
+from aggregator.stories.story_tuning import StoryTuning
 from tests.support import deep_references, deep_story_rows, deep_texts
 from tests.support.deep_finding import Fault, merge_faults
 from tests.support.deep_story_rows import StoryCheckTuning

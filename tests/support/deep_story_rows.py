@@ -11,11 +11,11 @@ from aggregator.extract.entry_identity import story_id
 from aggregator.model.article import Article
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
-from aggregator.store.stories import article_views, articles
-from aggregator.store.stories.stories import derived_columns, has_only_containers
+from aggregator.store.stories import article_views, stored_articles
+from aggregator.store.stories.story_rows import derived_columns, has_only_containers
 from aggregator.store.tables import article, story
 from aggregator.stories.rendering import render
-from aggregator.stories.tuning import StoryTuning
+from aggregator.stories.story_tuning import StoryTuning
 from tests.support.deep_finding import Fault, of_row, pairs
 from tests.support.deep_references import ranges
 
@@ -52,7 +52,7 @@ def faults(database: Database, tuning: StoryCheckTuning) -> Iterator[Fault]:
             ).all()
             for row in rows:
                 # Else see deep_references.py
-                if members := articles.members(connection, row.id):
+                if members := stored_articles.members(connection, row.id):
                     yield from _of_one(connection, row, members, tuning)
 
 

@@ -26,7 +26,7 @@ from aggregator.model.errors import AggregatorError
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.search import index_rows, progress
-from aggregator.store.stories.articles import ArticleDetails
+from aggregator.store.stories.stored_articles import ArticleDetails
 from aggregator.store.tables import article, read_rows, sketch
 from tests.support.deep_finding import Fault, of_row, pairs
 from tests.support.deep_references import ranges

@@ -3,12 +3,12 @@
 import datetime as dt
 from typing import Any
 
-from aggregator.publish.settings import PublishSettings
+from aggregator.publish.output_settings import PublishSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.web.feeds.channel import Channel, Format, address, channel
+from aggregator.web.feeds.feed_items import gather
 from aggregator.web.feeds.formats import written
-from aggregator.web.feeds.items import gather
 from aggregator.web.list_query import ListQuery, select_stories
 
 NOW = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from sqlalchemy import update
 
 from aggregator.model.entry import Entry
-from aggregator.store.intake import sources
+from aggregator.store.intake import source_rows
 from aggregator.store.intake.identity.identify import PollContext
 from tests.support.articles import Clock, Rig
 from tests.support.polling import feed_source
@@ -33,7 +33,7 @@ class Reading:
             feed_source(f"https://feed{number}.example/rss", next_due_at=rig.clock())
             for number in range(len(feeds))
         ]
-        written_by(rig.database, sources.add, *self._sources)
+        written_by(rig.database, source_rows.add, *self._sources)
         self._asked = 0
 
     def poll(self, number: int = 1) -> None:
@@ -41,7 +41,7 @@ class Reading:
         for _ in range(number):
             items = self._feeds[self._asked]
             self.rig.accept(*items, gathers=True, poll=FIRST_POLL)
-            source = sources.source
+            source = source_rows.source
             asked = update(source).where(source.c.id == self._sources[self._asked].id)
             with self.rig.database.write() as connection:
                 connection.execute(asked.values(last_polled_at=self.rig.clock()))

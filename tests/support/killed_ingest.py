@@ -16,7 +16,7 @@ from concurrent.futures import Future
 
 import msgspec
 
-from aggregator.admin.ingest.ingest import Ingest
+from aggregator.admin.ingest.ingest_files import Ingest
 from aggregator.config.tuning import Tuning
 from aggregator.intake.jobs import PrepareItem, PrepareJob, prepare
 from aggregator.intake.pipeline import Pipeline

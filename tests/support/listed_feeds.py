@@ -14,7 +14,7 @@ import msgspec
 from aggregator.config.settings import Config
 from aggregator.config.story_query import StoryFilter
 from aggregator.config.tuning import Tuning
-from aggregator.grouping.deletion.forget import ForgetCommand
+from aggregator.grouping.deletion.forget_articles import ForgetCommand
 from aggregator.intake import command_handlers
 from aggregator.intake.configured import story_options
 from aggregator.intake.pipeline import Pipeline
@@ -24,7 +24,7 @@ from aggregator.model.article import ArticleView
 from aggregator.model.story import StoryText, StoryView
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import pending_pages
-from aggregator.store.intake.sources import add, all_sources, remove
+from aggregator.store.intake.source_rows import add, all_sources, remove
 from aggregator.store.read.reader import StoryReader
 from tests.support import rss
 from tests.support.articles import NOON, Rig

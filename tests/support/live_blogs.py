@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from aggregator.config.tuning import Tuning
-from aggregator.extract.article import clean_entry
+from aggregator.extract.clean_article import clean_entry
 from aggregator.model.entry import Entry
 from aggregator.model.prepared import CleanArticle
 from tests.conftest import REPOSITORY

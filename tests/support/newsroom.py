@@ -7,11 +7,11 @@ import httpx
 
 from aggregator.config.settings import Config, FetchConfig
 from aggregator.config.tuning import Tuning
-from aggregator.grouping.corrections.explain import explanation
+from aggregator.grouping.corrections.explanation import explanation
 from aggregator.intake.manage.feed_check import FeedReader, SourceServices
 from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.model.errors import FetchError
-from aggregator.publish.settings import PublishSettings
+from aggregator.publish.output_settings import PublishSettings
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store import api_tokens
 from aggregator.store.api_tokens import Scope

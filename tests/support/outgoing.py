@@ -3,16 +3,16 @@
 from functools import partial
 
 from aggregator.config.tuning import Tuning
-from aggregator.config.webhooks import Recipient
+from aggregator.config.webhook_settings import Recipient
 from aggregator.deliver.dispatcher import WebhookDispatcher
 from aggregator.deliver.sender import WebhookSender
 from aggregator.deliver.transmit import Transmitter
-from aggregator.publish.settings import PublishSettings
+from aggregator.publish.output_settings import PublishSettings
 from aggregator.sources.fetch.client import ClientSettings
 from aggregator.store.deliveries import recipients
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
-from aggregator.web.feeds.digests import digest_mail
+from aggregator.web.feeds.digest_feeds import digest_mail
 from tests.support.articles import Clock, Rig
 from tests.support.rows import read_by
 

@@ -434,7 +434,7 @@ _STOP_SECONDS: Final = 1.0
 _GET_RAW: Final = tuple(
     f"aggregator/{path}"
     for path in (
-        "extract/article", "extract/drafts", "extract/media", "extract/html/", "extract/language/unicode",
+        "extract/clean_article", "extract/drafts", "extract/media", "extract/html/", "extract/language/unicode",
         "extract/plain/saved_text", "extract/urls",
     )
 )  # fmt: skip

@@ -9,7 +9,7 @@ from sqlalchemy import select, text
 from aggregator.config.tuning import Tuning
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import pending_pages
-from aggregator.store.intake.sources import add, all_sources
+from aggregator.store.intake.source_rows import add, all_sources
 from aggregator.store.tables import article
 from tests.support.articles import NOON, Rig, trust
 from tests.support.loopback import Closing, Response

@@ -12,7 +12,7 @@ from aggregator.intake.polling.poll import Poller
 from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.sources.fetch.client import Client
 from aggregator.store.engine.database import Database
-from aggregator.store.intake.sources import Source, source_id
+from aggregator.store.intake.source_rows import Source, source_id
 from tests.support.articles import NOON
 
 

@@ -10,13 +10,13 @@ from sqlalchemy import insert, select
 from aggregator.config.story_query import StoryFilter
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.corrections.apply_corrections import CorrectionCommand
-from aggregator.grouping.deletion.forget import ForgetCommand
+from aggregator.grouping.deletion.forget_articles import ForgetCommand
 from aggregator.grouping.pairs.snapshot import pack_frequencies
 from aggregator.grouping.place import Placer
 from aggregator.model.entry import Entry
 from aggregator.store import codecs, tables
 from aggregator.store.engine.database import Database
-from aggregator.store.intake.sources import Source, add
+from aggregator.store.intake.source_rows import Source, add
 from aggregator.store.read.browser_mutes import BrowserMutes
 from aggregator.store.read.marks.read_marks import ReadMarks
 from aggregator.store.read.reader import StoryReader

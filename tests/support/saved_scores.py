@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 
 from aggregator.config.tuning import Tuning
+from aggregator.extract.extract_limits import ExtractTuning
 from aggregator.extract.language.unicode import clean
-from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.plain.boilerplate import without_bullet
 from aggregator.extract.plain.saved_text import read_saved_text
 from aggregator.extract.plain.titled_text import SavedText

@@ -7,8 +7,8 @@ from typing import Any
 from aggregator.model.article import ArticleView
 from aggregator.model.story import StoryText
 from aggregator.stories import rendering
+from aggregator.stories.story_tuning import shipped_tuning
 from aggregator.stories.titles.title import headline
-from aggregator.stories.tuning import shipped_tuning
 
 NOON = dt.datetime(2025, 3, 12, 12, tzinfo=dt.UTC)  # a Wednesday
 

@@ -20,7 +20,7 @@ from aggregator.grouping.pairs.weights import shipped_model
 from aggregator.grouping.place import Placer
 from aggregator.grouping.story_options import StoryOptions
 from aggregator.grouping.window import Window
-from aggregator.intake.recluster.recluster import Reclusterer
+from aggregator.intake.recluster.recluster_job import Reclusterer
 from aggregator.intake.workers.executor import Executor, InlineExecutor
 from aggregator.model.entry import Entry
 from aggregator.model.evidence import Evidence
@@ -29,7 +29,7 @@ from aggregator.sources.parse.files.open_source import open_source
 from aggregator.sources.source_limits import source_tuning
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
-from aggregator.store.stories import article_views, articles
+from aggregator.store.stories import article_views, stored_articles
 from aggregator.store.stories.live_stories import LiveStory
 from aggregator.store.tables import (
     article,
@@ -94,7 +94,7 @@ def by_title(database: Database, *words: str) -> list[str]:
 
 def members(database: Database, story_id: str) -> list[str]:
     """The articles of a story, in the order of their placing."""
-    return [one.id for one in read_by(database, articles.members, story_id)]
+    return [one.id for one in read_by(database, stored_articles.members, story_id)]
 
 
 def placing_of(database: Database, all_tuning: Tuning | None = None) -> Placer:
@@ -168,7 +168,7 @@ def what_is_wrong(database: Database, placing: Placer | None = None) -> list[str
         rows = connection.execute(select(story).order_by(story.c.story_no)).all()
         live = {row.id for row in rows if row.redirect_to is None}
         for row in rows:
-            members = articles.members(connection, row.id)
+            members = stored_articles.members(connection, row.id)
             if row.redirect_to is not None:
                 if members:
                     wrong.append(f"{row.id} gave way and has {len(members)} articles")

@@ -17,7 +17,7 @@ from playwright.sync_api import Page, Route, sync_playwright
 
 from aggregator.cli.application import main as command_line
 from aggregator.config.story_query import StoryFilter
-from aggregator.publish.settings import PublishSettings
+from aggregator.publish.output_settings import PublishSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.web.server import Server

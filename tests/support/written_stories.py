@@ -24,7 +24,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.search import index
 from aggregator.store.stories import story_subjects
-from aggregator.store.stories.articles import ArticleDetails
+from aggregator.store.stories.stored_articles import ArticleDetails
 from aggregator.store.tables import article, source, story, story_log, upsert
 from tests.support.fresh import with_tables
 from tests.support.rows import executed

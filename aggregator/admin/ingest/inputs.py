@@ -36,7 +36,7 @@ from aggregator.sources.parse.streams.file_stream import Progress
 from aggregator.sources.parse.streams.remote_files import is_address, is_remote, shown
 from aggregator.sources.source_limits import source_tuning
 from aggregator.store.intake.folder_names import known_as, known_folder
-from aggregator.store.intake.sources import source_at, source_id
+from aggregator.store.intake.source_rows import source_at, source_id
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from aggregator.store import api_tokens
 from aggregator.store.engine.database import shown_url
 from aggregator.store.intake import rejected
 from aggregator.store.read.health import database_status
-from aggregator.store.read.health.probes import (
+from aggregator.store.read.health.health_probes import (
     of_database,
     ok,
     problem,

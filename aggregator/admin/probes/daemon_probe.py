@@ -17,7 +17,7 @@ from aggregator.model.errors import (
 from aggregator.model.health_report import Finding
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.process_lock import open_process_lock
-from aggregator.store.read.health.probes import ok, problem, warning
+from aggregator.store.read.health.health_probes import ok, problem, warning
 
 # The daemon has to answer within this share of the time of a check.
 _REQUEST_SHARE = 0.3

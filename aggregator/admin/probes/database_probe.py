@@ -15,7 +15,7 @@ from aggregator.model.errors import (
 from aggregator.model.health_report import Finding
 from aggregator.store import migrate
 from aggregator.store.engine.database import shown_url
-from aggregator.store.read.health.probes import of_database, ok, problem
+from aggregator.store.read.health.health_probes import of_database, ok, problem
 
 # Reading the whole file may take this share of the time of a check.
 _CHECKED_SHARE = 0.5

@@ -10,7 +10,7 @@ from aggregator.admin.probes.doctor_context import DoctorContext
 from aggregator.config.messages import counted
 from aggregator.model.health_report import Finding
 from aggregator.store.engine.open_file import files_of
-from aggregator.store.read.health.probes import of_file, problem, warning
+from aggregator.store.read.health.health_probes import of_file, problem, warning
 
 # File systems without working locks or shared memory, on which SQLite's WAL does not work.
 _NETWORK = frozenset(

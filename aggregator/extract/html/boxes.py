@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, Literal
 
-from aggregator.extract.limits import ExtractTuning
+from aggregator.extract.extract_limits import ExtractTuning
 from aggregator.text.lines import count_words, one_line, word_list, word_set
 
 _BLOCKS = word_set("p div h1 h2 h3 h4 h5 h6 ul ol section article figure")

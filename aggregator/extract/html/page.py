@@ -10,6 +10,7 @@ import datetime as dt
 from copy import deepcopy
 from typing import Any
 
+from aggregator.extract.extract_limits import ExtractTuning
 from aggregator.extract.html.boxes import (
     find_boxes,
     have_paragraphs,
@@ -27,7 +28,6 @@ from aggregator.extract.html.page_parts import (
 from aggregator.extract.html.page_signals import PageSignals
 from aggregator.extract.html.split_body import complete_body, line_key, structure_of
 from aggregator.extract.html.unseen import without_invisible
-from aggregator.extract.limits import ExtractTuning
 from aggregator.model.structs import FrozenStruct
 from aggregator.text.lines import count_words, ends_sentence, is_prose, letters_of
 

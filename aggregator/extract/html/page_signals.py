@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from aggregator.extract.extract_limits import ExtractTuning
 from aggregator.extract.html.dom import bound_html, tree_of
 from aggregator.extract.language.unicode import clean
-from aggregator.extract.limits import ExtractTuning
 from aggregator.model.structs import FrozenStruct
 from aggregator.text.lines import count_words, letters_of, one_line, word_set
 

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from aggregator.extract.limits import ExtractTuning
+from aggregator.extract.extract_limits import ExtractTuning
 from aggregator.model.structs import FrozenStruct
 from aggregator.text.lines import count_words, letters_of, one_line
 

@@ -10,8 +10,8 @@ import re
 from collections.abc import Sequence
 from itertools import chain
 
+from aggregator.extract.extract_limits import ExtractTuning
 from aggregator.extract.language import dates
-from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.phrases import words
 from aggregator.extract.plain import boilerplate
 from aggregator.extract.plain.bylines import read_signature, stated_byline

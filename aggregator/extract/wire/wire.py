@@ -10,7 +10,7 @@ only. The names of all scripts are in agencies.yaml.
 
 from collections.abc import Iterator, Sequence
 
-from aggregator.extract.limits import ExtractTuning
+from aggregator.extract.extract_limits import ExtractTuning
 from aggregator.extract.urls import registrable_domain
 from aggregator.extract.wire.agencies import (
     agencies_named,

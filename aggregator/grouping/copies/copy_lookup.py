@@ -29,7 +29,7 @@ from aggregator.model.evidence import CopyEvidence, TextReuse
 from aggregator.store.engine.database import Connection
 from aggregator.store.maintenance.row_stream import Advance
 from aggregator.store.stories.article_rows import compared_articles, sketches
-from aggregator.store.stories.articles import StoredArticle
+from aggregator.store.stories.stored_articles import StoredArticle
 
 
 class CopyMatch(NamedTuple):

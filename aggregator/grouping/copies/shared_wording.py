@@ -23,7 +23,7 @@ from aggregator.grouping.copies.shingles import (
 )
 from aggregator.model.article import ComparedText
 from aggregator.model.evidence import TextReuse
-from aggregator.stories.words import heads
+from aggregator.stories.story_words import heads
 from aggregator.text.sentences import sentences_of
 
 _RUN_SHINGLES = RUN_WORDS - SHINGLE_WORDS + 1

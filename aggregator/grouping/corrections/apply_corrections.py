@@ -18,7 +18,12 @@ from aggregator.model.errors import UsageError
 from aggregator.model.evidence import Evidence
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.engine.database import Connection
-from aggregator.store.stories import articles, corrections, stories, storylines
+from aggregator.store.stories import (
+    corrections,
+    stored_articles,
+    story_rows,
+    storyline_rows,
+)
 from aggregator.store.stories.article_rows import article_writes
 from aggregator.store.stories.corrections import (
     CorrectionDetail,
@@ -83,8 +88,8 @@ class CorrectionHandler:
             connection,
             self._constraints,
             story,
-            stories.row_of(connection, story).last_published,
-            storylines.near_numbers(connection, story, NEAR),
+            story_rows.row_of(connection, story).last_published,
+            storyline_rows.near_numbers(connection, story, NEAR),
         )
 
     def _merge(
@@ -99,7 +104,7 @@ class CorrectionHandler:
         members, former = {}, {}
         for story in ids:
             members[story] = member_ids(connection, story)
-            former[story] = stories.redirecting_to(connection, story)
+            former[story] = story_rows.redirecting_to(connection, story)
         titles = _titles(connection, ids)
         at_no = self._story_writer.window.last_change(connection)
         merge = Merge(
@@ -148,7 +153,7 @@ class CorrectionHandler:
         connection = unit_of_work.connection
         article = command.articles[0]
         target = live_id(connection, command.stories[0])
-        origin = articles.assigned_stories(connection, [article]).get(article)
+        origin = stored_articles.assigned_stories(connection, [article]).get(article)
         if origin is None:
             raise UsageError(
                 f"there is no article {article}; `aggregator story ID` lists their ids"
@@ -181,7 +186,7 @@ class CorrectionHandler:
         at_no = self._story_writer.window.last_change(connection)
         before = {}
         for article in leaving:  # before the move, which counts them
-            before[article] = articles.evidence_of(connection, article)
+            before[article] = stored_articles.evidence_of(connection, article)
             article_writes.set_evidence(connection, article, self._evidence)
         move = Move(
             articles=tuple(leaving), target=target, at_no=at_no, bump=unit_of_work.now
@@ -215,11 +220,11 @@ class CorrectionHandler:
         connection = unit_of_work.connection
         ids = [live_id(connection, story) for story in command.stories]
         former: dict[str, str | None] = {}
-        lines = {storylines.line_of(connection, story) or story for story in ids}
+        lines = {storyline_rows.line_of(connection, story) or story for story in ids}
         if len(lines) < 2:
             raise UsageError("these stories are in one storyline already")
         for line in lines:
-            former |= storylines.former_lines(connection, line)
+            former |= storyline_rows.former_lines(connection, line)
         together = [
             article for story in ids for article in member_ids(connection, story)
         ]
@@ -238,11 +243,11 @@ class CorrectionHandler:
     ) -> CorrectionResult:
         connection = unit_of_work.connection
         story = live_id(connection, command.stories[0])
-        line = storylines.line_of(connection, story) or story
-        former = storylines.former_lines(connection, line)
+        line = storyline_rows.line_of(connection, story) or story
+        former = storyline_rows.former_lines(connection, line)
         if len(former) < 2:
             raise UsageError(f"story {story} is in no storyline")
-        storylines.take_out(connection, story, line)
+        storyline_rows.take_out(connection, story, line)
         staying = []
         for other in former:
             if other != story:
@@ -266,7 +271,9 @@ class CorrectionHandler:
         self, unit_of_work: UnitOfWork, command: CorrectionCommand
     ) -> CorrectionResult:
         correction, changed = undo(unit_of_work, self._story_writer, command.undo)
-        storylines.put_back(unit_of_work.connection, dict(correction.detail.storylines))
+        storyline_rows.put_back(
+            unit_of_work.connection, dict(correction.detail.storylines)
+        )
         number = correction.correction_no
         words = f"undid correction {number} ({correction.detail.words})"
         return _logged(unit_of_work, number, changed, words, undone=number)
@@ -274,7 +281,7 @@ class CorrectionHandler:
 
 def _titles(connection: Connection, ids: Iterable[str]) -> tuple[tuple[str, str], ...]:
     """Return these stories with the article of the headline, which an undo shows again."""
-    rows = (stories.row_of(connection, story) for story in ids)
+    rows = (story_rows.row_of(connection, story) for story in ids)
     return tuple((row.id, row.title_article) for row in rows if row.title_article)
 
 

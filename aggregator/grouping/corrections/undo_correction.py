@@ -8,7 +8,12 @@ from aggregator.grouping.corrections.corrected_stories import live_id, member_id
 from aggregator.grouping.write.story_writer import StoryWriter
 from aggregator.model.errors import UsageError
 from aggregator.store.engine.database import Connection
-from aggregator.store.stories import article_views, articles, corrections, stories
+from aggregator.store.stories import (
+    article_views,
+    corrections,
+    stored_articles,
+    story_rows,
+)
 from aggregator.store.stories.article_rows import article_writes
 from aggregator.store.stories.constraints import ConstraintTable
 from aggregator.store.stories.corrections import (
@@ -62,7 +67,7 @@ def undo(
     corrections.undo(connection, correction.correction_no, unit_of_work.now)
     for story, title_article in detail.titles:
         for view in article_views.views_of(connection, [title_article]):
-            stories.show_title(connection, story, title_article, clean_title(view))
+            story_rows.show_title(connection, story, title_article, clean_title(view))
     touched = set()
     for back in returns:
         if back.source != back.target:
@@ -79,8 +84,8 @@ def _returns_of(connection: Connection, detail: CorrectionDetail) -> list[_Retur
     Articles that are back already are included, since the change that brought them back may be undone, too.
     """
     after = detail.moved[0].after if detail.moved else ""  # the same for all articles
-    source = stories.target_of(connection, after) or ""
-    assigned_stories = articles.assigned_stories(
+    source = story_rows.target_of(connection, after) or ""
+    assigned_stories = stored_articles.assigned_stories(
         connection, [moved.article for moved in detail.moved]
     )
     returning: dict[str, list[MovedArticle]] = {}
@@ -90,7 +95,7 @@ def _returns_of(connection: Connection, detail: CorrectionDetail) -> list[_Retur
             # were all forgotten is restored with these.
             target = moved.before
             if target not in detail.retired:
-                target = stories.target_of(connection, target) or target
+                target = story_rows.target_of(connection, target) or target
             returning.setdefault(target, []).append(moved)
     return [_Return(source, target, moved) for target, moved in returning.items()]
 
@@ -109,7 +114,7 @@ def _put_back(
             article_writes.set_evidence(connection, moved.article, moved.evidence)
     ids, target, now = back.articles, back.target, unit_of_work.now
     change: Merge | Move
-    if stories.target_of(connection, target) != target:
+    if story_rows.target_of(connection, target) != target:
         change = Move(
             articles=ids, target=target, at_no=at_no, bump=now, is_revived=True
         )
@@ -124,5 +129,5 @@ def _put_back(
         change = Move(articles=ids, target=target, at_no=at_no, bump=now)
     story = story_writer.apply(unit_of_work, change)
     former = [redirect.story for redirect in detail.redirects if redirect.to == target]
-    stories.redirect(connection, former, story)
+    story_rows.redirect(connection, former, story)
     return story

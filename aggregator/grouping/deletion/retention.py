@@ -16,14 +16,14 @@ from collections.abc import Callable
 import msgspec
 
 from aggregator.config.settings import Config
-from aggregator.grouping.deletion.erase import delete_articles, erase_articles
+from aggregator.grouping.deletion.forget_handler import delete_articles, erase_articles
 from aggregator.grouping.transactions import Transactions
 from aggregator.model.structs import FrozenStruct
 from aggregator.store import codecs, steady_clock
-from aggregator.store.maintenance import erase, index_merge, retention
+from aggregator.store.maintenance import erased_rows, expired_rows, index_merge
 from aggregator.store.read.rendered_texts import texts_of
 from aggregator.store.stories import article_views
-from aggregator.stories.tuning import StoryTuning
+from aggregator.stories.story_tuning import StoryTuning
 
 # A transaction ends after the piece that is in progress by then (chosen)
 _STEP_SECONDS = 0.03
@@ -133,8 +133,8 @@ class Retention:
         bounds = self._bounds_at(self._now())
         with self._database.read() as connection:
             return RetentionBacklog(
-                texts=retention.count_stories(connection, "text", bounds.texts),
-                stories=retention.count_stories(connection, "all", bounds.stories),
+                texts=expired_rows.count_stories(connection, "text", bounds.texts),
+                stories=expired_rows.count_stories(connection, "all", bounds.stories),
                 bytes_free=self._database.space().free,
             )
 
@@ -142,8 +142,10 @@ class Retention:
         plan = self._plan
         with self._database.read() as connection:
             return _Bounds(
-                texts=retention.placed_before(connection, "text", plan.text_after, now),
-                stories=retention.placed_before(
+                texts=expired_rows.placed_before(
+                    connection, "text", plan.text_after, now
+                ),
+                stories=expired_rows.placed_before(
                     connection, "all", plan.stories_after, now
                 ),
                 at=now,
@@ -152,7 +154,7 @@ class Retention:
     def _drop_texts(self, upto: int) -> bool:
         """Delete the texts of the next story, or some of them; return whether a story was due."""
         with self._database.read() as connection:
-            old = retention.next_story(connection, "text", upto)
+            old = expired_rows.next_story(connection, "text", upto)
             if old is None:
                 return False
             # Rendered before the transaction, because a large story takes long.
@@ -166,13 +168,13 @@ class Retention:
         parts = self._transactions.parts
         with self._transactions.unit_of_work() as unit_of_work:
             connection = unit_of_work.connection
-            if retention.drop_terms(connection, old.id):
+            if expired_rows.drop_terms(connection, old.id):
                 # The window drops the terms of these articles, too.
                 parts.window.renew(unit_of_work, [(old.story_no, old.id)])
-            retention.keep_text(connection, old.story_no, text)
+            expired_rows.keep_text(connection, old.story_no, text)
             ends = time.monotonic() + _STEP_SECONDS
             while True:
-                aged = retention.articles_with_text(
+                aged = expired_rows.articles_with_text(
                     connection, old.id, _ARTICLES_AT_ONCE
                 )
                 delete_articles(parts.copy_finder, connection, aged, "text")
@@ -186,14 +188,16 @@ class Retention:
         """
         with self._transactions.unit_of_work() as unit_of_work:
             connection = unit_of_work.connection
-            old = retention.next_story(connection, "all", upto)
+            old = expired_rows.next_story(connection, "all", upto)
             if old is None:
                 return False
-            ids = retention.last_to_first(connection, old.id, self._tuning.rows_a_step)
-            with_redirects = erase.with_redirects(connection, [old.id])
+            ids = expired_rows.last_to_first(
+                connection, old.id, self._tuning.rows_a_step
+            )
+            with_redirects = erased_rows.with_redirects(connection, [old.id])
             erase_articles(self._transactions.parts, unit_of_work, ids, "retention")
-            if not retention.last_to_first(connection, old.id, 1):
-                retention.drop_history(connection, with_redirects)
+            if not expired_rows.last_to_first(connection, old.id, 1):
+                expired_rows.drop_history(connection, with_redirects)
                 unit_of_work.log(old.id, "forgotten")
         return True
 
@@ -204,13 +208,13 @@ class Retention:
         with self._database.write() as connection:
             least = max(
                 self._tuning.merge_min_rows,
-                int(_MERGE_SHARE * retention.newest_article(connection)),
+                int(_MERGE_SHARE * expired_rows.newest_article(connection)),
             )
             is_changed = (
-                retention.settle_entries(connection, rows)
+                expired_rows.settle_entries(connection, rows)
                 or (
                     self._is_steady
-                    and retention.drop_streams(connection, now, rows) > 0
+                    and expired_rows.drop_streams(connection, now, rows) > 0
                 )
                 or index_merge.merge_stale_index(connection, least, _MERGE_PAGES)
             )

@@ -13,7 +13,7 @@ from aggregator.grouping.pairs.pair_article import (
 from aggregator.grouping.pairs.snapshot import StreamSnapshot
 from aggregator.model.article import Article
 from aggregator.store.engine.database import Connection
-from aggregator.store.stories import articles, standing
+from aggregator.store.stories import standing, stored_articles
 from aggregator.stories.counting.copy_groups import origin_link, sender_of
 
 # Articles of a story that are read, the oldest (limit: a story may have thousands)
@@ -36,7 +36,7 @@ def confirmed_senders(
     for story, ids in told.items():
         members = [
             member
-            for member in articles.members(connection, story)
+            for member in stored_articles.members(connection, story)
             if member.inbox_no <= last
         ][:_READ]
         words = {member.id: PairArticle(member) for member in members if member.terms}

@@ -5,7 +5,7 @@ import datetime as dt
 from aggregator.grouping.placing.decide import Decider
 from aggregator.grouping.storylines import NEAR, join_nearest
 from aggregator.grouping.transactions import Transactions
-from aggregator.store.stories import articles, storylines
+from aggregator.store.stories import stored_articles, storyline_rows
 from aggregator.store.stories.article_rows import article_writes
 
 _WITHIN = dt.timedelta(days=14)
@@ -16,15 +16,15 @@ def compare_stored(transactions: Transactions) -> bool:
     """Compare the next few of these articles in one transaction; return whether more remain."""
     with transactions.database.read() as connection:
         since = transactions.now() - _WITHIN
-        numbers = storylines.next_uncompared(connection, since, _AT_ONCE)
-        if not numbers and not storylines.uncompared(connection):
+        numbers = storyline_rows.next_uncompared(connection, since, _AT_ONCE)
+        if not numbers and not storyline_rows.uncompared(connection):
             return False
     with transactions.unit_of_work() as unit_of_work:
         connection = unit_of_work.connection
         parts = transactions.parts
         parts.stream.read_last(unit_of_work)
         decider = Decider(parts, unit_of_work)
-        for article in articles.stored_with(connection, "inbox_no", numbers):
+        for article in stored_articles.stored_with(connection, "inbox_no", numbers):
             near = decider.affinities(article)
             article_writes.insert_affinities(connection, article.inbox_no, near)
             join_nearest(
@@ -34,7 +34,7 @@ def compare_stored(transactions: Transactions) -> bool:
                 article.effective_at,
                 [number for number, logit in near if logit >= NEAR],
             )
-        storylines.compared_to(connection, numbers[-1] if numbers else None)
+        storyline_rows.compared_to(connection, numbers[-1] if numbers else None)
     # Forget the comparisons in memory: they show the state at the placing of an article.
     transactions.forget_rows()
     return bool(numbers)

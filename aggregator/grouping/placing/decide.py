@@ -29,11 +29,11 @@ from aggregator.grouping.window import Window
 from aggregator.model.article import Role
 from aggregator.model.evidence import Agreement, Evidence
 from aggregator.store import codecs
-from aggregator.store.stories import articles, stories
+from aggregator.store.stories import stored_articles, story_rows
 from aggregator.store.stories.article_rows import compared_articles
-from aggregator.store.stories.articles import StoredArticle
 from aggregator.store.stories.live_stories import LiveStory
-from aggregator.store.stories.stories import StoryRow
+from aggregator.store.stories.stored_articles import StoredArticle
+from aggregator.store.stories.story_rows import StoryRow
 from aggregator.store.stories.unit_of_work import UnitOfWork
 from aggregator.stories.counting.copy_groups import COUNTED_ROLES
 from aggregator.stories.takes import take_title
@@ -85,7 +85,7 @@ class Decider:
         decision = self._decision(article, compared, match)
         story = None
         if decision.story is not None:
-            story = stories.row_of(self._connection, decision.story)
+            story = story_rows.row_of(self._connection, decision.story)
         evidence = replace(
             decision.evidence,
             copy=match.copy,
@@ -104,7 +104,7 @@ class Decider:
             version_of = decision.version_of or match.version_of
         founding = 0
         if story is None and has_founded:
-            founding = stories.foundings(self._connection, article.id)
+            founding = story_rows.foundings(self._connection, article.id)
         article = replace(
             article,
             story=story_id(article.id, founding) if story is None else story.id,
@@ -131,7 +131,7 @@ class Decider:
         original_id = match.original
         if original_id is None or match.version_of or article.wire is not None:
             return article
-        original = articles.member(self._connection, original_id)
+        original = stored_articles.member(self._connection, original_id)
         wire = copied_wire(original_id, original.outlet_key, original.wire)
         if wire is None:
             return article
@@ -142,7 +142,7 @@ class Decider:
         self, other: str, article: StoredArticle, barred: Collection[str]
     ) -> StoryRow | None:
         """Return the story of article `other`, if an article may join it."""
-        row = stories.assigned_story(self._connection, other)
+        row = story_rows.assigned_story(self._connection, other)
         if row is None or row.id in barred:
             return None
         if not self._window.is_live(row.story_no, article.inbox_no):
@@ -216,13 +216,13 @@ class Decider:
         """Return the decision to join the story that a correction requires."""
         is_copy = False
         if original is not None:
-            assigned = articles.assigned_stories(self._connection, [original])
+            assigned = stored_articles.assigned_stories(self._connection, [original])
             is_copy = assigned.get(original) == story
         role: Role = "copy" if is_copy else "report"
         is_compared = not is_copy
         if article.is_container:
             role = "container"
-            row = stories.row_of(self._connection, story)
+            row = story_rows.row_of(self._connection, story)
             is_compared = is_compared and row.container_only
         evidence = Evidence(stage="correction")
         return Decision(
@@ -236,10 +236,10 @@ class Decider:
 
         None if they are in several stories: then these texts share a form, and each reports another event.
         """
-        assigned = articles.assigned_stories(self._connection, updated)
+        assigned = stored_articles.assigned_stories(self._connection, updated)
         if len(set(assigned.values())) != 1:
             return None
-        first = articles.member(self._connection, updated[0])
+        first = stored_articles.member(self._connection, updated[0])
         if abs(article.effective_at - first.effective_at) > _UPDATED_WITHIN:
             return None
         return self.story_of(first.id, article, barred)

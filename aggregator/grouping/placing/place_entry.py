@@ -17,11 +17,11 @@ from aggregator.model.structs import FrozenStruct
 from aggregator.store.intake import inbox, rejected
 from aggregator.store.intake.identity import tombstones
 from aggregator.store.intake.inbox import InboxEntry, Outcome
-from aggregator.store.intake.sources import Source, all_sources
-from aggregator.store.maintenance import erase as erasing
-from aggregator.store.stories import stories
+from aggregator.store.intake.source_rows import Source, all_sources
+from aggregator.store.maintenance import erased_rows as erasing
+from aggregator.store.stories import story_rows
 from aggregator.store.stories.article_rows import article_writes
-from aggregator.store.stories.articles import StoredArticle
+from aggregator.store.stories.stored_articles import StoredArticle
 from aggregator.store.stories.unit_of_work import UnitOfWork
 
 
@@ -59,7 +59,7 @@ class EntryPlacer:
         parts.copy_finder.cover(connection, first, last)
         parts.boilerplate.read(connection, (waiting.entry for waiting, _ in batch))
         ids = {waiting.article for waiting, _ in batch}
-        self._founders = stories.founders_among(connection, ids)  # before this batch
+        self._founders = story_rows.founders_among(connection, ids)  # before this batch
         # The sources by `entry.source`; {} if mutes do not need them
         self._sources: dict[str, Source] = {}
         if parts.options.mutes.needs_sources:

@@ -7,9 +7,9 @@ from aggregator.grouping.parts import GroupingParts
 from aggregator.model.article import Role
 from aggregator.store.engine.database import Connection
 from aggregator.store.search import index as search
-from aggregator.store.stories import articles
+from aggregator.store.stories import stored_articles
 from aggregator.store.stories.article_rows import article_writes
-from aggregator.store.stories.articles import StoredArticle
+from aggregator.store.stories.stored_articles import StoredArticle
 from aggregator.store.stories.unit_of_work import UnitOfWork
 
 # Stages where a report joined a story that it must agree with
@@ -64,7 +64,7 @@ def renew_agreement(
     parts: GroupingParts, connection: Connection, old: StoredArticle, role: Role
 ) -> None:
     """Ask anew whether an article with another text agrees with the story that it joined."""
-    evidence = articles.evidence_of(connection, old.id)
+    evidence = stored_articles.evidence_of(connection, old.id)
     is_asked = role == "report" and evidence.stage in _ASKED
     if evidence.agreement is not None or is_asked:
         evidence = parts.agreement.with_agreement(

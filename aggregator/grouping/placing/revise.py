@@ -16,9 +16,9 @@ from aggregator.grouping.write.copy_families import with_copies
 from aggregator.model.article import Role
 from aggregator.model.evidence import Evidence
 from aggregator.store.intake.inbox import InboxEntry
-from aggregator.store.stories import articles
+from aggregator.store.stories import stored_articles
 from aggregator.store.stories.article_rows import article_writes, compared_articles
-from aggregator.store.stories.articles import StoredArticle
+from aggregator.store.stories.stored_articles import StoredArticle
 from aggregator.store.stories.unit_of_work import UnitOfWork
 from aggregator.stories.counting.copy_groups import COUNTED_ROLES
 
@@ -48,7 +48,7 @@ class Reviser:
         # A second look may move the article.
         self._second_look.before(waiting.inbox_no)
         old = again.article
-        story = articles.assigned_stories(self._connection, [old.id])[old.id]
+        story = stored_articles.assigned_stories(self._connection, [old.id])[old.id]
         old = replace(old, story=story)
         if speaks_for_feed(waiting, old):  # no page of the site has been read yet
             old = replace(old, outlet_key=None, outlet_name=None)

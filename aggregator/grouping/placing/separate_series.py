@@ -8,7 +8,7 @@ from aggregator.grouping.parts import GroupingParts
 from aggregator.grouping.write.copy_families import with_copies
 from aggregator.model.article import Role
 from aggregator.model.evidence import Evidence
-from aggregator.store.stories import articles
+from aggregator.store.stories import stored_articles
 from aggregator.store.stories.article_rows import article_writes
 from aggregator.store.stories.unit_of_work import UnitOfWork
 
@@ -18,11 +18,11 @@ def separate_series(
 ) -> None:
     """Take articles of a series that share a story out of it, except the first article."""
     connection = unit_of_work.connection
-    stories = articles.assigned_stories(connection, series)
+    stories = stored_articles.assigned_stories(connection, series)
     counts = Counter(stories.values())
     evidence = Evidence(stage="series", rules_version=parts.rules_version)
     for story in sorted(story for story, count in counts.items() if count > 1):
-        members = articles.members(connection, story)
+        members = stored_articles.members(connection, story)
         _, *later = [member for member in members if member.id in stories]
         for member in later:
             # The copies of its own text leave with it, unless a correction binds one of them.

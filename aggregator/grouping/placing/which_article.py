@@ -27,11 +27,11 @@ from aggregator.model.prepared import Prepared
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.intake import inbox
 from aggregator.store.intake.inbox import InboxEntry
-from aggregator.store.intake.known_items import known_items_of
-from aggregator.store.intake.sources import silent_sources
-from aggregator.store.stories import articles
+from aggregator.store.intake.known_item_rows import known_items_of
+from aggregator.store.intake.source_rows import silent_sources
+from aggregator.store.stories import stored_articles
 from aggregator.store.stories.article_rows import article_writes
-from aggregator.store.stories.articles import StoredArticle
+from aggregator.store.stories.stored_articles import StoredArticle
 from aggregator.store.stories.unit_of_work import UnitOfWork
 
 
@@ -104,9 +104,11 @@ class WhichArticle:
         waited for its page. A late page belongs to the article itself, whatever its keys mean by now.
         """
         if waiting.is_late_page:
-            placed = articles.stored_with(self._connection, "id", [waiting.article])
+            placed = stored_articles.stored_with(
+                self._connection, "id", [waiting.article]
+            )
             return placed[0] if placed else None
-        return articles.latest(self._connection, waiting.article)
+        return stored_articles.latest(self._connection, waiting.article)
 
     def ask(
         self,
@@ -120,7 +122,7 @@ class WhichArticle:
         if old is not None:
             known = self._with_key(waiting, prepared, incoming, old)
             if known is None:
-                said_before = articles.with_text(
+                said_before = stored_articles.with_text(
                     self._connection, old.root_article, incoming.text_hash
                 )
                 if said_before is not None:
@@ -242,7 +244,7 @@ class WhichArticle:
         """
         connection = self._connection
         entry = waiting.entry
-        old = articles.latest(connection, other)
+        old = stored_articles.latest(connection, other)
         address = canonical_url(entry.url or "")
         if old is None or old.id != other or address is None:
             return None
@@ -271,7 +273,7 @@ class WhichArticle:
         It may be listed at another address now, if the feed at the former address is not polled any more.
         """
         connection, entry = self._connection, waiting.entry
-        (old,) = articles.stored_with(connection, "id", [other])
+        (old,) = stored_articles.stored_with(connection, "id", [other])
         listed = known_items_of(connection, entry.source).articles.values()
         if not _is_of_one_time(incoming, old, entry) or other in listed:
             return None

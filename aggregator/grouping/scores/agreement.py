@@ -28,7 +28,7 @@ from aggregator.grouping.stream import NewsStream
 from aggregator.model.article import Article, ComparedText
 from aggregator.model.evidence import Agreement, Evidence, TextReuse
 from aggregator.store.engine.database import Connection
-from aggregator.store.stories import articles, live_stories
+from aggregator.store.stories import live_stories, stored_articles
 from aggregator.store.stories.article_rows import compared_articles
 from aggregator.store.stories.live_stories import LiveStory
 from aggregator.stories.counting.copy_groups import sender_of
@@ -159,7 +159,7 @@ class AgreementCheck:
         self, connection: Connection, id: str, story: str, evidence: Evidence
     ) -> Evidence:
         """Return the evidence of an article that moves to a story, with its agreement there."""
-        compared = self._comparison.article(articles.member(connection, id))
+        compared = self._comparison.article(stored_articles.member(connection, id))
         text = compared_articles.compared_texts(connection, [id])[id]
         (live,) = live_stories.named(connection, [story])
         agreement = self.agreement(connection, compared, text, live, evidence.reuse)
@@ -172,7 +172,7 @@ def agreement_of_copy(
     """Return the agreement of the original of a copy; None if the source of the copy has standing."""
     if not article.is_little_known:
         return None
-    return articles.evidence_of(connection, original).agreement
+    return stored_articles.evidence_of(connection, original).agreement
 
 
 def _vouching(compared: PairArticle, story: LiveStory) -> list[Article]:

@@ -15,7 +15,7 @@ from aggregator.grouping.second_look.reassignments import ReportMove, StoryMerge
 from aggregator.grouping.second_look.story_lookup import StoryLookup
 from aggregator.grouping.write.copy_families import with_copies
 from aggregator.model.evidence import Evidence, Reason, RunnerUp
-from aggregator.store.stories import articles, live_stories, stories
+from aggregator.store.stories import live_stories, stored_articles, story_rows
 from aggregator.store.stories.article_rows import article_writes
 from aggregator.store.stories.live_stories import LiveStory
 from aggregator.store.stories.unit_of_work import UnitOfWork
@@ -47,7 +47,9 @@ class SecondLook:
         last = self._parts.story_writer.window.last_change(self._connection) // every
         has_changed = True
         while last < period and has_changed:
-            touched = stories.membership_changed_since(self._connection, last * every)
+            touched = story_rows.membership_changed_since(
+                self._connection, last * every
+            )
             last += 1
             has_changed = bool(touched) and self._reassess(touched, at_no=last * every)
 
@@ -56,13 +58,13 @@ class SecondLook:
 
         A story with only this report does not bump the story that it is merged into.
         """
-        story = stories.row_of(self._connection, self._story_of(article))
+        story = story_rows.row_of(self._connection, self._story_of(article))
         silent = frozenset({story.id} if story.report_count == 1 else ())
         self._reassess([story.story_no], at_no=at_no, silent=silent)
         return self._story_of(article)
 
     def _story_of(self, article: str) -> str:
-        return articles.assigned_stories(self._connection, [article])[article]
+        return stored_articles.assigned_stories(self._connection, [article])[article]
 
     def _reassess(
         self,
@@ -111,8 +113,8 @@ class SecondLook:
             is_of_strangers = all(report.is_little_known for report in story.reports)
             if not is_of_strangers or _rank(story) >= _rank(other):
                 continue
-            for report in articles.members(connection, story.id)[:_ASKED]:
-                evidence = articles.evidence_of(connection, report.id)
+            for report in stored_articles.members(connection, story.id)[:_ASKED]:
+                evidence = stored_articles.evidence_of(connection, report.id)
                 if report.role == "report" and evidence.stage != "correction":
                     evidence = self._parts.agreement.with_agreement(
                         connection, report.id, other.id, evidence
@@ -147,7 +149,7 @@ class SecondLook:
             # Its own story
             runner_up=RunnerUp(story=origin, score=change.own_score, need=change.need),
             rules_version=self._parts.rules_version,
-            reuse=articles.evidence_of(connection, report).reuse,
+            reuse=stored_articles.evidence_of(connection, report).reuse,
         )
         evidence = self._parts.agreement.with_agreement(
             connection, report, target, evidence

@@ -11,7 +11,7 @@ from aggregator.grouping.second_look.reassignments import ReportMove
 from aggregator.model.article import Article
 from aggregator.model.evidence import Reason
 from aggregator.store.engine.database import Connection
-from aggregator.store.stories import articles
+from aggregator.store.stories import stored_articles
 from aggregator.store.stories.live_stories import LiveStory
 
 
@@ -77,7 +77,7 @@ class StoryLookup:
 
         Otherwise similar stories would exchange the article at every run.
         """
-        evidence = articles.evidence_of(self._connection, article)
+        evidence = stored_articles.evidence_of(self._connection, article)
         return evidence.stage != "second look" and self._constraints.may_leave(
             self._connection, [article]
         )

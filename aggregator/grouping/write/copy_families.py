@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from aggregator.model.article import Article
 from aggregator.store.engine.database import Connection
-from aggregator.store.stories import articles
+from aggregator.store.stories import stored_articles
 from aggregator.stories.counting.copy_groups import copy_groups, copy_link
 
 
@@ -14,7 +14,7 @@ def with_copies(connection: Connection, wanted: Iterable[str], story: str) -> li
     A copy that is not compared takes only its own copies along, so an editor can move a wrong copy.
     """
     leaving = set(wanted)
-    for group in copy_groups(articles.members(connection, story), copy_link):
+    for group in copy_groups(stored_articles.members(connection, story), copy_link):
         asked = [member for member in group if member.id in leaving]
         if any(member.is_compared for member in asked):
             leaving.update(member.id for member in group if not member.is_compared)

@@ -14,15 +14,15 @@ from aggregator.grouping.write.copy_families import compared_members
 from aggregator.model.article import Article, ArticleView
 from aggregator.model.read_model import ChangeKind
 from aggregator.model.structs import FrozenStruct
-from aggregator.store.stories import article_views, articles, stories
+from aggregator.store.stories import article_views, stored_articles, story_rows
 from aggregator.store.stories.article_rows import article_writes
-from aggregator.store.stories.stories import StoryRow
+from aggregator.store.stories.story_rows import StoryRow
 from aggregator.store.stories.unit_of_work import UnitOfWork
 from aggregator.stories.counting.counts import is_report
 from aggregator.stories.counting.originals import with_originals
 from aggregator.stories.lead import summary
+from aggregator.stories.story_tuning import StoryTuning
 from aggregator.stories.titles.title import headline
-from aggregator.stories.tuning import StoryTuning
 
 # Versions bump a story only if so much time has passed since its last bump
 _BETWEEN_VERSIONS = dt.timedelta(hours=1)
@@ -86,7 +86,7 @@ class StoryRows:
         the columns that follow from all members, if `members` are not all of them.
         """
         if derived is None:
-            derived = stories.derived_columns(
+            derived = story_rows.derived_columns(
                 members, self._options.families, container_only=container_only
             )
         reports, reports_before = derived["report_count"], 0
@@ -123,7 +123,7 @@ class StoryRows:
                 **decided,
                 **derived,
             )
-            stories.insert_story(unit_of_work.connection, row)
+            story_rows.insert_story(unit_of_work.connection, row)
         else:
             row = replace(before, **decided, **derived)
             if row.title != before.title:
@@ -145,7 +145,7 @@ class StoryRows:
                 if not effect.redates:
                     bump = max(before.bumped_at, bump)
                 row = replace(row, bumped_at=bump)
-            stories.update_story(unit_of_work.connection, row)
+            story_rows.update_story(unit_of_work.connection, row)
         bump = effect.bump
         if before is not None and row.bumped_at == before.bumped_at:
             bump = effect.unbumped or bump
@@ -163,7 +163,7 @@ class StoryRows:
 
     def restate(self, unit_of_work: UnitOfWork, row: StoryRow, effect: Effect) -> None:
         """Write a story anew with the articles that are in it now."""
-        members = articles.members(unit_of_work.connection, row.id)
+        members = stored_articles.members(unit_of_work.connection, row.id)
         shown = article_views.views_for_title(
             unit_of_work.connection, row.id, len(members), row.title_article
         )
@@ -202,7 +202,7 @@ class StoryRows:
             story=story,
             members=after,
             shown=shown,
-            container_only=stories.has_only_containers(after),
+            container_only=story_rows.has_only_containers(after),
         )
         changed: dict[bool, list[str]] = {True: [], False: []}
         for was, member in zip(members, after, strict=True):

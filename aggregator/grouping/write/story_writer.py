@@ -12,17 +12,17 @@ from aggregator.grouping.story_options import StoryOptions
 from aggregator.grouping.stream import NewsStream
 from aggregator.grouping.write.story_row import Effect, StoryRows
 from aggregator.model.article import Article, ArticleView
-from aggregator.store.maintenance import erase
+from aggregator.store.maintenance import erased_rows
 from aggregator.store.stories import (
     article_views,
-    articles,
-    stories,
+    stored_articles,
+    story_rows,
     story_subjects,
 )
 from aggregator.store.stories.article_rows import article_writes
-from aggregator.store.stories.stories import StoryRow
+from aggregator.store.stories.story_rows import StoryRow
 from aggregator.store.stories.unit_of_work import UnitOfWork
-from aggregator.stories.tuning import StoryTuning
+from aggregator.stories.story_tuning import StoryTuning
 
 
 class StoryWriter:
@@ -78,10 +78,12 @@ class StoryWriter:
             )
             if joined.article_count <= article_views.SHOWN_MEMBERS:
                 members = shown
-            elif joined.container_only or not articles.repeats_another(connection, new):
-                members = [*articles.members(connection, joined.id), new]
+            elif joined.container_only or not stored_articles.repeats_another(
+                connection, new
+            ):
+                members = [*stored_articles.members(connection, joined.id), new]
             else:
-                derived = stories.with_another_copy(joined, new)
+                derived = story_rows.with_another_copy(joined, new)
         is_dated = derived is not None or any(
             member.published is not None and member.id != new.id for member in members
         )
@@ -97,7 +99,9 @@ class StoryWriter:
         )
         if joined is not None and joined.container_only and not row.container_only:
             # Live blogs and roundups give way to the first report.
-            compared = [member.id for member in articles.members(connection, new.story)]
+            compared = [
+                member.id for member in stored_articles.members(connection, new.story)
+            ]
             article_writes.set_compared(connection, compared, is_compared=False)
         article_writes.insert_article(connection, new)
         unit_of_work.log(
@@ -113,11 +117,13 @@ class StoryWriter:
     def _move(self, unit_of_work: UnitOfWork, move: Move) -> str:
         """Move articles of one story; return the id of their story afterwards."""
         connection = unit_of_work.connection
-        (story,) = set(articles.assigned_stories(connection, move.articles).values())
-        members = articles.members(connection, story)
+        (story,) = set(
+            stored_articles.assigned_stories(connection, move.articles).values()
+        )
+        members = stored_articles.members(connection, story)
         moving = [member for member in members if member.id in move.articles]
         if move.target is not None and move.is_revived:
-            stories.revive(connection, move.target)
+            story_rows.revive(connection, move.target)
         if len(moving) == len(members):
             if move.target is None:
                 return story
@@ -130,7 +136,7 @@ class StoryWriter:
                 silent=move.silent,
             )
             return self._merge(unit_of_work, merge)
-        origin = stories.row_of(connection, story)
+        origin = story_rows.row_of(connection, story)
         effect = Effect(
             at_no=move.at_no,
             bump=move.bump or origin.bumped_at,
@@ -140,11 +146,11 @@ class StoryWriter:
         founder = move.founder or moving[0].id  # the one that was placed first
         split = replace(effect, founder=founder, others=(origin.id,), kind="split")
         if move.target is None:
-            split = replace(split, founding=stories.foundings(connection, founder))
+            split = replace(split, founding=story_rows.foundings(connection, founder))
             target = self._rows.found(unit_of_work, split, moving)
             article_writes.move(connection, move.articles, target.id)
         else:
-            target = stories.row_of(connection, move.target)
+            target = story_rows.row_of(connection, move.target)
             joined = split if move.is_revived else effect
             if move.bump is None:  # else the change stream names no article
                 bump = max(effect.bump, target.bumped_at)
@@ -166,7 +172,7 @@ class StoryWriter:
 
         connection = unit_of_work.connection
         rows = sorted(
-            (stories.row_of(connection, id_) for id_ in merge.stories), key=rank
+            (story_rows.row_of(connection, id_) for id_ in merge.stories), key=rank
         )
         winner, *losers = rows
         # Take the last bump of the stories whose bump is more than the time when undated files were read
@@ -174,8 +180,8 @@ class StoryWriter:
         timed = [
             row
             for row in counted
-            if articles.has_date(connection, row.id)
-            or articles.was_bumped_by_clock(connection, row.id)
+            if stored_articles.has_date(connection, row.id)
+            or stored_articles.was_bumped_by_clock(connection, row.id)
         ] or counted
         effect = Effect(
             at_no=merge.at_no,
@@ -201,7 +207,7 @@ class StoryWriter:
     def _revise(self, unit_of_work: UnitOfWork, revise: Revise) -> str:
         """Compute the row of a story again after an article got another text."""
         article = revise.article
-        row = stories.row_of(unit_of_work.connection, article.story)
+        row = story_rows.row_of(unit_of_work.connection, article.story)
         effect = Effect(at_no=revise.at_no, bump=row.bumped_at)
         if revise.is_news:
             effect = replace(
@@ -223,16 +229,16 @@ class StoryWriter:
     def _remove(self, unit_of_work: UnitOfWork, remove: Remove) -> str:
         """Compute the row of a story again after articles were removed; without articles, only its id stays."""
         connection = unit_of_work.connection
-        members = articles.members(connection, remove.story)
+        members = stored_articles.members(connection, remove.story)
         if members and remove.articles:
-            erase.hide_title(connection, remove.story, remove.articles)
-        row = stories.row_of(connection, remove.story)
+            erased_rows.hide_title(connection, remove.story, remove.articles)
+        row = story_rows.row_of(connection, remove.story)
         if members:
             at_no = max(member.inbox_no for member in members)
             effect = Effect(at_no=at_no, bump=row.bumped_at)
             self._rows.restate(unit_of_work, row, effect)
         else:
-            erase.close_story(connection, row.id)
+            erased_rows.close_story(connection, row.id)
         self._regrouped(unit_of_work, [row])
         return row.id if members else ""
 
@@ -255,7 +261,9 @@ def _placed_effect(unit_of_work: UnitOfWork, place: Place, *, is_dated: bool) ->
         redates = (
             joined is not None
             and not is_dated
-            and not articles.was_bumped_by_clock(unit_of_work.connection, joined.id)
+            and not stored_articles.was_bumped_by_clock(
+                unit_of_work.connection, joined.id
+            )
         )
     elif joined is not None and is_dated:
         bump = joined.last_published
@@ -273,6 +281,6 @@ def _redirect(
     unit_of_work: UnitOfWork, loser: StoryRow, winner: str, **detail: str | float | None
 ) -> None:
     """Redirect the id of `loser`, which has no articles any more, permanently."""
-    stories.redirect_story(unit_of_work.connection, loser.id, winner)
+    story_rows.redirect_story(unit_of_work.connection, loser.id, winner)
     unit_of_work.log(winner, "merged", article=None, other=loser.id, **detail)
     unit_of_work.log(loser.id, "merged", article=None, into=winner, **detail)

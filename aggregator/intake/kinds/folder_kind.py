@@ -42,7 +42,7 @@ from aggregator.store.engine.database import Connection
 from aggregator.store.intake import acceptance, inbox, rejected
 from aggregator.store.intake.folder_names import known_as, known_folder
 from aggregator.store.intake.known_entries import AcceptResult
-from aggregator.store.intake.sources import Source, save
+from aggregator.store.intake.source_rows import Source, save
 
 # A transaction holds the write lock, so it is small.
 ENTRIES_A_TRANSACTION = 100

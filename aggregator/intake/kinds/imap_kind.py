@@ -27,7 +27,7 @@ from aggregator.sources.fetch.client import Client
 from aggregator.sources.fetch.mails.mailbox import Message, read_mailbox
 from aggregator.sources.fetch.response import FetchResult
 from aggregator.sources.source_limits import SourceTuning, source_tuning
-from aggregator.store.intake.sources import Source
+from aggregator.store.intake.source_rows import Source
 
 
 def _address(item: SourceConfig, _: Config) -> str:

@@ -8,7 +8,7 @@ from aggregator.config.settings import Config
 from aggregator.config.source_settings import SourceConfig
 from aggregator.intake.polling.poll import Poller
 from aggregator.intake.polling.poll_result import PollResult
-from aggregator.store.intake.sources import Source
+from aggregator.store.intake.source_rows import Source
 
 
 class SourceKind(NamedTuple):

@@ -22,9 +22,9 @@ from aggregator.model.structs import FrozenStruct
 from aggregator.sources.fetch.poll_schedule import first_due
 from aggregator.store import tables
 from aggregator.store.engine.database import Connection, Database
-from aggregator.store.intake import sources as rows
-from aggregator.store.intake.source_access import save_access
-from aggregator.store.intake.sources import (
+from aggregator.store.intake import source_rows as rows
+from aggregator.store.intake.source_access_rows import save_access
+from aggregator.store.intake.source_rows import (
     Source,
     all_sources,
     choose,

@@ -15,9 +15,9 @@ from aggregator.model.errors import (
 )
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import rejected
-from aggregator.store.intake import sources as rows
-from aggregator.store.intake.source_access import save_access, typed_access
-from aggregator.store.intake.sources import (
+from aggregator.store.intake import source_rows as rows
+from aggregator.store.intake.source_access_rows import save_access, typed_access
+from aggregator.store.intake.source_rows import (
     Source,
     choose,
 )

@@ -10,8 +10,8 @@ from aggregator.intake.kinds.page_kind import compiled
 from aggregator.intake.kinds.source_kind import source_kind
 from aggregator.sources.fetch.poll_schedule import first_due
 from aggregator.store.engine.database import Connection
+from aggregator.store.intake.source_rows import Source, source_id
 from aggregator.store.intake.source_sync import set_default_interval, sync_config
-from aggregator.store.intake.sources import Source, source_id
 
 # The time between two looks at a folder without its own interval (chosen)
 _FOLDER_INTERVAL_SECONDS = 10

@@ -30,8 +30,8 @@ from aggregator.sources.parse.feeds.opml import (
     write_opml,
 )
 from aggregator.store.engine.database import Connection, Database
-from aggregator.store.intake import sources as rows
-from aggregator.store.intake.sources import (
+from aggregator.store.intake import source_rows as rows
+from aggregator.store.intake.source_rows import (
     Source,
     all_sources,
     choose,

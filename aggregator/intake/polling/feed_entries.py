@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from aggregator.extract.sites import is_private_link
 from aggregator.model.entry import Entry, ParsedFeed, Published
-from aggregator.store.intake.sources import (
+from aggregator.store.intake.source_rows import (
     Source,
 )
 from aggregator.text.language import primary_tag

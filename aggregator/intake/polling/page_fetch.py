@@ -34,7 +34,7 @@ from aggregator.sources.fetch.robots import Robots
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import pending_pages
 from aggregator.store.intake.pending_pages import PendingPage
-from aggregator.store.intake.source_access import typed_access
+from aggregator.store.intake.source_access_rows import typed_access
 
 # A response waits this long for a database that cannot be written; then the source is polled again.
 _STORE_SECONDS = 900.0

@@ -42,12 +42,12 @@ from aggregator.store.intake.identity.identify import (
     PollContext,
     WholeFeedNeededError,
 )
-from aggregator.store.intake.known_items import (
+from aggregator.store.intake.known_item_rows import (
     KnownItems,
     known_items_of,
     save_known_items,
 )
-from aggregator.store.intake.sources import (
+from aggregator.store.intake.source_rows import (
     Source,
     restart_merged_sources,
     save,

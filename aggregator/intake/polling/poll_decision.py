@@ -32,8 +32,8 @@ from aggregator.sources.fetch.rate_limiter import ASKED_TO_WAIT
 from aggregator.sources.fetch.response import FetchResult
 from aggregator.sources.source_limits import NetTuning
 from aggregator.store.intake.known_entries import AcceptResult
-from aggregator.store.intake.known_items import KnownItems
-from aggregator.store.intake.sources import Source, host_of
+from aggregator.store.intake.known_item_rows import KnownItems
+from aggregator.store.intake.source_rows import Source, host_of
 
 # A feed is asked for without a condition after so many of its usual gaps without news (chosen), or of days if it
 # has no dates.

@@ -6,7 +6,7 @@ from aggregator.config.messages import counted
 from aggregator.intake.polling.poll_decision import (
     PollOutcome,
 )
-from aggregator.store.intake.sources import (
+from aggregator.store.intake.source_rows import (
     Source,
 )
 

@@ -12,7 +12,12 @@ from msgspec.structs import replace
 
 from aggregator.model.errors import AggregatorError
 from aggregator.store.engine.database import Database
-from aggregator.store.intake.sources import DueSource, Source, save, sources_with_ids
+from aggregator.store.intake.source_rows import (
+    DueSource,
+    Source,
+    save,
+    sources_with_ids,
+)
 
 _OF_ANY_POLL = (
     "next_due_at",

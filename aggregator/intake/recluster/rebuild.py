@@ -17,7 +17,7 @@ from aggregator.store.maintenance.repair import clear_derived, write_stories
 from aggregator.store.maintenance.row_stream import Advance
 from aggregator.store.search import index
 from aggregator.store.stories.rendered_stories import render_next
-from aggregator.stories.tuning import StoryTuning
+from aggregator.stories.story_tuning import StoryTuning
 
 _RENDERED_AT_ONCE: Final = 20  # stories
 

@@ -7,10 +7,10 @@ from msgspec.structs import replace
 from aggregator.intake.recluster.recluster_plan import ReclusterPlan
 from aggregator.store.deliveries import recipients
 from aggregator.store.engine.database import Connection
-from aggregator.store.maintenance import recluster
+from aggregator.store.maintenance import recluster_rows
 from aggregator.store.maintenance.row_stream import Advance
-from aggregator.store.stories import stories
-from aggregator.store.stories.stories import StoryRow
+from aggregator.store.stories import story_rows
+from aggregator.store.stories.story_rows import StoryRow
 from aggregator.store.stories.unit_of_work import UnitOfWork
 from aggregator.store.tables import counter_value
 
@@ -21,16 +21,16 @@ def write_stories(
     """Write stories and assigned stories; `advance` is called between two parts and may raise to stop."""
     live = unit_of_work.connection
     _insert_founded(unit_of_work, scratch, plan)
-    recluster.take_decisions(live, scratch, plan.names, advance)
+    recluster_rows.take_decisions(live, scratch, plan.names, advance)
     for scratch_story, story in plan.names.items():
         if story not in plan.founded:
             advance(0)
             _update_kept(
-                unit_of_work, story, stories.row_of(scratch, scratch_story), plan
+                unit_of_work, story, story_rows.row_of(scratch, scratch_story), plan
             )
     merged = _redirect_retired(unit_of_work, plan.regrouping.retired())
     if plan.order:
-        recluster.forget_retired_numbers(live)
+        recluster_rows.forget_retired_numbers(live)
         newest = counter_value(live, "change")  # before this transaction
         recipients.skip(live, newest, newest + merged)
 
@@ -40,10 +40,10 @@ def _insert_founded(
 ) -> None:
     live = unit_of_work.connection
     for story, founding in plan.founded.items():
-        row = stories.row_of(scratch, founding.scratch_story)
+        row = story_rows.row_of(scratch, founding.scratch_story)
         bumped_at = row.bumped_at
         if plan.order:
-            bumped_at = stories.row_of(live, founding.former).bumped_at
+            bumped_at = story_rows.row_of(live, founding.former).bumped_at
         # Stories and bumps of the scratch database have their own numbers.
         bumped_at = bumped_at.replace(
             microsecond=unit_of_work.number("bump") % 1_000_000
@@ -56,7 +56,7 @@ def _insert_founded(
             founding_no=founding.founding_no,
             bumped_at=bumped_at,
         )
-        stories.insert_story(live, row)
+        story_rows.insert_story(live, row)
         unit_of_work.log(story, "created", reason="recluster")
         if not plan.order:
             unit_of_work.change(story, None, row, bump=bumped_at)
@@ -66,7 +66,7 @@ def _update_kept(
     unit_of_work: UnitOfWork, story: str, decided: StoryRow, plan: ReclusterPlan
 ) -> None:
     """Write the row of a story that goes on: with the same articles it keeps its headline, and its time."""
-    known = stories.row_of(unit_of_work.connection, story)
+    known = story_rows.row_of(unit_of_work.connection, story)
     row = replace(
         decided,
         story_no=known.story_no,
@@ -84,7 +84,7 @@ def _update_kept(
         if not plan.order:
             row = replace(row, membership_changed_no=known.membership_changed_no)
     if row != known:
-        stories.update_story(unit_of_work.connection, row)
+        story_rows.update_story(unit_of_work.connection, row)
 
 
 def _redirect_retired(unit_of_work: UnitOfWork, retired: Mapping[str, str]) -> int:
@@ -95,12 +95,12 @@ def _redirect_retired(unit_of_work: UnitOfWork, retired: Mapping[str, str]) -> i
     connection = unit_of_work.connection
     losers: dict[str, list[str]] = {}
     for story, successor in retired.items():
-        stories.redirect_story(connection, story, successor)
+        story_rows.redirect_story(connection, story, successor)
         unit_of_work.log(successor, "merged", other=story, reason="recluster")
         unit_of_work.log(story, "merged", into=successor, reason="recluster")
         losers.setdefault(successor, []).append(story)
     for successor, others in losers.items():
-        row = stories.row_of(connection, successor)
+        row = story_rows.row_of(connection, successor)
         unit_of_work.change(
             successor,
             None,

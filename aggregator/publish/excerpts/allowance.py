@@ -2,7 +2,7 @@
 
 from aggregator.model.article import ArticleView
 from aggregator.model.story import Passage, StoryView
-from aggregator.publish.excerpts.words import count_words, first_words
+from aggregator.publish.excerpts.excerpt_words import count_words, first_words
 
 
 class Allowance:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 import msgspec
 from sqlalchemy import Connection, insert
 
-from aggregator.config.webhooks import DIGEST
+from aggregator.config.webhook_settings import DIGEST
 from aggregator.model.structs import FrozenStruct
 from aggregator.store import codecs
 from aggregator.store.deliveries.recipients import change_webhook, waits_for

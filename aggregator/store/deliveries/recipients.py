@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, insert, select
 
-from aggregator.config.webhooks import recipient_words
+from aggregator.config.webhook_settings import recipient_words
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.tables import (
     fields_of,

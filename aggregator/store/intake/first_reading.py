@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from aggregator.model.entry import Entry
 from aggregator.store import codecs
-from aggregator.store.intake.sources import IS_ASKED
+from aggregator.store.intake.source_rows import IS_ASKED
 from aggregator.store.tables import (
     change,
     count_rows,

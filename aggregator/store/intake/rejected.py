@@ -24,7 +24,7 @@ from sqlalchemy import (
 from aggregator.extract.language.unicode import clean
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.intake.inbox import MUTED
-from aggregator.store.intake.sources import all_sources
+from aggregator.store.intake.source_rows import all_sources
 from aggregator.store.tables import (
     change_with,
     delete_rows,

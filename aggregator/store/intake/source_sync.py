@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from sqlalchemy import Connection, Row, select
 
 from aggregator.extract.urls import address_key
-from aggregator.store.intake.sources import (
+from aggregator.store.intake.source_rows import (
     CHOSEN,
     ELSEWHERE,
     IS_ASKED,

@@ -11,7 +11,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.intake.rejected import IS_QUARANTINED, requeue
 from aggregator.store.maintenance.row_stream import Advance
 from aggregator.store.search import index
-from aggregator.store.stories import articles, stories
+from aggregator.store.stories import stored_articles, story_rows
 from aggregator.store.stories.rendered_stories import clear_rendered
 from aggregator.store.tables import (
     article,
@@ -95,12 +95,12 @@ def write_stories(
     with database.write(unhurried=True) as connection:
         live = "SELECT id FROM story WHERE redirect_to IS NULL"
         for id_ in read_values(connection, live):
-            members = articles.members(connection, id_)
+            members = stored_articles.members(connection, id_)
             if members:
-                derived = stories.derived_columns(
+                derived = story_rows.derived_columns(
                     members,
                     families,
-                    container_only=stories.has_only_containers(members),
+                    container_only=story_rows.has_only_containers(members),
                 )
                 update_rows(connection, story, story.c.id == id_, **derived)
             advance(1)

@@ -12,9 +12,9 @@ from aggregator.model.entry import Entry, Outlet, Published
 from aggregator.model.prepared import CleanArticle, Fingerprint, Prepared
 from aggregator.store import codecs
 from aggregator.store.intake.inbox import InboxEntry
-from aggregator.store.maintenance import retention
+from aggregator.store.maintenance import expired_rows
 from aggregator.store.maintenance.row_stream import Advance, parts
-from aggregator.store.stories.articles import ArticleDetails
+from aggregator.store.stories.stored_articles import ArticleDetails
 from aggregator.store.tables import (
     affinity,
     article,
@@ -48,7 +48,7 @@ def first_seen_since(connection: Connection, since: dt.datetime | None) -> int:
         return first
     seen = "SELECT min(inbox_no) FROM article WHERE seen_at >= :since"
     number = read_value(connection, seen, since=since)
-    return max(first, number or retention.newest_article(connection) + 1)
+    return max(first, number or expired_rows.newest_article(connection) + 1)
 
 
 def numbers_from(connection: Connection, n: int) -> list[int]:

@@ -9,7 +9,7 @@ from aggregator.model.article import ArticleView
 from aggregator.model.evidence import Evidence
 from aggregator.model.read_model import ArticleDetail
 from aggregator.model.structs import FrozenStruct
-from aggregator.store.stories import article_views, articles, corrections
+from aggregator.store.stories import article_views, corrections, stored_articles
 from aggregator.store.stories.constraints import Constraint
 from aggregator.store.tables import read_row, read_rows, read_value, structs_of
 from aggregator.stories.counting.originals import with_originals
@@ -77,7 +77,7 @@ _LOG_LINES = 40
 def explained_article(connection: Connection, id: str) -> ExplainedArticle | None:
     """Return an article with the evidence of its placement; `id` may be its id or its address."""
     chosen = f"{_WHOLE_ARTICLE} WHERE article.id IN :ids ORDER BY inbox_no DESC"
-    row = read_row(connection, chosen, ids=articles.ids_of(connection, id))
+    row = read_row(connection, chosen, ids=stored_articles.ids_of(connection, id))
     if row is None:
         return None
     view = article_views.view(row)

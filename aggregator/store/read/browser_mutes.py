@@ -11,8 +11,8 @@ from aggregator.model.read_model import Mute
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.engine.database import Database
 from aggregator.store.read.story_filter import outlets_named
-from aggregator.store.read.storylines import storyline_of
-from aggregator.store.stories import storylines
+from aggregator.store.read.storyline_views import storyline_of
+from aggregator.store.stories import storyline_rows
 from aggregator.store.tables import (
     count_rows,
     delete_rows,
@@ -80,7 +80,7 @@ class BrowserMutes:
                 named = {line.id: line.title}
             elif kind == "sources":
                 # Commands that list stories do not need this module.
-                from aggregator.store.intake.sources import source_with_id
+                from aggregator.store.intake.source_rows import source_with_id
 
                 source = source_with_id(connection, typed)
                 if source is None:
@@ -114,7 +114,7 @@ class BrowserMutes:
 def muted_storylines(connection: Connection) -> dict[str, str]:
     """Return the muted storylines as they are now, by the ids that were muted."""
     of_storylines = select(mute.c.muted).where(mute.c.kind == "storylines")
-    return storylines.answering(connection, connection.scalars(of_storylines))
+    return storyline_rows.answering(connection, connection.scalars(of_storylines))
 
 
 def end_rested(connection: Connection, now: dt.datetime) -> None:

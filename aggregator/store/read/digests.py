@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy import Connection, select
 
 from aggregator.config.story_query import StoryFilter
-from aggregator.config.webhooks import DIGEST
+from aggregator.config.webhook_settings import DIGEST
 from aggregator.model.structs import FrozenStruct
 from aggregator.store import codecs
 from aggregator.store.read.story_filter import StoryMatcher

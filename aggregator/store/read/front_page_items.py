@@ -11,8 +11,8 @@ from aggregator.model.prepared import OPINION_KINDS
 from aggregator.model.read_model import TITLES_LISTED, ListedTitle, StoryListItem
 from aggregator.store import codecs
 from aggregator.store.stories import article_views
-from aggregator.store.stories.articles import ArticleDetails
-from aggregator.store.stories.stories import shown_columns
+from aggregator.store.stories.stored_articles import ArticleDetails
+from aggregator.store.stories.story_rows import shown_columns
 from aggregator.store.tables import (
     IS_LIVE,
     read_rows,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import ColumnElement, Connection, and_, exists, func, select
 
 from aggregator.model.read_model import Mute
-from aggregator.store.stories.storylines import is_in_lines
+from aggregator.store.stories.storyline_rows import is_in_lines
 from aggregator.store.tables import article, read_rows, rows_with, story
 
 if TYPE_CHECKING:

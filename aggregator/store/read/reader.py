@@ -28,14 +28,14 @@ from aggregator.store.read import (
     browser_mutes,
     change_stream,
     digests,
-    front_page,
     front_page_items,
+    front_page_rows,
     muted,
     source_entries,
     story_filter,
     story_list,
     story_views,
-    storylines,
+    storyline_views,
 )
 from aggregator.store.read.article_detail import (
     one_article,
@@ -45,12 +45,12 @@ from aggregator.store.read.rendered_texts import read_text, texts_of
 from aggregator.store.search.progress import LAST
 from aggregator.store.stories import (
     article_views,
-    articles,
-    stories,
+    stored_articles,
+    story_rows,
     stream_history,
 )
 from aggregator.store.stories.samples import shown_samples
-from aggregator.store.stories.storylines import affinities
+from aggregator.store.stories.storyline_rows import affinities
 from aggregator.store.tables import read_rows, read_value, read_values
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ class StoryReader:
                 return text
             members = article_views.views_of_stories(connection, [id], "text")[id]
         from aggregator.stories.rendering import story_text
-        from aggregator.stories.tuning import StoryTuning
+        from aggregator.stories.story_tuning import StoryTuning
 
         tuning = self._all_tuning.section("stories", StoryTuning)
         return story_text(members, title, tuning)
@@ -169,7 +169,7 @@ class StoryReader:
         Stories of the outlets `prefer` rank higher. The number of stories is bounded (config/tuning.yaml,
         front_page).
         """
-        tuning = self._all_tuning.section("front_page", front_page.FrontPageTuning)
+        tuning = self._all_tuning.section("front_page", front_page_rows.FrontPageTuning)
         bounds = tuning.window, prefer, wanted.min_reports
         wanted = wanted.model_copy(update={"fold": "storylines"})
         with self.database.read() as connection:
@@ -177,9 +177,9 @@ class StoryReader:
             news = chosen
             if not (wanted.kind or wanted.query or wanted.outlet or wanted.folder):
                 news = chosen.where(story_filter.has_report())
-            seen = front_page.front_page_stories(connection, news, *bounds)
+            seen = front_page_rows.front_page_stories(connection, news, *bounds)
             if not seen:
-                seen = front_page.front_page_stories(connection, chosen, *bounds)
+                seen = front_page_rows.front_page_stories(connection, chosen, *bounds)
             query = story_filter.query_of(wanted)
             only_excludes = query is not None and query.only_excludes
             if only_excludes or muted.has_words(wanted.mutes):
@@ -189,17 +189,17 @@ class StoryReader:
             ids = {ranked.id for ranked in seen}
             enough = story_filter.with_enough(connection, ids, wanted)
             seen = [ranked for ranked in seen if ranked.id in enough]
-            ranked_all = front_page.ranked(seen, tuning)
-            heads = storylines.one_a_storyline(connection, ranked_all)
-            return tuple(front_page.ranked(heads, tuning))
+            ranked_all = front_page_rows.ranked(seen, tuning)
+            heads = storyline_views.one_a_storyline(connection, ranked_all)
+            return tuple(front_page_rows.ranked(heads, tuning))
 
     def ranked_page(
         self, wanted: StoryFilter, prefer: tuple[str, ...] = ()
     ) -> StoryPage:
         """Return a page of the stories in the order of `rank_front_page`. Raises UsageError."""
-        tuning = self._all_tuning.section("front_page", front_page.FrontPageTuning)
+        tuning = self._all_tuning.section("front_page", front_page_rows.FrontPageTuning)
         ranking = self.rank_front_page(wanted, prefer)
-        chosen, following = front_page.part_after(
+        chosen, following = front_page_rows.part_after(
             ranking, tuning, wanted.limit, wanted.after
         )
         return StoryPage(
@@ -245,7 +245,7 @@ class StoryReader:
 
     def source(self, id: str) -> SourceView | None:
         """Return the source with this id; None if there is none."""
-        from aggregator.store.intake.sources import source_with_id
+        from aggregator.store.intake.source_rows import source_with_id
         from aggregator.store.read.source_list import listed
 
         with self.database.read() as connection:
@@ -256,7 +256,7 @@ class StoryReader:
 
     def state(self) -> Health:
         """Return the present health of the daemon."""
-        from aggregator.store.read.health import database_status, probes
+        from aggregator.store.read.health import database_status, health_probes
 
         with self.database.read() as connection:
             stored = database_status.stored(connection, self._now(), self._all_tuning)
@@ -267,7 +267,9 @@ class StoryReader:
             last_placed=stored.last_placed,
             problems=tuple(
                 finding.what
-                for finding in probes.of_database(why_not_writable=why, stored=stored)
+                for finding in health_probes.of_database(
+                    why_not_writable=why, stored=stored
+                )
             ),
         )
 
@@ -292,7 +294,7 @@ class StoryReader:
         bounds: StoryFilter = StoryFilter(),  # noqa: B008 - frozen
     ) -> SearchResults:
         """Return the articles and stories that match `text` within `bounds`, best first."""
-        from aggregator.store.search.search import search
+        from aggregator.store.search.story_search import search
 
         with self.database.read() as connection:
             return search(connection, text, limit, bounds)
@@ -318,7 +320,7 @@ class StoryReader:
         return " ".join(map(str, version))
 
     # Methods of one query each; the functions describe them.
-    title_of = _reading(stories.title_of)  # before `stories` is the method
+    title_of = _reading(story_rows.title_of)  # before `stories` is the method
     stories = _reading(story_views.page_of_stories)
     story = _reading(story_views.one_story)
     stories_by_id = _reading(story_views.stories_by_id)
@@ -328,9 +330,9 @@ class StoryReader:
     rendered = _reading(texts_of)
     articles_of = _reading(article_views.views_of_stories)
     affinities = _reading(affinities)
-    storyline = _reading(storylines.storyline_of)
-    storylines_by_story = _reading(storylines.storylines_by_story)
-    storylines = _reading(storylines.newest_storylines)
+    storyline = _reading(storyline_views.storyline_of)
+    storylines_by_story = _reading(storyline_views.storylines_by_story)
+    storylines = _reading(storyline_views.newest_storylines)
     list_stories = _reading(front_page_items.list_stories)
     new_reports = _reading(front_page_items.new_reports)
     folders = _reading(front_page_items.folders)
@@ -342,5 +344,5 @@ class StoryReader:
     changed_stories = _reading(change_stream.changed_stories)
     last_change_at = _reading(last_change_at)
     stream_history = _reading(stream_history.snapshot)
-    member = _reading(articles.member)
+    member = _reading(stored_articles.member)
     samples = _reading(shown_samples)

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import IN_TROUBLE, SourcePage, SourceView
-from aggregator.store.intake.sources import Source, all_sources
+from aggregator.store.intake.source_rows import Source, all_sources
 from aggregator.store.read.health.source_health import health_of
 from aggregator.store.tables import read_rows
 

@@ -17,8 +17,8 @@ from sqlalchemy import (
 from aggregator.config.story_query import StoryFilter
 from aggregator.model.prepared import OPINION_KINDS
 from aggregator.store.read import muted
-from aggregator.store.read.storylines import members_of_lines, storylines_by_story
-from aggregator.store.stories.storylines import select_line
+from aggregator.store.read.storyline_views import members_of_lines, storylines_by_story
+from aggregator.store.stories.storyline_rows import select_line
 from aggregator.store.tables import (
     IS_LIVE,
     OTHER_KINDS,
@@ -198,7 +198,7 @@ def of_articles(
         named: ColumnElement[str] = article.c.source
         if by_story:
             named = named.concat("")
-        from aggregator.store.intake.sources import in_folders
+        from aggregator.store.intake.source_rows import in_folders
 
         in_it = in_folders([wanted.folder])
         # SQLite plans a list better, but neither database takes any length

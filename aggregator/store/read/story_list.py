@@ -26,7 +26,7 @@ from aggregator.store.read.story_filter import (
     with_subjects,
     with_words,
 )
-from aggregator.store.stories.stories import shown_columns
+from aggregator.store.stories.story_rows import shown_columns
 from aggregator.store.tables import (
     article,
     read_value,

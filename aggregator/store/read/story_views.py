@@ -13,7 +13,7 @@ from aggregator.model.read_model import StoryPage, StoryRedirect
 from aggregator.model.story import StoryView
 from aggregator.store.read import story_list
 from aggregator.store.read.rendered_texts import KEPT
-from aggregator.store.read.storylines import with_storylines
+from aggregator.store.read.storyline_views import with_storylines
 from aggregator.store.stories import article_views, story_subjects
 from aggregator.store.tables import (
     IS_LIVE,

@@ -11,7 +11,7 @@ from aggregator.model.article import ArticleView
 from aggregator.model.evidence import Evidence
 from aggregator.model.prepared import ArticleHtml
 from aggregator.store import codecs
-from aggregator.store.stories.articles import ArticleDetails, StoredArticle
+from aggregator.store.stories.stored_articles import ArticleDetails, StoredArticle
 from aggregator.store.tables import article, read_rows, stream_rows
 
 # The headline and summary of a large story are chosen from this many articles

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, insert
 from aggregator.model.errors import UsageError
 from aggregator.model.evidence import Evidence
 from aggregator.model.structs import FrozenStruct
-from aggregator.store.stories import articles, storylines
+from aggregator.store.stories import stored_articles, storyline_rows
 from aggregator.store.stories.constraints import Constraint, ConstraintTable
 from aggregator.store.tables import (
     correction,
@@ -183,8 +183,12 @@ class Constraints:
     ) -> StoryConstraints:
         """Return the constraints of an article. A must-link takes precedence over a cannot-link."""
         linked = self._of(connection).linked_articles(article)
-        must_link = set(articles.assigned_stories(connection, linked.together).values())
-        barred = frozenset(articles.assigned_stories(connection, linked.apart).values())
+        must_link = set(
+            stored_articles.assigned_stories(connection, linked.together).values()
+        )
+        barred = frozenset(
+            stored_articles.assigned_stories(connection, linked.apart).values()
+        )
         return StoryConstraints(tuple(sorted(must_link)), barred - must_link)
 
     def may_leave(self, connection: Connection, articles_: Iterable[str]) -> bool:
@@ -207,7 +211,7 @@ class Constraints:
     def may_merge(self, connection: Connection, story: str, other_story: str) -> bool:
         """Return whether no correction separates an article of one story from an article of the other."""
         table = self._of(connection)
-        assigned_stories = articles.assigned_stories(connection, table.separated)
+        assigned_stories = stored_articles.assigned_stories(connection, table.separated)
         others = {
             article
             for article, assigned in assigned_stories.items()
@@ -221,12 +225,14 @@ class Constraints:
     def same_storyline(self, connection: Connection, article: str) -> set[str]:
         """Return the stories that belong into the storyline of an article."""
         linked = self._of_storylines(connection).linked_articles(article)
-        return set(articles.assigned_stories(connection, linked.together).values())
+        return set(
+            stored_articles.assigned_stories(connection, linked.together).values()
+        )
 
     def barred_storylines(self, connection: Connection, storyline: str) -> set[str]:
         """Return the storylines that corrections keep apart from `storyline`."""
         table = self._of_storylines(connection)
-        lines = storylines.lines_of_articles(connection, table.separated)
+        lines = storyline_rows.lines_of_articles(connection, table.separated)
         barred: set[str] = set()
         for article, line in lines.items():
             if line == storyline:

@@ -8,7 +8,7 @@ from typing import Final, Self
 from sqlalchemy import Connection
 
 from aggregator.model.article import Article
-from aggregator.store.stories import articles
+from aggregator.store.stories import stored_articles
 from aggregator.store.tables import highest, read_rows, story, stream_rows
 
 # The most compared reports of a story in memory; its mean is computed from these
@@ -108,8 +108,10 @@ def _read(
     rows = read_rows(connection, chosen, which=which)
     stories = {row.id: LiveStory(row.story_no, row.id) for row in rows}
     members = f"FROM article JOIN story ON story.id = article.story WHERE redirect_to IS NULL AND {condition}"
-    compared = f"SELECT {articles.COLUMNS} {members} AND is_compared"
-    for report in map(articles.of_row, stream_rows(connection, compared, which=which)):
+    compared = f"SELECT {stored_articles.COLUMNS} {members} AND is_compared"
+    for report in map(
+        stored_articles.of_row, stream_rows(connection, compared, which=which)
+    ):
         stories[report.story].take(report)
     dates = f"SELECT story, published {members} AND NOT is_compared AND published IS NOT NULL"
     for id_, published in stream_rows(connection, dates, which=which):

@@ -23,7 +23,7 @@ from aggregator.store.tables import (
     write_sql,
 )
 from aggregator.stories.rendering import render
-from aggregator.stories.tuning import StoryTuning
+from aggregator.stories.story_tuning import StoryTuning
 
 _IS_UNRENDERED = "redirect_to IS NULL AND text IS NULL"
 

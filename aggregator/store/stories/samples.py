@@ -40,7 +40,7 @@ def rank_last(connection: Connection) -> None:
     """Set the bumps of samples before those of all other stories, in the same order.
 
     They are moved by whole days, so that each stays unique, and by so many that no number of reports lifts
-    them above the others on the front page (store/read/front_page.py: 39 hours at most).
+    them above the others on the front page (store/read/front_page_rows.py: 39 hours at most).
     """
     name = _name(connection)
     if name is None:

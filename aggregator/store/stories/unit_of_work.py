@@ -18,7 +18,7 @@ from aggregator.store import codecs
 from aggregator.store.intake.inbox import Outcome
 from aggregator.store.intake.inbox_order import take_numbers
 from aggregator.store.stories.article_rows import outlet_rows
-from aggregator.store.stories.stories import StoryRow
+from aggregator.store.stories.story_rows import StoryRow
 from aggregator.store.tables import (
     change,
     execute_each,

@@ -6,7 +6,7 @@ columns give units and allowed values. Derived data can be rebuilt from the othe
 `UtcTime` refuses naive values. A name in backquotes refers to a column, like `article.id`.
 """
 
-from aggregator.store.tables.articles import (
+from aggregator.store.tables.article_tables import (
     OTHER_KINDS,
     OUTLET_NAME,
     OWN_REPORT,
@@ -22,7 +22,11 @@ from aggregator.store.tables.columns import (
     is_indexed,
     metadata,
 )
-from aggregator.store.tables.corrections import command, correction, link_constraint
+from aggregator.store.tables.correction_tables import (
+    command,
+    correction,
+    link_constraint,
+)
 from aggregator.store.tables.deliveries import outbox, webhook
 from aggregator.store.tables.entries import (
     entry,
@@ -36,14 +40,14 @@ from aggregator.store.tables.history import (
     standing,
     stream_period,
 )
-from aggregator.store.tables.progress import (
+from aggregator.store.tables.progress_tables import (
     counter,
     counter_value,
     set_counter,
     writer_lease,
 )
 from aggregator.store.tables.readers import api_token, mute, read_mark, reader
-from aggregator.store.tables.sources import (
+from aggregator.store.tables.source_tables import (
     ENTRY_SOURCE,
     folder,
     known_items,
@@ -76,7 +80,7 @@ from aggregator.store.tables.statements import (
     values_with,
     write_sql,
 )
-from aggregator.store.tables.stories import (
+from aggregator.store.tables.story_tables import (
     IS_LIVE,
     VIEWS,
     affinity,

@@ -14,13 +14,13 @@ from typing import NamedTuple
 
 from aggregator.model.article import ArticleView
 from aggregator.stories.counting.originals import with_originals
+from aggregator.stories.story_tuning import StoryTuning, shipped_tuning
 from aggregator.stories.titles.title_candidates import (
     BY_TIME,
     compared_titles,
 )
 from aggregator.stories.titles.title_scores import ScoredTitle, scored_titles
 from aggregator.stories.titles.title_text import clean_title
-from aggregator.stories.tuning import StoryTuning, shipped_tuning
 
 # The words of a lead that replace a missing title
 FIRST_WORDS = 14

@@ -13,9 +13,9 @@ from aggregator.stories.counting.originals import (
     originals_with_copies,
     with_originals,
 )
+from aggregator.stories.story_tuning import StoryTuning
 from aggregator.stories.titles.title_scores import preference_of
 from aggregator.stories.titles.title_text import clean_title
-from aggregator.stories.tuning import StoryTuning
 
 # CUT is searched for in the last characters of a text
 CUT_CHARS = 20

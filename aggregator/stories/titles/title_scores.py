@@ -12,13 +12,13 @@ from aggregator.extract.wire.agencies import outlet_key
 from aggregator.model.article import ArticleView
 from aggregator.stories.counting.copy_groups import printer_of
 from aggregator.stories.lexicon import word_list
+from aggregator.stories.story_tuning import StoryTuning
+from aggregator.stories.story_words import dice, heads, tokens
 from aggregator.stories.titles.title_text import (
     TITLE_CHARS,
     clean_title,
     clean_title_text,
 )
-from aggregator.stories.tuning import StoryTuning
-from aggregator.stories.words import dice, heads, tokens
 
 # Seldom more than two sentences of a lead
 LEAD_CHARS = 500
@@ -69,7 +69,7 @@ def preference_of(article: ArticleView, prefer: Sequence[str]) -> int:
 
 
 class _Words(NamedTuple):
-    """The words of an article for scoring, as heads (`aggregator.stories.words`)."""
+    """The words of an article for scoring, as heads (`aggregator.stories.story_words`)."""
 
     title: frozenset[str]
     # The heads of title and lead

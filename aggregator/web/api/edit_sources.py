@@ -18,10 +18,9 @@ from aggregator.intake.manage.adding import SourceOptions
 from aggregator.intake.manage.feed_lists import OpmlImportResult
 from aggregator.model.errors import ConflictError, FetchError, ReadError, UsageError
 from aggregator.model.structs import FrozenStruct
-from aggregator.publish.excerpts.sources import bounded_source
+from aggregator.publish.excerpts.source_excerpts import bounded_source
 from aggregator.publish.story_json import SourceJson, one_source
-from aggregator.store.intake.sources import Source, source_with_id
-from aggregator.web.api.bodies import json_body
+from aggregator.store.intake.source_rows import Source, source_with_id
 from aggregator.web.api.openapi import (
     IdInPath,
     answer,
@@ -29,6 +28,7 @@ from aggregator.web.api.openapi import (
     described,
     schema_of,
 )
+from aggregator.web.api.request_bodies import json_body
 from aggregator.web.dependencies import ID, OfSite, Site, run_in
 from aggregator.web.editor import BODY_DEADLINE_SECONDS, MAX_BODY_BYTES
 from aggregator.web.request_body import read_body

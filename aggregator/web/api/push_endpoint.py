@@ -23,7 +23,7 @@ from aggregator.store.intake import acceptance
 from aggregator.store.intake.identity.tombstones import REASON
 from aggregator.web.api.pushed_records import Read, read_push
 from aggregator.web.responses import RefusedError
-from aggregator.web.security.tokens import TokenStore
+from aggregator.web.security.request_tokens import TokenStore
 
 # threads; pushes wait for each other in the database, and readers need the other threads
 WRITING_AT_ONCE = 2

@@ -9,7 +9,7 @@ from aggregator.config.story_query import SavedQuery
 from aggregator.model.entry import Enclosure
 from aggregator.model.story import StorylineView
 from aggregator.model.structs import FrozenStruct
-from aggregator.publish.settings import PublishSettings
+from aggregator.publish.output_settings import PublishSettings
 from aggregator.web.feeds.feed_texts import feed_title, mime_type
 from aggregator.web.list_query import ListQuery, Selection, filter_words
 

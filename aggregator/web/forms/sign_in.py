@@ -8,7 +8,7 @@ from aggregator.web.dependencies import ID, Site
 from aggregator.web.forms.posted_form import NO_STORE, Fields, posted_form
 from aggregator.web.pages.pages import Pages
 from aggregator.web.pages.visitor import set_cookie
-from aggregator.web.security.tokens import COOKIE
+from aggregator.web.security.request_tokens import COOKIE
 from aggregator.web.security.visit import sign_in
 
 # The lifetime of the cookie; a revoked token becomes invalid at once

@@ -24,7 +24,7 @@ from aggregator.model.health_report import (
 from aggregator.store.engine.database import Database
 from aggregator.store.migrate import newest_revision
 from aggregator.store.read.health import database_status
-from aggregator.store.read.health.probes import (
+from aggregator.store.read.health.health_probes import (
     of_database,
     of_file,
     of_process,

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from aggregator.web.dependencies import Site
-from aggregator.web.feeds.digests import digest_html, digest_title
+from aggregator.web.feeds.digest_feeds import digest_html, digest_title
 from aggregator.web.pages.pages import Pages
 
 

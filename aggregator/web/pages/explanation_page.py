@@ -12,7 +12,7 @@ from aggregator.grouping.corrections.decision_words import (
     log_words,
     not_counted,
 )
-from aggregator.grouping.corrections.explain import Explanation
+from aggregator.grouping.corrections.explanation import Explanation
 from aggregator.model.story import StoryView
 from aggregator.publish.excerpts.single_articles import bounded_explanation
 from aggregator.web.dependencies import Site

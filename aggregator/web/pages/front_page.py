@@ -14,7 +14,7 @@ from aggregator.config.story_query import StoryFilter
 from aggregator.model.clock import in_utc
 from aggregator.model.read_model import FrontPageStory, StoryListItem
 from aggregator.model.story import Passage, StorylineView
-from aggregator.publish.excerpts.words import first_words
+from aggregator.publish.excerpts.excerpt_words import first_words
 from aggregator.store.read.cursors import read_cursor
 from aggregator.store.read.marks.read_marks import VIEWS, View
 from aggregator.store.read.marks.story_streams import StoryStream

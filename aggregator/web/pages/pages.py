@@ -9,8 +9,8 @@ from starlette.responses import HTMLResponse, Response
 
 from aggregator.config.story_query import MAX_TEXT_CHARS
 from aggregator.model.read_model import StoryListItem
-from aggregator.publish.excerpts.words import count_words, first_words
-from aggregator.publish.settings import PublishSettings
+from aggregator.publish.excerpts.excerpt_words import count_words, first_words
+from aggregator.publish.output_settings import PublishSettings
 from aggregator.store.read.marks.mark_rows import ReaderItem
 from aggregator.store.read.marks.read_marks import VIEWS, View
 from aggregator.web.dependencies import Site, whole_number

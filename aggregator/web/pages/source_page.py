@@ -9,9 +9,9 @@ from starlette.routing import Route
 from aggregator.config.values import duration_as_typed
 from aggregator.model.read_model import ArticleDetail
 from aggregator.publish.excerpts.single_articles import bounded_article
-from aggregator.publish.excerpts.sources import bounded_source
-from aggregator.store.intake.source_access import typed_access
-from aggregator.store.intake.sources import Source
+from aggregator.publish.excerpts.source_excerpts import bounded_source
+from aggregator.store.intake.source_access_rows import typed_access
+from aggregator.store.intake.source_rows import Source
 from aggregator.store.read.marks.read_marks import View
 from aggregator.store.read.source_entries import EntryPage
 from aggregator.web.api.edit_sources import found_source

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from aggregator.publish.excerpts.sources import bounded_source, bounded_sources
+from aggregator.publish.excerpts.source_excerpts import bounded_source, bounded_sources
 from aggregator.web.dependencies import Site, whole_number
 from aggregator.web.pages.pages import Pages, typed_text
 

@@ -6,7 +6,7 @@ from anyio import to_thread
 from starlette.requests import Request
 
 from aggregator.config.hosts import is_loopback
-from aggregator.publish.settings import PublishSettings
+from aggregator.publish.output_settings import PublishSettings
 from aggregator.web.responses import RefusedError
 from aggregator.web.security.origin import (
     CAME_BY_PROXY,
@@ -17,7 +17,7 @@ from aggregator.web.security.origin import (
 )
 from aggregator.web.security.paths import API, OPEN_PATHS, PROBES, PUSH, READER_API
 from aggregator.web.security.rate_limit import AddressLimiter
-from aggregator.web.security.tokens import (
+from aggregator.web.security.request_tokens import (
     BAD_READER_TOKEN,
     BEARER_CHALLENGE,
     Bearer,

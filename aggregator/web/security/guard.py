@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aggregator.model.errors import AggregatorError
-from aggregator.publish.settings import PublishSettings
+from aggregator.publish.output_settings import PublishSettings
 from aggregator.store.api_tokens import ApiToken
 from aggregator.web.responses import RefusedError
 from aggregator.web.security.admission import REQUESTS_A_MINUTE, Admission
@@ -27,7 +27,12 @@ from aggregator.web.security.paths import (
     PROBES,
     READER_API,
 )
-from aggregator.web.security.tokens import TokenPath, TokenStore, first_name, prefixed
+from aggregator.web.security.request_tokens import (
+    TokenPath,
+    TokenStore,
+    first_name,
+    prefixed,
+)
 from aggregator.web.security.visit import VISIT, Visit, visit_of
 
 _log = logging.getLogger(__name__)

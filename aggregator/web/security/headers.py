@@ -3,9 +3,9 @@
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 
-from aggregator.publish.settings import PublishSettings
+from aggregator.publish.output_settings import PublishSettings
 from aggregator.web.security.paths import FOR_PROGRAMS, READER_API
-from aggregator.web.security.tokens import COOKIE
+from aggregator.web.security.request_tokens import COOKIE
 from aggregator.web.security.visit import is_owner, visit_of
 
 # Scripts, styles, images and form targets of this server only; no frames, nothing inline.

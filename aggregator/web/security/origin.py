@@ -6,7 +6,7 @@ from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 
 from aggregator.config.hosts import ip_address_of, is_loopback
-from aggregator.publish.settings import PublishSettings
+from aggregator.publish.output_settings import PublishSettings
 
 # Headers that proxies add, or how their names begin (ADR 25).
 _FORWARDING = (

@@ -7,7 +7,7 @@ from aggregator.store import api_tokens
 from aggregator.store.api_tokens import ApiToken
 from aggregator.web.responses import RefusedError
 from aggregator.web.security.origin import client_address
-from aggregator.web.security.tokens import (
+from aggregator.web.security.request_tokens import (
     BEARER_CHALLENGE,
     Bearer,
     GivenSecret,

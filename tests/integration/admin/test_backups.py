@@ -32,7 +32,7 @@ from aggregator.admin.backup_folder import (
     due_at,
     keep_before_upgrade,
 )
-from aggregator.admin.export import exported
+from aggregator.admin.export_file import exported
 from aggregator.admin.import_rows import import_into
 from aggregator.admin.restore import restore
 from aggregator.cli.command_context import bring_up

@@ -23,13 +23,13 @@ import yaml
 from sqlalchemy import insert, text, update
 
 from aggregator.admin.config_check import check
-from aggregator.admin.doctor import examine
+from aggregator.admin.doctor_report import examine
 from aggregator.admin.probes.file_probe import file_system
 from aggregator.config.loader import load
 from aggregator.model.errors import ConfigError
 from aggregator.model.health_report import Finding, ProcessState
 from aggregator.store.engine.database import Database
-from aggregator.store.intake.sources import host_of, source_id
+from aggregator.store.intake.source_rows import host_of, source_id
 from aggregator.store.tables import counter, entry, source, webhook
 from tests.integration.daemon.test_watch import Watched
 from tests.support.articles import NOON, Clock, Rig, record

@@ -11,7 +11,7 @@ import pytest
 import zstandard
 from sqlalchemy import delete, select, update
 
-from aggregator.admin.export import exported, written
+from aggregator.admin.export_file import exported, written
 from aggregator.admin.import_rows import import_into, opened
 from aggregator.grouping.placing.place_entry import PlacementResult
 from aggregator.model.errors import (
@@ -25,7 +25,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.engine.process_lock import open_process_lock
 from aggregator.store.maintenance import row_stream
 from aggregator.store.read.reader import StoryReader
-from aggregator.store.stories import storylines
+from aggregator.store.stories import storyline_rows
 from aggregator.store.tables import article, known_items, metadata, sketch, story
 from tests.conftest import Postgres
 from tests.support.articles import FLOOD, NOON, Clock, Rig, record
@@ -210,7 +210,7 @@ def test_an_export_of_another_version_is_imported_if_its_rows_fit(
     filled: Database, empty: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     executed(filled, delete(known_items))  # feeds of an older export are read whole
-    written_by(filled, storylines.compare_all)  # and its stories are compared
+    written_by(filled, storyline_rows.compare_all)  # and its stories are compared
     """Its stories are rendered again, and rows of a former table are skipped with a word."""
     executed(filled, update(story).values(text=None, rendered=None))
     head, *rest = _without_checksums(_export(filled))
@@ -245,7 +245,7 @@ def test_an_export_of_revision_0034_says_what_is_compared_and_has_centroids(
     filled: Database, empty: Database
 ) -> None:
     executed(filled, delete(known_items))  # feeds of an older export are read whole
-    written_by(filled, storylines.compare_all)  # and its stories are compared
+    written_by(filled, storyline_rows.compare_all)  # and its stories are compared
     executed(filled, update(story).values(text=None, rendered=None))
     executed(
         filled,
@@ -269,7 +269,7 @@ def test_what_an_older_version_stored_in_another_way_is_imported_as_it_was(
     filled: Database, empty: Database
 ) -> None:
     executed(filled, delete(known_items))  # feeds of an older export are read whole
-    written_by(filled, storylines.compare_all)  # and its stories are compared
+    written_by(filled, storyline_rows.compare_all)  # and its stories are compared
     executed(filled, update(article).where(article.c.inbox_no == 3).values(text=None))
     executed(filled, delete(sketch).where(sketch.c.article == 3))
     executed(filled, update(story).values(text=None, rendered=None))

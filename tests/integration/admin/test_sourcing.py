@@ -23,8 +23,14 @@ from aggregator.model.errors import AggregatorError, UsageError
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.sources.parse.feeds.opml import read_opml
 from aggregator.store.engine.database import Database
+from aggregator.store.intake.source_rows import (
+    Source,
+    all_sources,
+    pause,
+    save,
+    source_id,
+)
 from aggregator.store.intake.source_sync import sync_config
-from aggregator.store.intake.sources import Source, all_sources, pause, save, source_id
 from aggregator.store.tables import entry
 from tests.support.loopback import LoopbackServer, Response, redirect
 from tests.support.polling import feed_source, poller_on

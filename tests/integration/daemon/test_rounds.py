@@ -23,7 +23,7 @@ from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.model.errors import AggregatorError
 from aggregator.sources.fetch.client import MAX_REDIRECTS, Client, ClientSettings
 from aggregator.store.engine.database import Database
-from aggregator.store.intake.sources import (
+from aggregator.store.intake.source_rows import (
     UNWRITTEN,
     Source,
     add,

@@ -20,14 +20,14 @@ from prometheus_client.parser import text_string_to_metric_families as read_metr
 from sqlalchemy import insert, text, update
 
 from aggregator.admin.backup_folder import backup_state
-from aggregator.admin.doctor import examine
+from aggregator.admin.doctor_report import examine
 from aggregator.config.loader import load
 from aggregator.model.counters import COUNTED, FETCH_SECONDS, FETCHES, PLACED, Metrics
 from aggregator.model.health_report import ProcessState, Reload
-from aggregator.publish.settings import publish_settings
+from aggregator.publish.output_settings import publish_settings
 from aggregator.store import api_tokens
 from aggregator.store.engine.database import Database
-from aggregator.store.intake.sources import host_of, source_id
+from aggregator.store.intake.source_rows import host_of, source_id
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import entry, source
 from aggregator.web.api.push_endpoint import PushEndpoint

@@ -17,7 +17,7 @@ from sqlalchemy import update
 
 from aggregator.config.delivery_settings import signing_key
 from aggregator.config.story_query import SavedQuery
-from aggregator.config.webhooks import Notification, Webhook
+from aggregator.config.webhook_settings import Notification, Webhook
 from aggregator.deliver.apprise import AppriseRunner
 from aggregator.model.errors import DatabaseBusyError, TooManyFilesError
 from aggregator.store.deliveries import outbox

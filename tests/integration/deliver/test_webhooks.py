@@ -14,18 +14,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from sqlalchemy import select, update
 
-from aggregator.admin.export import exported
+from aggregator.admin.export_file import exported
 from aggregator.admin.import_rows import import_into
 from aggregator.config.delivery_settings import signing_key
 from aggregator.config.story_query import SavedQuery, StoryFilter
 from aggregator.config.tuning import Tuning
-from aggregator.config.webhooks import Webhook
+from aggregator.config.webhook_settings import Webhook
 from aggregator.deliver.delivery_bodies import delivery_body, delivery_id
 from aggregator.deliver.threads import WebhookThreads
 from aggregator.deliver.transmit import WebhookTuning
 from aggregator.model.read_model import Change
-from aggregator.publish.excerpts.words import count_words
-from aggregator.publish.settings import PublishSettings
+from aggregator.publish.excerpts.excerpt_words import count_words
+from aggregator.publish.output_settings import PublishSettings
 from aggregator.store import steady_clock
 from aggregator.store.deliveries import outbox, recipients
 from aggregator.store.engine.database import Database

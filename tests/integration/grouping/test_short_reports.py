@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from aggregator.cli.explain_command import explanation_text
 from aggregator.config.tuning import Tuning
-from aggregator.grouping.corrections.explain import explanation
+from aggregator.grouping.corrections.explanation import explanation
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import article
 from tests.support.articles import NOON, Rig, record

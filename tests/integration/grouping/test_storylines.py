@@ -10,12 +10,12 @@ from sqlalchemy import select, text
 from typer.testing import CliRunner
 
 import aggregator
-from aggregator.admin.export import exported
+from aggregator.admin.export_file import exported
 from aggregator.admin.import_rows import import_into
 from aggregator.cli.application import make_app
 from aggregator.config.story_query import StoryFilter
-from aggregator.grouping.corrections.explain import storyline_explanation
-from aggregator.grouping.deletion.forget import ForgetCommand
+from aggregator.grouping.corrections.explanation import storyline_explanation
+from aggregator.grouping.deletion.forget_articles import ForgetCommand
 from aggregator.grouping.place import Placer
 from aggregator.grouping.placing.compare_stored import compare_stored
 from aggregator.model.entry import Entry
@@ -23,7 +23,7 @@ from aggregator.model.errors import UsageError
 from aggregator.model.story import StoryView
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
-from aggregator.store.stories import storylines
+from aggregator.store.stories import storyline_rows
 from aggregator.store.tables import affinity, story
 from tests.conftest import Postgres
 from tests.support.articles import (
@@ -272,13 +272,13 @@ def test_after_an_upgrade_the_last_days_are_compared_once(rig: Rig) -> None:
     before = lines(rig.database)
     executed(rig.database, story.update().values(storyline=None))
     executed(rig.database, affinity.delete())
-    written_by(rig.database, storylines.compare_all)
+    written_by(rig.database, storyline_rows.compare_all)
     placer = Placer(rig.database, rig.all_tuning, Clock(NOON + 12 * DAY))
-    remaining = [read_by(rig.database, storylines.uncompared)]
+    remaining = [read_by(rig.database, storyline_rows.uncompared)]
     while compare_stored(placer):
-        remaining.append(read_by(rig.database, storylines.uncompared))
+        remaining.append(read_by(rig.database, storyline_rows.uncompared))
     assert remaining == sorted(remaining, reverse=True)
-    assert read_by(rig.database, storylines.uncompared) == 0
+    assert read_by(rig.database, storyline_rows.uncompared) == 0
     after = lines(rig.database)
     assert after == before
     rows = rows_of(rig.database, affinity)
@@ -290,12 +290,12 @@ def test_what_is_older_stands_alone_after_an_upgrade(rig: Rig) -> None:
     rig.take(*affair())
     executed(rig.database, story.update().values(storyline=None))
     executed(rig.database, affinity.delete())
-    written_by(rig.database, storylines.compare_all)
+    written_by(rig.database, storyline_rows.compare_all)
     placer = Placer(rig.database, rig.all_tuning, Clock(NOON + 40 * DAY))
     while compare_stored(placer):
         pass
     assert lines(rig.database) == {}
-    assert read_by(rig.database, storylines.uncompared) == 0
+    assert read_by(rig.database, storyline_rows.uncompared) == 0
 
 
 # --- shown -------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from aggregator.model.entry import Entry
 from aggregator.model.evidence import Evidence
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
-from aggregator.store.stories import articles, live_stories
+from aggregator.store.stories import live_stories, stored_articles
 from aggregator.store.stories.live_stories import HELD_REPORTS, LiveStory
 from aggregator.store.tables import (
     article,
@@ -260,7 +260,7 @@ def test_of_many_reports_the_newest_are_read_and_the_story_is_that_of_all(
     with database.read() as connection:
         (read,) = live_stories.grown_since(connection, 0)
         grown = LiveStory(read.number, read.id, read.last_inbox_no)
-        for member in articles.members(connection, read.id):
+        for member in stored_articles.members(connection, read.id):
             grown.take(member)
     assert (read.compared_count, len(read.reports)) == (102, HELD_REPORTS)
     for name in LiveStory.__slots__:

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from sqlalchemy import delete, select, update
 
-from aggregator.grouping.deletion.forget import ForgetCommand
+from aggregator.grouping.deletion.forget_articles import ForgetCommand
 from aggregator.grouping.deletion.retention import RetentionPlan
 from aggregator.model.entry import Entry
 from aggregator.store.engine.database import Database

@@ -11,12 +11,12 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
-from aggregator.admin.export import exported
+from aggregator.admin.export_file import exported
 from aggregator.admin.import_rows import import_into
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.copies.copy_check import CopyTuning
 from aggregator.grouping.copies.sampled_shingles import held
-from aggregator.grouping.deletion.forget import ForgetCommand
+from aggregator.grouping.deletion.forget_articles import ForgetCommand
 from aggregator.intake.recluster.rebuild import rebuild
 from aggregator.model.entry import Entry
 from aggregator.model.errors import AggregatorError

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from aggregator.admin.labelled_data import read_dataset
 from aggregator.cli.explain_command import explanation_text
 from aggregator.grouping.corrections.decision_words import reason_value
-from aggregator.grouping.corrections.explain import explanation
+from aggregator.grouping.corrections.explanation import explanation
 from aggregator.model.entry import Published
 from aggregator.model.errors import UsageError
 from aggregator.model.evidence import Evidence, Reason

@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import func, select
 
 from aggregator.config.delivery_settings import signing_key
-from aggregator.config.webhooks import Webhook
+from aggregator.config.webhook_settings import Webhook
 from aggregator.model.entry import Entry
 from aggregator.store.engine.database import Database
-from aggregator.store.intake import sources
+from aggregator.store.intake import source_rows
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.search import index
 from aggregator.store.tables import (
@@ -215,7 +215,7 @@ def test_a_source_that_is_due_later_is_not_waited_for(sqlite: Database) -> None:
     later = feed_source(
         "https://herald.example/feed", next_due_at=rig.clock() + dt.timedelta(hours=2)
     )
-    written_by(sqlite, sources.add, later)
+    written_by(sqlite, source_rows.add, later)
     Reading(rig, [[flood()]]).poll()
     assert len(rig.place()) == 1
     assert rig.pipeline.end_first_reading()

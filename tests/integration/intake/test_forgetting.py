@@ -13,15 +13,15 @@ import pytest
 import zstandard
 from sqlalchemy import func, select, text
 
-from aggregator.admin.export import exported
+from aggregator.admin.export_file import exported
 from aggregator.admin.import_rows import import_into
 from aggregator.config.story_query import StoryFilter
 from aggregator.config.tuning import Tuning
-from aggregator.config.webhooks import Webhook
+from aggregator.config.webhook_settings import Webhook
 from aggregator.deliver.dispatcher import WebhookDispatcher
 from aggregator.grouping.copies.sampled_shingles import PassageIndex
-from aggregator.grouping.deletion.erase import erase_articles
-from aggregator.grouping.deletion.forget import ForgetCommand, ForgetResult
+from aggregator.grouping.deletion.forget_articles import ForgetCommand, ForgetResult
+from aggregator.grouping.deletion.forget_handler import erase_articles
 from aggregator.grouping.deletion.retention import RetentionPlan
 from aggregator.intake import command_handlers
 from aggregator.intake.recluster.regrouping import GroupingDifference, RegroupedStory
@@ -29,7 +29,7 @@ from aggregator.model.entry import Entry
 from aggregator.model.errors import UsageError
 from aggregator.model.evidence import Evidence
 from aggregator.model.story import StoryView
-from aggregator.publish.settings import PublishSettings
+from aggregator.publish.output_settings import PublishSettings
 from aggregator.store import api_tokens, codecs, commands
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import rejected

@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from aggregator.cli.explain_command import explanation_text
 from aggregator.config.tuning import Tuning
-from aggregator.grouping.corrections.explain import explanation
+from aggregator.grouping.corrections.explanation import explanation
 from aggregator.model.entry import Authority, Entry
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import pending_pages

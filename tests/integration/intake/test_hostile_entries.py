@@ -12,7 +12,7 @@ from aggregator.config.story_query import StoryFilter
 from aggregator.config.tuning import Tuning
 from aggregator.model.entry import Enclosure, Entry
 from aggregator.sources.parse.feeds.entry_builder import FeedContext
-from aggregator.sources.parse.feeds.feed import read_feed
+from aggregator.sources.parse.feeds.read_feed import read_feed
 from aggregator.sources.source_limits import source_tuning
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database

@@ -8,15 +8,15 @@ from sqlalchemy import text
 from aggregator.cli.explain_command import explanation_text
 from aggregator.config.story_query import StoryFilter
 from aggregator.config.tuning import Tuning
-from aggregator.extract.article import clean_entry
-from aggregator.grouping.corrections.explain import explanation
+from aggregator.extract.clean_article import clean_entry
+from aggregator.grouping.corrections.explanation import explanation
 from aggregator.model.entry import Entry
 from aggregator.model.prepared import CleanArticle
 from aggregator.publish.sanitise import encode_json
 from aggregator.publish.story_json import story_in_list, whole_story
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
-from aggregator.store.stories.articles import members, stored_with
+from aggregator.store.stories.stored_articles import members, stored_with
 from tests.support.articles import (
     FLOOD,
     FLOOD_ELSEWHERE,

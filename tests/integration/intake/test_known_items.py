@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, select
 
 from aggregator.config.tuning import Tuning
-from aggregator.grouping.deletion.forget import ForgetCommand
+from aggregator.grouping.deletion.forget_articles import ForgetCommand
 from aggregator.intake import command_handlers
 from aggregator.intake.polling.poll import Poller
 from aggregator.intake.polling.poll_result import PollResult
@@ -29,7 +29,7 @@ from aggregator.model.entry import ParsedFeed
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.identity import tombstones
-from aggregator.store.intake.sources import Source, add, remove, source_with_id
+from aggregator.store.intake.source_rows import Source, add, remove, source_with_id
 from aggregator.store.maintenance.integrity_check import faults
 from aggregator.store.stories.article_rows import article_writes
 from aggregator.store.tables import (
@@ -408,7 +408,7 @@ import sys
 from aggregator.config.tuning import Tuning
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
-from aggregator.store.intake.sources import source_with_id
+from aggregator.store.intake.source_rows import source_with_id
 from tests.support.articles import Clock
 from tests.support.polling import poller_on
 

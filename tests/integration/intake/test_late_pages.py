@@ -22,7 +22,7 @@ from aggregator.sources.fetch.client import Client
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, pending_pages
-from aggregator.store.intake.sources import add
+from aggregator.store.intake.source_rows import add
 from aggregator.store.maintenance.integrity_check import conservation_faults
 from aggregator.store.tables import article, entry, story, story_log
 from tests.conftest import REPOSITORY

@@ -11,7 +11,7 @@ from aggregator.model.entry import Entry
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import pending_pages
-from aggregator.store.intake.sources import add, all_sources
+from aggregator.store.intake.source_rows import add, all_sources
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import article, entry
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, Clock, Rig, record

@@ -25,8 +25,8 @@ from aggregator.intake.workers.executor import Executor, InlineExecutor, JobFunc
 from aggregator.model.errors import ConfigError, WorkError
 from aggregator.sources.fetch.client import client_of
 from aggregator.store.engine.database import Database
+from aggregator.store.intake.source_rows import Source, all_sources
 from aggregator.store.intake.source_sync import sync_config
-from aggregator.store.intake.sources import Source, all_sources
 from aggregator.store.tables import article, rejected_input
 from tests.support.articles import FLOOD, STRIKE, Clock, Rig
 from tests.support.imap_server import PASSWORD, USER, ImapServer, mail

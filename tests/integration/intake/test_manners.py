@@ -12,8 +12,7 @@ from aggregator.intake.polling.poll_result import PollResult
 from aggregator.model.errors import FetchError
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import pending_pages
-from aggregator.store.intake.source_sync import sync_config
-from aggregator.store.intake.sources import (
+from aggregator.store.intake.source_rows import (
     Source,
     add,
     all_sources,
@@ -22,6 +21,7 @@ from aggregator.store.intake.sources import (
     source_at,
     source_id,
 )
+from aggregator.store.intake.source_sync import sync_config
 from aggregator.store.read.health.source_health import health_of
 from aggregator.store.tables import entry
 from tests.support.articles import FLOOD, NOON, STRIKE, Rig, record

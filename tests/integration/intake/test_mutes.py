@@ -18,7 +18,7 @@ from aggregator.model.errors import ConfigError
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import pending_pages, rejected
-from aggregator.store.intake.sources import Source, add, all_sources, source_id
+from aggregator.store.intake.source_rows import Source, add, all_sources, source_id
 from aggregator.store.maintenance.integrity_check import balance
 from aggregator.store.read.health.problem_texts import problem_texts
 from aggregator.store.tables import article

@@ -18,7 +18,7 @@ from aggregator.publish.story_json import story_in_list
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.sources.parse.feeds.opml import read_opml
 from aggregator.store.engine.database import Database
-from aggregator.store.intake.sources import Source, add, all_sources
+from aggregator.store.intake.source_rows import Source, add, all_sources
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import outlet_line, source_history
 from aggregator.store.tables import source as sources

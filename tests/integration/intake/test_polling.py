@@ -19,8 +19,8 @@ from aggregator.model.errors import DatabaseBusyError
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import acceptance, inbox_order, pending_pages
+from aggregator.store.intake.source_rows import Source, add, all_sources
 from aggregator.store.intake.source_sync import sync_config
-from aggregator.store.intake.sources import Source, add, all_sources
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import change, entry, story
 from aggregator.store.tables import source as sources

@@ -15,7 +15,7 @@ from aggregator.grouping.mutes import Mutes
 from aggregator.grouping.story_options import StoryOptions
 from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.polling.feed_entries import of_source
-from aggregator.intake.recluster.recluster import Reclusterer
+from aggregator.intake.recluster.recluster_job import Reclusterer
 from aggregator.intake.recluster.regrouping import GroupingDifference
 from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.intake.workers.factory import open_executor
@@ -25,8 +25,8 @@ from aggregator.sources.parse.files.open_source import open_source
 from aggregator.sources.source_limits import source_tuning
 from aggregator.store.commands import Command, command_numbered, enqueue
 from aggregator.store.engine.database import Connection, Database
-from aggregator.store.intake.sources import add as add_source
-from aggregator.store.maintenance import replay, retention
+from aggregator.store.intake.source_rows import add as add_source
+from aggregator.store.maintenance import expired_rows, replay
 from aggregator.store.stories import stream_history
 from aggregator.store.tables import article, source_history, story, stream_period
 from tests.conftest import Postgres
@@ -208,7 +208,7 @@ def test_since_a_time_sources_are_known_as_they_were(
                 )
             )
             with database.read() as connection:
-                known[retention.newest_article(connection)] = (
+                known[expired_rows.newest_article(connection)] = (
                     stream_history.closed_sources(connection)
                 )
     assert known[24]["Echo"] == (9, 3)

@@ -24,7 +24,7 @@ from aggregator.model.entry import Entry
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, pending_pages
-from aggregator.store.stories.articles import ArticleDetails
+from aggregator.store.stories.stored_articles import ArticleDetails
 from aggregator.store.tables import article, entry, outlet_line, story
 from tests.support.articles import NOON, Clock, Rig, record, settled
 from tests.support.fresh import with_tables

@@ -6,18 +6,18 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, text, update
 
-from aggregator.admin.export import exported
+from aggregator.admin.export_file import exported
 from aggregator.admin.import_rows import import_into
 from aggregator.config.story_query import StoryFilter
 from aggregator.config.tuning import Tuning
-from aggregator.grouping.deletion.forget import ForgetCommand
+from aggregator.grouping.deletion.forget_articles import ForgetCommand
 from aggregator.grouping.deletion.retention import Retention, RetentionPlan
 from aggregator.model.prepared import ArticleHtml
 from aggregator.model.story import StoryText, StoryView
 from aggregator.store import codecs, steady_clock
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, rejected
-from aggregator.store.maintenance import retention
+from aggregator.store.maintenance import expired_rows
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.search import index
 from aggregator.store.stories.rendered_stories import render_next
@@ -33,7 +33,7 @@ from aggregator.store.tables import (
     story_log,
     tombstone,
 )
-from aggregator.stories.tuning import StoryTuning
+from aggregator.stories.story_tuning import StoryTuning
 from tests.integration.intake.test_forgetting import forget, plain, settle
 from tests.support.articles import (
     FLOOD,
@@ -214,8 +214,8 @@ def test_search_and_the_views_have_the_texts_until_they_are_deleted(rig: Rig) ->
     ]
     assert shown() is None
     with rig.database.write() as connection:  # made anew it holds the same
-        index.take_out(connection, retention.newest_article(connection))
-        index.put_back(connection, retention.newest_article(connection))
+        index.take_out(connection, expired_rows.newest_article(connection))
+        index.put_back(connection, expired_rows.newest_article(connection))
     assert [found("zyzzogeton"), found("levee gives way")] == [0, 1]
     assert wrong(rig.database) == []
 
@@ -686,7 +686,9 @@ def test_what_was_placed_while_the_clock_ran_ahead_holds_up_nothing(rig: Rig) ->
         )
         wrong = update(article).where(article.c.inbox_no.in_(numbers[2:4]))
         connection.execute(wrong.values(placed_at=now + dt.timedelta(days=300)))
-        assert retention.placed_before(connection, "all", 30 * DAY, now) == numbers[-1]
+        assert (
+            expired_rows.placed_before(connection, "all", 30 * DAY, now) == numbers[-1]
+        )
 
 
 def test_what_was_placed_while_the_clock_was_behind_takes_nothing_young_along(
@@ -709,7 +711,7 @@ def test_what_was_placed_while_the_clock_was_behind_takes_nothing_young_along(
             stretch = article.c.inbox_no.in_(numbers[wrong : wrong + 2])
             connection.execute(update(article).where(stretch).values(placed_at=NOON))
             bound = numbers[len(numbers) - 31]
-            found = retention.placed_before(connection, "text", 30 * DAY, now)
+            found = expired_rows.placed_before(connection, "text", 30 * DAY, now)
             assert bound - 2 <= found <= bound + 2, wrong
             for place in (wrong, wrong + 1):
                 at = begin + dt.timedelta(days=place)
@@ -727,7 +729,7 @@ def test_placed_before_finds_the_same_as_reading_all(rig: Rig) -> None:
         expected = max((n for n, placed in rows if placed < moment), default=0)
         age = int((now - moment).total_seconds())
         for what in ("text", "all"):
-            found = read_by(rig.database, retention.placed_before, what, age, now)
+            found = read_by(rig.database, expired_rows.placed_before, what, age, now)
             assert found == expected
 
 
@@ -807,7 +809,7 @@ def test_entries_that_were_refused_are_settled_as_they_are(rig: Rig) -> None:
         connection.execute(update(entry).where(waiting).values(**refused))
     with rig.database.write() as connection:
         set_counter(connection, "entries_to", stored_last(connection) - 1)
-        assert retention.settle_entries(connection, 1)
+        assert expired_rows.settle_entries(connection, 1)
 
 
 def stored_last(connection: Any) -> int:

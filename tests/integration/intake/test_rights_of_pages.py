@@ -10,14 +10,14 @@ import pytest
 from aggregator.config.story_query import StoryFilter
 from aggregator.config.tuning import Tuning
 from aggregator.model.article import ArticleView
-from aggregator.publish.settings import PublishSettings
+from aggregator.publish.output_settings import PublishSettings
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import pending_pages
-from aggregator.store.intake.sources import add, all_sources
+from aggregator.store.intake.source_rows import add, all_sources
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories.rendered_stories import render_next
-from aggregator.stories.tuning import shipped_tuning
+from aggregator.stories.story_tuning import shipped_tuning
 from aggregator.web.server import Server
 from tests.support.articles import NOON, Clock, Rig
 from tests.support.loopback import LoopbackServer, Response

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from aggregator.admin.bcubed import measure
 from aggregator.config.story_query import StoryFilter
 from aggregator.config.tuning import Tuning
-from aggregator.grouping.deletion.forget import ForgetCommand
+from aggregator.grouping.deletion.forget_articles import ForgetCommand
 from aggregator.model.entry import Entry
 from aggregator.model.story import StoryView
 from aggregator.sources.parse.files.input_items import InputEntry, ReadOptions

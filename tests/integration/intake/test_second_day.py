@@ -16,7 +16,7 @@ from sqlalchemy import select
 
 from aggregator.config.tuning import Tuning
 from aggregator.store.engine.database import Database
-from aggregator.store.intake.sources import add, all_sources
+from aggregator.store.intake.source_rows import add, all_sources
 from aggregator.store.migrate import upgrade
 from aggregator.store.tables import article, story
 from benchmarks.day.feeds import FETCHED, Feed, real_feeds

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import select
 
 from aggregator.config.tuning import Tuning
+from aggregator.extract.extract_limits import ExtractTuning
 from aggregator.extract.html.page import read_page
-from aggregator.extract.limits import ExtractTuning
 from aggregator.intake.jobs import PrepareJob
 from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.slow_pages import SlowPages
@@ -24,7 +24,7 @@ from aggregator.store.intake import (
     inbox_order,
     pending_pages,
     rejected,
-    sources,
+    source_rows,
 )
 from aggregator.store.tables import article, entry
 from tests.support.articles import NOON, Clock
@@ -164,7 +164,7 @@ def test_twice_the_paragraphs_take_no_more_than_thrice_the_time(part: str) -> No
 def test_what_waits_of_a_removed_source_waits_for_the_source(
     database: Database,
 ) -> None:
-    paper = sources.Source(
+    paper = source_rows.Source(
         id="good",
         kind="feed",
         address="https://good.example/feed",
@@ -172,10 +172,10 @@ def test_what_waits_of_a_removed_source_waits_for_the_source(
         next_due_at=NOON,
     )
     with database.write() as connection:
-        sources.add(connection, paper)
+        source_rows.add(connection, paper)
     accept_with_pages(database, "good", 3)
     with database.write() as connection:
-        sources.remove(connection, "good")
+        source_rows.remove(connection, "good")
         rejected.mute_of_removed_source(connection, "good", at=NOON)
     pipeline = Pipeline(
         database, InlineExecutor(), Tuning(), Clock(NOON + dt.timedelta(hours=1))
@@ -186,7 +186,7 @@ def test_what_waits_of_a_removed_source_waits_for_the_source(
         == 0
     )
     with database.write() as connection:
-        sources.add(connection, paper)
+        source_rows.add(connection, paper)
         assert rejected.unmute(connection, lambda *_: True) == 3
     assert [len(batch) for batch in pipeline.place_waiting()] == [3]
 

@@ -29,8 +29,8 @@ from aggregator.model.errors import ConfigError, ConflictError, ReadError, Usage
 from aggregator.sources.fetch.client import client_of
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import pending_pages
+from aggregator.store.intake.source_rows import all_sources
 from aggregator.store.intake.source_sync import sync_config
-from aggregator.store.intake.sources import all_sources
 from aggregator.store.tables import entry
 from tests.support.loopback import LoopbackServer, Request, Response, redirect
 from tests.support.rows import queried, read_by

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import select
 
-from aggregator.grouping.deletion.forget import ForgetCommand
+from aggregator.grouping.deletion.forget_articles import ForgetCommand
 from aggregator.model.story import StoryText, StoryView
 from aggregator.sources.parse.mail import entry_of_mail
 from aggregator.store.engine.database import Database

@@ -9,7 +9,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories.rendered_stories import render_next, unrendered_of_several
 from aggregator.store.tables import story
-from aggregator.stories.tuning import shipped_tuning
+from aggregator.stories.story_tuning import shipped_tuning
 from tests.support.articles import (
     FLOOD,
     FLOOD_ELSEWHERE,

@@ -6,7 +6,7 @@ from pathlib import Path
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.sources.fetch.connections.certificates import UNCHECKED, HostTrust
 from aggregator.store.engine.database import Database
-from aggregator.store.intake.sources import all_sources
+from aggregator.store.intake.source_rows import all_sources
 from aggregator.store.read.source_list import listed
 from tests.integration.intake.test_polling import ALL_TUNING, Office, feed_of
 from tests.support.articles import FLOOD, NOON

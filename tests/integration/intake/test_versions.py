@@ -8,8 +8,8 @@ from sqlalchemy import select
 
 from aggregator.cli.explain_command import explanation_text
 from aggregator.config.tuning import Tuning
-from aggregator.grouping.corrections.explain import explanation
-from aggregator.grouping.deletion.forget import ForgetCommand
+from aggregator.grouping.corrections.explanation import explanation
+from aggregator.grouping.deletion.forget_articles import ForgetCommand
 from aggregator.model.entry import Entry
 from aggregator.model.story import StoryView
 from aggregator.store.engine.database import Database

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from aggregator.admin.ingest.ingest import Ingest
+from aggregator.admin.ingest.ingest_files import Ingest
 from aggregator.admin.ingest.ingest_results import IngestSummary
 from aggregator.config.tuning import Tuning
 from aggregator.intake.kinds import folder_kind
@@ -28,7 +28,7 @@ from aggregator.sources.parse.streams.folder_scan import FolderChanges, scan
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import rejected
-from aggregator.store.intake.sources import Source, add, all_sources
+from aggregator.store.intake.source_rows import Source, add, all_sources
 from aggregator.store.tables import article as articles
 from aggregator.store.tables import entry
 from tests.support.articles import FLOOD, NOON, STRIKE, Clock, Rig

@@ -23,7 +23,7 @@ from sqlalchemy import (
 
 from aggregator.config.tuning import Tuning
 from aggregator.extract.entry_identity import story_id
-from aggregator.grouping.deletion.forget import ForgetCommand
+from aggregator.grouping.deletion.forget_articles import ForgetCommand
 from aggregator.grouping.place import Placer
 from aggregator.intake.recluster.rebuild import rebuild
 from aggregator.store.engine.database import Database

@@ -19,7 +19,7 @@ from sqlalchemy import select, text, update
 from typer.testing import CliRunner
 
 from aggregator.admin.backup import back_up
-from aggregator.admin.export import exported
+from aggregator.admin.export_file import exported
 from aggregator.cli.application import make_app
 from aggregator.config.tuning import Tuning
 from aggregator.intake.recluster.rebuild import rebuild

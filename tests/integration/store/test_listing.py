@@ -11,7 +11,7 @@ from aggregator.model.read_model import SourceView
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.rejected import note as note_refusal
-from aggregator.store.intake.sources import (
+from aggregator.store.intake.source_rows import (
     add,
     all_sources,
     pause,

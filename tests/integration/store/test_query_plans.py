@@ -18,9 +18,9 @@ from aggregator.config.story_query import StoryFilter
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.storylines import join_nearest
 from aggregator.store.engine.database import Database
-from aggregator.store.intake import sources
-from aggregator.store.intake.sources import source_id
-from aggregator.store.maintenance import erase, erase_target, retention
+from aggregator.store.intake import source_rows
+from aggregator.store.intake.source_rows import source_id
+from aggregator.store.maintenance import erase_target, erased_rows, expired_rows
 from aggregator.store.read import story_list
 from aggregator.store.read.health import database_status
 from aggregator.store.read.reader import StoryReader
@@ -28,7 +28,7 @@ from aggregator.store.read.story_filter import StoryMatcher
 from aggregator.store.stories.corrections import Constraints
 from aggregator.store.stories.rendered_stories import render_next
 from aggregator.store.tables import article, story, story_subject
-from aggregator.stories.tuning import shipped_tuning
+from aggregator.stories.story_tuning import shipped_tuning
 from tests.support.articles import NOON, Clock, Rig, record
 from tests.support.fresh import with_tables
 from tests.support.polling import feed_source
@@ -52,7 +52,7 @@ def fill(database: Database) -> None:
     """Stories of one report each, copied from a placed one; every hundredth says that it has more."""
     rig = Rig(database, Clock())
     feed = feed_source("https://ports.example/feed", folder="Ports")
-    written_by(database, sources.add, feed)
+    written_by(database, source_rows.add, feed)
     rig.take(
         record(
             feed.id,
@@ -246,10 +246,10 @@ CASES: dict[str, Callable[[Database], object]] = {
         database, 5, shipped_tuning()
     ),
     "the oldest text": lambda database: read_by(
-        database, retention.next_story, "text", 10_000
+        database, expired_rows.next_story, "text", 10_000
     ),
     "the oldest story": lambda database: read_by(
-        database, retention.next_story, "all", 10_000
+        database, expired_rows.next_story, "all", 10_000
     ),
     "among some": matching_some,
     "how it does": what_probes_ask,
@@ -275,7 +275,7 @@ def test_entries_of_an_article_are_not_sought_among_all_of_one_state(
     if not database.is_sqlite:
         pytest.skip("a server has statistics")
     with overheard(database, *ASKING) as sent, database.write() as connection:
-        erase.slim_entries(connection, ["article7"])
+        erased_rows.slim_entries(connection, ["article7"])
         (plan,) = plans(connection, sent)
     assert "ix_entry_article" in plan[0][-1]
 
@@ -287,10 +287,10 @@ def test_the_oldest_text_is_found_without_those_that_are_deleted(
     file = Database(f"sqlite:///{tmp_path / 'new.db'}")
     with closing(with_tables(file)) as fresh, fresh.read() as connection:
         with overheard(fresh, *ASKING) as sent:
-            retention.next_story(connection, "text", 10_000)
-            retention.count_stories(connection, "text", 10_000)
+            expired_rows.next_story(connection, "text", 10_000)
+            expired_rows.count_stories(connection, "text", 10_000)
         with overheard(fresh, *ASKING) as asked:
-            retention.placed_before(connection, "text", 86_400, NOON)
+            expired_rows.placed_before(connection, "text", 86_400, NOON)
         found = plans(connection, sent)
         young, _ = plans(connection, asked)
     assert len(found) == 2

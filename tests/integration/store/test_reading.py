@@ -8,11 +8,11 @@ from sqlalchemy import insert, select, update
 from aggregator.config.story_query import StoryFilter
 from aggregator.model.errors import UsageError
 from aggregator.store.engine.database import Database
-from aggregator.store.intake import sources
+from aggregator.store.intake import source_rows
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories.rendered_stories import render_next
 from aggregator.store.tables import article, source
-from aggregator.stories.tuning import shipped_tuning
+from aggregator.stories.story_tuning import shipped_tuning
 from tests.support.articles import (
     FLOOD,
     FLOOD_ELSEWHERE,
@@ -112,7 +112,7 @@ def test_both_ends_of_a_time_are_included(rig: Rig) -> None:
 @pytest.mark.later
 def test_a_folder_is_that_of_the_source(rig: Rig) -> None:
     feed = feed_source("https://a.example/feed", folder="Ports")
-    written_by(rig.database, sources.add, feed)
+    written_by(rig.database, source_rows.add, feed)
     rig.take(
         record(
             feed.id,

@@ -12,7 +12,7 @@ from aggregator.model.entry import Outlet
 from aggregator.model.errors import UsageError
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
-from aggregator.store.search import index, search
+from aggregator.store.search import index, story_search
 from aggregator.store.search.query import Phrase, parse_query
 from aggregator.store.search.snippets import snippet
 from tests.support.articles import (
@@ -375,7 +375,7 @@ def test_results_are_stories_with_their_best_articles(rig: Rig) -> None:
 def test_only_so_many_of_the_newest_articles_are_ranked(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search, "RANKED", 2)
+    monkeypatch.setattr(story_search, "RANKED", 2)
     rig.take(record("Echo", "1", "Under water", FLOOD_ELSEWHERE, published=NOON))
     rig.pipeline.index_text()
     hits = StoryReader(rig.database).search("pennmouth", 1).hits

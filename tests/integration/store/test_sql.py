@@ -18,7 +18,7 @@ from aggregator.model.story import StoryView
 from aggregator.publish.story_json import whole_article
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import rejected
-from aggregator.store.intake.sources import Source, add
+from aggregator.store.intake.source_rows import Source, add
 from aggregator.store.migrate import upgrade
 from aggregator.store.read.reader import StoryReader
 from tests.conftest import REPOSITORY, Postgres

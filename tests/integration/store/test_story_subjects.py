@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from aggregator.config.story_query import StoryFilter
-from aggregator.grouping.deletion.forget import ForgetCommand
+from aggregator.grouping.deletion.forget_articles import ForgetCommand
 from aggregator.model.story import StoryView
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader

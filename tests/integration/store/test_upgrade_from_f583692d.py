@@ -20,7 +20,7 @@ from aggregator.store.maintenance.integrity_check import faults
 from aggregator.store.migrate import check, newest_revision, upgrade
 from aggregator.store.stories.rendered_stories import count_unrendered, render_next
 from aggregator.store.tables import VIEWS, api_token, counter
-from aggregator.stories.tuning import shipped_tuning
+from aggregator.stories.story_tuning import shipped_tuning
 from tests.integration.store.test_migrations import kill_on_the_way
 from tests.support.articles import STRIKE, Clock, Rig, record
 from tests.support.former_database import observed_once, with_former_rows

@@ -32,12 +32,12 @@ from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.polling.page_fetch import PollServices
 from aggregator.intake.polling.poll import Poller
 from aggregator.intake.workers.executor import InlineExecutor
-from aggregator.publish.settings import publish_settings
+from aggregator.publish.output_settings import publish_settings
 from aggregator.store import migrate
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.writer_lease import WriterLease
+from aggregator.store.intake.source_rows import schedule, source_id
 from aggregator.store.intake.source_sync import sync_config
-from aggregator.store.intake.sources import schedule, source_id
 from aggregator.store.maintenance.integrity_check import balance
 from aggregator.store.maintenance.row_stream import Advance
 from aggregator.store.read.reader import StoryReader

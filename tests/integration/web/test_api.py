@@ -8,17 +8,17 @@ import pytest
 from jsonschema_rs import Draft202012Validator
 
 from aggregator.config.story_query import SavedQuery
-from aggregator.grouping.corrections.explain import Explanation
-from aggregator.grouping.deletion.forget import ForgetCommand
+from aggregator.grouping.corrections.explanation import Explanation
+from aggregator.grouping.deletion.forget_articles import ForgetCommand
 from aggregator.model.read_model import SearchResults
-from aggregator.publish.settings import PublishSettings
+from aggregator.publish.output_settings import PublishSettings
 from aggregator.publish.story_json import OneArticleJson, SourcesJson
 from aggregator.store.engine.database import Database
-from aggregator.store.intake.sources import Source, add
+from aggregator.store.intake.source_rows import Source, add
 from aggregator.web import editor
-from aggregator.web.api.corrections import MergeRequest, MoveRequest, SplitRequest
-from aggregator.web.app import create_app
+from aggregator.web.api.correction_routes import MergeRequest, MoveRequest, SplitRequest
 from aggregator.web.responses import PROBLEMS
+from aggregator.web.web_app import create_app
 from tests.support.articles import FLOOD, NOON, STRIKE, record
 from tests.support.fresh import sqlite_at
 from tests.support.newsroom import STRANGER, Newsroom, problem_of

@@ -6,7 +6,7 @@ import pytest
 
 from aggregator.config.story_query import SavedQuery, StoryFilter
 from aggregator.store.engine.database import Database
-from aggregator.store.intake.sources import add, all_sources, remove
+from aggregator.store.intake.source_rows import add, all_sources, remove
 from tests.support.articles import FLOOD, record
 from tests.support.newsroom import STRANGER, Newsroom, problem_of
 from tests.support.polling import feed_source

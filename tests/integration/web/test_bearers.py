@@ -12,11 +12,11 @@ import pytest
 
 from aggregator.config.story_query import SavedQuery, StoryFilter
 from aggregator.model.errors import ConfigError
-from aggregator.publish.settings import PublishSettings
+from aggregator.publish.output_settings import PublishSettings
 from aggregator.store import api_tokens
 from aggregator.store.engine.database import Database
 from aggregator.web.dependencies import Services
-from aggregator.web.security.tokens import COOKIE, form_of
+from aggregator.web.security.request_tokens import COOKIE, form_of
 from aggregator.web.server import Server
 from tests.support.fresh import sqlite_at
 from tests.support.newsroom import STRANGER, Newsroom, problem_of

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from aggregator.config.tuning import Tuning
-from aggregator.config.webhooks import Webhook
+from aggregator.config.webhook_settings import Webhook
 from aggregator.deliver.delivery_bodies import delivery_body
 from aggregator.deliver.transmit import WebhookTuning
-from aggregator.publish.settings import PublishSettings
+from aggregator.publish.output_settings import PublishSettings
 from aggregator.store.engine.database import Database
-from aggregator.store.intake.sources import add
+from aggregator.store.intake.source_rows import add
 from aggregator.store.read.change_stream import following
 from tests.support import forked
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, record

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from aggregator.store.engine.database import Database
-from aggregator.store.intake import sources
+from aggregator.store.intake import source_rows
 from tests.support.articles import NOON, record
 from tests.support.newsroom import STRANGER, Newsroom
 from tests.support.polling import feed_source
@@ -91,7 +91,7 @@ def test_a_story_of_several_outlets_leaves_if_each_of_its_articles_is_muted(
 
 def test_a_source_and_a_kind_are_muted(room: Newsroom) -> None:
     feed = feed_source("https://ferry.example/feed")
-    written_by(room.database, sources.add, feed)
+    written_by(room.database, source_rows.add, feed)
     room.writer.take(
         record(
             feed.id, "9", "Ferry to Lindmar", "The ferry sails at noon.", outlet="Ferry"

@@ -12,14 +12,14 @@ from starlette.testclient import TestClient
 from aggregator.config.delivery_settings import DigestConfig, mail_server
 from aggregator.config.settings import Config
 from aggregator.config.story_query import SavedQuery, StoryFilter
-from aggregator.config.webhooks import DigestReader
+from aggregator.config.webhook_settings import DigestReader
 from aggregator.model.read_model import Digest, DigestStory
-from aggregator.publish.settings import PublishSettings
+from aggregator.publish.output_settings import PublishSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.read.browser_mutes import BrowserMutes
 from aggregator.store.read.reader import StoryReader
-from aggregator.web.app import create_app
-from aggregator.web.feeds.digests import digest_text, digest_title
+from aggregator.web.feeds.digest_feeds import digest_text, digest_title
+from aggregator.web.web_app import create_app
 from tests.support.articles import NOON, flood, flood_copied, flood_elsewhere, strike
 from tests.support.deep_checks import faults
 from tests.support.mail_server import MailServer, plain_text

@@ -16,7 +16,7 @@ from aggregator.intake.manage.adding import SourceOptions
 from aggregator.intake.manage.feed_lists import import_feeds
 from aggregator.model.errors import UsageError
 from aggregator.store.engine.database import Database
-from aggregator.store.intake.sources import add, all_sources, choose
+from aggregator.store.intake.source_rows import add, all_sources, choose
 from aggregator.web.pages.sources_page import SOURCES_A_PAGE
 from tests.support.loopback import LoopbackServer, Request, Response
 from tests.support.newsroom import STRANGER, Newsroom, problem_of

@@ -10,11 +10,11 @@ from sqlalchemy import text
 
 from aggregator.config.story_query import StoryFilter
 from aggregator.config.tuning import Tuning
-from aggregator.grouping.deletion.forget import ForgetCommand
-from aggregator.publish.settings import PublishSettings
+from aggregator.grouping.deletion.forget_articles import ForgetCommand
+from aggregator.publish.output_settings import PublishSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.folder_names import known_folder
-from aggregator.store.read.front_page import CLASSES
+from aggregator.store.read.front_page_rows import CLASSES
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories.samples import samples_folder
 from aggregator.web.server import Server

@@ -9,8 +9,8 @@ import jinja2
 import yaml
 
 from aggregator.config.loader import load
-from aggregator.config.webhooks import webhooks_from
-from aggregator.publish.settings import PublishSettings
+from aggregator.config.webhook_settings import webhooks_from
+from aggregator.publish.output_settings import PublishSettings
 from aggregator.web.server import Server
 from tests.conftest import REPOSITORY
 from tests.support.waiting import PATIENCE_SECONDS

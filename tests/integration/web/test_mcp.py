@@ -12,7 +12,7 @@ import pytest
 from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
-from aggregator.publish.excerpts.words import count_words
+from aggregator.publish.excerpts.excerpt_words import count_words
 from aggregator.store.engine.database import Database
 from tests.support.articles import NOON, Clock, Rig, record, settled, strike
 from tests.support.fresh import with_tables

@@ -10,7 +10,7 @@ from lxml import html
 from sqlalchemy import select
 
 from aggregator.store.engine.database import Database
-from aggregator.store.intake.sources import add
+from aggregator.store.intake.source_rows import add
 from aggregator.store.tables import read_mark, reader
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, record
 from tests.support.newsroom import STRANGER, Newsroom

@@ -13,7 +13,7 @@ from aggregator.config.story_query import SavedQuery
 from aggregator.store import api_tokens
 from aggregator.store.api_tokens import Scope
 from aggregator.store.engine.database import Database
-from aggregator.store.intake import sources
+from aggregator.store.intake import source_rows
 from aggregator.store.read.marks import mark_rows, read_marks
 from aggregator.store.tables import read_mark, reader, story
 from aggregator.web.reader_api.ids import STORIES
@@ -496,7 +496,7 @@ def test_sources_are_subscriptions_and_folders_and_queries_are_labels(
         database, queries=(SavedQuery(query="levee").named("levees"),)
     ) as opened:
         feed = feed_source(f"{FEED}?key=k3y", folder="Ports & ships", title="Ports")
-        written_by(database, sources.add, feed)
+        written_by(database, source_rows.add, feed)
         opened.writer.take(
             record(
                 feed.id,
@@ -566,7 +566,7 @@ def test_sources_are_subscriptions_and_folders_and_queries_are_labels(
 def test_a_folder_may_end_with_a_slash(database: Database) -> None:
     with Newsroom(database) as opened:
         feed = feed_source(FEED, folder="Ports/")
-        written_by(database, sources.add, feed)
+        written_by(database, source_rows.add, feed)
         opened.writer.take(
             record(feed.id, "1", "Dockers strike in Sennick", STRIKE, published=NOON)
         )
@@ -678,7 +678,7 @@ def test_subscriptions_are_changed_with_a_token_of_scope_admin(
 ) -> None:
     server.routes["/f"] = Response(body=RSS, content_type="application/rss+xml")
     feed = feed_source(FEED)
-    written_by(room.database, sources.add, feed)
+    written_by(room.database, source_rows.add, feed)
     reading, owner = (
         signed_in(room),
         ReaderClient(room.client.base_url, "ada", "anything"),
@@ -707,7 +707,9 @@ def test_subscriptions_are_changed_with_a_token_of_scope_admin(
             admin.http.post(f"/reader/api/0/subscription/{call}", data=form).status_code
             == 401
         )
-    assert [one.id for one in read_by(room.database, sources.all_sources)] == [feed.id]
+    assert [one.id for one in read_by(room.database, source_rows.all_sources)] == [
+        feed.id
+    ]
     assert server.requests == []
 
 
@@ -737,7 +739,7 @@ def test_changes_of_subscriptions_that_cannot_be_are_refused(
         assert "hunter2" not in refused["error"]
         assert edit(phone, ac="subscribe", s=f"feed/{typed}")[0] == 400
     listed, own = feed_source(FEED, origin="config"), feed_source(f"{FEED}2")
-    written_by(room.database, sources.add, listed, own)
+    written_by(room.database, source_rows.add, listed, own)
     known = f"feed/{own.id}"
     tries: list[tuple[int, dict[str, Any]]] = [
         (400, {"s": known}),

@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import select
 
 from aggregator.config.story_query import SavedQuery
-from aggregator.grouping.deletion.forget import ForgetCommand
+from aggregator.grouping.deletion.forget_articles import ForgetCommand
 from aggregator.store.engine.database import Database
-from aggregator.store.intake import sources
+from aggregator.store.intake import source_rows
 from aggregator.store.read.marks import mark_rows, read_marks
 from aggregator.store.tables import read_mark, story
 from tests.support.articles import NOON, STRIKE, record
@@ -170,7 +170,7 @@ def test_folders_and_saved_queries_come_before_labels(database: Database) -> Non
         phone.mark(first, add=PORTS)
         assert phone.ids(PORTS) == [first]
         feed = feed_source("https://ports.example/feed", folder="Ports & ships")
-        written_by(database, sources.add, feed)
+        written_by(database, source_rows.add, feed)
         opened.writer.take(
             record(feed.id, "1", "Ferries late", STRIKE[::-1], published=NOON)
         )

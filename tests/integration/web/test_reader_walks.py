@@ -16,7 +16,7 @@ from sqlalchemy import insert, select
 
 from aggregator.config.story_query import SavedQuery
 from aggregator.store.engine.database import Database
-from aggregator.store.intake import sources
+from aggregator.store.intake import source_rows
 from aggregator.store.tables import story
 from tests.support.articles import FLOOD, NOON, STRIKE, record
 from tests.support.loopback import LoopbackServer, Response, http_client
@@ -48,7 +48,7 @@ def room(database: Database) -> Iterator[Newsroom]:
             feed_source(SHOWS[0], folder="Ports"),
             feed_source(SHOWS[1], folder="Towns"),
         )
-        written_by(database, sources.add, ports, towns)
+        written_by(database, source_rows.add, ports, towns)
         opened.writer.take(
             record(ports.id, "1", "Dockers strike in Sennick", STRIKE, published=NOON),
             record(towns.id, "1", "Levee breaks in Pennmouth", FLOOD, published=NOON),
@@ -196,7 +196,7 @@ def test_each_subscription_has_an_address_of_its_own(
 ) -> None:
     with Newsroom(database, full_text=full_text) as room:
         added = {url: feed_source(url, folder="Pods") for url in (*SHOWS, *SECRET)}
-        written_by(database, sources.add, *added.values())
+        written_by(database, source_rows.add, *added.values())
         shown: dict[str, set[str]] = {}
         for scope in ("read", "admin"):
             client = phone(room, scope)
@@ -256,7 +256,7 @@ def test_a_folder_with_a_source_of_the_configuration_stays_whole(
     room: Newsroom,
 ) -> None:
     listed = feed_source("https://x.example/f", origin="config", folder="Towns")
-    written_by(room.database, sources.add, listed)
+    written_by(room.database, source_rows.add, listed)
     client = phone(room, "admin")
     for call, form in (("rename-tag", {"dest": f"{LABEL}Cities"}), ("disable-tag", {})):
         status, said = client.post(call, s=f"{LABEL}Towns", **form)

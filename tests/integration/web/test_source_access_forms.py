@@ -15,11 +15,11 @@ from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.model.clock import utc_now
 from aggregator.sources.fetch.client import client_of
 from aggregator.store.engine.database import Database
-from aggregator.store.intake.source_access import (
+from aggregator.store.intake.source_access_rows import (
     save_access,
     typed_access,
 )
-from aggregator.store.intake.sources import all_sources
+from aggregator.store.intake.source_rows import all_sources
 from aggregator.store.maintenance import row_stream
 from tests.support.loopback import LoopbackServer, Request, Response
 from tests.support.newsroom import Newsroom

@@ -16,7 +16,7 @@ from aggregator.model.errors import UsageError
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import story
-from aggregator.web.cursors import CURSOR, next_of, read_next
+from aggregator.web.list_cursors import CURSOR, next_of, read_next
 from tests.support.articles import NOON, record
 from tests.support.fresh import sqlite_at
 from tests.support.newsroom import Newsroom, problem_of
@@ -66,8 +66,8 @@ def served(room: Newsroom, clock: Any) -> Any:
     """The application with a clock of the test's own."""
     from starlette.testclient import TestClient
 
-    from aggregator.publish.settings import PublishSettings
-    from aggregator.web.app import create_app
+    from aggregator.publish.output_settings import PublishSettings
+    from aggregator.web.web_app import create_app
 
     return TestClient(
         create_app(room.reading, PublishSettings(), clock), base_url="http://127.0.0.1"

@@ -29,7 +29,7 @@ MODULES = {
     ),
     *(
         "aggregator.stories.name_forms",
-        "aggregator.stories.names",
+        "aggregator.stories.story_names",
         "aggregator.stories.rendering",
     ),
     *(
@@ -46,11 +46,14 @@ MODULES = {
         )
     ),
     *(
-        "aggregator.store.intake.sources",
+        "aggregator.store.intake.source_rows",
         "aggregator.store.search.index",
         "aggregator.store.search.match",
     ),
-    *("aggregator.store.read.health.probes", "aggregator.store.read.source_list"),
+    *(
+        "aggregator.store.read.health.health_probes",
+        "aggregator.store.read.source_list",
+    ),
 }
 
 

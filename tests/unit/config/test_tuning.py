@@ -10,8 +10,8 @@ import yaml
 from aggregator.config.tuning import Tuning
 from aggregator.daemon.watchdog import ServiceTuning
 from aggregator.deliver.transmit import WebhookTuning
+from aggregator.extract.extract_limits import ExtractTuning
 from aggregator.extract.learned_boilerplate import BoilerplateTuning
-from aggregator.extract.limits import ExtractTuning
 from aggregator.grouping.copies.copy_check import CopyTuning
 from aggregator.grouping.deletion.retention import RetentionTuning
 from aggregator.grouping.pairs.pair_model import PairTuning
@@ -21,8 +21,8 @@ from aggregator.intake.polling.poll_decision import PollTuning
 from aggregator.intake.workers.executor import WorkerTuning
 from aggregator.sources.source_limits import NetTuning, SourceTuning
 from aggregator.store.engine.engines import DatabaseTuning
-from aggregator.store.read.front_page import FrontPageTuning
-from aggregator.stories.tuning import StoryTuning
+from aggregator.store.read.front_page_rows import FrontPageTuning
+from aggregator.stories.story_tuning import StoryTuning
 from aggregator.web.api.push_endpoint import PushTuning
 from aggregator.web.editor import EditorTuning
 from tests.conftest import REPOSITORY

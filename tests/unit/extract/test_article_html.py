@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
-from aggregator.extract.article import clean_entry
+from aggregator.extract.clean_article import clean_entry
 from aggregator.extract.html.article_html import (
     MAX_CHARS,
     RULES,

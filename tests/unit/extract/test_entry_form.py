@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from aggregator.config.tuning import Tuning
-from aggregator.extract.article import clean_entry
+from aggregator.extract.clean_article import clean_entry
 from aggregator.extract.entry_form import own_text
 from aggregator.model.entry import Entry
 from aggregator.model.prepared import CleanArticle
 from aggregator.sources.parse.feeds.entry_builder import FeedContext
-from aggregator.sources.parse.feeds.feed import read_feed
+from aggregator.sources.parse.feeds.read_feed import read_feed
 from aggregator.sources.source_limits import SourceTuning
 
 LISTS = Path(__file__).parents[2] / "data" / "link_lists"

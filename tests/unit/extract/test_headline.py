@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 
 from aggregator.config.tuning import Tuning
-from aggregator.extract.article import clean_entry
+from aggregator.extract.clean_article import clean_entry
 from aggregator.extract.shown_text import first_sentences
 from aggregator.grouping.fingerprint import fingerprinter
 from aggregator.model.entry import Entry

@@ -3,7 +3,7 @@
 import pytest
 
 from aggregator.config.tuning import Tuning
-from aggregator.extract.limits import ExtractTuning
+from aggregator.extract.extract_limits import ExtractTuning
 from aggregator.extract.plain.boilerplate import is_navigation
 from aggregator.extract.plain.bylines import read_signature, stated_byline
 from aggregator.extract.plain.outlet_names import split_title, stands_in

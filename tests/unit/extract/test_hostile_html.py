@@ -11,7 +11,7 @@ import nh3
 import pytest
 
 from aggregator.config.tuning import Tuning
-from aggregator.extract.article import clean_entry
+from aggregator.extract.clean_article import clean_entry
 from aggregator.extract.html.article_html import (
     MAX_CHARS,
     RULES,

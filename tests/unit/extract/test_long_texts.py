@@ -8,12 +8,12 @@ import msgspec
 import pytest
 
 from aggregator.config.tuning import Tuning
-from aggregator.extract.article import clean_entry
+from aggregator.extract.clean_article import clean_entry
 from aggregator.grouping.fingerprint import fingerprinter
 from aggregator.model.entry import Entry
 from aggregator.model.prepared import CleanArticle
 from aggregator.sources.parse.feeds.entry_builder import FeedContext
-from aggregator.sources.parse.feeds.feed import read_feed
+from aggregator.sources.parse.feeds.read_feed import read_feed
 from aggregator.sources.source_limits import source_tuning
 from aggregator.text.sentences import split_sentences
 from tests.support.articles import FLOOD, NOON

@@ -3,8 +3,8 @@
 import pytest
 
 from aggregator.config.tuning import Tuning
+from aggregator.extract.extract_limits import ExtractTuning
 from aggregator.extract.html.page import Page, read_page
-from aggregator.extract.limits import ExtractTuning
 
 TUNING = Tuning().section("text", ExtractTuning)
 TITLE = "Lindmar votes to repair its dam"

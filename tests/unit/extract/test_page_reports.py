@@ -6,7 +6,7 @@ import datetime as dt
 import pytest
 
 from aggregator.config.tuning import Tuning
-from aggregator.extract.article import CleanedEntry, clean_entry
+from aggregator.extract.clean_article import CleanedEntry, clean_entry
 from aggregator.extract.html.article_html import article_html
 from aggregator.extract.html.dom import html_to_text
 from aggregator.model.entry import Entry

@@ -5,8 +5,8 @@ import datetime as dt
 import pytest
 
 from aggregator.config.tuning import Tuning
+from aggregator.extract.extract_limits import ExtractTuning
 from aggregator.extract.language.unicode import clean
-from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.plain.boilerplate import breadcrumb_pieces, is_boilerplate
 from aggregator.extract.plain.saved_text import read_saved_text
 from aggregator.extract.plain.titled_text import SavedText, read_titled_text

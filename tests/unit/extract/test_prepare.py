@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from aggregator.config.tuning import Tuning
-from aggregator.extract.article import clean_entry
+from aggregator.extract.clean_article import clean_entry
 from aggregator.model.entry import Entry, Published
 from aggregator.model.prepared import CleanArticle
 

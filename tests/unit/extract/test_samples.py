@@ -8,7 +8,7 @@ from functools import cache
 import pytest
 
 from aggregator.config.tuning import Tuning
-from aggregator.extract.article import clean_entry
+from aggregator.extract.clean_article import clean_entry
 from aggregator.model.entry import Entry
 from aggregator.model.prepared import CleanArticle
 from aggregator.text.lines import count_words, ends_sentence

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aggregator.config.tuning import Tuning
+from aggregator.extract.extract_limits import ExtractTuning
 from aggregator.extract.language.dates import is_labelled_date
 from aggregator.extract.language.unicode import clean
-from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.phrases import label_of, words
 from aggregator.extract.plain.saved_text import read_saved_text
 from aggregator.extract.plain.titled_text import SavedText

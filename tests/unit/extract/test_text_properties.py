@@ -7,12 +7,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from aggregator.config.tuning import Tuning
-from aggregator.extract.article import clean_entry
+from aggregator.extract.clean_article import clean_entry
+from aggregator.extract.extract_limits import ExtractTuning
 from aggregator.extract.html.dom import html_to_text
 from aggregator.extract.language.dates import published_from_text
 from aggregator.extract.language.declared_dates import parse_declared
 from aggregator.extract.language.unicode import clean, decode
-from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.phrases import words
 from aggregator.extract.plain.saved_text import read_saved_text
 from aggregator.extract.urls import canonical_url, registrable_domain

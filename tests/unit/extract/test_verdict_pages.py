@@ -16,7 +16,7 @@ from typing import NamedTuple
 import pytest
 
 from aggregator.config.tuning import Tuning
-from aggregator.extract.article import clean_entry
+from aggregator.extract.clean_article import clean_entry
 from aggregator.intake.jobs import broken_article
 from aggregator.model.entry import Entry
 from aggregator.model.errors import WorkError

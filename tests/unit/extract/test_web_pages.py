@@ -11,10 +11,10 @@ from justext.core import define_stoplist
 from trafilatura import external
 
 from aggregator.config.tuning import Tuning
-from aggregator.extract.article import clean_entry
+from aggregator.extract.clean_article import clean_entry
+from aggregator.extract.extract_limits import ExtractTuning
 from aggregator.extract.html.boxes import find_boxes, take_out
 from aggregator.extract.html.page import Page, read_page
-from aggregator.extract.limits import ExtractTuning
 from aggregator.model.entry import Entry
 from aggregator.model.prepared import CleanArticle
 from tests.conftest import REPOSITORY

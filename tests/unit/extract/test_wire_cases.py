@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from aggregator.config.tuning import Tuning
-from aggregator.extract.article import clean_entry
-from aggregator.extract.limits import ExtractTuning
+from aggregator.extract.clean_article import clean_entry
+from aggregator.extract.extract_limits import ExtractTuning
 from aggregator.extract.wire.agencies import copied_wire
 from aggregator.extract.wire.credit_lines import BY_LINE, SHARED
 from aggregator.extract.wire.wire import find_wire

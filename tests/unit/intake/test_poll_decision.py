@@ -20,7 +20,7 @@ from aggregator.sources.fetch.poll_schedule import GONE_RETRY_SECONDS
 from aggregator.sources.fetch.response import FetchResult
 from aggregator.sources.source_limits import net_tuning
 from aggregator.store.intake.known_entries import AcceptResult
-from aggregator.store.intake.sources import Source
+from aggregator.store.intake.source_rows import Source
 
 ALL_TUNING = Tuning()
 RULES = PollRules(net_tuning(ALL_TUNING), ALL_TUNING.section("polling", PollTuning))

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from aggregator.config.tuning import Tuning
-from aggregator.extract.article import clean_entry
+from aggregator.extract.clean_article import clean_entry
 from aggregator.model.entry import Entry
 from tests.support.articles import FLOOD, NOON
 from tests.support.patterns import Expression, expressions, growing
@@ -55,7 +55,7 @@ def test_the_expressions_are_all_there() -> None:
     assert len(expressions()) > 400
     assert {
         "aggregator/extract/page_verdict.py",
-        "aggregator/stories/sentences.py",
+        "aggregator/stories/story_sentences.py",
         "aggregator/extract/plain/saved_text.py",
     } <= files
 

@@ -17,18 +17,22 @@ from lxml import html
 from starlette.testclient import TestClient
 
 from aggregator.config.tuning import Tuning
-from aggregator.config.webhooks import Webhook
+from aggregator.config.webhook_settings import Webhook
 from aggregator.deliver.delivery_bodies import delivery_body
 from aggregator.deliver.transmit import WebhookTuning
 from aggregator.model.article import ArticleView
 from aggregator.model.read_model import ArticleDetail, Change
 from aggregator.model.story import Passage, Quotation, StoryText, StoryView
+from aggregator.publish.excerpts.excerpt_words import (
+    CHARS_A_WORD,
+    count_words,
+    first_words,
+)
 from aggregator.publish.excerpts.single_articles import bounded_article
-from aggregator.publish.excerpts.stories import for_item, for_reader
-from aggregator.publish.excerpts.words import CHARS_A_WORD, count_words, first_words
-from aggregator.publish.settings import PublishSettings
-from aggregator.web.app import create_app
-from aggregator.web.feeds.items import story_items
+from aggregator.publish.excerpts.story_excerpts import for_item, for_reader
+from aggregator.publish.output_settings import PublishSettings
+from aggregator.web.feeds.feed_items import story_items
+from aggregator.web.web_app import create_app
 from tests.support.written_stories import (
     MORNING,
     WrittenStories,

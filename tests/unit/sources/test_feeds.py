@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from aggregator.config.tuning import Tuning
 from aggregator.model.entry import ParsedFeed
 from aggregator.sources.parse.feeds.entry_builder import FeedContext
-from aggregator.sources.parse.feeds.feed import read_feed
+from aggregator.sources.parse.feeds.read_feed import read_feed
 from aggregator.sources.parse.feeds.xml_entries import entry_starts
 from aggregator.sources.parse.feeds.xml_repair import decode_markup
 from aggregator.sources.source_limits import KEY_CHARS, source_tuning

@@ -17,7 +17,7 @@ from aggregator.intake.workers.factory import open_executor
 from aggregator.model.entry import ParsedFeed
 from aggregator.model.errors import FetchError
 from aggregator.sources.parse.feeds.entry_builder import FeedContext
-from aggregator.sources.parse.feeds.feed import read_feed
+from aggregator.sources.parse.feeds.read_feed import read_feed
 from tests.conftest import REPOSITORY
 from tests.support.hostile_feeds import GOOD, TOKENS, all_hostile, floods, rss
 from tests.support.loopback import LoopbackServer

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from aggregator.config.tuning import Tuning
 from aggregator.model.entry import Entry, ParsedFeed
 from aggregator.sources.parse.feeds.entry_builder import FeedContext
-from aggregator.sources.parse.feeds.feed import read_feed
+from aggregator.sources.parse.feeds.read_feed import read_feed
 from aggregator.sources.source_limits import source_tuning
 from tests.support.rss import item, rss
 

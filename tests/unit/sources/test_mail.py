@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from aggregator.config.tuning import Tuning
-from aggregator.extract.article import clean_entry
+from aggregator.extract.clean_article import clean_entry
 from aggregator.model.entry import Entry
 from aggregator.sources.parse.files.input_items import (
     InputEntry,

@@ -17,7 +17,7 @@ from aggregator.model.health_report import (
 from aggregator.sources.fetch.response import fresh_seconds
 from aggregator.sources.parse.feeds.feedparser_feed import ttl_seconds
 from aggregator.sources.source_limits import net_tuning
-from aggregator.store.intake.sources import Source
+from aggregator.store.intake.source_rows import Source
 from aggregator.store.read.health.source_health import health_of
 
 ALL_TUNING = Tuning()

@@ -9,8 +9,8 @@ from aggregator.stories import quotations, rendering
 from aggregator.stories.lead import summary
 from aggregator.stories.plain_text import as_text
 from aggregator.stories.rendering import render
-from aggregator.stories.sentences import sentences_of_report
-from aggregator.stories.tuning import shipped_tuning
+from aggregator.stories.story_sentences import sentences_of_report
+from aggregator.stories.story_tuning import shipped_tuning
 from aggregator.text import sentences
 from tests.support.stories_examples import FERRY_A, check_words, ferry, story_text, view
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.stories.sentences import (
+from aggregator.stories.story_sentences import (
     front_matter,
     has_odd_marks,
     shows_alone,

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from aggregator.model.article import ArticleView
 from aggregator.stories.lead import lead_of, summary
+from aggregator.stories.story_tuning import shipped_tuning
 from aggregator.stories.titles.title import Headline, headline
 from aggregator.stories.titles.title_scores import is_fit
-from aggregator.stories.tuning import shipped_tuning
 from tests.support.stories_examples import NOON, ferry, view
 
 SINKS = "Ferry Marlin sinks off Port Ellis, at least 14 killed"

@@ -3,7 +3,7 @@
 import pytest
 
 from aggregator.model.article import ArticleView
-from aggregator.stories.names import names_of, topics_of
+from aggregator.stories.story_names import names_of, topics_of
 from tests.support.written_stories import an_article
 
 _HERALD = (

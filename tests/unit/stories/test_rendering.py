@@ -22,7 +22,7 @@ from aggregator.stories.rendering import (
     reports_of,
     title_sentence,
 )
-from aggregator.stories.tuning import shipped_tuning
+from aggregator.stories.story_tuning import shipped_tuning
 from aggregator.text.lines import count_words
 from tests.support.stories_examples import (
     FERRY_A,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from aggregator.config.tuning import Tuning
-from aggregator.extract.article import clean_entry
+from aggregator.extract.clean_article import clean_entry
 from aggregator.model.article import ArticleView
 from aggregator.model.entry import Entry
 from aggregator.model.story import StoryText

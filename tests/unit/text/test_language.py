@@ -9,7 +9,7 @@ import pytest
 from py3langid import langid
 
 from aggregator.config.tuning import Tuning
-from aggregator.extract.limits import ExtractTuning
+from aggregator.extract.extract_limits import ExtractTuning
 from aggregator.grouping.fingerprint import prepared_again
 from aggregator.intake.jobs import (
     FeedJob,

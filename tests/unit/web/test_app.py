@@ -14,7 +14,7 @@ from lxml import html
 from aggregator.config.story_query import StoryFilter
 from aggregator.model.errors import NotWritableError
 from aggregator.model.read_model import Health, SourceView, StoryPage
-from aggregator.publish.settings import PublishSettings
+from aggregator.publish.output_settings import PublishSettings
 from aggregator.web.list_query import ListQuery
 from aggregator.web.server import Server
 from tests.support.loopback import Closing

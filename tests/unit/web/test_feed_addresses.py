@@ -10,10 +10,10 @@ from starlette.testclient import TestClient
 from aggregator.config.story_query import SavedQuery, StoryFilter
 from aggregator.config.tuning import Tuning
 from aggregator.model.read_model import SourceView, StoryPage
-from aggregator.publish.settings import PublishSettings
+from aggregator.publish.output_settings import PublishSettings
 from aggregator.store.stories.rendered_stories import render_next
-from aggregator.stories.tuning import StoryTuning
-from aggregator.web.app import create_app
+from aggregator.stories.story_tuning import StoryTuning
+from aggregator.web.web_app import create_app
 from tests.support import feed_rules
 from tests.support.world import Time
 from tests.support.written_stories import (

@@ -16,13 +16,13 @@ from lxml import etree, html
 from aggregator.config.story_query import SavedQuery, StoryFilter
 from aggregator.model.entry import Enclosure
 from aggregator.model.story import Passage, StoryText, StoryView
-from aggregator.publish.excerpts.words import count_words, first_words
-from aggregator.publish.settings import PublishSettings
+from aggregator.publish.excerpts.excerpt_words import count_words, first_words
+from aggregator.publish.output_settings import PublishSettings
 from aggregator.web.feeds.channel import Format, address, channel
+from aggregator.web.feeds.feed_items import best_article, story_guid, story_items
 from aggregator.web.feeds.feed_texts import feed_title, feed_url
 from aggregator.web.feeds.formats import written
 from aggregator.web.feeds.item_texts import LISTED_REPORTS
-from aggregator.web.feeds.items import best_article, story_guid, story_items
 from aggregator.web.list_query import ListQuery, Selection, select_stories
 from tests.support import feed_rules
 from tests.support.hostile_titles import ADDRESSES, TEXTS, hostile_stories

@@ -12,18 +12,18 @@ from starlette.testclient import TestClient
 
 from aggregator.config.tuning import Tuning
 from aggregator.model.read_model import FrontPageStory, StoryListItem
-from aggregator.publish.settings import PublishSettings
-from aggregator.store.read.front_page import (
+from aggregator.publish.output_settings import PublishSettings
+from aggregator.store.read.front_page_rows import (
     REPORTS_CAP,
     FrontPageTuning,
     ranked,
     weight,
 )
-from aggregator.web.app import create_app
 from aggregator.web.jinja import without_title
 from aggregator.web.pages.front_layout import BESIDE, FrontPage, arranged
 from aggregator.web.pages.tabs import section_tabs
 from aggregator.web.pages.visitor import COOKIE, Visitor
+from aggregator.web.web_app import create_app
 from tests.support.written_stories import (
     MORNING,
     WrittenStories,

@@ -11,10 +11,10 @@ from starlette.testclient import TestClient
 from aggregator.config.story_query import SavedQuery
 from aggregator.model.read_model import SearchHit, SourceView
 from aggregator.model.story import Passage, Quotation, StoryText, StoryView
-from aggregator.publish.settings import PublishSettings
-from aggregator.web.app import create_app
+from aggregator.publish.output_settings import PublishSettings
 from aggregator.web.jinja import day, iso, moment, pieces, pips, time_of_day
 from aggregator.web.pages.report_groups import report_groups, time_span
+from aggregator.web.web_app import create_app
 from tests.support.hostile_titles import SCRIPTS
 from tests.support.written_stories import (
     MORNING,

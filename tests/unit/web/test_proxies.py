@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 
 from aggregator.config.loader import load
 from aggregator.model.errors import ConfigError
-from aggregator.publish.settings import PublishSettings
+from aggregator.publish.output_settings import PublishSettings
 from aggregator.web.responses import RefusedError
 from aggregator.web.security.connection_limits import (
     RUNNING_OF_ONE,

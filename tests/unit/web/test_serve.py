@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from aggregator.model.errors import AggregatorError
-from aggregator.publish.settings import PublishSettings
+from aggregator.publish.output_settings import PublishSettings
 from aggregator.web.forms import posted_form
 from aggregator.web.security import connection_limits
 from aggregator.web.server import Server

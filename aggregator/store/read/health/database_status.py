@@ -18,9 +18,9 @@ from aggregator.config.tuning import Tuning
 from aggregator.model.health_report import DatabaseSize, DatabaseStatus
 from aggregator.store.deliveries import recipients
 from aggregator.store.engine.database import Database
-from aggregator.store.intake.sources import UNWRITTEN, source_with_id
+from aggregator.store.intake.source_rows import UNWRITTEN, source_with_id
 from aggregator.store.search.progress import unindexed_at_most
-from aggregator.store.stories.storylines import uncompared
+from aggregator.store.stories.storyline_rows import uncompared
 from aggregator.store.tables import read_rows, read_value
 
 # An entry may be ready for this long, with its page here or without need of a page

@@ -10,7 +10,7 @@ from aggregator.model.health_report import (
     silence_seconds,
 )
 from aggregator.model.read_model import SourceState
-from aggregator.store.intake.sources import Source
+from aggregator.store.intake.source_rows import Source
 
 _FLOOD_SHOWN_DAYS = 7.0  # days that a flood is shown as health
 # Explanations of causes; the stored detail follows, unless it says the same.

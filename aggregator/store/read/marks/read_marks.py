@@ -19,7 +19,7 @@ from aggregator.model.clock import Clock
 from aggregator.model.errors import DatabaseBusyError, NotWritableError, UsageError
 from aggregator.model.read_model import SourceView
 from aggregator.store.engine.database import Database
-from aggregator.store.intake.sources import chosen_sources
+from aggregator.store.intake.source_rows import chosen_sources
 from aggregator.store.read import story_filter
 from aggregator.store.read.marks.mark_rows import (
     MOST_MARKS,

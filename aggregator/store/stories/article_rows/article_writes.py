@@ -10,9 +10,9 @@ from aggregator.model.article import Role
 from aggregator.model.evidence import Evidence, TextReuse
 from aggregator.store import codecs
 from aggregator.store.intake.inbox_order import take_numbers
-from aggregator.store.intake.known_items import forget_items_of
+from aggregator.store.intake.known_item_rows import forget_items_of
 from aggregator.store.stories.article_rows.sketches import insert_sketches
-from aggregator.store.stories.articles import StoredArticle, evidence_of
+from aggregator.store.stories.stored_articles import StoredArticle, evidence_of
 from aggregator.store.tables import (
     affinity,
     article,

@@ -10,7 +10,7 @@ from aggregator.extract.learned_boilerplate import restore_lines
 from aggregator.model.article import ComparedText
 from aggregator.model.evidence import Evidence
 from aggregator.store import codecs
-from aggregator.store.stories.articles import ArticleDetails, StoredArticle
+from aggregator.store.stories.stored_articles import ArticleDetails, StoredArticle
 from aggregator.store.tables import is_indexed, read_rows, read_value
 
 # Texts held in memory at once: 5 MB

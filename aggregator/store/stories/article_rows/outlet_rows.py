@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from sqlalchemy import Connection, insert
 
 from aggregator.store import codecs
-from aggregator.store.stories.articles import ArticleDetails
+from aggregator.store.stories.stored_articles import ArticleDetails
 from aggregator.store.tables import (
     execute_each,
     outlet_line,

@@ -16,8 +16,8 @@ from aggregator.store.search.nearest import nearest_search
 from aggregator.store.search.progress import unindexed_to
 from aggregator.store.search.query import Query, filter_term, parse_query
 from aggregator.store.search.snippets import snippet
-from aggregator.store.stories import article_views, articles
-from aggregator.store.stories.stories import shown_columns
+from aggregator.store.stories import article_views, stored_articles
+from aggregator.store.stories.story_rows import shown_columns
 from aggregator.store.tables import read_rows, rows_with, story
 
 # Articles shown of one story
@@ -102,7 +102,7 @@ def _hits(
     ]
     hits = {}
     for row in read_rows(connection, _HITS, numbers=numbers):
-        details = codecs.unpack(row.details, articles.ArticleDetails)
+        details = codecs.unpack(row.details, stored_articles.ArticleDetails)
         excerpt, marks = snippet(row.text or row.lead, phrases)
         hits[row.inbox_no] = SearchHit(
             story=row.story,

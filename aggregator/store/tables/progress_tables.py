@@ -25,7 +25,7 @@ counter = Table(
     #   entry, inbox, story, bump, change   the last number given; "inbox" is the order of placing
     #   searchable, unindexed               progress of the full-text index (store/search/index.py)
     #   first_reading, first_reading_early  its start, its early batch (store/intake/first_reading.py)
-    #   affinity_until, affinity_compared   articles to compare after an upgrade (store/stories/storylines.py)
+    #   affinity_until, affinity_compared   articles to compare after an upgrade (store/stories/storyline_rows.py)
     #   forget_unfinished                   1: erased words may be in the full-text index (`forget`)
     #   entries_to, index_*, retained_at, steady_from   retention (`retention.py`, `steady_clock.py`)
     Column("name", Text, primary_key=True),

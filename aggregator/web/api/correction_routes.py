@@ -12,7 +12,6 @@ from pydantic import Field
 from aggregator.config.story_query import QueryModel
 from aggregator.grouping.corrections.apply_corrections import CorrectionCommand
 from aggregator.model.errors import UsageError
-from aggregator.web.api.bodies import json_body
 from aggregator.web.api.openapi import (
     DESCRIPTIONS,
     LOCATION,
@@ -22,6 +21,7 @@ from aggregator.web.api.openapi import (
     described,
     schema_of,
 )
+from aggregator.web.api.request_bodies import json_body
 from aggregator.web.dependencies import OfSite, whole_number
 from aggregator.web.editor import (
     BODY_DEADLINE_SECONDS,

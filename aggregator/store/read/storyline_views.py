@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, bindparam, func, select
 from aggregator.model.read_model import FrontPageStory
 from aggregator.model.story import LinkedStory, StorylineView, StoryView
 from aggregator.store.read.cursors import cursor_at, read_cursor
-from aggregator.store.stories.storylines import LINE, line_of
+from aggregator.store.stories.storyline_rows import LINE, line_of
 from aggregator.store.tables import (
     IS_LIVE,
     UtcTime,

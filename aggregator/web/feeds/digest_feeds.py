@@ -11,9 +11,9 @@ from aggregator.deliver.transmit import DigestMail
 from aggregator.model.article import ArticleView
 from aggregator.model.read_model import Digest
 from aggregator.model.story import StoryView
-from aggregator.publish.excerpts.stories import for_item
+from aggregator.publish.excerpts.story_excerpts import for_item
+from aggregator.publish.output_settings import PublishSettings
 from aggregator.publish.sanitise import one_line
-from aggregator.publish.settings import PublishSettings
 from aggregator.store.read.digests import DigestSpan
 from aggregator.store.read.reader import StoryReader
 from aggregator.stories.plain_text import NO_OUTLET

@@ -8,9 +8,9 @@ from msgspec.structs import replace
 
 from aggregator.extract.sites import is_address
 from aggregator.store.search import index as search
-from aggregator.store.stories import stories
+from aggregator.store.stories import story_rows
 from aggregator.store.stories.article_rows import outlet_rows
-from aggregator.store.stories.articles import StoredArticle
+from aggregator.store.stories.stored_articles import StoredArticle
 from aggregator.store.stories.unit_of_work import UnitOfWork
 
 
@@ -39,7 +39,7 @@ class OutletNames:
                 outlet_rows.set_outlet_name(connection, number, name)
                 if was_searchable:
                     search.put_back(connection, number)
-            stories.render_again(connection, {story for _, story in unnamed})
+            story_rows.render_again(connection, {story for _, story in unnamed})
         if name is None or new.outlet_name is not None:
             return new
         return replace(new, outlet_name=name)

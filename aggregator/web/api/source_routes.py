@@ -7,7 +7,7 @@ from pydantic import Field
 
 from aggregator.config.story_query import QueryModel
 from aggregator.publish import story_json
-from aggregator.publish.excerpts.sources import bounded_sources
+from aggregator.publish.excerpts.source_excerpts import bounded_sources
 from aggregator.web.api.openapi import api_router, described
 from aggregator.web.dependencies import OfSite, hashed_json
 

@@ -12,7 +12,7 @@ from aggregator.extract.front_matter import (
     without_dateline,
 )
 from aggregator.stories.lexicon import word_list
-from aggregator.stories.words import heads
+from aggregator.stories.story_words import heads
 from aggregator.text.lines import count_words
 from aggregator.text.sentences import paragraphs, sentences_of
 

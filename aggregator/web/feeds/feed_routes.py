@@ -32,9 +32,9 @@ from aggregator.web.feeds.channel import (
     channel,
     storyline_channel,
 )
-from aggregator.web.feeds.digests import FEED_DIGESTS, digest_channel
+from aggregator.web.feeds.digest_feeds import FEED_DIGESTS, digest_channel
+from aggregator.web.feeds.feed_items import gather, items_of
 from aggregator.web.feeds.formats import written
-from aggregator.web.feeds.items import gather, items_of
 from aggregator.web.list_query import ListQuery, Selection, select_stories
 
 # Last-Modified has whole seconds, so it is sent only when no further change can fall into its second.

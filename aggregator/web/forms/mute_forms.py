@@ -9,7 +9,7 @@ from starlette.routing import Route
 from aggregator.grouping.mutes import NOUNS
 from aggregator.intake.configured import mutes_of
 from aggregator.model.prepared import KINDS
-from aggregator.publish.excerpts.sources import bounded_sources
+from aggregator.publish.excerpts.source_excerpts import bounded_sources
 from aggregator.store.read.browser_mutes import BrowserMutes
 from aggregator.web.dependencies import Site
 from aggregator.web.forms.posted_form import Fields, posted_form

@@ -17,20 +17,20 @@ from aggregator import __version__
 from aggregator.config.story_query import invalid_words
 from aggregator.model.clock import Clock, utc_now
 from aggregator.model.errors import AggregatorError, UsageError
-from aggregator.publish.settings import PublishSettings
+from aggregator.publish.output_settings import PublishSettings
 from aggregator.store.read.reader import StoryReader
 from aggregator.web import forms, probes
 from aggregator.web.api import (
-    articles,
-    corrections,
+    article_routes,
+    correction_routes,
     edit_sources,
     openapi,
     push,
-    sources,
-    stories,
+    source_routes,
+    story_routes,
 )
 from aggregator.web.dependencies import NO_SERVICES, Services, Site
-from aggregator.web.feeds import routes as feeds
+from aggregator.web.feeds import feed_routes as feeds
 from aggregator.web.pages import (
     digest_page,
     explanation_page,
@@ -43,11 +43,11 @@ from aggregator.web.pages import (
     storyline_page,
 )
 from aggregator.web.pages.pages import Pages
-from aggregator.web.reader_api import routes as reader_api
+from aggregator.web.reader_api import reader_routes as reader_api
 from aggregator.web.responses import RETRY_AFTER_SECONDS, RefusedError, problem
 from aggregator.web.security.guard import RequestGuard
 from aggregator.web.security.paths import API, PROBES, READER_API
-from aggregator.web.security.tokens import first_name
+from aggregator.web.security.request_tokens import first_name
 from aggregator.web.security.visit import is_owner
 
 # Compressing a smaller body costs more in headers than it saves.
@@ -114,16 +114,21 @@ def create_app(
 
 def _api_routes(services: Services) -> Iterator[BaseRoute]:
     """Yield the routes of the API and of probes, those of services that the server has."""
-    for router in (stories.router, articles.router, sources.router, probes.router):
+    for router in (
+        story_routes.router,
+        article_routes.router,
+        source_routes.router,
+        probes.router,
+    ):
         yield from router.routes
     if services.push is not None:
         yield from push.router.routes
     if services.editor is not None:
-        yield from articles.editing.routes
-        yield from corrections.router.routes
+        yield from article_routes.editing.routes
+        yield from correction_routes.router.routes
     if services.sources is not None:
         yield from edit_sources.router.routes
-        yield from stories.muting.routes
+        yield from story_routes.muting.routes
     if services.watch is not None:
         yield from probes.watched.routes
 
@@ -140,12 +145,12 @@ def _site_routes(site: Site) -> Iterator[BaseRoute]:
         explanation_page,
         forms.source_forms,
         forms.sign_in,
-        forms.corrections,
+        forms.correction_forms,
         feeds,  # before the pages of storylines, whose addresses have no ending
         storyline_page,
         source_page,
-        forms.marks,
-        forms.mutes,
+        forms.mark_forms,
+        forms.mute_forms,
     ):
         yield from module.routes(site)
     if site.marks is not None:

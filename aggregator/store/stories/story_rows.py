@@ -15,7 +15,7 @@ from sqlalchemy import (
 
 from aggregator.model.article import Article, ArticleView
 from aggregator.model.structs import FrozenStruct
-from aggregator.store.stories import story_subjects, storylines
+from aggregator.store.stories import story_subjects, storyline_rows
 from aggregator.store.tables import (
     count_rows,
     highest,
@@ -138,7 +138,7 @@ def render_again(connection: Connection, ids: Iterable[str]) -> None:
 def redirect_story(connection: Connection, loser: str, winner: str) -> None:
     """Redirect `loser`, and all that redirects to it, to `winner`. Its articles must have moved before."""
     story_subjects.erase(connection, [loser])
-    storylines.inherit(connection, loser, winner)
+    storyline_rows.inherit(connection, loser, winner)
     write_sql(
         connection,
         "UPDATE story SET redirect_to = :winner WHERE redirect_to = :loser",

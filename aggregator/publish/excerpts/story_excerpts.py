@@ -8,7 +8,7 @@ from aggregator.model.article import ArticleView
 from aggregator.model.story import Passage, StorylineView, StoryText, StoryView
 from aggregator.publish.excerpts.access import Access
 from aggregator.publish.excerpts.allowance import Allowance
-from aggregator.publish.excerpts.words import first_words
+from aggregator.publish.excerpts.excerpt_words import first_words
 
 
 def for_reader(

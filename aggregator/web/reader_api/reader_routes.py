@@ -15,11 +15,15 @@ from aggregator.store.api_tokens import TOKEN_PREFIX
 from aggregator.store.read.marks.read_marks import OWNER, ReadMarks, reader_name
 from aggregator.web.dependencies import Site, run_in
 from aggregator.web.forms.posted_form import NO_STORE
-from aggregator.web.reader_api import items, lists, marks, subscriptions
+from aggregator.web.reader_api import lists, reader_items, reader_marks, subscriptions
 from aggregator.web.reader_api.fields import Fields, read_fields
 from aggregator.web.reader_api.session import Session
 from aggregator.web.responses import JsonResponse, RefusedError
-from aggregator.web.security.tokens import BAD_READER_TOKEN, reader_of, secret_in
+from aggregator.web.security.request_tokens import (
+    BAD_READER_TOKEN,
+    reader_of,
+    secret_in,
+)
 from aggregator.web.security.visit import is_owner, require_scope, sign_in
 
 _MAX_SIGN_IN_BYTES = 4096
@@ -43,17 +47,17 @@ _READING: dict[str, _Call] = {
     "subscription/list": lists.subscriptions,
     "subscription/export": lists.export,
     "unread-count": lists.unread_counts,
-    _STREAM: items.contents,
-    _ATOM: items.atom,
+    _STREAM: reader_items.contents,
+    _ATOM: reader_items.atom,
     "stream/items/count": lists.item_count,
-    "stream/items/ids": items.item_ids,
-    "stream/items/contents": items.item_contents,
+    "stream/items/ids": reader_items.item_ids,
+    "stream/items/contents": reader_items.item_contents,
 }
 _MARKING: dict[str, _Call] = {
-    "edit-tag": marks.edit_tag,
-    "rename-tag": marks.rename_tag,
-    "disable-tag": marks.disable_tag,
-    "mark-all-as-read": marks.mark_all_as_read,
+    "edit-tag": reader_marks.edit_tag,
+    "rename-tag": reader_marks.rename_tag,
+    "disable-tag": reader_marks.disable_tag,
+    "mark-all-as-read": reader_marks.mark_all_as_read,
 }
 # These calls may search for a feed, and need a token of scope admin.
 _CHANGING: dict[str, _Call] = {

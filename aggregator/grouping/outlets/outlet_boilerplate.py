@@ -15,13 +15,13 @@ from itertools import pairwise
 from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
+from aggregator.extract.extract_limits import ExtractTuning
 from aggregator.extract.learned_boilerplate import (
     BoilerplateTuning,
     learn_boilerplate,
     pack_lines,
     repeated,
 )
-from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.outlets import outlet_of
 from aggregator.extract.shown_text import without_lines, without_text
 from aggregator.extract.urls import registrable_domain

@@ -2,7 +2,7 @@
 
 The checks run in this order: configuration, files, database, stored contents, daemon. Each check has
 a time limit, changes nothing, and works whether or not a daemon runs. Checks that the daemon makes, too, are
-in store/read/health/probes.py.
+in store/read/health/health_probes.py.
 """
 
 import threading
@@ -19,7 +19,7 @@ from aggregator.model.errors import (
     AggregatorError,
 )
 from aggregator.model.health_report import Finding
-from aggregator.store.read.health.probes import problem
+from aggregator.store.read.health.health_probes import problem
 
 
 def examine(config: Config) -> Iterator[Finding]:

@@ -8,13 +8,13 @@ from functools import partial
 import msgspec
 
 from aggregator.config.messages import counted
-from aggregator.grouping.deletion.erase import erase_articles
+from aggregator.grouping.deletion.forget_handler import erase_articles
 from aggregator.grouping.transactions import Transactions
 from aggregator.model.errors import UsageError
 from aggregator.model.structs import FrozenStruct
 from aggregator.store import commands
 from aggregator.store.engine.database import Connection, Database
-from aggregator.store.maintenance import erase, erase_target, index_merge
+from aggregator.store.maintenance import erase_target, erased_rows, index_merge
 from aggregator.store.maintenance.erase_target import EraseSummary, EraseTarget
 from aggregator.store.tables import counter_value, set_counter
 
@@ -113,7 +113,7 @@ def erase_named(
         if request is not None:
             answer = msgspec.json.encode(forgotten).decode()
             commands.answer(connection, request, transactions.now(), "done", answer)
-            erase.blank_command(connection, request)
+            erased_rows.blank_command(connection, request)
 
     database.transact(finish)
     if request is not None and is_folded:

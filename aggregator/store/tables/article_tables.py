@@ -190,7 +190,7 @@ outlet_line = Table(
     "outlet_line",
     metadata,
     # Hashes of the lines of an outlet's newest articles; learned boilerplate is counted from them
-    # (grouping/outlets/boilerplate.py). Written by the writer.
+    # (grouping/outlets/outlet_boilerplate.py). Written by the writer.
     Column("outlet", Text, primary_key=True),  # the key of the outlet
     article_key(),
     Column("lines", LargeBinary, nullable=False),  # signed 64-bit integers, sorted

@@ -1,7 +1,7 @@
 """Deletes articles and everything derived from them, for `forget` and retention.
 
 Hashes (identity keys, observations), ids and numbers stay, so that the same article is recognised and
-refused. The caller computes the affected stories again (grouping/deletion/erase.py).
+refused. The caller computes the affected stories again (grouping/deletion/forget_handler.py).
 """
 
 import datetime as dt
@@ -21,7 +21,7 @@ from aggregator.store.maintenance.index_merge import count_stale_rows
 from aggregator.store.maintenance.row_rewrite import rewrite
 from aggregator.store.search import index
 from aggregator.store.stories import story_subjects
-from aggregator.store.stories.articles import ArticleDetails, StoredArticle
+from aggregator.store.stories.stored_articles import ArticleDetails, StoredArticle
 from aggregator.store.tables import (
     article,
     change,

@@ -134,7 +134,7 @@ IS_LIVE = story.c.redirect_to.is_(None)
 story_subject = Table(
     "story_subject",
     metadata,
-    # A name that several outlets use, or a topic by their categories (stories/names.py). Written with the
+    # A name that several outlets use, or a topic by their categories (stories/story_names.py). Written with the
     # text that it shows, and kept when that is deleted (derived).
     # `story.story_no`
     number_key("story_no"),

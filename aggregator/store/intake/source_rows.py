@@ -21,7 +21,7 @@ from sqlalchemy import (
 
 from aggregator.extract.entry_identity import short_id
 from aggregator.model.errors import AggregatorError
-from aggregator.store.intake.source_access import forget_access
+from aggregator.store.intake.source_access_rows import forget_access
 from aggregator.store.tables import (
     ENTRY_SOURCE,
     delete_rows,
@@ -32,7 +32,7 @@ from aggregator.store.tables import (
     struct_of,
     update_rows,
 )
-from aggregator.store.tables.sources import SourceRow
+from aggregator.store.tables.source_tables import SourceRow
 
 NOT_ASKED = ("gone", "merged")  # health of sources that are not polled
 

@@ -41,11 +41,11 @@ from aggregator.model.structs import FrozenStruct
 from aggregator.store import commands
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox_order
-from aggregator.store.maintenance import recluster, replay
+from aggregator.store.maintenance import recluster_rows, replay
 from aggregator.store.maintenance.row_stream import Advance
 from aggregator.store.maintenance.scratch import scratch_database
 from aggregator.store.search import index
-from aggregator.store.stories import stories
+from aggregator.store.stories import story_rows
 
 TEXTS_A_JOB = 16
 BATCH = 100
@@ -105,7 +105,7 @@ class Reclusterer:
             self._decided(None, advance, corrected=corrected) as decided,
             decided.scratch.read() as connection,
         ):
-            return recluster.grouping(connection)
+            return recluster_rows.grouping(connection)
 
     def take_over(
         self,
@@ -130,15 +130,15 @@ class Reclusterer:
                 decided.scratch.read() as scratch,
             ):
                 live = unit_of_work.connection
-                moved = recluster.renumber(live, decided.order)
+                moved = recluster_rows.renumber(live, decided.order)
                 write_stories(unit_of_work, scratch, plan, advance)
-                recluster.take_sketches(live, scratch, decided.start, advance)
-                recluster.take_storylines(live, scratch, decided.start, plan.names)
+                recluster_rows.take_sketches(live, scratch, decided.start, advance)
+                recluster_rows.take_storylines(live, scratch, decided.start, plan.names)
                 for number in moved:
                     index.put_back(live, number)
                 # Else the history before it was not counted again
                 if decided.start == 0:
-                    recluster.take_stream_history(live, scratch, advance)
+                    recluster_rows.take_stream_history(live, scratch, advance)
                 if request is not None:
                     commands.answer(
                         live,
@@ -232,19 +232,19 @@ class Reclusterer:
 
     def _plan(self, decided: DecidedArticles) -> ReclusterPlan:
         with self._database.read() as live, decided.scratch.read() as scratch:
-            before = recluster.grouping(live)
-            after = recluster.grouping(scratch)
+            before = recluster_rows.grouping(live)
+            after = recluster_rows.grouping(scratch)
             for article in after.keys() - before.keys():
                 del after[article]  # it was erased meanwhile
-            names = matched_stories(before, after, recluster.story_numbers(live))
+            names = matched_stories(before, after, recluster_rows.story_numbers(live))
             new = [
                 story for story in dict.fromkeys(after.values()) if story not in names
             ]
             founded = {}
             foundings: Counter[str] = Counter()
             for scratch_story in new:
-                founder = recluster.founder_of(scratch, scratch_story)
-                number = stories.foundings(live, founder) + foundings[founder]
+                founder = recluster_rows.founder_of(scratch, scratch_story)
+                number = story_rows.foundings(live, founder) + foundings[founder]
                 foundings[founder] += 1
                 former = before.get(founder, "")  # it may have been erased meanwhile
                 story = names[scratch_story] = story_id(founder, number)
@@ -252,8 +252,8 @@ class Reclusterer:
 
             def title(story: str) -> str:
                 if story in founded:
-                    return stories.title_of(scratch, founded[story].scratch_story)
-                return stories.title_of(live, story)
+                    return story_rows.title_of(scratch, founded[story].scratch_story)
+                return story_rows.title_of(live, story)
 
             regrouping = Regrouping(
                 before, {article: names[story] for article, story in after.items()}

@@ -119,7 +119,7 @@ known_items = Table(
     "known_items",
     metadata,
     # The items of a polled feed, which are not read again while their bytes are the same
-    # (store/intake/known_items.py). Written by the transaction that accepts the entries of a poll.
+    # (store/intake/known_item_rows.py). Written by the transaction that accepts the entries of a poll.
     Column("source", Text, primary_key=True),  # `source.id`
     Column("packed", LargeBinary, nullable=False),  # known_items.KnownItems: msgpack
     sqlite_with_rowid=False,
@@ -128,7 +128,7 @@ known_items = Table(
 source_access = Table(
     "source_access",
     metadata,
-    # Headers, selectors and proxy that were typed in the browser for a source (store/intake/source_access.py).
+    # Headers, selectors and proxy that were typed in the browser for a source (store/intake/source_access_rows.py).
     # Secret: left out of exports.
     Column("source", Text, primary_key=True),  # `source.id`
     # URL whose origin receives the headers

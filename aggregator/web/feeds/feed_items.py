@@ -10,8 +10,8 @@ from aggregator.config.story_query import StoryFilter
 from aggregator.model.article import ArticleView
 from aggregator.model.entry import Enclosure
 from aggregator.model.story import StoryText, StoryView
-from aggregator.publish.excerpts.stories import for_item
-from aggregator.publish.settings import PublishSettings
+from aggregator.publish.excerpts.story_excerpts import for_item
+from aggregator.publish.output_settings import PublishSettings
 from aggregator.store.read.reader import StoryReader
 from aggregator.stories.counting.copy_groups import COUNTED_ROLES
 from aggregator.stories.counting.originals import with_originals

@@ -1,7 +1,7 @@
 """Erasing: articles are deleted permanently with everything derived from them, and are refused later.
 
 A batch of articles is one placing transaction: rows and texts are deleted, tombstones stay, and the stories
-that lose a member are recomputed. Ids, hashes and numbers stay: see `store/maintenance/erase.py`.
+that lose a member are recomputed. Ids, hashes and numbers stay: see `store/maintenance/erased_rows.py`.
 """
 
 from collections.abc import Sequence
@@ -10,12 +10,12 @@ from aggregator.grouping.changes import Remove
 from aggregator.grouping.copies.copy_lookup import CopyFinder
 from aggregator.grouping.parts import GroupingParts
 from aggregator.store.engine.database import Connection
-from aggregator.store.intake import known_items
+from aggregator.store.intake import known_item_rows
 from aggregator.store.intake.identity import tombstones
-from aggregator.store.maintenance import erase
-from aggregator.store.maintenance.erase import DeletedPart
-from aggregator.store.stories import articles, standing, story_subjects
-from aggregator.store.stories.articles import StoredArticle
+from aggregator.store.maintenance import erased_rows
+from aggregator.store.maintenance.erased_rows import DeletedPart
+from aggregator.store.stories import standing, stored_articles, story_subjects
+from aggregator.store.stories.stored_articles import StoredArticle
 from aggregator.store.stories.unit_of_work import UnitOfWork
 
 
@@ -34,21 +34,21 @@ def erase_articles(
     former: set[str] = set()
     if kind == "forgotten":
         # Their items count as new if they come again, so that the refusals are counted.
-        known_items.forget_items_of(connection, ids)
-        erase.blank_entries(connection, ids, unit_of_work.now)
-        former = erase.former_stories(connection, ids)
+        known_item_rows.forget_items_of(connection, ids)
+        erased_rows.blank_entries(connection, ids, unit_of_work.now)
+        former = erased_rows.former_stories(connection, ids)
     else:
-        erase.slim_entries(connection, ids)
-    erased = articles.stored_with(connection, "id", ids)
+        erased_rows.slim_entries(connection, ids)
+    erased = stored_articles.stored_with(connection, "id", ids)
     copies = [
         copy
-        for copy in articles.stored_with(connection, "copy_of", ids)
+        for copy in stored_articles.stored_with(connection, "copy_of", ids)
         if copy.id not in ids
     ]
     delete_articles(parts.copy_finder, connection, erased, "all")
     _pass_on(parts.copy_finder, connection, erased, copies)
     losing = {article.story for article in (*erased, *copies)}
-    affected = erase.with_redirects(connection, losing | former)
+    affected = erased_rows.with_redirects(connection, losing | former)
     for story in sorted(losing):
         parts.story_writer.apply(
             unit_of_work, Remove(story=story, articles=frozenset(ids))
@@ -58,8 +58,8 @@ def erase_articles(
         for article in erased:
             unit_of_work.log(article.story, "forgotten", article=article.id)
         story_subjects.erase(connection, affected)
-        erase.drop_answers(connection)
-    erase.blank_stories(connection, affected, ids, unit_of_work.now)
+        erased_rows.drop_answers(connection)
+    erased_rows.blank_stories(connection, affected, ids, unit_of_work.now)
 
 
 def delete_articles(
@@ -71,7 +71,7 @@ def delete_articles(
     """Delete the texts of these articles, or all of them."""
     for article in erased:
         copy_finder.replace(connection, article.inbox_no, b"")
-    erase.delete_articles(connection, erased, what)
+    erased_rows.delete_articles(connection, erased, what)
 
 
 def _pass_on(
@@ -100,13 +100,13 @@ def _pass_on(
             original = first.id
             copy_finder.promote(connection, first)
             role = "report" if first.role == "copy" else first.role
-            erase.set_copied(
+            erased_rows.set_copied(
                 connection, [original], copy_of=None, version_of=None, role=role
             )
         others = [copy for copy in family if copy.id != original]
         versions = [copy.id for copy in others if copy.version_of]
-        erase.set_copied(connection, versions, version_of=original)
+        erased_rows.set_copied(connection, versions, version_of=original)
         # An excerpt of an article that does not exist is a report.
         as_report = {"role": "report"} if original is None else {}
         ids = [copy.id for copy in others]
-        erase.set_copied(connection, ids, copy_of=original, **as_report)
+        erased_rows.set_copied(connection, ids, copy_of=original, **as_report)

@@ -29,9 +29,9 @@ from aggregator.sources.parse.streams.remote_files import is_address
 from aggregator.store.engine.database import Connection
 from aggregator.store.intake import acceptance, inbox, pending_pages, rejected
 from aggregator.store.intake.known_entries import AcceptResult
-from aggregator.store.stories.articles import record_ids
 from aggregator.store.stories.rendered_stories import render_next, unrendered_of_several
-from aggregator.stories.tuning import StoryTuning
+from aggregator.store.stories.stored_articles import record_ids
+from aggregator.stories.story_tuning import StoryTuning
 
 # The attempt number of a page that is not requested again, since the command ends
 _LAST_TRY = 99

@@ -13,9 +13,9 @@ from aggregator.model.story import StoryView
 from aggregator.store.read.marks.mark_rows import ReaderItem
 from aggregator.web.dependencies import whole_number
 from aggregator.web.feeds.channel import ABOUT, MEDIA_TYPES, Channel, Item
+from aggregator.web.feeds.feed_items import story_items, with_whole_articles
 from aggregator.web.feeds.feed_texts import mime_type
 from aggregator.web.feeds.formats import written
-from aggregator.web.feeds.items import story_items, with_whole_articles
 from aggregator.web.reader_api.fields import MOST_IDS, Fields, item_numbers
 from aggregator.web.reader_api.ids import (
     FEED,

@@ -19,13 +19,13 @@ from aggregator.extract.drafts import (
     title_line,
     with_own_text,
 )
+from aggregator.extract.extract_limits import ExtractTuning
 from aggregator.extract.headline import plain_headline
 from aggregator.extract.html.article_html import article_html, first_large_picture
 from aggregator.extract.html.robots_meta import permissions
 from aggregator.extract.kind import find_kind
 from aggregator.extract.language.unicode import clean
 from aggregator.extract.learned_boilerplate import BoilerplateTuning, hash_lines
-from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.media import media_of
 from aggregator.extract.outlets import is_headline
 from aggregator.extract.plain import live_text

@@ -85,7 +85,7 @@ class LeaveRequest(_Request, frozen=True, tag="leave"):
     story: Id
 
 
-_AnyRequest = MergeRequest | SplitRequest | MoveRequest | JoinRequest | LeaveRequest
+AnyRequest = MergeRequest | SplitRequest | MoveRequest | JoinRequest | LeaveRequest
 
 
 async def _editor_of_admin(request: Request, site: OfSite) -> EditorService:
@@ -107,7 +107,7 @@ _UNDO = described("corrections", _RESPONSES, 400, 404, 408, 409, 413, needs_toke
         _RESPONSES,
         *(400, 408, 409, 413, 415, 422),
         body={
-            "schema": schema_of(_AnyRequest),
+            "schema": schema_of(AnyRequest),
             "examples": DESCRIPTIONS["correction_examples"],
         },
         needs_token=True,
@@ -193,7 +193,7 @@ async def _submitted(
 
 
 def _command(request: Request, body: bytes) -> CorrectionCommand:
-    parsed: _AnyRequest = json_body(request, body, _AnyRequest, "a correction")
+    parsed: AnyRequest = json_body(request, body, AnyRequest, "a correction")
     match parsed:
         case MergeRequest():
             return CorrectionCommand(kind="merge", stories=parsed.stories)

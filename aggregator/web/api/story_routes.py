@@ -180,15 +180,15 @@ def mute_storyline(request: Request, site: OfSite, id: IdInPath) -> Response:
 
 
 @muting.delete(
-    "/storylines/{id}/mute", **described("stories", _MUTED, 400, needs_token=True)
+    "/storylines/{id}/mute", **described("stories", _MUTED, 400, 404, needs_token=True)
 )
 def unmute_storyline(request: Request, site: OfSite, id: IdInPath) -> Response:
     """Show the stories of a muted storyline again."""
     require_scope(request, "admin")
     line = site.storyline(id)
-    BrowserMutes(site.source_services.database).remove(
-        "storylines", line.id if line else id
-    )
+    if line is None:
+        raise site.missing(id, "there is no story with this id")
+    BrowserMutes(site.source_services.database).remove("storylines", line.id)
     return Response(status_code=204)
 
 

@@ -253,7 +253,7 @@ def test_a_page_that_is_asked_for_again_shows_what_changed(rig: Rig) -> None:
                 for card in cards
             ]
 
-        assert numbers() == numbers() == [["2 outlets"], []]
+        assert numbers() == numbers() == [["●● 2 outlets"], []]
         rig.take(
             record(
                 "Mail",

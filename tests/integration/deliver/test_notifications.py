@@ -342,7 +342,7 @@ def test_nothing_of_it_is_loaded_where_it_is_not_used(tmp_path: Path) -> None:
     code = (
         "import sys; from aggregator.config.settings import Config; "
         "from aggregator.daemon import runtime; from aggregator.deliver import dispatcher; "
-        "dispatcher.webhooks.recipients_from(Config()); "
+        "dispatcher.webhook_settings.recipients_from(Config()); "
         "print([one for one in ('apprise', 'requests') if one in sys.modules])"
     )
     ran = subprocess.run(

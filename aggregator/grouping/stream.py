@@ -86,14 +86,14 @@ class NewsStream:
         stream_history.close_period(
             connection, period, keep=_PERIODS_KEPT * self._tuning.stream_days
         )
-        told = confirmed_senders(
+        confirmed = confirmed_senders(
             connection,
             after,
             period.last_inbox_no,
             self.snapshot(connection),
             self._tuning.agreement,
         )
-        standing.note_day(connection, period.number, told)
+        standing.note_day(connection, period.number, confirmed)
         self.forget_periods()
         self._latest = [period]
 

@@ -33,7 +33,7 @@ PERSON = re.compile(
     r"(?!The )[A-Z][\w.-]+ (?:[A-Z]\. )?(?:[A-Z]\w*-)?(?P<surname>[A-Z]\w+)(?! [A-Z])"
 )
 # Kinds that open with something else than the news; beside a report their openings are not the lead
-ASIDE = {"list", "preview"}
+OTHER_OPENINGS = {"list", "preview"}
 # With fewer openings, a person that no other opening names may be the news itself
 EXAMPLE_OPENINGS = 3
 # The cost of each unit of style in a lead (stories/titles/title_scores.py)
@@ -89,9 +89,9 @@ def _lead(
             score -= tuning.summary_old_cost
         # If an outlet took its article back, the story says so first.
         is_withdrawal = article.kind == "withdrawal"
-        is_aside = is_reported and article.kind in ASIDE
+        is_other = is_reported and article.kind in OTHER_OPENINGS
         tells_news = not (
-            is_aside or _begins_with_example(opening, openings, shown_title)
+            is_other or _begins_with_example(opening, openings, shown_title)
         )
         return is_withdrawal, tells_news, score, article.effective_at, article.id
 
@@ -100,10 +100,10 @@ def _lead(
         best = max(openings, key=rank)
     first, *further = (sentence.text for sentence in _begin(best, max_words))
     reports = [opening.article for opening in openings]
-    told = takewhile(
+    confirmed = takewhile(
         lambda sentence: is_confirmed(sentence, best.article, reports), further
     )
-    return best.article, [first, *told]
+    return best.article, [first, *confirmed]
 
 
 def _begins_with_example(

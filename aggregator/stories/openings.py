@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from aggregator.model.article import ArticleView
-from aggregator.stories.counting.copy_groups import voice_of
+from aggregator.stories.counting.copy_groups import speaker_of
 from aggregator.stories.counting.originals import with_originals
 from aggregator.stories.lexicon import word_list
 from aggregator.stories.story_sentences import (
@@ -33,7 +33,7 @@ REPORTS = 8
 # In a story of so many senders a lead has only sentences that others confirm
 CONFIRMED_FROM = 3
 # The characters of a report that are read to confirm the sentences of others
-TOLD_CHARS = 6_000
+REPORTED_CHARS = 6_000
 SURNAME = re.compile(r"(?:(?:Mr|Mrs|Ms)\. )?(?P<name>[A-Z][\w'’-]+) (?P<verb>\w+)")
 
 
@@ -91,22 +91,22 @@ def is_confirmed(
 
     An advertisement agrees with nobody, but of two reports one may not either: only three senders with texts are asked.
     """
-    told = [report for report in reports if report.text or report.lead]
-    if len(set(map(voice_of, told))) < CONFIRMED_FROM:
+    with_text = [report for report in reports if report.text or report.lead]
+    if len(set(map(speaker_of, with_text))) < CONFIRMED_FROM:
         return True
     words = weighty_heads(sentence, article.language)
     return any(
         not words.isdisjoint(
-            _told(other.title, other.text or other.lead, other.language)
+            _reported(other.title, other.text or other.lead, other.language)
         )
-        for other in told
-        if voice_of(other) != voice_of(article)
+        for other in with_text
+        if speaker_of(other) != speaker_of(article)
     )
 
 
 @lru_cache(maxsize=256)
-def _told(title: str, text: str, language: str | None) -> set[str]:
-    return weighty_heads(f"{title}\n{text[:TOLD_CHARS]}", language)
+def _reported(title: str, text: str, language: str | None) -> set[str]:
+    return weighty_heads(f"{title}\n{text[:REPORTED_CHARS]}", language)
 
 
 def _from_fit(opening: Opening, title: str, leads: str) -> Opening | None:

@@ -13,7 +13,7 @@ from aggregator.model.article import ArticleView
 from aggregator.model.story import Passage, Quotation, StoryName, StoryText
 from aggregator.model.structs import FrozenStruct
 from aggregator.stories.compared_sentences import version_of
-from aggregator.stories.counting.copy_groups import COUNTED_ROLES, voice_of
+from aggregator.stories.counting.copy_groups import COUNTED_ROLES, speaker_of
 from aggregator.stories.counting.originals import of_standing, with_originals
 from aggregator.stories.lead import lead_of
 from aggregator.stories.openings import is_confirmed
@@ -157,9 +157,9 @@ def reports_of(
     seen: Counter[str] = Counter()
     rounds = {}
     for report in reports:
-        voice = voice_of(report)
-        rounds[report.id] = seen[voice]
-        seen[voice] += 1
+        speaker = speaker_of(report)
+        rounds[report.id] = seen[speaker]
+        seen[speaker] += 1
     # The sort is stable, so each round stays ordered from the newest report to the oldest
     chosen = sorted(rounds, key=rounds.__getitem__)[: tuning.reports_cap]
     return [report for report in reports if report.id in chosen]
@@ -176,22 +176,22 @@ def _lead(
         return ()
     report, first = chosen
 
-    def is_told(sentence: str) -> bool:
+    def is_supported(sentence: str) -> bool:
         return sentence == first or is_confirmed(sentence, report, reports)
 
-    texts = lead_paragraphs(report.text, first, is_told) or lead_paragraphs(
-        report.lead, first, is_told
+    texts = lead_paragraphs(report.text, first, is_supported) or lead_paragraphs(
+        report.lead, first, is_supported
     )
     return tuple(Passage(text=text, article_id=report.id) for text in texts)
 
 
 def lead_paragraphs(
-    text: str, first: str, is_told: Callable[[str], bool] = bool
+    text: str, first: str, is_supported: Callable[[str], bool] = bool
 ) -> list[str]:
     """Return up to LEAD_PARAGRAPHS paragraphs of a text, of LEAD_WORDS words, from the sentence `first` on.
 
     They follow each other, each a part of a line of the text; headings between them are left out. They end
-    before foreign text, such as a caption or a credit, before a sentence that others do not confirm (`is_told`),
+    before foreign text, such as a caption or a credit, before a sentence that others do not confirm (`is_supported`),
     and before a quotation that would not end in them. The list is empty if nothing is left.
     """
     _, begin, rest = text.partition(first)
@@ -202,7 +202,7 @@ def lead_paragraphs(
         read = line[:CHARS_READ]
         if passages and not split_sentences(read) and front_matter(read) in HEADING:
             continue
-        passage = _passage(line, split_sentences(read, 1), left, first, is_told)
+        passage = _passage(line, split_sentences(read, 1), left, first, is_supported)
         if _repeats_quotation(passage, passages):
             continue
         if passage:
@@ -234,7 +234,7 @@ def _passage(
     sentences: Sequence[str],
     words: int,
     first: str,
-    is_told: Callable[[str], bool],
+    is_supported: Callable[[str], bool],
 ) -> str:
     """Return the beginning of a line that may be shown, which ends with one of its `sentences`.
 
@@ -250,7 +250,7 @@ def _passage(
             place < 0
             or count_words(line[:read_to]) > words
             or front_matter(sentence) in unfit
-            or not is_told(sentence)
+            or not is_supported(sentence)
         ):
             break
         if has_odd_marks(sentence):
@@ -284,9 +284,9 @@ def _openings(
     )
     lead_text = " ".join(passage.text for passage in lead)
     openings: list[tuple[float, Passage]] = []
-    heard = {voice_of(article) for article in articles if article.id in leading}
+    heard = {speaker_of(article) for article in articles if article.id in leading}
     for report in reports:
-        if voice_of(report) in heard:
+        if speaker_of(report) in heard:
             continue
         text = "" if report.id in leading else title_sentence(report)
         content = heads(text, report.language).keys()
@@ -294,7 +294,7 @@ def _openings(
         if text and len(new) >= NEW_SHARE * len(content):
             share = len(new) / max(1, len(content))
             openings.append((share, Passage(text=text, article_id=report.id)))
-            heard.add(voice_of(report))
+            heard.add(speaker_of(report))
     if len(openings) > 1:
         differing = max(openings[1:], key=lambda opening: opening[0])
         openings.remove(differing)

@@ -14,7 +14,7 @@ from aggregator.stories.counting.copy_groups import (
     copy_groups,
     origin_link,
     printer_of,
-    voice_of,
+    speaker_of,
 )
 from aggregator.stories.lexicon import subject_key, words_of
 from aggregator.stories.name_forms import (
@@ -50,15 +50,15 @@ class _Uses(msgspec.Struct):
     # Keys of outlets, or the ids of articles without an outlet
     outlets: set[str] = msgspec.field(default_factory=set)
     # Senders that do not reuse each other's texts
-    voices: set[str] = msgspec.field(default_factory=set)
+    speakers: set[str] = msgspec.field(default_factory=set)
     spellings: dict[str, int] = msgspec.field(default_factory=dict)
 
     def add(
-        self, article: ArticleView, voice: str, spelling: str, times: int = 1
+        self, article: ArticleView, speaker: str, spelling: str, times: int = 1
     ) -> None:
         """Add an article that uses it so many times."""
         self.outlets.add(printer_of(article))
-        self.voices.add(voice)
+        self.speakers.add(speaker)
         self.spellings[spelling] = self.spellings.get(spelling, 0) + times
 
     def name(self) -> StoryName:
@@ -71,21 +71,21 @@ class _Uses(msgspec.Struct):
 
 
 def names_of(articles: Sequence[ArticleView]) -> tuple[StoryName, ...]:
-    """Return the names that two voices use, or that the only voice has in a title and the text below it.
+    """Return the names that two speakers use, or that the only speaker has in a title and the text below it.
 
     The rarer a name is in news and the more outlets use it, the earlier it stands. The articles must have texts.
     """
     texts = [
         (_below_title(article), vocabulary_of(article.language)) for article in articles
     ]
-    voices = _voices(articles)
-    least = min(2, len(set(voices.values())))
-    names = _used_names(articles, texts, voices)
+    speakers = _speakers(articles)
+    least = min(2, len(set(speakers.values())))
+    names = _used_names(articles, texts, speakers)
     longer_names = _longer_names(names, least)
     publishers = {subject_key(article.outlet) for article in articles if article.outlet}
     small_words = _small_words(texts)
     for key, uses in [*names.items()]:
-        is_used = len(uses.voices) >= least or key in longer_names
+        is_used = len(uses.speakers) >= least or key in longer_names
         if not is_used or not _is_subject(key, uses, publishers, small_words):
             del names[key]
     _join_parts(names, longer_names)
@@ -95,19 +95,19 @@ def names_of(articles: Sequence[ArticleView]) -> tuple[StoryName, ...]:
 def _rarest(
     names: Mapping[NameKey, _Uses], articles: Sequence[ArticleView], least: int
 ) -> tuple[StoryName, ...]:
-    """Return the names that at least so many voices use; names of a single voice must be in its title, too."""
-    chosen = [key for key, uses in names.items() if len(uses.voices) >= least]
+    """Return the names that at least so many speakers use; names of a single speaker must be in its title, too."""
+    chosen = [key for key, uses in names.items() if len(uses.speakers) >= least]
     if least < 2:
         chosen = [key for key in chosen if _is_in_title(key, articles)]
     chosen.sort(key=lambda key: (-len(names[key].outlets) * _rarity(key), key))
     return tuple(names[key].name() for key in chosen[:MOST_NAMES])
 
 
-def _voices(articles: Sequence[ArticleView]) -> dict[str, str]:
-    """Return the voice of each article: one for all articles that share a sender or a text."""
+def _speakers(articles: Sequence[ArticleView]) -> dict[str, str]:
+    """Return the speaker of each article: one for all articles that share a sender or a text."""
     return {
         article.id: group[0].id
-        for group in copy_groups(articles, origin_link, voice_of)
+        for group in copy_groups(articles, origin_link, speaker_of)
         for article in group
     }
 
@@ -119,7 +119,7 @@ def _below_title(article: ArticleView) -> str:
 def _used_names(
     articles: Sequence[ArticleView],
     texts: Sequence[_Text],
-    voices: Mapping[str, str],
+    speakers: Mapping[str, str],
 ) -> dict[NameKey, _Uses]:
     """Return all names by key."""
     names: dict[NameKey, _Uses] = {}
@@ -127,7 +127,7 @@ def _used_names(
         for words, count in Counter(vocabulary.linked_names(text)).items():
             for name, key in read_names(words, vocabulary):
                 names.setdefault(key, _Uses()).add(
-                    article, voices[article.id], name, count
+                    article, speakers[article.id], name, count
                 )
     return names
 
@@ -135,14 +135,14 @@ def _used_names(
 def _longer_names(
     names: Mapping[NameKey, _Uses], least: int
 ) -> dict[NameKey, list[NameKey]]:
-    """Return, for the beginnings and ends of names, the names that enough voices use.
+    """Return, for the beginnings and ends of names, the names that enough speakers use.
 
     A part with a link has all its longer names: "Centers for Disease Control" is the same body in full.
     """
     longer_names: dict[NameKey, list[NameKey]] = {}
     for key, uses in names.items():
         is_linked = not LINK_WORDS.isdisjoint(key)
-        is_shared = len(uses.voices) >= least
+        is_shared = len(uses.speakers) >= least
         for end in range(1, len(key)):
             for part in (key[:end], key[end:]):
                 # "Obama" is short for "Barack Obama", but "England" is not short for "Bank of England".
@@ -168,7 +168,7 @@ def _join_parts(
             )
             part = names.pop(short)
             names[best].outlets |= part.outlets
-            names[best].voices |= part.voices
+            names[best].speakers |= part.speakers
 
 
 def _small_words(texts: Sequence[_Text]) -> set[str]:
@@ -210,26 +210,26 @@ def _rarity(key: NameKey) -> float:
 
 
 def topics_of(articles: Sequence[ArticleView]) -> tuple[StoryName, ...]:
-    """Return the topics that two voices declare, or those of the only voice that declares any.
+    """Return the topics that two speakers declare, or those of the only speaker that declares any.
 
-    The only voice must have standing, unless it is alone in the story. Each topic has the number of its
+    The only speaker must have standing, unless it is alone in the story. Each topic has the number of its
     outlets; the most frequent topics come first, then the order is that of the declarations.
     """
-    voices = _voices(articles)
+    speakers = _speakers(articles)
     topics: dict[str, _Uses] = {}
     asked = set()
     for article in sorted(articles, key=attrgetter("effective_at", "id")):
         for label in map(_topic, article.categories):
             if label:
-                voice = voices[article.id]
+                speaker = speakers[article.id]
                 topics.setdefault(subject_key(label), _Uses()).add(
-                    article, voice, label
+                    article, speaker, label
                 )
-                asked.add(voice)
+                asked.add(speaker)
     if all(article.is_little_known for article in articles):
-        asked = set(voices.values())
+        asked = set(speakers.values())
     least = min(2, len(asked))
-    chosen = [topic for topic in topics.values() if len(topic.voices) >= least]
+    chosen = [topic for topic in topics.values() if len(topic.speakers) >= least]
     chosen.sort(key=lambda topic: -len(topic.outlets))
     return tuple(topic.name() for topic in chosen[:MOST_TOPICS])
 

@@ -89,19 +89,19 @@ def repeats_sentences(article: ComparedText, others: Iterable[ComparedText]) -> 
     The words may stand in another order, and some of them be replaced. An article of fewer than three sentences of
     at least FEWEST_HEADS words is not asked.
     """
-    told = _sentences(article)
-    if len(told) < FEWEST_SENTENCES:
+    own = _sentences(article)
+    if len(own) < FEWEST_SENTENCES:
         return False
     sources = [sentence for other in others for sentence in _sentences(other)]
     repeated = sum(
         any(len(words & source) >= SAME_SENTENCE * len(words) for source in sources)
-        for words in told
+        for words in own
     )
-    return 2 * repeated > len(told)
+    return 2 * repeated > len(own)
 
 
 def _sentences(text: ComparedText) -> list[frozenset[str]]:
     """Return the words of each sentence of a text, as heads."""
-    told = chain.from_iterable(sentences_of(text.text[:CHARS_READ]))
-    words = (frozenset(heads(sentence, text.language)) for sentence in told)
+    sentences = chain.from_iterable(sentences_of(text.text[:CHARS_READ]))
+    words = (frozenset(heads(sentence, text.language)) for sentence in sentences)
     return [sentence for sentence in words if len(sentence) >= FEWEST_HEADS]

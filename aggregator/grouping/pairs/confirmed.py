@@ -1,4 +1,4 @@
-"""Which senders told something that others confirmed later, on one day of the stream."""
+"""Which senders reported something that others confirmed later, on one day of the stream."""
 
 import numpy as np
 
@@ -32,8 +32,8 @@ def confirmed_senders(
     `agreement` is the likeness from which on words confirm each other, see `shared_beside_title`.
     """
     senders: set[str] = set()
-    told = standing.told_before_others(connection, after, last)
-    for story, ids in told.items():
+    reported = standing.reported_before_others(connection, after, last)
+    for story, ids in reported.items():
         members = [
             member
             for member in stored_articles.members(connection, story)
@@ -58,18 +58,18 @@ def _is_confirmed(
     snapshot: StreamSnapshot,
     agreement: float,
 ) -> bool:
-    """Return whether later reports of others have the words that an article told first.
+    """Return whether later reports of others have the words that an article reported first.
 
     Where reports with standing are in the story, only they confirm.
     """
     own = words[article.id]
-    told = beside_title(own) if own.body_words else own.parts[TITLE]
+    reported = beside_title(own) if own.body_words else own.parts[TITLE]
     later = []
     for other in members:
         if other.id not in words or sender_of(other) == own.sender:
             continue
         if other.inbox_no < own.inbox:
-            told = np.setdiff1d(told, words[other.id].parts[TEXT])
+            reported = np.setdiff1d(reported, words[other.id].parts[TEXT])
         elif (
             other.role == "report"
             and other.counts_as_report
@@ -82,4 +82,4 @@ def _is_confirmed(
     if any(not other.is_little_known for other in members):
         later = [other for other in later if not other.is_little_known]
     reports = [words[other.id] for other in later]
-    return shared_beside_title(told, reports, snapshot) >= agreement
+    return shared_beside_title(reported, reports, snapshot) >= agreement

@@ -1,4 +1,4 @@
-"""Standing: the trust that a sender earns when others confirm on three days what it had told before them.
+"""Standing: the trust that a sender earns when others confirm on three days what it had reported before them.
 
 An article is confirmed by later reports of other outlets that day, if they share the words that no earlier report
 of the story had: so neither copies nor scrambled copies, which add nothing, earn it. A sender is a feed; for
@@ -49,7 +49,7 @@ def senders_with_standing(connection: Connection) -> frozenset[str]:
     return frozenset(read_values(connection, _STANDING))
 
 
-def told_before_others(
+def reported_before_others(
     connection: Connection, after: int, last: int
 ) -> dict[str, list[str]]:
     """Return the articles after inbox number `after`, up to `last`, that others followed, by their story.

@@ -35,7 +35,7 @@ def sender_of(article: CountedArticle) -> str:
     return article.source if article.is_polled else f"{article.source} {outlet}"
 
 
-def voice_of(article: CountedArticle) -> str:
+def speaker_of(article: CountedArticle) -> str:
     """Return who speaks: the sender, or the article if its outlet is unknown, since a file may have many."""
     return article.id if article.outlet_key is None else sender_of(article)
 

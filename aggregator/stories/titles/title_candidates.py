@@ -7,7 +7,7 @@ from operator import attrgetter
 from aggregator.extract.kind import is_by_style
 from aggregator.model.article import ArticleView
 from aggregator.model.prepared import UNCOUNTED_KINDS
-from aggregator.stories.counting.copy_groups import COUNTED_ROLES, voice_of
+from aggregator.stories.counting.copy_groups import COUNTED_ROLES, speaker_of
 from aggregator.stories.counting.originals import (
     of_standing,
     originals_with_copies,
@@ -47,7 +47,7 @@ def title_candidates(
         or list(titled)
     )
     chosen.sort(key=BY_TIME)
-    newest = {voice_of(article): article for article in chosen}
+    newest = {speaker_of(article): article for article in chosen}
     return sorted(newest.values(), key=BY_TIME)[-tuning.reports_cap :]
 
 

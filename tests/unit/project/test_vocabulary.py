@@ -42,7 +42,7 @@ PUBLIC = {("story_json.py", "home")}  # fields of the public JSON
 TEXTS = re.compile(
     r"home ?pages?|Home Assistant|ProtectHome|/home/|home director|\bHOME\b|_home_|home_"
     r"|\"home\"|`home`|`told`|\"told the AFP"
-    r"|news ?desk|Desk\b|<aside>|death toll|Global Voices",
+    r"|news ?desk|Desk\b|<aside>|ancestor::aside|\|teaser\||death toll|Global Voices",
     re.IGNORECASE,
 )
 # Data: stop words, and words and patterns that are looked for in texts of others.

@@ -33,7 +33,7 @@ from aggregator.sources.parse.records import table_file
 from aggregator.sources.parse.streams.file_stream import Progress, Stream, opened
 
 # The element that begins an export of articles
-_TTRSS = re.compile(rb"\s*(?:<\?xml[^>]*>)?\s*<articles\s+schema-version=")
+_TTRSS = re.compile(rb"\s*+(?:<\?xml[^>]*+>\s*+)?<articles\s+schema-version=")
 
 
 def _one_article(stream: Stream, reading: ReadOptions) -> bytes:

@@ -82,8 +82,11 @@ def join_nearest(
         del recent[others[0].line]
         kept, gone = sorted((own[0], others[0]), key=lambda side: side.line_no)
         storyline_rows.unite(connection, kept.line, gone.line)
-        recent_of_both = storyline_rows.recent_stories(connection, [kept.line], at)
-        own = recent_of_both[kept.line]
+        of_both = sorted((*own, *others), key=lambda one: one.founded, reverse=True)
+        own = [
+            recent_story._replace(is_alone=False, line=kept.line, line_no=kept.line_no)
+            for recent_story in of_both[: storyline_rows.NEWEST]
+        ]
 
 
 def unite_stories(connection: Connection, ids: Iterable[str]) -> str:

@@ -172,15 +172,13 @@ def take_storylines(
     numbers = dict(read_rows(live, of_stories, ids=names.values()))
     delete_rows(live, affinity, affinity.c.article >= start)
     near = """
-        SELECT article, coalesce(redirect_to, id) AS present, avg(logit) FROM affinity
-        JOIN story ON story.story_no = affinity.story WHERE article >= :start
-        GROUP BY article, coalesce(redirect_to, id)
+        SELECT article, id, logit FROM affinity JOIN story ON story.story_no = affinity.story WHERE article >= :start
         """
-    rows = []
-    for article_no, other, logit in read_rows(scratch, near, start=start):
-        if other in names:
-            number = numbers[names[other]]
-            rows.append({"article": article_no, "story": number, "logit": round(logit)})
+    rows = [
+        {"article": article_no, "story": numbers[names[other]], "logit": logit}
+        for article_no, other, logit in read_rows(scratch, near, start=start)
+        if other in names
+    ]
     execute_each(live, insert(affinity), rows)
     lines = defaultdict(list)
     of_lines = "SELECT id, storyline FROM story WHERE redirect_to IS NULL AND storyline IS NOT NULL"

@@ -27,6 +27,7 @@ from aggregator.store.tables import (
     story,
     update_rows,
     values_with,
+    write_sql,
 )
 
 # A new article is compared with this many stories of a storyline, if they are within so many days of it (chosen
@@ -112,6 +113,19 @@ _UNITE = (
 )
 
 
+# Articles before those of both stories were not compared with either.
+_OF_LOSER = """
+    FROM affinity WHERE story = (SELECT story_no FROM story WHERE id = :loser)
+    AND article > (SELECT min(inbox_no) FROM article WHERE story = :winner)
+    """
+_MOVE_AFFINITIES = f"""
+    INSERT INTO affinity (article, story, logit)
+    SELECT article, (SELECT story_no FROM story WHERE id = :winner), logit {_OF_LOSER}
+    ON CONFLICT (article, story) DO UPDATE SET logit = (affinity.logit + excluded.logit) / 2
+    """  # noqa: S608
+_DROP_AFFINITIES = f"DELETE {_OF_LOSER}"
+
+
 class RecentStory(NamedTuple):
     """A story of a storyline that is compared."""
 
@@ -119,6 +133,7 @@ class RecentStory(NamedTuple):
     is_alone: bool
     line: str  # the id of its storyline
     line_no: int  # the number of the story that founded it: the lower one is older
+    founded: tuple[dt.datetime, int]  # the time of its first report, and its number
 
 
 class Affinity(NamedTuple):
@@ -196,7 +211,7 @@ def recent_stories(
     recent: dict[str, list[RecentStory]] = defaultdict(list)
     for row in connection.execute(_RECENT, values):
         if len(recent[row.line]) < NEWEST:
-            recent[row.line].append(RecentStory(*row[:4]))
+            recent[row.line].append(RecentStory(*row[:4], (row[4], row[5])))
     return recent
 
 
@@ -241,10 +256,17 @@ def put_back(connection: Connection, former: Mapping[str, str | None]) -> None:
 
 
 def inherit(connection: Connection, loser: str, winner: str) -> None:
-    """Let a story that stands alone take the place of a story that was merged into it."""
+    """Let a story have the affinities of one that was merged into it, and its storyline if it stands alone.
+
+    An article that was near to both is as near to the winner as the mean says.
+    """
+    merged = {"loser": loser, "winner": winner}
+    write_sql(connection, _MOVE_AFFINITIES, **merged)
+    write_sql(connection, _DROP_AFFINITIES, **merged)
     line = select(story.c.storyline).where(story.c.id == loser).scalar_subquery()
     stands_alone = story.c.storyline.is_(None)
     update_rows(connection, story, story.c.id == winner, stands_alone, storyline=line)
+    update_rows(connection, story, story.c.id == loser, storyline=None)
 
 
 def uncompared(connection: Connection) -> int:

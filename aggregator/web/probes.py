@@ -7,6 +7,7 @@ if the database hangs. Names of files, hosts and sources are shown to the owner 
 import asyncio
 import datetime as dt
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Annotated, Literal, TypeVar
 
 from anyio import CapacityLimiter, fail_after, to_thread
@@ -59,6 +60,9 @@ class BoundedCall:
             ) from error
 
 
+# Longer than a write takes on a slow disk, and too short for a probe to be late (chosen)
+_WRITE_SECONDS = 0.25
+
 HEALTHZ, READYZ, STATUS, METRICS = "/healthz", "/readyz", "/status", "/metrics"
 
 
@@ -100,6 +104,7 @@ class Probes:
         self.watch = watch
         self.state = BoundedCall(PROBE_SECONDS)
         self._database = BoundedCall(PROBE_SECONDS)
+        self._write = BoundedCall(_WRITE_SECONDS)
         self._backup_folder = BoundedCall(PROBE_SECONDS, "the backup folder")
         self._last: HealthSnapshot | None = None
 
@@ -116,6 +121,7 @@ class Probes:
         age = -1.0 if last is None else (self.site.clock() - last.at).total_seconds()
         if not fresh and 0 <= age < _CACHE_SECONDS:
             return last
+        await self.write()
         try:  # concurrently, because each may take the whole timeout
             calls = self._database.run(watch.snapshot), self._backups(watch)
             snapshot, backup = await asyncio.gather(*calls)
@@ -124,6 +130,12 @@ class Probes:
         else:
             self._last = replace(snapshot, backup=backup)
         return self._last
+
+    async def write(self) -> None:
+        """Let the database write a row if it has not written lately. A write that waits for others is no trouble."""
+        if self.watch is not None:
+            with suppress(AggregatorError):
+                await self._write.run(self.watch.probe_write)
 
     async def _backups(self, watch: HealthMonitor) -> BackupState:
         try:
@@ -141,6 +153,7 @@ async def health(request: Request, probes: OfProbes) -> Response:
 
     503 if not, or if the database does not answer. `problems` are for the owner.
     """
+    await probes.write()
     state = await probes.state.run(probes.site.reader.state)
     process = None if probes.watch is None else probes.watch.process()
     problems = state.problems

@@ -69,6 +69,28 @@ def test_a_full_disk_stops_nothing_but_writing_and_work_goes_on_by_itself(
         assert daemon.stop() == 0
 
 
+def test_a_disk_that_fails_while_nothing_is_written_is_noticed(tmp_path: Path) -> None:
+    write(tmp_path, "Gazette", "Levee breaks at Pennmouth, four dead", FLOOD)
+    with DaemonProcess(
+        tmp_path, {"sources": [{"folder": "news"}], "work": WORKER}
+    ) as daemon:
+        daemon.wait_for(lambda: len(daemon.stories()) == 1, "the first story")
+        assert daemon.get("/healthz").status_code == 200
+        # A single page of the log does not fit.
+        before = resource.prlimit(
+            daemon.process.pid, resource.RLIMIT_FSIZE, (4_096, resource.RLIM_INFINITY)
+        )
+        daemon.wait_for(
+            lambda: daemon.get("/healthz").status_code == 503, "/healthz to tell"
+        )
+        assert daemon.get("/healthz").json()["writable"] is False
+        resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE, before)
+        daemon.wait_for(
+            lambda: daemon.get("/healthz").status_code == 200, "/healthz to recover"
+        )
+        assert daemon.stop() == 0
+
+
 def test_another_program_that_keeps_the_database_stops_nothing_but_writing(
     tmp_path: Path,
 ) -> None:

@@ -14,7 +14,7 @@ import random
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from copy import copy
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -80,12 +80,20 @@ _SPACE = (  # auto_vacuum 2: incremental
 _SERVER_SPACE = text("SELECT pg_database_size(current_database())")
 
 
+# Without other writes, a failing disk is noticed after this time at most, if health is asked for (chosen).
+_PROBE_SECONDS = 10.0
+_PROBE = """
+    INSERT INTO counter (name, value) VALUES ('probe', 1) ON CONFLICT (name) DO UPDATE SET value = counter.value + 1
+    """
+
+
 class _WriteState:
     """The result of the last write, and a version of the data; shared by all copies of a Database."""
 
     def __init__(self) -> None:
         self.trouble: AggregatorError | None = None
         self.version, self.version_until = "", 0.0  # see `note_version`; monotonic
+        self.probe_due = 0.0  # monotonic; see `probe_write`
 
 
 Fence = Callable[[Connection], None]
@@ -200,6 +208,18 @@ class Database:
             raise
         if committing:
             self._write_state.trouble = None
+            self._write_state.probe_due = time.monotonic() + _PROBE_SECONDS
+
+    def probe_write(self) -> None:
+        """Write a row if nothing was written for some seconds; `trouble` has the result.
+
+        Only a write shows that a disk fails, since what is read may come from memory.
+        """
+        if time.monotonic() < self._write_state.probe_due:
+            return
+        self._write_state.probe_due = time.monotonic() + _PROBE_SECONDS
+        with suppress(AggregatorError), self.write(durable=True) as connection:
+            connection.execute(text(_PROBE))
 
     def data_version(self) -> int | str:
         """Return a value that changes when anything is committed, also by other processes.

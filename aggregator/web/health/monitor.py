@@ -62,6 +62,10 @@ class HealthMonitor:
         self.rules_version = all_tuning.version
         self._all_tuning = all_tuning
 
+    def probe_write(self) -> None:
+        """See `Database.probe_write`."""
+        self._database.probe_write()
+
     def snapshot(self) -> HealthSnapshot:
         """Read the state of the database. Raises AggregatorError if it does not answer."""
         now = self._now()

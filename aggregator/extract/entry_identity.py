@@ -284,3 +284,8 @@ def _declared_time(entry: Entry) -> dt.datetime | None:
 
 def folded_text(text: str) -> str:
     return _case_folded(_ADDRESS.sub(" ", text))
+
+
+def text_hash(title: str, text: str) -> bytes:
+    """Return a 16-byte hash of the clean article."""
+    return hashlib.blake2b(f"{title}\0{text}".encode(), digest_size=16).digest()

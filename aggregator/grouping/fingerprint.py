@@ -1,11 +1,11 @@
 """Fingerprints: all values computed from one clean article for comparison, once, in a worker."""
 
-import hashlib
 from functools import lru_cache
 
 from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
+from aggregator.extract.entry_identity import text_hash
 from aggregator.extract.front_matter import without_front_matter
 from aggregator.extract.learned_boilerplate import restore_lines
 from aggregator.grouping.copies import minhash, sampled_shingles
@@ -46,11 +46,6 @@ class Fingerprinter:
             body_words=body_words,
             text_hash=text_hash(article.title, article.text),
         )
-
-
-def text_hash(title: str, text: str) -> bytes:
-    """Return a 16-byte hash of the clean article."""
-    return hashlib.blake2b(f"{title}\0{text}".encode(), digest_size=16).digest()
 
 
 def fingerprinter(all_tuning: Tuning) -> Fingerprinter:

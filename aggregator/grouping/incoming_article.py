@@ -10,7 +10,11 @@ from aggregator.model.entry import Outlet, Published
 from aggregator.model.prepared import CleanArticle, Prepared
 from aggregator.store import codecs
 from aggregator.store.intake.inbox import InboxEntry
-from aggregator.store.stories.stored_articles import ArticleDetails, StoredArticle
+from aggregator.store.stories.stored_articles import (
+    ArticleDetails,
+    StoredArticle,
+    fingerprint_checksum,
+)
 
 # Like declared outlets; an index row of PostgreSQL has at most 2,700 bytes
 _OUTLET_CHARS = 300
@@ -37,8 +41,13 @@ def incoming_article(
     if not name or name == key:
         name = None
     published, wire = clean.published, clean.wire
-    of_clean = {name: getattr(clean, name) for name in ArticleDetails.__struct_fields__}
-    details = ArticleDetails(**of_clean | {"site_name": site_name})
+    fields = {
+        name: getattr(clean, name, None) for name in ArticleDetails.__struct_fields__
+    }
+    checksum = fingerprint_checksum(fingerprint.signature, fingerprint.terms)
+    details = ArticleDetails(
+        **fields | {"site_name": site_name, "fingerprint_checksum": checksum}
+    )
     return StoredArticle(
         id=waiting.article,
         inbox_no=waiting.inbox_no,

@@ -80,7 +80,7 @@ def unpack(blob: bytes, shape: type[AnyStruct]) -> AnyStruct:
 
 def compress_bytes(data: bytes) -> bytes:
     """Return the bytes as one zstd frame."""
-    return zstandard.compress(data, _LEVEL)
+    return zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compress(data)
 
 
 def decompress_bytes(blob: bytes) -> bytes:

@@ -16,12 +16,11 @@ from typing import Any, Final
 import numpy as np
 from sqlalchemy import Connection, Row, select, text
 
-from aggregator.extract.entry_identity import next_generation_id
+from aggregator.extract.entry_identity import next_generation_id, text_hash
 from aggregator.extract.learned_boilerplate import restore_lines
 from aggregator.grouping.copies import sampled_shingles
 from aggregator.grouping.copies.copy_check import CopyTuning
 from aggregator.grouping.copies.shingles import shingle_sequence
-from aggregator.grouping.fingerprint import text_hash
 from aggregator.model.errors import AggregatorError
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database

@@ -9,18 +9,31 @@ Conservation of entries: each received entry is stored, known or refused; stored
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
 
 from sqlalchemy import text
 
+from aggregator.extract.entry_identity import text_hash
+from aggregator.extract.learned_boilerplate import restore_lines
+from aggregator.model.entry import Entry
 from aggregator.model.errors import DamagedFileError
+from aggregator.model.evidence import Evidence
+from aggregator.model.prepared import ArticleHtml
+from aggregator.model.story import StoryText
 from aggregator.model.structs import FrozenStruct
+from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.rejected import IS_QUARANTINED
 from aggregator.store.maintenance.entry_balance import (
     WITHOUT_ARTICLE,
     Balance,
     balance_of,
+)
+from aggregator.store.stories.stored_articles import (
+    ArticleDetails,
+    fingerprint_checksum,
 )
 from aggregator.store.tables import (
     count_rows,
@@ -58,7 +71,13 @@ def faults(database: Database) -> Iterator[Fault]:
     if (
         database.is_sqlite
     ):  # a server cannot store the faults that the other checks find
-        checks = [_file_faults, _foreign_key_faults, conservation_faults, _text_faults]
+        checks = [
+            _file_faults,
+            _search_faults,
+            _foreign_key_faults,
+            conservation_faults,
+            _value_faults,
+        ]
     unread = set()
     for check in checks:
         try:
@@ -119,6 +138,18 @@ def faults_of_lines(lines: Sequence[str]) -> Iterator[Fault]:
         yield Fault(what=what, rows=len(damage), advice=DAMAGED, is_damage=True)
 
 
+_CHECK_SEARCH = "INSERT INTO article_search(article_search) VALUES ('integrity-check')"
+
+
+def _search_faults(database: Database) -> Iterator[Fault]:
+    """Let FTS5 check the full-text index: its pages are sound to SQLite whatever they hold."""
+    try:
+        with database.write() as connection:
+            connection.execute(text(_CHECK_SEARCH))
+    except DamagedFileError:
+        yield Fault(what="the full-text index is damaged", rows=1, advice=REPAIR)
+
+
 def _foreign_key_faults(database: Database) -> Iterator[Fault]:
     with database.read() as connection:
         lost = read_rows(connection, _LOST_REFERENCES)
@@ -127,17 +158,84 @@ def _foreign_key_faults(database: Database) -> Iterator[Fault]:
         yield Fault(what=what, rows=rows, advice=REPAIR)
 
 
-def _text_faults(database: Database) -> Iterator[Fault]:
-    """Read all values; raise DamagedFileError for text that is not UTF-8, which SQLite's check does not read.
+def _value_faults(database: Database) -> Iterator[Fault]:
+    """Read all values, and compare those that are stored beside a hash or in an order.
 
-    A damaged row may have text in a column of any type.
+    SQLite's own check reads pages and not what they hold. Raises DamagedFileError for text that is not UTF-8;
+    a damaged row may have text in a column of any type.
     """
     for table in metadata.sorted_tables:
         whole = text(f'SELECT * FROM "{table.name}"')  # noqa: S608
+        is_sound = _CHECKED.get(table.name, bool)
+        damaged = 0
         with database.read() as connection:
-            for _ in connection.execute(whole.execution_options(yield_per=_ROWS_READ)):
-                pass
-    yield from ()
+            for row in connection.execute(
+                whole.execution_options(yield_per=_ROWS_READ)
+            ):
+                try:
+                    damaged += not is_sound(row)
+                except (*codecs.UNREADABLE, *_GARBLED):
+                    damaged += 1
+        if damaged:
+            yield Fault(
+                what=f"rows of {table.name} hold damaged values",
+                rows=damaged,
+                advice=REPAIR if table.name in _DERIVED else DAMAGED,
+                is_damage=table.name not in _DERIVED,
+            )
+
+
+def _is_entry_sound(row: Any) -> bool:
+    if row.payload:
+        codecs.decompress_struct(row.payload, Entry)
+    if row.page is not None:
+        codecs.decompress_bytes(row.page)
+    return True
+
+
+def _is_article_sound(row: Any) -> bool:
+    codecs.unpack(row.evidence, Evidence)
+    details = codecs.unpack(row.details, ArticleDetails)
+    if row.html is not None:
+        codecs.decompress_struct(row.html, ArticleHtml)
+    if row.text is None:
+        return True
+    whole = restore_lines(row.text, details.repeated)
+    checksum = details.fingerprint_checksum
+    # Retention deletes the terms of an article before its text.
+    if (
+        checksum
+        and row.terms
+        and checksum != fingerprint_checksum(row.signature, row.terms)
+    ):
+        return False
+    return text_hash(row.title, whole) == row.text_hash
+
+
+def _is_story_sound(row: Any) -> bool:
+    if row.rendered is None:
+        return True
+    shown = codecs.decompress_struct(row.rendered, StoryText)
+    # The story of a single article shows the text of the article.
+    return not row.text or all(
+        passage.text in row.text for passage in (*shown.lead, *shown.openings)
+    )
+
+
+def _ascends(numbers: Sequence[int]) -> bool:
+    return all(earlier < later for earlier, later in pairwise(numbers))
+
+
+# Whether the values of a row fit each other, by table
+_CHECKED: Mapping[str, Callable[[Any], bool]] = {
+    "entry": _is_entry_sound,
+    "article": _is_article_sound,
+    "story": _is_story_sound,
+    "sketch": lambda row: _ascends(memoryview(row.hashes).cast("I")[1:]),
+    "outlet_line": lambda row: _ascends(memoryview(row.lines).cast("q")),
+}
+# A repair computes the rows of these tables, or what they show, again.
+_DERIVED = frozenset({"story", "sketch", "outlet_line"})
 
 
 def balance(database: Database) -> Balance | None:

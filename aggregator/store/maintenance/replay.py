@@ -127,6 +127,8 @@ def _clean_article(row: Any) -> CleanArticle:
         origin=row.published_origin or "feed",
         timezone_assumed=row.timezone_assumed,
     )
+    same = msgspec.structs.asdict(details)
+    del same["fingerprint_checksum"]
     return CleanArticle(
         verdict=row.verdict,
         title=row.title,
@@ -140,7 +142,7 @@ def _clean_article(row: Any) -> CleanArticle:
         is_container=row.role == "container",
         kind=kind,
         kind_evidence=kind_evidence,
-        **msgspec.structs.asdict(details),
+        **same,
     )
 
 

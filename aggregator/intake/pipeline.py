@@ -15,7 +15,7 @@ import datetime as dt
 import logging
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import partial
 
 import msgspec
@@ -117,7 +117,7 @@ class Pipeline:
             if gathers and time.monotonic() < self.gathered_at:
                 return False
             count, are_left = self.writer.database.transact(
-                partial(_take_turn, now=now)
+                partial(_take_turn, now=now, slow=self.slow_pages.slow())
             )
             if not are_left:  # pages whose turn is next have gathered
                 self._gathers_since = None
@@ -195,9 +195,11 @@ class Pipeline:
         )
 
 
-def _take_turn(connection: Connection, now: dt.datetime) -> tuple[int, bool]:
-    """Put entries in order; return how many, and whether some wait for the next turn."""
-    count = inbox_order.put_in_order(connection)
+def _take_turn(
+    connection: Connection, now: dt.datetime, slow: Collection[str]
+) -> tuple[int, bool]:
+    """Put entries in order; return how many, and whether some wait for the next turn. `slow`: slow sources."""
+    count = inbox_order.put_in_order(connection, slow=slow)
     are_left = inbox_order.has_gathered(connection)
     first_reading.note_early(connection, now, are_left=are_left)
     return count, are_left

@@ -45,6 +45,12 @@ class SlowPages:
         self._rests_until[source] = now + _HOUR_SECONDS
         return True
 
+    def slow(self) -> list[str]:
+        """Return the sources that had a slow page within the last hour."""
+        earliest = self._now() - _HOUR_SECONDS
+        spent = list(self._spent.items())
+        return [source for source, pages in spent if pages[-1][0] > earliest]
+
     def rests(self, source: str) -> bool:
         """Return whether the pages of a source are not read at present."""
         return self._now() < self._rests_until.get(source, 0.0)

@@ -40,26 +40,31 @@ def has_gathered(connection: Connection) -> bool:
 # Pages of one source that are placed in a turn. Pages that each take workers half a second then delay another
 # source by five seconds (chosen).
 _PAGES_A_TURN = 10
+# Pages of a source whose last pages were slow: more would hold the others for half a minute.
+_SLOW_PAGES_A_TURN = 1
+_NO_SOURCE = ""  # an empty list would select nothing
 # The first entry of each article that has its turn later
 _LATER_TURNS = f"""
     SELECT article, min(entry_no) FROM (
-      SELECT article, entry_no, row_number() OVER (PARTITION BY source ORDER BY entry_no) AS place
+      SELECT article, entry_no, source, row_number() OVER (PARTITION BY source ORDER BY entry_no) AS place
       FROM entry WHERE {_IS_GATHERED} AND page IS NOT NULL
-    ) AS pages WHERE place > {_PAGES_A_TURN} GROUP BY article
+    ) AS pages
+    WHERE place > CASE WHEN source IN :slow THEN {_SLOW_PAGES_A_TURN} ELSE {_PAGES_A_TURN} END GROUP BY article
     """  # noqa: S608
 
 
 def put_in_order(
     connection: Connection,
     articles: Collection[str] | None = None,
+    slow: Collection[str] = (),
 ) -> int:
     """Number the entries that wait for it in the order of their times; return how many there are.
 
     Only so many pages of each source have their turn: pages that workers take long to read delay only their own
-    source. `articles`: number only the entries of these articles.
+    source. `articles`: number only the entries of these articles. `slow`: the sources whose pages take long.
     """
     last = take_numbers(connection, "inbox", 0)  # locks: nobody else numbers them
-    later = dict(read_rows(connection, _LATER_TURNS))
+    later = dict(read_rows(connection, _LATER_TURNS, slow=[*slow, _NO_SOURCE]))
     by_time = _by_time(connection, _IS_GATHERED, later)
     if articles is not None:
         by_time = [read for read in by_time if read.article in articles]

@@ -209,6 +209,24 @@ def test_many_pages_of_a_source_keep_none_of_another_waiting(
     assert many == sorted(many)
 
 
+def test_of_a_source_whose_pages_were_slow_one_has_its_turn(database: Database) -> None:
+    now = 0.0
+    slow_pages = SlowPages(DEADLINE, lambda: now)
+    slow_pages.note("many", 0.3)
+    assert slow_pages.slow() == []
+    slow_pages.note("many", 1.0)
+    assert slow_pages.slow() == ["many"]
+    accept_with_pages(database, "many", 3)
+    accept_with_pages(database, "few", 2)
+    turns = []
+    with database.write() as connection:
+        while count := inbox_order.put_in_order(connection, slow=slow_pages.slow()):
+            turns.append(count)
+    assert turns == [3, 1, 1]
+    now = 3601.0
+    assert slow_pages.slow() == []
+
+
 def test_pages_of_the_next_turn_have_gathered(database: Database) -> None:
     accept_with_pages(database, "many", 25)
     tuning = Tuning({"placing": {"gathering_seconds": 0.3}})

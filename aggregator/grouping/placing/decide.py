@@ -40,6 +40,8 @@ from aggregator.stories.takes import take_title
 
 # Two states of a text are at most so far apart (chosen: a verdict, a count and a rescue take a night or two).
 _UPDATED_WITHIN = dt.timedelta(days=3)
+# The resemblance of a text to an old one from which on it reports nothing new (chosen; a copy has .58)
+_REPRINT = 0.9
 
 
 class Decider:
@@ -81,8 +83,14 @@ class Decider:
         article = replace(
             article, is_little_known=is_little_known, claimed_outlet=claimed
         )
+        reprinted = self._reprinted(article, match)
+        if reprinted is not None:
+            # It neither bumps its story nor makes it as recent as this printing.
+            article = replace(
+                article, effective_at=reprinted.effective_at, bump_by_clock=False
+            )
         compared = PairArticle(article)
-        decision = self._decision(article, compared, match)
+        decision = self._decision(article, compared, match, reprinted)
         story = None
         if decision.story is not None:
             story = story_rows.row_of(self._connection, decision.story)
@@ -139,21 +147,45 @@ class Decider:
         return replace(article, wire=wire.agency, details=codecs.pack(details))
 
     def story_of(
-        self, other: str, article: StoredArticle, barred: Collection[str]
+        self,
+        other: str,
+        article: StoredArticle,
+        barred: Collection[str],
+        *,
+        is_reprint: bool = False,
     ) -> StoryRow | None:
-        """Return the story of article `other`, if an article may join it."""
+        """Return the story of article `other`, if an article may join it; a reprint may at any time."""
         row = story_rows.assigned_story(self._connection, other)
         if row is None or row.id in barred:
             return None
         if not self._window.is_live(row.story_no, article.inbox_no):
             return None
         live = self._window.story(row.story_no)
-        if not is_within_window(article, live, self._parts.model.tuning):
+        if not is_reprint and not is_within_window(
+            article, live, self._parts.model.tuning
+        ):
             return None
         return row
 
+    def _reprinted(
+        self, article: StoredArticle, match: CopyMatch
+    ) -> StoredArticle | None:
+        """Return the article that this one prints again after its story has ended; None if it is no reprint."""
+        copy = match.copy
+        if match.original is None or copy is None or copy.resemblance < _REPRINT:
+            return None
+        original = stored_articles.member(self._connection, match.original)
+        ended = dt.timedelta(days=self._parts.model.tuning.window_days)
+        if article.effective_at - original.effective_at <= ended:
+            return None
+        return original
+
     def _decision(
-        self, article: StoredArticle, compared: PairArticle, match: CopyMatch
+        self,
+        article: StoredArticle,
+        compared: PairArticle,
+        match: CopyMatch,
+        reprinted: StoredArticle | None,
     ) -> Decision:
         """Decide by corrections, then by the story of the original or of an updated text, then by score."""
         constraints = self._constraints.story_constraints(self._connection, article.id)
@@ -161,7 +193,9 @@ class Decider:
         if constraints.must_link:
             return self._linked(article, match.original, constraints.must_link[0])
         if match.original is not None:
-            original = self.story_of(match.original, article, barred)
+            original = self.story_of(
+                match.original, article, barred, is_reprint=reprinted is not None
+            )
             if original is not None:
                 return Decision(
                     story=original.id,

@@ -1,5 +1,6 @@
 """Copies and excerpts through the real pipeline: found from rows or from memory alike, and bounded."""
 
+import datetime as dt
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -268,6 +269,37 @@ def changed(text: str, words: int, seed: str) -> str:
     for at in rng.sample(range(len(given)), words):
         given[at] = f"other{at}"
     return " ".join(given)
+
+
+@pytest.mark.parametrize(
+    ("days", "outlet", "text", "printed_again"),
+    [
+        (200, "Herald", FLOOD, True),  # at a new address
+        (200, "Echo", FLOOD, True),
+        (200, "Herald", f"{FLOOD} {STRIKE}", False),  # it has news
+        (200, "Herald", STRIKE, False),
+        (2, "Echo", FLOOD, False),  # a copy of the day
+    ],
+)
+def test_an_old_text_that_is_printed_again_is_as_old_as_it_was(
+    rig: Rig, days: int, outlet: str, text: str, printed_again: bool
+) -> None:
+    old = NOON - dt.timedelta(days=days)
+    rig.take(record("Herald", "1", "Levee breaks", FLOOD, published=old))
+    (first,) = queried(rig.database, select(story)).all()
+    again = record(outlet, "2", "Levee breaks", text, published=NOON)
+    rig.take(msgspec.structs.replace(again, authority="own"))
+    (present,) = queried(rig.database, select(story).where(story.c.id == first.id))
+    is_as_old = (
+        present.article_count == 2
+        and present.bumped_at == first.bumped_at
+        and present.last_published == old
+    )
+    assert is_as_old is printed_again
+    newest = queried(rig.database, select(article).order_by(article.c.inbox_no)).all()[
+        -1
+    ]
+    assert newest.published == NOON
 
 
 @pytest.mark.later

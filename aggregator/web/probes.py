@@ -132,7 +132,7 @@ class Probes:
         return self._last
 
     async def write(self) -> None:
-        """Let the database write a row if it has not written lately. A write that waits for others is no trouble."""
+        """Let the database write a row if it has not written lately. A write may wait for others."""
         if self.watch is not None:
             with suppress(AggregatorError):
                 await self._write.run(self.watch.probe_write)

@@ -170,7 +170,7 @@ class Decider:
     def _reprinted(
         self, article: StoredArticle, match: CopyMatch
     ) -> StoredArticle | None:
-        """Return the article that this one prints again after its story has ended; None if it is no reprint."""
+        """Return the article that this one prints again after its story has ended; None if it is not a reprint."""
         copy = match.copy
         if match.original is None or copy is None or copy.resemblance < _REPRINT:
             return None

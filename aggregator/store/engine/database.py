@@ -213,7 +213,7 @@ class Database:
     def probe_write(self) -> None:
         """Write a row if nothing was written for some seconds; `trouble` has the result.
 
-        Only a write shows that a disk fails, since what is read may come from memory.
+        Only a write shows that a disk fails, since rows that are read may come from memory.
         """
         if time.monotonic() < self._write_state.probe_due:
             return

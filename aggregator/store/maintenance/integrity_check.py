@@ -142,7 +142,7 @@ _CHECK_SEARCH = "INSERT INTO article_search(article_search) VALUES ('integrity-c
 
 
 def _search_faults(database: Database) -> Iterator[Fault]:
-    """Let FTS5 check the full-text index: its pages are sound to SQLite whatever they hold."""
+    """Let FTS5 check the full-text index: SQLite passes over other words in its pages."""
     try:
         with database.write() as connection:
             connection.execute(text(_CHECK_SEARCH))
@@ -161,7 +161,7 @@ def _foreign_key_faults(database: Database) -> Iterator[Fault]:
 def _value_faults(database: Database) -> Iterator[Fault]:
     """Read all values, and compare those that are stored beside a hash or in an order.
 
-    SQLite's own check reads pages and not what they hold. Raises DamagedFileError for text that is not UTF-8;
+    SQLite's own check reads pages and not their values. Raises DamagedFileError for text that is not UTF-8;
     a damaged row may have text in a column of any type.
     """
     for table in metadata.sorted_tables:
@@ -234,7 +234,7 @@ _CHECKED: Mapping[str, Callable[[Any], bool]] = {
     "sketch": lambda row: _ascends(memoryview(row.hashes).cast("I")[1:]),
     "outlet_line": lambda row: _ascends(memoryview(row.lines).cast("q")),
 }
-# A repair computes the rows of these tables, or what they show, again.
+# A repair computes the rows of these tables, or their texts, again.
 _DERIVED = frozenset({"story", "sketch", "outlet_line"})
 
 

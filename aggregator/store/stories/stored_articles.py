@@ -48,7 +48,7 @@ class ArticleDetails(FrozenStruct):
 
 
 def fingerprint_checksum(signature: bytes, terms: bytes) -> int:
-    """Return the CRC-32 of what an article is compared by; nothing else in its row shows a damaged bit there."""
+    """Return the CRC-32 of both: nothing else in the row of an article shows that a bit of them is damaged."""
     return crc32(terms, crc32(signature))
 
 

@@ -1,6 +1,7 @@
 """The article that is being placed: an entry with its clean text and fingerprint, before any decision."""
 
 import datetime as dt
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -41,13 +42,14 @@ def incoming_article(
     if not name or name == key:
         name = None
     published, wire = clean.published, clean.wire
-    fields = {
-        name: getattr(clean, name, None) for name in ArticleDetails.__struct_fields__
+    of_clean: dict[str, Any] = {
+        name: getattr(clean, name)
+        for name in ArticleDetails.__struct_fields__
+        if name != "fingerprint_checksum"
     }
     checksum = fingerprint_checksum(fingerprint.signature, fingerprint.terms)
-    details = ArticleDetails(
-        **fields | {"site_name": site_name, "fingerprint_checksum": checksum}
-    )
+    of_clean |= {"site_name": site_name, "fingerprint_checksum": checksum}
+    details = ArticleDetails(**of_clean)
     return StoredArticle(
         id=waiting.article,
         inbox_no=waiting.inbox_no,

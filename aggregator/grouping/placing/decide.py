@@ -26,7 +26,7 @@ from aggregator.grouping.scores.scorer import (
     is_within_window,
 )
 from aggregator.grouping.window import Window
-from aggregator.model.article import Role
+from aggregator.model.article import Article, Role
 from aggregator.model.evidence import Agreement, Evidence
 from aggregator.store import codecs
 from aggregator.store.stories import stored_articles, story_rows
@@ -167,9 +167,7 @@ class Decider:
             return None
         return row
 
-    def _reprinted(
-        self, article: StoredArticle, match: CopyMatch
-    ) -> StoredArticle | None:
+    def _reprinted(self, article: StoredArticle, match: CopyMatch) -> Article | None:
         """Return the article that this one prints again after its story has ended; None if it is not a reprint."""
         copy = match.copy
         if match.original is None or copy is None or copy.resemblance < _REPRINT:
@@ -185,7 +183,7 @@ class Decider:
         article: StoredArticle,
         compared: PairArticle,
         match: CopyMatch,
-        reprinted: StoredArticle | None,
+        reprinted: Article | None,
     ) -> Decision:
         """Decide by corrections, then by the story of the original or of an updated text, then by score."""
         constraints = self._constraints.story_constraints(self._connection, article.id)

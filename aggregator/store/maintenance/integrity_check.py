@@ -209,7 +209,7 @@ def _is_article_sound(row: Any) -> bool:
         and checksum != fingerprint_checksum(row.signature, row.terms)
     ):
         return False
-    return text_hash(row.title, whole) == row.text_hash
+    return bool(text_hash(row.title, whole) == row.text_hash)
 
 
 def _is_story_sound(row: Any) -> bool:

@@ -211,7 +211,10 @@ def recent_stories(
     recent: dict[str, list[RecentStory]] = defaultdict(list)
     for row in connection.execute(_RECENT, values):
         if len(recent[row.line]) < NEWEST:
-            recent[row.line].append(RecentStory(*row[:4], (row[4], row[5])))
+            founded = row.first_published, row.story_no
+            recent[row.line].append(
+                RecentStory(row.id, row.is_alone, row.line, row.line_no, founded)
+            )
     return recent
 
 

@@ -6,6 +6,8 @@ undated articles, a live blog and a briefing, in English, German, French and Spa
 learned from it, too: docs/evaluation.md has the figures of the set left out.
 """
 
+import hashlib
+
 import pytest
 
 from aggregator.admin.evaluate import evaluate
@@ -15,6 +17,8 @@ from aggregator.config.tuning import Tuning
 from tests.conftest import REPOSITORY
 
 SET = REPOSITORY / "tests" / "data" / "tripwire" / "events.jsonl"
+# The version of the rules, and a hash of the decisions about SET with them
+DECIDED = SET.with_name("decided.txt")
 # What a run gave on 26 November 2026 is 1, 1, 1, 0, 0; how far below (or above) is still no alarm.
 LEAST = 0.98  # precision (two joined stories of look-alikes: .968), recall, F1
 MOST_TORN = 0.10  # of the others: two stories of 22
@@ -40,6 +44,25 @@ def trips(result: Evaluation) -> list[str]:
         "copies recall": copies.recall >= 0.8,
     }
     return [name for name, is_held in found.items() if not is_held]
+
+
+def test_other_decisions_have_another_version() -> None:
+    """Every decision is stored with the version of the rules, so two versions must differ in their names."""
+    tuning = Tuning()
+    _, assignments = evaluate(read_dataset(SET), tuning, executor="inline", workers=1)
+    decisions = [
+        (one.id, one.story, one.copy_of, one.score and round(one.score, 2))
+        for one in assignments
+    ]
+    digest = hashlib.blake2b(repr(decisions).encode(), digest_size=8).hexdigest()
+    version, decided = DECIDED.read_text("utf-8").split()
+    if tuning.version == version:
+        assert digest == decided, (
+            "the same rules decide otherwise: raise DECIDING_CODE_VERSION (config/tuning.py)"
+        )
+    assert (tuning.version, digest) == (version, decided), (
+        f"write into {DECIDED.name}: {tuning.version} {digest}"
+    )
 
 
 @pytest.mark.later

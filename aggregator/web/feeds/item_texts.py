@@ -42,7 +42,7 @@ def story_body(
         single,
         shown_order(originals, text) if text else originals[::-1],
         story_url,
-        numbers(story),
+        numbers(story) if story.article_count > 1 else "",
         is_whole,
         with_pictures,
     )
@@ -61,8 +61,13 @@ def fragments() -> Any:
 
 
 def story_summary(story: StoryView, text: StoryText | None) -> str:
-    """Return the first paragraph of the lead as plain text on one line; without any, the counts."""
+    """Return the first paragraph of the lead as plain text on one line.
+
+    Without any, return the counts; for a single headline its outlet, since there is nothing to count.
+    """
     lead = text.lead[0].text if text and text.lead else story.summary
+    if story.article_count == 1:
+        return feed_title(lead or story.articles[0].outlet or NO_OUTLET)
     return feed_title(lead) or numbers(story)
 
 

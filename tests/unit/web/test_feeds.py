@@ -272,6 +272,16 @@ def test_copies_are_named_under_their_original() -> None:
     )
 
 
+def test_an_item_of_one_article_counts_nothing() -> None:
+    single = a_story(an_article(outlet="Gazette"), summary="")
+    several = a_story(an_article(), an_article(), summary="")
+    items = json.loads(_feed("jsonfeed", single, several))["items"]
+    assert items[0]["summary"] == "Gazette"
+    assert "1 article" not in items[0]["content_html"]
+    assert "2 articles" in items[1]["summary"]
+    assert "2 articles" in items[1]["content_html"]
+
+
 def test_an_item_shows_no_time_of_a_poll_as_a_date() -> None:
     polled = an_article(
         outlet="Gazette", title="Dam siren", published=MORNING, published_origin="poll"

@@ -6,12 +6,12 @@ refused. The caller computes the affected stories again (grouping/deletion/forge
 
 import datetime as dt
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from typing import Any, Final, Literal
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, RowMapping, update
+from sqlalchemy import Connection, RowMapping
 
 from aggregator.model.entry import Entry
 from aggregator.model.evidence import Evidence
@@ -24,14 +24,10 @@ from aggregator.store.stories import story_subjects
 from aggregator.store.stories.stored_articles import ArticleDetails, StoredArticle
 from aggregator.store.tables import (
     article,
-    change,
-    change_with,
     entry,
     read_rows,
     read_values,
     story,
-    story_log,
-    update_rows,
     write_sql,
 )
 
@@ -60,10 +56,12 @@ _CLOSED_STORY = {
 
 
 def set_copied(
-    connection: Connection, ids: Iterable[str], **values: str | None
+    connection: Connection, ids: Collection[str], **values: str | None
 ) -> None:
     """Set the original or the earlier version of these articles (None: without one), or their `role`."""
-    change_with(connection, update(article).values(values), article.c.id, ids)
+    for name, value in values.items():
+        changed = f"UPDATE article SET {name} = :value WHERE id IN :ids"  # noqa: S608
+        write_sql(connection, changed, value=value, ids=ids)
 
 
 def former_stories(connection: Connection, ids: Collection[str]) -> set[str]:
@@ -225,12 +223,11 @@ def blank_stories(
         "SELECT change_no, title, title_before FROM change WHERE story IN :stories"
     )
     for n, title, before in read_rows(connection, changes, stories=stories):
-        kept = {
-            "title": title if title in titles else "",
-            "title_before": before if before in titles else None,
-        }
-        if kept != {"title": title, "title_before": before}:
-            update_rows(connection, change, change.c.change_no == n, **kept)
+        kept = title if title in titles else ""
+        kept_before = before if before in titles else None
+        if (kept, kept_before) != (title, before):
+            blank = "UPDATE change SET title = :kept, title_before = :before WHERE change_no = :n"
+            write_sql(connection, blank, kept=kept, before=kept_before, n=n)
     lines = "SELECT log_no, detail FROM story_log WHERE kind = 'headline' AND story IN :stories"
     for n, written in read_rows(connection, lines, stories=stories):
         detail = json.loads(written or "{}")
@@ -239,7 +236,8 @@ def blank_stories(
                 detail[name] = ""
         cleaned = json.dumps(detail, ensure_ascii=False, sort_keys=True)
         if cleaned != written:
-            update_rows(connection, story_log, story_log.c.log_no == n, detail=cleaned)
+            blank = "UPDATE story_log SET detail = :cleaned WHERE log_no = :n"
+            write_sql(connection, blank, cleaned=cleaned, n=n)
 
     waiting = """
         UPDATE outbox SET state = 'given_up', body = NULL, problem = :problem, done_at = :at

@@ -57,27 +57,22 @@ from aggregator.store.tables.source_tables import (
 )
 from aggregator.store.tables.statements import (
     VALUES_AT_ONCE,
-    change_with,
     count_rows,
     delete_rows,
     execute_each,
-    fields_of,
     highest,
     in_parts,
     insert_or,
-    pairs_with,
     read_row,
     read_rows,
     read_value,
     read_values,
     rows_in_order,
-    rows_with,
     stream_rows,
     struct_of,
     structs_of,
     update_rows,
     upsert,
-    values_with,
     write_sql,
 )
 from aggregator.store.tables.story_tables import (

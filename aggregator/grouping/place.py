@@ -6,7 +6,6 @@ after a failed transaction it is dropped and read again.
 
 import datetime as dt
 from collections.abc import Callable, Sequence
-from functools import partial
 
 import msgspec
 
@@ -45,20 +44,21 @@ class Placer(Transactions):
         self, batch: Sequence[tuple[InboxEntry, Prepared]]
     ) -> list[PlacementResult]:
         """Place a batch, in the order of its inbox numbers, in one transaction."""
-        return self.database.again(partial(self._place, batch))
 
-    def _place(
-        self, batch: Sequence[tuple[InboxEntry, Prepared]]
-    ) -> list[PlacementResult]:
-        with self.unit_of_work(keeps_caches=True) as unit_of_work:
-            entry_placer = EntryPlacer(self.parts, unit_of_work, batch)
-            placed = []
-            try:
-                for waiting, prepared in batch:
-                    placed.append(entry_placer.place(waiting, prepared))
-            finally:
-                del entry_placer  # an error keeps this frame, and would keep the window
-            self.parts.stream.write_counts(unit_of_work.connection)
+        def unit() -> list[PlacementResult]:
+            with self.unit_of_work(keeps_caches=True) as unit_of_work:
+                entry_placer = EntryPlacer(self.parts, unit_of_work, batch)
+                placed = []
+                try:
+                    for waiting, prepared in batch:
+                        placed.append(entry_placer.place(waiting, prepared))
+                finally:
+                    # An error keeps this frame, and would keep the window.
+                    del entry_placer
+                self.parts.stream.write_counts(unit_of_work.connection)
+            return placed
+
+        placed = self.database.again(unit)
         every = self.parts.placing.sweep_every
         period = batch[-1][0].inbox_no // every
         if period != self._swept:

@@ -23,7 +23,7 @@ must be in long runs, as in an edited text and unlike a filled-in form.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import cached_property, lru_cache
 from itertools import compress, islice
 from typing import Literal
@@ -43,7 +43,6 @@ from aggregator.grouping.copies.part_topics import (
 from aggregator.grouping.copies.shingles import (
     RUN_WORDS,
     SHINGLE_WORDS,
-    Flags,
     Hashes,
     distinct,
     long_runs,
@@ -307,26 +306,31 @@ def _is_templated(overlap: _Overlap, tuning: CopyTuning) -> bool:
     least = tuning.slot_numbers
     least_share = tuning.slot_share
     if overlap.one_outlet:
-        if _is_form_or_footer(overlap, shared, tuning):
+        in_long = long_runs(shared, tuning.run_shingles)
+        if in_long.sum() < tuning.most * shared.sum():
+            return True  # a form that was filled in shares no long runs
+        # Texts of one outlet may share only an ending: a footer, or the background of an event, below other words
+        # and another headline.
+        has_beginning = shared[:SHINGLE_WORDS].any()
+        if (
+            not has_beginning
+            and not _headlines_agree(overlap, tuning)
+            and shared[shared.argmax() :].mean() >= _END_SHARE
+        ):
             return True
         least = tuning.own_slot_numbers
         least_share = tuning.own_slot_share
-    changed, numbers = _changed_numbers(smaller.words, shared)
-    if changed >= least and changed >= least_share * numbers:
+    # A number is changed in place when it is in a gap between shared words that is shorter than RUN_WORDS. A
+    # rewritten sentence leaves a longer gap.
+    gaps = ~words_in(shared, len(smaller.words))
+    in_slot = gaps & ~long_runs(gaps, RUN_WORDS)
+    is_number = [word[0].isdigit() for word in smaller.words]
+    changed = sum(compress(is_number, in_slot))
+    if changed >= least and changed >= least_share * sum(is_number):
         return True
     return _lacks_headline(smaller, larger, tuning) and _lacks_headline(
         larger, smaller, tuning
     )
-
-
-def _is_form_or_footer(overlap: _Overlap, shared: Flags, tuning: CopyTuning) -> bool:
-    """Return whether texts of one outlet share no long runs, or only an ending that all its texts may have."""
-    if long_runs(shared, tuning.run_shingles).sum() < tuning.most * shared.sum():
-        return True
-    # The shared end is a footer, or the background of an event, below other words and another headline.
-    if shared[:SHINGLE_WORDS].any() or _headlines_agree(overlap, tuning):
-        return False
-    return bool(shared[shared.argmax() :].mean() >= _END_SHARE)
 
 
 def _lacks_headline(
@@ -348,15 +352,3 @@ def _lacks_headline(
     return len(headline & other.headline.union(other.words)) < tuning.most * len(
         headline
     )
-
-
-def _changed_numbers(text: Sequence[str], shared: Flags) -> tuple[int, int]:
-    """Count the numbers of a text that were changed in place, and all its numbers; `shared` flags its shingles.
-
-    A number is changed in place when it is in a gap between shared words that is shorter than RUN_WORDS. A
-    rewritten sentence leaves a longer gap.
-    """
-    gaps = ~words_in(shared, len(text))
-    in_slot = gaps & ~long_runs(gaps, RUN_WORDS)
-    is_number = [word[0].isdigit() for word in text]
-    return sum(compress(is_number, in_slot)), sum(is_number)

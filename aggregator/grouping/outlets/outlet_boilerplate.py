@@ -127,13 +127,32 @@ class BoilerplateLearner:
         without_repeats = self._without_repeats(
             unit_of_work.connection, outlet, prepared
         )
-        if without_repeats.fingerprint is None or without_repeats.lines is None:
+        fingerprint = without_repeats.fingerprint
+        if fingerprint is None or without_repeats.lines is None:
             return without_repeats
-        if without_repeats.fingerprint.body_words > self._notice_words:
-            return without_repeats
-        if not self._is_outlet_notice(
-            unit_of_work, inbox_entry, without_repeats, copy_finder
+        clean = without_repeats.article
+        if (
+            fingerprint.body_words > self._notice_words
+            or not fingerprint.signature
+            or not clean.title
         ):
+            return without_repeats
+        connection = unit_of_work.connection
+        incoming = incoming_article(
+            inbox_entry, without_repeats, unit_of_work.now, wire_confidence=1.0
+        )
+        likely = copy_finder.sharing(connection, incoming)[:_NOTICE_CANDIDATES]
+        for other in compared_articles.copy_candidates(connection, likely).values():
+            if other.source != incoming.source:  # any source may declare that outlet
+                continue
+            similar = compared_articles.compared_texts(connection, [other.id])[other.id]
+            if _name_key(similar.outlet) == _name_key(
+                incoming.outlet_key
+            ) and is_notice(
+                clean.title, clean.text, similar.title, similar.text, self._tuning
+            ):
+                break
+        else:
             return without_repeats
         if prepared.own is not None:
             return self._without_repeats(unit_of_work.connection, outlet, prepared.own)
@@ -196,35 +215,6 @@ class BoilerplateLearner:
         if number >= oldest:
             unit_of_work.lines[outlet, number] = packed
         self._learnt.pop(outlet, None)
-
-    def _is_outlet_notice(
-        self,
-        unit_of_work: UnitOfWork,
-        waiting: InboxEntry,
-        prepared: Prepared,
-        copy_finder: CopyFinder,
-    ) -> bool:
-        """Return whether its outlet shows this text under other headlines."""
-        clean = prepared.article
-        fingerprint = prepared.fingerprint
-        if fingerprint is None or not fingerprint.signature or not clean.title:
-            return False
-        connection = unit_of_work.connection
-        incoming = incoming_article(
-            waiting, prepared, unit_of_work.now, wire_confidence=1.0
-        )
-        likely = copy_finder.sharing(connection, incoming)[:_NOTICE_CANDIDATES]
-        for other in compared_articles.copy_candidates(connection, likely).values():
-            if other.source != incoming.source:  # any source may declare that outlet
-                continue
-            similar = compared_articles.compared_texts(connection, [other.id])[other.id]
-            if _name_key(similar.outlet) != _name_key(incoming.outlet_key):
-                continue
-            if is_notice(
-                clean.title, clean.text, similar.title, similar.text, self._tuning
-            ):
-                return True
-        return False
 
     def _window(self, connection: Connection, outlet: str) -> list[tuple[int, bytes]]:
         window = self._windows.get(outlet)

@@ -99,8 +99,9 @@ def pair_features(
     Features of local scaling are 0: see `add_neighbours`.
     """
     pairs = pair_terms([article, *reports])
+    dots = (pairs.weights[:, 1:] @ pairs.weights[:, 0, :, None])[:, :, 0]
     columns = {
-        **_field_cosines(pairs),
+        **dict(zip(FIELDS, dots / DOT_SCALE, strict=True)),  # the cosine of each field
         **_text_features(pairs, snapshot),
         **_part_features(pairs, "title", snapshot.idf, TITLE_IDF),
         **_part_features(pairs, "lead", snapshot.lead_idf, _LEAD_IDF),
@@ -115,14 +116,6 @@ def pair_features(
         for name, value in _differences(article, report).items():
             row[AT[name]] = value
     return features
-
-
-def _field_cosines(pairs: Pairs) -> Columns:
-    """Return the cosine of each field."""
-    ours = pairs.weights[:, 0]
-    theirs = pairs.weights[:, 1:]
-    dots = (theirs @ ours[:, :, None])[:, :, 0]
-    return dict(zip(FIELDS, dots / DOT_SCALE, strict=True))
 
 
 def _text_features(pairs: Pairs, snapshot: StreamSnapshot) -> Columns:

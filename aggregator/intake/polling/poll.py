@@ -250,9 +250,8 @@ class Poller(PageFetcher):
             )
         if answer.feed is None:
             return AcceptedBatch()
-        left_out = frozenset(
-            answer.known.articles[item_hash] for item_hash in answer.feed.left_out
-        )
+        known = answer.known.articles
+        left_out = frozenset(map(known.__getitem__, answer.feed.left_out))
         batch = acceptance.accept(
             connection,
             entries,

@@ -187,7 +187,13 @@ def _after_answer(
     fetched = answer.fetched
     own_time = _old_entries(source, answer, now, rules.polling)
     is_stuck = STUCK in (source.health_cause or "") or _is_stuck(source, answer, now)
-    shares = _shares_entry(source, answer)
+    # Whether the response has a known entry, or cannot be compared with an earlier one
+    shares = (
+        answer.feed is None
+        or not source.first_poll_done
+        or bool(answer.feed.left_out)
+        or any(result.outcome != "new" for result in answer.accepted)
+    )
     cause = None if source.health == "failing" else source.health_cause
     if answer.feed is not None:
         source = _with_feed(source, answer, len(own_time), now)
@@ -258,13 +264,6 @@ def _is_stuck(source: Source, answer: PollAnswer, now: dt.datetime) -> bool:
     known = (source.etag, source.last_modified)
     is_same = (fetched.etag, fetched.last_modified) == known and any(known)
     return is_grown and is_same and is_to_be_checked(source, now)
-
-
-def _shares_entry(source: Source, answer: PollAnswer) -> bool:
-    """Return whether the response has a known entry, or cannot be compared with an earlier one."""
-    if answer.feed is None or not source.first_poll_done or answer.feed.left_out:
-        return True
-    return any(result.outcome != "new" for result in answer.accepted)
 
 
 def _old_entries(

@@ -16,8 +16,7 @@ from aggregator.model.errors import DamagedFileError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aggregator.store.maintenance.entry_balance import Balance
-    from aggregator.store.maintenance.integrity_check import Fault
+    from aggregator.store.maintenance.integrity_check import Balance, Fault
 
 
 db = typer.Typer(

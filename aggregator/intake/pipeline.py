@@ -36,7 +36,7 @@ from aggregator.model.clock import Clock
 from aggregator.model.counters import PLACED, PLACING_SECONDS, VERDICTS, Metrics
 from aggregator.store import commands
 from aggregator.store.engine.database import Connection, Database
-from aggregator.store.intake import first_reading, inbox_order
+from aggregator.store.intake import first_reading, inbox
 from aggregator.store.search import index
 
 log = logging.getLogger(__name__)
@@ -100,7 +100,7 @@ class Pipeline:
             self.gathered_at = math.inf
             now = self.writer.now()
             with self.writer.database.read() as connection:
-                gathered = inbox_order.has_gathered(connection)
+                gathered = inbox.has_gathered(connection)
                 turn = first_reading.turn(connection, now) if gathered else "wait"
             if turn == "wait":
                 self._gathers_since = None
@@ -197,15 +197,15 @@ class Pipeline:
 
 def _take_turn(connection: Connection, now: dt.datetime) -> tuple[int, bool]:
     """Put entries in order; return how many, and whether some wait for the next turn."""
-    count = inbox_order.put_in_order(connection)
-    are_left = inbox_order.has_gathered(connection)
+    count = inbox.put_in_order(connection)
+    are_left = inbox.has_gathered(connection)
     first_reading.note_early(connection, now, are_left=are_left)
     return count, are_left
 
 
 def _end(connection: Connection, now: dt.datetime) -> None:
     began, early = first_reading.end(connection)
-    first = early and inbox_order.first_out_of_order(connection, began, early)
+    first = early and inbox.first_out_of_order(connection, began, early)
     words = "the first reading has ended"
     if first:
         words += ": the days that late sources touch are decided again in order of time"

@@ -29,7 +29,7 @@ from aggregator.model.prepared import Kind
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.read.article_detail import ExplainedArticle, LogLine
 from aggregator.store.read.reader import StoryReader
-from aggregator.store.stories.constraints import ConstraintTable, Relation
+from aggregator.store.stories.corrections import ConstraintTable, Relation
 from aggregator.stories.compared_sentences import version_of
 from aggregator.stories.versions import ChangedSentence, changed_sentences, unread_signs
 

@@ -21,7 +21,7 @@ from aggregator.store.intake.identity import identify, tombstones
 from aggregator.store.intake.identity.identify import (
     PollContext,
 )
-from aggregator.store.intake.inbox_order import put_in_order, take_numbers
+from aggregator.store.intake.inbox import put_in_order, take_numbers
 from aggregator.store.intake.known_entries import (
     AcceptOutcome,
     AcceptResult,

@@ -17,7 +17,7 @@ from aggregator.model.prepared import Verdict
 from aggregator.model.structs import FrozenStruct
 from aggregator.store import codecs
 from aggregator.store.intake.acceptance import count_received
-from aggregator.store.intake.inbox_order import take_numbers
+from aggregator.store.intake.inbox import take_numbers
 from aggregator.store.tables import (
     entry,
     read_rows,

@@ -20,7 +20,7 @@ from aggregator.store.intake.identity import tombstones
 from aggregator.store.maintenance.index_merge import count_stale_rows
 from aggregator.store.maintenance.row_rewrite import rewrite
 from aggregator.store.search import index
-from aggregator.store.stories import story_subjects
+from aggregator.store.stories import story_rows
 from aggregator.store.stories.stored_articles import ArticleDetails, StoredArticle
 from aggregator.store.tables import (
     article,
@@ -182,7 +182,7 @@ def close_story(connection: Connection, id: str) -> None:
     # The key begins with the reader: without the readers, every mark would be read.
     marks = "DELETE FROM read_mark WHERE reader IN (SELECT reader_no FROM reader) AND story IN :numbers"
     write_sql(connection, marks, numbers=numbers)
-    story_subjects.erase(connection, [id])
+    story_rows.erase_subjects(connection, [id])
 
 
 def hide_title(connection: Connection, id: str, ids: Collection[str]) -> None:

@@ -45,8 +45,9 @@ def not_muted(mutes: Sequence[Mute]) -> list[ColumnElement[bool] | TextClause]:
     lines = [muted for kind, muted in mutes if kind == "storylines"]
     if lines:
         in_none = f"coalesce(story.storyline, story.id) NOT IN (SELECT {ANSWERING})"
-        of_lines = bindparam("ids", lines, expanding=True)
-        conditions.append(text(in_none).bindparams(of_lines))
+        conditions.append(
+            text(in_none).bindparams(bindparam("ids", lines, expanding=True))
+        )
     if any(kind in _COLUMNS for kind, _ in mutes):
         of_story = article.c.story == story.c.id
         conditions.append(exists().where(of_story, _is_other(mutes)))

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
-from aggregator.store.stories import article_views, story_subjects
+from aggregator.store.stories import article_views, story_rows
 from aggregator.store.tables import (
     read_rows,
     read_value,
@@ -73,7 +73,7 @@ def render_next(
                     write_sql(connection, changed, present=present, id=id_)
             subjects.append((row.story_no, rendering.names, rendering.topics))
         if subjects:
-            story_subjects.write(connection, subjects)
+            story_rows.write_subjects(connection, subjects)
     return len(waiting)
 
 

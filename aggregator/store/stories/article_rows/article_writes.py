@@ -9,9 +9,9 @@ from sqlalchemy import Connection, insert
 from aggregator.model.article import Role
 from aggregator.model.evidence import Evidence, TextReuse
 from aggregator.store import codecs
-from aggregator.store.intake.inbox_order import take_numbers
+from aggregator.store.intake.inbox import take_numbers
 from aggregator.store.intake.known_item_rows import forget_items_of
-from aggregator.store.stories.article_rows.sketches import insert_sketches
+from aggregator.store.stories.article_rows.compared_articles import insert_sketches
 from aggregator.store.stories.stored_articles import StoredArticle, evidence_of
 from aggregator.store.tables import (
     affinity,

@@ -178,27 +178,23 @@ def _migrate(database: Database, keep: Callable[[str], object] | None) -> None:
             cleanup.enter_context(exclusively(database, older_program))
             if keep is not None:
                 keep(newest_revision())
-        _run_migrations(database, connection)
+        # Mako, a dependency of Alembic, would load pygments to colour its errors: 4 MB that would stay in memory.
+        sys.modules.setdefault("mako.ext.pygmentplugin", None)  # type: ignore[arg-type]
+        from alembic import command
+        from alembic.config import Config as AlembicConfig
 
-
-def _run_migrations(database: Database, connection: Connection) -> None:
-    # Mako, a dependency of Alembic, would load pygments to colour its errors: 4 MB that would stay in memory.
-    sys.modules.setdefault("mako.ext.pygmentplugin", None)  # type: ignore[arg-type]
-    from alembic import command
-    from alembic.config import Config as AlembicConfig
-
-    settings = AlembicConfig()
-    settings.set_main_option("script_location", str(migrations_folder()))
-    settings.attributes["connection"] = connection
-    try:
-        command.upgrade(settings, "head")
-    except DatabaseError as error:
-        if not is_damage(error.orig):
-            raise
-        raise DamagedFileError(
-            f"{_named(database)} is damaged and cannot be upgraded ({error.orig})",
-            "restore a backup, or recover what is left: sqlite3 FILE .recover | sqlite3 NEW",
-        ) from error
+        settings = AlembicConfig()
+        settings.set_main_option("script_location", str(migrations_folder()))
+        settings.attributes["connection"] = connection
+        try:
+            command.upgrade(settings, "head")
+        except DatabaseError as error:
+            if not is_damage(error.orig):
+                raise
+            raise DamagedFileError(
+                f"{_named(database)} is damaged and cannot be upgraded ({error.orig})",
+                "restore a backup, or recover what is left: sqlite3 FILE .recover | sqlite3 NEW",
+            ) from error
 
 
 def refuse_unfit_server(database: Database, connection: Connection) -> None:

@@ -146,11 +146,14 @@ class EntryPlacer:
         self._join_storyline(article)
         parts.copy_finder.add(number, match.sketch)
         parts.stream.placed(article, has_joined=place.story is not None)
-        if place.outcome != "copy":
+        outcome: Outcome = "founded" if place.story is None else "joined"
+        if place.story is not None and article.role == "copy":
+            outcome = "copy"
+        else:
             # A copy repeats its original, not the boilerplate of its outlet.
             parts.boilerplate.note(unit_of_work, waiting.entry, number, prepared.lines)
         return self._finished(
-            waiting, prepared.article, place.outcome, article.id, article.story
+            waiting, prepared.article, outcome, article.id, article.story
         )
 
     def _join_storyline(self, article: StoredArticle) -> None:

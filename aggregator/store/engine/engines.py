@@ -5,6 +5,7 @@ liveness.py detects PostgreSQL servers that accept requests and never answer.
 
 import os
 import secrets
+import shlex
 import socket
 import sqlite3
 from functools import partial
@@ -12,6 +13,7 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from aggregator.model.errors import AggregatorError
@@ -156,3 +158,17 @@ def postgres_engine(url: str, tuning: DatabaseTuning, session_name: str) -> Engi
         connection.autocommit = False
 
     return engine
+
+
+def shown_url(url: str) -> str:
+    """Return the address for messages: the path of the file, or the URL without its password."""
+    parsed = make_url(url)
+    if url.startswith("sqlite"):
+        return parsed.database or url
+    return parsed.set(drivername="postgresql").render_as_string(hide_password=True)
+
+
+def address_to_type(url: str) -> str:
+    """Return the address of a server without its password, as PostgreSQL's own programs take it in a shell."""
+    address = make_url(url).set(drivername="postgresql", password=None)
+    return shlex.quote(address.render_as_string())

@@ -13,7 +13,7 @@ from aggregator.model.errors import (
     DatabaseBusyError,
     NotWritableError,
 )
-from aggregator.store.engine.shown_address import shown_url
+from aggregator.store.engine.engines import shown_url
 
 # Messages of a server that will accept connections soon. A refusal at login has no SQLSTATE.
 _SOON = (

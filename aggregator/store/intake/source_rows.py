@@ -83,12 +83,6 @@ def source_id(kind: str, name: str | None, address: str) -> str:
     return short_id(b"source", kind.encode(), (name or address).encode())
 
 
-def _as_new(*names: str) -> dict[str, Any]:
-    """Return these fields as a new source has them."""
-    fields = msgspec.structs.fields(Source)
-    return {field.name: field.default for field in fields if field.name in names}
-
-
 _HEALTH = (
     "failures",
     "failing_since",
@@ -101,9 +95,13 @@ _HEALTH = (
 
 _SEEN = "etag", "last_modified", "body_hash"
 _MOVE = "redirected_url", "moved_to", "moved_count", "moved_since", "move_confirmed"
-AFRESH = _as_new(*_HEALTH)  # reset of the failures of a source
+_AS_NEW: dict[str, Any] = {
+    field.name: field.default for field in msgspec.structs.fields(Source)
+}
+# Reset of the failures of a source
+AFRESH = {name: _AS_NEW[name] for name in _HEALTH}
 # Reset of a source whose address changed
-ELSEWHERE = _as_new(*_HEALTH, *_SEEN, *_MOVE)
+ELSEWHERE = AFRESH | {name: _AS_NEW[name] for name in (*_SEEN, *_MOVE)}
 
 
 def restart_merged_sources(connection: Connection) -> None:

@@ -40,12 +40,7 @@ from aggregator.store.tables.history import (
     standing,
     stream_period,
 )
-from aggregator.store.tables.progress_tables import (
-    counter,
-    counter_value,
-    set_counter,
-    writer_lease,
-)
+from aggregator.store.tables.progress_tables import counter, writer_lease
 from aggregator.store.tables.readers import api_token, mute, read_mark, reader
 from aggregator.store.tables.source_tables import (
     ENTRY_SOURCE,
@@ -58,6 +53,7 @@ from aggregator.store.tables.source_tables import (
 from aggregator.store.tables.statements import (
     VALUES_AT_ONCE,
     count_rows,
+    counter_value,
     delete_rows,
     execute_each,
     highest,
@@ -68,6 +64,7 @@ from aggregator.store.tables.statements import (
     read_value,
     read_values,
     rows_in_order,
+    set_counter,
     stream_rows,
     struct_of,
     structs_of,

@@ -73,6 +73,21 @@ def write_sql(connection: Connection, sql: str, /, **values: Any) -> int:
     return sum(result.rowcount for result in _results(connection, sql, values))
 
 
+def counter_value(connection: Connection, name: str) -> int:
+    """Return the value of a row of `counter`; 0 without one."""
+    stored = "SELECT value FROM counter WHERE name = :name"
+    return read_value(connection, stored, name=name) or 0
+
+
+def set_counter(connection: Connection, name: str, value: int) -> None:
+    """Write a row of `counter`."""
+    written = """
+        INSERT INTO counter (name, value) VALUES (:name, :value)
+        ON CONFLICT (name) DO UPDATE SET value = excluded.value
+        """
+    write_sql(connection, written, name=name, value=value)
+
+
 def stream_rows(connection: Connection, sql: str, /, **values: Any) -> Iterator[Any]:
     """Yield the rows of `read_rows`, with some hundred of them in memory at a time."""
     for result in _results(connection, sql, values, yield_per=VALUES_AT_ONCE):

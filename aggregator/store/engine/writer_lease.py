@@ -15,13 +15,9 @@ from typing import Any
 
 from sqlalchemy import (
     Connection,
-    Insert,
     Select,
-    Update,
     bindparam,
-    insert,
     select,
-    update,
 )
 
 from aggregator.model.errors import (
@@ -34,7 +30,7 @@ from aggregator.store.engine.process_lock import (
     SessionLock,
     open_process_lock,
 )
-from aggregator.store.tables import read_value, writer_lease
+from aggregator.store.tables import read_value, write_sql, writer_lease
 
 log = logging.getLogger(__name__)
 
@@ -72,11 +68,12 @@ class WriterLease:
             name = self._database.session_name
             with self._database.write() as connection:
                 last = read_value(connection, "SELECT epoch FROM writer_lease") or 0
+                taken = (
+                    "INSERT INTO writer_lease (epoch, holder) VALUES (:epoch, :name)"
+                )
                 if last:
-                    statement: Insert | Update = update(writer_lease)
-                else:
-                    statement = insert(writer_lease)
-                connection.execute(statement.values(epoch=last + 1, holder=name))
+                    taken = "UPDATE writer_lease SET epoch = :epoch, holder = :name"
+                write_sql(connection, taken, epoch=last + 1, name=name)
             self._epoch = last + 1
         except BaseException:
             self.release()

@@ -15,22 +15,21 @@ from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, bindparam, update
+from sqlalchemy import Connection
 
 from aggregator.model.entry import Entry
 from aggregator.model.errors import UnreadableEntryError
 from aggregator.model.structs import FrozenStruct
 from aggregator.store import codecs
 from aggregator.store.tables import (
-    count_rows,
-    entry,
     identity_key,
-    insert_or,
+    insert_new,
     read_rows,
     read_value,
     read_values,
     stream_rows,
     structs_of,
+    write_each,
     write_sql,
 )
 
@@ -127,8 +126,7 @@ def claim(connection: Connection, key: bytes, article_id: str) -> str:
     Another process may accept the same address concurrently: the first one wins. A void key stays void; then
     this returns `article_id`.
     """
-    statement = insert_or(connection, identity_key).values(key=key, article=article_id)
-    connection.execute(statement.on_conflict_do_nothing())
+    insert_new(connection, identity_key, [{"key": key, "article": article_id}])
     return owner(connection, key) or article_id  # NOBODY is empty
 
 
@@ -167,7 +165,8 @@ def results(connection: Connection, numbers: Iterable[int]) -> list[EntryResult]
 
 def waiting_count(connection: Connection) -> int:
     """Return the number of entries that are neither placed nor refused."""
-    return count_rows(connection, entry, entry.c.state.in_(("page", "ready")))
+    waiting = "SELECT count(*) FROM entry WHERE state IN ('page', 'ready')"
+    return int(read_value(connection, waiting))
 
 
 def bump_at_own_time(connection: Connection, numbers: Sequence[int]) -> None:
@@ -226,7 +225,8 @@ def put_in_order(
     numbered = [
         {"n": n, "number": number} for number, n in enumerate(entries, start=last + 1)
     ]
-    connection.execute(_NUMBERED, numbered)
+    placed = "UPDATE entry SET inbox_no = :number WHERE entry_no = :n"
+    write_each(connection, placed, numbered)
     return len(entries)
 
 
@@ -298,10 +298,3 @@ def _by_time(
         by_article[row.article] = time
         times.append(_TimedEntry(time, row.entry_no, row.inbox_no or 0, row.article))
     return sorted(times)
-
-
-_NUMBERED = (
-    update(entry)
-    .where(entry.c.entry_no == bindparam("n"))
-    .values(inbox_no=bindparam("number"))
-)

@@ -16,13 +16,12 @@ from aggregator.store.intake.identity.identify import (
 from aggregator.store.intake.identity.tombstones import find_tombstones
 from aggregator.store.intake.inbox import MUTED
 from aggregator.store.tables import (
-    execute_each,
     identity_key,
-    insert_or,
-    observation,
+    insert_new,
     read_rows,
     read_values,
     structs_of,
+    write_each,
     write_sql,
 )
 
@@ -207,12 +206,12 @@ class KnownEntries:
     def write(self) -> None:
         """Write the added keys and observations, in the transaction of the entries."""
         connection = self._connection
-        keys = insert_or(connection, identity_key)
-        voided = keys.on_conflict_do_update(
-            index_elements=["key"], set_={"article": NOBODY}
-        )
-        void = [{"key": key, "article": NOBODY} for key in sorted(self._void)]
-        execute_each(connection, voided, void)
+        voided = """
+            INSERT INTO identity_key (key, article) VALUES (:key, :nobody)
+            ON CONFLICT (key) DO UPDATE SET article = excluded.article
+            """
+        void = [{"key": key, "nobody": NOBODY} for key in sorted(self._void)]
+        write_each(connection, voided, void)
         many = f"""
             SELECT article FROM identity_key WHERE article IN :known
             GROUP BY article HAVING count(*) >= {_MOST_KEYS}
@@ -225,20 +224,18 @@ class KnownEntries:
             if id_ not in full
         ]
         # Another process may store the same key concurrently while placing: the first one wins.
-        execute_each(connection, keys.on_conflict_do_nothing(), new)
-        observations = insert_or(connection, observation)
-        observations = observations.on_conflict_do_update(
-            index_elements=["article", "source"],
-            set_={
-                name: observations.excluded[name]
-                for name in ("contents", "is_authoritative", "changed_at")
-            },
-        )
+        insert_new(connection, identity_key, new)
+        noted = """
+            INSERT INTO observation (article, source, contents, is_authoritative, changed_at)
+            VALUES (:article, :source, :contents, :is_authoritative, :changed_at)
+            ON CONFLICT (article, source) DO UPDATE SET contents = excluded.contents,
+              is_authoritative = excluded.is_authoritative, changed_at = excluded.changed_at
+            """
         rows = [
             msgspec.structs.asdict(self._observations[pair])
             for pair in sorted(self._changed)
         ]
-        execute_each(connection, observations, rows)
+        write_each(connection, noted, rows)
         for id_, url in sorted(self._addresses.items()):
             moved = "UPDATE article SET url = :url WHERE id = :id"
             write_sql(connection, moved, url=url, id=id_)

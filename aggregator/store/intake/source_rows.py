@@ -21,12 +21,11 @@ from aggregator.extract.entry_identity import short_id
 from aggregator.model.errors import AggregatorError
 from aggregator.store.intake.source_access_rows import forget_access
 from aggregator.store.tables import (
-    delete_rows,
-    known_items,
     read_rows,
     read_values,
     source,
     update_rows,
+    write_sql,
 )
 from aggregator.store.tables.source_tables import SourceRow
 
@@ -132,22 +131,20 @@ def add(connection: Connection, *sources: Source) -> None:
 
 def remove(connection: Connection, id: str) -> None:
     """Delete a source. Its entries and articles stay."""
-    delete_rows(connection, source, source.c.id == id)
-    delete_rows(connection, known_items, known_items.c.source == id)
+    write_sql(connection, "DELETE FROM source WHERE id = :id", id=id)
+    write_sql(connection, "DELETE FROM known_items WHERE source = :id", id=id)
     forget_access(connection, id)
     restart_merged_sources(connection)
 
 
 def revive(connection: Connection, id: str, now: dt.datetime) -> None:
     """Reset the failures of a source that is gone, merged or failing, and make it due now."""
-    update_rows(
-        connection, source, source.c.id == id, **AFRESH, paused=False, next_due_at=now
-    )
+    choose(connection, id, **AFRESH, paused=False, next_due_at=now)
 
 
 def pause(connection: Connection, id: str) -> None:
     """Stop polling a source. Sources that were merged into it are polled again."""
-    update_rows(connection, source, source.c.id == id, paused=True)
+    write_sql(connection, "UPDATE source SET paused = true WHERE id = :id", id=id)
     restart_merged_sources(connection)
 
 

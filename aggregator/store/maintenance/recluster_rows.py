@@ -157,7 +157,7 @@ def take_sketches(
     live: Connection, scratch: Connection, start: int, advance: Advance
 ) -> None:
     """Replace the sketches of the articles from inbox number `start` on."""
-    delete_rows(live, sketch, sketch.c.article >= start)
+    write_sql(live, "DELETE FROM sketch WHERE article >= :start", start=start)
     copy_rows(scratch, live, sketch, advance, sketch.c.article >= start)
 
 
@@ -170,7 +170,7 @@ def take_storylines(
     """
     of_stories = "SELECT id, story_no FROM story WHERE id IN :ids"
     numbers = dict(read_rows(live, of_stories, ids=names.values()))
-    delete_rows(live, affinity, affinity.c.article >= start)
+    write_sql(live, "DELETE FROM affinity WHERE article >= :start", start=start)
     near = """
         SELECT article, coalesce(redirect_to, id) AS present, avg(logit) FROM affinity
         JOIN story ON story.story_no = affinity.story WHERE article >= :start

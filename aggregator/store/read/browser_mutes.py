@@ -15,7 +15,7 @@ from aggregator.store.read.storyline_views import storyline_of
 from aggregator.store.stories import storyline_rows
 from aggregator.store.tables import (
     count_rows,
-    insert_or,
+    insert_new,
     mute,
     read_rows,
     read_values,
@@ -96,9 +96,7 @@ class BrowserMutes:
                 {"kind": kind, "muted": muted, "name": name}
                 for muted, name in named.items()
             ]
-            connection.execute(
-                insert_or(connection, mute).values(rows).on_conflict_do_nothing()
-            )
+            insert_new(connection, mute, rows)
 
     def remove(self, kind: str, muted: str) -> None:
         """Remove a mute, if it is there; of a storyline, all that it answers for."""

@@ -12,7 +12,6 @@ from sqlalchemy import Connection, insert
 
 from aggregator.model.article import Article
 from aggregator.store.tables import (
-    delete_rows,
     execute_each,
     read_rows,
     read_values,
@@ -65,7 +64,7 @@ def reported_before_others(
 def note_day(connection: Connection, period: int, senders: Iterable[str]) -> None:
     """Note the senders that were confirmed in a period."""
     # A lost period's number is given again
-    delete_rows(connection, standing, standing.c.period >= period)
+    write_sql(connection, "DELETE FROM standing WHERE period >= :period", period=period)
     days = [{"sender": sender, "period": period} for sender in sorted(senders)]
     execute_each(connection, insert(standing), days)
 

@@ -20,8 +20,6 @@ from aggregator.model.story import StoryName, StoryView
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.stories import storyline_rows
 from aggregator.store.tables import (
-    count_rows,
-    delete_rows,
     execute_each,
     highest,
     read_row,
@@ -192,7 +190,8 @@ def membership_changed_since(connection: Connection, inbox_no: int) -> list[int]
 
 def foundings(connection: Connection, founder: str) -> int:
     """Return how many stories the article has founded."""
-    return count_rows(connection, story, story.c.founding_article == founder)
+    founded = "SELECT count(*) FROM story WHERE founding_article = :founder"
+    return int(read_value(connection, founded, founder=founder))
 
 
 def founders_among(connection: Connection, ids: Iterable[str]) -> set[str]:
@@ -247,7 +246,8 @@ def write_subjects(
 ) -> None:
     """Replace names and topics of stories; each item has a story's number, names and topics."""
     numbers = [number for number, _, _ in rendered]
-    delete_rows(connection, story_subject, story_subject.c.story_no.in_(numbers))
+    former = "DELETE FROM story_subject WHERE story_no IN :numbers"
+    write_sql(connection, former, numbers=numbers)
     rows = []
     for number, names, topics in rendered:
         for kind, subjects in (("name", names), ("topic", topics)):

@@ -11,15 +11,13 @@ import msgspec
 from sqlalchemy import Connection, insert
 
 from aggregator.store.tables import (
-    execute_each,
-    insert_or,
     read_row,
     read_rows,
-    source_history,
     stream_period,
     stream_rows,
     struct_of,
     structs_of,
+    write_each,
     write_sql,
 )
 
@@ -97,20 +95,16 @@ def count_sources(
     connection: Connection, counts: Mapping[str, tuple[int, int]]
 ) -> None:
     """Add (articles, matched articles) to the counts of each source."""
-    statement = insert_or(connection, source_history)
-    added = statement.excluded
-    statement = statement.on_conflict_do_update(
-        index_elements=["source"],
-        set_={
-            "articles": source_history.c.articles + added.articles,
-            "matched": source_history.c.matched + added.matched,
-        },
-    )
+    added = """
+        INSERT INTO source_history (source, articles, matched) VALUES (:source, :articles, :matched)
+        ON CONFLICT (source) DO UPDATE SET articles = source_history.articles + excluded.articles,
+          matched = source_history.matched + excluded.matched
+        """
     rows = [
         {"source": source, "articles": articles, "matched": matched}
         for source, (articles, matched) in sorted(counts.items())
     ]
-    execute_each(connection, statement, rows)
+    write_each(connection, added, rows)
 
 
 def close_period(connection: Connection, period: StreamPeriod, *, keep: int) -> None:

@@ -58,7 +58,7 @@ from aggregator.store.tables.statements import (
     execute_each,
     highest,
     in_parts,
-    insert_or,
+    insert_new,
     read_row,
     read_rows,
     read_value,
@@ -70,6 +70,7 @@ from aggregator.store.tables.statements import (
     structs_of,
     update_rows,
     upsert,
+    write_each,
     write_sql,
 )
 from aggregator.store.tables.story_tables import (

@@ -73,6 +73,15 @@ def write_sql(connection: Connection, sql: str, /, **values: Any) -> int:
     return sum(result.rowcount for result in _results(connection, sql, values))
 
 
+def write_each(
+    connection: Connection, sql: str, rows: Sequence[Mapping[str, Any]]
+) -> None:
+    """Change rows by SQL text once with the values of each row; the rows have the same names and types."""
+    if rows:
+        times = [n for n, value in rows[0].items() if isinstance(value, dt.datetime)]
+        connection.execute(_prepared(sql, (), tuple(times)), rows)
+
+
 def counter_value(connection: Connection, name: str) -> int:
     """Return the value of a row of `counter`; 0 without one."""
     stored = "SELECT value FROM counter WHERE name = :name"
@@ -148,6 +157,14 @@ def insert_or(connection: Connection, table: Table) -> Any:
     """Return INSERT INTO `table` in the dialect of the connection, which has ON CONFLICT methods."""
     # One of sqlalchemy.dialects.sqlite and .postgresql: the other is not loaded.
     return import_module(f"sqlalchemy.dialects.{connection.dialect.name}").insert(table)
+
+
+def insert_new(
+    connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]
+) -> None:
+    """Insert the rows whose keys are not there yet; another process may have added the others meanwhile."""
+    statement = insert_or(connection, table).on_conflict_do_nothing()
+    execute_each(connection, statement, rows)
 
 
 def upsert(connection: Connection, table: Table, values: Mapping[str, Any]) -> None:

@@ -47,7 +47,7 @@ from aggregator.store.read.marks.story_streams import (
 from aggregator.store.tables import (
     count_rows,
     counter_value,
-    insert_or,
+    insert_new,
     read_rows,
     reader,
     write_sql,
@@ -90,9 +90,7 @@ class ReadMarks:
                 "last_change_no": counter_value(connection, "change"),
             }
             # Another request may have added it meanwhile.
-            connection.execute(
-                insert_or(connection, reader).values(values).on_conflict_do_nothing()
-            )
+            insert_new(connection, reader, [values])
             added = reader_named(connection, name)
         assert added is not None, "it was added"
         return added

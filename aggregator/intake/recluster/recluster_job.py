@@ -27,13 +27,16 @@ from aggregator.grouping.mutes import Mutes
 from aggregator.grouping.place import Placer
 from aggregator.grouping.story_options import StoryOptions
 from aggregator.intake.jobs import FingerprintJob, PrepareResult, fingerprints
-from aggregator.intake.recluster.recluster_plan import FoundedStory, ReclusterPlan
 from aggregator.intake.recluster.regrouping import (
     GroupingDifference,
     Regrouping,
     matched_stories,
 )
-from aggregator.intake.recluster.write_stories import write_stories
+from aggregator.intake.recluster.write_stories import (
+    FoundedStory,
+    ReclusterPlan,
+    write_stories,
+)
 from aggregator.intake.workers.executor import Executor
 from aggregator.model.clock import Clock
 from aggregator.model.prepared import CleanArticle, Prepared

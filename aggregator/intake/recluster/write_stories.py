@@ -1,10 +1,14 @@
 """Writes the stories of a new grouping, in one transaction."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from aggregator.intake.recluster.recluster_plan import ReclusterPlan
+from aggregator.intake.recluster.regrouping import (
+    GroupingDifference,
+    Regrouping,
+)
 from aggregator.store.deliveries import recipients
 from aggregator.store.engine.database import Connection
 from aggregator.store.maintenance import recluster_rows
@@ -13,6 +17,28 @@ from aggregator.store.stories import story_rows
 from aggregator.store.stories.story_rows import StoryRow
 from aggregator.store.stories.unit_of_work import UnitOfWork
 from aggregator.store.tables import counter_value
+
+
+class FoundedStory(NamedTuple):
+    """A story that only the new grouping has."""
+
+    scratch_story: str
+    founder: str
+    founding_no: int  # how many stories its founder founded before
+    former: str  # the story of its founder before
+
+
+class ReclusterPlan(NamedTuple):
+    """The rows to write."""
+
+    # Ids of stories by those of the scratch database
+    names: dict[str, str]
+    # New stories by their id
+    founded: dict[str, FoundedStory]
+    regrouping: Regrouping
+    difference: GroupingDifference
+    # New inbox numbers by the present numbers; empty if they stay, and then changes are news.
+    order: Mapping[int, int]
 
 
 def write_stories(

@@ -6,28 +6,38 @@ refused. The caller computes the affected stories again (grouping/deletion/forge
 
 import datetime as dt
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final, Literal
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, RowMapping
+from sqlalchemy import (
+    Connection,
+    RowMapping,
+    Table,
+    insert,
+    select,
+    text,
+)
 
 from aggregator.model.entry import Entry
 from aggregator.model.evidence import Evidence
 from aggregator.store import codecs
 from aggregator.store.intake.identity import tombstones
 from aggregator.store.maintenance.index_merge import count_stale_rows
-from aggregator.store.maintenance.row_rewrite import rewrite
 from aggregator.store.search import index
 from aggregator.store.stories import story_rows
 from aggregator.store.stories.stored_articles import ArticleDetails, StoredArticle
 from aggregator.store.tables import (
     article,
+    delete_rows,
     entry,
+    execute_each,
+    in_parts,
     read_rows,
     read_values,
     story,
+    update_rows,
     write_sql,
 )
 
@@ -256,3 +266,34 @@ def blank_command(connection: Connection, n: int) -> None:
     """Erase the payload of command `n`: an address often contains the headline."""
     blank = "UPDATE command SET payload = '{}' WHERE command_no = :n"
     write_sql(connection, blank, n=n)
+
+
+def rewrite(
+    connection: Connection,
+    table: Table,
+    keys: Iterable[int],
+    changes_of: Callable[[RowMapping], Mapping[str, Any]],
+) -> None:
+    """Write what `changes_of` returns for each row, by column; no other rows may cascade to the table.
+
+    On SQLite rows are deleted and inserted again, so that pages are filled: it does not merge the pages of
+    rows that an UPDATE made smaller. Measured, a row that lost nine tenths of its bytes continued to fill
+    half a page. PostgreSQL writes a new row version in any case.
+    """
+    (key,) = table.primary_key.columns
+    for part in in_parts(sorted(keys)):
+        rows = (
+            connection.execute(select(table).where(key.in_(part)).order_by(key))
+            .mappings()
+            .all()
+        )
+        if connection.dialect.name == "sqlite":
+            # Foreign keys are checked at the end of this transaction
+            connection.execute(text("PRAGMA defer_foreign_keys=ON"))
+            delete_rows(connection, table, key.in_(part))
+            changed = [{**row, **changes_of(row)} for row in rows]
+            execute_each(connection, insert(table), changed)
+            continue
+        for row in rows:
+            if changes := changes_of(row):
+                update_rows(connection, table, key == row[key.name], **changes)

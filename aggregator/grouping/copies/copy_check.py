@@ -123,8 +123,30 @@ def verdict(
     if are_other_releases(article.title, candidate.title):
         return None
     overlap = _Overlap(article, candidate)
-    kind = _kind(overlap, tuning)
-    if kind is None:
+    is_short = len(overlap.smaller.shingles) < tuning.short_shingles
+    is_contained = overlap.article_is_smaller and overlap.containment >= tuning.most
+    if is_short and overlap.smaller.headline and overlap.larger.headline:
+        # Short texts are often alike by form ("Check back for updates").
+        # An outlet that cuts its own report keeps the headline and the opening.
+        is_own_cut = overlap.one_outlet and is_contained and _is_cut(overlap, tuning)
+        is_alike = overlap.least >= tuning.most or is_own_cut
+        is_copy = is_alike and _headlines_agree(overlap, tuning)
+    elif is_short:
+        is_copy = (
+            overlap.least == 1.0
+            and len(overlap.smaller.shingles) >= tuning.run_shingles
+        )
+    elif overlap.least >= tuning.mutual:
+        is_copy = not _has_foreign_headline(overlap, tuning)
+    elif is_contained:
+        is_copy = _is_cut(overlap, tuning)
+    else:
+        is_alike = not overlap.one_outlet and overlap.least >= tuning.supported
+        is_copy = is_alike and _headlines_agree(overlap, tuning)
+    kind: Literal["copy", "excerpt"] = "copy" if is_copy else "excerpt"
+    if is_copy and _is_templated(overlap, tuning):
+        return None
+    if not is_copy and (is_short or not is_contained or overlap.least >= tuning.mutual):
         return None
     return CopyEvidence(
         other=candidate.id,
@@ -214,34 +236,6 @@ class _Overlap:
         self.resemblance = shared / max(1, small + large - shared)
         self.containment = shared / max(1, small)
         self.least = shared / max(1, large)
-
-
-def _kind(overlap: _Overlap, tuning: CopyTuning) -> Literal["copy", "excerpt"] | None:
-    is_short = len(overlap.smaller.shingles) < tuning.short_shingles
-    is_contained = overlap.article_is_smaller and overlap.containment >= tuning.most
-    if is_short and overlap.smaller.headline and overlap.larger.headline:
-        # Short texts are often alike by form ("Check back for updates").
-        # An outlet that cuts its own report keeps the headline and the opening.
-        is_own_cut = overlap.one_outlet and is_contained and _is_cut(overlap, tuning)
-        is_alike = overlap.least >= tuning.most or is_own_cut
-        is_copy = is_alike and _headlines_agree(overlap, tuning)
-    elif is_short:
-        is_copy = (
-            overlap.least == 1.0
-            and len(overlap.smaller.shingles) >= tuning.run_shingles
-        )
-    elif overlap.least >= tuning.mutual:
-        is_copy = not _has_foreign_headline(overlap, tuning)
-    elif is_contained:
-        is_copy = _is_cut(overlap, tuning)
-    else:
-        is_alike = not overlap.one_outlet and overlap.least >= tuning.supported
-        is_copy = is_alike and _headlines_agree(overlap, tuning)
-    if is_copy:
-        return None if _is_templated(overlap, tuning) else "copy"
-    if is_contained and not is_short and overlap.least < tuning.mutual:
-        return "excerpt"
-    return None
 
 
 def _is_cut(overlap: _Overlap, tuning: CopyTuning) -> bool:

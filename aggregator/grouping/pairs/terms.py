@@ -89,7 +89,20 @@ class TermPacker:
         vocabulary = self._vocabulary(reading.lexicon.language)
         body_words = len(reading.words) - reading.title_words
         if is_container:
-            body = self._topic(title, body, vocabulary)
+            # The lead, and later paragraphs that share enough stems with title and lead, in order
+            lead = vocabulary.content_codes(vocabulary.tokens(title))
+            paragraphs = []
+            words_so_far = 0
+            for paragraph in body.split("\n"):
+                tokens = vocabulary.tokens(paragraph)
+                stems = vocabulary.content_codes(tokens)
+                if words_so_far < self._model.lead_words:
+                    lead |= stems
+                    paragraphs.append(paragraph)
+                elif len(stems & lead) >= self._tuning.container_shared_stems:
+                    paragraphs.append(paragraph)
+                words_so_far += len(tokens)
+            body = "\n".join(paragraphs)
             reading = read(title, body, vocabulary.language)
         return self._packed(
             self._codes_by_field(title, body, reading, vocabulary), vocabulary
@@ -180,22 +193,6 @@ class TermPacker:
             different, heavier, self._model.field_weights, self._tuning.packed_terms
         )
         return packed.astype("<u4").tobytes()
-
-    def _topic(self, title: str, body: str, vocabulary: Vocabulary) -> str:
-        """Return the lead and later paragraphs that share enough stems with title and lead, in order."""
-        lead = vocabulary.content_codes(vocabulary.tokens(title))
-        paragraphs = []
-        words_so_far = 0
-        for paragraph in body.split("\n"):
-            tokens = vocabulary.tokens(paragraph)
-            stems = vocabulary.content_codes(tokens)
-            if words_so_far < self._model.lead_words:
-                lead |= stems
-                paragraphs.append(paragraph)
-            elif len(stems & lead) >= self._tuning.container_shared_stems:
-                paragraphs.append(paragraph)
-            words_so_far += len(tokens)
-        return "\n".join(paragraphs)
 
 
 def _ids(fields: Codes, codes: Codes) -> Codes:

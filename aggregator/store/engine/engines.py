@@ -8,7 +8,6 @@ import secrets
 import shlex
 import socket
 import sqlite3
-from functools import partial
 from typing import Any
 
 import msgspec
@@ -71,7 +70,32 @@ def sqlite_engine(url: str, tuning: DatabaseTuning, file: OpenFile) -> Engine:
         pool_timeout=tuning.read_seconds,
         pool_use_lifo=True,  # few connections, because each caches pages
     )
-    configure = partial(_configure_sqlite, file.mode, tuning.wal_mib)
+
+    def configure(connection: sqlite3.Connection) -> None:
+        connection.isolation_level = None  # pysqlite's own BEGIN comes too late
+        connection.create_function(
+            "casefold", 1, lambda value: value and value.casefold(), deterministic=True
+        )
+        if file.mode != "ro":
+            # Only a new file needs this: otherwise SQLite would take the write lock, and each new reader would
+            # wait for the writer.
+            if connection.execute("PRAGMA page_count").fetchone()[0] == 0:
+                connection.execute(f"PRAGMA page_size={_PAGE_BYTES}")
+                connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
+            connection.execute("PRAGMA journal_mode=WAL")
+        for pragma in (
+            # A power cut may undo the last commits, never corrupt
+            "synchronous=NORMAL",
+            "foreign_keys=ON",
+            f"wal_autocheckpoint={_CHECKPOINT_PAGES}",
+            f"cache_size=-{_CACHE_KIB}",
+            "temp_store=MEMORY",
+            # A WAL that a long reader let grow shrinks again
+            f"journal_size_limit={tuning.wal_mib * 2**20}",
+            "secure_delete=ON",  # overwrites deleted data, as `forget` promises
+            "schema_version",  # reads the file, which creates its WAL
+        ):
+            connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "do_connect")
     def _connect(
@@ -85,33 +109,6 @@ def sqlite_engine(url: str, tuning: DatabaseTuning, file: OpenFile) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
 
     return engine
-
-
-def _configure_sqlite(mode: str, wal_mib: int, connection: sqlite3.Connection) -> None:
-    connection.isolation_level = None  # pysqlite's own BEGIN comes too late
-    connection.create_function(
-        "casefold", 1, lambda value: value and value.casefold(), deterministic=True
-    )
-    if mode != "ro":
-        # Only a new file needs this: otherwise SQLite would take the write lock, and each new reader would wait
-        # for the writer.
-        if connection.execute("PRAGMA page_count").fetchone()[0] == 0:
-            connection.execute(f"PRAGMA page_size={_PAGE_BYTES}")
-            connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
-        connection.execute("PRAGMA journal_mode=WAL")
-    for pragma in (
-        # A power cut may undo the last commits, never corrupt
-        "synchronous=NORMAL",
-        "foreign_keys=ON",
-        f"wal_autocheckpoint={_CHECKPOINT_PAGES}",
-        f"cache_size=-{_CACHE_KIB}",
-        "temp_store=MEMORY",
-        # A WAL that a long reader let grow shrinks again
-        f"journal_size_limit={wal_mib * 2**20}",
-        "secure_delete=ON",  # overwrites deleted data, as `forget` promises
-        "schema_version",  # reads the file, which creates its WAL
-    ):
-        connection.execute(f"PRAGMA {pragma}")
 
 
 # The page cache of each connection; a daemon has four or more. With 300,000 stored articles, placing one

@@ -55,7 +55,9 @@ def source_page(
         if is_failing:
             failing += 1
         is_late = failing_first and not is_failing
-        name = _public_name(known)
+        name = known.shown_name
+        if "://" in name:
+            name = known.host or known.id
         # Cursors contain it, so a source may be removed; it names no address.
         place = (
             "1" if is_late else "0",
@@ -81,12 +83,6 @@ def source_page(
 
 # Only this many characters of a folder or name decide the order: a longer cursor would be a long address
 _CURSOR_CHARS = 40
-
-
-def _public_name(source: Source) -> str:
-    if "://" in source.shown_name:
-        return source.host or source.id
-    return source.shown_name
 
 
 def listed(

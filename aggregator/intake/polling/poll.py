@@ -179,6 +179,9 @@ class Poller(PageFetcher):
         *,
         access: Access,
     ) -> ParsedFeed:
+        content_type = fetched.content_type or None
+        if content_type and fetched.charset:
+            content_type = f"{content_type}; charset={fetched.charset}"
         parsed = parse_feed(
             self._executor,
             FeedJob(
@@ -187,7 +190,7 @@ class Poller(PageFetcher):
                 source=source.entry_source,
                 seen=now,
                 url=fetched.url_final,
-                content_type=content_type_of(fetched),
+                content_type=content_type,
                 outlet=source.outlet,
                 name=source.name,
                 zone=source.timezone,
@@ -315,13 +318,6 @@ def _write(connection: Connection, outcome: PollOutcome, before: Source) -> None
     save(connection, outcome.source, before)
     if outcome.source.health == "gone":
         restart_merged_sources(connection)
-
-
-def content_type_of(fetched: FetchResult) -> str | None:
-    """Return the content type with its charset; None if there is none."""
-    if fetched.content_type and fetched.charset:
-        return f"{fetched.content_type}; charset={fetched.charset}"
-    return fetched.content_type or None
 
 
 def _read_as(access: Access) -> bytes:

@@ -12,7 +12,7 @@ from aggregator.model.structs import FrozenStruct
 from aggregator.store.engine.database import Database
 from aggregator.store.read.story_filter import outlets_named
 from aggregator.store.read.storyline_views import storyline_of
-from aggregator.store.stories import storyline_rows
+from aggregator.store.stories.storyline_rows import ANSWERING
 from aggregator.store.tables import (
     count_rows,
     insert_new,
@@ -114,7 +114,7 @@ def muted_storylines(connection: Connection) -> dict[str, str]:
     """Return the muted storylines as they are now, by the ids that were muted."""
     of_storylines = "SELECT muted FROM mute WHERE kind = 'storylines'"
     ids = read_values(connection, of_storylines)
-    return storyline_rows.answering(connection, ids)
+    return dict(read_rows(connection, f"SELECT gone.id, {ANSWERING}", ids=ids))
 
 
 def end_rested(connection: Connection, now: dt.datetime) -> None:

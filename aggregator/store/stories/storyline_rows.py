@@ -100,15 +100,10 @@ LINE_OF = f"""
 """SQL text for the storyline of the story `:id` or of its successor."""
 
 
-def answering(connection: Connection, ids: Iterable[str]) -> dict[str, str]:
-    """Return the storyline that answers for each of these stories now, also if it was merged or is gone."""
-    return dict(read_rows(connection, f"SELECT gone.id, {ANSWERING}", ids=ids))
-
-
 ANSWERING = """coalesce(gone.storyline, present.storyline, present.id, gone.id)
     FROM story AS gone LEFT JOIN story AS present ON present.id = gone.redirect_to WHERE gone.id IN :ids
     """
-"""SQL text for the storylines that answer for the stories `:ids`."""
+"""SQL text for the storylines that answer now for the stories `:ids`, also if these were merged or are gone."""
 
 
 def number_of(connection: Connection, line: str) -> int:

@@ -16,7 +16,6 @@ from aggregator.grouping.corrections.apply_corrections import (
     CorrectionResult,
 )
 from aggregator.grouping.deletion.forget_articles import erase_named
-from aggregator.grouping.deletion.retention import Retention, RetentionPlan
 from aggregator.grouping.placing.place_entry import EntryPlacer, PlacementResult
 from aggregator.grouping.story_options import StoryOptions
 from aggregator.grouping.transactions import Transactions
@@ -99,9 +98,3 @@ class Placer(Transactions):
                 connection, n, at=self.now(), reason=reason
             )
         )
-
-    def retention_job(
-        self, plan: RetentionPlan, *, is_asked: bool = False
-    ) -> Retention:
-        """Return the retention job, which shares the indexes in memory."""
-        return Retention(self, plan, is_asked=is_asked)

@@ -22,7 +22,6 @@ import msgspec
 
 from aggregator.config.memory import give_back_memory
 from aggregator.config.tuning import Tuning
-from aggregator.grouping.deletion.retention import Retention, RetentionPlan
 from aggregator.grouping.place import Placer
 from aggregator.grouping.placing.place_entry import PlacementResult
 from aggregator.grouping.story_options import PlacingTuning, StoryOptions
@@ -150,18 +149,10 @@ class Pipeline:
                 )
             yield results
 
-    def retention_job(self, plan: RetentionPlan) -> Retention:
-        """Return the retention job, for the placing thread."""
-        return self.placer.retention_job(plan)
-
     def rest(self) -> None:
         """Free memory that is quick to compute again. The indexes stay."""
         self.placer.forget_rows()
         give_back_memory()
-
-    def forget(self) -> None:
-        """Drop the indexes in memory; they are built again from the database."""
-        self.placer.forget()
 
     def run_commands(self, stop: Stop = lambda: False) -> int:
         """Execute the waiting commands: corrections, `recluster` and others. Return how many."""

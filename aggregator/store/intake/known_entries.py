@@ -217,7 +217,7 @@ class KnownEntries:
             GROUP BY article HAVING count(*) >= {_MOST_KEYS}
             """  # noqa: S608
         known = self._articles.intersection(self._keys.values())
-        full = read_values(connection, many, known=known)
+        full = set(read_values(connection, many, known=known))
         new = [
             {"key": key, "article": id_}
             for key, id_ in self._keys.items()

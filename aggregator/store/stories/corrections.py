@@ -66,9 +66,6 @@ class ConstraintTable:
             if relation == "apart":
                 self.separated.add(article)
 
-    def __contains__(self, article: str) -> bool:
-        return article in self._constraints
-
     def linked_articles(self, article: str) -> LinkedArticles:
         """Return the articles that corrections link to `article`.
 
@@ -245,10 +242,6 @@ class Constraints:
     def forget(self) -> None:
         """Read the corrections again after a change."""
         self._table = self._of_lines = None
-
-    def has_article(self, connection: Connection, article: str) -> bool:
-        """Return whether a correction names the article."""
-        return article in self._of(connection)
 
     def story_constraints(
         self, connection: Connection, article: str

@@ -57,7 +57,9 @@ def one_a_storyline(
     The first story counts all outlets of its storyline within a day of it.
     """
     ids = [shown.id for shown in ranked]
-    joined = "SELECT id, storyline FROM story WHERE storyline IS NOT NULL AND redirect_to IS NULL AND id IN :ids"
+    joined = """
+        SELECT id, story.storyline FROM story WHERE story.storyline IS NOT NULL AND redirect_to IS NULL AND id IN :ids
+        """
     lines = dict(read_rows(connection, joined, ids=ids))
     heads: dict[str, FrontPageStory] = {}
     for shown in ranked:

@@ -25,7 +25,7 @@ from aggregator.grouping.pairs.pair_model import PairTuning, stream_shift
 from aggregator.grouping.pairs.snapshot import StreamSnapshot, pack_frequencies
 from aggregator.model.article import Article
 from aggregator.store.engine.database import Connection
-from aggregator.store.stories import standing, stored_articles, stream_history
+from aggregator.store.stories import stored_articles, stream_history
 from aggregator.store.stories.stored_articles import StoredArticle
 from aggregator.store.stories.stream_history import StreamPeriod
 from aggregator.store.stories.unit_of_work import UnitOfWork
@@ -103,7 +103,7 @@ class NewsStream:
             self.snapshot(connection),
             self._tuning.agreement,
         )
-        standing.note_day(connection, period.number, confirmed)
+        stream_history.note_day(connection, period.number, confirmed)
         self.forget_periods()
         self._latest = [period]
 
@@ -167,7 +167,7 @@ class NewsStream:
         no feed was read (`has_polled`). Mails that nobody has confirmed are never believed.
         """
         if self._standing is None:
-            self._standing = standing.senders_with_standing(connection)
+            self._standing = stream_history.senders_with_standing(connection)
         if sender_of(article) in self._standing:
             return False
         is_asked = article.is_polled or has_polled or bool(self._standing)
@@ -243,7 +243,7 @@ def confirmed_senders(
     `agreement` is the likeness from which on words confirm each other, see `shared_beside_title`.
     """
     senders: set[str] = set()
-    reported = standing.reported_before_others(connection, after, last)
+    reported = stream_history.reported_before_others(connection, after, last)
     for story, ids in reported.items():
         members = [
             member

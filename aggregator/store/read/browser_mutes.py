@@ -112,8 +112,7 @@ class BrowserMutes:
 
 def muted_storylines(connection: Connection) -> dict[str, str]:
     """Return the muted storylines as they are now, by the ids that were muted."""
-    of_storylines = "SELECT muted FROM mute WHERE kind = 'storylines'"
-    ids = read_values(connection, of_storylines)
+    ids = read_values(connection, "SELECT muted FROM mute WHERE kind = 'storylines'")
     return dict(read_rows(connection, f"SELECT gone.id, {ANSWERING}", ids=ids))
 
 

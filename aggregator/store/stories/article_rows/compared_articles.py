@@ -136,8 +136,7 @@ def copy_ancestors(connection: Connection, id: str) -> Iterator[str]:
     while at is not None and at not in visited:
         visited.add(at)
         yield at
-        copied = "SELECT copy_of FROM article WHERE id = :id"
-        at = read_value(connection, copied, id=at)
+        at = read_value(connection, "SELECT copy_of FROM article WHERE id = :id", id=at)
 
 
 def has_copies(connection: Connection, id: str, count: int, *, before: int) -> bool:
@@ -159,8 +158,7 @@ def insert_sketches(connection: Connection, sketches: Mapping[int, bytes]) -> No
 
 def replace_sketch(connection: Connection, number: int, hashes: bytes) -> None:
     """Replace the sketch of article `number`."""
-    former = "DELETE FROM sketch WHERE article = :number"
-    write_sql(connection, former, number=number)
+    write_sql(connection, "DELETE FROM sketch WHERE article = :number", number=number)
     insert_sketches(connection, {number: hashes})
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from sqlalchemy import select, text, update
 
 from aggregator.config.tuning import Tuning
-from aggregator.grouping.deletion.retention import RetentionPlan
+from aggregator.grouping.deletion.retention import Retention, RetentionPlan
 from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.store import steady_clock
@@ -121,7 +121,7 @@ def run(database: Database, plan: RetentionPlan) -> list[float]:
             steady_clock.record_time(
                 connection, LATER - dt.timedelta(hours=hours), dt.timedelta(days=1)
             )
-    retention_job = pipeline.retention_job(plan)
+    retention_job = Retention(pipeline.placer, plan)
     retention_job.step()  # reads the rules and where it is
     seconds = []
     more = True

@@ -32,10 +32,10 @@ from aggregator.store.engine.database import Connection, Database
 from aggregator.store.migrate import upgrade
 from aggregator.store.read import story_list
 from aggregator.store.stories.article_rows import article_writes
-from aggregator.store.stories.storyline_rows import LINE
 from aggregator.store.tables import IS_LIVE, affinity, article, story
 
 SETTLED = dt.timedelta(hours=6)
+LINE = func.coalesce(story.c.storyline, story.c.id)
 ITEMS = 100  # of a feed, as in config.yaml
 FEEDS = {
     "main feed": StoryFilter(),

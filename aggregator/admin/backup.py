@@ -23,7 +23,7 @@ from aggregator.model.errors import (
 )
 from aggregator.sources.parse.streams import file_stream
 from aggregator.store.engine.database import Database
-from aggregator.store.engine.shown_address import address_to_type
+from aggregator.store.engine.engines import address_to_type
 from aggregator.store.engine.sqlite_errors import is_damage
 from aggregator.store.maintenance import page_copy
 from aggregator.store.maintenance.row_stream import Advance

@@ -12,8 +12,8 @@ from aggregator.admin.unpack_backup import busy, check_and_upgrade, move_damaged
 from aggregator.model.errors import UsageError
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.engine.database import Database, shown_url
+from aggregator.store.engine.engines import address_to_type
 from aggregator.store.engine.process_lock import exclusively
-from aggregator.store.engine.shown_address import address_to_type
 from aggregator.store.maintenance import page_copy, row_stream
 from aggregator.store.migrate import make_file
 from aggregator.store.tables import article, count_rows

@@ -16,8 +16,7 @@ from aggregator.model.errors import DamagedFileError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aggregator.store.maintenance.entry_balance import Balance
-    from aggregator.store.maintenance.integrity_check import Fault
+    from aggregator.store.maintenance.integrity_check import Balance, Fault
 
 
 db = typer.Typer(
@@ -314,14 +313,13 @@ def prune(
       aggregator db prune --dry-run
       aggregator db prune
     """
-    from aggregator.grouping.deletion.retention import retention_plan
+    from aggregator.grouping.deletion.retention import Retention, retention_plan
     from aggregator.intake.workers.executor import InlineExecutor
 
     with written_before(context.obj) as (config, database):
         plan = retention_plan(config)
-        due = (
-            make_pipeline(config, database, InlineExecutor()).retention_job(plan).due()
-        )
+        pipeline = make_pipeline(config, database, InlineExecutor())
+        due = Retention(pipeline.placer, plan).due()
         if format_ == "json":
             show.json_line(due)
         else:

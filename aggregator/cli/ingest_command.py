@@ -109,9 +109,7 @@ def _ingest(
 ) -> "IngestSummary":
     from aggregator.admin.ingest.ingest_files import Ingest
     from aggregator.config.memory import collect_garbage_seldom
-    from aggregator.intake.configured import mutes_of
-    from aggregator.intake.polling.page_fetch import PollServices
-    from aggregator.intake.polling.poll import Poller
+    from aggregator.intake.polling.page_fetch import PageFetcher, PollServices
     from aggregator.intake.workers.factory import workers
     from aggregator.model.clock import utc_now
     from aggregator.sources.fetch.client import client_of
@@ -123,13 +121,12 @@ def _ingest(
             workers(config) as executor,
             closing(client_of(config)) as client,
         ):
-            poller = Poller(
+            fetcher = PageFetcher(
                 PollServices(
                     database, client, executor, config.effective_tuning, utc_now
                 ),
                 robots=config.fetch.robots,
                 pages=config.fetch.pages,
-                mutes=mutes_of(config),
             )
 
             def become_writer() -> "Pipeline | None":
@@ -146,7 +143,7 @@ def _ingest(
                 return pipeline
 
             run = Ingest(
-                poller,
+                fetcher,
                 become_writer=become_writer,
                 holds_back=wait,
                 chosen=chosen,

@@ -10,7 +10,7 @@ from aggregator.config.messages import counted
 from aggregator.config.settings import Config
 from aggregator.daemon.maintenance import Maintenance, MaintenanceTask
 from aggregator.daemon.services import DaemonServices
-from aggregator.grouping.deletion.retention import RetentionPlan
+from aggregator.grouping.deletion.retention import Retention, RetentionPlan
 from aggregator.grouping.placing.compare_stored import compare_stored
 from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.prepare import Stop
@@ -53,7 +53,7 @@ class MaintenanceTasks:
             ),
             MaintenanceTask("clock", minute, partial(self._correct_times, batch)),
             MaintenanceTask(
-                "retention", minute, self._pipeline.retention_job(plan).step
+                "retention", minute, Retention(self._pipeline.placer, plan).step
             ),
             MaintenanceTask(
                 "storylines",

@@ -87,7 +87,7 @@ class WriterLoop:
                     self._run_once()
                 except LeaseLostError as error:
                     self._is_ready = False
-                    self._work.pipeline.forget()
+                    self._work.pipeline.placer.forget()
                     if self._database.is_sqlite:
                         raise AnotherDaemonError(
                             f"another process became the writer of {shown_url(self._database.url)} while this one had "
@@ -153,7 +153,7 @@ class WriterLoop:
         if not isinstance(
             error, DamagedError | NoWorkersError
         ):  # else the transaction was not started, or rolled back
-            self._work.pipeline.forget()
+            self._work.pipeline.placer.forget()
         self._work.stopping.wait(seconds)
 
 

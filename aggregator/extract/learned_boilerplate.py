@@ -1,6 +1,6 @@
 """Learned boilerplate: lines that an outlet repeats, counted in its last articles and hidden from the next.
 
-Pure: grouping/outlets/outlet_boilerplate.py stores the window of last articles. A line is identified by a hash of
+Pure: grouping/outlet_memory.py stores the window of last articles. A line is identified by a hash of
 its letters and digits. In the first and last lines of a text, a line is hidden if many of the articles have it.
 In the middle, where most repeated lines are real content, only a short line is hidden, and only if most articles
 have it. The same holds for whole sentences in the first and last lines, since many reports end with

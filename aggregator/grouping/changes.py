@@ -7,7 +7,6 @@ change stream, and brings the window up to date.
 import datetime as dt
 
 from aggregator.model.structs import FrozenStruct
-from aggregator.store.intake.inbox import Outcome
 from aggregator.store.stories.stored_articles import StoredArticle
 from aggregator.store.stories.story_rows import StoryRow
 
@@ -19,13 +18,6 @@ class Place(FrozenStruct):
     # None: the article founds its own story
     story: StoryRow | None = None
     founding: int = 0  # how many stories it has founded before
-
-    @property
-    def outcome(self) -> Outcome:
-        """The outcome for its entry."""
-        if self.story is None:
-            return "founded"
-        return "copy" if self.article.role == "copy" else "joined"
 
 
 class Revise(FrozenStruct):

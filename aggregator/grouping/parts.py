@@ -8,8 +8,10 @@ from typing import Self
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.copies.copy_lookup import CopyFinder
 from aggregator.grouping.live_window import LiveWindow
-from aggregator.grouping.outlets.known_outlet_names import OutletNames
-from aggregator.grouping.outlets.outlet_boilerplate import BoilerplateLearner
+from aggregator.grouping.outlet_memory import (
+    BoilerplateLearner,
+    OutletNames,
+)
 from aggregator.grouping.pairs.pair_model import PairTuning
 from aggregator.grouping.pairs.weights import shipped_model
 from aggregator.grouping.scores.agreement import AgreementCheck

@@ -6,7 +6,6 @@ after a failed transaction it is dropped and read again.
 
 import datetime as dt
 from collections.abc import Callable, Sequence
-from functools import partial
 
 import msgspec
 
@@ -17,7 +16,6 @@ from aggregator.grouping.corrections.apply_corrections import (
     CorrectionResult,
 )
 from aggregator.grouping.deletion.forget_articles import erase_named
-from aggregator.grouping.deletion.retention import Retention, RetentionPlan
 from aggregator.grouping.placing.place_entry import EntryPlacer, PlacementResult
 from aggregator.grouping.story_options import StoryOptions
 from aggregator.grouping.transactions import Transactions
@@ -45,20 +43,21 @@ class Placer(Transactions):
         self, batch: Sequence[tuple[InboxEntry, Prepared]]
     ) -> list[PlacementResult]:
         """Place a batch, in the order of its inbox numbers, in one transaction."""
-        return self.database.again(partial(self._place, batch))
 
-    def _place(
-        self, batch: Sequence[tuple[InboxEntry, Prepared]]
-    ) -> list[PlacementResult]:
-        with self.unit_of_work(keeps_caches=True) as unit_of_work:
-            entry_placer = EntryPlacer(self.parts, unit_of_work, batch)
-            placed = []
-            try:
-                for waiting, prepared in batch:
-                    placed.append(entry_placer.place(waiting, prepared))
-            finally:
-                del entry_placer  # an error keeps this frame, and would keep the window
-            self.parts.stream.write_counts(unit_of_work.connection)
+        def unit() -> list[PlacementResult]:
+            with self.unit_of_work(keeps_caches=True) as unit_of_work:
+                entry_placer = EntryPlacer(self.parts, unit_of_work, batch)
+                placed = []
+                try:
+                    for waiting, prepared in batch:
+                        placed.append(entry_placer.place(waiting, prepared))
+                finally:
+                    # An error keeps this frame, and would keep the window.
+                    del entry_placer
+                self.parts.stream.write_counts(unit_of_work.connection)
+            return placed
+
+        placed = self.database.again(unit)
         every = self.parts.placing.sweep_every
         period = batch[-1][0].inbox_no // every
         if period != self._swept:
@@ -99,9 +98,3 @@ class Placer(Transactions):
                 connection, n, at=self.now(), reason=reason
             )
         )
-
-    def retention_job(
-        self, plan: RetentionPlan, *, is_asked: bool = False
-    ) -> Retention:
-        """Return the retention job, which shares the indexes in memory."""
-        return Retention(self, plan, is_asked=is_asked)

@@ -1,5 +1,7 @@
 """The stream: word frequencies of the last days, counts of sources, and the share of articles with a partner.
 
+At the end of a period senders earn standing, too: those that reported what others confirmed later on that day.
+
 The stream history is divided into periods. A period ends before the first entry that was accepted on a later
 day (UTC), so decisions depend on the inbox and not on the moment of placing. After a clock that was wrong by
 more than the days of a snapshot, a period ends with the first entry of the right time.
@@ -9,17 +11,25 @@ import datetime as dt
 import logging
 from collections import Counter, deque
 
+import numpy as np
+
 from aggregator.extract.wire.agencies import is_mail_address
-from aggregator.grouping.pairs.confirmed import confirmed_senders
+from aggregator.grouping.pairs.pair_article import (
+    TEXT,
+    TITLE,
+    PairArticle,
+    beside_title,
+    shared_beside_title,
+)
 from aggregator.grouping.pairs.pair_model import PairTuning, stream_shift
 from aggregator.grouping.pairs.snapshot import StreamSnapshot, pack_frequencies
 from aggregator.model.article import Article
 from aggregator.store.engine.database import Connection
-from aggregator.store.stories import standing, stored_articles, stream_history
+from aggregator.store.stories import stored_articles, stream_history
 from aggregator.store.stories.stored_articles import StoredArticle
 from aggregator.store.stories.stream_history import StreamPeriod
 from aggregator.store.stories.unit_of_work import UnitOfWork
-from aggregator.stories.counting.copy_groups import sender_of
+from aggregator.stories.counting.copy_groups import origin_link, sender_of
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +103,7 @@ class NewsStream:
             self.snapshot(connection),
             self._tuning.agreement,
         )
-        standing.note_day(connection, period.number, confirmed)
+        stream_history.note_day(connection, period.number, confirmed)
         self.forget_periods()
         self._latest = [period]
 
@@ -157,7 +167,7 @@ class NewsStream:
         no feed was read (`has_polled`). Mails that nobody has confirmed are never believed.
         """
         if self._standing is None:
-            self._standing = standing.senders_with_standing(connection)
+            self._standing = stream_history.senders_with_standing(connection)
         if sender_of(article) in self._standing:
             return False
         is_asked = article.is_polled or has_polled or bool(self._standing)
@@ -215,3 +225,72 @@ class NewsStream:
             stories = [story for story, _ in self._last]
         shared = sum(story in self._shared for story in stories)
         return stream_shift(shared, len(stories), self._tuning, counts)
+
+
+# Articles of a story that are read, the oldest (limit: a story may have thousands)
+_READ = 256
+
+
+def confirmed_senders(
+    connection: Connection,
+    after: int,
+    last: int,
+    snapshot: StreamSnapshot,
+    agreement: float,
+) -> set[str]:
+    """Return the senders without standing that others confirmed, from inbox number `after` up to `last`.
+
+    `agreement` is the likeness from which on words confirm each other, see `shared_beside_title`.
+    """
+    senders: set[str] = set()
+    reported = stream_history.reported_before_others(connection, after, last)
+    for story, ids in reported.items():
+        members = [
+            member
+            for member in stored_articles.members(connection, story)
+            if member.inbox_no <= last
+        ][:_READ]
+        words = {member.id: PairArticle(member) for member in members if member.terms}
+        for article in members:
+            if (
+                article.id in ids
+                and article.id in words
+                and sender_of(article) not in senders
+                and _is_confirmed(article, members, words, snapshot, agreement)
+            ):
+                senders.add(sender_of(article))
+    return senders
+
+
+def _is_confirmed(
+    article: Article,
+    members: list[Article],
+    words: dict[str, PairArticle],
+    snapshot: StreamSnapshot,
+    agreement: float,
+) -> bool:
+    """Return whether later reports of others have the words that an article reported first.
+
+    Where reports with standing are in the story, only they confirm.
+    """
+    own = words[article.id]
+    reported = beside_title(own) if own.body_words else own.parts[TITLE]
+    later = []
+    for other in members:
+        if other.id not in words or sender_of(other) == own.sender:
+            continue
+        if other.inbox_no < own.inbox:
+            reported = np.setdiff1d(reported, words[other.id].parts[TEXT])
+        elif (
+            other.role == "report"
+            and other.counts_as_report
+            and origin_link(other) is None
+            and other.version_of is None
+            and other.outlet_key != own.outlet
+            and not is_mail_address(other.outlet_key)
+        ):
+            later.append(other)
+    if any(not other.is_little_known for other in members):
+        later = [other for other in later if not other.is_little_known]
+    reports = [words[other.id] for other in later]
+    return shared_beside_title(reported, reports, snapshot) >= agreement

@@ -67,14 +67,11 @@ class Transactions:
             raise  # refused before anything was changed
         except BaseException as error:
             self.forget()
-            _release(error)
+            # Release the objects in the frames of the error, which may live on while the window is read again.
+            released: list[BaseException] = []
+            cause: BaseException | None = error
+            while cause is not None and cause not in released:
+                traceback.clear_frames(cause.__traceback__)
+                released.append(cause)
+                cause = cause.__cause__ or cause.__context__
             raise
-
-
-def _release(error: BaseException | None) -> None:
-    """Release the objects in the frames of an error, which may live on while the window is read again."""
-    released = []
-    while error is not None and error not in released:
-        traceback.clear_frames(error.__traceback__)
-        released.append(error)
-        error = error.__cause__ or error.__context__

@@ -18,7 +18,7 @@ from aggregator.grouping.corrections.apply_corrections import (
     CorrectionResult,
 )
 from aggregator.grouping.deletion.forget_articles import ForgetCommand, ForgetResult
-from aggregator.grouping.deletion.retention import PruneResult, RetentionPlan
+from aggregator.grouping.deletion.retention import PruneResult, Retention, RetentionPlan
 from aggregator.grouping.place import Placer
 from aggregator.grouping.story_options import StoryOptions
 from aggregator.intake.prepare import Stop
@@ -125,7 +125,7 @@ def _prune(
     advance: Advance,
 ) -> PruneResult:
     """Run retention for a moment; the command is repeated, and entries are placed in between."""
-    retention_job = writer.placer.retention_job(command, is_asked=True)
+    retention_job = Retention(writer.placer, command, is_asked=True)
     ends = time.monotonic() + PRUNED_SECONDS
     advance(0)
     while (more := retention_job.step()) and time.monotonic() < ends:

@@ -22,7 +22,6 @@ import msgspec
 
 from aggregator.config.memory import give_back_memory
 from aggregator.config.tuning import Tuning
-from aggregator.grouping.deletion.retention import Retention, RetentionPlan
 from aggregator.grouping.place import Placer
 from aggregator.grouping.placing.place_entry import PlacementResult
 from aggregator.grouping.story_options import PlacingTuning, StoryOptions
@@ -36,7 +35,7 @@ from aggregator.model.clock import Clock
 from aggregator.model.counters import PLACED, PLACING_SECONDS, VERDICTS, Metrics
 from aggregator.store import commands
 from aggregator.store.engine.database import Connection, Database
-from aggregator.store.intake import first_reading, inbox_order
+from aggregator.store.intake import first_reading, inbox
 from aggregator.store.search import index
 
 log = logging.getLogger(__name__)
@@ -100,7 +99,7 @@ class Pipeline:
             self.gathered_at = math.inf
             now = self.writer.now()
             with self.writer.database.read() as connection:
-                gathered = inbox_order.has_gathered(connection)
+                gathered = inbox.has_gathered(connection)
                 turn = first_reading.turn(connection, now) if gathered else "wait"
             if turn == "wait":
                 self._gathers_since = None
@@ -150,18 +149,10 @@ class Pipeline:
                 )
             yield results
 
-    def retention_job(self, plan: RetentionPlan) -> Retention:
-        """Return the retention job, for the placing thread."""
-        return self.placer.retention_job(plan)
-
     def rest(self) -> None:
         """Free memory that is quick to compute again. The indexes stay."""
         self.placer.forget_rows()
         give_back_memory()
-
-    def forget(self) -> None:
-        """Drop the indexes in memory; they are built again from the database."""
-        self.placer.forget()
 
     def run_commands(self, stop: Stop = lambda: False) -> int:
         """Execute the waiting commands: corrections, `recluster` and others. Return how many."""
@@ -199,15 +190,15 @@ def _take_turn(
     connection: Connection, now: dt.datetime, slow: Collection[str]
 ) -> tuple[int, bool]:
     """Put entries in order; return how many, and whether some wait for the next turn. `slow`: slow sources."""
-    count = inbox_order.put_in_order(connection, slow=slow)
-    are_left = inbox_order.has_gathered(connection)
+    count = inbox.put_in_order(connection, slow=slow)
+    are_left = inbox.has_gathered(connection)
     first_reading.note_early(connection, now, are_left=are_left)
     return count, are_left
 
 
 def _end(connection: Connection, now: dt.datetime) -> None:
     began, early = first_reading.end(connection)
-    first = early and inbox_order.first_out_of_order(connection, began, early)
+    first = early and inbox.first_out_of_order(connection, began, early)
     words = "the first reading has ended"
     if first:
         words += ": the days that late sources touch are decided again in order of time"

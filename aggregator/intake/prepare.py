@@ -38,13 +38,6 @@ _NOT_READ = "its page: not read, since pages of this source take too long; the e
 TEXTS_A_JOB = 16
 
 
-def _is_text_of_a_file(waiting: InboxEntry) -> bool:
-    """Whether an entry has no markup and was handed in, in a file or a push: nobody else wrote it here."""
-    return waiting.entry.authority == "handed" and not (
-        waiting.page or waiting.entry.html or waiting.entry.record
-    )
-
-
 class PrepareDispatcher:
     """Submits entries to workers and reads their results. For one thread."""
 
@@ -83,7 +76,12 @@ class PrepareDispatcher:
 
     def submitted(self, waiting: Sequence[InboxEntry]) -> Future[bytes]:
         """Submit a job for these entries; `answered` decodes its result."""
-        is_here = self._texts_here and all(map(_is_text_of_a_file, waiting))
+        # Nobody else wrote a text without markup that was handed in, in a file or a push.
+        is_here = self._texts_here and all(
+            each.entry.authority == "handed"
+            and not (each.page or each.entry.html or each.entry.record)
+            for each in waiting
+        )
         executor = InlineExecutor() if is_here else self._executor
         try:
             items = []

@@ -83,26 +83,23 @@ class PrepareQueue:
                 if not is_ready or count > self._batch_articles - len(batch):
                     break
             if not self._prepared:
-                self._prepare_next(stop)
+                entries, future = self._jobs.popleft()
+                try:
+                    answer = self._dispatcher.answered(entries, future, stop)
+                    if not stop():
+                        self._prepared.extend(zip(entries, answer, strict=True))
+                except UnreadableEntryError as error:
+                    # The others are submitted again.
+                    self._unreadable(error)
+                    left = [one for one in entries if one.entry_no != error.n]
+                    if left:
+                        self._jobs.appendleft((left, self._dispatcher.submitted(left)))
                 if stop():
                     # The workers may have been ended: the answer is incomplete
                     return []
             while self._prepared and self._first <= bound:
                 batch.append(self._prepared.popleft())
         return batch
-
-    def _prepare_next(self, stop: Stop) -> None:
-        """Wait for the entries of the next job; if one cannot be read, the others are submitted again."""
-        entries, future = self._jobs.popleft()
-        try:
-            answer = self._dispatcher.answered(entries, future, stop)
-        except UnreadableEntryError as error:
-            self._unreadable(error)
-            if left := [waiting for waiting in entries if waiting.entry_no != error.n]:
-                self._jobs.appendleft((left, self._dispatcher.submitted(left)))
-            return
-        if not stop():
-            self._prepared.extend(zip(entries, answer, strict=True))
 
     def _submit_jobs(self) -> None:
         """Submit jobs until all workers are busy."""

@@ -31,7 +31,7 @@ class CountedArticle(FrozenStruct):
     # The article that tells a sentence of this text differently
     version_of: str | None = None
     counts_as_report: bool = True  # false: too little of its text agrees with the story
-    # Its source had no standing (store/stories/standing.py)
+    # Its source had no standing (store/stories/stream_history.py)
     is_little_known: bool = False
     # Only the sender says that the article is from this outlet; None: confirmed
     claimed_outlet: str | None = None

@@ -60,20 +60,15 @@ def pack_compressed(value: FrozenStruct) -> bytes:
     )
 
 
-def decompress_packed(blob: bytes) -> bytes:
-    """Return the output of `pack` or `pack_compressed` as `pack` writes it."""
-    # No struct in msgpack begins with these bytes
-    if not blob.startswith(zstandard.FRAME_HEADER):
-        return blob
-    return zstandard.ZstdDecompressor(dict_data=_NAMES).decompress(
-        blob, max_output_size=_MAX_BYTES
-    )
-
-
 def unpack(blob: bytes, shape: type[AnyStruct]) -> AnyStruct:
     """Return the struct that `pack` or `pack_compressed` wrote. Raises msgspec.MsgspecError."""
     try:
-        return msgspec.msgpack.decode(decompress_packed(blob), type=shape)
+        # No struct in msgpack begins with these bytes
+        if blob.startswith(zstandard.FRAME_HEADER):
+            blob = zstandard.ZstdDecompressor(dict_data=_NAMES).decompress(
+                blob, max_output_size=_MAX_BYTES
+            )
+        return msgspec.msgpack.decode(blob, type=shape)
     except zstandard.ZstdError as error:
         raise msgspec.ValidationError(str(error)) from error
 

@@ -12,7 +12,7 @@ from aggregator.store.tables import (
     read_rows,
     struct_of,
     structs_of,
-    update_rows,
+    write_sql,
 )
 
 CommandKind = Literal["correct", "recluster", "forget", "prune"]
@@ -62,5 +62,5 @@ def answer(
     text: str,
 ) -> None:
     """Store state and result of command `n`."""
-    values = {"state": state, "result": text, "done_at": at}
-    update_rows(connection, command, command.c.command_no == n, **values)
+    answered = "UPDATE command SET state = :state, result = :text, done_at = :at WHERE command_no = :n"
+    write_sql(connection, answered, state=state, text=text, at=at, n=n)

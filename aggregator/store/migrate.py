@@ -115,8 +115,46 @@ def upgrade(
     make_file(database, allow_new=allow_new)
     before = revision_of(database)
     refuse_unknown(_named(database), before)
-    if before != newest_revision():
-        _migrate(database, keep)
+    if before == newest_revision():
+        return before, before
+    with ExitStack() as cleanup, database.write(unhurried=True) as connection:
+        # Processes migrate one after the other; SQLite has one writing transaction anyway
+        if not database.is_sqlite:
+            connection.execute(
+                text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_KEY}
+            )
+        present = _revision_in(connection, database)
+        refuse_unknown(_named(database), present)
+        # Another process upgraded the database while this process waited for the lock
+        if present == newest_revision():
+            return before, present
+        if present is None and not database.is_sqlite:
+            refuse_unfit_server(database, connection)
+        if present is not None:
+            older_program = (
+                f"{_named(database)} must be upgraded, and an older program is using it: "
+                "stop that program first (systemctl stop aggregator)"
+            )
+            cleanup.enter_context(exclusively(database, older_program))
+            if keep is not None:
+                keep(newest_revision())
+        # Mako, a dependency of Alembic, would load pygments to colour its errors: 4 MB that would stay in memory.
+        sys.modules.setdefault("mako.ext.pygmentplugin", None)  # type: ignore[arg-type]
+        from alembic import command
+        from alembic.config import Config as AlembicConfig
+
+        settings = AlembicConfig()
+        settings.set_main_option("script_location", str(migrations_folder()))
+        settings.attributes["connection"] = connection
+        try:
+            command.upgrade(settings, "head")
+        except DatabaseError as error:
+            if not is_damage(error.orig):
+                raise
+            raise DamagedFileError(
+                f"{_named(database)} is damaged and cannot be upgraded ({error.orig})",
+                "restore a backup, or recover what is left: sqlite3 FILE .recover | sqlite3 NEW",
+            ) from error
     return before, newest_revision()
 
 
@@ -154,51 +192,6 @@ def make_file(database: Database, *, allow_new: bool = False) -> None:
         file.touch(0o600)  # SQLite creates its log with the mode of the file
     except OSError as error:
         raise NotWritableError(f"{file} cannot be created: {error.strerror}") from error
-
-
-def _migrate(database: Database, keep: Callable[[str], object] | None) -> None:
-    with ExitStack() as cleanup, database.write(unhurried=True) as connection:
-        # Processes migrate one after the other; SQLite has one writing transaction anyway
-        if not database.is_sqlite:
-            connection.execute(
-                text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_KEY}
-            )
-        before = _revision_in(connection, database)
-        refuse_unknown(_named(database), before)
-        # Another process upgraded the database while this process waited for the lock
-        if before == newest_revision():
-            return
-        if before is None and not database.is_sqlite:
-            refuse_unfit_server(database, connection)
-        if before is not None:
-            older_program = (
-                f"{_named(database)} must be upgraded, and an older program is using it: "
-                "stop that program first (systemctl stop aggregator)"
-            )
-            cleanup.enter_context(exclusively(database, older_program))
-            if keep is not None:
-                keep(newest_revision())
-        _run_migrations(database, connection)
-
-
-def _run_migrations(database: Database, connection: Connection) -> None:
-    # Mako, a dependency of Alembic, would load pygments to colour its errors: 4 MB that would stay in memory.
-    sys.modules.setdefault("mako.ext.pygmentplugin", None)  # type: ignore[arg-type]
-    from alembic import command
-    from alembic.config import Config as AlembicConfig
-
-    settings = AlembicConfig()
-    settings.set_main_option("script_location", str(migrations_folder()))
-    settings.attributes["connection"] = connection
-    try:
-        command.upgrade(settings, "head")
-    except DatabaseError as error:
-        if not is_damage(error.orig):
-            raise
-        raise DamagedFileError(
-            f"{_named(database)} is damaged and cannot be upgraded ({error.orig})",
-            "restore a backup, or recover what is left: sqlite3 FILE .recover | sqlite3 NEW",
-        ) from error
 
 
 def refuse_unfit_server(database: Database, connection: Connection) -> None:

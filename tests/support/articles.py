@@ -15,7 +15,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.intake import acceptance, pending_pages
 from aggregator.store.intake.known_entries import AcceptResult
 from aggregator.store.stories.rendered_stories import render_next
-from aggregator.store.stories.standing import DAYS
+from aggregator.store.stories.stream_history import DAYS
 from aggregator.store.tables import (
     affinity,
     article,

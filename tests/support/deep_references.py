@@ -27,8 +27,11 @@ from aggregator.store.commands import CommandKind
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.inbox import Outcome
 from aggregator.store.intake.known_entries import AcceptOutcome
-from aggregator.store.stories.constraints import Relation
-from aggregator.store.stories.corrections import CorrectionDetail, CorrectionKind
+from aggregator.store.stories.corrections import (
+    CorrectionDetail,
+    CorrectionKind,
+    Relation,
+)
 from aggregator.store.stories.stored_articles import ArticleDetails
 from aggregator.store.stories.unit_of_work import LogKind
 from aggregator.store.tables import UtcTime, metadata, story

@@ -23,7 +23,7 @@ from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.search import index
-from aggregator.store.stories import story_subjects
+from aggregator.store.stories import story_rows
 from aggregator.store.stories.stored_articles import ArticleDetails
 from aggregator.store.tables import article, source, story, story_log, upsert
 from tests.support.fresh import with_tables
@@ -57,7 +57,7 @@ class WrittenStories(StoryReader):
                 upsert(connection, story, _story_row(told, number) | gone)
             self._write_articles(connection, told)
             topics = [StoryName(name=one, outlets=1) for one in told.topics]
-            story_subjects.write(connection, [(number, told.names, topics)])
+            story_rows.write_subjects(connection, [(number, told.names, topics)])
             connection.execute(
                 insert(story_log).values(story=told.id, at=told.updated, kind="written")
             )

@@ -23,7 +23,7 @@ must be in long runs, as in an edited text and unlike a filled-in form.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import cached_property, lru_cache
 from itertools import compress, islice
 from typing import Literal
@@ -43,7 +43,6 @@ from aggregator.grouping.copies.part_topics import (
 from aggregator.grouping.copies.shingles import (
     RUN_WORDS,
     SHINGLE_WORDS,
-    Flags,
     Hashes,
     distinct,
     long_runs,
@@ -124,8 +123,30 @@ def verdict(
     if are_other_releases(article.title, candidate.title):
         return None
     overlap = _Overlap(article, candidate)
-    kind = _kind(overlap, tuning)
-    if kind is None:
+    is_short = len(overlap.smaller.shingles) < tuning.short_shingles
+    is_contained = overlap.article_is_smaller and overlap.containment >= tuning.most
+    if is_short and overlap.smaller.headline and overlap.larger.headline:
+        # Short texts are often alike by form ("Check back for updates").
+        # An outlet that cuts its own report keeps the headline and the opening.
+        is_own_cut = overlap.one_outlet and is_contained and _is_cut(overlap, tuning)
+        is_alike = overlap.least >= tuning.most or is_own_cut
+        is_copy = is_alike and _headlines_agree(overlap, tuning)
+    elif is_short:
+        is_copy = (
+            overlap.least == 1.0
+            and len(overlap.smaller.shingles) >= tuning.run_shingles
+        )
+    elif overlap.least >= tuning.mutual:
+        is_copy = not _has_foreign_headline(overlap, tuning)
+    elif is_contained:
+        is_copy = _is_cut(overlap, tuning)
+    else:
+        is_alike = not overlap.one_outlet and overlap.least >= tuning.supported
+        is_copy = is_alike and _headlines_agree(overlap, tuning)
+    kind: Literal["copy", "excerpt"] = "copy" if is_copy else "excerpt"
+    if is_copy and _is_templated(overlap, tuning):
+        return None
+    if not is_copy and (is_short or not is_contained or overlap.least >= tuning.mutual):
         return None
     return CopyEvidence(
         other=candidate.id,
@@ -217,34 +238,6 @@ class _Overlap:
         self.least = shared / max(1, large)
 
 
-def _kind(overlap: _Overlap, tuning: CopyTuning) -> Literal["copy", "excerpt"] | None:
-    is_short = len(overlap.smaller.shingles) < tuning.short_shingles
-    is_contained = overlap.article_is_smaller and overlap.containment >= tuning.most
-    if is_short and overlap.smaller.headline and overlap.larger.headline:
-        # Short texts are often alike by form ("Check back for updates").
-        # An outlet that cuts its own report keeps the headline and the opening.
-        is_own_cut = overlap.one_outlet and is_contained and _is_cut(overlap, tuning)
-        is_alike = overlap.least >= tuning.most or is_own_cut
-        is_copy = is_alike and _headlines_agree(overlap, tuning)
-    elif is_short:
-        is_copy = (
-            overlap.least == 1.0
-            and len(overlap.smaller.shingles) >= tuning.run_shingles
-        )
-    elif overlap.least >= tuning.mutual:
-        is_copy = not _has_foreign_headline(overlap, tuning)
-    elif is_contained:
-        is_copy = _is_cut(overlap, tuning)
-    else:
-        is_alike = not overlap.one_outlet and overlap.least >= tuning.supported
-        is_copy = is_alike and _headlines_agree(overlap, tuning)
-    if is_copy:
-        return None if _is_templated(overlap, tuning) else "copy"
-    if is_contained and not is_short and overlap.least < tuning.mutual:
-        return "excerpt"
-    return None
-
-
 def _is_cut(overlap: _Overlap, tuning: CopyTuning) -> bool:
     if overlap.least < tuning.cut_share or _has_foreign_headline(overlap, tuning):
         return False
@@ -307,26 +300,31 @@ def _is_templated(overlap: _Overlap, tuning: CopyTuning) -> bool:
     least = tuning.slot_numbers
     least_share = tuning.slot_share
     if overlap.one_outlet:
-        if _is_form_or_footer(overlap, shared, tuning):
+        in_long = long_runs(shared, tuning.run_shingles)
+        if in_long.sum() < tuning.most * shared.sum():
+            return True  # a form that was filled in shares no long runs
+        # Texts of one outlet may share only an ending: a footer, or the background of an event, below other words
+        # and another headline.
+        has_beginning = shared[:SHINGLE_WORDS].any()
+        if (
+            not has_beginning
+            and not _headlines_agree(overlap, tuning)
+            and shared[shared.argmax() :].mean() >= _END_SHARE
+        ):
             return True
         least = tuning.own_slot_numbers
         least_share = tuning.own_slot_share
-    changed, numbers = _changed_numbers(smaller.words, shared)
-    if changed >= least and changed >= least_share * numbers:
+    # A number is changed in place when it is in a gap between shared words that is shorter than RUN_WORDS. A
+    # rewritten sentence leaves a longer gap.
+    gaps = ~words_in(shared, len(smaller.words))
+    in_slot = gaps & ~long_runs(gaps, RUN_WORDS)
+    is_number = [word[0].isdigit() for word in smaller.words]
+    changed = sum(compress(is_number, in_slot))
+    if changed >= least and changed >= least_share * sum(is_number):
         return True
     return _lacks_headline(smaller, larger, tuning) and _lacks_headline(
         larger, smaller, tuning
     )
-
-
-def _is_form_or_footer(overlap: _Overlap, shared: Flags, tuning: CopyTuning) -> bool:
-    """Return whether texts of one outlet share no long runs, or only an ending that all its texts may have."""
-    if long_runs(shared, tuning.run_shingles).sum() < tuning.most * shared.sum():
-        return True
-    # The shared end is a footer, or the background of an event, below other words and another headline.
-    if shared[:SHINGLE_WORDS].any() or _headlines_agree(overlap, tuning):
-        return False
-    return bool(shared[shared.argmax() :].mean() >= _END_SHARE)
 
 
 def _lacks_headline(
@@ -348,15 +346,3 @@ def _lacks_headline(
     return len(headline & other.headline.union(other.words)) < tuning.most * len(
         headline
     )
-
-
-def _changed_numbers(text: Sequence[str], shared: Flags) -> tuple[int, int]:
-    """Count the numbers of a text that were changed in place, and all its numbers; `shared` flags its shingles.
-
-    A number is changed in place when it is in a gap between shared words that is shorter than RUN_WORDS. A
-    rewritten sentence leaves a longer gap.
-    """
-    gaps = ~words_in(shared, len(text))
-    in_slot = gaps & ~long_runs(gaps, RUN_WORDS)
-    is_number = [word[0].isdigit() for word in text]
-    return sum(compress(is_number, in_slot)), sum(is_number)

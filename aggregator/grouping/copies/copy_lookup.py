@@ -28,7 +28,7 @@ from aggregator.grouping.copies.shingles import shingle_sequence
 from aggregator.model.evidence import CopyEvidence, TextReuse
 from aggregator.store.engine.database import Connection
 from aggregator.store.maintenance.row_stream import Advance
-from aggregator.store.stories.article_rows import compared_articles, sketches
+from aggregator.store.stories.article_rows import compared_articles
 from aggregator.store.stories.stored_articles import StoredArticle
 
 
@@ -150,9 +150,9 @@ class CopyFinder:
     def replace(self, connection: Connection, number: int, new: bytes) -> None:
         """Replace the sketch of article `number` in its row and in memory; with b"" it is not found any more."""
         if self._index is not None:
-            self._index.remove(number, sketches.sketch_of(connection, number))
+            self._index.remove(number, compared_articles.sketch_of(connection, number))
             self._index.add(number, new)
-        sketches.replace_sketch(connection, number, new)
+        compared_articles.replace_sketch(connection, number, new)
 
     def recompute(
         self, connection: Connection, advance: Advance = lambda _rows: None
@@ -161,7 +161,7 @@ class CopyFinder:
 
         The results equal those of the placement if the earlier articles have not changed.
         """
-        sketches.delete_sketches(connection)
+        compared_articles.delete_sketches(connection)
         for batch in compared_articles.placed_texts(connection):
             index = self.cover(connection, batch[0].inbox_no, batch[-1].inbox_no)
             kept = {}
@@ -177,7 +177,7 @@ class CopyFinder:
                     is_version=stored.version_of is not None,
                 )
                 index.add(stored.inbox_no, kept[stored.inbox_no])
-            sketches.insert_sketches(connection, kept)
+            compared_articles.insert_sketches(connection, kept)
             advance(len(batch))
 
     def add(self, number: int, stored: bytes) -> None:
@@ -193,7 +193,7 @@ class CopyFinder:
         ):
             self._index = None  # two indexes would take twice the memory
             after = first - reach - 1
-            rows = sketches.sketches_after(connection, after)
+            rows = compared_articles.sketches_after(connection, after)
             self._index = PassageIndex(reach=reach, after=after, rows=rows)
             give_back_memory()
         return self._index

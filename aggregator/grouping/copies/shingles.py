@@ -80,7 +80,16 @@ def shingle_sequence(text: str) -> Hashes:
     raw, has_unspaced = _split(text)
     hashes = _hashes_of(raw)
     shingles = _runs_of(hashes, SHINGLE_WORDS)
-    return _widened(shingles, hashes, raw) if has_unspaced else shingles
+    if not has_unspaced:
+        return shingles
+    # Extend the shingles that begin with a character of a script without spaces to five characters.
+    wide = _runs_of(hashes, SHINGLE_CHARACTERS)
+    if not len(wide):
+        return shingles[:1]
+    unspaced = np.array([is_unspaced(word.decode()) for word in raw[: len(shingles)]])
+    widened = np.where(unspaced[: len(wide)], wide, shingles[: len(wide)])
+    # A shingle that begins fewer than five characters before the end is part of the last wide one.
+    return np.concatenate([widened, shingles[len(wide) :][~unspaced[len(wide) :]]])
 
 
 def _hashes_of(raw: list[bytes]) -> Hashes:
@@ -224,17 +233,6 @@ def _split(text: str) -> tuple[list[bytes], bool]:
     return folded.encode("utf-8", "replace").translate(
         _ASCII_BREAKS
     ).split(), has_unspaced
-
-
-def _widened(shingles: Hashes, hashes: Hashes, raw: list[bytes]) -> Hashes:
-    """Extend the shingles that begin with a character of a script without spaces to five characters."""
-    wide = _runs_of(hashes, SHINGLE_CHARACTERS)
-    if not len(wide):
-        return shingles[:1]
-    unspaced = np.array([is_unspaced(word.decode()) for word in raw[: len(shingles)]])
-    widened = np.where(unspaced[: len(wide)], wide, shingles[: len(wide)])
-    # A shingle that begins fewer than five characters before the end is part of the last wide one.
-    return np.concatenate([widened, shingles[len(wide) :][~unspaced[len(wide) :]]])
 
 
 # Nothing has put spaces into this text yet, so each character of an unspaced script is matched as a word.

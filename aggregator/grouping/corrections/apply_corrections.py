@@ -77,20 +77,17 @@ class CorrectionHandler:
         result = kinds[command.kind](unit_of_work, command)
         self._constraints.forget()
         if command.kind in ("split", "move"):
+            # Each story gets the storyline that its articles are near to, as if they were placed now.
+            connection = unit_of_work.connection
             for story in result.stories:
-                self._follow(unit_of_work, story)
+                join_nearest(
+                    connection,
+                    self._constraints,
+                    story,
+                    story_rows.row_of(connection, story).last_published,
+                    storyline_rows.near_numbers(connection, story, NEAR),
+                )
         return result
-
-    def _follow(self, unit_of_work: UnitOfWork, story: str) -> None:
-        """Put a story into the storyline that its articles are near to, as if they were placed now."""
-        connection = unit_of_work.connection
-        join_nearest(
-            connection,
-            self._constraints,
-            story,
-            story_rows.row_of(connection, story).last_published,
-            storyline_rows.near_numbers(connection, story, NEAR),
-        )
 
     def _merge(
         self, unit_of_work: UnitOfWork, command: CorrectionCommand

@@ -29,7 +29,7 @@ from aggregator.model.prepared import Kind
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.read.article_detail import ExplainedArticle, LogLine
 from aggregator.store.read.reader import StoryReader
-from aggregator.store.stories.constraints import ConstraintTable, Relation
+from aggregator.store.stories.corrections import ConstraintTable, Relation
 from aggregator.stories.compared_sentences import version_of
 from aggregator.stories.versions import ChangedSentence, changed_sentences, unread_signs
 
@@ -174,27 +174,6 @@ def explanation(
     """
     explained = _explained_article(reading, article)
     packer = TermPacker(shipped_model(all_tuning))
-    decision = _decision(reading, explained, packer)
-    if other is None:
-        return decision
-    pair = _pair(
-        reading, explained, _explained_article(reading, other), packer, all_tuning
-    )
-    return replace(decision, pair=pair)
-
-
-def _explained_article(reading: StoryReader, article: str) -> ExplainedArticle:
-    explained = reading.explained_article(article)
-    if explained is None:
-        raise UsageError(
-            f"there is no article {article}; `aggregator story ID` lists their ids"
-        )
-    return explained
-
-
-def _decision(
-    reading: StoryReader, explained: ExplainedArticle, packer: TermPacker
-) -> Explanation:
     view = explained.article
     evidence = explained.evidence
     rival = evidence.runner_up
@@ -208,7 +187,7 @@ def _decision(
     if original is not None:
         passages = shared_passages(view.text, original.article.text, _PASSAGES)
         nosnippet = nosnippet or original.article.nosnippet
-    return Explanation(
+    decision = Explanation(
         article=view.id,
         title=view.title,
         outlet=view.outlet,
@@ -226,6 +205,21 @@ def _decision(
         runner_up_title=None if rival is None else reading.title_of(rival.story),
         log=tuple(line for line in explained.log if line.kind not in _BEGINNINGS),
     )
+    if other is None:
+        return decision
+    pair = _pair(
+        reading, explained, _explained_article(reading, other), packer, all_tuning
+    )
+    return replace(decision, pair=pair)
+
+
+def _explained_article(reading: StoryReader, article: str) -> ExplainedArticle:
+    explained = reading.explained_article(article)
+    if explained is None:
+        raise UsageError(
+            f"there is no article {article}; `aggregator story ID` lists their ids"
+        )
+    return explained
 
 
 def _version(reading: StoryReader, view: ArticleView) -> VersionExplanation | None:

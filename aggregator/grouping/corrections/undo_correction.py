@@ -15,8 +15,8 @@ from aggregator.store.stories import (
     story_rows,
 )
 from aggregator.store.stories.article_rows import article_writes
-from aggregator.store.stories.constraints import ConstraintTable
 from aggregator.store.stories.corrections import (
+    ConstraintTable,
     Correction,
     CorrectionDetail,
     MovedArticle,

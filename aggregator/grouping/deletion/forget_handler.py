@@ -14,7 +14,7 @@ from aggregator.store.intake import known_item_rows
 from aggregator.store.intake.identity import tombstones
 from aggregator.store.maintenance import erased_rows
 from aggregator.store.maintenance.erased_rows import DeletedPart
-from aggregator.store.stories import standing, stored_articles, story_subjects
+from aggregator.store.stories import stored_articles, story_rows, stream_history
 from aggregator.store.stories.stored_articles import StoredArticle
 from aggregator.store.stories.unit_of_work import UnitOfWork
 
@@ -53,11 +53,11 @@ def erase_articles(
         parts.story_writer.apply(
             unit_of_work, Remove(story=story, articles=frozenset(ids))
         )
-    standing.forget(connection, erased)
+    stream_history.forget_senders(connection, erased)
     if kind == "forgotten":
         for article in erased:
             unit_of_work.log(article.story, "forgotten", article=article.id)
-        story_subjects.erase(connection, affected)
+        story_rows.erase_subjects(connection, affected)
         erased_rows.drop_answers(connection)
     erased_rows.blank_stories(connection, affected, ids, unit_of_work.now)
 

@@ -111,15 +111,12 @@ class PairModel:
         # The bits of the leaves that are excluded if a value is above the threshold
         self._excluded = np.zeros(shape, np.uint8)
         for place, tree in enumerate(file.trees):
-            self._add(tree, place)
+            self._leaves[self._first[place] :][: len(tree.leaves)] = tree.leaves
+            conditions = slice(len(tree.features)), place
+            self._features[conditions] = tree.features
+            self._thresholds[conditions] = tree.thresholds
+            self._excluded[conditions] = ~np.array(tree.masks, np.uint8)
         self._values = self._leaves.sum(axis=1)
-
-    def _add(self, tree: Tree, place: int) -> None:
-        self._leaves[self._first[place] :][: len(tree.leaves)] = tree.leaves
-        conditions = slice(len(tree.features)), place
-        self._features[conditions] = tree.features
-        self._thresholds[conditions] = tree.thresholds
-        self._excluded[conditions] = ~np.array(tree.masks, np.uint8)
 
     def logits(self, leaves: Ints) -> Floats:
         """Return the logit of each row of `leaves`."""

@@ -12,7 +12,6 @@ from typing import TypeVar
 
 import numpy as np
 
-from aggregator.grouping.pairs.snapshot import Floats
 from aggregator.grouping.pairs.term_codec import (
     FIELDS,
     HASH_BITS,
@@ -90,7 +89,20 @@ class TermPacker:
         vocabulary = self._vocabulary(reading.lexicon.language)
         body_words = len(reading.words) - reading.title_words
         if is_container:
-            body = self._topic(title, body, vocabulary)
+            # The lead, and later paragraphs that share enough stems with title and lead, in order
+            lead = vocabulary.content_codes(vocabulary.tokens(title))
+            paragraphs = []
+            words_so_far = 0
+            for paragraph in body.split("\n"):
+                tokens = vocabulary.tokens(paragraph)
+                stems = vocabulary.content_codes(tokens)
+                if words_so_far < self._model.lead_words:
+                    lead |= stems
+                    paragraphs.append(paragraph)
+                elif len(stems & lead) >= self._tuning.container_shared_stems:
+                    paragraphs.append(paragraph)
+                words_so_far += len(tokens)
+            body = "\n".join(paragraphs)
             reading = read(title, body, vocabulary.language)
         return self._packed(
             self._codes_by_field(title, body, reading, vocabulary), vocabulary
@@ -159,58 +171,33 @@ class TermPacker:
         return [*fields, rare, lead_codes[is_named]]
 
     def _packed(self, codes_by_field: list[Ints], vocabulary: Vocabulary) -> bytes:
-        terms, counts = _counted(codes_by_field)
+        sizes = [len(codes) for codes in codes_by_field]
+        fields = np.arange(len(sizes)).repeat(sizes) << _CODE_BITS
+        codes = np.concatenate(codes_by_field)
+        # One sort counts the terms of all fields, each a field above a code.
+        terms, counts = np.unique(
+            (fields | codes)[codes != STOP_WORD], return_counts=True
+        )
         fields = terms >> _CODE_BITS
         idf = self._background.idf(vocabulary.language)[terms >> HASH_BITS & DF_MASK]
+        # The weight of each term: see the module
+        weights = _TF_WEIGHT[np.minimum(counts, _LONGEST_TF)] * idf
+        weights /= np.sqrt(np.bincount(fields, weights**2))[fields]
+        rarity = np.sqrt(np.maximum(idf - _RARE_FROM_IDF, 0.0) / RARE_DIVISOR)
+        weights = np.rint(np.where(fields == _RARE, rarity, weights) * SCALE)
         # Two words may share a hash: the heavier one is used.
         different, places = np.unique(_ids(fields, terms), return_inverse=True)
         heavier = np.zeros(len(different), np.int64)
-        np.maximum.at(heavier, places, _weights(fields, counts, idf))
+        np.maximum.at(heavier, places, weights.astype(np.int64))
         packed = heaviest(
             different, heavier, self._model.field_weights, self._tuning.packed_terms
         )
         return packed.astype("<u4").tobytes()
 
-    def _topic(self, title: str, body: str, vocabulary: Vocabulary) -> str:
-        """Return the lead and later paragraphs that share enough stems with title and lead, in order."""
-        lead = vocabulary.content_codes(vocabulary.tokens(title))
-        paragraphs = []
-        words_so_far = 0
-        for paragraph in body.split("\n"):
-            tokens = vocabulary.tokens(paragraph)
-            stems = vocabulary.content_codes(tokens)
-            if words_so_far < self._model.lead_words:
-                lead |= stems
-                paragraphs.append(paragraph)
-            elif len(stems & lead) >= self._tuning.container_shared_stems:
-                paragraphs.append(paragraph)
-            words_so_far += len(tokens)
-        return "\n".join(paragraphs)
-
 
 def _ids(fields: Codes, codes: Codes) -> Codes:
     """Return the ids (term_codec.py) of codes in fields."""
     return fields << HASH_BITS | codes & HASH_MASK
-
-
-def _counted(codes_by_field: list[Ints]) -> tuple[Ints, Ints]:
-    """Return the terms, each a field above a code, and how often each occurs."""
-    sizes = [len(codes) for codes in codes_by_field]
-    fields = np.arange(len(sizes)).repeat(sizes) << _CODE_BITS
-    codes = np.concatenate(codes_by_field)
-    # One sort counts the terms of all fields.
-    return np.unique((fields | codes)[codes != STOP_WORD], return_counts=True)
-
-
-def _weights(fields: Ints, counts: Ints, idf: Floats) -> Ints:
-    """Return the weight of each term (see the module) in units of 1/SCALE."""
-    weights = _TF_WEIGHT[np.minimum(counts, _LONGEST_TF)] * idf
-    weights /= np.sqrt(np.bincount(fields, weights**2))[fields]
-    rarity = np.sqrt(np.maximum(idf - _RARE_FROM_IDF, 0.0) / RARE_DIVISOR)
-    whole: Ints = np.rint(np.where(fields == _RARE, rarity, weights) * SCALE).astype(
-        np.int64
-    )
-    return whole
 
 
 def _stressed(
@@ -248,24 +235,16 @@ def special_terms(
         word = reading.words[place]
         if len(word) > 1 and word[0].isdigit() and word[-1].isdigit():
             numbers.append(plain_number(word, vocabulary.language))
-        if place < units_end and (unit := _unit_after(place, reading, vocabulary)):
-            with_units.append(f"{vocabulary.number(word)}|{unit}")
+        if place < units_end:
+            # The stem of the first content word after a number, if one is near
+            following = reading.words[place + 1 : place + 1 + _UNIT_WITHIN]
+            unit = next(filter(None, map(vocabulary.stem, following)), "")
+            if unit:
+                with_units.append(f"{vocabulary.number(word)}|{unit}")
+    capitals = sum(word[0].isupper() for word in reading.words[: reading.title_words])
+    in_title_case = capitals > _TITLE_CASE_SHARE * reading.title_words
     return {
-        "n": _names(title, body, reading, vocabulary),
+        "n": vocabulary.names(body if in_title_case else f"{title}\n{body}"),
         "d": numbers,
         "u": with_units,
     }
-
-
-def _unit_after(place: int, reading: Reading, vocabulary: Vocabulary) -> str:
-    """Return the stem of the first content word after a number, "" if none is near."""
-    following = reading.words[place + 1 : place + 1 + _UNIT_WITHIN]
-    return next(filter(None, map(vocabulary.stem, following)), "")
-
-
-def _names(
-    title: str, body: str, reading: Reading, vocabulary: Vocabulary
-) -> list[str]:
-    capitals = sum(word[0].isupper() for word in reading.words[: reading.title_words])
-    in_title_case = capitals > _TITLE_CASE_SHARE * reading.title_words
-    return vocabulary.names(body if in_title_case else f"{title}\n{body}")

@@ -53,7 +53,13 @@ class TitleFrame(NamedTuple):
 def read_title(title: str) -> TitlePieces:
     """Read the pieces of a title."""
     pieces = list(_PIECE.finditer(title))[:_MOST_PIECES]
-    has_names = _has_names(pieces)
+    # Capitals mark names, unless most words of the title are capitalised.
+    words = [
+        piece[0]
+        for piece in pieces[1:]
+        if piece["w"] and len(piece[0]) >= _LEAST_CONTENT
+    ]
+    has_names = sum(word[0].isupper() for word in words) * 2 <= len(words)
     keys = []
     kinds = ""
     for place, piece in enumerate(pieces):
@@ -68,16 +74,6 @@ def read_title(title: str) -> TitlePieces:
         keys.append(key)
         kinds += kind
     return TitlePieces(tuple(keys), kinds, frozenset(keys))
-
-
-def _has_names(pieces: list[re.Match[str]]) -> bool:
-    """Return whether capitals mark names in a title; they do not if most of its words are capitalised."""
-    words = [
-        piece[0]
-        for piece in pieces[1:]
-        if piece["w"] and len(piece[0]) >= _LEAST_CONTENT
-    ]
-    return sum(word[0].isupper() for word in words) * 2 <= len(words)
 
 
 def are_alike(title: TitlePieces, other: TitlePieces, share: float) -> bool:

@@ -59,8 +59,6 @@ class Decider:
 
     def merge_before(self, article: StoredArticle) -> Merge | None:
         """Return the merge of two stories if corrections link a new article to both of them."""
-        if not self._constraints.has_article(self._connection, article.id):
-            return None
         constraints = self._constraints.story_constraints(self._connection, article.id)
         pair = constraints.must_link[:2]
         if len(pair) < 2:

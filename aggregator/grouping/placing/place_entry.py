@@ -1,17 +1,21 @@
 """Place the entries of a batch: new articles, known articles that come again, and refused entries."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from msgspec.structs import replace
 
+from aggregator.grouping.changes import Move
 from aggregator.grouping.incoming_article import incoming_article
 from aggregator.grouping.parts import GroupingParts
 from aggregator.grouping.placing.decide import Decider
 from aggregator.grouping.placing.revise import Reviser
-from aggregator.grouping.placing.separate_series import separate_series
 from aggregator.grouping.placing.which_article import New, WhichArticle
 from aggregator.grouping.second_look.second_look import SecondLook
 from aggregator.grouping.storylines import NEAR, join_nearest, unite_stories
+from aggregator.grouping.write.copy_families import with_copies
+from aggregator.model.article import Role
+from aggregator.model.evidence import Evidence
 from aggregator.model.prepared import CleanArticle, Prepared
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.intake import inbox, rejected
@@ -19,7 +23,7 @@ from aggregator.store.intake.identity import tombstones
 from aggregator.store.intake.inbox import InboxEntry, Outcome
 from aggregator.store.intake.source_rows import Source, all_sources
 from aggregator.store.maintenance import erased_rows as erasing
-from aggregator.store.stories import story_rows
+from aggregator.store.stories import stored_articles, story_rows
 from aggregator.store.stories.article_rows import article_writes
 from aggregator.store.stories.stored_articles import StoredArticle
 from aggregator.store.stories.unit_of_work import UnitOfWork
@@ -142,11 +146,14 @@ class EntryPlacer:
         self._join_storyline(article)
         parts.copy_finder.add(number, match.sketch)
         parts.stream.placed(article, has_joined=place.story is not None)
-        if place.outcome != "copy":
+        outcome: Outcome = "founded" if place.story is None else "joined"
+        if place.story is not None and article.role == "copy":
+            outcome = "copy"
+        else:
             # A copy repeats its original, not the boilerplate of its outlet.
             parts.boilerplate.note(unit_of_work, waiting.entry, number, prepared.lines)
         return self._finished(
-            waiting, prepared.article, place.outcome, article.id, article.story
+            waiting, prepared.article, outcome, article.id, article.story
         )
 
     def _join_storyline(self, article: StoredArticle) -> None:
@@ -209,3 +216,33 @@ def _refused(waiting: InboxEntry, article: str, reason: str) -> PlacementResult:
     return PlacementResult(
         entry_no=waiting.entry_no, outcome="refused", article=article, reason=reason
     )
+
+
+def separate_series(
+    parts: GroupingParts, unit_of_work: UnitOfWork, series: Sequence[str], at_no: int
+) -> None:
+    """Take articles of a series that share a story out of it, except the first article."""
+    connection = unit_of_work.connection
+    stories = stored_articles.assigned_stories(connection, series)
+    counts = Counter(stories.values())
+    evidence = Evidence(stage="series", rules_version=parts.rules_version)
+    for story in sorted(story for story, count in counts.items() if count > 1):
+        members = stored_articles.members(connection, story)
+        _, *later = [member for member in members if member.id in stories]
+        for member in later:
+            # The copies of its own text leave with it, unless a correction binds one of them.
+            leaving = with_copies(connection, [member.id], story)
+            if not parts.constraints.may_leave(connection, leaving):
+                continue
+            article_writes.set_evidence(connection, member.id, evidence)
+            role: Role = "container" if member.is_container else "report"
+            article_writes.set_role(
+                connection, member.id, role, None, reuse=None, version_of=None
+            )
+            move = Move(
+                articles=tuple(leaving), target=None, at_no=at_no, founder=member.id
+            )
+            target = parts.story_writer.apply(unit_of_work, move)
+            unit_of_work.log(
+                story, "moved", article=member.id, to=target, reason="series"
+            )

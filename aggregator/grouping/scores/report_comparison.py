@@ -73,10 +73,8 @@ def is_foreign_text(
     )
 
 
-@cache
-def _shipped_trees() -> PairModel:
-    """Return the pair model, which takes 8 MB and is read for the first article."""
-    return PairModel()
+# The pair model takes 8 MB and is read for the first article.
+_shipped_trees = cache(PairModel)
 
 
 class ReportComparison:

@@ -71,9 +71,12 @@ def decide(
     ranked = sorted(
         scored, key=lambda candidate: (-candidate.score, candidate.story.number)
     )
-    best = _best(
-        article, [candidate for candidate in ranked if candidate.score >= need]
-    )
+    fitting = [candidate for candidate in ranked if candidate.score >= need]
+    best = fitting[0] if fitting else None
+    if not article.is_container:
+        best = next(
+            (other for other in fitting if not other.story.is_container_only), best
+        )
     rival = next((candidate for candidate in ranked if candidate is not best), None)
     runner_up = None
     if rival is not None:
@@ -101,19 +104,6 @@ def decide(
             reasons=best.reasons,
             shared=shared_terms(article, best.story, model),
         ),
-    )
-
-
-def _best(
-    article: Article, fitting: Sequence[ScoredCandidate]
-) -> ScoredCandidate | None:
-    """Return the story to join among the stories that reach the threshold, the best first."""
-    best = fitting[0] if fitting else None
-    if article.is_container:
-        return best
-    return next(
-        (candidate for candidate in fitting if not candidate.story.is_container_only),
-        best,
     )
 
 

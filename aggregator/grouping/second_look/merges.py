@@ -5,7 +5,7 @@ from collections import defaultdict
 
 import numpy as np
 
-from aggregator.grouping.pairs.weights import MINUTES_A_DAY, EventTuning
+from aggregator.grouping.pairs.weights import MINUTES_A_DAY
 from aggregator.grouping.second_look.state import Look
 from aggregator.store.stories.live_stories import LiveStory
 
@@ -65,16 +65,30 @@ class Merging:
         self._near[other.number].add(story.number)
         pair = min(story.number, other.number), max(story.number, other.number)
         if pair not in self._scores and self._may_be_one(story, other):
-            self._scores[pair] = self._score(story, other)
-            if self._scores[pair] >= self._need:
-                heapq.heappush(self._waiting, (-self._scores[pair], *pair))
+            score = self._scores[pair] = self._score(story, other)
+            if score >= self._need:
+                heapq.heappush(self._waiting, (-score, *pair))
 
     def _may_be_one(self, story: LiveStory, other: LiveStory) -> bool:
         tuning = self._look.tuning
         if story.article_count + other.article_count > tuning.story_cap:
             return False
-        may_merge = self._look.lookup.may_merge(story.number, other.number)
-        return may_merge and _are_in_one_window(story, other, tuning)
+        if not self._look.lookup.may_merge(story.number, other.number):
+            return False
+        # The nearest dates (inbox numbers if one has no dates) are within the window.
+        if not story.dates or not other.dates:
+            apart = abs(story.last_inbox_no - other.last_inbox_no)
+            return apart <= tuning.undated_reach
+        reach = tuning.window_days * MINUTES_A_DAY
+        if abs(story.dates[-1] - other.dates[-1]) <= reach:
+            # Decides for most stories without the search below
+            return True
+        left = np.array(story.dates, np.int64)
+        right = np.array(other.dates, np.int64)
+        spots = np.searchsorted(left, right)
+        below = np.abs(left[np.maximum(spots - 1, 0)] - right)
+        above = np.abs(left[np.minimum(spots, len(left) - 1)] - right)
+        return int(np.minimum(below, above).min()) <= reach
 
     def _score(self, story: LiveStory, other: LiveStory) -> float:
         """Return the mean score of the reports; -inf unless at least half of each story's fit the other.
@@ -106,19 +120,3 @@ class Merging:
             self._look.lookup.is_foreign(report, other.reports)
             for report in story.reports
         )
-
-
-def _are_in_one_window(story: LiveStory, other: LiveStory, tuning: EventTuning) -> bool:
-    """Return whether the nearest dates (inbox numbers if one has no dates) are within the window."""
-    if not story.dates or not other.dates:
-        return abs(story.last_inbox_no - other.last_inbox_no) <= tuning.undated_reach
-    reach = tuning.window_days * MINUTES_A_DAY
-    if abs(story.dates[-1] - other.dates[-1]) <= reach:
-        # Decides for most stories without the search below
-        return True
-    left = np.array(story.dates, np.int64)
-    right = np.array(other.dates, np.int64)
-    spots = np.searchsorted(left, right)
-    below = np.abs(left[np.maximum(spots - 1, 0)] - right)
-    above = np.abs(left[np.minimum(spots, len(left) - 1)] - right)
-    return int(np.minimum(below, above).min()) <= reach

@@ -13,12 +13,7 @@ from aggregator.grouping.stream import NewsStream
 from aggregator.grouping.write.story_row import Effect, StoryRows
 from aggregator.model.article import Article, ArticleView
 from aggregator.store.maintenance import erased_rows
-from aggregator.store.stories import (
-    article_views,
-    stored_articles,
-    story_rows,
-    story_subjects,
-)
+from aggregator.store.stories import article_views, stored_articles, story_rows
 from aggregator.store.stories.article_rows import article_writes
 from aggregator.store.stories.story_rows import StoryRow
 from aggregator.store.stories.unit_of_work import UnitOfWork
@@ -158,7 +153,7 @@ class StoryWriter:
             article_writes.move(connection, move.articles, target.id)
             self._rows.restate(unit_of_work, target, joined)
         # Both stories get their own subjects when they are rendered
-        story_subjects.erase(connection, [origin.id])
+        story_rows.erase_subjects(connection, [origin.id])
         self._rows.restate(unit_of_work, origin, effect)
         self._regrouped(unit_of_work, [origin, target])
         return target.id

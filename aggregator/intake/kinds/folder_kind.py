@@ -169,46 +169,37 @@ class FolderWatcher:
     ) -> int:
         """Read files until this time is over or a stop; return how many were read."""
         ends = time.monotonic() + seconds
+        options = ReadOptions(
+            tuning=self._source_tuning,
+            seen=looked.now,
+            parse_mail=partial(parse_mail, self._executor, tuning=self._source_tuning),
+        )
         for count, path in enumerate(paths, start=1):
-            self._read(source, folder, path, looked)
+            looked.touched.append(str(folder / path))
+            # A file may be an archive of any size; while many entries wait, reading rests.
+            inputs = read_file(folder / path, identify_below(folder, path), options)
+            for item in entries_of(
+                inputs, looked.now, self._executor, self._all_tuning
+            ):
+                if isinstance(item, InputProblem):
+                    looked.refuse(item)
+                else:
+                    entry = of_source(item.entry, source)
+                    looked.take(known_as(entry, folder, source.entry_source))
+                if looked.is_full:  # so that large folders do not fill the memory
+                    with self._database.write() as connection:
+                        self._take_in(connection, source, looked)
+                    while not self._stops():
+                        with self._database.read() as connection:
+                            if inbox.waiting_count(connection) <= MOST_WAITING:
+                                break
+                        self._pause(_PLACING_REST_SECONDS)
+                if self._stops():
+                    break
             # The first file is read in any case: on a busy machine the time may be over before.
             if self._stops() or time.monotonic() >= ends:
                 return count
         return len(paths)
-
-    def _read(
-        self, source: Source, folder: Path, path: str, looked: "_FolderLook"
-    ) -> None:
-        """Read a file, which may be an archive of any size; while many entries wait, reading rests."""
-        looked.touched.append(str(folder / path))
-        inputs = read_file(
-            folder / path,
-            identify_below(folder, path),
-            ReadOptions(
-                tuning=self._source_tuning,
-                seen=looked.now,
-                parse_mail=partial(
-                    parse_mail, self._executor, tuning=self._source_tuning
-                ),
-            ),
-        )
-        for item in entries_of(inputs, looked.now, self._executor, self._all_tuning):
-            if isinstance(item, InputProblem):
-                looked.refuse(item)
-            else:
-                looked.take(
-                    known_as(of_source(item.entry, source), folder, source.entry_source)
-                )
-            if looked.is_full:  # so that large folders do not fill the memory
-                with self._database.write() as connection:
-                    self._take_in(connection, source, looked)
-                while not self._stops():
-                    with self._database.read() as connection:
-                        if inbox.waiting_count(connection) <= MOST_WAITING:
-                            break
-                    self._pause(_PLACING_REST_SECONDS)
-            if self._stops():
-                return
 
     def _take_in(
         self, connection: Connection, source: Source, looked: "_FolderLook"

@@ -81,9 +81,23 @@ def _articles(
     own_url = urldefrag(url or "").url
     by_url: dict[str, DeclaredEntry] = {}
     for element in elements:
-        declared = _declared(element, selectors, base_url, own_url)
-        if declared is not None:
-            by_url.setdefault(declared.url, declared)
+        headline = None
+        if selectors.title is not None:
+            headline = _words(_first(element, selectors.title))
+        for anchor in [element] if element.tag == "a" else selectors.link(element):
+            address = absolute_url(anchor.get("href", ""), base_url)
+            # A picture with a link has none
+            title = _words(anchor) if headline is None else headline
+            if address is None or not title or urldefrag(address).url == own_url:
+                continue
+            published = ""
+            if selectors.date is not None:
+                dated = _first(element, selectors.date)
+                if dated is not None:
+                    published = dated.get("datetime") or _words(dated)
+            declared = DeclaredEntry(url=address, title=title, published=(published,))
+            by_url.setdefault(address, declared)
+            break
     return list(by_url.values())
 
 
@@ -94,28 +108,6 @@ class _Selectors(NamedTuple):
     link: Any
     title: Any
     date: Any
-
-
-def _declared(
-    element: Any, selectors: _Selectors, base_url: str | None, own_url: str
-) -> DeclaredEntry | None:
-    """Return the article of an element of the list; None if it has no link with a title."""
-    headline = None
-    if selectors.title is not None:
-        headline = _words(_first(element, selectors.title))
-    for anchor in [element] if element.tag == "a" else selectors.link(element):
-        url = absolute_url(anchor.get("href", ""), base_url)
-        # A picture with a link has none
-        title = _words(anchor) if headline is None else headline
-        if url is None or not title or urldefrag(url).url == own_url:
-            continue
-        published = ""
-        if selectors.date is not None:
-            dated = _first(element, selectors.date)
-            if dated is not None:
-                published = dated.get("datetime") or _words(dated)
-        return DeclaredEntry(url=url, title=title, published=(published,))
-    return None
 
 
 def compiled(selector: str) -> Any:

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from copy import copy
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -74,7 +73,7 @@ class FeedReader:
         self._tuning = config.effective_tuning.to_json()
         self._limits = source_tuning(config.effective_tuning)
         self._configured = configured_access(config)
-        # The headers, selectors and proxy that the user typed for a new source
+        # The headers, selectors and proxy that the user typed for a new source, which a copy asks with
         self.typed = Access()
         # Addresses by the names that may be typed for them
         self._names: dict[str, str | None] = {}
@@ -85,12 +84,6 @@ class FeedReader:
             if source.imap:
                 at = mailbox_address(source)
                 self._mailboxes |= {source.name: at, source.imap: at, at: at}
-
-    def asking_with(self, typed: Access) -> "FeedReader":
-        """Return a reader that requests a new source with the access that the user typed."""
-        reader = copy(self)
-        reader.typed = typed
-        return reader
 
     @property
     def at_once(self) -> int:

@@ -162,7 +162,23 @@ class _FeedImport:
             source_id("feed", None, feed.url)
         )
         if known is None:
-            self._add(feed)
+            source = new_source(
+                self._config,
+                feed.url,
+                feed.title or None,
+                SourceOptions(folder=_folder_of(feed)),
+                spread_seconds=self._spread_seconds,
+            )
+            # Its id is that of its address.
+            source = replace(
+                source,
+                name=_given_name(feed),
+                site_url=feed.site_url,
+                origin="user" if self._allow_private else "import",
+            )
+            self.new[source.id] = self._by_address[address_key(feed.url)] = source
+            if not self._allow_private and is_private_literal(feed.url):
+                self.private += 1
         elif known.origin != "config":
             self._file(self.new.get(known.id, known), feed)
 
@@ -180,25 +196,6 @@ class _FeedImport:
                 name=title or urlsplit(feed.url).hostname or "", reason=reason
             )
         )
-
-    def _add(self, feed: OpmlFeed) -> None:
-        source = new_source(
-            self._config,
-            feed.url,
-            feed.title or None,
-            SourceOptions(folder=_folder_of(feed)),
-            spread_seconds=self._spread_seconds,
-        )
-        # Its id is that of its address.
-        source = replace(
-            source,
-            name=_given_name(feed),
-            site_url=feed.site_url,
-            origin="user" if self._allow_private else "import",
-        )
-        self.new[source.id] = self._by_address[address_key(feed.url)] = source
-        if not self._allow_private and is_private_literal(feed.url):
-            self.private += 1
 
     def _file(self, known: Source, feed: OpmlFeed) -> None:
         """Give a known source the name and the folder of the list where it has none."""

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from copy import copy
 from typing import Literal
 from urllib.parse import urljoin
 
@@ -63,7 +64,8 @@ def find(
             return find(config, typed, own_reader, access)
     addresses = addresses_typed(typed)
     _refuse_own(config, *addresses)
-    reader = reader.asking_with(access_of_form(addresses[0], access or {}))
+    reader = copy(reader)
+    reader.typed = access_of_form(addresses[0], access or {})
     resolved = _FeedSearch(reader).find(addresses)
     _refuse_own(config, resolved.address, resolved.final)
     return replace(resolved, asked_with=reader.typed)

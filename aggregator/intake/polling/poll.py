@@ -6,12 +6,14 @@ of a response.
 """
 
 import datetime as dt
+import logging
 from collections.abc import Callable, Sequence
 from functools import partial
 
 from msgspec.structs import replace
 
 from aggregator.config.configured_access import Access
+from aggregator.config.messages import counted
 from aggregator.grouping.mutes import Mutes
 from aggregator.intake.jobs import FeedJob, read_feed
 from aggregator.intake.polling.feed_entries import completed_entries
@@ -24,7 +26,6 @@ from aggregator.intake.polling.poll_decision import (
     decide,
     is_to_be_checked,
 )
-from aggregator.intake.polling.poll_log import log_changes
 from aggregator.intake.polling.poll_result import PollResult, summarise_accepted
 from aggregator.intake.polling.sitemap_index import hash_of_body, read_sitemaps
 from aggregator.intake.workers.executor import JobFunction
@@ -53,6 +54,8 @@ from aggregator.store.intake.source_rows import (
     save,
     source_at,
 )
+
+log = logging.getLogger(__name__)
 
 
 class Poller(PageFetcher):
@@ -176,6 +179,9 @@ class Poller(PageFetcher):
         *,
         access: Access,
     ) -> ParsedFeed:
+        content_type = fetched.content_type or None
+        if content_type and fetched.charset:
+            content_type = f"{content_type}; charset={fetched.charset}"
         parsed = parse_feed(
             self._executor,
             FeedJob(
@@ -184,7 +190,7 @@ class Poller(PageFetcher):
                 source=source.entry_source,
                 seen=now,
                 url=fetched.url_final,
-                content_type=content_type_of(fetched),
+                content_type=content_type,
                 outlet=source.outlet,
                 name=source.name,
                 zone=source.timezone,
@@ -250,9 +256,8 @@ class Poller(PageFetcher):
             )
         if answer.feed is None:
             return AcceptedBatch()
-        left_out = frozenset(
-            answer.known.articles[item_hash] for item_hash in answer.feed.left_out
-        )
+        known = answer.known.articles
+        left_out = frozenset(map(known.__getitem__, answer.feed.left_out))
         batch = acceptance.accept(
             connection,
             entries,
@@ -315,15 +320,63 @@ def _write(connection: Connection, outcome: PollOutcome, before: Source) -> None
         restart_merged_sources(connection)
 
 
-def content_type_of(fetched: FetchResult) -> str | None:
-    """Return the content type with its charset; None if there is none."""
-    if fetched.content_type and fetched.charset:
-        return f"{fetched.content_type}; charset={fetched.charset}"
-    return fetched.content_type or None
-
-
 def _read_as(access: Access) -> bytes:
     """Return the beginning of `body_hash`: the same page has other entries for other selectors."""
     if not access.selectors:
         return b""
     return hash_of_body(repr(access.selectors).encode())
+
+
+def log_changes(
+    before: Source,
+    outcome: PollOutcome,
+    target: str | None = None,
+    *,
+    has_void_keys: bool = False,
+) -> None:
+    """Log the news about a source; `target` is that of its redirects, `has_void_keys` concerns its entries."""
+    name = outcome.source.shown_name
+    if has_void_keys:
+        log.info(
+            "%s: different entries share a GUID or an address: it is ignored",
+            name,
+            extra={"event": "unstable_identifiers_found", "source": before.id},
+        )
+    if outcome.own_time:
+        log.warning(
+            "%s: %s at once; stored, not announced",
+            name,
+            counted(len(outcome.own_time), "old entry", "old entries"),
+            extra={"event": "old_entries_found", "source": before.id},
+        )
+    after = outcome.source
+    if after.merged_into is not None:
+        log.info(
+            "%s moved permanently to %s, which is a source already",
+            name,
+            target,
+            extra={"event": "source_merged", "source": after.id},
+        )
+    elif after.health == "gone":
+        log.warning(
+            "%s is gone permanently (410); it is no longer polled",
+            name,
+            extra={"event": "source_gone", "source": after.id},
+        )
+    elif after.redirected_url == before.redirected_url:
+        return
+    elif after.redirected_url is not None:
+        log.info(
+            "%s moved permanently to %s, where it is polled now",
+            name,
+            target,
+            extra={"event": "source_moved", "source": after.id},
+        )
+    else:
+        log.info(
+            "%s: %s fails for days; %s is polled",
+            name,
+            before.redirected_url,
+            after.address,
+            extra={"event": "source_address_reverted", "source": after.id},
+        )

@@ -103,7 +103,7 @@ def decide(
     now: dt.datetime,
     rules: PollRules,
 ) -> PollOutcome:
-    """Return the outcome of a poll of `source`."""
+    """Return the outcome of a poll of `source`: a failure backs off, and after several 410 it is the last."""
     if isinstance(response, PollAnswer):
         return _after_answer(source, response, now, rules)
     if response.cause == ASKED_TO_WAIT:  # no request was sent, so nothing failed
@@ -114,28 +114,21 @@ def decide(
             tuning=rules.net,
         )
         return PollOutcome(replace(source, next_due_at=due))
-    return PollOutcome(_after_failure(source, response, now, rules.net))
-
-
-def _after_failure(
-    source: Source, error: FetchError, now: dt.datetime, net: NetTuning
-) -> Source:
-    """Return the source with its failure and its back-off; after several 410 it is no longer polled."""
     failed = replace(
         source,
         last_polled_at=now,
         failing_since=source.failing_since or now,
         health="failing",
-        health_cause=str(error),
-        etag=error.state or source.etag,
+        health_cause=str(response),
+        etag=response.state or source.etag,
         next_due_at=after_failure(
             source.id,
             now,
             configured_seconds=source.interval_seconds,
             failures=source.failures,
-            retry_after_seconds=error.retry_after_seconds,
-            is_out_of_reach=error.cause in _OUT_OF_REACH,
-            tuning=net,
+            retry_after_seconds=response.retry_after_seconds,
+            is_out_of_reach=response.cause in _OUT_OF_REACH,
+            tuning=rules.net,
         ),
         failures=source.failures + 1,
     )
@@ -149,21 +142,22 @@ def _after_failure(
             last_modified=None,
             body_hash=None,
         )
-    if error.status == HTTPStatus.GONE:
+    if response.status == HTTPStatus.GONE:
         count = failed.gone_count + 1
         since = failed.gone_since or now
         failed = replace(
             failed,
-            next_due_at=after_gone(failed.id, now, net),
+            next_due_at=after_gone(failed.id, now, rules.net),
             gone_count=count,
             gone_since=since,
         )
         if _lasts(count, since, now, _GONE_TIMES, _GONE_HOURS):
             if failed.redirected_url is None:
-                return replace(failed, health="gone")
-            # The configured address may still work.
-            return replace(_at_configured_address(failed), gone_count=0)
-    return failed
+                failed = replace(failed, health="gone")
+            else:
+                # The configured address may still work.
+                failed = replace(_at_configured_address(failed), gone_count=0)
+    return PollOutcome(failed)
 
 
 def _lasts(
@@ -187,7 +181,13 @@ def _after_answer(
     fetched = answer.fetched
     own_time = _old_entries(source, answer, now, rules.polling)
     is_stuck = STUCK in (source.health_cause or "") or _is_stuck(source, answer, now)
-    shares = _shares_entry(source, answer)
+    # Whether the response has a known entry, or cannot be compared with an earlier one
+    shares = (
+        answer.feed is None
+        or not source.first_poll_done
+        or bool(answer.feed.left_out)
+        or any(result.outcome != "new" for result in answer.accepted)
+    )
     cause = None if source.health == "failing" else source.health_cause
     if answer.feed is not None:
         source = _with_feed(source, answer, len(own_time), now)
@@ -258,13 +258,6 @@ def _is_stuck(source: Source, answer: PollAnswer, now: dt.datetime) -> bool:
     known = (source.etag, source.last_modified)
     is_same = (fetched.etag, fetched.last_modified) == known and any(known)
     return is_grown and is_same and is_to_be_checked(source, now)
-
-
-def _shares_entry(source: Source, answer: PollAnswer) -> bool:
-    """Return whether the response has a known entry, or cannot be compared with an earlier one."""
-    if answer.feed is None or not source.first_poll_done or answer.feed.left_out:
-        return True
-    return any(result.outcome != "new" for result in answer.accepted)
 
 
 def _old_entries(

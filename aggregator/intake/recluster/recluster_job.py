@@ -27,20 +27,23 @@ from aggregator.grouping.mutes import Mutes
 from aggregator.grouping.place import Placer
 from aggregator.grouping.story_options import StoryOptions
 from aggregator.intake.jobs import FingerprintJob, PrepareResult, fingerprints
-from aggregator.intake.recluster.recluster_plan import FoundedStory, ReclusterPlan
 from aggregator.intake.recluster.regrouping import (
     GroupingDifference,
     Regrouping,
     matched_stories,
 )
-from aggregator.intake.recluster.write_stories import write_stories
+from aggregator.intake.recluster.write_stories import (
+    FoundedStory,
+    ReclusterPlan,
+    write_stories,
+)
 from aggregator.intake.workers.executor import Executor
 from aggregator.model.clock import Clock
 from aggregator.model.prepared import CleanArticle, Prepared
 from aggregator.model.structs import FrozenStruct
 from aggregator.store import commands
 from aggregator.store.engine.database import Database
-from aggregator.store.intake import inbox_order
+from aggregator.store.intake import inbox
 from aggregator.store.maintenance import recluster_rows, replay
 from aggregator.store.maintenance.row_stream import Advance
 from aggregator.store.maintenance.scratch import scratch_database
@@ -166,7 +169,7 @@ class Reclusterer:
                 start = replay.first_seen_since(live, since)
                 if in_order_from is not None:
                     start = max(start, in_order_from)
-                    order = inbox_order.order_of_time(live, start)
+                    order = inbox.order_of_time(live, start)
                 numbers = replay.numbers_from(live, start)
             self._seed(placer, scratch, start, advance, corrected=corrected)
             numbers.sort(key=lambda n: order.get(n, n))

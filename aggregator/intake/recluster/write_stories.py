@@ -1,10 +1,14 @@
 """Writes the stories of a new grouping, in one transaction."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from aggregator.intake.recluster.recluster_plan import ReclusterPlan
+from aggregator.intake.recluster.regrouping import (
+    GroupingDifference,
+    Regrouping,
+)
 from aggregator.store.deliveries import recipients
 from aggregator.store.engine.database import Connection
 from aggregator.store.maintenance import recluster_rows
@@ -13,6 +17,28 @@ from aggregator.store.stories import story_rows
 from aggregator.store.stories.story_rows import StoryRow
 from aggregator.store.stories.unit_of_work import UnitOfWork
 from aggregator.store.tables import counter_value
+
+
+class FoundedStory(NamedTuple):
+    """A story that only the new grouping has."""
+
+    scratch_story: str
+    founder: str
+    founding_no: int  # how many stories its founder founded before
+    former: str  # the story of its founder before
+
+
+class ReclusterPlan(NamedTuple):
+    """The rows to write."""
+
+    # Ids of stories by those of the scratch database
+    names: dict[str, str]
+    # New stories by their id
+    founded: dict[str, FoundedStory]
+    regrouping: Regrouping
+    difference: GroupingDifference
+    # New inbox numbers by the present numbers; empty if they stay, and then changes are news.
+    order: Mapping[int, int]
 
 
 def write_stories(
@@ -28,11 +54,22 @@ def write_stories(
             _update_kept(
                 unit_of_work, story, story_rows.row_of(scratch, scratch_story), plan
             )
-    merged = _redirect_retired(unit_of_work, plan.regrouping.retired())
+    # Stories without articles redirect to their successors.
+    losers: dict[str, list[str]] = {}
+    for story, successor in plan.regrouping.retired().items():
+        story_rows.redirect_story(live, story, successor)
+        unit_of_work.log(successor, "merged", other=story, reason="recluster")
+        unit_of_work.log(story, "merged", into=successor, reason="recluster")
+        losers.setdefault(successor, []).append(story)
+    for successor, others in losers.items():
+        row = story_rows.row_of(live, successor)
+        unit_of_work.change(
+            successor, None, row, bump=row.bumped_at, others=others, kind="merged"
+        )
     if plan.order:
         recluster_rows.forget_retired_numbers(live)
         newest = counter_value(live, "change")  # before this transaction
-        recipients.skip(live, newest, newest + merged)
+        recipients.skip(live, newest, newest + len(losers))
 
 
 def _insert_founded(
@@ -85,28 +122,3 @@ def _update_kept(
             row = replace(row, membership_changed_no=known.membership_changed_no)
     if row != known:
         story_rows.update_story(unit_of_work.connection, row)
-
-
-def _redirect_retired(unit_of_work: UnitOfWork, retired: Mapping[str, str]) -> int:
-    """Redirect stories that have no articles any more; return the number of changes.
-
-    `retired`: their successors.
-    """
-    connection = unit_of_work.connection
-    losers: dict[str, list[str]] = {}
-    for story, successor in retired.items():
-        story_rows.redirect_story(connection, story, successor)
-        unit_of_work.log(successor, "merged", other=story, reason="recluster")
-        unit_of_work.log(story, "merged", into=successor, reason="recluster")
-        losers.setdefault(successor, []).append(story)
-    for successor, others in losers.items():
-        row = story_rows.row_of(connection, successor)
-        unit_of_work.change(
-            successor,
-            None,
-            row,
-            bump=row.bumped_at,
-            others=others,
-            kind="merged",
-        )
-    return len(losers)

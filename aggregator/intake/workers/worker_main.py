@@ -40,7 +40,13 @@ _TRIMMED_FROM_BYTES = 40 << 20
 
 def main(arguments: list[str]) -> None:
     """Run jobs. `arguments`: process id of the parent, bytes of memory allowed beyond the present size."""
-    _die_with(int(arguments[0]))
+    # The kernel kills this process when the thread that started it ends.
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != int(arguments[0]):  # it ended before prctl
+        os._exit(1)
+    # A service manager signals the whole group; the parent decides when its workers end.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     set_malloc_options()
     link = socket.socket(fileno=os.dup(0))
     with open(os.devnull, "rb") as nothing:  # noqa: PTH123 - no need of pathlib here
@@ -81,16 +87,6 @@ def _answer(job: WorkerJob) -> WorkerReply:
         if is_full(error):
             return WorkerReply("unable", detail=describe(error))
         return WorkerReply("failed", detail=describe(error))
-
-
-def _die_with(parent: int) -> None:
-    """Let the kernel kill this process when the thread that started it ends."""
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it ended before prctl
-        os._exit(1)
-    # A service manager signals the whole group; the parent decides when its workers end.
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 if __name__ == "__main__":

@@ -13,13 +13,12 @@ from sqlalchemy import Connection, insert
 from aggregator.config.webhook_settings import DIGEST
 from aggregator.model.structs import FrozenStruct
 from aggregator.store import codecs
-from aggregator.store.deliveries.recipients import change_webhook, waits_for
+from aggregator.store.deliveries.recipients import GIVE_UP, WAITS, change_webhook
 from aggregator.store.tables import (
     execute_each,
     outbox,
     read_value,
     read_values,
-    update_rows,
     write_sql,
 )
 
@@ -84,11 +83,9 @@ def keep_within(connection: Connection, name: str, most: int, now: dt.datetime) 
     last = read_value(connection, oldest, name=name, most=most)
     if last is None:
         return 0
-    given_up = {"state": "given_up", "body": None, "done_at": now}
-    is_old = outbox.c.change <= last
-    return update_rows(
-        connection, outbox, waits_for(name), is_old, **given_up, problem="too many wait"
-    )
+    old = f"{GIVE_UP} WHERE {WAITS} AND change <= :last"
+    problem = "too many wait"
+    return write_sql(connection, old, name=name, last=last, now=now, problem=problem)
 
 
 def prune(connection: Connection, before: dt.datetime) -> int:

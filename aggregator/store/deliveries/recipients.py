@@ -5,13 +5,11 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, insert, select
+from sqlalchemy import Connection, insert
 
 from aggregator.config.webhook_settings import recipient_words
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.tables import (
-    fields_of,
-    outbox,
     read_rows,
     read_value,
     structs_of,
@@ -39,7 +37,11 @@ RECOVERED = {
     "resumes_at": None,
 }
 
-_COLUMNS = fields_of(webhook, WebhookState)
+# SQL text: a delivery waits to be sent to the recipient `:name`.
+WAITS = "webhook = :name AND state = 'waiting'"
+GIVE_UP = "UPDATE outbox SET state = 'given_up', body = NULL, done_at = :now, problem = :problem"
+
+_COLUMNS = ", ".join(WebhookState.__struct_fields__)
 
 
 def sync_webhooks(
@@ -53,7 +55,7 @@ def sync_webhooks(
     A new or returning webhook begins after change `newest`, so nothing old is sent. The rows of a removed webhook
     stay, and nothing is sent to it. A new URL resets the failures and resumes waiting deliveries.
     """
-    known = {row.name: row for row in connection.execute(select(webhook))}
+    known = {row.name: row for row in read_rows(connection, "SELECT * FROM webhook")}
     for name, url_hash in url_hashes.items():
         row = known.get(name)
         if row is None:
@@ -83,8 +85,8 @@ def skip(connection: Connection, after: int, to: int) -> None:
 
 def webhooks(connection: Connection) -> list[WebhookState]:
     """Return all webhooks with rows, ordered by name."""
-    rows = connection.execute(select(*_COLUMNS).order_by(webhook.c.name))
-    return structs_of(WebhookState, rows)
+    ordered = f"SELECT {_COLUMNS} FROM webhook ORDER BY name"  # noqa: S608
+    return structs_of(WebhookState, read_rows(connection, ordered))
 
 
 def webhook_stats(connection: Connection) -> list[WebhookStats]:
@@ -106,8 +108,8 @@ def resume(connection: Connection, name: str, now: dt.datetime) -> bool:
     Return False if no such webhook is configured.
     """
     is_known = change_webhook(connection, name, webhook.c.is_configured, **RECOVERED)
-    due = {"next_attempt_at": now, "first_attempt_at": None}
-    update_rows(connection, outbox, waits_for(name), **due)
+    due = f"UPDATE outbox SET next_attempt_at = :now, first_attempt_at = NULL WHERE {WAITS}"  # noqa: S608
+    write_sql(connection, due, name=name, now=now)
     return is_known > 0
 
 
@@ -135,18 +137,15 @@ def change_webhook(
 
 def pull_in(connection: Connection, name: str, latest: dt.datetime) -> None:
     """Make waiting deliveries of a webhook due by `latest`: later times are from a wrong clock."""
-    is_late = outbox.c.next_attempt_at > latest
-    update_rows(connection, outbox, waits_for(name), is_late, next_attempt_at=latest)
-    resumes_late = webhook.c.resumes_at > latest
-    change_webhook(connection, name, resumes_late, resumes_at=latest)
+    due = f"""
+        UPDATE outbox SET next_attempt_at = :latest WHERE {WAITS} AND next_attempt_at > :latest
+        """  # noqa: S608
+    write_sql(connection, due, name=name, latest=latest)
+    resumes = "UPDATE webhook SET resumes_at = :latest WHERE name = :name AND resumes_at > :latest"
+    write_sql(connection, resumes, name=name, latest=latest)
 
 
 def failures_of(connection: Connection, name: str) -> int:
     """Return the number of failures in a row."""
     failures = "SELECT failures FROM webhook WHERE name = :name"
     return int(read_value(connection, failures, name=name) or 0)
-
-
-def waits_for(name: str) -> ColumnElement[bool]:
-    """Return the condition that a delivery waits to be sent to a webhook."""
-    return and_(outbox.c.webhook == name, outbox.c.state == "waiting")

@@ -4,24 +4,24 @@ import datetime as dt
 from typing import Any
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, func, update
+from sqlalchemy import Connection
 
 from aggregator.store import codecs
 from aggregator.store.deliveries.outbox import NewDelivery
 from aggregator.store.deliveries.recipients import (
+    GIVE_UP,
     RECOVERED,
+    WAITS,
     change_webhook,
     failures_of,
-    waits_for,
 )
 from aggregator.store.tables import (
-    change_with,
     outbox,
     read_rows,
     read_value,
     read_values,
     update_rows,
-    webhook,
+    write_sql,
 )
 
 
@@ -103,10 +103,14 @@ def mark_delivered(
     has_recovered = failures_of(connection, name) > 0
     done = {"state": "done", "body": None, "done_at": now, "problem": None}
     _set(connection, delivery, **done, attempts=delivery.attempts + 1)
-    waiting = update(outbox).where(waits_for(name))
-    change_with(connection, waiting.values(**done), outbox.c.change, delivery.others)
+    others = f"""
+        UPDATE outbox SET state = 'done', body = NULL, done_at = :now, problem = NULL
+        WHERE {WAITS} AND change IN :others
+        """  # noqa: S608
+    write_sql(connection, others, name=name, now=now, others=delivery.others)
     if has_recovered:
-        update_rows(connection, outbox, waits_for(name), next_attempt_at=now)
+        due = f"UPDATE outbox SET next_attempt_at = :now WHERE {WAITS}"  # noqa: S608
+        write_sql(connection, due, name=name, now=now)
     change_webhook(connection, name, **RECOVERED, last_success_at=now)
 
 
@@ -131,14 +135,18 @@ def mark_failed(
         problem=problem,
         **values,
     )
-    change_webhook(
+    failing = """
+        UPDATE webhook SET state = 'failing', problem = :problem, failures = failures + 1,
+          failing_since = coalesce(failing_since, :now), resumes_at = :resumes_at
+        WHERE name = :name
+        """
+    write_sql(
         connection,
-        delivery.webhook,
-        state="failing",
+        failing,
         problem=problem,
-        failures=webhook.c.failures + 1,
-        failing_since=func.coalesce(webhook.c.failing_since, now),
+        now=now,
         resumes_at=resumes_at,
+        name=delivery.webhook,
     )
 
 
@@ -148,10 +156,13 @@ def mark_gone(
     """Store the response 410: all waiting deliveries of the webhook are given up."""
     name = delivery.webhook
     _set(connection, delivery, attempts=delivery.attempts + 1)
-    given_up = {"state": "given_up", "body": None, "done_at": now, "problem": problem}
-    update_rows(connection, outbox, waits_for(name), **given_up)
-    since = func.coalesce(webhook.c.failing_since, now)
-    change_webhook(connection, name, state="gone", problem=problem, failing_since=since)
+    given_up = f"{GIVE_UP} WHERE {WAITS}"
+    write_sql(connection, given_up, name=name, now=now, problem=problem)
+    gone = """
+        UPDATE webhook SET state = 'gone', problem = :problem, failing_since = coalesce(failing_since, :now)
+        WHERE name = :name
+        """
+    write_sql(connection, gone, problem=problem, now=now, name=name)
 
 
 def _set(connection: Connection, delivery: Delivery, **values: Any) -> None:

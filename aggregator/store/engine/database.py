@@ -37,11 +37,11 @@ from aggregator.store.engine.engines import (
     DatabaseTuning,
     postgres_engine,
     session_name,
+    shown_url,
     sqlite_engine,
 )
 from aggregator.store.engine.fair_lock import FairLock
 from aggregator.store.engine.open_file import OpenFile
-from aggregator.store.engine.shown_address import shown_url
 from aggregator.store.engine.timeouts import (
     full_sync,
     lock_timeout,
@@ -258,7 +258,9 @@ class Database:
         Raises DatabaseBusyError after the timeout, or the error of a writer that failed meanwhile.
         """
         known = self._write_state.trouble
-        seconds = self._patience_seconds
+        seconds = self._read_timeout_seconds or self.tuning.lock_seconds
+        if known is not None:  # few after a failure
+            seconds = min(seconds, self.tuning.short_wait_seconds)
         ends = time.monotonic() + seconds
         if not self._writing.acquire(seconds):
             raise DatabaseBusyError(
@@ -274,14 +276,6 @@ class Database:
             )
         finally:
             self._writing.release()
-
-    @property
-    def _patience_seconds(self) -> float:
-        """The seconds that a writer waits for others; few after a failure."""
-        usual = self._read_timeout_seconds or self.tuning.lock_seconds
-        if self._write_state.trouble is None:
-            return usual
-        return min(usual, self.tuning.short_wait_seconds)
 
     def transact(
         self, work: Callable[[Connection], Result], *, durable: bool = False

@@ -11,8 +11,8 @@ from aggregator.model.errors import (
     AggregatorError,
     DatabaseBusyError,
 )
+from aggregator.store.engine.engines import shown_url
 from aggregator.store.engine.postgres_errors import of_postgres
-from aggregator.store.engine.shown_address import shown_url
 from aggregator.store.engine.sqlite_errors import of_sqlite
 
 _OF_OUR_SQL = (sqlite3.IntegrityError, sqlite3.ProgrammingError)

@@ -5,13 +5,14 @@ liveness.py detects PostgreSQL servers that accept requests and never answer.
 
 import os
 import secrets
+import shlex
 import socket
 import sqlite3
-from functools import partial
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from aggregator.model.errors import AggregatorError
@@ -69,7 +70,32 @@ def sqlite_engine(url: str, tuning: DatabaseTuning, file: OpenFile) -> Engine:
         pool_timeout=tuning.read_seconds,
         pool_use_lifo=True,  # few connections, because each caches pages
     )
-    configure = partial(_configure_sqlite, file.mode, tuning.wal_mib)
+
+    def configure(connection: sqlite3.Connection) -> None:
+        connection.isolation_level = None  # pysqlite's own BEGIN comes too late
+        connection.create_function(
+            "casefold", 1, lambda value: value and value.casefold(), deterministic=True
+        )
+        if file.mode != "ro":
+            # Only a new file needs this: otherwise SQLite would take the write lock, and each new reader would
+            # wait for the writer.
+            if connection.execute("PRAGMA page_count").fetchone()[0] == 0:
+                connection.execute(f"PRAGMA page_size={_PAGE_BYTES}")
+                connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
+            connection.execute("PRAGMA journal_mode=WAL")
+        for pragma in (
+            # A power cut may undo the last commits, never corrupt
+            "synchronous=NORMAL",
+            "foreign_keys=ON",
+            f"wal_autocheckpoint={_CHECKPOINT_PAGES}",
+            f"cache_size=-{_CACHE_KIB}",
+            "temp_store=MEMORY",
+            # A WAL that a long reader let grow shrinks again
+            f"journal_size_limit={tuning.wal_mib * 2**20}",
+            "secure_delete=ON",  # overwrites deleted data, as `forget` promises
+            "schema_version",  # reads the file, which creates its WAL
+        ):
+            connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "do_connect")
     def _connect(
@@ -83,33 +109,6 @@ def sqlite_engine(url: str, tuning: DatabaseTuning, file: OpenFile) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
 
     return engine
-
-
-def _configure_sqlite(mode: str, wal_mib: int, connection: sqlite3.Connection) -> None:
-    connection.isolation_level = None  # pysqlite's own BEGIN comes too late
-    connection.create_function(
-        "casefold", 1, lambda value: value and value.casefold(), deterministic=True
-    )
-    if mode != "ro":
-        # Only a new file needs this: otherwise SQLite would take the write lock, and each new reader would wait
-        # for the writer.
-        if connection.execute("PRAGMA page_count").fetchone()[0] == 0:
-            connection.execute(f"PRAGMA page_size={_PAGE_BYTES}")
-            connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
-        connection.execute("PRAGMA journal_mode=WAL")
-    for pragma in (
-        # A power cut may undo the last commits, never corrupt
-        "synchronous=NORMAL",
-        "foreign_keys=ON",
-        f"wal_autocheckpoint={_CHECKPOINT_PAGES}",
-        f"cache_size=-{_CACHE_KIB}",
-        "temp_store=MEMORY",
-        # A WAL that a long reader let grow shrinks again
-        f"journal_size_limit={wal_mib * 2**20}",
-        "secure_delete=ON",  # overwrites deleted data, as `forget` promises
-        "schema_version",  # reads the file, which creates its WAL
-    ):
-        connection.execute(f"PRAGMA {pragma}")
 
 
 # The page cache of each connection; a daemon has four or more. With 300,000 stored articles, placing one
@@ -156,3 +155,17 @@ def postgres_engine(url: str, tuning: DatabaseTuning, session_name: str) -> Engi
         connection.autocommit = False
 
     return engine
+
+
+def shown_url(url: str) -> str:
+    """Return the address for messages: the path of the file, or the URL without its password."""
+    parsed = make_url(url)
+    if url.startswith("sqlite"):
+        return parsed.database or url
+    return parsed.set(drivername="postgresql").render_as_string(hide_password=True)
+
+
+def address_to_type(url: str) -> str:
+    """Return the address of a server without its password, as PostgreSQL's own programs take it in a shell."""
+    address = make_url(url).set(drivername="postgresql", password=None)
+    return shlex.quote(address.render_as_string())

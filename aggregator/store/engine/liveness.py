@@ -49,19 +49,16 @@ class LivenessConnection(psycopg.Connection[Any]):
                 elif self.most_seconds is not None and now - began > self.most_seconds:
                     self._give_up("no answer in time")
                 elif now - heard > SILENT_SECONDS:
-                    self._check_liveness()
+                    try:
+                        self._ping().close()
+                    except psycopg.errors.ConnectionTimeout:
+                        self._give_up("the server accepts requests and does not answer")
+                    except psycopg.OperationalError:
+                        pass  # a refusal is an answer, too
                     heard = time.monotonic()
                 wanted = gen.send(ready)
         except StopIteration as ended:
             return ended.value  # type: ignore[no-any-return]
-
-    def _check_liveness(self) -> None:
-        try:
-            self._ping().close()
-        except psycopg.errors.ConnectionTimeout:
-            self._give_up("the server accepts requests and does not answer")
-        except psycopg.OperationalError:
-            pass  # a refusal is an answer, too
 
     def _give_up(self, why: str) -> None:
         self.close()

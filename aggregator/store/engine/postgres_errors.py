@@ -13,7 +13,7 @@ from aggregator.model.errors import (
     DatabaseBusyError,
     NotWritableError,
 )
-from aggregator.store.engine.shown_address import shown_url
+from aggregator.store.engine.engines import shown_url
 
 # Messages of a server that will accept connections soon. A refusal at login has no SQLSTATE.
 _SOON = (
@@ -32,7 +32,18 @@ def of_postgres(error: DBAPIError, said: str, url: str) -> AggregatorError | Non
         return not_allowed(url, said)
     if state in _BY_STATE:
         return _BY_STATE[state].as_error(said, url)
-    if not _is_away(error, state):
+    # The connection is lost: SQLSTATE 08 connection, 57P shutdown, 53 insufficient resources. The driver reports
+    # broken and failed connections with a message but without a code.
+    without_code = type(error.orig).__name__ in (
+        "OperationalError",
+        "ConnectionTimeout",
+    )
+    if not (
+        error.connection_invalidated
+        or state.startswith(("08", "57P", "53"))
+        or state == "25P03"
+        or (not state and without_code)
+    ):
         return None
     if "FATAL" in said and not state and not any(words in said for words in _SOON):
         return AggregatorError(
@@ -61,21 +72,6 @@ def not_allowed(url: str, said: str = "schema") -> NotWritableError:
     return NotWritableError(
         f"the role {role} may not use the tables of the database {name} ({said}); connect as the role that "
         f"made them, or as that one type: GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}"
-    )
-
-
-def _is_away(error: DBAPIError, state: str) -> bool:
-    """Whether the connection is lost: SQLSTATE 08 connection, 57P shutdown, 53 insufficient resources."""
-    if (
-        error.connection_invalidated
-        or state.startswith(("08", "57P", "53"))
-        or state == "25P03"
-    ):
-        return True
-    # The driver reports broken and failed connections with a message but without a code.
-    return not state and type(error.orig).__name__ in (
-        "OperationalError",
-        "ConnectionTimeout",
     )
 
 

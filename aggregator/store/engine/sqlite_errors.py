@@ -7,12 +7,12 @@ from aggregator.model.errors import (
     DamagedFileError,
     DatabaseLockedError,
 )
+from aggregator.store.engine.engines import shown_url
 from aggregator.store.engine.postgres_errors import (
     NOT_WRITABLE,
     TOO_LONG,
     WITHOUT_TABLES,
 )
-from aggregator.store.engine.shown_address import shown_url
 
 _CANNOT_WRITE = ("SQLITE_FULL", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_IOERR")
 

@@ -15,13 +15,9 @@ from typing import Any
 
 from sqlalchemy import (
     Connection,
-    Insert,
     Select,
-    Update,
     bindparam,
-    insert,
     select,
-    update,
 )
 
 from aggregator.model.errors import (
@@ -34,7 +30,7 @@ from aggregator.store.engine.process_lock import (
     SessionLock,
     open_process_lock,
 )
-from aggregator.store.tables import read_value, writer_lease
+from aggregator.store.tables import read_value, write_sql, writer_lease
 
 log = logging.getLogger(__name__)
 
@@ -72,11 +68,12 @@ class WriterLease:
             name = self._database.session_name
             with self._database.write() as connection:
                 last = read_value(connection, "SELECT epoch FROM writer_lease") or 0
+                taken = (
+                    "INSERT INTO writer_lease (epoch, holder) VALUES (:epoch, :name)"
+                )
                 if last:
-                    statement: Insert | Update = update(writer_lease)
-                else:
-                    statement = insert(writer_lease)
-                connection.execute(statement.values(epoch=last + 1, holder=name))
+                    taken = "UPDATE writer_lease SET epoch = :epoch, holder = :name"
+                write_sql(connection, taken, epoch=last + 1, name=name)
             self._epoch = last + 1
         except BaseException:
             self.release()
@@ -132,36 +129,27 @@ class WriterLease:
             self._epoch = None
 
     def _watch(self, over: threading.Event) -> None:
-        """Check the lease until it is released or lost."""
-        while (
-            not over.wait(self._database.tuning.short_wait_seconds)
-            and self._keeps_lock()
-        ):
-            pass
-
-    def _keeps_lock(self) -> bool:
-        """Return whether this process is still the writer; otherwise it knows so from now on."""
-        epoch = self._epoch
-        if epoch is None or not isinstance(self._lock, SessionLock):
-            return False
-        is_mine = False
-        try:
-            # Asked through the session that holds the lock
-            row = self._lock.first_row(_EPOCH_AND_VERSION, self._mine(epoch))
-            if row is not None:
-                is_mine = True
-                # It comes with the epoch, so that idle threads need not ask
-                self._database.note_version(row.version)
-        except AggregatorError as error:
-            if self._epoch == epoch:  # else it was released meanwhile
-                log.warning(
-                    "writer lost its lease: %s",
-                    error,
-                    extra={"event": "writer_lease_lost"},
-                )
-        if not is_mine:
-            self._lose(epoch)
-        return is_mine
+        """Check the lease until it is released or lost; this process knows so from then on."""
+        while not over.wait(self._database.tuning.short_wait_seconds):
+            epoch = self._epoch
+            if epoch is None or not isinstance(self._lock, SessionLock):
+                return
+            row = None
+            try:
+                # Asked through the session that holds the lock
+                row = self._lock.first_row(_EPOCH_AND_VERSION, self._mine(epoch))
+            except AggregatorError as error:
+                if self._epoch == epoch:  # else it was released meanwhile
+                    log.warning(
+                        "writer lost its lease: %s",
+                        error,
+                        extra={"event": "writer_lease_lost"},
+                    )
+            if row is None:
+                self._lose(epoch)
+                return
+            # It comes with the epoch, so that idle threads need not ask
+            self._database.note_version(row.version)
 
 
 _EPOCH = select(writer_lease.c.epoch).where(

@@ -21,7 +21,7 @@ from aggregator.store.intake.identity import identify, tombstones
 from aggregator.store.intake.identity.identify import (
     PollContext,
 )
-from aggregator.store.intake.inbox_order import put_in_order, take_numbers
+from aggregator.store.intake.inbox import put_in_order, take_numbers
 from aggregator.store.intake.known_entries import (
     AcceptOutcome,
     AcceptResult,
@@ -30,8 +30,7 @@ from aggregator.store.intake.known_entries import (
 from aggregator.store.tables import (
     entry,
     execute_each,
-    insert_or,
-    intake_count,
+    write_each,
 )
 
 
@@ -138,13 +137,12 @@ def count_received(
     must be that number, and the outcomes that are stored must have as many rows in `entry` as were counted
     and not deleted since (store/maintenance/integrity_check.py).
     """
-    statement = insert_or(connection, intake_count)
-    statement = statement.on_conflict_do_update(
-        index_elements=["source", "outcome"],
-        set_={"count": intake_count.c.count + statement.excluded.count},
-    )
+    added = """
+        INSERT INTO intake_count (source, outcome, count) VALUES (:source, :outcome, :count)
+        ON CONFLICT (source, outcome) DO UPDATE SET count = intake_count.count + excluded.count
+        """
     rows = [
         {"source": source, "outcome": outcome, "count": count}
         for (source, outcome), count in sorted(Counter(received).items())
     ]
-    execute_each(connection, statement, rows)
+    write_each(connection, added, rows)

@@ -14,17 +14,11 @@ from aggregator.model.entry import Entry
 from aggregator.store import codecs
 from aggregator.store.intake.source_rows import IS_ASKED
 from aggregator.store.tables import (
-    change,
-    count_rows,
-    counter,
     counter_value,
-    delete_rows,
-    highest,
     read_rows,
+    read_value,
     set_counter,
-    source,
-    update_rows,
-    webhook,
+    write_sql,
 )
 
 _BEGAN = "first_reading"  # counter: when it began, in seconds since 1970
@@ -127,13 +121,13 @@ def end(connection: Connection) -> tuple[dt.datetime, int]:
     """
     began = dt.datetime.fromtimestamp(counter_value(connection, _BEGAN), dt.UTC)
     early = counter_value(connection, _EARLY)
-    delete_rows(connection, counter, counter.c.name.in_((_BEGAN, _EARLY)))
-    update_rows(
-        connection,
-        webhook,
-        webhook.c.name.not_like("digest:%"),
-        last_change_no=highest(connection, change.c.change_no),
-    )
+    ended = "DELETE FROM counter WHERE name IN :names"
+    write_sql(connection, ended, names=(_BEGAN, _EARLY))
+    examined = """
+        UPDATE webhook SET last_change_no = (SELECT coalesce(max(change_no), 0) FROM change)
+        WHERE name NOT LIKE 'digest:%'
+        """
+    write_sql(connection, examined)
     return began, early
 
 
@@ -163,15 +157,16 @@ def first_reading(
             )
         )
     entries.sort(key=lambda read: read.time, reverse=True)
-    asked = count_rows(
-        connection, source, IS_ASKED, source.c.last_polled_at.is_not(None)
-    )
+    known = f"{_SOURCES} AND last_polled_at IS NOT NULL"
+    asked = int(read_value(connection, known))
     return FirstReading(
         asked, asked + _unasked(connection, now), tuple(entries[:listed])
     )
 
 
 def _unasked(connection: Connection, now: dt.datetime) -> int:
-    is_due_soon = source.c.next_due_at <= now + _LONGEST_WAIT
-    is_unasked = source.c.last_polled_at.is_(None)
-    return count_rows(connection, source, IS_ASKED, is_unasked, is_due_soon)
+    due = f"{_SOURCES} AND last_polled_at IS NULL AND next_due_at <= :soon"
+    return int(read_value(connection, due, soon=now + _LONGEST_WAIT))
+
+
+_SOURCES = f"SELECT count(*) FROM source WHERE {IS_ASKED}"  # noqa: S608

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
 
 from aggregator.extract.language.unicode import clean
 from aggregator.model.entry import Entry
-from aggregator.store.tables import folder, read_rows, update_rows
+from aggregator.store.tables import read_rows, write_sql
 
 _UNNAMED = "files"  # the root of a disk has no name of its own
 
@@ -38,12 +38,14 @@ def known_folder(
             namesakes.append((len(name), name, known_path))
     for _, name, known_path in sorted(namesakes):
         if not is_there(known_path):
-            update_rows(connection, folder, folder.c.name == name, path=at)
+            moved = "UPDATE folder SET path = :at WHERE name = :name"
+            write_sql(connection, moved, at=at, name=name)
             return name
     name = base
     if base in names.values():
         name = f"{base}#{len(namesakes) + 1}"
-    connection.execute(insert(folder).values(name=name, path=at))
+    added = "INSERT INTO folder (name, path) VALUES (:name, :at)"
+    write_sql(connection, added, name=name, at=at)
     return name
 
 

@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 from msgspec.structs import replace
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import Connection
 
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.intake.identity.identify import (
@@ -16,16 +16,13 @@ from aggregator.store.intake.identity.identify import (
 from aggregator.store.intake.identity.tombstones import find_tombstones
 from aggregator.store.intake.inbox import MUTED
 from aggregator.store.tables import (
-    article,
-    execute_each,
     identity_key,
-    insert_or,
-    observation,
-    pairs_with,
+    insert_new,
     read_rows,
-    rows_with,
+    read_values,
     structs_of,
-    values_with,
+    write_each,
+    write_sql,
 )
 
 AcceptOutcome = Literal["new", "known", "revision", "forgotten"]
@@ -86,9 +83,8 @@ class KnownEntries:
         self._muted: dict[str, list[str]] = {}
         for id_, source in read_rows(connection, _MUTED_ONLY, articles=self._articles):
             self._muted.setdefault(id_, []).append(source)
-        rows = rows_with(
-            connection, select(observation), observation.c.article, self._articles
-        )
+        shown_before = "SELECT * FROM observation WHERE article IN :articles"
+        rows = read_rows(connection, shown_before, articles=self._articles)
         self._observations = {
             (shown.article, shown.source): shown
             for shown in structs_of(Observation, rows)
@@ -96,8 +92,8 @@ class KnownEntries:
         # Live blogs, because a feed may update only the date of one
         self._live: set[str] = set()
         if is_poll and any(received.entry.updated for received in batch.entries):
-            is_live = select(article.c.id).where(article.c.role == "container")
-            self._live = values_with(connection, is_live, article.c.id, self._articles)
+            live = "SELECT id FROM article WHERE role = 'container' AND id IN :articles"
+            self._live.update(read_values(connection, live, articles=self._articles))
         # Contents of this batch: a feed that lists both texts of an article has not changed it
         self._here = {_short(received) for received in batch.entries}
         self._keys: dict[bytes, str] = {}
@@ -210,41 +206,39 @@ class KnownEntries:
     def write(self) -> None:
         """Write the added keys and observations, in the transaction of the entries."""
         connection = self._connection
-        keys = insert_or(connection, identity_key)
-        voided = keys.on_conflict_do_update(
-            index_elements=["key"], set_={"article": NOBODY}
-        )
-        void = [{"key": key, "article": NOBODY} for key in sorted(self._void)]
-        execute_each(connection, voided, void)
-        many = select(identity_key.c.article, func.count())
-        many = many.group_by(identity_key.c.article).having(func.count() >= _MOST_KEYS)
+        voided = """
+            INSERT INTO identity_key (key, article) VALUES (:key, :nobody)
+            ON CONFLICT (key) DO UPDATE SET article = excluded.article
+            """
+        void = [{"key": key, "nobody": NOBODY} for key in sorted(self._void)]
+        write_each(connection, voided, void)
+        many = f"""
+            SELECT article FROM identity_key WHERE article IN :known
+            GROUP BY article HAVING count(*) >= {_MOST_KEYS}
+            """  # noqa: S608
         known = self._articles.intersection(self._keys.values())
-        full = pairs_with(connection, many, identity_key.c.article, known)
+        full = set(read_values(connection, many, known=known))
         new = [
             {"key": key, "article": id_}
             for key, id_ in self._keys.items()
             if id_ not in full
         ]
         # Another process may store the same key concurrently while placing: the first one wins.
-        execute_each(connection, keys.on_conflict_do_nothing(), new)
-        observations = insert_or(connection, observation)
-        observations = observations.on_conflict_do_update(
-            index_elements=["article", "source"],
-            set_={
-                name: observations.excluded[name]
-                for name in ("contents", "is_authoritative", "changed_at")
-            },
-        )
+        insert_new(connection, identity_key, new)
+        noted = """
+            INSERT INTO observation (article, source, contents, is_authoritative, changed_at)
+            VALUES (:article, :source, :contents, :is_authoritative, :changed_at)
+            ON CONFLICT (article, source) DO UPDATE SET contents = excluded.contents,
+              is_authoritative = excluded.is_authoritative, changed_at = excluded.changed_at
+            """
         rows = [
             msgspec.structs.asdict(self._observations[pair])
             for pair in sorted(self._changed)
         ]
-        execute_each(connection, observations, rows)
-        moved = [
-            {"of_article": id_, "address": url}
-            for id_, url in sorted(self._addresses.items())
-        ]
-        execute_each(connection, _ADDRESS, moved)
+        write_each(connection, noted, rows)
+        for id_, url in sorted(self._addresses.items()):
+            moved = "UPDATE article SET url = :url WHERE id = :id"
+            write_sql(connection, moved, url=url, id=id_)
 
 
 def _short(received: IdentifiedEntry) -> bytes:
@@ -256,8 +250,3 @@ _MUTED_ONLY = f"""
       SELECT 1 FROM entry AS other WHERE other.article = entry.article
       AND (other.verdict IS NULL OR other.verdict <> '{MUTED}'))
     """  # noqa: S608
-_ADDRESS = (
-    update(article)
-    .where(article.c.id == bindparam("of_article"))
-    .values(url=bindparam("address"))
-)

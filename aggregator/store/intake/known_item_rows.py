@@ -14,7 +14,6 @@ from aggregator.model.entry import ParsedFeed
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.intake.known_entries import AcceptResult
 from aggregator.store.tables import (
-    delete_rows,
     known_items,
     read_value,
     upsert,
@@ -79,7 +78,8 @@ def save_known_items(
             {"source": source_id, "packed": msgspec.msgpack.encode(items)},
         )
     else:
-        delete_rows(connection, known_items, known_items.c.source == source_id)
+        none = "DELETE FROM known_items WHERE source = :source"
+        write_sql(connection, none, source=source_id)
 
 
 def forget_items_of(connection: Connection, articles: Collection[str]) -> None:

@@ -10,14 +10,14 @@ from contextlib import suppress
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Connection, case, insert, select, text
+from sqlalchemy import Connection, insert
 
 from aggregator.model.entry import Entry
 from aggregator.model.prepared import Verdict
 from aggregator.model.structs import FrozenStruct
 from aggregator.store import codecs
 from aggregator.store.intake.acceptance import count_received
-from aggregator.store.intake.inbox_order import take_numbers
+from aggregator.store.intake.inbox import take_numbers
 from aggregator.store.tables import (
     entry,
     read_rows,
@@ -25,6 +25,7 @@ from aggregator.store.tables import (
     read_values,
     structs_of,
     update_rows,
+    write_sql,
 )
 
 
@@ -112,15 +113,12 @@ def later(
     connection: Connection, n: int, due: dt.datetime, *, attempts: int = 0
 ) -> None:
     """Postpone the page of entry `n` to `due`, after so many attempts."""
-    known = entry.c.page_attempts
-    update_rows(
-        connection,
-        entry,
-        entry.c.entry_no == n,
-        entry.c.state == "page",
-        page_due_at=due,
-        page_attempts=case((known < attempts, attempts), else_=known),
-    )
+    postponed = """
+        UPDATE entry SET page_due_at = :due,
+          page_attempts = CASE WHEN page_attempts < :attempts THEN :attempts ELSE page_attempts END
+        WHERE entry_no = :n AND state = 'page'
+        """
+    write_sql(connection, postponed, due=due, attempts=attempts, n=n)
 
 
 def next_due(connection: Connection, now: dt.datetime) -> dt.datetime | None:
@@ -148,16 +146,16 @@ def place_without(connection: Connection, numbers: Sequence[int]) -> int:
 
     Return how many are queued: an entry that has only an address keeps waiting.
     """
-    waiting = entry.c.entry_no.in_(numbers), text(_WAITS_FIRST)
-    # The lock keeps their pages from being stored now.
-    statement = select(*_COPIED).where(*waiting).order_by(entry.c.entry_no)
+    late = f"""
+        UPDATE entry SET page_attempts = 1 WHERE {_WAITS_FIRST} AND entry_no IN :numbers
+        RETURNING entry_no, source, article, url, payload, bump_by_clock, accepted_at
+        """  # noqa: S608
     rows = []
-    for row in connection.execute(statement.with_for_update()):
+    for row in sorted(read_rows(connection, late, numbers=numbers)):
         with suppress(*codecs.UNREADABLE):
             declared = codecs.decompress_struct(row.payload, Entry)
             if declared.title or declared.text or declared.html:
                 rows.append(row)
-    update_rows(connection, entry, *waiting, page_attempts=1)
     if not rows:
         return 0
     first = take_numbers(connection, "entry", len(rows)) + 1
@@ -171,24 +169,10 @@ def place_without(connection: Connection, numbers: Sequence[int]) -> int:
 
 
 _RELEASED_AT_ONCE = 500
-# Columns copied from an entry into its second row
-_COPIED = (
-    entry.c.source,
-    entry.c.article,
-    entry.c.url,
-    entry.c.payload,
-    entry.c.bump_by_clock,
-    entry.c.accepted_at,
-)
 _WAITS_FIRST = "state = 'page' AND page_attempts = 0 AND NOT is_revision"
 
 
 def cap_due_times(connection: Connection, latest: dt.datetime) -> None:
     """Make waiting pages due by `latest`, after the clock was set back."""
-    update_rows(
-        connection,
-        entry,
-        entry.c.state == "page",
-        entry.c.page_due_at > latest,
-        page_due_at=latest,
-    )
+    capped = "UPDATE entry SET page_due_at = :latest WHERE state = 'page' AND page_due_at > :latest"
+    write_sql(connection, capped, latest=latest)

@@ -9,33 +9,19 @@ their text and can be queued again.
 
 import datetime as dt
 from collections.abc import Callable, Collection, Sequence
-from typing import Final
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    and_,
-    case,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import Connection
 
 from aggregator.extract.language.unicode import clean
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.intake.inbox import MUTED
 from aggregator.store.intake.source_rows import all_sources
 from aggregator.store.tables import (
-    change_with,
-    delete_rows,
-    entry,
     read_rows,
     read_values,
     rejected_input,
     structs_of,
-    update_rows,
     upsert,
-    values_with,
     write_sql,
 )
 
@@ -43,12 +29,15 @@ REASON = "placing it failed"  # beginning of the reason of an entry in quarantin
 _VERDICT = "not_article"
 _SOURCE_REMOVED = "its source was removed before it was placed"
 
-IS_QUARANTINED: Final[ColumnElement[bool]] = and_(
-    entry.c.state == "refused",
-    entry.c.verdict == _VERDICT,
-    entry.c.reason.startswith(REASON, autoescape=True),
+IS_QUARANTINED = (
+    f"state = 'refused' AND verdict = '{_VERDICT}' AND reason LIKE '{REASON}%'"
 )
-_IS_MUTED = and_(entry.c.state == "refused", entry.c.verdict == MUTED)
+"""SQL text for the condition of an entry in quarantine."""
+_IS_MUTED = f"state = 'refused' AND verdict = '{MUTED}'"
+_REFUSE = """
+    UPDATE entry SET state = 'refused', outcome = 'refused', verdict = :verdict, reason = :reason, done_at = :at
+    WHERE state IN ('ready', 'page') AND
+    """
 
 
 def quarantine(
@@ -63,29 +52,22 @@ def quarantine(
 
     With the verdict MUTED it is muted; whether its page was to be fetched is kept.
     """
-    values = _refused(at, reason, verdict)
-    update_rows(connection, entry, entry.c.entry_no == n, _WAITS, **values)
+    refused = f"{_REFUSE} entry_no = :n"
+    write_sql(connection, refused, at=at, reason=reason, verdict=verdict, n=n)
 
 
 def mute_of_removed_source(
     connection: Connection, source: str, *, at: dt.datetime
 ) -> None:
     """Mute the waiting entries of a removed source; `unmute` queues them again if the source is added again."""
-    values = _refused(at, _SOURCE_REMOVED, MUTED)
-    update_rows(connection, entry, entry.c.source == source, _WAITS, **values)
-
-
-_WAITS = entry.c.state.in_(("ready", "page"))
-
-
-def _refused(at: dt.datetime, reason: str, verdict: str) -> dict[str, object]:
-    return {
-        "state": "refused",
-        "outcome": "refused",
-        "verdict": verdict,
-        "reason": reason,
-        "done_at": at,
-    }
+    write_sql(
+        connection,
+        f"{_REFUSE} source = :source",
+        at=at,
+        reason=_SOURCE_REMOVED,
+        verdict=MUTED,
+        source=source,
+    )
 
 
 _UNMUTED_AT_ONCE = 2000
@@ -101,7 +83,7 @@ def unmute(connection: Connection, holds: Callable[[str | None, str], bool]) -> 
         known_source.entry_source: known_source.id
         for known_source in all_sources(connection)
     }
-    muted = f"FROM entry WHERE state = 'refused' AND verdict = '{MUTED}'"
+    muted = f"FROM entry WHERE {_IS_MUTED}"
     for source, reason in read_rows(
         connection, f"SELECT DISTINCT source, reason {muted}"
     ):
@@ -121,27 +103,14 @@ def requeue(connection: Connection, numbers: Sequence[int]) -> int:
 
     If its article was placed meanwhile, an entry loses its page, so that its older text does not become a revision.
     """
-    chosen = select(entry.c.entry_no).where(or_(IS_QUARANTINED, _IS_MUTED))
-    queued = values_with(connection, chosen, entry.c.entry_no, numbers)
-    again = update(entry).values(
-        outcome=None,
-        verdict=None,
-        reason=None,
-        done_at=None,
-        inbox_no=None,
-        state=case((entry.c.page_due_at.is_(None), "ready"), else_="page"),
-        bump_by_clock=and_(entry.c.bump_by_clock, entry.c.verdict != MUTED),
-    )
-    change_with(connection, again, entry.c.entry_no, queued)
-    write_sql(
-        connection,
-        """
-        UPDATE entry SET page = NULL WHERE entry_no IN :numbers
-        AND EXISTS (SELECT 1 FROM article WHERE root_article = entry.article)
-        """,
-        numbers=queued,
-    )
-    return len(queued)
+    again = f"""
+        UPDATE entry SET outcome = NULL, verdict = NULL, reason = NULL, done_at = NULL, inbox_no = NULL,
+          state = CASE WHEN page_due_at IS NULL THEN 'ready' ELSE 'page' END,
+          bump_by_clock = bump_by_clock AND verdict <> '{MUTED}',
+          page = CASE WHEN EXISTS (SELECT 1 FROM article WHERE root_article = entry.article) THEN NULL ELSE page END
+        WHERE entry_no IN :numbers AND ({IS_QUARANTINED} OR {_IS_MUTED})
+        """  # noqa: S608
+    return write_sql(connection, again, numbers=numbers)
 
 
 class RejectedInput(FrozenStruct):
@@ -176,17 +145,18 @@ def note(
 
 def clear_files(connection: Connection, files: Collection[str]) -> None:
     """Delete all rejected inputs of these files, whatever their source."""
-    name_column = rejected_input.c.item
+    of_file = """
+        DELETE FROM rejected_input WHERE item = :name OR substr(item, 1, length(:begin)) = :begin
+        """
     for name in map(clean, files):  # file names need not be text
-        is_in_file = or_(
-            name_column == name, name_column.startswith(f"{name}, ", autoescape=True)
-        )
-        delete_rows(connection, rejected_input, is_in_file)
+        write_sql(connection, of_file, name=name, begin=f"{name}, ")
 
 
 def clear_source(connection: Connection, source: str) -> None:
     """Delete all rejected inputs of a source."""
-    delete_rows(connection, rejected_input, rejected_input.c.source == source)
+    write_sql(
+        connection, "DELETE FROM rejected_input WHERE source = :source", source=source
+    )
 
 
 def in_words(connection: Connection, source: str) -> str | None:

@@ -5,16 +5,16 @@ installation.
 """
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from aggregator.config.configured_access import Access
-from aggregator.store.tables import delete_rows, source_access, upsert
+from aggregator.store.tables import read_row, source_access, upsert, write_sql
 
 
 def typed_access(connection: Connection, source_id: str) -> Access:
     """Return the access typed for a source, which is empty if nothing was typed."""
-    stored = select(source_access).where(source_access.c.source == source_id)
-    row = connection.execute(stored).first()
+    stored = "SELECT * FROM source_access WHERE source = :source"
+    row = read_row(connection, stored, source=source_id)
     if row is None:
         return Access()
     headers = msgspec.msgpack.decode(row.headers, type=dict[str, str])
@@ -39,4 +39,6 @@ def save_access(connection: Connection, source_id: str, access: Access) -> None:
 
 def forget_access(connection: Connection, source_id: str) -> None:
     """Delete the access typed for a source."""
-    delete_rows(connection, source_access, source_access.c.source == source_id)
+    write_sql(
+        connection, "DELETE FROM source_access WHERE source = :source", source=source_id
+    )

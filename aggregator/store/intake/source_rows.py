@@ -1,7 +1,7 @@
 """Rows of sources: configuration, poll schedule and health."""
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -10,12 +10,10 @@ import msgspec
 from sqlalchemy import (
     Connection,
     Row,
-    Select,
-    and_,
     bindparam,
     insert,
-    or_,
     select,
+    text,
     update,
 )
 
@@ -23,14 +21,11 @@ from aggregator.extract.entry_identity import short_id
 from aggregator.model.errors import AggregatorError
 from aggregator.store.intake.source_access_rows import forget_access
 from aggregator.store.tables import (
-    ENTRY_SOURCE,
-    delete_rows,
-    fields_of,
-    known_items,
-    rows_with,
+    read_rows,
+    read_values,
     source,
-    struct_of,
     update_rows,
+    write_sql,
 )
 from aggregator.store.tables.source_tables import SourceRow
 
@@ -61,9 +56,8 @@ class Source(SourceRow):
         )
 
 
-_COLUMNS = fields_of(source, Source)
-_SOURCES = select(*_COLUMNS)
-IS_ASKED = and_(source.c.paused.is_(False), source.c.health.not_in(NOT_ASKED))
+_SOURCES = f"SELECT {', '.join(Source.__struct_fields__)} FROM source"  # noqa: S608
+IS_ASKED = "NOT paused AND health NOT IN ('gone', 'merged')"
 # Times of polls that brought nothing may stay unwritten this long (intake/polling/quiet_polls.py).
 UNWRITTEN = dt.timedelta(hours=1)
 
@@ -88,12 +82,6 @@ def source_id(kind: str, name: str | None, address: str) -> str:
     return short_id(b"source", kind.encode(), (name or address).encode())
 
 
-def _as_new(*names: str) -> dict[str, Any]:
-    """Return these fields as a new source has them."""
-    fields = msgspec.structs.fields(Source)
-    return {field.name: field.default for field in fields if field.name in names}
-
-
 _HEALTH = (
     "failures",
     "failing_since",
@@ -106,19 +94,21 @@ _HEALTH = (
 
 _SEEN = "etag", "last_modified", "body_hash"
 _MOVE = "redirected_url", "moved_to", "moved_count", "moved_since", "move_confirmed"
-AFRESH = _as_new(*_HEALTH)  # reset of the failures of a source
+_AS_NEW: dict[str, Any] = {
+    field.name: field.default for field in msgspec.structs.fields(Source)
+}
+# Reset of the failures of a source
+AFRESH = {name: _AS_NEW[name] for name in _HEALTH}
 # Reset of a source whose address changed
-ELSEWHERE = _as_new(*_HEALTH, *_SEEN, *_MOVE)
+ELSEWHERE = AFRESH | {name: _AS_NEW[name] for name in (*_SEEN, *_MOVE)}
 
 
 def restart_merged_sources(connection: Connection) -> None:
     """Restart merged sources whose successor is not polled any more."""
-    other = source.alias()
-    asked = select(other.c.id).where(
-        other.c.paused.is_(False), other.c.health.not_in(NOT_ASKED)
+    lost = text(
+        f"health = 'merged' AND merged_into NOT IN (SELECT id FROM source WHERE {IS_ASKED})"  # noqa: S608
     )
-    lost = source.c.health == "merged", source.c.merged_into.not_in(asked)
-    update_rows(connection, source, *lost, **AFRESH)
+    update_rows(connection, source, lost, **AFRESH)
 
 
 def host_of(address: str) -> str | None:
@@ -141,22 +131,20 @@ def add(connection: Connection, *sources: Source) -> None:
 
 def remove(connection: Connection, id: str) -> None:
     """Delete a source. Its entries and articles stay."""
-    delete_rows(connection, source, source.c.id == id)
-    delete_rows(connection, known_items, known_items.c.source == id)
+    write_sql(connection, "DELETE FROM source WHERE id = :id", id=id)
+    write_sql(connection, "DELETE FROM known_items WHERE source = :id", id=id)
     forget_access(connection, id)
     restart_merged_sources(connection)
 
 
 def revive(connection: Connection, id: str, now: dt.datetime) -> None:
     """Reset the failures of a source that is gone, merged or failing, and make it due now."""
-    update_rows(
-        connection, source, source.c.id == id, **AFRESH, paused=False, next_due_at=now
-    )
+    choose(connection, id, **AFRESH, paused=False, next_due_at=now)
 
 
 def pause(connection: Connection, id: str) -> None:
     """Stop polling a source. Sources that were merged into it are polled again."""
-    update_rows(connection, source, source.c.id == id, paused=True)
+    write_sql(connection, "UPDATE source SET paused = true WHERE id = :id", id=id)
     restart_merged_sources(connection)
 
 
@@ -193,8 +181,8 @@ _SAVE = update(source).where(_THIS_SOURCE)
 
 def all_due(connection: Connection) -> list[Row[Any]]:
     """Return the columns of all sources that limit their due time; used after the clock was set back."""
-    columns = ("id", "next_due_at", "failures", "gone_count", "interval_seconds")
-    return list(connection.execute(select(*(source.c[name] for name in columns))))
+    columns = "id, next_due_at, failures, gone_count, interval_seconds"
+    return read_rows(connection, f"SELECT {columns} FROM source")  # noqa: S608
 
 
 def set_due(connection: Connection, due_at: Mapping[str, dt.datetime]) -> None:
@@ -204,37 +192,24 @@ def set_due(connection: Connection, due_at: Mapping[str, dt.datetime]) -> None:
         connection.execute(_SAVE, rows)
 
 
-def chosen_sources(connection: Connection, chosen: Select[tuple[str]]) -> list[Source]:
-    """Return the sources with the ids of `chosen`, in its order."""
-    return [
-        _source(row) for row in connection.execute(chosen.with_only_columns(*_COLUMNS))
-    ]
-
-
 def all_sources(connection: Connection) -> list[Source]:
     """Return all sources, ordered by folder and name."""
-    rows = chosen_sources(connection, select(source.c.id))
     return sorted(
-        rows, key=lambda item: (item.folder or "", item.shown_name.casefold(), item.id)
+        map(_source, read_rows(connection, _SOURCES)),
+        key=lambda item: (item.folder or "", item.shown_name.casefold(), item.id),
     )
 
 
 def source_with_id(connection: Connection, id: str) -> Source | None:
     """Return the source with this id; None if there is none."""
-    row = connection.execute(_SOURCES.where(source.c.id == id)).first()
-    return struct_of(Source, row)
+    return next(iter(sources_with_ids(connection, [id])), None)
 
 
 def sources_with_ids(connection: Connection, ids: Sequence[str]) -> list[Source]:
     """Return the sources with these ids, in their order."""
-    rows = rows_with(connection, _SOURCES, source.c.id, ids)
+    rows = read_rows(connection, f"{_SOURCES} WHERE id IN :ids", ids=ids)
     known = {row.id: _source(row) for row in rows}
     return [known[id_] for id_ in ids if id_ in known]
-
-
-def in_folders(folders: Collection[str]) -> Select[tuple[str]]:
-    """Select `Source.entry_source` of the sources in `folders`."""
-    return select(ENTRY_SOURCE).where(source.c.folder.in_(folders))
 
 
 def sources_named(connection: Connection, words: str) -> list[Source]:
@@ -253,13 +228,12 @@ def sources_named(connection: Connection, words: str) -> list[Source]:
 
 def source_at(connection: Connection, address: str) -> Source | None:
     """Return the source with this address or redirected URL; None if there is none."""
-    statement = _SOURCES.where(
-        or_(source.c.address == address, source.c.redirected_url == address)
-    )
-    row = connection.execute(
-        statement.order_by(source.c.redirected_url.is_(None).desc(), source.c.id)
-    ).first()
-    return struct_of(Source, row)
+    at = """
+        SELECT id FROM source WHERE address = :address OR redirected_url = :address
+        ORDER BY CASE WHEN redirected_url IS NULL THEN 0 ELSE 1 END, id LIMIT 1
+        """
+    ids = read_values(connection, at, address=address)
+    return next(iter(sources_with_ids(connection, ids)), None)
 
 
 class DueSource(NamedTuple):
@@ -272,28 +246,18 @@ class DueSource(NamedTuple):
 
 def schedule(connection: Connection) -> list[DueSource]:
     """Return the sources that are polled, the longest waiting first."""
-    return [DueSource(*row) for row in connection.execute(_SCHEDULE)]
-
-
-_SCHEDULE = (
-    select(*(source.c[name] for name in DueSource._fields))
-    .where(IS_ASKED)
-    .order_by(source.c.next_due_at, source.c.id)
-)
+    due = f"SELECT id, host, next_due_at FROM source WHERE {IS_ASKED} ORDER BY next_due_at, id"  # noqa: S608
+    return [DueSource(*row) for row in read_rows(connection, due)]
 
 
 def _source(row: Row[Any]) -> Source:
-    """Return the source of a row of `_COLUMNS`; by position, which is ten times faster than by name."""
+    """Return the source of a row of `_SOURCES`; by position, which is ten times faster than by name."""
     return Source(**dict(zip(Source.__struct_fields__, row, strict=True)))
 
 
 def silent_sources(connection: Connection, ids: Iterable[str]) -> dict[str, bool]:
     """Return, for each of these sources that exists, whether it is silent: not polled, or not responding."""
-    rows = rows_with(
-        connection,
-        select(source.c.id, source.c.paused, source.c.health),
-        source.c.id,
-        ids,
-    )
+    states = "SELECT id, paused, health FROM source WHERE id IN :ids"
     silent = "failing", "gone", "merged"
+    rows = read_rows(connection, states, ids=ids)
     return {row.id: row.paused or row.health in silent for row in rows}

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row
 
 from aggregator.extract.urls import address_key
 from aggregator.store.intake.source_rows import (
@@ -18,7 +18,7 @@ from aggregator.store.intake.source_rows import (
     restart_merged_sources,
     source_id,
 )
-from aggregator.store.tables import source, update_rows
+from aggregator.store.tables import read_rows, source, update_rows, write_sql
 
 _OURS = ("refused", "address")  # causes that a changed configuration may have removed
 
@@ -31,10 +31,25 @@ def sync_config(connection: Connection, wanted: Iterable[Source]) -> None:
     feed was also added by command, only the file's source is polled as long as the file has it. A source added by
     command that has the name of a different feed is kept beside that feed.
     """
-    before = {row.id: row for row in connection.execute(select(source))}
-    configured = [_beside(before.get(new.id), new) for new in wanted]
+    before = {row.id: row for row in read_rows(connection, "SELECT * FROM source")}
+    configured = []
+    for new in wanted:
+        old = before.get(new.id)
+        id_ = new.id
+        if (
+            old is not None
+            and old.origin != "config"
+            and address_key(old.address) != address_key(new.address)
+        ):  # another feed, added by command, has its name
+            id_ = source_id(new.kind, None, new.address)
+        configured.append(replace(new, id=id_))
     named = {new.id for new in configured}
-    at = _by_address(row for row in before.values() if row.id not in named)
+    # The sources whose address the configuration file may have without a name
+    at: dict[str, Row[Any]] = {}
+    for id_, row in before.items():
+        is_nameless = row.id == source_id(row.kind, None, row.address)
+        if id_ not in named and (row.origin == "config" or is_nameless):
+            at |= dict.fromkeys(_addresses(row), row)
     for new in configured:
         old = before.get(new.id)
         # Without a name the address makes the id: a source that was typed with the new address is the same feed.
@@ -47,18 +62,11 @@ def sync_config(connection: Connection, wanted: Iterable[Source]) -> None:
         update_rows(connection, source, source.c.id == old.id, **_changes(old, new))
     for id_, row in before.items():
         if row.origin == "config" and id_ not in named:
-            update_rows(connection, source, source.c.id == id_, paused=True)
+            write_sql(
+                connection, "UPDATE source SET paused = true WHERE id = :id", id=id_
+            )
     restart_merged_sources(connection)
     _give_way(connection)
-
-
-def _by_address(rows: Iterable[Row[Any]]) -> dict[str, Row[Any]]:
-    """Return by address those sources whose address the configuration file may have without a name."""
-    at: dict[str, Row[Any]] = {}
-    for row in rows:
-        if row.origin == "config" or row.id == source_id(row.kind, None, row.address):
-            at |= dict.fromkeys(_addresses(row), row)
-    return at
 
 
 def _changes(old: Row[Any], item: Source) -> dict[str, Any]:
@@ -83,46 +91,31 @@ def set_default_interval(
 
     `due` returns when the source with an id is polled next, at the latest.
     """
-    others = select(source.c.id, source.c.next_due_at).where(
-        source.c.origin != "config",
-        ~source.c.has_own_interval,
-        source.c.interval_seconds != seconds,
-    )
-    for id_, next_due_at in connection.execute(others).all():
-        values = {
-            "interval_seconds": seconds,
-            "next_due_at": min(next_due_at, due(id_)),
-        }
-        update_rows(connection, source, source.c.id == id_, **values)
-
-
-def _beside(old: Row[Any] | None, item: Source) -> Source:
-    """Return `item`, under an id of its own if another feed, added by command, has its name."""
-    if (
-        old is None
-        or old.origin == "config"
-        or address_key(old.address) == address_key(item.address)
-    ):
-        return item
-    return replace(item, id=source_id(item.kind, None, item.address))
+    others = """
+        SELECT id, next_due_at FROM source
+        WHERE origin <> 'config' AND NOT has_own_interval AND interval_seconds <> :seconds
+        """
+    changed = "UPDATE source SET interval_seconds = :seconds, next_due_at = :at WHERE id = :id"
+    for id_, next_due_at in read_rows(connection, others, seconds=seconds):
+        at = min(next_due_at, due(id_))
+        write_sql(connection, changed, seconds=seconds, at=at, id=id_)
 
 
 def _give_way(connection: Connection) -> None:
     """Merge sources that were added by command into those of the configuration file with the same address."""
-    asked = connection.execute(
-        select(source).where(source.c.host.is_not(None), IS_ASKED)
-    ).all()
+    feeds = f"SELECT * FROM source WHERE host IS NOT NULL AND {IS_ASKED}"  # noqa: S608
+    asked = read_rows(connection, feeds)
     of_file = {
         (row.kind, address_key(row.address)): row.id
         for row in asked
         if row.origin == "config"
     }
+    merged = "UPDATE source SET health = 'merged', merged_into = :other WHERE id = :id"
     for row in asked:
         keys = ((row.kind, address_key(address)) for address in _addresses(row))
         other = next((of_file[key] for key in keys if key in of_file), None)
         if row.origin != "config" and other is not None:
-            is_own = source.c.id == row.id
-            update_rows(connection, source, is_own, health="merged", merged_into=other)
+            write_sql(connection, merged, other=other, id=row.id)
 
 
 def _addresses(row: Row[Any]) -> tuple[str, ...]:

@@ -79,7 +79,18 @@ def resolve_target(
         ids = {name}
     else:
         kind = "outlet"
-        ids = _of_outlet(connection, name)
+        placed = select(article.c.id).where(is_of_outlets(connection, [name]))
+        ids = set(connection.scalars(placed))
+        unplaced = (
+            f"SELECT article, payload FROM entry WHERE state <> 'done' AND {_HAS_TEXT}"  # noqa: S608
+        )
+        for row in stream_rows(connection, unplaced):
+            outlet = outlet_of(codecs.decompress_struct(row.payload, Entry))
+            if outlet is not None and name.casefold() in (
+                outlet.key.casefold(),
+                outlet.name.casefold(),
+            ):
+                ids.add(row.article)
     return EraseTarget(kind=kind, articles=tuple(sorted(ids)))
 
 
@@ -107,22 +118,6 @@ def _of_address(connection: Connection, address: str) -> set[str]:
         if is_short:
             chosen += f" AND {is_indexed(column)}"
         ids.update(read_values(connection, chosen, addresses=addresses))
-    return ids
-
-
-def _of_outlet(connection: Connection, name: str) -> set[str]:
-    placed = select(article.c.id).where(is_of_outlets(connection, [name]))
-    ids = set(connection.scalars(placed))
-    unplaced = (
-        f"SELECT article, payload FROM entry WHERE state <> 'done' AND {_HAS_TEXT}"  # noqa: S608
-    )
-    for row in stream_rows(connection, unplaced):
-        outlet = outlet_of(codecs.decompress_struct(row.payload, Entry))
-        if outlet is not None and name.casefold() in (
-            outlet.key.casefold(),
-            outlet.name.casefold(),
-        ):
-            ids.add(row.article)
     return ids
 
 

@@ -6,31 +6,37 @@ refused. The caller computes the affected stories again (grouping/deletion/forge
 
 import datetime as dt
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final, Literal
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, RowMapping, update
+from sqlalchemy import (
+    Connection,
+    RowMapping,
+    Table,
+    insert,
+    select,
+    text,
+)
 
 from aggregator.model.entry import Entry
 from aggregator.model.evidence import Evidence
 from aggregator.store import codecs
 from aggregator.store.intake.identity import tombstones
 from aggregator.store.maintenance.index_merge import count_stale_rows
-from aggregator.store.maintenance.row_rewrite import rewrite
 from aggregator.store.search import index
-from aggregator.store.stories import story_subjects
+from aggregator.store.stories import story_rows
 from aggregator.store.stories.stored_articles import ArticleDetails, StoredArticle
 from aggregator.store.tables import (
     article,
-    change,
-    change_with,
+    delete_rows,
     entry,
+    execute_each,
+    in_parts,
     read_rows,
     read_values,
     story,
-    story_log,
     update_rows,
     write_sql,
 )
@@ -60,10 +66,12 @@ _CLOSED_STORY = {
 
 
 def set_copied(
-    connection: Connection, ids: Iterable[str], **values: str | None
+    connection: Connection, ids: Collection[str], **values: str | None
 ) -> None:
     """Set the original or the earlier version of these articles (None: without one), or their `role`."""
-    change_with(connection, update(article).values(values), article.c.id, ids)
+    for name, value in values.items():
+        changed = f"UPDATE article SET {name} = :value WHERE id IN :ids"  # noqa: S608
+        write_sql(connection, changed, value=value, ids=ids)
 
 
 def former_stories(connection: Connection, ids: Collection[str]) -> set[str]:
@@ -184,7 +192,7 @@ def close_story(connection: Connection, id: str) -> None:
     # The key begins with the reader: without the readers, every mark would be read.
     marks = "DELETE FROM read_mark WHERE reader IN (SELECT reader_no FROM reader) AND story IN :numbers"
     write_sql(connection, marks, numbers=numbers)
-    story_subjects.erase(connection, [id])
+    story_rows.erase_subjects(connection, [id])
 
 
 def hide_title(connection: Connection, id: str, ids: Collection[str]) -> None:
@@ -225,12 +233,11 @@ def blank_stories(
         "SELECT change_no, title, title_before FROM change WHERE story IN :stories"
     )
     for n, title, before in read_rows(connection, changes, stories=stories):
-        kept = {
-            "title": title if title in titles else "",
-            "title_before": before if before in titles else None,
-        }
-        if kept != {"title": title, "title_before": before}:
-            update_rows(connection, change, change.c.change_no == n, **kept)
+        kept = title if title in titles else ""
+        kept_before = before if before in titles else None
+        if (kept, kept_before) != (title, before):
+            blank = "UPDATE change SET title = :kept, title_before = :before WHERE change_no = :n"
+            write_sql(connection, blank, kept=kept, before=kept_before, n=n)
     lines = "SELECT log_no, detail FROM story_log WHERE kind = 'headline' AND story IN :stories"
     for n, written in read_rows(connection, lines, stories=stories):
         detail = json.loads(written or "{}")
@@ -239,7 +246,8 @@ def blank_stories(
                 detail[name] = ""
         cleaned = json.dumps(detail, ensure_ascii=False, sort_keys=True)
         if cleaned != written:
-            update_rows(connection, story_log, story_log.c.log_no == n, detail=cleaned)
+            blank = "UPDATE story_log SET detail = :cleaned WHERE log_no = :n"
+            write_sql(connection, blank, cleaned=cleaned, n=n)
 
     waiting = """
         UPDATE outbox SET state = 'given_up', body = NULL, problem = :problem, done_at = :at
@@ -258,3 +266,34 @@ def blank_command(connection: Connection, n: int) -> None:
     """Erase the payload of command `n`: an address often contains the headline."""
     blank = "UPDATE command SET payload = '{}' WHERE command_no = :n"
     write_sql(connection, blank, n=n)
+
+
+def rewrite(
+    connection: Connection,
+    table: Table,
+    keys: Iterable[int],
+    changes_of: Callable[[RowMapping], Mapping[str, Any]],
+) -> None:
+    """Write what `changes_of` returns for each row, by column; no other rows may cascade to the table.
+
+    On SQLite rows are deleted and inserted again, so that pages are filled: it does not merge the pages of
+    rows that an UPDATE made smaller. Measured, a row that lost nine tenths of its bytes continued to fill
+    half a page. PostgreSQL writes a new row version in any case.
+    """
+    (key,) = table.primary_key.columns
+    for part in in_parts(sorted(keys)):
+        rows = (
+            connection.execute(select(table).where(key.in_(part)).order_by(key))
+            .mappings()
+            .all()
+        )
+        if connection.dialect.name == "sqlite":
+            # Foreign keys are checked at the end of this transaction
+            connection.execute(text("PRAGMA defer_foreign_keys=ON"))
+            delete_rows(connection, table, key.in_(part))
+            changed = [{**row, **changes_of(row)} for row in rows]
+            execute_each(connection, insert(table), changed)
+            continue
+        for row in rows:
+            if changes := changes_of(row):
+                update_rows(connection, table, key == row[key.name], **changes)

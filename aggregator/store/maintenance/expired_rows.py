@@ -13,8 +13,7 @@ from sqlalchemy import Connection, RowMapping
 
 from aggregator.model.story import StoryText
 from aggregator.store import codecs
-from aggregator.store.maintenance.erased_rows import DeletedPart
-from aggregator.store.maintenance.row_rewrite import rewrite
+from aggregator.store.maintenance.erased_rows import DeletedPart, rewrite
 from aggregator.store.stories.stored_articles import StoredArticle, stored_with
 from aggregator.store.tables import (
     article,

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from aggregator.extract.entry_identity import text_hash
 from aggregator.extract.learned_boilerplate import restore_lines
@@ -25,19 +25,14 @@ from aggregator.model.story import StoryText
 from aggregator.model.structs import FrozenStruct
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
+from aggregator.store.intake.acceptance import STORED
 from aggregator.store.intake.rejected import IS_QUARANTINED
-from aggregator.store.maintenance.entry_balance import (
-    WITHOUT_ARTICLE,
-    Balance,
-    balance_of,
-)
 from aggregator.store.stories.stored_articles import (
     ArticleDetails,
     fingerprint_checksum,
 )
 from aggregator.store.tables import (
-    count_rows,
-    entry,
+    counter_value,
     metadata,
     read_rows,
     read_value,
@@ -63,6 +58,60 @@ class Fault(FrozenStruct, omit_defaults=False):
     rows: int
     advice: str
     is_damage: bool = False
+
+
+class Balance(FrozenStruct, omit_defaults=False):
+    """Numbers of all received entries, from one state of the database.
+
+    `seen` = `stored` + `known` + `refused_as_forgotten`, and
+    `stored` = `placed` + `waiting` + `refused` + `deleted`. `refused_as`: by verdict.
+    """
+
+    seen: int
+    stored: int
+    known: int
+    refused_as_forgotten: int
+    placed: int
+    waiting: int
+    refused: int
+    refused_as: tuple[tuple[str, int], ...]
+    deleted: int  # stored, but deleted since
+    articles: int
+
+
+def balance_of(connection: Connection) -> Balance:
+    outcomes: Counter[str] = Counter()  # all that was received
+    deleted = 0
+    received = "SELECT outcome, count, deleted FROM intake_count"
+    for outcome, count, deleted_since in read_rows(connection, received):
+        outcomes[outcome] += count
+        deleted += deleted_since
+    states: Counter[str] = Counter()
+    refused_as: Counter[str] = Counter()
+    kinds = "SELECT state, verdict, count(*) FROM entry GROUP BY state, verdict"
+    for state, verdict, rows in read_rows(connection, kinds):
+        states[state] += rows
+        if state == "refused":
+            refused_as[verdict or ""] += rows
+    return Balance(
+        seen=counter_value(connection, "entry"),
+        stored=sum(outcomes[outcome] for outcome in STORED),
+        known=outcomes["known"],
+        refused_as_forgotten=outcomes["forgotten"],
+        placed=states["done"],
+        waiting=states["page"] + states["ready"],
+        refused=states["refused"],
+        refused_as=tuple(sorted(refused_as.items())),
+        deleted=deleted,
+        articles=int(read_value(connection, "SELECT count(*) FROM article")),
+    )
+
+
+WITHOUT_ARTICLE = """
+    SELECT count(*) FROM entry WHERE state = 'done'
+    AND NOT EXISTS (SELECT 1 FROM article WHERE article.id = entry.article)
+    AND NOT EXISTS (SELECT 1 FROM tombstone WHERE tombstone.article = entry.article)
+    """
 
 
 def faults(database: Database) -> Iterator[Fault]:
@@ -252,7 +301,8 @@ def conservation_faults(database: Database) -> Iterator[Fault]:
     with database.read() as connection:
         total = balance_of(connection)
         without_article = int(read_value(connection, WITHOUT_ARTICLE))
-        quarantined = count_rows(connection, entry, IS_QUARANTINED)
+        in_quarantine = f"SELECT count(*) FROM entry WHERE {IS_QUARANTINED}"  # noqa: S608
+        quarantined = int(read_value(connection, in_quarantine))
     known = total.stored + total.known + total.refused_as_forgotten
     received = f"{total.seen:,} entries were received, but {known:,} are stored, known or refused"
     missing = (

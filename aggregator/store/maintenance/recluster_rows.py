@@ -2,19 +2,19 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
+from itertools import islice
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, bindparam, insert, select, text, update
+from sqlalchemy import Connection, insert, text
 
 from aggregator.model.evidence import Evidence
 from aggregator.store import codecs
 from aggregator.store.maintenance.replay import copy_rows
-from aggregator.store.maintenance.row_stream import Advance, parts
+from aggregator.store.maintenance.row_stream import AT_ONCE, Advance
 from aggregator.store.search import index
 from aggregator.store.search.progress import indexed_to, unindexed_to
 from aggregator.store.tables import (
     affinity,
-    article,
     delete_rows,
     execute_each,
     outlet_line,
@@ -26,36 +26,18 @@ from aggregator.store.tables import (
     source_period,
     standing,
     stream_period,
+    stream_rows,
+    write_each,
     write_sql,
 )
 
 # Columns of an article that a decision writes, or reading its text again.
-_DECIDED = (
-    "story",
-    "role",
-    "is_compared",
-    "copy_of",
-    "reuses",
-    "version_of",
-    "counts_as_report",
-    "is_little_known",
-    "evidence",
-    "nearest",
-    "wire",
-    "details",
-    "signature",
-    "terms",
-    "body_words",
-    "date_counts",
-    "kind",
-    "kind_evidence",
-    "lead",
-    "language",
-)
-_DECISIONS = select(
-    article.c.inbox_no.label("number"), *(article.c[name] for name in _DECIDED)
-).order_by(article.c.inbox_no)
-_DECIDE = update(article).where(article.c.inbox_no == bindparam("number"))
+_DECISIONS = """
+    SELECT inbox_no AS number, story, role, is_compared, copy_of, reuses, version_of, counts_as_report,
+      is_little_known, evidence, nearest, wire, details, signature, terms, body_words, date_counts, kind,
+      kind_evidence, lead, language
+    FROM article
+    """
 
 
 def grouping(connection: Connection) -> dict[str, str]:
@@ -91,12 +73,12 @@ def take_decisions(
     for id_, successor in read_rows(scratch, merged):
         if successor in names and (id_, names[successor]) not in known_merges:
             successors[id_] = names[successor]
-    for part in parts(scratch, _DECISIONS):
-        is_in_part = article.c.inbox_no.between(part[0]["number"], part[-1]["number"])
-        known = {
-            row["number"]: dict(row)
-            for row in live.execute(_DECISIONS.where(is_in_part)).mappings()
-        }
+    decisions = stream_rows(scratch, f"{_DECISIONS} ORDER BY inbox_no")
+    stored = f"{_DECISIONS} WHERE inbox_no BETWEEN :first AND :last"
+    while part := [dict(row._mapping) for row in islice(decisions, AT_ONCE)]:
+        first, last = part[0]["number"], part[-1]["number"]
+        rows = read_rows(live, stored, first=first, last=last)
+        known = {row.number: dict(row._mapping) for row in rows}
         for row in part:
             row["story"] = names[row["story"]]
             decoded = codecs.unpack(row["evidence"], Evidence)
@@ -108,7 +90,9 @@ def take_decisions(
                     replace(decoded, runner_up=renamed)
                 )
         changes = [row for row in part if row != known.get(row["number"])]
-        execute_each(live, _DECIDE, changes)
+        columns = ", ".join(f"{name} = :{name}" for name in part[0] if name != "number")
+        decided = f"UPDATE article SET {columns} WHERE inbox_no = :number"  # noqa: S608
+        write_each(live, decided, changes)
         advance(0)
 
 
@@ -157,7 +141,7 @@ def take_sketches(
     live: Connection, scratch: Connection, start: int, advance: Advance
 ) -> None:
     """Replace the sketches of the articles from inbox number `start` on."""
-    delete_rows(live, sketch, sketch.c.article >= start)
+    write_sql(live, "DELETE FROM sketch WHERE article >= :start", start=start)
     copy_rows(scratch, live, sketch, advance, sketch.c.article >= start)
 
 
@@ -170,7 +154,7 @@ def take_storylines(
     """
     of_stories = "SELECT id, story_no FROM story WHERE id IN :ids"
     numbers = dict(read_rows(live, of_stories, ids=names.values()))
-    delete_rows(live, affinity, affinity.c.article >= start)
+    write_sql(live, "DELETE FROM affinity WHERE article >= :start", start=start)
     near = """
         SELECT article, id, logit FROM affinity JOIN story ON story.story_no = affinity.story WHERE article >= :start
         """

@@ -79,8 +79,8 @@ def clear_derived(connection: Connection) -> None:
         WHERE copy_of NOT IN (SELECT id FROM article)
         """,
     )
-    quarantined = select(entry.c.entry_no).where(IS_QUARANTINED)
-    requeue(connection, connection.scalars(quarantined).all())
+    quarantined = f"SELECT entry_no FROM entry WHERE {IS_QUARANTINED}"  # noqa: S608
+    requeue(connection, read_values(connection, quarantined))
     index.clear(connection)
     clear_rendered(connection)
 

@@ -10,7 +10,7 @@ from aggregator.model.evidence import Evidence
 from aggregator.model.read_model import ArticleDetail
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.stories import article_views, corrections, stored_articles
-from aggregator.store.stories.constraints import Constraint
+from aggregator.store.stories.corrections import Constraint
 from aggregator.store.tables import read_row, read_rows, read_value, structs_of
 from aggregator.stories.counting.originals import with_originals
 

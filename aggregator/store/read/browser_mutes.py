@@ -2,7 +2,7 @@
 
 import datetime as dt
 
-from sqlalchemy import Connection, exists, or_, select
+from sqlalchemy import Connection
 
 from aggregator.config.messages import redact_address
 from aggregator.model.errors import UsageError
@@ -12,15 +12,15 @@ from aggregator.model.structs import FrozenStruct
 from aggregator.store.engine.database import Database
 from aggregator.store.read.story_filter import outlets_named
 from aggregator.store.read.storyline_views import storyline_of
-from aggregator.store.stories import storyline_rows
+from aggregator.store.stories.storyline_rows import ANSWERING
 from aggregator.store.tables import (
     count_rows,
-    delete_rows,
-    insert_or,
+    insert_new,
     mute,
     read_rows,
-    story,
+    read_values,
     structs_of,
+    write_sql,
 )
 
 MOST_MUTES = 500  # (limit) each is compared with each article of a list
@@ -96,9 +96,7 @@ class BrowserMutes:
                 {"kind": kind, "muted": muted, "name": name}
                 for muted, name in named.items()
             ]
-            connection.execute(
-                insert_or(connection, mute).values(rows).on_conflict_do_nothing()
-            )
+            insert_new(connection, mute, rows)
 
     def remove(self, kind: str, muted: str) -> None:
         """Remove a mute, if it is there; of a storyline, all that it answers for."""
@@ -108,23 +106,23 @@ class BrowserMutes:
                 lines = muted_storylines(connection)
                 line = lines.get(muted, muted)
                 ids = [id_ for id_ in lines if lines[id_] == line]
-            delete_rows(connection, mute, mute.c.kind == kind, mute.c.muted.in_(ids))
+            gone = "DELETE FROM mute WHERE kind = :kind AND muted IN :ids"
+            write_sql(connection, gone, kind=kind, ids=ids)
 
 
 def muted_storylines(connection: Connection) -> dict[str, str]:
     """Return the muted storylines as they are now, by the ids that were muted."""
-    of_storylines = select(mute.c.muted).where(mute.c.kind == "storylines")
-    return storyline_rows.answering(connection, connection.scalars(of_storylines))
+    ids = read_values(connection, "SELECT muted FROM mute WHERE kind = 'storylines'")
+    return dict(read_rows(connection, f"SELECT gone.id, {ANSWERING}", ids=ids))
 
 
 def end_rested(connection: Connection, now: dt.datetime) -> None:
     """Remove the mutes of storylines without a report since `MUTED_REST`."""
+    fresh = "SELECT 1 FROM story WHERE (storyline = :line OR id = :line) AND bumped_at >= :since LIMIT 1"
     for id_, line in muted_storylines(connection).items():
-        is_fresh = story.c.bumped_at >= now - MUTED_REST
-        of_line = or_(story.c.storyline == line, story.c.id == line)
-        if not connection.scalar(select(exists().where(of_line, is_fresh))):
-            of_storyline = mute.c.kind == "storylines"
-            delete_rows(connection, mute, of_storyline, mute.c.muted == id_)
+        if not read_rows(connection, fresh, line=line, since=now - MUTED_REST):
+            ended = "DELETE FROM mute WHERE kind = 'storylines' AND muted = :id"
+            write_sql(connection, ended, id=id_)
 
 
 def in_force(connection: Connection) -> tuple[Mute, ...]:

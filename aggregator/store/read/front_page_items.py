@@ -10,7 +10,6 @@ from sqlalchemy import Connection, select
 from aggregator.model.prepared import OPINION_KINDS
 from aggregator.model.read_model import TITLES_LISTED, ListedTitle, StoryListItem
 from aggregator.store import codecs
-from aggregator.store.stories import article_views
 from aggregator.store.stories.stored_articles import ArticleDetails
 from aggregator.store.stories.story_rows import shown_columns
 from aggregator.store.tables import (
@@ -40,7 +39,12 @@ def list_stories(
     outlets = defaultdict(list)
     for story_id, outlet in read_rows(connection, named, stories=live):
         outlets[story_id].append(outlet)
-    undated = article_views.undated_stories(connection, live)
+    # When each story without any date (`ArticleView.is_dated`) was first seen
+    without_date = """
+        SELECT story, min(seen_at) AS seen_at FROM article WHERE story IN :ids GROUP BY story
+        HAVING count(CASE WHEN published_origin <> 'poll' THEN published END) = 0
+        """
+    undated = dict(read_rows(connection, without_date, ids=live))
     pictures = {}
     for row in read_rows(connection, _TITLE_DETAILS, ids=live):
         with suppress(*codecs.UNREADABLE):  # `db check` reports damaged details

@@ -29,7 +29,6 @@ from aggregator.store.tables import (
     read_rows,
     read_values,
     story,
-    values_with,
 )
 
 # The newest stories of each class (at least one, two, five independent reports) are ranked. So newer small
@@ -65,11 +64,14 @@ def ranked(
     stories: Iterable[FrontPageStory], tuning: FrontPageTuning
 ) -> Sequence[FrontPageStory]:
     """Return the stories by descending weight, equal weights by id; undated and claimed stories come last."""
-
-    def place(shown: FrontPageStory) -> tuple[bool, float, str]:
-        return shown.is_undated or shown.is_claimed, -weight(shown, tuning), shown.id
-
-    return sorted(stories, key=place)
+    return sorted(
+        stories,
+        key=lambda shown: (
+            shown.is_undated or shown.is_claimed,
+            -weight(shown, tuning),
+            shown.id,
+        ),
+    )
 
 
 def part_after(
@@ -83,7 +85,12 @@ def part_after(
     A cursor is the rank of a story, and how many stories of this rank were listed, so that a story that is
     bumped meanwhile moves no other story. Raises UsageError for an invalid cursor.
     """
-    ranks = [_rank(other, tuning) for other in ordered]
+    # The first story has the highest rank, a number of at most 17 digits.
+    ranks = []
+    for other in ordered:
+        rank = max(0, round(weight(other, tuning) * 3_600_000_000))
+        is_last = other.is_undated or other.is_claimed
+        ranks.append(rank if is_last else _FIRST_PART + rank)
     begin = 0
     if after is not None:
         rank, listed = cursor_numbers(after)
@@ -96,14 +103,6 @@ def part_after(
 
 
 _FIRST_PART = 10**16  # above the weight of any year until 2286, in microseconds
-
-
-def _rank(shown: FrontPageStory, tuning: FrontPageTuning) -> int:
-    """Return the place in `ranked` as a number of at most 17 digits, the first story with the highest."""
-    microseconds = max(0, round(weight(shown, tuning) * 3_600_000_000))
-    if shown.is_undated or shown.is_claimed:
-        return microseconds
-    return _FIRST_PART + microseconds
 
 
 def front_page_stories(
@@ -137,12 +136,24 @@ def front_page_stories(
         others = {row.id: row for row in connection.execute(light.where(is_dated))}
         rows |= others
         dated |= others.keys()
-    preferred = set()
+    preferred: set[str] = set()
     if prefer and rows:
         is_preferred = article_views.is_of_outlets(connection, prefer)
-        of_preferred = select(article.c.story).where(is_preferred)
-        preferred = values_with(connection, of_preferred, article.c.story, rows)
-    claimed = _claimed_stories(connection, rows)
+        of_story = article.c.story.in_(list(rows))
+        preferred.update(
+            connection.scalars(select(article.c.story).where(is_preferred, of_story))
+        )
+    # Stories that only feeds without standing tell, in the name of several outlets. Those with a confirmed article
+    # are left out: an item of a planet or a link list must not lower them.
+    several = f"""
+        SELECT story {_MEMBERS} claimed_outlet <> outlet
+        GROUP BY story HAVING count(DISTINCT claimed_outlet) > 1
+        """
+    confirmed = (
+        f"SELECT story {_MEMBERS} (claimed_outlet IS NULL OR NOT is_little_known)"
+    )
+    claimed = set(read_values(connection, several, ids=rows))
+    claimed.difference_update(read_values(connection, confirmed, ids=claimed))
     own = f"SELECT DISTINCT story, outlet {_MEMBERS} outlet IS NOT NULL AND {OWN_REPORT} AND {_IS_COUNTED}"
     own_outlets: defaultdict[str, set[str]] = defaultdict(set)
     for id_, outlet in read_rows(connection, own, ids=rows):
@@ -161,19 +172,3 @@ def front_page_stories(
 
 _MEMBERS = "FROM article WHERE story IN :ids AND"
 _IS_COUNTED = "kind NOT IN ('" + "', '".join(sorted(UNCOUNTED_KINDS)) + "')"
-
-
-def _claimed_stories(connection: Connection, ids: Iterable[str]) -> set[str]:
-    """Return the stories that only feeds without standing tell, in the name of several outlets.
-
-    Stories with a confirmed article are left out: an item of a planet or a link list must not lower them.
-    """
-    several = f"""
-        SELECT story {_MEMBERS} claimed_outlet <> outlet
-        GROUP BY story HAVING count(DISTINCT claimed_outlet) > 1
-        """
-    confirmed = (
-        f"SELECT story {_MEMBERS} (claimed_outlet IS NULL OR NOT is_little_known)"
-    )
-    claimed = set(read_values(connection, several, ids=ids))
-    return claimed.difference(read_values(connection, confirmed, ids=claimed))

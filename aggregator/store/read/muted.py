@@ -7,11 +7,21 @@ a word in its title or opening, by its outlet, its source or its kind.
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, func, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    TextClause,
+    and_,
+    bindparam,
+    exists,
+    func,
+    select,
+    text,
+)
 
 from aggregator.model.read_model import Mute
-from aggregator.store.stories.storyline_rows import is_in_lines
-from aggregator.store.tables import article, read_rows, rows_with, story
+from aggregator.store.stories.storyline_rows import ANSWERING
+from aggregator.store.tables import article, in_parts, read_rows, story
 
 if TYPE_CHECKING:
     from aggregator.store.search.query import Term
@@ -29,12 +39,15 @@ def has_words(mutes: Sequence[Mute]) -> bool:
     return any(kind == "words" for kind, _ in mutes)
 
 
-def not_muted(mutes: Sequence[Mute]) -> list[ColumnElement[bool]]:
+def not_muted(mutes: Sequence[Mute]) -> list[ColumnElement[bool] | TextClause]:
     """Return the conditions of the mutes on a story, but for words."""
-    conditions = []
+    conditions: list[ColumnElement[bool] | TextClause] = []
     lines = [muted for kind, muted in mutes if kind == "storylines"]
     if lines:
-        conditions.append(~is_in_lines(lines))
+        in_none = f"coalesce(story.storyline, story.id) NOT IN (SELECT {ANSWERING})"
+        conditions.append(
+            text(in_none).bindparams(bindparam("ids", lines, expanding=True))
+        )
     if any(kind in _COLUMNS for kind, _ in mutes):
         of_story = article.c.story == story.c.id
         conditions.append(exists().where(of_story, _is_other(mutes)))
@@ -68,9 +81,10 @@ def without_muted_words(
             titled.add(row.id)
     shown = _WORDS.where(_is_other(mutes))
     staying = set()
-    for row in rows_with(connection, shown, article.c.story, titled):
-        if row.story not in staying and not _has_any(terms, row.title, row.lead):
-            staying.add(row.story)
+    for part in in_parts(sorted(titled)):
+        for row in connection.execute(shown.where(article.c.story.in_(part))):
+            if row.story not in staying and not _has_any(terms, row.title, row.lead):
+                staying.add(row.story)
     return staying
 
 

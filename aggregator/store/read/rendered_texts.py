@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from sqlalchemy import Connection
 
@@ -29,9 +29,7 @@ def texts_of(connection: Connection, ids: Sequence[str]) -> dict[str, StoryText]
     return texts
 
 
-@lru_cache(maxsize=KEPT)
-def _decoded(blob: bytes) -> StoryText:
-    return codecs.decompress_struct(blob, StoryText)
+_decoded = lru_cache(maxsize=KEPT)(partial(codecs.decompress_struct, shape=StoryText))
 
 
 def read_text(id: str, blob: bytes) -> StoryText | None:

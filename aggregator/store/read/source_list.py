@@ -54,9 +54,19 @@ def source_page(
         is_failing = health_of(known, now).state in IN_TROUBLE
         if is_failing:
             failing += 1
-        place = _place(known, is_late=failing_first and not is_failing)
-        names = (_public_name(known), known.folder, known.outlet, known.host)
-        has_text = any(text.casefold() in (name or "").casefold() for name in names)
+        is_late = failing_first and not is_failing
+        name = known.shown_name
+        if "://" in name:
+            name = known.host or known.id
+        # Cursors contain it, so a source may be removed; it names no address.
+        place = (
+            "1" if is_late else "0",
+            (known.folder or "")[:_CURSOR_CHARS],
+            name.casefold()[:_CURSOR_CHARS],
+            known.id,
+        )
+        names = (name, known.folder, known.outlet, known.host)
+        has_text = any(text.casefold() in (each or "").casefold() for each in names)
         if place > begin and has_text:
             rest.append((place, known))
     rest.sort(key=itemgetter(0))
@@ -73,24 +83,6 @@ def source_page(
 
 # Only this many characters of a folder or name decide the order: a longer cursor would be a long address
 _CURSOR_CHARS = 40
-
-
-def _place(source: Source, *, is_late: bool) -> tuple[str, ...]:
-    """Return the sort key of a source. Cursors contain it, so a source may be removed; it names no address."""
-    folder = source.folder or ""
-    name = _public_name(source).casefold()
-    return (
-        "1" if is_late else "0",
-        folder[:_CURSOR_CHARS],
-        name[:_CURSOR_CHARS],
-        source.id,
-    )
-
-
-def _public_name(source: Source) -> str:
-    if "://" in source.shown_name:
-        return source.host or source.id
-    return source.shown_name
 
 
 def listed(

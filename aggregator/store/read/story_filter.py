@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    TextClause,
     and_,
     exists,
     literal_column,
@@ -18,7 +19,7 @@ from aggregator.config.story_query import StoryFilter
 from aggregator.model.prepared import OPINION_KINDS
 from aggregator.store.read import muted
 from aggregator.store.read.storyline_views import members_of_lines, storylines_by_story
-from aggregator.store.stories.storyline_rows import select_line
+from aggregator.store.stories.storyline_rows import LINE_OF
 from aggregator.store.tables import (
     IS_LIVE,
     OTHER_KINDS,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from aggregator.store.search.query import Query
 
 
-Conditions = list[ColumnElement[bool]]
+Conditions = list[ColumnElement[bool] | TextClause]
 
 
 class StoryMatcher:
@@ -121,8 +122,8 @@ def of_stories(wanted: StoryFilter) -> Conditions:
         counts = [or_(story.c.storyline.is_not(None), and_(*counts))]
     conditions += counts
     if wanted.storyline:
-        line = select_line(wanted.storyline).scalar_subquery().correlate(None)
-        conditions.append(or_(story.c.storyline == line, story.c.id == line))
+        in_line = text(f"({LINE_OF}) IN (story.storyline, story.id)")
+        conditions.append(in_line.bindparams(id=wanted.storyline))
     conditions += muted.not_muted(wanted.mutes)
     of_story = story_subject.c.story_no == story.c.story_no
     conditions += [
@@ -198,11 +199,11 @@ def of_articles(
         named: ColumnElement[str] = article.c.source
         if by_story:
             named = named.concat("")
-        from aggregator.store.intake.source_rows import in_folders
-
-        in_it = in_folders([wanted.folder])
+        in_it = text(
+            "SELECT coalesce(folder_name, id) FROM source WHERE folder = :folder"
+        ).bindparams(folder=wanted.folder)
         # SQLite plans a list better, but neither database takes any length
-        few = connection.scalars(in_it.limit(FEW + 1)).all()
+        few = connection.scalars(in_it).all()
         asked.append(named.in_(in_it if len(few) > FEW else few))
     return asked
 

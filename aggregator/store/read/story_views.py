@@ -14,7 +14,7 @@ from aggregator.model.story import StoryView
 from aggregator.store.read import story_list
 from aggregator.store.read.rendered_texts import KEPT
 from aggregator.store.read.storyline_views import with_storylines
-from aggregator.store.stories import article_views, story_subjects
+from aggregator.store.stories import article_views, story_rows
 from aggregator.store.tables import (
     IS_LIVE,
     read_rows,
@@ -56,7 +56,7 @@ def one_story(connection: Connection, id: str) -> StoryView | StoryRedirect | No
         _story_view(row, members[id]),
         texts_gone=bool(read_rows(connection, stripped, id=id)),
     )
-    named = story_subjects.with_subjects(connection, [whole])
+    named = story_rows.with_subjects(connection, [whole])
     return with_storylines(connection, named)[0]
 
 
@@ -71,7 +71,7 @@ def is_gone(connection: Connection, id: str) -> bool:
 def _listed(connection: Connection, rows: Sequence[Row[Any]]) -> tuple[StoryView, ...]:
     members = article_views.rows_of_stories(connection, [row.id for row in rows])
     views = (_listed_view(row, tuple(members[row.id])) for row in rows)
-    named = story_subjects.with_subjects(connection, views)
+    named = story_rows.with_subjects(connection, views)
     return with_storylines(connection, named)
 
 

@@ -3,51 +3,25 @@
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import Any
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, Row, bindparam, func, select
+from sqlalchemy import Connection, Row
 
 from aggregator.model.read_model import FrontPageStory
 from aggregator.model.story import LinkedStory, StorylineView, StoryView
 from aggregator.store.read.cursors import cursor_at, read_cursor
-from aggregator.store.stories.storyline_rows import LINE, line_of
-from aggregator.store.tables import (
-    IS_LIVE,
-    UtcTime,
-    article,
-    pairs_with,
-    rows_with,
-    story,
-    values_with,
-)
+from aggregator.store.stories.storyline_rows import line_of
+from aggregator.store.tables import read_rows, read_values
 
 _DAY = dt.timedelta(days=1)
 _SHOWN = ("id", "title", "first_published", "report_count")
-_STORIES = (
-    select(
-        story.c.storyline,
-        story.c.story_no,
-        story.c.last_published,
-        story.c.outlet_count,
-        story.c.bumped_at,
-        *(story.c[name] for name in _SHOWN),
-    )
-    .where(IS_LIVE)
-    .order_by(story.c.first_published.desc(), story.c.story_no.desc())
-)
-_OUTLETS = select(article.c.story, article.c.outlet).where(
-    article.c.outlet.is_not(None)
-)
-_LINES = select(story.c.storyline).where(story.c.storyline.is_not(None), IS_LIVE)
-_UPDATED = func.max(story.c.bumped_at, type_=UtcTime)
-_NEWEST = (
-    _LINES.add_columns(_UPDATED.label("updated"))
-    .group_by(story.c.storyline)
-    .having(func.count() > 1, bindparam("before", type_=UtcTime) > _UPDATED)
-    .order_by(_UPDATED.desc())
-    .limit(bindparam("limit"))
-)
+_STORIES = f"""
+    SELECT {", ".join(_SHOWN)}, storyline, story_no, last_published, outlet_count, bumped_at FROM story
+    WHERE redirect_to IS NULL AND {{}} IN :ids ORDER BY first_published DESC, story_no DESC
+    """  # noqa: S608
+_LINES = "SELECT storyline FROM story WHERE storyline IS NOT NULL AND redirect_to IS NULL AND id IN :ids"
 _EVER = dt.datetime(9999, 1, 1, tzinfo=dt.UTC)
 
 
@@ -64,14 +38,14 @@ def storylines_by_story(
     connection: Connection, ids: Iterable[str]
 ) -> dict[str, StorylineView]:
     """Return the storylines of those of these stories that do not stand alone, by story."""
-    shown = storylines(connection, values_with(connection, _LINES, story.c.id, ids))
+    shown = storylines(connection, set(read_values(connection, _LINES, ids=ids)))
     return {one.id: line for line in shown.values() for one in line.stories}
 
 
 def members_of_lines(connection: Connection, ids: Iterable[str]) -> list[Row[Any]]:
     """Return all stories of the storylines of these stories, the last bumped last."""
-    lines = values_with(connection, _LINES, story.c.id, ids)
-    members = rows_with(connection, _STORIES, story.c.storyline, lines)
+    lines = read_values(connection, _LINES, ids=ids)
+    members = read_rows(connection, _STORIES.format("storyline"), ids=lines)
     return sorted(members, key=lambda row: (row.bumped_at, row.story_no))
 
 
@@ -83,9 +57,10 @@ def one_a_storyline(
     The first story counts all outlets of its storyline within a day of it.
     """
     ids = [shown.id for shown in ranked]
-    lines = pairs_with(
-        connection, _LINES.with_only_columns(story.c.id, LINE), story.c.id, ids
-    )
+    joined = """
+        SELECT id, story.storyline FROM story WHERE story.storyline IS NOT NULL AND redirect_to IS NULL AND id IN :ids
+        """
+    lines = dict(read_rows(connection, joined, ids=ids))
     heads: dict[str, FrontPageStory] = {}
     for shown in ranked:
         line = lines.get(shown.id, shown.id)
@@ -102,14 +77,20 @@ def storylines(
 ) -> dict[str, StorylineView]:
     """Return the storylines of at least so many stories, by id."""
     members = defaultdict(list)
-    for row in rows_with(connection, _STORIES, story.c.storyline, ids):
+    for row in read_rows(connection, _STORIES.format("storyline"), ids=ids):
         members[row.storyline].append(row)
-    of_day = {
-        id_: _of_last_day(rows) for id_, rows in members.items() if len(rows) >= least
-    }
+    # The stories of the last day of each storyline, its head first
+    of_day = {}
+    for id_, rows in members.items():
+        if len(rows) >= least:
+            last = max(row.last_published for row in rows)
+            newest = [row for row in rows if row.last_published > last - _DAY]
+            weight = attrgetter("report_count", "outlet_count", "last_published")
+            of_day[id_] = sorted(newest, key=weight, reverse=True)
     several = [row.id for rows in of_day.values() if len(rows) > 1 for row in rows]
     outlets = defaultdict(set)
-    for row in rows_with(connection, _OUTLETS, article.c.story, several):
+    named = "SELECT story, outlet FROM article WHERE outlet IS NOT NULL AND story IN :stories"
+    for row in read_rows(connection, named, stories=several):
         outlets[row.story].add(row.outlet)
     views = {}
     for id_, day in of_day.items():
@@ -119,17 +100,6 @@ def storylines(
             count = min(count, len(set().union(*(outlets[row.id] for row in day))))
         views[id_] = _view(id_, members[id_], day, count)
     return views
-
-
-def _of_last_day(rows: Sequence[Row[Any]]) -> list[Row[Any]]:
-    """Return the stories of the last day of a storyline, its head first."""
-    last = max(row.last_published for row in rows)
-
-    def weight(row: Row[Any]) -> tuple[int, int, dt.datetime]:
-        return row.report_count, row.outlet_count, row.last_published
-
-    of_day = [row for row in rows if row.last_published > last - _DAY]
-    return sorted(of_day, key=weight, reverse=True)
 
 
 def _view(
@@ -163,7 +133,7 @@ def storyline_of(connection: Connection, id: str) -> StorylineView | None:
     known = storylines(connection, [line], 1).get(line)
     if known is not None:
         return known
-    alone = connection.execute(_STORIES.where(story.c.id == line)).one()
+    (alone,) = read_rows(connection, _STORIES.format("id"), ids=[line])
     return _view(line, [alone], [alone], alone.outlet_count)
 
 
@@ -175,8 +145,13 @@ def newest_storylines(
     Raises UsageError for an invalid cursor.
     """
     before = _EVER if after is None else read_cursor(after)[0]
-    rows = connection.execute(_NEWEST, {"before": before, "limit": limit + 1}).all()
+    newest = """
+        SELECT storyline, max(bumped_at) AS bumped_at FROM story
+        WHERE storyline IS NOT NULL AND redirect_to IS NULL GROUP BY storyline
+        HAVING count(*) > 1 AND max(bumped_at) < :before ORDER BY max(bumped_at) DESC LIMIT :limit
+        """
+    rows = read_rows(connection, newest, before=before, limit=limit + 1)
     page = rows[:limit]
     shown = storylines(connection, [row.storyline for row in page])
-    following = cursor_at(page[-1].updated, 0) if len(rows) > limit else None
+    following = cursor_at(page[-1].bumped_at, 0) if len(rows) > limit else None
     return tuple(shown[row.storyline] for row in page), following

@@ -18,7 +18,7 @@ from aggregator.store.search.query import Query, filter_term, parse_query
 from aggregator.store.search.snippets import snippet
 from aggregator.store.stories import article_views, stored_articles
 from aggregator.store.stories.story_rows import shown_columns
-from aggregator.store.tables import read_rows, rows_with, story
+from aggregator.store.tables import read_rows, rows_in_order, story
 
 # Articles shown of one story
 _ARTICLES_SHOWN = 3
@@ -72,7 +72,7 @@ def search(
     hits = _hits(connection, query, shown)
     columns = {
         row.id: row._mapping
-        for row in rows_with(connection, _STORIES, story.c.id, by_story)
+        for row in rows_in_order(connection, _STORIES, story.c.id, list(by_story))
     }
     return SearchResults(
         hits=tuple(hits[number] for number in found[:limit]),

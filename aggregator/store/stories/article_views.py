@@ -1,6 +1,5 @@
 """Stored articles as output shows them, without the columns of clustering."""
 
-import datetime as dt
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from operator import attrgetter
 from typing import Any
@@ -156,14 +155,3 @@ def rows_of_stories(
     for row in stream_rows(connection, members, stories=by_story):
         by_story[row.story].append(row)
     return by_story
-
-
-def undated_stories(
-    connection: Connection, ids: Iterable[str]
-) -> dict[str, dt.datetime]:
-    """Return when each story without any date (`ArticleView.is_dated`) was first seen; skip dated stories."""
-    undated = """
-        SELECT story, min(seen_at) AS seen_at FROM article WHERE story IN :ids GROUP BY story
-        HAVING count(CASE WHEN published_origin <> 'poll' THEN published END) = 0
-        """
-    return dict(read_rows(connection, undated, ids=ids))

@@ -4,7 +4,7 @@ import datetime as dt
 
 from sqlalchemy import Connection
 
-from aggregator.store.intake.inbox_order import take_numbers
+from aggregator.store.intake.inbox import take_numbers
 from aggregator.store.tables import read_value, read_values, write_sql
 
 # The last bump of a story may be ahead of the clock by this much (chosen)

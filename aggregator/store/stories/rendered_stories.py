@@ -11,15 +11,12 @@ from sqlalchemy import Connection, select
 
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
-from aggregator.store.stories import article_views, story_subjects
+from aggregator.store.stories import article_views, story_rows
 from aggregator.store.tables import (
-    article,
-    pairs_with,
     read_rows,
     read_value,
     read_values,
     story,
-    update_rows,
     write_sql,
 )
 from aggregator.stories.rendering import render
@@ -53,8 +50,9 @@ def render_next(
     renderings = [(row, render(row.title, members[row.id], tuning)) for row in waiting]
     with database.write() as connection:
         # The lock keeps the writer of a server from adding articles to these stories now.
-        locked = select(story.c.id, story.c.last_inbox_no).with_for_update()
-        last_numbers = pairs_with(connection, locked, story.c.id, ids)
+        locked = select(story.c.id, story.c.last_inbox_no).where(story.c.id.in_(ids))
+        rows = connection.execute(locked.with_for_update())
+        last_numbers = {row.id: row.last_inbox_no for row in rows}
         subjects = []
         for row, rendering in renderings:
             if last_numbers.get(row.id) != row.last_inbox_no:
@@ -71,12 +69,11 @@ def render_next(
             for id_, original in read_rows(connection, known, story=row.id):
                 present = rendering.originals.get(id_, original)
                 if present != original:
-                    update_rows(
-                        connection, article, article.c.id == id_, original=present
-                    )
+                    changed = "UPDATE article SET original = :present WHERE id = :id"
+                    write_sql(connection, changed, present=present, id=id_)
             subjects.append((row.story_no, rendering.names, rendering.topics))
         if subjects:
-            story_subjects.write(connection, subjects)
+            story_rows.write_subjects(connection, subjects)
     return len(waiting)
 
 

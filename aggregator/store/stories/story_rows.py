@@ -1,10 +1,12 @@
-"""Rows of stories: founding, update, merge."""
+"""Rows of stories: founding, update, merge; and their names and topics, which are written when a story is rendered."""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -14,21 +16,24 @@ from sqlalchemy import (
 )
 
 from aggregator.model.article import Article, ArticleView
+from aggregator.model.story import StoryName, StoryView
 from aggregator.model.structs import FrozenStruct
-from aggregator.store.stories import story_subjects, storyline_rows
+from aggregator.store.stories import storyline_rows
 from aggregator.store.tables import (
-    count_rows,
+    execute_each,
     highest,
     read_row,
     read_rows,
     read_value,
     read_values,
     story,
+    story_subject,
     struct_of,
     structs_of,
     write_sql,
 )
 from aggregator.stories.counting.counts import counts
+from aggregator.stories.lexicon import subject_key
 
 
 class StoryRow(FrozenStruct, kw_only=True):
@@ -137,7 +142,7 @@ def render_again(connection: Connection, ids: Iterable[str]) -> None:
 
 def redirect_story(connection: Connection, loser: str, winner: str) -> None:
     """Redirect `loser`, and all that redirects to it, to `winner`. Its articles must have moved before."""
-    story_subjects.erase(connection, [loser])
+    erase_subjects(connection, [loser])
     storyline_rows.inherit(connection, loser, winner)
     write_sql(
         connection,
@@ -185,7 +190,8 @@ def membership_changed_since(connection: Connection, inbox_no: int) -> list[int]
 
 def foundings(connection: Connection, founder: str) -> int:
     """Return how many stories the article has founded."""
-    return count_rows(connection, story, story.c.founding_article == founder)
+    founded = "SELECT count(*) FROM story WHERE founding_article = :founder"
+    return int(read_value(connection, founded, founder=founder))
 
 
 def founders_among(connection: Connection, ids: Iterable[str]) -> set[str]:
@@ -232,3 +238,54 @@ def assigned_story(connection: Connection, article_id: str) -> StoryRow | None:
     """Return the assigned story of an article; None if the article does not exist."""
     assigned = f"{_ROW} WHERE id = (SELECT story FROM article WHERE id = :article)"  # noqa: S608
     return struct_of(StoryRow, read_row(connection, assigned, article=article_id))
+
+
+def write_subjects(
+    connection: Connection,
+    rendered: Sequence[tuple[int, Sequence[StoryName], Sequence[StoryName]]],
+) -> None:
+    """Replace names and topics of stories; each item has a story's number, names and topics."""
+    numbers = [number for number, _, _ in rendered]
+    former = "DELETE FROM story_subject WHERE story_no IN :numbers"
+    write_sql(connection, former, numbers=numbers)
+    rows = []
+    for number, names, topics in rendered:
+        for kind, subjects in (("name", names), ("topic", topics)):
+            for position, subject in enumerate(subjects):
+                row = {"story_no": number, "kind": kind, "position": position}
+                row["key"] = subject_key(subject.name)
+                row |= {"label": subject.name, "outlets": subject.outlets}
+                rows.append(row)
+    execute_each(connection, insert(story_subject), rows)
+
+
+def erase_subjects(connection: Connection, ids: Collection[str]) -> None:
+    """Delete names and topics of these stories, until they are rendered again."""
+    erased = """
+        DELETE FROM story_subject WHERE story_no IN (SELECT story_no FROM story WHERE id IN :ids)
+        """
+    write_sql(connection, erased, ids=ids)
+
+
+def with_subjects(
+    connection: Connection, views: Iterable[StoryView]
+) -> tuple[StoryView, ...]:
+    """Return these stories with their names and topics."""
+    listed = tuple(views)
+    names = defaultdict(list)
+    topics = defaultdict(list)
+    ids = {view.id for view in listed}
+    subjects = """
+        SELECT story.id, subject.kind, subject.label, subject.outlets
+        FROM story_subject AS subject JOIN story ON story.story_no = subject.story_no
+        WHERE story.id IN :ids ORDER BY subject.position
+        """
+    for row in read_rows(connection, subjects, ids=ids):
+        if row.kind == "name":
+            names[row.id].append(StoryName(name=row.label, outlets=row.outlets))
+        else:
+            topics[row.id].append(row.label)
+    return tuple(
+        replace(view, names=tuple(names[view.id]), topics=tuple(topics[view.id]))
+        for view in listed
+    )

@@ -3,30 +3,16 @@
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Select,
-    bindparam,
-    func,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import Connection, Text, bindparam, text
 
 from aggregator.store.tables import (
-    IS_LIVE,
-    affinity,
-    article,
     counter_value,
-    highest,
-    pairs_with,
+    read_rows,
+    read_value,
+    read_values,
     set_counter,
-    story,
-    update_rows,
-    values_with,
     write_sql,
 )
 
@@ -40,77 +26,20 @@ REACH = dt.timedelta(days=7)
 UNTIL = "affinity_until"
 _COMPARED = "affinity_compared"
 
-# A story that stands alone is the founder of its own storyline
-LINE = func.coalesce(story.c.storyline, story.c.id)
-_FOUNDER = story.alias("founder")
-_PRESENT = story.alias("present")
-_PRESENT_ID = func.coalesce(_PRESENT.c.redirect_to, _PRESENT.c.id)
-
-_LINES_OF_NUMBERS = (
-    select(func.coalesce(story.c.storyline, story.c.id))
-    .select_from(_PRESENT)
-    .join(story, story.c.id == _PRESENT_ID)
+# The stories by their present ids, and by the id that they had: merged stories have successors.
+_PRESENT = (
+    "story AS former JOIN story ON story.id = coalesce(former.redirect_to, former.id)"
 )
-_ANSWERING = func.coalesce(
-    story.c.storyline, _PRESENT.c.storyline, _PRESENT.c.id, story.c.id
-)
-_ANSWERS = select(story.c.id, _ANSWERING).select_from(
-    story.outerjoin(_PRESENT, _PRESENT.c.id == story.c.redirect_to)
-)
-_LINES_OF_ARTICLES = select(article.c.id, LINE).join(
-    story, story.c.id == article.c.story
-)
-_RECENT = (
-    select(
-        story.c.id,
-        story.c.storyline.is_(None).label("is_alone"),
-        _FOUNDER.c.id.label("line"),
-        _FOUNDER.c.story_no.label("line_no"),
-        story.c.first_published,
-        story.c.story_no,
-    )
-    .join(_FOUNDER, _FOUNDER.c.id == LINE)
-    .where(
-        IS_LIVE,
-        story.c.last_published.between(bindparam("since"), bindparam("until")),
-        or_(
-            story.c.storyline.in_(bindparam("lines", expanding=True)),
-            story.c.id.in_(bindparam("lines", expanding=True)),
-        ),
-    )
-    .order_by(story.c.first_published.desc(), story.c.story_no.desc())
-)
-_AFFINITIES = (
-    select(article.c.story, _PRESENT_ID, func.sum(affinity.c.logit), func.count())
-    .select_from(article)
-    .join(affinity, affinity.c.article == article.c.inbox_no)
-    .join(_PRESENT, _PRESENT.c.story_no == affinity.c.story)
-    .where(
-        article.c.story.in_(bindparam("stories", expanding=True)),
-        _PRESENT_ID.in_(bindparam("stories", expanding=True)),
-        article.c.story != _PRESENT_ID,
-    )
-    .group_by(article.c.story, _PRESENT_ID)
-)
-_NEAR = (
-    select(affinity.c.story)
-    .join(article, article.c.inbox_no == affinity.c.article)
-    .where(
-        article.c.story == bindparam("of_story"),
-        affinity.c.logit >= bindparam("least"),
-    )
-)
-_UNITE = (
-    update(story)
-    .where(
-        or_(
-            story.c.storyline == bindparam("gone"),
-            story.c.storyline.is_(None)
-            & story.c.id.in_((bindparam("gone"), bindparam("kept"))),
-        )
-    )
-    .values(storyline=bindparam("kept"))
-)
+_AFFINITIES = text(
+    """
+    SELECT article.story, coalesce(other.redirect_to, other.id) AS present, sum(logit), count(*)
+    FROM article JOIN affinity ON affinity.article = article.inbox_no
+    JOIN story AS other ON other.story_no = affinity.story
+    WHERE article.story IN :stories AND coalesce(other.redirect_to, other.id) IN :stories
+    AND article.story <> coalesce(other.redirect_to, other.id)
+    GROUP BY article.story, coalesce(other.redirect_to, other.id)
+    """
+).bindparams(bindparam("stories", type_=Text, expanding=True))
 
 
 # Articles before those of both stories were not compared with either.
@@ -150,66 +79,78 @@ class Affinity(NamedTuple):
 
 def near_numbers(connection: Connection, id: str, least: int) -> list[int]:
     """Return the numbers of stories whose affinity to an article of this story is `least` or more."""
-    return list(connection.scalars(_NEAR, {"of_story": id, "least": least}))
+    near = """
+        SELECT affinity.story FROM affinity JOIN article ON article.inbox_no = affinity.article
+        WHERE article.story = :story AND logit >= :least
+        """
+    return read_values(connection, near, story=id, least=least)
 
 
 def lines_of_numbers(connection: Connection, numbers: Iterable[int]) -> set[str]:
     """Return the present storylines of the stories with these numbers."""
-    return values_with(connection, _LINES_OF_NUMBERS, _PRESENT.c.story_no, numbers)
+    lines = f"SELECT coalesce(story.storyline, story.id) FROM {_PRESENT} WHERE former.story_no IN :numbers"  # noqa: S608
+    return set(read_values(connection, lines, numbers=numbers))
 
 
 def lines_of_articles(connection: Connection, ids: Iterable[str]) -> dict[str, str]:
     """Return the storylines of the stories of these articles, by article."""
-    return pairs_with(connection, _LINES_OF_ARTICLES, article.c.id, ids)
+    lines = """
+        SELECT article.id, coalesce(storyline, story.id) FROM article JOIN story ON story.id = article.story
+        WHERE article.id IN :ids
+        """
+    return dict(read_rows(connection, lines, ids=ids))
 
 
 def line_of(connection: Connection, id: str) -> str | None:
     """Return the storyline of a story or of its successor; None if it has no articles any more."""
-    line: str | None = connection.scalar(select_line(id))
+    line: str | None = read_value(connection, LINE_OF, id=id)
     return line
 
 
-def select_line(id: str) -> Select[Any]:
-    """Select the storyline of a story or of its successor."""
-    return (
-        select(LINE)
-        .select_from(_PRESENT)
-        .join(story, story.c.id == _PRESENT_ID)
-        .where(_PRESENT.c.id == id, IS_LIVE)
-    )
+LINE_OF = f"""
+    SELECT coalesce(story.storyline, story.id) FROM {_PRESENT}
+    WHERE former.id = :id AND story.redirect_to IS NULL
+    """  # noqa: S608
+"""SQL text for the storyline of the story `:id` or of its successor."""
 
 
-def answering(connection: Connection, ids: Iterable[str]) -> dict[str, str]:
-    """Return the storyline that answers for each of these stories now, also if it was merged or is gone."""
-    return pairs_with(connection, _ANSWERS, story.c.id, ids)
-
-
-def is_in_lines(ids: Collection[str]) -> ColumnElement[bool]:
-    """Return the condition that a story is in a storyline that answers for one of these ids."""
-    lines = _ANSWERS.with_only_columns(_ANSWERING).where(story.c.id.in_(ids))
-    return LINE.in_(lines.correlate(None))
+ANSWERING = """coalesce(gone.storyline, present.storyline, present.id, gone.id)
+    FROM story AS gone LEFT JOIN story AS present ON present.id = gone.redirect_to WHERE gone.id IN :ids
+    """
+"""SQL text for the storylines that answer now for the stories `:ids`, also if these were merged or are gone."""
 
 
 def number_of(connection: Connection, line: str) -> int:
     """Return the number of the story that founded a storyline: the lower one is older."""
-    founder = select(story.c.story_no).where(story.c.id == line)
-    return int(connection.execute(founder).scalar_one())
+    founder = "SELECT story_no FROM story WHERE id = :line"
+    return int(read_value(connection, founder, line=line))
 
 
 def stories_of(connection: Connection, line: str) -> list[str]:
     """Return the live stories of a storyline, in the order of their founding."""
-    is_in = or_(story.c.storyline == line, story.c.id == line)
-    chosen = select(story.c.id).where(is_in, LINE.in_([line]), IS_LIVE)
-    return list(connection.scalars(chosen.order_by(story.c.story_no)))
+    chosen = """
+        SELECT id FROM story WHERE (storyline = :line OR id = :line) AND coalesce(storyline, id) = :line
+        AND redirect_to IS NULL ORDER BY story_no
+        """
+    return read_values(connection, chosen, line=line)
 
 
 def recent_stories(
-    connection: Connection, lines: Collection[str], at: dt.datetime
+    connection: Connection, lines: Iterable[str], at: dt.datetime
 ) -> dict[str, list[RecentStory]]:
     """Return the newest stories of these storylines, the newest first, by storyline."""
-    values = {"lines": [*lines], "since": at - REACH, "until": at + REACH}
+    newest = """
+        SELECT story.id, story.storyline IS NULL AS is_alone, founder.id AS line, founder.story_no AS line_no,
+          story.first_published, story.story_no
+        FROM story JOIN story AS founder ON founder.id = coalesce(story.storyline, story.id)
+        WHERE story.redirect_to IS NULL AND story.last_published BETWEEN :since AND :until
+        AND (story.storyline IN :lines OR story.id IN :lines)
+        ORDER BY story.first_published DESC, story.story_no DESC
+        """
     recent: dict[str, list[RecentStory]] = defaultdict(list)
-    for row in connection.execute(_RECENT, values):
+    for row in read_rows(
+        connection, newest, lines=lines, since=at - REACH, until=at + REACH
+    ):
         if len(recent[row.line]) < NEWEST:
             founded = row.first_published, row.story_no
             recent[row.line].append(
@@ -234,28 +175,34 @@ def affinities(
 
 def unite(connection: Connection, kept: str, gone: str) -> None:
     """Move the stories of the storyline `gone` to the storyline `kept`."""
-    connection.execute(_UNITE, {"kept": kept, "gone": gone})
+    united = """
+        UPDATE story SET storyline = :kept
+        WHERE storyline = :gone OR storyline IS NULL AND id IN (:gone, :kept)
+        """
+    write_sql(connection, united, kept=kept, gone=gone)
 
 
 def former_lines(connection: Connection, line: str) -> dict[str, str | None]:
     """Return the storyline stored for each story of a storyline, for `put_back`."""
-    chosen = select(story.c.id, story.c.storyline)
-    return pairs_with(connection, chosen, story.c.id, stories_of(connection, line))
+    stored = "SELECT id, storyline FROM story WHERE id IN :ids"
+    return dict(read_rows(connection, stored, ids=stories_of(connection, line)))
 
 
 def take_out(connection: Connection, id: str, line: str) -> None:
     """Let a story stand alone. If it founded the storyline, the others have the id of the next one."""
     rest = [other for other in stories_of(connection, line) if other != id]
-    update_rows(connection, story, story.c.id == id, storyline=None)
+    put_back(connection, {id: None})
     if line == id or len(rest) == 1:
         present = rest[0] if len(rest) > 1 else None
-        update_rows(connection, story, story.c.storyline == line, storyline=present)
+        renamed = "UPDATE story SET storyline = :present WHERE storyline = :line"
+        write_sql(connection, renamed, present=present, line=line)
 
 
 def put_back(connection: Connection, former: Mapping[str, str | None]) -> None:
     """Return stories to their former storylines."""
     for id_, line in former.items():
-        update_rows(connection, story, story.c.id == id_, storyline=line)
+        stored = "UPDATE story SET storyline = :line WHERE id = :id"
+        write_sql(connection, stored, line=line, id=id_)
 
 
 def inherit(connection: Connection, loser: str, winner: str) -> None:
@@ -263,13 +210,15 @@ def inherit(connection: Connection, loser: str, winner: str) -> None:
 
     An article that was near to both is as near to the winner as the mean says.
     """
-    merged = {"loser": loser, "winner": winner}
-    write_sql(connection, _MOVE_AFFINITIES, **merged)
-    write_sql(connection, _DROP_AFFINITIES, **merged)
-    line = select(story.c.storyline).where(story.c.id == loser).scalar_subquery()
-    stands_alone = story.c.storyline.is_(None)
-    update_rows(connection, story, story.c.id == winner, stands_alone, storyline=line)
-    update_rows(connection, story, story.c.id == loser, storyline=None)
+    inherited = """
+        UPDATE story SET storyline = (SELECT storyline FROM story AS gone WHERE gone.id = :loser)
+        WHERE id = :winner AND storyline IS NULL
+        """
+    for sql in (_MOVE_AFFINITIES, _DROP_AFFINITIES, inherited):
+        write_sql(connection, sql, loser=loser, winner=winner)
+    write_sql(
+        connection, "UPDATE story SET storyline = NULL WHERE id = :loser", loser=loser
+    )
 
 
 def uncompared(connection: Connection) -> int:
@@ -282,18 +231,18 @@ def next_uncompared(
     connection: Connection, since: dt.datetime, limit: int
 ) -> list[int]:
     """Return the numbers of the next articles from this time on that are to be compared."""
-    chosen = (
-        select(article.c.inbox_no)
-        .where(
-            article.c.inbox_no > counter_value(connection, _COMPARED),
-            article.c.inbox_no <= counter_value(connection, UNTIL),
-            article.c.is_compared,
-            article.c.effective_at >= since,
-        )
-        .order_by(article.c.inbox_no)
-        .limit(limit)
+    chosen = """
+        SELECT inbox_no FROM article WHERE inbox_no > :compared AND inbox_no <= :until AND is_compared
+        AND effective_at >= :since ORDER BY inbox_no LIMIT :limit
+        """
+    return read_values(
+        connection,
+        chosen,
+        compared=counter_value(connection, _COMPARED),
+        until=counter_value(connection, UNTIL),
+        since=since,
+        limit=limit,
     )
-    return list(connection.scalars(chosen))
 
 
 def compared_to(connection: Connection, number: int | None) -> None:
@@ -306,4 +255,5 @@ def compared_to(connection: Connection, number: int | None) -> None:
 
 def compare_all(connection: Connection) -> None:
     """Queue all placed articles for comparison."""
-    set_counter(connection, UNTIL, highest(connection, article.c.inbox_no))
+    newest = read_value(connection, "SELECT max(inbox_no) FROM article")
+    set_counter(connection, UNTIL, newest or 0)

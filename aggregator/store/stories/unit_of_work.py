@@ -15,8 +15,7 @@ from sqlalchemy import Connection, insert
 from aggregator.model.entry import Entry
 from aggregator.model.read_model import ChangeKind
 from aggregator.store import codecs
-from aggregator.store.intake.inbox import Outcome
-from aggregator.store.intake.inbox_order import take_numbers
+from aggregator.store.intake.inbox import Outcome, take_numbers
 from aggregator.store.stories.article_rows import outlet_rows
 from aggregator.store.stories.story_rows import StoryRow
 from aggregator.store.tables import (

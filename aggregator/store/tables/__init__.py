@@ -40,12 +40,7 @@ from aggregator.store.tables.history import (
     standing,
     stream_period,
 )
-from aggregator.store.tables.progress_tables import (
-    counter,
-    counter_value,
-    set_counter,
-    writer_lease,
-)
+from aggregator.store.tables.progress_tables import counter, writer_lease
 from aggregator.store.tables.readers import api_token, mute, read_mark, reader
 from aggregator.store.tables.source_tables import (
     ENTRY_SOURCE,
@@ -57,27 +52,25 @@ from aggregator.store.tables.source_tables import (
 )
 from aggregator.store.tables.statements import (
     VALUES_AT_ONCE,
-    change_with,
     count_rows,
+    counter_value,
     delete_rows,
     execute_each,
-    fields_of,
     highest,
     in_parts,
-    insert_or,
-    pairs_with,
+    insert_new,
     read_row,
     read_rows,
     read_value,
     read_values,
     rows_in_order,
-    rows_with,
+    set_counter,
     stream_rows,
     struct_of,
     structs_of,
     update_rows,
     upsert,
-    values_with,
+    write_each,
     write_sql,
 )
 from aggregator.store.tables.story_tables import (

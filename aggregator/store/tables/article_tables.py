@@ -98,7 +98,7 @@ article = Table(
     flag("is_polled"),
     # False: the text agrees too little with the reports of its story (`Evidence.agreement`).
     flag("counts_as_report", true()),
-    # Whether its source had no standing when it came (store/stories/standing.py).
+    # Whether its source had no standing when it came (store/stories/stream_history.py).
     flag("is_little_known", false()),
     # `id` of the text that this article is another version of: a copy, a text with many of its words, or a text
     # of the same outlet that tells a sentence differently. The current version is determined on reading.
@@ -190,7 +190,7 @@ outlet_line = Table(
     "outlet_line",
     metadata,
     # Hashes of the lines of an outlet's newest articles; learned boilerplate is counted from them
-    # (grouping/outlets/outlet_boilerplate.py). Written by the writer.
+    # (grouping/outlet_memory.py). Written by the writer.
     Column("outlet", Text, primary_key=True),  # the key of the outlet
     article_key(),
     Column("lines", LargeBinary, nullable=False),  # signed 64-bit integers, sorted

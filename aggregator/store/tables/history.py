@@ -51,7 +51,7 @@ standing = Table(
     "standing",
     metadata,
     # A closed `stream_period` when a sender agreed with another outlet; at most three for each sender
-    # (store/stories/standing.py). Written when the period is closed.
+    # (store/stories/stream_history.py). Written when the period is closed.
     Column("sender", Text, primary_key=True),
     # `stream_period.number`
     number_key("period"),

@@ -1,20 +1,8 @@
 """Serial numbers and progress marks, and the process that writes stories."""
 
-from sqlalchemy import BigInteger, Column, Connection, Table, Text, bindparam, select
+from sqlalchemy import BigInteger, Column, Table, Text
 
 from aggregator.store.tables.columns import metadata, number_key
-from aggregator.store.tables.statements import upsert
-
-
-def counter_value(connection: Connection, name: str) -> int:
-    """Return the value of a row of `counter`; 0 without one."""
-    return connection.scalar(_COUNTER_VALUE, {"counter_name": name}) or 0
-
-
-def set_counter(connection: Connection, name: str, value: int) -> None:
-    """Write a row of `counter`."""
-    upsert(connection, counter, {"name": name, "value": value})
-
 
 counter = Table(
     "counter",
@@ -30,10 +18,6 @@ counter = Table(
     #   entries_to, index_*, retained_at, steady_from   retention (`retention.py`, `steady_clock.py`)
     Column("name", Text, primary_key=True),
     Column("value", BigInteger, nullable=False),
-)
-
-_COUNTER_VALUE = select(counter.c.value).where(
-    counter.c.name == bindparam("counter_name")
 )
 
 writer_lease = Table(

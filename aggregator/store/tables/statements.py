@@ -16,13 +16,10 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     CursorResult,
-    Delete,
     Executable,
-    FromClause,
     Row,
     Select,
     Table,
-    Update,
     bindparam,
     delete,
     func,
@@ -76,6 +73,30 @@ def write_sql(connection: Connection, sql: str, /, **values: Any) -> int:
     return sum(result.rowcount for result in _results(connection, sql, values))
 
 
+def write_each(
+    connection: Connection, sql: str, rows: Sequence[Mapping[str, Any]]
+) -> None:
+    """Change rows by SQL text once with the values of each row; the rows have the same names and types."""
+    if rows:
+        times = [n for n, value in rows[0].items() if isinstance(value, dt.datetime)]
+        connection.execute(_prepared(sql, (), tuple(times)), rows)
+
+
+def counter_value(connection: Connection, name: str) -> int:
+    """Return the value of a row of `counter`; 0 without one."""
+    stored = "SELECT value FROM counter WHERE name = :name"
+    return read_value(connection, stored, name=name) or 0
+
+
+def set_counter(connection: Connection, name: str, value: int) -> None:
+    """Write a row of `counter`."""
+    written = """
+        INSERT INTO counter (name, value) VALUES (:name, :value)
+        ON CONFLICT (name) DO UPDATE SET value = excluded.value
+        """
+    write_sql(connection, written, name=name, value=value)
+
+
 def stream_rows(connection: Connection, sql: str, /, **values: Any) -> Iterator[Any]:
     """Yield the rows of `read_rows`, with some hundred of them in memory at a time."""
     for result in _results(connection, sql, values, yield_per=VALUES_AT_ONCE):
@@ -115,46 +136,8 @@ def _prepared(sql: str, many: tuple[str, ...], times: tuple[str, ...]) -> Execut
             is_read = column.name in sql or "*" in sql
             if is_read and isinstance(column.type, UtcTime | Boolean):
                 typed[column.name] = column.type
-    return (
-        statement.columns(**typed) if sql.lstrip().startswith("SELECT") else statement
-    )
-
-
-def rows_with(
-    connection: Connection,
-    statement: Select[Any],
-    column: ColumnElement[Any],
-    values: Iterable[Any],
-) -> Iterator[Row[Any]]:
-    """Yield the rows of `statement` whose `column` has one of the values, by parts of ascending values."""
-    having = _having(statement, column)
-    for part in in_parts(sorted(set(values))):
-        for rows in connection.execute(having, {"some": part}).partitions(
-            VALUES_AT_ONCE
-        ):
-            yield from rows
-
-
-@lru_cache(maxsize=256)
-def _having(statement: Select[Any], column: ColumnElement[Any]) -> Select[Any]:
-    """Add the condition on a column to a statement, which most modules make once.
-
-    SQLAlchemy takes 130 microseconds to execute a new statement and 36 for a known statement.
-    """
-    return statement.where(column.in_(bindparam("some", expanding=True)))
-
-
-def change_with(
-    connection: Connection,
-    statement: Update | Delete,
-    column: ColumnElement[Any],
-    values: Iterable[Any],
-) -> int:
-    """Execute UPDATE or DELETE for the rows whose `column` has one of the values. Return their number."""
-    return sum(
-        connection.execute(statement.where(column.in_(part))).rowcount
-        for part in in_parts(sorted(set(values)))
-    )
+    has_rows = "RETURNING" in sql or sql.lstrip().startswith("SELECT")
+    return statement.columns(**typed) if has_rows else statement
 
 
 def update_rows(
@@ -176,6 +159,14 @@ def insert_or(connection: Connection, table: Table) -> Any:
     return import_module(f"sqlalchemy.dialects.{connection.dialect.name}").insert(table)
 
 
+def insert_new(
+    connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]
+) -> None:
+    """Insert the rows whose keys are not there yet; another process may have added the others meanwhile."""
+    statement = insert_or(connection, table).on_conflict_do_nothing()
+    execute_each(connection, statement, rows)
+
+
 def upsert(connection: Connection, table: Table, values: Mapping[str, Any]) -> None:
     """Insert a row, or write `values` into the row with the same primary key."""
     statement = insert_or(connection, table).values(values)
@@ -193,36 +184,17 @@ def execute_each(
         connection.execute(statement, rows)
 
 
-def values_with(
-    connection: Connection,
-    statement: Select[Any],
-    column: ColumnElement[Any],
-    values: Iterable[Any],
-) -> set[Any]:
-    """Return the first column of the rows of `rows_with`, each value once."""
-    return {row[0] for row in rows_with(connection, statement, column, values)}
-
-
-def pairs_with(
-    connection: Connection,
-    statement: Select[Any],
-    column: ColumnElement[Any],
-    values: Iterable[Any],
-) -> dict[Any, Any]:
-    """Return the second column of the rows of `rows_with` by the first one."""
-    rows: Iterable[Any] = rows_with(connection, statement, column, values)
-    return dict(rows)
-
-
 def rows_in_order(
     connection: Connection,
     statement: Select[Any],
     column: ColumnElement[Any],
     values: Sequence[Any],
 ) -> list[Row[Any]]:
-    """Return the rows of `rows_with`, one a value, in the order of the values; `statement` has the column."""
-    rows = rows_with(connection, statement, column, values)
-    by_value = {row._mapping[column]: row for row in rows}
+    """Return the rows of a statement whose `column` has one of the values, one a value, in their order."""
+    by_value = {}
+    for part in in_parts(sorted(set(values))):
+        for row in connection.execute(statement.where(column.in_(part))):
+            by_value[row._mapping[column]] = row
     return [by_value[value] for value in values if value in by_value]
 
 
@@ -239,13 +211,6 @@ def struct_of(shape: type[AnyStruct], row: Any) -> AnyStruct | None:
 def highest(connection: Connection, column: ColumnElement[int]) -> int:
     """Return the highest number in a column; 0 without rows."""
     return connection.scalar(select(func.max(column))) or 0
-
-
-def fields_of(
-    table: FromClause, shape: type[msgspec.Struct]
-) -> list[ColumnElement[Any]]:
-    """Return the columns that are named as the fields of a struct, in their order."""
-    return [table.c[name] for name in shape.__struct_fields__]
 
 
 def count_rows(

@@ -9,7 +9,7 @@ with its story (`counts_as_report`). Like an excerpt, a live blog or a roundup, 
 if the story has no other articles, so that no count is 0.
 
 All outlets of little-known sources that only repeat others count as one outlet, since anyone can open forty. A
-source without standing is little-known (store/stories/standing.py). If only the sender names the outlet of an
+source without standing is little-known (store/stories/stream_history.py). If only the sender names the outlet of an
 article (`is_unconfirmed`), as with feeds that link to other sites, pushes, files and mails, the article is
 counted with these outlets, and not as a report, once the story has a report of a source with standing.
 

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from aggregator.store.engine.database import Database
-from aggregator.store.stories.standing import senders_with_standing
+from aggregator.store.stories.stream_history import senders_with_standing
 from tests.support.articles import (
     FLOOD,
     FLOOD_ELSEWHERE,

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import delete, select, update
 
 from aggregator.grouping.deletion.forget_articles import ForgetCommand
-from aggregator.grouping.deletion.retention import RetentionPlan
+from aggregator.grouping.deletion.retention import Retention, RetentionPlan
 from aggregator.model.entry import Entry
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import acceptance, pending_pages
@@ -123,7 +123,7 @@ class Life:
         self.clock.time += dt.timedelta(days=self.rng.choice((1, 200)))
         placing = self.rig.pipeline.placer
         plan = RetentionPlan(text_after=90 * 86_400, stories_after=190 * 86_400)
-        retention_job = placing.retention_job(plan, is_asked=True)
+        retention_job = Retention(placing, plan, is_asked=True)
         for _ in range(20):
             if not retention_job.step():
                 break

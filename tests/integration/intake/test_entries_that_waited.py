@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from aggregator.grouping.deletion.retention import RetentionPlan
+from aggregator.grouping.deletion.retention import Retention, RetentionPlan
 from aggregator.store.engine.database import Database
 from tests.support.articles import FLOOD, STRIKE
 from tests.support.gazette import LEVEE
@@ -127,6 +127,6 @@ def test_an_entry_that_waits_longer_than_articles_are_kept_is_shown(
 def delete_older_than(feeds: ListedFeeds, seconds: int) -> None:
     """Delete the stories whose newest article was placed so long ago, as `prune` does."""
     plan = RetentionPlan(stories_after=seconds)
-    job = feeds.rig.pipeline.placer.retention_job(plan, is_asked=True)
+    job = Retention(feeds.rig.pipeline.placer, plan, is_asked=True)
     while job.step():
         pass

@@ -35,7 +35,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.intake import rejected
 from aggregator.store.intake.identity import tombstones
 from aggregator.store.read.reader import StoryReader
-from aggregator.store.stories.article_rows.sketches import sketches_after
+from aggregator.store.stories.article_rows.compared_articles import sketches_after
 from aggregator.store.tables import article, command, metadata, sketch, tombstone
 from aggregator.store.tables import outbox as outbox_table
 from aggregator.web.api.push_endpoint import PushEndpoint

@@ -13,8 +13,7 @@ from aggregator.grouping.corrections.apply_corrections import CorrectionCommand
 from aggregator.grouping.place import Placer
 from aggregator.model.errors import UsageError
 from aggregator.store.engine.database import Database
-from aggregator.store.stories.constraints import ConstraintTable
-from aggregator.store.stories.corrections import all_constraints
+from aggregator.store.stories.corrections import ConstraintTable, all_constraints
 from aggregator.store.tables import link_constraint, story_log
 from tests.support.fresh import sqlite_at
 from tests.support.rows import read_by

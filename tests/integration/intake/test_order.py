@@ -8,7 +8,7 @@ from sqlalchemy import select
 from aggregator.config.tuning import Tuning
 from aggregator.model.entry import Entry
 from aggregator.store.engine.database import Database
-from aggregator.store.intake import inbox_order
+from aggregator.store.intake import inbox
 from aggregator.store.tables import article, entry
 from tests.support.articles import FLOOD, NOON, Clock, Rig, record, settled
 from tests.support.rows import queried, written_by
@@ -68,7 +68,7 @@ def test_the_order_is_kept_where_more_comes_between_a_stop_and_the_next_start(
 ) -> None:
     rig = Rig(sqlite, Clock(NOON))
     gather(rig, FEEDS[0])
-    written_by(sqlite, inbox_order.put_in_order)
+    written_by(sqlite, inbox.put_in_order)
     gather(rig, FEEDS[1])
     rig.restart()  # killed after the order was stored, before anything was placed
     rig.place()

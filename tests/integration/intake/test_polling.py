@@ -18,7 +18,7 @@ from aggregator.model.entry import Entry
 from aggregator.model.errors import DatabaseBusyError
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
-from aggregator.store.intake import acceptance, inbox_order, pending_pages
+from aggregator.store.intake import acceptance, inbox, pending_pages
 from aggregator.store.intake.source_rows import Source, add, all_sources
 from aggregator.store.intake.source_sync import sync_config
 from aggregator.store.read.reader import StoryReader
@@ -263,11 +263,11 @@ def test_an_entry_gets_its_number_with_its_page(
     slow, quick = read_by(database, pending_pages.due_pages, office.clock(), 10)
     assert slow.feed == server.url("/feed")
     assert office.polling.fetch_page(quick)
-    written_by(database, inbox_order.put_in_order)
+    written_by(database, inbox.put_in_order)
     assert [row.inbox_no for row in office.entries()] == [None, 1]
     server.routes["/slow"] = Response(500)
     assert office.polling.fetch_page(slow), "its words are placed"
-    written_by(database, inbox_order.put_in_order)
+    written_by(database, inbox.put_in_order)
     rows = [
         (row.inbox_no, row.page is None, row.page_attempts) for row in office.entries()
     ]
@@ -278,7 +278,7 @@ def test_an_entry_gets_its_number_with_its_page(
     assert office.polling.fetch_page(msgspec.structs.replace(slow, attempts=2)), (
         "now without"
     )
-    written_by(database, inbox_order.put_in_order)
+    written_by(database, inbox.put_in_order)
     assert [row.inbox_no for row in office.entries()] == [3, 1, 2]
 
 

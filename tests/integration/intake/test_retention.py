@@ -82,7 +82,7 @@ def kept(
     clock = Clock(at)
     rig.clock, rig.all_tuning = clock, all_tuning or Tuning()
     rig.restart()
-    retention_job = rig.pipeline.retention_job(RetentionPlan(**ages))
+    retention_job = Retention(rig.pipeline.placer, RetentionPlan(**ages))
     if steady:  # the clock has gone on for a day without a jump
         with rig.database.write() as connection:
             steady_clock.record_time(
@@ -455,7 +455,9 @@ def test_a_large_story_goes_in_parts_and_keeps_its_headline_to_the_last(
             steady_clock.record_time(
                 connection, YEAR - dt.timedelta(days=days), dt.timedelta(days=1)
             )
-    retention_job = rig.pipeline.retention_job(RetentionPlan(stories_after=300 * DAY))
+    retention_job = Retention(
+        rig.pipeline.placer, RetentionPlan(stories_after=300 * DAY)
+    )
     seen = set()
     state = select(story.c.title, story.c.article_count).where(story.c.id == old.id)
     while retention_job.step():
@@ -615,7 +617,7 @@ def test_nothing_is_deleted_on_the_word_of_a_clock_that_jumped(rig: Rig) -> None
     clock = Clock(YEAR)
     rig.clock = clock
     rig.restart()
-    retention_job = rig.pipeline.retention_job(RetentionPlan(text_after=180 * DAY))
+    retention_job = Retention(rig.pipeline.placer, RetentionPlan(text_after=180 * DAY))
     for _ in range(4):  # eight hours each: the clock was right
         clock.time += dt.timedelta(hours=8)
         while retention_job.step():

@@ -21,7 +21,7 @@ from aggregator.model.errors import WorkError
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import (
     acceptance,
-    inbox_order,
+    inbox,
     pending_pages,
     rejected,
     source_rows,
@@ -198,7 +198,7 @@ def test_many_pages_of_a_source_keep_none_of_another_waiting(
     accept_with_pages(database, "few", 2)
     turns = []
     with database.write() as connection:
-        while count := inbox_order.put_in_order(connection):
+        while count := inbox.put_in_order(connection):
             turns.append(count)
     assert turns == [12, *[10] * 9]
     rows = queried(
@@ -220,7 +220,7 @@ def test_of_a_source_whose_pages_were_slow_one_has_its_turn(database: Database) 
     accept_with_pages(database, "few", 2)
     turns = []
     with database.write() as connection:
-        while count := inbox_order.put_in_order(connection, slow=slow_pages.slow()):
+        while count := inbox.put_in_order(connection, slow=slow_pages.slow()):
             turns.append(count)
     assert turns == [3, 1, 1]
     now = 3601.0

@@ -11,7 +11,7 @@ from aggregator.model.story import StoryText, StoryView
 from aggregator.sources.parse.mail import entry_of_mail
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
-from aggregator.store.stories.standing import senders_with_standing
+from aggregator.store.stories.stream_history import senders_with_standing
 from aggregator.store.tables import article, standing
 from aggregator.web.pages.report_groups import report_groups
 from tests.support.articles import (

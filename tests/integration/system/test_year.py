@@ -25,7 +25,7 @@ from aggregator.config.loader import load
 from aggregator.config.settings import Config
 from aggregator.daemon.maintenance import Maintenance, MaintenanceTask
 from aggregator.daemon.poll_scheduler import PollScheduler
-from aggregator.grouping.deletion.retention import retention_plan
+from aggregator.grouping.deletion.retention import Retention, retention_plan
 from aggregator.intake.configured import story_options
 from aggregator.intake.manage.configured_sources import configured_sources
 from aggregator.intake.pipeline import Pipeline
@@ -185,7 +185,7 @@ class Installation:
         self.pipeline = Pipeline(
             database, executor, all_tuning, now, story_options(config)
         )
-        retention_job = self.pipeline.retention_job(retention_plan(config))
+        retention_job = Retention(self.pipeline.placer, retention_plan(config))
         self.maintenance = Maintenance(
             [MaintenanceTask("retention", 0.0, retention_job.step)],
             [],

@@ -5,7 +5,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.store.stories.constraints import Constraint, ConstraintTable
+from aggregator.store.stories.corrections import Constraint, ConstraintTable
 
 
 def together(correction: int, *articles: str) -> list[Constraint]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence, Set
 from typing import NamedTuple
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from aggregator.extract.entry_identity import (
     EntryKeys,
@@ -24,7 +24,7 @@ from aggregator.extract.sites import are_of_one_publisher
 from aggregator.extract.urls import canonical_url
 from aggregator.model.entry import Entry
 from aggregator.model.structs import FrozenStruct
-from aggregator.store.tables import identity_key, pairs_with
+from aggregator.store.tables import read_rows
 
 # A feed has dated all its entries anew if at least this many entries of a poll, and this share of the entries
 # without a known key, differ only in their dates (chosen on invented feeds)
@@ -219,10 +219,8 @@ def _articles_of(
     keys = {
         key for received in identified for key in (*received.keys, received.undated)
     }
-    return pairs_with(connection, _KEYS, identity_key.c.key, keys)
-
-
-_KEYS = select(identity_key)
+    owned = "SELECT key, article FROM identity_key WHERE key IN :keys"
+    return dict(read_rows(connection, owned, keys=keys))
 
 
 def _with_authority(item: Entry, canonical: str | None) -> Entry:

@@ -5,16 +5,14 @@ from collections.abc import Collection, Sequence
 from typing import Literal
 
 import msgspec
-from sqlalchemy import Connection, case
+from sqlalchemy import Connection
 
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.tables import (
-    execute_each,
-    insert_or,
     read_rows,
     read_value,
     structs_of,
-    tombstone,
+    write_each,
     write_sql,
 )
 
@@ -39,18 +37,16 @@ def add_tombstones(
     kind: TombstoneKind = "forgotten",
 ) -> None:
     """Add tombstones. An article that has one already keeps it."""
-    statement = insert_or(connection, tombstone)
+    present = "NOTHING"
     if kind == "forgotten":  # overrides "retention"
-        since = case(
-            (tombstone.c.kind == kind, tombstone.c.at), else_=statement.excluded.at
-        )
-        statement = statement.on_conflict_do_update(
-            index_elements=["article"], set_={"kind": kind, "at": since}
-        )
-    else:
-        statement = statement.on_conflict_do_nothing(index_elements=["article"])
+        present = """UPDATE SET kind = excluded.kind,
+            at = CASE WHEN tombstone.kind = excluded.kind THEN tombstone.at ELSE excluded.at END"""
+    added = f"""
+        INSERT INTO tombstone (article, at, kind) VALUES (:article, :at, :kind)
+        ON CONFLICT (article) DO {present}
+        """  # noqa: S608
     rows = [{"article": article, "at": at, "kind": kind} for article in sorted(ids)]
-    execute_each(connection, statement, rows)
+    write_each(connection, added, rows)
 
 
 def find_tombstones(

@@ -4,28 +4,23 @@ from collections.abc import Iterator
 
 from aggregator.store.engine.database import Database
 from aggregator.store.read.health import database_status
-from aggregator.store.tables import (
-    IS_LIVE,
-    article,
-    change,
-    correction,
-    count_rows,
-    read_rows,
-    rejected_input,
-    source,
-    story,
-    tombstone,
-)
+from aggregator.store.tables import read_rows, read_value
 
 
 def statistics(database: Database) -> Iterator[tuple[str, int]]:
     """Yield (name, count) pairs of `db stats`; sizes are in bytes."""
     with database.read() as connection:
-        for table in (source, article, rejected_input, correction, change, tombstone):
-            yield f"{table.name}s".replace("_", " "), count_rows(connection, table)
-        alive = count_rows(connection, story, IS_LIVE)
-        yield "stories", alive
-        yield "merged stories", count_rows(connection, story) - alive
+        for name, rows in (
+            ("sources", "source"),
+            ("articles", "article"),
+            ("rejected inputs", "rejected_input"),
+            ("corrections", "correction"),
+            ("changes", "change"),
+            ("tombstones", "tombstone"),
+            ("stories", "story WHERE redirect_to IS NULL"),
+            ("merged stories", "story WHERE redirect_to IS NOT NULL"),
+        ):
+            yield name, read_value(connection, f"SELECT count(*) FROM {rows}")  # noqa: S608
         for name, rows in (
             ("entries", "entry"),
             ("deliveries", "outbox"),

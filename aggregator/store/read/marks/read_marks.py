@@ -12,14 +12,13 @@ from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 from msgspec.structs import replace
-from sqlalchemy import select
 
 from aggregator.config.story_query import StoryFilter
 from aggregator.model.clock import Clock
 from aggregator.model.errors import DatabaseBusyError, NotWritableError, UsageError
 from aggregator.model.read_model import SourceView
 from aggregator.store.engine.database import Database
-from aggregator.store.intake.source_rows import chosen_sources
+from aggregator.store.intake.source_rows import all_sources
 from aggregator.store.read import story_filter
 from aggregator.store.read.marks.mark_rows import (
     MOST_MARKS,
@@ -48,10 +47,9 @@ from aggregator.store.read.marks.story_streams import (
 from aggregator.store.tables import (
     count_rows,
     counter_value,
-    insert_or,
+    insert_new,
     read_rows,
     reader,
-    source,
     write_sql,
 )
 
@@ -92,9 +90,7 @@ class ReadMarks:
                 "last_change_no": counter_value(connection, "change"),
             }
             # Another request may have added it meanwhile.
-            connection.execute(
-                insert_or(connection, reader).values(values).on_conflict_do_nothing()
-            )
+            insert_new(connection, reader, [values])
             added = reader_named(connection, name)
         assert added is not None, "it was added"
         return added
@@ -247,23 +243,18 @@ class ReadMarks:
 
     def sources(self, ids: Collection[str] | None = None) -> list[SourceView]:
         """Return the sources with these ids, or all, by folder and name; without their health."""
-        named = select(source.c.id)
-        if ids is not None:
-            named = named.where(source.c.id.in_(ids))
         with self._database.read() as connection:
-            chosen = chosen_sources(connection, named)
-        views = [
-            SourceView(
-                id=known.id,
-                name=known.shown_name,
-                url=known.polled_url,
-                site_url=known.site_url,
-                folder=known.folder,
-            )
-            for known in chosen
-        ]
-        views.sort(key=lambda view: (view.folder or "", view.name.casefold(), view.id))
-        return views
+            return [
+                SourceView(
+                    id=known.id,
+                    name=known.shown_name,
+                    url=known.polled_url,
+                    site_url=known.site_url,
+                    folder=known.folder,
+                )
+                for known in all_sources(connection)
+                if ids is None or known.id in ids
+            ]
 
     def matching(self, wanted: StoryFilter, ids: Collection[str]) -> set[str]:
         """Return those of the live stories that match a filter."""

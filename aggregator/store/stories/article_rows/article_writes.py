@@ -9,14 +9,13 @@ from sqlalchemy import Connection, insert
 from aggregator.model.article import Role
 from aggregator.model.evidence import Evidence, TextReuse
 from aggregator.store import codecs
-from aggregator.store.intake.inbox_order import take_numbers
+from aggregator.store.intake.inbox import take_numbers
 from aggregator.store.intake.known_item_rows import forget_items_of
-from aggregator.store.stories.article_rows.sketches import insert_sketches
+from aggregator.store.stories.article_rows.compared_articles import insert_sketches
 from aggregator.store.stories.stored_articles import StoredArticle, evidence_of
 from aggregator.store.tables import (
     affinity,
     article,
-    entry,
     execute_each,
     read_rows,
     update_rows,
@@ -169,11 +168,11 @@ def rekey(
     """
     # Entries of `old` that are accepted meanwhile would wait for an article without keys.
     take_numbers(connection, "entry", 0)
-    is_waiting = (entry.c.article == old) & entry.c.state.in_(("page", "ready"))
+    waiting = "UPDATE entry SET article = :new WHERE article = :old AND state IN ('page', 'ready')"
     if read_rows(connection, "SELECT 1 FROM article WHERE id = :old", old=old):
         # A late page stays with the article that has the words of its entry.
-        is_waiting &= entry.c.is_revision | (entry.c.page_attempts == 0)
-    update_rows(connection, entry, is_waiting, article=new)
+        waiting += " AND (is_revision OR page_attempts = 0)"
+    write_sql(connection, waiting, new=new, old=old)
     keys = "UPDATE identity_key SET article = :new WHERE article = :old"
     write_sql(connection, keys, new=new, old=old)
     forget_items_of(connection, [old])  # known items name the old article

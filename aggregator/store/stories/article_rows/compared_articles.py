@@ -1,17 +1,28 @@
-"""The texts of articles and the articles that they copy, as the check of copies reads them."""
+"""The texts of articles, the articles that they copy, and their sketches, as the check of copies reads them.
 
-from collections.abc import Iterable, Iterator, Sequence
+Sketches are the sampled shingles that let later articles find an article as their original.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, insert
 
 from aggregator.extract.learned_boilerplate import restore_lines
 from aggregator.model.article import ComparedText
 from aggregator.model.evidence import Evidence
 from aggregator.store import codecs
 from aggregator.store.stories.stored_articles import ArticleDetails, StoredArticle
-from aggregator.store.tables import is_indexed, read_rows, read_value
+from aggregator.store.tables import (
+    execute_each,
+    is_indexed,
+    read_rows,
+    read_value,
+    sketch,
+    stream_rows,
+    write_sql,
+)
 
 # Texts held in memory at once: 5 MB
 _TEXTS_AT_ONCE = 500
@@ -125,8 +136,7 @@ def copy_ancestors(connection: Connection, id: str) -> Iterator[str]:
     while at is not None and at not in visited:
         visited.add(at)
         yield at
-        copied = "SELECT copy_of FROM article WHERE id = :id"
-        at = read_value(connection, copied, id=at)
+        at = read_value(connection, "SELECT copy_of FROM article WHERE id = :id", id=at)
 
 
 def has_copies(connection: Connection, id: str, count: int, *, before: int) -> bool:
@@ -134,3 +144,38 @@ def has_copies(connection: Connection, id: str, count: int, *, before: int) -> b
     copies = "SELECT 1 FROM article WHERE copy_of = :id AND role = 'copy' AND inbox_no < :before LIMIT :count"
     rows = read_rows(connection, copies, id=id, before=before, count=count)
     return len(rows) >= count
+
+
+def insert_sketches(connection: Connection, sketches: Mapping[int, bytes]) -> None:
+    """Insert the sketches of articles that have none, by inbox number; b"" is not stored."""
+    rows = [
+        {"article": number, "hashes": hashes}
+        for number, hashes in sketches.items()
+        if hashes
+    ]
+    execute_each(connection, insert(sketch), rows)
+
+
+def replace_sketch(connection: Connection, number: int, hashes: bytes) -> None:
+    """Replace the sketch of article `number`."""
+    write_sql(connection, "DELETE FROM sketch WHERE article = :number", number=number)
+    insert_sketches(connection, {number: hashes})
+
+
+def delete_sketches(connection: Connection) -> None:
+    """Delete the sketches of all articles."""
+    write_sql(connection, "DELETE FROM sketch")
+
+
+def sketches_after(connection: Connection, number: int) -> Iterator[tuple[int, bytes]]:
+    """Yield number and sketch of the articles above `number`, in order."""
+    above = (
+        "SELECT article, hashes FROM sketch WHERE article > :number ORDER BY article"
+    )
+    yield from stream_rows(connection, above, number=number)
+
+
+def sketch_of(connection: Connection, number: int) -> bytes:
+    """Return the sketch of article `number`; b"" if it has none."""
+    stored = "SELECT hashes FROM sketch WHERE article = :number"
+    return read_value(connection, stored, number=number) or b""

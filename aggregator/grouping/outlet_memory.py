@@ -1,4 +1,4 @@
-"""Learned boilerplate and notices of each outlet, read and updated while articles are placed.
+"""Learned boilerplate, notices and name of each outlet, read and updated while articles are placed.
 
 The learned boilerplate at a placement depends only on the rows of earlier articles, and hides lines when an
 article is placed. So neither the number of workers nor a crash changes a text. Stories are compared by the
@@ -6,6 +6,9 @@ whole text, which the worker has read; the check of copies compares the text tha
 
 A text that an outlet shows under different headlines, and that does not mention its headline, is a notice: a
 consent dialogue or a paywall that no pattern knows.
+
+A page or a feed may name its own site only: such a name is shown for all articles of the outlet, also the
+earlier ones. If a feed names somebody else's site, the name stays with the articles of that feed.
 """
 
 from collections import OrderedDict
@@ -24,6 +27,7 @@ from aggregator.extract.learned_boilerplate import (
 )
 from aggregator.extract.outlets import outlet_of
 from aggregator.extract.shown_text import without_lines, without_text
+from aggregator.extract.sites import is_address
 from aggregator.extract.urls import registrable_domain
 from aggregator.extract.wire.agencies import outlet_key
 from aggregator.grouping.copies.copy_lookup import CopyFinder
@@ -44,7 +48,10 @@ from aggregator.model.prepared import (
 )
 from aggregator.store.engine.database import Connection
 from aggregator.store.intake.inbox import InboxEntry
+from aggregator.store.search import index as search
+from aggregator.store.stories import story_rows
 from aggregator.store.stories.article_rows import compared_articles, outlet_rows
+from aggregator.store.stories.stored_articles import StoredArticle
 from aggregator.store.stories.unit_of_work import UnitOfWork
 
 # How many outlets have their window in memory; the other windows are read again (chosen: 8 MB)
@@ -127,13 +134,32 @@ class BoilerplateLearner:
         without_repeats = self._without_repeats(
             unit_of_work.connection, outlet, prepared
         )
-        if without_repeats.fingerprint is None or without_repeats.lines is None:
+        fingerprint = without_repeats.fingerprint
+        if fingerprint is None or without_repeats.lines is None:
             return without_repeats
-        if without_repeats.fingerprint.body_words > self._notice_words:
-            return without_repeats
-        if not self._is_outlet_notice(
-            unit_of_work, inbox_entry, without_repeats, copy_finder
+        clean = without_repeats.article
+        if (
+            fingerprint.body_words > self._notice_words
+            or not fingerprint.signature
+            or not clean.title
         ):
+            return without_repeats
+        connection = unit_of_work.connection
+        incoming = incoming_article(
+            inbox_entry, without_repeats, unit_of_work.now, wire_confidence=1.0
+        )
+        likely = copy_finder.sharing(connection, incoming)[:_NOTICE_CANDIDATES]
+        for other in compared_articles.copy_candidates(connection, likely).values():
+            if other.source != incoming.source:  # any source may declare that outlet
+                continue
+            similar = compared_articles.compared_texts(connection, [other.id])[other.id]
+            if _name_key(similar.outlet) == _name_key(
+                incoming.outlet_key
+            ) and is_notice(
+                clean.title, clean.text, similar.title, similar.text, self._tuning
+            ):
+                break
+        else:
             return without_repeats
         if prepared.own is not None:
             return self._without_repeats(unit_of_work.connection, outlet, prepared.own)
@@ -197,35 +223,6 @@ class BoilerplateLearner:
             unit_of_work.lines[outlet, number] = packed
         self._learnt.pop(outlet, None)
 
-    def _is_outlet_notice(
-        self,
-        unit_of_work: UnitOfWork,
-        waiting: InboxEntry,
-        prepared: Prepared,
-        copy_finder: CopyFinder,
-    ) -> bool:
-        """Return whether its outlet shows this text under other headlines."""
-        clean = prepared.article
-        fingerprint = prepared.fingerprint
-        if fingerprint is None or not fingerprint.signature or not clean.title:
-            return False
-        connection = unit_of_work.connection
-        incoming = incoming_article(
-            waiting, prepared, unit_of_work.now, wire_confidence=1.0
-        )
-        likely = copy_finder.sharing(connection, incoming)[:_NOTICE_CANDIDATES]
-        for other in compared_articles.copy_candidates(connection, likely).values():
-            if other.source != incoming.source:  # any source may declare that outlet
-                continue
-            similar = compared_articles.compared_texts(connection, [other.id])[other.id]
-            if _name_key(similar.outlet) != _name_key(incoming.outlet_key):
-                continue
-            if is_notice(
-                clean.title, clean.text, similar.title, similar.text, self._tuning
-            ):
-                return True
-        return False
-
     def _window(self, connection: Connection, outlet: str) -> list[tuple[int, bytes]]:
         window = self._windows.get(outlet)
         if window is None:
@@ -256,3 +253,34 @@ def _boilerplate_key(entry: Entry) -> str | None:
 
 def _name_key(name: str | None) -> str | None:
     return outlet_key(name) if name else None
+
+
+class OutletNames:
+    """Names articles that know only the address of their outlet. For one thread of the writer."""
+
+    def __init__(self) -> None:
+        # The name of each outlet by its key; None: its site has not given a name so far
+        self._names: dict[str, str | None] = {}
+
+    def named(self, unit_of_work: UnitOfWork, new: StoredArticle) -> StoredArticle:
+        """Return the article with the name of its outlet, if known; a first name is given to all its articles."""
+        connection = unit_of_work.connection
+        key = new.outlet_key
+        if key is None or not is_address(key):
+            return new
+        if key not in self._names:
+            self._names[key] = outlet_rows.own_name_of(connection, key)
+        name = self._names[key]
+        site_name = new.read_details().site_name
+        if name is None and site_name is not None:
+            self._names[key] = name = site_name
+            unnamed = outlet_rows.unnamed_articles(connection, key)
+            for number, _ in unnamed:
+                was_searchable = search.take_out(connection, number)
+                outlet_rows.set_outlet_name(connection, number, name)
+                if was_searchable:
+                    search.put_back(connection, number)
+            story_rows.render_again(connection, {story for _, story in unnamed})
+        if name is None or new.outlet_name is not None:
+            return new
+        return replace(new, outlet_name=name)

@@ -1,1 +1,0 @@
-"""Learn the lines that outlets repeat, and the names of outlets."""

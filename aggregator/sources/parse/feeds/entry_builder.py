@@ -88,7 +88,9 @@ class DeclaredEntry(FrozenStruct):
 def entry_of(declared: DeclaredEntry, context: FeedContext) -> Entry | None:
     """Return the entry, or None if it has no content and no identifier at all."""
     title = plain_title(declared.title)
-    body = clean_html(declared.html)
+    body = unicode.clean(declared.html).strip()
+    if "data:" in body:
+        body = _DATA_URI.sub("", body)  # inlined images
     text = unicode.clean(declared.text).strip()
     guid, url = _guid_and_url(declared, title, body, context)
     enclosures = _enclosures(declared.enclosures, context)
@@ -238,12 +240,6 @@ def _without_tags(title: str, alone: Sequence[str]) -> str:
         return space if is_pair or name in alone else tag[0]
 
     return _TITLE_TAG.sub(read, title)
-
-
-def clean_html(raw: str) -> str:
-    """Return `raw` cleaned, without inlined images."""
-    markup = unicode.clean(raw).strip()
-    return _DATA_URI.sub("", markup) if "data:" in markup else markup
 
 
 def html_of_text(text: str) -> str:

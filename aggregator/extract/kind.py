@@ -77,6 +77,7 @@ def find_kind(
         return _container_kind(title, is_live=is_live)
     is_ruling = any(_RULINGS.search(url) for url in urls if url)
     topics = _by_section(categories, "category")
+    byline = author or ""
     evidence = (
         _by_beginning(text),
         _by_type(types),
@@ -84,8 +85,15 @@ def find_kind(
         _by_address(urls),
         _by_section(sections),
         (evident for evident in topics if evident.kind == "opinion"),
-        _by_outlet(outlet or ""),
-        _by_byline(author or ""),
+        # "Tribune" is also the name of papers.
+        (
+            labelled
+            for labelled in _by_label(outlet or "", "outlet")
+            if "tribun" not in _folded(labelled.evidence or "")
+        ),
+        [FoundKind("opinion", f"byline: {byline[:60]}")]
+        if _BYLINE.search(byline)
+        else [],
         _by_title(title),
         _by_audio(media, episode_audio_bytes),
     )
@@ -174,13 +182,6 @@ def _by_label(title: str, where: str) -> Iterator[FoundKind]:
         yield FoundKind(kind, f"{where}: {after['mark'].strip()} {after['label']}")
 
 
-def _by_outlet(outlet: str) -> Iterator[FoundKind]:
-    for labelled in _by_label(outlet, "outlet"):
-        # "Tribune" is also the name of papers.
-        if "tribun" not in _folded(labelled.evidence or ""):
-            yield labelled
-
-
 def _folded(words: str) -> str:
     return one_line(words.casefold().replace("’", "'"))
 
@@ -220,11 +221,6 @@ _BYLINE = re.compile(
     r"contributing columnist)\b",
     re.IGNORECASE,
 )
-
-
-def _by_byline(author: str) -> Iterator[FoundKind]:
-    if _BYLINE.search(author):
-        yield FoundKind("opinion", f"byline: {author[:60]}")
 
 
 # A form is searched in this much of a title; no title of the dev data is as long

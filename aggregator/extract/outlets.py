@@ -173,9 +173,12 @@ def clean_title(title: str, key: str) -> str:
     label = _folded(_label(key).rpartition("/")[2])
     parts = [part.strip() for part in _SEPARATOR.split(plain) if part.strip()]
     name = plain
-    if len(parts) > 1:
-        like = (part for part in parts if _resembles(_folded(part), label))
-        name = next(like, plain)
+    if len(parts) > 1 and len(label) > _SHORT_LABEL:
+        for part in reversed(parts):
+            spelling = _folded(part)
+            is_beginning = len(spelling) > _SHORT_LABEL and label.startswith(spelling)
+            if is_beginning or label in spelling:
+                name = part
     if key and parts and len(name.split()) > _NAME_WORDS:
         name = _spelt_label(plain, label) or parts[0]
     folded = _folded(name)
@@ -205,12 +208,6 @@ def _spelt_label(title: str, label: str) -> str:
 
 # Many words share so few letters by chance
 _SHORT_LABEL = 2
-
-
-def _resembles(name: str, label: str) -> bool:
-    if len(label) <= _SHORT_LABEL:
-        return False
-    return label in name or (len(name) > _SHORT_LABEL and label.startswith(name))
 
 
 def _folded(text: str) -> str:

@@ -161,18 +161,12 @@ def _unwrapped(host: str, path: str, query: str) -> str | None:
         return f"https://{path[before.end() :]}{f'?{query}' if query else ''}"
     for hosts, at, names in _LEADING_ON:
         if path == at and hosts.fullmatch(host):
-            target = _parameter(query, names)
-            return target if _split(target) else None
+            for pair in query.split("&"):
+                name, _, value = pair.partition("=")
+                if name in names:
+                    target = unquote_to_bytes(value).decode("utf-8", "replace")
+                    return target if _split(target) else None
     return None
-
-
-def _parameter(query: str, names: tuple[str, ...]) -> str:
-    """Return the value of the first parameter with one of these names, or ""."""
-    for pair in query.split("&"):
-        name, _, value = pair.partition("=")
-        if name in names:
-            return unquote_to_bytes(value).decode("utf-8", "replace")
-    return ""
 
 
 def _plain_host(host: str) -> str:

@@ -87,14 +87,18 @@ class _Piece(NamedTuple):
 
 def _lines(root: Any) -> Iterator[VisibleLine]:
     """Yield the visible lines in document order."""
-    pieces = []
+    pieces: list[_Piece] = []
     for piece in chain(_pieces(root), (None,)):
         if piece is not None:
             pieces.append(piece)
-        elif pieces:
-            if line := _line(pieces):
-                yield line
-            pieces = []
+            continue
+        text = one_line(clean("".join(part.text for part in pieces)))
+        if any(map(str.isalnum, text)):
+            links = [part.text for part in pieces if part.is_link]
+            linked = len("".join("".join(links).split()))
+            is_link = linked >= _LINK_SHARE * len("".join(text.split()))
+            yield VisibleLine(text, is_link, any(part.is_heading for part in pieces))
+        pieces = []
 
 
 def _pieces(root: Any) -> Iterator[_Piece | None]:
@@ -121,15 +125,6 @@ def _pieces(root: Any) -> Iterator[_Piece | None]:
                 hidden = None
         if text and hidden is None:
             yield _Piece(text, in_link > 0, in_heading > 0)
-
-
-def _line(pieces: Sequence[_Piece]) -> VisibleLine | None:
-    text = one_line(clean("".join(piece.text for piece in pieces)))
-    if not any(map(str.isalnum, text)):
-        return None
-    linked = sum(len("".join(piece.text.split())) for piece in pieces if piece.is_link)
-    is_link = linked >= _LINK_SHARE * len("".join(text.split()))
-    return VisibleLine(text, is_link, any(piece.is_heading for piece in pieces))
 
 
 def _rows(

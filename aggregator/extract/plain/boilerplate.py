@@ -8,7 +8,7 @@ ADR 14.
 import re
 
 from aggregator.config.shipped import shipped_table
-from aggregator.extract.phrases import Words, label_of, phrases, without_numbers, words
+from aggregator.extract.phrases import label_of, phrases, without_numbers, words
 from aggregator.extract.wire.wire import is_agency_name
 from aggregator.text.lines import count_words, ends_sentence, is_prose
 
@@ -79,7 +79,7 @@ def is_section(line: str) -> bool:
 
 def is_boilerplate(line: str) -> bool:
     """Return whether the whole `line` is boilerplate at any position; never for long prose."""
-    if _LETTER.search(line) is None:
+    if not _LETTER.search(line):
         return True
     plain = without_bullet(line)
     if _LONG_RE.fullmatch(plain):
@@ -138,8 +138,7 @@ def is_caption(line: str) -> bool:
     tail = bare[-160:]
     small = tail.lower()
     if not is_sentence and (
-        any(sign in small for sign in _SHORT_SIGNS)
-        and _SHORT_CREDIT.fullmatch(tail) is not None
+        any(sign in small for sign in _SHORT_SIGNS) and _SHORT_CREDIT.fullmatch(tail)
     ):
         return True
     if _is_credited(bare[-90:]):
@@ -197,30 +196,19 @@ def is_known_phrase(line: str, count: int) -> bool:
     if phrases("whole_line").has(core):
         return not (is_sentence and count <= _BUTTON_WORDS and line[-1] in ".!?")
     label, text_after = label_of(line)
-    return (
-        (
-            count <= _LABELLED_WORDS
-            and phrases("label").has(label)
-            and not _begins_sentence(label, text_after)
+    if count <= _LABELLED_WORDS and phrases("label").has(label):
+        # The first word of a sentence is not a label: "Next: the council will vote."
+        is_one_word = len(label) == 1 and not phrases("credits").has(label)
+        is_first_word = (
+            is_one_word
+            and ends_sentence(text_after)
+            and count_words(text_after) >= _LABELLED_SENTENCE
         )
-        or phrases("never_content").stand_in(line_words)
-        or _opens_like_boilerplate(line_words, count, is_sentence=is_sentence)
-    )
-
-
-def _begins_sentence(label: Words, text_after: str) -> bool:
-    """Return whether a label is the first word of a sentence ("Next: the council will vote.")."""
-    is_sentence = (
-        ends_sentence(text_after) and count_words(text_after) >= _LABELLED_SENTENCE
-    )
-    return is_sentence and len(label) == 1 and not phrases("credits").has(label)
-
-
-def _opens_like_boilerplate(
-    line_words: Words, count: int, *, is_sentence: bool
-) -> bool:
-    if count > _OPENED_WORDS:
-        return False
+        if not is_first_word:
+            return True
+    is_never_content = phrases("never_content").stand_in(line_words)
+    if is_never_content or count > _OPENED_WORDS:
+        return is_never_content
     channels = phrases("channels")
     if phrases("line_start").at(line_words):
         return (

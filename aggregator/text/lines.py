@@ -95,7 +95,7 @@ def has_words(text: str, least: int) -> bool:
 
 
 def _count_words(text: str) -> int:
-    if ascii_text(text) is not None or _UNSPACED.search(text) is None:
+    if ascii_text(text) is not None or not _UNSPACED.search(text):
         return len(text.split())
     rest, characters = _UNSPACED.subn(" ", text)
     return len(rest.split()) + (characters + 1) // 2
@@ -129,16 +129,13 @@ def is_name_like(line: str) -> bool:
     words = line.split()
     if not 2 <= len(words) <= 4 or len(line) > 40:
         return False
-    return all(_PARTICLE.fullmatch(word) or _is_name(word) for word in words)
-
-
-def _is_name(word: str) -> bool:
-    plain = word.replace("-", "").replace("'", "").replace("’", "").rstrip(".")
-    return (
-        plain.isalpha()
-        and plain[0].isupper()
-        and (len(plain) == 1 or not plain.isupper())
-    )
+    for word in words:
+        plain = re.sub("[-'’]", "", word).rstrip(".")
+        is_name = plain.isalpha() and plain[0].isupper()
+        is_in_capitals = len(plain) > 1 and plain.isupper()
+        if not _PARTICLE.fullmatch(word) and (is_in_capitals or not is_name):
+            return False
+    return True
 
 
 def letters_of(text: str) -> str:

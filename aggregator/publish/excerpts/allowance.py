@@ -33,19 +33,19 @@ class Allowance:
 
     def allows(self, text: str, *articles: str) -> bool:
         """Return whether `text`, which rests on all of `articles`, may be shown; if so, count its words."""
-        limited = [id_ for id_ in articles if self._is_new(text, id_)]
+        # The articles that are limited, and of which `text` was not shown
+        limited = [
+            id_
+            for id_ in articles
+            if id_ not in self.whole
+            and not any(text in shown for shown in self._shown_of(id_))
+        ]
         needed = count_words(text) if limited else 0
         if any(needed > self._free(id_) for id_ in limited):
             return False
         for id_ in limited:
             self._take(id_, text, needed)
         return True
-
-    def _is_new(self, text: str, article: str) -> bool:
-        """Return whether the article is limited, and `text` was not shown of it."""
-        if article in self.whole:
-            return False
-        return not any(text in shown for shown in self._shown_of(article))
 
     def cut(self, text: str, *articles: str) -> str:
         """Return the beginning of `text` that may be shown, and count its words for each of `articles`."""

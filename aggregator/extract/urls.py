@@ -217,7 +217,11 @@ def _plain_query(query: str) -> str:
         raw_name, _, raw_value = pair.partition("=")
         name = _requoted(raw_name)
         value = _requoted(raw_value)
-        if name and not _is_tracking(name, value):
+        # blogspot's mobile variant is m=1
+        is_tracking = _TRACKING.fullmatch(name) or (name, value) == ("m", "1")
+        if name.lower() in _AMBIGUOUS:
+            is_tracking = _TRACKING_VALUE.fullmatch(value)
+        if name and not is_tracking:
             parameters.append(f"{name}={value}" if value else name)
     return "?" + "&".join(sorted(parameters)) if parameters else ""
 
@@ -226,10 +230,3 @@ def _requoted(text: str) -> str:
     return quote_from_bytes(
         unquote_to_bytes(text.replace("+", " ")), safe=_SAFE_IN_QUERY
     )
-
-
-def _is_tracking(name: str, value: str) -> bool:
-    if name.lower() in _AMBIGUOUS:
-        return _TRACKING_VALUE.fullmatch(value) is not None
-    # blogspot's mobile variant
-    return _TRACKING.fullmatch(name) is not None or (name, value) == ("m", "1")

@@ -6,6 +6,7 @@ ADR 14.
 """
 
 import re
+from itertools import takewhile
 
 from aggregator.config.shipped import shipped_table
 from aggregator.extract.phrases import label_of, phrases, without_numbers, words
@@ -141,8 +142,13 @@ def is_caption(line: str) -> bool:
         any(sign in small for sign in _SHORT_SIGNS) and _SHORT_CREDIT.fullmatch(tail)
     ):
         return True
-    if _is_credited(bare[-90:]):
-        return True
+    end = bare[-90:]
+    credit = _CREDIT.search(end) if _CREDIT_MARK.search(end) else None
+    if credit is not None:
+        label = words(credit["label"])
+        labels = (label[start:] for start in range(len(label)))
+        if not phrases("credits").whole.isdisjoint(labels):
+            return True
     if is_sentence and not line.endswith(")"):
         return False
     names = _CREDITED.findall(line[-50:])
@@ -151,23 +157,12 @@ def is_caption(line: str) -> bool:
     return _ends_in_capitals(line)
 
 
-def _is_credited(tail: str) -> bool:
-    credit = _CREDIT.search(tail) if _CREDIT_MARK.search(tail) else None
-    if credit is None:
-        return False
-    label = words(credit["label"])
-    ends = (label[start:] for start in range(len(label)))
-    return not phrases("credits").whole.isdisjoint(ends)
-
-
 def _ends_in_capitals(line: str) -> bool:
     """Return whether `line` ends with a name in capitals after lower case: "On Sunday. BO MARSH / EFE"."""
     before, _, inside = line.rstrip(")").rpartition("(")
     tail = before if before and line.endswith(")") and inside.isupper() else line
     pieces = re.split(r"[\s.]+", tail.rstrip(" «»“”\"'/"))
-    capitals = 0
-    while capitals < len(pieces) and _is_in_capitals(pieces[-1 - capitals]):
-        capitals += 1
+    capitals = sum(1 for _ in takewhile(_is_in_capitals, reversed(pieces)))
     names = [
         piece
         for piece in pieces[len(pieces) - capitals :]

@@ -83,38 +83,41 @@ def _bounded_summary(story: StoryView, allowance: Allowance) -> str:
     for article in story.articles:
         if story.summary and story.summary in f"{article.lead}\n{article.text}":
             return allowance.cut(story.summary, article.id)
-    parts = _summary_parts(story)
-    if not parts:
-        return allowance.cut(story.summary, *(a.id for a in story.articles))
-    sentences = []
-    for article_id, text in parts:
-        sentence = allowance.cut(text, article_id)
-        if not sentence:
-            break
-        sentences.append(sentence)
-    return " ".join(sentences)
-
-
-def _summary_parts(story: StoryView) -> list[tuple[str, str]]:
-    """Return the sentences of a summary of several reports, each with its article; [] if one is unknown."""
     # Its patterns take long to compile.
     from aggregator.text.sentences import split_sentences
 
     leads = {report.id: " ".join(report.lead.split()) for report in story.articles}
+    # The sentences of a summary of several reports, each with the report that it is from
     parts = []
     for sentence in split_sentences(story.summary):
-        article = next((id_ for id_, lead in leads.items() if sentence in lead), None)
-        if article is None:
-            return []
-        parts.append((article, sentence))
-    return parts
+        origins = (id_ for id_, lead in leads.items() if sentence in lead)
+        parts.append((sentence, next(origins, None)))
+    if not parts or any(origin is None for _, origin in parts):
+        return allowance.cut(story.summary, *leads)
+    shown = []
+    for sentence, origin in parts:
+        text = allowance.cut(sentence, origin or "")
+        if not text:
+            break
+        shown.append(text)
+    return " ".join(shown)
 
 
 def _bounded_text(text: StoryText, allowance: Allowance) -> StoryText:
     # The sentences of the lead that may be shown; if not even one, the first words of the first.
     lead: list[Passage] = []
     for passage in text.lead:
-        shown = _whole_sentences(passage, allowance)
+        shown = passage.text
+        if not allowance.shows(passage):
+            # Its patterns take long to compile.
+            from aggregator.text.sentences import split_sentences
+
+            sentences = []
+            for sentence in split_sentences(passage.text, 1):
+                if not allowance.allows(sentence, passage.article_id):
+                    break
+                sentences.append(sentence)
+            shown = " ".join(sentences)
         if not shown and not lead:
             shown = allowance.cut(passage.text, passage.article_id)
         if shown:
@@ -131,18 +134,3 @@ def _bounded_text(text: StoryText, allowance: Allowance) -> StoryText:
             q for q in text.quotations if allowance.allows(q.text, *q.article_ids)
         ),
     )
-
-
-def _whole_sentences(passage: Passage, allowance: Allowance) -> str:
-    """Return the sentences at the beginning of a paragraph that may be shown."""
-    if allowance.shows(passage):
-        return passage.text
-    # Its patterns take long to compile.
-    from aggregator.text.sentences import split_sentences
-
-    sentences = []
-    for sentence in split_sentences(passage.text, 1):
-        if not allowance.allows(sentence, passage.article_id):
-            break
-        sentences.append(sentence)
-    return " ".join(sentences)

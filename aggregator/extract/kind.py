@@ -79,7 +79,7 @@ def find_kind(
     topics = _by_section(categories, "category")
     byline = author or ""
     evidence = (
-        _by_beginning(text),
+        _by_form("text", text[:_BEGINNING_CHARS], "text"),
         _by_type(types),
         _by_label(title, "label"),
         _by_address(urls),
@@ -94,7 +94,7 @@ def find_kind(
         [FoundKind("opinion", f"byline: {byline[:60]}")]
         if _BYLINE.search(byline)
         else [],
-        _by_title(title),
+        _by_form("title", title[:_TITLE_CHARS], "headline"),
         _by_audio(media, episode_audio_bytes),
     )
     for evident in chain.from_iterable(evidence):
@@ -110,13 +110,16 @@ def find_kind(
 
 # The form of a text is searched in its beginning (chosen)
 _BEGINNING_CHARS = 300
+# A form is searched in this much of a title; no title of the dev data is as long
+_TITLE_CHARS = 1_000
 
 
-def _by_beginning(text: str) -> Iterator[FoundKind]:
-    for kind, form in _forms("text").items():
-        match = form.search(text[:_BEGINNING_CHARS])
-        if match is not None:
-            yield FoundKind(kind, f"text: {match.group()[:60]}")
+def _by_form(
+    field: Literal["title", "text"], words: str, where: str
+) -> Iterator[FoundKind]:
+    for kind, form in _forms(field).items():
+        if match := form.search(words):
+            yield FoundKind(kind, f"{where}: {match[0].strip(' :,;.–—-')[:60]}")
 
 
 def _by_type(types: Iterable[str]) -> Iterator[FoundKind]:
@@ -221,17 +224,6 @@ _BYLINE = re.compile(
     r"contributing columnist)\b",
     re.IGNORECASE,
 )
-
-
-# A form is searched in this much of a title; no title of the dev data is as long
-_TITLE_CHARS = 1_000
-
-
-def _by_title(title: str) -> Iterator[FoundKind]:
-    for kind, form in _forms("title").items():
-        match = form.search(title[:_TITLE_CHARS])
-        if match is not None:
-            yield FoundKind(kind, f"headline: {match.group().strip(' :,;.–—-')[:60]}")
 
 
 @cache

@@ -218,10 +218,10 @@ def _plain_query(query: str) -> str:
         name = _requoted(raw_name)
         value = _requoted(raw_value)
         # blogspot's mobile variant is m=1
-        is_tracking = _TRACKING.fullmatch(name) or (name, value) == ("m", "1")
+        tracking = _TRACKING.fullmatch(name)
         if name.lower() in _AMBIGUOUS:
-            is_tracking = _TRACKING_VALUE.fullmatch(value)
-        if name and not is_tracking:
+            tracking = _TRACKING_VALUE.fullmatch(value)
+        if name and not tracking and (name, value) != ("m", "1"):
             parameters.append(f"{name}={value}" if value else name)
     return "?" + "&".join(sorted(parameters)) if parameters else ""
 

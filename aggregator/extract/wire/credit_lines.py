@@ -56,7 +56,9 @@ def by_byline(author: str | None, lines: Sequence[str]) -> Iterator[Wire]:
     for line in lines:
         if len(line) > _MAX_BYLINE or line.startswith("©") or PICTURE.match(line):
             continue
-        named = _signed(normalize_marks(line)) or _labelled(normalize_marks(line))
+        words = normalize_marks(line)
+        # After "Source:" ambiguous short forms count, too.
+        named = _signed(words) or _named_by(_LABEL, words, doubtful=True)
         if named is not None:
             yield Wire(
                 agency=named.agency, evidence=line, kind="byline", confidence=BY_LINE
@@ -179,7 +181,7 @@ def by_credit(lines: Sequence[str]) -> Iterator[Wire]:
         named = (
             together
             or agencies_named(words)
-            or _labelled(words)
+            or _named_by(_LABEL, words, doubtful=True)
             or next(filter(None, credited), None)
         )
         if _REUTERS.fullmatch(words):
@@ -191,8 +193,3 @@ def by_credit(lines: Sequence[str]) -> Iterator[Wire]:
             yield Wire(
                 agency=named.agency, evidence=line, kind="credit", confidence=sure
             )
-
-
-def _labelled(words: str) -> NamedAgencies | None:
-    """Return the agencies after "Source:"; after such a label ambiguous short forms count too."""
-    return _named_by(_LABEL, words, doubtful=True)

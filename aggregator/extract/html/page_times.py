@@ -51,7 +51,17 @@ def find_times(
         if name in NAME_MODIFIED or name in PROPERTY_MODIFIED:
             changed.append(value)
     changes = (parse_declared(value, zone, seen) for value in changed)
-    published = next(filter(None, _times_of_publication(head, zone, seen)), None)
+    times = filter(None, _times_of_publication(head, zone, seen))
+    published = next(times, None)
+    if published is None:
+        published = next(filter(None, _doubtful_times(head, zone, seen)), None)
+    elif published.precision == "day":
+        # Another place may have the minute of that day, which some zone has in these hours of UTC.
+        for time in times:
+            after = (time.time - published.time) / dt.timedelta(hours=1)
+            if time.precision == "minute" and -14 <= after < 36:
+                published = time
+                break
     modified = next(filter(None, changes), None)
     return published and replace(
         published, origin="page"
@@ -78,16 +88,27 @@ def _times_of_publication(
     for name in names_of_meta:
         if name in DATE_ATTRIBUTES:
             yield parse_declared(head.meta[name], zone, seen)
-    times = [
-        element
-        for element in head.root.xpath(_OWN_TIMES)[:_TIMES]
-        if element.get("itemprop") != "dateModified" and not _is_beside(element)
-    ]
+    for element in _own_times(head.root):
+        if not _is_of_change(element):
+            yield _shown_time(element, zone, seen)
+
+
+def _doubtful_times(
+    head: PageHead, zone: str | None, seen: dt.datetime | None
+) -> Iterator[Published | None]:
     # Many pages show one time and call it that of a change, though they have not changed.
-    for element in sorted(times, key=_is_of_change):
+    for element in _own_times(head.root):
         yield _shown_time(element, zone, seen)
     # The day of a draft or of its first picture: of 20 labelled pages it is the day of publication on 16.
     yield parse_declared(head.text("dateCreated", _CHARS), zone, seen)
+
+
+def _own_times(root: Any) -> list[Any]:
+    return [
+        element
+        for element in root.xpath(_OWN_TIMES)[:_TIMES]
+        if element.get("itemprop") != "dateModified" and not _is_beside(element)
+    ]
 
 
 def _is_of_change(element: Any) -> bool:

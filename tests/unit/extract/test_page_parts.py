@@ -278,6 +278,15 @@ def test_a_shown_line_says_which_of_its_days_is_that_of_publication(line: str) -
     assert page.facts.published.time.date().isoformat() == "2026-11-25"
 
 
+def test_a_day_gets_its_minute_from_another_place() -> None:
+    page = page_of(
+        f'<article><h1>{TITLE}</h1><p class="published">25 November 2026</p>'
+        f'<time datetime="2026-11-25T22:30:00-05:00">late</time>{paragraphs(BODY)}</article>'
+    )
+    assert page.facts.published is not None
+    assert page.facts.published.time.isoformat() == "2026-11-26T03:30:00+00:00"
+
+
 def test_the_structured_data_of_another_article_does_not_date_this_one() -> None:
     other = '{"@type": "NewsArticle", "headline": "Old ferry sold", "datePublished": "2019-03-03"}'
     own = f'{{"@type": "Article", "headline": "{TITLE}", "datePublished": "2026-11-25"}}'

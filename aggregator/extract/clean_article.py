@@ -40,7 +40,7 @@ from aggregator.model.prepared import (
     LineHashes,
 )
 from aggregator.text.language import find_language
-from aggregator.text.lines import has_words, one_space
+from aggregator.text.lines import has_words, one_line
 from aggregator.text.reading import Reading, read
 
 # Further categories of an article are dropped
@@ -142,7 +142,7 @@ def _finish(
     categories = dict.fromkeys((*draft.facts.sections, *entry.categories))
     article = replace(
         article,
-        author=one_space(clean(entry.author)) if entry.author else article.author,
+        author=one_line(clean(entry.author)) if entry.author else article.author,
         published=declared_time(entry, seen) or article.published,
         categories=tuple(categories)[:_CATEGORIES],
         noarchive=forbids.noarchive,

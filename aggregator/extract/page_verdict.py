@@ -19,7 +19,7 @@ from aggregator.config.shipped import shipped_table
 from aggregator.extract.extract_limits import ExtractTuning
 from aggregator.extract.html.page import Page
 from aggregator.model.prepared import Verdict
-from aggregator.text.lines import count_words, has_words, same_line
+from aggregator.text.lines import count_words, has_words, letters_of, same_line
 
 # Only the beginning of a sentence is searched, which limits the time of the patterns
 _SENTENCE_CHARS = 600
@@ -169,7 +169,13 @@ def _list(text: str, words: int, page: Page, tuning: ExtractTuning) -> Judgement
     signals = page.signals
     if signals is None or signals.cards < tuning.list_cards:
         return None
-    if is_short or signals.carded_share(text) >= tuning.most_share:
+    words_by_line = {line: count_words(line) for line in text.split("\n")}
+    carded = sum(
+        count
+        for line, count in words_by_line.items()
+        if letters_of(line) in signals.carded
+    )
+    if is_short or carded >= tuning.most_share * (sum(words_by_line.values()) or 1):
         return Judgement(
             "list", "it is a list of other articles with a few words about each"
         )

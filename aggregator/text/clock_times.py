@@ -72,14 +72,6 @@ def opening(paragraph: str) -> EntryOpening | None:
     return None
 
 
-def without_clock(paragraph: str) -> str:
-    """Return `paragraph` without the clock time at its beginning."""
-    begins = opening(paragraph)
-    if begins is None or not begins.sure:
-        return paragraph
-    return paragraph[begins.end :]
-
-
 @lru_cache(maxsize=512)  # several rules check the same paragraphs
 def _opening(head: str) -> EntryOpening | None:
     head = head.translate(_DIGITS)

@@ -22,7 +22,7 @@ _FOLDED_WORDS = bytes(
 ASCII_WORDS = _FOLDED_WORDS.replace(b"_", b" ")  # "_" a space, too
 _ASCII_MARKS = bytes(at for at in range(128) if not chr(at).isalnum())
 _MARKS = re.compile(r"[\W_]+")
-_SPACES = re.compile(r"[^\S\n]+")
+
 _KEPT_CHARS = 2_000  # the results for longer lines are not cached
 _PARTICLE = re.compile(r"(?:de|da|di|del|van|von|der|den|al|el|bin|la|le|dos|du|ten)")
 
@@ -49,11 +49,6 @@ def word_table(lines: str) -> dict[str, str]:
 def one_line(text: str) -> str:
     """Return `text` with runs of spaces and line ends collapsed to a space, and stripped."""
     return " ".join(text.split())
-
-
-def one_space(text: str) -> str:
-    """Return `text` with runs of spaces (also no-break ones) collapsed and stripped; newlines are kept."""
-    return _SPACES.sub(" ", text).strip()
 
 
 def ascii_text(text: str) -> bytes | None:

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterator
 
 from aggregator.text.calendar import forms, number_of
-from aggregator.text.clock_times import without_clock
+from aggregator.text.clock_times import opening
 from aggregator.text.lines import ends_sentence, has_words, word_set
 
 _ABBREVIATIONS = word_set("""
@@ -71,7 +71,10 @@ def split_sentences(paragraph: str, least: int = LINE_WORDS) -> list[str]:
     under `least` words that does not end a sentence (heading, caption, label) and text under 4 words are
     dropped.
     """
-    text = without_clock(paragraph.strip()).strip()
+    text = paragraph.strip()
+    clock = opening(text)
+    if clock is not None and clock.sure:
+        text = text[clock.end :].strip()
     if not ends_sentence(text) and not has_words(text, least):
         return []
     pieces = []

@@ -46,14 +46,6 @@ class PageSignals(FrozenStruct):
     carded: frozenset[str] = frozenset()
     asks_password: bool = False
 
-    def carded_share(self, text: str) -> float:
-        """Return the share, 0 to 1, of the words of `text` in lines that belong to rows of cards."""
-        words = {line: count_words(line) for line in text.split("\n")}
-        total = sum(words.values())
-        return sum(
-            count for line, count in words.items() if letters_of(line) in self.carded
-        ) / (total or 1)
-
 
 def read_page_signals(html: str, tuning: ExtractTuning) -> PageSignals:
     """Read the signals of `html`; return empty ones if nothing can be parsed."""

@@ -97,6 +97,12 @@ def entry_of(declared: DeclaredEntry, context: FeedContext) -> Entry | None:
     if not (url or title or body or text or guid or enclosures):
         return None
     updated = declared_time(declared.updated, context)
+    # A feed is authoritative for URLs of its own site or publisher, and for entries without a URL.
+    authority: Authority = "foreign"
+    if context.url is None:
+        authority = "handed"  # a local file
+    elif url is None or are_of_one_publisher(url, context.url):
+        authority = "own"
     outlet = behind = None
     if not context.outlet:
         feed = feed_outlet(
@@ -128,7 +134,7 @@ def entry_of(declared: DeclaredEntry, context: FeedContext) -> Entry | None:
             :_MAX_CATEGORIES
         ],
         enclosures=enclosures,
-        authority=authority_of(url, context.url),
+        authority=authority,
         zone=context.zone,
     )
 
@@ -165,16 +171,6 @@ def entries_of(declared: DeclaredEntry, context: FeedContext) -> list[Entry]:
                 is_observation=True,
             )
     return list(entries.values())
-
-
-def authority_of(url: str | None, feed_url: str | None) -> Authority:
-    """Return whether a feed is authoritative for a URL: only for URLs of its own site or publisher.
-
-    A feed without a URL is a local file ("handed"). An entry without a URL is the feed's own.
-    """
-    if feed_url is None:
-        return "handed"
-    return "own" if url is None or are_of_one_publisher(url, feed_url) else "foreign"
 
 
 def declared_time(raw: str, context: FeedContext) -> Published | None:

@@ -4,8 +4,8 @@ They are read only if the extracted text is short or the page does not declare a
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import chain, islice
-from typing import Any, NamedTuple
+from itertools import chain
+from typing import Any
 
 import msgspec
 
@@ -29,7 +29,7 @@ _LINK_SHARE = 0.8
 
 
 class VisibleLine(msgspec.Struct, frozen=True):
-    """A line that visitors see."""
+    """A line that visitors see, or a part of one between two tags."""
 
     text: str
     is_link: bool = False
@@ -52,34 +52,8 @@ def read_page_signals(html: str, tuning: ExtractTuning) -> PageSignals:
     root = tree_of(bound_html(html).html)
     if root is None:
         return PageSignals()
-    lines = tuple(islice(_lines(root), _LINES))
-    rows = list(_rows(lines, tuning))
-    carded = set()
-    for row in rows:
-        if row.count(None) >= tuning.list_cards:
-            carded.update(row)
-    return PageSignals(
-        lines=lines,
-        cards=max((row.count(None) for row in rows), default=0),
-        carded=frozenset(filter(None, carded)),
-        asks_password=any(
-            (field.get("type") or "").strip().lower() == "password"
-            for field in root.iter("input")
-        ),
-    )
-
-
-class _Piece(NamedTuple):
-    """A visible text between two tags."""
-
-    text: str
-    is_link: bool
-    is_heading: bool
-
-
-def _lines(root: Any) -> Iterator[VisibleLine]:
-    """Yield the visible lines in document order."""
-    pieces: list[_Piece] = []
+    lines: list[VisibleLine] = []
+    pieces: list[VisibleLine] = []
     for piece in chain(_pieces(root), (None,)):
         if piece is not None:
             pieces.append(piece)
@@ -89,11 +63,28 @@ def _lines(root: Any) -> Iterator[VisibleLine]:
             links = [part.text for part in pieces if part.is_link]
             linked = len("".join("".join(links).split()))
             is_link = linked >= _LINK_SHARE * len("".join(text.split()))
-            yield VisibleLine(text, is_link, any(part.is_heading for part in pieces))
+            is_heading = any(part.is_heading for part in pieces)
+            lines.append(VisibleLine(text, is_link, is_heading))
         pieces = []
+        if len(lines) == _LINES:
+            break
+    rows = list(_rows(lines, tuning))
+    carded = set()
+    for row in rows:
+        if row.count(None) >= tuning.list_cards:
+            carded.update(row)
+    return PageSignals(
+        lines=tuple(lines),
+        cards=max((row.count(None) for row in rows), default=0),
+        carded=frozenset(filter(None, carded)),
+        asks_password=any(
+            (field.get("type") or "").strip().lower() == "password"
+            for field in root.iter("input")
+        ),
+    )
 
 
-def _pieces(root: Any) -> Iterator[_Piece | None]:
+def _pieces(root: Any) -> Iterator[VisibleLine | None]:
     """Yield the visible texts, and None where a block begins or ends; works at any depth, without recursion."""
     import lxml.etree
 
@@ -116,7 +107,7 @@ def _pieces(root: Any) -> Iterator[_Piece | None]:
             if hidden is element:
                 hidden = None
         if text and hidden is None:
-            yield _Piece(text, in_link > 0, in_heading > 0)
+            yield VisibleLine(text, in_link > 0, in_heading > 0)
 
 
 def _rows(

@@ -78,9 +78,14 @@ def find_kind(
     is_ruling = any(_RULINGS.search(url) for url in urls if url)
     topics = _by_section(categories, "category")
     byline = author or ""
+    kinds_by_type = _kinds_by("type")
     evidence = (
         _by_form("text", text[:_BEGINNING_CHARS], "text"),
-        _by_type(types),
+        (
+            FoundKind(kinds_by_type[name], f"type: {name}")
+            for name in types
+            if name in kinds_by_type
+        ),
         _by_label(title, "label"),
         _by_address(urls),
         _by_section(sections),
@@ -95,7 +100,12 @@ def find_kind(
         if _BYLINE.search(byline)
         else [],
         _by_form("title", title[:_TITLE_CHARS], "headline"),
-        _by_audio(media, episode_audio_bytes),
+        (
+            FoundKind("episode", f"audio: {audio.type}, {audio.length_bytes} bytes")
+            for audio in media
+            if audio.type.startswith("audio")
+            and (audio.length_bytes or 0) >= episode_audio_bytes
+        ),
     )
     for evident in chain.from_iterable(evidence):
         if not (is_ruling and evident.kind == "opinion"):
@@ -120,20 +130,6 @@ def _by_form(
     for kind, form in _forms(field).items():
         if match := form.search(words):
             yield FoundKind(kind, f"{where}: {match[0].strip(' :,;.–—-')[:60]}")
-
-
-def _by_type(types: Iterable[str]) -> Iterator[FoundKind]:
-    for name in types:
-        if kind := _kinds_by("type").get(name):
-            yield FoundKind(kind, f"type: {name}")
-
-
-def _by_audio(media: Iterable[Enclosure], least_bytes: int) -> Iterator[FoundKind]:
-    for audio in media:
-        size = audio.length_bytes or 0
-        if audio.type.startswith("audio") and size >= least_bytes:
-            evidence = f"audio: {audio.type}, {audio.length_bytes} bytes"
-            yield FoundKind("episode", evidence)
 
 
 def _container_kind(title: str, *, is_live: bool) -> FoundKind:

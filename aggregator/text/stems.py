@@ -130,11 +130,9 @@ class _ArabicStemmer:
 
     def stem(self, word: str) -> str:
         bare = _without_article(word)
-        return _bare_stem(
-            _plain_arabic(bare) if bare != word else self._without_proclitics(word)
-        )
-
-    def _without_proclitics(self, word: str) -> str:
+        if bare != word:
+            return _bare_stem(_plain_arabic(bare))
+        # Proclitics are taken off a word without an article.
         word = _plain_arabic(word)
         for _ in range(2):
             if (
@@ -150,11 +148,13 @@ class _ArabicStemmer:
                 is_listed = (
                     len(further) >= _LEAST and _bare_stem(further) in self._listed
                 )
-                return further if is_listed and tail[0] in _LETTERS_BEFORE else word
+                if is_listed and tail[0] in _LETTERS_BEFORE:
+                    word = further
+                break
             if not is_word and len(tail) <= _LEAST:
                 break
             word = tail
-        return word
+        return _bare_stem(word)
 
 
 def _bare_stem(word: str) -> str:

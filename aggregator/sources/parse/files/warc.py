@@ -66,7 +66,14 @@ def read_pages(
     """
     tape = _PushbackStream(stream)
     number = first - 1
-    while (line := _first_line(tape)) != b"":
+    empty = 0
+    while line := tape.readline(_MAX_HEADER_BYTES):
+        if line in {b"\r\n", b"\n"}:  # between records
+            empty += 1
+            while empty >= MOST_EMPTY and tape.pass_empty_lines():
+                pass
+            continue
+        empty = 0
         number = number + 1
         position = tape.tell() - len(line)
         if not line.startswith(b"WARC/"):
@@ -114,16 +121,6 @@ class _PushbackStream:
 
     def put_back(self, data: bytes) -> None:
         self._back = io.BytesIO(data + self._back.read())
-
-
-def _first_line(tape: _PushbackStream) -> bytes:
-    """Return the first line of the next record, without empty lines before it; b"" at the end."""
-    empty = 0
-    while (line := tape.readline(_MAX_HEADER_BYTES)) in {b"\r\n", b"\n"}:
-        empty += 1
-        while empty >= MOST_EMPTY and tape.pass_empty_lines():
-            pass
-    return line
 
 
 def _header_lines(tape: _PushbackStream) -> Iterator[bytes]:

@@ -242,12 +242,10 @@ def whole_story(story: StoryView, text: StoryText | None) -> WholeStoryJson:
     """Return one story with its text, else with its summary as text."""
     shown = text or StoryText(title=story.title)
     openings = {opening.article_id: opening.text for opening in shown.openings}
-    articles = []
-    for article in story.articles:
-        values = msgspec.structs.asdict(whole_article(article))
-        articles.append(
-            StoryArticleJson(**values, opening=openings.get(article.id, ""))
-        )
+    articles = (
+        like(StoryArticleJson, whole_article(a), opening=openings.get(a.id, ""))
+        for a in story.articles
+    )
     return like(
         WholeStoryJson,
         story,

@@ -3,11 +3,9 @@
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from importlib.resources import files
 from typing import Any, Literal
 
-import msgspec
-
+from aggregator.config.shipped import shipped_table
 from aggregator.extract.language import unicode
 from aggregator.extract.language.declared_dates import parse_declared
 from aggregator.model.structs import FrozenStruct
@@ -65,10 +63,7 @@ class KeyTable(FrozenStruct):
 @cache
 def key_table() -> KeyTable:
     """Return the table."""
-    return msgspec.yaml.decode(
-        files("aggregator.sources.parse.records").joinpath("records.yaml").read_bytes(),
-        type=KeyTable,
-    )
+    return shipped_table("aggregator.sources.parse.records", "records.yaml", KeyTable)
 
 
 class RecordFields(FrozenStruct):

@@ -289,7 +289,9 @@ def test_a_day_gets_its_minute_from_another_place() -> None:
 
 def test_the_structured_data_of_another_article_does_not_date_this_one() -> None:
     other = '{"@type": "NewsArticle", "headline": "Old ferry sold", "datePublished": "2019-03-03"}'
-    own = f'{{"@type": "Article", "headline": "{TITLE}", "datePublished": "2026-11-25"}}'
+    own = (
+        f'{{"@type": "Article", "headline": "{TITLE}", "datePublished": "2026-11-25"}}'
+    )
     for data in (f"[{other}, {own}]", f"[{own}, {other}]"):
         page = page_of(
             f"<article><h1>{TITLE}</h1>{paragraphs(BODY)}</article>",

@@ -40,7 +40,7 @@ from aggregator.model.prepared import (
     LineHashes,
 )
 from aggregator.text.language import find_language
-from aggregator.text.lines import has_words, one_space
+from aggregator.text.lines import has_words, one_line
 from aggregator.text.reading import Reading, read
 
 # Further categories of an article are dropped
@@ -137,29 +137,24 @@ def _finish(
             is_cut=draft.article.truncated,
             is_of_internet=entry.is_of_internet,
         )
+    pictures = [draft.facts.image] if draft.facts.image else []
+    if html is not None and (address := first_large_picture(html.html)):
+        pictures.append(Enclosure(url=address, type="image"))
+    base = draft.image_base or entry.url
     article = _with_text(draft.article, entry, draft.facts.language, text_tuning)
     # The entry's own declarations come before those of its page.
+    author = one_line(clean(entry.author)) if entry.author else article.author
     categories = dict.fromkeys((*draft.facts.sections, *entry.categories))
     article = replace(
         article,
-        author=one_space(clean(entry.author)) if entry.author else article.author,
+        author=_cut_name(author),
+        outlet=_cut_name(article.outlet),
+        site_name=_cut_name(article.site_name),
         published=declared_time(entry, seen) or article.published,
         categories=tuple(categories)[:_CATEGORIES],
         noarchive=forbids.noarchive,
         nosnippet=forbids.nosnippet,
         tdm_reserved=forbids.tdm_reserved,
-    )
-    reading = read(article.title, article.text, article.language)
-    article = _with_kind(article, entry, draft, reading, text_tuning)
-    pictures = [draft.facts.image] if draft.facts.image else []
-    if html is not None and (address := first_large_picture(html.html)):
-        pictures.append(Enclosure(url=address, type="image"))
-    base = draft.image_base or entry.url
-    article = replace(
-        article,
-        author=_cut_name(article.author),
-        outlet=_cut_name(article.outlet),
-        site_name=_cut_name(article.site_name),
         media=tuple(
             reference
             for reference in media_of(
@@ -168,6 +163,8 @@ def _finish(
             if not (entry.is_of_internet and is_private_link(reference.url))
         ),
     )
+    reading = read(article.title, article.text, article.language)
+    article = _with_kind(article, entry, draft, reading, text_tuning)
     hashes = None
     # The lines of a live blog are its content.
     if (

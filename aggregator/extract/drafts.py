@@ -17,7 +17,7 @@ from aggregator.extract.language.declared_dates import plausible
 from aggregator.extract.language.unicode import clean, decode, looks_binary
 from aggregator.extract.page_verdict import judge
 from aggregator.extract.plain.saved_text import read_saved_text
-from aggregator.extract.plain.titled_text import SavedText, read_titled_text
+from aggregator.extract.plain.titled_text import read_titled_text
 from aggregator.extract.shown_text import NOTICE
 from aggregator.model.entry import Entry, Published
 from aggregator.model.prepared import ACCEPTED_VERDICTS, CleanArticle, Verdict
@@ -113,8 +113,24 @@ def draft_from_entry(
     html = entry.html or ""
     if entry.is_page and entry.html is not None:
         return _draft_from_html(entry, html, entry.url, seen, text_tuning)
-    saved = _read_own_text(entry, seen, text_tuning)
-    title = title_line(entry.title) or title_line(saved.title)
+    title = title_line(entry.title)
+    zone = entry.zone
+    own = entry.text or ""
+    is_saved = entry.is_saved_text and entry.text is not None
+    if is_saved or own.strip():
+        own = clean(own)
+    else:
+        own = own_text(html, title, entry.url).text
+    own = own[: text_tuning.max_text_chars * 2]
+    if title and not is_saved:
+        is_dated = declared_time(entry, seen) is not None
+        saved = read_titled_text(own, title, is_dated=is_dated, zone=zone, seen=seen)
+    else:
+        # The headline may be inside the text, as in a saved text.
+        saved = read_saved_text(
+            own, text_tuning, outlet=entry.outlet, zone=zone, seen=seen
+        )
+        title = title or title_line(saved.title)
     text = "\n".join(saved.paragraphs)
     judgement = judge(title, text, text_tuning)
     article = CleanArticle(
@@ -128,25 +144,6 @@ def draft_from_entry(
     )
     markup = html if text else ""
     return Draft(article=article, lines=saved.lines, markup=markup)
-
-
-def _read_own_text(
-    entry: Entry, seen: dt.datetime, text_tuning: ExtractTuning
-) -> SavedText:
-    title = title_line(entry.title)
-    text = entry.text or ""
-    is_saved = entry.is_saved_text and entry.text is not None
-    if is_saved or text.strip():
-        text = clean(text)
-    else:
-        text = own_text(entry.html or "", title, entry.url).text
-    text = text[: text_tuning.max_text_chars * 2]
-    zone = entry.zone
-    if title and not is_saved:
-        is_dated = declared_time(entry, seen) is not None
-        return read_titled_text(text, title, is_dated=is_dated, zone=zone, seen=seen)
-    # The headline may be inside the text, as in a saved text.
-    return read_saved_text(text, text_tuning, outlet=entry.outlet, zone=zone, seen=seen)
 
 
 def with_own_text(

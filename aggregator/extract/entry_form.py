@@ -87,23 +87,21 @@ def own_text(markup: str, title: str, url: str | None) -> OwnText:
     if all(
         same_line(line, title) or _is_of_form(line, has_sure=has_sure) for line in lines
     ):
-        return OwnText(text="", article_url=_article_url(links, url))
+        # The link to the article leads to another host, beside one to the entry's own page.
+        article_url = None
+        if url is not None and any(href == url for _, href in links):
+            for label, href in links:
+                if phrases("entry_links").has(words(label)) and href.startswith("http"):
+                    if urlsplit(href).hostname != urlsplit(url).hostname:
+                        article_url = href
+                    break
+        return OwnText(text="", article_url=article_url)
     text_lines = text.split("\n")
     if len(text_lines) == len(lines):
         while len(lines) > 1 and _ends_text(lines[-1], has_sure=has_sure):
             lines.pop()
         text_lines = text_lines[: len(lines)]
     return OwnText(text="\n".join(text_lines))
-
-
-def _article_url(links: list[tuple[str, str]], url: str | None) -> str | None:
-    """Return the link to the article on another host, if the form also links to the entry's own page."""
-    if url is None or all(href != url for _, href in links):
-        return None
-    for label, href in links:
-        if phrases("entry_links").has(words(label)) and href.startswith("http"):
-            return None if urlsplit(href).hostname == urlsplit(url).hostname else href
-    return None
 
 
 def _is_of_form(line: str, *, has_sure: bool) -> bool:

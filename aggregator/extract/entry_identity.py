@@ -235,19 +235,15 @@ def _shared(
     for entry in entries:
         if (key := getattr(entry, shared)) is not None:
             holders_by_key[key].append(entry)
-    return {
-        key for key, holders in holders_by_key.items() if _are_different(holders, other)
-    }
-
-
-def _are_different(holders: Sequence[EntryKeys], other: Literal["guid", "url"]) -> bool:
-    """Return whether two holders differ in the headline and in the other key, or have no such key."""
-    headlines = defaultdict(set)
-    for holder in holders:
-        headlines[getattr(holder, other)].add(holder.headline)
-    return len(set().union(*headlines.values())) > 1 and (
-        len(headlines) > 1 or None in headlines
-    )
+    different = set()
+    for key, holders in holders_by_key.items():
+        others = {getattr(holder, other) for holder in holders}
+        # The holders differ in the headline and in the other key, or have no such key.
+        if len({holder.headline for holder in holders}) > 1 and (
+            len(others) > 1 or None in others
+        ):
+            different.add(key)
+    return different
 
 
 def shared_pages(

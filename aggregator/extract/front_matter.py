@@ -5,10 +5,10 @@ Everything stored, compared and shown of a report begins after them.
 
 import re
 from collections.abc import Sequence
-from importlib.resources import files
 
 import msgspec
 
+from aggregator.config.shipped import shipped_table
 from aggregator.text.calendar import forms, month_spellings
 from aggregator.text.sentences import split_sentences
 
@@ -49,10 +49,7 @@ class _Sign(msgspec.Struct, frozen=True):
     cues: tuple[str, ...] = ()
 
 
-_SIGNS = msgspec.yaml.decode(
-    files("aggregator.extract").joinpath("front_matter.yaml").read_bytes(),
-    type=dict[str, _Sign],
-)
+_SIGNS = shipped_table("aggregator.extract", "front_matter.yaml", dict[str, _Sign])
 _FORMS = {name: re.compile(sign.form) for name, sign in _SIGNS.items()}
 # A sentence holds the text of a link, or no space divides it from the next ("conflict.Yet he said").
 RUN_IN = _FORMS["run in"]

@@ -29,34 +29,31 @@ _WORDS_BESIDE = 3
 def plain_headline(title: str, names: Iterable[str]) -> str:
     """Return a headline without the additions of its outlet; `names` are those of the outlet and its site."""
     known = {key for name in names if len(key := folded(name).replace(" ", "")) > 1}
-    while (plain := _without_end(_without_label(title, known), known)) != title:
+    while True:
+        plain = title
+        # A label at its beginning, with the name of the outlet or without it
+        label = _label().match(plain)
+        if (
+            label is not None
+            and count_words(plain[label.end() :]) >= _LEAST_WORDS
+            and (not label["name"] or _is_of_outlet(label["name"], known))
+        ):
+            plain = plain[label.end() :]
+        # The outlet's name, and a section beside that, at its end or beginning
+        breaks = list(_ENDS.finditer(plain))
+        if breaks:
+            first, last = breaks[0], breaks[-1]
+            for name, headline in (
+                (plain[last.end() :], plain[: last.start()]),
+                (plain[: first.start()], plain[first.end() :]),
+            ):
+                is_headline = count_words(headline) >= _LEAST_WORDS
+                if is_headline and _is_of_outlet(name, known):
+                    plain = headline.strip()
+                    break
+        if plain == title:
+            return title
         title = plain
-    return title
-
-
-def _without_end(title: str, names: set[str]) -> str:
-    """Return a headline without the outlet's name, and a section beside that, at its end or beginning."""
-    breaks = list(_ENDS.finditer(title))
-    if not breaks:
-        return title
-    first, last = breaks[0], breaks[-1]
-    for name, headline in (
-        (title[last.end() :], title[: last.start()]),
-        (title[: first.start()], title[first.end() :]),
-    ):
-        if _is_of_outlet(name, names) and count_words(headline) >= _LEAST_WORDS:
-            return headline.strip()
-    return title
-
-
-def _without_label(title: str, names: set[str]) -> str:
-    """Return a headline without a label at its beginning, with the name of the outlet or without it."""
-    match = _label().match(title)
-    if match is None or count_words(title[match.end() :]) < _LEAST_WORDS:
-        return title
-    if match["name"] and not _is_of_outlet(match["name"], names):
-        return title
-    return title[match.end() :]
 
 
 @lru_cache(maxsize=1)

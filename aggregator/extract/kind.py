@@ -77,17 +77,35 @@ def find_kind(
         return _container_kind(title, is_live=is_live)
     is_ruling = any(_RULINGS.search(url) for url in urls if url)
     topics = _by_section(categories, "category")
+    byline = author or ""
+    kinds_by_type = _kinds_by("type")
     evidence = (
-        _by_beginning(text),
-        _by_type(types),
+        _by_form("text", text[:_BEGINNING_CHARS], "text"),
+        (
+            FoundKind(kinds_by_type[name], f"type: {name}")
+            for name in types
+            if name in kinds_by_type
+        ),
         _by_label(title, "label"),
         _by_address(urls),
         _by_section(sections),
         (evident for evident in topics if evident.kind == "opinion"),
-        _by_outlet(outlet or ""),
-        _by_byline(author or ""),
-        _by_title(title),
-        _by_audio(media, episode_audio_bytes),
+        # "Tribune" is also the name of papers.
+        (
+            labelled
+            for labelled in _by_label(outlet or "", "outlet")
+            if "tribun" not in _folded(labelled.evidence or "")
+        ),
+        [FoundKind("opinion", f"byline: {byline[:60]}")]
+        if _BYLINE.search(byline)
+        else [],
+        _by_form("title", title[:_TITLE_CHARS], "headline"),
+        (
+            FoundKind("episode", f"audio: {audio.type}, {audio.length_bytes} bytes")
+            for audio in media
+            if audio.type.startswith("audio")
+            and (audio.length_bytes or 0) >= episode_audio_bytes
+        ),
     )
     for evident in chain.from_iterable(evidence):
         if not (is_ruling and evident.kind == "opinion"):
@@ -102,27 +120,16 @@ def find_kind(
 
 # The form of a text is searched in its beginning (chosen)
 _BEGINNING_CHARS = 300
+# A form is searched in this much of a title; no title of the dev data is as long
+_TITLE_CHARS = 1_000
 
 
-def _by_beginning(text: str) -> Iterator[FoundKind]:
-    for kind, form in _forms("text").items():
-        match = form.search(text[:_BEGINNING_CHARS])
-        if match is not None:
-            yield FoundKind(kind, f"text: {match.group()[:60]}")
-
-
-def _by_type(types: Iterable[str]) -> Iterator[FoundKind]:
-    for name in types:
-        if kind := _kinds_by("type").get(name):
-            yield FoundKind(kind, f"type: {name}")
-
-
-def _by_audio(media: Iterable[Enclosure], least_bytes: int) -> Iterator[FoundKind]:
-    for audio in media:
-        size = audio.length_bytes or 0
-        if audio.type.startswith("audio") and size >= least_bytes:
-            evidence = f"audio: {audio.type}, {audio.length_bytes} bytes"
-            yield FoundKind("episode", evidence)
+def _by_form(
+    field: Literal["title", "text"], words: str, where: str
+) -> Iterator[FoundKind]:
+    for kind, form in _forms(field).items():
+        if match := form.search(words):
+            yield FoundKind(kind, f"{where}: {match[0].strip(' :,;.–—-')[:60]}")
 
 
 def _container_kind(title: str, *, is_live: bool) -> FoundKind:
@@ -174,13 +181,6 @@ def _by_label(title: str, where: str) -> Iterator[FoundKind]:
         yield FoundKind(kind, f"{where}: {after['mark'].strip()} {after['label']}")
 
 
-def _by_outlet(outlet: str) -> Iterator[FoundKind]:
-    for labelled in _by_label(outlet, "outlet"):
-        # "Tribune" is also the name of papers.
-        if "tribun" not in _folded(labelled.evidence or ""):
-            yield labelled
-
-
 def _folded(words: str) -> str:
     return one_line(words.casefold().replace("’", "'"))
 
@@ -220,22 +220,6 @@ _BYLINE = re.compile(
     r"contributing columnist)\b",
     re.IGNORECASE,
 )
-
-
-def _by_byline(author: str) -> Iterator[FoundKind]:
-    if _BYLINE.search(author):
-        yield FoundKind("opinion", f"byline: {author[:60]}")
-
-
-# A form is searched in this much of a title; no title of the dev data is as long
-_TITLE_CHARS = 1_000
-
-
-def _by_title(title: str) -> Iterator[FoundKind]:
-    for kind, form in _forms("title").items():
-        match = form.search(title[:_TITLE_CHARS])
-        if match is not None:
-            yield FoundKind(kind, f"headline: {match.group().strip(' :,;.–—-')[:60]}")
 
 
 @cache

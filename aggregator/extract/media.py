@@ -65,8 +65,13 @@ def media_of(
     """
     by_url: dict[str, Enclosure] = {}
     for reference in (*declared, *page):
-        if medium := _usable(reference, base):
-            by_url.setdefault(medium.url, medium)
+        url = _address(reference.url, base)
+        kind = _kind(reference.type, url) if url else ""
+        if url and kind:
+            title = one_line(clean(reference.title[:_TITLE_CHARS]))
+            length = reference.length_bytes or None
+            medium = Enclosure(url=url, type=kind, length_bytes=length, title=title)
+            by_url.setdefault(url, medium)
     image: list[Enclosure] = []
     others = []
     for medium in by_url.values():
@@ -75,17 +80,6 @@ def media_of(
         elif not (no_images or image) and is_shown_picture(medium.url):
             image.append(medium)
     return (*image, *others)
-
-
-def _usable(reference: Enclosure, base: str | None) -> Enclosure | None:
-    """Return a reference with its absolute URL and media type; None if it cannot be used."""
-    url = _address(reference.url, base)
-    kind = _kind(reference.type, url) if url else ""
-    if not url or not kind:
-        return None
-    title = one_line(clean(reference.title[:_TITLE_CHARS]))
-    length = reference.length_bytes or None
-    return Enclosure(url=url, type=kind, length_bytes=length, title=title)
 
 
 def _address(raw: str, base: str | None) -> str | None:

@@ -9,6 +9,7 @@ be the name of the site; else from the address.
 import re
 import unicodedata
 from functools import lru_cache
+from itertools import combinations
 
 from aggregator.extract.sites import (
     PublisherSite,
@@ -173,11 +174,22 @@ def clean_title(title: str, key: str) -> str:
     label = _folded(_label(key).rpartition("/")[2])
     parts = [part.strip() for part in _SEPARATOR.split(plain) if part.strip()]
     name = plain
-    if len(parts) > 1:
-        like = (part for part in parts if _resembles(_folded(part), label))
-        name = next(like, plain)
+    if len(parts) > 1 and len(label) > _SHORT_LABEL:
+        for part in reversed(parts):
+            spelling = _folded(part)
+            is_beginning = len(spelling) > _SHORT_LABEL and label.startswith(spelling)
+            if is_beginning or label in spelling:
+                name = part
     if key and parts and len(name.split()) > _NAME_WORDS:
-        name = _spelt_label(plain, label) or parts[0]
+        # The words that spell the label of the site: "Alex Blackie" for alexblackie
+        words = plain.split()
+        name = parts[0]
+        for start, end in combinations(range(len(words) + 1), 2):
+            run = " ".join(words[start:end])
+            spelling = _folded(unicodedata.normalize("NFKD", run))
+            if spelling == label and len(label) > _SHORT_LABEL:
+                name = run.strip(".,:;|()[]")
+                break
     folded = _folded(name)
     is_sentence = bool(key) and len(name.split()) > _NAME_WORDS
     if (
@@ -190,27 +202,8 @@ def clean_title(title: str, key: str) -> str:
     return name[:_NAME_CHARS].rstrip()
 
 
-def _spelt_label(title: str, label: str) -> str:
-    """Return the words of a title that spell the label of the site, "Alex Blackie" for alexblackie; or ""."""
-    title_words = title.split()
-    if len(label) <= _SHORT_LABEL:
-        return ""
-    for start in range(len(title_words)):
-        for count in range(1, _NAME_WORDS + 1):
-            words = " ".join(title_words[start : start + count])
-            if _folded(unicodedata.normalize("NFKD", words)) == label:
-                return words.strip(".,:;|()[]")
-    return ""
-
-
 # Many words share so few letters by chance
 _SHORT_LABEL = 2
-
-
-def _resembles(name: str, label: str) -> bool:
-    if len(label) <= _SHORT_LABEL:
-        return False
-    return label in name or (len(name) > _SHORT_LABEL and label.startswith(name))
 
 
 def _folded(text: str) -> str:

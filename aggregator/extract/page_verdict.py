@@ -19,7 +19,7 @@ from aggregator.config.shipped import shipped_table
 from aggregator.extract.extract_limits import ExtractTuning
 from aggregator.extract.html.page import Page
 from aggregator.model.prepared import Verdict
-from aggregator.text.lines import count_words, has_words, same_line
+from aggregator.text.lines import count_words, has_words, letters_of, same_line
 
 # Only the beginning of a sentence is searched, which limits the time of the patterns
 _SENTENCE_CHARS = 600
@@ -69,9 +69,6 @@ class _PageText(msgspec.Struct, frozen=True):
             self.words or 1
         )
 
-    def count(self, hits: Callable[[str], bool]) -> int:
-        return sum(hits(sentence) for sentence, _ in self.sentences)
-
     def is_named(self, pattern: re.Pattern[str]) -> bool:
         """Return whether one of the page's names as a whole matches `pattern`."""
         return any(map(pattern.fullmatch, self.names))
@@ -80,24 +77,18 @@ class _PageText(msgspec.Struct, frozen=True):
 def _refused(
     text: str, words: int, page: Page, tuning: ExtractTuning
 ) -> Judgement | None:
-    notice = _find_notice(text, words, page, tuning)
+    is_short = words < tuning.stub_words
+    notice = _notice(
+        _read_page_text(page, "" if is_short else text, tuning), page, tuning
+    )
+    if notice is None and not is_short and page.text not in ("", text):
+        notice = _notice(_read_page_text(page, page.text, tuning), page, tuning)
     if notice is not None:
         return notice
     is_product = any(kind.startswith("product") for kind in page.facts.kinds)
     if is_product and words < tuning.paywall_max_words:
         return Judgement("not_article", "the page sells something")
     return _list(text, words, page, tuning)
-
-
-def _find_notice(
-    text: str, words: int, page: Page, tuning: ExtractTuning
-) -> Judgement | None:
-    is_short = words < tuning.stub_words
-    shown = _read_page_text(page, "" if is_short else text, tuning)
-    notice = _notice(shown, page, tuning)
-    if notice is not None or is_short or page.text in ("", text):
-        return notice
-    return _notice(_read_page_text(page, page.text, tuning), page, tuning)
 
 
 _REFUSALS = {
@@ -115,8 +106,14 @@ def _notice(
             share = page_text.share(_begins(kind))
             if share >= tuning.notice_share or page_text.is_named(_is(kind)):
                 return refusal
-        if _asks_login(page_text, page, tuning):
-            return Judgement("not_article", "the page requires a login")
+        if page.signals is not None and page.signals.asks_password:
+            opens = _begins("login")
+            is_login = _is("login")
+            share = page_text.share(
+                lambda line: opens(line) or bool(is_login.fullmatch(_bare(line)))
+            )
+            if share >= tuning.notice_share or page_text.is_named(is_login):
+                return Judgement("not_article", "the page requires a login")
     share = page_text.share(_consents)
     if share >= tuning.notice_share or (
         page_text.is_named(_is("consent")) and share >= tuning.notice_share / 2
@@ -125,27 +122,26 @@ def _notice(
     return _paywall(page_text, page, tuning)
 
 
-def _asks_login(page_text: _PageText, page: Page, tuning: ExtractTuning) -> bool:
-    """Return whether a text of few words asks for a password, and its page has a field for it."""
-    if page.signals is None or not page.signals.asks_password:
-        return False
-    opens = _begins("login")
-    is_whole = _is("login")
-    share = page_text.share(
-        lambda sentence: opens(sentence) or bool(is_whole.fullmatch(_bare(sentence)))
-    )
-    return share >= tuning.notice_share or page_text.is_named(is_whole)
-
-
 def _paywall(
     page_text: _PageText, page: Page, tuning: ExtractTuning
 ) -> Judgement | None:
     if page_text.words > tuning.paywall_max_words:
         return None
-    if _ends_locked(page_text, tuning):
+    # A notice ends the free text; an article goes on after an offer.
+    locks = _begins("paywall")
+    offers = _begins("paywall", "offers")
+    is_locked = False
+    words_after = offer_count = 0
+    for sentence, words in page_text.sentences:
+        is_offer = offers(sentence)
+        offer_count += is_offer
+        if locks(sentence):
+            is_locked = True
+        elif is_locked and not is_offer:
+            words_after += words
+    if is_locked and words_after < tuning.nearly_empty_words:
         return Judgement("paywall", "the text is for subscribers")
-    offers = page_text.count(_begins("paywall", "offers"))
-    if page_text.words <= tuning.notice_max_words and offers >= 2:
+    if page_text.words <= tuning.notice_max_words and offer_count >= 2:
         return Judgement(
             "paywall",
             "the text is for subscribers: the page offers a subscription instead",
@@ -158,52 +154,38 @@ def _paywall(
     return None
 
 
-def _ends_locked(page_text: _PageText, tuning: ExtractTuning) -> bool:
-    """Return whether a notice ends the free text; an article goes on after an offer."""
-    locks = _begins("paywall")
-    offers = _begins("paywall", "offers")
-    is_locked = False
-    words_after = 0
-    for sentence, words in page_text.sentences:
-        if locks(sentence):
-            is_locked = True
-        elif is_locked and not offers(sentence):
-            words_after += words
-    return is_locked and words_after < tuning.nearly_empty_words
-
-
 def _list(text: str, words: int, page: Page, tuning: ExtractTuning) -> Judgement | None:
     is_short = words < tuning.stub_words
-    is_named_list = any(map(_is("list").fullmatch, _names(page)))
-    has_headline = not is_named_list and _has_headline(page, tuning)
-    if has_headline and (is_short or _declares_article(page)):
+    names = _names(page)
+    is_named_list = any(map(_is("list").fullmatch, names))
+    has_headline = any(count_words(name) >= tuning.headline_words for name in names)
+    declares_article = any(
+        kind.endswith(("article", "posting", "report")) for kind in page.facts.kinds
+    )
+    if has_headline and not is_named_list and (is_short or declares_article):
         return None
     if page.link_share >= tuning.most_share:
         return Judgement("list", "most of it is links to other articles")
     signals = page.signals
     if signals is None or signals.cards < tuning.list_cards:
         return None
-    if is_short or signals.carded_share(text) >= tuning.most_share:
+    words_by_line = {line: count_words(line) for line in text.split("\n")}
+    carded = sum(
+        count
+        for line, count in words_by_line.items()
+        if letters_of(line) in signals.carded
+    )
+    if is_short or carded >= tuning.most_share * (sum(words_by_line.values()) or 1):
         return Judgement(
             "list", "it is a list of other articles with a few words about each"
         )
-    if is_named_list or _counts_results(_read_page_text(page, text, tuning)):
+    counts = _notices().forms["list", "contains"]  # search results
+    sentences = _read_page_text(page, text, tuning).sentences
+    if is_named_list or any(
+        counts.search(_bare(sentence)) for sentence, _ in sentences
+    ):
         return Judgement("list", "it is a list of other articles, as its title says")
     return None
-
-
-def _has_headline(page: Page, tuning: ExtractTuning) -> bool:
-    return any(count_words(name) >= tuning.headline_words for name in _names(page))
-
-
-def _declares_article(page: Page) -> bool:
-    kinds = page.facts.kinds
-    return any(kind.endswith(("article", "posting", "report")) for kind in kinds)
-
-
-def _counts_results(page_text: _PageText) -> bool:
-    counts = _notices().forms["list", "contains"]  # search results
-    return any(counts.search(_bare(sentence)) for sentence, _ in page_text.sentences)
 
 
 def _names(page: Page) -> tuple[str, ...]:
@@ -224,19 +206,14 @@ def _read_page_text(page: Page, text: str, tuning: ExtractTuning) -> _PageText:
     else:
         visible = page.signals.lines if page.signals is not None else ()
         shown = [line.text for line in visible if not line.is_link]
-        lines = _within(shown, tuning.paywall_max_words)
+        words = accumulate(map(count_words, shown))
+        within = sum(1 for count in words if count <= tuning.paywall_max_words)
+        lines = shown[:within]
     sentences = []
     for line in lines:
         pieces = filter(None, map(str.strip, _ENDS.split(line)))
         sentences += [(piece, count_words(piece)) for piece in pieces]
     return _PageText(names, tuple(sentences), sum(words for _, words in sentences))
-
-
-def _within(lines: Sequence[str], most_words: int) -> list[str]:
-    words = accumulate(map(count_words, lines))
-    return [
-        line for line, count in zip(lines, words, strict=True) if count <= most_words
-    ]
 
 
 class _Notices(NamedTuple):

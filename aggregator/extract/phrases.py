@@ -145,7 +145,7 @@ def without_numbers(line: Words) -> Words:
 def label_of(line: str) -> tuple[Words, str]:
     """Return the words before the first mark that ends a label, and the text after it; ((), "") without a label."""
     plain = line.lstrip(_OPENING)
-    if _MARK_SIGN.search(plain, 0, _MARK_CHARS) is None:
+    if not _MARK_SIGN.search(plain, 0, _MARK_CHARS):
         return (), ""
     mark = _MARK.search(plain.replace("：", ":").replace("｜", "|"), 0, _MARK_CHARS)
     if mark is None:

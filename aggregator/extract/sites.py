@@ -38,12 +38,6 @@ def table_of_sites() -> _Sites:
     return shipped_table("aggregator.extract", "outlets.yaml", _Sites)
 
 
-@cache
-def _channel_pattern(site: str) -> re.Pattern[str]:
-    """Return the pattern of the channels of a site; it matches nothing if the site has none."""
-    return re.compile(table_of_sites().paths.get(site, "(?!)"))
-
-
 class PublisherSite(NamedTuple):
     # "" for an address that does not name an outlet: of a private network, or a redirector
     key: str
@@ -65,8 +59,9 @@ def site_of(url: str | None) -> PublisherSite:
     if domain in table.subdomains and host not in (domain, f"open.{domain}"):
         return PublisherSite(host, domain)
     # The canonical URL has no mobile variants, but its parameters are not in their order.
-    channel = _channel_pattern(domain).match(canonical.partition(host)[2])
-    if channel is not None:
+    channels = table.paths.get(domain)
+    channel = channels and re.match(channels, canonical.partition(host)[2])
+    if channel:
         key = "/".join(filter(None, (domain, *channel.groups())))
         if domain == "substack.com":
             key = f"{channel[1]}.{domain}"

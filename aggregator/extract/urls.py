@@ -161,18 +161,12 @@ def _unwrapped(host: str, path: str, query: str) -> str | None:
         return f"https://{path[before.end() :]}{f'?{query}' if query else ''}"
     for hosts, at, names in _LEADING_ON:
         if path == at and hosts.fullmatch(host):
-            target = _parameter(query, names)
-            return target if _split(target) else None
+            for pair in query.split("&"):
+                name, _, value = pair.partition("=")
+                if name in names:
+                    target = unquote_to_bytes(value).decode("utf-8", "replace")
+                    return target if _split(target) else None
     return None
-
-
-def _parameter(query: str, names: tuple[str, ...]) -> str:
-    """Return the value of the first parameter with one of these names, or ""."""
-    for pair in query.split("&"):
-        name, _, value = pair.partition("=")
-        if name in names:
-            return unquote_to_bytes(value).decode("utf-8", "replace")
-    return ""
 
 
 def _plain_host(host: str) -> str:
@@ -223,7 +217,11 @@ def _plain_query(query: str) -> str:
         raw_name, _, raw_value = pair.partition("=")
         name = _requoted(raw_name)
         value = _requoted(raw_value)
-        if name and not _is_tracking(name, value):
+        # blogspot's mobile variant is m=1
+        tracking = _TRACKING.fullmatch(name)
+        if name.lower() in _AMBIGUOUS:
+            tracking = _TRACKING_VALUE.fullmatch(value)
+        if name and not tracking and (name, value) != ("m", "1"):
             parameters.append(f"{name}={value}" if value else name)
     return "?" + "&".join(sorted(parameters)) if parameters else ""
 
@@ -232,10 +230,3 @@ def _requoted(text: str) -> str:
     return quote_from_bytes(
         unquote_to_bytes(text.replace("+", " ")), safe=_SAFE_IN_QUERY
     )
-
-
-def _is_tracking(name: str, value: str) -> bool:
-    if name.lower() in _AMBIGUOUS:
-        return _TRACKING_VALUE.fullmatch(value) is not None
-    # blogspot's mobile variant
-    return _TRACKING.fullmatch(name) is not None or (name, value) == ("m", "1")

@@ -242,12 +242,10 @@ def whole_story(story: StoryView, text: StoryText | None) -> WholeStoryJson:
     """Return one story with its text, else with its summary as text."""
     shown = text or StoryText(title=story.title)
     openings = {opening.article_id: opening.text for opening in shown.openings}
-    articles = []
-    for article in story.articles:
-        values = msgspec.structs.asdict(whole_article(article))
-        articles.append(
-            StoryArticleJson(**values, opening=openings.get(article.id, ""))
-        )
+    articles = (
+        like(StoryArticleJson, whole_article(a), opening=openings.get(a.id, ""))
+        for a in story.articles
+    )
     return like(
         WholeStoryJson,
         story,
@@ -275,25 +273,22 @@ def like(kind: type[Body], source: object, /, **different: object) -> Body:
 
 
 def whole_article(article: ArticleView) -> WholeArticleJson:
-    """Return an article as in one story."""
+    """Return an article as in one story: as it was written, else its text in paragraphs."""
+    if article.html is None:
+        lines = [line for line in article.text.split("\n") if line]
+        html = "".join(f"<p>{escape(line)}</p>" for line in lines) or None
+    else:
+        from aggregator.extract.html.article_html import shown_html
+
+        html = shown_html(article.html, with_pictures=True)
     return like(
         WholeArticleJson,
         article,
-        html=_html(article),
+        html=html,
         enclosures=tuple(like(EnclosureJson, e) for e in article.enclosures),
         reason=reason_in_words(article),
         kind_reason=article.kind_evidence,
     )
-
-
-def _html(article: ArticleView) -> str | None:
-    """Return an article as it was written, else its text in paragraphs."""
-    if article.html is None:
-        lines = [line for line in article.text.split("\n") if line]
-        return "".join(f"<p>{escape(line)}</p>" for line in lines) or None
-    from aggregator.extract.html.article_html import shown_html
-
-    return shown_html(article.html, with_pictures=True)
 
 
 # The most copies listed for one article; `copy_count` counts all of them.

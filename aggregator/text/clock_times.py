@@ -72,14 +72,6 @@ def opening(paragraph: str) -> EntryOpening | None:
     return None
 
 
-def without_clock(paragraph: str) -> str:
-    """Return `paragraph` without the clock time at its beginning."""
-    begins = opening(paragraph)
-    if begins is None or not begins.sure:
-        return paragraph
-    return paragraph[begins.end :]
-
-
 @lru_cache(maxsize=512)  # several rules check the same paragraphs
 def _opening(head: str) -> EntryOpening | None:
     head = head.translate(_DIGITS)
@@ -109,19 +101,15 @@ def _text_begins(match: re.Match[str], head: str) -> tuple[int, bool] | None:
     if is_whole and head[match.end() : match.end() + 1].isspace():
         return match.end(), True
     following = _GOES_ON.match(head, match.end())
-    if following is None or not _may_stand_alone(match, head[following.end() :]):
+    if following is None:
         return None
-    return following.end(), False
-
-
-def _may_stand_alone(match: re.Match[str], text: str) -> bool:
-    """Return whether a clock time without a mark may begin an entry.
-
-    It may not before a decimal or a lower-case word.
-    """
+    # A clock time without a mark does not begin an entry before a decimal or a lower-case word.
+    first = head[following.end() : following.end() + 1]
     if match["hour"] is not None:
-        return match["hour"].strip()[0] in "apAP" and text[:1].isupper()
-    if match["cjk"] is not None:
-        return match["m2"] is not None or match["before"] is not None
-    is_marked = bool(match["mark"] or match["after"])
-    return (match["mid"] != "." or is_marked) and not text[:1].islower()
+        may_begin = match["hour"].strip()[0] in "apAP" and first.isupper()
+    elif match["cjk"] is not None:
+        may_begin = match["m2"] is not None or match["before"] is not None
+    else:
+        is_marked = bool(match["mark"] or match["after"])
+        may_begin = (match["mid"] != "." or is_marked) and not first.islower()
+    return (following.end(), False) if may_begin else None

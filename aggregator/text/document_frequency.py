@@ -44,10 +44,8 @@ class BackgroundFrequencies(msgspec.Struct, frozen=True):
         For a language without counts, n is the total of all languages: its words all have one weight, and its
         names and numbers, which belong to no language, have their usual weights.
         """
-        largest_df = max(self.events.values(), default=0)
-        return _idf(
-            self.events.get(language) or self.events.get(ANY_LANGUAGE, 0), largest_df
-        )
+        events = self.events.get(language) or self.events.get(ANY_LANGUAGE, 0)
+        return _idf(events, max(self.events.values(), default=0))
 
 
 @functools.cache

@@ -58,7 +58,13 @@ def find_language(
     letters = sum(map(str.isalpha, sample[: 2 * tuning.language_min_chars]))
     if letters == 0:
         return hint
-    if hint is None or not _may_be(hint, sample):
+    is_possible = hint is not None
+    if hint in _WRITTEN_IN_LATIN:
+        # The script of the text fits the language, by a cheap check.
+        signs = list(filter(str.isalpha, sample))
+        latin = sum(sign <= "\u024f" or "\u1e00" <= sign <= "\u1eff" for sign in signs)
+        is_possible = 2 * latin >= len(signs)
+    if hint is None or not is_possible:
         return _detected(sample)
     if letters >= tuning.language_min_chars:
         # Other languages may have a neighbour without a list of stop words: Ukrainian is not Russian.
@@ -90,13 +96,6 @@ def primary_tag(declared: str | None) -> str | None:
 def tag_or_und(declared: str | None) -> str:
     """Return the primary tag, or "und" if `declared` is not a tag."""
     return primary_tag(declared) or "und"
-
-
-def _may_be(language: str, sample: str) -> bool:
-    """Return whether the script of a short text fits the language, by a cheap check."""
-    letters = [char for char in sample if char.isalpha()]
-    latin = sum(char <= "\u024f" or "\u1e00" <= char <= "\u1eff" for char in letters)
-    return language not in _WRITTEN_IN_LATIN or 2 * latin >= len(letters)
 
 
 def _as_written(tag: str) -> str:

@@ -22,7 +22,7 @@ _FOLDED_WORDS = bytes(
 ASCII_WORDS = _FOLDED_WORDS.replace(b"_", b" ")  # "_" a space, too
 _ASCII_MARKS = bytes(at for at in range(128) if not chr(at).isalnum())
 _MARKS = re.compile(r"[\W_]+")
-_SPACES = re.compile(r"[^\S\n]+")
+
 _KEPT_CHARS = 2_000  # the results for longer lines are not cached
 _PARTICLE = re.compile(r"(?:de|da|di|del|van|von|der|den|al|el|bin|la|le|dos|du|ten)")
 
@@ -49,11 +49,6 @@ def word_table(lines: str) -> dict[str, str]:
 def one_line(text: str) -> str:
     """Return `text` with runs of spaces and line ends collapsed to a space, and stripped."""
     return " ".join(text.split())
-
-
-def one_space(text: str) -> str:
-    """Return `text` with runs of spaces (also no-break ones) collapsed and stripped; newlines are kept."""
-    return _SPACES.sub(" ", text).strip()
 
 
 def ascii_text(text: str) -> bytes | None:
@@ -95,7 +90,7 @@ def has_words(text: str, least: int) -> bool:
 
 
 def _count_words(text: str) -> int:
-    if ascii_text(text) is not None or _UNSPACED.search(text) is None:
+    if ascii_text(text) is not None or not _UNSPACED.search(text):
         return len(text.split())
     rest, characters = _UNSPACED.subn(" ", text)
     return len(rest.split()) + (characters + 1) // 2
@@ -129,16 +124,13 @@ def is_name_like(line: str) -> bool:
     words = line.split()
     if not 2 <= len(words) <= 4 or len(line) > 40:
         return False
-    return all(_PARTICLE.fullmatch(word) or _is_name(word) for word in words)
-
-
-def _is_name(word: str) -> bool:
-    plain = word.replace("-", "").replace("'", "").replace("’", "").rstrip(".")
-    return (
-        plain.isalpha()
-        and plain[0].isupper()
-        and (len(plain) == 1 or not plain.isupper())
-    )
+    for word in words:
+        plain = re.sub("[-'’]", "", word).rstrip(".")
+        is_name = plain.isalpha() and plain[0].isupper()
+        is_in_capitals = len(plain) > 1 and plain.isupper()
+        if not _PARTICLE.fullmatch(word) and (is_in_capitals or not is_name):
+            return False
+    return True
 
 
 def letters_of(text: str) -> str:

@@ -64,7 +64,7 @@ def plain_number(token: str, language: str = "") -> str:
             _SEPARATORS
         )
     decimal = decimal_mark(language)
-    if _THOUSANDS[decimal].fullmatch(token) is None:
+    if not _THOUSANDS[decimal].fullmatch(token):
         return token.replace(",", ".")
     separator = next(sign for sign in token if not sign.isdigit())
     return token.replace(separator, "").replace(",", ".")

@@ -55,9 +55,7 @@ def pieces(text: str, *, is_japanese: bool, known: frozenset[str]) -> list[str]:
     """
     text = written_out(unicodedata.normalize("NFKC", text))
     tokens = list(_pieces(text, is_japanese or _KANA.search(text) is not None, known))
-    return tokens or [
-        text[i : i + 2] for i in range(len(text) - 1) if text[i : i + 2].isalpha()
-    ]
+    return tokens or list(filter(str.isalpha, _pairs(text)))
 
 
 def _pieces(text: str, is_japanese: bool, known: frozenset[str]) -> Iterator[str]:

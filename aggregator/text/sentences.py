@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterator
 
 from aggregator.text.calendar import forms, number_of
-from aggregator.text.clock_times import without_clock
+from aggregator.text.clock_times import opening
 from aggregator.text.lines import ends_sentence, has_words, word_set
 
 _ABBREVIATIONS = word_set("""
@@ -71,29 +71,26 @@ def split_sentences(paragraph: str, least: int = LINE_WORDS) -> list[str]:
     under `least` words that does not end a sentence (heading, caption, label) and text under 4 words are
     dropped.
     """
-    text = without_clock(paragraph.strip()).strip()
+    text = paragraph.strip()
+    clock = opening(text)
+    if clock is not None and clock.sure:
+        text = text[clock.end :].strip()
     if not ends_sentence(text) and not has_words(text, least):
         return []
     pieces = []
     start = 0
-    for match in _unquoted_marks(text):
-        if _is_end(text, start, match):
-            pieces.append(text[start : match.end()].strip())
-            start = match.end()
-    pieces.append(text[start:].strip())
-    return [piece for piece in pieces if has_words(piece, 4)]
-
-
-def _unquoted_marks(text: str) -> Iterator[re.Match[str]]:
-    """Yield the marks that may end a sentence, outside of quotations."""
     # Quotations neither overlap nor run backwards, so one pass suffices.
     quoted = deque(match.span() for match in _QUOTATION.finditer(text))
     for match in _BOUNDARY.finditer(text):
         end = match.end()
         while quoted and quoted[0][1] <= end:
             quoted.popleft()
-        if not quoted or quoted[0][0] >= end:
-            yield match
+        is_quoted = bool(quoted) and quoted[0][0] < end
+        if not is_quoted and _is_end(text, start, match):
+            pieces.append(text[start:end].strip())
+            start = end
+    pieces.append(text[start:].strip())
+    return [piece for piece in pieces if has_words(piece, 4)]
 
 
 def _is_end(text: str, start: int, match: re.Match[str]) -> bool:

@@ -11,10 +11,7 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
-from typing import IO, TYPE_CHECKING, Any, BinaryIO
-
-if TYPE_CHECKING:
-    from zipfile import ZipFile
+from typing import IO, Any, BinaryIO
 
 # The environment variable that tells a worker the file descriptor of the model
 DESCRIPTOR_VARIABLE = "AGGREGATOR_LANGUAGE_MODEL"
@@ -101,10 +98,10 @@ def _write(path: str) -> None:
         with lzma.open(MODEL_DIR / MODEL_FILE) as packed:
             shutil.copyfileobj(packed, unpacked)
         with ZipFile(unpacked) as archive:
-            fields = [
-                (name, *_array_header(archive, stored))
-                for name, stored in _PARTS.items()
-            ]
+            fields = []
+            for name, stored in _PARTS.items():
+                with archive.open(stored) as array:
+                    fields.append((name, *_array_type(array)))
             record = np.lib.format.open_memmap(
                 path, "w+", np.dtype(fields, align=True), shape=()
             )
@@ -114,12 +111,6 @@ def _write(path: str) -> None:
                     _array_type(array)
                     target.seek(record.offset + places[name][1])
                     shutil.copyfileobj(array, target)
-
-
-def _array_header(archive: "ZipFile", name: str) -> tuple[Any, tuple[int, ...]]:
-    """Return type and shape of an array in the model."""
-    with archive.open(name) as array:
-        return _array_type(array)
 
 
 def _array_type(array: IO[bytes]) -> tuple[Any, tuple[int, ...]]:

@@ -7,6 +7,7 @@ leaves conjunctions and plurals distinct. A language without a stemmer keeps its
 import re
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 import Stemmer
 
@@ -37,24 +38,21 @@ class _Stemmers(threading.local):
         self._made: dict[str, _Stem | None] = {}
 
     def of(self, language: str) -> _Stem | None:
-        if language not in self._made:
-            self._made[language] = _stemmer(language)
-        return self._made[language]
+        if language in self._made:
+            return self._made[language]
+        stem: _Stem | None = None
+        if language == "ar":
+            words = (plain_letters(word, language) for word in all_listed(language))
+            stem = _ArabicStemmer(words).stem
+        else:
+            with suppress(KeyError):  # a language that Snowball does not stem
+                code = "no" if language in ("nb", "nn") else language
+                stem = Stemmer.Stemmer(code, 0).stemWord
+        self._made[language] = stem
+        return stem
 
 
 _stemmers = _Stemmers()
-
-
-def _stemmer(language: str) -> _Stem | None:
-    if language == "ar":
-        words = (plain_letters(word, language) for word in all_listed(language))
-        return _ArabicStemmer(words).stem
-    code = "no" if language in ("nb", "nn") else language
-    try:
-        stem: _Stem = Stemmer.Stemmer(code, 0).stemWord
-    except KeyError:
-        return None
-    return stem
 
 
 def stem_of(word: str, language: str) -> str:
@@ -132,11 +130,9 @@ class _ArabicStemmer:
 
     def stem(self, word: str) -> str:
         bare = _without_article(word)
-        return _bare_stem(
-            _plain_arabic(bare) if bare != word else self._without_proclitics(word)
-        )
-
-    def _without_proclitics(self, word: str) -> str:
+        if bare != word:
+            return _bare_stem(_plain_arabic(bare))
+        # Proclitics are taken off a word without an article.
         word = _plain_arabic(word)
         for _ in range(2):
             if (
@@ -152,11 +148,13 @@ class _ArabicStemmer:
                 is_listed = (
                     len(further) >= _LEAST and _bare_stem(further) in self._listed
                 )
-                return further if is_listed and tail[0] in _LETTERS_BEFORE else word
+                if is_listed and tail[0] in _LETTERS_BEFORE:
+                    word = further
+                break
             if not is_word and len(tail) <= _LEAST:
                 break
             word = tail
-        return word
+        return _bare_stem(word)
 
 
 def _bare_stem(word: str) -> str:

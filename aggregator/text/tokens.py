@@ -5,7 +5,6 @@ trained on whole words; sentences and titles are compared by parts.
 """
 
 import re
-from collections.abc import Iterator
 
 from aggregator.text.common_words import words_of_han
 from aggregator.text.lines import UNSPACED, ascii_text, combining_marks
@@ -59,17 +58,11 @@ def parts(text: str, language: str) -> list[tuple[str, int, int, bool]]:
     tokens: list[tuple[str, int, int, bool]] = []
     for match in matches:
         for run in _RUN.finditer(text, *match.span()):
-            tokens += _parts_of_run(run[0], run.start(), language)
+            start, end = run.span()
+            if SPACELESS.match(run[0]) and len(run[0]) > 2:
+                pairs = range(start, end - 1)
+                tokens += [(text[at : at + 2], at, at + 2, True) for at in pairs]
+            else:
+                start += elided(run[0], language)
+                tokens.append((text[start:end], start, end, False))
     return tokens
-
-
-def _parts_of_run(
-    run: str, start: int, language: str
-) -> Iterator[tuple[str, int, int, bool]]:
-    end = start + len(run)
-    if SPACELESS.match(run) and len(run) > 2:
-        for at in range(start, end - 1):
-            yield run[at - start : at - start + 2], at, at + 2, True
-    else:
-        skipped = elided(run, language)
-        yield run[skipped:], start + skipped, end, False

@@ -73,22 +73,21 @@ class Vocabulary:
         }
         self.named_df = self._df_of_share["named"]
         is_listed = events > 0 and not background.knows(language)
-        self._df = self._listed() if is_listed else background.table("w", language)
+        self._df = background.table("w", language)
+        if is_listed:
+            # The stems of the lists of common words have the frequency of their list.
+            listed: dict[str, int] = {}
+            for heading, words in listed_words(language):
+                for word in words:
+                    listed.setdefault(self.stem(word), self._df_of_share[heading])
+            listed.pop("", None)
+            self._df = listed
         self.knows_common = bool(self._df)  # otherwise no word can be called rare
         # This is above 0 if only the lists of common words are known for the language.
         self.unlisted_df = (
             round(UNLISTED_SHARE * events) if is_listed and self.knows_common else 0
         )
         self.has_lists_only = self.unlisted_df > 0
-
-    def _listed(self) -> dict[str, int]:
-        """Return the document frequency of each stem of the lists of common words."""
-        listed: dict[str, int] = {}
-        for heading, words in listed_words(self.language):
-            for word in words:
-                listed.setdefault(self.stem(word), self._df_of_share[heading])
-        listed.pop("", None)
-        return listed
 
     def __getitem__(self, token: str) -> int:
         stem = self._stem(token)

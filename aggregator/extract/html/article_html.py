@@ -8,7 +8,6 @@ all such elements again in each paragraph, which made 6.6 MB of 11 KB.
 """
 
 import re
-from collections.abc import Iterator
 from contextlib import suppress
 from html import unescape
 from typing import Any
@@ -201,7 +200,12 @@ def _make_absolute(element: Any, name: str, base: str | None) -> None:
 def _link_player(player: Any, base: str | None) -> None:
     """Put a link in the place of an embedded player: its title, or the host of its address."""
     try:
-        address = urljoin(base or "", next(_addresses_of_player(player), ""))
+        sources = (
+            element.get(name)
+            for element in (player, *player.iter("source"))
+            for name in ("src", "data", *_LAZY_SOURCES)
+        )
+        address = urljoin(base or "", next(filter(None, sources), ""))
         host = urlsplit(address).hostname
     except ValueError:
         return  # nh3 removes it
@@ -213,13 +217,6 @@ def _link_player(player: Any, base: str | None) -> None:
     paragraph.append(link)
     paragraph.tail = player.tail
     player.getparent().replace(player, paragraph)
-
-
-def _addresses_of_player(player: Any) -> Iterator[str]:
-    for element in (player, *player.iter("source")):
-        for name in ("src", "data", *_LAZY_SOURCES):
-            if element.get(name):
-                yield element.get(name)
 
 
 def _show_pictures(root: Any, base: str | None) -> None:
@@ -234,16 +231,13 @@ def _show_pictures(root: Any, base: str | None) -> None:
                 picture.set("src", picture.get(name))
         _make_absolute(picture, "src", base)
         address = picture.get("src") or ""
-        if address in seen or not is_shown_picture(address) or _is_tracking(picture):
+        sizes = {(picture.get(name) or "").strip() for name in ("width", "height")}
+        is_tracking = not sizes.isdisjoint(_TRACKING_SIZES)
+        if address in seen or is_tracking or not is_shown_picture(address):
             picture.drop_tree()
         seen.add(address)
         picture.set("loading", "lazy")  # not by nh3, which would add both in any order
         picture.set("referrerpolicy", "no-referrer")
-
-
-def _is_tracking(picture: Any) -> bool:
-    sizes = {(picture.get(name) or "").strip() for name in ("width", "height")}
-    return not sizes.isdisjoint(_TRACKING_SIZES)
 
 
 def is_shown_picture(address: str) -> bool:

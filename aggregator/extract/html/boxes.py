@@ -46,7 +46,9 @@ def find_boxes(root: Any, tuning: ExtractTuning) -> list[Any]:
     return [
         box
         for box in root.iter(*_LOOKED_AT)
-        if _is_box(box, box.tag, tuning) and _may_go(box)
+        if _is_box(box, box.tag, tuning)
+        and box.get("itemprop") != "articleBody"
+        and (box.tag == "a" or box.find(".//h1") is None)
     ]
 
 
@@ -81,35 +83,28 @@ def without_layout_tables(root: Any) -> None:
     Otherwise the whole article would be read as one table cell, in one line.
     """
     for table in list(root.iter("table")):
-        if any(map(_lays_out, table.iter("td"))):
+        if table.xpath(".//td[.//h1 or .//table or count(p) >= 3]"):
             for part in list(
                 table.iter("table", "thead", "tbody", "tfoot", "tr", "td", "th")
             ):
                 part.tag = "div"
 
 
-def _lays_out(cell: Any) -> bool:
-    if cell.find(".//h1") is not None or cell.find(".//table") is not None:
-        return True
-    return len(cell.findall("p")) >= 3
-
-
 def _is_box(element: Any, tag: str, tuning: ExtractTuning) -> bool:
     if tag == "a":
-        return _is_card(element, tuning)
+        # A link around blocks is a card: image, headline and lead of another article.
+        if len(element) == 0 or element.get("href") is None:
+            return False
+        has_block = next(element.iterdescendants(*_BLOCKS), None) is not None
+        return has_block and count_words(_text(element)) >= tuning.headline_words
     if tag == "article":
         return _is_announcement(element, tuning) or _is_other_post(element)
     if tag in _NAMED_TAGS and _is_named(element):
         return True
-    return tag in ("ul", "ol") and _is_list_of_links(element, tuning)
-
-
-def _is_card(link: Any, tuning: ExtractTuning) -> bool:
-    """Return whether a link surrounds blocks: image, headline and lead of another article."""
-    if len(link) == 0 or link.get("href") is None:
+    if tag not in ("ul", "ol"):
         return False
-    has_block = next(link.iterdescendants(*_BLOCKS), None) is not None
-    return has_block and count_words(_text(link)) >= tuning.headline_words
+    items = element.findall("li")
+    return len(items) >= 2 and all(_is_link_item(row, tuning) for row in items)
 
 
 def _is_announcement(article: Any, tuning: ExtractTuning) -> bool:
@@ -150,11 +145,6 @@ def _meaning(name: str) -> Literal["box", "leads", ""]:
     return "leads" if _LEADING_NAME.search(plain) else ""
 
 
-def _is_list_of_links(box: Any, tuning: ExtractTuning) -> bool:
-    items = box.findall("li")
-    return len(items) >= 2 and all(_is_link_item(row, tuning) for row in items)
-
-
 def _is_link_item(item: Any, tuning: ExtractTuning) -> bool:
     """Return whether the item is mostly a link, as long as a headline, and does not end a sentence."""
     linked = sum(map(_length, item.iter("a")))
@@ -162,12 +152,6 @@ def _is_link_item(item: Any, tuning: ExtractTuning) -> bool:
         return False
     text = _text(item)
     return count_words(text) >= tuning.headline_words and not text.endswith(".")
-
-
-def _may_go(box: Any) -> bool:
-    return box.get("itemprop") != "articleBody" and (
-        box.tag == "a" or box.find(".//h1") is None
-    )
 
 
 def _length(element: Any) -> int:

@@ -1,12 +1,13 @@
 """The values that a page declares in <meta> and JSON-LD, each cut to a limit, and the visible text of an element."""
 
 import re
+from html import unescape
 from typing import Any, NamedTuple
 
 from aggregator.extract.html.json_ld import Node, json_ld
 from aggregator.extract.html.robots_meta import ROBOTS_NAMES
 from aggregator.extract.language.unicode import clean
-from aggregator.text.lines import one_line, word_list, word_set
+from aggregator.text.lines import folded, one_line, word_list, word_set
 
 # The longest value; the rest is cut (limit)
 MAX_CHARS = 1024
@@ -45,11 +46,6 @@ class PageHead(NamedTuple):
 def read_head(root: Any) -> PageHead:
     """Read the declarations of a parsed page (an lxml element)."""
     nodes = list(json_ld(root))
-    article = {}
-    for node in nodes:
-        if any(map(_ARTICLE_TYPES.fullmatch, types_of(node))):
-            article = node
-            break
     values: Meta = {}
     for element in root.iter("meta"):
         value = _one_line(element.get("content") or "")
@@ -60,6 +56,18 @@ def read_head(root: Any) -> PageHead:
             if name in ROBOTS_NAMES and name in values:
                 values[name] = f"{values[name]}; {value}"[:MAX_CHARS]
             values.setdefault(name, value)
+    articles = [
+        node for node in nodes if any(map(_ARTICLE_TYPES.fullmatch, types_of(node)))
+    ]
+    article = next(iter(articles), {})
+    if len(articles) > 1:
+        # The data of other articles may stand before those of the page's own, which has the page's headline.
+        shown = [values.get("og:title", ""), *map(visible_text, root.iter("h1"))]
+        titles = [folded(unescape(title)) for title in shown]
+        for node in reversed(articles):
+            headline = folded(unescape(text_of(node.get("headline"))))
+            if headline and any(headline in title for title in titles):
+                article = node
     return PageHead(root, values, nodes, article)
 
 

@@ -139,8 +139,20 @@ def html_to_text(fragment: str) -> str:
     fragment = clean(fragment)
     if "<" not in fragment and not _ENTITIES.search(fragment):
         return "\n".join(filter(None, map(one_line, fragment.split("\n"))))
-    limits = bound_html(fragment, max_chars=_FRAGMENT_CHARS)
-    lines = filter(None, map(one_line, _paragraphs(limits.html)))
+    root = fragment_of(bound_html(fragment, max_chars=_FRAGMENT_CHARS).html)
+    if root is None:
+        return ""
+    import lxml.etree
+
+    without_readings(root)
+    without_invisible(root)
+    lxml.etree.strip_elements(
+        root, lxml.etree.Comment, lxml.etree.PI, *_DROPPED, with_tail=False
+    )
+    for block in root.iter(*_BLOCKS):
+        block.text = f"{_END}{block.text or ''}"
+        block.tail = f"{_END}{block.tail or ''}"
+    lines = filter(None, map(one_line, root.text_content().split(_END)))
     return "\n".join(map(clean, lines))
 
 
@@ -153,22 +165,3 @@ def fragment_of(html: str) -> Any:
         return lxml.html.fragment_fromstring(html, create_parent="div")
     except (lxml.etree.LxmlError, ValueError, AssertionError):
         return None
-
-
-def _paragraphs(html: str) -> list[str]:
-    """Return the texts between the ends of blocks, in document order."""
-    import lxml.etree
-
-    root = fragment_of(html)
-    if root is None:
-        return []
-    without_readings(root)
-    without_invisible(root)
-    lxml.etree.strip_elements(
-        root, lxml.etree.Comment, lxml.etree.PI, *_DROPPED, with_tail=False
-    )
-    for block in root.iter(*_BLOCKS):
-        block.text = f"{_END}{block.text or ''}"
-        block.tail = f"{_END}{block.tail or ''}"
-    text: str = root.text_content()
-    return text.split(_END)

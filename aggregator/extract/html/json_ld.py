@@ -8,7 +8,6 @@ import json
 import re
 from collections.abc import Iterator
 from html import unescape
-from itertools import chain, islice
 from typing import Any
 
 Node = dict[str, Any]
@@ -30,23 +29,31 @@ _MEMBER = re.compile(
 )
 
 
+_INNER_NODES = ("@graph", "mainEntity", "mainEntityOfPage", "item")
+
+
 def json_ld(root: Any) -> Iterator[Node]:
-    """Yield the nodes of the page's JSON-LD, at most `JSON_NODES`."""
-    scripts = (
-        element.text or ""
-        for element in root.iter("script")
-        if "ld+json" in (element.get("type") or "").lower()
-    )
-    short = (text for text in scripts if len(text) <= _SCRIPT_CHARS)
-    values = chain.from_iterable(map(_values, short))
-    return islice(chain.from_iterable(map(_nodes, values)), JSON_NODES)
-
-
-def _values(text: str) -> Iterator[Any]:
-    try:
-        yield json.loads(text, strict=False)
-    except (ValueError, RecursionError):
-        yield from _repaired(text)
+    """Yield the nodes of the page's JSON-LD, at most `JSON_NODES`, the outer nodes of each script first."""
+    values: list[Any] = []
+    for element in root.iter("script"):
+        text = element.text or ""
+        is_data = "ld+json" in (element.get("type") or "").lower()
+        if is_data and len(text) <= _SCRIPT_CHARS:
+            try:
+                values.append(json.loads(text, strict=False))
+            except (ValueError, RecursionError):
+                values += _repaired(text)
+    looked_at = 0
+    for value in values:
+        waiting = [value]
+        while waiting and looked_at < JSON_NODES:
+            looked_at += 1
+            node = waiting.pop(0)
+            if isinstance(node, list):
+                waiting += node[:JSON_NODES]
+            elif isinstance(node, dict):
+                yield node
+                waiting += [node[key] for key in _INNER_NODES if key in node]
 
 
 def _repaired(text: str) -> Iterator[Any]:
@@ -66,20 +73,3 @@ def _repaired(text: str) -> Iterator[Any]:
             end = start.end()
     if failures and _ARTICLE.search(text):
         yield {"@type": "Article", **dict(reversed(_MEMBER.findall(text)))}
-
-
-def _nodes(data: Any) -> Iterator[Node]:
-    waiting = [data]
-    seen = 0
-    while waiting and seen < JSON_NODES:
-        seen += 1
-        node = waiting.pop(0)
-        if isinstance(node, list):
-            waiting.extend(node[:JSON_NODES])
-        elif isinstance(node, dict):
-            yield node
-            waiting.extend(
-                node[key]
-                for key in ("@graph", "mainEntity", "mainEntityOfPage", "item")
-                if key in node
-            )

@@ -5,6 +5,7 @@ one long value can take it minutes. Order of preference: JSON-LD of an article, 
 """
 
 import datetime as dt
+from html import unescape
 from typing import Any
 
 from aggregator.extract.html.declared import (
@@ -14,16 +15,17 @@ from aggregator.extract.html.declared import (
     read_head,
     text_of,
     types_of,
+    visible_text,
 )
 from aggregator.extract.html.page_author import find_author
 from aggregator.extract.html.page_times import find_times
-from aggregator.extract.html.page_title import find_headings, find_title
+from aggregator.extract.html.page_title import find_title, visible_headlines
 from aggregator.extract.html.robots_meta import ROBOTS_NAMES, TDM_RESERVED
 from aggregator.extract.urls import canonical_url
 from aggregator.model.entry import Enclosure, Published
 from aggregator.model.structs import FrozenStruct
 from aggregator.text.language import primary_tag
-from aggregator.text.lines import word_list
+from aggregator.text.lines import one_line, word_list
 
 _LINKS = 10
 _KINDS = 20
@@ -95,9 +97,11 @@ def read_facts(root: Any, *, zone: str | None, seen: dt.datetime | None) -> Page
         or head.root.get("{http://www.w3.org/XML/1998/namespace}lang"),
         head.first("content-language", "og:locale", "language"),
     )
+    visible = map(visible_text, visible_headlines(head.root)[:2])
+    headings = (*visible, one_line(unescape(head.text("headline"))))
     return PageFacts(
         title=find_title(head, site),
-        headings=find_headings(head),
+        headings=headings,
         author=find_author(head, site),
         sources=tuple(
             dict.fromkeys(name for name in sources if name and len(name) <= 200)

@@ -144,20 +144,17 @@ def _without_boxes(
     text = extract_text(root, url)
     if whole is not None:
         uncleaned = extract_text(whole, url)
-        if _lost_article(uncleaned, text):
+        left = set(map(line_key, text.split("\n")))
+        lines = uncleaned.split("\n")
+        prose = list(filter(is_prose, lines)) or lines
+        lost = [line for line in prose if line_key(line) not in left]
+        first_lost = lost[:_FIRST_PARAGRAPHS]
+        lacks_beginning = (
+            len(first_lost) == _FIRST_PARAGRAPHS
+            and first_lost == prose[:_FIRST_PARAGRAPHS]
+        )
+        if lacks_beginning or (
+            sum(map(count_words, lost)) > _MOST_LOST * sum(map(count_words, prose))
+        ):
             return whole, uncleaned
     return root, text
-
-
-def _lost_article(uncleaned: str, text: str) -> bool:
-    """Return whether `text` lacks the first paragraphs of the uncleaned text, or many of its words."""
-    left = set(map(line_key, text.split("\n")))
-    lines = uncleaned.split("\n")
-    prose = list(filter(is_prose, lines)) or lines
-    lost = [line for line in prose if line_key(line) not in left]
-    if (
-        len(lost) >= _FIRST_PARAGRAPHS
-        and lost[:_FIRST_PARAGRAPHS] == prose[:_FIRST_PARAGRAPHS]
-    ):
-        return True
-    return sum(map(count_words, lost)) > _MOST_LOST * sum(map(count_words, prose))

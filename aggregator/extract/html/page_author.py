@@ -15,7 +15,14 @@ def find_author(head: PageHead, site: str | None) -> str | None:
     outlet = {folded(name) for name in (site, publisher) if name}
     for not_authors in (outlet, set[str]()):
         for names in _stated_authors(head):
-            stated = [name for name in names if name and _may_write(name, not_authors)]
+            stated = [
+                name
+                for name in names
+                if name
+                and not (name.startswith("http") or name.isdigit())
+                and len(name) <= _AUTHOR_CHARS
+                and folded(name) not in not_authors
+            ]
             if stated:
                 return _BY.sub("", ", ".join(dict.fromkeys(stated))) or None
     return None
@@ -35,12 +42,6 @@ def _stated_authors(head: PageHead) -> Iterator[Sequence[str | None]]:
     ]
     lines = (visible_text(part, 100) for part in head.root.xpath(_BYLINES)[:_AUTHORS])
     yield [line for line in lines if 0 < len(line) <= _BYLINE_CHARS][:1]
-
-
-def _may_write(name: str, not_authors: set[str]) -> bool:
-    if name.startswith("http") or name.isdigit() or len(name) > _AUTHOR_CHARS:
-        return False
-    return folded(name) not in not_authors
 
 
 _AUTHOR_LINKS = "//*[@rel='author' or @itemprop='author']"

@@ -4,8 +4,8 @@ They are read only if the extracted text is short or the page does not declare a
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import chain, islice
-from typing import Any, NamedTuple
+from itertools import chain
+from typing import Any
 
 import msgspec
 
@@ -29,7 +29,7 @@ _LINK_SHARE = 0.8
 
 
 class VisibleLine(msgspec.Struct, frozen=True):
-    """A line that visitors see."""
+    """A line that visitors see, or a part of one between two tags."""
 
     text: str
     is_link: bool = False
@@ -46,28 +46,35 @@ class PageSignals(FrozenStruct):
     carded: frozenset[str] = frozenset()
     asks_password: bool = False
 
-    def carded_share(self, text: str) -> float:
-        """Return the share, 0 to 1, of the words of `text` in lines that belong to rows of cards."""
-        words = {line: count_words(line) for line in text.split("\n")}
-        total = sum(words.values())
-        return sum(
-            count for line, count in words.items() if letters_of(line) in self.carded
-        ) / (total or 1)
-
 
 def read_page_signals(html: str, tuning: ExtractTuning) -> PageSignals:
     """Read the signals of `html`; return empty ones if nothing can be parsed."""
     root = tree_of(bound_html(html).html)
     if root is None:
         return PageSignals()
-    lines = tuple(islice(_lines(root), _LINES))
+    lines: list[VisibleLine] = []
+    pieces: list[VisibleLine] = []
+    for piece in chain(_pieces(root), (None,)):
+        if piece is not None:
+            pieces.append(piece)
+            continue
+        text = one_line(clean("".join(part.text for part in pieces)))
+        if any(map(str.isalnum, text)):
+            links = [part.text for part in pieces if part.is_link]
+            linked = len("".join("".join(links).split()))
+            is_link = linked >= _LINK_SHARE * len("".join(text.split()))
+            is_heading = any(part.is_heading for part in pieces)
+            lines.append(VisibleLine(text, is_link, is_heading))
+        pieces = []
+        if len(lines) == _LINES:
+            break
     rows = list(_rows(lines, tuning))
     carded = set()
     for row in rows:
         if row.count(None) >= tuning.list_cards:
             carded.update(row)
     return PageSignals(
-        lines=lines,
+        lines=tuple(lines),
         cards=max((row.count(None) for row in rows), default=0),
         carded=frozenset(filter(None, carded)),
         asks_password=any(
@@ -77,27 +84,7 @@ def read_page_signals(html: str, tuning: ExtractTuning) -> PageSignals:
     )
 
 
-class _Piece(NamedTuple):
-    """A visible text between two tags."""
-
-    text: str
-    is_link: bool
-    is_heading: bool
-
-
-def _lines(root: Any) -> Iterator[VisibleLine]:
-    """Yield the visible lines in document order."""
-    pieces = []
-    for piece in chain(_pieces(root), (None,)):
-        if piece is not None:
-            pieces.append(piece)
-        elif pieces:
-            if line := _line(pieces):
-                yield line
-            pieces = []
-
-
-def _pieces(root: Any) -> Iterator[_Piece | None]:
+def _pieces(root: Any) -> Iterator[VisibleLine | None]:
     """Yield the visible texts, and None where a block begins or ends; works at any depth, without recursion."""
     import lxml.etree
 
@@ -120,16 +107,7 @@ def _pieces(root: Any) -> Iterator[_Piece | None]:
             if hidden is element:
                 hidden = None
         if text and hidden is None:
-            yield _Piece(text, in_link > 0, in_heading > 0)
-
-
-def _line(pieces: Sequence[_Piece]) -> VisibleLine | None:
-    text = one_line(clean("".join(piece.text for piece in pieces)))
-    if not any(map(str.isalnum, text)):
-        return None
-    linked = sum(len("".join(piece.text.split())) for piece in pieces if piece.is_link)
-    is_link = linked >= _LINK_SHARE * len("".join(text.split()))
-    return VisibleLine(text, is_link, any(piece.is_heading for piece in pieces))
+            yield VisibleLine(text, in_link > 0, in_heading > 0)
 
 
 def _rows(

@@ -2,14 +2,42 @@
 
 import datetime as dt
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from msgspec.structs import replace
 
 from aggregator.extract.html.declared import PageHead, visible_text
+from aggregator.extract.language.dates import published_from_text
 from aggregator.extract.language.declared_dates import parse_declared
 from aggregator.model.entry import Published
+
+_CHARS = 100
+_TIMES = 12
+_PUBLISHED = re.compile(r"publi|pub[-_.:]?(?:date|time)|issued|posted")
+_NOT_PUBLISHED = re.compile(
+    r"modif|updat|expir|unpub|until|end|^meta$|release|copyright|event|video"
+)
+# Classes of an element that shows the time of publication; WordPress marks each post as `status-publish`.
+_SHOWN = re.compile(r"(?<!status-)publi(?:sh(?!er)|cation)|pubdate", re.IGNORECASE)
+_CHANGED = re.compile(r"modif|updat", re.IGNORECASE)
+# Elements around the times of other articles and of comments; `author-info` and `caption` are also around own times.
+_BESIDE = re.compile(
+    r"(?:^|[-_ ])(?:related|recommend(?:ed|ations?)|recirc\w*|trending|popular|most-read|"
+    r"comments?-(?:list|section|area|body|item))(?:$|[-_ ])|(?:^| )comments?(?:$| )"
+)
+# Times in these belong to other articles, or to the site.
+_OUTSIDE = "[not(ancestor::aside or ancestor::nav or ancestor::footer or ancestor::a)]"
+_MARKED_TIMES = (
+    "//*[@itemprop='datePublished' or contains(@class, 'ublish') or contains(@class, 'ublication') or"
+    f" self::time[@pubdate or contains(@itemprop, 'ublish')]]{_OUTSIDE}"
+)
+# A header without the headline, outside of the article, has the day of the visit below the name of the site.
+_OWN_TIMES = (
+    f"//time{_OUTSIDE}[ancestor::article or ancestor::main or not(ancestor::header)"
+    " or ancestor::header//h1]"
+)
 
 
 def find_times(
@@ -18,62 +46,91 @@ def find_times(
     """Return the times when a page was published and changed; None for a time that it does not state."""
     from htmldate.core import NAME_MODIFIED, PROPERTY_MODIFIED
 
-    changed = (
-        head.text("dateModified", 100),
-        *(
-            head.meta[name]
-            for name in head.meta
-            if name in NAME_MODIFIED or name in PROPERTY_MODIFIED
-        ),
-    )
-    published = _first_time(_declared_times(head), zone, seen)
-    modified = _first_time(changed, zone, seen)
+    changed = [head.text("dateModified", _CHARS)]
+    for name, value in head.meta.items():
+        if name in NAME_MODIFIED or name in PROPERTY_MODIFIED:
+            changed.append(value)
+    changes = (parse_declared(value, zone, seen) for value in changed)
+    times = filter(None, _times_of_publication(head, zone, seen))
+    published = next(times, None)
+    if published is None:
+        published = next(filter(None, _doubtful_times(head, zone, seen)), None)
+    elif published.precision == "day":
+        # Another place may have the minute of that day, which some zone has in these hours of UTC.
+        for time in times:
+            after = (time.time - published.time) / dt.timedelta(hours=1)
+            if time.precision == "minute" and -14 <= after < 36:
+                published = time
+                break
+    modified = next(filter(None, changes), None)
     return published and replace(
         published, origin="page"
     ), modified.time if modified else None
 
 
-def _declared_times(head: PageHead) -> Iterator[str]:
-    """Yield the declared times of publication, the most reliable first; lazy, because the last are slow."""
+def _times_of_publication(
+    head: PageHead, zone: str | None, seen: dt.datetime | None
+) -> Iterator[Published | None]:
+    """Yield the stated times of publication, the most reliable first; lazy, because the last are slow."""
     from htmldate.core import DATE_ATTRIBUTES
 
-    yield head.text("datePublished", 100)
-    yield head.meta.get("article:published_time", "")
-    yield from map(_time_in, head.root.xpath(_MARKED_TIMES)[:_TIMES])
-    names = [name for name in head.meta if not _NOT_PUBLISHED.search(name)]
-    yield from (head.meta[name] for name in names if _PUBLISHED.search(name))
-    yield from (head.meta[name] for name in names if name in DATE_ATTRIBUTES)
-    yield from map(_time_in, head.root.xpath(_OWN_TIMES)[:3])
+    yield parse_declared(head.text("datePublished", _CHARS), zone, seen)
+    yield parse_declared(head.meta.get("article:published_time", ""), zone, seen)
+    for element in head.root.xpath(_MARKED_TIMES)[:_TIMES]:
+        names = f"{element.get('class')} {element.get('itemprop')}"
+        is_marked = element.get("pubdate") is not None or _SHOWN.search(names)
+        if is_marked and "video" not in names and not _is_beside(element):
+            yield _shown_time(element, zone, seen)
+    names_of_meta = [name for name in head.meta if not _NOT_PUBLISHED.search(name)]
+    for name in names_of_meta:
+        if _PUBLISHED.search(name):
+            yield parse_declared(head.meta[name], zone, seen)
+    for name in names_of_meta:
+        if name in DATE_ATTRIBUTES:
+            yield parse_declared(head.meta[name], zone, seen)
+    for element in _own_times(head.root):
+        if not _is_of_change(element):
+            yield _shown_time(element, zone, seen)
+
+
+def _doubtful_times(
+    head: PageHead, zone: str | None, seen: dt.datetime | None
+) -> Iterator[Published | None]:
+    # Many pages show one time and call it that of a change, though they have not changed.
+    for element in _own_times(head.root):
+        yield _shown_time(element, zone, seen)
     # The day of a draft or of its first picture: of 20 labelled pages it is the day of publication on 16.
-    yield head.text("dateCreated", 100)
+    yield parse_declared(head.text("dateCreated", _CHARS), zone, seen)
 
 
-def _first_time(
-    stated: Iterable[str], zone: str | None, seen: dt.datetime | None
+def _own_times(root: Any) -> list[Any]:
+    return [
+        element
+        for element in root.xpath(_OWN_TIMES)[:_TIMES]
+        if element.get("itemprop") != "dateModified" and not _is_beside(element)
+    ]
+
+
+def _is_of_change(element: Any) -> bool:
+    around = (element, *islice(element.iterancestors(), 1))
+    names = " ".join(part.get("class") or "" for part in around)
+    return _CHANGED.search(names) is not None and not _SHOWN.search(names)
+
+
+def _is_beside(element: Any) -> bool:
+    """Return whether an element stands in a list of other articles or of comments."""
+    return any(
+        _BESIDE.search(f"{part.get('class') or ''} {part.get('id') or ''}")
+        for part in element.iterancestors("div", "section", "ul", "ol", "li")
+    )
+
+
+def _shown_time(
+    element: Any, zone: str | None, seen: dt.datetime | None
 ) -> Published | None:
-    times = (parse_declared(value, zone, seen) for value in stated if value)
-    return next(filter(None, times), None)
-
-
-_PUBLISHED = re.compile(r"publi|pub[-_.:]?(?:date|time)|issued|posted")
-
-_NOT_PUBLISHED = re.compile(
-    r"modif|updat|expir|unpub|until|end|^meta$|release|copyright|event|video"
-)
-
-
-def _time_in(element: Any) -> str:
-    """Return the value of an element that tells a time: from an attribute, else its visible text."""
-    stated = (element.get(name) for name in ("datetime", "content", "title"))
-    return (next(filter(None, stated), None) or visible_text(element, 100))[:100]
-
-
-_TIMES = 12
-
-# Times in these belong to other articles, or to the site.
-_OUTSIDE = "[not(ancestor::aside or ancestor::nav or ancestor::footer or ancestor::a)]"
-_MARKED_TIMES = (
-    "//*[@itemprop='datePublished' or contains(@class, 'ublish') or contains(@class, 'ublication') or"
-    f" self::time[@pubdate or contains(@itemprop, 'ublish')]]{_OUTSIDE}"
-)
-_OWN_TIMES = f"//time{_OUTSIDE}"
+    """Return the time in an attribute of an element, else the date line that it shows."""
+    for name in ("datetime", "content", "title"):
+        stated = (element.get(name) or "")[:_CHARS]
+        if time := parse_declared(stated, zone, seen):
+            return time
+    return published_from_text([visible_text(element, _CHARS)], zone, seen)

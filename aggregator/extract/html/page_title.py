@@ -17,9 +17,9 @@ def find_title(head: PageHead, site: str | None) -> str:
     """
     shared = head.first("og:title", "twitter:title", "dc.title") or ""
     headings = [
-        text for h in _headlines(head.root) if len(text := visible_text(h)) >= 10
+        text for h in visible_headlines(head.root) if len(text := visible_text(h)) >= 10
     ]
-    data = _unescaped(head.text("headline"))
+    data = one_line(unescape(head.text("headline")))
     stated = (
         next((text for text in (data, *headings) if _is_framed_by(text, shared)), ""),
         shared,
@@ -35,13 +35,7 @@ def find_title(head: PageHead, site: str | None) -> str:
     return next(titles, "")
 
 
-def find_headings(head: PageHead) -> tuple[str, ...]:
-    """Return the first visible headlines and that of JSON-LD."""
-    visible = map(visible_text, _headlines(head.root)[:2])
-    return (*visible, _unescaped(head.text("headline")))
-
-
-def _headlines(root: Any) -> list[Any]:
+def visible_headlines(root: Any) -> list[Any]:
     """Return the first h1 elements; those inside a link belong to other articles."""
     return root.xpath("//h1[not(ancestor::a)]")[:4]  # type: ignore[no-any-return]
 
@@ -62,7 +56,3 @@ def _is_framed_by(text: str, shared: str) -> bool:
 
 _FRAME_CHARS = 45
 _FRAME_MARKS = frozenset("|-–—•»:：｜")
-
-
-def _unescaped(text: str) -> str:
-    return one_line(unescape(text))

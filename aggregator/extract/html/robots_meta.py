@@ -6,7 +6,6 @@ reservation of text mining is that of the W3C group's TDM Reservation Protocol.
 
 import re
 from collections.abc import Iterable
-from itertools import chain
 
 from aggregator.model.structs import FrozenStruct
 from aggregator.text.lines import word_list, word_set
@@ -38,7 +37,19 @@ def permissions(*declared: str) -> Permissions:
     Rules after the name of another program ("otherbot: noindex") do not apply, up to the next semicolon. Of
     conflicting rules the stricter applies.
     """
-    rules = set(chain.from_iterable(map(_rules, declared)))
+    rules = set()
+    for rule_list in declared:
+        tight = re.sub(r"(?:(?<!\s)\s++)?:\s*", ":", rule_list[:_CHARS_READ].lower())
+        for listed in tight.split(";"):
+            is_ours = True
+            for word in re.split(r"[,\s]+", listed):
+                named = _NAMED.fullmatch(word)
+                rule = word
+                if named is not None and named["name"] not in _VALUED:
+                    is_ours = named["name"] in ROBOTS_NAMES
+                    rule = named["rule"]
+                if is_ours:
+                    rules.add(rule)
     allowed = [match[1] for rule in rules if (match := _SNIPPET.fullmatch(rule))]
     short = any(int(chars) < _SNIPPET_CHARS for chars in allowed)
     return Permissions(
@@ -63,19 +74,3 @@ def header_rules(headers: Iterable[tuple[str, str]]) -> str:
         elif name.lower() == TDM_RESERVED and value.strip() == "1":
             lines.insert(0, TDM_RESERVED)
     return "; ".join(filter(None, lines))[:_CHARS_READ]
-
-
-def _rules(rule_list: str) -> list[str]:
-    rules = []
-    tight = re.sub(r"(?:(?<!\s)\s++)?:\s*", ":", rule_list[:_CHARS_READ].lower())
-    for listed in tight.split(";"):
-        ours = True
-        for word in re.split(r"[,\s]+", listed):
-            named = _NAMED.fullmatch(word)
-            rule = word
-            if named is not None and named["name"] not in _VALUED:
-                ours = named["name"] in ROBOTS_NAMES
-                rule = named["rule"]
-            if ours and rule:
-                rules.append(rule)
-    return rules

@@ -5,77 +5,49 @@ classes on three levels. If the paragraphs found are in elements of one structur
 structure without extracted paragraphs are added at their position.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections import Counter
 from itertools import islice
 from typing import Any
 
 from aggregator.extract.extract_limits import ExtractTuning
-from aggregator.model.structs import FrozenStruct
 from aggregator.text.lines import count_words, letters_of, one_line
 
 _LEVELS = 3
 KEY_CHARS = 50
 
 
-class _Paragraph(FrozenStruct):
-    text: str
-    key: str
-    words: int
-    box: int  # number of its parent element
-    build: tuple[str, ...]
-
-
 def complete_body(root: Any, text: str, tuning: ExtractTuning) -> str:
     """Return `text` (one paragraph per line) with text of further elements of the same structure."""
     lines = list(filter(None, text.split("\n")))
     places = {line_key(line): number for number, line in enumerate(lines)}
-    paragraphs = list(_paragraphs(root))
-    build = _build_of(paragraphs, places, tuning.most_share * count_words(text))
-    if build is None:
+    # The paragraphs (text, key, parent element) and the number of extracted words by structure
+    paragraphs: dict[tuple[str, ...], list[tuple[str, str, Any]]] = {}
+    words: Counter[tuple[str, ...]] = Counter()
+    for element in root.iter("p"):
+        paragraph = one_line(element.text_content())
+        box = element.getparent()
+        if paragraph and box is not None:
+            structure = structure_of(element)
+            key = line_key(paragraph)
+            paragraphs.setdefault(structure, []).append((paragraph, key, box))
+            if key in places:
+                words[structure] += count_words(paragraph)
+    most = max(words, key=lambda structure: (words[structure], structure), default=None)
+    if most is None or words[most] < tuning.most_share * count_words(text):
         return text
-    similar = [paragraph for paragraph in paragraphs if paragraph.build == build]
-    extracted_boxes = {
-        paragraph.box for paragraph in similar if paragraph.key in places
-    }
+    extracted_boxes = {box for _, key, box in paragraphs[most] if key in places}
     # The texts to add after each line, by its number; -1: before the first
     added: dict[int, list[str]] = {}
     place = -1
-    for paragraph in similar:
-        if paragraph.box in extracted_boxes:
-            place = max(place, places.get(paragraph.key, place))
+    for paragraph, key, box in paragraphs[most]:
+        if box in extracted_boxes:
+            place = max(place, places.get(key, place))
         else:
-            added.setdefault(place, []).append(paragraph.text)
+            added.setdefault(place, []).append(paragraph)
     completed = added.get(-1, [])
     for number, line in enumerate(lines):
         completed += [line, *added.get(number, ())]
     return "\n".join(completed)
-
-
-def _build_of(
-    paragraphs: Sequence[_Paragraph], keys: Collection[str], least_words: float
-) -> tuple[str, ...] | None:
-    words: dict[tuple[str, ...], int] = {}
-    for paragraph in paragraphs:
-        if paragraph.key in keys:
-            words[paragraph.build] = words.get(paragraph.build, 0) + paragraph.words
-    build = max(words, key=lambda build: (words[build], build), default=None)
-    return build if build is not None and words[build] >= least_words else None
-
-
-def _paragraphs(root: Any) -> Iterator[_Paragraph]:
-    boxes: dict[Any, int] = {}
-    for element in root.iter("p"):
-        text = one_line(element.text_content())
-        box = element.getparent()
-        if text and box is not None:
-            number = boxes.setdefault(box, len(boxes))
-            yield _Paragraph(
-                text=text,
-                key=line_key(text),
-                words=count_words(text),
-                box=number,
-                build=structure_of(element),
-            )
 
 
 def structure_of(element: Any) -> tuple[str, ...]:

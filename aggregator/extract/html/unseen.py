@@ -81,7 +81,28 @@ def without_invisible(root: Any) -> None:
     marked = root.xpath(_MARKED)
     hidden = list(filter(_is_hidden, marked))
     if hidden:
-        take_out(root, _not_the_article(root, hidden))
+        texts = Counter(root.xpath(_TEXTS))
+        letters = sum(map(len, texts))
+        limit = max(_LARGE_SHARE * letters, min(_NO_ARTICLE, letters / 2))
+        # The outermost hidden elements with little text that is only seen there
+        removed = []
+        inside = set()
+        lost = 0
+        for element in hidden:
+            if element in inside:
+                continue
+            its_texts = Counter(element.xpath(_TEXTS))
+            its_loss = sum(
+                len(text) for text, count in its_texts.items() if texts[text] == count
+            )
+            if its_loss <= limit:
+                removed.append(element)
+                inside.update(element.iterdescendants())
+                texts -= its_texts
+                lost += its_loss
+        # If together they have much of the text, as paragraphs that fade in one by one, they stay.
+        if lost <= limit:
+            take_out(root, removed)
     for element in marked:
         for name in ("style", "hidden", "aria-hidden"):
             element.attrib.pop(name, None)
@@ -110,29 +131,3 @@ def _is_hidden(element: Any) -> bool:
     return any(map(_HIDDEN.fullmatch, names)) and not any(
         map(_ONE_SIZE.fullmatch, names)
     )
-
-
-def _not_the_article(root: Any, hidden: list[Any]) -> list[Any]:
-    """Return the outermost hidden elements with little text that is only seen there.
-
-    Return nothing if together they have much of it, as paragraphs that fade in one by one.
-    """
-    texts = Counter(root.xpath(_TEXTS))
-    letters = sum(map(len, texts))
-    limit = max(_LARGE_SHARE * letters, min(_NO_ARTICLE, letters / 2))
-    removed = []
-    inside = set()
-    lost = 0
-    for element in hidden:
-        if element in inside:
-            continue
-        its_texts = Counter(element.xpath(_TEXTS))
-        its_loss = sum(
-            len(text) for text, count in its_texts.items() if texts[text] == count
-        )
-        if its_loss <= limit:
-            removed.append(element)
-            inside.update(element.iterdescendants())
-            texts -= its_texts
-            lost += its_loss
-    return removed if lost <= limit else []

@@ -128,14 +128,6 @@ def zone_offset(zone: str, day: dt.date, time: dt.time) -> dt.timedelta | None:
     return None
 
 
-def zone_or_utc(zone: str | None) -> dt.tzinfo:
-    """Return the IANA zone of that name; UTC without a name or for an unknown name."""
-    try:
-        return ZoneInfo(zone) if zone else dt.UTC
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return dt.UTC
-
-
 def time_or_none(hour: int, minute: int, second: int = 0) -> dt.time | None:
     try:
         return dt.time(hour, minute, second)

@@ -18,7 +18,7 @@ _SAME = {"：": ":", "．": ".", "／": "/", "，": ",", "،": ",", "－": "-"}
 
 def plain_digits(line: str) -> str:
     """Return `line` with ASCII digits and punctuation instead of others, character by character."""
-    if line.isascii() or _FOREIGN_DIGIT.search(line) is None:
+    if line.isascii() or not _FOREIGN_DIGIT.search(line):
         return line
     for char in set(line):
         if char in _SAME:
@@ -61,7 +61,7 @@ _MAX_DATES = 8
 def date_matches(line: str) -> tuple[Match, ...]:
     """Return the dates in `line`; none if there are too many for a date line."""
     matches: list[Match] = []
-    if DIGIT.search(line) is None:
+    if not DIGIT.search(line):
         return ()
     if _COMMON_YEAR.search(line):
         has_day_last = (

@@ -79,10 +79,17 @@ def is_labelled_date(line: str) -> bool:
 
 def _dates_apart(line: str) -> Iterator[tuple[str, Match, int]]:
     """Yield the line in plain digits, and each date in it that stands apart with its meaning."""
-    if len(line) <= _LINE_CHARS and DIGIT.search(line) is not None:
+    if len(line) <= _LINE_CHARS and DIGIT.search(line):
         text = plain_digits(line)
         for match in date_matches(text):
-            rank = _rank(text, match)
+            before = text[end_of_date_before(text, match) : match.start()]
+            label_words = words(CLOCK.sub(" ", before))
+            nearest = (0, _UNSAID)
+            for kind, meaning in _KINDS:
+                for place in range(len(label_words)):
+                    if phrases(kind).at(label_words, place):
+                        nearest = max(nearest, (place, meaning))
+            rank = nearest[1]
             if _stands_apart(text, match, rank):
                 yield text, match, rank
 
@@ -96,18 +103,6 @@ _KINDS = (
     ("updated", _UPDATED),
     ("other_dates", _OTHER),
 )
-
-
-def _rank(line: str, match: Match) -> int:
-    """Return the meaning of a date by the words before it."""
-    before = line[end_of_date_before(line, match) : match.start()]
-    label_words = words(CLOCK.sub(" ", before))
-    nearest = (0, _UNSAID)
-    for kind, rank in _KINDS:
-        for place in range(len(label_words)):
-            if phrases(kind).at(label_words, place):
-                nearest = max(nearest, (place, rank))
-    return nearest[1]
 
 
 def _stands_apart(line: str, match: Match, rank: int) -> bool:

@@ -2,13 +2,14 @@
 
 import datetime as dt
 import re
+from contextlib import suppress
 from email.utils import parsedate_tz
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from aggregator.extract.language.date_clocks import (
     clock_beside,
     time_or_none,
     zone_offset,
-    zone_or_utc,
 )
 from aggregator.extract.language.date_forms import (
     date_matches,
@@ -36,12 +37,7 @@ def parse_declared(
     if not text or len(text) > _MAX_DECLARED_CHARS:
         return None
     text, stated_zone = _zone_apart(_CTIME.sub(r"\2 \1 \5 \3\4", text))
-    day, clock, offset = (
-        _read_iso(text)
-        or _read_epoch(text)
-        or _read_rfc822(text)
-        or _read_written(text)
-    )
+    day, clock, offset = _read_digits(text) or _read_rfc822(text) or _read_written(text)
     if stated_zone and day is not None and clock is not None:
         offset = zone_offset(stated_zone, day, clock)
         clock = None if offset is None else clock
@@ -69,23 +65,19 @@ _NO_ZONES = word_set("h hr hrs uhr")
 def _zone_apart(text: str) -> tuple[str, str]:
     """Return a declared date, its clock time with colons but without the zone, and the zone, or ""."""
     match = _CLOCK_AND_ZONE.search(text)
-    if match is None or (match["name"] or "").lower() in _NO_ZONES:
+    zone_name = (match["name"] or "").lower() if match else ""
+    if match is None or zone_name in _NO_ZONES:
         return text, ""
     day = text[: match.start()]
-    if match["sign"] == "." and re.search(r"\d{4}", day) is None:
+    if match["sign"] == "." and not re.search(r"\d{4}", day):
         return text, ""  # a day, with a year of two digits
     hour, minute, second = (
         match[name] or match[f"{name}2"] or "00" for name in ("h", "n", "s")
     )
-    return f"{day}{hour}:{minute}:{second}{match['half'] or ''}", _zone_of(match)
-
-
-def _zone_of(match: re.Match[str]) -> str:
-    """Return the zone; only the offset if the name before it adds nothing: "GMT+2"."""
-    name = (match["name"] or "").lower()
-    if match["off"] and name in {"gmt", "utc", "ut", "z"}:
-        return match["off"]
-    return match["zone"].strip()
+    zone = match["zone"].strip()
+    if match["off"] and zone_name in {"gmt", "utc", "ut", "z"}:
+        zone = match["off"]  # the name adds nothing: "GMT+2"
+    return f"{day}{hour}:{minute}:{second}{match['half'] or ''}", zone
 
 
 _ISO = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)(?:[Tt_ ]+(\d\d?):(\d\d):(\d\d))?")
@@ -93,7 +85,12 @@ _DIGITS = re.compile(r"(?:19|20)\d{12}")  # as GDELT and web archives write it
 _ISO_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d")
 
 
-def _read_iso(text: str) -> _Parts | None:
+def _read_digits(text: str) -> _Parts | None:
+    """Read ISO 8601, and seconds since 1970."""
+    # Seconds may have a fraction, or be thousandths, millionths or billionths.
+    if re.fullmatch(r"[0-9]{10}(?:\.[0-9]{1,9}|(?:[0-9]{3}){1,3})?", text):
+        moment = dt.datetime.fromtimestamp(int(text[:10]), dt.UTC)
+        return moment.date(), moment.time(), dt.timedelta(0)
     if _DIGITS.fullmatch(text):
         text = f"{text[:8]} {text[8:10]}:{text[10:12]}:{text[12:]}"
     match = _ISO.fullmatch(text)
@@ -115,14 +112,6 @@ _CTIME = re.compile(
 _RFC822 = re.compile(
     r"(?:[A-Za-z]{3,9}\.?,?\s*)?\d{1,2}[\s-]+[A-Za-z]{3,9}\.?[\s-]+(?:\d\d|\d{4})\s+\d{1,2}:\d\d:\d\d"
 )
-
-
-def _read_epoch(text: str) -> _Parts | None:
-    # Seconds, perhaps with a fraction, or thousandths, millionths or billionths of a second.
-    if not re.fullmatch(r"[0-9]{10}(?:\.[0-9]{1,9}|(?:[0-9]{3}){1,3})?", text):
-        return None
-    moment = dt.datetime.fromtimestamp(int(text[:10]), dt.UTC)
-    return moment.date(), moment.time(), dt.timedelta(0)
 
 
 def _read_rfc822(text: str) -> _Parts | None:
@@ -170,11 +159,15 @@ def published_at(
     seen: dt.datetime | None,
     origin: PublishedOrigin,
 ) -> Published | None:
+    """Return a time that is plausible; UTC stands for a zone that is not stated, or not known by its IANA name."""
     if day is None:
         return None
-    assumed = offset is None
+    tz: dt.tzinfo = dt.UTC
+    with suppress(ZoneInfoNotFoundError, ValueError, OSError):
+        tz = ZoneInfo(zone) if zone else dt.UTC
     try:
-        tz = dt.timezone(offset) if offset is not None else zone_or_utc(zone)
+        if offset is not None:
+            tz = dt.timezone(offset)
         time = dt.datetime.combine(day, clock or dt.time(0), tz).astimezone(dt.UTC)
     except (OverflowError, ValueError):
         return None  # year 9999 west of Greenwich, an offset of a day or more
@@ -184,5 +177,5 @@ def published_at(
         time=time,
         precision="minute" if clock else "day",
         origin=origin,
-        timezone_assumed=assumed,
+        timezone_assumed=offset is None,
     )

@@ -91,7 +91,13 @@ def _forms(base: str) -> list[str]:
     if not is_hissing:
         forms.append(f"{base}s")
     if _VOWEL.search(base):
-        for stem in _stems(base):
+        # The last letter is, or may be, doubled before -ed and -ing.
+        stems = [base]
+        if _SHORT.fullmatch(base):
+            stems = [base + base[-1]]
+        elif _LONG.fullmatch(base):
+            stems.append(base + base[-1])
+        for stem in stems:
             forms += [f"{stem}ed", f"{stem}ing"]
     return forms
 
@@ -107,12 +113,3 @@ def _forms_of_e(base: str) -> list[str]:
     if base not in _NO_VERBS:
         forms.append(f"{base}d")
     return forms
-
-
-def _stems(base: str) -> list[str]:
-    """Return the beginnings of the forms in -ed and -ing, if the last letter is or may be doubled."""
-    if _SHORT.fullmatch(base):
-        return [base + base[-1]]
-    if _LONG.fullmatch(base):
-        return [base, base + base[-1]]
-    return [base]

@@ -51,7 +51,10 @@ def search_words(text: str) -> list[str]:
         return [
             word[:_MAX_WORD] for word in plain.translate(ASCII_WORDS).decode().split()
         ]
-    tokens: list[str] = WORD.findall(_folded(text))
+    folded = unicodedata.normalize("NFKD", text).casefold()
+    if not folded.isascii():
+        folded = unicodedata.normalize("NFC", folded.translate(_BARE))
+    tokens: list[str] = WORD.findall(folded)
     if _ARABIC.search(text):
         tokens = [
             _without_article(word) if _ARABIC.match(word) else word for word in tokens
@@ -88,13 +91,6 @@ def in_index(words: Iterable[str], *, whole: bool = True) -> list[str]:
 def is_unspaced(word: str) -> bool:
     """Return whether `word` is a run of a script without spaces."""
     return not word.isascii() and _UNSPACED_FIRST.match(word) is not None
-
-
-def _folded(text: str) -> str:
-    folded = unicodedata.normalize("NFKD", text).casefold()
-    if folded.isascii():
-        return folded
-    return unicodedata.normalize("NFC", folded.translate(_BARE))
 
 
 class _BareLetters(dict[int, int | None]):

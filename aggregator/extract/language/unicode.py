@@ -67,11 +67,8 @@ def clean(text: str) -> str:
     """
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if (
-        _UNUSUAL.search(
-            text.encode("utf-8", "surrogatepass").translate(None, _PRINTABLE_ASCII)
-        )
-        is None
+    if not _UNUSUAL.search(
+        text.encode("utf-8", "surrogatepass").translate(None, _PRINTABLE_ASCII)
     ):
         return text
     if _SUSPECT.search(text):  # substitution is slow for each bad character
@@ -180,7 +177,9 @@ def decode(data: bytes, declared: str | None = None) -> str:
     wide = _wide_by_zeros(data)
     if wide:
         return data.decode(wide, "replace")
-    for label in (declared, _inner_label(data)):
+    inner = (pattern.search(data, 0, _SNIFFED_BYTES) for pattern in _INNER)
+    own = next((match[1].decode("ascii", "ignore") for match in inner if match), None)
+    for label in (declared, own):
         codec_name = _CODECS.get(re.sub(r"[^a-z0-9]", "", (label or "").lower()[:40]))
         if codec_name and (text := _decode_as(data, codec_name)) is not None:
             return text
@@ -200,15 +199,6 @@ def decode(data: bytes, declared: str | None = None) -> str:
         piece = piece.rpartition(b" ")[0] or piece
     best = charset_normalizer.from_bytes(piece, cp_isolation=candidates).best()
     return data.decode(best.encoding if best is not None else "cp1252", "replace")
-
-
-def _inner_label(data: bytes) -> str | None:
-    head = data[:_SNIFFED_BYTES]
-    for pattern in _INNER:
-        match = pattern.search(head)
-        if match:
-            return match.group(1).decode("ascii", "ignore")
-    return None
 
 
 def _wide_by_zeros(data: bytes) -> str | None:

@@ -6,9 +6,10 @@ ADR 14.
 """
 
 import re
+from itertools import takewhile
 
 from aggregator.config.shipped import shipped_table
-from aggregator.extract.phrases import Words, label_of, phrases, without_numbers, words
+from aggregator.extract.phrases import label_of, phrases, without_numbers, words
 from aggregator.extract.wire.wire import is_agency_name
 from aggregator.text.lines import count_words, ends_sentence, is_prose
 
@@ -79,7 +80,7 @@ def is_section(line: str) -> bool:
 
 def is_boilerplate(line: str) -> bool:
     """Return whether the whole `line` is boilerplate at any position; never for long prose."""
-    if _LETTER.search(line) is None:
+    if not _LETTER.search(line):
         return True
     plain = without_bullet(line)
     if _LONG_RE.fullmatch(plain):
@@ -138,12 +139,16 @@ def is_caption(line: str) -> bool:
     tail = bare[-160:]
     small = tail.lower()
     if not is_sentence and (
-        any(sign in small for sign in _SHORT_SIGNS)
-        and _SHORT_CREDIT.fullmatch(tail) is not None
+        any(sign in small for sign in _SHORT_SIGNS) and _SHORT_CREDIT.fullmatch(tail)
     ):
         return True
-    if _is_credited(bare[-90:]):
-        return True
+    end = bare[-90:]
+    credit = _CREDIT.search(end) if _CREDIT_MARK.search(end) else None
+    if credit is not None:
+        label = words(credit["label"])
+        labels = (label[start:] for start in range(len(label)))
+        if not phrases("credits").whole.isdisjoint(labels):
+            return True
     if is_sentence and not line.endswith(")"):
         return False
     names = _CREDITED.findall(line[-50:])
@@ -152,23 +157,12 @@ def is_caption(line: str) -> bool:
     return _ends_in_capitals(line)
 
 
-def _is_credited(tail: str) -> bool:
-    credit = _CREDIT.search(tail) if _CREDIT_MARK.search(tail) else None
-    if credit is None:
-        return False
-    label = words(credit["label"])
-    ends = (label[start:] for start in range(len(label)))
-    return not phrases("credits").whole.isdisjoint(ends)
-
-
 def _ends_in_capitals(line: str) -> bool:
     """Return whether `line` ends with a name in capitals after lower case: "On Sunday. BO MARSH / EFE"."""
     before, _, inside = line.rstrip(")").rpartition("(")
     tail = before if before and line.endswith(")") and inside.isupper() else line
     pieces = re.split(r"[\s.]+", tail.rstrip(" «»“”\"'/"))
-    capitals = 0
-    while capitals < len(pieces) and _is_in_capitals(pieces[-1 - capitals]):
-        capitals += 1
+    capitals = sum(1 for _ in takewhile(_is_in_capitals, reversed(pieces)))
     names = [
         piece
         for piece in pieces[len(pieces) - capitals :]
@@ -197,30 +191,19 @@ def is_known_phrase(line: str, count: int) -> bool:
     if phrases("whole_line").has(core):
         return not (is_sentence and count <= _BUTTON_WORDS and line[-1] in ".!?")
     label, text_after = label_of(line)
-    return (
-        (
-            count <= _LABELLED_WORDS
-            and phrases("label").has(label)
-            and not _begins_sentence(label, text_after)
+    if count <= _LABELLED_WORDS and phrases("label").has(label):
+        # The first word of a sentence is not a label: "Next: the council will vote."
+        is_one_word = len(label) == 1 and not phrases("credits").has(label)
+        is_first_word = (
+            is_one_word
+            and ends_sentence(text_after)
+            and count_words(text_after) >= _LABELLED_SENTENCE
         )
-        or phrases("never_content").stand_in(line_words)
-        or _opens_like_boilerplate(line_words, count, is_sentence=is_sentence)
-    )
-
-
-def _begins_sentence(label: Words, text_after: str) -> bool:
-    """Return whether a label is the first word of a sentence ("Next: the council will vote.")."""
-    is_sentence = (
-        ends_sentence(text_after) and count_words(text_after) >= _LABELLED_SENTENCE
-    )
-    return is_sentence and len(label) == 1 and not phrases("credits").has(label)
-
-
-def _opens_like_boilerplate(
-    line_words: Words, count: int, *, is_sentence: bool
-) -> bool:
-    if count > _OPENED_WORDS:
-        return False
+        if not is_first_word:
+            return True
+    is_never_content = phrases("never_content").stand_in(line_words)
+    if is_never_content or count > _OPENED_WORDS:
+        return is_never_content
     channels = phrases("channels")
     if phrases("line_start").at(line_words):
         return (

@@ -43,21 +43,20 @@ def without_signature(text: str) -> str:
     for separator in list(_SEPARATOR.finditer(text))[-_TRIED:]:
         above = text[: separator.start()].rstrip()
         below = text[separator.end() :]
-        if above and _is_below_the_text(separator[0].rstrip("\r"), below):
+        sign = separator[0].rstrip("\r")
+        lines = sum(1 for line in below.split("\n") if line.strip())
+        is_short = lines <= (_BARE_LINES if sign == "--" else _MOST_LINES)
+        if not (above and is_short):
+            continue
+        is_signature = _DASHES.fullmatch(sign) or _ADDRESS.search(below)
+        paragraphs = re.split(r"\n\s*\n", _SEPARATOR.sub("\n", below))
+        has_prose = any(
+            is_prose(paragraph) and not _is_footer(paragraph)
+            for paragraph in paragraphs
+        )
+        if is_signature and not has_prose:
             return above
     return text
-
-
-def _is_below_the_text(separator: str, below: str) -> bool:
-    lines = sum(1 for line in below.split("\n") if line.strip())
-    if lines > (_BARE_LINES if separator == "--" else _MOST_LINES):
-        return False
-    if not _DASHES.fullmatch(separator) and not _ADDRESS.search(below):
-        return False
-    paragraphs = re.split(r"\n\s*\n", _SEPARATOR.sub("\n", below))
-    return not any(
-        is_prose(paragraph) and not _is_footer(paragraph) for paragraph in paragraphs
-    )
 
 
 def without_footer(markup: str) -> str:

@@ -23,7 +23,6 @@ from aggregator.extract.plain.outlet_names import (
 )
 from aggregator.extract.plain.titled_text import SavedText
 from aggregator.extract.wire.wire import is_agency_name
-from aggregator.model.structs import FrozenStruct
 from aggregator.text.lines import (
     count_words,
     ends_sentence,
@@ -81,10 +80,10 @@ def read_saved_text(
     body = _without_boilerplate(
         lines[body_start:], max(0, limit - body_start) if is_live else 0
     )
-    head = _read_head(
+    headline, head_outlet, author, deck = _read_head(
         lines[:first], lines[first:body_start], body, outlet=outlet, tuning=tuning
     )
-    title, tail_outlet = split_title(head.title or _breadcrumb_title(lines), outlet)
+    title, tail_outlet = split_title(headline or _breadcrumb_title(lines), outlet)
     if not title and body:
         # Without any headline the first sentence names the article, and stays in the text.
         opening = next(iter(split_sentences(body[0])), body[0]).split()
@@ -92,9 +91,9 @@ def read_saved_text(
         title += " …" * (len(opening) > tuning.title_words)
     return SavedText(
         title=title,
-        paragraphs=(*head.deck, *body),
-        author=head.author,
-        outlet=named or head.outlet or tail_outlet,
+        paragraphs=(*deck, *body),
+        author=author,
+        outlet=named or head_outlet or tail_outlet,
         published=dates.published_from_text(lines[: body_start or limit], zone, seen),
         lines=tuple(lines),
     )
@@ -151,15 +150,6 @@ def _after_standfirst(lines: Sequence[str], first: int, limit: int) -> int:
     return last_mark + 1
 
 
-class _Head(FrozenStruct):
-    """The classified head; `deck` has the lines below the headline that are part of the article."""
-
-    title: str
-    outlet: str | None
-    author: str | None
-    deck: tuple[str, ...]
-
-
 def _read_head(
     lines: Sequence[str],
     standfirst: Sequence[str],
@@ -167,8 +157,11 @@ def _read_head(
     *,
     outlet: str | None,
     tuning: ExtractTuning,
-) -> _Head:
-    """Classify the lines before the first paragraph of `body`, and those of its standfirst."""
+) -> tuple[str, str | None, str | None, list[str]]:
+    """Classify the lines before the first paragraph of `body`, and those of its standfirst.
+
+    Return headline, outlet, author, and the lines below the headline that are part of the article.
+    """
     author = next(filter(None, map(stated_byline, (*lines, *standfirst))), None)
     stems = frozenset().union(*map(_stems, body))
     candidates = [line for line in lines if not _is_of_page(line)]
@@ -196,7 +189,7 @@ def _read_head(
             author = author or signature
         elif count_words(line) >= 4 or ends_sentence(line):
             deck.append(line)
-    return _Head(title=title, outlet=named, author=author, deck=tuple(deck))
+    return title, named, author, deck
 
 
 def _is_of_page(line: str) -> bool:

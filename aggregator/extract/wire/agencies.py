@@ -164,31 +164,30 @@ class _KnownAgency(NamedTuple):
 @cache
 def _exact() -> Mapping[str, _KnownAgency]:
     """Return agencies by spelling, as written in the table."""
-    agencies = {}
+    doubtful = {}
+    sure = {}
     for canonical, agency in agency_table().agencies.items():
         for name in agency.doubtful:
-            agencies[normalize_marks(name)] = _KnownAgency(canonical, doubtful=True)
-    for canonical, agency in agency_table().agencies.items():
+            doubtful[normalize_marks(name)] = _KnownAgency(canonical, doubtful=True)
         for name in (*agency.names, *agency.codes):
-            agencies[normalize_marks(name)] = _KnownAgency(canonical, doubtful=False)
-    return agencies
+            sure[normalize_marks(name)] = _KnownAgency(canonical, doubtful=False)
+    return doubtful | sure
 
 
 @cache
-def _folded() -> Mapping[str, str]:
+def _folded() -> Mapping[str, _KnownAgency]:
     """Return agencies by full name in lower case, without short forms."""
     table = {}
     for canonical, agency in agency_table().agencies.items():
         for name in agency.names:
-            table[normalize_marks(name).casefold()] = canonical
+            known = _KnownAgency(canonical, doubtful=False)
+            table[normalize_marks(name).casefold()] = known
     return table
 
 
 def _find_agency(name: str) -> _KnownAgency | None:
     for form in (name, _AROUND.sub("", name)):
-        agency = _exact().get(form)
-        if agency is None and form.casefold() in _folded():
-            agency = _KnownAgency(_folded()[form.casefold()], doubtful=False)
+        agency = _exact().get(form) or _folded().get(form.casefold())
         if agency is not None:
             return agency
     return None

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import repeat
 
 from aggregator.extract.wire.agencies import (
     PICTURE,
@@ -55,7 +56,9 @@ def by_byline(author: str | None, lines: Sequence[str]) -> Iterator[Wire]:
     for line in lines:
         if len(line) > _MAX_BYLINE or line.startswith("©") or PICTURE.match(line):
             continue
-        named = _signed(normalize_marks(line)) or _labelled(normalize_marks(line))
+        words = normalize_marks(line)
+        # After "Source:" ambiguous short forms count, too.
+        named = _signed(words) or _named_by(_LABEL, words, doubtful=True)
         if named is not None:
             yield Wire(
                 agency=named.agency, evidence=line, kind="byline", confidence=BY_LINE
@@ -66,9 +69,8 @@ def _signed(words: str) -> NamedAgencies | None:
     """Return the agencies in a byline: alone, or after a person, a desk or the outlet's own staff."""
     by = _BY.match(words)
     words = words[by.end() :] if by else words
-    return agencies_named(words) or next(
-        (named for form in _SIGNED if (named := _named_by(form, words))), None
-    )
+    signed = map(_named_by, _SIGNED, repeat(words))
+    return agencies_named(words) or next(filter(None, signed), None)
 
 
 def _named_by(
@@ -167,28 +169,27 @@ def by_credit(lines: Sequence[str]) -> Iterator[Wire]:
                     confidence=BY_LINE,
                 )
             below = named is None and not is_prose(line)
-        if len(line) <= _MAX_LINE:
-            yield from _credit_of(line, normalize_marks(line))
-
-
-def _credit_of(line: str, words: str) -> Iterator[Wire]:
-    if _REUTERS.fullmatch(words):
-        yield Wire(agency="Reuters", evidence=line, kind="credit", confidence=BY_PHRASE)
-        return
-    contributed = (
-        _named_by(form, words) for form in _CONTRIBUTED if "contributed" in words
-    )
-    # Agencies that reported together with the outlet's own reporters
-    together = next(filter(None, contributed), None)
-    named = together or agencies_named(words) or _labelled(words)
-    named = named or next(
-        (credited for form in _CREDITS if (credited := _named_by(form, words))), None
-    )
-    if named is not None and not PICTURE.match(words):
-        sure = BY_LINE if named.agency and not together else SHARED
-        yield Wire(agency=named.agency, evidence=line, kind="credit", confidence=sure)
-
-
-def _labelled(words: str) -> NamedAgencies | None:
-    """Return the agencies after "Source:"; after such a label ambiguous short forms count too."""
-    return _named_by(_LABEL, words, doubtful=True)
+        if len(line) > _MAX_LINE:
+            continue
+        words = normalize_marks(line)
+        contributed = (
+            _named_by(form, words) for form in _CONTRIBUTED if "contributed" in words
+        )
+        # Agencies that reported together with the outlet's own reporters
+        together = next(filter(None, contributed), None)
+        credited = map(_named_by, _CREDITS, repeat(words))
+        named = (
+            together
+            or agencies_named(words)
+            or _named_by(_LABEL, words, doubtful=True)
+            or next(filter(None, credited), None)
+        )
+        if _REUTERS.fullmatch(words):
+            yield Wire(
+                agency="Reuters", evidence=line, kind="credit", confidence=BY_PHRASE
+            )
+        elif named is not None and not PICTURE.match(words):
+            sure = BY_LINE if named.agency and not together else SHARED
+            yield Wire(
+                agency=named.agency, evidence=line, kind="credit", confidence=sure
+            )

@@ -142,13 +142,6 @@ def _is_place(place: str, named: NamedAgencies) -> bool:
     )
 
 
-def _is_arabic_place(words: Sequence[str]) -> bool:
-    """Return whether the words are a town, or a town and a date in one or two calendars."""
-    return not _speaks(words) and len(words) <= (
-        11 if any(map(str.isdigit, "".join(words))) else 4
-    )
-
-
 def _speaks(words: Sequence[str]) -> bool:
     """Return whether Arabic or Hindi words before the name ("agency", "said to") make it a quoted source."""
     return any(
@@ -198,7 +191,12 @@ def _in_script(head: str) -> Dateline | None:
     if not _CASELESS.search(head):
         return None
     match = _ARABIC.match(head)
-    is_arabic = match is not None and _is_arabic_place(match["place"].split())
+    is_arabic = False
+    if match is not None:
+        # The place is a town, or a town and a date in one or two calendars.
+        place = match["place"].split()
+        most_words = 11 if any(map(str.isdigit, match["place"])) else 4
+        is_arabic = len(place) <= most_words and not _speaks(place)
     if not is_arabic:
         match = _CHINESE.match(head)
     if match is None:
@@ -227,22 +225,13 @@ def by_unlisted_dateline(
 ) -> Iterator[Wire]:
     first = next(filter(is_prose, paragraphs), "")
     match = _UNLISTED.match(first[:160])
-    if (
-        match is None
-        or _STATION.fullmatch(match["code"])
-        or match["code"] == _initials(outlet or "")
-    ):
-        return
-    yield Wire(
-        agency=match["code"],
-        evidence=match.group().strip(),
-        kind="dateline",
-        confidence=UNLISTED,
-    )
-
-
-def _initials(outlet: str) -> str:
-    words = outlet.split()
-    return (
-        "".join(word[0] for word in words).upper() if len(words) > 1 else outlet.upper()
-    )
+    names = (outlet or "").split()
+    initials = names if len(names) == 1 else [name[0] for name in names]
+    own_code = "".join(initials).upper()
+    if match and not _STATION.fullmatch(match["code"]) and match["code"] != own_code:
+        yield Wire(
+            agency=match["code"],
+            evidence=match.group().strip(),
+            kind="dateline",
+            confidence=UNLISTED,
+        )

@@ -8,7 +8,7 @@ Each pattern extracts a few words from a line, and `agencies_named` decides whet
 only. The names of all scripts are in agencies.yaml.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from aggregator.extract.extract_limits import ExtractTuning
 from aggregator.extract.urls import registrable_domain
@@ -59,26 +59,18 @@ def find_wire(
     marks = [
         *by_dateline(first_paragraphs),
         *by_byline(author, head[: first_prose(head, len(head))]),
-        *_by_source(sources),
-        *by_credit(below[-tuning.end_lines :]),
-        *by_unlisted_dateline(first_paragraphs, outlet),
     ]
-    return min(marks, key=_rank, default=None)
-
-
-def _rank(mark: Wire) -> int:
-    if mark.agency is None:
-        return 1
-    return 0 if mark.confidence > SHARED else 2
-
-
-def _by_source(sources: Sequence[str]) -> Iterator[Wire]:
     for source in sources:
         for piece in source.split("|"):
             agency = agency_of(registrable_domain(piece) if "://" in piece else piece)
             named = None if agency else agencies_named(normalize_marks(piece))
-            if named is not None:
-                agency = named.agency
             if agency or named is not None:
-                yield Wire(agency=agency, evidence=source.strip(), kind="metadata")
+                agency = named.agency if named else agency
+                evidence = source.strip()
+                marks.append(Wire(agency=agency, evidence=evidence, kind="metadata"))
                 break
+    marks += by_credit(below[-tuning.end_lines :])
+    marks += by_unlisted_dateline(first_paragraphs, outlet)
+    sure = [mark for mark in marks if mark.agency and mark.confidence > SHARED]
+    unnamed = [mark for mark in marks if mark.agency is None]
+    return next(iter((*sure, *unnamed, *marks)), None)

@@ -22,9 +22,13 @@ class Allowance:
         for a in story.articles:
             if whole_allowed and not (a.noarchive or a.nosnippet or a.tdm_reserved):
                 self.whole.add(a.id)
-        self._articles = {article.id: article for article in story.articles}
+        # The texts shown of each article, its title first, and the words left of it
         self._shown: dict[str, list[str]] = {}
-        self._left: dict[str, int] = {}  # filled by `_left_of`
+        self._left: dict[str, int] = {}
+        for article in story.articles:
+            self._shown[article.id] = [first_words(article.title, self.words)]
+            left = 0 if article.nosnippet else self.words - count_words(article.title)
+            self._left[article.id] = max(0, left)
         self._related = _related(story.articles)
 
     def shows(self, passage: Passage) -> bool:
@@ -33,19 +37,19 @@ class Allowance:
 
     def allows(self, text: str, *articles: str) -> bool:
         """Return whether `text`, which rests on all of `articles`, may be shown; if so, count its words."""
-        limited = [id_ for id_ in articles if self._is_new(text, id_)]
+        # The articles that are limited, and of which `text` was not shown
+        limited = [
+            id_
+            for id_ in articles
+            if id_ not in self.whole
+            and not any(text in shown for shown in self._shown.get(id_, ()))
+        ]
         needed = count_words(text) if limited else 0
         if any(needed > self._free(id_) for id_ in limited):
             return False
         for id_ in limited:
             self._take(id_, text, needed)
         return True
-
-    def _is_new(self, text: str, article: str) -> bool:
-        """Return whether the article is limited, and `text` was not shown of it."""
-        if article in self.whole:
-            return False
-        return not any(text in shown for shown in self._shown_of(article))
 
     def cut(self, text: str, *articles: str) -> str:
         """Return the beginning of `text` that may be shown, and count its words for each of `articles`."""
@@ -63,30 +67,15 @@ class Allowance:
     def _free(self, article: str) -> int:
         related = self._related.get(article, ())
         return min(
-            self._left_of(id_) for id_ in (article, *related) if id_ not in self.whole
+            self._left.get(id_, 0)
+            for id_ in (article, *related)
+            if id_ not in self.whole
         )
-
-    def _left_of(self, article: str) -> int:
-        if article not in self._left:
-            view = self._articles.get(article)
-            left = 0
-            if view is not None and not view.nosnippet:
-                left = max(0, self.words - count_words(view.title))
-            self._left[article] = left
-        return self._left[article]
-
-    def _shown_of(self, article: str) -> list[str]:
-        if article not in self._shown:
-            view = self._articles.get(article)
-            self._shown[article] = (
-                [first_words(view.title, self.words)] if view is not None else []
-            )
-        return self._shown[article]
 
     def _take(self, article: str, text: str, words: int) -> None:
         for id_ in {article, *self._related.get(article, ())}:
-            self._shown_of(id_).append(text)
-            self._left[id_] = max(0, self._left_of(id_) - words)
+            self._shown.setdefault(id_, []).append(text)
+            self._left[id_] = max(0, self._left.get(id_, 0) - words)
 
 
 def _related(articles: tuple[ArticleView, ...]) -> dict[str, list[str]]:

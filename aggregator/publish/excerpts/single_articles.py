@@ -35,21 +35,6 @@ def bounded_article(detail: ArticleDetail, access: Access, words: int) -> Articl
     )
 
 
-def _bounded_hit(hit: SearchHit, words: int) -> SearchHit:
-    """Limit a search hit: the title and the snippet have half of the words each."""
-    title = first_words(hit.title, words // 2)
-    left = 0 if hit.nosnippet else words - words // 2
-    snippet = first_words(hit.snippet, left)
-    return replace(
-        hit,
-        title=title,
-        # It may be the title of this article
-        story_title=first_words(hit.story_title, words // 2),
-        snippet=snippet,
-        marks=tuple(mark for mark in hit.marks if mark[1] <= len(snippet)),
-    )
-
-
 def bounded_results(
     results: SearchResults, access: Access, words: int
 ) -> SearchResults:
@@ -64,7 +49,22 @@ def bounded_results(
 
 
 def _hits(hits: Iterable[SearchHit], words: int) -> tuple[SearchHit, ...]:
-    return tuple(_bounded_hit(hit, words) for hit in hits)
+    """Limit search hits: the title and the snippet have half of the words each."""
+    bounded = []
+    for hit in hits:
+        left = 0 if hit.nosnippet else words - words // 2
+        snippet = first_words(hit.snippet, left)
+        bounded.append(
+            replace(
+                hit,
+                title=first_words(hit.title, words // 2),
+                # It may be the title of this article
+                story_title=first_words(hit.story_title, words // 2),
+                snippet=snippet,
+                marks=tuple(mark for mark in hit.marks if mark[1] <= len(snippet)),
+            )
+        )
+    return tuple(bounded)
 
 
 def bounded_explanation(

@@ -1,7 +1,5 @@
 """The excerpt limit of stories with their texts, and of feed items."""
 
-from collections.abc import Iterable
-
 from msgspec.structs import replace
 
 from aggregator.model.article import ArticleView
@@ -20,11 +18,19 @@ def for_reader(
     allowance = Allowance(story, words, whole_allowed=access == "all")
     # The lead goes first: the summary is its beginning.
     bounded_text = _bounded_text(text, allowance) if text else None
+    summary = _bounded_summary(story, allowance)
+    articles = []
+    for whole in story.articles:
+        article = whole
+        if whole.id not in allowance.whole:
+            title = first_words(whole.title, allowance.words)
+            article = without_text(whole, title, allowance.cut(whole.lead, whole.id))
+        articles.append(article)
     bounded = replace(
         story,
-        summary=_bounded_summary(story, allowance),
+        summary=summary,
         title=first_words(story.title, words),
-        articles=tuple(_bounded_article(a, allowance) for a in story.articles),
+        articles=tuple(articles),
     )
     return _with_storyline(bounded, words), bounded_text
 
@@ -77,77 +83,54 @@ def _bounded_summary(story: StoryView, allowance: Allowance) -> str:
     for article in story.articles:
         if story.summary and story.summary in f"{article.lead}\n{article.text}":
             return allowance.cut(story.summary, article.id)
-    parts = _summary_parts(story)
-    if not parts:
-        return allowance.cut(story.summary, *(a.id for a in story.articles))
-    sentences = []
-    for article_id, text in parts:
-        sentence = allowance.cut(text, article_id)
-        if not sentence:
-            break
-        sentences.append(sentence)
-    return " ".join(sentences)
-
-
-def _summary_parts(story: StoryView) -> list[tuple[str, str]]:
-    """Return the sentences of a summary of several reports, each with its article; [] if one is unknown."""
     # Its patterns take long to compile.
     from aggregator.text.sentences import split_sentences
 
     leads = {report.id: " ".join(report.lead.split()) for report in story.articles}
+    # The sentences of a summary of several reports, each with the report that it is from
     parts = []
     for sentence in split_sentences(story.summary):
-        article = next((id_ for id_, lead in leads.items() if sentence in lead), None)
-        if article is None:
-            return []
-        parts.append((article, sentence))
-    return parts
-
-
-def _bounded_article(article: ArticleView, allowance: Allowance) -> ArticleView:
-    if article.id in allowance.whole:
-        return article
-    title = first_words(article.title, allowance.words)
-    return without_text(article, title, allowance.cut(article.lead, article.id))
+        origins = (id_ for id_, lead in leads.items() if sentence in lead)
+        parts.append((sentence, next(origins, None)))
+    if not parts or any(origin is None for _, origin in parts):
+        return allowance.cut(story.summary, *leads)
+    shown = []
+    for sentence, origin in parts:
+        text = allowance.cut(sentence, origin or "")
+        if not text:
+            break
+        shown.append(text)
+    return " ".join(shown)
 
 
 def _bounded_text(text: StoryText, allowance: Allowance) -> StoryText:
+    # The sentences of the lead that may be shown; if not even one, the first words of the first.
+    lead: list[Passage] = []
+    for passage in text.lead:
+        shown = passage.text
+        if not allowance.shows(passage):
+            # Its patterns take long to compile.
+            from aggregator.text.sentences import split_sentences
+
+            sentences = []
+            for sentence in split_sentences(passage.text, 1):
+                if not allowance.allows(sentence, passage.article_id):
+                    break
+                sentences.append(sentence)
+            shown = " ".join(sentences)
+        if not shown and not lead:
+            shown = allowance.cut(passage.text, passage.article_id)
+        if shown:
+            lead.append(replace(passage, text=shown))
+        if shown != passage.text:
+            break
     return replace(
         text,
         title=first_words(text.title, allowance.all_words),
-        lead=_bounded_lead(text.lead, allowance),
+        lead=tuple(lead),
         openings=tuple(o for o in text.openings if allowance.shows(o)),
         versions=tuple(v for v in text.versions if allowance.shows(v)),
         quotations=tuple(
             q for q in text.quotations if allowance.allows(q.text, *q.article_ids)
         ),
     )
-
-
-def _bounded_lead(lead: Iterable[Passage], allowance: Allowance) -> tuple[Passage, ...]:
-    """Return the sentences of a lead that may be shown; if not even one, the first words of the first."""
-    shown: list[Passage] = []
-    for passage in lead:
-        text = _whole_sentences(passage, allowance)
-        if not text and not shown:
-            text = allowance.cut(passage.text, passage.article_id)
-        if text:
-            shown.append(replace(passage, text=text))
-        if text != passage.text:
-            break
-    return tuple(shown)
-
-
-def _whole_sentences(passage: Passage, allowance: Allowance) -> str:
-    """Return the sentences at the beginning of a paragraph that may be shown."""
-    if allowance.shows(passage):
-        return passage.text
-    # Its patterns take long to compile.
-    from aggregator.text.sentences import split_sentences
-
-    sentences = []
-    for sentence in split_sentences(passage.text, 1):
-        if not allowance.allows(sentence, passage.article_id):
-            break
-        sentences.append(sentence)
-    return " ".join(sentences)

@@ -50,13 +50,13 @@ from aggregator.sources.fetch.request_headers import (
     Kind,
     request_headers,
     user_agent,
-    with_access,
 )
 from aggregator.sources.fetch.response import FetchResult, to_fetch_result
 from aggregator.sources.fetch.response_body import body_or_redirect, redirect_target
 from aggregator.sources.fetch.server_keys import (
     host_key,
     key_of_address,
+    origin_of,
     server_of,
 )
 from aggregator.sources.source_limits import net_tuning
@@ -139,48 +139,44 @@ class Client:
         """
         access = access or Access()
         transport = self._transport(access.proxy or self._settings.proxy)
-        with self._counting_errors(url, accept):
-            first = parsed(url)
-            ports = {source_port or 443}
-            servers = set[Server]()
-            if accept == "feed":
-                ports.add(port_of(first))
-            if linked_from is None:
-                servers.add(server_of(first))
-            else:
-                with suppress(FetchError):
-                    source = parsed(linked_from)
-                    if self._is_private(source) or transport.guard.is_private(
-                        *server_of(source)
-                    ):
-                        servers.add(server_of(source))
-            budget = RequestBudget(
-                self.tuning.fetch_deadline_seconds,
-                self.tuning.wire_cap_bytes,
-                frozenset(ports),
-                private_servers=frozenset(servers),
-            )
-            headers = request_headers(self.user_agent, accept, etag, last_modified)
-            result = self._follow(
-                transport, first, headers, budget, access, is_page=accept != "feed"
-            )
-        self._metrics_registry.count(FETCHES, accept, str(result.status))
-        self._metrics_registry.count(FETCHED_BYTES, accept, by=len(result.body))
-        return result
-
-    @contextmanager
-    def _counting_errors(self, url: str, accept: Kind) -> Iterator[None]:
-        """Time the block, and count its error, which is converted to an error of ours."""
-        with self._metrics_registry.timer(FETCH_SECONDS, accept):
+        metrics = self._metrics_registry
+        with metrics.timer(FETCH_SECONDS, accept):
             try:
-                yield
-            # Libraries may raise anything because of a server's data
+                first = parsed(url)
+                ports = {source_port or 443}
+                servers = set[Server]()
+                if accept == "feed":
+                    ports.add(port_of(first))
+                if linked_from is None:
+                    servers.add(server_of(first))
+                else:
+                    with suppress(FetchError):
+                        source = parsed(linked_from)
+                        server = server_of(source)
+                        if self._is_private(source) or transport.guard.is_private(
+                            *server
+                        ):
+                            servers.add(server)
+                budget = RequestBudget(
+                    self.tuning.fetch_deadline_seconds,
+                    self.tuning.wire_cap_bytes,
+                    frozenset(ports),
+                    private_servers=frozenset(servers),
+                )
+                headers = request_headers(self.user_agent, accept, etag, last_modified)
+                result = self._follow(
+                    transport, first, headers, budget, access, is_page=accept != "feed"
+                )
+            # Libraries may raise anything because of a server's data.
             except Exception as error:
                 failed = fetch_error(error, url)
-                self._metrics_registry.count(FETCHES, accept, failed.cause)
+                metrics.count(FETCHES, accept, failed.cause)
                 if failed is error:
                     raise
                 raise failed from error
+        metrics.count(FETCHES, accept, str(result.status))
+        metrics.count(FETCHED_BYTES, accept, by=len(result.body))
+        return result
 
     @contextmanager
     def connection(
@@ -257,7 +253,10 @@ class Client:
         url, at_once, is_for_ever, is_unchecked = first, False, True, False
         cookies = ChainCookies()
         for _ in range(MAX_REDIRECTS + 1):
-            sent = with_access(headers, access, url)
+            sent = httpx.Headers(headers)
+            # The headers of `access` may be secrets, so only their own origin gets them.
+            if access.headers and origin_of(url) == origin_of(parsed(access.address)):
+                sent.update(access.headers)
             # A redirect that depends on a cookie of the chain is not permanent, since others do not have the cookie.
             is_for_ever = not cookies.add_to(sent, url) and is_for_ever
             request = httpx.Request("GET", url, headers=sent)
@@ -308,10 +307,12 @@ class Client:
         """
         began = time.monotonic()
         url = request.url
+        key = host_key(url)
         guard = transport.guard
+        is_private_host = self._is_private(url)
         with self.rate_limiter.turn(
-            host_key(url),
-            is_private_host=self._is_private(url),
+            key,
+            is_private_host=is_private_host,
             at_once=at_once,
             is_page=is_page,
         ):
@@ -320,12 +321,11 @@ class Client:
                 guard.budget(budget),
                 closing(transport.handle_request(request)) as response,
             ):
-                # 429 and 503 from the operator's own servers do not make anybody wait.
-                key = host_key(url)
                 status = response.status_code
                 if status not in _ASKED_TO_WAIT:
                     self.rate_limiter.answered(key, is_page=is_page)
-                elif not (guard.is_private(name_of(url)) or self._is_private(url)):
+                # 429 and 503 from the operator's own servers do not make anybody wait.
+                elif not (guard.is_private(name_of(url)) or is_private_host):
                     self.rate_limiter.asked_to_wait(
                         key,
                         str(url),

@@ -61,13 +61,6 @@ class _Host(msgspec.Struct):
     answers: int = 0  # consecutive, since the last change of the gap
     busy: dict[str, float] = {}  # end of the wait by URL, for URLs that got a 503
 
-    def note_busy(self, url: str, now: float, seconds: float) -> None:
-        """Note a 503 of a URL, and forget URLs whose wait is over."""
-        for other, until in list(self.busy.items()):
-            if until <= now:
-                del self.busy[other]
-        self.busy[url] = now + seconds
-
 
 class RateLimiter:
     """Admits requests to a host one after the other, with a gap between their starts.
@@ -109,7 +102,25 @@ class RateLimiter:
             state = self._state(host)
             state.waiting += 1
             try:
-                self._await_turn(host, state, at_once, is_page)
+                while True:
+                    if self._closed:
+                        raise FetchError("stopped", "the program is stopping")
+                    now = self._clock()
+                    limits = self._limits(host, state, is_page)
+                    left = max(limit.backoff_until for limit in limits) - now
+                    start = max(limit.next_start for limit in limits)
+                    if left > 0:
+                        raise FetchError(
+                            ASKED_TO_WAIT,
+                            f"{host} said that we ask too often; nothing is sent for {left:.0f} s",
+                            retry_after_seconds=left,
+                        )
+                    if state.running >= self._tuning.host_concurrency:
+                        self._changed.wait()
+                    elif start > now and not at_once:
+                        self._pause(start - now)
+                    else:
+                        break
             finally:
                 state.waiting -= 1
             state.running += 1
@@ -181,7 +192,9 @@ class RateLimiter:
             elif seconds is None:
                 return
             else:
-                state.note_busy(url, now, seconds)
+                # URLs whose wait is over are forgotten.
+                busy = {url_: end for url_, end in state.busy.items() if end > now}
+                state.busy = {**busy, url: now + seconds}
                 if len(state.busy) < _HOST_HOLD_FEEDS:
                     return
                 hold = min(state.busy.values()) - now
@@ -228,26 +241,3 @@ class RateLimiter:
         """Return the limits that apply to a request; feeds do not wait for the gaps of pages."""
         pages = self._hosts.get(host + _PAGES) if is_page else None
         return (state,) if pages is None else (state, pages)
-
-    def _await_turn(
-        self, host: str, state: _Host, at_once: bool, is_page: bool
-    ) -> None:
-        while True:
-            if self._closed:
-                raise FetchError("stopped", "the program is stopping")
-            now = self._clock()
-            limits = self._limits(host, state, is_page)
-            left = max(limit.backoff_until for limit in limits) - now
-            start = max(limit.next_start for limit in limits)
-            if left > 0:
-                raise FetchError(
-                    ASKED_TO_WAIT,
-                    f"{host} said that we ask too often; nothing is sent for {left:.0f} s",
-                    retry_after_seconds=left,
-                )
-            if state.running >= self._tuning.host_concurrency:
-                self._changed.wait()
-            elif start > now and not at_once:
-                self._pause(start - now)
-            else:
-                return

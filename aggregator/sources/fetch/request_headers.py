@@ -2,14 +2,9 @@
 
 from typing import Literal
 
-import httpx
-
 from aggregator import __version__
-from aggregator.config.configured_access import Access
 from aggregator.model.errors import ConfigError
-from aggregator.sources.fetch.connections.transport import parsed
 from aggregator.sources.fetch.response import is_printable, validator
-from aggregator.sources.fetch.server_keys import origin_of
 
 Kind = Literal["feed", "page", "robots"]
 _ACCEPT: dict[Kind, str] = {
@@ -44,13 +39,3 @@ def request_headers(
     if kept := validator(last_modified):
         headers["If-Modified-Since"] = kept
     return headers
-
-
-def with_access(
-    headers: dict[str, str], access: Access, url: httpx.URL
-) -> httpx.Headers:
-    """Return the headers of a request to `url`, including those of `access` if it has their origin."""
-    sent = httpx.Headers(headers)
-    if access.headers and origin_of(url) == origin_of(parsed(access.address)):
-        sent.update(access.headers)
-    return sent

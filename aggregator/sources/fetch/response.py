@@ -10,12 +10,11 @@ import httpx
 
 from aggregator.extract.html.robots_meta import header_rules
 from aggregator.model.structs import FrozenStruct
+from aggregator.sources.parse.feeds.xml_repair import charset_of
 from aggregator.sources.source_limits import URL_CHARS
 
 _PRINTABLE = re.compile(r"[ -~]+\Z")
-_CHARSET = re.compile(
-    r"charset\s*=\s*+(?:[\"']\s*+)?([A-Za-z0-9][A-Za-z0-9_.:-]{0,39})", re.IGNORECASE
-)
+
 _MEDIA_TYPE = re.compile(r"\s*([A-Za-z0-9!#$&^_.+-]{1,80}/[A-Za-z0-9!#$&^_.+-]{1,80})")
 _HEADER_CHARS = 400
 _MOST_REFRESH_BYTES = 4096  # pages that only redirect have a few hundred (chosen)
@@ -69,7 +68,7 @@ def to_fetch_result(
     headers = response.headers
     declared = headers.get("content-type", "")[:_HEADER_CHARS]
     media_type = _MEDIA_TYPE.match(declared)
-    charset = _CHARSET.search(declared)
+    charset = charset_of(declared)
     return FetchResult(
         url=str(asked),
         url_final=str(final),
@@ -78,7 +77,7 @@ def to_fetch_result(
         not_modified=response.status_code == 304,
         body=body,
         content_type=media_type[1].lower() if media_type else "",
-        charset=charset[1].lower() if charset else None,
+        charset=charset.lower() if charset else None,
         etag=validator(headers.get("etag")),
         last_modified=validator(headers.get("last-modified")),
         robots=header_rules(headers.multi_items()),
@@ -111,7 +110,7 @@ def fresh_seconds(headers: Mapping[str, str]) -> float | None:
     control = headers.get("cache-control", "")[:_HEADER_CHARS].lower()
     if _UNCACHED.search(control):
         return None
-    if (age := _MAX_AGE.search(control)) is not None:
+    if age := _MAX_AGE.search(control):
         elapsed = _NUMBER.match(headers.get("age", "").strip())
         return max(0.0, float(age[1]) - float(elapsed[0] if elapsed else 0))
     expires = http_time(headers.get("expires", ""))

@@ -70,7 +70,24 @@ class Robots:
         except FetchError:
             return "no"
         key = (f"{address.scheme}://{address.netloc.decode('ascii')}", proxy)
-        rules = self._known(key) or self._ask(key, source_port, linked_from)
+        rules = self._known(key)
+        if rules is None:
+            with self._lock:
+                turn = self._asking.setdefault(key, threading.Lock())
+            with turn:
+                try:
+                    # Another thread may have requested it meanwhile
+                    rules = self._known(key)
+                    if rules is None:
+                        rules = self._fetched(key, source_port, linked_from)
+                        with self._lock:
+                            self._sites[key] = rules
+                            self._sites.move_to_end(key)
+                            while len(self._sites) > HOSTS_KEPT:
+                                self._sites.popitem(last=False)
+                finally:
+                    with self._lock:
+                        self._asking.pop(key, None)
         if rules.protego is None:
             return "not now"
         return "yes" if rules.protego.can_fetch(url, AGENT) else "no"
@@ -82,27 +99,6 @@ class Robots:
                 return None
             self._sites.move_to_end(key)
             return rules
-
-    def _ask(
-        self, key: _Key, source_port: int | None, linked_from: str | None
-    ) -> _SiteRules:
-        with self._lock:
-            turn = self._asking.setdefault(key, threading.Lock())
-        with turn:
-            try:
-                # Another thread may have requested it meanwhile
-                rules = self._known(key)
-                if rules is None:
-                    rules = self._fetched(key, source_port, linked_from)
-                    with self._lock:
-                        self._sites[key] = rules
-                        self._sites.move_to_end(key)
-                        while len(self._sites) > HOSTS_KEPT:
-                            self._sites.popitem(last=False)
-            finally:
-                with self._lock:
-                    self._asking.pop(key, None)
-        return rules
 
     def _fetched(
         self, key: _Key, source_port: int | None, linked_from: str | None
@@ -149,14 +145,11 @@ def relevant_lines(body: bytes) -> str:
         if not value and " " in words:
             field, _, value = words.partition(" ")
         if field.strip().lower().replace("-", "").replace(" ", "") == "useragent":
-            lines.append(f"User-agent: {_agent(value)}")
+            name = value.strip().lower()
+            if name != "*":
+                product = name.strip("*").split("/")[0].strip()
+                name = AGENT if product == AGENT else "others"
+            lines.append(f"User-agent: {name}")
         elif words:
             lines.append(words)
     return "\n".join(lines)
-
-
-def _agent(value: str) -> str:
-    name = value.strip().lower()
-    if name == "*":
-        return "*"
-    return AGENT if name.strip("*").split("/")[0].strip() == AGENT else "others"

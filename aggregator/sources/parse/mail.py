@@ -140,25 +140,18 @@ def entry_of_mail(data: bytes, *, source: str, seen: dt.datetime | None) -> Entr
             is_page=True,
         )
     message_id = _MESSAGE_ID.search(header(message, "Message-ID"))
+    archived = absolute_url(header(message, "Archived-At").strip("<> "), None)
+    addresses = (archived, web_address(page, text))
     return Entry(
         source=source,
         guid=short_key(message_id[0] if message_id else digest),
-        url=_address(message, page, text),
+        url=next(filter(may_be_public, addresses), None),
         title=title,
         html=markup,
         is_page=bool(page),
         published=parse_declared(header(message, "Date"), None, seen),
         outlet=outlet_of_mail(message),
     )
-
-
-def _address(message: EmailMessage, page: str, text: str) -> str | None:
-    """Return the address of a message on the web, from its header or its text."""
-    archived = absolute_url(header(message, "Archived-At").strip("<> "), None)
-    for address in (archived, web_address(page, text)):
-        if may_be_public(address):
-            return address
-    return None
 
 
 def _parsed(data: bytes) -> EmailMessage:

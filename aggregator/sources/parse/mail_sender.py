@@ -51,7 +51,11 @@ def _authenticated(message: EmailMessage) -> set[str | None]:
         " ", _QUOTED.sub("?", header(message, "Authentication-Results"))
     )
     server, *clauses = results.lower().split(";")
-    own_site = _receiving_site(message)
+    own_site = None
+    for received in headers(message, "Received"):
+        host = _BY.search(received)
+        if host and (own_site := _site_of(host[1])):
+            break
     if (
         own_site is None
         or own_site != _site_of(server.strip().partition(" ")[0])
@@ -71,15 +75,6 @@ def _authenticated(message: EmailMessage) -> set[str | None]:
                 )
             )
     return confirmed
-
-
-def _receiving_site(message: EmailMessage) -> str | None:
-    """Return the site of the server that last received the message under a public name."""
-    for received in headers(message, "Received"):
-        host = _BY.search(received)
-        if host and (site := _site_of(host[1])):
-            return site
-    return None
 
 
 def _site_of(host: str) -> str | None:

@@ -236,6 +236,18 @@ def test_the_link_to_the_next_page_is_no_text(word: str) -> None:
         '<a href="/old"><time class="published" datetime="2019-03-03">3 March</time> Old ferry sold</a>',
         '<footer class="publisher"><time datetime="2019-03-03">since 2019</time></footer>',
         '<script type="application/ld+json">{"@type": "NewsArticle", "dateCreated": "2026-11-02"}</script>',
+        # Cards of other articles as WordPress has them, outside of <aside>
+        '<div class="post-related"><h3><a href="/old">Old ferry sold</a></h3>'
+        '<time class="entry-date published" datetime="2019-03-03">3 March</time></div>',
+        '<div class="post-7 type-post status-publish hentry">Old ferry sold on 3 March 2019</div>',
+        '<div class="video-publish-date">(1:07) - March 3, 2019</div>',
+        '<div class="comments-list"><b class="published">3 March 2019</b> <a href="/u/7">Bo</a> writes</div>',
+        # Today's date below the name of the paper
+        '<header><b>Kite Daily</b> <time datetime="2026-11-27">Friday</time></header>',
+        '<p>Updated <time itemprop="dateModified" datetime="2026-11-26T09:00:00Z">today</time></p>',
+        '<p class="updated"><time datetime="2026-11-26T09:00:00Z">Thursday</time></p>',
+        '<p class="publisher">Founded on 3 March 2019</p>',
+        '<p class="published-note">Our readers have found many things since 3 March 2019, when the paper began.</p>',
     ],
 )
 def test_the_day_of_another_article_or_of_a_draft_is_not_that_of_publication(
@@ -248,3 +260,42 @@ def test_the_day_of_another_article_or_of_a_draft_is_not_that_of_publication(
     )
     assert page.facts.published is not None
     assert page.facts.published.time.date().isoformat() == "2026-11-25"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Updated 26 November 2026, published 25 November 2026",
+        "Published: Wednesday, 25 November 2026 | Updated: Thursday, 26 November 2026",
+        "25 November 2026, 07:30",
+    ],
+)
+def test_a_shown_line_says_which_of_its_days_is_that_of_publication(line: str) -> None:
+    page = page_of(
+        f'<article><h1>{TITLE}</h1><p class="published">{line}</p>{paragraphs(BODY)}</article>'
+    )
+    assert page.facts.published is not None
+    assert page.facts.published.time.date().isoformat() == "2026-11-25"
+
+
+def test_a_day_gets_its_minute_from_another_place() -> None:
+    page = page_of(
+        f'<article><h1>{TITLE}</h1><p class="published">25 November 2026</p>'
+        f'<time datetime="2026-11-25T22:30:00-05:00">late</time>{paragraphs(BODY)}</article>'
+    )
+    assert page.facts.published is not None
+    assert page.facts.published.time.isoformat() == "2026-11-26T03:30:00+00:00"
+
+
+def test_the_structured_data_of_another_article_does_not_date_this_one() -> None:
+    other = '{"@type": "NewsArticle", "headline": "Old ferry sold", "datePublished": "2019-03-03"}'
+    own = (
+        f'{{"@type": "Article", "headline": "{TITLE}", "datePublished": "2026-11-25"}}'
+    )
+    for data in (f"[{other}, {own}]", f"[{own}, {other}]"):
+        page = page_of(
+            f"<article><h1>{TITLE}</h1>{paragraphs(BODY)}</article>",
+            head=f'<script type="application/ld+json">{data}</script>',
+        )
+        assert page.facts.published is not None
+        assert page.facts.published.time.date().isoformat() == "2026-11-25"

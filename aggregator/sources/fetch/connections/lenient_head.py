@@ -6,7 +6,7 @@ part of another.
 
 import re
 import ssl
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import httpcore
@@ -67,7 +67,7 @@ class _LenientStream(GuardedStream):
     def _read_head(self, max_bytes: int, timeout: float | None) -> bytes:
         """Return the next head, the last together with the bytes received after it; b"" at the end."""
         searched = 0
-        while (end := _END.search(self._received, searched)) is None:
+        while not (end := _END.search(self._received, searched)):
             searched = max(0, len(self._received) - 2)
             data = self._inner.read(max_bytes, timeout)
             self._received += data
@@ -101,10 +101,19 @@ def _repaired(head: bytes) -> tuple[bytes, bytes]:
     version, status, reason = status_line.groups()
     if version != b"1.0":
         version = b"1.1"
+    fields: list[bytes] = []
+    for line in lines:
+        name, colon, _ = line.partition(b":")
+        if line.startswith((b" ", b"\t")) and fields:
+            fields[-1] += line  # a folded field
+        elif colon and _NAME.fullmatch(name.strip()) and len(line) <= _MOST_LINE_BYTES:
+            fields.append(line)
     repaired = [b"HTTP/%b %b %b" % (version, status, _clean(reason))]
     lengths = set()
     codings = b""
-    for name, value in _fields(lines):
+    for field in fields:
+        name, _, value = field.partition(b":")
+        name, value = name.strip(), _clean(value)
         if name.lower() == b"content-length":
             lengths.add(value)
         elif name.lower() == b"transfer-encoding":
@@ -116,25 +125,6 @@ def _repaired(head: bytes) -> tuple[bytes, bytes]:
     elif len(lengths) == 1 and _LENGTH.fullmatch(length := lengths.pop()):
         repaired.append(b"Content-Length: " + length)
     return status, b"\r\n".join(repaired) + b"\r\n\r\n"
-
-
-def _fields(lines: list[bytes]) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the valid fields of a head; a folded field is joined."""
-    unfolded: list[bytes] = []
-    for line in lines:
-        if line.startswith((b" ", b"\t")) and unfolded:
-            unfolded[-1] += line
-        elif _is_field(line):
-            unfolded.append(line)
-    for line in unfolded:
-        name, _, value = line.partition(b":")
-        yield name.strip(), _clean(value)
-
-
-def _is_field(line: bytes) -> bool:
-    name, colon, _ = line.partition(b":")
-    is_name = _NAME.fullmatch(name.strip()) is not None
-    return is_name and bool(colon) and len(line) <= _MOST_LINE_BYTES
 
 
 def _clean(value: bytes) -> bytes:

@@ -105,8 +105,6 @@ class SsrfGuard(httpcore.NetworkBackend):
             except (httpcore.ConnectError, httpcore.ConnectTimeout):
                 if position == len(addresses) - 1:
                     raise
-        else:
-            raise FetchError("dns", f"{host} has no address")
         with self._lock:
             self._open.add(stream)
         # A stop during this connect has not closed this connection
@@ -167,12 +165,13 @@ class SsrfGuard(httpcore.NetworkBackend):
         literal = address_of(host.strip("[]"))
         if literal is not None:
             return [str(literal)]
-        return self._resolve(host, port, self.seconds_left(None))
+        answers = self._resolve(host, port, self.seconds_left(None))
+        if not answers:
+            raise FetchError("dns", f"{host} has no address")
+        return answers
 
     def _checked(self, host: str, port: int) -> list[str]:
         answers = self._answers(host, port)
-        if not answers:
-            raise FetchError("dns", f"{host} has no address")
         private = []
         for answer in answers:
             address = address_of(answer)

@@ -71,7 +71,29 @@ def read_mailbox(
             if parts.scheme == "imap":
                 session.encrypt(tls)
             session.enter(unquote(parts.username or ""), password)
-            return _new_messages(session, unquote(parts.path[1:]), state, tuning)
+            validity, count = session.examine(unquote(parts.path[1:]))
+            known = _STATE.fullmatch(state or "")
+            last, failing, failures = 0, 0, 0
+            if known is None or known[1] != validity:
+                numbers = session.newest(count, tuning.max_entries)
+            else:
+                last, failing, failures = map(int, known.groups("0")[1:])
+                numbers = [
+                    number for number in session.numbers_after(last) if number > last
+                ]
+            chosen = numbers[: tuning.max_entries]
+            if not chosen:
+                session.leave()
+                return ReadMailbox(state=f"{validity}/{last}", count=count)
+            if failing != chosen[0]:
+                failures = 0
+            messages, reached, is_whole = _read(session, chosen, validity, failures + 1)
+            return ReadMailbox(
+                messages=tuple(messages),
+                state=f"{validity}/{reached}",
+                count=count,
+                has_more=not is_whole or len(chosen) < len(numbers),
+            )
     except Exception as error:  # noqa: BLE001 - imaplib may raise anything because of a server's data
         raise _as_our_error(error, host) from None
 
@@ -82,32 +104,6 @@ def _as_our_error(error: Exception, host: str) -> FetchError:
         # The message must not have the server's words
         return FetchError("protocol", f"{host} does not answer as an IMAP server")
     return failed
-
-
-def _new_messages(
-    session: ImapSession, folder: str, state: str | None, tuning: SourceTuning
-) -> ReadMailbox:
-    validity, count = session.examine(folder)
-    known = _STATE.fullmatch(state or "")
-    last, failing, failures = 0, 0, 0
-    if known is None or known[1] != validity:
-        numbers = session.newest(count, tuning.max_entries)
-    else:
-        last, failing, failures = map(int, known.groups("0")[1:])
-        numbers = [number for number in session.numbers_after(last) if number > last]
-    chosen = numbers[: tuning.max_entries]
-    if not chosen:
-        session.leave()
-        return ReadMailbox(state=f"{validity}/{last}", count=count)
-    if failing != chosen[0]:
-        failures = 0
-    messages, reached, is_whole = _read(session, chosen, validity, failures + 1)
-    return ReadMailbox(
-        messages=tuple(messages),
-        state=f"{validity}/{reached}",
-        count=count,
-        has_more=not is_whole or len(chosen) < len(numbers),
-    )
 
 
 def _read(

@@ -88,13 +88,21 @@ class DeclaredEntry(FrozenStruct):
 def entry_of(declared: DeclaredEntry, context: FeedContext) -> Entry | None:
     """Return the entry, or None if it has no content and no identifier at all."""
     title = plain_title(declared.title)
-    body = clean_html(declared.html)
+    body = unicode.clean(declared.html).strip()
+    if "data:" in body:
+        body = _DATA_URI.sub("", body)  # inlined images
     text = unicode.clean(declared.text).strip()
     guid, url = _guid_and_url(declared, title, body, context)
     enclosures = _enclosures(declared.enclosures, context)
     if not (url or title or body or text or guid or enclosures):
         return None
     updated = declared_time(declared.updated, context)
+    # A feed is authoritative for URLs of its own site or publisher, and for entries without a URL.
+    authority: Authority = "foreign"
+    if context.url is None:
+        authority = "handed"  # a local file
+    elif url is None or are_of_one_publisher(url, context.url):
+        authority = "own"
     outlet = behind = None
     if not context.outlet:
         feed = feed_outlet(
@@ -126,7 +134,7 @@ def entry_of(declared: DeclaredEntry, context: FeedContext) -> Entry | None:
             :_MAX_CATEGORIES
         ],
         enclosures=enclosures,
-        authority=authority_of(url, context.url),
+        authority=authority,
         zone=context.zone,
     )
 
@@ -163,16 +171,6 @@ def entries_of(declared: DeclaredEntry, context: FeedContext) -> list[Entry]:
                 is_observation=True,
             )
     return list(entries.values())
-
-
-def authority_of(url: str | None, feed_url: str | None) -> Authority:
-    """Return whether a feed is authoritative for a URL: only for URLs of its own site or publisher.
-
-    A feed without a URL is a local file ("handed"). An entry without a URL is the feed's own.
-    """
-    if feed_url is None:
-        return "handed"
-    return "own" if url is None or are_of_one_publisher(url, feed_url) else "foreign"
 
 
 def declared_time(raw: str, context: FeedContext) -> Published | None:
@@ -238,12 +236,6 @@ def _without_tags(title: str, alone: Sequence[str]) -> str:
         return space if is_pair or name in alone else tag[0]
 
     return _TITLE_TAG.sub(read, title)
-
-
-def clean_html(raw: str) -> str:
-    """Return `raw` cleaned, without inlined images."""
-    markup = unicode.clean(raw).strip()
-    return _DATA_URI.sub("", markup) if "data:" in markup else markup
 
 
 def html_of_text(text: str) -> str:

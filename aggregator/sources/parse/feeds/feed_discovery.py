@@ -6,7 +6,6 @@ else that of the whole site. Feeds of comments, audio and video come last.
 
 import html as html_entities
 import re
-from collections.abc import Iterator
 from typing import Literal
 from urllib.parse import urljoin, urlsplit
 
@@ -19,8 +18,6 @@ from aggregator.sources.parse.feeds.entry_builder import (
     plain_title,
 )
 
-# The attributes of a tag, by name
-Attributes = dict[str, str]
 _SNIFFED_CHARS = 1_048_576
 _MAX_LINKS = 50
 _TYPES = {
@@ -33,6 +30,8 @@ _TYPES = {
     "application/xml": "xml",
     "text/rss+xml": "rss",
 }
+# JSON and plain XML have many other uses: for these, title or URL must mention a feed.
+_OTHER_USES = ("application/json", "text/xml", "application/xml")
 _COMMENT = re.compile(r"<!--(?:(?!-->)[\s\S])*+(?:-->)?")
 _TAG = re.compile(r"<(link|a|base)\s([^<>]{1,4000})>", re.IGNORECASE)
 _ATTRIBUTE = re.compile(
@@ -88,18 +87,39 @@ def feed_links(page: str, base_url: str) -> list[FeedCandidate]:
     Reads the first 1 MiB of `page`. Pure, in linear time for any input.
     """
     base = base_url
-    declared: list[FeedCandidate] = []
-    linked: list[FeedCandidate] = []
-    for name, attributes in _tags(page):
+    declared: dict[str, FeedCandidate] = {}
+    linked: dict[str, FeedCandidate] = {}
+    for tag in _TAG.finditer(_COMMENT.sub("", page[:_SNIFFED_CHARS])):
+        name = tag[1].lower()
+        attributes = {}
+        for key, double, single, bare in _ATTRIBUTE.findall(tag[2]):
+            attributes[key.lower()] = html_entities.unescape(double or single or bare)
+        href = attributes.get("href", "")
+        title = attributes.get("title", "")
+        url = absolute_url(href, base)
         if name == "base":
-            base = absolute_url(attributes.get("href", ""), base_url) or base
-        elif name == "link" and len(declared) < _MAX_LINKS:
-            declared += _declared(attributes, base)
-        elif name == "a" and len(linked) < _MAX_LINKS:
-            linked += _linked(attributes, base)
-    links: dict[str, FeedCandidate] = {}
-    for link in (*declared, *linked):
-        links.setdefault(link.url, link)
+            base = absolute_url(href, base_url) or base
+        elif url is not None and name == "link" and len(declared) < _MAX_LINKS:
+            rels = attributes.get("rel", "").lower().split()
+            stated = attributes.get("type", "").lower()
+            kind = _TYPES.get(stated.split(";")[0].strip(), "")
+            is_feed = bool(kind)
+            if stated.startswith(_OTHER_USES):
+                is_feed = _FEEDLIKE.search(f"{href}/{title}") is not None
+            if "feed" in rels or ("alternate" in rels and is_feed):
+                link = FeedCandidate(url=url, title=plain_title(title), kind=kind)
+                declared.setdefault(url, link)
+        # Only the written path counts: the folder of the page says nothing about its links.
+        elif (
+            url is not None
+            and name == "a"
+            and len(linked) < _MAX_LINKS
+            and _FEEDLIKE.search(urlsplit(href.strip()).path)
+        ):
+            title = plain_title(title)
+            link = FeedCandidate(url=url, title=title, origin="linked")
+            linked.setdefault(url, link)
+    links = {**declared, **linked, **declared}
     return sorted(links.values(), key=lambda link: _unlikeliness(link, base_url))
 
 
@@ -136,57 +156,3 @@ def usual_places(base_url: str) -> list[FeedCandidate]:
             urls.append(folder.rstrip("/") + ".rss")
     urls += [f"{parts.scheme}://{parts.netloc}{path}" for path in _USUAL_PATHS]
     return [FeedCandidate(url=url, origin="usual") for url in dict.fromkeys(urls)]
-
-
-def _declared(attributes: Attributes, base: str) -> list[FeedCandidate]:
-    rels = attributes.get("rel", "").lower().split()
-    kind = _TYPES.get(attributes.get("type", "").split(";")[0].strip().lower(), "")
-    is_feed = (
-        "alternate" in rels and _declares_feed(kind, attributes)
-    ) or "feed" in rels
-    url = absolute_url(attributes.get("href", ""), base)
-    if not is_feed or url is None:
-        return []
-    return [
-        FeedCandidate(
-            url=url, title=plain_title(attributes.get("title", "")), kind=kind
-        )
-    ]
-
-
-def _declares_feed(kind: str, attributes: Attributes) -> bool:
-    """Return whether a link declares a feed.
-
-    JSON and plain XML have many other uses: for these, title or URL must mention a feed.
-    """
-    declared = attributes.get("type", "").lower()
-    if not declared.startswith(("application/json", "text/xml", "application/xml")):
-        return bool(kind)
-    mention = attributes.get("href", "") + "/" + attributes.get("title", "")
-    return _FEEDLIKE.search(mention) is not None
-
-
-def _linked(attributes: Attributes, base: str) -> list[FeedCandidate]:
-    href = attributes.get("href", "")
-    try:
-        # Only the written path counts: the folder of the page says nothing about its links
-        path = urlsplit(href).path
-    except ValueError:
-        return []
-    url = absolute_url(href, base)
-    if url is None or not _FEEDLIKE.search(path):
-        return []
-    return [
-        FeedCandidate(
-            url=url, title=plain_title(attributes.get("title", "")), origin="linked"
-        )
-    ]
-
-
-def _tags(page: str) -> Iterator[tuple[str, Attributes]]:
-    """Yield name and attributes of the tags that are read, outside comments."""
-    for tag in _TAG.finditer(_COMMENT.sub("", page[:_SNIFFED_CHARS])):
-        attributes = {}
-        for name, double, single, bare in _ATTRIBUTE.findall(tag.group(2)):
-            attributes[name.lower()] = html_entities.unescape(double or single or bare)
-        yield tag.group(1).lower(), attributes

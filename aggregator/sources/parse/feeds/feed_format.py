@@ -53,7 +53,7 @@ def looks_like_page(text: str) -> bool:
 def _root(head: str) -> str | None:
     """Return the name of the first element in lower case; comments before it are skipped."""
     position = 0
-    while (match := _ELEMENT.search(head, position)) is not None:
+    while match := _ELEMENT.search(head, position):
         comment = head.find("<!--", position, match.start())
         if comment < 0:
             return match.group(1).lower()

@@ -11,7 +11,7 @@ from xml.sax import SAXParseException
 
 from msgspec.structs import replace
 
-from aggregator.model.entry import Enclosure, Entry, ParsedFeed
+from aggregator.model.entry import Enclosure, ParsedFeed
 from aggregator.sources.parse.feeds import xml_entries
 from aggregator.sources.parse.feeds.entry_builder import (
     DeclaredEntry,
@@ -72,7 +72,7 @@ _EMPTY_LINK = re.compile(
     re.IGNORECASE,
 )
 # It splits long top-level domains: "a@b.online (Jo Doe)" becomes the name "ne (Jo Doe".
-_TORN_NAME = re.compile(r"[a-z]{0,20} ?\(([^()]+)")
+_TORN_NAME = re.compile(r"\A[a-z]{0,20} ?\(([^()]+)\Z")
 
 
 def for_feedparser(text: str) -> str:
@@ -106,9 +106,12 @@ def read_with_feedparser(text: str, context: FeedContext) -> ParsedFeed:
         version = ""  # only a complete feed counts as one without entries
     feed = parsed_feed(version, string_at(head, "title"), context, entries)
     if not parsed["bozo"] and all(len(entry) == 1 for entry in entries):
-        feed = replace(
-            feed, are_settled=tuple(map(_is_settled, declared, feed.entries))
+        # An entry with a future date changes when the item is read later: the date is only ignored for now.
+        settled = (
+            read.published is not None or not any(stated.published)
+            for stated, read in zip(declared, feed.entries, strict=False)
         )
+        feed = replace(feed, are_settled=tuple(settled))
     return replace(
         feed,
         ttl_seconds=ttl_seconds(
@@ -117,11 +120,6 @@ def read_with_feedparser(text: str, context: FeedContext) -> ParsedFeed:
             string_at(head, "sy_updatefrequency"),
         ),
     )
-
-
-def _is_settled(declared: DeclaredEntry, entry: Entry) -> bool:
-    """Return whether the entry will be the same when the item is read later: a future date is only ignored for now."""
-    return entry.published is not None or not any(declared.published)
 
 
 def read_one_by_one(text: str, context: FeedContext) -> ParsedFeed:
@@ -153,13 +151,29 @@ def _declared(raw: Raw) -> DeclaredEntry:
     for content in dicts_at(raw, "content"):
         # The text of an Atom entry may be elsewhere (RFC 4287, section 4.1.3.2).
         link = link or string_at(content, "src")
-    enclosures = list(
-        map(_enclosure, [*dicts_at(raw, "enclosures"), *dicts_at(raw, "media_content")])
-    )
+    enclosures = []
+    for media in (*dicts_at(raw, "enclosures"), *dicts_at(raw, "media_content")):
+        length = string_at(media, "length") or string_at(media, "filesize")
+        enclosures.append(
+            Enclosure(
+                url=string_at(media, "href") or string_at(media, "url"),
+                type=string_at(media, "type") or string_at(media, "medium"),
+                length_bytes=int(length) if _LENGTH.fullmatch(length) else None,
+            )
+        )
     for picture in (*dicts_at(raw, "media_thumbnail"), raw.get("image")):
         if isinstance(picture, dict):
             url = string_at(picture, "url") or string_at(picture, "href")
             enclosures.append(Enclosure(url=url, type="image"))
+    details = (
+        raw.get("title_detail"),
+        *dicts_at(raw, "content"),
+        raw.get("summary_detail"),
+    )
+    languages = (
+        string_at(part, "language") for part in details if isinstance(part, dict)
+    )
+    content_language = next(languages, "")
     return DeclaredEntry(
         guid=string_at(raw, "id"),
         url=string_at(raw, "feedburner_origlink") or link,
@@ -174,7 +188,7 @@ def _declared(raw: Raw) -> DeclaredEntry:
         author=_author(raw),
         outlet=string_at(source, "title"),
         outlet_url=string_at(source, "href") or string_at(source, "link"),
-        language=string_at(raw, "language") or _content_language(raw),
+        language=string_at(raw, "language") or content_language,
         categories=tuple(categories),
         enclosures=tuple(enclosures),
     )
@@ -188,45 +202,20 @@ def _fullest(raw: Raw) -> str:
         candidates.append(detail)
     elif string_at(raw, "summary"):
         candidates.append({"value": string_at(raw, "summary"), "type": "text/html"})
-    fullest = max((_as_html(content) for content in candidates), key=len, default="")
+    fullest = ""
+    for content in candidates:
+        is_plain = string_at(content, "type") == "text/plain"
+        as_html = html_of_text if is_plain else unescaped_markup
+        fullest = max(fullest, as_html(string_at(content, "value")), key=len)
     return fullest or html_of_text(string_at(raw, "media_caption"))
-
-
-def _as_html(content: Raw) -> str:
-    value = string_at(content, "value")
-    if string_at(content, "type") == "text/plain":
-        return html_of_text(value)
-    return unescaped_markup(value)
-
-
-def _content_language(raw: Raw) -> str:
-    title = raw.get("title_detail")
-    summary = raw.get("summary_detail")
-    for detail in (title, *dicts_at(raw, "content"), summary):
-        if isinstance(detail, dict):
-            return string_at(detail, "language")
-    return ""
 
 
 def _author(raw: Raw) -> str:
     people = [string_at(person, "name") for person in dicts_at(raw, "authors")]
     if len(people) < 2:
         return string_at(raw, "author") or "".join(people)
-    return ", ".join(filter(None, dict.fromkeys(map(_whole_name, people))))
-
-
-def _whole_name(name: str) -> str:
-    torn = _TORN_NAME.fullmatch(name)
-    return torn.group(1) if torn else name
-
-
-def _enclosure(media: Raw) -> Enclosure:
-    length = string_at(media, "length") or string_at(media, "filesize")
-    return Enclosure(
-        url=string_at(media, "href") or string_at(media, "url"),
-        type=string_at(media, "type") or string_at(media, "medium"),
-        length_bytes=int(length) if _LENGTH.fullmatch(length) else None,
-    )
+    whole = (_TORN_NAME.sub(r"\1", name) for name in people)
+    return ", ".join(filter(None, dict.fromkeys(whole)))
 
 
 def attempted(

@@ -98,6 +98,13 @@ def _json_entry(item: Raw) -> DeclaredEntry:
                 title=string_at(attachment, "title"),
             )
         )
+    names = []
+    plain_names = []
+    for person in (*list_at(item, "authors"), item.get("author")):
+        if isinstance(person, dict):
+            names.append(string_at(person, "name"))
+        elif isinstance(person, str):
+            plain_names.append(person)
     images = string_at(item, "image"), string_at(item, "banner_image")
     enclosures += [Enclosure(url=url, type="image") for url in images]
     return DeclaredEntry(
@@ -110,19 +117,8 @@ def _json_entry(item: Raw) -> DeclaredEntry:
             string_at(item, "date_modified"),
         ),
         updated=string_at(item, "date_modified"),
-        author=_json_author(item),
+        author=", ".join(filter(None, dict.fromkeys(names + plain_names))),
         language=string_at(item, "language"),
         categories=tuple(tag for tag in list_at(item, "tags") if isinstance(tag, str)),
         enclosures=tuple(enclosures),
     )
-
-
-def _json_author(item: Raw) -> str:
-    names = []
-    plain_names = []
-    for person in (*list_at(item, "authors"), item.get("author")):
-        if isinstance(person, dict):
-            names.append(string_at(person, "name"))
-        elif isinstance(person, str):
-            plain_names.append(person)
-    return ", ".join(filter(None, dict.fromkeys(names + plain_names)))

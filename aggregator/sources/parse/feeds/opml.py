@@ -177,8 +177,15 @@ def _entry(
     site_url = None if url and "@" in urlsplit(url).netloc else url
     name = _name(attributes)
     if not written:
-        reason = _reason_without_address(kind, attributes, site_url)
-        if not reason:
+        if kind == "include":
+            reason = "it is another list, which is not read; import it by itself"
+        elif kind in _TYPES or "xmlurl" in attributes:
+            reason = "it has no address of a feed"
+            if site_url:
+                reason += f"; its site may have one: aggregator sources add {site_url}"
+        elif kind == "link" or attributes.get("url") or site_url:
+            reason = "it is a link and no feed"
+        else:
             return None
         return SkippedOutline(name=name or site_url or kind, reason=reason)
     url = web_address(written)
@@ -193,22 +200,6 @@ def _entry(
         reason = f"its address is no web address: {shown}"
         return SkippedOutline(name=name or shown, reason=reason)
     return OpmlFeed(url=url, title=name, site_url=site_url, folder=folder)
-
-
-def _reason_without_address(
-    kind: str, attributes: dict[str, str], site_url: str | None
-) -> str:
-    """Return why an outline without the address of a feed is skipped; "" for a folder or a remark."""
-    if kind == "include":
-        return "it is another list, which is not read; import it by itself"
-    if kind in _TYPES or "xmlurl" in attributes:
-        reason = "it has no address of a feed"
-        if site_url:
-            reason += f"; its site may have one: aggregator sources add {site_url}"
-        return reason
-    if kind == "link" or attributes.get("url") or site_url:
-        return "it is a link and no feed"
-    return ""
 
 
 def _name(attributes: dict[str, str]) -> str:

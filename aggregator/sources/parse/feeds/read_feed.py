@@ -7,6 +7,7 @@ import datetime as dt
 import gzip
 import io
 import zlib
+from contextlib import suppress
 from functools import partial
 
 from msgspec.structs import replace
@@ -37,9 +38,11 @@ def read_feed(data: bytes, context: FeedContext) -> ParsedFeed:
     `entry_count` above `len(entries)` means that entries were left out, because they were too many, empty or known.
     """
     try:
-        return _read_unknown_items(
-            _unzipped(data, context.tuning.max_feed_bytes), context
-        )
+        # Some feeds were served or saved as .gz.
+        with suppress(OSError, EOFError, zlib.error):
+            unzipped = gzip.GzipFile(fileobj=io.BytesIO(data))
+            data = unzipped.read(context.tuning.max_feed_bytes)
+        return _read_unknown_items(data, context)
     except Exception as error:  # noqa: BLE001 - parsers may raise anything on untrusted bytes
         return ParsedFeed(
             problem=f"this could not be read as a feed ({type(error).__name__})"
@@ -95,14 +98,6 @@ def parser_versions() -> str:
     return f"{pyexpat.EXPAT_VERSION.replace('_', ' ')}, libxml2 {'.'.join(map(str, etree.LIBXML_VERSION))}"
 
 
-def _unzipped(data: bytes, limit_bytes: int) -> bytes:
-    """Decompress bytes that were served or saved as .gz, within the limit; return other bytes unchanged."""
-    try:
-        return gzip.GzipFile(fileobj=io.BytesIO(data)).read(limit_bytes)
-    except (OSError, EOFError, zlib.error):
-        return data
-
-
 def _read(data: bytes, context: FeedContext) -> ParsedFeed:
     problem = reason_against_bytes(data)
     if problem:
@@ -115,16 +110,12 @@ def _read(data: bytes, context: FeedContext) -> ParsedFeed:
         return ParsedFeed(problem=problem)
     if sitemap.is_sitemap(text):
         return sitemap.read_sitemap(xml_repair.well_prepared(text), context)
-    return _read_xml(text, context)
-
-
-def _read_xml(text: str, context: FeedContext) -> ParsedFeed:
-    """Parse the repaired markup; if fewer entries are found than it has, parse each entry alone."""
     limit = context.tuning.max_entries
     is_earlier = partial(is_before, context=context)
     cut = xml_entries.cut_entries(xml_repair.well_prepared(text), limit, is_earlier)
     repaired = for_feedparser(cut.text)
     feed = whole = attempted(read_with_feedparser, repaired, context)
+    # If fewer entries are found than it has, each entry is parsed alone.
     if min(cut.entries, limit) > whole.entry_count:
         alone = attempted(read_one_by_one, repaired, context)
         if alone.entry_count > whole.entry_count:
@@ -134,6 +125,7 @@ def _read_xml(text: str, context: FeedContext) -> ParsedFeed:
         entries = feed.entries[::-1] if cut.newest_last else feed.entries
         count = cut.entries if cut.entries > limit else feed.entry_count
         return replace(feed, format=named, entries=entries, entry_count=count)
-    if whole.format:
-        return whole  # a feed without entries at the moment
-    return ParsedFeed(problem="this begins like a feed but has no readable entries")
+    if not whole.format:
+        problem = "this begins like a feed but has no readable entries"
+        whole = ParsedFeed(problem=problem)
+    return whole  # else a feed without entries at the moment

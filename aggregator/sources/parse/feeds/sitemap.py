@@ -16,7 +16,6 @@ from aggregator.sources.parse.feeds.entry_builder import (
     first_time,
     plain_title,
 )
-from aggregator.sources.parse.feeds.feed_discovery import Attributes
 
 # Each poll reads this many sitemaps of an index: the newest have the new pages (chosen)
 _MAX_SITEMAPS = 3
@@ -102,7 +101,7 @@ def _newness(page: DeclaredEntry, context: FeedContext) -> float:
 
 def _declared_page(node: "etree._Element") -> DeclaredEntry:  # type: ignore[name-defined] # noqa: F821
     """Return one page. Values of the news extension are preferred to those of images and videos."""
-    texts: Attributes = {}
+    texts: dict[str, str] = {}
     images = []
     for child in node.iterdescendants("*"):
         kind, name = _kind_and_name(child.tag)

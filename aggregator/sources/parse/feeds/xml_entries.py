@@ -102,7 +102,12 @@ def entries_alone(text: str) -> Iterator[str]:
     prefix, _, name = _tag_name(text, starts[0]).rpartition(":")
     root = _ROOT.search(text, 0, starts[0])
     is_atom = name.lower() == "entry"
-    attributes = _attributes(root.group() if root else "", is_atom=is_atom)
+    attributes = "".join(_ROOT_ATTRIBUTE.findall(root.group() if root else ""))
+    for usual_prefix, uri in _USUAL:
+        if f"xmlns:{usual_prefix}=" not in attributes:
+            attributes += f' xmlns:{usual_prefix}="{uri}"'
+    if is_atom and "xmlns=" not in attributes:
+        attributes += f' xmlns="{_ATOM}"'
     opened = f'<rss version="2.0"{attributes}><channel>'
     closed = "</channel></rss>"
     if is_atom:
@@ -112,32 +117,16 @@ def entries_alone(text: str) -> Iterator[str]:
     inner = text[root.end() if root else 0 : starts[0]]
     yield opened + _CHANNEL.sub("", _without_prefix(inner, prefix)) + closed
     for start, end in pairwise([*starts, len(text)]):
-        yield opened + _closed_entry(text, start, end) + closed
-
-
-def _attributes(root: str, *, is_atom: bool) -> str:
-    """Return the declarations of a root tag, and the usual ones that it lacks."""
-    declared = "".join(_ROOT_ATTRIBUTE.findall(root))
-    for name, uri in _USUAL:
-        if f"xmlns:{name}=" not in declared:
-            declared += f' xmlns:{name}="{uri}"'
-    if is_atom and "xmlns=" not in declared:
-        declared += f' xmlns="{_ATOM}"'
-    return declared
-
-
-def _closed_entry(text: str, start: int, end: int) -> str:
-    """Return an entry without its prefix; `end` is the start of the next entry."""
-    name = _tag_name(text, start)
-    prefix, _, local = name.rpartition(":")
-    close = text.find("</" + name, start, end)
-    body = text[start:close] if close >= 0 else _TAIL.sub("", text[start:end])
-    entry = _without_prefix(body, prefix)
-    if "</title" not in entry:
-        entry = _OPEN_TITLE.sub(r"\1</title>", entry)
-    if text.startswith("/>", text.find(">", start, end) - 1):
-        return entry
-    return f"{entry}</{local}>"
+        tag = _tag_name(text, start)
+        prefix, _, local = tag.rpartition(":")
+        close = text.find("</" + tag, start, end)
+        body = text[start:close] if close >= 0 else _TAIL.sub("", text[start:end])
+        entry = _without_prefix(body, prefix)
+        if "</title" not in entry:
+            entry = _OPEN_TITLE.sub(r"\1</title>", entry)
+        if not text.startswith("/>", text.find(">", start, end) - 1):
+            entry += f"</{local}>"
+        yield opened + entry + closed
 
 
 def _without_prefix(markup: str, prefix: str) -> str:

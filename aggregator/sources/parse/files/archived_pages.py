@@ -62,15 +62,9 @@ def with_page(entry: Entry, tuning: SourceTuning) -> Entry:
                     )
                     html = entry_of_record(as_record(value), file_name="").html
                 else:
-                    page = next(
-                        warc.read_pages(
-                            stream, max_page_bytes=tuning.max_article_bytes
-                        ),
-                        None,
-                    )
-                    if not isinstance(page, warc.ArchivedPage) or page.body is None:
-                        html = None
-                    else:
+                    limit = tuning.max_article_bytes
+                    page = next(warc.read_pages(stream, max_page_bytes=limit), None)
+                    if isinstance(page, warc.ArchivedPage) and page.body is not None:
                         html = html_of_body(page.body, page.content_type)
     except ReadError as error:
         # The damage may stand further on in the file

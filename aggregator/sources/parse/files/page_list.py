@@ -18,7 +18,7 @@ from aggregator.sources.parse.files.input_items import (
     PageList,
     ReadOptions,
 )
-from aggregator.sources.parse.streams.file_stream import Stream, unzipped
+from aggregator.sources.parse.streams.file_stream import unzipped
 from aggregator.sources.parse.streams.remote_files import open_file, size_of
 
 # A worker lists this much decompressed data at once: it takes some 0.3 s, far from its deadline
@@ -77,31 +77,24 @@ def list_pages(span: ArchiveSpan) -> PageList:
                 return PageList(is_whole=False)
             file.seek(span.offset)
             with unzipped(file, reading.progress, span.offset) as stream:
-                following = _list(stream, span, reading, items)
+                following = None
+                for listed in READERS[span.suffix](stream, span.place, reading):
+                    record = None
+                    if isinstance(listed, InputEntry):
+                        record = listed.entry.record
+                        if record is None:
+                            raise ReadError("there is something else in it than pages")
+                    if record and items and stream.tell() > _SPAN_BYTES:
+                        number, offset = record.number, record.offset
+                        following = replace(span, number=number, offset=offset)
+                        break
+                    if stream.tell() > _LONGEST_SPAN_BYTES:
+                        raise ReadError("there are no pages in a long part of it")
+                    if not isinstance(listed, InputFeed):
+                        items.append(listed)
     except (OSError, ReadError):
         return PageList(items=tuple(items), is_whole=False)
     read_bytes = reading.progress.read_bytes
     if following is not None:
         read_bytes = following.offset - span.offset
     return PageList(items=tuple(items), read_bytes=read_bytes, following=following)
-
-
-def _list(
-    stream: Stream,
-    span: ArchiveSpan,
-    reading: ReadOptions,
-    items: list[InputEntry | InputProblem],
-) -> ArchiveSpan | None:
-    """Add the next items to `items`; return the following span. Raise ReadError if the rest cannot be listed."""
-    for input_item in READERS[span.suffix](stream, span.place, reading):
-        if isinstance(input_item, InputEntry):
-            record = input_item.entry.record
-            if record is None:
-                raise ReadError("there is something else in it than pages")
-            if stream.tell() > _SPAN_BYTES and items:
-                return replace(span, number=record.number, offset=record.offset)
-        if stream.tell() > _LONGEST_SPAN_BYTES:
-            raise ReadError("there are no pages in a long part of it")
-        if not isinstance(input_item, InputFeed):
-            items.append(input_item)
-    return None

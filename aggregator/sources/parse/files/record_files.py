@@ -64,26 +64,12 @@ def _lines(
             yield too_long_input(f"{place.where}, line {number}", limit)
         else:
             items = list(_records_of(line, f"line {number}", place, reading))
-            first_item = items[0]
-            if (
-                len(items) == 1
-                and isinstance(first_item, InputEntry)
-                and first_item.entry.is_page
-                and reading.leaves_in
-            ):
+            only = items[0] if len(items) == 1 else None
+            path = reading.leaves_in
+            if path and isinstance(only, InputEntry) and only.entry.is_page:
                 offset = stream.offset_of(stream.tell() - len(line))
-                items = [
-                    replace(
-                        first_item,
-                        entry=left_in_file(
-                            first_item.entry,
-                            ".jsonl",
-                            number,
-                            offset,
-                            reading.leaves_in,
-                        ),
-                    )
-                ]
+                entry = left_in_file(only.entry, ".jsonl", number, offset, path)
+                items = [replace(only, entry=entry)]
             yield from items
 
 

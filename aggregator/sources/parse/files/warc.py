@@ -66,7 +66,14 @@ def read_pages(
     """
     tape = _PushbackStream(stream)
     number = first - 1
-    while (line := _first_line(tape)) != b"":
+    empty = 0
+    while line := tape.readline(_MAX_HEADER_BYTES):
+        if line in {b"\r\n", b"\n"}:  # between records
+            empty += 1
+            while empty >= MOST_EMPTY and tape.pass_empty_lines():
+                pass
+            continue
+        empty = 0
         number = number + 1
         position = tape.tell() - len(line)
         if not line.startswith(b"WARC/"):
@@ -90,48 +97,30 @@ class _PushbackStream:
 
     def __init__(self, stream: io.BufferedReader) -> None:
         self._stream = stream
-        self._back = b""
-        self._at = 0
+        self._back = io.BytesIO()
+
+    def _back_bytes(self) -> int:
+        return len(self._back.getbuffer()) - self._back.tell()
 
     def tell(self) -> int:
-        return self._stream.tell() - (len(self._back) - self._at)
+        return self._stream.tell() - self._back_bytes()
 
     def readline(self, limit: int) -> bytes:
-        if self._at == len(self._back):
-            return self._stream.readline(limit)
-        end = self._back.find(b"\n", self._at, self._at + limit) + 1
-        if end or len(self._back) - self._at >= limit:
-            return self._taken(end or self._at + limit)
-        part = self._taken(len(self._back))
+        part = self._back.readline(limit)
+        if part.endswith(b"\n") or len(part) == limit:
+            return part
         return part + self._stream.readline(limit - len(part))
 
     def read(self, length: int) -> bytes:
-        part = self._taken(min(len(self._back), self._at + length))
+        part = self._back.read(length)
         return part + self._stream.read(length - len(part))
 
     def pass_empty_lines(self) -> bool:
         """Skip empty lines in the buffer; return whether there were any."""
-        return self._at == len(self._back) and pass_empty_lines(self._stream) > 0
+        return not self._back_bytes() and pass_empty_lines(self._stream) > 0
 
     def put_back(self, data: bytes) -> None:
-        self._back, self._at = data + self._back[self._at :], 0
-
-    def _taken(self, end: int) -> bytes:
-        part = self._back[self._at : end]
-        self._at = end
-        if end == len(self._back):
-            self._back, self._at = b"", 0
-        return part
-
-
-def _first_line(tape: _PushbackStream) -> bytes:
-    """Return the first line of the next record, without empty lines before it; b"" at the end."""
-    empty = 0
-    while (line := tape.readline(_MAX_HEADER_BYTES)) in {b"\r\n", b"\n"}:
-        empty += 1
-        while empty >= MOST_EMPTY and tape.pass_empty_lines():
-            pass
-    return line
+        self._back = io.BytesIO(data + self._back.read())
 
 
 def _header_lines(tape: _PushbackStream) -> Iterator[bytes]:
@@ -158,14 +147,16 @@ def _record(
         is_text = kind == "conversion" and bool(PLAIN.match(stored))
         is_page = is_text or bool(_HTML.match(stored))
     if length > limit + _HTTP_HEADER_BYTES:
-        wrong = _skip(tape, length)
-        return wrong or (_page(headers, "", None) if is_page else None)
+        while length > 0:
+            skipped = len(tape.read(min(length, _CHUNK_BYTES)))
+            if not skipped:
+                return "it is cut short"
+            length -= skipped
+        return _page(headers, "", None) if is_page else None
     block = tape.read(length)
     wrong = _wrong_length(tape, block, length)
-    if wrong is not None:
+    if wrong is not None or not is_page:
         return wrong
-    if not is_page:
-        return None
     if kind != "response":
         return _page(headers, stored, block)
     return _page_of(headers, block, limit)
@@ -214,16 +205,6 @@ def _pairs(lines: Iterator[bytes]) -> list[tuple[str, str]]:
     return pairs
 
 
-def _skip(tape: _PushbackStream, length: int) -> str | None:
-    """Skip a record that is too long; return a message if it is cut short."""
-    while length > 0:
-        skipped = len(tape.read(min(length, _CHUNK_BYTES)))
-        if not skipped:
-            return "it is cut short"
-        length -= skipped
-    return None
-
-
 def _page_of(record: dict[str, str], block: bytes, limit: int) -> ArchivedPage | None:
     head, separator, body = block.partition(b"\r\n\r\n")
     if not separator or not _STATUS_OK.match(head):
@@ -235,12 +216,14 @@ def _page_of(record: dict[str, str], block: bytes, limit: int) -> ArchivedPage |
         return None
     if "chunked" in headers.get("transfer-encoding", "").lower():
         body = _unchunked(body)
-    return _page(
-        record,
-        content_type,
-        _decompressed(body, headers.get("content-encoding", ""), limit),
-        header_rules(stated),
-    )
+    page: bytes | None = body
+    try:
+        page = decompress_body(body, headers.get("content-encoding", ""), limit)
+    except FetchError as error:
+        # Crawlers also store a page decompressed with the original header.
+        if error.cause != "encoding" or b"<" not in body[:1024]:
+            page = None
+    return _page(record, content_type, page, header_rules(stated))
 
 
 def _page(
@@ -275,11 +258,3 @@ def _unchunked(body: bytes) -> bytes:
         chunks.append(stream.read(length))
         stream.readline(16)
     return b"".join(chunks) if chunks else body
-
-
-def _decompressed(body: bytes, coding: str, limit: int) -> bytes | None:
-    """Decompress the body, at most `limit` bytes; unchanged if it was stored decompressed."""
-    try:
-        return decompress_body(body, coding, limit)
-    except FetchError as error:
-        return body if error.cause == "encoding" and b"<" in body[:1024] else None

@@ -117,7 +117,13 @@ def read_labelled(
     try:
         record = line if isinstance(line, dict) else decoded_record(line)
     except ReadError as error:
-        record_id = (not isinstance(line, dict) and _id_in(line)) or fallback
+        record_id = fallback
+        id_in_line = _ID.search(
+            b"" if isinstance(line, dict) else _as_bytes(line), 0, 65_536
+        )
+        if id_in_line is not None:
+            written = id_in_line[1] or id_in_line[2]
+            record_id = written.decode("utf-8", "replace")
         entry = Entry(source=file_name, guid=record_id)
         return LabelledRecord(entry=entry, id=record_id, problem=str(error))
     record_id = _label(record, chosen.get("id", "id")) or fallback
@@ -141,13 +147,6 @@ def read_labelled(
 
 def _as_bytes(line: bytes | str) -> bytes:
     return line if isinstance(line, bytes) else line.encode("utf-8", "surrogatepass")
-
-
-def _id_in(line: bytes | str) -> str | None:
-    match = _ID.search(_as_bytes(line), 0, 65_536)
-    if match is None:
-        return None
-    return (match.group(1) or match.group(2)).decode("utf-8", "replace")
 
 
 def _label(record: Record, key: str) -> str:

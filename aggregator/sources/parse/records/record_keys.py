@@ -3,11 +3,9 @@
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from importlib.resources import files
 from typing import Any, Literal
 
-import msgspec
-
+from aggregator.config.shipped import shipped_table
 from aggregator.extract.language import unicode
 from aggregator.extract.language.declared_dates import parse_declared
 from aggregator.model.structs import FrozenStruct
@@ -65,10 +63,7 @@ class KeyTable(FrozenStruct):
 @cache
 def key_table() -> KeyTable:
     """Return the table."""
-    return msgspec.yaml.decode(
-        files("aggregator.sources.parse.records").joinpath("records.yaml").read_bytes(),
-        type=KeyTable,
-    )
+    return shipped_table("aggregator.sources.parse.records", "records.yaml", KeyTable)
 
 
 class RecordFields(FrozenStruct):
@@ -167,24 +162,20 @@ def texts_in(value: object, field: str, depth: int = 0) -> Iterator[str]:
         for element in value:
             yield from texts_in(element, field, depth + 1)
     elif isinstance(value, dict) and depth < MOST_DEPTH:
-        yield from _texts_inside(value, field, depth)
-
-
-def _texts_inside(value: Record, field: str, depth: int) -> list[str]:
-    """Return the texts of the first keys of an object that have any, as `inside` of the table says."""
-    named = {plain_name(key): inner for key, inner in reversed(value.items())}
-    inside = key_table().inside
-    for group in inside.get(field, inside["name"]):
-        parts = [named[name] for name in group.split("+") if name in named]
-        texts = list(texts_in(parts, field, depth))
-        if group == "dateparts":
-            # CSL writes [[2026, 11, 25]]
-            texts = ["-".join(text.zfill(2) for text in texts)]
-        elif len(parts) > 1 and field == "author":
-            texts = [" ".join(texts)]
-        if any(texts):
-            return texts
-    return []
+        # The first keys that have any texts count.
+        named = {plain_name(key): inner for key, inner in reversed(value.items())}
+        inside = key_table().inside
+        for group in inside.get(field, inside["name"]):
+            parts = [named[name] for name in group.split("+") if name in named]
+            texts = list(texts_in(parts, field, depth))
+            if group == "dateparts":
+                # CSL writes [[2026, 11, 25]]
+                texts = ["-".join(text.zfill(2) for text in texts)]
+            elif len(parts) > 1 and field == "author":
+                texts = [" ".join(texts)]
+            if any(texts):
+                yield from texts
+                return
 
 
 def _value(raw: object, field: Field) -> str:

@@ -109,9 +109,23 @@ def listed(folder: Path) -> Iterator[ListedFile]:
             if child.is_dir(follow_symlinks=False):
                 waiting.append((Path(child.path), relative + "/"))
             elif has_mail or suffix_of(child.name) in SUFFIXES:
-                file = _listed(child, relative, root)
-                if file is not None:
-                    files.append(file)
+                try:
+                    if child.is_symlink():
+                        target = Path(os.path.realpath(child.path))
+                        if not target.is_relative_to(root):
+                            continue
+                    state = child.stat()
+                except OSError:
+                    continue  # removed since the listing, or a dangling link
+                if stat.S_ISREG(state.st_mode):
+                    stamp = FileStamp(
+                        size=state.st_size,
+                        mtime_ns=state.st_mtime_ns,
+                        ctime_ns=state.st_ctime_ns,
+                    )
+                    files.append(
+                        ListedFile(relative=relative, path=child.path, stamp=stamp)
+                    )
     # Sorted by folder, then by name
     yield from sorted(files, key=lambda file: file.relative.replace("/", "\0"))
 
@@ -154,23 +168,3 @@ def _children(directory: Path, *, is_root: bool) -> list[os.DirEntry[str]]:
                 f"{directory}: the folder cannot be read ({error.strerror})"
             ) from error
         return []
-
-
-def _listed(child: os.DirEntry[str], relative: str, root: Path) -> ListedFile | None:
-    try:
-        if child.is_symlink() and not Path(os.path.realpath(child.path)).is_relative_to(
-            root
-        ):
-            return None
-        state = child.stat()
-    except OSError:
-        return None  # removed since the listing, or a dangling link
-    if not stat.S_ISREG(state.st_mode):
-        return None
-    return ListedFile(
-        relative=relative,
-        path=child.path,
-        stamp=FileStamp(
-            size=state.st_size, mtime_ns=state.st_mtime_ns, ctime_ns=state.st_ctime_ns
-        ),
-    )

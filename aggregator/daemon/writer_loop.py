@@ -63,7 +63,7 @@ class WriterLoop:
                 "standby: another daemon is the writer; this one serves",
                 extra={"event": "standby_started"},
             )
-        self._work.callbacks.heartbeat()
+        self._work.heartbeat()
         self._thread.start()
 
     def stop(self) -> None:
@@ -102,9 +102,24 @@ class WriterLoop:
                 except _ENDING_ERRORS:
                     raise
                 except (AggregatorError, OSError) as error:
-                    self._back_off(
-                        _trouble_of(error),
-                        BACKOFF_SECONDS[min(in_a_row, len(BACKOFF_SECONDS) - 1)],
+                    # The file that is one too many to open may belong to the program: a table of words, a module.
+                    if TooManyFilesError.is_behind(error):
+                        error = TooManyFilesError()
+                    if not isinstance(error, AggregatorError):
+                        raise  # the database is not the cause
+                    is_new = str(error) != self.trouble  # log an outage of hours once
+                    self.trouble = str(error)
+                    log.log(
+                        logging.ERROR if is_new else logging.DEBUG,
+                        "placing is paused and tried again: %s",
+                        error,
+                        extra={"event": "placing_paused"},
+                    )
+                    # The last commit may or may not have happened; after these it was not begun, or rolled back.
+                    if not isinstance(error, DamagedError | NoWorkersError):
+                        self._work.pipeline.forget()
+                    self._work.stopping.wait(
+                        BACKOFF_SECONDS[min(in_a_row, len(BACKOFF_SECONDS) - 1)]
                     )
                     in_a_row += 1
                 else:
@@ -117,7 +132,7 @@ class WriterLoop:
 
     def _run_once(self) -> None:
         """Write pending work, or try to become the writer."""
-        self._work.callbacks.heartbeat()
+        self._work.heartbeat()
         self._database.check_file()
         if self._is_ready and not self._lock.is_held:
             raise LeaseLostError("its session does not answer")
@@ -137,33 +152,5 @@ class WriterLoop:
     def _take_up(self) -> None:
         """Begin to write, with a memory that is built from the database."""
         migrate.check(self._database)
-        self._work.callbacks.took_over()
+        self._work.took_over()
         self._is_ready = True
-
-    def _back_off(self, error: AggregatorError, seconds: float) -> None:
-        """Wait after an error of the database; the last commit may or may not have happened."""
-        is_new = str(error) != self.trouble  # log an outage of hours once
-        self.trouble = str(error)
-        log.log(
-            logging.ERROR if is_new else logging.DEBUG,
-            "placing is paused and tried again: %s",
-            error,
-            extra={"event": "placing_paused"},
-        )
-        if not isinstance(
-            error, DamagedError | NoWorkersError
-        ):  # else the transaction was not started, or rolled back
-            self._work.pipeline.forget()
-        self._work.stopping.wait(seconds)
-
-
-def _trouble_of(error: AggregatorError | OSError) -> AggregatorError:
-    """Return the error to back off for; raise it if the database is not the cause.
-
-    The file that is one too many to open may belong to the program (a table of words, a module).
-    """
-    if TooManyFilesError.is_behind(error):
-        return TooManyFilesError()
-    if not isinstance(error, AggregatorError):
-        raise error
-    return error

@@ -12,17 +12,10 @@ import time
 from collections.abc import Callable, Mapping
 
 from aggregator.config import webhook_settings
-from aggregator.config.settings import Config
 from aggregator.deliver.dispatcher import WebhookDispatcher
 from aggregator.deliver.sender import WebhookSender
-from aggregator.deliver.transmit import DigestMail, Transmitter, outgoing_client
 from aggregator.intake.workers.executor import is_left_behind
-from aggregator.model.clock import Clock
 from aggregator.model.errors import AggregatorError
-from aggregator.publish.output_settings import PublishSettings
-from aggregator.store.engine.database import Database
-from aggregator.store.read.digests import DigestSpan
-from aggregator.store.read.reader import StoryReader
 
 log = logging.getLogger(__name__)
 POLL_SECONDS = (
@@ -150,35 +143,3 @@ class WebhookThreads:
                         heartbeat()
         except BaseException as error:  # noqa: BLE001 - passed to the main thread, which raises it
             self._failed(error)
-
-
-def webhook_threads(
-    config: Config,
-    settings: PublishSettings,
-    reader: StoryReader,
-    database: Database,
-    now: Clock,
-    *,
-    write_digest: Callable[[DigestSpan], DigestMail | None],
-    is_writer: Callable[[], bool],
-    heartbeat: Callable[[], None],
-    failed: Callable[[BaseException], None],
-) -> WebhookThreads:
-    """Return the threads of a configuration, not started. Raises ConfigError for a bad webhook."""
-    recipients = webhook_settings.recipients_from(config)
-    all_tuning = config.effective_tuning
-    transmitter = Transmitter(outgoing_client(config), all_tuning, now, write_digest)
-    senders: dict[str, WebhookSender] = {}
-    for recipient in recipients:
-        if recipient.name != webhook_settings.DIGEST:
-            senders[recipient.name] = WebhookSender(
-                database, recipient, transmitter, all_tuning, now
-            )
-    return WebhookThreads(
-        WebhookDispatcher(database, reader, recipients, settings, all_tuning, now),
-        senders,
-        transmitter.close,
-        is_writer=is_writer,
-        heartbeat=heartbeat,
-        failed=failed,
-    )

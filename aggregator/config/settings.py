@@ -276,7 +276,22 @@ class Config(Part):
     @property
     def effective_tuning(self) -> Tuning:
         """The tuning in force, with `grouping` applied. Raises ConfigError for invalid values."""
-        all_tuning = Tuning(self._reach())
+        reach: dict[str, dict[str, Any]] = {}
+        if "memory" in self.grouping.model_fields_set:
+            events = Tuning().values("events")
+            fixed, each = events["memory_fixed"], events["memory_an_article"]
+            articles = (self.grouping.memory - fixed) // each
+            if articles < events["undated_reach"]:
+                needed = fixed + events["undated_reach"] * each
+                raise ConfigError(
+                    f"grouping.memory: give at least {-(-needed // 10**6)} MB"
+                )
+            # A copy is found as long as the story of its original may be live.
+            reach = {
+                "events": {"live_reach": articles},
+                "copies": {"passage_reach": articles},
+            }
+        all_tuning = Tuning(reach)
         least = float(all_tuning.values("retention")["steady_days"]) * SECONDS["d"]
         for name in ("text_after", "stories_after"):
             age = getattr(self.retention, name)
@@ -286,23 +301,6 @@ class Config(Part):
                     "give a day or more, such as 180d"
                 )
         return all_tuning
-
-    def _reach(self) -> dict[str, dict[str, Any]]:
-        """Return the overrides that follow from `grouping.memory`; {} where it is not given."""
-        if "memory" not in self.grouping.model_fields_set:
-            return {}
-        events = Tuning().values("events")
-        reach = (self.grouping.memory - events["memory_fixed"]) // events[
-            "memory_an_article"
-        ]
-        if reach < events["undated_reach"]:
-            least = (
-                events["memory_fixed"]
-                + events["undated_reach"] * events["memory_an_article"]
-            )
-            raise ConfigError(f"grouping.memory: give at least {-(-least // 10**6)} MB")
-        # A copy is found as long as the story of its original may be live.
-        return {"events": {"live_reach": reach}, "copies": {"passage_reach": reach}}
 
     def secret_path(self, given: str) -> Path:
         """Return the path of a secret: a systemd credential (LoadCredential=), else `path(given)`."""

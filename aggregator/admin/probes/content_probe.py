@@ -1,6 +1,6 @@
 """The findings of `doctor` about stored data: failing sources, rejected items, access open to others."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from aggregator.admin import backup_folder
 from aggregator.admin.probes.doctor_context import DoctorContext
@@ -44,10 +44,20 @@ def content_findings(context: DoctorContext) -> Iterator[Finding]:
         yield from of_database(stored=stored)
         if not stored.sources:
             yield ok(NO_SOURCES)
-        yield from _sources(sources)
-        for source in rejected.latest(connection, _REJECTED_SHOWN):
+        failing = [source for source in sources if source.is_in_trouble]
+        for source in failing[:_SOURCES_SHOWN]:
             yield warning(
-                f"{source.item}: {source.reason}",
+                f"source {source.name}: {source.problem or source.state}",
+                _advice(source),
+            )
+        if len(failing) > _SOURCES_SHOWN:
+            more = counted(
+                len(failing) - _SOURCES_SHOWN, "more source has", "more sources have"
+            )
+            yield warning(f"{more} a problem", "aggregator sources list --failing")
+        for refused in rejected.latest(connection, _REJECTED_SHOWN):
+            yield warning(
+                f"{refused.item}: {refused.reason}",
                 "correct it and ingest it again; the warning then disappears",
             )
     yield from of_database(
@@ -68,20 +78,6 @@ def _open_to_others(
         "does not start",
         "aggregator token create NAME --scope read, or set server.host: 127.0.0.1",
     )
-
-
-def _sources(sources: Sequence[SourceView]) -> Iterator[Finding]:
-    """Yield the sources with a problem."""
-    failing = [source for source in sources if source.is_in_trouble]
-    for source in failing[:_SOURCES_SHOWN]:
-        yield warning(
-            f"source {source.name}: {source.problem or source.state}", _advice(source)
-        )
-    if len(failing) > _SOURCES_SHOWN:
-        more = counted(
-            len(failing) - _SOURCES_SHOWN, "more source has", "more sources have"
-        )
-        yield warning(f"{more} a problem", "aggregator sources list --failing")
 
 
 def _advice(source: SourceView) -> str:

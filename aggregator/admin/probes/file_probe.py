@@ -42,7 +42,18 @@ def disk_findings(context: DoctorContext) -> Iterator[Finding]:
             f"dmesg | tail; then: mount -o remount,rw {mount}",
         )
         return
-    yield from _permission_findings(context, file, existing)
+    user = os.environ.get("USER") or str(os.geteuid())
+    if not _may(existing, os.W_OK | os.X_OK):
+        yield problem(
+            f"this user may not write to {file.parent}",
+            f"chown {user} {existing}, or set `database:` in {context.config_name}",
+        )
+    for path in files_of(file):
+        if path.exists() and not _may(path, os.R_OK | os.W_OK):
+            yield problem(
+                f"this user may not write to {path}",
+                f"chown {user} {path}; chmod u+rw {path}",
+            )
     log = Path(f"{file}-wal")
     yield from of_file(
         context.config.effective_tuning,
@@ -56,24 +67,6 @@ def disk_findings(context: DoctorContext) -> Iterator[Finding]:
             f"{folder} is on a network file system ({kind}), on which SQLite's locks do not work",
             f"set `database:` in {context.config_name} to a file on a local disk, or to a Postgres database",
         )
-
-
-def _permission_findings(
-    context: DoctorContext, file: Path, existing: Path
-) -> Iterator[Finding]:
-    """Check whether this user may write the file; `existing` is its folder, or the nearest one that exists."""
-    user = os.environ.get("USER") or str(os.geteuid())
-    if not _may(existing, os.W_OK | os.X_OK):
-        yield problem(
-            f"this user may not write to {file.parent}",
-            f"chown {user} {existing}, or set `database:` in {context.config_name}",
-        )
-    for path in files_of(file):
-        if path.exists() and not _may(path, os.R_OK | os.W_OK):
-            yield problem(
-                f"this user may not write to {path}",
-                f"chown {user} {path}; chmod u+rw {path}",
-            )
 
 
 def file_system(folder: Path, mounts: str) -> str:

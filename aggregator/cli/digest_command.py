@@ -1,15 +1,12 @@
 """The command `digest`."""
 
 import datetime as dt
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from aggregator.cli import output
 from aggregator.cli.command_context import Context
 from aggregator.cli.output import flag
 from aggregator.model.errors import AggregatorError, UsageError
-
-if TYPE_CHECKING:
-    pass
 
 
 def digest(

@@ -3,7 +3,6 @@
 The daemon places them later.
 """
 
-import datetime as dt
 from collections.abc import Callable
 from typing import Literal
 
@@ -21,7 +20,7 @@ from aggregator.store.api_tokens import ApiToken
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import acceptance
 from aggregator.store.intake.identity.tombstones import REASON
-from aggregator.web.api.pushed_records import Read, read_push
+from aggregator.web.api.pushed_records import read_push
 from aggregator.web.responses import RefusedError
 from aggregator.web.security.request_tokens import TokenStore
 
@@ -95,7 +94,49 @@ class PushEndpoint(TokenStore):
         )
 
         def work(connection: Connection) -> PushResult:
-            pushed = self._accept(connection, read, now)
+            entries = [entry for _, entry in read if isinstance(entry, Entry)]
+            accepted = acceptance.accept(
+                connection,
+                entries,
+                seen=[now] * len(entries),
+                wants_page=[
+                    self._fetch_pages and e.authority == "page" for e in entries
+                ],
+                bump_by_clock=True,
+            ).accepted
+            results = iter(accepted)
+            items = []
+            for number, entry in read:
+                if not isinstance(entry, Entry):
+                    items.append(
+                        PushedItem(record=number, status="rejected", reason=entry)
+                    )
+                    continue
+                result = next(results)
+                outcome = result.outcome
+                item = PushedItem(
+                    record=number,
+                    status="known" if outcome == "known" else "accepted",
+                    article=result.article,
+                    revision=outcome == "revision",
+                )
+                if outcome == "forgotten":
+                    item = replace(item, status="rejected", reason=REASON)
+                items.append(item)
+            if not entries:
+                detail = f"none of the {len(items)} records can be accepted; `items` has the reasons"
+                if len(items) == 1:
+                    detail = f"the record cannot be accepted: {items[0].reason}"
+                raise RefusedError(
+                    422, detail, more={"items": msgspec.to_builtins(items)}
+                )
+            statuses = [item.status for item in items]
+            pushed = PushResult(
+                accepted=statuses.count("accepted"),
+                known=statuses.count("known"),
+                rejected=statuses.count("rejected"),
+                items=tuple(items),
+            )
             if api_tokens.is_to_be_noted(token, now):
                 api_tokens.note_use(connection, token, now)
             return pushed
@@ -103,44 +144,3 @@ class PushEndpoint(TokenStore):
         pushed = self._database.transact(work, durable=True)
         self._arrived()
         return pushed
-
-    def _accept(
-        self, connection: Connection, read: list[Read], now: dt.datetime
-    ) -> PushResult:
-        entries = [entry for _, entry in read if isinstance(entry, Entry)]
-        accepted = acceptance.accept(
-            connection,
-            entries,
-            seen=[now] * len(entries),
-            wants_page=[self._fetch_pages and e.authority == "page" for e in entries],
-            bump_by_clock=True,
-        ).accepted
-        results = iter(accepted)
-        items = []
-        for number, entry in read:
-            if not isinstance(entry, Entry):
-                items.append(PushedItem(record=number, status="rejected", reason=entry))
-                continue
-            result = next(results)
-            outcome = result.outcome
-            item = PushedItem(
-                record=number,
-                status="known" if outcome == "known" else "accepted",
-                article=result.article,
-                revision=outcome == "revision",
-            )
-            if outcome == "forgotten":
-                item = replace(item, status="rejected", reason=REASON)
-            items.append(item)
-        if not entries:
-            detail = f"none of the {len(items)} records can be accepted; `items` has the reasons"
-            if len(items) == 1:
-                detail = f"the record cannot be accepted: {items[0].reason}"
-            raise RefusedError(422, detail, more={"items": msgspec.to_builtins(items)})
-        statuses = [item.status for item in items]
-        return PushResult(
-            accepted=statuses.count("accepted"),
-            known=statuses.count("known"),
-            rejected=statuses.count("rejected"),
-            items=tuple(items),
-        )

@@ -2,8 +2,6 @@
 
 import datetime as dt
 import re
-from collections.abc import Iterator
-from typing import Any
 
 from msgspec.structs import replace
 
@@ -11,11 +9,7 @@ from aggregator.extract.urls import registrable_domain
 from aggregator.model.entry import Entry
 from aggregator.model.errors import ReadError
 from aggregator.sources.parse.feeds.json_feed import is_json_feed
-from aggregator.sources.parse.records.jsonl import (
-    as_record,
-    decoded_json,
-    decoded_record,
-)
+from aggregator.sources.parse.records.jsonl import as_record, decoded_json
 from aggregator.sources.parse.records.record_entry import entry_of_record
 from aggregator.web.api.openapi import DESCRIPTIONS, named
 from aggregator.web.responses import RefusedError
@@ -40,61 +34,45 @@ def read_push(
             "the body is empty; send a record, a list of records, or one record per line",
         )
     first = 1 + body.count(b"\n", 0, len(body) - len(stripped))
-    raw = list(
-        _raw_records(
-            stripped.rstrip(_BLANK), lines=lines, most=max_items + 1, first_line=first
-        )
-    )
+    whole = stripped.rstrip(_BLANK)
+    raw: list[tuple[int, object]] = []
+    if lines:
+        for number, line in enumerate(whole.split(b"\n"), start=first):
+            if line.strip(_BLANK):
+                raw.append((number, line))
+    else:
+        try:
+            value = decoded_json(whole)
+            records = value if isinstance(value, list) else [as_record(value)]
+        except ReadError as error:
+            advice = "send one record per line as Content-Type: application/jsonl"
+            raise RefusedError(400, f"the body is {error}; {advice}") from error
+        if is_json_feed(value):
+            raise RefusedError(
+                422,
+                "this is a JSON feed; push its items as records, or add it as a source",
+            )
+        raw += enumerate(records, start=1)
     if not raw:
         raise RefusedError(400, "the list is empty")
     if len(raw) > max_items:
         raise RefusedError(
             413, f"more than {max_items} records; send them in several requests"
         )
-    return [(n, _entry_or_reason(record, source, seen)) for n, record in raw]
-
-
-def _raw_records(
-    body: bytes, *, lines: bool, most: int, first_line: int
-) -> Iterator[tuple[int, object]]:
-    """Yield at most `most` numbered records: lines as bytes, or decoded JSON values."""
-    if not lines:
-        record = _whole(body)
-        if is_json_feed(record):
-            raise RefusedError(
-                422,
-                "this is a JSON feed; push its items as records, or add it as a source",
-            )
-        yield from enumerate(
-            record[:most] if isinstance(record, list) else [record], start=1
-        )
-        return
-    for number, line in enumerate(body.split(b"\n"), start=first_line):
-        if line.strip(_BLANK) and most > 0:
-            most -= 1
-            yield number, line
-
-
-def _whole(data: bytes) -> list[Any] | dict[str, Any]:
-    try:
-        value = decoded_json(data)
-        return value if isinstance(value, list) else as_record(value)
-    except ReadError as error:
-        lines = "send one record per line as Content-Type: application/jsonl"
-        raise RefusedError(400, f"the body is {error}; {lines}") from error
-
-
-def _entry_or_reason(raw: object, source: str, seen: dt.datetime) -> Entry | str:
-    try:
-        record = decoded_record(raw) if isinstance(raw, bytes) else as_record(raw)
-        entry = entry_of_record(record, file_name=source, seen=seen)
-    except ReadError as error:
-        return str(error)
-    # A bare address is treated as `aggregator ingest URL` treats it.
-    if entry.url and not (entry.title or entry.text or entry.html):
-        site = registrable_domain(entry.url) or entry.url
-        return replace(entry, source=site, guid=None, authority="page")
-    return entry
+    read: list[Read] = []
+    for number, record in raw:
+        try:
+            value = decoded_json(record) if isinstance(record, bytes) else record
+            entry = entry_of_record(as_record(value), file_name=source, seen=seen)
+        except ReadError as error:
+            read.append((number, str(error)))
+            continue
+        # A bare address is treated as `aggregator ingest URL` treats it.
+        if entry.url and not (entry.title or entry.text or entry.html):
+            site = registrable_domain(entry.url) or entry.url
+            entry = replace(entry, source=site, guid=None, authority="page")
+        read.append((number, entry))
+    return read
 
 
 # All ranges of letters and digits, as Python has no \p{Letter} of JavaScript. Beyond are extinct scripts and rare Han,

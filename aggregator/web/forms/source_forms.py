@@ -28,7 +28,7 @@ from aggregator.web.api.edit_sources import (
 from aggregator.web.dependencies import Site, run_in
 from aggregator.web.forms.posted_form import NO_STORE, Fields, Handler, posted_form
 from aggregator.web.pages.pages import Pages
-from aggregator.web.pages.source_page import interval_as_typed
+from aggregator.web.pages.sources_page import interval_as_typed
 from aggregator.web.security.visit import may_edit
 
 # The entries shown in a preview

@@ -1,22 +1,21 @@
 """The front page: stories by rank, or the newest first."""
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from urllib.parse import parse_qsl, urlencode
 
 from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from aggregator.config.story_query import StoryFilter
 from aggregator.model.clock import in_utc
 from aggregator.model.read_model import FrontPageStory, StoryListItem
-from aggregator.model.story import Passage, StorylineView
+from aggregator.model.story import Passage
 from aggregator.publish.excerpts.excerpt_words import first_words
 from aggregator.store.read.cursors import read_cursor
-from aggregator.store.read.marks.read_marks import VIEWS, View
+from aggregator.store.read.marks.read_marks import VIEWS
 from aggregator.store.read.marks.story_streams import StoryStream
 from aggregator.web.dependencies import Site, conditional, whole_number
 from aggregator.web.list_query import ListQuery, Selection, filter_words
@@ -35,21 +34,19 @@ RANKINGS_KEPT = 64
 MOST_PAGES = 99
 
 
-def routes(site: Site) -> list[Route]:
-    """Return the route of the front page."""
-    return [Route("/", FrontPages(site).answer)]
-
-
 class FrontPages:
     """Answers with the front page of one site."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, pages: Pages) -> None:
         self._site = site
-        self._pages = Pages(site)
+        self._pages = pages
         # A ranking depends only on the change stream, so its newest number is the key.
         self._ranking = lru_cache(maxsize=RANKINGS_KEPT)(
-            lambda _state, wanted, prefer: site.reader.rank_front_page(wanted, prefer)
+            lambda _state, wanted: self._rank(wanted)
         )
+
+    def _rank(self, wanted: StoryFilter) -> tuple[FrontPageStory, ...]:
+        return self._site.reader.rank_front_page(wanted, self._site.settings.prefer)
 
     def answer(self, request: Request) -> Response:
         """Answer with stories by rank, the newest first (`view=newest`)."""
@@ -87,7 +84,16 @@ class FrontPages:
     def _ranked(
         self, request: Request, wanted: Selection, number: int, visitor: Visitor
     ) -> Response:
-        ranking = self._ranked_stories(wanted.filter, self._site.settings.prefer)
+        chosen = wanted.filter
+        usual = StoryFilter(
+            min_reports=chosen.min_reports, limit=chosen.limit, mutes=chosen.mutes
+        )
+        if chosen == usual:
+            # It is read once for each change of a story; its stories are read for each page.
+            ranking = self._ranking(self._site.reader.last_change(), chosen)
+        else:
+            # Sources are moved and topics are found without a change of a story; times move with the clock.
+            ranking = self._rank(chosen)
         if not ranking and not wanted.asked.query_string and not wanted.filter.mutes:
             return self._first_run(request)
         size = wanted.filter.limit
@@ -101,7 +107,14 @@ class FrontPages:
         if [_state(story) for story in listed] != [_state(story) for story in on_page]:
             self._ranking.cache_clear()  # an article was erased
         sources = self._site.reader.story_sources(ids)
-        storylines = self._storylines(request, ids)
+        lines = self._site.reader.storylines_by_story(ids)
+        bounded = self._site.bounded_storyline
+        storylines = {id_: bounded(request, lines[id_]) for id_ in ids if id_ in lines}
+        lead: Sequence[Passage] = ()
+        if number == 1 and ids and self._site.access(request) == "owner":
+            # The owner reads the lead of the first story whole.
+            text = self._site.reader.text(ids[0])
+            lead = text.lead if text else ()
         return self._list_page(
             request,
             "front.html",
@@ -117,10 +130,9 @@ class FrontPages:
                 undated={story.id for story in ranking if story.is_undated},
                 folders={} if wanted.filter.folder else sources.folders,
             ),
-            lead=self._whole_lead(request, ids) if number == 1 else (),
+            lead=lead,
             # The count is known if the last new story is on this page or an earlier page.
             all_new=len(new) if not has_more or set(new) <= {*ids} else None,
-            last_visit=since,
             number=number,
             next=_address(wanted, following),
             next_is_newest=not has_more,
@@ -129,13 +141,6 @@ class FrontPages:
             source_links=sources.by_outlet,
             storylines=storylines,
         )
-
-    def _whole_lead(self, request: Request, ids: Sequence[str]) -> Sequence[Passage]:
-        """Return the lead of the first story, which its owner reads whole."""
-        if not ids or self._site.access(request) != "owner":
-            return ()
-        text = self._site.reader.text(ids[0])
-        return text.lead if text else ()
 
     def _first_run(self, request: Request) -> Response:
         reading = self._site.reader.first_reading(READ_ENTRIES)
@@ -162,7 +167,19 @@ class FrontPages:
         shown_view = view or "newest"
         cursor = wanted.filter.after
         above = read_cursor(cursor)[0] if cursor else None
-        ids, after = self._newest_ids(request, wanted.filter, view)
+        seen_by = self._site.reader_of_pages(request)
+        if seen_by is None or view is None:
+            page = self._site.reader.stories(wanted.filter)
+            ids, after = tuple(story.id for story in page.stories), page.next
+        else:
+            marks, reader = seen_by
+            stream = StoryStream(
+                wanted=wanted.filter, after=cursor, is_starred=view == "saved"
+            )
+            if view == "unread":
+                stream = replace(stream, is_read=False)
+            rows, after = marks.items(reader, stream, wanted.filter.limit)
+            ids = tuple(row.story for row in rows)
         listed = self._site.reader.list_stories(ids)
         following = None
         if after:
@@ -176,42 +193,12 @@ class FrontPages:
             listed,
             view=shown_view,
             days=by_day(self._pages.list_items(request, listed)),
-            last_visit=visitor.since,
             first_old=first_old_story(listed, visitor.since, above),
             next=following,
             languages=_languages(listed),
             source_links=self._site.reader.story_sources(ids).by_outlet,
             storylines={},
         )
-
-    def _newest_ids(
-        self, request: Request, wanted: StoryFilter, view: View | None
-    ) -> tuple[tuple[str, ...], str | None]:
-        """Return the ids of a page of stories, the newest bump first, and the cursor of the next page."""
-        seen_by = self._site.reader_of_pages(request)
-        if seen_by is None or view is None:
-            page = self._site.reader.stories(wanted)
-            return tuple(story.id for story in page.stories), page.next
-        marks, reader = seen_by
-        stream = StoryStream(
-            wanted=wanted, after=wanted.after, is_starred=view == "saved"
-        )
-        if view == "unread":
-            stream = replace(stream, is_read=False)
-        rows, after = marks.items(reader, stream, wanted.limit)
-        return tuple(row.story for row in rows), after
-
-    def _ranked_stories(
-        self, wanted: StoryFilter, prefer: tuple[str, ...]
-    ) -> tuple[FrontPageStory, ...]:
-        """Return the ranking; read once for each change of a story. Its stories are read for each page."""
-        usual = StoryFilter(
-            min_reports=wanted.min_reports, limit=wanted.limit, mutes=wanted.mutes
-        )
-        if wanted != usual:
-            # Sources are moved and topics are found without a change of a story; times move with the clock.
-            return self._site.reader.rank_front_page(wanted, prefer)
-        return self._ranking(self._site.reader.last_change(), wanted, prefer)
 
     def _list_page(
         self,
@@ -245,6 +232,7 @@ class FrontPages:
             reading=reader.first_reading(),
             trouble=self._trouble(request),
             view=view,
+            last_visit=visitor.since,
             words=", ".join(words),
             filtered=urlencode(parameters),
             parameters=parameters,
@@ -256,14 +244,6 @@ class FrontPages:
             new_reports=new_reports,
             **values,
         )
-
-    def _storylines(
-        self, request: Request, ids: Collection[str]
-    ) -> dict[str, StorylineView]:
-        """Return the storylines of stories that stand for all of their storyline, by story."""
-        lines = self._site.reader.storylines_by_story(ids)
-        bounded = self._site.bounded_storyline
-        return {id_: bounded(request, lines[id_]) for id_ in ids if id_ in lines}
 
     def _trouble(self, request: Request) -> str | None:
         return self._site.reader.all_feeds_fail() if is_owner(request) else None

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from aggregator.config.story_query import MAX_TEXT_CHARS
+from aggregator.model.entry import Enclosure
 from aggregator.model.read_model import StoryListItem
 from aggregator.publish.excerpts.excerpt_words import count_words, first_words
 from aggregator.publish.output_settings import PublishSettings
@@ -15,7 +16,6 @@ from aggregator.store.read.marks.mark_rows import ReaderItem
 from aggregator.store.read.marks.read_marks import VIEWS, View
 from aggregator.web.dependencies import Site, whole_number
 from aggregator.web.feeds.channel import STORIES
-from aggregator.web.pictures import picture_for
 from aggregator.web.security.visit import (
     form_value,
     may_edit,
@@ -85,7 +85,7 @@ class Pages:
         shown = []
         for story in stories:
             if access == "owner":
-                picture = picture_for(self._site, request, story.picture)
+                picture = self.picture(request, story.picture)
                 shown.append(replace(story, picture=picture))
                 continue
             title = first_words(story.title, words)
@@ -101,6 +101,18 @@ class Pages:
                 )
             )
         return shown
+
+    def picture(self, request: Request, picture: Enclosure | None) -> Enclosure | None:
+        """Return the picture if the page of this request may show it, by `publish.images`; else None."""
+        if picture is None or not self._site.shows_pictures(request):
+            return None
+        # The Content-Security-Policy of a page that is read by HTTPS allows no other.
+        if request.scope["scheme"] == "https" and not picture.url.startswith("https:"):
+            return None
+        # lxml is loaded with it. Pictures that were stored before this rule are judged here.
+        from aggregator.extract.html.article_html import is_shown_picture
+
+        return picture if is_shown_picture(picture.url) else None
 
     def may_correct(self, request: Request) -> bool:
         """Return whether the request may make corrections."""

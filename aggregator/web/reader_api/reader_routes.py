@@ -135,26 +135,22 @@ class _Api:
         reader = self._marks.reader(name) if name and is_owner(request) else None
         if reader is None:
             raise RefusedError(401, "Unauthorized", headers=BAD_READER_TOKEN)
-        content = _CONSTANT.get(call)
+        content: _Answer | None = _CONSTANT.get(call)
         if content is None:
             session = Session(self._site, self._marks, reader, request)
-            content = _result(session, call, fields)
+            if call in _READING:
+                content = _READING[call](session, fields)
+            elif call not in _MARKING and call not in _CHANGING:
+                raise HTTPException(404, "this call is not supported")
+            elif request.method != "POST":
+                raise HTTPException(405, headers={"Allow": "POST"})
+            elif call in _MARKING:
+                content = _MARKING[call](session, fields)
+            else:
+                require_scope(request, "admin")
+                content = _CHANGING[call](session, fields)
         if isinstance(content, Response):
             return content
         if isinstance(content, str):
             return PlainTextResponse(content)
         return JsonResponse(content)
-
-
-def _result(session: Session, call: str, fields: Fields) -> _Answer:
-    """Return the answer to a call. Raises HTTPException if the call is unknown, or should be a POST."""
-    if call in _READING:
-        return _READING[call](session, fields)
-    if call not in _MARKING and call not in _CHANGING:
-        raise HTTPException(404, "this call is not supported")
-    if session.request.method != "POST":
-        raise HTTPException(405, headers={"Allow": "POST"})
-    if call in _MARKING:
-        return _MARKING[call](session, fields)
-    require_scope(session.request, "admin")
-    return _CHANGING[call](session, fields)

@@ -1,26 +1,22 @@
-"""The page of a search."""
+"""The pages of a search and of the last digest, and those for programs: the routes of the API, and robots.txt."""
 
 from functools import partial
 
+from markupsafe import Markup
 from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
+from starlette.responses import PlainTextResponse, Response
 
 from aggregator.config.story_query import StoryQuery
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import SearchResults
 from aggregator.publish.excerpts.single_articles import bounded_results
 from aggregator.web.dependencies import Site
+from aggregator.web.feeds.digest_feeds import digest_html, digest_title
 from aggregator.web.pages.pages import Pages, typed_text
 
 SEARCH_STORIES = 20
 MORE_SEARCH_STORIES = 100  # when a reader asks for more than the best ones
 _FILTERS = ("since", "until", "outlet", "language")
-
-
-def routes(site: Site) -> list[Route]:
-    """Return the route of the search."""
-    return [Route("/search", partial(search, site, Pages(site)))]
 
 
 def search(site: Site, pages: Pages, request: Request) -> Response:
@@ -53,3 +49,34 @@ def search(site: Site, pages: Pages, request: Request) -> Response:
             story.id: story.undated_seen for story in site.reader.list_stories(ids)
         },
     )
+
+
+def show_digest(site: Site, pages: Pages, request: Request) -> Response:
+    """Answer with the last digest; an unknown address without `digest:` in config.yaml."""
+    settings = site.settings
+    if not settings.digest_stories:
+        return pages.not_found(request)
+    heading = "Digest"
+    html = Markup()
+    wanted = partial(settings.digest_filter, mutes=site.mutes(request))
+    for digest in site.reader.digests(wanted, 1):
+        heading = digest_title(digest, settings)
+        html = Markup(digest_html(digest, settings))  # noqa: S704 - escaped by the feed
+    return pages.page(
+        request, "digest.html", here="/digest", heading=heading, html=html
+    )
+
+
+def list_routes(_site: Site, pages: Pages, request: Request) -> Response:
+    """Answer with the routes of the API, from the description that programs read."""
+    described = []
+    for path, methods in request.app.openapi()["paths"].items():
+        for method, about in methods.items():
+            described.append((method.upper(), path, about.get("summary", "")))
+    return pages.page(request, "api.html", here="/api", described=described)
+
+
+def robots(site: Site, _pages: Pages, _request: Request) -> Response:
+    """Answer with robots.txt, which excludes all pages unless `publish.index` is true."""
+    path = site.settings.base_path + ("/search" if site.settings.index else "/")
+    return PlainTextResponse(f"User-agent: *\nDisallow: {path}\n")

@@ -121,9 +121,8 @@ def evaluation(
 ) -> Evaluation:
     """Return the quality of a grouping and its cost: `seconds` of the clock, `cpu` of the processors."""
     # Measures take each record by its own key, as ids may repeat; lists for people name the ids.
-    stories = _stories(records)
-    clusters = _clusters(records)
     found_copies = _copies_of(records)
+    stories, clusters, saga_of = {}, {}, {}
     story_of_id, event_of_id, line_of_id = {}, {}, {}
     titles, outlets, times, sagas = {}, {}, {}, {}
     # An id stands for the first record with it.
@@ -136,6 +135,7 @@ def evaluation(
     for one in records:
         record, result, outlet = one.record, one.result, one.record.entry.outlet
         key_of.setdefault(record.id, one.key)
+        stories[one.key] = one.story
         story_of_id[record.id] = one.story
         line_of_id[record.id] = one.storyline or one.story
         titles[record.id] = record.entry.title
@@ -144,8 +144,9 @@ def evaluation(
         if record.entry.published is not None:
             times[record.id] = record.entry.published.time
         if record.saga is not None:
-            sagas[record.id] = record.saga
+            sagas[record.id] = saga_of[one.key] = record.saga
         if record.cluster is not None:
+            clusters[one.key] = record.cluster
             event_of_id[record.id] = record.cluster
             events[record.cluster].add(record.id)
             reporters[record.cluster].add(outlet or one.key)
@@ -178,7 +179,7 @@ def evaluation(
             ranked=ranked,
             loose=loose_affairs,
         ),
-        months=_months(records),
+        months=_months(records, stories, clusters, saga_of),
         mixed_stories=wrong_groups(story_of_id, event_of_id, titles, loose),
         split_events=wrong_groups(event_of_id, story_of_id, titles, loose),
         copies=measure_copies(found_copies, labelled_copies)
@@ -196,47 +197,31 @@ def evaluation(
     )
 
 
-def _stories(records: Sequence[EvaluatedRecord]) -> dict[str, str]:
-    return {evaluated.key: evaluated.story for evaluated in records}
-
-
-def _clusters(records: Sequence[EvaluatedRecord]) -> dict[str, str]:
-    return {
-        evaluated.key: evaluated.record.cluster
-        for evaluated in records
-        if evaluated.record.cluster is not None
-    }
-
-
-def _months(records: Sequence[EvaluatedRecord]) -> tuple[MonthEvaluation, ...]:
+def _months(
+    records: Sequence[EvaluatedRecord], stories: Groups, clusters: Groups, sagas: Groups
+) -> tuple[MonthEvaluation, ...]:
     """Measure each month by itself, if sagas are labelled."""
-    if not any(record.record.saga for record in records):
+    if not any(sagas.values()):
         return ()
     by_month = defaultdict(list)
-    for record in records:
-        published = record.record.entry.published
-        if published is not None and record.record.cluster is not None:
-            by_month[published.time.strftime("%Y-%m")].append(record)
+    for one in records:
+        published = one.record.entry.published
+        if published is not None and one.key in clusters:
+            by_month[published.time.strftime("%Y-%m")].append(one)
     months = []
     for month, of_month in sorted(by_month.items()):
-        sure = [record for record in of_month if record.record.is_sure_report]
+        sure = {
+            one.key: clusters[one.key] for one in of_month if one.record.is_sure_report
+        }
+        labelled = {one.key: clusters[one.key] for one in of_month}
         months.append(
             MonthEvaluation(
                 month=month,
-                metrics=_saga_metrics(of_month),
-                sure_reports=_saga_metrics(sure),
+                metrics=measure_sagas(stories, labelled, sagas),
+                sure_reports=measure_sagas(stories, sure, sagas),
             )
         )
     return tuple(months)
-
-
-def _saga_metrics(records: Sequence[EvaluatedRecord]) -> SagaMetrics:
-    sagas = {
-        evaluated.key: evaluated.record.saga
-        for evaluated in records
-        if evaluated.record.saga is not None
-    }
-    return measure_sagas(_stories(records), _clusters(records), sagas)
 
 
 def _copies_of(records: Sequence[EvaluatedRecord]) -> dict[str, str | None]:

@@ -87,6 +87,12 @@ class Site:
         self._settings_text = f"{settings!r}{keys}"
 
     @property
+    def editing(self) -> EditorService:
+        """The means to correct stories; only routes that exist with them ask."""
+        assert self.editor is not None
+        return self.editor
+
+    @property
     def source_services(self) -> SourceServices:
         """The means to change sources; only routes that exist with them ask."""
         assert self.sources is not None

@@ -20,7 +20,7 @@ from aggregator.model.clock import Clock, utc_now
 from aggregator.model.errors import AggregatorError, UsageError
 from aggregator.publish.output_settings import PublishSettings
 from aggregator.store.read.reader import StoryReader
-from aggregator.web import forms, probes
+from aggregator.web import probes
 from aggregator.web.api import (
     article_routes,
     correction_routes,
@@ -32,6 +32,7 @@ from aggregator.web.api import (
 )
 from aggregator.web.dependencies import NO_SERVICES, Services, Site
 from aggregator.web.feeds import feed_routes
+from aggregator.web.forms.form_routes import form_routes
 from aggregator.web.pages.explanation_page import explain
 from aggregator.web.pages.front_page import FrontPages
 from aggregator.web.pages.other_pages import list_routes, robots, search, show_digest
@@ -143,15 +144,9 @@ def _routes(site: Site, pages: Pages, services: Services) -> list[BaseRoute]:
     routes.append(Route("/", FrontPages(site, pages).answer))
     if site.editor is not None:
         routes.append(Route("/explain/{article}", partial(explain, site, pages)))
-    for module in (
-        forms.source_forms,
-        forms.sign_in,
-        forms.correction_forms,
-        forms.mark_forms,
-        forms.mute_forms,
-        feed_routes,  # before the pages of storylines, whose addresses have no ending
-    ):
-        routes += module.routes(site)
+    routes += form_routes(site, pages)
+    # The feeds are before the pages of storylines, whose addresses have no ending.
+    routes += feed_routes.routes(site)
     for path, show in _PAGES.items():
         routes.append(Route(path, partial(show, site, pages), methods=["GET"]))
     if site.marks is not None:

@@ -88,8 +88,7 @@ AnyRequest = MergeRequest | SplitRequest | MoveRequest | JoinRequest | LeaveRequ
 
 async def _editor_of_admin(request: Request, site: OfSite) -> EditorService:
     require_scope(request, "admin")
-    assert site.editor is not None
-    return site.editor
+    return site.editing
 
 
 OfEditor = Annotated[EditorService, Depends(_editor_of_admin)]

@@ -13,8 +13,7 @@ from aggregator.model.errors import FetchError
 from aggregator.publish.sanitise import encode_json
 from aggregator.sources.parse.streams.content_coding import decompress_body
 from aggregator.web.api.openapi import DESCRIPTIONS, answer, api_router, described
-from aggregator.web.api.push_endpoint import PushEndpoint, PushResult
-from aggregator.web.api.pushed_records import RECORD_SCHEMA
+from aggregator.web.api.push_endpoint import RECORD_SCHEMA, PushEndpoint, PushResult
 from aggregator.web.dependencies import of_app
 from aggregator.web.request_body import media_type, read_body, too_large
 from aggregator.web.responses import JSON, RefusedError, too_many

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aggregator.model.errors import FetchError, ReadError, UsageError
+from aggregator.web.dependencies import Site
 from aggregator.web.editor import BODY_DEADLINE_SECONDS, MAX_BODY_BYTES
 from aggregator.web.pages.pages import Pages
 from aggregator.web.request_body import read_body
@@ -35,7 +36,7 @@ MAX_FIELDS = 2_100
 NO_STORE = {"Cache-Control": "no-store"}
 # The fields of a form; a name may have several values.
 Fields = ImmutableMultiDict[str, str]
-Handler = Callable[[Request, Fields], Response]
+Handler = Callable[[Site, Pages, Request, Fields], Response]
 
 
 def fields_of(_request: Request, body: bytes) -> Fields:
@@ -50,6 +51,7 @@ def fields_of(_request: Request, body: bytes) -> Fields:
 
 
 def posted_form(
+    site: Site,
     pages: Pages,
     handler: Handler,
     *,
@@ -70,7 +72,7 @@ def posted_form(
             if may is None or (
                 may(request) and form_is_valid(request, fields.get("form", ""))
             ):
-                return handler(request, fields)
+                return handler(site, pages, request, fields)
             detail = "The form belongs to another token, or it needs one of scope admin. Open the page again."
             return pages.problem(request, 403, "Not allowed", detail)
         except (UsageError, ReadError, FetchError) as error:

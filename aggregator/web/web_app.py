@@ -30,7 +30,7 @@ from aggregator.web.api import (
     source_routes,
     story_routes,
 )
-from aggregator.web.dependencies import NO_SERVICES, Services, Site
+from aggregator.web.dependencies import NO_SERVICES, Services
 from aggregator.web.feeds import feed_routes
 from aggregator.web.forms.form_routes import form_routes
 from aggregator.web.pages.explanation_page import explain
@@ -61,7 +61,7 @@ NO_TELEMETRY: TelemetryConfig = {
 
 
 # The pages that a server always has
-_PAGES: dict[str, Callable[[Site, Pages, Request], Response]] = {
+_PAGES: dict[str, Callable[[Pages, Request], Response]] = {
     "/stories/{id}": show_story,
     "/search": search,
     "/digest": show_digest,
@@ -91,12 +91,11 @@ def create_app(
         redirect_slashes=False,
         telemetry=NO_TELEMETRY,
     )
-    site = app.state.site = Site(reader, settings, clock, services)
+    site = app.state.site = Pages(reader, settings, clock, services)
     app.state.probes = probes.Probes(site, services.watch)
     app.state.pushes = services.push
-    pages = Pages(site)
     # `include_router` would add a step to every request
-    app.router.routes.extend(_routes(site, pages, services))
+    app.router.routes.extend(_routes(site, services))
     app.mount(
         "/static", StaticFiles(packages=[("aggregator.web", "static")]), name="static"
     )
@@ -106,14 +105,14 @@ def create_app(
 
     # Starlette would call a function that is not async in a thread.
     async def answer(request: Request, error: Exception) -> Response:
-        return error_response(pages, request, error)
+        return error_response(site, request, error)
 
     for kind in (HTTPException, AggregatorError, RequestValidationError):
         app.add_exception_handler(kind, answer)
     app.add_middleware(
         RequestGuard,
         settings=settings,
-        error_response=partial(error_response, pages),
+        error_response=partial(error_response, site),
         tokens=services.push,
         first_names={
             first_name(getattr(route, "path", "")) for route in app.router.routes
@@ -122,7 +121,7 @@ def create_app(
     return app
 
 
-def _routes(site: Site, pages: Pages, services: Services) -> list[BaseRoute]:
+def _routes(site: Pages, services: Services) -> list[BaseRoute]:
     """Return the routes of the API, probes, pages, feeds and the Google Reader API that this server has."""
     routers = [
         story_routes.router,
@@ -141,20 +140,20 @@ def _routes(site: Site, pages: Pages, services: Services) -> list[BaseRoute]:
     routes: list[BaseRoute] = []
     for router in routers:
         routes += router.routes
-    routes.append(Route("/", FrontPages(site, pages).answer))
+    routes.append(Route("/", FrontPages(site).answer))
     if site.editor is not None:
-        routes.append(Route("/explain/{article}", partial(explain, site, pages)))
-    routes += form_routes(site, pages)
+        routes.append(Route("/explain/{article}", partial(explain, site)))
+    routes += form_routes(site)
     # The feeds are before the pages of storylines, whose addresses have no ending.
     routes += feed_routes.routes(site)
     for path, show in _PAGES.items():
-        routes.append(Route(path, partial(show, site, pages), methods=["GET"]))
+        routes.append(Route(path, partial(show, site), methods=["GET"]))
     if site.marks is not None:
         routes += reader_routes.routes(site, site.marks)
     return routes
 
 
-def error_response(pages: Pages, request: Request, error: Exception) -> Response:
+def error_response(site: Pages, request: Request, error: Exception) -> Response:
     """Return the response to an error in the format of the address: problem+json, one line, or a page.
 
     It has the message of the error, unless that is of the database or unknown.
@@ -170,10 +169,10 @@ def error_response(pages: Pages, request: Request, error: Exception) -> Response
     elif path.startswith(READER_API) or status == 421:
         response = PlainTextResponse(f"{detail}\n", status)
     elif status == 404:
-        response = pages.not_found(request)
+        response = site.not_found(request)
     else:
         heading = _HEADINGS.get(status, HTTPStatus(status).phrase)
-        response = pages.problem(request, status, heading, detail)
+        response = site.problem(request, status, heading, detail)
     if status == 503:
         response.headers["Retry-After"] = RETRY_AFTER_SECONDS
     response.headers.update(getattr(error, "headers", None) or {})

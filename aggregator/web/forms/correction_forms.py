@@ -13,7 +13,7 @@ from aggregator.grouping.corrections.apply_corrections import CorrectionCommand
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import StoryRedirect
 from aggregator.model.story import StoryView
-from aggregator.web.dependencies import ID, Site, whole_number
+from aggregator.web.dependencies import ID, whole_number
 from aggregator.web.editor import CommandStatus
 from aggregator.web.forms.posted_form import Fields
 from aggregator.web.pages.pages import Pages
@@ -21,12 +21,12 @@ from aggregator.web.pages.pages import Pages
 CORRECTIONS_A_PAGE = 50
 
 
-def correct(site: Site, pages: Pages, request: Request, fields: Fields) -> Response:
+def correct(site: Pages, request: Request, fields: Fields) -> Response:
     """Show the effect of a correction, or make it if it was confirmed. Raises UsageError."""
     command = _command(fields)
     if fields.get("sure", ""):
         shown_on = "storylines" if command.kind in ("join", "leave") else "stories"
-        return _result(pages, request, site.editing.submit(command), shown_on)
+        return _result(site, request, site.editing.submit(command), shown_on)
     stories = [_current(site, story) for story in command.stories]
     if command.kind in ("merge", "join") and stories[0].id == stories[-1].id:
         raise UsageError("both are one story already")
@@ -46,7 +46,7 @@ def correct(site: Site, pages: Pages, request: Request, fields: Fields) -> Respo
         raise UsageError(
             "a selected article is no longer in the story; open the story again"
         )
-    return pages.page(
+    return site.page(
         request,
         "confirm.html",
         here="/correct",
@@ -57,7 +57,7 @@ def correct(site: Site, pages: Pages, request: Request, fields: Fields) -> Respo
     )
 
 
-def _current(site: Site, story_id: str) -> StoryView:
+def _current(site: Pages, story_id: str) -> StoryView:
     story = site.story(story_id)
     if isinstance(story, StoryRedirect):
         story = site.story(story.to)
@@ -68,18 +68,18 @@ def _current(site: Site, story_id: str) -> StoryView:
     return story
 
 
-def undo(site: Site, pages: Pages, request: Request, _fields: Fields) -> Response:
+def undo(site: Pages, request: Request, _fields: Fields) -> Response:
     """Undo a correction. Raises UsageError if a later correction depends on it."""
     number = whole_number(request.path_params["number"])
     if number is None:
-        return pages.not_found(request)
+        return site.not_found(request)
     status = site.editing.submit(CorrectionCommand(undo=number))
-    return _result(pages, request, status, "stories", done="undone")
+    return _result(site, request, status, "stories", done="undone")
 
 
-def list_corrections(site: Site, pages: Pages, request: Request) -> Response:
+def list_corrections(site: Pages, request: Request) -> Response:
     """Return the page of all corrections, the newest first."""
-    if not pages.may_correct(request):
+    if not site.may_correct(request):
         return RedirectResponse("/sign-in", 303)
     before = whole_number(request.query_params.get("before", ""))
     page = site.editing.corrections(CORRECTIONS_A_PAGE, before)
@@ -88,13 +88,13 @@ def list_corrections(site: Site, pages: Pages, request: Request) -> Response:
         ids.update(dict.fromkeys(correction.stories))
     stories = site.reader.list_stories(tuple(ids))
     titles = {story.id: story.title for story in stories}
-    return pages.page(
+    return site.page(
         request, "corrections.html", here="/corrections", page=page, titles=titles
     )
 
 
 def _result(
-    pages: Pages,
+    site: Pages,
     request: Request,
     status: CommandStatus,
     shown_on: str,
@@ -103,7 +103,7 @@ def _result(
 ) -> Response:
     corrected = status.corrected
     if corrected is None:
-        return pages.page(request, "waiting.html", here="/corrections")
+        return site.page(request, "waiting.html", here="/corrections")
     address = "/corrections"
     if corrected.stories:
         address = f"/{shown_on}/{corrected.stories[0]}?{done}={corrected.n}"

@@ -6,7 +6,7 @@ from typing import Any
 from starlette.routing import Route
 
 from aggregator.web.api.edit_sources import MAX_OPML_BYTES
-from aggregator.web.dependencies import Site, run_in
+from aggregator.web.dependencies import run_in
 from aggregator.web.forms import (
     correction_forms,
     mark_forms,
@@ -19,14 +19,14 @@ from aggregator.web.pages.pages import Pages
 from aggregator.web.security.visit import may_edit
 
 
-def form_routes(site: Site, pages: Pages) -> list[Route]:
+def form_routes(site: Pages) -> list[Route]:
     """Return the routes of forms and of their pages, those of services that the server has."""
 
     def page(path: str, show: Any) -> Route:
-        return Route(path, partial(show, site, pages), methods=["GET"])
+        return Route(path, partial(show, site), methods=["GET"])
 
     def form(path: str, handler: Handler, **options: Any) -> Route:
-        endpoint = posted_form(site, pages, handler, **options)
+        endpoint = posted_form(site, handler, **options)
         return Route(path, endpoint, methods=["POST"])
 
     routes = [
@@ -35,7 +35,7 @@ def form_routes(site: Site, pages: Pages) -> list[Route]:
         form("/sign-out", sign_in.sign_out, may=lambda _request: True),
     ]
     if site.editor is not None:
-        may = {"may": pages.may_correct}
+        may = {"may": site.may_correct}
         routes += [
             page("/corrections", correction_forms.list_corrections),
             form("/correct", correction_forms.correct, **may),

@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from aggregator.store.read.marks.read_marks import OWNER
-from aggregator.web.dependencies import ID, Site
+from aggregator.web.dependencies import ID
 from aggregator.web.forms.posted_form import Fields
 from aggregator.web.pages.pages import Pages
 
@@ -12,9 +12,7 @@ _READ = {"read": True, "unread": False}
 _STARRED = {"save": True, "unsave": False}
 
 
-def mark_stories(
-    site: Site, _pages: Pages, _request: Request, fields: Fields
-) -> Response:
+def mark_stories(site: Pages, _request: Request, fields: Fields) -> Response:
     """Mark stories, and lead back to their place on the page. Raises UsageError for too many saved ones."""
     marks = site.marks
     assert marks is not None

@@ -8,7 +8,6 @@ from aggregator.intake.configured import mutes_of
 from aggregator.model.prepared import KINDS
 from aggregator.publish.excerpts.source_excerpts import bounded_sources
 from aggregator.store.read.browser_mutes import BrowserMutes
-from aggregator.web.dependencies import Site
 from aggregator.web.forms.posted_form import Fields
 from aggregator.web.pages.pages import Pages
 from aggregator.web.security.visit import may_edit
@@ -17,14 +16,14 @@ from aggregator.web.security.visit import may_edit
 _SOURCES_SHOWN = 1000
 
 
-def show_mutes(site: Site, pages: Pages, request: Request) -> Response:
+def show_mutes(site: Pages, request: Request) -> Response:
     """Return the page of all mutes, also of those in config.yaml."""
     if not may_edit(request):
         return RedirectResponse("/sign-in", 303)
     config, database, _ = site.source_services
     # Without keys in the addresses of sources that have no name.
     sources = bounded_sources(site.reader, "owner", _SOURCES_SHOWN).sources
-    return pages.page(
+    return site.page(
         request,
         "mutes.html",
         here="/mutes",
@@ -36,16 +35,14 @@ def show_mutes(site: Site, pages: Pages, request: Request) -> Response:
     )
 
 
-def add_mute(site: Site, _pages: Pages, _request: Request, fields: Fields) -> Response:
+def add_mute(site: Pages, _request: Request, fields: Fields) -> Response:
     """Add a mute. Raises UsageError."""
     mutes = BrowserMutes(site.source_services.database)
     mutes.add(fields.get("kind", ""), fields.get("muted", ""))
     return RedirectResponse("/mutes", 303)
 
 
-def remove_mute(
-    site: Site, _pages: Pages, _request: Request, fields: Fields
-) -> Response:
+def remove_mute(site: Pages, _request: Request, fields: Fields) -> Response:
     """Remove a mute."""
     mutes = BrowserMutes(site.source_services.database)
     mutes.remove(fields.get("kind", ""), fields.get("muted", ""))

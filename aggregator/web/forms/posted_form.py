@@ -16,7 +16,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aggregator.model.errors import FetchError, ReadError, UsageError
-from aggregator.web.dependencies import Site
 from aggregator.web.editor import BODY_DEADLINE_SECONDS, MAX_BODY_BYTES
 from aggregator.web.pages.pages import Pages
 from aggregator.web.request_body import read_body
@@ -36,7 +35,7 @@ MAX_FIELDS = 2_100
 NO_STORE = {"Cache-Control": "no-store"}
 # The fields of a form; a name may have several values.
 Fields = ImmutableMultiDict[str, str]
-Handler = Callable[[Site, Pages, Request, Fields], Response]
+Handler = Callable[[Pages, Request, Fields], Response]
 
 
 def fields_of(_request: Request, body: bytes) -> Fields:
@@ -51,8 +50,7 @@ def fields_of(_request: Request, body: bytes) -> Fields:
 
 
 def posted_form(
-    site: Site,
-    pages: Pages,
+    site: Pages,
     handler: Handler,
     *,
     may: Callable[[Request], bool] | None = None,
@@ -72,11 +70,11 @@ def posted_form(
             if may is None or (
                 may(request) and form_is_valid(request, fields.get("form", ""))
             ):
-                return handler(site, pages, request, fields)
+                return handler(site, request, fields)
             detail = "The form belongs to another token, or it needs one of scope admin. Open the page again."
-            return pages.problem(request, 403, "Not allowed", detail)
+            return site.problem(request, 403, "Not allowed", detail)
         except (UsageError, ReadError, FetchError) as error:
-            return pages.problem(request, 409, "Not possible", str(error))
+            return site.problem(request, 409, "Not possible", str(error))
 
     async def answer(request: Request) -> Response:
         return await run(

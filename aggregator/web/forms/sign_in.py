@@ -3,7 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from aggregator.web.dependencies import ID, Site
+from aggregator.web.dependencies import ID
 from aggregator.web.forms.posted_form import NO_STORE, Fields
 from aggregator.web.pages.pages import Pages
 from aggregator.web.pages.visitor import set_cookie
@@ -15,8 +15,7 @@ REMEMBERED_SECONDS = 90 * 86400
 
 
 def ask_to_sign_in(
-    _site: Site,
-    pages: Pages,
+    site: Pages,
     request: Request,
     status: int = 200,
     *,
@@ -25,28 +24,26 @@ def ask_to_sign_in(
 ) -> Response:
     """Return the page that asks for the token."""
     story = story or request.query_params.get("story", "")
-    response = pages.page(
+    response = site.page(
         request, "sign_in.html", status, here="/sign-in", wrong=wrong, story=story
     )
     response.headers.update(NO_STORE)
     return response
 
 
-def sign_in_by_token(
-    site: Site, pages: Pages, request: Request, fields: Fields
-) -> Response:
+def sign_in_by_token(site: Pages, request: Request, fields: Fields) -> Response:
     """Set the cookie with the token. Raises RefusedError (429) after too many wrong tokens."""
     story = fields.get("story", "")
     token = fields.get("token", "")
     if sign_in(request, token) is None:
-        return ask_to_sign_in(site, pages, request, 403, wrong=True, story=story)
+        return ask_to_sign_in(site, request, 403, wrong=True, story=story)
     address = f"/stories/{story}" if ID.fullmatch(story) else "/"
     response = RedirectResponse(address, 303)
     set_cookie(request, response, site, COOKIE, value=token, max_age=REMEMBERED_SECONDS)
     return response
 
 
-def sign_out(site: Site, _pages: Pages, _request: Request, _fields: Fields) -> Response:
+def sign_out(site: Pages, _request: Request, _fields: Fields) -> Response:
     """Delete the cookie with the token."""
     response = RedirectResponse("/", 303)
     path = site.settings.base_path or "/"

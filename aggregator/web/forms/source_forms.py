@@ -21,7 +21,6 @@ from aggregator.web.api.edit_sources import (
     found_source,
     log_change,
 )
-from aggregator.web.dependencies import Site
 from aggregator.web.forms.posted_form import NO_STORE, Fields
 from aggregator.web.pages.pages import Pages
 from aggregator.web.pages.sources_page import interval_as_typed
@@ -66,11 +65,11 @@ def uploaded(request: Request, body: bytes) -> Fields:
     return ImmutableMultiDict(pairs)
 
 
-def preview(site: Site, pages: Pages, request: Request, fields: Fields) -> Response:
+def preview(site: Pages, request: Request, fields: Fields) -> Response:
     """Show the feed at an address, or of that site, before it is added. Raises UsageError, ReadError."""
     config, _, reader = site.source_services
     feed = feed_search.find(config, fields.get("url", ""), reader, fields)
-    page = pages.page(
+    page = site.page(
         request,
         "source_preview.html",
         here="/sources",
@@ -86,7 +85,7 @@ def preview(site: Site, pages: Pages, request: Request, fields: Fields) -> Respo
     return page
 
 
-def add(site: Site, _pages: Pages, request: Request, fields: Fields) -> Response:
+def add(site: Pages, request: Request, fields: Fields) -> Response:
     """Add a feed. Raises UsageError, ReadError."""
     options = SourceOptions(
         name=adding.given(fields.get("name", "")[:200]),
@@ -105,7 +104,7 @@ def add(site: Site, _pages: Pages, request: Request, fields: Fields) -> Response
     return _to_sources(added=added.source.id)
 
 
-def upload(site: Site, pages: Pages, request: Request, fields: Fields) -> Response:
+def upload(site: Pages, request: Request, fields: Fields) -> Response:
     """Add the feeds of an OPML file. Raises UsageError, ReadError."""
     config, database, _ = site.source_services
     data = fields.get("file", "").encode("latin-1")
@@ -114,13 +113,13 @@ def upload(site: Site, pages: Pages, request: Request, fields: Fields) -> Respon
     )
     log_change(request, "save")
     if result.skipped:
-        return pages.page(request, "imported.html", here="/sources", result=result)
+        return site.page(request, "imported.html", here="/sources", result=result)
     return _to_sources(
         imported=result.added, known=result.known, private=result.private
     )
 
 
-def save(site: Site, _pages: Pages, request: Request, fields: Fields) -> Response:
+def save(site: Pages, request: Request, fields: Fields) -> Response:
     """Change, pause, resume or remove a source. Raises UsageError, RefusedError (404)."""
     config, database, _ = site.source_services
     source = found_source(site, request.path_params["id"])

@@ -17,14 +17,13 @@ from aggregator.grouping.corrections.decision_words import (
 from aggregator.model.evidence import Reason
 from aggregator.model.story import StoryView
 from aggregator.publish.excerpts.single_articles import bounded_explanation
-from aggregator.web.dependencies import Site
 from aggregator.web.pages.pages import Pages, typed_text
 
 OTHERS_SHOWN = 20  # articles to compare with
 MAX_URL_CHARS = 2_048
 
 
-def explain(site: Site, pages: Pages, request: Request) -> Response:
+def explain(site: Pages, request: Request) -> Response:
     """Answer why an article is in its story, compared with another article (`other`: an id or address)."""
     text = typed_text(request, "other", MAX_URL_CHARS)
     _before, separator, after = text.partition("/explain/")
@@ -33,7 +32,7 @@ def explain(site: Site, pages: Pages, request: Request) -> Response:
     whole = site.editing.explanation(article, other or None)
     if whole is None:
         detail = "This article, or the one to compare it with, does not exist."
-        return pages.problem(request, 404, "Article not found", detail)
+        return site.problem(request, 404, "Article not found", detail)
     others = []
     language = None
     story = site.story(whole.story)
@@ -74,7 +73,7 @@ def explain(site: Site, pages: Pages, request: Request) -> Response:
     if copied is not None:
         named = ": ".join(filter(None, (copied.outlet, copied.title or copied.id)))
         verdict = verdict.replace(copied.id, named)
-    return pages.page(
+    return site.page(
         request,
         "explain.html",
         here="/explain",

@@ -17,7 +17,7 @@ from aggregator.publish.excerpts.excerpt_words import first_words
 from aggregator.store.read.cursors import read_cursor
 from aggregator.store.read.marks.read_marks import VIEWS
 from aggregator.store.read.marks.story_streams import StoryStream
-from aggregator.web.dependencies import Site, conditional, whole_number
+from aggregator.web.dependencies import conditional, whole_number
 from aggregator.web.list_query import ListQuery, Selection, filter_words
 from aggregator.web.pages.front_layout import arranged, by_day, first_old_story
 from aggregator.web.pages.pages import Pages
@@ -37,9 +37,8 @@ MOST_PAGES = 99
 class FrontPages:
     """Answers with the front page of one site."""
 
-    def __init__(self, site: Site, pages: Pages) -> None:
+    def __init__(self, site: Pages) -> None:
         self._site = site
-        self._pages = pages
         # A ranking depends only on the change stream, so its newest number is the key.
         self._ranking = lru_cache(maxsize=RANKINGS_KEPT)(
             lambda _state, wanted: self._rank(wanted)
@@ -70,7 +69,7 @@ class FrontPages:
             today = self._today()
             reading = site.reader.first_reading()
             key = (asked.query_string, view, number, today, visitor.since, trouble)
-            tag = self._pages.tag(request, f"{key}{reading}{wanted.filter.mutes}")
+            tag = self._site.page_tag(request, f"{key}{reading}{wanted.filter.mutes}")
 
         def render() -> Response:
             if view in ("newest", *VIEWS) or asked.after:
@@ -123,7 +122,7 @@ class FrontPages:
             listed,
             view="",
             front=arranged(
-                self._pages.list_items(request, listed),
+                self._site.list_items(request, listed),
                 self._today(),
                 is_first=number == 1,
                 several={s.id for s in ranking if s.outlets > 1} | storylines.keys(),
@@ -151,7 +150,7 @@ class FrontPages:
                 for read in reading.entries
             ]
             reading = reading._replace(entries=tuple(entries))
-        return self._pages.page(
+        return self._site.page(
             request,
             "first_run.html",
             reading=reading,
@@ -163,7 +162,7 @@ class FrontPages:
     def _newest(
         self, request: Request, wanted: Selection, visitor: Visitor
     ) -> Response:
-        view = self._pages.view_of(request)
+        view = self._site.view_of(request)
         shown_view = view or "newest"
         cursor = wanted.filter.after
         above = read_cursor(cursor)[0] if cursor else None
@@ -192,7 +191,7 @@ class FrontPages:
             visitor,
             listed,
             view=shown_view,
-            days=by_day(self._pages.list_items(request, listed)),
+            days=by_day(self._site.list_items(request, listed)),
             first_old=first_old_story(listed, visitor.since, above),
             next=following,
             languages=_languages(listed),
@@ -224,7 +223,7 @@ class FrontPages:
         if visitor.since and ids:
             new_reports = reader.new_reports(ids, visitor.since)
         queries = self._site.settings.queries
-        return self._pages.page(
+        return self._site.page(
             request,
             template,
             here="/",
@@ -240,7 +239,7 @@ class FrontPages:
             depths=depth_tabs(with_view, wanted.filter.min_reports),
             folders=folders,
             today=self._today(),
-            marks=self._pages.marks_of(request, ids),
+            marks=self._site.marks_of(request, ids),
             new_reports=new_reports,
             **values,
         )

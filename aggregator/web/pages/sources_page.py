@@ -10,7 +10,7 @@ from aggregator.store.intake.source_access_rows import typed_access
 from aggregator.store.intake.source_rows import Source
 from aggregator.store.read.source_entries import EntryPage
 from aggregator.web.api.edit_sources import found_source
-from aggregator.web.dependencies import ID, Site, whole_number
+from aggregator.web.dependencies import ID, whole_number
 from aggregator.web.pages.pages import Pages, typed_text
 from aggregator.web.security.visit import may_edit
 
@@ -18,7 +18,7 @@ SOURCES_A_PAGE = 100
 _DONE = ("imported", "known", "private", "removed")
 
 
-def list_sources(site: Site, pages: Pages, request: Request) -> Response:
+def list_sources(site: Pages, request: Request) -> Response:
     """Answer with the sources and their health; addresses are for the owner only."""
     access = site.access(request)
     asked = request.query_params
@@ -28,7 +28,7 @@ def list_sources(site: Site, pages: Pages, request: Request) -> Response:
         site.reader, access, SOURCES_A_PAGE, after=after, text=text, failing_first=True
     )
     added = site.reader.source(asked.get("added", ""))
-    return pages.page(
+    return site.page(
         request,
         "sources.html",
         here="/sources",
@@ -43,13 +43,13 @@ def list_sources(site: Site, pages: Pages, request: Request) -> Response:
 ENTRIES_A_PAGE = 50
 
 
-def show_source(site: Site, pages: Pages, request: Request) -> Response:
+def show_source(site: Pages, request: Request) -> Response:
     """Answer with a source and its articles, the newest first."""
     source_id = request.path_params["id"]
     source = site.reader.source(source_id) if ID.fullmatch(source_id) else None
     if source is None:
-        return pages.not_found(request)
-    view = pages.view_of(request)
+        return site.not_found(request)
+    view = site.view_of(request)
     number = whole_number(request.query_params.get("page", "")) or 1
     wanted = EntryPage(ENTRIES_A_PAGE + 1, (number - 1) * ENTRIES_A_PAGE)
     seen_by = site.reader_of_pages(request)
@@ -71,7 +71,7 @@ def show_source(site: Site, pages: Pages, request: Request) -> Response:
             "interval": interval_as_typed(stored),
             "folders": site.reader.folders(),
         }
-    return pages.page(
+    return site.page(
         request,
         "source.html",
         here="/sources",
@@ -82,7 +82,7 @@ def show_source(site: Site, pages: Pages, request: Request) -> Response:
         has_older=len(entries) > ENTRIES_A_PAGE,
         now=site.clock(),
         view=view or "",
-        marks=pages.marks_of(request, {entry.story for entry in shown}),
+        marks=site.marks_of(request, {entry.story for entry in shown}),
         **form,
     )
 

@@ -5,7 +5,7 @@ from starlette.responses import RedirectResponse, Response
 
 from aggregator.model.read_model import StoryListItem, StoryRedirect
 from aggregator.model.story import StoryText
-from aggregator.web.dependencies import Site, conditional
+from aggregator.web.dependencies import conditional
 from aggregator.web.feeds.channel import ENDINGS
 from aggregator.web.pages.front_layout import by_day
 from aggregator.web.pages.pages import Pages
@@ -21,7 +21,7 @@ from aggregator.web.responses import GONE
 _NEAR_SHOWN = 5
 
 
-def show_story(site: Site, pages: Pages, request: Request) -> Response:
+def show_story(site: Pages, request: Request) -> Response:
     """Answer with one story; the address of a merged story redirects to its successor."""
     # The tag is computed before the story is read, so that it is never newer than the page.
     before = visitor_of(request)
@@ -29,12 +29,12 @@ def show_story(site: Site, pages: Pages, request: Request) -> Response:
     story_id = request.path_params["id"]
     mutes = site.mutes(request)
     key = f"{request.url.query}\n{visitor.since}\n{mutes}"
-    tag = pages.tag(request, key, story_id)
+    tag = site.page_tag(request, key, story_id)
     story = site.story(story_id)
     if story is None:
         if site.gone(story_id):
-            return pages.problem(request, 410, "This story was removed", GONE)
-        return pages.not_found(request)
+            return site.problem(request, 410, "This story was removed", GONE)
+        return site.not_found(request)
     if isinstance(story, StoryRedirect):
         return RedirectResponse(f"/stories/{story.to}", 301)
 
@@ -42,7 +42,7 @@ def show_story(site: Site, pages: Pages, request: Request) -> Response:
         shown, text = site.bounded_with_text(request, story)
         text = text or StoryText(title=shown.title)
         near: tuple[StoryListItem, ...] = ()
-        if pages.may_correct(request):
+        if site.may_correct(request):
             # The runners-up of the articles are the likely stories to merge with.
             ids: dict[str, None] = {}
             for article in story.articles:
@@ -51,7 +51,7 @@ def show_story(site: Site, pages: Pages, request: Request) -> Response:
                     ids[evidence.runner_up.story] = None
             ids.pop(story.id, None)
             near = site.reader.list_stories(tuple(ids)[:_NEAR_SHOWN])
-        return pages.page(
+        return site.page(
             request,
             "story.html",
             here="/stories",
@@ -61,13 +61,13 @@ def show_story(site: Site, pages: Pages, request: Request) -> Response:
             openings={opening.article_id: opening.text for opening in text.openings},
             articles={article.id: article for article in shown.articles},
             with_pictures=site.shows_pictures(request),
-            picture=pages.picture(request, shown.picture),
+            picture=site.picture(request, shown.picture),
             reports=report_groups(shown.articles, text, visitor.since),
             lines_shown=LINES_SHOWN,
             single=single_text(shown.articles),
             explains=site.editor is not None,
             source_links=site.reader.story_sources((story.id,)).by_outlet,
-            marks=pages.marks_of(request, (story.id,)),
+            marks=site.marks_of(request, (story.id,)),
             is_muted=site.is_muted(
                 request, shown.storyline.id if shown.storyline else shown.id
             ),
@@ -79,25 +79,25 @@ def show_story(site: Site, pages: Pages, request: Request) -> Response:
     return response
 
 
-def show_storyline(site: Site, pages: Pages, request: Request) -> Response:
+def show_storyline(site: Pages, request: Request) -> Response:
     """Answer with a storyline, by its id or that of a story that belongs to it now."""
     id_ = request.path_params["id"]
     line = site.storyline(id_)
     if line is None:
         if site.gone(id_):
-            return pages.problem(request, 410, "This story was removed", GONE)
-        return pages.not_found(request)
+            return site.problem(request, 410, "This story was removed", GONE)
+        return site.not_found(request)
     ids = tuple(one.id for one in line.stories)
     since = visitor_of(request).since
-    return pages.page(
+    return site.page(
         request,
         "storyline.html",
         here="/storylines",
         line=site.bounded_storyline(request, line),
-        days=by_day(pages.list_items(request, site.reader.list_stories(ids))),
+        days=by_day(site.list_items(request, site.reader.list_stories(ids))),
         new_reports=site.reader.new_reports(ids, since) if since else {},
         source_links=site.reader.story_sources(ids).by_outlet,
-        marks=pages.marks_of(request, ids),
+        marks=site.marks_of(request, ids),
         endings=tuple(ENDINGS),
         is_muted=site.is_muted(request, line.id),
     )

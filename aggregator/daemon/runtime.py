@@ -25,7 +25,6 @@ from aggregator.daemon.poll_scheduler import PollScheduler
 from aggregator.daemon.services import DaemonServices
 from aggregator.daemon.watchdog import ServiceTuning, Watchdog
 from aggregator.daemon.writer_loop import WriterLoop
-from aggregator.daemon.writer_work import WriterWork
 from aggregator.grouping.deletion.retention import retention_plan
 from aggregator.intake.configured import mutes_of, story_options
 from aggregator.intake.manage.configured_sources import follow_config
@@ -108,7 +107,7 @@ class Runtime:
         self._maintenance = maintenance(
             config, services, self._pipeline, self._webhooks, plan
         )
-        self._writer_work = WriterWork(
+        self.writer_loop = WriterLoop(
             services,
             config.effective_tuning,
             self._pipeline,
@@ -117,7 +116,6 @@ class Runtime:
             took_over=self._took_over,
             indexed=self._webhooks.wake,
         )
-        self.writer_loop = WriterLoop(self._writer_work)
         self._ticking = threading.Thread(
             target=self._tick_each_second, name="scheduler", daemon=True
         )
@@ -172,7 +170,7 @@ class Runtime:
         return ProcessState(
             role="writer" if self._services.lock.is_held else "standby",
             started_at=self._services.started_at,
-            placing_started=self._writer_work.has_begun,
+            placing_started=self.writer_loop.has_begun,
             stalled=tuple(self.watchdog.stalled()),
             trouble=self.writer_loop.trouble,
             workers=self._executor.trouble,

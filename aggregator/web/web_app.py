@@ -34,7 +34,7 @@ from aggregator.web.dependencies import NO_SERVICES, Services
 from aggregator.web.feeds import feed_routes
 from aggregator.web.forms.form_routes import form_routes
 from aggregator.web.pages.explanation_page import explain
-from aggregator.web.pages.front_page import FrontPages
+from aggregator.web.pages.front_page import show_front
 from aggregator.web.pages.other_pages import list_routes, robots, search, show_digest
 from aggregator.web.pages.pages import Pages
 from aggregator.web.pages.sources_page import list_sources, show_source
@@ -62,6 +62,7 @@ NO_TELEMETRY: TelemetryConfig = {
 
 # The pages that a server always has
 _PAGES: dict[str, Callable[[Pages, Request], Response]] = {
+    "/": show_front,
     "/stories/{id}": show_story,
     "/search": search,
     "/digest": show_digest,
@@ -140,7 +141,6 @@ def _routes(site: Pages, services: Services) -> list[BaseRoute]:
     routes: list[BaseRoute] = []
     for router in routers:
         routes += router.routes
-    routes.append(Route("/", FrontPages(site).answer))
     if site.editor is not None:
         routes.append(Route("/explain/{article}", partial(explain, site)))
     routes += form_routes(site)

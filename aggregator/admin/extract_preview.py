@@ -196,8 +196,7 @@ def prepared_preview(
     outlet = outlet_of(item.entry)
     published = None
     if article.published is not None:
-        time = in_utc(article.published.time)
-        published = time.isoformat().replace("+00:00", "Z")
+        published = in_utc(article.published.time).isoformat().replace("+00:00", "Z")
     return ExtractPreview(
         what=what,
         verdict=article.verdict,

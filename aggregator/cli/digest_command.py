@@ -41,8 +41,7 @@ def digest(
         reader = StoryReader(database, config.effective_tuning)
         with database.read() as connection:
             if is_off:
-                day = dt.timedelta(days=1)
-                span = digests.span_since(connection, now - day, now)
+                span = digests.span_since(connection, now - dt.timedelta(days=1), now)
             else:
                 span = digests.next_span(connection, DIGEST, now)
         wanted = settings.digest_filter(now, reader.mutes())

@@ -75,8 +75,7 @@ def report_rows(report: "GroupingMetrics") -> list[str]:
     for name, end in (("  from", 0), ("  to", 1)):
         if report.intervals:
             limits = {figure: both[end] for figure, both in report.intervals.items()}
-            scores = map(limits.get, _INTERVALS)
-            rows.append(row(name, None, None, *scores))
+            rows.append(row(name, None, None, *map(limits.get, _INTERVALS)))
     rows.append(
         score_row("pairs", report.pairs, float(report.clusters == report.articles))
     )

@@ -103,9 +103,10 @@ class EditorService:
             self._database, self._now(), "correct", msgspec.json.encode(command)
         )
         self._arrived()
-        seconds = self.tuning.response_wait_seconds
         answer = command_handlers.wait_for_answer(
-            self._database, number, patience_seconds=seconds
+            self._database,
+            number,
+            patience_seconds=self.tuning.response_wait_seconds,
         )
         if answer is None:
             return CommandStatus(request=number, state="waiting")

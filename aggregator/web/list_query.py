@@ -69,8 +69,7 @@ def select_stories(
     if asked.after:
         now, after = read_next(asked.after, wanted, asked.order)
     limit = asked.limit if asked.has("limit") else limit
-    chosen = wanted.story_filter(now, limit, after)
-    return Selection(asked, saved, wanted, chosen, now)
+    return Selection(asked, saved, wanted, wanted.story_filter(now, limit, after), now)
 
 
 # What a list is about comes first in its title, then how much of it is left.

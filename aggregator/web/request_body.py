@@ -11,8 +11,7 @@ from aggregator.web.responses import JSON, RefusedError
 
 def media_type(request: Request) -> str:
     """Return the Content-Type without parameters, in lower case; "" without one."""
-    sent = request.headers.get("content-type", "")
-    return sent.partition(";")[0].strip().lower()
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 async def read_body(request: Request, max_bytes: int, deadline_seconds: float) -> bytes:

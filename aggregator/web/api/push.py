@@ -78,8 +78,7 @@ async def push_articles(
         body = await read_body(request, _MAX_BODY_BYTES, pushes.deadline_seconds)
 
         def store() -> PushResult:
-            decoded = _decoded(request, body)
-            return pushes.take(token, decoded, lines=kind != JSON)
+            return pushes.take(token, _decoded(request, body), lines=kind != JSON)
 
         pushed = await to_thread.run_sync(store, limiter=pushes.writing)
     return Response(encode_json(pushed), 202, media_type=JSON)

@@ -26,8 +26,7 @@ def form_routes(site: Pages) -> list[Route]:
         return Route(path, partial(show, site), methods=["GET"])
 
     def form(path: str, handler: Handler, **options: Any) -> Route:
-        endpoint = posted_form(site, handler, **options)
-        return Route(path, endpoint, methods=["POST"])
+        return Route(path, posted_form(site, handler, **options), methods=["POST"])
 
     routes = [
         page("/sign-in", sign_in.ask_to_sign_in),

@@ -59,8 +59,7 @@ def uploaded(request: Request, body: bytes) -> Fields:
     pairs = []
     for part in parts:
         head, _, data = part.removeprefix(b"\r\n").partition(b"\r\n\r\n")
-        headers = _HEADERS.parsebytes(head)
-        name = headers.get_param("name", "", "content-disposition")
+        name = _HEADERS.parsebytes(head).get_param("name", "", "content-disposition")
         pairs.append((str(name), data.decode("latin-1")))
     return ImmutableMultiDict(pairs)
 

@@ -35,8 +35,7 @@ def show_front(site: Pages, request: Request) -> Response:
     """Answer with stories by rank, or the newest first (`view=newest`)."""
     given = request.query_params.items()  # others add parameters to links
     asked = ListQuery.read({k: v for k, v in given if k in ListQuery.model_fields})
-    selected = site.select(asked, STORIES_A_PAGE)
-    wanted = selected.without(site.mutes(request))
+    wanted = site.select(asked, STORIES_A_PAGE).without(site.mutes(request))
     before = visitor_of(request)
     visitor = before.at(site.clock())
     view = request.query_params.get("view", "")

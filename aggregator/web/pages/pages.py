@@ -167,8 +167,7 @@ def feed_links(settings: PublishSettings) -> list[tuple[str, str]]:
     ]
     if settings.digest_stories:
         links.append((f"{settings.title}: digest", "/feeds/digest.atom"))
-    queries = settings.queries
-    return links + [(q.label, f"/feeds/{q.key}.atom") for q in queries]
+    return links + [(q.label, f"/feeds/{q.key}.atom") for q in settings.queries]
 
 
 def typed_text(request: Request, name: str, most: int = MAX_TEXT_CHARS) -> str:

@@ -121,8 +121,9 @@ class _Api:
                 call = named
                 fields = ImmutableMultiDict([*fields.multi_items(), ("s", stream)])
         if call in _CHANGING:
-            searching = self._site.searching
-            return await run_in(searching, self._answer, request, call, fields)
+            return await run_in(
+                self._site.searching, self._answer, request, call, fields
+            )
         return await to_thread.run_sync(self._answer, request, call, fields)
 
     def _answer(self, request: Request, call: str, fields: Fields) -> Response:

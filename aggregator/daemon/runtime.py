@@ -88,21 +88,21 @@ class Runtime:
         self._poll_scheduler = PollScheduler(
             Poller(
                 PollServices(
-                    self._services.database,
+                    services.database,
                     self._client,
                     self._executor,
-                    self.config.effective_tuning,
-                    self._services.now,
+                    config.effective_tuning,
+                    services.now,
                     self._stopping.is_set,
                     self._configured,
                     quiet_polls=QuietPolls(UNWRITTEN),
                     slow_pages=self._pipeline.slow_pages,
                 ),
-                robots=self.config.fetch.robots,
-                pages=self.config.fetch.pages,
-                mutes=mutes_of(self.config),
+                robots=config.fetch.robots,
+                pages=config.fetch.pages,
+                mutes=mutes_of(config),
             ),
-            arrived=self._services.arrived.set,
+            arrived=services.arrived.set,
         )
         self._maintenance = maintenance(
             config, services, self._pipeline, self._webhooks, plan

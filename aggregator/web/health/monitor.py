@@ -58,7 +58,6 @@ class HealthMonitor:
         self.metrics_registry = metrics_registry
         self.process = process
         self.backups = backups
-        self.rules_version = all_tuning.version
         self._all_tuning = all_tuning
 
     def snapshot(self) -> HealthSnapshot:
@@ -130,7 +129,7 @@ class HealthMonitor:
             status=status,
             role=process.role,
             version=__version__,
-            rules_version=self.rules_version,
+            rules_version=self._all_tuning.version,
             uptime_seconds=max(0.0, (now - process.started_at).total_seconds()),
             writable=writable,
             ready=right_tables

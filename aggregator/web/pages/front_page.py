@@ -73,9 +73,9 @@ def _ranked(
     else:
         # Sources are moved and topics are found without a change of a story; times move with the clock.
         ranking = site.reader.rank_front_page(chosen, site.settings.prefer)
-    if not ranking and not wanted.asked.query_string and not wanted.filter.mutes:
+    if not ranking and not wanted.asked.query_string and not chosen.mutes:
         return _first_run(site, request)
-    size = wanted.filter.limit
+    size = chosen.limit
     on_page = ranking[(number - 1) * size : number * size]
     ids = tuple(story.id for story in on_page)
     has_more = len(ranking) > number * size
@@ -108,7 +108,7 @@ def _ranked(
             is_first=number == 1,
             several={s.id for s in ranking if s.outlets > 1} | storylines.keys(),
             undated={story.id for story in ranking if story.is_undated},
-            folders={} if wanted.filter.folder else sources.folders,
+            folders={} if chosen.folder else sources.folders,
         ),
         lead=lead,
         # The count is known if the last new story is on this page or an earlier page.

@@ -99,6 +99,12 @@ class Site:
         return self.editor
 
     @property
+    def read_marks(self) -> ReadMarks:
+        """The marks of readers; only routes that exist with them ask."""
+        assert self.marks is not None
+        return self.marks
+
+    @property
     def source_services(self) -> SourceServices:
         """The means to change sources; only routes that exist with them ask."""
         assert self.sources is not None

@@ -148,9 +148,7 @@ def _routes(site: Pages, services: Services) -> list[BaseRoute]:
     routes += feed_routes.routes(site)
     for path, show in _PAGES.items():
         routes.append(Route(path, partial(show, site), methods=["GET"]))
-    if site.marks is not None:
-        routes += reader_routes.routes(site, site.marks)
-    return routes
+    return routes + reader_routes.routes(site)
 
 
 def error_response(site: Pages, request: Request, error: Exception) -> Response:

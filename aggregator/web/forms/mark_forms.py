@@ -14,8 +14,7 @@ _STARRED = {"save": True, "unsave": False}
 
 def mark_stories(site: Pages, _request: Request, fields: Fields) -> Response:
     """Mark stories, and lead back to their place on the page. Raises UsageError for too many saved ones."""
-    marks = site.marks
-    assert marks is not None
+    marks = site.read_marks
     owner = marks.sign_in(OWNER)
     place = fields.get("back", "")
     if not place.startswith("/") or place.startswith(("//", "/\\")):

@@ -265,9 +265,17 @@ class Config(Part):
 
         Raises ConfigError for an unsupported URL, and where AGGREGATOR_DATABASE_FILE cannot be read.
         """
-        given = (
-            os.environ.get(DATABASE_VARIABLE) or _database_in_a_file() or self.database
-        )
+        given = os.environ.get(DATABASE_VARIABLE)
+        name = os.environ.get(DATABASE_FILE_VARIABLE)
+        if name and not given:
+            # The file keeps its password out of process lists.
+            with at_key(f"database: {DATABASE_FILE_VARIABLE}"):
+                given = text_of(Path(name)).strip()
+            if not given or len(given.splitlines()) > 1:
+                raise ConfigError(
+                    f"database: {DATABASE_FILE_VARIABLE}: {name} should hold one line, the address"
+                )
+        given = given or self.database
         if given is None:
             folder = Path(os.environ.get("STATE_DIRECTORY") or self._base)
             return f"sqlite:///{(folder / 'aggregator.db').absolute()}"
@@ -320,20 +328,6 @@ def _check_query(user: str, name: str | None, info: ValidationInfo) -> None:
         raise ValueError(
             f"{user} uses the query {name!r}, which `queries:` does not have"
         )
-
-
-def _database_in_a_file() -> str | None:
-    """Read the URL from the file AGGREGATOR_DATABASE_FILE, which keeps its password out of process lists."""
-    name = os.environ.get(DATABASE_FILE_VARIABLE)
-    if not name:
-        return None
-    with at_key(f"database: {DATABASE_FILE_VARIABLE}"):
-        address = text_of(Path(name)).strip()
-    if not address or len(address.splitlines()) > 1:
-        raise ConfigError(
-            f"database: {DATABASE_FILE_VARIABLE}: {name} should hold one line, the address"
-        )
-    return address
 
 
 def absolute_database_url(given: str, base: Path) -> str:

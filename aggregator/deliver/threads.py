@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from aggregator.config import webhook_settings
 from aggregator.deliver.dispatcher import WebhookDispatcher
@@ -53,14 +54,17 @@ class WebhookThreads:
         self._stopping = threading.Event()
         self._changed = threading.Event()
         self._filled = {name: threading.Event() for name in senders}
+        filling = self._fill, self._changed, heartbeat
         self._threads = [
-            threading.Thread(target=self._fill, name="webhooks", daemon=True)
+            threading.Thread(
+                target=self._run, args=filling, name="webhooks", daemon=True
+            )
         ]
-        for name in senders:
+        for name, filled in self._filled.items():
             self._threads.append(
                 threading.Thread(
-                    target=self._send,
-                    args=(name,),
+                    target=self._run,
+                    args=(partial(self._send, name), filled, lambda: None),
                     name=webhook_settings.recipient_words(name).strip(),
                     daemon=True,
                 )
@@ -100,21 +104,17 @@ class WebhookThreads:
                 left_behind += 1
         return left_behind
 
-    def _fill(self) -> None:
-        def step() -> float:
-            filled = self.dispatcher.step()
-            for name in filled or ():
-                self._filled[name].set()
-            return POLL_SECONDS if filled is None else 0.0
+    def _fill(self) -> float:
+        """Fill the outbox; return the seconds to wait."""
+        filled = self.dispatcher.step()
+        for name in filled or ():
+            self._filled[name].set()
+        return POLL_SECONDS if filled is None else 0.0
 
-        self._run(step, self._changed, self._heartbeat)
-
-    def _send(self, name: str) -> None:
-        def step() -> float:
-            seconds = self._senders[name].step()
-            return IDLE_SECONDS if seconds is None else min(seconds, IDLE_SECONDS)
-
-        self._run(step, self._filled[name], lambda: None)
+    def _send(self, name: str) -> float:
+        """Send the next delivery of a recipient; return the seconds to wait."""
+        seconds = self._senders[name].step()
+        return IDLE_SECONDS if seconds is None else min(seconds, IDLE_SECONDS)
 
     def _run(
         self,

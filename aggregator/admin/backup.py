@@ -94,7 +94,22 @@ def back_up(database: Database, file: Path, progress: Progress) -> None:
                 )
             _sync(plain)
             packed = scratch / "packed"
-            _pack(plain, packed, progress)
+            # The result is synced and read back from the disk.
+            size = plain.stat().st_size
+            with progress("MiB", 2 * size // _PIECE) as advance:
+                with plain.open("rb") as source, packed.open("wb") as target:
+                    packing = zstandard.ZstdCompressor(
+                        level=_LEVEL, write_checksum=True
+                    )
+                    with packing.stream_writer(
+                        target, size=size, closefd=False
+                    ) as writer:
+                        for piece in pieces(source):
+                            writer.write(piece)
+                            advance(1)
+                _sync(packed)
+                for _ in unpacked(packed):
+                    advance(1)
             packed.chmod(0o600)
             packed.replace(file)
             _sync_folder(file.parent)
@@ -152,21 +167,6 @@ def damage_in(file: Path, advance: Advance) -> str | None:
     if stopped:
         raise stopped[0]
     return None if result == "ok" else " ".join(result.split())
-
-
-def _pack(plain: Path, packed: Path, progress: Progress) -> None:
-    """Compress a file, sync the result and read it back from the disk."""
-    size = plain.stat().st_size
-    with progress("MiB", 2 * size // _PIECE) as advance:
-        with plain.open("rb") as source, packed.open("wb") as target:
-            packing = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
-            with packing.stream_writer(target, size=size, closefd=False) as writer:
-                for piece in pieces(source):
-                    writer.write(piece)
-                    advance(1)
-        _sync(packed)
-        for _ in unpacked(packed):
-            advance(1)
 
 
 def content_size(packed: Path) -> int | None:

@@ -83,13 +83,25 @@ def backups(config: Config) -> list[Backup]:
 
 
 def backup_state(config: Config, database: Database, now: dt.datetime) -> BackupState:
-    """Return the state of the daemon's backups; reads at most one row of the database."""
-    last = _last(config, now)
+    """Return the state of the daemon's backups; reads at most one row of the database.
+
+    No backup is due if the daemon makes none, or if nothing is stored yet.
+    """
     if not database.is_sqlite:
         return BackupState()
-    state = BackupState(
-        every_seconds=config.backup.every, next=_due(config, database, last)
-    )
+    # A backup with a future time was made while the clock was wrong; it must not delay the next one.
+    last = next((backup for backup in backups(config) if backup.made_at <= now), None)
+    since = None
+    if last is not None:
+        since = last.made_at
+    elif config.backup.every is not None:
+        # The first backup is due one interval after the oldest entry was accepted.
+        with database.read() as connection:
+            since = row_stream.first_accepted_at(connection)
+    due = None
+    if since is not None and config.backup.every is not None:
+        due = since + dt.timedelta(seconds=config.backup.every)
+    state = BackupState(every_seconds=config.backup.every, next=due)
     newest = "there is none yet"
     if last is not None:
         state = replace(state, last=last.made_at, size_bytes=last.size_bytes)
@@ -98,30 +110,6 @@ def backup_state(config: Config, database: Database, now: dt.datetime) -> Backup
     if state.next is not None and now > state.next + late:
         state = replace(state, words=f"a backup is overdue: {newest}")
     return state
-
-
-def due_at(config: Config, database: Database, now: dt.datetime) -> dt.datetime | None:
-    """Return when the daemon's next backup is due; None if it makes none or nothing is stored yet.
-
-    The first backup is due one interval after the oldest entry was accepted.
-    """
-    return _due(config, database, _last(config, now))
-
-
-def _due(config: Config, database: Database, last: Backup | None) -> dt.datetime | None:
-    if config.backup.every is None:
-        return None
-    interval = dt.timedelta(seconds=config.backup.every)
-    if last is not None:
-        return last.made_at + interval
-    with database.read() as connection:
-        since = row_stream.first_accepted_at(connection)
-    return since and since + interval
-
-
-def _last(config: Config, now: dt.datetime) -> Backup | None:
-    # A backup with a future time was made while the clock was wrong; it must not delay the next one.
-    return next((backup for backup in backups(config) if backup.made_at <= now), None)
 
 
 class _StoppedError(Exception):

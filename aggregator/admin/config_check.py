@@ -11,14 +11,9 @@ from pydantic import SecretStr
 
 from aggregator.config.configured_access import proxy_address
 from aggregator.config.file.mistakes import located
-from aggregator.config.hosts import (
-    is_loopback,
-    is_owner_on_loopback,
-    loopback_owner_notice,
-)
+from aggregator.config.hosts import is_loopback, loopback_owner_notice
 from aggregator.config.messages import counted, redact
 from aggregator.config.settings import Config
-from aggregator.config.source_settings import SourceConfig
 from aggregator.config.values import at_key
 from aggregator.config.webhook_settings import read_secret, recipients_from
 from aggregator.extract.urls import address_key
@@ -30,12 +25,12 @@ from aggregator.intake.workers.factory import open_executor, refuse_missing_libr
 from aggregator.model.clock import utc_now
 from aggregator.model.errors import AggregatorError, ConfigError, UsageError
 from aggregator.model.health_report import Finding
+from aggregator.publish.output_settings import publish_settings
 from aggregator.sources.fetch.connections.certificates import UNCHECKED, host_trusts
 from aggregator.sources.fetch.connections.transport import proxy_of
 from aggregator.sources.fetch.request_headers import user_agent
 from aggregator.sources.parse.feeds.entry_builder import primary_language
 from aggregator.sources.parse.feeds.read_feed import parser_versions
-from aggregator.store.intake.source_rows import Source
 from aggregator.store.read.health.health_probes import ok, problem, warning
 from aggregator.store.search.query import parse_query
 
@@ -78,7 +73,20 @@ def inspect(config: Config) -> Iterator[Finding]:
                 f"chmod 600 {file}",
             )
     yield from _open_address(config)
-    yield from _certificates(config)
+    for number, source in enumerate(config.sources):
+        if source.insecure:
+            name = source.name or getattr(source, source.kind)
+            yield warning(
+                f"sources.{number} ({name}): {UNCHECKED}",
+                "anybody on the way can change what is read; give its authority as `ca_file:` instead",
+            )
+    for variable in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        place = os.environ.get(variable, "")
+        if not all(os.path.exists(part) for part in place.split(os.pathsep) if part):  # noqa: PTH110 - a text
+            yield warning(
+                f"{variable} names {place}, which is not there",
+                "correct or remove the variable",
+            )
     try:
         check(config)
     except ConfigError as error:
@@ -115,13 +123,7 @@ def _leaves(part: object, key: str = "") -> Iterator[tuple[str, object]]:
 def _open_address(config: Config) -> Iterator[Finding]:
     server = config.server
     file = config.file or "config.yaml"
-    if is_owner_on_loopback(
-        host=server.host,
-        public_url=config.public_url or "",
-        allowed_hosts=server.allowed_hosts,
-        trusted_proxies=server.trusted_proxies,
-        setting=server.owner_on_loopback,
-    ):
+    if publish_settings(config).is_owner_on_loopback:
         yield ok(
             loopback_owner_notice(server.host, server.port),
             f"behind a proxy, set server.owner_on_loopback: false in {file}",
@@ -137,23 +139,6 @@ def _open_address(config: Config) -> Iterator[Finding]:
         f"server.host {server.host} is reachable from other machines, and links point to {server.host}",
         f"set `public_url:` in {file} to the address that readers use",
     )
-
-
-def _certificates(config: Config) -> Iterator[Finding]:
-    for number, source in enumerate(config.sources):
-        if source.insecure:
-            name = source.name or getattr(source, source.kind)
-            yield warning(
-                f"sources.{number} ({name}): {UNCHECKED}",
-                "anybody on the way can change what is read; give its authority as `ca_file:` instead",
-            )
-    for variable in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
-        place = os.environ.get(variable, "")
-        if not all(os.path.exists(part) for part in place.split(os.pathsep) if part):  # noqa: PTH110 - a text
-            yield warning(
-                f"{variable} names {place}, which is not there",
-                "correct or remove the variable",
-            )
 
 
 def _workers(config: Config) -> Iterator[Finding]:
@@ -180,11 +165,15 @@ def check(config: Config) -> None:
 
     Checks only the configuration itself, not whether a port is free or a host responds.
     """
-    mistakes = [
-        *_source_mistakes(config),
-        *_query_mistakes(config),
-        *_webhook_mistakes(config),
-    ]
+    mistakes = [*_source_mistakes(config), *_query_mistakes(config)]
+    for number, hook in enumerate(config.webhooks):
+        try:
+            web_address(hook.url.get_secret_value())
+        except ConfigError:
+            # The message may contain the address, which is a secret.
+            mistakes.append(
+                f"webhooks.{number}.url: this is not an http or https address"
+            )
     checks: tuple[Callable[[Config], object], ...] = (
         _check_public_url,
         lambda _: user_agent(config.fetch.contact),
@@ -256,35 +245,25 @@ def _source_mistakes(config: Config) -> Iterator[str]:
         except ConfigError as error:
             yield str(error)
             continue
-        for what, before in _same(number, configured, source, first).items():
+        place = address_key(source.address)
+        if source_kind(configured.kind).is_local:
+            place = os.path.normpath(source.address)
+        unique = {source.kind: place}
+        if configured.name is not None:
+            unique["name"] = configured.name
+        same = {}
+        for what, value in unique.items():
+            before = first.setdefault((what, value), number)
+            if before != number:
+                same[what] = before
+        # The id is derived from the name or, without a name, from the address, so it may equal a name.
+        before = first.setdefault(("name", source.id), number)
+        if before != number and not same:
+            same["name"] = before
+        for what, before in same.items():
             line = config.lines.get(("sources", before))
             where = f"source {before + 1}" if line is None else f"line {line}"
             yield f"{at}.{what}: the source in {where} has the same {what}"
-
-
-def _same(
-    number: int,
-    configured: SourceConfig,
-    source: Source,
-    first: dict[tuple[str, str], int],
-) -> dict[str, int]:
-    """Return the keys that an earlier source has with the same value, and its index; add to `first`."""
-    place = address_key(source.address)
-    if source_kind(configured.kind).is_local:
-        place = os.path.normpath(source.address)
-    unique = {source.kind: place}
-    if configured.name is not None:
-        unique["name"] = configured.name
-    same = {}
-    for what, value in unique.items():
-        before = first.setdefault((what, value), number)
-        if before != number:
-            same[what] = before
-    # The id is derived from the name or, without a name, from the address, so it may equal a name.
-    before = first.setdefault(("name", source.id), number)
-    if before != number and not same:
-        same["name"] = before
-    return same
 
 
 def _query_mistakes(config: Config) -> Iterator[str]:
@@ -300,12 +279,3 @@ def _query_mistakes(config: Config) -> Iterator[str]:
                 parse_query(query.query)
         except UsageError as error:
             yield f"queries.{name}.query: {error}"
-
-
-def _webhook_mistakes(config: Config) -> Iterator[str]:
-    for number, hook in enumerate(config.webhooks):
-        try:
-            web_address(hook.url.get_secret_value())
-        except ConfigError:
-            # The message may contain the address, which is a secret.
-            yield f"webhooks.{number}.url: this is not an http or https address"

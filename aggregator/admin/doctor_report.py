@@ -9,11 +9,13 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 
 from aggregator.admin import config_check
-from aggregator.admin.probes.content_probe import content_findings
-from aggregator.admin.probes.daemon_probe import daemon_findings
-from aggregator.admin.probes.database_probe import database_findings
+from aggregator.admin.probes.daemon_probe import content_findings, daemon_findings
+from aggregator.admin.probes.database_probe import (
+    database_findings,
+    disk_findings,
+    mode_findings,
+)
 from aggregator.admin.probes.doctor_context import DoctorContext
-from aggregator.admin.probes.file_probe import disk_findings, mode_findings
 from aggregator.config.settings import Config
 from aggregator.model.errors import (
     AggregatorError,

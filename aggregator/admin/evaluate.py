@@ -38,7 +38,7 @@ from aggregator.intake.workers.factory import open_executor
 from aggregator.model.clock import utc_now
 from aggregator.model.evidence import SCORED_STAGES
 from aggregator.sources.parse.records.jsonl import LabelledRecord
-from aggregator.store.engine.database import Connection, Database
+from aggregator.store.engine.database import Database
 from aggregator.store.intake import acceptance, inbox
 from aggregator.store.migrate import upgrade
 from aggregator.store.read.reader import StoryReader
@@ -80,7 +80,35 @@ def evaluate(
                 place_records(records, database, pipeline, progress, leads=leads)
             seconds = time.perf_counter() - started
             with database.read() as connection:
-                evaluated = _evaluated_records(connection, records, numbers)
+                results = {
+                    stored.entry_no: stored
+                    for stored in inbox.results(connection, numbers)
+                }
+                lines = storyline_rows.lines_of_articles(
+                    connection, {stored.article for stored in results.values()}
+                )
+                evaluated = []
+                for number, (entry_no, record) in enumerate(
+                    zip(numbers, records, strict=True)
+                ):
+                    result = results[entry_no]
+                    score = None
+                    if result.story is not None:
+                        evidence = stored_articles.evidence_of(
+                            connection, result.article
+                        )
+                        score = (
+                            evidence.score if evidence.stage in SCORED_STAGES else None
+                        )
+                    evaluated.append(
+                        EvaluatedRecord(
+                            key=f"{number:09}",
+                            record=record,
+                            result=result,
+                            score=score,
+                            storyline=lines.get(result.article),
+                        )
+                    )
             reader = StoryReader(database, all_tuning)
             ranked = [story.id for story in reader.rank_front_page(StoryFilter())]
         finally:
@@ -165,32 +193,6 @@ def leads_of(
         )
         leads.append(replace(record, entry=replace(record.entry, text=lead)))
     return leads
-
-
-def _evaluated_records(
-    connection: Connection, records: Sequence[LabelledRecord], numbers: Sequence[int]
-) -> list[EvaluatedRecord]:
-    results = {stored.entry_no: stored for stored in inbox.results(connection, numbers)}
-    lines = storyline_rows.lines_of_articles(
-        connection, {stored.article for stored in results.values()}
-    )
-    evaluated = []
-    for number, (entry_no, record) in enumerate(zip(numbers, records, strict=True)):
-        result = results[entry_no]
-        score = None
-        if result.story is not None:
-            evidence = stored_articles.evidence_of(connection, result.article)
-            score = evidence.score if evidence.stage in SCORED_STAGES else None
-        evaluated.append(
-            EvaluatedRecord(
-                key=f"{number:09}",
-                record=record,
-                result=result,
-                score=score,
-                storyline=lines.get(result.article),
-            )
-        )
-    return evaluated
 
 
 def evaluate_corrections(

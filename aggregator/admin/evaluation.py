@@ -121,34 +121,49 @@ def evaluation(
 ) -> Evaluation:
     """Return the quality of a grouping and its cost: `seconds` of the clock, `cpu` of the processors."""
     # Measures take each record by its own key, as ids may repeat; lists for people name the ids.
-    stories = _stories(records)
-    clusters = _clusters(records)
     found_copies = _copies_of(records)
-    labelled_copies = _labelled_copies(records)
-    unread = [evaluated for evaluated in records if evaluated.result.story is None]
-    story_of_id = {evaluated.record.id: evaluated.story for evaluated in records}
-    event_of_id = {
-        evaluated.record.id: evaluated.record.cluster
-        for evaluated in records
-        if evaluated.record.cluster is not None
-    }
-    titles = {
-        evaluated.record.id: evaluated.record.entry.title for evaluated in records
-    }
-    outlets = {
-        evaluated.record.id: evaluated.record.entry.outlet
-        for evaluated in records
-        if evaluated.record.entry.outlet
-    }
+    stories, clusters, saga_of = {}, {}, {}
+    story_of_id, event_of_id, line_of_id = {}, {}, {}
+    titles, outlets, times, sagas = {}, {}, {}, {}
+    # An id stands for the first record with it.
+    key_of: dict[str, str] = {}
+    # The ids of each event, and the outlets that report it
+    events = defaultdict(set)
+    reporters = defaultdict(set)
+    not_read = Counter[str]()
+    failed_jobs = 0
+    for one in records:
+        record, result, outlet = one.record, one.result, one.record.entry.outlet
+        key_of.setdefault(record.id, one.key)
+        stories[one.key] = one.story
+        story_of_id[record.id] = one.story
+        line_of_id[record.id] = one.storyline or one.story
+        titles[record.id] = record.entry.title
+        if outlet:
+            outlets[record.id] = outlet
+        if record.entry.published is not None:
+            times[record.id] = record.entry.published.time
+        if record.saga is not None:
+            sagas[record.id] = saga_of[one.key] = record.saga
+        if record.cluster is not None:
+            clusters[one.key] = record.cluster
+            event_of_id[record.id] = record.cluster
+            events[record.cluster].add(record.id)
+            reporters[record.cluster].add(outlet or one.key)
+        if result.story is None:
+            why = record.problem or result.reason or result.verdict
+            not_read[(why or "it was not placed")[:_REASON_CHARS]] += 1
+            has_died = (result.reason or "").startswith(PARSER_FAILED)
+            failed_jobs += has_died or result.verdict in _WORKER_VERDICTS
+    # An original that is not in the dataset gets a key of its own.
+    labelled_copies = {}
+    for one in records:
+        original = one.record.copy_of
+        key = key_of.get(original, f"?{original}") if original else None
+        labelled_copies[one.key] = key
     by_outlets = None
     if outlets and event_of_id:
         by_outlets = measure_outlets(story_of_id, event_of_id, outlets, loose)
-    times, sagas = {}, {}
-    for one in records:
-        if one.record.entry.published is not None:
-            times[one.record.id] = one.record.entry.published.time
-        if one.record.saga is not None:
-            sagas[one.record.id] = one.record.saga
     return Evaluation(
         labelled=measure(stories, clusters) if clusters else None,
         dataset=dataset,
@@ -156,23 +171,23 @@ def evaluation(
         stories=len(set(stories.values())),
         by_outlets=by_outlets,
         storylines=measure_storylines(
-            {one.record.id: one.storyline or one.story for one in records},
+            line_of_id,
             story_of_id,
             times=times,
-            wanted=_events_of_several(records),
+            wanted=[ids for event, ids in events.items() if len(reporters[event]) > 1],
             affairs=sagas if affairs is None else affairs,
             ranked=ranked,
             loose=loose_affairs,
         ),
-        months=_months(records),
+        months=_months(records, stories, clusters, saga_of),
         mixed_stories=wrong_groups(story_of_id, event_of_id, titles, loose),
         split_events=wrong_groups(event_of_id, story_of_id, titles, loose),
         copies=measure_copies(found_copies, labelled_copies)
         if any(labelled_copies.values())
         else None,
         copies_found=sum(original is not None for original in found_copies.values()),
-        not_read=dict(Counter(map(_reason, unread)).most_common()),
-        failed_jobs=sum(map(_has_failed, unread)),
+        not_read=dict(not_read.most_common()),
+        failed_jobs=failed_jobs,
         repeated_ids=len(records) - len(story_of_id),
         seconds=seconds,
         articles_per_second=len(records) / seconds,
@@ -182,58 +197,31 @@ def evaluation(
     )
 
 
-def _stories(records: Sequence[EvaluatedRecord]) -> dict[str, str]:
-    return {evaluated.key: evaluated.story for evaluated in records}
-
-
-def _clusters(records: Sequence[EvaluatedRecord]) -> dict[str, str]:
-    return {
-        evaluated.key: evaluated.record.cluster
-        for evaluated in records
-        if evaluated.record.cluster is not None
-    }
-
-
-def _events_of_several(records: Sequence[EvaluatedRecord]) -> list[set[str]]:
-    """Return the ids of the records of each event that several outlets report."""
-    events = defaultdict(set)
-    outlets = defaultdict(set)
-    for one in records:
-        if one.record.cluster is not None:
-            events[one.record.cluster].add(one.record.id)
-            outlets[one.record.cluster].add(one.record.entry.outlet or one.key)
-    return [ids for event, ids in events.items() if len(outlets[event]) > 1]
-
-
-def _months(records: Sequence[EvaluatedRecord]) -> tuple[MonthEvaluation, ...]:
+def _months(
+    records: Sequence[EvaluatedRecord], stories: Groups, clusters: Groups, sagas: Groups
+) -> tuple[MonthEvaluation, ...]:
     """Measure each month by itself, if sagas are labelled."""
-    if not any(record.record.saga for record in records):
+    if not any(sagas.values()):
         return ()
     by_month = defaultdict(list)
-    for record in records:
-        published = record.record.entry.published
-        if published is not None and record.record.cluster is not None:
-            by_month[published.time.strftime("%Y-%m")].append(record)
+    for one in records:
+        published = one.record.entry.published
+        if published is not None and one.key in clusters:
+            by_month[published.time.strftime("%Y-%m")].append(one)
     months = []
     for month, of_month in sorted(by_month.items()):
-        sure = [record for record in of_month if record.record.is_sure_report]
+        sure = {
+            one.key: clusters[one.key] for one in of_month if one.record.is_sure_report
+        }
+        labelled = {one.key: clusters[one.key] for one in of_month}
         months.append(
             MonthEvaluation(
                 month=month,
-                metrics=_saga_metrics(of_month),
-                sure_reports=_saga_metrics(sure),
+                metrics=measure_sagas(stories, labelled, sagas),
+                sure_reports=measure_sagas(stories, sure, sagas),
             )
         )
     return tuple(months)
-
-
-def _saga_metrics(records: Sequence[EvaluatedRecord]) -> SagaMetrics:
-    sagas = {
-        evaluated.key: evaluated.record.saga
-        for evaluated in records
-        if evaluated.record.saga is not None
-    }
-    return measure_sagas(_stories(records), _clusters(records), sagas)
 
 
 def _copies_of(records: Sequence[EvaluatedRecord]) -> dict[str, str | None]:
@@ -243,35 +231,6 @@ def _copies_of(records: Sequence[EvaluatedRecord]) -> dict[str, str | None]:
         evaluated.key: key_of.get(evaluated.result.copy_of or "")
         for evaluated in records
     }
-
-
-def _labelled_copies(records: Sequence[EvaluatedRecord]) -> dict[str, str | None]:
-    """Return the key of the labelled original, by key; None for records other than copies.
-
-    An id stands for the first record with it; an original that is not in the dataset gets a key of its own.
-    """
-    key_of: dict[str, str] = {}
-    for evaluated in records:
-        key_of.setdefault(evaluated.record.id, evaluated.key)
-    copy_links = {evaluated.key: evaluated.record.copy_of for evaluated in records}
-    return {
-        key: key_of.get(original, f"?{original}") if original else None
-        for key, original in copy_links.items()
-    }
-
-
-def _reason(evaluated: EvaluatedRecord) -> str:
-    """Return why an article got no fingerprint."""
-    why = (
-        evaluated.record.problem or evaluated.result.reason or evaluated.result.verdict
-    )
-    return (why or "it was not placed")[:_REASON_CHARS]
-
-
-def _has_failed(evaluated: EvaluatedRecord) -> bool:
-    """Return whether the job of an article failed in its worker."""
-    has_died = (evaluated.result.reason or "").startswith(PARSER_FAILED)
-    return has_died or evaluated.result.verdict in _WORKER_VERDICTS
 
 
 def assignments(records: Sequence[EvaluatedRecord]) -> list[Assignment]:

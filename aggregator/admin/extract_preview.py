@@ -31,8 +31,6 @@ from aggregator.sources.parse.feeds.feed_format import reason_against_markup
 from aggregator.sources.parse.files.input_items import (
     InputEntry,
     InputFeed,
-    InputItem,
-    InputProblem,
     ReadOptions,
 )
 from aggregator.sources.parse.files.open_source import open_source
@@ -89,7 +87,8 @@ def extract(
 
     `chosen`: keys of records that `--map` names, by field; `notes` counts those that were read.
     """
-    tuning = source_tuning(config.effective_tuning)
+    all_tuning = config.effective_tuning
+    tuning = source_tuning(all_tuning)
     with workers(config) as executor:
         parsing_mail = partial(parse_mail, executor, tuning=tuning)
         for path in what:
@@ -108,9 +107,26 @@ def extract(
                     ),
                 ):
                     problem = ""
+                    name = _name(path, item.where)
                     if isinstance(item, InputEntry):
                         notes.add(item.keys)
-                    yield _preview(config, executor, _name(path, item.where), item)
+                        prepared = PrepareItem(entry=item.entry, seen=utc_now())
+                        yield prepared_preview(executor, all_tuning, name, prepared)
+                    elif isinstance(item, InputFeed):
+                        yield ExtractPreview(
+                            what=name,
+                            verdict="not_article",
+                            reason=reason_against_markup(unicode.decode(item.data))
+                            or "this is a feed; read it with `aggregator sources check`",
+                        )
+                    elif item.verdict is None:
+                        yield UnreadInput(
+                            what=name, verdict="not_article", reason=item.reason
+                        )
+                    else:
+                        yield ExtractPreview(
+                            what=name, verdict=item.verdict, reason=item.reason
+                        )
             except AggregatorError as error:
                 problem = str(error)
             if problem:
@@ -133,31 +149,6 @@ def _name(typed: str, where: str) -> str:
 def _as_utf8(name: str) -> str:
     """Replace the bytes of a file name that are not UTF-8."""
     return os.fsencode(name).decode("utf-8", "replace")
-
-
-def _preview(
-    config: Config,
-    executor: Executor,
-    name: str,
-    item: InputItem,
-) -> ExtractPreview:
-    if isinstance(item, InputProblem):
-        if item.verdict is None:
-            return UnreadInput(what=name, verdict="not_article", reason=item.reason)
-        return ExtractPreview(what=name, verdict=item.verdict, reason=item.reason)
-    if isinstance(item, InputFeed):
-        return ExtractPreview(
-            what=name,
-            verdict="not_article",
-            reason=reason_against_markup(unicode.decode(item.data))
-            or "this is a feed; read it with `aggregator sources check`",
-        )
-    return prepared_preview(
-        executor,
-        config.effective_tuning,
-        name,
-        PrepareItem(entry=item.entry, seen=utc_now()),
-    )
 
 
 def _page(config: Config, executor: Executor, url: str) -> ExtractPreview:
@@ -205,8 +196,7 @@ def prepared_preview(
     outlet = outlet_of(item.entry)
     published = None
     if article.published is not None:
-        time = in_utc(article.published.time)
-        published = time.isoformat().replace("+00:00", "Z")
+        published = in_utc(article.published.time).isoformat().replace("+00:00", "Z")
     return ExtractPreview(
         what=what,
         verdict=article.verdict,

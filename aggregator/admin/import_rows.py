@@ -120,7 +120,14 @@ def _rows(
         try:
             line = msgspec.json.decode(raw, type=Line)
             if line.rows is not None:
-                _check_end(line.rows, count, numbered)
+                if line.rows != count:
+                    raise ReadError(
+                        f"the last line of the export declares {counted(line.rows, 'row')}, but it has {count:,}"
+                    )
+                if next(numbered, None) is not None:
+                    raise ReadError(
+                        "there are more lines after the last line of the export"
+                    )
                 for table, rows in former.items():
                     log.warning(
                         "skipped %s of the table %s, which this version does not have",
@@ -152,16 +159,6 @@ def _rows(
     raise ReadError(
         f"the export is truncated: it ends after {counted(count, 'row')} without its last line"
     )
-
-
-def _check_end(declared: int, count: int, following: Iterator[object]) -> None:
-    """Raise ReadError unless the last line declares this count and nothing follows it."""
-    if declared != count:
-        raise ReadError(
-            f"the last line of the export declares {counted(declared, 'row')}, but it has {count:,}"
-        )
-    if next(following, None) is not None:
-        raise ReadError("there are more lines after the last line of the export")
 
 
 def _revision_of(raw: bytes) -> str:

@@ -110,19 +110,25 @@ def read_dataset(
     name = dataset_name(path)
     records = []
     try:
-        for number, row in _rows(path, name, stdin, chosen):
-            # A line without a row has its problem instead; None means that the line is too long.
-            content = row if isinstance(row, bytes | dict) else b""
-            record = read_labelled(
-                content, file_name=name, line_number=number, chosen=chosen
-            )
-            if not content:
-                record = replace(
-                    record,
-                    problem=row
-                    or f"the line is longer than {_LINE_BYTES // 2**20} MiB",
+        if str(path) == STANDARD_INPUT:
+            source = unzipped(stdin or sys.stdin.buffer, Progress())
+        else:
+            source = opened(path, Progress())
+        with source as stream:
+            rows: Iterator[tuple[int, bytes | Row | str | None]]
+            rows = bounded_lines(stream, _LINE_BYTES)
+            if suffix_of(name) in (".csv", ".tsv"):
+                rows = read_rows(stream, _LINE_BYTES, chosen)
+            for number, row in rows:
+                # A line without a row has its problem instead; None means that the line is too long.
+                content = row if isinstance(row, bytes | dict) else b""
+                record = read_labelled(
+                    content, file_name=name, line_number=number, chosen=chosen
                 )
-            records.append(record)
+                if not content:
+                    long = f"the line is longer than {_LINE_BYTES // 2**20} MiB"
+                    record = replace(record, problem=row or long)
+                records.append(record)
     except ReadError as error:
         raise UsageError(f"{name}: {error}") from error
     if not records:
@@ -132,21 +138,6 @@ def read_dataset(
             f"{name}: none of its records can be read; the first: {records[0].problem}"
         )
     return in_order_of_time(records)
-
-
-def _rows(
-    path: Path | str, name: str, stdin: BinaryIO | None, chosen: Mapping[Field, str]
-) -> Iterator[tuple[int, bytes | Row | str | None]]:
-    """Yield the number and the content of each line or row of a file."""
-    if str(path) == STANDARD_INPUT:
-        source = unzipped(stdin or sys.stdin.buffer, Progress())
-    else:
-        source = opened(path, Progress())
-    with source as stream:
-        if suffix_of(name) in (".csv", ".tsv"):
-            yield from read_rows(stream, _LINE_BYTES, chosen)
-        else:
-            yield from bounded_lines(stream, _LINE_BYTES)
 
 
 def dataset_name(path: Path | str) -> str:

@@ -87,7 +87,17 @@ def obstacles(program: Path, config: Config) -> Iterator[str]:
 
     Its dynamic user cannot read home directories and can write only to its state directory.
     """
-    yield from _behind_links(program)
+    # Environments of uv and pyenv link to an interpreter in the home directory of the user who made them.
+    python = program.resolve().with_name("python")
+    for link in (program, program.with_name("python"), python):
+        target = link.resolve()
+        if not _is_hidden(link) and _is_hidden(target):
+            yield (
+                f"{link} leads to {target}, which is hidden from the service: make the environment with "
+                "the Python of the system (/usr/bin/python3 -m venv /opt/aggregator), or "
+                "use `aggregator install-service --user`"
+            )
+            break
     for what, path in (
         ("the program", program),
         ("the configuration", config.file or SYSTEM_CONFIG),
@@ -119,26 +129,6 @@ def obstacles(program: Path, config: Config) -> Iterator[str]:
 
 def _is_hidden(path: Path) -> bool:
     return any(path.is_relative_to(hidden) for hidden in _HIDDEN)
-
-
-def _behind_links(program: Path) -> Iterator[str]:
-    """Yield an obstacle if the program is visible, but it or its Python is a link to hidden files.
-
-    Environments of uv and pyenv link to an interpreter in the home directory of the user who made them.
-    """
-    for path in (
-        program,
-        program.with_name("python"),
-        program.resolve().with_name("python"),
-    ):
-        target = path.resolve()
-        if not _is_hidden(path) and _is_hidden(target):
-            yield (
-                f"{path} leads to {target}, which is hidden from the service: make the environment with "
-                "the Python of the system (/usr/bin/python3 -m venv /opt/aggregator), or "
-                "use `aggregator install-service --user`"
-            )
-            return
 
 
 def write_unit(folder: Path, text: str) -> Path:

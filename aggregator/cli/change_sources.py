@@ -1,6 +1,6 @@
 """The commands of `sources` that add, remove, pause and resume one."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from aggregator.cli import output
 from aggregator.cli.command_context import Context
@@ -10,10 +10,6 @@ from aggregator.cli.output import argument, flag, option
 from aggregator.config.logging import one_line
 from aggregator.config.messages import counted
 from aggregator.model.errors import UsageError
-
-if TYPE_CHECKING:
-    from aggregator.model.entry import ParsedFeed
-    from aggregator.store.engine.database import Database
 
 _SHOWN_OTHERS = 5
 
@@ -88,7 +84,12 @@ def add(
     source = added.source
     feed = added.resolved
     output.say(f"added {source.shown_name} ({source.id})")
-    output.say(f"  {source.address}{_HOW.get(feed.origin, '')}: {_content(feed.feed)}")
+    parsed = feed.feed
+    content = f"{parsed.format}, {counted(parsed.entry_count, 'entry', 'entries')}"
+    times = [entry.published.time for entry in parsed.entries if entry.published]
+    if times:
+        content += f", the newest of {max(times):%Y-%m-%d %H:%M} UTC"
+    output.say(f"  {source.address}{_HOW.get(feed.origin, '')}: {content}")
     if feed.others:
         output.say("  the page also declares:")
     for other in feed.others[:_SHOWN_OTHERS]:
@@ -104,15 +105,6 @@ _HOW = {
     "linked": " (linked from the page)",
     "usual": " (at a usual address)",
 }
-
-
-def _content(feed: "ParsedFeed") -> str:
-    """Return the format of a feed, how many entries it has, and the time of the newest."""
-    content = f"{feed.format}, {counted(feed.entry_count, 'entry', 'entries')}"
-    times = [entry.published.time for entry in feed.entries if entry.published]
-    if times:
-        content += f", the newest of {max(times):%Y-%m-%d %H:%M} UTC"
-    return content
 
 
 def remove(
@@ -137,6 +129,7 @@ def remove(
     from aggregator.grouping.deletion.forget_articles import ForgetCommand
     from aggregator.intake.manage.changing import remove as run
     from aggregator.store.intake.source_rows import sources_named
+    from aggregator.store.maintenance.erase_target import resolve_target
 
     with context.obj.writing() as (config, database):
         with database.read() as connection:
@@ -148,7 +141,12 @@ def remove(
                 run(config, database, known)
 
         name = known.entry_source if known else source
-        if articles and (known is None or _has_articles(database, name)):
+        has_articles = known is None
+        if articles and not has_articles:
+            with database.read() as connection:
+                target = resolve_target(connection, name, is_source=True)
+            has_articles = bool(target.articles)
+        if articles and has_articles:
             erase_articles(
                 config,
                 database,
@@ -161,13 +159,6 @@ def remove(
     if known is not None:
         kept = "" if articles else "; its articles remain"
         output.say(f"removed {known.shown_name} ({known.polled_url}){kept}")
-
-
-def _has_articles(database: "Database", source: str) -> bool:
-    from aggregator.store.maintenance.erase_target import resolve_target
-
-    with database.read() as connection:
-        return bool(resolve_target(connection, source, is_source=True).articles)
 
 
 def pause(context: Context, source: SourceName) -> None:

@@ -258,7 +258,20 @@ def _print_result(
     if balance is None:
         show.out("     the entries cannot be counted because the database is damaged\n")
     else:
-        _print_balance(balance)
+        refused = ""
+        deleted = ""
+        if balance.refused:
+            verdicts = (f"{count:,} {verdict}" for verdict, count in balance.refused_as)
+            refused = f" ({', '.join(verdicts)})"
+        if balance.deleted:
+            deleted = f" + {balance.deleted:,} deleted by retention"
+        show.out(
+            f"{balance.seen:9,}  entries received = {balance.stored:,} stored + {balance.known:,} already known"
+            f" + {balance.refused_as_forgotten:,} refused as forgotten\n"
+            f"{balance.stored:9,}  stored = {balance.placed:,} placed + {balance.waiting:,} waiting"
+            f" + {balance.refused:,} rejected{refused}{deleted}\n"
+            f"{balance.articles:9,}  articles\n"
+        )
     for fault in faults:
         show.out(f"{fault.rows:9,}  {fault.what}\n           → {fault.advice}\n")
     if is_repaired:
@@ -269,23 +282,6 @@ def _print_result(
         )
     else:
         show.say("no faults")
-
-
-def _print_balance(balance: "Balance") -> None:
-    refused = ""
-    deleted = ""
-    if balance.refused:
-        verdicts = (f"{count:,} {verdict}" for verdict, count in balance.refused_as)
-        refused = f" ({', '.join(verdicts)})"
-    if balance.deleted:
-        deleted = f" + {balance.deleted:,} deleted by retention"
-    show.out(
-        f"{balance.seen:9,}  entries received = {balance.stored:,} stored + {balance.known:,} already known"
-        f" + {balance.refused_as_forgotten:,} refused as forgotten\n"
-        f"{balance.stored:9,}  stored = {balance.placed:,} placed + {balance.waiting:,} waiting"
-        f" + {balance.refused:,} rejected{refused}{deleted}\n"
-        f"{balance.articles:9,}  articles\n"
-    )
 
 
 _LINES = {

@@ -1,15 +1,12 @@
 """The command `digest`."""
 
 import datetime as dt
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from aggregator.cli import output
 from aggregator.cli.command_context import Context
 from aggregator.cli.output import flag
 from aggregator.model.errors import AggregatorError, UsageError
-
-if TYPE_CHECKING:
-    pass
 
 
 def digest(
@@ -44,8 +41,7 @@ def digest(
         reader = StoryReader(database, config.effective_tuning)
         with database.read() as connection:
             if is_off:
-                day = dt.timedelta(days=1)
-                span = digests.span_since(connection, now - day, now)
+                span = digests.span_since(connection, now - dt.timedelta(days=1), now)
             else:
                 span = digests.next_span(connection, DIGEST, now)
         wanted = settings.digest_filter(now, reader.mutes())

@@ -7,21 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import msgspec
 
 from aggregator.cli import output
-from aggregator.cli.command_context import Context, Settings
+from aggregator.cli.command_context import Context
 from aggregator.cli.output import argument, flag, option, progress_bar
 from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
-    from aggregator.admin.evaluation import (
-        Assignment,
-        CorrectionsEvaluation,
-        Evaluation,
-    )
-    from aggregator.admin.labelled_data import LoosePairs
-    from aggregator.config.settings import Config
-    from aggregator.sources.parse.records.record_keys import Field
-from aggregator.cli.evaluation_lines import corrections_lines, report_lines
-from aggregator.cli.evaluation_table import summary
+    from aggregator.admin.evaluation import CorrectionsEvaluation, Evaluation
+from aggregator.cli.evaluation_lines import corrections_lines, report_lines, summary
 
 
 def evaluate(
@@ -87,7 +79,14 @@ def evaluate(
       aggregator eval labelled.jsonl --format json
       aggregator eval --from-corrections
     """
-    from aggregator.admin.labelled_data import dataset_name, read_loose
+    from aggregator.admin.evaluate import evaluate as run
+    from aggregator.admin.evaluate import evaluate_corrections
+    from aggregator.admin.labelled_data import (
+        dataset_name,
+        labels,
+        read_dataset,
+        read_loose,
+    )
     from aggregator.sources.parse.records.record_entry import mapping_of
 
     if from_corrections:
@@ -95,11 +94,34 @@ def evaluate(
             raise UsageError(
                 "--from-corrections measures on your database: omit DATASET and its options"
             )
-        measured = _evaluate_corrections(context.obj)
+        from aggregator.grouping.story_options import StoryOptions
+        from aggregator.intake.recluster.recluster_job import Reclusterer
+        from aggregator.intake.workers.factory import workers
+        from aggregator.model.clock import utc_now
+
+        with context.obj.reading() as (config, database):
+            clusters = labels(database)
+            if not clusters:
+                raise UsageError(
+                    "there are no corrections to measure on; make some with `aggregator correct`"
+                )
+            options = StoryOptions(summary_words=config.publish.excerpt_words)
+            with workers(config) as executor, progress_bar("articles", None) as advance:
+                uncorrected = Reclusterer(
+                    database, executor, config.effective_tuning, options, now=utc_now
+                ).assignments(advance, corrected=False)
+        measured = evaluate_corrections(uncorrected, clusters)
         _print(measured, format_, corrections_lines(measured))
         return
     datasets = datasets or []
-    _refuse(datasets, assignments)
+    if not datasets:
+        raise UsageError(
+            "give a DATASET (a JSONL file; - for standard input) or --from-corrections"
+        )
+    if len(datasets) > 1 and assignments:
+        raise UsageError("--assignments accepts only one DATASET")
+    if datasets.count("-") > 1:
+        raise UsageError("standard input can be read only once")
     loose_pairs = read_loose(loose)
     chosen = mapping_of(map_ or ())
     # A wrong name is reported now, before the long run.
@@ -110,15 +132,20 @@ def evaluate(
     config = context.obj.load()
     results: list[Evaluation] = []
     for dataset, name in zip(datasets, names, strict=True):
-        result, assigned = _evaluate_dataset(
-            config,
-            dataset,
-            name,
-            chosen,
-            loose_pairs,
-            affairs,
-            pages_late=pages_late,
-        )
+        records = read_dataset(dataset, chosen=chosen)
+        steps = 2 * len(records) if pages_late else len(records)
+        with progress_bar("articles", steps) as advance:
+            result, assigned = run(
+                records,
+                config.effective_tuning,
+                executor=config.work.executor,
+                workers=config.work.worker_count(),
+                progress=advance,
+                dataset=name,
+                loose=loose_pairs,
+                affairs=affairs,
+                pages_late=pages_late,
+            )
         lines = report_lines(result)
         if results:
             lines.insert(0, "")
@@ -128,73 +155,6 @@ def evaluate(
             _write(assignments, msgspec.json.Encoder().encode_lines(assigned), "wb")
     if len(results) > 1 and format_ == "text":
         output.out("\n".join(summary(results)) + "\n")
-
-
-def _refuse(datasets: list[str], assignments: str) -> None:
-    """Raise UsageError for datasets that cannot be measured together."""
-    if not datasets:
-        raise UsageError(
-            "give a DATASET (a JSONL file; - for standard input) or --from-corrections"
-        )
-    if len(datasets) > 1 and assignments:
-        raise UsageError("--assignments accepts only one DATASET")
-    if datasets.count("-") > 1:
-        raise UsageError("standard input can be read only once")
-
-
-def _evaluate_dataset(
-    config: "Config",
-    dataset: str,
-    name: str,
-    chosen: "dict[Field, str]",
-    loose: "LoosePairs",
-    affairs: str,
-    *,
-    pages_late: bool,
-) -> "tuple[Evaluation, list[Assignment]]":
-    """Group the articles of a dataset; return how well, and the story of each."""
-    from aggregator.admin.evaluate import evaluate
-    from aggregator.admin.labelled_data import read_dataset
-
-    records = read_dataset(dataset, chosen=chosen)
-    steps = len(records)
-    if pages_late:
-        steps *= 2
-    with progress_bar("articles", steps) as advance:
-        return evaluate(
-            records,
-            config.effective_tuning,
-            executor=config.work.executor,
-            workers=config.work.worker_count(),
-            progress=advance,
-            dataset=name,
-            loose=loose,
-            affairs=affairs,
-            pages_late=pages_late,
-        )
-
-
-def _evaluate_corrections(settings: Settings) -> "CorrectionsEvaluation":
-    """Group all articles again without the corrections, in a temporary database, and compare."""
-    from aggregator.admin.evaluate import evaluate_corrections
-    from aggregator.admin.labelled_data import labels
-    from aggregator.grouping.story_options import StoryOptions
-    from aggregator.intake.recluster.recluster_job import Reclusterer
-    from aggregator.intake.workers.factory import workers
-    from aggregator.model.clock import utc_now
-
-    with settings.reading() as (config, database):
-        clusters = labels(database)
-        if not clusters:
-            raise UsageError(
-                "there are no corrections to measure on; make some with `aggregator correct`"
-            )
-        options = StoryOptions(summary_words=config.publish.excerpt_words)
-        with workers(config) as executor, progress_bar("articles", None) as advance:
-            assigned = Reclusterer(
-                database, executor, config.effective_tuning, options, now=utc_now
-            ).assignments(advance, corrected=False)
-    return evaluate_corrections(assigned, clusters)
 
 
 def _write(out: str, lines: bytes, mode: Literal["ab", "wb"]) -> None:

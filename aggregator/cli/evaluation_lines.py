@@ -1,4 +1,4 @@
-"""The figures of `eval` in lines of text."""
+"""The figures of `eval` in lines of text and tables."""
 
 from collections.abc import Mapping, Sequence
 from itertools import islice
@@ -8,9 +8,90 @@ from aggregator.config.logging import one_line
 from aggregator.config.messages import counted
 
 if TYPE_CHECKING:
-    from aggregator.admin.bcubed import GroupingMetrics, SagaMetrics, WrongGroup
+    from aggregator.admin.bcubed import (
+        GroupingMetrics,
+        SagaMetrics,
+        Score,
+        WrongGroup,
+    )
     from aggregator.admin.evaluation import CorrectionsEvaluation, Evaluation
-from aggregator.cli.evaluation_table import report_rows, row, score_row, table_lines
+
+
+_COLUMNS = (
+    "articles",
+    "events",
+    "precision",
+    "recall",
+    "F1",
+    "alone F1",
+    "over-merge",
+    "split",
+)
+
+
+# The names in `GroupingMetrics.intervals` of the columns from "precision" on
+_INTERVALS = ("precision", "recall", "f1", "alone", "over_merge", "split")
+
+
+def table_lines(
+    rows: Sequence[str], columns: Sequence[str] = _COLUMNS, name: str = ""
+) -> list[str]:
+    if not rows:
+        return []
+    head = f"{name:22}" + "".join(f"{column:>12}" for column in columns)
+    return ["", *(f"  {row}" for row in (head, *rows))]
+
+
+def row(name: str, *values: float | None) -> str:
+    """Return a row of a table: counts, shares with three decimals, and blanks for None."""
+    cells = f"{name[:22]:22}"
+    for value in values:
+        if value is None:
+            cells += f"{'':12}"
+        elif isinstance(value, int):
+            cells += f"{value:12,}"
+        else:
+            cells += f"{value:12.3f}"
+    return cells
+
+
+def _report_row(name: str, report: "GroupingMetrics") -> str:
+    return row(
+        name,
+        report.articles,
+        report.clusters,
+        report.bcubed.precision,
+        report.bcubed.recall,
+        report.bcubed.f1,
+        report.alone.f1,
+        report.over_merge,
+        report.split,
+    )
+
+
+def report_rows(report: "GroupingMetrics") -> list[str]:
+    """Return the rows of BCubed, of its intervals, and of pairs."""
+    rows = [_report_row("BCubed", report)]
+    for name, end in (("  from", 0), ("  to", 1)):
+        if report.intervals:
+            limits = {figure: both[end] for figure, both in report.intervals.items()}
+            rows.append(row(name, None, None, *map(limits.get, _INTERVALS)))
+    rows.append(
+        score_row("pairs", report.pairs, float(report.clusters == report.articles))
+    )
+    return rows
+
+
+def score_row(name: str, score: "Score", alone: float) -> str:
+    return row(name, None, None, score.precision, score.recall, score.f1, alone)
+
+
+def summary(results: "Sequence[Evaluation]") -> list[str]:
+    """Return one line per dataset."""
+    named = [(result.dataset.split(".jsonl")[0], result.labelled) for result in results]
+    rows = [_report_row(one_line(name), report) for name, report in named if report]
+    return ["", "BCubed of all", *table_lines(rows)[1:]]
+
 
 _REASONS_SHOWN = 8
 
@@ -50,21 +131,33 @@ def _quality_lines(
     lines = []
     if report.articles < result.articles:
         lines.append(f"{report.articles:,} of them are labelled and measured")
-    by_month = {}
-    of_sure_reports = {}
-    for month in result.months:
-        by_month[month.month] = month.metrics
-        of_sure_reports[month.month] = month.sure_reports
-    return [
-        *lines,
-        *_month_lines("by month", by_month),
-        *_month_lines("sure reports", of_sure_reports),
-        *table_lines([*report_rows(report), *copies]),
-        *_outlet_lines(result),
-        *_storyline_lines(result),
-        *_wrong_lines("stories that mix events", result.mixed_stories),
-        *_wrong_lines("events in several stories", result.split_events),
+    lines += _month_lines("by month", {m.month: m.metrics for m in result.months})
+    sure = {month.month: month.sure_reports for month in result.months}
+    lines += _month_lines("sure reports", sure)
+    lines += table_lines([*report_rows(report), *copies])
+    if by_outlets := result.by_outlets:
+        lines += [
+            f"of {by_outlets.stories} stories of several outlets {by_outlets.pure} are pure",
+            f"of {by_outlets.events} events of several outlets {by_outlets.whole} are in one story",
+            f"of {by_outlets.one_outlet} stories of one outlet {by_outlets.one_outlet_impure} are impure",
+        ]
+    metrics = result.storylines
+    lines += [
+        f"{counted(metrics.several, 'storyline')} of several stories, the largest has {metrics.largest}",
+        f"of {metrics.events} events of several outlets {metrics.in_one_place} are in one storyline",
     ]
+    for name, score in (("pairs of", metrics.pairs), ("BCubed of", metrics.bcubed)):
+        if score is not None:
+            lines.append(
+                f"{name} stories of one affair: precision {score.precision:.3f}, recall {score.recall:.3f}"
+            )
+    if metrics.pairs is not None:
+        few, many = metrics.repeats
+        lines.append(
+            f"an affair again among the first 30 places: {few}, 60 places: {many}"
+        )
+    lines += _wrong_lines("stories that mix events", result.mixed_stories)
+    return lines + _wrong_lines("events in several stories", result.split_events)
 
 
 def _month_lines(name: str, months: "Mapping[str, SagaMetrics]") -> list[str]:
@@ -97,36 +190,6 @@ def _month_lines(name: str, months: "Mapping[str, SagaMetrics]") -> list[str]:
         "other wrong",
     )
     return table_lines(rows, names, name)
-
-
-def _outlet_lines(result: "Evaluation") -> list[str]:
-    by_outlets = result.by_outlets
-    if by_outlets is None:
-        return []
-    return [
-        f"of {by_outlets.stories} stories of several outlets {by_outlets.pure} are pure",
-        f"of {by_outlets.events} events of several outlets {by_outlets.whole} are in one story",
-        f"of {by_outlets.one_outlet} stories of one outlet {by_outlets.one_outlet_impure} are impure",
-    ]
-
-
-def _storyline_lines(result: "Evaluation") -> list[str]:
-    metrics = result.storylines
-    lines = [
-        f"{counted(metrics.several, 'storyline')} of several stories, the largest has {metrics.largest}",
-        f"of {metrics.events} events of several outlets {metrics.in_one_place} are in one storyline",
-    ]
-    for name, score in (("pairs of", metrics.pairs), ("BCubed of", metrics.bcubed)):
-        if score is not None:
-            lines.append(
-                f"{name} stories of one affair: precision {score.precision:.3f}, recall {score.recall:.3f}"
-            )
-    if metrics.pairs is not None:
-        few, many = metrics.repeats
-        lines.append(
-            f"an affair again among the first 30 places: {few}, 60 places: {many}"
-        )
-    return lines
 
 
 def corrections_lines(result: "CorrectionsEvaluation") -> list[str]:

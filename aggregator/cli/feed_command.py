@@ -7,14 +7,14 @@ from aggregator.cli import output as show
 from aggregator.cli.command_context import Context
 from aggregator.cli.filter_options import Saved, with_filters
 from aggregator.cli.output import option
-from aggregator.config.story_query import StoryQuery
 from aggregator.model.clock import utc_now
+from aggregator.web.list_query import ListQuery, select_stories
 
 
 @with_filters
 def feed(
     context: Context,
-    asked: StoryQuery,
+    asked: ListQuery,
     saved: Saved = "",
     limit: Annotated[
         int | None,
@@ -40,13 +40,11 @@ def feed(
     from aggregator.web.feeds.channel import address, channel
     from aggregator.web.feeds.feed_items import gather
     from aggregator.web.feeds.formats import written
-    from aggregator.web.list_query import ListQuery, select_stories
 
     with context.obj.reading() as (config, database):
         named = config.saved_query(saved) if saved else None
         items = limit or (named and named.items) or config.feeds.items
-        typed = ListQuery.read(asked.model_dump(exclude_unset=True))
-        selected = select_stories(typed, named, utc_now(), items)
+        selected = select_stories(asked, named, utc_now(), items)
         publish = publish_settings(config)
         loaded = gather(
             StoryReader(database, config.effective_tuning),
@@ -55,8 +53,8 @@ def feed(
             patient=True,
         )
         self_url = publish.base_url + address(named, format_)
-        if typed.query_string:
-            self_url += f"?{typed.query_string}"
+        if asked.query_string:
+            self_url += f"?{asked.query_string}"
         data = written(
             channel(named, selected, loaded.items, publish, self_url=self_url),
             format_,

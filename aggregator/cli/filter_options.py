@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from aggregator.cli.output import option
 from aggregator.config.story_query import StoryQuery
+from aggregator.web.list_query import ListQuery
 
 Saved = Annotated[
     str,
@@ -24,7 +25,7 @@ def with_filters(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def run(**given: Any) -> None:
         typed = {name: given.pop(name) for name in StoryQuery.model_fields}
-        command(asked=StoryQuery.read(typed), **given)
+        command(asked=ListQuery.read(typed), **given)
 
     parameters = [*signature(command, eval_str=True).parameters.values()]
     options = []

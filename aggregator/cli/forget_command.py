@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 from aggregator.cli import output as show
-from aggregator.cli.command_context import Context, Settings, missing_database
+from aggregator.cli.command_context import Context, missing_database
 from aggregator.cli.output import argument, flag
 from aggregator.config.messages import counted
 from aggregator.model.errors import UsageError
@@ -56,9 +56,24 @@ def forget(
       aggregator forget --list
     """
     from aggregator.grouping.deletion.forget_articles import ForgetCommand
+    from aggregator.store.intake.identity.tombstones import newest_tombstones
 
     if list_:
-        _print_forgotten(context.obj, format_)
+        with context.obj.reading() as (config, database):
+            if missing_database(config) is not None:
+                return
+            with database.read() as connection:
+                tombstones = newest_tombstones(connection, _LISTED)
+        if format_ == "json":
+            show.json_line(tombstones)
+            return
+        if not tombstones:
+            show.say("No articles have been forgotten.")
+        for tombstone in tombstones:
+            line = f"{tombstone.article}  {tombstone.at:%Y-%m-%d %H:%M}"
+            if tombstone.rejected_count:
+                line += f"  refused {counted(tombstone.rejected_count, 'time')}"
+            show.out(f"{line}\n")
         return
     if not name:
         raise UsageError(
@@ -146,23 +161,3 @@ def _print_summary(summary: "EraseSummary", format_: str, what: str) -> None:
     ]
     for count, name, more in lines:
         show.out(f"{count:9,}  {name:24}{more}".rstrip() + "\n")
-
-
-def _print_forgotten(settings: Settings, format_: str) -> None:
-    from aggregator.store.intake.identity.tombstones import newest_tombstones
-
-    with settings.reading() as (config, database):
-        if missing_database(config) is not None:
-            return
-        with database.read() as connection:
-            tombstones = newest_tombstones(connection, _LISTED)
-    if format_ == "json":
-        show.json_line(tombstones)
-        return
-    if not tombstones:
-        show.say("No articles have been forgotten.")
-    for tombstone in tombstones:
-        line = f"{tombstone.article}  {tombstone.at:%Y-%m-%d %H:%M}"
-        if tombstone.rejected_count:
-            line += f"  refused {counted(tombstone.rejected_count, 'time')}"
-        show.out(f"{line}\n")

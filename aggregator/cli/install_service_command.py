@@ -4,15 +4,12 @@ import difflib
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from aggregator.cli import output
-from aggregator.cli.command_context import Context, Settings
+from aggregator.cli.command_context import Context
 from aggregator.cli.output import flag, option
 from aggregator.model.errors import UsageError
-
-if TYPE_CHECKING:
-    from aggregator.config.settings import Config
 
 
 def install_service(
@@ -47,6 +44,7 @@ def install_service(
       aggregator install-service --user --config ~/news/config.yaml
     """
     from aggregator.admin import systemd_unit
+    from aggregator.config.loader import load
 
     if not print_ and not to:
         systemd_unit.refuse_without_systemd()
@@ -58,7 +56,16 @@ def install_service(
         raise UsageError(
             f"there is no program at {program}: install the package and run its `aggregator`"
         )
-    config = _configured(context.obj, user=user)
+    # Its mistakes are reported now.
+    chosen = Path(context.obj.config) if context.obj.config else None
+    if chosen is None:
+        chosen = Path("config.yaml") if user else systemd_unit.SYSTEM_CONFIG
+        if not chosen.is_file():
+            raise UsageError(
+                f"there is no {chosen}: give another file with --config PATH, or create it with "
+                f"`aggregator config default > {chosen}`"
+            )
+    config = load(chosen.expanduser().absolute(), database=context.obj.database)
     assert config.file is not None
     text = systemd_unit.unit_text(program, config.file, user=user)
     if print_:
@@ -72,23 +79,19 @@ def install_service(
     if _may_write(folder / systemd_unit.NAME, text, yes=yes):
         output.say(f"wrote {systemd_unit.write_unit(folder, text)}")
     if not to:
-        _print_next_commands(user=user)
-
-
-def _configured(settings: Settings, *, user: bool) -> "Config":
-    """Load the configuration that the service will use, which reports its mistakes now."""
-    from aggregator.admin.systemd_unit import SYSTEM_CONFIG
-    from aggregator.config.loader import load
-
-    chosen = Path(settings.config) if settings.config else None
-    if chosen is None:
-        chosen = Path("config.yaml") if user else SYSTEM_CONFIG
-        if not chosen.is_file():
-            raise UsageError(
-                f"there is no {chosen}: give another file with --config PATH, or create it with "
-                f"`aggregator config default > {chosen}`"
+        for_user = "--user " if user else ""
+        control = f"systemctl {for_user}".rstrip()
+        output.say("Start the service with:")
+        output.say(f"  {control} daemon-reload")
+        output.say(f"  {control} enable --now aggregator")
+        if user:
+            output.say(
+                "  loginctl enable-linger   (keeps it running while you are not logged in)"
             )
-    return load(chosen.expanduser().absolute(), database=settings.database)
+        output.say(
+            f"Show its state and log with: {control} status aggregator; "
+            f"journalctl {for_user}-u aggregator"
+        )
 
 
 def _may_write(file: Path, text: str, *, yes: bool) -> bool:
@@ -113,19 +116,3 @@ def _may_write(file: Path, text: str, *, yes: bool) -> bool:
         output.say("Put your own lines in a drop-in instead: systemctl edit aggregator")
         output.confirm(f"Overwrite {file}?")
     return True
-
-
-def _print_next_commands(*, user: bool) -> None:
-    for_user = "--user " if user else ""
-    control = f"systemctl {for_user}".rstrip()
-    output.say("Start the service with:")
-    output.say(f"  {control} daemon-reload")
-    output.say(f"  {control} enable --now aggregator")
-    if user:
-        output.say(
-            "  loginctl enable-linger   (keeps it running while you are not logged in)"
-        )
-    output.say(
-        f"Show its state and log with: {control} status aggregator; "
-        f"journalctl {for_user}-u aggregator"
-    )

@@ -16,16 +16,13 @@ from contextlib import contextmanager, suppress
 from itertools import islice
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from aggregator.config.logging import one_line, writes_json
 from aggregator.model.clock import in_utc, utc_now
 from aggregator.model.errors import NotWritableError, UsageError
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 # Declarations of options and arguments, shorter than those of Typer: each has a help, and each value a name.
 
@@ -100,8 +97,11 @@ def table(
     If standard output is not a terminal, nothing wraps: one row is one line.
     """
     from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
 
     width = terminal_width()
+    now = utc_now()
     console = Console(
         highlight=False,
         width=width or sys.maxsize,
@@ -110,30 +110,18 @@ def table(
     remaining = iter(rows)
     has_header = True
     while (chunk := list(islice(remaining, _ROWS_AT_ONCE))) or has_header:
-        grid = _grid(columns, chunk, wide)
+        grid = Table.grid(padding=(0, 1, 0, 0))
         grid.show_header = has_header
+        for place, name in enumerate(columns):
+            grid.add_column(name, no_wrap=name not in wide)
+            if all(isinstance(row[place], int) for row in chunk):  # a number
+                grid.columns[place].justify = "right"
+        for row in chunk:
+            grid.add_row(*(Text(cell(value, now)) for value in row))
         has_header = False
         with console.capture() as drawn:
             console.print(grid)
         out("".join(f"{line.rstrip()}\n" for line in drawn.get().splitlines()))
-
-
-def _grid(
-    columns: Sequence[str], rows: Sequence[Sequence[object]], wide: Sequence[str]
-) -> "Table":
-    """Return rows as a table; numbers are aligned at the right."""
-    from rich.table import Table
-    from rich.text import Text
-
-    now = utc_now()
-    grid = Table.grid(padding=(0, 1, 0, 0))
-    for place, name in enumerate(columns):
-        grid.add_column(name, no_wrap=name not in wide)
-        if all(isinstance(row[place], int) for row in rows):
-            grid.columns[place].justify = "right"
-    for row in rows:
-        grid.add_row(*(Text(cell(value, now)) for value in row))
-    return grid
 
 
 def terminal_width() -> int | None:

@@ -80,30 +80,25 @@ def recluster(
         show.say(
             "queued for the process that is the writer; the log of the daemon reports when it is done"
         )
+    elif format_ == "json":
+        show.json_line(regrouped)
     else:
-        _print_difference(regrouped, format_)
-
-
-def _print_difference(difference: "GroupingDifference", format_: str) -> None:
-    if format_ == "json":
-        show.json_line(difference)
-        return
-    done = "" if difference.written else "  (nothing was written)"
-    lines = [
-        f"articles regrouped     {difference.articles:9}",
-        f"articles moved         {difference.moved:9}",
-        f"stories before         {difference.stories_before:9}",
-        f"stories after          {difference.stories_after:9}",
-        f"pairs still together   {difference.pairs_kept:9.2%}",
-        f"stories changed        {difference.changed_stories:9}{done}",
-    ]
-    for change in difference.changes:
-        lines.append(
-            f"  {change.story}  {change.before} → {change.after} articles  {one_line(change.title)}"
-        )
-        lines += map("      + {}".format, change.came)
-        lines += map("      - {}".format, change.went)
-    more = difference.changed_stories - len(difference.changes)
-    if more > 0:
-        lines.append(f"  and {more} more")
-    show.out("\n".join(lines) + "\n")
+        done = "" if regrouped.written else "  (nothing was written)"
+        lines = [
+            f"articles regrouped     {regrouped.articles:9}",
+            f"articles moved         {regrouped.moved:9}",
+            f"stories before         {regrouped.stories_before:9}",
+            f"stories after          {regrouped.stories_after:9}",
+            f"pairs still together   {regrouped.pairs_kept:9.2%}",
+            f"stories changed        {regrouped.changed_stories:9}{done}",
+        ]
+        for change in regrouped.changes:
+            lines.append(
+                f"  {change.story}  {change.before} → {change.after} articles  {one_line(change.title)}"
+            )
+            lines += map("      + {}".format, change.came)
+            lines += map("      - {}".format, change.went)
+        more = regrouped.changed_stories - len(regrouped.changes)
+        if more > 0:
+            lines.append(f"  and {more} more")
+        show.out("\n".join(lines) + "\n")

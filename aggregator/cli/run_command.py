@@ -5,16 +5,14 @@ import os
 import signal
 import sys
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from aggregator.cli.command_context import Context, Settings
+from aggregator.cli.command_context import Context
 
 if TYPE_CHECKING:
     from aggregator.config.settings import Config
-    from aggregator.daemon.watchdog import Notifier
     from aggregator.store.engine.database import Database
 
 
@@ -32,6 +30,7 @@ def run(context: Context) -> None:
       aggregator run
       aggregator run --config /etc/aggregator/config.yaml -v
     """
+    from aggregator.admin.config_check import check
     from aggregator.config.memory import set_malloc_options
     from aggregator.daemon.daemon import Daemon
     from aggregator.daemon.hung_threads import end_with_hung_threads
@@ -45,18 +44,38 @@ def run(context: Context) -> None:
     if not ends_with_terminal:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the daemon can reload
     notifier = Notifier()
+
+    def say(message: str) -> None:
+        log.warning("%s", message, extra={"event": "database_awaited"})
+        notifier.status(message)
+
+    def prepare(config: "Config", database: "Database") -> None:
+        """Mistakes and a full disk end the program before the database is opened."""
+        check(config)
+        for line in config.warnings:
+            log.warning("%s", line, extra={"event": "former_key_ignored"})
+        database.check_free_disk()
+        database.wait_for_server(say=say)
+        notifier.status("upgrading the database")
+
     try:
         with ExitStack() as opened:
             notifier.status("opening the database")
-            config, database = opened.enter_context(
-                context.obj.writing(
-                    lambda config, database: _prepare(config, database, notifier)
-                )
-            )
+            config, database = opened.enter_context(context.obj.writing(prepare))
+
+            def read_again() -> "Config":
+                """Read and check the configuration, from the file that was used at the start."""
+                settings = context.obj
+                if config.file is not None:
+                    settings = replace(settings, config=str(config.file))
+                again = settings.read()
+                check(again)
+                return again
+
             daemon = Daemon(
                 config,
                 database,
-                again=lambda: _reloaded(context.obj, config.file),
+                again=read_again,
                 in_force=context.obj.set_up_logs,
                 has_terminal=_has_terminal if ends_with_terminal else lambda: True,
             )
@@ -69,25 +88,6 @@ def run(context: Context) -> None:
     end_with_hung_threads()
 
 
-def _prepare(config: "Config", database: "Database", notifier: "Notifier") -> None:
-    """Check the configuration and the free disk space, and wait for the database server.
-
-    Mistakes and a full disk end the program before the database is opened.
-    """
-    from aggregator.admin.config_check import check
-
-    def say(message: str) -> None:
-        log.warning("%s", message, extra={"event": "database_awaited"})
-        notifier.status(message)
-
-    check(config)
-    for line in config.warnings:
-        log.warning("%s", line, extra={"event": "former_key_ignored"})
-    database.check_free_disk()
-    database.wait_for_server(say=say)
-    notifier.status("upgrading the database")
-
-
 def _has_terminal() -> bool:
     """Whether this process has a controlling terminal that is still open."""
     try:
@@ -95,13 +95,3 @@ def _has_terminal() -> bool:
     except OSError:
         return False
     return True
-
-
-def _reloaded(settings: Settings, file: Path | None) -> "Config":
-    """Read and check the configuration again, from the file that was used at the start."""
-    from aggregator.admin.config_check import check
-
-    reloaded = settings if file is None else replace(settings, config=str(file))
-    config = reloaded.read()
-    check(config)
-    return config

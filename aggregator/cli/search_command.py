@@ -12,10 +12,7 @@ from aggregator.model.clock import utc_now
 from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
-    from aggregator.model.read_model import (
-        SearchHit,
-        SearchResults,
-    )
+    from aggregator.model.read_model import SearchHit, SearchResults
 
 _COLUMNS_CSV = (
     "article", "story", "story_title", "title", "outlet", "url", "effective", "language", "snippet",
@@ -91,7 +88,8 @@ def search(
 
 
 def _print_hits(results: "SearchResults") -> None:
-    """Print each story with its matching articles."""
+    """Print each story with its matching articles; each is one line without a terminal."""
+    now = utc_now()
     by_story: dict[str, list[SearchHit]] = {}
     for hit in results.hits:
         by_story.setdefault(hit.story, []).append(hit)
@@ -100,21 +98,14 @@ def _print_hits(results: "SearchResults") -> None:
     for story, hits in by_story.items():
         matching = counted(max(counts.get(story, 0), len(hits)), "matching article")
         headline = one_line(hits[0].story_title) or "Untitled"
-        blocks.append(
-            show.wrapped(
-                "\n".join([headline, f"{story}, {matching}", *map(_hit_lines, hits)])
-            )
-        )
+        lines = [headline, f"{story}, {matching}"]
+        for hit in hits:
+            line = f"  {hit.article} {show.cell(hit.effective_at, now):11} {show.cell(hit.outlet, now)}"
+            if hit.title and hit.title != hit.story_title:
+                line += f": {one_line(hit.title)}"
+            if hit.snippet:
+                line += " | " if show.terminal_width() is None else "\n    "
+                line += one_line(hit.snippet)
+            lines.append(line)
+        blocks.append(show.wrapped("\n".join(lines)))
     show.out("\n".join(blocks))
-
-
-def _hit_lines(hit: "SearchHit") -> str:
-    """Return id, time, outlet and title of a hit, and its snippet; one line without a terminal."""
-    now = utc_now()
-    line = f"  {hit.article} {show.cell(hit.effective_at, now):11} {show.cell(hit.outlet, now)}"
-    if hit.title and hit.title != hit.story_title:
-        line += f": {one_line(hit.title)}"
-    if hit.snippet:
-        line += " | " if show.terminal_width() is None else "\n    "
-        line += one_line(hit.snippet)
-    return line

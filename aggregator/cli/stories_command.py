@@ -11,8 +11,8 @@ from aggregator.cli.command_context import Context, missing_database
 from aggregator.cli.filter_options import Saved, with_filters
 from aggregator.cli.output import flag, option
 from aggregator.config.messages import NO_SOURCES
-from aggregator.config.story_query import StoryQuery
 from aggregator.model.clock import utc_now
+from aggregator.web.list_query import ListQuery, select_stories
 
 if TYPE_CHECKING:
     from aggregator.config.story_query import StoryFilter
@@ -46,7 +46,7 @@ _ARTICLE_TABLE = {
 @with_filters
 def stories(
     context: Context,
-    asked: StoryQuery,
+    asked: ListQuery,
     saved: Saved = "",
     limit: Annotated[
         int, option("--limit", "N", "List at most N stories.", min=1)
@@ -76,15 +76,15 @@ def stories(
     from msgspec.structs import replace
 
     from aggregator.store.read.reader import StoryReader
-    from aggregator.web.list_cursors import next_of, read_next
 
     with context.obj.reading() as (config, database):
-        query = asked.over(config.saved_query(saved)) if saved else asked
-        began, place = read_next(after, query) if after else (utc_now(), None)
-        wanted = query.story_filter(began, limit, place)
+        named = config.saved_query(saved) if saved else None
+        asked = asked.model_copy(update={"after": after})
+        selected = select_stories(asked, named, utc_now(), limit)
+        wanted = selected.filter
         reader = StoryReader(database)
         pages = (
-            replace(page, next=next_of(page.next, began, query))
+            replace(page, next=selected.next_of(page.next))
             for page in reader.pages(wanted)
         )
         first = next(pages)

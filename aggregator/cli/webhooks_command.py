@@ -117,6 +117,8 @@ def resume_notify(context: Context, name: _Recipient) -> None:
 
 
 def _list(context: Context, format_: str, kind: str) -> None:
+    import msgspec
+
     from aggregator.config.webhook_settings import DIGEST
     from aggregator.store.deliveries.recipients import webhook_stats
 
@@ -129,7 +131,10 @@ def _list(context: Context, format_: str, kind: str) -> None:
             ):
                 listed.append(recipient)
     if format_ == "jsonl":
-        output.json_lines(map(_as_json, listed))
+        for recipient in listed:
+            values = msgspec.to_builtins(recipient)
+            row = values.pop("row") | {"name": _short_name(recipient)}
+            output.json_line({name: row[name] for name in _SHOWN} | values)
     elif listed:
         columns = (
             "name",
@@ -163,15 +168,6 @@ def _list(context: Context, format_: str, kind: str) -> None:
 _SHOWN = (
     "name", "state", "problem", "failures", "failing_since", "resumes_at", "last_success_at",
 )  # fmt: skip
-
-
-def _as_json(recipient: "WebhookStats") -> dict[str, object]:
-    import msgspec
-
-    values: dict[str, object] = msgspec.to_builtins(recipient)
-    del values["row"]
-    row = msgspec.to_builtins(recipient.row) | {"name": _short_name(recipient)}
-    return {name: row[name] for name in _SHOWN} | values
 
 
 def _short_name(recipient: "WebhookStats") -> str:

@@ -191,7 +191,7 @@ def mail_server(text: str) -> MailServer:
     """Read an address of Apprise for mail: `mailtos://USER:PASSWORD@SERVER:PORT?from=SENDER`.
 
     `mailto` is without encryption, `mailtos` with STARTTLS, and with `mode=ssl` with TLS from the beginning.
-    Raises ConfigError, whose message omits the address.
+    Without `from=` the sender is the user at the server. Raises ConfigError, whose message omits the address.
     """
     try:
         parts = urlsplit(text.strip())
@@ -226,24 +226,20 @@ def mail_server(text: str) -> MailServer:
         raise ConfigError("a password is not sent without encryption; give mailtos://")
     user = parts.username and unquote(parts.username)
     security, usual_port = way
-    return MailServer(
-        host,
-        port or usual_port,
-        security,
-        _sender(options.get("from"), user or "", host),
-        user,
-        unquote(parts.password or ""),
-    )
-
-
-def _sender(given: str | None, user: str, host: str) -> str:
-    """Return the mail address in `from=`, else that of the user at the server. Raises ConfigError for none."""
-    sender = given or (user if "@" in user else f"{user}@{host}")
+    name = user or ""
+    sender = options.get("from") or (name if "@" in name else f"{name}@{host}")
     if not re.fullmatch(_MAIL_ADDRESS, sender):
         raise ConfigError(
             "from: give the mail address of the sender, like from=news@example.org"
         )
-    return sender
+    return MailServer(
+        host,
+        port or usual_port,
+        security,
+        sender,
+        user,
+        unquote(parts.password or ""),
+    )
 
 
 class DigestConfig(Part):

@@ -36,29 +36,8 @@ def is_own_feed(address: str, host: str, port: int, public_url: str | None) -> b
         return False  # no address at all: refused elsewhere
 
 
-def is_owner_on_loopback(
-    *,
-    host: str,
-    public_url: str,
-    allowed_hosts: tuple[str, ...],
-    trusted_proxies: tuple[str, ...],
-    setting: bool | None,
-) -> bool:
-    """Whether a request from loopback that shows no proxy is the owner's.
-
-    `setting` decides. Without one: only where nothing else names a proxy or another machine. A proxy in front
-    that adds no header makes every stranger's request look like this machine's.
-    """
-    if setting is not None:
-        return setting
-    names = [host, *allowed_hosts]
-    if public_url:
-        names.append(urlsplit(public_url).hostname or "")
-    return not trusted_proxies and all(is_loopback(name) for name in names)
-
-
 def loopback_owner_notice(host: str, port: int) -> str:
-    """Return the warning of the log and the doctor if `is_owner_on_loopback`."""
+    """Return the warning of the log and the doctor if a request from loopback is the owner's."""
     return (
         f"anyone who can connect to {_with_port(host, port)}, including through a reverse proxy that sends no "
         "forwarding header, is the owner, reads whole articles and changes sources without a token"

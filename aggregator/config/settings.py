@@ -265,9 +265,17 @@ class Config(Part):
 
         Raises ConfigError for an unsupported URL, and where AGGREGATOR_DATABASE_FILE cannot be read.
         """
-        given = (
-            os.environ.get(DATABASE_VARIABLE) or _database_in_a_file() or self.database
-        )
+        given = os.environ.get(DATABASE_VARIABLE)
+        name = os.environ.get(DATABASE_FILE_VARIABLE)
+        if name and not given:
+            # The file keeps its password out of process lists.
+            with at_key(f"database: {DATABASE_FILE_VARIABLE}"):
+                given = text_of(Path(name)).strip()
+            if not given or len(given.splitlines()) > 1:
+                raise ConfigError(
+                    f"database: {DATABASE_FILE_VARIABLE}: {name} should hold one line, the address"
+                )
+        given = given or self.database
         if given is None:
             folder = Path(os.environ.get("STATE_DIRECTORY") or self._base)
             return f"sqlite:///{(folder / 'aggregator.db').absolute()}"
@@ -276,7 +284,22 @@ class Config(Part):
     @property
     def effective_tuning(self) -> Tuning:
         """The tuning in force, with `grouping` applied. Raises ConfigError for invalid values."""
-        all_tuning = Tuning(self._reach())
+        reach: dict[str, dict[str, Any]] = {}
+        if "memory" in self.grouping.model_fields_set:
+            events = Tuning().values("events")
+            fixed, each = events["memory_fixed"], events["memory_an_article"]
+            articles = (self.grouping.memory - fixed) // each
+            if articles < events["undated_reach"]:
+                needed = fixed + events["undated_reach"] * each
+                raise ConfigError(
+                    f"grouping.memory: give at least {-(-needed // 10**6)} MB"
+                )
+            # A copy is found as long as the story of its original may be live.
+            reach = {
+                "events": {"live_reach": articles},
+                "copies": {"passage_reach": articles},
+            }
+        all_tuning = Tuning(reach)
         least = float(all_tuning.values("retention")["steady_days"]) * SECONDS["d"]
         for name in ("text_after", "stories_after"):
             age = getattr(self.retention, name)
@@ -286,23 +309,6 @@ class Config(Part):
                     "give a day or more, such as 180d"
                 )
         return all_tuning
-
-    def _reach(self) -> dict[str, dict[str, Any]]:
-        """Return the overrides that follow from `grouping.memory`; {} where it is not given."""
-        if "memory" not in self.grouping.model_fields_set:
-            return {}
-        events = Tuning().values("events")
-        reach = (self.grouping.memory - events["memory_fixed"]) // events[
-            "memory_an_article"
-        ]
-        if reach < events["undated_reach"]:
-            least = (
-                events["memory_fixed"]
-                + events["undated_reach"] * events["memory_an_article"]
-            )
-            raise ConfigError(f"grouping.memory: give at least {-(-least // 10**6)} MB")
-        # A copy is found as long as the story of its original may be live.
-        return {"events": {"live_reach": reach}, "copies": {"passage_reach": reach}}
 
     def secret_path(self, given: str) -> Path:
         """Return the path of a secret: a systemd credential (LoadCredential=), else `path(given)`."""
@@ -322,20 +328,6 @@ def _check_query(user: str, name: str | None, info: ValidationInfo) -> None:
         raise ValueError(
             f"{user} uses the query {name!r}, which `queries:` does not have"
         )
-
-
-def _database_in_a_file() -> str | None:
-    """Read the URL from the file AGGREGATOR_DATABASE_FILE, which keeps its password out of process lists."""
-    name = os.environ.get(DATABASE_FILE_VARIABLE)
-    if not name:
-        return None
-    with at_key(f"database: {DATABASE_FILE_VARIABLE}"):
-        address = text_of(Path(name)).strip()
-    if not address or len(address.splitlines()) > 1:
-        raise ConfigError(
-            f"database: {DATABASE_FILE_VARIABLE}: {name} should hold one line, the address"
-        )
-    return address
 
 
 def absolute_database_url(given: str, base: Path) -> str:

@@ -137,9 +137,9 @@ class Daemon:
             self._start(runtime, server)
             self._notifier.ready("listening")
             while not self._requests.is_stop:
-                if self._requests.take_reload():
+                if self._requests.take("reload"):
                     self._read_again()
-                elif self._requests.take_anew():
+                elif self._requests.take("anew"):
                     why_not = self._why_not_anew()
                     if why_not:
                         log.info(
@@ -199,7 +199,7 @@ class Daemon:
             and own_bytes(os.getpid()) > self._tuning.renewed_from_bytes
         ):
             self._anew_from = time.monotonic() + self._tuning.renewed_seconds
-            self._requests.begin_anew()
+            self._requests.ask("anew")
 
     def _why_not_anew(self) -> str:
         """Keep address and lock for the next program; return why it may not begin, "" if it may."""
@@ -243,15 +243,8 @@ class Daemon:
             self._refuse(error)
             return
         self._end_before_next()
-        if not self._requests.is_stop and self._start_next(runtime, server):
-            self._last_reload = Reload(at=utc_now(), ok=True, words=words)
-            self._in_force(config)
-            log.info("%s", words, extra={"event": "config_reloaded"})
-            self._config = config
-            self._notifier.ready(words)
-
-    def _start_next(self, runtime: Runtime, server: "Server") -> bool:
-        """Start the next Runtime, or the previous one again; return whether the next one is in use."""
+        if self._requests.is_stop:
+            return
         try:
             self._start(runtime, server)
         except (AnotherDaemonError, DatabaseReplacedError):
@@ -261,8 +254,13 @@ class Daemon:
             previous = Runtime(self._config, self._services)
             self._start(previous, previous.web_server())
             self._refuse(error)
-            return False
-        return not self._requests.is_stop
+            return
+        if not self._requests.is_stop:
+            self._last_reload = Reload(at=utc_now(), ok=True, words=words)
+            self._in_force(config)
+            log.info("%s", words, extra={"event": "config_reloaded"})
+            self._config = config
+            self._notifier.ready(words)
 
     def _refuse(self, error: Exception) -> None:
         """Log why the new configuration is not used."""

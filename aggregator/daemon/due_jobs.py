@@ -81,7 +81,14 @@ class DueJobs:
         `under_way`: the hosts of jobs by name; `backing_off`: when a failed job may start again, monotonic.
         """
         limit = most + len(under_way) + len(backing_off)
-        jobs = [*self._due_sources(now, limit), *self._due_pages(now)]
+        jobs = self._due_sources(now, limit)
+        if self.has_pages(now):
+            with self._database.read() as connection:
+                pages = pending_pages.due_pages(connection, now, self._pages_read)
+            for page in pages:
+                host = key_of_address(page.url)
+                job = FetchJob(name=f"page {page.entry_no}", host=host, work=page)
+                jobs.append(job)
         at_host = Counter(under_way.values())
         startable = []
         for job in jobs:
@@ -135,17 +142,4 @@ class DueJobs:
                 work=source,
             )
             for source in sources
-        ]
-
-    def _due_pages(self, now: dt.datetime) -> list[FetchJob]:
-        """Return pages that are due, with those under way, the longest waiting first."""
-        if not self.has_pages(now):
-            return []
-        with self._database.read() as connection:
-            pages = pending_pages.due_pages(connection, now, self._pages_read)
-        return [
-            FetchJob(
-                name=f"page {page.entry_no}", host=key_of_address(page.url), work=page
-            )
-            for page in pages
         ]

@@ -13,7 +13,6 @@ from aggregator.config.source_settings import SOURCE_KINDS
 from aggregator.daemon.due_jobs import DueJobs, FetchJob
 from aggregator.intake.kinds.source_kind import source_kind
 from aggregator.intake.polling.poll import Poller
-from aggregator.intake.polling.poll_result import PollResult
 from aggregator.model.errors import AggregatorError, TooManyFilesError
 from aggregator.sources.fetch.poll_schedule import (
     correct_due,
@@ -163,7 +162,28 @@ class PollScheduler:
                             *line, extra={"event": "poll_failed", "source": source.id}
                         )
                 if polled.succeeded:
-                    _log_success(source, polled, seconds)
+                    name = polled.name or source.shown_name
+                    if source.health == "failing":
+                        log.info(
+                            "%s works again",
+                            name,
+                            extra={"event": "source_recovered", "source": source.id},
+                        )
+                    level = logging.DEBUG
+                    words = "nothing new"
+                    if polled.accepted:
+                        level = logging.INFO
+                        words = f"{len(polled.accepted) - polled.revised:,} new"
+                    if polled.revised:
+                        words += f", {polled.revised:,} revised"
+                    log.log(
+                        level,
+                        "%s: %s (%.1f s)",
+                        name,
+                        words,
+                        seconds,
+                        extra={"event": "source_polled", "source": source.id},
+                    )
             elif self._poller.fetch_page(job.work):
                 self._arrived()
         except BaseException as error:  # noqa: BLE001 - reported; nobody asks the future for it
@@ -196,29 +216,3 @@ class PollScheduler:
             exc_info=None if isinstance(error, AggregatorError) else error,
             extra={"event": "fetch_job_failed"},
         )
-
-
-def _log_success(source: Source, polled: PollResult, seconds: float) -> None:
-    """Log the poll in one line, and before it that a failing source works again."""
-    name = polled.name or source.shown_name
-    if source.health == "failing":
-        log.info(
-            "%s works again",
-            name,
-            extra={"event": "source_recovered", "source": source.id},
-        )
-    level = logging.DEBUG
-    words = "nothing new"
-    if polled.accepted:
-        level = logging.INFO
-        words = f"{len(polled.accepted) - polled.revised:,} new"
-    if polled.revised:
-        words += f", {polled.revised:,} revised"
-    log.log(
-        level,
-        "%s: %s (%.1f s)",
-        name,
-        words,
-        seconds,
-        extra={"event": "source_polled", "source": source.id},
-    )

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from queue import SimpleQueue
 from types import FrameType
-from typing import Any
+from typing import Any, Literal
 
 from aggregator.daemon.watchdog import Notifier
 
@@ -18,6 +18,9 @@ log = logging.getLogger(__name__)
 
 SAME_SIGNAL_SECONDS = 1.0  # Ctrl-C reaches make and this process, and make passes it on
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+Request = Literal["reload", "anew"]
 
 
 class Requests:
@@ -28,9 +31,8 @@ class Requests:
         self._notifier = notifier
         self._has_terminal = has_terminal
         self._stop = threading.Event()
-        self._reload = threading.Event()
-        self._anew = threading.Event()
         self._any = threading.Event()
+        self._wanted: set[Request] = set()
         self._signals: SimpleQueue[int | None] = SimpleQueue()
         self._thread = threading.Thread(
             target=self._handle_signals, name="signals", daemon=True
@@ -63,9 +65,9 @@ class Requests:
         self._stop.set()
         self._any.set()
 
-    def begin_anew(self) -> None:
-        """Ask the daemon to begin anew."""
-        self._anew.set()
+    def ask(self, request: Request) -> None:
+        """Ask the daemon to read its configuration again, or to begin anew."""
+        self._wanted.add(request)
         self._any.set()
 
     @property
@@ -73,18 +75,11 @@ class Requests:
         """Whether the daemon is to end."""
         return self._stop.is_set()
 
-    def take_reload(self) -> bool:
-        """Return whether the configuration is to be read again, and forget that."""
-        return self._take(self._reload)
-
-    def take_anew(self) -> bool:
-        """Return whether the daemon is to begin anew, and forget that."""
-        return self._take(self._anew)
-
-    def _take(self, request: threading.Event) -> bool:
-        if not request.is_set():
+    def take(self, request: Request) -> bool:
+        """Return whether the daemon was asked for this, and forget that."""
+        if request not in self._wanted:
             return False
-        request.clear()
+        self._wanted.remove(request)
         self._any.clear()
         return True
 
@@ -123,8 +118,7 @@ class Requests:
             if number == signal.SIGHUP and self._has_terminal():
                 # It is told at once: see ExecReload in the unit.
                 self._notifier.reloading()
-                self._reload.set()
-                self._any.set()
+                self.ask("reload")
                 continue
             self._stop_requested_at = time.monotonic()
             log.info(

@@ -20,12 +20,11 @@ from aggregator.config.configured_access import configured_access
 from aggregator.config.messages import NO_SOURCES, counted
 from aggregator.config.settings import Config
 from aggregator.daemon.due_jobs import TICK_SECONDS
-from aggregator.daemon.maintenance_tasks import MaintenanceTasks
+from aggregator.daemon.maintenance_tasks import maintenance
 from aggregator.daemon.poll_scheduler import PollScheduler
 from aggregator.daemon.services import DaemonServices
 from aggregator.daemon.watchdog import ServiceTuning, Watchdog
 from aggregator.daemon.writer_loop import WriterLoop
-from aggregator.daemon.writer_work import WriterCallbacks, WriterWork
 from aggregator.grouping.deletion.retention import retention_plan
 from aggregator.intake.configured import mutes_of, story_options
 from aggregator.intake.manage.configured_sources import follow_config
@@ -89,37 +88,34 @@ class Runtime:
         self._poll_scheduler = PollScheduler(
             Poller(
                 PollServices(
-                    self._services.database,
+                    services.database,
                     self._client,
                     self._executor,
-                    self.config.effective_tuning,
-                    self._services.now,
+                    config.effective_tuning,
+                    services.now,
                     self._stopping.is_set,
                     self._configured,
                     quiet_polls=QuietPolls(UNWRITTEN),
                     slow_pages=self._pipeline.slow_pages,
                 ),
-                robots=self.config.fetch.robots,
-                pages=self.config.fetch.pages,
-                mutes=mutes_of(self.config),
+                robots=config.fetch.robots,
+                pages=config.fetch.pages,
+                mutes=mutes_of(config),
             ),
-            arrived=self._services.arrived.set,
+            arrived=services.arrived.set,
         )
-        self._maintenance = MaintenanceTasks(
-            config, services, self._pipeline, self._webhooks
-        ).maintenance(plan)
-        self._writer_work = WriterWork(
+        self._maintenance = maintenance(
+            config, services, self._pipeline, self._webhooks, plan
+        )
+        self.writer_loop = WriterLoop(
             services,
             config.effective_tuning,
             self._pipeline,
             self._maintenance,
-            WriterCallbacks(
-                heartbeat=lambda: self.watchdog.heartbeat("placing"),
-                took_over=self._took_over,
-                indexed=self._webhooks.wake,
-            ),
+            heartbeat=lambda: self.watchdog.heartbeat("placing"),
+            took_over=self._took_over,
+            indexed=self._webhooks.wake,
         )
-        self.writer_loop = WriterLoop(self._writer_work)
         self._ticking = threading.Thread(
             target=self._tick_each_second, name="scheduler", daemon=True
         )
@@ -174,7 +170,7 @@ class Runtime:
         return ProcessState(
             role="writer" if self._services.lock.is_held else "standby",
             started_at=self._services.started_at,
-            placing_started=self._writer_work.has_begun,
+            placing_started=self.writer_loop.has_begun,
             stalled=tuple(self.watchdog.stalled()),
             trouble=self.writer_loop.trouble,
             workers=self._executor.trouble,
@@ -222,19 +218,37 @@ class Runtime:
         return running
 
     def _make_webhooks(self) -> "WebhookThreads":
-        from aggregator.deliver.threads import webhook_threads
+        """Return the threads that send, not started. Raises ConfigError for a bad recipient."""
+        from aggregator.config.webhook_settings import DIGEST, recipients_from
+        from aggregator.deliver.dispatcher import WebhookDispatcher
+        from aggregator.deliver.sender import WebhookSender
+        from aggregator.deliver.threads import WebhookThreads
+        from aggregator.deliver.transmit import Transmitter, outgoing_client
         from aggregator.web.feeds.digest_feeds import digest_mail
 
         services = self._services
+        database = services.lock.fenced
+        now = services.now
+        all_tuning = self.config.effective_tuning
         settings = publish_settings(self.config)
-        reader = StoryReader(services.lock.fenced, self.config.effective_tuning)
-        return webhook_threads(
-            self.config,
-            settings,
-            reader,
-            services.lock.fenced,
-            services.now,
-            write_digest=partial(digest_mail, reader, settings),
+        reader = StoryReader(database, all_tuning)
+        recipients = recipients_from(self.config)
+        transmitter = Transmitter(
+            outgoing_client(self.config),
+            all_tuning,
+            now,
+            partial(digest_mail, reader, settings),
+        )
+        senders = {}
+        for recipient in recipients:
+            if recipient.name != DIGEST:
+                senders[recipient.name] = WebhookSender(
+                    database, recipient, transmitter, all_tuning, now
+                )
+        return WebhookThreads(
+            WebhookDispatcher(database, reader, recipients, settings, all_tuning, now),
+            senders,
+            transmitter.close,
             is_writer=lambda: services.lock.is_held,
             heartbeat=lambda: self.watchdog.heartbeat("webhooks"),
             failed=services.failed,

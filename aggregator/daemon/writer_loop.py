@@ -41,20 +41,16 @@ _ENDING_ERRORS = (
 )
 
 
-class WriterLoop:
+class WriterLoop(WriterWork):
     """Placing, commands, indexing, rendering and short maintenance tasks, in one thread."""
 
-    def __init__(self, work: WriterWork) -> None:
-        self._work = work
-        self._database = work.services.database
-        self._lock = work.services.lock
-        self._thread = threading.Thread(target=self._run, name="placing", daemon=True)
-        self._is_ready = False  # the writer, and `took_over` was called
-        self.trouble: str | None = None  # why placing is paused
+    _thread: threading.Thread | None = None
+    _is_ready = False  # the writer, and `took_over` was called
+    trouble: str | None = None  # why placing is paused
 
     def start(self) -> None:
         """Start the thread; a writer whose database answers has called `took_over` when this returns."""
-        if self._lock.is_held:
+        if self.services.lock.is_held:
             # The thread tries again
             with suppress(DatabaseAwayError, DatabaseBusyError):
                 self._take_up()
@@ -63,34 +59,32 @@ class WriterLoop:
                 "standby: another daemon is the writer; this one serves",
                 extra={"event": "standby_started"},
             )
-        self._work.callbacks.heartbeat()
+        self.heartbeat()
+        self._thread = threading.Thread(target=self._run, name="placing", daemon=True)
         self._thread.start()
-
-    def stop(self) -> None:
-        """Ask it to end soon."""
-        self._work.stop()
 
     def join(self, seconds: float) -> bool:
         """After `stop`: wait `seconds`; return whether the thread still runs."""
-        return is_left_behind(self._thread, seconds)
+        return self._thread is not None and is_left_behind(self._thread, seconds)
 
     @property
     def is_writing(self) -> bool:
         """Whether this process is the writer and `took_over` was called."""
-        return self._is_ready and self._lock.is_held
+        return self._is_ready and self.services.lock.is_held
 
     def _run(self) -> None:
         in_a_row = 0
         try:
-            while not self._work.stopping.is_set():
+            while not self.stopping.is_set():
                 try:
                     self._run_once()
                 except LeaseLostError as error:
                     self._is_ready = False
-                    self._work.pipeline.placer.forget()
-                    if self._database.is_sqlite:
+                    self.pipeline.placer.forget()
+                    if self.services.database.is_sqlite:
+                        shown = shown_url(self.services.database.url)
                         raise AnotherDaemonError(
-                            f"another process became the writer of {shown_url(self._database.url)} while this one had "
+                            f"another process became the writer of {shown} while this one had "
                             "its lock: the .lock file was removed, or its file system lacks locks (a network drive)"
                         ) from error
                     log.warning(
@@ -98,13 +92,28 @@ class WriterLoop:
                         error,
                         extra={"event": "writer_lease_lost"},
                     )
-                    self._lock.release()
+                    self.services.lock.release()
                 except _ENDING_ERRORS:
                     raise
                 except (AggregatorError, OSError) as error:
-                    self._back_off(
-                        _trouble_of(error),
-                        BACKOFF_SECONDS[min(in_a_row, len(BACKOFF_SECONDS) - 1)],
+                    # The file that is one too many to open may belong to the program: a table of words, a module.
+                    if TooManyFilesError.is_behind(error):
+                        error = TooManyFilesError()
+                    if not isinstance(error, AggregatorError):
+                        raise  # the database is not the cause
+                    is_new = str(error) != self.trouble  # log an outage of hours once
+                    self.trouble = str(error)
+                    log.log(
+                        logging.ERROR if is_new else logging.DEBUG,
+                        "placing is paused and tried again: %s",
+                        error,
+                        extra={"event": "placing_paused"},
+                    )
+                    # The last commit may or may not have happened; after these it was not begun, or rolled back.
+                    if not isinstance(error, DamagedError | NoWorkersError):
+                        self.pipeline.placer.forget()
+                    self.stopping.wait(
+                        BACKOFF_SECONDS[min(in_a_row, len(BACKOFF_SECONDS) - 1)]
                     )
                     in_a_row += 1
                 else:
@@ -113,18 +122,18 @@ class WriterLoop:
                     self.trouble = None
                     in_a_row = 0
         except BaseException as error:  # noqa: BLE001 - the main thread raises it
-            self._work.services.failed(error)
+            self.services.failed(error)
 
     def _run_once(self) -> None:
         """Write pending work, or try to become the writer."""
-        self._work.callbacks.heartbeat()
-        self._database.check_file()
-        if self._is_ready and not self._lock.is_held:
+        self.heartbeat()
+        self.services.database.check_file()
+        if self._is_ready and not self.services.lock.is_held:
             raise LeaseLostError("its session does not answer")
         if not self._is_ready:
             began = time.monotonic()
-            if not self._lock.become_writer():
-                self._work.stopping.wait(IDLE_SECONDS)
+            if not self.services.lock.become_writer():
+                self.stopping.wait(IDLE_SECONDS)
                 return
             self._take_up()
             log.info(
@@ -132,38 +141,10 @@ class WriterLoop:
                 time.monotonic() - began,
                 extra={"event": "writer_lease_acquired"},
             )
-        self._work.run_once()
+        self.run_once()
 
     def _take_up(self) -> None:
         """Begin to write, with a memory that is built from the database."""
-        migrate.check(self._database)
-        self._work.callbacks.took_over()
+        migrate.check(self.services.database)
+        self.took_over()
         self._is_ready = True
-
-    def _back_off(self, error: AggregatorError, seconds: float) -> None:
-        """Wait after an error of the database; the last commit may or may not have happened."""
-        is_new = str(error) != self.trouble  # log an outage of hours once
-        self.trouble = str(error)
-        log.log(
-            logging.ERROR if is_new else logging.DEBUG,
-            "placing is paused and tried again: %s",
-            error,
-            extra={"event": "placing_paused"},
-        )
-        if not isinstance(
-            error, DamagedError | NoWorkersError
-        ):  # else the transaction was not started, or rolled back
-            self._work.pipeline.placer.forget()
-        self._work.stopping.wait(seconds)
-
-
-def _trouble_of(error: AggregatorError | OSError) -> AggregatorError:
-    """Return the error to back off for; raise it if the database is not the cause.
-
-    The file that is one too many to open may belong to the program (a table of words, a module).
-    """
-    if TooManyFilesError.is_behind(error):
-        return TooManyFilesError()
-    if not isinstance(error, AggregatorError):
-        raise error
-    return error

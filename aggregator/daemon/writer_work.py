@@ -11,7 +11,6 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from typing import NamedTuple
 
 from aggregator.config.messages import counted
 from aggregator.config.tuning import Tuning
@@ -41,14 +40,6 @@ INDEX_SECONDS = 5.0
 MANY_ARTICLES = 100
 
 
-class WriterCallbacks(NamedTuple):
-    """Functions of the Runtime that the placing thread calls."""
-
-    heartbeat: Callable[[], None]  # it makes progress
-    took_over: Callable[[], None]  # this process became the writer
-    indexed: Callable[[], None]  # placed articles are in the search index
-
-
 class WriterWork:
     """The work of the writer, for the placing thread."""
 
@@ -58,11 +49,20 @@ class WriterWork:
         all_tuning: Tuning,
         pipeline: Pipeline,
         maintenance: Maintenance,
-        callbacks: WriterCallbacks,
+        *,
+        heartbeat: Callable[[], None],
+        took_over: Callable[[], None],
+        indexed: Callable[[], None],
     ) -> None:
+        """`heartbeat` is called while it makes progress, `took_over` when this process became the writer.
+
+        `indexed` is called when placed articles are in the search index.
+        """
         self.services = services
         self.pipeline = pipeline
-        self.callbacks = callbacks
+        self.heartbeat = heartbeat
+        self.took_over = took_over
+        self._indexed = indexed
         self._maintenance = maintenance
         self._story_tuning = all_tuning.section("stories", StoryTuning)
         self._tuning = all_tuning.section("watchdog", ServiceTuning)
@@ -180,7 +180,7 @@ class WriterWork:
     def _index(self) -> None:
         """Index the placed articles, and wake the webhooks."""
         self.pipeline.index_text(self._stops)
-        self.callbacks.indexed()
+        self._indexed()
 
     def _run_commands(self) -> None:
         executed = self.pipeline.run_commands(self._stops)
@@ -193,7 +193,7 @@ class WriterWork:
 
     def _stops(self) -> bool:
         """Return whether to stop. It is called between two steps, so each call is a heartbeat."""
-        self.callbacks.heartbeat()
+        self.heartbeat()
         return self.stopping.is_set() or not self.services.lock.is_held
 
     def _is_needed(self) -> bool:

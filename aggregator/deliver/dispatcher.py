@@ -187,7 +187,16 @@ class WebhookDispatcher:
         recent = [change for change in changes if change.story in ids]
         recent = [c for c in recent if c.at - c.updated <= digests.OLD_NEWS]
         if isinstance(hook, webhook_settings.Notification):
-            return _to_notify(connection, hook, recent)
+            stories = {change.story for change in recent}
+            announced = outbox.announced(connection, hook.name, stories)
+            # Stories that were not announced yet, and each report if the recipient wants these
+            notified = []
+            reports = ("created", "report") if hook.each == "report" else ()
+            for change in recent:
+                if change.story not in announced or change.kind in reports:
+                    announced.add(change.story)
+                    notified.append(change)
+            return notified
         # A webhook that was sent a story is also sent the merge that ends it.
         merges = [change for change in changes if change.kind != "split"]
         merged = {story for merge in merges for story in merge.others}
@@ -223,20 +232,3 @@ class WebhookDispatcher:
                             self._tuning,
                         ),
                     )
-
-
-def _to_notify(
-    connection: Connection,
-    hook: webhook_settings.Notification,
-    changes: Sequence[Change],
-) -> list[Change]:
-    """Return the changes of stories that were not announced yet, and each report if the hook wants these."""
-    stories = {change.story for change in changes}
-    announced = outbox.announced(connection, hook.name, stories)
-    chosen = []
-    for change in changes:
-        adds_report = hook.each == "report" and change.kind in ("created", "report")
-        if change.story not in announced or adds_report:
-            announced.add(change.story)
-            chosen.append(change)
-    return chosen

@@ -10,19 +10,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from aggregator.config import webhook_settings
-from aggregator.config.settings import Config
 from aggregator.deliver.dispatcher import WebhookDispatcher
 from aggregator.deliver.sender import WebhookSender
-from aggregator.deliver.transmit import DigestMail, Transmitter, outgoing_client
 from aggregator.intake.workers.executor import is_left_behind
-from aggregator.model.clock import Clock
 from aggregator.model.errors import AggregatorError
-from aggregator.publish.output_settings import PublishSettings
-from aggregator.store.engine.database import Database
-from aggregator.store.read.digests import DigestSpan
-from aggregator.store.read.reader import StoryReader
 
 log = logging.getLogger(__name__)
 POLL_SECONDS = (
@@ -60,14 +54,17 @@ class WebhookThreads:
         self._stopping = threading.Event()
         self._changed = threading.Event()
         self._filled = {name: threading.Event() for name in senders}
+        filling = self._fill, self._changed, heartbeat
         self._threads = [
-            threading.Thread(target=self._fill, name="webhooks", daemon=True)
+            threading.Thread(
+                target=self._run, args=filling, name="webhooks", daemon=True
+            )
         ]
-        for name in senders:
+        for name, filled in self._filled.items():
             self._threads.append(
                 threading.Thread(
-                    target=self._send,
-                    args=(name,),
+                    target=self._run,
+                    args=(partial(self._send, name), filled, lambda: None),
                     name=webhook_settings.recipient_words(name).strip(),
                     daemon=True,
                 )
@@ -107,21 +104,17 @@ class WebhookThreads:
                 left_behind += 1
         return left_behind
 
-    def _fill(self) -> None:
-        def step() -> float:
-            filled = self.dispatcher.step()
-            for name in filled or ():
-                self._filled[name].set()
-            return POLL_SECONDS if filled is None else 0.0
+    def _fill(self) -> float:
+        """Fill the outbox; return the seconds to wait."""
+        filled = self.dispatcher.step()
+        for name in filled or ():
+            self._filled[name].set()
+        return POLL_SECONDS if filled is None else 0.0
 
-        self._run(step, self._changed, self._heartbeat)
-
-    def _send(self, name: str) -> None:
-        def step() -> float:
-            seconds = self._senders[name].step()
-            return IDLE_SECONDS if seconds is None else min(seconds, IDLE_SECONDS)
-
-        self._run(step, self._filled[name], lambda: None)
+    def _send(self, name: str) -> float:
+        """Send the next delivery of a recipient; return the seconds to wait."""
+        seconds = self._senders[name].step()
+        return IDLE_SECONDS if seconds is None else min(seconds, IDLE_SECONDS)
 
     def _run(
         self,
@@ -150,35 +143,3 @@ class WebhookThreads:
                         heartbeat()
         except BaseException as error:  # noqa: BLE001 - passed to the main thread, which raises it
             self._failed(error)
-
-
-def webhook_threads(
-    config: Config,
-    settings: PublishSettings,
-    reader: StoryReader,
-    database: Database,
-    now: Clock,
-    *,
-    write_digest: Callable[[DigestSpan], DigestMail | None],
-    is_writer: Callable[[], bool],
-    heartbeat: Callable[[], None],
-    failed: Callable[[BaseException], None],
-) -> WebhookThreads:
-    """Return the threads of a configuration, not started. Raises ConfigError for a bad webhook."""
-    recipients = webhook_settings.recipients_from(config)
-    all_tuning = config.effective_tuning
-    transmitter = Transmitter(outgoing_client(config), all_tuning, now, write_digest)
-    senders: dict[str, WebhookSender] = {}
-    for recipient in recipients:
-        if recipient.name != webhook_settings.DIGEST:
-            senders[recipient.name] = WebhookSender(
-                database, recipient, transmitter, all_tuning, now
-            )
-    return WebhookThreads(
-        WebhookDispatcher(database, reader, recipients, settings, all_tuning, now),
-        senders,
-        transmitter.close,
-        is_writer=is_writer,
-        heartbeat=heartbeat,
-        failed=failed,
-    )

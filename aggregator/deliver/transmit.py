@@ -109,8 +109,7 @@ class Transmitter:
         match recipient:
             case Webhook():
                 headers = {name.lower(): text for name, text in recipient.headers}
-                seconds = int(now.timestamp())
-                signed = signed_headers(recipient.key, id_, seconds, body)
+                signed = signed_headers(recipient.key, id_, int(now.timestamp()), body)
                 return self._poster.post(recipient.url, body, _JSON | headers | signed)
             case Notification():
                 return self._apprise.send(recipient.url, *notification_text(body))

@@ -109,29 +109,25 @@ class Metrics:
         return self._collectors()[0]
 
     def _collectors(self) -> "tuple[CollectorRegistry, dict[Metric, Any]]":
-        if self._made is None:
-            with self._lock:
-                self._made = self._made or _new_collectors()
-        return self._made
+        with self._lock:
+            if self._made is None:
+                from prometheus_client import (
+                    CollectorRegistry,
+                    Counter,
+                    Histogram,
+                    disable_created_metrics,
+                )
 
-
-def _new_collectors() -> "tuple[CollectorRegistry, dict[Metric, Any]]":
-    from prometheus_client import (
-        CollectorRegistry,
-        Counter,
-        Histogram,
-        disable_created_metrics,
-    )
-
-    disable_created_metrics()  # type: ignore[no-untyped-call]  # the time of the first count of each series, a series of its own
-    registry = CollectorRegistry(auto_describe=False)
-    collectors: dict[Metric, Any] = {}
-    for metric in COUNTED:
-        shape = metric.name, metric.help, metric.labels
-        if metric.buckets:
-            collectors[metric] = Histogram(
-                *shape, buckets=metric.buckets, registry=registry
-            )
-        else:
-            collectors[metric] = Counter(*shape, registry=registry)
-    return registry, collectors
+                disable_created_metrics()  # type: ignore[no-untyped-call]  # the time of the first count of each series, a series of its own
+                registry = CollectorRegistry(auto_describe=False)
+                collectors: dict[Metric, Any] = {}
+                for metric in COUNTED:
+                    shape = metric.name, metric.help, metric.labels
+                    if metric.buckets:
+                        collectors[metric] = Histogram(
+                            *shape, buckets=metric.buckets, registry=registry
+                        )
+                    else:
+                        collectors[metric] = Counter(*shape, registry=registry)
+                self._made = registry, collectors
+            return self._made

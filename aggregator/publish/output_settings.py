@@ -3,7 +3,7 @@
 import datetime as dt
 from urllib.parse import quote, unquote, urlsplit
 
-from aggregator.config.hosts import is_owner_on_loopback
+from aggregator.config.hosts import is_loopback
 from aggregator.config.publish_settings import FeedsConfig, PublishConfig, ServerConfig
 from aggregator.config.settings import Config
 from aggregator.config.story_query import SavedQuery, StoryFilter
@@ -49,14 +49,17 @@ class PublishSettings(ServerConfig, PublishConfig, FeedsConfig):
 
     @property
     def is_owner_on_loopback(self) -> bool:
-        """Whether a request from loopback without signs of a proxy is the owner's."""
-        return is_owner_on_loopback(
-            host=self.host,
-            public_url=self.public_url,
-            allowed_hosts=self.allowed_hosts,
-            trusted_proxies=self.trusted_proxies,
-            setting=self.owner_on_loopback,
-        )
+        """Whether a request from loopback that shows no proxy is the owner's.
+
+        The setting decides. Without one: only where nothing else names a proxy or another machine. A proxy in
+        front that adds no header makes every stranger's request look like this machine's.
+        """
+        if self.owner_on_loopback is not None:
+            return self.owner_on_loopback
+        names = [self.host, *self.allowed_hosts]
+        if self.public_url:
+            names.append(urlsplit(self.public_url).hostname or "")
+        return not self.trusted_proxies and all(map(is_loopback, names))
 
     @property
     def base_url(self) -> str:

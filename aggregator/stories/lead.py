@@ -9,7 +9,7 @@ an editor preferred that to adding a second report's lead in 35 of 44 stories
 import datetime as dt
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from itertools import takewhile
 
 from aggregator.model.article import ArticleView
@@ -51,7 +51,12 @@ def summary(
     if lead is None:
         return ""
     text = " ".join(" ".join(lead[1]).split())
-    return text if count_words(text) <= max_words else _cut(text, max_words)
+    if count_words(text) <= max_words:
+        return text
+    cut = " ".join(text.split()[:max_words])
+    while count_words(cut) > max_words:  # a script without spaces
+        cut = cut[: 2 * max_words][:-1]
+    return cut.rstrip(" ,;:–—-") + "…"
 
 
 def lead_of(
@@ -82,9 +87,19 @@ def _lead(
     words = {opening.article.id: _words_of(opening.sentences) for opening in openings}
 
     def rank(opening: Opening) -> tuple[bool, bool, float, dt.datetime, str]:
-        article = opening.article
-        score = _score(opening, shown_title, words, tuning)
-        score -= STYLE_COST * style_cost(article)
+        article, begin = opening.article, _begin(opening, tuning.summary_words)
+        titled = heads(shown_title or clean_title(article), article.language).keys()
+        first = heads(begin[0].text, article.language).keys()
+        begun = _words_of(begin)
+        # The mean F1 of words, as ROUGE-1 counts them, with all openings
+        likeness = sum(dice(begun, other) for other in words.values())
+        likeness -= OWN_LESS * dice(begun, words[article.id])
+        likeness /= len(words) - OWN_LESS
+        score = (
+            len(titled & first) / max(1, len(titled))
+            + tuning.summary_likeness_weight * likeness
+            - STYLE_COST * style_cost(article)
+        )
         if newest - article.effective_at >= old:
             score -= tuning.summary_old_cost
         # If an outlet took its article back, the story says so first.
@@ -127,30 +142,6 @@ def _begins_with_example(
     return not any(person["surname"] in text for text in others)
 
 
-def _score(
-    opening: Opening,
-    shown_title: str | None,
-    words: Mapping[str, frozenset[str]],
-    tuning: StoryTuning,
-) -> float:
-    """Return the score of an opening as a lead: by the title in its first sentence, and the `words` of all openings."""
-    article, begin = opening.article, _begin(opening, tuning.summary_words)
-    titled = heads(shown_title or clean_title(article), article.language).keys()
-    first = heads(begin[0].text, article.language).keys()
-    likeness = _likeness(_words_of(begin), words[article.id], words.values())
-    return (
-        len(titled & first) / max(1, len(titled))
-        + tuning.summary_likeness_weight * likeness
-    )
-
-
-def _cut(text: str, max_words: int) -> str:
-    cut = " ".join(text.split()[:max_words])
-    while count_words(cut) > max_words:  # a script without spaces
-        cut = cut[: 2 * max_words][:-1]
-    return cut.rstrip(" ,;:–—-") + "…"
-
-
 def _begin(opening: Opening, max_words: int) -> list[OpeningSentence]:
     """Return the first sentence of an opening, and those after it that can be shown, of `max_words` words."""
     first, *further = opening.sentences
@@ -170,13 +161,3 @@ def _words_of(sentences: Sequence[OpeningSentence]) -> frozenset[str]:
     for word, count in Counter(PART.findall(text)).items():
         numbered += [f"{word} {number}" for number in range(count)]
     return frozenset(numbered)
-
-
-def _likeness(
-    words: frozenset[str], own: frozenset[str], openings: Collection[frozenset[str]]
-) -> float:
-    """Return the mean F1 of words, as ROUGE-1 counts them, with openings; less with their `own`."""
-    total = sum(dice(words, opening) for opening in openings) - OWN_LESS * dice(
-        words, own
-    )
-    return total / (len(openings) - OWN_LESS)

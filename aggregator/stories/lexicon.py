@@ -3,26 +3,24 @@
 import re
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
 
-import msgspec
-
+from aggregator.config.shipped import shipped_table
 from aggregator.text.language import stop_words
 
 
 @cache
 def lexicon() -> Mapping[str, str | list[str]]:
     """Return the lists of lexicon.yaml; words are separated by spaces."""
-    return msgspec.yaml.decode(
-        _shipped("lexicon.yaml"), type=dict[str, str | list[str]]
+    return shipped_table(
+        "aggregator.stories", "lexicon.yaml", dict[str, str | list[str]]
     )
 
 
 @cache
 def _languages() -> Mapping[str, Mapping[str, str]]:
     """Return the lists of each language from languages.yaml, which describes the lists."""
-    return msgspec.yaml.decode(
-        _shipped("languages.yaml"), type=dict[str, dict[str, str]]
+    return shipped_table(
+        "aggregator.stories", "languages.yaml", dict[str, dict[str, str]]
     )
 
 
@@ -49,10 +47,6 @@ def ignored_words(language: str) -> frozenset[str]:
 def subject_key(label: str) -> str:
     """Return the form of a name or topic for comparison and look-up."""
     return " ".join(label.casefold().split())
-
-
-def _shipped(name: str) -> bytes:
-    return files("aggregator.stories").joinpath(name).read_bytes()
 
 
 def is_correction(title: str, language: str | None) -> bool:

@@ -3,7 +3,7 @@
 import functools
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from aggregator.stories.lexicon import words_of
@@ -44,19 +44,30 @@ def read_names(
     Each name comes with its key.
     """
     language = vocabulary.language
-    if language not in LINKS:
-        return _with_keys([written], vocabulary)
-    run, *rest = link_pattern(language).split(written)
-    names = [run]
-    for link, following in zip(rest[::2], rest[1::2], strict=True):
-        if _is_joined(names[-1], run, link.strip(), following, vocabulary):
-            names[-1] += link + following
-        else:
-            names.append(following)
-        run = following
+    names = [written]
+    if language in LINKS:
+        run, *rest = link_pattern(language).split(written)
+        names = [run]
+        for link, following in zip(rest[::2], rest[1::2], strict=True):
+            if _is_joined(names[-1], run, link.strip(), following, vocabulary):
+                names[-1] += link + following
+            else:
+                names.append(following)
+            run = following
     if language != "en" and len(names) > 1:
-        names = [name for name in names if _is_run_of_name(name, vocabulary)]
-    return _with_keys(names, vocabulary)
+        # A run must be a name without its linked words, too, as text/names.py finds names.
+        names = [
+            name
+            for name in names
+            if not vocabulary.is_common(name)
+            and (language not in CAPITAL_NOUNS or " " in name)
+        ]
+    read = []
+    for run in names:
+        if name := _name(run, vocabulary):
+            key = tuple(form_of(word, vocabulary) for word in name.split())
+            read.append((name, key))
+    return tuple(read)
 
 
 def _is_joined(
@@ -78,12 +89,7 @@ def _is_joined(
         return _is_institution(last, language) or (
             link.startswith("of") and _is_everyday(last, vocabulary)
         )
-    return _is_listed(group, run, following, vocabulary)
-
-
-def _is_listed(group: str, run: str, following: str, vocabulary: "Vocabulary") -> bool:
-    """Return whether `following` is in a list whose body is named in `group`, or at the end of the list."""
-    language = vocabulary.language
+    # A list belongs to the body that `group` names before it, or that `following` names at its end.
     head = link_pattern(language).split(group, 1)[0]
     is_body = head != group and _is_institution(head.rpartition(" ")[2], language)
     # Only English has word lists that show whether a word is a name
@@ -114,13 +120,6 @@ def _is_ordinary(run: str, vocabulary: "Vocabulary") -> bool:
     return True
 
 
-def _is_run_of_name(run: str, vocabulary: "Vocabulary") -> bool:
-    """Return whether a run would be a name without its linked words, as text/names.py finds names."""
-    return not vocabulary.is_common(run) and (
-        vocabulary.language not in CAPITAL_NOUNS or " " in run
-    )
-
-
 def _is_everyday(word: str, vocabulary: "Vocabulary") -> bool:
     """Return whether a word is hardly ever a name in the texts of the background."""
     return _share_as_name(word, vocabulary, of_at_least=_OFTEN) < _RARELY_NAME
@@ -138,23 +137,18 @@ def _share_as_name(
     return as_name / in_texts if in_texts >= of_at_least else 1.0
 
 
-def _with_keys(
-    written: Iterable[str], vocabulary: "Vocabulary"
-) -> tuple[tuple[str, NameKey], ...]:
-    names = []
-    for run in written:
-        name = _name(run, vocabulary)
-        if name:
-            names.append(
-                (name, tuple(form_of(word, vocabulary) for word in name.split()))
-            )
-    return tuple(names)
-
-
 def _name(written: str, vocabulary: "Vocabulary") -> str:
     """Return a name without titles and stop words before it; "" if it is not a name."""
-    words = _name_words(written, vocabulary)
-    if not words or len(words[-1]) < 3 - words[-1].isupper():
+    words = written.removesuffix("'").split()
+    before_name, most = words, _MOST_WORDS
+    if any(map(str.islower, words)):
+        # "Justice" is not a title in "Department of Justice".
+        before_name, most = words[:-1], _MOST_LINKED_WORDS
+    titles = words_of("titles")
+    del words[: behind_last(before_name, lambda word: word.lower() in titles)]
+    while words and not vocabulary.stem(words[0]):  # a stop word: "For Team ..."
+        del words[0]
+    if not 0 < len(words) <= most or len(words[-1]) < 3 - words[-1].isupper():
         return ""
     name = " ".join(words)
     if (
@@ -166,23 +160,6 @@ def _name(written: str, vocabulary: "Vocabulary") -> str:
     if len(words) == 1:
         return "" if _is_everyday(name, vocabulary) else name
     return "" if _is_heading(words, vocabulary) else name
-
-
-def _name_words(written: str, vocabulary: "Vocabulary") -> list[str]:
-    """Return the words without titles and stop words before the name; none if they are too many."""
-    words = written.removesuffix("'").split()
-    before_name, most = words, _MOST_WORDS
-    if any(map(str.islower, words)):
-        # "Justice" is not a title in "Department of Justice".
-        before_name, most = words[:-1], _MOST_LINKED_WORDS
-    del words[: behind_last(before_name, _is_title)]
-    while words and not vocabulary.stem(words[0]):  # a stop word: "For Team ..."
-        del words[0]
-    return words if len(words) <= most else []
-
-
-def _is_title(word: str) -> bool:
-    return word.lower() in words_of("titles")
 
 
 def _is_heading(words: Sequence[str], vocabulary: "Vocabulary") -> bool:

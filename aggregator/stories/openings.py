@@ -79,8 +79,12 @@ def openings_of(
         if is_alone:
             return [Opening(article, sentences)]
         others.append(Opening(article, sentences))
-        if opening := _from_fit(others[-1], shown_title or title, leads):
-            openings.append(opening)
+        for place, sentence in enumerate(sentences):
+            if sentence.opens and not _has_bare_surname(
+                sentence.text, shown_title or title, leads, article.language
+            ):
+                openings.append(Opening(article, sentences[place:]))
+                break
     return (openings or others)[-REPORTS:]
 
 
@@ -107,17 +111,6 @@ def is_confirmed(
 @lru_cache(maxsize=256)
 def _reported(title: str, text: str, language: str | None) -> set[str]:
     return weighty_heads(f"{title}\n{text[:REPORTED_CHARS]}", language)
-
-
-def _from_fit(opening: Opening, title: str, leads: str) -> Opening | None:
-    """Return the opening from the first sentence that can be shown first; None without such a sentence."""
-    article, sentences = opening
-    for place, sentence in enumerate(sentences):
-        if sentence.opens and not _has_bare_surname(
-            sentence.text, title, leads, article.language
-        ):
-            return Opening(article, sentences[place:])
-    return None
 
 
 def _has_bare_surname(

@@ -25,12 +25,33 @@ def as_text(shown: StoryText, articles: Sequence[ArticleView]) -> str:
     for article, copies in shown_order(originals_with_copies(articles), shown):
         group = [article, *copies]
         first = next((member for member in group if member.id == lead_of), article)
-        too = _printed_by(group, first) + _versions(group, shown)
+        outlets = []
+        versions = ""
+        for member in group:
+            if member.version is not None:
+                versions += f"\n{VERSION_NAMES[member.version]}: {source_of(member)}"
+                sentences = [
+                    f'"{passage.text}"'
+                    for passage in shown.versions
+                    if passage.article_id == member.id
+                ]
+                if sentences:
+                    versions += f": {' '.join(sentences)}"
+            elif member is not first:
+                part = " in part" if member.role == "excerpt" else ""
+                outlets.append((member.outlet or NO_OUTLET) + part)
+        too = versions
+        if outlets:
+            too = f" (printed by {', '.join(outlets)}, too)" + versions
         if first.id == lead_of:
             paragraphs[-1] += f" ({source_of(first)}){too}"
             continue
         line = f"{source_of(article)}: {article.title or article.id}{too}"
-        label = _label(article)
+        label = ""
+        if article.role == "container":
+            label = "live"
+        elif article.kind in OPINION_KINDS:
+            label = article.kind
         if label:
             line += f" [{label}]"
         if opening := shown.opening_of(article.id):
@@ -52,40 +73,6 @@ def shown_order(
     return newest[:first] + sorted(
         newest[first:], key=lambda pair: pair[0].id not in ahead
     )
-
-
-def _label(article: ArticleView) -> str:
-    """Return the label of an article that is not a report; else ""."""
-    if article.role == "container":
-        return "live"
-    return article.kind if article.kind in OPINION_KINDS else ""
-
-
-def _printed_by(group: Sequence[ArticleView], first: ArticleView) -> str:
-    """Return who printed a text besides the `first` article; an excerpt is a part of it."""
-    outlets = []
-    for copy in group:
-        if copy is not first and copy.version is None:
-            part = " in part" if copy.role == "excerpt" else ""
-            outlets.append((copy.outlet or NO_OUTLET) + part)
-    return f" (printed by {', '.join(outlets)}, too)" if outlets else ""
-
-
-def _versions(group: Sequence[ArticleView], shown: StoryText) -> str:
-    """Return the other versions of a text with their sentences that differ, word for word."""
-    lines = ""
-    for other in group:
-        if other.version is None:
-            continue
-        lines += f"\n{VERSION_NAMES[other.version]}: {source_of(other)}"
-        sentences = [
-            f'"{passage.text}"'
-            for passage in shown.versions
-            if passage.article_id == other.id
-        ]
-        if sentences:
-            lines += f": {' '.join(sentences)}"
-    return lines
 
 
 def source_of(article: ArticleView) -> str:

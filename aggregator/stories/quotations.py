@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from aggregator.model.article import ArticleView
@@ -65,26 +65,10 @@ def quotations_of(
     for report in reports:
         candidates.extend(_quotations_in(report, key_words))
     candidates.sort(key=lambda c: (-c.worth, c.article.effective_at, c.text))
-    chosen = _chosen(candidates[:MOST_TRIED], shown)
-    chosen.sort(key=lambda candidate: candidate.article.effective_at, reverse=True)
-    return tuple(
-        Quotation(
-            speaker=quote.speaker,
-            text=quote.text,
-            article_ids=_articles_with(quote, articles),
-        )
-        for quote in chosen
-    )
-
-
-def _chosen(
-    candidates: Iterable[_Candidate], shown: Collection[str]
-) -> list[_Candidate]:
-    """Return up to MOST quotations with the full names of their speakers, none of them twice."""
     quoted = [(text, _quoted(text)) for text in shown]
     chosen: list[_Candidate] = []
     of_speaker: Counter[str] = Counter()
-    for candidate in candidates:
+    for candidate in candidates[:MOST_TRIED]:
         if len(chosen) == MOST:
             break
         is_shown = any(
@@ -92,14 +76,27 @@ def _chosen(
             or len(candidate.quoted & in_quotes) >= SAME_QUOTED * len(candidate.quoted)
             for text, in_quotes in quoted
         )
-        if is_shown or any(_is_same(candidate, other) for other in chosen):
+        is_chosen = any(
+            len(candidate.quoted & other.quoted)
+            >= SAME_QUOTED * min(len(candidate.quoted), len(other.quoted))
+            for other in chosen
+        )
+        if is_shown or is_chosen:
             continue
         name = full_name(candidate.speaker, candidate.text, candidate.article)
         surname = name.rpartition(" ")[2]
         if name and of_speaker[surname] < MOST_OF_SPEAKER:
             of_speaker[surname] += 1
             chosen.append(candidate._replace(speaker=name))
-    return chosen
+    chosen.sort(key=lambda candidate: candidate.article.effective_at, reverse=True)
+    quotations = []
+    for quote in chosen:
+        others = [article.id for article in articles if quote.text in article.text]
+        ids = tuple(dict.fromkeys([quote.article.id, *others]))[:ARTICLES_NAMED]
+        quotations.append(
+            Quotation(speaker=quote.speaker, text=quote.text, article_ids=ids)
+        )
+    return tuple(quotations)
 
 
 def _quotations_in(
@@ -122,19 +119,6 @@ def _quotations_in(
 def _quoted(text: str) -> frozenset[str]:
     quoted = " ".join(match.group() for match in QUOTED.finditer(text))
     return frozenset(_WORD.findall(quoted.lower()))
-
-
-def _is_same(first: _Candidate, second: _Candidate) -> bool:
-    shorter = min(len(first.quoted), len(second.quoted))
-    return len(first.quoted & second.quoted) >= SAME_QUOTED * shorter
-
-
-def _articles_with(
-    quotation: _Candidate, articles: Sequence[ArticleView]
-) -> tuple[str, ...]:
-    """Return the ids of the articles that have the quotation word for word, its own article first."""
-    others = [article.id for article in articles if quotation.text in article.text]
-    return tuple(dict.fromkeys([quotation.article.id, *others]))[:ARTICLES_NAMED]
 
 
 def quoted_share(text: str) -> float:

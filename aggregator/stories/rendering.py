@@ -110,7 +110,17 @@ def story_text(
         with_originals(articles), key=lambda article: (article.effective_at, article.id)
     )
     reports = reports_of(articles, tuning)
-    lead = _lead(articles, reports, title, tuning)
+    lead: tuple[Passage, ...] = ()
+    if chosen := lead_of(articles, tuning, title):
+        report, first = chosen
+
+        def is_supported(sentence: str) -> bool:
+            return sentence == first or is_confirmed(sentence, report, reports)
+
+        texts = lead_paragraphs(report.text, first, is_supported) or lead_paragraphs(
+            report.lead, first, is_supported
+        )
+        lead = tuple(Passage(text=text, article_id=report.id) for text in texts)
     openings: tuple[Passage, ...] = ()
     quotations: tuple[Quotation, ...] = ()
     if len(reports) > 1:
@@ -124,12 +134,24 @@ def story_text(
         quotations = quotations_of(
             agreeing or news or quotable, articles, shown, key_words
         )
+    by_id = {article.id: article for article in articles}
+    # The sentences of each other version that the current text tells differently
+    passages: dict[Passage, None] = {}
+    for article in articles:
+        current = by_id.get(article.copy_of or "")
+        if article.version is None or current is None or article.nosnippet:
+            continue
+        for changed in changed_sentences(version_of(article), version_of(current)):
+            text = without_dateline(changed.own)
+            passages[Passage(text=text, article_id=article.id)] = None
+        if len(passages) >= VERSION_SENTENCES:
+            break
     return StoryText(
         title=title,
         lead=lead,
         openings=openings,
         quotations=quotations,
-        versions=_versions(articles),
+        versions=tuple(passages),
         version=VERSION,
     )
 
@@ -163,26 +185,6 @@ def reports_of(
     # The sort is stable, so each round stays ordered from the newest report to the oldest
     chosen = sorted(rounds, key=rounds.__getitem__)[: tuning.reports_cap]
     return [report for report in reports if report.id in chosen]
-
-
-def _lead(
-    articles: Sequence[ArticleView],
-    reports: Sequence[ArticleView],
-    title: str,
-    tuning: StoryTuning,
-) -> tuple[Passage, ...]:
-    chosen = lead_of(articles, tuning, title)
-    if chosen is None:
-        return ()
-    report, first = chosen
-
-    def is_supported(sentence: str) -> bool:
-        return sentence == first or is_confirmed(sentence, report, reports)
-
-    texts = lead_paragraphs(report.text, first, is_supported) or lead_paragraphs(
-        report.lead, first, is_supported
-    )
-    return tuple(Passage(text=text, article_id=report.id) for text in texts)
 
 
 def lead_paragraphs(
@@ -300,22 +302,6 @@ def _openings(
         openings.remove(differing)
         openings.insert(1, differing)
     return tuple(passage for _, passage in openings)
-
-
-def _versions(articles: Sequence[ArticleView]) -> tuple[Passage, ...]:
-    """Return the sentences of each other version that the current text tells differently."""
-    by_id = {article.id: article for article in articles}
-    passages: dict[Passage, None] = {}
-    for article in articles:
-        current = by_id.get(article.copy_of or "")
-        if article.version is None or current is None or article.nosnippet:
-            continue
-        for changed in changed_sentences(version_of(article), version_of(current)):
-            text = without_dateline(changed.own)
-            passages[Passage(text=text, article_id=article.id)] = None
-        if len(passages) >= VERSION_SENTENCES:
-            break
-    return tuple(passages)
 
 
 def title_sentence(report: ArticleView) -> str:

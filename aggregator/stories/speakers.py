@@ -5,7 +5,7 @@ speakers.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import cache
 
 from aggregator.model.article import ArticleView
@@ -49,6 +49,12 @@ def speaker_of(text: str, language: str | None) -> str:
     outside = " ".join(QUOTED.sub(f" {_QUOTE} ", text).split()).replace(
         f"{_QUOTE} ,", f"{_QUOTE},"
     )
+    no_speakers = (
+        words_of("outlet_words")
+        | words_of("titles")
+        | word_list(language, "no_speakers")
+    )
+    no_beginnings = words_of("stop")
     for match in pattern.finditer(outside):
         name = (match["before"] or match["after"]).removeprefix("The ")
         before = outside[: match.start(match.lastgroup or 0)]
@@ -58,21 +64,16 @@ def speaker_of(text: str, language: str | None) -> str:
             or _CLAUSE.search(before)
             or _PROGRAM_OF.search(before)
         )
-        if not is_other and _is_speaker(name.lower().split(), language):
+        words = name.lower().split()
+        # "On Monday Marie Berg", "When Berg"
+        names_nobody = (
+            words[0] in no_beginnings
+            or words[-1] in no_speakers
+            or not _weekdays().isdisjoint(words)
+        )
+        if not (is_other or names_nobody):
             return name
     return ""
-
-
-def _is_speaker(words: Sequence[str], language: str | None) -> bool:
-    """Return whether words in lower case may name a person: not "On Monday Marie Berg", "When Berg"."""
-    if words[0] in words_of("stop") or not _weekdays().isdisjoint(words):
-        return False
-    lists = (
-        words_of("outlet_words"),
-        words_of("titles"),
-        word_list(language, "no_speakers"),
-    )
-    return not any(words[-1] in listed for listed in lists)
 
 
 def _weekdays() -> frozenset[str]:
@@ -133,11 +134,9 @@ def without_role(name: str) -> str:
         if not is_body and (titles or place > 1):
             person = person[:place]  # "Anna Berg of the Harbour Office"
     # "Bluewave economist Anna Berg"
-    return " ".join(person[behind_last(person, _is_role) :]) or name
-
-
-def _is_role(word: str) -> bool:
-    return word.islower() and word not in words_of("name_links")
+    links = words_of("name_links")
+    roles = behind_last(person, lambda word: word.islower() and word not in links)
+    return " ".join(person[roles:]) or name
 
 
 def _full_forms(text: str, surname: str) -> Iterator[str]:
@@ -151,22 +150,15 @@ def _full_forms(text: str, surname: str) -> Iterator[str]:
             continue
         start = text.rfind(" ", 0, max(0, place - NAME_CHARS)) + 1  # no word is cut
         *words, between = _NO_NAME.split(text[start:place])[-1].split(" ")
-        if between:
-            continue
-        if names := _first_names(words, text):
+        first = behind_last(words, _is_no_first_name)
+        if between or (first and words[first - 1] == "of"):
+            continue  # "of Berg" is a place
+        names = words[first:]
+        # The first word of a sentence is capitalised without being a name: "Neither Carney nor ..."
+        while names and re.search(rf"\b{re.escape(names[0].lower())}\b", text):
+            del names[0]
+        if names:
             yield " ".join((*names, surname))
-
-
-def _first_names(words: Sequence[str], text: str) -> list[str]:
-    """Return the first names at the end of the words before a surname; [] before a place: "of Berg"."""
-    first = behind_last(words, _is_no_first_name)
-    if first and words[first - 1] == "of":
-        return []
-    names = list(words[first:])
-    # The first word of a sentence is capitalised without being a name: "Neither Carney nor ..."
-    while names and re.search(rf"\b{re.escape(names[0].lower())}\b", text):
-        del names[0]
-    return names
 
 
 def _is_no_first_name(word: str) -> bool:

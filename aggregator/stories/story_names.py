@@ -4,7 +4,6 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from operator import attrgetter
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -26,9 +25,6 @@ from aggregator.stories.name_forms import (
 )
 from aggregator.text.names import UPPER
 
-if TYPE_CHECKING:  # programs that only read stories need not load numpy
-    from aggregator.text.vocabulary import Vocabulary
-
 # The most names and topics that a story shows (chosen)
 MOST_NAMES = 8
 MOST_TOPICS = 3
@@ -40,8 +36,6 @@ _OFFICE = re.compile(r"[Ss](?<!\w.)ecretary of [A-Z]\w+ (?=[A-Z])")
 # Hebrew: from here on, words have particles, or no spaces between them
 _JOINED_FROM = "\u0590"
 _TOPIC = re.compile(r"[^,;:/<>@©]+")
-
-_Text = tuple[str, "Vocabulary"]  # below a title, with the vocabulary of its language
 
 
 class _Uses(msgspec.Struct):
@@ -75,31 +69,47 @@ def names_of(articles: Sequence[ArticleView]) -> tuple[StoryName, ...]:
 
     The rarer a name is in news and the more outlets use it, the earlier it stands. The articles must have texts.
     """
-    texts = [
-        (_below_title(article), vocabulary_of(article.language)) for article in articles
-    ]
+    from aggregator.text.document_frequency import ANY_LANGUAGE, shipped_background
+
     speakers = _speakers(articles)
     least = min(2, len(set(speakers.values())))
-    names = _used_names(articles, texts, speakers)
+    names: dict[NameKey, _Uses] = {}
+    # Words in small letters are not names: "police" beside "Police".
+    small_words: set[str] = set()
+    for article in articles:
+        text = _OFFICE.sub("", article.text.removeprefix(article.title))
+        vocabulary = vocabulary_of(article.language)
+        for words, count in Counter(vocabulary.linked_names(text)).items():
+            for name, key in read_names(words, vocabulary):
+                names.setdefault(key, _Uses()).add(
+                    article, speakers[article.id], name, count
+                )
+        small = set(_SMALL_WORD.findall(text))
+        if vocabulary.declines_names:
+            small = {form_of(word, vocabulary) for word in small}
+        small_words |= small
     longer_names = _longer_names(names, least)
     publishers = {subject_key(article.outlet) for article in articles if article.outlet}
-    small_words = _small_words(texts)
     for key, uses in [*names.items()]:
         is_used = len(uses.speakers) >= least or key in longer_names
-        if not is_used or not _is_subject(key, uses, publishers, small_words):
+        is_outlet = not publishers.isdisjoint(map(subject_key, uses.spellings))
+        forms = [*key, *map(str.lower, uses.spellings)]
+        is_word = len(key) == 1 and not small_words.isdisjoint(forms)
+        if not is_used or is_outlet or is_word:
             del names[key]
     _join_parts(names, longer_names)
-    return _rarest(names, articles, least)
-
-
-def _rarest(
-    names: Mapping[NameKey, _Uses], articles: Sequence[ArticleView], least: int
-) -> tuple[StoryName, ...]:
-    """Return the names that at least so many speakers use; names of a single speaker must be in its title, too."""
     chosen = [key for key, uses in names.items() if len(uses.speakers) >= least]
     if least < 2:
         chosen = [key for key in chosen if _is_in_title(key, articles)]
-    chosen.sort(key=lambda key: (-len(names[key].outlets) * _rarity(key), key))
+    background = shipped_background()
+    counts = background.table("n", ANY_LANGUAGE)
+    rarities = background.idf(ANY_LANGUAGE)
+
+    def rank(key: NameKey) -> tuple[float, NameKey]:
+        rarity = float(rarities[counts.get(" ".join(key), 0)])
+        return -len(names[key].outlets) * rarity, key
+
+    chosen.sort(key=rank)
     return tuple(names[key].name() for key in chosen[:MOST_NAMES])
 
 
@@ -110,26 +120,6 @@ def _speakers(articles: Sequence[ArticleView]) -> dict[str, str]:
         for group in copy_groups(articles, origin_link, speaker_of)
         for article in group
     }
-
-
-def _below_title(article: ArticleView) -> str:
-    return _OFFICE.sub("", article.text.removeprefix(article.title))
-
-
-def _used_names(
-    articles: Sequence[ArticleView],
-    texts: Sequence[_Text],
-    speakers: Mapping[str, str],
-) -> dict[NameKey, _Uses]:
-    """Return all names by key."""
-    names: dict[NameKey, _Uses] = {}
-    for article, (text, vocabulary) in zip(articles, texts, strict=True):
-        for words, count in Counter(vocabulary.linked_names(text)).items():
-            for name, key in read_names(words, vocabulary):
-                names.setdefault(key, _Uses()).add(
-                    article, speakers[article.id], name, count
-                )
-    return names
 
 
 def _longer_names(
@@ -171,27 +161,6 @@ def _join_parts(
             names[best].speakers |= part.speakers
 
 
-def _small_words(texts: Sequence[_Text]) -> set[str]:
-    """Return the words in small letters, which are not names: "police" beside "Police"."""
-    small: set[str] = set()
-    for text, vocabulary in texts:
-        words = set(_SMALL_WORD.findall(text))
-        if vocabulary.declines_names:
-            words = {form_of(word, vocabulary) for word in words}
-        small |= words
-    return small
-
-
-def _is_subject(
-    key: NameKey, uses: _Uses, publishers: set[str], small_words: set[str]
-) -> bool:
-    """Return whether a name is neither an outlet of the story nor a word that it also has in small letters."""
-    if not publishers.isdisjoint(map(subject_key, uses.spellings)):
-        return False
-    lower = map(str.lower, uses.spellings)
-    return len(key) > 1 or small_words.isdisjoint([*key, *lower])
-
-
 def _is_in_title(key: NameKey, articles: Sequence[ArticleView]) -> bool:
     for article in articles:
         title, vocabulary = subject_key(article.title), vocabulary_of(article.language)
@@ -201,14 +170,6 @@ def _is_in_title(key: NameKey, articles: Sequence[ArticleView]) -> bool:
     return False
 
 
-def _rarity(key: NameKey) -> float:
-    from aggregator.text.document_frequency import ANY_LANGUAGE, shipped_background
-
-    background = shipped_background()
-    count = background.table("n", ANY_LANGUAGE).get(" ".join(key), 0)
-    return float(background.idf(ANY_LANGUAGE)[count])
-
-
 def topics_of(articles: Sequence[ArticleView]) -> tuple[StoryName, ...]:
     """Return the topics that two speakers declare, or those of the only speaker that declares any.
 
@@ -216,11 +177,19 @@ def topics_of(articles: Sequence[ArticleView]) -> tuple[StoryName, ...]:
     outlets; the most frequent topics come first, then the order is that of the declarations.
     """
     speakers = _speakers(articles)
+    no_topics = words_of("no_topics")
     topics: dict[str, _Uses] = {}
     asked = set()
     for article in sorted(articles, key=attrgetter("effective_at", "id")):
-        for label in map(_topic, article.categories):
-            if label:
+        for category in article.categories:
+            label = " ".join(category.lstrip("#").split())
+            # A sentence, a list, a number, an address or a word of the site is not a topic.
+            if (
+                len(label) <= _LONGEST
+                and _TOPIC.fullmatch(label)
+                and any(map(str.isalpha, label))
+                and subject_key(label) not in no_topics
+            ):
                 speaker = speakers[article.id]
                 topics.setdefault(subject_key(label), _Uses()).add(
                     article, speaker, label
@@ -232,15 +201,3 @@ def topics_of(articles: Sequence[ArticleView]) -> tuple[StoryName, ...]:
     chosen = [topic for topic in topics.values() if len(topic.speakers) >= least]
     chosen.sort(key=lambda topic: -len(topic.outlets))
     return tuple(topic.name() for topic in chosen[:MOST_TOPICS])
-
-
-def _topic(category: str) -> str:
-    """Return a category as a topic; "" for a sentence, a list, a number, an address or a word of the site."""
-    label = " ".join(category.lstrip("#").split())
-    is_topic = (
-        len(label) <= _LONGEST
-        and _TOPIC.fullmatch(label)
-        and any(map(str.isalpha, label))
-        and subject_key(label) not in words_of("no_topics")
-    )
-    return label if is_topic else ""

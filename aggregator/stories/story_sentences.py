@@ -185,7 +185,7 @@ def refers_back(sentence: str, title: str, language: str | None) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def front_matter(sentence: str, language: str | None = None) -> str | None:
+def front_matter(sentence: str, language: str | None = None) -> str | None:  # noqa: PLR0911 - a reason each
     """Return why a sentence cannot be shown as news text; None if it can.
 
     The reasons are a caption, a credit, a promotion, a post, the text of links, wrong characters, a question, a
@@ -194,20 +194,8 @@ def front_matter(sentence: str, language: str | None = None) -> str | None:
     if sign := sign_of(sentence):
         return sign
     outside = QUOTED.sub("", sentence)
-    if fault := _broken(sentence, outside):
-        return fault
-    if (language or "en") == "en" and (
-        FIRST_PERSON.search(outside) or SECOND_PERSON.search(outside)
-    ):
-        return "first or second person"
-    return None
-
-
-def _broken(sentence: str, outside: str) -> str | None:
-    """Return why this is not a whole sentence; `outside` is the part outside of quotation marks."""
-    if LEADING_DATELINE.match(
-        sentence
-    ):  # too little follows the dateline to cut it off
+    # Too little follows the dateline to cut it off.
+    if LEADING_DATELINE.match(sentence):
         return "dateline"
     # Not "al-Shabab", "iPhone"
     if sentence[:1].islower() and sentence.split(maxsplit=1)[0].islower():
@@ -220,8 +208,13 @@ def _broken(sentence: str, outside: str) -> str | None:
         return "no end"
     if has_odd_marks(sentence):
         return "half a quotation"
-    is_bare = outside != sentence and len(WORD.findall(outside)) < SPEAKER_WORDS
-    return "a quotation alone" if is_bare else None
+    if outside != sentence and len(WORD.findall(outside)) < SPEAKER_WORDS:
+        return "a quotation alone"
+    if (language or "en") == "en" and (
+        FIRST_PERSON.search(outside) or SECOND_PERSON.search(outside)
+    ):
+        return "first or second person"
+    return None
 
 
 def is_cut(sentence: str) -> bool:

@@ -36,7 +36,10 @@ def is_update(own: TextVersion, other: TextVersion) -> bool:
     shared = _shared_sentences(left, right)
     # Without a shared first sentence, the text tells the next step of an event and repeats old background.
     for version, text in ((own, left), (other, right)):
-        if shared.isdisjoint(_opening(version, text)):
+        is_explained = is_correction(version.text, version.language)
+        if shared.isdisjoint(
+            list(text.sentences)[: CORRECTION_SENTENCES if is_explained else 1]
+        ):
             return False
     # "Warning 12", "Warning 13"
     if _without_numbers(left.title) == _without_numbers(right.title):
@@ -59,12 +62,6 @@ def _shared_sentences(left: ReadText, right: ReadText) -> set[tuple[str, ...]]:
         shared.update(sentence.words for sentence, *_ in alike_sentences(*texts))
     least = SHARED_SHARE if len(kept) >= KEPT_SHARE * len(longer) else GROWN_SHARE
     return shared if len(shared & shorter) >= least * len(shorter) else set()
-
-
-def _opening(version: TextVersion, text: ReadText) -> list[tuple[str, ...]]:
-    """Return the words of the first sentence; of a correction, which explains itself first, some more sentences."""
-    is_explained = is_correction(version.text, version.language)
-    return list(text.sentences)[: CORRECTION_SENTENCES if is_explained else 1]
 
 
 def _without_numbers(words: Sequence[str]) -> list[str]:

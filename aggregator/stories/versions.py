@@ -9,8 +9,7 @@ Which text is the later one does not matter here.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from aggregator.stories.compared_sentences import (
@@ -40,22 +39,9 @@ class ChangedSentence(NamedTuple):
 
 def changed_sentences(own: TextVersion, other: TextVersion) -> list[ChangedSentence]:
     """Return the sentences that two texts tell differently, at most CHANGES_SHOWN; empty: no versions."""
-    return list(islice(_changed(own, other), CHANGES_SHOWN))
-
-
-def unread_signs(language: str | None) -> tuple[str, ...]:
-    """Return the signs that a language has no table for, so that a change of them makes no version."""
-    unread = []
-    if not has_numbers(language or "en"):
-        unread.append("numbers")
-    if not word_list(language, "negations"):
-        unread.append("negations")
-    return tuple(unread)
-
-
-def _changed(own: TextVersion, other: TextVersion) -> Iterator[ChangedSentence]:
+    changed: list[ChangedSentence] = []
     if own.language != other.language:
-        return
+        return changed
     left, right = read_sentences(own), read_sentences(other)
     language = own.language or "en"
     negations = word_list(language, "negations")
@@ -75,7 +61,20 @@ def _changed(own: TextVersion, other: TextVersion) -> Iterator[ChangedSentence]:
             or not new_right.isdisjoint(came)
         )
         if is_changed and front_matter(sentence.text, own.language) not in BOILERPLATE:
-            yield ChangedSentence(sentence.text, alike.text)
+            changed.append(ChangedSentence(sentence.text, alike.text))
+            if len(changed) == CHANGES_SHOWN:
+                break
+    return changed
+
+
+def unread_signs(language: str | None) -> tuple[str, ...]:
+    """Return the signs that a language has no table for, so that a change of them makes no version."""
+    unread = []
+    if not has_numbers(language or "en"):
+        unread.append("numbers")
+    if not word_list(language, "negations"):
+        unread.append("negations")
+    return tuple(unread)
 
 
 def _differing(words: Sequence[str], others: Sequence[str]) -> list[str]:

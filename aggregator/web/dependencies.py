@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Annotated, Any, NamedTuple
 
 from anyio import CapacityLimiter, to_thread
@@ -38,6 +38,8 @@ from aggregator.web.security.visit import is_owner, may_edit
 _CHANGING_AT_ONCE = 2
 # A search for a feed may last a minute, and other requests need the threads.
 _SEARCHING_AT_ONCE = 4
+# The filters whose rankings are kept; a ranking has some hundred ids.
+_RANKINGS_KEPT = 64
 # The id of a story or an article
 ID = re.compile(r"[0-9A-Za-z_-]{1,40}", re.ASCII)
 
@@ -83,8 +85,24 @@ class Site:
         self.clock = clock
         self.jinja: Environment = environment()
         self.jinja.globals["root"] = settings.base_path
+        # A ranking of the front page depends only on the change stream, so its newest number is the key.
+        self.rankings = lru_cache(maxsize=_RANKINGS_KEPT)(
+            lambda _state, wanted: reader.rank_front_page(wanted, settings.prefer)
+        )
         keys = [query.key for query in settings.queries]
         self._settings_text = f"{settings!r}{keys}"
+
+    @property
+    def editing(self) -> EditorService:
+        """The means to correct stories; only routes that exist with them ask."""
+        assert self.editor is not None
+        return self.editor
+
+    @property
+    def read_marks(self) -> ReadMarks:
+        """The marks of readers; only routes that exist with them ask."""
+        assert self.marks is not None
+        return self.marks
 
     @property
     def source_services(self) -> SourceServices:

@@ -26,7 +26,7 @@ from aggregator.store import commands
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories import corrections
-from aggregator.store.stories.corrections import Correction, CorrectionKind
+from aggregator.store.stories.corrections import CorrectionKind
 from aggregator.web.responses import too_many
 
 # Corrections that wait at once; each holds one of the 40 threads (chosen)
@@ -103,9 +103,10 @@ class EditorService:
             self._database, self._now(), "correct", msgspec.json.encode(command)
         )
         self._arrived()
-        seconds = self.tuning.response_wait_seconds
         answer = command_handlers.wait_for_answer(
-            self._database, number, patience_seconds=seconds
+            self._database,
+            number,
+            patience_seconds=self.tuning.response_wait_seconds,
         )
         if answer is None:
             return CommandStatus(request=number, state="waiting")
@@ -127,11 +128,25 @@ class EditorService:
             rows = corrections.all_corrections(
                 connection, before=before, limit=limit + 1
             )
-        shown = rows[:limit]
-        return CorrectionPage(
-            corrections=tuple(map(_summary, shown)),
-            next=shown[-1].correction_no if shown and len(rows) > limit else None,
-        )
+        shown = []
+        for row in rows[:limit]:
+            stories: dict[str, None] = {}
+            for article in row.detail.moved:
+                stories[article.after] = None
+                stories[article.before] = None
+            shown.append(
+                CorrectionSummary(
+                    n=row.correction_no,
+                    at=row.at,
+                    kind=row.kind,
+                    undone_at=row.undone_at,
+                    stories=tuple(stories),
+                    articles=tuple(moved.article for moved in row.detail.moved),
+                    words=row.detail.words,
+                )
+            )
+        following = shown[-1].n if shown and len(rows) > limit else None
+        return CorrectionPage(corrections=tuple(shown), next=following)
 
     def explanation(self, article: str, other: str | None = None) -> Explanation | None:
         """Explain the placement of an article, and compare it with `other`; None if one does not exist.
@@ -152,22 +167,6 @@ class EditorService:
             return None
         finally:
             self._explaining.release()
-
-
-def _summary(correction: Correction) -> CorrectionSummary:
-    stories: dict[str, None] = {}
-    for article in correction.detail.moved:
-        stories[article.after] = None
-        stories[article.before] = None
-    return CorrectionSummary(
-        n=correction.correction_no,
-        at=correction.at,
-        kind=correction.kind,
-        undone_at=correction.undone_at,
-        stories=tuple(stories),
-        articles=tuple(moved.article for moved in correction.detail.moved),
-        words=correction.detail.words,
-    )
 
 
 def _done(number: int, answer: str) -> CommandStatus:

@@ -23,7 +23,6 @@ from aggregator.web.list_query import LANGUAGE_NAMES
 
 # The maximum number of marks (one per article) beside the numbers of a story.
 PIPS = 12
-BEGINNING_WORDS = 5
 
 
 def environment() -> Environment:
@@ -38,7 +37,7 @@ def environment() -> Environment:
         auto_reload=False,
     )
     filters = (
-        as_written, beginning, bump_time, counted, counted_outlets, day, enclosure_words, iso, language_names,
+        as_written, bump_time, counted, counted_outlets, day, enclosure_words, iso, language_names,
         moment, options, outlets, paragraphs, pieces, pips, short_day, short_moment, signed, upper_first,
         without_title,
     )  # fmt: skip
@@ -133,11 +132,6 @@ def language_names(tags: Iterable[str]) -> list[tuple[str, str]]:
 def signed(number: float) -> str:
     """Format a share of a score as `+2.31` or `−8.60`."""
     return f"{number:+.2f}".replace("-", "−")
-
-
-def beginning(title: str) -> str:
-    """Return the first words of a title, to distinguish articles without an outlet."""
-    return first_words(title, BEGINNING_WORDS)
 
 
 def pips(story: StoryView | StoryListItem) -> list[bool]:

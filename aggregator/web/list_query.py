@@ -1,19 +1,16 @@
 """The query of an address that lists stories: its filters, and the list that they select."""
 
 import datetime as dt
-from importlib.resources import files
 from typing import Literal, NamedTuple
 
-import msgspec
 from pydantic import Field
 
+from aggregator.config.shipped import shipped_table
 from aggregator.config.story_query import SavedQuery, StoryFilter, StoryQuery
 from aggregator.model.read_model import Mute
 from aggregator.web.list_cursors import CURSOR, next_of, read_next
 
-LANGUAGE_NAMES = msgspec.yaml.decode(
-    files("aggregator.web").joinpath("languages.yaml").read_bytes(), type=dict[str, str]
-)
+LANGUAGE_NAMES = shipped_table("aggregator.web", "languages.yaml", dict[str, str])
 STORIES_AN_ANSWER = 50
 # The most stories in one response, to limit its time and size
 MAX_STORIES = 500
@@ -72,8 +69,7 @@ def select_stories(
     if asked.after:
         now, after = read_next(asked.after, wanted, asked.order)
     limit = asked.limit if asked.has("limit") else limit
-    chosen = wanted.story_filter(now, limit, after)
-    return Selection(asked, saved, wanted, chosen, now)
+    return Selection(asked, saved, wanted, wanted.story_filter(now, limit, after), now)
 
 
 # What a list is about comes first in its title, then how much of it is left.

@@ -58,7 +58,8 @@ def serve(reader: StoryReader, config: Config) -> None:
     """Answer on standard input and output until the input ends."""
     settings = publish_settings(config)
     access: Access = "excerpt" if settings.full_text == "never" else "owner"
-    tools = _Tools(reader, config.effective_tuning, access, settings.excerpt_words)
+    limits = access, settings.excerpt_words
+    tools = _Tools(reader, config.effective_tuning, limits)
     server = MCPServer("aggregator", instructions=NOTICE, version=__version__)
     for tool in (
         tools.search,
@@ -112,16 +113,12 @@ class _Tools:
     """The tools. A client sees their parameters and the first sentences of their docstrings."""
 
     def __init__(
-        self,
-        reader: StoryReader,
-        all_tuning: Tuning,
-        access: Access,
-        words: int,
+        self, reader: StoryReader, all_tuning: Tuning, limits: tuple[Access, int]
     ) -> None:
+        """`limits`: how much of the texts may be read, and the most words of an excerpt."""
         self._reader = reader
         self._all_tuning = all_tuning
-        self._access: Access = access
-        self._words = words
+        self._limits = limits
 
     def search(
         self,
@@ -141,9 +138,7 @@ class _Tools:
         bounds = StoryQuery.read({**asked, "outlet": outlet, "language": language})
         wanted = bounds.story_filter(utc_now(), limit)
         results = self._reader.search(wanted.query, limit, wanted)
-        return story_json.search_results(
-            bounded_results(results, self._access, self._words)
-        )
+        return story_json.search_results(bounded_results(results, *self._limits))
 
     def stories(
         self,
@@ -158,9 +153,7 @@ class _Tools:
         asked = ListQuery.read({**filters, "after": after})
         selected = select_stories(asked, None, utc_now(), limit)
         page = self._reader.stories(selected.filter)
-        access = self._access
-        words = self._words
-        shown = [for_reader(s, None, access, words)[0] for s in page.stories]
+        shown = [for_reader(s, None, *self._limits)[0] for s in page.stories]
         return story_json.page_of(shown, selected.next_of(page.next))
 
     def story(
@@ -182,7 +175,7 @@ class _Tools:
                 f"there is no story {id}; list them with the tool `stories`"
             )
         text = self._reader.text(story.id)
-        view, text = for_reader(story, text, self._access, self._words)
+        view, text = for_reader(story, text, *self._limits)
         # Assistants read `text`; whole articles would fill their context.
         shown = view.articles[first : first + limit]
         articles = tuple(replace(a, html=None, text="") for a in shown)
@@ -191,7 +184,7 @@ class _Tools:
     def explain(self, article: _IdOrAddress, other: _IdOrAddress = "") -> object:
         """Explain why an article is in its story, and with `other` why two articles are or are not in one."""
         whole = explanation(self._reader, article, other or None, self._all_tuning)
-        return bounded_explanation(whole, self._access, self._words)
+        return bounded_explanation(whole, *self._limits)
 
     def sources(
         self,
@@ -202,5 +195,5 @@ class _Tools:
     ) -> story_json.SourcesJson:
         """List the sources and their health: state, problem, last success, number of articles."""
         return story_json.sources_page(
-            bounded_sources(self._reader, self._access, limit, after=after)
+            bounded_sources(self._reader, self._limits[0], limit, after=after)
         )

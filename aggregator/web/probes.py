@@ -19,7 +19,7 @@ from aggregator.model.health_report import BackupState, HealthReport, HealthSnap
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.read.health.health_probes import of_process
 from aggregator.web.api.openapi import answer, api_router, described, schema_of
-from aggregator.web.dependencies import Site, of_app
+from aggregator.web.dependencies import of_app
 from aggregator.web.health.monitor import PROBE_SECONDS, HealthMonitor
 from aggregator.web.pages.pages import Pages
 from aggregator.web.responses import PROBLEM_JSON, JsonResponse, Problem, RefusedError
@@ -97,10 +97,9 @@ _DOWN["content"][PROBLEM_JSON] = {"schema": schema_of(Problem)}
 class Probes:
     """The calls behind these routes, of one application."""
 
-    def __init__(self, site: Site, watch: HealthMonitor | None) -> None:
+    def __init__(self, site: Pages, watch: HealthMonitor | None) -> None:
         """Without `watch` only `/healthz` can be answered."""
         self.site = site
-        self.pages = Pages(site)
         self.watch = watch
         self.state = BoundedCall(PROBE_SECONDS)
         self._database = BoundedCall(PROBE_SECONDS)
@@ -201,7 +200,7 @@ async def status(request: Request, probes: OfProbes) -> Response:
     code = 503 if report.status == "down" else 200
     if "text/html" not in request.headers.get("accept", ""):
         return JsonResponse(report, code)
-    return probes.pages.page(request, "status.html", code, here=STATUS, report=report)
+    return probes.site.page(request, "status.html", code, here=STATUS, report=report)
 
 
 @watched.get(METRICS, include_in_schema=False)

@@ -1,16 +1,17 @@
-"""The body of a request, read within limits of size and time."""
+"""The body of a request, read within limits of size and time, and as a struct."""
 
 import asyncio
+from typing import Any
 
+import msgspec
 from starlette.requests import ClientDisconnect, Request
 
-from aggregator.web.responses import RefusedError
+from aggregator.web.responses import JSON, RefusedError
 
 
 def media_type(request: Request) -> str:
     """Return the Content-Type without parameters, in lower case; "" without one."""
-    sent = request.headers.get("content-type", "")
-    return sent.partition(";")[0].strip().lower()
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 async def read_body(request: Request, max_bytes: int, deadline_seconds: float) -> bytes:
@@ -45,3 +46,17 @@ def too_large(max_bytes: int) -> RefusedError:
     return RefusedError(
         413, f"the body is longer than {max_bytes} bytes; send it in several requests"
     )
+
+
+def json_body(request: Request, body: bytes, kind: Any, what: str) -> Any:
+    """Return the body as a `kind`. Raises RefusedError: 415; 400 if it is not JSON; 422 if it is another."""
+    if media_type(request) != JSON:
+        raise RefusedError(415, "send Content-Type: application/json")
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError as error:
+        raise RefusedError(
+            422, f"the body is not {what}: {str(error)[:300]}"
+        ) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise RefusedError(400, "the body is not valid JSON") from error

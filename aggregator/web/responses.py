@@ -1,12 +1,12 @@
 """Responses for programs: JSON, and problem+json (RFC 9457) for errors."""
 
 from collections.abc import Mapping
-from importlib.resources import files
 from typing import NamedTuple
 
 import msgspec
 from starlette.responses import Response
 
+from aggregator.config.shipped import shipped_table
 from aggregator.model.errors import AggregatorError
 from aggregator.model.structs import FrozenStruct
 from aggregator.publish.sanitise import encode_json
@@ -29,10 +29,7 @@ class ProblemType(NamedTuple):
         return _TYPE + self.name
 
 
-PROBLEMS = msgspec.yaml.decode(
-    files("aggregator.web").joinpath("problems.yaml").read_bytes(),
-    type=dict[int, ProblemType],
-)
+PROBLEMS = shipped_table("aggregator.web", "problems.yaml", dict[int, ProblemType])
 
 
 # The detail for an erased or expired story or article.

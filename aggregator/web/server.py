@@ -11,7 +11,6 @@ from functools import partial
 from typing import cast
 
 import uvicorn
-from starlette.types import ASGIApp
 
 from aggregator.config import kept_files
 from aggregator.config.hosts import is_loopback, loopback_owner_notice
@@ -78,7 +77,29 @@ class Server:
             bound = socket.socket(fileno=kept)
         address = {"port": bound.getsockname()[1]}
         settings = self.settings = self.settings.model_copy(update=address)
-        server = _uvicorn(self._create(settings), settings)
+        limiter = connection_limits.ConnectionLimiter(
+            self._create(settings), settings.trusted_proxies
+        )
+        # `access_log=False` is not enough: uvicorn would still write a log if this logger had a handler.
+        logging.getLogger("uvicorn.access").disabled = True
+        server = _QuietServer(
+            uvicorn.Config(
+                limiter,
+                interface="asgi3",
+                http=cast(
+                    "type[asyncio.Protocol]",
+                    partial(connection_limits.TimeoutProtocol, limiter),
+                ),
+                access_log=False,
+                log_config=None,  # the daemon has set up logging
+                proxy_headers=False,
+                server_header=False,
+                lifespan="off",
+                ws="none",
+                backlog=connection_limits.BACKLOG,
+                timeout_graceful_shutdown=int(STOP_DEADLINE_SECONDS),
+            )
+        )
         thread = threading.Thread(
             target=self._serve, args=(server, bound), name="web", daemon=True
         )
@@ -162,30 +183,6 @@ class _QuietServer(uvicorn.Server):
             loop, event = self._ending
             with suppress(RuntimeError):  # the loop is closed
                 loop.call_soon_threadsafe(event.set)
-
-
-def _uvicorn(app: ASGIApp, settings: PublishSettings) -> _QuietServer:
-    limiter = connection_limits.ConnectionLimiter(app, settings.trusted_proxies)
-    # `access_log=False` is not enough: uvicorn would still write a log if this logger had a handler.
-    logging.getLogger("uvicorn.access").disabled = True
-    return _QuietServer(
-        uvicorn.Config(
-            limiter,
-            interface="asgi3",
-            http=cast(
-                "type[asyncio.Protocol]",
-                partial(connection_limits.TimeoutProtocol, limiter),
-            ),
-            access_log=False,
-            log_config=None,  # the daemon has set up logging
-            proxy_headers=False,
-            server_header=False,
-            lifespan="off",
-            ws="none",
-            backlog=connection_limits.BACKLOG,
-            timeout_graceful_shutdown=int(STOP_DEADLINE_SECONDS),
-        )
-    )
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -1,6 +1,7 @@
 """The web application: pages, feeds and the API of one story reader."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 
 from fastapi import FastAPI
@@ -10,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import BaseRoute, Match
+from starlette.routing import BaseRoute, Match, Route
 from starlette.staticfiles import StaticFiles
 
 from aggregator import __version__
@@ -19,7 +20,7 @@ from aggregator.model.clock import Clock, utc_now
 from aggregator.model.errors import AggregatorError, UsageError
 from aggregator.publish.output_settings import PublishSettings
 from aggregator.store.read.reader import StoryReader
-from aggregator.web import forms, probes
+from aggregator.web import probes
 from aggregator.web.api import (
     article_routes,
     correction_routes,
@@ -29,21 +30,16 @@ from aggregator.web.api import (
     source_routes,
     story_routes,
 )
-from aggregator.web.dependencies import NO_SERVICES, Services, Site
-from aggregator.web.feeds import feed_routes as feeds
-from aggregator.web.pages import (
-    digest_page,
-    explanation_page,
-    front_page,
-    program_pages,
-    search_page,
-    source_page,
-    sources_page,
-    story_page,
-    storyline_page,
-)
+from aggregator.web.dependencies import NO_SERVICES, Services
+from aggregator.web.feeds import feed_routes
+from aggregator.web.forms.form_routes import form_routes
+from aggregator.web.pages.explanation_page import explain
+from aggregator.web.pages.front_page import show_front
+from aggregator.web.pages.other_pages import list_routes, robots, search, show_digest
 from aggregator.web.pages.pages import Pages
-from aggregator.web.reader_api import reader_routes as reader_api
+from aggregator.web.pages.sources_page import list_sources, show_source
+from aggregator.web.pages.story_page import show_story, show_storyline
+from aggregator.web.reader_api import reader_routes
 from aggregator.web.responses import RETRY_AFTER_SECONDS, RefusedError, problem
 from aggregator.web.security.guard import RequestGuard
 from aggregator.web.security.paths import API, PROBES, READER_API
@@ -64,6 +60,21 @@ NO_TELEMETRY: TelemetryConfig = {
 }
 
 
+# The pages that a server always has
+_PAGES: dict[str, Callable[[Pages, Request], Response]] = {
+    "/": show_front,
+    "/stories/{id}": show_story,
+    "/search": search,
+    "/digest": show_digest,
+    "/sources": list_sources,
+    "/sources/{id}": show_source,
+    "/storylines/{id}": show_storyline,
+    "/api": list_routes,
+    "/docs": list_routes,  # where FastAPI has its viewer
+    "/robots.txt": robots,
+}
+
+
 def create_app(
     reader: StoryReader,
     settings: PublishSettings,
@@ -81,29 +92,28 @@ def create_app(
         redirect_slashes=False,
         telemetry=NO_TELEMETRY,
     )
-    site = app.state.site = Site(reader, settings, clock, services)
+    site = app.state.site = Pages(reader, settings, clock, services)
     app.state.probes = probes.Probes(site, services.watch)
     app.state.pushes = services.push
     # `include_router` would add a step to every request
-    app.router.routes.extend([*_api_routes(services), *_site_routes(site)])
+    app.router.routes.extend(_routes(site, services))
     app.mount(
         "/static", StaticFiles(packages=[("aggregator.web", "static")]), name="static"
     )
     app.add_middleware(
         GZipMiddleware, minimum_size=COMPRESSED_FROM_BYTES, compresslevel=5
     )
-    errors = _Errors(Pages(site))
 
     # Starlette would call a function that is not async in a thread.
     async def answer(request: Request, error: Exception) -> Response:
-        return errors.answer(request, error)
+        return error_response(site, request, error)
 
     for kind in (HTTPException, AggregatorError, RequestValidationError):
         app.add_exception_handler(kind, answer)
     app.add_middleware(
         RequestGuard,
         settings=settings,
-        error_response=errors.answer,
+        error_response=partial(error_response, site),
         tokens=services.push,
         first_names={
             first_name(getattr(route, "path", "")) for route in app.router.routes
@@ -112,83 +122,76 @@ def create_app(
     return app
 
 
-def _api_routes(services: Services) -> Iterator[BaseRoute]:
-    """Yield the routes of the API and of probes, those of services that the server has."""
-    for router in (
+def _routes(site: Pages, services: Services) -> list[BaseRoute]:
+    """Return the routes of the API, probes, pages, feeds and the Google Reader API that this server has."""
+    routers = [
         story_routes.router,
         article_routes.router,
         source_routes.router,
         probes.router,
-    ):
-        yield from router.routes
+    ]
     if services.push is not None:
-        yield from push.router.routes
+        routers.append(push.router)
     if services.editor is not None:
-        yield from article_routes.editing.routes
-        yield from correction_routes.router.routes
+        routers += [article_routes.editing, correction_routes.router]
     if services.sources is not None:
-        yield from edit_sources.router.routes
-        yield from story_routes.muting.routes
+        routers += [edit_sources.router, story_routes.muting]
     if services.watch is not None:
-        yield from probes.watched.routes
+        routers.append(probes.watched)
+    routes: list[BaseRoute] = []
+    for router in routers:
+        routes += router.routes
+    if site.editor is not None:
+        routes.append(Route("/explain/{article}", partial(explain, site)))
+    routes += form_routes(site)
+    # The feeds are before the pages of storylines, whose addresses have no ending.
+    routes += feed_routes.routes(site)
+    for path, show in _PAGES.items():
+        routes.append(Route(path, partial(show, site), methods=["GET"]))
+    return routes + reader_routes.routes(site)
 
 
-def _site_routes(site: Site) -> Iterator[BaseRoute]:
-    """Yield the routes of pages, feeds and the Google Reader API."""
-    for module in (
-        front_page,
-        story_page,
-        search_page,
-        digest_page,
-        sources_page,
-        program_pages,
-        explanation_page,
-        forms.source_forms,
-        forms.sign_in,
-        forms.correction_forms,
-        feeds,  # before the pages of storylines, whose addresses have no ending
-        storyline_page,
-        source_page,
-        forms.mark_forms,
-        forms.mute_forms,
-    ):
-        yield from module.routes(site)
-    if site.marks is not None:
-        yield from reader_api.routes(site, site.marks)
+def error_response(site: Pages, request: Request, error: Exception) -> Response:
+    """Return the response to an error in the format of the address: problem+json, one line, or a page.
 
-
-class _Errors:
-    """Error responses in the format of the requested address: problem+json, one line, or a page."""
-
-    def __init__(self, page: Pages) -> None:
-        self._page = page
-
-    def answer(self, request: Request, error: Exception) -> Response:
-        """Return the response to an error, with its message unless that is of the database or unknown."""
-        status, detail = _status_and_detail(request, error)
-        response = self._response(request, error, status, detail)
-        if status == 503:
-            response.headers["Retry-After"] = RETRY_AFTER_SECONDS
-        response.headers.update(getattr(error, "headers", None) or {})
-        if status == 405:
-            response.headers["Allow"] = ", ".join(sorted(_methods_of(request)))
-        return response
-
-    def _response(
-        self, request: Request, error: Exception, status: int, detail: str
-    ) -> Response:
-        path = request.url.path
-        if status == 405 and request.method == "OPTIONS":
-            return Response(status_code=204)
-        if path.startswith((API, probes.METRICS)) or path in PROBES:
-            more = error.more if isinstance(error, RefusedError) else {}
-            return problem(status, detail, **more)
-        if path.startswith(READER_API) or status == 421:
-            return PlainTextResponse(f"{detail}\n", status)
-        if status == 404:
-            return self._page.not_found(request)
+    It has the message of the error, unless that is of the database or unknown.
+    """
+    status, detail = _status_and_detail(request, error)
+    path = request.url.path
+    response: Response
+    if status == 405 and request.method == "OPTIONS":
+        response = Response(status_code=204)
+    elif path.startswith((API, probes.METRICS)) or path in PROBES:
+        more = error.more if isinstance(error, RefusedError) else {}
+        response = problem(status, detail, **more)
+    elif path.startswith(READER_API) or status == 421:
+        response = PlainTextResponse(f"{detail}\n", status)
+    elif status == 404:
+        response = site.not_found(request)
+    else:
         heading = _HEADINGS.get(status, HTTPStatus(status).phrase)
-        return self._page.problem(request, status, heading, detail)
+        response = site.problem(request, status, heading, detail)
+    if status == 503:
+        response.headers["Retry-After"] = RETRY_AFTER_SECONDS
+    response.headers.update(getattr(error, "headers", None) or {})
+    if status == 405:
+        # The methods of all routes of the address; Starlette looks at the first one only.
+        # A folder of files sets `root_path` to its own.
+        scope = {**request.scope, "root_path": ""}
+        matching: set[str] = set()
+        # The route of sources by id matches `/sources/opml` too; the exact path wins.
+        exact: set[str] = set()
+        for route in request.app.router.routes:
+            if route.matches(scope)[0] != Match.NONE:
+                methods = getattr(route, "methods", None) or {"GET"}
+                matching |= methods
+                if getattr(route, "path", "") == scope["path"]:
+                    exact |= methods
+        methods = (exact or matching) | {"OPTIONS"}
+        if "GET" in methods:
+            methods.add("HEAD")
+        response.headers["Allow"] = ", ".join(sorted(methods))
+    return response
 
 
 def _status_and_detail(request: Request, error: Exception) -> tuple[int, str]:
@@ -210,21 +213,3 @@ def _status_and_detail(request: Request, error: Exception) -> tuple[int, str]:
             words = "The database does not answer."
             return 503, str(error) if is_owner(request) else words
     return 500, "An internal error occurred; see the log of the program."
-
-
-def _methods_of(request: Request) -> set[str]:
-    """Return the methods of an address, of all its routes; Starlette looks at the first one only."""
-    scope = {**request.scope, "root_path": ""}  # a folder of files sets it to its own
-    matching: set[str] = set()
-    # The route of sources by id matches `/sources/opml` too; the exact path wins.
-    exact: set[str] = set()
-    for route in request.app.router.routes:
-        if route.matches(scope)[0] != Match.NONE:
-            methods = getattr(route, "methods", None) or {"GET"}
-            matching |= methods
-            if getattr(route, "path", "") == scope["path"]:
-                exact |= methods
-    methods = (exact or matching) | {"OPTIONS"}
-    if "GET" in methods:
-        methods.add("HEAD")
-    return methods

@@ -99,7 +99,12 @@ class InputReader:
         for item in items:
             folder = self._folders.get(_shown_name(item.file))
             if isinstance(item, InputEntry) and folder is not None:
-                yield replace(item, entry=self._with_folder_name(item.entry, folder))
+                if folder not in self._folder_names:
+                    self._folder_names[folder] = self._services.database.transact(
+                        partial(known_folder, path=folder, is_there=os.path.isdir)
+                    )
+                named = known_as(item.entry, folder, self._folder_names[folder])
+                yield replace(item, entry=named)
             else:
                 yield item
 
@@ -153,13 +158,6 @@ class InputReader:
                 extra={"event": "archive_not_listed"},
             )
             return PageList(is_whole=False)
-
-    def _with_folder_name(self, entry: Entry, folder: Path) -> Entry:
-        if folder not in self._folder_names:
-            self._folder_names[folder] = self._services.database.transact(
-                lambda connection: known_folder(connection, folder, os.path.isdir)
-            )
-        return known_as(entry, folder, self._folder_names[folder])
 
     def _fetched(self, url: str) -> Iterator[ReadItem]:
         """Fetch an address; yields the entries of a feed, under its source, or the article of a page."""

@@ -57,7 +57,35 @@ def parse(text: str, name: str) -> tuple[dict[str, Any], Lines]:
     Raises ConfigError, whose message begins with the name of the file, for anything else than keys and
     values, and for what YAML permits and is a mistake all the same.
     """
-    node, values = _decoded(text, name)
+    try:
+        loader = CoreLoader(text)
+        node = loader.get_single_node()
+        for event in yaml.parse(text, Loader=CoreLoader):
+            tag, start = getattr(event, "tag", None), event.start_mark
+            if tag is not None and start is not None:
+                shown = tag.replace("tag:yaml.org,2002:", "!!")
+                raise ConfigError(
+                    f"{name}:{start.line + 1}: {shown}: tags of YAML are not read; "
+                    "write the value alone"
+                )
+        values = node and loader.construct_document(node)
+    except RecursionError as error:
+        raise ConfigError(f"{name}: lists or keys are nested too deeply") from error
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        begun = error.context_mark
+        place = "1"
+        inside = ""
+        if mark is not None:
+            place = f"{mark.line + 1}: column {mark.column + 1}"
+        if begun is not None:
+            inside = f"{error.context} that begins in line {begun.line + 1}: "
+        raise ConfigError(
+            f"{name}:{place}: not valid YAML: {inside}{error.problem}; {_SYNTAX_ADVICE}"
+        ) from error
+    except yaml.YAMLError as error:
+        words = " ".join(str(error).split())
+        raise ConfigError(f"{name}: cannot be read as YAML: {words}") from error
     if node is None:
         return {}, {}
     if not isinstance(values, dict):
@@ -69,42 +97,6 @@ def parse(text: str, name: str) -> tuple[dict[str, Any], Lines]:
     if mistakes:
         raise ConfigError("\n".join(f"{name}:{mistake}" for mistake in mistakes))
     return {key: value for key, value in values.items() if value is not None}, lines
-
-
-def _decoded(text: str, name: str) -> tuple[yaml.Node | None, object]:
-    try:
-        loader = CoreLoader(text)
-        node = loader.get_single_node()
-        for event in yaml.parse(text, Loader=CoreLoader):
-            tag, mark = getattr(event, "tag", None), event.start_mark
-            if tag is not None and mark is not None:
-                shown = tag.replace("tag:yaml.org,2002:", "!!")
-                raise ConfigError(
-                    f"{name}:{mark.line + 1}: {shown}: tags of YAML are not read; "
-                    "write the value alone"
-                )
-        return node, node and loader.construct_document(node)
-    except RecursionError as error:
-        raise ConfigError(f"{name}: lists or keys are nested too deeply") from error
-    except yaml.MarkedYAMLError as error:
-        raise ConfigError(f"{name}:{_syntax_text(error)}") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(
-            f"{name}: cannot be read as YAML: {' '.join(str(error).split())}"
-        ) from error
-
-
-def _syntax_text(error: yaml.MarkedYAMLError) -> str:
-    """Return line, column and description of a mistake in the syntax of YAML."""
-    mark = error.problem_mark
-    begun = error.context_mark
-    place = "1"
-    inside = ""
-    if mark is not None:
-        place = f"{mark.line + 1}: column {mark.column + 1}"
-    if begun is not None:
-        inside = f"{error.context} that begins in line {begun.line + 1}: "
-    return f"{place}: not valid YAML: {inside}{error.problem}; {_SYNTAX_ADVICE}"
 
 
 def _note_lines(

@@ -24,9 +24,15 @@ def replaced_versions(
     if all(article.version_of is None for article in articles):
         return {}
     replaced: dict[str | None, tuple[str, VersionState]] = {}
-    for family in copy_groups(articles, _version_link):
+    for family in copy_groups(articles, lambda a: a.version_of or copy_link(a)):
         texts = sorted(copy_groups(family, text_link), key=_first_printed)
-        current = _current(texts)
+        current = texts[0]
+        printers = _Printers()
+        printers.add(current)
+        for text in texts[1:]:
+            if _takes_over(text, printers):
+                current = text
+                printers.add(text)
         original, since = original_of(current).id, _first_printed(current)
         for text in texts:
             state: VersionState = "earlier" if _first_printed(text) < since else "other"
@@ -35,25 +41,9 @@ def replaced_versions(
     return replaced
 
 
-def _current(texts: Sequence[list[ArticleView]]) -> list[ArticleView]:
-    """Return the current version: the last of these texts, in the order of printing, that took over."""
-    current = texts[0]
-    printers = _Printers()
-    printers.add(current)
-    for text in texts[1:]:
-        if _takes_over(text, printers):
-            current = text
-            printers.add(text)
-    return current
-
-
 def text_link(article: CountedArticle) -> str | None:
     """Return the article that this article copies, if both have the same text."""
     return copy_link(article) if article.version_of is None else None
-
-
-def _version_link(article: CountedArticle) -> str | None:
-    return article.version_of or copy_link(article)
 
 
 def _first_printed(text: Sequence[ArticleView]) -> tuple[bool, int, bool, int]:
@@ -114,15 +104,15 @@ def _takes_over(text: Sequence[ArticleView], earlier: _Printers) -> bool:
         article.copy_of in earlier.articles or article.id in earlier.originals
         for article in text
     )
-    return not is_copy and any(not _is_correction(article) for article in known)
+    return not is_copy and any(
+        not (
+            is_correction(article.title, article.language)
+            or is_correction(article.lead, article.language)
+        )
+        for article in known
+    )
 
 
 def _publisher(article: CountedArticle) -> str:
     key = printer_of(article)
     return shipped_families().get(key, key)
-
-
-def _is_correction(article: ArticleView) -> bool:
-    return is_correction(article.title, article.language) or is_correction(
-        article.lead, article.language
-    )

@@ -59,7 +59,14 @@ def headline(
     articles = with_originals(articles)
     compared = compared_titles(articles, shown, tuning, prefer)
     if not compared:
-        title = _from_lead(articles, shown)
+        openings = []
+        for article in sorted(articles, key=BY_TIME):
+            words = article.lead.split()
+            if words and not article.nosnippet:
+                openings.append(
+                    " ".join(words[:FIRST_WORDS]) + "…" * (len(words) > FIRST_WORDS)
+                )
+        title = shown if shown in openings else "".join(openings[:1])
         return Headline(title, None, None if shown in (None, title) else GONE)
     if len(compared) == 1 and shown in (None, title := clean_title(compared[0])):
         # Nothing to compare: most stories are of one article
@@ -79,23 +86,17 @@ def _chosen(
     """Return the best title of the preferred outlet, or the `shown` title if that is worse by at most `margin`."""
     preferred = min(scored, key=lambda title: (not title.is_fit, title.preference))
     candidates = [title for title in scored if title.preference == preferred.preference]
-    best = _newer_one(max(candidates, key=_BY_QUALITY), candidates, tuning)
-    for title in candidates:
-        if title.title == shown and _advantage(best, title, tuning) <= margin:
-            return title
-    return best
-
-
-def _newer_one(
-    best: ScoredTitle, candidates: Sequence[ScoredTitle], tuning: StoryTuning
-) -> ScoredTitle:
-    """Return the best of the newer titles that are nearly as good as `best`, else `best`."""
+    best = max(candidates, key=_BY_QUALITY)
     newer = [
         title
         for title in candidates
         if title.is_fit and _advantage(title, best, tuning) > 0
     ]
-    return max(newer, key=_BY_QUALITY, default=best)
+    best = max(newer, key=_BY_QUALITY, default=best)
+    for title in candidates:
+        if title.title == shown and _advantage(best, title, tuning) <= margin:
+            return title
+    return best
 
 
 def _advantage(title: ScoredTitle, other: ScoredTitle, tuning: StoryTuning) -> float:
@@ -124,15 +125,3 @@ def _reason(
     if best.is_fit and not before[0].is_fit:
         return UNFIT
     return SHARES if best.quality > before[0].quality else NEWER
-
-
-def _from_lead(articles: Sequence[ArticleView], shown: str | None) -> str:
-    """Return the first words of the oldest lead; `shown` words stay while a lead begins with them."""
-    openings = []
-    for article in sorted(articles, key=BY_TIME):
-        words = article.lead.split()
-        if words and not article.nosnippet:
-            openings.append(
-                " ".join(words[:FIRST_WORDS]) + "…" * (len(words) > FIRST_WORDS)
-            )
-    return shown if shown in openings else "".join(openings[:1])

@@ -40,8 +40,18 @@ def title_candidates(
         article for article in articles if text_of(article) and article.version is None
     ]
     reports = of_standing([article for article in titled if is_news(article)])
+    ids = {report.id for report in reports}
+    chosen: list[ArticleView] = []
+    for original, copies in originals_with_copies(articles):
+        group = [article for article in (original, *copies) if article.id in ids]
+        whole = [
+            article
+            for article in group
+            if not CUT.search(text_of(article)[-CUT_CHARS:])
+        ]
+        chosen += (whole or group)[:1]
     chosen = (
-        _of_each_copy_group(articles, reports, text_of)
+        chosen
         or [article for article in titled if article.role in COUNTED_ROLES]
         or [article for article in titled if article.role == "container"]
         or list(titled)
@@ -60,25 +70,6 @@ def is_news(article: ArticleView) -> bool:
     return article.role in COUNTED_ROLES and (
         article.kind not in UNCOUNTED_KINDS or is_by_style(article.kind_evidence)
     )
-
-
-def _of_each_copy_group(
-    articles: Sequence[ArticleView],
-    reports: Sequence[ArticleView],
-    text_of: Callable[[ArticleView], str],
-) -> list[ArticleView]:
-    """Return one of the `reports` for each copy group: the first whose text is whole, else the original."""
-    ids = {report.id for report in reports}
-    chosen: list[ArticleView] = []
-    for original, copies in originals_with_copies(articles):
-        group = [article for article in (original, *copies) if article.id in ids]
-        whole = [
-            article
-            for article in group
-            if not CUT.search(text_of(article)[-CUT_CHARS:])
-        ]
-        chosen += (whole or group)[:1]
-    return chosen
 
 
 def compared_titles(

@@ -3,11 +3,9 @@
 import re
 from collections.abc import Sequence
 from functools import cache, lru_cache
-from importlib.resources import files
 from typing import NamedTuple
 
-import msgspec
-
+from aggregator.config.shipped import shipped_table
 from aggregator.extract.wire.agencies import outlet_key
 from aggregator.model.article import ArticleView
 from aggregator.stories.counting.copy_groups import printer_of
@@ -51,8 +49,9 @@ def style_cost(article: ArticleView) -> float:
 
 @cache
 def fault_pattern(name: str, language: str | None) -> re.Pattern[str]:
-    raw = files("aggregator.stories").joinpath("faults.yaml").read_bytes()
-    lists = msgspec.yaml.decode(raw, type=dict[str, dict[str, list[str]]])
+    lists = shipped_table(
+        "aggregator.stories", "faults.yaml", dict[str, dict[str, list[str]]]
+    )
     patterns = lists["any"][name] + lists.get(language or "en", {}).get(name, [])
     return re.compile("|".join(patterns), re.IGNORECASE)
 
@@ -103,8 +102,10 @@ def scored_titles(
         reads.append((article, printer_of(article), words))
     scored = []
     for article, origin, words in reads:
+        # A title may be in the titles of others, and in their titles and leads together: 0 to 2
         shares = [
-            _shared(words.title, other)
+            dice(words.title, other.title)
+            + len(words.title & other.all) / max(FEWEST_HEADS, len(words.title))
             for _, of_other, other in reads
             if of_other != origin
         ]
@@ -122,13 +123,6 @@ def scored_titles(
             )
         )
     return scored
-
-
-def _shared(title: frozenset[str], other: _Words) -> float:
-    """Return how much of a title another article has in its title, and in title and lead together, 0 to 2."""
-    return dice(title, other.title) + len(title & other.all) / max(
-        FEWEST_HEADS, len(title)
-    )
 
 
 # Cached, since a title is chosen for each added article, and all other articles were read before

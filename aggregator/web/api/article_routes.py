@@ -122,8 +122,7 @@ def explain(
     tag = site.tag(request, f"{asked.article} {asked.other}")
 
     def render() -> Response:
-        assert site.editor is not None
-        explanation = site.editor.explanation(asked.article, asked.other or None)
+        explanation = site.editing.explanation(asked.article, asked.other or None)
         if explanation is None:
             return problem(
                 404, "there is no such article, or the other article does not exist"

@@ -1,6 +1,5 @@
 """`/api/v1/corrections`: every request needs a token with the scope admin."""
 
-from collections.abc import Callable
 from typing import Annotated
 
 import msgspec
@@ -21,7 +20,6 @@ from aggregator.web.api.openapi import (
     described,
     schema_of,
 )
-from aggregator.web.api.request_bodies import json_body
 from aggregator.web.dependencies import OfSite, whole_number
 from aggregator.web.editor import (
     BODY_DEADLINE_SECONDS,
@@ -30,7 +28,7 @@ from aggregator.web.editor import (
     CorrectionPage,
     EditorService,
 )
-from aggregator.web.request_body import read_body
+from aggregator.web.request_body import json_body, read_body
 from aggregator.web.responses import (
     RETRY_AFTER_SECONDS,
     JsonResponse,
@@ -90,8 +88,7 @@ AnyRequest = MergeRequest | SplitRequest | MoveRequest | JoinRequest | LeaveRequ
 
 async def _editor_of_admin(request: Request, site: OfSite) -> EditorService:
     require_scope(request, "admin")
-    assert site.editor is not None
-    return site.editor
+    return site.editing
 
 
 OfEditor = Annotated[EditorService, Depends(_editor_of_admin)]
@@ -120,7 +117,24 @@ async def correct(request: Request, editor: OfEditor) -> Response:
 
     409: the correction is not possible; 422: the body is not a correction.
     """
-    return await _submitted(request, editor, lambda body: _command(request, body))
+    sent = await read_body(request, MAX_BODY_BYTES, BODY_DEADLINE_SECONDS)
+    body: AnyRequest = json_body(request, sent, AnyRequest, "a correction")
+    match body:
+        case MergeRequest():
+            command = CorrectionCommand(kind="merge", stories=body.stories)
+        case JoinRequest():
+            command = CorrectionCommand(kind="join", stories=body.stories)
+        case LeaveRequest():
+            command = CorrectionCommand(kind="leave", stories=(body.story,))
+        case SplitRequest():
+            command = CorrectionCommand(
+                kind="split", stories=(body.story,), articles=body.articles
+            )
+        case MoveRequest():
+            command = CorrectionCommand(
+                kind="move", stories=(body.story,), articles=(body.article,)
+            )
+    return await _submitted(editor, command)
 
 
 @router.delete("/corrections/{number}", name="delete_correction", **_UNDO)
@@ -132,9 +146,8 @@ async def undo(request: Request, editor: OfEditor, number: NumberInPath) -> Resp
 
     Later corrections of the same articles must be undone first.
     """
-    return await _submitted(
-        request, editor, lambda _: CorrectionCommand(undo=_number(number))
-    )
+    await read_body(request, MAX_BODY_BYTES, BODY_DEADLINE_SECONDS)
+    return await _submitted(editor, CorrectionCommand(undo=_number(number)))
 
 
 class CorrectionsQuery(QueryModel):
@@ -180,35 +193,13 @@ def look_at_correction(editor: OfEditor, number: NumberInPath) -> Response:
     return _response(status)
 
 
-async def _submitted(
-    request: Request, editor: EditorService, parse: Callable[[bytes], CorrectionCommand]
-) -> Response:
+async def _submitted(editor: EditorService, command: CorrectionCommand) -> Response:
     limiter = editor.waiting
-    command = parse(await read_body(request, MAX_BODY_BYTES, BODY_DEADLINE_SECONDS))
     if limiter.borrowed_tokens >= limiter.total_tokens:
         raise too_many("corrections")
     return _response(
         await to_thread.run_sync(_execute, editor, command, limiter=limiter)
     )
-
-
-def _command(request: Request, body: bytes) -> CorrectionCommand:
-    parsed: AnyRequest = json_body(request, body, AnyRequest, "a correction")
-    match parsed:
-        case MergeRequest():
-            return CorrectionCommand(kind="merge", stories=parsed.stories)
-        case JoinRequest():
-            return CorrectionCommand(kind="join", stories=parsed.stories)
-        case LeaveRequest():
-            return CorrectionCommand(kind="leave", stories=(parsed.story,))
-        case SplitRequest():
-            return CorrectionCommand(
-                kind="split", stories=(parsed.story,), articles=parsed.articles
-            )
-        case MoveRequest():
-            return CorrectionCommand(
-                kind="move", stories=(parsed.story,), articles=(parsed.article,)
-            )
 
 
 def _execute(editor: EditorService, command: CorrectionCommand) -> CommandStatus:

@@ -28,10 +28,9 @@ from aggregator.web.api.openapi import (
     described,
     schema_of,
 )
-from aggregator.web.api.request_bodies import json_body
 from aggregator.web.dependencies import ID, OfSite, Site, run_in
 from aggregator.web.editor import BODY_DEADLINE_SECONDS, MAX_BODY_BYTES
-from aggregator.web.request_body import read_body
+from aggregator.web.request_body import json_body, read_body
 from aggregator.web.responses import JsonResponse, RefusedError
 from aggregator.web.security.visit import is_owner, require_scope, token_of
 

@@ -5,7 +5,6 @@ FastAPI makes the description. Bodies are msgspec structs, whose schemas msgspec
 
 import inspect
 from collections.abc import Mapping
-from importlib.resources import files
 from typing import Annotated, Any
 
 import msgspec
@@ -13,6 +12,7 @@ from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.routing import APIRoute
 from pydantic import WithJsonSchema
 
+from aggregator.config.shipped import shipped_table
 from aggregator.model.errors import UsageError
 from aggregator.web.responses import JSON, PROBLEM_JSON, PROBLEMS, Problem
 
@@ -33,9 +33,7 @@ NumberInPath = Annotated[
 
 # Any request may be answered with them
 _COMMON_ERRORS = (401, 403, 405, 421, 429, 500, 503)
-DESCRIPTIONS: Described = msgspec.yaml.decode(
-    files("aggregator.web.api").joinpath("descriptions.yaml").read_bytes()
-)
+DESCRIPTIONS = shipped_table("aggregator.web.api", "descriptions.yaml", Described)
 _SCHEMES: Described = DESCRIPTIONS["security_schemes"]
 _TOKEN_REQUIRED: list[dict[str, list[str]]] = [{name: []} for name in _SCHEMES]
 # The schemas of all structs that a route or another struct mentions
@@ -119,20 +117,6 @@ def described(
     }
 
 
-def _problem(status: int) -> Described:
-    kind = PROBLEMS[status]
-    example = {
-        "type": kind.type,
-        "title": kind.title,
-        "status": status,
-        "detail": "what is wrong",
-    }
-    return {
-        "description": f"{kind.title}.",
-        "content": {PROBLEM_JSON: {"schema": schema_of(Problem), "example": example}},
-    }
-
-
 class DescribedApp(FastAPI):
     """FastAPI with the schemas of msgspec structs and the names of saved queries."""
 
@@ -155,9 +139,22 @@ class DescribedApp(FastAPI):
         saved["schema"] = {"type": "string", "enum": keys}
         if not keys:
             listed.remove(saved)
+        problems = {}
+        for status, kind in PROBLEMS.items():
+            example = {
+                "type": kind.type,
+                "title": kind.title,
+                "status": status,
+                "detail": "what is wrong",
+            }
+            body = {"schema": schema_of(Problem), "example": example}
+            problems[kind.name] = {
+                "description": f"{kind.title}.",
+                "content": {PROBLEM_JSON: body},
+            }
         description["components"] = {
             "schemas": dict(sorted(_components.items())),
-            "responses": {PROBLEMS[s].name: _problem(s) for s in PROBLEMS},
+            "responses": problems,
             "securitySchemes": _SCHEMES,
         }
         return description

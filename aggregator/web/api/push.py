@@ -13,8 +13,7 @@ from aggregator.model.errors import FetchError
 from aggregator.publish.sanitise import encode_json
 from aggregator.sources.parse.streams.content_coding import decompress_body
 from aggregator.web.api.openapi import DESCRIPTIONS, answer, api_router, described
-from aggregator.web.api.push_endpoint import PushEndpoint, PushResult
-from aggregator.web.api.pushed_records import RECORD_SCHEMA
+from aggregator.web.api.push_endpoint import RECORD_SCHEMA, PushEndpoint, PushResult
 from aggregator.web.dependencies import of_app
 from aggregator.web.request_body import media_type, read_body, too_large
 from aggregator.web.responses import JSON, RefusedError, too_many
@@ -65,34 +64,24 @@ async def push_articles(
     (Content-Encoding: gzip).
     """
     token = require_scope(request, "push")
-    lines = _is_jsonl(request)
+    # A page of another site can send forms and plain text without a CORS preflight, and the browser would add
+    # stored HTTP Basic credentials; therefore these types are refused.
+    kind = media_type(request)
+    if kind != JSON and kind not in _JSONL_TYPES:
+        raise RefusedError(
+            415,
+            "send Content-Type: application/json, or application/jsonl for one record per line",
+        )
     if pushes.under_way.available_tokens < 1:
         raise too_many("pushes")
     async with pushes.under_way:
         body = await read_body(request, _MAX_BODY_BYTES, pushes.deadline_seconds)
 
         def store() -> PushResult:
-            return pushes.take(token, _decoded(request, body), lines=lines)
+            return pushes.take(token, _decoded(request, body), lines=kind != JSON)
 
         pushed = await to_thread.run_sync(store, limiter=pushes.writing)
     return Response(encode_json(pushed), 202, media_type=JSON)
-
-
-def _is_jsonl(request: Request) -> bool:
-    """Return whether the Content-Type is JSONL. Raises RefusedError (415) for types other than JSON.
-
-    A page of another site can send forms and plain text without a CORS preflight, and the browser would add
-    stored HTTP Basic credentials; therefore these types are refused.
-    """
-    kind = media_type(request)
-    if kind in _JSONL_TYPES:
-        return True
-    if kind == JSON:
-        return False
-    raise RefusedError(
-        415,
-        "send Content-Type: application/json, or application/jsonl for one record per line",
-    )
 
 
 def _decoded(request: Request, body: bytes) -> bytes:

@@ -52,5 +52,4 @@ def list_sources(
 @router.get("/folders", **described("sources", story_json.FoldersJson))
 def list_folders(request: Request, site: OfSite) -> Response:
     """The folders of sources, sorted; each is a value of the parameter `folder`."""
-    folders = story_json.FoldersJson(folders=site.reader.folders())
-    return hashed_json(request, folders)
+    return hashed_json(request, story_json.FoldersJson(folders=site.reader.folders()))

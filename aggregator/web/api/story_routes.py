@@ -201,19 +201,16 @@ def list_changes(
     Without `since` it has no stories, and `next` is the number of the last change.
     """
     since = asked.since if asked.has("since") else None
-    changes = site.reader.changed_stories(since, asked.limit)
-    return hashed_json(request, changes)
+    return hashed_json(request, site.reader.changed_stories(since, asked.limit))
 
 
 @router.get("/topics", **described("stories", story_json.TopicsJson))
 def list_topics(request: Request, site: OfSite) -> Response:
     """The topics of the front page, the most frequent first; each is a value of the parameter `topic`."""
-    topics = story_json.TopicsJson(topics=site.reader.topics())
-    return hashed_json(request, topics)
+    return hashed_json(request, story_json.TopicsJson(topics=site.reader.topics()))
 
 
 @router.get("/queries", **described("stories", story_json.SavedQueriesJson))
 def list_queries(request: Request, site: OfSite) -> Response:
     """The saved queries of config.yaml, in its order; each is a value of the parameter `saved`."""
-    queries = story_json.saved_queries(site.settings.queries)
-    return hashed_json(request, queries)
+    return hashed_json(request, story_json.saved_queries(site.settings.queries))

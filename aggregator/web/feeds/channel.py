@@ -11,7 +11,7 @@ from aggregator.model.story import StorylineView
 from aggregator.model.structs import FrozenStruct
 from aggregator.publish.output_settings import PublishSettings
 from aggregator.web.feeds.feed_texts import feed_title, mime_type
-from aggregator.web.list_query import ListQuery, Selection, filter_words
+from aggregator.web.list_query import Selection, filter_words
 
 _DOTTED_HOST = re.compile(r"https?://[A-Za-z0-9-]+\.[A-Za-z0-9.-]+(:\d+)?/")
 Format = Literal["rss", "atom", "jsonfeed"]
@@ -104,9 +104,18 @@ def channel(
     if named is not None:
         page_query = f"?saved={named.key}&{asked.query_string}".rstrip("&")
     ordered = tuple(sorted(items, key=lambda item: item.updated, reverse=True))
+    saved = named or selected.saved
+    title = settings.title
+    words = filter_words(asked)
+    if saved and saved.title:
+        title = saved.title
+    elif saved:
+        words.insert(0, saved.key)
+    if words:
+        title += f": {', '.join(words)}"
     return Channel(
         id=f"tag:aggregator,2026:{feed_path(named).lstrip('/')}{query}",
-        title=_title(named or selected.saved, asked, settings),
+        title=feed_title(title) or "Stories",
         about=ABOUT,
         home_url=f"{settings.base_url}/{page_query}",
         self_url=self_url,
@@ -135,20 +144,6 @@ def storyline_channel(
         items=ordered,
         storylines_url=settings.base_url + STORYLINES,
     )
-
-
-def _title(
-    saved: SavedQuery | None, asked: ListQuery, settings: PublishSettings
-) -> str:
-    title = settings.title
-    words = filter_words(asked)
-    if saved and saved.title:
-        title = saved.title
-    elif saved:
-        words.insert(0, saved.key)
-    if words:
-        title += f": {', '.join(words)}"
-    return feed_title(title) or "Stories"
 
 
 def _language(items: tuple[Item, ...]) -> str:

@@ -6,7 +6,6 @@ from functools import lru_cache
 import msgspec
 from msgspec.structs import replace
 
-from aggregator.config.story_query import StoryFilter
 from aggregator.model.article import ArticleView
 from aggregator.model.entry import Enclosure
 from aggregator.model.story import StoryText, StoryView
@@ -50,7 +49,16 @@ def gather(
     `patient`: render missing ones now; otherwise their items have the summary.
     """
     link = selected.saved.link if selected.saved else None
-    stories = tuple(_stories(reader, selected.filter))
+    story_filter = selected.filter
+    stories: list[StoryView] = []
+    # A page of the reader may be shorter than its limit.
+    for _ in range(MOST_PAGES):
+        limit = story_filter.limit - len(stories)
+        page = reader.stories(story_filter.model_copy(update={"limit": limit}))
+        stories += page.stories
+        if page.next is None or len(stories) >= story_filter.limit:
+            break
+        story_filter = story_filter.model_copy(update={"after": page.next})
     loaded = items_of(
         reader, stories, settings, link, patient=patient, are_whole=are_whole
     )
@@ -107,19 +115,6 @@ def with_whole_articles(
     return tuple(shown)
 
 
-def _stories(reader: StoryReader, story_filter: StoryFilter) -> list[StoryView]:
-    """Return up to `limit` stories; a page of the reader may be shorter than its limit."""
-    stories: list[StoryView] = []
-    for _ in range(MOST_PAGES):
-        limit = story_filter.limit - len(stories)
-        page = reader.stories(story_filter.model_copy(update={"limit": limit}))
-        stories += page.stories
-        if page.next is None or len(stories) >= story_filter.limit:
-            break
-        story_filter = story_filter.model_copy(update={"after": page.next})
-    return stories
-
-
 # The outlets named as authors of an item
 NAMED_OUTLETS = 5
 # The media shown for one story
@@ -168,6 +163,9 @@ def _item(
     best = best_article(story.articles)
     with_pictures = settings.images == "direct"
     article_url = feed_url(best.url) if best else None
+    # The outlets, reports before copies
+    ordered = sorted(story.articles, key=lambda article: article.copy_of is not None)
+    names = dict.fromkeys(feed_title(article.outlet or "") for article in ordered)
     return Item(
         id=story_guid(story.id),
         url=article_url if opens_article and article_url else story_url,
@@ -180,7 +178,7 @@ def _item(
         updated=story.updated,
         published=min(story.first_published, story.updated),
         language=feed_language(story.language),
-        authors=outlets_of(story.articles),
+        authors=tuple(filter(None, names))[:NAMED_OUTLETS],
         media=media_of(story.articles, with_pictures=with_pictures),
         storyline=story.storyline.id if story.storyline else None,
     )
@@ -191,13 +189,6 @@ def best_article(articles: tuple[ArticleView, ...]) -> ArticleView | None:
     linked = [article for article in articles if feed_url(article.url)]
     counted = [a for a in linked if a.role in COUNTED_ROLES and a.copy_of is None]
     return max(counted or linked, key=lambda a: (a.effective_at, a.id), default=None)
-
-
-def outlets_of(articles: Iterable[ArticleView]) -> tuple[str, ...]:
-    """Return the first NAMED_OUTLETS outlets, reports before copies, without duplicates."""
-    ordered = sorted(articles, key=lambda article: article.copy_of is not None)
-    names = dict.fromkeys(feed_title(article.outlet or "") for article in ordered)
-    return tuple(filter(None, names))[:NAMED_OUTLETS]
 
 
 def media_of(

@@ -28,6 +28,7 @@ from aggregator.web.feeds.channel import (
     MEDIA_TYPES,
     STORIES,
     STORYLINES,
+    Channel,
     Format,
     channel,
     storyline_channel,
@@ -35,7 +36,7 @@ from aggregator.web.feeds.channel import (
 from aggregator.web.feeds.digest_feeds import FEED_DIGESTS, digest_channel
 from aggregator.web.feeds.feed_items import gather, items_of
 from aggregator.web.feeds.formats import written
-from aggregator.web.list_query import ListQuery, Selection, select_stories
+from aggregator.web.list_query import ListQuery, select_stories
 
 # Last-Modified has whole seconds, so it is sent only when no further change can fall into its second.
 SETTLED = dt.timedelta(seconds=2)
@@ -61,13 +62,18 @@ class _Feeds:
 
     def answer(self, request: Request) -> Response:
         """Answer with a feed of digests, of all stories, or of those of a saved query."""
+        site = self._site
         name = request.path_params["name"]
         form = ENDINGS.get(request.path_params["ending"])
-        queries = {query.key: query for query in self._site.settings.queries}
+        queries = {query.key: query for query in site.settings.queries}
         if form is None:
             raise HTTPException(404)
-        if name == "digest" and self._site.settings.digest_stories:
-            return self._digests(request, form)
+        if name == "digest" and site.settings.digest_stories:
+            wanted = partial(site.settings.digest_filter, mutes=site.mutes(request))
+            digests = site.reader.digests(wanted, FEED_DIGESTS)
+            address = site.settings.base_url + request.url.path
+            whole = digest_channel(digests, site.settings, self_url=address)
+            return _hashed(request, whole, form)
         if name in queries or name == STORIES:
             return self._stories(request, form, queries.get(name))
         raise HTTPException(404)
@@ -85,26 +91,20 @@ class _Feeds:
         address = site.settings.base_url + request.url.path
         shown = site.bounded_storyline(request, line)
         whole = storyline_channel(shown, loaded.items, site.settings, self_url=address)
-        media_type = f"{MEDIA_TYPES[form]}; charset=utf-8"
-        return conditional(
-            request, None, lambda: Response(written(whole, form), media_type=media_type)
-        )
-
-    def _digests(self, request: Request, form: Format) -> Response:
-        site = self._site
-        wanted = partial(site.settings.digest_filter, mutes=site.mutes(request))
-        digests = site.reader.digests(wanted, FEED_DIGESTS)
-        address = site.settings.base_url + request.url.path
-        whole = digest_channel(digests, site.settings, self_url=address)
-        media_type = f"{MEDIA_TYPES[form]}; charset=utf-8"
-        return conditional(
-            request, None, lambda: Response(written(whole, form), media_type=media_type)
-        )
+        return _hashed(request, whole, form)
 
     def _stories(
         self, request: Request, form: Format, named: SavedQuery | None
     ) -> Response:
-        selected = self._selected(request, named)
+        """Answer with a feed of stories, except those that the reader muted. Raises UsageError."""
+        settings = self._site.settings
+        asked = ListQuery.read(request.query_params)
+        if asked.order == "front" or asked.after:
+            raise UsageError("order and after: a feed has the newest stories only")
+        saved = settings.saved_query(asked.saved) or named
+        limit = (saved and saved.items) or settings.items
+        selected = select_stories(asked, saved, self._site.clock(), limit)
+        selected = selected.without(self._site.mutes(request))
         media_type = MEDIA_TYPES[form]
         tag = modified = None
         if selected.wanted.changes_with_stories:
@@ -121,9 +121,19 @@ class _Feeds:
                 return not_modified(tag)
             if (kept := self._kept.get(tag)) is not None:
                 return _feed(kept, media_type, tag, modified)
-        body, is_complete = self._written(request, form, named, selected)
+        is_owner = self._site.access(request) == "owner"
+        loaded = gather(self._site.reader, selected, settings, are_whole=is_owner)
+        # A feed contains its own address as the client sent it.
+        query = request.url.query
+        if not _URI_QUERY.fullmatch(query):
+            query = asked.query_string
+        self_url = settings.base_url + request.url.path
+        if query:
+            self_url += f"?{query}"
+        whole = channel(named, selected, loaded.items, settings, self_url=self_url)
+        body = written(whole, form)
         # Rendering changes the feed later, but no story
-        if tag is None or not is_complete:
+        if tag is None or not loaded.complete:
             tag = weak_tag(body)
             modified = None
             if has_tag(request, tag):
@@ -133,33 +143,6 @@ class _Feeds:
             # other threads read it.
             self._kept = dict([*self._kept.items(), (tag, body)][-_FEEDS_KEPT:])
         return _feed(body, media_type, tag, modified)
-
-    def _selected(self, request: Request, named: SavedQuery | None) -> Selection:
-        """Return the stories of a feed, except those that the reader muted. Raises UsageError."""
-        settings = self._site.settings
-        asked = ListQuery.read(request.query_params)
-        if asked.order == "front" or asked.after:
-            raise UsageError("order and after: a feed has the newest stories only")
-        saved = settings.saved_query(asked.saved) or named
-        limit = (saved and saved.items) or settings.items
-        selected = select_stories(asked, saved, self._site.clock(), limit)
-        return selected.without(self._site.mutes(request))
-
-    def _written(
-        self,
-        request: Request,
-        form: Format,
-        named: SavedQuery | None,
-        selected: Selection,
-    ) -> tuple[bytes, bool]:
-        """Return an encoded feed, and whether all its stories are rendered."""
-        reader = self._site.reader
-        settings = self._site.settings
-        is_owner = self._site.access(request) == "owner"
-        loaded = gather(reader, selected, settings, are_whole=is_owner)
-        self_url = settings.base_url + request.url.path + _query(request, selected)
-        whole = channel(named, selected, loaded.items, settings, self_url=self_url)
-        return written(whole, form), loaded.complete
 
     def _last_modified(self) -> dt.datetime | None:
         """Return the time of the newest change or of the start, after which settings may differ.
@@ -173,6 +156,14 @@ class _Feeds:
         return in_utc(newest).replace(microsecond=0)
 
 
+def _hashed(request: Request, whole: Channel, form: Format) -> Response:
+    """Return 304 if the client has this feed, else the feed with a hash as its ETag."""
+    media_type = f"{MEDIA_TYPES[form]}; charset=utf-8"
+    return conditional(
+        request, None, lambda: Response(written(whole, form), media_type=media_type)
+    )
+
+
 def _feed(
     body: bytes, media_type: str, tag: str, modified: dt.datetime | None
 ) -> Response:
@@ -181,13 +172,6 @@ def _feed(
     if modified is not None:
         response.headers["Last-Modified"] = format_datetime(modified, usegmt=True)
     return response
-
-
-def _query(request: Request, selected: Selection) -> str:
-    """Return the query as the client sent it, because a feed contains its own address."""
-    sent = request.url.query
-    query = sent if _URI_QUERY.fullmatch(sent) else selected.asked.query_string
-    return f"?{query}" if query else ""
 
 
 def _is_unmodified(request: Request, modified: dt.datetime | None) -> bool:

@@ -11,9 +11,8 @@ from typing import Any
 import msgspec
 from jinja2 import Template
 
-from aggregator.model.entry import Enclosure
 from aggregator.publish.sanitise import encode_json
-from aggregator.web.feeds.channel import MEDIA_TYPES, Channel, Format, Item
+from aggregator.web.feeds.channel import MEDIA_TYPES, Channel, Format
 from aggregator.web.feeds.feed_texts import (
     feed_text,
     feed_url,
@@ -51,6 +50,37 @@ def template(name: str) -> Template:
 
 def jsonfeed(channel: Channel) -> bytes:
     """Encode a feed as JSON Feed 1.1 (https://www.jsonfeed.org/version/1.1/)."""
+    items = []
+    for item in channel.items:
+        pictures = [medium.url for medium in item.media if medium.is_image]
+        attachments = []
+        for medium in item.media:
+            if mime_type(medium.type):
+                attachment = _present(
+                    url=medium.url,
+                    mime_type=medium.type,
+                    title=medium.title,
+                    size_in_bytes=medium.length_bytes,
+                )
+                attachments.append(attachment)
+        items.append(
+            _present(
+                id=item.id,
+                url=item.url,
+                external_url=item.external_url,
+                title=item.title,
+                content_html=item.html,
+                summary=item.summary,
+                image=pictures[0] if pictures else None,
+                date_published=rfc3339(item.published) if item.published else None,
+                date_modified=rfc3339(item.updated),
+                authors=[{"name": name} for name in item.authors],
+                language=item.language,
+                attachments=attachments,
+                # An extension of JSON Feed must be an object.
+                _storyline={"id": item.storyline} if item.storyline else None,
+            )
+        )
     whole = {
         "version": "https://jsonfeed.org/version/1.1",
         "title": channel.title,
@@ -58,39 +88,9 @@ def jsonfeed(channel: Channel) -> bytes:
         "feed_url": channel.self_url,
         "description": channel.about,
         "language": channel.language,
-        "items": [_json_item(i) for i in channel.items],
+        "items": items,
     }
     return msgspec.json.format(encode_json(whole), indent=1) + b"\n"
-
-
-def _json_item(item: Item) -> dict[str, Any]:
-    pictures = [medium.url for medium in item.media if medium.is_image]
-    attachments = [_attachment(m) for m in item.media if mime_type(m.type)]
-    return _present(
-        id=item.id,
-        url=item.url,
-        external_url=item.external_url,
-        title=item.title,
-        content_html=item.html,
-        summary=item.summary,
-        image=pictures[0] if pictures else None,
-        date_published=rfc3339(item.published) if item.published else None,
-        date_modified=rfc3339(item.updated),
-        authors=[{"name": name} for name in item.authors],
-        language=item.language,
-        attachments=attachments,
-        # An extension of JSON Feed must be an object.
-        _storyline={"id": item.storyline} if item.storyline else None,
-    )
-
-
-def _attachment(medium: Enclosure) -> dict[str, Any]:
-    return _present(
-        url=medium.url,
-        mime_type=medium.type,
-        title=medium.title,
-        size_in_bytes=medium.length_bytes,
-    )
 
 
 def _present(**members: Any) -> dict[str, Any]:

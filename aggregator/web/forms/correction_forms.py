@@ -8,126 +8,106 @@ from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
 
 from aggregator.grouping.corrections.apply_corrections import CorrectionCommand
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import StoryRedirect
 from aggregator.model.story import StoryView
-from aggregator.web.dependencies import ID, Site, whole_number
-from aggregator.web.editor import CommandStatus, EditorService
-from aggregator.web.forms.posted_form import Fields, posted_form
+from aggregator.web.dependencies import ID, whole_number
+from aggregator.web.editor import CommandStatus
+from aggregator.web.forms.posted_form import Fields
 from aggregator.web.pages.pages import Pages
 
 CORRECTIONS_A_PAGE = 50
 
 
-def routes(site: Site) -> list[Route]:
-    """Return the routes of corrections, if the site has an editor."""
-    if site.editor is None:
-        return []
-    pages = Pages(site)
-    forms = CorrectionForms(site, pages, site.editor)
-    correct = posted_form(pages, forms.correct, may=pages.may_correct)
-    undo = posted_form(pages, forms.undo, may=pages.may_correct)
-    return [
-        Route("/correct", correct, methods=["POST"]),
-        Route("/corrections", forms.corrections, methods=["GET"]),
-        Route("/corrections/{number}/undo", undo, methods=["POST"]),
-    ]
-
-
-class CorrectionForms:
-    """One method per form or page."""
-
-    def __init__(self, site: Site, pages: Pages, editor: EditorService) -> None:
-        self._site = site
-        self._pages = pages
-        self._editor = editor
-
-    def correct(self, request: Request, fields: Fields) -> Response:
-        """Show the effect of a correction, or make it if it was confirmed. Raises UsageError."""
-        command = _command(fields)
-        if fields.get("sure", ""):
-            shown_on = "storylines" if command.kind in ("join", "leave") else "stories"
-            return self._result(request, self._editor.submit(command), shown_on)
-        stories = [self._current(story) for story in command.stories]
-        if command.kind in ("merge", "join") and stories[0].id == stories[-1].id:
-            raise UsageError("both are one story already")
-        leaving = None
-        if command.kind == "move":
-            article_id = command.articles[0]
-            article = self._site.reader.article(article_id)
-            if article is None:
-                raise UsageError(f"there is no article {article_id[:40]!r}")
-            if article.story == stories[0].id:
-                raise UsageError("the article is in that story already")
-            leaving = self._current(article.story)
-        articles = []
-        for story in [leaving] if leaving is not None else stories:
-            articles += [a for a in story.articles if a.id in command.articles]
-        if len(articles) != len(command.articles):
-            raise UsageError(
-                "a selected article is no longer in the story; open the story again"
-            )
-        return self._pages.page(
-            request,
-            "confirm.html",
-            here="/correct",
-            command=command,
-            stories=stories,
-            chosen=articles,
-            leaving=leaving,
+def correct(site: Pages, request: Request, fields: Fields) -> Response:
+    """Show the effect of a correction, or make it if it was confirmed. Raises UsageError."""
+    command = _command(fields)
+    if fields.get("sure", ""):
+        shown_on = "storylines" if command.kind in ("join", "leave") else "stories"
+        return _result(site, request, site.editing.submit(command), shown_on)
+    stories = [_current(site, story) for story in command.stories]
+    if command.kind in ("merge", "join") and stories[0].id == stories[-1].id:
+        raise UsageError("both are one story already")
+    leaving = None
+    if command.kind == "move":
+        article_id = command.articles[0]
+        article = site.reader.article(article_id)
+        if article is None:
+            raise UsageError(f"there is no article {article_id[:40]!r}")
+        if article.story == stories[0].id:
+            raise UsageError("the article is in that story already")
+        leaving = _current(site, article.story)
+    articles = []
+    for story in [leaving] if leaving is not None else stories:
+        articles += [a for a in story.articles if a.id in command.articles]
+    if len(articles) != len(command.articles):
+        raise UsageError(
+            "a selected article is no longer in the story; open the story again"
         )
+    return site.page(
+        request,
+        "confirm.html",
+        here="/correct",
+        command=command,
+        stories=stories,
+        chosen=articles,
+        leaving=leaving,
+    )
 
-    def _current(self, story_id: str) -> StoryView:
-        story = self._site.story(story_id)
-        if isinstance(story, StoryRedirect):
-            story = self._site.story(story.to)
-        if not isinstance(story, StoryView):
-            raise UsageError(
-                f"there is no story {story_id[:40]!r}; copy the id or address from its page"
-            )
-        return story
 
-    def undo(self, request: Request, _fields: Fields) -> Response:
-        """Undo a correction. Raises UsageError if a later correction depends on it."""
-        number = whole_number(request.path_params["number"])
-        if number is None:
-            return self._pages.not_found(request)
-        status = self._editor.submit(CorrectionCommand(undo=number))
-        return self._result(request, status, "stories", done="undone")
-
-    def corrections(self, request: Request) -> Response:
-        """Return the page of all corrections, the newest first."""
-        if not self._pages.may_correct(request):
-            return RedirectResponse("/sign-in", 303)
-        before = whole_number(request.query_params.get("before", ""))
-        page = self._editor.corrections(CORRECTIONS_A_PAGE, before)
-        ids = {}
-        for correction in page.corrections:
-            ids.update(dict.fromkeys(correction.stories))
-        stories = self._site.reader.list_stories(tuple(ids))
-        titles = {story.id: story.title for story in stories}
-        return self._pages.page(
-            request, "corrections.html", here="/corrections", page=page, titles=titles
+def _current(site: Pages, story_id: str) -> StoryView:
+    story = site.story(story_id)
+    if isinstance(story, StoryRedirect):
+        story = site.story(story.to)
+    if not isinstance(story, StoryView):
+        raise UsageError(
+            f"there is no story {story_id[:40]!r}; copy the id or address from its page"
         )
+    return story
 
-    def _result(
-        self,
-        request: Request,
-        status: CommandStatus,
-        shown_on: str,
-        *,
-        done: str = "done",
-    ) -> Response:
-        corrected = status.corrected
-        if corrected is None:
-            return self._pages.page(request, "waiting.html", here="/corrections")
-        address = "/corrections"
-        if corrected.stories:
-            address = f"/{shown_on}/{corrected.stories[0]}?{done}={corrected.n}"
-        return RedirectResponse(address, 303)
+
+def undo(site: Pages, request: Request, _fields: Fields) -> Response:
+    """Undo a correction. Raises UsageError if a later correction depends on it."""
+    number = whole_number(request.path_params["number"])
+    if number is None:
+        return site.not_found(request)
+    status = site.editing.submit(CorrectionCommand(undo=number))
+    return _result(site, request, status, "stories", done="undone")
+
+
+def list_corrections(site: Pages, request: Request) -> Response:
+    """Return the page of all corrections, the newest first."""
+    if not site.may_correct(request):
+        return RedirectResponse("/sign-in", 303)
+    before = whole_number(request.query_params.get("before", ""))
+    page = site.editing.corrections(CORRECTIONS_A_PAGE, before)
+    ids = {}
+    for correction in page.corrections:
+        ids.update(dict.fromkeys(correction.stories))
+    stories = site.reader.list_stories(tuple(ids))
+    titles = {story.id: story.title for story in stories}
+    return site.page(
+        request, "corrections.html", here="/corrections", page=page, titles=titles
+    )
+
+
+def _result(
+    site: Pages,
+    request: Request,
+    status: CommandStatus,
+    shown_on: str,
+    *,
+    done: str = "done",
+) -> Response:
+    corrected = status.corrected
+    if corrected is None:
+        return site.page(request, "waiting.html", here="/corrections")
+    address = "/corrections"
+    if corrected.stories:
+        address = f"/{shown_on}/{corrected.stories[0]}?{done}={corrected.n}"
+    return RedirectResponse(address, 303)
 
 
 def _command(fields: Fields) -> CorrectionCommand:

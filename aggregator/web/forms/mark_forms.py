@@ -1,31 +1,20 @@
 """The form that marks stories as read or saved for the owner; each button names an act and stories."""
 
-from functools import partial
-
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
 
-from aggregator.store.read.marks.read_marks import OWNER, ReadMarks
-from aggregator.web.dependencies import ID, Site
-from aggregator.web.forms.posted_form import Fields, posted_form
+from aggregator.store.read.marks.read_marks import OWNER
+from aggregator.web.dependencies import ID
+from aggregator.web.forms.posted_form import Fields
 from aggregator.web.pages.pages import Pages
-from aggregator.web.security.visit import may_edit
 
 _READ = {"read": True, "unread": False}
 _STARRED = {"save": True, "unsave": False}
 
 
-def routes(site: Site) -> list[Route]:
-    """Return the route of the form, where there are marks."""
-    if site.marks is None:
-        return []
-    endpoint = posted_form(Pages(site), partial(mark_stories, site.marks), may=may_edit)
-    return [Route("/marks", endpoint, methods=["POST"])]
-
-
-def mark_stories(marks: ReadMarks, _request: Request, fields: Fields) -> Response:
+def mark_stories(site: Pages, _request: Request, fields: Fields) -> Response:
     """Mark stories, and lead back to their place on the page. Raises UsageError for too many saved ones."""
+    marks = site.read_marks
     owner = marks.sign_in(OWNER)
     place = fields.get("back", "")
     if not place.startswith("/") or place.startswith(("//", "/\\")):

@@ -1,7 +1,7 @@
 """The reading and answering of a form.
 
 A GET never changes anything. Browsers send the cookie with the token with requests from pages of this server
-and from links (SameSite=Lax), never with a form of another site. `form_is_valid` also protects browsers
+and from links (SameSite=Lax), never with a form of another site. The CSRF value of a form also protects browsers
 without SameSite, and HTTP Basic, whose password browsers send with every request.
 """
 
@@ -21,21 +21,12 @@ from aggregator.web.pages.pages import Pages
 from aggregator.web.request_body import read_body
 from aggregator.web.security.visit import form_value
 
-
-def form_is_valid(request: Request, value: str) -> bool:
-    """Return whether `value` is the CSRF value that this server put into the forms of this token."""
-    expected = form_value(request)
-    return bool(expected) and hmac.compare_digest(
-        expected.encode(), value.encode("utf-8", "surrogatepass")
-    )
-
-
 # A story may have 2,000 articles to select.
 MAX_FIELDS = 2_100
 NO_STORE = {"Cache-Control": "no-store"}
 # The fields of a form; a name may have several values.
 Fields = ImmutableMultiDict[str, str]
-Handler = Callable[[Request, Fields], Response]
+Handler = Callable[[Pages, Request, Fields], Response]
 
 
 def fields_of(_request: Request, body: bytes) -> Fields:
@@ -50,7 +41,7 @@ def fields_of(_request: Request, body: bytes) -> Fields:
 
 
 def posted_form(
-    pages: Pages,
+    site: Pages,
     handler: Handler,
     *,
     may: Callable[[Request], bool] | None = None,
@@ -67,14 +58,16 @@ def posted_form(
     def handle(request: Request, body: bytes) -> Response:
         try:
             fields = read(request, body)
-            if may is None or (
-                may(request) and form_is_valid(request, fields.get("form", ""))
-            ):
-                return handler(request, fields)
+            # The CSRF value that this server put into the forms of this token
+            expected = form_value(request).encode()
+            given = fields.get("form", "").encode("utf-8", "surrogatepass")
+            is_valid = expected != b"" and hmac.compare_digest(expected, given)
+            if may is None or (may(request) and is_valid):
+                return handler(site, request, fields)
             detail = "The form belongs to another token, or it needs one of scope admin. Open the page again."
-            return pages.problem(request, 403, "Not allowed", detail)
+            return site.problem(request, 403, "Not allowed", detail)
         except (UsageError, ReadError, FetchError) as error:
-            return pages.problem(request, 409, "Not possible", str(error))
+            return site.problem(request, 409, "Not possible", str(error))
 
     async def answer(request: Request) -> Response:
         return await run(

@@ -5,30 +5,25 @@ Sources are changed by a token of scope admin, and by the owner on loopback, who
 
 from email.parser import BytesHeaderParser
 from email.policy import HTTP
-from functools import partial
-from typing import Any
 from urllib.parse import urlencode
 
 from msgspec import UNSET
 from starlette.datastructures import ImmutableMultiDict
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
 
 from aggregator.intake.manage import adding, changing, feed_lists, feed_search
 from aggregator.intake.manage.adding import SourceOptions
 from aggregator.model.errors import UsageError
 from aggregator.web.api.edit_sources import (
-    MAX_OPML_BYTES,
     ChangeSourceRequest,
     change,
     found_source,
     log_change,
 )
-from aggregator.web.dependencies import Site, run_in
-from aggregator.web.forms.posted_form import NO_STORE, Fields, Handler, posted_form
+from aggregator.web.forms.posted_form import NO_STORE, Fields
 from aggregator.web.pages.pages import Pages
-from aggregator.web.pages.source_page import interval_as_typed
+from aggregator.web.pages.sources_page import interval_as_typed
 from aggregator.web.security.visit import may_edit
 
 # The entries shown in a preview
@@ -51,28 +46,6 @@ _HEADERS = BytesHeaderParser(policy=HTTP)
 OTHERS_SHOWN = 8
 
 
-def routes(site: Site) -> list[Route]:
-    """Return the routes of the forms of sources, if the site may change them."""
-    if site.sources is None:
-        return []
-    forms = SourceForms(site)
-
-    def form(path: str, handler: Handler, **options: Any) -> Route:
-        given = {"run": partial(run_in, site.changing)} | options
-        return Route(
-            path,
-            posted_form(Pages(site), handler, may=may_edit, **given),
-            methods=["POST"],
-        )
-
-    return [
-        form("/sources/preview", forms.preview, run=partial(run_in, site.searching)),
-        form("/sources/add", forms.add, run=partial(run_in, site.searching)),
-        form("/sources/opml", forms.upload, read=uploaded, most_bytes=MAX_OPML_BYTES),
-        form("/sources/{id}", forms.save),
-    ]
-
-
 def uploaded(request: Request, body: bytes) -> Fields:
     """Return the fields of a form with files as text. Raises UsageError if the body is not such a form."""
     if not may_edit(request):
@@ -86,104 +59,95 @@ def uploaded(request: Request, body: bytes) -> Fields:
     pairs = []
     for part in parts:
         head, _, data = part.removeprefix(b"\r\n").partition(b"\r\n\r\n")
-        headers = _HEADERS.parsebytes(head)
-        name = headers.get_param("name", "", "content-disposition")
+        name = _HEADERS.parsebytes(head).get_param("name", "", "content-disposition")
         pairs.append((str(name), data.decode("latin-1")))
     return ImmutableMultiDict(pairs)
 
 
-class SourceForms:
-    """One method per form or page."""
+def preview(site: Pages, request: Request, fields: Fields) -> Response:
+    """Show the feed at an address, or of that site, before it is added. Raises UsageError, ReadError."""
+    config, _, reader = site.source_services
+    feed = feed_search.find(config, fields.get("url", ""), reader, fields)
+    page = site.page(
+        request,
+        "source_preview.html",
+        here="/sources",
+        found=feed,
+        # A feed behind a login is added by the address that the user typed with the login.
+        url=fields.get("url", "") if feed.asked_with.headers else feed.address,
+        access={name: fields[name] for name in _ACCESS_FIELDS if fields.get(name)},
+        entries=feed.feed.entries[:ENTRIES_SHOWN],
+        others=feed.others[:OTHERS_SHOWN],
+        folders=site.reader.folders(),
+    )
+    page.headers.update(NO_STORE)
+    return page
 
-    def __init__(self, site: Site) -> None:
-        self._site = site
-        self._pages = Pages(site)
 
-    def preview(self, request: Request, fields: Fields) -> Response:
-        """Show the feed at an address, or of that site, before it is added. Raises UsageError, ReadError."""
-        config, _, reader = self._site.source_services
-        feed = feed_search.find(config, fields.get("url", ""), reader, fields)
-        page = self._pages.page(
-            request,
-            "source_preview.html",
-            here="/sources",
-            found=feed,
-            # A feed behind a login is added by the address that the user typed with the login.
-            url=fields.get("url", "") if feed.asked_with.headers else feed.address,
-            access={name: fields[name] for name in _ACCESS_FIELDS if fields.get(name)},
-            entries=feed.feed.entries[:ENTRIES_SHOWN],
-            others=feed.others[:OTHERS_SHOWN],
-            folders=self._site.reader.folders(),
-        )
-        page.headers.update(NO_STORE)
-        return page
+def add(site: Pages, request: Request, fields: Fields) -> Response:
+    """Add a feed. Raises UsageError, ReadError."""
+    options = SourceOptions(
+        name=adding.given(fields.get("name", "")[:200]),
+        folder=adding.given(fields.get("folder", "")[:200]),
+    )
+    config, database, reader = site.source_services
+    added = adding.add(
+        config,
+        database,
+        fields.get("url", ""),
+        options,
+        reader,
+        access=fields,
+    )
+    log_change(request, "save")
+    return _to_sources(added=added.source.id)
 
-    def add(self, request: Request, fields: Fields) -> Response:
-        """Add a feed. Raises UsageError, ReadError."""
-        options = SourceOptions(
-            name=adding.given(fields.get("name", "")[:200]),
-            folder=adding.given(fields.get("folder", "")[:200]),
-        )
-        config, database, reader = self._site.source_services
-        added = adding.add(
-            config,
-            database,
-            fields.get("url", ""),
-            options,
-            reader,
-            access=fields,
-        )
-        log_change(request, "save")
-        return _to_sources(added=added.source.id)
 
-    def upload(self, request: Request, fields: Fields) -> Response:
-        """Add the feeds of an OPML file. Raises UsageError, ReadError."""
-        config, database, _ = self._site.source_services
-        data = fields.get("file", "").encode("latin-1")
-        result = feed_lists.import_feeds(
-            config, database, data, "the file", allow_private="allow_private" in fields
-        )
-        log_change(request, "save")
-        if result.skipped:
-            return self._pages.page(
-                request, "imported.html", here="/sources", result=result
-            )
-        return _to_sources(
-            imported=result.added, known=result.known, private=result.private
-        )
+def upload(site: Pages, request: Request, fields: Fields) -> Response:
+    """Add the feeds of an OPML file. Raises UsageError, ReadError."""
+    config, database, _ = site.source_services
+    data = fields.get("file", "").encode("latin-1")
+    result = feed_lists.import_feeds(
+        config, database, data, "the file", allow_private="allow_private" in fields
+    )
+    log_change(request, "save")
+    if result.skipped:
+        return site.page(request, "imported.html", here="/sources", result=result)
+    return _to_sources(
+        imported=result.added, known=result.known, private=result.private
+    )
 
-    def save(self, request: Request, fields: Fields) -> Response:
-        """Change, pause, resume or remove a source. Raises UsageError, RefusedError (404)."""
-        config, database, _ = self._site.source_services
-        source = found_source(self._site, request.path_params["id"])
-        act = fields.get("act") or "save"  # "": the form was sent without a button
-        if act == "remove":
-            changing.remove(config, database, source)
-            log_change(request, act)
-            return _to_sources(removed=1)
-        if act == "forget access":
-            changing.forget_access(config, database, source)
-        elif act == "save access":
-            changing.change_access(config, database, source, fields)
-        elif act in _ACTS:
-            change(self._site, source, ChangeSourceRequest(paused=act == "pause"))
-        elif act == "save":
-            interval = fields.get("interval", interval_as_typed(source))
-            change(
-                self._site,
-                source,
-                ChangeSourceRequest(
-                    name=fields.get("name", "")[:200],
-                    folder=fields.get("folder", "")[:200],
-                    interval=UNSET
-                    if interval == interval_as_typed(source)
-                    else interval,
-                ),
-            )
-        else:
-            raise UsageError("there is no such change of a source")
+
+def save(site: Pages, request: Request, fields: Fields) -> Response:
+    """Change, pause, resume or remove a source. Raises UsageError, RefusedError (404)."""
+    config, database, _ = site.source_services
+    source = found_source(site, request.path_params["id"])
+    act = fields.get("act") or "save"  # "": the form was sent without a button
+    if act == "remove":
+        changing.remove(config, database, source)
         log_change(request, act)
-        return RedirectResponse(f"/sources/{source.id}?saved=1", 303)
+        return _to_sources(removed=1)
+    if act == "forget access":
+        changing.forget_access(config, database, source)
+    elif act == "save access":
+        changing.change_access(config, database, source, fields)
+    elif act in _ACTS:
+        change(site, source, ChangeSourceRequest(paused=act == "pause"))
+    elif act == "save":
+        interval = fields.get("interval", interval_as_typed(source))
+        change(
+            site,
+            source,
+            ChangeSourceRequest(
+                name=fields.get("name", "")[:200],
+                folder=fields.get("folder", "")[:200],
+                interval=UNSET if interval == interval_as_typed(source) else interval,
+            ),
+        )
+    else:
+        raise UsageError("there is no such change of a source")
+    log_change(request, act)
+    return RedirectResponse(f"/sources/{source.id}?saved=1", 303)
 
 
 def _to_sources(**done: str | int) -> Response:

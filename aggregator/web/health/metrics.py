@@ -112,19 +112,14 @@ def _gauges(gauges: Iterable[Gauge], of: object) -> Iterator[Metric]:
     for gauge in gauges:
         part, name = gauge.at.split(".")
         holder = getattr(of, part)
-        value = None if holder is None else _number(getattr(holder, name))
+        value = None if holder is None else getattr(holder, name)
+        # A time is shown as Unix time, a tuple by its length.
+        if isinstance(value, dt.datetime):
+            value = value.timestamp()
+        elif isinstance(value, tuple):
+            value = len(value)
         if value is not None:
             yield GaugeMetricFamily(gauge.name, gauge.help, value=value)
-
-
-def _number(value: object) -> float | None:
-    """Return the Unix time of a time, the length of a tuple, else the value."""
-    if isinstance(value, dt.datetime):
-        return value.timestamp()
-    if isinstance(value, tuple):
-        return len(value)
-    assert value is None or isinstance(value, int | float), value
-    return value
 
 
 def _by_label(name: str, words: str, label: str, values: dict[str, int]) -> Metric:

@@ -7,7 +7,6 @@ limit (probes.py). The report needs memory only.
 from collections.abc import Callable
 from typing import Literal
 
-from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
@@ -59,7 +58,6 @@ class HealthMonitor:
         self.metrics_registry = metrics_registry
         self.process = process
         self.backups = backups
-        self.rules_version = all_tuning.version
         self._all_tuning = all_tuning
 
     def probe_write(self) -> None:
@@ -131,11 +129,11 @@ class HealthMonitor:
         status: Literal["ok", "degraded", "down"] = "degraded" if problems else "ok"
         if not writable:
             status = "down"
-        report = HealthReport(
+        return HealthReport(
             status=status,
             role=process.role,
             version=__version__,
-            rules_version=self.rules_version,
+            rules_version=self._all_tuning.version,
             uptime_seconds=max(0.0, (now - process.started_at).total_seconds()),
             writable=writable,
             ready=right_tables
@@ -143,13 +141,8 @@ class HealthMonitor:
             and (process.role == "standby" or process.placing_started),
             problems=tuple(finding.what for finding in problems),
             process_findings=tuple(findings),
+            stored=snapshot.stored if snapshot else None,
+            place=snapshot.place if snapshot else None,
+            backup=snapshot.backup if snapshot else None,
             last_reload=process.last_reload,
-        )
-        if snapshot is None:
-            return report
-        return replace(
-            report,
-            stored=snapshot.stored,
-            place=snapshot.place,
-            backup=snapshot.backup,
         )

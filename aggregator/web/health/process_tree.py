@@ -3,6 +3,7 @@
 import errno
 import os
 import resource
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,7 +24,9 @@ class ProcessTree(NamedTuple):
 
 def process_tree() -> ProcessTree:
     """Return the current values (Linux); 0 for those that the system does not have."""
-    threads = _names_in(Path("/proc/self/task"))
+    threads = []
+    with suppress(OSError):
+        threads = [path.name for path in Path("/proc/self/task").iterdir()]
     # Each thread lists the processes that it started.
     children = set()
     for thread in threads:
@@ -56,13 +59,6 @@ def why_few_files() -> str | None:
 def _resident(process: str) -> int:
     fields = _read(Path(f"/proc/{process}/statm")).split()
     return int(fields[1]) * _PAGE if len(fields) > 1 else 0
-
-
-def _names_in(folder: Path) -> list[str]:
-    try:
-        return [path.name for path in folder.iterdir()]
-    except OSError:
-        return []
 
 
 def _read(file: Path) -> str:

@@ -57,7 +57,14 @@ def arranged(
     recent = [s for s in rest if _day_heading(s.updated, today) != "Earlier"]
     blocks = [s for s in recent or rest if s.id in several and s.id not in undated]
     beside = blocks[:BESIDE] if lead is not None else []
-    order = _folders_in_order(stories, several, folders)
+    reported: dict[str, int] = {}
+    for story in stories:
+        if story.id in folders:
+            folder = folders[story.id]
+            reported.setdefault(folder, 0)
+            if story.id in several:
+                reported[folder] += 1
+    order = sorted(reported, key=lambda folder: -reported[folder])
     if len(order) < 2:
         order = ["Today", "Yesterday", "Earlier"]
         folders = {story.id: _day_heading(story.updated, today) for story in rest}
@@ -75,22 +82,6 @@ def arranged(
         if group:
             filled.append(FrontGroup(heading, blocks_here, lines))
     return FrontPage(lead, tuple(beside), tuple(filled))
-
-
-def _folders_in_order(
-    stories: Sequence[StoryListItem],
-    several: Collection[str],
-    folders: Mapping[str, str],
-) -> list[str]:
-    """Return the folders of these stories: news first, which is what several outlets report."""
-    reported: dict[str, int] = {}
-    for story in stories:
-        if story.id in folders:
-            folder = folders[story.id]
-            reported.setdefault(folder, 0)
-            if story.id in several:
-                reported[folder] += 1
-    return sorted(reported, key=lambda folder: -reported[folder])
 
 
 def by_day(

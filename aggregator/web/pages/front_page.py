@@ -1,24 +1,22 @@
 """The front page: stories by rank, or the newest first."""
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Sequence
-from functools import lru_cache
+from collections.abc import Iterable, Sequence
 from urllib.parse import parse_qsl, urlencode
 
 from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from aggregator.config.story_query import StoryFilter
 from aggregator.model.clock import in_utc
 from aggregator.model.read_model import FrontPageStory, StoryListItem
-from aggregator.model.story import Passage, StorylineView
+from aggregator.model.story import Passage
 from aggregator.publish.excerpts.excerpt_words import first_words
 from aggregator.store.read.cursors import read_cursor
-from aggregator.store.read.marks.read_marks import VIEWS, View
+from aggregator.store.read.marks.read_marks import VIEWS
 from aggregator.store.read.marks.story_streams import StoryStream
-from aggregator.web.dependencies import Site, conditional, whole_number
+from aggregator.web.dependencies import conditional, whole_number
 from aggregator.web.list_query import ListQuery, Selection, filter_words
 from aggregator.web.pages.front_layout import arranged, by_day, first_old_story
 from aggregator.web.pages.pages import Pages
@@ -29,247 +27,215 @@ from aggregator.web.security.visit import is_owner
 STORIES_A_PAGE = 20
 # The entries of a first reading shown before there are stories
 READ_ENTRIES = 100
-# The filters whose rankings are kept; a ranking has some hundred ids.
-RANKINGS_KEPT = 64
 # The ranked stories end long before this page.
 MOST_PAGES = 99
 
 
-def routes(site: Site) -> list[Route]:
-    """Return the route of the front page."""
-    return [Route("/", FrontPages(site).answer)]
+def show_front(site: Pages, request: Request) -> Response:
+    """Answer with stories by rank, or the newest first (`view=newest`)."""
+    given = request.query_params.items()  # others add parameters to links
+    asked = ListQuery.read({k: v for k, v in given if k in ListQuery.model_fields})
+    wanted = site.select(asked, STORIES_A_PAGE).without(site.mutes(request))
+    before = visitor_of(request)
+    visitor = before.at(site.clock())
+    view = request.query_params.get("view", "")
+    number = whole_number(request.query_params.get("page", "")) or 1
+    number = min(number, MOST_PAGES)
+    tag = None
+    # Sources change the page of the first run
+    if wanted.wanted.changes_with_stories and site.reader.last_change_at() is not None:
+        trouble = _trouble(site, request)
+        today = _today(site)
+        reading = site.reader.first_reading()
+        key = (asked.query_string, view, number, today, visitor.since, trouble)
+        tag = site.page_tag(request, f"{key}{reading}{wanted.filter.mutes}")
+
+    def render() -> Response:
+        if view in ("newest", *VIEWS) or asked.after:
+            return _newest(site, request, wanted, visitor)
+        return _ranked(site, request, wanted, number, visitor)
+
+    response = conditional(request, tag, render)
+    remember(request, response, before, visitor, site)
+    return response
 
 
-class FrontPages:
-    """Answers with the front page of one site."""
+def _ranked(
+    site: Pages, request: Request, wanted: Selection, number: int, visitor: Visitor
+) -> Response:
+    chosen = wanted.filter
+    usual = StoryFilter(
+        min_reports=chosen.min_reports, limit=chosen.limit, mutes=chosen.mutes
+    )
+    if chosen == usual:
+        # It is read once for each change of a story; its stories are read for each page.
+        ranking = site.rankings(site.reader.last_change(), chosen)
+    else:
+        # Sources are moved and topics are found without a change of a story; times move with the clock.
+        ranking = site.reader.rank_front_page(chosen, site.settings.prefer)
+    if not ranking and not wanted.asked.query_string and not chosen.mutes:
+        return _first_run(site, request)
+    size = chosen.limit
+    on_page = ranking[(number - 1) * size : number * size]
+    ids = tuple(story.id for story in on_page)
+    has_more = len(ranking) > number * size
+    following = ("page", str(number + 1)) if has_more else ("view", "newest")
+    since = visitor.since
+    new = [s.id for s in ranking if since is not None and s.updated > since]
+    listed = site.reader.list_stories(ids)
+    if [_state(story) for story in listed] != [_state(story) for story in on_page]:
+        site.rankings.cache_clear()  # an article was erased
+    sources = site.reader.story_sources(ids)
+    lines = site.reader.storylines_by_story(ids)
+    bounded = site.bounded_storyline
+    storylines = {id_: bounded(request, lines[id_]) for id_ in ids if id_ in lines}
+    lead: Sequence[Passage] = ()
+    if number == 1 and ids and site.access(request) == "owner":
+        # The owner reads the lead of the first story whole.
+        text = site.reader.text(ids[0])
+        lead = text.lead if text else ()
+    return _list_page(
+        site,
+        request,
+        "front.html",
+        wanted,
+        visitor,
+        stories=listed,
+        view="",
+        front=arranged(
+            site.list_items(request, listed),
+            _today(site),
+            is_first=number == 1,
+            several={s.id for s in ranking if s.outlets > 1} | storylines.keys(),
+            undated={story.id for story in ranking if story.is_undated},
+            folders={} if chosen.folder else sources.folders,
+        ),
+        lead=lead,
+        # The count is known if the last new story is on this page or an earlier page.
+        all_new=len(new) if not has_more or set(new) <= {*ids} else None,
+        number=number,
+        next=_address(wanted, following),
+        next_is_newest=not has_more,
+        before=_address(wanted, ("page", str(number - 1))),
+        languages=_languages(ranking),
+        source_links=sources.by_outlet,
+        storylines=storylines,
+    )
 
-    def __init__(self, site: Site) -> None:
-        self._site = site
-        self._pages = Pages(site)
-        # A ranking depends only on the change stream, so its newest number is the key.
-        self._ranking = lru_cache(maxsize=RANKINGS_KEPT)(
-            lambda _state, wanted, prefer: site.reader.rank_front_page(wanted, prefer)
-        )
 
-    def answer(self, request: Request) -> Response:
-        """Answer with stories by rank, the newest first (`view=newest`)."""
-        site = self._site
-        given = request.query_params.items()  # others add parameters to links
-        asked = ListQuery.read({k: v for k, v in given if k in ListQuery.model_fields})
-        selected = site.select(asked, STORIES_A_PAGE)
-        wanted = selected.without(site.mutes(request))
-        before = visitor_of(request)
-        visitor = before.at(site.clock())
-        view = request.query_params.get("view", "")
-        number = whole_number(request.query_params.get("page", "")) or 1
-        number = min(number, MOST_PAGES)
-        tag = None
-        # Sources change the page of the first run
-        if (
-            wanted.wanted.changes_with_stories
-            and site.reader.last_change_at() is not None
-        ):
-            trouble = self._trouble(request)
-            today = self._today()
-            reading = site.reader.first_reading()
-            key = (asked.query_string, view, number, today, visitor.since, trouble)
-            tag = self._pages.tag(request, f"{key}{reading}{wanted.filter.mutes}")
+def _first_run(site: Pages, request: Request) -> Response:
+    reading = site.reader.first_reading(READ_ENTRIES)
+    if reading is not None and site.access(request) != "owner":
+        words = site.settings.excerpt_words
+        entries = [
+            read._replace(title=first_words(read.title, words))
+            for read in reading.entries
+        ]
+        reading = reading._replace(entries=tuple(entries))
+    return site.page(
+        request,
+        "first_run.html",
+        reading=reading,
+        here="/",
+        has_sources=site.reader.sources(1).total > 0,
+        trouble=_trouble(site, request),
+    )
 
-        def render() -> Response:
-            if view in ("newest", *VIEWS) or asked.after:
-                return self._newest(request, wanted, visitor)
-            return self._ranked(request, wanted, number, visitor)
 
-        response = conditional(request, tag, render)
-        remember(request, response, before, visitor, site)
-        return response
-
-    def _ranked(
-        self, request: Request, wanted: Selection, number: int, visitor: Visitor
-    ) -> Response:
-        ranking = self._ranked_stories(wanted.filter, self._site.settings.prefer)
-        if not ranking and not wanted.asked.query_string and not wanted.filter.mutes:
-            return self._first_run(request)
-        size = wanted.filter.limit
-        on_page = ranking[(number - 1) * size : number * size]
-        ids = tuple(story.id for story in on_page)
-        has_more = len(ranking) > number * size
-        following = ("page", str(number + 1)) if has_more else ("view", "newest")
-        since = visitor.since
-        new = [s.id for s in ranking if since is not None and s.updated > since]
-        listed = self._site.reader.list_stories(ids)
-        if [_state(story) for story in listed] != [_state(story) for story in on_page]:
-            self._ranking.cache_clear()  # an article was erased
-        sources = self._site.reader.story_sources(ids)
-        storylines = self._storylines(request, ids)
-        return self._list_page(
-            request,
-            "front.html",
-            wanted,
-            visitor,
-            listed,
-            view="",
-            front=arranged(
-                self._pages.list_items(request, listed),
-                self._today(),
-                is_first=number == 1,
-                several={s.id for s in ranking if s.outlets > 1} | storylines.keys(),
-                undated={story.id for story in ranking if story.is_undated},
-                folders={} if wanted.filter.folder else sources.folders,
-            ),
-            lead=self._whole_lead(request, ids) if number == 1 else (),
-            # The count is known if the last new story is on this page or an earlier page.
-            all_new=len(new) if not has_more or set(new) <= {*ids} else None,
-            last_visit=since,
-            number=number,
-            next=_address(wanted, following),
-            next_is_newest=not has_more,
-            before=_address(wanted, ("page", str(number - 1))),
-            languages=_languages(ranking),
-            source_links=sources.by_outlet,
-            storylines=storylines,
-        )
-
-    def _whole_lead(self, request: Request, ids: Sequence[str]) -> Sequence[Passage]:
-        """Return the lead of the first story, which its owner reads whole."""
-        if not ids or self._site.access(request) != "owner":
-            return ()
-        text = self._site.reader.text(ids[0])
-        return text.lead if text else ()
-
-    def _first_run(self, request: Request) -> Response:
-        reading = self._site.reader.first_reading(READ_ENTRIES)
-        if reading is not None and self._site.access(request) != "owner":
-            words = self._site.settings.excerpt_words
-            entries = [
-                read._replace(title=first_words(read.title, words))
-                for read in reading.entries
-            ]
-            reading = reading._replace(entries=tuple(entries))
-        return self._pages.page(
-            request,
-            "first_run.html",
-            reading=reading,
-            here="/",
-            has_sources=self._site.reader.sources(1).total > 0,
-            trouble=self._trouble(request),
-        )
-
-    def _newest(
-        self, request: Request, wanted: Selection, visitor: Visitor
-    ) -> Response:
-        view = self._pages.view_of(request)
-        shown_view = view or "newest"
-        cursor = wanted.filter.after
-        above = read_cursor(cursor)[0] if cursor else None
-        ids, after = self._newest_ids(request, wanted.filter, view)
-        listed = self._site.reader.list_stories(ids)
-        following = None
-        if after:
-            parameters = ("view", shown_view), ("after", wanted.next_of(after) or "")
-            following = _address(wanted, *parameters)
-        return self._list_page(
-            request,
-            "newest.html",
-            wanted,
-            visitor,
-            listed,
-            view=shown_view,
-            days=by_day(self._pages.list_items(request, listed)),
-            last_visit=visitor.since,
-            first_old=first_old_story(listed, visitor.since, above),
-            next=following,
-            languages=_languages(listed),
-            source_links=self._site.reader.story_sources(ids).by_outlet,
-            storylines={},
-        )
-
-    def _newest_ids(
-        self, request: Request, wanted: StoryFilter, view: View | None
-    ) -> tuple[tuple[str, ...], str | None]:
-        """Return the ids of a page of stories, the newest bump first, and the cursor of the next page."""
-        seen_by = self._site.reader_of_pages(request)
-        if seen_by is None or view is None:
-            page = self._site.reader.stories(wanted)
-            return tuple(story.id for story in page.stories), page.next
+def _newest(
+    site: Pages, request: Request, wanted: Selection, visitor: Visitor
+) -> Response:
+    view = site.view_of(request)
+    shown_view = view or "newest"
+    cursor = wanted.filter.after
+    above = read_cursor(cursor)[0] if cursor else None
+    seen_by = site.reader_of_pages(request)
+    if seen_by is None or view is None:
+        page = site.reader.stories(wanted.filter)
+        ids, after = tuple(story.id for story in page.stories), page.next
+    else:
         marks, reader = seen_by
         stream = StoryStream(
-            wanted=wanted, after=wanted.after, is_starred=view == "saved"
+            wanted=wanted.filter, after=cursor, is_starred=view == "saved"
         )
         if view == "unread":
             stream = replace(stream, is_read=False)
-        rows, after = marks.items(reader, stream, wanted.limit)
-        return tuple(row.story for row in rows), after
+        rows, after = marks.items(reader, stream, wanted.filter.limit)
+        ids = tuple(row.story for row in rows)
+    listed = site.reader.list_stories(ids)
+    following = None
+    if after:
+        parameters = ("view", shown_view), ("after", wanted.next_of(after) or "")
+        following = _address(wanted, *parameters)
+    return _list_page(
+        site,
+        request,
+        "newest.html",
+        wanted,
+        visitor,
+        stories=listed,
+        view=shown_view,
+        days=by_day(site.list_items(request, listed)),
+        first_old=first_old_story(listed, visitor.since, above),
+        next=following,
+        languages=_languages(listed),
+        source_links=site.reader.story_sources(ids).by_outlet,
+        storylines={},
+    )
 
-    def _ranked_stories(
-        self, wanted: StoryFilter, prefer: tuple[str, ...]
-    ) -> tuple[FrontPageStory, ...]:
-        """Return the ranking; read once for each change of a story. Its stories are read for each page."""
-        usual = StoryFilter(
-            min_reports=wanted.min_reports, limit=wanted.limit, mutes=wanted.mutes
-        )
-        if wanted != usual:
-            # Sources are moved and topics are found without a change of a story; times move with the clock.
-            return self._site.reader.rank_front_page(wanted, prefer)
-        return self._ranking(self._site.reader.last_change(), wanted, prefer)
 
-    def _list_page(
-        self,
-        request: Request,
-        template: str,
-        wanted: Selection,
-        visitor: Visitor,
-        stories: Sequence[StoryListItem],
-        *,
-        view: str,
-        **values: object,
-    ) -> Response:
-        """Return a list of stories with the values that both kinds of it need."""
-        reader = self._site.reader
-        ids = tuple(story.id for story in stories)
-        parameters = dict(_without_cursor(wanted))
-        folders = reader.folders()
-        with_view = parameters | {"view": view}
-        words = filter_words(wanted.asked)
-        if wanted.saved is not None:
-            words.insert(0, wanted.saved.label)
-        new_reports = {}
-        if visitor.since and ids:
-            new_reports = reader.new_reports(ids, visitor.since)
-        queries = self._site.settings.queries
-        return self._pages.page(
-            request,
-            template,
-            here="/",
-            samples=reader.samples(),
-            reading=reader.first_reading(),
-            trouble=self._trouble(request),
-            view=view,
-            words=", ".join(words),
-            filtered=urlencode(parameters),
-            parameters=parameters,
-            sections=section_tabs(with_view, folders, reader.topics(), queries),
-            depths=depth_tabs(with_view, wanted.filter.min_reports),
-            folders=folders,
-            today=self._today(),
-            marks=self._pages.marks_of(request, ids),
-            new_reports=new_reports,
-            **values,
-        )
+def _list_page(
+    site: Pages,
+    request: Request,
+    template: str,
+    wanted: Selection,
+    visitor: Visitor,
+    *,
+    stories: Sequence[StoryListItem],
+    view: str,
+    **values: object,
+) -> Response:
+    """Return a list of stories with the values that both kinds of it need."""
+    reader = site.reader
+    ids = tuple(story.id for story in stories)
+    parameters = dict(_without_cursor(wanted))
+    folders = reader.folders()
+    with_view = parameters | {"view": view}
+    words = filter_words(wanted.asked)
+    if wanted.saved is not None:
+        words.insert(0, wanted.saved.label)
+    new_reports = {}
+    if visitor.since and ids:
+        new_reports = reader.new_reports(ids, visitor.since)
+    queries = site.settings.queries
+    return site.page(
+        request,
+        template,
+        here="/",
+        samples=reader.samples(),
+        reading=reader.first_reading(),
+        trouble=_trouble(site, request),
+        view=view,
+        last_visit=visitor.since,
+        words=", ".join(words),
+        filtered=urlencode(parameters),
+        parameters=parameters,
+        sections=section_tabs(with_view, folders, reader.topics(), queries),
+        depths=depth_tabs(with_view, wanted.filter.min_reports),
+        folders=folders,
+        today=_today(site),
+        marks=site.marks_of(request, ids),
+        new_reports=new_reports,
+        **values,
+    )
 
-    def _storylines(
-        self, request: Request, ids: Collection[str]
-    ) -> dict[str, StorylineView]:
-        """Return the storylines of stories that stand for all of their storyline, by story."""
-        lines = self._site.reader.storylines_by_story(ids)
-        bounded = self._site.bounded_storyline
-        return {id_: bounded(request, lines[id_]) for id_ in ids if id_ in lines}
 
-    def _trouble(self, request: Request) -> str | None:
-        return self._site.reader.all_feeds_fail() if is_owner(request) else None
+def _trouble(site: Pages, request: Request) -> str | None:
+    return site.reader.all_feeds_fail() if is_owner(request) else None
 
-    def _today(self) -> dt.date:
-        return in_utc(self._site.clock()).date()
+
+def _today(site: Pages) -> dt.date:
+    return in_utc(site.clock()).date()
 
 
 def _state(story: FrontPageStory | StoryListItem) -> tuple[str, dt.datetime, int]:

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from aggregator.config.story_query import MAX_TEXT_CHARS
+from aggregator.model.entry import Enclosure
 from aggregator.model.read_model import StoryListItem
 from aggregator.publish.excerpts.excerpt_words import count_words, first_words
 from aggregator.publish.output_settings import PublishSettings
@@ -15,7 +16,6 @@ from aggregator.store.read.marks.mark_rows import ReaderItem
 from aggregator.store.read.marks.read_marks import VIEWS, View
 from aggregator.web.dependencies import Site, whole_number
 from aggregator.web.feeds.channel import STORIES
-from aggregator.web.pictures import picture_for
 from aggregator.web.security.visit import (
     form_value,
     may_edit,
@@ -25,11 +25,8 @@ from aggregator.web.security.visit import (
 )
 
 
-class Pages:
-    """Renders the pages of one site."""
-
-    def __init__(self, site: Site) -> None:
-        self._site = site
+class Pages(Site):
+    """A site that renders its pages."""
 
     def not_found(self, request: Request) -> Response:
         """Return the page for an unknown address."""
@@ -51,7 +48,7 @@ class Pages:
             here="",
             heading=title,
             detail=detail,
-            prefix=self._site.settings.base_path,
+            prefix=self.settings.base_path,
             signed_in=False,
             may_correct=False,
             may_change=False,
@@ -60,7 +57,7 @@ class Pages:
     def view_of(self, request: Request) -> View | None:
         """Return which marks the stories of a list must have; None for all stories, as strangers get."""
         view = request.query_params.get("view", "")
-        if view not in VIEWS or self._site.reader_of_pages(request) is None:
+        if view not in VIEWS or self.reader_of_pages(request) is None:
             return None
         return cast("View", view)
 
@@ -68,7 +65,7 @@ class Pages:
         self, request: Request, ids: Collection[str]
     ) -> dict[str, ReaderItem] | None:
         """Return which of these stories the owner has read and saved; None for strangers."""
-        seen_by = self._site.reader_of_pages(request)
+        seen_by = self.reader_of_pages(request)
         if seen_by is None:
             return None
         marks, reader = seen_by
@@ -81,11 +78,11 @@ class Pages:
 
         The summary may be from the article with the longest of the other titles.
         """
-        access, words = self._site.limits(request)
+        access, words = self.limits(request)
         shown = []
         for story in stories:
             if access == "owner":
-                picture = picture_for(self._site, request, story.picture)
+                picture = self.picture(request, story.picture)
                 shown.append(replace(story, picture=picture))
                 continue
             title = first_words(story.title, words)
@@ -102,26 +99,38 @@ class Pages:
             )
         return shown
 
+    def picture(self, request: Request, picture: Enclosure | None) -> Enclosure | None:
+        """Return the picture if the page of this request may show it, by `publish.images`; else None."""
+        if picture is None or not self.shows_pictures(request):
+            return None
+        # The Content-Security-Policy of a page that is read by HTTPS allows no other.
+        if request.scope["scheme"] == "https" and not picture.url.startswith("https:"):
+            return None
+        # lxml is loaded with it. Pictures that were stored before this rule are judged here.
+        from aggregator.extract.html.article_html import is_shown_picture
+
+        return picture if is_shown_picture(picture.url) else None
+
     def may_correct(self, request: Request) -> bool:
         """Return whether the request may make corrections."""
-        return self._site.editor is not None and may_edit(request)
+        return self.editor is not None and may_edit(request)
 
-    def tag(
+    def page_tag(
         self, request: Request, query_string: str, story_id: str = ""
     ) -> str | None:
         """Return the ETag of a page; None if it has marks, or forms with the CSRF value of a token."""
-        if self._site.marks is not None and may_edit(request):
+        if self.marks is not None and may_edit(request):
             return None
         if token_of(request) is not None and not prefix_of(request):
             return None
         key = f"{prefix_of(request)}\n{form_value(request)}\n{query_string}"
-        return self._site.tag(request, key, story_id)
+        return self.tag(request, key, story_id)
 
     def page(
         self, request: Request, template: str, status: int = 200, /, **values: object
     ) -> Response:
         """Render a template with `values` and the values that every page needs."""
-        settings = self._site.settings
+        settings = self.settings
         place = request.url.path
         if request.url.query:
             place += f"?{request.url.query}"
@@ -130,12 +139,12 @@ class Pages:
             "index": settings.index,
             "prefix": settings.base_path + prefix_of(request),
             "feeds": () if visit_of(request).may_not_read else feed_links(settings),
-            "has_status": self._site.has_status,
-            "explains": self._site.editor is not None,
+            "has_status": self.has_status,
+            "explains": self.editor is not None,
             "signed_in": token_of(request) is not None and not prefix_of(request),
             "may_correct": self.may_correct(request),
             "has_digest": settings.digest_stories > 0,
-            "may_change": self._site.sources is not None and may_edit(request),
+            "may_change": self.sources is not None and may_edit(request),
             "form": form_value(request),
             "marks": None,
             "place": place,
@@ -144,9 +153,7 @@ class Pages:
             "undone": whole_number(request.query_params.get("undone", "")),
             **values,
         }
-        return HTMLResponse(
-            self._site.jinja.get_template(template).render(common), status
-        )
+        return HTMLResponse(self.jinja.get_template(template).render(common), status)
 
 
 def feed_links(settings: PublishSettings) -> list[tuple[str, str]]:
@@ -160,8 +167,7 @@ def feed_links(settings: PublishSettings) -> list[tuple[str, str]]:
     ]
     if settings.digest_stories:
         links.append((f"{settings.title}: digest", "/feeds/digest.atom"))
-    queries = settings.queries
-    return links + [(q.label, f"/feeds/{q.key}.atom") for q in queries]
+    return links + [(q.label, f"/feeds/{q.key}.atom") for q in settings.queries]
 
 
 def typed_text(request: Request, name: str, most: int = MAX_TEXT_CHARS) -> str:

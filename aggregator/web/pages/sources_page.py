@@ -1,25 +1,24 @@
-"""The page of all sources."""
-
-from functools import partial
+"""The pages of sources: the list, and one source with its articles and the form that changes it."""
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
+from aggregator.config.values import duration_as_typed
+from aggregator.publish.excerpts.single_articles import bounded_article
 from aggregator.publish.excerpts.source_excerpts import bounded_source, bounded_sources
-from aggregator.web.dependencies import Site, whole_number
+from aggregator.store.intake.source_access_rows import typed_access
+from aggregator.store.intake.source_rows import Source
+from aggregator.store.read.source_entries import EntryPage
+from aggregator.web.api.edit_sources import found_source
+from aggregator.web.dependencies import ID, whole_number
 from aggregator.web.pages.pages import Pages, typed_text
+from aggregator.web.security.visit import may_edit
 
 SOURCES_A_PAGE = 100
 _DONE = ("imported", "known", "private", "removed")
 
 
-def routes(site: Site) -> list[Route]:
-    """Return the route of the page of sources."""
-    return [Route("/sources", partial(list_sources, site, Pages(site)))]
-
-
-def list_sources(site: Site, pages: Pages, request: Request) -> Response:
+def list_sources(site: Pages, request: Request) -> Response:
     """Answer with the sources and their health; addresses are for the owner only."""
     access = site.access(request)
     asked = request.query_params
@@ -29,7 +28,7 @@ def list_sources(site: Site, pages: Pages, request: Request) -> Response:
         site.reader, access, SOURCES_A_PAGE, after=after, text=text, failing_first=True
     )
     added = site.reader.source(asked.get("added", ""))
-    return pages.page(
+    return site.page(
         request,
         "sources.html",
         here="/sources",
@@ -39,3 +38,55 @@ def list_sources(site: Site, pages: Pages, request: Request) -> Response:
         done={name: whole_number(asked.get(name, "")) for name in _DONE},
         added=bounded_source(added, access).name if added else None,
     )
+
+
+ENTRIES_A_PAGE = 50
+
+
+def show_source(site: Pages, request: Request) -> Response:
+    """Answer with a source and its articles, the newest first."""
+    source_id = request.path_params["id"]
+    source = site.reader.source(source_id) if ID.fullmatch(source_id) else None
+    if source is None:
+        return site.not_found(request)
+    view = site.view_of(request)
+    number = whole_number(request.query_params.get("page", "")) or 1
+    wanted = EntryPage(ENTRIES_A_PAGE + 1, (number - 1) * ENTRIES_A_PAGE)
+    seen_by = site.reader_of_pages(request)
+    if seen_by is not None and view is not None:
+        wanted = wanted._replace(marked_by=(seen_by[1], view))
+    entries = site.reader.source_entries(source.id, wanted)
+    limits = site.limits(request)
+    shown = [bounded_article(entry, *limits) for entry in entries[:ENTRIES_A_PAGE]]
+    # Those who may not change the source see no form.
+    form: dict[str, object] = {"stored": None}
+    if site.sources is not None and may_edit(request):
+        stored = found_source(site, source_id)
+        with site.source_services.database.read() as connection:
+            access = typed_access(connection, source_id)
+        form = {
+            "stored": stored,
+            "headers": sorted(access.headers),
+            "has_proxy": access.proxy != "",
+            "interval": interval_as_typed(stored),
+            "folders": site.reader.folders(),
+        }
+    return site.page(
+        request,
+        "source.html",
+        here="/sources",
+        source=bounded_source(source, site.access(request)),
+        saved=request.query_params.get("saved") == "1",
+        entries=shown,
+        number=number,
+        has_older=len(entries) > ENTRIES_A_PAGE,
+        now=site.clock(),
+        view=view or "",
+        marks=site.marks_of(request, {entry.story for entry in shown}),
+        **form,
+    )
+
+
+def interval_as_typed(source: Source) -> str:
+    """Return the interval as it is typed; "" for the configured one."""
+    return duration_as_typed(source.interval_seconds) if source.has_own_interval else ""

@@ -1,12 +1,13 @@
-"""The page of one story."""
+"""The pages of one story, and of a storyline: the stories of one affair by day, the newest first."""
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
 
 from aggregator.model.read_model import StoryListItem, StoryRedirect
-from aggregator.model.story import StoryText, StoryView
-from aggregator.web.dependencies import Site, conditional
+from aggregator.model.story import StoryText
+from aggregator.web.dependencies import conditional
+from aggregator.web.feeds.channel import ENDINGS
+from aggregator.web.pages.front_layout import by_day
 from aggregator.web.pages.pages import Pages
 from aggregator.web.pages.report_groups import (
     LINES_SHOWN,
@@ -14,53 +15,43 @@ from aggregator.web.pages.report_groups import (
     single_text,
     time_span,
 )
-from aggregator.web.pages.visitor import Visitor, remember, visitor_of
-from aggregator.web.pictures import picture_for
+from aggregator.web.pages.visitor import remember, visitor_of
 from aggregator.web.responses import GONE
 
 _NEAR_SHOWN = 5
 
 
-def routes(site: Site) -> list[Route]:
-    """Return the route of the pages of stories."""
-    return [Route("/stories/{id}", StoryPages(site).answer)]
+def show_story(site: Pages, request: Request) -> Response:
+    """Answer with one story; the address of a merged story redirects to its successor."""
+    # The tag is computed before the story is read, so that it is never newer than the page.
+    before = visitor_of(request)
+    visitor = before.at(site.clock()) if before.seen else before
+    story_id = request.path_params["id"]
+    mutes = site.mutes(request)
+    key = f"{request.url.query}\n{visitor.since}\n{mutes}"
+    tag = site.page_tag(request, key, story_id)
+    story = site.story(story_id)
+    if story is None:
+        if site.gone(story_id):
+            return site.problem(request, 410, "This story was removed", GONE)
+        return site.not_found(request)
+    if isinstance(story, StoryRedirect):
+        return RedirectResponse(f"/stories/{story.to}", 301)
 
-
-class StoryPages:
-    """Answers with the stories of one site."""
-
-    def __init__(self, site: Site) -> None:
-        self._site = site
-        self._pages = Pages(site)
-
-    def answer(self, request: Request) -> Response:
-        """Answer with one story; the address of a merged story redirects to its successor."""
-        # The tag is computed before the story is read, so that it is never newer than the page.
-        before = visitor_of(request)
-        visitor = before.at(self._site.clock()) if before.seen else before
-        story_id = request.path_params["id"]
-        mutes = self._site.mutes(request)
-        key = f"{request.url.query}\n{visitor.since}\n{mutes}"
-        tag = self._pages.tag(request, key, story_id)
-        story = self._site.story(story_id)
-        if story is None:
-            if self._site.gone(story_id):
-                return self._pages.problem(request, 410, "This story was removed", GONE)
-            return self._pages.not_found(request)
-        if isinstance(story, StoryRedirect):
-            return RedirectResponse(f"/stories/{story.to}", 301)
-        response = conditional(
-            request, tag, lambda: self._story(request, story, visitor)
-        )
-        remember(request, response, before, visitor, self._site)
-        return response
-
-    def _story(self, request: Request, story: StoryView, visitor: Visitor) -> Response:
-        site = self._site
-        pages = self._pages
+    def render() -> Response:
         shown, text = site.bounded_with_text(request, story)
         text = text or StoryText(title=shown.title)
-        return pages.page(
+        near: tuple[StoryListItem, ...] = ()
+        if site.may_correct(request):
+            # The runners-up of the articles are the likely stories to merge with.
+            ids: dict[str, None] = {}
+            for article in story.articles:
+                evidence = article.evidence
+                if evidence is not None and evidence.runner_up is not None:
+                    ids[evidence.runner_up.story] = None
+            ids.pop(story.id, None)
+            near = site.reader.list_stories(tuple(ids)[:_NEAR_SHOWN])
+        return site.page(
             request,
             "story.html",
             here="/stories",
@@ -70,24 +61,43 @@ class StoryPages:
             openings={opening.article_id: opening.text for opening in text.openings},
             articles={article.id: article for article in shown.articles},
             with_pictures=site.shows_pictures(request),
-            picture=picture_for(site, request, shown.picture),
+            picture=site.picture(request, shown.picture),
             reports=report_groups(shown.articles, text, visitor.since),
             lines_shown=LINES_SHOWN,
             single=single_text(shown.articles),
             explains=site.editor is not None,
             source_links=site.reader.story_sources((story.id,)).by_outlet,
-            marks=pages.marks_of(request, (story.id,)),
+            marks=site.marks_of(request, (story.id,)),
             is_muted=site.is_muted(
                 request, shown.storyline.id if shown.storyline else shown.id
             ),
-            near=self._near(story) if pages.may_correct(request) else (),
+            near=near,
         )
 
-    def _near(self, story: StoryView) -> tuple[StoryListItem, ...]:
-        """Return the runners-up of the articles, which are the likely stories to merge with."""
-        ids: dict[str, None] = {}
-        for article in story.articles:
-            if article.evidence is not None and article.evidence.runner_up is not None:
-                ids[article.evidence.runner_up.story] = None
-        ids.pop(story.id, None)
-        return self._site.reader.list_stories(tuple(ids)[:_NEAR_SHOWN])
+    response = conditional(request, tag, render)
+    remember(request, response, before, visitor, site)
+    return response
+
+
+def show_storyline(site: Pages, request: Request) -> Response:
+    """Answer with a storyline, by its id or that of a story that belongs to it now."""
+    id_ = request.path_params["id"]
+    line = site.storyline(id_)
+    if line is None:
+        if site.gone(id_):
+            return site.problem(request, 410, "This story was removed", GONE)
+        return site.not_found(request)
+    ids = tuple(one.id for one in line.stories)
+    since = visitor_of(request).since
+    return site.page(
+        request,
+        "storyline.html",
+        here="/storylines",
+        line=site.bounded_storyline(request, line),
+        days=by_day(site.list_items(request, site.reader.list_stories(ids))),
+        new_reports=site.reader.new_reports(ids, since) if since else {},
+        source_links=site.reader.story_sources(ids).by_outlet,
+        marks=site.marks_of(request, ids),
+        endings=tuple(ENDINGS),
+        is_muted=site.is_muted(request, line.id),
+    )

@@ -32,8 +32,7 @@ async def read_fields(request: Request, most_bytes: int) -> Fields:
 
 def single(fields: Fields, key: str) -> str:
     """Return the only value of a field, "" without it. Raises UsageError if there are several."""
-    values = set(fields.getlist(key))
-    if len(values) > 1:
+    if len(set(fields.getlist(key))) > 1:
         raise UsageError(f"`{key}` is given more than once")
     return fields.get(key, "")
 

@@ -26,10 +26,9 @@ Json = dict[str, Any]
 def user_info(session: Session, _fields: Fields) -> Json:
     """Return who asks."""
     number = str(session.reader.reader_no)
-    name = session.reader.name
     return {
         "userId": number,
-        "userName": name,
+        "userName": session.reader.name,
         "userProfileId": number,
         "userEmail": "",
     }
@@ -47,25 +46,23 @@ def tags(session: Session, _fields: Fields) -> Json:
 
 def subscriptions(session: Session, _fields: Fields) -> Json:
     """Return the subscriptions, that of stories without a source last."""
-    rest = SourceView(id="", name=session.site.settings.title)
-    sources = [*session.sources(), rest]
-    return {"subscriptions": [_subscription(session, source) for source in sources]}
-
-
-def _subscription(session: Session, source: SourceView) -> Json:
     base = session.site.settings.base_url
-    folder = source.folder
-    categories = []
-    if folder:
-        categories.append({"id": LABEL + folder, "label": folder, "type": "folder"})
-    return {
-        "id": subscription_id(source.id),
-        "title": source.name,
-        "categories": categories,
-        "url": source.url or f"{base}/feeds/stories.rss",
-        "htmlUrl": source.site_url or f"{base}/",
-        "iconUrl": "",
-    }
+    rest = SourceView(id="", name=session.site.settings.title)
+    subscriptions = []
+    for source in (*session.sources(), rest):
+        categories = []
+        if folder := source.folder:
+            categories.append({"id": LABEL + folder, "label": folder, "type": "folder"})
+        subscription = {
+            "id": subscription_id(source.id),
+            "title": source.name,
+            "categories": categories,
+            "url": source.url or f"{base}/feeds/stories.rss",
+            "htmlUrl": source.site_url or f"{base}/",
+            "iconUrl": "",
+        }
+        subscriptions.append(subscription)
+    return {"subscriptions": subscriptions}
 
 
 def export(session: Session, _fields: Fields) -> Response:

@@ -83,17 +83,6 @@ def _page(session: Session, fields: Fields, most: int) -> tuple[Json, list[Reade
     """Return the common part of a response, and the items of a page."""
     name = fields.get("s", READING_LIST)
     limit = min(most, whole_number(fields.get("n", "")) or _USUAL_ITEMS)
-    stream = replace(session.stream(name), **_chosen(fields))
-    stream = session.without_muted(stream)
-    items, after = session.marks.items(session.reader, stream, limit)
-    page = {"id": name, "updated": session.seconds}
-    if after:
-        page["continuation"] = after
-    return page, items
-
-
-def _chosen(fields: Fields) -> dict[str, Any]:
-    """Return the selection of the fields: states (`it`, `xt`), times (`ot`, `nt`) and a cursor."""
     chosen: dict[str, Any] = {"after": fields.get("c") or None}
     for state in fields.getlist("it"):
         if state.endswith("/read"):
@@ -106,7 +95,13 @@ def _chosen(fields: Fields) -> dict[str, Any]:
         chosen["since"] = since
     if until := moment(fields.get("nt", "")):
         chosen["until"] = until
-    return chosen
+    stream = replace(session.stream(name), **chosen)
+    stream = session.without_muted(stream)
+    items, after = session.marks.items(session.reader, stream, limit)
+    page = {"id": name, "updated": session.seconds}
+    if after:
+        page["continuation"] = after
+    return page, items
 
 
 def _entries(
@@ -129,27 +124,49 @@ def _entries(
 def _with_texts(session: Session, rows: Sequence[ReaderItem]) -> list[Json]:
     settings = session.site.settings
     streams = session.streams_of(rows)
-    titles = _titles(session, {origin for origin, *_ in streams.values()})
+    titles = {STORIES: settings.title}
+    origins = {origin.removeprefix(FEED) for origin, *_ in streams.values()}
+    for source in session.sources(origins):
+        titles[subscription_id(source.id)] = source.name
     answers = []
     for row, story, entry in _entries(session, rows):
         origin, *labels = streams[story.id]
-        answer = _item(row, entry, labels)
-        answer["enclosure"] = _enclosures(entry) if story.report_count == 1 else []
-        answer["origin"] = {
+        stamp = microseconds(row.updated)
+        # As browsers choose it for `dir="auto"`, but by most letters: a Hebrew title may begin with a Latin name.
+        sides = Counter(map(bidirectional, entry.title))
+        direction = "rtl" if sides["R"] + sides["AL"] > sides["L"] else "ltr"
+        enclosures: list[Json] = []
+        for media in entry.media if story.report_count == 1 else ():
+            # Its type tells clients how to show it.
+            if mime_type(media.type):
+                enclosure: Json = {"href": media.url, "type": media.type}
+                if media.length_bytes is not None:
+                    enclosure["length"] = media.length_bytes
+                enclosures.append(enclosure)
+        shown_origin = {
             "streamId": origin,
             "title": titles.get(origin, ""),
             "htmlUrl": f"{settings.base_url}/",
         }
-        answers.append(answer)
+        answers.append(
+            {
+                "id": _long_id(row),
+                "crawlTimeMsec": str(stamp // 1000),
+                "timestampUsec": str(stamp),
+                # Clients sort by it, so it is the time of the bump.
+                "published": stamp // 1_000_000,
+                "updated": stamp // 1_000_000,
+                "title": entry.title,
+                "author": ", ".join(entry.authors),
+                "canonical": [{"href": entry.url}],
+                "alternate": [{"href": entry.url, "type": "text/html"}],
+                "summary": {"direction": direction, "content": entry.html},
+                "categories": [*_states(row), *labels],
+                "enclosure": enclosures,
+                "origin": shown_origin,
+            }
+        )
     return answers
-
-
-def _titles(session: Session, origins: set[str]) -> dict[str, str]:
-    """Return the titles of subscriptions."""
-    titles = {STORIES: session.site.settings.title}
-    for source in session.sources({origin.removeprefix(FEED) for origin in origins}):
-        titles[subscription_id(source.id)] = source.name
-    return titles
 
 
 def _long_id(item: ReaderItem) -> str:
@@ -163,36 +180,3 @@ def _states(item: ReaderItem) -> tuple[str, ...]:
     if item.is_starred:
         states.append(STARRED)
     return tuple(states)
-
-
-def _item(item: ReaderItem, entry: Item, labels: list[str]) -> Json:
-    stamp = microseconds(item.updated)
-    # As browsers choose it for `dir="auto"`, but by most letters: a Hebrew title may begin with a Latin name.
-    sides = Counter(map(bidirectional, entry.title))
-    direction = "rtl" if sides["R"] + sides["AL"] > sides["L"] else "ltr"
-    return {
-        "id": _long_id(item),
-        "crawlTimeMsec": str(stamp // 1000),
-        "timestampUsec": str(stamp),
-        # Clients sort by it, so it is the time of the bump.
-        "published": stamp // 1_000_000,
-        "updated": stamp // 1_000_000,
-        "title": entry.title,
-        "author": ", ".join(entry.authors),
-        "canonical": [{"href": entry.url}],
-        "alternate": [{"href": entry.url, "type": "text/html"}],
-        "summary": {"direction": direction, "content": entry.html},
-        "categories": [*_states(item), *labels],
-    }
-
-
-def _enclosures(entry: Item) -> list[Json]:
-    """Return the media of an item, each with a type that tells clients how to show it."""
-    enclosures = []
-    for media in entry.media:
-        if mime_type(media.type):
-            enclosure: Json = {"href": media.url, "type": media.type}
-            if media.length_bytes is not None:
-                enclosure["length"] = media.length_bytes
-            enclosures.append(enclosure)
-    return enclosures

@@ -1,6 +1,7 @@
 """The routes of the Google Reader API: signing in, and one address for each call."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -12,7 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from aggregator.store.api_tokens import TOKEN_PREFIX
-from aggregator.store.read.marks.read_marks import OWNER, ReadMarks, reader_name
+from aggregator.store.read.marks.read_marks import OWNER, reader_name
 from aggregator.web.dependencies import Site, run_in
 from aggregator.web.forms.posted_form import NO_STORE
 from aggregator.web.reader_api import lists, reader_items, reader_marks, subscriptions
@@ -66,95 +67,89 @@ _CHANGING: dict[str, _Call] = {
 }
 
 
-def routes(site: Site, marks: ReadMarks) -> list[Route]:
-    """Return the routes of the Google Reader API."""
-    api = _Api(site, marks)
+def routes(site: Site) -> list[Route]:
+    """Return the routes of the Google Reader API, if the site has marks."""
+    if site.marks is None:
+        return []
+    call = partial(answer, site)
+    sign_in_here = partial(sign_in_reader, site)
     return [
-        Route("/accounts/ClientLogin", api.sign_in, methods=["POST"]),
-        Route("/reader/api/0/{call:path}", api.answer, methods=["GET", "POST"]),
-        Route("/reader/{call:path}", api.answer, methods=["GET"]),
+        Route("/accounts/ClientLogin", sign_in_here, methods=["POST"]),
+        Route("/reader/api/0/{call:path}", call, methods=["GET", "POST"]),
+        Route("/reader/{call:path}", call, methods=["GET"]),
     ]
 
 
-class _Api:
-    def __init__(self, site: Site, marks: ReadMarks) -> None:
-        self._site = site
-        self._marks = marks
+async def sign_in_reader(site: Site, request: Request) -> Response:
+    """Answer with the authorization of a reader, who is added if new."""
+    fields = await read_fields(request, _MAX_SIGN_IN_BYTES)
+    return await to_thread.run_sync(_sign_in, site, request, fields)
 
-    async def sign_in(self, request: Request) -> Response:
-        """Answer with the authorization of a reader, who is added if new."""
-        fields = await read_fields(request, _MAX_SIGN_IN_BYTES)
-        return await to_thread.run_sync(self._sign_in, request, fields)
 
-    def _sign_in(self, request: Request, fields: Fields) -> Response:
-        secret = fields.get("Passwd", "").strip()
-        if is_owner(request) and not secret.startswith(TOKEN_PREFIX):
-            secret = _NO_TOKEN
-            is_owners = True
+def _sign_in(site: Site, request: Request, fields: Fields) -> Response:
+    secret = fields.get("Passwd", "").strip()
+    if is_owner(request) and not secret.startswith(TOKEN_PREFIX):
+        secret = _NO_TOKEN
+        is_owners = True
+    else:
+        token = sign_in(request, secret)
+        if token is None or not token.may("read"):
+            raise RefusedError(401, "Error=BadAuthentication", headers=BAD_READER_TOKEN)
+        is_owners = token.may("admin")
+    name = reader_name(fields.get("Email", ""))
+    if is_owners and site.read_marks.reader(name) is None:
+        name = OWNER  # so that phones and pages have the same marks
+    reader = site.read_marks.sign_in(name)
+    auth = f"{quote(reader.name, safe='')}/{secret}"
+    if fields.get("output") == "json":
+        values = {"SID": auth, "LSID": auth, "Auth": auth}
+        return JsonResponse(values, headers=NO_STORE)
+    lines = f"SID={auth}\nLSID={auth}\nAuth={auth}\n"
+    return PlainTextResponse(lines, headers=NO_STORE)
+
+
+async def answer(site: Site, request: Request) -> Response:
+    """Answer a call."""
+    fields = await read_fields(request, _MAX_BODY_BYTES)
+    path = request.path_params["call"]
+    call = path.rstrip("/")
+    # The rest of such a path is an id, which may end with a slash.
+    for named in (_STREAM, _ATOM):
+        if path.startswith(f"{named}/") and call != named:
+            stream = path.removeprefix(f"{named}/")
+            call = named
+            fields = ImmutableMultiDict([*fields.multi_items(), ("s", stream)])
+    if call in _CHANGING:
+        return await run_in(site.searching, _answer, site, request, call, fields)
+    return await to_thread.run_sync(_answer, site, request, call, fields)
+
+
+def _answer(site: Site, request: Request, call: str, fields: Fields) -> Response:
+    given = request.headers.get("authorization", "")
+    if not given and request.method == "POST":
+        given = f"GoogleLogin {fields.get('auth') or fields.get('T', '')}"
+        if secret := secret_in(given):
+            sign_in(request, secret)
+    name = reader_of(given)
+    reader = site.read_marks.reader(name) if name and is_owner(request) else None
+    if reader is None:
+        raise RefusedError(401, "Unauthorized", headers=BAD_READER_TOKEN)
+    content: _Answer | None = _CONSTANT.get(call)
+    if content is None:
+        session = Session(site, reader, request)
+        if call in _READING:
+            content = _READING[call](session, fields)
+        elif call not in _MARKING and call not in _CHANGING:
+            raise HTTPException(404, "this call is not supported")
+        elif request.method != "POST":
+            raise HTTPException(405, headers={"Allow": "POST"})
+        elif call in _MARKING:
+            content = _MARKING[call](session, fields)
         else:
-            token = sign_in(request, secret)
-            if token is None or not token.may("read"):
-                raise RefusedError(
-                    401, "Error=BadAuthentication", headers=BAD_READER_TOKEN
-                )
-            is_owners = token.may("admin")
-        name = reader_name(fields.get("Email", ""))
-        if is_owners and self._marks.reader(name) is None:
-            name = OWNER  # so that phones and pages have the same marks
-        reader = self._marks.sign_in(name)
-        auth = f"{quote(reader.name, safe='')}/{secret}"
-        if fields.get("output") == "json":
-            values = {"SID": auth, "LSID": auth, "Auth": auth}
-            return JsonResponse(values, headers=NO_STORE)
-        lines = f"SID={auth}\nLSID={auth}\nAuth={auth}\n"
-        return PlainTextResponse(lines, headers=NO_STORE)
-
-    async def answer(self, request: Request) -> Response:
-        """Answer a call."""
-        fields = await read_fields(request, _MAX_BODY_BYTES)
-        path = request.path_params["call"]
-        call = path.rstrip("/")
-        # The rest of such a path is an id, which may end with a slash.
-        for named in (_STREAM, _ATOM):
-            if path.startswith(f"{named}/") and call != named:
-                stream = path.removeprefix(f"{named}/")
-                call = named
-                fields = ImmutableMultiDict([*fields.multi_items(), ("s", stream)])
-        if call in _CHANGING:
-            searching = self._site.searching
-            return await run_in(searching, self._answer, request, call, fields)
-        return await to_thread.run_sync(self._answer, request, call, fields)
-
-    def _answer(self, request: Request, call: str, fields: Fields) -> Response:
-        given = request.headers.get("authorization", "")
-        if not given and request.method == "POST":
-            given = f"GoogleLogin {fields.get('auth') or fields.get('T', '')}"
-            if secret := secret_in(given):
-                sign_in(request, secret)
-        name = reader_of(given)
-        reader = self._marks.reader(name) if name and is_owner(request) else None
-        if reader is None:
-            raise RefusedError(401, "Unauthorized", headers=BAD_READER_TOKEN)
-        content = _CONSTANT.get(call)
-        if content is None:
-            session = Session(self._site, self._marks, reader, request)
-            content = _result(session, call, fields)
-        if isinstance(content, Response):
-            return content
-        if isinstance(content, str):
-            return PlainTextResponse(content)
-        return JsonResponse(content)
-
-
-def _result(session: Session, call: str, fields: Fields) -> _Answer:
-    """Return the answer to a call. Raises HTTPException if the call is unknown, or should be a POST."""
-    if call in _READING:
-        return _READING[call](session, fields)
-    if call not in _MARKING and call not in _CHANGING:
-        raise HTTPException(404, "this call is not supported")
-    if session.request.method != "POST":
-        raise HTTPException(405, headers={"Allow": "POST"})
-    if call in _MARKING:
-        return _MARKING[call](session, fields)
-    require_scope(session.request, "admin")
-    return _CHANGING[call](session, fields)
+            require_scope(request, "admin")
+            content = _CHANGING[call](session, fields)
+    if isinstance(content, Response):
+        return content
+    if isinstance(content, str):
+        return PlainTextResponse(content)
+    return JsonResponse(content)

@@ -12,7 +12,7 @@ from aggregator.model.errors import UsageError
 from aggregator.model.read_model import SourceView
 from aggregator.publish.excerpts.source_excerpts import bounded_source
 from aggregator.store.read.marks.mark_rows import Reader, ReaderItem
-from aggregator.store.read.marks.read_marks import ReadMarks, label_name
+from aggregator.store.read.marks.read_marks import label_name
 from aggregator.store.read.marks.story_streams import StoryStream
 from aggregator.web.dependencies import ID, Site
 from aggregator.web.reader_api.ids import (
@@ -38,11 +38,9 @@ _STATES = {
 class Session:
     """One request of a reader: who asks, what this client may see, and the streams of the reader."""
 
-    def __init__(
-        self, site: Site, marks: ReadMarks, reader: Reader, request: Request
-    ) -> None:
+    def __init__(self, site: Site, reader: Reader, request: Request) -> None:
         self.site = site
-        self.marks = marks
+        self.marks = site.read_marks
         self.reader = reader
         self.request = request
         self.access = site.access(request)

@@ -62,8 +62,11 @@ class Admission:
         is_by_others = is_sent_by_another_site(
             request.headers, self._settings, by_form=is_form
         )
-        if is_by_others:
-            _refuse_foreign_change(request)
+        is_named = visit.other_origin not in ("", "*")
+        is_change = request.method not in _SAFE and not is_by_reader
+        # A page of another site changes something only if it is named for it and sends a token.
+        if is_by_others and is_change and not (is_named and _has_own_token(request)):
+            raise RefusedError(403, "the request was sent by a page of another site")
         # A page of another site that may read the answer needs a token for it.
         needs_own_token = is_by_others and (is_by_reader or bool(visit.other_origin))
         is_local = self._settings.is_owner_on_loopback and is_at_this_machine(request)
@@ -75,12 +78,32 @@ class Admission:
         # Checking a token needs the database, and probes must not wait for it.
         if self._tokens is not None and path not in PROBES:
             bearer = await self._bearer(request, self._tokens, in_path)
-            if not needs_own_token or _has_own_token(request):
-                _take_bearer(request, bearer)
-        self._limit_rate(request)
+            # Only a token in the path has no form; the Google Reader API refuses it.
+            if (
+                bearer is not None
+                and (bearer.form or not is_by_reader)
+                and (not needs_own_token or _has_own_token(request))
+            ):
+                visit.bearer = bearer
+                visit.may_not_read &= not bearer.token.may("read")
+        # Clients behind an untrusted proxy on this machine all have its address and are not counted. Any client
+        # can send forwarding headers, so they do not exempt requests from other machines.
+        is_counted = CAME_BY_PROXY in request.scope or not is_from_loopback(request)
+        if is_counted and visit.bearer is None and path not in PROBES:
+            self._requests.take(
+                client_address(request), "too many requests from this address"
+            )
         # The Google Reader API reads tokens in forms, too, and refuses clients without one itself.
         if visit.may_not_read and path not in OPEN_PATHS and not is_by_reader:
-            self._require_token(request)
+            if visit.bearer is None:
+                if self._tokens is not None and "authorization" in request.headers:
+                    # A password without the prefix of a token
+                    self._tokens.count_wrong(client_address(request))
+                detail = "this server requires a token: as the password with any user name, or as Bearer"
+                raise RefusedError(401, detail, headers=_challenge(request, "header"))
+            if path != PUSH:
+                name = visit.bearer.token.name
+                raise RefusedError(403, f"the token {name!r} may not read")
 
     async def _bearer(
         self, request: Request, tokens: TokenStore, in_path: TokenPath | None
@@ -99,52 +122,6 @@ class Admission:
         elif in_path is not None and given.way == "path":
             visit_of(request).prefix = in_path.prefix
         return bearer
-
-    def _limit_rate(self, request: Request) -> None:
-        """Refuse too frequent requests of one address without a token. Raises RefusedError (429).
-
-        Clients behind an untrusted proxy on this machine all have its address and are not counted. Any client
-        can send forwarding headers, so they do not exempt requests from other machines.
-        """
-        if visit_of(request).bearer is not None or request.scope["path"] in PROBES:
-            return
-        if CAME_BY_PROXY in request.scope or not is_from_loopback(request):
-            self._requests.take(
-                client_address(request), "too many requests from this address"
-            )
-
-    def _require_token(self, request: Request) -> None:
-        """Refuse a client that may not read. Only pushing is possible without it."""
-        bearer = visit_of(request).bearer
-        if bearer is None:
-            if self._tokens is not None and "authorization" in request.headers:
-                # A password without the prefix of a token
-                self._tokens.count_wrong(client_address(request))
-            detail = "this server requires a token: as the password with any user name, or as Bearer"
-            raise RefusedError(401, detail, headers=_challenge(request, "header"))
-        if request.scope["path"] != PUSH:
-            raise RefusedError(403, f"the token {bearer.token.name!r} may not read")
-
-
-def _take_bearer(request: Request, bearer: Bearer | None) -> None:
-    """Store the bearer in the visit, unless it asks the Google Reader API by a token in the path."""
-    # Only a token in the path has no form.
-    is_refused = request.scope["path"].startswith(READER_API)
-    if bearer is None or (is_refused and not bearer.form):
-        return
-    visit = visit_of(request)
-    visit.bearer = bearer
-    if bearer.token.may("read"):
-        visit.may_not_read = False
-
-
-def _refuse_foreign_change(request: Request) -> None:
-    """Raise RefusedError (403) if a page of another site changes something without being named for it."""
-    if request.method in _SAFE or request.scope["path"].startswith(READER_API):
-        return
-    is_named = visit_of(request).other_origin not in ("", "*")
-    if not is_named or not _has_own_token(request):
-        raise RefusedError(403, "the request was sent by a page of another site")
 
 
 def _has_own_token(request: Request) -> bool:

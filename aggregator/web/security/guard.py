@@ -15,7 +15,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aggregator.model.errors import AggregatorError
 from aggregator.publish.output_settings import PublishSettings
-from aggregator.store.api_tokens import ApiToken
 from aggregator.web.responses import RefusedError
 from aggregator.web.security.admission import REQUESTS_A_MINUTE, Admission
 from aggregator.web.security.headers import ResponseHeaders
@@ -93,11 +92,28 @@ class RequestGuard:
         inner = {**scope, VISIT: visit}
         if scope["method"] == "HEAD":
             inner["method"] = "GET"
-        in_path = self._set_path(inner)
+        path = inner["path"] = self._path_below_base(inner["path"])
+        in_path = None if self._tokens is None else prefixed(path)
+        if in_path is not None:
+            inner["path"] = in_path.path
+            # Starlette reads the decoded path; the end of the token in the raw path is not known.
+            inner["raw_path"] = in_path.path.encode("utf-8", "surrogatepass")
+        elif (rest := path.removeprefix(FRESHRSS_API)).startswith(READER_API):
+            inner["path"] = rest
         request = Request(inner, receive)
-        guarded = self._guarded(request, send, scope["method"] == "HEAD")
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                visit.is_answered = True
+                self._headers.add(request, MutableHeaders(scope=message))
+            elif message["type"] == "http.response.body" and scope["method"] == "HEAD":
+                if message.get("more_body", False):
+                    return
+                message = {"type": "http.response.body", "body": b""}
+            await send(message)
+
         try:
-            await self._checked(request, in_path, guarded)
+            await self._checked(request, in_path, send_guarded)
             return
         except AggregatorError as error:
             # A check raised it: the application answers its own errors.
@@ -108,19 +124,7 @@ class RequestGuard:
             if visit.is_answered:
                 raise
             response = self._error_response(request, error)
-        await response(inner, receive, guarded)
-
-    def _set_path(self, scope: Scope) -> TokenPath | None:
-        """Set the path to that of the application; return the token and path if it contained a token."""
-        path = scope["path"] = self._path_below_base(scope["path"])
-        in_path = None if self._tokens is None else prefixed(path)
-        if in_path is not None:
-            scope["path"] = in_path.path
-            # Starlette reads the decoded path; the end of the token in the raw path is not known.
-            scope["raw_path"] = in_path.path.encode("utf-8", "surrogatepass")
-        elif (rest := path.removeprefix(FRESHRSS_API)).startswith(READER_API):
-            scope["path"] = rest
-        return in_path
+        await response(inner, receive, send_guarded)
 
     def _path_below_base(self, path: str) -> str:
         """Return a path without that of `public_url`, which some proxies have removed and others have not.
@@ -150,57 +154,30 @@ class RequestGuard:
                 "This server is not configured for this host name. Use its IP address, or set `public_url` "
                 "in config.yaml to the address that readers use.",
             )
-        visit.other_origin = self._other_origin(request)
-        if _is_preflight(request):
+        is_for_reader = path.startswith(READER_API)
+        # The origin of `server.cors` whose page asks, "*" if any may read, else ""
+        origin = request.headers.get("origin", "").lower()
+        if origin and path.startswith(FOR_PROGRAMS):
+            any_origin = "*" if "*" in self._origins else ""
+            visit.other_origin = origin if origin in self._origins else any_origin
+        # A browser asks for permission to send a request of another origin (CORS).
+        is_asked = "access-control-request-method" in request.headers
+        if request.method == "OPTIONS" and (
+            is_for_reader or (is_asked and visit.other_origin)
+        ):
             await Response(status_code=204)(request.scope, request.receive, send)
             return
         if "upgrade" in request.headers or not path.startswith(OPEN_FOLDER):
             await self._admission.let_in(request, in_path)
         await self._app(request.scope, request.receive, send)
         if visit.bearer is not None and self._tokens is not None:
-            await _note_use(self._tokens, visit.bearer.token)
-
-    def _other_origin(self, request: Request) -> str:
-        """Return the origin of `server.cors` whose page asks, "*" if any may read, else ""."""
-        origin = request.headers.get("origin", "").lower()
-        if not origin or not request.scope["path"].startswith(FOR_PROGRAMS):
-            return ""
-        if origin in self._origins:
-            return origin
-        return "*" if "*" in self._origins else ""
-
-    def _guarded(self, request: Request, send: Send, without_body: bool) -> Send:
-        async def send_guarded(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                visit_of(request).is_answered = True
-                self._headers.add(request, MutableHeaders(scope=message))
-            elif message["type"] == "http.response.body" and without_body:
-                if message.get("more_body", False):
-                    return
-                message = {"type": "http.response.body", "body": b""}
-            await send(message)
-
-        return send_guarded
-
-
-def _is_preflight(request: Request) -> bool:
-    """Return whether a browser asks for permission to send a request of another origin (CORS)."""
-    if request.method != "OPTIONS":
-        return False
-    if request.scope["path"].startswith(READER_API):
-        return True
-    is_asked = "access-control-request-method" in request.headers
-    return is_asked and bool(visit_of(request).other_origin)
-
-
-async def _note_use(tokens: TokenStore, token: ApiToken) -> None:
-    """Store the time of use after the response, so that the client does not wait for the write lock."""
-    try:
-        await to_thread.run_sync(tokens.note_use, token)
-    except AggregatorError as error:
-        _log.debug(
-            "the use of token %s was not stored: %s",
-            token.id,
-            error,
-            extra={"event": "token_use_unrecorded"},
-        )
+            # After the response, so that the client does not wait for the write lock
+            try:
+                await to_thread.run_sync(self._tokens.note_use, visit.bearer.token)
+            except AggregatorError as error:
+                _log.debug(
+                    "the use of token %s was not stored: %s",
+                    visit.bearer.token.id,
+                    error,
+                    extra={"event": "token_use_unrecorded"},
+                )

@@ -64,18 +64,6 @@ class ResponseHeaders:
             headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY.replace(
                 _PICTURES, f"{_PICTURES} {sites}"
             )
-        self._add_cors(request, headers)
-        visit = visit_of(request)
-        target = headers.get("location", "")
-        if target.startswith("/") and not target.startswith("//"):
-            headers["Location"] = self._base + visit.prefix + target
-        if visit.has_old_cookie and not _sets_token(headers):
-            headers.append(
-                "Set-Cookie",
-                f"{COOKIE}=; Max-Age=0; Path={self._base or '/'}; HttpOnly; SameSite=lax",
-            )
-
-    def _add_cors(self, request: Request, headers: MutableHeaders) -> None:
         path = request.scope["path"]
         origin = visit_of(request).other_origin
         if path.startswith(READER_API):
@@ -85,8 +73,14 @@ class ResponseHeaders:
             headers["Access-Control-Allow-Origin"] = origin
         if self._has_origins and path.startswith(FOR_PROGRAMS):
             headers.add_vary_header("Origin")
-
-
-def _sets_token(headers: MutableHeaders) -> bool:
-    cookies = headers.getlist("set-cookie")
-    return any(cookie.startswith(f"{COOKIE}=") for cookie in cookies)
+        visit = visit_of(request)
+        target = headers.get("location", "")
+        if target.startswith("/") and not target.startswith("//"):
+            headers["Location"] = self._base + visit.prefix + target
+        cookies = headers.getlist("set-cookie")
+        sets_token = any(cookie.startswith(f"{COOKIE}=") for cookie in cookies)
+        if visit.has_old_cookie and not sets_token:
+            headers.append(
+                "Set-Cookie",
+                f"{COOKIE}=; Max-Age=0; Path={self._base or '/'}; HttpOnly; SameSite=lax",
+            )

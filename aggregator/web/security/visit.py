@@ -58,8 +58,7 @@ def sign_in(request: Request, secret: str) -> ApiToken | None:
     tokens = visit.tokens
     if tokens is None:
         return None
-    given = GivenSecret(secret.strip()[:_MAX_SECRET_CHARS], "cookie")
-    bearer = tokens.bearer(given)
+    bearer = tokens.bearer(GivenSecret(secret.strip()[:_MAX_SECRET_CHARS], "cookie"))
     if bearer is None:
         tokens.count_wrong(client_address(request))
         return None

@@ -29,7 +29,6 @@ from aggregator.admin.backup_folder import (
     backup_state,
     backups,
     described,
-    due_at,
     keep_before_upgrade,
 )
 from aggregator.admin.export_file import exported
@@ -612,7 +611,7 @@ def test_when_the_next_is_due_and_whether_it_is_late(
 ) -> None:
     day = dt.timedelta(days=1)
     first = queried(full, select(func.min(entry.c.accepted_at))).scalar_one()
-    assert due_at(config, full, LATER) == first + day, (
+    assert backup_state(config, full, LATER).next == first + day, (
         "the first when a day's work is there"
     )
     assert (
@@ -623,25 +622,25 @@ def test_when_the_next_is_due_and_whether_it_is_late(
     made = backups(config)[0].made_at
     now = backup_state(config, full, made + day)
     assert (now.last, now.size_bytes, now.words) == (made, file.stat().st_size, None)
-    assert due_at(config, full, made + day) == made + day
+    assert backup_state(config, full, made + day).next == made + day
     assert "the last one is from" in (
         backup_state(config, full, made + 2 * day).words or ""
     )
     back_up_as_configured(config, full, made + 900 * day, quietly)
-    assert due_at(config, full, made + day) == made + day, (
+    assert backup_state(config, full, made + day).next == made + day, (
         "one of the future, from a wrong clock, counts for nothing"
     )
     never = config.model_copy(
         update={"backup": BackupConfig.model_validate({"every": "never"})}
     )
-    assert due_at(never, full, LATER) is None
+    assert backup_state(never, full, LATER).next is None
     assert backup_state(never, full, LATER + 900 * day).words is None
 
 
 def test_nothing_is_due_of_an_empty_database(
     config: Config, database: Database
 ) -> None:
-    assert due_at(config, database, LATER) is None
+    assert backup_state(config, database, LATER).next is None
 
 
 def test_what_the_system_refuses_is_said(

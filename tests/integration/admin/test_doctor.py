@@ -24,7 +24,7 @@ from sqlalchemy import insert, text, update
 
 from aggregator.admin.config_check import check
 from aggregator.admin.doctor_report import examine
-from aggregator.admin.probes.file_probe import file_system
+from aggregator.admin.probes.database_probe import file_system
 from aggregator.config.loader import load
 from aggregator.model.errors import ConfigError
 from aggregator.model.health_report import Finding, ProcessState
@@ -341,7 +341,7 @@ def test_a_database_on_a_network_file_system(
 ) -> None:
     mounts = patient.folder / "mountinfo"
     mounts.write_text(f"{MOUNTS}40 22 0:40 / {patient.folder} rw - nfs nas:/a rw\n")
-    monkeypatch.setattr("aggregator.admin.probes.file_probe._MOUNTS", mounts)
+    monkeypatch.setattr("aggregator.admin.probes.database_probe._MOUNTS", mounts)
     patient.the_one("problem", "network file system (nfs)", "set `database:`")
 
 

@@ -27,7 +27,7 @@ from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import acceptance, pending_pages
 from aggregator.store.tables import api_token as token_table
 from aggregator.store.tables import article, entry, story
-from aggregator.web.api.pushed_records import read_push
+from aggregator.web.api.push_endpoint import read_push
 from aggregator.web.responses import RefusedError
 from tests.support.articles import FLOOD, NOON, STRIKE
 from tests.support.newsroom import Newsroom, problem_of

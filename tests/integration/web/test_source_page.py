@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from aggregator.model.entry import Entry
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.source_rows import Source, add
-from aggregator.web.pages.source_page import ENTRIES_A_PAGE
+from aggregator.web.pages.sources_page import ENTRIES_A_PAGE
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, record
 from tests.support.newsroom import STRANGER, Newsroom
 from tests.support.polling import feed_source, folder_source

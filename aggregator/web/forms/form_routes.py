@@ -1,0 +1,59 @@
+"""The routes of forms: where each is sent, who may send it, and in which threads it is handled."""
+
+from functools import partial
+from typing import Any
+
+from starlette.routing import Route
+
+from aggregator.web.api.edit_sources import MAX_OPML_BYTES
+from aggregator.web.dependencies import run_in
+from aggregator.web.forms import (
+    correction_forms,
+    mark_forms,
+    mute_forms,
+    sign_in,
+    source_forms,
+)
+from aggregator.web.forms.posted_form import Handler, posted_form
+from aggregator.web.pages.pages import Pages
+from aggregator.web.security.visit import may_edit
+
+
+def form_routes(site: Pages) -> list[Route]:
+    """Return the routes of forms and of their pages, those of services that the server has."""
+
+    def page(path: str, show: Any) -> Route:
+        return Route(path, partial(show, site), methods=["GET"])
+
+    def form(path: str, handler: Handler, **options: Any) -> Route:
+        return Route(path, posted_form(site, handler, **options), methods=["POST"])
+
+    routes = [
+        page("/sign-in", sign_in.ask_to_sign_in),
+        form("/sign-in", sign_in.sign_in_by_token),
+        form("/sign-out", sign_in.sign_out, may=lambda _request: True),
+    ]
+    if site.editor is not None:
+        may = {"may": site.may_correct}
+        routes += [
+            page("/corrections", correction_forms.list_corrections),
+            form("/correct", correction_forms.correct, **may),
+            form("/corrections/{number}/undo", correction_forms.undo, **may),
+        ]
+    if site.marks is not None:
+        routes.append(form("/marks", mark_forms.mark_stories, may=may_edit))
+    if site.sources is not None:
+        by_owner = partial(form, may=may_edit)
+        changing = partial(by_owner, run=partial(run_in, site.changing))
+        searching = partial(by_owner, run=partial(run_in, site.searching))
+        opml = {"read": source_forms.uploaded, "most_bytes": MAX_OPML_BYTES}
+        routes += [
+            page("/mutes", mute_forms.show_mutes),
+            by_owner("/mutes", mute_forms.add_mute),
+            by_owner("/mutes/remove", mute_forms.remove_mute),
+            searching("/sources/preview", source_forms.preview),
+            searching("/sources/add", source_forms.add),
+            changing("/sources/opml", source_forms.upload, **opml),
+            changing("/sources/{id}", source_forms.save),
+        ]
+    return routes

@@ -1,0 +1,79 @@
+"""The pages of a search and of the last digest, and those for programs: the routes of the API, and robots.txt."""
+
+from functools import partial
+
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from aggregator.config.story_query import StoryQuery
+from aggregator.model.errors import UsageError
+from aggregator.model.read_model import SearchResults
+from aggregator.publish.excerpts.single_articles import bounded_results
+from aggregator.web.feeds.digest_feeds import digest_html, digest_title
+from aggregator.web.pages.pages import Pages, typed_text
+
+SEARCH_STORIES = 20
+MORE_SEARCH_STORIES = 100  # when a reader asks for more than the best ones
+_FILTERS = ("since", "until", "outlet", "language")
+
+
+def search(site: Pages, request: Request) -> Response:
+    """Answer with stories whose articles match the query."""
+    text = typed_text(request, "q")
+    is_more = request.query_params.get("more") == "1"
+    filters = {name: typed_text(request, name) for name in _FILTERS}
+    limit = MORE_SEARCH_STORIES if is_more else SEARCH_STORIES
+    results = SearchResults()
+    try:
+        bounds = StoryQuery.read(filters).story_filter(site.clock(), 1)
+        if text:
+            results = site.reader.search(text, limit, bounds)
+    except UsageError as error:
+        results = SearchResults(problem=str(error))
+    stories = bounded_results(results, *site.limits(request)).stories
+    ids = tuple(story.id for story in stories)
+    return site.page(
+        request,
+        "search.html",
+        here="/search",
+        text=text,
+        filters=filters,
+        results=results,
+        reading=site.reader.first_reading() if text else None,
+        has_more=results.more and not is_more,
+        stories=stories,
+        marks=site.marks_of(request, ids),
+        undated={
+            story.id: story.undated_seen for story in site.reader.list_stories(ids)
+        },
+    )
+
+
+def show_digest(site: Pages, request: Request) -> Response:
+    """Answer with the last digest; an unknown address without `digest:` in config.yaml."""
+    settings = site.settings
+    if not settings.digest_stories:
+        return site.not_found(request)
+    heading = "Digest"
+    html = Markup()
+    wanted = partial(settings.digest_filter, mutes=site.mutes(request))
+    for digest in site.reader.digests(wanted, 1):
+        heading = digest_title(digest, settings)
+        html = Markup(digest_html(digest, settings))  # noqa: S704 - escaped by the feed
+    return site.page(request, "digest.html", here="/digest", heading=heading, html=html)
+
+
+def list_routes(site: Pages, request: Request) -> Response:
+    """Answer with the routes of the API, from the description that programs read."""
+    described = []
+    for path, methods in request.app.openapi()["paths"].items():
+        for method, about in methods.items():
+            described.append((method.upper(), path, about.get("summary", "")))
+    return site.page(request, "api.html", here="/api", described=described)
+
+
+def robots(site: Pages, _request: Request) -> Response:
+    """Answer with robots.txt, which excludes all pages unless `publish.index` is true."""
+    path = site.settings.base_path + ("/search" if site.settings.index else "/")
+    return PlainTextResponse(f"User-agent: *\nDisallow: {path}\n")

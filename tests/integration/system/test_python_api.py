@@ -181,7 +181,7 @@ def test_values_may_be_those_of_python_and_of_data_frames() -> None:
         {
             "id": 7,
             "title": "Dockers walk out",
-            "text": STRIKE,
+            "text": f"{STRIKE} {FLOOD_ELSEWHERE}",
             "published": dt.date(2020, 1, 2),
         },
         {

@@ -3,7 +3,6 @@
 The last program that merged texts made both (tests/support/make_upgrade_fixture.py).
 """
 
-import random
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -21,15 +20,12 @@ from aggregator.store.migrate import check, newest_revision, upgrade
 from aggregator.store.stories.rendered_stories import count_unrendered, render_next
 from aggregator.store.tables import VIEWS, api_token, counter
 from aggregator.stories.story_tuning import shipped_tuning
-from tests.integration.store.test_migrations import kill_on_the_way
 from tests.support.articles import STRIKE, Clock, Rig, record
 from tests.support.former_database import observed_once, with_former_rows
 from tests.support.former_database import rows_of_tables as _rows
 from tests.support.former_database import rows_of_views as _views
 from tests.support.make_upgrade_fixture import Fixture
 from tests.support.rows import executed, queried, read_by
-from tests.support.seeds import printed_seed
-from tests.support.story_checks import placing_of
 
 Row = dict[str, Any]
 
@@ -178,21 +174,6 @@ def test_afterwards_stories_are_rendered_and_the_database_is_sound(
 
 
 @pytest.mark.later
-def test_a_damaged_merged_text_leaves_the_headline(former: Database) -> None:
-    executed(
-        former,
-        text("UPDATE story SET merged_story = :junk WHERE story_no <= 5"),
-        {"junk": b"junk"},
-    )
-    upgrade(former)
-    stories = _rows(former)["story"]
-    for row in stories[:_WITHOUT_TEXTS]:
-        plain = _unpacked(row["rendered"])
-        assert (plain["title"], plain["lead"], row["text"]) == (row["title"], [], "")
-    assert [row["rendered"] for row in stories[_WITHOUT_TEXTS:5]] == [None, None]
-
-
-@pytest.mark.later
 def test_views_of_users_survive_even_broken_ones(former: Database) -> None:
     executed(
         former,
@@ -247,36 +228,6 @@ def test_after_the_upgrade_copies_of_the_former_articles_are_found(
     placed = _rows(former)["article"][-len(stored) :]
     expected = [family[row["id"]] for row in stored]
     assert [family.get(row["copy_of"], row["copy_of"]) for row in placed] == expected
-
-
-@pytest.mark.later
-def test_after_the_upgrade_the_window_has_the_live_stories(former: Database) -> None:
-    upgrade(former)
-    stories = {
-        row["story_no"]: row
-        for row in _rows(former)["story"]
-        if row["redirect_to"] is None
-    }
-    with former.read() as connection:
-        window = placing_of(former).parts.window.current(connection)
-    assert {*window.numbers()} <= {*stories}
-    assert len(window) > 0
-    for number in window.numbers():
-        live = window.story(number)
-        assert live.article_count == stories[number]["article_count"]
-        assert live.is_container_only == stories[number]["container_only"]
-
-
-@pytest.mark.later
-def test_killed_on_the_way_the_former_database_is_as_it_was(former: Database) -> None:
-    chance = random.Random(printed_seed())
-    assert (
-        kill_on_the_way(
-            former, lambda total: sorted(chance.sample(range(1, total + 1), 3))
-        )
-        > 5
-    )
-    check(former)
 
 
 @pytest.mark.later

@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import re
 from collections.abc import Iterator
 
 import feedparser
@@ -22,8 +21,6 @@ from tests.support.waiting import PATIENCE_SECONDS
 from tests.support.written_stories import (
     MORNING,
     WrittenStories,
-    a_story,
-    an_article,
     filled_reader,
     full_reader,
     the_ferry,
@@ -191,50 +188,6 @@ def test_strangers_see_no_address_of_a_source_and_no_problem(full: Serving) -> N
     assert "The Harbour Post" in unknown_entry
     assert "secret" not in unknown_entry
     assert "503" not in unknown_entry
-
-
-@pytest.mark.later
-@pytest.mark.slow
-def test_search_snippets_are_cut_for_strangers() -> None:
-    reader = WrittenStories()
-    reader.put(
-        a_story(
-            an_article(text="needle " + "hay " * 40),
-            an_article(text="needle", nosnippet=True),
-        )
-    )
-    with Serving(reader, excerpt_words=20) as serving:
-        found = html.fromstring(serving.get("/search?q=needle", **STRANGER).text)
-        snippets = found.xpath("//p[@class='excerpt']")
-        assert [
-            len(snippet.text_content().removesuffix(" …").split())
-            for snippet in snippets
-        ] == [10]
-
-
-@pytest.mark.later
-@pytest.mark.slow
-def test_long_titles_are_cut_for_strangers_wherever_they_stand() -> None:
-    reader = WrittenStories()
-    title = " ".join(f"title{n}" for n in range(50))
-    text = "needle " + " ".join(f"hay{n}" for n in range(40))
-    reader.put(
-        a_story(an_article(title=title, lead="needle.", text=text), article_count=2)
-    )
-    with Serving(reader, excerpt_words=20) as serving:
-        for path in (
-            "/search?q=needle",
-            "/api/v1/search?query=needle",
-            "/",
-            "/api/v1/stories",
-        ):
-            words = re.compile(r"\b(?:title|hay)[0-9]+\b")
-            assert len(set(words.findall(serving.get(path, **STRANGER).text))) <= 20, (
-                path
-            )
-            assert len(set(words.findall(serving.get(path).text))) > 20, (
-                "the owner sees more"
-            )
 
 
 def test_a_search_that_cannot_be_read_is_explained(full: Serving) -> None:

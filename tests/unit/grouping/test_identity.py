@@ -3,7 +3,6 @@
 import re
 
 import msgspec
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,7 +13,6 @@ from aggregator.extract.entry_identity import (
     story_id,
     url_key,
 )
-from aggregator.extract.urls import canonical_url
 from aggregator.model.entry import Entry
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
@@ -64,13 +62,6 @@ def test_an_address_is_known_across_sources(one: Entry, two: Entry) -> None:
     assert (url_key(url) in shared) == claim
 
 
-@given(TEXTS.filter(bool), TEXTS.filter(bool), TEXTS.filter(bool))
-def test_a_guid_is_its_sources_own(source: str, other: str, guid: str) -> None:
-    one = identify(Entry(source=source, guid=guid), None)
-    two = identify(Entry(source=other, guid=guid), None)
-    assert (one.article == two.article) == (source == other)
-
-
 @given(TEXTS, TEXTS)
 def test_parts_cannot_run_into_each_other(one: str, two: str) -> None:
     if one and two and "\0" not in one + two:
@@ -100,21 +91,6 @@ def test_another_declared_time_or_address_is_another_look() -> None:
     plain = Entry(source="s", guid="1", title="t")
     moved = msgspec.structs.replace(plain, url="https://news.example/b")
     assert identify(plain, None).content_hash != identify(moved, None).content_hash
-
-
-@pytest.mark.parametrize(
-    "copy",
-    [
-        "http://news.example/a",
-        "https://NEWS.example:443/a",
-        "https://news.example/a?utm_source=mail#top",
-        "https://news.example/a?fbclid=1",
-    ],
-)
-def test_variants_of_an_address_are_one_article(copy: str) -> None:
-    entry = Entry(source="s", url=copy)
-    plain = identify(entry, canonical_url("https://news.example/a"))
-    assert identify(entry, canonical_url(copy)) == plain
 
 
 @given(TEXTS, st.integers(0, 50), st.integers(0, 50))

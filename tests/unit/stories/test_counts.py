@@ -185,20 +185,6 @@ def stories(draw: st.DrawFn) -> list[ArticleView]:
 
 @pytest.mark.later
 @pytest.mark.slow
-@given(stories(), st.randoms(use_true_random=False))
-def test_counts_hold_their_bounds_in_any_order(
-    articles: list[ArticleView], random: object
-) -> None:
-    found = counts(articles)
-    assert 1 <= found.report_count <= found.article_count
-    assert 1 <= found.outlet_count + found.unknown_outlet_count <= found.article_count
-    shuffled = list(articles)
-    random.shuffle(shuffled)  # type: ignore[attr-defined]
-    assert counts(shuffled) == found
-
-
-@pytest.mark.later
-@pytest.mark.slow
 @given(stories())
 def test_counts_are_those_of_the_definition(articles: list[ArticleView]) -> None:
     assert counts(articles) == counted_by_hand(articles)

@@ -13,7 +13,7 @@ from sqlalchemy import select, text
 from aggregator.model.entry import Entry
 from aggregator.store.engine.database import Database
 from aggregator.store.tables import article
-from tests.support.articles import NOON, Clock, Rig, record, trust
+from tests.support.articles import NOON, Rig, record, trust
 from tests.support.rows import queried
 from tests.support.story_checks import what_is_wrong
 
@@ -70,7 +70,7 @@ class BigStory:
         *came, self.withheld, self.withheld_too = (
             one for one in records if len(one["text"].split()) > 40
         )
-        self.rig = Rig(database, Clock(NOON))
+        self.rig = Rig(database)
         outlets = [one["source"] or one["id"] for one in came]
         trust(
             database,

@@ -32,7 +32,6 @@ from tests.support.articles import (
     FLOOD_ELSEWHERE,
     NOON,
     STRIKE,
-    Clock,
     Rig,
     flood,
     flood_copied,
@@ -105,7 +104,7 @@ def test_once_for_each_change_and_never_for_what_was_there(
     each_kind: Database, receiver: Receiver
 ) -> None:
     database = each_kind
-    Rig(database, Clock()).take(strike())
+    Rig(database).take(strike())
     post = Post(database, hook(receiver))
     assert post.run() == [None]
     assert receiver.came == [], "nothing old is sent"
@@ -633,7 +632,7 @@ def test_what_an_import_brings_is_no_news(receiver: Receiver, tmp_path: Path) ->
     )
     with_tables(one)
     with_tables(other)
-    Rig(one, Clock()).take(flood(), strike())
+    Rig(one).take(flood(), strike())
     lines = b"".join(exported(one, lambda _rows: None)).splitlines(keepends=True)
     one.close()
     post = Post(other, hook(receiver))

@@ -17,8 +17,7 @@ from tests.support.articles import NOON, Clock, Rig, page_of, record, trust
 from tests.support.rows import queried, written_by
 from tests.support.story_checks import (
     correct,
-    placing_of,
-    reclustering,
+    recluster,
     undo,
     what_is_wrong,
 )
@@ -53,7 +52,7 @@ railway to Calmouth stays shut, and classes begin again on Wednesday at the earl
 
 @pytest.fixture
 def rig(sqlite: Database) -> Rig:
-    rig = Rig(sqlite, Clock(NOON))
+    rig = Rig(sqlite)
     rig.take(
         record("Herald", "1", HEADLINE, FLOOD, published=NOON),
         record(
@@ -258,9 +257,7 @@ def test_who_moves_it_by_hand_makes_it_count_and_undo_takes_it_back(rig: Rig) ->
 def test_reclustering_counts_alike(rig: Rig) -> None:
     rig.take(of_feed("x", HEADLINE, ADVERTISEMENT))
     before = queried(rig.database, select(article).order_by(article.c.inbox_no)).all()
-    assert (
-        reclustering(rig.database).take_over(placing_of(rig.database), None).moved == 0
-    )
+    assert recluster(rig.database).moved == 0
     assert (
         queried(rig.database, select(article).order_by(article.c.inbox_no)).all()
         == before
@@ -333,7 +330,7 @@ def test_a_flood_of_reports_that_do_not_count_keeps_no_other_from_counting(
 
 def test_bare_headlines_can_neither_confirm_nor_deny(database: Database) -> None:
     """On the first day no source is known."""
-    rig = Rig(database, Clock(NOON))
+    rig = Rig(database)
     for number, text in enumerate(
         ("", FLOOD, FLOOD_ELSEWHERE, " ".join(OWN_REPORT.split()))
     ):

@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 
 from aggregator.store.engine.database import Database
-from tests.support.articles import NOON, Clock, Rig, record
+from tests.support.articles import NOON, Rig, record
 
 # (language, title and body of the first outlet, then of the second)
 SHORT_BODIES = {
@@ -47,7 +47,7 @@ def test_two_short_bodies_of_few_words_in_common_under_nearly_one_headline_are_o
     sqlite: Database, name: str
 ) -> None:
     language, title, body, other_title, other_body = SHORT_BODIES[name]
-    rig = Rig(sqlite, Clock(NOON))
+    rig = Rig(sqlite)
     (first,) = rig.take(
         record("Herald", "1", title, body, language=language, published=at(0))
     )

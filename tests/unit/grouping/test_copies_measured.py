@@ -40,7 +40,6 @@ def library(
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_derived_copies_are_found_and_nothing_else(
     articles: list[Any], library: bench.Library
 ) -> None:
@@ -61,7 +60,6 @@ def test_derived_copies_are_found_and_nothing_else(
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_real_reports_of_one_event_are_no_copies(articles: list[Any]) -> None:
     """All pairs of 300 articles that share twenty shingles: quotes, background, one outlet's series."""
     texts = [bench.wording(article, order=at) for at, article in enumerate(articles)]

@@ -558,7 +558,6 @@ _STORED = st.tuples(
 )  # fmt: skip
 
 
-@pytest.mark.slow
 @pytest.mark.later
 @given(st.lists(_STORED, min_size=2, max_size=9), st.sampled_from([EMPTY, FLOODED]))
 @settings(max_examples=40, deadline=None)

@@ -69,7 +69,6 @@ def naive(
 
 
 @pytest.mark.later
-@pytest.mark.slow
 @given(ROWS, st.integers(1, 160), SKETCHES, st.randoms())
 @settings(deadline=None, max_examples=60)
 def test_loaded_and_counted_by_hand_are_one(
@@ -83,7 +82,6 @@ def test_loaded_and_counted_by_hand_are_one(
 
 
 @pytest.mark.later
-@pytest.mark.slow
 @given(
     st.lists(
         st.tuples(st.sampled_from(["add", "undo", "revise"]), SKETCHES), max_size=60

@@ -210,7 +210,6 @@ def test_estimates_do_not_load_datasketch() -> None:
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_signing_loads_no_scipy_and_leaves_datasketch_whole() -> None:
     code = (
         "import sys, numpy as np; from aggregator.grouping.copies.minhash import sign;assert "

@@ -78,7 +78,6 @@ _TEXTS = st.lists(
 
 
 @pytest.mark.later
-@pytest.mark.slow
 @given(_TEXTS, _TEXTS)
 @settings(max_examples=30, deadline=None)
 def test_frequencies_are_counted_by_article_and_add_up_by_day(

@@ -348,7 +348,6 @@ def _quotation_marks() -> tuple[StoryView, StoryText]:
 
 
 @pytest.mark.later
-@pytest.mark.slow
 @settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(_stories(), st.integers(1, 60))
 @example(_quotation_marks(), 60)

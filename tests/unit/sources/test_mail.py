@@ -177,7 +177,6 @@ def nested(levels: int, end: bytes) -> bytes:
 
 
 @pytest.mark.later
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("data", "words"),
     [

@@ -58,7 +58,6 @@ def test_one_request_with_what_was_given(poster: WebhookPoster) -> None:
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_a_receiver_that_never_answers_is_left(poster: WebhookPoster) -> None:
     hasty = make_poster("127.0.0.0/8", deadline_seconds=0.2)
     for answer in (

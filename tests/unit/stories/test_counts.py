@@ -184,7 +184,6 @@ def stories(draw: st.DrawFn) -> list[ArticleView]:
 
 
 @pytest.mark.later
-@pytest.mark.slow
 @given(stories())
 def test_counts_are_those_of_the_definition(articles: list[ArticleView]) -> None:
     assert counts(articles) == counted_by_hand(articles)
@@ -286,7 +285,6 @@ def test_copies_of_a_text_outside_the_story_have_their_earliest_for_an_original(
 
 
 @pytest.mark.later
-@pytest.mark.slow
 @given(stories())
 def test_no_article_is_a_copy_of_itself_or_of_another_copy(
     articles: list[ArticleView],

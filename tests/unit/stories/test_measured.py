@@ -13,7 +13,6 @@ EVENTS = DATA / "events-fulltext.jsonl.gz"
 
 
 @pytest.mark.later
-@pytest.mark.slow
 @pytest.mark.skipif(not EVENTS.exists(), reason=f"{EVENTS} is not there")
 def test_every_text_that_is_shown_stands_in_the_article_it_is_attributed_to() -> None:
     counted = [

@@ -114,7 +114,6 @@ def assert_tame(page: html.HtmlElement) -> None:
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_nothing_of_strangers_runs_on_any_page() -> None:
     reader = WrittenStories()
     for number, evil in enumerate(HOSTILE):
@@ -187,7 +186,6 @@ def test_a_story_page_marks_reprints_agencies_and_live_blogs() -> None:
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_a_page_has_a_heading_of_first_rank_and_no_id_twice() -> None:
     reader = WrittenStories()
     reader.put(*the_ferry())
@@ -259,7 +257,6 @@ def test_a_story_shows_its_first_and_last_date() -> None:
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_articles_of_unknown_outlet_are_distinguished_by_title_and_lead_to_their_place() -> (
     None
 ):

@@ -433,14 +433,6 @@ def test_killed_on_the_way_all_is_as_it_was(old: Database) -> None:
     check(old)
 
 
-@pytest.mark.usefixtures("later")
-@pytest.mark.torture
-@pytest.mark.timeout(3600)
-def test_killed_before_each_statement_all_is_as_it_was(old: Database) -> None:
-    killed = kill_on_the_way(old, lambda total: range(1, total + 1))
-    print(f"killed before each of {killed} statements and before the commit")
-
-
 @pytest.mark.later
 def test_a_new_database_is_made_whole_or_not_at_all(empty: Database) -> None:
     total = _killed_before(empty.url, None)

@@ -11,7 +11,6 @@ from aggregator.extract.entry_identity import (
     next_generation_id,
     short_id,
     story_id,
-    url_key,
 )
 from aggregator.model.entry import Entry
 
@@ -52,14 +51,6 @@ def test_words_are_no_part_of_the_id_where_there_is_an_address_or_a_guid(
     )
     if entry.guid or url is not None:
         assert identify(other, url).keys == identify(entry, url).keys
-
-
-@given(ENTRIES, ENTRIES)
-def test_an_address_is_known_across_sources(one: Entry, two: Entry) -> None:
-    url = "https://news.example/a"
-    shared = set(identify(one, url).keys) & set(identify(two, url).keys)
-    claim = "foreign" not in (one.authority, two.authority)
-    assert (url_key(url) in shared) == claim
 
 
 @given(TEXTS, TEXTS)

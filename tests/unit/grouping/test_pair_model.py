@@ -306,42 +306,6 @@ def test_an_unknown_outlet_equals_no_other(
     )
 
 
-_WORDS = st.lists(
-    st.sampled_from(["levee", "river", "Pennmouth", "dead", "4", "boat", "trains"]),
-    max_size=12,
-)
-_ARTICLES = st.tuples(
-    _WORDS.map(" ".join),
-    _WORDS.map(" ".join),
-    st.none() | st.integers(NOON, NOON + 9 * DAY),
-)
-
-
-@pytest.mark.slow
-@given(st.permutations(range(4)), _ARTICLES)
-@settings(max_examples=30, deadline=None)
-def test_the_order_of_the_reports_changes_nothing(
-    order: list[int], one: tuple[str, str, int | None]
-) -> None:
-    reports = [
-        article(LEVEE, FLOOD),
-        article("Pennmouth under water", FLOOD_ELSEWHERE, "Blog", NOON + DAY),
-        article("Dock workers walk out", STRIKE, "Echo"),
-        article("Levee 4", "", "Herald", None),
-    ]
-    own = article(one[0], one[1], minutes=one[2])
-    mixed = [reports[place] for place in order]
-    rows = pair_features(own, reports, EMPTY)
-    assert np.array_equal(pair_features(own, mixed, EMPTY), rows[list(order)])
-    for place, report in enumerate(reports):
-        assert np.array_equal(pair_features(own, [report], EMPTY)[0], rows[place])
-    straight, nearest = compare_pairs(SHIPPED, own, reports, FLOODED, has_come=True)
-    shuffled, found = compare_pairs(SHIPPED, own, mixed, FLOODED, has_come=True)
-    assert np.array_equal(found, nearest)
-    for place, pair in zip(order, shuffled, strict=True):
-        assert are_equal(pair, straight[place])
-
-
 def test_shared_words_count_beside_the_title_only() -> None:
     one = article(
         LEVEE, "Levee breaks at Pennmouth. Four dead, and a walrus in a quilt."

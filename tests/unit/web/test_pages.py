@@ -185,19 +185,6 @@ def test_a_story_page_marks_reprints_agencies_and_live_blogs() -> None:
     ) == ["a-ferrylive"]
 
 
-@pytest.mark.later
-def test_a_page_has_a_heading_of_first_rank_and_no_id_twice() -> None:
-    reader = WrittenStories()
-    reader.put(*the_ferry())
-    for page in _pages(
-        reader, "/", "/stories/lindferry", "/search", "/search?q=ferry", "/sources"
-    ):
-        assert len(page.xpath("//h1")) == 1
-        ids = page.xpath("//@id")
-        assert len(ids) == len(set(ids))
-        assert page.xpath("//@lang")[0] == "en"
-
-
 def test_a_story_of_which_little_is_known_still_reads() -> None:
     reader = WrittenStories()
     bare = an_article(

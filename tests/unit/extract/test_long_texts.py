@@ -116,16 +116,15 @@ READERS = (
 
 @pytest.mark.later
 @pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.__name__)
-def test_long_texts_take_time_by_their_length(reader: Callable[[str], object]) -> None:
-    assert not growing(reader, FEW, 8_000)
-
-
-@pytest.mark.torture
-@pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.__name__)
-def test_texts_of_any_word_take_time_by_their_length(
-    reader: Callable[[str], object],
+@pytest.mark.parametrize(
+    ("words", "chars"),
+    [(FEW, 8_000), pytest.param(WORDS, 50_000, marks=pytest.mark.torture)],
+    ids=["few", "many"],
+)
+def test_long_texts_take_time_by_their_length(
+    reader: Callable[[str], object], words: tuple[str, ...], chars: int
 ) -> None:
-    assert not growing(reader, WORDS, 50_000)
+    assert not growing(reader, words, chars)
 
 
 def growing(

@@ -52,7 +52,7 @@ hypothesis.settings.register_profile("random", _ANY_MACHINE)
 hypothesis.settings.register_profile("fixed", _ANY_MACHINE, derandomize=True)
 hypothesis.settings.load_profile("fixed")
 
-# The time limit of a test that is marked as slow; of others: pyproject.toml
+# The time limit of slow tests, which are those marked so and unit tests for later; of others: pyproject.toml
 LONG_SECONDS = 900
 
 
@@ -91,7 +91,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     begun = set[Path]()
     for item in items:
-        if item.get_closest_marker("slow") is not None:
+        is_later = item.get_closest_marker("later") and "unit" in item.path.parts
+        if is_later or item.get_closest_marker("slow") is not None:
             item.add_marker(pytest.mark.timeout(LONG_SECONDS))
         parameters = getattr(item, "callspec", None)
         if parameters is None or parameters.params.get("database_url") != "postgres":
@@ -268,9 +269,9 @@ def grouped(database: Database) -> Database:
 @pytest.fixture
 def rig(database: Database) -> "Rig":
     """An empty database with its pipeline."""
-    from tests.support.articles import Clock, Rig
+    from tests.support.articles import Rig
 
-    return Rig(database, Clock())
+    return Rig(database)
 
 
 @pytest.fixture

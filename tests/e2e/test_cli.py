@@ -815,19 +815,6 @@ def test_config_show_is_a_config(terminal: Terminal) -> None:
     assert terminal.type("config", "show", "--config", "again.yaml").out == shown.out
 
 
-def test_secrets_are_not_shown(terminal: Terminal) -> None:
-    said = terminal.type(
-        "config", "show", "--database", "postgresql://me:hush@127.0.0.1:1/x"
-    )
-    failed = terminal.type(
-        "stories", "--database", "postgresql://me:hush@127.0.0.1:1/x"
-    )
-    checked = terminal.type(
-        "doctor", "--database", "postgresql://me:hush@127.0.0.1:1/x"
-    )
-    assert "hush" not in said.text + said.err + failed.err + checked.text + checked.err
-
-
 @pytest.mark.later
 def test_doctor_names_a_missing_folder_once(terminal: Terminal) -> None:
     terminal.configure("server:\n  port: 0\nsources:\n  - folder: nowhere\n")

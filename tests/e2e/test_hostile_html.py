@@ -12,9 +12,15 @@ from aggregator.model.entry import Enclosure, Entry
 from aggregator.store.engine.database import Database
 from tests.e2e.test_pages import browser  # noqa: F401 - a fixture
 from tests.support.articles import record
-from tests.support.hostile_html import EVIL, HANDLERS, RUN, addresses, vectors
+from tests.support.hostile_html import (
+    ALLOWED,
+    EVIL,
+    HANDLERS,
+    RUN,
+    addresses,
+    vectors,
+)
 from tests.support.newsroom import Newsroom
-from tests.unit.extract.test_article_html import ALLOWED
 
 pytestmark = pytest.mark.later
 

@@ -32,7 +32,6 @@ from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 pytestmark = pytest.mark.later
 
-ROUNDS = int(os.environ.get("AGGREGATOR_KILL_ROUNDS") or 10)
 LONG_ARTICLES = int(os.environ.get("AGGREGATOR_KILL_ARTICLES") or 20_000)
 LONG_KILLS = int(os.environ.get("AGGREGATOR_KILLS") or 200)
 INLINE = {"executor": "inline"}
@@ -86,19 +85,6 @@ def test_killed_in_ingest_and_in_the_daemon_nothing_is_lost(
 ) -> None:
     assert_nothing_lost(
         tmp_path, database_url, work, drawn("thin"), articles=100, kills=3
-    )
-
-
-@pytest.mark.torture
-@pytest.mark.timeout(1800)
-@pytest.mark.parametrize("round_", range(ROUNDS))
-@pytest.mark.parametrize("work", [INLINE, WORKER, WORKERS])
-def test_many_rounds_of_kills(
-    tmp_path: Path, database_url: str, work: dict[str, Any], round_: int
-) -> None:
-    rng = drawn("many", work, round_)
-    assert_nothing_lost(
-        tmp_path, database_url, work, rng, articles=150, kills=rng.randint(3, 8)
     )
 
 

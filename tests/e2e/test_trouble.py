@@ -17,16 +17,13 @@ import pytest
 
 from tests.support.articles import FLOOD, STRIKE
 from tests.support.daemon_process import WORKER, DaemonProcess
-from tests.support.growing_feeds import Newsroom
 from tests.support.kill_records import invented
 from tests.support.loopback import LoopbackServer, Resource
 from tests.support.rss import item, rss
-from tests.support.seeds import drawn
 
 pytestmark = pytest.mark.later
 
 FERRY = "A ferry with ninety passengers ran aground off Callow Head in fog on Friday. Nobody was hurt."
-MOMENTS = int(os.environ.get("AGGREGATOR_DISK_MOMENTS", "50"))
 
 
 def write(folder: Path, name: str, title: str, text: str) -> None:
@@ -399,27 +396,6 @@ def fill(disk: Path) -> None:
             file.write(bytes(2**16))
 
 
-@contextlib.contextmanager
-def fed_daemon(tmp_path: Path, disk: Path) -> Iterator[tuple[DaemonProcess, Newsroom]]:
-    """A daemon whose database lies on `disk`, and its log elsewhere, with three feeds that go on and on."""
-    feeds = [Resource(rss()) for _ in range(3)]
-    routes = {f"/feed{number}": feed for number, feed in enumerate(feeds)}
-    newsroom = Newsroom(feeds, seconds=0.3, kept=10_000)
-    with LoopbackServer(routes) as server:
-        settings = {
-            "database": str(disk / "stories.db"),
-            "sources": [{"feed": server.url(path)} for path in routes],
-            "fetch": {"pages": "never"},
-        }
-        with DaemonProcess(tmp_path, settings, tuning=NO_ROOM) as daemon:
-            newsroom.start()
-            try:
-                yield daemon, newsroom
-            finally:
-                newsroom.done.set()
-                newsroom.join()
-
-
 def test_a_disk_that_fills_with_all_that_the_daemon_writes(tmp_path: Path) -> None:
     """Database, log and backups on one disk: reads go on, what was acknowledged is there, it is said once."""
     feed = Resource(rss(item("Ferry aground", FERRY)))
@@ -484,45 +460,6 @@ def test_a_disk_that_fills_with_all_that_the_daemon_writes(tmp_path: Path) -> No
             assert "Traceback" not in daemon.log()
             assert daemon.stop() == 0
             assert daemon.faults() == []
-
-
-@pytest.mark.torture
-def test_a_disk_that_is_full_at_fifty_moments(tmp_path: Path) -> None:
-    chance = drawn("disk")
-    refused = 0
-    with (
-        small_disk(tmp_path / "disk", 64) as disk,
-        fed_daemon(tmp_path, disk) as (daemon, newsroom),
-    ):
-        daemon.wait_for(daemon.stories, "the first story")
-        for _ in range(MOMENTS):
-            time.sleep(chance.uniform(0.2, 3.0))
-            was_refused = False
-            fill(disk)
-            ends = time.monotonic() + chance.uniform(0.5, 4.0)
-            while time.monotonic() < ends:
-                for path in ("/", "/api/v1/stories", "/feeds/stories.rss"):
-                    assert daemon.get(path).status_code == 200
-                was_refused |= daemon.get("/healthz").status_code == 503
-            refused += was_refused
-            (disk / "filler").unlink()
-        newsroom.done.set()
-        newsroom.join()
-        while (placed := articles_in(daemon)) < newsroom.written:
-            wait_for_more_than(placed, daemon)
-        assert placed == newsroom.written
-        assert daemon.get("/healthz").status_code == 200
-        assert daemon.stop() == 0
-        assert "Traceback" not in daemon.log()
-        assert daemon.faults() == []
-    print(
-        f"the disk was full {MOMENTS} times; the daemon was refused at {refused} of them"
-    )
-    assert refused >= MOMENTS / 5, "it was hardly ever in the way"
-
-
-def wait_for_more_than(placed: int, daemon: DaemonProcess) -> None:
-    daemon.wait_for(lambda: articles_in(daemon) > placed, "all that was ever published")
 
 
 def articles_in(daemon: DaemonProcess) -> int:

@@ -125,11 +125,11 @@ class Rig:
     def __init__(
         self,
         database: Database,
-        clock: Callable[[], dt.datetime],
+        clock: Callable[[], dt.datetime] | None = None,
         all_tuning: Tuning | None = None,
     ) -> None:
         self.database = database
-        self.clock = clock
+        self.clock = clock or Clock()
         self.all_tuning = all_tuning or Tuning()
         self.restart()
 

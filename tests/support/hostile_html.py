@@ -4,6 +4,11 @@ Each vector calls `fired`, or leads to `evil.example`: a test can see both.
 """
 
 from collections.abc import Iterator
+from typing import Any
+
+import lxml.html
+
+from aggregator.extract.html.article_html import article_html
 
 RUN = "fired(1)"
 EVIL = "https://evil.example"
@@ -220,3 +225,48 @@ def addresses() -> Iterator[str]:
     )
     yield f'https://ok.example/"><script>{RUN}</script>'
     yield f"https://ok.example/'onmouseover='{RUN}"
+
+
+# --- what is kept of an article ---------------------------------------------------------------------------
+
+HERE = "https://blog.example/2026/11/a-post"
+
+
+def html_of(markup: str, base: str | None = HERE) -> str:
+    kept = article_html(markup, base)
+    return "" if kept is None else kept.html
+
+
+def tree_of(html: str) -> Any:
+    return lxml.html.fragment_fromstring(html, create_parent="div")
+
+
+ALLOWED = {
+    "href", "title", "src", "alt", "width", "height", "loading", "referrerpolicy", "rel", "dir", "lang",
+    "colspan", "rowspan", "scope", "start", "reversed",
+}  # fmt: skip
+
+
+def check_harmless(html: str) -> None:
+    for element in tree_of(html).iter():
+        assert element.tag not in {
+            "script", "style", "iframe", "object", "embed", "form", "input", "button", "svg", "math", "link",
+            "meta", "base", "template", "noscript", "textarea", "video", "audio", "xmp",
+        }  # fmt: skip
+        assert set(element.attrib) <= ALLOWED, element.attrib
+        for name in ("href", "src"):
+            if element.get(name) is not None:
+                assert element.get(name).startswith(("https://", "http://", "mailto:"))
+
+
+PAGE = """<html><head><title>How to lay a floor</title></head><body><nav><a href="/">Home</a></nav>
+<article><h1>How to lay a floor</h1>
+<p>The old floor in the kitchen was <a href="/before">older than the house</a>, and every board of it
+creaked when somebody walked to the window at night, so we took it out.</p>
+<h2>What we used</h2><ul><li>a saw and a <code>level</code></li><li>twenty boards of larch</li></ul>
+<pre><code>boards = width / 0.14
+print(boards)
+</code></pre>
+<p>The boards were laid from the window to the door, with a gap of a finger at the wall, because wood grows in
+summer and would lift in the middle of the room if it had no place to go.</p>
+<img src="/floor.jpg" alt="The floor"></article><footer>All rights reserved</footer></body></html>"""

@@ -6,6 +6,7 @@ at, memory is built, or what is known is read again. Every fourth hits a worker.
 """
 
 import datetime as dt
+import gzip
 import json
 import os
 import random
@@ -39,7 +40,7 @@ YESTERDAY = str(dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1))
 
 
 class Material(NamedTuple):
-    """What is read: an archive, and a folder of some more."""
+    """What is read: an archive of several gzip members, and a folder of some more."""
 
     archive: Path
     folder: Path
@@ -49,9 +50,11 @@ class Material(NamedTuple):
     def of(cls, place: Path, records: Sequence[dict[str, Any]]) -> "Material":
         """Three fifths of the records become the archive, the rest a folder of some files."""
         first = len(records) * 3 // 5
-        archive, folder = place / "archive.jsonl", place / "watched"
+        archive, folder = place / "archive.jsonl.gz", place / "watched"
         folder.mkdir()
-        _write(archive, records[:first])
+        lines = [json.dumps(one).encode() + b"\n" for one in records[:first]]
+        members = (lines[at : at + 30] for at in range(0, first, 30))
+        archive.write_bytes(b"".join(gzip.compress(b"".join(one)) for one in members))
         rest = records[first:]
         each = -(-len(rest) // _FILES)
         for number in range(_FILES):

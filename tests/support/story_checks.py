@@ -21,6 +21,7 @@ from aggregator.grouping.place import Placer
 from aggregator.grouping.story_options import StoryOptions
 from aggregator.grouping.window import Window
 from aggregator.intake.recluster.recluster_job import Reclusterer
+from aggregator.intake.recluster.regrouping import GroupingDifference
 from aggregator.intake.workers.executor import Executor, InlineExecutor
 from aggregator.model.entry import Entry
 from aggregator.model.evidence import Evidence
@@ -130,6 +131,11 @@ def reclustering(
         StoryOptions(),
         now=clock,
     )
+
+
+def recluster(database: Database) -> GroupingDifference:
+    """Decide all again, as the command does, and take it over."""
+    return reclustering(database).take_over(placing_of(database), None)
 
 
 def assigned(database: Database) -> dict[str, str]:

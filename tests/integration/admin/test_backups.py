@@ -56,7 +56,7 @@ from aggregator.store.migrate import check, newest_revision, upgrade
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import entry, metadata
 from tests.conftest import Postgres
-from tests.support.articles import NOON, STRIKE, Clock, Rig, record
+from tests.support.articles import NOON, STRIKE, Rig, record
 from tests.support.deep_checks import faults
 from tests.support.fresh import sqlite_at
 from tests.support.kills import in_a_child
@@ -237,7 +237,7 @@ def test_a_backup_is_only_for_who_made_it(
 def test_a_restore_replaces_only_when_asked_and_when_nobody_works_there(
     full: Database, kept: Path, database: Database
 ) -> None:
-    rig = Rig(database, Clock())
+    rig = Rig(database)
     rig.take(record("Herald", "1", "Dock workers strike", STRIKE, published=NOON))
     before = export(database)
     with pytest.raises(UsageError, match="--replace"):
@@ -465,7 +465,7 @@ def test_a_restore_that_was_killed_leaves_the_old_content(
 ) -> None:
     monkeypatch.setattr(page_copy, "_PAGES_A_STEP", 50)
     full.close()
-    Rig(database, Clock()).take(
+    Rig(database).take(
         record("Herald", "1", "Dock workers strike", STRIKE, published=NOON)
     )
     before, url = export(database), database.url

@@ -32,7 +32,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.intake.source_rows import host_of, source_id
 from aggregator.store.tables import counter, entry, source, webhook
 from tests.integration.daemon.test_watch import Watched
-from tests.support.articles import NOON, Clock, Rig, record
+from tests.support.articles import NOON, Rig, record
 from tests.support.fresh import sqlite_at, with_tables
 from tests.support.later_version import later_version
 from tests.support.own_postgres import OwnPostgres
@@ -355,7 +355,7 @@ def test_a_log_that_a_long_reader_keeps_large(patient: Patient) -> None:
 
 
 def test_a_backup_that_was_not_made(patient: Patient) -> None:
-    Rig(patient.database, Clock()).take(LEVEE)
+    Rig(patient.database).take(LEVEE)
     patient.the_one(
         "warning",
         "a backup is overdue: there is none yet",
@@ -523,7 +523,7 @@ def test_no_driver(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_articles_that_wait_for_hours(patient: Patient) -> None:
-    Rig(patient.database, Clock()).take(LEVEE)
+    Rig(patient.database).take(LEVEE)
     executed(
         patient.database,
         update(entry).values(state="ready", accepted_at=NOW - dt.timedelta(hours=5)),

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import zstandard
 
 from aggregator.admin.evaluate import evaluate, evaluate_corrections
 from aggregator.admin.evaluation import Assignment, Evaluation
@@ -343,31 +342,6 @@ def test_the_persons_own_corrections_are_measured(folder, capsysbinary):
     )
     text = main_said(capsysbinary, "eval", "--from-corrections").decode()
     assert "3 corrected articles, grouped without the corrections" in text
-
-
-@pytest.mark.later
-def test_packed_files_give_the_same(folder, capsysbinary):
-    plain = b"".join(TRIPWIRE.read_bytes().splitlines(keepends=True)[:20])
-    files = {
-        "plain": plain,
-        "gz": gzip.compress(plain),
-        "zst": zstandard.compress(plain),
-    }
-    figures = []
-    for name, packed in files.items():
-        (folder / f"set.jsonl.{name}").write_bytes(packed)
-        asked = (
-            "eval",
-            f"set.jsonl.{name}",
-            "--format",
-            "json",
-            "--assignments",
-            "out.jsonl",
-        )
-        result = json.loads(main_said(capsysbinary, *asked))
-        figures.append((result["labelled"], Path("out.jsonl").read_bytes()))
-    assert figures[0] == figures[1] == figures[2]
-    assert set(figures[0][0]["bcubed"]) == {"precision", "recall", "f1"}
 
 
 def test_a_damaged_file_and_standard_input(folder):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, update
 
 from aggregator.admin.export_file import exported, written
 from aggregator.admin.import_rows import import_into, opened
@@ -28,10 +28,10 @@ from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories import storyline_rows
 from aggregator.store.tables import article, known_items, metadata, sketch, story
 from tests.conftest import Postgres
-from tests.support.articles import FLOOD, NOON, Clock, Rig, record
+from tests.support.articles import FLOOD, NOON, Rig, record
 from tests.support.fresh import sqlite_at, with_tables
 from tests.support.rich import LATER, later_entries, rich, rig_at
-from tests.support.rows import executed, queried, written_by
+from tests.support.rows import executed, written_by
 from tests.support.story_checks import undo, what_is_wrong
 
 
@@ -88,7 +88,7 @@ def test_a_daemon_goes_on_where_the_export_ended(
 ) -> None:
     """What waited is placed, running numbers go on, the correction binds and can be undone."""
     import_into(database, _export(filled), _ignore)
-    rigs = [Rig(one, Clock()) for one in (filled, database)]
+    rigs = [Rig(one) for one in (filled, database)]
     placed = [rig.place() for rig in rigs]
     assert [one.story for one in placed[0]] == [one.story for one in placed[1]] != []
     taken = [
@@ -239,30 +239,6 @@ def test_an_export_of_another_version_is_imported_if_its_rows_fit(
     import_into(empty, with_more, _ignore)
     assert _export(empty) == _export(filled)
     assert "skipped 1 row of the table gone" in caplog.text
-
-
-def test_an_export_of_revision_0034_says_what_is_compared_and_has_centroids(
-    filled: Database, empty: Database
-) -> None:
-    executed(filled, delete(known_items))  # feeds of an older export are read whole
-    written_by(filled, storyline_rows.compare_all)  # and its stories are compared
-    executed(filled, update(story).values(text=None, rendered=None))
-    executed(
-        filled,
-        update(article).where(article.c.inbox_no % 3 == 0).values(is_compared=False),
-    )
-    expected = _export(filled)
-    lines = [json.loads(line) for line in _without_checksums(expected)]
-    lines[0]["revision"] = "0034"
-    for line in lines[1:-1]:
-        if line["table"] == "article":
-            line["row"]["counts_in_centroid"] = line["row"].pop("is_compared")
-        elif line["table"] == "story":
-            line["row"]["centroid"] = base64.b64encode(b"sums").decode()
-    import_into(empty, [json.dumps(line).encode() + b"\n" for line in lines], _ignore)
-    assert _export(empty) == expected
-    compared = queried(empty, select(article.c.is_compared).distinct()).scalars()
-    assert {*compared} == {True, False}
 
 
 def test_what_an_older_version_stored_in_another_way_is_imported_as_it_was(

@@ -104,9 +104,3 @@ def test_among_those_of_syria_without_dates(data: Path, order: str) -> None:
     others = of_syria(all_articles(data))
     assert len(others) > 50
     assert_one_story_of_four(mixed(others, seeds(data), order))
-
-
-@pytest.mark.torture
-@pytest.mark.parametrize("order", ORDERS)
-def test_among_everything(data: Path, order: str) -> None:
-    assert_one_story_of_four(mixed(all_articles(data), seeds(data), order))

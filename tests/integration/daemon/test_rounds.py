@@ -431,78 +431,12 @@ def drips_beside_good(
 
 @pytest.mark.later
 def test_servers_that_drip_do_not_hold_up_the_good_ones(sqlite: Database) -> None:
-    """Half of the servers; in full below.
-
-    Held up, the good ones would come after the bad ones, which end at their deadline.
-    """
+    """Held up, the good ones would come after the bad ones, which end at their deadline."""
     seconds, ended = drips_beside_good(sqlite, deadline=30.0, count=24)
     assert ended == 0, f"the good ones waited {seconds:.1f} s for the end of bad ones"
 
 
-@pytest.mark.torture
-def test_fifty_servers_that_drip_beside_fifty_good_feeds(sqlite: Database) -> None:
-    tuning = Tuning().values("net")
-    seconds, _ = drips_beside_good(sqlite, tuning["fetch_deadline_seconds"], 50)
-    print(f"all good feeds after {seconds:.1f} s")
-    assert seconds <= tuning["fetch_deadline_seconds"] + 5
-
-
 # --- what is logged ----------------------------------------------------------------------------------------
-
-
-@pytest.mark.later
-def test_a_round_is_one_line_and_a_failing_source_is_logged_twice(
-    sqlite: Database, world: World, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Single pages and repeats are at debug."""
-    caplog.set_level("DEBUG", "aggregator")
-    items = (
-        item(f"Report {n}", guid=n, link=f"http://asia.example/page{n}")
-        for n in range(5)
-    )
-    feed = rss(*items, title="Asia")
-    all_tuning = Tuning({"polling": {"page_attempts": 1}})
-    client = world.client(all_tuning)
-    fill(sqlite, [source_of("http://asia.example/feed", pages="always")])
-    rounds = rounds_of(sqlite, client, all_tuning, world.time)
-    pages: dict[str, Any] = {
-        f"/page{n}": Response(403 if n < 2 else 404) for n in range(5)
-    }
-
-    def poll(answer: Any) -> list[tuple[str, str]]:
-        """Level and message of the lines of one poll, without its duration."""
-        world.sites["asia.example"] = {"/feed": answer, **pages}
-        caplog.clear()
-        asked = len(world.paths("asia.example"))
-        while "/feed" not in world.paths("asia.example")[asked:]:
-            rounds.tick()
-            world.time.run(60)
-        for _ in range(20):  # its pages, one after the other
-            rounds.tick()
-            world.time.run(5)
-        assert not [
-            one
-            for one in caplog.records
-            if one.levelname != "DEBUG" and "/page" in one.message
-        ]
-        polls = [
-            one
-            for one in caplog.records
-            if one.name == "aggregator.daemon.poll_scheduler"
-        ]
-        return [
-            (one.levelname, one.message.rpartition(" (")[0] or one.message)
-            for one in polls
-        ]
-
-    assert poll(feed) == [("INFO", "Asia: 5 new")]
-    assert poll(feed) == [("DEBUG", "Asia: nothing new")]
-    ((level, problem),) = poll(Response(503))
-    assert (level, "503" in problem) == ("WARNING", True)
-    ((level, problem),) = poll(Response(404))
-    assert (level, "404" in problem) == ("DEBUG", True)
-    assert poll(feed) == [("INFO", "Asia works again"), ("DEBUG", "Asia: nothing new")]
-    client.close()
 
 
 def test_an_empty_file_does_not_make_the_poll_of_its_folder_a_failure(

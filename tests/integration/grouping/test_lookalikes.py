@@ -31,7 +31,7 @@ from aggregator.grouping.window import Window
 from aggregator.store.engine.database import Database
 from aggregator.store.stories.live_stories import LiveStory
 from tests.support import articles
-from tests.support.articles import Clock, record
+from tests.support.articles import record
 from tests.support.events import article_of
 from tests.support.rows import queried
 
@@ -185,7 +185,7 @@ def test_undated_lookalikes_in_russian_are_mostly_apart(database: Database) -> N
         record(one["outlet"], one["id"], one["title"], one["text"], language="ru")
         for one in records
     ]
-    placed = articles.Rig(database, Clock()).take(*entries)
+    placed = articles.Rig(database).take(*entries)
     # After second looks
     today = dict(queried(database, text("SELECT id, story FROM article")).all())
     stories = {

@@ -44,6 +44,7 @@ from tests.support.story_checks import (
     correct,
     members,
     placing_of,
+    recluster,
     reclustering,
     rows_of,
     small_set,
@@ -147,7 +148,7 @@ def test_reclustering_gives_the_same_storylines(rig: Rig) -> None:
     before = kept(rig.database)
     executed(rig.database, story.update().values(storyline=None))
     executed(rig.database, affinity.delete())
-    reclustering(rig.database).take_over(placing_of(rig.database), None)
+    recluster(rig.database)
     assert kept(rig.database) == before
 
 
@@ -181,7 +182,7 @@ def test_a_story_that_a_person_took_out_stays_out(rig: Rig) -> None:
     title = "Parliament in Calmouth votes for a fund for dykes"
     rig.take(record("Mail", "9", title, DYKES, published=NOON + 2 * DAY))
     assert lines(rig.database) == {}
-    reclustering(rig.database).take_over(placing_of(rig.database), None)
+    recluster(rig.database)
     assert lines(rig.database) == {}
     undo(rig.database)
     assert lines(rig.database) == {LEVEE: LEVEE, VOTE: LEVEE}
@@ -210,7 +211,7 @@ def test_a_person_joins_storylines_and_that_binds(rig: Rig) -> None:
     correct(rig.database, "join", strike, vote)
     assert lines(rig.database)[STRUCK] == LEVEE
     before = lines(rig.database)
-    reclustering(rig.database).take_over(placing_of(rig.database), None)
+    recluster(rig.database)
     assert lines(rig.database) == before
     with pytest.raises(UsageError, match="in one storyline already"):
         correct(rig.database, "join", strike, vote)

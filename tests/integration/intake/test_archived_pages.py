@@ -31,7 +31,7 @@ from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.rejected import REASON
 from aggregator.store.tables import article, entry
-from tests.support.articles import FLOOD, NOON, STRIKE, Clock, Rig
+from tests.support.articles import FLOOD, NOON, STRIKE, Rig
 from tests.support.deep_checks import faults
 from tests.support.loopback import LoopbackServer, Ranged, Response
 from tests.support.rows import queried
@@ -44,7 +44,7 @@ TEXTS = {"Levee breaks": FLOOD, "Dock workers strike": STRIKE}
 def rig(database: Database) -> Iterator[Rig]:
     """With a worker, and a clock that stands."""
     executor = ProcessExecutor(1, Tuning().section("work", WorkerTuning))
-    rig = Rig(database, Clock())
+    rig = Rig(database)
     rig.pipeline = Pipeline(database, executor, rig.all_tuning, rig.clock)
     yield rig
     executor.close()

@@ -275,9 +275,9 @@ def test_a_worker_killed_in_the_middle_loses_nothing_and_where_all_are_gone_entr
 ) -> None:
     given = entries()
     inline = with_tables(Database(f"sqlite:///{tmp_path}/inline.db"))
-    Rig(inline, Clock()).take(*given)
+    Rig(inline).take(*given)
     database = with_tables(Database(f"sqlite:///{tmp_path}/cluster.db"))
-    Rig(database, Clock()).accept(*given[:FIRST])
+    Rig(database).accept(*given[:FIRST])
     executor = open_executor(
         cluster.executor, 0, Tuning({"work": {"parse_deadline_seconds": 2.5}})
     )
@@ -289,7 +289,7 @@ def test_a_worker_killed_in_the_middle_loses_nothing_and_where_all_are_gone_entr
         killer.join(timeout=PATIENCE_SECONDS)
         assert cluster.workers[0].poll() == -signal.SIGKILL
         kill(cluster.workers[1])
-        Rig(database, Clock()).accept(*given[FIRST:])
+        Rig(database).accept(*given[FIRST:])
         with pytest.raises(NoWorkersError, match="no Dask worker"):
             list(pipeline.place_waiting())
     finally:

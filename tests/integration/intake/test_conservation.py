@@ -17,7 +17,7 @@ from aggregator.store.intake.identity.identify import PollContext
 from aggregator.store.intake.pending_pages import PendingPage
 from aggregator.store.maintenance.integrity_check import balance, conservation_faults
 from aggregator.store.tables import article, entry, intake_count
-from tests.support.articles import NOON, Clock, Rig, record
+from tests.support.articles import Clock, Rig, record
 from tests.support.deep_checks import faults
 from tests.support.kill_records import invented
 from tests.support.rows import executed, queried, written_by
@@ -149,7 +149,7 @@ def test_what_came_is_stored_known_or_refused_at_any_moment(database: Database) 
 
 
 def test_deleted_entries_are_still_counted(database: Database) -> None:
-    rig = Rig(database, Clock(NOON))
+    rig = Rig(database)
     rig.take(record("Void", "1", "", ""), record("Void", "2", "", ""))
     executed(database, delete(entry).where(entry.c.entry_no == 1))
     assert [one.rows for one in conservation_faults(database)] == [1]

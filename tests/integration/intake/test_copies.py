@@ -40,7 +40,7 @@ from tests.support.articles import (
 from tests.support.deep_checks import faults
 from tests.support.fresh import sqlite_at, with_tables
 from tests.support.rows import executed, queried, rename
-from tests.support.story_checks import placing_of, reclustering
+from tests.support.story_checks import recluster
 
 TUNING = Tuning().section("copies", CopyTuning)
 WORDS = sorted(set((FLOOD + FLOOD_ELSEWHERE + STRIKE).split()))
@@ -449,7 +449,7 @@ def test_what_is_stored_is_the_same_whatever_computes_it(
         rig.take(piece(f"Outlet {at}", f"flood {at}", prose("3 0", 90), "Bridge"))
     placed = sketches(rig.database)
     assert len(placed) < len(queried(rig.database, select(article.c.id)).all())
-    reclustering(rig.database).take_over(placing_of(rig.database), None)
+    recluster(rig.database)
     assert sketches(rig.database) == placed
     executed(rig.database, sketch.delete().where(sketch.c.article % 2 == 0))
     rebuild(rig.database, Tuning())

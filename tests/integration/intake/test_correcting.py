@@ -49,6 +49,7 @@ from tests.support.story_checks import (
     members,
     partition,
     placing_of,
+    recluster,
     reclustering,
     redirects,
     small_set,
@@ -496,7 +497,7 @@ def test_corrections_hold_when_all_is_decided_again(corrected: Database) -> None
     before = partition(corrected)
     dry = reclustering(corrected).difference(None)
     assert (dry.changed_stories, dry.moved, dry.pairs_kept) == (0, 0, 1.0)
-    real = reclustering(corrected).take_over(placing_of(corrected), None)
+    real = recluster(corrected)
     assert real.changed_stories == 0
     assert partition(corrected) == before
     assert what_is_wrong(corrected) == []
@@ -534,7 +535,7 @@ def test_a_copy_in_a_database_of_the_other_kind_is_bound(
 ) -> None:
     copied(corrected, other_kind)
     assert what_is_wrong(other_kind) == []
-    reclustering(other_kind).take_over(placing_of(other_kind), None)
+    recluster(other_kind)
     assert partition(other_kind) == partition(corrected)
     undo(other_kind)
     undo(corrected)
@@ -623,7 +624,7 @@ def test_what_is_exported_has_the_ids_and_the_days_of_its_records(
 ) -> None:
     """A day that was written as a midnight would be read as the minute of a report."""
     day = Published(time=dt.datetime(2026, 10, 11, tzinfo=dt.UTC), precision="day")
-    founded = Rig(database, Clock()).take(
+    founded = Rig(database).take(
         record("Ada", "1", "Walkout", STRIKE, record_id="a-1", published=day),
         record("Bo", "2", "Levee", FLOOD_ELSEWHERE, record_id="b-2", published=NOON),
     )

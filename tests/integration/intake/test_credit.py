@@ -29,15 +29,33 @@ def world(database: Database) -> Iterator[PolledWorld]:
         yield world
 
 
-def test_a_reprint_that_states_an_earlier_date_than_its_original_is_a_copy_of_it(
+@pytest.mark.parametrize(
+    ("first", "waited", "hours", "then"),
+    [
+        pytest.param(
+            ("gazette.example", "thief.example"), 1, 5, ("gazette.example", "thief.example"),
+            id="it states an earlier date",
+        ),
+        pytest.param(
+            (), 0.5, 0, ("thief.example", "gazette.example"),
+            id="the original is polled later, with a date after the last poll of its feed",
+        ),
+    ],
+)  # fmt: skip
+def test_a_reprint_is_a_copy_of_its_original(
     world: PolledWorld,
+    first: tuple[str, ...],
+    waited: float,
+    hours: float,
+    then: tuple[str, ...],
 ) -> None:
     world.run(1)
     world.publish("gazette.example", TITLE, FLOOD)
-    world.poll("gazette.example", "thief.example")
-    world.run(1)
-    world.publish("thief.example", TITLE, FLOOD, hours=5)
-    world.poll("gazette.example", "thief.example")
+    world.poll(*first)
+    world.run(waited)
+    world.publish("thief.example", TITLE, FLOOD, hours=hours)
+    for host in then:
+        world.poll(host)
     originals = world.originals()
     assert (originals["thief.example"], originals["gazette.example"]) == (
         "gazette.example",
@@ -58,23 +76,6 @@ def test_a_revision_makes_no_reprint_earlier(world: PolledWorld) -> None:
         "thief.example", TITLE, f"{FLOOD} The thief adds a sentence.", guid="1", hours=9
     )
     world.poll("thief.example")
-    originals = world.originals()
-    assert (originals["thief.example"], originals["gazette.example"]) == (
-        "gazette.example",
-        None,
-    )
-
-
-def test_an_original_that_is_polled_after_its_reprint_keeps_its_credit(
-    world: PolledWorld,
-) -> None:
-    """Its date is after the last poll of its feed."""
-    world.run(1)
-    world.publish("gazette.example", TITLE, FLOOD)
-    world.run(0.5)
-    world.publish("thief.example", TITLE, FLOOD)
-    world.poll("thief.example")
-    world.poll("gazette.example")
     originals = world.originals()
     assert (originals["thief.example"], originals["gazette.example"]) == (
         "gazette.example",

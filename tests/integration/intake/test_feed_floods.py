@@ -113,7 +113,7 @@ def test_only_what_is_chosen_bumps_and_nothing_else_depends_on_it(
     database: Database, bumps: tuple[str, ...]
 ) -> None:
     assert set(bumps) <= BUMPS
-    rig = Rig(database, Clock(NOON))
+    rig = Rig(database)
     rig.pipeline = Pipeline(
         database, InlineExecutor(), Tuning(), rig.clock, StoryOptions(bumps=bumps)
     )
@@ -146,7 +146,7 @@ def test_only_what_is_chosen_bumps_and_nothing_else_depends_on_it(
 def test_a_correction_bumps_where_that_is_chosen(
     database: Database, bumps: tuple[str, ...]
 ) -> None:
-    rig = Rig(database, Clock(NOON))
+    rig = Rig(database)
     rig.take(
         flood(),
         flood("Mirror", FLOOD, title="Levee breaks at Pennmouth, four dead, again"),

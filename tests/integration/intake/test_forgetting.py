@@ -46,7 +46,6 @@ from tests.support.articles import (
     FLOOD_ELSEWHERE,
     NOON,
     STRIKE,
-    Clock,
     Rig,
     record,
 )
@@ -402,7 +401,7 @@ def test_an_export_carries_tombstones(rig: Rig, tmp_path: Path) -> None:
     lines = list(exported(rig.database, lambda _: None))
     with sqlite_at(tmp_path / "other.db") as other:
         import_into(other, b"".join(lines).splitlines(keepends=True), lambda _: None)
-        assert Rig(other, Clock()).accept(marked("1", FLOOD))[0].outcome == "forgotten"
+        assert Rig(other).accept(marked("1", FLOOD))[0].outcome == "forgotten"
 
 
 # --- what is left ------------------------------------------------------------------------------------------
@@ -639,7 +638,7 @@ def test_whatever_is_forgotten_the_rest_holds_together(
 def test_the_index_of_passages_in_memory_follows_what_goes_and_what_inherits_it(
     database: Database,
 ) -> None:
-    rig = Rig(database, Clock())
+    rig = Rig(database)
     first, copy, *_ = rig.take(
         record("Herald", "1", "Levee breaks", FLOOD, published=NOON),
         record("Post", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON),

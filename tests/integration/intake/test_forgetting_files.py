@@ -15,7 +15,7 @@ from tests.integration.intake.test_forgetting import (
     the_article,
     words_in,
 )
-from tests.support.articles import NOON, Clock, Rig
+from tests.support.articles import Rig
 from tests.support.own_postgres import OwnPostgres
 from tests.support.story_checks import fill
 
@@ -29,7 +29,7 @@ def test_after_vacuum_full_and_a_new_log_no_file_of_the_server_holds_it(
     database = Database(address)
     upgrade(database)
     fill(database)
-    rig = Rig(database, Clock(NOON))
+    rig = Rig(database)
     rig.take(alone("1"))
     settle(rig)
     own_postgres.run("VACUUM ANALYZE", address.rsplit("/", 1)[1])

@@ -17,8 +17,7 @@ from tests.support.articles import NOON, Clock, Rig, page_of, record, trust
 from tests.support.rows import queried, written_by
 from tests.support.story_checks import (
     correct,
-    placing_of,
-    reclustering,
+    recluster,
     undo,
     what_is_wrong,
 )
@@ -38,7 +37,12 @@ pay out more than any others, and winners get their money within an hour. Sign u
 LEVEL and double your chances. Play responsibly. Bonus conditions apply to all new accounts that
 are opened before the end of the month.""",
 )
-
+SENTENCES = (
+    "Play at Golden Harbour casino tonight and get two hundred free spins with your first deposit.",
+    "Slimona drops helped me lose twelve kilos in a month, so order three bottles today and pay for two.",
+    "Our garden furniture is reduced by half until Sunday, with free delivery of every lounge and parasol.",
+)
+SPAM = "https://spam.example/feed"
 
 OWN_REPORT = """Rescue teams in boats searched the drowned streets of Pennmouth for two people who have been
 missing since the Arrel broke its levee. Mayor Brandt let everyone below the market square leave at once.
@@ -48,7 +52,7 @@ railway to Calmouth stays shut, and classes begin again on Wednesday at the earl
 
 @pytest.fixture
 def rig(sqlite: Database) -> Rig:
-    rig = Rig(sqlite, Clock(NOON))
+    rig = Rig(sqlite)
     rig.take(
         record("Herald", "1", HEADLINE, FLOOD, published=NOON),
         record(
@@ -63,33 +67,36 @@ def rig(sqlite: Database) -> Rig:
     return rig
 
 
-@pytest.mark.parametrize("body", [*ADVERTISEMENTS, STRIKE])
-@pytest.mark.parametrize("title", [HEADLINE, "Four dead as Pennmouth is flooded"])
-def test_an_advertisement_under_the_headline_and_minute_of_a_report_stays_out(
-    rig: Rig, title: str, body: str
+@pytest.mark.parametrize("body", [*ADVERTISEMENTS, *SENTENCES, STRIKE])
+@pytest.mark.parametrize("times", [0, 1, 3])
+@pytest.mark.parametrize(
+    ("authority", "is_known"),
+    [
+        pytest.param("page", False, id="push"),
+        pytest.param("foreign", False, id="new feed", marks=pytest.mark.later),
+        pytest.param(
+            "foreign", True, id="feed of the day before", marks=pytest.mark.later
+        ),
+        pytest.param("handed", False, id="file", marks=pytest.mark.later),
+    ],
+)
+def test_another_text_under_the_headline_and_minute_of_a_report_stays_out(
+    rig: Rig, authority: Authority, is_known: bool, times: int, body: str
 ) -> None:
+    """Nor does the headline let it in that it repeats."""
+    if is_known:
+        trust(rig.database, [SPAM])
+        rig.restart()
     (placed,) = rig.take(
         record(
-            "Unknown",
+            SPAM,
             "x",
-            title,
-            " ".join(body.split()),
+            HEADLINE,
+            f"{HEADLINE}. " * times + " ".join(body.split()),
             url="https://spam.example/x",
+            outlet="spam.example",
+            authority=authority,
             published=NOON,
-        )
-    )
-    assert placed.outcome == "founded"
-
-
-@pytest.mark.parametrize("body", ADVERTISEMENTS)
-@pytest.mark.parametrize("times", [1, 3])
-def test_a_body_that_begins_with_its_headline_does_not_join_by_it(
-    rig: Rig, body: str, times: int
-) -> None:
-    text = f"{HEADLINE}. " * times + " ".join(body.split())
-    (placed,) = rig.take(
-        record(
-            "Unknown", "x", HEADLINE, text, url="https://spam.example/x", published=NOON
         )
     )
     assert placed.outcome == "founded"
@@ -136,7 +143,6 @@ def test_the_bare_headline_is_a_report_of_the_story(rig: Rig) -> None:
 
 # --- what counts as a report -------------------------------------------------------------------------------
 
-SPAM = "https://spam.example/feed"
 ADVERTISEMENT = "Pennmouth levee: Golden Harbour casino gives two hundred free spins."
 
 
@@ -251,9 +257,7 @@ def test_who_moves_it_by_hand_makes_it_count_and_undo_takes_it_back(rig: Rig) ->
 def test_reclustering_counts_alike(rig: Rig) -> None:
     rig.take(of_feed("x", HEADLINE, ADVERTISEMENT))
     before = queried(rig.database, select(article).order_by(article.c.inbox_no)).all()
-    assert (
-        reclustering(rig.database).take_over(placing_of(rig.database), None).moved == 0
-    )
+    assert recluster(rig.database).moved == 0
     assert (
         queried(rig.database, select(article).order_by(article.c.inbox_no)).all()
         == before
@@ -326,7 +330,7 @@ def test_a_flood_of_reports_that_do_not_count_keeps_no_other_from_counting(
 
 def test_bare_headlines_can_neither_confirm_nor_deny(database: Database) -> None:
     """On the first day no source is known."""
-    rig = Rig(database, Clock(NOON))
+    rig = Rig(database)
     for number, text in enumerate(
         ("", FLOOD, FLOOD_ELSEWHERE, " ".join(OWN_REPORT.split()))
     ):

@@ -22,7 +22,7 @@ from tests.support.story_checks import (
     fill,
     partition,
     placing_of,
-    reclustering,
+    recluster,
     redirects,
     rows_of,
     what_is_wrong,
@@ -181,14 +181,11 @@ def test_deciding_again_keeps_to_every_word(
         for kind, numbers in steps:
             carried_out(placing, command(database, kind, numbers))
         kept_to(database)
-        reclustering(database).take_over(placing_of(database), None)
+        recluster(database)
         assert what_is_wrong(database) == []
         kept_to(database)
         before = partition(database)
-        assert (
-            reclustering(database).take_over(placing_of(database), None).changed_stories
-            == 0
-        )
+        assert recluster(database).changed_stories == 0
         assert partition(database) == before
 
 

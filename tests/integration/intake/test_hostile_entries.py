@@ -18,7 +18,7 @@ from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import article, entry
-from tests.support.articles import NOON, Clock, Rig
+from tests.support.articles import NOON, Rig
 from tests.support.feeds import feed_of
 from tests.support.hostile_feeds import rss
 from tests.support.rows import queried
@@ -76,7 +76,7 @@ def test_chance_strings_go_through_feed_database_and_output(
     strings: int, database: Database
 ) -> None:
     rng = drawn("hostile entries")
-    rig, placed, fields = Rig(database, Clock()), 0, 6
+    rig, placed, fields = Rig(database), 0, 6
     while placed * fields < strings:
         entries = read(chance_feed(rng, 40), source=f"feed-{placed}")
         assert entries
@@ -117,7 +117,7 @@ def test_the_same_three_times_is_no_news_whatever_an_entry_lacks(
         "<item><guid isPermaLink='false'>only-a-guid</guid></item>"
         "<item><pubDate>Sat, 28 Feb 2026 09:30:00 GMT</pubDate></item><item/>"
     ).encode()
-    rig = Rig(database, Clock())
+    rig = Rig(database)
     outcomes = [[one.outcome for one in rig.accept(*read(feed))] for _ in range(3)]
     assert outcomes == [["new"] * 4, ["known"] * 4, ["known"] * 4]
 
@@ -133,7 +133,7 @@ def test_all_that_an_entry_declares_is_kept_in_the_database(database: Database) 
       </media:content>
       <media:thumbnail url="https://news.example.org/1.jpg"/>
       <description>All are on board.</description></item>"""
-    Rig(database, Clock()).take(*read(rss(item).encode()))
+    Rig(database).take(*read(rss(item).encode()))
     payload = queried(database, select(entry.c.payload)).scalar_one()
     kept = codecs.decompress_struct(payload, Entry)
     assert kept.enclosures == (
@@ -155,7 +155,7 @@ def test_all_that_an_entry_declares_is_kept_in_the_database(database: Database) 
 
 def test_a_date_in_the_future_orders_nothing(database: Database) -> None:
     """An entry dated in the year 9999 is as old as its arrival, not the first for ever."""
-    rig = Rig(database, Clock())
+    rig = Rig(database)
     future, today = "Fri, 31 Dec 9999 23:59:59 GMT", "Sun, 08 Dec 2024 11:00:00 GMT"
     items = "".join(
         f"<item><guid>{title}</guid><title>{title}</title><pubDate>{raw}</pubDate></item>"

@@ -110,13 +110,6 @@ def test_whatever_happens_to_keys_each_article_stays_itself(
     follow(database, **stream)
 
 
-@pytest.mark.torture
-@settings(max_examples=1500, deadline=None, suppress_health_check=FIXTURES)
-@given(**STREAMS)
-def test_whatever_happens_in_many_streams(database: Database, **stream: Any) -> None:
-    follow(database, **stream)
-
-
 def follow(
     database: Database,
     steps: list[str],

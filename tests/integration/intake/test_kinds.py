@@ -23,12 +23,11 @@ from tests.support.articles import (
     NOON,
     STRIKE,
     STRIKE_ELSEWHERE,
-    Clock,
     Rig,
     record,
 )
 from tests.support.rows import executed, queried
-from tests.support.story_checks import correct, placing_of, reclustering
+from tests.support.story_checks import correct, recluster
 
 TUNING = Tuning()
 FLOOD_LATER = """Four people died when the levee on the river Arrel broke at Pennmouth on Sunday evening, the
@@ -65,7 +64,7 @@ def database(sqlite: Database) -> Database:
 @pytest.fixture
 def rig(database: Database) -> Rig:
     """With a report of a flood, and an opinion on it that a person put beside it."""
-    made = Rig(database, Clock())
+    made = Rig(database)
     made.take(
         record("Herald", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON),
         record(
@@ -123,7 +122,7 @@ def test_a_report_never_joins_a_story_of_opinions(
     report = record(
         "Herald", "1", "Levee breaks: Pennmouth under water", FLOOD, published=NOON
     )
-    Rig(database, Clock()).take(first, report)
+    Rig(database).take(first, report)
     assert len(set(rows(database, "SELECT story FROM article"))) == stories
 
 
@@ -160,7 +159,7 @@ def test_reports_alone_decide_what_joins_their_story(rig: Rig) -> None:
 @pytest.mark.later
 def test_a_report_stays_with_the_opinion_that_joined_it(database: Database) -> None:
     """The second look compares a report with the rest of its own story, which is an opinion."""
-    rig = Rig(database, Clock())
+    rig = Rig(database)
     report = record(
         "Herald", "1", "Levee breaks: Pennmouth under water", FLOOD, published=NOON
     )
@@ -218,7 +217,7 @@ def test_after_a_recluster_the_stories_agree_with_their_articles(
 ) -> None:
     """Imported rows may count dates that were read in a text; those that were decided again do not."""
     database = each_kind
-    rig = Rig(database, Clock())
+    rig = Rig(database)
     for number, body in enumerate((FLOOD, FLOOD_ELSEWHERE)):
         dated = f"Monday 12 October 2026, 10:0{number}\n\n{body}"
         rig.take(
@@ -237,7 +236,7 @@ def test_after_a_recluster_the_stories_agree_with_their_articles(
     assert ("text", 0) in [(row[0], int(bool(row[1]))) for row in rows(database, dates)]
     executed(database, text("UPDATE article SET date_counts = (1 = 1)"))
     rig.restart()
-    reclustering(database).take_over(placing_of(database), None)
+    recluster(database)
     assert [bool(row[1]) for row in rows(database, dates)] == [
         row[0] != "text" for row in rows(database, dates)
     ]
@@ -245,5 +244,5 @@ def test_after_a_recluster_the_stories_agree_with_their_articles(
 
 def test_reclustering_keeps_kinds_and_counts(rig: Rig) -> None:
     before = rows(rig.database, KINDS), rows(rig.database, COUNTS)
-    reclustering(rig.database).take_over(placing_of(rig.database), None)
+    recluster(rig.database)
     assert (rows(rig.database, KINDS), rows(rig.database, COUNTS)) == before

@@ -200,19 +200,6 @@ def test_known_items_change_nothing(
     follow(of_module, whole, client, server, **stream)
 
 
-@pytest.mark.torture
-@settings(max_examples=1000, suppress_health_check=SLOW)
-@given(**STREAM)
-def test_known_items_change_nothing_in_many_streams(
-    of_module: Database,
-    whole: Database,
-    client: Client,
-    server: LoopbackServer,
-    **stream: Any,
-) -> None:
-    follow(of_module, whole, client, server, **stream)
-
-
 def follow(
     cut: Database,
     whole: Database,
@@ -374,7 +361,7 @@ def test_only_the_feeds_that_had_a_forgotten_article_are_read_again(
         ]
         server.routes[urlsplit(paper.url).path] = Resource(rss(*items))
         paper.poll()
-    rig = Rig(database, Clock())
+    rig = Rig(database)
     rig.place()
     payload = msgspec.json.encode(ForgetCommand(name="https://gazette.example/1"))
     command_handlers.enqueue(database, NOON, "forget", payload)

@@ -60,7 +60,7 @@ def test_a_live_blog_founds_a_home_and_gives_way_to_a_report(
 ) -> None:
     """It is counted where there is nothing else, and counts nothing beside a report, which brings it up."""
     database = each_kind
-    rig = Rig(database, Clock())
+    rig = Rig(database)
     (live,) = rig.take(flood_live(published=NOON))
     reading = StoryReader(database)
     alone = reading.story(live.story or "")
@@ -91,7 +91,7 @@ def test_a_live_blog_founds_a_home_and_gives_way_to_a_report(
 
 
 def test_the_order_of_arrival_makes_no_difference_to_the_sums(sqlite: Database) -> None:
-    rig = Rig(sqlite, Clock())
+    rig = Rig(sqlite)
     rig.take(flood_report())
     (live,) = rig.take(flood_live(published=NOON))
     assert live.outcome == "joined"

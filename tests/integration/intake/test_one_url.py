@@ -17,7 +17,6 @@ from aggregator.stories.counting.originals import originals_with_copies
 from tests.support.articles import (
     FLOOD,
     NOON,
-    Clock,
     Rig,
     page_of,
     record,
@@ -32,7 +31,7 @@ TRACKED = "http://www.gazette.example/news/{n}?utm_source=rss&at_medium=feed"
 @pytest.fixture
 def rig(sqlite: Database) -> Rig:
     """On SQLite, where nothing but the rules is asked."""
-    return Rig(sqlite, Clock())
+    return Rig(sqlite)
 
 
 def own(text: str = FLOOD, **more: object) -> Entry:

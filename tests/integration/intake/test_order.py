@@ -12,7 +12,10 @@ from aggregator.store.intake import inbox
 from aggregator.store.tables import article, entry
 from tests.support.articles import FLOOD, NOON, Clock, Rig, record, settled
 from tests.support.rows import queried, written_by
-from tests.support.story_checks import placing_of, reclustering, what_is_wrong
+from tests.support.story_checks import (
+    recluster,
+    what_is_wrong,
+)
 
 
 def news(
@@ -48,7 +51,7 @@ def test_feeds_that_wait_together_are_placed_in_order_of_time(
     database: Database,
 ) -> None:
     """An undated entry and one of the future are of the time at which they were accepted."""
-    rig = Rig(database, Clock(NOON))
+    rig = Rig(database)
     gather(rig, *FEEDS)
     rig.place()
     assert placing_order(database) == IN_ORDER
@@ -66,7 +69,7 @@ def test_the_order_of_the_polls_does_not_matter(sqlite: Database) -> None:
 def test_the_order_is_kept_where_more_comes_between_a_stop_and_the_next_start(
     sqlite: Database,
 ) -> None:
-    rig = Rig(sqlite, Clock(NOON))
+    rig = Rig(sqlite)
     gather(rig, FEEDS[0])
     written_by(sqlite, inbox.put_in_order)
     gather(rig, FEEDS[1])
@@ -83,18 +86,18 @@ def test_the_order_is_kept_where_more_comes_between_a_stop_and_the_next_start(
 
 
 def test_a_replay_follows_the_stored_order(sqlite: Database) -> None:
-    rig = Rig(sqlite, Clock(NOON))
+    rig = Rig(sqlite)
     gather(rig, *FEEDS)
     rig.place()
     before = settled(sqlite)
-    assert reclustering(sqlite).take_over(placing_of(sqlite), None).moved == 0
+    assert recluster(sqlite).moved == 0
     assert settled(sqlite) == before
 
 
 def test_a_revision_that_names_an_earlier_time_is_placed_after_its_first_version(
     sqlite: Database,
 ) -> None:
-    rig = Rig(sqlite, Clock(NOON))
+    rig = Rig(sqlite)
     first = news("Herald", 1, -2, FLOOD)
     earlier = news("Herald", 1, -8, FLOOD.replace("Four people", "Five people"))
     gather(rig, [first], [news("Post", 1, -5)], [earlier])
@@ -112,7 +115,7 @@ def test_a_revision_that_names_an_earlier_time_is_placed_after_its_first_version
 def test_what_is_handed_in_is_placed_at_once_after_all_that_waits(
     sqlite: Database,
 ) -> None:
-    rig = Rig(sqlite, Clock(NOON))
+    rig = Rig(sqlite)
     gather(rig, FEEDS[0])
     rig.accept(news("Post", 1, -12))
     assert [len(batch) for batch in rig.pipeline.place_waiting(gathers=True)] == [4]
@@ -135,7 +138,7 @@ def test_a_daemon_lets_what_polls_bring_gather_for_some_seconds(
 def test_an_entry_that_cannot_be_read_is_put_in_order_and_refused(
     sqlite: Database,
 ) -> None:
-    rig = Rig(sqlite, Clock(NOON))
+    rig = Rig(sqlite)
     gather(rig, FEEDS[0])
     with sqlite.write() as connection:
         connection.execute(

@@ -29,7 +29,12 @@ from tests.support.articles import (
     render_all,
 )
 from tests.support.rows import queried
-from tests.support.story_checks import assigned, correct, placing_of, reclustering, undo
+from tests.support.story_checks import (
+    assigned,
+    correct,
+    recluster,
+    undo,
+)
 
 TEXTS = {
     "flood": ("Levee breaks at Pennmouth", FLOOD),
@@ -167,14 +172,14 @@ def test_it_holds_after_corrections_and_recluster(rig: Rig) -> None:
     assert original is not None
     correct(rig.database, "split", story[original], articles=(original,))
     assert contradictions(rig.database) == []
-    reclustering(rig.database).take_over(placing_of(rig.database), None)
+    recluster(rig.database)
     assert contradictions(rig.database) == []
     correct(rig.database, "merge", *split.stories)
     undo(rig.database)
     undo(rig.database)
     undo(rig.database)
     assert contradictions(rig.database) == []
-    reclustering(rig.database).take_over(placing_of(rig.database), None)
+    recluster(rig.database)
     assert originals(shown(rig.database)) == first_of(listed)
     assert contradictions(rig.database) == []
 

@@ -10,7 +10,6 @@ from tests.support.articles import (
     FLOOD,
     FLOOD_ELSEWHERE,
     STRIKE,
-    Clock,
     Rig,
     page_of,
     record,
@@ -22,7 +21,7 @@ TEXTS = (FLOOD, STRIKE, FLOOD_ELSEWHERE)
 
 @pytest.fixture
 def rig(database: Database) -> Rig:
-    return Rig(database, Clock())
+    return Rig(database)
 
 
 def an_entry(number: int, name: str = "", *, is_own: bool = False) -> Entry:

@@ -281,7 +281,7 @@ def test_two_databases_hold_the_same_after_the_same(
     held = []
     for url in (f"sqlite:///{tmp_path / 'a.db'}", postgres.make()):  # type: ignore[attr-defined]
         with closing(with_tables(Database(url))) as database:
-            Rig(database, Clock(NOON)).take(*entries)
+            Rig(database).take(*entries)
             held.append(settled(database))
     assert held[0] == held[1]
 
@@ -313,7 +313,7 @@ def seeds(data: Path) -> list:
 def test_an_entry_whose_article_was_placed_while_it_waited_adds_nothing(
     database: Database,
 ) -> None:
-    rig = Rig(database, Clock())
+    rig = Rig(database)
     (first,) = rig.accept(
         record("Port", "1", "Strike", STRIKE, url="https://port.example/1"),
         wants_page=[True],
@@ -374,7 +374,7 @@ def test_an_undated_push_is_news_and_stays_where_it_is_listed(rig: Rig) -> None:
 def test_the_seeds_are_one_story_in_every_order_of_the_day_of_the_one_with_a_date(
     sqlite: Database, data: Path, order: tuple[int, ...]
 ) -> None:
-    rig = Rig(sqlite, Clock())
+    rig = Rig(sqlite)
     entries = seeds(data)
     for place in order:
         rig.take(entries[place])

@@ -16,7 +16,7 @@ from aggregator.store.tables import article, entry, story
 from tests.support.articles import FLOOD, NOON, STRIKE, Clock, Rig, record, render_all
 from tests.support.deep_checks import faults
 from tests.support.rows import executed, queried
-from tests.support.story_checks import differences, placing_of, reclustering
+from tests.support.story_checks import differences, placing_of, recluster
 
 LEVEE = record("Herald", "1", "Levee breaks", " ".join(FLOOD.split()), published=NOON)
 REPRINT = record("Post", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON)
@@ -63,9 +63,9 @@ def read_windows() -> dict[int, Window]:
 
 @pytest.mark.later
 def test_entries_that_fail_keep_no_window_in_memory(database: Database) -> None:
-    Rig(database, Clock()).take(LEVEE)
+    Rig(database).take(LEVEE)
     damage(database)
-    rig, of_others = Rig(database, Clock()), read_windows()
+    rig, of_others = Rig(database), read_windows()
     rig.accept(
         *(
             msgspec.structs.replace(REPRINT, source=str(n), guid=str(n))
@@ -82,9 +82,9 @@ def test_entries_that_fail_keep_no_window_in_memory(database: Database) -> None:
 def test_what_cannot_be_placed_is_set_aside_and_waits_again_once_it_can(
     database: Database,
 ) -> None:
-    Rig(database, Clock()).take(LEVEE)
+    Rig(database).take(LEVEE)
     details = damage(database)
-    rig = Rig(database, Clock())
+    rig = Rig(database)
     rig.accept(REPRINT)
     with pytest.raises(DamagedError, match=r"cannot be placed .*aggregator db check"):
         rig.place()
@@ -96,7 +96,7 @@ def test_what_cannot_be_placed_is_set_aside_and_waits_again_once_it_can(
     assert any("in quarantine" in one.what for one in faults(database, now=NOON))
     rebuild(database, Tuning())
     assert states(database)[2] == "ready"
-    assert [one.outcome for one in Rig(database, Clock()).place()] == ["copy"]
+    assert [one.outcome for one in Rig(database).place()] == ["copy"]
     assert not [
         one.what for one in faults(database, now=NOON) if "quarantine" in one.what
     ]
@@ -105,9 +105,9 @@ def test_what_cannot_be_placed_is_set_aside_and_waits_again_once_it_can(
 def test_a_batch_that_fails_is_halved_until_its_culprit_is_alone(
     database: Database,
 ) -> None:
-    Rig(database, Clock()).take(LEVEE)
+    Rig(database).take(LEVEE)
     details = damage(database)
-    rig = Rig(database, Clock())
+    rig = Rig(database)
     for number in range(11):
         words = f"{STRIKE} Quay {number} was empty."
         rig.accept(
@@ -141,7 +141,7 @@ def test_a_batch_that_fails_is_halved_until_its_culprit_is_alone(
 
 
 def test_many_entries_of_one_feed_that_fail_hold_up_nobody(database: Database) -> None:
-    Rig(database, Clock()).take(LEVEE)
+    Rig(database).take(LEVEE)
     damage(database)
     rig = Rig(database, Clock(), Tuning({"placing": {"batch_articles": 3}}))
     rig.take(DOCKS)
@@ -167,7 +167,7 @@ def test_many_entries_of_one_feed_that_fail_hold_up_nobody(database: Database) -
 
 
 def test_an_entry_whose_words_are_damaged_is_refused(database: Database) -> None:
-    rig = Rig(database, Clock())
+    rig = Rig(database)
     rig.accept(LEVEE)
     rig.accept(DOCKS)
     executed(
@@ -183,19 +183,19 @@ def test_an_entry_whose_words_are_damaged_is_refused(database: Database) -> None
 def test_damaged_terms_of_a_report_pause_placing_until_they_are_computed_again(
     database: Database,
 ) -> None:
-    Rig(database, Clock()).take(LEVEE)
+    Rig(database).take(LEVEE)
     executed(database, update(article).values(terms=b"nonsense!"))
-    rig = Rig(database, Clock())
+    rig = Rig(database)
     rig.accept(DOCKS)
     with pytest.raises(DamagedError, match=r"cannot be placed .*aggregator db check"):
         rig.place()
     assert states(database)[2] == "ready"
-    reclustering(database).take_over(placing_of(database), None)
-    assert [one.outcome for one in Rig(database, Clock()).place()] == ["founded"]
+    recluster(database)
+    assert [one.outcome for one in Rig(database).place()] == ["founded"]
 
 
 def test_a_damaged_rendering_is_repeated(database: Database) -> None:
-    Rig(database, Clock()).take(LEVEE, DOCKS)
+    Rig(database).take(LEVEE, DOCKS)
     render_all(database)
     executed(
         database,

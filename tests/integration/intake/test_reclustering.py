@@ -53,6 +53,7 @@ from tests.support.story_checks import (
     mistake,
     partition,
     placing_of,
+    recluster,
     reclustering,
     redirects,
     rows_of,
@@ -110,7 +111,7 @@ def test_right_after_ingest_nothing_changes_and_nothing_is_written(
     before = everything(grouped)
     assert is_the_same(reclustering(grouped).difference(None))
     assert everything(grouped) == before
-    assert is_the_same(reclustering(grouped).take_over(placing_of(grouped), None))
+    assert is_the_same(recluster(grouped))
     assert everything(grouped) == before, (
         "byte for byte, and nothing rendered is dropped"
     )
@@ -126,9 +127,9 @@ def test_real_articles_are_decided_alike_with_the_second_looks_in_between(
     database = with_tables(Database(f"sqlite:///{tmp_path / 'real.db'}"))
     entries = of_files(data / name)[:260]
     random.Random(19).shuffle(entries)
-    Rig(database, Clock()).take(*entries)
+    Rig(database).take(*entries)
     before = everything(database)
-    assert is_the_same(reclustering(database).take_over(placing_of(database), None))
+    assert is_the_same(recluster(database))
     assert everything(database) == before
     assert what_is_wrong(database) == []
     database.close()
@@ -237,12 +238,10 @@ def test_an_outlet_that_was_unknown_stays_unknown(database: Database) -> None:
         '<link rel="canonical" href="https://gazette.example/levee"></head>'
         f"<body><article><h1>Levee breaks at Pennmouth, four dead</h1><p>{FLOOD}</p></article></body></html>"
     )
-    Rig(database, Clock()).take(
-        Entry(source="files", guid="a.html", html=page, is_page=True)
-    )
+    Rig(database).take(Entry(source="files", guid="a.html", html=page, is_page=True))
     assert queried(database, select(article.c.outlet)).scalar_one() is None
     before = everything(database)
-    reclustering(database).take_over(placing_of(database), None)
+    recluster(database)
     assert everything(database) == before
 
 
@@ -266,7 +265,7 @@ def test_the_words_of_today_are_decided_about(database: Database) -> None:
             FLOOD + " A fifth was found.",
         )
     )
-    reclustering(database).take_over(placing_of(database), None)
+    recluster(database)
     titles = (
         queried(database, select(article.c.title).order_by(article.c.inbox_no))
         .scalars()
@@ -294,7 +293,7 @@ def test_what_is_read_from_texts_is_restored(database: Database) -> None:
         record("Gazette", text[:9], "The dock", text)
         for text in (FLOOD, STRIKE, COLUMN)
     ]
-    Rig(database, Clock()).take(*entries)
+    Rig(database).take(*entries)
     before = rows_of(database, article)
     assert set(queried(database, select(article.c.kind)).scalars()) == {
         "report",
@@ -308,7 +307,7 @@ def test_what_is_read_from_texts_is_restored(database: Database) -> None:
         "terms": b"\x90",
     }
     executed(database, update(article).values(damaged))
-    reclustering(database).take_over(placing_of(database), None)
+    recluster(database)
     assert rows_of(database, article) == before
 
 
@@ -318,8 +317,8 @@ def test_the_language_that_the_user_set_for_a_source_is_kept(
     source = feed_source("https://gazette.example/feed", language="de-AT")
     written_by(database, add_source, source)
     entry = record(source.id, "1", "Levee breaks at Pennmouth, four dead", FLOOD)
-    Rig(database, Clock()).take(of_source(entry, source))
-    reclustering(database).take_over(placing_of(database), None)
+    Rig(database).take(of_source(entry, source))
+    recluster(database)
     assert queried(database, select(article.c.language)).scalars().all() == ["de"]
 
 
@@ -367,7 +366,7 @@ def test_back_under_the_old_rules_the_old_stories_have_their_ids_again(
     strict = Tuning(STRICT)
     reclustering(grouped, strict).take_over(placing_of(grouped, strict), None)
     torn = set(partition(grouped)) - set(before)
-    reclustering(grouped).take_over(placing_of(grouped), None)
+    recluster(grouped)
     assert partition(grouped) == before
     assert torn
     assert all(redirects(grouped)[one] in before for one in torn), (
@@ -382,7 +381,7 @@ def test_a_group_keeps_the_id_that_most_of_its_articles_had(grouped: Database) -
     before = partition(grouped)
     two = members(grouped, bridge)[:2]
     new = mistake(grouped, "split", bridge, articles=tuple(two))[1]
-    assert reclustering(grouped).take_over(placing_of(grouped), None).written
+    assert recluster(grouped).written
     assert partition(grouped) == before
     assert redirects(grouped)[new] == bridge
     assert what_is_wrong(grouped) == []
@@ -396,7 +395,7 @@ def test_stories_that_stay_the_same_keep_title_time_and_text(grouped: Database) 
         connection.execute(update(story).where(story.c.id == goat).values(**values))
     kept = [row for row in rows_of(grouped, story) if row[1] != bridge]
     mistake(grouped, "split", bridge, articles=(members(grouped, bridge)[1],))
-    reclustering(grouped).take_over(placing_of(grouped), None)
+    recluster(grouped)
     assert [
         row for row in rows_of(grouped, story) if row[0] in {old[0] for old in kept}
     ] == kept
@@ -435,7 +434,7 @@ def test_the_stream_history_is_that_of_the_new_grouping(database: Database) -> N
     with database.write() as connection:
         connection.execute(delete(stream_period))
         connection.execute(delete(source_history))
-    reclustering(database).take_over(placing_of(database), None)
+    recluster(database)
     assert history_of(database) == before
 
 
@@ -556,7 +555,7 @@ def test_a_request_without_a_folder_for_its_files_is_refused_and_placing_goes_on
     address = postgres.lend(has_tables=True)
     with closing(Database(address)) as database:
         number = written_by(database, enqueue, NOON, "recluster", "{}")
-        assert Rig(database, Clock(NOON)).pipeline.run_commands() == 1
+        assert Rig(database).pipeline.run_commands() == 1
         answer = read_by(database, _command, number)
         assert (answer.state, "missing cannot be written" in str(answer.result)) == (
             "refused",

@@ -29,7 +29,7 @@ from aggregator.store.tables import article, entry, outlet_line, story
 from tests.support.articles import NOON, Clock, Rig, record, settled
 from tests.support.fresh import with_tables
 from tests.support.rows import queried, read_by
-from tests.support.story_checks import placing_of, reclustering
+from tests.support.story_checks import placing_of, recluster
 
 # Of three outlets: two of them have a footer that is learnt after twenty of theirs
 ARTICLES = 75
@@ -128,7 +128,7 @@ def fresh(folder: Path, name: str) -> Database:
 def test_a_footer_is_learnt_and_taken_out_of_the_next_article(
     database: Database,
 ) -> None:
-    rig = Rig(database, Clock())
+    rig = Rig(database)
     rig.take(*articles_of(75))
     for outlet, footer in FOOTERS.items():
         assert taken_out(database, outlet) == [()] * 20 + [(footer,)] * 5
@@ -155,7 +155,7 @@ def executor(request: pytest.FixtureRequest) -> Iterator[Executor]:
 def expected(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
     """What is left where every article is prepared after the one before it was placed."""
     database = fresh(tmp_path_factory.mktemp("one"), "one")
-    Rig(database, Clock()).accept(*articles_of(ARTICLES))
+    Rig(database).accept(*articles_of(ARTICLES))
     waiting = read_by(database, inbox.ready, ARTICLES)
     placing = placing_of(database)
     for one in waiting:
@@ -204,9 +204,9 @@ def test_neither_workers_nor_portions_nor_restarts_change_a_text(
 def test_deciding_again_leaves_texts_and_stories_as_they_are(
     database: Database,
 ) -> None:
-    Rig(database, Clock()).take(*articles_of(75))
+    Rig(database).take(*articles_of(75))
     before = texts(database), settled(database)
-    difference = reclustering(database).take_over(placing_of(database), None)
+    difference = recluster(database)
     assert difference.moved == 0
     assert (texts(database), settled(database)) == before
 
@@ -215,7 +215,7 @@ def test_deciding_again_leaves_texts_and_stories_as_they_are(
 def test_lines_that_are_learnt_later_leave_earlier_texts_as_they_are(
     database: Database,
 ) -> None:
-    rig, entries = Rig(database, Clock()), articles_of(75)
+    rig, entries = Rig(database), articles_of(75)
     rig.take(*entries[:60])
     before = texts(database)[:60]
     rig.take(*entries[60:])
@@ -228,7 +228,7 @@ def test_lines_that_are_learnt_later_leave_earlier_texts_as_they_are(
 def test_a_new_footer_in_all_entries_of_a_feed_moves_nothing(
     database: Database,
 ) -> None:
-    rig = Rig(database, Clock())
+    rig = Rig(database)
     days = [
         (own(n, title, "\n".join(said)), FOOTERS["Beacon"])
         for n, (title, said) in enumerate(events(30))
@@ -256,7 +256,7 @@ def test_a_new_footer_in_all_entries_of_a_feed_moves_nothing(
 def test_a_batch_that_fails_at_its_end_and_is_repeated_gives_the_same(
     database: Database, expected: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    Rig(database, Clock()).accept(*articles_of(ARTICLES))
+    Rig(database).accept(*articles_of(ARTICLES))
     waiting = read_by(database, inbox.ready, ARTICLES)
     items = tuple(PrepareItem(entry=one.entry, seen=one.accepted_at) for one in waiting)
     answer = prepare(msgspec.msgpack.encode(PrepareJob(items=items)))
@@ -285,7 +285,7 @@ WALL = [
 def test_texts_of_nothing_but_learnt_lines_count_with_their_headlines(
     database: Database,
 ) -> None:
-    rig = Rig(database, Clock())
+    rig = Rig(database)
     rig.take(
         *(
             own(n, title, "\n".join([*said, *WALL]))
@@ -299,7 +299,7 @@ def test_texts_of_nothing_but_learnt_lines_count_with_their_headlines(
     )
     assert set(map(tuple, queried(database, found))) == {("stub", "")}
     before = texts(database), settled(database)
-    assert reclustering(database).take_over(placing_of(database), None).moved == 0
+    assert recluster(database).moved == 0
     assert (texts(database), settled(database)) == before
 
 
@@ -365,7 +365,7 @@ def with_pages(rig: Rig, given: list[tuple[Entry, str]]) -> None:
 
 def test_twenty_pages_with_one_unknown_notice_make_no_story(database: Database) -> None:
     given = pages()
-    with_pages(Rig(database, Clock()), given)
+    with_pages(Rig(database), given)
     with database.read() as connection:
         counts = connection.execute(select(story.c.article_count)).scalars().all()
         held = (
@@ -395,10 +395,10 @@ def test_twenty_pages_with_one_unknown_notice_make_no_story(database: Database) 
 def test_the_same_notices_one_by_one_and_after_restarts(
     database: Database, tmp_path: Path
 ) -> None:
-    with_pages(Rig(database, Clock()), pages())
+    with_pages(Rig(database), pages())
     other = fresh(tmp_path, "other")
     for one in pages():
-        with_pages(Rig(other, Clock()), [one])
+        with_pages(Rig(other), [one])
     assert texts(other) == texts(database)
     other.close()
 
@@ -409,7 +409,7 @@ def test_the_same_notices_one_by_one_and_after_restarts(
 def test_a_brief_printed_again_under_a_like_headline_or_by_another_outlet_is_no_wall(
     database: Database, outlet: str, headline: str
 ) -> None:
-    rig = Rig(database, Clock())
+    rig = Rig(database)
     title, said = mentions(random.Random(5))
     text = "\n".join(said)
     rig.take(
@@ -420,7 +420,7 @@ def test_a_brief_printed_again_under_a_like_headline_or_by_another_outlet_is_no_
 
 
 def test_a_text_that_tells_of_its_new_headline_is_no_wall(database: Database) -> None:
-    rig = Rig(database, Clock())
+    rig = Rig(database)
     text = "\n".join([
         "The ferry of Isk sails again after nine weeks in the dock, its owner said on Monday morning.",
         "Engineers had found rust in both of its engines and waited long for spare parts from abroad.",
@@ -495,7 +495,7 @@ def forged(number: int, title: str, text: str, *, at: str = "rogue.example") -> 
 def test_a_feed_cannot_teach_lines_in_the_name_of_an_outlet(
     database: Database, at: str
 ) -> None:
-    rig = Rig(database, Clock())
+    rig = Rig(database)
     true = "The levee of Pennmouth broke at four in the morning, the mayor said."
     fakes = [(title, "\n".join([true, *said])) for title, said in events(30)]
     rig.take(*(forged(number, *fake, at=at) for number, fake in enumerate(fakes)))
@@ -508,7 +508,7 @@ def test_a_feed_cannot_teach_lines_in_the_name_of_an_outlet(
 
 
 def test_a_feed_cannot_make_a_wall_of_an_outlets_article(database: Database) -> None:
-    rig = Rig(database, Clock())
+    rig = Rig(database)
     _, said = mentions(random.Random(5))
     text = "\n".join(said)
     rig.take(forged(1, HEADLINES[2], text))

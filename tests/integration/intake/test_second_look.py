@@ -41,8 +41,7 @@ from tests.support.story_checks import (
     members,
     mistake,
     partition,
-    placing_of,
-    reclustering,
+    recluster,
     redirects,
     rows_of,
     small_set,
@@ -116,7 +115,7 @@ def test_an_undated_article_in_the_wrong_story_goes_where_it_belongs_and_says_wh
 def misplaced(database: Database) -> list[str]:
     """An undated report and its copy, which are with a report of another event, and one of their event."""
     title = "Levee breaks at Pennmouth, four dead"
-    placed = Rig(database, Clock(NOON)).take(
+    placed = Rig(database).take(
         record("Gazette", "1", title, FLOOD),
         record("Mirror", "1", title, FLOOD),
         record(
@@ -295,7 +294,7 @@ def test_deciding_again_takes_the_moves_of_the_second_look_too(
     halden, norvale = by_title(grouped, "Ostby ends", "Bank of Norvale")
     before = partition(grouped)
     mistake(grouped, "move", norvale, articles=(members(grouped, halden)[-1],))
-    difference = reclustering(grouped).take_over(placing_of(grouped), None)
+    difference = recluster(grouped)
     assert difference.moved == 1
     assert partition(grouped) == before
     touched = dict(

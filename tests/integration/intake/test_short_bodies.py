@@ -1,21 +1,11 @@
-"""A feed that gives a sentence below its headline joins the story; an advertisement in its place does not."""
+"""A feed that gives a sentence below its headline joins the story."""
 
 import datetime as dt
 
 import pytest
 
-from aggregator.model.entry import Authority
 from aggregator.store.engine.database import Database
-from tests.integration.intake.test_hijacks import HEADLINE
-from tests.support.articles import (
-    FLOOD,
-    FLOOD_ELSEWHERE,
-    NOON,
-    Clock,
-    Rig,
-    record,
-    trust,
-)
+from tests.support.articles import NOON, Rig, record
 
 # (language, title and body of the first outlet, then of the second)
 SHORT_BODIES = {
@@ -57,7 +47,7 @@ def test_two_short_bodies_of_few_words_in_common_under_nearly_one_headline_are_o
     sqlite: Database, name: str
 ) -> None:
     language, title, body, other_title, other_body = SHORT_BODIES[name]
-    rig = Rig(sqlite, Clock(NOON))
+    rig = Rig(sqlite)
     (first,) = rig.take(
         record("Herald", "1", title, body, language=language, published=at(0))
     )
@@ -67,59 +57,3 @@ def test_two_short_bodies_of_few_words_in_common_under_nearly_one_headline_are_o
         )
     )
     assert (second.outcome, second.story) == ("joined", first.story)
-
-
-SENTENCES = (
-    "Play at Golden Harbour casino tonight and get two hundred free spins with your first deposit.",
-    "Slimona drops helped me lose twelve kilos in a month, so order three bottles today and pay for two.",
-    "Our garden furniture is reduced by half until Sunday, with free delivery of every lounge and parasol.",
-)
-
-
-@pytest.mark.later
-@pytest.mark.parametrize("sentence", SENTENCES)
-@pytest.mark.parametrize("repeats_headline", [False, True])
-@pytest.mark.parametrize(
-    ("authority", "is_known"),
-    [
-        pytest.param("foreign", False, id="new feed"),
-        pytest.param("foreign", True, id="feed of the day before"),
-        pytest.param("handed", False, id="file"),
-        pytest.param("page", False, id="push"),
-    ],
-)
-def test_an_advertisement_of_one_sentence_under_the_headline_of_a_report_stays_out(
-    sqlite: Database,
-    authority: Authority,
-    is_known: bool,
-    repeats_headline: bool,
-    sentence: str,
-) -> None:
-    rig = Rig(sqlite, Clock(NOON))
-    rig.take(
-        record("Herald", "1", HEADLINE, FLOOD, published=NOON),
-        record(
-            "Post",
-            "2",
-            "Four dead as Pennmouth is flooded",
-            FLOOD_ELSEWHERE,
-            published=NOON,
-        ),
-    )
-    source = "https://spam.example/feed"
-    if is_known:
-        trust(sqlite, [source])
-        rig.restart()
-    text = f"{HEADLINE}. {sentence}" if repeats_headline else sentence
-    spam = record(
-        source,
-        "x",
-        HEADLINE,
-        text,
-        url="https://spam.example/x",
-        outlet="spam.example",
-        authority=authority,
-        published=at(10),
-    )
-    (placed,) = rig.take(spam)
-    assert placed.outcome == "founded"

@@ -22,7 +22,7 @@ from tests.support.articles import (
     record,
     trust,
 )
-from tests.support.polled_world import PolledWorld
+from tests.support.polled_world import PolledWorld, Shown
 from tests.support.polling import feed_source
 from tests.support.rows import queried, read_by
 
@@ -62,6 +62,15 @@ def world(database: Database) -> Iterator[PolledWorld]:
         yield world
 
 
+def flood_of_two(world: PolledWorld) -> tuple[str, str, Shown]:
+    """Let two feeds report the flood; its title, what one said, and what readers get of it."""
+    title, said, said_elsewhere = EVENTS[0]
+    world.publish("gazette.example", title, said)
+    world.publish("herald.example", f"{title}, four dead", said_elsewhere)
+    world.poll("gazette.example", "herald.example")
+    return title, said, world.shown(world.story_of(title))
+
+
 @pytest.mark.later
 def test_three_days_of_confirmed_news_give_standing_and_articles_alone_do_not(
     world: PolledWorld,
@@ -89,11 +98,7 @@ def test_three_days_of_confirmed_news_give_standing_and_articles_alone_do_not(
 
 def test_a_stranger_gives_no_title_beside_who_has_standing(world: PolledWorld) -> None:
     world.trust("gazette.example", "herald.example")
-    title, said, said_elsewhere = EVENTS[0]
-    world.publish("gazette.example", title, said)
-    world.publish("herald.example", f"{title}, four dead", said_elsewhere)
-    world.poll("gazette.example", "herald.example")
-    before = world.shown(world.story_of(title))
+    title, said, before = flood_of_two(world)
     world.run(1)
     for number in range(12):
         copied = " ".join((said, *[f"Golden Harbour pays {number} free spins."] * 4))
@@ -122,11 +127,7 @@ def test_a_stranger_gives_no_title_beside_who_has_standing(world: PolledWorld) -
 def test_on_the_first_day_of_feeds_a_file_is_believed_no_more_than_they_are(
     world: PolledWorld,
 ) -> None:
-    title, said, said_elsewhere = EVENTS[0]
-    world.publish("gazette.example", title, said)
-    world.publish("herald.example", f"{title}, four dead", said_elsewhere)
-    world.poll("gazette.example", "herald.example")
-    before = world.shown(world.story_of(title))
+    title, said, before = flood_of_two(world)
     world.run(1)
     first = said.split(". ")[0]
     world.rig.take(
@@ -225,11 +226,7 @@ def write_mails(world: PolledWorld, title: str, *senders: str) -> None:
 def test_mails_that_nobody_has_confirmed_are_one_outlet_together_and_no_report(
     world: PolledWorld,
 ) -> None:
-    title, said, said_elsewhere = EVENTS[0]
-    world.publish("gazette.example", title, said)
-    world.publish("herald.example", f"{title}, four dead", said_elsewhere)
-    world.poll("gazette.example", "herald.example")
-    before = world.shown(world.story_of(title))
+    title, _, before = flood_of_two(world)
     write_mails(
         world,
         title,

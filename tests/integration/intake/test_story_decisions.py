@@ -168,7 +168,7 @@ LATER = record(
 def test_a_headline_bumps_a_story_of_one_report_until_bump_age(
     database: Database, hours: int, reports: int, is_bumped: bool
 ) -> None:
-    rig = Rig(database, Clock(NOON))
+    rig = Rig(database)
     options = story_options(
         Config.model_validate({"feeds": {"bump": ("headline",), "bump_age": "2d"}})
     )

@@ -3,7 +3,7 @@
 import datetime as dt
 
 from aggregator.store.engine.database import Database
-from tests.support.articles import NOON, Clock, Rig, record
+from tests.support.articles import NOON, Rig, record
 
 
 def shift_of(rig: Rig) -> float:
@@ -17,7 +17,7 @@ def shift_of(rig: Rig) -> float:
 def test_a_backlog_does_not_count_in_the_share_of_partners_of_news(
     sqlite: Database,
 ) -> None:
-    rig = Rig(sqlite, Clock(NOON))
+    rig = Rig(sqlite)
     assert shift_of(rig) == 0.0
     months_ago = NOON - dt.timedelta(days=90)
     for number in range(12):

@@ -15,7 +15,6 @@ from tests.support.articles import (
     FLOOD_ELSEWHERE,
     NOON,
     STRIKE,
-    Clock,
     Rig,
     record,
 )
@@ -26,7 +25,7 @@ TUNING = shipped_tuning()
 
 def filled(database: Database) -> Database:
     """A story of two reports and one of one, not told yet."""
-    Rig(database, Clock()).take(
+    Rig(database).take(
         record(
             "Arrel Courier",
             "1",

@@ -18,7 +18,11 @@ from aggregator.store.tables import article, story
 from tests.support.articles import NOON, Rig, record, trust
 from tests.support.newsroom import Newsroom
 from tests.support.rows import queried
-from tests.support.story_checks import placing_of, reclustering, what_is_wrong
+from tests.support.story_checks import (
+    placing_of,
+    recluster,
+    what_is_wrong,
+)
 
 HOUR = dt.timedelta(hours=1)
 REST = (
@@ -279,7 +283,7 @@ def test_a_copy_that_is_revised_becomes_a_version_and_back(rig: Rig) -> None:
     placed = queried(
         rig.database, select(article.c.version_of).order_by(article.c.inbox_no)
     ).all()
-    reclustering(rig.database).take_over(placing_of(rig.database), None)
+    recluster(rig.database)
     assert (
         queried(
             rig.database, select(article.c.version_of).order_by(article.c.inbox_no)
@@ -418,7 +422,7 @@ def test_two_states_of_a_text_of_one_outlet_are_one_story(rig: Rig) -> None:
     )
     columns = article.c.id, article.c.story, article.c.version_of
     placed = queried(rig.database, select(*columns).order_by(article.c.inbox_no)).all()
-    reclustering(rig.database).take_over(placing_of(rig.database), None)
+    recluster(rig.database)
     assert (
         queried(rig.database, select(*columns).order_by(article.c.inbox_no)).all()
         == placed

@@ -32,6 +32,7 @@ from tests.support.story_checks import (
     fill,
     partition,
     placing_of,
+    recluster,
     reclustering,
     undo,
 )
@@ -136,7 +137,7 @@ def test_recluster_under_other_rules_tells_of_what_came_to_be_and_what_gave_way(
     assert set(kinds(created)) == {"created"}
     assert {one.story for one in created} <= set(partition(database))
     back = max(one.n for one in created)
-    reclustering(database).take_over(placing_of(database), None)
+    recluster(database)
     merged = stream(database, after=back, limit=500)
     assert set(kinds(merged)) == {"merged"}
     assert {gone for one in merged for gone in one.others} == {

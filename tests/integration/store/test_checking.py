@@ -72,7 +72,7 @@ class Sound:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        rig = Rig(database, Clock())
+        rig = Rig(database)
         rig.take(
             record("Herald", "1", "Levee breaks", FLOOD, published=NOON),
             record("Echo", "1", "Town under water", FLOOD_ELSEWHERE, published=NOON),

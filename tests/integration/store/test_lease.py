@@ -23,7 +23,7 @@ from aggregator.store.engine.writer_lease import WriterLease
 from aggregator.store.intake import acceptance
 from aggregator.store.tables import article, counter, writer_lease
 from tests.conftest import REPOSITORY
-from tests.support.articles import FLOOD, NOON, STRIKE, Clock, Rig, record
+from tests.support.articles import FLOOD, NOON, STRIKE, Rig, record
 from tests.support.fresh import with_tables
 from tests.support.own_postgres import OwnPostgres
 from tests.support.rows import executed, queried
@@ -129,7 +129,7 @@ def test_who_lost_the_lock_places_nothing_and_the_next_goes_on(
     """As after a network file system that forgot the lock, or a server that took a session for dead."""
     first, second = WriterLease(database), WriterLease(other)
     assert first.become_writer()
-    before = Rig(first.fenced, Clock())
+    before = Rig(first.fenced)
     before.take(record("a", "1", "Levee breaks at Pennmouth", FLOOD))
     lose(first, database)
     taken_over(second)
@@ -139,7 +139,7 @@ def test_who_lost_the_lock_places_nothing_and_the_next_goes_on(
     with pytest.raises(LeaseLostError):
         before.place()
     assert titles(other) == ["Levee breaks at Pennmouth"]
-    Rig(second.fenced, Clock()).place()
+    Rig(second.fenced).place()
     assert titles(other) == [
         "Levee breaks at Pennmouth",
         "Dock workers strike in Sennick",

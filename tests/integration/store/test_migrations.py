@@ -34,7 +34,7 @@ from aggregator.store.migrate import (
 )
 from aggregator.store.tables import VIEWS, counter, metadata, story
 from tests.conftest import Postgres
-from tests.support.articles import NOON, STRIKE, Clock, Rig, record
+from tests.support.articles import NOON, STRIKE, Rig, record
 from tests.support.deep_checks import faults
 from tests.support.fresh import shape, with_tables
 from tests.support.kills import in_a_child
@@ -78,7 +78,7 @@ def test_two_that_upgrade_at_once_do_not_meet(database_url: str) -> None:
 
 
 def test_upgrading_again_keeps_what_is_there(database: Database) -> None:
-    Rig(database, Clock()).take(
+    Rig(database).take(
         record("Herald", "1", "Dock workers strike", STRIKE, published=NOON)
     )
     upgrade(database)
@@ -431,14 +431,6 @@ def test_killed_on_the_way_all_is_as_it_was(old: Database) -> None:
         > 10
     )
     check(old)
-
-
-@pytest.mark.usefixtures("later")
-@pytest.mark.torture
-@pytest.mark.timeout(3600)
-def test_killed_before_each_statement_all_is_as_it_was(old: Database) -> None:
-    killed = kill_on_the_way(old, lambda total: range(1, total + 1))
-    print(f"killed before each of {killed} statements and before the commit")
 
 
 @pytest.mark.later

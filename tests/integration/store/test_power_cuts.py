@@ -19,7 +19,7 @@ from sqlalchemy import select, text
 
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.tables import metadata
-from tests.support.articles import Clock, Rig, record, settled
+from tests.support.articles import Rig, record, settled
 from tests.support.fresh import with_tables
 from tests.support.rows import queried
 from tests.support.seeds import SEED
@@ -90,7 +90,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
         # As long as somebody reads the first state, the log only grows and the file stays as it is.
         reader.execute(text("SELECT count(*) FROM story")).scalar()
         database.note()
-        hand_in(Rig(database, Clock()), SEED)
+        hand_in(Rig(database), SEED)
         log = file.with_name(file.name + "-wal").read_bytes()
         return Written(file.read_bytes(), log, database.states, settled(database))
 
@@ -152,7 +152,7 @@ def cut(written: Written, tmp_path: Path, times: int) -> None:
             )
             # What was lost is read again, and it comes to the same
             if number % 20 == 0:
-                hand_in(Rig(database, Clock()), SEED)
+                hand_in(Rig(database), SEED)
                 assert {
                     key: settled(database)[key] for key in ("articles", "keys")
                 } == {key: written.end[key] for key in ("articles", "keys")}

@@ -29,7 +29,7 @@ from aggregator.store.stories.corrections import Constraints
 from aggregator.store.stories.rendered_stories import render_next
 from aggregator.store.tables import article, story, story_subject
 from aggregator.stories.story_tuning import shipped_tuning
-from tests.support.articles import NOON, Clock, Rig, record
+from tests.support.articles import NOON, Rig, record
 from tests.support.fresh import with_tables
 from tests.support.polling import feed_source
 from tests.support.rows import overheard, read_by, written_by
@@ -50,7 +50,7 @@ LARGE |= {"entry", "change"}
 
 def fill(database: Database) -> None:
     """Stories of one report each, copied from a placed one; every hundredth says that it has more."""
-    rig = Rig(database, Clock())
+    rig = Rig(database)
     feed = feed_source("https://ports.example/feed", folder="Ports")
     written_by(database, source_rows.add, feed)
     rig.take(
@@ -316,7 +316,7 @@ def test_new_words_of_an_article_replace_its_sketch_without_reading_all_sketches
 ) -> None:
     source = source_id("feed", None, "https://ports.example/feed")
     words = "The ferry ran aground off Lind island. Two tugs from Isk harbour pulled it free at noon."
-    rig = Rig(database, Clock())
+    rig = Rig(database)
     with overheard(database, *ASKING) as sent:
         rig.take(record(source, "1", "Ferry runs aground", words, published=NOON))
     deleted = [one for one in sent if one[0].startswith("DELETE FROM sketch")]

@@ -20,7 +20,6 @@ from tests.support.articles import (
     FLOOD_ELSEWHERE,
     NOON,
     STRIKE,
-    Clock,
     Rig,
     record,
 )
@@ -45,7 +44,7 @@ def story_reader(of_module: Database) -> Rig:
 
 def filled(database: Database) -> Rig:
     """Articles in several scripts, indexed."""
-    rig = Rig(database, Clock())
+    rig = Rig(database)
     rig.take(
         record("Gazette", "flood", "Levee breaks at Pennmouth", FLOOD, published=NOON),
         record(

@@ -109,21 +109,22 @@ def test_bounds_say_the_same_as_words(both: list[Database]) -> None:
     assert answers(both, "after:2027", None) == []
 
 
-def test_marks_show_what_was_found_in_scripts_without_spaces(
-    both: list[Database],
+@pytest.mark.parametrize(
+    ("query", "marked"),
+    [
+        ("台北地震", ["台北", "地震"]),
+        ("aerzte", ["Ärzte"]),
+        ("وزير", ["الوزير"]),
+        ("میشوند", ["می‌شوند"]),
+        ("ירושלים", ["בירושלים"]),
+        ("歐盟委員會", ["欧盟委员会"]),
+    ],
+)
+def test_marks_show_what_was_found_in_every_script(
+    both: list[Database], query: str, marked: list[str]
 ) -> None:
-    (hit,) = StoryReader(both[0]).search("台北地震", 5).hits
-    assert [hit.snippet[a:b] for a, b in hit.marks] == ["台北", "地震"]
-    (hit,) = StoryReader(both[0]).search("aerzte", 5).hits
-    assert [hit.snippet[a:b] for a, b in hit.marks] == ["Ärzte"]
-    (hit,) = StoryReader(both[0]).search("وزير", 5).hits
-    assert [hit.snippet[a:b] for a, b in hit.marks] == ["الوزير"]
-    (hit,) = StoryReader(both[0]).search("میشوند", 5).hits
-    assert [hit.snippet[a:b] for a, b in hit.marks] == ["می‌شوند"]
-    (hit,) = StoryReader(both[0]).search("ירושלים", 5).hits
-    assert [hit.snippet[a:b] for a, b in hit.marks] == ["בירושלים"]
-    (hit,) = StoryReader(both[0]).search("歐盟委員會", 5).hits
-    assert [hit.snippet[a:b] for a, b in hit.marks] == ["欧盟委员会"]
+    (hit,) = StoryReader(both[0]).search(query, 5).hits
+    assert [hit.snippet[a:b] for a, b in hit.marks] == marked
 
 
 # --- whatever is typed -------------------------------------------------------------------------------------

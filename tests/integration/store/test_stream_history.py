@@ -124,7 +124,7 @@ def test_the_first_number_of_a_day(database: Database) -> None:
 
 def test_terms_are_read_in_the_order_of_inbox_numbers(database: Database) -> None:
     texts = (FLOOD, STRIKE, FLOOD[::-1], STRIKE[::-1])
-    Rig(database, Clock()).take(
+    Rig(database).take(
         *(
             record("Herald", str(n), f"Number {n}", body, published=NOON)
             for n, body in enumerate(texts)
@@ -155,7 +155,7 @@ def test_terms_are_read_in_the_order_of_inbox_numbers(database: Database) -> Non
 
 @pytest.mark.later
 def test_terms_are_streamed_beside_other_statements(database: Database) -> None:
-    rig = Rig(database, Clock())
+    rig = Rig(database)
     rig.take(record("Herald", "1", "Levee breaks", FLOOD, published=NOON))
     with database.write() as connection:
         row = connection.execute(select(article)).one()._asdict()
@@ -247,7 +247,7 @@ def unlike(number: int) -> str:
 @pytest.mark.later
 def test_one_source_cannot_make_words_frequent(database: Database) -> None:
     """Copies do not count, and of each source only so many articles of a period."""
-    rig = Rig(database, Clock())
+    rig = Rig(database)
     rig.take(
         *(
             record("Blog", str(n), f"Number {n}", unlike(n), published=NOON)
@@ -267,7 +267,7 @@ def test_one_source_cannot_make_words_frequent(database: Database) -> None:
 
 @pytest.mark.later
 def test_a_feed_that_names_another_outlet_counts_for_itself(database: Database) -> None:
-    rig = Rig(database, Clock())
+    rig = Rig(database)
     rig.take(
         *(
             record("junk", str(n), f"Number {n}", unlike(n), outlet="Post")
@@ -280,7 +280,7 @@ def test_a_feed_that_names_another_outlet_counts_for_itself(database: Database) 
 
 @pytest.mark.later
 def test_a_copy_had_a_partner_and_its_original_had_none_yet(database: Database) -> None:
-    rig = Rig(database, Clock())
+    rig = Rig(database)
     for n in range(3):
         rig.take(
             record("agency", str(n), f"Word {n} is said", unlike(n), published=NOON)

@@ -17,7 +17,7 @@ from aggregator.store.maintenance.integrity_check import faults
 from aggregator.store.migrate import check, newest_revision, upgrade
 from aggregator.store.stories.rendered_stories import clear_rendered
 from aggregator.store.tables import api_token, counter
-from tests.support.articles import STRIKE, Clock, Rig, record
+from tests.support.articles import STRIKE, Rig, record
 from tests.support.former_database import (
     observed_once,
     rows_of_tables,
@@ -106,7 +106,7 @@ def test_after_the_upgrade_a_copy_of_a_former_article_is_found(
         for row in rows_of_tables(released)["article"]
         if row["text"] is not None and row["role"] == "report"
     )
-    rig = Rig(released, Clock())
+    rig = Rig(released)
     reprint, report = rig.take(
         record("Harbour Post", "1", copied["title"], copied["text"]),
         record("Harbour Post", "2", "Grain ship runs aground", f"{STRIKE} On a bank."),

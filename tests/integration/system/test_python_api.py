@@ -24,7 +24,6 @@ from tests.support.articles import (
     FLOOD_ELSEWHERE,
     NOON,
     STRIKE,
-    Clock,
     Rig,
     record,
     render_all,
@@ -64,7 +63,7 @@ PAGE = f"""<html lang="en"><head><title>Levee breaks at Pennmouth</title>
 
 @pytest.fixture
 def filled(database: Database) -> Database:
-    rig = Rig(database, Clock(NOON))
+    rig = Rig(database)
     rig.take(
         record(
             "Courier",

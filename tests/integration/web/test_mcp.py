@@ -14,7 +14,7 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from aggregator.publish.excerpts.excerpt_words import count_words
 from aggregator.store.engine.database import Database
-from tests.support.articles import NOON, Clock, Rig, record, settled, strike
+from tests.support.articles import NOON, Rig, record, settled, strike
 from tests.support.fresh import with_tables
 from tests.support.stories_examples import FERRY_A, FERRY_B
 
@@ -55,7 +55,7 @@ class Asked:
 def test_an_assistant_reads_and_changes_nothing(
     database: Database, tmp_path: Path
 ) -> None:
-    rig = Rig(database, Clock())
+    rig = Rig(database)
     rig.take(
         record(
             "Gazette",

@@ -371,7 +371,6 @@ def write_notices(environment: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_the_container_has_the_licences_of_all_that_is_in_it(environment: Path) -> None:
     done = write_notices(environment)
     assert (done.returncode, done.stderr) == (0, "")
@@ -403,7 +402,6 @@ def test_the_container_has_the_licences_of_all_that_is_in_it(environment: Path) 
 
 
 @pytest.mark.later
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("more", "part", "complaint"),
     [

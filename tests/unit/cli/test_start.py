@@ -58,7 +58,6 @@ MODULES = {
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_stories_loads_nothing_that_writes_parses_or_serves(
     tmp_path: Path, sqlite: Database
 ) -> None:

@@ -374,7 +374,6 @@ def test_mistakes_of_one_kind_come_in_the_order_of_lines(tmp_path: Path) -> None
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_a_file_that_is_nested_without_end_is_refused(tmp_path: Path) -> None:
     assert "nested too deeply" in mistakes(tmp_path, "sources: " + "[" * 20_000)[0]
 

@@ -141,7 +141,6 @@ def test_any_words_make_one_line_of_json(words: str, source: str) -> None:
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_a_configuration_with_mistakes_is_reported_as_json_too(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("server: {prot: 1}\nfetsch: 2\n")
     ended = subprocess.run(

@@ -61,7 +61,6 @@ def test_every_section_has_one_struct() -> None:
 
 
 @pytest.mark.later
-@pytest.mark.slow
 @pytest.mark.parametrize("name", SHAPES)
 def test_every_constant_is_read_and_every_reader_finds_its_constant(name: str) -> None:
     assert set(SHIPPED[name]) == set(SHAPES[name].__struct_fields__)

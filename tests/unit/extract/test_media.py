@@ -136,7 +136,6 @@ def test_a_page_may_forbid_pictures(rule: str) -> None:
 
 
 @pytest.mark.later
-@pytest.mark.slow
 @given(
     st.lists(
         st.builds(

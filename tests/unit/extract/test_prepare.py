@@ -139,7 +139,6 @@ def test_a_text_beyond_the_limit_is_cut_and_marked() -> None:
 
 
 @pytest.mark.later
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "html",
     [

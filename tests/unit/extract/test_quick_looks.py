@@ -21,7 +21,6 @@ _PRINTED = st.text(
 )
 
 
-@pytest.mark.slow
 @pytest.mark.later
 @pytest.mark.parametrize(
     "entry", _NOTICES["consent"]["contains"], ids=lambda entry: entry["keywords"]

@@ -12,7 +12,7 @@ from aggregator.extract.extract_limits import ExtractTuning
 from aggregator.extract.html.dom import html_to_text
 from aggregator.extract.language.dates import published_from_text
 from aggregator.extract.language.declared_dates import parse_declared
-from aggregator.extract.language.unicode import clean, decode
+from aggregator.extract.language.unicode import clean
 from aggregator.extract.phrases import words
 from aggregator.extract.plain.saved_text import read_saved_text
 from aggregator.extract.urls import canonical_url, registrable_domain
@@ -60,12 +60,6 @@ def test_clean_is_idempotent_and_storable(text: str) -> None:
         unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t" for c in once
     )
     once.encode("utf-8")
-
-
-@given(st.binary(max_size=600), st.none() | ANY_TEXT)
-@settings(max_examples=60, deadline=None)
-def test_decode_never_raises(data: bytes, declared: str | None) -> None:
-    assert isinstance(decode(data, declared), str)
 
 
 @given(URL_PARTS | ANY_TEXT | ANY_TEXT.map(lambda text: "https://example.com/" + text))

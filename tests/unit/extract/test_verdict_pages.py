@@ -119,7 +119,6 @@ def refused(samples: list[Sample]) -> list[Sample]:
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_where_the_page_fails_the_feeds_own_words_are_taken() -> None:
     said = "The board of Sennick harbour has agreed to sell its eastern quay to traders for 84 million."
     own = Entry(
@@ -138,7 +137,6 @@ def test_where_the_page_fails_the_feeds_own_words_are_taken() -> None:
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_a_headline_alone_is_left_where_the_feed_has_no_words() -> None:
     for one in refused(EARLIER):
         found = read(one.page, Entry(source="s", title="Quay is sold"))
@@ -253,7 +251,6 @@ def good_pages() -> Iterator[tuple[str, bytes, str]]:
 
 
 @pytest.mark.later
-@pytest.mark.slow
 @pytest.mark.skipif(
     not (DATA / "pages").is_dir(),
     reason="the sample pages are not here (AGGREGATOR_DATA)",

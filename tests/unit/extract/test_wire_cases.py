@@ -73,7 +73,6 @@ def test_every_agency_is_found_but_the_few_we_know_of_and_no_quoted_one_is_marke
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_the_whole_way_of_an_entry_says_the_same() -> None:
     """Title, furniture and paragraphs told apart first; nothing quoted is marked, no agency is another."""
     lost = []

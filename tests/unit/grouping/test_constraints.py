@@ -24,25 +24,6 @@ def apart(correction: int, one: str, other: str) -> list[Constraint]:
     ]
 
 
-def test_those_of_one_correction_belong_together():
-    table = ConstraintTable(together(1, "a", "b", "c"))
-    assert table.linked_articles("a") == ({"b", "c"}, frozenset())
-    assert table.linked_articles("x") == (frozenset(), frozenset())
-    assert not table.separated
-
-
-def test_the_two_sides_are_apart_and_each_side_is_free_within():
-    table = ConstraintTable(apart(1, "ab", "cd"))
-    assert table.linked_articles("a") == (frozenset(), {"c", "d"})
-    assert table.linked_articles("d") == (frozenset(), {"a", "b"})
-    assert table.separated == {"a", "b", "c", "d"}
-
-
-def test_two_corrections_do_not_join_what_neither_joins():
-    table = ConstraintTable([*together(1, "a", "b"), *together(2, "c", "d")])
-    assert table.linked_articles("a") == ({"b"}, frozenset())
-
-
 def test_the_later_word_counts_whichever_way():
     split_last = ConstraintTable([*together(1, "a", "b", "c"), *apart(2, "a", "b")])
     assert split_last.linked_articles("a") == ({"c"}, {"b"})
@@ -50,12 +31,6 @@ def test_the_later_word_counts_whichever_way():
     assert merge_last.linked_articles("a") == ({"b", "c"}, frozenset())
     assert merge_last.latest_correction("a") == 2
     assert "a" in merge_last.separated, "overruled, but there: it has to be asked"
-
-
-def test_one_correction_may_say_both_of_an_article():
-    table = ConstraintTable([*together(1, "a", "b"), *apart(1, "ab", "c")])
-    assert table.linked_articles("a") == ({"b"}, {"c"})
-    assert table.linked_articles("c") == (frozenset(), {"a", "b"})
 
 
 NAMES = st.sets(st.sampled_from("abcdef"), min_size=1, max_size=4).map(

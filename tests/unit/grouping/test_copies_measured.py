@@ -40,7 +40,6 @@ def library(
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_derived_copies_are_found_and_nothing_else(
     articles: list[Any], library: bench.Library
 ) -> None:
@@ -61,45 +60,6 @@ def test_derived_copies_are_found_and_nothing_else(
 
 
 @pytest.mark.later
-@pytest.mark.slow
-def test_excerpts_are_linked_and_never_merged(
-    articles: list[Any], library: bench.Library
-) -> None:
-    chosen = random.Random(SEED).sample(articles, 2 * ARTICLES)
-    counts = bench.measure(
-        library, chosen, bench.excerpt(60), articles, f"{SEED} excerpts"
-    )
-    reported = f"seed {SEED}: {dict(counts)}"
-    assert counts["linked"] >= 2 * ARTICLES - 1, reported
-    assert counts["found"] == 0, reported
-    assert counts["false"] == counts["false excerpts"] == 0, reported
-
-
-@pytest.mark.later
-@pytest.mark.slow
-@pytest.mark.parametrize("own_first", [True, False])
-def test_a_page_stuffed_with_three_times_its_words_is_no_copy(
-    articles: list[Any], own_first: bool
-) -> None:
-    """Stuffing with real texts of one topic, which share many words; 1 % in the full count."""
-    rng = random.Random(SEED)
-    victims = [one for one in articles if len(one["text"].split()) >= 900]
-    copies = 0
-    for victim in victims:
-        attacker = rng.choice(
-            [one for one in articles if one["cluster"] != victim["cluster"]]
-        )
-        attack, target = bench.stuffed(victim, attacker, 300, 900, own_first)
-        for pair in ((attack, target), (target, attack)):
-            found = bench.verdict(*pair, bench.tuning())
-            copies += found is not None and found.kind == "copy"
-    assert copies <= 0.03 * 2 * len(victims), (
-        f"seed {SEED}: {copies} of {2 * len(victims)}"
-    )
-
-
-@pytest.mark.later
-@pytest.mark.slow
 def test_real_reports_of_one_event_are_no_copies(articles: list[Any]) -> None:
     """All pairs of 300 articles that share twenty shingles: quotes, background, one outlet's series."""
     texts = [bench.wording(article, order=at) for at, article in enumerate(articles)]

@@ -22,7 +22,6 @@ from aggregator.model.evidence import Reason
 from aggregator.store.stories.live_stories import LiveStory
 from tests.support.events import GRAIN, article_of
 
-DAY = 24 * 60
 NOON = 29_000_000
 MODEL = shipped_model(Tuning())
 PACKER = TermPacker(MODEL)
@@ -141,61 +140,6 @@ def test_shared_terms_are_in_both_and_readable():
         "harbour",
     }
     assert decided(REPORT, scored(1, 3.0)).evidence.shared == shared
-
-
-WINDOW = int(MODEL.tuning.window_days * DAY)
-REACH = MODEL.tuning.undated_reach
-
-
-@pytest.mark.parametrize(
-    ("own", "told", "inbox", "admits"),
-    [
-        ((NOON + WINDOW, None), (NOON, None), 10 * REACH, True),
-        ((NOON - WINDOW, None), (NOON, None), 2, True),
-        ((NOON + WINDOW + 1, None), (NOON, None), 2, False),
-        ((NOON - WINDOW - 1, None), (NOON, None), 2, False),
-        ((None, NOON + WINDOW), (None, NOON), 10 * REACH, True),
-        ((None, NOON + WINDOW + 1), (None, NOON), 2, False),
-        ((None, None), (NOON, None), 1 + REACH, True),
-        ((None, None), (NOON, None), 2 + REACH, False),
-        ((NOON, None), (None, None), 1 + REACH, True),
-        ((NOON, None), (None, None), 2 + REACH, False),
-    ],
-)
-def test_the_window_is_of_dates_declared_or_read_else_of_inbox_numbers(
-    own, told, inbox, admits
-):
-    one = dated(REPORT, *own, inbox)
-    other = dated(article(GRAIN[0]), *told, 1)
-    assert is_open(one, live_story(1, other), MODEL.tuning) is admits
-
-
-def dated(
-    given: Article, declared: int | None, read: int | None, inbox: int
-) -> Article:
-    """The article with a declared date, one that was read in its text, or none."""
-    minutes = read if declared is None else declared
-    return article_of(
-        given.terms, minutes, 40, inbox_no=inbox, date_counts=read is None
-    )
-
-
-def test_a_copy_carries_the_window():
-    one = article(GRAIN[1], NOON + 20 * DAY, 9)
-    assert not is_open(one, live_story(1, article(GRAIN[0])), MODEL.tuning)
-    assert is_open(
-        one, live_story(1, article(GRAIN[0]), copies=[NOON + 10 * DAY]), MODEL.tuning
-    )
-
-
-def test_between_two_dates_of_a_story_the_nearest_decides():
-    story = live_story(1, article(GRAIN[0], NOON), copies=[NOON + 5 * WINDOW])
-    for minutes, admits in (
-        (NOON + WINDOW, True),
-        (NOON + 2 * WINDOW, False),
-        (NOON + 4 * WINDOW, True),
-    ):
-        assert is_open(article(GRAIN[1], minutes, 9), story, MODEL.tuning) is admits
 
 
 @pytest.mark.parametrize(("cap", "admits"), [(2, False), (3, True)])

@@ -253,7 +253,6 @@ SCRAPS = [
 
 
 @pytest.mark.later
-@pytest.mark.slow
 @given(
     st.lists(st.one_of(st.sampled_from(SCRAPS), st.text(max_size=8)), max_size=30).map(
         "".join
@@ -270,7 +269,6 @@ def test_any_mixture_of_scripts_can_be_packed(text, language):
 
 
 @pytest.mark.later
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [

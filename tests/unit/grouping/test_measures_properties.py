@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aggregator.admin.bcubed import (
-    GroupingMetrics,
     measure,
     measure_copies,
 )
@@ -16,25 +15,10 @@ NAMES = st.sampled_from("abcdef")
 IDS = st.text("uvwxyz", min_size=1, max_size=3)
 # Story and cluster of an article
 GROUPINGS = st.dictionaries(IDS, st.tuples(NAMES, NAMES), max_size=40)
-TWINS = st.dictionaries(IDS, st.none() | IDS, max_size=30)
 
 
 def sides(both: dict[str, tuple[str, str]]) -> tuple[dict[str, str], dict[str, str]]:
     return {k: v[0] for k, v in both.items()}, {k: v[1] for k, v in both.items()}
-
-
-def shares(report: GroupingMetrics) -> list[float]:
-    scores = (report.bcubed, report.pairs, report.alone)
-    of_scores = [
-        value for one in scores for value in (one.precision, one.recall, one.f1)
-    ]
-    return [*of_scores, report.over_merge, report.split]
-
-
-@pytest.mark.later
-@given(GROUPINGS)
-def test_every_share_lies_between_0_and_1(both):
-    assert all(0.0 <= value <= 1.0 for value in shares(measure(*sides(both))))
 
 
 @pytest.mark.later
@@ -65,7 +49,6 @@ def test_a_perfect_grouping_has_nothing_wrong(both):
 
 
 @pytest.mark.later
-@pytest.mark.slow
 @given(GROUPINGS)
 def test_alone_is_what_every_article_alone_gets(both):
     stories, clusters = sides(both)
@@ -75,7 +58,6 @@ def test_alone_is_what_every_article_alone_gets(both):
 
 
 @pytest.mark.later
-@pytest.mark.slow
 @given(GROUPINGS, st.permutations("abcdef"), st.permutations("abcdef"), st.randoms())
 def test_names_and_order_do_not_matter(
     both, other_stories, other_clusters, chance: random.Random
@@ -102,24 +84,6 @@ def test_precision_of_one_side_is_recall_of_the_other(both):
         other.bcubed.precision,
     )
     assert (one.pairs.precision, one.over_merge) == (other.pairs.recall, other.split)
-
-
-@pytest.mark.later
-@given(GROUPINGS, st.dictionaries(IDS, NAMES, max_size=10))
-def test_articles_without_a_label_change_nothing(both, more):
-    stories, clusters = sides(both)
-    unlabelled = {f"{k} unlabelled": story for k, story in more.items()}
-    assert measure(stories | unlabelled, clusters) == measure(stories, clusters)
-
-
-@pytest.mark.later
-@pytest.mark.slow
-@given(TWINS, TWINS)
-def test_copies_lie_between_0_and_1_and_perfect_is_1(found, labelled):
-    score = measure_copies(found, labelled)
-    assert 0.0 <= score.precision <= 1.0
-    assert 0.0 <= score.recall <= 1.0
-    assert measure_copies(labelled, labelled).f1 == 1.0
 
 
 def test_a_copy_of_a_missing_article_counts_in_no_pair():

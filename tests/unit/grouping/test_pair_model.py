@@ -208,37 +208,6 @@ def test_features_of_two_articles_are_those_computed_by_hand() -> None:
     assert features(other, one, snapshot) == pytest.approx(whole)
 
 
-def test_features_of_two_reports_are_exact() -> None:
-    one = article(
-        "Grain slide closes harbour", "Grain slid into the harbour of Port Ellory."
-    )
-    other = article(
-        "Harbour closed", "A grain slide in Port Ellory.", minutes=NOON + 3 * DAY // 2
-    )
-    found = features(one, other)
-    assert found["days"] == 1.5
-    assert found["title_shared"] == 2  # "clos", "harbour"
-    assert (
-        found["shorter_words"]
-        == other.body_words
-        < found["longer_words"]
-        == one.body_words
-    )
-    assert found["shorter_title"] == 2
-    assert found["title_in_lead_max"] == 1.0
-    same = features(one, one)
-    for field in (
-        "all",
-        "title",
-        "lead",
-        "stream_cosine",
-        "title_cosine",
-        "lead_cosine",
-    ):
-        assert same[field] == pytest.approx(1.0, abs=0.01), field
-    assert same["days"] == same["title_missing_max"] == same["lead_missing_max"] == 0
-
-
 def test_articles_without_a_common_word_share_nothing() -> None:
     one, other = (
         article("Quilt", "Walrus sonnet."),
@@ -335,55 +304,6 @@ def test_an_unknown_outlet_equals_no_other(
         features(article(LEVEE, "", one), article(LEVEE, "", other))["same_outlet"]
         == is_same
     )
-
-
-_WORDS = st.lists(
-    st.sampled_from(["levee", "river", "Pennmouth", "dead", "4", "boat", "trains"]),
-    max_size=12,
-)
-_ARTICLES = st.tuples(
-    _WORDS.map(" ".join),
-    _WORDS.map(" ".join),
-    st.none() | st.integers(NOON, NOON + 9 * DAY),
-)
-
-
-@pytest.mark.slow
-@given(_ARTICLES, _ARTICLES)
-@settings(max_examples=60, deadline=None)
-def test_features_are_symmetric(
-    one: tuple[str, str, int | None], other: tuple[str, str, int | None]
-) -> None:
-    left, right = (
-        article(title, text, minutes=minutes) for title, text, minutes in (one, other)
-    )
-    for snapshot in (EMPTY, FLOODED):
-        assert features(left, right, snapshot) == features(right, left, snapshot)
-
-
-@pytest.mark.slow
-@given(st.permutations(range(4)), _ARTICLES)
-@settings(max_examples=30, deadline=None)
-def test_the_order_of_the_reports_changes_nothing(
-    order: list[int], one: tuple[str, str, int | None]
-) -> None:
-    reports = [
-        article(LEVEE, FLOOD),
-        article("Pennmouth under water", FLOOD_ELSEWHERE, "Blog", NOON + DAY),
-        article("Dock workers walk out", STRIKE, "Echo"),
-        article("Levee 4", "", "Herald", None),
-    ]
-    own = article(one[0], one[1], minutes=one[2])
-    mixed = [reports[place] for place in order]
-    rows = pair_features(own, reports, EMPTY)
-    assert np.array_equal(pair_features(own, mixed, EMPTY), rows[list(order)])
-    for place, report in enumerate(reports):
-        assert np.array_equal(pair_features(own, [report], EMPTY)[0], rows[place])
-    straight, nearest = compare_pairs(SHIPPED, own, reports, FLOODED, has_come=True)
-    shuffled, found = compare_pairs(SHIPPED, own, mixed, FLOODED, has_come=True)
-    assert np.array_equal(found, nearest)
-    for place, pair in zip(order, shuffled, strict=True):
-        assert are_equal(pair, straight[place])
 
 
 def test_shared_words_count_beside_the_title_only() -> None:
@@ -567,21 +487,6 @@ def test_trees_give_the_leaves_of_a_walk_from_their_roots() -> None:
     assert np.array_equal(model.shares(leaves), shares)
 
 
-@pytest.mark.later
-@pytest.mark.slow
-@given(
-    st.lists(
-        st.lists(st.floats(-1, 3), min_size=len(FEATURES), max_size=len(FEATURES)),
-        min_size=1,
-    )
-)
-@settings(max_examples=30, deadline=None)
-def test_what_the_groups_add_sums_up_to_the_logit(rows: list[list[float]]) -> None:
-    leaves = SHIPPED.leaves(np.array(rows))
-    sums = [float(SHIPPED.shares(each).sum()) + SHIPPED.bias for each in leaves]
-    assert sums == pytest.approx(SHIPPED.logits(leaves))
-
-
 def test_trees_of_other_features_are_refused() -> None:
     others = msgspec.structs.replace(TREES, features=FEATURES[::-1])
     with pytest.raises(ValueError, match="other features"):
@@ -591,19 +496,6 @@ def test_trees_of_other_features_are_refused() -> None:
 
 
 # --- comparison --------------------------------------------------------------------------------------------
-
-
-def test_reports_of_one_event_have_a_logit_above_zero() -> None:
-    own = article(LEVEE, FLOOD)
-    assert (
-        compared(own, article("Pennmouth under water", FLOOD_ELSEWHERE, "Echo")).logit
-        > 0
-    )
-    later = compared(
-        own, article("Parliament votes for a dyke fund", DYKES, "Echo", NOON + 4 * DAY)
-    )
-    assert later.is_compared
-    assert later.logit < 0, "a later step of the affair"
 
 
 def test_articles_that_share_too_little_are_not_compared() -> None:
@@ -630,7 +522,6 @@ _STORED = st.tuples(
 )  # fmt: skip
 
 
-@pytest.mark.slow
 @pytest.mark.later
 @given(st.lists(_STORED, min_size=2, max_size=9), st.sampled_from([EMPTY, FLOODED]))
 @settings(max_examples=40, deadline=None)

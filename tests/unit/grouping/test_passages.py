@@ -69,7 +69,6 @@ def naive(
 
 
 @pytest.mark.later
-@pytest.mark.slow
 @given(ROWS, st.integers(1, 160), SKETCHES, st.randoms())
 @settings(deadline=None, max_examples=60)
 def test_loaded_and_counted_by_hand_are_one(
@@ -80,35 +79,6 @@ def test_loaded_and_counted_by_hand_are_one(
     index = PassageIndex(reach=REACH, rows=mixed)
     expected = naive(rows, number, blob)
     assert reported(index.look_up(number, blob)) == expected
-
-
-@pytest.mark.later
-@pytest.mark.slow
-@given(
-    st.lists(
-        st.tuples(st.sampled_from(["add", "undo", "revise"]), SKETCHES), max_size=60
-    ),
-    SKETCHES,
-)
-@settings(deadline=None, max_examples=40)
-def test_grown_is_loaded(steps: list[tuple[str, bytes]], asked: bytes) -> None:
-    index, rows, number = PassageIndex(reach=REACH), {}, 0
-    for step, blob in steps:
-        if step == "revise" and number in rows:
-            index.remove(number, rows[number])
-            index.add(number, blob)
-            rows[number] = blob
-        else:
-            number += 1
-            index.add(number, blob)
-            rows[number] = blob
-            if step == "undo":
-                index.remove(number, rows.pop(number))
-    loaded = PassageIndex(reach=REACH, rows=rows.items())
-    assert entries(index, number) == entries(loaded, number)
-    assert reported(index.look_up(number + 1, asked)) == reported(
-        loaded.look_up(number + 1, asked)
-    )
 
 
 def test_an_index_covers_so_many_new_articles_and_none_before_its_reach() -> None:

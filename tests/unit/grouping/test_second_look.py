@@ -320,7 +320,6 @@ PAIRS = [f"{one} {other}" for n, one in enumerate(NAMES) for other in NAMES[n + 
 
 
 @pytest.mark.later
-@pytest.mark.slow
 @given(
     st.lists(st.integers(1, 4), min_size=6, max_size=6),
     st.lists(st.none() | st.integers(0, 20 * DAY), min_size=6, max_size=6),

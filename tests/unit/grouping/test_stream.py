@@ -78,7 +78,6 @@ _TEXTS = st.lists(
 
 
 @pytest.mark.later
-@pytest.mark.slow
 @given(_TEXTS, _TEXTS)
 @settings(max_examples=30, deadline=None)
 def test_frequencies_are_counted_by_article_and_add_up_by_day(
@@ -109,12 +108,3 @@ def test_a_snapshot_knows_how_many_articles_of_a_source_others_had_reported() ->
     snapshot = StreamSnapshot(1, (), {"Herald": (100, 30)})
     assert snapshot.counts_of("Herald") == (100, 30)
     assert snapshot.counts_of("Nobody") == EMPTY.counts_of("Herald") == (0, 0)
-
-
-@pytest.mark.parametrize(
-    "packed",
-    [b"damaged", zlib.compress(np.array([1 << HASH_BITS, 1], dtype="<u4").tobytes())],
-)
-def test_damaged_frequencies_are_refused(packed: bytes) -> None:
-    with pytest.raises(ValueError):
-        StreamSnapshot(1, [(1, packed)], {})

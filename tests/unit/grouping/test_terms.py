@@ -65,7 +65,6 @@ def test_heaviest_terms_come_first_and_the_rest_is_cut():
 
 
 @pytest.mark.later
-@pytest.mark.slow
 @given(
     st.text(max_size=60),
     st.text(max_size=400),

@@ -156,7 +156,6 @@ def test_of_a_long_story_only_the_newest_reports_are_held() -> None:
 
 
 @pytest.mark.later
-@pytest.mark.slow
 @given(
     st.permutations(range(len(TEXTS))),
     st.sets(st.integers(0, len(TEXTS) - 1)),

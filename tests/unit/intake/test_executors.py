@@ -73,7 +73,6 @@ def is_alive(process_id: int) -> bool:
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_answers_are_the_functions_and_each_goes_to_its_own_job(
     pool: ProcessExecutor,
 ) -> None:
@@ -105,7 +104,6 @@ def test_an_exception_is_a_verdict_with_its_words_in_one_line(
 
 
 @pytest.mark.later
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("function", "job", "verdict"),
     [
@@ -121,7 +119,6 @@ def test_a_job_that_breaks_its_worker_is_named_and_the_next_is_answered(
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_a_late_job_is_killed_alone() -> None:
     with processes(2, parse_deadline_seconds=0.5) as executor:
         bystander = answer(executor, fault_jobs.process_id)
@@ -140,7 +137,6 @@ def test_memory_within_the_limit_is_had(pool: ProcessExecutor) -> None:
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_an_answer_that_is_too_long_is_refused() -> None:
     with processes(result_cap_bytes=1000) as executor:
         assert verdict_of(executor.submit(fault_jobs.echo, bytes(2000))) == "died"
@@ -148,7 +144,6 @@ def test_an_answer_that_is_too_long_is_refused() -> None:
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_workers_retire() -> None:
     with processes(jobs_before_retiring=3) as executor:
         seen = [answer(executor, fault_jobs.process_id) for _ in range(7)]
@@ -156,7 +151,6 @@ def test_workers_retire() -> None:
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_a_worker_that_has_grown_retires() -> None:
     with processes(
         bytes_before_retiring=100 * MIB, least_jobs_before_retiring=3
@@ -167,7 +161,6 @@ def test_a_worker_that_has_grown_retires() -> None:
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_a_worker_keeps_nothing_of_the_feeds_that_it_has_read() -> None:
     # 330 KB
     said = "<p>" + "The harbour opens again after the storm. " * 8_000 + "</p>"
@@ -187,7 +180,6 @@ def test_a_worker_keeps_nothing_of_the_feeds_that_it_has_read() -> None:
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_workers_that_nothing_needs_end() -> None:
     with processes(3, idle_seconds=0.5, spare_seconds=0.5) as executor:
         held = [executor.submit(fault_jobs.sleep, b"0.1") for _ in range(3)]
@@ -220,7 +212,6 @@ def test_workers_at_rest_end_and_the_next_job_starts_one() -> None:
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_kills_from_outside_cost_no_job() -> None:
     with processes(2, queued_jobs_per_worker=60, outside_deaths_per_job=50) as executor:
         futures = [executor.submit(fault_jobs.sleep, b"0.02") for _ in range(100)]
@@ -235,7 +226,6 @@ def test_kills_from_outside_cost_no_job() -> None:
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_a_job_whose_workers_are_always_killed_ends_with_a_verdict() -> None:
     with processes(outside_deaths_per_job=2) as executor:
         error = executor.submit(fault_jobs.be_killed, b"").exception(
@@ -296,7 +286,6 @@ def test_a_cancelled_job_is_never_run() -> None:
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_workers_end_when_their_parent_is_killed() -> None:
     script = (
         "import sys, time\nfrom aggregator.config.tuning import Tuning\nfrom "
@@ -328,7 +317,6 @@ def test_a_worker_sees_no_secrets_of_ours(
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_parsers_are_loaded_there_and_not_here() -> None:
     with processes() as executor:
         there = answer(executor, fault_jobs.modules).decode().split("\n")

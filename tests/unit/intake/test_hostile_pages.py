@@ -1,8 +1,6 @@
 """Pages made to break a reader, through the real workers: each ends in time, the next job is right."""
 
 import datetime as dt
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -80,7 +78,6 @@ def is_survived(workers: Executor, hostile: HostilePage) -> None:
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_the_quick_ones_end_in_time_and_lose_no_word(workers: Executor) -> None:
     print(f"seed {SEED}")
     prepared(workers, plain_page())
@@ -95,7 +92,6 @@ def test_the_quick_ones_end_in_time_and_lose_no_word(workers: Executor) -> None:
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_an_illegal_character_cuts_nothing(workers: Executor) -> None:
     """All sentences around it stay, and no store would refuse what is left."""
     for name in CHARACTERS:
@@ -143,58 +139,3 @@ def test_all_of_them_end_in_time_and_in_memory(workers: Executor) -> None:
             )
             survived += 1
     assert survived >= 3 * 75
-
-
-# Prepares the job of standard input with as much memory as a worker has; the limit that is named is lifted.
-_PREPARE = """
-import resource, sys
-import trafilatura
-from aggregator.extract.html.dom import bound_html
-from aggregator.intake.jobs import prepare
-extra, *lifted = sys.argv[1:]
-bound_html.__kwdefaults__.update(dict.fromkeys(lifted, 1 << 30))
-memory = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize() + int(extra)
-resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-prepare(sys.stdin.buffer.read())
-"""
-
-
-@pytest.mark.torture
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize(
-    ("limit", "name"),
-    [
-        ("max_elements", "flood: short paragraphs"),
-        ("max_attributes", "tag: attributes"),
-    ],
-)
-def test_without_its_limit_a_flood_breaks_the_deadline_or_the_memory(
-    limit: str, name: str
-) -> None:
-    """Of what a fast machine would come to the end of there is as much as a page may have."""
-    page = next(hostile_pages(SEED, {name})).page.replace(
-        b"<p>x" * 1_000, b"<p>x" * 3_000
-    )
-    more = b" ".join(b"b%d=%d" % (n, n) for n in range(100_000))
-    page = page.replace(b"<div a0=0", b"<div " + more + b" a0=0")
-    item = PrepareItem(
-        entry=Entry(source="x"), seen=dt.datetime(2025, 1, 1, tzinfo=dt.UTC), page=page
-    )
-    job = msgspec.msgpack.encode(PrepareJob(items=(item,)))
-    memory = str(ALL_TUNING.section("work", WorkerTuning).memory_extra_bytes)
-
-    def ends(*lifted: str) -> bool:
-        try:
-            done = subprocess.run(
-                [sys.executable, "-c", _PREPARE, memory, *lifted],
-                input=job,
-                stderr=subprocess.DEVNULL,
-                timeout=3 * DEADLINE,  # with the start of Python on a busy machine
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            return False
-        return done.returncode == 0
-
-    assert ends()
-    assert not ends(limit)

@@ -97,7 +97,6 @@ def descriptors_of(process_id: int) -> list[str]:
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_workers_have_one_model_and_its_answers_are_those_of_a_model_of_ones_own() -> (
     None
 ):
@@ -128,7 +127,6 @@ def test_workers_have_one_model_and_its_answers_are_those_of_a_model_of_ones_own
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_a_worker_that_is_killed_while_it_writes_leaves_the_model_to_the_next() -> None:
     with two_workers() as executor:
         first = executor.submit(read_feed, feed_of(FRENCH))
@@ -145,7 +143,6 @@ def test_a_worker_that_is_killed_while_it_writes_leaves_the_model_to_the_next() 
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_what_a_killed_worker_wrote_is_written_again() -> None:
     with two_workers() as executor:
         executor.submit(read_feed, feed_of("")).result(timeout=PATIENCE_SECONDS)
@@ -161,7 +158,6 @@ def test_what_a_killed_worker_wrote_is_written_again() -> None:
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_without_work_the_model_leaves_memory_and_comes_again() -> None:
     with two_workers(idle_seconds=0.5, spare_seconds=0.5) as executor:
         assert languages_by(executor, [FRENCH]) == ["fr"]
@@ -173,7 +169,6 @@ def test_without_work_the_model_leaves_memory_and_comes_again() -> None:
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_a_file_that_the_kernel_sealed_against_execution_is_still_to_be_written(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -193,7 +188,6 @@ def test_a_file_that_the_kernel_sealed_against_execution_is_still_to_be_written(
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_without_such_files_each_worker_has_a_model_of_its_own(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

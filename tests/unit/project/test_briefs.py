@@ -58,7 +58,6 @@ def run(
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_each_record_gets_title_summary_and_text_and_the_figures_are_printed(
     tmp_path: Path,
 ) -> None:
@@ -76,7 +75,6 @@ def test_each_record_gets_title_summary_and_text_and_the_figures_are_printed(
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_without_rouge_the_output_is_written_all_the_same(tmp_path: Path) -> None:
     printed, lines = run(tmp_path, RECORD, without_rouge=True)
     assert "rouge-score is not installed" in printed

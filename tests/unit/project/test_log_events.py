@@ -66,7 +66,6 @@ def documented() -> dict[str, set[str]]:
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_every_log_call_names_an_event() -> None:
     found = calls()
     assert len(found) > 50
@@ -78,7 +77,6 @@ def test_every_log_call_names_an_event() -> None:
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_the_list_has_exactly_the_events_of_the_code() -> None:
     assert sorted({event for _, _, event in calls()}) == sorted(documented())
 

@@ -17,7 +17,6 @@ def planted(pattern: str, method: str) -> Expression:
     )
 
 
-@pytest.mark.slow
 @pytest.mark.later
 @pytest.mark.parametrize(
     ("pattern", "method"),
@@ -49,7 +48,6 @@ def test_a_linear_expression_is_not(pattern: str, method: str) -> None:
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_the_expressions_are_all_there() -> None:
     files = {one.where.split(":")[0] for one in expressions()}
     assert len(expressions()) > 400
@@ -61,7 +59,6 @@ def test_the_expressions_are_all_there() -> None:
 
 
 @pytest.mark.later
-@pytest.mark.slow
 @pytest.mark.parametrize("part", range(8))
 def test_expressions_take_linear_time(part: int) -> None:
     check(part, 8, most=12)

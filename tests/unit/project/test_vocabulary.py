@@ -99,7 +99,6 @@ def retired_in(text: str) -> list[str]:
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_no_identifier_has_a_retired_word() -> None:
     found = [
         f"{path.relative_to(REPOSITORY)}:{line}: {name}"
@@ -143,7 +142,6 @@ def _keys(model: type) -> Iterator[str]:
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_no_text_of_the_program_has_a_retired_word() -> None:
     found = [
         f"{path.relative_to(REPOSITORY)}:{line}: {word}"
@@ -174,7 +172,6 @@ def test_no_document_has_a_retired_word(folder: str) -> None:
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_every_term_of_the_glossary_is_used() -> None:
     glossary = (REPOSITORY / "docs" / "glossary.md").read_text(encoding="utf-8")
     rows = re.findall(r"^- \*\*(.+?)\*\*: ", glossary, re.MULTILINE)

@@ -163,7 +163,6 @@ def test_any_damage_ends_and_is_reported(data: st.DataObject) -> None:
 
 
 @pytest.mark.later
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", PACKERS)
 def test_a_bomb_is_unpacked_in_small_steps(tmp_path: Path, kind: str) -> None:
     (tmp_path / f"a.jsonl.{kind}").write_bytes(PACKERS[kind](bytes(200_000_000)))
@@ -272,7 +271,6 @@ def test_a_list_that_is_too_long_is_refused_with_the_way_out(
     assert "write each record on a line of its own" in refused.reason
 
 
-@pytest.mark.slow
 @pytest.mark.later
 @pytest.mark.parametrize("element", [b"[]", b"{}", b'{"title":"A"}'])
 def test_a_list_of_very_many_elements_is_read_one_at_a_time(
@@ -306,7 +304,6 @@ VALUES = st.recursive(
 
 
 @pytest.mark.later
-@pytest.mark.slow
 @given(st.lists(VALUES, max_size=8), st.sampled_from([None, 1]))
 @settings(max_examples=200, deadline=None)
 def test_the_values_are_the_elements(
@@ -579,7 +576,6 @@ KINDS = {
 
 
 @pytest.mark.later
-@pytest.mark.slow
 @pytest.mark.parametrize("name", KINDS)
 def test_pages_that_workers_list_part_by_part_are_the_same(
     tmp_path: Path, name: str

@@ -257,7 +257,6 @@ def test_a_poisoned_validator_is_neither_kept_nor_sent(
 # --- faults and attacks ------------------------------------------------------------------------------------
 
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
-SIZED = HEAD + b"Content-Length: "
 DRIPS = [HEAD[at : at + 1] for at in range(45)]
 FAULTS: dict[str, tuple[Response, set[str]]] = {
     "hangs up": (Response(raw=b""), {"protocol"}),
@@ -334,7 +333,6 @@ FAULTS: dict[str, tuple[Response, set[str]]] = {
 
 
 @pytest.mark.later
-@pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_faulty_server_is_a_named_error_and_the_next_is_asked(
     client: Client, hasty: Client, fault: str
@@ -378,7 +376,6 @@ print(next(line.split()[1] for line in open("/proc/self/status") if line.startsw
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_bombs_of_a_gigabyte_are_refused_in_bounded_memory() -> None:
     packed = bomb(1024)
     routes: dict[str, Route] = {
@@ -418,7 +415,6 @@ def test_close_ends_a_fetch_under_way() -> None:
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_many_threads_share_a_client() -> None:
     at_once = threading.Semaphore(2)  # the gate's bound for one host
 

@@ -16,7 +16,6 @@ from aggregator.sources.fetch.poll_schedule import (
     after_success,
     correct_due,
     first_due,
-    is_overdue_by_jump,
     longest_wait,
 )
 from aggregator.sources.source_limits import net_tuning
@@ -141,19 +140,6 @@ def test_sources_do_not_march_in_step_and_the_same_history_gives_the_same_times(
     ]
     assert all(NOW <= first < NOW + dt.timedelta(seconds=60) for first in firsts)
     assert max(Counter(first.replace(microsecond=0) for first in firsts).values()) < 40
-
-
-def test_a_clock_that_was_wrong_starves_nobody_and_brings_nobody_together() -> None:
-    far = NOW + dt.timedelta(days=400)
-    names = [f"feed {number}" for number in range(1000)]
-    sooner = [correct_due(name, far, NOW, longest_seconds=600) for name in names]
-    assert all(NOW <= due <= NOW + dt.timedelta(seconds=600) for due in sooner)
-    assert max(Counter(due.replace(microsecond=0) for due in sooner).values()) < 20
-    for right in (NOW - dt.timedelta(hours=8), NOW + dt.timedelta(seconds=599)):
-        assert correct_due("feed", right, NOW, longest_seconds=600) == right
-    assert is_overdue_by_jump(NOW, NOW - dt.timedelta(hours=1))
-    assert not is_overdue_by_jump(NOW, NOW - dt.timedelta(seconds=59))
-    assert not is_overdue_by_jump(NOW, NOW + dt.timedelta(hours=8))
 
 
 @given(seconds, seconds, seconds, seconds | st.none(), st.integers(0, 3), moments)

@@ -608,7 +608,6 @@ PIECES = st.sampled_from(
 
 
 @pytest.mark.later
-@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(st.lists(PIECES | st.binary(max_size=20), max_size=25).map(b"".join))
 def test_any_bytes_give_a_feed_or_a_problem(data: bytes) -> None:
@@ -634,7 +633,6 @@ def expected_entries(path: Path, data: bytes) -> int:
 
 
 @pytest.mark.later
-@pytest.mark.slow
 @pytest.mark.skipif(
     not FEEDS.is_dir(), reason="AGGREGATOR_DATA names no folder with feeds"
 )

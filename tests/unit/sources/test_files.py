@@ -306,12 +306,3 @@ def test_a_warc_page_that_is_too_long_is_passed_over(tmp_path: Path) -> None:
     first, second = found(tmp_path / "c.warc")
     assert first.verdict == "too_long"
     assert isinstance(second, InputEntry)
-
-
-@pytest.mark.parametrize("cut", [5, 40, 140, 250])
-def test_a_cut_warc_is_one_problem(tmp_path: Path, cut: int) -> None:
-    whole = warc_record("response", answer(PAGE))
-    (tmp_path / "c.warc").write_bytes(whole + whole[:cut])
-    first, second = found(tmp_path / "c.warc")
-    assert isinstance(first, InputEntry)
-    assert isinstance(second, InputProblem)

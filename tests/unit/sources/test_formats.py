@@ -26,6 +26,8 @@ from tests.conftest import REPOSITORY
 
 TUNING = source_tuning(Tuning())
 FILES = REPOSITORY / "tests" / "data" / "archives"
+# One article in the forms of other services, as their documents name the keys
+SERVICES = FILES / "services"
 TITLE, ADDRESS = "Ice closes the harbour of Orm", "https://kite.example/ice"
 TEXT = (
     "The harbour of Orm was closed on Monday because ice had covered the basin, the master of the port said. "
@@ -110,211 +112,17 @@ def test_an_older_browser_has_the_address_in_the_part(tmp_path: Path) -> None:
 
 # --- others of the kind, as their documents name the keys ---------------------------------------------------
 
-WEBZ = {
-    "posts": [
-        {
-            "thread": {
-                "uuid": "a1",
-                "url": ADDRESS,
-                "site_full": "www.kite.example",
-                "title": TITLE,
-            },
-            "uuid": "a1",
-            "url": ADDRESS,
-            "author": "Ada Quill",
-            "published": "2026-11-23T10:00:00.000+02:00",
-            "title": TITLE,
-            "text": TEXT,
-            "language": "english",
-            "crawled": "2026-11-24T10:00:00.000+02:00",
-        }
-    ],
-    "totalResults": 1,
-}
-GUARDIAN = {
-    "response": {
-        "status": "ok",
-        "results": [
-            {
-                "id": "world/ice",
-                "webPublicationDate": "2026-11-23T08:00:00Z",
-                "webTitle": TITLE,
-                "webUrl": ADDRESS,
-                "fields": {
-                    "bodyText": TEXT,
-                    "byline": "By Ada Quill",
-                    "publication": "Kite Daily",
-                },
-            }
-        ],
-    }
-}
-MINIFLUX = {
-    "total": 1,
-    "entries": [
-        {
-            "id": 888,
-            "feed_id": 42,
-            "title": TITLE,
-            "url": ADDRESS,
-            "author": "Ada Quill",
-            "content": HTML,
-            "published_at": "2026-11-23T08:00:00Z",
-            "created_at": "2026-11-24T08:00:00Z",
-            "feed": {
-                "id": 42,
-                "title": "Kite Daily",
-                "site_url": "https://kite.example",
-            },
-        }
-    ],
-}
-NEWSAPI = {
-    "status": "ok",
-    "articles": [
-        {
-            "source": {"id": None, "name": "Kite Daily"},
-            "author": "Ada Quill",
-            "title": TITLE,
-            "description": "Ice.",
-            "url": ADDRESS,
-            "urlToImage": "https://kite.example/" + "x" * 300,
-            "publishedAt": "2026-11-23T08:00:00Z",
-            "content": TEXT,
-        }
-    ],
-}
-NYT = {
-    "response": {
-        "docs": [
-            {
-                "abstract": "Ice.",
-                "web_url": ADDRESS,
-                "lead_paragraph": TEXT,
-                "source": "Kite Daily",
-                "headline": {"main": TITLE, "kicker": None},
-                "pub_date": "2026-11-23T08:00:00+0000",
-                "byline": {"original": "By Ada Quill"},
-            }
-        ]
-    }
-}
-SCHEMA_ORG = {
-    "@context": "https://schema.org",
-    "@graph": [
-        {
-            "@type": "NewsArticle",
-            "headline": TITLE,
-            "articleBody": TEXT,
-            "datePublished": "2026-11-23",
-            "dateModified": "2026-11-25",
-            "author": [{"@type": "Person", "name": "Ada Quill"}],
-            "publisher": {"@id": "https://kite.example/#org", "name": "Kite Daily"},
-            "mainEntityOfPage": {"@id": ADDRESS},
-        }
-    ],
-}
-CSL = [
-    {
-        "id": "quill2026",
-        "title": TITLE,
-        "container-title": "Kite Daily",
-        "URL": ADDRESS,
-        "author": [{"family": "Quill", "given": "Ada"}],
-        "issued": {"date-parts": [[2026, 11, 23]]},
-        "abstract": TEXT,
-    }
-]
-ELASTIC = {
-    "took": 1,
-    "hits": {
-        "total": {"value": 1},
-        "hits": [
-            {
-                "_id": "e1",
-                "_source": {
-                    "headline": TITLE,
-                    "body": TEXT,
-                    "publish_date": 1795420800000,
-                    "publisher": "Kite Daily",
-                    "link": ADDRESS,
-                    "authors": "Ada Quill",
-                },
-            }
-        ],
-    },
-}
-MONGO = {
-    "_id": {"$oid": "65aa"},
-    "title": TITLE,
-    "article": TEXT,
-    "publication": "Kite Daily",
-    "date": {"$date": "2026-11-23T08:00:00Z"},
-    "url": ADDRESS,
-    "authors": "['Ada Quill']",
-}
-EVENT_REGISTRY = {
-    "articles": {
-        "results": [
-            {
-                "uri": "8391",
-                "dateTimePub": "2026-11-23T08:00:00Z",
-                "url": ADDRESS,
-                "title": TITLE,
-                "body": TEXT,
-                "source": {"uri": "kite.example", "title": "Kite Daily"},
-                "authors": [{"uri": "ada", "name": "Ada Quill"}],
-            }
-        ]
-    }
-}
-READABILITY = {
-    "title": TITLE,
-    "url": ADDRESS,
-    "byline": "Ada Quill",
-    "content": f"<div>{HTML}</div>",
-    "textContent": TEXT,
-    "siteName": "Kite Daily",
-    "publishedTime": 1795420800,
-}
 
-
-@pytest.mark.parametrize(
-    ("data", "outlet"),
-    [
-        (WEBZ, None),
-        (GUARDIAN, "Kite Daily"),
-        (MINIFLUX, "Kite Daily"),
-        (NEWSAPI, "Kite Daily"),
-        (NYT, "Kite Daily"),
-        (SCHEMA_ORG, "Kite Daily"),
-        (CSL, "Kite Daily"),
-        (ELASTIC, "Kite Daily"),
-        (MONGO, "Kite Daily"),
-        (EVENT_REGISTRY, "Kite Daily"),
-        (READABILITY, "Kite Daily"),
-    ],
-    ids=[
-        *(
-            "webz",
-            "guardian",
-            "miniflux",
-            "newsapi",
-            "nyt",
-            "schema.org",
-            "csl",
-            "elastic",
-            "mongo",
-        ),
-        *("eventregistry", "readability"),
-    ],
-)
+@pytest.mark.parametrize("file", sorted(SERVICES.iterdir()), ids=lambda file: file.stem)
 @pytest.mark.parametrize("indent", [None, 1])
 def test_the_form_of_another_service_is_read(
-    tmp_path: Path, data: Any, outlet: str | None, indent: int | None
+    tmp_path: Path, file: Path, indent: int | None
 ) -> None:
-    (tmp_path / "a.json").write_text(json.dumps(data, indent=indent))
+    (tmp_path / "a.json").write_text(
+        json.dumps(json.loads(file.read_text("utf-8")), indent=indent)
+    )
     (entry,) = entries(found(tmp_path / "a.json"))
+    outlet = None if file.stem == "webz" else "Kite Daily"
     assert (entry.title, entry.url, entry.outlet) == (TITLE, ADDRESS, outlet)
     assert TEXT in words_of(entry)
     assert entry.published is not None

@@ -92,7 +92,6 @@ def test_what_is_good_in_a_hostile_feed_comes_out_and_nothing_else_happens(
 
 
 @pytest.mark.later
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [
@@ -240,7 +239,6 @@ def test_torn_atom_entries_are_read_one_by_one() -> None:
 
 
 @pytest.mark.later
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("entries", "kind"), [(100_000, "rss"), (20_000, "json"), (5_000, "sitemap")]
 )

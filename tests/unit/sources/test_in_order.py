@@ -57,7 +57,6 @@ def found_of(kinds: list[int | None], file: str) -> list[InputItem]:
 
 
 @pytest.mark.later
-@pytest.mark.slow
 @given(
     st.lists(
         st.lists(st.one_of(st.none(), st.integers(-2, 9)), max_size=30), max_size=3
@@ -167,7 +166,6 @@ def test_a_dump_that_begins_with_the_newest_is_given_from_the_oldest(
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_memory_does_not_hold_a_long_archive() -> None:
     ordered = in_order_of_time(long_archive(), Progress())
     before = resident_bytes()

@@ -199,7 +199,6 @@ def test_a_new_entry_at_midnight_has_the_precision_that_the_whole_feed_gives_it(
     assert new.published.precision == "minute"
 
 
-SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
 DAMAGES = st.sampled_from(
     ["none", "cut off", "a byte", "CDATA", "comment", "an end", "nested"]
 )
@@ -248,22 +247,6 @@ def damaged(data: bytes, damage: str, place: int) -> bytes:
 )
 @given(st.data())
 def test_real_feeds_have_the_same_new_entries_cut_or_whole(data: st.DataObject) -> None:
-    follow(data)
-
-
-@pytest.mark.torture
-@pytest.mark.skipif(
-    not FEEDS.is_dir(), reason="the sample feeds are not here (AGGREGATOR_DATA)"
-)
-@settings(
-    max_examples=5_000,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
-@given(st.data())
-def test_many_real_feeds_have_the_same_new_entries_cut_or_whole(
-    data: st.DataObject,
-) -> None:
     follow(data)
 
 

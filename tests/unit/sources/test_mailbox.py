@@ -204,7 +204,6 @@ def test_private_addresses_are_refused_unless_allowed(
 
 
 @pytest.mark.later
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["tls", "starttls"])
 def test_tls_with_a_certificate_that_is_checked(
     certificate: Path, kind: str, monkeypatch: pytest.MonkeyPatch
@@ -316,7 +315,6 @@ FRAGMENTS = [
 
 
 @pytest.mark.later
-@pytest.mark.slow
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(
     parts=st.lists(
@@ -378,7 +376,6 @@ FATAL = {
 
 
 @pytest.mark.later
-@pytest.mark.slow
 @pytest.mark.parametrize("what", FATAL)
 @pytest.mark.parametrize("start", [None, "7/0"])
 def test_a_message_at_which_the_connection_always_fails_is_left_out(

@@ -48,7 +48,6 @@ def test_retry_after(value: str | None, seconds: float | None) -> None:
 
 
 @pytest.mark.later
-@pytest.mark.slow
 @given(
     st.text()
     | st.from_regex(
@@ -284,7 +283,6 @@ def test_starts_at_a_host_lie_a_gap_apart_whatever_it_answers(
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_the_gate_forgets_idle_hosts() -> None:
     rate_limiter = gate_of(0.0, 1)
     for number in range(25_000):

@@ -200,7 +200,6 @@ RECORDS = st.dictionaries(NAMES, VALUES).map(lambda record: json.dumps(record).e
 
 
 @pytest.mark.later
-@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=200) | RECORDS | st.text(max_size=50))
 def test_any_line_gives_an_entry_or_a_read_error(line: bytes | str) -> None:

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.config.tuning import Tuning
 from aggregator.model.health_report import (
     decay_rate,
     expected_gap_seconds,
@@ -16,12 +15,9 @@ from aggregator.model.health_report import (
 )
 from aggregator.sources.fetch.response import fresh_seconds
 from aggregator.sources.parse.feeds.feedparser_feed import ttl_seconds
-from aggregator.sources.source_limits import net_tuning
 from aggregator.store.intake.source_rows import Source
 from aggregator.store.read.health.source_health import health_of
 
-ALL_TUNING = Tuning()
-TUNING = net_tuning(ALL_TUNING)
 NOW = dt.datetime(2026, 11, 20, 8, 0, tzinfo=dt.UTC)
 
 
@@ -54,7 +50,6 @@ def test_the_dates_of_a_new_feed_tell_its_rate(
 
 
 @pytest.mark.later
-@pytest.mark.slow
 @given(st.floats(0.2, 200), st.floats(0, 500))
 def test_the_rate_that_is_kept_becomes_the_rate_that_is(
     true: float, start: float

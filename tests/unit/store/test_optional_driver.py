@@ -23,7 +23,6 @@ def typed(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_sqlite_needs_no_postgres_driver(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("work: {executor: inline}\n")
     (tmp_path / "a.txt").write_text(
@@ -38,7 +37,6 @@ def test_sqlite_needs_no_postgres_driver(tmp_path: Path) -> None:
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_postgres_without_its_driver_is_refused_with_what_to_type(
     tmp_path: Path,
 ) -> None:

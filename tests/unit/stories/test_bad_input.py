@@ -6,7 +6,6 @@ import pytest
 
 from aggregator.model.article import ArticleView
 from aggregator.stories import quotations, rendering
-from aggregator.stories.lead import summary
 from aggregator.stories.plain_text import as_text
 from aggregator.stories.rendering import render
 from aggregator.stories.story_sentences import sentences_of_report
@@ -171,26 +170,3 @@ def test_a_name_of_any_letters_is_looked_for(surname: str) -> None:
         view("q", "Q", title="Q", text=f"{FERRY_A}\n{said}" + f" {surname}" * 9_000),
     ]
     check_words(render("Ferry", articles, shipped_tuning()).shown, articles)
-
-
-@pytest.mark.later
-@pytest.mark.parametrize("row", ["." * 200_000 + " x", "… " * 100_000, "Ab, " * 50_000])
-def test_long_rows_of_dots_and_of_names_end(row: str) -> None:
-    """Each took minutes, beyond the time limit of a test: it was read again from every sign on."""
-    articles = [
-        view(
-            "a",
-            "A",
-            title="Ferry sinks",
-            text=f"The ferry Marlin sank near {row} Tarnow.",
-        ),
-        view(
-            "b",
-            "B",
-            title="Ferry sinks off Tarnow",
-            text=f"The ferry sank {row} there.",
-            hours=1,
-        ),
-    ]
-    assert summary(articles, 60)
-    check_words(render("Ferry sinks", articles, shipped_tuning()).shown, articles)

@@ -741,7 +741,6 @@ def _stories(
 
 
 @pytest.mark.later
-@pytest.mark.slow
 @given(
     _stories(),
     st.one_of(st.none(), _TITLES),
@@ -767,7 +766,6 @@ def test_order_decides_nothing_what_is_chosen_stays_and_a_change_has_its_reason(
 
 
 @pytest.mark.later
-@pytest.mark.slow
 @given(_stories(roles=("report", "copy")), st.integers(0, 5))
 def test_one_more_copy_changes_no_title(
     articles: list[ArticleView], number: int

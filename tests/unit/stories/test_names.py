@@ -235,7 +235,6 @@ def test_what_names_no_topic_is_dropped() -> None:
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_a_text_of_names_alone_does_not_compare_each_with_each() -> None:
     """Compared in pairs, these 45,000 names would keep the writer busy for a minute."""
     syllables = [a + b for a in "bdfgklmnpr" for b in "aeiou"]

@@ -483,7 +483,6 @@ HASH_SEED_SCRIPT = """
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_a_story_is_byte_equal_under_different_hash_seeds() -> None:
     stories = [
         subprocess.run(

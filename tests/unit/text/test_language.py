@@ -273,7 +273,6 @@ def test_some_english_words_make_no_english_text(language: str, text: str) -> No
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_threads_share_one_language_model(monkeypatch: pytest.MonkeyPatch) -> None:
     """With `work.executor: inline` feeds are read in the fetch threads; a model takes 80 MB."""
     loaded = []

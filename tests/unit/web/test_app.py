@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import re
 from collections.abc import Iterator
 
 import feedparser
@@ -13,17 +12,14 @@ from lxml import html
 
 from aggregator.config.story_query import StoryFilter
 from aggregator.model.errors import NotWritableError
-from aggregator.model.read_model import Health, SourceView, StoryPage
+from aggregator.model.read_model import SourceView, StoryPage
 from aggregator.publish.output_settings import PublishSettings
 from aggregator.web.list_query import ListQuery
 from aggregator.web.server import Server
 from tests.support.loopback import Closing
 from tests.support.waiting import PATIENCE_SECONDS
 from tests.support.written_stories import (
-    MORNING,
     WrittenStories,
-    a_story,
-    an_article,
     filled_reader,
     full_reader,
     the_ferry,
@@ -92,7 +88,6 @@ def test_head_is_get_without_the_body(full: Serving, path: str) -> None:
 
 
 @pytest.mark.later
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "path", ["/", "/stories/lindferry", "/feeds/stories.rss", "/api/v1/stories"]
 )
@@ -160,7 +155,6 @@ def test_other_methods_are_refused(full: Serving) -> None:
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_a_request_for_the_public_name_is_no_owners() -> None:
     named = {"public_url": "https://news.example", "owner_on_loopback": True}
     with Serving(full_reader(), excerpt_words=20, **named) as serving:
@@ -171,7 +165,6 @@ def test_a_request_for_the_public_name_is_no_owners() -> None:
 
 
 @pytest.mark.later
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rule", "owner", "stranger"), [("never", False, False), ("all", True, True)]
 )
@@ -191,50 +184,6 @@ def test_strangers_see_no_address_of_a_source_and_no_problem(full: Serving) -> N
     assert "The Harbour Post" in unknown_entry
     assert "secret" not in unknown_entry
     assert "503" not in unknown_entry
-
-
-@pytest.mark.later
-@pytest.mark.slow
-def test_search_snippets_are_cut_for_strangers() -> None:
-    reader = WrittenStories()
-    reader.put(
-        a_story(
-            an_article(text="needle " + "hay " * 40),
-            an_article(text="needle", nosnippet=True),
-        )
-    )
-    with Serving(reader, excerpt_words=20) as serving:
-        found = html.fromstring(serving.get("/search?q=needle", **STRANGER).text)
-        snippets = found.xpath("//p[@class='excerpt']")
-        assert [
-            len(snippet.text_content().removesuffix(" …").split())
-            for snippet in snippets
-        ] == [10]
-
-
-@pytest.mark.later
-@pytest.mark.slow
-def test_long_titles_are_cut_for_strangers_wherever_they_stand() -> None:
-    reader = WrittenStories()
-    title = " ".join(f"title{n}" for n in range(50))
-    text = "needle " + " ".join(f"hay{n}" for n in range(40))
-    reader.put(
-        a_story(an_article(title=title, lead="needle.", text=text), article_count=2)
-    )
-    with Serving(reader, excerpt_words=20) as serving:
-        for path in (
-            "/search?q=needle",
-            "/api/v1/search?query=needle",
-            "/",
-            "/api/v1/stories",
-        ):
-            words = re.compile(r"\b(?:title|hay)[0-9]+\b")
-            assert len(set(words.findall(serving.get(path, **STRANGER).text))) <= 20, (
-                path
-            )
-            assert len(set(words.findall(serving.get(path).text))) > 20, (
-                "the owner sees more"
-            )
 
 
 def test_a_search_that_cannot_be_read_is_explained(full: Serving) -> None:
@@ -257,32 +206,7 @@ def test_names_of_this_machine_and_numbers_are_served(full: Serving, host: str) 
     assert full.get("/", Host=host).status_code == 200
 
 
-def test_health_is_words_for_the_owner_and_a_number_for_others(full: Serving) -> None:
-    assert full.get("/healthz").json()["status"] == "ok"
-    problems = ("the disk of /var/lib is full",)
-
-    class Full(WrittenStories):
-        def state(self) -> Health:
-            return Health(
-                writable=False, waiting=7, last_placed=MORNING, problems=problems
-            )
-
-    with Serving(Full()) as serving:
-        own, other = serving.get("/healthz"), serving.get("/healthz", **STRANGER)
-    assert (own.status_code, other.status_code) == (503, 503)
-    assert own.json() == {
-        "status": "down",
-        "writable": False,
-        "waiting": 7,
-        "last_placed": "2026-11-20T06:30:00Z",
-        "problem_count": 1,
-        "problems": list(problems),
-    }
-    assert (other.json()["problem_count"], other.json()["problems"]) == (1, None)
-
-
 @pytest.mark.later
-@pytest.mark.slow
 def test_the_first_run_says_what_to_type(empty: Serving) -> None:
     assert "aggregator sources add" in empty.get("/").text
     assert "aggregator ingest --samples" in empty.get("/").text
@@ -304,15 +228,6 @@ def test_a_choice_that_fits_nothing_is_no_first_run(full: Serving) -> None:
         assert "No story matches" in full.get(f"/?min_reports=900{view}").text
 
 
-def test_front_page_leads_to_older_stories(full: Serving) -> None:
-    tree = html.fromstring(full.get("/?limit=3&utm_source=x").text)
-    older = tree.xpath("//a[@rel='next']/@href")
-    assert len(older) == 1
-    page = full.get(older[0])
-    assert page.status_code == 200
-    assert "Potters" in page.text
-
-
 def test_hostile_words_in_an_address_come_back_as_text(full: Serving) -> None:
     page = html.fromstring(full.get("/search").text)
     assert page.xpath("//input[@name='q']/@value") == [""]
@@ -327,7 +242,6 @@ def test_hostile_words_in_an_address_come_back_as_text(full: Serving) -> None:
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_pages_may_be_indexed_only_when_switched_on() -> None:
     with Serving(full_reader(), index=True) as serving:
         page = serving.get("/")

@@ -108,14 +108,12 @@ def _hostile(form: Format) -> bytes:
 
 
 @pytest.mark.later
-@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMATS)
 def test_a_thousand_hostile_stories_are_a_valid_feed(form: Format) -> None:
     assert RULES[form](_hostile(form), _here(form), LATER) == []
 
 
 @pytest.mark.later
-@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMATS)
 def test_a_thousand_hostile_stories_are_read_back(form: Format) -> None:
     stories = [story for story, _ in hostile_stories(1000)]
@@ -137,7 +135,6 @@ def test_a_thousand_hostile_stories_are_read_back(form: Format) -> None:
 
 
 @pytest.mark.later
-@pytest.mark.slow
 @pytest.mark.parametrize("form", ["rss", "atom"])
 def test_feedparser_reads_back_hostile_stories(form: Format) -> None:
     stories = hostile_stories(150, seed=9)

@@ -81,7 +81,6 @@ glances = st.builds(
 
 
 @pytest.mark.later
-@pytest.mark.slow
 @given(st.lists(glances, unique_by=lambda one: one.id, max_size=12), st.randoms())
 def test_the_order_they_come_in_leaves_no_trace(
     stories: list[FrontPageStory], random: object
@@ -274,7 +273,6 @@ def test_a_visit_ends_after_half_an_hour() -> None:
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_new_reports_since_the_last_visit_are_told() -> None:
     reader = WrittenStories()
     reader.put(*the_ferry(), "oldferry")

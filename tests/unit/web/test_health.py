@@ -12,7 +12,6 @@ from aggregator.web.probes import BoundedCall, NoAnswerError
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_a_call_that_fails_after_its_timeout_is_no_error_of_its_own() -> None:
     """asyncio logs an exception that nobody took, with its traceback, when its future is collected."""
     logged: list[dict[str, Any]] = []

@@ -114,7 +114,6 @@ def assert_tame(page: html.HtmlElement) -> None:
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_nothing_of_strangers_runs_on_any_page() -> None:
     reader = WrittenStories()
     for number, evil in enumerate(HOSTILE):
@@ -186,20 +185,6 @@ def test_a_story_page_marks_reprints_agencies_and_live_blogs() -> None:
     ) == ["a-ferrylive"]
 
 
-@pytest.mark.later
-@pytest.mark.slow
-def test_a_page_has_a_heading_of_first_rank_and_no_id_twice() -> None:
-    reader = WrittenStories()
-    reader.put(*the_ferry())
-    for page in _pages(
-        reader, "/", "/stories/lindferry", "/search", "/search?q=ferry", "/sources"
-    ):
-        assert len(page.xpath("//h1")) == 1
-        ids = page.xpath("//@id")
-        assert len(ids) == len(set(ids))
-        assert page.xpath("//@lang")[0] == "en"
-
-
 def test_a_story_of_which_little_is_known_still_reads() -> None:
     reader = WrittenStories()
     bare = an_article(
@@ -259,7 +244,6 @@ def test_a_story_shows_its_first_and_last_date() -> None:
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_articles_of_unknown_outlet_are_distinguished_by_title_and_lead_to_their_place() -> (
     None
 ):

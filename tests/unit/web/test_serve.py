@@ -39,7 +39,6 @@ def fetched(url: str, **more: Any) -> httpx.Response:
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_it_serves_until_it_is_stopped_and_can_be_started_anew() -> None:
     threads_before = {thread.name for thread in threading.enumerate()}
     server = Server(full_reader(), PublishSettings(port=0))
@@ -81,7 +80,6 @@ def test_links_lead_to_the_address_that_was_bound(served: Server) -> None:
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_nothing_is_left_of_what_was_shown_before() -> None:
     """Each reload of the configuration makes a new app; a daemon is reloaded more often than started."""
     shown = []
@@ -214,7 +212,6 @@ def test_a_connection_that_is_used_stays(moved: Server, loop: MovedLoop) -> None
 
 
 @pytest.mark.later
-@pytest.mark.slow
 @pytest.mark.skipif(
     not hasattr(socket, "TCP_USER_TIMEOUT"), reason="the kernel has no such limit"
 )
@@ -295,7 +292,6 @@ def get(server: Server, path: str) -> int:
 
 
 @pytest.mark.later
-@pytest.mark.slow
 @pytest.mark.parametrize("addresses", [1, 60], ids=["one address", "sixty addresses"])
 def test_requests_left_unfinished_keep_nobody_out(
     opened: ExitStack, addresses: int
@@ -328,7 +324,6 @@ def test_the_oldest_idle_connections_end(
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_slow_clients_of_a_proxy_that_is_not_trusted_keep_nobody_out(
     opened: ExitStack,
 ) -> None:
@@ -345,7 +340,6 @@ def test_slow_clients_of_a_proxy_that_is_not_trusted_keep_nobody_out(
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_probes_of_this_machine_are_answered_when_all_connections_are_taken(
     opened: ExitStack, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -362,7 +356,6 @@ def test_probes_of_this_machine_are_answered_when_all_connections_are_taken(
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_probes_are_answered_in_a_flood_from_loopback(
     opened: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -468,7 +461,6 @@ MALFORMED = (
 
 
 @pytest.mark.later
-@pytest.mark.slow
 def test_malformed_requests_hear_400_and_fill_no_log(
     caplog: pytest.LogCaptureFixture, served: Server
 ) -> None:

@@ -581,10 +581,13 @@ def test_a_copy_of_what_went_is_an_original(rig: Rig) -> None:
     rig.take(old)
     rig.clock = Clock(YEAR)
     rig.restart()
+    # With news of its own it is a copy, and not the old text printed again
+    text = f"{FLOOD} {' '.join(STRIKE.split()[:25])}"
     copy = record(
-        "Echo", "y", "Levee gives way", FLOOD, published=YEAR - dt.timedelta(hours=1)
+        "Echo", "y", "Levee gives way", text, published=YEAR - dt.timedelta(hours=1)
     )
     (placed,) = rig.take(copy)
+    assert None not in stored(rig.database, article.c.copy_of)[1:]
     kept(rig, at=YEAR + dt.timedelta(days=1), stories_after=100 * DAY)
     assert stored(rig.database, article.c.id, article.c.copy_of) == [
         (placed.article, None)

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import repeat
 
 from aggregator.extract.wire.agencies import (
     PICTURE,
@@ -69,7 +68,7 @@ def _signed(words: str) -> NamedAgencies | None:
     """Return the agencies in a byline: alone, or after a person, a desk or the outlet's own staff."""
     by = _BY.match(words)
     words = words[by.end() :] if by else words
-    signed = map(_named_by, _SIGNED, repeat(words))
+    signed = (_named_by(form, words) for form in _SIGNED)
     return agencies_named(words) or next(filter(None, signed), None)
 
 
@@ -177,7 +176,7 @@ def by_credit(lines: Sequence[str]) -> Iterator[Wire]:
         )
         # Agencies that reported together with the outlet's own reporters
         together = next(filter(None, contributed), None)
-        credited = map(_named_by, _CREDITS, repeat(words))
+        credited = (_named_by(form, words) for form in _CREDITS)
         named = (
             together
             or agencies_named(words)

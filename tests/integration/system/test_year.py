@@ -243,7 +243,7 @@ class Installation:
         while self.maintenance.run_step(lambda: False):
             pass
         now = self.world.time()
-        due_at = backup_folder.due_at(self.config, self.database, now)
+        due_at = backup_folder.backup_state(self.config, self.database, now).next
         if due_at is not None and due_at <= now:
             backup_folder.back_up_as_configured(self.config, self.database, now, unseen)
         self.problems += self.maintenance.failures()

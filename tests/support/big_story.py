@@ -5,7 +5,7 @@ import json
 import os
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from sqlalchemy import select, text
@@ -14,6 +14,7 @@ from aggregator.model.entry import Entry
 from aggregator.store.engine.database import Database
 from aggregator.store.tables import article
 from tests.support.articles import NOON, Rig, record, trust
+from tests.support.polled_world import Shown
 from tests.support.rows import queried
 from tests.support.story_checks import what_is_wrong
 
@@ -41,17 +42,6 @@ ADVERTISEMENTS = (
 )
 ADVERTISED = " ".join(ADVERTISEMENTS)
 LATER = NOON + timedelta(hours=6)
-
-
-class Shown(NamedTuple):
-    """What readers get of a story."""
-
-    title: str
-    summary: str
-    text: str
-    articles: int
-    outlets: int
-    reports: int
 
 
 class BigStory:

@@ -26,7 +26,7 @@ from aggregator.grouping.scores.scorer import (
     is_within_window,
 )
 from aggregator.grouping.window import Window
-from aggregator.model.article import Article, Role
+from aggregator.model.article import Role
 from aggregator.model.evidence import Agreement, Evidence
 from aggregator.store import codecs
 from aggregator.store.stories import stored_articles, story_rows
@@ -81,14 +81,13 @@ class Decider:
         article = replace(
             article, is_little_known=is_little_known, claimed_outlet=claimed
         )
-        reprinted = self._reprinted(article, match)
-        if reprinted is not None:
+        first_printed = self._first_printed(article, match)
+        is_reprint = first_printed is not None
+        if first_printed is not None:
             # It neither bumps its story nor makes it as recent as this printing.
-            article = replace(
-                article, effective_at=reprinted.effective_at, bump_by_clock=False
-            )
+            article = replace(article, effective_at=first_printed, bump_by_clock=False)
         compared = PairArticle(article)
-        decision = self._decision(article, compared, match, reprinted)
+        decision = self._decision(article, compared, match, is_reprint=is_reprint)
         story = None
         if decision.story is not None:
             story = story_rows.row_of(self._connection, decision.story)
@@ -165,23 +164,24 @@ class Decider:
             return None
         return row
 
-    def _reprinted(self, article: StoredArticle, match: CopyMatch) -> Article | None:
-        """Return the article that this one prints again after its story has ended; None if it is not a reprint."""
+    def _first_printed(
+        self, article: StoredArticle, match: CopyMatch
+    ) -> dt.datetime | None:
+        """Return when a text that is printed again after its story has ended came first; None if it is not one."""
         copy = match.copy
         if match.original is None or copy is None or copy.resemblance < _REPRINT:
             return None
-        original = stored_articles.member(self._connection, match.original)
+        first = stored_articles.member(self._connection, match.original).effective_at
         ended = dt.timedelta(days=self._parts.model.tuning.window_days)
-        if article.effective_at - original.effective_at <= ended:
-            return None
-        return original
+        return first if article.effective_at - first > ended else None
 
     def _decision(
         self,
         article: StoredArticle,
         compared: PairArticle,
         match: CopyMatch,
-        reprinted: Article | None,
+        *,
+        is_reprint: bool,
     ) -> Decision:
         """Decide by corrections, then by the story of the original or of an updated text, then by score."""
         constraints = self._constraints.story_constraints(self._connection, article.id)
@@ -190,7 +190,7 @@ class Decider:
             return self._linked(article, match.original, constraints.must_link[0])
         if match.original is not None:
             original = self.story_of(
-                match.original, article, barred, is_reprint=reprinted is not None
+                match.original, article, barred, is_reprint=is_reprint
             )
             if original is not None:
                 return Decision(

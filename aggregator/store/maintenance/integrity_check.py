@@ -1,6 +1,7 @@
 """The integrity check (`db check`): the database's own check, foreign keys, values, and lost entries.
 
-It only reads, each query in a transaction of its own, so a daemon can continue meanwhile. Rows that are
+It changes nothing, and each query has a transaction of its own, so a daemon can continue meanwhile; only FTS5
+checks its index in a writing transaction. Rows that are
 derived from others are not compared with them: `db check --repair` computes all of them again (repair.py).
 
 Conservation of entries: each received entry is stored, known or refused; stored ones are placed or wait.

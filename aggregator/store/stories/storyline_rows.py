@@ -216,9 +216,7 @@ def inherit(connection: Connection, loser: str, winner: str) -> None:
         """
     for sql in (_MOVE_AFFINITIES, _DROP_AFFINITIES, inherited):
         write_sql(connection, sql, loser=loser, winner=winner)
-    write_sql(
-        connection, "UPDATE story SET storyline = NULL WHERE id = :loser", loser=loser
-    )
+    put_back(connection, {loser: None})
 
 
 def uncompared(connection: Connection) -> int:

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, text
 from aggregator.extract.entry_identity import text_hash
 from aggregator.extract.learned_boilerplate import restore_lines
 from aggregator.model.entry import Entry
-from aggregator.model.errors import DamagedFileError
+from aggregator.model.errors import DamagedFileError, NotWritableError
 from aggregator.model.evidence import Evidence
 from aggregator.model.prepared import ArticleHtml
 from aggregator.model.story import StoryText
@@ -198,6 +198,8 @@ def _search_faults(database: Database) -> Iterator[Fault]:
             connection.execute(text(_CHECK_SEARCH))
     except DamagedFileError:
         yield Fault(what="the full-text index is damaged", rows=1, advice=REPAIR)
+    except NotWritableError:  # The rest of a file that is read-only is checked.
+        return
 
 
 def _foreign_key_faults(database: Database) -> Iterator[Fault]:

@@ -162,6 +162,23 @@ def test_other_bytes_in_a_sound_page_are_named(
     assert found.is_damage is is_damage
 
 
+def test_a_file_that_is_read_only_is_checked(file: Path) -> None:
+    address = f"sqlite:///file:{file}?mode=ro&uri=true"
+    with closing(Database(address)) as database:
+        assert list(faults(database)) == []
+    with closing(
+        without_rows(
+            file,
+            "UPDATE sketch SET hashes = zeroblob(length(hashes)) WHERE article = 1",
+        )
+    ):
+        pass
+    with closing(Database(address)) as database:
+        assert [one.what for one in faults(database)] == [
+            "rows of sketch hold damaged values"
+        ]
+
+
 def test_a_table_with_a_damaged_page_is_not_exported(file: Path) -> None:
     tear(file, "article")
     with (

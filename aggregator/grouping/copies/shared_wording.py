@@ -5,6 +5,7 @@ from functools import lru_cache
 from itertools import chain, compress
 
 import numpy as np
+from msgspec.structs import replace
 
 from aggregator.grouping.copies.copy_check import (
     CopyTuning,
@@ -23,7 +24,7 @@ from aggregator.grouping.copies.shingles import (
 )
 from aggregator.model.article import ComparedText
 from aggregator.model.evidence import TextReuse
-from aggregator.stories.story_words import heads
+from aggregator.stories.story_words import heads, weighty_heads
 from aggregator.text.sentences import sentences_of
 
 _RUN_SHINGLES = RUN_WORDS - SHINGLE_WORDS + 1
@@ -98,6 +99,24 @@ def repeats_sentences(article: ComparedText, others: Iterable[ComparedText]) -> 
         for words in own
     )
     return 2 * repeated > len(own)
+
+
+def without_foreign_sentences(
+    article: ComparedText, others: Iterable[ComparedText]
+) -> ComparedText:
+    """Return a text without the sentences that share no weighty word with another text.
+
+    An advertisement between copied sentences gives no words of their own to them.
+    """
+    reported: set[str] = set()
+    for other in others:
+        reported |= weighty_heads(other.text[:CHARS_READ], other.language)
+    shared = [
+        sentence
+        for sentence in chain.from_iterable(sentences_of(article.text[:CHARS_READ]))
+        if not reported.isdisjoint(weighty_heads(sentence, article.language))
+    ]
+    return replace(article, text="\n".join(shared))
 
 
 def _sentences(text: ComparedText) -> list[frozenset[str]]:

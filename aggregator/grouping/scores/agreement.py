@@ -11,7 +11,11 @@ import numpy as np
 from msgspec.structs import replace
 
 from aggregator.extract.wire.agencies import is_mail_address
-from aggregator.grouping.copies.shared_wording import own_words, repeats_sentences
+from aggregator.grouping.copies.shared_wording import (
+    own_words,
+    repeats_sentences,
+    without_foreign_sentences,
+)
 from aggregator.grouping.pairs.pair_article import (
     TEXT,
     PairArticle,
@@ -132,28 +136,31 @@ class AgreementCheck:
         others: Sequence[Article],
         texts: Mapping[str, ComparedText],
     ) -> str | None:
-        """Return the likest other text if an article has most of its words, or most sentences of the likest three.
+        """Return the likest other text if the likest three have most of an article's words or of its sentences.
 
-        Whoever scrambles a text copies no run of it.
+        Whoever scrambles a text copies no run of it. Sentences about anything else do not make the words between
+        them an account of its own.
         """
-        beside = beside_title(compared)
-        lacking = {
-            other.id: len(
-                np.setdiff1d(beside, self._comparison.article(other).parts[TEXT])
-            )
+        text = without_foreign_sentences(text, texts.values())
+        terms = read(self._packer.pack("", text.text, text.language))
+        beside = np.intersect1d(beside_title(compared), hashes_of(ids_of(terms)))
+        parts = {
+            other.id: self._comparison.article(other).parts[TEXT]
             for other in others
             if other.id in texts
         }
-        likest = sorted(lacking, key=lacking.__getitem__)[:_LIKEST]
-        if not likest or not len(beside):
+        if not parts or not len(beside):
             return None
+        likest = sorted(parts, key=lambda id_: len(np.setdiff1d(beside, parts[id_])))[
+            :_LIKEST
+        ]
+        reported = np.unique(np.concatenate([parts[id_] for id_ in likest]))
         is_long = compared.body_words >= self._tuning.copied_from_words
         most = self._tuning.copied_words if is_long else self._tuning.copied_of_short
-        if lacking[likest[0]] <= (1 - most) * len(beside) or repeats_sentences(
-            text, [texts[id_] for id_ in likest]
-        ):
-            return likest[0]
-        return None
+        lacking = len(np.setdiff1d(beside, reported))
+        sources = [texts[id_] for id_ in likest]
+        is_copied = lacking <= (1 - most) * len(beside)
+        return likest[0] if is_copied or repeats_sentences(text, sources) else None
 
     def with_agreement(
         self, connection: Connection, id: str, story: str, evidence: Evidence

@@ -70,6 +70,7 @@ def counts(
             printers.add(printer)
     outlets: set[str] = set()
     repeating: set[str] = set()
+    has_own_words = False
     for article in articles:
         if article.outlet_key is not None:
             only_repeats = article.is_little_known and not (
@@ -77,10 +78,13 @@ def counts(
             )
             is_beside = only_repeats or (known and is_unconfirmed(article))
             (repeating if is_beside else outlets).add(outlet_key(article.outlet_key))
+            has_own_words |= article.is_little_known and not is_beside
     return Counts(
         article_count=len(articles),
-        # Outlets that only repeat others count as one outlet.
-        outlet_count=len(outlets) + (not outlets >= repeating),
+        # Outlets that only repeat others count as one outlet, and beside known reports as none if a little-known
+        # outlet has words of its own: forty feeds may print one text that only the first of them wrote.
+        outlet_count=len(outlets)
+        + (not outlets >= repeating and not (known and has_own_words)),
         # A little-known outlet is one report, whatever agencies it names.
         report_count=len(known) + min(len(new - known), len(printers)),
         unknown_outlet_count=sum(article.outlet_key is None for article in articles),

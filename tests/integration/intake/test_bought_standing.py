@@ -186,17 +186,17 @@ WAYS: dict[str, tuple[Way, int]] = {
     "mixed": (lambda event, seed: mixed(event.told, seed), 0),
     # A third of these words are of no report: a stranger's report by words of its own
     "filler": (lambda event, seed: with_filler(event.told[0], seed), 1),
-    "stuffed": (lambda event, seed: stuffed(event.told[0], seed), 1),
-    "halves": (halves, 1),
+    "stuffed": (lambda event, seed: stuffed(event.told[0], seed), 0),
+    "halves": (halves, 0),
     "first half": (
         lambda event, seed: scrambled(" ".join(sentences(event.told[-1])[:3]), seed),
-        1,
+        0,
     ),
     "titles": (
         lambda event, seed: " ".join(
             f"{scrambled(title, seed)}." for title in event.titles[: len(event.told)]
         ),
-        1,
+        0,
     ),
 }
 

@@ -47,6 +47,16 @@ COUNTED = {
     "initials that an agency shares name no owner": (
         [view("a", "AA"), view("b", "Anadolu Agency", hours=1)], Counts(2, 2, 2),
     ),
+    "one text of own words in forty unknown feeds is one outlet more": (
+        [view("a", "Harbour Post", is_little_known=False), view("b", "Lantern", is_little_known=True, hours=1),
+         *[view(f"c{n}", f"Feed {n}", is_little_known=True, role="copy", copy_of="b", hours=2) for n in range(39)]],
+        Counts(41, 2, 2),
+    ),
+    "unknown feeds that repeat a known report are one outlet more": (
+        [view("a", "Harbour Post", is_little_known=False),
+         *[view(f"c{n}", f"Feed {n}", is_little_known=True, role="copy", copy_of="a", hours=2) for n in range(9)]],
+        Counts(10, 2, 1),
+    ),
     "a story without articles has nothing": ([], Counts(0, 0, 0)),
 }  # fmt: skip
 

@@ -19,8 +19,6 @@ from aggregator.store.intake.source_rows import (
 )
 
 TICK_SECONDS = 1
-# A hundred pages of one host must not occupy all threads at once.
-JOBS_A_HOST = 2
 PAGES_READ = 1000  # per tick, the longest waiting first; ...
 MOST_PAGES_READ = 16_000  # ... more if all of these are of hosts that are not ready
 
@@ -44,6 +42,8 @@ class DueJobs:
     def __init__(self, services: PollServices) -> None:
         self._database = services.database
         self._rate_limiter = services.client.rate_limiter
+        # A hundred pages of one host must not occupy all threads: more jobs than requests would only wait.
+        self._jobs_a_host = self._rate_limiter.host_concurrency
         self._quiet_polls = services.quiet_polls
         self._pages_read = PAGES_READ
         # The version of the database when the schedule was read
@@ -98,11 +98,11 @@ class DueJobs:
             ):
                 continue
             if job.host:
-                if at_host[job.host] >= JOBS_A_HOST:
+                if at_host[job.host] >= self._jobs_a_host:
                     continue
                 ready_in = self._rate_limiter.ready_in(job.host, is_page=job.is_page)
                 if ready_in > TICK_SECONDS:
-                    at_host[job.host] = JOBS_A_HOST
+                    at_host[job.host] = self._jobs_a_host
                     continue
                 at_host[job.host] += 1
             startable.append(job)
@@ -119,13 +119,13 @@ class DueJobs:
         Of each host they are few: a slow or limiting one must not fill the list with its hundred feeds.
         """
         blocked = self._rate_limiter.not_ready(TICK_SECONDS)
-        at_host = Counter(dict.fromkeys(blocked, JOBS_A_HOST))
+        at_host = Counter(dict.fromkeys(blocked, self._jobs_a_host))
         chosen: list[str] = []
         for source in self._schedule:
             if self._quiet_polls.due_at(source) > now:
                 continue
             if source.host is not None:  # folders have none
-                if at_host[source.host] >= JOBS_A_HOST:
+                if at_host[source.host] >= self._jobs_a_host:
                     continue
                 at_host[source.host] += 1
             chosen.append(source.id)

@@ -74,4 +74,4 @@ class Remove(FrozenStruct):
     articles: frozenset[str] = frozenset()
 
 
-Change = Place | Revise | Move | Merge | Remove
+Change = Revise | Move | Merge | Remove

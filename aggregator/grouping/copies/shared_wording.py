@@ -88,7 +88,7 @@ def repeats_sentences(article: ComparedText, others: Iterable[ComparedText]) -> 
     """Return whether more than half of an article's sentences have most of their words in one sentence of another.
 
     The words may stand in another order, and some of them be replaced. An article of fewer than three sentences of
-    at least FEWEST_HEADS words is not asked.
+    at least FEWEST_HEADS words never does.
     """
     own = _sentences(article)
     if len(own) < FEWEST_SENTENCES:

@@ -37,7 +37,7 @@ from aggregator.text.vocabulary import (
 Codes = TypeVar("Codes", int, Ints)
 
 _RARE = FIELDS.index("rare")
-# The bits of a code (tokenizer.py), with a margin
+# A code of a word (`text/vocabulary.py`) has fewer bits; the field stands above them.
 _CODE_BITS = 48
 _NAMED = FIELDS.index("named")
 _WORD_FIELDS = (0, 1, 2, _RARE, _NAMED)  # all, title, lead, rare, named: in FIELDS
@@ -139,7 +139,7 @@ class TermPacker:
     def _codes_by_field(
         self, title: str, body: str, reading: Reading, vocabulary: Vocabulary
     ) -> list[Ints]:
-        """Return the codes (see tokenizer.py) of each field, with repeats, in the order of FIELDS."""
+        """Return the codes (see `text/vocabulary.py`) of each field, with repeats, in the order of FIELDS."""
         special = special_terms(title, body, reading, vocabulary, self._tuning)
         codes = vocabulary.codes_of(reading)
         lead_codes = codes[: reading.title_words + self._model.lead_words]

@@ -41,8 +41,6 @@ class StoryWriter:
     def apply(self, unit_of_work: UnitOfWork, change: Change) -> str:
         """Carry out a change; return the story that its articles are in afterwards ("" if it was closed)."""
         match change:
-            case Place():
-                return self.place(unit_of_work, change)
             case Revise():
                 return self._revise(unit_of_work, change)
             case Move():

@@ -252,7 +252,7 @@ def is_to_be_checked(source: Source, now: dt.datetime) -> bool:
 
 
 def _is_stuck(source: Source, answer: PollAnswer, now: dt.datetime) -> bool:
-    """Return whether a feed without news had grown under the same ETag or time, which it was not asked for."""
+    """Return whether an unconditional request brought new entries under an unchanged ETag or Last-Modified."""
     fetched = answer.fetched
     is_grown = any(result.outcome == "new" for result in answer.accepted)
     known = (source.etag, source.last_modified)

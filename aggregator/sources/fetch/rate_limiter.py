@@ -76,6 +76,9 @@ class RateLimiter:
         pause: Callable[[float], object] | None = None,
     ) -> None:
         self._tuning = tuning
+        self.host_concurrency = (
+            tuning.host_concurrency
+        )  # requests to a host at the same time
         self._clock = clock
         self._hosts: dict[str, _Host] = {}
         self._changed = threading.Condition()
@@ -115,7 +118,7 @@ class RateLimiter:
                             f"{host} said that we ask too often; nothing is sent for {left:.0f} s",
                             retry_after_seconds=left,
                         )
-                    if state.running >= self._tuning.host_concurrency:
+                    if state.running >= self.host_concurrency:
                         self._changed.wait()
                     elif start > now and not at_once:
                         self._pause(start - now)
@@ -143,9 +146,7 @@ class RateLimiter:
         """Return the seconds until a request to `host` could start; an estimate while others wait."""
         with self._changed:
             state = self._hosts.get(host, _Host())
-            ahead = state.waiting + max(
-                0, state.running + 1 - self._tuning.host_concurrency
-            )
+            ahead = state.waiting + max(0, state.running + 1 - self.host_concurrency)
             start = max(
                 max(limit.next_start, limit.backoff_until)
                 for limit in self._limits(host, state, is_page)
@@ -162,7 +163,7 @@ class RateLimiter:
                 name
                 for name, state in self._hosts.items()
                 if max(state.next_start, state.backoff_until) > latest
-                or state.running + state.waiting >= self._tuning.host_concurrency
+                or state.running + state.waiting >= self.host_concurrency
             ]
 
     def asked_to_wait(

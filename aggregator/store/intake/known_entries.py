@@ -32,8 +32,9 @@ _HASH_BYTES = 8
 _MOST_CONTENTS = 64
 # Keys of one article: a system that makes new GUIDs at each request must not fill the table (chosen).
 _MOST_KEYS = 24
-# This many changes of an article are read at once, as many more after an hour each, then after two hours ...
-# There are feeds whose entries change at every poll, by a counter of comments (chosen).
+# The first four changes of an article are accepted at once, each of the next four only an hour after the last
+# change, the next four two hours after it, and so on: some feeds change an entry at every poll, by a counter of
+# comments (chosen).
 _CHANGES_AT_ONCE = 4
 
 

@@ -234,7 +234,7 @@ def outlets_named(connection: Connection, name: str) -> list[str]:
 # If a condition matches no more stories or articles than this, the ids of the stories are listed instead
 FEW = 1_000
 
-# Least numbers of reports that have an index of their own (tables.py)
+# Least numbers of reports that have an index of their own (`store/tables/story_tables.py`)
 REPORT_CLASSES = (5, 2)
 
 

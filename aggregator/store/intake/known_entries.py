@@ -16,14 +16,19 @@ from aggregator.store.intake.identity.identify import (
 from aggregator.store.intake.identity.tombstones import find_tombstones
 from aggregator.store.intake.inbox import MUTED
 from aggregator.store.tables import (
+    counter_value,
     identity_key,
     insert_new,
     read_rows,
     read_values,
+    set_counter,
     structs_of,
     write_each,
     write_sql,
 )
+
+# The counter of links that lead to another address since: pages that were sent before are old then
+MOVED_ADDRESSES = "addresses"
 
 AcceptOutcome = Literal["new", "known", "revision", "forgotten"]
 
@@ -240,6 +245,9 @@ class KnownEntries:
         for id_, url in sorted(self._addresses.items()):
             moved = "UPDATE article SET url = :url WHERE id = :id"
             write_sql(connection, moved, url=url, id=id_)
+        if self._addresses:
+            moves = counter_value(connection, MOVED_ADDRESSES) + len(self._addresses)
+            set_counter(connection, MOVED_ADDRESSES, moves)
 
 
 def _short(received: IdentifiedEntry) -> bytes:

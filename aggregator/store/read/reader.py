@@ -23,6 +23,7 @@ from aggregator.model.read_model import (
 )
 from aggregator.model.story import StoryText
 from aggregator.store.engine.database import Database
+from aggregator.store.intake.known_entries import MOVED_ADDRESSES
 from aggregator.store.read import (
     article_detail,
     browser_mutes,
@@ -307,16 +308,18 @@ class StoryReader:
             return nearest_search(connection, text)
 
     def last_change(self, story_id: str = "") -> str:
-        """Return an opaque version that changes with every story, article and correction. Cheap.
+        """Return an opaque version that changes with every story, article, link and correction. Cheap.
 
         It also changes with the full-text index, and with the id of a story once it is rendered.
         """
         parts = """
             SELECT (SELECT max(log_no) FROM story_log), (SELECT value FROM counter WHERE name = :indexed),
-              (SELECT text IS NOT NULL FROM story WHERE id = :story)
+              (SELECT value FROM counter WHERE name = :moved), (SELECT text IS NOT NULL FROM story WHERE id = :story)
             """
         with self.database.read() as connection:
-            (version,) = read_rows(connection, parts, indexed=LAST, story=story_id)
+            (version,) = read_rows(
+                connection, parts, indexed=LAST, moved=MOVED_ADDRESSES, story=story_id
+            )
         return " ".join(map(str, version))
 
     # Methods of one query each; the functions describe them.

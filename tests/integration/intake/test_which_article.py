@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from aggregator.store.engine.database import Database
+from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import identity_key, known_items, observation
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE
 from tests.support.deep_checks import faults
@@ -192,8 +193,11 @@ def test_a_link_leads_to_the_new_address_of_an_article_on_its_site(
     copied = LEVEE._replace(link="http://herald.example/levee")
     everywhere.poll(HOST, *DAY)
     everywhere.poll("herald.example", copied)
+    reader = StoryReader(everywhere.database)
     for change, shown in (("another domain", "nothing"), ("all keys", "all keys")):
+        before = reader.last_change()
         everywhere.poll(HOST, *map(CHANGES[change], DAY))
+        assert (reader.last_change() != before) is (change == shown)
         assert {article.url for article in everywhere.articles()} == {
             copied.link,
             *(CHANGES[shown](item).link for item in DAY),

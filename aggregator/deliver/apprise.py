@@ -71,7 +71,9 @@ class AppriseRunner:
         self._running: set[subprocess.Popen[bytes]] = set()
         self._stopped = threading.Event()
 
-    def send(self, url: str, title: str, text: str) -> PostResult:
+    def send(
+        self, url: str, title: str, text: str, *, is_html: bool = False
+    ) -> PostResult:
         """Send a notification to an address of Apprise. Errors are returned in the result.
 
         Raise TooManyFilesError if this process cannot open the pipes.
@@ -106,6 +108,7 @@ class AppriseRunner:
             url=url,
             title=title,
             text=text,
+            is_html=is_html,
             allow_private=self._allow_private,
             deadline_seconds=int(self._seconds) + 1,
         )

@@ -4,9 +4,6 @@ import base64
 import datetime as dt
 import hashlib
 import hmac
-from collections.abc import Callable
-
-import msgspec
 
 from aggregator.config.settings import Config
 from aggregator.config.tuning import Tuning
@@ -15,13 +12,12 @@ from aggregator.config.webhook_settings import (
     Recipient,
     Webhook,
 )
-from aggregator.deliver.apprise import AppriseRunner, notification_text
+from aggregator.deliver.apprise import AppriseRunner, Notice
 from aggregator.model.clock import Clock
 from aggregator.model.structs import FrozenStruct
 from aggregator.sources.fetch.client import ClientSettings
 from aggregator.sources.fetch.posting import PostResult, WebhookPoster
 from aggregator.sources.source_limits import net_tuning
-from aggregator.store.read.digests import DigestSpan
 
 _JSON = {"content-type": "application/json"}
 
@@ -69,15 +65,9 @@ class Transmitter:
         client: ClientSettings,
         all_tuning: Tuning,
         now: Clock,
-        write_digest: Callable[[DigestSpan], tuple[str, str] | None] | None = None,
     ) -> None:
-        """`write_digest` returns title and HTML, or None if all stories of a digest were forgotten.
-
-        Without it, tests alone are sent to readers of digests.
-        """
         tuning = all_tuning.section("webhooks", WebhookTuning)
         seconds = net_tuning(all_tuning).fetch_deadline_seconds
-        self._write_digest = write_digest
         self._poster = WebhookPoster(
             client,
             all_tuning,
@@ -88,23 +78,24 @@ class Transmitter:
         self._apprise = AppriseRunner(client.allow_private, seconds)
 
     def send(
-        self, recipient: Recipient, id_: str, body: bytes, now: dt.datetime
+        self, recipient: Recipient, id_: str, message: bytes | Notice, now: dt.datetime
     ) -> PostResult:
-        """Send the delivery with this id and body. Errors are in the result."""
-        match recipient:
-            case Webhook():
+        """Send the delivery with this id: bytes to a webhook, a notice by Apprise. Errors are in the result."""
+        match recipient, message:
+            case Webhook(), bytes():
                 headers = {name.lower(): text for name, text in recipient.headers}
-                signed = signed_headers(recipient.key, id_, int(now.timestamp()), body)
-                return self._poster.post(recipient.url, body, _JSON | headers | signed)
-            case DigestReader() if self._write_digest is not None:
-                span = msgspec.json.decode(body, type=DigestSpan)
-                digest = self._write_digest(span)
-                if digest is None:
-                    return PostResult(status=204)
+                signed = signed_headers(
+                    recipient.key, id_, int(now.timestamp()), message
+                )
+                return self._poster.post(
+                    recipient.url, message, _JSON | headers | signed
+                )
+            case DigestReader(), Notice():
                 url = f"{recipient.url}&%2BX-Delivery={id_}"
-                return self._apprise.send(url, *digest, is_html=True)
-        # A test is the same text for everybody.
-        return self._apprise.send(recipient.url, *notification_text(body))
+                return self._apprise.send(url, message)
+            case _, Notice():
+                return self._apprise.send(recipient.url, message)
+        raise AssertionError(recipient)
 
     def close(self) -> None:
         """Stop sending at once, also a request that is under way."""

@@ -358,7 +358,7 @@ def test_a_damaged_file_and_standard_input(folder):
 def test_several_datasets_and_text(folder, capsysbinary):
     said = main_said(capsysbinary, "eval", str(TRIPWIRE), str(TRIPWIRE)).decode()
     assert said.count("events.jsonl\n  articles                            63\n") == 2
-    assert "copies" in said
+    assert "  copies.f1 " in said
     few = written(folder, *TRIPWIRE.read_text(encoding="utf-8").splitlines()[:20])
     lines = main_said(capsysbinary, "eval", str(few), str(few), "--format", "json")
     results = [json.loads(line) for line in lines.splitlines()]

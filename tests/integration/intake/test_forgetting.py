@@ -11,7 +11,7 @@ import httpx
 import msgspec
 import pytest
 import zstandard
-from sqlalchemy import func, select, text
+from sqlalchemy import select, text
 
 from aggregator.admin.export_file import exported
 from aggregator.admin.import_rows import import_into
@@ -28,7 +28,6 @@ from aggregator.intake.recluster.regrouping import GroupingDifference, Regrouped
 from aggregator.model.entry import Entry
 from aggregator.model.errors import UsageError
 from aggregator.model.evidence import Evidence
-from aggregator.model.story import StoryView
 from aggregator.publish.output_settings import PublishSettings
 from aggregator.store import api_tokens, codecs, commands
 from aggregator.store.engine.database import Database
@@ -37,7 +36,6 @@ from aggregator.store.intake.identity import tombstones
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories.article_rows.compared_articles import sketches_after
 from aggregator.store.tables import article, command, metadata, sketch, tombstone
-from aggregator.store.tables import outbox as outbox_table
 from aggregator.web.api.push_endpoint import PushEndpoint
 from aggregator.web.server import Server
 from tests.integration.intake.test_repeating import FOOTERS, articles_of, taken_out
@@ -166,12 +164,9 @@ def answered(rig: Rig, number: int) -> ForgetResult:
     return msgspec.json.decode(answer, type=ForgetResult)
 
 
-def filling_of(rig: Rig, reading: StoryReader | None = None) -> WebhookDispatcher:
+def filling_of(rig: Rig) -> WebhookDispatcher:
     hook = Webhook(name="desk", url="https://hooks.example/x", key=b"k" * 32)
-    reading = reading or StoryReader(rig.database, ALL_TUNING)
-    return WebhookDispatcher(
-        rig.database, reading, [hook], PublishSettings(), ALL_TUNING, rig.clock
-    )
+    return WebhookDispatcher(rig.database, [hook], ALL_TUNING, rig.clock)
 
 
 def the_article(database: Database, guid: str = "1") -> str:
@@ -235,7 +230,7 @@ def test_no_word_of_it_is_left(rig: Rig, tmp_path: Path) -> None:
         )
     rig.accept(marked("1", f"{FLOOD_ELSEWHERE} Still {MARK}."))  # waits to be placed
     places = words_in(database)
-    rows = {"article.text", "entry.payload", "story.rendered", "outbox.body"}
+    rows = {"article.text", "entry.payload", "story.rendered"}
     rows |= {"story_log.detail", "change.title", "rejected_input.item"}
     assert {
         *rows,
@@ -263,10 +258,6 @@ def test_no_word_of_it_is_left(rig: Rig, tmp_path: Path) -> None:
         "Town under water",
     ]
     assert StoryReader(database).story(ended) is None
-    waiting = queried(
-        database, select(func.count()).where(outbox_table.c.body.is_not(None))
-    )
-    assert waiting.scalar_one() == 1, "only of what nobody asked to forget"
     assert all(
         MARK not in line.decode().lower() for line in exported(database, lambda _: None)
     )
@@ -562,28 +553,6 @@ def test_a_name_that_means_nothing_is_refused_and_not_kept(rig: Rig) -> None:
     with pytest.raises(UsageError, match="nothing is stored"):
         forget(rig, f"https://herald.example/{MARK}")
     assert queried(rig.database, select(command.c.payload)).scalar_one() == "{}"
-
-
-def test_a_delivery_that_was_being_made_is_made_again(rig: Rig) -> None:
-    """Webhooks read and write apart: what was read before and is written after must not be the old words."""
-    met = []
-
-    class Overtaken(StoryReader):
-        def stories_by_id(self, ids: tuple[str, ...], /) -> tuple[StoryView, ...]:
-            found = super().stories_by_id(ids)
-            if not met:
-                met.append(found)
-                forget(rig, the_article(rig.database))
-            return found
-
-    filling = filling_of(rig, Overtaken(rig.database, ALL_TUNING))
-    filling.sync_webhooks()
-    rig.take(marked("1", FLOOD), TOWN)
-    while filling.step() is not None:
-        pass
-    assert met
-    assert words_in(rig.database) == []
-    assert queried(rig.database, select(outbox_table.c.body)).first() is not None
 
 
 def test_an_address_of_any_length_is_stored_and_forgotten(rig: Rig) -> None:

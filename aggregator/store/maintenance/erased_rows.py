@@ -245,6 +245,12 @@ def blank_stories(
             blank = "UPDATE story_log SET detail = :cleaned WHERE log_no = :n"
             write_sql(connection, blank, cleaned=cleaned, n=n)
 
+    # Deliveries that wait since an earlier version have their messages.
+    messages = (
+        "UPDATE outbox SET body = NULL WHERE body IS NOT NULL AND story IN :stories"
+    )
+    write_sql(connection, messages, stories=stories)
+
 
 def drop_answers(connection: Connection) -> None:
     """Delete the answered `recluster` commands: their results have headlines."""

@@ -357,7 +357,7 @@ def test_a_damaged_file_and_standard_input(folder):
 @pytest.mark.later
 def test_several_datasets_and_text(folder, capsysbinary):
     said = main_said(capsysbinary, "eval", str(TRIPWIRE), str(TRIPWIRE)).decode()
-    assert said.count("events.jsonl\n  articles                            63\n") == 2
+    assert said.count("events.jsonl\n  labelled.articles                   63\n") == 2
     assert "  copies.f1 " in said
     few = written(folder, *TRIPWIRE.read_text(encoding="utf-8").splitlines()[:20])
     lines = main_said(capsysbinary, "eval", str(few), str(few), "--format", "json")
@@ -412,6 +412,6 @@ def test_texts_that_come_after_the_leads(folder, capsysbinary):
         one("2", STRIKE, "Dockers walk out", cluster="strike"),
     )
     told = main_said(capsysbinary, "eval", str(few), "--pages-late").decode()
-    assert "BCubed" in told
+    assert "labelled.bcubed.f1" in told
     with pytest.raises(SystemExit):
         main(["eval", "--from-corrections", "--pages-late"])

@@ -37,8 +37,6 @@ class Head(FrozenStruct, omit_defaults=False):
 class Line(FrozenStruct):
     table: str = ""
     row: dict[str, Any] | None = None
-    # Rows of a table before revision 0037, which are only counted
-    pairs: tuple[tuple[int, int], ...] = ()
     crc32: int | None = None
     rows: int | None = None  # only in the last line
 

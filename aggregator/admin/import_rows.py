@@ -14,8 +14,6 @@ import msgspec
 
 from aggregator.admin.export_file import VERSION, Head, Line
 from aggregator.config.messages import counted
-from aggregator.config.tuning import Tuning
-from aggregator.grouping.copies.copy_lookup import CopyFinder
 from aggregator.model.errors import ReadError, UsageError
 from aggregator.sources.parse.streams import file_stream
 from aggregator.sources.parse.streams.file_stream import Progress, unzipped
@@ -31,6 +29,8 @@ from aggregator.store.stories import rendered_stories, storyline_rows
 from aggregator.store.tables import metadata
 
 log = logging.getLogger(__name__)
+
+_FIRST_RELEASE = 46  # the revision of 0.1.0
 
 
 @contextmanager
@@ -77,8 +77,6 @@ def import_into(database: Database, lines: Iterable[bytes], progress: Advance) -
             # The program of an older export rendered stories by other rules.
             if revision != newest_revision():
                 rendered_stories.clear_rendered(connection)
-            if revision < "0037":  # its program sampled other shingles
-                CopyFinder(Tuning()).recompute(connection)
             if revision < "0050":  # its program had no storylines
                 storyline_rows.compare_all(connection)
             # Webhooks do not report imported stories.
@@ -144,7 +142,6 @@ def _rows(
                 checksum, checked = 0, number
                 continue
             checksum = crc32(raw, checksum)
-            count += len(line.pairs)
             if line.row is not None:
                 count += 1
                 if line.table not in names:
@@ -153,7 +150,7 @@ def _rows(
                 if line.table == "known_items" and revision < "0048":
                     # Feeds are read whole once instead, to compute the keys of their items.
                     continue
-                yield line.table, row_json.checked(line.table, line.row, revision)
+                yield line.table, row_json.checked(line.table, line.row)
         except (msgspec.DecodeError, ReadError) as error:
             raise ReadError(f"line {number}: {error}; nothing was imported") from error
     raise ReadError(
@@ -176,5 +173,10 @@ def _revision_of(raw: bytes) -> str:
         raise UsageError(
             f"the export has revision {head.revision}, this version has {newest_revision()}: "
             "import it with the version that made it"
+        )
+    if head.revision.isdigit() and int(head.revision) < _FIRST_RELEASE:
+        raise UsageError(
+            f"the export has revision {head.revision}, of a program before 0.1.0: import it with 0.1.0 into a "
+            "new database, and export that (docs/install.md)"
         )
     return head.revision

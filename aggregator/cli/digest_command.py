@@ -55,9 +55,7 @@ def digest(
         if not dry_run:
             dispatcher = WebhookDispatcher(
                 database,
-                reader,
                 digest_readers(config, with_mail=False),
-                settings,
                 config.effective_tuning,
                 utc_now,
             )

@@ -1,6 +1,5 @@
 """The command eval: measures the quality of the grouping."""
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -13,7 +12,7 @@ from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
     from aggregator.admin.evaluation import CorrectionsEvaluation, Evaluation
-from aggregator.cli.evaluation_lines import corrections_lines, report_lines, summary
+from aggregator.cli.evaluation_lines import print_evaluation, print_lists
 
 
 def evaluate(
@@ -111,7 +110,7 @@ def evaluate(
                     database, executor, config.effective_tuning, options, now=utc_now
                 ).assignments(advance, corrected=False)
         measured = evaluate_corrections(uncorrected, clusters)
-        _print(measured, format_, corrections_lines(measured))
+        _print(measured, format_)
         return
     datasets = datasets or []
     if not datasets:
@@ -130,7 +129,6 @@ def evaluate(
         # An unwritable file is reported now, not after half an hour.
         _write(assignments, b"", "ab")
     config = context.obj.load()
-    results: list[Evaluation] = []
     for dataset, name in zip(datasets, names, strict=True):
         records = read_dataset(dataset, chosen=chosen)
         steps = 2 * len(records) if pages_late else len(records)
@@ -146,15 +144,9 @@ def evaluate(
                 affairs=affairs,
                 pages_late=pages_late,
             )
-        lines = report_lines(result)
-        if results:
-            lines.insert(0, "")
-        _print(result, format_, lines)
-        results.append(result)
+        _print(result, format_)
         if assignments:
             _write(assignments, msgspec.json.Encoder().encode_lines(assigned), "wb")
-    if len(results) > 1 and format_ == "text":
-        output.out("\n".join(summary(results)) + "\n")
 
 
 def _write(out: str, lines: bytes, mode: Literal["ab", "wb"]) -> None:
@@ -165,12 +157,12 @@ def _write(out: str, lines: bytes, mode: Literal["ab", "wb"]) -> None:
         raise UsageError(f"{out} cannot be written: {error.strerror}") from error
 
 
-def _print(
-    result: "Evaluation | CorrectionsEvaluation",
-    format_: str,
-    lines: Iterable[str],
-) -> None:
+def _print(result: "Evaluation | CorrectionsEvaluation", format_: str) -> None:
+    from aggregator.admin.evaluation import Evaluation
+
     if format_ == "json":
         output.json_line(result)
-    else:
-        output.out("\n".join(lines) + "\n")
+        return
+    print_evaluation(result)
+    if isinstance(result, Evaluation):
+        print_lists(result)

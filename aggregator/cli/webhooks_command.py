@@ -179,7 +179,7 @@ def _test(context: Context, name: str, kind: str) -> None:
     import time
 
     from aggregator.config.webhook_settings import Webhook, recipient_words
-    from aggregator.deliver.delivery_bodies import trial_body
+    from aggregator.deliver.delivery_bodies import trial
     from aggregator.deliver.transmit import Transmitter, outgoing_client
     from aggregator.model.clock import utc_now
     from aggregator.sources.fetch.posting import host_of
@@ -193,7 +193,7 @@ def _test(context: Context, name: str, kind: str) -> None:
     began = time.monotonic()
     now = utc_now()
     posted = transmitter.send(
-        recipient, f"msg_{secrets.token_hex(16)}", trial_body(recipient, now), now
+        recipient, f"msg_{secrets.token_hex(16)}", trial(recipient, now), now
     )
     transmitter.close()
     if not posted.is_accepted:

@@ -7,8 +7,7 @@ import importlib
 import re
 import sys
 from importlib.util import find_spec
-from typing import Annotated, Literal, NamedTuple, get_args
-from urllib.parse import parse_qsl, unquote, urlsplit
+from typing import Annotated, Literal, get_args
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -19,7 +18,6 @@ from pydantic import (
 )
 
 from aggregator.config.source_settings import (
-    LOGIN_ADVICE,
     HeaderLines,
     TimeZone,
     ways_given,
@@ -162,84 +160,21 @@ _DAYS = get_args(Weekday)
 
 _MAIL_ADDRESS = r"[!#-'*+/-9=?A-Z^-~.-]{1,64}@[A-Za-z0-9.-]{1,190}"
 
-MailSecurity = Literal["starttls", "tls", "none"]
 
-# Each scheme and `mode=`, with its security and usual port
-_MAIL_WAYS: dict[tuple[str, str], tuple[MailSecurity, int]] = {
-    ("mailto", ""): ("none", 25),
-    ("mailtos", ""): ("starttls", 587),
-    ("mailtos", "starttls"): ("starttls", 587),
-    ("mailtos", "ssl"): ("tls", 465),
-}
-
-
-class MailServer(NamedTuple):
-    """A mail server, and who sends by it. Without a `user` nobody logs in."""
-
-    host: str
-    port: int
-    security: MailSecurity
-    sender: str
-    user: str | None = None
-    password: str = ""
-
-    def __repr__(self) -> str:
-        return f"MailServer({self.host!r}, {self.port})"
-
-
-def mail_server(text: str) -> MailServer:
-    """Read an address of Apprise for mail: `mailtos://USER:PASSWORD@SERVER:PORT?from=SENDER`.
+def mail_address(text: str) -> str:
+    """Return an address of Apprise for mail: `mailtos://USER:PASSWORD@SERVER:PORT?from=SENDER`.
 
     `mailto` is without encryption, `mailtos` with STARTTLS, and with `mode=ssl` with TLS from the beginning.
-    Without `from=` the sender is the user at the server. Raises ConfigError, whose message omits the address.
+    Raises ConfigError, whose message omits the address.
     """
-    try:
-        parts = urlsplit(text.strip())
-        # A plus in a mail address is not a space.
-        query = parts.query.replace("+", "%2B")
-        options = dict(
-            parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
-        )
-        host = parts.hostname or ""
-        port = parts.port
-        is_mail = parts.scheme in ("mailto", "mailtos")
-    except ValueError:
-        is_mail = False
-    if not is_mail or not re.fullmatch(r"[A-Za-z0-9.:-]{1,253}", host):
+    match = _NOTIFY_ADDRESS.fullmatch(text.strip())
+    if match is None or match[1].lower() not in ("mailto", "mailtos"):
         raise ConfigError(
             "give an address like mailtos://USER:PASSWORD@SERVER?from=SENDER (docs/sending.md)"
         )
-    if (
-        parts.path not in ("", "/")
-        or parts.fragment
-        or options.keys() - {"from", "mode"}
-    ):
-        raise ConfigError(
-            f"only `from=` and `mode=` can follow the server; {LOGIN_ADVICE}"
-        )
-    way = _MAIL_WAYS.get((parts.scheme, options.get("mode", "")))
-    if way is None:
-        raise ConfigError("mode: give mailtos:// with mode=starttls or mode=ssl")
-    if (parts.username is None) != (parts.password is None):
-        raise ConfigError("give a user with a password, or neither")
-    if parts.username is not None and parts.scheme == "mailto":
+    if match[1].lower() == "mailto" and re.search("//[^/?]*@", match[0]):
         raise ConfigError("a password is not sent without encryption; give mailtos://")
-    user = parts.username and unquote(parts.username)
-    security, usual_port = way
-    name = user or ""
-    sender = options.get("from") or (name if "@" in name else f"{name}@{host}")
-    if not re.fullmatch(_MAIL_ADDRESS, sender):
-        raise ConfigError(
-            "from: give the mail address of the sender, like from=news@example.org"
-        )
-    return MailServer(
-        host,
-        port or usual_port,
-        security,
-        sender,
-        user,
-        unquote(parts.password or ""),
-    )
+    return match[0]
 
 
 class DigestConfig(Part):
@@ -269,7 +204,7 @@ class DigestConfig(Part):
     address: (
         Annotated[
             SecretStr,
-            accepted_by(mail_server),
+            accepted_by(mail_address),
             PlainSerializer(_scheme_only, when_used="json"),
         ]
         | None

@@ -9,10 +9,10 @@ import hashlib
 import os
 from dataclasses import dataclass, field
 from typing import Literal
+from urllib.parse import urlencode
 
 from aggregator.config.delivery_settings import (
-    MailServer,
-    mail_server,
+    mail_address,
     notify_address,
     require_library,
     signing_key,
@@ -67,7 +67,6 @@ class DigestReader(Recipient):
     """Somebody who receives the digest by mail; without `address` the list of digests itself."""
 
     address: str
-    mail: MailServer | None
 
 
 def recipient_words(name: str) -> str:
@@ -131,22 +130,27 @@ def notifications(config: Config) -> tuple[Notification, ...]:
 def digest_readers(
     config: Config, *, with_mail: bool = True
 ) -> tuple[DigestReader, ...]:
-    """Return the list of digests and its readers. Raises ConfigError for an address that cannot be read."""
+    """Return the list of digests and its readers.
+
+    Raises ConfigError for an address that cannot be read, or without Apprise.
+    """
     digest = config.digest
-    mail = None
+    server = ""
     if digest.every == "never":
         return ()
     if digest.to and with_mail:
+        require_library("apprise", "digest: mail needs", ">=1.9,<3")
         with at_key("digest"):
-            mail = mail_server(read_secret(config, digest, "address"))
+            server = mail_address(read_secret(config, digest, "address"))
     query = _query(config, digest.query)
-    url = f"{mail.host}:{mail.port}" if mail else ""
-    return tuple(
-        DigestReader(
-            name=DIGEST + to, url=f"{url}/{to}", query=query, address=to, mail=mail
+    recipients = []
+    for to in ("", *digest.to):
+        more = urlencode({"to": to, "+Auto-Submitted": "auto-generated"})
+        url = f"{server}{'&' if '?' in server else '?'}{more}"
+        recipients.append(
+            DigestReader(name=DIGEST + to, url=url, query=query, address=to)
         )
-        for to in ("", *digest.to)
-    )
+    return tuple(recipients)
 
 
 def _query(config: Config, name: str | None) -> SavedQuery | None:

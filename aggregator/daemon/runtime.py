@@ -220,6 +220,7 @@ class Runtime:
     def _make_webhooks(self) -> "WebhookThreads":
         """Return the threads that send, not started. Raises ConfigError for a bad recipient."""
         from aggregator.config.webhook_settings import DIGEST, recipients_from
+        from aggregator.deliver.delivery_bodies import DeliveryWriter
         from aggregator.deliver.dispatcher import WebhookDispatcher
         from aggregator.deliver.sender import WebhookSender
         from aggregator.deliver.threads import WebhookThreads
@@ -233,20 +234,17 @@ class Runtime:
         settings = publish_settings(self.config)
         reader = StoryReader(database, all_tuning)
         recipients = recipients_from(self.config)
-        transmitter = Transmitter(
-            outgoing_client(self.config),
-            all_tuning,
-            now,
-            partial(digest_mail, reader, settings),
-        )
+        transmitter = Transmitter(outgoing_client(self.config), all_tuning, now)
+        write_digest = partial(digest_mail, reader, settings)
+        writer = DeliveryWriter(reader, settings, all_tuning, write_digest)
         senders = {}
         for recipient in recipients:
             if recipient.name != DIGEST:
                 senders[recipient.name] = WebhookSender(
-                    database, recipient, transmitter, all_tuning, now
+                    database, recipient, writer, transmitter, all_tuning, now
                 )
         return WebhookThreads(
-            WebhookDispatcher(database, reader, recipients, settings, all_tuning, now),
+            WebhookDispatcher(database, recipients, all_tuning, now),
             senders,
             transmitter.close,
             is_writer=lambda: services.lock.is_held,

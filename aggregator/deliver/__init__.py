@@ -1,6 +1,5 @@
-"""Deliveries: changes of stories and digests, sent to webhooks, by Apprise and by mail.
+"""Deliveries: changes of stories and digests, sent to webhooks and by Apprise.
 
-`dispatcher` reads the change stream and stores deliveries in the outbox, whose bodies are of `delivery_bodies`.
-`sender` sends the deliveries of one recipient and schedules retries; `transmit` sends one delivery of any kind.
-`threads` runs them.
+`dispatcher` reads the change stream and stores deliveries in the outbox. `sender` sends those of one recipient
+and schedules retries: `delivery_bodies` writes each message, `transmit` sends it. `threads` runs them.
 """

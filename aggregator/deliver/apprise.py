@@ -1,63 +1,29 @@
-"""Notifications by Apprise: their texts, and the process of its own that sends each."""
+"""Notifications by Apprise, each sent by a process of its own."""
 
 import os
-import re
 import subprocess
 import sys
 import threading
+from typing import NamedTuple
 
 import msgspec
 
-from aggregator.config.messages import story_numbers
 from aggregator.deliver.apprise_process import NotificationJob, NotificationReply
 from aggregator.model.errors import TooManyFilesError
-from aggregator.publish.sanitise import one_line
 from aggregator.sources.fetch.posting import PostResult
 
 # The process may take this long to start and load Apprise on a busy machine (0.5 s on a quiet machine).
 _START_SECONDS = 15.0
 _REPLY_CAP_BYTES = 10_000
-_LISTED_CHARS = 100  # a headline in a list is cut here
 _MODULE = "aggregator.deliver.apprise_process"
-# "@everyone" in a title would call all people of a chat
-_MENTION = re.compile(r"@(?=\S)")
 
 
-def notification_text(body: bytes) -> tuple[str, str]:
-    """Return title and text of a notification from the body of its delivery."""
-    delivery = msgspec.json.decode(body)
-    if delivery["type"] == "test":
-        return "Test", "This is a test of aggregator."
-    if delivery["type"] == "several":
-        number = delivery["number"]
-        stories = delivery["stories"]
-        lines = []
-        for story in stories:
-            title = _plain(story["title"]) or "Untitled"
-            if len(title) > _LISTED_CHARS:
-                title = title[: _LISTED_CHARS - 1].rstrip() + "…"
-            lines.append(f"{title}\n{story['url']}")
-        if left := number - len(stories):
-            site = stories[0]["url"].rpartition("/stories/")[0]
-            lines.append(f"and {left:,} more: {site}/")
-        unit = "stories" if delivery["each"] == "story" else "reports"
-        return f"{number:,} {unit}", "\n".join(lines)
-    data = delivery["data"]
-    story = data["story"]
-    article = data["change"]["article"]
-    counts = ("report_count", "outlet_count", "unknown_outlet_count", "article_count")
-    lines = [", ".join(story_numbers(*(story[name] for name in counts)))]
-    if article is not None:
-        names = [_plain(text) for text in (article["outlet"], article["title"]) if text]
-        lines += [": ".join(names), article["url"]]
-    lines.append(f"Story: {data['url']}")
-    title = _plain(story["title"]) or "Untitled"
-    return title, "\n".join(line for line in lines if line)
+class Notice(NamedTuple):
+    """The message of a notification or mail."""
 
-
-def _plain(text: str) -> str:
-    """Return a text of a publisher on one line; an invisible sign (U+2060) keeps it from calling anybody."""
-    return _MENTION.sub("@\u2060", one_line(text))
+    title: str
+    text: str
+    is_html: bool = False
 
 
 class AppriseRunner:
@@ -71,7 +37,7 @@ class AppriseRunner:
         self._running: set[subprocess.Popen[bytes]] = set()
         self._stopped = threading.Event()
 
-    def send(self, url: str, title: str, text: str) -> PostResult:
+    def send(self, url: str, notice: Notice) -> PostResult:
         """Send a notification to an address of Apprise. Errors are returned in the result.
 
         Raise TooManyFilesError if this process cannot open the pipes.
@@ -104,8 +70,9 @@ class AppriseRunner:
             )
         job = NotificationJob(
             url=url,
-            title=title,
-            text=text,
+            title=notice.title,
+            text=notice.text,
+            is_html=notice.is_html,
             allow_private=self._allow_private,
             deadline_seconds=int(self._seconds) + 1,
         )

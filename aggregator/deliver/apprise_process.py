@@ -40,6 +40,7 @@ class NotificationJob(FrozenStruct):
     url: str
     title: str
     text: str
+    is_html: bool
     allow_private: tuple[str, ...]
     deadline_seconds: int
 
@@ -107,9 +108,8 @@ def send(job: NotificationJob) -> NotificationReply:
     if target is None:
         return NotificationReply(problem="Apprise does not know this address")
     sys.addaudithook(guard)
-    if target.notify(
-        title=job.title, body=job.text, body_format=apprise.NotifyFormat.TEXT
-    ):
+    form = apprise.NotifyFormat.HTML if job.is_html else apprise.NotifyFormat.TEXT
+    if target.notify(title=job.title, body=job.text, body_format=form):
         return NotificationReply(problem="")
     if guard.refused:
         return NotificationReply(

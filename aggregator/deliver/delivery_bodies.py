@@ -1,25 +1,37 @@
-"""The ids and bodies of deliveries.
+"""The ids of deliveries, and their messages as they are written when they are sent.
 
-A body holds the change and the current story, with excerpts only (docs/sending.md).
+A message holds the change and the current story, with excerpts only (docs/sending.md).
 """
 
 import datetime as dt
 import hashlib
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 
 import msgspec
 from msgspec.structs import replace
 
-from aggregator.config.webhook_settings import Recipient
+from aggregator.config.messages import story_numbers
+from aggregator.config.tuning import Tuning
+from aggregator.config.webhook_settings import (
+    DigestReader,
+    Notification,
+    Recipient,
+    Webhook,
+)
+from aggregator.deliver.apprise import Notice
 from aggregator.deliver.transmit import WebhookTuning
 from aggregator.model.clock import in_utc
-from aggregator.model.read_model import Change
+from aggregator.model.read_model import Change, StoryRedirect
 from aggregator.model.story import StoryView
 from aggregator.publish.excerpts.excerpt_words import count_words, first_words
 from aggregator.publish.excerpts.story_excerpts import for_reader
 from aggregator.publish.output_settings import PublishSettings
-from aggregator.publish.sanitise import encode_json
+from aggregator.publish.sanitise import encode_json, one_line
 from aggregator.publish.story_json import story_in_list
+from aggregator.store.deliveries.sending import Delivery
+from aggregator.store.read.digests import DigestSpan
+from aggregator.store.read.reader import StoryReader
 
 _ARTICLES_MAX = 50  # newest articles listed in one delivery; counts are of all
 # Fields of a change and of a new article that a delivery has; `lead` is within the excerpt limit.
@@ -98,22 +110,83 @@ def delivery_body(
 
 # Stories listed in a message about several: 1,600 characters (Discord: 2,000)
 LISTED_TOGETHER = 10
+_LISTED_CHARS = 100  # a headline in a list is cut here
+# "@everyone" in a title would call all people of a chat
+_MENTION = re.compile(r"@(?=\S)")
 
 
-def several_body(each: str, bodies: Sequence[bytes], number: int) -> bytes:
-    """Return the body of one notification about `number` deliveries; it lists a few."""
-    stories = []
-    for body in bodies:
-        data = msgspec.json.decode(body)["data"]
-        stories.append({"title": data["story"]["title"], "url": data["url"]})
-    return encode_json(
-        {"type": "several", "each": each, "number": number, "stories": stories}
-    )
+class DeliveryWriter:
+    """Writes the message of a delivery when it is sent: what was forgotten meanwhile is not in it."""
+
+    def __init__(
+        self,
+        reader: StoryReader,
+        settings: PublishSettings,
+        all_tuning: Tuning,
+        write_digest: Callable[[DigestSpan], Notice | None],
+    ) -> None:
+        """`write_digest` returns None if all stories of a digest were forgotten."""
+        self._reader = reader
+        self._settings = settings
+        self._tuning = all_tuning.section("webhooks", WebhookTuning)
+        self._write_digest = write_digest
+
+    def write(self, recipient: Recipient, due: Delivery) -> bytes | Notice | None:
+        """Return the message; None if all that it is about was forgotten."""
+        if isinstance(recipient, DigestReader):
+            assert due.body is not None, "a digest has its span"
+            return self._write_digest(msgspec.json.decode(due.body, type=DigestSpan))
+        news = []
+        for change in self._reader.changes((due.change, *due.others)[:LISTED_TOGETHER]):
+            story = self._reader.story(change.story)
+            if isinstance(story, StoryRedirect):  # it was merged meanwhile
+                story = self._reader.story(story.to)
+            if isinstance(story, StoryView):
+                news.append((change, story))
+        if not news:
+            return None
+        if not isinstance(recipient, Notification):
+            return delivery_body(recipient, *news[0], self._settings, self._tuning)
+        if not due.others:
+            return self._notice(*news[0])
+        lines = []
+        for change, story in news:
+            _, shown = _bounded(change, story, self._settings.excerpt_words)
+            title = _plain(shown.title) or "Untitled"
+            if len(title) > _LISTED_CHARS:
+                title = title[: _LISTED_CHARS - 1].rstrip() + "…"
+            lines.append(f"{title}\n{self._settings.base_url}/stories/{story.id}")
+        number = 1 + len(due.others)
+        if left := number - len(news):
+            lines.append(f"and {left:,} more: {self._settings.base_url}/")
+        unit = "stories" if recipient.each == "story" else "reports"
+        return Notice(f"{number:,} {unit}", "\n".join(lines))
+
+    def _notice(self, change: Change, story: StoryView) -> Notice:
+        """Return a notification about one story."""
+        _, shown = _bounded(change, story, self._settings.excerpt_words)
+        outlets = shown.outlet_count, shown.unknown_outlet_count
+        numbers = story_numbers(shown.report_count, *outlets, shown.article_count)
+        lines = [", ".join(numbers)]
+        for article in shown.articles:
+            if change.article is not None and article.id == change.article.id:
+                names = filter(None, (article.outlet, article.title))
+                lines += [": ".join(map(_plain, names)), article.url or ""]
+        lines.append(f"Story: {self._settings.base_url}/stories/{shown.id}")
+        title = _plain(shown.title) or "Untitled"
+        return Notice(title, "\n".join(filter(None, lines)))
 
 
-def trial_body(hook: Recipient, now: dt.datetime) -> bytes:
-    """Return the body of a test delivery."""
-    data = {"hook": hook.name, "query": hook.query and hook.query.key}
+def _plain(text: str) -> str:
+    """Return a text of a publisher on one line; an invisible sign (U+2060) keeps it from calling anybody."""
+    return _MENTION.sub("@\u2060", one_line(text))
+
+
+def trial(recipient: Recipient, now: dt.datetime) -> bytes | Notice:
+    """Return the message of a test."""
+    if not isinstance(recipient, Webhook):
+        return Notice("Test", "This is a test of aggregator.")
+    data = {"hook": recipient.name, "query": recipient.query and recipient.query.key}
     return encode_json({"timestamp": in_utc(now), "data": data, "type": "test"})
 
 

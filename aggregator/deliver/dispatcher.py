@@ -7,27 +7,23 @@ that received a delivery about it is notified, whatever its query.
 """
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from aggregator.config import webhook_settings
 from aggregator.config.story_query import StoryFilter
 from aggregator.config.tuning import Tuning
-from aggregator.deliver.delivery_bodies import delivery_body, delivery_id, digest_id
+from aggregator.deliver.delivery_bodies import delivery_id, digest_id
 from aggregator.deliver.transmit import WebhookTuning
 from aggregator.model.clock import Clock
-from aggregator.model.read_model import Change, StoryRedirect
-from aggregator.model.story import StoryView
-from aggregator.publish.output_settings import PublishSettings
+from aggregator.model.read_model import Change
 from aggregator.publish.sanitise import encode_json
 from aggregator.store import steady_clock
 from aggregator.store.deliveries import outbox, recipients
 from aggregator.store.deliveries.outbox import NewDelivery
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import first_reading
-from aggregator.store.intake.identity import tombstones
 from aggregator.store.read import change_stream, digests
 from aggregator.store.read.browser_mutes import in_force
-from aggregator.store.read.reader import StoryReader
 from aggregator.store.read.story_filter import StoryMatcher
 from aggregator.store.search import progress
 
@@ -40,18 +36,15 @@ _ALL_INDEXED = 2**62
 class WebhookDispatcher:
     """Fills the outbox. At most one may run for a database: in the process that is the writer."""
 
-    def __init__(  # noqa: PLR0917 - what all of its parts need
+    def __init__(
         self,
         database: Database,
-        reader: StoryReader,
         recipients: Sequence[webhook_settings.Recipient],
-        settings: PublishSettings,
         all_tuning: Tuning,
         now: Clock,
     ) -> None:
         """No delivery is deleted before the clock has run for `retention.steady_days` without a jump."""
         self._database = database
-        self._reader = reader
         self._recipients = recipients
         self._webhooks = {
             recipient.name: recipient
@@ -62,7 +55,6 @@ class WebhookDispatcher:
         }
         # A query reads the full-text index, which is updated shortly after an article was placed.
         self._uses_index = any(r.query and r.query.query for r in recipients)
-        self._settings = settings
         self._tuning = all_tuning.section("webhooks", WebhookTuning)
         self._steady = dt.timedelta(days=all_tuning.values("retention")["steady_days"])
         self._now = now
@@ -86,7 +78,6 @@ class WebhookDispatcher:
             return None
         now = self._now()
         with self._database.read() as connection:
-            forgotten_at = tombstones.newest(connection)
             # The last change that each webhook has, without those of digests
             positions = {
                 row.name: row.last_change_no
@@ -114,14 +105,20 @@ class WebhookDispatcher:
                 selected[name] = self._changes_for(
                     connection, self._webhooks[name], unread, now
                 )
-        deliveries = list(self._deliveries(selected))
+        deliveries = [
+            NewDelivery(
+                webhook=name,
+                change=change.n,
+                id=delivery_id(name, change),
+                story=change.was,
+            )
+            for name, chosen in selected.items()
+            for change in chosen
+        ]
         last = changes[-1].n
         positions = {name: max(last, n) for name, n in positions.items()}
         names = sorted({delivery.webhook for delivery in deliveries})
         with self._database.write() as connection:
-            if tombstones.newest(connection) != forgotten_at:
-                # A story that was read may have been erased since: the next step reads it again
-                return []
             outbox.add(connection, deliveries, positions, now)
             for name in names:
                 outbox.keep_within(connection, name, self._tuning.waiting_max, now)
@@ -206,29 +203,3 @@ class WebhookDispatcher:
             if sent.intersection(merge.others):
                 chosen[merge.n] = merge
         return sorted(chosen.values(), key=lambda change: change.n)
-
-    def _deliveries(self, selected: dict[str, list[Change]]) -> Iterator[NewDelivery]:
-        ids = {change.story for changes in selected.values() for change in changes}
-        stories = {story.id: story for story in self._reader.stories_by_id(tuple(ids))}
-        for name, changes in selected.items():
-            for change in changes:
-                story: StoryView | StoryRedirect | None = stories.get(change.story)
-                if story is None:
-                    # It was merged meanwhile.
-                    story = self._reader.story(change.story)
-                    if isinstance(story, StoryRedirect):
-                        story = self._reader.story(story.to)
-                if isinstance(story, StoryView):
-                    yield NewDelivery(
-                        webhook=name,
-                        change=change.n,
-                        id=delivery_id(name, change),
-                        story=change.was,
-                        body=delivery_body(
-                            self._webhooks[name],
-                            change,
-                            story,
-                            self._settings,
-                            self._tuning,
-                        ),
-                    )

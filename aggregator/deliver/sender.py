@@ -5,8 +5,6 @@ import logging
 import random
 from collections.abc import Callable
 
-from msgspec.structs import replace
-
 from aggregator.config.tuning import Tuning
 from aggregator.config.webhook_settings import (
     Notification,
@@ -14,7 +12,7 @@ from aggregator.config.webhook_settings import (
     Webhook,
     recipient_words,
 )
-from aggregator.deliver.delivery_bodies import LISTED_TOGETHER, several_body
+from aggregator.deliver.delivery_bodies import DeliveryWriter
 from aggregator.deliver.transmit import Transmitter, WebhookTuning
 from aggregator.model.clock import Clock
 from aggregator.sources.fetch.poll_schedule import is_overdue_by_jump
@@ -38,10 +36,11 @@ _GONE = 410
 class WebhookSender:
     """Sends the deliveries of one recipient, one at a time, so that they arrive in order."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - what sending needs
         self,
         database: Database,
         webhook: Recipient,
+        writer: DeliveryWriter,
         transmitter: Transmitter,
         all_tuning: Tuning,
         now: Clock,
@@ -54,6 +53,7 @@ class WebhookSender:
         """
         self._database = database
         self._webhook = webhook
+        self._writer = writer
         self._transmitter = transmitter
         self._tuning = all_tuning.section("webhooks", WebhookTuning)
         self._longest_wait = net_tuning(all_tuning).interval_cap_seconds
@@ -84,9 +84,13 @@ class WebhookSender:
                 return None
             if isinstance(due, dt.datetime):
                 return max(0.0, (due - self._now()).total_seconds())
-            posted = self._transmitter.send(
-                self._webhook, due.id, due.body, self._now()
-            )
+            message = self._writer.write(self._webhook, due)
+            if message is None:  # nothing is left to be sent
+                posted = PostResult(status=204)
+            else:
+                posted = self._transmitter.send(
+                    self._webhook, due.id, message, self._now()
+                )
             if posted.is_stopped:
                 # The daemon is stopping; the delivery is sent after the next start
                 return None
@@ -123,11 +127,7 @@ class WebhookSender:
         if len(sent) >= hook.messages_an_hour:
             return sent[-hook.messages_an_hour] + _HOUR
         if len(sent) == hook.messages_an_hour - 1:
-            due, bodies = sending.waiting_with(connection, due, LISTED_TOGETHER)
-            if due.others:
-                return replace(
-                    due, body=several_body(hook.each, bodies, 1 + len(due.others))
-                )
+            return sending.with_all_waiting(connection, due)
         return due
 
     def _settle(self, connection: Connection, due: Delivery, posted: PostResult) -> str:

@@ -1,35 +1,23 @@
-"""Send one delivery: a signed request, a notification by Apprise, or a mail with the digest.
-
-The mail of a digest has text and HTML, and the same Message-ID at every attempt.
-"""
+"""Send one delivery: a signed request to a webhook; Apprise sends notifications and the mail of digests."""
 
 import base64
 import datetime as dt
 import hashlib
 import hmac
-from collections.abc import Callable
-from email.message import EmailMessage
-from email.policy import SMTP
-from email.utils import format_datetime
-
-import msgspec
 
 from aggregator.config.settings import Config
 from aggregator.config.tuning import Tuning
 from aggregator.config.webhook_settings import (
     DigestReader,
-    Notification,
     Recipient,
     Webhook,
 )
-from aggregator.deliver.apprise import AppriseRunner, notification_text
+from aggregator.deliver.apprise import AppriseRunner, Notice
 from aggregator.model.clock import Clock
 from aggregator.model.structs import FrozenStruct
 from aggregator.sources.fetch.client import ClientSettings
-from aggregator.sources.fetch.mails.mail_posting import MailPoster
 from aggregator.sources.fetch.posting import PostResult, WebhookPoster
 from aggregator.sources.source_limits import net_tuning
-from aggregator.store.read.digests import DigestSpan
 
 _JSON = {"content-type": "application/json"}
 
@@ -42,15 +30,6 @@ class WebhookTuning(FrozenStruct):
     retry_factor: float
     pause_max_seconds: float
     waiting_max: int
-
-
-class DigestMail(FrozenStruct):
-    """The contents of a digest mail; `html` is a whole page."""
-
-    subject: str
-    date: dt.datetime
-    text: str
-    html: str
 
 
 def signed_headers(key: bytes, id_: str, seconds: int, body: bytes) -> dict[str, str]:
@@ -86,12 +65,9 @@ class Transmitter:
         client: ClientSettings,
         all_tuning: Tuning,
         now: Clock,
-        write_digest: Callable[[DigestSpan], DigestMail | None] | None = None,
     ) -> None:
-        """`write_digest` returns None if all stories of a digest were forgotten."""
         tuning = all_tuning.section("webhooks", WebhookTuning)
         seconds = net_tuning(all_tuning).fetch_deadline_seconds
-        self._write_digest = write_digest
         self._poster = WebhookPoster(
             client,
             all_tuning,
@@ -100,53 +76,28 @@ class Transmitter:
             now=now,
         )
         self._apprise = AppriseRunner(client.allow_private, seconds)
-        self._mails = MailPoster(client, deadline_seconds=seconds)
 
     def send(
-        self, recipient: Recipient, id_: str, body: bytes, now: dt.datetime
+        self, recipient: Recipient, id_: str, message: bytes | Notice, now: dt.datetime
     ) -> PostResult:
-        """Send the delivery with this id and body. Errors are in the result."""
-        match recipient:
-            case Webhook():
+        """Send the delivery with this id: bytes to a webhook, a notice by Apprise. Errors are in the result."""
+        match recipient, message:
+            case Webhook(), bytes():
                 headers = {name.lower(): text for name, text in recipient.headers}
-                signed = signed_headers(recipient.key, id_, int(now.timestamp()), body)
-                return self._poster.post(recipient.url, body, _JSON | headers | signed)
-            case Notification():
-                return self._apprise.send(recipient.url, *notification_text(body))
-            case DigestReader() if recipient.mail is not None:
-                mail = self._mail(recipient, recipient.mail.sender, id_, body, now)
-                if mail is None:
-                    return PostResult(status=204)
-                return self._mails.send(recipient.mail, mail)
+                signed = signed_headers(
+                    recipient.key, id_, int(now.timestamp()), message
+                )
+                return self._poster.post(
+                    recipient.url, message, _JSON | headers | signed
+                )
+            case DigestReader(), Notice():
+                url = f"{recipient.url}&%2BX-Delivery={id_}"
+                return self._apprise.send(url, message)
+            case _, Notice():
+                return self._apprise.send(recipient.url, message)
         raise AssertionError(recipient)
 
     def close(self) -> None:
         """Stop sending at once, also a request that is under way."""
-        for part in (self._poster, self._apprise, self._mails):
+        for part in (self._poster, self._apprise):
             part.close()
-
-    def _mail(
-        self, reader: DigestReader, sender: str, id_: str, body: bytes, now: dt.datetime
-    ) -> EmailMessage | None:
-        """Return the mail of a delivery; None if all its stories were forgotten."""
-        mail = EmailMessage(policy=SMTP)
-        if msgspec.json.decode(body).get("type") == "test":
-            subject = "Test"
-            date = now
-            mail.set_content("This is a test of aggregator.\n")
-        else:
-            assert self._write_digest is not None
-            digest = self._write_digest(msgspec.json.decode(body, type=DigestSpan))
-            if digest is None:
-                return None
-            subject = digest.subject
-            date = digest.date
-            mail.set_content(digest.text)
-            mail.add_alternative(digest.html, subtype="html")
-        mail["From"] = sender
-        mail["To"] = reader.address
-        mail["Subject"] = subject
-        mail["Date"] = format_datetime(date)
-        mail["Message-ID"] = f"<{id_}@{sender.rpartition('@')[2]}>"
-        mail["Auto-Submitted"] = "auto-generated"
-        return mail

@@ -27,8 +27,6 @@ from aggregator.store.engine.process_lock import exclusively
 from aggregator.store.engine.sqlite_errors import is_damage
 from aggregator.store.tables import VIEWS, metadata, read_value
 
-# The last revision that each of these commits upgrades to and exports, oldest first.
-_EXPORTED_BY = (("0018", "8ae9f040"), ("0031", "8f83297e"), ("0032", "5facc768"))
 # Server encodings that can store any text
 _ENCODINGS = ("UTF8", "SQL_ASCII")
 _ADVISORY_KEY = 0x6D696772  # "migr"
@@ -232,14 +230,9 @@ def refuse_unknown(what: str, revision: str | None) -> None:
             f"{what} was written by a newer aggregator (revision {revision}); install that version, or go "
             "back to a backup from before its upgrade: aggregator db restore BACKUP --replace"
         )
-    exporter = "the program that wrote it"
-    for last, commit in reversed(_EXPORTED_BY):
-        if revision.isdigit() and revision <= last:
-            exporter = f"the program of commit {commit} (docs/install.md)"
     raise ConfigError(
         f"{what} is at revision {revision} of an unreleased aggregator, this one upgrades {_revisions()[0]} "
-        f"and later: with {exporter} (for a backup after `aggregator db restore`) type "
-        "`aggregator export > all.jsonl`, with this one `aggregator import all.jsonl --database sqlite:///NEW`"
+        "and later: export it with the program that wrote it, and import that with 0.1.0 (docs/install.md)"
     )
 
 

@@ -190,7 +190,6 @@ def _bind(host: str, port: int) -> socket.socket:
     # asyncio sets TCP_NODELAY if the protocol is explicit; a response then takes 4 ms instead of 44 ms.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    connection_limits.close_unread(listener)
     try:
         listener.bind((host, port))
     # A too long label of the name raises UnicodeError.

@@ -5,12 +5,13 @@ text the title and the opening stay. Machine-written summaries were made of fact
 more, so no story would show them; they are deleted, and written again at the configured rate.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+import msgspec
 import sqlalchemy as sa
+import zstandard
 from alembic import op
-
-from aggregator.store.maintenance.older_rows import plain_rendering
 
 revision = "0034"
 down_revision = "0033"
@@ -18,6 +19,15 @@ branch_labels = None
 depends_on = None
 
 _AT_ONCE = 200  # stories that are in memory
+_LEVEL = 3  # of zstd, as for other texts
+_MAX_BYTES = 64 * 1024 * 1024  # largest decompressed text
+_UNREADABLE = (
+    zstandard.ZstdError,
+    msgspec.MsgspecError,
+    KeyError,
+    TypeError,
+    AttributeError,
+)
 
 _STORY = sa.table(
     "story",
@@ -75,7 +85,45 @@ def _convert(stories: Sequence[sa.Row[tuple[int, str, bytes]]]) -> None:
     write = sa.update(_STORY).where(_STORY.c.story_no == sa.bindparam("number"))
     write = write.values(rendered=sa.bindparam("plain"))
     rows = [
-        {"number": row.story_no, "plain": plain_rendering(row.title, row.rendered)}
+        {"number": row.story_no, "plain": _plain_rendering(row.title, row.rendered)}
         for row in stories
     ]
     op.get_bind().execute(write, rows)
+
+
+def _plain_rendering(title: str, merged: bytes) -> bytes:
+    """Return the parts of a merged text that revision 0034 keeps: its title and its opening.
+
+    Each report of the opening gives one paragraph of the lead. Without a readable opening the lead is empty,
+    and the story has the headline `title`.
+    """
+    lead = []
+    try:
+        former = msgspec.msgpack.decode(
+            zstandard.decompress(merged, max_output_size=_MAX_BYTES)
+        )
+        lead = _paragraphs(former["summary"])
+        title = str(former["title"])
+    except _UNREADABLE:
+        pass
+    rendered = {
+        "title": title,
+        "lead": lead,
+        "openings": [],
+        "quotations": [],
+        "version": 1,
+    }
+    return zstandard.compress(msgspec.msgpack.encode(rendered), _LEVEL)
+
+
+def _paragraphs(sentences: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """Join successive sentences of one article, so that each sentence stays attributed to its own article."""
+    paragraphs: list[dict[str, str]] = []
+    for sentence in sentences:
+        text = str(sentence["text"])
+        article = str(sentence["article"])
+        if paragraphs and paragraphs[-1]["article_id"] == article:
+            paragraphs[-1]["text"] += f" {text}"
+        else:
+            paragraphs.append({"text": text, "article_id": article})
+    return paragraphs

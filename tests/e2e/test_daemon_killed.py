@@ -266,9 +266,7 @@ def digest_through(
     ids = (
         queried(daemon.database, select(outbox.c.id).where(of_readers)).scalars().all()
     )
-    assert {one.split("@")[0].strip("<") for one in server.ids()} == set(ids), (
-        "nothing is missing"
-    )
+    assert set(server.ids()) == set(ids), "nothing is missing"
     again = len(server.ids()) - len(ids)
     print(f"{len(ids)} mails, {kills} kills, {again} taken twice")
     assert again <= 2 * kills
@@ -350,7 +348,7 @@ def test_what_the_commands_say(tmp_path: Path) -> None:
             "notify phone accepted it: 200"
             in daemon.command("notify", "test", "phone").stderr
         )
-        assert "accepted it: 250" in daemon.command("notify", "test", READERS[0]).stderr
+        assert "accepted it: 200" in daemon.command("notify", "test", READERS[0]).stderr
         unknown = daemon.command("notify", "test", "nobody")
         assert (
             unknown.returncode,

@@ -65,8 +65,8 @@ class MailServer(Closing):
         return answer
 
     def ids(self) -> list[str]:
-        """The Message-IDs of what was taken, in order."""
-        return [str(mail["Message-ID"]) for mail in self.taken]
+        """The ids of the deliveries that were taken, in order."""
+        return [str(mail["X-Delivery"]) for mail in self.taken]
 
     def wait(self, look: Callable[[], object]) -> None:
         """Until `look()` is true."""

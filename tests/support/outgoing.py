@@ -4,6 +4,7 @@ from functools import partial
 
 from aggregator.config.tuning import Tuning
 from aggregator.config.webhook_settings import Recipient
+from aggregator.deliver.delivery_bodies import DeliveryWriter
 from aggregator.deliver.dispatcher import WebhookDispatcher
 from aggregator.deliver.sender import WebhookSender
 from aggregator.deliver.transmit import Transmitter
@@ -37,19 +38,17 @@ class Post:
         """As a daemon that starts with these recipients."""
         reading = StoryReader(self.database, self.all_tuning)
         self.filling = WebhookDispatcher(
-            self.database, reading, recipients, SETTINGS, self.all_tuning, self.clock
+            self.database, recipients, self.all_tuning, self.clock
         )
         self.filling.sync_webhooks()
-        self.transmitter = Transmitter(
-            self._client,
-            self.all_tuning,
-            self.clock,
-            partial(digest_mail, reading, SETTINGS),
-        )
+        self.transmitter = Transmitter(self._client, self.all_tuning, self.clock)
+        write_digest = partial(digest_mail, reading, SETTINGS)
+        writer = DeliveryWriter(reading, SETTINGS, self.all_tuning, write_digest)
         self.sendings = [
             WebhookSender(
                 self.database,
                 one,
+                writer,
                 self.transmitter,
                 self.all_tuning,
                 self.clock,

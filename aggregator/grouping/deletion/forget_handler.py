@@ -59,7 +59,7 @@ def erase_articles(
             unit_of_work.log(article.story, "forgotten", article=article.id)
         story_rows.erase_subjects(connection, affected)
         erased_rows.drop_answers(connection)
-    erased_rows.blank_stories(connection, affected, ids, unit_of_work.now)
+    erased_rows.blank_stories(connection, affected, ids)
 
 
 def delete_articles(

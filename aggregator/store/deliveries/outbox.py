@@ -24,13 +24,13 @@ from aggregator.store.tables import (
 
 
 class NewDelivery(FrozenStruct):
-    """A delivery to add."""
+    """A delivery to add; its message is written when it is sent. `body`: the span of a digest, as JSON."""
 
     webhook: str
     change: int
     id: str
     story: str
-    body: bytes
+    body: bytes | None = None
 
 
 def already_sent(
@@ -65,7 +65,8 @@ def add(
     rows = []
     for delivery in new_deliveries:
         row = msgspec.structs.asdict(delivery) | waiting | due
-        row["body"] = codecs.compress_bytes(delivery.body)
+        if delivery.body is not None:
+            row["body"] = codecs.compress_bytes(delivery.body)
         if delivery.webhook == DIGEST:
             row |= {"state": "done", "done_at": now}
         rows.append(row)

@@ -26,7 +26,7 @@ from aggregator.store.tables import (
 
 
 class Delivery(NewDelivery, frozen=True, kw_only=True):
-    """A waiting delivery, with its body as it is sent."""
+    """A waiting delivery."""
 
     attempts: int
     first_attempt_at: dt.datetime | None
@@ -51,7 +51,7 @@ def next_due(
             for row in read_rows(
                 connection, f"SELECT {_SENT} {due}", name=name, now=now
             ):
-                body = codecs.decompress_bytes(row.body)
+                body = row.body and codecs.decompress_bytes(row.body)
                 return Delivery(**{**row._mapping, "body": body})
         waiting = f"SELECT min(next_attempt_at) AS next_attempt_at {_MAY_BE_NEXT}"
         soonest: dt.datetime | None = read_value(connection, waiting, name=name)
@@ -79,20 +79,15 @@ def times_sent(
     return read_values(connection, sent, name=name, since=since, now=now)
 
 
-def waiting_with(
-    connection: Connection, delivery: Delivery, most: int
-) -> tuple[Delivery, list[bytes]]:
-    """Return a delivery with all others that wait for the same recipient, and the first `most` bodies."""
-    waiting = """
-        SELECT change, body FROM outbox WHERE webhook = :name AND state = 'waiting' AND change <> :change
-        ORDER BY change
-        """
-    others = read_rows(
+def with_all_waiting(connection: Connection, delivery: Delivery) -> Delivery:
+    """Return a delivery with all others that wait for the same recipient."""
+    waiting = (
+        f"SELECT change FROM outbox WHERE {WAITS} AND change <> :change ORDER BY change"  # noqa: S608
+    )
+    numbers = read_values(
         connection, waiting, name=delivery.webhook, change=delivery.change
     )
-    bodies = [codecs.decompress_bytes(row.body) for row in others[: most - 1]]
-    numbers = tuple(row.change for row in others)
-    return replace(delivery, others=numbers), [delivery.body, *bodies]
+    return replace(delivery, others=tuple(numbers))
 
 
 def mark_delivered(

@@ -50,7 +50,6 @@ _WITHOUT_TEXT: Final[dict[str, Any]] = {
     "signature": b"",
     "terms": b"",
 }
-_GIVEN_UP = "an article of the story was erased before it was sent"
 _CLOSED_STORY = {
     "title": "",
     "title_article": None,
@@ -205,12 +204,9 @@ def hide_title(connection: Connection, id: str, ids: Collection[str]) -> None:
 
 
 def blank_stories(
-    connection: Connection,
-    stories: Collection[str],
-    ids: Collection[str],
-    at: dt.datetime,
+    connection: Connection, stories: Collection[str], ids: Collection[str]
 ) -> None:
-    """Erase the words of the erased articles `ids` from stories, their history and their deliveries.
+    """Erase the words of the erased articles `ids` from stories and their history.
 
     Undoing a merge computes the texts of a merged story again.
     """
@@ -249,11 +245,11 @@ def blank_stories(
             blank = "UPDATE story_log SET detail = :cleaned WHERE log_no = :n"
             write_sql(connection, blank, cleaned=cleaned, n=n)
 
-    waiting = """
-        UPDATE outbox SET state = 'given_up', body = NULL, problem = :problem, done_at = :at
-        WHERE body IS NOT NULL AND story IN :stories
-        """
-    write_sql(connection, waiting, problem=_GIVEN_UP, at=at, stories=stories)
+    # Deliveries that wait since an earlier version have their messages.
+    messages = (
+        "UPDATE outbox SET body = NULL WHERE body IS NOT NULL AND story IN :stories"
+    )
+    write_sql(connection, messages, stories=stories)
 
 
 def drop_answers(connection: Connection) -> None:

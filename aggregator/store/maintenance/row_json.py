@@ -5,7 +5,6 @@ from functools import cache
 from typing import Annotated, Any
 
 import msgspec
-import zstandard
 from sqlalchemy import DefaultClause, Table, Text
 
 from aggregator.model.errors import ReadError
@@ -30,20 +29,15 @@ def as_json(table: Table, row: Values) -> Values:
     return row
 
 
-def checked(table: str, given: Row, revision: str) -> Values:
-    """Convert a row of an export of `revision` for `write_all`, without former columns.
+def checked(table: str, given: Row) -> Values:
+    """Convert a row of an export for `write_all`, without former columns.
 
     Raises ReadError if it does not fit.
     """
     try:
-        row = as_of_today(table, given, revision)
+        row = as_of_today(table, given)
         return msgspec.structs.asdict(msgspec.convert(row, _row_type(table)))
-    except (
-        msgspec.ValidationError,
-        zstandard.ZstdError,
-        TypeError,
-        ValueError,
-    ) as error:
+    except (msgspec.ValidationError, KeyError, TypeError, ValueError) as error:
         raise ReadError(f"a row of {table} does not fit: {error}") from error
 
 

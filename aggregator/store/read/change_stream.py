@@ -4,11 +4,12 @@ A change is a bump of a story (a new story, a new independent report, another he
 or a split. Copies cause no change.
 """
 
+from collections.abc import Collection, Iterable
 from itertools import takewhile
 from operator import attrgetter
-from typing import Literal
+from typing import Any, Literal
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from aggregator.model.read_model import Change, ChangedStories, ChangedStory
 from aggregator.store.stories import article_views
@@ -22,19 +23,30 @@ def following(
 
     `indexed_to`: the inbox number of the last article in the full-text index.
     """
-    following_rows = read_rows(
-        connection,
-        """
-        SELECT change.*, coalesce(story.redirect_to, story.id) AS today, article.inbox_no AS article_n
-        FROM change JOIN story ON story.id = change.story LEFT JOIN article ON article.id = change.article
-        WHERE change_no > :after AND coalesce(story.redirect_to, story.id) <> '' ORDER BY change_no LIMIT :limit
-        """,
-        after=after,
-        limit=limit,
+    later = f"{_CHANGES} AND change_no > :after ORDER BY change_no LIMIT :limit"
+    rows = read_rows(connection, later, after=after, limit=limit)
+    return _with_articles(
+        connection, takewhile(lambda row: (row.article_n or 0) <= indexed_to, rows)
     )
-    rows = list(
-        takewhile(lambda row: (row.article_n or 0) <= indexed_to, following_rows)
-    )
+
+
+def changes(connection: Connection, numbers: Collection[int]) -> tuple[Change, ...]:
+    """Return the changes with these numbers, oldest first, except those of removed stories."""
+    named = f"{_CHANGES} AND change_no IN :numbers ORDER BY change_no"
+    return _with_articles(connection, read_rows(connection, named, numbers=numbers))
+
+
+_CHANGES = """
+    SELECT change.*, coalesce(story.redirect_to, story.id) AS today, article.inbox_no AS article_n
+    FROM change JOIN story ON story.id = change.story LEFT JOIN article ON article.id = change.article
+    WHERE coalesce(story.redirect_to, story.id) <> ''
+    """
+
+
+def _with_articles(
+    connection: Connection, selected: Iterable[Row[Any]]
+) -> tuple[Change, ...]:
+    rows = list(selected)
     wanted = {row.article for row in rows if row.article is not None}
     articles = {view.id: view for view in article_views.views_of(connection, wanted)}
     return tuple(

@@ -345,6 +345,7 @@ class StoryReader:
     mutes = _reading(browser_mutes.in_force)
     muted_storylines = _reading(browser_mutes.muted_storylines)
     changed_stories = _reading(change_stream.changed_stories)
+    changes = _reading(change_stream.changes)
     last_change_at = _reading(last_change_at)
     stream_history = _reading(stream_history.snapshot)
     member = _reading(stored_articles.member)

@@ -61,7 +61,7 @@ outbox = Table(
     number_key("change"),
     Column("id", Text, nullable=False),  # the same in every attempt
     Column("story", Text, nullable=False),  # `story.id` at that time
-    # JSON, zstd; null unless waiting, or in the list of digests
+    # The span of a digest as JSON, zstd; other messages are written when they are sent
     Column("body", LargeBinary),
     Column("state", Text, nullable=False),  # waiting | done | given_up
     Column("at", UtcTime, nullable=False),

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from aggregator.config.messages import counted
-from aggregator.deliver.transmit import DigestMail
+from aggregator.deliver.apprise import Notice
 from aggregator.model.article import ArticleView
 from aggregator.model.read_model import Digest
 from aggregator.model.story import StoryView
@@ -54,16 +54,15 @@ def digest_text(digest: Digest, settings: PublishSettings) -> str:
 
 def digest_mail(
     reader: StoryReader, settings: PublishSettings, span: DigestSpan
-) -> DigestMail | None:
+) -> Notice | None:
     """Return the mail of a digest; None if all its stories were forgotten."""
     digest = reader.digest(span, settings.digest_filter(span.until, reader.mutes()))
     if not digest.stories:
         return None
-    return DigestMail(
-        subject=f"{one_line(settings.title)}: {digest_title(digest, settings)}",
-        date=digest.until,
-        text=digest_text(digest, settings),
-        html=f"<!doctype html><html><body>{digest_html(digest, settings)}</body></html>",
+    return Notice(
+        f"{one_line(settings.title)}: {digest_title(digest, settings)}",
+        f"<!doctype html><html><body>{digest_html(digest, settings)}</body></html>",
+        is_html=True,
     )
 
 

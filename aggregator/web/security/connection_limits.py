@@ -1,24 +1,17 @@
-"""Limits on the number and the duration of connections.
+"""Limits on requests at once, and the deadline for the head of a request.
 
-A connection is idle while it has no complete request: it is new, has sent a part of a request head, or is
-between two requests. Idle connections cost a client nothing. So a connection over the limit closes the oldest
-idle one, and is itself accepted. There may be a quarter more connections than active requests; otherwise each
-new one would close the previous one before its request head is read.
-
-Connections use at most five eighths of the files that the process may open: half of them, and a quarter of
-that half for idle ones. The remaining files are for the database and the rest of the process.
+A connection that sends no complete request in time is closed, and uvicorn closes one that is idle between two
+requests. Active requests are at most half of the files that the process may open. The remaining files are for
+idle connections, the database and the rest of the process.
 """
 
 import asyncio
 import logging
 import re
 import resource
-import select
-import socket
 from collections import Counter
 from collections.abc import Iterable
 from email.utils import formatdate
-from itertools import islice
 from typing import Any
 
 import h11
@@ -35,8 +28,8 @@ from aggregator.web.security.origin import CAME_BY_PROXY
 from aggregator.web.security.paths import PROBES
 from aggregator.web.security.rate_limit import network_of
 
-# The most connections at once, from all addresses (chosen: half of the usual limit of 1,024 open files)
-CONNECTIONS = 512
+# The most active requests at once, from all addresses (chosen: half of the usual limit of 1,024 open files)
+REQUESTS = 512
 # The head of a request must arrive in this time; the code that reads a body sets its deadline.
 REQUEST_SECONDS = 10.0
 # The most connections that wait to be accepted
@@ -45,8 +38,6 @@ BACKLOG = 128
 # so a front page of 30 ms beside 16 large lists takes about half a second (chosen).
 RUNNING_OF_ONE = 16
 WAITING_OF_ONE = 64
-# A connection is closed if the client reads nothing of a response for so long.
-UNREAD_SECONDS = 60
 NOTE_SECONDS = 60.0  # between two log lines
 
 _log = logging.getLogger(__name__)
@@ -62,7 +53,7 @@ _LENGTH = re.compile(
 
 
 class ConnectionLimiter:
-    """Counts the connections of one server and their active requests, around its application.
+    """Counts the active requests of one server, around its application.
 
     For the event loop only.
     """
@@ -71,14 +62,11 @@ class ConnectionLimiter:
         """`trusted_proxies`: networks (CIDR), validated by config/publish_settings.py."""
         self._app = app
         self._forwarded = ProxyHeadersMiddleware(self._answer, [*trusted_proxies])  # type: ignore[arg-type]
-        self._most = most_connections()
+        self._most = most_requests()
         self._active = 0  # requests, also of clients that disconnected
         # Requests of each client, and the turns that they wait for
         self._of_one = Counter[tuple[str, str]]()
         self._turns: dict[tuple[str, str], asyncio.Semaphore] = {}
-        self._open: set[TimeoutProtocol] = set()
-        # The connection that has been idle longest comes first.
-        self._idle: dict[TimeoutProtocol, None] = {}
         self._quiet_until = 0.0
 
     def note(self, message: str) -> None:
@@ -97,29 +85,6 @@ class ConnectionLimiter:
             if address in self._forwarded.trusted_hosts:
                 scope[CAME_BY_PROXY] = True
         await self._forwarded(scope, receive, send)  # type: ignore[arg-type]
-
-    def enter(self, connection: "TimeoutProtocol") -> None:
-        """Count a new connection; over the limit, close the oldest idle ones."""
-        excess = max(0, len(self._open) + 1 - self._most - self._most // 4)
-        silent = (idle for idle in self._idle if not idle.has_unread_bytes)
-        for oldest in list(islice(silent, excess)):
-            self.note("too many connections: one without a request was closed")
-            self.leave(oldest)
-            oldest.transport.abort()
-        self._open.add(connection)
-        self._idle[connection] = None
-
-    def leave(self, connection: "TimeoutProtocol") -> None:
-        """Remove a connection that has ended or is about to end; a second call has no effect."""
-        self._open.discard(connection)
-        self._idle.pop(connection, None)
-
-    def set_idle(self, connection: "TimeoutProtocol", *, is_idle: bool) -> None:
-        """Set whether the connection has no active request."""
-        if not is_idle:
-            self._idle.pop(connection, None)
-        elif connection in self._open:
-            self._idle.setdefault(connection)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Call the application, unless too many requests are active; probes are always answered."""
@@ -175,21 +140,9 @@ class TimeoutProtocol(H11Protocol):
         self.logger = _uvicorn_log
         self._limiter = limiter
 
-    @property
-    def has_unread_bytes(self) -> bool:
-        """Whether the client is connected and has sent bytes that the event loop has not read yet."""
-        file = self.transport.get_extra_info("socket").fileno()
-        if file < 0:
-            return False
-        poll = select.poll()
-        # The latter: Linux
-        poll.register(file, select.POLLIN | getattr(select, "POLLRDHUP", 0))
-        return poll.poll(0) == [(file, select.POLLIN)]
-
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the deadline, which also applies to connections that send nothing."""
         super().connection_made(transport)
-        self._limiter.enter(self)
         self._update_deadline()
 
     def data_received(self, data: bytes) -> None:
@@ -216,9 +169,8 @@ class TimeoutProtocol(H11Protocol):
         self._update_deadline()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Remove the connection and its deadline."""
+        """Cancel the deadline."""
         super().connection_lost(exc)
-        self._limiter.leave(self)
         self._cancel_deadline()
 
     def send_400_response(self, _msg: str) -> None:
@@ -239,7 +191,6 @@ class TimeoutProtocol(H11Protocol):
 
     def _update_deadline(self) -> None:
         is_idle = self.cycle is None or self.cycle.response_complete
-        self._limiter.set_idle(self, is_idle=is_idle)
         if not is_idle or self.transport.is_closing():
             self._cancel_deadline()
         elif self._deadline is None:
@@ -258,10 +209,10 @@ def _is_ambiguous(data: bytes) -> bool:
     return len(lengths) > 1 or b"," in b"".join(lengths)
 
 
-def most_connections() -> int:
-    """Return CONNECTIONS, or less if the process may open few files."""
+def most_requests() -> int:
+    """Return REQUESTS, or less if the process may open few files."""
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return CONNECTIONS if files < 0 else min(CONNECTIONS, files // 2)
+    return REQUESTS if files < 0 else min(REQUESTS, files // 2)
 
 
 def log_lack_of_files(loop: asyncio.AbstractEventLoop) -> None:
@@ -285,10 +236,3 @@ def log_lack_of_files(loop: asyncio.AbstractEventLoop) -> None:
             )
 
     loop.set_exception_handler(handle)
-
-
-def close_unread(listener: socket.socket) -> None:
-    """Have the kernel close connections whose client reads nothing for UNREAD_SECONDS (Linux only)."""
-    option = getattr(socket, "TCP_USER_TIMEOUT", None)
-    if option is not None:
-        listener.setsockopt(socket.IPPROTO_TCP, option, UNREAD_SECONDS * 1000)

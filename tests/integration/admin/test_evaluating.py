@@ -104,7 +104,7 @@ def test_intervals_and_wrong_stories_are_printed_and_in_json(folder, capsysbinar
     far = one("far", STRIKE, "Dockers walk out", cluster="flood")
     written(folder, told, elsewhere, far, one("unlabelled", FLOOD))
     text = main_said(capsysbinary, "eval", "set.jsonl").decode()
-    assert "    from  " in text
+    assert "  labelled.intervals.f1 " in text
     assert "stories that mix events: 1" in text
     assert "events in several stories: 1" in text
     assert "told  Levee breaks at Pennmouth" in text
@@ -341,7 +341,7 @@ def test_the_persons_own_corrections_are_measured(folder, capsysbinary):
         pytest.approx(1 / 3),
     )
     text = main_said(capsysbinary, "eval", "--from-corrections").decode()
-    assert "3 corrected articles, grouped without the corrections" in text
+    assert "labelled.articles                   3" in text
 
 
 def test_a_damaged_file_and_standard_input(folder):
@@ -357,9 +357,8 @@ def test_a_damaged_file_and_standard_input(folder):
 @pytest.mark.later
 def test_several_datasets_and_text(folder, capsysbinary):
     said = main_said(capsysbinary, "eval", str(TRIPWIRE), str(TRIPWIRE)).decode()
-    assert said.count("events.jsonl: 63 articles") == 2
-    assert "BCubed of all" in said
-    assert "copies" in said
+    assert said.count("events.jsonl\n  labelled.articles                   63\n") == 2
+    assert "  copies.f1 " in said
     few = written(folder, *TRIPWIRE.read_text(encoding="utf-8").splitlines()[:20])
     lines = main_said(capsysbinary, "eval", str(few), str(few), "--format", "json")
     results = [json.loads(line) for line in lines.splitlines()]
@@ -413,6 +412,6 @@ def test_texts_that_come_after_the_leads(folder, capsysbinary):
         one("2", STRIKE, "Dockers walk out", cluster="strike"),
     )
     told = main_said(capsysbinary, "eval", str(few), "--pages-late").decode()
-    assert "BCubed" in told
+    assert "labelled.bcubed.f1" in told
     with pytest.raises(SystemExit):
         main(["eval", "--from-corrections", "--pages-late"])

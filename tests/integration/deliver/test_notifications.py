@@ -18,7 +18,7 @@ from sqlalchemy import update
 from aggregator.config.delivery_settings import signing_key
 from aggregator.config.story_query import SavedQuery
 from aggregator.config.webhook_settings import Notification, Webhook
-from aggregator.deliver.apprise import AppriseRunner
+from aggregator.deliver.apprise import AppriseRunner, Notice
 from aggregator.model.errors import DatabaseBusyError, TooManyFilesError
 from aggregator.store.deliveries import outbox
 from aggregator.store.engine.database import Database
@@ -266,7 +266,7 @@ def test_no_private_address_is_reached_unless_it_is_allowed(
     ntfy: Ntfy, host: str
 ) -> None:
     url = ntfy.url().replace("127.0.0.1", host)
-    sent = AppriseRunner((), 15.0).send(url, "Title", "text")
+    sent = AppriseRunner((), 15.0).send(url, Notice("Title", "text"))
     assert not sent.is_accepted
     assert ntfy.taken == []
     assert "topic" not in sent.problem
@@ -283,20 +283,25 @@ def test_a_redirect_into_a_private_network_is_refused(ntfy: Ntfy) -> None:
 
         inside.routes["*"] = take
         ntfy.answer = redirect(inside.url("/").replace("127.0.0.1", "127.0.0.2"), 307)
-        sent = AppriseRunner(("127.0.0.1/32",), 15.0).send(ntfy.url(), "Title", "text")
+        sent = AppriseRunner(("127.0.0.1/32",), 15.0).send(
+            ntfy.url(), Notice("Title", "text")
+        )
         assert (sent.is_accepted, came) == (False, [])
         assert "127.0.0.2 is not on the public internet" in sent.problem
 
 
 def test_mail_of_apprise_is_guarded_too() -> None:
     sent = AppriseRunner((), 15.0).send(
-        "mailto://user:pass@127.0.0.1:9?from=a@b.example&to=c@d.example", "T", "t"
+        "mailto://user:pass@127.0.0.1:9?from=a@b.example&to=c@d.example",
+        Notice("T", "t"),
     )
     assert "127.0.0.1 is not on the public internet" in sent.problem
 
 
 def test_an_unknown_service_is_told() -> None:
-    sent = AppriseRunner(LOOPBACK, 15.0).send("nosuch://127.0.0.1/x", "Title", "text")
+    sent = AppriseRunner(LOOPBACK, 15.0).send(
+        "nosuch://127.0.0.1/x", Notice("Title", "text")
+    )
     assert sent.problem == "Apprise does not know this address"
 
 
@@ -310,23 +315,23 @@ def test_without_files_or_processes_it_is_tried_again(
         resource.setrlimit(resource.RLIMIT_NOFILE, (highest.fileno() + 1, hard))
         try:
             with pytest.raises(TooManyFilesError):
-                runner.send(ntfy.url(), "Title", "text")
+                runner.send(ntfy.url(), Notice("Title", "text"))
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     with monkeypatch.context() as gone:
         gone.setattr(sys, "executable", "/nowhere/python")
-        assert runner.send(ntfy.url(), "Title", "text").problem.startswith(
+        assert runner.send(ntfy.url(), Notice("Title", "text")).problem.startswith(
             "Apprise cannot be started: "
         )
-    assert runner.send(ntfy.url(), "Title", "text").is_accepted
+    assert runner.send(ntfy.url(), Notice("Title", "text")).is_accepted
 
 
 def test_a_service_that_hangs_is_given_up_and_a_stop_ends_it(ntfy: Ntfy) -> None:
     ntfy.answer = Response(200, body="{}", delay_seconds=3.0)
     runner = AppriseRunner(LOOPBACK, -14.5)  # half a second for all
-    assert "not sent within" in runner.send(ntfy.url(), "Title", "text").problem
+    assert "not sent within" in runner.send(ntfy.url(), Notice("Title", "text")).problem
     runner.close()
-    assert runner.send(ntfy.url(), "Title", "text").is_stopped
+    assert runner.send(ntfy.url(), Notice("Title", "text")).is_stopped
 
 
 @pytest.mark.later
@@ -334,7 +339,11 @@ def test_proxies_of_the_environment_are_not_used(
     ntfy: Ntfy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    assert AppriseRunner(LOOPBACK, 15.0).send(ntfy.url(), "Title", "text").is_accepted
+    assert (
+        AppriseRunner(LOOPBACK, 15.0)
+        .send(ntfy.url(), Notice("Title", "text"))
+        .is_accepted
+    )
 
 
 @pytest.mark.later

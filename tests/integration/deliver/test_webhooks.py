@@ -21,6 +21,8 @@ from aggregator.config.webhook_settings import Webhook
 from aggregator.deliver.delivery_bodies import delivery_body, delivery_id
 from aggregator.deliver.threads import WebhookThreads
 from aggregator.deliver.transmit import WebhookTuning
+from aggregator.grouping.deletion.forget_articles import ForgetCommand
+from aggregator.intake.command_handlers import enqueue
 from aggregator.model.read_model import Change
 from aggregator.publish.output_settings import PublishSettings
 from aggregator.store import steady_clock
@@ -130,6 +132,28 @@ def test_what_a_delivery_says(post: Post, receiver: Receiver) -> None:
     assert data["change"]["report_count"] == data["story"]["report_count"] == 2
     assert {one["outlet"] for one in data["story"]["articles"]} == {"Gazette", "Herald"}
     assert body["timestamp"].endswith("Z")
+
+
+def test_a_delivery_is_written_when_it_is_sent(
+    either: Post, receiver: Receiver
+) -> None:
+    """What was forgotten meanwhile is not sent, and what grew is sent as it is now."""
+    post = either
+    post.rig.take(flood(), strike())
+    post.fill()
+    post.rig.take(flood_elsewhere())
+    (story,) = (
+        one
+        for one in StoryReader(post.database).stories(StoryFilter()).stories
+        if "strike" in one.title
+    )
+    payload = msgspec.json.encode(ForgetCommand(name=story.articles[0].id))
+    enqueue(post.database, post.clock(), "forget", payload)
+    post.rig.pipeline.run_commands()
+    post.run()
+    assert receiver.types() == ["story.created", "story.report"]
+    assert receiver.bodies()[0]["data"]["story"]["report_count"] == 2
+    assert (post.stats().waiting, post.stats().done) == (0, 3)
 
 
 def test_signatures_hold_by_the_check_that_is_documented(

@@ -28,7 +28,6 @@ from aggregator.store.migrate import (
     make_file,
     migrations_folder,
     newest_revision,
-    refuse_unknown,
     revision_of,
     upgrade,
 )
@@ -176,22 +175,6 @@ def test_a_database_of_a_newer_or_unreleased_program_is_refused_and_left_alone(
             use(database)
         assert caught.value.exit_code == code
     assert revision_of(database) == revision
-
-
-@pytest.mark.parametrize(
-    ("revision", "commit"),
-    [("0001", "8ae9f040"), ("0019", "8f83297e"), ("0032", "5facc768"), ("a1b2", None)],
-)
-def test_the_commit_that_can_export_a_refused_database_is_named(
-    revision: str, commit: str | None
-) -> None:
-    with pytest.raises(ConfigError) as caught:
-        refuse_unknown("the database x.db", revision)
-    said = str(caught.value)
-    assert (
-        f"the program of commit {commit} " if commit else "the program that wrote it"
-    ) in said
-    assert "aggregator export" in said
 
 
 def _table_names(database: Database) -> list[str]:

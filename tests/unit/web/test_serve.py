@@ -22,7 +22,7 @@ from aggregator.web.forms import posted_form
 from aggregator.web.security import connection_limits
 from aggregator.web.server import Server
 from tests.support.moved_loop import MovedLoop
-from tests.support.waiting import PATIENCE_SECONDS, wait_until
+from tests.support.waiting import PATIENCE_SECONDS
 from tests.support.written_stories import WrittenStories, full_reader
 
 
@@ -130,9 +130,8 @@ def loop() -> MovedLoop:
 
 
 @pytest.fixture
-def moved(monkeypatch: pytest.MonkeyPatch, loop: MovedLoop) -> Iterator[Server]:
-    """A server whose time is that of `loop`; the kernel's, for an answer to be read, is a second."""
-    monkeypatch.setattr(connection_limits, "UNREAD_SECONDS", 1)
+def moved(loop: MovedLoop) -> Iterator[Server]:
+    """A server whose time is that of `loop`."""
     server = Server(full_reader(), PublishSettings(port=0), new_loop=lambda: loop)
     server.start()
     yield server
@@ -211,34 +210,6 @@ def test_a_connection_that_is_used_stays(moved: Server, loop: MovedLoop) -> None
     assert len(own) == 1
 
 
-@pytest.mark.later
-@pytest.mark.skipif(
-    not hasattr(socket, "TCP_USER_TIMEOUT"), reason="the kernel has no such limit"
-)
-def test_who_does_not_read_loses_the_connection(moved: Server) -> None:
-    asked = HEAD.replace(b"robots.txt", b"static/style.css") + b"\r\n"
-    url = httpx.URL(moved.url)
-    with socket.socket() as connection:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
-        connection.settimeout(0.3)
-        connection.connect((url.host, url.port or 80))
-        with suppress(OSError):  # the buffers are full, or it was ended already
-            while True:
-                connection.sendall(asked)
-        connection.setblocking(False)
-
-        def is_cut() -> bool:
-            try:
-                connection.send(b"X")
-            except BlockingIOError:
-                return False
-            except OSError:
-                return True
-            return False
-
-        wait_until(is_cut, "the server to end the connection")
-
-
 # --- many connections --------------------------------------------------------------------------------------
 
 # And no body
@@ -307,22 +278,6 @@ def test_requests_left_unfinished_keep_nobody_out(
     ] * 3
 
 
-def test_the_oldest_idle_connections_end(
-    opened: ExitStack, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(connection_limits, "CONNECTIONS", 32)  # and 8 idle ones more
-    server = serving(opened)
-    made = connect(opened, server, 99, HEAD, "127.0.0.2")
-    assert get(server, "/healthz") == 200, "what they sent has been read"
-    made += connect(opened, server, 1, HEAD, "127.0.0.2")
-    assert said_on(made[59]) == b""
-    for connection in made:
-        with suppress(OSError):
-            connection.sendall(b"\r\n")
-    answered = [said_on(connection)[:8] for connection in made]
-    assert answered == [b""] * 60 + [b"HTTP/1.1"] * 40
-
-
 @pytest.mark.later
 def test_slow_clients_of_a_proxy_that_is_not_trusted_keep_nobody_out(
     opened: ExitStack,
@@ -360,7 +315,7 @@ def test_probes_are_answered_in_a_flood_from_loopback(
     opened: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Requests take all that there is, and connections without one come as fast as they can."""
-    monkeypatch.setattr(connection_limits, "CONNECTIONS", 256)
+    monkeypatch.setattr(connection_limits, "REQUESTS", 256)
     server, over = serving(opened), threading.Event()
     connect(opened, server, 300, SIGN_IN, "127.0.0.1")
 

@@ -70,8 +70,6 @@ def identify(
             keys = [hashed_key("record", entry.record_id, *parts)]
     if content is not None:
         content_hash = hashed_key("shown", content.title, content.text)
-    elif entry.record is not None:  # it has a GUID, so that no key needs its page
-        content_hash = entry.record.content_hash
     else:
         declared = _declared_time(entry)
         content_hash = hashed_key(

@@ -17,7 +17,6 @@ from aggregator.model.errors import ReadError, WorkError
 from aggregator.model.prepared import ACCEPTED_VERDICTS, CleanArticle, Prepared, Verdict
 from aggregator.model.structs import FrozenStruct
 from aggregator.sources.parse.feeds.entry_builder import FeedContext
-from aggregator.sources.source_limits import source_tuning
 
 if TYPE_CHECKING:
     from aggregator.extract.clean_article import CleanedEntry
@@ -54,14 +53,13 @@ class PrepareJob(FrozenStruct):
 
 
 class PrepareResult(FrozenStruct):
-    """One Prepared for each item, in order; none if this worker cannot read the page of an item, and why.
+    """One Prepared for each item, in order.
 
     `seconds`: the CPU time of each; the only part that the job does not determine.
     """
 
     prepared: tuple[Prepared, ...] = ()
     seconds: tuple[float, ...] = ()
-    unread: str | None = None
 
 
 class FingerprintJob(FrozenStruct):
@@ -92,13 +90,6 @@ def prepare(job: bytes) -> bytes:
     seconds = []
     for job_item in decoded.items:
         entry = job_item.entry
-        if entry.record is not None:
-            from aggregator.sources.parse.files.archived_pages import with_page
-
-            try:
-                entry = with_page(entry, source_tuning(all_tuning))
-            except ReadError as error:
-                return msgspec.msgpack.encode(PrepareResult(unread=str(error)))
         began = time.thread_time()
         cleaned = clean_entry(
             entry,
@@ -191,12 +182,3 @@ def read_mail(job: bytes) -> bytes:
     except ReadError as error:
         parsed = ParsedFeed(problem=str(error))
     return msgspec.msgpack.encode(parsed)
-
-
-def list_pages(job: bytes) -> bytes:
-    """Return a PageList for an ArchiveSpan."""
-    from aggregator.sources.parse.files import input_items, page_list
-
-    return msgspec.msgpack.encode(
-        page_list.list_pages(msgspec.msgpack.decode(job, type=input_items.ArchiveSpan))
-    )

@@ -122,7 +122,6 @@ class Pipeline:
                 self._gathers_since = None
             return count > 0
 
-        self._dispatcher.begin()
         for batch in PrepareQueue(
             self.writer.database,
             self._dispatcher,

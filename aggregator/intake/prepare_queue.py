@@ -84,19 +84,11 @@ class PrepareQueue:
                     break
             if not self._prepared:
                 entries, future = self._jobs.popleft()
-                try:
-                    answer = self._dispatcher.answered(entries, future, stop)
-                    if not stop():
-                        self._prepared.extend(zip(entries, answer, strict=True))
-                except UnreadableEntryError as error:
-                    # The others are submitted again.
-                    self._unreadable(error)
-                    left = [one for one in entries if one.entry_no != error.n]
-                    if left:
-                        self._jobs.appendleft((left, self._dispatcher.submitted(left)))
+                answer = self._dispatcher.answered(entries, future, stop)
                 if stop():
                     # The workers may have been ended: the answer is incomplete
                     return []
+                self._prepared.extend(zip(entries, answer, strict=True))
             while self._prepared and self._first <= bound:
                 batch.append(self._prepared.popleft())
         return batch

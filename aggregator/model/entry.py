@@ -49,24 +49,6 @@ class Enclosure(FrozenStruct):
         return self.type.split("/")[0] == "image"
 
 
-ArchiveSuffix = Literal[".warc", ".jsonl"]
-
-
-class ArchivedRecord(FrozenStruct):
-    """The place of an entry's page: a record of a file, where a worker reads it.
-
-    `offset`: start of the record, or of the gzip member or zstd frame that begins with it. `content_hash`: the
-    hash in the entry's identity, which includes the page.
-    """
-
-    path: str  # absolute
-    format: ArchiveSuffix
-    # The number of the record or line in its file, from 1
-    number: int
-    offset: int
-    content_hash: bytes
-
-
 class Entry(FrozenStruct):
     """One item of a feed, a folder, a file or a request, before any decision about it.
 
@@ -109,7 +91,6 @@ class Entry(FrozenStruct):
     # It is of a feed or mail of the internet: its links into private networks are text
     is_of_internet: bool = False
     zone: str | None = None  # IANA name, for times without a zone
-    record: ArchivedRecord | None = None  # the record has the page, so `html` is None
     # A link of a story feed: `url` was seen there; never an article of its own
     is_observation: bool = False
 

@@ -79,9 +79,7 @@ class Ingest:
         self._become_writer = become_writer
         self._pipeline = become_writer()
         self._holds_back = holds_back
-        self._inputs = InputReader(
-            fetcher.services, is_writer=lambda: self.is_writer, chosen=chosen
-        )
+        self._inputs = InputReader(fetcher.services, chosen=chosen)
         self._results = IngestResults(self._database)
         # Ids of stories of several articles
         self._unrendered: Sequence[str] = ()

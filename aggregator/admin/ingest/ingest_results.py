@@ -38,8 +38,7 @@ class RecordIds:
     def read(self, file: str, entry: Entry) -> None:
         """Note the text of an id in a file."""
         key = hash((file, entry.record_id))
-        page = entry.record and entry.record.content_hash
-        text = hash((entry.title, entry.text, entry.html, page))
+        text = hash((entry.title, entry.text, entry.html))
         if entry.record_id is None or (
             len(self._texts) >= _REMEMBERED and key not in self._texts
         ):

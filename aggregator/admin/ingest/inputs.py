@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from aggregator.extract.language.unicode import decode
 from aggregator.extract.urls import registrable_domain
-from aggregator.intake.jobs import FeedJob, list_pages
+from aggregator.intake.jobs import FeedJob
 from aggregator.intake.kinds.folder_kind import (
     CHARS_A_TRANSACTION,
     ENTRIES_A_TRANSACTION,
@@ -19,14 +19,11 @@ from aggregator.intake.kinds.folder_kind import (
 )
 from aggregator.intake.polling.page_fetch import PollServices
 from aggregator.intake.polling.parse_in_worker import parse_feed, parse_mail
-from aggregator.intake.workers.executor import answer_of
 from aggregator.model.entry import Entry
-from aggregator.model.errors import AggregatorError, FetchError, WorkError
+from aggregator.model.errors import AggregatorError, FetchError
 from aggregator.sources.parse.files.input_items import (
-    ArchiveSpan,
     InputEntry,
     InputProblem,
-    PageList,
     ReadOptions,
 )
 from aggregator.sources.parse.files.open_source import open_source
@@ -52,13 +49,11 @@ class InputReader:
         self,
         services: PollServices,
         *,
-        is_writer: Callable[[], bool],
         chosen: Mapping[Field, str],
     ) -> None:
         """`chosen`: keys of records that `--map` names, by field."""
         self._services = services
         self._tuning = source_tuning(services.all_tuning)
-        self._is_writer = is_writer
         self._chosen = chosen
         # The folders that identify files, by the names of the files
         self._folders: dict[str, Path | None] = {}
@@ -113,8 +108,6 @@ class InputReader:
         if not exists(what):
             yield InputProblem(where=what, reason=MISSING, file=what)
             return
-        # Pages are listed only if this process places them: another process may be unable to read the archive.
-        has_listing = what != "-" and self._is_writer()
         try:
             inputs = open_source(
                 what,
@@ -122,7 +115,6 @@ class InputReader:
                     tuning=self._tuning,
                     progress=progress,
                     seen=self._services.now(),
-                    list_pages=self._listed if has_listing else None,
                     parse_mail=partial(
                         parse_mail, self._services.executor, tuning=self._tuning
                     ),
@@ -145,19 +137,6 @@ class InputReader:
             yield from entries_of(
                 [item], services.now(), services.executor, services.all_tuning
             )
-
-    def _listed(self, span: ArchiveSpan) -> PageList:
-        """Have a worker list a part of an archive."""
-        try:
-            return answer_of(self._services.executor, list_pages, span, PageList)
-        except WorkError as error:
-            log.warning(
-                "%s: %s; this process reads it",
-                span.place.where,
-                error,
-                extra={"event": "archive_not_listed"},
-            )
-            return PageList(is_whole=False)
 
     def _fetched(self, url: str) -> Iterator[ReadItem]:
         """Fetch an address; yields the entries of a feed, under its source, or the article of a page."""

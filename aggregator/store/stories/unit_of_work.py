@@ -147,7 +147,7 @@ class UnitOfWork:
 
         The text is in the article: stored twice, texts were a sixth of the database.
         """
-        without_text = replace(declared, html=None, text=None, record=None)
+        without_text = replace(declared, html=None, text=None)
         write_sql(
             self.connection,
             _FINISH,

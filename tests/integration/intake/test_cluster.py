@@ -1,6 +1,5 @@
 """Work on a real Dask cluster: the same stories as inline, whatever is killed, and words where it is not."""
 
-import gzip
 import os
 import pickle
 import shutil
@@ -15,37 +14,18 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from aggregator.config.tuning import Tuning
-from aggregator.intake.jobs import (
-    PrepareItem,
-    PrepareJob,
-    PrepareResult,
-    list_pages,
-    prepare,
-)
 from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.workers.executor import Executor, InlineExecutor
 from aggregator.intake.workers.factory import open_executor
 from aggregator.model.entry import Entry
 from aggregator.model.errors import ConfigError, NoWorkersError, WorkError
-from aggregator.sources.parse.files.input_items import (
-    ArchiveSpan,
-    InputEntry,
-    PageList,
-    ReadOptions,
-)
-from aggregator.sources.parse.files.open_source import open_source
-from aggregator.sources.source_limits import source_tuning
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox
 from tests.support import fault_jobs
 from tests.support.articles import (
-    FLOOD,
-    FLOOD_ELSEWHERE,
-    NOON,
     Clock,
     Rig,
     record,
@@ -54,9 +34,7 @@ from tests.support.articles import (
 from tests.support.cluster import Cluster, children_of
 from tests.support.fresh import with_tables
 from tests.support.kill_records import invented
-from tests.support.loopback import LoopbackServer, Ranged
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
-from tests.support.warc import answer, warc_record
 
 pytest.importorskip("distributed", reason="pip install distributed")
 
@@ -147,56 +125,6 @@ def test_a_job_that_breaks_its_process_is_named_and_the_dask_worker_lives(
         timeout=PATIENCE_SECONDS
     )
     assert worker not in own, "strangers' bytes stay out"
-
-
-@pytest.mark.later
-def test_a_dask_worker_reads_an_archive_at_an_address_itself(
-    executor: Executor,
-) -> None:
-    pages = (
-        answer(
-            f"<html><head><title>{title}</title></head><article><p>{text}</p></article>".encode()
-        )
-        for title, text in (
-            ("Levee breaks", FLOOD),
-            ("Pennmouth under water", FLOOD_ELSEWHERE),
-        )
-    )
-    records = [
-        warc_record("response", page, f"https://n.example/{n}")
-        for n, page in enumerate(pages)
-    ]
-    body = b"".join(map(gzip.compress, records))
-    tuning = Tuning()
-
-    def listed(span: ArchiveSpan) -> PageList:
-        job = executor.submit(list_pages, msgspec.msgpack.encode(span))
-        return msgspec.msgpack.decode(
-            job.result(timeout=PATIENCE_SECONDS), type=PageList
-        )
-
-    with LoopbackServer({"/pages.warc.gz": Ranged(body)}) as server:
-        found = open_source(
-            server.url("/pages.warc.gz"),
-            ReadOptions(
-                tuning=source_tuning(tuning),
-                list_pages=listed,
-                seen=NOON,
-            ),
-        )
-        items = tuple(
-            PrepareItem(entry=one.entry, seen=NOON)
-            for one in found
-            if isinstance(one, InputEntry)
-        )
-        assert [one.entry.html for one in items] == [None, None]
-        job = msgspec.msgpack.encode(PrepareJob(items=items, tuning=tuning.to_json()))
-        result = msgspec.msgpack.decode(
-            executor.submit(prepare, job).result(timeout=PATIENCE_SECONDS),
-            type=PrepareResult,
-        )
-    assert [one.article.verdict for one in result.prepared] == ["ok", "ok"]
-    assert [FLOOD[:40] in one.article.text for one in result.prepared] == [True, False]
 
 
 def test_a_late_job_and_an_answer_that_is_too_long_are_named(cluster: Running) -> None:

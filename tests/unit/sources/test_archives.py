@@ -19,13 +19,10 @@ from hypothesis import strategies as st
 
 from aggregator.config.tuning import Tuning
 from aggregator.model.errors import ReadError, UsageError
-from aggregator.sources.parse.files.archived_pages import with_page
 from aggregator.sources.parse.files.input_items import (
-    ArchiveSpan,
     InputEntry,
     InputItem,
     InputProblem,
-    PageList,
     ReadOptions,
 )
 from aggregator.sources.parse.files.open_source import (
@@ -33,7 +30,6 @@ from aggregator.sources.parse.files.open_source import (
     open_source,
     read_file,
 )
-from aggregator.sources.parse.files.page_list import list_pages
 from aggregator.sources.parse.records.jsonl import values
 from aggregator.sources.parse.streams import remote_files
 from aggregator.sources.parse.streams.file_stream import Progress, unzipped
@@ -364,26 +360,6 @@ def test_millions_of_nothing_are_passed_over_together(
         assert kept.where == f"{file}, line {MANY + 1}"
 
 
-@pytest.mark.parametrize("name", ["a.jsonl", "a.json", "a.warc"])
-def test_what_was_found_before_is_passed_over(tmp_path: Path, name: str) -> None:
-    many = [record(number) for number in range(5)]
-    data = {
-        "a.jsonl": b"\n".join([*many[:3], b"{broken", *many[3:]]),
-        "a.json": b"[" + b",".join([*many[:3], b"7", *many[3:], b"{broken"]) + b"]",
-        "a.warc": b"".join(
-            warc_record("response", answer(PAGE), f"https://a.example/{n}")
-            for n in range(6)
-        ),
-    }[name]
-    (tmp_path / name).write_bytes(data)
-    whole = found(tmp_path / name)
-    place = identify_below(tmp_path, name)
-    for passed in range(len(whole) + 1):
-        reading = ReadOptions(tuning=TUNING, progress=Progress(), passed=passed)
-        rest = list(read_file(tmp_path / name, place, reading))
-        assert [one.where for one in rest] == [one.where for one in whole[passed:]]
-
-
 # --- web archives ------------------------------------------------------------------------------------------
 
 
@@ -520,120 +496,6 @@ def test_of_a_cut_feed_what_is_there_is_left_to_a_worker(tmp_path: Path) -> None
     assert "cut short" in second.reason
 
 
-# --- pages that stay in the archive -----------------------------------------------------------------------
-
-
-def saved_page(number: int, length: int = 1000) -> bytes:
-    return f"<html><head><title>Item {number}</title></head><p>{'word ' * (length // 5)}".encode()
-
-
-def page_records(count: int, length: int = 1000) -> list[bytes]:
-    found = [
-        warc_record(
-            "response",
-            answer(saved_page(number, length)),
-            f"https://n.example/{number}",
-        )
-        for number in range(count)
-    ]
-    found[1] = warc_record("metadata", b"a: b")
-    found[2] = warc_record("response", answer(b""), "https://n.example/empty")
-    return found
-
-
-def page_lines(count: int, length: int = 1000) -> list[bytes]:
-    pages = (saved_page(number, length).decode() for number in range(count))
-    lines = [
-        json.dumps({"id": number, "html": page}).encode()
-        for number, page in enumerate(pages)
-    ]
-    return [lines[0], b"", b"{cut", *lines[1:]]
-
-
-def left_and_read(path: Path) -> tuple[list[InputItem], list[InputItem]]:
-    """What a worker lists, with the pages read from the file, and what is read without a worker."""
-    listed = found(path, list_pages=list_pages)
-    replace = msgspec.structs.replace
-    return listed, [
-        replace(one, entry=with_page(one.entry, TUNING))
-        if isinstance(one, InputEntry)
-        else one
-        for one in listed
-    ]
-
-
-LONG = 300_000
-KINDS = {
-    "plain.warc": b"".join(page_records(90, LONG)),
-    "members.warc.gz": b"".join(
-        gzip.compress(one, 1) for one in page_records(90, LONG)
-    ),
-    "frames.warc.zst": b"".join(
-        zstandard.compress(one) for one in page_records(90, LONG)
-    ),
-    "plain.jsonl": b"\n".join(page_lines(90, LONG)),
-}
-
-
-@pytest.mark.later
-@pytest.mark.parametrize("name", KINDS)
-def test_pages_that_workers_list_part_by_part_are_the_same(
-    tmp_path: Path, name: str
-) -> None:
-    path = tmp_path / name
-    path.write_bytes(KINDS[name])
-    parts = 0
-
-    def counted(span: ArchiveSpan) -> PageList:
-        nonlocal parts
-        parts += 1
-        return list_pages(span)
-
-    listed, whole = left_and_read(path)
-    assert whole == found(path)
-    assert all(one.entry.html is None for one in listed if isinstance(one, InputEntry))
-    progress = Progress()
-    assert found(path, list_pages=counted, progress=progress) == listed
-    assert parts == 2, "a part has 16 MB of pages"
-    assert progress.read_bytes == path.stat().st_size
-
-
-OTHERS = {
-    "one-member.warc.gz": gzip.compress(b"".join(page_records(9))),
-    "cut.warc.gz": b"".join(map(gzip.compress, page_records(9)))[:-40],
-    "broken.warc": b"".join(page_records(5)).replace(
-        b"Content-Length", b"Content-Lenght", 1
-    ),
-    "texts.jsonl": b"\n".join([*page_lines(400, 5000), record(1), *page_lines(3)]),
-}
-
-
-@pytest.mark.parametrize("name", OTHERS)
-def test_what_cannot_be_left_in_an_archive_is_read_as_before(
-    tmp_path: Path, name: str
-) -> None:
-    path = tmp_path / name
-    path.write_bytes(OTHERS[name])
-    assert left_and_read(path)[1] == found(path)
-
-
-def test_an_archive_that_has_changed_gives_no_page(tmp_path: Path) -> None:
-    path = tmp_path / "a.warc.gz"
-    path.write_bytes(b"".join(map(gzip.compress, page_records(9))))
-    entries = [
-        one.entry
-        for one in found(path, list_pages=list_pages)
-        if isinstance(one, InputEntry)
-    ]
-    path.write_bytes(b"".join(gzip.compress(one + b"\r\n") for one in page_records(9)))
-    assert with_page(entries[0], TUNING).html, "the first record is where it was"
-    with pytest.raises(ReadError, match="has changed"):
-        with_page(entries[-1], TUNING)
-    path.unlink()
-    with pytest.raises(ReadError, match=r"a\.warc\.gz cannot be opened \(No such file"):
-        with_page(entries[0], TUNING)
-
-
 # --- archives at an address --------------------------------------------------------------------------------
 
 
@@ -646,17 +508,12 @@ def pages() -> bytes:
     return b"".join(gzip.compress(one) for one in records)
 
 
-def test_pages_are_left_at_an_address(pages: bytes) -> None:
+def test_pages_at_an_address_are_read_in_parts(pages: bytes) -> None:
     with LoopbackServer({"/a%20b.warc.gz": Ranged(pages)}) as server:
-        address = server.url("/a%20b.warc.gz")
-        left = [
-            one.entry
-            for one in found(address, list_pages=list_pages)
-            if isinstance(one, InputEntry)
-        ]
-        read = [one.entry for one in found(address) if isinstance(one, InputEntry)]
-        assert [one.html for one in left] == [None] * 3
-        assert [with_page(one, TUNING) for one in left] == read
+        items = found(server.url("/a%20b.warc.gz"))
+        asked = [one for one in server.requests if one.method == "GET"]
+    assert urls(items) == "012"
+    assert all("range" in one.headers for one in asked)
 
 
 def test_an_archive_at_an_address_that_cannot_be_read_is_one_problem(
@@ -670,10 +527,7 @@ def test_an_archive_at_an_address_that_cannot_be_read_is_one_problem(
     }
     with LoopbackServer(routes) as server:
         reasons = {
-            name: [
-                one.reason
-                for one in problems(found(server.url(name), list_pages=list_pages))
-            ]
+            name: [one.reason for one in problems(found(server.url(name)))]
             for name in ("/none.warc", *routes)
         }
     assert {name: len(words) for name, words in reasons.items()} == dict.fromkeys(

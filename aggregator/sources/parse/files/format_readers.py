@@ -13,7 +13,6 @@ from aggregator.sources.parse import mail
 from aggregator.sources.parse.feeds import xml_repair
 from aggregator.sources.parse.feeds.entry_builder import absolute_url
 from aggregator.sources.parse.files import warc
-from aggregator.sources.parse.files.archived_pages import html_of_body, left_in_file
 from aggregator.sources.parse.files.input_items import (
     FileIdentity,
     Finding,
@@ -121,17 +120,17 @@ def _table(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Finding
 
 def _archive(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Finding:
     limit = reading.tuning.max_article_bytes
-    for page in warc.read_pages(stream, max_page_bytes=limit, first=reading.first):
+    for page in warc.read_pages(stream, max_page_bytes=limit):
         if isinstance(page, warc.BrokenRecord):
             yield InputProblem(
                 where=f"{place.where}, record {page.number}", reason=page.reason
             )
         else:
-            yield _archived(page, stream, place, reading)
+            yield _archived(page, place)
 
 
 def _archived(
-    page: warc.ArchivedPage, stream: Stream, place: FileIdentity, reading: ReadOptions
+    page: warc.ArchivedPage, place: FileIdentity
 ) -> InputEntry | InputProblem:
     where = f"{place.where}, {page.url}"
     if page.body is None:
@@ -140,7 +139,8 @@ def _archived(
             reason="the page is too long or cannot be unpacked",
             verdict="too_long",
         )
-    content = html_of_body(page.body, page.content_type)
+    charset = xml_repair.charset_of(page.content_type)
+    content = unicode.clean(unicode.decode(page.body, charset)).strip()
     if not content:
         return empty_input(where)
     is_text = warc.PLAIN.match(page.content_type) is not None
@@ -154,9 +154,6 @@ def _archived(
         is_saved_text=is_text,
         robots=page.robots,
     )
-    if reading.leaves_in and not is_text:
-        offset = stream.offset_of(page.position)
-        entry = left_in_file(entry, ".warc", page.number, offset, reading.leaves_in)
     return InputEntry(entry=entry, where=where, archived_at=page.archived_at)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from msgspec import field
 
-from aggregator.model.entry import ArchiveSuffix, Entry
+from aggregator.model.entry import Entry
 from aggregator.model.prepared import Verdict
 from aggregator.model.structs import FrozenStruct
 from aggregator.sources.parse import mail
@@ -69,48 +69,16 @@ class FileIdentity(FrozenStruct):
 class ReadOptions(FrozenStruct):
     """Options of every reader in this module. `seen` limits declared times, if known.
 
-    The first `passed` items of a file are skipped, because they were read before. `list_pages` has a worker list
-    the pages of an archive; if it is None, all are read here. `parse_mail` parses a message, or has a worker parse
-    it. A worker leaves pages in the file `leaves_in` and begins with the record or line `first`. `chosen` has the
-    keys of records that `--map` names, by field. `path` names a file on this machine, to read it twice.
+    `parse_mail` parses a message, or has a worker parse it. `chosen` has the keys of records that `--map` names, by
+    field. `path` names a file on this machine, to read it twice.
     """
 
     tuning: SourceTuning
     progress: Progress = field(default_factory=Progress)
     seen: dt.datetime | None = None
-    passed: int = 0
-    list_pages: "Callable[[ArchiveSpan], PageList] | None" = None
     parse_mail: Callable[..., Entry] = mail.entry_of_mail
-    leaves_in: str | None = None
-    first: int = 1
     chosen: Mapping[Field, str] = field(default_factory=dict)
     path: str | None = None
-
-
-class ArchiveSpan(FrozenStruct):
-    """A part of an archive that begins with the record `number` at `offset`. `seen`: see ReadOptions."""
-
-    path: str  # absolute
-    size: int  # of the file; another machine may have another file there
-    suffix: ArchiveSuffix
-    place: FileIdentity
-    tuning: SourceTuning
-    seen: dt.datetime | None = None
-    number: int = 1
-    offset: int = 0
-
-
-class PageList(FrozenStruct):
-    """The items of a span. `following` begins the next one; None at the end of the file.
-
-    `is_whole` is false if the rest has anything but pages in records that can be read alone: damage, a text,
-    several records in one gzip member.
-    """
-
-    items: tuple[InputEntry | InputProblem, ...] = ()
-    read_bytes: int = 0
-    is_whole: bool = True
-    following: ArchiveSpan | None = None
 
 
 def whole_file_problem(place: FileIdentity, reason: str) -> InputProblem:

@@ -28,10 +28,6 @@ from aggregator.sources.parse.files.input_items import (
     ReadOptions,
     whole_file_problem,
 )
-from aggregator.sources.parse.files.page_list import (
-    listed_items,
-    may_be_listed,
-)
 from aggregator.sources.parse.records import table_file
 from aggregator.sources.parse.streams import folder_scan
 from aggregator.sources.parse.streams.file_stream import (
@@ -41,11 +37,10 @@ from aggregator.sources.parse.streams.file_stream import (
 )
 from aggregator.sources.parse.streams.remote_files import (
     is_remote,
-    open_file,
     remote_name,
+    remote_size,
     require_readable,
     shown,
-    size_of,
 )
 
 STDIN = "stdin"
@@ -120,40 +115,23 @@ def read_file(path: Path, place: FileIdentity, reading: ReadOptions) -> Finding:
         return
     is_mail = folder_scan.is_maildir(path.parent)
     suffix = ".eml" if is_mail else folder_scan.suffix_of(path.name)
-    yield from _read_listed(
-        str(_absolute(path)), path.stat().st_size, suffix, place, reading
-    )
+    reading = replace(reading, path=str(_absolute(path)))
+    yield from _read(opened(path, reading.progress), suffix, place, reading)
 
 
 def _read_remote(address: str, reading: ReadOptions) -> Finding:
     name = unicode.clean(remote_name(address))
     place = FileIdentity(where=shown(address), source=name, guid=name, name=name)
     try:
-        with open_file(address) as file:
-            reading.progress.total_bytes = size = size_of(file)
+        reading.progress.total_bytes = size = remote_size(address)
     except OSError as error:
         yield whole_file_problem(place, f"the file cannot be opened ({error.strerror})")
         return
     if size:
-        yield from _read_listed(
-            address, size, folder_scan.suffix_of(name), place, reading
-        )
+        suffix = folder_scan.suffix_of(name)
+        yield from _read(opened(address, reading.progress), suffix, place, reading)
     else:
         yield whole_file_problem(place, "there is nothing at this address")
-
-
-def _read_listed(
-    path: str, size: int, suffix: str, place: FileIdentity, reading: ReadOptions
-) -> Finding:
-    # A worker does not know the keys of --map.
-    may_list = reading.list_pages is not None and not reading.chosen
-    if may_list and size and path.isprintable() and may_be_listed(suffix, size):
-        passed = yield from listed_items(path, size, suffix, place, reading)
-        if passed is None:
-            return
-        reading = replace(reading, passed=passed)
-    reading = replace(reading, path=None if is_remote(path) else path)
-    yield from _read(opened(path, reading.progress), suffix, place, reading)
 
 
 def _read(
@@ -177,9 +155,8 @@ def _read(
                 stream.peek(SNIFFED_BYTES)
             )
             reader = READERS[".csv" if is_table else sniffed]
-            for count, input_item in enumerate(reader(stream, place, reading), start=1):
-                if count > reading.passed:
-                    yield replace(input_item, file=place.where)
+            for input_item in reader(stream, place, reading):
+                yield replace(input_item, file=place.where)
     except ReadError as error:
         yield whole_file_problem(place, str(error))
 

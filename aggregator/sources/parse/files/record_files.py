@@ -3,11 +3,9 @@
 from collections.abc import Iterator
 
 import msgspec
-from msgspec.structs import replace
 
 from aggregator.model.errors import ReadError
 from aggregator.sources.parse.feeds import json_feed
-from aggregator.sources.parse.files.archived_pages import left_in_file
 from aggregator.sources.parse.files.input_items import (
     SNIFFED_BYTES,
     FileIdentity,
@@ -43,7 +41,7 @@ def read_records(stream: Stream, place: FileIdentity, reading: ReadOptions) -> F
         yield from _document_of_records(stream, place, reading)
         return
     has_items = False
-    for input_item in _lines(stream, reading.first, place, reading):
+    for input_item in _lines(stream, 1, place, reading):
         has_items = True
         yield input_item
     if not has_items:
@@ -63,14 +61,7 @@ def _lines(
         if line is None:
             yield too_long_input(f"{place.where}, line {number}", limit)
         else:
-            items = list(_records_of(line, f"line {number}", place, reading))
-            only = items[0] if len(items) == 1 else None
-            path = reading.leaves_in
-            if path and isinstance(only, InputEntry) and only.entry.is_page:
-                offset = stream.offset_of(stream.tell() - len(line))
-                entry = left_in_file(only.entry, ".jsonl", number, offset, path)
-                items = [replace(only, entry=entry)]
-            yield from items
+            yield from _records_of(line, f"line {number}", place, reading)
 
 
 def read_json(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Finding:

@@ -10,8 +10,6 @@ import io
 import re
 from collections.abc import Iterator
 
-from msgspec.structs import replace
-
 from aggregator.extract.html.robots_meta import header_rules
 from aggregator.extract.language.declared_dates import parse_declared
 from aggregator.model.errors import FetchError, ReadError
@@ -36,8 +34,6 @@ class ArchivedPage(FrozenStruct):
     """A page of an archive, or its text, as `content_type` says.
 
     `body` is None if it was too large or cannot be decompressed.
-
-    `position` is that of its record in the stream; `number` counts records as in BrokenRecord.
     """
 
     url: str
@@ -46,8 +42,6 @@ class ArchivedPage(FrozenStruct):
     body: bytes | None
     robots: str = ""  # permissions in its headers, see extract/html/robots_meta.py
     archived_at: dt.datetime | None = None  # WARC-Date, when it was fetched
-    position: int = 0
-    number: int = 0
 
 
 class BrokenRecord(FrozenStruct):
@@ -58,14 +52,14 @@ class BrokenRecord(FrozenStruct):
 
 
 def read_pages(
-    stream: io.BufferedReader, *, max_page_bytes: int, first: int = 1
+    stream: io.BufferedReader, *, max_page_bytes: int
 ) -> Iterator[ArchivedPage | BrokenRecord]:
     """Yield the pages of a decompressed archive in order; after a broken record, continue at the next one.
 
-    Raise ReadError if it is not an archive. `first` is the number of its first record.
+    Raise ReadError if it is not an archive.
     """
     tape = _PushbackStream(stream)
-    number = first - 1
+    number = 0
     empty = 0
     while line := tape.readline(_MAX_HEADER_BYTES):
         if line in {b"\r\n", b"\n"}:  # between records
@@ -75,7 +69,6 @@ def read_pages(
             continue
         empty = 0
         number = number + 1
-        position = tape.tell() - len(line)
         if not line.startswith(b"WARC/"):
             if number == 1:
                 raise ReadError(
@@ -89,7 +82,7 @@ def read_pages(
         if isinstance(page, str):
             yield BrokenRecord(number=number, reason=page)
         elif page is not None:
-            yield replace(page, position=position, number=number)
+            yield page
 
 
 class _PushbackStream:
@@ -101,9 +94,6 @@ class _PushbackStream:
 
     def _back_bytes(self) -> int:
         return len(self._back.getbuffer()) - self._back.tell()
-
-    def tell(self) -> int:
-        return self._stream.tell() - self._back_bytes()
 
     def readline(self, limit: int) -> bytes:
         part = self._back.readline(limit)

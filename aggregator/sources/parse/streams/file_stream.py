@@ -7,7 +7,6 @@ import contextlib
 import io
 import re
 import zlib
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -29,8 +28,6 @@ _SKIPPED_AT_ONCE = 1_048_576
 # These may stand around JSON: spaces, padding, a byte order mark
 BLANK = b" \t\r\n\0\xef\xbb\xbf"
 MOST_EMPTY = 64  # empty lines read one by one; further ones are skipped together
-# The offsets of this many members are kept: more than can begin in a buffer, since the smallest has 20 bytes
-_MEMBERS_KEPT = 10_000
 
 
 class Progress:
@@ -47,12 +44,10 @@ class Progress:
 class Stream(io.BufferedReader):
     """The decompressed bytes of a file.
 
-    `damage` lists the damage found so far, in words. `offset_of` returns the offset in the file where reading can
-    begin for the byte at this position; None if there is none.
+    `damage` lists the damage found so far, in words.
     """
 
     damage: list[str]
-    offset_of: Callable[[int], int | None]
 
 
 class _Pieces(io.RawIOBase):
@@ -61,13 +56,9 @@ class _Pieces(io.RawIOBase):
     def __init__(self, pieces: Iterator[bytes]) -> None:
         self._pieces = pieces
         self._ready = memoryview(b"")
-        self._read_bytes = 0
 
     def readable(self) -> bool:
         return True
-
-    def tell(self) -> int:
-        return self._read_bytes
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override] # the buffer BufferedReader hands in
         while not self._ready:
@@ -78,7 +69,6 @@ class _Pieces(io.RawIOBase):
         part = self._ready[: len(buffer)]
         buffer[: len(part)] = part
         self._ready = self._ready[len(part) :]
-        self._read_bytes += len(part)
         return len(part)
 
 
@@ -95,14 +85,10 @@ def _counted(raw: BinaryIO, progress: Progress, damage: list[str]) -> Iterator[b
 def _unpacked(
     packed: io.BufferedReader,
     damage: list[str],
-    members: OrderedDict[int, int],
     *,
     is_gzip: bool,
 ) -> Iterator[bytes]:
-    """Yield the content of consecutive gzip members or zstd frames, up to the first that is damaged.
-
-    `members` gets the offset in `packed` where each of them begins, by the position of its first byte.
-    """
+    """Yield the content of consecutive gzip members or zstd frames, up to the first that is damaged."""
     import zstandard
 
     new_unpacker: Callable[[], Any] = partial(zlib.decompressobj, 16 + zlib.MAX_WBITS)
@@ -120,9 +106,6 @@ def _unpacked(
             if not given:
                 continue
             unpacker = new_unpacker()
-            members[count] = packed.tell() - len(given)
-            if len(members) > _MEMBERS_KEPT:
-                members.popitem(last=False)
         try:
             content = unpacker.decompress(given)
         except (zlib.error, zstandard.ZstdError, MemoryError) as error:
@@ -156,38 +139,23 @@ def opened(path: Path | str, progress: Progress) -> Iterator[Stream]:
 
 
 @contextlib.contextmanager
-def unzipped(raw: BinaryIO, progress: Progress, start: int = 0) -> Iterator[Stream]:
-    """Return `raw` decompressed by its first bytes. Raise ReadError for damage at the end of the block.
-
-    `raw` begins at the offset `start` of its file.
-    """
+def unzipped(raw: BinaryIO, progress: Progress) -> Iterator[Stream]:
+    """Return `raw` decompressed by its first bytes. Raise ReadError for damage at the end of the block."""
     damage: list[str] = []
-    plain = _stream(
-        _counted(raw, progress, damage), damage, lambda position: start + position
-    )
+    plain = _stream(_counted(raw, progress, damage), damage)
     head = plain.peek(4)[:4]
     is_gzip = head.startswith(_GZIP)
     if is_gzip or _ZSTD_FRAME.match(head):
-        members: OrderedDict[int, int] = OrderedDict()
-
-        def offset_of(position: int) -> int | None:
-            offset = members.get(position)
-            return None if offset is None else start + offset
-
-        yield _stream(
-            _unpacked(plain, damage, members, is_gzip=is_gzip), damage, offset_of
-        )
+        yield _stream(_unpacked(plain, damage, is_gzip=is_gzip), damage)
     else:
         yield plain
     if damage:
         raise ReadError(damage[0])
 
 
-def _stream(
-    pieces: Iterator[bytes], damage: list[str], offset_of: Callable[[int], int | None]
-) -> Stream:
+def _stream(pieces: Iterator[bytes], damage: list[str]) -> Stream:
     stream = Stream(_Pieces(pieces), _BUFFER_BYTES)
-    stream.damage, stream.offset_of = damage, offset_of
+    stream.damage = damage
     return stream
 
 

@@ -7,7 +7,6 @@ import contextlib
 import datetime as dt
 import errno
 import io
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -91,11 +90,10 @@ def open_file(path: str) -> BinaryIO:
         return cast("BinaryIO", RemoteFile(path))
 
 
-def size_of(file: BinaryIO) -> int:
-    """Return the size of a file of `open_file` in bytes."""
-    if isinstance(file, RemoteFile):
-        return file.size
-    return os.fstat(file.fileno()).st_size
+def remote_size(address: str) -> int:
+    """Return the size in bytes of a file at an address. Raise OSError if it cannot be opened."""
+    with as_os_error(address):
+        return RemoteFile(address).size
 
 
 class RemoteFile(io.RawIOBase):
@@ -123,9 +121,6 @@ class RemoteFile(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def seekable(self) -> bool:
-        return True
-
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override] # the buffer BufferedReader hands in
         end = min(self._position + len(buffer), self.size)
         if self._position >= end:
@@ -137,12 +132,6 @@ class RemoteFile(io.RawIOBase):
         buffer[: len(data)] = data
         self._position += len(data)
         return len(data)
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        if whence != os.SEEK_SET:
-            raise io.UnsupportedOperation("only offsets from the beginning")
-        self._position = offset
-        return offset
 
 
 @contextlib.contextmanager

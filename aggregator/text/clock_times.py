@@ -1,4 +1,4 @@
-"""Clock times at the beginning of live blog entries, in many languages.
+"""Clock times at the beginning of live blog entries, in many languages, divided by a mark from the text.
 
     "11.30 p.m.:"  "+++ 14.35 Uhr: "  "14h05 -"  "Ore 18.20 –"  "[02h15]"  "下午2时35分"  "14.35 น."
 
@@ -21,15 +21,10 @@ _DIGIT = re.compile(r"\d")
 
 
 class EntryOpening(msgspec.Struct, frozen=True):
-    """The clock time at the beginning of a paragraph; its text begins at `end`.
-
-    `sure` means that a mark separates clock time and text, or that no text follows. Otherwise ("14:35 The
-    bridge ...") it is an entry only if several paragraphs begin so.
-    """
+    """The clock time at the beginning of a paragraph; its text begins at `end`."""
 
     clock_minutes: int  # after midnight or noon
     end: int
-    sure: bool
 
 
 _LATE = r"下午|傍晚|晚上|夜间|夜晚|晚间|午後|夜|오후|저녁|밤"
@@ -62,11 +57,10 @@ _SECOND_CLOCK = re.compile(
     r"\s*(?:-|–|—|to|bis|à|a|al|until)\s*[012]?\d(?:\s?[:.h]\s?[0-5]\d|\s?(?:Uhr|[ap]\.?m))",
     re.I,
 )
-_GOES_ON = re.compile(r"\s*[,，、]?\s*(?=[^\W\d_]|[\"“„«»‘'「『(])")
 
 
 def opening(paragraph: str) -> EntryOpening | None:
-    """Return the clock time that `paragraph` begins with, or None."""
+    """Return the clock time that `paragraph` begins with, or None without a mark between it and the text."""
     if _DIGIT.search(paragraph, 0, _FIRST_DIGIT):
         return _opening(paragraph[:_REACH])
     return None
@@ -79,37 +73,17 @@ def _opening(head: str) -> EntryOpening | None:
     match = _CLOCK.match(head, leading.end() if leading else 0)
     if match is None or _SECOND_CLOCK.match(head, match.end()):
         return None
-    text_start = _text_begins(match, head)
-    if text_start is None:
-        return None
-    minutes = int(match["h"]) * 60 + int(match["m"] or match["m2"] or 0)
-    return EntryOpening(minutes, text_start[0], sure=text_start[1])
-
-
-def _text_begins(match: re.Match[str], head: str) -> tuple[int, bool] | None:
-    """Return where the text after a clock time begins, and whether that is sure; None if it belongs to the text."""
     separator = _SEPARATOR.match(head, match.end())
     # An hour is not a clock time in "5 h", or in "10 Uhr" at the end of a line.
-    if separator is not None and not (
-        match["hour"] is not None
-        and match["after"] is None
-        and not separator["mark"].strip()
-    ):
-        return separator.end(), True
+    is_hour_alone = match["hour"] is not None and match["after"] is None
+    if separator is not None and (separator["mark"].strip() or not is_hour_alone):
+        end = separator.end()
     # Scripts without spaces need only one space, after the minutes.
-    is_whole = match["m2"] is not None or match["mark"] == "น."
-    if is_whole and head[match.end() : match.end() + 1].isspace():
-        return match.end(), True
-    following = _GOES_ON.match(head, match.end())
-    if following is None:
-        return None
-    # A clock time without a mark does not begin an entry before a decimal or a lower-case word.
-    first = head[following.end() : following.end() + 1]
-    if match["hour"] is not None:
-        may_begin = match["hour"].strip()[0] in "apAP" and first.isupper()
-    elif match["cjk"] is not None:
-        may_begin = match["m2"] is not None or match["before"] is not None
+    elif (match["m2"] is not None or match["mark"] == "น.") and " " in head[
+        match.end() - 1 : match.end() + 1
+    ]:
+        end = match.end()
     else:
-        is_marked = bool(match["mark"] or match["after"])
-        may_begin = (match["mid"] != "." or is_marked) and not first.islower()
-    return (following.end(), False) if may_begin else None
+        return None
+    minutes = int(match["h"]) * 60 + int(match["m"] or match["m2"] or 0)
+    return EntryOpening(minutes, end)

@@ -73,7 +73,7 @@ def split_sentences(paragraph: str, least: int = LINE_WORDS) -> list[str]:
     """
     text = paragraph.strip()
     clock = opening(text)
-    if clock is not None and clock.sure:
+    if clock is not None:
         text = text[clock.end :].strip()
     if not ends_sentence(text) and not has_words(text, least):
         return []

@@ -50,8 +50,7 @@ _DAY = 1440  # minutes
 
 def opens_with_clock(paragraph: str) -> bool:
     """Return whether `paragraph` begins like an entry of a live blog ("11.30 p.m.: ", "14h05 : ")."""
-    opening = clock_times.opening(paragraph)
-    return opening is not None and opening.sure
+    return clock_times.opening(paragraph) is not None
 
 
 @lru_cache(maxsize=16)  # called many times for one headline
@@ -72,7 +71,7 @@ def looks_live(paragraphs: Sequence[str], tuning: ExtractTuning) -> bool:
     Most of its text stands under clock times and in sentences. A programme or timetable has short lines instead,
     in the order of the day and often on round minutes; a chronology in a report has other text around it.
     """
-    intro, clocks, bodies = _live_entries(paragraphs, tuning.live_entries)
+    intro, clocks, bodies = _live_entries(paragraphs)
     if len(bodies) < tuning.live_entries:
         return False
     words_by_entry = [sum(map(count_words, body)) for body in bodies]
@@ -98,19 +97,15 @@ def looks_live(paragraphs: Sequence[str], tuning: ExtractTuning) -> bool:
 
 
 def _live_entries(
-    paragraphs: Sequence[str], least_unsure: int
+    paragraphs: Sequence[str],
 ) -> tuple[list[str], list[int], list[list[str]]]:
-    """Return the paragraphs before the first entry, and the clock time and the paragraphs of each entry.
-
-    Clock times without a mark after them count only if there are at least `least_unsure` of them.
-    """
-    openings = list(map(clock_times.opening, paragraphs))
-    unsure = sum(not opening.sure for opening in filter(None, openings))
+    """Return the paragraphs before the first entry, and the clock time and the paragraphs of each entry."""
     intro = []
     clocks = []
-    bodies = []
-    for paragraph, opening in zip(paragraphs, openings, strict=True):
-        if opening is not None and (opening.sure or unsure >= least_unsure):
+    bodies: list[list[str]] = []
+    for paragraph in paragraphs:
+        opening = clock_times.opening(paragraph)
+        if opening is not None:
             clocks.append(opening.clock_minutes)
             # An entry may end as it begins: "+++ 9.47 Uhr: ... +++"
             bodies.append([paragraph[opening.end :].rstrip("+ ")])

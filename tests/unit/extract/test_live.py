@@ -74,9 +74,8 @@ def test_what_an_entry_opens_with(line: str, clock: str, text: str) -> None:
         "10:1", "At 9:43 p.m.: x",
     ],
 )  # fmt: skip
-def test_what_is_no_sure_opening(line: str) -> None:
-    found = opening(line)
-    assert found is None or not found.sure
+def test_what_opens_no_entry(line: str) -> None:
+    assert opening(line) is None
     assert not opens_with_clock(line)
 
 

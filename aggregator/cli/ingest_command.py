@@ -1,6 +1,7 @@
 """The command `ingest`, which reads files, feeds and pages."""
 
-from contextlib import closing
+import functools
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -108,6 +109,7 @@ def _ingest(
     wait: bool,
 ) -> "IngestSummary":
     from aggregator.admin.ingest.ingest_files import Ingest
+    from aggregator.admin.ingest.inputs import IngestServices
     from aggregator.config.memory import collect_garbage_seldom
     from aggregator.intake.polling.page_fetch import PageFetcher, PollServices
     from aggregator.intake.workers.factory import workers
@@ -117,17 +119,18 @@ def _ingest(
 
     lock = WriterLease(database)
     try:
-        with (
-            workers(config) as executor,
-            closing(client_of(config)) as client,
-        ):
-            fetcher = PageFetcher(
-                PollServices(
-                    database, client, executor, config.effective_tuning, utc_now
-                ),
-                robots=config.fetch.robots,
-                pages=config.fetch.pages,
-            )
+        with workers(config) as executor, ExitStack() as opened:
+            tuning = config.effective_tuning
+
+            @functools.cache
+            def fetcher() -> PageFetcher:
+                """Open the HTTP client when the first address or page is fetched."""
+                client = opened.enter_context(closing(client_of(config)))
+                return PageFetcher(
+                    PollServices(database, client, executor, tuning, utc_now),
+                    robots=config.fetch.robots,
+                    pages=config.fetch.pages,
+                )
 
             def become_writer() -> "Pipeline | None":
                 if not lock.become_writer():
@@ -143,7 +146,7 @@ def _ingest(
                 return pipeline
 
             run = Ingest(
-                fetcher,
+                IngestServices(database, executor, tuning, utc_now, fetcher),
                 become_writer=become_writer,
                 holds_back=wait,
                 chosen=chosen,

@@ -16,10 +16,9 @@ from msgspec.structs import replace
 
 from aggregator.admin.ingest import inputs
 from aggregator.admin.ingest.ingest_results import IngestResults, IngestSummary
-from aggregator.admin.ingest.inputs import InputReader, ReadItem
+from aggregator.admin.ingest.inputs import IngestServices, InputReader, ReadItem
 from aggregator.intake.kinds.folder_kind import MOST_WAITING
 from aggregator.intake.pipeline import Pipeline
-from aggregator.intake.polling.page_fetch import PageFetcher
 from aggregator.model.errors import UsageError
 from aggregator.model.structs import FrozenStruct
 from aggregator.sources.parse.files.input_items import InputEntry, InputProblem
@@ -62,7 +61,7 @@ class Ingest:
 
     def __init__(
         self,
-        fetcher: PageFetcher,
+        services: IngestServices,
         *,
         become_writer: Callable[[], Pipeline | None],
         holds_back: bool = True,
@@ -73,14 +72,13 @@ class Ingest:
         `holds_back`: pause reading while the process that places is far behind. `chosen`: keys of
         records that `--map` names, by field.
         """
-        self._fetcher = fetcher
-        self._database = fetcher.services.database
-        self._now = fetcher.services.now
+        self._services = services
+        self._database = services.database
         self._become_writer = become_writer
         self._pipeline = become_writer()
         self._holds_back = holds_back
         self._inputs = InputReader(
-            fetcher.services, is_writer=lambda: self.is_writer, chosen=chosen
+            services, is_writer=lambda: self.is_writer, chosen=chosen
         )
         self._results = IngestResults(self._database)
         # Ids of stories of several articles
@@ -138,7 +136,7 @@ class Ingest:
         """Render these stories, then others until RENDER_SECONDS are over; yields the number of each step."""
         if self._pipeline is None:
             return
-        tuning = self._fetcher.services.all_tuning.section("stories", StoryTuning)
+        tuning = self._services.all_tuning.section("stories", StoryTuning)
         ends = time.monotonic() + RENDER_SECONDS
         waiting = list(self._unrendered)
         while waiting or time.monotonic() < ends:
@@ -209,10 +207,11 @@ class Ingest:
 
     def _accept(self, chunk: Sequence[ReadItem]) -> Sequence[AcceptResult]:
         entries = [item.entry for item in chunk if isinstance(item, InputEntry)]
-        now = self._now()
+        now = self._services.now()
         # Pages are fetched for entries of feeds as in a poll, and never for files.
         wants_page = [
-            entry.authority in ("own", "foreign") and self._fetcher.wants_page(entry)
+            entry.authority in ("own", "foreign")
+            and self._services.fetcher().wants_page(entry)
             for entry in entries
         ]
 
@@ -250,7 +249,7 @@ class Ingest:
             for page in pages:
                 # If the typed address is private, its pages may be private, too.
                 wanted = replace(page, attempts=_LAST_TRY, feed=chunk[-1].file)
-                self._fetcher.fetch_page(wanted)
+                self._services.fetcher().fetch_page(wanted)
         return accepted
 
     def _finish(self) -> Iterator[object]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Protocol
 
-from aggregator.config.shipped import shipped_table
+from aggregator.config.shipped import ShippedTable
 from aggregator.text.shared_model import ranking
 
 
@@ -25,15 +25,13 @@ class LanguageTuning(Protocol):
     def language_sample_chars(self) -> int: ...
 
 
-@cache
-def _stop_words() -> dict[str, str]:
-    return shipped_table("aggregator.text", "stop_words.yaml", dict[str, str])
+_STOP_WORDS = ShippedTable("aggregator.text", "stop_words.yaml", dict[str, str])
 
 
 @cache
 def stop_words(language: str) -> frozenset[str]:
     """Return the lower-case stop words of `language` (a primary tag); empty without a list."""
-    return frozenset(_stop_words().get(language, "").split())
+    return frozenset(_STOP_WORDS.content.get(language, "").split())
 
 
 _TAG = re.compile(r"([A-Za-z]{2,3})(?:[-_].{0,30})?")
@@ -175,7 +173,9 @@ def _ranked(sample: str) -> list[tuple[str, float]]:
 
 def _most_of_others(words: list[str], language: str) -> int:
     return max(
-        _stop_words_in(words, other) for other in _stop_words() if other != language
+        _stop_words_in(words, other)
+        for other in _STOP_WORDS.content
+        if other != language
     )
 
 

@@ -8,7 +8,7 @@ import typer
 
 from aggregator.cli import output
 from aggregator.cli.command_context import Context
-from aggregator.cli.output import argument, flag, progress_bar, reading_progress
+from aggregator.cli.output import argument, flag, progress_bar
 from aggregator.cli.writer_session import make_pipeline
 from aggregator.model.errors import UsageError
 
@@ -156,9 +156,10 @@ def _ingest(
                     "--bulk needs the database for itself: stop the daemon first, or leave it out"
                 )
             collect_garbage_seldom()
-            with reading_progress() as report:
+            with output.bar("{:,} read, {:,.0f}/s") as show:
                 for step in run.run(what, as_one=bulk):
-                    report(step.read, step.read_bytes, step.total_bytes)
+                    total = step.total_bytes if step.read_bytes else None
+                    show(step.read, step.read_bytes, total)
             if wait and not run.is_writer and run.waiting:
                 output.say(
                     "another process is the writer; waiting until it has placed these articles (skip with --no-wait)"
@@ -169,7 +170,7 @@ def _ingest(
             with progress_bar("stories rendered", run.count_unrendered()) as advance:
                 for count in run.render():
                     advance(count)
-            return run.summary()
+            return run.results.summary()
     finally:
         lock.release()
 

@@ -6,7 +6,6 @@ decisions made with different constants can be distinguished. config.yaml holds 
 
 import hashlib
 import json
-from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -53,15 +52,6 @@ class Tuning(msgspec.Struct, frozen=True):
     @property
     def version(self) -> str:
         """12 hex digits: a hash of every constant in force and of DECIDING_CODE_VERSION."""
-        return _version(self.to_json())
-
-
-@cache
-def _version(overrides_json: str) -> str:
-    overrides = json.loads(overrides_json)
-    values = {
-        name: {**shipped, **overrides.get(name, {})}
-        for name, shipped in _SHIPPED.content.items()
-    }
-    text = f"{DECIDING_CODE_VERSION}\n{json.dumps(values, sort_keys=True)}"
-    return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+        values = {name: self.values(name) for name in _SHIPPED.content}
+        text = f"{DECIDING_CODE_VERSION}\n{json.dumps(values, sort_keys=True)}"
+        return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()

@@ -35,20 +35,19 @@ class _NumberWords(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 _NUMBERS = ShippedTable("aggregator.text", "numbers.yaml", dict[str, _NumberWords])
 
 
-def _words_of(language: str) -> _NumberWords:
-    return _NUMBERS.content.get(language, _NumberWords(decimal=".", words={}))
+_UNKNOWN = _NumberWords(decimal=".", words={})
 
 
 @cache
 def decimal_mark(language: str) -> str:
     """Return the decimal mark of a language, "." for an unknown one."""
-    return _words_of(language).decimal
+    return _NUMBERS.content.get(language, _UNKNOWN).decimal
 
 
 @cache
 def spelt_numbers(language: str) -> Mapping[str, int]:
     """Return the number words of a language in lower case, without words for 1 that may be articles."""
-    return _by_form(_words_of(language).words)
+    return _by_form(_NUMBERS.content.get(language, _UNKNOWN).words)
 
 
 def plain_number(token: str, language: str = "") -> str:

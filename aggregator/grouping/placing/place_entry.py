@@ -54,7 +54,6 @@ class EntryPlacer:
         self._decider = Decider(parts, unit_of_work)
         self._which = WhichArticle(parts, unit_of_work)
         self._second_look = SecondLook(parts, unit_of_work)
-        self._reviser = Reviser(parts, unit_of_work, self._decider, self._second_look)
         # Read the rows for the whole batch at once.
         connection = self._connection
         parts.window.current(connection)
@@ -111,7 +110,9 @@ class EntryPlacer:
         story = known.story
         if answer.has_news:
             outcome = "revised"
-            story = self._reviser.revise(waiting, incoming, answer)
+            story = Reviser(
+                self._parts, self._unit_of_work, self._decider, self._second_look
+            ).revise(waiting, incoming, answer)
             if waiting.is_late_page:
                 self._parts.boilerplate.note(
                     self._unit_of_work, waiting.entry, known.inbox_no, prepared.lines

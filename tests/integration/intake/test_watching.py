@@ -94,7 +94,7 @@ class Folder:
         for _ in run.run([str(one) for one in what]):
             pass
         services.client.close()
-        return run.summary()
+        return run.results.summary()
 
 
 @pytest.fixture

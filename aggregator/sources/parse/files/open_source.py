@@ -12,10 +12,12 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import TypeGuard
 
 from msgspec.structs import replace
 
 from aggregator.extract.language import unicode
+from aggregator.model.entry import ArchiveSuffix
 from aggregator.model.errors import ReadError, UsageError
 from aggregator.sources.parse import mail
 from aggregator.sources.parse.feeds import feed_format
@@ -28,10 +30,7 @@ from aggregator.sources.parse.files.input_items import (
     ReadOptions,
     whole_file_problem,
 )
-from aggregator.sources.parse.files.page_list import (
-    listed_items,
-    may_be_listed,
-)
+from aggregator.sources.parse.files.page_list import listed_items
 from aggregator.sources.parse.records import table_file
 from aggregator.sources.parse.streams import folder_scan
 from aggregator.sources.parse.streams.file_stream import (
@@ -50,6 +49,8 @@ from aggregator.sources.parse.streams.remote_files import (
 
 STDIN = "stdin"
 
+# Workers do not start for a smaller file, since it may have texts only
+_LEAST_JSONL_BYTES = 2**20
 _DATE = re.compile(r"[0-9][0-9._ -]*")
 _SPREADSHEETS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
 _SUFFIX = re.compile(r"\.[a-z][a-z0-9]{0,9}")  # and not the end of "Dam repairs No. 5"
@@ -147,13 +148,17 @@ def _read_listed(
 ) -> Finding:
     # A worker does not know the keys of --map.
     may_list = reading.list_pages is not None and not reading.chosen
-    if may_list and size and path.isprintable() and may_be_listed(suffix, size):
+    if may_list and size and path.isprintable() and _may_be_listed(suffix, size):
         passed = yield from listed_items(path, size, suffix, place, reading)
         if passed is None:
             return
         reading = replace(reading, passed=passed)
     reading = replace(reading, path=None if is_remote(path) else path)
     yield from _read(opened(path, reading.progress), suffix, place, reading)
+
+
+def _may_be_listed(suffix: str, size: int) -> TypeGuard[ArchiveSuffix]:
+    return suffix == ".warc" or (suffix == ".jsonl" and size >= _LEAST_JSONL_BYTES)
 
 
 def _read(

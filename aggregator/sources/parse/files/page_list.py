@@ -1,7 +1,6 @@
 """Lists the pages of an archive in parts, each by a worker."""
 
 from collections.abc import Generator
-from typing import TypeGuard
 
 from msgspec.structs import replace
 
@@ -25,12 +24,6 @@ from aggregator.sources.parse.streams.remote_files import open_file, size_of
 _SPAN_BYTES = 16 * 2**20
 # An archive is read here if no page begins within this length, where the next span could begin
 _LONGEST_SPAN_BYTES = 4 * _SPAN_BYTES
-# Workers do not start for a smaller file, since it may have texts only
-_LEAST_JSONL_BYTES = 2**20
-
-
-def may_be_listed(suffix: str, size: int) -> TypeGuard[ArchiveSuffix]:
-    return suffix == ".warc" or (suffix == ".jsonl" and size >= _LEAST_JSONL_BYTES)
 
 
 def listed_items(

@@ -13,6 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import msgspec
+
 from aggregator.model.errors import ReadError, TooManyFilesError
 from aggregator.sources.parse.streams.remote_files import open_file
 
@@ -33,15 +35,14 @@ MOST_EMPTY = 64  # empty lines read one by one; further ones are skipped togethe
 _MEMBERS_KEPT = 10_000
 
 
-class Progress:
+class Progress(msgspec.Struct):
     """Progress of reading, in compressed bytes, for a progress bar.
 
     `total_bytes` is None if unknown (standard input).
     """
 
-    def __init__(self) -> None:
-        self.read_bytes = 0
-        self.total_bytes: int | None = None
+    read_bytes: int = 0
+    total_bytes: int | None = None
 
 
 class Stream(io.BufferedReader):

@@ -60,7 +60,6 @@ class EntryPlacer:
         first = batch[0][0].inbox_no
         last = batch[-1][0].inbox_no
         parts.copy_finder.cover(connection, first, last)
-        parts.boilerplate.read(connection, (waiting.entry for waiting, _ in batch))
         ids = {waiting.article for waiting, _ in batch}
         self._founders = story_rows.founders_among(connection, ids)  # before this batch
         # The sources by `entry.source`; {} if mutes do not need them

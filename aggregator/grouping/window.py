@@ -34,6 +34,7 @@ from aggregator.store.stories.live_stories import LiveStory
 from aggregator.store.stories.stored_articles import StoredArticle
 from aggregator.store.stories.unit_of_work import UnitOfWork
 
+log = logging.getLogger(__name__)
 _HASHES: Final = np.uint32((1 << HASH_BITS) - 1)
 
 
@@ -209,11 +210,11 @@ def _keys(terms: Words) -> list[int]:
     return keys
 
 
-log = logging.getLogger(__name__)
-
-
 class LiveWindow:
-    """The window, and the last change of stories. For one thread of the writer."""
+    """Reads the window, renews changed stories, removes old ones; for one thread of the writer.
+
+    It also knows the last change of stories.
+    """
 
     def __init__(self, model: EventModel, stream: NewsStream) -> None:
         self._model = model

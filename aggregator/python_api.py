@@ -39,9 +39,9 @@ from aggregator.sources.parse.feeds.entry_builder import absolute_url
 from aggregator.sources.parse.records.jsonl import LabelledRecord, read_labelled
 from aggregator.sources.parse.records.record_entry import mapping_of
 from aggregator.sources.parse.records.record_keys import (
+    RECORD_KEYS,
     Field,
     fields_of,
-    key_table,
     plain_name,
 )
 from aggregator.store.engine.database import Database
@@ -166,7 +166,10 @@ def _unread_date(
     unread: Mapping[str, object], chosen: Mapping[Field, str]
 ) -> str | None:
     """Return what is wrong with a date among the values that were not read; None if there is none."""
-    names = {*key_table().keys["published"], plain_name(chosen.get("published", ""))}
+    names = {
+        *RECORD_KEYS.content.keys["published"],
+        plain_name(chosen.get("published", "")),
+    }
     for key, value in unread.items():
         # A missing one is NaN or None; another number may be a time in seconds.
         if (

@@ -185,7 +185,7 @@ def place_some(
     watch: Watch,
 ) -> collections.Counter[str]:
     all_tuning = Tuning()
-    maker: Any = fingerprinter(all_tuning)
+    maker: Any = fingerprinter(all_tuning.to_json())
     pack = maker._packer.pack_counted
     place = watch.over("batch", placing.place)
     outcomes: collections.Counter[str] = collections.Counter()

@@ -19,6 +19,7 @@ from aggregator.grouping.pairs.terms import special_terms
 from aggregator.grouping.pairs.weights import EventTuning
 from aggregator.text.document_frequency import ANY_LANGUAGE, BackgroundFrequencies, Kind
 from aggregator.text.reading import read
+from aggregator.text.tokens import word_tokens
 from aggregator.text.vocabulary import Vocabulary
 from training.dataset import Labelled, is_held_out, read_labelled
 
@@ -40,7 +41,7 @@ def count(articles: Iterable[Labelled]) -> BackgroundFrequencies:
             article.language, Vocabulary(article.language, EMPTY)
         )
         languages[article.cluster] = article.language
-        tokens = set(lexicon.tokens(f"{article.title}\n{article.text}"))
+        tokens = set(word_tokens(f"{article.title}\n{article.text}", lexicon.language))
         terms = seen[article.cluster]
         terms.update(
             ("w", article.language, stem) for stem in map(lexicon.stem, tokens) if stem

@@ -76,15 +76,12 @@ class ExtractPreview(FrozenStruct, omit_defaults=False):
         )
 
 
-class UnreadInput(ExtractPreview, omit_defaults=False):
-    """The line of an input that could not be read: nothing is known of it but the reason."""
-
-
 def extract(
     config: Config, what: Sequence[str], chosen: Mapping[Field, str], notes: RecordNotes
-) -> Iterator[ExtractPreview]:
-    """Read `what` (files, folders, addresses) and yield for each input what would be stored.
+) -> Iterator[tuple[ExtractPreview, bool]]:
+    """Read `what` (files, folders, addresses) and yield for each input what would be stored, and whether it was read.
 
+    The preview of an input that was not read has only the reason.
     `chosen`: keys of records that `--map` names, by field; `notes` counts those that were read.
     """
     all_tuning = config.effective_tuning
@@ -111,28 +108,33 @@ def extract(
                     if isinstance(item, InputEntry):
                         notes.add(item.keys)
                         prepared = PrepareItem(entry=item.entry, seen=utc_now())
-                        yield prepared_preview(executor, all_tuning, name, prepared)
-                    elif isinstance(item, InputFeed):
-                        yield ExtractPreview(
-                            what=name,
-                            verdict="not_article",
-                            reason=reason_against_markup(unicode.decode(item.data))
-                            or "this is a feed; read it with `aggregator sources check`",
+                        yield (
+                            prepared_preview(executor, all_tuning, name, prepared),
+                            True,
                         )
-                    elif item.verdict is None:
-                        yield UnreadInput(
-                            what=name, verdict="not_article", reason=item.reason
+                    elif isinstance(item, InputFeed):
+                        reason = reason_against_markup(unicode.decode(item.data)) or (
+                            "this is a feed; read it with `aggregator sources check`"
+                        )
+                        yield (
+                            ExtractPreview(
+                                what=name, verdict="not_article", reason=reason
+                            ),
+                            True,
                         )
                     else:
-                        yield ExtractPreview(
-                            what=name, verdict=item.verdict, reason=item.reason
+                        verdict = item.verdict or "not_article"
+                        yield (
+                            ExtractPreview(
+                                what=name, verdict=verdict, reason=item.reason
+                            ),
+                            item.verdict is not None,
                         )
             except AggregatorError as error:
                 problem = str(error)
             if problem:
-                yield UnreadInput(
-                    what=_as_utf8(shown(path)), verdict="empty", reason=problem
-                )
+                name = _as_utf8(shown(path))
+                yield ExtractPreview(what=name, verdict="empty", reason=problem), False
 
 
 def _name(typed: str, where: str) -> str:
@@ -151,26 +153,22 @@ def _as_utf8(name: str) -> str:
     return os.fsencode(name).decode("utf-8", "replace")
 
 
-def _page(config: Config, executor: Executor, url: str) -> ExtractPreview:
+def _page(config: Config, executor: Executor, url: str) -> tuple[ExtractPreview, bool]:
+    """Return what would be stored of the page at an address, and whether it could be fetched."""
     try:
         with closing(client_of(config)) as client:
             fetched = client.fetch(url, accept="page")
     except FetchError as error:
-        return UnreadInput(
-            what=url, verdict=verdict_of(error) or "empty", reason=str(error)
-        )
-    return prepared_preview(
-        executor,
-        config.effective_tuning,
-        url,
-        PrepareItem(
-            entry=Entry(source=url, url=url, authority="page"),
-            seen=utc_now(),
-            page=fetched.body,
-            page_url=fetched.url_final,
-            page_charset=fetched.charset,
-        ),
+        verdict = verdict_of(error) or "empty"
+        return ExtractPreview(what=url, verdict=verdict, reason=str(error)), False
+    item = PrepareItem(
+        entry=Entry(source=url, url=url, authority="page"),
+        seen=utc_now(),
+        page=fetched.body,
+        page_url=fetched.url_final,
+        page_charset=fetched.charset,
     )
+    return prepared_preview(executor, config.effective_tuning, url, item), True
 
 
 def prepared_preview(

@@ -25,7 +25,6 @@ def extract(
       aggregator extract page.html
       aggregator extract FOLDER --format jsonl
     """
-    from aggregator.admin.extract_preview import UnreadInput
     from aggregator.admin.extract_preview import extract as run
     from aggregator.sources.parse.records.record_entry import RecordNotes, mapping_of
 
@@ -33,8 +32,8 @@ def extract(
     chosen = mapping_of(map_ or ())
     notes = RecordNotes()
     were_read = set()
-    for entry in run(config, what, chosen, notes):
-        were_read.add(not isinstance(entry, UnreadInput))
+    for entry, is_read in run(config, what, chosen, notes):
+        were_read.add(is_read)
         if format_ == "jsonl":
             output.json_line(entry)
         else:

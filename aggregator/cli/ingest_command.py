@@ -1,13 +1,14 @@
 """The command `ingest`, which reads files, feeds and pages."""
 
-from contextlib import closing
+import functools
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from aggregator.cli import output
 from aggregator.cli.command_context import Context
-from aggregator.cli.output import argument, flag, progress_bar, reading_progress
+from aggregator.cli.output import argument, flag, progress_bar
 from aggregator.cli.writer_session import make_pipeline
 from aggregator.model.errors import UsageError
 
@@ -108,6 +109,7 @@ def _ingest(
     wait: bool,
 ) -> "IngestSummary":
     from aggregator.admin.ingest.ingest_files import Ingest
+    from aggregator.admin.ingest.inputs import IngestServices
     from aggregator.config.memory import collect_garbage_seldom
     from aggregator.intake.polling.page_fetch import PageFetcher, PollServices
     from aggregator.intake.workers.factory import workers
@@ -117,17 +119,18 @@ def _ingest(
 
     lock = WriterLease(database)
     try:
-        with (
-            workers(config) as executor,
-            closing(client_of(config)) as client,
-        ):
-            fetcher = PageFetcher(
-                PollServices(
-                    database, client, executor, config.effective_tuning, utc_now
-                ),
-                robots=config.fetch.robots,
-                pages=config.fetch.pages,
-            )
+        with workers(config) as executor, ExitStack() as opened:
+            tuning = config.effective_tuning
+
+            @functools.cache
+            def fetcher() -> PageFetcher:
+                """Open the HTTP client when the first address or page is fetched."""
+                client = opened.enter_context(closing(client_of(config)))
+                return PageFetcher(
+                    PollServices(database, client, executor, tuning, utc_now),
+                    robots=config.fetch.robots,
+                    pages=config.fetch.pages,
+                )
 
             def become_writer() -> "Pipeline | None":
                 if not lock.become_writer():
@@ -143,7 +146,7 @@ def _ingest(
                 return pipeline
 
             run = Ingest(
-                fetcher,
+                IngestServices(database, executor, tuning, utc_now, fetcher),
                 become_writer=become_writer,
                 holds_back=wait,
                 chosen=chosen,
@@ -153,9 +156,10 @@ def _ingest(
                     "--bulk needs the database for itself: stop the daemon first, or leave it out"
                 )
             collect_garbage_seldom()
-            with reading_progress() as report:
+            with output.bar("{:,} read, {:,.0f}/s") as show:
                 for step in run.run(what, as_one=bulk):
-                    report(step.read, step.read_bytes, step.total_bytes)
+                    total = step.total_bytes if step.read_bytes else None
+                    show(step.read, step.read_bytes, total)
             if wait and not run.is_writer and run.waiting:
                 output.say(
                     "another process is the writer; waiting until it has placed these articles (skip with --no-wait)"
@@ -166,7 +170,7 @@ def _ingest(
             with progress_bar("stories rendered", run.count_unrendered()) as advance:
                 for count in run.render():
                     advance(count)
-            return run.summary()
+            return run.results.summary()
     finally:
         lock.release()
 

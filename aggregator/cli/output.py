@@ -265,7 +265,7 @@ def _harmless(value: Any) -> Any:
     return value
 
 
-# Called with the records read, the bytes read, and the bytes in total (None: unknown).
+# Called with the units done, the done part of the total, and the total (None: unknown).
 Report = Callable[[int, int, int | None], None]
 
 
@@ -276,7 +276,7 @@ def progress_bar(unit: str, total: int | None) -> Iterator[Callable[[int], None]
     units = "?"
     if total is not None:
         units = f"{total:,}"
-    with _bar(f"{{:,}}/{units}, {{:,.0f}} {unit}/s") as show:
+    with bar(f"{{:,}}/{units}, {{:,.0f}} {unit}/s") as show:
         show(0, 0, total)
 
         def advance(count: int) -> None:
@@ -288,20 +288,10 @@ def progress_bar(unit: str, total: int | None) -> Iterator[Callable[[int], None]
 
 
 @contextmanager
-def reading_progress() -> Iterator[Report]:
-    """Show how much is read."""
-    with _bar("{:,} read, {:,.0f}/s") as show:
-        yield lambda read, read_bytes, total: show(
-            read, read_bytes, total if read_bytes else None
-        )
-
-
-@contextmanager
-def _bar(beside: str) -> Iterator[Report]:
+def bar(beside: str) -> Iterator[Report]:
     """Show a bar on a terminal.
 
-    Yields a function of the units done, the done part of the total, and the total (None: unknown). `beside` is
-    the format of the units and their number a second.
+    `beside` is the format of the units and their number a second.
     """
     if not sys.stderr.isatty():
         yield lambda _count, _done, _total: None

@@ -113,11 +113,15 @@ class WriterSession:
 
     def _become_writer(self) -> None:
         """Become the writer if there is none; then run the commands that were queued for the last one."""
-        from aggregator.intake import command_handlers
         from aggregator.intake.workers.factory import workers
+        from aggregator.store.commands import pending_commands
 
         self.is_writer = self.is_writer or self._lock.become_writer()
-        if self.is_writer and command_handlers.pending_commands(self._database):
+        if not self.is_writer:
+            return
+        with self._database.read() as connection:
+            is_asked = bool(pending_commands(connection))
+        if is_asked:
             with workers(self._config) as executor:
                 make_pipeline(self._config, self._lock.fenced, executor).run_commands()
 

@@ -1,8 +1,9 @@
 """Files that come with the program beside its modules."""
 
+from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import msgspec
 
@@ -16,6 +17,14 @@ def shipped(name: str) -> Path:
     return installed if installed.exists() else package.parent / name
 
 
-def shipped_table(package: str, name: str, shape: type[Table]) -> Table:
-    """Return the YAML file `name` in a package. Raises for an invalid one, which is a bug and no user's error."""
-    return msgspec.yaml.decode(files(package).joinpath(name).read_bytes(), type=shape)
+class ShippedTable(Generic[Table]):
+    """A YAML file that is a part of a package. It is read when its content is first used."""
+
+    def __init__(self, package: str, name: str, shape: type[Table]) -> None:
+        self._file = files(package).joinpath(name)
+        self._shape = shape
+
+    @cached_property
+    def content(self) -> Table:
+        """The file as `shape`. Raises for an invalid file, which is a bug and not an error of a user."""
+        return msgspec.yaml.decode(self._file.read_bytes(), type=self._shape)

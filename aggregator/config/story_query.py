@@ -8,7 +8,7 @@ query; the name of a field is the name in all of them. Their order is the order 
 import datetime as dt
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 from urllib.parse import urlencode
 
 from pydantic import (
@@ -94,11 +94,6 @@ def invalid_words(detail: "ErrorDetails", model: type[BaseModel]) -> str:
     return f"{name} {message}: {str(detail['input'])[:40]!r}"
 
 
-def _count(words: str) -> Any:
-    """Return a number from 1; described without it, as clients send defaults and so override saved queries."""
-    return Field(default_factory=lambda: 1, description=words)
-
-
 class Filters(QueryModel):
     """The filters of stories; empty ones do not restrict.
 
@@ -112,8 +107,14 @@ class Filters(QueryModel):
     )
     since: str | dt.datetime | None = None
     until: str | dt.datetime | None = None
-    min_outlets: Count = _count("with at least so many outlets")
-    min_reports: Count = _count("with at least so many independent reports")
+    # A factory hides the default 1 from the API's description: clients send defaults, and so override saved queries.
+    min_outlets: Count = Field(
+        default_factory=lambda: 1, description="with at least so many outlets"
+    )
+    min_reports: Count = Field(
+        default_factory=lambda: 1,
+        description="with at least so many independent reports",
+    )
     outlet: Text = Field("", description="with an article of this outlet")
     folder: Text = Field("", description="with an article of a source in this folder")
     language: Text = Field(

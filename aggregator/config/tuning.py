@@ -6,11 +6,11 @@ decisions made with different constants can be distinguished. config.yaml holds 
 
 import hashlib
 import json
-from functools import cache
-from importlib.resources import files
 from typing import Any, TypeVar
 
 import msgspec
+
+from aggregator.config.shipped import ShippedTable
 
 # Raise it by hand when code (not a constant) decides the same input in another way.
 DECIDING_CODE_VERSION = 14
@@ -18,12 +18,7 @@ DECIDING_CODE_VERSION = 14
 Section = TypeVar("Section", bound=msgspec.Struct)
 
 
-@cache
-def _shipped() -> dict[str, dict[str, Any]]:
-    return msgspec.yaml.decode(
-        files("aggregator.config").joinpath("tuning.yaml").read_bytes(),
-        type=dict[str, dict[str, Any]],
-    )
+_SHIPPED = ShippedTable("aggregator.config", "tuning.yaml", dict[str, dict[str, Any]])
 
 
 class Tuning(msgspec.Struct, frozen=True):
@@ -34,7 +29,7 @@ class Tuning(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         """Raise ValueError for an override of a constant that does not exist."""
         for name, values in self.overrides.items():
-            if unknown := values.keys() - _shipped().get(name, {}).keys():
+            if unknown := values.keys() - _SHIPPED.content.get(name, {}).keys():
                 raise ValueError(f"config/tuning.yaml has no {name}.{min(unknown)}")
 
     def section(self, name: str, shape: type[Section]) -> Section:
@@ -43,7 +38,7 @@ class Tuning(msgspec.Struct, frozen=True):
 
     def values(self, name: str) -> dict[str, Any]:
         """Return the constants of the section `name` by key."""
-        return {**_shipped()[name], **self.overrides.get(name, {})}
+        return {**_SHIPPED.content[name], **self.overrides.get(name, {})}
 
     def to_json(self) -> str:
         """Return the overrides as JSON; `from_json` builds an equal Tuning from it."""
@@ -57,15 +52,6 @@ class Tuning(msgspec.Struct, frozen=True):
     @property
     def version(self) -> str:
         """12 hex digits: a hash of every constant in force and of DECIDING_CODE_VERSION."""
-        return _version(self.to_json())
-
-
-@cache
-def _version(overrides_json: str) -> str:
-    overrides = json.loads(overrides_json)
-    values = {
-        name: {**shipped, **overrides.get(name, {})}
-        for name, shipped in _shipped().items()
-    }
-    text = f"{DECIDING_CODE_VERSION}\n{json.dumps(values, sort_keys=True)}"
-    return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+        values = {name: self.values(name) for name in _SHIPPED.content}
+        text = f"{DECIDING_CODE_VERSION}\n{json.dumps(values, sort_keys=True)}"
+        return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()

@@ -10,7 +10,6 @@ import msgspec
 from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
-from aggregator.extract.bare_title import named_title
 from aggregator.extract.drafts import (
     Draft,
     declared_time,
@@ -20,7 +19,7 @@ from aggregator.extract.drafts import (
     with_own_text,
 )
 from aggregator.extract.extract_limits import ExtractTuning
-from aggregator.extract.headline import plain_headline
+from aggregator.extract.headline import named_title, plain_headline
 from aggregator.extract.html.article_html import article_html, first_large_picture
 from aggregator.extract.html.robots_meta import permissions
 from aggregator.extract.kind import find_kind

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from aggregator.config.shipped import shipped_table
+from aggregator.config.shipped import ShippedTable
 from aggregator.text.calendar import forms, month_spellings
 from aggregator.text.sentences import split_sentences
 
@@ -49,7 +49,9 @@ class _Sign(msgspec.Struct, frozen=True):
     cues: tuple[str, ...] = ()
 
 
-_SIGNS = shipped_table("aggregator.extract", "front_matter.yaml", dict[str, _Sign])
+_SIGNS = ShippedTable(
+    "aggregator.extract", "front_matter.yaml", dict[str, _Sign]
+).content
 _FORMS = {name: re.compile(sign.form) for name, sign in _SIGNS.items()}
 # A sentence holds the text of a link, or no space divides it from the next ("conflict.Yet he said").
 RUN_IN = _FORMS["run in"]

@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from aggregator.config.shipped import shipped_table
+from aggregator.config.shipped import ShippedTable
 from aggregator.extract.language.style import kind_by_style
 from aggregator.extract.plain.live_text import announces_live
 from aggregator.model.entry import Enclosure
@@ -222,9 +222,7 @@ _BYLINE = re.compile(
 )
 
 
-@cache
-def _words() -> dict[Kind, KindWords]:
-    return shipped_table("aggregator.extract", "kinds.yaml", dict[Kind, KindWords])
+_KINDS = ShippedTable("aggregator.extract", "kinds.yaml", dict[Kind, KindWords])
 
 
 @cache
@@ -233,7 +231,7 @@ def _kinds_by(
 ) -> dict[str, Kind]:
     """Return kinds by the folded words of one field."""
     kinds: dict[str, Kind] = {}
-    for kind, words in _words().items():
+    for kind, words in _KINDS.content.items():
         listed = getattr(words, field)
         if isinstance(listed, str):
             names = listed.split()
@@ -245,5 +243,7 @@ def _kinds_by(
 
 @cache
 def _forms(field: Literal["title", "text"]) -> dict[Kind, re.Pattern[str]]:
-    forms = {kind: "|".join(getattr(words, field)) for kind, words in _words().items()}
+    forms = {
+        kind: "|".join(getattr(words, field)) for kind, words in _KINDS.content.items()
+    }
     return {kind: re.compile(form, re.I) for kind, form in forms.items() if form}

@@ -42,7 +42,9 @@ def hash_lines(paragraphs: Sequence[str], tuning: BoilerplateTuning) -> LineHash
     sentences = filter(ends_sentence, ends)
     return LineHashes(
         edges=_keys(line for line in ends if not ends_sentence(line)),
-        middles=_distinct((*_keys(sentences), *_keys(short)[: tuning.middle_lines])),
+        middles=tuple(
+            dict.fromkeys((*_keys(sentences), *_keys(short)[: tuning.middle_lines]))
+        ),
     )
 
 
@@ -111,11 +113,9 @@ def _frequent(counted: Counter[int], least: int, above: float) -> tuple[int, ...
 
 
 def _keys(lines: Iterable[str]) -> tuple[int, ...]:
-    return _distinct(key for key in map(_key, lines) if key is not None)
-
-
-def _distinct(keys: Iterable[int]) -> tuple[int, ...]:
-    return tuple(dict.fromkeys(keys))
+    """Return the keys of lines, each once, in order."""
+    keys = dict.fromkeys(map(_key, lines))
+    return tuple(key for key in keys if key is not None)
 
 
 def _key(line: str) -> int | None:

@@ -12,12 +12,12 @@ from functools import lru_cache
 from itertools import combinations
 
 from aggregator.extract.sites import (
+    SITES,
     PublisherSite,
     are_one,
     is_address,
     site_of,
     site_of_page,
-    table_of_sites,
 )
 from aggregator.extract.urls import canonical_url, registrable_domain
 from aggregator.model.entry import Entry, Outlet
@@ -39,7 +39,7 @@ _FORMAT = re.compile(
 def is_headline(title: str, outlet: Outlet) -> bool:
     """Return whether a title is more than the name of its outlet, or of a section ("Home")."""
     names = (outlet.name, outlet.key, _label(outlet.key))
-    return _folded(title) not in {"", *map(_folded, names), *table_of_sites().no_names}
+    return _folded(title) not in {"", *map(_folded, names), *SITES.content.no_names}
 
 
 def site_name_of(key: str, page_url: str, declared: str) -> str | None:
@@ -90,7 +90,7 @@ class FeedOutlet:
             "https://"
         ).rstrip("/")
         key = main_site.key if main_site else address
-        listed = table_of_sites().names.get(key)
+        listed = SITES.content.names.get(key)
         shown = given or listed or clean_title(title, key) or key or name
         # The feed declares the address of the site, but not its own address.
         is_own = main_site is not None and feed_site.key == key
@@ -124,7 +124,7 @@ class FeedOutlet:
             declared_name = None
         for site in (link, declared):
             if self._is_foreign(site):
-                listed = table_of_sites().names.get(site.key, site.key)
+                listed = SITES.content.names.get(site.key, site.key)
                 return Outlet(key=site.key, name=declared_name or listed)
         if declared_name:
             return Outlet(key=declared_name, name=declared_name)
@@ -195,7 +195,7 @@ def clean_title(title: str, key: str) -> str:
     if (
         not folded
         or is_sentence
-        or folded in table_of_sites().no_names
+        or folded in SITES.content.no_names
         or folded.startswith(("http", "localhost"))
     ):
         return ""

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from aggregator.config.messages import counted
-from aggregator.config.shipped import shipped_table
+from aggregator.config.shipped import ShippedTable
 from aggregator.extract.extract_limits import ExtractTuning
 from aggregator.extract.html.page import Page
 from aggregator.model.prepared import Verdict
@@ -227,7 +227,7 @@ class _Notices(NamedTuple):
 
 @cache
 def _notices() -> _Notices:
-    table = shipped_table("aggregator.extract", "notices.yaml", dict[str, Any])
+    table = ShippedTable("aggregator.extract", "notices.yaml", dict[str, Any]).content
     consents = []
     for consent in table["consent"].pop("contains"):
         form = re.compile(consent["contains"], re.IGNORECASE)

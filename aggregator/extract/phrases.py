@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import cache, lru_cache
 from itertools import chain
 
-from aggregator.config.shipped import shipped_table
+from aggregator.config.shipped import ShippedTable
 from aggregator.model.structs import FrozenStruct
 from aggregator.text.lines import ASCII_WORDS, ascii_text
 
@@ -75,17 +75,14 @@ class Phrases(FrozenStruct):
         )
 
 
-@cache
-def table() -> PhraseTable:
-    """Return the shipped phrases."""
-    return shipped_table("aggregator.extract", "phrases.yaml", PhraseTable)
+PHRASES = ShippedTable("aggregator.extract", "phrases.yaml", PhraseTable)
 
 
 @cache
 def phrases(kind: str) -> Phrases:
     """Return the phrases of one kind in all languages."""
     whole = frozenset(
-        filter(None, map(words, chain.from_iterable(table()[kind].values())))
+        filter(None, map(words, chain.from_iterable(PHRASES.content[kind].values())))
     )
     lengths: dict[str, set[int]] = {}
     for phrase in whole:
@@ -104,7 +101,7 @@ def phrases(kind: str) -> Phrases:
 @cache
 def single_words(kind: str, part: str = "") -> frozenset[str]:
     """Return the single words of a kind; `part` restricts them to one language or part."""
-    lists = table()[kind]
+    lists = PHRASES.content[kind]
     chosen = [lists[part]] if part else lists.values()
     listed = chain.from_iterable(chosen)
     return frozenset(chain.from_iterable(map(words, listed)))

@@ -1,12 +1,11 @@
 """The site or channel of an address: tells which part of a host belongs to one publisher."""
 
 import re
-from functools import cache
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from aggregator.config.hosts import ip_address_of
-from aggregator.config.shipped import shipped_table
+from aggregator.config.shipped import ShippedTable
 from aggregator.extract.urls import canonical_url, registrable_domain
 from aggregator.model.structs import FrozenStruct
 from aggregator.text.lines import word_set
@@ -33,9 +32,7 @@ class _Sites(FrozenStruct, forbid_unknown_fields=True):
     no_names: frozenset[str]
 
 
-@cache
-def table_of_sites() -> _Sites:
-    return shipped_table("aggregator.extract", "outlets.yaml", _Sites)
+SITES = ShippedTable("aggregator.extract", "outlets.yaml", _Sites)
 
 
 class PublisherSite(NamedTuple):
@@ -55,7 +52,7 @@ def site_of(url: str | None) -> PublisherSite:
     if domain is None or not is_public_name(domain):
         return _NO_SITE
     host = urlsplit(canonical).hostname or ""
-    table = table_of_sites()
+    table = SITES.content
     if domain in table.subdomains and host not in (domain, f"open.{domain}"):
         return PublisherSite(host, domain)
     # The canonical URL has no mobile variants, but its parameters are not in their order.
@@ -73,7 +70,7 @@ def site_of(url: str | None) -> PublisherSite:
 
 def site_of_page(url: str | None) -> PublisherSite:
     site = site_of(url)
-    return _NO_SITE if site.domain in table_of_sites().redirectors else site
+    return _NO_SITE if site.domain in SITES.content.redirectors else site
 
 
 def is_public_name(host: str) -> bool:
@@ -118,7 +115,7 @@ def is_private_link(address: str | None) -> bool:
 
 def is_shared_site(domain: str) -> bool:
     """Return whether many outlets share a registrable domain."""
-    return domain in table_of_sites().paths or domain in table_of_sites().subdomains
+    return domain in SITES.content.paths or domain in SITES.content.subdomains
 
 
 def is_address(name: str) -> bool:
@@ -140,5 +137,5 @@ def are_of_one_publisher(url: str, other: str) -> bool:
 
 def are_one(key: str, other: str) -> bool:
     return key == other or any(
-        {key, other} <= sites for sites in table_of_sites().publishers
+        {key, other} <= sites for sites in SITES.content.publishers
     )

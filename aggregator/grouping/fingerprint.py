@@ -48,13 +48,9 @@ class Fingerprinter:
         )
 
 
-def fingerprinter(all_tuning: Tuning) -> Fingerprinter:
-    """Return the fingerprinter of `all_tuning`; the same object for the same rules."""
-    return _fingerprinter(all_tuning.to_json())
-
-
 @lru_cache(maxsize=2)
-def _fingerprinter(tuning_json: str) -> Fingerprinter:
+def fingerprinter(tuning_json: str) -> Fingerprinter:
+    """Return the fingerprinter of a tuning (`Tuning.to_json`); the same object for the same rules."""
     return Fingerprinter(Tuning.from_json(tuning_json))
 
 
@@ -66,7 +62,7 @@ def prepared_again(article: CleanArticle, all_tuning: Tuning) -> Prepared:
     of_whole = replace(again, text=whole)
     return Prepared(
         article=again,
-        fingerprint=fingerprinter(all_tuning).fingerprint(of_whole, reading),
+        fingerprint=fingerprinter(all_tuning.to_json()).fingerprint(of_whole, reading),
     )
 
 

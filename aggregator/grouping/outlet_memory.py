@@ -12,7 +12,6 @@ earlier ones. If a feed names somebody else's site, the name stays with the arti
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable
 from itertools import pairwise
 
 from msgspec.structs import replace
@@ -109,13 +108,6 @@ class BoilerplateLearner:
         """Drop the values in memory; they are read again from the rows."""
         self._windows.clear()
         self._learnt.clear()
-
-    def read(self, connection: Connection, entries: Iterable[Entry]) -> None:
-        """Read the lines of the outlets of a batch."""
-        for entry in entries:
-            outlet = _boilerplate_key(entry)
-            if outlet is not None:
-                self._window(connection, outlet)
 
     def shown(
         self,

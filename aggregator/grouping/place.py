@@ -4,24 +4,20 @@ This is the only writer of stories. The data in memory (the window, sampled shin
 after a failed transaction it is dropped and read again.
 """
 
-import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
-from aggregator.config.tuning import Tuning
 from aggregator.grouping.corrections.apply_corrections import (
     CorrectionCommand,
     CorrectionHandler,
     CorrectionResult,
 )
 from aggregator.grouping.deletion.forget_articles import erase_named
+from aggregator.grouping.parts import Transactions
 from aggregator.grouping.placing.place_entry import EntryPlacer, PlacementResult
-from aggregator.grouping.story_options import StoryOptions
-from aggregator.grouping.transactions import Transactions
 from aggregator.model.prepared import Prepared
 from aggregator.store import commands
-from aggregator.store.engine.database import Database
 from aggregator.store.intake import rejected
 from aggregator.store.intake.inbox import InboxEntry
 
@@ -29,15 +25,7 @@ from aggregator.store.intake.inbox import InboxEntry
 class Placer(Transactions):
     """Places prepared entries, and changes placed articles and stories. For one thread of the writer."""
 
-    def __init__(
-        self,
-        database: Database,
-        all_tuning: Tuning,
-        now: Callable[[], dt.datetime],
-        options: StoryOptions = StoryOptions(),  # noqa: B008 - frozen
-    ) -> None:
-        super().__init__(database, all_tuning, now, options)
-        self._swept = -1
+    _swept = -1  # the period of inbox numbers in which the window was swept last
 
     def place(
         self, batch: Sequence[tuple[InboxEntry, Prepared]]

@@ -216,7 +216,7 @@ class NewsStream:
         assert self._last is not None, "`read_last` is called before"
         counts = (0, 0)
         if source is not None:
-            counts = self.snapshot(connection).counts_of(source)
+            counts = self.snapshot(connection).sources.get(source, (0, 0))
         self._shared.intersection_update(story for story, _ in self._last)
         # A feed that is read for the first time brings entries of months, which have no partner here: if all of the
         # last articles are such a backlog, all count.

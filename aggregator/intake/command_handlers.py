@@ -73,12 +73,6 @@ def wait_for_answer(
         time.sleep(_POLL_SECONDS)
 
 
-def pending_commands(database: Database) -> list[Command]:
-    """Return the commands that wait for the writer, oldest first."""
-    with database.read() as connection:
-        return commands.pending_commands(connection)
-
-
 log = logging.getLogger(__name__)
 # One `prune` command spends this long on retention.
 PRUNED_SECONDS = 0.5
@@ -196,7 +190,9 @@ def run_commands(writer: WriterServices, stop: Stop) -> int:
             raise _StoppedError
 
     executed = 0
-    for command in pending_commands(writer.database):
+    with writer.database.read() as connection:
+        pending = commands.pending_commands(connection)
+    for command in pending:
         if stop():
             break
         handler = HANDLERS[command.kind]

@@ -100,7 +100,7 @@ def prepare(job: bytes) -> bytes:
             tuning=all_tuning,
             has_own=job_item.is_revision,
         )
-        prepared.append(_with_fingerprint(cleaned, all_tuning, decoded))
+        prepared.append(_with_fingerprint(cleaned, decoded))
         seconds.append(time.thread_time() - began)
     return msgspec.msgpack.encode(
         PrepareResult(prepared=tuple(prepared), seconds=tuple(seconds))
@@ -121,9 +121,7 @@ def fingerprints(job: bytes) -> bytes:
     return msgspec.msgpack.encode(PrepareResult(prepared=prepared))
 
 
-def _with_fingerprint(
-    cleaned: "CleanedEntry", all_tuning: Tuning, job: PrepareJob
-) -> Prepared:
+def _with_fingerprint(cleaned: "CleanedEntry", job: PrepareJob) -> Prepared:
     from aggregator.grouping.fingerprint import fingerprinter
 
     clean = cleaned.article
@@ -134,12 +132,10 @@ def _with_fingerprint(
         return Prepared(article=clean)
     return Prepared(
         article=clean,
-        fingerprint=fingerprinter(all_tuning).fingerprint(clean, cleaned.reading),
+        fingerprint=fingerprinter(job.tuning).fingerprint(clean, cleaned.reading),
         lines=cleaned.lines,
         html=cleaned.html,
-        own=None
-        if cleaned.own is None
-        else _with_fingerprint(cleaned.own, all_tuning, job),
+        own=None if cleaned.own is None else _with_fingerprint(cleaned.own, job),
     )
 
 

@@ -14,14 +14,6 @@ _LEVEL = (
 _MAX_BYTES = 64 * 1024 * 1024
 
 
-def _reason(name: str) -> bytes:
-    return (
-        b"\x83\xa4name"
-        + msgspec.msgpack.encode(name)
-        + b"\xa5value\xcb\x3f\xa5share\xcb\x3f"
-    )
-
-
 # The field names of Evidence as msgpack writes them, the most frequent ones last. Do not change it: stored
 # evidence is decompressed with these bytes. It holds no text of articles (ADR 34).
 _NAMES = zstandard.ZstdCompressionDict(
@@ -30,7 +22,7 @@ _NAMES = zstandard.ZstdCompressionDict(
     b"\x83\xa5stage\xa5event\xa5score\xcb\xa4need\xcb\xa4bias\xcb\x87\xa5stage\xa7founded\xa4bias\xcb"
     b"\xa9runner_up\x84\xa5story\xb0\xa5score\xcb\xa4need\xcb\x40\xa7reasons\x97"
     + b"".join(
-        _reason(name)
+        b"\x83\xa4name" + msgspec.msgpack.encode(name) + b"\xa5value\xcb\x3f\xa5share\xcb\x3f"
         for name in (
             "no_body", "undated", "numu", "num", "rare", "names", "lead", "title", "all", "days",
         )

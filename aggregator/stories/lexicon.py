@@ -1,40 +1,30 @@
 """The word lists of this package: lexicon.yaml, and languages.yaml with one section for each language."""
 
 import re
-from collections.abc import Mapping
 from functools import cache
 
-from aggregator.config.shipped import shipped_table
+from aggregator.config.shipped import ShippedTable
 from aggregator.text.language import stop_words
 
-
-@cache
-def lexicon() -> Mapping[str, str | list[str]]:
-    """Return the lists of lexicon.yaml; words are separated by spaces."""
-    return shipped_table(
-        "aggregator.stories", "lexicon.yaml", dict[str, str | list[str]]
-    )
-
-
-@cache
-def _languages() -> Mapping[str, Mapping[str, str]]:
-    """Return the lists of each language from languages.yaml, which describes the lists."""
-    return shipped_table(
-        "aggregator.stories", "languages.yaml", dict[str, dict[str, str]]
-    )
+# Words are separated by spaces.
+LEXICON = ShippedTable("aggregator.stories", "lexicon.yaml", dict[str, str | list[str]])
+# The lists of each language; the file describes them.
+LANGUAGES = ShippedTable(
+    "aggregator.stories", "languages.yaml", dict[str, dict[str, str]]
+)
 
 
 @cache
 def words_of(name: str) -> frozenset[str]:
     """Return the list `name` of lexicon.yaml as a set; a list of phrases as a set of them."""
-    words = lexicon()[name]
+    words = LEXICON.content[name]
     return frozenset(words.split() if isinstance(words, str) else words)
 
 
 @cache
 def word_list(language: str | None, name: str) -> frozenset[str]:
     """Return the list `name` of a language (a primary tag; None for English) as a set, which may be empty."""
-    return frozenset(_languages().get(language or "en", {}).get(name, "").split())
+    return frozenset(LANGUAGES.content.get(language or "en", {}).get(name, "").split())
 
 
 @cache

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from aggregator.stories.lexicon import words_of
 from aggregator.stories.story_words import behind_last
 from aggregator.text.calendar import forms
-from aggregator.text.language import tag_or_und
+from aggregator.text.language import primary_tag
 from aggregator.text.names import CAPITAL_NOUNS, LINKS, PARTICLES, link_pattern
 
 if TYPE_CHECKING:  # programs that only read stories need not load numpy
@@ -190,4 +190,4 @@ def vocabulary_of(language: str | None) -> "Vocabulary":
     from aggregator.text.document_frequency import shipped_background
     from aggregator.text.vocabulary import Vocabulary
 
-    return Vocabulary(tag_or_und(language), shipped_background())
+    return Vocabulary(primary_tag(language) or "und", shipped_background())

@@ -19,7 +19,7 @@ from aggregator.stories.story_sentences import (
 )
 from aggregator.stories.story_tuning import StoryTuning
 from aggregator.stories.story_words import weighty_heads
-from aggregator.stories.titles.title_candidates import title_candidates
+from aggregator.stories.titles.title import title_candidates
 from aggregator.stories.titles.title_text import clean_title
 from aggregator.text.lines import count_words
 from aggregator.text.sentences import sentences_of

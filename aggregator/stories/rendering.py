@@ -32,7 +32,7 @@ from aggregator.stories.story_sentences import (
 )
 from aggregator.stories.story_tuning import StoryTuning
 from aggregator.stories.story_words import heads
-from aggregator.stories.titles.title_candidates import is_news
+from aggregator.stories.titles.title import is_news
 from aggregator.stories.titles.title_text import clean_title
 from aggregator.stories.versions import changed_sentences
 from aggregator.text.lines import count_words, ends_sentence

@@ -79,7 +79,9 @@ def names_of(articles: Sequence[ArticleView]) -> tuple[StoryName, ...]:
     for article in articles:
         text = _OFFICE.sub("", article.text.removeprefix(article.title))
         vocabulary = vocabulary_of(article.language)
-        for words, count in Counter(vocabulary.linked_names(text)).items():
+        for words, count in Counter(
+            vocabulary.written_names(text, are_linked=True)
+        ).items():
             for name, key in read_names(words, vocabulary):
                 names.setdefault(key, _Uses()).add(
                     article, speakers[article.id], name, count

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
 
-from aggregator.stories.lexicon import ignored_words, lexicon
+from aggregator.stories.lexicon import LEXICON, ignored_words
 from aggregator.text.numbers import plain_number, spelt_numbers
 from aggregator.text.stems import stem_of
 from aggregator.text.tokens import parts
@@ -77,7 +77,7 @@ def head_of(word: str, language: str) -> str:
 @cache
 def _synonym_heads() -> dict[str, str]:
     heads: dict[str, str] = {}
-    for group in lexicon()["synonyms"]:
+    for group in LEXICON.content["synonyms"]:
         stems = [stem_of(word, "en") for word in group.split()]
         heads = dict.fromkeys(stems, heads.get(stems[0], stems[0])) | heads
     return heads

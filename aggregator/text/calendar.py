@@ -3,7 +3,7 @@
 from functools import cache, lru_cache
 from typing import Literal
 
-from aggregator.config.shipped import shipped_table
+from aggregator.config.shipped import ShippedTable
 from aggregator.text.lines import folded
 
 Cycle = Literal["months", "weekdays"]
@@ -12,18 +12,16 @@ Cycle = Literal["months", "weekdays"]
 _ALIKE = str.maketrans("łøıīیٱةك", "lo" + "iiياهک", "\u0640\u2019ʼ'")
 
 
-@cache
-def _shipped() -> dict[Cycle, dict[str, list[str]]]:
-    """Return forms by language, in order from the first month or Monday, divided by spaces."""
-    return shipped_table(
-        "aggregator.text", "calendar.yaml", dict[Cycle, dict[str, list[str]]]
-    )
+# The forms by language, in order from the first month or Monday, divided by spaces.
+_CALENDAR = ShippedTable(
+    "aggregator.text", "calendar.yaml", dict[Cycle, dict[str, list[str]]]
+)
 
 
 @cache
 def forms(cycle: Cycle, language: str, *, short: bool = False) -> frozenset[str]:
     """Return all forms in lower case; the abbreviations, without their full stop, only where `short`."""
-    spellings = " ".join(_shipped()[cycle].get(language, ())).split()
+    spellings = " ".join(_CALENDAR.content[cycle].get(language, ())).split()
     return frozenset(
         _spelt(form) for form in spellings if short or not form.endswith(".")
     )
@@ -32,7 +30,7 @@ def forms(cycle: Cycle, language: str, *, short: bool = False) -> frozenset[str]
 @cache
 def month_spellings() -> frozenset[str]:
     """Return the names and abbreviations of months in all languages, as they are written."""
-    months = _shipped()["months"]
+    months = _CALENDAR.content["months"]
     return frozenset().union(
         *(forms("months", language, short=True) for language in months)
     )
@@ -61,7 +59,7 @@ def _key(word: str) -> str:
 @cache
 def _numbers(cycle: Cycle) -> dict[str, int]:
     numbers = {}
-    for table in _shipped()[cycle].values():
+    for table in _CALENDAR.content[cycle].values():
         for number, line in enumerate(table, start=1):
             for form in line.split():
                 numbers[_key(_spelt(form))] = number

@@ -34,10 +34,6 @@ class BackgroundFrequencies(msgspec.Struct, frozen=True):
         """Return the number of events by term; empty for a language that was not counted."""
         return self.counts.get((kind, language), {})
 
-    def knows(self, language: str) -> bool:
-        """Return whether words of `language` were counted; otherwise none can be called rare."""
-        return self.events.get(language, 0) > 0
-
     def idf(self, language: str) -> npt.NDArray[np.float64]:
         """Return the weight by document frequency, `ln((1+n)/(1+df)) + 1`, as an array indexed by df.
 

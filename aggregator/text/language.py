@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Protocol
 
-from aggregator.config.shipped import shipped_table
+from aggregator.config.shipped import ShippedTable
 from aggregator.text.shared_model import ranking
 
 
@@ -25,20 +25,18 @@ class LanguageTuning(Protocol):
     def language_sample_chars(self) -> int: ...
 
 
-@cache
-def _stop_words() -> dict[str, str]:
-    return shipped_table("aggregator.text", "stop_words.yaml", dict[str, str])
+_STOP_WORDS = ShippedTable("aggregator.text", "stop_words.yaml", dict[str, str])
 
 
 @cache
 def stop_words(language: str) -> frozenset[str]:
     """Return the lower-case stop words of `language` (a primary tag); empty without a list."""
-    return frozenset(_stop_words().get(language, "").split())
+    return frozenset(_STOP_WORDS.content.get(language, "").split())
 
 
 _TAG = re.compile(r"([A-Za-z]{2,3})(?:[-_].{0,30})?")
 # These are written alike, and detection confuses them in short texts.
-CHINESE = frozenset({"cmn", "yue", "wuu", "lzh", "gan", "hak", "nan"})
+_WRITTEN_ALIKE = dict.fromkeys(("cmn", "yue", "wuu", "lzh", "gan", "hak", "nan"), "zh")
 # Templates often declare "en" for texts in other scripts; these languages are always written in Latin script.
 _LATIN = "ca cs da de en es et eu fi fr gl hr hu id is it lt lv nb nl nn no pl pt ro sk sl sv tr vi"
 _WRITTEN_IN_LATIN = frozenset(_LATIN.split(" "))
@@ -90,16 +88,7 @@ def primary_tag(declared: str | None) -> str | None:
     if match is None:
         return None
     tag = match[1].lower()
-    return None if tag in _UNDETERMINED else _as_written(tag)
-
-
-def tag_or_und(declared: str | None) -> str:
-    """Return the primary tag, or "und" if `declared` is not a tag."""
-    return primary_tag(declared) or "und"
-
-
-def _as_written(tag: str) -> str:
-    return "zh" if tag in CHINESE else tag
+    return None if tag in _UNDETERMINED else _WRITTEN_ALIKE.get(tag, tag)
 
 
 # These languages are found by their stop words: by a quarter of a text's words, or by fewer if every other list
@@ -125,7 +114,8 @@ def _detected(sample: str) -> str | None:
         )
         if is_enough and is_clear:
             return language
-    return _as_written(_ranked(sample)[0][0])
+    likeliest = _ranked(sample)[0][0]
+    return _WRITTEN_ALIKE.get(likeliest, likeliest)
 
 
 # Measured on 15,320 headlines and openings of up to 14 words that are declared to be English: 14 of them are
@@ -165,7 +155,7 @@ def _clearly_of_another(sample: str, declared: str) -> str | None:
     )
     if not is_clear or best == _PIDGIN:
         return None
-    return _as_written(best)
+    return _WRITTEN_ALIKE.get(best, best)
 
 
 def _ranked(sample: str) -> list[tuple[str, float]]:
@@ -175,7 +165,9 @@ def _ranked(sample: str) -> list[tuple[str, float]]:
 
 def _most_of_others(words: list[str], language: str) -> int:
     return max(
-        _stop_words_in(words, other) for other in _stop_words() if other != language
+        _stop_words_in(words, other)
+        for other in _STOP_WORDS.content
+        if other != language
     )
 
 

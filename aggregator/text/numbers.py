@@ -8,7 +8,7 @@ from functools import cache
 
 import msgspec
 
-from aggregator.config.shipped import shipped_table
+from aggregator.config.shipped import ShippedTable
 
 # Numbers with thousands separators, by the decimal mark. Two groups of three digits show either mark to be a
 # separator.
@@ -32,25 +32,22 @@ class _NumberWords(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     joins: str = ""
 
 
-@cache
-def _shipped() -> dict[str, _NumberWords]:
-    return shipped_table("aggregator.text", "numbers.yaml", dict[str, _NumberWords])
+_NUMBERS = ShippedTable("aggregator.text", "numbers.yaml", dict[str, _NumberWords])
 
 
-def _words_of(language: str) -> _NumberWords:
-    return _shipped().get(language, _NumberWords(decimal=".", words={}))
+_UNKNOWN = _NumberWords(decimal=".", words={})
 
 
 @cache
 def decimal_mark(language: str) -> str:
     """Return the decimal mark of a language, "." for an unknown one."""
-    return _words_of(language).decimal
+    return _NUMBERS.content.get(language, _UNKNOWN).decimal
 
 
 @cache
 def spelt_numbers(language: str) -> Mapping[str, int]:
     """Return the number words of a language in lower case, without words for 1 that may be articles."""
-    return _by_form(_words_of(language).words)
+    return _by_form(_NUMBERS.content.get(language, _UNKNOWN).words)
 
 
 def plain_number(token: str, language: str = "") -> str:
@@ -72,7 +69,7 @@ def plain_number(token: str, language: str = "") -> str:
 
 def has_numbers(language: str) -> bool:
     """Return whether the numbers of a language can be read."""
-    return language in _shipped()
+    return language in _NUMBERS.content
 
 
 def in_digits(words: Sequence[str], language: str) -> list[str]:
@@ -80,7 +77,7 @@ def in_digits(words: Sequence[str], language: str) -> list[str]:
 
     A hyphen must have divided the words. Numbers above a hundred are read from parts that are words.
     """
-    table = _shipped().get(language)
+    table = _NUMBERS.content.get(language)
     if table is None:
         return list(words)
     spelt = _spelt_with_compounds(language)
@@ -136,7 +133,7 @@ def _by_form(forms_by_number: Mapping[int, str]) -> dict[str, int]:
 def _spelt_with_compounds(language: str) -> Mapping[str, int]:
     """Return the number words of a language and their compounds that begin with the unit: "einundzwanzig"."""
     spelt = dict(spelt_numbers(language))
-    for join in _shipped()[language].joins.split():
+    for join in _NUMBERS.content[language].joins.split():
         for unit, ones in [*spelt_numbers(language).items(), ("ein", 1), ("een", 1)]:
             for ten, tens in spelt_numbers(language).items():
                 if ones < 10 and tens >= 20:

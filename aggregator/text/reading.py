@@ -5,7 +5,6 @@ document frequency) is computed once, in a column of the lexicon, and looked up 
 """
 
 from collections.abc import Callable
-from functools import lru_cache
 from threading import Lock
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
@@ -13,7 +12,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import numpy.typing as npt
 
-from aggregator.text.language import tag_or_und
+from aggregator.text.language import primary_tag
 from aggregator.text.tokens import word_tokens
 
 Ints = npt.NDArray[np.int64]
@@ -21,6 +20,7 @@ Ints = npt.NDArray[np.int64]
 LONGEST_WORD = 64  # characters; a longer token is not a word and is cut
 # A lexicon with more words (about 6 MB) is replaced
 _KEPT_WORDS = 50_000
+_LANGUAGES_KEPT = 64
 # A new column has room for this many words
 _COLUMN = 65_536
 
@@ -32,9 +32,6 @@ class Lexicon:
         self.language = language
         self.words: list[str] = []
         self._numbers = _Numbers(self.words)
-
-    def __len__(self) -> int:
-        return len(self.words)
 
     def numbers(self, words: list[str]) -> Ints:
         """Return the number of each word."""
@@ -69,8 +66,8 @@ class Column:
     def of(self, lexicon: Lexicon, numbers: Ints) -> Ints:
         """Return the value of each word by its number."""
         column = self._columns.get(lexicon)
-        if column is None or len(column) < len(lexicon):
-            column = np.zeros(max(_COLUMN, 2 * len(lexicon)), np.int64)
+        if column is None or len(column) < len(lexicon.words):
+            column = np.zeros(max(_COLUMN, 2 * len(lexicon.words)), np.int64)
             self._columns[lexicon] = column
         values = column[numbers]
         for place in (values == 0).nonzero()[0].tolist():
@@ -91,7 +88,7 @@ class Reading(NamedTuple):
 
 def read(title: str, text: str, language: str | None) -> Reading:
     """Return the words of an article, MAX_WORDS of its text at most."""
-    tag = tag_or_und(language)
+    tag = primary_tag(language) or "und"
     title_words = word_tokens(title, tag)
     words = title_words + word_tokens(text, tag)
     lexicon = lexicon_of(tag)
@@ -100,11 +97,12 @@ def read(title: str, text: str, language: str | None) -> Reading:
 
 def lexicon_of(language: str) -> Lexicon:
     """Return the lexicon of a language; a new one when it is full."""
-    if len(_lexicon(language)) > _KEPT_WORDS:
-        _lexicon.cache_clear()
-    return _lexicon(language)
+    lexicon = _lexicons.get(language)
+    if lexicon is None or len(lexicon.words) > _KEPT_WORDS:
+        if len(_lexicons) >= _LANGUAGES_KEPT:
+            _lexicons.clear()
+        lexicon = _lexicons[language] = Lexicon(language)
+    return lexicon
 
 
-@lru_cache(maxsize=64)
-def _lexicon(language: str) -> Lexicon:
-    return Lexicon(language)
+_lexicons: dict[str, Lexicon] = {}

@@ -11,7 +11,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-from aggregator.config.shipped import shipped_table
+from aggregator.config.shipped import ShippedTable
 from aggregator.text.lines import CLUSTERED, combining_marks, word_set
 from aggregator.text.numbers import written_out
 
@@ -22,7 +22,7 @@ _UNSPACED = f"{_HAN}{_HIRAGANA}{_KATAKANA}{CLUSTERED}"
 _KANA = re.compile(f"[{_HIRAGANA}{_KATAKANA}]")
 
 # Lists of characters and words by purpose; chinese.yaml explains each.
-CHINESE_LISTS = shipped_table("aggregator.text", "chinese.yaml", dict[str, str])
+CHINESE_LISTS = ShippedTable("aggregator.text", "chinese.yaml", dict[str, str]).content
 EVERYDAY = frozenset(CHINESE_LISTS["everyday"])
 _COUNTER_PAIRS = word_set(
     "公里 小时 分钟 美元 欧元 日元 亿元 万元 平方 公斤 小時 分鐘 カ月 か月 时许 以上 ドル ユーロ"

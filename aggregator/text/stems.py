@@ -101,10 +101,6 @@ _PLURALS = """
 """
 
 
-def _plain_arabic(word: str) -> str:
-    return word.translate(_LETTERS)
-
-
 def _without_article(word: str) -> str:
     for article in _ARTICLES:
         if word.startswith(article) and len(word) - len(article) >= _LEAST - 1:
@@ -113,7 +109,7 @@ def _without_article(word: str) -> str:
 
 
 _SINGULARS = {
-    _plain_arabic(plural): _plain_arabic(singular)
+    plural.translate(_LETTERS): singular.translate(_LETTERS)
     for plural, singular in zip(
         _PLURALS.split()[::2], _PLURALS.split()[1::2], strict=True
     )
@@ -125,15 +121,15 @@ class _ArabicStemmer:
 
     def __init__(self, listed: Iterable[str]) -> None:
         self._listed = frozenset(
-            _bare_stem(_plain_arabic(_without_article(word))) for word in listed
+            _bare_stem(_without_article(word).translate(_LETTERS)) for word in listed
         )
 
     def stem(self, word: str) -> str:
         bare = _without_article(word)
         if bare != word:
-            return _bare_stem(_plain_arabic(bare))
+            return _bare_stem(bare.translate(_LETTERS))
         # Proclitics are taken off a word without an article.
-        word = _plain_arabic(word)
+        word = word.translate(_LETTERS)
         for _ in range(2):
             if (
                 _bare_stem(word) in self._listed

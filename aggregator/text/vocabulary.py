@@ -29,7 +29,7 @@ from aggregator.text.numbers import plain_number, spelt_numbers
 from aggregator.text.reading import LONGEST_WORD, Column, Ints, Reading, lexicon_of
 from aggregator.text.scripts import EVERYDAY, simplified
 from aggregator.text.stems import elided, plain_letters, stem_of
-from aggregator.text.tokens import MAX_WORDS, word_tokens
+from aggregator.text.tokens import word_tokens
 
 # The size of a word's hash
 HASH_BITS = 19
@@ -72,7 +72,8 @@ class Vocabulary:
             heading: round(share * events) for heading, share in SHARES.items()
         }
         self.named_df = self._df_of_share["named"]
-        is_listed = events > 0 and not background.knows(language)
+        # The words of a language that was not counted cannot be called rare.
+        is_listed = events > 0 and not background.events.get(language)
         self._df = background.table("w", language)
         if is_listed:
             # The stems of the lists of common words have the frequency of their list.
@@ -111,7 +112,7 @@ class Vocabulary:
                 df = self._df_of_share["topical"]
             else:
                 df = self.unlisted_df
-        code = df << HASH_BITS | word_hash(self.language, stem)
+        code = df << HASH_BITS | term_hash("w", self.language, stem)
         return code if self.number(token) is None else NUMBER | code
 
     def codes_of(self, reading: Reading) -> Ints:
@@ -170,23 +171,19 @@ class Vocabulary:
         number = self._spelt.get(token.lower(), 0)
         return str(number) if 2 <= number <= _LARGEST_SPELT else None
 
-    def tokens(self, text: str, limit: int = MAX_WORDS) -> list[str]:
-        """Return words and numbers in order, at most `limit`."""
-        return word_tokens(text, self.language, limit)
-
     def codes(self, kind: Kind, terms: list[str]) -> Ints:
         """Return the codes of names, numbers or numbers with their unit, which belong to no language."""
         table = self._background.table(kind, ANY_LANGUAGE)
         codes = [
             table.get(term[:LONGEST_WORD], 0) << HASH_BITS
-            | _hash(kind, ANY_LANGUAGE, term)
+            | term_hash(kind, ANY_LANGUAGE, term)
             for term in terms
         ]
         return np.array(codes, dtype=np.int64)
 
     def names(self, text: str) -> list[str]:
         """Return the names in `text` in lower case, with repeats."""
-        names = [name.lower() for name in self._written_names(text)]
+        names = [name.lower() for name in self.written_names(text)]
         if self.declines_names:
             return [
                 " ".join(self.stem(word) or word for word in name.split())
@@ -194,11 +191,8 @@ class Vocabulary:
             ]
         return names
 
-    def linked_names(self, text: str) -> list[str]:
-        """Return the names in `text` as written, each with the names linked to it (text/names.py)."""
-        return self._written_names(text, are_linked=True)
-
-    def _written_names(self, text: str, *, are_linked: bool = False) -> list[str]:
+    def written_names(self, text: str, *, are_linked: bool = False) -> list[str]:
+        """Return the names in `text` as written; `are_linked`: with the names linked to them (text/names.py)."""
         if self.language == "zh":
             text = simplified(text)
         return find_names(text, self.language, self.is_common, are_linked=are_linked)
@@ -211,16 +205,15 @@ class Vocabulary:
         """Return the hashes of the words in `names`, which are in the form that `names` returns."""
         joined = " ".join(dict.fromkeys(names))
         if self.declines_names:
-            return [word_hash(self.language, stem) for stem in joined.split()]
-        return [code & HASH_MASK for code in self.content_codes(self.tokens(joined))]
+            return [term_hash("w", self.language, stem) for stem in joined.split()]
+        return [
+            code & HASH_MASK
+            for code in self.content_codes(word_tokens(joined, self.language))
+        ]
 
 
-def word_hash(language: str, stem: str) -> int:
-    """Return the hash of a stem, which packed terms carry."""
-    return _hash("w", language, stem)
-
-
-def _hash(kind: Kind, language: str, term: str) -> int:
+def term_hash(kind: Kind, language: str, term: str) -> int:
+    """Return the hash of a stem, name or number, which packed terms carry."""
     hashed: int = xxhash.xxh3_64_intdigest(
         f"{kind}:{language}:{term[:LONGEST_WORD]}".encode()
     )

@@ -5,12 +5,14 @@ from typing import Literal, NamedTuple
 
 from pydantic import Field
 
-from aggregator.config.shipped import shipped_table
+from aggregator.config.shipped import ShippedTable
 from aggregator.config.story_query import SavedQuery, StoryFilter, StoryQuery
 from aggregator.model.read_model import Mute
 from aggregator.web.list_cursors import CURSOR, next_of, read_next
 
-LANGUAGE_NAMES = shipped_table("aggregator.web", "languages.yaml", dict[str, str])
+LANGUAGE_NAMES = ShippedTable(
+    "aggregator.web", "languages.yaml", dict[str, str]
+).content
 STORIES_AN_ANSWER = 50
 # The most stories in one response, to limit its time and size
 MAX_STORIES = 500

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import msgspec
 from starlette.responses import Response
 
-from aggregator.config.shipped import shipped_table
+from aggregator.config.shipped import ShippedTable
 from aggregator.model.errors import AggregatorError
 from aggregator.model.structs import FrozenStruct
 from aggregator.publish.sanitise import encode_json
@@ -29,7 +29,9 @@ class ProblemType(NamedTuple):
         return _TYPE + self.name
 
 
-PROBLEMS = shipped_table("aggregator.web", "problems.yaml", dict[int, ProblemType])
+PROBLEMS = ShippedTable(
+    "aggregator.web", "problems.yaml", dict[int, ProblemType]
+).content
 
 
 # The detail for an erased or expired story or article.

@@ -18,4 +18,6 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("article", sa.Column("version_of", sa.Text))
-    CopyFinder(Tuning()).recompute(op.get_bind())
+    articles = op.get_bind()
+    if articles.scalar(sa.text("SELECT 1 FROM article LIMIT 1")):
+        CopyFinder(Tuning()).recompute(articles)

@@ -138,7 +138,7 @@ class DaemonProcess(Closing):
         tuned = (
             "from aggregator.config import tuning",
             f"for name, values in {self.tuning!r}.items():",
-            "    tuning._shipped()[name].update(values)",
+            "    tuning._SHIPPED.content[name].update(values)",
             self._program or MAIN,
         )
         return [sys.executable, "-c", "\n".join(tuned)]

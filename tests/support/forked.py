@@ -191,7 +191,7 @@ def _become(asked: dict[str, Any], streams: list[int]) -> None:
     from aggregator.config import tuning
 
     for name, values in asked["tuning"].items():
-        tuning._shipped()[name].update(values)
+        tuning._SHIPPED.content[name].update(values)
     os.umask(asked["umask"])
     for place, file in enumerate(streams):
         os.dup2(file, place)

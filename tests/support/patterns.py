@@ -230,7 +230,7 @@ def _make_tables() -> None:
     page_verdict._notices()
     scripts._any_token()
     clock_times.opening("Monday, 9 March, at 9.40 p.m.: The levee has given way.")
-    for language in (None, "en", *lexicon._languages()):
+    for language in (None, "en", *lexicon.LANGUAGES.content):
         for kind in ("clickbait", "label"):
             title_scores.fault_pattern(kind, language)
 

@@ -12,4 +12,4 @@ def tune(patch: pytest.MonkeyPatch, constants: dict[str, dict[str, Any]]) -> Non
     tuning.Tuning(constants)
     for name, values in constants.items():
         for key, value in values.items():
-            patch.setitem(tuning._shipped()[name], key, value)
+            patch.setitem(tuning._SHIPPED.content[name], key, value)

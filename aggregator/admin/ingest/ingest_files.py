@@ -15,11 +15,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from msgspec.structs import replace
 
 from aggregator.admin.ingest import inputs
-from aggregator.admin.ingest.ingest_results import IngestResults, IngestSummary
-from aggregator.admin.ingest.inputs import InputReader, ReadItem
+from aggregator.admin.ingest.ingest_results import IngestResults
+from aggregator.admin.ingest.inputs import IngestServices, InputReader, ReadItem
 from aggregator.intake.kinds.folder_kind import MOST_WAITING
 from aggregator.intake.pipeline import Pipeline
-from aggregator.intake.polling.page_fetch import PageFetcher
 from aggregator.model.errors import UsageError
 from aggregator.model.structs import FrozenStruct
 from aggregator.sources.parse.files.input_items import InputEntry, InputProblem
@@ -62,7 +61,7 @@ class Ingest:
 
     def __init__(
         self,
-        fetcher: PageFetcher,
+        services: IngestServices,
         *,
         become_writer: Callable[[], Pipeline | None],
         holds_back: bool = True,
@@ -73,14 +72,13 @@ class Ingest:
         `holds_back`: pause reading while the process that places is far behind. `chosen`: keys of
         records that `--map` names, by field.
         """
-        self._fetcher = fetcher
-        self._database = fetcher.services.database
-        self._now = fetcher.services.now
+        self._services = services
+        self._database = services.database
         self._become_writer = become_writer
         self._pipeline = become_writer()
         self._holds_back = holds_back
-        self._inputs = InputReader(fetcher.services, chosen=chosen)
-        self._results = IngestResults(self._database)
+        self._inputs = InputReader(services, chosen=chosen)
+        self.results = IngestResults(self._database)
         # Ids of stories of several articles
         self._unrendered: Sequence[str] = ()
         # The files begun; files that are sorted together are read in turns.
@@ -94,14 +92,13 @@ class Ingest:
     def run(
         self, what: Sequence[str], *, as_one: bool = False
     ) -> Iterator[IngestProgress]:
-        """Read all of `what`, in order, or sorted by time `as_one` archive; `summary` returns the result.
+        """Read all of `what`, in order, or sorted by time `as_one` archive; `results` has the result.
 
         Raises UsageError if nothing of `what` exists; a missing part is rejected.
         """
         missing = [path for path in what if not inputs.exists(path)]
         if missing and len(missing) == len(what):
             raise UsageError("\n".join(f"{path}: {inputs.MISSING}" for path in missing))
-        self._results.begin()
         archives = [what] if as_one else [[path] for path in what]
         sizes = [sum(map(inputs.size, paths)) for paths in archives]
         done = 0
@@ -114,13 +111,13 @@ class Ingest:
                 if total is not None:
                     total += done + sum(sizes[number + 1 :])
                 yield IngestProgress(
-                    read=self._results.read,
+                    read=self.results.read,
                     read_bytes=done + progress.read_bytes,
                     total_bytes=total,
                 )
             done += progress.read_bytes
         for _ in self._finish():
-            self._results.collect()
+            self.results.collect()
 
     def count_unrendered(self) -> int:
         """Find the stories that `render` renders in any case, those of several articles; return their number.
@@ -136,7 +133,7 @@ class Ingest:
         """Render these stories, then others until RENDER_SECONDS are over; yields the number of each step."""
         if self._pipeline is None:
             return
-        tuning = self._fetcher.services.all_tuning.section("stories", StoryTuning)
+        tuning = self._services.all_tuning.section("stories", StoryTuning)
         ends = time.monotonic() + RENDER_SECONDS
         waiting = list(self._unrendered)
         while waiting or time.monotonic() < ends:
@@ -152,11 +149,7 @@ class Ingest:
     @property
     def waiting(self) -> int:
         """The entries that are accepted and, as far as is known, not placed yet."""
-        return self._results.waiting
-
-    def summary(self) -> IngestSummary:
-        """Return the counts of all that was read so far."""
-        return self._results.summary()
+        return self.results.waiting
 
     def wait(self, most: int = 0) -> Iterator[int]:
         """Wait for the process that places until at most `most` entries wait; yields how many were placed.
@@ -166,7 +159,7 @@ class Ingest:
         before = self.waiting
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while (
-            waiting := self._results.collect()
+            waiting := self.results.collect()
         ) > most and time.monotonic() < deadline:
             yield before - waiting
             if waiting < before:
@@ -175,7 +168,7 @@ class Ingest:
             time.sleep(_POLL_SECONDS)
             self._pipeline = self._pipeline or self._become_writer()
             for _ in self._finish():
-                yield before - self._results.collect()
+                yield before - self.results.collect()
                 before = self.waiting
         yield before - self.waiting
 
@@ -185,7 +178,7 @@ class Ingest:
             chunk = next(chunks, None)
             if chunk is None:
                 return
-            if self._holds_back and self._results.collect() >= MOST_WAITING:
+            if self._holds_back and self.results.collect() >= MOST_WAITING:
                 # So that the inbox stays small. This may make this process the writer.
                 yield from self.wait(MOST_WAITING // 2)
             yield self._accept(chunk)
@@ -200,17 +193,18 @@ class Ingest:
             with self._database.read() as connection:
                 last = inbox.last_ready(connection, articles)
             reached.append(max(last, reached[-1] if reached else 0))
-            self._results.collect()
+            self.results.collect()
             return reached.popleft() if len(reached) > CHUNKS_AHEAD else 0
 
         yield from self._pipeline.place_waiting(more=more)
 
     def _accept(self, chunk: Sequence[ReadItem]) -> Sequence[AcceptResult]:
         entries = [item.entry for item in chunk if isinstance(item, InputEntry)]
-        now = self._now()
+        now = self._services.now()
         # Pages are fetched for entries of feeds as in a poll, and never for files.
         wants_page = [
-            entry.authority in ("own", "foreign") and self._fetcher.wants_page(entry)
+            entry.authority in ("own", "foreign")
+            and self._services.fetcher().wants_page(entry)
             for entry in entries
         ]
 
@@ -223,7 +217,7 @@ class Ingest:
             started = {item.file for item in chunk} - self._files
             rejected.clear_files(connection, [_absolute(file) for file in started])
             problems = [item for item in chunk if isinstance(item, InputProblem)]
-            for problem in problems[: self._results.unlisted]:
+            for problem in problems[: self.results.unlisted]:
                 rejected.note(
                     connection,
                     source="ingest",
@@ -238,7 +232,7 @@ class Ingest:
 
         accepted, stored_ids = self._database.transact(work)
         self._files.update(item.file for item in chunk)
-        self._results.add(chunk, accepted, stored_ids)
+        self.results.add(chunk, accepted, stored_ids)
         if self._pipeline is not None:  # else the writer fetches the pages
             with self._database.read() as connection:
                 # Those that an interrupted run accepted, too
@@ -248,7 +242,7 @@ class Ingest:
             for page in pages:
                 # If the typed address is private, its pages may be private, too.
                 wanted = replace(page, attempts=_LAST_TRY, feed=chunk[-1].file)
-                self._fetcher.fetch_page(wanted)
+                self._services.fetcher().fetch_page(wanted)
         return accepted
 
     def _finish(self) -> Iterator[object]:

@@ -15,7 +15,7 @@ from aggregator.store.intake import inbox
 from aggregator.store.intake.identity import tombstones
 from aggregator.store.intake.inbox import Outcome
 from aggregator.store.intake.known_entries import AcceptOutcome, AcceptResult
-from aggregator.store.read import reader
+from aggregator.store.stories import story_rows
 from aggregator.store.tables import counter_value
 
 _REMEMBERED = 100_000  # articles, and ids: more than wait to be placed, some 20 MB
@@ -126,14 +126,11 @@ class IngestResults:
         # Entries without a result by number: where they stand, and the ids of their records.
         self._waiting: dict[int, tuple[str, str | None]] = {}
         self._counts: Counter[str] = Counter()
-        self._newest_before = 0  # the newest story at the start
+        with database.read() as connection:
+            # The newest story at the start
+            self._newest_before = counter_value(connection, name="story")
         self._extended: set[str] = set()  # stories of before that have grown
         self._rejected: list[RejectedItem] = []
-
-    def begin(self) -> None:
-        """Note which stories exist before the run."""
-        with self._database.read() as connection:
-            self._newest_before = counter_value(connection, name="story")
 
     @property
     def waiting(self) -> int:
@@ -193,7 +190,7 @@ class IngestResults:
                 for result in results:
                     if result.story and result.outcome in ("joined", "copy"):
                         stories.add(result.story)
-                self._extended |= reader.of_before(
+                self._extended |= story_rows.stories_before(
                     connection, stories - self._extended, self._newest_before
                 )
             for result in results:

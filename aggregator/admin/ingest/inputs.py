@@ -2,13 +2,15 @@
 
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from aggregator.config.tuning import Tuning
 from aggregator.extract.language.unicode import decode
 from aggregator.extract.urls import registrable_domain
 from aggregator.intake.jobs import FeedJob
@@ -17,8 +19,10 @@ from aggregator.intake.kinds.folder_kind import (
     ENTRIES_A_TRANSACTION,
     entries_of,
 )
-from aggregator.intake.polling.page_fetch import PollServices
+from aggregator.intake.polling.page_fetch import PageFetcher
 from aggregator.intake.polling.parse_in_worker import parse_feed, parse_mail
+from aggregator.intake.workers.executor import Executor
+from aggregator.model.clock import Clock
 from aggregator.model.entry import Entry
 from aggregator.model.errors import AggregatorError, FetchError
 from aggregator.sources.parse.files.input_items import (
@@ -32,6 +36,7 @@ from aggregator.sources.parse.records.record_keys import Field
 from aggregator.sources.parse.streams.file_stream import Progress
 from aggregator.sources.parse.streams.remote_files import is_address, is_remote, shown
 from aggregator.sources.source_limits import source_tuning
+from aggregator.store.engine.database import Database
 from aggregator.store.intake.folder_names import known_as, known_folder
 from aggregator.store.intake.source_rows import source_at, source_id
 
@@ -42,12 +47,22 @@ ReadItem = InputEntry | InputProblem
 MISSING = "there is no such file or folder"
 
 
+class IngestServices(NamedTuple):
+    """What files are read with. `fetcher` opens the HTTP client at its first call, since files need none."""
+
+    database: Database
+    executor: Executor
+    all_tuning: Tuning
+    now: Clock
+    fetcher: Callable[[], PageFetcher]
+
+
 class InputReader:
     """Reads the arguments of the command. For one run."""
 
     def __init__(
         self,
-        services: PollServices,
+        services: IngestServices,
         *,
         chosen: Mapping[Field, str],
     ) -> None:
@@ -144,7 +159,7 @@ class InputReader:
         with services.database.read() as connection:
             source = source_at(connection, url)
         try:
-            fetched = services.client.fetch(url)
+            fetched = services.fetcher().services.client.fetch(url)
             parsed = parse_feed(
                 services.executor,
                 FeedJob(

@@ -26,17 +26,12 @@ from aggregator.model.entry import Published
 from aggregator.text import calendar
 from aggregator.text.lines import is_prose
 
-
-def _every_word(text: str) -> frozenset[str]:
-    return frozenset().union(*map(words, text.split("\n")))
-
-
-_BESIDE_DATES = _every_word("""
+_BESIDE_DATES = """
     on at am um le el il op de a as uhr reading time min mins minute minutes read lesezeit minuten
     temps lecture tiempo lectura tempo lettura leestijd last first date stand ist om kl klo o saat
     год года г р о в ob alle ore às hora horas the les der den dem la las los et und and wib gmt utc
     ngày tháng năm की को בשעה الساعة ساعت في hrs hr uhr pm am p m est edt cet cest
-""")
+"""
 
 _LINE_CHARS = 200
 
@@ -126,7 +121,8 @@ def _stands_apart(line: str, match: Match, rank: int) -> bool:
 def _label_words() -> frozenset[str]:
     labels = map(single_words, ("published", "updated", "as_of"))
     return (
-        frozenset().union(*labels)
-        | _every_word("\n".join(calendar.weekday_words()))
-        | _BESIDE_DATES
+        frozenset()
+        .union(*labels)
+        .union(*map(words, calendar.weekday_words()))
+        .union(*map(words, _BESIDE_DATES.split("\n")))
     )

@@ -7,7 +7,7 @@ ADR 14.
 
 import re
 
-from aggregator.config.shipped import shipped_table
+from aggregator.config.shipped import ShippedTable
 from aggregator.extract.phrases import label_of, phrases, without_numbers, words
 from aggregator.text.lines import count_words, ends_sentence, is_prose
 
@@ -16,7 +16,9 @@ _LETTER = re.compile(r"[^\W_]")
 _STEP = re.compile(r"[/>»›|]")
 _BREADCRUMB = re.compile(r"\s*[/>»›|]\s*")
 _BULLET = re.compile(r"^(?:[•●▪■◦‣⁃►▶➤→»›*·–—-])\s+")
-PATTERNS = shipped_table("aggregator.extract", "boilerplate.yaml", dict[str, list[str]])
+PATTERNS = ShippedTable(
+    "aggregator.extract", "boilerplate.yaml", dict[str, list[str]]
+).content
 _LONG_RE = re.compile("|".join(PATTERNS["any_length"]), re.IGNORECASE)
 _SHORT_RE = re.compile("|".join(PATTERNS["short"]), re.IGNORECASE)
 _READING_TIME = re.compile(

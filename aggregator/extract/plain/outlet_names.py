@@ -2,7 +2,7 @@
 
 import re
 
-from aggregator.extract.phrases import phrases, single_words, table, words
+from aggregator.extract.phrases import PHRASES, phrases, single_words, words
 from aggregator.extract.plain.boilerplate import is_section
 from aggregator.text.lines import count_words, ends_sentence, folded, word_set
 
@@ -28,7 +28,10 @@ def looks_like_outlet(line: str) -> bool:
     return (
         _CAMEL.search(line) is not None
         or (has_outlet_word and line_words not in phrases("outlets").whole)
-        or any(last.endswith(end) and last != end for end in table()["outlets"]["ends"])
+        or any(
+            last.endswith(end) and last != end
+            for end in PHRASES.content["outlets"]["ends"]
+        )
     )
 
 

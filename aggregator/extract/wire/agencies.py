@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from typing import NamedTuple
 
-from aggregator.config.shipped import shipped_table
+from aggregator.config.shipped import ShippedTable
 from aggregator.model.prepared import Wire
 from aggregator.model.structs import FrozenStruct
 
@@ -39,10 +39,7 @@ class AgencyTable(FrozenStruct, forbid_unknown_fields=True):
     families: dict[str, tuple[str, ...]]
 
 
-@cache
-def agency_table() -> AgencyTable:
-    """Return the shipped table."""
-    return shipped_table("aggregator.extract.wire", "agencies.yaml", AgencyTable)
+AGENCIES = ShippedTable("aggregator.extract.wire", "agencies.yaml", AgencyTable)
 
 
 _WWW = re.compile(r"^(?:https?://)?(?:www\.)?")
@@ -85,7 +82,7 @@ def family_table(chosen: Mapping[str, Sequence[str]]) -> dict[str, str]:
     An outlet in a user's family leaves the shipped families. A family's own name is one of its outlets.
     """
     table: dict[str, str] = {}
-    for families in (agency_table().families, chosen):
+    for families in (AGENCIES.content.families, chosen):
         for family, outlets in families.items():
             table |= dict.fromkeys(map(outlet_key, (family, *outlets)), family)
     return table
@@ -125,7 +122,7 @@ def agencies_named(names: str, *, doubtful: bool = False) -> NamedAgencies | Non
         agency = _find_agency(bare)
         if agency is not None:
             (weak if agency.doubtful else sure).add(agency.agency)
-        elif bare.casefold() in agency_table().unnamed:
+        elif bare.casefold() in AGENCIES.content.unnamed:
             unnamed = True
         elif not _INITIALS.fullmatch(bare):
             return None
@@ -166,7 +163,7 @@ def _exact() -> Mapping[str, _KnownAgency]:
     """Return agencies by spelling, as written in the table."""
     doubtful = {}
     sure = {}
-    for canonical, agency in agency_table().agencies.items():
+    for canonical, agency in AGENCIES.content.agencies.items():
         for name in agency.doubtful:
             doubtful[normalize_marks(name)] = _KnownAgency(canonical, doubtful=True)
         for name in (*agency.names, *agency.codes):
@@ -178,7 +175,7 @@ def _exact() -> Mapping[str, _KnownAgency]:
 def _folded() -> Mapping[str, _KnownAgency]:
     """Return agencies by full name in lower case, without short forms."""
     table = {}
-    for canonical, agency in agency_table().agencies.items():
+    for canonical, agency in AGENCIES.content.agencies.items():
         for name in agency.names:
             known = _KnownAgency(canonical, doubtful=False)
             table[normalize_marks(name).casefold()] = known
@@ -201,7 +198,7 @@ def _plain(outlet: str) -> str:
 def _agency_by_outlet() -> dict[str, str]:
     """Return agencies by outlet key, without ambiguous codes: a newspaper named "AA" is not the agency."""
     table = {}
-    for canonical, agency in agency_table().agencies.items():
+    for canonical, agency in AGENCIES.content.agencies.items():
         doubtful = set(map(_plain, agency.doubtful))
         for name in (canonical, *agency.names, *agency.codes, *agency.sites):
             if _plain(name) not in doubtful:

@@ -32,7 +32,7 @@ import msgspec
 import numpy as np
 from msgspec.structs import replace
 
-from aggregator.extract.bare_title import are_other_releases
+from aggregator.extract.headline import are_other_releases
 from aggregator.grouping.copies.minhash import estimate
 from aggregator.grouping.copies.part_topics import (
     densities,

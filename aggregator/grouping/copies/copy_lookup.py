@@ -20,7 +20,6 @@ from aggregator.grouping.copies.sampled_shingles import (
     MOST_REACH,
     PassageIndex,
     SketchLookup,
-    SketchOverlap,
     filter_sketch,
     sketch,
 )
@@ -84,7 +83,9 @@ class CopyFinder:
         candidates = CopyCandidates(
             connection=connection,
             own=compared,
-            overlaps=self._overlaps(look_up),
+            overlaps=look_up.overlaps(
+                self._tuning.passage_shared, self._tuning.key_cap
+            ),
             tuning=self._tuning,
         )
         copy = candidates.best_original()
@@ -114,10 +115,10 @@ class CopyFinder:
 
     def sharing(self, connection: Connection, incoming: StoredArticle) -> list[int]:
         """Return the earlier articles that share words with this article, those with the most first."""
-        return [
-            overlap.number
-            for overlap in self._overlaps(self._look_up(connection, incoming))
-        ]
+        overlaps = self._look_up(connection, incoming).overlaps(
+            self._tuning.passage_shared, self._tuning.key_cap
+        )
+        return [overlap.number for overlap in overlaps]
 
     def revised(
         self,
@@ -201,9 +202,6 @@ class CopyFinder:
     def _look_up(self, connection: Connection, incoming: StoredArticle) -> SketchLookup:
         number = incoming.inbox_no
         return self.cover(connection, number, number).look_up(number, incoming.sketch)
-
-    def _overlaps(self, look_up: SketchLookup) -> list[SketchOverlap]:
-        return look_up.overlaps(self._tuning.passage_shared, self._tuning.key_cap)
 
     def _kept(
         self,

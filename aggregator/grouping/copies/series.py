@@ -18,7 +18,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import compress
 
-from aggregator.extract.bare_title import are_other_releases
+from aggregator.extract.headline import are_other_releases
 from aggregator.grouping.copies.copy_check import sequence_of, shingles_of
 from aggregator.grouping.copies.shingles import (
     RUN_WORDS,

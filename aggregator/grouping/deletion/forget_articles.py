@@ -9,7 +9,7 @@ import msgspec
 
 from aggregator.config.messages import counted
 from aggregator.grouping.deletion.forget_handler import erase_articles
-from aggregator.grouping.transactions import Transactions
+from aggregator.grouping.parts import Transactions
 from aggregator.model.errors import UsageError
 from aggregator.model.structs import FrozenStruct
 from aggregator.store import commands

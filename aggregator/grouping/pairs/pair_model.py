@@ -17,7 +17,6 @@ The value of a leaf is stored as the shares of the groups of features on the way
 is the sum of its reasons, and equal on all machines.
 """
 
-import functools
 from collections.abc import Sequence
 from importlib.resources import files
 from typing import NamedTuple
@@ -97,7 +96,10 @@ class PairModel:
 
         Raises msgspec.ValidationError for another format, ValueError for other features.
         """
-        file = msgspec.json.decode(trees or shipped_trees(), type=TreeFile)
+        if trees is None:
+            shipped = files("aggregator.grouping.pairs") / "pair_trees.json"
+            trees = shipped.read_bytes()
+        file = msgspec.json.decode(trees, type=TreeFile)
         if file.features != FEATURES:
             raise ValueError("the trees are of other features")
         self.bias = file.bias
@@ -265,9 +267,3 @@ def shift_between(
         shift = min(shift, 0.0)
     is_of_one_source = len({one.source for one in articles}) < 2
     return shift if is_of_one_source else max(shift, tuning.stream_least)
-
-
-@functools.cache
-def shipped_trees() -> bytes:
-    """Return the trees that ship with the program."""
-    return files("aggregator.grouping.pairs").joinpath("pair_trees.json").read_bytes()

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from aggregator.grouping.pairs.term_codec import HASHES, Ints, ids_of, read
 from aggregator.text.document_frequency import shipped_background
-from aggregator.text.vocabulary import word_hash
+from aggregator.text.vocabulary import term_hash
 
 Floats = npt.NDArray[np.float64]
 Units = npt.NDArray[np.int32]
@@ -40,7 +40,7 @@ def _background() -> tuple[Ints, Floats]:
     shares = np.zeros(HASHES)
     for (kind, language), table in background.counts.items():
         if kind == "w":
-            hashes = [word_hash(language, word) for word in table]
+            hashes = [term_hash("w", language, word) for word in table]
             np.maximum.at(
                 shares,
                 hashes,
@@ -61,7 +61,8 @@ class StreamSnapshot:
     ) -> None:
         """Sum up `periods` (articles and packed frequencies) and `sources` (articles and matched articles)."""
         self.number = number
-        self._sources = sources
+        # Articles of each source, and how many of them others had reported before
+        self.sources = sources
         articles = 0
         frequencies = np.zeros(HASHES)  # in how many of the articles each hash is
         for count, packed in periods:
@@ -84,10 +85,6 @@ class StreamSnapshot:
         self.lead_idf = _by_hash(used, lead_idf)
         # A stored weight times this factor (in units of 1/IDF_UNITS) has the idf of the snapshot.
         self.factor = _by_hash(used, np.rint(idf / shipped_idf).astype(np.int32))
-
-    def counts_of(self, source: str) -> tuple[int, int]:
-        """Return how many articles this source had before, and how many of them others had reported."""
-        return self._sources.get(source, (0, 0))
 
 
 def _idf(frequencies: Floats, articles: int) -> Units:

@@ -24,6 +24,7 @@ from aggregator.grouping.pairs.weights import EventModel, EventTuning
 from aggregator.text.document_frequency import Kind, shipped_background
 from aggregator.text.numbers import plain_number
 from aggregator.text.reading import Reading, read
+from aggregator.text.tokens import word_tokens
 from aggregator.text.vocabulary import (
     DF_MASK,
     HASH_MASK,
@@ -90,11 +91,11 @@ class TermPacker:
         body_words = len(reading.words) - reading.title_words
         if is_container:
             # The lead, and later paragraphs that share enough stems with title and lead, in order
-            lead = vocabulary.content_codes(vocabulary.tokens(title))
+            lead = vocabulary.content_codes(word_tokens(title, vocabulary.language))
             paragraphs = []
             words_so_far = 0
             for paragraph in body.split("\n"):
-                tokens = vocabulary.tokens(paragraph)
+                tokens = word_tokens(paragraph, vocabulary.language)
                 stems = vocabulary.content_codes(tokens)
                 if words_so_far < self._model.lead_words:
                     lead |= stems
@@ -165,7 +166,11 @@ class TermPacker:
         of_names = vocabulary.words_of_names(special["n"])
         is_in_name = np.isin(lead_codes & HASH_MASK, of_names)
         # A title names its subject before a colon.
-        subject = len(vocabulary.tokens(title.partition(":")[0])) if ":" in title else 0
+        subject = (
+            len(word_tokens(title.partition(":")[0], vocabulary.language))
+            if ":" in title
+            else 0
+        )
         is_in_name[: subject if subject <= _SUBJECT_WORDS else 0] = True
         is_named = (marks == NAME) | ((marks == MAYBE_NAME) & is_in_name)
         return [*fields, rare, lead_codes[is_named]]

@@ -2,9 +2,9 @@
 
 import datetime as dt
 
+from aggregator.grouping.parts import Transactions
 from aggregator.grouping.placing.decide import Decider
 from aggregator.grouping.storylines import NEAR, join_nearest
-from aggregator.grouping.transactions import Transactions
 from aggregator.store.stories import stored_articles, storyline_rows
 from aggregator.store.stories.article_rows import article_writes
 

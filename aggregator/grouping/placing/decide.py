@@ -36,7 +36,7 @@ from aggregator.store.stories.stored_articles import StoredArticle
 from aggregator.store.stories.story_rows import StoryRow
 from aggregator.store.stories.unit_of_work import UnitOfWork
 from aggregator.stories.counting.copy_groups import COUNTED_ROLES
-from aggregator.stories.takes import take_title
+from aggregator.stories.titles.title_text import take_title
 
 # Two states of a text are at most so far apart (chosen: a verdict, a count and a rescue take a night or two).
 _UPDATED_WITHIN = dt.timedelta(days=3)

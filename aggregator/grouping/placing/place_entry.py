@@ -54,14 +54,12 @@ class EntryPlacer:
         self._decider = Decider(parts, unit_of_work)
         self._which = WhichArticle(parts, unit_of_work)
         self._second_look = SecondLook(parts, unit_of_work)
-        self._reviser = Reviser(parts, unit_of_work, self._decider, self._second_look)
         # Read the rows for the whole batch at once.
         connection = self._connection
         parts.window.current(connection)
         first = batch[0][0].inbox_no
         last = batch[-1][0].inbox_no
         parts.copy_finder.cover(connection, first, last)
-        parts.boilerplate.read(connection, (waiting.entry for waiting, _ in batch))
         ids = {waiting.article for waiting, _ in batch}
         self._founders = story_rows.founders_among(connection, ids)  # before this batch
         # The sources by `entry.source`; {} if mutes do not need them
@@ -111,7 +109,9 @@ class EntryPlacer:
         story = known.story
         if answer.has_news:
             outcome = "revised"
-            story = self._reviser.revise(waiting, incoming, answer)
+            story = Reviser(
+                self._parts, self._unit_of_work, self._decider, self._second_look
+            ).revise(waiting, incoming, answer)
             if waiting.is_late_page:
                 self._parts.boilerplate.note(
                     self._unit_of_work, waiting.entry, known.inbox_no, prepared.lines

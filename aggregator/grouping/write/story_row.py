@@ -8,8 +8,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from aggregator.extract.entry_identity import story_id
-from aggregator.grouping.live_window import LiveWindow
 from aggregator.grouping.story_options import StoryOptions
+from aggregator.grouping.window import LiveWindow
 from aggregator.grouping.write.copy_families import compared_members
 from aggregator.model.article import Article, ArticleView
 from aggregator.model.read_model import ChangeKind

@@ -6,10 +6,10 @@ from operator import attrgetter
 from msgspec.structs import replace
 
 from aggregator.grouping.changes import Change, Merge, Move, Place, Remove, Revise
-from aggregator.grouping.live_window import LiveWindow
 from aggregator.grouping.pairs.weights import EventModel
 from aggregator.grouping.story_options import StoryOptions
 from aggregator.grouping.stream import NewsStream
+from aggregator.grouping.window import LiveWindow
 from aggregator.grouping.write.story_row import Effect, StoryRows
 from aggregator.model.article import Article, ArticleView
 from aggregator.store.maintenance import erased_rows

@@ -2,7 +2,6 @@
 
 from typing import Literal
 
-from aggregator import __version__
 from aggregator.model.errors import ConfigError
 from aggregator.sources.fetch.response import is_printable, validator
 
@@ -17,6 +16,8 @@ _ACCEPT: dict[Kind, str] = {
 
 def user_agent(contact: str) -> str:
     """Return the User-Agent: program, version and contact of the operator."""
+    from aggregator import __version__  # looking it up takes 30 ms
+
     words = contact.strip()
     if not words:
         return f"aggregator/{__version__}"

@@ -19,6 +19,7 @@ from copy import copy
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+import msgspec
 from sqlalchemy import Connection, Text, cast, func, select, text
 from sqlalchemy.engine import make_url
 
@@ -87,13 +88,14 @@ _PROBE = """
     """
 
 
-class _WriteState:
+class _WriteState(msgspec.Struct):
     """The result of the last write, and a version of the data; shared by all copies of a Database."""
 
-    def __init__(self) -> None:
-        self.trouble: AggregatorError | None = None
-        self.version, self.version_until = "", 0.0  # see `note_version`; monotonic
-        self.probe_due = 0.0  # monotonic; see `probe_write`
+    trouble: AggregatorError | None = None
+    # See `note_version`; monotonic
+    version: str = ""
+    version_until: float = 0.0
+    probe_due: float = 0.0  # monotonic; see `probe_write`
 
 
 Fence = Callable[[Connection], None]
@@ -117,12 +119,16 @@ class Database:
         self._read_timeout_seconds: float | None = None
         self._write_state = _WriteState()
         self._open_file: OpenFile | None = None
-        file = self.file
-        if file is None:
+        # The file of an SQLite database; None for PostgreSQL
+        self.file: Path | None = None
+        parsed = make_url(url)
+        if self.is_sqlite and parsed.database:
+            self.file = Path(parsed.database.removeprefix("file:"))
+        if self.file is None:
             self.engine = postgres_engine(url, self.tuning, self.session_name)
         else:
-            mode = str(make_url(url).query.get("mode", "rw"))
-            self._open_file = OpenFile(file, mode)
+            mode = str(parsed.query.get("mode", "rw"))
+            self._open_file = OpenFile(self.file, mode)
             self.engine = sqlite_engine(url, self.tuning, self._open_file)
 
     def fenced(self, fence: "Fence") -> "Database":
@@ -136,12 +142,6 @@ class Database:
         other = copy(self)
         other._read_timeout_seconds = self.tuning.read_seconds
         return other
-
-    @property
-    def file(self) -> Path | None:
-        """The file of an SQLite database; None for PostgreSQL."""
-        name = make_url(self.url).database
-        return Path(name.removeprefix("file:")) if self.is_sqlite and name else None
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache, wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
@@ -52,7 +52,7 @@ from aggregator.store.stories import (
 )
 from aggregator.store.stories.samples import shown_samples
 from aggregator.store.stories.storyline_rows import affinities
-from aggregator.store.tables import read_rows, read_value, read_values
+from aggregator.store.tables import read_rows, read_value
 
 if TYPE_CHECKING:
     from aggregator.store.intake.first_reading import FirstReading
@@ -63,12 +63,6 @@ def last_change_at(connection: Connection) -> dt.datetime | None:
     newest = "SELECT at FROM story_log ORDER BY log_no DESC LIMIT 1"
     moment: dt.datetime | None = read_value(connection, newest)
     return moment
-
-
-def of_before(connection: Connection, ids: Collection[str], newest: int) -> set[str]:
-    """Return those of the stories `ids` with a number up to `newest`."""
-    before = "SELECT id FROM story WHERE story_no <= :newest AND id IN :ids"
-    return set(read_values(connection, before, newest=newest, ids=ids))
 
 
 _Asked = ParamSpec("_Asked")

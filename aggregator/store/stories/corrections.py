@@ -211,18 +211,17 @@ def to_undo(connection: Connection, number: int | None) -> Correction:
     )
 
 
-def all_constraints(connection: Connection, *, after: int = 0) -> list[Constraint]:
-    """Return the constraints of stories in force, of the corrections with numbers above `after`."""
-    of_stories = f"relation NOT LIKE '{_PREFIX}%' AND correction > :after"
-    return _constraints(connection, of_stories, after=after)
-
-
-def _constraints(connection: Connection, which: str, **bounds: int) -> list[Constraint]:
+def all_constraints(
+    connection: Connection, *, of_storylines: bool = False, after: int = 0
+) -> list[Constraint]:
+    """Return the constraints in force, of stories or of storylines, of corrections with numbers above `after`."""
+    like = "LIKE" if of_storylines else "NOT LIKE"
     chosen = f"""
         SELECT correction, article, replace(relation, '{_PREFIX}', '') AS relation, side
-        FROM link_constraint WHERE {which} ORDER BY correction, article, relation
+        FROM link_constraint WHERE relation {like} '{_PREFIX}%' AND correction > :after
+        ORDER BY correction, article, relation
         """  # noqa: S608
-    return structs_of(Constraint, read_rows(connection, chosen, **bounds))
+    return structs_of(Constraint, read_rows(connection, chosen, after=after))
 
 
 class StoryConstraints(NamedTuple):
@@ -236,18 +235,18 @@ class Constraints:
     """The corrections in force, kept in memory because they are few."""
 
     def __init__(self) -> None:
-        self._table: ConstraintTable | None = None
-        self._of_lines: ConstraintTable | None = None
+        # Those of stories (False), and those of storylines (True)
+        self._tables: dict[bool, ConstraintTable] = {}
 
     def forget(self) -> None:
         """Read the corrections again after a change."""
-        self._table = self._of_lines = None
+        self._tables.clear()
 
     def story_constraints(
         self, connection: Connection, article: str
     ) -> StoryConstraints:
         """Return the constraints of an article. A must-link takes precedence over a cannot-link."""
-        linked = self._of(connection).linked_articles(article)
+        linked = self._table(connection).linked_articles(article)
         must_link = set(
             stored_articles.assigned_stories(connection, linked.together).values()
         )
@@ -258,7 +257,7 @@ class Constraints:
 
     def may_leave(self, connection: Connection, articles_: Iterable[str]) -> bool:
         """Return whether no correction links these articles to articles outside this set."""
-        table = self._of(connection)
+        table = self._table(connection)
         moving = set(articles_)
         return all(
             table.linked_articles(article).together <= moving for article in moving
@@ -275,7 +274,7 @@ class Constraints:
 
     def may_merge(self, connection: Connection, story: str, other_story: str) -> bool:
         """Return whether no correction separates an article of one story from an article of the other."""
-        table = self._of(connection)
+        table = self._table(connection)
         assigned_stories = stored_articles.assigned_stories(connection, table.separated)
         others = {
             article
@@ -289,14 +288,14 @@ class Constraints:
 
     def same_storyline(self, connection: Connection, article: str) -> set[str]:
         """Return the stories that belong into the storyline of an article."""
-        linked = self._of_storylines(connection).linked_articles(article)
+        linked = self._table(connection, of_storylines=True).linked_articles(article)
         return set(
             stored_articles.assigned_stories(connection, linked.together).values()
         )
 
     def barred_storylines(self, connection: Connection, storyline: str) -> set[str]:
         """Return the storylines that corrections keep apart from `storyline`."""
-        table = self._of_storylines(connection)
+        table = self._table(connection, of_storylines=True)
         lines = storyline_rows.lines_of_articles(connection, table.separated)
         barred: set[str] = set()
         for article, line in lines.items():
@@ -305,13 +304,11 @@ class Constraints:
                 barred.update(lines[other] for other in apart if other in lines)
         return barred
 
-    def _of_storylines(self, connection: Connection) -> ConstraintTable:
-        if self._of_lines is None:
-            of_lines = f"relation LIKE '{_PREFIX}%'"
-            self._of_lines = ConstraintTable(_constraints(connection, of_lines))
-        return self._of_lines
-
-    def _of(self, connection: Connection) -> ConstraintTable:
-        if self._table is None:
-            self._table = ConstraintTable(all_constraints(connection))
-        return self._table
+    def _table(
+        self, connection: Connection, *, of_storylines: bool = False
+    ) -> ConstraintTable:
+        if of_storylines not in self._tables:
+            self._tables[of_storylines] = ConstraintTable(
+                all_constraints(connection, of_storylines=of_storylines)
+            )
+        return self._tables[of_storylines]

@@ -3,8 +3,10 @@
 from array import array
 from bisect import bisect_left, insort
 from collections.abc import Collection, Iterable
+from functools import partial
 from typing import Final, Self
 
+import msgspec
 from sqlalchemy import Connection
 
 from aggregator.model.article import Article
@@ -25,33 +27,21 @@ def decides_before(article: Article) -> tuple[bool, bool, int]:
     return article.is_opinion, article.is_little_known, -article.inbox_no
 
 
-class LiveStory:
+class LiveStory(msgspec.Struct, eq=False):
     """A story that articles may join."""
 
-    __slots__ = (
-        "article_count",
-        "compared_count",
-        "dates",
-        "id",
-        "keys",
-        "last_inbox_no",
-        "number",
-        "reports",
-    )
-
-    def __init__(self, number: int, id: str, last_inbox_no: int = 0) -> None:
-        """Make a story by its running number; `last_inbox_no` is that of its last placed article."""
-        self.number = number
-        self.id = id
-        self.last_inbox_no = last_inbox_no
-        self.article_count = 0
-        self.compared_count = 0
-        # The dates of all articles, declared or read, in minutes, sorted
-        self.dates = array("i")
-        # The compared reports that decide first, HELD_REPORTS at most.
-        self.reports: list[Article] = []
-        # The sorted keys of the story in the window; as a set they would take 2 KB
-        self.keys = array("I")
+    number: int
+    id: str
+    # The inbox number of its last placed article
+    last_inbox_no: int = 0
+    article_count: int = 0
+    compared_count: int = 0
+    # The dates of all articles, declared or read, in minutes, sorted
+    dates: "array[int]" = msgspec.field(default_factory=partial(array, "i"))
+    # The compared reports that decide first, HELD_REPORTS at most.
+    reports: list[Article] = []
+    # The sorted keys of the story in the window; as a set they would take 2 KB
+    keys: "array[int]" = msgspec.field(default_factory=partial(array, "I"))
 
     @property
     def is_container_only(self) -> bool:

@@ -200,6 +200,14 @@ def founders_among(connection: Connection, ids: Iterable[str]) -> set[str]:
     return set(read_values(connection, founding, ids=ids))
 
 
+def stories_before(
+    connection: Connection, ids: Collection[str], newest: int
+) -> set[str]:
+    """Return those of the stories `ids` with a number up to `newest`."""
+    before = "SELECT id FROM story WHERE story_no <= :newest AND id IN :ids"
+    return set(read_values(connection, before, newest=newest, ids=ids))
+
+
 def revive(connection: Connection, id: str) -> None:
     """Make a merged story live again. It has no articles yet."""
     write_sql(connection, "UPDATE story SET redirect_to = NULL WHERE id = :id", id=id)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import cache, lru_cache
 from typing import NamedTuple
 
-from aggregator.config.shipped import shipped_table
+from aggregator.config.shipped import ShippedTable
 from aggregator.extract.wire.agencies import outlet_key
 from aggregator.model.article import ArticleView
 from aggregator.stories.counting.copy_groups import printer_of
@@ -47,11 +47,14 @@ def style_cost(article: ArticleView) -> float:
     return 0.0 if article.style is None else max(0.0, article.style + STYLE_BELOW)
 
 
+_FAULTS = ShippedTable(
+    "aggregator.stories", "faults.yaml", dict[str, dict[str, list[str]]]
+)
+
+
 @cache
 def fault_pattern(name: str, language: str | None) -> re.Pattern[str]:
-    lists = shipped_table(
-        "aggregator.stories", "faults.yaml", dict[str, dict[str, list[str]]]
-    )
+    lists = _FAULTS.content
     patterns = lists["any"][name] + lists.get(language or "en", {}).get(name, [])
     return re.compile("|".join(patterns), re.IGNORECASE)
 

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.routing import APIRoute
 from pydantic import WithJsonSchema
 
-from aggregator.config.shipped import shipped_table
+from aggregator.config.shipped import ShippedTable
 from aggregator.model.errors import UsageError
 from aggregator.web.responses import JSON, PROBLEM_JSON, PROBLEMS, Problem
 
@@ -33,7 +33,9 @@ NumberInPath = Annotated[
 
 # Any request may be answered with them
 _COMMON_ERRORS = (401, 403, 405, 421, 429, 500, 503)
-DESCRIPTIONS = shipped_table("aggregator.web.api", "descriptions.yaml", Described)
+DESCRIPTIONS = ShippedTable(
+    "aggregator.web.api", "descriptions.yaml", Described
+).content
 _SCHEMES: Described = DESCRIPTIONS["security_schemes"]
 _TOKEN_REQUIRED: list[dict[str, list[str]]] = [{name: []} for name in _SCHEMES]
 # The schemas of all structs that a route or another struct mentions

@@ -223,6 +223,24 @@ def test_what_is_served_again_with_other_words_around_it_is_no_news(
 
 
 @pytest.mark.later
+def test_where_all_keys_change_only_an_undated_headline_without_text_counts_twice(
+    second_day: Reading,
+) -> None:
+    articles, bumps = second_day.articles(), second_day.bumps()
+    second_day.poll(
+        lambda feed: changed(feed, lambda item: with_other_guid(with_other_link(item)))
+    )
+    added = second_day.articles() - articles
+    bare = select(article.c.id).where(
+        article.c.text == "", article.c.published_origin == "poll"
+    )
+    assert added <= set(queried(second_day.database, bare).scalars())
+    after = second_day.bumps()
+    assert {id_: after[id_] for id_ in bumps} == bumps
+    assert len(after) - len(bumps) == len(added)
+
+
+@pytest.mark.later
 def test_the_same_entries_in_another_order_are_no_news(second_day: Reading) -> None:
     articles, bumps = second_day.articles(), second_day.bumps()
 

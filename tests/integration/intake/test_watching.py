@@ -14,6 +14,7 @@ from sqlalchemy import select
 
 from aggregator.admin.ingest.ingest_files import Ingest
 from aggregator.admin.ingest.ingest_results import IngestSummary
+from aggregator.admin.ingest.inputs import IngestServices
 from aggregator.config.tuning import Tuning
 from aggregator.intake.kinds import folder_kind
 from aggregator.intake.kinds.folder_kind import FolderWatcher
@@ -79,7 +80,13 @@ class Folder:
     def ingest(self, *what: Path | str) -> IngestSummary:
         services = self.services(ALL_TUNING)
         run = Ingest(
-            Poller(services, robots=False, pages="never"),
+            IngestServices(
+                self.database,
+                services.executor,
+                ALL_TUNING,
+                self.clock,
+                lambda: Poller(services, robots=False, pages="never"),
+            ),
             become_writer=lambda: Pipeline(
                 self.database, services.executor, ALL_TUNING, self.clock
             ),
@@ -87,7 +94,7 @@ class Folder:
         for _ in run.run([str(one) for one in what]):
             pass
         services.client.close()
-        return run.summary()
+        return run.results.summary()
 
 
 @pytest.fixture

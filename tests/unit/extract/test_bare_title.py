@@ -2,8 +2,8 @@
 
 import pytest
 
-from aggregator.extract.bare_title import are_other_releases, named_title
 from aggregator.extract.clean_article import clean_entry
+from aggregator.extract.headline import are_other_releases, named_title
 from aggregator.model.entry import Entry, Outlet
 from tests.unit.extract.test_prepare import ALL_TUNING, SEEN
 

@@ -83,7 +83,8 @@ def test_a_caption_is_not_compared_with_reports() -> None:
     bare = cleaned("Dock wall falls", OPENING)
     captioned = cleaned("Dock wall falls", f"{caption}\n{OPENING}")
     prints = [
-        fingerprinter(Tuning()).fingerprint(article) for article in (bare, captioned)
+        fingerprinter(Tuning().to_json()).fingerprint(article)
+        for article in (bare, captioned)
     ]
     assert prints[0].terms == prints[1].terms
 

@@ -79,7 +79,7 @@ def a_feed(words: str) -> object:
 
 
 def the_terms(words: str) -> object:
-    make = fingerprinter(ALL_TUNING).fingerprint
+    make = fingerprinter(ALL_TUNING.to_json()).fingerprint
     return [
         make(
             CleanArticle(verdict="ok", title="Flood", text=FLOOD + words, language=tag)

@@ -19,15 +19,13 @@ from aggregator.extract.urls import canonical_url, registrable_domain
 from aggregator.extract.wire.wire import find_wire
 from aggregator.grouping.copies import shingles
 from aggregator.model.entry import Entry
-from aggregator.text.document_frequency import shipped_background
 from aggregator.text.lines import folded, letters_of
 from aggregator.text.sentences import split_sentences
-from aggregator.text.vocabulary import Vocabulary
+from aggregator.text.tokens import word_tokens
 
 SEEN = dt.datetime(2025, 3, 10, tzinfo=dt.UTC)
 ALL_TUNING = Tuning()
 TUNING = ALL_TUNING.section("text", ExtractTuning)
-ENGLISH = Vocabulary("en", shipped_background())
 ANY_TEXT = st.text(st.characters())  # lone surrogates and controls included
 URL_PARTS = st.lists(
     st.sampled_from(
@@ -192,6 +190,6 @@ def test_text_in_ascii_is_read_like_any_other(text: str) -> None:
     longer = f"{text} é"
     assert words(longer) == (*words(text), "e")
     assert shingles.words(longer) == [*shingles.words(text), "é"]
-    assert ENGLISH.tokens(longer, 1000) == [*ENGLISH.tokens(text, 1000), "é"]
+    assert word_tokens(longer, "en", 1000) == [*word_tokens(text, "en", 1000), "é"]
     assert folded(longer) == f"{folded(text)} e".strip()
     assert letters_of(longer) == letters_of(text) + "é"

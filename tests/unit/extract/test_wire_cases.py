@@ -16,8 +16,7 @@ from aggregator.config.tuning import Tuning
 from aggregator.extract.clean_article import clean_entry
 from aggregator.extract.extract_limits import ExtractTuning
 from aggregator.extract.wire.agencies import copied_wire
-from aggregator.extract.wire.credit_lines import BY_LINE, SHARED
-from aggregator.extract.wire.wire import find_wire
+from aggregator.extract.wire.wire import BY_LINE, SHARED, find_wire
 from aggregator.model.entry import Entry
 from aggregator.model.prepared import Wire
 

@@ -21,6 +21,7 @@ from aggregator.text.document_frequency import (
 )
 from aggregator.text.names import find_names
 from aggregator.text.numbers import written_out
+from aggregator.text.tokens import word_tokens
 from aggregator.text.vocabulary import STOP_WORD, Vocabulary
 
 MODEL = shipped_model(Tuning())
@@ -30,7 +31,7 @@ LISTED = ["ar", "de", "es", "fr", "it", "ja", "nl", "pt", "ru", "zh"]
 
 
 def tokens(language: str, text: str) -> list[str]:
-    return Vocabulary(language, EMPTY).tokens(text, 1000)
+    return word_tokens(text, language, 1000)
 
 
 def names(language: str, text: str) -> list[str]:
@@ -112,7 +113,9 @@ def test_numbers_in_chinese_characters_are_written_out(text, written):
 )
 def test_digits_of_other_scripts_are_numbers(language, text, number):
     lexicon = Vocabulary(language, EMPTY)
-    assert number in [lexicon.number(token) for token in lexicon.tokens(text, 100)]
+    assert number in [
+        lexicon.number(token) for token in word_tokens(text, language, 100)
+    ]
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from aggregator.grouping.pairs.snapshot import (
 from aggregator.grouping.pairs.term_codec import HASH_BITS, ids_of, read
 from aggregator.grouping.pairs.terms import TermPacker
 from aggregator.grouping.pairs.weights import shipped_model
-from aggregator.text.vocabulary import word_hash
+from aggregator.text.vocabulary import term_hash
 
 PACKER = TermPacker(shipped_model(Tuning()))
 EMPTY = StreamSnapshot(0, (), {})
@@ -35,7 +35,7 @@ def hashes(packed: bytes) -> list[int]:
     )
 
 
-FLOOD, WALRUS = word_hash("en", "flood"), word_hash("en", "walrus")
+FLOOD, WALRUS = term_hash("w", "en", "flood"), term_hash("w", "en", "walrus")
 
 
 def of_days(*days: list[str]) -> StreamSnapshot:
@@ -106,5 +106,5 @@ def test_dropped_frequencies_and_articles_without_terms_are_read_as_none() -> No
 
 def test_a_snapshot_knows_how_many_articles_of_a_source_others_had_reported() -> None:
     snapshot = StreamSnapshot(1, (), {"Herald": (100, 30)})
-    assert snapshot.counts_of("Herald") == (100, 30)
-    assert snapshot.counts_of("Nobody") == EMPTY.counts_of("Herald") == (0, 0)
+    assert snapshot.sources == {"Herald": (100, 30)}
+    assert EMPTY.sources == {}

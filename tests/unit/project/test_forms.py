@@ -11,6 +11,9 @@ from tests.conftest import REPOSITORY
 # A class with fewer columns of the table says something about an article or a story, and is no form of it.
 LEAST_OF_ARTICLE = 8
 LEAST_OF_STORY = 4
+# A further form is a decision; docs/forms.md names these numbers.
+MOST_OF_ARTICLE = 14
+MOST_OF_STORY = 9
 
 
 def _classes() -> dict[str, ast.ClassDef]:
@@ -38,8 +41,6 @@ def _fields(name: str) -> set[str]:
     for line in node.body:
         if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name):
             fields.add(line.target.id)
-        elif isinstance(line, ast.Assign) and ast.unparse(line.targets) == "__slots__":
-            fields |= set(ast.literal_eval(line.value))
     return fields
 
 
@@ -67,11 +68,15 @@ def _listed(heading: str) -> set[str]:
 
 def test_the_forms_of_an_article_are_listed() -> None:
     listed = _listed("Of an article")
-    assert _forms(article, story, LEAST_OF_ARTICLE) - listed == set()
-    assert listed - CLASSES.keys() == set()
+    assert _forms(article, story, LEAST_OF_ARTICLE) == listed
+    assert len(listed) <= MOST_OF_ARTICLE
 
 
 def test_the_forms_of_a_story_are_listed() -> None:
     listed = _listed("Of a story")
-    assert _forms(story, article, LEAST_OF_STORY) - listed == set()
-    assert listed - CLASSES.keys() == set()
+    assert _forms(story, article, LEAST_OF_STORY) == listed
+    assert len(listed) <= MOST_OF_STORY
+
+
+def test_the_values_beside_the_forms_exist() -> None:
+    assert _listed("Values beside them") <= CLASSES.keys()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from aggregator.stories.takes import take_title
+from aggregator.stories.titles.title_text import take_title
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ def test_a_month_is_known_in_any_language_and_case(
 
 def test_each_language_has_all_names() -> None:
     for cycle, count in (("months", 12), ("weekdays", 7)):
-        tables = calendar._shipped()[cycle]
+        tables = calendar._CALENDAR.content[cycle]
         assert {
             language: len(forms) for language, forms in tables.items()
         } == dict.fromkeys(tables, count)
@@ -29,7 +29,7 @@ def test_each_language_has_all_names() -> None:
 def test_no_spelling_names_two_months() -> None:
     for cycle in ("months", "weekdays"):
         numbers: dict[str, set[int]] = {}
-        for forms in calendar._shipped()[cycle].values():
+        for forms in calendar._CALENDAR.content[cycle].values():
             for number, line in enumerate(forms, start=1):
                 for form in line.split():
                     numbers.setdefault(calendar._key(calendar._spelt(form)), set()).add(

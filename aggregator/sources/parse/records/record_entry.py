@@ -20,12 +20,12 @@ from aggregator.model.structs import FrozenStruct
 from aggregator.sources.parse.records.record_keys import (
     CONTENT,
     MOST_DEPTH,
+    RECORD_KEYS,
     Chosen,
     Field,
     Record,
     RecordFields,
     fields_of,
-    key_table,
     plain_name,
 )
 from aggregator.sources.source_limits import KEY_CHARS
@@ -116,7 +116,7 @@ def read_record(
     fields = fields_of(record, chosen)
     entry = _entry(record, fields, file_name=file_name, seen=seen, is_row=is_row)
     text_key = fields.keys.get("text") or fields.keys.get("html", "")
-    has_text = text_key and plain_name(text_key) not in key_table().summaries
+    has_text = text_key and plain_name(text_key) not in RECORD_KEYS.content.summaries
     if chosen.get("text") != "" and not has_text:
         summary = fields.values.get("text") or fields.values.get("html", "")
         for key, value in fields.unread.items():
@@ -194,7 +194,7 @@ def _losses(
     for key, value in fields.unread.items():
         name = plain_name(key.rpartition(".")[2])
         for field, noun, what in _LOSSES:
-            is_key = name in key_table().keys[field] or key == chosen.get(field)
+            is_key = name in RECORD_KEYS.content.keys[field] or key == chosen.get(field)
             if is_key and field not in fields.keys:
                 yield f"{shown(key)}: ", noun, what, shown(str(value))
 

@@ -2,10 +2,9 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache
 from typing import Any, Literal
 
-from aggregator.config.shipped import shipped_table
+from aggregator.config.shipped import ShippedTable
 from aggregator.extract.language import unicode
 from aggregator.extract.language.declared_dates import parse_declared
 from aggregator.model.structs import FrozenStruct
@@ -60,10 +59,7 @@ class KeyTable(FrozenStruct):
     lists: frozenset[str]
 
 
-@cache
-def key_table() -> KeyTable:
-    """Return the table."""
-    return shipped_table("aggregator.sources.parse.records", "records.yaml", KeyTable)
+RECORD_KEYS = ShippedTable("aggregator.sources.parse.records", "records.yaml", KeyTable)
 
 
 class RecordFields(FrozenStruct):
@@ -93,7 +89,7 @@ def fields_of(record: Record, chosen: Chosen) -> RecordFields:
     named = _by_name(record)
     values = {}
     keys = {}
-    for field, names in key_table().keys.items():
+    for field, names in RECORD_KEYS.content.keys.items():
         candidates = [named[name] for name in names if name in named]
         if field == "text" and "html" in values:  # own keys win, and both may be there
             candidates = [(key, raw) for key, raw in candidates if key == "text"]
@@ -124,7 +120,7 @@ def _by_name(record: Record) -> dict[str, tuple[str, Any]]:
         name = plain_name(key)
         value = record[key]
         # Elasticsearch
-        is_section = name in key_table().sections or key == "_source"
+        is_section = name in RECORD_KEYS.content.sections or key == "_source"
         if is_section and isinstance(value, dict):
             sections.append((key, value))
         elif value not in _EMPTY:
@@ -164,7 +160,7 @@ def texts_in(value: object, field: str, depth: int = 0) -> Iterator[str]:
     elif isinstance(value, dict) and depth < MOST_DEPTH:
         # The first keys that have any texts count.
         named = {plain_name(key): inner for key, inner in reversed(value.items())}
-        inside = key_table().inside
+        inside = RECORD_KEYS.content.inside
         for group in inside.get(field, inside["name"]):
             parts = [named[name] for name in group.split("+") if name in named]
             texts = list(texts_in(parts, field, depth))
@@ -239,7 +235,7 @@ def records_in(value: object, chosen: Chosen) -> list[object]:
         for key, inner in holder.items():
             is_list = isinstance(inner, list) and inner and isinstance(inner[0], dict)
             if not is_list or (
-                around.has_content and plain_name(key) not in key_table().lists
+                around.has_content and plain_name(key) not in RECORD_KEYS.content.lists
             ):
                 continue
             if any(

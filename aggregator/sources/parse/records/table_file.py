@@ -15,7 +15,7 @@ from types import MappingProxyType
 from aggregator.config.messages import counted
 from aggregator.extract.language import unicode
 from aggregator.model.errors import ReadError
-from aggregator.sources.parse.records.record_keys import Chosen, key_table, plain_name
+from aggregator.sources.parse.records.record_keys import RECORD_KEYS, Chosen, plain_name
 from aggregator.sources.parse.streams.file_stream import Stream
 from aggregator.text.lines import word_set
 
@@ -61,7 +61,7 @@ def date_orders(stream: Stream, limit: int, chosen: Chosen) -> dict[str, str]:
     the result. For `limit` and `chosen` see read_rows.
     """
     date_names = {
-        *key_table().keys["published"],
+        *RECORD_KEYS.content.keys["published"],
         plain_name(chosen.get("published", "")),
     }
     orders: dict[str, set[str]] = {}
@@ -180,11 +180,11 @@ def _split(line: str) -> tuple[str, list[str]]:
 def _known(columns: list[str]) -> int:
     """Return the number of fields that the columns of a header name."""
     names = set(map(plain_name, columns))
-    return sum(not names.isdisjoint(keys) for keys in key_table().keys.values())
+    return sum(not names.isdisjoint(keys) for keys in RECORD_KEYS.content.keys.values())
 
 
 def _has_content(columns: list[str]) -> bool:
-    keys = key_table().keys
+    keys = RECORD_KEYS.content.keys
     content = _ADDRESSES.union(keys["title"], keys["text"], keys["html"])
     return not content.isdisjoint(map(plain_name, columns))
 

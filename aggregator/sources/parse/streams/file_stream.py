@@ -12,6 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import msgspec
+
 from aggregator.model.errors import ReadError, TooManyFilesError
 from aggregator.sources.parse.streams.remote_files import open_file
 
@@ -30,15 +32,14 @@ BLANK = b" \t\r\n\0\xef\xbb\xbf"
 MOST_EMPTY = 64  # empty lines read one by one; further ones are skipped together
 
 
-class Progress:
+class Progress(msgspec.Struct):
     """Progress of reading, in compressed bytes, for a progress bar.
 
     `total_bytes` is None if unknown (standard input).
     """
 
-    def __init__(self) -> None:
-        self.read_bytes = 0
-        self.total_bytes: int | None = None
+    read_bytes: int = 0
+    total_bytes: int | None = None
 
 
 class Stream(io.BufferedReader):

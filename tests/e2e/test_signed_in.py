@@ -15,12 +15,12 @@ from playwright.sync_api import Browser, Page, expect
 
 from aggregator.config.story_query import StoryFilter
 from aggregator.store.engine.database import Database
-from tests.e2e.test_pages import DESK, PHONE, Visit, browser  # noqa: F401 - a fixture
 from tests.support.articles import render_all
+from tests.support.browser import DESK, PHONE, Visit
 from tests.support.fresh import sqlite_at
 from tests.support.newsroom import Newsroom
 from tests.support.story_checks import fill
-from tests.unit.web.test_pages import HOSTILE, assert_tame
+from tests.support.tame_pages import HOSTILE, assert_tame
 
 pytestmark = pytest.mark.later
 
@@ -72,7 +72,7 @@ def newsroom(reported: Path, tmp_path: Path) -> Iterator[Writing]:
 
 
 @pytest.fixture
-def visit(browser: Browser, newsroom: Writing) -> Iterator[Visit]:  # noqa: F811 - the fixture
+def visit(browser: Browser, newsroom: Writing) -> Iterator[Visit]:
     context = browser.new_context(viewport=DESK)
     yield Visit(context.new_page(), newsroom.address)
     context.close()

@@ -1,19 +1,25 @@
 """Sources and pollers as most tests of polling need them."""
 
+import threading
 import time
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import select
+
 from aggregator.config.tuning import Tuning
+from aggregator.intake.kinds.folder_kind import FolderWatcher
 from aggregator.intake.polling.page_fetch import PollServices
 from aggregator.intake.polling.poll import Poller
 from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.sources.fetch.client import Client
 from aggregator.store.engine.database import Database
-from aggregator.store.intake.source_rows import Source, source_id
-from tests.support.articles import NOON
+from aggregator.store.intake.source_rows import Source, add, all_sources, source_id
+from aggregator.store.tables import entry, story
+from tests.support.articles import NOON, Clock, Rig
+from tests.support.rows import queried, read_by, written_by
 
 
 def feed_source(address: str, **more: Any) -> Source:
@@ -50,3 +56,38 @@ def poller_on(
         database, client, InlineExecutor(), all_tuning, now, *is_stopped
     )
     return Poller(services._replace(pause=pause), robots=robots, pages=pages)
+
+
+ALL_TUNING = Tuning({"net": {"fetch_deadline_seconds": 2.0}})
+
+
+class Office:
+    """Polling on a database, with a source to be asked."""
+
+    def __init__(
+        self, database: Database, client: Client, source: Source, **more: Any
+    ) -> None:
+        self.clock = Clock()
+        self.stopped = threading.Event()
+        self.rig = Rig(database, self.clock, ALL_TUNING)
+        self.database = database
+        more = {"pages": "auto"} | more
+        self.polling = poller_on(
+            database, client, ALL_TUNING, self.clock, self.stopped.is_set, **more
+        )
+        self.watching = FolderWatcher(self.polling.services)
+        written_by(database, add, source)
+
+    @property
+    def source(self) -> Source:
+        return read_by(self.database, all_sources)[0]
+
+    def entries(self) -> list[Any]:
+        return list(queried(self.database, select(entry).order_by(entry.c.entry_no)))
+
+    def stories(self) -> list[Any]:
+        return list(queried(self.database, select(story).order_by(story.c.story_no)))
+
+
+def feed_of(address: str, **more: Any) -> Source:
+    return feed_source(address, **({"pages": "never"} | more))

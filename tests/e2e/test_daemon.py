@@ -510,30 +510,6 @@ def same_to_the_eye(path: Path, other: bytes) -> None:
 # --- beside other processes --------------------------------------------------------------------------------
 
 
-@pytest.mark.later
-def test_other_processes_beside_the_daemon(tmp_path: Path) -> None:
-    sample = SAMPLES / "Radio Vessaly"
-    with DaemonProcess(tmp_path, {}) as daemon:
-        second = daemon.command("run")
-        assert second.returncode == 6
-        assert "is in use by another daemon" in second.stderr
-        beside = daemon.command("ingest", str(sample))
-        assert beside.returncode == 0, beside.stderr
-        assert "waiting until it has placed" in beside.stderr
-        assert sum(story["article_count"] for story in daemon.stories()) == 4
-        quick = daemon.command(
-            "ingest", "--no-wait", "--format", "json", str(SAMPLES / "Nordkanal")
-        )
-        assert quick.returncode == 0, quick.stderr
-        wait_for_articles(daemon, 5)
-        assert daemon.stop() == 0
-
-    alone = tmp_path / "alone"
-    alone.mkdir()
-    without = DaemonProcess(alone, {}).command("ingest", str(sample))
-    assert without.stdout == beside.stdout
-
-
 # --- systemd, figures, words -------------------------------------------------------------------------------
 
 

@@ -150,29 +150,6 @@ def test_a_button_marks_without_leaving_the_page_and_keeps_the_focus(
 
 
 @pytest.mark.later
-def test_without_scripts_the_same_forms_do_it(browser: Browser, address: str) -> None:
-    context = browser.new_context(viewport=PHONE, java_script_enabled=False)
-    visit = Visit(context.new_page(), address)
-    page = visit.page
-    visit.go(NEWEST)
-    story(page, FROST).get_by_role("button", name="Mark read").click()
-    expect(story(page, FROST)).to_have_class("story is-read")
-    assert f"{NEWEST}#s-" in page.url
-    story(page, FROST).get_by_role("button", name="Save").click()
-    visit.go("/?view=saved")
-    story(page, FROST).get_by_role("link", name=FROST).first.click()
-    page.get_by_role("button", name="Mark unread").click()
-    expect(page.get_by_role("button", name="Mark read")).to_be_visible()
-    visit.go("/?view=unread")
-    visit.assert_fits_its_width()
-    page.get_by_role("button", name="Mark all above as read").click()
-    expect(page.get_by_text("All stories are read")).to_be_visible()
-    visit.keep("all-read-phone")
-    visit.assert_quiet()
-    context.close()
-
-
-@pytest.mark.later
 def test_sections_of_folders_are_accessible_and_fit_a_phone(
     browser: Browser,
     address: str,

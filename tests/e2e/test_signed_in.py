@@ -190,18 +190,19 @@ def test_why_an_article_is_where_it_is(visit: Visit, newsroom: Writing) -> None:
         newsroom.reading.stories(StoryFilter(limit=500)).stories,
         key=lambda one: one.report_count,
     )
-    joined = next(article for article in story.articles[1:] if article.role == "report")
+    explained = newsroom.reading.explained_article
+    joined = next(
+        article
+        for article in story.articles[1:]
+        if explained(article.id).evidence.score is not None
+    )
     visit.go(f"/stories/{story.id}")
     page.locator(f"#a-{joined.id}").get_by_role("link", name="why here?").click()
     expect(page.get_by_role("heading", level=1)).to_have_text(joined.title)
-    evidence = newsroom.reading.explained_article(joined.id)
-    if evidence.evidence.score is not None:
-        shown = f"{evidence.evidence.score:+.2f}".replace("-", "−")
-        expect(page.get_by_role("table").first).to_contain_text(shown)
-        assert (
-            page.locator("i.bar").first.evaluate("e => e.getBoundingClientRect().width")
-            > 0
-        )
+    shown = f"{explained(joined.id).evidence.score:+.2f}".replace("-", "−")
+    expect(page.get_by_role("table").first).to_contain_text(shown)
+    width = "e => e.getBoundingClientRect().width"
+    assert page.locator("i.bar").first.evaluate(width) > 0
     page.get_by_role("region", name="Compare with another article").get_by_role(
         "link"
     ).first.click()

@@ -21,7 +21,7 @@ from aggregator.model.evidence import Evidence
 from aggregator.sources.fetch.client import Client
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
-from aggregator.store.intake import inbox, pending_pages
+from aggregator.store.intake import pending_pages
 from aggregator.store.intake.source_rows import add
 from aggregator.store.maintenance.integrity_check import conservation_faults
 from aggregator.store.tables import article, entry, story, story_log
@@ -480,9 +480,7 @@ def test_what_a_correction_holds_is_not_moved_by_its_page(rig: Rig) -> None:
 # --- the same stories after any interruption ---------------------------------------------------------------
 
 
-def placing(
-    database: Database, *, batches: int | None = None, restarts: bool = False
-) -> None:
+def placing(database: Database, *, batches: int | None = None) -> None:
     """Place the leads of a dataset and then its texts; die after so many batches of texts."""
     records = read_dataset(TRIPWIRE)
     leads = leads_of(records, TUNING)
@@ -492,14 +490,9 @@ def placing(
         if left is not None and next(left, None) is None:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def pipeline() -> Pipeline:
-        tuning = Tuning({"placing": {"batch_articles": 7}})
-        return Pipeline(database, InlineExecutor(), tuning, Clock(), keep_all=True)
-
-    one = pipeline()
+    tuning = Tuning({"placing": {"batch_articles": 7}})
+    one = Pipeline(database, InlineExecutor(), tuning, Clock(), keep_all=True)
     place_records(leads, database, one, lambda _: None)
-    if restarts:
-        one = pipeline()
     place_records(records, database, one, count, leads=leads)
 
 
@@ -549,15 +542,6 @@ def test_deciding_again_gives_the_stories_of_texts_that_came_first(
             }
             found.append(together)
     assert all(one == found[0] for one in found)
-
-
-@pytest.mark.later
-def test_the_partition_is_the_same_after_a_restart(
-    whole: Database, sqlite: Database
-) -> None:
-    placing(sqlite, restarts=True)
-    assert settled(sqlite) == settled(whole)
-    assert read_by(sqlite, inbox.waiting_count) == 0
 
 
 def test_a_page_that_leads_to_another_site_takes_no_text_away(rig: Rig) -> None:

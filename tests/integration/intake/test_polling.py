@@ -149,28 +149,6 @@ def test_the_oldest_entry_of_a_feed_comes_in_first(
     )
 
 
-def test_a_failure_is_health_and_the_next_success_ends_it(
-    office: Office, server: LoopbackServer
-) -> None:
-    good = Resource(rss(item("Flood", FLOOD, guid="1")))
-    server.routes["/feed"] = good
-    office.polling.poll(office.source)
-    server.routes["/feed"] = Response(503, {"Retry-After": "7200"})
-    assert office.polling.poll(office.source).problem == "http 503: Service Unavailable"
-    failing = office.source
-    assert (failing.health, failing.failures) == ("failing", 1)
-    assert failing.next_due_at >= office.clock.time + dt.timedelta(seconds=7000)
-    server.routes["/feed"] = good
-    assert office.polling.poll(failing).unchanged, (
-        "it still knows the version from before"
-    )
-    assert (
-        office.source.health,
-        office.source.health_cause,
-        office.source.failures,
-    ) == ("ok", None, 0)
-
-
 def test_a_network_that_comes_a_minute_late_costs_minutes(
     database: Database, client: Client
 ) -> None:
@@ -189,10 +167,6 @@ def test_a_network_that_comes_a_minute_late_costs_minutes(
             office.clock.time = office.source.next_due_at
     assert [wait < 3 for wait in waits[:2]] == [True, True]
     assert all(60 <= wait <= 66 for wait in waits[-2:]), "no longer than the interval"
-
-
-def all_of(database: Database) -> list[Source]:
-    return read_by(database, all_sources)
 
 
 def test_a_stop_is_nobodys_failure(

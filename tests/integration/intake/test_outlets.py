@@ -95,4 +95,4 @@ def test_a_renamed_source_changes_no_story_count_or_filter(world: PolledWorld) -
     histories = queried(world.database, select(source_history.c.source)).scalars()
     assert {*histories} == {*ids}
     lines = queried(world.database, select(outlet_line.c.outlet)).scalars()
-    assert {*lines} == {f"{HOST} {id_}" for id_ in ids}
+    assert {*lines} == {f"{HOST} {HOST}"}

@@ -9,13 +9,19 @@ from typing import Any
 
 from sqlalchemy import select
 
+from aggregator.config.configured_access import configured_access
+from aggregator.config.settings import Config
 from aggregator.config.tuning import Tuning
 from aggregator.intake.kinds.folder_kind import FolderWatcher
+from aggregator.intake.kinds.source_kind import source_kind
 from aggregator.intake.polling.page_fetch import PollServices
 from aggregator.intake.polling.poll import Poller
+from aggregator.intake.polling.poll_result import PollResult
 from aggregator.intake.workers.executor import InlineExecutor
-from aggregator.sources.fetch.client import Client
+from aggregator.model.clock import utc_now
+from aggregator.sources.fetch.client import Client, client_of
 from aggregator.store.engine.database import Database
+from aggregator.store.intake import pending_pages
 from aggregator.store.intake.source_rows import Source, add, all_sources, source_id
 from aggregator.store.tables import entry, story
 from tests.support.articles import NOON, Clock, Rig
@@ -59,6 +65,30 @@ def poller_on(
 
 
 ALL_TUNING = Tuning({"net": {"fetch_deadline_seconds": 2.0}})
+
+
+def poll_configured(
+    database: Database, config: Config, *, robots: bool = False, pages: str = "always"
+) -> dict[str, PollResult]:
+    """Poll the stored sources and fetch the pages that are due, with the access that a config.yaml gives."""
+    client = client_of(config)
+    services = PollServices(
+        database,
+        client,
+        InlineExecutor(),
+        Tuning(),
+        utc_now,
+        configured=configured_access(config),
+    )
+    poller = Poller(services, robots=robots, pages=pages)
+    polled = {
+        one.shown_name: source_kind(one.kind).poller(poller)(one)
+        for one in read_by(database, all_sources)
+    }
+    for page in read_by(database, pending_pages.due_pages, utc_now(), 100):
+        poller.fetch_page(page)
+    client.close()
+    return polled
 
 
 class Office:

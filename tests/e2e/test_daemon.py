@@ -564,7 +564,7 @@ def test_a_daemon_with_nothing_to_do_seldom_wakes(tmp_path: Path) -> None:
         tmp_path, {"fetch": {"interval": "1h"}, "sources": [outlet.settings()]}
     ) as daemon:
         daemon.wait_for(daemon.stories, "the article")
-        time.sleep(5.0)  # until it is indexed and rendered
+        story_rows(daemon)  # rendered, and indexed before that
         before = switches(daemon.process.pid)
         time.sleep(10.0)
         assert switches(daemon.process.pid) - before <= 40, (

@@ -7,7 +7,6 @@ import shutil
 import string
 from pathlib import Path
 
-import httpx
 import msgspec
 import pytest
 from sqlalchemy import func, select
@@ -36,7 +35,6 @@ from aggregator.store.stories.article_rows.compared_articles import sketches_aft
 from aggregator.store.tables import article, command, sketch, tombstone
 from aggregator.store.tables import outbox as outbox_table
 from aggregator.web.api.push_endpoint import PushEndpoint
-from aggregator.web.server import Server
 from tests.support.articles import (
     FLOOD,
     FLOOD_ELSEWHERE,
@@ -195,55 +193,6 @@ def _in_order(database: Database) -> list[str]:
             database, select(article.c.id).order_by(article.c.inbox_no).limit(3)
         ).scalars()
     )
-
-
-@pytest.mark.later
-def test_no_page_feed_or_answer_has_it(rig: Rig) -> None:
-    rig.take(marked("1", FLOOD), alone("3"))
-    rig.take(TOWN)
-    settle(rig)
-    ended = assigned(rig.database)[the_article(rig.database, "3")]
-    gone = the_article(rig.database)
-    server = Server(StoryReader(rig.database), PublishSettings(port=0))
-    with httpx.Client(base_url=server.start(), trust_env=False, timeout=60) as client:
-        paths = (
-            "/",
-            "/?view=newest",
-            f"/search?q={MARK}",
-            f"/stories/{assigned(rig.database)[gone]}",
-            "/feeds/stories.rss",
-            "/feeds/stories.atom",
-            "/feeds/stories.json",
-            "/api/v1/stories",
-            f"/api/v1/stories/{assigned(rig.database)[gone]}",
-        )
-        assert all(MARK in client.get(path).text.lower() for path in paths)
-        tag = client.get("/feeds/stories.rss").headers["ETag"]
-        forget(rig, "Herald")
-        settle(rig)
-        again = client.get("/feeds/stories.rss", headers={"If-None-Match": tag})
-        assert again.status_code == 200, "readers that ask whether it changed are told"
-        reported = {
-            path: client.get(path).text.lower().replace(f"q={MARK}", "")
-            for path in paths
-        }
-        inside = [
-            path
-            for path, page in reported.items()
-            if MARK in page and not path.startswith("/search")
-        ]
-        assert inside == []
-        assert (
-            "nothing" in reported[f"/search?q={MARK}"]
-            or "no story" in reported[f"/search?q={MARK}"]
-        )
-        for path in (
-            f"/stories/{ended}",
-            f"/api/v1/stories/{ended}",
-            f"/api/v1/articles/{gone}",
-        ):
-            assert client.get(path).status_code == 410
-    server.stop()
 
 
 # --- it does not come back ---------------------------------------------------------------------------------

@@ -507,9 +507,6 @@ def same_to_the_eye(path: Path, other: bytes) -> None:
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
-# --- beside other processes --------------------------------------------------------------------------------
-
-
 # --- systemd, figures, words -------------------------------------------------------------------------------
 
 

@@ -1,7 +1,6 @@
 """Sites of a web of their own, whose feeds are polled over time."""
 
 import datetime as dt
-from collections import defaultdict
 from typing import Any
 
 from aggregator.config.tuning import Tuning
@@ -34,7 +33,6 @@ class SiteFeeds(Closing):
         self._poller = poller_on(
             database, self._client, ALL_TUNING, self.time, pages=pages
         )
-        self._sites: dict[str, dict[str, Any]] = defaultdict(dict)
 
     def close(self) -> None:
         self._client.close()
@@ -47,12 +45,11 @@ class SiteFeeds(Closing):
 
     def serve_page(self, host: str, path: str, page: bytes | str | Response) -> None:
         """Let a site have a page, or a redirect."""
-        self._sites[host][path] = page
+        self.world.sites[host] = {**self.world.sites.get(host, {}), path: page}
 
     def poll_feed(self, host: str, feed: Any) -> PollResult:
         """Serve this feed of a site and poll it; its entries wait."""
         self.serve_page(host, "/feed", feed)
-        self.world.sites.update(self._sites)
         source = read_by(self.database, source_at, address_of(host))
         polled = self._poller.poll(source)
         assert polled.problem is None
@@ -60,7 +57,6 @@ class SiteFeeds(Closing):
 
     def fetch_pages(self) -> bool:
         """Fetch the pages that are due; return whether there were any."""
-        self.world.sites.update(self._sites)
         due = read_by(self.database, pending_pages.due_pages, self.time.now, 50)
         for page in due:
             self._poller.fetch_page(page)

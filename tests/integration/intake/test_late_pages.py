@@ -254,52 +254,34 @@ def test_a_page_without_a_text_changes_nothing(rig: Rig, page: bytes | None) -> 
     is_sound(rig)
 
 
-def test_a_page_that_is_a_copy_joins_its_original_without_a_bump(rig: Rig) -> None:
-    (report,) = rig.take(
-        record("Courier", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON)
-    )
-    n = placed_without(
-        rig, teaser("Notes from the river", "Our reporter looks back at a long night.")
-    )
-    first, alone = rows(rig.database)
-    assert alone.redirect_to is None
-    placed = comes(rig, n, page_of(FLOOD))
-    kept, gone = rows(rig.database)
-    assert (placed.story, gone.redirect_to) == (report.story, kept.id)
-    assert (kept.bumped_at, kept.report_count, kept.article_count) == (
-        first.bumped_at,
-        1,
-        2,
-    )
-    copy = rows(rig.database, article)[1]
-    assert (copy.role, copy.copy_of, copy.is_compared) == (
-        "copy",
-        report.article,
-        False,
-    )
-    is_sound(rig)
-
-
-def test_a_page_that_is_another_report_merges_the_stories_without_a_bump(
-    rig: Rig,
+@pytest.mark.parametrize(("text", "reports"), [(FLOOD, 1), (FLOOD_ELSEWHERE, 2)])
+def test_a_page_of_the_same_event_merges_the_stories_without_a_bump(
+    rig: Rig, text: str, reports: int
 ) -> None:
+    """Whether it is a copy of the other story's report or another one."""
     (report,) = rig.take(
         record("Courier", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON)
     )
     n = placed_without(
         rig, teaser("Monday morning", "The paper of today in short.", published=NOON)
     )
-    first, _ = rows(rig.database)
-    placed = comes(rig, n, page_of(FLOOD_ELSEWHERE))
+    first, alone = rows(rig.database)
+    assert alone.redirect_to is None
+    placed = comes(rig, n, page_of(text))
     kept, gone = rows(rig.database)
     assert (placed.story, gone.redirect_to) == (report.story, kept.id)
-    assert (kept.bumped_at, kept.report_count) == (first.bumped_at, 2)
+    assert (kept.bumped_at, kept.article_count) == (first.bumped_at, 2)
+    assert kept.report_count == reports
+    late = rows(rig.database, article)[1]
+    assert late.is_compared == (reports == 2)
+    assert late.copy_of == (None if late.is_compared else report.article)
+    assert late.role == ("report" if late.is_compared else "copy")
     (merged,) = [
         one
         for one in rows(rig.database, story_log)
         if one.kind == "merged" and one.story == kept.id
     ]
-    assert "second look" in merged.detail
+    assert ("second look" in merged.detail) == late.is_compared
     is_sound(rig)
 
 

@@ -14,19 +14,16 @@ from urllib.parse import urlsplit
 import pytest
 from sqlalchemy import select
 
-from aggregator.config.tuning import Tuning
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.source_rows import add, all_sources
 from aggregator.store.migrate import upgrade
 from aggregator.store.tables import article, story
 from benchmarks.day.feeds import FETCHED, Feed, real_feeds
-from tests.support.articles import Rig
 from tests.support.loopback import Resource
-from tests.support.polling import feed_source, poller_on
+from tests.support.polling import feed_source
 from tests.support.rows import queried, read_by, written_by
-from tests.support.world import Time, World
+from tests.support.site_feeds import SiteFeeds
 
-ALL_TUNING = Tuning({"net": {"host_gap_seconds": 0.0}})
 FEEDS = 14  # of those with few items, every few of which one is read
 MOST_ITEMS = 25
 Change = Callable[[str], str]
@@ -96,17 +93,12 @@ def changed(feed: Feed, change: Change) -> bytes:
     )
 
 
-class Reading:
+class Reading(SiteFeeds):
     """The program with the feeds, on one database; the second day is a day later."""
 
     def __init__(self, database: Database, feeds: list[Feed]) -> None:
-        self.database = database
+        super().__init__(database, start=FETCHED)
         self.feeds = feeds
-        self.time = Time(FETCHED)
-        self.world = World(self.time)
-        self._client = self.world.client(ALL_TUNING)
-        self._rig = Rig(database, self.time, ALL_TUNING)
-        self._poller = poller_on(database, self._client, ALL_TUNING, self.time)
 
     def subscribe(self) -> None:
         for feed in self.feeds:
@@ -121,17 +113,13 @@ class Reading:
         for feed in self.feeds:
             parts = urlsplit(feed.address)
             path = f"{parts.path}?{parts.query}" if parts.query else parts.path
-            others = self.world.sites.get(parts.netloc, {})
-            self.world.sites[parts.netloc] = {
-                **others,
-                path: Resource(body_of(feed), etag=None),
-            }
+            self.serve_page(parts.netloc, path, Resource(body_of(feed), etag=None))
         accepted = 0
         for source in read_by(self.database, all_sources):
             polled = self._poller.poll(source)
             assert polled.problem is None, (source.address, polled.problem)
             accepted += len(polled.accepted)
-        self._rig.place()
+        self.rig.place()
         return accepted
 
     def articles(self) -> set[str]:
@@ -140,10 +128,6 @@ class Reading:
     def bumps(self) -> dict[str, dt.datetime]:
         rows = queried(self.database, select(story.c.id, story.c.bumped_at))
         return {row.id: row.bumped_at for row in rows}
-
-    def close(self) -> None:
-        self._client.close()
-        self.world.close()
 
 
 @pytest.fixture(scope="module")

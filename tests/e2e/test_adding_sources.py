@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.e2e.test_pages import DESK, PHONE, Visit, browser  # noqa: F401 - a fixture
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE
+from tests.support.browser import DESK, PHONE, Visit
 from tests.support.daemon_process import DaemonProcess
 from tests.support.loopback import LoopbackServer, Response
 
@@ -51,7 +51,7 @@ def outlets() -> Iterator[dict[str, LoopbackServer]]:
 
 @pytest.mark.parametrize("color", ["light", "dark"])
 def test_from_an_empty_database_to_the_first_merged_story(
-    browser: Browser,  # noqa: F811 - the fixture
+    browser: Browser,
     outlets: dict[str, LoopbackServer],
     tmp_path: Path,
     color: str,

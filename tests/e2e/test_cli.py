@@ -357,30 +357,6 @@ def test_articles_are_rows_with_the_story_that_they_are_in(filled: Terminal) -> 
     assert len(table) == len(wanted) + 1
 
 
-@pytest.mark.later
-def test_filters_and_limits(filled: Terminal) -> None:
-    def ids(*arguments: str) -> list[str]:
-        return [
-            one["id"]
-            for one in filled.type("stories", "--format", "jsonl", *arguments).lines
-        ]
-
-    assert len(ids()) == 2
-    assert len(ids("--limit", "1")) == 1
-    assert len(ids("--min-reports", "2")) == 1
-    assert ids("--outlet", "gazette") == ids("--min-outlets", "2")
-    assert ids("--query", '"river arrel"') == ids("--min-outlets", "2")
-    assert ids("--since", "2026-10-12", "--until", "2026-10-13") == ids()
-    assert ids("--until", "2026-10-11") == []
-    assert ids("--language", "xx") == []
-    said = filled.type("stories", "--language", "xx")
-    assert (said.code, said.out, said.err) == (
-        0,
-        b"",
-        "No story matches these filters (2 stored).\n",
-    )
-
-
 @pytest.mark.parametrize(
     ("command", "words"),
     [

@@ -18,7 +18,6 @@ from aggregator.config.loader import load
 from aggregator.config.settings import Config
 from aggregator.intake.manage.configured_sources import configured_sources
 from aggregator.model.clock import utc_now
-from tests.e2e.test_reloading import title
 from tests.support.daemon_process import DaemonProcess
 from tests.support.outlets import DAM, FIRE, Outlet
 from tests.support.seeds import drawn
@@ -225,7 +224,7 @@ def test_no_configuration_ends_the_daemon_or_is_half_in_force(
         file = tmp_path / "config.yaml"
         good = yaml.safe_load(file.read_text())
         generator = Generator(drawn("fuzz"), good, feeds)
-        shown, asked, taken = title(daemon), asked_of_file(daemon), 0
+        shown, asked, taken = daemon.feed_title(), asked_of_file(daemon), 0
         for number in range(cases):
             text = generator.text(number)
             (tmp_path / "config.yaml.new").write_bytes(text)
@@ -242,14 +241,14 @@ def test_no_configuration_ends_the_daemon_or_is_half_in_force(
             if is_accepted:
                 taken += 1
                 assert asked_of_file(daemon) == wanted_of_file(file), what
-                shown, asked = title(daemon), asked_of_file(daemon)
-            assert (title(daemon), asked_of_file(daemon)) == (shown, asked), what
+                shown, asked = daemon.feed_title(), asked_of_file(daemon)
+            assert (daemon.feed_title(), asked_of_file(daemon)) == (shown, asked), what
             assert daemon.get("/healthz").status_code == 200, what
         print(f"{taken} of {cases} were taken")
         daemon.configure(settings | {"publish": {"title": "Last"}})
         assert "config reloaded" in daemon.reload()
         daemon.address = _LISTENING.findall(daemon.log())[-1]
-        assert title(daemon) == "Last"
+        assert daemon.feed_title() == "Last"
         listed = daemon.command(
             "sources", "list", "--format", "jsonl"
         ).stdout.splitlines()

@@ -507,33 +507,6 @@ def same_to_the_eye(path: Path, other: bytes) -> None:
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
-# --- beside other processes --------------------------------------------------------------------------------
-
-
-@pytest.mark.later
-def test_other_processes_beside_the_daemon(tmp_path: Path) -> None:
-    sample = SAMPLES / "Radio Vessaly"
-    with DaemonProcess(tmp_path, {}) as daemon:
-        second = daemon.command("run")
-        assert second.returncode == 6
-        assert "is in use by another daemon" in second.stderr
-        beside = daemon.command("ingest", str(sample))
-        assert beside.returncode == 0, beside.stderr
-        assert "waiting until it has placed" in beside.stderr
-        assert sum(story["article_count"] for story in daemon.stories()) == 4
-        quick = daemon.command(
-            "ingest", "--no-wait", "--format", "json", str(SAMPLES / "Nordkanal")
-        )
-        assert quick.returncode == 0, quick.stderr
-        wait_for_articles(daemon, 5)
-        assert daemon.stop() == 0
-
-    alone = tmp_path / "alone"
-    alone.mkdir()
-    without = DaemonProcess(alone, {}).command("ingest", str(sample))
-    assert without.stdout == beside.stdout
-
-
 # --- systemd, figures, words -------------------------------------------------------------------------------
 
 
@@ -588,7 +561,7 @@ def test_a_daemon_with_nothing_to_do_seldom_wakes(tmp_path: Path) -> None:
         tmp_path, {"fetch": {"interval": "1h"}, "sources": [outlet.settings()]}
     ) as daemon:
         daemon.wait_for(daemon.stories, "the article")
-        time.sleep(5.0)  # until it is indexed and rendered
+        story_rows(daemon)  # rendered, and indexed before that
         before = switches(daemon.process.pid)
         time.sleep(10.0)
         assert switches(daemon.process.pid) - before <= 40, (

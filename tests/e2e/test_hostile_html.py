@@ -10,7 +10,6 @@ from playwright.sync_api import Browser, BrowserContext, Dialog, Page, Request, 
 
 from aggregator.model.entry import Enclosure, Entry
 from aggregator.store.engine.database import Database
-from tests.e2e.test_pages import browser  # noqa: F401 - a fixture
 from tests.support.articles import record
 from tests.support.hostile_html import (
     ALLOWED,
@@ -139,7 +138,7 @@ class Watch:
     "bypass_csp", [False, True], ids=["with the policy", "without"]
 )
 def test_nothing_of_it_runs_sends_or_leaves_its_box(
-    browser: Browser,  # noqa: F811 - the fixture
+    browser: Browser,
     room: Newsroom,
     bypass_csp: bool,
 ) -> None:
@@ -157,7 +156,7 @@ def test_nothing_of_it_runs_sends_or_leaves_its_box(
 
 
 def test_a_browser_runs_what_is_not_sanitised(
-    browser: Browser,  # noqa: F811 - the fixture
+    browser: Browser,
     room: Newsroom,
 ) -> None:
     """Else the test above would see nothing."""

@@ -148,37 +148,6 @@ def test_recluster_shows_the_difference_first(bench: Bench) -> None:
     assert bench.program.command("recluster", "--since", "yesterday").returncode == 2
 
 
-@pytest.mark.torture
-def test_a_recluster_that_was_killed_is_repeated_and_gives_the_same(
-    bench: Bench, ingested: Path
-) -> None:
-    bench.program.tuning = STRICT
-    process = subprocess.Popen(
-        [*bench.program.program(), "recluster"],
-        cwd=bench.folder,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    ends = time.monotonic() + PATIENCE_SECONDS
-    while not list(bench.folder.glob(".recluster-*/scratch.db-wal")):
-        assert time.monotonic() < ends
-        assert process.poll() is None, "it ended before it could be killed"
-        time.sleep(0.005)
-    process.kill()
-    process.wait(20)
-    assert list(bench.folder.glob(".recluster-*/scratch.db"))
-    assert bench.program.command("recluster").returncode == 0
-    assert not list(bench.folder.glob(".recluster*"))
-    assert what_is_wrong(bench.database) == []
-    undisturbed = bench.folder / "undisturbed"
-    undisturbed.mkdir()
-    other = Bench(undisturbed, ingested)
-    other.program.tuning = STRICT
-    assert other.program.command("recluster").returncode == 0
-    assert partition(other.database) == partition(bench.database)
-    other.database.close()
-
-
 @pytest.mark.later
 def test_forgetting_asks_first_and_says_what_goes(bench: Bench) -> None:
     program, database = bench.program, bench.database

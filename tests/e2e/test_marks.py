@@ -13,7 +13,7 @@ from aggregator.store.read.marks.read_marks import ReadMarks
 from aggregator.web.dependencies import Services
 from aggregator.web.pages.visitor import COOKIE
 from aggregator.web.server import Server
-from tests.e2e.test_pages import DESK, PHONE, Visit, browser  # noqa: F401 - a fixture
+from tests.support.browser import DESK, PHONE, Visit
 from tests.support.written_stories import MORNING, filled_reader
 
 NEWEST = "/?view=newest"
@@ -42,7 +42,7 @@ def address() -> Iterator[str]:
 
 
 @pytest.fixture
-def visit(browser: Browser, address: str) -> Iterator[Visit]:  # noqa: F811
+def visit(browser: Browser, address: str) -> Iterator[Visit]:
     context = browser.new_context(viewport=DESK)
     yield Visit(context.new_page(), address)
     context.close()
@@ -150,31 +150,8 @@ def test_a_button_marks_without_leaving_the_page_and_keeps_the_focus(
 
 
 @pytest.mark.later
-def test_without_scripts_the_same_forms_do_it(browser: Browser, address: str) -> None:  # noqa: F811
-    context = browser.new_context(viewport=PHONE, java_script_enabled=False)
-    visit = Visit(context.new_page(), address)
-    page = visit.page
-    visit.go(NEWEST)
-    story(page, FROST).get_by_role("button", name="Mark read").click()
-    expect(story(page, FROST)).to_have_class("story is-read")
-    assert f"{NEWEST}#s-" in page.url
-    story(page, FROST).get_by_role("button", name="Save").click()
-    visit.go("/?view=saved")
-    story(page, FROST).get_by_role("link", name=FROST).first.click()
-    page.get_by_role("button", name="Mark unread").click()
-    expect(page.get_by_role("button", name="Mark read")).to_be_visible()
-    visit.go("/?view=unread")
-    visit.assert_fits_its_width()
-    page.get_by_role("button", name="Mark all above as read").click()
-    expect(page.get_by_text("All stories are read")).to_be_visible()
-    visit.keep("all-read-phone")
-    visit.assert_quiet()
-    context.close()
-
-
-@pytest.mark.later
 def test_sections_of_folders_are_accessible_and_fit_a_phone(
-    browser: Browser,  # noqa: F811
+    browser: Browser,
     address: str,
 ) -> None:
     for name, size in (("desk", DESK), ("phone", PHONE)):
@@ -195,7 +172,7 @@ def test_sections_of_folders_are_accessible_and_fit_a_phone(
 @pytest.mark.later
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_what_came_since_the_last_visit_stands_above_a_line(
-    browser: Browser,  # noqa: F811
+    browser: Browser,
     address: str,
     scheme: Literal["light", "dark"],
 ) -> None:

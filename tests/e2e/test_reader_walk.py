@@ -17,7 +17,7 @@ import pytest
 from playwright.sync_api import Browser, ViewportSize
 
 from tests.conftest import REPOSITORY
-from tests.e2e.test_pages import OUTPUT, PHONE, browser  # noqa: F401 - a fixture
+from tests.support.browser import OUTPUT, PHONE
 from tests.support.daemon_process import DaemonProcess
 from tests.support.loopback import LoopbackServer, Resource
 from tests.support.mail_server import MailServer
@@ -109,7 +109,7 @@ def imported(
 
 
 def test_a_reader_imports_reads_mutes_and_gets_the_digest(
-    browser: Browser,  # noqa: F811 - the fixture
+    browser: Browser,
     daemon: DaemonProcess,
     mail: MailServer,
     monkeypatch: pytest.MonkeyPatch,

@@ -30,10 +30,6 @@ pytestmark = pytest.mark.later
 SIGNAL_SECONDS = 3.0
 
 
-def title(daemon: DaemonProcess, feed: str = "stories") -> str:
-    return daemon.get(f"/feeds/{feed}.rss").text.split("<title>")[1].split("<")[0]
-
-
 # --- what changes, and what stays --------------------------------------------------------------------------
 
 
@@ -59,8 +55,8 @@ def test_what_can_change_changes_and_a_bad_file_changes_nothing(tmp_path: Path) 
 
         daemon.configure(everything)
         daemon.reload()
-        assert title(daemon) == "Changed"
-        assert title(daemon, "fires") == "Fires"
+        assert daemon.feed_title() == "Changed"
+        assert daemon.feed_title("fires") == "Fires"
         assert daemon.get("/status").json()["rules_version"] != old_rules
         daemon.wait_for(
             lambda: receiver.taken, "a webhook about the new source's article"
@@ -116,7 +112,7 @@ def bad_files_change_nothing(daemon: DaemonProcess, settings: dict[str, Any]) ->
             said = daemon.reload()
             assert re.search(words, said), said
             assert "keeping the current configuration" in said
-            assert title(daemon) == "Changed"
+            assert daemon.feed_title() == "Changed"
             reported = daemon.get("/status").json()["last_reload"]
             assert reported["ok"] is False
             assert "stays" in reported["words"]
@@ -126,7 +122,7 @@ def bad_files_change_nothing(daemon: DaemonProcess, settings: dict[str, Any]) ->
     assert len(daemon.lines("SIGHUP: reading")) == begun + 1, (
         "the level of what was not taken is not, either"
     )
-    assert title(daemon) == "Changed"
+    assert daemon.feed_title() == "Changed"
 
 
 def test_whatever_a_reload_raises_the_old_configuration_stays(tmp_path: Path) -> None:
@@ -156,16 +152,17 @@ def test_whatever_a_reload_raises_the_old_configuration_stays(tmp_path: Path) ->
         said = daemon.reload()
         assert "config reload failed" in said
         assert "not this one" in said
-        assert (title(daemon), title(daemon, "fires")) == ("Old", "Old: fires"), (
-            "at the old port"
-        )
+        assert (daemon.feed_title(), daemon.feed_title("fires")) == (
+            "Old",
+            "Old: fires",
+        ), "at the old port"
         assert daemon.get("/status").json()["last_reload"]["ok"] is False
         polls = len(server.paths())
         daemon.wait_for(lambda: len(server.paths()) > polls, "the old source is asked")
         assert "/new" not in server.paths()
         daemon.configure(first | {"publish": {"title": "Newer"}})
         assert "config reloaded" in daemon.reload()
-        assert title(daemon) == "Newer"
+        assert daemon.feed_title() == "Newer"
         many_signals_do_not_block(daemon)
         assert daemon.stop() == 0
     server.close()
@@ -197,7 +194,7 @@ def it_moves_to_another_port(daemon: DaemonProcess, settings: dict[str, Any]) ->
     with pytest.raises(httpx.ConnectError):
         httpx.get(old, trust_env=False)
     assert daemon.address == f"http://127.0.0.1:{port}" != old
-    assert title(daemon) == "Changed"
+    assert daemon.feed_title() == "Changed"
     assert daemon.get("/status").json()["last_reload"]["ok"] is True
 
 
@@ -310,7 +307,7 @@ def test_reloads_under_load_lose_and_leave_nothing(
             daemon.wait_for(lambda: len(load.pushed) > reloads, "pushes meanwhile")
         assert load.wrong == []
         daemon.wait_for(lambda: daemon.waiting() == 0, "an empty inbox")
-        assert title(daemon) == "The last"
+        assert daemon.feed_title() == "The last"
         daemon.wait_for(
             lambda: held(daemon)[0] <= before[0] + 4, "threads of before to end"
         )
@@ -344,7 +341,7 @@ def stops_while_it_reloads(daemon: DaemonProcess, settings: dict[str, Any]) -> N
 
     def is_last() -> bool:
         try:
-            return title(daemon) == "Wish 4"
+            return daemon.feed_title() == "Wish 4"
         except httpx.TransportError:  # between the two servers
             return False
 

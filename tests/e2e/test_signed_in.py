@@ -15,12 +15,12 @@ from playwright.sync_api import Browser, Page, expect
 
 from aggregator.config.story_query import StoryFilter
 from aggregator.store.engine.database import Database
-from tests.e2e.test_pages import DESK, PHONE, Visit, browser  # noqa: F401 - a fixture
 from tests.support.articles import render_all
+from tests.support.browser import DESK, PHONE, Visit
 from tests.support.fresh import sqlite_at
 from tests.support.newsroom import Newsroom
 from tests.support.story_checks import fill
-from tests.unit.web.test_pages import HOSTILE, assert_tame
+from tests.support.tame_pages import HOSTILE, assert_tame
 
 pytestmark = pytest.mark.later
 
@@ -72,7 +72,7 @@ def newsroom(reported: Path, tmp_path: Path) -> Iterator[Writing]:
 
 
 @pytest.fixture
-def visit(browser: Browser, newsroom: Writing) -> Iterator[Visit]:  # noqa: F811 - the fixture
+def visit(browser: Browser, newsroom: Writing) -> Iterator[Visit]:
     context = browser.new_context(viewport=DESK)
     yield Visit(context.new_page(), newsroom.address)
     context.close()
@@ -190,18 +190,19 @@ def test_why_an_article_is_where_it_is(visit: Visit, newsroom: Writing) -> None:
         newsroom.reading.stories(StoryFilter(limit=500)).stories,
         key=lambda one: one.report_count,
     )
-    joined = next(article for article in story.articles[1:] if article.role == "report")
+    explained = newsroom.reading.explained_article
+    joined = next(
+        article
+        for article in story.articles[1:]
+        if explained(article.id).evidence.score is not None
+    )
     visit.go(f"/stories/{story.id}")
     page.locator(f"#a-{joined.id}").get_by_role("link", name="why here?").click()
     expect(page.get_by_role("heading", level=1)).to_have_text(joined.title)
-    evidence = newsroom.reading.explained_article(joined.id)
-    if evidence.evidence.score is not None:
-        shown = f"{evidence.evidence.score:+.2f}".replace("-", "−")
-        expect(page.get_by_role("table").first).to_contain_text(shown)
-        assert (
-            page.locator("i.bar").first.evaluate("e => e.getBoundingClientRect().width")
-            > 0
-        )
+    shown = f"{explained(joined.id).evidence.score:+.2f}".replace("-", "−")
+    expect(page.get_by_role("table").first).to_contain_text(shown)
+    width = "e => e.getBoundingClientRect().width"
+    assert page.locator("i.bar").first.evaluate(width) > 0
     page.get_by_role("region", name="Compare with another article").get_by_role(
         "link"
     ).first.click()

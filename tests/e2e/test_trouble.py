@@ -34,6 +34,11 @@ def write(folder: Path, name: str, title: str, text: str) -> None:
     )
 
 
+def health(daemon: DaemonProcess) -> tuple[int, bool]:
+    answer = daemon.get("/healthz")
+    return answer.status_code, answer.json()["writable"]
+
+
 def test_a_full_disk_stops_nothing_but_writing_and_work_goes_on_by_itself(
     tmp_path: Path,
 ) -> None:
@@ -42,10 +47,14 @@ def test_a_full_disk_stops_nothing_but_writing_and_work_goes_on_by_itself(
         tmp_path, {"sources": [{"folder": "news"}], "work": WORKER}
     ) as daemon:
         daemon.wait_for(lambda: len(daemon.stories()) == 1, "the first story")
-        # What a full disk looks like to a process: nothing may grow beyond what the log needs.
-        before = resource.prlimit(
-            daemon.process.pid, resource.RLIMIT_FSIZE, (32_768, resource.RLIM_INFINITY)
-        )
+        # What a full disk looks like to a process. No page of the log fits: noticed while nothing is written.
+        limit, pid = resource.RLIMIT_FSIZE, daemon.process.pid
+        before = resource.prlimit(pid, limit, (4_096, resource.RLIM_INFINITY))
+        daemon.wait_for(lambda: health(daemon) == (503, False), "/healthz to tell")
+        resource.prlimit(pid, limit, before)
+        daemon.wait_for(lambda: health(daemon) == (200, True), "/healthz to recover")
+        # Nothing may grow beyond what the log needs.
+        resource.prlimit(pid, limit, (32_768, resource.RLIM_INFINITY))
         write(tmp_path, "Herald", "Dock workers strike in Sennick", STRIKE)
         daemon.wait_for(
             lambda: daemon.lines("cannot be written"),
@@ -53,38 +62,13 @@ def test_a_full_disk_stops_nothing_but_writing_and_work_goes_on_by_itself(
         )
         assert daemon.get("/").status_code == 200
         assert len(daemon.stories()) == 1
-        daemon.wait_for(
-            lambda: daemon.get("/healthz").status_code == 503, "/healthz to tell"
-        )
-        reported = daemon.get("/healthz").json()
-        assert reported["writable"] is False
-        assert "cannot be written" in " ".join(reported["problems"])
-        resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE, before)
+        daemon.wait_for(lambda: health(daemon) == (503, False), "/healthz to tell")
+        problems = daemon.get("/healthz").json()["problems"]
+        assert "cannot be written" in " ".join(problems)
+        resource.prlimit(pid, limit, before)
         daemon.wait_for(lambda: len(daemon.stories()) == 2, "the second story")
         assert daemon.get("/healthz").status_code == 200
         assert "Traceback" not in daemon.log()
-        assert daemon.stop() == 0
-
-
-def test_a_disk_that_fails_while_nothing_is_written_is_noticed(tmp_path: Path) -> None:
-    write(tmp_path, "Gazette", "Levee breaks at Pennmouth, four dead", FLOOD)
-    with DaemonProcess(
-        tmp_path, {"sources": [{"folder": "news"}], "work": WORKER}
-    ) as daemon:
-        daemon.wait_for(lambda: len(daemon.stories()) == 1, "the first story")
-        assert daemon.get("/healthz").status_code == 200
-        # A single page of the log does not fit.
-        before = resource.prlimit(
-            daemon.process.pid, resource.RLIMIT_FSIZE, (4_096, resource.RLIM_INFINITY)
-        )
-        daemon.wait_for(
-            lambda: daemon.get("/healthz").status_code == 503, "/healthz to tell"
-        )
-        assert daemon.get("/healthz").json()["writable"] is False
-        resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE, before)
-        daemon.wait_for(
-            lambda: daemon.get("/healthz").status_code == 200, "/healthz to recover"
-        )
         assert daemon.stop() == 0
 
 

@@ -34,23 +34,6 @@ TAKEOVER_SECONDS = 15.0  # promised
 WRITER_NOW = "became the writer:"
 
 
-def test_a_daemon_that_shall_back_up_a_server_starts_and_says_what_to_use(
-    tmp_path: Path, postgres: Postgres
-) -> None:
-    address = postgres.lend()
-    settings = {"database": address, "sources": [], "backup": {"every": "1h"}}
-    former = {"summarise": {"url": "https://llm.example/v1", "model": "m"}}
-    with DaemonProcess(tmp_path, settings | former) as daemon:
-        (line,) = daemon.lines("event=server_backup_left_out")
-        assert "use pg_dump" in line
-        (line,) = daemon.lines("event=former_key_ignored")
-        assert "summarise: this key is gone: a program that reads webhooks" in line
-        assert daemon.get("/status").json()["backup"]["every_seconds"] is None
-        assert daemon.stop() == 0
-    assert not (tmp_path / "backups").exists()
-    postgres.take_back(address)
-
-
 class Pair:
     """Two daemons in folders of their own, on one database."""
 

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select
 
 from aggregator.model.entry import Entry
 from aggregator.store.engine.database import Database
 from aggregator.store.tables import article
 from tests.support.articles import NOON, Rig, record, trust
-from tests.support.polled_world import Shown
+from tests.support.polled_world import Shown, shown_of
 from tests.support.rows import queried
 from tests.support.story_checks import what_is_wrong
 
@@ -86,12 +86,7 @@ class BigStory:
         *_, self.last = [row for row in self.reports if len(row.text.split()) > 60]
 
     def shown(self) -> Shown:
-        self.rig.render()
-        columns = "title, summary, text, article_count, outlet_count, report_count"
-        view = text(f"SELECT {columns} FROM v_stories WHERE id = :id").bindparams(
-            id=self.id
-        )
-        return Shown(*queried(self.rig.database, view).one())
+        return shown_of(self.rig, self.id)
 
     def takes(self, *entries: Entry) -> Shown:
         """The story after these entries and those of the next hours, with which a second look comes."""

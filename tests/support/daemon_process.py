@@ -223,6 +223,10 @@ class DaemonProcess(Closing):
         """One GET from its web server."""
         return self._client.get(self.address + path)
 
+    def feed_title(self, feed: str = "stories") -> str:
+        """The title of one of its RSS feeds."""
+        return self.get(f"/feeds/{feed}.rss").text.split("<title>")[1].split("<")[0]
+
     def stories(self) -> list[dict[str, Any]]:
         """All stories of the API, the last bumped first."""
         return self.get("/api/v1/stories?limit=200").json()["stories"]

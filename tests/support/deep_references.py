@@ -219,7 +219,7 @@ _WORDS: Final[dict[str, tuple[str, ...]]] = {
     "command.state": ("waiting", "done", "refused"),
     "source.kind": SOURCE_KINDS,
     "source.pages": ("auto", "always", "never"),
-    "source.origin": ("config", "user"),
+    "source.origin": ("config", "user", "import"),
     "source.health": ("new", "ok", "failing", "gone", "merged"),
 }
 

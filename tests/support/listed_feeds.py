@@ -7,13 +7,12 @@ import datetime as dt
 import json
 from collections.abc import Callable, Iterable
 from html import escape
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from aggregator.config.settings import Config
 from aggregator.config.story_query import StoryFilter
-from aggregator.config.tuning import Tuning
 from aggregator.grouping.deletion.forget_articles import ForgetCommand
 from aggregator.intake import command_handlers
 from aggregator.intake.configured import story_options
@@ -22,18 +21,14 @@ from aggregator.intake.polling.poll_result import PollResult
 from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.model.article import ArticleView
 from aggregator.model.story import StoryText, StoryView
-from aggregator.store.engine.database import Database
-from aggregator.store.intake import pending_pages
-from aggregator.store.intake.source_rows import add, all_sources, remove
+from aggregator.store.intake.source_rows import remove
 from aggregator.store.read.reader import StoryReader
 from tests.support import rss
 from tests.support.articles import NOON, Rig
-from tests.support.loopback import Closing, Resource, Response
-from tests.support.polling import feed_source, poller_on
-from tests.support.rows import read_by, written_by
-from tests.support.world import Time, World
-
-ALL_TUNING = Tuning({"net": {"host_gap_seconds": 0.0}})
+from tests.support.loopback import Resource
+from tests.support.polling import feed_source
+from tests.support.rows import written_by
+from tests.support.site_feeds import ALL_TUNING, SiteFeeds, address_of
 
 
 class Item(NamedTuple):
@@ -64,37 +59,14 @@ class Installation(Rig):
         )
 
 
-class ListedFeeds(Closing):
-    """Feeds at `http://HOST/feed`; `pages`: as in `fetch.pages`."""
+class ListedFeeds(SiteFeeds):
+    """Feeds that list exactly what a test says."""
 
-    def __init__(self, database: Database, *, pages: str = "never") -> None:
-        self.database = database
-        self.time = Time(NOON)
-        self.world = World(self.time)
-        self.rig = Installation(database, self.time, ALL_TUNING)
-        self._client = self.world.client(ALL_TUNING)
-        self._poller = poller_on(
-            database, self._client, ALL_TUNING, self.time, pages=pages
-        )
-        self._sites: dict[str, dict[str, Any]] = {}
-
-    def close(self) -> None:
-        self._client.close()
-        self.world.close()
-
-    def add(self, *hosts: str, **more: Any) -> None:
-        """Subscribe to feeds; `more` as in `feed_source`."""
-        for host in hosts:
-            written_by(self.database, add, feed_source(address_of(host), **more))
+    rig_kind = Installation
 
     def remove(self, host: str) -> None:
         """Unsubscribe from a feed."""
-        with self.database.write() as connection:
-            remove(connection, feed_source(address_of(host)).id)
-
-    def serve_page(self, host: str, path: str, page: Response | str) -> None:
-        """Let a site have a page."""
-        self._sites.setdefault(host, {})[path] = page
+        written_by(self.database, remove, feed_source(address_of(host)).id)
 
     def poll(self, host: str, *items: Item, form: str = "rss") -> PollResult:
         """List these items, poll the feed ten minutes later, and place what came."""
@@ -109,24 +81,9 @@ class ListedFeeds(Closing):
     def read_feed(self, host: str, feed: str | bytes, content_type: str) -> PollResult:
         """Serve this feed and poll it ten minutes later; its entries wait."""
         self.time.run(600)
-        site = self._sites.setdefault(host, {})
-        site["/feed"] = Resource(feed, content_type, etag=None)
-        self.world.sites.update(self._sites)
-        (source,) = (
-            source
-            for source in read_by(self.database, all_sources)
-            if source.address == address_of(host)
-        )
-        polled = self._poller.poll(source)
-        assert polled.problem is None
+        polled = self.poll_feed(host, Resource(feed, content_type, etag=None))
         self.fetch_pages()
         return polled
-
-    def fetch_pages(self) -> None:
-        """Fetch the pages that are due."""
-        self.world.sites.update(self._sites)
-        for page in read_by(self.database, pending_pages.due_pages, self.time.now, 50):
-            self._poller.fetch_page(page)
 
     def forget(self, name: str) -> None:
         """Forget an article, as a running daemon is asked by the command."""
@@ -169,11 +126,6 @@ class ListedFeeds(Closing):
 
     def _reader(self) -> StoryReader:
         return StoryReader(self.database, ALL_TUNING)
-
-
-def address_of(host: str) -> str:
-    """Return the address of the feed of a host."""
-    return f"http://{host}/feed"
 
 
 def _as_rss(items: Iterable[Item], host: str) -> tuple[str, str]:

@@ -30,6 +30,7 @@ from tests.support.articles import render_all
 from tests.support.daemon_process import DaemonProcess
 from tests.support.kills import HONEST, Settled, children_of, left_in
 from tests.support.rows import queried, unindexed_count
+from tests.support.waiting import wait_until
 
 PATIENCE_SECONDS = 3600.0
 # Seconds between a kill's being due and the kill: a batch takes about as long
@@ -142,7 +143,13 @@ class LongIngest:
             try:
                 self._disturb(rng, left, running, "daemon", self._is_done)
                 if running.poll() is None:
-                    _wait_for(self._is_done, running)
+                    wait_until(
+                        lambda ended=running: (
+                            self._is_done() or ended.poll() is not None
+                        ),
+                        "the end of the folder",
+                        PATIENCE_SECONDS,
+                    )
                     # SIGTERM means something to it only then
                     self._daemon.wait_until_listening()
                     assert self._daemon.stop() == 0, self._daemon.log()[-4000:]
@@ -273,14 +280,6 @@ def placed(url: str) -> int:
         if "has no tables" in str(error):
             return 0
         raise
-
-
-def _wait_for(is_done: Callable[[], bool], running: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not is_done():
-        assert running.poll() is None, "it ended by itself"
-        assert time.monotonic() < deadline, "it does not come to an end"
-        time.sleep(0.2)
 
 
 def _end(running: subprocess.Popen[bytes]) -> None:

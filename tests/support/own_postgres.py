@@ -17,8 +17,8 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -27,7 +27,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
 
 from tests.support.loopback import free_port
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 # Small and quick. Without fsync only a machine that stops loses what was answered: a killed server does not.
 _INITDB = ("--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-sync")
@@ -104,15 +104,13 @@ class OwnPostgres:
             self._pg_ctl(
                 "start", "-l", str(self._log), "-w", "-t", str(int(PATIENCE_SECONDS))
             )
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while True:  # pg_ctl may answer before a recovery is over
-            try:
-                self.run("SELECT 1")
-                return
-            except OperationalError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.05)
+        # pg_ctl may answer before a recovery is over
+        wait_until(self._answers, "the server to answer")
+
+    def _answers(self) -> bool:
+        with suppress(OperationalError):
+            return bool(self.run("SELECT 1"))
+        return False
 
     def stop(self, mode: Mode = "fast") -> None:
         """Stop it; "immediate" is a crash: nothing is written any more, and the next start recovers."""

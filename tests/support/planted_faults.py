@@ -34,7 +34,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     after: str
     # That has the snippet; None: the snippet is outside of functions
     function: str | None = None
-    tests: tuple[str, ...] = ("tests/integration/intake/test_story_decisions.py",)
+    tests: tuple[str, ...] = ("tests/integration/grouping/test_story_decisions.py",)
 
     def planted(self) -> str:
         """Return the file with the fault. Raise SystemExit if the snippet is not there once."""

@@ -6,19 +6,13 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import select, text
 
-from aggregator.config.tuning import Tuning
 from aggregator.store.engine.database import Database
-from aggregator.store.intake import pending_pages
-from aggregator.store.intake.source_rows import add, all_sources
 from aggregator.store.tables import article
-from tests.support.articles import NOON, Rig, trust
-from tests.support.loopback import Closing, Response
-from tests.support.polling import feed_source, poller_on
-from tests.support.rows import queried, read_by, written_by
+from tests.support.articles import Rig, trust
+from tests.support.polling import feed_source
+from tests.support.rows import queried
 from tests.support.rss import item, rss
-from tests.support.world import Time, World
-
-ALL_TUNING = Tuning({"net": {"host_gap_seconds": 0.0}})
+from tests.support.site_feeds import SiteFeeds, address_of
 
 
 class Shown(NamedTuple):
@@ -32,33 +26,25 @@ class Shown(NamedTuple):
     reports: int
 
 
-class PolledWorld(Closing):
-    """Feeds at `http://HOST/feed`; `pages`: as in `fetch.pages`."""
+def shown_of(rig: Rig, story: str) -> Shown:
+    """What readers get of a story now."""
+    rig.render()
+    columns = "title, summary, text, article_count, outlet_count, report_count"
+    view = text(f"SELECT {columns} FROM v_stories WHERE id = :id")
+    return Shown(*queried(rig.database, view.bindparams(id=story)).one())
 
-    def __init__(
-        self, database: Database, *, pages: str = "never", start: dt.datetime = NOON
-    ) -> None:
-        self.database = database
-        self.time = Time(start)
-        self.world = World(self.time)
-        self.rig = Rig(database, self.time, ALL_TUNING)
-        client = self.world.client(ALL_TUNING)
-        self.poller = poller_on(database, client, ALL_TUNING, self.time, pages=pages)
+
+class PolledWorld(SiteFeeds):
+    """Feeds that list what their sites have published."""
+
+    def __init__(self, database: Database, **more: Any) -> None:
+        super().__init__(database, **more)
         self._items: dict[str, list[str]] = defaultdict(list)
         self._declared: dict[str, str] = {}
-        self._sites: dict[str, dict[str, Any]] = defaultdict(dict)
-
-    def close(self) -> None:
-        self.world.close()
-
-    def add(self, *hosts: str, **more: Any) -> None:
-        """Add the feeds of hosts; `more` as in `feed_source`."""
-        for host in hosts:
-            written_by(self.database, add, feed_source(f"http://{host}/feed", **more))
 
     def trust(self, *hosts: str) -> None:
         """Let feeds have agreed with others on three days."""
-        trust(self.database, [feed_source(f"http://{host}/feed").id for host in hosts])
+        trust(self.database, [feed_source(address_of(host)).id for host in hosts])
 
     def publish(
         self,
@@ -86,25 +72,13 @@ class PolledWorld(Closing):
         """Let a feed declare the address of its site."""
         self._declared[host] = f"<link>{site}</link>"
 
-    def serve_page(self, host: str, path: str, page: bytes | Response) -> None:
-        """Let a site have a page, or a redirect."""
-        self._sites[host][path] = page
-
     def poll(self, *hosts: str) -> None:
         """Poll feeds, fetch the pages that are due, and place everything."""
         for host in hosts:
-            self._sites[host]["/feed"] = rss(
-                *self._items[host], title=host, more=self._declared.get(host, "")
-            )
-        self.world.sites.update(self._sites)
-        rows = {row.address: row for row in read_by(self.database, all_sources)}
-        for host in hosts:
-            assert self.poller.poll(rows[f"http://{host}/feed"]).problem is None
-        while wanted := read_by(
-            self.database, pending_pages.due_pages, self.time.now, 50
-        ):
-            for page in wanted:
-                self.poller.fetch_page(page)
+            declared = self._declared.get(host, "")
+            self.poll_feed(host, rss(*self._items[host], title=host, more=declared))
+        while self.fetch_pages():
+            pass
         self.rig.place()
 
     def run(self, hours: float) -> None:
@@ -121,12 +95,7 @@ class PolledWorld(Closing):
 
     def shown(self, story: str) -> Shown:
         """What readers get of a story now."""
-        self.rig.render()
-        columns = "title, summary, text, article_count, outlet_count, report_count"
-        view = text(f"SELECT {columns} FROM v_stories WHERE id = :id").bindparams(
-            id=story
-        )
-        return Shown(*queried(self.database, view).one())
+        return shown_of(self.rig, story)
 
     def originals(self) -> dict[str, str | None]:
         """Of what the newest article of each host is a copy, both by the host of their address."""

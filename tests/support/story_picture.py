@@ -21,7 +21,7 @@ from aggregator.publish.output_settings import PublishSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.web.server import Server
-from tests.e2e.test_pages import ARGUMENTS, CHROMIUM
+from tests.support.browser import ARGUMENTS, CHROMIUM
 
 REPOSITORY = Path(__file__).parents[2]
 STORY_PICTURE = REPOSITORY / "docs" / "story-page.png"

@@ -10,9 +10,11 @@ PATIENCE_SECONDS = 120.0
 Got = TypeVar("Got")
 
 
-def wait_until(look: Callable[[], Got], what: str) -> Got:
+def wait_until(
+    look: Callable[[], Got], what: str, seconds: float = PATIENCE_SECONDS
+) -> Got:
     """Look again and again until `look()` is true, and return what it gave."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + seconds
     while not (got := look()):
         assert time.monotonic() < deadline, f"waited for {what}"
         time.sleep(0.02)

@@ -31,13 +31,13 @@ from aggregator.model.health_report import Finding, ProcessState
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.source_rows import host_of, source_id
 from aggregator.store.tables import counter, entry, source, webhook
-from tests.integration.daemon.test_watch import Watched
 from tests.support.articles import NOON, Rig, record
 from tests.support.fresh import sqlite_at, with_tables
 from tests.support.later_version import later_version
 from tests.support.own_postgres import OwnPostgres
 from tests.support.rows import executed, written_by
 from tests.support.tuned import tune
+from tests.support.watched import Watched
 
 NOW = dt.datetime.now(dt.UTC)
 NOBODY = 65534

@@ -223,38 +223,6 @@ def test_a_table_is_read_like_lines(folder, capsysbinary):
     assert lines[1]["copy_of"] == "a"
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "words"),
-    [
-        (
-            "set.txt",
-            "id,title\n1,Dam\n",
-            "none of its records can be read; the first: not JSON",
-        ),
-        (
-            "set.jsonl",
-            json.dumps({"id": 1, "title": "T", "inhalt": FLOOD}),
-            "`inhalt` has",
-        ),
-        ("set.csv", "a;b\n1;2\n", "the first line of a table must name its columns"),
-        (
-            "set.tsv",
-            "id\ttitle\n1\n",
-            "none of its records can be read; the first: the row has 1 cell",
-        ),
-    ],
-)
-def test_a_file_of_which_nothing_can_be_read_is_refused(
-    folder, capsysbinary, name, content, words
-):
-    (folder / name).write_text(content, encoding="utf-8")
-    with pytest.raises(SystemExit) as ended:
-        main(["eval", name])
-    said = capsysbinary.readouterr()
-    assert (ended.value.code, said.out) == (2, b"")
-    assert words in said.err.decode()
-
-
 # --- what went wrong ---------------------------------------------------------------------------------------
 
 
@@ -365,6 +333,14 @@ def test_several_datasets_and_text(folder, capsysbinary):
     assert results[0]["labelled"] == results[1]["labelled"]
 
 
+UNREADABLE = {
+    "set.txt": "id,title\n1,Dam\n",
+    "set.jsonl": json.dumps({"id": 1, "title": "T", "inhalt": FLOOD}),
+    "set.csv": "a;b\n1;2\n",
+    "set.tsv": "id\ttitle\n1\n",
+}
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -377,9 +353,18 @@ def test_several_datasets_and_text(folder, capsysbinary):
         ([str(TRIPWIRE), "--from-corrections"], "omit DATASET"),
         ([str(TRIPWIRE), "--format", "xml"], "'xml' is not one of 'text', 'json'"),
         (["-", "-"], "only once"),
+        (["set.txt"], "none of its records can be read; the first: not JSON"),
+        (["set.jsonl"], "`inhalt` has"),
+        (["set.csv"], "the first line of a table must name its columns"),
+        (
+            ["set.tsv"],
+            "none of its records can be read; the first: the row has 1 cell",
+        ),
     ],
 )
 def test_mistakes_are_said_before_anything_runs(folder, capsysbinary, arguments, words):
+    for name, content in UNREADABLE.items():
+        (folder / name).write_text(content)
     with pytest.raises(SystemExit) as ended:
         main(["eval", *arguments])
     said = capsysbinary.readouterr()

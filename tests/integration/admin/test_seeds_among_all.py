@@ -13,25 +13,11 @@ import pytest
 from aggregator.admin.evaluate import evaluate
 from aggregator.admin.labelled_data import read_dataset
 from aggregator.config.tuning import Tuning
-from aggregator.model.entry import Entry
 from aggregator.sources.parse.records.jsonl import LabelledRecord
+from tests.support.seed_articles import seeds
 
 SETS = ("fulltext", "leads", "lookalikes", "headlines")
 ORDERS = ("first", "last", "shuffled 1", "shuffled 2")
-
-
-def seeds(data: Path) -> list[LabelledRecord]:
-    texts = [
-        path.read_text(encoding="utf-8")
-        for path in sorted((data / "seeds").glob("*.txt"))
-    ]
-    entries = [
-        Entry(source="seeds", guid=str(n), text=text, is_saved_text=True)
-        for n, text in enumerate(texts)
-    ]
-    return [
-        LabelledRecord(entry=entry, id=f"seed {n}") for n, entry in enumerate(entries)
-    ]
 
 
 def all_articles(data: Path) -> list[LabelledRecord]:

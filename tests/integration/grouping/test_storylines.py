@@ -106,15 +106,13 @@ def test_the_steps_of_an_affair_stand_together_under_the_oldest(rig: Rig) -> Non
     assert what_is_wrong(rig.database) == []
 
 
-def test_a_step_after_more_than_a_week_begins_another_storyline(rig: Rig) -> None:
-    rig.take(record("Herald", "1", LEVEE, FLOOD, published=NOON))
-    rig.take(record("Echo", "2", VOTE, DYKES, published=NOON + 8 * DAY))
-    assert lines(rig.database) == {}
-
-
-def test_what_one_feed_tells_one_after_the_other_must_be_nearer(rig: Rig) -> None:
-    rig.take(record("Echo", "1", LEVEE, FLOOD, published=NOON))
-    rig.take(record("Echo", "2", VOTE, DYKES, published=NOON + 5 * DAY))
+@pytest.mark.parametrize(("outlet", "days"), [("Herald", 8), ("Echo", 5)])
+def test_a_step_after_more_than_a_week_begins_another_storyline(
+    rig: Rig, outlet: str, days: int
+) -> None:
+    """What one feed tells one after the other must be nearer."""
+    rig.take(record(outlet, "1", LEVEE, FLOOD, published=NOON))
+    rig.take(record("Echo", "2", VOTE, DYKES, published=NOON + days * DAY))
     assert lines(rig.database) == {}
 
 

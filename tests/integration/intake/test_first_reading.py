@@ -137,25 +137,6 @@ def test_it_waits_until_every_source_was_asked_and_is_decided_once(
     assert what_is_wrong(database, rig.pipeline.placer) == []
 
 
-def test_a_daemon_that_is_killed_meanwhile_reads_on(
-    sqlite: Database, together: Database
-) -> None:
-    feeds = by_outlet()
-    rig = Rig(sqlite, SlowClock(NOON + DAYS))
-    reading = Reading(rig, feeds)
-    for _ in feeds:
-        rig.restart()
-        assert rig.place() == []
-        reading.poll()
-    rig.restart()
-    for _batch in rig.pipeline.place_waiting():
-        break  # killed after the first batch
-    rig.restart()
-    rig.place()
-    assert groups(sqlite) == groups(together)
-    assert order(sqlite) == order(together)
-
-
 def test_what_was_read_is_listed_by_time_until_it_is_placed(database: Database) -> None:
     rig = Rig(database, SlowClock(NOON + DAYS))
     reading = Reading(

@@ -7,11 +7,9 @@ import shutil
 import string
 from pathlib import Path
 
-import httpx
 import msgspec
 import pytest
-import zstandard
-from sqlalchemy import select, text, update
+from sqlalchemy import select, update
 
 from aggregator.admin.export_file import exported
 from aggregator.admin.import_rows import import_into
@@ -20,15 +18,12 @@ from aggregator.config.tuning import Tuning
 from aggregator.config.webhook_settings import Webhook
 from aggregator.deliver.dispatcher import WebhookDispatcher
 from aggregator.grouping.copies.sampled_shingles import PassageIndex
-from aggregator.grouping.deletion.forget_articles import ForgetCommand, ForgetResult
+from aggregator.grouping.deletion.forget_articles import ForgetCommand
 from aggregator.grouping.deletion.forget_handler import erase_articles
 from aggregator.grouping.deletion.retention import RetentionPlan
 from aggregator.intake import command_handlers
 from aggregator.intake.recluster.regrouping import GroupingDifference, RegroupedStory
-from aggregator.model.entry import Entry
 from aggregator.model.errors import UsageError
-from aggregator.model.evidence import Evidence
-from aggregator.publish.output_settings import PublishSettings
 from aggregator.store import api_tokens, codecs, commands
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import rejected
@@ -38,14 +33,11 @@ from aggregator.store.stories.article_rows.compared_articles import sketches_aft
 from aggregator.store.tables import (
     article,
     command,
-    metadata,
     outbox,
     sketch,
     tombstone,
 )
 from aggregator.web.api.push_endpoint import PushEndpoint
-from aggregator.web.server import Server
-from tests.integration.intake.test_repeating import FOOTERS, articles_of, taken_out
 from tests.support.articles import (
     FLOOD,
     FLOOD_ELSEWHERE,
@@ -53,6 +45,19 @@ from tests.support.articles import (
     STRIKE,
     Rig,
     record,
+)
+from tests.support.footers import FOOTERS, articles_of, taken_out
+from tests.support.forgetting import (
+    HOUR,
+    MARK,
+    alone,
+    answered,
+    asked_to_forget,
+    forget,
+    marked,
+    settle,
+    the_article,
+    words_in,
 )
 from tests.support.fresh import sqlite_at
 from tests.support.passages import entries
@@ -69,73 +74,12 @@ from tests.support.story_checks import (
     what_is_wrong,
 )
 
-MARK = "zyzzogeton"  # a word that nothing else holds
-HOUR = dt.timedelta(hours=1)
 COUNCIL = """The council of Lorwick voted on Friday to keep both public libraries open. Eleven members
 were for it, four against. The money comes from the sale of the old tram depot, whose buyer wants to put
 forty flats there. Opening hours on Saturdays are to be cut by two. A group of parents had collected nine
 thousand signatures since the spring. The next budget, the treasurer warned, will be harder."""
 ALL_TUNING = Tuning()
 TOWN = record("Echo", "2", "Town under water", FLOOD_ELSEWHERE, published=NOON)
-
-
-def marked(
-    guid: str, body: str, *, title: str = "levee breaks", days_before: int = 0
-) -> Entry:
-    """An article with the word in all that it says of itself."""
-    return record(
-        "Herald",
-        guid,
-        f"{MARK.title()} {title}",
-        f"{body} The {MARK} gate was open, said {MARK.title()} & Sons.",
-        url=f"https://herald.example/{MARK}-{guid}",
-        author=f"Ann {MARK.title()}",
-        published=NOON - HOUR - dt.timedelta(days=days_before),
-    )
-
-
-def alone(guid: str, body: str = STRIKE) -> Entry:
-    """One that is a story of its own."""
-    return marked(
-        guid, body, title=f"dockers walk out, {guid}", days_before=60 * int(guid)
-    )
-
-
-def words_in(database: Database) -> list[str]:
-    """Each column in which the word stands, packed or not."""
-    found = []
-    words = (
-        ("article_search_data", ["block"])
-        if database.is_sqlite
-        else ("article_search", ["words"])
-    )
-    with database.read() as connection:
-        tables = [
-            (str(table.name), [column.name for column in table.c])
-            for table in metadata.sorted_tables
-        ]
-        for name, columns in [*tables, words]:
-            rows = connection.execute(text(f"SELECT {', '.join(columns)} FROM {name}"))
-            for row in rows:
-                found += [
-                    f"{name}.{column}"
-                    for column, value in zip(columns, row, strict=True)
-                    if MARK in plain(value).lower()
-                ]
-    return sorted(set(found))
-
-
-def plain(value: object) -> str:
-    """What a column holds, unpacked where it is packed."""
-    if not isinstance(value, bytes | memoryview):
-        return str(value)
-    raw = bytes(value)
-    if raw.startswith(b"\x28\xb5\x2f\xfd"):
-        try:
-            raw += zstandard.decompress(raw, max_output_size=1 << 24)
-        except zstandard.ZstdError:
-            raw += codecs.pack(codecs.unpack(raw, Evidence))
-    return raw.decode("latin-1")
 
 
 def in_files(database: Database) -> bool:
@@ -147,40 +91,9 @@ def in_files(database: Database) -> bool:
     )
 
 
-def settle(rig: Rig) -> None:
-    """The full-text index and what stories show."""
-    rig.pipeline.index_text()
-    rig.render()
-
-
-def forget(rig: Rig, name: str) -> ForgetResult:
-    """As a running daemon is asked by the command."""
-    number = asked_to_forget(rig, name)
-    rig.pipeline.run_commands()
-    return answered(rig, number)
-
-
-def asked_to_forget(rig: Rig, name: str) -> int:
-    payload = msgspec.json.encode(ForgetCommand(name=name))
-    return command_handlers.enqueue(rig.database, rig.clock(), "forget", payload)
-
-
-def answered(rig: Rig, number: int) -> ForgetResult:
-    answer = command_handlers.wait_for_answer(rig.database, number, patience_seconds=0)
-    assert answer is not None
-    return msgspec.json.decode(answer, type=ForgetResult)
-
-
 def filling_of(rig: Rig) -> WebhookDispatcher:
     hook = Webhook(name="desk", url="https://hooks.example/x", key=b"k" * 32)
     return WebhookDispatcher(rig.database, [hook], ALL_TUNING, rig.clock)
-
-
-def the_article(database: Database, guid: str = "1") -> str:
-    chosen = select(article.c.id).where(
-        article.c.url == f"https://herald.example/{MARK}-{guid}"
-    )
-    return str(queried(database, chosen).scalar_one())
 
 
 # --- no word is left ---------------------------------------------------------------------------------------
@@ -279,55 +192,6 @@ def _in_order(database: Database) -> list[str]:
             database, select(article.c.id).order_by(article.c.inbox_no).limit(3)
         ).scalars()
     )
-
-
-@pytest.mark.later
-def test_no_page_feed_or_answer_has_it(rig: Rig) -> None:
-    rig.take(marked("1", FLOOD), alone("3"))
-    rig.take(TOWN)
-    settle(rig)
-    ended = assigned(rig.database)[the_article(rig.database, "3")]
-    gone = the_article(rig.database)
-    server = Server(StoryReader(rig.database), PublishSettings(port=0))
-    with httpx.Client(base_url=server.start(), trust_env=False, timeout=60) as client:
-        paths = (
-            "/",
-            "/?view=newest",
-            f"/search?q={MARK}",
-            f"/stories/{assigned(rig.database)[gone]}",
-            "/feeds/stories.rss",
-            "/feeds/stories.atom",
-            "/feeds/stories.json",
-            "/api/v1/stories",
-            f"/api/v1/stories/{assigned(rig.database)[gone]}",
-        )
-        assert all(MARK in client.get(path).text.lower() for path in paths)
-        tag = client.get("/feeds/stories.rss").headers["ETag"]
-        forget(rig, "Herald")
-        settle(rig)
-        again = client.get("/feeds/stories.rss", headers={"If-None-Match": tag})
-        assert again.status_code == 200, "readers that ask whether it changed are told"
-        reported = {
-            path: client.get(path).text.lower().replace(f"q={MARK}", "")
-            for path in paths
-        }
-        inside = [
-            path
-            for path, page in reported.items()
-            if MARK in page and not path.startswith("/search")
-        ]
-        assert inside == []
-        assert (
-            "nothing" in reported[f"/search?q={MARK}"]
-            or "no story" in reported[f"/search?q={MARK}"]
-        )
-        for path in (
-            f"/stories/{ended}",
-            f"/api/v1/stories/{ended}",
-            f"/api/v1/articles/{gone}",
-        ):
-            assert client.get(path).status_code == 410
-    server.stop()
 
 
 # --- it does not come back ---------------------------------------------------------------------------------

@@ -7,15 +7,8 @@ from sqlalchemy import create_engine, text
 
 from aggregator.store.engine.database import Database
 from aggregator.store.migrate import upgrade
-from tests.integration.intake.test_forgetting import (
-    MARK,
-    alone,
-    forget,
-    settle,
-    the_article,
-    words_in,
-)
 from tests.support.articles import Rig
+from tests.support.forgetting import MARK, alone, forget, settle, the_article, words_in
 from tests.support.own_postgres import OwnPostgres
 from tests.support.story_checks import fill
 

@@ -21,7 +21,7 @@ from aggregator.model.evidence import Evidence
 from aggregator.sources.fetch.client import Client
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
-from aggregator.store.intake import inbox, pending_pages
+from aggregator.store.intake import pending_pages
 from aggregator.store.intake.source_rows import add
 from aggregator.store.maintenance.integrity_check import conservation_faults
 from aggregator.store.tables import article, entry, story, story_log
@@ -254,52 +254,34 @@ def test_a_page_without_a_text_changes_nothing(rig: Rig, page: bytes | None) -> 
     is_sound(rig)
 
 
-def test_a_page_that_is_a_copy_joins_its_original_without_a_bump(rig: Rig) -> None:
-    (report,) = rig.take(
-        record("Courier", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON)
-    )
-    n = placed_without(
-        rig, teaser("Notes from the river", "Our reporter looks back at a long night.")
-    )
-    first, alone = rows(rig.database)
-    assert alone.redirect_to is None
-    placed = comes(rig, n, page_of(FLOOD))
-    kept, gone = rows(rig.database)
-    assert (placed.story, gone.redirect_to) == (report.story, kept.id)
-    assert (kept.bumped_at, kept.report_count, kept.article_count) == (
-        first.bumped_at,
-        1,
-        2,
-    )
-    copy = rows(rig.database, article)[1]
-    assert (copy.role, copy.copy_of, copy.is_compared) == (
-        "copy",
-        report.article,
-        False,
-    )
-    is_sound(rig)
-
-
-def test_a_page_that_is_another_report_merges_the_stories_without_a_bump(
-    rig: Rig,
+@pytest.mark.parametrize(("text", "reports"), [(FLOOD, 1), (FLOOD_ELSEWHERE, 2)])
+def test_a_page_of_the_same_event_merges_the_stories_without_a_bump(
+    rig: Rig, text: str, reports: int
 ) -> None:
+    """Whether it is a copy of the other story's report or another one."""
     (report,) = rig.take(
         record("Courier", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON)
     )
     n = placed_without(
         rig, teaser("Monday morning", "The paper of today in short.", published=NOON)
     )
-    first, _ = rows(rig.database)
-    placed = comes(rig, n, page_of(FLOOD_ELSEWHERE))
+    first, alone = rows(rig.database)
+    assert alone.redirect_to is None
+    placed = comes(rig, n, page_of(text))
     kept, gone = rows(rig.database)
     assert (placed.story, gone.redirect_to) == (report.story, kept.id)
-    assert (kept.bumped_at, kept.report_count) == (first.bumped_at, 2)
+    assert (kept.bumped_at, kept.article_count) == (first.bumped_at, 2)
+    assert kept.report_count == reports
+    late = rows(rig.database, article)[1]
+    assert late.is_compared == (reports == 2)
+    assert late.copy_of == (None if late.is_compared else report.article)
+    assert late.role == ("report" if late.is_compared else "copy")
     (merged,) = [
         one
         for one in rows(rig.database, story_log)
         if one.kind == "merged" and one.story == kept.id
     ]
-    assert "second look" in merged.detail
+    assert ("second look" in merged.detail) == late.is_compared
     is_sound(rig)
 
 
@@ -480,9 +462,7 @@ def test_what_a_correction_holds_is_not_moved_by_its_page(rig: Rig) -> None:
 # --- the same stories after any interruption ---------------------------------------------------------------
 
 
-def placing(
-    database: Database, *, batches: int | None = None, restarts: bool = False
-) -> None:
+def placing(database: Database, *, batches: int | None = None) -> None:
     """Place the leads of a dataset and then its texts; die after so many batches of texts."""
     records = read_dataset(TRIPWIRE)
     leads = leads_of(records, TUNING)
@@ -492,14 +472,9 @@ def placing(
         if left is not None and next(left, None) is None:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def pipeline() -> Pipeline:
-        tuning = Tuning({"placing": {"batch_articles": 7}})
-        return Pipeline(database, InlineExecutor(), tuning, Clock(), keep_all=True)
-
-    one = pipeline()
+    tuning = Tuning({"placing": {"batch_articles": 7}})
+    one = Pipeline(database, InlineExecutor(), tuning, Clock(), keep_all=True)
     place_records(leads, database, one, lambda _: None)
-    if restarts:
-        one = pipeline()
     place_records(records, database, one, count, leads=leads)
 
 
@@ -549,15 +524,6 @@ def test_deciding_again_gives_the_stories_of_texts_that_came_first(
             }
             found.append(together)
     assert all(one == found[0] for one in found)
-
-
-@pytest.mark.later
-def test_the_partition_is_the_same_after_a_restart(
-    whole: Database, sqlite: Database
-) -> None:
-    placing(sqlite, restarts=True)
-    assert settled(sqlite) == settled(whole)
-    assert read_by(sqlite, inbox.waiting_count) == 0
 
 
 def test_a_page_that_leads_to_another_site_takes_no_text_away(rig: Rig) -> None:

@@ -1,27 +1,23 @@
 """Live blogs on their way through the program: one home, pages read again."""
 
-import datetime as dt
 from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import select
 
-from aggregator.config.tuning import Tuning
 from aggregator.model.entry import Entry
-from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
-from aggregator.store.intake import pending_pages
-from aggregator.store.intake.source_rows import add, all_sources
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import article, entry
-from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, Clock, Rig, record
-from tests.support.loopback import LoopbackServer, Resource, Response
-from tests.support.polling import feed_source, poller_on
-from tests.support.rows import queried, read_by, written_by
+from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, Rig, record
+from tests.support.loopback import Resource, Response
+from tests.support.rows import queried
 from tests.support.rss import item, rss
+from tests.support.site_feeds import SiteFeeds
 from tests.support.story_checks import what_is_wrong
 
-ALL_TUNING = Tuning({"net": {"fetch_deadline_seconds": 2.0, "host_gap_seconds": 0.0}})
+SITE = "kitedaily.example"
+PAGE = f"http://{SITE}/live"
 
 FLOOD_LIVE = """The Arrel has broken through the levee at Pennmouth, and the lower town is flooded.
 23:40 - Firefighters have taken more than three hundred residents off roofs with boats, the district says.
@@ -101,18 +97,13 @@ def test_the_order_of_arrival_makes_no_difference_to_the_sums(sqlite: Database) 
 # --- its page is read again --------------------------------------------------------------------------------
 
 
-class Office:
+class Office(SiteFeeds):
     """A feed with one live blog, polled."""
 
-    def __init__(
-        self, database: Database, server: LoopbackServer, client: Client
-    ) -> None:
-        self.clock = Clock()
-        self.server = server
-        self.database = database
-        self.rig = Rig(database, self.clock, ALL_TUNING)
-        self.polling = poller_on(database, client, ALL_TUNING, self.clock, pages="auto")
-        written_by(database, add, feed_source(server.url("/feed"), pages="auto"))
+    def __init__(self, database: Database) -> None:
+        super().__init__(database, pages="auto")
+        self.add(SITE, pages="auto")
+        self.feed = ""
 
     def serve(
         self, *entries: str, summary: str = "All news of the flood.", updated: str = ""
@@ -123,35 +114,33 @@ class Office:
             for clock, text in (one.split(" ", 1) for one in entries)
         )
         intro = "The Arrel has broken through the levee at Pennmouth, and the lower town stands under water."
-        self.server.routes["/live"] = Response(
-            body=f"<html><head><title>Flood in Pennmouth: live blog</title></head><body><article>"
-            f"<h1>Flood in Pennmouth: live blog</h1><p>{intro}</p>{blocks}</article></body></html>"
+        self.serve_page(
+            SITE,
+            "/live",
+            f"<html><head><title>Flood in Pennmouth: live blog</title></head><body><article>"
+            f"<h1>Flood in Pennmouth: live blog</h1><p>{intro}</p>{blocks}</article></body></html>",
         )
         changed = (
             f"<modified xmlns='http://purl.org/dc/terms/'>{updated}</modified>"
             if updated
             else ""
         )
-        page = self.server.url("/live")
         blog = item(
             "Flood in Pennmouth: live blog",
             summary,
             guid="live",
-            link=page,
+            link=PAGE,
             more=changed,
         )
-        self.server.routes["/feed"] = Resource(rss(blog))
+        self.feed = rss(blog)
 
     def poll(self) -> int:
         """Poll, fetch pages, place; returns how often the page was asked for."""
-        before = self.server.paths().count("/live")
-        source = read_by(self.database, all_sources)[0]
-        self.polling.poll(source)
-        due_pages = read_by(self.database, pending_pages.due_pages, self.clock(), 10)
-        for one in due_pages:
-            self.polling.fetch_page(one)
+        before = self.world.paths(SITE).count("/live")
+        self.poll_feed(SITE, Resource(self.feed))
+        self.fetch_pages()
         self.rig.place()
-        return self.server.paths().count("/live") - before
+        return self.world.paths(SITE).count("/live") - before
 
     def reported(self) -> list[str]:
         """The stored text of the live blog below its introduction, by paragraphs."""
@@ -167,10 +156,8 @@ class Office:
 
 @pytest.fixture
 def office(database: Database) -> Iterator[Office]:
-    client = Client(ClientSettings(allow_private=("127.0.0.0/8",)), ALL_TUNING)
-    with LoopbackServer() as server:
-        yield Office(database, server, client)
-    client.close()
+    with Office(database) as opened:
+        yield opened
 
 
 FIRST = "09:10 The levee at Pennmouth has given way in the night, says the district."
@@ -196,7 +183,7 @@ def test_its_page_is_read_again_when_its_feed_entry_changes(office: Office) -> N
 def test_a_later_updated_in_the_feed_is_a_change(office: Office) -> None:
     office.serve(FIRST, updated="2026-10-12T10:00:00Z")
     office.poll()
-    office.clock.time += dt.timedelta(hours=2)
+    office.time.run(2 * 3600)
     office.serve(SECOND, FIRST, updated="2026-10-12T13:30:00Z")
     assert office.poll() == 1
     assert len(office.reported()) == 2
@@ -207,13 +194,13 @@ def test_less_often_the_more_it_changed_and_again_later(office: Office) -> None:
     assert office.poll() == 1
     reads = []
     for number in range(12):
-        office.clock.time += dt.timedelta(hours=1)
+        office.time.run(3600)
         office.serve(SECOND, FIRST, summary=f"Summary number {number}.")
         reads.append(office.poll())
     assert reads == [1] * 8 + [0, 1, 0, 1]
     office.serve(SECOND, FIRST, summary="Summary number 8.")
     assert office.poll() == 0
-    office.clock.time += dt.timedelta(hours=48)
+    office.time.run(48 * 3600)
     office.serve(
         THIRD,
         SECOND,
@@ -229,20 +216,19 @@ def test_an_entry_that_changes_at_every_poll_is_read_again_ever_less_often(
     office: Office,
 ) -> None:
     """A counter in the feed's text makes every poll a change; that may not go on without end."""
-    office.serve()
-    office.server.routes["/live"] = Response(
-        body=f"<html><body><article><h1>Flood</h1><p>{FLOOD}</p></article>"
+    office.serve_page(
+        SITE, "/live", f"<html><body><article><h1>Flood</h1><p>{FLOOD}</p></article>"
     )
-    feed = rss(item("Flood", "%s", guid="a", link=office.server.url("/live")))
+    feed = rss(item("Flood", "%s", guid="a", link=PAGE))
     reads = 0
     for number in range(2 * 96):
-        office.clock.time += dt.timedelta(minutes=15)
-        office.server.routes["/feed"] = Resource(feed % f"Comments: {number}.")
+        office.time.run(900)
+        office.feed = feed % f"Comments: {number}."
         reads += office.poll()
     assert reads == 1 + 21, "in two days"
-    office.clock.time += dt.timedelta(hours=48)
+    office.time.run(48 * 3600)
     assert office.poll() == 0, "the very bytes of the last time"
-    office.server.routes["/feed"] = Resource(feed % "Comments: 17.")
+    office.feed = feed % "Comments: 17."
     assert office.poll() == 1, "followed again"
 
 
@@ -252,7 +238,7 @@ def test_a_page_that_cannot_be_read_takes_nothing_away(office: Office) -> None:
     office.poll()
     before = office.reported()
     office.serve(*entries, summary="The page is gone for now.")
-    office.server.routes["/live"] = Response(404)
+    office.serve_page(SITE, "/live", Response(404))
     assert office.poll() == 1
     assert office.reported() == before
     assert len(before) > 1

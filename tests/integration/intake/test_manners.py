@@ -169,29 +169,6 @@ def test_what_is_no_move_is_never_believed(
     assert {"/feed"} == set(world.paths("old.example"))
 
 
-def test_a_parked_domain_cannot_prove_itself_by_a_304(week: Week, world: World) -> None:
-    """It answers 304 to any validator, and only later shows what it is."""
-    world.sites = {"old.example": {"/feed": Resource(TWO)}}
-
-    def sly(request: Request) -> Response:
-        is_conditional = "if-none-match" in request.headers
-        return (
-            Response(304)
-            if is_conditional
-            else Response(body=OTHER, headers={"ETag": '"1"'})
-        )
-
-    world.sites["new.example"] = {"/feed": sly}
-    id_ = week.add(OLD)
-    week.live(2)
-    world.sites["old.example"] = hijacked(301)
-    week.live(24 * 7)
-    assert (week.source(id_).polled_url, week.source(id_).move_confirmed) == (
-        OLD,
-        False,
-    )
-
-
 def test_a_new_address_that_is_a_source_already_takes_over(
     either: Week, world: World
 ) -> None:
@@ -288,35 +265,6 @@ def test_https_is_never_left_for_http(week: Week, world: World) -> None:
 
 
 # --- asked to wait -----------------------------------------------------------------------------------------
-
-
-def test_a_429_holds_the_hosts_other_feeds_for_an_hour_at_most(
-    week: Week, world: World
-) -> None:
-    world.sites = {
-        "big.example": {
-            f"/{n}": Resource(rss(item(f"Title {n}", STRIKE, guid=n))) for n in range(5)
-        },
-        "other.example": {"/feed": Resource(TWO)},
-    }
-    angry = Response(429, {"Retry-After": "86400"})
-    world.sites["big.example"] = {**world.sites["big.example"], "/0": angry}
-    ids = [week.add(f"http://big.example/{n}") for n in range(5)]
-    week.add("http://other.example/feed")
-    week.live(0.05)
-    assert len(world.paths("other.example")) == 1
-    first = [path for path in world.paths("big.example") if path != "/0"]
-    week.live(0.9)
-    assert [path for path in world.paths("big.example") if path != "/0"] == first, (
-        "held"
-    )
-    assert week.client.rate_limiter.not_ready(0.0) == ["big.example"]
-    week.live(3)
-    assert all(week.source(one).health == "ok" for one in ids[1:])
-    assert all(week.source(one).failures == 0 for one in ids[1:])
-    waiting = week.source(ids[0])
-    assert (waiting.health, waiting.failures) == ("failing", 1)
-    assert waiting.next_due_at - NOON >= dt.timedelta(hours=24)
 
 
 def test_redirects_take_their_turn_at_the_host_they_lead_to(

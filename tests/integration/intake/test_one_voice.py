@@ -12,8 +12,9 @@ from aggregator.store.tables import article
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, page_of
 from tests.support.feeds import feed_of
 from tests.support.loopback import redirect
-from tests.support.polled_world import ALL_TUNING, PolledWorld
+from tests.support.polled_world import PolledWorld
 from tests.support.rows import queried
+from tests.support.site_feeds import ALL_TUNING
 
 TITLE = "Levee on the Arrel breaks at Pennmouth"
 AGENCIES = ("Reuters", "AP", "AFP", "dpa", "ANSA")
@@ -39,24 +40,6 @@ def wording(number: int) -> str:
     moved = sentences[number % len(sentences) :] + sentences[: number % len(sentences)]
     agency = AGENCIES[number % len(AGENCIES)]
     return f"PENNMOUTH ({agency}) - {'. '.join(moved)}. Witness {number} saw {number + 2} boats on the Arrel."
-
-
-@pytest.mark.later
-def test_forty_items_in_forty_wordings_for_forty_sites_are_one_report(
-    world: PolledWorld,
-) -> None:
-    for number in range(40):
-        world.publish(
-            "planet.example",
-            TITLE,
-            wording(number),
-            link=f"http://site{number}.example/flood",
-        )
-    world.poll("planet.example")
-    shown = world.shown(world.story_of(TITLE))
-    assert shown.articles > 20
-    assert (shown.outlets, shown.reports) == (1, 1)
-    assert {outlet for outlet, _ in articles(world)} == {"planet.example"}
 
 
 def front_page(world: PolledWorld) -> list[str]:
@@ -152,9 +135,12 @@ def test_with_their_pages_read_entries_are_of_their_sites_and_in_their_words(
     assert (shown.outlets, shown.reports) == (2, 2)
 
 
+@pytest.mark.parametrize("declared", ["", "http://gazette.example/"])
 def test_words_of_a_feed_are_its_own_while_the_page_is_not_read(
-    world: PolledWorld,
+    world: PolledWorld, declared: str
 ) -> None:
+    """Also if the feed declares that site as its own."""
+    world.declare("planet.example", declared)
     world.publish(
         "planet.example",
         "Lucky Casino opens",
@@ -218,18 +204,6 @@ def test_a_page_to_which_another_site_of_its_publisher_leads_is_its_own(
         ("bbc.co.uk", "Pennmouth floods 0"),
         ("planet.example", "Feed 1"),
     ]
-
-
-def test_a_feed_that_declares_another_site_is_not_that_site(world: PolledWorld) -> None:
-    world.declare("planet.example", "http://gazette.example/")
-    world.publish(
-        "planet.example",
-        "Lucky Casino opens",
-        FLOOD,
-        link="http://gazette.example/casino",
-    )
-    world.poll("planet.example")
-    assert articles(world) == [("planet.example", "Lucky Casino opens")]
 
 
 def test_a_later_page_gives_the_article_to_its_site_and_a_revision_never_back(

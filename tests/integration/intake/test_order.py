@@ -10,10 +10,9 @@ from aggregator.model.entry import Entry
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox
 from aggregator.store.tables import article, entry
-from tests.support.articles import FLOOD, NOON, Clock, Rig, record, settled
+from tests.support.articles import FLOOD, NOON, Clock, Rig, record
 from tests.support.rows import queried, written_by
 from tests.support.story_checks import (
-    recluster,
     what_is_wrong,
 )
 
@@ -83,15 +82,6 @@ def test_the_order_is_kept_where_more_comes_between_a_stop_and_the_next_start(
         "Post 3",
         "Post 2",
     ]
-
-
-def test_a_replay_follows_the_stored_order(sqlite: Database) -> None:
-    rig = Rig(sqlite)
-    gather(rig, *FEEDS)
-    rig.place()
-    before = settled(sqlite)
-    assert recluster(sqlite).moved == 0
-    assert settled(sqlite) == before
 
 
 def test_a_revision_that_names_an_earlier_time_is_placed_after_its_first_version(

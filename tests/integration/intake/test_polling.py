@@ -6,32 +6,33 @@ import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
 from sqlalchemy import select
 
-from aggregator.config.tuning import Tuning
-from aggregator.intake.kinds.folder_kind import FolderWatcher
 from aggregator.model.entry import Entry
 from aggregator.model.errors import DatabaseBusyError
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import acceptance, inbox, pending_pages
-from aggregator.store.intake.source_rows import Source, add, all_sources
+from aggregator.store.intake.source_rows import Source, all_sources
 from aggregator.store.intake.source_sync import sync_config
 from aggregator.store.read.reader import StoryReader
-from aggregator.store.tables import change, entry, story
+from aggregator.store.tables import change
 from aggregator.store.tables import source as sources
-from tests.support.articles import FLOOD, NOON, STRIKE, Clock, Rig
+from tests.support.articles import FLOOD, NOON, STRIKE, Rig
 from tests.support.loopback import LoopbackServer, Resource, Response
-from tests.support.polling import feed_source, folder_source, poller_on
+from tests.support.polling import (
+    ALL_TUNING,
+    Office,
+    feed_of,
+    feed_source,
+    folder_source,
+)
 from tests.support.rows import executed, queried, read_by, written_by
 from tests.support.rss import item, rss
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
-
-ALL_TUNING = Tuning({"net": {"fetch_deadline_seconds": 2.0}})
 
 
 @pytest.fixture
@@ -39,38 +40,6 @@ def client() -> Iterator[Client]:
     made = Client(ClientSettings(allow_private=("127.0.0.0/8",)), ALL_TUNING)
     yield made
     made.close()
-
-
-class Office:
-    """Polling on a database, with a source to be asked."""
-
-    def __init__(
-        self, database: Database, client: Client, source: Source, **more: Any
-    ) -> None:
-        self.clock = Clock()
-        self.stopped = threading.Event()
-        self.rig = Rig(database, self.clock, ALL_TUNING)
-        self.database = database
-        more = {"pages": "auto"} | more
-        self.polling = poller_on(
-            database, client, ALL_TUNING, self.clock, self.stopped.is_set, **more
-        )
-        self.watching = FolderWatcher(self.polling.services)
-        written_by(database, add, source)
-
-    @property
-    def source(self) -> Source:
-        return read_by(self.database, all_sources)[0]
-
-    def entries(self) -> list[Any]:
-        return list(queried(self.database, select(entry).order_by(entry.c.entry_no)))
-
-    def stories(self) -> list[Any]:
-        return list(queried(self.database, select(story).order_by(story.c.story_no)))
-
-
-def feed_of(address: str, **more: Any) -> Source:
-    return feed_source(address, **({"pages": "never"} | more))
 
 
 @pytest.fixture
@@ -180,28 +149,6 @@ def test_the_oldest_entry_of_a_feed_comes_in_first(
     )
 
 
-def test_a_failure_is_health_and_the_next_success_ends_it(
-    office: Office, server: LoopbackServer
-) -> None:
-    good = Resource(rss(item("Flood", FLOOD, guid="1")))
-    server.routes["/feed"] = good
-    office.polling.poll(office.source)
-    server.routes["/feed"] = Response(503, {"Retry-After": "7200"})
-    assert office.polling.poll(office.source).problem == "http 503: Service Unavailable"
-    failing = office.source
-    assert (failing.health, failing.failures) == ("failing", 1)
-    assert failing.next_due_at >= office.clock.time + dt.timedelta(seconds=7000)
-    server.routes["/feed"] = good
-    assert office.polling.poll(failing).unchanged, (
-        "it still knows the version from before"
-    )
-    assert (
-        office.source.health,
-        office.source.health_cause,
-        office.source.failures,
-    ) == ("ok", None, 0)
-
-
 def test_a_network_that_comes_a_minute_late_costs_minutes(
     database: Database, client: Client
 ) -> None:
@@ -220,10 +167,6 @@ def test_a_network_that_comes_a_minute_late_costs_minutes(
             office.clock.time = office.source.next_due_at
     assert [wait < 3 for wait in waits[:2]] == [True, True]
     assert all(60 <= wait <= 66 for wait in waits[-2:]), "no longer than the interval"
-
-
-def all_of(database: Database) -> list[Source]:
-    return read_by(database, all_sources)
 
 
 def test_a_stop_is_nobodys_failure(

@@ -34,7 +34,6 @@ from aggregator.store.tables import (
     tombstone,
 )
 from aggregator.stories.story_tuning import StoryTuning
-from tests.integration.intake.test_forgetting import forget, plain, settle
 from tests.support.articles import (
     FLOOD,
     FLOOD_ELSEWHERE,
@@ -46,6 +45,7 @@ from tests.support.articles import (
     trust,
 )
 from tests.support.deep_checks import faults
+from tests.support.forgetting import forget, plain, settle
 from tests.support.fresh import with_tables
 from tests.support.rows import executed, queried, read_by
 from tests.support.story_checks import (

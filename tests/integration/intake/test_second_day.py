@@ -14,23 +14,18 @@ from urllib.parse import urlsplit
 import pytest
 from sqlalchemy import select
 
-from aggregator.config.tuning import Tuning
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.source_rows import add, all_sources
 from aggregator.store.migrate import upgrade
 from aggregator.store.tables import article, story
 from benchmarks.day.feeds import FETCHED, Feed, real_feeds
-from tests.support.articles import Rig
 from tests.support.loopback import Resource
-from tests.support.polling import feed_source, poller_on
+from tests.support.polling import feed_source
 from tests.support.rows import queried, read_by, written_by
-from tests.support.world import Time, World
+from tests.support.site_feeds import SiteFeeds
 
-ALL_TUNING = Tuning({"net": {"host_gap_seconds": 0.0}})
 FEEDS = 14  # of those with few items, every few of which one is read
 MOST_ITEMS = 25
-OLD_ITEMS = 25
-
 Change = Callable[[str], str]
 
 _GUID = re.compile(
@@ -48,26 +43,14 @@ _DATE = re.compile(
 _BODY_END = re.compile(r"(\]\]>)?(</(?:description|content|summary|content:encoded)>)")
 
 
-def with_other_guid(item: str) -> str:
-    return _GUID.sub(r"\1urn:moved:\3\4", item, count=1)
-
-
-def with_other_link(item: str) -> str:
-    """The link below another path, as after a move to another system."""
+def with_other_keys(item: str) -> str:
+    """The item under another GUID and below another path, as after a move to another system."""
 
     def moved(match: re.Match[str]) -> str:
         parts = urlsplit(match[2])
         return f"{match[1]}{parts.scheme}://{parts.netloc}/archive{parts.path or '/'}"
 
-    return _LINK.sub(moved, item)
-
-
-def with_tracking(item: str) -> str:
-    def tracked(match: re.Match[str]) -> str:
-        joint = "&amp;" if "?" in match[2] else "?"
-        return f"{match[1]}{match[2]}{joint}utm_source=rss&amp;utm_campaign=day2"
-
-    return _LINK.sub(tracked, item)
+    return _GUID.sub(r"\1urn:moved:\3\4", _LINK.sub(moved, item), count=1)
 
 
 def with_longer_title(item: str) -> str:
@@ -97,16 +80,12 @@ def with_footer(item: str) -> str:
     return _BODY_END.sub(ended, item)
 
 
+# test_which_article.py has changed addresses and GUIDs.
 CHANGES: dict[str, Change] = {
     "titles": with_longer_title,
     "dates": dated_now,
     "footers": with_footer,
-    "GUIDs": with_other_guid,
-    "links": with_other_link,
-    "tracking": with_tracking,
 }
-# test_which_article.py has these with an invented feed.
-LATER = ("GUIDs", "links", "tracking")
 
 
 def small_feeds(data: Path) -> list[Feed]:
@@ -130,17 +109,12 @@ def changed(feed: Feed, change: Change) -> bytes:
     )
 
 
-class Reading:
+class Reading(SiteFeeds):
     """The program with the feeds, on one database; the second day is a day later."""
 
     def __init__(self, database: Database, feeds: list[Feed]) -> None:
-        self.database = database
+        super().__init__(database, start=FETCHED)
         self.feeds = feeds
-        self.time = Time(FETCHED)
-        self.world = World(self.time)
-        self._client = self.world.client(ALL_TUNING)
-        self._rig = Rig(database, self.time, ALL_TUNING)
-        self._poller = poller_on(database, self._client, ALL_TUNING, self.time)
 
     def subscribe(self) -> None:
         for feed in self.feeds:
@@ -155,17 +129,13 @@ class Reading:
         for feed in self.feeds:
             parts = urlsplit(feed.address)
             path = f"{parts.path}?{parts.query}" if parts.query else parts.path
-            others = self.world.sites.get(parts.netloc, {})
-            self.world.sites[parts.netloc] = {
-                **others,
-                path: Resource(body_of(feed), etag=None),
-            }
+            self.serve_page(parts.netloc, path, Resource(body_of(feed), etag=None))
         accepted = 0
         for source in read_by(self.database, all_sources):
             polled = self._poller.poll(source)
             assert polled.problem is None, (source.address, polled.problem)
             accepted += len(polled.accepted)
-        self._rig.place()
+        self.rig.place()
         return accepted
 
     def articles(self) -> set[str]:
@@ -174,10 +144,6 @@ class Reading:
     def bumps(self) -> dict[str, dt.datetime]:
         rows = queried(self.database, select(story.c.id, story.c.bumped_at))
         return {row.id: row.bumped_at for row in rows}
-
-    def close(self) -> None:
-        self._client.close()
-        self.world.close()
 
 
 @pytest.fixture(scope="module")
@@ -206,13 +172,7 @@ def second_day(first_day: Path, data: Path, tmp_path: Path) -> Iterator[Reading]
     database.close()
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        pytest.param(kind, marks=[pytest.mark.later] if kind in LATER else [])
-        for kind in CHANGES
-    ],
-)
+@pytest.mark.parametrize("kind", CHANGES)
 def test_what_is_served_again_with_other_words_around_it_is_no_news(
     second_day: Reading, kind: str
 ) -> None:
@@ -227,9 +187,7 @@ def test_where_all_keys_change_only_an_undated_headline_without_text_counts_twic
     second_day: Reading,
 ) -> None:
     articles, bumps = second_day.articles(), second_day.bumps()
-    second_day.poll(
-        lambda feed: changed(feed, lambda item: with_other_guid(with_other_link(item)))
-    )
+    second_day.poll(lambda feed: changed(feed, with_other_keys))
     added = second_day.articles() - articles
     bare = select(article.c.id).where(
         article.c.text == "", article.c.published_origin == "poll"
@@ -250,36 +208,3 @@ def test_the_same_entries_in_another_order_are_no_news(second_day: Reading) -> N
     assert second_day.poll(turned) == 0
     assert second_day.articles() == articles
     assert second_day.bumps() == bumps
-
-
-@pytest.mark.later
-def test_old_entries_that_a_feed_shows_again_are_stored_and_not_announced(
-    data: Path, sqlite: Database
-) -> None:
-    feed = next(feed for feed in real_feeds(data) if is_archive(feed))
-    reading = Reading(sqlite, [feed])
-    reading.subscribe()
-    newest = sorted(range(len(feed.items)), key=feed.date_of, reverse=True)[:-OLD_ITEMS]
-    reading.poll(
-        lambda feed: feed.shown({place: feed.items[place] for place in newest})
-    )
-    before = reading.bumps()
-    reading.time.run(24 * 3600)
-    assert reading.poll(lambda feed: feed.body) == OLD_ITEMS
-    after = reading.bumps()
-    assert {id_: after[id_] for id_ in before} == before
-    assert max(after.values()) == max(before.values())
-    reading.close()
-
-
-def is_archive(feed: Feed) -> bool:
-    """Return whether a feed has more old items than a flood needs, each with a date."""
-    if feed.is_json or not 2 * OLD_ITEMS <= len(feed.items) <= 4 * OLD_ITEMS:
-        return False
-    dates = [feed.date_of(place) for place in range(len(feed.items))]
-    old = [
-        date
-        for date in dates
-        if date is not None and date < FETCHED - dt.timedelta(days=3)
-    ]
-    return len(old) >= OLD_ITEMS and None not in dates

@@ -13,27 +13,21 @@ from aggregator.cli.application import main
 from aggregator.config.configured_access import configured_access
 from aggregator.config.loader import load
 from aggregator.config.settings import Config
-from aggregator.config.tuning import Tuning
-from aggregator.intake.kinds.source_kind import source_kind
 from aggregator.intake.manage.adding import SourceOptions, add
 from aggregator.intake.manage.configured_sources import configured_sources
 from aggregator.intake.manage.feed_check import check
 from aggregator.intake.manage.feed_lists import import_feeds
 from aggregator.intake.manage.feed_search import find
-from aggregator.intake.polling.page_fetch import PollServices
-from aggregator.intake.polling.poll import Poller
 from aggregator.intake.polling.poll_result import PollResult
-from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.model.clock import utc_now
 from aggregator.model.errors import ConfigError, ConflictError, ReadError, UsageError
-from aggregator.sources.fetch.client import client_of
 from aggregator.store.engine.database import Database
-from aggregator.store.intake import pending_pages
 from aggregator.store.intake.source_rows import all_sources
 from aggregator.store.intake.source_sync import sync_config
 from aggregator.store.tables import entry
 from tests.support.loopback import LoopbackServer, Request, Response, redirect
-from tests.support.rows import queried, read_by
+from tests.support.polling import poll_configured
+from tests.support.rows import queried, read_by, written_by
 
 HEAD = "fetch: {allow_private: [127.0.0.0/8], host_gap: 0s}\nwork: {executor: inline}\nsources:\n"
 ITEM = "<item><title>Levee {n}</title><link>{link}</link></item>"
@@ -60,27 +54,9 @@ class Sources:
 
     def poll(self, sources: str) -> dict[str, PollResult]:
         config = self.load(sources)
-        client = client_of(config)
-        services = PollServices(
-            self.database,
-            client,
-            InlineExecutor(),
-            Tuning(),
-            utc_now,
-            configured=configured_access(config),
-        )
-        poller = Poller(services, robots=False, pages="always")
-        with self.database.write() as connection:
-            sync_config(connection, configured_sources(config, utc_now()))
-            stored = all_sources(connection)
-        polled = {
-            one.shown_name: source_kind(one.kind).poller(poller)(one) for one in stored
-        }
-        pages = read_by(self.database, pending_pages.due_pages, utc_now(), 100)
-        for page in pages:
-            poller.fetch_page(page)
-        client.close()
-        return polled
+        listed = configured_sources(config, utc_now())
+        written_by(self.database, sync_config, listed)
+        return poll_configured(self.database, config)
 
     def paths(self) -> set[str]:
         return {
@@ -495,23 +471,9 @@ def test_a_source_and_its_pages_go_through_its_own_proxy(
     ] == [None]
     (elsewhere,) = check(config, ["http://other.example/feed"])
     assert str(elsewhere.problem).startswith("connect:")
-    client = client_of(config)
-    services = PollServices(
-        database,
-        client,
-        InlineExecutor(),
-        Tuning(),
-        utc_now,
-        configured=configured_access(config),
-    )
-    with database.write() as connection:
-        sync_config(connection, configured_sources(config, utc_now()))
-    (source,) = read_by(database, all_sources)
-    poller = Poller(services, robots=True, pages="always")
-    assert source_kind("feed").poller(poller)(source).succeeded
-    for wanted in read_by(database, pending_pages.due_pages, utc_now(), 10):
-        assert poller.fetch_page(wanted)
-    client.close()
+    written_by(database, sync_config, configured_sources(config, utc_now()))
+    (polled,) = poll_configured(database, config, robots=True).values()
+    assert polled.succeeded
     assert {request.path for request in server.requests} == set(server.routes)
 
 

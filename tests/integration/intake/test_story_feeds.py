@@ -16,10 +16,11 @@ from aggregator.store.tables import entry, observation, story
 from aggregator.web.feeds.channel import Format
 from tests.support.feeds import feed_of
 from tests.support.gazette import DAY
-from tests.support.listed_feeds import ListedFeeds, address_of
+from tests.support.listed_feeds import ListedFeeds
 from tests.support.loopback import LoopbackServer, Resource
 from tests.support.polling import feed_source
 from tests.support.rows import counted, queried
+from tests.support.site_feeds import address_of
 
 HOST = "elsewhere.example"
 

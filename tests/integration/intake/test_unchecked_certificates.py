@@ -8,11 +8,10 @@ from aggregator.sources.fetch.connections.certificates import UNCHECKED, HostTru
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.source_rows import all_sources
 from aggregator.store.read.source_list import listed
-from tests.integration.intake.test_polling import ALL_TUNING, Office, feed_of
 from tests.support.articles import FLOOD, NOON
 from tests.support.certificate import server_context
 from tests.support.loopback import LoopbackServer, Resource
-from tests.support.polling import poller_on
+from tests.support.polling import ALL_TUNING, Office, feed_of, poller_on
 from tests.support.rows import read_by
 from tests.support.rss import item, rss
 

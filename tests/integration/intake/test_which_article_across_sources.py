@@ -15,8 +15,9 @@ from aggregator.store.tables import source
 from aggregator.web.api.push_endpoint import PushEndpoint
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE
 from tests.support.gazette import CHANGES, DAY, HOST, LEVEE, moved
-from tests.support.listed_feeds import ALL_TUNING, Item, ListedFeeds
+from tests.support.listed_feeds import Item, ListedFeeds
 from tests.support.rows import executed, read_by, written_by
+from tests.support.site_feeds import ALL_TUNING
 
 BRIDGE, PLANET = "bridge.test", "planet.test"
 WORDS = " ".join(FLOOD.split())

@@ -306,11 +306,11 @@ def test_a_commit_that_nobody_knows_of_is_not_done_again(
 
     def end_the_commit() -> None:
         name = server.url.rsplit("/", 1)[1]
-        while not own_postgres.run(
+        end = (
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             f"WHERE datname = '{name}' AND wait_event = 'PgSleep'"
-        ):
-            time.sleep(0.02)
+        )
+        wait_until(lambda: own_postgres.run(end), "the commit")
 
     with ThreadPoolExecutor(1) as beside:
         ended = beside.submit(end_the_commit)

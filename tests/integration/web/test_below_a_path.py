@@ -8,9 +8,9 @@ import re
 import shutil
 import socket
 import subprocess
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
@@ -20,7 +20,7 @@ from lxml import html
 
 from aggregator.store.engine.database import Database
 from tests.support.newsroom import Newsroom, problem_of
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.waiting import wait_until
 
 SITE = "http://example.org"  # of https, cookies would not be sent to loopback
 NGINX = shutil.which(
@@ -78,15 +78,7 @@ def _nginx(
         [NGINX, "-p", folder, "-e", "error.log", "-c", folder / "nginx.conf"]
     ) as process:
         try:
-            until = time.monotonic() + PATIENCE_SECONDS
-            while True:
-                try:
-                    socket.create_connection(("127.0.0.1", port), 1).close()
-                    break
-                except OSError:
-                    assert process.poll() is None, "nginx did not start"
-                    assert time.monotonic() < until, "nginx does not answer"
-                    time.sleep(0.05)
+            wait_until(partial(answers, port), "nginx to answer")
             with httpx.Client(
                 base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30
             ) as client:
@@ -127,6 +119,12 @@ def _behind(
         base_url=address, trust_env=False, timeout=30, transport=transport
     ) as client:
         yield client
+
+
+def answers(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.source_rows import add
 from aggregator.store.tables import read_mark, reader
-from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, record
+from tests.support.articles import NOON, record
 from tests.support.newsroom import STRANGER, Newsroom
 from tests.support.polling import feed_source
 from tests.support.reader_client import READ, STARRED, ReaderClient
@@ -132,26 +132,6 @@ def test_all_above_are_marked_at_once_and_none_below(room: Newsroom) -> None:
     page = page_of(room, "/?view=unread")
     assert "All stories are read" in page.text_content()
     assert not page.xpath("//p[@class='all-read']")
-
-
-def test_a_new_report_makes_a_story_unread(room: Newsroom) -> None:
-    flood = record(
-        "Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON
-    )
-    room.writer.take(flood)
-    room.writer.render()
-    id_ = str(room.stories()["Levee breaks at Pennmouth, four dead"]["id"])
-    form = page_of(room, "/").xpath("//form[@id='marks']/input[@name='form']/@value")[0]
-    room.client.post("/marks", data={"form": form, "read": id_})
-    path = "/?view=unread"
-    assert id_ not in room.get(path).text
-    room.clock.time += HOUR
-    entry = record(
-        "Herald", "1", "Pennmouth under water", FLOOD_ELSEWHERE, published=room.clock()
-    )
-    room.writer.accept(entry, bump_by_clock=True)
-    room.writer.place()
-    assert f'data-story="{id_}"' in room.get(path).text
 
 
 def test_looking_changes_nothing(room: Newsroom) -> None:

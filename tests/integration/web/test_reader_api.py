@@ -439,22 +439,6 @@ def test_times_bound_a_list(phone: ReaderClient) -> None:
     assert phone.ids(nt=99_999_999_999) == phone.ids()  # in the year 5138
 
 
-def test_read_starred_and_unread_again(phone: ReaderClient) -> None:
-    one, two, three, *others = phone.ids()
-    phone.mark(one, two, add=READ)
-    phone.mark(two, three, add=STARRED)
-    assert phone.unread() == [three, *others]
-    assert phone.ids(READ) == [one, two]
-    assert phone.ids(LIST, it=READ) == [one, two], "as Read You asks FreshRSS"
-    assert phone.ids(STARRED) == phone.ids(STARRED, n=1) == [two, three]
-    assert {READ, STARRED} <= set(phone.contents(two)[two]["categories"])
-    assert phone.count() == len(others) + 1
-    phone.mark(two, remove=READ)
-    phone.mark(two, remove=STARRED)
-    assert phone.unread() == [two, three, *others]
-    assert phone.ids(STARRED) == [three]
-
-
 def test_all_is_read_up_to_a_moment_and_takes_no_row(
     room: Newsroom, phone: ReaderClient
 ) -> None:

@@ -90,22 +90,6 @@ def test_a_label_is_kept_and_comes_back_wherever_a_client_looks(
     assert phone.ids(PORTS, it=STARRED) == phone.ids(STARRED) == [second]
 
 
-@pytest.mark.later
-def test_a_label_outlives_what_is_read_and_may_be_marked_as_read(
-    room: Newsroom, phone: ReaderClient
-) -> None:
-    first, second, *others = phone.ids()
-    phone.mark(first, second, add=LATER)
-    phone.mark_all(LATER)
-    assert phone.unread() == others
-    phone.mark_all()
-    assert phone.ids(LATER) == [first, second]
-    assert len(queried(room.database, select(read_mark)).all()) == 2
-    phone.mark(first, second, remove=LATER)
-    assert queried(room.database, select(read_mark)).all() == []
-    assert tags(phone) == []
-
-
 def test_labels_belong_to_one_reader(room: Newsroom, phone: ReaderClient) -> None:
     phone.mark(phone.ids()[0], add=LATER)
     other = signed_in(room, "Grace")

@@ -5,15 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from aggregator.config.configured_access import Access, configured_access
-from aggregator.config.tuning import Tuning
-from aggregator.intake.kinds.source_kind import source_kind
-from aggregator.intake.polling.page_fetch import PollServices
-from aggregator.intake.polling.poll import Poller
+from aggregator.config.configured_access import Access
 from aggregator.intake.polling.poll_result import PollResult
-from aggregator.intake.workers.executor import InlineExecutor
-from aggregator.model.clock import utc_now
-from aggregator.sources.fetch.client import client_of
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.source_access_rows import (
     save_access,
@@ -23,6 +16,7 @@ from aggregator.store.intake.source_rows import all_sources
 from aggregator.store.maintenance import row_stream
 from tests.support.loopback import LoopbackServer, Request, Response
 from tests.support.newsroom import Newsroom
+from tests.support.polling import poll_configured
 from tests.support.rows import read_by, written_by
 
 FEED = "<rss><channel><title>Courier</title><item><title>Levee breaks</title><link>/1</link></item></channel></rss>"
@@ -53,20 +47,8 @@ def form_of(room: Newsroom) -> dict[str, str]:
 
 def polled(room: Newsroom, database: Database) -> PollResult:
     """Poll the only source, as the daemon does."""
-    config = room.services.config
-    client = client_of(config)
-    services = PollServices(
-        database,
-        client,
-        InlineExecutor(),
-        Tuning(),
-        utc_now,
-        configured=configured_access(config),
-    )
-    (source,) = read_by(database, all_sources)
-    kind = source_kind(source.kind)
-    result = kind.poller(Poller(services, robots=False, pages="never"))(source)
-    client.close()
+    polled = poll_configured(database, room.services.config, pages="never")
+    (result,) = polled.values()
     return result
 
 

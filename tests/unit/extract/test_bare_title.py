@@ -5,7 +5,7 @@ import pytest
 from aggregator.extract.clean_article import clean_entry
 from aggregator.extract.headline import are_other_releases, named_title
 from aggregator.model.entry import Entry, Outlet
-from tests.unit.extract.test_prepare import ALL_TUNING, SEEN
+from tests.support.lantern_pages import ALL_TUNING, SEEN
 
 HUB = "https://hub.example/org0/loomkit/releases/tag/v2.4.1"
 

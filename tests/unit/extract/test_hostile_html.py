@@ -33,7 +33,7 @@ from tests.support.hostile_html import (
     tree_of,
     vectors,
 )
-from tests.unit.sources.test_feeds import read
+from tests.support.read_feeds import read
 
 VECTORS = list(vectors())
 SEEN = dt.datetime(2026, 11, 20, tzinfo=dt.UTC)

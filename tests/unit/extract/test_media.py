@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from aggregator.extract.media import media_of
 from aggregator.model.entry import Enclosure, Entry
-from tests.unit.extract.test_prepare import HEAD, clean, page
+from tests.support.lantern_pages import HEAD, clean, page
 
 PAGE = "https://lantern.example/2025/bridge"
 

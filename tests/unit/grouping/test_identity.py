@@ -62,22 +62,6 @@ def test_parts_cannot_run_into_each_other(one: str, two: str) -> None:
     )
 
 
-def test_text_alone_identifies_within_its_outlet_whatever_its_spaces_and_case() -> None:
-    one = Entry(
-        source="a.jsonl",
-        outlet="Gazette",
-        title="Levee  breaks",
-        text="The river\nrose.",
-    )
-    two = Entry(
-        source="b.jsonl", outlet="Gazette", title="LEVEE breaks", text="the river rose."
-    )
-    assert identify(one, None).article == identify(two, None).article
-    assert identify(one, None).content_hash == identify(two, None).content_hash
-    elsewhere = msgspec.structs.replace(two, outlet="Herald")
-    assert identify(elsewhere, None).article != identify(one, None).article
-
-
 def test_another_declared_time_or_address_is_another_look() -> None:
     plain = Entry(source="s", guid="1", title="t")
     moved = msgspec.structs.replace(plain, url="https://news.example/b")

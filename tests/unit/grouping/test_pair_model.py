@@ -411,24 +411,6 @@ def test_a_pair_that_is_not_near_in_time_takes_no_neighbour_away(days: float) ->
     assert row[0, AT["all_other_near"]] == pytest.approx(0.2)
 
 
-def test_a_pair_stands_out_less_where_both_have_many_near_neighbours() -> None:
-    words = FLOOD.split()
-    crowd = [
-        (LEVEE, " ".join(words[:place] + words[place + 9 :]))
-        for place in range(0, 54, 9)
-    ]
-    pair = [(LEVEE, FLOOD), ("Pennmouth under water", FLOOD_ELSEWHERE)]
-    alone, crowded = (
-        come([article(*one) for one in texts])[-1][-1].features
-        for texts in (pair, [*crowd, *pair])
-    )
-    for name in SCALED:
-        assert alone[AT[name]] == crowded[AT[name]]
-        assert alone[AT[f"{name}_above"]] == 2 * alone[AT[name]]
-        assert crowded[AT[f"{name}_above"]] < alone[AT[f"{name}_above"]]
-        assert crowded[AT[f"{name}_own_rank"]] >= 0 == alone[AT[f"{name}_own_rank"]]
-
-
 # --- trees -------------------------------------------------------------------------------------------------
 
 _GROUPS = tuple(GROUPS)

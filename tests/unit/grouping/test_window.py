@@ -15,7 +15,7 @@ from aggregator.grouping.pairs.terms import TermPacker
 from aggregator.grouping.pairs.weights import EventModel, shipped_model
 from aggregator.grouping.window import Window, mean_terms
 from aggregator.model.article import Article
-from aggregator.store.stories.live_stories import HELD_REPORTS, LiveStory
+from aggregator.store.stories.live_stories import LiveStory
 from tests.support.events import GRAIN, article_of
 from tests.support.story_checks import differences, numbers_of
 
@@ -92,12 +92,6 @@ def test_a_story_is_that_of_its_articles_in_whichever_order_they_came(told, chan
     )
 
 
-def test_the_mean_of_one_report_has_its_terms() -> None:
-    report = article(GRAIN[0])
-    mean = mean_terms(live_story(1, report), MODEL, MODEL.tuning.packed_terms)
-    assert sorted(ids_of(mean).tolist()) == sorted(ids_of(read(report.terms)).tolist())
-
-
 def test_a_copy_changes_nothing_but_count_dates_and_last_number() -> None:
     alone = live_story(1, article(GRAIN[0], NOON))
     copied = live_story(
@@ -119,18 +113,6 @@ def test_a_date_read_in_a_text_bounds_a_story() -> None:
     assert story.dates.tolist() == [NOON]
 
 
-def test_a_live_blog_gives_way_to_the_first_report() -> None:
-    blog = article(GRAIN[0], NOON, 1, role="container")
-    silent = msgspec.structs.replace(blog, is_compared=False)
-    story = live_story(1, blog)
-    assert story.is_container_only
-    story.take(article(GRAIN[1], NOON + 60, 2))
-    assert fields_of(story) == fields_of(
-        live_story(1, silent, article(GRAIN[1], NOON + 60, 2))
-    )
-    assert (story.is_container_only, story.compared_count) == (False, 1)
-
-
 def test_reports_come_before_opinions_known_sources_before_others_then_the_newest() -> (
     None
 ):
@@ -139,17 +121,6 @@ def test_reports_come_before_opinions_known_sources_before_others_then_the_newes
     older, newer = article(GRAIN[2], inbox=1), article(GRAIN[0], inbox=2)
     story = live_story(1, opinion, unknown, older, newer)
     assert [report.inbox_no for report in story.reports] == [2, 1, 3, 4]
-
-
-def test_of_a_long_story_only_the_newest_reports_are_held() -> None:
-    count = HELD_REPORTS + 20
-    story = live_story(
-        1, *(article(GRAIN[0], NOON + at, at) for at in range(1, count + 1))
-    )
-    assert [report.inbox_no for report in story.reports] == list(
-        range(count, count - HELD_REPORTS, -1)
-    )
-    assert (story.compared_count, story.article_count) == (count, count)
 
 
 # --- what is found -----------------------------------------------------------------------------------------

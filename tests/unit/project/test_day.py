@@ -4,7 +4,6 @@ import datetime as dt
 import random
 import subprocess
 import sys
-import time
 
 import httpx
 import pytest
@@ -31,6 +30,7 @@ from benchmarks.day.processes import (
     wake_ups_of,
 )
 from benchmarks.day.scores import Labels, events_twice, scores_of
+from tests.support.waiting import wait_until
 
 ROUNDS = 4
 
@@ -205,8 +205,13 @@ def test_a_tree_has_the_use_of_its_children_that_run_and_that_ended() -> None:
     with subprocess.Popen(
         [sys.executable, "-c", program], stdin=subprocess.PIPE
     ) as parent:
-        while usage_of(parent.pid).cpu_seconds < 0.3 or len(tree_of(parent.pid)) > 1:
-            time.sleep(0.01)
+        wait_until(
+            lambda: (
+                usage_of(parent.pid).cpu_seconds >= 0.3
+                and len(tree_of(parent.pid)) == 1
+            ),
+            "the end of its child",
+        )
         assert memory_of(parent.pid) > 1
         assert wake_ups_of(parent.pid)
         parent.communicate(b"\n")

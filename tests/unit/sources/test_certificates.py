@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import closing
-from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -208,21 +207,16 @@ def test_a_mailbox_has_the_same_keys(house: Path, tmp_path: Path, keys: str) -> 
         address = f"imaps://127.0.0.1:{server.port}/INBOX"
         file = tmp_path / "config.yaml"
         source = f"{PRIVATE}sources:\n  - imap: {address}\n    auth: {{user: anna, password: secret}}\n"
-        for more in ("", keys):
+
+        def messages(more: str) -> int:
             file.write_text(source + more)
             with closing(client_of(load(file))) as client:
-                read = partial(
-                    read_mailbox,
-                    client,
-                    address.replace("//", f"//{quote(USER)}@"),
-                    PASSWORD,
-                    LIMITS,
-                )
-                if more:
-                    assert len(read().messages) == 1
-                else:
-                    with pytest.raises(FetchError, match=r"tls: .*ca_file"):
-                        read()
+                signed_in = address.replace("//", f"//{quote(USER)}@")
+                return len(read_mailbox(client, signed_in, PASSWORD, LIMITS).messages)
+
+        with pytest.raises(FetchError, match=r"tls: .*ca_file"):
+            messages("")
+        assert messages(keys) == 1
 
 
 @pytest.mark.parametrize(

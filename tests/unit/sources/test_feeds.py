@@ -7,42 +7,23 @@ import os
 import re
 from html import escape
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator.config.tuning import Tuning
-from aggregator.model.entry import ParsedFeed
-from aggregator.sources.parse.feeds.entry_builder import FeedContext
-from aggregator.sources.parse.feeds.read_feed import read_feed
 from aggregator.sources.parse.feeds.xml_entries import entry_starts
 from aggregator.sources.parse.feeds.xml_repair import decode_markup
-from aggregator.sources.source_limits import KEY_CHARS, source_tuning
+from aggregator.sources.source_limits import KEY_CHARS
+from tests.support.read_feeds import TUNING, read
 
-SEEN = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
-TUNING = source_tuning(Tuning())
 FEEDS = (
     Path(
         os.environ.get("AGGREGATOR_DATA", Path(__file__).parents[4] / "shared" / "data")
     )
     / "feeds"
 )
-
-
-def read(data: bytes | str, **changes: Any) -> ParsedFeed:
-    given = {
-        "source": "feed-1",
-        "url": "https://news.example.org/rss.xml",
-        "seen": SEEN,
-        "tuning": TUNING,
-    }
-    return read_feed(
-        data.encode() if isinstance(data, str) else data,
-        FeedContext(**{**given, **changes}),
-    )
 
 
 def rss(items: str, head: str = "", version: str = "2.0") -> str:

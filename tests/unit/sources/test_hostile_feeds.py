@@ -21,7 +21,7 @@ from aggregator.sources.parse.feeds.read_feed import read_feed
 from tests.conftest import REPOSITORY
 from tests.support.hostile_feeds import GOOD, TOKENS, all_hostile, floods, rss
 from tests.support.loopback import LoopbackServer
-from tests.unit.sources.test_feeds import SEEN, TUNING, read
+from tests.support.read_feeds import SEEN, TUNING, read
 
 TITLE = "Ferry back in harbour"
 

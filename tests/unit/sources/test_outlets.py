@@ -4,7 +4,7 @@ import pytest
 
 from aggregator.extract.sites import is_address
 from aggregator.model.entry import Outlet
-from tests.unit.sources.test_feeds import read
+from tests.support.read_feeds import read
 
 
 def outlets(

@@ -117,6 +117,31 @@ def test_a_heading_that_is_run_into_a_sentence_is_cut_off() -> None:
         ("“We closed the bridge on Monday.”", "a quotation alone"),
         ("CLICK HERE TO GET THE APP OF THE BRIDGE.", "promotion"),
         ("This article has been updated with words of the mayor.", "promotion"),
+        ("He spoke to the crowd, which cheered, Nov. 3, 1864.", "caption"),
+        (
+            "A judge hears pleas on Friday, Jan. 11, 2019, over the bridge of Tarnow.",
+            "caption",
+        ),
+        ("A judge will hear pleas on Friday over the bridge of Tarnow.", None),
+        ("CLOSE The mayor says he will go.", "caption"),
+        ("Close to forty ships waited before the harbour.", None),
+        (
+            "Anna Berg stands before the court in the old town of Port Ellis on Tuesday",
+            "caption",
+        ),
+        (
+            "The mayor opens a bridge over the Arrel in Tarnow, on December 18, 2019.",
+            "caption",
+        ),
+        ("The mayor, center, and two of his deputies met the press.", "caption"),
+        ("The mayor of the town said that he would go (R).", None),
+        (
+            "The harbour was closed by the mayorMORE after the storm had passed.",
+            "links",
+        ),
+        ("The harbour was closed after the storm.Yet the ferries went on.", "links"),
+        ("The governor of the island (D-Halv., +3 in the polls) has resigned.", None),
+        ("TIES, -3 in the polls of the island, was the answer of the mayor.", "links"),
     ],
 )
 def test_talk_to_the_reader_and_captions_are_not_shown(
@@ -151,40 +176,6 @@ def test_a_sentence_that_refers_to_another_one_is_not_shown_alone(
 )
 def test_cleft_sentences_and_quotations_with_a_speaker_are_shown(sentence: str) -> None:
     assert shows_alone(sentence, "en")
-
-
-@pytest.mark.parametrize(
-    ("sentence", "why"),
-    [
-        ("He spoke to the crowd, which cheered, Nov. 3, 1864.", "caption"),
-        (
-            "A judge hears pleas on Friday, Jan. 11, 2019, over the bridge of Tarnow.",
-            "caption",
-        ),
-        ("A judge will hear pleas on Friday over the bridge of Tarnow.", None),
-        ("CLOSE The mayor says he will go.", "caption"),
-        ("Close to forty ships waited before the harbour.", None),
-        (
-            "Anna Berg stands before the court in the old town of Port Ellis on Tuesday",
-            "caption",
-        ),
-        (
-            "The mayor opens a bridge over the Arrel in Tarnow, on December 18, 2019.",
-            "caption",
-        ),
-        ("The mayor, center, and two of his deputies met the press.", "caption"),
-        ("The mayor of the town said that he would go (R).", None),
-        (
-            "The harbour was closed by the mayorMORE after the storm had passed.",
-            "links",
-        ),
-        ("The harbour was closed after the storm.Yet the ferries went on.", "links"),
-        ("The governor of the island (D-Halv., +3 in the polls) has resigned.", None),
-        ("TIES, -3 in the polls of the island, was the answer of the mayor.", "links"),
-    ],
-)
-def test_a_sign_is_found_wherever_it_stands(sentence: str, why: str | None) -> None:
-    assert front_matter(sentence) == why
 
 
 @pytest.mark.parametrize(

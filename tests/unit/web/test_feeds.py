@@ -134,23 +134,6 @@ def test_a_thousand_hostile_stories_are_read_back(form: Format) -> None:
         assert read_back == list(zip(guids, titles, strict=True))
 
 
-@pytest.mark.later
-@pytest.mark.parametrize("form", ["rss", "atom"])
-def test_feedparser_reads_back_hostile_stories(form: Format) -> None:
-    stories = hostile_stories(150, seed=9)
-    rendered = {story.id: text for story, text in stories if text is not None}
-    feed = feedparser.parse(
-        _feed(form, *(story for story, _ in stories), rendered=rendered)
-    )
-    assert not feed.bozo
-    assert [entry.id for entry in feed.entries] == [
-        story_guid(story.id) for story, _ in stories
-    ]
-    assert [entry.title for entry in feed.entries] == [
-        _shown(story) for story, _ in stories
-    ]
-
-
 def _shown(story: StoryView) -> str:
     return (
         feed_title(first_words(story.title, PublishSettings().excerpt_words))

@@ -15,7 +15,7 @@ from aggregator.publish.output_settings import PublishSettings
 from aggregator.web.jinja import day, iso, moment, pieces, pips, time_of_day
 from aggregator.web.pages.report_groups import report_groups, time_span
 from aggregator.web.web_app import create_app
-from tests.support.hostile_titles import SCRIPTS
+from tests.support.tame_pages import HOSTILE, assert_tame
 from tests.support.written_stories import (
     MORNING,
     WrittenStories,
@@ -24,12 +24,6 @@ from tests.support.written_stories import (
     the_ferry,
 )
 
-HOSTILE = [
-    *SCRIPTS, '"><img src=x onerror=alert(1)>', '" autofocus onfocus="alert(1)',
-    "<a href=javascript:alert(1)>x</a>", "<style>*{display:none}</style>",
-    "<meta http-equiv=refresh content='0;url=https://evil.example/'>",
-    "<form action=https://evil.example><input name=q>", "-->]]><iframe src=//evil.example>",
-]  # fmt: skip
 _EVIL = ("https://user@evil.example/", "vbscript:x", '"onclick="alert(1)')
 ADDRESSES = ["javascript:alert(1)", "data:text/html,<script>alert(1)</script>", *_EVIL]
 
@@ -82,35 +76,6 @@ def _hostile_story(
     counts = {"article_count": 9, "report_count": 9}
     of_story = {"id": story_id, "title": evil, "summary": evil, "language": evil}
     return a_story(first, second, **of_story, **counts), text
-
-
-OWN_TAGS = {
-    *("html", "head", "meta", "title", "link", "body", "header", "main", "footer", "nav", "section"),
-    *(
-        "article", "h1", "h2", "h3", "p", "a", "ul", "ol", "li", "span", "strong", "i", "time", "div", "form",
-        "label",
-    ),
-    *("input", "details", "summary", "blockquote", "bdi", "mark", "pre", "code", "script", "button"),
-    *("select", "option", "table", "caption", "thead", "tbody", "tfoot", "tr", "th", "td", "meter"),
-    *("dl", "dt", "dd", "fieldset", "legend", "dialog"),
-}  # fmt: skip
-OWN_SCRIPT = {"src": "/static/pages.js", "defer": "defer"}
-
-
-def assert_tame(page: html.HtmlElement) -> None:
-    """No element, attribute or address but ours: nothing that a stranger wrote became markup."""
-    elements = [element for element in page.iter() if isinstance(element.tag, str)]
-    assert {element.tag for element in elements} <= OWN_TAGS
-    scripts = [element for element in elements if element.tag == "script"]
-    assert [(dict(one.attrib), one.text) for one in scripts] == [(OWN_SCRIPT, None)]
-    names = {name for one in elements if one.tag != "script" for name in one.attrib}
-    assert not [
-        name
-        for name in names
-        if name.startswith("on") or name in ("style", "src", "autofocus")
-    ]
-    targets = page.xpath("//@href | //@action")
-    assert all(target.startswith(("/", "#")) for target in targets), targets
 
 
 @pytest.mark.later

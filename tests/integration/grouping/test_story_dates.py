@@ -16,9 +16,9 @@ from aggregator.model.entry import Entry
 from aggregator.sources.parse.records.jsonl import LabelledRecord
 from aggregator.store.engine.database import Database
 from aggregator.store.tables import article
-from tests.integration.admin.test_seeds_among_all import seeds
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, Clock, Rig, record
 from tests.support.rows import queried, read_by
+from tests.support.seed_articles import seeds
 from tests.support.story_checks import correct, out_of_reach, what_is_wrong
 
 DAY = dt.timedelta(days=1)

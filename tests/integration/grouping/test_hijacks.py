@@ -265,13 +265,20 @@ def test_reclustering_counts_alike(rig: Rig) -> None:
     assert reports(rig.database) == [2]
 
 
-@pytest.mark.parametrize(("text", "counted"), [(OWN_REPORT, 3), (ADVERTISEMENT, 2)])
+@pytest.mark.parametrize(
+    ("teaser", "text", "counted"),
+    [
+        ("", OWN_REPORT, 3),
+        ("", ADVERTISEMENT, 2),
+        (FLOOD, f"{ADVERTISEMENT} Sign up with this code.", 2),
+    ],
+)
 def test_a_late_page_decides_whether_its_headline_counts(
-    rig: Rig, text: str, counted: int
+    rig: Rig, teaser: str, text: str, counted: int
 ) -> None:
-    n = rig.waits(of_feed("x", HEADLINE, "", url="https://spam.example/x"))
+    n = rig.waits(of_feed("x", HEADLINE, teaser, url="https://spam.example/x"))
     written_by(rig.database, pending_pages.place_without, [n])
-    assert [one.outcome for one in rig.place()] == ["joined"]
+    assert [one.outcome for one in rig.place()] == ["copy" if teaser else "joined"]
     assert reports(rig.database) == [2]
     rig.comes(
         n, page_of(" ".join(text.split()[-60:]), HEADLINE), "https://spam.example/x"
@@ -288,20 +295,6 @@ def test_a_page_that_comes_with_a_revision_decides_it_too(rig: Rig) -> None:
         of_feed("x", f"{HEADLINE} again", own, url="https://spam.example/x")
     )
     assert (placed.outcome, reports(rig.database)) == ("revised", [3])
-    assert is_sound(rig)
-
-
-def test_an_advertisement_behind_a_copied_teaser_does_not_count(rig: Rig) -> None:
-    n = rig.waits(of_feed("x", HEADLINE, FLOOD, url="https://spam.example/x"))
-    written_by(rig.database, pending_pages.place_without, [n])
-    rig.place()
-    placed = rig.comes(
-        n,
-        page_of(f"{ADVERTISEMENT} Sign up with this code.", HEADLINE),
-        "https://spam.example/x",
-    )
-    assert [one.outcome for one in placed] == ["revised"]
-    assert reports(rig.database) == [2]
     assert is_sound(rig)
 
 

@@ -186,25 +186,21 @@ def test_an_article_that_is_not_there_is_said_in_words(
 
 
 @pytest.mark.parametrize(
-    ("days", "words"),
-    [(-1.0, "unknown"), (0.0, "0 min"), (0.5, "12.0 h"), (3.0, "3.0 d")],
+    ("days", "words", "words_of_days"),
+    [
+        (-1.0, "unknown", "unknown"),
+        (0.0, "0 min", "0 days"),
+        (1.0, "24.0 h", "1 day"),
+        (3.0, "3.0 d", "3 days"),
+    ],
 )
 def test_the_time_between_reports_is_in_a_suitable_unit(
-    days: float, words: str
+    days: float, words: str, words_of_days: str
 ) -> None:
-    assert reason_value(Reason(name="days", value=days, share=0.0)) == words
-
-
-@pytest.mark.parametrize(
-    ("days", "words"), [(-1.0, "unknown"), (0.0, "0 days"), (1.0, "1 day")]
-)
-def test_articles_of_a_day_have_no_minutes_between_them(
-    days: float, words: str
-) -> None:
-    assert (
-        reason_value(Reason(name="days", value=days, share=0.0), is_of_day=True)
-        == words
-    )
+    """Articles of a day have no minutes between them."""
+    reason = Reason(name="days", value=days, share=0.0)
+    said = reason_value(reason), reason_value(reason, is_of_day=True)
+    assert said == (words, words_of_days)
 
 
 def test_explain_says_that_a_date_is_known_to_the_day(database: Database) -> None:

@@ -41,7 +41,7 @@ from tests.support.articles import (
 from tests.support.events import GRAIN
 from tests.support.fresh import emptied
 from tests.support.rows import executed, queried
-from tests.support.story_checks import correct, rows_of, small_set, what_is_wrong
+from tests.support.story_checks import correct, rows_of, what_is_wrong
 
 DAY = dt.timedelta(days=1)
 TEXTS = (
@@ -185,18 +185,6 @@ def test_the_same_articles_give_the_same_rows_in_batches_of_any_size(
         assert what_is_wrong(sqlite, rig.pipeline.placer) == []
         found.append(rows_of_grouping(sqlite))
     assert found[0] == found[1]
-
-
-def test_the_small_set_gives_the_same_rows_in_batches_of_any_size(
-    database: Database,
-) -> None:
-    found = []
-    for size in (1, 5, 100):
-        emptied(database)
-        rig = placed_in_batches(database, small_set(), size)
-        assert what_is_wrong(database, rig.pipeline.placer) == []
-        found.append(rows_of_grouping(database))
-    assert found[0] == found[1] == found[2]
 
 
 def rows_of_grouping(database: Database) -> dict[str, object]:

@@ -243,7 +243,7 @@ def test_nothing_of_it_is_shown_or_counted(
 
 
 @pytest.mark.later
-@pytest.mark.parametrize("channel", ["new feed", "forty feeds"])
+@pytest.mark.parametrize("channel", ["new feed", "forty feeds", "push"])
 @pytest.mark.parametrize("way", [one for one in WAYS if one != "own words"])
 def test_on_the_first_day_no_source_is_known_and_it_is_not_told_either(
     sqlite: Database, way: str, channel: str

@@ -124,34 +124,6 @@ def test_a_stranger_gives_no_title_beside_who_has_standing(world: PolledWorld) -
     assert (last.is_folded, len(last.lines)) == (True, 1)
 
 
-def test_on_the_first_day_of_feeds_a_file_is_believed_no_more_than_they_are(
-    world: PolledWorld,
-) -> None:
-    title, said, before = flood_of_two(world)
-    world.run(1)
-    first = said.split(". ")[0]
-    world.rig.take(
-        *(
-            record(
-                "ingest",
-                str(n),
-                title,
-                f"{first}. Golden Harbour pays {n} free spins.",
-                outlet=f"Paper {n}",
-            )
-            for n in range(12)
-        )
-    )
-    after = world.shown(world.story_of(title))
-    assert (after.title, after.summary, after.reports) == (
-        before.title,
-        before.summary,
-        before.reports,
-    )
-    assert after.outlets <= before.outlets + 1
-    assert "Golden Harbour" not in after.text
-
-
 def shown_of_copy(world: PolledWorld) -> tuple[str, str]:
     """What a story shows of whose text a copy with an advertisement comes later, and of what that is one."""
     title, said = "Minister of Lornum resigns over the harbour loan", RESIGNATION

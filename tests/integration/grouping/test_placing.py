@@ -11,11 +11,9 @@ from typing import Any
 import msgspec
 import pytest
 from sqlalchemy import event, select, update
-from sqlalchemy.exc import SQLAlchemyError
 
 from aggregator.config.story_query import StoryFilter
 from aggregator.config.tuning import Tuning
-from aggregator.model.errors import AggregatorError
 from aggregator.sources.parse.files.input_items import InputEntry, ReadOptions
 from aggregator.sources.parse.files.open_source import open_source
 from aggregator.sources.source_limits import source_tuning
@@ -38,8 +36,8 @@ from tests.support.articles import (
     strike,
 )
 from tests.support.deep_checks import faults
-from tests.support.fresh import sqlite_at, with_tables
-from tests.support.rows import executed, overheard, queried, read_by, rename
+from tests.support.fresh import with_tables
+from tests.support.rows import executed, overheard, queried, read_by
 from tests.support.story_checks import what_is_wrong
 
 DAY = dt.timedelta(days=1)
@@ -146,21 +144,6 @@ def test_several_texts_under_one_address_are_taken_once_each_however_often_they_
     assert settled(rig.database)["articles"] == before["articles"]
 
 
-def test_placing_at_once_or_one_by_one_gives_the_same(rig: Rig, tmp_path: Path) -> None:
-    address = "https://gazette.example/live"
-    texts = (FLOOD, STRIKE, FLOOD_ELSEWHERE, STRIKE + " More follows.")
-    entries = [
-        record("Gazette", str(number), "Live", text, url=address, published=NOON)
-        for number, text in enumerate(texts)
-    ]
-    rig.take(*entries)
-    with sqlite_at(tmp_path / "one-by-one.db") as fresh:
-        other = Rig(fresh, Clock(NOON + 3 * DAY))
-        for entry in entries:
-            other.take(entry)
-        assert settled(fresh) == settled(rig.database)
-
-
 def test_what_nothing_of_a_batch_reads_is_written_by_one_statement_for_each_table(
     rig: Rig,
 ) -> None:
@@ -259,18 +242,6 @@ def test_memory_is_derived_a_restart_and_a_rest_decide_alike(
     rig.restart()
     rig.take(*entries)
     assert settled(rig.database) == restarted
-
-
-def test_a_failed_transaction_leaves_no_trace_in_memory(rig: Rig) -> None:
-    rig.take(flood())
-    rig.accept(flood_elsewhere(), strike())
-    rename(rig.database, "story_log", "away")
-    with pytest.raises((SQLAlchemyError, AggregatorError)):
-        rig.place()
-    rename(rig.database, "away", "story_log")
-    assert [one.outcome for one in rig.place()] == ["joined", "founded"], (
-        "the very same pipeline goes on"
-    )
 
 
 @pytest.mark.later

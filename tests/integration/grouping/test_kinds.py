@@ -240,9 +240,3 @@ def test_after_a_recluster_the_stories_agree_with_their_articles(
     assert [bool(row[1]) for row in rows(database, dates)] == [
         row[0] != "text" for row in rows(database, dates)
     ]
-
-
-def test_reclustering_keeps_kinds_and_counts(rig: Rig) -> None:
-    before = rows(rig.database, KINDS), rows(rig.database, COUNTS)
-    recluster(rig.database)
-    assert (rows(rig.database, KINDS), rows(rig.database, COUNTS)) == before

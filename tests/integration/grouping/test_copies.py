@@ -130,21 +130,6 @@ def test_an_excerpt_is_linked_to_its_whole_whichever_came_first(rig: Rig) -> Non
     assert found["Whole that came later"][0] == "report", "linked, never merged"
 
 
-def test_a_cut_to_two_fifths_is_a_copy(rig: Rig) -> None:
-    texts = {f"Long report {at}": prose(f"cut {at}", 700) for at in range(8)}
-    rig.take(*(piece("Gazette", title, text, title) for title, text in texts.items()))
-    rig.take(
-        *(
-            piece("Courier", f"{at}", part(text, 0, 280), f"{at} cut")
-            for at, text in enumerate(texts.values())
-        )
-    )
-    found = links(rig.database)
-    assert [found[f"{at} cut"] for at in range(8)] == [
-        ("copy", f"Long report {at}") for at in range(8)
-    ]
-
-
 def mixture(seed: int, count: int) -> list[Entry]:
     """Articles, their copies, cuts, excerpts before and after, and revisions."""
     rng = random.Random(seed)

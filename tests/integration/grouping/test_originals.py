@@ -1,16 +1,12 @@
 """Which article of a text is the original, and that `role` and `copy_of` say the same of every article."""
 
-import csv
 import datetime as dt
-from pathlib import Path
 from random import Random
 
-import msgspec
 import pytest
 from sqlalchemy import select
 
 import aggregator
-from aggregator.cli.application import main
 from aggregator.config.story_query import StoryFilter
 from aggregator.model.article import ArticleView
 from aggregator.model.entry import Entry, Published
@@ -125,12 +121,6 @@ def contradictions(database: Database) -> list[tuple[str, str | None]]:
     ]
 
 
-def typed(*words: str) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main([*words])
-    assert ended.value.code == 0
-
-
 def originals(articles: list[ArticleView]) -> dict[str | None, str | None]:
     record_ids = {one.id: one.record_id for one in articles}
     return {one.record_id: record_ids[one.copy_of or one.id] for one in articles}
@@ -198,35 +188,6 @@ def test_a_text_that_came_later_and_is_older_is_the_report(rig: Rig) -> None:
         "Reuters": "report",
     }
     assert contradictions(rig.database) == []
-
-
-@pytest.mark.parametrize("option", [(), ("--bulk",)])
-def test_of_the_rows_of_a_table_the_first_is_the_original(
-    option: tuple[str, ...],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsysbinary: pytest.CaptureFixture[bytes],
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("config.yaml").write_text("work:\n  executor: inline\n")
-    listed = rows()
-    with Path("articles.csv").open("w", newline="", encoding="utf-8") as file:
-        table = csv.DictWriter(file, list(listed[0]))
-        table.writeheader()
-        table.writerows(listed)
-    typed("ingest", "articles.csv", *option)
-    capsysbinary.readouterr()
-    typed("stories", "--articles", "--format", "jsonl")
-    lines = [
-        msgspec.json.decode(line) for line in capsysbinary.readouterr().out.splitlines()
-    ]
-    record_ids = {line["id"]: line["record_id"] for line in lines}
-    assert {
-        line["record_id"]: record_ids[line["copy_of"] or line["id"]] for line in lines
-    } == first_of(listed)
-    assert all(
-        (line["role"] == "copy") == (line["copy_of"] is not None) for line in lines
-    )
 
 
 @pytest.mark.parametrize("edits", [0, 1])

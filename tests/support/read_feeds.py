@@ -1,0 +1,28 @@
+"""Reads a feed as one source's answer, at one time."""
+
+import datetime as dt
+from typing import Any
+
+from aggregator.config.tuning import Tuning
+from aggregator.model.entry import ParsedFeed
+from aggregator.sources.parse.feeds.entry_builder import FeedContext
+from aggregator.sources.parse.feeds.read_feed import read_feed
+from aggregator.sources.source_limits import source_tuning
+
+SEEN = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
+
+
+TUNING = source_tuning(Tuning())
+
+
+def read(data: bytes | str, **changes: Any) -> ParsedFeed:
+    given = {
+        "source": "feed-1",
+        "url": "https://news.example.org/rss.xml",
+        "seen": SEEN,
+        "tuning": TUNING,
+    }
+    return read_feed(
+        data.encode() if isinstance(data, str) else data,
+        FeedContext(**{**given, **changes}),
+    )

@@ -69,6 +69,7 @@ class Vocabulary:
         self.language = language
         self.declines_names = language in _DECLINING  # names have endings of cases
         self.stem = lru_cache(_STEMS_KEPT)(self._stem)
+        self.root = lru_cache(_STEMS_KEPT)(self._root)
         self._column = Column(self.__getitem__)
         self._marks = Column(self._mark)
         self._days = forms("weekdays", language) | forms("months", language)
@@ -216,7 +217,7 @@ class Vocabulary:
         names = [name for name in written if name not in self._days]
         if self.declines_names:
             return [
-                " ".join(self._root(word) or word for word in name.split())
+                " ".join(self.root(word) or word for word in name.split())
                 for name in names
             ]
         return names

@@ -23,7 +23,7 @@ from aggregator.text.document_frequency import (
     Kind,
 )
 from aggregator.text.language import stop_words
-from aggregator.text.lines import word_set
+from aggregator.text.lines import folded, word_set
 from aggregator.text.names import CASELESS, find_names
 from aggregator.text.numbers import plain_number, spelt_numbers
 from aggregator.text.reading import LONGEST_WORD, Column, Ints, Reading, lexicon_of
@@ -50,6 +50,14 @@ _STEMS_KEPT = 4_096
 _LARGEST_SPELT = 12
 # Languages that decline names and rarely share spellings with other languages: their names are stemmed.
 _DECLINING = word_set("ru uk be bg sr mk")
+# An unlisted word counts by its first letters, because a stemmer leaves the cases and adjectives of a name apart:
+# "Галеев" and "с Галеевым", "Marsala" and "nel Marsalese" (six letters join no more short reports than stems).
+_ROOT_LETTERS = 5
+# English words were counted by their stems. Germanic compounds share a beginning without being about one thing:
+# "Erdbeben" and "Erdgas".
+_WITHOUT_ROOTS = word_set("en und de nl sv da nb nn no")
+# Scripts with capitals come before this letter; others do not mark cases by endings.
+_FIRST_WITHOUT_CAPITALS = "\u0530"
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _FIRST_HAN = "\u3400"
 
@@ -61,6 +69,7 @@ class Vocabulary:
         self.language = language
         self.declines_names = language in _DECLINING  # names have endings of cases
         self.stem = lru_cache(_STEMS_KEPT)(self._stem)
+        self.root = lru_cache(_STEMS_KEPT)(self._root)
         self._column = Column(self.__getitem__)
         self._marks = Column(self._mark)
         self._days = forms("weekdays", language) | forms("months", language)
@@ -91,7 +100,7 @@ class Vocabulary:
         self.has_lists_only = self.unlisted_df > 0
 
     def __getitem__(self, token: str) -> int:
-        stem = self._stem(token)
+        stem = self._root(token)
         if not stem or (len(stem) == 1 and stem >= _FIRST_HAN):
             return STOP_WORD
         df = self._df.get(stem[:LONGEST_WORD])
@@ -164,6 +173,24 @@ class Vocabulary:
             return plain_number(word, self.language)
         return stem_of(word, self.language)
 
+    def _root(self, token: str) -> str:
+        """Return the stem of `token`, or the beginning of an unlisted word; "" for a stop word.
+
+        A hyphen after the beginning tells it from the stem of a listed word.
+        """
+        stem = self._stem(token)
+        if (
+            self.language in _WITHOUT_ROOTS
+            or stem in self._df
+            or not "a" <= stem[:1] < _FIRST_WITHOUT_CAPITALS
+        ):
+            return stem
+        word = token[:LONGEST_WORD].lower().replace("’", "'")
+        word = folded(word[elided(word, self.language) :])
+        if len(word) < _ROOT_LETTERS:
+            word = folded(stem)
+        return f"{word[:_ROOT_LETTERS].rstrip()}-"
+
     def number(self, token: str) -> str | None:
         """Return the number that `token` means ("2" for "two"), None for other words."""
         if token[0].isdigit():
@@ -182,11 +209,12 @@ class Vocabulary:
         return np.array(codes, dtype=np.int64)
 
     def names(self, text: str) -> list[str]:
-        """Return the names in `text` in lower case, with repeats."""
-        names = [name.lower() for name in self.written_names(text)]
+        """Return the names in `text` in lower case, with repeats; days and months are not names."""
+        written = map(str.lower, self.written_names(text))
+        names = [name for name in written if name not in self._days]
         if self.declines_names:
             return [
-                " ".join(self.stem(word) or word for word in name.split())
+                " ".join(self.root(word) or word for word in name.split())
                 for name in names
             ]
         return names

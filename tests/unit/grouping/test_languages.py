@@ -83,6 +83,43 @@ def test_forms_of_a_word_are_one_word(language, one, other):
     assert lexicon[one] == lexicon[other] != STOP_WORD
 
 
+@pytest.mark.parametrize(
+    ("language", "one", "other"),
+    [
+        ("ru", "Галеев", "Галеевым"),
+        ("ru", "Казань", "казанской"),
+        ("pl", "Olkuszem", "Olkusza"),
+        ("pl", "Kraków", "krakowską"),
+        ("it", "Marsala", "Marsalese"),
+        ("fr", "Annecy", "d'Annecy"),
+        ("fi", "Helsinki", "Helsingissä"),
+    ],
+)
+def test_cases_and_adjectives_of_a_name_are_one_word(language, one, other):
+    lexicon = Vocabulary(language, EMPTY)
+    assert lexicon[one] == lexicon[other] != STOP_WORD
+
+
+@pytest.mark.parametrize(
+    ("language", "one", "other"),
+    [
+        ("en", "Alexander", "Alexandria"),
+        ("de", "Erdbeben", "Erdbeobachtung"),
+        ("nl", "waterschap", "waterleiding"),
+        ("ru", "порт", "портрет"),
+    ],
+)
+def test_words_that_only_begin_alike_are_different_words(language, one, other):
+    lexicon = Vocabulary(language, EMPTY)
+    assert lexicon[one] != lexicon[other]
+
+
+def test_the_beginning_of_an_unlisted_word_is_not_a_listed_word():
+    lexicon = Vocabulary("fr", shipped_background())
+    assert lexicon.is_common("ville")
+    assert lexicon["Villeurbanne"] != lexicon["ville"]
+
+
 # --- numbers -----------------------------------------------------------------------------------------------
 
 
@@ -161,11 +198,23 @@ def test_a_text_without_spaces_is_read_up_to_its_bound():
             "Der Zug nach Augsburg fuhr mit Verspätung nach Mitteilung der Bahn.",
             ["augsburg"],
         ),
-        ("ru", "На шахте «Осиновская» под Новокузнецком", ["осиновск", "новокузнецк"]),
+        ("ru", "На шахте «Осиновская» под Новокузнецком", ["осино-", "новок-"]),
         ("fr", "le navire « Aegean Star » et l'équipe", ["aegean star"]),
     ],
 )
 def test_names_by_the_signs_of_a_script(language, text, found):
+    assert names(language, text) == found
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "found"),
+    [
+        ("en", "fire broke out in Bersk on Saturday, and again in November", ["bersk"]),
+        ("en", "the blaze of Black Saturday", ["black saturday"]),
+        ("tr", "kaza sonrası Ordu ilinde, dün gece Cumartesi günü", ["ordu"]),
+    ],
+)
+def test_days_and_months_are_not_names(language, text, found):
     assert names(language, text) == found
 
 

@@ -1,6 +1,5 @@
 """Export and import: the same bytes from either kind of database, all or nothing, and a daemon can go on."""
 
-import base64
 import gzip
 import json
 from collections.abc import Callable, Iterator
@@ -8,7 +7,6 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-import zstandard
 from sqlalchemy import delete, update
 
 from aggregator.admin.export_file import exported, written
@@ -26,7 +24,7 @@ from aggregator.store.engine.process_lock import open_process_lock
 from aggregator.store.maintenance import row_stream
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories import storyline_rows
-from aggregator.store.tables import article, known_items, metadata, sketch, story
+from aggregator.store.tables import known_items, metadata, story
 from tests.conftest import Postgres
 from tests.support.articles import FLOOD, NOON, Rig, record
 from tests.support.fresh import sqlite_at, with_tables
@@ -216,7 +214,7 @@ def test_an_export_of_another_version_is_imported_if_its_rows_fit(
     head, *rest = _without_checksums(_export(filled))
     newer, older = (
         json.dumps(json.loads(head) | {"revision": revision}).encode() + b"\n"
-        for revision in ("9999", "0031")
+        for revision in ("9999", "0046")
     )
     with pytest.raises(UsageError, match="revision 9999"):
         import_into(empty, [newer, *rest], _ignore)
@@ -239,47 +237,6 @@ def test_an_export_of_another_version_is_imported_if_its_rows_fit(
     import_into(empty, with_more, _ignore)
     assert _export(empty) == _export(filled)
     assert "skipped 1 row of the table gone" in caplog.text
-
-
-def test_what_an_older_version_stored_in_another_way_is_imported_as_it_was(
-    filled: Database, empty: Database
-) -> None:
-    executed(filled, delete(known_items))  # feeds of an older export are read whole
-    written_by(filled, storyline_rows.compare_all)  # and its stories are compared
-    executed(filled, update(article).where(article.c.inbox_no == 3).values(text=None))
-    executed(filled, delete(sketch).where(sketch.c.article == 3))
-    executed(filled, update(story).values(text=None, rendered=None))
-    executed(filled, update(article).values(is_polled=False))
-    expected = _export(filled)
-    lines = [json.loads(line) for line in _without_checksums(expected)]
-    lines[0]["revision"] = "0031"
-    for line in lines[1:-1]:
-        row = line["row"] if line.get("table") in ("article", "story") else {}
-        if "lead" in row:
-            packed = (
-                zstandard.compress(row["text"].encode())
-                if row["text"] is not None
-                else b""
-            )
-            row |= {"text": "", "compressed_text": base64.b64encode(packed).decode()}
-        elif row:
-            row["text"] = ""
-        if "is_polled" in row:
-            row["is_polled"] = None
-        # Later programs have these columns.
-        for column in ("has_own_interval", "is_little_known"):
-            line.get("row", {}).pop(column, None)
-        if line.get("table") == "intake_count" and line["row"]["outcome"] == "known":
-            line["row"]["outcome"] = "earlier"
-    older = [json.dumps(line).encode() + b"\n" for line in lines]
-    damaged = [
-        line.replace(b'"compressed_text": "K', b'"compressed_text": "Q')
-        for line in older
-    ]
-    with pytest.raises(ReadError, match="a row of article does not fit"):
-        import_into(empty, damaged, _ignore)
-    import_into(empty, older, _ignore)
-    assert _export(empty) == expected
 
 
 def test_only_an_empty_database_that_nobody_writes_takes_one(

@@ -32,10 +32,8 @@ from aggregator.text.lines import (
 )
 from aggregator.text.sentences import split_sentences
 
-_LIVE_ENTRIES = (
-    3  # a text with this many lines that begin with a clock time is a live blog
-)
-_VERSES = 4  # this many short lines in a row are not headings
+# A text with this many lines that begin with a clock time is a live blog
+_LIVE_ENTRIES = 3
 
 
 def read_saved_text(
@@ -174,9 +172,8 @@ def _breadcrumb_title(lines: Sequence[str]) -> str:
 def _without_boilerplate(lines: Sequence[str], head_lines: int) -> list[str]:
     """Return the body; a live blog also loses bulleted headlines in its first `head_lines` lines."""
     body: list[str] = []
-    end = (
-        None  # the length of the body when boilerplate first followed its last sentence
-    )
+    # The length of the body when boilerplate first followed its last sentence
+    end = None
     are_links = False  # below a heading of related links
     is_removed = False  # the line before
     for number, line in enumerate(lines):
@@ -192,7 +189,8 @@ def _without_boilerplate(lines: Sequence[str], head_lines: int) -> list[str]:
             are_links = are_links or is_heading
             end = len(body) if end is None else end
             continue
-        if _is_text(line) or (ends_sentence(line) and not line.endswith("?")):
+        is_link = are_links and line.endswith("?")
+        if _is_text(line) or (ends_sentence(line) and not is_link):
             end = None
             are_links = are_links and not is_prose(line)
         elif are_links:

@@ -67,6 +67,11 @@ def is_date_line(line: str) -> bool:
     return next(_dates_apart(line), None) is not None
 
 
+def is_labelled_date(line: str) -> bool:
+    """Return whether the line has a date that a label declares to be that of publication or change."""
+    return any(rank in (_PUBLISHED, _UPDATED) for _, _, rank in _dates_apart(line))
+
+
 def _dates_apart(line: str) -> Iterator[tuple[str, Match, int]]:
     """Yield the line in plain digits, and each date in it that stands apart with its meaning."""
     if len(line) <= _LINE_CHARS and DIGIT.search(line):

@@ -6,9 +6,11 @@ ADR 14.
 """
 
 import re
+from itertools import takewhile
 
 from aggregator.config.shipped import ShippedTable
 from aggregator.extract.phrases import label_of, phrases, without_numbers, words
+from aggregator.extract.wire.wire import is_agency_name
 from aggregator.text.lines import count_words, ends_sentence, is_prose
 
 _SHORT_WORDS = 14
@@ -30,17 +32,24 @@ _ARROW = re.compile(r"\s+(?:>{1,2}|›|»|→|/)\s+")
 _CREDIT = re.compile(
     r"(?:^|[\s(\[|/©.▲（【])(?P<label>[^\W\d_]+(?:\s[^\W\d_]+)?)\s?[:=/©／][^:]{2,70}$"
 )
+_CREDITED = re.compile(r"(?:\s/|©|\s[|–])\s?(?P<name>[^/©|]{2,40})[)\]]?")
 _SHORT_CREDIT = re.compile(
     r"(?:^|.*[\s(/.])fot\.\s[^.]{2,50}|.*\S\s?©\s?\S[^.©]{1,60}|"
     r".*[＝=].{1,20}(?:提供|撮影|写す|共同)|.*\s\S{2,8}\s?[摄攝]",
     re.IGNORECASE,
 )
+# Every credit has one of these, ...
+_CREDIT_MARK = re.compile("[:=/©／]")
+# ... and every short credit one of these, which are searched first
+_SHORT_SIGNS = ("fot.", "©", "＝", "=", "摄", "攝")
 _CHINESE_BYLINE = re.compile(
     r"[（(【]?(?:本[报報]|中央社)?[记記]者.{1,24}[报報][导導道][）)】]?|[（(].{0,6}[记記]者.{1,20}[）)]"
 )
 _SHORT_FORMS = (_SHORT_RE, _READING_TIME, _CHINESE_BYLINE)
 # A longer line is not a heading of related links; the longest known has 60 characters
 _HEADING_CHARS = 120
+# The same limit for scripts without spaces
+_WIDE_HEADING = 14
 # A sentence with at least this many words after a label of one word is not a link
 _LABELLED_SENTENCE = 10
 _CAPTION_WORDS = 60  # a longer line is not a caption
@@ -107,24 +116,71 @@ def is_weak(line: str) -> bool:
 
 def heads_related_links(line: str) -> bool:
     """Return whether `line` is a heading of links to other articles ("Related news:")."""
-    if len(line) > _HEADING_CHARS or line.endswith((".", "!")):
+    if len(line) > _HEADING_CHARS:
         return False
-    return phrases("links_heading").has(without_numbers(words(without_bullet(line))))
+    plain = without_bullet(line)
+    line_words = without_numbers(words(plain))
+    if (
+        len(line_words) <= _WIDE_HEADING
+        and all(len(word) == 1 for word in line_words)
+        and not ends_sentence(plain)
+    ):
+        return any(
+            line_words[place:] in phrases("links_heading").whole
+            for place in range(len(line_words) - 1)
+        )
+    return not plain.endswith((".", "!")) and phrases("links_heading").has(line_words)
 
 
 def is_caption(line: str) -> bool:
-    """Return whether `line` ends with an image credit: "A ferry. Photo: Bo Marsh", "On Sunday. © EFE"."""
+    """Return whether `line` ends with an image credit: "A ferry. Photo: Bo Marsh", "On Sunday. / EFE"."""
     if count_words(line) > _CAPTION_WORDS:
         return False
     bare = line.rstrip(" )]）】.")
-    if not ends_sentence(line) and _SHORT_CREDIT.fullmatch(bare[-160:]):
+    is_sentence = ends_sentence(line)
+    tail = bare[-160:]
+    small = tail.lower()
+    if not is_sentence and (
+        any(sign in small for sign in _SHORT_SIGNS) and _SHORT_CREDIT.fullmatch(tail)
+    ):
         return True
-    credit = _CREDIT.search(bare[-90:])
-    if credit is None:
+    end = bare[-90:]
+    credit = _CREDIT.search(end) if _CREDIT_MARK.search(end) else None
+    if credit is not None:
+        label = words(credit["label"])
+        labels = (label[start:] for start in range(len(label)))
+        if not phrases("credits").whole.isdisjoint(labels):
+            return True
+    if is_sentence and not line.endswith(")"):
         return False
-    label = words(credit["label"])
-    labels = (label[start:] for start in range(len(label)))
-    return not phrases("credits").whole.isdisjoint(labels)
+    names = _CREDITED.findall(line[-50:])
+    if names and is_agency_name(names[-1].strip(" )]")):
+        return True
+    return _ends_in_capitals(line)
+
+
+def _ends_in_capitals(line: str) -> bool:
+    """Return whether `line` ends with a name in capitals after lower case: "On Sunday. BO MARSH / EFE"."""
+    before, _, inside = line.rstrip(")").rpartition("(")
+    tail = before if before and line.endswith(")") and inside.isupper() else line
+    pieces = re.split(r"[\s.]+", tail.rstrip(" «»“”\"'/"))
+    capitals = sum(1 for _ in takewhile(_is_in_capitals, reversed(pieces)))
+    names = [
+        piece
+        for piece in pieces[len(pieces) - capitals :]
+        if len(piece) >= 2 and piece.isalpha()
+    ]
+    text_before = " ".join(pieces[: len(pieces) - capitals])
+    return (
+        len(names) >= 2
+        and any(len(name) >= 4 for name in names)
+        and any(map(str.islower, text_before))
+    )
+
+
+def _is_in_capitals(piece: str) -> bool:
+    letters = [c for c in piece if c.isalpha()]
+    return piece.isupper() if letters else piece in ("/", "«", "»", "&", "-", "–")
 
 
 def is_known_phrase(line: str, count: int) -> bool:

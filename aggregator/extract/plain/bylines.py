@@ -1,4 +1,4 @@
-"""Bylines: "By Ada Lorne", a bare name under the headline, a name with a place or office.
+"""Bylines: "By Ada Lorne", a bare name under the headline, a name with a place or office, a desk.
 
 A byline with "By", "Von" or "Par" is recognised at any position. All others depend on the position: callers
 use `read_signature` only for lines between headline and text.
@@ -28,42 +28,70 @@ _DESK = re.compile(
     re.IGNORECASE,
 )
 _IN_BRACKETS = re.compile(r"\s*\([^()]{1,60}\)")
+_SIGNED = re.compile(
+    r"(?P<name>[^\W\d_]{2,4})\s?(?P<office>[^\W\d_]{2,6})(?:\s\S+@\S+)?"
+)
 _BYLINE_WORDS = 10
 
 
 def stated_byline(line: str) -> str | None:
-    """Return the name after "By", "Von", "Par" ...; "" for an office without a name; None for other lines.
-
-    The phrases of phrases.yaml stand before any name after a colon, otherwise before one of two or more words.
-    """
+    """Return the name after "By", "Von", "Par" ...; "" for an office without a name; None for other lines."""
     line = _IN_BRACKETS.sub("", line)
     if count_words(line) > _BYLINE_WORDS:
         return None
-    stated = _STATED.fullmatch(line)
-    label, name = label_of(line)
-    if stated is not None:
-        name = stated["name"]
-    elif label not in phrases("bylines").whole:
-        length = phrases("bylines").at(words(line))
-        name = line.split(None, length)[-1] if 0 < length < len(line.split()) else ""
-        parts = name.split()
-        is_caseless = all(
-            part.isalpha() and part.upper() == part.lower() for part in parts
-        )
-        if not (
-            _are_names(name)
-            or words(name) in phrases("desks").whole
-            or (2 <= len(parts) <= 4 and is_caseless)
-        ):
-            return None
-    if _OURS.match(name):
-        return next(filter(is_name_like, _AFTER_NAME.split(name)), "")
-    # The words before a place, an office or a mark that follows a name
-    name = next(filter(None, _AFTER_NAME.split(name)), "").strip()
-    if phrases("desks").stand_in(words(name)):
+    signed = _SIGNED.fullmatch(line)
+    if signed is not None and words(signed["office"]) in phrases("after_name").whole:
+        return signed["name"]
+    match = _STATED.fullmatch(line)
+    if match is None:
+        return _byline_by_phrase(line)
+    if _is_news_desk(match["name"]):
         return ""
-    is_name = not (name[:1].islower() or any(map(str.isdigit, name)))
-    return name if is_name and 1 <= len(name.split()) <= 5 else None
+    if _OURS.match(match["name"]):
+        return next(filter(is_name_like, _AFTER_NAME.split(match["name"])), "")
+    name = _first_name(match["name"])
+    return name if name[:1].isupper() and len(name.split()) <= 5 else None
+
+
+def _first_name(text: str) -> str:
+    """Return the words before a place, an office or a mark that follows a name."""
+    return next(filter(None, _AFTER_NAME.split(text)), "").strip()
+
+
+def _byline_by_phrase(line: str) -> str | None:
+    """Match the phrases of phrases.yaml: any name after a colon, otherwise one of two or more words."""
+    label, name = label_of(line)
+    if label and label in phrases("bylines").whole:
+        return _named(name)
+    line_words = words(line)
+    length = phrases("bylines").at(line_words)
+    name = line.split(None, length)[-1] if 0 < length < len(line.split()) else ""
+    parts = name.split()
+    is_caseless = all(part.isalpha() and part.upper() == part.lower() for part in parts)
+    is_byline = bool(name) and (
+        _are_names(name)
+        or words(name) in phrases("desks").whole
+        or (2 <= len(parts) <= 4 and is_caseless)
+    )
+    return _named(name) if is_byline else None
+
+
+def _named(text: str) -> str | None:
+    if not text:
+        return None
+    if _is_news_desk(text):
+        return ""
+    name = _first_name(text)
+    if name[:1].islower() or any(map(str.isdigit, name)):
+        return None
+    return name if 1 <= len(name.split()) <= 5 else None
+
+
+def _is_news_desk(name: str) -> bool:
+    """Return whether the name belongs to an office ("our correspondent" has its own rule)."""
+    return _OURS.match(name) is None and phrases("desks").stand_in(
+        words(_first_name(name))
+    )
 
 
 def read_signature(line: str) -> str | None:

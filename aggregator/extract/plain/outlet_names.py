@@ -7,6 +7,7 @@ from aggregator.extract.plain.boilerplate import is_section
 from aggregator.text.lines import count_words, ends_sentence, folded, word_set
 
 _CAMEL = re.compile(r"\b[A-Z][a-z]+[A-Z]{1,3}(?:[a-z]*)\b|\b[a-z]+[A-Z]\w+")
+_DOMAIN = re.compile(r"(?:www\.)?[a-z0-9-]{2,40}(?:\.[a-z]{2,12}){1,2}", re.IGNORECASE)
 _PIECES = re.compile(r"\s*[|>»›•·]\s*|\s+[-–—/]\s+|:\s+")
 _EDITION_WORDS = 4  # "Saturday Sports Final"
 _SEPARATED = re.compile(r"\s+[|\-–—•»]\s+|\s+::\s+")
@@ -15,18 +16,33 @@ _SEPARATED = re.compile(r"\s+[|\-–—•»]\s+|\s+::\s+")
 def looks_like_outlet(line: str) -> bool:
     """Return whether `line` is a few capitalised words typical of outlets ("The Daily Example")."""
     parts = line.split()
-    if not 1 <= len(parts) <= 5 or ends_sentence(line) or is_section(line):
+    if (
+        not 1 <= len(parts) <= 5
+        or len(line) > 45
+        or ends_sentence(line)
+        or is_section(line)
+    ):
         return False
-    # Scripts without capitals pass: every word begins like a name.
-    if any(word[0].islower() and word not in _SMALL for word in parts):
-        return False
+    if len(parts) == 1 and _DOMAIN.fullmatch(line):
+        return True
     line_words = words(line)
-    if phrases("call_to_action").at(line_words):
+    # Scripts without capitals pass: every word begins like a name.
+    is_proper = all(
+        not word[0].islower() or word.lower() in _SMALL or _CAMEL.match(word)
+        for word in parts
+    )
+    if (
+        not is_proper
+        or phrases("desks").stand_in(line_words)
+        or phrases("call_to_action").at(line_words)
+    ):
         return False
-    has_outlet_word = not single_words("outlets", "words").isdisjoint(line_words)
+    has_outlet_word = any(
+        word in single_words("outlets", "words") for word in line_words if len(word) > 1
+    )
     last = parts[-1].casefold()
     return (
-        _CAMEL.search(line) is not None
+        bool(_CAMEL.search(line))
         or (has_outlet_word and line_words not in phrases("outlets").whole)
         or any(
             last.endswith(end) and last != end

@@ -1,8 +1,8 @@
 """Plain text saved by a person: finds headline, byline, date and boilerplate, and returns the article.
 
-The head ends at the first paragraph of prose. The headline stands there below the name of an outlet or a topic, and
-above byline, date and standfirst. Boilerplate is removed from the body, and everything below the first boilerplate
-after the last sentence. Everything else stays, in order; a sentence is never cut.
+The head ends at the first paragraph of prose. The names of outlets, sections and topics stand above the
+headline; byline, date and standfirst below it. Boilerplate and links to other articles are removed from the body
+and the end. Everything else stays, in order; a sentence is never cut.
 """
 
 import datetime as dt
@@ -12,6 +12,7 @@ from itertools import chain
 
 from aggregator.extract.extract_limits import ExtractTuning
 from aggregator.extract.language import dates
+from aggregator.extract.phrases import words
 from aggregator.extract.plain import boilerplate
 from aggregator.extract.plain.bylines import read_signature, stated_byline
 from aggregator.extract.plain.live_text import opens_with_clock
@@ -32,8 +33,14 @@ from aggregator.text.lines import (
 )
 from aggregator.text.sentences import split_sentences
 
-# A text with this many lines that begin with a clock time is a live blog
-_LIVE_ENTRIES = 3
+_LIVE_ENTRIES = (
+    3  # a text with this many lines that begin with a clock time is a live blog
+)
+_VERSES = 4  # this many short lines in a row are not headings
+_MENU_LINES = 4  # tolerated lines of menus and share buttons for each line of the head
+_INNER_STOP = re.compile(r"[^\W\d_]{3}[.。](?:\s|(?<=。))[\"”»)]?\s*[^\Wa-z\d_]")
+_PIECES = re.compile(r"[|>»›•·]|\s[-–—/]\s")
+_STEM = 5  # letters of a stem, which inflections of a word share
 
 
 def read_saved_text(
@@ -52,45 +59,31 @@ def read_saved_text(
         list(filter(None, map(one_line, block.split("\n"))))
         for block in re.split(r"\n[^\S\n]*\n", text)
     ]
+    blocks = [block for block in blocks if block]
     inner = list(chain.from_iterable(block[:-1] for block in blocks))
     broken = sum(45 <= len(line) <= 110 and not ends_sentence(line) for line in inner)
-    if len(inner) >= 4 and broken >= 0.6 * len(inner):
+    if len(blocks) >= 2 and len(inner) >= 4 and broken >= 0.6 * len(inner):
         # Most line ends inside blocks are within a sentence: the lines were broken to a width.
-        blocks = [[" ".join(block)] for block in blocks if block]
-    blocks = [block for block in blocks if block]
+        blocks = [[" ".join(block)] for block in blocks]
     named = None
     if outlet and len(blocks) >= 3 and stands_in(outlet, blocks[0][0]):
-        # A block that begins with the outlet's name is a masthead with its slogan.
-        named = outlet
-        del blocks[0]
+        # A block that begins with the outlet's name, above the block of the headline, is a masthead with its slogan.
+        below = blocks[1][0]
+        if not (_opens_text(below) or _is_of_page(below)):
+            named = outlet
+            del blocks[0]
     lines = list(chain.from_iterable(blocks))
+    limit = tuning.end_lines
     is_live = sum(map(opens_with_clock, lines)) >= _LIVE_ENTRIES
-    first = _text_start(lines, tuning.end_lines, is_live=is_live)
-    above = lines[:first]
-    author = next(filter(None, map(stated_byline, above)), None)
-    head = [line for line in above if not _is_of_page(line)]
-    while head:
-        is_known = outlet is not None and stands_in(outlet, head[0])
-        is_outlet = is_known or looks_like_outlet(head[0])
-        if is_outlet and named is None:
-            named = outlet if is_known else head[0]
-        if not (is_outlet or _is_topic(*head, tuning=tuning)):
-            break
-        head.pop(0)
-    title = ""
-    if head and count_words(head[0]) <= tuning.title_words:
-        title = head.pop(0)
-    deck = []
-    for line in head:
-        if same_line(line, title) or is_agency_name(line) or boilerplate.is_weak(line):
-            continue
-        signature = read_signature(line)
-        if signature is not None:
-            author = author or signature
-        elif count_words(line) >= 4 or ends_sentence(line):
-            deck.append(line)
-    body = _without_boilerplate(lines[first:], tuning.end_lines if is_live else 0)
-    title, tail_outlet = split_title(title or _breadcrumb_title(lines), outlet)
+    first = _first_prose(lines, limit, is_live=is_live)
+    body_start = _after_standfirst(lines, first, limit)
+    body = _without_boilerplate(
+        lines[body_start:], max(0, limit - body_start) if is_live else 0
+    )
+    headline, head_outlet, author, deck = _read_head(
+        lines[:first], lines[first:body_start], body, outlet=outlet, tuning=tuning
+    )
+    title, tail_outlet = split_title(headline or _breadcrumb_title(lines), outlet)
     if not title and body:
         # Without any headline the first sentence names the article, and stays in the text.
         opening = next(iter(split_sentences(body[0])), body[0]).split()
@@ -100,43 +93,107 @@ def read_saved_text(
         title=title,
         paragraphs=(*deck, *body),
         author=author,
-        outlet=named or tail_outlet,
-        published=dates.published_from_text(
-            lines[: first or tuning.end_lines], zone, seen
-        ),
+        outlet=named or head_outlet or tail_outlet,
+        published=dates.published_from_text(lines[: body_start or limit], zone, seen),
         lines=tuple(lines),
     )
 
 
-def _text_start(lines: Sequence[str], limit: int, *, is_live: bool) -> int:
-    """Return the line where the text begins: its first prose, or the line below byline and date of a standfirst."""
+def _first_prose(lines: Sequence[str], limit: int, *, is_live: bool) -> int:
+    """Return the line where the text begins: the first prose within `limit` lines, not counting boilerplate."""
     others = 0
-    number = -1
-    first = start = None
-    for number, line in enumerate(lines):
-        if dates.is_date_line(line) or stated_byline(line) is not None:
-            start = number + 1 if first is not None else None
-        elif boilerplate.is_boilerplate(line):
+    for number, line in enumerate(lines[: limit * _MENU_LINES]):
+        if boilerplate.is_boilerplate(line) or dates.is_date_line(line):
             continue
-        elif _is_text(line) or (is_live and opens_with_clock(line)):
-            if first is not None:
-                return start or first
-            first = number
-        else:
-            others += 1
-            if others == limit:
-                break
-    return number + 1 if first is None else first
+        if (is_live and opens_with_clock(line)) or (
+            _opens_text(line) and not boilerplate.breadcrumb_pieces(line)
+        ):
+            return number
+        others += 1
+        if others >= limit:
+            return number + 1
+    return min(len(lines), limit * _MENU_LINES)
+
+
+def _opens_text(line: str) -> bool:
+    """Return whether the line is prose, several sentences, or many words with a colon at the end."""
+    word_count = count_words(line)
+    return (
+        is_prose(line)
+        or (word_count >= 8 and line.endswith((":", "：")))
+        or (word_count >= 12 and _INNER_STOP.search(line) is not None)
+    )
 
 
 def _is_text(line: str) -> bool:
-    """Return whether the line is prose, several sentences, or many words with a colon at the end."""
-    is_open = line.endswith((":", "：")) or ". " in line
-    return is_prose(line) or (is_open and count_words(line) >= 8)
+    return _opens_text(line) or opens_with_clock(line)
+
+
+def _after_standfirst(lines: Sequence[str], first: int, limit: int) -> int:
+    """Return the line where the text continues after a standfirst, or `first` if there is none.
+
+    A standfirst is a first paragraph with a byline or date line after it and a headline before it.
+    """
+    if first == 0:
+        return 0
+    reach = range(first + 1, min(len(lines), max(first, limit) + 1))
+    prose = [number for number in reach if _is_text(lines[number])]
+    last_mark = None
+    for number in reach:
+        if number in prose[1:2]:
+            break
+        line = lines[number]
+        if dates.is_date_line(line) or stated_byline(line) is not None:
+            last_mark = number
+    if last_mark is None or not prose or prose[-1] <= last_mark:
+        return first
+    return last_mark + 1
+
+
+def _read_head(
+    lines: Sequence[str],
+    standfirst: Sequence[str],
+    body: Sequence[str],
+    *,
+    outlet: str | None,
+    tuning: ExtractTuning,
+) -> tuple[str, str | None, str | None, list[str]]:
+    """Classify the lines before the first paragraph of `body`, and those of its standfirst.
+
+    Return headline, outlet, author, and the lines below the headline that are part of the article.
+    """
+    author = next(filter(None, map(stated_byline, (*lines, *standfirst))), None)
+    stems = frozenset().union(*map(_stems, body))
+    candidates = [line for line in lines if not _is_of_page(line)]
+    named = None
+    while candidates:
+        line, *below = candidates
+        is_known = outlet is not None and stands_in(outlet, line)
+        is_outlet = is_known or (looks_like_outlet(line) and not _stems(line) <= stems)
+        if is_outlet and named is None:
+            named = outlet if is_known else line
+        is_above = bool(below) and _is_above_headline(line, below, stems, tuning)
+        if not (is_outlet or is_above):
+            break
+        candidates.pop(0)
+    title = ""
+    if candidates and count_words(candidates[0]) <= tuning.title_words:
+        title = candidates.pop(0)
+    deck = []
+    candidates += [line for line in standfirst if not _is_of_page(line)]
+    for line in candidates:
+        if same_line(line, title) or is_agency_name(line) or _is_menu(line):
+            continue
+        signature = read_signature(line)
+        if signature is not None:
+            author = author or signature
+        elif count_words(line) >= 4 or ends_sentence(line):
+            deck.append(line)
+    return title, named, author, deck
 
 
 def _is_of_page(line: str) -> bool:
-    """Return whether a line above the text belongs to the page and not to the article."""
+    """Return whether `line`, before the text, belongs to the page and not to the article."""
     return (
         boilerplate.is_boilerplate(line)
         or dates.is_date_line(line)
@@ -146,18 +203,59 @@ def _is_of_page(line: str) -> bool:
     )
 
 
-def _is_topic(line: str, *below: str, tuning: ExtractTuning) -> bool:
-    """Return whether `line` is a section, a menu or a topic above a longer headline; capitals are a headline."""
-    words = count_words(line)
-    is_headline = ends_sentence(line) or line.isupper()
-    if words > tuning.headline_words or (is_headline and words > 1):
-        return False
-    return boilerplate.is_weak(line) or any(
-        max(5, words + 2) <= count_words(other) <= tuning.title_words
-        and not is_name_like(other)
-        and read_signature(other) is None
-        for other in below
+def _is_menu(line: str) -> bool:
+    """Return whether `line` is a section, another link of a menu, or the outlet's name beside one."""
+    if boilerplate.is_weak(line) or boilerplate.is_section(line):
+        return True
+    pieces = [piece.strip() for piece in _PIECES.split(line)]
+    return len(pieces) > 1 and all(
+        looks_like_outlet(piece)
+        or boilerplate.is_boilerplate(piece)
+        or boilerplate.is_weak(piece)
+        for piece in pieces
     )
+
+
+def _is_above_headline(
+    line: str, below: Sequence[str], stems: frozenset[str], tuning: ExtractTuning
+) -> bool:
+    """Return whether `line` is a section, a topic, or a short line without a word of the text.
+
+    Four or more words in capitals are a headline, with its standfirst below: topics are shorter.
+    """
+    following = below[0]
+    if _is_menu(line):
+        return any(
+            count_words(other) >= 3 and not is_name_like(other) for other in below
+        )
+    line_count = count_words(line)
+    if (
+        line_count > tuning.headline_words
+        or ends_sentence(line)
+        or (line.isupper() and line_count >= tuning.headline_words)
+    ):
+        return False
+    if _stems(line).isdisjoint(stems) and any(
+        count_words(other) > tuning.headline_words
+        and not _stems(other).isdisjoint(stems)
+        for other in below
+    ):
+        return True
+    return (
+        max(5, line_count + 2) <= count_words(following) <= tuning.title_words
+        and not is_name_like(following)
+        and read_signature(following) is None
+    )
+
+
+def _stems(line: str) -> frozenset[str]:
+    """Return the stems of longer words and numbers; in scripts without spaces, the pairs of characters."""
+    line_words = words(line)
+    stems = {word[:_STEM] for word in line_words if len(word) >= 4 or word.isdigit()}
+    if not stems:
+        joined = "".join(line_words)
+        stems = {joined[at : at + 2] for at in range(len(joined) - 1)}
+    return frozenset(stems)
 
 
 def _breadcrumb_title(lines: Sequence[str]) -> str:
@@ -171,31 +269,62 @@ def _breadcrumb_title(lines: Sequence[str]) -> str:
 
 def _without_boilerplate(lines: Sequence[str], head_lines: int) -> list[str]:
     """Return the body; a live blog also loses bulleted headlines in its first `head_lines` lines."""
-    body: list[str] = []
-    # The length of the body when boilerplate first followed its last sentence
-    end = None
-    are_links = False  # below a heading of related links
-    is_removed = False  # the line before
+    is_removed = []
+    is_below_heading = False
     for number, line in enumerate(lines):
-        is_heading = boilerplate.heads_related_links(line)
-        is_removed = (
-            is_heading
-            or boilerplate.is_boilerplate(line)
-            or (is_removed and boilerplate.is_weak(line))
+        removed = (
+            boilerplate.is_boilerplate(line)
             or bool(boilerplate.breadcrumb_pieces(line))
+            or dates.is_labelled_date(line)
             or (number < head_lines and boilerplate.is_headline_bullet(line))
         )
-        if is_removed:
-            are_links = are_links or is_heading
-            end = len(body) if end is None else end
-            continue
-        is_link = are_links and line.endswith("?")
-        if _is_text(line) or (ends_sentence(line) and not is_link):
-            end = None
-            are_links = are_links and not is_prose(line)
-        elif are_links:
-            continue
-        elif end is None and boilerplate.is_navigation(line):
-            end = len(body)
-        body.append(boilerplate.without_bullet(line))
-    return body[:end]
+        if boilerplate.heads_related_links(line):
+            is_below_heading = removed = True
+        elif is_below_heading and not removed:
+            # Below a heading of related links there are links up to the next prose.
+            is_below_heading = not _is_text(line)
+            removed = is_below_heading and (
+                not ends_sentence(line) or line.endswith("?")
+            )
+        is_removed.append(removed)
+    for order in (range(1, len(lines)), range(len(lines) - 2, -1, -1)):
+        for number in order:
+            # Weak lines are boilerplate next to other boilerplate.
+            if is_removed[number - order.step] and boilerplate.is_weak(lines[number]):
+                is_removed[number] = True
+    last = max(
+        (
+            number
+            for number, line in enumerate(lines)
+            if not is_removed[number] and (ends_sentence(line) or _opens_text(line))
+        ),
+        default=len(lines),
+    )
+    # Only more boilerplate follows the first line of boilerplate or row of links below the last sentence. A heading
+    # above that would have a text; a list, a table or verses stay.
+    end = next(
+        (
+            number
+            for number in range(last + 1, len(lines))
+            if is_removed[number] or boilerplate.is_navigation(lines[number])
+        ),
+        len(lines),
+    )
+    if end < len(lines) and not _is_list(lines[last:end]):
+        end = last + 1
+    return [
+        boilerplate.without_bullet(line)
+        for line, removed in zip(lines[:end], is_removed[:end], strict=True)
+        if not removed
+    ]
+
+
+def _is_list(lines: Sequence[str]) -> bool:
+    """Return whether the lines after the first are a list or table that it introduces, or verses."""
+    below = lines[1:]
+    has_marks = all(
+        boilerplate.without_bullet(line) != line or any(map(str.isdigit, line))
+        for line in below
+    )
+    is_introduced = any(line.endswith((":", "：")) for line in lines)
+    return is_introduced or has_marks or len(below) >= _VERSES

@@ -109,11 +109,12 @@ def test_rows_of_links_at_the_end_go_and_tables_stay() -> None:
     ("line", "name"),
     [
         ("By Ada Lorne, harbour editor", "Ada Lorne"),
-        ("Par Ada Lorne et Bo Marsh", "Ada Lorne et Bo Marsh"),
         ("By our correspondent in Sandemar, Ada Lorne", "Ada Lorne"),
         ("Von unserem Korrespondenten Bo Marsh", ""),
+        ("Par Ada Lorne et Bo Marsh", "Ada Lorne et Bo Marsh"),
         ("By the time it was over", None),
         ("Harbour bridge closed", None),
+        ("김하늘 기자", "김하늘"),
         ("Автор: Анна Лорнова", "Анна Лорнова"),
         ("Por Redacción", ""),
         (

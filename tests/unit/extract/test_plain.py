@@ -177,8 +177,8 @@ def test_headlines_items_of_a_list_and_verses_are_not_joined(
      "You must confirm your display name before commenting",
      "Du musst dich einloggen, um zu kommentieren", "【関連記事】島の牛乳が売り切れ",
      "ये भी पढ़ें- हर सुबह लिफ्ट में चढ़ती है बिल्ली", "[관련기사] 섬에 우유가 떨어졌다", "اقرأ أيضا: الجزيرة بلا حليب",
-     "A ferry tied up at the quay. Photo: Bo Marsh",
-     "Komentarze (7)", "Home > World > Syria",
+     "A ferry tied up at the quay. Photo: Bo Marsh", "Pasajeros en el muelle norte. / EFE",
+     "Le port, dimanche. SOLÈNE AUBRAC / LE FANAL", "Komentarze (7)", "Home > World > Syria",
      "Got a story? Email news@sennick.example", "The post Ferry in fog appeared first on Sennick Post.",
      "Der Beitrag Fähre im Nebel erschien zuerst auf Hafenblatt."],
 )  # fmt: skip

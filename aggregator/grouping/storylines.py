@@ -13,6 +13,10 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 
+from aggregator.grouping.pairs.pair_model import UNLIKE
+from aggregator.grouping.scores.scorer import ScoredCandidate
+from aggregator.model.article import Article
+from aggregator.model.prepared import AFFAIRLESS_KINDS
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import storyline_rows
 from aggregator.store.stories.corrections import Constraints
@@ -21,12 +25,36 @@ from aggregator.store.stories.storyline_rows import Affinity, RecentStory
 # All values are thousandths of a logit. This is the affinity of two stories that were never near each other:
 UNCOMPARED = -2_000
 # An article with at least this affinity may join two storylines; so may their nearness if one is a single story.
-NEAR = -1_500
+NEAR = -1_700
 # The least nearness that joins two storylines of several stories
 _NEAR_LINES = -1_000
 # So many pairs of stories decide. The mean over all of them let two long storylines of one event drift apart, as
 # most of their stories are other steps; two pairs, or one, chain affairs (docs/decisions/0054-storylines.md).
 _NEAREST_PAIRS = 3
+
+# The idf that the three rarest shared words need together: three words that one of 20 articles has. One broad word
+# ("AI", "2026", the name of a country) does not make an affair.
+_LEAST_SHARED = 9.0
+# Shorter bodies of one feed are alike by their form, and a logit less near (words)
+_FORM_WORDS = 100
+_FORM_LOGIT = 1.0
+
+
+def affinity(
+    article: Article, candidate: ScoredCandidate, reports: Sequence[Article]
+) -> float:
+    """Return how near an article is to a story with these newest reports: a logit, UNLIKE without a common affair."""
+    members = [article, *reports]
+    if (
+        article.kind in AFFAIRLESS_KINDS
+        or all(report.kind in AFFAIRLESS_KINDS for report in reports)
+        or candidate.shared_weight < _LEAST_SHARED
+    ):
+        return UNLIKE
+    is_of_one_feed = len({member.source for member in members}) == 1
+    if is_of_one_feed and min(member.body_words for member in members) < _FORM_WORDS:
+        return candidate.affinity - _FORM_LOGIT
+    return candidate.affinity
 
 
 def nearness(

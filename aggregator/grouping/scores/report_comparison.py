@@ -16,6 +16,7 @@ from aggregator.grouping.pairs.pair_article import (
     shares_weighty_word,
     words_of_body,
 )
+from aggregator.grouping.pairs.pair_features import AT
 from aggregator.grouping.pairs.pair_model import (
     STREAM,
     ComparedPair,
@@ -38,6 +39,7 @@ from aggregator.store.stories.live_stories import LiveStory
 _ARTICLES_KEPT = 2_000  # decoded articles in memory, about 10 KB each
 _PAIRS_KEPT = 100_000  # logits in memory, about 200 bytes each
 _WITH_REASONS = 2  # stories with reasons in a decision: the best and the runner-up
+_SHARED = AT["text_rarest"]
 
 
 def has_report(reports: Sequence[Article]) -> bool:
@@ -143,7 +145,8 @@ class ReportComparison:
         pairs_of = {}
         candidates = []
         for story, pairs in zip(stories, compared, strict=True):
-            if not any(pair.is_compared for pair in pairs):
+            weights = [pair.features[_SHARED] for pair in pairs if pair.is_compared]
+            if not weights:
                 continue  # none of its reports shares enough
             affinity = sum(pair.logit for pair in pairs) / len(pairs)
             score = affinity + self._shift_of(story, article, shift)
@@ -153,7 +156,9 @@ class ReportComparison:
             ):
                 continue
             pairs_of[story.number] = pairs
-            candidates.append(ScoredCandidate(story, score, (), affinity))
+            candidates.append(
+                ScoredCandidate(story, score, (), affinity, float(max(weights)))
+            )
         candidates.sort(key=lambda scored: (-scored.score, scored.story.number))
         for place, candidate in enumerate(candidates[:_WITH_REASONS]):
             pairs = pairs_of[candidate.story.number]

@@ -43,6 +43,8 @@ class ScoredCandidate(msgspec.Struct, frozen=True):
     reasons: tuple[Reason, ...]
     # The score without the shift of the stream
     affinity: float = 0.0
+    # The idf of the three rarest words that the article shares with one of the reports, added up
+    shared_weight: float = 0.0
 
 
 def shared_terms(

@@ -35,26 +35,34 @@ _NEAREST_PAIRS = 3
 # The idf that the three rarest shared words need together: three words that one of 20 articles has. One broad word
 # ("AI", "2026", the name of a country) does not make an affair.
 _LEAST_SHARED = 9.0
-# Shorter bodies of one feed are alike by their form, and a logit less near (words)
-_FORM_WORDS = 100
+# A short text whose whole words are less like those of the other shares little of itself (a cosine; .14 to .18 are
+# nearly equal).
+_LEAST_COSINE = 0.15
+# Bodies with fewer words are short. Those of one feed are alike by their form, and this much less near.
+_SHORT_WORDS = 100
 _FORM_LOGIT = 1.0
 
 
 def affinity(
     article: Article, candidate: ScoredCandidate, reports: Sequence[Article]
 ) -> float:
-    """Return how near an article is to a story with these newest reports: a logit, UNLIKE without a common affair."""
+    """Return how near an article is to a story with these newest reports: a logit.
+
+    UNLIKE if they cannot be of one affair: either reports nothing, they share broad words only, or each names
+    somebody or something, and nothing that the other names.
+    """
     members = [article, *reports]
+    is_short = min(member.body_words for member in members) < _SHORT_WORDS
     if (
         article.kind in AFFAIRLESS_KINDS
         or all(report.kind in AFFAIRLESS_KINDS for report in reports)
-        or candidate.shared_weight < _LEAST_SHARED
+        or candidate.text_rarest < _LEAST_SHARED
+        or (candidate.named_shared <= 0 and candidate.named_apart > 0)
+        or (is_short and candidate.stream_cosine < _LEAST_COSINE)
     ):
         return UNLIKE
     is_of_one_feed = len({member.source for member in members}) == 1
-    if is_of_one_feed and min(member.body_words for member in members) < _FORM_WORDS:
-        return candidate.affinity - _FORM_LOGIT
-    return candidate.affinity
+    return candidate.affinity - (_FORM_LOGIT if is_of_one_feed and is_short else 0.0)
 
 
 def nearness(

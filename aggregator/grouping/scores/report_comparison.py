@@ -39,7 +39,9 @@ from aggregator.store.stories.live_stories import LiveStory
 _ARTICLES_KEPT = 2_000  # decoded articles in memory, about 10 KB each
 _PAIRS_KEPT = 100_000  # logits in memory, about 200 bytes each
 _WITH_REASONS = 2  # stories with reasons in a decision: the best and the runner-up
-_SHARED = AT["text_rarest"]
+# Features that say what an article and a story share (scorer.py)
+_MOST_SHARED = [AT["text_rarest"], AT["stream_cosine"], AT["named_shared"]]
+_NAMED_APART = AT["named_apart_min"]
 
 
 def has_report(reports: Sequence[Article]) -> bool:
@@ -145,8 +147,8 @@ class ReportComparison:
         pairs_of = {}
         candidates = []
         for story, pairs in zip(stories, compared, strict=True):
-            weights = [pair.features[_SHARED] for pair in pairs if pair.is_compared]
-            if not weights:
+            rows = [pair.features for pair in pairs if pair.is_compared]
+            if not rows:
                 continue  # none of its reports shares enough
             affinity = sum(pair.logit for pair in pairs) / len(pairs)
             score = affinity + self._shift_of(story, article, shift)
@@ -156,8 +158,18 @@ class ReportComparison:
             ):
                 continue
             pairs_of[story.number] = pairs
+            rarest, cosine, named = np.max(rows, axis=0)[_MOST_SHARED].tolist()
             candidates.append(
-                ScoredCandidate(story, score, (), affinity, float(max(weights)))
+                ScoredCandidate(
+                    story,
+                    score,
+                    (),
+                    affinity,
+                    text_rarest=rarest,
+                    stream_cosine=cosine,
+                    named_shared=named,
+                    named_apart=min(row[_NAMED_APART] for row in rows),
+                )
             )
         candidates.sort(key=lambda scored: (-scored.score, scored.story.number))
         for place, candidate in enumerate(candidates[:_WITH_REASONS]):

@@ -115,6 +115,8 @@ def find_kind(
     kind, above = kind_by_style(title, text, reading or read(title, text, "en"))
     if kind == "report" or above is None:
         return FoundKind(style=above)
+    if kind == "post":
+        return FoundKind(kind, f"{STYLE_EVIDENCE}, not that of news", above)
     return FoundKind(kind, f"{STYLE_EVIDENCE}, {above:.2f} above the limit", above)
 
 

@@ -13,6 +13,10 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 
+from aggregator.grouping.pairs.pair_model import UNLIKE
+from aggregator.grouping.scores.scorer import ScoredCandidate
+from aggregator.model.article import Article
+from aggregator.model.prepared import AFFAIRLESS_KINDS
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import storyline_rows
 from aggregator.store.stories.corrections import Constraints
@@ -21,12 +25,44 @@ from aggregator.store.stories.storyline_rows import Affinity, RecentStory
 # All values are thousandths of a logit. This is the affinity of two stories that were never near each other:
 UNCOMPARED = -2_000
 # An article with at least this affinity may join two storylines; so may their nearness if one is a single story.
-NEAR = -1_500
+NEAR = -1_700
 # The least nearness that joins two storylines of several stories
 _NEAR_LINES = -1_000
 # So many pairs of stories decide. The mean over all of them let two long storylines of one event drift apart, as
 # most of their stories are other steps; two pairs, or one, chain affairs (docs/decisions/0054-storylines.md).
 _NEAREST_PAIRS = 3
+
+# The idf that the three rarest shared words need together: three words that one of 20 articles has. One broad word
+# ("AI", "2026", the name of a country) does not make an affair.
+_LEAST_SHARED = 9.0
+# A short text whose whole words are less like those of the other shares little of itself (a cosine; .14 to .18 are
+# nearly equal).
+_LEAST_COSINE = 0.15
+# Bodies with fewer words are short. Those of one feed are alike by their form, and this much less near.
+_SHORT_WORDS = 100
+_FORM_LOGIT = 1.0
+
+
+def affinity(
+    article: Article, candidate: ScoredCandidate, reports: Sequence[Article]
+) -> float:
+    """Return how near an article is to a story with these newest reports: a logit.
+
+    UNLIKE if they cannot be of one affair: either reports nothing, they share broad words only, or each names
+    somebody or something, and nothing that the other names.
+    """
+    members = [article, *reports]
+    is_short = min(member.body_words for member in members) < _SHORT_WORDS
+    if (
+        article.kind in AFFAIRLESS_KINDS
+        or all(report.kind in AFFAIRLESS_KINDS for report in reports)
+        or candidate.text_rarest < _LEAST_SHARED
+        or (candidate.named_shared <= 0 and candidate.named_apart > 0)
+        or (is_short and candidate.stream_cosine < _LEAST_COSINE)
+    ):
+        return UNLIKE
+    is_of_one_feed = len({member.source for member in members}) == 1
+    return candidate.affinity - (_FORM_LOGIT if is_of_one_feed and is_short else 0.0)
 
 
 def nearness(

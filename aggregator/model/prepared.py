@@ -13,12 +13,14 @@ Verdict = Literal[
 ACCEPTED_VERDICTS: frozenset[str] = frozenset({"ok", "stub"})
 Kind = Literal[
     "report", "opinion", "explainer", "list", "live_blog", "roundup", "newsletter", "release", "episode",
-    "fact_check", "preview", "status", "withdrawal",
+    "fact_check", "preview", "status", "withdrawal", "post",
 ]  # fmt: skip
 KINDS: tuple[str, ...] = get_args(Kind)
 # Neither these nor a withdrawal are counted as reports
 OPINION_KINDS: frozenset[str] = frozenset({"opinion", "explainer"})
 UNCOUNTED_KINDS = OPINION_KINDS | {"withdrawal"}
+# They are in no affair: a digest is near to everything that it reports, a post reports nothing.
+AFFAIRLESS_KINDS: frozenset[str] = frozenset({"roundup", "newsletter", "post"})
 
 
 class Wire(FrozenStruct):

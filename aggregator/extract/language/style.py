@@ -95,6 +95,8 @@ class StyleModel(msgspec.Struct, frozen=True):
     no_report: Regression
     # A text whose logit of `news` is below this limit is not about the news
     news_limit: float
+    # A text whose logit of `news` is below this lower limit is a post
+    post_limit: float
     news: Regression
     # Tells opinions from analyses, for texts that are not reports
     opinion: Regression
@@ -103,14 +105,17 @@ class StyleModel(msgspec.Struct, frozen=True):
 def kind_by_style(title: str, text: str, reading: Reading) -> tuple[Kind, float | None]:
     """Return the kind of an English article, and by how much its logit is above the limit.
 
-    A text that is too short has no logit.
+    A text that is not about the news is a post. A text that is too short has no logit.
     """
     figures = list(style_figures(title, text, reading).values())
     if not figures:
         return "report", None
     model = _shipped()
     above = model.no_report.logit(figures) - model.limit
-    if above <= 0 or model.news.logit(figures) < model.news_limit:
+    news = model.news.logit(figures)
+    if news < model.post_limit:
+        return "post", above
+    if above <= 0 or news < model.news_limit:
         return "report", above
     return ("opinion" if model.opinion.logit(figures) > 0 else "explainer"), above
 

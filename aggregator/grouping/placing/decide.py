@@ -25,6 +25,7 @@ from aggregator.grouping.scores.scorer import (
     is_open,
     is_within_window,
 )
+from aggregator.grouping.storylines import affinity
 from aggregator.grouping.window import Window
 from aggregator.model.article import Role
 from aggregator.model.evidence import Agreement, Evidence
@@ -297,12 +298,8 @@ class Decider:
         scored = comparison.scored(self._connection, compared, candidates, is_closed)
         decision = decide(article, scored, model, comparison.model.bias)
         near = []
-        for candidate in () if article.kind == "roundup" else scored:
-            logit = candidate.affinity
-            if {report.source for report in newest[candidate.story.id]} == {
-                article.source
-            }:
-                logit -= 1  # successive entries of one feed are alike in form
+        for candidate in scored:
+            logit = affinity(article, candidate, newest[candidate.story.id])
             if logit > UNLIKE:
                 near.append((candidate.story.number, round(1000 * logit)))
         return replace(

@@ -16,6 +16,7 @@ from aggregator.grouping.pairs.pair_article import (
     shares_weighty_word,
     words_of_body,
 )
+from aggregator.grouping.pairs.pair_features import AT
 from aggregator.grouping.pairs.pair_model import (
     STREAM,
     ComparedPair,
@@ -38,6 +39,9 @@ from aggregator.store.stories.live_stories import LiveStory
 _ARTICLES_KEPT = 2_000  # decoded articles in memory, about 10 KB each
 _PAIRS_KEPT = 100_000  # logits in memory, about 200 bytes each
 _WITH_REASONS = 2  # stories with reasons in a decision: the best and the runner-up
+# Features that say what an article and a story share (scorer.py)
+_MOST_SHARED = [AT["text_rarest"], AT["stream_cosine"], AT["named_shared"]]
+_NAMED_APART = AT["named_apart_min"]
 
 
 def has_report(reports: Sequence[Article]) -> bool:
@@ -143,7 +147,8 @@ class ReportComparison:
         pairs_of = {}
         candidates = []
         for story, pairs in zip(stories, compared, strict=True):
-            if not any(pair.is_compared for pair in pairs):
+            rows = [pair.features for pair in pairs if pair.is_compared]
+            if not rows:
                 continue  # none of its reports shares enough
             affinity = sum(pair.logit for pair in pairs) / len(pairs)
             score = affinity + self._shift_of(story, article, shift)
@@ -153,7 +158,19 @@ class ReportComparison:
             ):
                 continue
             pairs_of[story.number] = pairs
-            candidates.append(ScoredCandidate(story, score, (), affinity))
+            rarest, cosine, named = np.max(rows, axis=0)[_MOST_SHARED].tolist()
+            candidates.append(
+                ScoredCandidate(
+                    story,
+                    score,
+                    (),
+                    affinity,
+                    text_rarest=rarest,
+                    stream_cosine=cosine,
+                    named_shared=named,
+                    named_apart=min(row[_NAMED_APART] for row in rows),
+                )
+            )
         candidates.sort(key=lambda scored: (-scored.score, scored.story.number))
         for place, candidate in enumerate(candidates[:_WITH_REASONS]):
             pairs = pairs_of[candidate.story.number]

@@ -43,6 +43,13 @@ class ScoredCandidate(msgspec.Struct, frozen=True):
     reasons: tuple[Reason, ...]
     # The score without the shift of the stream
     affinity: float = 0.0
+    # The highest features of the article with one of the reports (pair_features.py): the idf of the three rarest
+    # shared words, the cosine of the texts, and the idf of the names of one that the other has
+    text_rarest: float = 0.0
+    stream_cosine: float = 0.0
+    named_shared: float = 0.0
+    # The least idf of names that either has and the other lacks; -1 if one of them names nothing
+    named_apart: float = -1.0
 
 
 def shared_terms(

@@ -129,6 +129,24 @@ def test_a_roundup_joins_no_affairs(rig: Rig) -> None:
     assert 5 not in queried(rig.database, select(affinity.c.article)).scalars().all()
 
 
+@pytest.mark.parametrize("title", ["By: Oda Renn", "Newsletter: dykes"])
+def test_a_post_or_a_newsletter_joins_no_affair(rig: Rig, title: str) -> None:
+    rig.take(affair()[0], record("Mail", "9", title, DYKES, published=NOON + DAY))
+    assert queried(rig.database, select(affinity)).all() == []
+    assert lines(rig.database) == {}
+
+
+def test_one_broad_word_makes_no_affair(rig: Rig) -> None:
+    """Headlines of one form share a month and a year only; before, they were nearer than steps of an affair."""
+    rig.take(
+        record(
+            "Wire", "1", "Harbour: All of Today - February 17, 2026", "", published=NOON
+        ),
+        record("Week", "2", "Printables - February 27, 2026", "", published=NOON),
+    )
+    assert queried(rig.database, select(affinity)).all() == []
+
+
 def test_batches_and_restarts_do_not_matter(rig: Rig, tmp_path: Path) -> None:
     rig.take(*small_set())
     assert lines(rig.database), "the set has affairs"

@@ -81,6 +81,8 @@ MB = 1_000_000
         ("fact_check", "Es falso que el ferri se haya vendido"),
         ("preview", "What to expect from the harbour hearings"),
         ("preview", "Week ahead: The board meets"),
+        ("post", "By: Oda Renn"),
+        ("post", "Comment on The levee that broke by Oda Renn"),
         ("release", "Ardour 8.6 released"),
         ("release", "Twentyseven 1.0.0"),
         ("episode", "Episode 12: The ferry"),
@@ -121,6 +123,7 @@ def test_a_title_tells_the_kind(kind: Kind, title: str) -> None:
         "Ferry strike averted: What to know", "Harbour shooting: What we know", "Timeline-based feed returns",
         "Column-mounted gearbox recalled", "Perspective shifts on ferry sale",
         "Released: Israeli hostage freed", "Letters: mailed ricin reaches Senate",
+        "Comment on ceasefire by minister angers unions", "By the harbour: Oda Renn",
     ],
 )  # fmt: skip
 def test_a_report_stays_a_report_and_has_no_evidence(title: str) -> None:

@@ -1,0 +1,89 @@
+"""The affinity of an article to a story: what two stories of one affair must share."""
+
+import pytest
+
+from aggregator.grouping.pairs.pair_model import UNLIKE
+from aggregator.grouping.scores.scorer import ScoredCandidate
+from aggregator.grouping.storylines import affinity
+from aggregator.model.article import Article
+from aggregator.model.prepared import Kind
+from aggregator.store.stories.live_stories import LiveStory
+from tests.support.articles import NOON
+
+MEAN = -0.5  # logit of the article with the reports of the story
+
+
+def placed(source: str, *, kind: Kind = "report", words: int = 300) -> Article:
+    return Article(
+        id=source,
+        inbox_no=1,
+        story="",
+        title="Levee breaks",
+        source=source,
+        outlet_key=source,
+        effective_at=NOON,
+        published=NOON,
+        date_counts=True,
+        copy_of=None,
+        wire=None,
+        role="report",
+        kind=kind,
+        is_compared=True,
+        terms=b"",
+        body_words=words,
+    )
+
+
+def near(
+    article: Article,
+    *reports: Article,
+    rarest: float = 15.0,
+    cosine: float = 0.3,
+    names: tuple[float, float] = (9.0, 20.0),  # shared, apart
+) -> float:
+    shared = rarest, cosine, *names
+    candidate = ScoredCandidate(LiveStory(1, "1"), 0.0, (), MEAN, *shared)
+    return affinity(article, candidate, reports)
+
+
+def test_it_is_the_mean_logit() -> None:
+    assert near(placed("Herald"), placed("Echo")) == MEAN
+
+
+@pytest.mark.parametrize(("rarest", "expected"), [(8.9, UNLIKE), (9.0, MEAN)])
+def test_a_broad_word_alone_is_not_enough(rarest: float, expected: float) -> None:
+    assert near(placed("Herald"), placed("Echo"), rarest=rarest) == expected
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [((0.0, 9.0), UNLIKE), ((0.0, -1.0), MEAN), ((0.0, 0.0), MEAN)],
+)
+def test_texts_with_names_have_one_in_common(
+    names: tuple[float, float], expected: float
+) -> None:
+    """A text that names nothing may be of any affair."""
+    assert near(placed("Herald"), placed("Echo"), names=names) == expected
+
+
+def test_a_short_text_shares_much_of_itself() -> None:
+    short = placed("Echo", words=40)
+    assert near(placed("Herald"), short, cosine=0.14) == UNLIKE
+    assert near(placed("Herald"), short, cosine=0.15) == MEAN
+    assert near(placed("Herald"), placed("Echo"), cosine=0.14) == MEAN
+
+
+@pytest.mark.parametrize("kind", ["post", "newsletter", "roundup"])
+def test_an_article_that_reports_no_affair_is_near_to_none(kind: Kind) -> None:
+    other = placed("Echo", kind=kind)
+    assert near(other, placed("Herald")) == UNLIKE
+    assert near(placed("Herald"), other) == UNLIKE
+    assert near(placed("Herald"), other, placed("Post")) == MEAN
+
+
+def test_short_entries_of_one_feed_are_alike_by_form() -> None:
+    short = placed("Echo", words=40)
+    assert near(short, placed("Echo")) == MEAN - 1
+    assert near(placed("Echo"), short) == MEAN - 1
+    assert near(placed("Echo"), placed("Echo")) == MEAN
+    assert near(short, placed("Herald")) == MEAN

@@ -133,15 +133,11 @@ def is_kept_apart(
     others: Sequence[Article],
     text: ComparedText | None = None,
 ) -> bool:
-    """Return whether an article is of another release than one of `reports`, or of a series with it, or a post.
+    """Return whether an article is of another release than one of `reports`, or of a series with it.
 
-    Such articles never report one event, and a post reports none: two essays or two guides are alike by what they
-    are about. A third entry of the form is searched among `others`; `text` is the
+    Such articles never report one event. A third entry of the form is searched among `others`; `text` is the
     text of an article that has no row yet.
     """
-    kinds = {report.kind for report in reports}
-    if article.kind == "post" or kinds == {"post"}:
-        return True
     if any(are_other_releases(article.title, report.title) for report in reports):
         return True
     ids = [report.id for report in reports if report.source == article.source]

@@ -1,9 +1,9 @@
 """Finds boxes of a page that are not part of its article.
 
 Cards of other articles, sign-ups, captions and author notes stand between the paragraphs, so extraction of the
-article's element would include them. They are recognised by structure (a whole card inside one link, a list of links)
-and by class names and ids, and removed from the tree before extraction; page.py undoes that if the name means
-something else. See ADR 14.
+article's element would include them. They are recognised by structure (a whole card inside one link, another post
+inside the post, a list of links) and by class names and ids, and removed from the tree before extraction; page.py
+undoes that if the name means something else. See ADR 14.
 """
 
 import re
@@ -36,6 +36,7 @@ _LEADING_NAME = re.compile(
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _NAME_CHARS = 500
 _MARKED = "x-taken-out"
+_POST = re.compile(r"post-\d+")  # WordPress's ids of articles
 # The paragraphs of an article, in words (chosen: 12 of 217 real pages have this many in boxes at one place).
 _PARAGRAPHS, _PARAGRAPH_WORDS, _ARTICLE_WORDS = 3, 10, 100
 
@@ -97,7 +98,7 @@ def _is_box(element: Any, tag: str, tuning: ExtractTuning) -> bool:
         has_block = next(element.iterdescendants(*_BLOCKS), None) is not None
         return has_block and count_words(_text(element)) >= tuning.headline_words
     if tag == "article":
-        return _is_announcement(element, tuning)
+        return _is_announcement(element, tuning) or _is_other_post(element)
     if tag in _NAMED_TAGS and _is_named(element):
         return True
     if tag not in ("ul", "ol"):
@@ -116,6 +117,16 @@ def _is_announcement(article: Any, tuning: ExtractTuning) -> bool:
             words = count_words(_text(article)) - count_words(_text(heading))
             return words <= tuning.nearly_empty_words
     return False
+
+
+def _is_other_post(article: Any) -> bool:
+    outer = next(article.iterancestors("article"), None)
+    if outer is None:
+        return False
+    inner_post, outer_post = (
+        _POST.fullmatch(e.get("id") or "") for e in (article, outer)
+    )
+    return bool(inner_post and outer_post and inner_post.group() != outer_post.group())
 
 
 def _is_named(element: Any) -> bool:

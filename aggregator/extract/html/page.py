@@ -26,7 +26,7 @@ from aggregator.extract.html.page_parts import (
     with_lead,
 )
 from aggregator.extract.html.page_signals import PageSignals
-from aggregator.extract.html.split_body import complete_body, line_key
+from aggregator.extract.html.split_body import complete_body, line_key, structure_of
 from aggregator.extract.html.unseen import without_invisible
 from aggregator.model.structs import FrozenStruct
 from aggregator.text.lines import count_words, ends_sentence, is_prose, letters_of
@@ -62,6 +62,24 @@ def without_link_lines(
     return "\n".join(lines), linked / (sum(map(count_words, whole)) or 1)
 
 
+def unlink_paragraphs(root: Any) -> None:
+    """Take the links off sentences that are wholly linked, if unlinked sentences have the same structure.
+
+    The library takes such paragraphs for menus, and leaves them out.
+    """
+    sentences = [p for p in root.iter("p") if is_prose(p.text_content())]
+    structures = {
+        structure_of(sentence) for sentence in sentences if not sentence.xpath(".//a")
+    }
+    for sentence in sentences:
+        for link in sentence.xpath(".//a"):
+            is_whole = letters_of(link.text_content()) == letters_of(
+                sentence.text_content()
+            )
+            if is_whole and structure_of(sentence) in structures:
+                link.drop_tag()
+
+
 class Page(FrozenStruct):
     """An article extracted from a page; `text` has one paragraph per line."""
 
@@ -95,6 +113,7 @@ def read_page(
     numbers, has_more_pages = page_numbers(root)
     take_out(root, numbers)
     without_layout_tables(root)
+    unlink_paragraphs(root)
     root, body = _without_boxes(root, url, tuning)
     text, link_share = without_link_lines(
         root, complete_body(root, body, tuning), tuning

@@ -98,6 +98,7 @@ def test_a_large_box_is_the_article_whatever_its_name() -> None:
 @pytest.mark.parametrize(
     "box",
     [
+        "<article id='post-2'><p>Words of another page that are none of this one's.</p></article>",
         "<ul><li><a href='/2'>Words of another page and more</a></li><li>News: <a href='/3'>Words of another page again</a></li></ul>",
         "<a href='/2'><div><h3>Words of another page</h3></div></a>",
         "<article><h3><a href='/2'>Words of another page</a></h3></article>",
@@ -106,7 +107,7 @@ def test_a_large_box_is_the_article_whatever_its_name() -> None:
 )
 def test_a_box_is_taken_out_and_what_follows_it_stays(box: str) -> None:
     root = lxml.html.document_fromstring(
-        f"<article>{paragraphs(*FERRY)}{box}A tail.</article>"
+        f"<article id='post-1'>{paragraphs(*FERRY)}{box}A tail.</article>"
     )
     take_out(root, find_boxes(root, TUNING))
     text = root.text_content()

@@ -631,7 +631,7 @@ def test_a_high_share_lifts_no_body_of_a_few_words() -> None:
         (
             "No buses in Pennmouth",
             "Bus drivers walk out in Pennmouth",
-            "No bus left the depot on Saturday morning, the union said.",
+            "No bus left the depot in Pennmouth on Saturday morning, the union said.",
         ),
     ],
 )

@@ -76,7 +76,3 @@ def test_the_forms_of_a_story_are_listed() -> None:
     listed = _listed("Of a story")
     assert _forms(story, article, LEAST_OF_STORY) == listed
     assert len(listed) <= MOST_OF_STORY
-
-
-def test_the_values_beside_the_forms_exist() -> None:
-    assert _listed("Values beside them") <= CLASSES.keys()

@@ -143,7 +143,8 @@ _CHECKS: Final[dict[str, str]] = {
         "one.relation = 'apart' AND one.side = 0 AND other.side = 1 AND here.story = there.story"
     ),
     "deliveries have a state that contradicts their other columns": """SELECT id FROM outbox
-       WHERE (body IS NOT NULL) <> (state = 'waiting' OR webhook = 'digest:') OR attempts < 0""",
+       WHERE (body IS NOT NULL AND state <> 'waiting' AND webhook <> 'digest:')
+       OR (state = 'waiting') <> (done_at IS NULL) OR attempts < 0""",
     "commands have a state that contradicts their other columns": """SELECT command_no FROM command
        WHERE (state = 'waiting') <> (done_at IS NULL)""",
     "sources have a state that contradicts their other columns": """SELECT id FROM source

@@ -12,8 +12,6 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
-from aggregator.admin.export_file import exported
-from aggregator.admin.import_rows import import_into
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.copies.copy_check import CopyTuning
 from aggregator.grouping.copies.sampled_shingles import held
@@ -24,7 +22,6 @@ from aggregator.model.errors import AggregatorError
 from aggregator.model.evidence import Evidence
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
-from aggregator.store.migrate import newest_revision
 from aggregator.store.tables import article, sketch, story
 from tests.support.articles import (
     FLOOD,
@@ -38,7 +35,7 @@ from tests.support.articles import (
     settled,
 )
 from tests.support.deep_checks import faults
-from tests.support.fresh import sqlite_at, with_tables
+from tests.support.fresh import with_tables
 from tests.support.rows import executed, queried, rename
 from tests.support.story_checks import recluster
 
@@ -425,10 +422,8 @@ def test_the_same_page_again_is_found_by_its_address_after_copies(rig: Rig) -> N
 
 
 @pytest.mark.later
-def test_what_is_stored_is_the_same_whatever_computes_it(
-    rig: Rig, tmp_path: Path
-) -> None:
-    """At placing, in another grouping, by a repair, after an export of a former program."""
+def test_what_is_stored_is_the_same_whatever_computes_it(rig: Rig) -> None:
+    """At placing, in another grouping, by a repair."""
     rig.take(*mixture(3, 40))
     for at in range(12):
         rig.take(piece(f"Outlet {at}", f"flood {at}", prose("3 0", 90), "Bridge"))
@@ -439,18 +434,6 @@ def test_what_is_stored_is_the_same_whatever_computes_it(
     executed(rig.database, sketch.delete().where(sketch.c.article % 2 == 0))
     rebuild(rig.database, Tuning())
     assert sketches(rig.database) == placed
-    lines = b"".join(exported(rig.database, lambda _: None)).splitlines(keepends=True)
-    head = lines[0].replace(newest_revision().encode(), b"0036")
-    keys = b'{"table": "lsh_band", "pairs": [[7, 1], [8, 1]]}\n'
-    former = [
-        line
-        for line in lines[1:-1]
-        if b'"table":"sketch"' not in line and b'"crc32"' not in line
-    ]
-    with sqlite_at(tmp_path / "imported.db") as other:
-        end = f'{{"rows": {len(former) + 2}}}\n'.encode()
-        import_into(other, [head, keys, *former, end], lambda _: None)
-        assert sketches(other) == placed
 
 
 def test_a_text_that_came_after_its_headline_is_found_by_its_copies(rig: Rig) -> None:

@@ -26,9 +26,7 @@ from aggregator.store.tables import (
     write_each,
     write_sql,
 )
-
-# The counter of links that lead to another address since: pages that were sent before are old then
-MOVED_ADDRESSES = "addresses"
+from aggregator.store.tables.progress_tables import MOVED_ADDRESSES
 
 AcceptOutcome = Literal["new", "known", "revision", "forgotten"]
 

@@ -23,7 +23,6 @@ from aggregator.model.read_model import (
 )
 from aggregator.model.story import StoryText
 from aggregator.store.engine.database import Database
-from aggregator.store.intake.known_entries import MOVED_ADDRESSES
 from aggregator.store.read import (
     article_detail,
     browser_mutes,
@@ -53,6 +52,7 @@ from aggregator.store.stories import (
 from aggregator.store.stories.samples import shown_samples
 from aggregator.store.stories.storyline_rows import affinities
 from aggregator.store.tables import read_rows, read_value
+from aggregator.store.tables.progress_tables import MOVED_ADDRESSES
 
 if TYPE_CHECKING:
     from aggregator.store.intake.first_reading import FirstReading

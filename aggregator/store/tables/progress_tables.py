@@ -4,6 +4,9 @@ from sqlalchemy import BigInteger, Column, Table, Text
 
 from aggregator.store.tables.columns import metadata, number_key
 
+# The counter of articles whose link leads to another address since: pages that were sent before are old then
+MOVED_ADDRESSES = "addresses"
+
 counter = Table(
     "counter",
     metadata,

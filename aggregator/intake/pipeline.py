@@ -26,13 +26,14 @@ from aggregator.grouping.place import Placer
 from aggregator.grouping.placing.place_entry import PlacementResult
 from aggregator.grouping.story_options import PlacingTuning, StoryOptions
 from aggregator.intake.command_handlers import WriterServices, run_commands
-from aggregator.intake.prepare import PrepareDispatcher, Stop
+from aggregator.intake.prepare import TEXTS_A_JOB, PrepareDispatcher, Stop
 from aggregator.intake.prepare_queue import More, PrepareQueue
 from aggregator.intake.quarantine import QuarantiningPlacer
 from aggregator.intake.recluster.recluster_job import ReclusterCommand
 from aggregator.intake.workers.executor import Executor
 from aggregator.model.clock import Clock
 from aggregator.model.counters import PLACED, PLACING_SECONDS, VERDICTS, Metrics
+from aggregator.model.errors import UnreadableEntryError
 from aggregator.store import commands
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import first_reading, inbox
@@ -68,6 +69,7 @@ class Pipeline:
         self._gathers_since: float | None = None  # monotonic
         # monotonic: when what gathers is to be placed; inf if nothing does
         self.gathered_at = math.inf
+        self._ahead_until = 0  # the last entry that was prepared before its turn
         self.placer = Placer(database, all_tuning, now, options)
         self.writer = WriterServices(
             database, executor, all_tuning, now, options, self.placer
@@ -101,6 +103,10 @@ class Pipeline:
             with self.writer.database.read() as connection:
                 gathered = inbox.has_gathered(connection)
                 turn = first_reading.turn(connection, now) if gathered else "wait"
+                is_first = gathered and first_reading.lasts(connection)
+            if gathers and is_first and self._prepare_ahead():
+                self.gathered_at = time.monotonic()  # more may have gathered
+                return False
             if turn == "wait":
                 self._gathers_since = None
                 # Entries wait for sources that the first reading has not asked yet.
@@ -148,6 +154,25 @@ class Pipeline:
                 )
             yield results
 
+    def _prepare_ahead(self) -> bool:
+        """Prepare some entries of a first reading while its other sources are asked; return whether there were any.
+
+        Placing waits for the last source in order to go in order of time; workers need not wait.
+        """
+        if self._dispatcher.ahead.is_full:
+            return False
+        limit = TEXTS_A_JOB * self._dispatcher.depth
+        try:
+            with self.writer.database.read() as connection:
+                entries = inbox.gathered(connection, limit, self._ahead_until)
+        except UnreadableEntryError:  # it is refused in its turn
+            return False
+        if not entries:
+            return False
+        self._ahead_until = entries[-1].entry_no
+        self._dispatcher.prepare_ahead(entries)
+        return True
+
     def rest(self) -> None:
         """Free memory that is quick to compute again. The indexes stay."""
         self.placer.forget_rows()
@@ -168,6 +193,7 @@ class Pipeline:
             if not first_reading.is_over(connection, now):
                 return False
         self.writer.database.transact(partial(_end, now=now))
+        self._dispatcher.ahead.clear()
         self.writer.executor.rest()
         self.rest()
         return True

@@ -1,8 +1,10 @@
 """Entries to prepared articles, in workers, and what becomes of jobs that failed."""
 
+import hashlib
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 
 import msgspec
 from msgspec.structs import replace
@@ -19,6 +21,8 @@ from aggregator.intake.slow_pages import SlowPages
 from aggregator.intake.workers.executor import Executor, InlineExecutor, WorkerTuning
 from aggregator.model.errors import WorkError
 from aggregator.model.prepared import Prepared
+from aggregator.model.structs import FrozenStruct
+from aggregator.store import codecs
 from aggregator.store.intake.inbox import InboxEntry
 
 log = logging.getLogger(__name__)
@@ -27,6 +31,82 @@ Stop = Callable[[], bool]
 _NOT_READ = "its page: not read, since pages of this source take too long; the entry's own text is used"
 # A call costs 1.2 ms whatever its size; larger jobs would wait for each other
 TEXTS_A_JOB = 16
+# Of results that wait for their entry's turn, compressed: some ten thousand items of feeds (chosen)
+_AHEAD_BYTES = 32 << 20
+
+
+class PackedResult(FrozenStruct):
+    """A PrepareResult whose parts stay encoded."""
+
+    prepared: tuple[msgspec.Raw, ...]
+    seconds: tuple[float, ...]
+
+
+class ResultsAhead:
+    """Results of items that were prepared before their turn to be placed, by the hash of the item.
+
+    A result depends on its item only, so an entry that changed meanwhile has no result here.
+    """
+
+    def __init__(self) -> None:
+        self._results: dict[bytes, bytes] = {}
+        self._bytes = 0
+
+    @property
+    def is_full(self) -> bool:
+        return self._bytes >= _AHEAD_BYTES
+
+    def keep(self, items: Sequence[PrepareItem], result: bytes) -> None:
+        """Keep the result of a job for each of its items."""
+        packed = msgspec.msgpack.decode(result, type=PackedResult)
+        for item, prepared, seconds in zip(
+            items, packed.prepared, packed.seconds, strict=True
+        ):
+            one = PackedResult(prepared=(prepared,), seconds=(seconds,))
+            compressed = codecs.compress_bytes(msgspec.msgpack.encode(one))
+            self._results[_item_key(item)] = compressed
+            self._bytes += len(compressed)
+
+    def take(self, items: Sequence[PrepareItem]) -> bytes | None:
+        """Remove the results of these items and return them as that of one job; None if one is missing."""
+        if not self._results:
+            return None
+        keys = [_item_key(item) for item in items]
+        if not all(key in self._results for key in keys):
+            return None
+        prepared: list[msgspec.Raw] = []
+        seconds: list[float] = []
+        for key in keys:
+            compressed = self._results.pop(key)
+            self._bytes -= len(compressed)
+            one = msgspec.msgpack.decode(
+                codecs.decompress_bytes(compressed), type=PackedResult
+            )
+            prepared += one.prepared
+            seconds += one.seconds
+        return msgspec.msgpack.encode(
+            PackedResult(prepared=tuple(prepared), seconds=tuple(seconds))
+        )
+
+    def clear(self) -> None:
+        """Forget all results, when a first reading has ended."""
+        self._results.clear()
+        self._bytes = 0
+
+
+def _item_of(waiting: InboxEntry) -> PrepareItem:
+    return PrepareItem(
+        entry=waiting.entry,
+        seen=waiting.accepted_at,
+        is_revision=waiting.is_revision,
+        page=waiting.page,
+        page_url=waiting.page_url,
+        page_charset=waiting.page_charset,
+    )
+
+
+def _item_key(item: PrepareItem) -> bytes:
+    return hashlib.blake2b(msgspec.msgpack.encode(item), digest_size=16).digest()
 
 
 class PrepareDispatcher:
@@ -51,6 +131,7 @@ class PrepareDispatcher:
         ).parse_deadline_seconds
         self.slow_pages = SlowPages(self._deadline_seconds)
         self._unread: set[int] = set()  # entries that were sent without their page
+        self.ahead = ResultsAhead()
 
     @property
     def depth(self) -> int:
@@ -72,24 +153,37 @@ class PrepareDispatcher:
                 if entry.page is not None and self.slow_pages.rests(entry.entry.source):
                     self._unread.add(entry.entry_no)
                     sent = replace(entry, page=None)
-                items.append(
-                    PrepareItem(
-                        entry=sent.entry,
-                        seen=sent.accepted_at,
-                        is_revision=sent.is_revision,
-                        page=sent.page,
-                        page_url=sent.page_url,
-                        page_charset=sent.page_charset,
-                    )
-                )
-            job = PrepareJob(
-                items=tuple(items), tuning=self._tuning_json, keep_all=self._keep_all
-            )
-            return executor.submit(prepare, msgspec.msgpack.encode(job))
+                items.append(_item_of(sent))
+            known = self.ahead.take(items)
+            if known is not None:
+                prepared_before: Future[bytes] = Future()
+                prepared_before.set_result(known)
+                return prepared_before
+            return executor.submit(prepare, self._job(items))
         except WorkError as error:  # the executor was closed meanwhile
             failed: Future[bytes] = Future()
             failed.set_exception(error)
             return failed
+
+    def prepare_ahead(self, gathered: Sequence[InboxEntry]) -> None:
+        """Prepare entries whose turn to be placed is not yet known; `submitted` uses the results.
+
+        A job that fails leaves no result, so its entries are prepared again in their turn.
+        """
+        jobs = []
+        for start in range(0, len(gathered), TEXTS_A_JOB):
+            items = [_item_of(one) for one in gathered[start : start + TEXTS_A_JOB]]
+            with suppress(WorkError):
+                jobs.append((items, self._executor.submit(prepare, self._job(items))))
+        for items, future in jobs:
+            with suppress(WorkError):
+                self.ahead.keep(items, future.result())
+
+    def _job(self, items: Sequence[PrepareItem]) -> bytes:
+        job = PrepareJob(
+            items=tuple(items), tuning=self._tuning_json, keep_all=self._keep_all
+        )
+        return msgspec.msgpack.encode(job)
 
     def answered(
         self,

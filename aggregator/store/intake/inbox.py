@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from msgspec.structs import replace
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from aggregator.model.entry import Entry
 from aggregator.model.errors import UnreadableEntryError
@@ -60,36 +60,50 @@ def ready(connection: Connection, limit: int, after: int = 0) -> list[InboxEntry
 
     Raises UnreadableEntryError for an entry whose payload or page is damaged.
     """
-    entries = []
     waiting = """
         SELECT * FROM entry WHERE state = 'ready' AND inbox_no > :after ORDER BY inbox_no LIMIT :limit
         """
-    for row in read_rows(connection, waiting, after=after, limit=limit):
-        try:
-            declared = codecs.decompress_struct(row.payload, Entry)
-            page = row.page and codecs.decompress_bytes(row.page)
-        except codecs.UNREADABLE as error:
-            raise UnreadableEntryError(
-                f"its stored data cannot be read ({error})", row.entry_no
-            ) from error
-        if row.page_robots:
-            declared = replace(declared, robots=row.page_robots)
-        received = InboxEntry(
-            entry_no=row.entry_no,
-            inbox_no=row.inbox_no,
-            article=row.article,
-            is_revision=row.is_revision,
-            bump_by_clock=row.bump_by_clock,
-            accepted_at=row.accepted_at,
-            entry=declared,
-            is_late_page=not row.is_revision and row.page_attempts > 0,
-            page=page,
-            page_url=row.page_url,
-            page_charset=row.page_charset,
-            has_lost_page=page is None and (row.reason or row.page_url) is not None,
-        )
-        entries.append(received)
-    return entries
+    rows = read_rows(connection, waiting, after=after, limit=limit)
+    return [_inbox_entry(row) for row in rows]
+
+
+def gathered(connection: Connection, limit: int, after: int) -> list[InboxEntry]:
+    """Return the next entries without pages that wait for `put_in_order`, by entry number; their inbox number is 0.
+
+    `after`: an entry number. Raises UnreadableEntryError as `ready`.
+    """
+    gathering = f"""
+        SELECT * FROM entry WHERE {_IS_GATHERED} AND page IS NULL AND entry_no > :after
+        ORDER BY entry_no LIMIT :limit
+        """  # noqa: S608
+    rows = read_rows(connection, gathering, after=after, limit=limit)
+    return [_inbox_entry(row) for row in rows]
+
+
+def _inbox_entry(row: Row[Any]) -> InboxEntry:
+    try:
+        declared = codecs.decompress_struct(row.payload, Entry)
+        page = row.page and codecs.decompress_bytes(row.page)
+    except codecs.UNREADABLE as error:
+        raise UnreadableEntryError(
+            f"its stored data cannot be read ({error})", row.entry_no
+        ) from error
+    if row.page_robots:
+        declared = replace(declared, robots=row.page_robots)
+    return InboxEntry(
+        entry_no=row.entry_no,
+        inbox_no=row.inbox_no or 0,
+        article=row.article,
+        is_revision=row.is_revision,
+        bump_by_clock=row.bump_by_clock,
+        accepted_at=row.accepted_at,
+        entry=declared,
+        is_late_page=not row.is_revision and row.page_attempts > 0,
+        page=page,
+        page_url=row.page_url,
+        page_charset=row.page_charset,
+        has_lost_page=page is None and (row.reason or row.page_url) is not None,
+    )
 
 
 def article_of(connection: Connection, waiting: InboxEntry) -> str:

@@ -2,15 +2,21 @@
 
 import datetime as dt
 import random
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import func, select
 
 from aggregator.config.delivery_settings import signing_key
 from aggregator.config.webhook_settings import Webhook
+from aggregator.intake.jobs import PrepareJob, prepare
+from aggregator.intake.pipeline import Pipeline
+from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.model.entry import Entry
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import source_rows
@@ -135,6 +141,44 @@ def test_it_waits_until_every_source_was_asked_and_is_decided_once(
     assert counted(database, command) == 0, "it is not decided again"
     assert StoryReader(database).first_reading() is None
     assert what_is_wrong(database, rig.pipeline.placer) == []
+
+
+class Counting(InlineExecutor):
+    """Counts the entries that are prepared."""
+
+    entries = 0
+
+    def submit(self, function: Any, job: bytes) -> Any:
+        if function is prepare:
+            self.entries += len(msgspec.msgpack.decode(job, type=PrepareJob).items)
+        return super().submit(function, job)
+
+
+def take_turns(rig: Rig) -> None:
+    """Do what can be done by now, as the daemon does."""
+    is_done = False
+    while not is_done:
+        batches = list(rig.pipeline.place_waiting(gathers=True))
+        is_done = not batches and rig.pipeline.gathered_at > time.monotonic()
+
+
+def test_entries_are_prepared_once_while_other_sources_are_asked(
+    database: Database, together: Database
+) -> None:
+    feeds = by_outlet()
+    rig = Rig(database, SlowClock(NOON + DAYS))
+    executor = Counting()
+    rig.pipeline = Pipeline(database, executor, rig.all_tuning, rig.clock)
+    reading = Reading(rig, feeds)
+    reading.poll(len(feeds) - 1)
+    take_turns(rig)
+    assert order(database) == []
+    assert executor.entries == counted(database, entry)
+    reading.poll()
+    take_turns(rig)
+    assert executor.entries == counted(database, entry)
+    assert groups(database) == groups(together)
+    assert order(database) == order(together)
 
 
 def test_what_was_read_is_listed_by_time_until_it_is_placed(database: Database) -> None:

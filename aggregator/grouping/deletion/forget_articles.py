@@ -8,7 +8,7 @@ from functools import partial
 import msgspec
 
 from aggregator.config.messages import counted
-from aggregator.grouping.deletion.forget_handler import erase_articles
+from aggregator.grouping.deletion.erase_articles import erase_articles
 from aggregator.grouping.parts import Transactions
 from aggregator.model.errors import UsageError
 from aggregator.model.structs import FrozenStruct

@@ -16,7 +16,7 @@ from collections.abc import Callable
 import msgspec
 
 from aggregator.config.settings import Config
-from aggregator.grouping.deletion.forget_handler import delete_articles, erase_articles
+from aggregator.grouping.deletion.erase_articles import delete_articles, erase_articles
 from aggregator.grouping.parts import Transactions
 from aggregator.model.structs import FrozenStruct
 from aggregator.store import codecs, steady_clock

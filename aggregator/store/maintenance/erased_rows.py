@@ -1,7 +1,7 @@
 """Deletes articles and everything derived from them, for `forget` and retention.
 
 Hashes (identity keys, observations), ids and numbers stay, so that the same article is recognised and
-refused. The caller computes the affected stories again (grouping/deletion/forget_handler.py).
+refused. The caller computes the affected stories again (grouping/deletion/erase_articles.py).
 """
 
 import datetime as dt

@@ -18,8 +18,8 @@ from aggregator.config.tuning import Tuning
 from aggregator.config.webhook_settings import Webhook
 from aggregator.deliver.dispatcher import WebhookDispatcher
 from aggregator.grouping.copies.sampled_shingles import PassageIndex
+from aggregator.grouping.deletion.erase_articles import erase_articles
 from aggregator.grouping.deletion.forget_articles import ForgetCommand
-from aggregator.grouping.deletion.forget_handler import erase_articles
 from aggregator.grouping.deletion.retention import RetentionPlan
 from aggregator.intake import command_handlers
 from aggregator.intake.recluster.regrouping import GroupingDifference, RegroupedStory

@@ -144,9 +144,13 @@ def test_it_waits_until_every_source_was_asked_and_is_decided_once(
 
 
 class Counting(InlineExecutor):
-    """Counts the entries that are prepared."""
+    """Counts the entries that are prepared, and says whether its workers were ended."""
 
     entries = 0
+    has_rested = False
+
+    def rest(self) -> None:
+        self.has_rested = True
 
     def submit(self, function: Any, job: bytes) -> Any:
         if function is prepare:
@@ -174,8 +178,10 @@ def test_entries_are_prepared_once_while_other_sources_are_asked(
     take_turns(rig)
     assert order(database) == []
     assert executor.entries == counted(database, entry)
+    assert not executor.has_rested
     reading.poll()
     take_turns(rig)
+    assert executor.has_rested, "placing takes most memory, and needs no worker now"
     assert executor.entries == counted(database, entry)
     assert groups(database) == groups(together)
     assert order(database) == order(together)

@@ -180,6 +180,23 @@ def test_a_comment_around_the_feed_is_no_reason_to_read_known_items() -> None:
     assert check(later, before, frozenset(before.items)).left_out == before.items
 
 
+@pytest.mark.parametrize(
+    "begins", ["<!DOCTYPE html>", "<?xml version='1.0'?>\n<!DOCTYPE rss>\n"]
+)
+@pytest.mark.parametrize(
+    "within", ["", "<![CDATA[<!DOCTYPE html><p>How a page begins</p>]]>"]
+)
+def test_a_feed_that_begins_like_a_page_is_cut(begins: str, within: str) -> None:
+    few = [
+        one.replace("</item>", f"<description>{within}</description></item>")
+        for one in FEW
+    ]
+    before = read_feed(f"{begins}{rss(*few[1:])}".encode(), CONTEXT)
+    later = check(f"{begins}{rss(*few)}".encode(), before, frozenset(before.items))
+    assert later.left_out == before.items
+    assert [entry.guid for entry in later.entries] == ["g1"]
+
+
 def test_an_item_of_a_later_day_is_read_until_its_date_counts() -> None:
     later = item("Later", guid="later", published=NOON + dt.timedelta(days=3))
     before = read_feed(rss(later, *FEW).encode(), CONTEXT)

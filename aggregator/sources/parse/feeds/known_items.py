@@ -24,6 +24,8 @@ _CHANGING = re.compile(
     rb"|<rdf:li\b[^<>]{0,2000}>"
     rb"|<!--[^<>]{0,10000}-->"
 )
+# Some Atom feeds begin like a page. A DOCTYPE with entities of its own is not read.
+_DOCTYPE = re.compile(rb"(?:<\?xml [^<>]{0,400}\?>)?\s*<!DOCTYPE[^<>\[\]]{0,400}>")
 _SETTINGS = ("source", "url", "content_type", "outlet", "name", "zone", "tuning")
 
 
@@ -75,7 +77,8 @@ def _item_spans(data: bytes) -> list[Span]:
     The repair of a feed searches its beginning for a DOCTYPE and a declaration, wherever they stand.
     """
     is_declared = data.startswith(b"<?xml ") or b"<?xml" not in data
-    if not is_declared or b"<!doctype" in data.lower():
+    has_type = _DOCTYPE.match(data) is not None or b"<!doctype" not in data.lower()
+    if not (is_declared and has_type):
         return []
     parser = expat.ParserCreate("utf-8", " ")
     opened = 0  # elements so far

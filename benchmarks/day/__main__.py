@@ -7,7 +7,9 @@ loopback under their own hosts, without TLS; article pages are not fetched; date
 are as fresh as when they were fetched. First all feeds are polled within 30 seconds, without their newest
 entries (of feeds with news within a week the newest quarter, at most six). Then come rounds in which each
 feed is polled once, one each `--pace` seconds: a feed in five has one or two new entries or an edited title,
-the others answer 304.
+the others answer 304. At last each feed of XML is polled with another comment.
+
+lemon24/reader, where it is installed, reads the same feeds after each of these.
 
 CPU, memory and bytes are those of all processes of the daemon, from /proc; with PostgreSQL its server's CPU
 and memory are not counted, and the bytes are the write-ahead log of the server, whoever else uses it. On a

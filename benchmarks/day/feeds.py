@@ -189,13 +189,14 @@ def plan_of(feed: Feed, rounds: int, chance: random.Random) -> Plan:
 class FeedServer:
     """All feeds behind one HTTP proxy on loopback, so that they keep their hosts; other addresses are 404.
 
-    `number` is the round whose items are shown. `answers` has the moment (monotonic, in seconds) at which a
-    feed was first answered with a body in a round.
+    `number` is the round whose items are shown; `stamp` stands behind each feed of XML. `answers` has the moment
+    (monotonic, in seconds) at which a feed was first answered with a body in a round.
     """
 
     feeds: list[Feed]
     plans: dict[str, Plan]
     number: int = 0
+    stamp: str = ""
     answers: dict[tuple[str, int], float] = field(default_factory=dict)
     polls: dict[tuple[str, int], int] = field(default_factory=dict)
 
@@ -237,7 +238,10 @@ class FeedServer:
         if feed is None:
             return Response(404)
         number = self.number
-        answer = Resource(self.body_of(feed.file, number))(request)
+        body = self.body_of(feed.file, number)
+        if not feed.is_json:
+            body += self.stamp.encode()
+        answer = Resource(body)(request)
         with self._lock:
             key = feed.file, number
             self.polls[key] = self.polls.get(key, 0) + 1

@@ -15,6 +15,7 @@ import feedparser
 
 from benchmarks.day.daemon import Daemon
 from benchmarks.day.feeds import EDIT, FETCHED, Feed, FeedServer, Plan, plan_of
+from benchmarks.day.peer import Peer
 from benchmarks.day.processes import (
     MemoryWatch,
     Usage,
@@ -41,6 +42,7 @@ SCORED = (  # of Scores
     ),
     *("precision", "recall", "f1", "arguable", "arguable_found"),
 )
+STAMPED_PACE = 0.25  # seconds between two polls of feeds with another comment
 LOOK_SECONDS = 0.5  # between two looks for new entries on the pages
 
 
@@ -82,12 +84,17 @@ class Run:
         self.daemon = Daemon(checkout, folder, url, self.server.server.port)
         self._order = self.feeds.copy()
         random.Random(order).shuffle(self._order)
+        self._peer = None
+        if order == 0 and Peer.is_installed():
+            self._peer = Peer(self.feeds, plans, folder)
 
     def _plan(self, feed: Feed) -> Plan:
         return plan_of(feed, self.day.rounds, random.Random(feed.file))
 
     def close(self) -> None:
         self.daemon.stop()
+        if self._peer is not None:
+            self._peer.close()
         self.server.close()
 
     # The first reading ------------------------------------------------------------------------------------
@@ -121,6 +128,13 @@ class Run:
             "first_most_mb": memory.most_mb,
         }
         self._score("first", self._articles())
+        if self._peer is not None:
+            peer = self._peer.update(0)
+            first_ms = 1000 * peer.cpu_seconds / entries
+            self.figures |= {
+                "peer_first_ms_an_entry": first_ms,
+                "first_to_peer": self.figures["first_cpu_ms_an_entry"] / first_ms,
+            }
 
     def _poll_all(self, pace: float, feeds: Collection[Feed]) -> None:
         start = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=1)
@@ -148,6 +162,7 @@ class Run:
         known, stories = len(self._articles()), len(self._bumps())
         bumps: Counter[str] = Counter()
         delays: list[float] = []
+        peer_seconds, peer_mb = 0.0, 0.0
         before, began = self._usage(), time.monotonic()
         with MemoryWatch(self.daemon.pid) as memory:
             for number in range(1, self.day.rounds + 1):
@@ -159,6 +174,12 @@ class Run:
                 delays += self._watch(number, set(articles))
                 self._settle(number)
                 bumps += self._count_bumps(articles, bumped_at)
+                if self._peer is not None:
+                    paused = time.monotonic()
+                    peer = self._peer.update(number)
+                    peer_seconds += peer.cpu_seconds
+                    peer_mb = peer.most_mb
+                    began += time.monotonic() - paused
         used, seconds = self._usage() - before, time.monotonic() - began
         changed = self._changed_polls()
         new_entries = len(self._articles()) - known
@@ -184,7 +205,28 @@ class Run:
             "bumped_edited": bumps["edited"],
             "bumped_for_nothing": bumps["nothing"],
         }
+        if self._peer is not None:
+            self.figures |= {
+                "peer_ms_a_changed_poll": 1000 * peer_seconds / max(1, len(changed)),
+                "peer_most_mb": peer_mb,
+            }
         self._score("last", self._articles())
+        self._poll_stamped()
+
+    def _poll_stamped(self) -> None:
+        """Poll all feeds once more: in those of XML a comment is new, and nothing else."""
+        stamped = sum(not feed.is_json for feed in self.feeds)
+        number, stamp = self.day.rounds + 1, "<!-- made in 0.31 s -->"
+        self.server.number, self.server.stamp = number, stamp
+        before = self._usage()
+        self._poll_all(STAMPED_PACE, self.feeds)
+        self._settle(number)
+        used = self._usage() - before
+        self.figures["cpu_ms_a_stamped_poll"] = 1000 * used.cpu_seconds / stamped
+        if self._peer is not None:
+            peer = self._peer.update(number, stamp)
+            figure = 1000 * peer.cpu_seconds / stamped
+            self.figures["peer_ms_a_stamped_poll"] = figure
 
     def _watch(self, number: int, known: set[str]) -> list[float]:
         """Look for new articles until all feeds of the round were asked, and for some seconds after it.
@@ -280,6 +322,9 @@ class Run:
             "feedparser_ms": 1000 * figures["feedparser_seconds"] / changed,
             "share_of_feedparser": cpu / max(0.001, figures["feedparser_seconds"]),
         }
+        if self._peer is not None:
+            ratio = figures["cpu_ms_a_changed_poll"] / figures["peer_ms_a_changed_poll"]
+            figures["changed_to_peer"] = ratio
 
     # What the pages show ----------------------------------------------------------------------------------
 

@@ -66,6 +66,13 @@ COSTS = [  # likewise
     ("bumped_for_nothing", "stories bumped for nothing", 0),
     ("first_most_mb", "PSS at most in the first reading, MB", 0),
     ("most_mb", "PSS at most, MB", 0),
+    ("cpu_ms_a_stamped_poll", "CPU a poll with only a new comment, ms", 1),
+    ("peer_first_ms_an_entry", "lemon24/reader: CPU an entry, ms", 1),
+    ("first_to_peer", "... ours / its", 2),
+    ("peer_ms_a_changed_poll", "lemon24/reader: CPU a changed poll, ms", 1),
+    ("changed_to_peer", "... ours / its", 2),
+    ("peer_ms_a_stamped_poll", "lemon24/reader: a poll with a new comment, ms", 1),
+    ("peer_most_mb", "lemon24/reader: memory at most, MB", 0),
     ("idle_minutes", "idle minutes", 0),
     ("idle_mb", "PSS after them, MB", 0),
     ("idle_cpu_ms_a_second", "idle CPU, ms a second", 2),
@@ -99,7 +106,7 @@ def print_table(names: list[str], runs: list[list[Figures]]) -> None:
     print("costs")
     for key, words, digits in COSTS:
         _print_figures(
-            words, [figures[key] for figures in firsts], digits, with_ratio=True
+            words, [figures.get(key) for figures in firsts], digits, with_ratio=True
         )
     if len(runs[0]) > 1:
         _print_head(f"{len(runs[0])} orders of the first reading: mean, worst", names)

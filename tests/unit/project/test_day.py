@@ -2,8 +2,11 @@
 
 import datetime as dt
 import random
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
+from pathlib import Path
 
 import httpx
 import pytest
@@ -22,6 +25,7 @@ from benchmarks.day.feeds import (
     moved_date,
     plan_of,
 )
+from benchmarks.day.peer import Peer
 from benchmarks.day.processes import (
     memory_of,
     tree_of,
@@ -38,7 +42,7 @@ ROUNDS = 4
 def feed_of(count: int, hours_between: float = 1.0) -> Feed:
     """A feed with the newest item first."""
     items = "".join(
-        f"<item><title>Report {number}</title>"
+        f"<item><title>Report {number}</title><link>https://gazette.example/{number}</link>"
         f"<pubDate>{(FETCHED - dt.timedelta(hours=number * hours_between)).isoformat()}</pubDate></item>\n"
         for number in range(count)
     )
@@ -215,3 +219,20 @@ def test_a_tree_has_the_use_of_its_children_that_run_and_that_ended() -> None:
         assert memory_of(parent.pid) > 1
         assert wake_ups_of(parent.pid)
         parent.communicate(b"\n")
+
+
+def test_a_peer_reads_the_feeds_of_each_round_with_its_own_server(
+    tmp_path: Path,
+) -> None:
+    feed = feed_of(8)
+    peer = Peer([feed], {feed.file: plan_of(feed, 1, random.Random(1))}, tmp_path)
+    try:
+        for number in range(2):
+            used = peer.update(number, "<!-- made in 0.2 s -->" * number)
+            assert used.cpu_seconds > 0
+            assert used.most_mb > 0
+            assert peer.server.asked_in(number) == 1
+        with closing(sqlite3.connect(tmp_path / "reader.db")) as database:
+            assert database.execute("SELECT count(*) FROM entries").fetchone() == (8,)
+    finally:
+        peer.close()

@@ -122,7 +122,7 @@ class DaskExecutor(Availability):
     def _check_versions(self) -> None:
         """Raise NoWorkersError if a worker runs another version; a job finds one that comes later."""
         try:
-            programs = self._connected().run(  # type: ignore[no-untyped-call]
+            programs = self._connected().run(
                 program_versions,
                 on_error="return",
                 callback_timeout=self._tuning.parse_deadline_seconds,
@@ -137,12 +137,12 @@ class DaskExecutor(Availability):
 
     def _watch(self) -> None:
         while not self._closing.wait(_COUNTING_SECONDS):
-            try:
-                self._count()
-            except NoWorkersError as error:
-                self.note(str(error))
-            except Exception:  # noqa: BLE001 - the client is closed, or loses its scheduler
-                continue
+            # The client may lose its scheduler, or be closed meanwhile
+            with contextlib.suppress(Exception):
+                try:
+                    self._count()
+                except NoWorkersError as error:
+                    self.note(str(error))
 
     def _count(self) -> None:
         seconds = self._tuning.parse_deadline_seconds
@@ -162,7 +162,7 @@ class DaskExecutor(Availability):
         deaths = 0
         while not self._closing.is_set():
             try:
-                task = self._connected().submit(run_isolated, order, pure=False)  # type: ignore[no-untyped-call]
+                task = self._connected().submit(run_isolated, order, pure=False)
                 reply = task.result(timeout=max(0.0, ends - time.monotonic()))
             except CancelledError:  # the scheduler went away, and our jobs with it
                 self._closing.wait(_BREATH_SECONDS)

@@ -52,10 +52,6 @@ class DueJobs:
         # When the first page is due; None without pages
         self._pages_at: dt.datetime | None = None
 
-    def forget(self) -> None:
-        """Read the due times again, because the known ones are by another clock."""
-        self._version = None
-
     def read(self, now: dt.datetime) -> None:
         """Read the due times, unless nothing was stored since they were read."""
         version = self._database.data_version()

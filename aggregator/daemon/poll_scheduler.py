@@ -104,10 +104,8 @@ class PollScheduler:
     def tick(self) -> None:
         """Pass jobs that are due to the fetch threads; without a free thread they wait for a later tick."""
         now = self._now()
-        if self._last_tick is not None and now < self._last_tick:
-            self._due_jobs.forget()
-            if is_overdue_by_jump(self._last_tick, now):
-                self.cap_due_times(now)
+        if self._last_tick is not None and is_overdue_by_jump(self._last_tick, now):
+            self.cap_due_times(now)
         self._last_tick = now
         # Before rows are read: other jobs have stored their next due time
         under_way = dict(self._busy)

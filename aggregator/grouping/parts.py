@@ -26,7 +26,6 @@ from aggregator.grouping.window import LiveWindow
 from aggregator.grouping.write.story_writer import StoryWriter
 from aggregator.model.errors import UsageError
 from aggregator.store.engine.database import Database
-from aggregator.store.stories import samples
 from aggregator.store.stories.corrections import Constraints
 from aggregator.store.stories.unit_of_work import UnitOfWork
 from aggregator.stories.story_tuning import StoryTuning
@@ -115,7 +114,6 @@ class Transactions:
                 unit_of_work = UnitOfWork(connection, self.now())
                 yield unit_of_work
                 unit_of_work.close()
-                samples.rank_last(connection)
         except UsageError:
             raise  # refused before anything was changed
         except BaseException as error:

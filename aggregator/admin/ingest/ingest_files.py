@@ -29,7 +29,6 @@ from aggregator.store.engine.database import Connection
 from aggregator.store.intake import acceptance, inbox, pending_pages, rejected
 from aggregator.store.intake.known_entries import AcceptResult
 from aggregator.store.stories.rendered_stories import render_next, unrendered_of_several
-from aggregator.store.stories.stored_articles import record_ids
 from aggregator.stories.story_tuning import StoryTuning
 
 # The attempt number of a page that is not requested again, since the command ends
@@ -208,9 +207,7 @@ class Ingest:
             for entry in entries
         ]
 
-        def work(
-            connection: Connection,
-        ) -> tuple[Sequence[AcceptResult], dict[str, list[str]]]:
+        def work(connection: Connection) -> Sequence[AcceptResult]:
             accepted = acceptance.accept(
                 connection, entries, seen=[now] * len(entries), wants_page=wants_page
             ).accepted
@@ -227,12 +224,11 @@ class Ingest:
                     reason=problem.reason,
                     at=now,
                 )
-            known = [result.article for result in accepted if result.outcome != "new"]
-            return accepted, record_ids(connection, known)
+            return accepted
 
-        accepted, stored_ids = self._database.transact(work)
+        accepted = self._database.transact(work)
         self._files.update(item.file for item in chunk)
-        self.results.add(chunk, accepted, stored_ids)
+        self.results.add(chunk, accepted)
         if self._pipeline is not None:  # else the writer fetches the pages
             with self._database.read() as connection:
                 # Those that an interrupted run accepted, too

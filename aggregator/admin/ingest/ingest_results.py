@@ -1,87 +1,20 @@
-"""What became of the items of an ingest: their counts, the ids of their records, and what was rejected."""
+"""What became of the items of an ingest: their counts, and what was rejected."""
 
 import itertools
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from aggregator.admin.ingest.inputs import ReadItem
 from aggregator.intake.kinds.folder_kind import REJECTED_LISTED
-from aggregator.model.entry import Entry
 from aggregator.model.structs import FrozenStruct
 from aggregator.sources.parse.files.input_items import InputProblem
-from aggregator.sources.parse.records.record_entry import RecordNotes, shown
+from aggregator.sources.parse.records.record_entry import RecordNotes
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox
 from aggregator.store.intake.identity import tombstones
-from aggregator.store.intake.inbox import Outcome
-from aggregator.store.intake.known_entries import AcceptOutcome, AcceptResult
+from aggregator.store.intake.known_entries import AcceptResult
 from aggregator.store.stories import story_rows
 from aggregator.store.tables import counter_value
-
-_REMEMBERED = 100_000  # articles, and ids: more than wait to be placed, some 20 MB
-
-
-class RecordIds:
-    """The ids of the records of one run, with the articles that they became.
-
-    Records that share an address, for example, are one article, and it has one id. An id that stands beside
-    several texts of a file may be a mistake in the file.
-    """
-
-    def __init__(self, notes: RecordNotes) -> None:
-        self._notes = notes
-        # The ids of the newest articles' records, by article
-        self._ids: dict[str, str] = {}
-        # Hashes of texts by the hash of file and id
-        self._texts: dict[int, int] = {}
-
-    def read(self, file: str, entry: Entry) -> None:
-        """Note the text of an id in a file."""
-        key = hash((file, entry.record_id))
-        text = hash((entry.title, entry.text, entry.html))
-        if entry.record_id is None or (
-            len(self._texts) >= _REMEMBERED and key not in self._texts
-        ):
-            return
-        if self._texts.setdefault(key, text) != text:
-            self._notes.add_loss(
-                "",
-                "record",
-                "with the id of another text of the file",
-                shown(entry.record_id),
-            )
-
-    def became(
-        self,
-        article: str,
-        record_id: str | None,
-        outcome: AcceptOutcome | Outcome,
-        stored: Sequence[str] = (),
-    ) -> None:
-        """Note the outcome of a record: an article of its own, or a part of one that has another id.
-
-        `stored` are the ids of the article that are kept so far; the last was kept by itself.
-        """
-        if record_id is None or record_id in stored:
-            return
-        kept = self._ids.setdefault(article, stored[-1] if stored else record_id)
-        if len(self._ids) > _REMEMBERED:
-            del self._ids[next(iter(self._ids))]
-        # Placing decides about a revision.
-        if outcome == "revision":
-            return
-        # A revised article has the newest id.
-        if outcome == "revised":
-            kept, record_id = record_id, kept
-            self._ids[article] = kept
-        if kept != record_id:
-            self._notes.add_loss(
-                "",
-                "id",
-                "not kept, as several records are one article",
-                f"{shown(record_id)} (as {shown(kept)})",
-            )
-
 
 _RESULTS_AT_ONCE = 500
 
@@ -122,9 +55,8 @@ class IngestResults:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._notes = RecordNotes()
-        self._record_ids = RecordIds(self._notes)
-        # Entries without a result by number: where they stand, and the ids of their records.
-        self._waiting: dict[int, tuple[str, str | None]] = {}
+        # Where the entries without a result stand, by number
+        self._waiting: dict[int, str] = {}
         self._counts: Counter[str] = Counter()
         with database.read() as connection:
             # The newest story at the start
@@ -147,13 +79,8 @@ class IngestResults:
         """How many more rejected items may be listed."""
         return max(0, REJECTED_LISTED - self._counts["refused"])
 
-    def add(
-        self,
-        items: Sequence[ReadItem],
-        accepted: Sequence[AcceptResult],
-        stored_ids: Mapping[str, Sequence[str]],
-    ) -> None:
-        """Count a chunk of items whose entries were accepted; `stored_ids`: ids of records by article."""
+    def add(self, items: Sequence[ReadItem], accepted: Sequence[AcceptResult]) -> None:
+        """Count a chunk of items whose entries were accepted."""
         self._counts["read"] += len(items)
         entries = []
         for item in items:
@@ -162,21 +89,13 @@ class IngestResults:
             else:
                 entries.append(item)
                 self._notes.add(item.keys)
-                self._record_ids.read(item.file, item.entry)
         for result, item in zip(accepted, entries, strict=True):
             if result.outcome == "forgotten":
                 self._reject(item.where, tombstones.REASON)
+            elif result.entry_no is None:
+                self._counts["known"] += 1
             else:
-                self._record_ids.became(
-                    result.article,
-                    item.entry.record_id,
-                    result.outcome,
-                    stored_ids.get(result.article, ()),
-                )
-                if result.entry_no is None:
-                    self._counts["known"] += 1
-                else:
-                    self._waiting[result.entry_no] = (item.where, item.entry.record_id)
+                self._waiting[result.entry_no] = item.where
 
     def collect(self) -> int:
         """Count the results of the entries that were placed meanwhile; returns how many still wait.
@@ -196,12 +115,11 @@ class IngestResults:
             for result in results:
                 if result.outcome is None:
                     continue
-                where, record_id = self._waiting.pop(result.entry_no)
+                where = self._waiting.pop(result.entry_no)
                 if result.outcome == "refused":
                     self._reject(where, result.reason or "refused")
                 else:
                     self._counts[result.outcome] += 1
-                    self._record_ids.became(result.article, record_id, result.outcome)
             if any(number in self._waiting for number in numbers):
                 break
         return len(self._waiting)

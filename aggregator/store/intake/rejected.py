@@ -9,18 +9,17 @@ their text and can be queued again.
 
 import datetime as dt
 from collections.abc import Callable, Collection, Sequence
+from typing import Any
 
 from sqlalchemy import Connection
 
 from aggregator.extract.language.unicode import clean
-from aggregator.model.structs import FrozenStruct
 from aggregator.store.intake.inbox import MUTED
 from aggregator.store.intake.source_rows import all_sources
 from aggregator.store.tables import (
     read_rows,
     read_values,
     rejected_input,
-    structs_of,
     upsert,
     write_sql,
 )
@@ -113,20 +112,10 @@ def requeue(connection: Connection, numbers: Sequence[int]) -> int:
     return write_sql(connection, again, numbers=numbers)
 
 
-class RejectedInput(FrozenStruct):
-    """Input that could not become an entry."""
-
-    source: str
-    item: str
-    verdict: str
-    reason: str
-    at: dt.datetime
-
-
-def latest(connection: Connection, limit: int) -> list[RejectedInput]:
-    """Return the newest rejected inputs first."""
+def latest(connection: Connection, limit: int) -> list[Any]:
+    """Return the newest rows of rejected inputs first."""
     newest = "SELECT * FROM rejected_input ORDER BY at DESC, item LIMIT :limit"
-    return structs_of(RejectedInput, read_rows(connection, newest, limit=limit))
+    return read_rows(connection, newest, limit=limit)
 
 
 def note(

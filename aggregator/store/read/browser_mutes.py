@@ -1,6 +1,7 @@
 """The mutes that the owner sets and removes in the browser."""
 
 import datetime as dt
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -8,7 +9,6 @@ from aggregator.config.messages import redact_address
 from aggregator.model.errors import UsageError
 from aggregator.model.prepared import KINDS
 from aggregator.model.read_model import Mute
-from aggregator.model.structs import FrozenStruct
 from aggregator.store.engine.database import Database
 from aggregator.store.read.story_filter import outlets_named
 from aggregator.store.read.storyline_views import storyline_of
@@ -19,7 +19,6 @@ from aggregator.store.tables import (
     mute,
     read_rows,
     read_values,
-    structs_of,
     write_sql,
 )
 
@@ -30,25 +29,17 @@ MUTED_REST = dt.timedelta(days=14)
 _MOST_CHARS = 200
 
 
-class BrowserMute(FrozenStruct):
-    """A row of `mute`."""
-
-    kind: str
-    muted: str
-    name: str
-
-
 class BrowserMutes:
     """The mutes of a database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def all_mutes(self) -> list[BrowserMute]:
-        """Return all mutes by kind and name."""
+    def all_mutes(self) -> list[Any]:
+        """Return the rows of all mutes by kind and name."""
         ordered = "SELECT * FROM mute ORDER BY kind, name"
         with self._database.read() as connection:
-            return structs_of(BrowserMute, read_rows(connection, ordered))
+            return read_rows(connection, ordered)
 
     def add(self, kind: str, typed: str) -> None:
         """Mute a word, an outlet by name or key, a storyline or a source by id, or a kind. Raises UsageError."""

@@ -127,23 +127,6 @@ COLUMNS = _columns_for(Article)
 _SHARED = ("source", "outlet_key", "role", "kind", "wire")
 
 
-def record_ids(connection: Connection, articles: Iterable[str]) -> dict[str, list[str]]:
-    """Return the ids of the records of these articles and of their other generations, by article."""
-    by_article: dict[str, list[str]] = {}
-    for row in read_rows(
-        connection,
-        """
-        SELECT given.id, article.record_id
-        FROM article AS given JOIN article ON article.root_article = given.root_article
-        WHERE article.record_id IS NOT NULL AND given.id IN :ids
-        ORDER BY article.generation
-        """,
-        ids=articles,
-    ):
-        by_article.setdefault(row.id, []).append(row.record_id)
-    return by_article
-
-
 def members(connection: Connection, story: str) -> list[Article]:
     """Return all articles of a story, in the order of placing."""
     placed = f"SELECT {COLUMNS} FROM article WHERE story = :story ORDER BY inbox_no"  # noqa: S608

@@ -8,11 +8,12 @@ from starlette.responses import RedirectResponse
 
 from aggregator.config.story_query import QueryModel
 from aggregator.model.read_model import ChangedStories, StoryPage, StoryRedirect
+from aggregator.model.story import StorylineView
 from aggregator.publish import story_json
 from aggregator.publish.sanitise import encode_json
 from aggregator.store.read.browser_mutes import BrowserMutes
 from aggregator.web.api.openapi import MOVED, IdInPath, answer, api_router, described
-from aggregator.web.dependencies import OfSite, conditional, hashed_json
+from aggregator.web.dependencies import OfSite, Site, conditional, hashed_json
 from aggregator.web.list_query import STORIES_AN_ANSWER, ListQuery
 from aggregator.web.responses import JSON, JsonResponse
 from aggregator.web.security.visit import require_scope
@@ -150,9 +151,7 @@ def read_storyline(request: Request, site: OfSite, id: IdInPath) -> Response:
 
     `id` is that of the storyline or of any story. A story that stands alone is the only one.
     """
-    line = site.storyline(id)
-    if line is None:
-        raise site.missing(id, "there is no story with this id")
+    line = _storyline(site, id)
     stories = site.reader.stories_by_id(tuple(one.id for one in line.stories))
     return hashed_json(
         request,
@@ -172,9 +171,7 @@ def mute_storyline(request: Request, site: OfSite, id: IdInPath) -> Response:
     `id` is that of the storyline or of any story. It ends when the storyline has rested for 14 days.
     """
     require_scope(request, "admin")
-    line = site.storyline(id)
-    if line is None:
-        raise site.missing(id, "there is no story with this id")
+    line = _storyline(site, id)
     BrowserMutes(site.source_services.database).add("storylines", line.id)
     return Response(status_code=204)
 
@@ -185,11 +182,17 @@ def mute_storyline(request: Request, site: OfSite, id: IdInPath) -> Response:
 def unmute_storyline(request: Request, site: OfSite, id: IdInPath) -> Response:
     """Show the stories of a muted storyline again."""
     require_scope(request, "admin")
-    line = site.storyline(id)
-    if line is None:
-        raise site.missing(id, "there is no story with this id")
+    line = _storyline(site, id)
     BrowserMutes(site.source_services.database).remove("storylines", line.id)
     return Response(status_code=204)
+
+
+def _storyline(site: Site, id_: str) -> StorylineView:
+    """Return the storyline of a story. Raises RefusedError (404, 410)."""
+    line = site.storyline(id_)
+    if line is None:
+        raise site.missing(id_, "there is no story with this id")
+    return line
 
 
 @router.get("/changes", **described("stories", ChangedStories, 400))

@@ -13,7 +13,7 @@ from aggregator.model.story import StoryView
 from aggregator.store.read.marks.mark_rows import ReaderItem
 from aggregator.web.dependencies import whole_number
 from aggregator.web.feeds.channel import ABOUT, MEDIA_TYPES, Channel, Item
-from aggregator.web.feeds.feed_items import story_items, with_whole_articles
+from aggregator.web.feeds.feed_items import items_of
 from aggregator.web.feeds.feed_texts import mime_type
 from aggregator.web.feeds.formats import written
 from aggregator.web.reader_api.fields import MOST_IDS, Fields, item_numbers
@@ -109,15 +109,11 @@ def _entries(
 ) -> Iterator[tuple[ReaderItem, StoryView, Item]]:
     """Yield items with their texts: whole, or as in feeds, which keep to the excerpt limit."""
     reader = session.site.reader
-    settings = session.site.settings
-    is_whole = session.access == "owner"
+    is_owner = session.access == "owner"
     stories = reader.stories_by_id(tuple(row.story for row in rows))
-    if is_whole:
-        stories = with_whole_articles(reader, stories)
-    rendered = reader.rendered(tuple(story.id for story in stories))
-    entries = story_items(stories, rendered, settings, are_whole=is_whole)
+    loaded = items_of(reader, stories, session.site.settings, are_whole=is_owner)
     by_story = {row.story: row for row in rows}
-    for story, entry in zip(stories, entries, strict=True):
+    for story, entry in zip(stories, loaded.items, strict=True):
         yield by_story[story.id], story, entry
 
 

@@ -125,7 +125,7 @@ def group_records(
     chosen = mapping_of([f"{field}={key}" for field, key in (map or {}).items()])
     labelled: dict[str, LabelledRecord] = {}
     for number, record in enumerate(records, start=1):
-        read = _labelled(record, number, chosen)
+        read = _read_labelled(record, number, chosen)
         if read.id in labelled:
             raise UsageError(
                 f"record {number} has the id of an earlier one: {read.id!r}"
@@ -140,7 +140,7 @@ def group_records(
     return [by_id[record_id] for record_id in labelled]
 
 
-def _labelled(
+def _read_labelled(
     record: Mapping[str, object], number: int, chosen: Mapping[Field, str]
 ) -> LabelledRecord:
     """Read a record as a line of a JSONL file is read; `number` counts from 1. Raises UsageError."""

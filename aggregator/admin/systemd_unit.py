@@ -48,8 +48,8 @@ def unit_text(program: Path, config: Path, *, user: bool) -> str:
     """Return the unit that runs `program` with the configuration file `config`; both are absolute paths."""
     text = (
         shipped_unit()
-        .replace(_PROGRAM, _quoted(program))
-        .replace(_CONFIG, _quoted(config))
+        .replace(_PROGRAM, _quote_path(program))
+        .replace(_CONFIG, _quote_path(config))
     )
     if not user:
         return text
@@ -132,7 +132,7 @@ def write_unit(folder: Path, text: str) -> Path:
     return file
 
 
-def _quoted(path: Path) -> str:
+def _quote_path(path: Path) -> str:
     """Quote a path as one word of a command line in a unit (man systemd.syntax, systemd.service)."""
     text = str(path).replace("%", "%%").replace("$", "$$")
     if _PLAIN.fullmatch(text):

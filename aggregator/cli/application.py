@@ -170,7 +170,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the console script; an AggregatorError ends it with the error's `exit_code`."""
     typed = sys.argv[1:] if arguments is None else arguments
     try:
-        options, others = _separated(typed)
+        options, others = _split_global_options(typed)
         make_app(others[0] if others else None)(
             [*options, *others], standalone_mode=True
         )
@@ -207,7 +207,7 @@ def _print_error(error: AggregatorError) -> None:
             sys.stderr.write(f"aggregator: {line}\n")
 
 
-def _separated(arguments: list[str]) -> tuple[list[str], list[str]]:
+def _split_global_options(arguments: list[str]) -> tuple[list[str], list[str]]:
     """Return the global options, which Typer accepts only before the command, and the others; up to `--`."""
     global_options = []
     others = []

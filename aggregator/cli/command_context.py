@@ -65,7 +65,7 @@ class Settings(FrozenStruct):
         missing = missing_database(config)
         # If a lock file is left of a lost database, opening it raises the error that explains this.
         if missing is None or missing.with_name(missing.name + ".lock").exists():
-            with _opened(config.database_url, config) as database:
+            with _open_and_upgrade(config.database_url, config) as database:
                 yield config, database
         else:
             output.say(
@@ -76,7 +76,7 @@ class Settings(FrozenStruct):
                 raise typer.Exit(1)
             with (
                 TemporaryDirectory(prefix="aggregator-") as scratch,
-                _opened(f"sqlite:///{scratch}/empty.db", config) as database,
+                _open_and_upgrade(f"sqlite:///{scratch}/empty.db", config) as database,
             ):
                 yield config, database
 
@@ -89,7 +89,7 @@ class Settings(FrozenStruct):
         `before_use` is called with both before the first query.
         """
         config = self.load()
-        with _opened(config.database_url, config, before_use) as database:
+        with _open_and_upgrade(config.database_url, config, before_use) as database:
             yield config, database
 
 
@@ -145,7 +145,7 @@ def bring_up(
 
 
 @contextmanager
-def _opened(
+def _open_and_upgrade(
     url: str,
     config: "Config",
     before_use: Callable[["Config", "Database"], object] | None = None,

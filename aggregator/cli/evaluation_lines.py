@@ -87,12 +87,12 @@ def _figures(value: Any, name: str) -> Iterator[str]:
         for key, inner in value.items():
             yield from _figures(inner, f"{name}.{key}")
     elif isinstance(value, list | tuple):
-        yield f"{name:36}" + " to ".join(map(_shown, value))
+        yield f"{name:36}" + " to ".join(map(_format_value, value))
     elif value is not None:
-        yield f"{name:36}{_shown(value)}"
+        yield f"{name:36}{_format_value(value)}"
 
 
-def _shown(value: object) -> str:
+def _format_value(value: object) -> str:
     return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 

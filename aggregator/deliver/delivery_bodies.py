@@ -74,7 +74,7 @@ def delivery_body(
     tuning: WebhookTuning,
 ) -> bytes:
     """Return JSON of at most `body_cap_bytes`; older articles are left out until it fits."""
-    bounded_change, shown = _bounded(change, story, settings.excerpt_words)
+    bounded_change, shown = _limit_words(change, story, settings.excerpt_words)
     listed = _ARTICLES_MAX
     while True:
         articles = sorted(shown.articles, key=lambda a: (a.effective_at, a.id))
@@ -151,7 +151,7 @@ class DeliveryWriter:
             return self._notice(*news[0])
         lines = []
         for change, story in news:
-            _, shown = _bounded(change, story, self._settings.excerpt_words)
+            _, shown = _limit_words(change, story, self._settings.excerpt_words)
             title = _plain(shown.title) or "Untitled"
             if len(title) > _LISTED_CHARS:
                 title = title[: _LISTED_CHARS - 1].rstrip() + "…"
@@ -164,7 +164,7 @@ class DeliveryWriter:
 
     def _notice(self, change: Change, story: StoryView) -> Notice:
         """Return a notification about one story."""
-        _, shown = _bounded(change, story, self._settings.excerpt_words)
+        _, shown = _limit_words(change, story, self._settings.excerpt_words)
         outlets = shown.outlet_count, shown.unknown_outlet_count
         numbers = story_numbers(shown.report_count, *outlets, shown.article_count)
         lines = [", ".join(numbers)]
@@ -190,7 +190,9 @@ def trial(recipient: Recipient, now: dt.datetime) -> bytes | Notice:
     return encode_json({"timestamp": in_utc(now), "data": data, "type": "test"})
 
 
-def _bounded(change: Change, story: StoryView, words: int) -> tuple[Change, StoryView]:
+def _limit_words(
+    change: Change, story: StoryView, words: int
+) -> tuple[Change, StoryView]:
     """Return the change and the story with at most `words` words of any article.
 
     A headline that is not the current title of an article may be a former title of any of them, so it counts

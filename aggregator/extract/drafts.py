@@ -49,14 +49,14 @@ def draft_from_page(
 ) -> Draft:
     """Return the draft of the bytes of a page; its headers name the charset `charset`."""
     if not page.strip():
-        return _refused("empty", "the page is empty")
+        return _refuse("empty", "the page is empty")
     html = "" if looks_binary(page) else decode(page, charset)
     if not html.strip():
-        return _refused("binary", "the page is not text")
+        return _refuse("binary", "the page is not text")
     return _draft_from_html(entry, html, url, seen, text_tuning)
 
 
-def _refused(verdict: Verdict, reason: str) -> Draft:
+def _refuse(verdict: Verdict, reason: str) -> Draft:
     return Draft(article=CleanArticle(verdict=verdict, reason=reason))
 
 
@@ -69,7 +69,7 @@ def _draft_from_html(
 ) -> Draft:
     page = read_page(html, tuning=text_tuning, url=url, zone=entry.zone, seen=seen)
     if page is None:
-        return _refused("empty", "the page has no markup")
+        return _refuse("empty", "the page has no markup")
     facts = page.facts
     title = title_line(entry.title) or facts.title
     body = read_titled_text(

@@ -60,7 +60,7 @@ def identify(
     guid, url = raw_keys(entry, canonical_url)
     keys = [key for key in (url, guid) if key is not None and key not in void]
     if not keys:
-        parts = [entry.outlet or entry.source, _folded(entry)]
+        parts = [entry.outlet or entry.source, _fold_entry(entry)]
         if entry.guid or canonical_url is not None:
             declared = _declared_time(entry)
             parts.append(declared.isoformat() if declared else "")
@@ -74,7 +74,7 @@ def identify(
         declared = _declared_time(entry)
         content_hash = hashed_key(
             "content",
-            _folded(entry),
+            _fold_entry(entry),
             declared.isoformat() if declared else "",
             canonical_url or entry.url or "",
         )
@@ -129,7 +129,7 @@ def hashed_key(kind: str, *parts: str) -> bytes:
     return hashlib.blake2b(joined, digest_size=16).digest()
 
 
-def _folded(entry: Entry) -> str:
+def _fold_entry(entry: Entry) -> str:
     # A page is not folded: folding 500 KB of markup is as expensive as extracting its text
     if entry.is_page:
         return f"{entry.title}\n{entry.html or ''}"
@@ -220,11 +220,11 @@ def shared_keys(entries: Sequence[EntryKeys]) -> set[bytes]:
         for key in entry.content:
             names[key].add((entry.guid, entry.url))
     said_twice = {key for key, holders in names.items() if len(holders) > 1}
-    addresses = _shared(entries, "url", "guid")
-    return said_twice | addresses | _shared(entries, "guid", "url")
+    addresses = _find_shared(entries, "url", "guid")
+    return said_twice | addresses | _find_shared(entries, "guid", "url")
 
 
-def _shared(
+def _find_shared(
     entries: Sequence[EntryKeys],
     shared: Literal["guid", "url"],
     other: Literal["guid", "url"],

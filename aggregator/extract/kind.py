@@ -94,7 +94,7 @@ def find_kind(
         (
             labelled
             for labelled in _by_label(outlet or "", "outlet")
-            if "tribun" not in _folded(labelled.evidence or "")
+            if "tribun" not in _fold(labelled.evidence or "")
         ),
         [FoundKind("opinion", f"byline: {byline[:60]}")]
         if _BYLINE.search(byline)
@@ -173,17 +173,17 @@ def _by_label(title: str, where: str) -> Iterator[FoundKind]:
     head = title[:_LABEL_CHARS]
     kinds = _kinds_by("label")
     for match in filter(None, (_BEFORE.match(head), _BRACKETED.match(head))):
-        if kind := kinds.get(_folded(match["label"])):
+        if kind := kinds.get(_fold(match["label"])):
             yield FoundKind(kind, f"{where}: {match.group().strip()}")
     after = _AFTER.fullmatch(title[-_LABEL_CHARS:])
     if after is None:
         return
-    kind = kinds.get(_folded(after["label"]))
+    kind = kinds.get(_fold(after["label"]))
     if kind is not None and (kind != "explainer" or after["mark"] in "|｜>"):
         yield FoundKind(kind, f"{where}: {after['mark'].strip()} {after['label']}")
 
 
-def _folded(words: str) -> str:
+def _fold(words: str) -> str:
     return one_line(words.casefold().replace("’", "'"))
 
 
@@ -213,7 +213,7 @@ _RULINGS = re.compile(
 def _by_section(sections: Iterable[str], where: str = "section") -> Iterator[FoundKind]:
     for section in sections:
         for part in re.split(r"\s*[/>|»]\s*", section):
-            if kind := _kinds_by("section").get(_folded(part)):
+            if kind := _kinds_by("section").get(_fold(part)):
                 yield FoundKind(kind, f"{where}: {section.strip()[:60]}")
 
 
@@ -239,7 +239,7 @@ def _kinds_by(
             names = listed.split()
         else:
             names = list(chain.from_iterable(listed.values()))
-        kinds |= dict.fromkeys(map(_folded, names), kind)
+        kinds |= dict.fromkeys(map(_fold, names), kind)
     return kinds
 
 

@@ -39,7 +39,7 @@ _FORMAT = re.compile(
 def is_headline(title: str, outlet: Outlet) -> bool:
     """Return whether a title is more than the name of its outlet, or of a section ("Home")."""
     names = (outlet.name, outlet.key, _label(outlet.key))
-    return _folded(title) not in {"", *map(_folded, names), *SITES.content.no_names}
+    return _fold(title) not in {"", *map(_fold, names), *SITES.content.no_names}
 
 
 def site_name_of(key: str, page_url: str, declared: str) -> str | None:
@@ -84,7 +84,7 @@ class FeedOutlet:
         main_site = min(sites, key=lambda site: site.is_shared, default=None)
         given = name
         # Such a name comes from the list, and not from the user
-        if name and (_folded(name) == _folded(title) or name.startswith(_SCHEMES)):
+        if name and (_fold(name) == _fold(title) or name.startswith(_SCHEMES)):
             given = None
         address = feed_site.key or (canonical_url(feed_url or "") or "").removeprefix(
             "https://"
@@ -171,12 +171,12 @@ def clean_title(title: str, key: str) -> str:
     that does not name an outlet (a section, or a sentence) gives "".
     """
     plain = _FORMAT.sub("", one_line(title[: 4 * _NAME_CHARS])).strip(" -–—|:»")
-    label = _folded(_label(key).rpartition("/")[2])
+    label = _fold(_label(key).rpartition("/")[2])
     parts = [part.strip() for part in _SEPARATOR.split(plain) if part.strip()]
     name = plain
     if len(parts) > 1 and len(label) > _SHORT_LABEL:
         for part in reversed(parts):
-            spelling = _folded(part)
+            spelling = _fold(part)
             is_beginning = len(spelling) > _SHORT_LABEL and label.startswith(spelling)
             if is_beginning or label in spelling:
                 name = part
@@ -186,11 +186,11 @@ def clean_title(title: str, key: str) -> str:
         name = parts[0]
         for start, end in combinations(range(len(words) + 1), 2):
             run = " ".join(words[start:end])
-            spelling = _folded(unicodedata.normalize("NFKD", run))
+            spelling = _fold(unicodedata.normalize("NFKD", run))
             if spelling == label and len(label) > _SHORT_LABEL:
                 name = run.strip(".,:;|()[]")
                 break
-    folded = _folded(name)
+    folded = _fold(name)
     is_sentence = bool(key) and len(name.split()) > _NAME_WORDS
     if (
         not folded
@@ -206,5 +206,5 @@ def clean_title(title: str, key: str) -> str:
 _SHORT_LABEL = 2
 
 
-def _folded(text: str) -> str:
+def _fold(text: str) -> str:
     return "".join(char for char in text.casefold() if char.isalnum())

@@ -40,7 +40,7 @@ def judge(
 ) -> Judgement:
     """Return the verdict on clean `title` and `text`; `page` is given if they come from a web page."""
     if page is not None:
-        refused = _refused(text, count_words(text), page, tuning)
+        refused = _refuse(text, count_words(text), page, tuning)
         if refused is not None:
             return refused
     if not title and not any(map(str.isalnum, text)):
@@ -74,7 +74,7 @@ class _PageText(msgspec.Struct, frozen=True):
         return any(map(pattern.fullmatch, self.names))
 
 
-def _refused(
+def _refuse(
     text: str, words: int, page: Page, tuning: ExtractTuning
 ) -> Judgement | None:
     is_short = words < tuning.stub_words

@@ -64,7 +64,7 @@ def canonical_url(url: str) -> str | None:
     if parts is None:
         return None
     host, port, path, query = parts
-    inner = _unwrapped(host, path, query)
+    inner = _unwrap(host, path, query)
     if inner is not None:
         return canonical_url(inner)
     return f"https://{_plain_host(host)}{port}{_plain_path(path)}{_plain_query(query)}"
@@ -150,7 +150,7 @@ def _registrable(host: str) -> str | None:
     return domain or ".".join(host.split(".")[-2:])
 
 
-def _unwrapped(host: str, path: str, query: str) -> str | None:
+def _unwrap(host: str, path: str, query: str) -> str | None:
     """Return the article's own URL inside an AMP cache's or a redirecting URL."""
     before = None
     if host.endswith(".cdn.ampproject.org"):
@@ -215,8 +215,8 @@ def _plain_query(query: str) -> str:
     parameters = []
     for pair in query.split("&"):
         raw_name, _, raw_value = pair.partition("=")
-        name = _requoted(raw_name)
-        value = _requoted(raw_value)
+        name = _requote(raw_name)
+        value = _requote(raw_value)
         # blogspot's mobile variant is m=1
         tracking = _TRACKING.fullmatch(name)
         if name.lower() in _AMBIGUOUS:
@@ -226,7 +226,7 @@ def _plain_query(query: str) -> str:
     return "?" + "&".join(sorted(parameters)) if parameters else ""
 
 
-def _requoted(text: str) -> str:
+def _requote(text: str) -> str:
     return quote_from_bytes(
         unquote_to_bytes(text.replace("+", " ")), safe=_SAFE_IN_QUERY
     )

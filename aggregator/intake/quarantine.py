@@ -69,7 +69,7 @@ class QuarantiningPlacer:
             self._tries += 1
             waiting, cause = failed[0]
             raise DamagedError(
-                f"entry {waiting.entry_no} and those after it cannot be placed ({_named(cause)}): the "
+                f"entry {waiting.entry_no} and those after it cannot be placed ({_name_cause(cause)}): the "
                 "database is damaged, or the program has a bug; type `aggregator db check`"
             ) from cause
         return done
@@ -94,7 +94,7 @@ class QuarantiningPlacer:
                 exc_info=cause,
                 extra={"event": "entry_quarantined", **ids},
             )
-            reason = f"{REASON} ({_named(cause)})"
+            reason = f"{REASON} ({_name_cause(cause)})"
             self._placer.quarantine(waiting.entry_no, reason)
             placed.append(
                 PlacementResult(
@@ -107,5 +107,5 @@ class QuarantiningPlacer:
         return placed
 
 
-def _named(cause: Exception) -> str:
+def _name_cause(cause: Exception) -> str:
     return f"{type(cause).__name__}: {cause}"[:300]

@@ -112,7 +112,7 @@ def upgrade(
     """
     make_file(database, allow_new=allow_new)
     before = revision_of(database)
-    refuse_unknown(_named(database), before)
+    refuse_unknown(_name_of(database), before)
     if before == newest_revision():
         return before, before
     with ExitStack() as cleanup, database.write(unhurried=True) as connection:
@@ -122,7 +122,7 @@ def upgrade(
                 text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_KEY}
             )
         present = _revision_in(connection, database)
-        refuse_unknown(_named(database), present)
+        refuse_unknown(_name_of(database), present)
         # Another process upgraded the database while this process waited for the lock
         if present == newest_revision():
             return before, present
@@ -130,7 +130,7 @@ def upgrade(
             refuse_unfit_server(database, connection)
         if present is not None:
             older_program = (
-                f"{_named(database)} must be upgraded, and an older program is using it: "
+                f"{_name_of(database)} must be upgraded, and an older program is using it: "
                 "stop that program first (systemctl stop aggregator)"
             )
             cleanup.enter_context(exclusively(database, older_program))
@@ -150,7 +150,7 @@ def upgrade(
             if not is_damage(error.orig):
                 raise
             raise DamagedFileError(
-                f"{_named(database)} is damaged and cannot be upgraded ({error.orig})",
+                f"{_name_of(database)} is damaged and cannot be upgraded ({error.orig})",
                 "restore a backup, or recover what is left: sqlite3 FILE .recover | sqlite3 NEW",
             ) from error
     return before, newest_revision()
@@ -202,7 +202,7 @@ def refuse_unfit_server(database: Database, connection: Connection) -> None:
     encoding = connection.execute(text("SHOW server_encoding")).scalar_one()
     if encoding not in _ENCODINGS:
         raise ConfigError(
-            f"{_named(database)} has the encoding {encoding}, which has no signs for most languages; make "
+            f"{_name_of(database)} has the encoding {encoding}, which has no signs for most languages; make "
             "another one: createdb --encoding UTF8 --template template0 NAME"
         )
 
@@ -210,14 +210,14 @@ def refuse_unfit_server(database: Database, connection: Connection) -> None:
 def check(database: Database) -> None:
     """Raise DatabaseTooNewError, DatabaseOutdatedError or ConfigError for another revision."""
     revision = revision_of(database)
-    refuse_unknown(_named(database), revision)
+    refuse_unknown(_name_of(database), revision)
     if revision is None:
         raise DatabaseOutdatedError(
-            f"{_named(database)} has no tables yet; type: aggregator db upgrade"
+            f"{_name_of(database)} has no tables yet; type: aggregator db upgrade"
         )
     if revision != newest_revision():
         raise DatabaseOutdatedError(
-            f"{_named(database)} is older than this program; type: aggregator db upgrade"
+            f"{_name_of(database)} is older than this program; type: aggregator db upgrade"
         )
 
 
@@ -236,5 +236,5 @@ def refuse_unknown(what: str, revision: str | None) -> None:
     )
 
 
-def _named(database: Database) -> str:
+def _name_of(database: Database) -> str:
     return f"the database {shown_url(database.url)}"

@@ -101,7 +101,7 @@ def is_confirmed(
     words = weighty_heads(sentence, article.language)
     return any(
         not words.isdisjoint(
-            _reported(other.title, other.text or other.lead, other.language)
+            _reported_words(other.title, other.text or other.lead, other.language)
         )
         for other in with_text
         if speaker_of(other) != speaker_of(article)
@@ -109,7 +109,7 @@ def is_confirmed(
 
 
 @lru_cache(maxsize=256)
-def _reported(title: str, text: str, language: str | None) -> set[str]:
+def _reported_words(title: str, text: str, language: str | None) -> set[str]:
     return weighty_heads(f"{title}\n{text[:REPORTED_CHARS]}", language)
 
 

@@ -65,7 +65,7 @@ def quotations_of(
     for report in reports:
         candidates.extend(_quotations_in(report, key_words))
     candidates.sort(key=lambda c: (-c.worth, c.article.effective_at, c.text))
-    quoted = [(text, _quoted(text)) for text in shown]
+    quoted = [(text, _quoted_words(text)) for text in shown]
     chosen: list[_Candidate] = []
     of_speaker: Counter[str] = Counter()
     for candidate in candidates[:MOST_TRIED]:
@@ -113,10 +113,10 @@ def _quotations_in(
             words = heads(sentence, report.language)
             share = sum(word in words for word in key_words) / max(1, len(key_words))
             worth = share - LATE_COST * text.find(sentence) / CHARS_READ
-            yield _Candidate(worth, report, speaker, sentence, _quoted(sentence))
+            yield _Candidate(worth, report, speaker, sentence, _quoted_words(sentence))
 
 
-def _quoted(text: str) -> frozenset[str]:
+def _quoted_words(text: str) -> frozenset[str]:
     quoted = " ".join(match.group() for match in QUOTED.finditer(text))
     return frozenset(_WORD.findall(quoted.lower()))
 

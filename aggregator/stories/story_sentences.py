@@ -117,7 +117,7 @@ def sentences_of_report(text: str, title: str) -> Iterator[str]:
     Sentences are left out if they repeat the title, are longer than `LONGEST` characters, run into other text,
     or stand inside a quotation that began before them.
     """
-    heading = _folded(title)
+    heading = _fold(title)
     lines = paragraphs(text)
     is_open = False
     for number, paragraph in enumerate(sentences_of(text)):
@@ -128,7 +128,7 @@ def sentences_of_report(text: str, title: str) -> Iterator[str]:
                 is_open = not is_open
             sentence = without_heading(raw, title)
             is_readable = len(sentence) <= LONGEST and not RUN_IN.search(sentence)
-            if is_readable and not was_open and _folded(sentence) != heading:
+            if is_readable and not was_open and _fold(sentence) != heading:
                 yield sentence
 
 
@@ -255,5 +255,5 @@ def has_odd_marks(sentence: str) -> bool:
     )
 
 
-def _folded(text: str) -> str:
+def _fold(text: str) -> str:
     return " ".join(text.casefold().split()).rstrip(".!?…")

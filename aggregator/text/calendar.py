@@ -23,7 +23,7 @@ def forms(cycle: Cycle, language: str, *, short: bool = False) -> frozenset[str]
     """Return all forms in lower case; the abbreviations, without their full stop, only where `short`."""
     spellings = " ".join(_CALENDAR.content[cycle].get(language, ())).split()
     return frozenset(
-        _spelt(form) for form in spellings if short or not form.endswith(".")
+        _spell(form) for form in spellings if short or not form.endswith(".")
     )
 
 
@@ -48,7 +48,7 @@ def weekday_words() -> frozenset[str]:
     return frozenset(" ".join(_numbers("weekdays")).split())
 
 
-def _spelt(form: str) -> str:
+def _spell(form: str) -> str:
     return form.removesuffix(".").replace("_", " ")
 
 
@@ -62,5 +62,5 @@ def _numbers(cycle: Cycle) -> dict[str, int]:
     for table in _CALENDAR.content[cycle].values():
         for number, line in enumerate(table, start=1):
             for form in line.split():
-                numbers[_key(_spelt(form))] = number
+                numbers[_key(_spell(form))] = number
     return numbers

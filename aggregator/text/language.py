@@ -63,7 +63,7 @@ def find_language(
         latin = sum(sign <= "\u024f" or "\u1e00" <= sign <= "\u1eff" for sign in signs)
         is_possible = 2 * latin >= len(signs)
     if hint is None or not is_possible:
-        return _detected(sample)
+        return _detect(sample)
     if letters >= tuning.language_min_chars:
         # Other languages may have a neighbour without a list of stop words: Ukrainian is not Russian.
         words = sample.lower().split()
@@ -72,14 +72,14 @@ def find_language(
             count >= _LEAST_OF_DECLARED
             and 3 * _most_of_others(words, hint) <= 2 * count
         )
-        return hint if is_sure else _detected(sample)
+        return hint if is_sure else _detect(sample)
     return _clearly_of_another(sample, hint) or hint
 
 
 def language_of_feed(texts: Iterable[str], tuning: LanguageTuning) -> str | None:
     """Return the language of entries of a feed together, which tell more than each alone."""
     sample = "\n".join(text[: tuning.language_sample_chars] for text in texts)
-    return _detected(sample) if any(map(str.isalpha, sample)) else None
+    return _detect(sample) if any(map(str.isalpha, sample)) else None
 
 
 def primary_tag(declared: str | None) -> str | None:
@@ -103,7 +103,7 @@ _CLEAR_SHARE, _LEAST_SHARE = 0.25, 0.14
 _ONE_MODEL = threading.Lock()
 
 
-def _detected(sample: str) -> str | None:
+def _detect(sample: str) -> str | None:
     words = sample.lower().split()
     for language in _KNOWN_BY_STOP_WORDS:
         count = _stop_words_in(words, language)
@@ -114,7 +114,7 @@ def _detected(sample: str) -> str | None:
         )
         if is_enough and is_clear:
             return language
-    likeliest = _ranked(sample)[0][0]
+    likeliest = _rank(sample)[0][0]
     return _WRITTEN_ALIKE.get(likeliest, likeliest)
 
 
@@ -145,7 +145,7 @@ def _clearly_of_another(sample: str, declared: str) -> str | None:
     has_declared = of_declared > 0 and of_declared >= of_others
     if len(words) < least_words or has_declared:
         return None
-    ranked = _ranked(sample)
+    ranked = _rank(sample)
     (best, most), (_, second) = ranked[:2]
     score = dict(ranked).get(declared)
     is_clear = (
@@ -158,7 +158,7 @@ def _clearly_of_another(sample: str, declared: str) -> str | None:
     return _WRITTEN_ALIKE.get(best, best)
 
 
-def _ranked(sample: str) -> list[tuple[str, float]]:
+def _rank(sample: str) -> list[tuple[str, float]]:
     with _ONE_MODEL:
         return ranking()(sample)
 

@@ -150,10 +150,10 @@ def same_line(a: str, b: str) -> bool:
 
 def folded(line: str) -> str:
     """Return the letters and digits of a line in lower case, without accents."""
-    return _folded_line(line) if len(line) <= _KEPT_CHARS else _folded(line)
+    return _folded_line(line) if len(line) <= _KEPT_CHARS else _fold(line)
 
 
-def _folded(line: str) -> str:
+def _fold(line: str) -> str:
     plain = ascii_text(line)
     if plain is not None:
         return b" ".join(plain.translate(_FOLDED_WORDS).split()).decode()
@@ -163,4 +163,4 @@ def _folded(line: str) -> str:
     return " ".join(_WORD.findall(folded_line))
 
 
-_folded_line = lru_cache(maxsize=512)(_folded)
+_folded_line = lru_cache(maxsize=512)(_fold)

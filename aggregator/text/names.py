@@ -114,7 +114,7 @@ def find_names(
     else:
         capitals = _CAPITALS if language == "en" else _QUOTED_CAPITALS
         if are_linked and language in LINKS:
-            capitals = _linked(capitals.pattern, language)
+            capitals = _link_pattern(capitals.pattern, language)
         names = [
             name.replace("’", "'").removesuffix("'s") for name in capitals.findall(text)
         ]
@@ -128,7 +128,7 @@ def find_names(
 
 
 @cache
-def _linked(capitals: str, language: str) -> re.Pattern[str]:
+def _link_pattern(capitals: str, language: str) -> re.Pattern[str]:
     part = f"[{UPPER}]{_RUN}"
     # "Alcohol, Tobacco, Firearms and Explosives"
     enumeration = f"(?:, {part}){{1,12}},? (?:{LINKS[language][1]}) {part}"

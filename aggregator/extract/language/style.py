@@ -110,7 +110,7 @@ def kind_by_style(title: str, text: str, reading: Reading) -> tuple[Kind, float 
     figures = list(style_figures(title, text, reading).values())
     if not figures:
         return "report", None
-    model = _shipped()
+    model = _shipped_model()
     above = model.no_report.logit(figures) - model.limit
     news = model.news.logit(figures)
     if news < model.post_limit:
@@ -175,7 +175,7 @@ def _title_figures(title: str, written: list[str]) -> dict[str, float]:
 def _mark(written: str) -> int:
     """Return a bit for each figure that counts the word."""
     word = written.casefold().replace("’", "'")
-    mark = _READ | _listed().get(word, 0)
+    mark = _READ | _word_ids().get(word, 0)
     if "'" in word and not word.endswith("'s"):
         mark |= _BITS["contractions"]
     if word in weekday_words():
@@ -188,7 +188,7 @@ def _mark(written: str) -> int:
 
 
 @cache
-def _listed() -> dict[str, int]:
+def _word_ids() -> dict[str, int]:
     bits: dict[str, int] = {}
     for name, listed in _LISTED.items():
         bits |= dict.fromkeys(listed.split(), _BITS[name])
@@ -201,6 +201,6 @@ def _marks() -> Column:
 
 
 @cache
-def _shipped() -> StyleModel:
+def _shipped_model() -> StyleModel:
     raw = files("aggregator.extract").joinpath("style.json").read_bytes()
     return msgspec.json.decode(raw, type=StyleModel)

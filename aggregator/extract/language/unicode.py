@@ -172,7 +172,7 @@ def decode(data: bytes, declared: str | None = None) -> str:
     for bom, codec in _BOMS:
         if data.startswith(bom):
             if codec == "utf-8":
-                return _mended(data.removeprefix(bom))
+                return _mend(data.removeprefix(bom))
             return data.decode(codec, "replace")
     wide = _wide_by_zeros(data)
     if wide:
@@ -227,7 +227,7 @@ def _decode_as(data: bytes, codec: str) -> str | None:
         others, sequences = _UTF8_SEQUENCE.subn(b"", data)
         # UTF-8 has at least as many characters of its own as other bytes beyond ASCII
         is_mostly_utf8 = 0 < sequences >= len(others.translate(None, _ASCII))
-        return _mended(data) if is_mostly_utf8 else None
+        return _mend(data) if is_mostly_utf8 else None
     text = data.decode(codec, "replace")
     if codec not in _MULTIBYTE:
         return text
@@ -235,7 +235,7 @@ def _decode_as(data: bytes, codec: str) -> str | None:
     return text if text.count("\ufffd") <= 0.1 * beyond_ascii else None
 
 
-def _mended(data: bytes) -> str:
+def _mend(data: bytes) -> str:
     """Decode UTF-8 with single bytes that were pasted from Windows-1252, and with cut characters.
 
     A stray byte that begins other characters of the text is the rest of a cut one, unless it stands in a word.

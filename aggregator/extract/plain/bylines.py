@@ -62,7 +62,7 @@ def _byline_by_phrase(line: str) -> str | None:
     """Match the phrases of phrases.yaml: any name after a colon, otherwise one of two or more words."""
     label, name = label_of(line)
     if label and label in phrases("bylines").whole:
-        return _named(name)
+        return _find_name(name)
     line_words = words(line)
     length = phrases("bylines").at(line_words)
     name = line.split(None, length)[-1] if 0 < length < len(line.split()) else ""
@@ -73,10 +73,10 @@ def _byline_by_phrase(line: str) -> str | None:
         or words(name) in phrases("desks").whole
         or (2 <= len(parts) <= 4 and is_caseless)
     )
-    return _named(name) if is_byline else None
+    return _find_name(name) if is_byline else None
 
 
-def _named(text: str) -> str | None:
+def _find_name(text: str) -> str | None:
     if not text:
         return None
     if _is_news_desk(text):

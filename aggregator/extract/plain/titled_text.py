@@ -118,10 +118,12 @@ def _paragraphs(
         if not (is_headline or is_boilerplate(line)):
             paragraphs.append(without_bullet(line))
             joinable.append(follows and paragraphs[-1] == line)
-    return _unwrapped(paragraphs, joinable)
+    return _join_wrapped_lines(paragraphs, joinable)
 
 
-def _unwrapped(lines: Sequence[str], joinable: Sequence[bool]) -> tuple[str, ...]:
+def _join_wrapped_lines(
+    lines: Sequence[str], joinable: Sequence[bool]
+) -> tuple[str, ...]:
     """Join lines that were broken because the next word did not fit into their width.
 
     Do so only if most of the lines that go on in lower case were broken for this reason. A line after an empty

@@ -172,7 +172,7 @@ def _exact() -> Mapping[str, _KnownAgency]:
 
 
 @cache
-def _folded() -> Mapping[str, _KnownAgency]:
+def _agencies_by_full_name() -> Mapping[str, _KnownAgency]:
     """Return agencies by full name in lower case, without short forms."""
     table = {}
     for canonical, agency in AGENCIES.content.agencies.items():
@@ -184,7 +184,7 @@ def _folded() -> Mapping[str, _KnownAgency]:
 
 def _find_agency(name: str) -> _KnownAgency | None:
     for form in (name, _AROUND.sub("", name)):
-        agency = _exact().get(form) or _folded().get(form.casefold())
+        agency = _exact().get(form) or _agencies_by_full_name().get(form.casefold())
         if agency is not None:
             return agency
     return None

@@ -77,7 +77,10 @@ def by_dateline(paragraphs: Sequence[str]) -> Iterator[Wire]:
     for paragraph in paragraphs:
         head = normalize_marks(paragraph[:_HEAD_CHARS])
         dateline = (
-            _bracketed(head) or _slashed(head) or _dashed(head) or _in_script(head)
+            _read_bracketed(head)
+            or _read_slashed(head)
+            or _read_dashed(head)
+            or _in_script(head)
         )
         if dateline is not None and not PICTURE.match(dateline[1]):
             named, evidence = dateline
@@ -90,7 +93,7 @@ _REGION = re.compile(
 )  # "New Delhi [India], March 6"
 
 
-def _bracketed(head: str) -> Dateline | None:
+def _read_bracketed(head: str) -> Dateline | None:
     match = _BRACKETED.match(_REGION.sub("", head))
     after = _AFTER.match(match["after"]) if match else None
     if match is None or after is None:
@@ -152,7 +155,7 @@ def _speaks(words: Sequence[str]) -> bool:
     )
 
 
-def _slashed(head: str) -> Dateline | None:
+def _read_slashed(head: str) -> Dateline | None:
     match = _SLASHED.match(head)
     if match is None:
         return None
@@ -166,7 +169,7 @@ def _slashed(head: str) -> Dateline | None:
     return None
 
 
-def _dashed(head: str) -> Dateline | None:
+def _read_dashed(head: str) -> Dateline | None:
     for mark in _MARK.finditer(head, 3, _DASHED_CHARS):
         place = head[: mark.start()]
         match = _AGENCY_NEXT.match(head, mark.end())

@@ -116,7 +116,7 @@ _SIGNED = (
 def by_byline(author: str | None, lines: Sequence[str]) -> Iterator[Wire]:
     if author and len(author) <= _MAX_BYLINE and not PICTURE.match(author):
         words = normalize_marks(author)
-        named = _signed(words)
+        named = _read_byline(words)
         if named is not None:
             yield Wire(agency=named.agency, evidence=author.strip(), kind="byline")
     for line in lines:
@@ -124,14 +124,14 @@ def by_byline(author: str | None, lines: Sequence[str]) -> Iterator[Wire]:
             continue
         words = normalize_marks(line)
         # After "Source:" ambiguous short forms count, too.
-        named = _signed(words) or _named_by(_LABEL, words, doubtful=True)
+        named = _read_byline(words) or _named_by(_LABEL, words, doubtful=True)
         if named is not None:
             yield Wire(
                 agency=named.agency, evidence=line, kind="byline", confidence=BY_LINE
             )
 
 
-def _signed(words: str) -> NamedAgencies | None:
+def _read_byline(words: str) -> NamedAgencies | None:
     """Return the agencies in a byline: alone, or after a person, a desk or the outlet's own staff."""
     by = _BY.match(words)
     words = words[by.end() :] if by else words

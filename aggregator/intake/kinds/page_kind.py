@@ -31,10 +31,10 @@ _MAX_BELOW_ITEMS = 200_000
 
 def read_page(job: bytes) -> bytes:
     """Return a ParsedFeed for a FeedJob with selectors: the articles that the page lists, for a worker."""
-    return msgspec.msgpack.encode(_listed(msgspec.msgpack.decode(job, type=FeedJob)))
+    return msgspec.msgpack.encode(_read_list(msgspec.msgpack.decode(job, type=FeedJob)))
 
 
-def _listed(job: FeedJob) -> ParsedFeed:
+def _read_list(job: FeedJob) -> ParsedFeed:
     page = bound_html(
         xml_repair.decode_markup(job.data, xml_repair.charset_of(job.content_type))
     )

@@ -110,7 +110,7 @@ class FeedReader:
                 typed = Access(address, basic(userinfo)) if userinfo else None
                 parsed = self.feed_in(self.fetch(address, access=typed), typed)
             else:
-                parsed = self._parsed(self._bytes_of(what))
+                parsed = self._parse(self._bytes_of(what))
         except FetchError as error:
             parsed = ParsedFeed(problem=str(error))
         return FeedCheck(
@@ -188,11 +188,11 @@ class FeedReader:
         return self._configured.get(address) or access or self.typed
 
     def _parsed_page(self, fetched: FetchResult) -> ParsedFeed:
-        return self._parsed(
+        return self._parse(
             fetched.body, fetched.url_final, fetched.content_type or None, fetched.url
         )
 
-    def _parsed(
+    def _parse(
         self,
         data: bytes,
         url: str | None = None,

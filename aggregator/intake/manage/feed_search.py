@@ -165,7 +165,7 @@ class _FeedSearch:
             if link.url not in self._tried:
                 self._tried[link.url] = None
                 with suppress(FetchError):  # other candidates follow
-                    page = self._fetched(link.url)
+                    page = self._fetch(link.url)
                     if page is not None:
                         self._tried[link.url] = self._reader.feed_in(page)
             feed = self._tried[link.url]
@@ -183,7 +183,7 @@ class _FeedSearch:
             self._empty = self._empty or resolved
         return None
 
-    def _fetched(self, address: str) -> FetchResult | None:
+    def _fetch(self, address: str) -> FetchResult | None:
         if self._requests_left <= 0 or time.monotonic() > self._ends:
             return None
         self._requests_left -= 1
@@ -197,5 +197,5 @@ class _FeedSearch:
         front = web_address(urljoin(page_url, "/"))
         if not front or front == page_url:
             return ()
-        page = self._fetched(front)
+        page = self._fetch(front)
         return self._reader.links_in(page) if page else ()

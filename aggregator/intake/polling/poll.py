@@ -110,13 +110,13 @@ class Poller(PageFetcher):
     ) -> PollAnswer:
         """Request and parse the feed. Raises FetchError."""
         access = self.access_of(source.id, source.address)
-        fetched = self._fetched(source, now, access)
+        fetched = self._fetch(source, now, access)
         if fetched.not_modified:
             return PollAnswer(fetched)
         body_hash = _read_as(access) + hash_of_body(fetched.body)
         if body_hash == source.body_hash:
             return PollAnswer(fetched, body_hash)
-        whole = partial(self._parsed, fetched, source, now, read, access=access)
+        whole = partial(self._parse, fetched, source, now, read, access=access)
         known = KnownItems()
         if source.first_poll_done:
             with self._database.read() as connection:
@@ -128,7 +128,7 @@ class Poller(PageFetcher):
                 partial(
                     self._client.fetch, access=access, linked_from=source.polled_url
                 ),
-                lambda page: self._parsed(page, source, now, read, access=access),
+                lambda page: self._parse(page, source, now, read, access=access),
             )
             # These belong to the index; they say nothing about its sitemaps.
             fetched = replace(fetched, etag=None, last_modified=None)
@@ -138,7 +138,7 @@ class Poller(PageFetcher):
             return PollAnswer(fetched, body_hash, known=known, whole=whole)
         return PollAnswer(fetched, body_hash, feed, known=known, whole=whole)
 
-    def _fetched(self, source: Source, now: dt.datetime, access: Access) -> FetchResult:
+    def _fetch(self, source: Source, now: dt.datetime, access: Access) -> FetchResult:
         """Request the feed; from a new redirect target without a condition, to compare the entries.
 
         The server of a feed without news may answer every condition with 304: after two of its usual gaps, and
@@ -169,7 +169,7 @@ class Poller(PageFetcher):
             return fetch()  # a 304 has no entries to compare
         return fetched
 
-    def _parsed(
+    def _parse(
         self,
         fetched: FetchResult,
         source: Source,

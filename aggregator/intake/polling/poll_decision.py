@@ -220,7 +220,7 @@ def _after_answer(
         last_modified = last_modified or source.last_modified
     elif is_stuck:
         etag = last_modified = None
-    moved = _moved(source, answer, now, shares=shares)
+    moved = _follow_redirect(source, answer, now, shares=shares)
     return PollOutcome(
         replace(
             moved,
@@ -329,7 +329,7 @@ def _with_feed(
     )
 
 
-def _moved(
+def _follow_redirect(
     source: Source, answer: PollAnswer, now: dt.datetime, *, shares: bool
 ) -> Source:
     """Record a permanent redirect, and adopt it once it is confirmed.

@@ -97,7 +97,7 @@ class Reclusterer:
         advance: Advance = lambda _articles: None,
     ) -> GroupingDifference:
         """Return the changes without writing them."""
-        with self._decided(since, advance) as decided:
+        with self._decide(since, advance) as decided:
             return self._plan(decided).difference
 
     def assignments(
@@ -105,7 +105,7 @@ class Reclusterer:
     ) -> dict[str, str]:
         """Return article → scratch story, for all articles."""
         with (
-            self._decided(None, advance, corrected=corrected) as decided,
+            self._decide(None, advance, corrected=corrected) as decided,
             decided.scratch.read() as connection,
         ):
             return recluster_rows.grouping(connection)
@@ -125,7 +125,7 @@ class Reclusterer:
         `since`: it selects articles from this inbox number on, and renumbers them in order of time.
         """
         placer.forget()  # else two indexes are in memory
-        with self._decided(since, advance, in_order_from=in_order_from) as decided:
+        with self._decide(since, advance, in_order_from=in_order_from) as decided:
             plan = self._plan(decided)
             difference = replace(plan.difference, written=True)
             with (
@@ -153,7 +153,7 @@ class Reclusterer:
         return difference
 
     @contextmanager
-    def _decided(
+    def _decide(
         self,
         since: dt.datetime | None,
         advance: Advance,

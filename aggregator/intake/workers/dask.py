@@ -99,7 +99,7 @@ class DaskExecutor(Availability):
             self._under_way -= 1
             self._changed.notify_all()
 
-    def _connected(self) -> Client:
+    def _connect(self) -> Client:
         """Return the client; a new one if the last gave up, as after a long outage of the scheduler."""
         with self._connecting:
             if self._closing.is_set():
@@ -122,7 +122,7 @@ class DaskExecutor(Availability):
     def _check_versions(self) -> None:
         """Raise NoWorkersError if a worker runs another version; a job finds one that comes later."""
         try:
-            programs = self._connected().run(
+            programs = self._connect().run(
                 program_versions,
                 on_error="return",
                 callback_timeout=self._tuning.parse_deadline_seconds,
@@ -146,7 +146,7 @@ class DaskExecutor(Availability):
 
     def _count(self) -> None:
         seconds = self._tuning.parse_deadline_seconds
-        counted = self._connected().nthreads(callback_timeout=seconds)  # type: ignore[no-untyped-call]
+        counted = self._connect().nthreads(callback_timeout=seconds)  # type: ignore[no-untyped-call]
         threads = sum(counted.values())
         advice = f"start some with: dask worker {self._address}"
         no_workers = f"the Dask scheduler at {self._address} has no workers; {advice}"
@@ -162,7 +162,7 @@ class DaskExecutor(Availability):
         deaths = 0
         while not self._closing.is_set():
             try:
-                task = self._connected().submit(run_isolated, order, pure=False)
+                task = self._connect().submit(run_isolated, order, pure=False)
                 reply = task.result(timeout=max(0.0, ends - time.monotonic()))
             except CancelledError:  # the scheduler went away, and our jobs with it
                 self._closing.wait(_BREATH_SECONDS)

@@ -36,7 +36,7 @@ def send(
     """Write one message. Raises OSError: TimeoutError after `deadline` (monotonic), or the link is closed."""
     body = msgspec.msgpack.encode(message)
     # `sendall` applies the timeout to the whole message.
-    link.settimeout(_left(deadline))
+    link.settimeout(_seconds_left(deadline))
     link.sendall(struct.pack(">I", len(body)) + body)
 
 
@@ -65,7 +65,7 @@ def receive(
 def _exactly(link: socket.socket, wanted: int, deadline: float | None) -> bytes:
     got = bytearray()
     while len(got) < wanted:
-        link.settimeout(_left(deadline))
+        link.settimeout(_seconds_left(deadline))
         part = link.recv(min(wanted - len(got), _READ_BYTES))
         if not part:
             raise ConnectionResetError
@@ -73,6 +73,6 @@ def _exactly(link: socket.socket, wanted: int, deadline: float | None) -> bytes:
     return bytes(got)
 
 
-def _left(deadline: float | None) -> float | None:
+def _seconds_left(deadline: float | None) -> float | None:
     """Return the seconds until the deadline, at least a moment: with 0 a socket would not wait at all."""
     return None if deadline is None else max(deadline - time.monotonic(), 1e-6)

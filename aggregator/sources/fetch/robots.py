@@ -70,16 +70,16 @@ class Robots:
         except FetchError:
             return "no"
         key = (f"{address.scheme}://{address.netloc.decode('ascii')}", proxy)
-        rules = self._known(key)
+        rules = self._find_known(key)
         if rules is None:
             with self._lock:
                 turn = self._asking.setdefault(key, threading.Lock())
             with turn:
                 try:
                     # Another thread may have requested it meanwhile
-                    rules = self._known(key)
+                    rules = self._find_known(key)
                     if rules is None:
-                        rules = self._fetched(key, source_port, linked_from)
+                        rules = self._fetch(key, source_port, linked_from)
                         with self._lock:
                             self._sites[key] = rules
                             self._sites.move_to_end(key)
@@ -92,7 +92,7 @@ class Robots:
             return "not now"
         return "yes" if rules.protego.can_fetch(url, AGENT) else "no"
 
-    def _known(self, key: _Key) -> _SiteRules | None:
+    def _find_known(self, key: _Key) -> _SiteRules | None:
         with self._lock:
             rules = self._sites.get(key)
             if rules is None or rules.expires <= self._clock():
@@ -100,7 +100,7 @@ class Robots:
             self._sites.move_to_end(key)
             return rules
 
-    def _fetched(
+    def _fetch(
         self, key: _Key, source_port: int | None, linked_from: str | None
     ) -> _SiteRules:
         now = self._clock()

@@ -117,7 +117,7 @@ def entry_of_mail(data: bytes, *, source: str, seen: dt.datetime | None) -> Entr
     """
     if max(data.count(b"\n"), data.count(b"\r")) > _MAX_LINES:
         raise ReadError(f"this message has more than {_MAX_LINES:,} lines")
-    message = _parsed(data)
+    message = _parse(data)
     page = _text(message, "html")
     text = _text(message, "plain")
     markup = without_footer(
@@ -154,7 +154,7 @@ def entry_of_mail(data: bytes, *, source: str, seen: dt.datetime | None) -> Entr
     )
 
 
-def _parsed(data: bytes) -> EmailMessage:
+def _parse(data: bytes) -> EmailMessage:
     parts = 0
 
     def one_more(policy: EmailPolicy) -> EmailMessage:

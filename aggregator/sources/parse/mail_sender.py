@@ -34,14 +34,18 @@ def outlet_of_mail(message: EmailMessage) -> str:
         header(message, "From").rpartition("<")[2].strip(" >").lower().rpartition("@")
     )
     site = _site_of(host)
-    if site is None or is_shared_site(site) or site not in _authenticated(message):
+    if (
+        site is None
+        or is_shared_site(site)
+        or site not in _authenticated_sites(message)
+    ):
         return plain_title(f"{name[-LOCAL_CHARS:]}@{host}".replace("/", ""))[
             :NAME_CHARS
         ]
     return site
 
 
-def _authenticated(message: EmailMessage) -> set[str | None]:
+def _authenticated_sites(message: EmailMessage) -> set[str | None]:
     """Return the sites that a message comes from, by the results of the own server (RFC 8601).
 
     They stand above the headers of the sender, and name the server. It must be the last server that received the

@@ -35,9 +35,9 @@ class LivenessConnection(psycopg.Connection[Any]):
 
     def wait(self, gen: Waiting[Answer], *args: Any, **kwargs: Any) -> Answer:
         """Override of the driver's wait, which resumes the generator every tenth of a second."""
-        return super().wait(self._attended(gen), *args, **kwargs)
+        return super().wait(self._attend(gen), *args, **kwargs)
 
-    def _attended(self, gen: Waiting[Answer]) -> Waiting[Answer]:
+    def _attend(self, gen: Waiting[Answer]) -> Waiting[Answer]:
         began = heard = time.monotonic()
         try:
             wanted = next(gen)

@@ -75,7 +75,7 @@ def begin_if_first(connection: Connection, now: dt.datetime) -> None:
     """Begin a first reading with a first poll, if nothing was placed before or many sources are new."""
     if not lasts(connection) and (
         counter_value(connection, "inbox") == 0
-        or _unasked(connection, now) >= _MANY_SOURCES
+        or _count_unasked(connection, now) >= _MANY_SOURCES
     ):
         set_counter(connection, _BEGAN, int(now.timestamp()))
 
@@ -85,7 +85,7 @@ def turn(connection: Connection, now: dt.datetime) -> Turn:
     began = counter_value(connection, _BEGAN)
     if not began:
         return "gather"
-    if _unasked(connection, now):
+    if _count_unasked(connection, now):
         # A clock that was set back ends the waiting, too.
         is_early = 0 <= now.timestamp() - began < _PATIENCE_SECONDS
         return "wait" if is_early else "gather"
@@ -108,7 +108,7 @@ def is_over(connection: Connection, now: dt.datetime) -> bool:
     if not began:
         return False
     if abs(now.timestamp() - began) < _LONGEST_WAIT.total_seconds() and (
-        _unasked(connection, now) or read_rows(connection, _PAGES, now=now)
+        _count_unasked(connection, now) or read_rows(connection, _PAGES, now=now)
     ):
         return False
     return not read_rows(connection, _READY)
@@ -160,11 +160,11 @@ def first_reading(
     known = f"{_SOURCES} AND last_polled_at IS NOT NULL"
     asked = int(read_value(connection, known))
     return FirstReading(
-        asked, asked + _unasked(connection, now), tuple(entries[:listed])
+        asked, asked + _count_unasked(connection, now), tuple(entries[:listed])
     )
 
 
-def _unasked(connection: Connection, now: dt.datetime) -> int:
+def _count_unasked(connection: Connection, now: dt.datetime) -> int:
     due = f"{_SOURCES} AND last_polled_at IS NULL AND next_due_at <= :soon"
     return int(read_value(connection, due, soon=now + _LONGEST_WAIT))
 

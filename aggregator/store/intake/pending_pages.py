@@ -80,7 +80,7 @@ def store_page(
 
     `robots`: restrictions from the response headers.
     """
-    _settled(
+    _settle(
         connection,
         n,
         page=None if page is None else codecs.compress_bytes(page),
@@ -94,10 +94,10 @@ def give_up(
     connection: Connection, n: int, *, verdict: Verdict | None, reason: str
 ) -> None:
     """Let entry `n` be placed without its page; `verdict` is the verdict on the response, if there was one."""
-    _settled(connection, n, page_verdict=verdict, reason=reason)
+    _settle(connection, n, page_verdict=verdict, reason=reason)
 
 
-def _settled(connection: Connection, n: int, **values: Any) -> None:
+def _settle(connection: Connection, n: int, **values: Any) -> None:
     update_rows(
         connection,
         entry,

@@ -29,7 +29,7 @@ MOST_ROWS = 2**31 - 2  # both databases accept a LIMIT of one more
 def page_of_stories(connection: Connection, wanted: StoryFilter) -> StoryPage:
     """Return a page of the stories that match, the newest bump first. Raises UsageError."""
     rows, following = story_list.page(connection, wanted, min(wanted.limit, MOST_ROWS))
-    return StoryPage(stories=_listed(connection, rows), next=following)
+    return StoryPage(stories=_list_views(connection, rows), next=following)
 
 
 def stories_by_id(
@@ -37,7 +37,7 @@ def stories_by_id(
 ) -> tuple[StoryView, ...]:
     """Return the stories with these ids, in this order, as a page does; unknown ids are left out."""
     live = select(*story_list.LIST_COLUMNS).where(IS_LIVE)
-    return _listed(connection, rows_in_order(connection, live, story.c.id, ids))
+    return _list_views(connection, rows_in_order(connection, live, story.c.id, ids))
 
 
 def one_story(connection: Connection, id: str) -> StoryView | StoryRedirect | None:
@@ -68,7 +68,9 @@ def is_gone(connection: Connection, id: str) -> bool:
     return bool(read_rows(connection, closed, id=id))
 
 
-def _listed(connection: Connection, rows: Sequence[Row[Any]]) -> tuple[StoryView, ...]:
+def _list_views(
+    connection: Connection, rows: Sequence[Row[Any]]
+) -> tuple[StoryView, ...]:
     members = article_views.rows_of_stories(connection, [row.id for row in rows])
     views = (_listed_view(row, tuple(members[row.id])) for row in rows)
     named = story_rows.with_subjects(connection, views)

@@ -41,7 +41,7 @@ def snippet(text: str, phrases: Sequence[Phrase]) -> tuple[str, tuple[Mark, ...]
             spans.append((begin, end))
     if not spans:
         return "", ()
-    matches = sorted(_matches([_folded(text[a:b]) for a, b in spans], phrases))
+    matches = sorted(_matches([_fold(text[a:b]) for a, b in spans], phrases))
 
     richest = most = 0
     for at, match in enumerate(matches):
@@ -94,5 +94,5 @@ def _matches(words: Sequence[str], phrases: Sequence[Phrase]) -> Iterator[_Match
 
 
 @lru_cache(maxsize=65536)
-def _folded(word: str) -> str:
+def _fold(word: str) -> str:
     return " ".join(search_words(word))

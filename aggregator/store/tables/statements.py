@@ -79,7 +79,7 @@ def write_each(
     """Change rows by SQL text once with the values of each row; the rows have the same names and types."""
     if rows:
         times = [n for n, value in rows[0].items() if isinstance(value, dt.datetime)]
-        connection.execute(_prepared(sql, (), tuple(times)), rows)
+        connection.execute(_prepare(sql, (), tuple(times)), rows)
 
 
 def counter_value(connection: Connection, name: str) -> int:
@@ -113,7 +113,7 @@ def _results(
             times.append(name)
         elif isinstance(value, Iterable) and not isinstance(value, str | bytes):
             many.append(name)
-    statement = _prepared(sql, tuple(many), tuple(times))
+    statement = _prepare(sql, tuple(many), tuple(times))
     if not many:
         yield connection.execute(statement, values, execution_options=options)
     for name in many:
@@ -124,7 +124,7 @@ def _results(
 
 
 @lru_cache(maxsize=512)
-def _prepared(sql: str, many: tuple[str, ...], times: tuple[str, ...]) -> Executable:
+def _prepare(sql: str, many: tuple[str, ...], times: tuple[str, ...]) -> Executable:
     """Return a statement with its types: SQLite stores times as text, and true and false as numbers."""
     statement = text(sql).bindparams(
         *(bindparam(name, expanding=True) for name in many),

@@ -81,11 +81,11 @@ def headline(
         return Headline(title, compared[0].id)
     scored = scored_titles(compared, prefer, tuning)
     margin = 0.0 if afresh else tuning.headline_keep_margin
-    chosen = _chosen(scored, shown, margin, tuning)
+    chosen = _choose(scored, shown, margin, tuning)
     return Headline(chosen.title, chosen.article.id, _reason(chosen, shown, scored))
 
 
-def _chosen(
+def _choose(
     scored: Sequence[ScoredTitle],
     shown: str | None,
     margin: float,

@@ -134,7 +134,7 @@ async def correct(request: Request, editor: OfEditor) -> Response:
             command = CorrectionCommand(
                 kind="move", stories=(body.story,), articles=(body.article,)
             )
-    return await _submitted(editor, command)
+    return await _submit(editor, command)
 
 
 @router.delete("/corrections/{number}", name="delete_correction", **_UNDO)
@@ -147,7 +147,7 @@ async def undo(request: Request, editor: OfEditor, number: NumberInPath) -> Resp
     Later corrections of the same articles must be undone first.
     """
     await read_body(request, MAX_BODY_BYTES, BODY_DEADLINE_SECONDS)
-    return await _submitted(editor, CorrectionCommand(undo=_number(number)))
+    return await _submit(editor, CorrectionCommand(undo=_number(number)))
 
 
 class CorrectionsQuery(QueryModel):
@@ -193,7 +193,7 @@ def look_at_correction(editor: OfEditor, number: NumberInPath) -> Response:
     return _response(status)
 
 
-async def _submitted(editor: EditorService, command: CorrectionCommand) -> Response:
+async def _submit(editor: EditorService, command: CorrectionCommand) -> Response:
     limiter = editor.waiting
     if limiter.borrowed_tokens >= limiter.total_tokens:
         raise too_many("corrections")

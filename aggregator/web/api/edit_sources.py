@@ -108,7 +108,7 @@ async def add_source(request: Request, site: OfSite) -> Response:
         )
         config, database, reader = site.source_services
         added = adding.add(config, database, asked.url, options, reader)
-        return _shown(request, site, added.source.id, 201)
+        return _show(request, site, added.source.id, 201)
 
     return await _done(request, site, work, limiter=site.searching)
 
@@ -135,7 +135,7 @@ async def change_source(request: Request, site: OfSite, id: IdInPath) -> Respons
     def work(body: bytes) -> Response:
         asked = json_body(request, body, ChangeSourceRequest, "a change of a source")
         change(site, found_source(site, id), asked)
-        return _shown(request, site, id)
+        return _show(request, site, id)
 
     return await _done(request, site, work)
 
@@ -269,7 +269,7 @@ def _in_words(work: Callable[[bytes], Response], body: bytes) -> Response:
         raise RefusedError(422, str(error)) from error
 
 
-def _shown(request: Request, site: Site, id_: str, status: int = 200) -> Response:
+def _show(request: Request, site: Site, id_: str, status: int = 200) -> Response:
     access = site.access(request)
     source = site.reader.source(id_)
     if source is None:

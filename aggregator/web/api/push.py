@@ -78,13 +78,13 @@ async def push_articles(
         body = await read_body(request, _MAX_BODY_BYTES, pushes.deadline_seconds)
 
         def store() -> PushResult:
-            return pushes.take(token, _decoded(request, body), lines=kind != JSON)
+            return pushes.take(token, _decode(request, body), lines=kind != JSON)
 
         pushed = await to_thread.run_sync(store, limiter=pushes.writing)
     return Response(encode_json(pushed), 202, media_type=JSON)
 
 
-def _decoded(request: Request, body: bytes) -> bytes:
+def _decode(request: Request, body: bytes) -> bytes:
     """Return the body without its Content-Encoding (gzip), within the same size limit."""
     encoding = request.headers.get("content-encoding", "").strip().lower()
     if encoding in ("", "identity"):

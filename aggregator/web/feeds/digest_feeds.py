@@ -41,12 +41,12 @@ def digest_title(digest: Digest, settings: PublishSettings) -> str:
 
 def digest_html(digest: Digest, settings: PublishSettings) -> str:
     """Return the digest, limited by `excerpts.for_item`, as a fragment of HTML."""
-    return str(fragments().digest_body(_period(digest), _shown(digest, settings)))
+    return str(fragments().digest_body(_period(digest), _lines_of(digest, settings)))
 
 
 def digest_text(digest: Digest, settings: PublishSettings) -> str:
     """Return the digest as plain text."""
-    stories = _shown(digest, settings)
+    stories = _lines_of(digest, settings)
     return template("digest.txt").render(
         period=_period(digest), stories=stories, no_outlet=NO_OUTLET
     )
@@ -110,7 +110,7 @@ class _DigestLines(msgspec.Struct, frozen=True):
     reports: list[ArticleView]
 
 
-def _shown(digest: Digest, settings: PublishSettings) -> list[_DigestLines]:
+def _lines_of(digest: Digest, settings: PublishSettings) -> list[_DigestLines]:
     shown = []
     for digested in digest.stories:
         story, _ = for_item(digested.story, None, settings.excerpt_words)

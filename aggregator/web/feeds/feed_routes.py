@@ -73,7 +73,7 @@ class _Feeds:
             digests = site.reader.digests(wanted, FEED_DIGESTS)
             address = site.settings.base_url + request.url.path
             whole = digest_channel(digests, site.settings, self_url=address)
-            return _hashed(request, whole, form)
+            return _respond_hashed(request, whole, form)
         if name in queries or name == STORIES:
             return self._stories(request, form, queries.get(name))
         raise HTTPException(404)
@@ -91,7 +91,7 @@ class _Feeds:
         address = site.settings.base_url + request.url.path
         shown = site.bounded_storyline(request, line)
         whole = storyline_channel(shown, loaded.items, site.settings, self_url=address)
-        return _hashed(request, whole, form)
+        return _respond_hashed(request, whole, form)
 
     def _stories(
         self, request: Request, form: Format, named: SavedQuery | None
@@ -156,7 +156,7 @@ class _Feeds:
         return in_utc(newest).replace(microsecond=0)
 
 
-def _hashed(request: Request, whole: Channel, form: Format) -> Response:
+def _respond_hashed(request: Request, whole: Channel, form: Format) -> Response:
     """Return 304 if the client has this feed, else the feed with a hash as its ETag."""
     media_type = f"{MEDIA_TYPES[form]}; charset=utf-8"
     return conditional(

@@ -70,13 +70,13 @@ def feed_url(url: str | None) -> str | None:
         return None
     if not re.fullmatch(r"[A-Za-z0-9._-]+", host):
         return None  # an IPv6 address
-    path = _quoted(parts.path) or "/"
-    query = _quoted(parts.query)
-    fragment = _quoted(parts.fragment)
+    path = _quote(parts.path) or "/"
+    query = _quote(parts.query)
+    fragment = _quote(parts.fragment)
     return urlunsplit((parts.scheme.lower(), host + port, path, query, fragment))
 
 
-def _quoted(part: str) -> str:
+def _quote(part: str) -> str:
     return _BAD_ESCAPE.sub("%25", quote(part, safe=_UNQUOTED))
 
 

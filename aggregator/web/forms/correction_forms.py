@@ -26,7 +26,7 @@ def correct(site: Pages, request: Request, fields: Fields) -> Response:
     command = _command(fields)
     if fields.get("sure", ""):
         shown_on = "storylines" if command.kind in ("join", "leave") else "stories"
-        return _result(site, request, site.editing.submit(command), shown_on)
+        return _show_result(site, request, site.editing.submit(command), shown_on)
     stories = [_current(site, story) for story in command.stories]
     if command.kind in ("merge", "join") and stories[0].id == stories[-1].id:
         raise UsageError("both are one story already")
@@ -74,7 +74,7 @@ def undo(site: Pages, request: Request, _fields: Fields) -> Response:
     if number is None:
         return site.not_found(request)
     status = site.editing.submit(CorrectionCommand(undo=number))
-    return _result(site, request, status, "stories", done="undone")
+    return _show_result(site, request, status, "stories", done="undone")
 
 
 def list_corrections(site: Pages, request: Request) -> Response:
@@ -93,7 +93,7 @@ def list_corrections(site: Pages, request: Request) -> Response:
     )
 
 
-def _result(
+def _show_result(
     site: Pages,
     request: Request,
     status: CommandStatus,

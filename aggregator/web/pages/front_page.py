@@ -53,14 +53,14 @@ def show_front(site: Pages, request: Request) -> Response:
     def render() -> Response:
         if view in ("newest", *VIEWS) or asked.after:
             return _newest(site, request, wanted, visitor)
-        return _ranked(site, request, wanted, number, visitor)
+        return _ranked_list(site, request, wanted, number, visitor)
 
     response = conditional(request, tag, render)
     remember(request, response, before, visitor, site)
     return response
 
 
-def _ranked(
+def _ranked_list(
     site: Pages, request: Request, wanted: Selection, number: int, visitor: Visitor
 ) -> Response:
     chosen = wanted.filter

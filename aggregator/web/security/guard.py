@@ -113,7 +113,7 @@ class RequestGuard:
             await send(message)
 
         try:
-            await self._checked(request, in_path, send_guarded)
+            await self._check(request, in_path, send_guarded)
             return
         except AggregatorError as error:
             # A check raised it: the application answers its own errors.
@@ -139,7 +139,7 @@ class RequestGuard:
             return path if is_removed else rest
         return rest or "/"
 
-    async def _checked(
+    async def _check(
         self, request: Request, in_path: TokenPath | None, send: Send
     ) -> None:
         """Check the request, then let the application answer it."""

@@ -74,7 +74,7 @@ class _LenientStream(GuardedStream):
             if not data or len(self._received) > _MOST_HEAD_BYTES:
                 self._is_in_head = False
                 return bytes(self._received)
-        status, head = _repaired(bytes(self._received[: end.end()]))
+        status, head = _repair(bytes(self._received[: end.end()]))
         del self._received[: end.end()]
         # Early hints (103) and the like come before the response.
         self._is_in_head = status.startswith(b"1") and status != b"101"
@@ -92,7 +92,7 @@ class _LenientStream(GuardedStream):
         return super().start_tls(ssl_context, server_hostname, timeout)
 
 
-def _repaired(head: bytes) -> tuple[bytes, bytes]:
+def _repair(head: bytes) -> tuple[bytes, bytes]:
     """Return the status and a head that follows RFC 9112; b"" and the same bytes if it is not HTTP."""
     first, *lines = head.rstrip().split(b"\n")
     status_line = _STATUS_LINE.match(first)

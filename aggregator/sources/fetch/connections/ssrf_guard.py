@@ -94,7 +94,7 @@ class SsrfGuard(httpcore.NetworkBackend):
     ) -> httpcore.NetworkStream:
         """Connect to a checked address of `host`. Raise FetchError("refused") if one is not allowed."""
         addresses = (
-            self._answers(host, port) if self._is_proxied else self._checked(host, port)
+            self._answers(host, port) if self._is_proxied else self._check(host, port)
         )
         for position, address in enumerate(addresses):
             # A dead address may use only its share of the time.
@@ -134,9 +134,9 @@ class SsrfGuard(httpcore.NetworkBackend):
         if not self._is_proxied:
             return
         if address_of(host.strip("[]")) is not None:
-            self._checked(host, port)
+            self._check(host, port)
         elif _NUMERIC.search(host) or _LOCAL.search(host):
-            raise _refused(host, host)
+            raise _refusal(host, host)
         else:
             self._check_port(host, port)
 
@@ -170,13 +170,13 @@ class SsrfGuard(httpcore.NetworkBackend):
             raise FetchError("dns", f"{host} has no address")
         return answers
 
-    def _checked(self, host: str, port: int) -> list[str]:
+    def _check(self, host: str, port: int) -> list[str]:
         answers = self._answers(host, port)
         private = []
         for answer in answers:
             address = address_of(answer)
             if address is None or not is_permitted(address, self._exceptions):
-                raise _refused(host, answer)
+                raise _refusal(host, answer)
             if is_permitted(address):
                 self._check_port(host, port)
                 continue
@@ -281,7 +281,7 @@ def system_dial(address: str, port: int, seconds: float) -> httpcore.NetworkStre
     return httpcore.SyncBackend().connect_tcp(address, port, timeout=seconds)
 
 
-def _refused(host: str, answer: str) -> FetchError:
+def _refusal(host: str, answer: str) -> FetchError:
     subject = answer if host == answer else f"{host} leads to {answer}, which"
     return FetchError(
         "refused",

@@ -55,7 +55,7 @@ class ImapSession(imaplib.IMAP4):
             )
         while len(self._buffer) < size:
             self._receive()
-        return self._taken(size)
+        return self._take(size)
 
     def readline(self) -> bytes:
         """Return a line. Raise FetchError if it is too long, or one too many."""
@@ -73,7 +73,7 @@ class ImapSession(imaplib.IMAP4):
                     f"the server sends a line of over {_MOST_LINE_BYTES:,} bytes",
                 )
             self._receive()
-        return self._taken(end + 1)
+        return self._take(end + 1)
 
     def send(self, data: Any) -> None:
         """Send bytes."""
@@ -89,7 +89,7 @@ class ImapSession(imaplib.IMAP4):
             raise FetchError("connect", "the server closed the connection")
         self._buffer += data
 
-    def _taken(self, size: int) -> bytes:
+    def _take(self, size: int) -> bytes:
         part = bytes(self._buffer[:size])
         del self._buffer[:size]
         return part
@@ -124,7 +124,7 @@ class ImapSession(imaplib.IMAP4):
                     "login", "the server takes only ASCII in users and passwords"
                 )
             else:
-                self.login(_quoted(user), password)
+                self.login(_quote(user), password)
         except imaplib.IMAP4.abort:
             raise
         except imaplib.IMAP4.error:
@@ -147,7 +147,7 @@ class ImapSession(imaplib.IMAP4):
             return f"&{words.decode()}-"
 
         answer, counts = self.select(
-            _quoted(_NOT_ASCII.sub(encoded, folder)), readonly=True
+            _quote(_NOT_ASCII.sub(encoded, folder)), readonly=True
         )
         if answer != "OK":
             raise FetchError(
@@ -209,7 +209,7 @@ def _digits(value: bytes | None) -> str:
     return value.decode() if value and re.fullmatch(rb"\d{1,10}", value) else "0"
 
 
-def _quoted(words: str) -> str:
+def _quote(words: str) -> str:
     """Return an IMAP string. Raise FetchError for characters that end a command."""
     if not words.isprintable():
         raise FetchError("address", "a user or folder contains a control character")

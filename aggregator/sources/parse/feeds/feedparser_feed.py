@@ -98,7 +98,7 @@ def read_with_feedparser(text: str, context: FeedContext) -> ParsedFeed:
         title=plain_title(string_at(head, "title")) or context.title,
         language=primary_language(string_at(head, "language")) or context.language,
     )
-    declared = [_declared(raw) for raw in parsed["entries"]]
+    declared = [_read_declared(raw) for raw in parsed["entries"]]
     entries = [entries_of(entry, context) for entry in declared]
     version = string_at(parsed, "version")
     cause = dict.get(parsed, "bozo_exception")
@@ -138,7 +138,7 @@ def read_one_by_one(text: str, context: FeedContext) -> ParsedFeed:
     return replace(read, ttl_seconds=feed.ttl_seconds)
 
 
-def _declared(raw: Raw) -> DeclaredEntry:
+def _read_declared(raw: Raw) -> DeclaredEntry:
     source = raw.get("source")
     if not isinstance(source, dict):
         source = {}

@@ -126,10 +126,10 @@ def _archive(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Findi
                 where=f"{place.where}, record {page.number}", reason=page.reason
             )
         else:
-            yield _archived(page, place)
+            yield _read_archived(page, place)
 
 
-def _archived(
+def _read_archived(
     page: warc.ArchivedPage, place: FileIdentity
 ) -> InputEntry | InputProblem:
     where = f"{place.where}, {page.url}"

@@ -92,16 +92,16 @@ def identify_below(folder: Path, relative: str) -> FileIdentity:
     the outlet Gazette.
     """
     plain = folder_scan.plain_name(relative)
-    name = _named(plain)
+    name = _clean_name(plain)
     folders = plain.split("/")[:-1]
     while folders and _DATE.fullmatch(folders[-1]):
         folders.pop()
     return FileIdentity(
         where=str(folder / relative),
-        source=_named(_absolute(folder).name or "files"),
+        source=_clean_name(_absolute(folder).name or "files"),
         guid=name,
         name=name,
-        outlet=(_named(folders[-1]) or None) if folders else None,
+        outlet=(_clean_name(folders[-1]) or None) if folders else None,
     )
 
 
@@ -142,7 +142,7 @@ def _read(
 ) -> Finding:
     try:
         with opening as stream:
-            sniffed = suffix if suffix in READERS else _sniffed(stream)
+            sniffed = suffix if suffix in READERS else _sniff(stream)
             if sniffed == ".txt" and suffix != ".txt" and _SUFFIX.fullmatch(suffix):
                 advice = f"if it is a text, name it .txt; others: {' '.join(READERS)}"
                 if suffix in _SPREADSHEETS:
@@ -166,12 +166,12 @@ def _absolute(path: Path) -> Path:
     return Path(os.path.abspath(path))  # noqa: PTH100 - Path.resolve follows links
 
 
-def _named(name: str) -> str:
+def _clean_name(name: str) -> str:
     """Return a file name as text that every store can hold, in Unicode NFC."""
     return unicode.clean(os.fsencode(name).decode("utf-8", "replace"))
 
 
-def _sniffed(stream: Stream) -> str:
+def _sniff(stream: Stream) -> str:
     head = (
         stream.peek(SNIFFED_BYTES)[:SNIFFED_BYTES]
         .removeprefix(b"\xef\xbb\xbf")

@@ -205,7 +205,7 @@ def _page_of(record: dict[str, str], block: bytes, limit: int) -> ArchivedPage |
     if not _HTML.match(content_type):
         return None
     if "chunked" in headers.get("transfer-encoding", "").lower():
-        body = _unchunked(body)
+        body = _join_chunks(body)
     page: bytes | None = body
     try:
         page = decompress_body(body, headers.get("content-encoding", ""), limit)
@@ -232,7 +232,7 @@ def _page(
     )
 
 
-def _unchunked(body: bytes) -> bytes:
+def _join_chunks(body: bytes) -> bytes:
     """Join HTTP chunks, and return a joined body unchanged.
 
     Crawlers often store the joined body with the original header.

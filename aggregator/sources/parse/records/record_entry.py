@@ -89,11 +89,11 @@ class RecordNotes:
         notes = []
         unread = []
         if self._read:
-            notes.append(f"read {_listed(list(self._read))}")
+            notes.append(f"read {_list_words(list(self._read))}")
         for key, count in self._unread.most_common():
             unread.append(f"{key} ({counted(count, 'record')})")
         if unread:
-            notes.append(f"not read: {_listed(unread)}")
+            notes.append(f"not read: {_list_words(unread)}")
         for (before, noun, what), count in self._losses.items():
             examples = ", ".join(self._examples[before, noun, what])
             notes.append(f"{before}{counted(count, noun)} {what}, e.g. {examples}")
@@ -157,7 +157,7 @@ def _entry(
     if not fields.has_content:
         reason = "the record is empty: it needs at least a title, a text, html or a url"
         if record:
-            reason += f"; its keys are {_listed(list(map(shown, record)))}"
+            reason += f"; its keys are {_list_words(list(map(shown, record)))}"
         raise ReadError(reason)
     record_id, url, outlet, html = (
         values.get(field) for field in ("id", "url", "outlet", "html")
@@ -220,7 +220,7 @@ def shown(key: str) -> str:
     return f"`{unicode.clean(key)[:_KEY_CHARS_SHOWN]}`"
 
 
-def _listed(words: list[str]) -> str:
+def _list_words(words: list[str]) -> str:
     first = ", ".join(words[:_KEYS_NAMED])
     more = len(words) - _KEYS_NAMED
     return f"{first} and {more:,} more" if more > 0 else first

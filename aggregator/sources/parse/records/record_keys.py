@@ -194,19 +194,19 @@ def _author(text: str) -> str | None:
     return None if name is None or name.isdigit() else name
 
 
-def _cleaned(text: str) -> str:
+def _clean(text: str) -> str:
     return unicode.clean(text).strip()
 
 
 _READ: dict[Field, Callable[[str], str | None]] = {
-    "id": _cleaned,
+    "id": _clean,
     "url": lambda text: absolute_url(text, None),
     "outlet": lambda text: (
         None if _HTTP.match(text.strip()) else plain_title(text)[:NAME_CHARS]
     ),
     "title": plain_title,
-    "text": _cleaned,
-    "html": _cleaned,
+    "text": _clean,
+    "html": _clean,
     "published": lambda text: text if parse_declared(text, None) else None,
     "author": _author,
     "language": primary_language,

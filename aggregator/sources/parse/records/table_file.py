@@ -50,7 +50,7 @@ Row = dict[str, str]
 def looks_like_table(head: bytes) -> bool:
     """Return whether bytes begin with the header of a table: at least half of its columns have known names."""
     columns = _split(unicode.decode(head.partition(b"\n")[0]))[1]
-    known = _known(columns)
+    known = _count_known(columns)
     return known >= 2 and 2 * known >= len(columns) and _has_content(columns)
 
 
@@ -173,11 +173,11 @@ def _split(line: str) -> tuple[str, list[str]]:
             )
         except csv.Error:
             continue
-        best = max(best, (_known(cells), len(cells), separator, cells))
+        best = max(best, (_count_known(cells), len(cells), separator, cells))
     return best[2], best[3]
 
 
-def _known(columns: list[str]) -> int:
+def _count_known(columns: list[str]) -> int:
     """Return the number of fields that the columns of a header name."""
     names = set(map(plain_name, columns))
     return sum(not names.isdisjoint(keys) for keys in RECORD_KEYS.content.keys.values())

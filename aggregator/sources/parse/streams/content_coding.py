@@ -49,12 +49,12 @@ def decompress_body(
                     "encoding",
                     f"the server used the encoding {coding!r}, which was not requested",
                 )
-            body = _joined(_DECODERS[coding](body), cap_bytes, is_strict)
+            body = _join(_DECODERS[coding](body), cap_bytes, is_strict)
         except FetchError as error:
             if error.cause != "encoding" or not _BEGINS_AS_TEXT.match(body):
                 raise
     if body.startswith(_GZIP_MAGIC):
-        body = _joined(_unzipped(body), cap_bytes, is_strict)
+        body = _join(_unzip(body), cap_bytes, is_strict)
     return body
 
 
@@ -70,7 +70,7 @@ def is_whole(document: bytes) -> bool:
         return False
 
 
-def _joined(parts: Iterator[bytes], cap_bytes: int, is_strict: bool) -> bytes:
+def _join(parts: Iterator[bytes], cap_bytes: int, is_strict: bool) -> bytes:
     body = bytearray()
     try:
         for part in parts:
@@ -88,14 +88,14 @@ def _joined(parts: Iterator[bytes], cap_bytes: int, is_strict: bool) -> bytes:
     return bytes(body)
 
 
-def _unzipped(body: bytes) -> Iterator[bytes]:
+def _unzip(body: bytes) -> Iterator[bytes]:
     """Decompress gzip or zstd by the first bytes; other bytes are plain: some servers only say gzip."""
     with unzipped(io.BytesIO(body), Progress()) as stream:
         while part := stream.read(_STEP_BYTES):
             yield part
 
 
-def _inflated(body: bytes) -> Iterator[bytes]:
+def _inflate(body: bytes) -> Iterator[bytes]:
     """Decompress the coding that servers call deflate: with the header of zlib or gzip, or without one."""
     # RFC 1950, 2.2
     has_header = body[0] & 0x8F == 8 and int.from_bytes(body[:2], "big") % 31 == 0
@@ -139,10 +139,10 @@ def _brotli(body: bytes) -> Iterator[bytes]:
 
 
 _DECODERS: Mapping[str, Callable[[bytes], Iterator[bytes]]] = {
-    "gzip": _unzipped,
-    "x-gzip": _unzipped,
-    "zstd": _unzipped,
-    "deflate": _inflated,
+    "gzip": _unzip,
+    "x-gzip": _unzip,
+    "zstd": _unzip,
+    "deflate": _inflate,
     "br": _brotli,
 }
 # The other codings of IANA's registry, one of them also by an older name.

@@ -73,7 +73,9 @@ class _Pieces(io.RawIOBase):
         return len(part)
 
 
-def _counted(raw: BinaryIO, progress: Progress, damage: list[str]) -> Iterator[bytes]:
+def _count_bytes(
+    raw: BinaryIO, progress: Progress, damage: list[str]
+) -> Iterator[bytes]:
     """Yield the bytes of a file, counted for `progress`; an error of the disk is noted as damage."""
     try:
         while data := raw.read(_BUFFER_BYTES):
@@ -83,7 +85,7 @@ def _counted(raw: BinaryIO, progress: Progress, damage: list[str]) -> Iterator[b
         damage.append(f"it cannot be read to its end ({error.strerror})")
 
 
-def _unpacked(
+def _unpack(
     packed: io.BufferedReader,
     damage: list[str],
     *,
@@ -143,11 +145,11 @@ def opened(path: Path | str, progress: Progress) -> Iterator[Stream]:
 def unzipped(raw: BinaryIO, progress: Progress) -> Iterator[Stream]:
     """Return `raw` decompressed by its first bytes. Raise ReadError for damage at the end of the block."""
     damage: list[str] = []
-    plain = _stream(_counted(raw, progress, damage), damage)
+    plain = _stream(_count_bytes(raw, progress, damage), damage)
     head = plain.peek(4)[:4]
     is_gzip = head.startswith(_GZIP)
     if is_gzip or _ZSTD_FRAME.match(head):
-        yield _stream(_unpacked(plain, damage, is_gzip=is_gzip), damage)
+        yield _stream(_unpack(plain, damage, is_gzip=is_gzip), damage)
     else:
         yield plain
     if damage:

@@ -100,7 +100,7 @@ def identify_entries(
     canonical_urls = [canonical_url(given.url or "") for given in entries]
     sharing = shared_pages(entries, canonical_urls)
     identified = [
-        _identified(
+        _identify(
             _with_authority(given, canonical),
             canonical,
             poll,
@@ -128,7 +128,7 @@ def identify_entries(
         for place, received in enumerate(identified):
             own_keys = *received.raw, *received.keys
             if not void.isdisjoint(own_keys):
-                identified[place] = _identified(
+                identified[place] = _identify(
                     received.entry,
                     canonical_urls[place],
                     poll,
@@ -173,7 +173,7 @@ def _know_redated(
             known |= dict.fromkeys(received.said, id_)
 
 
-def _identified(
+def _identify(
     item: Entry,
     canonical: str | None,
     poll: PollContext | None,

@@ -27,9 +27,9 @@ _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=。)")
 _TAG = re.compile(r"<[^<>]*+>?")
 _ADDRESS = re.compile(r"https?://|\S@\S|<a\s", re.IGNORECASE)
 _SUBSCRIPTION = re.compile(
-    r"unsubscrib|you(?: are|'re)? receiv\w+ this|abmelden|abbestell|abzumelden|sie erhalten diese|désabonn"
+    r"unsubscrib|you(?: are|'re)? receiv\w{1,20} this|abmelden|abbestell|abzumelden|sie erhalten diese|désabonn"
     r"|désinscri|vous recevez ce|darse? de baja|cancelar (?:la|su|tu) suscripción|recibe[ns]? este"
-    r"|disiscri|annulla\w* l.iscrizione|ricevi questa|descadastr|cancelar a (?:inscrição|subscrição)"
+    r"|disiscri|annulla\w{0,20} l.iscrizione|ricevi questa|descadastr|cancelar a (?:inscrição|subscrição)"
     r"|afmelden|uitschrijven|u ontvangt deze|wypisa[ćc]|zrezygnowa|отписаться|вы получили это|відписатися"
     r"|avregistrera|avsluta prenumeration|avmeld|frameld|peruuta tilau|odhlásit|leiratkoz|dezabon|abonelikten"
     r"|διαγραφή από|配信停止|登録解除|退订|取消订阅|取消訂閱|수신 ?거부|구독 ?취소|إلغاء الاشتراك|لغو اشتراک"

@@ -1,4 +1,4 @@
-"""Makes pictures in docs: the front page, with and without pictures, and a story, as a reader sees them.
+"""Makes pictures in docs: the front page, with and without pictures, a story and a storyline, as a reader sees them.
 
     python -m tests.support.story_picture            (make picture)
 
@@ -17,6 +17,7 @@ from playwright.sync_api import Page, Route, sync_playwright
 
 from aggregator.cli.application import main as command_line
 from aggregator.config.story_query import StoryFilter
+from aggregator.model.story import StoryView
 from aggregator.publish.output_settings import PublishSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
@@ -25,11 +26,12 @@ from tests.support.browser import ARGUMENTS, CHROMIUM
 
 REPOSITORY = Path(__file__).parents[2]
 STORY_PICTURE = REPOSITORY / "docs" / "story-page.png"
+STORYLINE_PICTURE = REPOSITORY / "docs" / "storyline-page.png"
 FRONT_PICTURE = REPOSITORY / "docs" / "front-page.png"
 WITH_PICTURES = REPOSITORY / "docs" / "front-with-pictures.png"
 STORY = "Kestrow"  # the dam failure: six outlets
 WIDTH = 1200  # pixels
-FRONT_HEIGHT = 1050  # pixels: what leads, and the beginning of the list
+FRONT_HEIGHT = 955  # pixels: what leads, and the beginning of the list
 BELOW = 30  # pixels of air under it
 MOST_BYTES = 250_000
 PICTURED = (
@@ -98,18 +100,18 @@ def _answer(route: Route) -> None:
     route.fulfill(body=_png(PICTURED[number][1]), content_type="image/png")
 
 
-def _largest_story(database: Database) -> str:
+def _largest_story(database: Database) -> StoryView:
     found = StoryReader(database).stories(StoryFilter(query=STORY)).stories
-    return max(found, key=lambda story: story.article_count).id
+    return max(found, key=lambda story: story.article_count)
 
 
-def _photograph_story(page: Page, address: str) -> None:
+def _photograph_down_to(page: Page, address: str, last: str, picture: Path) -> None:
     page.goto(address)
-    last = page.locator(".folded").bounding_box()
-    assert last is not None, "the page has folded texts"
-    height = round(last["y"] + last["height"]) + BELOW
+    box = page.locator(last).last.bounding_box()
+    assert box is not None, f"the page has {last}"
+    height = round(box["y"] + box["height"]) + BELOW
     page.set_viewport_size({"width": WIDTH, "height": height})
-    page.screenshot(path=str(STORY_PICTURE))
+    page.screenshot(path=str(picture))
 
 
 def _photograph(page: Page, address: str, height: int, picture: Path) -> None:
@@ -139,14 +141,20 @@ def main() -> None:
             )
             page.route("https://pictures.example/**", _answer)
             _photograph(page, address, FRONT_HEIGHT, FRONT_PICTURE)
-            _photograph_story(page, f"{address}/stories/{_largest_story(database)}")
+            story = _largest_story(database)
+            assert story.storyline is not None, "its event has another story"
+            _photograph_down_to(
+                page, f"{address}/stories/{story.id}", ".folded", STORY_PICTURE
+            )
+            line = f"{address}/storylines/{story.storyline.id}"
+            _photograph_down_to(page, line, "section.day", STORYLINE_PICTURE)
             _read_pictured(url, Path(folder))
             _photograph(page, address, FRONT_HEIGHT, WITH_PICTURES)
         finally:
             browser.close()
             server.stop()
             database.close()
-    for picture in (FRONT_PICTURE, STORY_PICTURE, WITH_PICTURES):
+    for picture in (FRONT_PICTURE, STORY_PICTURE, STORYLINE_PICTURE, WITH_PICTURES):
         size = picture.stat().st_size
         if size > MOST_BYTES:
             sys.exit(

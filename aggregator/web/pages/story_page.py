@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from aggregator.model.read_model import StoryListItem, StoryRedirect
-from aggregator.model.story import StoryText
+from aggregator.model.story import StoryText, StoryView
 from aggregator.web.dependencies import conditional
 from aggregator.web.feeds.channel import ENDINGS
 from aggregator.web.pages.front_layout import by_day
@@ -59,6 +59,7 @@ def show_story(site: Pages, request: Request) -> Response:
             span=time_span(shown),
             text=text,
             openings={opening.article_id: opening.text for opening in text.openings},
+            newest=_newest(shown, text),
             articles={article.id: article for article in shown.articles},
             with_pictures=site.shows_pictures(request),
             picture=site.picture(request, shown.picture),
@@ -88,16 +89,29 @@ def show_storyline(site: Pages, request: Request) -> Response:
             return site.problem(request, 410, "This story was removed", GONE)
         return site.not_found(request)
     ids = tuple(one.id for one in line.stories)
+    newest_first = sorted(
+        site.reader.list_stories(ids), key=lambda item: item.updated, reverse=True
+    )
     since = visitor_of(request).since
     return site.page(
         request,
         "storyline.html",
         here="/storylines",
         line=site.bounded_storyline(request, line),
-        days=by_day(site.list_items(request, site.reader.list_stories(ids))),
+        days=by_day(site.list_items(request, newest_first)),
         new_reports=site.reader.new_reports(ids, since) if since else {},
         source_links=site.reader.story_sources(ids).by_outlet,
         marks=site.marks_of(request, ids),
         endings=tuple(ENDINGS),
         is_muted=site.is_muted(request, line.id),
     )
+
+
+def _newest(story: StoryView, text: StoryText) -> str | None:
+    """Return the id of the report whose sentence comes first; None if the report of the lead is newer."""
+    times = {article.id: article.effective_at for article in story.articles}
+    shown = [*text.openings[:1], *text.lead[:1]]
+    # A correction may have moved an article away since the text was chosen.
+    ids = [passage.article_id for passage in shown if passage.article_id in times]
+    newest = max(ids, key=times.__getitem__, default=None)
+    return newest if text.openings and newest == text.openings[0].article_id else None

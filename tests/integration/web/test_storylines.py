@@ -1,18 +1,27 @@
 """Storylines over HTTP: the API, feeds that name and follow them, the page, and the story page."""
 
 import datetime as dt
+import re
 from collections.abc import Iterator
 
 import pytest
 
 from aggregator.store.engine.database import Database
 from aggregator.store.read.browser_mutes import end_rested
-from tests.support.articles import DYKES, FLOOD, NOON, STRIKE, record
+from tests.support.articles import (
+    DYKES,
+    FLOOD,
+    FLOOD_ELSEWHERE,
+    NOON,
+    STRIKE,
+    record,
+)
 from tests.support.newsroom import STRANGER, Newsroom
 from tests.support.rows import written_by
 from tests.support.story_checks import by_title, correct
 
 DAY = dt.timedelta(days=1)
+HOUR = dt.timedelta(hours=1)
 
 
 @pytest.fixture
@@ -111,6 +120,28 @@ def test_a_storyline_has_a_page_by_day_and_its_stories_lead_there(
     assert room.get("/storylines/nothing").status_code == 404
     bounded = room.client.get(f"/storylines/{vote}", headers=STRANGER)
     assert bounded.status_code == 200
+
+
+def test_days_of_a_storyline_stand_once_and_the_newest_first(sqlite: Database) -> None:
+    with Newsroom(sqlite) as room:
+        for hours, outlet, title, text in (
+            (0, "Herald", "Levee breaks at Pennmouth", FLOOD),
+            (11, "Echo", "Dock strike in Sennick", STRIKE),
+            (13, "Post", "Levee breaks at Pennmouth", FLOOD_ELSEWHERE),
+        ):
+            room.clock.time = time = NOON + hours * HOUR
+            room.writer.take(record(outlet, outlet, title, text, published=time))
+        levee, strike = by_title(sqlite, "Levee", "Dock")
+        correct(sqlite, "join", levee, strike)
+        room.writer.render()
+        page = room.get(f"/storylines/{levee}").text
+    shown = re.findall(r">(\w+), 1\d October 2026|href=\"/stories/(\w+)\"", page)
+    assert list(dict.fromkeys(day or story for day, story in shown)) == [
+        "Tuesday",
+        levee,
+        "Monday",
+        strike,
+    ]
 
 
 def test_a_storyline_has_one_place_on_the_front_page(room: Newsroom) -> None:

@@ -300,16 +300,6 @@ def test_the_oldest_text_is_found_without_those_that_are_deleted(
     assert not any("TEMP B-TREE" in row[-1] for row in young)
 
 
-def test_machine_written_texts_cost_no_statement_of_their_own(
-    database: Database,
-) -> None:
-    """Neither the ETag of a story page nor the page, whether there are such texts or not."""
-    for case in ("the last change", "the last change of a story", "what it shows"):
-        with overheard(database, *ASKING) as sent:
-            CASES[case](database)
-        assert len(sent) == 1, case
-
-
 @pytest.mark.later
 def test_new_words_of_an_article_replace_its_sketch_without_reading_all_sketches(
     database: Database,
@@ -338,31 +328,6 @@ def test_lists_leave_texts_and_terms_where_they_are(
         named = re.findall(r"\b(?:article|story)\.(\w+)", statement.split("FROM", 1)[0])
         heavy = {"text", "rendered", "evidence", "terms", "signature"}
         assert not heavy.intersection(named)
-
-
-@pytest.mark.parametrize(
-    ("case", "index"),
-    [
-        ("the list", "ix_story_bumped_1"),
-        ("min_reports 2", "ix_story_bumped_2"),
-        ("the front page", "ix_story_bumped_2"),
-        ("since, few", "ix_story_last_published"),
-        ("min_reports, none", "ix_story_report_count"),
-        ("min_outlets, none", "ix_story_outlet_count"),
-        ("outlet", "ix_article_outlet_story"),
-        ("language, few", "ix_article_language_story"),
-        ("those that are unrendered", "ix_story_unrendered"),
-    ],
-)
-def test_the_index_that_was_made_for_it_is_used(
-    database: Database, case: str, index: str
-) -> None:
-    if not database.is_sqlite:
-        pytest.skip("with so few rows Postgres may take another one")
-    with overheard(database, *ASKING) as sent:
-        CASES[case](database)
-    with database.read() as connection:
-        assert any(index in row[-1] for plan in plans(connection, sent) for row in plan)
 
 
 def test_the_check_tells_a_scan(database: Database) -> None:

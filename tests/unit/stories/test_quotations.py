@@ -7,6 +7,7 @@ from aggregator.stories.plain_text import as_text
 from aggregator.stories.quotations import MOST, quotations_of, quoted_share
 from aggregator.stories.speakers import full_name, speaker_of, without_role
 from tests.support.stories_examples import FERRY_A, check_words, ferry, story_text, view
+from tests.support.tables import rows
 
 WORDS = "“The ferry was safe and every inspection proved it”"
 SAFE = f"{WORDS[:-1]},”"
@@ -68,27 +69,7 @@ def test_a_term_in_quotation_marks_is_no_quotation() -> None:
 
 @pytest.mark.parametrize(
     ("name", "person"),
-    [
-        ("Secretary of State John Kerry", "John Kerry"),
-        ("Secretary of State Kerry", "Kerry"),
-        ("Attorney General Eric H. Boll", "Eric H. Boll"),
-        ("Senate Republican Leader Mitch Boll of Varna", "Mitch Boll"),
-        ("Special Agent in Charge Rick Boll", "Rick Boll"),
-        ("U.N. Secretary-General Ban Ki-moon", "Ban Ki-moon"),
-        ("Bluewave economist Anna Berg", "Anna Berg"),
-        ("Harbour Workers Party Anna Berg", "Anna Berg"),
-        ("Harbour Workers Party", "Harbour Workers Party"),
-        ("Anna Berg of the Harbour Office", "Anna Berg"),
-        ("Minister Ursula von der Leyen", "Ursula von der Leyen"),
-        ("Senator Al Boll", "Al Boll"),
-        (
-            "Centers for Disease Control and Prevention",
-            "Centers for Disease Control and Prevention",
-        ),
-        ("University of Varna", "University of Varna"),
-        ("Democratic National Committee", "Democratic National Committee"),
-        ("President of Varna", "President of Varna"),
-    ],
+    rows("quotations", "titles and roles are no part of a name"),
 )
 def test_titles_and_roles_are_no_part_of_a_name(name: str, person: str) -> None:
     assert without_role(name) == person

@@ -24,6 +24,7 @@ from tests.support.newsroom import STRANGER, Newsroom
 from tests.support.polling import feed_source
 from tests.support.reader_client import LIST, READ, STARRED, ReaderClient
 from tests.support.rows import queried, written_by
+from tests.support.tables import rows
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 LABEL = "user/-/label/"
@@ -323,35 +324,7 @@ def test_unread_stories_are_counted_beyond_a_thousand(room: Newsroom) -> None:
 
 @pytest.mark.parametrize(
     ("title", "text", "direction"),
-    [
-        (
-            "בית המשפט בלינדמר דחה את הערעור",
-            "בית המשפט דחה ביום שישי את הערעור.",
-            "rtl",
-        ),
-        ("NATO: שרים נפגשו בלינדמר", "שרי החוץ נפגשו ביום שישי.", "rtl"),
-        (
-            "محكمة لندمار ترفض استئناف البلدية",
-            "رفضت المحكمة يوم الجمعة الاستئناف.",
-            "rtl",
-        ),
-        (
-            "دادگاه لیندمار درخواست را رد کرد",
-            "دادگاه روز جمعه درخواست را رد کرد.",
-            "rtl",
-        ),
-        (
-            "لنڈمار کی عدالت نے اپیل مسترد کر دی",
-            "عدالت نے جمعہ کو اپیل مسترد کر دی۔",
-            "rtl",
-        ),
-        ("法院驳回市政府上诉", "法院周五驳回了上诉。", "ltr"),
-        (
-            "Court in Lindmar (לינדמר) rejects the appeal",
-            "It was rejected on Friday.",
-            "ltr",
-        ),
-    ],
+    rows("reader_walks", "a text has the direction of its script"),
 )
 def test_a_text_has_the_direction_of_its_script(
     database: Database, title: str, text: str, direction: str

@@ -1,8 +1,6 @@
 """Words, names and numbers in many languages and scripts; which words are known to be common."""
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.pairs.term_codec import (
@@ -233,28 +231,6 @@ def test_languages_without_a_list_still_tell_events_apart(language):
         for title in SAME_AND_OTHER[language]
     )
     assert len(one & same) >= 3 * max(1, len(one & other))
-
-
-SCRAPS = [
-    "三百万", "1,1万", "ตำ", "ก" * 50, "हि", "«А", "ナー・", "ー", "👽", "\u200d", "\u064b", "٣٫", "“爱”",
-    "Ж. М", "H3ロ", " ",
-]  # fmt: skip
-
-
-@pytest.mark.later
-@given(
-    st.lists(st.one_of(st.sampled_from(SCRAPS), st.text(max_size=8)), max_size=30).map(
-        "".join
-    ),
-    st.sampled_from([*LISTED, "en", "th", "hi", "he", "tr", "ko", "fa", None]),
-)
-@settings(max_examples=150, deadline=None)
-def test_any_mixture_of_scripts_can_be_packed(text, language):
-    packed = PACKER.pack(text[:20], text, language)
-    assert packed == TermPacker(MODEL).pack(text[:20], text, language)
-    assert set(ids_of(read(packed)).tolist()) <= set(
-        PACKER.readable_terms(text[:20], text, language)
-    )
 
 
 @pytest.mark.later

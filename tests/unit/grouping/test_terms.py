@@ -184,16 +184,5 @@ def test_a_live_blog_is_weighed_by_its_topic():
     assert not asides & ids(*given_text, is_container=True)
 
 
-def test_huge_and_hostile_texts_are_bounded():
-    words = read(
-        PACKER.pack(
-            "x" * 100_000,
-            "a" * 1_000_000 + " " + "1,2" * 100_000 + " É" * 100_000,
-            "en",
-        )
-    )
-    assert len(words) <= MODEL.tuning.packed_terms
-
-
 def test_the_rule_book_names_the_learnt_files():
     assert MODEL.tuning.model == model_hash()

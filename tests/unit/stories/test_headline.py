@@ -486,20 +486,6 @@ def test_reports_take_the_name_of_a_story_from_a_live_blog_and_from_the_words_of
     assert headline([bare, older], shown.title) == shown
 
 
-def test_the_shown_title_is_not_forgotten_because_of_24_newer_ones() -> None:
-    newer = [
-        view(
-            f"n{n}",
-            f"Paper {n}",
-            title=f"What the Marlin has to do with me, {n}",
-            hours=9 + n,
-        )
-        for n in range(30)
-    ]
-    assert headline([*ferry(), *newer], None).title != SINKS
-    assert headline([*ferry(), *newer], SINKS) == Headline(SINKS, "a")
-
-
 def test_over_twenty_reports_the_title_changes_rarely_and_never_back() -> None:
     titles = [
         "Ferry sinks off Port Ellis",

@@ -78,29 +78,8 @@ def test_titles_and_roles_are_no_part_of_a_name(name: str, person: str) -> None:
 @pytest.mark.parametrize(
     ("text", "full"),
     [
-        ("Emrys Boll came.", "Emrys Boll"),
-        ("“Emrys Boll came on time,” the pilot said.", "Emrys Boll"),
-        ("They met Emrys van der Boll.", "Emrys van der Boll"),
-        ("The University of Varna Boll attended was closed.", ""),
-        ("Port warden Emrys J. Boll came.", "Emrys J. Boll"),
-        ("It went to the warden, Emrys Boll, and to Mara Boll. She came with him.", ""),
-        ("The warden of Varna, Boll, left on Monday.", ""),
-        ("On Monday, Boll came with Berg, Boll and others.", ""),
-        ("They met at “Varna,” Boll later said.", ""),
-        ("Neither Boll nor Berg came; the neither came.", ""),
-        ("The GOP Boll left with the warden Boll.", ""),
-        ("Varna's Boll left with the warden Boll.", ""),
-        ("Photo Berg\nBoll left with the warden Boll.", ""),
-        # Of two persons one may be known by the surname alone.
-        ("The warden told Boll that Mara Boll had called.", "Boll"),
-        ("Boll's office called. Emrys Boll came.", "Boll"),
+        *rows("quotations", "a surname becomes the full name that the article gives"),
         (f"Emrys Boll came. Then Mara Boll came. {'So Boll left. ' * 9}", ""),
-        ("The Bollards were closed. Emrys Boll came.", "Emrys Boll"),
-        ("Emrys Boll came. The architect Anna Boll-Meyer built it.", "Emrys Boll"),
-        (
-            "Emrys Boll came. Anna Boll\u00adx and Anna Boll\u0301 did not.",
-            "Emrys Boll",
-        ),
     ],
 )
 def test_a_surname_becomes_the_full_name_that_the_article_gives(

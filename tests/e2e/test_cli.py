@@ -20,6 +20,7 @@ from tests.support.articles import FLOOD, STRIKE
 from tests.support.loopback import LoopbackServer, Ranged, Response, free_port
 from tests.support.rows import executed
 from tests.support.rss import item, rss
+from tests.support.tables import rows
 from tests.support.terminal import SCRIPT, Said, Terminal, kept, reports
 from tests.support.waiting import PATIENCE_SECONDS
 
@@ -148,54 +149,12 @@ def test_global_options_stand_before_or_after_the_command(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code"),
-    [
-        (["--version"], 0),
-        (["nosuchcommand"], 2),
-        (["stories", "--nosuchoption"], 2),
-        (["stories", "--database"], 2),
-        (["--config", "config.yaml"], 2),
-        (["stories", "--config", "nowhere.yaml"], 2),
-        (["stories", "--database", "mysql://x/y"], 2),
-        (["stories", "--log-format", "xml"], 2),
-        (["stories", "--format", "xml"], 2),
-        (["stories", "--limit", "0"], 2),
-        (["stories", "--limit", "9" * 30], 0),
-        (["stories", "--since", "yesterday"], 2),
-        (["stories", "--since", "9999999999d"], 0),
-        (["stories", "--until", "0001-01-01T00:00:00+14:00"], 2),
-        (["stories", "--query", "!!"], 2),
-        (["search", '"'], 2),
-        (["search", "x", "--limit", "9" * 30], 0),
-        (["story"], 2),
-        (["story", "nosuchstory"], 2),
-        (["explain", "nosuch"], 2),
-        (["ingest"], 2),
-        (["ingest", "nowhere.txt"], 2),
-        (["ingest", "x" * 300], 2),
-        (["ingest", "--format", "xml", "x"], 2),
-        (["extract", "nowhere.txt"], 1),
-        (["extract", "x" * 300], 1),
-        (["extract", "http://127.0.0.1:1/"], 1),
-        (["extract", "nowhere.txt", "-"], 3),
-        (["extract", "config.yaml"], 1),  # no kind of file that holds articles
-        (["eval", "nowhere.jsonl"], 2),
-        (["feed", "--output", "nowhere/feed.xml"], 2),
-        (["sources", "remove", "nobody"], 2),
-        (["sources", "add", "ftp://a.example/"], 2),
-        (["sources", "import", "nowhere.opml"], 2),
-        (["sources", "check", "nowhere.xml"], 3),
-        (["sources", "add", "http://nosuchhost.invalid/"], 1),
-        (["stories", "--database", "/proc/nowhere/x.db"], 0),
-        (["db", "upgrade", "--database", "/proc/nowhere/x.db"], 5),
-        (["stories", "--database", "postgresql://nobody@127.0.0.1:1/x"], 1),
-        (["stories", "--database", "config.yaml"], 1),
-        (["doctor", "--database", "postgresql://nobody@127.0.0.1:1/x"], 1),
-        (["doctor", "--database", "config.yaml"], 1),
-    ],
-    ids=lambda value: " ".join(value)[:60] if isinstance(value, list) else None,
+    ("typed", "code"),
+    rows("cli", "exit codes"),
 )
-def test_exit_codes(terminal: Terminal, arguments: list[str], code: int) -> None:
+def test_exit_codes(terminal: Terminal, typed: str, code: int) -> None:
+    """LONG is a name of three hundred letters."""
+    arguments = typed.replace("LONG", "x" * 300).split()
     said = terminal.type(*arguments)
     assert said.code == code, said.err
     if arguments[0] == "extract":
@@ -220,16 +179,7 @@ def test_a_database_of_a_newer_program_ends_with_4(terminal: Terminal) -> None:
 @pytest.mark.later
 @pytest.mark.parametrize(
     ("typed", "code", "lines"),
-    [
-        ("stories", 0, 1), ("search levee", 0, 1), ("sources list", 0, 1), ("db stats", 0, 1),
-        ("forget --list", 0, 1), ("story nosuchstory", 2, 2), ("explain nosuch", 2, 2),
-        # What has nothing to work on ends as the documents say.
-        ("db check", 1, 0), ("db backup", 1, 0), ("export", 1, 0), ("db prune", 2, 0),
-        ("db render", 2, 0),
-        ("forget https://a.example/1 --yes", 2, 0), ("correct merge a b", 2, 0), ("recluster", 2, 0),
-        ("import nofile", 2, 0), ("import config.yaml", 1, 0), ("db restore nofile", 2, 0),
-        ("db restore .", 2, 0),
-    ],
+    rows("cli", "before there is a database commands say so and make none"),
 )  # fmt: skip
 def test_before_there_is_a_database_commands_say_so_and_make_none(
     terminal: Terminal, typed: str, code: int, lines: int

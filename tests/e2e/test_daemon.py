@@ -4,9 +4,6 @@ import os
 import re
 import shutil
 import signal
-import socket
-import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +16,6 @@ from tests.support.daemon_process import WORKER, WORKERS, DaemonProcess, residen
 from tests.support.loopback import LoopbackServer, Request, Response, free_port
 from tests.support.outlets import SAMPLES, Outlet, report
 from tests.support.terminal import jsonl
-from tests.support.waiting import PATIENCE_SECONDS
 
 DAM = report(
     "Marenholt Courier/kestrow-dam-gives-way",
@@ -507,50 +503,23 @@ def same_to_the_eye(path: Path, other: bytes) -> None:
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
-# --- systemd, figures, words -------------------------------------------------------------------------------
+# --- figures, words ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.later
-def test_systemd_is_notified_and_little_is_logged(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_daemon_without_sources_logs_little_and_needs_no_workers(
+    tmp_path: Path,
 ) -> None:
-    with (
-        tempfile.TemporaryDirectory() as place,
-        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd,
-    ):
-        systemd.bind(f"{place}/notify")
-        systemd.settimeout(PATIENCE_SECONDS)
-        variables = {"NOTIFY_SOCKET": f"{place}/notify", "WATCHDOG_USEC": "400000"}
-        daemon = DaemonProcess(tmp_path, {"work": WORKER}, **variables)
-        started = time.monotonic()
-        with daemon:
-            seconds = time.monotonic() - started
-            before = [systemd.recv(4096)]
-            while not before[-1].startswith(b"READY=1"):
-                before.append(systemd.recv(4096))
-            assert b"WATCHDOG=1" not in before
-            assert daemon.get("/").status_code == 200, "ready means: it can be read"
-            after = [systemd.recv(4096) for _ in range(4)]
-            assert after.count(b"WATCHDOG=1") >= 2
-            size = resident_mib(daemon.process.pid)
-            assert not daemon.workers(), (
-                "a daemon with nothing to read needs no workers"
-            )
-            assert daemon.stop(signal.SIGINT) == 0
-        last = systemd.recv(4096)
-        while not last.startswith(b"STOPPING=1"):
-            assert last == b"WATCHDOG=1"
-            last = systemd.recv(4096)
+    with DaemonProcess(tmp_path, {"work": WORKER}) as daemon:
+        assert daemon.get("/").status_code == 200
+        assert not daemon.workers()
+        assert daemon.stop(signal.SIGINT) == 0
     kinds = [line.split(maxsplit=3)[3].split()[0] for line in daemon.log().splitlines()]
     assert sorted(kinds[:3]) == ["anyone", "listening", "no"], (
         "who the owner is; where; no sources yet"
     )
     assert "aggregator sources add URL" in daemon.log()
     assert kinds[3:] == ["SIGINT:", "stopped"]
-    with capsys.disabled():
-        sys.stdout.write(
-            f"\nstart on an empty database {seconds:.2f} s, {size:.0f} MiB at rest\n"
-        )
 
 
 @pytest.mark.later

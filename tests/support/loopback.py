@@ -36,6 +36,7 @@ class Request:
     query: str
     headers: Mapping[str, str]
     body: bytes
+    port: int  # of the client; each of its connections has another one
 
 
 @dataclass
@@ -222,7 +223,7 @@ class _Handler(BaseHTTPRequestHandler):
         path, _, query = self.path.partition("?")
         headers = {name.lower(): value for name, value in self.headers.items()}
         response = self.server.owner.answer(
-            Request(self.command, path, query, headers, body)
+            Request(self.command, path, query, headers, body, self.client_address[1])
         )
         with suppress(OSError):
             self._write(response)

@@ -437,15 +437,6 @@ def test_a_damaged_file(patient: Patient, at: int) -> None:
     patient.the_one("problem", "is damaged", "aggregator db restore")
 
 
-def test_a_server_that_does_not_run(patient: Patient) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]  # bound, and nobody listens
-        patient.the_one(
-            "problem", "", "pg_isready", database=f"postgresql://me@127.0.0.1:{port}/x"
-        )
-
-
 def test_a_server_that_hangs_is_not_waited_for(patient: Patient) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         found = patient.the_one(
@@ -538,19 +529,6 @@ def test_articles_that_wait_for_hours(patient: Patient) -> None:
     )
 
 
-def test_a_source_that_fails(patient: Patient) -> None:
-    patient.put(address="https://a.example/feed", name="Well")
-    patient.put(
-        address="https://b.example/feed", name="Ill", health="failing", failures=9,
-        health_cause="dns: no such name", failing_since=NOW - dt.timedelta(days=9),
-    )  # fmt: skip
-    patient.the_one(
-        "warning",
-        "source Ill: DNS lookup failed",
-        "aggregator sources check https://b.example",
-    )
-
-
 def test_a_source_that_is_gone(patient: Patient) -> None:
     gone = patient.put(
         address="https://b.example/feed", name="Over", health="gone", gone_since=NOW
@@ -571,34 +549,6 @@ def test_a_source_that_fell_silent(patient: Patient) -> None:
     patient.the_one(
         "warning", "source Quiet: nothing new for 60 days", "aggregator sources check"
     )
-
-
-def test_all_sources_fail(patient: Patient) -> None:
-    for one in "abc":
-        patient.put(
-            address=f"https://{one}.example/f",
-            health="failing",
-            health_cause="dns: x",
-            failures=3,
-        )
-    first, *others = patient.ill()
-    assert (first.level, first.what.startswith("all 3 feeds fail")) == ("problem", True)
-    assert first.advice == "aggregator sources list --failing"
-    assert len(others) == 3
-
-
-def test_the_only_source_fails(patient: Patient) -> None:
-    address = "https://a.example/f"
-    patient.put(
-        address=address,
-        health="failing",
-        health_cause="http 404: Not Found",
-        failures=3,
-    )
-    first, other = patient.ill()
-    assert first.what == "the only feed fails"
-    assert "http 404: Not Found" in other.what
-    assert other.advice == f"aggregator sources check {address}"
 
 
 def test_no_secret_of_an_address_is_said(patient: Patient) -> None:

@@ -1,6 +1,5 @@
 """`aggregator eval`: whatever is in a dataset, it is measured, and what went wrong is said aloud."""
 
-import csv
 import gzip
 import io
 import json
@@ -169,15 +168,6 @@ def test_what_cannot_be_read_is_alone_and_reported_with_its_reason(tmp_path):
     assert result.labelled is not None
 
 
-@pytest.mark.later
-def test_a_huge_text_and_a_line_without_end(tmp_path):
-    endless = '{"id": "endless", "text": "' + "water " * 2_000_000
-    result, _ = ran(
-        written(tmp_path, one("huge", FLOOD * 3_000, cluster="flood"), endless)
-    )
-    assert result.not_read == {"the line is longer than 10 MiB": 1}
-
-
 def test_a_text_under_an_unknown_key_is_a_problem_and_map_reads_it(
     folder, capsysbinary
 ):
@@ -191,36 +181,6 @@ def test_a_text_under_an_unknown_key_is_a_problem_and_map_reads_it(
     asked = ("eval", path, "--map", "text=volltext", "--format", "json")
     result = json.loads(main_said(capsysbinary, *asked))
     assert (result["not_read"], result["copies_found"]) == ({}, 1)
-
-
-def test_a_table_is_read_like_lines(folder, capsysbinary):
-    rows = [
-        ("a", "Levee breaks", FLOOD, "flood"),
-        ("b", "Levee breaks", FLOOD, "flood"),
-    ]
-    with (folder / "set.csv").open("w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file)
-        table.writerow(["nr", "kopf", "text", "ereignis"])
-        table.writerows([*rows, ("c", "too", "few")])
-    asked = (
-        "eval",
-        "set.csv",
-        "--map",
-        "id=nr,title=kopf,cluster=ereignis",
-        "--assignments",
-        "out.jsonl",
-        "--format",
-        "json",
-    )
-    result = json.loads(main_said(capsysbinary, *asked))
-    assert result["articles"] == 3
-    assert result["not_read"] == {"the row has 3 cells, and the header 4": 1}
-    assert result["labelled"]["bcubed"]["f1"] == 1.0
-    lines = [
-        json.loads(line) for line in (folder / "out.jsonl").read_bytes().splitlines()
-    ]
-    assert [line["id"] for line in lines] == ["a", "b", "set.csv:18"], "by the line"
-    assert lines[1]["copy_of"] == "a"
 
 
 # --- what went wrong ---------------------------------------------------------------------------------------

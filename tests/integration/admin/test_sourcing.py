@@ -11,7 +11,6 @@ from aggregator.config.loader import load
 from aggregator.config.tuning import Tuning
 from aggregator.intake.manage.adding import AddedSource, SourceOptions, add
 from aggregator.intake.manage.configured_sources import follow_config
-from aggregator.intake.manage.feed_check import check
 from aggregator.intake.manage.feed_lists import (
     OpmlImportResult,
     export_opml,
@@ -231,22 +230,6 @@ def test_what_went_wrong_is_said_with_what_to_do(desk: Desk) -> None:
 # --- what is kept ------------------------------------------------------------------------------------------
 
 
-def test_a_feed_is_added_with_what_was_said_and_not_polled(either: Desk) -> None:
-    either.server.routes["/rss"] = feed("Harbour Post", 3)
-    wanted = {"name": "post", "outlet": "The Post", "folder": "Ports", "language": "en"}
-    added = either.add("/rss", interval_seconds=900, **wanted)
-    (kept,) = either.stored()
-    assert (kept.name, kept.outlet, kept.folder, kept.language, kept.interval_seconds, kept.origin) == (
-        "post", "The Post", "Ports", "en", 900, "user",
-    )  # fmt: skip
-    assert (kept.id, kept.health, kept.first_poll_done) == (
-        added.source.id,
-        "new",
-        False,
-    )
-    assert abs(kept.next_due_at - dt.datetime.now(dt.UTC)) < dt.timedelta(minutes=1)
-
-
 def test_the_configured_interval_holds_for_every_source_without_its_own(
     either: Desk,
 ) -> None:
@@ -306,31 +289,6 @@ def test_a_feed_that_moved_for_ever_is_added_where_it_is_now(desk: Desk) -> None
 
 
 # --- check -------------------------------------------------------------------------------------------------
-
-
-def test_many_are_checked_in_their_order(desk: Desk) -> None:
-    desk.server.routes["/rss"] = feed("Post", 2)
-    file = desk.folder / "ok.xml"
-    file.write_text(
-        "<rss version='2.0'><channel><item/></channel></rss>", encoding="utf-8"
-    )
-    what = [
-        str(file),
-        desk.server.url("/rss"),
-        str(desk.folder),
-        "\0",
-        desk.server.url("/no"),
-    ] * 3
-    checked = list(check(desk.config, what))
-    assert [one.what for one in checked] == what
-    assert [one.entries for one in checked[:5]] == [1, 2, 0, 0, 0]
-    assert [one.problem is None for one in checked[:5]] == [
-        True,
-        True,
-        False,
-        False,
-        False,
-    ]
 
 
 # --- OPML --------------------------------------------------------------------------------------------------
@@ -496,18 +454,6 @@ def test_two_feeds_that_were_one_are_two(either: Desk) -> None:
     written_by(either.database, save, msgspec.structs.replace(row, redirected_url=new))
     either.follow(of_file(old), of_file(new))
     assert either.asked() == {(old, None), (new, None)}
-
-
-def test_addresses_with_passwords_are_refused_by_name(desk: Desk) -> None:
-    with pytest.raises(UsageError, match="name or password") as caught:
-        desk.add("https://me:hush@gazette.example/rss")
-    assert "hush" not in str(caught.value)
-    done = desk.import_list(
-        '<opml><body><outline title="Gazette" xmlUrl="https://me:hush@gazette.example/rss"/>'
-        '<outline xmlUrl="https://tide.example/rss"/></body></opml>'
-    )
-    assert (done.added, done.known, done.refused) == (1, 0, ("Gazette",))
-    assert [one.address for one in desk.stored()] == ["https://tide.example/rss"]
 
 
 @pytest.mark.parametrize(

@@ -284,28 +284,6 @@ def test_an_old_text_that_is_printed_again_is_as_old_as_it_was(
     assert newest.published == NOON
 
 
-@pytest.mark.later
-@pytest.mark.parametrize(
-    ("length", "words"),
-    [(24, 1), (32, 2), (40, 3), (50, 3), (60, 3), (90, 3), (400, 3)],
-)
-def test_a_copy_with_some_changed_words_is_found(
-    rig: Rig, length: int, words: int
-) -> None:
-    """In a short text, too, of which hardly a run of words is as it was."""
-    texts = {f"The {at} report": prose(f"{length} {at}", length) for at in range(6)}
-    rig.take(*(piece("Gazette", title, text, title) for title, text in texts.items()))
-    for count in range(words + 1):
-        outlet = f"Courier {count}"
-        copies = [
-            piece(outlet, title, changed(text, count, title), title)
-            for title, text in texts.items()
-        ]
-        assert [one.outcome for one in rig.take(*copies)] == ["copy"] * len(texts), (
-            count
-        )
-
-
 def test_what_a_copy_and_an_excerpt_have_of_their_own_is_copied_in_turn(
     rig: Rig,
 ) -> None:

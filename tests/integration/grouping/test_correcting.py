@@ -493,17 +493,6 @@ def corrected(grouped: Database) -> Database:
 
 
 @pytest.mark.later
-def test_corrections_hold_when_all_is_decided_again(corrected: Database) -> None:
-    before = partition(corrected)
-    dry = reclustering(corrected).difference(None)
-    assert (dry.changed_stories, dry.moved, dry.pairs_kept) == (0, 0, 1.0)
-    real = recluster(corrected)
-    assert real.changed_stories == 0
-    assert partition(corrected) == before
-    assert what_is_wrong(corrected) == []
-
-
-@pytest.mark.later
 def test_without_them_all_would_be_as_before(corrected: Database) -> None:
     recluster = reclustering(corrected)
     groups = []

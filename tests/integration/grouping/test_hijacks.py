@@ -11,13 +11,12 @@ from aggregator.model.entry import Authority, Entry
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import pending_pages
 from aggregator.store.read.reader import StoryReader
-from aggregator.store.tables import article, story
+from aggregator.store.tables import story
 from tests.support import articles
 from tests.support.articles import NOON, Clock, Rig, page_of, record, trust
 from tests.support.rows import queried, written_by
 from tests.support.story_checks import (
     correct,
-    recluster,
     undo,
     what_is_wrong,
 )
@@ -252,17 +251,6 @@ def test_who_moves_it_by_hand_makes_it_count_and_undo_takes_it_back(rig: Rig) ->
     assert reports(rig.database) == [2, 1]
     rig.restart()
     assert is_sound(rig)
-
-
-def test_reclustering_counts_alike(rig: Rig) -> None:
-    rig.take(of_feed("x", HEADLINE, ADVERTISEMENT))
-    before = queried(rig.database, select(article).order_by(article.c.inbox_no)).all()
-    assert recluster(rig.database).moved == 0
-    assert (
-        queried(rig.database, select(article).order_by(article.c.inbox_no)).all()
-        == before
-    )
-    assert reports(rig.database) == [2]
 
 
 @pytest.mark.parametrize(

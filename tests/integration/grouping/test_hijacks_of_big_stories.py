@@ -55,23 +55,6 @@ def test_an_unknown_outlet_makes_no_agency_the_origin_of_what_it_copies_and_no_t
     assert queried(database, topics).scalars().all() == []
 
 
-@pytest.mark.parametrize("event", STORIES)
-def test_an_advertisement_within_the_sentences_of_a_report_is_not_told(
-    database: Database, event: str
-) -> None:
-    story = BigStory(database, event)
-    told = [one for said in sentences_of(story.withheld["text"]) for one in said]
-    within = [
-        f"{one.rstrip('.')}, while Slimona of Golden Harbour costs 29 dollars."
-        for one in told[:12]
-    ]
-    after = story.takes(
-        of_feed("spam.example", story.withheld["title"], " ".join(within), LATER)
-    )
-    assert "Slimona" not in after.text
-    assert "29 dollars" not in after.text
-
-
 @pytest.mark.parametrize("named", ["valley.example", "spam.example"])
 @pytest.mark.parametrize("event", STORIES)
 def test_who_lists_the_address_of_a_known_outlet_before_it_keeps_no_report_of_it_out(

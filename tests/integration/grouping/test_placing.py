@@ -3,14 +3,12 @@
 import datetime as dt
 import itertools
 import random
-import traceback
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
-from sqlalchemy import event, select, update
+from sqlalchemy import select, update
 
 from aggregator.config.story_query import StoryFilter
 from aggregator.config.tuning import Tuning
@@ -110,23 +108,6 @@ def test_a_revision_keeps_id_and_home_and_is_logged(rig: Rig) -> None:
     assert "Five people" in queried(rig.database, select(article.c.text)).scalar_one()
 
 
-def test_another_text_under_a_reused_address_is_a_new_article(rig: Rig) -> None:
-    live = record("Gazette", "live", "Levee breaks at Pennmouth", FLOOD, published=NOON)
-    (first,) = rig.take(live)
-    (second,) = rig.take(
-        msgspec.structs.replace(live, title="Dock workers strike", text=STRIKE)
-    )
-    assert second.outcome == "founded"
-    assert second.article != first.article
-    changed = msgspec.structs.replace(
-        live, title="Dock workers strike", text=STRIKE + " Talks go on."
-    )
-    rig.accept(changed)
-    third = msgspec.structs.replace(changed, text=STRIKE + " Talks have failed.")
-    (revised,) = rig.take(third)[-1:]
-    assert revised.article == second.article
-
-
 def test_several_texts_under_one_address_are_taken_once_each_however_often_they_come(
     rig: Rig,
 ) -> None:
@@ -183,34 +164,6 @@ def test_what_nothing_of_a_batch_reads_is_written_by_one_statement_for_each_tabl
         assert statements.count(f"INSERT INTO {table}") == 1, table
     for table in ("story", "article", "sketch"):
         assert statements.count(f"INSERT INTO {table}") == 2, table
-
-
-def test_few_functions_stand_between_placing_and_the_row_of_an_article(
-    rig: Rig,
-) -> None:
-    stacks: list[list[str]] = []
-
-    def overhear(*given: Any) -> None:
-        if given[2].startswith("INSERT INTO article"):
-            ours = [
-                f"{Path(frame.filename).name} {frame.name}"
-                for frame in traceback.extract_stack()
-                if "/aggregator/" in frame.filename
-            ]
-            stacks.append(ours[ours.index("place.py place") + 1 :])
-
-    event.listen(rig.database.engine, "before_cursor_execute", overhear)
-    rig.take(flood())
-    (between,) = stacks
-    assert len(between) <= 6, between
-
-
-def test_text_of_nothing_is_refused_with_its_reason(rig: Rig) -> None:
-    placed = rig.take(
-        record("Gazette", "1", "", "..."), record("Gazette", "2", "Strike", STRIKE)
-    )
-    assert [one.outcome for one in placed] == ["refused", "founded"]
-    assert placed[0].reason
 
 
 @pytest.mark.later

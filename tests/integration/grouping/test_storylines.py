@@ -6,26 +6,21 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select
 from typer.testing import CliRunner
 
 import aggregator
-from aggregator.admin.export_file import exported
-from aggregator.admin.import_rows import import_into
 from aggregator.cli.application import make_app
-from aggregator.config.story_query import StoryFilter
 from aggregator.grouping.corrections.explanation import storyline_explanation
 from aggregator.grouping.deletion.forget_articles import ForgetCommand
 from aggregator.grouping.place import Placer
 from aggregator.grouping.placing.compare_stored import compare_stored
 from aggregator.model.entry import Entry
 from aggregator.model.errors import UsageError
-from aggregator.model.story import StoryView
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories import storyline_rows
 from aggregator.store.tables import affinity, story
-from tests.conftest import Postgres
 from tests.support.articles import (
     DYKES,
     FLOOD,
@@ -40,7 +35,6 @@ from tests.support.fresh import with_tables
 from tests.support.rows import executed, queried, read_by, written_by
 from tests.support.story_checks import (
     by_title,
-    copied,
     correct,
     members,
     placing_of,
@@ -178,14 +172,6 @@ def test_reclustering_of_the_last_articles_leaves_the_others(rig: Rig) -> None:
     assert kept(rig.database) == before
 
 
-def test_an_export_has_them(rig: Rig, postgres: Postgres) -> None:
-    rig.take(*small_set())
-    rows = b"".join(exported(rig.database, lambda _: None)).splitlines(keepends=True)
-    with closing(with_tables(Database(postgres.make()))) as database:
-        import_into(database, rows, lambda _: None)
-        assert kept(database) == kept(rig.database)
-
-
 # --- what people do ----------------------------------------------------------------------------------------
 
 
@@ -271,16 +257,6 @@ def test_a_storyline_outlives_its_founder(rig: Rig) -> None:
     assert 1 not in set(numbers)
 
 
-def test_a_copied_database_goes_on_in_the_same_way(rig: Rig, tmp_path: Path) -> None:
-    rig.take(*affair()[:2])
-    with closing(Database(f"sqlite:///{tmp_path}/copied.db")) as database:
-        with_tables(database)
-        copied(rig.database, database)
-        Rig(database, Clock(NOON + 20 * DAY)).take(*affair()[2:])
-        rig.take(*affair()[2:])
-        assert kept(database) == kept(rig.database)
-
-
 # --- afterwards --------------------------------------------------------------------------------------------
 
 
@@ -316,53 +292,6 @@ def test_what_is_older_stands_alone_after_an_upgrade(rig: Rig) -> None:
 
 
 # --- shown -------------------------------------------------------------------------------------------------
-
-
-def test_a_story_has_its_storyline_with_the_counts_of_its_last_day(rig: Rig) -> None:
-    rig.take(*affair()[:2])
-    again = "Dykes: parliament gives two billion"
-    rig.take(record("Mail", "7", again, DYKES, published=NOON + 5 * DAY))
-    reader = StoryReader(rig.database)
-    (
-        levee,
-        vote,
-    ) = by_title(rig.database, "Levee", "arliament")
-    shown = reader.story(levee)
-    assert isinstance(shown, StoryView)
-    assert shown.storyline is not None
-    assert (shown.storyline.id, shown.storyline.head) == (levee, vote)
-    assert (shown.storyline.story_count, shown.storyline.day_outlet_count) == (2, 2)
-    assert shown.storyline.day_report_count == 1  # one text
-    assert [one.id for one in shown.storyline.stories] == [vote, levee]
-    assert ([one.id for one in shown.later], shown.earlier) == ([vote], ())
-    listed = reader.stories(StoryFilter()).stories
-    assert {one.storyline for one in listed} == {shown.storyline}
-    found = queried(rig.database, text("SELECT * FROM v_storylines ORDER BY position"))
-    assert [tuple(row) for row in found] == [(levee, levee, 1), (levee, vote, 2)]
-
-
-def test_a_storyline_is_found_by_the_id_of_any_of_its_stories(rig: Rig) -> None:
-    rig.take(*affair())
-    reader = StoryReader(rig.database)
-    levee, strike = by_title(rig.database, "Levee", "Dock")
-    found = {
-        id_: reader.storyline(id_)
-        for id_ in by_title(rig.database, "Levee", "Parliament", "Fund")
-    }
-    assert {line.id for line in found.values() if line} == {levee}
-    alone = reader.storyline(strike)
-    assert alone is not None
-    assert (alone.id, alone.story_count, alone.title) == (strike, 1, STRUCK)
-    assert reader.storyline("nothing") is None
-    for asked, shown in ((levee, {*found}), (strike, {strike}), ("nothing", set())):
-        listed = reader.stories(StoryFilter(storyline=asked)).stories
-        assert {one.id for one in listed} == shown
-    page, following = reader.storylines(1)
-    assert ([line.id for line in page], following) == ([levee], None)
-    placing_of(rig.database).erase(ForgetCommand(name=members(rig.database, levee)[0]))
-    still = reader.storyline(levee)
-    assert still is not None
-    assert (still.id, still.story_count) == (levee, 2), "its id outlives its founder"
 
 
 def test_it_is_explained_how_near_the_stories_are(rig: Rig) -> None:

@@ -5,17 +5,15 @@ import os
 from pathlib import Path
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import select
 
 from aggregator.config.story_query import StoryFilter
 from aggregator.config.tuning import Tuning
 from aggregator.model.entry import Entry
 from aggregator.store.engine.database import Database
-from aggregator.store.intake import inbox
 from aggregator.store.intake.folder_names import known_as, known_folder
-from aggregator.store.intake.identity import identify
 from aggregator.store.read.reader import StoryReader
-from aggregator.store.tables import article, identity_key
+from aggregator.store.tables import article
 from tests.support.articles import (
     FLOOD,
     NOON,
@@ -85,22 +83,6 @@ def test_a_link_whose_page_is_known_meanwhile_is_that_article_for_ever(
     assert len(texts(rig)) == 1
 
 
-def test_an_address_claimed_by_two_at_once_belongs_to_the_first(rig: Rig) -> None:
-    with rig.database.write() as connection:
-        assert inbox.claim(connection, b"k" * 16, "first") == "first"
-        assert inbox.claim(connection, b"k" * 16, "second") == "first"
-    assert queried(rig.database, select(identity_key.c.article)).scalars().all() == [
-        "first"
-    ]
-
-
-def test_a_void_key_is_nobodys_when_a_page_claims_it(rig: Rig) -> None:
-    with rig.database.write() as connection:
-        void = insert(identity_key).values(key=b"k" * 16, article=identify.NOBODY)
-        connection.execute(void)
-        assert inbox.claim(connection, b"k" * 16, "claimant") == "claimant"
-
-
 def test_a_copy_of_a_dead_story_is_decided_alike_before_and_after_a_restart(
     rig: Rig, tmp_path: Path
 ) -> None:
@@ -129,23 +111,6 @@ def test_a_copy_of_a_dead_story_is_decided_alike_before_and_after_a_restart(
             other.restart()
             other.take(entry)
         assert settled(fresh) == settled(rig.database)
-
-
-def test_stories_that_leave_before_the_window_is_over_are_logged(
-    rig: Rig, caplog: pytest.LogCaptureFixture
-) -> None:
-    overrides = {"events": {"live_reach": 3}, "placing": {"sweep_every": 1}}
-    small = Rig(rig.database, rig.clock, Tuning(overrides))
-    for n in range(8):
-        words = " ".join(f"w{n}x{i}" for i in range(60))
-        small.take(
-            record("Post", str(n), f"Note {n}", f"Number {n}: {words}", published=NOON)
-        )
-    logged = [
-        one for one in caplog.records if getattr(one, "event", "") == "window_short"
-    ]
-    assert len(logged) == 1, "once a day"
-    assert "those of 3 articles" in logged[0].getMessage()
 
 
 def test_two_folders_of_one_name_are_two_and_a_moved_one_is_the_same(

@@ -10,10 +10,8 @@ from aggregator.config.story_query import StoryFilter
 from aggregator.config.tuning import Tuning
 from aggregator.model.entry import Entry, Published
 from aggregator.store.engine.database import Database
-from aggregator.store.intake import pending_pages
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import article
-from aggregator.stories.counting.originals import originals_with_copies
 from tests.support.articles import (
     FLOOD,
     NOON,
@@ -59,19 +57,6 @@ def linked(text: str = FLOOD, source: str = "bridge", **more: object) -> Entry:
 ENDING = " The post Levee breaks appeared first on Gazette."
 
 
-def test_an_entry_that_waits_for_its_page_is_the_article_that_the_site_delivers(
-    rig: Rig,
-) -> None:
-    (waiting,) = rig.accept(linked("A short lead."), wants_page=[True])
-    assert [one.outcome for one in rig.take(own())] == ["founded"]
-    with rig.database.write() as connection:
-        assert waiting.entry_no is not None
-        pending_pages.give_up(connection, waiting.entry_no, verdict=None, reason="429")
-    assert [one.outcome for one in rig.place()] == ["unchanged"]
-    (row,) = queried(rig.database, select(article)).all()
-    assert (row.id, row.title) == (waiting.article, "Levee breaks")
-
-
 def test_the_page_that_only_the_site_gets_is_a_revision(rig: Rig) -> None:
     """The page does not contain the summary that both feeds have; nothing else says that it is the same."""
     summary = "What a broken levee means for the lower town, and which roads are closed from tonight on."
@@ -85,15 +70,6 @@ def test_the_page_that_only_the_site_gets_is_a_revision(rig: Rig) -> None:
     assert [one.outcome for one in placed] == ["revised"]
     (row,) = queried(rig.database, select(article)).all()
     assert "three hundred residents" in " ".join(row.text.split())
-
-
-def test_tracking_parameters_never_replace_an_address(rig: Rig) -> None:
-    rig.take(own())
-    changed = own(FLOOD + " Two are missing still.", url=TRACKED.format(n=1))
-    assert [one.outcome for one in rig.take(changed)] == ["revised"]
-    assert queried(rig.database, select(article.c.url)).scalars().all() == [
-        URL.format(n=1)
-    ]
 
 
 def test_within_one_source_and_url_nothing_is_a_copy(rig: Rig) -> None:
@@ -148,48 +124,3 @@ def test_a_fragment_that_only_tracks_leaves_an_item_its_page(sqlite: Database) -
         link = "http://gazette.example/news/1#xtor=RSS-1"
         feeds.poll("gazette.example", Item("Levee breaks", "Short.", "1", link))
         assert feeds.texts() == [" ".join(FLOOD.split())]
-
-
-def test_a_copy_within_one_outlet_and_one_of_another_are_under_one_original(
-    rig: Rig,
-) -> None:
-    rig.take(
-        record(
-            "Gazette",
-            "1",
-            "Levee breaks",
-            FLOOD,
-            url="http://gazette.example/a",
-            published=NOON,
-        )
-    )
-    later = NOON + dt.timedelta(minutes=5)
-    rig.take(
-        record(
-            "Gazette",
-            "2",
-            "Levee breaks",
-            FLOOD,
-            url="http://gazette.example/b",
-            published=later,
-        )
-    )
-    rig.take(
-        record(
-            "Herald",
-            "1",
-            "Levee breaks",
-            FLOOD,
-            url="http://herald.example/b",
-            published=later,
-        )
-    )
-    reader = StoryReader(rig.database)
-    (story,) = reader.stories(StoryFilter()).stories
-    whole = reader.story(story.id)
-    ((original, copies),) = originals_with_copies(whole.articles)
-    assert (original.outlet, sorted(copy.outlet for copy in copies)) == (
-        "Gazette",
-        ["Gazette", "Herald"],
-    )
-    assert (whole.outlet_count, whole.report_count) == (2, 1)

@@ -127,17 +127,6 @@ def test_neither_workers_nor_portions_nor_restarts_change_a_text(
 
 
 @pytest.mark.later
-def test_deciding_again_leaves_texts_and_stories_as_they_are(
-    database: Database,
-) -> None:
-    Rig(database).take(*articles_of(75))
-    before = texts(database), settled(database)
-    difference = recluster(database)
-    assert difference.moved == 0
-    assert (texts(database), settled(database)) == before
-
-
-@pytest.mark.later
 def test_lines_that_are_learnt_later_leave_earlier_texts_as_they_are(
     database: Database,
 ) -> None:

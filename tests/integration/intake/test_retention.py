@@ -26,7 +26,6 @@ from aggregator.store.tables import (
     change,
     entry,
     rejected_input,
-    set_counter,
     sketch,
     standing,
     story,
@@ -132,6 +131,7 @@ def texts_of(rig: Rig) -> list[str | None]:
 @pytest.mark.later
 def test_what_is_not_old_enough_is_left_alone(rig: Rig) -> None:
     before = stored(rig.database, article.c.inbox_no, article.c.text, article.c.terms)
+    kept(rig)  # where no age is given
     at = NOON + dt.timedelta(days=38)
     kept(rig, at=at, text_after=30 * DAY, stories_after=90 * DAY)
     assert (
@@ -162,21 +162,6 @@ def test_the_html_of_an_article_goes_with_its_text(rig: Rig) -> None:
     kept(rig, text_after=30 * DAY)
     (after,) = queried(rig.database, html)
     assert after.html is None
-
-
-def test_texts_stay_as_they_are_where_no_age_is_given(rig: Rig) -> None:
-    whole = [
-        article.c.inbox_no,
-        *(column for column in article.c if column is not article.c.inbox_no),
-    ]
-    before = stored(rig.database, *whole)
-    told = stored(rig.database, story.c.story_no, story.c.text, story.c.rendered)
-    sketches = stored(rig.database, sketch.c.article, sketch.c.hashes)
-    kept(rig)
-    assert stored(rig.database, *whole) == before
-    after = stored(rig.database, story.c.story_no, story.c.text, story.c.rendered)
-    assert after == told
-    assert stored(rig.database, sketch.c.article, sketch.c.hashes) == sketches
 
 
 @pytest.mark.later
@@ -323,23 +308,6 @@ def test_texts_go_and_the_beginnings_of_stories_stay(rig: Rig) -> None:
         render_next(rig.database, 5, rig.all_tuning.section("stories", StoryTuning))
         == 0
     ), "and not told again"
-    assert wrong(rig.database) == []
-
-
-@pytest.mark.later
-def test_what_stays_of_a_story_is_kept_when_it_ages_later(rig: Rig) -> None:
-    reading = StoryReader(rig.database)
-    ids = [one.id for one in reading.stories(StoryFilter(limit=100)).stories]
-    shown = {id_: reading.text(id_) for id_ in ids}
-    at = NOON + dt.timedelta(days=20)
-    kept(rig, at=at, text_after=7 * DAY)
-    kept(rig, text_after=1_000 * DAY)
-    assert {
-        row[1] for row in stored(rig.database, article.c.inbox_no, article.c.terms)
-    } == {b""}
-    assert {id_: reading.text(id_) for id_ in ids} == {
-        id_: stays(text) for id_, text in shown.items()
-    }
     assert wrong(rig.database) == []
 
 
@@ -785,23 +753,6 @@ def test_an_entry_keeps_nothing_that_its_article_has_and_is_forgotten_all_the_sa
 def results_of(database: Database) -> list[inbox.EntryResult]:
     numbers = [row[0] for row in stored(database, entry.c.entry_no)]
     return read_by(database, inbox.results, numbers)
-
-
-def test_entries_that_were_refused_are_settled_as_they_are(rig: Rig) -> None:
-    rig.accept(
-        record("Herald", "y", "Levee gives way", FLOOD, url="https://herald.example/y")
-    )
-    with rig.database.write() as connection:
-        waiting = entry.c.state == "ready"
-        refused = {"state": "refused", "outcome": "refused", "verdict": "paywall"}
-        connection.execute(update(entry).where(waiting).values(**refused))
-    with rig.database.write() as connection:
-        set_counter(connection, "entries_to", stored_last(connection) - 1)
-        assert expired_rows.settle_entries(connection, 1)
-
-
-def stored_last(connection: Any) -> int:
-    return int(connection.execute(select(func.max(entry.c.entry_no))).scalar_one())
 
 
 def test_each_entry_that_was_placed_holds_no_words_but_its_headline(rig: Rig) -> None:

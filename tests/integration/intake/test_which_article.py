@@ -266,14 +266,6 @@ def test_a_headline_that_is_corrected_is_the_storys_title(feeds: ListedFeeds) ->
     assert story.article_count == 1
 
 
-def test_a_short_text_that_becomes_the_whole_one_is_the_same_article(
-    feeds: ListedFeeds,
-) -> None:
-    feeds.poll(HOST, LEVEE._replace(text=FLOOD[:180]))
-    feeds.poll(HOST, LEVEE)
-    assert feeds.texts() == [" ".join(FLOOD.split())]
-
-
 def test_edits_are_followed_where_every_guid_is_new_at_every_poll(
     feeds: ListedFeeds,
 ) -> None:

@@ -209,15 +209,6 @@ def test_a_correction_in_any_feed_of_an_outlet_is_followed(feeds: ListedFeeds) -
         assert feeds.texts() == [" ".join(corrected.split())]
 
 
-def test_two_outlets_that_print_one_text_are_two(feeds: ListedFeeds) -> None:
-    feeds.add(HOST, "herald.test")
-    feeds.poll(HOST, LEVEE)
-    feeds.poll("herald.test", LEVEE._replace(link="http://herald.test/levee"))
-    first, second = feeds.articles()
-    assert (first.outlet, second.outlet) == (HOST, "herald.test")
-    assert second.copy_of == first.id
-
-
 def test_a_guid_is_its_feeds_own(feeds: ListedFeeds) -> None:
     feeds.add(HOST, "herald.test")
     feeds.poll(HOST, LEVEE._replace(guid="1"))
@@ -273,18 +264,6 @@ def test_a_forgotten_article_stays_forgotten_under_any_of_its_keys(
     feeds.forget(LEVEE.link or "")
     feeds.poll(HOST, AGAIN[again])
     assert feeds.articles() == []
-
-
-def test_a_forgotten_article_does_not_come_back_by_another_door(
-    everywhere: ListedFeeds,
-) -> None:
-    everywhere.add(HOST)
-    everywhere.poll(HOST, LEVEE)
-    everywhere.forget(LEVEE.link or "")
-    everywhere.add(BRIDGE)
-    everywhere.poll(BRIDGE, LEVEE._replace(guid="b", link=TRACKED))
-    push(everywhere, LEVEE)
-    assert everywhere.articles() == []
 
 
 # --- pushes ------------------------------------------------------------------------------------------------

@@ -113,18 +113,6 @@ def test_merge_split_move_and_undo(database: Database) -> None:
     assert merged.n < min(split.n, left.n)
 
 
-def test_a_story_that_gave_way_is_known_by_its_name_of_today(
-    database: Database,
-) -> None:
-    filled(database)
-    two = by_title(database, "marathon", "goat cheese")
-    (kept,) = correct(database, "merge", *two).stories
-    (gone,) = set(two) - {kept}
-    of_it = [one for one in stream(database, limit=500) if one.was == gone]
-    assert of_it
-    assert {one.story for one in of_it} == {kept}
-
-
 @pytest.mark.later
 def test_recluster_under_other_rules_tells_of_what_came_to_be_and_what_gave_way(
     database: Database,
@@ -143,15 +131,6 @@ def test_recluster_under_other_rules_tells_of_what_came_to_be_and_what_gave_way(
     assert {gone for one in merged for gone in one.others} == {
         one.was for one in created
     }
-
-
-def test_the_stream_is_in_order_and_bounded(database: Database) -> None:
-    filled(database)
-    whole = stream(database, limit=500)
-    numbers = [one.n for one in whole]
-    assert numbers == sorted(numbers)
-    assert len({one.updated for one in whole}) == len(whole), "no two alike"
-    assert stream(database, limit=2) == whole[:2]
 
 
 @pytest.mark.later

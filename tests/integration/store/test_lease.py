@@ -273,17 +273,6 @@ def waits_for_a_row(database: Database, who: Database) -> bool:
 
 
 @pytest.mark.later
-def test_a_writer_that_is_killed_leaves_the_lock_at_once(
-    shared: Database, process: Process
-) -> None:
-    lock = WriterLease(shared)
-    assert not lock.become_writer()
-    process.signal(signal.SIGKILL)
-    taken_over(lock)
-    lock.release()
-
-
-@pytest.mark.later
 def test_a_session_that_hangs_is_given_back_all_the_same(
     own_postgres: OwnPostgres,
 ) -> None:

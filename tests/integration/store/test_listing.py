@@ -17,7 +17,6 @@ from aggregator.store.intake.source_rows import (
     pause,
     revive,
     source_id,
-    sources_named,
 )
 from aggregator.store.read.health.problem_texts import problem_texts
 from aggregator.store.read.source_list import listed
@@ -124,15 +123,6 @@ def test_a_source_that_is_gone_is_not_due_until_it_is_resumed(
     assert "410" in (gone.problem or "")
     written_by(quick_room.database, revive, gone.id, NOON)
     assert quick_room.list()["gone"].next_due == NOON
-
-
-def test_sources_are_named_by_what_people_know_of_them(quick_room: Newsroom) -> None:
-    quick_room.has("ok", "gone")
-    ok = quick_room.list()["ok"]
-    with quick_room.database.read() as connection:
-        for words in (ok.id, ok.url, "ok", "OK", ok.id[:6]):
-            assert [one.id for one in sources_named(connection, words)] == [ok.id]
-        assert sources_named(connection, "o") == []
 
 
 def test_a_text_that_was_not_simply_taken_is_shown_with_its_reason(

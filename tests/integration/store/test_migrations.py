@@ -31,9 +31,8 @@ from aggregator.store.migrate import (
     revision_of,
     upgrade,
 )
-from aggregator.store.tables import VIEWS, counter, metadata, story
+from aggregator.store.tables import VIEWS, counter, metadata
 from tests.conftest import Postgres
-from tests.support.articles import NOON, STRIKE, Rig, record
 from tests.support.deep_checks import faults
 from tests.support.fresh import shape, with_tables
 from tests.support.kills import in_a_child
@@ -74,16 +73,6 @@ def test_two_that_upgrade_at_once_do_not_meet(database_url: str) -> None:
     for one in databases:
         check(one)
         one.close()
-
-
-def test_upgrading_again_keeps_what_is_there(database: Database) -> None:
-    Rig(database).take(
-        record("Herald", "1", "Dock workers strike", STRIKE, published=NOON)
-    )
-    upgrade(database)
-    assert queried(database, select(story.c.title)).scalars().all() == [
-        "Dock workers strike"
-    ]
 
 
 # Everything that SQLAlchemy creates for a model; on SQLite the statements themselves.

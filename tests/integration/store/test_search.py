@@ -24,6 +24,7 @@ from tests.support.articles import (
     record,
 )
 from tests.support.rows import read_by, unindexed_count
+from tests.support.tables import rows
 
 TAIPEI = "台北發生地震,多棟建築物倒塌。消防局說,有三百人被疏散。" * 3
 LYON = "Le maire de Besançon a été réélu dimanche. Les électeurs étaient nombreux à l'école."
@@ -79,60 +80,7 @@ def found(rig: Rig, query: str) -> list[str]:
 @pytest.mark.later
 @pytest.mark.parametrize(
     ("query", "outlets"),
-    [
-        ("levee", ["Gazette"]),
-        ("LEVEE Arrel", ["Gazette"]),
-        ("levee sennick", []),
-        ("union", ["Courier", "Herald"]),
-        ("pennmouth", ["Gazette", "Courier"]),
-        ("dock", ["Herald", "Courier"]),
-        ('"river Arrel broke"', ["Gazette"]),
-        ('"Arrel river broke"', []),
-        ('"Pennmouth The river"', []),  # no phrase runs from the title into the text
-        ('"breaks at" levee', ["Gazette"]),
-        ("firefight*", ["Gazette"]),
-        ('"four days of ra"', []),
-        ('"four days of ra*"', ["Gazette"]),
-        ("firefight", []),
-        ("地震", ["Daily"]),
-        ("發生地震", ["Daily"]),
-        ("震地", []),
-        ("三百人", ["Daily"]),
-        ("besancon", ["Journal"]),
-        ("BESANÇON reelu", ["Journal"]),
-        ("electeurs etaient", ["Journal"]),
-        ("l'école", ["Journal"]),
-        ("الميزانية", ["Nile"]),
-        ("الأجور", ["Nile"]),
-        ("서울", ["Han"]),
-        ("지하철*", ["Han"]),
-        ("'; DROP TABLE article; --", []),
-        ("title:levee OR NOT near(x)", []),
-        ("AND", ["Courier", "Herald", "Gazette"]),
-        ("-pennmouth", ["Han", "Nile", "Journal", "Daily", "Herald"]),
-        ("-union -地震 -besancon -서울", ["Nile", "Gazette"]),
-        (
-            '-"river Arrel" -"Arrel river" -outlet:han',
-            ["Courier", "Nile", "Journal", "Daily", "Herald"],
-        ),
-        ("union -outlet:herald", ["Courier"]),
-        ("-title:mayor -author:nobody union", ["Herald"]),
-        ("-lang:en -lang:ar -lang:fr", ["Han", "Daily"]),
-        ("-union lang:en", ["Gazette"]),
-        ("levees", ["Gazette"]),
-        ("breaking", ["Gazette"]),
-        ("title:striking", ["Herald"]),
-        ("unions", ["Courier", "Herald"]),
-        ("sinking OR levees", ["Gazette"]),
-        ("electeur", ["Journal"]),  # the plural with -s, in French, too
-        ('"levees"', []),  # quotes ask for the word as it is written
-        ('"river Arrel breaks"', []),
-        ("union -levees", ["Courier", "Herald"]),  # and so does a minus
-        ("title:mayors -levees", ["Courier"]),
-        ("pennmouth -levees", ["Gazette", "Courier"]),
-        ("levees*", []),
-        ("-levees lang:en", ["Courier", "Herald", "Gazette"]),
-    ],
+    rows("search", "what is found"),
 )
 def test_what_is_found(story_reader: Rig, query: str, outlets: list[str]) -> None:
     assert found(story_reader, query) == sorted(outlets)
@@ -160,21 +108,7 @@ def test_a_search_for_no_word_is_refused_in_words(
 
 @pytest.mark.parametrize(
     ("query", "nearest"),
-    [
-        ("penmouth", "pennmouth"),
-        ("PENMOUTH union", "pennmouth union"),
-        ("title:sennik -siren", "title:sennick -siren"),
-        ('levee "four days" strikee', 'levee "four days" strike'),
-        ("élecion", "election"),
-        ("الميزانيه", None),  # it is found
-        ("zzzzqqqq", None),
-        ("lev", None),  # too short
-        ("penmouth*", None),
-        ('"penmouth"', "pennmouth"),
-        ("levee strike", None),  # both are known, in no one article
-        ("outlet:gazete", None),
-        ("地球", None),
-    ],
+    rows("search", "a search that finds nothing names the nearest known words"),
 )
 def test_a_search_that_finds_nothing_names_the_nearest_known_words(
     story_reader: Rig, query: str, nearest: str | None

@@ -4,11 +4,10 @@ import datetime as dt
 
 import pytest
 from sqlalchemy import delete, select, update
-from sqlalchemy.exc import IntegrityError
 
 from aggregator.store.engine.database import Database
 from aggregator.store.stories import stream_history
-from aggregator.store.tables import article, source_history, stream_period
+from aggregator.store.tables import article, stream_period
 from aggregator.store.tables.history import StreamPeriod
 from tests.support.articles import (
     FLOOD,
@@ -20,7 +19,7 @@ from tests.support.articles import (
     record,
 )
 from tests.support.deep_checks import faults
-from tests.support.rows import queried, read_by, written_by
+from tests.support.rows import read_by, written_by
 
 DAY = 20_000  # days since 1970
 
@@ -42,115 +41,11 @@ def closed(database: Database) -> dict[str, tuple[int, int]]:
     return read_by(database, stream_history.closed_sources)
 
 
-def test_periods_are_read_as_they_were_closed(database: Database) -> None:
-    with database.read() as connection:
-        assert stream_history.latest(connection) is None
-        assert stream_history.periods_from(connection, 0, DAY + 3) == []
-    close(database, period(1), period(2, b"\0\xff"), period(3))
-    with database.read() as connection:
-        assert stream_history.latest(connection) == period(3)
-        assert stream_history.periods_from(connection, DAY + 2, DAY + 3) == [
-            period(2, b"\0\xff"),
-            period(3),
-        ]
-        assert stream_history.periods_from(connection, DAY + 4, DAY + 9) == []
-
-
-def test_two_periods_of_one_day_are_in_the_order_of_their_numbers(
-    database: Database,
-) -> None:
-    both = [StreamPeriod(number, DAY, number, 1, b"t") for number in (1, 2)]
-    close(database, *both)
-    assert read_by(database, stream_history.periods_from, DAY, DAY) == both
-
-
-def test_a_period_is_closed_once(database: Database) -> None:
-    close(database, period(1))
-    with pytest.raises(IntegrityError):
-        close(database, period(1, b"other"))
-    assert read_by(database, stream_history.latest) == period(1)
-
-
-def test_terms_of_old_periods_are_dropped_and_their_numbers_stay(
-    database: Database,
-) -> None:
-    close(database, period(1), period(2))
-    close(database, period(3), keep=1)
-    with database.read() as connection:
-        expected = [period(1, b""), period(2), period(3)]
-        assert stream_history.periods_from(connection, 0, DAY + 3) == expected
-
-
-def test_counts_of_sources_add_up_and_are_read_when_a_period_is_closed(
-    database: Database,
-) -> None:
-    count(database, Herald=(2, 1), Echo=(1, 0))
-    count(database, Herald=(3, 0), Gazette=(0, 1))
-    count(database)
-    assert closed(database) == {}
-    close(database, period(1))
-    assert closed(database) == {"Herald": (5, 1), "Echo": (1, 0)}
-    count(database, Herald=(0, 1), New=(1, 1))
-    assert closed(database) == {"Herald": (5, 1), "Echo": (1, 0)}
-    close(database, period(2))
-    assert closed(database) == {"Herald": (5, 2), "Echo": (1, 0), "New": (1, 1)}
-    rows = queried(
-        database, select(source_history).order_by(source_history.c.source)
-    ).all()
-    assert [tuple(row) for row in rows] == [
-        ("Echo", 1, 0, 1, 0),
-        ("Gazette", 0, 1, 0, 1),
-        ("Herald", 5, 2, 5, 2),
-        ("New", 1, 1, 1, 1),
-    ]
-
-
 def test_counts_grow_beyond_32_bits(database: Database) -> None:
     count(database, Herald=(2**40, 2**40))
     count(database, Herald=(1, 0))
     close(database, period(1))
     assert closed(database) == {"Herald": (2**40 + 1, 2**40)}
-
-
-def test_the_first_number_of_a_day(database: Database) -> None:
-    # The last numbers are 10, 20 and 30
-    close(database, period(1), period(2), period(3))
-    with database.read() as connection:
-        found = [
-            stream_history.first_accepted(connection, DAY + day) for day in range(1, 5)
-        ]
-    assert found == [0, 0, 21, 31]  # the days of the first period are not known
-
-
-def test_terms_are_read_in_the_order_of_inbox_numbers(database: Database) -> None:
-    texts = (FLOOD, STRIKE, FLOOD[::-1], STRIKE[::-1])
-    Rig(database).take(
-        *(
-            record("Herald", str(n), f"Number {n}", body, published=NOON)
-            for n, body in enumerate(texts)
-        )
-    )
-    with database.write() as connection:
-        rows = connection.execute(
-            select(article.c.inbox_no).order_by(article.c.inbox_no.desc())
-        ).scalars()
-        numbers = sorted(rows.all())
-        for n in reversed(numbers):  # rows of a server move when they are updated
-            statement = update(article).where(article.c.inbox_no == n)
-            connection.execute(statement.values(terms=f"terms {n}".encode()))
-        connection.execute(
-            update(article).where(article.c.inbox_no == numbers[2]).values(terms=b"")
-        )
-    assert len(numbers) == 4
-    first, second, _, last = numbers
-    with database.read() as connection:
-        between = list(stream_history.terms_between(connection, first, last, 20))
-        assert between == [f"terms {second}".encode(), b"", f"terms {last}".encode()]
-        before = list(stream_history.terms_between(connection, 0, second - 1, 20))
-        assert before == [f"terms {first}".encode()]
-        assert (
-            list(stream_history.terms_between(connection, last, last + 100, 20)) == []
-        )
 
 
 @pytest.mark.later

@@ -17,7 +17,6 @@ from aggregator.store.engine.database import Database
 from aggregator.store.intake.source_rows import Source, add
 from aggregator.web import editor
 from aggregator.web.api.correction_routes import AnyRequest
-from aggregator.web.responses import PROBLEMS
 from aggregator.web.web_app import create_app
 from tests.support.articles import FLOOD, NOON, STRIKE, record
 from tests.support.fresh import sqlite_at
@@ -414,11 +413,6 @@ def test_another_method_is_a_problem_that_names_the_right_one(
 
 def test_a_foreign_host_is_a_problem_below_api(room_once: Newsroom) -> None:
     problem_of(room_once.get("/api/v1/stories", Host="evil.example"), 421)
-
-
-def test_each_status_has_one_type_and_title() -> None:
-    assert len({kind.type for kind in PROBLEMS.values()}) == len(PROBLEMS)
-    assert len({kind.title for kind in PROBLEMS.values()}) == len(PROBLEMS)
 
 
 def test_all_routes_below_api_are_described(room_once: Newsroom) -> None:

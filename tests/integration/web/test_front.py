@@ -14,7 +14,6 @@ from aggregator.grouping.deletion.forget_articles import ForgetCommand
 from aggregator.publish.output_settings import PublishSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.folder_names import known_folder
-from aggregator.store.read.front_page_rows import CLASSES
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories.samples import samples_folder
 from aggregator.web.server import Server
@@ -31,7 +30,7 @@ from tests.support.articles import (
     record,
     render_all,
 )
-from tests.support.rows import executed, overheard, queried
+from tests.support.rows import executed, queried
 from tests.support.story_checks import correct
 
 DAY = dt.timedelta(days=1)
@@ -281,36 +280,3 @@ def test_a_page_that_is_asked_for_again_shows_what_changed(rig: Rig) -> None:
         assert client.get("/").text.count(">Corrected<") == 3
         assert numbers() == [[], [], []]
     server.stop()
-
-
-def test_no_text_is_read_to_weigh_stories_and_no_story_scanned(rig: Rig) -> None:
-    with overheard(rig.database) as sent:
-        StoryReader(rig.database).rank_front_page(StoryFilter())
-    asked = [statement for statement, _ in sent]
-    weighing = [
-        statement
-        for statement in asked
-        if "FROM story" in statement and "story.storyline" not in statement
-    ]
-    assert len(weighing) == len(CLASSES)
-    of_articles = [
-        one for one in asked if "FROM article" in one and one not in weighing
-    ]
-    assert not any("rendered" in statement for statement in asked)
-    assert all("LIMIT" in statement for statement in weighing)
-    if rig.database.engine.dialect.name == "sqlite":
-        with rig.database.read() as connection:
-            for statement in of_articles:
-                values = ("",) * statement.count("?")
-                plan = connection.exec_driver_sql(
-                    f"EXPLAIN QUERY PLAN {statement}", values
-                )
-                assert all(
-                    "COVERING INDEX" in row[-1] for row in plan if "SEARCH" in row[-1]
-                )
-            for statement in weighing:
-                values = ("",) * statement.count("?")
-                plan = connection.exec_driver_sql(
-                    f"EXPLAIN QUERY PLAN {statement}", values
-                )
-                assert not any("TEMP B-TREE" in row[-1] for row in plan)

@@ -25,8 +25,8 @@ HOUR = dt.timedelta(hours=1)
 
 
 @pytest.fixture
-def room(sqlite: Database) -> Iterator[Newsroom]:
-    with Newsroom(sqlite) as newsroom:
+def room(database: Database) -> Iterator[Newsroom]:
+    with Newsroom(database) as newsroom:
         newsroom.clock.time = NOON + 6 * DAY
         newsroom.writer.take(
             record("Herald", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON),

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from sqlalchemy import insert, select, update
 
 from aggregator.config.story_query import SavedQuery, StoryFilter, StoryQuery
-from aggregator.model.errors import UsageError
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import story
@@ -162,25 +161,6 @@ def test_a_walk_shows_what_does_not_move_once(
 
 
 # --- the cursor --------------------------------------------------------------------------------------------
-
-
-@given(
-    st.integers(0, 10**16), st.from_regex(r"[0-9]{1,17}-[0-9]{1,18}", fullmatch=True)
-)
-def test_a_cursor_says_when_its_walk_began(microseconds: int, inner: str) -> None:
-    began = dt.datetime(2000, 1, 1, tzinfo=dt.UTC) + dt.timedelta(
-        microseconds=microseconds
-    )
-    wanted = StoryQuery(query="levee")
-    assert read_next(next_of(inner, began, wanted) or "", wanted) == (began, inner)
-
-
-@pytest.mark.parametrize("began", ["x", "-1", "", "1_0", "١", "9" * 18, "1.0"])
-def test_a_moment_that_is_none_is_refused(began: str) -> None:
-    _, *rest = (next_of("1-1", NOON, StoryQuery()) or "").split(".")
-    read_next(".".join(["1", *rest]), StoryQuery())
-    with pytest.raises(UsageError, match="invalid cursor"):
-        read_next(".".join([began, *rest]), StoryQuery())
 
 
 OTHER_LISTS = (

@@ -3,6 +3,7 @@
 import pytest
 
 from aggregator.extract.language.unicode import clean, decode, looks_binary
+from tests.support.tables import rows
 
 RUSSIAN = "Это новость из Москвы: сегодня утром прошёл сильный дождь. " * 3
 JAPANESE = "これは日本語のニュース記事です。東京で地震がありました。" * 3
@@ -131,38 +132,7 @@ def test_looks_binary() -> None:
 
 @pytest.mark.parametrize(
     ("text", "codec"),
-    [
-        ("Größe", "cp1252"),
-        ("“Quoted” – only", "cp1252"),
-        ("25 °C, 30 m² © Lantern™", "cp1252"),
-        (
-            "Die Brücke über den Fluss ist gesperrt, erklärte der Bürgermeister.",
-            "cp1252",
-        ),
-        ("Ülkenin güneyinde deprem oldu, can kaybı olmadığı bildirildi.", "cp1254"),
-        (
-            "Президент сказал вчера, что переговоры начнутся на следующей неделе.",
-            "cp1251",
-        ),
-        (
-            "Президент сказал вчера, что переговоры начнутся на следующей неделе.",
-            "koi8-r",
-        ),
-        (
-            "Президент сказал вчера, что переговоры начнутся на следующей неделе.",
-            "cp866",
-        ),
-        (
-            "Ο πρωθυπουργός δήλωσε χθες ότι οι διαπραγματεύσεις αρχίζουν σύντομα.",
-            "cp1253",
-        ),
-        (
-            "le théâtre où les élèves répètent a été fermé après l'incendie de l'été",
-            "mac-roman",
-        ),
-        ("台北发生地震，没有人受伤", "gb18030"),
-        ("대통령은 오늘 발표했다", "cp949"),
-    ],
+    rows("characters", "text without a label"),
 )
 def test_text_without_a_label(text: str, codec: str) -> None:
     assert decode(text.encode(codec)) == text

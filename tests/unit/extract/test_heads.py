@@ -9,6 +9,7 @@ from aggregator.extract.plain.bylines import read_signature, stated_byline
 from aggregator.extract.plain.outlet_names import split_title, stands_in
 from aggregator.extract.plain.saved_text import read_saved_text
 from aggregator.extract.plain.titled_text import SavedText
+from tests.support.tables import rows
 
 TUNING = Tuning().section("text", ExtractTuning)
 BODY = (
@@ -24,16 +25,7 @@ def read(text: str, outlet: str | None = "The Tern & Plover") -> SavedText:
 
 @pytest.mark.parametrize(
     ("line", "outlet", "is_one"),
-    [
-        ("THE TERN & PLOVER", "Tern and Plover", True),
-        ("Die Möwe", "DIE MÖWE", True),
-        ("Tern & Plover | Evening edition", "Tern and Plover", True),
-        ("Late City Final — Tern & Plover", "Tern and Plover", True),
-        ("Tern and Plover sold to a miller", "Tern and Plover", False),
-        ("Tern & Plover | Harbour bridge closed over cracks", "Tern and Plover", False),
-        ("", "Tern and Plover", False),
-        ("Tern and Plover", "", False),
-    ],
+    rows("heads", "mastheads"),
 )
 def test_mastheads(line: str, outlet: str, is_one: bool) -> None:
     assert stands_in(outlet, line) == is_one
@@ -107,22 +99,7 @@ def test_rows_of_links_at_the_end_go_and_tables_stay() -> None:
 
 @pytest.mark.parametrize(
     ("line", "name"),
-    [
-        ("By Ada Lorne, harbour editor", "Ada Lorne"),
-        ("By our correspondent in Sandemar, Ada Lorne", "Ada Lorne"),
-        ("Von unserem Korrespondenten Bo Marsh", ""),
-        ("Par Ada Lorne et Bo Marsh", "Ada Lorne et Bo Marsh"),
-        ("By the time it was over", None),
-        ("Harbour bridge closed", None),
-        ("김하늘 기자", "김하늘"),
-        ("Автор: Анна Лорнова", "Анна Лорнова"),
-        ("Por Redacción", ""),
-        (
-            "Von Hauke Brennecke (Text) und Wenna Carbis (Fotos)",
-            "Hauke Brennecke und Wenna Carbis",
-        ),
-        ("كتب محمد عصام", "محمد عصام"),
-    ],
+    rows("heads", "stated bylines"),
 )
 def test_stated_bylines(line: str, name: str | None) -> None:
     assert stated_byline(line) == name

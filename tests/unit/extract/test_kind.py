@@ -6,91 +6,14 @@ from aggregator.extract.kind import find_kind
 from aggregator.model.entry import Enclosure
 from aggregator.model.prepared import Kind
 from tests.support.articles import COLUMN
+from tests.support.tables import rows
 
 MB = 1_000_000
 
 
 @pytest.mark.parametrize(
     ("kind", "title"),
-    [
-        ("opinion", "Opinion: The ferry should stay public"),
-        ("opinion", "The ferry should stay public | Opinion"),
-        ("opinion", "[Opinion] The ferry should stay public"),
-        ("opinion", "Kommentar: Die Fähre gehört allen"),
-        ("opinion", "Édito. – Le port est à tous | Édito"),
-        ("opinion", "Opinión | Un puerto para todos"),
-        ("opinion", "L’editoriale: il porto di tutti"),
-        ("opinion", "Opinião: um porto para todos"),
-        ("opinion", "Opinie: een haven voor iedereen"),
-        ("opinion", "Мнение: порт для всех"),
-        ("opinion", "رأي: ميناء للجميع"),
-        ("opinion", "社评:港口属于大家"),
-        ("opinion", "【社説】港はみんなのものだ"),
-        ("explainer", "Analysis: A narrow win for the harbour board"),
-        ("explainer", "The sale of the ferry, explained"),
-        ("explainer", "What we know about the sale of the ferry"),
-        ("explainer", "How does a ground lease work?"),
-        ("explainer", "Ce que l’on sait de la vente du ferry"),
-        ("explainer", "Lo que se sabe sobre la venta del ferri"),
-        ("explainer", "Cosa sappiamo della vendita del traghetto"),
-        ("explainer", "O que se sabe sobre a venda da balsa"),
-        ("explainer", "Wat weten we over de verkoop van de veerboot?"),
-        ("explainer", "Что известно о продаже парома"),
-        ("explainer", "تحليل: فوز ضيق"),
-        ("explainer", "一文读懂渡轮出售"),
-        ("explainer", "【解説】フェリー売却"),
-        ("list", "5 takeaways from the harbour debate"),
-        ("fact_check", "Fact check: Did the board sell the ferry?"),
-        ("fact_check", "Faktencheck: Wurde die Fähre verkauft?"),
-        ("opinion", "Perspective | The harbour nobody wanted"),
-        ("opinion", "COLUMN-The ferry sale is a bad bargain"),
-        ("explainer", "ANALYSIS-Ferry sale leaves harbour board divided"),
-        ("explainer", "Factbox: The ferries of Pennmouth"),
-        ("explainer", "Pennmouth Bridge Explained: Costs, Owners And Delays"),
-        ("explainer", "Explaining the harbour levy"),
-        ("explainer", "Harbour levy: What to know"),
-        ("explainer", "What to know as the ferry sale goes to a vote"),
-        ("explainer", "Harbour levy due in July: Here’s what you need to know"),
-        ("explainer", "Q&A: The harbour levy"),
-        ("explainer", "Questions and answers about the harbour levy"),
-        ("explainer", "The ferry sale: Your questions, answered"),
-        ("explainer", "Timeline: How the ferry was sold"),
-        ("explainer", "The mayor and the ferry: A timeline"),
-        ("explainer", "The ferry sale by the numbers: 3 boats, 40 jobs"),
-        ("explainer", "The harbour budget, in five charts"),
-        ("explainer", "Streik der Fähren: Was Reisende jetzt wissen müssen"),
-        ("explainer", "Chronologie: Der Verkauf der Fähre"),
-        ("explainer", "Le port en chiffres | En chiffres"),
-        ("explainer", "Huelga de ferris: todo lo que hay que saber"),
-        ("explainer", "Sciopero dei traghetti: tutto quello che c’è da sapere"),
-        ("explainer", "Забастовка паромов: что нужно знать"),
-        ("list", "Key takeaways from the harbour debate"),
-        ("list", "A divided board and other takeaways from the harbour debate"),
-        ("list", "Harbour debate: The biggest takeaways"),
-        ("list", "Winners and losers from the harbour vote"),
-        ("list", "The new bridge, in pictures"),
-        ("list", "In photos: The new bridge opens"),
-        ("list", "Pennmouth in Bildern | Bilderstrecke"),
-        ("list", "En imágenes: el nuevo puente"),
-        ("list", "Débat sur le port : ce qu’il faut retenir"),
-        ("fact_check", "事实核查:渡轮卖了吗?"),
-        ("fact_check", "Debate fact-check: Claims about the ferry"),
-        ("fact_check", "Harbour debate: Fact-checking the mayor’s claims"),
-        ("fact_check", "Our fact-checks of the harbour debate"),
-        ("fact_check", "Die Rede der Bürgermeisterin im Faktencheck"),
-        ("fact_check", "Es falso que el ferri se haya vendido"),
-        ("preview", "What to expect from the harbour hearings"),
-        ("preview", "Week ahead: The board meets"),
-        ("post", "By: Oda Renn"),
-        ("post", "Comment on The levee that broke by Oda Renn"),
-        ("release", "Ardour 8.6 released"),
-        ("release", "Twentyseven 1.0.0"),
-        ("episode", "Episode 12: The ferry"),
-        ("episode", "Did the board sell the ferry? – podcast"),
-        ("episode", "第12回 港の話"),
-        ("newsletter", "Newsletter for friends #06: Time flies"),
-        ("status", "Scheduled maintenance of the database"),
-    ],
+    rows("kind", "a title tells the kind"),
 )
 def test_a_title_tells_the_kind(kind: Kind, title: str) -> None:
     found = find_kind(title)
@@ -100,31 +23,7 @@ def test_a_title_tells_the_kind(kind: Kind, title: str) -> None:
 
 @pytest.mark.parametrize(
     "title",
-    [
-        "", "Opinion polls show Labour lead", "Supreme Court issues opinion on harbour fees",
-        "Analysis of water samples finds lead", "Ferry sale costs jobs - analysis",
-        "Review: Police failed victims for years", "Editorial staff of the Herald on strike",
-        "Columnist sues the Herald", "Poll: Labour leads", "Mayor explains why she sold the ferry",
-        "Suspect identified in harbour shooting: What we know",
-        "Board to hold its first meeting. Here’s what we know", "Attentat à Pennmouth : ce que l’on sait",
-        "What is the mayor hiding?", "5 people killed in ferry fire",
-        "Five years on, the harbour is still closed", "Sudden marriage of the mayor explained?",
-        "iOS 7.1 is out! Update adds car support", "The Bachelor finale (Episode 11): Who is the winner?",
-        "Fact-checking group loses its funding", "Documents released in the ferry case",
-        "Magnitude 6.2 earthquake shakes Pennmouth", "Latest episode of violence at the harbour",
-        "Police resolved to clear the harbour", "Der Kommentar des Ministers sorgt für Streit",
-        "Tribune effondrée au stade", "La opinión pública rechaza la venta",
-        "Мнение экспертов о продаже парома разделилось", "专家评论渡轮出售", "第20回党大会が開幕",
-        "Takeaways to be banned near schools", "Board sets timeline for ferry sale",
-        "Timeline for ferry sale slips again", "Meta: Fact-checking to end in March",
-        "Fact-checking ends at Meta", "Fact-checkers leave the Herald", "Fact check policy dropped",
-        "Q&A session with mayor ends in uproar", "Ferry song climbs in charts", "Mayor explained sale",
-        "Police publish pictures of suspects", "Winners and losers announced", "Analysis-based tax rejected",
-        "Ferry strike averted: What to know", "Harbour shooting: What we know", "Timeline-based feed returns",
-        "Column-mounted gearbox recalled", "Perspective shifts on ferry sale",
-        "Released: Israeli hostage freed", "Letters: mailed ricin reaches Senate",
-        "Comment on ceasefire by minister angers unions", "By the harbour: Oda Renn",
-    ],
+    rows("kind", "a report stays a report and has no evidence"),
 )  # fmt: skip
 def test_a_report_stays_a_report_and_has_no_evidence(title: str) -> None:
     assert find_kind(title)[:2] == ("report", None)
@@ -132,40 +31,7 @@ def test_a_report_stays_a_report_and_has_no_evidence(title: str) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "url"),
-    [
-        ("opinion", "https://www.herald.example/2026/11/20/opinion/ferry/index.html"),
-        ("opinion", "https://www.herald.example/commentisfree/2026/nov/20/ferry"),
-        ("opinion", "https://diario.example/opini%C3%B3n/el-puerto.html"),
-        ("opinion", "https://opinion.herald.example/ferry"),
-        ("explainer", "https://herald.example/article/explained/ferry-1/"),
-        ("fact_check", "https://herald.example/news/factcheck/2026/ferry"),
-        ("episode", "https://herald.example/podcasts/the-ferry/"),
-        ("newsletter", "https://herald.example/newsletters/huddle/2026/11/20/ferry"),
-        ("release", "https://github.com/herald/ferry/releases/tag/aurora"),
-        ("status", "https://status.herald.example/incidents/x1"),
-        ("report", "https://herald.example/opinion-polls/labour-lead"),
-        ("report", "https://tribune.example/news/ferry"),
-        ("report", "https://agency.example/news/releases/ferry"),
-        ("report", "https://x.example/herald/status/12345"),
-        ("report", "https://[bad/opinion/x"),
-        ("report", "https://www.supremecourt.gov/opinions/25pdf/24-100_1abc.pdf"),
-        (
-            "report",
-            "https://cdn.ca9.uscourts.gov/datastore/opinions/2026/11/20/24-100.pdf",
-        ),
-        ("report", "https://opinions.courts.state.example/2026/24-100"),
-        (
-            "report",
-            "https://www.courtlistener.com/opinion/123456/lind-v-harbour-board/",
-        ),
-        ("report", "https://www.txcourts.gov/supreme/orders-opinions/opinions/2026/"),
-        ("report", "https://law.herald.example/supreme-court/opinions/24-100"),
-        ("report", "https://law.herald.example/court-of-appeals/slip-opinions/24-100"),
-        ("report", "https://www.attorneygeneral.gov/opinions/2026/harbour"),
-        ("opinion", "https://herald.example/opinions/2026/supreme-court-ferry/"),
-        ("opinion", "https://herald.example/opinions/courts/ferry"),
-        ("opinion", "https://courthouseherald.example/opinion/ferry"),
-    ],
+    rows("kind", "a folder or host of the address tells the kind"),
 )
 def test_a_folder_or_host_of_the_address_tells_the_kind(kind: Kind, url: str) -> None:
     assert find_kind("The ferry was sold", urls=(None, url)).kind == kind
@@ -185,16 +51,7 @@ def test_the_opinion_of_a_court_is_no_column() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "section"),
-    [
-        ("opinion", "Opinion"),
-        ("opinion", "News / Opinion"),
-        ("opinion", "社説"),
-        ("explainer", "Explainer"),
-        ("report", "Opinion polls"),
-        ("report", "Analysis"),  # also a field of mathematics
-        ("report", "Q&A"),  # mostly interviews
-        ("report", "News"),
-    ],
+    rows("kind", "a category or section tells the kind only as a whole"),
 )
 def test_a_category_or_section_tells_the_kind_only_as_a_whole(
     kind: Kind, section: str

@@ -15,6 +15,7 @@ from aggregator.extract.plain.live_text import (
 )
 from aggregator.text.clock_times import opening
 from tests.support.live_blogs import cases, is_right
+from tests.support.tables import rows
 
 TUNING = Tuning().section("text", ExtractTuning)
 BOTH = [case for name in ("check", "dev") for case in cases(name)]
@@ -45,18 +46,7 @@ def test_without_its_rule_a_case_fails(rule: str, value: float, case: str) -> No
 
 @pytest.mark.parametrize(
     ("line", "clock", "text"),
-    [
-        ("11.30 p.m.: x", "11:30", "x"),
-        ("+++ 9.47 Uhr: Deich hält +++", "09:47", "Deich hält +++"),
-        ("[02h15] O vento", "02:15", "O vento"),
-        ("12:35 h.", "12:35", ""),
-        ("12.10 a.m.: Recount", "12:10", "Recount"),
-        ("6 p.m.: The polls", "06:00", "The polls"),
-        ("下午2时35分 消防", "02:35", "消防"),
-        ("凌晨0时30分 气象台", "00:30", "气象台"),
-        ("오후 2시 35분 당국은", "02:35", "당국은"),
-        ("٢١:٣٥ | أعلنت", "21:35", "أعلنت"),
-    ],
+    rows("live", "what an entry opens with"),
 )
 def test_what_an_entry_opens_with(line: str, clock: str, text: str) -> None:
     found = opening(line)

@@ -11,6 +11,7 @@ from aggregator.extract.html.article_html import article_html
 from aggregator.extract.html.dom import html_to_text
 from aggregator.model.entry import Entry
 from aggregator.model.prepared import CleanArticle
+from tests.support.tables import rows
 
 SEEN = dt.datetime(2026, 11, 28, tzinfo=dt.UTC)
 TITLE = "Dam repairs begin in Lindmar"
@@ -308,21 +309,7 @@ def test_json_ld_that_is_wrapped_or_broken(script: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value", "minute"),
-    [
-        ("property='article:published'", "2026-11-25T07:30:00Z", True),
-        ("property='OG:published_time'", "2026-11-25T07:30:00Z", True),
-        ("name='cXenseParse:recs:publishtime'", "2026-11-25T08:30:00+0100", True),
-        ("name='bt:pubDate'", "2026-11-25T07:30:00Z", True),
-        ("name='sailthru.date'", "Wed, 25 Nov 2026 07:30:00 +0000", True),
-        ("name='OriginalPublicationDate' property='x'", "2026/11/25 07:30:00", True),
-        ("name='DCTERMS.issued'", "2026-11-25", False),
-        ("name='citation_publication_date'", "2026/11/25", False),
-        ("property='rnews:datePublished'", "2026-11-25", False),
-        ("itemprop='dateCreated'", "2026-11-25T07:30:00Z", True),
-        ("http-equiv='date'", "Wed, 25 Nov 2026 07:30:00 GMT", True),
-        ("name='article.first_published'", "1795591800", True),
-        ("name='PRISM.publicationDate'", "2026-11-25", False),
-    ],
+    rows("page_reports", "dates under the names of content systems"),
 )  # fmt: skip
 def test_dates_under_the_names_of_content_systems(
     name: str, value: str, minute: bool

@@ -5,29 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aggregator.extract.html.robots_meta import Permissions, header_rules, permissions
+from tests.support.tables import rows
 
 
 @pytest.mark.parametrize(
     ("declared", "forbidden"),
-    [
-        ("", ""),
-        ("noindex,nofollow", ""),
-        ("nocache", "noarchive"),
-        ("nosnippet; noarchive", "noarchive nosnippet"),
-        ("max-snippet:0", "nosnippet"),
-        ("max-snippet: 50, max-image-preview:large", "nosnippet"),
-        ("max-snippet:-1, max-image-preview:large, max-video-preview:-1", ""),
-        ("max-image-preview: none", "noimage"),
-        ("noimageindex", "noimage"),
-        ("unavailable_after: 25 Jun 2010 15:00:00 PST, noarchive", "noarchive"),
-        ("max-snippet:50, max-snippet:400", "nosnippet"),
-        ("max-image-preview:large, max-image-preview:none", "noimage"),
-        ("otherbot: noarchive, nosnippet", ""),
-        ("otherbot: nosnippet; noarchive", "noarchive"),
-        ("googlebot: noarchive, otherbot: nosnippet", "noarchive"),
-        ("aggregator: nosnippet", "nosnippet"),
-        ("max-snippet:99999999999999999999", ""),
-    ],
+    rows("permissions", "what a list of rules forbids"),
 )
 def test_what_a_list_of_rules_forbids(declared: str, forbidden: str) -> None:
     found = permissions(declared)

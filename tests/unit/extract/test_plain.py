@@ -10,6 +10,7 @@ from aggregator.extract.language.unicode import clean
 from aggregator.extract.plain.boilerplate import breadcrumb_pieces, is_boilerplate
 from aggregator.extract.plain.saved_text import read_saved_text
 from aggregator.extract.plain.titled_text import SavedText, read_titled_text
+from tests.support.tables import rows
 
 TUNING = Tuning().section("text", ExtractTuning)
 BODY = (
@@ -164,23 +165,7 @@ def test_headlines_items_of_a_list_and_verses_are_not_joined(
 
 @pytest.mark.parametrize(
     "line",
-    ["//", "* * *", "Enlarge the image", "Read breaking news, latest…", "Reading time: 4 minutes",
-     "Our file on the harbour", "(With agency inputs)", "video | Ships in the harbour", "Advertisement",
-     "Here are other top updates", "Share this article", "Bild vergrößern", "Lesen Sie auch: Hafen gesperrt",
-     "Mehr zum Thema", "Temps de lecture : 3 min", "À lire aussi : Le port fermé", "Lire la suite",
-     "Tiempo de lectura: 3 minutos", "Noticias relacionadas", "Leggi anche: Il porto", "Pubblicità",
-     "Leia também: O porto", "Lees ook: De haven", "Leestijd 2 min", "(Photo by Ada Lorne)", "3 min read",
-     "Follow us on Twitter for the latest updates", "Copyright 2025 The Daily Lantern",
-     "Tags: harbour, bridge", "Related articles: Ferry runs all night | Mayor under fire",
-     "Were YOU on the bridge? Send us your pictures", "S’abonner à la lettre du soir",
-     "Newsletter abonnieren", "Most read in harbour news",
-     "You must confirm your display name before commenting",
-     "Du musst dich einloggen, um zu kommentieren", "【関連記事】島の牛乳が売り切れ",
-     "ये भी पढ़ें- हर सुबह लिफ्ट में चढ़ती है बिल्ली", "[관련기사] 섬에 우유가 떨어졌다", "اقرأ أيضا: الجزيرة بلا حليب",
-     "A ferry tied up at the quay. Photo: Bo Marsh", "Pasajeros en el muelle norte. / EFE",
-     "Le port, dimanche. SOLÈNE AUBRAC / LE FANAL", "Komentarze (7)", "Home > World > Syria",
-     "Got a story? Email news@sennick.example", "The post Ferry in fog appeared first on Sennick Post.",
-     "Der Beitrag Fähre im Nebel erschien zuerst auf Hafenblatt."],
+    rows("plain", "boilerplate lines"),
 )  # fmt: skip
 def test_boilerplate_lines(line: str) -> None:
     assert is_boilerplate(line) or breadcrumb_pieces(line)
@@ -188,19 +173,7 @@ def test_boilerplate_lines(line: str) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["See more ships in the harbour than ever before, the mayor of the town told the crowd.",
-     "Photos show cracks in two of the pillars.", "The minister said: read more books.",
-     "Live music is allowed again.", "Home prices rose by three per cent.",
-     "The source of the fire is not known.", "Related industries lost 3,000 jobs.",
-     "By then the ship had gone.", "Updated rules for 12 ports come into force.",
-     "Panic in the harbour quarter", "Copyright, he used to say, is a kind of loneliness.",
-     "Folgen Sie uns, riefen die Helfer den Leuten im Rauch zu.", "Hace 20 años",
-     "Comments by the mayor angered shopkeepers.", "Follow the river for two miles and you reach the mill.",
-     "You must see it to believe it, she said.", "«Мы не знаем», — написал он в Telegram.",
-     "Next: the council will vote on the bridge and on the school in May.",
-     "Chaque jour, trois cents personnes passent le pont.", "Read more. Share what I know. Listen.",
-     "The port closed on Monday. Ada Lorne contributed to this report.",
-     "The two met in NATO and UN headquarters", "Dit artikel van de grondwet is oud, zei de minister."],
+    rows("plain", "sentences and headings are no boilerplate"),
 )  # fmt: skip
 def test_sentences_and_headings_are_no_boilerplate(line: str) -> None:
     assert not is_boilerplate(line)

@@ -13,15 +13,11 @@ from aggregator.extract.html.dom import html_to_text
 from aggregator.extract.language.dates import published_from_text
 from aggregator.extract.language.declared_dates import parse_declared
 from aggregator.extract.language.unicode import clean
-from aggregator.extract.phrases import words
 from aggregator.extract.plain.saved_text import read_saved_text
 from aggregator.extract.urls import canonical_url, registrable_domain
 from aggregator.extract.wire.wire import find_wire
-from aggregator.grouping.copies import shingles
 from aggregator.model.entry import Entry
-from aggregator.text.lines import folded, letters_of
 from aggregator.text.sentences import split_sentences
-from aggregator.text.tokens import word_tokens
 
 SEEN = dt.datetime(2025, 3, 10, tzinfo=dt.UTC)
 ALL_TUNING = Tuning()
@@ -176,19 +172,3 @@ def test_the_door_never_raises(
         article.outlet or "",
     ):
         assert value == clean(value)
-
-
-@given(
-    st.text(
-        [chr(code) for code in range(32, 127)] + list("\xa0©«»–—‘’“”„…•"), max_size=60
-    )
-)
-@example("“It’s the U.S.’s 72,000 – ‘well-known’ 3-year_plan…")
-def test_text_in_ascii_is_read_like_any_other(text: str) -> None:
-    """A letter beyond ASCII takes every reader its general way."""
-    longer = f"{text} é"
-    assert words(longer) == (*words(text), "e")
-    assert shingles.words(longer) == [*shingles.words(text), "é"]
-    assert word_tokens(longer, "en", 1000) == [*word_tokens(text, "en", 1000), "é"]
-    assert folded(longer) == f"{folded(text)} e".strip()
-    assert letters_of(longer) == letters_of(text) + "é"

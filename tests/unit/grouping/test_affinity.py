@@ -46,10 +46,6 @@ def near(
     return affinity(article, candidate, reports)
 
 
-def test_it_is_the_mean_logit() -> None:
-    assert near(placed("Herald"), placed("Echo")) == MEAN
-
-
 @pytest.mark.parametrize(("rarest", "expected"), [(8.9, UNLIKE), (9.0, MEAN)])
 def test_a_broad_word_alone_is_not_enough(rarest: float, expected: float) -> None:
     assert near(placed("Herald"), placed("Echo"), rarest=rarest) == expected
@@ -71,14 +67,6 @@ def test_a_short_text_shares_much_of_itself() -> None:
     assert near(placed("Herald"), short, cosine=0.14) == UNLIKE
     assert near(placed("Herald"), short, cosine=0.15) == MEAN
     assert near(placed("Herald"), placed("Echo"), cosine=0.14) == MEAN
-
-
-@pytest.mark.parametrize("kind", ["post", "newsletter", "roundup"])
-def test_an_article_that_reports_no_affair_is_near_to_none(kind: Kind) -> None:
-    other = placed("Echo", kind=kind)
-    assert near(other, placed("Herald")) == UNLIKE
-    assert near(placed("Herald"), other) == UNLIKE
-    assert near(placed("Herald"), other, placed("Post")) == MEAN
 
 
 def test_short_entries_of_one_feed_are_alike_by_form() -> None:

@@ -24,15 +24,6 @@ def apart(correction: int, one: str, other: str) -> list[Constraint]:
     ]
 
 
-def test_the_later_word_counts_whichever_way():
-    split_last = ConstraintTable([*together(1, "a", "b", "c"), *apart(2, "a", "b")])
-    assert split_last.linked_articles("a") == ({"c"}, {"b"})
-    merge_last = ConstraintTable([*apart(1, "a", "b"), *together(2, "a", "b", "c")])
-    assert merge_last.linked_articles("a") == ({"b", "c"}, frozenset())
-    assert merge_last.latest_correction("a") == 2
-    assert "a" in merge_last.separated, "overruled, but there: it has to be asked"
-
-
 NAMES = st.sets(st.sampled_from("abcdef"), min_size=1, max_size=4).map(
     lambda names: "".join(sorted(names))
 )

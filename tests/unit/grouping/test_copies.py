@@ -13,7 +13,6 @@ from aggregator.grouping.copies.copy_check import (
     CopyTuning,
     best_copy,
     excerpts_in,
-    rank_candidates,
     verdict,
 )
 from aggregator.grouping.copies.minhash import estimate, sign
@@ -529,32 +528,6 @@ def test_the_number_of_texts_read_is_bounded() -> None:
     read.clear()
     assert best_copy(me, flood(me.text), TUNING) is not None
     assert len(read) == 1, "a twin this near needs no better one"
-
-
-def test_ranking_goes_by_estimate_then_inbox_number_and_is_capped() -> None:
-    text = prose(28, 200)
-    mine = piece(text, id_="me")
-    rows = [
-        piece(edited(text, words, words), id_=f"edit{words}", order=50 + words)
-        for words in (100, 20)
-    ]
-    rows += [piece(text, id_="second", order=2), piece(text, id_="first", order=1)]
-    rows += [
-        piece(prose(29, 200), id_="strange", order=3),
-        ComparedText(id="none", order=4),
-    ]
-    old_seed = sign(shingle_hashes(text), seed=TUNING.seed + 1)
-    rows += [ComparedText(id="old seed", signature=old_seed, order=5)]
-    found = rank_candidates(mine, rows, {}, TUNING)
-    assert found == ["first", "second", "edit20", "edit100"]
-    assert len(rank_candidates(mine, rows * 5, {}, TUNING)) == TUNING.exact_checks
-    cut = piece(prose(29, 200), id_="cut", order=9)
-    assert rank_candidates(mine, [*rows, cut], {9: 0.9}, TUNING)[:4] == [
-        "first",
-        "second",
-        "cut",
-        "edit20",
-    ]
 
 
 def test_a_forged_signature_merges_nothing() -> None:

@@ -42,11 +42,6 @@ def test_seconds_and_the_time_of_a_poll_are_no_date() -> None:
     assert content_of(polled).minute is None
 
 
-def test_a_column_of_another_day_is_another_one() -> None:
-    later = NOON + dt.timedelta(days=1)
-    assert words_key("Weather today", FLOOD) != words_key("Weather today", FLOOD, later)
-
-
 def test_hardly_any_words_say_nothing() -> None:
     assert words_key("Weather", "") == b""
 

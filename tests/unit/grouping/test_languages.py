@@ -1,8 +1,6 @@
 """Words, names and numbers in many languages and scripts; which words are known to be common."""
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.pairs.term_codec import (
@@ -23,6 +21,7 @@ from aggregator.text.names import find_names
 from aggregator.text.numbers import written_out
 from aggregator.text.tokens import word_tokens
 from aggregator.text.vocabulary import STOP_WORD, Vocabulary
+from tests.support.tables import rows
 
 MODEL = shipped_model(Tuning())
 PACKER = TermPacker(MODEL)
@@ -43,17 +42,7 @@ def names(language: str, text: str) -> list[str]:
 
 @pytest.mark.parametrize(
     ("language", "text", "words"),
-    [
-        ("ja", "台風が九州に上陸", ["台風", "九州", "上陸"]),
-        ("hi", "हिन्दी समाचार", ["हिन्दी", "समाचार"]),
-        ("he", "שָׁלוֹם עולם", ["שָׁלוֹם", "עולם"]),
-        ("th", "รถไฟ", ["รถ", "ถไฟ"]),
-        ("en", "The 12th of 3-year 1,250", ["The", "12th", "of", "3-year", "1,250"]),
-        ("zh", "iPhone销量GDP", ["iPhone", "销量", "GDP"]),
-        ("zh", "价格同比下降", ["价格", "同比", "下降"]),
-        ("zh", "國家統計局", ["国家", "统计局"]),
-        ("ar", "فردا و34 راكبا", ["فردا", "و", "34", "راكبا"]),
-    ],
+    rows("languages", "words are found in every script"),
 )
 def test_words_are_found_in_every_script(language, text, words):
     assert tokens(language, text) == words
@@ -61,21 +50,7 @@ def test_words_are_found_in_every_script(language, text, words):
 
 @pytest.mark.parametrize(
     ("language", "one", "other"),
-    [
-        ("ru", "паром", "пароме"),
-        ("ar", "السفينة", "سفينة"),
-        ("ar", "قُتِل", "قتل"),
-        ("ar", "وبالقوة", "قوة"),
-        ("ar", "ألمانيا", "الألمانية"),
-        ("ar", "أسعار", "السعر"),
-        ("ru", "трёх", "трех"),
-        ("he", "שָׁלוֹם", "שלום"),
-        ("tr", "İstanbul", "istanbul"),
-        ("en", "elections", "election"),
-        ("de", "Wahlen", "Wahl"),
-        ("fr", "l'élection", "élections"),
-        ("en", "Calloway's", "Calloway"),
-    ],
+    rows("languages", "forms of a word are one word"),
 )
 def test_forms_of_a_word_are_one_word(language, one, other):
     lexicon = Vocabulary(language, EMPTY)
@@ -85,15 +60,7 @@ def test_forms_of_a_word_are_one_word(language, one, other):
 
 @pytest.mark.parametrize(
     ("language", "one", "other"),
-    [
-        ("ru", "Галеев", "Галеевым"),
-        ("ru", "Казань", "казанской"),
-        ("pl", "Olkuszem", "Olkusza"),
-        ("pl", "Kraków", "krakowską"),
-        ("it", "Marsala", "Marsalese"),
-        ("fr", "Annecy", "d'Annecy"),
-        ("fi", "Helsinki", "Helsingissä"),
-    ],
+    rows("languages", "cases and adjectives of a name are one word"),
 )
 def test_cases_and_adjectives_of_a_name_are_one_word(language, one, other):
     lexicon = Vocabulary(language, EMPTY)
@@ -125,16 +92,7 @@ def test_the_beginning_of_an_unlisted_word_is_not_a_listed_word():
 
 @pytest.mark.parametrize(
     ("text", "written"),
-    [
-        ("三百人", "300人"),
-        ("12万8000人", "128000人"),
-        ("1億8千万ドル", "180000000ドル"),
-        ("1.8亿美元", "180000000美元"),
-        ("二〇二五年", "2025年"),
-        ("两名司机", "2名司机"),
-        ("百分之十", "百分之十"),
-        ("三亚的天气", "三亚的天气"),
-    ],
+    rows("languages", "numbers in chinese characters are written out"),
 )
 def test_numbers_in_chinese_characters_are_written_out(text, written):
     assert written_out(text) == written
@@ -177,30 +135,7 @@ def test_a_text_without_spaces_is_read_up_to_its_bound():
 
 @pytest.mark.parametrize(
     ("language", "text", "found"),
-    [
-        (
-            "zh",
-            "海岸警卫队发言人尼科斯·亚历克修说，“爱琴之星”号",
-            ["尼科斯·亚历克修", "爱琴之星"],
-        ),
-        ("zh", "位于纳克索斯岛，离杭州很远", ["纳克索斯"]),
-        ("zh", "行长潘功胜表示，主席罗明在会上", ["潘功胜", "罗明"]),
-        ("ja", "外国為替市場と串本町", ["串本"]),
-        (
-            "ja",
-            "ナクソス島沖でフェリーが燃え、森下香織さんは",
-            ["ナクソス", "森下香織"],
-        ),
-        ("ar", "وقال المتحدث نيكوس أليكسيو", ["نيكوس أليكسيو"]),
-        ("ko", "어제 김철수 대통령은", ["김철수"]),
-        (
-            "de",
-            "Der Zug nach Augsburg fuhr mit Verspätung nach Mitteilung der Bahn.",
-            ["augsburg"],
-        ),
-        ("ru", "На шахте «Осиновская» под Новокузнецком", ["осино-", "новок-"]),
-        ("fr", "le navire « Aegean Star » et l'équipe", ["aegean star"]),
-    ],
+    rows("languages", "names by the signs of a script"),
 )
 def test_names_by_the_signs_of_a_script(language, text, found):
     assert names(language, text) == found
@@ -296,28 +231,6 @@ def test_languages_without_a_list_still_tell_events_apart(language):
         for title in SAME_AND_OTHER[language]
     )
     assert len(one & same) >= 3 * max(1, len(one & other))
-
-
-SCRAPS = [
-    "三百万", "1,1万", "ตำ", "ก" * 50, "हि", "«А", "ナー・", "ー", "👽", "\u200d", "\u064b", "٣٫", "“爱”",
-    "Ж. М", "H3ロ", " ",
-]  # fmt: skip
-
-
-@pytest.mark.later
-@given(
-    st.lists(st.one_of(st.sampled_from(SCRAPS), st.text(max_size=8)), max_size=30).map(
-        "".join
-    ),
-    st.sampled_from([*LISTED, "en", "th", "hi", "he", "tr", "ko", "fa", None]),
-)
-@settings(max_examples=150, deadline=None)
-def test_any_mixture_of_scripts_can_be_packed(text, language):
-    packed = PACKER.pack(text[:20], text, language)
-    assert packed == TermPacker(MODEL).pack(text[:20], text, language)
-    assert set(ids_of(read(packed)).tolist()) <= set(
-        PACKER.readable_terms(text[:20], text, language)
-    )
 
 
 @pytest.mark.later

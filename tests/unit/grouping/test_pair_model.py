@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
-from random import Random
 
 import msgspec
 import numpy as np
@@ -13,13 +12,9 @@ from hypothesis import strategies as st
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.pairs.neighbours import NEAR_DAYS, add_neighbours, nearest_of
 from aggregator.grouping.pairs.pair_article import (
-    NEAREST,
-    SCALED,
     Floats,
     PairArticle,
     beside_title,
-    pack_nearest,
-    read_nearest,
     shared_beside_title,
 )
 from aggregator.grouping.pairs.pair_features import AT, FEATURES, GROUPS, pair_features
@@ -32,7 +27,6 @@ from aggregator.grouping.pairs.pair_model import (
     Tree,
     TreeFile,
     compare_pairs,
-    reasons_of,
     shift_between,
     stream_shift,
 )
@@ -338,39 +332,6 @@ def test_shared_words_count_beside_the_title_only() -> None:
 
 # --- neighbours --------------------------------------------------------------------------------------------
 
-_SIMILARITIES = st.fixed_dictionaries(
-    dict.fromkeys(SCALED, st.floats(0, 4)) | {"days": st.floats(-1, 9)}
-)
-
-
-@given(
-    st.lists(_SIMILARITIES, min_size=1, max_size=9), st.randoms(use_true_random=False)
-)
-@settings(max_examples=60, deadline=None)
-def test_the_nearest_are_stored_and_do_not_depend_on_the_order(
-    pairs: list[dict[str, float]], random: Random
-) -> None:
-    found = nearest_of(rows_of(*pairs))
-    near = [pair for pair in pairs if 0 <= pair["days"] <= NEAR_DAYS]
-    for name, highest in zip(SCALED, found.tolist(), strict=True):
-        units = sorted((round(10_000 * pair[name]) for pair in near), reverse=True)
-        assert highest == [*units, *[0] * NEAREST][:NEAREST]
-    stored = pack_nearest(found)
-    assert len(stored) == 48
-    assert np.array_equal(read_nearest(stored), found)
-    random.shuffle(pairs)
-    assert np.array_equal(nearest_of(rows_of(*pairs)), found)
-
-
-def test_an_article_without_neighbours_has_none_stored() -> None:
-    none = nearest_of(np.zeros((0, len(FEATURES))))
-    assert none.shape == (len(SCALED), NEAREST)
-    assert np.array_equal(none, read_nearest(b""))
-    assert not none.any()
-    assert not nearest_of(
-        rows_of({"all": 1.0, "days": -1.0}, {"all": 1.0, "days": NEAR_DAYS + 0.1})
-    ).any()
-
 
 @pytest.mark.parametrize(
     ("similarities", "level", "rank"),
@@ -520,43 +481,6 @@ def test_a_stored_pair_has_one_logit_whichever_is_compared_with_the_other(
         assert are_equal(pair, decided[at_other][at_one]), (
             "and the one with which the later was decided"
         )
-
-
-@pytest.mark.parametrize("apart", [0, 1, 3])
-@pytest.mark.parametrize("late", [0, 2])
-def test_reasons_sum_up_to_the_mean_logit(apart: int, late: int) -> None:
-    own = article(LEVEE, FLOOD)
-    reports = [
-        article("Pennmouth under water", FLOOD_ELSEWHERE, "Echo"),
-        article("Dykes", DYKES, "Post"),
-    ]
-    unlike = [article("Quilt", "Walrus sonnet.") for _ in range(apart)]
-    # Compared
-    unlike += [article("Dykes", DYKES, "Post", NOON + 20 * DAY) for _ in range(late)]
-    for others in ([*reports, *unlike], unlike):
-        pairs, _ = compare_pairs(SHIPPED, own, others, EMPTY)
-        assert sum(not pair.is_compared for pair in pairs) == apart
-        assert sum(pair.logit == UNLIKE for pair in pairs) == apart + late
-        reasons = {reason.name: reason for reason in reasons_of(SHIPPED, pairs)}
-        expected = {
-            *(_GROUPS if len(pairs) > apart else ()),
-            *(["unlike"] if apart + late else []),
-        }
-        assert set(reasons) == expected
-        if pairs:
-            total = sum(reason.share for reason in reasons.values()) + SHIPPED.bias
-            assert total == pytest.approx(
-                sum(pair.logit for pair in pairs) / len(pairs)
-            )
-        if apart + late:
-            assert reasons["unlike"].value == apart + late
-    pairs, _ = compare_pairs(SHIPPED, own, reports, EMPTY)
-    value = {reason.name: reason.value for reason in reasons_of(SHIPPED, pairs)}[
-        "texts"
-    ]
-    assert value == pytest.approx(
-        np.mean([pair.features[AT["stream_cosine"]] for pair in pairs])
-    )
 
 
 # --- the stream --------------------------------------------------------------------------------------------

@@ -1,7 +1,6 @@
 """The index of sampled shingles equals its rows, whatever was added, removed, undone or loaded."""
 
 import random
-from collections import Counter
 
 import msgspec
 import numpy as np
@@ -15,12 +14,11 @@ from aggregator.grouping.copies.sampled_shingles import (
     AHEAD,
     MOST_REACH,
     PassageIndex,
-    SketchLookup,
     filter_sketch,
     held,
     sketch,
 )
-from aggregator.grouping.copies.shingles import shingle_sequence, winnow
+from aggregator.grouping.copies.shingles import shingle_sequence
 from tests.support.passages import entries
 
 TUNING = Tuning().section("copies", CopyTuning)
@@ -33,52 +31,6 @@ def stored(hashes: set[int], whole: int | None = None) -> bytes:
     return (len(values) if whole is None else whole).to_bytes(
         4, "little"
     ) + values.tobytes()
-
-
-# Few buckets and few marks, so that hashes meet, and meet in one half only.
-HASHES = st.builds(
-    lambda bucket, mark: bucket << 12 | mark, st.integers(0, 5), st.integers(0, 3)
-)
-SKETCHES = st.builds(stored, st.sets(HASHES, max_size=8))
-ROWS = st.dictionaries(st.integers(1, 120), SKETCHES, max_size=40)
-
-
-def reported(look_up: SketchLookup) -> tuple[list[tuple[int, int, int]], list[int]]:
-    """All that a look says, in an order of its own."""
-    columns = (
-        look_up.places.tolist(),
-        look_up.numbers.tolist(),
-        look_up.wholes.tolist(),
-    )
-    return sorted(zip(*columns, strict=True)), look_up.holders().tolist()
-
-
-def naive(
-    rows: dict[int, bytes], number: int, blob: bytes
-) -> tuple[list[tuple[int, int, int]], list[int]]:
-    asked = held(blob).tolist()
-    found = [
-        (asked.index(hash_), other, int.from_bytes(theirs[:4], "little"))
-        for other, theirs in rows.items()
-        if number - REACH <= other < number
-        for hash_ in held(theirs).tolist()
-        if hash_ in asked
-    ]
-    holders = Counter(place for place, _, _ in found)
-    return sorted(found), [holders[place] for place in range(len(asked))]
-
-
-@pytest.mark.later
-@given(ROWS, st.integers(1, 160), SKETCHES, st.randoms())
-@settings(deadline=None, max_examples=60)
-def test_loaded_and_counted_by_hand_are_one(
-    rows: dict[int, bytes], number: int, blob: bytes, rng: random.Random
-) -> None:
-    mixed = list(rows.items())
-    rng.shuffle(mixed)
-    index = PassageIndex(reach=REACH, rows=mixed)
-    expected = naive(rows, number, blob)
-    assert reported(index.look_up(number, blob)) == expected
 
 
 def test_an_index_covers_so_many_new_articles_and_none_before_its_reach() -> None:
@@ -144,18 +96,6 @@ def test_a_shared_run_of_window_and_two_words_is_met(
         for words in (one, two)
     )
     assert left & right
-
-
-@given(st.lists(st.integers(0, 2**64 - 1), max_size=80), st.integers(1, 30))
-@settings(deadline=None, max_examples=100)
-def test_winnowing_takes_the_least_of_every_run(hashes: list[int], window: int) -> None:
-    sequence = np.array(hashes, dtype=np.uint64)
-    runs = (
-        [hashes[at : at + window] for at in range(max(1, len(hashes) - window + 1))]
-        if hashes
-        else []
-    )
-    assert winnow(sequence, window).tolist() == sorted({min(run) for run in runs})
 
 
 def test_a_sketch_says_how_many_hashes_its_text_had_whatever_it_holds() -> None:

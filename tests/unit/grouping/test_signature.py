@@ -22,12 +22,6 @@ from aggregator.grouping.copies.shingles import (
 
 SEED = 1
 PINNED_HASHES = "5b88d0094c72ae1246187c052339ab0a"
-texts = st.lists(
-    st.sampled_from(
-        ["amber", "birch", "cedar", "delta", "ember", "flint", "grove", "heath"]
-    ),
-    max_size=60,
-).map(" ".join)
 
 
 def prose(seed: int, count: int) -> str:
@@ -120,12 +114,6 @@ def test_any_text_can_be_read(left: str, right: str) -> None:
         assert passage in left
 
 
-@given(texts, texts)
-def test_shared_count_is_the_intersection(left: str, right: str) -> None:
-    a, b = shingle_hashes(left), shingle_hashes(right)
-    assert shared_count(a, b) == len(set(a.tolist()) & set(b.tolist()))
-
-
 # --- shared passages ---------------------------------------------------------------------------------------
 
 
@@ -176,14 +164,6 @@ def test_the_stored_layout_is_pinned() -> None:
     )
     assert signature[:5].hex() == "0101000000"
     assert signature[5:21].hex() == PINNED_HASHES
-
-
-@given(texts, texts)
-@settings(max_examples=60, deadline=None)
-def test_estimates_are_datasketchs(left: str, right: str) -> None:
-    a, b = sign(shingle_hashes(left), seed=SEED), sign(shingle_hashes(right), seed=SEED)
-    shared = oracle(left).jaccard(oracle(right)) if a and b else 0.0
-    assert (estimate(a, b), estimate(a, b""), estimate(a, a)) == (shared, 0.0, bool(a))
 
 
 def test_signatures_of_other_seeds_or_formats_are_not_compared() -> None:

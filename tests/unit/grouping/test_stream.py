@@ -1,12 +1,6 @@
 """The stream snapshot: word frequencies of the last days, and what sources usually report."""
 
-import zlib
-from collections import Counter
-
 import numpy as np
-import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.pairs.snapshot import (
@@ -14,25 +8,16 @@ from aggregator.grouping.pairs.snapshot import (
     StreamSnapshot,
     pack_frequencies,
 )
-from aggregator.grouping.pairs.term_codec import HASH_BITS, ids_of, read
 from aggregator.grouping.pairs.terms import TermPacker
 from aggregator.grouping.pairs.weights import shipped_model
 from aggregator.text.vocabulary import term_hash
 
 PACKER = TermPacker(shipped_model(Tuning()))
 EMPTY = StreamSnapshot(0, (), {})
-WORDS = ("flood", "levee", "harbour", "grain", "strike", "walrus", "quilt", "sonnet")
 
 
 def terms(text: str) -> bytes:
     return PACKER.pack("", text, "en")
-
-
-def hashes(packed: bytes) -> list[int]:
-    ids = ids_of(read(packed))
-    return sorted(
-        (ids[ids >> HASH_BITS == 0] & np.uint32((1 << HASH_BITS) - 1)).tolist()
-    )
 
 
 FLOOD, WALRUS = term_hash("w", "en", "flood"), term_hash("w", "en", "walrus")
@@ -72,29 +57,6 @@ def test_a_day_out_of_the_window_is_forgotten() -> None:
     assert both.idf[FLOOD] < last.idf[FLOOD]
 
 
-_TEXTS = st.lists(
-    st.lists(st.sampled_from(WORDS), max_size=6).map(" ".join), max_size=8
-)
-
-
-@pytest.mark.later
-@given(_TEXTS, _TEXTS)
-@settings(max_examples=30, deadline=None)
-def test_frequencies_are_counted_by_article_and_add_up_by_day(
-    one: list[str], other: list[str]
-) -> None:
-    count, packed = pack_frequencies(map(terms, one))
-    assert count == len(one)
-    pairs = np.frombuffer(zlib.decompress(packed), dtype="<u4").reshape(-1, 2).tolist()
-    expected = Counter(word for text in one for word in hashes(terms(text)))
-    assert pairs == [[word, times] for word, times in sorted(expected.items())]
-    assert pack_frequencies(map(terms, reversed(one))) == (count, packed)
-    together, by_day = of_days([*one, *other]), of_days(one, other)
-    assert np.array_equal(together.idf, by_day.idf)
-    assert np.array_equal(together.lead_idf, by_day.lead_idf)
-    assert np.array_equal(together.factor, by_day.factor)
-
-
 def test_dropped_frequencies_and_articles_without_terms_are_read_as_none() -> None:
     assert pack_frequencies([b"", b""])[0] == 2
     dropped, empty = (
@@ -102,9 +64,3 @@ def test_dropped_frequencies_and_articles_without_terms_are_read_as_none() -> No
         StreamSnapshot(1, [pack_frequencies([b"", b""])], {}),
     )
     assert np.array_equal(dropped.idf, empty.idf)
-
-
-def test_a_snapshot_knows_how_many_articles_of_a_source_others_had_reported() -> None:
-    snapshot = StreamSnapshot(1, (), {"Herald": (100, 30)})
-    assert snapshot.sources == {"Herald": (100, 30)}
-    assert EMPTY.sources == {}

@@ -9,7 +9,6 @@ from aggregator.config.tuning import Tuning
 from aggregator.grouping.pairs.term_codec import (
     FIELDS,
     HASH_BITS,
-    SCALE,
     ids_of,
     read,
     weights_of,
@@ -18,12 +17,9 @@ from aggregator.grouping.pairs.terms import TermPacker
 from aggregator.grouping.pairs.weights import shipped_model
 from aggregator.text.document_frequency import (
     BackgroundFrequencies,
-    read_background,
-    shipped_background,
 )
 from aggregator.text.language import primary_tag
 from aggregator.text.vocabulary import STOP_WORD, Vocabulary
-from training.background import write_background
 from training.fit_pair_model import model_hash
 
 MODEL = shipped_model(Tuning())
@@ -42,17 +38,6 @@ def by_field(packed: bytes) -> dict[str, np.ndarray]:
     return {
         name: weights_of(words[fields == number]) for number, name in enumerate(FIELDS)
     }
-
-
-def test_each_field_but_rare_has_length_one():
-    lengths = {
-        name: np.sqrt((w / SCALE) @ (w / SCALE))
-        for name, w in by_field(PACKER.pack("Grain", BODY, "en")).items()
-    }
-    del lengths["rare"]
-    assert all(length == pytest.approx(1.0, abs=0.02) for length in lengths.values()), (
-        lengths
-    )
 
 
 def test_heaviest_terms_come_first_and_the_rest_is_cut():
@@ -197,36 +182,6 @@ def test_a_live_blog_is_weighed_by_its_topic():
     asides = {id_ for id_, word in words.items() if word in {"zeppelin", "balloons"}}
     assert asides & ids(*given_text)
     assert not asides & ids(*given_text, is_container=True)
-
-
-def test_terms_can_be_read_back():
-    packed = PACKER.pack("Grain slides into harbour", BODY, "en")
-    words = PACKER.readable_terms("Grain slides into harbour", BODY, "en")
-    named = [words[int(id_)] for id_ in ids_of(read(packed))]
-    assert {"Grain", "ines calloway", "1250", "7.5 percent", "2 crane"} <= set(named)
-
-
-def test_huge_and_hostile_texts_are_bounded():
-    words = read(
-        PACKER.pack(
-            "x" * 100_000,
-            "a" * 1_000_000 + " " + "1,2" * 100_000 + " É" * 100_000,
-            "en",
-        )
-    )
-    assert len(words) <= MODEL.tuning.packed_terms
-
-
-def test_background_survives_writing_and_reading():
-    background = shipped_background()
-    assert read_background(write_background(background)) == background
-    assert background.events["en"] > 0
-    assert "xx" not in background.events
-
-
-def test_weights_fall_with_document_frequency():
-    idf = shipped_background().idf("en")
-    assert idf[0] > idf[2] > idf[100] >= 1.0
 
 
 def test_the_rule_book_names_the_learnt_files():

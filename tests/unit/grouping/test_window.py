@@ -6,14 +6,11 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from aggregator.config.tuning import Tuning
-from aggregator.grouping.pairs.term_codec import ids_of, read
 from aggregator.grouping.pairs.terms import TermPacker
 from aggregator.grouping.pairs.weights import EventModel, shipped_model
-from aggregator.grouping.window import Window, mean_terms
+from aggregator.grouping.window import Window
 from aggregator.model.article import Article
 from aggregator.store.stories.live_stories import LiveStory
 from tests.support.events import GRAIN, article_of
@@ -33,7 +30,6 @@ AGAIN = (
     "The union of the tram drivers in Marlow has voted for a strike of 48 hours, its speaker said. Marlow "
     "Transit offers 3 percent more wages, the drivers ask for 6.5 percent. Mediator Otto Brand may help.",
 )
-TEXTS = [*GRAIN, STRIKE, AGAIN, (GRAIN[0][0], STRIKE[1]), (STRIKE[0], GRAIN[1][1])]
 
 
 def article(
@@ -56,61 +52,7 @@ def model_with(**tuning: float) -> EventModel:
     )
 
 
-def fields_of(story: LiveStory) -> dict[str, object]:
-    return {name: getattr(story, name) for name in LiveStory.__slots__}
-
-
 # --- a story -----------------------------------------------------------------------------------------------
-
-MEMBERS = st.lists(
-    st.tuples(
-        st.sampled_from(TEXTS),
-        st.none() | st.integers(NOON, NOON + 30 * DAY),
-        st.sampled_from(("report", "opinion")),
-        st.booleans(),  # declared
-        st.booleans(),  # compared
-    ),
-    max_size=8,
-)
-
-
-@given(MEMBERS, st.randoms(use_true_random=False))
-@settings(max_examples=40, deadline=None)
-def test_a_story_is_that_of_its_articles_in_whichever_order_they_came(told, chance):
-    members = [
-        article(
-            text, minutes, inbox, kind=kind, date_counts=declared, is_compared=compared
-        )
-        for inbox, (text, minutes, kind, declared, compared) in enumerate(told, start=1)
-    ]
-    shuffled = list(members)
-    chance.shuffle(shuffled)
-    one, other = live_story(1, *members), live_story(1, *shuffled)
-    assert fields_of(one) == fields_of(other)
-    assert (
-        mean_terms(one, MODEL, 400).tobytes() == mean_terms(other, MODEL, 400).tobytes()
-    )
-
-
-def test_a_copy_changes_nothing_but_count_dates_and_last_number() -> None:
-    alone = live_story(1, article(GRAIN[0], NOON))
-    copied = live_story(
-        1,
-        article(GRAIN[0], NOON),
-        article(STRIKE, NOON + DAY, 5, role="copy", is_compared=False),
-    )
-    changed = {
-        name
-        for name, value in fields_of(copied).items()
-        if value != fields_of(alone)[name]
-    }
-    assert changed == {"article_count", "dates", "last_inbox_no"}
-    assert copied.dates.tolist() == [NOON, NOON + DAY]
-
-
-def test_a_date_read_in_a_text_bounds_a_story() -> None:
-    story = live_story(1, article(GRAIN[0], NOON, date_counts=False))
-    assert story.dates.tolist() == [NOON]
 
 
 def test_reports_come_before_opinions_known_sources_before_others_then_the_newest() -> (
@@ -126,74 +68,9 @@ def test_reports_come_before_opinions_known_sources_before_others_then_the_newes
 # --- what is found -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.later
-@given(
-    st.permutations(range(len(TEXTS))),
-    st.sets(st.integers(0, len(TEXTS) - 1)),
-    st.none() | st.just(NOON),
-)
-@settings(max_examples=40, deadline=None)
-def test_answers_do_not_depend_on_how_the_window_grew(order, replaced, minutes):
-    def told(number: int, text: tuple[str, str]) -> LiveStory:
-        return live_story(number, article(text, NOON, number))
-
-    loaded = Window(MODEL, [told(number, text) for number, text in enumerate(TEXTS)])
-    grown = Window(MODEL, [told(99, TEXTS[0])])
-    for number in order:
-        other = TEXTS[(number + 1) % len(TEXTS)]
-        grown.put(told(number, other if number in replaced else TEXTS[number]))
-    grown.remove(99)
-    for number in sorted(replaced):
-        grown.put(told(number, TEXTS[number]))
-    assert differences(grown, loaded) == []
-    for text in TEXTS:
-        one = article(text, minutes, 50)
-        assert (
-            numbers_of(grown.candidates(one))
-            == numbers_of(loaded.candidates(one))
-            != []
-        )
-
-
 UNRELATED = (
     "quilt", "walrus", "sonnet", "violin", "meadow", "lantern", "pepper", "glacier", "kettle", "orchid",
 )  # fmt: skip
-
-
-def hashes_of(story: LiveStory | Article, limit: int) -> set[int]:
-    """The terms by which a story or an article is found."""
-    terms = (
-        read(story.terms)
-        if isinstance(story, Article)
-        else mean_terms(story, MODEL, limit)
-    )
-    return {(id_ & ((1 << 19) - 1)) >> 1 for id_ in ids_of(terms[:limit]).tolist()}
-
-
-@given(
-    st.lists(st.sets(st.sampled_from(UNRELATED), min_size=1), min_size=1, max_size=12),
-    st.integers(1, 5),
-)
-@settings(max_examples=40, deadline=None)
-def test_candidates_are_those_that_share_most_terms_of_those_that_are_open(words, most):
-    model = model_with(candidates=most)
-    one = article(("", " ".join(UNRELATED)), NOON, 50)
-    late = NOON + 2 * int(model.tuning.window_days) * DAY
-    window, closed = Window(model), set()
-    for number, some in enumerate(words):
-        closed |= {number} if number % 3 == 2 else set()
-        told = article(
-            ("", " ".join(sorted(some))), late if number in closed else NOON, number
-        )
-        window.put(live_story(number, told))
-    limit = model.tuning.key_terms
-    own = hashes_of(one, limit)
-    shared = {n: len(own & hashes_of(window.story(n), limit)) for n in window.numbers()}
-    ranked = sorted(
-        (n for n in shared if shared[n] and n not in closed),
-        key=lambda n: (-shared[n], -n),
-    )
-    assert numbers_of(window.candidates(one)) == ranked[:most]
 
 
 def test_a_word_of_most_stories_finds_none() -> None:
@@ -209,37 +86,6 @@ def test_a_word_of_most_stories_finds_none() -> None:
     for number in range(3, 9):
         window.remove(number)
     assert numbers_of(window.candidates(article(("", "walrus"), NOON, 50))) == [2, 1, 0]
-
-
-@pytest.mark.parametrize(
-    ("own", "told", "inbox", "is_found"),
-    [
-        (NOON + 14 * DAY, NOON, 10**5, True),
-        (NOON + 14 * DAY + 1, NOON, 2, False),
-        (NOON - 14 * DAY, NOON, 2, True),
-        (NOON - 14 * DAY - 1, NOON, 2, False),
-        (None, NOON, 1 + MODEL.tuning.undated_reach, True),
-        (None, NOON, 2 + MODEL.tuning.undated_reach, False),
-        (NOON, None, 1 + MODEL.tuning.undated_reach, True),
-        (NOON, None, 2 + MODEL.tuning.undated_reach, False),
-    ],
-)
-def test_the_window_is_of_dates_else_of_inbox_numbers(own, told, inbox, is_found):
-    assert MODEL.tuning.window_days == 14
-    window = Window(MODEL, [live_story(1, article(GRAIN[0], told, 1))])
-    assert numbers_of(window.candidates(article(GRAIN[1], own, inbox))) == (
-        [1] if is_found else []
-    )
-
-
-def test_without_dates_only_what_was_accepted_within_the_window_is_found() -> None:
-    window = Window(
-        MODEL, [live_story(n, article(GRAIN[0], None, n)) for n in (1, 2, 3)]
-    )
-    window.undated_from = 2
-    assert numbers_of(window.candidates(article(GRAIN[1], None, 9))) == [3, 2]
-    assert numbers_of(window.neighbours(3)) == [2]
-    assert window.neighbours(1) == [], "which is older than the window itself"
 
 
 def test_neighbours_share_terms_and_a_window() -> None:

@@ -3,7 +3,6 @@
 import datetime as dt
 from typing import Any
 
-import msgspec
 import pytest
 
 from aggregator.config.tuning import Tuning
@@ -203,9 +202,3 @@ def test_many_old_entries_at_once_are_no_news() -> None:
     assert decided(source(first_poll_done=False), answer(**old)).own_time == []
     fewer = entries(*["new"] * (many - 1), age_hours=RULES.polling.flood_age_hours + 1)
     assert decided(source(), answer(**fewer)).own_time == []
-
-
-def test_the_same_response_gives_the_same_outcome() -> None:
-    before = source()
-    first = decided(before, answer(**entries("new")))
-    assert first == decided(msgspec.structs.replace(before), answer(**entries("new")))

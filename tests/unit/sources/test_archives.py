@@ -508,14 +508,6 @@ def pages() -> bytes:
     return b"".join(gzip.compress(one) for one in records)
 
 
-def test_pages_at_an_address_are_read_in_parts(pages: bytes) -> None:
-    with LoopbackServer({"/a%20b.warc.gz": Ranged(pages)}) as server:
-        items = found(server.url("/a%20b.warc.gz"))
-        asked = [one for one in server.requests if one.method == "GET"]
-    assert urls(items) == "012"
-    assert all("range" in one.headers for one in asked)
-
-
 def test_an_archive_at_an_address_that_cannot_be_read_is_one_problem(
     pages: bytes,
 ) -> None:

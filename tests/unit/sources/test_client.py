@@ -131,27 +131,6 @@ def test_a_contact_that_no_header_can_carry_is_a_configuration_error() -> None:
         user_agent("Jörg\r\nX: y")
 
 
-@pytest.mark.parametrize(
-    ("encoding", "pack"),
-    [
-        ("gzip", gzip.compress),
-        ("X-GZIP", gzip.compress),
-        ("gzip", lambda body: gzip.compress(body[:10]) + gzip.compress(body[10:])),
-        ("gzip", lambda body: gzip.compress(body) + b"\0" * 40),
-        ("gzip", lambda body: body),  # says gzip, is plain
-        ("gzip", lambda body: gzip.compress(gzip.compress(body))),
-        ("identity", lambda body: body),
-        ("", gzip.compress),  # a sitemap.xml.gz
-    ],
-)
-def test_encodings_are_undone(
-    client: Client, encoding: str, pack: Callable[[bytes], bytes]
-) -> None:
-    body = b"<rss>" + bytes(range(256)) * 2000 + b"</rss>"
-    with LoopbackServer({"/": encoded(pack(body), encoding)}) as server:
-        assert client.fetch(server.url()).body == body
-
-
 def test_an_empty_answer_is_an_answer(client: Client) -> None:
     with LoopbackServer({"/": Response(204), "/gzip": encoded(b"", "gzip")}) as server:
         assert client.fetch(server.url()).body == b""

@@ -1,7 +1,6 @@
 """What `ingest` reads: files, folders, archives, standard input."""
 
 import gzip
-import io
 import json
 import os
 from pathlib import Path
@@ -20,7 +19,6 @@ from aggregator.sources.parse.files.input_items import (
     ReadOptions,
 )
 from aggregator.sources.parse.files.open_source import open_source
-from aggregator.sources.parse.streams.file_stream import Progress
 from aggregator.sources.source_limits import source_tuning
 from tests.support.warc import PAGE, answer, warc_record
 
@@ -157,26 +155,6 @@ def test_a_cut_archive_is_damaged(tmp_path: Path, name: str, data: bytes) -> Non
     )
 
 
-def test_one_bad_file_does_not_stop_the_rest(folder: Path) -> None:
-    (folder / "a-bad.txt").write_bytes(bytes(300))
-    (folder / "c.jsonl.gz").write_bytes(gzip.compress(RECORD * 50)[:-20])
-    kinds = [type(one).__name__ for one in found(folder)]
-    assert kinds.count("InputProblem") >= 2
-    assert kinds.count("InputEntry") >= 2
-
-
-def test_records_go_on_after_a_broken_one(tmp_path: Path) -> None:
-    (tmp_path / "r.jsonl").write_bytes(RECORD + b"\n{broken\n" + b'{"title": "Second"}')
-    first, broken, second = found(tmp_path / "r.jsonl")
-    assert isinstance(broken, InputProblem)
-    assert (first.entry.source, first.entry.guid) == ("Harbour Post", "r1")
-    assert broken.where.endswith("r.jsonl, line 3")
-    assert (second.entry.source, second.where.rpartition(", ")[2]) == (
-        "r.jsonl",
-        "line 4",
-    )
-
-
 def test_a_line_that_is_too_long_is_skipped(tmp_path: Path) -> None:
     small = msgspec.structs.replace(TUNING, max_article_bytes=1000)
     (tmp_path / "r.jsonl").write_bytes(RECORD + b"x" * 5000 + b"\n" + RECORD)
@@ -191,30 +169,6 @@ def test_a_json_feed_is_a_feed(tmp_path: Path, indent: int | None) -> None:
     feed = {"version": "https://jsonfeed.org/version/1", "title": "F", "items": []}
     (tmp_path / "f.json").write_text(json.dumps(feed, indent=indent))
     assert isinstance(found(tmp_path / "f.json")[0], InputFeed)
-
-
-@pytest.mark.parametrize(
-    ("data", "kind"),
-    [
-        (RECORD * 2, 2),
-        (STORY.encode(), 1),
-        (gzip.compress(RECORD * 3), 3),
-        (b"<html><body>x</body></html>", 1),
-    ],
-)
-def test_standard_input(
-    data: bytes, kind: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
-    results = found("-")
-    assert len(results) == kind
-    assert all(isinstance(one, InputEntry) for one in results)
-
-
-def test_text_from_standard_input_has_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(STORY.encode())))
-    entry = only_entry("-").entry
-    assert (entry.source, entry.guid, entry.is_saved_text) == ("stdin", None, True)
 
 
 def test_hidden_temporary_and_foreign_files_are_passed_over(
@@ -254,14 +208,6 @@ def test_a_name_that_is_no_utf8_is_still_read(tmp_path: Path) -> None:
 def test_what_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such file"):
         found(tmp_path / "nothing.txt")
-
-
-def test_progress_ends_at_the_total(folder: Path) -> None:
-    (folder / "r.jsonl.gz").write_bytes(gzip.compress(RECORD * 500))
-    progress = Progress()
-    results = found(folder, progress=progress)
-    assert len(results) == 502
-    assert progress.read_bytes == progress.total_bytes
 
 
 # --- web archives ------------------------------------------------------------------------------------------

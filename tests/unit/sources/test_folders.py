@@ -29,37 +29,6 @@ def look(
     return scan(folder, known or {}, now_ns=START_NS + int(after_seconds * SECOND_NS))
 
 
-def test_the_first_look_finds_all_in_order(tmp_path: Path) -> None:
-    for name in ("b.txt", "a/z.txt", "a.txt", "pic.png", ".x.txt"):
-        write(tmp_path / name, "text")
-    first = look(tmp_path)
-    assert first.changed == ("a/z.txt", "a.txt", "b.txt")
-    assert (first.stamps["b.txt"].size, first.stamps["b.txt"].mtime_ns) == (4, START_NS)
-
-
-def test_an_unchanged_folder_has_nothing_to_tell(tmp_path: Path) -> None:
-    write(tmp_path / "a.txt", "text")
-    first = look(tmp_path)
-    second = look(tmp_path, first.stamps)
-    assert (second.changed, second.gone, second.unsettled) == ((), (), ())
-    assert second.stamps == first.stamps
-
-
-def test_changed_and_removed_files_are_detected(tmp_path: Path) -> None:
-    for name in ("same.txt", "longer.txt", "touched.txt", "removed.txt"):
-        write(tmp_path / name, "text")
-    first = look(tmp_path)
-    write(tmp_path / "longer.txt", "more text")
-    write(tmp_path / "touched.txt", "text", START_NS + 5 * SECOND_NS)
-    (tmp_path / "removed.txt").unlink()
-    second = look(tmp_path, first.stamps)
-    assert (second.changed, second.gone) == (
-        ("longer.txt", "touched.txt"),
-        ("removed.txt",),
-    )
-    assert set(second.stamps) == {"same.txt", "longer.txt", "touched.txt"}
-
-
 def test_a_replaced_file_is_detected_though_it_looks_the_same(tmp_path: Path) -> None:
     write(tmp_path / "a.txt", "text")
     first = look(tmp_path)
@@ -78,13 +47,6 @@ def test_files_come_in_the_order_of_their_folders(tmp_path: Path) -> None:
         "a-b.txt",
         "a.txt",
     )
-
-
-def test_a_file_being_written_waits_for_the_next_look(tmp_path: Path) -> None:
-    write(tmp_path / "new.txt", "half")
-    early = look(tmp_path, after_seconds=0.5)
-    assert (early.changed, early.unsettled, early.stamps) == ((), ("new.txt",), {})
-    assert look(tmp_path, early.stamps, after_seconds=2).changed == ("new.txt",)
 
 
 def test_a_known_file_being_rewritten_is_neither_gone_nor_changed(

@@ -426,16 +426,6 @@ def test_only_what_no_other_key_says_is_lost(tmp_path: Path) -> None:
     assert "not understood" not in notes(found(tmp_path / "a.jsonl"))
 
 
-def test_rows_of_two_tables_with_one_number_are_two_articles(tmp_path: Path) -> None:
-    for name in ("a", "b"):
-        (tmp_path / f"{name}.csv").write_text(
-            f"id,title,text,source\n1,{name},Words of {name}.,Kite Daily\n"
-        )
-    rows = entries(found(tmp_path))
-    assert [row.record_id for row in rows] == ["1", "1"]
-    assert [row.guid for row in rows] == [None, None]
-
-
 # --- tables -------------------------------------------------------------------------------------------------
 
 

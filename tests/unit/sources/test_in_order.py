@@ -81,24 +81,6 @@ def test_each_file_is_sorted_by_itself_and_equal_times_stay_as_they_lie(
     assert list(in_order_of_time(iter(given_), Progress())) == expected
 
 
-def test_files_are_sorted_as_one_if_asked_for() -> None:
-    found = [
-        entry(day, day, f"{name}.jsonl")
-        for name, days in (("a", (5, 1)), ("b", (0, 3)))
-        for day in days
-    ]
-    progress = Progress()
-    progress.read_bytes, progress.total_bytes = 100, 50
-    ordered = list(in_order_of_time(iter(found), progress, as_one_file=True))
-    assert [one.entry.guid for one in ordered if isinstance(one, InputEntry)] == [
-        "0",
-        "1",
-        "3",
-        "5",
-    ]
-    assert progress.total_bytes == 100
-
-
 def test_a_full_disk_is_an_error_in_words() -> None:
     ordered = in_order_of_time(long_archive(), Progress())
     before = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -91,13 +91,6 @@ def check(data: bytes, before: ParsedFeed, known: frozenset[bytes]) -> ParsedFee
     return cut
 
 
-def test_only_what_is_new_is_read() -> None:
-    before = read_feed(rss(*FEW[1:]).encode(), CONTEXT)
-    later = read_again(rss(*FEW).encode(), before, frozenset(before.items))
-    assert [entry.guid for entry in later.entries] == ["g1"]
-    assert later.left_out == before.items
-
-
 def test_an_item_that_moved_is_known_and_a_changed_one_is_read() -> None:
     before = read_feed(rss(*FEW).encode(), CONTEXT)
     moved = rss(FEW[3], FEW[0], FEW[2].replace("ferry", "boat"), FEW[1]).encode()

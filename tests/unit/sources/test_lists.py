@@ -14,6 +14,7 @@ from aggregator.sources.parse.feeds.feed_discovery import (
     usual_places,
 )
 from aggregator.sources.parse.feeds.opml import OpmlFeed, read_opml, write_opml
+from tests.support.tables import rows
 
 
 def test_folders_are_read_as_they_nest() -> None:
@@ -308,32 +309,7 @@ def links_of(page_url: str, *hrefs: str) -> list[str]:
 
 @pytest.mark.parametrize(
     ("page", "hrefs", "first"),
-    [
-        ("https://example.org/", ["/comments/feed/", "/feed/"], "/feed/"),
-        (
-            "https://example.org/",
-            ["/feed.xml?type=comments", "/sport.xml"],
-            "/sport.xml",
-        ),
-        (
-            "https://example.org/",
-            ["/rss/sport.xml", "/rss/culture.xml", "/rss/news.xml"],
-            "/rss/news.xml",
-        ),
-        ("https://example.org/", ["/sport/atom.xml", "/atom.xml"], "/atom.xml"),
-        ("https://example.org/", ["/rss/a.xml", "/rss/b.xml"], "/rss/a.xml"),
-        (
-            "https://example.org/sport",
-            ["/rss.xml", "/sport/rss.xml", "/sports/rss.xml"],
-            "/sport/rss.xml",
-        ),
-        ("https://example.org/culture/", ["/rss.xml", "/sport/rss.xml"], "/rss.xml"),
-        (
-            "https://example.org/",
-            ["/podcast.xml", "/video/feed", "/rss/world.xml"],
-            "/rss/world.xml",
-        ),
-    ],
+    rows("lists", "the likeliest feed comes first"),
 )
 def test_the_likeliest_feed_comes_first(
     page: str, hrefs: list[str], first: str

@@ -106,13 +106,6 @@ def test_nothing_is_changed_at_the_server(imap: ImapServer) -> None:
     assert bodies == ["UID FETCH 1 (UID BODY.PEEK[])"] * 2
 
 
-def test_a_renumbered_folder_is_read_as_at_first(imap: ImapServer) -> None:
-    imap.add(mail(1, "x"), mail(2, "x"))
-    imap.validity = 8
-    found = read(imap, "7/900")
-    assert (numbers(found), found.state) == ([1, 2], "8/2")
-
-
 @pytest.mark.later
 def test_an_empty_folder_and_a_message_that_is_gone(imap: ImapServer) -> None:
     assert (read(imap).state, read(imap).messages) == ("7/0", ())
@@ -348,17 +341,6 @@ def test_whatever_a_server_says_is_messages_or_an_error_without_its_words(
             words = " ".join(one.problem for one in found.messages if one.data is None)
             assert all(one.data is not None or one.problem for one in found.messages)
         assert "s3cret" not in words
-
-
-@pytest.mark.later
-def test_what_was_read_before_a_connection_breaks_is_kept(imap: ImapServer) -> None:
-    imap.add(*(mail(n, "x") for n in range(1, 5)))
-    imap.hostile = lambda said: b"" if said.startswith("UID FETCH 3 ") else None
-    found = read(imap, "7/0")
-    assert (numbers(found), found.state, found.has_more) == ([1, 2], "7/2", True)
-    assert fails(imap, state="7/2") == (
-        "connect: the server closed the connection, at message 3 (attempt 1 of 3)"
-    )
 
 
 FATAL = {

@@ -85,20 +85,6 @@ def test_no_more_than_two_at_a_host_and_all_get_their_turn() -> None:
     assert (most, done) == (2, 60)
 
 
-def test_starts_at_one_host_lie_apart() -> None:
-    rate_limiter = gate_of(0.1, 5)
-
-    def visit(_: int) -> float:
-        with rate_limiter.turn("a.example"):
-            return time.monotonic()
-
-    began = time.monotonic()
-    with ThreadPoolExecutor(5) as threads:
-        starts = sorted(threads.map(visit, range(5)))
-    for number, start in enumerate(starts):
-        assert start - began >= 0.1 * number
-
-
 def test_the_gate_tells_how_long_it_would_take() -> None:
     rate_limiter = gate_of(60.0, 2)
     assert rate_limiter.ready_in("a.example") == 0

@@ -5,6 +5,7 @@ import pytest
 from aggregator.extract.sites import is_address
 from aggregator.model.entry import Outlet
 from tests.support.read_feeds import read
+from tests.support.tables import rows
 
 
 def outlets(
@@ -39,27 +40,7 @@ def link(url: str) -> str:
 
 @pytest.mark.parametrize(
     ("title", "name"),
-    [
-        ("Harbour Post", "Harbour Post"),
-        ("World news | Example Times", "Example Times"),
-        ("Example Times - Latest", "Example Times"),
-        ("EX > World", "EX > World"),
-        ("Harbour Post RSS Feed", "Harbour Post"),
-        (
-            "Science &amp;amp; technology - experiments",
-            "Science & technology - experiments",
-        ),
-        ("(Ada|Ann)'s notes", "(Ada|Ann)'s notes"),
-        ("RSS", "example.org"),
-        ("World", "example.org"),
-        ("Example Times: International", "Example Times"),
-        ("Example News Search Records Found 1000", "Example"),
-        ("The notes of one person on Exámple and boats", "Exámple"),
-        ("All the news of the whole world at once", "example.org"),
-        ("https://example.org/feed", "example.org"),
-        ("", "example.org"),
-        ("每日港報 | 國際", "每日港報 | 國際"),
-    ],
+    rows("outlets", "the name is the title of the feed without section and format"),
 )
 def test_the_name_is_the_title_of_the_feed_without_section_and_format(
     title: str, name: str
@@ -341,35 +322,7 @@ def test_a_name_is_no_address(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("url", "page", "behind"),
-    [
-        ("https://feeds.bbci.co.uk/news/rss.xml", "https://www.bbc.co.uk/news/1", None),
-        ("https://feeds.bbci.co.uk/news/rss.xml", "https://www.bbc.com/news/1", None),
-        (
-            "https://feeds.content.dowjones.io/public/rss/x",
-            "https://www.marketwatch.com/story/1",
-            None,
-        ),
-        (
-            "https://feeds.skynews.com/feeds/rss/home.xml",
-            "https://news.sky.com/story/1",
-            None,
-        ),
-        (
-            "https://abcnews.go.com/abcnews/topstories",
-            "https://abcnews.com/story/1",
-            None,
-        ),
-        (
-            "https://feeds.skynews.com/feeds/rss/home.xml",
-            "https://www.bbc.com/news/1",
-            "skynews.com",
-        ),
-        (
-            "https://rsshub.app/bbc/news",
-            "https://www.bbc.com/news/1",
-            "rsshub.app/bbc/news",
-        ),
-    ],
+    rows("outlets", "a feed speaks for the sites of its publisher only"),
 )
 def test_a_feed_speaks_for_the_sites_of_its_publisher_only(
     url: str, page: str, behind: str | None

@@ -2,7 +2,6 @@
 
 import datetime as dt
 import itertools
-import threading
 from collections.abc import Iterator
 
 import pytest
@@ -14,7 +13,6 @@ from aggregator.model.errors import ConfigError
 from aggregator.sources.fetch.client import ClientSettings
 from aggregator.sources.fetch.posting import PostResult, WebhookPoster
 from tests.support.loopback import LoopbackServer, Request, Response, Route, slowly
-from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 BODY = b'{"type": "test"}'
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n"
@@ -114,21 +112,6 @@ def test_a_failure_names_no_more_than_the_host(poster: WebhookPoster, url: str) 
     assert posted.problem
     assert "SECRET" not in posted.problem
     assert "SEC" not in posted.problem
-
-
-def test_a_stop_ends_what_is_under_way(poster: WebhookPoster) -> None:
-    posted: list[PostResult] = []
-    with LoopbackServer({"/hook": Response(200, delay_seconds=60)}) as server:
-        url = server.url("/hook")
-        thread = threading.Thread(
-            target=lambda: posted.append(poster.post(url, BODY, {}))
-        )
-        thread.start()
-        wait_until(lambda: server.requests, "the receiver to be asked")
-        poster.close()
-        thread.join(PATIENCE_SECONDS)
-    assert [one.is_stopped for one in posted] == [True]
-    assert poster.post("http://127.0.0.1:1/", BODY, {}).is_stopped
 
 
 def test_the_signature_is_that_of_the_scheme() -> None:

@@ -15,6 +15,7 @@ from aggregator.sources.fetch import robots as robots_module
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.sources.fetch.robots import Robots, relevant_lines
 from tests.support.loopback import LoopbackServer, Response, redirect
+from tests.support.tables import rows
 from tests.support.world import Time
 
 HOME = ClientSettings(allow_private=("127.0.0.0/8",))
@@ -34,19 +35,9 @@ def allows(robots: Robots, url: str, **given: Any) -> bool:
 @pytest.mark.parametrize(
     ("text", "path", "is_allowed"),
     [
-        ("User-agent: *\nDisallow: /private", "/private/a", False),
-        ("User-agent: *\nDisallow: /", "/", False),
-        ("User-agent: *\nDisallow: /\nAllow: /news", "/news/1", True),
-        ("User-agent: *\nDisallow: /*?print=", "/a?print=1", False),
-        ("User-agent: *\nDisallow: /*.pdf$", "/a.pdf?x", True),
-        ("User-agent: aggregator\nDisallow: /\n\nUser-agent: *\nAllow: /", "/", False),
-        ("User-agent: *\nDisallow: /\n\nUser-agent: AGGREGATOR\nAllow: /", "/", True),
-        ("User-agent: Googlebot\nUser-agent: GPTBot\nDisallow: /", "/", True),
-        ("User-agent: Googlebot\nUser-agent: aggregator # us\nDisallow: /", "/", False),
+        *rows("robots", "rules are honoured"),
         ("\ufeffUser-agent: *\r\nDisallow: /\r\n", "/", False),
-        ("user agent *\ndisallow /a", "/a", False),
         (f"User-agent: *\nDisallow: /{'*a' * 40}*b", "/" + "a" * 2000, True),
-        ("<html>no such page</html>", "/", True),
     ],
 )
 def test_rules_are_honoured(

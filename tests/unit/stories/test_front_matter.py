@@ -12,6 +12,7 @@ from aggregator.stories.story_sentences import (
     without_dateline,
     without_heading,
 )
+from tests.support.tables import rows
 
 LABELLED = Path(__file__).parents[2] / "data" / "front_matter.jsonl"
 
@@ -72,77 +73,7 @@ def test_a_heading_that_is_run_into_a_sentence_is_cut_off() -> None:
 
 @pytest.mark.parametrize(
     ("sentence", "why"),
-    [
-        (
-            "The mayor of Tarnow closes every bridge that you cross.",
-            "first or second person",
-        ),
-        (
-            "Members of the council (left to right) Emrys Boll and Mara Ell await the vote.",
-            "caption",
-        ),
-        ("The mayor pushed back on reports that the bridge of Tarnow has...", "no end"),
-        (
-            "The mayor of Tarnow told the county on Monday that the bridge had been…",
-            "no end",
-        ),
-        (
-            "The mayor of Tarnow closed the bridge over the Arrel on Monday morning",
-            None,
-        ),
-        ("The mayor closes the bridge of Tarnow", "no end"),
-        ("(3) Closing the bridge of Tarnow may help the boats.", "credit"),
-        ("The mayor Emrys Boll arriving at the bridge of Tarnow 2.", "caption"),
-        ("SOUNDBITE (English) Emrys Boll, mayor of Tarnow, on the bridge.", "caption"),
-        ("The council of Tarnow closed the bridge by a vote of 8 to 2.", None),
-        (
-            "Ada Ell of the Fanal has more: The mayor Emrys Boll closes the bridge of Tarnow.",
-            "credit",
-        ),
-        ("The campaign Know Your Rights of Tarnow opened the bridge.", None),
-        (
-            "Emrys Boll of Tarnow said: “You cross the bridge and your boats wait.”",
-            None,
-        ),
-        ("The mayor of Tarnow was alarmed when he was called by U.S.", "no end"),
-        (
-            "The mayor of Tarnow opens the bridge, Tuesday, May 3, 2022, in Tarnow.",
-            "caption",
-        ),
-        (
-            "Shares of the bridge company of Tarnow rose on Monday against the SPX, -0.15%.",
-            "links",
-        ),
-        ("The post Bridge of Tarnow is closed appeared first on Port FM.", "promotion"),
-        ("“We closed the bridge on Monday.”", "a quotation alone"),
-        ("CLICK HERE TO GET THE APP OF THE BRIDGE.", "promotion"),
-        ("This article has been updated with words of the mayor.", "promotion"),
-        ("He spoke to the crowd, which cheered, Nov. 3, 1864.", "caption"),
-        (
-            "A judge hears pleas on Friday, Jan. 11, 2019, over the bridge of Tarnow.",
-            "caption",
-        ),
-        ("A judge will hear pleas on Friday over the bridge of Tarnow.", None),
-        ("CLOSE The mayor says he will go.", "caption"),
-        ("Close to forty ships waited before the harbour.", None),
-        (
-            "Anna Berg stands before the court in the old town of Port Ellis on Tuesday",
-            "caption",
-        ),
-        (
-            "The mayor opens a bridge over the Arrel in Tarnow, on December 18, 2019.",
-            "caption",
-        ),
-        ("The mayor, center, and two of his deputies met the press.", "caption"),
-        ("The mayor of the town said that he would go (R).", None),
-        (
-            "The harbour was closed by the mayorMORE after the storm had passed.",
-            "links",
-        ),
-        ("The harbour was closed after the storm.Yet the ferries went on.", "links"),
-        ("The governor of the island (D-Halv., +3 in the polls) has resigned.", None),
-        ("TIES, -3 in the polls of the island, was the answer of the mayor.", "links"),
-    ],
+    rows("front_matter", "talk to the reader and captions are not shown"),
 )
 def test_talk_to_the_reader_and_captions_are_not_shown(
     sentence: str, why: str | None

@@ -16,6 +16,7 @@ from aggregator.stories.story_tuning import shipped_tuning
 from aggregator.stories.titles.title import Headline, headline
 from aggregator.stories.titles.title_scores import is_fit
 from tests.support.stories_examples import NOON, ferry, view
+from tests.support.tables import rows
 
 SINKS = "Ferry Marlin sinks off Port Ellis, at least 14 killed"
 
@@ -40,26 +41,7 @@ def test_the_title_that_tells_most_wins_over_question_and_label() -> None:
 
 @pytest.mark.parametrize(
     ("title", "outlet", "clean"),
-    [
-        ("Quake shakes Tarnow | Daily Lantern", "Daily Lantern", "Quake shakes Tarnow"),
-        ("Quake shakes Tarnow – The Tarnow Times", None, "Quake shakes Tarnow"),
-        ("Quake shakes Tarnow » World » News", None, "Quake shakes Tarnow"),
-        (
-            "Emrys Boll : « Nous restons » | Le Fanal",
-            "Le Fanal",
-            "Emrys Boll : « Nous restons »",
-        ),
-        ("Глава «Маяка» заявил о росте", None, "Глава «Маяка» заявил о росте"),
-        ("»Absurd« nennt Boll den Plan", None, "»Absurd« nennt Boll den Plan"),
-        ("Storm – the worst times are over", None, "Storm – the worst times are over"),
-        (
-            "Quake shakes Tarnow - lantern.example",
-            "lantern.example",
-            "Quake shakes Tarnow",
-        ),
-        ("| Daily Lantern", "Daily Lantern", "Daily Lantern"),
-        ("Quake shakes Tarnow : CNN", "CNN Online News", "Quake shakes Tarnow"),
-    ],
+    rows("headline", "outlet names are cut from titles"),
 )
 def test_outlet_names_are_cut_from_titles(
     title: str, outlet: str | None, clean: str
@@ -169,38 +151,7 @@ def test_a_summary_is_of_one_report_whose_lead_names_what_the_title_does() -> No
 
 @pytest.mark.parametrize(
     ("opening", "title", "is_shown"),
-    [
-        (
-            "Boll said the bridge in Tarnow would be closed for good on Monday.",
-            "Bridge in Tarnow closed",
-            False,
-        ),
-        (
-            "Boll said the bridge in Tarnow would be closed for good on Monday.",
-            "Boll closes bridge",
-            True,
-        ),
-        (
-            "Mr. Boll closed the bridge in Tarnow for good on Monday.",
-            "Bridge in Tarnow closed",
-            False,
-        ),
-        (
-            "Emrys Boll said the bridge in Tarnow would be closed for good.",
-            "Bridge in Tarnow closed",
-            True,
-        ),
-        (
-            "Police said the bridge in Tarnow had been closed for good.",
-            "Bridge in Tarnow closed",
-            True,
-        ),
-        (
-            "Rel said the bridge in Tarnow had been closed for good.",
-            "Bridge in Tarnow closed",
-            False,
-        ),
-    ],
+    rows("headline", "a surname alone opens no story"),
 )
 def test_a_surname_alone_opens_no_story(
     opening: str, title: str, is_shown: bool
@@ -535,20 +486,6 @@ def test_reports_take_the_name_of_a_story_from_a_live_blog_and_from_the_words_of
     assert headline([bare, older], shown.title) == shown
 
 
-def test_the_shown_title_is_not_forgotten_because_of_24_newer_ones() -> None:
-    newer = [
-        view(
-            f"n{n}",
-            f"Paper {n}",
-            title=f"What the Marlin has to do with me, {n}",
-            hours=9 + n,
-        )
-        for n in range(30)
-    ]
-    assert headline([*ferry(), *newer], None).title != SINKS
-    assert headline([*ferry(), *newer], SINKS) == Headline(SINKS, "a")
-
-
 def test_over_twenty_reports_the_title_changes_rarely_and_never_back() -> None:
     titles = [
         "Ferry sinks off Port Ellis",
@@ -630,49 +567,7 @@ def test_a_preferred_outlets_own_words_on_an_agencys_text_count() -> None:
 
 @pytest.mark.parametrize(
     ("language", "faulty", "plain"),
-    [
-        (
-            "de",
-            "Warum die Brücke in Tarnow gesperrt wurde",
-            "Brücke in Tarnow nach Rissen gesperrt",
-        ),
-        (
-            "de",
-            "Kommentar: Brücke in Tarnow nach Rissen gesperrt",
-            "Brücke in Tarnow gesperrt",
-        ),
-        (
-            "fr",
-            "Pourquoi le pont de Tarnow a été fermé lundi",
-            "Le pont de Tarnow fermé après des fissures",
-        ),
-        (
-            "fr",
-            "Pont de Tarnow : ce que l’on sait de la fermeture",
-            "Le pont de Tarnow fermé lundi",
-        ),
-        (
-            "es",
-            "¿Por qué se cerró el puente de Tarnow el lunes?",
-            "Cierran el puente de Tarnow",
-        ),
-        (
-            "it",
-            "Perché il ponte di Tarnow è stato chiuso lunedì",
-            "Chiuso il ponte di Tarnow per crepe",
-        ),
-        (
-            "nl",
-            "Waarom de brug in Tarnow maandag werd gesloten",
-            "Brug in Tarnow gesloten na scheuren",
-        ),
-        (
-            "pt",
-            "Ao vivo: ponte de Tarnow é fechada por rachaduras",
-            "Ponte de Tarnow é fechada",
-        ),
-        ("ja", "タルノフの橋はなぜ閉鎖されたのか？", "タルノフの橋、亀裂で閉鎖"),
-    ],
+    rows("headline", "bait and labels lose in each language"),
 )
 def test_bait_and_labels_lose_in_each_language(
     language: str, faulty: str, plain: str
@@ -684,21 +579,7 @@ def test_bait_and_labels_lose_in_each_language(
 
 @pytest.mark.parametrize(
     ("language", "title"),
-    [
-        ("de", "Die Regierung in Tarnow will den Hafen verkaufen"),
-        ("de", "Will Smith liest in Tarnow"),
-        ("fr", "Son port vendu, Tarnow cherche un maire"),
-        ("es", "Tarnow vende su puerto a una empresa danesa"),
-        ("en", "WHO declares an end to the Arrel outbreak"),
-        ("en", "Will Smith reads in Tarnow"),
-        ("en", "Photo-ID law struck down in Arrel"),
-        ("en", "Live-fire drill closes the harbour of Tarnow"),
-        ("en", "Watch maker Tolm lays off 300"),
-        ("en", "Storm Bram"),
-        ("de", "Foto-Ausstellung in Tarnow eröffnet"),
-        ("fr", "Portrait-robot diffusé à Tarnow"),
-        ("fr", "Un journaliste tué en direct à Tarnow"),
-    ],
+    rows("headline", "plain statements have no fault in their language"),
 )
 def test_plain_statements_have_no_fault_in_their_language(
     language: str, title: str

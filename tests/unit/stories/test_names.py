@@ -4,6 +4,7 @@ import pytest
 
 from aggregator.model.article import ArticleView
 from aggregator.stories.story_names import names_of, topics_of
+from tests.support.tables import rows
 from tests.support.written_stories import an_article
 
 _HERALD = (
@@ -116,29 +117,7 @@ def test_a_name_is_not_cut_at_the_words_that_link_its_parts(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("language", "sentence", "name"),
-    [
-        (
-            "de",
-            "Das sagte das {} in einer Mitteilung.",
-            "Bundesamt für Verfassungsschutz",
-        ),
-        (
-            "de",
-            "So entschied es das neue {} am Abend.",
-            "Ministerium für Verkehr und Bau",
-        ),
-        ("de", "Er fragte die {} gestern.", "Bundesagentur für Arbeit"),
-        ("fr", "Selon une note, la {} ne dit rien.", "Banque de France"),
-        (
-            "fr",
-            "On le sait depuis hier par les {}, qui partent.",
-            "Médecins sans Frontières",
-        ),
-        ("fr", "On le sait par le {}, qui attend.", "Ministère de la Justice"),
-        ("es", "Ayer lo dijo el {} en una nota.", "Banco de España"),
-        ("es", "Ayer lo dijo el {} en una nota.", "Ministerio de Trabajo y Economía"),
-        ("es", "Es profesora de la {} desde ayer.", "Universidad de Salamanca"),
-    ],
+    rows("names", "bodies of other languages are not cut"),
 )
 def test_bodies_of_other_languages_are_not_cut(
     language: str, sentence: str, name: str

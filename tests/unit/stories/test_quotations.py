@@ -7,6 +7,7 @@ from aggregator.stories.plain_text import as_text
 from aggregator.stories.quotations import MOST, quotations_of, quoted_share
 from aggregator.stories.speakers import full_name, speaker_of, without_role
 from tests.support.stories_examples import FERRY_A, check_words, ferry, story_text, view
+from tests.support.tables import rows
 
 WORDS = "“The ferry was safe and every inspection proved it”"
 SAFE = f"{WORDS[:-1]},”"
@@ -68,27 +69,7 @@ def test_a_term_in_quotation_marks_is_no_quotation() -> None:
 
 @pytest.mark.parametrize(
     ("name", "person"),
-    [
-        ("Secretary of State John Kerry", "John Kerry"),
-        ("Secretary of State Kerry", "Kerry"),
-        ("Attorney General Eric H. Boll", "Eric H. Boll"),
-        ("Senate Republican Leader Mitch Boll of Varna", "Mitch Boll"),
-        ("Special Agent in Charge Rick Boll", "Rick Boll"),
-        ("U.N. Secretary-General Ban Ki-moon", "Ban Ki-moon"),
-        ("Bluewave economist Anna Berg", "Anna Berg"),
-        ("Harbour Workers Party Anna Berg", "Anna Berg"),
-        ("Harbour Workers Party", "Harbour Workers Party"),
-        ("Anna Berg of the Harbour Office", "Anna Berg"),
-        ("Minister Ursula von der Leyen", "Ursula von der Leyen"),
-        ("Senator Al Boll", "Al Boll"),
-        (
-            "Centers for Disease Control and Prevention",
-            "Centers for Disease Control and Prevention",
-        ),
-        ("University of Varna", "University of Varna"),
-        ("Democratic National Committee", "Democratic National Committee"),
-        ("President of Varna", "President of Varna"),
-    ],
+    rows("quotations", "titles and roles are no part of a name"),
 )
 def test_titles_and_roles_are_no_part_of_a_name(name: str, person: str) -> None:
     assert without_role(name) == person
@@ -97,29 +78,8 @@ def test_titles_and_roles_are_no_part_of_a_name(name: str, person: str) -> None:
 @pytest.mark.parametrize(
     ("text", "full"),
     [
-        ("Emrys Boll came.", "Emrys Boll"),
-        ("“Emrys Boll came on time,” the pilot said.", "Emrys Boll"),
-        ("They met Emrys van der Boll.", "Emrys van der Boll"),
-        ("The University of Varna Boll attended was closed.", ""),
-        ("Port warden Emrys J. Boll came.", "Emrys J. Boll"),
-        ("It went to the warden, Emrys Boll, and to Mara Boll. She came with him.", ""),
-        ("The warden of Varna, Boll, left on Monday.", ""),
-        ("On Monday, Boll came with Berg, Boll and others.", ""),
-        ("They met at “Varna,” Boll later said.", ""),
-        ("Neither Boll nor Berg came; the neither came.", ""),
-        ("The GOP Boll left with the warden Boll.", ""),
-        ("Varna's Boll left with the warden Boll.", ""),
-        ("Photo Berg\nBoll left with the warden Boll.", ""),
-        # Of two persons one may be known by the surname alone.
-        ("The warden told Boll that Mara Boll had called.", "Boll"),
-        ("Boll's office called. Emrys Boll came.", "Boll"),
+        *rows("quotations", "a surname becomes the full name that the article gives"),
         (f"Emrys Boll came. Then Mara Boll came. {'So Boll left. ' * 9}", ""),
-        ("The Bollards were closed. Emrys Boll came.", "Emrys Boll"),
-        ("Emrys Boll came. The architect Anna Boll-Meyer built it.", "Emrys Boll"),
-        (
-            "Emrys Boll came. Anna Boll\u00adx and Anna Boll\u0301 did not.",
-            "Emrys Boll",
-        ),
     ],
 )
 def test_a_surname_becomes_the_full_name_that_the_article_gives(

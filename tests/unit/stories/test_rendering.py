@@ -55,14 +55,6 @@ def openings(lead: str, *others: str) -> list[str]:
     return [p.text for p in shown.openings]
 
 
-def test_all_that_is_shown_stands_word_for_word_in_the_article_named() -> None:
-    shown = story_text(ferry())
-    assert len(shown.lead) == 3
-    assert len(shown.openings) == 2
-    check_words(shown, ferry())
-    assert {p.article_id for p in (*shown.lead, *shown.openings)} == {"a", "b", "c"}
-
-
 # --- the lead ----------------------------------------------------------------------------------------------
 
 

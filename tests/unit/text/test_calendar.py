@@ -3,14 +3,12 @@
 import pytest
 
 from aggregator.text import calendar
+from tests.support.tables import rows
 
 
 @pytest.mark.parametrize(
     ("word", "number"),
-    [
-        ("January", 1), ("MÄRZ", 3), ("AĞUSTOS", 8), ("MAYIS", 5), ("października", 10),
-        ("Января", 1), ("تشرين الثاني", 11), ("फ़रवरी", 2), ("Jan", 1), ("window", None),
-    ],
+    rows("calendar", "a month is known in any language and case"),
 )  # fmt: skip
 def test_a_month_is_known_in_any_language_and_case(
     word: str, number: int | None

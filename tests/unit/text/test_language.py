@@ -23,23 +23,17 @@ from aggregator.model.prepared import CleanArticle
 from aggregator.sources.source_limits import source_tuning
 from aggregator.text.language import find_language, language_of_feed
 from tests.support.rss import item, rss
+from tests.support.tables import rows
 
 TUNING = Tuning().section("text", ExtractTuning)
 
 
 @pytest.mark.parametrize(
     ("title", "declared", "language"),
-    [
-        ("Паром врезался в причал во вторник", "en", "ru"),
-        ("フェリーが桟橋に衝突し11人が病院へ", "en", "ja"),
-        ("여객선이 부두에 충돌", "en", "ko"),
-        ("عبارة تصطدم بالرصيف", "en", "ar"),
-        ("Feribot iskeleye çarptı", "tr", "tr"),
-        ("iPhone 17", "ru", "ru"),
-        ("NATO и ЕС", "uk", "uk"),
-        ("2:1", "en", "en"),
-        ("Đà Nẵng", "vi", "vi"),
-    ],
+    rows(
+        "language",
+        "what is declared of a short text holds unless its script is another",
+    ),
 )
 def test_what_is_declared_of_a_short_text_holds_unless_its_script_is_another(
     title: str, declared: str, language: str
@@ -49,50 +43,10 @@ def test_what_is_declared_of_a_short_text_holds_unless_its_script_is_another(
 
 @pytest.mark.parametrize(
     ("title", "text", "declared", "language"),
-    [
-        (
-            "Hafenkran in Lindmar umgestürzt",
-            "Verletzt wurde niemand, teilte die Polizei mit.",
-            "en-US",
-            "de",
-        ),
-        ("Brot wird teurer", "", "en-US", "de"),
-        ("Tödlicher Unfall auf der A7", "", "en-US", "de"),
-        ("Câmara aprova orçamento da saúde", "", "en", "pt"),
-        ("Grève des cheminots jeudi", "Un train sur trois circulera.", "en-US", "fr"),
-        (
-            "Nuova tranvia per Lindmar",
-            "I lavori cominciano a maggio, ha detto il sindaco.",
-            "en-US",
-            "it",
-        ),
-        (
-            "Burza w Lindmarze",
-            "Strażacy usuwali powalone drzewa przez całą noc.",
-            "en",
-            "pl",
-        ),
-        ("Bread is getting dearer", "", "de-DE", "en"),
-        ("Rain in the west tonight and tomorrow", "", "de", "en"),
-        (
-            "El alcalde de Lindmar dimite",
-            "Lo anunció este lunes ante la prensa.",
-            "ca",
-            "es",
-        ),
-        (
-            "Statsministeren sagde i dag, at regeringen vil sænke skatten",
-            "",
-            "nb",
-            "nb",
-        ),
-        ("Film i dag", "", "no", "no"),
-        ("Restaurant", "", "de", "de"),
-        ("Arsenal 2-1 Chelsea", "", "de", "de"),
-        ("Juan Pablo: Nikki Ferrell, Clare Crawley", "", "en", "en"),
-        ("Volkswagen Golf GTI", "", "en", "en"),
-        ("qaStaH nuq", "", "tlh", "tlh"),
-    ],
+    rows(
+        "language",
+        "a short text that is clearly of another language outweighs the declaration",
+    ),
 )
 def test_a_short_text_that_is_clearly_of_another_language_outweighs_the_declaration(
     title: str, text: str, declared: str, language: str

@@ -4,33 +4,12 @@ import threading
 
 import pytest
 
-from aggregator.grouping.copies.shingles import shingle_sequence, words
 from aggregator.text.reading import LONGEST_WORD, Column, lexicon_of, read
 from aggregator.text.tokens import parts
-from tests.support.articles import DYKES, FLOOD, STRIKE
 
 
 def length_of(word: str) -> int:
     return len(word)
-
-
-def test_the_words_of_title_and_text_are_in_order() -> None:
-    reading = read("Dock strike", "Cease-fire at 3.5 per cent, they'd said.", "en")
-    assert reading.words == [
-        "Dock",
-        "strike",
-        "Cease-fire",
-        "at",
-        "3.5",
-        "per",
-        "cent",
-        "they'd",
-        "said",
-    ]
-    assert reading.title_words == 2
-    assert [
-        reading.lexicon.words[number] for number in reading.numbers
-    ] == reading.words
 
 
 @pytest.mark.parametrize(
@@ -49,25 +28,6 @@ def test_parts_end_where_the_script_changes_and_keep_marks(
     words_of_text = parts(text, language)
     assert [word for word, *_ in words_of_text] == found.split()
     assert all(text[start:end] == word for word, start, end, _ in words_of_text)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        FLOOD,
-        STRIKE,
-        DYKES,
-        "l'année d'après — 1,000 co-op’s",
-        "naïve café-bar",
-        "the truth™ of 100 ½",
-    ],
-)
-def test_shingles_are_those_of_folded_text(text: str) -> None:
-    assert len(shingle_sequence(text)) == len(words(text)) - 2
-    assert (
-        shingle_sequence(text).tolist()
-        == shingle_sequence(" ".join(words(text))).tolist()
-    )
 
 
 def test_a_full_lexicon_is_replaced_and_a_reading_keeps_its_own() -> None:

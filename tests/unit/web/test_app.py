@@ -149,11 +149,6 @@ def test_pages_of_no_story_are_not_found(full: Serving, story_id: str) -> None:
     assert "Page not found" in answer.text
 
 
-def test_other_methods_are_refused(full: Serving) -> None:
-    for path in ("/", "/api/v1/stories", "/feeds/stories.rss", "/healthz"):
-        assert full.client.post(path).status_code == 405
-
-
 @pytest.mark.later
 def test_a_request_for_the_public_name_is_no_owners() -> None:
     named = {"public_url": "https://news.example", "owner_on_loopback": True}
@@ -176,14 +171,6 @@ def test_full_text_can_be_for_all_or_for_no_one(
         assert (
             "Full text" in serving.get("/stories/lindferry", **STRANGER).text
         ) is stranger
-
-
-def test_strangers_see_no_address_of_a_source_and_no_problem(full: Serving) -> None:
-    assert "503" in full.get("/sources").text
-    unknown_entry = full.get("/sources", **STRANGER).text
-    assert "The Harbour Post" in unknown_entry
-    assert "secret" not in unknown_entry
-    assert "503" not in unknown_entry
 
 
 def test_a_search_that_cannot_be_read_is_explained(full: Serving) -> None:

@@ -158,14 +158,6 @@ def settled_site() -> Site:
     return made
 
 
-@pytest.mark.later
-@pytest.mark.parametrize("path", FEEDS)
-def test_an_unchanged_feed_is_not_sent_again(site: Site, path: str) -> None:
-    first = site.get(path)
-    again = site.get(path, headers={"If-None-Match": first.headers["etag"]})
-    assert (again.status_code, again.content) == (304, b"")
-
-
 def test_a_304_asks_for_no_story() -> None:
     class Counting(WrittenStories):
         asked = 0

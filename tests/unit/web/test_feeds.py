@@ -89,17 +89,6 @@ def test_feedparser_reads_back_every_item(form: Format, version: str) -> None:
     assert times == [story.updated.replace(microsecond=0) for story in stories]
 
 
-@pytest.mark.parametrize("form", FORMATS)
-def test_a_feed_of_the_reader_is_valid(form: Format) -> None:
-    reader = full_reader()
-    stories = reader.stories(StoryFilter()).stories
-    feed = _feed(
-        form, *stories, rendered=reader.rendered(tuple(story.id for story in stories))
-    )
-    assert RULES[form](feed, _here(form), LATER) == []
-    assert RULES[form](_feed(form), _here(form), LATER) == []
-
-
 @functools.cache
 def _hostile(form: Format) -> bytes:
     stories = hostile_stories(1000)

@@ -9,10 +9,10 @@ from lxml import html
 from starlette.testclient import TestClient
 
 from aggregator.config.story_query import SavedQuery
-from aggregator.model.read_model import SearchHit, SourceView
+from aggregator.model.read_model import SourceView
 from aggregator.model.story import Passage, Quotation, StoryText, StoryView
 from aggregator.publish.output_settings import PublishSettings
-from aggregator.web.jinja import day, iso, moment, pieces, pips, time_of_day
+from aggregator.web.jinja import day, iso, moment, pips, time_of_day
 from aggregator.web.pages.report_groups import report_groups, time_span
 from aggregator.web.web_app import create_app
 from tests.support.tame_pages import HOSTILE, assert_tame
@@ -490,17 +490,3 @@ def test_marks_show_own_reports_first_and_never_too_many(
 ) -> None:
     story = a_story(article_count=articles, report_count=reports)
     assert "".join("x" if own else "." for own in pips(story)) == shown
-
-
-@pytest.mark.later
-@pytest.mark.parametrize(
-    "marks", [(), ((0, 3),), ((0, 3), (2, 5)), ((4, 99),), ((3, 1),), ((-2, 4),)]
-)
-def test_a_snippet_keeps_all_its_text_whatever_its_marks(
-    marks: tuple[tuple[int, int], ...],
-) -> None:
-    hit = SearchHit(
-        article="a", story="s", story_title="", title="", outlet=None, url=None, effective_at=MORNING,
-        snippet="one two", marks=marks,
-    )  # fmt: skip
-    assert "".join(text for text, _ in pieces(hit)) == "one two"

@@ -55,14 +55,6 @@ def test_it_serves_until_it_is_stopped_and_can_be_started_anew() -> None:
     }
 
 
-def test_stopping_twice_or_unstarted_does_nothing() -> None:
-    server = Server(WrittenStories(), PublishSettings(port=0))
-    server.stop()
-    server.start()
-    server.stop()
-    server.stop()
-
-
 def test_a_response_says_when_it_was_sent(
     served: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:

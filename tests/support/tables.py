@@ -1,0 +1,21 @@
+"""Tables of texts and what is expected of them: one row a line, in tests/data/tables."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+FOLDER = Path(__file__).parents[1] / "data" / "tables"
+
+
+@cache
+def _tables(file: str) -> dict[str, list[Any]]:
+    text = (FOLDER / f"{file}.yaml").read_text(encoding="utf-8")
+    tables: dict[str, list[Any]] = yaml.safe_load(text)
+    return tables
+
+
+def rows(file: str, name: str) -> list[Any]:
+    """Return the rows that a test is parametrised with; the table has the name of the test."""
+    return _tables(file)[name]

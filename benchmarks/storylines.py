@@ -142,7 +142,7 @@ def main() -> None:
                     article_writes.insert_affinities
                 )
                 measured = placed
-            place_records(of_hour, database, pipeline, lambda _: None)
+            place_records(of_hour, database, pipeline, lambda _: None, first=placed)
             placed += len(of_hour)
             with database.read() as connection:
                 of_run = story.c.story_no < 10**9

@@ -132,7 +132,8 @@ def main() -> None:
         placed = measured = 0
         for when, of_hour in by_hour(records):
             for story_id, began in begun.items():
-                if story_id not in settled and when - began >= SETTLED:
+                is_due = story_id not in settled and when - began >= SETTLED
+                if is_due and story_id in lines:  # else it was merged
                     settled[story_id] = lines[story_id]
             if not measured and placed >= len(records) * 0.9:
                 with database.write() as connection:

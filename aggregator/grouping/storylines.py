@@ -22,9 +22,8 @@ from aggregator.store.stories import storyline_rows
 from aggregator.store.stories.corrections import Constraints
 from aggregator.store.stories.storyline_rows import Affinity, RecentStory
 
-# All values are thousandths of a logit. This is the affinity of two stories that were never near each other:
-UNCOMPARED = -2_000
 # An article with at least this affinity may join two storylines; so may their nearness if one is a single story.
+# All values are thousandths of a logit.
 NEAR = -1_700
 # The least nearness that joins two storylines of several stories
 _NEAR_LINES = -1_000
@@ -74,7 +73,7 @@ def nearness(
     means = []
     for story, other in product(stories, others):
         pair = near.get(frozenset((story.id, other.id)))
-        means.append(UNCOMPARED if pair is None else pair.mean)
+        means.append(storyline_rows.UNCOMPARED if pair is None else pair.mean)
     nearest = heapq.nlargest(_NEAREST_PAIRS, means)
     return math.fsum(nearest) / len(nearest)
 

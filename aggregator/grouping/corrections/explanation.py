@@ -21,7 +21,7 @@ from aggregator.grouping.pairs.term_codec import FIELDS, HASH_BITS, ids_of, read
 from aggregator.grouping.pairs.terms import TermPacker
 from aggregator.grouping.pairs.weights import shipped_model
 from aggregator.grouping.scores.report_comparison import is_foreign_text
-from aggregator.grouping.storylines import NEAR, UNCOMPARED
+from aggregator.grouping.storylines import NEAR
 from aggregator.model.article import ArticleView, ComparedText
 from aggregator.model.errors import UsageError
 from aggregator.model.evidence import CopyEvidence, Evidence, Reason
@@ -30,6 +30,7 @@ from aggregator.model.structs import FrozenStruct
 from aggregator.store.read.article_detail import ExplainedArticle, LogLine
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories.corrections import ConstraintTable, Relation
+from aggregator.store.stories.storyline_rows import UNCOMPARED
 from aggregator.stories.compared_sentences import version_of
 from aggregator.stories.versions import ChangedSentence, changed_sentences, unread_signs
 

@@ -40,6 +40,11 @@ _LEAST_COSINE = 0.15
 # Bodies with fewer words are short. Those of one feed are alike by their form, and this much less near.
 _SHORT_WORDS = 100
 _FORM_LOGIT = 1.0
+# Steps of an affair at full length share a background and tell different events, so the pair model is below -2 for
+# most of them. If no body has fewer words, texts with this cosine are as near as this at least.
+_LONG_WORDS = 300
+_LONG_COSINE = 0.3
+_LONG_LOGIT = -1.2
 
 
 def affinity(
@@ -51,7 +56,8 @@ def affinity(
     somebody or something, and nothing that the other names.
     """
     members = [article, *reports]
-    is_short = min(member.body_words for member in members) < _SHORT_WORDS
+    shortest = min(member.body_words for member in members)
+    is_short = shortest < _SHORT_WORDS
     if (
         article.kind in AFFAIRLESS_KINDS
         or all(report.kind in AFFAIRLESS_KINDS for report in reports)
@@ -60,6 +66,8 @@ def affinity(
         or (is_short and candidate.stream_cosine < _LEAST_COSINE)
     ):
         return UNLIKE
+    if shortest >= _LONG_WORDS and candidate.stream_cosine >= _LONG_COSINE:
+        return max(candidate.affinity, _LONG_LOGIT)
     is_of_one_feed = len({member.source for member in members}) == 1
     return candidate.affinity - (_FORM_LOGIT if is_of_one_feed and is_short else 0.0)
 

@@ -132,7 +132,8 @@ def main() -> None:
         placed = measured = 0
         for when, of_hour in by_hour(records):
             for story_id, began in begun.items():
-                if story_id not in settled and when - began >= SETTLED:
+                is_due = story_id not in settled and when - began >= SETTLED
+                if is_due and story_id in lines:  # else it was merged
                     settled[story_id] = lines[story_id]
             if not measured and placed >= len(records) * 0.9:
                 with database.write() as connection:
@@ -142,7 +143,7 @@ def main() -> None:
                     article_writes.insert_affinities
                 )
                 measured = placed
-            place_records(of_hour, database, pipeline, lambda _: None)
+            place_records(of_hour, database, pipeline, lambda _: None, first=placed)
             placed += len(of_hour)
             with database.read() as connection:
                 of_run = story.c.story_no < 10**9

@@ -134,9 +134,11 @@ def place_records(
     progress: Callable[[int], None],
     *,
     leads: Sequence[LabelledRecord] | None = None,
+    first: int = 0,
 ) -> list[int]:
     """Place all records at their times; return their entry numbers.
 
+    `first`: the number of the first record in the file, if the file is placed in several calls.
     `leads`: the same records as they are placed already; those with another text are placed as late pages.
     """
     numbers: list[int] = []
@@ -161,7 +163,7 @@ def place_records(
             separate = replace(
                 record.entry,
                 source=record.entry.outlet or f"eval {number}",
-                guid=str(number),
+                guid=str(first + number),
                 authority="foreign",
             )
             entries.append(separate)

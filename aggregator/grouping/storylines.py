@@ -22,9 +22,8 @@ from aggregator.store.stories import storyline_rows
 from aggregator.store.stories.corrections import Constraints
 from aggregator.store.stories.storyline_rows import Affinity, RecentStory
 
-# All values are thousandths of a logit. This is the affinity of two stories that were never near each other:
-UNCOMPARED = -2_000
 # An article with at least this affinity may join two storylines; so may their nearness if one is a single story.
+# All values are thousandths of a logit.
 NEAR = -1_700
 # The least nearness that joins two storylines of several stories
 _NEAR_LINES = -1_000
@@ -41,6 +40,11 @@ _LEAST_COSINE = 0.15
 # Bodies with fewer words are short. Those of one feed are alike by their form, and this much less near.
 _SHORT_WORDS = 100
 _FORM_LOGIT = 1.0
+# Steps of an affair at full length share a background and tell different events, so the pair model is below -2 for
+# most of them. If no body has fewer words, texts with this cosine are as near as this at least.
+_LONG_WORDS = 300
+_LONG_COSINE = 0.3
+_LONG_LOGIT = -1.2
 
 
 def affinity(
@@ -52,7 +56,8 @@ def affinity(
     somebody or something, and nothing that the other names.
     """
     members = [article, *reports]
-    is_short = min(member.body_words for member in members) < _SHORT_WORDS
+    shortest = min(member.body_words for member in members)
+    is_short = shortest < _SHORT_WORDS
     if (
         article.kind in AFFAIRLESS_KINDS
         or all(report.kind in AFFAIRLESS_KINDS for report in reports)
@@ -61,6 +66,8 @@ def affinity(
         or (is_short and candidate.stream_cosine < _LEAST_COSINE)
     ):
         return UNLIKE
+    if shortest >= _LONG_WORDS and candidate.stream_cosine >= _LONG_COSINE:
+        return max(candidate.affinity, _LONG_LOGIT)
     is_of_one_feed = len({member.source for member in members}) == 1
     return candidate.affinity - (_FORM_LOGIT if is_of_one_feed and is_short else 0.0)
 
@@ -74,7 +81,7 @@ def nearness(
     means = []
     for story, other in product(stories, others):
         pair = near.get(frozenset((story.id, other.id)))
-        means.append(UNCOMPARED if pair is None else pair.mean)
+        means.append(storyline_rows.UNCOMPARED if pair is None else pair.mean)
     nearest = heapq.nlargest(_NEAREST_PAIRS, means)
     return math.fsum(nearest) / len(nearest)
 

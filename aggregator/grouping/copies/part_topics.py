@@ -56,12 +56,12 @@ def leanings(headline: str, part: Density, rest: Density) -> list[float]:
 
 def topic_cosine(left: Density, right: Density) -> float:
     """Return the similarity of topic of two parts of a text, 0..1; counts are damped by a logarithm."""
-    ours = _damped(left)
-    theirs = _damped(right)
+    ours = _damp(left)
+    theirs = _damp(right)
     dot = math.fsum(ours[term] * theirs[term] for term in ours.keys() & theirs.keys())
     norms = math.hypot(*ours.values()) * math.hypot(*theirs.values())
     return dot / norms if norms else 0.0
 
 
-def _damped(shares: Density) -> Density:
+def _damp(shares: Density) -> Density:
     return {term: math.log1p(_TYPICAL_WORDS * share) for term, share in shares.items()}

@@ -194,8 +194,8 @@ def shared_passages(text_a: str, text_b: str, limit: int) -> tuple[str, ...]:
     Explanations show them: at most `limit`, the longest first, in the spelling of `text_a`.
     """
     matches = list(_PLAIN_WORD.finditer(text_a))
-    a = [_folded(match[0]) for match in matches]
-    b = [_folded(word) for word in _PLAIN_WORD.findall(text_b)]
+    a = [_fold(match[0]) for match in matches]
+    b = [_fold(word) for word in _PLAIN_WORD.findall(text_b)]
     starts, ends = _bounds(np.isin(_passage_runs(a), _passage_runs(b)))
     passages = set()
     for start, end in zip(
@@ -212,7 +212,7 @@ def _passage_runs(folded: list[str]) -> Hashes:
     )
 
 
-def _folded(text: str) -> str:
+def _fold(text: str) -> str:
     if text.isascii():
         return text.lower()
     return _INVISIBLE.sub("", unicodedata.normalize("NFKC", text)).casefold()
@@ -226,7 +226,7 @@ def _split(text: str) -> tuple[list[bytes], bool]:
     plain = ascii_text(text)
     if plain is not None:
         return plain.translate(_ASCII_BREAKS).split(), False
-    folded = _FOREIGN_BREAK.sub(" ", _folded(text))
+    folded = _FOREIGN_BREAK.sub(" ", _fold(text))
     has_unspaced = bool(_UNSPACED.search(folded))
     if has_unspaced:
         folded = _UNSPACED.sub(r" \g<0> ", folded)

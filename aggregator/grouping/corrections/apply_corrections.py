@@ -124,7 +124,7 @@ class CorrectionHandler:
             titles=titles,
             words=f"merged {', '.join(losers)} into {kept}",
         )
-        return _recorded(unit_of_work, "merge", detail, [kept])
+        return _record(unit_of_work, "merge", detail, [kept])
 
     def _split(
         self, unit_of_work: UnitOfWork, command: CorrectionCommand
@@ -203,7 +203,7 @@ class CorrectionHandler:
             titles=titles,
             words=f"{words} {story}",
         )
-        return _recorded(
+        return _record(
             unit_of_work,
             "split" if is_split else "move",
             detail,
@@ -233,7 +233,7 @@ class CorrectionHandler:
         number = corrections.add(
             connection, unit_of_work.now, "join", detail, together=together
         )
-        return _logged(unit_of_work, number, ids, detail.words, correction=number)
+        return _log(unit_of_work, number, ids, detail.words, correction=number)
 
     def _leave(
         self, unit_of_work: UnitOfWork, command: CorrectionCommand
@@ -262,7 +262,7 @@ class CorrectionHandler:
             leaving=member_ids(connection, story),
             staying=staying,
         )
-        return _logged(unit_of_work, number, [story], detail.words, correction=number)
+        return _log(unit_of_work, number, [story], detail.words, correction=number)
 
     def _undo(
         self, unit_of_work: UnitOfWork, command: CorrectionCommand
@@ -273,7 +273,7 @@ class CorrectionHandler:
         )
         number = correction.correction_no
         words = f"undid correction {number} ({correction.detail.words})"
-        return _logged(unit_of_work, number, changed, words, undone=number)
+        return _log(unit_of_work, number, changed, words, undone=number)
 
 
 def _titles(connection: Connection, ids: Iterable[str]) -> tuple[tuple[str, str], ...]:
@@ -282,7 +282,7 @@ def _titles(connection: Connection, ids: Iterable[str]) -> tuple[tuple[str, str]
     return tuple((row.id, row.title_article) for row in rows if row.title_article)
 
 
-def _recorded(
+def _record(
     unit_of_work: UnitOfWork,
     kind: CorrectionKind,
     detail: CorrectionDetail,
@@ -299,10 +299,10 @@ def _recorded(
         leaving=leaving,
         staying=member_ids(unit_of_work.connection, ids[0]) if leaving else (),
     )
-    return _logged(unit_of_work, number, ids, detail.words, correction=number)
+    return _log(unit_of_work, number, ids, detail.words, correction=number)
 
 
-def _logged(
+def _log(
     unit_of_work: UnitOfWork, number: int, ids: Sequence[str], words: str, **detail: Any
 ) -> CorrectionResult:
     """Write to the log of these stories that a person corrected them; return the result for the person."""

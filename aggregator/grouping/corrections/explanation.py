@@ -21,7 +21,7 @@ from aggregator.grouping.pairs.term_codec import FIELDS, HASH_BITS, ids_of, read
 from aggregator.grouping.pairs.terms import TermPacker
 from aggregator.grouping.pairs.weights import shipped_model
 from aggregator.grouping.scores.report_comparison import is_foreign_text
-from aggregator.grouping.storylines import NEAR, UNCOMPARED
+from aggregator.grouping.storylines import NEAR
 from aggregator.model.article import ArticleView, ComparedText
 from aggregator.model.errors import UsageError
 from aggregator.model.evidence import CopyEvidence, Evidence, Reason
@@ -30,6 +30,7 @@ from aggregator.model.structs import FrozenStruct
 from aggregator.store.read.article_detail import ExplainedArticle, LogLine
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories.corrections import ConstraintTable, Relation
+from aggregator.store.stories.storyline_rows import UNCOMPARED
 from aggregator.stories.compared_sentences import version_of
 from aggregator.stories.versions import ChangedSentence, changed_sentences, unread_signs
 
@@ -307,8 +308,8 @@ def _pair(
             for reason in reasons
         ),
         copy=verdict(
-            _compared(first),
-            _compared(second),
+            _compared_text(first),
+            _compared_text(second),
             all_tuning.section("copies", CopyTuning),
         ),
         passages=shared_passages(first.text, second.text, _PASSAGES),
@@ -332,7 +333,7 @@ def _names_beside(
     return [words[id_] for id_ in ids if id_ in words]
 
 
-def _compared(article: ArticleView) -> ComparedText:
+def _compared_text(article: ArticleView) -> ComparedText:
     return ComparedText(
         id=article.id, text=article.text, title=article.title, outlet=article.outlet_key
     )

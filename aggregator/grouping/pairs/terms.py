@@ -105,7 +105,7 @@ class TermPacker:
                 words_so_far += len(tokens)
             body = "\n".join(paragraphs)
             reading = read(title, body, vocabulary.language)
-        return self._packed(
+        return self._pack(
             self._codes_by_field(title, body, reading, vocabulary), vocabulary
         ), body_words
 
@@ -146,7 +146,9 @@ class TermPacker:
         lead_codes = codes[: reading.title_words + self._model.lead_words]
         times = np.ones_like(codes)
         if vocabulary.has_lists_only:
-            codes, times = _stressed(codes, special["n"], vocabulary, self._tuning)
+            codes, times = _stress_topic_words(
+                codes, special["n"], vocabulary, self._tuning
+            )
         ends = (
             reading.title_words,
             reading.title_words + self._model.lead_words,
@@ -175,7 +177,7 @@ class TermPacker:
         is_named = (marks == NAME) | ((marks == MAYBE_NAME) & is_in_name)
         return [*fields, rare, lead_codes[is_named]]
 
-    def _packed(self, codes_by_field: list[Ints], vocabulary: Vocabulary) -> bytes:
+    def _pack(self, codes_by_field: list[Ints], vocabulary: Vocabulary) -> bytes:
         sizes = [len(codes) for codes in codes_by_field]
         fields = np.arange(len(sizes)).repeat(sizes) << _CODE_BITS
         codes = np.concatenate(codes_by_field)
@@ -205,7 +207,7 @@ def _ids(fields: Codes, codes: Codes) -> Codes:
     return fields << HASH_BITS | codes & HASH_MASK
 
 
-def _stressed(
+def _stress_topic_words(
     codes: Ints, names: list[str], vocabulary: Vocabulary, tuning: EventTuning
 ) -> tuple[Ints, Ints]:
     """Return codes of words, and how often each counts, so that words which show the topic weigh more.

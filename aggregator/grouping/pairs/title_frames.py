@@ -102,7 +102,7 @@ def compare_titles(title: TitlePieces, other: TitlePieces) -> TitleFrame:
     for tag, start, end, other_start, other_end in aligned.get_opcodes():
         if tag == "replace":
             others = other_kinds[other_start:other_end]
-            swapped[_swapped(own_kinds[start:end], others)] += 1
+            swapped[_kind_of_swap(own_kinds[start:end], others)] += 1
     return TitleFrame(
         in_order / min(len(title.keys), len(other.keys)),
         (Counter(title.keys) & Counter(other.keys)).total() - in_order,
@@ -117,7 +117,7 @@ def _lacking(title: TitlePieces, other: TitlePieces) -> list[str]:
     return ["" if key in other.different else kind for key, kind in pieces]
 
 
-def _swapped(kinds: list[str], others: list[str]) -> str:
+def _kind_of_swap(kinds: list[str], others: list[str]) -> str:
     """Return the kind of the pieces that replace others: numbers, names or words."""
     if "n" in kinds and "n" in others:
         return "numbers"

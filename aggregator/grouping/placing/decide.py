@@ -188,7 +188,9 @@ class Decider:
         constraints = self._constraints.story_constraints(self._connection, article.id)
         barred = constraints.barred
         if constraints.must_link:
-            return self._linked(article, match.original, constraints.must_link[0])
+            return self._join_required(
+                article, match.original, constraints.must_link[0]
+            )
         if match.original is not None:
             original = self.story_of(
                 match.original, article, barred, is_reprint=is_reprint
@@ -241,7 +243,7 @@ class Decider:
                     return [report.id]
         return []
 
-    def _linked(
+    def _join_required(
         self, article: StoredArticle, original: str | None, story: str
     ) -> Decision:
         """Return the decision to join the story that a correction requires."""

@@ -86,10 +86,10 @@ class EntryPlacer:
             if kind == "forgotten":
                 return self._reject_forgotten(waiting, id_)
         if prepared.fingerprint is None:
-            return self._finished(waiting, clean, "refused", article)
+            return self._finish(waiting, clean, "refused", article)
         is_elsewhere = owner != article and (old is None or not waiting.is_late_page)
         if erased or is_elsewhere:
-            return self._finished(waiting, clean, "unchanged", owner)
+            return self._finish(waiting, clean, "unchanged", owner)
         if old is None:
             source = self._sources.get(waiting.entry.source)
             muted = self._parts.options.mutes.why(waiting.entry, source, clean)
@@ -116,7 +116,7 @@ class EntryPlacer:
                 self._parts.boilerplate.note(
                     self._unit_of_work, waiting.entry, known.inbox_no, prepared.lines
                 )
-        return self._finished(waiting, clean, outcome, known.id, story)
+        return self._finish(waiting, clean, outcome, known.id, story)
 
     def _place_new(
         self, waiting: InboxEntry, prepared: Prepared, new: New
@@ -152,7 +152,7 @@ class EntryPlacer:
         else:
             # A copy repeats its original, not the boilerplate of its outlet.
             parts.boilerplate.note(unit_of_work, waiting.entry, number, prepared.lines)
-        return self._finished(
+        return self._finish(
             waiting, prepared.article, outcome, article.id, article.story
         )
 
@@ -168,7 +168,7 @@ class EntryPlacer:
                 connection, constraints, article.story, article.effective_at, near
             )
 
-    def _finished(
+    def _finish(
         self,
         waiting: InboxEntry,
         clean: CleanArticle,
@@ -203,16 +203,16 @@ class EntryPlacer:
             reason=reason,
             verdict=inbox.MUTED,
         )
-        return _refused(waiting, waiting.article, reason)
+        return _refuse(waiting, waiting.article, reason)
 
     def _reject_forgotten(self, waiting: InboxEntry, article: str) -> PlacementResult:
         """Refuse an entry whose article, or the article of its page, was erased meanwhile."""
         tombstones.count_refused(self._connection, [article], self._unit_of_work.now)
         erasing.blank_entry(self._connection, waiting.entry_no, self._unit_of_work.now)
-        return _refused(waiting, article, tombstones.REASON)
+        return _refuse(waiting, article, tombstones.REASON)
 
 
-def _refused(waiting: InboxEntry, article: str, reason: str) -> PlacementResult:
+def _refuse(waiting: InboxEntry, article: str, reason: str) -> PlacementResult:
     return PlacementResult(
         entry_no=waiting.entry_no, outcome="refused", article=article, reason=reason
     )

@@ -103,7 +103,7 @@ class AgreementCheck:
                 beside = np.intersect1d(beside, hashes_of(ids_of(terms)))
         if compared.is_little_known:
             if others and copied is None:
-                copied = self._rearranged(compared, text, others, texts)
+                copied = self._find_rearranged(compared, text, others, texts)
                 beside = beside if copied is None else beside[:0]
         elif (
             (copied is None and not len(beside))
@@ -129,7 +129,7 @@ class AgreementCheck:
             copied=copied,
         )
 
-    def _rearranged(
+    def _find_rearranged(
         self,
         compared: PairArticle,
         text: ComparedText,

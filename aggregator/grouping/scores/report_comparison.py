@@ -143,7 +143,7 @@ class ReportComparison:
         if not stories or not len(article.ids):
             return []
         shift = self._stream.shift(connection, article.source)
-        compared = self._compared(connection, article, stories)
+        compared = self._compare(connection, article, stories)
         pairs_of = {}
         candidates = []
         for story, pairs in zip(stories, compared, strict=True):
@@ -184,7 +184,7 @@ class ReportComparison:
         """Return the shift of the stream for the score of an article with a story."""
         return shift_between(shift, [article, *self.newest(story)], self.tuning)
 
-    def _compared(
+    def _compare(
         self, connection: Connection, article: PairArticle, stories: Sequence[LiveStory]
     ) -> list[list[ComparedPair]]:
         """Return for each story the pairs of a new article with its deciding reports that have terms."""

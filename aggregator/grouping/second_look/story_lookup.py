@@ -52,16 +52,16 @@ class StoryLookup:
     def scores(self, reports: Sequence[Article], others: Sequence[Article]) -> Floats:
         """Return the logit of each report with each of the others, a row for each report, and remember the reports."""
         return self._comparison.logits(
-            self._connection, self._decoded(reports), self._decoded(others)
+            self._connection, self._decode(reports), self._decode(others)
         )
 
-    def _decoded(self, reports: Sequence[Article]) -> list[PairArticle]:
+    def _decode(self, reports: Sequence[Article]) -> list[PairArticle]:
         return [self._comparison.article(report) for report in reports]
 
     def reasons(self, move: ReportMove) -> tuple[Reason, ...]:
         """Return the reasons that add up to the score of a move."""
         reports = [self._reports[id_] for id_ in (move.article, *move.reports)]
-        article, *others = self._decoded(reports)
+        article, *others = self._decode(reports)
         return self._comparison.reasons(self._connection, article, others, move.shift)
 
     def shift(self, reports: Sequence[Article]) -> float:
@@ -90,9 +90,9 @@ class StoryLookup:
 
     def is_foreign(self, report: Article, others: Sequence[Article]) -> bool:
         """Return whether a report has the headline of one of the others, but a body unlike theirs."""
-        (decoded,) = self._decoded([report])
+        (decoded,) = self._decode([report])
         return self._comparison.is_foreign(
-            self._connection, decoded, self._decoded(others)
+            self._connection, decoded, self._decode(others)
         )
 
     def are_apart(

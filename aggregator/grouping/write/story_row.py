@@ -119,7 +119,7 @@ class StoryRows:
                 id=story,
                 founding_article=effect.founder,
                 founding_no=effect.founding,
-                bumped_at=_numbered(unit_of_work, effect.bump),
+                bumped_at=_number_bump(unit_of_work, effect.bump),
                 **decided,
                 **derived,
             )
@@ -141,7 +141,7 @@ class StoryRows:
                 effect.redates
                 or self._is_bumped(before, row, shown, effect, has_more=has_more)
             ):
-                bump = _numbered(unit_of_work, effect.bump)
+                bump = _number_bump(unit_of_work, effect.bump)
                 if not effect.redates:
                     bump = max(before.bumped_at, bump)
                 row = replace(row, bumped_at=bump)
@@ -257,6 +257,6 @@ def _earlier(members: Sequence[ArticleView]) -> set[str | None]:
     }
 
 
-def _numbered(unit_of_work: UnitOfWork, bump: dt.datetime) -> dt.datetime:
+def _number_bump(unit_of_work: UnitOfWork, bump: dt.datetime) -> dt.datetime:
     """Return a bump to the second; the fraction tells bumps apart, in their order."""
     return bump.replace(microsecond=unit_of_work.number("bump") % 1_000_000)

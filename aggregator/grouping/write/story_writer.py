@@ -153,7 +153,7 @@ class StoryWriter:
         # Both stories get their own subjects when they are rendered
         story_rows.erase_subjects(connection, [origin.id])
         self._rows.restate(unit_of_work, origin, effect)
-        self._regrouped(unit_of_work, [origin, target])
+        self._update_memory(unit_of_work, [origin, target])
         return target.id
 
     def _merge(self, unit_of_work: UnitOfWork, merge: Merge) -> str:
@@ -194,7 +194,7 @@ class StoryWriter:
             detail |= {"score": merge.score, "need": merge.need}
         for loser in losers:
             _redirect(unit_of_work, loser, winner.id, **detail)
-        self._regrouped(unit_of_work, rows)
+        self._update_memory(unit_of_work, rows)
         return winner.id
 
     def _revise(self, unit_of_work: UnitOfWork, revise: Revise) -> str:
@@ -215,7 +215,7 @@ class StoryWriter:
             if self._has_headline_bumps:
                 effect = replace(effect, unbumped=article.effective_at)
         self._rows.restate(unit_of_work, row, effect)
-        self._regrouped(unit_of_work, [row])
+        self._update_memory(unit_of_work, [row])
         unit_of_work.log(row.id, "revised", article=article.id)
         return row.id
 
@@ -232,10 +232,12 @@ class StoryWriter:
             self._rows.restate(unit_of_work, row, effect)
         else:
             erased_rows.close_story(connection, row.id)
-        self._regrouped(unit_of_work, [row])
+        self._update_memory(unit_of_work, [row])
         return row.id if members else ""
 
-    def _regrouped(self, unit_of_work: UnitOfWork, rows: Sequence[StoryRow]) -> None:
+    def _update_memory(
+        self, unit_of_work: UnitOfWork, rows: Sequence[StoryRow]
+    ) -> None:
         """Bring memory up to date after articles have changed their stories, or their roles in them."""
         self._stream.regrouped()
         self.window.renew(unit_of_work, [(row.story_no, row.id) for row in rows])

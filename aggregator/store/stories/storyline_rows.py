@@ -20,6 +20,8 @@ from aggregator.store.tables import (
 # outside the program: 2 to 16 stories and 2 to 14 days hardly matter).
 NEWEST = 8
 REACH = dt.timedelta(days=7)
+# The affinity of an article to a story that it was never near, in thousandths of a logit
+UNCOMPARED = -2_000
 
 # Counters: the last article that a version without storylines placed, 0 once all are compared; and the last
 # article that is compared
@@ -162,7 +164,11 @@ def recent_stories(
 def affinities(
     connection: Connection, ids: Collection[str]
 ) -> dict[frozenset[str], Affinity]:
-    """Return how near these stories are, by pair; pairs without an article near the other story are left out."""
+    """Return how near these stories are, by pair; pairs without an article near the other story are left out.
+
+    The other articles that came later than the first one of the other story count as far from it: one near report
+    does not make two stories near whose other reports have nothing in common.
+    """
     near: dict[frozenset[str], Affinity] = {}
     for one, other, total, count in connection.execute(
         _AFFINITIES, {"stories": [*ids]}
@@ -170,6 +176,18 @@ def affinities(
         pair = frozenset((one, other))
         before = near.get(pair, Affinity(0, 0))
         near[pair] = Affinity(before.total + int(total), before.articles + count)
+    numbers: dict[str, list[int]] = defaultdict(list)
+    compared = (
+        "SELECT story, inbox_no FROM article WHERE story IN :ids AND copy_of IS NULL"
+    )
+    for row in read_rows(connection, compared, ids=frozenset[str]().union(*near)):
+        numbers[row.story].append(row.inbox_no)
+    for pair, found in near.items():
+        one, other = (numbers[story] for story in pair)
+        later = sum(number > min(other, default=0) for number in one)
+        later += sum(number > min(one, default=0) for number in other)
+        far = max(later - found.articles, 0)
+        near[pair] = Affinity(found.total + far * UNCOMPARED, found.articles + far)
     return near
 
 

@@ -66,8 +66,8 @@ class Channel(FrozenStruct):
     home_url: str  # the page that shows the same stories
     self_url: str
     language: str
+    storylines_url: str  # the address below which storylines are
     items: tuple[Item, ...] = ()
-    storylines_url: str = ""  # the address below which storylines are
 
     @property
     def updated(self) -> dt.datetime | None:

@@ -17,7 +17,7 @@ from aggregator.publish.sanitise import one_line
 from aggregator.store.read.digests import DigestSpan
 from aggregator.store.read.reader import StoryReader
 from aggregator.stories.plain_text import NO_OUTLET
-from aggregator.web.feeds.channel import Channel, Item
+from aggregator.web.feeds.channel import STORYLINES, Channel, Item
 from aggregator.web.feeds.feed_texts import feed_title
 from aggregator.web.feeds.formats import template
 from aggregator.web.feeds.item_texts import counts, fragments, numbers
@@ -89,6 +89,7 @@ def digest_channel(
         home_url=settings.base_url + DIGEST,
         self_url=self_url,
         language="en",
+        storylines_url=settings.base_url + STORYLINES,
         items=tuple(items),
     )
 

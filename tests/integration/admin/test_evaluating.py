@@ -8,12 +8,17 @@ from typing import Any
 
 import pytest
 
-from aggregator.admin.evaluate import evaluate, evaluate_corrections
+from aggregator.admin.evaluate import evaluate, evaluate_corrections, place_records
 from aggregator.admin.evaluation import Assignment, Evaluation
 from aggregator.admin.labelled_data import read_dataset
 from aggregator.cli.application import main
+from aggregator.config.story_query import StoryFilter
 from aggregator.config.tuning import Tuning
+from aggregator.intake.pipeline import Pipeline
+from aggregator.intake.workers.executor import InlineExecutor
+from aggregator.model.clock import utc_now
 from aggregator.model.errors import UsageError
+from aggregator.store.read.reader import StoryReader
 from tests.conftest import REPOSITORY
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE
 from tests.support.tuned import tune
@@ -53,6 +58,23 @@ def test_a_dataset_of_one_record(tmp_path):
     result, assigned = ran(written(tmp_path, one("only", cluster="flood")))
     assert (result.articles, result.stories, len(assigned)) == (1, 1, 1)
     assert result.labelled.bcubed.f1 == result.labelled.alone.f1 == 1.0
+
+
+def test_a_dataset_that_is_placed_in_two_calls_has_all_its_articles(tmp_path, sqlite):
+    """An article of the second call is not the one of the same outlet in the first."""
+    dataset = written(
+        tmp_path,
+        one("1", source="Herald"),
+        one("2", STRIKE, "Dockers walk out", source="Herald"),
+    )
+    records = read_dataset(dataset)
+    pipeline = Pipeline(sqlite, InlineExecutor(), Tuning(), utc_now, keep_all=True)
+    for first, record in enumerate(records):
+        place_records([record], sqlite, pipeline, lambda _: None, first=first)
+    titles = {
+        story.title for story in StoryReader(sqlite).stories(StoryFilter()).stories
+    }
+    assert titles == {"Levee breaks at Pennmouth", "Dockers walk out"}
 
 
 def test_no_labels_and_labels_for_some(tmp_path):

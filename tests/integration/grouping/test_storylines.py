@@ -60,6 +60,14 @@ Towns on the Arrel, which are to get a quarter of the sum, said that every secon
 sixty years and that they cannot wait. Engineers begin to inspect the levees in autumn."""
 
 
+# Another report of the vote, which does not mention why
+VOTE_ALONE = """CALMOUTH - Finance minister Oda Renn lost a vote in parliament on Friday: members of all parties passed
+a fund of two billion crowns, which she had refused until spring. The opposition called the fund too small. Towns
+must pay a tenth of the costs, and the association of towns wants that share to be dropped before the law is
+signed. Engineers are to begin their inspections by autumn. Renn, in office for two years, said that she would not
+resign, and that the budget of next year would have to shrink elsewhere."""
+
+
 @pytest.fixture
 def rig(database: Database) -> Rig:
     return Rig(database, Clock(NOON + 20 * DAY))
@@ -309,6 +317,29 @@ def test_it_is_explained_how_near_the_stories_are(rig: Rig) -> None:
     assert alone is not None
     assert alone.near == ()
     assert storyline_explanation(reader, "nothing") is None
+
+
+def test_a_report_that_is_far_from_a_story_makes_its_own_story_less_near(
+    rig: Rig,
+) -> None:
+    """Only one report of the vote names the levee: the others count, too, but for copies."""
+    rig.take(*affair()[:2])
+    levee, vote = by_title(rig.database, "Levee", "Parliament")
+
+    def nearness() -> tuple[float, int]:
+        explained = storyline_explanation(StoryReader(rig.database), levee)
+        assert explained is not None
+        (near,) = explained.near
+        assert near.id == vote
+        return near.affinity, near.comparisons
+
+    alone, comparisons = nearness()
+    assert comparisons == 1
+    voted = NOON + 5 * DAY
+    rig.take(record("Mail", "8", VOTE, DYKES, published=voted))
+    assert nearness() == (alone, 1)
+    rig.take(record("Courier", "9", "Renn loses vote", VOTE_ALONE, published=voted))
+    assert nearness() == (pytest.approx((alone - 2) / 2, abs=0.001), 2)
 
 
 def test_the_command_line_corrects_and_explains_storylines(

@@ -17,6 +17,7 @@ from tests.support.articles import (
     record,
 )
 from tests.support.newsroom import STRANGER, Newsroom
+from tests.support.reader_client import LIST, STARRED, ReaderClient
 from tests.support.rows import written_by
 from tests.support.story_checks import by_title, correct
 
@@ -85,6 +86,20 @@ def test_feeds_name_the_storyline_of_an_item(room: Newsroom) -> None:
     items = room.get("/feeds/stories.json").json()["items"]
     lines = [item.get("_storyline", {}).get("id", "") for item in items]
     assert sorted(lines) == ["", levee, levee]
+
+
+def test_clients_of_the_reader_api_see_no_labels_of_storylines(room: Newsroom) -> None:
+    """A client lists each label as a folder; the Atom of a stream names the storyline as feeds do."""
+    levee, _, strike = by_title(room.database, "Levee", "Parliament", "Dock")
+    base = room.client.base_url
+    phone = ReaderClient(base, "Ada", room.token("phone", "read"))
+    assert phone.get("tag/list")["tags"] == [{"id": STARRED}]
+    items = phone.contents(*phone.ids()).values()
+    assert [item["categories"] for item in items] == [[LIST]] * 3
+    atom = phone.http.get(f"/reader/atom/{LIST}").text
+    scheme = re.findall(r'scheme="([^"]*/storylines)" term="([^"]*)"', atom)
+    assert scheme == [(str(base.join("storylines")), levee)] * 2
+    assert f'term="{strike}"' not in atom
 
 
 @pytest.mark.parametrize("ending", ["rss", "atom", "json"])

@@ -30,7 +30,7 @@ def test_no_spelling_names_two_months() -> None:
         for forms in calendar._CALENDAR.content[cycle].values():
             for number, line in enumerate(forms, start=1):
                 for form in line.split():
-                    numbers.setdefault(calendar._key(calendar._spelt(form)), set()).add(
+                    numbers.setdefault(calendar._key(calendar._spell(form)), set()).add(
                         number
                     )
         assert {form: found for form, found in numbers.items() if len(found) > 1} == {}

@@ -43,7 +43,6 @@ from aggregator.store.migrate import upgrade
 from aggregator.store.stories import story_rows
 from aggregator.store.stories.article_rows import article_writes
 from aggregator.store.stories.stored_articles import StoredArticle
-from aggregator.store.tables.story_tables import StoryRow
 
 # Furniture as pages carry it, invented for this file.
 # ruff: noqa: ARG001 (every way to make a copy takes the same arguments)
@@ -302,8 +301,8 @@ def _row(coming: StoredArticle, found: CopyMatch) -> StoredArticle:
     )
 
 
-def _story_row(founder: str) -> StoryRow:
-    return StoryRow(
+def _story_row(founder: str) -> story_rows.StoryRow:
+    return story_rows.StoryRow(
         story_no=1,
         id="story",
         founding_article=founder,

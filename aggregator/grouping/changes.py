@@ -8,7 +8,7 @@ import datetime as dt
 
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.stories.stored_articles import StoredArticle
-from aggregator.store.tables.story_tables import StoryRow
+from aggregator.store.stories.story_rows import StoryRow
 
 
 class Place(FrozenStruct):

@@ -27,8 +27,8 @@ from aggregator.model.article import Article
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import stored_articles, stream_history
 from aggregator.store.stories.stored_articles import StoredArticle
+from aggregator.store.stories.stream_history import StreamPeriod
 from aggregator.store.stories.unit_of_work import UnitOfWork
-from aggregator.store.tables.history import StreamPeriod
 from aggregator.stories.counting.copy_groups import origin_link, sender_of
 
 log = logging.getLogger(__name__)

@@ -21,7 +21,7 @@ from aggregator.store.read.browser_mutes import BrowserMutes
 from aggregator.store.read.marks.read_marks import ReadMarks
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories import stream_history
-from aggregator.store.tables.history import StreamPeriod
+from aggregator.store.stories.stream_history import StreamPeriod
 from tests.support.articles import (
     FLOOD,
     FLOOD_ELSEWHERE,

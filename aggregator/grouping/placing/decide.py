@@ -34,8 +34,8 @@ from aggregator.store.stories import stored_articles, story_rows
 from aggregator.store.stories.article_rows import compared_articles
 from aggregator.store.stories.live_stories import LiveStory
 from aggregator.store.stories.stored_articles import StoredArticle
+from aggregator.store.stories.story_rows import StoryRow
 from aggregator.store.stories.unit_of_work import UnitOfWork
-from aggregator.store.tables.story_tables import StoryRow
 from aggregator.stories.counting.copy_groups import COUNTED_ROLES
 from aggregator.stories.titles.title_text import take_title
 

@@ -16,8 +16,8 @@ from aggregator.model.read_model import ChangeKind
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.stories import article_views, stored_articles, story_rows
 from aggregator.store.stories.article_rows import article_writes
+from aggregator.store.stories.story_rows import StoryRow
 from aggregator.store.stories.unit_of_work import UnitOfWork
-from aggregator.store.tables.story_tables import StoryRow
 from aggregator.stories.counting.counts import is_report
 from aggregator.stories.counting.originals import with_originals
 from aggregator.stories.lead import summary

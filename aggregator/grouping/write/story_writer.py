@@ -15,8 +15,8 @@ from aggregator.model.article import Article, ArticleView
 from aggregator.store.maintenance import erased_rows
 from aggregator.store.stories import article_views, stored_articles, story_rows
 from aggregator.store.stories.article_rows import article_writes
+from aggregator.store.stories.story_rows import StoryRow
 from aggregator.store.stories.unit_of_work import UnitOfWork
-from aggregator.store.tables.story_tables import StoryRow
 from aggregator.stories.story_tuning import StoryTuning
 
 

@@ -14,9 +14,9 @@ from aggregator.store.engine.database import Connection
 from aggregator.store.maintenance import recluster_rows
 from aggregator.store.maintenance.row_stream import Advance
 from aggregator.store.stories import story_rows
+from aggregator.store.stories.story_rows import StoryRow
 from aggregator.store.stories.unit_of_work import UnitOfWork
 from aggregator.store.tables import counter_value
-from aggregator.store.tables.story_tables import StoryRow
 
 
 class FoundedStory(NamedTuple):

@@ -1,5 +1,6 @@
 """Rows of stories: founding, update, merge; and their names and topics, which are written when a story is rendered."""
 
+import datetime as dt
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
@@ -31,9 +32,33 @@ from aggregator.store.tables import (
     structs_of,
     write_sql,
 )
-from aggregator.store.tables.story_tables import StoryRow
 from aggregator.stories.counting.counts import counts
 from aggregator.stories.lexicon import subject_key
+
+
+class StoryRow(FrozenStruct, kw_only=True):
+    """The row of a story, without the text that it shows."""
+
+    story_no: int
+    id: str
+    founding_article: str
+    founding_no: int  # number of stories that this article founded before
+    title: str
+    # The article of the headline; None: made from a lead
+    title_article: str | None
+    summary: str
+    language: str | None
+    bumped_at: dt.datetime
+    membership_changed_no: int
+    # See `derived_columns`
+    first_published: dt.datetime
+    last_published: dt.datetime
+    article_count: int
+    outlet_count: int
+    unknown_outlet_count: int
+    report_count: int
+    container_only: bool
+    last_inbox_no: int
 
 
 def derived_columns(

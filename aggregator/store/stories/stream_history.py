@@ -29,7 +29,6 @@ from aggregator.store.tables import (
     write_each,
     write_sql,
 )
-from aggregator.store.tables.history import StreamPeriod
 from aggregator.stories.counting.copy_groups import sender_of
 
 # Days of agreement before a sender is believed (chosen: forty sites are opened in an hour)
@@ -51,6 +50,18 @@ _FIRST = f"""
     )
     ORDER BY article.inbox_no
     """  # noqa: S608
+
+
+class StreamPeriod(msgspec.Struct, frozen=True):
+    """A closed stretch of the inbox."""
+
+    number: int  # 1, 2, ...
+    # Days since 1970, UTC: the day before the article that ended it was accepted
+    day: int
+    last_inbox_no: int  # the last inbox number it covers
+    articles: int
+    # Packed document frequencies, in the format of the caller; b"": no longer needed
+    terms: bytes
 
 
 def latest(connection: Connection) -> StreamPeriod | None:

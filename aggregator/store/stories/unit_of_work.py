@@ -17,6 +17,7 @@ from aggregator.model.read_model import ChangeKind
 from aggregator.store import codecs
 from aggregator.store.intake.inbox import Outcome, take_numbers
 from aggregator.store.stories.article_rows import outlet_rows
+from aggregator.store.stories.story_rows import StoryRow
 from aggregator.store.tables import (
     change,
     execute_each,
@@ -24,7 +25,6 @@ from aggregator.store.tables import (
     story_log,
     write_sql,
 )
-from aggregator.store.tables.story_tables import StoryRow
 
 # "moved": an article was assigned to another story; "regrouped": by `recluster`; "full": from now on the
 # story accepts copies only; "forgotten": one of its articles was erased

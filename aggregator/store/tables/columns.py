@@ -125,9 +125,9 @@ _TYPES: dict[type, type[TypeEngine[Any]]] = {
 
 
 def columns_of(
-    shape: type[msgspec.Struct], *key: str, always: tuple[str, ...] = ()
+    shape: type[msgspec.Struct], *, key: str, always: tuple[str, ...] = ()
 ) -> Iterator[Column[Any]]:
-    """Yield a column for each field of a struct; `key` are those of the primary key, which the caller numbers.
+    """Yield a column for each field of a struct; `key` is the primary key.
 
     `X | None` may be null, `Literal` is text, `Annotated` names another type. A default of the struct is that
     of rows written before the column existed, except for columns that were `always` there.
@@ -146,8 +146,7 @@ def columns_of(
         yield Column(
             field.name,
             type_ or _TYPES.get(next(iter(get_args(kind)), kind), Text),
-            primary_key=field.name in key,
-            autoincrement=False,
+            primary_key=field.name == key,
             nullable=field.default is None,
             server_default=None if default is msgspec.NODEFAULT else default,
         )

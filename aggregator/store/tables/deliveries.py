@@ -40,7 +40,7 @@ class WebhookState(FrozenStruct, omit_defaults=False):
     last_success_at: dt.datetime | None = None
 
 
-_name, *_state = columns_of(WebhookState, "name")
+_name, *_state = columns_of(WebhookState, key="name")
 
 webhook = Table(
     "webhook",

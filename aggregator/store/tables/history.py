@@ -1,36 +1,23 @@
 """How often sources agree with other sources, by periods of the stream."""
 
-from typing import Annotated
+from sqlalchemy import BigInteger, Column, Integer, LargeBinary, Table, Text
 
-import msgspec
-from sqlalchemy import BigInteger, Column, Table, Text
+from aggregator.store.tables.columns import from_zero, metadata, number_key
 
-from aggregator.store.tables.columns import (
-    columns_of,
-    from_zero,
+stream_period = Table(
+    "stream_period",
     metadata,
-    number_key,
-)
-
-
-class StreamPeriod(msgspec.Struct, frozen=True):
-    """A closed stretch of the inbox, about a day long.
-
-    The counts of the articles in it do not change any more (store/stories/stream_history.py). Written by the
-    writer.
-    """
-
-    number: Annotated[int, BigInteger]  # 1, 2, ...
-    # Days since 1970, UTC: the day before the article that ended it was accepted
-    day: int
+    # A stretch of the inbox, about a day long, that is closed: the counts of the articles in it do not
+    # change any more (store/stories/stream_history.py). Written by the writer.
+    number_key("number"),  # 1, 2, ...
+    # Days since 1970, UTC, the day before the entry that ended it
+    Column("day", Integer, nullable=False),
     # The last inbox number it covers
-    last_inbox_no: Annotated[int, BigInteger]
-    articles: int
-    # Packed document frequencies, in the format of the caller; b"": no longer needed
-    terms: bytes
-
-
-stream_period = Table("stream_period", metadata, *columns_of(StreamPeriod, "number"))
+    Column("last_inbox_no", BigInteger, nullable=False),
+    Column("articles", Integer, nullable=False),  # number of articles in it
+    # Packed document frequencies; "": no longer needed
+    Column("terms", LargeBinary, nullable=False),
+)
 
 source_history = Table(
     "source_history",

@@ -108,7 +108,7 @@ class SourceRow(FrozenStruct):
 source = Table(
     "source",
     metadata,
-    *columns_of(SourceRow, "id", always=("pages", "origin")),
+    *columns_of(SourceRow, key="id", always=("pages", "origin")),
     Index(None, "paused", "next_due_at"),
 )
 

@@ -1,8 +1,5 @@
 """Stories with their names, storylines and history, and the SQL views of them."""
 
-import datetime as dt
-from typing import Annotated
-
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -11,14 +8,14 @@ from sqlalchemy import (
     LargeBinary,
     Table,
     Text,
-    UniqueConstraint,
+    false,
 )
 
-from aggregator.model.structs import FrozenStruct
 from aggregator.store.tables.columns import (
     UtcTime,
     article_key,
-    columns_of,
+    flag,
+    from_zero,
     metadata,
     number_key,
     partial_index,
@@ -46,53 +43,46 @@ VIEWS = frozenset(
     }
 )
 
-
-class StoryRow(FrozenStruct, kw_only=True):
-    """The row of a story, without the text that it shows."""
-
-    # Order of founding
-    story_no: Annotated[int, BigInteger]
-    # Hash of `founding_article` and `founding_no`
-    id: str
-    founding_article: str  # `article.id`
-    founding_no: int  # number of stories that this article founded before
-    title: str  # the headline
-    # `article.id` of the headline; None: unknown, or made from a lead
-    title_article: str | None = None
-    summary: str
-    language: str | None = None  # BCP 47 tag of most of its reports
-    # Time of the last bump, to the second; the microseconds are a serial number that makes it unique.
-    bumped_at: dt.datetime
-    # Inbox number when an article last joined or left; order of the second look. -1: copied by a run of
-    # `recluster`, or older than the second look.
-    membership_changed_no: Annotated[int, BigInteger] = 0
-    # First and last `effective_at` of its articles with a date; without any, of all (derived).
-    first_published: dt.datetime
-    last_published: dt.datetime
-    # Counts and flags of its articles (derived)
-    article_count: int
-    outlet_count: int
-    unknown_outlet_count: int = 0
-    report_count: int
-    container_only: bool = False
-    # `inbox_no` of the article that was placed last (derived)
-    last_inbox_no: Annotated[int, BigInteger]
-
-
 story = Table(
     "story",
     metadata,
     # One story. Rows are never deleted, because ids are permanent. Written by the writer.
-    *columns_of(StoryRow, "story_no"),
+    # Order of founding
+    number_key("story_no"),
+    # Hash of `founding_article` and `founding_no`
+    Column("id", Text, nullable=False, unique=True),
+    Column("founding_article", Text, nullable=False),  # `article.id`
+    # Number of stories that this article founded before
+    Column("founding_no", Integer, nullable=False),
     # `id` of the successor; null: live; "": all of its articles were erased.
     Column("redirect_to", Text),
+    Column("title", Text, nullable=False),  # the headline
+    # `article.id` of the headline; null: unknown, or made from a lead
+    Column("title_article", Text),
+    Column("summary", Text, nullable=False),
+    Column("language", Text),  # BCP 47 tag of most of its reports
     # The text that the story shows, as plain text for SQL; null: not yet rendered. Empty for stories without
     # texts and for a story of one article, because the view shows the text of the article (derived).
     Column("text", Text),
     Column("rendered", LargeBinary),  # model.story.StoryText: msgpack, zstd (derived)
+    # First and last `effective_at` of its articles with a date; without any, of all (derived).
+    Column("first_published", UtcTime, nullable=False),
+    Column("last_published", UtcTime, nullable=False),
+    # Time of the last bump, to the second; the microseconds are a serial number that makes it unique.
+    Column("bumped_at", UtcTime, nullable=False),
+    # Counts and flags of its articles (derived)
+    Column("article_count", Integer, nullable=False),
+    Column("outlet_count", Integer, nullable=False),
+    Column("report_count", Integer, nullable=False),
+    from_zero("unknown_outlet_count"),
+    flag("container_only", false()),
+    # `inbox_no` of the article that was placed last (derived)
+    Column("last_inbox_no", BigInteger, nullable=False),
+    # Inbox number when an article last joined or left; order of the second look. -1: copied by a run of
+    # `recluster`, or older than the second look.
+    from_zero("membership_changed_no", BigInteger),
     # `id` of the story that founded the storyline of this story; null: the story stands alone.
     Column("storyline", Text),
-    UniqueConstraint("id"),
     # Lists are ordered by `bumped_at`: all live stories, and those with at least two and five reports. The
     # indexes include the id and the period, so that stories that a filter passes over are not read.
     *(

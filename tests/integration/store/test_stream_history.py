@@ -7,8 +7,8 @@ from sqlalchemy import delete, select, update
 
 from aggregator.store.engine.database import Database
 from aggregator.store.stories import stream_history
+from aggregator.store.stories.stream_history import StreamPeriod
 from aggregator.store.tables import article, stream_period
-from aggregator.store.tables.history import StreamPeriod
 from tests.support.articles import (
     FLOOD,
     FLOOD_ELSEWHERE,

@@ -104,7 +104,7 @@ class Pipeline:
                 gathered = inbox.has_gathered(connection)
                 turn = first_reading.turn(connection, now) if gathered else "wait"
                 is_first = gathered and first_reading.lasts(connection)
-            if gathers and is_first and self._prepare_ahead():
+            if gathers and is_first and self._prepare_ahead(stop):
                 self.gathered_at = time.monotonic()  # more may have gathered
                 return False
             if turn == "wait":
@@ -158,7 +158,7 @@ class Pipeline:
                 )
             yield results
 
-    def _prepare_ahead(self) -> bool:
+    def _prepare_ahead(self, stop: Stop) -> bool:
         """Prepare some entries of a first reading while its other sources are asked; return whether there were any.
 
         Placing waits for the last source in order to go in order of time; workers need not wait.
@@ -174,7 +174,7 @@ class Pipeline:
         if not entries:
             return False
         self._ahead_until = entries[-1].entry_no
-        self._dispatcher.prepare_ahead(entries)
+        self._dispatcher.prepare_ahead(entries, stop)
         return True
 
     def rest(self) -> None:

@@ -165,7 +165,7 @@ class PrepareDispatcher:
             failed.set_exception(error)
             return failed
 
-    def prepare_ahead(self, gathered: Sequence[InboxEntry]) -> None:
+    def prepare_ahead(self, gathered: Sequence[InboxEntry], stop: Stop) -> None:
         """Prepare entries whose turn to be placed is not yet known; `submitted` uses the results.
 
         A job that fails leaves no result, so its entries are prepared again in their turn.
@@ -176,6 +176,8 @@ class PrepareDispatcher:
             with suppress(WorkError):
                 jobs.append((items, self._executor.submit(prepare, self._job(items))))
         for items, future in jobs:
+            if stop():
+                return
             with suppress(WorkError):
                 self.ahead.keep(items, future.result())
 

@@ -69,7 +69,9 @@ class Pipeline:
         self._gathers_since: float | None = None  # monotonic
         # monotonic: when what gathers is to be placed; inf if nothing does
         self.gathered_at = math.inf
-        self._ahead_until = 0  # the last entry that was prepared before its turn
+        # Gathered entries to prepare before their turn, and the last one that was
+        self._unprepared: list[int] = []
+        self._ahead_until = 0
         self.placer = Placer(database, all_tuning, now, options)
         self.writer = WriterServices(
             database, executor, all_tuning, now, options, self.placer
@@ -168,12 +170,18 @@ class Pipeline:
         limit = TEXTS_A_JOB * self._dispatcher.depth
         try:
             with self.writer.database.read() as connection:
-                entries = inbox.gathered(connection, limit, self._ahead_until)
+                if not self._unprepared:
+                    self._unprepared = inbox.gathered_numbers(
+                        connection, self._ahead_until
+                    )
+                chosen = self._unprepared[:limit]
+                entries = inbox.gathered(connection, chosen)
         except UnreadableEntryError:  # it is refused in its turn
             return False
-        if not entries:
+        if not chosen:
             return False
-        self._ahead_until = entries[-1].entry_no
+        del self._unprepared[:limit]
+        self._ahead_until = chosen[-1]
         self._dispatcher.prepare_ahead(entries, stop)
         return True
 

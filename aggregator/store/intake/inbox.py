@@ -67,17 +67,23 @@ def ready(connection: Connection, limit: int, after: int = 0) -> list[InboxEntry
     return [_inbox_entry(row) for row in rows]
 
 
-def gathered(connection: Connection, limit: int, after: int) -> list[InboxEntry]:
-    """Return the next entries without pages that wait for `put_in_order`, by entry number; their inbox number is 0.
-
-    `after`: an entry number. Raises UnreadableEntryError as `ready`.
-    """
+def gathered_numbers(connection: Connection, after: int) -> list[int]:
+    """Return the numbers of entries without pages that wait for `put_in_order`, those above `after`."""
     gathering = f"""
-        SELECT * FROM entry WHERE {_IS_GATHERED} AND page IS NULL AND entry_no > :after
-        ORDER BY entry_no LIMIT :limit
+        SELECT entry_no FROM entry WHERE {_IS_GATHERED} AND page IS NULL AND entry_no > :after
         """  # noqa: S608
-    rows = read_rows(connection, gathering, after=after, limit=limit)
-    return [_inbox_entry(row) for row in rows]
+    return sorted(read_values(connection, gathering, after=after))
+
+
+def gathered(connection: Connection, numbers: Collection[int]) -> list[InboxEntry]:
+    """Return those of these entries that still wait for `put_in_order`; their inbox number is 0.
+
+    Raises UnreadableEntryError as `ready`.
+    """
+    gathering = f"SELECT * FROM entry WHERE {_IS_GATHERED} AND entry_no IN :numbers"  # noqa: S608
+    return [
+        _inbox_entry(row) for row in read_rows(connection, gathering, numbers=numbers)
+    ]
 
 
 def _inbox_entry(row: Row[Any]) -> InboxEntry:

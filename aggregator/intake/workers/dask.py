@@ -6,10 +6,13 @@ submitted again; after a deadline the caller gets NoWorkersError, which does not
 bytes and no exceptions, so nothing untrusted is unpickled.
 """
 
+import asyncio
 import contextlib
+import functools
 import threading
-import time
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from collections.abc import Coroutine
+from concurrent.futures import CancelledError, Future, InvalidStateError
+from typing import Any
 
 import msgspec
 from distributed import Client
@@ -32,8 +35,6 @@ from aggregator.model.errors import NoWorkersError, WorkError
 _COUNTING_SECONDS = 5.0  # between two counts of workers
 _CLOSING_SECONDS = 2.0
 _BREATH_SECONDS = 0.1  # before a job is submitted again after the scheduler ended
-_MOST_UNDER_WAY = 512  # a thread waits for each job (chosen: some 170 workers)
-_STOPPED = "the workers are stopped"
 
 
 class DaskExecutor(Availability):
@@ -48,37 +49,42 @@ class DaskExecutor(Availability):
         # How many jobs run at the same time: the threads of all Dask workers at the last count
         self.workers = 1
         self._client: Client | None = None
-        self._connecting = threading.Lock()
-        self._under_way = 0
+        self._under_way: set[Future[bytes]] = set()
         self._changed = threading.Condition()
-        self._closing = threading.Event()
-        self._threads = ThreadPoolExecutor(_MOST_UNDER_WAY, "work-dask")
+        self._closed = False
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(
+            target=self._loop.run_forever, name="work-dask", daemon=True
+        )
+        self._thread.start()
         try:
-            self._check_versions()
-            self._count()
+            self._run(self._begin()).result()
         except BaseException:
             self.close()
             raise
-        threading.Thread(target=self._watch, name="work-dask", daemon=True).start()
 
     def submit(self, function: JobFunction, job: bytes) -> Future[bytes]:
         """Submit one job; wait while too many are under way. Raises WorkError if the executor is closed."""
         order = msgspec.msgpack.encode(
             RemoteJob(name_of(function), job, self._tuning, self._program)
         )
-
-        def may_go() -> bool:
-            most = (self._tuning.queued_jobs_per_worker + 1) * self.workers
-            is_free = self._under_way < min(most, _MOST_UNDER_WAY)
-            return is_free or self._closing.is_set()
-
         with self._changed:
-            self._changed.wait_for(may_go)
-            if self._closing.is_set():
-                raise WorkError("died", _STOPPED)
-            self._under_way += 1
-            future = self._threads.submit(self._answer, order)
-        future.add_done_callback(self._end)
+            self._changed.wait_for(
+                lambda: (
+                    self._closed
+                    or len(self._under_way)
+                    < (self._tuning.queued_jobs_per_worker + 1) * self.workers
+                )
+            )
+            if self._closed:
+                raise WorkError("died", "the workers are stopped")
+            task = self._run(self._answer(order))
+            self._under_way.add(task)
+        future: Future[bytes] = Future()
+        task.add_done_callback(functools.partial(self._end, future))
+        future.add_done_callback(
+            lambda ended: task.cancel() if ended.cancelled() else None
+        )
         return future
 
     def rest(self) -> None:
@@ -87,27 +93,52 @@ class DaskExecutor(Availability):
     def close(self) -> None:
         """Leave the cluster; jobs under way end with WorkError("died"). May be called twice."""
         with self._changed:
-            self._closing.set()
+            if self._closed:
+                return
+            self._closed = True
+            left = list(self._under_way)
             self._changed.notify_all()
-            self._threads.shutdown(wait=False)
-        if self._client is not None:  # jobs that wait for it are released
-            with contextlib.suppress(TimeoutError, OSError):
-                self._client.close(timeout=_CLOSING_SECONDS)  # type: ignore[no-untyped-call]
+        # Waiting callers are released, whatever the cluster does.
+        for task in left:
+            task.cancel()
+        with contextlib.suppress(TimeoutError):
+            self._run(self._leave()).result(timeout=2 * _CLOSING_SECONDS)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(_CLOSING_SECONDS)
+        if not self._thread.is_alive():
+            # Closing frees its files, because a daemon may reload its configuration many times.
+            self._loop.close()
 
-    def _end(self, _future: Future[bytes]) -> None:
+    def _run(self, work: Coroutine[Any, Any, Any]) -> Future[Any]:
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def _end(self, future: Future[bytes], task: Future[bytes]) -> None:
         with self._changed:
-            self._under_way -= 1
+            self._under_way.discard(task)
             self._changed.notify_all()
+        with contextlib.suppress(InvalidStateError):  # cancelled meanwhile
+            if task.cancelled():
+                future.set_exception(WorkError("died", "the workers are stopped"))
+            elif error := task.exception():
+                future.set_exception(error)
+            else:
+                future.set_result(task.result())
 
-    def _connect(self) -> Client:
+    # The methods below run in the thread of the loop.
+
+    async def _begin(self) -> None:
+        self._connecting = asyncio.Lock()
+        await self._check_workers(await self._connected())
+        self._counting = asyncio.create_task(self._count())
+
+    async def _connected(self) -> Client:
         """Return the client; a new one if the last gave up, as after a long outage of the scheduler."""
-        with self._connecting:
-            if self._closing.is_set():
-                raise WorkError("died", _STOPPED)
+        async with self._connecting:
             if self._client is None or self._client.status == "closed":
                 try:
-                    self._client = Client(  # type: ignore[no-untyped-call]
+                    self._client = await Client(  # type: ignore[no-untyped-call]
                         self._address,
+                        asynchronous=True,
                         set_as_default=False,
                         timeout=self._tuning.parse_deadline_seconds,
                         name="aggregator",
@@ -119,78 +150,104 @@ class DaskExecutor(Availability):
                     ) from error
             return self._client
 
-    def _check_versions(self) -> None:
+    async def _check_workers(self, client: Client) -> None:
         """Raise NoWorkersError if a worker runs another version; a job finds one that comes later."""
-        try:
-            programs = self._connect().run(
-                program_versions,
-                on_error="return",
-                callback_timeout=self._tuning.parse_deadline_seconds,
-            )
-        except TimeoutError:
-            return  # a worker stands still: a job finds out
-        for worker, theirs in sorted(programs.items()):
+        workers_there = await asyncio.wait_for(
+            threads_of(client), self._tuning.parse_deadline_seconds
+        )
+        workers = [at for at, _ in workers_there]
+        programs = await asyncio.gather(
+            *(self._program_at(client, worker) for worker in workers)
+        )
+        for worker, theirs in zip(workers, programs, strict=True):
+            if theirs is None:
+                continue  # it stands still: a job finds out
             if isinstance(theirs, BaseException):
                 raise _refusal(worker, f"aggregator is not there: {describe(theirs)}")
             if (other := version_differences(self._program, theirs)) is not None:
                 raise _refusal(worker, other)
+        self.workers = max(1, sum(threads for _, threads in workers_there))
 
-    def _watch(self) -> None:
-        while not self._closing.wait(_COUNTING_SECONDS):
-            # The client may lose its scheduler, or be closed meanwhile
-            with contextlib.suppress(Exception):
+    async def _program_at(self, client: Client, worker: str) -> Any:
+        """What `program_versions` says on that worker, or raises there; None where nothing came in time."""
+        asked = client.run(program_versions, workers=[worker], on_error="return")
+        try:
+            return (
+                await asyncio.wait_for(asked, self._tuning.parse_deadline_seconds)
+            ).get(worker)
+        except (TimeoutError, OSError):
+            return None
+
+    async def _count(self) -> None:
+        while True:
+            await asyncio.sleep(_COUNTING_SECONDS)
+            with contextlib.suppress(OSError, TimeoutError):
                 try:
-                    self._count()
+                    client = await self._connected()
                 except NoWorkersError as error:
                     self.note(str(error))
+                    continue
+                counted = await asyncio.wait_for(
+                    threads_of(client), self._tuning.parse_deadline_seconds
+                )
+                threads = sum(count for _, count in counted)
+                self.note(
+                    None
+                    if threads
+                    else f"the Dask scheduler at {self._address} has no workers; "
+                    f"start some with: dask worker {self._address}"
+                )
+                with self._changed:
+                    self.workers = max(1, threads)
+                    self._changed.notify_all()
 
-    def _count(self) -> None:
-        seconds = self._tuning.parse_deadline_seconds
-        counted = self._connect().nthreads(callback_timeout=seconds)  # type: ignore[no-untyped-call]
-        threads = sum(counted.values())
-        advice = f"start some with: dask worker {self._address}"
-        no_workers = f"the Dask scheduler at {self._address} has no workers; {advice}"
-        self.note(None if threads else no_workers)
-        with self._changed:
-            self.workers = max(1, threads)
-            self._changed.notify_all()
+    async def _leave(self) -> None:
+        others = [
+            task for task in asyncio.all_tasks() if task is not asyncio.current_task()
+        ]
+        if self._client is not None:
+            with contextlib.suppress(TimeoutError, OSError):
+                await self._client.close(timeout=_CLOSING_SECONDS)  # type: ignore[no-untyped-call]
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
 
-    def _answer(self, order: bytes) -> bytes:
-        """Return the answer of the first worker that has one."""
-        seconds = self._tuning.remote_deadline_seconds
-        ends = time.monotonic() + seconds
+    async def _answer(self, order: bytes) -> bytes:
+        try:
+            async with asyncio.timeout(self._tuning.remote_deadline_seconds):
+                return await self._run_remote(order)
+        except TimeoutError:
+            raise NoWorkersError(
+                f"no Dask worker of {self._address} answered in {self._tuning.remote_deadline_seconds:g} s"
+            ) from None
+
+    async def _run_remote(self, order: bytes) -> bytes:
+        """The answer of the first worker that has one."""
         deaths = 0
-        while not self._closing.is_set():
+        while True:
+            client = await self._connected()
             try:
-                task = self._connect().submit(run_isolated, order, pure=False)
-                reply = task.result(timeout=max(0.0, ends - time.monotonic()))
+                reply = await client.submit(run_isolated, order, pure=False)
             except CancelledError:  # the scheduler went away, and our jobs with it
-                self._closing.wait(_BREATH_SECONDS)
-            except TimeoutError:
-                raise NoWorkersError(
-                    f"no Dask worker of {self._address} answered in {seconds:g} s"
-                ) from None
+                await asyncio.sleep(_BREATH_SECONDS)
+                continue
             except KilledWorker:  # several workers died under it, which Dask counts
                 deaths += 1
                 if deaths >= self._tuning.outside_deaths_per_job:
                     raise NoWorkersError(
                         "Dask workers died repeatedly while they ran a job"
                     ) from None
-            except (NoWorkersError, WorkError):
-                raise
+                continue
             except Exception as error:
-                if not self._closing.is_set():
-                    raise NoWorkersError(
-                        f"a Dask worker could not run a job: {describe(error)}"
-                    ) from error
-            else:
-                outcome = decoded_result(reply, self._tuning)
-                if outcome.verdict == "stranger":
-                    raise _refusal(outcome.worker, outcome.detail)
-                if outcome.verdict == "ok":
-                    return outcome.payload
-                raise WorkError(outcome.verdict, outcome.detail)
-        raise WorkError("died", _STOPPED)
+                raise NoWorkersError(
+                    f"a Dask worker could not run a job: {describe(error)}"
+                ) from error
+            outcome = decoded_result(reply, self._tuning)
+            if outcome.verdict == "stranger":
+                raise _refusal(outcome.worker, outcome.detail)
+            if outcome.verdict == "ok":
+                return outcome.payload
+            raise WorkError(outcome.verdict, outcome.detail)
 
 
 def _refusal(worker: str, words: str) -> NoWorkersError:
@@ -198,3 +255,9 @@ def _refusal(worker: str, words: str) -> NoWorkersError:
         f"the Dask worker at {worker} runs another version: {words}; stop it, or give it the version of this "
         "program"
     )
+
+
+async def threads_of(client: Client) -> list[tuple[str, int]]:
+    """Address and number of threads of each worker."""
+    threads: dict[str, int] = await client.nthreads()  # type: ignore[no-untyped-call]
+    return sorted(threads.items())

@@ -88,17 +88,27 @@ def obstacles(program: Path, config: Config) -> Iterator[str]:
     Its dynamic user cannot read home directories and can write only to its state directory.
     """
     # Environments of uv and pyenv link to an interpreter in the home directory of the user who made them.
-    pythons = (program.with_name("python"), program.resolve().with_name("python"))
-    folders = [config.path(s.folder) for s in config.sources if s.folder is not None]
-    for path in (program, *pythons, config.file or SYSTEM_CONFIG, *folders):
-        target = path.resolve()
-        if _is_hidden(path) or _is_hidden(target):
-            leads = f" leads to {target}, which" if target != path else ""
+    python = program.resolve().with_name("python")
+    for link in (program, program.with_name("python"), python):
+        target = link.resolve()
+        if not _is_hidden(link) and _is_hidden(target):
             yield (
-                f"{path}{leads} is hidden from the service: move it (/opt, /etc/aggregator), make the "
-                "environment with the Python of the system (/usr/bin/python3 -m venv /opt/aggregator), "
-                "or use `aggregator install-service --user`"
+                f"{link} leads to {target}, which is hidden from the service: make the environment with "
+                "the Python of the system (/usr/bin/python3 -m venv /opt/aggregator), or "
+                "use `aggregator install-service --user`"
             )
+            break
+    for what, path in (
+        ("the program", program),
+        ("the configuration", config.file or SYSTEM_CONFIG),
+    ):
+        if _is_hidden(path):
+            yield (
+                f"{what} {path} is in a folder that is hidden from the service: move it (/opt, "
+                "/etc/aggregator), or use `aggregator install-service --user`"
+            )
+        elif path.exists() and not _others_may_read(path):
+            yield f"{what} {path} cannot be read by the service: chmod o+rX it and its folders"
     file = Database(config.database_url).file
     if (
         config.database is not None
@@ -109,6 +119,12 @@ def obstacles(program: Path, config: Config) -> Iterator[str]:
             f"the database {file} cannot be written by the service: delete the line `database:` "
             f"(the default is {STATE}/aggregator.db), or use a file in that folder"
         )
+    for source in config.sources:
+        if source.folder is None:
+            continue
+        folder = config.path(source.folder)
+        if _is_hidden(folder) or not folder.is_dir():
+            yield f"the watched folder {folder} cannot be read by the service: move it, or remove its source"
 
 
 def _is_hidden(path: Path) -> bool:
@@ -130,6 +146,14 @@ def write_unit(folder: Path, text: str) -> Path:
             "to install a user service"
         ) from error
     return file
+
+
+def _others_may_read(path: Path) -> bool:
+    """Whether other users have permission to read the file and to traverse its folders."""
+    resolved = path.resolve()
+    return bool(resolved.stat().st_mode & 0o004) and all(
+        folder.stat().st_mode & 0o001 for folder in resolved.parents
+    )
 
 
 def _quote_path(path: Path) -> str:

@@ -156,13 +156,16 @@ def test_what_the_service_cannot_see_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(systemd_unit, "_HIDDEN", (Path("/home"),))
-    said = found(tmp_path, "database: news.db\nsources: [{folder: /home/me/news}]\n")
+    tmp_path.chmod(0o755)
+    said = found(tmp_path, "database: news.db\nsources: [{folder: nowhere}]\n")
     assert "delete the line `database:`" in said
-    assert "/home/me/news is hidden from the service" in said
+    assert f"the watched folder {tmp_path / 'nowhere'}" in said
     assert "delete the line" not in found(
         tmp_path, "database: /var/lib/aggregator/news.db\n"
     )
     assert "--user" in found(tmp_path, "", Path("/home/me/bin/aggregator"))
+    (tmp_path / "config.yaml").chmod(0o600)
+    assert "chmod o+rX" in "\n".join(obstacles(PROGRAM, load(tmp_path / "config.yaml")))
 
 
 def test_links_that_lead_out_of_what_the_service_sees_are_named(

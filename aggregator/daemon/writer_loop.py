@@ -80,7 +80,7 @@ class WriterLoop(WriterWork):
                     self._run_once()
                 except LeaseLostError as error:
                     self._is_ready = False
-                    self.pipeline.placer.forget()
+                    self.pipeline.forget()
                     if self.services.database.is_sqlite:
                         shown = shown_url(self.services.database.url)
                         raise AnotherDaemonError(
@@ -111,7 +111,7 @@ class WriterLoop(WriterWork):
                     )
                     # The last commit may or may not have happened; after these it was not begun, or rolled back.
                     if not isinstance(error, DamagedError | NoWorkersError):
-                        self.pipeline.placer.forget()
+                        self.pipeline.forget()
                     self.stopping.wait(
                         BACKOFF_SECONDS[min(in_a_row, len(BACKOFF_SECONDS) - 1)]
                     )

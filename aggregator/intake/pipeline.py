@@ -42,6 +42,8 @@ from aggregator.store.search import index
 log = logging.getLogger(__name__)
 # The time between two looks whether a first reading has asked every source
 _ASKED_SECONDS = 1.0
+# Share of the entries of a first reading that are prepared before their turn, from which workers end (chosen)
+_PREPARED = 0.9
 
 
 class Pipeline:
@@ -99,7 +101,10 @@ class Pipeline:
         """
 
         def put_in_order() -> bool:
-            """Number the entries that have gathered; return whether there is anything to place now."""
+            """Number the entries that have gathered; return whether there is anything to place now.
+
+            In a first reading prepare some of them instead, until none is left.
+            """
             self.gathered_at = math.inf
             now = self.writer.now()
             with self.writer.database.read() as connection:
@@ -128,9 +133,9 @@ class Pipeline:
             )
             if not are_left:  # pages whose turn is next have gathered
                 self._gathers_since = None
-            if turn == "whole":
-                # Workers have prepared nearly all of a first reading. Without them the placing of it, which takes
-                # most memory, takes 80 MB less.
+            # Workers have prepared nearly all of a first reading. Without them the placing of it, which takes
+            # most memory, takes 80 MB less.
+            if turn == "whole" and len(self._dispatcher.ahead) > _PREPARED * count:
                 self.writer.executor.rest()
             return count > 0
 
@@ -176,14 +181,20 @@ class Pipeline:
                     )
                 chosen = self._unprepared[:limit]
                 entries = inbox.gathered(connection, chosen)
-        except UnreadableEntryError:  # it is refused in its turn
-            return False
+        except UnreadableEntryError as error:  # it is refused in its turn
+            self._unprepared.remove(error.n)
+            return True
         if not chosen:
             return False
         del self._unprepared[:limit]
         self._ahead_until = chosen[-1]
         self._dispatcher.prepare_ahead(entries, stop)
         return True
+
+    def forget(self) -> None:
+        """Forget all that is in memory: another process is or was the writer."""
+        self.placer.forget()
+        self._dispatcher.ahead.clear()
 
     def rest(self) -> None:
         """Free memory that is quick to compute again. The indexes stay."""

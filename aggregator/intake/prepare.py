@@ -38,8 +38,8 @@ _AHEAD_BYTES = 32 << 20
 class PackedResult(FrozenStruct):
     """A PrepareResult whose parts stay encoded."""
 
-    prepared: tuple[msgspec.Raw, ...]
-    seconds: tuple[float, ...]
+    prepared: tuple[msgspec.Raw, ...] = ()
+    seconds: tuple[float, ...] = ()
 
 
 class ResultsAhead:
@@ -52,6 +52,9 @@ class ResultsAhead:
         self._results: dict[bytes, bytes] = {}
         self._bytes = 0
 
+    def __len__(self) -> int:
+        return len(self._results)
+
     @property
     def is_full(self) -> bool:
         return self._bytes >= _AHEAD_BYTES
@@ -62,36 +65,42 @@ class ResultsAhead:
         for item, prepared, seconds in zip(
             items, packed.prepared, packed.seconds, strict=True
         ):
-            one = PackedResult(prepared=(prepared,), seconds=(seconds,))
-            compressed = codecs.compress_bytes(msgspec.msgpack.encode(one))
-            self._results[_item_key(item)] = compressed
-            self._bytes += len(compressed)
+            key = _item_key(item)
+            if key not in self._results:
+                one = PackedResult(prepared=(prepared,), seconds=(seconds,))
+                compressed = codecs.compress_bytes(msgspec.msgpack.encode(one))
+                self._results[key] = compressed
+                self._bytes += len(compressed)
 
-    def take(self, items: Sequence[PrepareItem]) -> bytes | None:
-        """Remove the results of these items and return them as that of one job; None if one is missing."""
-        if not self._results:
+    def take(self, item: PrepareItem) -> PackedResult | None:
+        """Remove the result of an item and return it; None if there is none."""
+        compressed = self._results.pop(_item_key(item), None) if self._results else None
+        if compressed is None:
             return None
-        keys = [_item_key(item) for item in items]
-        if not all(key in self._results for key in keys):
-            return None
-        prepared: list[msgspec.Raw] = []
-        seconds: list[float] = []
-        for key in keys:
-            compressed = self._results.pop(key)
-            self._bytes -= len(compressed)
-            one = msgspec.msgpack.decode(
-                codecs.decompress_bytes(compressed), type=PackedResult
-            )
-            prepared += one.prepared
-            seconds += one.seconds
-        return msgspec.msgpack.encode(
-            PackedResult(prepared=tuple(prepared), seconds=tuple(seconds))
+        self._bytes -= len(compressed)
+        return msgspec.msgpack.decode(
+            codecs.decompress_bytes(compressed), type=PackedResult
         )
 
     def clear(self) -> None:
-        """Forget all results, when a first reading has ended."""
+        """Forget all results: a first reading has ended, or another process places its entries."""
         self._results.clear()
         self._bytes = 0
+
+
+def _with_known(known: Sequence[PackedResult | None], of_others: bytes) -> bytes:
+    """Return the result of a job from the `known` results of its items, and that of the other items."""
+    others = msgspec.msgpack.decode(of_others, type=PackedResult)
+    prepared, seconds = iter(others.prepared), iter(others.seconds)
+    parts = [
+        one or PackedResult(prepared=(next(prepared),), seconds=(next(seconds),))
+        for one in known
+    ]
+    whole = PackedResult(
+        prepared=tuple(part.prepared[0] for part in parts),
+        seconds=tuple(part.seconds[0] for part in parts),
+    )
+    return msgspec.msgpack.encode(whole)
 
 
 def _item_of(waiting: InboxEntry) -> PrepareItem:
@@ -154,12 +163,28 @@ class PrepareDispatcher:
                     self._unread.add(entry.entry_no)
                     sent = replace(entry, page=None)
                 items.append(_item_of(sent))
-            known = self.ahead.take(items)
-            if known is not None:
-                prepared_before: Future[bytes] = Future()
-                prepared_before.set_result(known)
-                return prepared_before
-            return executor.submit(prepare, self._job(items))
+            known = [self.ahead.take(item) for item in items]
+            missing = [
+                item for item, one in zip(items, known, strict=True) if one is None
+            ]
+            if len(missing) == len(items):
+                return executor.submit(prepare, self._job(items))
+            whole: Future[bytes] = Future()
+            if not missing:
+                nothing = msgspec.msgpack.encode(PackedResult())
+                whole.set_result(_with_known(known, nothing))
+                return whole
+
+            def complete(job: Future[bytes]) -> None:
+                if job.cancelled() or not whole.set_running_or_notify_cancel():
+                    whole.cancel()
+                elif (error := job.exception()) is not None:
+                    whole.set_exception(error)
+                else:
+                    whole.set_result(_with_known(known, job.result()))
+
+            executor.submit(prepare, self._job(missing)).add_done_callback(complete)
+            return whole
         except WorkError as error:  # the executor was closed meanwhile
             failed: Future[bytes] = Future()
             failed.set_exception(error)

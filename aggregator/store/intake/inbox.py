@@ -40,7 +40,7 @@ class InboxEntry(FrozenStruct):
     """An entry that is ready to be placed, with all input of its article."""
 
     entry_no: int
-    inbox_no: int
+    inbox_no: int  # 0: it waits for `put_in_order`
     article: str
     is_revision: bool
     bump_by_clock: bool
@@ -76,7 +76,7 @@ def gathered_numbers(connection: Connection, after: int) -> list[int]:
 
 
 def gathered(connection: Connection, numbers: Collection[int]) -> list[InboxEntry]:
-    """Return those of these entries that still wait for `put_in_order`; their inbox number is 0.
+    """Return those of these entries that still wait for `put_in_order`, in any order; their inbox number is 0.
 
     Raises UnreadableEntryError as `ready`.
     """

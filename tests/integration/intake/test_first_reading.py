@@ -13,13 +13,16 @@ import pytest
 from sqlalchemy import func, select
 
 from aggregator.config.delivery_settings import signing_key
+from aggregator.config.tuning import Tuning
 from aggregator.config.webhook_settings import Webhook
 from aggregator.intake.jobs import PrepareJob, prepare
 from aggregator.intake.pipeline import Pipeline
+from aggregator.intake.prepare import PrepareDispatcher
 from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.model.entry import Entry
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import source_rows
+from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.search import index
 from aggregator.store.tables import (
@@ -185,6 +188,32 @@ def test_entries_are_prepared_once_while_other_sources_are_asked(
     assert executor.entries == counted(database, entry)
     assert groups(database) == groups(together)
     assert order(database) == order(together)
+
+
+def test_what_was_prepared_before_serves_one_entry_and_others_are_prepared() -> None:
+    executor = Counting()
+    dispatcher = PrepareDispatcher(executor, Tuning())
+    first, twin, other = (
+        InboxEntry(
+            entry_no=number,
+            inbox_no=0,
+            article=str(number),
+            is_revision=False,
+            bump_by_clock=False,
+            accepted_at=NOON,
+            entry=item,
+        )
+        for number, item in enumerate((flood(), flood(), strike()))
+    )
+    dispatcher.prepare_ahead([first, twin], stop=lambda: False)
+    assert executor.entries == 2
+    job = [twin, other, first]
+    prepared = dispatcher.answered(job, dispatcher.submitted(job), stop=lambda: False)
+    titles = [one.article.title for one in prepared]
+    assert titles == [flood().title, strike().title, flood().title]
+    assert prepared[0] == prepared[2]
+    assert executor.entries == 4
+    assert len(dispatcher.ahead) == 0
 
 
 def test_what_was_read_is_listed_by_time_until_it_is_placed(database: Database) -> None:

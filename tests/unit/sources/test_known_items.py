@@ -190,6 +190,13 @@ def test_a_feed_that_begins_like_a_page_is_cut(begins: str, within: str) -> None
     assert [entry.guid for entry in later.entries] == ["g1"]
 
 
+def test_a_feed_that_defines_entities_is_not_cut() -> None:
+    begins = """<!DOCTYPE rss SYSTEM "a>b" [<!ENTITY word 'boo'>]>"""
+    feed = read_feed(f"{begins}{rss(*FEW)}".encode(), CONTEXT)
+    assert len(feed.entries) == len(FEW)
+    assert feed.items == ()
+
+
 def test_an_item_of_a_later_day_is_read_until_its_date_counts() -> None:
     later = item("Later", guid="later", published=NOON + dt.timedelta(days=3))
     before = read_feed(rss(later, *FEW).encode(), CONTEXT)

@@ -77,8 +77,11 @@ def _item_spans(data: bytes) -> list[Span]:
     The repair of a feed searches its beginning for a DOCTYPE and a declaration, wherever they stand.
     """
     is_declared = data.startswith(b"<?xml ") or b"<?xml" not in data
-    has_type = _DOCTYPE.match(data) is not None or b"<!doctype" not in data.lower()
-    if not (is_declared and has_type):
+    small = data.lower()
+    is_plain = b"<!doctype" not in small or (
+        _DOCTYPE.match(data) is not None and b"<!entity" not in small
+    )
+    if not (is_declared and is_plain):
         return []
     parser = expat.ParserCreate("utf-8", " ")
     opened = 0  # elements so far

@@ -177,9 +177,12 @@ def affinities(
         before = near.get(pair, Affinity(0, 0))
         near[pair] = Affinity(before.total + int(total), before.articles + count)
     numbers: dict[str, list[int]] = defaultdict(list)
-    compared = (
-        "SELECT story, inbox_no FROM article WHERE story IN :ids AND copy_of IS NULL"
-    )
+    # After an upgrade the articles of the former version say nothing until they are compared.
+    compared = f"""
+        SELECT story, inbox_no FROM article WHERE story IN :ids AND copy_of IS NULL
+        AND (inbox_no <= coalesce((SELECT value FROM counter WHERE name = '{_COMPARED}'), 0)
+          OR inbox_no > coalesce((SELECT value FROM counter WHERE name = '{UNTIL}'), 0))
+        """  # noqa: S608
     for row in read_rows(connection, compared, ids=frozenset[str]().union(*near)):
         numbers[row.story].append(row.inbox_no)
     for pair, found in near.items():

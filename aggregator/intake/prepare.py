@@ -1,6 +1,5 @@
 """Entries to prepared articles, in workers, and what becomes of jobs that failed."""
 
-import hashlib
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -43,13 +42,10 @@ class PackedResult(FrozenStruct):
 
 
 class ResultsAhead:
-    """Results of items that were prepared before their turn to be placed, by the hash of the item.
-
-    A result depends on its item only, so an entry that changed meanwhile has no result here.
-    """
+    """Results of entries that were prepared before their turn to be placed, by number: an entry does not change."""
 
     def __init__(self) -> None:
-        self._results: dict[bytes, bytes] = {}
+        self._results: dict[int, bytes] = {}
         self._bytes = 0
 
     def __len__(self) -> int:
@@ -59,22 +55,20 @@ class ResultsAhead:
     def is_full(self) -> bool:
         return self._bytes >= _AHEAD_BYTES
 
-    def keep(self, items: Sequence[PrepareItem], result: bytes) -> None:
-        """Keep the result of a job for each of its items."""
+    def keep(self, entries: Sequence[InboxEntry], result: bytes) -> None:
+        """Keep the result of a job for each of its entries."""
         packed = msgspec.msgpack.decode(result, type=PackedResult)
-        for item, prepared, seconds in zip(
-            items, packed.prepared, packed.seconds, strict=True
+        for entry, prepared, seconds in zip(
+            entries, packed.prepared, packed.seconds, strict=True
         ):
-            key = _item_key(item)
-            if key not in self._results:
-                one = PackedResult(prepared=(prepared,), seconds=(seconds,))
-                compressed = codecs.compress_bytes(msgspec.msgpack.encode(one))
-                self._results[key] = compressed
-                self._bytes += len(compressed)
+            one = PackedResult(prepared=(prepared,), seconds=(seconds,))
+            compressed = codecs.compress_bytes(msgspec.msgpack.encode(one))
+            self._results[entry.entry_no] = compressed
+            self._bytes += len(compressed)
 
-    def take(self, item: PrepareItem) -> PackedResult | None:
-        """Remove the result of an item and return it; None if there is none."""
-        compressed = self._results.pop(_item_key(item), None) if self._results else None
+    def take(self, entry: InboxEntry) -> PackedResult | None:
+        """Remove the result of an entry and return it; None if there is none."""
+        compressed = self._results.pop(entry.entry_no, None)
         if compressed is None:
             return None
         self._bytes -= len(compressed)
@@ -101,21 +95,6 @@ def _with_known(known: Sequence[PackedResult | None], of_others: bytes) -> bytes
         seconds=tuple(part.seconds[0] for part in parts),
     )
     return msgspec.msgpack.encode(whole)
-
-
-def _item_of(waiting: InboxEntry) -> PrepareItem:
-    return PrepareItem(
-        entry=waiting.entry,
-        seen=waiting.accepted_at,
-        is_revision=waiting.is_revision,
-        page=waiting.page,
-        page_url=waiting.page_url,
-        page_charset=waiting.page_charset,
-    )
-
-
-def _item_key(item: PrepareItem) -> bytes:
-    return hashlib.blake2b(msgspec.msgpack.encode(item), digest_size=16).digest()
 
 
 class PrepareDispatcher:
@@ -156,19 +135,18 @@ class PrepareDispatcher:
         )
         executor = InlineExecutor() if is_here else self._executor
         try:
-            items = []
-            for entry in waiting:
+            known = [self.ahead.take(entry) for entry in waiting]
+            missing = []
+            for entry, one in zip(waiting, known, strict=True):
+                if one is not None:
+                    continue
                 sent = entry
                 if entry.page is not None and self.slow_pages.rests(entry.entry.source):
                     self._unread.add(entry.entry_no)
                     sent = replace(entry, page=None)
-                items.append(_item_of(sent))
-            known = [self.ahead.take(item) for item in items]
-            missing = [
-                item for item, one in zip(items, known, strict=True) if one is None
-            ]
-            if len(missing) == len(items):
-                return executor.submit(prepare, self._job(items))
+                missing.append(sent)
+            if len(missing) == len(waiting):
+                return executor.submit(prepare, self._job(missing))
             whole: Future[bytes] = Future()
             if not missing:
                 nothing = msgspec.msgpack.encode(PackedResult())
@@ -197,19 +175,29 @@ class PrepareDispatcher:
         """
         jobs = []
         for start in range(0, len(gathered), TEXTS_A_JOB):
-            items = [_item_of(one) for one in gathered[start : start + TEXTS_A_JOB]]
+            entries = gathered[start : start + TEXTS_A_JOB]
             with suppress(WorkError):
-                jobs.append((items, self._executor.submit(prepare, self._job(items))))
-        for items, future in jobs:
+                job = self._executor.submit(prepare, self._job(entries))
+                jobs.append((entries, job))
+        for entries, job in jobs:
             if stop():
                 return
             with suppress(WorkError):
-                self.ahead.keep(items, future.result())
+                self.ahead.keep(entries, job.result())
 
-    def _job(self, items: Sequence[PrepareItem]) -> bytes:
-        job = PrepareJob(
-            items=tuple(items), tuning=self._tuning_json, keep_all=self._keep_all
+    def _job(self, entries: Sequence[InboxEntry]) -> bytes:
+        items = tuple(
+            PrepareItem(
+                entry=each.entry,
+                seen=each.accepted_at,
+                is_revision=each.is_revision,
+                page=each.page,
+                page_url=each.page_url,
+                page_charset=each.page_charset,
+            )
+            for each in entries
         )
+        job = PrepareJob(items=items, tuning=self._tuning_json, keep_all=self._keep_all)
         return msgspec.msgpack.encode(job)
 
     def answered(

@@ -159,6 +159,7 @@ class Server:
 
 
 _LAST_REQUESTS_SECONDS = 0.1  # (chosen)
+_TURNS = 5  # of the event loop; asyncio takes three from accepting a connection to its protocol
 
 
 class _QuietServer(uvicorn.Server):
@@ -171,10 +172,13 @@ class _QuietServer(uvicorn.Server):
         _, event = self._ending = asyncio.get_running_loop(), asyncio.Event()
         if not self.should_exit:
             await event.wait()
-            for listening in self.servers:
-                listening.close()
-            # Connections that were accepted just now may still send a request.
-            await asyncio.sleep(_LAST_REQUESTS_SECONDS)
+        for listening in self.servers:
+            listening.close()
+        # Connections that were accepted just now may still send a request.
+        await asyncio.sleep(_LAST_REQUESTS_SECONDS)
+        # On a busy machine one may not be known to the server yet: it would be neither answered nor closed.
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
 
     def end(self) -> None:
         """Shut down; for other threads, at any time."""

@@ -71,9 +71,9 @@ class Pipeline:
         self._gathers_since: float | None = None  # monotonic
         # monotonic: when what gathers is to be placed; inf if nothing does
         self.gathered_at = math.inf
-        # Gathered entries to prepare before their turn, and the last one that was
+        # Gathered entries to prepare before their turn, and the last one that was found
         self._unprepared: list[int] = []
-        self._ahead_until = 0
+        self._looked_until = 0
         self.placer = Placer(database, all_tuning, now, options)
         self.writer = WriterServices(
             database, executor, all_tuning, now, options, self.placer
@@ -177,7 +177,10 @@ class Pipeline:
             with self.writer.database.read() as connection:
                 if not self._unprepared:
                     self._unprepared = inbox.gathered_numbers(
-                        connection, self._ahead_until
+                        connection, self._looked_until
+                    )
+                    self._looked_until = max(
+                        self._unprepared, default=self._looked_until
                     )
                 chosen = self._unprepared[:limit]
                 entries = inbox.gathered(connection, chosen)
@@ -187,7 +190,6 @@ class Pipeline:
         if not chosen:
             return False
         del self._unprepared[:limit]
-        self._ahead_until = chosen[-1]
         self._dispatcher.prepare_ahead(entries, stop)
         return True
 

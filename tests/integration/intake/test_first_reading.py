@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from aggregator.config.delivery_settings import signing_key
 from aggregator.config.tuning import Tuning
@@ -188,6 +188,21 @@ def test_entries_are_prepared_once_while_other_sources_are_asked(
     assert executor.entries == counted(database, entry)
     assert groups(database) == groups(together)
     assert order(database) == order(together)
+
+
+def test_a_damaged_entry_is_refused_and_the_others_are_placed(
+    database: Database,
+) -> None:
+    rig = Rig(database, SlowClock(NOON + DAYS))
+    reading = Reading(rig, [[flood()], [strike()]])
+    reading.poll(2)
+    with database.write() as connection:
+        last = connection.execute(select(func.max(entry.c.entry_no))).scalar_one()
+        damaged = update(entry).where(entry.c.entry_no == last)
+        connection.execute(damaged.values(payload=b"damaged"))
+    take_turns(rig)
+    states = select(entry.c.state).order_by(entry.c.entry_no)
+    assert list(queried(database, states).scalars()) == ["done", "refused"]
 
 
 def test_what_was_prepared_before_serves_one_entry_and_others_are_prepared() -> None:

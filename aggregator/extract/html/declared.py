@@ -7,11 +7,13 @@ from typing import Any, NamedTuple
 from aggregator.extract.html.json_ld import Node, json_ld
 from aggregator.extract.html.robots_meta import ROBOTS_NAMES
 from aggregator.extract.language.unicode import clean
+from aggregator.extract.urls import canonical_url
 from aggregator.text.lines import folded, one_line, word_list, word_set
 
 # The longest value; the rest is cut (limit)
 MAX_CHARS = 1024
 _MOST_META = 500
+_LINKS = 10
 
 Meta = dict[str, str]  # values by the names of <meta>
 
@@ -29,6 +31,7 @@ class PageHead(NamedTuple):
     meta: Meta
     nodes: list[Node]
     article: Node  # {} without one
+    addresses: list[str]  # that the page says it has
 
     def first(self, *names: str) -> str | None:
         """Return the value of the first of these <meta> that the page has."""
@@ -56,19 +59,34 @@ def read_head(root: Any) -> PageHead:
             if name in ROBOTS_NAMES and name in values:
                 values[name] = f"{values[name]}; {value}"[:MAX_CHARS]
             values.setdefault(name, value)
-    articles = [
-        node for node in nodes if any(map(_ARTICLE_TYPES.fullmatch, types_of(node)))
+    links: list[str] = root.xpath("//link[@rel='canonical']/@href")[:_LINKS]
+    addresses = [
+        address.strip()
+        for address in (*links, values.get("og:url", ""))
+        if canonical_url(address) is not None
     ]
-    article = next(iter(articles), {})
-    if len(articles) > 1:
-        # The data of other articles may stand before those of the page's own, which has the page's headline.
-        shown = [values.get("og:title", ""), *map(visible_text, root.iter("h1"))]
-        titles = [folded(unescape(title)) for title in shown]
-        for node in reversed(articles):
-            headline = folded(unescape(text_of(node.get("headline"))))
-            if headline and any(headline in title for title in titles):
-                article = node
-    return PageHead(root, values, nodes, article)
+    shown = [values.get("og:title", ""), *map(visible_text, root.iter("h1"))]
+    titles = [folded(unescape(title)) for title in shown]
+    # The data of other articles may stand beside those of the page's own, which has the page's headline, or in
+    # their place, with their own address.
+    article: Node = {}
+    for node in nodes:
+        if not any(map(_ARTICLE_TYPES.fullmatch, types_of(node))):
+            continue
+        headline = folded(unescape(text_of(node.get("headline"))))
+        if headline and any(headline in title for title in titles):
+            article = node
+            break
+        page = first_value(node.get("mainEntityOfPage"))
+        if isinstance(page, dict):
+            page = page.get("@id") or page.get("url")
+        named = {canonical_url(text_of(one)) for one in (page, node.get("url"))}
+        is_of_another_page = named.isdisjoint(
+            map(canonical_url, addresses)
+        ) and named != {None}
+        if not article and not (headline and addresses and is_of_another_page):
+            article = node
+    return PageHead(root, values, nodes, article, addresses)
 
 
 def types_of(node: Node) -> list[str]:

@@ -21,13 +21,11 @@ from aggregator.extract.html.page_author import find_author
 from aggregator.extract.html.page_times import find_times
 from aggregator.extract.html.page_title import find_title, visible_headlines
 from aggregator.extract.html.robots_meta import ROBOTS_NAMES, TDM_RESERVED
-from aggregator.extract.urls import canonical_url
 from aggregator.model.entry import Enclosure, Published
 from aggregator.model.structs import FrozenStruct
 from aggregator.text.language import primary_tag
 from aggregator.text.lines import one_line, word_list
 
-_LINKS = 10
 _KINDS = 20
 _SECTIONS = 10
 _SOURCES_IN_DATA = ("sourceOrganization", "copyrightHolder", "creditText")
@@ -85,12 +83,6 @@ def read_facts(root: Any, *, zone: str | None, seen: dt.datetime | None) -> Page
     if not isinstance(is_free, bool):
         said = head.text("isAccessibleForFree", 10).lower()
         is_free = {"true": True, "false": False}.get(said)
-    links: list[str] = root.xpath("//link[@rel='canonical']/@href")[:_LINKS]
-    canonical = (
-        address.strip()
-        for address in (*links, head.meta.get("og:url", ""))
-        if canonical_url(address) is not None
-    )
     languages = (
         head.text("inLanguage", 40),
         head.root.get("lang")
@@ -107,7 +99,7 @@ def read_facts(root: Any, *, zone: str | None, seen: dt.datetime | None) -> Page
             dict.fromkeys(name for name in sources if name and len(name) <= 200)
         ),
         site=site,
-        canonical=next(canonical, None),
+        canonical=next(iter(head.addresses), None),
         language=next(filter(None, map(primary_tag, languages)), None),
         published=published,
         modified=modified,

@@ -299,3 +299,43 @@ def test_the_structured_data_of_another_article_does_not_date_this_one() -> None
         )
         assert page.facts.published is not None
         assert page.facts.published.time.date().isoformat() == "2026-11-25"
+
+
+_ELSEWHERE = "https://kite.example/2019/old-ferry"
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        f'"url": "{_ELSEWHERE}"',
+        f'"mainEntityOfPage": "{_ELSEWHERE}"',
+        f'"mainEntityOfPage": {{"@type": "WebPage", "@id": "{_ELSEWHERE}"}}',
+        f'"mainEntityOfPage": [{{"url": "{_ELSEWHERE}"}}]',
+    ],
+)
+@pytest.mark.parametrize(
+    "address",
+    [
+        '<link rel="canonical" href="https://kite.example/2026/lighthouse">',
+        '<meta property="og:url" content="https://www.kite.example/2026/lighthouse">',
+    ],
+)
+def test_structured_data_with_the_address_and_headline_of_another_article_are_not_read(
+    place: str, address: str
+) -> None:
+    data = (
+        '{"@type": "NewsArticle", "headline": "Old ferry sold", "datePublished": "2019-03-03", '
+        f'"author": {{"name": "Bo Ferryman"}}, {place}}}'
+    )
+    script = f'<script type="application/ld+json">{data}</script>'
+    body = f"<article><h1>{TITLE}</h1>{paragraphs(BODY)}</article>"
+    page = page_of(body, head=address + script)
+    assert page.facts.published is None
+    assert page.facts.author is None
+    own = data.replace(
+        _ELSEWHERE, "https://m.kite.example/2026/lighthouse?utm_source=x"
+    )
+    for named in (own, data.replace("Old ferry sold", TITLE)):
+        same = page_of(body, head=address + script.replace(data, named))
+        assert same.facts.published is not None
+    assert page_of(body, head=script).facts.published is not None

@@ -49,6 +49,7 @@ def visit(browser: Browser, address: str) -> Iterator[Visit]:
 
 
 def press(page: Page, *keys: str) -> None:
+    page.wait_for_load_state()  # keys are heard from then on
     for key in keys:
         page.keyboard.press(key)
 

@@ -1,7 +1,7 @@
 """The first reading: from the first poll of a new database until every source was asked once.
 
 The first poll of many new sources is one, too. Meanwhile entries gather without inbox numbers, and pages list
-them as they are; then all of them are placed in order of time (intake/pipeline.py). Its state is two counters and
+them as they are; then all of them are placed in order of time, recent ones first (intake/pipeline.py). Its state is two counters and
 the rows of sources and entries, so a kill loses nothing.
 """
 
@@ -90,6 +90,15 @@ def turn(connection: Connection, now: dt.datetime) -> Turn:
         is_early = 0 <= now.timestamp() - began < _PATIENCE_SECONDS
         return "wait" if is_early else "gather"
     return "gather" if read_rows(connection, _PAGES, now=now) else "whole"
+
+
+def is_undivided(connection: Connection, now: dt.datetime) -> bool:
+    """Return whether a first reading is here as a whole, and nothing of it was placed before."""
+    return (
+        lasts(connection)
+        and not counter_value(connection, _EARLY)
+        and turn(connection, now) == "whole"
+    )
 
 
 def note_early(connection: Connection, now: dt.datetime, *, are_left: bool) -> None:

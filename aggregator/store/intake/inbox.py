@@ -228,21 +228,33 @@ _LATER_TURNS = f"""
     """  # noqa: S608
 
 
+# A first reading brings many entries that are older than any window: 72 % of those of 117 feeds (chosen, four
+# windows, so that forms of series and frequencies of words have what they need).
+RECENT = dt.timedelta(days=60)
+
+
 def put_in_order(
     connection: Connection,
     articles: Collection[str] | None = None,
     slow: Collection[str] = (),
+    *,
+    recent_first: bool = False,
 ) -> int:
     """Number the entries that wait for it in the order of their times; return how many there are.
 
     Only so many pages of each source have their turn: pages that workers take long to read delay only their own
     source. `articles`: number only the entries of these articles. `slow`: the sources whose pages take long.
+    `recent_first`: number articles older than RECENT after the others.
     """
     last = take_numbers(connection, "inbox", 0)  # locks: nobody else numbers them
     later = dict(read_rows(connection, _LATER_TURNS, slow=[*slow, _NO_SOURCE]))
     by_time = _by_time(connection, _IS_GATHERED, later)
     if articles is not None:
         by_time = [read for read in by_time if read.article in articles]
+    if recent_first and by_time:
+        since = by_time[-1].time - RECENT
+        newest = {read.article: read.time for read in by_time}
+        by_time.sort(key=lambda read: newest[read.article] < since)
     entries = [read.entry_no for read in by_time]
     if not entries:
         return 0

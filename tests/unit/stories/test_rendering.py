@@ -240,6 +240,24 @@ def test_an_opening_with_nine_new_words_is_shown_before_the_title_again() -> Non
     assert opening(few, more.replace("The ferry", "A bus"), title=title) == few
 
 
+@pytest.mark.parametrize(
+    "fact",
+    [
+        "Divers at the ferry said: “We saw holes below the engine on its left side, as large as windows.”",
+        "Divers of Varna counted 14 holes in the hull of the ferry before the tide turned.",
+    ],
+)
+def test_a_number_or_a_quotation_is_worth_two_words_of_the_title(fact: str) -> None:
+    plain = (
+        "Divers of Varna search the hull of the ferry for holes while a crowd on the pier"
+        " waits in the cold rain."
+    )
+    assert opening(plain, fact, title="Divers search ferry") == fact
+    assert opening(plain, fact, title="Crowd waits as divers search ferry") == plain
+    year = fact.replace("“", "").replace("”", "").replace("14", "2014")
+    assert opening(plain, year, title="Divers search ferry") == plain
+
+
 def test_only_the_first_six_sentences_of_a_report_are_its_news() -> None:
     lines = [PUMPS] * 5
     assert opening(*lines, DIVERS) == DIVERS

@@ -41,7 +41,7 @@ LEADING_DATELINE = re.compile(
 )
 
 
-# A place in capitals and a dash, or an agency in brackets, above which stand captions, bylines and teasers
+# A report begins so, below captions, bylines and teasers: a place in capitals and a dash, or an agency in brackets
 _REPORT_BEGINS = re.compile(
     r"(?!FILE|UPDATE|EDITOR|NOTE|CORRECTION|BREAKING|LIVE|RELATED|READ|MORE|WATCH|VIDEO|PHOTO)"
     rf"(?:[A-Z][A-Z.,' ]{{3,40}}(?:, [A-Z][\w. ]{{1,25}})?(?: \([\w ./]{{2,30}}\))?\s?{_DASH}\s(?=[A-Z“\"])"
@@ -75,7 +75,7 @@ def sign_of(sentence: str) -> str | None:
 
 
 def without_front_matter(lines: Sequence[str]) -> Sequence[str]:
-    """Return the lines of a text from its dateline on, else from its first sentence that is no caption or credit.
+    """Return the lines of a text from its dateline on, else from its first sentence that is neither caption nor credit.
 
     Return all lines without such a sentence. A heading counts as a sentence.
     """

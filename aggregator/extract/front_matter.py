@@ -33,11 +33,19 @@ LEADING_DATELINE = re.compile(
     rf"|^(?!FILE)(?:[A-Z][\w.'’]+ ){{0,2}}[A-Z][\w.'’/]+(?:, [A-Z][\w.]+){{0,2}}"
     rf"(?:,? (?:{_MONTH}\.? \d{{1,2}}|\d{{1,2}} {_MONTH}\.?))?(?:\s+{_DASH}\s+|(?<=[A-Z]{{3}})—)(?=[A-Z“\"])"
     r"|^(?!FILE)(?:[^\W\d_][\w .,/'’-]{1,60}\([^()]{2,30}\)|\((?:AP|AFP|Reuters|UPI|dpa)\)"
-    rf"|[A-Z][A-Z.,' ]{{3,40}}(?:, [A-Z][a-z.]+)?)\s*{_DASH}\s+"
+    rf"|[A-Z][A-Z.,' ]{{3,40}}(?:, [A-Z][a-z.]+(?: [A-Z][a-z]+)?)?)\s*{_DASH}\s+"
     r"|^(?:[A-Z][\w .,'’]{1,40})?\(CNN(?: Business)?\)\s*(?:[-–—]\s*)?|^(?!FILE)[A-Z][A-Z.,/' ]{3,40}:\s+"
     r"|^(?:\([A-Z]{2,12}\) - )?[^\W\d_][\w ./'’()-]{1,40}, \d{1,2}\.? "
     rf"(?i:{'|'.join(sorted(month_spellings(), reverse=True))})\.?(?: \d{{4}})?"
     r"(?: \([\w ./]{2,30}\))?\s?(?:\.?-+|[–—:])\s+"
+)
+
+
+# A report begins so, below captions, bylines and teasers: a place in capitals and a dash, or an agency in brackets
+_REPORT_BEGINS = re.compile(
+    r"(?!FILE|UPDATE|EDITOR|NOTE|CORRECTION|BREAKING|LIVE|RELATED|READ|MORE|WATCH|VIDEO|PHOTO)"
+    rf"(?:[A-Z][A-Z.,' ]{{3,40}}(?:, [A-Z][\w. ]{{1,25}})?(?: \([\w ./]{{2,30}}\))?\s?{_DASH}\s(?=[A-Z“\"])"
+    r"|[A-Z][\w .,'’]{1,40} \((?:AP|AFP|CNN|Reuters|UPI|dpa)\)\s)"
 )
 
 
@@ -67,10 +75,13 @@ def sign_of(sentence: str) -> str | None:
 
 
 def without_front_matter(lines: Sequence[str]) -> Sequence[str]:
-    """Return the lines of a text from its first sentence on that is neither a caption nor a credit.
+    """Return the lines of a text from its dateline on, else from its first sentence that is neither caption nor credit.
 
     Return all lines without such a sentence. A heading counts as a sentence.
     """
+    for number, line in enumerate(lines[:_LINES]):
+        if _REPORT_BEGINS.match(line) and len(line) > DATELINE_REST:
+            return lines[number:]
     for number, line in enumerate(lines[:_LINES]):
         sentences = split_sentences(line) or [line]
         for place, sentence in enumerate(sentences):

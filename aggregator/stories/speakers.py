@@ -25,7 +25,7 @@ _INITIALS = r"(?:[A-Z]\.){1,3}|[A-Z][a-z]{1,3}\."  # "H.R.", "Gov."
 # "Berg", "al-Rahmoun"; not "Berg's", not "R-Varna", after the name of a member of parliament
 _CAPITAL = rf"(?![A-Z]-[A-Z])(?:[a-z]{{2}}-)?[{UPPER}][\w'’-]*(?:\.[\w’'-]+)*(?<!['’]s)(?![\w'’-])"
 _LINKS = r"(?:of|for|and|the|de|la|le|du|da|di|del|der|van|von|bin|al|el|des)"
-_NAME = rf"(?:(?:{_INITIALS}|{_CAPITAL}) (?:{_LINKS} ){{0,2}}){{0,7}}{_CAPITAL}"
+_NAME = rf"(?:(?:{_INITIALS}|{_CAPITAL}) (?:{_LINKS} ){{0,2}}){{0,9}}{_CAPITAL}"
 # Not "GOP"
 _FIRST_NAME = re.compile(rf"(?:[A-Z]\.){{1,2}}|[{UPPER}][\w'’-]*[a-zß-ÿ](?<!['’]s)")
 # A name ends before these characters
@@ -36,6 +36,7 @@ _CLAUSE = re.compile(
 )
 # "Berg said on CNN's New Day" names a program; "Varna's Anna Berg" a person
 _PROGRAM_OF = re.compile(r"\b(?:on|in|at|to|for) [^,“”]{1,40}['’]s $")
+_NOUN = re.compile(r" (?P<noun>[a-zß-ÿ]+)")
 # The surname goes on ("Boll-Meyer", a soft hyphen, a combining accent); "'s" does not count.
 _GOES_ON = re.compile(r"(?!['’]s\b)[\w'’\-\u00ad\u0300-\u036f]")
 
@@ -64,12 +65,15 @@ def speaker_of(text: str, language: str | None) -> str:
             or _CLAUSE.search(before)
             or _PROGRAM_OF.search(before)
         )
+        # "said the Varna lawyer, Anna Berg": the name belongs to the noun after it
+        noun = _NOUN.match(outside, match.end()) if before.endswith(" the ") else None
         words = name.lower().split()
         # "On Monday Marie Berg", "When Berg"
         names_nobody = (
             words[0] in no_beginnings
             or words[-1] in no_speakers
             or not _weekdays().isdisjoint(words)
+            or (noun is not None and noun["noun"] not in no_beginnings)
         )
         if not (is_other or names_nobody):
             return name

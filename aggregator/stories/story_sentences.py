@@ -53,7 +53,7 @@ HEADING_WORDS = 4
 ANAPHORIC_NOUN = re.compile(
     r"The (?:ruling|spokes\w+|report|decision|move|statement|announcement|comments?|remarks?|man|woman|"
     r"incident|document|letter|order|measure|proposal|group|company|two|pair|latter|former|same|suspect|victim|vote|plan|"
-    r"news|tweet|video|interview|deal|agreement|study|survey|poll)\b"
+    r"news|tweet|video|interview|deal|agreement|study|survey|poll)\b(?!-)"
     r"(?! [A-Z])(?! (?:of|by|in|that|who|from|for|to|at|accused|suspected|convicted|charged|believed)\b)"
 )
 CONNECTIVE = re.compile(

@@ -70,10 +70,11 @@ def day(time: dt.date) -> str:
     return f"{date:%A}, {date.day} {date:%B} {date.year}"
 
 
-def short_day(time: dt.datetime) -> str:
-    """Format as `18 Nov 2026` in UTC."""
+def short_day(time: dt.datetime, today: dt.date | None = None) -> str:
+    """Format as `18 Nov 2026` in UTC; without the year if it is that of `today`."""
     utc = in_utc(time)
-    return f"{utc.day} {utc:%b} {utc.year}"
+    of_this_year = today is not None and today.year == utc.year
+    return f"{utc.day} {utc:%b}" if of_this_year else f"{utc.day} {utc:%b} {utc.year}"
 
 
 def short_moment(time: dt.datetime, beside: dt.datetime) -> str:

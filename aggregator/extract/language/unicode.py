@@ -56,6 +56,8 @@ _PRINTABLE_ASCII = bytes([0x09, 0x0A, *range(0x20, 0x7F)])
 _UNUSUAL = re.compile(
     rb"[\x00-\x1f\x7f\xcc-\xe1\xe3-\xf4]|\xc2[\x80-\x9f\xad]|\xe2(?!\x80[\x90-\xa7\xaf-\xbf])"
 )
+# The first characters of a quotation mark or a dash in UTF-8 that was read as Windows-1252, and then again
+_MISREAD = ("â€", "Ã¢â‚¬")
 _SURROGATE_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
 
@@ -63,8 +65,11 @@ def clean(text: str) -> str:
     """Return `text` in NFC, without characters that a store or XML cannot hold.
 
     Line ends become newlines. Surrogate pairs become their character, C1 controls their Windows-1252
-    character. Idempotent.
+    character, and UTF-8 that was read as Windows-1252 once or twice ("itâ€™s") is read again. Idempotent.
     """
+    with suppress(UnicodeError):
+        while any(map(text.__contains__, _MISREAD)):
+            text = text.encode("cp1252").decode()
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     if not _UNUSUAL.search(

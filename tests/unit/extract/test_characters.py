@@ -28,6 +28,9 @@ GERMAN = "Die Straßen in Köln waren über Nacht gesperrt – „alles gut“. 
             "Moscow: in Paris",
         ),
         ("ไทย\u200bแลนด์ x\u200bខ\u200b", "ไทย\u200bแลนด์ x\u200bខ\u200b"),
+        ("Varnaâ€™s ferry", "Varna’s ferry"),
+        ("Ã¢â‚¬ËœVarnaÃ¢â‚¬â„¢ ferry", "‘Varna’ ferry"),
+        ("Varna’s â€™ is damaged", "Varna’s â€™ is damaged"),
         ("می\u200cخواهم क्\u200dष", "می\u200cخواهم क्\u200dष"),
     ],
 )

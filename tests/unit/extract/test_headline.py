@@ -70,6 +70,8 @@ def test_a_broadcast_is_no_live_blog_and_a_live_blog_is_one() -> None:
         "FILE PHOTO: Ships lie in the upper dock before the storm of last winter.\n",
         "Workers stand at the upper dock on Monday, March 2, 2026. (AP Photo/Ann Lee)\n",
         "HALVERNE (MNA) — ",
+        "A vigil was held at the dock on Monday night. (Dec. 31)\nHALVERNE, New Varna (AP) — ",
+        "Should it be rebuilt?\nThe wall is gone, and nobody saw it.\nHALVERNE, Varna — ",
     ],
 )
 def test_a_lead_begins_after_captions_credits_and_datelines(before: str) -> None:

@@ -36,7 +36,8 @@ CLOSED = "The bridge in Tarnow was closed on Monday."
 
 @pytest.mark.parametrize(
     "dateline",
-    ["HALVERNE (MNA) — ", "PORT ELLIS, Varna — ", "HALVERNE / TARNOW: ", "— ", "CLOSE ",
+    ["HALVERNE (MNA) — ", "PORT ELLIS, Varna — ", "PORT ELLIS, New Varna — ",
+     "HALVERNE / TARNOW: ", "— ", "CLOSE ",
      "Halverne (CNN) ", "HALVERNE, Nov 3 - ", "Port Ellis, Varna - ", "Halverne, 3 Nov. -- ", "PORT ELLIS—",
      "Halverne, 20 nov (EFE).- ", "(ANSA) - HALVERNE, 20 NOV - ", "Halverne/Tarnow – ",
      "HALVERNE (Varna), 20 Nov 2026: "],

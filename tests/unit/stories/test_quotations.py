@@ -21,6 +21,11 @@ SAFE = f"{WORDS[:-1]},”"
         (f"{WORDS}, said Joren Hale.", "Joren Hale"),
         (f"{SAFE} said Mr. Hale.", "Mr. Hale"),
         (f"{SAFE} said the widow of Joren Hale on Monday.", ""),
+        (f"{SAFE} said the Port Ellis lawyer, Joren Hale.", ""),
+        (
+            f"{SAFE} said House Oversight and Government Reform Committee Chairman Joren E. Hale.",
+            "House Oversight and Government Reform Committee Chairman Joren E. Hale",
+        ),
         (f"A man who met Joren Hale said {SAFE}", ""),
         (f"On Monday Joren Hale said {SAFE}", ""),
         (f"When Joren Hale said {SAFE} many wept.", ""),

@@ -253,6 +253,8 @@ def test_the_time_of_a_story_is_that_of_publication() -> None:
     )
     late = an_article(published=MORNING - 26 * HOUR, title="A late post")
     reader.put(a_story(late, id="late", updated=MORNING - HOUR))
+    older = an_article(published=MORNING - 400 * 24 * HOUR, title="An older post")
+    reader.put(a_story(older, id="older", updated=MORNING - 2 * HOUR))
     with TestClient(
         create_app(reader, PublishSettings(), lambda: MORNING), HERE
     ) as client:
@@ -260,7 +262,8 @@ def test_the_time_of_a_story_is_that_of_publication() -> None:
     times = {
         card.get("data-story"): card.find(".//time") for card in page.iter("article")
     }
-    assert [times["today"].text, times["late"].text] == ["04:30", "19 Nov 2026"]
+    shown = [times[story].text for story in ("today", "late", "older")]
+    assert shown == ["04:30", "19 Nov", "16 Oct 2025"]
     assert times["late"].get("datetime") == "2026-11-19T04:30:00Z"
 
 

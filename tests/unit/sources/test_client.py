@@ -31,6 +31,7 @@ from tests.support.loopback import (
     redirect,
     slowly,
 )
+from tests.support.tables import rows
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 HOME = ClientSettings(
@@ -179,13 +180,12 @@ def test_five_redirects_are_followed_and_no_more(client: Client) -> None:
 
 @pytest.mark.parametrize(
     "location",
-    ["", "/", "javascript:alert(1)", "file:///etc/passwd", "http://127.0.0.1:99999/", "http://[::1",
-     "http://", "/" + "x" * 100_000, "/" + "x" * 5000, "http://xn--/", "http://a\tb/", "http://u:p@127.0.0.1/",
-     "//", "\x00", "http://127.0.0.1:-1/", "http://127.0.0.1:8a/", "mailto:a@b.c", "http://\u3002/",
-     "https://" + "a." * 200, "http:/\\127.0.0.1/", "data:text/xml,<rss/>", "blob:x", "about:blank", "ftp://127.0.0.1/",
-     "ws://127.0.0.1/", "http://127.0.0.1 /", "//[::1", "http://%00/", "http://127.0.0.1:65536/",
-     "HTTP://U:P@127.0.0.1/", "view-source:http://127.0.0.1/"],
-)  # fmt: skip
+    [
+        *rows("client", "redirects to nowhere"),
+        "/" + "x" * 100_000,
+        "/" + "x" * 5000,
+    ],
+)
 def test_redirects_to_nowhere(client: Client, location: str) -> None:
     with LoopbackServer({"/": Response(302, {"Location": location})}) as server:
         assert cause_of(client, server.url()) in {"redirect", "dns", "protocol"}

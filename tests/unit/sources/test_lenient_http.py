@@ -15,6 +15,7 @@ from aggregator.config.tuning import Tuning
 from aggregator.model.errors import FetchError
 from aggregator.sources.fetch.client import MAX_REDIRECTS, Client, ClientSettings
 from tests.support.loopback import LoopbackServer, Request, Response, Route, redirect
+from tests.support.tables import rows
 
 FEED = (
     b'<?xml version="1.0"?><rss version="2.0"><channel><title>House</title><link>https://house.example/</link>'
@@ -321,12 +322,7 @@ def cookies_of(server: LoopbackServer) -> list[str | None]:
 @pytest.mark.later
 @pytest.mark.parametrize(
     ("path", "attributes"),
-    [
-        ("/self", {"Path": "/"}),
-        ("/self", {}),
-        ("/a/b", {"Path": "/a", "Max-Age": "60", "SameSite": "Lax"}),
-        ("/self", {"Expires": "Wed, 21 Oct 2099 07:28:00 GMT", "Domain": "127.0.0.1"}),
-    ],
+    rows("lenient_http", "a cookie comes back within one chain only"),
 )
 def test_a_cookie_comes_back_within_one_chain_only(
     client: Client, path: str, attributes: dict[str, str]

@@ -10,11 +10,10 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from tests.support.tables import rows
+
 GOOD = "<item><guid>good</guid><title>Ferry back in harbour</title></item>"
-TOKENS = (
-    "<!--", "<![CDATA[", "<item", "<a href='", "&#x", "&amp;", "<!DOCTYPE [", "<b>", "]]>", "<x:y ",
-    "<link uri='", "<media:description ",
-)  # fmt: skip
+TOKENS = rows("support_hostile_feeds", "tokens")
 FLOOD_REPEATS = 200_000  # of `<!--` took feedparser's sanitizer 118.7 s
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import lxml.html
 
 from aggregator.extract.html.article_html import article_html
+from tests.support.tables import rows
 
 RUN = "fired(1)"
 EVIL = "https://evil.example"
@@ -48,123 +49,9 @@ _ADDRESS_PLACES = (
     '<iframe src="{}"></iframe>',
     '<form action="{}"><button formaction="{}">x</button></form>',
 )
-_MORE_PLACES = (
-    '<object data="{}"></object>',
-    '<embed src="{}">',
-    '<svg><a xlink:href="{}"><text>x</text></a></svg>',
-    '<svg><use href="{}"></use></svg>',
-    '<svg><image href="{}"></image></svg>',
-    '<math href="{}"><mi>x</mi></math>',
-    '<math><mi xlink:href="{}">x</mi></math>',
-    '<base href="{}">',
-    '<meta http-equiv="refresh" content="0;url={}">',
-    '<link rel="stylesheet" href="{}">',
-    '<body background="{}">',
-    '<table background="{}"><tr><td background="{}">x</td></tr></table>',
-    '<video poster="{}"><source src="{}"></video>',
-    '<img lowsrc="{}" dynsrc="{}" longdesc="{}">',
-    '<blockquote cite="{}">x</blockquote>',
-    '<input type="image" src="{}">',
-    '<frameset><frame src="{}"></frameset>',
-    '<img srcset="{} 1x">',
-    '<picture><source srcset="{}"><img src="/ok.png"></picture>',
-    '<a href="/ok" ping="{}">x</a>',
-    '<script src="{}"></script>',
-    '<style>@import "{}";</style>',
-    '<p style="background:url({})">x</p>',
-    '<isindex action="{}">',
-    '<applet code="{}"></applet>',
-    '<image src="{}">',
-    '<bgsound src="{}">',
-)
-HANDLERS = (
-    "<img src=x onerror={}>",
-    "<img src=x:x onerror='{}'>",
-    "<img/src='x'/onerror='{}'>",
-    "<IMG SRC=x ONERROR={}>",
-    "<img src=x onerror\n=\n{}>",
-    "<img src=x \x0conerror={}>",
-    '<img """><img src=x onerror={}>',
-    "<img src=`x` onerror={}>",
-    "<img src='/ok.png' onload={}>",
-    "<body onload={}>x",
-    "<svg onload={}>",
-    "<svg/onload={}>",
-    "<svg><animate onbegin={} attributeName=x dur=1s>",
-    "<svg><set attributeName=onmouseover to={}>",
-    "<svg><a><animate attributeName=href values=javascript:{} /><text y=20>x</text></a>",
-    "<svg><foreignObject><img src=x onerror={}></foreignObject></svg>",
-    "<svg><script>{}</script></svg>",
-    "<svg><desc><img src=x onerror={}></desc></svg>",
-    "<details open ontoggle={}><summary>x</summary></details>",
-    "<video><source onerror={}></video>",
-    "<audio src=x onerror={}></audio>",
-    "<input autofocus onfocus={}>",
-    "<a href=/ok autofocus tabindex=1 onfocus={}>x</a>",
-    "<p onpointerover={} onclick={}>x</p>",
-    "<marquee onstart={}>x</marquee>",
-    "<p style='animation:x' onanimationstart={}>x</p>",
-    "<p contenteditable autofocus onfocus={}>x</p>",
-    "<iframe srcdoc='<img src=x onerror=parent.{}>'></iframe>",
-    "<iframe onload={}></iframe>",
-    "<object onerror={} data=x></object>",
-    "<script>{}</script>",
-    "<script/x>{}</script>",
-    "<scr<script>ipt>{}</scr</script>ipt>",
-    "<<script>{}//<</script>",
-    "<script>{}",
-    "<script\x20type=module>{}</script>",
-    "<p title=x\u2028onclick={}>x</p>",
-    "<dialog open onclose={}><form method=dialog>x</form></dialog>",
-    "<p popover onbeforetoggle={}>x</p>",
-)
-_MUTATIONS = (
-    "<noscript><p title='</noscript>{}'></noscript>",
-    "<template>{}</template>",
-    "<template><p title='</template>{}'></template>",
-    "<textarea><p title='</textarea>{}'></textarea>",
-    "<title><p title='</title>{}'></title>",
-    "<style><p title='</style>{}'></style>",
-    "<xmp><p title='</xmp>{}'></xmp>",
-    "<noembed><p title='</noembed>{}'></noembed>",
-    "<noframes><p title='</noframes>{}'></noframes>",
-    "<iframe><p title='</iframe>{}'></iframe>",
-    "<plaintext>{}",
-    "<listing>&lt;img src=x onerror=fired(1)&gt;</listing>{}",
-    "<math><mtext><table><mglyph><style><!--</style><p title='--&gt;{}'></table></mtext></math>",
-    "<math><mtext><mglyph><style><math>{}</style></mglyph></mtext></math>",
-    "<form><math><mtext></form><form><mglyph><style></math>{}</style></mglyph></mtext></form>",
-    "<svg></p><style><p title='</style>{}'></svg>",
-    "<svg><style><p title='</style>{}'></style></svg>",
-    "<math><annotation-xml encoding='text/html'><style>{}</style></annotation-xml></math>",
-    "<svg><desc><style>{}</style></desc></svg>",
-    "<table><tr>{}<td>x</td></tr></table>",
-    "<table><caption><svg><style>{}</style></svg></caption></table>",
-    "<select><option>{}</option></select>",
-    "<select><style>{}</style></select>",
-    "<!-->{}-->",
-    "<!--!>{}-->",
-    "<!-- --!>{}-->",
-    "<!--<!-- >{}-->",
-    "<![CDATA[{}]]>",
-    "<svg><![CDATA[><p title=']]>{}'></svg>",
-    "<?xml version='1.0'?>{}",
-    "<?php {} ?>",
-    "<!DOCTYPE x [<!ENTITY e '{}'>]>&e;",
-    "<p title=`>{}`>x</p>",
-    '<p title="x\'>{}">x</p>',
-    "</div></div></div></article></main></body></html>{}",
-    "<li><div><center><li>{}</li></center></div></li>",
-    "<dd><div><main><dd>{}</dd></main></div></dd>",
-    "<a href=/ok><marquee><a href=/ok>{}</a></marquee></a>",
-    "<p><b lang=1><i lang=2><p>{}<p>{}",
-    "+ADw-script+AD4-fired(1)+ADw-/script+AD4-{}",
-    "&lt;script&gt;fired(1)&lt;/script&gt;{}",
-    "&amp;lt;img src=x onerror=fired(1)&amp;gt;{}",
-    "<\x00script>fired(1)</\x00script>{}",
-    "<s\x00cript>fired(1)</script>{}",
-    "\uff1cscript\uff1efired(1)\uff1c/script\uff1e{}",
-)
+_MORE_PLACES = rows("support_hostile_html", "more places")
+HANDLERS = rows("support_hostile_html", "handlers")
+_MUTATIONS = rows("support_hostile_html", "mutations")
 _CARRIED = (
     "<img src=x onerror=fired(1)>",
     "<script>fired(1)</script>",
@@ -241,10 +128,7 @@ def tree_of(html: str) -> Any:
     return lxml.html.fragment_fromstring(html, create_parent="div")
 
 
-ALLOWED = {
-    "href", "title", "src", "alt", "width", "height", "loading", "referrerpolicy", "rel", "dir", "lang",
-    "colspan", "rowspan", "scope", "start", "reversed",
-}  # fmt: skip
+ALLOWED = set(rows("support_hostile_html", "allowed"))
 
 
 def check_harmless(html: str) -> None:

@@ -8,6 +8,8 @@ import random
 from collections.abc import Callable, Collection, Iterator
 from typing import NamedTuple
 
+from tests.support.tables import rows
+
 SENTENCE = "The ferry to Lower Brannock was cancelled on Tuesday after its captain refused to sail."
 MORE = (
     "The harbour office said that the next one leaves on Thursday at noon.",
@@ -273,10 +275,7 @@ CHARACTERS: dict[str, str] = {
     "a variation": "\U000e0100\ufe0f",
 }
 
-CHARSETS = (
-    "punycode", "idna", "hex", "base64", "zlib", "bz2", "rot13", "undefined", "unicode_escape",
-    "raw_unicode_escape", "utf-7", "x-nothing", "utf-16", "utf-8-sig", "mbcs", "cp65001", "",
-)  # fmt: skip
+CHARSETS = rows("hostile_pages", "charsets")
 
 
 def _shuffled(draw: random.Random) -> bytes:

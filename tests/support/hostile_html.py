@@ -14,35 +14,10 @@ from tests.support.tables import rows
 RUN = "fired(1)"
 EVIL = "https://evil.example"
 
-_SCRIPT_ADDRESSES = (
-    f"javascript:{RUN}",
-    f"JaVaScRiPt:{RUN}",
-    f" javascript:{RUN}",
-    f"java\tscript:{RUN}",
-    f"java\nscript:{RUN}",
-    f"\x01javascript:{RUN}",
-    f"java\x00script:{RUN}",
-    f"\u00a0javascript:{RUN}",
-    f"\u202ejavascript:{RUN}",
-    f"\ufeffjavascript:{RUN}",
-    f"java\u00adscript:{RUN}",
-    f"&#106;&#97;vascript&#58;{RUN}",
-    f"&#x6A;avascript&colon;{RUN}",
-    f"java&Tab;script&NewLine;:{RUN}",
-    f"&#0000106avascript:{RUN}",
-    f"javascript://ok.example/%0a{RUN}",
-    f"vbscript:{RUN}",
-    f"livescript:{RUN}",
-    f"data:text/html,<script>parent.{RUN}</script>",
-    "data:text/html;base64,PHNjcmlwdD5maXJlZCgxKTwvc2NyaXB0Pg==",
-    "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' onload='fired(1)'/>",
-    f"view-source:javascript:{RUN}",
-    f"feed:javascript:{RUN}",
-    "blob:https://evil.example/1",
-    "file:///etc/passwd",
-    "intent://evil.example#Intent;scheme=https;end",
-    "ms-msdt:/id PCWDiagnostic",
-)
+_SCRIPT_ADDRESSES = [
+    address.replace("RUN", RUN)
+    for address in rows("support_hostile_html", "script addresses")
+]
 _ADDRESS_PLACES = (
     '<a href="{}">x</a>',
     '<img src="{}">',

@@ -143,17 +143,10 @@ def test_an_empty_answer_is_an_answer(client: Client) -> None:
 
 @pytest.mark.parametrize(
     ("statuses", "is_permanent"),
-    [
-        ((301,), True),
-        ((308, 301), True),
-        ((302,), False),
-        ((301, 302), False),
-        ((307, 308), False),
-        ((303,), False),
-    ],
+    rows("client", "only a chain that says for ever throughout moves an address"),
 )
 def test_only_a_chain_that_says_for_ever_throughout_moves_an_address(
-    client: Client, statuses: tuple[int, ...], is_permanent: bool
+    client: Client, statuses: list[int], is_permanent: bool
 ) -> None:
     hops = enumerate(statuses)
     routes: dict[str, Route] = {

@@ -17,6 +17,7 @@ from tests.support.deep_checks import faults
 from tests.support.gazette import CHANGES, DAY, HOST, LEVEE, Change, tail
 from tests.support.listed_feeds import Item, ListedFeeds
 from tests.support.rows import counted
+from tests.support.tables import rows
 
 FORMS = ("rss", "atom", "json")
 
@@ -404,12 +405,7 @@ def test_five_warnings_behind_one_link_at_one_time_are_five(feeds: ListedFeeds) 
 
 @pytest.mark.parametrize(
     ("text", "is_dated"),
-    [
-        ("Sunny spells and light wind from the west.", True),
-        (f"Sunny spells and light wind from the west. {tail(0)}", True),
-        (None, True),
-        (None, False),
-    ],
+    rows("which_article", "a column of one title is new each day"),
     ids=["same words", "same long words", "other words", "undated"],
 )
 def test_a_column_of_one_title_is_new_each_day(

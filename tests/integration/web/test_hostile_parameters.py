@@ -9,37 +9,13 @@ from hypothesis import strategies as st
 
 from aggregator.store.engine.database import Database
 from tests.support.newsroom import STRANGER, Newsroom
+from tests.support.tables import mapping
 
 FILTERS = (
     "query", "since", "until", "min_outlets", "min_reports", "outlet", "folder", "language", "limit", "after",
     "saved",
 )  # fmt: skip
-PARAMETERS: dict[str, tuple[str, ...]] = {
-    "/": (*FILTERS, "view", "page"),
-    "/search": ("q", "since", "until", "outlet", "language"),
-    "/sources": ("x",),
-    "/sources/{}": ("view", "page", "saved"),
-    "/stories/{}": ("done", "undone"),
-    "/explain/{}": ("other",),
-    "/sign-in": ("to",),
-    "/corrections": ("before", "after", "page", "undone"),
-    "/feeds/{}.rss": FILTERS,
-    "/feeds/stories.rss": FILTERS,
-    "/feeds/stories.atom": FILTERS,
-    "/feeds/stories.json": FILTERS,
-    "/api/v1/stories": FILTERS,
-    "/api/v1/stories/{}": ("x",),
-    "/api/v1/articles/{}": ("x",),
-    "/api/v1/search": ("query", "since", "until", "outlet", "language", "limit"),
-    "/api/v1/sources": ("x",),
-    "/api/v1/explain": ("article", "other"),
-    "/api/v1/corrections": ("limit", "before", "after"),
-    "/api/v1/corrections/requests/{}": ("x",),
-    "/api/v1/openapi.json": ("x",),
-    "/static/{}": ("x",),
-    "/t/{}/": ("x",),
-    "/healthz": ("x",),
-}
+PARAMETERS = mapping("hostile_parameters", "parameters")
 NUMBERS = st.sampled_from(
     ["0", "-1", "1", "00", "1e9", "2147483648", "9223372036854775808", "9" * 20, "9" * 400, "٣", "NaN", " 1"]
 )  # fmt: skip

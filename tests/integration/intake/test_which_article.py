@@ -489,22 +489,6 @@ def test_episodes_with_one_description_stay_apart(feeds: ListedFeeds) -> None:
     assert len(feeds.articles()) == 8
 
 
-def test_an_undated_notice_under_new_keys_is_the_same_notice(
-    feeds: ListedFeeds,
-) -> None:
-    notice = Item(
-        "Opening hours of the archive",
-        f"The reading room is open on weekdays from nine to five. {tail(7)}",
-        "n0",
-        f"http://{HOST}/hours",
-        None,
-    )
-    feeds.poll(HOST, notice, *DAY)
-    before = feeds.bumps()
-    feeds.poll(HOST, notice._replace(guid="n1", link=f"http://{HOST}/open"), *DAY)
-    assert feeds.bumps() == before
-
-
 @pytest.mark.parametrize("is_possible", [False, True])
 def test_a_date_that_cannot_be_makes_no_article_new(
     feeds: ListedFeeds, *, is_possible: bool

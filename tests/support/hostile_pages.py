@@ -143,23 +143,7 @@ HEADS: dict[str, Make] = {
 }
 
 
-CHARACTERS: dict[str, str] = {
-    "reference to nothing": "&#0;",
-    "reference to a surrogate": "&#xD800;",
-    "reference to the last surrogate": "&#57343;",
-    "reference past the end": "&#x110000;",
-    "a huge reference": "&#99999999999999999999;",
-    "reference to a control": "&#1;&#x1f;&#x8;",
-    "reference to no character": "&#xFFFE;&#xFFFF;&#x1FFFE;",
-    "a NUL": "\0",
-    "a control": "\x08",  # more of them, and the page is binary
-    "a lone surrogate": "\ud800",
-    "a pair of surrogates the wrong way round": "\udc00\ud800",
-    "no characters": "\ufffe\uffff\U0001ffff",
-    "a mark of byte order": "\ufeff",
-    "overrides": "\u202e\u2066",
-    "a variation": "\U000e0100\ufe0f",
-}
+CHARACTERS = mapping("hostile_pages", "characters")
 
 CHARSETS = rows("hostile_pages", "charsets")
 

@@ -26,3 +26,8 @@ def mapping(file: str, name: str) -> dict[str, Any]:
     """Return the rows of a table that have names of their own, by these names."""
     found: dict[str, Any] = _tables(file)[name]
     return found
+
+
+def repeated(parts: dict[str, int]) -> str:
+    """Return a long text of a table: its parts in order, each as many times as stands beside it."""
+    return "".join(part * times for part, times in parts.items())

@@ -180,7 +180,7 @@ def test_a_database_of_a_newer_program_ends_with_4(terminal: Terminal) -> None:
 @pytest.mark.parametrize(
     ("typed", "code", "lines"),
     rows("cli", "before there is a database commands say so and make none"),
-)  # fmt: skip
+)
 def test_before_there_is_a_database_commands_say_so_and_make_none(
     terminal: Terminal, typed: str, code: int, lines: int
 ) -> None:
@@ -309,18 +309,7 @@ def test_articles_are_rows_with_the_story_that_they_are_in(filled: Terminal) -> 
 
 @pytest.mark.parametrize(
     ("command", "words"),
-    [
-        (["search", "penmouth"], "No articles found. Try: aggregator search pennmouth"),
-        (
-            ["search", "penmouth levees"],
-            "No articles found. Try: aggregator search 'pennmouth levees'",
-        ),
-        (
-            ["stories", "--query=penmouth"],
-            "No story has these words. Try: aggregator stories --query pennmouth",
-        ),
-        (["stories", "--query=zzzzqqqq"], "No story matches these filters (2 stored)."),
-    ],
+    rows("cli", "a misspelt word is answered with the nearest one"),
 )
 def test_a_misspelt_word_is_answered_with_the_nearest_one(
     filled: Terminal, command: list[str], words: str

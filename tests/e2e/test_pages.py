@@ -29,6 +29,7 @@ from aggregator.store.read.marks.read_marks import ReadMarks
 from aggregator.web.dependencies import Services
 from aggregator.web.server import Server
 from tests.support.browser import DESK, PHONE, Visit
+from tests.support.tables import mapping
 from tests.support.waiting import PATIENCE_SECONDS
 from tests.support.written_stories import (
     MORNING,
@@ -257,22 +258,7 @@ def test_searching_by_keyboard_finds_an_article(visit: Visit) -> None:
     visit.assert_quiet()
 
 
-PAGES = {
-    "front": "/",
-    "newest": "/?view=newest",
-    "filtered": "/?language=en&min_reports=2",
-    "nothing": "/?query=nosuchword",
-    "story": "/stories/lindferry",
-    "search": "/search?q=ferry&outlet=post",
-    "misspelt": "/search?q=feryy",
-    "sources": "/sources",
-    "source": "/sources/The-Harbour-Post",
-    "unread": "/?view=unread",
-    "saved": "/?view=saved",
-    "sign-in": "/sign-in",
-    "api": "/api",
-    "failing": "/sources?order=failing&q=weekly",
-}
+PAGES = mapping("e2e_pages", "pages")
 
 
 @pytest.mark.later

@@ -4,33 +4,13 @@ from collections.abc import Callable
 
 from tests.support.articles import FLOOD
 from tests.support.listed_feeds import Item
+from tests.support.tables import rows
 
 HOST = "gazette.example"
 LEVEE = Item(
     "Levee breaks at Pennmouth", FLOOD, "tag:0", f"http://{HOST}/news/levee", 1
 )
-BRIEFS = (
-    (
-        "Ferry to Lind runs aground",
-        "The ferry lay on the sandbank until the evening tide lifted it off again.",
-    ),
-    (
-        "Mill in Hollen gets a new owner",
-        "The paper mill goes to three of its engineers, who keep all jobs.",
-    ),
-    (
-        "Court stops the bypass of Arnsby",
-        "The judges missed a count of the bats that live under the old bridge.",
-    ),
-    (
-        "Swimmers take four medals in Kell",
-        "Two relays came in first, and the youngest swimmer was only sixteen.",
-    ),
-    (
-        "Bakers of Tarn strike for sleep",
-        "Nobody wants to knead at two in the morning any more, their union says.",
-    ),
-)
+BRIEFS = rows("gazette", "briefs")
 
 
 def tail(number: int) -> str:

@@ -10,11 +10,10 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from tests.support.tables import mapping, rows
+
 GOOD = "<item><guid>good</guid><title>Ferry back in harbour</title></item>"
-TOKENS = (
-    "<!--", "<![CDATA[", "<item", "<a href='", "&#x", "&amp;", "<!DOCTYPE [", "<b>", "]]>", "<x:y ",
-    "<link uri='", "<media:description ",
-)  # fmt: skip
+TOKENS = rows("support_hostile_feeds", "tokens")
 FLOOD_REPEATS = 200_000  # of `<!--` took feedparser's sanitizer 118.7 s
 
 
@@ -44,41 +43,29 @@ def all_hostile(size: float, *, secret_file: str, canary: str) -> Iterator[Hosti
 
 def bombs(secret_file: str, canary: str) -> Iterator[Hostile]:
     """Entities that grow, and entities, documents and styles that refer to other addresses."""
-    uses = "".join("&a;" for _ in range(400))
-    item = GOOD.replace("</item>", f"<description>{uses} &x;</description></item>")
-    laughs = '<!ENTITY l0 "hahahaha">' + "".join(
-        f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10)
+    item = GOOD.replace(
+        "</item>", f"<description>{'&a;' * 400} &x;</description></item>"
     )
-    subsets = {
-        "laughs": laughs + '<!ENTITY a "&l9;">',
-        "quadratic": f'<!ENTITY a "{"ha" * 25_000}">',
-        "file": f'<!ENTITY a SYSTEM "file://{secret_file}"><!ENTITY x SYSTEM "{secret_file}">',
-        "net": f'<!ENTITY a SYSTEM "{canary}"><!ENTITY x PUBLIC "-//x//EN" "{canary}">',
-        "parameter": f'<!ENTITY % p SYSTEM "{canary}"> %p; <!ENTITY a "ha">',
-        "nested parameter": f'<!ENTITY % f SYSTEM "{secret_file}"><!ENTITY % e "<!ENTITY a \'%f;\'>"> %e;',
-        "itself": '<!ENTITY a "&b;"><!ENTITY b "&a;">',
-        "attribute": '<!ATTLIST item guid CDATA "forged"><!ENTITY a "ha">',
-        "notation": f'<!NOTATION n SYSTEM "{canary}"><!ENTITY x SYSTEM "{canary}" NDATA n>',
-        "bracket in a string": '<!ENTITY a "]>hahahaha">',
-    }
-    for name, subset in subsets.items():
+    laughs = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
+
+    def table(name: str) -> Iterator[tuple[str, str]]:
+        for row, text in mapping("support_hostile_feeds", name).items():
+            yield row, text.replace("SECRET", secret_file).replace("CANARY", canary)
+
+    for name, subset in (
+        ("laughs", f'<!ENTITY l0 "hahahaha">{laughs}<!ENTITY a "&l9;">'),
+        ("quadratic", f'<!ENTITY a "{"ha" * 25_000}">'),
+        *table("subsets"),
+    ):
         for codec in ("utf-8", "utf-16"):
             before = (
                 f'<?xml version="1.0" encoding="{codec}"?><!DOCTYPE rss [\n{subset}\n]>'
             )
             yield Hostile(f"{name}, {codec}", rss(item, before).encode(codec))
-    for name, doctype in {
-        "system id": f'<!DOCTYPE rss SYSTEM "{canary}">',
-        "public id": f'<!DOCTYPE rss PUBLIC "-//x//EN" "{canary}">',
-        "file id": f'<!DOCTYPE rss SYSTEM "file://{secret_file}">',
-        "two doctypes": f'<!DOCTYPE a><!DOCTYPE rss SYSTEM "{canary}">',
-        "style": f'<?xml-stylesheet type="text/xsl" href="{canary}"?>',
-    }.items():
+    for name, doctype in table("doctypes"):
         yield Hostile(name, rss(item, doctype).encode())
-    include = f'<xi:include xmlns:xi="http://www.w3.org/2001/XInclude" href="file://{secret_file}" parse="text"/>'
-    yield Hostile(
-        "xinclude", rss(GOOD + f"<item><title>{include}</title></item>").encode()
-    )
+    for name, include in table("includes"):
+        yield Hostile(name, rss(GOOD + include).encode())
 
 
 def floods(repeats: int) -> Iterator[Hostile]:
@@ -96,14 +83,12 @@ def floods(repeats: int) -> Iterator[Hostile]:
     yield Hostile("flood of namespaces", rss(GOOD, head="".join(
         f'<a{n}:b xmlns:a{n}="urn:{n}"/>' for n in range(repeats // 5)
     )).encode())  # fmt: skip
-    yield Hostile(
-        "flood of mail addresses",
-        rss(GOOD + f"<item><author>{'a@' * repeats}</author></item>").encode(),
-    )
-    yield Hostile(
-        "flood of spaces in a date",
-        rss(GOOD + f"<item><pubDate>1{' ' * repeats}</pubDate></item>").encode(),
-    )
+    for name, (before, text, after) in mapping(
+        "support_hostile_feeds", "floods"
+    ).items():
+        yield Hostile(
+            f"flood of {name}", rss(GOOD + before + text * repeats + after).encode()
+        )
 
 
 def nests(depth: int) -> Iterator[Hostile]:
@@ -163,9 +148,7 @@ def too_many(count: int) -> Iterator[Hostile]:
 
 def signs() -> Iterator[Hostile]:
     """Characters that databases, parsers or XML do not allow."""
-    hurt = ("&#xD800;", "&#0;", "\x00", "\x1b[2J", "\ufffe", "&#x110000;", "&#99999999999999999999;",
-            "&nosuch;", "\u202e", "&#xDC00;&#xD800;", "<\x01>", "&#-1;", "&#x;")  # fmt: skip
-    for sign in hurt:
+    for sign in rows("support_hostile_feeds", "signs"):
         item = f"<item><title>Tide{sign}</title><guid>x{sign}</guid><link>https://a.example/{sign}</link></item>"
         yield Hostile(f"sign {sign!a}", rss(item + GOOD).encode())
     yield Hostile(
@@ -184,47 +167,16 @@ def torn() -> Iterator[Hostile]:
     """Feeds whose markup does not fit: cut, unclosed, undeclared, with a program's complaint before them."""
     three = GOOD.replace("good", "one") + GOOD.replace("good", "two") + GOOD
     whole = rss(three)
-    yield Hostile("cut in the last entry", whole[: whole.rfind("</title>")].encode())
-    yield Hostile("entries never closed", whole.replace("</item>", "").encode())
-    yield Hostile("titles never closed", whole.replace("</title>", "").encode())
-    yield Hostile(
-        "an entry within an entry",
-        rss(f"<item><title>Outer</title>{GOOD}</item>").encode(),
-    )
-    yield Hostile(
-        "undeclared prefixes",
-        whole.replace("<", "<q:")
-        .replace("<q:/", "</q:")
-        .replace("<q:?", "<?")
-        .encode(),
-    )
-    yield Hostile("no root", three.encode())
-    yield Hostile(
-        "words before",
-        b"<br />\n<b>Warning</b>: disk full in /var/feed.php on line 3<br />\n"
-        + whole.encode(),
-    )
-    yield Hostile(
-        "words after", whole.encode() + b"<script>track()</script></body></html>"
-    )
-    yield Hostile(
-        "comment never closed",
-        rss(GOOD + "<item><title>x<!-- y</title></item>").encode(),
-    )
-    yield Hostile(
-        "cdata never closed",
-        rss(GOOD + "<item><title><![CDATA[x</title></item>").encode(),
-    )
-    yield Hostile("two roots", (whole + whole).encode())
-    yield Hostile("attributes without quotes", whole.replace('"2.0"', "2.0").encode())
-    yield Hostile(
-        "the same attribute twice",
-        whole.replace("<item>", '<item a="1" a="2">').encode(),
-    )
-    yield Hostile(
-        "a declaration that lies",
-        whole.replace('"1.0"?', '"1.0" encoding="utf-16"?').encode(),
-    )
+    for name, changes in mapping("support_hostile_feeds", "changed").items():
+        text = whole
+        for old, new in changes.items():
+            text = text.replace(old, new)
+        yield Hostile(name, text.encode())
+    for name, items in mapping("support_hostile_feeds", "odd entries").items():
+        yield Hostile(name, rss(items.replace("GOOD", GOOD)).encode())
+    for name, text in mapping("support_hostile_feeds", "words around").items():
+        around = text.replace("WHOLE", whole).replace("ENTRIES", three)
+        yield Hostile(name, around.encode())
 
 
 def noise(rng: random.Random) -> Iterator[Hostile]:

@@ -5,32 +5,10 @@ import random
 
 from aggregator.model.entry import Enclosure
 from aggregator.model.story import Passage, Quotation, StoryText, StoryView
+from tests.support.tables import rows
 from tests.support.written_stories import MORNING, a_story, an_article
 
-SCRIPTS = [
-    "<script>alert(1)</script>",
-    "</title><script>alert(1)</script>",
-    "]]><script>alert(1)</script>",
-    "<![CDATA[<script>alert(1)</script>]]>",
-    "&lt;script&gt;alert(1)&lt;/script&gt;",
-    "&amp;lt;script&amp;gt;alert(1)",
-    "&#60;script&#62;alert(1)&#60;/script&#62;",
-    "&#x3c;img src=x onerror=alert(1)&#x3e;",
-    "<img src=x onerror=alert(1)>",
-    "<svg/onload=alert(1)>",
-    '"><a href="javascript:alert(1)">x</a>',
-    "<a href='javascript&colon;alert(1)'>x</a>",
-    "<iframe srcdoc='<script>alert(1)</script>'>",
-    "<!--><script>alert(1)</script>-->",
-    "<style>@import 'https://evil.example/x.css'</style>",
-    "<math><mtext></mtext><mglyph><svg><mtext><style><img onerror=alert(1) src=x>",
-    "<noscript><p title='</noscript><img src=x onerror=alert(1)>'>",
-    "<?xml-stylesheet href='https://evil.example'?>",
-    "<!DOCTYPE x [<!ENTITY y SYSTEM 'file:///etc/passwd'>]>&y;",
-    "<base href=https://evil.example/>",
-    "' onmouseover='alert(1)",
-    "{{7*7}}{% raw %}",
-]
+SCRIPTS = rows("hostile_titles", "scripts")
 CHARACTERS = [
     "NUL\x00 VT\x0b ESC\x1b[31m BEL\x07",
     "\ud800 lone \udfff surrogates \ud83d",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.conftest import REPOSITORY
+from tests.support.tables import rows
 
 SETS = ("fulltext", "headlines", "leads", "lookalikes")
 
@@ -85,28 +86,7 @@ PLACES = (
     "Lower Hume",
     "Isk",
 )
-MATTERS = (
-    (
-        "levee",
-        "The river rose {n} metres and {w} houses stood under water, the fire service of {p} said.",
-    ),
-    (
-        "strike",
-        "Dock workers of {p} walked out over the roster; {n} ships and {w} lorries were waiting.",
-    ),
-    (
-        "court",
-        "Judges in {p} gave the former mayor {n} years over a contract worth {w} million crowns.",
-    ),
-    (
-        "fire",
-        "A fire in the mill of {p} burnt for {n} hours; {w} people were taken to safety by boat.",
-    ),
-    (
-        "vote",
-        "Voters of {p} refused the new tramway by {n} votes after {w} months of quarrel.",
-    ),
-)
+MATTERS = rows("kill_records", "matters")
 SAID = (
     "Witnesses had noticed the first signs {n} days before.",
     "A spokeswoman said that {w} inquiries were under way.",

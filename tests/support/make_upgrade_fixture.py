@@ -30,6 +30,8 @@ import yaml
 import zstandard
 from sqlalchemy import create_engine, make_url, text
 
+from tests.support.tables import rows
+
 FOLDER = Path(__file__).parent.parent / "data" / "upgrade"
 
 _LEVEL = 19  # of zstd: the files are part of the project
@@ -70,29 +72,7 @@ _ARTICLES = (
     "Radio Vessaly/lynx-cubs-sallow-hills.txt",
     "Thornwick Chronicle/quennell-waits-113-games.txt",
 )
-_RECORDS: tuple[dict[str, Any], ...] = (
-    {
-        "id": "opinion-1",
-        "outlet": "Lowland Post",
-        "url": "https://lowland-post.example/opinion/stadium",
-        "title": "Opinion: Let the owners pay for their stadium",
-        "published": "2026-11-15T08:00:00Z",
-        "text": "Every few years a team owner discovers that the old stadium is out of date, and every few "
-        "years a mayor reaches for the purse of the town. What does Calmouth get in return? Jobs, perhaps, "
-        "though they are part-time and badly paid. I believe that the threat works because we let it "
-        "work. The towns that refused to hand over forty million are doing fine, and nobody wants the deal.",
-    },
-    {
-        "id": "gone-1",
-        "outlet": "Lowland Post",
-        "url": "https://lowland-post.example/news/goat",
-        "title": "Goat found on the roof of the town hall of Polderby",
-        "published": "2026-11-14T09:00:00Z",
-        "text": "A goat spent the night on the roof of the town hall of Polderby. Nobody knows how it came "
-        "to be there. Firefighters brought it down with a basket before the council met on Saturday, and its "
-        "owner, a farmer of the next village, fetched it with a trailer and a bag of carrots.",
-    },
-)
+_RECORDS = rows("make_upgrade_fixture", "records")
 _ITEMS = (
     (
         "Night trams return to Sennick",

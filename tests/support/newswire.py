@@ -14,29 +14,14 @@ from typing import NamedTuple
 from tests.support.articles import NOON
 from tests.support.loopback import Request, Response
 from tests.support.rss import item, rss
+from tests.support.tables import rows
 
 DAY = 86_400.0
 HOUR = 3600.0
 LISTED = 12  # of the newest articles, in a feed
 REPEATED = 60  # and of all, where a feed tells again what it ever had
-_SYLLABLES = (
-    "ka", "lo", "mi", "ren", "sa", "tor", "vel", "bri", "do", "har", "nes", "pol", "qui", "sten", "tav",
-    "yor",
-)  # fmt: skip
-_SENTENCES = (
-    "{a} in {p} was closed on {d} after {n} people had been hurt, the {q} office said.",
-    "{w}, who leads the {q} office, called it the worst day in {m} years.",
-    "Rescue teams from {p} and {r} worked through the night with {m} vehicles.",
-    "The cause was a failure at the {a}, a first report by {v} found.",
-    "Damage of {n} million crowns is expected, of which insurers in {r} carry a part.",
-    "{v} had warned of exactly this in a letter {m} weeks before.",
-    "Neighbours heard a loud noise from the direction of the {a} shortly before {m} o'clock.",
-    "Trains between {p} and {r} do not run until the end of the week.",
-    "The minister is to visit {p} on {d}, and a hearing was called for the week after.",
-    "In {r} some {n} households were without power for {m} hours.",
-    "{w} said that nobody would be left alone, and promised help within {m} days.",
-    "Schools in {p} stay closed, and {n} pupils are taught in {r} meanwhile.",
-)
+_SYLLABLES = rows("newswire", "syllables")
+_SENTENCES = rows("newswire", "sentences")
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 _THINGS = (
     "harbour",

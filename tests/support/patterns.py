@@ -21,6 +21,7 @@ from types import FrameType
 from typing import Any, Final, NamedTuple
 
 from tests.conftest import REPOSITORY
+from tests.support.tables import rows
 
 PACKAGE: Final = REPOSITORY / "aggregator"
 METHODS: Final = (
@@ -267,12 +268,7 @@ def _names(path: str) -> list[tuple[int, int, str]]:
 # --- strings to attack with --------------------------------------------------------------------------------
 
 _LETTERS: Final = " \n\taAzZ15.,;:-–'\"/<>&=@(|+*#_%éßжЖ中あ한ا\u0661\u00a0\x00"
-_COMMON: Final = (
-    *" \t\n15aA.,:;-–'\"“«/<>&(|+*#_=@éж中あا\u00a0\u200b",
-    "a ", "A ", "1 ", " \n", "\r\n", "a.", "1,", "1:", "1.", "1 .", "a, ", "a-", "a'", "Aa ", "aA", "<a",
-    "<a ", "<!--", "&#", "&a", "](", "[a", "http://", "//a", "a@", "a.a@", "1/", "1 000 ", "12:30 ", "中 ",
-    "ا ", "„a", "«a ", "(a ", "| ", " -", "- ", " | a",
-)  # fmt: skip
+_COMMON: Final = tuple(rows("support_patterns", "common"))
 _ENDS: Final = ("\x00", "!")
 _MOST: Final = 6  # spellings of one part of an expression
 

@@ -23,6 +23,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.web.server import Server
 from tests.support.browser import ARGUMENTS, CHROMIUM
+from tests.support.tables import rows
 
 REPOSITORY = Path(__file__).parents[2]
 STORY_PICTURE = REPOSITORY / "docs" / "story-page.png"
@@ -34,12 +35,7 @@ WIDTH = 1200  # pixels
 FRONT_HEIGHT = 955  # pixels: what leads, and the beginning of the list
 BELOW = 30  # pixels of air under it
 MOST_BYTES = 250_000
-PICTURED = (
-    ("Halverne opens its new harbour bridge to the trams", (96, 128, 150)),
-    ("A comet is seen over the lakes of Ilvara", (70, 74, 110)),
-    ("The lynx of the Sallow Hills has four cubs", (120, 130, 92)),
-    ("Bakers of Sennick bake the longest plait of the valley", (176, 142, 98)),
-)
+PICTURED = rows("story_picture", "pictured")
 
 
 def _command(*words: str) -> None:

@@ -28,6 +28,7 @@ from aggregator.store.stories.stored_articles import ArticleDetails
 from aggregator.store.tables import article, source, story, story_log, upsert
 from tests.support.fresh import with_tables
 from tests.support.rows import executed
+from tests.support.tables import rows
 
 
 class WrittenStories(StoryReader):
@@ -373,47 +374,5 @@ _BUDGET = (
     "The council of Eastgate passed a budget of 41 million crowns after nine hours of talks, with a rise in "
     "tram fares that two parties had ruled out."
 )
-_BUDGET_TITLES = (
-    (
-        "Eastgate Gazette",
-        "Eastgate council passes budget after nine-hour session, tram fares to rise",
-    ),
-    ("Northern Courier", "Tram fares go up as Eastgate agrees on budget"),
-    ("Radio Meridian", "Eastgate budget: what changes in January"),
-    ("The Harbour Post", "Nine hours, 41 million: Eastgate has a budget"),
-    ("City Notes", "Budget passed at two in the morning"),
-    ("The Commons", "Left and Greens split over Eastgate fares"),
-    ("Tram & Track", "Fares in Eastgate rise by eight per cent"),
-)
-_OTHERS = (
-    (
-        2,
-        "Orchard Review",
-        "Late frost spares the pear harvest",
-        "Growers in the Velde valley lost less than a tenth of the crop, far below what they had feared.",
-    ),
-    (
-        5,
-        "Radio Meridian",
-        "Museum returns two bronze figures to the island of Sael",
-        "",
-    ),
-    (
-        26,
-        "The Kiln",
-        "Potters’ guild elects its first president from the south",
-        "Ada Brenn, who learned the trade at forty, won by eleven votes.",
-    ),
-    (
-        30,
-        "City Notes",
-        "Night buses return on Fridays",
-        "Three lines run again from December.",
-    ),
-    (
-        51,
-        "Northern Courier",
-        "Observatory finds comet older than thought",
-        "The object last passed the sun some 90,000 years ago, the team in Halm reports.",
-    ),
-)
+_BUDGET_TITLES = rows("written_stories", "budget titles")
+_OTHERS = rows("written_stories", "others")

@@ -36,6 +36,7 @@ from tests.support.fresh import sqlite_at, with_tables
 from tests.support.later_version import later_version
 from tests.support.own_postgres import OwnPostgres
 from tests.support.rows import executed, written_by
+from tests.support.tables import rows
 from tests.support.tuned import tune
 from tests.support.watched import Watched
 
@@ -159,12 +160,8 @@ def test_a_scheduler_that_nobody_answers_at(patient: Patient) -> None:
 @pytest.mark.later
 @pytest.mark.parametrize(
     ("executor", "is_reported"),
-    [
-        ("dask://127.0.0.1:1", False), ("dask://127.1.2.3:1", False), ("dask://[::1]:1", False),
-        ("dask://localhost:1", False), ("dask+tls://0.0.0.0:1", False), ("processes", False),
-        ("dask://[::ffff:127.0.0.1]:1", False), ("dask://0.0.0.0:1", True), ("dask://w.invalid:1", True),
-    ],
-)  # fmt: skip
+    rows("doctor", "a scheduler without tls on a network"),
+)
 def test_a_scheduler_without_tls_on_a_network(
     patient: Patient, executor: str, is_reported: bool
 ) -> None:
@@ -257,19 +254,7 @@ def test_an_address_for_others_without_a_token(patient: Patient) -> None:
 
 @pytest.mark.parametrize(
     ("settings", "is_owner"),
-    [
-        ({}, True),
-        ({"server": {"owner_on_loopback": False}}, False),
-        ({"server": {"trusted_proxies": ["127.0.0.1/32"]}}, False),
-        ({"public_url": "http://news.invalid"}, False),
-        (
-            {
-                "public_url": "http://news.invalid",
-                "server": {"owner_on_loopback": True},
-            },
-            True,
-        ),
-    ],
+    rows("doctor", "who owns loopback is said"),
 )
 def test_who_owns_loopback_is_said(
     patient: Patient, settings: dict[str, Any], is_owner: bool

@@ -21,6 +21,7 @@ from aggregator.model.errors import UsageError
 from aggregator.store.read.reader import StoryReader
 from tests.conftest import REPOSITORY
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE
+from tests.support.tables import rows
 from tests.support.tuned import tune
 
 DAY = "2026-10-12T12:00:00Z"
@@ -324,31 +325,14 @@ UNREADABLE = {
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        ([], "give a DATASET"),
-        (["nowhere.jsonl"], "there is no such file"),
-        ([str(TRIPWIRE), "nowhere.jsonl"], "there is no such file"),
-        (["."], "this is a folder"),
-        ([str(TRIPWIRE), str(TRIPWIRE), "--assignments", "out"], "one DATASET"),
-        ([str(TRIPWIRE), "--assignments", "nowhere/out"], "cannot be written"),
-        ([str(TRIPWIRE), "--from-corrections"], "omit DATASET"),
-        ([str(TRIPWIRE), "--format", "xml"], "'xml' is not one of 'text', 'json'"),
-        (["-", "-"], "only once"),
-        (["set.txt"], "none of its records can be read; the first: not JSON"),
-        (["set.jsonl"], "`inhalt` has"),
-        (["set.csv"], "the first line of a table must name its columns"),
-        (
-            ["set.tsv"],
-            "none of its records can be read; the first: the row has 1 cell",
-        ),
-    ],
+    ("typed", "words"),
+    rows("evaluating", "mistakes are said before anything runs"),
 )
-def test_mistakes_are_said_before_anything_runs(folder, capsysbinary, arguments, words):
+def test_mistakes_are_said_before_anything_runs(folder, capsysbinary, typed, words):
     for name, content in UNREADABLE.items():
         (folder / name).write_text(content)
     with pytest.raises(SystemExit) as ended:
-        main(["eval", *arguments])
+        main(["eval", *typed.replace("TRIPWIRE", str(TRIPWIRE)).split()])
     said = capsysbinary.readouterr()
     assert (ended.value.code, said.out) == (2, b"")
     assert words in said.err.decode()

@@ -35,6 +35,7 @@ from tests.support.loopback import LoopbackServer, Response, redirect
 from tests.support.polling import feed_source, poller_on
 from tests.support.rows import counted, overheard, read_by, written_by
 from tests.support.rss import item, rss
+from tests.support.tables import mapping
 
 
 class Desk:
@@ -113,59 +114,25 @@ def link(href: str, title: str = "", kind: str = "application/rss+xml") -> str:
 
 # --- which feed of a site ----------------------------------------------------------------------------------
 
-MAIN, COMMENTS, SPORT = feed("All news"), feed("Comments for All news"), feed("Sport")
+MAIN, SPORT = feed("All news"), feed("Sport")
 
 
-@pytest.mark.parametrize(
-    ("path", "routes", "feed_path", "origin"),
-    [
-        pytest.param("/rss.xml", {"/rss.xml": MAIN}, "/rss.xml", "typed", id="the feed itself"),
-        pytest.param(
-            "/",
-            {"/": page(link("/comments/feed/", "Comments Feed"), link("/feed/", "Feed")),
-             "/feed/": MAIN, "/comments/feed/": COMMENTS},
-            "/feed/", "declared", id="the main one before that of comments",
-        ),
-        pytest.param(
-            "/",
-            {"/": page(link("/sport/rss.xml", "Sport"), link("/podcast/feed"), link("/rss.xml")),
-             "/rss.xml": MAIN, "/sport/rss.xml": SPORT, "/podcast/feed": feed("Podcast")},
-            "/rss.xml", "declared", id="the main one before those of sections",
-        ),
-        pytest.param(
-            "/sport/",
-            {"/sport/": page(link("/rss.xml", "All"), link("/sport/rss.xml", "Sport")),
-             "/rss.xml": MAIN, "/sport/rss.xml": SPORT},
-            "/sport/rss.xml", "declared", id="on the page of a section its own",
-        ),
-        pytest.param(
-            "/",
-            {"/": page(link("/old.xml"), link("/feed.json", kind="application/feed+json")),
-             "/feed.json": Response(body='{"version": "https://jsonfeed.org/version/1.1", "title": "J", '
-                                         '"items": [{"id": "1", "title": "x"}]}')},
-            "/feed.json", "declared", id="a JSON feed, after one that is not there",
-        ),
-        pytest.param(
-            "/",
-            {"/": page(link("/a.xml"), link("/b.xml")), "/a.xml": feed("E", 0), "/b.xml": MAIN},
-            "/b.xml", "declared", id="one with entries before an empty one",
-        ),
-        pytest.param("/", {"/": page(link("/a.xml")), "/a.xml": feed("E", 0)},
-                     "/a.xml", "declared", id="an empty one where there is no other"),
-        pytest.param("/", {"/": page(body='<p>News</p><a href="/feeds/w.rss">RSS</a>'), "/feeds/w.rss": MAIN},
-                     "/feeds/w.rss", "linked", id="a link in the page"),
-        pytest.param("/", {"/": page(), "/rss.xml": MAIN}, "/rss.xml", "usual", id="a usual place"),
-        pytest.param("/r/harbour", {"/r/harbour": page(), "/r/harbour.rss": MAIN}, "/r/harbour.rss", "usual",
-                     id="the page's own name with .rss"),
-        pytest.param("/2026/11/an-article.html",
-                     {"/2026/11/an-article.html": page(), "/": page(link("/all.xml")), "/all.xml": MAIN},
-                     "/all.xml", "declared", id="declared by the front page only"),
-    ],
-)  # fmt: skip
-def test_the_feed_of_a_site(
-    path: str, routes: dict[str, Any], feed_path: str, origin: str, desk: Desk
-) -> None:
-    desk.server.routes.update(routes)
+def served(said: str | list[list[str]]) -> Response:
+    """What a table says of a path: the title of a feed, links in a head, a body, or a feed itself."""
+    if isinstance(said, list):
+        return page(*(link(*one) for one in said))
+    if said.startswith("{"):
+        return Response(body=said)
+    if said.startswith("<"):
+        return page(body=said)
+    title, _, empty = said.partition(", ")
+    return feed(title, 0 if empty else 1)
+
+
+@pytest.mark.parametrize("site", mapping("sourcing", "the feed of a site"))
+def test_the_feed_of_a_site(site: str, desk: Desk) -> None:
+    path, routes, feed_path, origin = mapping("sourcing", "the feed of a site")[site]
+    desk.server.routes.update({at: served(said) for at, said in routes.items()})
     added = desk.add(path)
     assert (
         added.source.address.removeprefix(desk.server.url("")),

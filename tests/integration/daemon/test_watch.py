@@ -38,6 +38,7 @@ from tests.support.fresh import with_tables
 from tests.support.newsroom import STRANGER
 from tests.support.own_postgres import OwnPostgres
 from tests.support.rows import executed, overheard, written_by
+from tests.support.tables import rows
 from tests.support.tuned import tune
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 from tests.support.watched import Watched
@@ -89,22 +90,9 @@ def test_all_is_well(watched: Watched) -> None:
 @pytest.mark.parametrize(
     ("process", "words", "healthy", "ready"),
     [
-        ({"role": "standby", "placing_started": False}, "", 200, 200),
-        ({"placing_started": False}, "", 200, 503),
+        *rows("watch", "what the daemon says of itself"),
         ({"stalled": ("placing",)}, "no progress in: placing", 503, 503),
-        (
-            {"trouble": "the disk is full"},
-            "placing is paused: the disk is full",
-            200,
-            200,
-        ),
         ({"failed_tasks": ("backup: no room",)}, "backup: no room", 200, 200),
-        (
-            {"workers": "the Dask scheduler has no workers"},
-            "the Dask scheduler has no workers",
-            200,
-            200,
-        ),
     ],
 )
 def test_what_the_daemon_says_of_itself(
@@ -251,17 +239,7 @@ def test_labels_of_a_flood_are_bounded() -> None:
 @pytest.mark.later
 @pytest.mark.parametrize(
     ("feeds", "words"),
-    [
-        ({"failing": 1}, "the only feed fails"),
-        (
-            {"failing": 2, "gone": 1, "new": 1, "merged": 1},
-            "all 3 feeds asked so far fail",
-        ),
-        ({"failing": 1, "new": 71}, "the only feed asked so far fails"),
-        ({"failing": 3, "gone": 1}, "all 4 feeds fail"),
-        ({"failing": 2, "ok": 1}, ""),
-        ({"new": 2}, ""),
-    ],
+    rows("watch", "status probes and doctor agree that every feed fails"),
 )
 def test_status_probes_and_doctor_agree_that_every_feed_fails(
     feeds: dict[str, int], words: str, sqlite: Database, tmp_path: Path

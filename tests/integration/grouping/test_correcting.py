@@ -2,7 +2,7 @@
 
 import datetime as dt
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -56,6 +56,7 @@ from tests.support.story_checks import (
     undo,
     what_is_wrong,
 )
+from tests.support.tables import rows
 
 DAY = dt.timedelta(days=1)
 
@@ -207,69 +208,23 @@ def test_a_story_whose_last_article_moves_away_gives_way(grouped: Database) -> N
 
 # --- what cannot be done -----------------------------------------------------------------------------------
 
-Asked = Callable[[Database], CorrectionCommand]
-
-
-def refused(words: str, asked: Asked) -> object:
-    return pytest.param(words, asked, id=words)
-
-
-def _bridge(database: Database) -> str:
-    return by_title(database, "Hollin Bridge")[0]
-
-
-def _goat(database: Database) -> str:
-    return by_title(database, "goat cheese")[0]
-
 
 @pytest.mark.parametrize(
-    ("words", "asked"),
-    [
-        refused(
-            "there is no story nowhere",
-            lambda _: CorrectionCommand(kind="merge", stories=("nowhere", "else")),
-        ),
-        refused(
-            "one story already",
-            lambda d: CorrectionCommand(kind="merge", stories=(_goat(d), _goat(d))),
-        ),
-        refused(
-            "is not in story",
-            lambda d: CorrectionCommand(
-                kind="split", stories=(_goat(d),), articles=("no such one",)
-            ),
-        ),
-        refused(
-            "nothing would be left",
-            lambda d: CorrectionCommand(
-                kind="split",
-                stories=(_bridge(d),),
-                articles=tuple(members(d, _bridge(d))),
-            ),
-        ),
-        refused(
-            "there is no article",
-            lambda d: CorrectionCommand(
-                kind="move", stories=(_goat(d),), articles=("no such one",)
-            ),
-        ),
-        refused(
-            "is in story",
-            lambda d: CorrectionCommand(
-                kind="move", stories=(_goat(d),), articles=(members(d, _goat(d))[0],)
-            ),
-        ),
-        refused("no correction to undo", lambda _: CorrectionCommand()),
-    ],
+    ("words", "kind", "titles", "leaving"),
+    rows("correcting", "what cannot be done is said and changes nothing"),
 )
 def test_what_cannot_be_done_is_said_and_changes_nothing(
-    grouped: Database, words: str, asked: Asked
+    grouped: Database, words: str, kind: str, titles: list[str], leaving: str
 ) -> None:
-    preference = asked(grouped)
+    """The titles name stories; a number of their articles, or one that is nowhere, is to leave."""
+    stories = [by_title(grouped, title)[0] for title in titles] or ["nowhere", "else"]
+    articles = members(grouped, stories[0])
+    chosen = {"": (), "all": articles, "one": articles[:1], "none": ["no such one"]}
+    asked = {"stories": tuple(stories), "articles": tuple(chosen[leaving])}
     before = everything(grouped)
     placing = placing_of(grouped)
     with pytest.raises(UsageError, match=words) as caught:
-        placing.correct(preference)
+        placing.correct(CorrectionCommand(**({"kind": kind} | asked if kind else {})))
     assert caught.value.exit_code == 2
     assert everything(grouped) == before
     assert what_is_wrong(grouped, placing) == []

@@ -29,6 +29,7 @@ from tests.support.articles import (
     record,
 )
 from tests.support.rows import queried
+from tests.support.tables import rows
 
 SETS = ("fulltext", "leads", "lookalikes", "headlines")
 
@@ -187,12 +188,7 @@ def test_an_article_that_is_not_there_is_said_in_words(
 
 @pytest.mark.parametrize(
     ("days", "words", "words_of_days"),
-    [
-        (-1.0, "unknown", "unknown"),
-        (0.0, "0 min", "0 days"),
-        (1.0, "24.0 h", "1 day"),
-        (3.0, "3.0 d", "3 days"),
-    ],
+    rows("explaining", "the time between reports is in a suitable unit"),
 )
 def test_the_time_between_reports_is_in_a_suitable_unit(
     days: float, words: str, words_of_days: str

@@ -27,24 +27,10 @@ from tests.support.articles import (
 )
 from tests.support.fresh import with_tables
 from tests.support.rows import queried
+from tests.support.tables import rows
 
 _STEPS = 20  # of SQLite's machine, to one count
-_LITTLE = (
-    "the",
-    "of",
-    "and",
-    "in",
-    "to",
-    "a",
-    "that",
-    "was",
-    "for",
-    "on",
-    "with",
-    "by",
-    "at",
-    "from",
-)
+_LITTLE = rows("poisoning", "little")
 
 
 class Work(NamedTuple):

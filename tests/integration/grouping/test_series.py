@@ -2,7 +2,6 @@
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Sequence
 from urllib.parse import quote
 
 import msgspec
@@ -14,7 +13,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.tables import article
 from tests.support.articles import NOON, Clock, Rig, record
 from tests.support.story_checks import correct, partition, reclustering, what_is_wrong
-from tests.support.tables import rows
+from tests.support.tables import mapping, rows
 
 _HOUR = dt.timedelta(hours=1)
 _PLACES = [
@@ -29,146 +28,7 @@ _PLACES = [
 ]
 
 # By subject: the headline and the text of a form, and what fills it.
-_FORMS: dict[str, tuple[str, str, Sequence[tuple[str, ...]]]] = {
-    "advisories in German": (
-        "[NEU] [{1}] {0}: Schwachstelle ermöglicht {2}",
-        "Ein entfernter, {3} Angreifer kann eine Schwachstelle in {0} ausnutzen, um einen Angriff vom Typ "
-        "{2} "
-        "durchzuführen. Betroffen sind mehrere Versionen von {0}. Der Hersteller stellt Updates bereit.",
-        [
-            ("Kestrel Mail", "hoch", "Cross-Site Scripting", "angemeldeter"),
-            ("Larkdesk", "niedrig", "Cross-Site Scripting", "angemeldeter"),
-            ("Ostra Gateway", "niedrig", "Ausführen von Code", "anonymer"),
-            ("Pellworm DB", "niedrig", "Erlangen höherer Rechte", "angemeldeter"),
-            ("Rimo Router", "hoch", "Ausführen von Code", "anonymer"),
-            ("Sandpiper CMS", "mittel", "Denial of Service", "anonymer"),
-            ("Tarnfeld VPN", "hoch", "Cross-Site Scripting", "angemeldeter"),
-            ("Umbra Print", "mittel", "Denial of Service", "anonymer"),
-        ],
-    ),
-    "one headline": (
-        "Office Adds One Exploited Flaw to Its List",
-        "The office has added one new flaw to its List of Exploited Flaws, as there is evidence that it is "
-        "used "
-        "by attackers. LV-2026-{1} {0} flaw. Flaws of this type are a frequent way into networks and a "
-        "considerable risk to public bodies. Directive 26-04 established the list as a living catalogue.",
-        [
-            ("Kestrel Mail", "2000"),
-            ("Larkdesk", "2037"),
-            ("Ostra Gateway", "2074"),
-            ("Pellworm DB", "2111"),
-        ],
-    ),
-    "wind warnings": (
-        "Wind Advisory issued February 18 at 3:1{1}AM until February 18 at 6:00PM by the Weather Office",
-        "* WHAT: West winds of 40 to 55 km/h with gusts up to 80 km/h. * WHERE: {0} County. * WHEN: From 9 "
-        "AM "
-        "this morning to 6 PM this evening. * EFFECTS: Loose objects may be blown about. Branches may break, "
-        "and the power may fail in places.",
-        [(place, str(number)) for number, place in enumerate(_PLACES)],
-    ),
-    "road works": (
-        "Road works: {0} closed to traffic",
-        "{0} will be closed to all traffic between {1} and {2} for resurfacing. The work begins on Monday "
-        "and "
-        "takes five days. Residents keep access to their houses. A diversion is signposted. The council "
-        "thanks "
-        "everybody for their patience.",
-        [
-            ("Mill Lane", "the church", "the bridge"),
-            ("Harbour Street", "the market", "the quay"),
-            ("Weaver Road", "the school", "the station"),
-            ("Orchard Row", "the green", "the ford"),
-        ],
-    ),
-    "power cuts in French": (
-        "Coupure de courant programmée à {0}",
-        "Pour des travaux sur le réseau, l'électricité sera coupée à {0} mardi de 8 h à 12 h. Les foyers "
-        "concernés ont été prévenus par courrier. Pensez à éteindre vos appareils avant la coupure. En cas "
-        "d'urgence, appelez le numéro indiqué sur votre facture.",
-        [(place,) for place in _PLACES],
-    ),
-    "planning notices": (
-        "Planning application 26/0{1}: {0}",
-        "The council has received application 26/0{1} for {2} at {0}. The plans can be seen at the town hall "
-        "during office hours. Comments must reach the planning officer within 21 days of this notice.",
-        [
-            ("14 Mill Lane", "142", "two dwellings"),
-            ("3 Harbour Street", "143", "a garage"),
-            ("Old Dairy", "147", "a change of use"),
-            ("22 Weaver Road", "151", "a loft window"),
-        ],
-    ),
-    "bathing water in Spanish": (
-        "Calidad del agua de baño: {0}",
-        "El agua de la playa de {0} es apta para el baño según el último análisis. La muestra se tomó el "
-        "lunes "
-        "por la mañana. Los resultados se publican cada semana durante la temporada. Consulte el panel "
-        "informativo antes de entrar en el agua.",
-        [("Arenas Blancas",), ("Puerto Lindo",), ("Cala Torcida",), ("Roca Negra",)],
-    ),
-    "job advertisements": (
-        "{0} (m/f/d) wanted in {1}",
-        "For our site in {1} we are looking for a {0} (m/f/d) to start as soon as possible. We offer a fair "
-        "wage, "
-        "30 days of leave and a team that looks forward to you. Please send your application with the usual "
-        "documents by mail.",
-        [
-            ("Electrician", "Lindmar"),
-            ("Nurse", "Tellin"),
-            ("Baker", "Bersk"),
-            ("Plumber", "Kestrow"),
-        ],
-    ),
-    "power cuts in Russian": (
-        "Отключение электроэнергии: {0}",
-        "В связи с ремонтом сетей во вторник с 8 до 12 часов будет отключена электроэнергия по адресу {0}. "
-        "Приносим извинения за неудобства. О ходе работ можно узнать по телефону диспетчерской службы. "
-        "Просим выключить приборы до начала работ.",
-        [
-            ("улица Мельничная",),
-            ("улица Портовая",),
-            ("переулок Ткачей",),
-            ("улица Садовая",),
-        ],
-    ),
-    "recalls in Chinese": (
-        "{0}召回公告",
-        "市场监督管理局今日发布公告：因存在安全隐患，{0}决定召回部分批次的产品。消费者可以联系销售商免费更换或者退款。"
-        "如需了解召回的具体范围和处理办法，请拨打客服热线或者登录官方网站查询。",
-        [("林达电器",), ("贝斯克厨具",), ("阿雷尔玩具",), ("森尼克灯具",)],
-    ),
-    "posts of a blog's series": (
-        "How to Run Loomkit on {0}",
-        "This is a part of my series on running Loomkit in the cloud. In this post we set it up on {0}. "
-        "Create an "
-        "account, install the command line tool of {0}, and write the configuration below. Then build the "
-        "image, push it, and start two workers. Check the log, and remember to delete everything afterwards, "
-        "or {0} will send you a bill. All code is in the repository.",
-        [("Cumulus",), ("Nimbus Cloud",), ("Stratus",), ("Cirrus Engine",)],
-    ),
-    "a list of links": (
-        "{0}",
-        "Article URL: https://site{1}.example/a{1}\nComments URL: https://forum.example/item?id={1}\n"
-        "Points: 1{1}\n# Comments: 3{1}",
-        [
-            ("Loomkit 3 is out", "0"),
-            ("A history of the tide gauge", "1"),
-            ("Why our dam cracked", "2"),
-            ("A clock for goats", "3"),
-            ("Best book on bridges", "4"),
-        ],
-    ),
-    "quakes": (
-        "M 4.{1} - {2} km N of {0}",
-        "A quake of magnitude 4.{1} was measured {2} km north of {0} at a depth of 1{1} km. The network has "
-        "received no reports of damage. The solution was reviewed by a seismologist.",
-        [
-            (place, str(number), str(10 + 3 * number))
-            for number, place in enumerate(_PLACES)
-        ],
-    ),
-}
+_FORMS = mapping("series", "forms")
 
 
 def _series(form: str, source: str = "Office") -> list[Entry]:
@@ -214,23 +74,7 @@ def test_each_entry_of_a_series_is_a_story(database: Database, form: str) -> Non
     assert [len(story) for story in _stories(database)] == [1] * len(entries)
 
 
-_BULLETINS = {
-    "river": (
-        "Level of the Arrel",
-        "The level of the Arrel at Pennmouth is {0} cm today. Small boats may leave the harbour. The next "
-        "bulletin comes tomorrow at noon. The harbour office answers questions by telephone.",
-    ),
-    "air in German": (
-        "Luftqualität in Lindmar: Index {0}",
-        "Der Index der Luftqualität in Lindmar liegt heute bei {0}. Empfindliche Menschen sollten lange "
-        "Aufenthalte an den Hauptstraßen meiden. Die Werte werden täglich um zwölf Uhr veröffentlicht.",
-    ),
-    "draw": (
-        "Six of 49: the numbers of today",
-        "The numbers of today are {0}, {1}, {2} and {3}. Tickets can be handed in at all shops until the end "
-        "of the month. All information is given without guarantee. Gambling may be addictive.",
-    ),
-}
+_BULLETINS = mapping("series", "bulletins")
 
 
 def _bulletins(

@@ -6,36 +6,10 @@ import pytest
 
 from aggregator.store.engine.database import Database
 from tests.support.articles import NOON, Rig, record
+from tests.support.tables import mapping
 
 # (language, title and body of the first outlet, then of the second)
-SHORT_BODIES = {
-    "a death": (
-        "en",
-        "Labour campaigner Orla Quaid dies, aged 91",
-        "The two-time candidate for president, remembered for fiery speeches, died at home among her"
-        " children, relatives said.",
-        "Irish labour campaigner Orla Quaid dies aged 91",
-        "Messages arrived from ministers who called Quaid a voice of the poor and a stubborn negotiator.",
-    ),
-    "a resignation": (
-        "de",
-        "Verkehrsministerin Hella Brinkmann tritt zurück",
-        "Nach Wochen der Kritik am Bau der neuen Elbbrücke zieht die Politikerin die Konsequenzen und"
-        " verlässt das Kabinett.",
-        "Ministerin Hella Brinkmann tritt zurück",
-        "Opposition und Verbände begrüßen den Schritt, der Kanzler dankt Brinkmann für ihre Arbeit in"
-        " schwerer Zeit.",
-    ),
-    "a fire": (
-        "es",
-        "Un incendio destruye el mercado central de Valdemora",
-        "Las llamas comenzaron de madrugada en un puesto de flores y obligaron a desalojar a cien vecinos de"
-        " la zona.",
-        "Incendio destruye el mercado central de Valdemora",
-        "Los comerciantes de Valdemora piden ayudas al ayuntamiento tras perder toda la mercancía de la"
-        " temporada.",
-    ),
-}
+SHORT_BODIES = mapping("short_bodies", "short bodies")
 
 
 def at(minutes: int) -> dt.datetime:

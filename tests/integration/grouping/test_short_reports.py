@@ -12,83 +12,9 @@ from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import article
 from tests.support.articles import NOON, Rig, record
 from tests.support.rows import queried
+from tests.support.tables import rows
 
-MORNING = [
-    (
-        "planes a",
-        "Kite Daily",
-        "Small plane crashes near Bramley, pilot killed",
-        (
-            "A single-engine plane crashed in a field near Bramley on Saturday "
-            "morning, killing the pilot, police said. The cause is being "
-            "investigated."
-        ),
-    ),
-    (
-        "planes a",
-        "Harbour Post",
-        "Pilot dies in light aircraft crash at Bramley",
-        (
-            "The pilot of a light aircraft died when it came down in a field "
-            "outside Bramley on Saturday morning."
-        ),
-    ),
-    (
-        "planes b",
-        "Lindmar Times",
-        "Small plane crashes near Oxted, two killed",
-        (
-            "A twin-engine plane crashed in woodland near Oxted on Saturday, "
-            "killing both people on board, police said. The cause is being "
-            "investigated."
-        ),
-    ),
-    (
-        "planes b",
-        "Radio Arrel",
-        "Two dead after light aircraft crashes at Oxted",
-        (
-            "Two people died when their light aircraft came down in woods outside "
-            "Oxted on Saturday."
-        ),
-    ),
-    (
-        "mines a",
-        "Kite Daily",
-        "Twelve trapped after coal mine collapse in Lens",
-        (
-            "Twelve miners were trapped underground after part of a coal mine "
-            "collapsed in Lens on Saturday, rescue services said."
-        ),
-    ),
-    (
-        "mines a",
-        "Radio Arrel",
-        "Rescuers search for twelve miners in Lens",
-        (
-            "Rescuers were searching for twelve coal miners after a tunnel "
-            "collapsed at a pit in Lens."
-        ),
-    ),
-    (
-        "mines b",
-        "Globe Wire",
-        "Seven trapped after gold mine collapse in Obuasi",
-        (
-            "Seven miners were trapped underground after part of an illegal gold "
-            "mine collapsed in Obuasi on Saturday, rescue services said."
-        ),
-    ),
-    (
-        "mines b",
-        "Morning Sentinel",
-        "Rescuers search for seven gold miners in Obuasi",
-        (
-            "Rescuers were searching for seven men after a tunnel caved in at an "
-            "illegal gold mine in Obuasi."
-        ),
-    ),
-]
+MORNING = rows("short_reports", "morning")
 
 
 def test_accidents_of_one_kind_at_two_places_are_two_events(rig: Rig) -> None:

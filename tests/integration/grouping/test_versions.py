@@ -23,6 +23,7 @@ from tests.support.story_checks import (
     recluster,
     what_is_wrong,
 )
+from tests.support.tables import rows
 
 HOUR = dt.timedelta(hours=1)
 REST = (
@@ -69,64 +70,7 @@ def states(shown: StoryView) -> list[str | None]:
     return [one.version for one in shown.articles]
 
 
-SIBLINGS = [
-    (
-        "en",
-        "Quarry wall falls, 3 dead",
-        "Quarry wall falls, 9 dead",
-        "A wall of the Tellin quarry fell on Thursday and killed 3 workers, the fire service said.",
-        "A wall of the Tellin quarry fell on Thursday and killed 9 workers, the fire service said.",
-        "killed 9",
-    ),
-    (
-        "en",
-        "Police arrest Dorn over fire at mill",
-        "Police arrest Falk over fire at mill",
-        "Police arrested Karl Dorn, 61, over the fire at the paper mill, the prosecutor said.",
-        "Police arrested Jon Falk, 44, over the fire at the paper mill, the prosecutor said.",
-        "Jon Falk",
-    ),
-    (
-        "en",
-        "Ferry with cars on board sinks off Lindmar",
-        "Ferry with cars on board sinks off Kestrow",
-        "A ferry with cars on board sank off the port of Lindmar on Monday, the coast guard said.",
-        "A ferry with cars on board sank off the port of Kestrow on Monday, the coast guard said.",
-        "Kestrow",
-    ),
-    (
-        "en",
-        "Council sells the theatre",
-        "Council does not sell the theatre",
-        "The council voted to sell the old theatre to a chain of cinemas on Monday evening.",
-        "The council voted not to sell the old theatre to a chain of cinemas on Monday evening.",
-        "voted not",
-    ),
-    (
-        "de",
-        "Drei Tote bei Einsturz im Steinbruch",
-        "Sieben Tote bei Einsturz im Steinbruch",
-        "Beim Einsturz einer Wand im Steinbruch sind drei Arbeiter gestorben, teilte die Feuerwehr mit.",
-        "Beim Einsturz einer Wand im Steinbruch sind sieben Arbeiter gestorben, teilte die Feuerwehr mit.",
-        "sieben",
-    ),
-    (
-        "fr",
-        "Le maire a vendu ses parts",
-        "Le maire n'a pas vendu ses parts",
-        "Le maire a vendu ses parts de la société du barrage, selon des documents de la ville.",
-        "Le maire n'a pas vendu ses parts de la société du barrage, selon des documents de la ville.",
-        "pas vendu",
-    ),
-    (
-        "es",
-        "Corrimiento deja 12 muertos",
-        "Corrimiento deja veinte muertos",
-        "El corrimiento de tierra dejó 12 muertos en la cantera, dijeron los bomberos de la región.",
-        "El corrimiento de tierra dejó veinte muertos en la cantera, dijeron los bomberos de la región.",
-        "veinte",
-    ),
-]
+SIBLINGS = rows("versions", "siblings")
 RESTS = {
     "en": REST,
     "de": "Der Steinbruch war im Mai geprüft worden. Zwei Kräne kamen aus dem Hafen, und die Straße "

@@ -31,6 +31,7 @@ from aggregator.store.tables import article, rejected_input
 from tests.support.articles import FLOOD, STRIKE, Clock, Rig
 from tests.support.imap_server import PASSWORD, USER, ImapServer, mail
 from tests.support.rows import queried, read_by, written_by
+from tests.support.tables import rows
 
 BOX = ((2, STRIKE), (3, "endless"))
 HEAD = "fetch: {allow_private: [127.0.0.0/8], host_gap: 0s, interval: 1h}\nwork: {executor: inline}\n"
@@ -310,37 +311,7 @@ def test_the_user_is_part_of_the_source_and_the_secret_of_nothing(
 
 @pytest.mark.parametrize(
     ("lines", "words"),
-    [
-        (
-            "imap: imaps://mail.example/INBOX",
-            "`imap:` needs `auth:` with `user:` and a password",
-        ),
-        (
-            "{imap: imaps://mail.example, auth: {token: abc}}",
-            "`imap:` needs `auth:` with `user:`",
-        ),
-        (
-            "{imap: 'imaps://anna:s3cret@mail.example', auth: {user: a, password: b}}",
-            "belong in `auth:`",
-        ),
-        (
-            "{imap: mail.example, auth: {user: a, password: b}}",
-            "imaps://mail.example.org/INBOX",
-        ),
-        (
-            "{imap: 'imaps://mail.example:x/', auth: {user: a, password: b}}",
-            "not a valid address",
-        ),
-        ("{imap: 'imaps://mail.example/?x', auth: {user: a, password: b}}", ""),
-        (
-            '{imap: "imaps://mail.example/a%0d%0ab", auth: {user: a, password: b}}',
-            "this is not a valid address",
-        ),
-        (
-            '{imap: "imaps://mail.example/", auth: {user: "a\\nb", password: b}}',
-            "this is not a valid address",
-        ),
-    ],
+    rows("mailboxes", "what cannot be a mailbox"),
 )
 def test_what_cannot_be_a_mailbox(tmp_path: Path, lines: str, words: str) -> None:
     file = tmp_path / "config.yaml"

@@ -29,6 +29,7 @@ from tests.support.loopback import Request, Resource, Response, redirect
 from tests.support.polling import feed_source, poller_on
 from tests.support.rows import counted, read_by, written_by
 from tests.support.rss import item, rss
+from tests.support.tables import rows
 from tests.support.world import World
 
 ALL_TUNING = Tuning({"net": {"fetch_deadline_seconds": 2.0}})
@@ -456,9 +457,9 @@ def test_a_new_building_date_is_no_change(week: Week, world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("headers", "hours"), [({"Cache-Control": "max-age=10800"}, 3.0), ({"Cache-Control": "max-age=1"}, 1.0),
-                           ({"Cache-Control": "max-age=99999999"}, 4.0), ({}, 1.0)],
-)  # fmt: skip
+    ("headers", "hours"),
+    rows("manners", "a feed that asks for more time gets it within bounds"),
+)
 def test_a_feed_that_asks_for_more_time_gets_it_within_bounds(
     week: Week, world: World, headers: dict[str, str], hours: float
 ) -> None:

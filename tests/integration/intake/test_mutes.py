@@ -26,18 +26,12 @@ from tests.support.articles import NOON, Clock, record
 from tests.support.deep_checks import faults
 from tests.support.loopback import LoopbackServer
 from tests.support.rows import queried, read_by
+from tests.support.tables import mapping
 
 ALL_TUNING = Tuning({"net": {"host_gap_seconds": 0.0}})
 PAGE = "<html><body><article><h1>{0}</h1><p>{1}</p></article></body></html>"
 ITEM = "<item><guid>{0}</guid><link>{1}</link><title>{2}</title><description>Short.</description>{3}</item>"
-NEWS = {  # path: title and category
-    "car": ("The ADVERTÓRIAL of a car maker", ""),
-    "match": ("United win the cup in Calmouth", "<category>sport</category>"),
-    "view": ("Opinion: the harbour must be dredged", ""),
-    "ferry": ("Ferry aground off Lindmar", ""),
-    "lock": ("Lock gate repaired at Sennick", ""),
-    "advert": ("Advertorials are no word of their own", ""),
-}
+NEWS = mapping("mutes", "news")
 MUTES = MuteConfig(
     words=("advertorial", "dredg*"), categories=("Sport",), kinds=("opinion",)
 )

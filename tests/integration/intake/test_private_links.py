@@ -11,27 +11,9 @@ from aggregator.store.tables import article
 from tests.support.articles import STRIKE
 from tests.support.polled_world import PolledWorld
 from tests.support.rows import queried, read_by
+from tests.support.tables import rows
 
-PRIVATE = (
-    "http://2130706433/",
-    "http://0x7f.1/",
-    "http://0177.0.0.1/a",
-    "http://127.1/admin",
-    "http://127.0.0.1./admin",
-    "https://10.0.0.1:8443/",
-    "http://169.254.169.254/latest/meta-data",
-    "http://192.168.0.1/?reboot=1",
-    "http://[::1]/",
-    "http://[::ffff:7f00:1]/",
-    "http://[fd00::1]/",
-    "http://router.local/",
-    "http://router/",
-    "http://localhost:8080/",
-    "http://printer.lan/",
-    "http://１２７.0.0.1/",
-    "http://0.0.0.0/",
-    "//10.1.2.3/",
-)
+PRIVATE = rows("private_links", "private")
 PUBLIC = "http://gazette.example/more"
 
 

@@ -30,6 +30,7 @@ from tests.support.footers import ARTICLES, FOOTERS, articles_of, mentions, take
 from tests.support.fresh import with_tables
 from tests.support.rows import queried, read_by
 from tests.support.story_checks import placing_of, recluster
+from tests.support.tables import rows
 
 
 def texts(database: Database) -> list[tuple[Any, ...]]:
@@ -227,28 +228,7 @@ Whoever would rather not have it so may say no here and pay two crowns a week fo
 Request number {number} of today, kept for thirty days and then thrown away with all the others."""
 
 
-HEADLINES = (
-    "Levee breaks at Pennmouth",
-    "Dock workers walk out over roster",
-    "Central bank leaves rates alone",
-    "Mill owner wants to rebuild by spring",
-    "Tavelle elects its first woman mayor",
-    "Two climbers found alive after six days",
-    "Barley harvest the poorest in decades",
-    "Orchestra loses its conductor to Calmouth",
-    "Judges free newspaper editor",
-    "Whale stranded below lighthouse",
-    "Schools to teach swimming again",
-    "Thieves empty museum of clocks",
-    "Minister resigns in tunnel affair",
-    "Snow closes pass until Easter",
-    "Rare orchid found beside motorway",
-    "Champion withdraws injured",
-    "Hospital opens children’s ward",
-    "Vineyards plagued by starlings",
-    "Ferry timetable changes",
-    "Astronomers name comet after baker",
-)
+HEADLINES = rows("repeating", "headlines")
 
 
 def pages() -> list[tuple[Entry, str]]:

@@ -11,6 +11,7 @@ import pytest
 
 from aggregator.store.engine.database import Database
 from tests.support.listed_feeds import Item, ListedFeeds
+from tests.support.tables import mapping
 
 HOST = "kite.example"
 BRIDGE = "bridge.test"
@@ -58,95 +59,11 @@ OTHER = Item(
     5,
 )
 REPLACED = {
-    "more soon": (
-        Words(
-            "Explosion in Lindmar",
-            "There has been an explosion in Lindmar. More soon.",
-        ),
-        Words(
-            "Four hurt as gas main bursts under market hall",
-            "A gas main burst under the market hall of Lindmar on Saturday morning and tore a hole into its "
-            "floor. Four people were taken to hospital, none of them in danger. The fire service cleared the "
-            "square and 200 residents spent the day in a school. The gas company says that the pipe was laid "
-            "in 1962 and was to be replaced next spring.",
-        ),
-    ),
-    "decides": (
-        Words(
-            "Bersk decides about its tannery",
-            "The council of Bersk will decide on Monday whether the old tannery is pulled down. Its owner "
-            "wants to build flats there. Friends of the building have collected 3,000 names and call it the "
-            "last witness of a trade that fed the town for centuries. The mayor has not said how he will "
-            "vote.",
-        ),
-        Words(
-            "Tannery of Bersk is saved by one vote",
-            "After six hours of debate the tannery of Bersk is saved: a majority of nine to eight refused to "
-            "let its owner pull it down on Monday night. Cheers broke out on the stairs. The owner, who had "
-            "hoped for forty flats, left without a word; his lawyer spoke of damages.",
-        ),
-    ),
-    "more soon, German": (
-        Words(
-            "Explosion in Lindmar",
-            "In Lindmar hat es eine Explosion gegeben. Mehr in Kürze.",
-        ),
-        Words(
-            "Vier Verletzte nach Bruch einer Gasleitung",
-            "Unter der Markthalle ist am Samstagmorgen eine Gasleitung geborsten und hat ein Loch in den "
-            "Boden gerissen. Vier Menschen kamen ins Krankenhaus, keiner von ihnen schwebt in Lebensgefahr. "
-            "Die Feuerwehr räumte den Platz, und 200 Anwohner verbrachten den Tag in einer Schule. Das Rohr "
-            "stammt nach Angaben des Versorgers aus dem Jahr 1962.",
-        ),
-    ),
-    "decides, French": (
-        Words(
-            "Bersk décide du sort de sa tannerie",
-            "Le conseil de Bersk doit décider lundi si la vieille tannerie sera démolie. Son propriétaire "
-            "veut y construire des logements. Les amis du bâtiment ont réuni 3 000 signatures, et le maire "
-            "n'a pas dit comment il voterait.",
-        ),
-        Words(
-            "La tannerie est sauvée à une voix près",
-            "Après six heures de débat, une majorité de neuf contre huit a refusé lundi soir la démolition "
-            "voulue par le propriétaire. Des cris de joie ont éclaté dans l'escalier. Celui-ci, qui espérait "
-            "quarante logements, est parti sans un mot ; son avocat a parlé de dommages.",
-        ),
-    ),
-    "more soon, Russian": (
-        Words(
-            "Взрыв в Линдмаре",
-            "В Линдмаре произошёл взрыв. Подробности позже.",
-        ),
-        Words(
-            "Четыре человека пострадали при разрыве газопровода",
-            "В субботу утром под крытым рынком лопнула газовая труба и пробила дыру в полу. Четверо "
-            "пострадавших доставлены в больницу, их жизни ничто не угрожает. Пожарные очистили площадь, а "
-            "двести жителей провели день в школе. Трубу проложили в 1962 году и собирались заменить весной.",
-        ),
-    ),
+    name: [Words(*words) for words in listed]
+    for name, listed in mapping("replaced_text", "replaced").items()
 }
 WITHDRAWN = {
-    "we have deleted": Words(
-        "Correction",
-        "We have deleted this article because we confused two persons of the same name.",
-    ),
-    "withdrawn": Words(
-        "Withdrawn: choir master of Sund",
-        "This article has been withdrawn because its facts could not be confirmed.",
-    ),
-    "retracted": Words(
-        "Retraction",
-        "We have retracted this report. Its author did not speak to those whom it names.",
-    ),
-    "German": Words(
-        "Artikel zurückgezogen",
-        "Wir haben diesen Artikel gelöscht, weil wir zwei Menschen gleichen Namens verwechselt haben.",
-    ),
-    "French": Words(
-        "Article retiré",
-        "Nous avons retiré cet article parce que nous avons confondu deux personnes du même nom.",
-    ),
+    name: Words(*words) for name, words in mapping("replaced_text", "withdrawn").items()
 }
 ACCUSATION = Words(
     "Choir master of Sund accused of theft",
@@ -234,55 +151,8 @@ def test_a_withdrawal_is_no_independent_report(feeds: ListedFeeds) -> None:
 
 
 HEADLINES = {
-    "English": (
-        Words(
-            "Glassworks to reopen after fire",
-            "The glassworks in Morn, which burned down in March, will reopen in spring with a new furnace, "
-            "its owner said.",
-        ),
-        Words(
-            "Glassworks fire: furnace arrives from abroad",
-            "The glassworks in Morn, which burned down in March, has received a new furnace, its owner said. "
-            "It will reopen in spring.",
-        ),
-        Words(
-            "How a village is getting its glassworks back",
-            "The glassworks in Morn burned down in March. Now a new furnace has arrived, and it will reopen "
-            "in spring. What do the workers say?",
-        ),
-    ),
-    "German": (
-        Words(
-            "Glashütte öffnet nach Brand wieder",
-            "Die Glashütte in Morn, die im März abbrannte, öffnet im Frühjahr mit einem neuen Ofen wieder, "
-            "sagt ihr Besitzer.",
-        ),
-        Words(
-            "Brand der Glashütte: Ofen kommt aus dem Ausland",
-            "Die Glashütte in Morn, die im März abbrannte, hat einen neuen Ofen bekommen. Im Frühjahr öffnet "
-            "sie wieder.",
-        ),
-        Words(
-            "Wie ein Dorf seine Glashütte zurückbekommt",
-            "Die Glashütte in Morn brannte im März ab. Jetzt ist ein neuer Ofen da. Was sagen die Arbeiter?",
-        ),
-    ),
-    "Spanish": (
-        Words(
-            "La fábrica de vidrio reabrirá tras el incendio",
-            "La fábrica de vidrio de Morn, que ardió en marzo, reabrirá en primavera con un horno nuevo, "
-            "dijo su dueño.",
-        ),
-        Words(
-            "Llega de fuera el horno de la fábrica de vidrio",
-            "La fábrica de vidrio de Morn, que ardió en marzo, ya tiene un horno nuevo y reabrirá en "
-            "primavera.",
-        ),
-        Words(
-            "Cómo un pueblo recupera su fábrica de vidrio",
-            "La fábrica de vidrio de Morn ardió en marzo. Ahora ha llegado un horno. ¿Qué dicen los obreros?",
-        ),
-    ),
+    name: [Words(*words) for words in listed]
+    for name, listed in mapping("replaced_text", "headlines").items()
 }
 
 

@@ -23,6 +23,7 @@ from tests.support.articles import NOON, Clock, Rig
 from tests.support.loopback import LoopbackServer, Response
 from tests.support.polling import feed_source, poller_on
 from tests.support.rows import read_by, written_by
+from tests.support.tables import mapping
 
 ALL_TUNING = Tuning({"net": {"fetch_deadline_seconds": 5.0, "host_gap_seconds": 0.0}})
 STRANGER = {"X-Forwarded-For": "203.0.113.9"}
@@ -30,20 +31,7 @@ WORDS = 40  # of an article, title included, for strangers
 DEEP = 9  # a sentence so far down that no excerpt reaches it
 
 # A page each: how it is served, and whether its whole text may be given away.
-PAGES: dict[str, tuple[dict[str, str], str]] = {
-    "/open": ({}, ""),
-    "/archived": ({}, '<meta name="robots" content="index, noarchive">'),
-    "/archived-below": (
-        {},
-        '<meta name="robots" content="index"><meta name="robots" content="noarchive">',
-    ),
-    "/archived-by-header": ({"X-Robots-Tag": "noarchive"}, ""),
-    "/mined": ({}, '<meta name="tdm-reservation" content="1">'),
-    "/mined-by-header": ({"tdm-reservation": "1"}, ""),
-    "/unquoted": ({}, '<meta name="googlebot" content="nosnippet">'),
-    "/unquoted-by-header": ({"X-Robots-Tag": "max-snippet:0"}, ""),
-    "/for-another": ({"X-Robots-Tag": "otherbot: noarchive, nosnippet"}, ""),
-}
+PAGES = mapping("rights_of_pages", "pages")
 _NAMES = (
     "harbour",
     "orchard",

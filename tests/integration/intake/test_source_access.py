@@ -28,6 +28,7 @@ from aggregator.store.tables import entry
 from tests.support.loopback import LoopbackServer, Request, Response, redirect
 from tests.support.polling import poll_configured
 from tests.support.rows import queried, read_by, written_by
+from tests.support.tables import rows
 
 HEAD = "fetch: {allow_private: [127.0.0.0/8], host_gap: 0s}\nwork: {executor: inline}\nsources:\n"
 ITEM = "<item><title>Levee {n}</title><link>{link}</link></item>"
@@ -142,23 +143,7 @@ def test_secrets_go_to_the_origin_of_the_source_alone(
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        ("feed: https://a.example/, auth: {user: anna}", "give `user:` and one of"),
-        (
-            "feed: https://a.example/, auth: {token: x, token_env: Y}",
-            "give `user:` and one of",
-        ),
-        (
-            "feed: https://a.example/, cookie_env: NO_SUCH_VARIABLE",
-            "NO_SUCH_VARIABLE is not set",
-        ),
-        ("feed: https://a.example/, cookie_file: no-such-file", "cannot be read"),
-        (
-            "feed: https://a.example/, headers: {Host: b.example}",
-            "'Host' cannot be set",
-        ),
-        ("feed: 'https://u:5ecret@a.example:0/'", "there is no port 0"),
-        ("page: https://a.example/", "belong together"),
-        ("page: https://a.example/, list: 'li['", "'li[' is not a CSS selector"),
+        *rows("source_access", "what cannot be used is named"),
         (
             f"page: https://a.example/, list: '{':is(' * 500}a{')' * 500}'",
             "is not a CSS selector",

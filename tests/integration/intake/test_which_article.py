@@ -17,6 +17,7 @@ from tests.support.deep_checks import faults
 from tests.support.gazette import CHANGES, DAY, HOST, LEVEE, Change, tail
 from tests.support.listed_feeds import Item, ListedFeeds
 from tests.support.rows import counted
+from tests.support.tables import rows
 
 FORMS = ("rss", "atom", "json")
 
@@ -404,12 +405,7 @@ def test_five_warnings_behind_one_link_at_one_time_are_five(feeds: ListedFeeds) 
 
 @pytest.mark.parametrize(
     ("text", "is_dated"),
-    [
-        ("Sunny spells and light wind from the west.", True),
-        (f"Sunny spells and light wind from the west. {tail(0)}", True),
-        (None, True),
-        (None, False),
-    ],
+    rows("which_article", "a column of one title is new each day"),
     ids=["same words", "same long words", "other words", "undated"],
 )
 def test_a_column_of_one_title_is_new_each_day(
@@ -491,22 +487,6 @@ def test_episodes_with_one_description_stay_apart(feeds: ListedFeeds) -> None:
     for first in range(5):
         feeds.poll(HOST, *episodes[first : first + 4])
     assert len(feeds.articles()) == 8
-
-
-def test_an_undated_notice_under_new_keys_is_the_same_notice(
-    feeds: ListedFeeds,
-) -> None:
-    notice = Item(
-        "Opening hours of the archive",
-        f"The reading room is open on weekdays from nine to five. {tail(7)}",
-        "n0",
-        f"http://{HOST}/hours",
-        None,
-    )
-    feeds.poll(HOST, notice, *DAY)
-    before = feeds.bumps()
-    feeds.poll(HOST, notice._replace(guid="n1", link=f"http://{HOST}/open"), *DAY)
-    assert feeds.bumps() == before
 
 
 @pytest.mark.parametrize("is_possible", [False, True])

@@ -37,6 +37,7 @@ from tests.support.later_version import later_version
 from tests.support.rows import executed, queried, written_by
 from tests.support.seeds import drawn
 from tests.support.story_checks import fill
+from tests.support.tables import rows
 
 
 @pytest.fixture(scope="module")
@@ -81,18 +82,7 @@ def typed(database: Database, *arguments: str) -> Result:
 @pytest.mark.later
 @pytest.mark.parametrize(
     ("torn", "filling"),
-    [
-        ("article", 0xFF),
-        ("story", 0xFF),
-        ("alembic_version", 0xFF),
-        ("observation", 0xFF),
-        ("story_log", 0xFF),
-        ("sketch", 0xFF),
-        ("ix_article_for_views", 0xFF),
-        ("ix_identity_key_article", 0x00),
-        ("article_search_data", 0xFF),
-        ("article_search_data", 0x00),
-    ],
+    rows("damaged_file", "a damaged page is named and nothing is written"),
 )
 def test_a_damaged_page_is_named_and_nothing_is_written(
     file: Path, torn: str, filling: int
@@ -140,17 +130,8 @@ FLIPPED = "CAST(substr({0}, 1, 40) || x'FF00FF' || substr({0}, 44) AS BLOB)"
 
 @pytest.mark.parametrize(
     ("statement", "named", "is_damage"),
-    [
-        ("UPDATE article SET text = substr(text, 2) WHERE inbox_no = 2", "article", True),
-        ("UPDATE article SET signature = zeroblob(length(signature)) WHERE inbox_no = 2", "article", True),
-        (f"UPDATE article SET terms = {FLIPPED.format('terms')} WHERE inbox_no = 2", "article", True),
-        (f"UPDATE entry SET payload = {FLIPPED.format('payload')} WHERE entry_no = 2", "entry", True),
-        (f"UPDATE story SET rendered = {FLIPPED.format('rendered')} WHERE story_no = 1", "story", False),
-        ("UPDATE story SET text = 'Levee' WHERE article_count > 1", "story", False),
-        ("UPDATE sketch SET hashes = zeroblob(length(hashes)) WHERE article = 1", "sketch", False),
-        ("UPDATE article_search_data SET block = zeroblob(length(block)) WHERE id > 10", "full-text index", False),
-    ],
-)  # fmt: skip
+    rows("damaged_file", "other bytes in a sound page are named"),
+)
 def test_other_bytes_in_a_sound_page_are_named(
     file: Path, statement: str, named: str, is_damage: bool
 ) -> None:

@@ -29,6 +29,7 @@ from tests.support.articles import (
     render_all,
 )
 from tests.support.fresh import with_tables
+from tests.support.tables import rows
 
 RECORDS: list[dict[str, Any]] = [
     {
@@ -200,22 +201,13 @@ def test_values_may_be_those_of_python_and_of_data_frames() -> None:
 @pytest.mark.parametrize(
     ("records", "words"),
     [
-        ([], "no records"),
-        ([{"title": "No id", "text": FLOOD}], "record 1 has no `id`"),
-        ([RECORDS[0], {"id": None, "title": "None", "text": FLOOD}], "record 2 has no `id`"),
-        ([RECORDS[0], {"id": float("nan"), "title": "NaN", "text": FLOOD}], "record 2 has no `id`"),
+        *(
+            (RECORDS[:good] + records, words)
+            for good, records, words in rows("python_api", "what cannot be grouped is named")
+        ),
         ([RECORDS[0], RECORDS[1], RECORDS[0]], "record 3 has the id of an earlier one: 'later'"),
-        ([{"id": 1, "title": "x"}, {"id": "1", "title": "y"}], "record 2 has the id of an earlier one: '1'"),
-        ([{"id": "a", "title": "", "text": " "}], "record 1, 'a': the record is empty"),
         ([{"id": "a", "title": "Bytes", "html": b"<p>text"}], "record 1 cannot be read .*bytes"),
-        ([RECORDS[0], {"id": "b", "title": "Dam", "volltext": FLOOD}], "record 2, 'b': .*`volltext`"),
-        ([{"id": "c", "title": "Dam", "data": {"inhalt": FLOOD}}], "record 1, 'c': .*`data` has"),
-        ([{"id": "d", "summary": "Short.", "korpus": FLOOD}], "record 1, 'd': .*`korpus` has"),
         ([RECORDS[0] | {"published": "soonish"}], "record 1, 'later': `published` is no date .*: 'soonish'"),
-        ([{"id": "e", "title": "Dam", "pubDate": "32.13.2020"}], "record 1, 'e': `pubDate` is no date"),
-        ([{"id": "f", "title": "Dam", "published": True}], "record 1, 'f': `published` is no date"),
-        (["a", "b"], "record 1 cannot be read .*: give dicts"),
-        ([None], "record 1 cannot be read .*: give dicts"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_grouped_is_named(records: Any, words: str) -> None:

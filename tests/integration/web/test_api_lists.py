@@ -11,6 +11,7 @@ from tests.support.articles import FLOOD, record
 from tests.support.newsroom import STRANGER, Newsroom, problem_of
 from tests.support.polling import feed_source
 from tests.support.rows import read_by, written_by
+from tests.support.tables import mapping
 
 
 def test_folders_topics_and_saved_queries_are_listed(database: Database) -> None:
@@ -150,21 +151,7 @@ def test_a_list_of_sources_goes_on_where_sources_were_removed(
         assert rest["next"] is None
 
 
-METHODS = {
-    "/api/v1/stories": "GET, HEAD, OPTIONS",
-    "/api/v1/articles": "OPTIONS, POST",
-    "/api/v1/sources": "GET, HEAD, OPTIONS, POST",
-    "/api/v1/sources/opml": "GET, HEAD, OPTIONS, POST",
-    "/api/v1/sources/nobody": "DELETE, OPTIONS, PATCH",
-    "/api/v1/corrections/1": "DELETE, OPTIONS",
-    "/": "GET, HEAD, OPTIONS",
-    "/sources/nobody": "GET, HEAD, OPTIONS, POST",
-    "/sources/preview": "OPTIONS, POST",
-    "/sign-in": "GET, HEAD, OPTIONS, POST",
-    "/feeds/stories.rss": "GET, HEAD, OPTIONS",
-    "/static/style.css": "GET, HEAD, OPTIONS",
-    "/healthz": "GET, HEAD, OPTIONS",
-}
+METHODS = mapping("api_lists", "methods")
 
 
 @pytest.mark.later

@@ -13,6 +13,7 @@ from tests.support.newsroom import STRANGER, Newsroom
 from tests.support.polling import feed_source
 from tests.support.reader_client import LIST, STARRED, ReaderClient
 from tests.support.rows import written_by
+from tests.support.tables import rows
 
 LEVEE, STRIKE = "Levee on the Arrel breaks in Pennmouth", "Dockers strike in Sennick"
 OWNERS = ("/", "/?view=newest", "/feeds/stories.json")
@@ -42,13 +43,7 @@ def mute(room: Newsroom, kind: str, muted: str) -> None:
     assert post(room, "/mutes", kind=kind, muted=muted) == 303
 
 
-MUTES = [
-    ("words", "dockers"),
-    ("words", "dock*"),
-    ("words", "Dockers strike"),
-    ("outlets", "sennick echo"),
-    ("outlets", "via Sennick Echo"),  # as a story shows it
-]
+MUTES = rows("browser_mutes", "mutes")
 
 
 @pytest.mark.later

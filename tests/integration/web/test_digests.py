@@ -27,6 +27,7 @@ from tests.support.mail_server import MailServer, plain_text
 from tests.support.outgoing import SETTINGS, Post
 from tests.support.rows import overheard
 from tests.support.story_checks import correct
+from tests.support.tables import rows
 from tests.support.written_stories import WrittenStories, the_ferry
 
 HOUR = dt.timedelta(hours=1)
@@ -305,17 +306,7 @@ def test_titles_are_limited_to_the_words_of_an_excerpt() -> None:
 
 @pytest.mark.parametrize(
     ("every", "at", "now", "due"),
-    [
-        ("daily", "07:00", "2026-11-20T08:00", "2026-11-20T07:00"),
-        ("daily", "07:00", "2026-11-20T06:59", "2026-11-19T07:00"),
-        ("daily", "07:00", "2026-11-20T07:00", "2026-11-20T07:00"),
-        ("weekly", "07:00", "2026-11-20T08:00", "2026-11-16T07:00"),
-        ("weekly", "07:00", "2026-11-16T06:00", "2026-11-09T07:00"),
-        # Clocks go forward at 02:00
-        ("daily", "02:30", "2026-03-29T12:00", "2026-03-29T03:30"),
-        # And back at 03:00: the first 02:30
-        ("daily", "02:30", "2026-10-25T12:00", "2026-10-25T02:30"),
-    ],
+    rows("digests", "the time is local"),
 )
 def test_the_time_is_local(every: str, at: str, now: str, due: str) -> None:
     zone = ZoneInfo("Europe/Berlin")

@@ -12,23 +12,12 @@ import pytest
 from aggregator.store.engine.database import Database
 from tests.support.fresh import sqlite_at
 from tests.support.newsroom import STRANGER, Newsroom
+from tests.support.tables import rows
 
 FORM = re.compile(r'name="form" value="(\w+)"')
 SHORT = 12  # words of an article for others
-FORWARDING = (
-    "Forwarded: for=203.0.113.9", "Via: 1.1 proxy", "X-Forwarded-For: 203.0.113.9",
-    "X-Forwarded-Host: news.example", "X-Forwarded-Proto: https", "X-Forwarded-Port: 443",
-    "X_Forwarded_For: 203.0.113.9", "X-Real-IP: 203.0.113.9", "X-Client-IP: 203.0.113.9",
-    "True-Client-IP: 203.0.113.9", "CF-Connecting-IP: 203.0.113.9", "CF-Ray: 1", "CDN-Loop: cloudflare",
-)  # fmt: skip
-OF_CLIENTS = (
-    "User-Agent: Mozilla/5.0", "Accept: */*", "Accept-Language: de", "Cache-Control: no-cache", "DNT: 1",
-    "Referer: http://127.0.0.1/", "Sec-Fetch-Site: same-origin", "Sec-CH-UA-Mobile: ?0", "Priority: u=1",
-    "Upgrade-Insecure-Requests: 1", "X-Requested-With: XMLHttpRequest", "Save-Data: on", "TE: trailers",
-    "X-Prometheus-Scrape-Timeout-Seconds: 10", "If-None-Match: x", "Range: bytes=0-", "Sec-GPC: 1",
-    "Access-Control-Request-Method: GET", "Last-Event-ID: 1", "Sec-Purpose: prefetch", "HX-Request: true",
-    "Service-Worker-Navigation-Preload: true", "Idempotency-Key: 1", "A-IM: feed", "Downlink: 10",
-)  # fmt: skip
+FORWARDING = rows("owner", "forwarding")
+OF_CLIENTS = rows("owner", "of clients")
 
 
 def asked(room: Newsroom, path: str, *headers: str, version: str = "1.1") -> bytes:

@@ -18,6 +18,7 @@ from tests.support.loopback import LoopbackServer, Request, Response
 from tests.support.newsroom import Newsroom
 from tests.support.polling import poll_configured
 from tests.support.rows import read_by, written_by
+from tests.support.tables import rows
 
 FEED = "<rss><channel><title>Courier</title><item><title>Levee breaks</title><link>/1</link></item></channel></rss>"
 LISTING = (
@@ -191,13 +192,8 @@ def test_a_page_without_a_feed_is_added_by_its_selectors(
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"headers": "no colon but Kek5-secret"}, "a name, a colon and a value"),
-        ({"headers": "Host: other.example"}, "cannot be set"),
-        ({"cookie": "über=1"}, "ASCII"),
+        *rows("source_access_forms", "what cannot be sent is refused in words"),
         ({"user_agent": "x" * 4001}, "one line"),
-        ({"proxy": "socks5://a:Kek5-secret@b"}, "give the proxy as"),
-        ({"list": "div[["}, "is not a CSS selector"),
-        ({"list": "a", "date": "::"}, "is not a CSS selector"),
     ],
 )
 def test_what_cannot_be_sent_is_refused_in_words(

@@ -70,14 +70,7 @@ def test_a_removed_key_is_a_warning_that_says_what_takes_its_place(
 
 @pytest.mark.parametrize(
     ("text", "key"),
-    [
-        ("server: {mcp: true}", "server.mcp"),
-        ("retention: {compress_after: 10d}", "retention.compress_after"),
-        ("retention: {size: 4 GB}", "retention.size"),
-        ("fetch: {threads: 9}", "fetch.threads"),
-        ("rules: {a: b}", "rules"),
-        ("server: {nothing: false}", "server.nothing"),
-    ],
+    rows("config", "a former key with another value is a mistake"),
 )
 def test_a_former_key_with_another_value_is_a_mistake(
     tmp_path: Path, text: str, key: str
@@ -140,16 +133,7 @@ def test_all_mistakes_are_named_at_once_each_with_its_line(tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     ("text", "line", "words"),
-    [
-        *rows("config", "a mistake is named with its line"),
-        (f"grouping:\n  memory: {'9' * 400} TB\n", 2, "a size with its unit"),
-        (f"publish:\n  excerpt_words: {'9' * 300}\n", 2, "give at most 100000"),
-        (
-            f"sources:\n  - folder: x\n    name: {'x' * 201}\n",
-            3,
-            "name: give at most 200 characters",
-        ),
-    ],
+    rows("config", "a mistake is named with its line"),
 )
 def test_a_mistake_is_named_with_its_line(
     tmp_path: Path, text: str, line: int, words: str
@@ -166,39 +150,7 @@ HUSH = "http://a.example:99999/hush"
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [
-        *rows("config", "what the daemon would refuse is named with its line"),
-        (
-            f"sources:\n  - feed: {FEED}\n  - feed: HTTPS://A.example:443/feed#top\n",
-            ["3: sources.1.feed: the source in line 2 has the same feed"],
-        ),
-        (
-            f"sources:\n  - name: x\n    feed: {FEED}\n  - folder: y\n    name: x\n",
-            ["5: sources.1.name: the source in line 2 has the same name"],
-        ),
-        (
-            f"sources:\n  - feed: {FEED}\n  - feed: https://b.example/\n    name: {FEED}\n",
-            ["4: sources.1.name: the source in line 2 has the same name"],
-        ),
-        (
-            f"sources:\n  - name: x\n    feed: {FEED}\n  - feed: {FEED}\n    name: x\n",
-            [
-                "4: sources.1.feed: the source in line 2 has the same feed",
-                "5: sources.1.name: the source in line 2 has the same name",
-            ],
-        ),
-        (
-            f"sources:\n  - feed: {FEED}\n    language: '?'\n",
-            ["3: sources.0.language: use a tag"],
-        ),
-        (
-            f"webhooks:\n  - {{name: a, url: '{HUSH}', secret_file: nowhere}}\n",
-            [
-                "2: webhooks.0.url: this is not an http",
-                "2: webhooks.0: a: secret_file: ",
-            ],
-        ),
-    ],
+    rows("config", "what the daemon would refuse is named with its line"),
 )
 def test_what_the_daemon_would_refuse_is_named_with_its_line(
     tmp_path: Path, text: str, said: list[str]
@@ -301,32 +253,7 @@ def test_a_key_without_a_value_keeps_its_default(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [
-        (
-            "log:\n\tlevel: info\n",
-            "2: column 1: not valid YAML: found character '\\t' that cannot start",
-        ),
-        (
-            "publish:\n  title: A: B\n",
-            "2: column 11: not valid YAML: mapping values are not allowed here; begin",
-        ),
-        (
-            'log:\npublish:\n  title: "News\nlog:\n',
-            "5: column 1: not valid YAML: while scanning a quoted scalar",
-        ),
-        (
-            "publish:\n  title: @home\n",
-            "2: column 10: not valid YAML: found character '@' that cannot start",
-        ),
-        (
-            'database: "C:\\news\\data"\n',
-            "1: column 20: not valid YAML: while scanning a double-quoted scalar",
-        ),
-        (
-            "a: 1\n---\nb: 2\n",
-            "2: column 1: not valid YAML: expected a single document",
-        ),
-    ],
+    rows("config", "a mistake in the syntax is explained"),
 )
 def test_a_mistake_in_the_syntax_is_explained(
     tmp_path: Path, text: str, message: str
@@ -373,14 +300,14 @@ def test_memory_decides_how_many_articles_are_live(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("processors", "workers"),
-    [(None, (1, 1)), (1, (1, 1)), (2, (2, 1)), (4, (4, 3)), (64, (4, 4))],
+    rows("config", "the daemon leaves a processor to its writer"),
 )
 def test_the_daemon_leaves_a_processor_to_its_writer(
-    processors: int | None, workers: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+    processors: int | None, workers: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: processors)
     by_default, chosen = WorkConfig(), WorkConfig(workers=7)
-    assert (by_default.worker_count(), by_default.worker_count(spared=1)) == workers
+    assert [by_default.worker_count(), by_default.worker_count(spared=1)] == workers
     assert (chosen.worker_count(), chosen.worker_count(spared=1)) == (7, 7)
 
 
@@ -416,14 +343,7 @@ def test_without_a_file_the_state_folder_of_the_service_holds_the_database(
 
 @pytest.mark.parametrize(
     ("given", "meant"),
-    [
-        ("x.db", "sqlite:////base/x.db"),
-        ("sqlite:///x.db", "sqlite:////base/x.db"),
-        ("sqlite:////srv/x.db", "sqlite:////srv/x.db"),
-        ("/srv/x.db", "sqlite:////srv/x.db"),
-        ("postgres://u@h/n", "postgresql+psycopg://u@h/n"),
-        ("postgresql+psycopg://u@h/n", "postgresql+psycopg://u@h/n"),
-    ],
+    rows("config", "addresses of databases"),
 )
 def test_addresses_of_databases(given: str, meant: str) -> None:
     assert absolute_database_url(given, Path("/base")) == meant

@@ -23,15 +23,8 @@ def test_date_lines(line: str, time: str, precision: str) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    [
-        "11.30 p.m.", "December 2024", "6 December", "03/04/2024", "31 February 2024", "6 December 1941",
-        "6 December 2031", "Attack of 7 October 2023 remembered in town", "Printed on 12.12.2024, 10:00",
-        "Born: 8 December 1994", "1403/13/40",
-        "۱۸ آذر ۱۴۰۳ - ۱۴:۳۵", "1403/09/18", "令和6年12月8日 14時35分", "8 ธันวาคม 2567",  # other calendars
-        "Update, 3 March 2025, 09:10: Eleven miners are still below, the company confirms.",
-        "On December 6, 2024, the council of the town voted to close the bridge over the river for good.",
-    ],
-)  # fmt: skip
+    rows("dates", "what is no date of publication"),
+)
 def test_what_is_no_date_of_publication(line: str) -> None:
     assert published_from_text([line], None, SEEN) is None
 

@@ -13,6 +13,7 @@ from aggregator.model.prepared import CleanArticle
 from aggregator.sources.parse.feeds.entry_builder import FeedContext
 from aggregator.sources.parse.feeds.read_feed import read_feed
 from aggregator.sources.source_limits import SourceTuning
+from tests.support.tables import rows
 
 LISTS = Path(__file__).parents[2] / "data" / "link_lists"
 SEEN = dt.datetime(2026, 11, 26, tzinfo=dt.UTC)
@@ -65,24 +66,7 @@ def test_a_page_that_cannot_be_read_brings_no_form_back() -> None:
 
 @pytest.mark.parametrize(
     "form",
-    [
-        f'soumis par {USER}<br/><a href="https://site.example/a">[lien]</a> '
-        f'<a href="{PAGE}">[commentaires]</a>',
-        "<table><tr><td>Aufrufe</td><td>1.204</td></tr><tr><td>Kategorie</td><td>Allgemein</td></tr></table>",
-        "<dl><dt>Views</dt><dd>14</dd><dt>Lesezeit</dt><dd>3 Minuten</dd><dt>Rubrik</dt><dd>Kultur</dd></dl>",
-        "Просмотров: 1 204 | Комментарии: 12 | Время чтения: 3 мин. | Категория: Общее",
-        f'<a href="https://marks.example/e/1">123 users</a> <a href="{PAGE}">コメント</a>',
-        "<p>閲覧数: 1,204 コメント: 12 読了時間: 3分</p>",
-        "浏览 1204 · 评论 12 · 点赞 3",
-        f'104 points by {USER} 3 hours ago | <a href="{PAGE}">34 comments</a>',
-        f"Article URL: https://site.example/a Comments URL: {PAGE} Points: 104 # Comments: 30",
-        "<span>Views</span><span>100</span><span>Likes</span><span>7</span>",
-        '<b>Puntos:</b> 12 <b>Comentarios:</b> 30 <a href="https://site.example/a">Enlace</a>',
-        f'Enviado por {USER} en <a href="https://list.example/c">Ciencia</a> — '
-        f'<a href="{PAGE}">12 comentarios</a>',
-        "👍 12 💬 3 👁 1.2k",
-        '<a href="https://site.example/a">https://site.example/a</a>',
-    ],
+    rows("entry_form", "forms of other lists"),
 )
 def test_forms_of_other_lists(form: str) -> None:
     assert own_text(form, "Loomkit 3 is out", PAGE).text == ""
@@ -129,18 +113,7 @@ def test_a_text_above_a_form_stays_and_keeps_its_address() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    [
-        "Final score: 3-2.",
-        "Magnitude: 5.6. Depth: 10 km.",
-        "Temperature: 12 °C. Wind: 20 km/h.",
-        "12 dead in Kabul",
-        "Views of the old harbour",
-        '<a href="https://people.example/ada">Ada Lorne</a> wins the race',
-        f'Very good. <a href="{PAGE}">Comments</a>',
-        '<p>Winners:</p><ul><li><a href="https://people.example/1">Ada Lorne</a></li></ul>',
-        f'<a href="{PAGE}">The bridge over the old harbour was closed after inspectors found cracks.</a>',
-        "<p>Sources and further reading</p><p>Ada Lorne: Looms, 1999</p>",
-    ],
+    rows("entry_form", "a short text is no form"),
 )
 def test_a_short_text_is_no_form(text: str) -> None:
     plain = own_text(text, "", PAGE).text  # without a title everything is text

@@ -107,15 +107,7 @@ def test_stated_bylines(line: str, name: str | None) -> None:
 
 @pytest.mark.parametrize(
     ("line", "name"),
-    [
-        ("Ada Lorne", "Ada Lorne"),
-        ("Ada Lorne and Bo Marsh", "Ada Lorne and Bo Marsh"),
-        ("Dr Ada Lorne, technical editor", "Dr Ada Lorne"),
-        ("Ada Lorne at Harbour Park", "Ada Lorne"),
-        ("Lantern reporters", "Lantern reporters"),
-        ("Inspectors find faults in two pillars", None),
-        ("Ada Lorne closed the bridge.", None),
-    ],
+    rows("heads", "signatures"),
 )
 def test_signatures(line: str, name: str | None) -> None:
     assert read_signature(line) == name

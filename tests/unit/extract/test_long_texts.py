@@ -20,14 +20,10 @@ from aggregator.text.sentences import split_sentences
 from tests.support.articles import FLOOD, NOON
 from tests.support.patterns import LIMIT, seconds
 from tests.support.stories_examples import story_text, view
+from tests.support.tables import rows
 
 ALL_TUNING = Tuning()
-WORDS = (
-    ".", ",", "-", "a", "1", "中", "ア", "ا", "。", "।", "“", "@", "/", "(", "Aa ", "吉林", "a. ", "A. ",
-    "1,", "1.", "12:30 ", "(a ", "“a ", "| ", " - ", "By A B ", "a@a.", "http://a.b/ ", "&amp;", "<p>", "<a ",
-    "<!--", "U.S. ", "He said. ", "2 dead ", "By ", "© A. ", "(Reuters) - ", "3 March 2025 ", "中国。", "•",
-    "\"a\" ",
-)  # fmt: skip
+WORDS = rows("long_texts", "words")
 FEW = (".", "。", "ア", "a@a.", "Aa ", "12:30 ")
 LANGUAGES = (None, "en", "de", "fr", "ru", "zh", "ja", "ar", "ko")
 

@@ -5,6 +5,7 @@ import pytest
 from aggregator.config.tuning import Tuning
 from aggregator.extract.extract_limits import ExtractTuning
 from aggregator.extract.html.page import Page, read_page
+from tests.support.tables import rows
 
 TUNING = Tuning().section("text", ExtractTuning)
 TITLE = "Lindmar votes to repair its dam"
@@ -137,25 +138,7 @@ def test_a_body_in_sibling_boxes_keeps_its_order(boxes: str, cut: int) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    [
-        "Page 1 of 3 Next page",
-        "Seite 1 von 3 Nächste Seite",
-        "Page 1 sur 3 Page suivante",
-        "Página 1 de 3 Página siguiente",
-        "Pagina 1 di 3 Pagina successiva",
-        "Pagina 2 van 3",
-        "Strona 1 z 3 Następna strona",
-        "Страница 1 из 3 Следующая страница",
-        "Sida 1 av 3",
-        "Sayfa 1 / 3 Sonraki sayfa",
-        "第1页 共3页 下一页",
-        "1/3ページ 次のページ",
-        "페이지 1 / 3",
-        "صفحة 1 من 3 الصفحة التالية",
-        "עמוד 1 מתוך 3",
-        "Trang 1 trên 3",
-        "« Page 1 of 3 »",
-    ],
+    rows("page_parts", "a page number is no text and says that there is more"),
 )
 @pytest.mark.parametrize(
     "markup",

@@ -27,23 +27,9 @@ def test_rules_of_several_places_add_up() -> None:
 
 @pytest.mark.parametrize(
     ("headers", "rules"),
-    [
-        ([], ""),
-        ([("X-Robots-Tag", " noarchive ")], "noarchive"),
-        ([("tdm-reservation", "1")], "tdm-reservation"),
-        ([("tdm-reservation", "0")], ""),
-        (
-            [("x-robots-tag", "a: nosnippet"), ("tdm-reservation", " 1")],
-            "tdm-reservation; a: nosnippet",
-        ),
-        (
-            [("x-robots-tag", "a: nofollow"), ("x-robots-tag", "noarchive")],
-            "a: nofollow; noarchive",
-        ),
-        ([("x-robots-tag", "noarchive\u00a0\u2014\x00")], "noarchive"),
-    ],
+    rows("permissions", "what headers forbid"),
 )
-def test_what_headers_forbid(headers: list[tuple[str, str]], rules: str) -> None:
+def test_what_headers_forbid(headers: list[list[str]], rules: str) -> None:
     assert header_rules(headers) == rules
     assert permissions(rules).tdm_reserved == (
         ("tdm-reservation", "1") in [(n, v.strip()) for n, v in headers]

@@ -58,19 +58,7 @@ def test_paragraphs_of_scripts_without_spaces_are_kept(
 
 @pytest.mark.parametrize(
     ("head", "title", "outlet"),
-    [
-        (f"The Daily Lantern\n{TITLE}", TITLE, "The Daily Lantern"),
-        (f"Trouble at sea\n{TITLE} in two pillars", f"{TITLE} in two pillars", None),
-        ("World News\nBridge closed over cracks", "Bridge closed over cracks", None),
-        (f"{TITLE} | Lantern News", TITLE, "Lantern News"),
-        (f"Home > News > Local\n{TITLE}", TITLE, None),
-        (
-            "Is the harbour bridge still safe to cross?",
-            "Is the harbour bridge still safe to cross?",
-            None,
-        ),
-        ("港の橋が閉鎖される", "港の橋が閉鎖される", None),
-    ],
+    rows("plain", "headlines"),
 )
 def test_headlines(head: str, title: str, outlet: str | None) -> None:
     saved = read(f"{head}\n\n{BODY}")
@@ -166,7 +154,7 @@ def test_headlines_items_of_a_list_and_verses_are_not_joined(
 @pytest.mark.parametrize(
     "line",
     rows("plain", "boilerplate lines"),
-)  # fmt: skip
+)
 def test_boilerplate_lines(line: str) -> None:
     assert is_boilerplate(line) or breadcrumb_pieces(line)
 
@@ -174,7 +162,7 @@ def test_boilerplate_lines(line: str) -> None:
 @pytest.mark.parametrize(
     "line",
     rows("plain", "sentences and headings are no boilerplate"),
-)  # fmt: skip
+)
 def test_sentences_and_headings_are_no_boilerplate(line: str) -> None:
     assert not is_boilerplate(line)
 

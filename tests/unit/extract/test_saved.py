@@ -16,6 +16,7 @@ from aggregator.extract.phrases import label_of, words
 from aggregator.extract.plain.saved_text import read_saved_text
 from aggregator.extract.plain.titled_text import SavedText
 from tests.support.saved_scores import SAMPLES, figures, load, score
+from tests.support.tables import mapping
 
 ROOT = Path(__file__).resolve().parents[3]
 DATA = Path(os.environ.get("AGGREGATOR_DATA", ROOT.parent / "shared" / "data"))
@@ -54,40 +55,7 @@ def test_what_is_known_of_them(name: str) -> None:
 
 # Lines of each sample article that are none of its text, counted without blank lines from 0; the texts are
 # their publishers' and not held here.
-SEEDS = {
-    "000_34a33b84222234b1.txt": (
-        19,
-        {0, 1, 2, 4, 5, 10},
-        "Syria: Rebels",
-        None,
-        None,
-        "Lerato Khumalo",
-    ),
-    "001_cef88682fac5d4ff.txt": (
-        19,
-        {7, 15, 16, 17, 18},
-        "Syrian rebels storm",
-        None,
-        None,
-        None,
-    ),
-    "002_d3689e4019bbc6d2.txt": (
-        15,
-        {0, 1, 2, 6},
-        "Rebels advance on",
-        None,
-        "2024-12-06T16:30",
-        None,
-    ),
-    "003_8f9cee6c14de1a90.txt": (
-        14,
-        {0, 1, 10, 12, 13},
-        "Islamist rebels claim",
-        "DayFR Euro",
-        None,
-        None,
-    ),
-}
+SEEDS = mapping("saved", "seeds")
 
 
 @pytest.mark.skipif(

@@ -18,31 +18,20 @@ from aggregator.extract.urls import canonical_url, registrable_domain
 from aggregator.extract.wire.wire import find_wire
 from aggregator.model.entry import Entry
 from aggregator.text.sentences import split_sentences
+from tests.support.tables import rows
 
 SEEN = dt.datetime(2025, 3, 10, tzinfo=dt.UTC)
 ALL_TUNING = Tuning()
 TUNING = ALL_TUNING.section("text", ExtractTuning)
 ANY_TEXT = st.text(st.characters())  # lone surrogates and controls included
 URL_PARTS = st.lists(
-    st.sampled_from(
-        [
-            "https://", "http://", "www.", "m.", "amp.", "example.com", "a.co.uk", ":80", ":8080", "/", "amp",
-            ".amp", "..", "%2e", "%", "?", "&", "=", "a", "utm_source=x", "id=1", "#", "@", ";jsessionid=1",
-            "index.html", ".html", "+", "%20", "é", "\\",
-        ]
-    ),
+    st.sampled_from(rows("text_properties", "parts of addresses")),
     max_size=14,
-).map("".join)  # fmt: skip
+).map("".join)
 LINES = st.lists(
-    st.sampled_from(
-        [
-            "Bridge closed", "By Ada Lorne", "6 March 2025, 10:15", "• More here", "21:30: It rained.",
-            "Related news:", "//", "", "The bridge was closed on Monday, the port said.",
-            "“It is closed. Stay home,” she said. Nobody came.", "(AP) — It is.",
-        ]
-    ),
+    st.sampled_from(rows("text_properties", "lines")),
     max_size=12,
-).map("\n".join)  # fmt: skip
+).map("\n".join)
 
 
 @given(ANY_TEXT)

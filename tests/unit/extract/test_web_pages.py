@@ -18,6 +18,7 @@ from aggregator.extract.html.page import Page, read_page
 from aggregator.model.entry import Entry
 from aggregator.model.prepared import CleanArticle
 from tests.conftest import REPOSITORY
+from tests.support.tables import rows
 
 SEEN = dt.datetime(2025, 1, 1, tzinfo=dt.UTC)
 TUNING = Tuning().section("text", ExtractTuning)
@@ -193,26 +194,8 @@ def test_the_thorough_reader_has_the_stop_words_of_all_languages_and_no_second_c
 
 @pytest.mark.parametrize(
     ("head", "body", "title"),
-    [
-        ("", "<h1>Rain <em>in</em> May<b>field</b> again</h1>", "Rain in Mayfield again"),
-        ("", "<h1><span>Weather</span><span>Rain expected in Mayfield</span></h1>", "Weather Rain expected in Mayfield"),
-        (
-            "<meta property='og:title' content='Rain expected in Mayfield | The Selwyn Courier'>",
-            "<h1>Rain expected in Mayfield</h1>",
-            "Rain expected in Mayfield",
-        ),
-        (
-            "<meta property='og:site_name' content='The Selwyn Courier'><title>The Selwyn Courier</title>",
-            "<h1>The Selwyn Courier</h1><h1>Rain expected in Mayfield</h1>",
-            "Rain expected in Mayfield",
-        ),
-        (
-            "<title>Rain expected in Mayfield | The Selwyn Courier</title>",
-            "<a href='/2'><h1>Another headline of another page</h1></a>",
-            "Rain expected in Mayfield",
-        ),
-    ],
-)  # fmt: skip
+    rows("web_pages", "the headline"),
+)
 def test_the_headline(head: str, body: str, title: str) -> None:
     html = f"<html><head>{head}</head><body><article>{body}{paragraphs(*FERRY)}</article></body></html>"
     assert page(html).facts.title == title
@@ -229,20 +212,8 @@ def with_data(*nodes: object, head: str = "", body: str = "") -> Page:
 
 @pytest.mark.parametrize(
     ("data", "head", "body", "author"),
-    [
-        ({"author": [{"givenName": "Jude", "familyName": "Farrow"}]}, "", "", "Jude Farrow"),
-        ({"author": [{"name": "Jude Farrow"}, {"name": "Kim Oss"}]}, "", "", "Jude Farrow, Kim Oss"),
-        (
-            {"author": {"name": "The Courier"}, "publisher": {"name": "The Courier"}},
-            "<meta name='article:author' content='https://social.example/courier'><meta name='byl' content='By Jude Farrow'>",
-            "",
-            "Jude Farrow",
-        ),
-        ({"author": {"name": "The Courier"}, "publisher": {"name": "The Courier"}}, "", "<p class='byline'>By Jude Farrow</p>", "Jude Farrow"),
-        ({"author": {"name": "The Courier"}, "publisher": {"name": "The Courier"}}, "", "", "The Courier"),
-        ({}, "", "<a rel='author' href='/j'>Jude Farrow</a>", "Jude Farrow"),
-    ],
-)  # fmt: skip
+    rows("web_pages", "the author is a person before the outlet"),
+)
 def test_the_author_is_a_person_before_the_outlet(
     data: dict[str, object], head: str, body: str, author: str
 ) -> None:

@@ -19,6 +19,7 @@ from aggregator.extract.wire.agencies import copied_wire
 from aggregator.extract.wire.wire import BY_LINE, SHARED, find_wire
 from aggregator.model.entry import Entry
 from aggregator.model.prepared import Wire
+from tests.support.tables import rows
 
 ALL_TUNING = Tuning()
 TUNING = ALL_TUNING.section("text", ExtractTuning)
@@ -155,14 +156,7 @@ def test_a_page_that_names_its_source_is_heard() -> None:
 
 @pytest.mark.parametrize(
     ("outlet", "wire", "agency"),
-    [
-        ("AFP", None, "AFP"),
-        ("apnews.com", "Reuters", "AP"),
-        ("Harbour Post", "dpa", "dpa"),
-        ("Harbour Post", None, None),
-        (None, None, None),
-        ("TT", None, None),
-    ],
+    rows("wire_cases", "a copy is of the agency that its original is of"),
 )
 def test_a_copy_is_of_the_agency_that_its_original_is_of(
     outlet: str | None, wire: str | None, agency: str | None

@@ -9,6 +9,7 @@ from aggregator.model.article import Article
 from aggregator.model.prepared import Kind
 from aggregator.store.stories.live_stories import LiveStory
 from tests.support.articles import NOON
+from tests.support.tables import rows
 
 MEAN = -0.5  # logit of the article with the reports of the story
 
@@ -54,10 +55,10 @@ def test_a_broad_word_alone_is_not_enough(rarest: float, expected: float) -> Non
 
 @pytest.mark.parametrize(
     ("names", "expected"),
-    [((0.0, 9.0), UNLIKE), ((0.0, -1.0), MEAN), ((0.0, 0.0), MEAN)],
+    rows("affinity", "texts with names have one in common"),
 )
 def test_texts_with_names_have_one_in_common(
-    names: tuple[float, float], expected: float
+    names: list[float], expected: float
 ) -> None:
     """A text that names nothing may be of any affair."""
     assert near(placed("Herald"), placed("Echo"), names=names) == expected

@@ -21,6 +21,7 @@ from aggregator.model.article import Article
 from aggregator.model.evidence import Reason
 from aggregator.store.stories.live_stories import LiveStory
 from tests.support.events import GRAIN, article_of
+from tests.support.tables import rows
 
 NOON = 29_000_000
 MODEL = shipped_model(Tuning())
@@ -89,14 +90,10 @@ def test_the_threshold_is_inclusive(one, score, joins):
 
 @pytest.mark.parametrize(
     ("scores", "best", "rival"),
-    [
-        ((1.0, 3.0, 2.0), "s2", "s3"),
-        ((2.0, 2.0, 1.0), "s1", "s2"),
-        ((-3.0, NEED, -4.0), "s2", "s1"),
-        ((-3.0, -2.0, -4.0), None, "s2"),
-        ((1.0,), "s1", None),
-        ((), None, None),
-    ],
+    rows(
+        "events",
+        "the highest score wins ties go to the older and the next is the rival",
+    ),
 )
 def test_the_highest_score_wins_ties_go_to_the_older_and_the_next_is_the_rival(
     scores, best, rival

@@ -21,7 +21,7 @@ from aggregator.text.names import find_names
 from aggregator.text.numbers import written_out
 from aggregator.text.tokens import word_tokens
 from aggregator.text.vocabulary import STOP_WORD, Vocabulary
-from tests.support.tables import rows
+from tests.support.tables import mapping, rows
 
 MODEL = shipped_model(Tuning())
 PACKER = TermPacker(MODEL)
@@ -214,14 +214,7 @@ def test_a_list_is_not_asked_where_words_were_counted():
 
 # --- any text ----------------------------------------------------------------------------------------------
 
-SAME_AND_OTHER = {
-    "he": ("רעידת אדמה בצפון צ'ילה", "צ'ילה: רעידת אדמה בצפון", "הפועל ניצחה במשחק"),
-    "el": ("Σεισμός 6 βαθμών στη βόρεια Χιλή", "Σεισμός στη βόρεια ακτή της Χιλής", "Ο Ολυμπιακός κέρδισε"),
-    "hi": ("चिली के उत्तर में भूकंप", "भूकंप से चिली में नुकसान", "भारत ने क्रिकेट मैच जीता"),
-    "tr": ("Şili'nin kuzeyinde deprem", "Deprem Şili'de hasara yol açtı", "Galatasaray maçı kazandı"),
-    "th": ("แผ่นดินไหวทางเหนือของชิลี", "แผ่นดินไหวในชิลีสร้างความเสียหาย", "ทีมฟุตบอลไทยชนะการแข่งขัน"),
-    "ko": ("칠레 북부에서 지진 발생", "지진 칠레 북부 피해", "축구 대표팀 경기 승리"),
-}  # fmt: skip
+SAME_AND_OTHER = mapping("languages", "same and other")
 
 
 @pytest.mark.parametrize("language", sorted(SAME_AND_OTHER))

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 
 import msgspec
 import numpy as np
@@ -41,6 +42,7 @@ from aggregator.grouping.pairs.weights import shipped_model
 from aggregator.model.prepared import Kind
 from tests.support.articles import DYKES, FLOOD, FLOOD_ELSEWHERE, STRIKE
 from tests.support.events import article_of
+from tests.support.tables import rows
 
 DAY = 24 * 60
 NOON = 29_000_000
@@ -231,45 +233,14 @@ FRAME = (
 
 @pytest.mark.parametrize(
     ("one", "other", "frame"),
-    [
-        ("Garden diary, part 6", "Garden diary: part 17", (3 / 4, 0, 1, 1, 1, 0, 0)),
-        ("花园日记 第6集", "花园日记 第7集", (6 / 7, 0, 1, 1, 1, 0, 0)),
-        (
-            "Щоденник садівника, частина 6",
-            "Щоденник садівника, частина 7",
-            (3 / 4, 0, 1, 1, 1, 0, 0),
-        ),
-        (
-            "Fire at the old school in Rowan",
-            "Fire at the old school in Elder",
-            (6 / 7, 0, 1, 1, 0, 1, 0),
-        ),
-        (
-            "Stocks close higher again",
-            "Stocks close lower again",
-            (3 / 4, 0, 1, 1, 0, 0, 1),
-        ),
-        (
-            "Rowan beats Elder in final",
-            "Elder beats Rowan in final",
-            (3 / 5, 2, 0, 0, 0, 0, 0),
-        ),
-        # Capitals tell no names
-        ("ROWAN WINS AGAIN", "Elder Wins Again", (2 / 3, 0, 1, 1, 0, 0, 1)),
-        (
-            "Levee breaks near Rowan",
-            "Levee breaks near Rowan, four dead",
-            (1, 0, 0, 2, 0, 0, 0),
-        ),
-        ("Levee breaks, 4 dead", "Pennmouth: 300 fetched by boat", (0,) * 7),
-        ("", "Garden diary", (0,) * 7),
-    ],
+    rows("pair_model", "titles of one pattern show what stands in the place of what"),
 )
 def test_titles_of_one_pattern_show_what_stands_in_the_place_of_what(
-    one: str, other: str, frame: tuple[float, ...]
+    one: str, other: str, frame: str
 ) -> None:
     found = features(article(one), article(other))
-    assert tuple(found[name] for name in FRAME) == pytest.approx(frame)
+    expected = [float(Fraction(share)) for share in frame.split()]
+    assert [found[name] for name in FRAME] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from aggregator.text.document_frequency import (
 )
 from aggregator.text.language import primary_tag
 from aggregator.text.vocabulary import STOP_WORD, Vocabulary
+from tests.support.tables import rows
 from training.fit_pair_model import model_hash
 
 MODEL = shipped_model(Tuning())
@@ -90,46 +91,18 @@ def test_names_are_runs_of_capitals_inside_sentences_and_german_nouns_are_none(
 
 @pytest.mark.parametrize(
     ("language", "title", "text", "named"),
-    [
-        (
-            "en",
-            "Avalanche near Aviemore kills skier",
-            "The slab broke away above Loch Morlich on Saturday in March, police said.",
-            {"Aviemore", "Loch", "Morlich"},
-        ),
-        (
-            "en",
-            "Two Killed As Light Aircraft Crashes At Drumshanbo",
-            "The pilot died at once.",
-            {"Drumshanbo"},
-        ),
-        (
-            "de",
-            "Kaprun: Tourengeher verschüttet",
-            "Die Bergrettung fand ihn am Samstag bei Galtür unter einem Schneebrett.",
-            {"Kaprun", "Galtür"},
-        ),
-        (
-            "fr",
-            "Une avalanche emporte trois skieurs à Cauterets",
-            "Une plaque s'est détachée samedi, a dit la gendarmerie de Barèges.",
-            {"Cauterets", "Barèges"},
-        ),
-        (
-            "ru",
-            "Мэр Тагила Олег Баженов ушел в отставку с поста",
-            "Градоначальник проработал шесть лет.",
-            {"Тагила", "Олег", "Баженов"},
-        ),
-        ("en", "no capitals here at all", "and none in the text of it.", set()),
-    ],
+    rows(
+        "terms", "words of names are those with a capital inside a sentence and no days"
+    ),
 )
 def test_words_of_names_are_those_with_a_capital_inside_a_sentence_and_no_days(
     language, title, text, named
 ):
     words = PACKER.readable_terms(title, text, language)
     found = ids(title, text, language)
-    assert {words[id_] for id_ in found if FIELDS[id_ >> HASH_BITS] == "named"} >= named
+    assert {words[id_] for id_ in found if FIELDS[id_ >> HASH_BITS] == "named"} >= set(
+        named
+    )
     assert not any(
         words[id_] in {"Saturday", "March", "Samstag", "Killed", "Two"}
         for id_ in found

@@ -15,11 +15,11 @@ from aggregator.intake.polling.poll_decision import (
 )
 from aggregator.model.entry import Entry, ParsedFeed, Published
 from aggregator.model.errors import FetchError
-from aggregator.sources.fetch.poll_schedule import GONE_RETRY_SECONDS
 from aggregator.sources.fetch.response import FetchResult
 from aggregator.sources.source_limits import net_tuning
 from aggregator.store.intake.known_entries import AcceptResult
 from aggregator.store.intake.source_rows import Source
+from tests.support.tables import rows
 
 ALL_TUNING = Tuning()
 RULES = PollRules(net_tuning(ALL_TUNING), ALL_TUNING.section("polling", PollTuning))
@@ -97,91 +97,64 @@ def decided(before: Source, response: PollAnswer | FetchError) -> PollOutcome:
     return decide(before, response, NOW, RULES)
 
 
-HTTP_404, HTTP_410 = failure("http", 404), failure("http", 410)
-OUT_OF_REACH = FetchError("dns", "x")
-GONE_SINCE = {"gone_count": 2, "gone_since": LONG_AGO}
-MOVING = {
-    "moved_to": THERE,
-    "moved_count": 2,
-    "moved_since": LONG_AGO,
-    "move_confirmed": True,
+# Words of the table for times, and for responses that have no entries.
+TIMES = {"now": NOW, "an hour ago": NOW - dt.timedelta(hours=1), "long ago": LONG_AGO}
+FAILURES = {
+    "http 404": failure("http", 404),
+    "http 410": failure("http", 410),
+    "http 503, wait 36000": failure("http", 503, wait=10 * HOUR),
+    "asked to wait": failure("asked to wait", wait=60),
+    "out of reach": failure("dns"),
 }
-MOVED = {"redirected_url": THERE, "host": "b.example"}
-NOT_MOVING = {
-    "moved_to": None,
-    "moved_count": 0,
-    "moved_since": None,
-    "move_confirmed": False,
+TARGETS = {
+    "a source": source(id="t", address=THERE),
+    "a paused source": source(id="t", paused=True),
+    "a source that is gone": source(id="t", health="gone"),
 }
-OTHER = source(id="t", address=THERE)
+
+
+def values_of(row: dict[str, Any]) -> dict[str, Any]:
+    """Columns of a source, with the times and bytes that words of the table stand for."""
+    times = {name: TIMES.get(str(value), value) for name, value in row.items()}
+    return times | {
+        name: value.encode()
+        for name, value in row.items()
+        if name == "body_hash" and value
+    }
+
+
+def response_of(words: str) -> PollAnswer | FetchError:
+    """What a row calls `http 404`, `304`, `feed new known` or `304 from THERE, a source`."""
+    if words in FAILURES:
+        return FAILURES[words]
+    what, _, place = words.partition(" from ")
+    address, _, target = place.partition(", ")
+    _, *outcomes = what.split()
+    more = entries(*outcomes) if outcomes else {}
+    return answer(address or None, TARGETS.get(target), **more)
 
 
 @pytest.mark.parametrize(
     ("before", "response", "changed"),
-    [
-        # 304 keeps the validators; a feed brings new ones
-        ({}, answer(), {"etag": '"1"', "body_hash": b"1", "last_success_at": NOW, "health": "ok"}),
-        ({"health_cause": "a broken entry"}, answer(), {"health_cause": "a broken entry"}),
-        ({"health": "failing", "failures": 3, "health_cause": "dns: x", "failing_since": LONG_AGO}, answer(),
-         {"health": "ok", "failures": 0, "health_cause": None, "failing_since": None}),
-        ({}, answer(**entries("known", "new", "revision", "forgotten")),
-         {"etag": '"2"', "body_hash": b"2", "title": "The Post", "site_url": "http://a.example/",
-          "entries_new": 1, "entries_known": 2, "entries_rejected": 1, "last_new_at": NOW}),
-        ({"first_poll_done": False, "health": "new"}, answer(**entries("new", "new")),
-         {"first_poll_done": True, "health": "ok", "entries_new": 2, "per_day_at": NOW,
-          "last_new_at": NOW - dt.timedelta(hours=1)}),
-        # failures
-        ({}, HTTP_404, {"health": "failing", "health_cause": "http: x", "failures": 1, "failing_since": NOW,
-                        "etag": '"1"', "last_success_at": None}),
-        ({"failures": 4, "failing_since": LONG_AGO}, HTTP_404, {"failures": 5, "failing_since": LONG_AGO}),
-        ({"failures": 4, "failing_since": LONG_AGO} | MOVED, HTTP_404,
-         {"redirected_url": None, "host": "a.example", "etag": None, "body_hash": None}),
-        ({"failures": 4, "failing_since": NOW} | MOVED, HTTP_404, MOVED),
-        ({}, failure("asked to wait", wait=60), {"health": "ok", "failures": 0, "last_polled_at": None}),
-        ({}, OUT_OF_REACH, {"health": "failing", "health_cause": "dns: x", "failures": 1}),
-        # 410
-        ({}, HTTP_410, {"health": "failing", "gone_count": 1, "gone_since": NOW}),
-        (GONE_SINCE, HTTP_410, {"health": "gone", "gone_count": 3}),
-        (GONE_SINCE | {"gone_since": NOW}, HTTP_410, {"health": "failing", "gone_count": 3}),
-        (GONE_SINCE | MOVED, HTTP_410, {"health": "failing", "redirected_url": None, "gone_count": 0}),
-        (GONE_SINCE, answer(), {"gone_count": 0, "gone_since": None}),
-        # permanent redirects
-        ({}, answer(THERE, **entries("new", "known")),
-         {"moved_to": THERE, "moved_count": 1, "moved_since": NOW, "move_confirmed": True}),
-        ({}, answer(THERE, **entries("new")), {"moved_to": THERE, "move_confirmed": False}),
-        (MOVING, answer(THERE), MOVED | NOT_MOVING),
-        (MOVING | {"moved_since": NOW}, answer(THERE), {"redirected_url": None, "moved_count": 3}),
-        (MOVING | {"move_confirmed": False}, answer(THERE), {"redirected_url": None, "moved_count": 3}),
-        (MOVING, answer(), NOT_MOVING | {"redirected_url": None}),
-        (MOVING, answer("http://c.example/"), {"moved_to": "http://c.example/", "moved_count": 1}),
-        (MOVING, answer(THERE, OTHER), {"health": "merged", "merged_into": "t", "redirected_url": None}),
-        (MOVING, answer(THERE, source(id="t", paused=True)), MOVING | {"health": "ok", "merged_into": None}),
-        (MOVING, answer(THERE, source(id="t", health="gone")), MOVED | {"merged_into": None}),
-    ],
-)  # fmt: skip
+    rows("poll_decision", "a response changes the source"),
+)
 def test_a_response_changes_the_source(
-    before: dict[str, Any], response: PollAnswer | FetchError, changed: dict[str, Any]
+    before: dict[str, Any], response: str, changed: dict[str, Any]
 ) -> None:
-    after = decided(source(**before), response).source
+    after = decided(source(**values_of(before)), response_of(response)).source
+    changed = values_of(changed)
     assert {name: getattr(after, name) for name in changed} == changed
 
 
 @pytest.mark.parametrize(
     ("response", "least_seconds", "most_seconds"),
-    [
-        (answer(), HOUR, 5 * HOUR),
-        (answer(**entries("new")), HOUR, 5 * HOUR),
-        (HTTP_404, HOUR, 3 * HOUR),
-        (failure("http", 503, wait=10 * HOUR), 10 * HOUR, 12 * HOUR),
-        (failure("asked to wait", wait=60), 60, 90),
-        (OUT_OF_REACH, 60, 66),
-        (HTTP_410, GONE_RETRY_SECONDS, 2 * GONE_RETRY_SECONDS),
-    ],
+    rows("poll_decision", "the next poll follows the response"),
 )
 def test_the_next_poll_follows_the_response(
-    response: PollAnswer | FetchError, least_seconds: float, most_seconds: float
+    response: str, least_seconds: float, most_seconds: float
 ) -> None:
-    wait = (decided(source(), response).source.next_due_at - NOW).total_seconds()
+    after = decided(source(), response_of(response)).source
+    wait = (after.next_due_at - NOW).total_seconds()
     assert least_seconds <= wait <= most_seconds
 
 

@@ -19,6 +19,7 @@ from aggregator.config.source_settings import SourceConfig
 from aggregator.config.story_query import SavedQuery
 from tests.conftest import REPOSITORY
 from tests.support.committed import committed
+from tests.support.tables import rows
 
 DOCUMENTS = sorted(
     [
@@ -39,29 +40,7 @@ _PROGRAM = re.compile(r"(?:^|[\s/])aggregator(?=\s+[-a-z])(.*)$")
 _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 _DOTTED = re.compile(r"[A-Za-z_][\w]*(?:\.[A-Za-z_]\w*)+")
 # Options of other programs that the documents call.
-_FOREIGN_OPTIONS = {
-    *(
-        "--force-reinstall",
-        "--now",
-        "--no-build-isolation",
-        "--no-deps",
-        "--require-hashes",
-        "--wheel-dir",
-    ),
-    *("--tag", "--volume"),
-    *("--clean", "--dbname", "--file", "--if-exists", "--single-transaction"),
-    *("--host", "--nthreads", "--memory-limit"),
-    *(
-        "--build",
-        "--detach",
-        "--network",
-        "--publish",
-        "--read-only",
-        "--rm",
-        "--signal",
-        "--tmpfs",
-    ),
-}
+_FOREIGN_OPTIONS = set(rows("docs", "foreign options"))
 _PICTURE_BYTES = 250_000
 
 

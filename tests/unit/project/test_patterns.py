@@ -9,6 +9,7 @@ from aggregator.extract.clean_article import clean_entry
 from aggregator.model.entry import Entry
 from tests.support.articles import FLOOD, NOON
 from tests.support.patterns import Expression, expressions, growing
+from tests.support.tables import rows
 
 
 def planted(pattern: str, method: str) -> Expression:
@@ -20,15 +21,7 @@ def planted(pattern: str, method: str) -> Expression:
 @pytest.mark.later
 @pytest.mark.parametrize(
     ("pattern", "method"),
-    [
-        (r"\s+$", "search"),
-        (r"[.!?]+(?=\s+[A-Z])", "finditer"),
-        (r"\w+@\w+", "finditer"),
-        (r"\{(.+?)\}", "sub"),
-        (r"(?:a|b|ab)+c", "match"),
-        (r"(?:кот|кит\w*)\b.{0,20}пёс", "search"),
-        (r"^\S+@\S+\s+\(", "match"),
-    ],
+    rows("patterns", "an expression that is not linear is found"),
 )
 def test_an_expression_that_is_not_linear_is_found(pattern: str, method: str) -> None:
     assert growing(planted(pattern, method), most=24, longest=25_600) is not None

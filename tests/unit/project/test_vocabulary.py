@@ -12,14 +12,10 @@ import yaml
 from aggregator.config.settings import Config
 from aggregator.store.tables import metadata
 from tests.conftest import REPOSITORY
+from tests.support.tables import rows
 
 PACKAGE = REPOSITORY / "aggregator"
-RETIRED = (
-    "told", "untold", "telling", "home", "homes", "homeless", "twin", "twins", "bond", "bonds", "shelf",
-    "shelves", "desk", "desks", "wish", "wishes", "aside", "chore", "chores", "toll", "tolls", "sighting",
-    "sightings", "habit", "habits", "glance", "teaser", "parcel", "letterbox", "manners", "tally", "voice",
-    "voices", "lent", "weighs", "kin", "furniture",
-)  # fmt: skip
+RETIRED = rows("vocabulary", "retired")
 PHRASES = (
     "gets on",
     "get on with",

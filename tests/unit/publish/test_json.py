@@ -15,16 +15,11 @@ from aggregator.publish.story_json import (
     story_in_list,
     whole_story,
 )
+from tests.support.tables import rows
 from tests.support.written_stories import a_story, an_article, the_ferry
 
-STORY_KEYS = [
-    "id", "title", "summary", "language", "first_published", "last_published", "updated", "article_count",
-    "outlet_count", "unknown_outlet_count", "report_count", "names", "topics", "picture", "storyline", "articles",
-]  # fmt: skip
-ARTICLE_KEYS = [
-    "id", "record_id", "outlet", "url", "title", "published", "seen", "language", "copy_of", "wire",
-    "kind", "role", "version",
-]  # fmt: skip
+STORY_KEYS = rows("json", "story keys")
+ARTICLE_KEYS = rows("json", "article keys")
 
 
 def test_a_list_has_exactly_the_promised_keys_and_nothing_of_the_texts() -> None:

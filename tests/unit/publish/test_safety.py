@@ -14,6 +14,7 @@ from aggregator.publish.sanitise import (
     visible,
 )
 from aggregator.web.responses import problem
+from tests.support.tables import rows
 
 
 @pytest.mark.parametrize(
@@ -33,13 +34,10 @@ def test_addresses_of_articles_are_linked_as_they_are(url: str) -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        None, "", "javascript:alert(1)", "JaVaScRiPt:alert(1)", "java\nscript:alert(1)",
-        " https://example.org/", "data:text/html,x", "ftp://example.org/", "//example.org/", "/local",
-        "https://user:secret@example.org/", "https://example.org@evil.example/", "https:\\\\evil.example",
-        "https://", "https://example.org:0/", "https://example.org:99999/", "https://[::1",
-        "https://example.org/\u202egpj.exe", "https://example.org/" + "a" * 2048,
+        *rows("safety", "everything else is not"),
+        "https://example.org/" + "a" * 2048,
     ],
-)  # fmt: skip
+)
 def test_everything_else_is_not(url: str | None) -> None:
     assert safe_url(url) is None
 

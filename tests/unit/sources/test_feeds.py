@@ -17,6 +17,7 @@ from aggregator.sources.parse.feeds.xml_entries import entry_starts
 from aggregator.sources.parse.feeds.xml_repair import decode_markup
 from aggregator.sources.source_limits import KEY_CHARS
 from tests.support.read_feeds import TUNING, read
+from tests.support.tables import mapping, rows
 
 FEEDS = (
     Path(
@@ -155,31 +156,7 @@ def test_a_guid_is_an_address_only_if_it_looks_like_one(
     assert (entry.guid, entry.url) == (guid, url)
 
 
-JSON_FEED = {
-    "version": "https://jsonfeed.org/version/1.1",
-    "title": "JSON Post",
-    "home_page_url": "https://example.org/",
-    "language": "fr-CA",
-    "items": [
-        {
-            "id": 7,
-            "url": "/j/7",
-            "title": "Le pont",
-            "content_text": "Un texte.\n\nDeux < trois.",
-            "date_published": "2026-02-27T10:00:00Z",
-            "authors": [{"name": "A. Plume"}],
-            "tags": ["ville", 3],
-            "attachments": [
-                {
-                    "url": "https://a.org/p.mp3",
-                    "mime_type": "audio/mpeg",
-                    "size_in_bytes": 5,
-                }
-            ],
-        },
-        "nonsense",
-    ],
-}
+JSON_FEED = mapping("feeds", "json feed")
 
 
 def test_json_feed() -> None:
@@ -325,11 +302,7 @@ def test_a_feed_speaks_only_for_its_own_site(link: str, authority: str) -> None:
 
 @pytest.mark.parametrize(
     ("times", "precision"),
-    [
-        (["00:00:00", "00:00:00"], ["day", "day"]),
-        (["00:00:00", "10:30:00"], ["minute", "minute"]),
-        (["00:00:00"], ["day"]),
-    ],
+    rows("feeds", "midnight of all entries is a day"),
 )
 def test_midnight_of_all_entries_is_a_day(
     times: list[str], precision: list[str]
@@ -355,17 +328,7 @@ ITEM = '<item xmlns:itunes="http://www.itunes.com/dtds/podcast-1.0.dtd"><title>T
 
 @pytest.mark.parametrize(
     ("markup", "author"),
-    [
-        ("<author>a@b.org (Jo Doe)</author>", "Jo Doe"),
-        ("<author>Jo Doe &lt;a@b.media&gt;</author>", "Jo Doe"),
-        (
-            "<author>a@b.online (Jo Doe)</author><dc:creator>Ann Roe</dc:creator>",
-            "Jo Doe, Ann Roe",
-        ),
-        ("<author>&lt;a href='x'&gt;Jo Doe&lt;/a&gt;</author>", "Jo Doe"),
-        ("<author>a@b.online</author>", None),
-        ("<itunes:author>Jo Doe</itunes:author>", "Jo Doe"),
-    ],
+    rows("feeds", "an author is a name"),
 )
 def test_an_author_is_a_name(markup: str, author: str | None) -> None:
     assert read(rss(ITEM.format(markup))).entries[0].author == author
@@ -373,20 +336,7 @@ def test_an_author_is_a_name(markup: str, author: str | None) -> None:
 
 @pytest.mark.parametrize(
     ("markup", "kinds"),
-    [
-        ('<media:thumbnail url="https://a.example/t.jpg"/>', ["image"]),
-        ('<media:content url="https://a.example/c.jpg" medium="image"/>', ["image"]),
-        (
-            '<media:group><media:content url="http://a.b/c" type="video/mp4"/></media:group>',
-            ["video/mp4"],
-        ),
-        ('<itunes:image href="https://a.example/i.jpg"/>', ["image"]),
-        (
-            '<enclosure url="https://a.example/e.mp3" type="audio/mpeg" length="x"/>',
-            ["audio/mpeg"],
-        ),
-        ('<enclosure url="javascript:alert(1)" type="x"/>', []),
-    ],
+    rows("feeds", "pictures and films are kept with their kind"),
 )
 def test_pictures_and_films_are_kept_with_their_kind(
     markup: str, kinds: list[str]

@@ -19,6 +19,7 @@ from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.sources.fetch.connections.public_addresses import address_of, is_public
 from tests.support.certificate import server_context, trust
 from tests.support.loopback import LoopbackServer, Response, Route, redirect
+from tests.support.tables import rows
 from tests.support.waiting import PATIENCE_SECONDS
 
 PUBLIC = "93.184.216.34"
@@ -85,42 +86,7 @@ def landed(
         client.close()
 
 
-VECTORS = [
-    # loopback, as many know it
-    "http://127.0.0.1/", "http://127.1/", "http://127.0.1/", "http://127.255.255.254/", "http://2130706433/",
-    "http://0x7f000001/", "http://0x7f.1/", "http://0x7f.0.0.0x1/", "http://0177.0.0.1/", "http://017700000001/",
-    "http://0/", "http://0.0.0.0/", "http://000.0.0.0/", "http://localhost/", "http://LOCALHOST/",
-    "http://localhost./", "http://127.0.0.1./", "http://localhost.localdomain/", "http://ip6-localhost/",
-    "http://[::1]/", "http://[::]/", "http://[0:0:0:0:0:0:0:1]/", "http://[::ffff:127.0.0.1]/",
-    "http://[::ffff:7f00:1]/", "http://[0:0:0:0:0:ffff:127.0.0.1]/", "http://[::127.0.0.1]/",
-    "http://[::ffff:0:7f00:1]/",
-    # spellings that only turn into an address on the way
-    "http://127。0。0。1/", "http://127．0．0．1/", "http://１２７.0.0.1/", "http://①②⑦.0.0.1/", "http://ⓛocalhost/",
-    "http://127%2e0%2e0%2e1/", "http://%31%32%37.0.0.1/", "HTTP://127.0.0.1/", "hTTp://[::1]/",
-    "  http://127.0.0.1/  ", "http://127.0.0.1:80/", "http://127.0.0.1:443/", "http://127.0.0.1:8080/",
-    # user information and backslashes
-    "http://good.example@127.0.0.1/", "http://127.0.0.1@good.example@127.0.0.1/", "http://good.example:pw@127.1/",
-    "http://good.example\\@127.0.0.1/", "http://127.0.0.1\\.good.example/", "http:\\\\127.0.0.1/",
-    # private, link-local, metadata
-    "http://10.0.0.1/", "http://172.16.0.1/", "http://172.31.255.254/", "http://192.168.1.1/",
-    "http://169.254.169.254/latest/meta-data/", "http://0xa9fea9fe/", "http://metadata.google.internal/",
-    "http://100.100.100.200/", "http://168.63.129.16/", "http://[fd00:ec2::254]/", "http://[fe80::1]/",
-    "http://[fe80::1%25eth0]/", "http://[fe80::1%eth0]/", "http://[fc00::1]/", "http://[fec0::1]/",
-    # carrier NAT, benchmarks, documentation, reserved, multicast, broadcast
-    "http://100.64.0.1/", "http://198.18.0.1/", "http://192.0.0.8/", "http://192.0.2.1/", "http://198.51.100.1/",
-    "http://203.0.113.1/", "http://192.88.99.1/", "http://224.0.0.1/", "http://240.0.0.1/",
-    "http://255.255.255.255/", "http://[ff02::1]/", "http://[ff0e::1]/", "http://[2001:db8::1]/",
-    "http://[3fff::1]/", "http://[5f00::1]/",
-    # IPv4 inside IPv6
-    "http://[64:ff9b::7f00:1]/", "http://[64:ff9b::10.0.0.1]/", "http://[64:ff9b:1::7f00:1]/",
-    "http://[2002:7f00:1::]/", "http://[2001:0:7f00:1::]/", "http://[2001::1]/",
-    "http://[2606:2800:21f::5efe:7f00:1]/", "http://[2606:2800:21f::200:5efe:10.0.0.1]/",
-    "http://[2606:2800:21f::200:5efe:93.184.216.34]/",
-    # other schemes
-    "file:///etc/passwd", "ftp://127.0.0.1/", "gopher://127.0.0.1:6379/_INFO", "dict://127.0.0.1:11211/",
-    "ldap://127.0.0.1/", "data:text/plain,hello", "javascript:alert(1)", "jar:http://127.0.0.1!/", "unix:///run/x",
-    "//127.0.0.1/", "http:///etc/passwd", "http://", "http:127.0.0.1", "",
-]  # fmt: skip
+VECTORS = rows("guard", "vectors")
 
 LOOPBACK_NAMES = {
     name: [["127.0.0.1", "::1"]]
@@ -134,11 +100,7 @@ LOOPBACK_NAMES = {
 } | {"metadata.google.internal": [["169.254.169.254"]], "good.example": [[PUBLIC]]}
 
 
-NAIVE = [
-    "127.0.0.1", "127.1", "127.0.1", "2130706433", "0x7f000001", "0X7F000001", "0x7f.1", "0x7f.0.0.0x1",
-    "0x7f.0.1", "0177.1", "0177.0.1", "017700000001", "0", "0.0.0.0", "127。0。0。1",
-    "good.example@127.0.0.1", "user:word@127.1",
-]  # fmt: skip
+NAIVE = rows("guard", "naive")
 
 
 def test_the_list_is_as_long_as_promised_and_a_naive_client_is_fooled() -> None:

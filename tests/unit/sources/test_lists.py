@@ -14,7 +14,7 @@ from aggregator.sources.parse.feeds.feed_discovery import (
     usual_places,
 )
 from aggregator.sources.parse.feeds.opml import OpmlFeed, read_opml, write_opml
-from tests.support.tables import rows
+from tests.support.tables import mapping, rows
 
 
 def test_folders_are_read_as_they_nest() -> None:
@@ -151,44 +151,7 @@ def test_any_page_gives_addresses_of_pages(text: str, href: str) -> None:
 
 # --- lists as other programs write them --------------------------------------------------------------------
 
-ODD_LISTS = {
-    "nested five deep": (
-        "<outline text='a'>" * 5 + "<outline text='F' xmlUrl='https://a.example/rss'/>" + "</outline>" * 5,
-        ["https://a.example/rss"],
-    ),
-    "a feed within a feed": (
-        "<outline text='F' xmlUrl='https://a.example/'><outline text='G' xmlUrl='https://b.example/'/></outline>",
-        ["https://a.example/", "https://b.example/"],
-    ),
-    "no texts at all": ("<outline xmlUrl='https://a.example/rss'/>", ["https://a.example/rss"]),
-    "any case": ("<OUTLINE Text='F' XmlURL='https://a.example/rss'/>", ["https://a.example/rss"]),
-    "bare signs in an address": (
-        "<outline xmlUrl='https://a.example/rss?a=1&b=2&amp;c=3&copy=4'/>",
-        ["https://a.example/rss?a=1&b=2&c=3&copy=4"],
-    ),
-    "the scheme of feed readers": (
-        "<outline xmlUrl='feed://a.example/rss'/><outline xmlUrl='feed:https://b.example/rss'/>",
-        ["http://a.example/rss", "https://b.example/rss"],
-    ),
-    "spaces around": ("<outline xmlUrl='\n  https://a.example/rss '/>", ["https://a.example/rss"]),
-    "url with a type": (
-        "<outline type='rss' url='https://a.example/rss'/><outline type='link' url='https://b.example/'/>",
-        ["https://a.example/rss"],
-    ),
-    "entities of HTML": ("<outline text='Caf&eacute; &rsquo;' xmlUrl='https://a.example/'/>", ["https://a.example/"]),
-    "other programs' attributes": (
-        "<outline xmlns:fz='urn:x' fz:options='{&quot;a&quot;:1}' version='RSS' xmlUrl='https://a.example/'/>",
-        ["https://a.example/"],
-    ),
-    "undeclared prefixes": ("<outline frss:opt='1' xmlUrl='https://a.example/'/>", ["https://a.example/"]),
-    "never closed": ("<outline text='F'><outline xmlUrl='https://a.example/'>", ["https://a.example/"]),
-    "twice the same attribute": ("<outline text='a' text='b' xmlUrl='https://a.example/'/>", ["https://a.example/"]),
-    "addresses that are none": (
-        "<outline xmlUrl='/rss'/><outline xmlUrl='file:///etc/passwd'/><outline xmlUrl='javascript:x'/>"
-        "<outline xmlUrl=''/><outline xmlUrl='https://a.example/'/>",
-        ["https://a.example/"],
-    ),
-}  # fmt: skip
+ODD_LISTS = mapping("lists", "odd lists")
 
 
 @pytest.mark.parametrize("name", ODD_LISTS)
@@ -199,17 +162,7 @@ def test_lists_of_other_programs(name: str) -> None:
         assert [feed.url for feed in read_opml(text.encode(codec)).feeds] == urls
 
 
-ODD_ADDRESSES = {
-    "itpc://d3.example/pod.xml": "http://d3.example/pod.xml",
-    "PCAST://d4.example/pod.xml": "http://d4.example/pod.xml",
-    "podcast:https://d5.example/pod.xml": "https://d5.example/pod.xml",
-    "feed://d5.example/a": "http://d5.example/a",
-    "rss://d5.example/a": "http://d5.example/a",
-    "d6.example/feed": "https://d6.example/feed",
-    "d6.example:8080/feed?a=1": "https://d6.example:8080/feed?a=1",
-    "//d7.example/feed": "https://d7.example/feed",
-    " https://d8.example/a b ": "https://d8.example/a%20b",
-}
+ODD_ADDRESSES = mapping("lists", "odd addresses")
 
 
 @pytest.mark.parametrize("written", ODD_ADDRESSES)

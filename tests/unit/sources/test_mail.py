@@ -229,25 +229,7 @@ def test_an_address_with_a_key_of_the_subscriber_is_not_kept(
 
 @pytest.mark.parametrize(
     "link",
-    [
-        "http://127.0.0.1/",
-        "http://127.1/",
-        "http://0x7f.0x1/",
-        "http://2130706433/",
-        "http://[::1]/",
-        "http://[64:ff9b::c0a8:101]/",
-        "http://wiki.corp/stop",
-        "http://169.254.169.254/latest/meta-data",
-        "http://192.168.1.1/reboot",
-        "http://localhost:8080/stop",
-        "http://router/reboot",
-        "http://nas.local./",
-        "http://anna:word@news.example/",
-        "http://news.example\\@192.168.1.1/",
-        "javascript:alert(1)",
-        "file:///etc/passwd",
-        "//news.example/x",
-    ],
+    rows("mail", "an address that is not of the web is not kept"),
 )
 @pytest.mark.parametrize("place", ["archived", "html", "plain"])
 def test_an_address_that_is_not_of_the_web_is_not_kept(
@@ -407,19 +389,7 @@ def text_of_mail(body: str, kind: str = "plain") -> str:
 
 @pytest.mark.parametrize(
     "below",
-    [
-        "-- \nAda Lorne\nLindauer Bote\n+49 8382 1234\n",
-        "-- \r\nAda Lorne\r\n",
-        "--\nAda Lorne, Redaktion\n",
-        "_" * 47 + "\n" + LIST,
-        "-- \nAda Lorne\n\n" + "_" * 47 + "\n" + LIST,
-        "-- \nYou received this message because you are subscribed to the group news.\n"
-        "To unsubscribe from this group, send an email to news+unsubscribe@groups.example.\n",
-        "You receive this mail because you subscribed to it.\nTo unsubscribe: https://bote.example/u/1\n",
-        "Sie erhalten diese E-Mail, weil Sie sie bestellt haben. Hier abmelden: https://bote.example/u/1\n",
-        "Vous recevez ce message car vous êtes inscrit.\n\nSe désabonner : https://bote.example/u/1\n",
-        "このメールの配信停止はこちら https://bote.example/u/1\n",
-    ],
+    rows("mail", "what is below the text of a message is no text"),
 )
 def test_what_is_below_the_text_of_a_message_is_no_text(below: str) -> None:
     assert text_of_mail(f"{ABOVE}\n\n{below}") == text_of_mail(ABOVE)

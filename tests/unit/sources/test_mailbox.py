@@ -18,6 +18,7 @@ from aggregator.sources.fetch.mails.mailbox import ReadMailbox, read_mailbox
 from aggregator.sources.source_limits import source_tuning
 from tests.support.certificate import server_context, trust
 from tests.support.imap_server import PASSWORD, USER, ImapServer, mail
+from tests.support.tables import mapping, repeated, rows
 from tests.support.waiting import wait_until
 from tests.support.world import Time
 
@@ -240,51 +241,16 @@ def test_what_is_injected_before_the_encryption_is_refused(certificate: Path) ->
         )
 
 
-ENDLESS = {
-    "a line without an end": lambda said: (
-        b"* " + b"x" * 3_000_000 if said.startswith("EXAMINE") else None
-    ),
-    "lines without an end": lambda said: (
-        b"* 1 EXISTS\r\n" * 20_000 if said.startswith("EXAMINE") else None
-    ),
-    "a literal of a gigabyte": lambda said: (
-        b"* 1 FETCH (UID 1 BODY[] {1000000000}\r\n"
-        if said.startswith("UID FETCH 1 ")
-        else None
-    ),
-    "a size of many digits": lambda said: (
-        b"* 1 FETCH (UID 1 BODY[] {" + b"9" * 4500 + b"}\r\n"
-        if said.startswith("UID FETCH 1 ")
-        else None
-    ),
-    "continuations": lambda said: (
-        b"+ \r\n" * 30_000 if said.startswith("AUTH") else None
-    ),
-    "no such command": lambda said: (
-        b"$ BAD s3cret\r\n" if said.startswith("UID SEARCH") else None
-    ),
-    "no list": lambda said: (
-        b"$ NO s3cret\r\n" if said.startswith("UID SEARCH") else None
-    ),
-    "no message": lambda said: (
-        b"$ NO s3cret\r\n" if said.startswith("UID FETCH 1 ") else None
-    ),
-    "binary": lambda said: (
-        bytes(range(256)) * 10 + b"\r\n" if said.startswith("EXAMINE") else None
-    ),
-    "nothing": lambda said: b"" if said.startswith("EXAMINE") else None,
-    "another tag": lambda said: (
-        b"ZZZZ99 OK\r\n" if said.startswith("EXAMINE") else None
-    ),
-    "no capability": lambda said: b"$ OK\r\n" if said == "CAPABILITY" else None,
-}
+ENDLESS = mapping("mailbox", "endless")
 
 
 @pytest.mark.later
 @pytest.mark.parametrize("what", ENDLESS)
 def test_a_hostile_server_is_an_error_in_bounds(imap: ImapServer, what: str) -> None:
     imap.add(mail(1, "x"), mail(2, "x"))
-    imap.hostile = ENDLESS[what]
+    command, parts = ENDLESS[what]
+    data = repeated(parts).encode("latin-1")
+    imap.hostile = lambda said: data if said.startswith(command) else None
     if "literal" in what:  # the message is refused, and the rest is read the next time
         found = read(imap, "7/0")
         assert [(one.number, one.data) for one in found.messages] == [(1, None)]
@@ -294,17 +260,7 @@ def test_a_hostile_server_is_an_error_in_bounds(imap: ImapServer, what: str) -> 
     assert cause in ("protocol", "too_large", "connect", "login")
 
 
-FRAGMENTS = [
-    b"$ OK done\r\n", b"$ NO s3cret\r\n", b"$ BAD\r\n", b"$ OK", b"* ", b"\r\n", b"* BYE s3cret\r\n",
-    b"+ \r\n", b"* 5 EXISTS\r\n", b"* 99999999999 EXISTS\r\n", b"* 0 EXISTS\r\n", b"* -1 EXISTS\r\n",
-    b"* 1 EXPUNGE\r\n", b"* OK [UIDVALIDITY 8] x\r\n", b"* OK [UIDVALIDITY x]\r\n",
-    b"* OK [UIDVALIDITY]\r\n", b"* NO [\r\n", b"* SEARCH 1 2 3\r\n", b"* SEARCH\r\n",
-    b"* SEARCH {3}\r\n1 2\r\n", b"* PREAUTH x\r\n", b"* FETCH (",
-    b"* 1 FETCH (UID 1 RFC822.SIZE 99999999999)\r\n", b"* 1 FETCH (UID 1 BODY[] NIL)\r\n", b"* 1 FETCH\r\n",
-    b"* 1 FETCH (UID 2 BODY[] {3}\r\nabc)\r\n", b"* 1 FETCH (UID 1 BODY[] {0}\r\n)\r\n", b"{10}\r\n",
-    b"{-1}\r\n", b"* CAPABILITY IMAP4rev1 STARTTLS AUTH=PLAIN\r\n", b"\xff\xfe\0", b"{", b"\n", b"\r",
-    b"{99999999999}\r\n",
-]  # fmt: skip
+FRAGMENTS = [part.encode("latin-1") for part in rows("mailbox", "fragments")]
 
 
 @pytest.mark.later

@@ -156,42 +156,7 @@ YOUTUBE = "https://www.youtube.com/feeds/videos.xml?"
 
 @pytest.mark.parametrize(
     ("url", "item", "key"),
-    [
-        (
-            YOUTUBE + "channel_id=UC1",
-            link("https://www.youtube.com/watch?v=1"),
-            "youtube.com/channel/UC1",
-        ),
-        (
-            YOUTUBE + "playlist_id=PL1",
-            link("https://youtube.com/shorts/1"),
-            "youtube.com/playlist/PL1",
-        ),
-        (YOUTUBE + "user=ann", "", "youtube.com/user/ann"),
-        (
-            "https://ann.wordpress.com/feed/",
-            link("https://ann.wordpress.com/1"),
-            "ann.wordpress.com",
-        ),
-        (
-            "https://medium.com/feed/@ann",
-            link("https://medium.com/@ann/a-1?source=rss"),
-            "medium.com/@ann",
-        ),
-        (
-            "https://medium.com/feed/harbour",
-            link("https://medium.com/p/1"),
-            "medium.com/harbour",
-        ),
-        (
-            "https://ann.substack.com/feed",
-            link("https://open.substack.com/pub/ann/p/1"),
-            "ann.substack.com",
-        ),
-        ("https://www.blogger.com/feeds/77/posts/default", "", "blogger.com/77"),
-        ("https://rsshub.app/gazette/news?limit=9", "", "rsshub.app/gazette/news"),
-        ("https://rss.app/feeds/Ab1.xml", "", "rss.app/Ab1.xml"),
-    ],
+    rows("outlets", "channels of one site are different outlets"),
 )
 def test_channels_of_one_site_are_different_outlets(
     url: str, item: str, key: str
@@ -275,13 +240,7 @@ def test_the_words_of_a_long_title_that_spell_the_site_are_its_name(
 
 @pytest.mark.parametrize(
     ("site", "item", "is_own"),
-    [
-        ("https://example.org", link("https://example.org/1"), True),
-        ("https://victim.org", link("https://victim.org/1"), False),
-        ("https://example.org", link("https://victim.org/1"), False),
-        ("", link("https://example.com/1"), False),
-        ("", "<source url='https://victim.org/feed'>Victim</source>", False),
-    ],
+    rows("outlets", "only the feed at the address of a site names it"),
 )
 def test_only_the_feed_at_the_address_of_a_site_names_it(
     site: str, item: str, *, is_own: bool

@@ -17,6 +17,7 @@ from aggregator.sources.fetch.response import fresh_seconds
 from aggregator.sources.parse.feeds.feedparser_feed import ttl_seconds
 from aggregator.store.intake.source_rows import Source
 from aggregator.store.read.health.source_health import health_of
+from tests.support.tables import rows
 
 NOW = dt.datetime(2026, 11, 20, 8, 0, tzinfo=dt.UTC)
 
@@ -78,22 +79,7 @@ def test_a_rate_fades_while_nothing_comes() -> None:
 
 @pytest.mark.parametrize(
     ("ttl", "period", "frequency", "seconds"),
-    [
-        ("60", "", "", 3600),
-        (" 15 ", "", "", 900),
-        ("0", "", "", None),
-        ("-5", "", "", None),
-        ("soon", "", "", None),
-        ("٦٠", "", "", None),
-        ("9" * 30, "", "", None),
-        ("", "hourly", "2", 1800),
-        ("", " Daily ", "", 86400),
-        ("", "hourly", "0", 3600),
-        ("", "hourly", "often", 3600),
-        ("", "fortnightly", "1", None),
-        ("60", "daily", "1", 86400),
-        ("", "", "", None),
-    ],
+    rows("rhythm", "what a feed asks for"),
 )
 def test_what_a_feed_asks_for(
     ttl: str, period: str, frequency: str, seconds: float | None
@@ -107,24 +93,7 @@ LATER = "Fri, 20 Nov 2026 09:00:00 GMT"
 
 @pytest.mark.parametrize(
     ("headers", "seconds"),
-    [
-        ({"cache-control": "public, max-age=300"}, 300),
-        ({"cache-control": "max-age=300", "age": "100"}, 200),
-        ({"cache-control": "max-age=300", "age": "400"}, 0),
-        ({"cache-control": "max-age=300", "expires": LATER, "date": DATE}, 300),
-        ({"cache-control": 'MAX-AGE="60"'}, 60),
-        ({"cache-control": "no-cache, max-age=300"}, None),
-        ({"cache-control": "no-store"}, None),
-        ({"cache-control": "s-maxage=300"}, None),
-        ({"cache-control": "max-age=-1"}, None),
-        ({"cache-control": "max-age=" + "9" * 100}, 999999999999),
-        ({"expires": LATER, "date": DATE}, 3600),
-        ({"expires": DATE, "date": LATER}, 0),
-        ({"expires": LATER}, None),
-        ({"expires": "0", "date": DATE}, None),
-        ({"expires": "Fri, 99 Nov 2026 09:00:00 GMT", "date": DATE}, None),
-        ({}, None),
-    ],
+    rows("rhythm", "how long an answer is fresh"),
 )
 def test_how_long_an_answer_is_fresh(
     headers: dict[str, str], seconds: float | None
@@ -160,15 +129,8 @@ def reported(**more: object) -> tuple[str, str, str]:
 
 @pytest.mark.parametrize(
     ("health_cause", "cause", "words"),
-    [
-        ("dns: there is no such name", "dns", "DNS lookup failed: there is no such name"),
-        ("tls: it has expired", "tls", "TLS connection failed: it has expired"),
-        ("http 403: Forbidden", "http 403", "http 403: Forbidden"),
-        ("http 429: Too Many Requests", "http 429", "http 429: Too Many Requests"),
-        ("no feed: this is a web page", "no feed", "no feed at this address: this is a web page"),
-        ("http 418: I'm a Teapot", "http 418", "http 418: I'm a Teapot"),
-    ],
-)  # fmt: skip
+    rows("rhythm", "a failure is shown with its cause"),
+)
 def test_a_failure_is_shown_with_its_cause(
     health_cause: str, cause: str, words: str
 ) -> None:
@@ -202,9 +164,8 @@ def test_a_source_that_is_well_says_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("per_day", "days", "is_silent"),
-    [(24, 2.9, False), (24, 3.1, True), (1, 9, False), (1, 11, True), (0.1, 90, False), (0.1, 110, True),
-     (0, 1000, False)],
-)  # fmt: skip
+    rows("rhythm", "silence is measured by a sources own rhythm"),
+)
 def test_silence_is_measured_by_a_sources_own_rhythm(
     per_day: float, days: float, is_silent: bool
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 from aggregator.grouping.corrections.decision_words import log_words
 from aggregator.store.read.article_detail import LogLine
 from aggregator.store.stories.unit_of_work import LogKind
+from tests.support.tables import rows
 
 
 def line(kind: str, **detail: object) -> LogLine:
@@ -19,26 +20,13 @@ def line(kind: str, **detail: object) -> LogLine:
 
 
 @pytest.mark.parametrize(
-    ("logged", "words"),
-    [
-        (line("merged", into="other"), "merged into other"),
-        (
-            line("moved", to="there", reason="second look", score=1.5),
-            "moved to there (second look, score +1.50)",
-        ),
-        (
-            line("moved", **{"from": "here"}, reason="correction"),
-            "came from here (correction)",
-        ),
-        (
-            line("regrouped", came=2, went=1, reason="recluster"),
-            "regrouped: 2 articles added, 1 removed (all decisions were repeated)",
-        ),
-        (line("regrouped", came=1, went=0), "regrouped: 1 article added, 0 removed"),
-    ],
+    ("kind", "detail", "words"),
+    rows("log_words", "a line says what happened and why"),
 )
-def test_a_line_says_what_happened_and_why(logged: LogLine, words: str) -> None:
-    assert log_words(logged) == words
+def test_a_line_says_what_happened_and_why(
+    kind: str, detail: dict[str, object], words: str
+) -> None:
+    assert log_words(line(kind, **detail)) == words
 
 
 @pytest.mark.parametrize("kind", get_args(LogKind))

@@ -12,53 +12,66 @@ from aggregator.stories.counting.copy_groups import copy_groups, copy_link, orig
 from aggregator.stories.counting.counts import Counts, counts
 from aggregator.stories.counting.originals import originals_with_copies, with_originals
 from tests.support.stories_examples import view
+from tests.support.tables import mapping
 
 COUNTED = {
+    **{
+        name: (
+            [view(id_, outlet, **more) for id_, outlet, more in row["articles"]],
+            Counts(*row["counted"]),
+        )
+        for name, row in mapping("counts", "counted").items()
+    },
     "ten reprints of an agency's text are one report": (
-        [view(f"r{n}", f"Outlet {n}", wire="AFP" if n % 2 else None, role="copy" if n else "report",
-              copy_of=f"r{n - 1}" if n else None, hours=n) for n in range(10)],
+        [
+            view(
+                f"r{n}",
+                f"Outlet {n}",
+                wire="AFP" if n % 2 else None,
+                role="copy" if n else "report",
+                copy_of=f"r{n - 1}" if n else None,
+                hours=n,
+            )
+            for n in range(10)
+        ],
         Counts(10, 10, 1),
     ),
-    "three articles of one outlet are one report": (
-        [view("a", "Harbour Post"), view("b", "Harbour Post"), view("c", "harbour post")], Counts(3, 1, 1),
-    ),
-    "an own report beside a reprint makes two": (
-        [view("a", "Harbour Post", wire="Reuters"), view("b", "Harbour Post", hours=1)], Counts(2, 1, 2),
-    ),
-    "two texts of one agency are one origin": (
-        [view("a", "Harbour Post", wire="AFP"), view("b", "Daily Lantern", wire="afp"), view("c", "AFP")],
-        Counts(3, 3, 1),
-    ),
-    "copies without an agency are of the outlet of the original": (
-        [view("late", "Daily Lantern", role="copy", copy_of="first", hours=3), view("first", "Harbour Post"),
-         view("own", "Harbour Post", hours=6)],
-        Counts(3, 2, 1),
-    ),
-    "articles of unknown outlet are each their own": (
-        [view("a", None), view("b", None), view("c", None, role="copy", copy_of="a", hours=1)],
-        Counts(3, 0, 2, 3),
-    ),
-    "the site and the name of an agency are one outlet": (
-        [view("a", "www.reuters.com"), view("b", " reuters ", hours=1)], Counts(2, 1, 1),
-    ),
-    "an agency is known by its site": (
-        [view("a", "www.reuters.com"), view("b", "Harbour Post", wire="Reuters")], Counts(2, 2, 1),
-    ),
-    "initials that an agency shares name no owner": (
-        [view("a", "AA"), view("b", "Anadolu Agency", hours=1)], Counts(2, 2, 2),
-    ),
     "one text of own words in forty unknown feeds is one outlet more": (
-        [view("a", "Harbour Post", is_little_known=False), view("b", "Lantern", is_little_known=True, hours=1),
-         *[view(f"c{n}", f"Feed {n}", is_little_known=True, role="copy", copy_of="b", hours=2) for n in range(39)]],
+        [
+            view("a", "Harbour Post", is_little_known=False),
+            view("b", "Lantern", is_little_known=True, hours=1),
+            *[
+                view(
+                    f"c{n}",
+                    f"Feed {n}",
+                    is_little_known=True,
+                    role="copy",
+                    copy_of="b",
+                    hours=2,
+                )
+                for n in range(39)
+            ],
+        ],
         Counts(41, 2, 2),
     ),
     "unknown feeds that repeat a known report are one outlet more": (
-        [view("a", "Harbour Post", is_little_known=False),
-         *[view(f"c{n}", f"Feed {n}", is_little_known=True, role="copy", copy_of="a", hours=2) for n in range(9)]],
+        [
+            view("a", "Harbour Post", is_little_known=False),
+            *[
+                view(
+                    f"c{n}",
+                    f"Feed {n}",
+                    is_little_known=True,
+                    role="copy",
+                    copy_of="a",
+                    hours=2,
+                )
+                for n in range(9)
+            ],
+        ],
         Counts(10, 2, 1),
     ),
-    "a story without articles has nothing": ([], Counts(0, 0, 0)),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", COUNTED)

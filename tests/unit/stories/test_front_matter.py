@@ -112,14 +112,7 @@ def test_cleft_sentences_and_quotations_with_a_speaker_are_shown(sentence: str) 
 
 @pytest.mark.parametrize(
     ("sentence", "is_odd"),
-    [
-        ("“We closed the bridge.", True),
-        ("We closed the bridge” on Monday.", True),
-        ('It began." The rest came "later".', True),
-        ('"It began. It went on. "Others say that it ended.', True),
-        ('He called it "a bridge" and "a wall".', False),
-        ("Er nannte es „eine Brücke“.", False),
-    ],
+    rows("front_matter", "marks that do not pair are found"),
 )
 def test_marks_that_do_not_pair_are_found(sentence: str, is_odd: bool) -> None:
     assert has_odd_marks(sentence) is is_odd
@@ -127,23 +120,7 @@ def test_marks_that_do_not_pair_are_found(sentence: str, is_odd: bool) -> None:
 
 @pytest.mark.parametrize(
     ("sentence", "is_alone"),
-    [
-        (
-            "The woman suspected of closing the bridge of Tarnow was found on Monday.",
-            True,
-        ),
-        ("The woman closed the bridge of Tarnow in the night to Monday.", False),
-        (
-            "In a town that takes its time, that is unlikely to happen before Monday.",
-            False,
-        ),
-        (
-            "In a town that takes its time, the bridge of Tarnow was closed at once.",
-            True,
-        ),
-        ("They closed the bridge of Tarnow in the night to Monday.", False),
-        ("It was Emrys Boll who closed the bridge of Tarnow on Monday.", True),
-    ],
+    rows("front_matter", "a sentence that refers to another is not shown alone"),
 )
 def test_a_sentence_that_refers_to_another_is_not_shown_alone(
     sentence: str, is_alone: bool

@@ -447,20 +447,7 @@ def test_titles_are_mended(raw: str, title: str) -> None:
 
 @pytest.mark.parametrize(
     ("shown", "reason"),
-    [
-        (
-            "Why did the Marlin sink?",
-            "the previous title was clickbait, a label or damaged",
-        ),
-        (
-            "Five key takeaways from the Marlin's last night",
-            "the previous title was clickbait, a label or damaged",
-        ),
-        ("Morning headlines", "the previous title was clickbait, a label or damaged"),
-        ("LIVE: FERRY MARLIN", "the previous title was clickbait, a label or damaged"),
-        ("A night of fear in the fog", "it covers more of what the reports share"),
-        ("No article has this", "no report has the previous title any more"),
-    ],
+    rows("headline", "the reason for another title is said"),
 )
 def test_the_reason_for_another_title_is_said(shown: str, reason: str) -> None:
     others = [] if shown.startswith("No") else [later(shown)]

@@ -13,6 +13,7 @@ from aggregator.stories.speakers import speaker_of
 from aggregator.stories.story_sentences import sentences_of_report
 from aggregator.stories.story_words import heads, tokens
 from tests.support.stories_examples import NOON, check_words, story_text, view
+from tests.support.tables import rows
 
 STORIES = Path(__file__).parents[2] / "data" / "tellings"
 LANGUAGES = sorted(path.stem for path in STORIES.glob("*.jsonl"))
@@ -53,27 +54,7 @@ def test_both_reports_are_heard_word_for_word(language: str) -> None:
 
 @pytest.mark.parametrize(
     ("language", "whole"),
-    [
-        (
-            "de",
-            "Am 6. Dezember war der Deich zuletzt geprüft worden, sagte Dr. Ilse Harmsen vom Landesamt.",
-        ),
-        (
-            "de",
-            "Bei der Flut starben nach Angaben der Polizei sechs Menschen, z. B. in Kellern der Unterstadt.",
-        ),
-        (
-            "fr",
-            "« Nous avons tout déclaré. Les contrôles le prouvent », a dit M. Jean Ardouin, le directeur.",
-        ),
-        (
-            "es",
-            "El Sr. Ramón Otero, alcalde de Valdehierro, decretó tres días de luto.",
-        ),
-        ("zh", "工厂负责人否认有关安全检查被推迟的说法。"),
-        ("ja", "船会社は、安全点検を怠ったとの指摘を否定した。"),
-        ("ar", "يقول السكان إنهم حذروا البلدية مرات عديدة."),
-    ],
+    rows("stories_languages", "sentences end where the language ends them"),
 )
 def test_sentences_end_where_the_language_ends_them(language: str, whole: str) -> None:
     assert whole in {

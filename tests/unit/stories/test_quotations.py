@@ -15,48 +15,7 @@ SAFE = f"{WORDS[:-1]},”"
 
 @pytest.mark.parametrize(
     ("sentence", "speaker"),
-    [
-        (f"{SAFE} Joren Hale said.", "Joren Hale"),
-        (f"{SAFE} said Joren Hale, the captain.", "Joren Hale"),
-        (f"{WORDS}, said Joren Hale.", "Joren Hale"),
-        (f"{SAFE} said Mr. Hale.", "Mr. Hale"),
-        (f"{SAFE} said the widow of Joren Hale on Monday.", ""),
-        (f"{SAFE} said the Port Ellis lawyer, Joren Hale.", ""),
-        (
-            f"{SAFE} said House Oversight and Government Reform Committee Chairman Joren E. Hale.",
-            "House Oversight and Government Reform Committee Chairman Joren E. Hale",
-        ),
-        (f"A man who met Joren Hale said {SAFE}", ""),
-        (f"On Monday Joren Hale said {SAFE}", ""),
-        (f"When Joren Hale said {SAFE} many wept.", ""),
-        (f"{SAFE} said H.R. Hale.", "H.R. Hale"),
-        (
-            f"{SAFE} Anna Berg, the mayor of Port Ellis, later told reporters.",
-            "Anna Berg",
-        ),
-        (
-            f"{SAFE} said Bluewave press secretary Anna Berg.",
-            "Bluewave press secretary Anna Berg",
-        ),
-        (f"{SAFE} the Harbour Office said in a statement.", "Harbour Office"),
-        (f"Anna Berg said: {WORDS}.", "Anna Berg"),
-        (f"{SAFE} the envoy to Maine Anna Berg said.", ""),
-        (f"{SAFE} said Maine's envoy in a long statement.", ""),
-        (f"{SAFE} he said.", ""),
-        (f"{SAFE} said a Republican.", ""),
-        (f"{SAFE} the Maine Republican said.", ""),
-        (f"{SAFE} Senator Anna Berg, R-Maine said.", ""),
-        (f"{SAFE} he told Joren Hale.", ""),
-        (f"Hale on Port Radio's New Day said that {SAFE}", ""),
-        (f"Hale at the Harbour Office’s Open House said {SAFE}", ""),
-        (f"Varna's Joren Hale said {SAFE}", "Joren Hale"),
-        (f"{SAFE} the Ellis Times wrote.", ""),
-        (f"{SAFE} the owner wrote on Monday said.", ""),
-        (
-            f"Her husband, the captain Joren Hale, said the Varna Senate called it {WORDS}.",
-            "",
-        ),
-    ],
+    rows("quotations", "the speaker of a quotation"),
 )
 def test_the_speaker_of_a_quotation(sentence: str, speaker: str) -> None:
     assert speaker_of(sentence, "en") == speaker

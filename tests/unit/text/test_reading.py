@@ -6,6 +6,7 @@ import pytest
 
 from aggregator.text.reading import LONGEST_WORD, Column, lexicon_of, read
 from aggregator.text.tokens import parts
+from tests.support.tables import rows
 
 
 def length_of(word: str) -> int:
@@ -14,13 +15,7 @@ def length_of(word: str) -> int:
 
 @pytest.mark.parametrize(
     ("text", "language", "found"),
-    [
-        ("NATO秘书长3月访问", "zh", "NATO 秘书 书长 3 月访 访问"),
-        ("とEnglish人々が", "ja", "と English 人々 々が"),
-        ("प्रधानमंत्री ने १० कहा।", "hi", "प्रधानमंत्री ने १० कहा"),
-        ("שָׁלוֹם עולם", "he", "שָׁלוֹם עולם"),
-        ("l'usine, 20km d’été", "fr", "usine 20 km été"),
-    ],
+    rows("reading", "parts end where the script changes and keep marks"),
 )
 def test_parts_end_where_the_script_changes_and_keep_marks(
     text: str, language: str, found: str

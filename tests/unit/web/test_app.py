@@ -17,6 +17,7 @@ from aggregator.publish.output_settings import PublishSettings
 from aggregator.web.list_query import ListQuery
 from aggregator.web.server import Server
 from tests.support.loopback import Closing
+from tests.support.tables import rows
 from tests.support.waiting import PATIENCE_SECONDS
 from tests.support.written_stories import (
     WrittenStories,
@@ -26,13 +27,7 @@ from tests.support.written_stories import (
 )
 
 STRANGER = {"X-Forwarded-For": "203.0.113.9"}
-ROUTES = [
-    "/", "/stories/lindferry", "/stories/oldferry", "/stories/nosuch", "/?view=newest", "/search?q=ferry",
-    "/sources", "/sign-in", "/static/pages.js", "/feeds/stories.rss",
-    "/feeds/stories.rss?limit=x", "/api/v1/stories", "/api/v1/stories/lindferry", "/api/v1/stories/nosuch",
-    "/api/v1/openapi.json", "/healthz", "/robots.txt", "/static/style.css",
-    "/static/nosuch.css", "/nosuch",
-]  # fmt: skip
+ROUTES = rows("app", "routes")
 
 
 class Serving(Closing):

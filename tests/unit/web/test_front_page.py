@@ -24,6 +24,7 @@ from aggregator.web.pages.front_layout import BESIDE, FrontPage, arranged
 from aggregator.web.pages.tabs import section_tabs
 from aggregator.web.pages.visitor import COOKIE, Visitor
 from aggregator.web.web_app import create_app
+from tests.support.tables import rows
 from tests.support.written_stories import (
     MORNING,
     WrittenStories,
@@ -302,16 +303,7 @@ def test_new_reports_since_the_last_visit_are_told() -> None:
 @pytest.mark.later
 @pytest.mark.parametrize(
     ("hours_ago", "path", "story_below"),
-    [
-        (1, "/?view=newest&limit=3", "b"),
-        (3, "/?view=newest&limit=3", None),  # the last of the page is new, too
-        # So the line begins the next page
-        (3, "/?view=newest&limit=3&after={next}", "d"),
-        (1, "/?view=newest&limit=3&after={next}", None),  # it was on the page before
-        (-1, "/?view=newest&limit=3", None),  # nothing is new
-        (9, "/?view=newest", None),  # all is
-        (1, "/", None),
-    ],
+    rows("front_page", "a line stands where the last visit was"),
 )
 def test_a_line_stands_where_the_last_visit_was(
     hours_ago: int, path: str, story_below: str | None

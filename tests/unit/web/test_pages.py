@@ -15,6 +15,7 @@ from aggregator.publish.output_settings import PublishSettings
 from aggregator.web.jinja import day, iso, moment, pips, time_of_day
 from aggregator.web.pages.report_groups import report_groups, time_span
 from aggregator.web.web_app import create_app
+from tests.support.tables import rows
 from tests.support.tame_pages import HOSTILE, assert_tame
 from tests.support.written_stories import (
     MORNING,
@@ -483,7 +484,7 @@ def test_times_are_shown_in_utc() -> None:
 
 @pytest.mark.parametrize(
     ("articles", "reports", "shown"),
-    [(1, 1, "x"), (4, 4, "xxxx"), (5, 1, "x...."), (1200, 1, "x" + "." * 11)],
+    rows("pages", "marks show own reports first and never too many"),
 )
 def test_marks_show_own_reports_first_and_never_too_many(
     articles: int, reports: int, shown: str

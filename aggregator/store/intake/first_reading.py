@@ -1,8 +1,8 @@
 """The first reading: from the first poll of a new database until every source was asked once.
 
 The first poll of many new sources is one, too. Meanwhile entries gather without inbox numbers, and pages list
-them as they are; then all of them are placed in order of time, recent ones first (intake/pipeline.py). Its state is two counters and
-the rows of sources and entries, so a kill loses nothing.
+them as they are; then all of them are placed in order of time, recent ones first (intake/pipeline.py). Its state
+is two counters and the rows of sources and entries, so a kill loses nothing.
 """
 
 import datetime as dt

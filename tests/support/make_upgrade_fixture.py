@@ -379,12 +379,14 @@ def _write_files(program: Program, fixture: Fixture) -> None:
     compact = program.folder / "compact.db"
     program.rows(f"VACUUM INTO '{compact}'")
     fixture.sqlite.write_bytes(packer.compress(compact.read_bytes()))
-    fixture.export.write_bytes(packer.compress(program.run("export").encode()))
-    fixture.postgres.write_bytes(packer.compress(_dump(program, compact).encode()))
+    export = program.folder / "export.jsonl"
+    export.write_text(program.run("export"), encoding="utf-8")
+    fixture.export.write_bytes(packer.compress(export.read_bytes()))
+    fixture.postgres.write_bytes(packer.compress(_dump(program, export).encode()))
 
 
-def _dump(program: Program, file: Path) -> str:
-    """Copy the database to the server and return it as SQL statements."""
+def _dump(program: Program, export: Path) -> str:
+    """Import an export into a database of the server and return it as SQL statements."""
     server = create_engine(f"{_SERVER}/postgres", isolation_level="AUTOCOMMIT")
     with server.connect() as connection:
         connection.execute(text(f"DROP DATABASE IF EXISTS {_DATABASE}"))
@@ -393,7 +395,7 @@ def _dump(program: Program, file: Path) -> str:
         )
         url = make_url(f"{_SERVER}/{_DATABASE}").set(drivername="postgresql")
         address = url.render_as_string(hide_password=False)
-        program.run("db", "copy", str(file), address)
+        program.run("--database", address, "import", str(export))
         dump = [
             "pg_dump",
             "--no-owner",

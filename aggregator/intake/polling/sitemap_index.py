@@ -12,9 +12,9 @@ from aggregator.model.errors import (
     FetchError,
 )
 from aggregator.sources.fetch.response import FetchResult
+from aggregator.sources.parse.feeds.known_items import CHANGING
 
-# Feed generators change it in every response.
-_BUILT = re.compile(rb"<lastBuildDate>[^<]{0,100}</lastBuildDate>")
+_ITEM = re.compile(rb"<(?:\w+:)?(?:item|entry)\b", re.IGNORECASE)
 
 
 def read_sitemaps(
@@ -54,5 +54,15 @@ def read_sitemaps(
 
 
 def hash_of_body(body: bytes) -> bytes:
-    """Return a hash of a response, without what generators of feeds change in each."""
-    return hashlib.blake2b(_BUILT.sub(b"", body), digest_size=16).digest()
+    """Return a hash of a response, without what generators of feeds change in each around the items."""
+    first = _ITEM.search(body)
+    end = max(body.rfind(b"</item>"), body.rfind(b"</entry>"))
+    # The last item of a damaged feed may not be closed.
+    if first is not None and first.start() < end and not _ITEM.search(body, end):
+        items = body[first.start() : end]
+        before, after = (
+            CHANGING.sub(b"", body[: first.start()]),
+            CHANGING.sub(b"", body[end:]),
+        )
+        body = before + items + after
+    return hashlib.blake2b(body, digest_size=16).digest()

@@ -442,12 +442,23 @@ def daily(count: int) -> str:
     )
 
 
-def test_a_new_building_date_is_no_change(week: Week, world: World) -> None:
+@pytest.mark.parametrize("damage", ["", "</b> & the end of another feed"])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("<lastBuildDate>{}</lastBuildDate>", ""),
+        ("<pubDate>{}</pubDate>", ""),
+        ("<!-- made at {} -->", ""),
+        ("", "<!-- made at {} -->"),
+    ],
+)
+def test_a_new_stamp_around_the_items_is_no_change(
+    week: Week, world: World, before: str, after: str, damage: str
+) -> None:
     def built(_request: Request) -> Response:
-        stamp = (
-            f"<lastBuildDate>{world.time():%a, %d %b %Y %H:%M:%S GMT}</lastBuildDate>"
-        )
-        return Response(body=rss(item("Flood", FLOOD, guid=1), more=stamp))
+        stamp = f"{world.time():%a, %d %b %Y %H:%M:%S GMT}"
+        feed = rss(item("Flood", FLOOD, guid=1), more=before.format(stamp))
+        return Response(body=f"{feed}{damage}{after.format(stamp)}")
 
     world.sites = {"old.example": {"/feed": built}}
     week.add(OLD)

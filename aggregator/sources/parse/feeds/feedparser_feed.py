@@ -12,7 +12,7 @@ from xml.sax import SAXParseException
 from msgspec.structs import replace
 
 from aggregator.model.entry import Enclosure, ParsedFeed
-from aggregator.sources.parse.feeds import xml_entries
+from aggregator.sources.parse.feeds import buffering_parser, xml_entries
 from aggregator.sources.parse.feeds.entry_builder import (
     DeclaredEntry,
     FeedContext,
@@ -85,6 +85,7 @@ def read_with_feedparser(text: str, context: FeedContext) -> ParsedFeed:
     """Parse the markup of a feed."""
     import feedparser
 
+    feedparser.api.PREFERRED_XML_PARSERS = [buffering_parser.__name__]
     parsed: Raw = feedparser.parse(
         io.BytesIO(text.encode()),
         response_headers=dict(_UTF8_HEADER),

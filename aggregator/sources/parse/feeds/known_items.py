@@ -19,7 +19,7 @@ _HASH_BYTES = 8
 _NAMES = frozenset({"item", "entry"})
 # These change while the items stay: times, the wished interval, the list of items in RSS 1.0, and comments
 # without markup ("generated in 0.31 s"). The repair of a feed may read markup in a comment, so that counts.
-_CHANGING = re.compile(
+CHANGING = re.compile(
     rb"<((?:\w+:)?(?:lastBuildDate|pubDate|updated|modified|date|updateBase|ttl))>[^<]{0,100}</\1\s*>"
     rb"|<rdf:li\b[^<>]{0,2000}>"
     rb"|<!--[^<>]{0,10000}-->"
@@ -53,7 +53,7 @@ def cut_feed(data: bytes, context: FeedContext) -> UnknownItems | None:
     between = _without(data, spans)
     settings = [getattr(context, name) for name in _SETTINGS]
     frame = _hash(
-        b"".join(_CHANGING.sub(b"", between).split()) + msgspec.msgpack.encode(settings)
+        b"".join(CHANGING.sub(b"", between).split()) + msgspec.msgpack.encode(settings)
     )
     known = context.known_items if frame == context.frame else frozenset()
     items = []

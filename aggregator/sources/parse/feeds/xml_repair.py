@@ -28,16 +28,13 @@ _XML_DECLARATION = re.compile(r"<\?xml\b[^<>]{0,400}>", re.IGNORECASE)
 _DOCTYPE = re.compile(r"<!DOCTYPE\b", re.IGNORECASE)
 _SUBSET_END = re.compile(r"\]\s*>")
 _NUMBER_REFERENCE = re.compile(r"&#(x[0-9a-f]+|[0-9]+);", re.IGNORECASE | re.ASCII)
-_NAME_REFERENCE = re.compile(r"&([A-Za-z][A-Za-z0-9]{1,7});")
+# Four names belong to XML: a feed with escaped HTML has thousands of them.
+_NAME_REFERENCE = re.compile(r"&(?!(?:amp|lt|gt|quot);)([A-Za-z][A-Za-z0-9]{1,7});")
 # An ampersand of the text; sections and comments may contain one.
 _BARE_AMPERSAND = re.compile(
-    r"(<!\[CDATA\[[\s\S]*?(?:\]\]>|\Z)|<!--[\s\S]*?(?:-->|\Z))|&(?!#?\w{1,32};)"
+    r"(<!\[CDATA\[(?:[^\]]++|\](?!\]>))*+(?:\]\]>)?+|<!--(?:[^-]++|-(?!->))*+(?:-->)?+)|&(?!#?\w{1,32};)"
 )
-_NAMED = {
-    name: chr(code)
-    for name, code in html.entities.name2codepoint.items()
-    if name not in {"amp", "lt", "gt", "quot"}
-}
+_NAMED = {name: chr(code) for name, code in html.entities.name2codepoint.items()}
 # A tag this long has too many attributes (quadratic time in every parser) or an inlined image.
 _HUGE_TAG = re.compile(r"<([A-Za-z_][\w.:-]{0,90})[^<>]{8192,}?(/?)>")
 # feedparser searches names for an e-mail address, in quadratic time (200,000 characters took 90 s).

@@ -69,7 +69,8 @@ WEAK_COST = 2
 ENOUGH_NEW = 9
 # A number or a quotation is worth so many words of the title: of 79 sentences with it and enough new words 10 were
 # useless, and 28 of 82 without it
-FACT, FACT_WORTH = re.compile(r'(?<![\w-])(?!(?:19|20)\d\d\b)\d|[“”„«"]'), 2
+FACT_WORTH = 2
+FACT = re.compile(r'(?<![\w-])(?!(?:19|20)\d\d\b)\d|[“”„«"]')
 # The least share of the content words of an opening that title, lead and the sentences above must lack
 NEW_SHARE = 1 / 2
 

@@ -611,7 +611,7 @@ class _Changes:
     def sketch(self, blob: bytes) -> bytes:
         if not self._is_live:
             return blob
-        hashes = sampled_shingles.held(blob)
+        hashes = sampled_shingles.hashes_of_sketch(blob)
         upper = hashes >> np.uint32(15)
         changed = (upper * np.uint32(2654435761) >> np.uint32(20)) % np.uint32(100) < 96
         flips = np.where(

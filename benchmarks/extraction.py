@@ -6,7 +6,7 @@ The metric is that of the article extraction benchmark named in the data's READM
 found, missed and wrongly given are counted as shares of the page, precision and recall are means over pages
 and F1 is theirs. For `pages-world` titles, days of publication and authors are counted too:
 
-- title: the share whose folded words (`lines.folded`) equal the truth's; and the share where one contains the
+- title: the share whose folded words (`lines.fold_line`) equal the truth's; and the share where one contains the
   other in a run, ours with at least half as many words, so that a topic alone does not count;
 - day: the share with the truth's day in the truth's own zone;
 - authors: the share where every author of the truth is among ours.
@@ -31,7 +31,7 @@ from aggregator.config.tuning import Tuning
 from aggregator.extract.clean_article import clean_entry
 from aggregator.model.entry import Entry
 from aggregator.model.prepared import CleanArticle
-from aggregator.text.lines import folded
+from aggregator.text.lines import fold_line
 
 SHINGLE_WORDS = 4
 _WORD = re.compile(r"\w+")
@@ -69,7 +69,7 @@ def f1(precision: float, recall: float) -> float:
 
 def is_title(found: str, truth: str) -> bool:
     """Whether one title contains the other's words in a run, ours not less than half as many."""
-    ours, theirs = folded(found).split(), folded(truth).split()
+    ours, theirs = fold_line(found).split(), fold_line(truth).split()
     if not ours or not theirs or 2 * len(ours) < len(theirs):
         return False
     return (
@@ -80,8 +80,8 @@ def is_title(found: str, truth: str) -> bool:
 
 def has_authors(found: str | None, truth: Sequence[str]) -> bool:
     """Whether all authors of the truth are among ours."""
-    ours = f" {folded(found or '')} "
-    return all(f" {folded(name)} " in ours for name in truth)
+    ours = f" {fold_line(found or '')} "
+    return all(f" {fold_line(name)} " in ours for name in truth)
 
 
 Extract = Callable[[bytes, str | None], CleanArticle]
@@ -130,9 +130,9 @@ def summary(rows: list[Row]) -> dict[str, float]:
     }
     titled = [(row[3].title, row[4]["title"]) for row in rows if row[4].get("title")]
     if titled:
-        figures["title_exact"] = sum(folded(a) == folded(b) for a, b in titled) / len(
-            titled
-        )
+        figures["title_exact"] = sum(
+            fold_line(a) == fold_line(b) for a, b in titled
+        ) / len(titled)
         figures["title_contained"] = sum(is_title(a, b) for a, b in titled) / len(
             titled
         )

@@ -37,7 +37,7 @@ import msgspec
 import numpy as np
 from sqlalchemy import select
 
-from aggregator.admin.export_file import exported
+from aggregator.admin.export_file import export_lines
 from aggregator.admin.import_rows import import_into
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.fingerprint import fingerprinter
@@ -339,7 +339,7 @@ def on_server(path: Path, made: Sequence[Made], given: argparse.Namespace) -> No
     with own_database(given.server) as url:
         source, target = Database(f"sqlite:///{path}"), Database(url)
         upgrade(target)
-        import_into(target, exported(source, lambda _: None), lambda _: None)
+        import_into(target, export_lines(source, lambda _: None), lambda _: None)
         with target.engine.connect().execution_options(
             isolation_level="AUTOCOMMIT"
         ) as connection:

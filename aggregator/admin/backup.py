@@ -108,7 +108,7 @@ def back_up(database: Database, file: Path, progress: Progress) -> None:
                             writer.write(piece)
                             advance(1)
                 _sync(packed)
-                for _ in unpacked(packed):
+                for _ in decompress_backup(packed):
                     advance(1)
             packed.chmod(0o600)
             packed.replace(file)
@@ -176,10 +176,10 @@ def content_size(packed: Path) -> int | None:
     return None if declared == zstandard.CONTENTSIZE_UNKNOWN else declared
 
 
-def unpacked(packed: Path) -> Iterator[bytes]:
+def decompress_backup(packed: Path) -> Iterator[bytes]:
     """Yield the content of a compressed backup in pieces. Raises ReadError if it is damaged or cut short."""
     try:
-        with file_stream.opened(packed, file_stream.Progress()) as content:
+        with file_stream.open_decompressed(packed, file_stream.Progress()) as content:
             yield from pieces(content)
     except ReadError as error:
         raise ReadError(f"{packed}: {error}; use another backup") from error

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from aggregator.admin.backup import PACKED, Progress, back_up
 from aggregator.config.settings import Config
-from aggregator.config.values import at_key, expanded
+from aggregator.config.values import at_key, expand_home
 from aggregator.model.clock import in_utc
 from aggregator.model.errors import (
     AggregatorError,
@@ -54,7 +54,7 @@ def backup_folder(config: Config) -> Path:
     base = Path(os.environ.get("STATE_DIRECTORY") or config.base)
     if config.backup.folder is not None:
         with at_key("backup.folder"):
-            return (base / expanded(config.backup.folder)).absolute()
+            return (base / expand_home(config.backup.folder)).absolute()
     file = Database(config.database_url).file
     return (base if file is None else file.parent).absolute() / "backups"
 
@@ -140,7 +140,7 @@ def back_up_gently(
         return
     log.info(
         "wrote the backup %s",
-        described(file),
+        describe_backup(file),
         extra={"event": "backup_written", "job": "backup"},
     )
 
@@ -202,7 +202,7 @@ def back_up_as_configured(
     return file
 
 
-def described(file: Path) -> str:
+def describe_backup(file: Path) -> str:
     """Describe a new backup: path and size. A later backup of another process may have deleted it."""
     try:
         return f"{file}, {file.stat().st_size / 2**20:,.1f} MiB"

@@ -10,9 +10,9 @@ from urllib.parse import unquote, urlsplit
 from pydantic import SecretStr
 
 from aggregator.config.configured_access import proxy_address
-from aggregator.config.file.mistakes import located
+from aggregator.config.file.mistakes import locate_mistakes
 from aggregator.config.hosts import is_loopback, loopback_owner_notice
-from aggregator.config.messages import counted, redact
+from aggregator.config.messages import pluralise, redact
 from aggregator.config.settings import Config
 from aggregator.config.values import at_key
 from aggregator.config.webhook_settings import read_secret, recipients_from
@@ -49,7 +49,7 @@ _FOR_OTHERS = stat.S_IRGRP | stat.S_IROTH
 def inspect(config: Config) -> Iterator[Finding]:
     """Check what needs no database; a Dask scheduler is the only server that is contacted."""
     yield ok(
-        f"configuration: {config.file or 'the built-in defaults'}, {counted(len(config.sources), 'source')}"
+        f"configuration: {config.file or 'the built-in defaults'}, {pluralise(len(config.sources), 'source')}"
     )
     yield ok(f"parsers: {parser_versions()}")
     for line in config.warnings:
@@ -190,7 +190,7 @@ def check(config: Config) -> None:
         except ConfigError as error:
             mistakes += str(error).splitlines()
     if mistakes:
-        raise located(ConfigError("\n".join(mistakes)), config)
+        raise locate_mistakes(ConfigError("\n".join(mistakes)), config)
 
 
 def _check_proxies(config: Config) -> None:

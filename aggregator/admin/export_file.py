@@ -47,7 +47,7 @@ def row_count(database: Database) -> int:
         return row_stream.count(connection)
 
 
-def exported(database: Database, progress: Advance) -> Iterator[bytes]:
+def export_lines(database: Database, progress: Advance) -> Iterator[bytes]:
     """Yield the lines of a consistent export."""
     total = 0
     with database.read() as connection:
@@ -74,7 +74,7 @@ def _as_line(value: dict[str, Any]) -> bytes:
 
 
 @contextmanager
-def written(
+def create_file(
     path: Path,
 ) -> Iterator[gzip.GzipFile | IO[bytes] | zstandard.ZstdCompressionWriter]:
     """Write a file that appears when it is complete, compressed if its name ends in .gz or .zst.

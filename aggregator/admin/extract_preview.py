@@ -36,7 +36,11 @@ from aggregator.sources.parse.files.input_items import (
 from aggregator.sources.parse.files.open_source import open_source
 from aggregator.sources.parse.records.record_entry import RecordNotes
 from aggregator.sources.parse.records.record_keys import Field
-from aggregator.sources.parse.streams.remote_files import is_address, is_remote, shown
+from aggregator.sources.parse.streams.remote_files import (
+    is_address,
+    is_remote,
+    show_address,
+)
 from aggregator.sources.source_limits import source_tuning
 
 _PARTIAL = "it is a part: the page is too long, or the article has further pages"
@@ -133,7 +137,7 @@ def extract(
             except AggregatorError as error:
                 problem = str(error)
             if problem:
-                name = _as_utf8(shown(path))
+                name = _as_utf8(show_address(path))
                 yield ExtractPreview(what=name, verdict="empty", reason=problem), False
 
 

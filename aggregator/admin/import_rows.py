@@ -13,10 +13,10 @@ from zlib import crc32
 import msgspec
 
 from aggregator.admin.export_file import VERSION, Head, Line
-from aggregator.config.messages import counted
+from aggregator.config.messages import pluralise
 from aggregator.model.errors import ReadError, UsageError
 from aggregator.sources.parse.streams import file_stream
-from aggregator.sources.parse.streams.file_stream import Progress, unzipped
+from aggregator.sources.parse.streams.file_stream import Progress, decompress_stream
 from aggregator.store.deliveries import recipients
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.process_lock import exclusively
@@ -34,7 +34,7 @@ _FIRST_RELEASE = 46  # the revision of 0.1.0
 
 
 @contextmanager
-def opened(name: str) -> Iterator[Iterable[bytes]]:
+def open_lines(name: str) -> Iterator[Iterable[bytes]]:
     """Yield the lines of a file, decompressed; `-` is standard input.
 
     Raises UsageError if the file is missing or of another version, ReadError if it is damaged or not an export.
@@ -42,9 +42,9 @@ def opened(name: str) -> Iterator[Iterable[bytes]]:
     if name != "-" and not Path(name).is_file():
         raise UsageError(f"{name} cannot be read: there is no such file")
     with (
-        unzipped(sys.stdin.buffer, Progress())
+        decompress_stream(sys.stdin.buffer, Progress())
         if name == "-"
-        else file_stream.opened(name, Progress()) as lines
+        else file_stream.open_decompressed(name, Progress()) as lines
     ):
         first = next(lines, b"")
         if lines.damage:
@@ -120,7 +120,7 @@ def _rows(
             if line.rows is not None:
                 if line.rows != count:
                     raise ReadError(
-                        f"the last line of the export declares {counted(line.rows, 'row')}, but it has {count:,}"
+                        f"the last line of the export declares {pluralise(line.rows, 'row')}, but it has {count:,}"
                     )
                 if next(numbered, None) is not None:
                     raise ReadError(
@@ -129,7 +129,7 @@ def _rows(
                 for table, rows in former.items():
                     log.warning(
                         "skipped %s of the table %s, which this version does not have",
-                        counted(rows, "row"),
+                        pluralise(rows, "row"),
                         table,
                         extra={"event": "former_rows_skipped"},
                     )
@@ -150,11 +150,11 @@ def _rows(
                 if line.table == "known_items" and revision < "0048":
                     # Feeds are read whole once instead, to compute the keys of their items.
                     continue
-                yield line.table, row_json.checked(line.table, line.row)
+                yield line.table, row_json.check_row(line.table, line.row)
         except (msgspec.DecodeError, ReadError) as error:
             raise ReadError(f"line {number}: {error}; nothing was imported") from error
     raise ReadError(
-        f"the export is truncated: it ends after {counted(count, 'row')} without its last line"
+        f"the export is truncated: it ends after {pluralise(count, 'row')} without its last line"
     )
 
 

@@ -19,8 +19,8 @@ from aggregator.sources.parse.records.table_file import Row, read_rows
 from aggregator.sources.parse.streams.file_stream import (
     Progress,
     bounded_lines,
-    opened,
-    unzipped,
+    decompress_stream,
+    open_decompressed,
 )
 from aggregator.sources.parse.streams.folder_scan import suffix_of
 from aggregator.store.engine.database import Database
@@ -111,9 +111,9 @@ def read_dataset(
     records = []
     try:
         if str(path) == STANDARD_INPUT:
-            source = unzipped(stdin or sys.stdin.buffer, Progress())
+            source = decompress_stream(stdin or sys.stdin.buffer, Progress())
         else:
-            source = opened(path, Progress())
+            source = open_decompressed(path, Progress())
         with source as stream:
             rows: Iterator[tuple[int, bytes | Row | str | None]]
             rows = bounded_lines(stream, _LINE_BYTES)

@@ -10,9 +10,9 @@ from aggregator.admin.backup import (
     check_free_disk,
     content_size,
     damage_in,
+    decompress_backup,
     file_errors,
     scratch_in,
-    unpacked,
 )
 from aggregator.admin.backup_folder import TIME
 from aggregator.model.clock import utc_now
@@ -53,7 +53,7 @@ def unpack(file: Path, plain: Path, progress: Progress) -> None:
             progress("MiB", size and size >> 20) as advance,
             plain.open("xb") as opened,
         ):
-            for piece in unpacked(file):
+            for piece in decompress_backup(file):
                 opened.write(piece)
                 advance(1)
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from aggregator.config.settings import Config
-from aggregator.config.shipped import shipped
+from aggregator.config.shipped import shipped_path
 from aggregator.model.errors import NotWritableError, UsageError
 from aggregator.store.engine.database import Database
 
@@ -41,7 +41,7 @@ _NOT_FOR_A_USER = re.compile(
 
 def shipped_unit() -> str:
     """Return the unit that comes with the program."""
-    return shipped(f"systemd/{NAME}").read_text(encoding="utf-8")
+    return shipped_path(f"systemd/{NAME}").read_text(encoding="utf-8")
 
 
 def unit_text(program: Path, config: Path, *, user: bool) -> str:

@@ -8,7 +8,7 @@ from aggregator.cli.forget_command import Yes, erase_articles
 from aggregator.cli.named_source import SourceName, named_source
 from aggregator.cli.output import argument, flag, option
 from aggregator.config.logging import one_line
-from aggregator.config.messages import counted
+from aggregator.config.messages import pluralise
 from aggregator.model.errors import UsageError
 
 _SHOWN_OTHERS = 5
@@ -59,7 +59,7 @@ def add(
       aggregator sources add URL --name Courier --folder Europe --interval 30m
     """
     from aggregator.config.values import duration_as_typed
-    from aggregator.intake.manage.adding import SourceOptions, given, interval_of
+    from aggregator.intake.manage.adding import SourceOptions, clean_name, interval_of
     from aggregator.intake.manage.adding import add as run
     from aggregator.sources.parse.feeds.entry_builder import primary_language
 
@@ -74,9 +74,9 @@ def add(
             database,
             url,
             SourceOptions(
-                name=given(name),
-                outlet=given(outlet),
-                folder=given(folder),
+                name=clean_name(name),
+                outlet=clean_name(outlet),
+                folder=clean_name(folder),
                 language=tag,
                 interval_seconds=interval_of(interval),
             ),
@@ -85,7 +85,7 @@ def add(
     feed = added.resolved
     output.say(f"added {source.shown_name} ({source.id})")
     parsed = feed.feed
-    content = f"{parsed.format}, {counted(parsed.entry_count, 'entry', 'entries')}"
+    content = f"{parsed.format}, {pluralise(parsed.entry_count, 'entry', 'entries')}"
     times = [entry.published.time for entry in parsed.entries if entry.published]
     if times:
         content += f", the newest of {max(times):%Y-%m-%d %H:%M} UTC"

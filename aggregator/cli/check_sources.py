@@ -10,7 +10,7 @@ from aggregator.cli import output
 from aggregator.cli.command_context import Context
 from aggregator.cli.output import argument, flag
 from aggregator.config.logging import one_line
-from aggregator.config.messages import counted
+from aggregator.config.messages import pluralise
 
 _SHOWN_SKIPPED = 50  # entries of a list
 
@@ -43,7 +43,7 @@ def check(
             continue
         text = result.problem
         if text is None:
-            text = f"{result.format}, {counted(result.entries, 'entry', 'entries')}, {result.title!r}"
+            text = f"{result.format}, {pluralise(result.entries, 'entry', 'entries')}, {result.title!r}"
         lines = f"{result.what}: {text}", *map(one_line, result.newest)
         output.out("\n  ".join(lines) + "\n")
     if has_problem:
@@ -79,16 +79,16 @@ def import_(
     if result.permitted:
         changes += f"; {result.permitted} of them may be in private networks now"
     output.say(
-        f"added {counted(result.added, 'feed')}, {counted(result.known, 'was', 'were')} already known{changes}"
+        f"added {pluralise(result.added, 'feed')}, {pluralise(result.known, 'was', 'were')} already known{changes}"
     )
     if result.private:
         output.say(
-            f"{counted(result.private, 'feed is', 'feeds are')} at private addresses, which are not asked: "
+            f"{pluralise(result.private, 'feed is', 'feeds are')} at private addresses, which are not asked: "
             "name their networks under fetch.allow_private, and import the list again with --allow-private"
         )
     if result.skipped:
         skipped = result.skipped
-        output.say(f"skipped {counted(len(skipped), 'entry', 'entries')}:")
+        output.say(f"skipped {pluralise(len(skipped), 'entry', 'entries')}:")
         for outline in skipped[:_SHOWN_SKIPPED]:
             output.say(one_line(f"  {outline.name}: {outline.reason}"))
         if len(skipped) > _SHOWN_SKIPPED:

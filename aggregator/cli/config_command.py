@@ -4,7 +4,7 @@ import typer
 
 from aggregator.cli import output
 from aggregator.cli.command_context import Context
-from aggregator.config.messages import counted
+from aggregator.config.messages import pluralise
 
 config = typer.Typer(
     name="config", help="Show and check the configuration.", no_args_is_help=True
@@ -79,5 +79,5 @@ def check(context: Context) -> None:
             f"warning: work.executor: {config_check.IN_THE_CLEAR}; {config_check.USE_TLS}"
         )
     output.say(
-        f"{loaded.file or 'built-in defaults'}: no mistakes, {counted(len(loaded.sources), 'source')}"
+        f"{loaded.file or 'built-in defaults'}: no mistakes, {pluralise(len(loaded.sources), 'source')}"
     )

@@ -10,7 +10,7 @@ from aggregator.cli import output as show
 from aggregator.cli.command_context import Context, bring_up, missing_database
 from aggregator.cli.output import argument, flag, option, progress_bar
 from aggregator.cli.writer_session import WriterSession, make_pipeline, written_before
-from aggregator.config.messages import counted
+from aggregator.config.messages import pluralise
 from aggregator.model.errors import DamagedFileError, UsageError
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def upgrade(context: Context) -> None:
     show.say(f"{shown_url(loaded.database_url)} is at {after}{former}")
     if before not in (None, after) and unrendered:
         show.say(
-            f"{counted(unrendered, 'story', 'stories')} will be rendered again, the newest first: "
+            f"{pluralise(unrendered, 'story', 'stories')} will be rendered again, the newest first: "
             "by the daemon in the background, or at once by `aggregator db render`"
         )
 
@@ -78,7 +78,7 @@ def render(context: Context) -> None:
         if waiting == 0:
             show.say("no story waits to be rendered")
             return
-        shown = counted(waiting, "story", "stories")
+        shown = pluralise(waiting, "story", "stories")
         if not writer.is_writer:
             show.say(
                 f"the running daemon renders {shown} in the background, the newest first"
@@ -137,7 +137,7 @@ def backup(
     from aggregator.admin.backup_folder import (
         back_up_as_configured,
         backup_file,
-        described,
+        describe_backup,
     )
     from aggregator.model.clock import utc_now
 
@@ -147,7 +147,7 @@ def backup(
             back_up(database, file, progress_bar)
         else:
             file = back_up_as_configured(config, database, utc_now(), progress_bar)
-    show.say(f"wrote and verified {described(file)}")
+    show.say(f"wrote and verified {describe_backup(file)}")
 
 
 @db.command()
@@ -182,7 +182,7 @@ def restore(
     if restored.moved_to is not None:
         show.say(f"moved the damaged database to {restored.moved_to}")
     show.say(
-        f"restored {file} to {shown_url(database.url)}: {counted(restored.articles, 'article')}"
+        f"restored {file} to {shown_url(database.url)}: {pluralise(restored.articles, 'article')}"
     )
 
 
@@ -278,7 +278,7 @@ def _print_result(
         show.say("computed all derived rows again")
     if faults:
         show.say(
-            f"{counted(len(faults), 'fault')}; make a copy of the database before you change anything"
+            f"{pluralise(len(faults), 'fault')}; make a copy of the database before you change anything"
         )
     else:
         show.say("no faults")

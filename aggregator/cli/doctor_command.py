@@ -44,7 +44,7 @@ def doctor(context: Context, format_: output.TextOrJsonl = "text") -> None:
         else:
             advice = f"\n         → {finding.advice}" if finding.advice else ""
             output.out(
-                f"{output.coloured(f'{finding.level:8}', _COLOURS[finding.level])} {finding.what}{advice}\n"
+                f"{output.colour_text(f'{finding.level:8}', _COLOURS[finding.level])} {finding.what}{advice}\n"
             )
     if has_problem:
         raise typer.Exit(1)

@@ -8,7 +8,7 @@ import msgspec
 
 from aggregator.cli import output
 from aggregator.config.logging import one_line
-from aggregator.config.messages import counted
+from aggregator.config.messages import pluralise
 
 if TYPE_CHECKING:
     from aggregator.admin.bcubed import WrongGroup
@@ -41,7 +41,7 @@ def print_evaluation(result: "Evaluation | CorrectionsEvaluation") -> None:
     output.out(f"{one_line(figures.pop('dataset', 'corrections'))}\n")
     if failed := figures.get("failed_jobs"):
         output.out(
-            f"!!! {failed:,} of {counted(result.articles, 'article')} were NOT READ: a job failed. Each counts as a "
+            f"!!! {failed:,} of {pluralise(result.articles, 'article')} were NOT READ: a job failed. Each counts as a "
             "separate story, so the figures are not those of the program.\n"
         )
     for name, value in figures.items():

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 from aggregator.cli import output as show
 from aggregator.cli.command_context import Context
 from aggregator.cli.output import argument
-from aggregator.config.messages import counted
+from aggregator.config.messages import pluralise
 from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
         StorylineExplanation,
     )
 from aggregator.cli.stories_command import hint
-from aggregator.cli.story_command import filled
+from aggregator.cli.story_command import fill_template
 
 
 def explain(
@@ -56,7 +56,7 @@ def explain(
                 if format_ == "json":
                     show.json_line(of_story)
                 else:
-                    show.out(show.wrapped(storyline_text(of_story)))
+                    show.out(show.wrap_text(storyline_text(of_story)))
                 return
         for id_ in filter(None, (article, other)):
             if reader.explained_article(id_) is None:
@@ -67,7 +67,7 @@ def explain(
     if format_ == "json":
         show.json_line(explained)
     else:
-        show.out(show.wrapped(explanation_text(explained)))
+        show.out(show.wrap_text(explanation_text(explained)))
 
 
 def storyline_text(explained: "StorylineExplanation") -> str:
@@ -81,7 +81,7 @@ def storyline_text(explained: "StorylineExplanation") -> str:
     )
     for other in explained.near:
         compared = (
-            counted(other.comparisons, "comparison")
+            pluralise(other.comparisons, "comparison")
             if other.comparisons
             else "never near"
         )
@@ -108,4 +108,4 @@ def explanation_text(explained: "Explanation") -> str:
         "minute": "{:%Y-%m-%d %H:%M}".format,
         "score_words": words.SCORE.format,
     }
-    return filled("explain.txt", word_filters, explained=explained)
+    return fill_template("explain.txt", word_filters, explained=explained)

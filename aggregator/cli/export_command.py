@@ -6,7 +6,7 @@ from typing import Annotated
 from aggregator.cli import output as show
 from aggregator.cli.command_context import Context
 from aggregator.cli.output import argument, option, progress_bar
-from aggregator.config.messages import counted
+from aggregator.config.messages import pluralise
 
 
 def export(
@@ -31,18 +31,18 @@ def export(
       aggregator export --output everything.jsonl.zst
       aggregator export > everything.jsonl
     """
-    from aggregator.admin.export_file import exported, row_count, written
+    from aggregator.admin.export_file import create_file, export_lines, row_count
 
     with (
         context.obj.reading(must_exist=True) as (_, database),
         progress_bar("rows", row_count(database)) as advance,
     ):
-        lines = exported(database, advance)
+        lines = export_lines(database, advance)
         if output in ("", "-"):
             for line in lines:
                 show.out(line)
             return
-        with written(Path(output)) as file:
+        with create_file(Path(output)) as file:
             for line in lines:
                 file.write(line)
     show.say(f"wrote {output}")
@@ -69,12 +69,12 @@ def import_(
       aggregator import everything.jsonl.zst --database sqlite:///new.db
       aggregator import - --database postgresql://me@localhost/news < everything.jsonl
     """
-    from aggregator.admin.import_rows import import_into, opened
+    from aggregator.admin.import_rows import import_into, open_lines
 
     with (
-        opened(file) as lines,  # first, so that a wrong file creates no database
+        open_lines(file) as lines,  # first, so that a wrong file creates no database
         context.obj.writing() as (_, database),
         progress_bar("rows", None) as advance,
     ):
         count = import_into(database, lines, advance)
-    show.say(f"imported {counted(count, 'row')}")
+    show.say(f"imported {pluralise(count, 'row')}")

@@ -39,7 +39,7 @@ def feed(
     from aggregator.store.read.reader import StoryReader
     from aggregator.web.feeds.channel import address, channel
     from aggregator.web.feeds.feed_items import gather
-    from aggregator.web.feeds.formats import written
+    from aggregator.web.feeds.formats import encode_feed
 
     with context.obj.reading() as (config, database):
         named = config.saved_query(saved) if saved else None
@@ -55,7 +55,7 @@ def feed(
         self_url = publish.base_url + address(named, format_)
         if asked.query_string:
             self_url += f"?{asked.query_string}"
-        data = written(
+        data = encode_feed(
             channel(named, selected, loaded.items, publish, self_url=self_url),
             format_,
         )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 from aggregator.cli import output as show
 from aggregator.cli.command_context import Context, missing_database
 from aggregator.cli.output import argument, flag
-from aggregator.config.messages import counted
+from aggregator.config.messages import pluralise
 from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def forget(
         for tombstone in tombstones:
             line = f"{tombstone.article}  {tombstone.at:%Y-%m-%d %H:%M}"
             if tombstone.rejected_count:
-                line += f"  refused {counted(tombstone.rejected_count, 'time')}"
+                line += f"  refused {pluralise(tombstone.rejected_count, 'time')}"
             show.out(f"{line}\n")
         return
     if not name:

@@ -10,7 +10,7 @@ from aggregator.cli import output
 from aggregator.cli.command_context import Context, missing_database
 from aggregator.cli.output import flag
 from aggregator.config.logging import one_line
-from aggregator.config.messages import NO_SOURCES, counted
+from aggregator.config.messages import NO_SOURCES, pluralise
 
 if TYPE_CHECKING:
     from aggregator.model.read_model import SourceView
@@ -34,10 +34,10 @@ def list_(
       aggregator sources list --format csv > sources.csv
     """
     from aggregator.model.clock import utc_now
-    from aggregator.store.read.source_list import listed
+    from aggregator.store.read.source_list import view_sources
 
     with context.obj.reading() as (config, database), database.read() as connection:
-        all_listed = listed(connection, utc_now())
+        all_listed = view_sources(connection, utc_now())
         has_database = missing_database(config) is None
     shown = [source for source in all_listed if source.is_in_trouble or not failing]
     if format_ == "json":
@@ -50,14 +50,14 @@ def list_(
         _table(shown)
         counts = Counter(source.state for source in all_listed).most_common()
         states = ", ".join(f"{count} {state}" for state, count in counts)
-        summary = f"{counted(len(all_listed), 'source')}: {states}"
+        summary = f"{pluralise(len(all_listed), 'source')}: {states}"
         if not failing and any(source.is_in_trouble for source in all_listed):
             summary += (
                 "; list those with problems with `aggregator sources list --failing`"
             )
         output.say(summary)
     elif all_listed:
-        output.say(f"{counted(len(all_listed), 'source')}, none with problems")
+        output.say(f"{pluralise(len(all_listed), 'source')}, none with problems")
     elif has_database:
         output.say(NO_SOURCES)
 
@@ -88,13 +88,13 @@ def show_(
     """
     from aggregator.model.clock import utc_now
     from aggregator.store.read.health.problem_texts import problem_texts
-    from aggregator.store.read.source_list import listed
+    from aggregator.store.read.source_list import view_sources
 
     with context.obj.reading() as (_, database):
         known = named_source(database, source)
         with database.read() as connection:
             texts = problem_texts(connection, known.entry_source, limit)
-            sources = listed(connection, utc_now())
+            sources = view_sources(connection, utc_now())
     if format_ == "jsonl":
         output.json_lines(texts)
         return

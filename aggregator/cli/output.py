@@ -129,7 +129,7 @@ def terminal_width() -> int | None:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
-def coloured(text: str, colour: str) -> str:
+def colour_text(text: str, colour: str) -> str:
     """Return `text` in a colour on a terminal, unless NO_COLOR is set or TERM is dumb."""
     is_allowed = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     if is_allowed and sys.stdout.isatty():
@@ -137,7 +137,7 @@ def coloured(text: str, colour: str) -> str:
     return text
 
 
-def wrapped(text: str) -> str:
+def wrap_text(text: str) -> str:
     """Return `text` without control characters, long lines wrapped to the terminal with their indent."""
     from rich.console import Console
     from rich.text import Text

@@ -7,7 +7,7 @@ from aggregator.cli import output as show
 from aggregator.cli.command_context import Context, missing_database
 from aggregator.cli.output import argument, option
 from aggregator.config.logging import one_line
-from aggregator.config.messages import counted
+from aggregator.config.messages import pluralise
 from aggregator.model.clock import utc_now
 from aggregator.model.errors import UsageError
 
@@ -96,7 +96,7 @@ def _print_hits(results: "SearchResults") -> None:
     counts = {story.id: story.found for story in results.stories}
     blocks = []
     for story, hits in by_story.items():
-        matching = counted(max(counts.get(story, 0), len(hits)), "matching article")
+        matching = pluralise(max(counts.get(story, 0), len(hits)), "matching article")
         headline = one_line(hits[0].story_title) or "Untitled"
         lines = [headline, f"{story}, {matching}"]
         for hit in hits:
@@ -107,5 +107,5 @@ def _print_hits(results: "SearchResults") -> None:
                 line += " | " if show.terminal_width() is None else "\n    "
                 line += one_line(hit.snippet)
             lines.append(line)
-        blocks.append(show.wrapped("\n".join(lines)))
+        blocks.append(show.wrap_text("\n".join(lines)))
     show.out("\n".join(blocks))

@@ -61,8 +61,8 @@ def story(
             )
             counts = ", ".join(reversed(numbers))
         show.out(
-            show.wrapped(
-                filled(
+            show.wrap_text(
+                fill_template(
                     "story.txt",
                     {"cell": partial(show.cell, now=utc_now())},
                     story=shown,
@@ -77,7 +77,7 @@ def story(
         )
 
 
-def filled(
+def fill_template(
     template: str, own_filters: Mapping[str, Callable[..., Any]], **values: object
 ) -> str:
     """Return a text by a template, which may use `own_filters`, too; without a newline at its end."""

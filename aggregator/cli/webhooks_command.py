@@ -7,7 +7,7 @@ import typer
 from aggregator.cli import output
 from aggregator.cli.command_context import Context
 from aggregator.cli.output import argument
-from aggregator.config.messages import counted
+from aggregator.config.messages import pluralise
 from aggregator.model.errors import AggregatorError, UsageError
 
 if TYPE_CHECKING:
@@ -219,7 +219,7 @@ def _resume(context: Context, name: str, kind: str) -> None:
         output.say(f"{name} is not active yet; start the daemon with `aggregator run`")
     elif number:
         output.say(
-            f"{name}: {counted(number, 'delivery waits', 'deliveries wait')}; "
+            f"{name}: {pluralise(number, 'delivery waits', 'deliveries wait')}; "
             "a running daemon sends within half a minute"
         )
     else:

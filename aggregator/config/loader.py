@@ -9,20 +9,20 @@ from importlib.resources import files
 from pathlib import Path
 
 from aggregator.config.file.core_yaml import CoreLoader, parse
-from aggregator.config.file.mistakes import checked, located
+from aggregator.config.file.mistakes import locate_mistakes, validate_values
 from aggregator.config.settings import (
     DATABASE_FILE_VARIABLE,
     DATABASE_VARIABLE,
     Config,
     absolute_database_url,
 )
-from aggregator.config.shipped import shipped
+from aggregator.config.shipped import shipped_path
 from aggregator.model.errors import ConfigError
 
 
 def shipped_config_text() -> str:
     """Return the shipped config.yaml."""
-    return shipped("config.yaml").read_text(encoding="utf-8")
+    return shipped_path("config.yaml").read_text(encoding="utf-8")
 
 
 def starting_config_text() -> str:
@@ -49,7 +49,7 @@ def load(path: Path | None, *, database: str | None = None) -> Config:
     try:
         _ = config.database_url, config.effective_tuning
     except ConfigError as error:
-        raise located(error, config) from error
+        raise locate_mistakes(error, config) from error
     return config
 
 
@@ -81,4 +81,6 @@ def _read(path: Path) -> Config:
         del keys[key]
         line = lines[tuple(dotted.split("."))]
         warnings.append(f"{path.name}:{line}: {dotted}: this key is gone: {words}")
-    return checked(values, lines, path.name).read_from(path, lines, tuple(warnings))
+    return validate_values(values, lines, path.name).read_from(
+        path, lines, tuple(warnings)
+    )

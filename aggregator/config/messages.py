@@ -50,7 +50,7 @@ def redact_address(text: str) -> str:
     return _KEY_LIKE.sub(lambda found: found["channel"] or _HIDDEN, redact(text))
 
 
-def counted(number: int, one: str, many: str | None = None) -> str:
+def pluralise(number: int, one: str, many: str | None = None) -> str:
     """Return `1 article`, `4 articles`, `1,204 articles`."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
@@ -67,17 +67,17 @@ def story_numbers(
     `noun`: what was counted as reports; opinions are where there is nothing else.
     """
     return (
-        counted(reports, noun),
+        pluralise(reports, noun),
         counted_outlets(outlets, unknown),
-        counted(articles, "article"),
+        pluralise(articles, "article"),
     )
 
 
 def counted_outlets(known: int, unknown: int) -> str:
     """Return `11 outlets`, `11 outlets, 19 unknown`, `1 unknown outlet`; `unknown`: articles without one."""
     if not known and unknown:
-        return counted(unknown, "unknown outlet")
-    return counted(known, "outlet") + (f", {unknown:,} unknown" if unknown else "")
+        return pluralise(unknown, "unknown outlet")
+    return pluralise(known, "outlet") + (f", {unknown:,} unknown" if unknown else "")
 
 
 def meant(typed: str, known: Iterable[str]) -> str:

@@ -10,7 +10,7 @@ import msgspec
 Table = TypeVar("Table")
 
 
-def shipped(name: str) -> Path:
+def shipped_path(name: str) -> Path:
     """Return the path of a file or folder: inside an installed wheel, or beside the package in a checkout."""
     package = Path(str(files("aggregator")))
     installed = package / "_shipped" / name

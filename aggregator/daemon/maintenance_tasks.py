@@ -4,7 +4,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from aggregator.admin import backup_folder
-from aggregator.config.messages import counted
+from aggregator.config.messages import pluralise
 from aggregator.config.settings import Config
 from aggregator.daemon.maintenance import Maintenance, MaintenanceTask
 from aggregator.daemon.services import DaemonServices
@@ -47,7 +47,7 @@ def maintenance(
             pipeline.rest()  # it has rows of stories in memory
             log.warning(
                 "the clock was ahead; corrected the time of %s",
-                counted(count, "story", "stories"),
+                pluralise(count, "story", "stories"),
                 extra={"event": "story_times_corrected"},
             )
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from aggregator.admin import backup_folder
 from aggregator.config.configured_access import configured_access
-from aggregator.config.messages import NO_SOURCES, counted
+from aggregator.config.messages import NO_SOURCES, pluralise
 from aggregator.config.settings import Config
 from aggregator.daemon.due_jobs import TICK_SECONDS
 from aggregator.daemon.maintenance_tasks import maintenance
@@ -211,9 +211,9 @@ class Runtime:
         if self._maintenance.join(left()):
             running.append("a maintenance task")
         if fetches := self._poll_scheduler.join(left()):
-            running.append(counted(fetches, "fetch", "fetches"))
+            running.append(pluralise(fetches, "fetch", "fetches"))
         if sender := self._webhooks.join(left()):
-            running.append(counted(sender, "webhook"))
+            running.append(pluralise(sender, "webhook"))
         self.watchdog.drop("scheduler", "webhooks")
         return running
 
@@ -296,7 +296,7 @@ class Runtime:
             self.watchdog.heartbeat("placing")
             log.info(
                 "%s no longer muted",
-                counted(queued, "entry", "entries"),
+                pluralise(queued, "entry", "entries"),
                 extra={"event": "entries_unmuted"},
             )
         self._poll_scheduler.cap_due_times(now)

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from aggregator.config.messages import counted
+from aggregator.config.messages import pluralise
 from aggregator.config.tuning import Tuning
 from aggregator.daemon.maintenance import Maintenance
 from aggregator.daemon.services import DaemonServices
@@ -172,7 +172,7 @@ class WriterWork:
 
     def _report(self, count: int) -> None:
         log.info(
-            "placed %s", counted(count, "article"), extra={"event": "articles_placed"}
+            "placed %s", pluralise(count, "article"), extra={"event": "articles_placed"}
         )
         self._rests_at = time.monotonic() + self._tuning.rest_seconds
         self._is_log_full = self._is_log_full or count >= MANY_ARTICLES
@@ -187,7 +187,7 @@ class WriterWork:
         if executed:
             log.info(
                 "executed %s",
-                counted(executed, "command"),
+                pluralise(executed, "command"),
                 extra={"event": "commands_executed"},
             )
 

@@ -185,7 +185,7 @@ class WebhookDispatcher:
         recent = [c for c in recent if c.at - c.updated <= digests.OLD_NEWS]
         if isinstance(hook, webhook_settings.Notification):
             stories = {change.story for change in recent}
-            announced = outbox.announced(connection, hook.name, stories)
+            announced = outbox.announced_stories(connection, hook.name, stories)
             # Stories that were not announced yet, and each report if the recipient wants these
             notified = []
             reports = ("created", "report") if hook.each == "report" else ()

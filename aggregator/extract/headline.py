@@ -14,7 +14,7 @@ from functools import lru_cache
 from itertools import dropwhile
 
 from aggregator.text.calendar import month_spellings
-from aggregator.text.lines import count_words, folded, word_set
+from aggregator.text.lines import count_words, fold_line, word_set
 
 # Labels that sell a headline or tell how it is shown (chosen, in the languages of most feeds).
 _LABELS = """
@@ -39,7 +39,7 @@ _WORDS_BESIDE = 3
 
 def plain_headline(title: str, names: Iterable[str]) -> str:
     """Return a headline without the additions of its outlet; `names` are those of the outlet and its site."""
-    known = {key for name in names if len(key := folded(name).replace(" ", "")) > 1}
+    known = {key for name in names if len(key := fold_line(name).replace(" ", "")) > 1}
     while True:
         plain = title
         # A label at its beginning, with the name of the outlet or without it
@@ -70,7 +70,7 @@ def plain_headline(title: str, names: Iterable[str]) -> str:
 def _is_of_outlet(text: str, names: set[str]) -> bool:
     """Return whether a text is a name of the outlet, alone or with a few words of a section."""
     spelt = ""
-    for place, word in enumerate(words := folded(text).split(), start=1):
+    for place, word in enumerate(words := fold_line(text).split(), start=1):
         spelt += word
         if spelt in names:
             return len(words) - place <= _WORDS_BESIDE

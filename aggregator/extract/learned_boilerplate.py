@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from aggregator.model.prepared import BoilerplateLine, LineHashes
 from aggregator.model.structs import FrozenStruct
-from aggregator.text.lines import ends_sentence, folded, has_words
+from aggregator.text.lines import ends_sentence, fold_line, has_words
 
 
 class BoilerplateTuning(FrozenStruct, forbid_unknown_fields=True):
@@ -48,7 +48,7 @@ def hash_lines(paragraphs: Sequence[str], tuning: BoilerplateTuning) -> LineHash
     )
 
 
-def repeated(lines: LineHashes, repeats: LineHashes) -> set[int]:
+def repeated_lines(lines: LineHashes, repeats: LineHashes) -> set[int]:
     """Return the keys of the lines to be hidden."""
     return set(lines.edges).intersection(repeats.edges) | set(
         lines.middles
@@ -120,7 +120,7 @@ def _keys(lines: Iterable[str]) -> tuple[int, ...]:
 
 def _key(line: str) -> int | None:
     """Return the hash of a line, or None for a line without letters and digits."""
-    plain = folded(line)
+    plain = fold_line(line)
     if not plain:
         return None
     return int.from_bytes(

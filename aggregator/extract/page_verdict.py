@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from aggregator.config.messages import counted
+from aggregator.config.messages import pluralise
 from aggregator.config.shipped import ShippedTable
 from aggregator.extract.extract_limits import ExtractTuning
 from aggregator.extract.html.page import Page
@@ -53,7 +53,7 @@ def judge(
             "stub",
             "a headline with hardly any text" if words else "a headline without text",
         )
-    return Judgement("too_short", f"{counted(words, 'word')} and no headline")
+    return Judgement("too_short", f"{pluralise(words, 'word')} and no headline")
 
 
 class _PageText(msgspec.Struct, frozen=True):

@@ -22,7 +22,7 @@ from aggregator.extract.learned_boilerplate import (
     BoilerplateTuning,
     learn_boilerplate,
     pack_lines,
-    repeated,
+    repeated_lines,
 )
 from aggregator.extract.outlets import outlet_of
 from aggregator.extract.shown_text import without_lines, without_text
@@ -167,7 +167,7 @@ class BoilerplateLearner:
             self._learnt[outlet] = learn_boilerplate(
                 (lines for _, lines in window), self._tuning
             )
-        keys = repeated(prepared.lines, self._learnt[outlet])
+        keys = repeated_lines(prepared.lines, self._learnt[outlet])
         if not keys:
             return prepared
         article = without_lines(prepared.article, keys, self._all_tuning)

@@ -257,7 +257,7 @@ class LiveWindow:
         if self._window is None:
             return
         gone = {id_: number for number, id_ in changed}
-        for story in live_stories.named(unit_of_work.connection, [*gone]):
+        for story in live_stories.find_live(unit_of_work.connection, [*gone]):
             self._window.put(story)
             del gone[story.id]
         for number in gone.values():

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from aggregator.config.configured_access import Access
 from aggregator.config.source_settings import checked_headers
-from aggregator.intake.kinds.page_kind import compiled
+from aggregator.intake.kinds.page_kind import compile_selector
 from aggregator.model.errors import ConfigError, UsageError
 from aggregator.sources.fetch.connections.transport import proxy_of
 
@@ -36,7 +36,7 @@ def access_of_form(address: str, fields: Mapping[str, str]) -> Access:
         for selector in filter(None, selectors):
             if len(selector) > _MOST_CHARS:
                 raise UsageError("a selector is too long")
-            compiled(selector)
+            compile_selector(selector)
         return Access(address, headers, selectors=selectors, proxy=proxy)
     except (ConfigError, ValueError) as error:
         raise UsageError(str(error)) from error

@@ -183,7 +183,7 @@ class Pipeline:
                         self._unprepared, default=self._looked_until
                     )
                 chosen = self._unprepared[:limit]
-                entries = inbox.gathered(connection, chosen)
+                entries = inbox.gathered_entries(connection, chosen)
         except UnreadableEntryError as error:  # it is refused in its turn
             self._unprepared.remove(error.n)
             return True

@@ -12,7 +12,7 @@ from pathlib import Path
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DatabaseError
 
-from aggregator.config.shipped import shipped
+from aggregator.config.shipped import shipped_path
 from aggregator.model.errors import (
     ConfigError,
     DamagedFileError,
@@ -34,7 +34,7 @@ _ADVISORY_KEY = 0x6D696772  # "migr"
 
 def migrations_folder() -> Path:
     """Return the folder of the migrations."""
-    return shipped("migrations")
+    return shipped_path("migrations")
 
 
 @cache  # `/status` asks for them, also when no further file can be opened

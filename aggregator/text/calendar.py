@@ -4,7 +4,7 @@ from functools import cache, lru_cache
 from typing import Literal
 
 from aggregator.config.shipped import ShippedTable
-from aggregator.text.lines import folded
+from aggregator.text.lines import fold_line
 
 Cycle = Literal["months", "weekdays"]
 
@@ -53,7 +53,7 @@ def _spell(form: str) -> str:
 
 
 def _key(word: str) -> str:
-    return folded(word.translate(_ALIKE).replace("-", " ")).translate(_ALIKE)
+    return fold_line(word.translate(_ALIKE).replace("-", " ")).translate(_ALIKE)
 
 
 @cache

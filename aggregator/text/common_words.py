@@ -5,7 +5,7 @@ from functools import cache
 from importlib.resources import files
 from itertools import chain
 
-from aggregator.text.scripts import simplified
+from aggregator.text.scripts import simplify_chinese
 
 # A word below each heading of the lists occurs in this share of events. The shares were chosen on
 # tests/data/languages/{dev,check}.jsonl (named .06 and topical .12 cost .01 of F1). The 230 most common stems of
@@ -32,7 +32,7 @@ def listed_words(language: str) -> tuple[tuple[str, list[str]], ...]:
         if line in SHARES:
             lists[line] = []
         elif lists:
-            words = simplified(line) if language == "zh" else line
+            words = simplify_chinese(line) if language == "zh" else line
             lists[next(reversed(lists))] += words.split()
     return tuple(lists.items())
 

@@ -145,10 +145,10 @@ def same_line(a: str, b: str) -> bool:
     """Return whether two lines are equal, ignoring case, accents and punctuation."""
     if len(a) > 2 * len(b) + 20 or len(b) > 2 * len(a) + 20:
         return False  # punctuation and accents never make up that much
-    return folded(a) == folded(b)
+    return fold_line(a) == fold_line(b)
 
 
-def folded(line: str) -> str:
+def fold_line(line: str) -> str:
     """Return the letters and digits of a line in lower case, without accents."""
     return _folded_line(line) if len(line) <= _KEPT_CHARS else _fold(line)
 

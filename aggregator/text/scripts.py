@@ -42,7 +42,7 @@ _SPECIAL = re.compile(
 )
 
 
-def simplified(text: str) -> str:
+def simplify_chinese(text: str) -> str:
     """Return Chinese text with the most frequent traditional characters simplified."""
     return text.translate(_SIMPLIFIED)
 

@@ -64,7 +64,7 @@ def stem_of(word: str, language: str) -> str:
     return stemmer(stem) if language in _STEMMED_TWICE else stem
 
 
-def elided(word: str, language: str) -> int:
+def elision_length(word: str, language: str) -> int:
     """Return the length of an elided word and its apostrophe at the beginning of `word`: 2 for "l'usine"."""
     if language not in ELIDING:
         return 0

@@ -8,8 +8,8 @@ import re
 
 from aggregator.text.common_words import words_of_han
 from aggregator.text.lines import UNSPACED, ascii_text, combining_marks
-from aggregator.text.scripts import needs_splitting, pieces, simplified
-from aggregator.text.stems import ELIDING, elided
+from aggregator.text.scripts import needs_splitting, pieces, simplify_chinese
+from aggregator.text.stems import ELIDING, elision_length
 
 # The rest of a longer text is not read (limit)
 MAX_WORDS = 40_000
@@ -40,7 +40,7 @@ def word_tokens(text: str, language: str, limit: int = MAX_WORDS) -> list[str]:
         text = _BEFORE_DIGIT.sub(r"\1 ", text)
     if needs_splitting(text):
         if language == "zh":
-            text = simplified(text)
+            text = simplify_chinese(text)
         return pieces(text, is_japanese=language == "ja", known=words_of_han(language))[
             :limit
         ]
@@ -63,6 +63,6 @@ def parts(text: str, language: str) -> list[tuple[str, int, int, bool]]:
                 pairs = range(start, end - 1)
                 tokens += [(text[at : at + 2], at, at + 2, True) for at in pairs]
             else:
-                start += elided(run[0], language)
+                start += elision_length(run[0], language)
                 tokens.append((text[start:end], start, end, False))
     return tokens

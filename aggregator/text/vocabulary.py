@@ -23,12 +23,12 @@ from aggregator.text.document_frequency import (
     Kind,
 )
 from aggregator.text.language import stop_words
-from aggregator.text.lines import folded, word_set
+from aggregator.text.lines import fold_line, word_set
 from aggregator.text.names import CASELESS, find_names
 from aggregator.text.numbers import plain_number, spelt_numbers
 from aggregator.text.reading import LONGEST_WORD, Column, Ints, Reading, lexicon_of
-from aggregator.text.scripts import EVERYDAY, simplified
-from aggregator.text.stems import elided, plain_letters, stem_of
+from aggregator.text.scripts import EVERYDAY, simplify_chinese
+from aggregator.text.stems import elision_length, plain_letters, stem_of
 from aggregator.text.tokens import word_tokens
 
 # The size of a word's hash
@@ -166,7 +166,7 @@ class Vocabulary:
         if word in self._stops:
             return ""
         if "'" in word:
-            word = word[elided(word, self.language) :].removesuffix("'s")
+            word = word[elision_length(word, self.language) :].removesuffix("'s")
         if word in self._stops or (len(word) < 2 and word < _FIRST_HAN):
             return ""
         if word[:1].isdigit():
@@ -186,9 +186,9 @@ class Vocabulary:
         ):
             return stem
         word = token[:LONGEST_WORD].lower().replace("’", "'")
-        word = folded(word[elided(word, self.language) :])
+        word = fold_line(word[elision_length(word, self.language) :])
         if len(word) < _ROOT_LETTERS:
-            word = folded(stem)
+            word = fold_line(stem)
         return f"{word[:_ROOT_LETTERS].rstrip()}-"
 
     def number(self, token: str) -> str | None:
@@ -222,7 +222,7 @@ class Vocabulary:
     def written_names(self, text: str, *, are_linked: bool = False) -> list[str]:
         """Return the names in `text` as written; `are_linked`: with the names linked to them (text/names.py)."""
         if self.language == "zh":
-            text = simplified(text)
+            text = simplify_chinese(text)
         return find_names(text, self.language, self.is_common, are_linked=are_linked)
 
     def is_common(self, word: str) -> bool:

@@ -110,7 +110,7 @@ class EditorService:
         )
         if answer is None:
             return CommandStatus(request=number, state="waiting")
-        return _done(number, answer)
+        return _end_command(number, answer)
 
     def status(self, number: int) -> CommandStatus | None:
         """Return the state of a command; None if there is none with this number."""
@@ -119,7 +119,7 @@ class EditorService:
         if command is None or command.kind != "correct":
             return None
         if command.state == "done" and command.result is not None:
-            return _done(number, command.result)
+            return _end_command(number, command.result)
         return CommandStatus(request=number, state=command.state, reason=command.result)
 
     def corrections(self, limit: int, before: int | None = None) -> CorrectionPage:
@@ -169,7 +169,7 @@ class EditorService:
             self._explaining.release()
 
 
-def _done(number: int, answer: str) -> CommandStatus:
+def _end_command(number: int, answer: str) -> CommandStatus:
     return CommandStatus(
         request=number,
         state="done",

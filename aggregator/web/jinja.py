@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from aggregator.config.messages import counted, counted_outlets
+from aggregator.config.messages import counted_outlets, pluralise
 from aggregator.model.article import ArticleView
 from aggregator.model.clock import in_utc
 from aggregator.model.entry import Enclosure
@@ -37,8 +37,8 @@ def environment() -> Environment:
         auto_reload=False,
     )
     filters = (
-        as_written, bump_time, counted, counted_outlets, day, enclosure_words, iso, language_names,
-        moment, options, outlets, paragraphs, pieces, pips, short_day, short_moment, signed, upper_first,
+        as_written, bump_time, pluralise, counted_outlets, day, enclosure_words, iso, language_names,
+        moment, options, outlets, paragraphs, pieces, pips, short_day, short_moment, with_sign, upper_first,
         without_title,
     )  # fmt: skip
     jinja.filters.update({function.__name__: function for function in filters})
@@ -130,7 +130,7 @@ def language_names(tags: Iterable[str]) -> list[tuple[str, str]]:
     return [(tag, LANGUAGE_NAMES.get(tag, tag)) for tag in tags]
 
 
-def signed(number: float) -> str:
+def with_sign(number: float) -> str:
     """Format a share of a score as `+2.31` or `−8.60`."""
     return f"{number:+.2f}".replace("-", "−")
 

@@ -18,7 +18,7 @@ from aggregator.model.errors import AggregatorError
 from aggregator.model.health_report import BackupState, HealthReport, HealthSnapshot
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.read.health.health_probes import of_process
-from aggregator.web.api.openapi import answer, api_router, described, schema_of
+from aggregator.web.api.openapi import answer, api_router, describe_route, schema_of
 from aggregator.web.dependencies import of_app
 from aggregator.web.health.monitor import PROBE_SECONDS, HealthMonitor
 from aggregator.web.pages.pages import Pages
@@ -146,7 +146,7 @@ class Probes:
 OfProbes = Annotated[Probes, of_app("probes")]
 
 
-@router.get(HEALTHZ, **described("health", {200: answer(HealthJson), 503: _DOWN}))
+@router.get(HEALTHZ, **describe_route("health", {200: answer(HealthJson), 503: _DOWN}))
 async def health(request: Request, probes: OfProbes) -> Response:
     """Whether articles can be accepted.
 
@@ -172,7 +172,8 @@ async def health(request: Request, probes: OfProbes) -> Response:
 
 
 @watched.get(
-    READYZ, **described("health", {status: answer(ReadyJson) for status in (200, 503)})
+    READYZ,
+    **describe_route("health", {status: answer(ReadyJson) for status in (200, 503)}),
 )
 async def ready(request: Request, probes: OfProbes) -> Response:
     """Whether requests should be sent here.

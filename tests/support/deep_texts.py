@@ -51,7 +51,7 @@ def faults(database: Database, tuning: CopyTuning) -> Iterator[Fault]:
     holders: Counter[int] = Counter()
     with database.read() as connection:
         for hashes in connection.execute(select(sketch.c.hashes)).scalars():
-            holders.update(sampled_shingles.held(hashes).tolist())
+            holders.update(sampled_shingles.hashes_of_sketch(hashes).tolist())
     for low, high in ranges(database, article.c.inbox_no):
         chosen = select(*_COLUMNS).where(article.c.inbox_no.between(low, high))
         sketches = select(sketch.c.article, sketch.c.hashes).where(
@@ -93,8 +93,11 @@ def _of_sketch(
         return
     whole = sampled_shingles.sketch(shingle_sequence(_whole_text(row)), tuning)
     is_part = not held or (held[:4] == whole[:4] and len(held) % 4 == 0)
-    stored = sampled_shingles.held(held or b"")
-    if not is_part or not np.isin(stored, sampled_shingles.held(whole)).all():
+    stored = sampled_shingles.hashes_of_sketch(held or b"")
+    if (
+        not is_part
+        or not np.isin(stored, sampled_shingles.hashes_of_sketch(whole)).all()
+    ):
         yield of_row(
             "sampled shingles do not match the text of their article", row.inbox_no
         )
@@ -102,7 +105,7 @@ def _of_sketch(
     if row.copy_of is not None:
         # Of copies and excerpts others hold them, whose texts may have been deleted since
         return
-    missing = np.setdiff1d(sampled_shingles.held(whole), stored).tolist()
+    missing = np.setdiff1d(sampled_shingles.hashes_of_sketch(whole), stored).tolist()
     if any(holders[hash_] < tuning.key_cap * _FULL_SHARE for hash_ in missing):
         yield of_row("articles lack sampled shingles of their text", row.inbox_no)
 

@@ -8,7 +8,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.web.feeds.channel import Channel, Format, address, channel
 from aggregator.web.feeds.feed_items import gather
-from aggregator.web.feeds.formats import written
+from aggregator.web.feeds.formats import encode_feed
 from aggregator.web.list_query import ListQuery, select_stories
 
 NOW = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
@@ -27,4 +27,4 @@ def channel_of(
 
 def feed_of(database: Database, form: Format = "rss", **chosen: Any) -> bytes:
     """The same, as bytes."""
-    return written(channel_of(database, form=form, **chosen), form)
+    return encode_feed(channel_of(database, form=form, **chosen), form)

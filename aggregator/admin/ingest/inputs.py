@@ -34,7 +34,11 @@ from aggregator.sources.parse.files.open_source import open_source
 from aggregator.sources.parse.files.sort_by_time import in_order_of_time
 from aggregator.sources.parse.records.record_keys import Field
 from aggregator.sources.parse.streams.file_stream import Progress
-from aggregator.sources.parse.streams.remote_files import is_address, is_remote, shown
+from aggregator.sources.parse.streams.remote_files import (
+    is_address,
+    is_remote,
+    show_address,
+)
 from aggregator.sources.source_limits import source_tuning
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.folder_names import known_as, known_folder
@@ -138,7 +142,7 @@ class InputReader:
             )
         # A folder that cannot be listed, or a file that was deleted
         except AggregatorError as error:
-            where = shown(what) if is_remote(what) else what
+            where = show_address(what) if is_remote(what) else what
             yield InputProblem(where=where, reason=str(error), file=where)
             return
         if what == "-" or is_address(what):

@@ -12,7 +12,7 @@ from aggregator.admin.probes.doctor_context import DoctorContext
 from aggregator.admin.systemd_unit import NAME as _UNIT
 from aggregator.admin.systemd_unit import unit_folder
 from aggregator.config.hosts import is_loopback
-from aggregator.config.messages import NO_SOURCES, counted, redact
+from aggregator.config.messages import NO_SOURCES, pluralise, redact
 from aggregator.intake.kinds.source_kind import source_kind
 from aggregator.model.errors import (
     AggregatorError,
@@ -31,7 +31,7 @@ from aggregator.store.read.health.health_probes import (
     waiting_words,
     warning,
 )
-from aggregator.store.read.source_list import listed
+from aggregator.store.read.source_list import view_sources
 
 _REJECTED_SHOWN = 5
 
@@ -44,10 +44,10 @@ def content_findings(context: DoctorContext) -> Iterator[Finding]:
         yield from _open_to_others(context, ())
         return
     with context.database.read() as connection:
-        stored = database_status.stored(
+        stored = database_status.read_status(
             connection, context.now, context.config.effective_tuning
         )
-        sources = listed(connection, context.now)
+        sources = view_sources(connection, context.now)
         yield ok(
             f"database: {shown_url(context.database.url)}, {waiting_words(stored)}"
         )
@@ -62,7 +62,7 @@ def content_findings(context: DoctorContext) -> Iterator[Finding]:
                 _advice(source),
             )
         if len(failing) > _SOURCES_SHOWN:
-            more = counted(
+            more = pluralise(
                 len(failing) - _SOURCES_SHOWN, "more source has", "more sources have"
             )
             yield warning(f"{more} a problem", "aggregator sources list --failing")
@@ -155,7 +155,7 @@ def daemon_findings(context: DoctorContext) -> Iterator[Finding]:
             yield level(f"the daemon reports: {finding['what']}", finding["advice"])
         if "process_findings" not in status and problem_count:
             yield warning(
-                f"the daemon reports {counted(problem_count, 'problem')}",
+                f"the daemon reports {pluralise(problem_count, 'problem')}",
                 "open /status with a token to see them, or: journalctl -u aggregator -n 100",
             )
 

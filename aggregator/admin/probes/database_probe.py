@@ -9,7 +9,7 @@ from pathlib import Path
 
 from aggregator.admin import backup, backup_folder, config_check
 from aggregator.admin.probes.doctor_context import DoctorContext
-from aggregator.config.messages import counted
+from aggregator.config.messages import pluralise
 from aggregator.model.errors import (
     AggregatorError,
     DatabaseOutdatedError,
@@ -107,7 +107,7 @@ def mode_findings(context: DoctorContext) -> Iterator[Finding]:
         return
     words = "is readable by other users and contains full texts"
     if len(wide) > 1:
-        words = f"and {counted(len(wide) - 1, 'more file')} are readable by other users and contain full texts"
+        words = f"and {pluralise(len(wide) - 1, 'more file')} are readable by other users and contain full texts"
     yield warning(f"{wide[0]} {words}", f"chmod 600 {' '.join(wide)}")
 
 

@@ -40,7 +40,7 @@ _EXPECTED = {
 }
 
 
-def located(error: ConfigError, config: Config) -> ConfigError:
+def locate_mistakes(error: ConfigError, config: Config) -> ConfigError:
     """Prefix each line of `error`, which begins with a dotted key, with the line of that key; sort them."""
     name = config.file.name if config.file else ""
     mistakes = []
@@ -52,7 +52,7 @@ def located(error: ConfigError, config: Config) -> ConfigError:
     return _in_order(mistakes)
 
 
-def checked(values: dict[str, Any], lines: Lines, name: str) -> Config:
+def validate_values(values: dict[str, Any], lines: Lines, name: str) -> Config:
     """Return the values of the file `name` as the configuration. Raises ConfigError with all mistakes."""
     try:
         return Config.model_validate(values)

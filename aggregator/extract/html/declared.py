@@ -8,7 +8,7 @@ from aggregator.extract.html.json_ld import Node, json_ld
 from aggregator.extract.html.robots_meta import ROBOTS_NAMES
 from aggregator.extract.language.unicode import clean
 from aggregator.extract.urls import canonical_url
-from aggregator.text.lines import folded, one_line, word_list, word_set
+from aggregator.text.lines import fold_line, one_line, word_list, word_set
 
 # The longest value; the rest is cut (limit)
 MAX_CHARS = 1024
@@ -66,14 +66,14 @@ def read_head(root: Any) -> PageHead:
         if canonical_url(address) is not None
     ]
     shown = [values.get("og:title", ""), *map(visible_text, root.iter("h1"))]
-    titles = [folded(unescape(title)) for title in shown]
+    titles = [fold_line(unescape(title)) for title in shown]
     # The data of other articles may stand beside those of the page's own, which has the page's headline, or in
     # their place, with their own address.
     article: Node = {}
     for node in nodes:
         if not any(map(_ARTICLE_TYPES.fullmatch, types_of(node))):
             continue
-        headline = folded(unescape(text_of(node.get("headline"))))
+        headline = fold_line(unescape(text_of(node.get("headline"))))
         if headline and any(headline in title for title in titles):
             article = node
             break

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from aggregator.extract.html.declared import PageHead, as_list, name_of, visible_text
-from aggregator.text.lines import folded, word_list
+from aggregator.text.lines import fold_line, word_list
 
 _AUTHORS = 5
 
@@ -12,7 +12,7 @@ _AUTHORS = 5
 def find_author(head: PageHead, site: str | None) -> str | None:
     """Return the author. Persons are preferred to the outlet, which pages often name for unsigned texts."""
     publisher = head.name("publisher")
-    outlet = {folded(name) for name in (site, publisher) if name}
+    outlet = {fold_line(name) for name in (site, publisher) if name}
     for not_authors in (outlet, set[str]()):
         for names in _stated_authors(head):
             stated = [
@@ -21,7 +21,7 @@ def find_author(head: PageHead, site: str | None) -> str | None:
                 if name
                 and not (name.startswith("http") or name.isdigit())
                 and len(name) <= _AUTHOR_CHARS
-                and folded(name) not in not_authors
+                and fold_line(name) not in not_authors
             ]
             if stated:
                 return _BY.sub("", ", ".join(dict.fromkeys(stated))) or None

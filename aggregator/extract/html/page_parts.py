@@ -11,7 +11,7 @@ from typing import Any
 from aggregator.extract.html.metadata import PageFacts
 from aggregator.extract.html.split_body import line_key
 from aggregator.extract.plain.boilerplate import PATTERNS
-from aggregator.text.lines import count_words, folded, is_prose, one_line
+from aggregator.text.lines import count_words, fold_line, is_prose, one_line
 
 _LEAST_TITLE_WORDS = 3  # a shorter headline may be the name of a section (chosen)
 _LEAST_PROSE = (
@@ -38,9 +38,9 @@ _LEAD_TAGS = ("p", "div", "section", "h2", "h3", "strong", "blockquote", "span")
 
 def further_articles(root: Any, facts: PageFacts) -> list[Any]:
     """Return the elements of further articles below that whose headline the page declares as its title."""
-    declared = [folded(name) for name in (facts.title, *facts.headings[2:]) if name]
+    declared = [fold_line(name) for name in (facts.title, *facts.headings[2:]) if name]
     headlines = [
-        (heading, folded(one_line(heading.text_content())))
+        (heading, fold_line(one_line(heading.text_content())))
         for heading in root.iter("h1", "h2")
     ]
     own = next(
@@ -55,7 +55,7 @@ def further_articles(root: Any, facts: PageFacts) -> list[Any]:
     if own is None:
         return []
     above_own = [own, *own.iterancestors()]
-    own_words = folded(one_line(own.text_content()))
+    own_words = fold_line(one_line(own.text_content()))
     found: dict[Any, None] = {}
     for heading, words in headlines:
         above = [heading, *heading.iterancestors()]
@@ -116,7 +116,7 @@ def page_numbers(root: Any) -> tuple[list[Any], bool]:
 
 def with_lead(root: Any, text: str, facts: PageFacts) -> str:
     """Return `text` with the lead before it that stands between headline and body in an element of its own."""
-    names = {folded(name) for name in (facts.title, *facts.headings) if name}
+    names = {fold_line(name) for name in (facts.title, *facts.headings) if name}
     lines = [line for line in text.split("\n") if line]
     if not lines:
         return text
@@ -126,7 +126,7 @@ def with_lead(root: Any, text: str, facts: PageFacts) -> str:
     lead = ""
     for element in root.iter("h1", *_LEAD_TAGS):
         if element.tag == "h1":
-            is_below = folded(one_line(element.text_content())) in names
+            is_below = fold_line(one_line(element.text_content())) in names
             lead = "" if is_below else lead
             continue
         if not is_below or (lead and element.tag != "p"):
@@ -134,11 +134,11 @@ def with_lead(root: Any, text: str, facts: PageFacts) -> str:
         words = one_line(element.text_content())
         if line_key(words) == first:
             break
-        if not lead and _is_lead(element, words) and folded(words) not in names:
+        if not lead and _is_lead(element, words) and fold_line(words) not in names:
             lead = words
     else:
         return text
-    if not lead or line_key(lead) in keys or folded(lead) in folded(text):
+    if not lead or line_key(lead) in keys or fold_line(lead) in fold_line(text):
         return text
     return f"{lead}\n{text}"
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from aggregator.extract.html.declared import PageHead, visible_text
 from aggregator.extract.plain.outlet_names import split_title
-from aggregator.text.lines import folded, one_line
+from aggregator.text.lines import fold_line, one_line
 
 
 def find_title(head: PageHead, site: str | None) -> str:
@@ -42,8 +42,8 @@ def visible_headlines(root: Any) -> list[Any]:
 
 def _is_framed_by(text: str, shared: str) -> bool:
     """Return whether `shared` is `text` with a separator and a few words (name of outlet or topic)."""
-    inner = folded(text)
-    outer = folded(shared)
+    inner = fold_line(text)
+    outer = fold_line(shared)
     if not inner or len(outer) - len(inner) > _FRAME_CHARS:
         return False
     start = shared.casefold().find(text.casefold())

@@ -4,7 +4,7 @@ import re
 
 from aggregator.extract.phrases import PHRASES, phrases, single_words, words
 from aggregator.extract.plain.boilerplate import is_section
-from aggregator.text.lines import count_words, ends_sentence, folded, word_set
+from aggregator.text.lines import count_words, ends_sentence, fold_line, word_set
 
 _CAMEL = re.compile(r"\b[A-Z][a-z]+[A-Z]{1,3}(?:[a-z]*)\b|\b[a-z]+[A-Z]\w+")
 _DOMAIN = re.compile(r"(?:www\.)?[a-z0-9-]{2,40}(?:\.[a-z]{2,12}){1,2}", re.IGNORECASE)
@@ -59,7 +59,7 @@ _UNWEIGHED = _SMALL | word_set("und et y e en les los las den il lo het o a")
 
 
 def _key(name: str) -> str:
-    name_words = folded(name).split()
+    name_words = fold_line(name).split()
     return "".join(word for word in name_words if word not in _UNWEIGHED) or "".join(
         name_words
     )

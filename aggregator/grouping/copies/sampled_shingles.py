@@ -56,14 +56,14 @@ def sketch(sequence: Hashes, tuning: CopyTuning) -> bytes:
     return len(hashes).to_bytes(4, "little") + hashes.tobytes()
 
 
-def held(blob: bytes) -> Hashes32:
+def hashes_of_sketch(blob: bytes) -> Hashes32:
     """Return the hashes in a stored sketch."""
     return np.frombuffer(blob, "<u4")[1:] if blob else np.empty(0, np.uint32)
 
 
 def filter_sketch(blob: bytes, flags: Flags) -> bytes:
     """Return the sketch with only those stored hashes where `flags` is True; b"" if there is none."""
-    return blob[:4] + held(blob)[flags].tobytes() if flags.any() else b""
+    return blob[:4] + hashes_of_sketch(blob)[flags].tobytes() if flags.any() else b""
 
 
 class SketchOverlap(NamedTuple):
@@ -167,7 +167,7 @@ class PassageIndex:
         if not blob or not 0 < at < _ARTICLES:
             return np.empty((2, 0), np.uint32)
         self._wholes[at] = int.from_bytes(blob[:4], "little")
-        hashes = held(blob)
+        hashes = hashes_of_sketch(blob)
         return np.stack([hashes, np.full(len(hashes), at, np.uint32)])
 
     def _insert_fresh(self) -> None:
@@ -189,7 +189,7 @@ class PassageIndex:
 
     def look_up(self, number: int, blob: bytes) -> SketchLookup:
         """Look up a sketch among the articles before `number`, within the reach."""
-        hashes = held(blob)
+        hashes = hashes_of_sketch(blob)
         of_hash, spots = self._spots(hashes)
         fresh = [self._fresh.get(hash_, ()) for hash_ in hashes.tolist()]
         of_fresh = np.repeat(np.arange(len(hashes)), list(map(len, fresh)))

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from aggregator.config.messages import counted
+from aggregator.config.messages import pluralise
 from aggregator.grouping.pairs.pair_model import STREAM
 from aggregator.model.evidence import Evidence, Reason
 from aggregator.store.read.article_detail import LogLine
@@ -97,7 +97,7 @@ def log_words(line: LogLine) -> str:
     for name, template in _EVENTS_WITH.items():
         if name in detail:
             words = template.format(
-                articles=counted(detail.get("came", 0), "article"), **detail
+                articles=pluralise(detail.get("came", 0), "article"), **detail
             )
     why = _WHY.get(detail.get("reason", ""))
     score = detail.get("score")
@@ -126,7 +126,7 @@ def reason_value(reason: Reason, *, is_of_day: bool = False) -> str:
     if reason.value < 0:
         return "unknown"
     if is_of_day:
-        return counted(round(reason.value), "day")
+        return pluralise(round(reason.value), "day")
     hours = reason.value * 24
     if hours < 1:
         return f"{hours * 60:.0f} min"

@@ -7,7 +7,7 @@ from functools import partial
 
 import msgspec
 
-from aggregator.config.messages import counted
+from aggregator.config.messages import pluralise
 from aggregator.grouping.deletion.erase_articles import erase_articles
 from aggregator.grouping.parts import Transactions
 from aggregator.model.errors import UsageError
@@ -102,7 +102,7 @@ def erase_named(
     log.info(
         "erased %d of %s, selected by %s",
         summary.articles,
-        counted(forgotten.named, "article"),
+        pluralise(forgotten.named, "article"),
         target.kind,
         extra={"event": "articles_erased"},
     )

@@ -17,7 +17,7 @@ def compare_stored(transactions: Transactions) -> bool:
     with transactions.database.read() as connection:
         since = transactions.now() - _WITHIN
         numbers = storyline_rows.next_uncompared(connection, since, _AT_ONCE)
-        if not numbers and not storyline_rows.uncompared(connection):
+        if not numbers and not storyline_rows.count_uncompared(connection):
             return False
     with transactions.unit_of_work() as unit_of_work:
         connection = unit_of_work.connection

@@ -168,7 +168,7 @@ class AgreementCheck:
         """Return the evidence of an article that moves to a story, with its agreement there."""
         compared = self._comparison.article(stored_articles.member(connection, id))
         text = compared_articles.compared_texts(connection, [id])[id]
-        (live,) = live_stories.named(connection, [story])
+        (live,) = live_stories.find_live(connection, [story])
         agreement = self.agreement(connection, compared, text, live, evidence.reuse)
         return replace(evidence, agreement=agreement)
 

@@ -108,7 +108,7 @@ class SecondLook:
         and stories of one sender merged with a story of several. No other sender vouches for them.
         """
         connection = self._connection
-        pair = live_stories.named(connection, (kept, gone))
+        pair = live_stories.find_live(connection, (kept, gone))
         for story, other in permutations(pair, 2):
             is_of_strangers = all(report.is_little_known for report in story.reports)
             if not is_of_strangers or _rank(story) >= _rank(other):

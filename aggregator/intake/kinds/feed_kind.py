@@ -11,7 +11,7 @@ from aggregator.config.source_settings import (
 )
 from aggregator.intake.kinds.source_kind import SourceKind
 from aggregator.model.errors import ConfigError, FetchError
-from aggregator.sources.fetch.connections.transport import parsed
+from aggregator.sources.fetch.connections.transport import parse_address
 
 
 def web_address(typed: str) -> str:
@@ -23,7 +23,7 @@ def web_address(typed: str) -> str:
     if has_login(typed):
         raise ConfigError(f"this is not a valid address; {LOGIN_ADVICE}")
     try:
-        parsed(typed)
+        parse_address(typed)
         _ = urlsplit(typed).port
     except FetchError as error:
         raise ConfigError(error.detail) from error

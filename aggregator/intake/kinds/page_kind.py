@@ -9,7 +9,7 @@ from urllib.parse import urldefrag
 import msgspec
 from msgspec.structs import replace
 
-from aggregator.config.messages import counted
+from aggregator.config.messages import pluralise
 from aggregator.extract.html.dom import bound_html, tree_of
 from aggregator.intake.jobs import FeedJob
 from aggregator.intake.kinds.feed_kind import address_of
@@ -42,7 +42,10 @@ def _read_list(job: FeedJob) -> ParsedFeed:
     if root is None:
         return ParsedFeed(problem="this is not a page of HTML")
     selectors = _Selectors(
-        *[compiled(selector) if selector else None for selector in job.selectors]
+        *[
+            compile_selector(selector) if selector else None
+            for selector in job.selectors
+        ]
     )
     elements = selectors.items(root)[: job.tuning.max_entries]
     below = chain.from_iterable(element.iter() for element in elements)
@@ -55,7 +58,7 @@ def _read_list(job: FeedJob) -> ParsedFeed:
     listed = _articles(elements, selectors, root, job.url)
     if not listed:
         return ParsedFeed(
-            problem=f"`list:` matches {counted(len(elements), 'element')}, none with a link and a title"
+            problem=f"`list:` matches {pluralise(len(elements), 'element')}, none with a link and a title"
         )
     name = plain_title(_words(root.find(".//title")))
     context = replace(job, title=name)
@@ -110,7 +113,7 @@ class _Selectors(NamedTuple):
     date: Any
 
 
-def compiled(selector: str) -> Any:
+def compile_selector(selector: str) -> Any:
     """Return the function from an element to those below it that match. Raises ConfigError."""
     from cssselect import SelectorError
     from lxml.cssselect import CSSSelector

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from aggregator.config.messages import counted
+from aggregator.config.messages import pluralise
 from aggregator.config.settings import Config
 from aggregator.config.values import LONGEST_INTERVAL_DAYS, bounded_seconds
 from aggregator.extract.language.unicode import clean
@@ -42,7 +42,7 @@ class SourceOptions(FrozenStruct):
     interval_seconds: int | None = None
 
 
-def given(typed: str) -> str | None:
+def clean_name(typed: str) -> str | None:
     """Return a name as it is stored; None for an empty one."""
     return " ".join(clean(typed).split()) or None
 
@@ -147,7 +147,7 @@ def refuse_too_many(config: Config, present: int, new: int) -> None:
     most = config.server.max_sources
     if present + new > most:
         raise UsageError(
-            f"nothing was added: with {counted(new, 'new source')} there would be {present + new:,}, and "
+            f"nothing was added: with {pluralise(new, 'new source')} there would be {present + new:,}, and "
             f"server.max_sources in config.yaml allows {most:,}"
         )
 

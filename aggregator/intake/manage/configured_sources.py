@@ -6,7 +6,7 @@ from functools import partial
 from aggregator.config.settings import Config
 from aggregator.config.source_settings import SourceConfig
 from aggregator.config.values import at_key
-from aggregator.intake.kinds.page_kind import compiled
+from aggregator.intake.kinds.page_kind import compile_selector
 from aggregator.intake.kinds.source_kind import source_kind
 from aggregator.sources.fetch.poll_schedule import first_due
 from aggregator.store.engine.database import Connection
@@ -45,7 +45,7 @@ def configured_source(
     if source.page:
         for key in ("list", "link", "title", "date"):
             with at_key(f"sources.{number}.{key}"):
-                compiled(getattr(source, key) or "a")
+                compile_selector(getattr(source, key) or "a")
     id_ = source_id(source.kind, source.name, address)
     interval = source.interval
     if interval is None:

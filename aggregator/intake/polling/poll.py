@@ -13,7 +13,7 @@ from functools import partial
 from msgspec.structs import replace
 
 from aggregator.config.configured_access import Access
-from aggregator.config.messages import counted
+from aggregator.config.messages import pluralise
 from aggregator.grouping.mutes import Mutes
 from aggregator.intake.jobs import FeedJob, read_feed
 from aggregator.intake.polling.feed_entries import completed_entries
@@ -346,7 +346,7 @@ def log_changes(
         log.warning(
             "%s: %s at once; stored, not announced",
             name,
-            counted(len(outcome.own_time), "old entry", "old entries"),
+            pluralise(len(outcome.own_time), "old entry", "old entries"),
             extra={"event": "old_entries_found", "source": before.id},
         )
     after = outcome.source

@@ -175,7 +175,9 @@ class Reclusterer:
             numbers.sort(key=lambda n: order.get(n, n))
             for first in range(0, len(numbers), BATCH):
                 with self._database.read() as live:
-                    batch = replay.placed(live, numbers[first : first + BATCH], order)
+                    batch = replay.placed_articles(
+                        live, numbers[first : first + BATCH], order
+                    )
                 articles = [stored for _, stored in batch]
                 if (
                     in_order_from is None

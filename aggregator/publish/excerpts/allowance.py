@@ -29,7 +29,7 @@ class Allowance:
             self._shown[article.id] = [first_words(article.title, self.words)]
             left = 0 if article.nosnippet else self.words - count_words(article.title)
             self._left[article.id] = max(0, left)
-        self._related = _related(story.articles)
+        self._related = _articles_of_one_text(story.articles)
 
     def shows(self, passage: Passage) -> bool:
         """Return whether the passage may be shown; if so, count its words."""
@@ -78,7 +78,7 @@ class Allowance:
             self._left[id_] = max(0, self._left.get(id_, 0) - words)
 
 
-def _related(articles: tuple[ArticleView, ...]) -> dict[str, list[str]]:
+def _articles_of_one_text(articles: tuple[ArticleView, ...]) -> dict[str, list[str]]:
     """Return, for each article, the articles of the same text: an original, its copies and excerpts.
 
     Articles with `nosnippet` are left out: a reprint with `nosnippet` does not restrict its original.

@@ -40,7 +40,7 @@ from aggregator.sources.fetch.connections.transport import (
     GuardedTransport,
     fetch_error,
     name_of,
-    parsed,
+    parse_address,
     port_of,
     proxy_of,
     short,
@@ -142,7 +142,7 @@ class Client:
         metrics = self._metrics_registry
         with metrics.timer(FETCH_SECONDS, accept):
             try:
-                first = parsed(url)
+                first = parse_address(url)
                 ports = {source_port or 443}
                 servers = set[Server]()
                 if accept == "feed":
@@ -151,7 +151,7 @@ class Client:
                     servers.add(server_of(first))
                 else:
                     with suppress(FetchError):
-                        source = parsed(linked_from)
+                        source = parse_address(linked_from)
                         server = server_of(source)
                         if self._is_private(source) or transport.guard.is_private(
                             *server
@@ -255,7 +255,9 @@ class Client:
         for _ in range(MAX_REDIRECTS + 1):
             sent = httpx.Headers(headers)
             # The headers of `access` may be secrets, so only their own origin gets them.
-            if access.headers and origin_of(url) == origin_of(parsed(access.address)):
+            if access.headers and origin_of(url) == origin_of(
+                parse_address(access.address)
+            ):
                 sent.update(access.headers)
             # A redirect that depends on a cookie of the chain is not permanent, since others do not have the cookie.
             is_for_ever = not cookies.add_to(sent, url) and is_for_ever

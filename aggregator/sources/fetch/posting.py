@@ -21,7 +21,7 @@ from aggregator.sources.fetch.connections.transport import (
     GuardedTransport,
     fetch_error,
     meaning,
-    parsed,
+    parse_address,
 )
 from aggregator.sources.fetch.rate_limiter import parse_retry_after
 from aggregator.sources.fetch.request_headers import user_agent
@@ -74,7 +74,7 @@ class WebhookPoster:
         Raise TooManyFilesError if this process cannot open a connection, which is not the receiver's fault.
         """
         try:
-            target = parsed(url)
+            target = parse_address(url)
             budget = RequestBudget.to_server(
                 self._deadline_seconds, self._response_cap_bytes, server_of(target)
             )

@@ -5,7 +5,7 @@ import httpx
 
 from aggregator.model.errors import FetchError
 from aggregator.sources.fetch.connections.request_budget import RequestBudget
-from aggregator.sources.fetch.connections.transport import meaning, parsed, short
+from aggregator.sources.fetch.connections.transport import meaning, parse_address, short
 from aggregator.sources.fetch.response import refresh_address
 from aggregator.sources.parse.streams.content_coding import decompress_body, is_whole
 
@@ -72,7 +72,7 @@ def body_or_redirect(
 def redirect_target(url: httpx.URL, location: str) -> httpx.URL:
     """Return the address of a redirect from `url`. Raise FetchError for an invalid one."""
     try:
-        target = parsed(str(url.join(location)))
+        target = parse_address(str(url.join(location)))
     except FetchError as error:
         raise FetchError("redirect", error.detail) from error
     except Exception as error:

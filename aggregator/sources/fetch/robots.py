@@ -16,7 +16,7 @@ from protego import Protego
 from aggregator.config.configured_access import Access
 from aggregator.model.errors import FetchError
 from aggregator.sources.fetch.client import Client
-from aggregator.sources.fetch.connections.transport import parsed
+from aggregator.sources.fetch.connections.transport import parse_address
 from aggregator.sources.fetch.rate_limiter import ASKED_TO_WAIT, HOSTS_KEPT
 from aggregator.sources.fetch.server_keys import key_of_address
 
@@ -66,7 +66,7 @@ class Robots:
         robots.txt.
         """
         try:
-            address = parsed(url)
+            address = parse_address(url)
         except FetchError:
             return "no"
         key = (f"{address.scheme}://{address.netloc.decode('ascii')}", proxy)

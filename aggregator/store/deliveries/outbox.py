@@ -41,7 +41,9 @@ def already_sent(
     return set(read_values(connection, sent, name=name, stories=stories))
 
 
-def announced(connection: Connection, name: str, stories: Collection[str]) -> set[str]:
+def announced_stories(
+    connection: Connection, name: str, stories: Collection[str]
+) -> set[str]:
     """Return the stories whose delivery the recipient has, including deliveries of stories merged into them."""
     sent = """
         SELECT coalesce(redirect_to, story.id) FROM story JOIN outbox ON outbox.story = story.id

@@ -75,7 +75,9 @@ def gathered_numbers(connection: Connection, after: int) -> list[int]:
     return sorted(read_values(connection, gathering, after=after))
 
 
-def gathered(connection: Connection, numbers: Collection[int]) -> list[InboxEntry]:
+def gathered_entries(
+    connection: Connection, numbers: Collection[int]
+) -> list[InboxEntry]:
     """Return those of these entries that still wait for `put_in_order`, in any order; their inbox number is 0.
 
     Raises UnreadableEntryError as `ready`.

@@ -57,7 +57,7 @@ def numbers_from(connection: Connection, n: int) -> list[int]:
     return read_values(connection, numbers, n=n)
 
 
-def placed(
+def placed_articles(
     connection: Connection, numbers: Sequence[int], order: Mapping[int, int]
 ) -> list[tuple[InboxEntry, Prepared]]:
     """Return the articles with these inbox numbers as input of another placing, in the order of `numbers`.

@@ -29,7 +29,7 @@ def as_json(table: Table, row: Values) -> Values:
     return row
 
 
-def checked(table: str, given: Row) -> Values:
+def check_row(table: str, given: Row) -> Values:
     """Convert a row of an export for `write_all`, without former columns.
 
     Raises ReadError if it does not fit.

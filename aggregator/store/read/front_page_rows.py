@@ -60,7 +60,7 @@ def weight(shown: FrontPageStory, tuning: FrontPageTuning) -> float:
     return hours + tuning.doubling_hours * doublings
 
 
-def ranked(
+def order_by_weight(
     stories: Iterable[FrontPageStory], tuning: FrontPageTuning
 ) -> Sequence[FrontPageStory]:
     """Return the stories by descending weight, equal weights by id; undated and claimed stories come last."""

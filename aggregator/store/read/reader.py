@@ -184,9 +184,9 @@ class StoryReader:
             ids = {ranked.id for ranked in seen}
             enough = story_filter.with_enough(connection, ids, wanted)
             seen = [ranked for ranked in seen if ranked.id in enough]
-            ranked_all = front_page_rows.ranked(seen, tuning)
+            ranked_all = front_page_rows.order_by_weight(seen, tuning)
             heads = storyline_views.one_a_storyline(connection, ranked_all)
-            return tuple(front_page_rows.ranked(heads, tuning))
+            return tuple(front_page_rows.order_by_weight(heads, tuning))
 
     def ranked_page(
         self, wanted: StoryFilter, prefer: tuple[str, ...] = ()
@@ -241,20 +241,22 @@ class StoryReader:
     def source(self, id: str) -> SourceView | None:
         """Return the source with this id; None if there is none."""
         from aggregator.store.intake.source_rows import source_with_id
-        from aggregator.store.read.source_list import listed
+        from aggregator.store.read.source_list import view_sources
 
         with self.database.read() as connection:
             known = source_with_id(connection, id)
             if known is None:
                 return None
-            return listed(connection, self._now(), [known])[0]
+            return view_sources(connection, self._now(), [known])[0]
 
     def state(self) -> Health:
         """Return the present health of the daemon."""
         from aggregator.store.read.health import database_status, health_probes
 
         with self.database.read() as connection:
-            stored = database_status.stored(connection, self._now(), self._all_tuning)
+            stored = database_status.read_status(
+                connection, self._now(), self._all_tuning
+            )
             why = self.database.why_not_writable(connection)
         return Health(
             writable=why is None,

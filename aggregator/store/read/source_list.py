@@ -74,7 +74,9 @@ def source_page(
     if len(rest) > limit:
         following = "\0".join(rest[limit - 1][0]).encode().hex()
     return SourcePage(
-        sources=tuple(listed(connection, now, [known for _, known in rest[:limit]])),
+        sources=tuple(
+            view_sources(connection, now, [known for _, known in rest[:limit]])
+        ),
         next=following,
         total=len(sources),
         failing=failing,
@@ -85,7 +87,7 @@ def source_page(
 _CURSOR_CHARS = 40
 
 
-def listed(
+def view_sources(
     connection: Connection, now: dt.datetime, chosen: Sequence[Source] | None = None
 ) -> list[SourceView]:
     """Return views of these sources, else of all, ordered by folder and name."""

@@ -37,7 +37,7 @@ INDEXED = """
     """
 
 
-def marked(mark: str, text: str | None) -> list[str]:
+def mark_tokens(mark: str, text: str | None) -> list[str]:
     """Return the tokens of `text` as the title, outlet, author or language of an article."""
     return [f"{mark}{word}" for word in index_words(text or "")]
 
@@ -62,7 +62,7 @@ def tokens_of(row: Row[Any]) -> list[str]:
                 break
     day = row.effective_at.date()
     return [
-        *marked(TITLE, row.title),
+        *mark_tokens(TITLE, row.title),
         EVERY,
         *index_words(row.title),
         EVERY,
@@ -71,8 +71,8 @@ def tokens_of(row: Row[Any]) -> list[str]:
         f"{DAY}{day:%Y%m%d}",
         f"{DAY}{day:%Y%m}",
         f"{DAY}{day:%Y}",
-        *marked(OUTLET, f"{row.outlet or ''} {row.outlet_name or ''}"),
-        *marked(AUTHOR, row.author),
+        *mark_tokens(OUTLET, f"{row.outlet or ''} {row.outlet_name or ''}"),
+        *mark_tokens(AUTHOR, row.author),
         LANGUAGE + "".join(search_words(row.language or "")),
     ]
 

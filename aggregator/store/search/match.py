@@ -25,7 +25,7 @@ _GAP = 300  # inbox numbers: a smaller gap between two numbers is read, too
 _SPANS_ASKED = 2
 
 
-def ranked(
+def rank_matches(
     connection: Connection, query: Query, limit: int, *, reach: int
 ) -> list[int]:
     """Return inbox numbers of the `newest` articles that match, in the order of the database, the best first.

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from aggregator.extract.language.search_tokens import index_words
-from aggregator.store.search.index_rows import EVERY, TITLE, marked
+from aggregator.store.search.index_rows import EVERY, TITLE, mark_tokens
 from aggregator.store.search.query import Phrase, Query, Term
 
 
@@ -15,7 +15,7 @@ class SearchableText:
         self, *texts: str, title: str = "", tokens: Iterable[str] = ()
     ) -> None:
         """No phrase spans two of `texts`; `title:` matches `title`. `tokens` are those of an article."""
-        tokens = [*tokens, *marked(TITLE, title)]
+        tokens = [*tokens, *mark_tokens(TITLE, title)]
         for text in texts:
             tokens += [EVERY, *index_words(text)]
         self._line = f" {' '.join(tokens)} "

@@ -51,7 +51,7 @@ def search(
         return SearchResults(problem=str(error))
     most = max(RANKED, min(limit, 10**9) + 1)
     reach = max(_PHRASE_REACH, most)
-    numbers = match.ranked(connection, query, most, reach=reach)
+    numbers = match.rank_matches(connection, query, most, reach=reach)
     # The index knows only the days of articles
     matching = """
         SELECT inbox_no, story FROM article

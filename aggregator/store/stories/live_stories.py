@@ -83,7 +83,7 @@ def grown_since(connection: Connection, since: int) -> list[LiveStory]:
     return _read(connection, "last_inbox_no >= :which", since)
 
 
-def named(connection: Connection, ids: Iterable[str]) -> list[LiveStory]:
+def find_live(connection: Connection, ids: Iterable[str]) -> list[LiveStory]:
     """Return those of these stories that are live."""
     return _read(connection, "story.id IN :which", set(ids))
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from aggregator.config.shipped import shipped
+from aggregator.config.shipped import shipped_path
 from aggregator.store.tables import read_rows, read_value
 
 _ANY_OF_FOLDER = """
@@ -16,7 +16,7 @@ _ANY_OF_FOLDER = """
 @cache
 def samples_folder() -> Path:
     """Return the folder of the sample articles."""
-    return shipped("examples/articles").resolve()
+    return shipped_path("examples/articles").resolve()
 
 
 def shown_samples(connection: Connection) -> str | None:

@@ -240,7 +240,7 @@ def inherit(connection: Connection, loser: str, winner: str) -> None:
     put_back(connection, {loser: None})
 
 
-def uncompared(connection: Connection) -> int:
+def count_uncompared(connection: Connection) -> int:
     """Return how many inbox numbers of a version without storylines remain to be compared, at most."""
     until = counter_value(connection, UNTIL)
     return until and max(1, until - counter_value(connection, _COMPARED))

@@ -14,7 +14,7 @@ from aggregator.publish.excerpts.single_articles import (
     bounded_explanation,
     bounded_results,
 )
-from aggregator.web.api.openapi import IdInPath, api_router, described
+from aggregator.web.api.openapi import IdInPath, api_router, describe_route
 from aggregator.web.dependencies import OfSite, conditional, hashed_json
 from aggregator.web.responses import JsonResponse, problem
 
@@ -76,7 +76,7 @@ editing = api_router("/api/v1")  # only with an editor service
 @router.get(
     "/articles/{id}",
     name="one_article",
-    **described("articles", story_json.OneArticleJson, 400, 404, 410),
+    **describe_route("articles", story_json.OneArticleJson, 400, 404, 410),
 )
 def read_article(request: Request, site: OfSite, id: IdInPath) -> Response:
     """One article, its story, and why it belongs to the story.
@@ -93,7 +93,7 @@ def read_article(request: Request, site: OfSite, id: IdInPath) -> Response:
     )
 
 
-@router.get("/search", **described("articles", SearchResults, 400))
+@router.get("/search", **describe_route("articles", SearchResults, 400))
 def search(
     request: Request, site: OfSite, asked: Annotated[SearchQuery, Query()]
 ) -> Response:
@@ -110,7 +110,7 @@ def search(
 
 @editing.get(
     "/explain",
-    **described("articles", Explanation, 400, 404),
+    **describe_route("articles", Explanation, 400, 404),
 )
 def explain(
     request: Request, site: OfSite, asked: Annotated[ExplainQuery, Query()]

@@ -17,7 +17,7 @@ from aggregator.web.api.openapi import (
     NumberInPath,
     answer,
     api_router,
-    described,
+    describe_route,
     schema_of,
 )
 from aggregator.web.dependencies import OfSite, whole_number
@@ -94,12 +94,14 @@ async def _editor_of_admin(request: Request, site: OfSite) -> EditorService:
 OfEditor = Annotated[EditorService, Depends(_editor_of_admin)]
 PATH = "/api/v1/corrections"
 _RESPONSES = {200: answer(CommandStatus), 202: answer(CommandStatus, **LOCATION)}
-_UNDO = described("corrections", _RESPONSES, 400, 404, 408, 409, 413, needs_token=True)
+_UNDO = describe_route(
+    "corrections", _RESPONSES, 400, 404, 408, 409, 413, needs_token=True
+)
 
 
 @router.post(
     "/corrections",
-    **described(
+    **describe_route(
         "corrections",
         _RESPONSES,
         *(400, 408, 409, 413, 415, 422),
@@ -166,7 +168,7 @@ class CorrectionsQuery(QueryModel):
 
 @router.get(
     "/corrections",
-    **described("corrections", CorrectionPage, 400, needs_token=True),
+    **describe_route("corrections", CorrectionPage, 400, needs_token=True),
 )
 def list_corrections(
     editor: OfEditor, asked: Annotated[CorrectionsQuery, Query()]
@@ -180,7 +182,7 @@ def list_corrections(
 
 @router.get(
     "/corrections/requests/{number}",
-    **described("corrections", _RESPONSES, 400, 404, needs_token=True),
+    **describe_route("corrections", _RESPONSES, 400, 404, needs_token=True),
 )
 def look_at_correction(editor: OfEditor, number: NumberInPath) -> Response:
     """The state of a requested correction.

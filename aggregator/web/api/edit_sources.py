@@ -25,7 +25,7 @@ from aggregator.web.api.openapi import (
     IdInPath,
     answer,
     api_router,
-    described,
+    describe_route,
     schema_of,
 )
 from aggregator.web.dependencies import ID, OfSite, Site, run_in
@@ -73,7 +73,7 @@ class ChangeSourceRequest(FrozenStruct, forbid_unknown_fields=True):
 log = logging.getLogger(__name__)
 router = api_router("/api/v1/sources")
 _ERRORS = (400, 408, 409, 413, 415, 422)
-_described = partial(described, "sources", needs_token=True)
+_described = partial(describe_route, "sources", needs_token=True)
 
 
 @router.post(
@@ -102,15 +102,15 @@ async def add_source(request: Request, site: OfSite) -> Response:
     def work(body: bytes) -> Response:
         asked = json_body(request, body, AddSourceRequest, "a source")
         options = SourceOptions(
-            name=adding.given(asked.name),
-            folder=adding.given(asked.folder),
+            name=adding.clean_name(asked.name),
+            folder=adding.clean_name(asked.folder),
             interval_seconds=adding.interval_of(asked.interval or ""),
         )
         config, database, reader = site.source_services
         added = adding.add(config, database, asked.url, options, reader)
         return _show(request, site, added.source.id, 201)
 
-    return await _done(request, site, work, limiter=site.searching)
+    return await _answer_done(request, site, work, limiter=site.searching)
 
 
 @router.patch(
@@ -137,7 +137,7 @@ async def change_source(request: Request, site: OfSite, id: IdInPath) -> Respons
         change(site, found_source(site, id), asked)
         return _show(request, site, id)
 
-    return await _done(request, site, work)
+    return await _answer_done(request, site, work)
 
 
 @router.delete(
@@ -154,7 +154,7 @@ async def remove_source(request: Request, site: OfSite, id: IdInPath) -> Respons
         changing.remove(config, database, found_source(site, id))
         return Response(status_code=204)
 
-    return await _done(request, site, work)
+    return await _answer_done(request, site, work)
 
 
 @router.post(
@@ -182,14 +182,14 @@ async def import_opml(request: Request, site: OfSite) -> Response:
             feed_lists.import_feeds(config, database, body, "the document")
         )
 
-    return await _done(request, site, work, MAX_OPML_BYTES)
+    return await _answer_done(request, site, work, MAX_OPML_BYTES)
 
 
 @router.get(
     "/opml",
     response_class=Response,  # no JSON
     # The owner on loopback needs no token.
-    **described(
+    **describe_route(
         "sources", {200: {"description": "An OPML document", "content": {OPML: {}}}}
     ),
 )
@@ -231,7 +231,7 @@ def change(site: Site, source: Source, asked: ChangeSourceRequest) -> None:
     chosen: dict[str, str | int | None] = {}
     for name, text in (("name", asked.name), ("folder", asked.folder)):
         if text is not UNSET:
-            chosen[name] = adding.given(text or "")
+            chosen[name] = adding.clean_name(text or "")
     if asked.interval is not UNSET:
         seconds = adding.interval_of(asked.interval)
         chosen["has_own_interval"] = seconds is not None
@@ -246,7 +246,7 @@ def change(site: Site, source: Source, asked: ChangeSourceRequest) -> None:
         changing.resume(database, source)
 
 
-async def _done(
+async def _answer_done(
     request: Request,
     site: Site,
     work: Callable[[bytes], Response],

@@ -73,7 +73,7 @@ def schema_of(kind: Any) -> Described:
     return schema
 
 
-def named(name: str, schema: Described) -> dict[str, str]:
+def refer_to_schema(name: str, schema: Described) -> dict[str, str]:
     """Return a reference to a schema, which becomes a component as it is; FastAPI would round its numbers."""
     _components[name] = schema
     return {"$ref": f"#/components/schemas/{name}"}
@@ -89,7 +89,7 @@ def answer(kind: Any, **more: Any) -> Described:
     return {"description": words, "content": {JSON: {"schema": schema_of(kind)}}} | more
 
 
-def described(
+def describe_route(
     tag: str,
     responses: type | Mapping[int, Described],
     *errors: int,

@@ -12,7 +12,7 @@ from fastapi import Request, Response
 from aggregator.model.errors import FetchError
 from aggregator.publish.sanitise import encode_json
 from aggregator.sources.parse.streams.content_coding import decompress_body
-from aggregator.web.api.openapi import DESCRIPTIONS, answer, api_router, described
+from aggregator.web.api.openapi import DESCRIPTIONS, answer, api_router, describe_route
 from aggregator.web.api.push_endpoint import RECORD_SCHEMA, PushEndpoint, PushResult
 from aggregator.web.dependencies import of_app
 from aggregator.web.request_body import media_type, read_body, too_large
@@ -35,7 +35,7 @@ router = api_router()
 
 @router.post(
     PATH,
-    **described(
+    **describe_route(
         "articles",
         {202: answer(PushResult)},
         *(400, 408, 413, 415, 422),

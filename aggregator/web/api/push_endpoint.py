@@ -27,7 +27,7 @@ from aggregator.store.api_tokens import ApiToken
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import acceptance
 from aggregator.store.intake.identity.tombstones import REASON
-from aggregator.web.api.openapi import DESCRIPTIONS, named
+from aggregator.web.api.openapi import DESCRIPTIONS, refer_to_schema
 from aggregator.web.responses import RefusedError
 from aggregator.web.security.request_tokens import TokenStore
 
@@ -98,8 +98,8 @@ _RUNS = re.findall(r"[^\W_]+", "".join(map(chr, range(0x10000))))
 _LETTERS = "".join(f"{run[0]}-{run[-1]}" for run in _RUNS)
 _TEXT_OR_NUMBER = DESCRIPTIONS["TextOrNumber"]
 _TEXT_OR_NUMBER["pattern"] = _TEXT_OR_NUMBER["pattern"].replace("LETTERS", _LETTERS)
-named("TextOrNumber", _TEXT_OR_NUMBER)
-RECORD_SCHEMA = named("PushedRecord", DESCRIPTIONS["PushedRecord"])
+refer_to_schema("TextOrNumber", _TEXT_OR_NUMBER)
+RECORD_SCHEMA = refer_to_schema("PushedRecord", DESCRIPTIONS["PushedRecord"])
 
 
 # threads; pushes wait for each other in the database, and readers need the other threads

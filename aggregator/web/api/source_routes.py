@@ -8,7 +8,7 @@ from pydantic import Field
 from aggregator.config.story_query import QueryModel
 from aggregator.publish import story_json
 from aggregator.publish.excerpts.source_excerpts import bounded_sources
-from aggregator.web.api.openapi import api_router, described
+from aggregator.web.api.openapi import api_router, describe_route
 from aggregator.web.dependencies import OfSite, hashed_json
 
 SOURCES_AN_ANSWER = 100
@@ -35,7 +35,7 @@ class SourcesQuery(QueryModel):
 
 @router.get(
     "/sources",
-    **described("sources", story_json.SourcesJson, 400),
+    **describe_route("sources", story_json.SourcesJson, 400),
 )
 def list_sources(
     request: Request, site: OfSite, asked: Annotated[SourcesQuery, Query()]
@@ -49,7 +49,7 @@ def list_sources(
     return hashed_json(request, story_json.sources_page(page))
 
 
-@router.get("/folders", **described("sources", story_json.FoldersJson))
+@router.get("/folders", **describe_route("sources", story_json.FoldersJson))
 def list_folders(request: Request, site: OfSite) -> Response:
     """The folders of sources, sorted; each is a value of the parameter `folder`."""
     return hashed_json(request, story_json.FoldersJson(folders=site.reader.folders()))

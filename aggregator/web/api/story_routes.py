@@ -12,7 +12,13 @@ from aggregator.model.story import StorylineView
 from aggregator.publish import story_json
 from aggregator.publish.sanitise import encode_json
 from aggregator.store.read.browser_mutes import BrowserMutes
-from aggregator.web.api.openapi import MOVED, IdInPath, answer, api_router, described
+from aggregator.web.api.openapi import (
+    MOVED,
+    IdInPath,
+    answer,
+    api_router,
+    describe_route,
+)
 from aggregator.web.dependencies import OfSite, Site, conditional, hashed_json
 from aggregator.web.list_query import STORIES_AN_ANSWER, ListQuery
 from aggregator.web.responses import JSON, JsonResponse
@@ -67,7 +73,7 @@ def openapi(request: Request) -> Response:
     )
 
 
-@router.get("/stories", **described("stories", story_json.PageJson, 400))
+@router.get("/stories", **describe_route("stories", story_json.PageJson, 400))
 def list_stories(
     request: Request, site: OfSite, asked: Annotated[ListQuery, Query()]
 ) -> Response:
@@ -101,7 +107,7 @@ def list_stories(
 
 @router.get(
     "/stories/{id}",
-    **described(
+    **describe_route(
         "stories", {200: answer(story_json.WholeStoryJson), 301: MOVED}, 400, 404, 410
     ),
 )
@@ -126,7 +132,7 @@ def read_story(request: Request, site: OfSite, id: IdInPath) -> Response:
     return conditional(request, tag, render)
 
 
-@router.get("/storylines", **described("stories", story_json.StorylinesJson, 400))
+@router.get("/storylines", **describe_route("stories", story_json.StorylinesJson, 400))
 def list_storylines(
     request: Request, site: OfSite, asked: Annotated[StorylinesQuery, Query()]
 ) -> Response:
@@ -144,7 +150,7 @@ def list_storylines(
 
 @router.get(
     "/storylines/{id}",
-    **described("stories", story_json.WholeStorylineJson, 400, 404, 410),
+    **describe_route("stories", story_json.WholeStorylineJson, 400, 404, 410),
 )
 def read_storyline(request: Request, site: OfSite, id: IdInPath) -> Response:
     """Return the storyline of a story as it is now, with all of its stories, the newest first.
@@ -163,7 +169,8 @@ def read_storyline(request: Request, site: OfSite, id: IdInPath) -> Response:
 
 
 @muting.put(
-    "/storylines/{id}/mute", **described("stories", _MUTED, 400, 404, needs_token=True)
+    "/storylines/{id}/mute",
+    **describe_route("stories", _MUTED, 400, 404, needs_token=True),
 )
 def mute_storyline(request: Request, site: OfSite, id: IdInPath) -> Response:
     """Take the stories of a storyline out of the owner's pages, feeds and notifications.
@@ -177,7 +184,8 @@ def mute_storyline(request: Request, site: OfSite, id: IdInPath) -> Response:
 
 
 @muting.delete(
-    "/storylines/{id}/mute", **described("stories", _MUTED, 400, 404, needs_token=True)
+    "/storylines/{id}/mute",
+    **describe_route("stories", _MUTED, 400, 404, needs_token=True),
 )
 def unmute_storyline(request: Request, site: OfSite, id: IdInPath) -> Response:
     """Show the stories of a muted storyline again."""
@@ -195,7 +203,7 @@ def _storyline(site: Site, id_: str) -> StorylineView:
     return line
 
 
-@router.get("/changes", **described("stories", ChangedStories, 400))
+@router.get("/changes", **describe_route("stories", ChangedStories, 400))
 def list_changes(
     request: Request, site: OfSite, asked: Annotated[ChangesQuery, Query()]
 ) -> Response:
@@ -207,13 +215,13 @@ def list_changes(
     return hashed_json(request, site.reader.changed_stories(since, asked.limit))
 
 
-@router.get("/topics", **described("stories", story_json.TopicsJson))
+@router.get("/topics", **describe_route("stories", story_json.TopicsJson))
 def list_topics(request: Request, site: OfSite) -> Response:
     """The topics of the front page, the most frequent first; each is a value of the parameter `topic`."""
     return hashed_json(request, story_json.TopicsJson(topics=site.reader.topics()))
 
 
-@router.get("/queries", **described("stories", story_json.SavedQueriesJson))
+@router.get("/queries", **describe_route("stories", story_json.SavedQueriesJson))
 def list_queries(request: Request, site: OfSite) -> Response:
     """The saved queries of config.yaml, in its order; each is a value of the parameter `saved`."""
     return hashed_json(request, story_json.saved_queries(site.settings.queries))

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from aggregator.config.messages import counted
+from aggregator.config.messages import pluralise
 from aggregator.deliver.apprise import Notice
 from aggregator.model.article import ArticleView
 from aggregator.model.read_model import Digest
@@ -95,7 +95,7 @@ def digest_channel(
 
 
 def _period(digest: Digest) -> str:
-    stories = counted(len(digest.stories), "story", "stories")
+    stories = pluralise(len(digest.stories), "story", "stories")
     period = f"from {moment(digest.since)} to {moment(digest.until)} UTC"
     return f"{stories} with the most new independent reports {period}"
 

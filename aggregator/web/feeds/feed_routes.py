@@ -35,7 +35,7 @@ from aggregator.web.feeds.channel import (
 )
 from aggregator.web.feeds.digest_feeds import FEED_DIGESTS, digest_channel
 from aggregator.web.feeds.feed_items import gather, items_of
-from aggregator.web.feeds.formats import written
+from aggregator.web.feeds.formats import encode_feed
 from aggregator.web.list_query import ListQuery, select_stories
 
 # Last-Modified has whole seconds, so it is sent only when no further change can fall into its second.
@@ -131,7 +131,7 @@ class _Feeds:
         if query:
             self_url += f"?{query}"
         whole = channel(named, selected, loaded.items, settings, self_url=self_url)
-        body = written(whole, form)
+        body = encode_feed(whole, form)
         # Rendering changes the feed later, but no story
         if tag is None or not loaded.complete:
             tag = weak_tag(body)
@@ -160,7 +160,7 @@ def _respond_hashed(request: Request, whole: Channel, form: Format) -> Response:
     """Return 304 if the client has this feed, else the feed with a hash as its ETag."""
     media_type = f"{MEDIA_TYPES[form]}; charset=utf-8"
     return conditional(
-        request, None, lambda: Response(written(whole, form), media_type=media_type)
+        request, None, lambda: Response(encode_feed(whole, form), media_type=media_type)
     )
 
 

@@ -1,7 +1,7 @@
 """Feeds in their formats.
 
 To add a format: its names in `Format`, `ENDINGS` and `MEDIA_TYPES` (channel.py), and a template
-(`web/templates`) or a function in `written`.
+(`web/templates`) or a function in `encode_feed`.
 """
 
 import datetime as dt
@@ -26,7 +26,7 @@ from aggregator.web.jinja import environment
 _NEVER = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 
 
-def written(whole: Channel, form: Format) -> bytes:
+def encode_feed(whole: Channel, form: Format) -> bytes:
     """Encode a feed as UTF-8 bytes.
 
     RSS 2.0 (https://www.rssboard.org/rss-specification) with other vocabularies: Atom's `updated` has

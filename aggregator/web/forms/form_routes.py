@@ -46,7 +46,7 @@ def form_routes(site: Pages) -> list[Route]:
         by_owner = partial(form, may=may_edit)
         changing = partial(by_owner, run=partial(run_in, site.changing))
         searching = partial(by_owner, run=partial(run_in, site.searching))
-        opml = {"read": source_forms.uploaded, "most_bytes": MAX_OPML_BYTES}
+        opml = {"read": source_forms.read_upload, "most_bytes": MAX_OPML_BYTES}
         routes += [
             page("/mutes", mute_forms.show_mutes),
             by_owner("/mutes", mute_forms.add_mute),

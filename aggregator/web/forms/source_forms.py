@@ -46,7 +46,7 @@ _HEADERS = BytesHeaderParser(policy=HTTP)
 OTHERS_SHOWN = 8
 
 
-def uploaded(request: Request, body: bytes) -> Fields:
+def read_upload(request: Request, body: bytes) -> Fields:
     """Return the fields of a form with files as text. Raises UsageError if the body is not such a form."""
     if not may_edit(request):
         return ImmutableMultiDict()  # refused
@@ -87,8 +87,8 @@ def preview(site: Pages, request: Request, fields: Fields) -> Response:
 def add(site: Pages, request: Request, fields: Fields) -> Response:
     """Add a feed. Raises UsageError, ReadError."""
     options = SourceOptions(
-        name=adding.given(fields.get("name", "")[:200]),
-        folder=adding.given(fields.get("folder", "")[:200]),
+        name=adding.clean_name(fields.get("name", "")[:200]),
+        folder=adding.clean_name(fields.get("folder", "")[:200]),
     )
     config, database, reader = site.source_services
     added = adding.add(

@@ -70,7 +70,7 @@ class HealthMonitor:
         with self._database.read() as connection:
             return HealthSnapshot(
                 at=now,
-                stored=database_status.stored(
+                stored=database_status.read_status(
                     connection, now, self._all_tuning, self.process().slow_sources
                 ),
                 place=database_status.place(self._database),

@@ -35,7 +35,7 @@ class FrontPage(msgspec.Struct, frozen=True):
     groups: tuple[FrontGroup, ...]
 
 
-def arranged(
+def arrange_stories(
     stories: Sequence[StoryListItem],
     today: dt.date,
     *,

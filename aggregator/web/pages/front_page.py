@@ -18,7 +18,7 @@ from aggregator.store.read.marks.read_marks import VIEWS
 from aggregator.store.read.marks.story_streams import StoryStream
 from aggregator.web.dependencies import conditional, whole_number
 from aggregator.web.list_query import ListQuery, Selection, filter_words
-from aggregator.web.pages.front_layout import arranged, by_day, first_old_story
+from aggregator.web.pages.front_layout import arrange_stories, by_day, first_old_story
 from aggregator.web.pages.pages import Pages
 from aggregator.web.pages.tabs import depth_tabs, section_tabs
 from aggregator.web.pages.visitor import Visitor, remember, visitor_of
@@ -102,7 +102,7 @@ def _ranked_list(
         visitor,
         stories=listed,
         view="",
-        front=arranged(
+        front=arrange_stories(
             site.list_items(request, listed),
             _today(site),
             is_first=number == 1,

@@ -15,7 +15,7 @@ from aggregator.web.dependencies import whole_number
 from aggregator.web.feeds.channel import ABOUT, MEDIA_TYPES, STORYLINES, Channel, Item
 from aggregator.web.feeds.feed_items import items_of
 from aggregator.web.feeds.feed_texts import mime_type
-from aggregator.web.feeds.formats import written
+from aggregator.web.feeds.formats import encode_feed
 from aggregator.web.reader_api.fields import MOST_IDS, Fields, item_numbers
 from aggregator.web.reader_api.ids import (
     FEED,
@@ -70,7 +70,7 @@ def atom(session: Session, fields: Fields) -> Response:
         storylines_url=settings.base_url + STORYLINES,
         items=tuple(entries),
     )
-    return Response(written(feed, "atom"), media_type=MEDIA_TYPES["atom"])
+    return Response(encode_feed(feed, "atom"), media_type=MEDIA_TYPES["atom"])
 
 
 def item_contents(session: Session, fields: Fields) -> Json:

@@ -42,7 +42,7 @@ def edit_subscription(session: Session, fields: Fields) -> str:
     """Add, remove or rename a source, or move it to a folder. Raises UsageError, RefusedError (404)."""
     act = single(fields, "ac")
     stream = single(fields, "s")
-    title = adding.given(single(fields, "t")[:_MOST_NAME_CHARS])
+    title = adding.clean_name(single(fields, "t")[:_MOST_NAME_CHARS])
     into = folder_of_label(single(fields, "a"))
     out_of = folder_of_label(single(fields, "r"))
     if act == "subscribe":
@@ -91,4 +91,4 @@ def folder_of_label(label: str) -> str | None:
     name = of_any_user(label)
     if name and not name.startswith(LABEL):
         raise UsageError(f'"{name[:100]}" is not a label, such as {LABEL}News')
-    return adding.given(name.removeprefix(LABEL)[:_MOST_NAME_CHARS])
+    return adding.clean_name(name.removeprefix(LABEL)[:_MOST_NAME_CHARS])

@@ -30,7 +30,7 @@ from aggregator.web.security.request_tokens import (
     TokenPath,
     TokenStore,
     first_name,
-    prefixed,
+    split_prefix,
 )
 from aggregator.web.security.visit import VISIT, Visit, visit_of
 
@@ -93,7 +93,7 @@ class RequestGuard:
         if scope["method"] == "HEAD":
             inner["method"] = "GET"
         path = inner["path"] = self._path_below_base(inner["path"])
-        in_path = None if self._tokens is None else prefixed(path)
+        in_path = None if self._tokens is None else split_prefix(path)
         if in_path is not None:
             inner["path"] = in_path.path
             # Starlette reads the decoded path; the end of the token in the raw path is not known.

@@ -95,7 +95,7 @@ class TokenPath(NamedTuple):
     path: str  # the rest of the path
 
 
-def prefixed(path: str) -> TokenPath | None:
+def split_prefix(path: str) -> TokenPath | None:
     """Return the parts of `/t/TOKEN/...`; None for other paths."""
     match = _PREFIX.fullmatch(path)
     return TokenPath(match[1], match[2], match[3] or "/") if match else None

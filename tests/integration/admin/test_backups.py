@@ -28,10 +28,10 @@ from aggregator.admin.backup_folder import (
     backup_folder,
     backup_state,
     backups,
-    described,
+    describe_backup,
     keep_before_upgrade,
 )
-from aggregator.admin.export_file import exported
+from aggregator.admin.export_file import export_lines
 from aggregator.admin.import_rows import import_into
 from aggregator.admin.restore import restore
 from aggregator.cli.command_context import bring_up
@@ -89,7 +89,7 @@ def busy(
 
 
 def export(database: Database) -> bytes:
-    return b"".join(exported(database, lambda _count: None))
+    return b"".join(export_lines(database, lambda _count: None))
 
 
 def installation(database: Database) -> dict[str, list[tuple[object, ...]]]:
@@ -334,7 +334,7 @@ def test_a_backup_with_pages_of_another_size_is_restored_over_others(
 
 def test_damage_in_an_unpacked_backup_is_found(kept: Path, tmp_path: Path) -> None:
     file = tmp_path / "damaged.db.zst"
-    content = bytearray(b"".join(backup.unpacked(kept)))
+    content = bytearray(b"".join(backup.decompress_backup(kept)))
     content[len(content) // 2 : len(content) // 2 + 4096] = b"\xa5" * 4096
     file.write_bytes(zstandard.compress(bytes(content)))
     with pytest.raises(ReadError, match="damaged"):
@@ -571,7 +571,7 @@ def test_two_at_once_into_one_folder_leave_the_newer_one(
         file = back_up_as_configured(
             config, full, LATER + dt.timedelta(seconds=seconds), quietly
         )
-        made.append(described(file))
+        made.append(describe_backup(file))
 
     threads = [threading.Thread(target=make, args=(seconds,)) for seconds in (0, 0, 1)]
     for thread in threads:
@@ -585,7 +585,7 @@ def test_two_at_once_into_one_folder_leave_the_newer_one(
     assert not list(backup_folder(config).glob(".aggregator-*"))
     file = backups(config)[0].path
     file.unlink()
-    assert described(file).endswith("which a newer backup has replaced")
+    assert describe_backup(file).endswith("which a newer backup has replaced")
 
 
 def test_no_process_deletes_the_temporary_folder_of_another(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete, update
 
-from aggregator.admin.export_file import exported, written
-from aggregator.admin.import_rows import import_into, opened
+from aggregator.admin.export_file import create_file, export_lines
+from aggregator.admin.import_rows import import_into, open_lines
 from aggregator.grouping.placing.place_entry import PlacementResult
 from aggregator.model.errors import (
     AggregatorError,
@@ -38,7 +38,7 @@ def _ignore(_count: int) -> None:
 
 
 def _export(database: Database) -> list[bytes]:
-    return b"".join(exported(database, _ignore)).splitlines(keepends=True)
+    return b"".join(export_lines(database, _ignore)).splitlines(keepends=True)
 
 
 def _without_checksums(lines: list[bytes]) -> list[bytes]:
@@ -108,7 +108,7 @@ def test_an_export_is_one_state_though_a_daemon_works_meanwhile(
         if not taken:
             taken.extend(rig_at(filled).take(*later_entries()))
 
-    during = b"".join(exported(filled, work)).splitlines(keepends=True)
+    during = b"".join(export_lines(filled, work)).splitlines(keepends=True)
     assert taken
     assert during == before != _export(filled)
 
@@ -261,11 +261,11 @@ def test_files_are_packed_as_they_are_called_and_always_alike(
     files = [tmp_path / "a" / name, tmp_path / "b" / name]
     for file in files:
         file.parent.mkdir()
-        with written(file) as target:
-            for line in exported(filled, _ignore):
+        with create_file(file) as target:
+            for line in export_lines(filled, _ignore):
                 target.write(line)
     assert files[0].read_bytes() == files[1].read_bytes()
-    with opened(str(files[0])) as lines:
+    with open_lines(str(files[0])) as lines:
         assert list(lines) == _export(filled)
     assert (files[0].read_bytes() == b"".join(_export(filled))) == (name == "all.jsonl")
 
@@ -275,7 +275,7 @@ def test_a_file_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
     file.write_bytes(b"the last one")
 
     def half() -> None:
-        with written(file) as target:
+        with create_file(file) as target:
             target.write(b"half")
             raise ReadError("then it failed")
 
@@ -287,8 +287,11 @@ def test_a_file_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
     for broken in ("cut.jsonl.gz", "nowhere.jsonl"):
         with (
             pytest.raises(UsageError, match="cannot be read"),
-            opened(str(tmp_path / broken)) as lines,
+            open_lines(str(tmp_path / broken)) as lines,
         ):
             list(lines)
-    with pytest.raises(ReadError, match="not an export"), opened(str(file)) as lines:
+    with (
+        pytest.raises(ReadError, match="not an export"),
+        open_lines(str(file)) as lines,
+    ):
         list(lines)

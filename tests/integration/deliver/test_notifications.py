@@ -139,7 +139,7 @@ def test_a_merged_story_is_not_announced_again(database: Database, ntfy: Ntfy) -
     post.rig.take(flood(), strike())
     post.run()
     assert len(ntfy.taken) == 2
-    rows = read_by(database, outbox.announced, "notify:phone", _ids(database))
+    rows = read_by(database, outbox.announced_stories, "notify:phone", _ids(database))
     assert rows == set(_ids(database))
     correct(database, "merge", *_ids(database))
     post.rig.take(flood_elsewhere())

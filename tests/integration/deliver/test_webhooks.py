@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from sqlalchemy import select, update
 
-from aggregator.admin.export_file import exported
+from aggregator.admin.export_file import export_lines
 from aggregator.admin.import_rows import import_into
 from aggregator.config.delivery_settings import signing_key
 from aggregator.config.story_query import SavedQuery, StoryFilter
@@ -679,7 +679,7 @@ def test_what_an_import_brings_is_no_news(receiver: Receiver, tmp_path: Path) ->
     with_tables(one)
     with_tables(other)
     Rig(one).take(flood(), strike())
-    lines = b"".join(exported(one, lambda _rows: None)).splitlines(keepends=True)
+    lines = b"".join(export_lines(one, lambda _rows: None)).splitlines(keepends=True)
     one.close()
     post = Post(other, hook(receiver))
     import_into(other, lines, lambda _rows: None)

@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.copies.copy_check import CopyTuning
-from aggregator.grouping.copies.sampled_shingles import held
+from aggregator.grouping.copies.sampled_shingles import hashes_of_sketch
 from aggregator.grouping.deletion.forget_articles import ForgetCommand
 from aggregator.intake.recluster.rebuild import rebuild
 from aggregator.model.entry import Entry
@@ -240,7 +240,7 @@ def test_a_form_filled_in_again_and_again_holds_little_and_hides_nobody(
     shingles = Counter(
         hash_
         for blob in sketches(rig.database).values()
-        for hash_ in held(blob).tolist()
+        for hash_ in hashes_of_sketch(blob).tolist()
     )
     assert max(shingles.values()) == TUNING.key_cap
 
@@ -334,7 +334,7 @@ def test_a_flood_of_excerpts_hides_nobody(fresh: Callable[[], Rig]) -> None:
     stored = Counter(
         hash_
         for blob in sketches(rig.database).values()
-        for hash_ in held(blob).tolist()
+        for hash_ in hashes_of_sketch(blob).tolist()
     )
     assert max(stored.values()) <= TUNING.exact_checks + 1
 

@@ -275,11 +275,11 @@ def test_after_an_upgrade_the_last_days_are_compared_once(rig: Rig) -> None:
     executed(rig.database, affinity.delete())
     written_by(rig.database, storyline_rows.compare_all)
     placer = Placer(rig.database, rig.all_tuning, Clock(NOON + 12 * DAY))
-    remaining = [read_by(rig.database, storyline_rows.uncompared)]
+    remaining = [read_by(rig.database, storyline_rows.count_uncompared)]
     while compare_stored(placer):
-        remaining.append(read_by(rig.database, storyline_rows.uncompared))
+        remaining.append(read_by(rig.database, storyline_rows.count_uncompared))
     assert remaining == sorted(remaining, reverse=True)
-    assert read_by(rig.database, storyline_rows.uncompared) == 0
+    assert read_by(rig.database, storyline_rows.count_uncompared) == 0
     after = lines(rig.database)
     assert after == before
     rows = rows_of(rig.database, affinity)
@@ -296,7 +296,7 @@ def test_what_is_older_stands_alone_after_an_upgrade(rig: Rig) -> None:
     while compare_stored(placer):
         pass
     assert lines(rig.database) == {}
-    assert read_by(rig.database, storyline_rows.uncompared) == 0
+    assert read_by(rig.database, storyline_rows.count_uncompared) == 0
 
 
 # --- shown -------------------------------------------------------------------------------------------------

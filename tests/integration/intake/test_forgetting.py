@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from sqlalchemy import select, update
 
-from aggregator.admin.export_file import exported
+from aggregator.admin.export_file import export_lines
 from aggregator.admin.import_rows import import_into
 from aggregator.config.story_query import StoryFilter
 from aggregator.config.tuning import Tuning
@@ -182,7 +182,8 @@ def test_no_word_of_it_is_left(rig: Rig, tmp_path: Path) -> None:
     ]
     assert StoryReader(database).story(ended) is None
     assert all(
-        MARK not in line.decode().lower() for line in exported(database, lambda _: None)
+        MARK not in line.decode().lower()
+        for line in export_lines(database, lambda _: None)
     )
 
 
@@ -263,7 +264,7 @@ def test_what_was_accepted_meanwhile_is_refused_in_its_place(rig: Rig) -> None:
 def test_an_export_carries_tombstones(rig: Rig, tmp_path: Path) -> None:
     rig.take(marked("1", FLOOD))
     forget(rig, "Herald")
-    lines = list(exported(rig.database, lambda _: None))
+    lines = list(export_lines(rig.database, lambda _: None))
     with sqlite_at(tmp_path / "other.db") as other:
         import_into(other, b"".join(lines).splitlines(keepends=True), lambda _: None)
         assert Rig(other).accept(marked("1", FLOOD))[0].outcome == "forgotten"

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, text, update
 
-from aggregator.admin.export_file import exported
+from aggregator.admin.export_file import export_lines
 from aggregator.admin.import_rows import import_into
 from aggregator.config.story_query import StoryFilter
 from aggregator.config.tuning import Tuning
@@ -720,11 +720,11 @@ def test_an_export_says_which_texts_are_deleted(
     rig: Rig, database: Database, tmp_path: Any
 ) -> None:
     kept(rig, at=NOON + dt.timedelta(days=60), text_after=30 * DAY)
-    first = b"".join(exported(database, no_progress))
+    first = b"".join(export_lines(database, no_progress))
     assert b'"text":null' in first
     target = with_tables(Database(f"sqlite:///{tmp_path}/other.db"))
     import_into(target, first.splitlines(keepends=True), no_progress)
-    assert b"".join(exported(target, no_progress)) == first
+    assert b"".join(export_lines(target, no_progress)) == first
     settle(Rig(target, Clock(YEAR)))
     assert checked(target) == []
 

@@ -7,7 +7,7 @@ from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.sources.fetch.connections.certificates import UNCHECKED, HostTrust
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.source_rows import all_sources
-from aggregator.store.read.source_list import listed
+from aggregator.store.read.source_list import view_sources
 from tests.support.articles import FLOOD, NOON
 from tests.support.certificate import server_context
 from tests.support.loopback import LoopbackServer, Resource
@@ -32,7 +32,7 @@ def test_the_warning_stays_in_the_list_until_the_key_is_removed(
         office = Office(sqlite, client, source)
 
         def problem() -> str | None:
-            return read_by(sqlite, lambda connection: listed(connection, NOON))[
+            return read_by(sqlite, lambda connection: view_sources(connection, NOON))[
                 0
             ].problem
 

@@ -19,7 +19,7 @@ from sqlalchemy import select, text, update
 from typer.testing import CliRunner
 
 from aggregator.admin.backup import back_up
-from aggregator.admin.export_file import exported
+from aggregator.admin.export_file import export_lines
 from aggregator.cli.application import make_app
 from aggregator.config.tuning import Tuning
 from aggregator.intake.recluster.rebuild import rebuild
@@ -166,7 +166,7 @@ def test_a_table_with_a_damaged_page_is_not_exported(file: Path) -> None:
         closing(Database(f"sqlite:///{file}")) as database,
         pytest.raises(DamagedFileError, match="aggregator db check"),
     ):
-        list(exported(database, ignored))
+        list(export_lines(database, ignored))
 
 
 ROUNDS = int(os.environ.get("AGGREGATOR_DAMAGE_ROUNDS") or 24)
@@ -267,7 +267,7 @@ def test_a_text_that_is_no_utf8_is_not_exported(file: Path) -> None:
         closing(without_rows(file, changed)) as database,
         pytest.raises(DamagedFileError),
     ):
-        list(exported(database, ignored))
+        list(export_lines(database, ignored))
 
 
 @pytest.mark.later
@@ -305,7 +305,7 @@ def test_an_upgrade_that_meets_damage_says_how_to_recover_the_rest(file: Path) -
 def test_a_restore_moves_a_damaged_file_aside(file: Path, at: str) -> None:
     with closing(Database(f"sqlite:///{file}")) as sound:
         back_up(sound, kept := file.with_name("kept.db.zst"), quietly)
-        before = list(exported(sound, ignored))
+        before = list(export_lines(sound, ignored))
     if at == "page":
         tear(file, "article")
     else:
@@ -327,7 +327,7 @@ def test_a_restore_moves_a_damaged_file_aside(file: Path, at: str) -> None:
     assert (folder / f"{file.name}.lock").exists()
     assert not log.exists()
     with closing(Database(f"sqlite:///{file}")) as database:
-        assert list(exported(database, ignored))[1:] == before[1:]
+        assert list(export_lines(database, ignored))[1:] == before[1:]
         assert list(faults(database)) == []
         assert typed(database, "db", "restore", str(kept), "--replace").exit_code == 0
     assert [one.name for one in file.parent.glob("damaged-*")] == [folder.name], (

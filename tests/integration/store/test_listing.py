@@ -19,7 +19,7 @@ from aggregator.store.intake.source_rows import (
     source_id,
 )
 from aggregator.store.read.health.problem_texts import problem_texts
-from aggregator.store.read.source_list import listed
+from aggregator.store.read.source_list import view_sources
 from aggregator.store.tables import entry
 from tests.support.articles import NOON, Clock, Rig
 from tests.support.loopback import LoopbackServer, Resource, Response
@@ -71,7 +71,9 @@ class Newsroom:
         self.rig.place()
 
     def list(self) -> dict[str, SourceView]:
-        return {one.name: one for one in read_by(self.database, listed, self.clock())}
+        return {
+            one.name: one for one in read_by(self.database, view_sources, self.clock())
+        }
 
 
 @pytest.fixture

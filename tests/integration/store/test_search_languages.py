@@ -16,7 +16,7 @@ from aggregator.model.read_model import SearchResults
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.search import match
-from aggregator.store.search.index_rows import AUTHOR, LANGUAGE, OUTLET, marked
+from aggregator.store.search.index_rows import AUTHOR, LANGUAGE, OUTLET, mark_tokens
 from aggregator.store.search.query import Query, parse_query
 from aggregator.store.search.searchable_text import SearchableText
 from tests.conftest import REPOSITORY, Postgres
@@ -182,9 +182,9 @@ def _fits(query: Query, one: dict[str, str]) -> bool:
         one["text"],
         title=one["title"],
         tokens=[
-            *marked(OUTLET, one["id"]),
-            *marked(AUTHOR, f"Ada {one['language']}"),
-            *marked(LANGUAGE, one["language"]),
+            *mark_tokens(OUTLET, one["id"]),
+            *mark_tokens(AUTHOR, f"Ada {one['language']}"),
+            *mark_tokens(LANGUAGE, one["language"]),
         ],
     )
     return (

@@ -12,7 +12,7 @@ import pytest
 import zstandard
 from sqlalchemy import inspect, text
 
-from aggregator.admin.import_rows import opened
+from aggregator.admin.import_rows import open_lines
 from aggregator.model.errors import UsageError
 from aggregator.store.engine.database import Database
 from aggregator.store.maintenance.integrity_check import faults
@@ -206,7 +206,7 @@ def test_after_the_upgrade_copies_of_the_former_articles_are_found(
 def test_the_former_export_is_refused_with_the_way_to_go(database: Database) -> None:
     with (
         pytest.raises(UsageError, match="of a program before"),
-        opened(str(_FIXTURE.export)),
+        open_lines(str(_FIXTURE.export)),
     ):
         pass
 

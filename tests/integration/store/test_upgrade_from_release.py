@@ -10,7 +10,7 @@ from contextlib import closing
 import pytest
 from sqlalchemy import select
 
-from aggregator.admin.import_rows import import_into, opened
+from aggregator.admin.import_rows import import_into, open_lines
 from aggregator.store.engine.database import Database
 from aggregator.store.maintenance import row_stream
 from aggregator.store.maintenance.integrity_check import faults
@@ -118,7 +118,7 @@ def test_an_export_of_the_release_becomes_the_same_rows(
     database: Database, release: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     fixture = Fixture(release)
-    with opened(str(fixture.export)) as lines:
+    with open_lines(str(fixture.export)) as lines:
         import_into(database, lines, lambda _count: None)
     file = tmp_path_factory.mktemp("released") / "released.db"
     with closing(Database(f"sqlite:///{file}")) as upgraded:

@@ -11,7 +11,7 @@ from aggregator.extract.learned_boilerplate import (
     learn_boilerplate,
     pack_lines,
     remove_lines,
-    repeated,
+    repeated_lines,
     restore_lines,
 )
 from aggregator.model.prepared import LineHashes
@@ -43,7 +43,9 @@ def learnt_from(texts: list[list[str]]) -> LineHashes:
 
 
 def taken_from(text: list[str], repeats: LineHashes) -> list[str]:
-    _, taken = remove_lines(text, repeated(hash_lines(text, TUNING), repeats), TUNING)
+    _, taken = remove_lines(
+        text, repeated_lines(hash_lines(text, TUNING), repeats), TUNING
+    )
     return [one.text for one in taken]
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from aggregator.extract.language.date_forms import plain_digits
 from aggregator.extract.phrases import words
-from aggregator.text.lines import count_words, folded, has_words
+from aggregator.text.lines import count_words, fold_line, has_words
 
 _NOTICES = yaml.safe_load(
     files("aggregator.extract").joinpath("notices.yaml").read_text(encoding="utf-8")
@@ -56,7 +56,7 @@ def test_marks_of_print_stand_between_words(line: str) -> None:
 def test_letters_alone_lose_their_accents(line: str) -> None:
     plain = unicodedata.normalize("NFKD", line.casefold())
     kept = "".join(c for c in plain if not unicodedata.combining(c))
-    assert folded(line) == " ".join(
+    assert fold_line(line) == " ".join(
         re.findall(r"\w+", kept if not line.casefold().isascii() else plain)
     )
 

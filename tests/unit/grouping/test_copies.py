@@ -16,7 +16,7 @@ from aggregator.grouping.copies.copy_check import (
     verdict,
 )
 from aggregator.grouping.copies.minhash import estimate, sign
-from aggregator.grouping.copies.sampled_shingles import held, sketch
+from aggregator.grouping.copies.sampled_shingles import hashes_of_sketch, sketch
 from aggregator.grouping.copies.shared_wording import text_reuse
 from aggregator.grouping.copies.shingles import shingle_hashes, shingle_sequence
 from aggregator.model.article import ComparedText
@@ -174,7 +174,7 @@ def test_copies_cuts_and_excerpts_in_many_scripts(script: str) -> None:
     assert kind(excerpt, text, other, title) == "excerpt"
     assert kind(space.join(written(script, 4, 600)), text, title, title) is None
     mine, theirs = (
-        set(held(sketch(shingle_sequence(one), TUNING)).tolist())
+        set(hashes_of_sketch(sketch(shingle_sequence(one), TUNING)).tolist())
         for one in (excerpt, text)
     )
     assert len(mine & theirs) >= TUNING.passage_shared, "the index would not propose it"

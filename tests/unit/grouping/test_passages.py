@@ -15,7 +15,7 @@ from aggregator.grouping.copies.sampled_shingles import (
     MOST_REACH,
     PassageIndex,
     filter_sketch,
-    held,
+    hashes_of_sketch,
     sketch,
 )
 from aggregator.grouping.copies.shingles import shingle_sequence
@@ -92,7 +92,9 @@ def test_a_shared_run_of_window_and_two_words_is_met(
     )
     tuning = msgspec.structs.replace(TUNING, window=window)
     left, right = (
-        set(held(sketch(shingle_sequence(" ".join(words)), tuning)).tolist())
+        set(
+            hashes_of_sketch(sketch(shingle_sequence(" ".join(words)), tuning)).tolist()
+        )
         for words in (one, two)
     )
     assert left & right
@@ -100,14 +102,16 @@ def test_a_shared_run_of_window_and_two_words_is_met(
 
 def test_a_sketch_says_how_many_hashes_its_text_had_whatever_it_holds() -> None:
     blob = sketch(shingle_sequence(" ".join(WORDS)), TUNING)
-    hashes = held(blob)
+    hashes = hashes_of_sketch(blob)
     assert hashes.tolist() == sorted(set(hashes.tolist()))
     assert int(hashes.max()) < 1 << 30
     part = filter_sketch(blob, np.arange(len(hashes)) % 2 == 0)
-    assert held(part).tolist() == hashes[::2].tolist()
+    assert hashes_of_sketch(part).tolist() == hashes[::2].tolist()
     assert part[:4] == blob[:4] == len(hashes).to_bytes(4, "little")
     assert filter_sketch(blob, np.zeros(len(hashes), np.bool_)) == b""
     seven = msgspec.structs.replace(TUNING, sketch_hashes=7)
-    assert len(held(sketch(shingle_sequence(" ".join(WORDS)), seven))) == 7
-    assert held(sketch(shingle_sequence("two words"), TUNING)).tolist() == []
-    assert held(b"").tolist() == []
+    assert len(hashes_of_sketch(sketch(shingle_sequence(" ".join(WORDS)), seven))) == 7
+    assert (
+        hashes_of_sketch(sketch(shingle_sequence("two words"), TUNING)).tolist() == []
+    )
+    assert hashes_of_sketch(b"").tolist() == []

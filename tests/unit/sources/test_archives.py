@@ -32,7 +32,7 @@ from aggregator.sources.parse.files.open_source import (
 )
 from aggregator.sources.parse.records.jsonl import values
 from aggregator.sources.parse.streams import remote_files
-from aggregator.sources.parse.streams.file_stream import Progress, unzipped
+from aggregator.sources.parse.streams.file_stream import Progress, decompress_stream
 from aggregator.sources.parse.streams.remote_files import is_remote
 from aggregator.sources.source_limits import source_tuning
 from tests.support.loopback import LoopbackServer, Ranged, Request, Response
@@ -150,7 +150,7 @@ def test_any_damage_ends_and_is_reported(data: st.DataObject) -> None:
     packed = packed[: data.draw(st.integers(4, len(packed)))]
     read, damaged = b"", False
     try:
-        with unzipped(io.BytesIO(bytes(packed)), Progress()) as stream:
+        with decompress_stream(io.BytesIO(bytes(packed)), Progress()) as stream:
             read = stream.read()
     except Exception as error:  # noqa: BLE001 - of our own kind, and nothing else
         assert type(error).__name__ == "ReadError"  # noqa: PT017

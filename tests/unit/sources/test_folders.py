@@ -9,7 +9,7 @@ from aggregator.model.errors import ReadError
 from aggregator.sources.parse.streams.folder_scan import (
     FileStamp,
     FolderChanges,
-    listed,
+    list_files,
     scan,
 )
 
@@ -72,4 +72,4 @@ def test_a_missing_folder_is_not_an_empty_one(tmp_path: Path) -> None:
 
 def test_a_folder_whose_name_cannot_be_is_no_folder(tmp_path: Path) -> None:
     with pytest.raises(ReadError, match="no such folder"):
-        list(listed(tmp_path / ("x" * 5_000)))
+        list(list_files(tmp_path / ("x" * 5_000)))

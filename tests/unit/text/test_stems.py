@@ -2,7 +2,7 @@
 
 import pytest
 
-from aggregator.text.stems import elided, stem_of
+from aggregator.text.stems import elision_length, stem_of
 from tests.support.tables import rows
 
 
@@ -23,4 +23,4 @@ def test_a_language_without_a_stemmer_keeps_its_words() -> None:
     rows("stems", "only an elided word is cut off"),
 )  # fmt: skip
 def test_only_an_elided_word_is_cut_off(word: str, language: str, rest: str) -> None:
-    assert word[elided(word, language) :] == rest
+    assert word[elision_length(word, language) :] == rest

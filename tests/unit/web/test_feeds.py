@@ -21,7 +21,7 @@ from aggregator.publish.output_settings import PublishSettings
 from aggregator.web.feeds.channel import Format, address, channel
 from aggregator.web.feeds.feed_items import best_article, story_guid, story_items
 from aggregator.web.feeds.feed_texts import feed_title, feed_url
-from aggregator.web.feeds.formats import written
+from aggregator.web.feeds.formats import encode_feed
 from aggregator.web.feeds.item_texts import LISTED_REPORTS
 from aggregator.web.list_query import ListQuery, Selection, select_stories
 from tests.support import feed_rules
@@ -56,7 +56,7 @@ def _feed(
     settings = PublishSettings(**chosen)
     items = story_items(stories, rendered or {}, settings)
     head = channel(None, _wanted(), items, settings, self_url=_here(form))
-    return written(head, form)
+    return encode_feed(head, form)
 
 
 def _here(form: Format) -> str:

@@ -16,11 +16,11 @@ from aggregator.publish.output_settings import PublishSettings
 from aggregator.store.read.front_page_rows import (
     REPORTS_CAP,
     FrontPageTuning,
-    ranked,
+    order_by_weight,
     weight,
 )
 from aggregator.web.jinja import without_title
-from aggregator.web.pages.front_layout import BESIDE, FrontPage, arranged
+from aggregator.web.pages.front_layout import BESIDE, FrontPage, arrange_stories
 from aggregator.web.pages.tabs import section_tabs
 from aggregator.web.pages.visitor import COOKIE, Visitor
 from aggregator.web.web_app import create_app
@@ -64,7 +64,9 @@ def front(
 ) -> FrontPage:
     """The layout on the day of MORNING."""
     several = {one.id for one in stories if one.report_count > 1}
-    return arranged(stories, MORNING.date(), is_first=is_first, several=several, **more)
+    return arrange_stories(
+        stories, MORNING.date(), is_first=is_first, several=several, **more
+    )
 
 
 def placed(page: FrontPage) -> list[tuple[str, list[StoryListItem]]]:
@@ -88,7 +90,7 @@ def test_the_order_they_come_in_leaves_no_trace(
 ) -> None:
     shuffled = list(stories)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
-    assert ranked(shuffled, TUNING) == ranked(stories, TUNING)
+    assert order_by_weight(shuffled, TUNING) == order_by_weight(stories, TUNING)
 
 
 @given(st.integers(2, REPORTS_CAP // 2))
@@ -101,12 +103,15 @@ def test_twice_the_reports_are_worth_the_hours_of_a_doubling(reports: int) -> No
 
 def test_four_outlets_of_the_evening_stand_above_two_of_the_next_morning() -> None:
     evening, morning = glance("evening", 11.9, 4), glance("morning", 0, 2)
-    assert [one.id for one in ranked([morning, evening], TUNING)] == [
+    assert [one.id for one in order_by_weight([morning, evening], TUNING)] == [
         "evening",
         "morning",
     ]
     late = glance("evening", 12.1, 4)
-    assert [one.id for one in ranked([late, morning], TUNING)] == ["morning", "evening"]
+    assert [one.id for one in order_by_weight([late, morning], TUNING)] == [
+        "morning",
+        "evening",
+    ]
 
 
 def test_what_one_outlet_tells_stands_below_what_several_tell_of_its_day() -> None:
@@ -114,21 +119,27 @@ def test_what_one_outlet_tells_stands_below_what_several_tell_of_its_day() -> No
     since = (MORNING - midnight) / HOUR
     early, later = glance("early", since, 2), glance("later", -12, 1)
     alone = glance("alone", since - 0.5, 1, preferred=True)
-    assert [one.id for one in ranked([later, alone, early], TUNING)] == [
+    assert [one.id for one in order_by_weight([later, alone, early], TUNING)] == [
         "early",
         "alone",
         "later",
     ]
     last, first = glance("last", -12, 1), glance("first", 0, 1)
-    assert [one.id for one in ranked([first, last], TUNING)] == ["last", "first"]
+    assert [one.id for one in order_by_weight([first, last], TUNING)] == [
+        "last",
+        "first",
+    ]
     yesterday = glance("yesterday", since + 13, 2)
-    assert next(one.id for one in ranked([yesterday, last], TUNING)) == "last"
+    assert next(one.id for one in order_by_weight([yesterday, last], TUNING)) == "last"
 
 
 def test_outlets_that_tell_in_their_own_words_are_ranked_counted_or_not() -> None:
     told = msgspec.structs.replace(glance("told", 1), own_outlets=frozenset("abcd"))
     counted = glance("counted", 0, 3)
-    assert [one.id for one in ranked([counted, told], TUNING)] == ["told", "counted"]
+    assert [one.id for one in order_by_weight([counted, told], TUNING)] == [
+        "told",
+        "counted",
+    ]
 
 
 def test_more_reports_than_the_cap_weigh_no_more() -> None:
@@ -142,9 +153,15 @@ def test_a_preferred_outlet_lifts_a_story_by_its_hours() -> None:
         glance("wanted", TUNING.doubling_hours / 2 - 0.1, 2, preferred=True),
         glance("other", 0, 2),
     )
-    assert [one.id for one in ranked([other, wanted], TUNING)] == ["wanted", "other"]
+    assert [one.id for one in order_by_weight([other, wanted], TUNING)] == [
+        "wanted",
+        "other",
+    ]
     plain = glance("wanted", TUNING.doubling_hours / 2 - 0.1, 2)
-    assert [one.id for one in ranked([other, plain], TUNING)] == ["other", "wanted"]
+    assert [one.id for one in order_by_weight([other, plain], TUNING)] == [
+        "other",
+        "wanted",
+    ]
 
 
 @pytest.mark.later
@@ -201,7 +218,7 @@ def test_days_are_those_of_utc() -> None:
         "c": midnight - 24.1 * HOUR,
     }
     stories = [listed(name, moment) for name, moment in moments.items()]
-    page = arranged(stories, midnight.date(), is_first=False)
+    page = arrange_stories(stories, midnight.date(), is_first=False)
     assert [(heading, [one.id for one in them]) for heading, them in placed(page)] == [
         ("Today", ["a"]), ("Yesterday", ["b"]), ("Earlier", ["c"]),
     ]  # fmt: skip

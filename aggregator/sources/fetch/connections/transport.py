@@ -148,7 +148,7 @@ def name_of(url: httpx.URL) -> str:
     return url.raw_host.decode("ascii")
 
 
-def parsed(text: str) -> httpx.URL:
+def parse_address(text: str) -> httpx.URL:
     """Parse an http(s) URL and drop its fragment. Raise FetchError("address") for any other text."""
     stripped = text.strip()
     if len(stripped) > URL_CHARS:

@@ -131,7 +131,7 @@ def read_one_by_one(text: str, context: FeedContext) -> ParsedFeed:
         context, site_url=feed.site_url, title=feed.title, language=feed.language
     )
     feeds = [
-        attempted(read_with_feedparser, document, context) for document in documents
+        try_parsing(read_with_feedparser, document, context) for document in documents
     ]
     read = parsed_feed(
         feed.format, feed.title, context, [feed_alone.entries for feed_alone in feeds]
@@ -219,7 +219,7 @@ def _author(raw: Raw) -> str:
     return ", ".join(filter(None, dict.fromkeys(whole)))
 
 
-def attempted(
+def try_parsing(
     parse: Callable[[str, FeedContext], ParsedFeed], text: str, context: FeedContext
 ) -> ParsedFeed:
     """Return the feed that `parse` reads in the markup, or an empty feed if it fails."""

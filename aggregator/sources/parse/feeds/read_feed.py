@@ -22,10 +22,10 @@ from aggregator.sources.parse.feeds.feed_format import (
     reason_against_markup,
 )
 from aggregator.sources.parse.feeds.feedparser_feed import (
-    attempted,
     for_feedparser,
     read_one_by_one,
     read_with_feedparser,
+    try_parsing,
 )
 from aggregator.sources.parse.feeds.json_feed import read_json_feed
 from aggregator.sources.parse.feeds.raw_values import is_before
@@ -114,10 +114,10 @@ def _read(data: bytes, context: FeedContext) -> ParsedFeed:
     is_earlier = partial(is_before, context=context)
     cut = xml_entries.cut_entries(xml_repair.well_prepared(text), limit, is_earlier)
     repaired = for_feedparser(cut.text)
-    feed = whole = attempted(read_with_feedparser, repaired, context)
+    feed = whole = try_parsing(read_with_feedparser, repaired, context)
     # If fewer entries are found than it has, each entry is parsed alone.
     if min(cut.entries, limit) > whole.entry_count:
-        alone = attempted(read_one_by_one, repaired, context)
+        alone = try_parsing(read_one_by_one, repaired, context)
         if alone.entry_count > whole.entry_count:
             feed = alone
     if feed.entry_count:

@@ -29,7 +29,11 @@ from aggregator.sources.parse.files.record_files import (
     read_records,
 )
 from aggregator.sources.parse.records import table_file
-from aggregator.sources.parse.streams.file_stream import Progress, Stream, opened
+from aggregator.sources.parse.streams.file_stream import (
+    Progress,
+    Stream,
+    open_decompressed,
+)
 
 # The element that begins an export of articles
 _TTRSS = re.compile(rb"\s*+(?:<\?xml[^>]*+>\s*+)?<articles\s+schema-version=")
@@ -103,7 +107,7 @@ def _table(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Finding
     chosen = reading.chosen
     orders = {}
     if reading.path is not None:
-        with opened(reading.path, Progress()) as first_look:
+        with open_decompressed(reading.path, Progress()) as first_look:
             orders = table_file.date_orders(first_look, limit, chosen)
     number = 0
     for number, row in table_file.read_rows(stream, limit, chosen, orders):

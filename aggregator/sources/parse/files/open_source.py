@@ -32,15 +32,15 @@ from aggregator.sources.parse.records import table_file
 from aggregator.sources.parse.streams import folder_scan
 from aggregator.sources.parse.streams.file_stream import (
     Stream,
-    opened,
-    unzipped,
+    decompress_stream,
+    open_decompressed,
 )
 from aggregator.sources.parse.streams.remote_files import (
     is_remote,
     remote_name,
     remote_size,
     require_readable,
-    shown,
+    show_address,
 )
 
 STDIN = "stdin"
@@ -59,13 +59,15 @@ def open_source(what: Path | str, reading: ReadOptions) -> Iterator[InputItem]:
     address = str(what)
     if address == "-":
         place = FileIdentity(where=STDIN, source=STDIN, guid=None, name=STDIN)
-        return _read(unzipped(sys.stdin.buffer, reading.progress), "", place, reading)
+        return _read(
+            decompress_stream(sys.stdin.buffer, reading.progress), "", place, reading
+        )
     if is_remote(address):
         require_readable(address)
         return _read_remote(address, reading)
     path = Path(what)
     if os.path.isdir(path):  # noqa: PTH112 - the method of Path raises for invalid names
-        files = tuple(folder_scan.listed(path))
+        files = tuple(folder_scan.list_files(path))
         reading.progress.total_bytes = sum(file.stamp.size for file in files)
         return _read_folder(path, files, reading)
     if not os.path.exists(path):  # noqa: PTH110
@@ -116,12 +118,12 @@ def read_file(path: Path, place: FileIdentity, reading: ReadOptions) -> Finding:
     is_mail = folder_scan.is_maildir(path.parent)
     suffix = ".eml" if is_mail else folder_scan.suffix_of(path.name)
     reading = replace(reading, path=str(_absolute(path)))
-    yield from _read(opened(path, reading.progress), suffix, place, reading)
+    yield from _read(open_decompressed(path, reading.progress), suffix, place, reading)
 
 
 def _read_remote(address: str, reading: ReadOptions) -> Finding:
     name = unicode.clean(remote_name(address))
-    place = FileIdentity(where=shown(address), source=name, guid=name, name=name)
+    place = FileIdentity(where=show_address(address), source=name, guid=name, name=name)
     try:
         reading.progress.total_bytes = size = remote_size(address)
     except OSError as error:
@@ -129,7 +131,9 @@ def _read_remote(address: str, reading: ReadOptions) -> Finding:
         return
     if size:
         suffix = folder_scan.suffix_of(name)
-        yield from _read(opened(address, reading.progress), suffix, place, reading)
+        yield from _read(
+            open_decompressed(address, reading.progress), suffix, place, reading
+        )
     else:
         yield whole_file_problem(place, "there is nothing at this address")
 

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import get_args
 
-from aggregator.config.messages import counted
+from aggregator.config.messages import pluralise
 from aggregator.extract.language import unicode
 from aggregator.extract.language.declared_dates import parse_declared
 from aggregator.extract.sites import is_address
@@ -70,8 +70,8 @@ class RecordNotes:
     def add(self, keys: KeysRead) -> None:
         """Count the keys of a record."""
         if len(self._read) + len(self._unread) < _KEYS_COUNTED:
-            self._read.update(f"{shown(key)} as {field}" for key, field in keys.read)
-            self._unread.update(map(shown, keys.unread))
+            self._read.update(f"{show_key(key)} as {field}" for key, field in keys.read)
+            self._unread.update(map(show_key, keys.unread))
         for loss in keys.losses:
             self.add_loss(*loss)
 
@@ -91,12 +91,12 @@ class RecordNotes:
         if self._read:
             notes.append(f"read {_list_words(list(self._read))}")
         for key, count in self._unread.most_common():
-            unread.append(f"{key} ({counted(count, 'record')})")
+            unread.append(f"{key} ({pluralise(count, 'record')})")
         if unread:
             notes.append(f"not read: {_list_words(unread)}")
         for (before, noun, what), count in self._losses.items():
             examples = ", ".join(self._examples[before, noun, what])
-            notes.append(f"{before}{counted(count, noun)} {what}, e.g. {examples}")
+            notes.append(f"{before}{pluralise(count, noun)} {what}, e.g. {examples}")
         return notes
 
 
@@ -123,7 +123,7 @@ def read_record(
             chars = _longest_text(value)
             if chars > max(_LONG_TEXT_CHARS, len(summary)):
                 raise ReadError(
-                    f"the record has no text, but {shown(key)} has {chars:,} characters that were not read; "
+                    f"the record has no text, but {show_key(key)} has {chars:,} characters that were not read; "
                     f"if they are its text, add --map text={key}, else --map text= for titles alone"
                 )
     return entry, KeysRead(
@@ -157,7 +157,7 @@ def _entry(
     if not fields.has_content:
         reason = "the record is empty: it needs at least a title, a text, html or a url"
         if record:
-            reason += f"; its keys are {_list_words(list(map(shown, record)))}"
+            reason += f"; its keys are {_list_words(list(map(show_key, record)))}"
         raise ReadError(reason)
     record_id, url, outlet, html = (
         values.get(field) for field in ("id", "url", "outlet", "html")
@@ -190,13 +190,18 @@ def _losses(
     """Yield the ids and dates of a record that cannot be read."""
     if entry.published is None and "published" in fields.keys:
         in_future = fields.keys["published"], fields.values["published"]
-        yield f"{shown(in_future[0])}: ", "date", "not understood", shown(in_future[1])
+        yield (
+            f"{show_key(in_future[0])}: ",
+            "date",
+            "not understood",
+            show_key(in_future[1]),
+        )
     for key, value in fields.unread.items():
         name = plain_name(key.rpartition(".")[2])
         for field, noun, what in _LOSSES:
             is_key = name in RECORD_KEYS.content.keys[field] or key == chosen.get(field)
             if is_key and field not in fields.keys:
-                yield f"{shown(key)}: ", noun, what, shown(str(value))
+                yield f"{show_key(key)}: ", noun, what, show_key(str(value))
 
 
 _LOSSES: tuple[tuple[Field, str, str], ...] = (
@@ -215,7 +220,7 @@ def _longest_text(value: object, depth: int = 0) -> int:
     return max((_longest_text(part, depth + 1) for part in inner), default=0)
 
 
-def shown(key: str) -> str:
+def show_key(key: str) -> str:
     """Return a key or an id as messages name it."""
     return f"`{unicode.clean(key)[:_KEY_CHARS_SHOWN]}`"
 

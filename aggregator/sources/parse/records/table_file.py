@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from aggregator.config.messages import counted
+from aggregator.config.messages import pluralise
 from aggregator.extract.language import unicode
 from aggregator.model.errors import ReadError
 from aggregator.sources.parse.records.record_keys import RECORD_KEYS, Chosen, plain_name
@@ -194,9 +194,7 @@ def _row(columns: list[str], cells: list[str], orders: Mapping[str, str]) -> Row
     while len(cells) > len(columns) and not cells[-1].strip():
         cells = cells[:-1]
     if len(cells) != len(columns):
-        return (
-            f"the row has {counted(len(cells), 'cell')}, and the header {len(columns)}"
-        )
+        return f"the row has {pluralise(len(cells), 'cell')}, and the header {len(columns)}"
     row = {}
     for name, cell in zip(columns, cells, strict=True):
         if cell.strip() not in _MISSING:

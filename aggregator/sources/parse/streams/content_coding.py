@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 import msgspec
 
 from aggregator.model.errors import FetchError, ReadError
-from aggregator.sources.parse.streams.file_stream import Progress, unzipped
+from aggregator.sources.parse.streams.file_stream import Progress, decompress_stream
 from aggregator.text.lines import word_set
 
 _STEP_BYTES = 1 << 16
@@ -90,7 +90,7 @@ def _join(parts: Iterator[bytes], cap_bytes: int, is_strict: bool) -> bytes:
 
 def _unzip(body: bytes) -> Iterator[bytes]:
     """Decompress gzip or zstd by the first bytes; other bytes are plain: some servers only say gzip."""
-    with unzipped(io.BytesIO(body), Progress()) as stream:
+    with decompress_stream(io.BytesIO(body), Progress()) as stream:
         while part := stream.read(_STEP_BYTES):
             yield part
 

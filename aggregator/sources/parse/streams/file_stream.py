@@ -126,7 +126,7 @@ def _unpack(
 
 
 @contextlib.contextmanager
-def opened(path: Path | str, progress: Progress) -> Iterator[Stream]:
+def open_decompressed(path: Path | str, progress: Progress) -> Iterator[Stream]:
     """Open a file, decompressed if its first bytes are those of .gz or .zst.
 
     Raise ReadError if it cannot be opened and, at the end of the block, if it was damaged.
@@ -138,11 +138,11 @@ def opened(path: Path | str, progress: Progress) -> Iterator[Stream]:
             if TooManyFilesError.is_behind(error):
                 raise TooManyFilesError from error  # not a property of the file
             raise ReadError(f"the file cannot be opened ({error.strerror})") from error
-        yield exit_stack.enter_context(unzipped(raw, progress))
+        yield exit_stack.enter_context(decompress_stream(raw, progress))
 
 
 @contextlib.contextmanager
-def unzipped(raw: BinaryIO, progress: Progress) -> Iterator[Stream]:
+def decompress_stream(raw: BinaryIO, progress: Progress) -> Iterator[Stream]:
     """Return `raw` decompressed by its first bytes. Raise ReadError for damage at the end of the block."""
     damage: list[str] = []
     plain = _stream(_count_bytes(raw, progress, damage), damage)

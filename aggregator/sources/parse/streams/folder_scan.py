@@ -71,7 +71,7 @@ def scan(folder: Path, known: Mapping[str, FileStamp], *, now_ns: int) -> Folder
     stamps = {}
     changed = []
     unsettled = []
-    for file in listed(folder):
+    for file in list_files(folder):
         before = known.get(file.relative)
         if before == file.stamp:
             stamps[file.relative] = file.stamp
@@ -90,7 +90,7 @@ def scan(folder: Path, known: Mapping[str, FileStamp], *, now_ns: int) -> Folder
     )
 
 
-def listed(folder: Path) -> Iterator[ListedFile]:
+def list_files(folder: Path) -> Iterator[ListedFile]:
     """Yield the files below `folder` that can be read, sorted by relative path.
 
     Hidden and temporary files are skipped, and so are links to targets outside, and all links to folders (they

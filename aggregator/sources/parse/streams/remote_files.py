@@ -40,18 +40,18 @@ def is_remote(what: str) -> bool:
 
 def remote_name(address: str) -> str:
     """Return the last part of the path of an address."""
-    path = shown(address).partition("://")[2].partition("/")[2]
+    path = show_address(address).partition("://")[2].partition("/")[2]
     return unquote(path).rpartition("/")[2]
 
 
-def shown(address: str) -> str:
+def show_address(address: str) -> str:
     """Return an address without a query, which may be a key that expires, and without a password."""
     return _PASSWORD.sub("//", re.split(r"[?#]", address, maxsplit=1)[0], count=1)
 
 
 def require_readable(address: str) -> None:
     """Raise UsageError, without the address, if addresses of this kind cannot be read."""
-    if address.startswith(_WEB) and address != shown(address):
+    if address.startswith(_WEB) and address != show_address(address):
         raise UsageError(
             "an archive is not read at an address with a user, a password or a query; download it, and give "
             "the name of the file"
@@ -145,5 +145,5 @@ def as_os_error(address: str) -> Iterator[None]:
         words = f"{type(error).__name__}: {error}".partition(_DEBUGGING)[0]
         if isinstance(error, FileNotFoundError):
             words = "there is no such file"
-        words = words.replace(address, shown(address))
+        words = words.replace(address, show_address(address))
         raise OSError(errno.EIO, " ".join(words.split())[:_REASON_CHARS]) from error

@@ -13,14 +13,14 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from aggregator.config.messages import counted
+from aggregator.config.messages import pluralise
 from aggregator.config.tuning import Tuning
 from aggregator.model.health_report import DatabaseSize, DatabaseStatus
 from aggregator.store.deliveries import recipients
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.source_rows import UNWRITTEN, source_with_id
 from aggregator.store.search.progress import unindexed_at_most
-from aggregator.store.stories.storyline_rows import uncompared
+from aggregator.store.stories.storyline_rows import count_uncompared
 from aggregator.store.tables import read_rows, read_value
 
 # An entry may be ready for this long, with its page here or without need of a page
@@ -35,7 +35,7 @@ _OLDEST_OF = 1_000
 _LATE = UNWRITTEN + dt.timedelta(seconds=5)
 
 
-def stored(
+def read_status(
     connection: Connection,
     now: dt.datetime,
     all_tuning: Tuning,
@@ -66,7 +66,7 @@ def stored(
         window_hours=hours,
         window_is_short=newest > reach and is_short,
         unindexed=unindexed_at_most(connection, newest),
-        uncompared=uncompared(connection),
+        uncompared=count_uncompared(connection),
         unrendered=counts.unrendered,
         requests_waiting=counts.requests,
         deliveries_waiting=counts.deliveries,
@@ -94,7 +94,7 @@ def _overdue(
     if oldest_ready is None or oldest_ready > before:
         return None
     for source, number in read_rows(connection, _OVERDUE, before=before):
-        entries = counted(number, "entry", "entries")
+        entries = pluralise(number, "entry", "entries")
         name = _name_of(connection, source)
         return f"{entries} of {name} waited for more than {_READY_MINUTES} minutes to be placed"
     return None

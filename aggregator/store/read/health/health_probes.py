@@ -7,7 +7,7 @@ knows; a missing value is not reported as a problem.
 from collections.abc import Iterator
 from pathlib import Path
 
-from aggregator.config.messages import counted, redact
+from aggregator.config.messages import pluralise, redact
 from aggregator.config.tuning import Tuning
 from aggregator.model.health_report import (
     BackupState,
@@ -72,7 +72,7 @@ def of_database(
         )
     if stored is not None:
         if stored.oldest_seconds / 3600 >= _WAITING_HOURS:
-            hours = counted(round(stored.oldest_seconds / 3600), "hour")
+            hours = pluralise(round(stored.oldest_seconds / 3600), "hour")
             advice = f"{_LOG} shows why; then: systemctl restart aggregator (without a service: aggregator run)"
             yield problem(f"{waiting_words(stored)}, the oldest for {hours}", advice)
         if stored.overdue is not None:
@@ -86,7 +86,7 @@ def of_database(
                 "`pages: never` for it in config.yaml, or `aggregator sources remove` it",
             )
         if stored.window_is_short and stored.window_hours is not None:
-            hours = counted(round(stored.window_hours), "hour")
+            hours = pluralise(round(stored.window_hours), "hour")
             yield warning(
                 f"stories accept articles for {hours} only: memory is full",
                 "give `grouping.memory` in config.yaml more, and see docs/scale.md",
@@ -123,4 +123,4 @@ def of_file(
 
 def waiting_words(stored: DatabaseStatus) -> str:
     """Return how many articles wait for placing."""
-    return counted(sum(stored.inbox.values()), "article waits", "articles wait")
+    return pluralise(sum(stored.inbox.values()), "article waits", "articles wait")

@@ -3,7 +3,7 @@
 import datetime as dt
 from typing import NamedTuple
 
-from aggregator.config.messages import counted
+from aggregator.config.messages import pluralise
 from aggregator.model.health_report import (
     decay_rate,
     expected_gap_seconds,
@@ -83,7 +83,7 @@ def _news(source: Source, now: dt.datetime) -> SourceHealth:
         return SourceHealth("silent", "silent", words)
     shown = dt.timedelta(days=_FLOOD_SHOWN_DAYS)
     if source.flooded_at is not None and now - source.flooded_at < shown:
-        old = counted(source.flood_entries, "old entry", "old entries")
+        old = pluralise(source.flood_entries, "old entry", "old entries")
         words = (
             f"{old} came at once on {_day(source.flooded_at)}; stored, not announced"
         )
@@ -116,4 +116,4 @@ def _span(seconds: float) -> str:
     for unit, name in ((86400.0, "days"), (3600.0, "hours"), (60.0, "minutes")):
         if seconds >= 2 * unit:
             return f"{seconds / unit:.0f} {name}"
-    return counted(max(1, round(seconds)), "second")
+    return pluralise(max(1, round(seconds)), "second")

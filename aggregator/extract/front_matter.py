@@ -41,11 +41,12 @@ LEADING_DATELINE = re.compile(
 )
 
 
-# A report begins so, below captions, bylines and teasers: a place in capitals and a dash, or an agency in brackets
+# A report begins so, below captions, bylines and teasers: with an agency in brackets, or a place in capitals with
+# its country or state, and a dash. "KEY POINTS -" begins a part of one.
 _REPORT_BEGINS = re.compile(
-    r"(?!FILE|UPDATE|EDITOR|NOTE|CORRECTION|BREAKING|LIVE|RELATED|READ|MORE|WATCH|VIDEO|PHOTO)"
-    rf"(?:[A-Z][A-Z.,' ]{{3,40}}(?:, [A-Z][\w. ]{{1,25}})?(?: \([\w ./]{{2,30}}\))?\s?{_DASH}\s(?=[A-Z“\"])"
-    r"|[A-Z][\w .,'’]{1,40} \((?:AP|AFP|CNN|Reuters|UPI|dpa)\)\s)"
+    r"(?!(?:FILE|UPDATE|EDITOR|NOTE|CORRECTION|BREAKING|LIVE|RELATED|READ|MORE|WATCH|VIDEO|PHOTO)\b)"
+    rf"(?:[A-Z][A-Z.' ]{{3,40}}, [A-Z][\w. ]{{1,25}}(?: \([\w ./]{{2,30}}\))?\s?{_DASH}\s(?=[A-Z“\"])"
+    r"|(?:[A-Z][\w.'’-]{0,30},? ){1,4}\((?:AP|AFP|CNN|Reuters|UPI|dpa)\)\s)"
 )
 
 

@@ -67,8 +67,8 @@ VERSION_SENTENCES = 24
 WEAK_COST = 2
 # A sentence with fewer new content words seldom adds a fact (of 207 sentences read 46 had fewer, 35 of these useless)
 ENOUGH_NEW = 9
-# A number or a quotation is worth so many words of the title: of 79 sentences with it and enough new words 10 were
-# useless, and 28 of 82 without it
+# A number, but not a year, or a quotation is worth so many words of the title: of 79 sentences with it and enough
+# new words 10 were useless, and 28 of 82 without it
 FACT_WORTH = 2
 FACT = re.compile(r'(?<![\w-])(?!(?:19|20)\d\d\b)\d|[“”„«"]')
 # The least share of the content words of an opening that title, lead and the sentences above must lack
@@ -295,21 +295,26 @@ def _openings(
     leading.update(
         str(article.copy_of) for article in articles if article.id in leading
     )
-    told: set[str] = set()
-    for text in (title, *(passage.text for passage in lead)):
-        told.update(heads(text, articles[0].language))
+    above = [title, *(passage.text for passage in lead)]
+    # The content words of all texts above, as a report's language reads them
+    told: dict[str | None, set[str]] = {}
     openings: list[tuple[float, Passage]] = []
     heard = {speaker_of(article) for article in articles if article.id in leading}
     for report in reports:
         if speaker_of(report) in heard:
             continue
-        text = "" if report.id in leading else title_sentence(report, told)
+        language = report.language
+        if language not in told:
+            told[language] = set().union(*(heads(text, language) for text in above))
+        text = "" if report.id in leading else title_sentence(report, told[language])
         if text:
-            content = heads(text, report.language).keys()
-            share = len(content - told) / max(1, len(content))
+            content = heads(text, language).keys()
+            share = len(content - told[language]) / max(1, len(content))
             openings.append((share, Passage(text=text, article_id=report.id)))
             heard.add(speaker_of(report))
-            told |= content
+            above.append(text)
+            for other, words in told.items():
+                words.update(heads(text, other))
     if len(openings) > 1:
         differing = max(openings[1:], key=lambda opening: opening[0])
         openings.remove(differing)

@@ -36,7 +36,7 @@ _CLAUSE = re.compile(
 )
 # "Berg said on CNN's New Day" names a program; "Varna's Anna Berg" a person
 _PROGRAM_OF = re.compile(r"\b(?:on|in|at|to|for) [^,“”]{1,40}['’]s $")
-_NOUN = re.compile(r" (?P<noun>[a-zß-ÿ]+)")
+_ROLE = re.compile(rf" [a-zß-ÿ]+, [{UPPER}]")
 # The surname goes on ("Boll-Meyer", a soft hyphen, a combining accent); "'s" does not count.
 _GOES_ON = re.compile(r"(?!['’]s\b)[\w'’\-\u00ad\u0300-\u036f]")
 
@@ -65,17 +65,16 @@ def speaker_of(text: str, language: str | None) -> str:
             or _CLAUSE.search(before)
             or _PROGRAM_OF.search(before)
         )
-        # "said the Varna lawyer, Anna Berg": the name belongs to the noun after it
-        noun = _NOUN.match(outside, match.end()) if before.endswith(" the ") else None
+        # "said the Varna lawyer, Anna Berg": the first name belongs to the role after it
+        is_of_role = before.endswith(" the ") and _ROLE.match(outside, match.end())
         words = name.lower().split()
         # "On Monday Marie Berg", "When Berg"
         names_nobody = (
             words[0] in no_beginnings
             or words[-1] in no_speakers
             or not _weekdays().isdisjoint(words)
-            or (noun is not None and noun["noun"] not in no_beginnings)
         )
-        if not (is_other or names_nobody):
+        if not (is_other or is_of_role or names_nobody):
             return name
     return ""
 

@@ -1,8 +1,10 @@
 """The values that a page declares in <meta> and JSON-LD, each cut to a limit, and the visible text of an element."""
 
 import re
+from collections.abc import Set
 from html import unescape
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from aggregator.extract.html.json_ld import Node, json_ld
 from aggregator.extract.html.robots_meta import ROBOTS_NAMES
@@ -65,6 +67,7 @@ def read_head(root: Any) -> PageHead:
         for address in (*links, values.get("og:url", ""))
         if canonical_url(address) is not None
     ]
+    own = {str(canonical_url(address)).lower() for address in addresses}
     shown = [values.get("og:title", ""), *map(visible_text, root.iter("h1"))]
     titles = [fold_line(unescape(title)) for title in shown]
     # The data of other articles may stand beside those of the page's own, which has the page's headline, or in
@@ -77,16 +80,25 @@ def read_head(root: Any) -> PageHead:
         if headline and any(headline in title for title in titles):
             article = node
             break
-        page = first_value(node.get("mainEntityOfPage"))
-        if isinstance(page, dict):
-            page = page.get("@id") or page.get("url")
-        named = {canonical_url(text_of(one)) for one in (page, node.get("url"))}
-        is_of_another_page = named.isdisjoint(
-            map(canonical_url, addresses)
-        ) and named != {None}
-        if not article and not (headline and addresses and is_of_another_page):
+        if not article and not (headline and own and _is_elsewhere(node, own)):
             article = node
     return PageHead(root, values, nodes, article, addresses)
+
+
+def _is_elsewhere(node: Node, own: Set[str]) -> bool:
+    """Return whether a node names pages, and none of them is one of the page's `own` addresses in lower case.
+
+    An address without a path ("https://kite.example/?p=7") may be any page.
+    """
+    page = first_value(node.get("mainEntityOfPage"))
+    if isinstance(page, dict):
+        page = page.get("@id") or page.get("url")
+    named = {
+        key.lower()
+        for one in (page, node.get("url"))
+        if (key := canonical_url(text_of(one))) and urlsplit(key).path.strip("/")
+    }
+    return bool(named) and named.isdisjoint(own)
 
 
 def types_of(node: Node) -> list[str]:

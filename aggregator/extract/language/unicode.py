@@ -56,8 +56,15 @@ _PRINTABLE_ASCII = bytes([0x09, 0x0A, *range(0x20, 0x7F)])
 _UNUSUAL = re.compile(
     rb"[\x00-\x1f\x7f\xcc-\xe1\xe3-\xf4]|\xc2[\x80-\x9f\xad]|\xe2(?!\x80[\x90-\xa7\xaf-\xbf])"
 )
-# The first characters of a quotation mark or a dash in UTF-8 that was read as Windows-1252, and then again
-_MISREAD = ("â€", "Ã¢â‚¬")
+# Punctuation by what it becomes if its UTF-8 is read as Latin-1, or as Windows-1252 once or twice ("itâ€™s")
+_MISREAD: dict[str, str] = {}
+for _mark in "‘’“”–—…":
+    _misread = _mark
+    for _ in range(2):
+        _misread = "".join(_C1.get(byte) or chr(byte) for byte in _misread.encode())
+        _MISREAD[_misread] = _mark
+    _MISREAD[_mark.encode().decode("latin-1")] = _mark
+_IS_MISREAD = re.compile("|".join(sorted(_MISREAD, reverse=True)))
 _SURROGATE_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
 
@@ -65,11 +72,9 @@ def clean(text: str) -> str:
     """Return `text` in NFC, without characters that a store or XML cannot hold.
 
     Line ends become newlines. Surrogate pairs become their character, C1 controls their Windows-1252
-    character, and UTF-8 that was read as Windows-1252 once or twice ("itâ€™s") is read again. Idempotent.
+    character, and quotation marks and dashes that were misread ("itâ€™s") are read again. Idempotent.
     """
-    with suppress(UnicodeError):
-        while any(map(text.__contains__, _MISREAD)):
-            text = text.encode("cp1252").decode()
+    text = _read_again(text)
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     if not _UNUSUAL.search(
@@ -86,7 +91,18 @@ def clean(text: str) -> str:
         text = _BEYOND_BASIC.sub(
             lambda char: "" if ord(char[0]) & 0xFFFE == 0xFFFE else char[0], text
         )
-    return unicodedata.normalize("NFC", text)
+    return _read_again(unicodedata.normalize("NFC", text))
+
+
+def _read_again(text: str) -> str:
+    """Return `text` with the marks of _MISREAD as they were meant."""
+    again = text
+    while "â" in again or "Ã¢" in again:
+        text = again
+        again = _IS_MISREAD.sub(lambda found: _MISREAD[found[0]], text)
+        if again == text:
+            break
+    return again
 
 
 # A codec, and the labels in pages and feeds that mean it, folded by `_folded`. Latin-1 and ASCII mean

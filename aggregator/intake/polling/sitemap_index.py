@@ -14,7 +14,9 @@ from aggregator.model.errors import (
 from aggregator.sources.fetch.response import FetchResult
 from aggregator.sources.parse.feeds.known_items import CHANGING
 
-_ITEM = re.compile(rb"<(?:\w+:)?(?:item|entry)\b", re.IGNORECASE)
+# Feed generators change it in every response.
+_BUILT = re.compile(rb"<lastBuildDate>[^<]{0,100}</lastBuildDate>")
+_ITEM = re.compile(rb"<(/?)(?:\w+:)?(?:item|entry)\b", re.IGNORECASE)
 
 
 def read_sitemaps(
@@ -55,14 +57,12 @@ def read_sitemaps(
 
 def hash_of_body(body: bytes) -> bytes:
     """Return a hash of a response, without what generators of feeds change in each around the items."""
-    first = _ITEM.search(body)
-    end = max(body.rfind(b"</item>"), body.rfind(b"</entry>"))
+    tags = [(found.start(), bool(found[1])) for found in _ITEM.finditer(body)]
     # The last item of a damaged feed may not be closed.
-    if first is not None and first.start() < end and not _ITEM.search(body, end):
-        items = body[first.start() : end]
-        before, after = (
-            CHANGING.sub(b"", body[: first.start()]),
-            CHANGING.sub(b"", body[end:]),
-        )
-        body = before + items + after
+    if tags and tags[-1][1]:
+        first, last = tags[0][0], tags[-1][0]
+        frame = CHANGING.sub(b"", body[:first]), CHANGING.sub(b"", body[last:])
+        body = frame[0] + body[first:last] + frame[1]
+    else:
+        body = _BUILT.sub(b"", body)
     return hashlib.blake2b(body, digest_size=16).digest()

@@ -93,7 +93,7 @@ def turn(connection: Connection, now: dt.datetime) -> Turn:
 
 
 def is_undivided(connection: Connection, now: dt.datetime) -> bool:
-    """Return whether a first reading is here as a whole, and nothing of it was placed before."""
+    """Return whether a first reading is here as a whole, and no part of it was placed early."""
     return (
         lasts(connection)
         and not counter_value(connection, _EARLY)

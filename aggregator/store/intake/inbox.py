@@ -246,14 +246,14 @@ def put_in_order(
 
     Only so many pages of each source have their turn: pages that workers take long to read delay only their own
     source. `articles`: number only the entries of these articles. `slow`: the sources whose pages take long.
-    `recent_first`: number articles older than RECENT after the others.
+    `recent_first`: number articles older than RECENT after the others, if no page has its turn later.
     """
     last = take_numbers(connection, "inbox", 0)  # locks: nobody else numbers them
     later = dict(read_rows(connection, _LATER_TURNS, slow=[*slow, _NO_SOURCE]))
     by_time = _by_time(connection, _IS_GATHERED, later)
     if articles is not None:
         by_time = [read for read in by_time if read.article in articles]
-    if recent_first and by_time:
+    if recent_first and by_time and not later:
         since = by_time[-1].time - RECENT
         newest = {read.article: read.time for read in by_time}
         by_time.sort(key=lambda read: newest[read.article] < since)

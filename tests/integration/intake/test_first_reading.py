@@ -21,7 +21,7 @@ from aggregator.intake.prepare import PrepareDispatcher
 from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.model.entry import Entry
 from aggregator.store.engine.database import Database
-from aggregator.store.intake import source_rows
+from aggregator.store.intake import pending_pages, source_rows
 from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.search import index
@@ -39,6 +39,7 @@ from tests.support.articles import (
     Rig,
     flood,
     flood_elsewhere,
+    page_of,
     record,
     strike,
 )
@@ -65,6 +66,7 @@ from tests.support.story_checks import (
 )
 
 DAYS = dt.timedelta(days=9)
+HOUR = dt.timedelta(hours=1)
 MINUTE = dt.timedelta(seconds=61)
 
 
@@ -306,6 +308,44 @@ def test_a_source_that_is_due_later_is_not_waited_for(sqlite: Database) -> None:
     Reading(rig, [[flood()]]).poll()
     assert len(rig.place()) == 1
     assert rig.pipeline.end_first_reading()
+
+
+def test_pages_that_have_their_turn_later_leave_all_in_order_of_time(
+    database: Database,
+) -> None:
+    """What is older than sixty days is placed last only where nothing comes after it."""
+    rig = Rig(database, SlowClock(NOON + DAYS))
+    old = [report(n, dt.timedelta(days=100 + n)) for n in range(5)]
+    Reading(rig, [[*old, *(report(n, n * HOUR) for n in range(10, 14))]]).poll()
+    pages = [report(n, n * HOUR) for n in range(20, 32)]
+    accepted = rig.accept(*pages, wants_page=[True] * 12, gathers=True, poll=FIRST_POLL)
+    for one in accepted:
+        page = page_of(f"Page {one.entry_no} of {len(pages)} is here. " * 5)
+        written_by(
+            database,
+            pending_pages.store_page,
+            one.entry_no,
+            page=page,
+            url=None,
+            charset="utf-8",
+        )
+    rig.place()
+    statement = select(article.c.effective_at).order_by(article.c.inbox_no)
+    times = list(queried(database, statement).scalars())
+    assert len(times) == 21
+    assert times[0] == min(times)
+    assert rig.pipeline.end_first_reading()
+    rig.pipeline.run_commands()
+    times = list(queried(database, statement).scalars())
+    assert times == sorted(times)
+
+
+def report(number: int, age: dt.timedelta) -> Entry:
+    """A report like no other."""
+    words = " ".join(f"{word}{number}" for word in ["harbour", "valley", "lantern"])
+    return record(
+        "s", f"g{number}", words.title(), f"{words}. " * 9, published=NOON - age
+    )
 
 
 def test_it_is_over_after_ten_minutes_whatever_was_not_asked(sqlite: Database) -> None:

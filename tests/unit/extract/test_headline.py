@@ -72,12 +72,29 @@ def test_a_broadcast_is_no_live_blog_and_a_live_blog_is_one() -> None:
         "HALVERNE (MNA) — ",
         "A vigil was held at the dock on Monday night. (Dec. 31)\nHALVERNE, New Varna (AP) — ",
         "Should it be rebuilt?\nThe wall is gone, and nobody saw it.\nHALVERNE, Varna — ",
+        "A wall is gone.\nLIVERPOOL, England (AP) — ",
+        "A wall is gone.\nREADING, Pa. — ",
     ],
 )
 def test_a_lead_begins_after_captions_credits_and_datelines(before: str) -> None:
     article = cleaned("Dock wall falls", f"{before}{OPENING}")
     assert article.lead == OPENING
     assert article.text.endswith(OPENING)
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        "THE BACKGROUND — The wall was built by the town a hundred years ago.",
+        "KEY POINTS – The harbour office had warned of the wall in spring.",
+        "WHAT WE KNOW - Police closed the road beside the dock on Monday.",
+        "NASA — America's space agency — photographed the dock on Monday.",
+        "Shares of Apple Inc (AP) rose after the fall of the wall on Monday.",
+        "In a message to Al Jazeera (AFP) the office said that nobody died.",
+    ],
+)
+def test_a_lead_keeps_the_paragraphs_above_a_part_of_its_report(later: str) -> None:
+    assert cleaned("Dock wall falls", f"{OPENING}\n{later}").lead.startswith(OPENING)
 
 
 def test_a_caption_is_not_compared_with_reports() -> None:

@@ -322,3 +322,6 @@ def test_structured_data_with_the_address_and_headline_of_another_article_are_no
         same = page_of(body, head=address + script.replace(data, named))
         assert same.facts.published is not None
     assert page_of(body, head=script).facts.published is not None
+    for any_page in ("https://kite.example/", "https://kite.example/?p=7"):
+        shown = script.replace(_ELSEWHERE, any_page)
+        assert page_of(body, head=address + shown).facts.published is not None

@@ -34,7 +34,11 @@ LINES = st.lists(
 ).map("\n".join)
 
 
-@given(ANY_TEXT)
+# Punctuation that was read with a wrong codec, once or twice, and what may stand inside it
+MISREAD = st.text("itâ€œ™˜¦Ã¢‚¬„\x80\x93\x94\x99\x9c\x9d\u200b\u0302\xad", max_size=20)
+
+
+@given(ANY_TEXT | MISREAD)
 def test_clean_is_idempotent_and_storable(text: str) -> None:
     once = clean(text)
     assert clean(once) == once

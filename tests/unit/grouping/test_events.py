@@ -90,10 +90,13 @@ def test_the_threshold_is_inclusive(one, score, joins):
 
 @pytest.mark.parametrize(
     ("scores", "best", "rival"),
-    rows(
-        "events",
-        "the highest score wins ties go to the older and the next is the rival",
-    ),
+    [
+        ((-3.0, NEED, -4.0), "s2", "s1"),
+        *rows(
+            "events",
+            "the highest score wins ties go to the older and the next is the rival",
+        ),
+    ],
 )
 def test_the_highest_score_wins_ties_go_to_the_older_and_the_next_is_the_rival(
     scores, best, rival

@@ -21,6 +21,10 @@ def hashes(form: str) -> set[bytes]:
         "<feed><updated>{}</updated><entry></entry></feed>",
         "<rss><item></item></rss><!-- made on {} -->",
         "<!-- made on {} --><rss><item></item><item></item> & </b>",
+        "<rss><pubDate>{}</pubDate><a:item></a:item ></rss>",
+        # No item ends
+        "<rss><channel><lastBuildDate>{}</lastBuildDate></channel></rss>",
+        "<rss><lastBuildDate>{}</lastBuildDate><item/></rss>",
     ],
 )
 def test_a_stamp_around_the_items_does_not_count(form: str) -> None:

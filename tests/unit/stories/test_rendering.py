@@ -43,9 +43,14 @@ def opening(*lines: str, title: str = "A ferry sinks") -> str:
     return title_sentence(view(title=title, text="\n".join(lines)))
 
 
-def openings(lead: str, *others: str) -> list[str]:
-    """What reports of one sentence tell beside a lead, each an hour later than the one before."""
-    articles = [view("0", "Outlet", title="A ferry sinks", text=lead)]
+def openings(lead: str, *others: str, language: str = "en") -> list[str]:
+    """What reports of one sentence tell beside a lead, each an hour later than the one before.
+
+    `language`: of the lead.
+    """
+    articles = [
+        view("0", "Outlet", title="A ferry sinks", text=lead, language=language)
+    ]
     for n, text in enumerate(others, 1):
         articles.append(
             view(str(n), f"Outlet {n}", title="Ferry", text=text, lead="", hours=n)
@@ -271,6 +276,12 @@ def test_a_sentence_that_those_above_have_by_half_is_left_out() -> None:
     told = again.format("the three engineers Joren Hale, Anna Berg and Lena Moor")
     assert openings(SANK, told) == [told]
     assert openings(SANK, told, told) == [told]
+
+
+@pytest.mark.parametrize("language", ["de", "ja", "ru"])
+def test_words_are_told_whatever_the_language_of_the_lead(language: str) -> None:
+    again = "Engineers checked the lower pumps of Tarnow and the gates."
+    assert openings(again, again, language=language) == []
 
 
 def test_the_newest_opening_is_first_and_the_one_that_differs_most_is_second() -> None:

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from aggregator.admin.backup import PACKED, Progress, back_up
 from aggregator.config.settings import Config
-from aggregator.config.values import at_key, expand_home
+from aggregator.config.values import at_key, expand_path
 from aggregator.model.clock import in_utc
 from aggregator.model.errors import (
     AggregatorError,
@@ -54,7 +54,7 @@ def backup_folder(config: Config) -> Path:
     base = Path(os.environ.get("STATE_DIRECTORY") or config.base)
     if config.backup.folder is not None:
         with at_key("backup.folder"):
-            return (base / expand_home(config.backup.folder)).absolute()
+            return (base / expand_path(config.backup.folder)).absolute()
     file = Database(config.database_url).file
     return (base if file is None else file.parent).absolute() / "backups"
 

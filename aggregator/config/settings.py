@@ -47,7 +47,7 @@ from aggregator.config.values import (
     Part,
     age_of,
     at_key,
-    expand_home,
+    expand_path,
     list_of,
     matching,
     size,
@@ -319,7 +319,7 @@ class Config(Part):
 
     def path(self, given: str) -> Path:
         """Resolve a path from the configuration file."""
-        return (self._base / expand_home(given)).absolute()
+        return (self._base / expand_path(given)).absolute()
 
 
 def _check_query(user: str, name: str | None, info: ValidationInfo) -> None:
@@ -341,7 +341,7 @@ def absolute_database_url(given: str, base: Path) -> str:
         )
     if "://" not in given:
         with at_key("database"):
-            return f"sqlite:///{(base / expand_home(given)).absolute()}"
+            return f"sqlite:///{(base / expand_path(given)).absolute()}"
     scheme, rest = given.split("://", 1)
     if scheme == "sqlite":
         return f"sqlite:///{(base / rest.removeprefix('/')).absolute()}"

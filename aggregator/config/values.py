@@ -69,7 +69,7 @@ def at_key(key: str) -> Iterator[None]:
         raise ConfigError(f"{key}: {error}") from error
 
 
-def expand_home(text: str) -> Path:
+def expand_path(text: str) -> Path:
     """Return a path with `~` expanded. Raises ConfigError for the home folder of an unknown user."""
     try:
         return Path(text).expanduser()

@@ -297,23 +297,23 @@ def _openings(
     )
     above = [title, *(passage.text for passage in lead)]
     # The content words of all texts above, as a report's language reads them
-    told: dict[str | None, set[str]] = {}
+    known: dict[str | None, set[str]] = {}
     openings: list[tuple[float, Passage]] = []
     heard = {speaker_of(article) for article in articles if article.id in leading}
     for report in reports:
         if speaker_of(report) in heard:
             continue
         language = report.language
-        if language not in told:
-            told[language] = set().union(*(heads(text, language) for text in above))
-        text = "" if report.id in leading else title_sentence(report, told[language])
+        if language not in known:
+            known[language] = set().union(*(heads(text, language) for text in above))
+        text = "" if report.id in leading else title_sentence(report, known[language])
         if text:
             content = heads(text, language).keys()
-            share = len(content - told[language]) / max(1, len(content))
+            share = len(content - known[language]) / max(1, len(content))
             openings.append((share, Passage(text=text, article_id=report.id)))
             heard.add(speaker_of(report))
             above.append(text)
-            for other, words in told.items():
+            for other, words in known.items():
                 words.update(heads(text, other))
     if len(openings) > 1:
         differing = max(openings[1:], key=lambda opening: opening[0])
@@ -322,8 +322,8 @@ def _openings(
     return tuple(passage for _, passage in openings)
 
 
-def title_sentence(report: ArticleView, told: Set[str] = frozenset()) -> str:
-    """Return the sentence of a report that tells most of its title, and is new beside the words `told`; else "".
+def title_sentence(report: ArticleView, known: Set[str] = frozenset()) -> str:
+    """Return the sentence of a report that tells most of its title, and is new beside the words `known`; else "".
 
     It stands under that title, so it may refer to it, and its feed may have cut it. It is one of the first
     SENTENCES_TRIED sentences that can be shown, and has a word of the title if any of them has: the first with
@@ -353,11 +353,11 @@ def title_sentence(report: ArticleView, told: Set[str] = frozenset()) -> str:
         )
         worth = len(titled & content) - WEAK_COST * is_weak
         most = max(most, worth)
-        new = len(content - told)
+        new = len(content - known)
         if new >= NEW_SHARE * len(content):
             tells_more = new >= ENOUGH_NEW and not is_weak
             tells_fact = worth > 0 and FACT.search(sentence) is not None
             rank = tells_more, worth + FACT_WORTH * tells_fact
             new_ones.append((rank, worth, sentence))
-    told_title = [one for one in new_ones if one[1] >= min(1, most)]
-    return max(told_title, key=itemgetter(0), default=("", 0, ""))[2]
+    of_title = [one for one in new_ones if one[1] >= min(1, most)]
+    return max(of_title, key=itemgetter(0), default=("", 0, ""))[2]

@@ -62,27 +62,30 @@ def read_head(root: Any) -> PageHead:
                 values[name] = f"{values[name]}; {value}"[:MAX_CHARS]
             values.setdefault(name, value)
     links: list[str] = root.xpath("//link[@rel='canonical']/@href")[:_LINKS]
-    addresses = [
-        address.strip()
+    addresses = {
+        address.strip(): page.lower()
         for address in (*links, values.get("og:url", ""))
-        if canonical_url(address) is not None
+        if (page := canonical_url(address)) is not None
+    }
+    articles = [
+        node for node in nodes if any(map(_ARTICLE_TYPES.fullmatch, types_of(node)))
     ]
-    own = {str(canonical_url(address)).lower() for address in addresses}
-    shown = [values.get("og:title", ""), *map(visible_text, root.iter("h1"))]
+    shown: list[str] = []
+    if articles:
+        shown = [values.get("og:title", ""), *map(visible_text, root.iter("h1"))]
     titles = [fold_line(unescape(title)) for title in shown]
+    own = set(addresses.values())
     # The data of other articles may stand beside those of the page's own, which has the page's headline, or in
     # their place, with their own address.
     article: Node = {}
-    for node in nodes:
-        if not any(map(_ARTICLE_TYPES.fullmatch, types_of(node))):
-            continue
+    for node in articles:
         headline = fold_line(unescape(text_of(node.get("headline"))))
         if headline and any(headline in title for title in titles):
             article = node
             break
         if not article and not (headline and own and _is_elsewhere(node, own)):
             article = node
-    return PageHead(root, values, nodes, article, addresses)
+    return PageHead(root, values, nodes, article, list(addresses))
 
 
 def _is_elsewhere(node: Node, own: Set[str]) -> bool:

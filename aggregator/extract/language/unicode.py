@@ -96,13 +96,12 @@ def clean(text: str) -> str:
 
 def _read_again(text: str) -> str:
     """Return `text` with the marks of _MISREAD as they were meant."""
-    again = text
-    while "â" in again or "Ã¢" in again:
-        text = again
+    while "â" in text or "Ã¢" in text:
         again = _IS_MISREAD.sub(lambda found: _MISREAD[found[0]], text)
         if again == text:
             break
-    return again
+        text = again
+    return text
 
 
 # A codec, and the labels in pages and feeds that mean it, folded by `_folded`. Latin-1 and ASCII mean

@@ -10,6 +10,7 @@ from aggregator.cli import output
 from aggregator.cli.command_context import Context
 from aggregator.cli.output import argument, flag, progress_bar
 from aggregator.cli.writer_session import make_pipeline
+from aggregator.config.messages import pluralise
 from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
@@ -43,6 +44,13 @@ def ingest(
             "Read all inputs as one archive, sorted by time; without a daemon.",
         ),
     ] = False,
+    saved: Annotated[
+        bool,
+        flag(
+            "--saved",
+            "Save their stories for the owner: for the starred items of a feed reader.",
+        ),
+    ] = False,
     no_wait: Annotated[
         bool,
         flag("--no-wait", "Exit without waiting for a running daemon to place them."),
@@ -61,6 +69,7 @@ def ingest(
       aggregator ingest dump.jsonl.gz --format json
       aggregator ingest table.csv --map title=headline,text=story
       aggregator ingest --bulk FOLDER dump.jsonl.gz
+      aggregator ingest --saved starred.json
       aggregator ingest - < records.jsonl
     """
     from aggregator.sources.parse.records.record_entry import mapping_of
@@ -73,6 +82,8 @@ def ingest(
         raise UsageError(
             "give a file, folder or address, or type: aggregator ingest --samples"
         )
+    if saved and no_wait:
+        raise UsageError("stories are saved once they are placed: leave out --no-wait")
     with context.obj.writing() as (config, database):
         summary = _ingest(
             config,
@@ -81,6 +92,7 @@ def ingest(
             mapping_of(map_ or ()),
             bulk=bulk,
             wait=not no_wait,
+            saves=saved,
         )
     if format_ == "json":
         output.json_line(summary)
@@ -107,6 +119,7 @@ def _ingest(
     *,
     bulk: bool,
     wait: bool,
+    saves: bool,
 ) -> "IngestSummary":
     from aggregator.admin.ingest.ingest_files import Ingest
     from aggregator.admin.ingest.inputs import IngestServices
@@ -170,7 +183,13 @@ def _ingest(
             with progress_bar("stories rendered", run.count_unrendered()) as advance:
                 for count in run.render():
                     advance(count)
-            return run.results.summary()
+            summary = run.results.summary()
+            if saves:
+                count = run.save_stories()
+                output.say(
+                    f"saved {pluralise(count, 'story', 'stories')} for the owner"
+                )
+            return summary
     finally:
         lock.release()
 

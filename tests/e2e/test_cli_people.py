@@ -137,6 +137,8 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "published": DAY,
     }
     terminal.write("more.jsonl", jsonl(more))
+    starred = Path("tests/data/archives/freshrss-starred.json")
+    terminal.write("starred.json", starred.read_bytes())
     _within(terminal.folder, "ingest", "records.jsonl", "more.jsonl")
     others = [one["id"] for one in terminal.stories() if one["article_count"] == 1]
     _within(terminal.folder, "correct", "merge", *others)

@@ -1,5 +1,6 @@
 """The counts of `ingest` add up, and it shows its progress while another process places."""
 
+import contextlib
 import json
 import os
 import pty
@@ -11,11 +12,16 @@ from typing import Any
 
 import pytest
 
+from aggregator.model.clock import utc_now
+from aggregator.store.engine.database import Database
+from aggregator.store.read.marks.read_marks import OWNER, ReadMarks
+from aggregator.store.read.marks.story_streams import StoryStream
 from tests.support import forked
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE
 from tests.support.daemon_process import DaemonProcess
 from tests.support.terminal import DAY, Terminal, jsonl, kept, reports
 
+ARCHIVES = Path("tests/data/archives").resolve()
 CORRECTED = STRIKE.replace("Sennick", "Iskmouth")
 
 
@@ -114,3 +120,18 @@ def test_a_terminal_shows_how_much_another_process_has_placed(tmp_path: Path) ->
     assert process.wait() == 0
     assert b"3/3" in shown
     assert sum(one["article_count"] for one in terminal.stories()) == 4
+
+
+def test_starred_items_of_feed_readers_are_saved_stories(tmp_path: Path) -> None:
+    """FreshRSS and Miniflux write one file of them; what is known already is saved, too."""
+    terminal = Terminal(tmp_path)
+    files = [
+        str(ARCHIVES / f"{name}-starred.json") for name in ("freshrss", "miniflux")
+    ]
+    assert terminal.type("ingest", files[0]).code == 0
+    assert terminal.type("ingest", "--saved", *files).code == 0
+    assert terminal.type("ingest", "--saved", "--no-wait", *files).code == 2
+    with contextlib.closing(Database(terminal.database)) as database:
+        marks = ReadMarks(database, utc_now)
+        rows, _ = marks.items(marks.sign_in(OWNER), StoryStream(is_starred=True), 10)
+    assert {row.story for row in rows} == {one["id"] for one in terminal.stories()}

@@ -28,7 +28,9 @@ from aggregator.sources.parse.streams.remote_files import is_address
 from aggregator.store.engine.database import Connection
 from aggregator.store.intake import acceptance, inbox, pending_pages, rejected
 from aggregator.store.intake.known_entries import AcceptResult
+from aggregator.store.read.marks.read_marks import OWNER, ReadMarks
 from aggregator.store.stories.rendered_stories import render_next, unrendered_of_several
+from aggregator.store.stories.stored_articles import assigned_stories
 from aggregator.stories.story_tuning import StoryTuning
 
 # The attempt number of a page that is not requested again, since the command ends
@@ -144,6 +146,19 @@ class Ingest:
             if not has_rendered and not waiting:
                 break
             yield len(stories)
+
+    def save_stories(self) -> int:
+        """Save the stories of all that was read for the owner, as on the pages; return their number.
+
+        Raises UsageError if the owner has saved too many stories.
+        """
+        marks = ReadMarks(self._database, self._services.now)
+        owner = marks.sign_in(OWNER)
+        with self._database.read() as connection:
+            stories = assigned_stories(connection, self.results.articles)
+        rows = marks.of_stories(owner, set(stories.values()))
+        marks.edit(owner, [row.number for row in rows.values()], starred=True)
+        return len(rows)
 
     @property
     def waiting(self) -> int:

@@ -63,6 +63,8 @@ class IngestResults:
             self._newest_before = counter_value(connection, name="story")
         self._extended: set[str] = set()  # stories of before that have grown
         self._rejected: list[RejectedItem] = []
+        # The articles of what was read, known ones included
+        self.articles: set[str] = set()
 
     @property
     def waiting(self) -> int:
@@ -94,6 +96,7 @@ class IngestResults:
                 self._reject(item.where, tombstones.REASON)
             elif result.entry_no is None:
                 self._counts["known"] += 1
+                self.articles.add(result.article)
             else:
                 self._waiting[result.entry_no] = item.where
 
@@ -116,6 +119,7 @@ class IngestResults:
                 if result.outcome is None:
                     continue
                 where = self._waiting.pop(result.entry_no)
+                self.articles.add(result.article)
                 if result.outcome == "refused":
                     self._reject(where, result.reason or "refused")
                 else:

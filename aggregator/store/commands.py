@@ -8,10 +8,8 @@ from sqlalchemy import Connection, insert
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.tables import (
     command,
-    read_row,
-    read_rows,
-    struct_of,
-    structs_of,
+    read_struct,
+    read_structs,
     write_sql,
 )
 
@@ -45,13 +43,12 @@ def enqueue(
 def pending_commands(connection: Connection) -> list[Command]:
     """Return the waiting commands, oldest first."""
     waiting = f"{_COMMANDS} WHERE state = 'waiting' ORDER BY command_no"
-    return structs_of(Command, read_rows(connection, waiting))
+    return read_structs(connection, Command, waiting)
 
 
 def command_numbered(connection: Connection, n: int) -> Command | None:
     """Return command `n`; None if it does not exist."""
-    row = read_row(connection, f"{_COMMANDS} WHERE command_no = :n", n=n)
-    return struct_of(Command, row)
+    return read_struct(connection, Command, f"{_COMMANDS} WHERE command_no = :n", n=n)
 
 
 def answer(

@@ -4,8 +4,9 @@ On SQLite every writing transaction starts with BEGIN IMMEDIATE: under contentio
 before it writes fails at once, whatever the timeout (measured: 1,500 of 2,000). The writers of this process
 queue on a fair lock, because SQLite's own waiting is not fair.
 
-All waiting is bounded: the queue and the locks of other programs together by `lock_seconds`, a server that
-hangs as described in liveness.py. After a failure, writers wait at most `short_wait_seconds`.
+The wait in the queue and for locks of other programs is bounded by `lock_seconds` together. After a failure,
+writers wait at most `short_wait_seconds`. A server that accepts requests and never answers is not noticed here:
+systemd's watchdog ends a daemon that makes no progress.
 """
 
 import logging

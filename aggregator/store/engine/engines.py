@@ -1,7 +1,4 @@
-"""Engines for both databases, with the settings of each connection, and timeouts of single transactions.
-
-liveness.py detects PostgreSQL servers that accept requests and never answer.
-"""
+"""Engines for both databases, with the settings of each connection."""
 
 import os
 import secrets
@@ -125,11 +122,9 @@ _PAGE_BYTES = 2048
 
 
 def postgres_engine(url: str, tuning: DatabaseTuning, session_name: str) -> Engine:
-    """Return an engine whose connections detect a hanging server. Raises AggregatorError without a driver."""
+    """Return an engine for a server. Raises AggregatorError without a driver."""
     try:
         # The driver is an extra
-        from aggregator.store.engine.liveness import LivenessConnection
-
         engine = create_engine(
             url,
             pool_size=8,
@@ -142,10 +137,6 @@ def postgres_engine(url: str, tuning: DatabaseTuning, session_name: str) -> Engi
         raise AggregatorError(
             f"PostgreSQL needs the driver psycopg ({error}); type: pip install 'psycopg[binary]>=3.2,<4'"
         ) from error
-
-    @event.listens_for(engine, "do_connect")
-    def _connect(_dialect: Any, _record: Any, _args: Any, how: dict[str, Any]) -> Any:
-        return LivenessConnection.opened(**how)
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:

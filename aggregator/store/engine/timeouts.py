@@ -4,7 +4,6 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from sqlalchemy import Connection, text
 
@@ -40,8 +39,6 @@ _SET_STATEMENT_TIMEOUT = text("SELECT set_config('statement_timeout', :ends, tru
 # Instructions between two checks of the clock, about 20 ms: each check needs the GIL.
 _STEPS = 500_000
 
-_LATE_SECONDS = 2.0  # a server that ends a statement later than this hangs (chosen)
-
 
 @contextmanager
 def statement_timeout(connection: Connection, seconds: float | None) -> Iterator[None]:
@@ -57,15 +54,8 @@ def statement_timeout(connection: Connection, seconds: float | None) -> Iterator
         finally:
             driver.set_progress_handler(None, 0)
     else:
-        server: Any = connection.connection.driver_connection
-        server.most_seconds = seconds + _LATE_SECONDS
-        try:
-            connection.execute(
-                _SET_STATEMENT_TIMEOUT, {"ends": str(milliseconds(seconds))}
-            )
-            yield
-        finally:
-            server.most_seconds = None
+        connection.execute(_SET_STATEMENT_TIMEOUT, {"ends": str(milliseconds(seconds))})
+        yield
 
 
 def sqlite_driver(connection: Connection) -> sqlite3.Connection:

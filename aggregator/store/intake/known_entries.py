@@ -20,9 +20,9 @@ from aggregator.store.tables import (
     identity_key,
     insert_new,
     read_rows,
+    read_structs,
     read_values,
     set_counter,
-    structs_of,
     write_each,
     write_sql,
 )
@@ -88,10 +88,11 @@ class KnownEntries:
         for id_, source in read_rows(connection, _MUTED_ONLY, articles=self._articles):
             self._muted.setdefault(id_, []).append(source)
         shown_before = "SELECT * FROM observation WHERE article IN :articles"
-        rows = read_rows(connection, shown_before, articles=self._articles)
         self._observations = {
             (shown.article, shown.source): shown
-            for shown in structs_of(Observation, rows)
+            for shown in read_structs(
+                connection, Observation, shown_before, articles=self._articles
+            )
         }
         # Live blogs, because a feed may update only the date of one
         self._live: set[str] = set()

@@ -15,7 +15,6 @@ from sqlalchemy import (
     Connection,
     RowMapping,
     Table,
-    insert,
     select,
     text,
 )
@@ -32,8 +31,8 @@ from aggregator.store.tables import (
     article,
     delete_rows,
     entry,
-    execute_each,
     in_parts,
+    insert_rows,
     read_rows,
     read_values,
     story,
@@ -288,7 +287,7 @@ def rewrite(
             connection.execute(text("PRAGMA defer_foreign_keys=ON"))
             delete_rows(connection, table, key.in_(part))
             changed = [{**row, **changes_of(row)} for row in rows]
-            execute_each(connection, insert(table), changed)
+            insert_rows(connection, table, changed)
             continue
         for row in rows:
             if changes := changes_of(row):

@@ -87,7 +87,7 @@ def next_story(connection: Connection, what: DeletedPart, upto: int) -> Any:
 def count_stories(connection: Connection, what: DeletedPart, upto: int) -> int:
     """Count the stories that `next_story` returns, one after the other."""
     old = f"SELECT count(DISTINCT story) FROM article WHERE {_IS_OLD[what]}"  # noqa: S608
-    return int(read_value(connection, old, upto=upto))
+    return read_value(connection, old, upto=upto)
 
 
 def articles_with_text(

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 from msgspec.structs import replace
-from sqlalchemy import ColumnElement, Connection, Table, insert, select
+from sqlalchemy import ColumnElement, Connection, Table, select
 
 from aggregator.model.entry import Entry, Outlet, Published
 from aggregator.model.prepared import CleanArticle, Fingerprint, Prepared
@@ -21,6 +21,7 @@ from aggregator.store.tables import (
     correction,
     counter_value,
     highest,
+    insert_rows,
     link_constraint,
     read_rows,
     read_value,
@@ -219,5 +220,5 @@ def copy_rows(
 ) -> None:
     """Copy the rows of a table that meet all conditions."""
     for part in parts(source, select(table).where(*which)):
-        target.execute(insert(table), part)
+        insert_rows(target, table, part)
         advance(0)

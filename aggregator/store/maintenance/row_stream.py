@@ -123,8 +123,7 @@ def database_name(url: str) -> str:
 def first_accepted_at(connection: Connection) -> dt.datetime | None:
     """Return when the oldest stored entry was accepted; None without entries."""
     first = "SELECT accepted_at FROM entry ORDER BY entry_no LIMIT 1"
-    moment: dt.datetime | None = read_value(connection, first)
-    return moment
+    return read_value(connection, first)
 
 
 def write_all(connection: Connection, stream: Iterable[Batch], advance: Advance) -> int:

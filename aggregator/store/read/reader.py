@@ -61,8 +61,7 @@ if TYPE_CHECKING:
 def last_change_at(connection: Connection) -> dt.datetime | None:
     """Return the time of the newest log line of any story; None in an empty database."""
     newest = "SELECT at FROM story_log ORDER BY log_no DESC LIMIT 1"
-    moment: dt.datetime | None = read_value(connection, newest)
-    return moment
+    return read_value(connection, newest)
 
 
 _Asked = ParamSpec("_Asked")

@@ -11,7 +11,7 @@ from operator import attrgetter
 from typing import Literal, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
 
 from aggregator.model.errors import UsageError
 from aggregator.model.evidence import Evidence
@@ -19,11 +19,11 @@ from aggregator.model.structs import FrozenStruct
 from aggregator.store.stories import stored_articles, storyline_rows
 from aggregator.store.tables import (
     correction,
-    execute_each,
     highest,
+    insert_rows,
     link_constraint,
     read_rows,
-    structs_of,
+    read_structs,
     write_sql,
 )
 
@@ -157,7 +157,7 @@ def add(
     n = highest(connection, correction.c.correction_no) + 1
     text = msgspec.json.encode(detail).decode()
     values = {"correction_no": n, "at": at, "kind": kind, "detail": text}
-    connection.execute(insert(correction).values(values))
+    insert_rows(connection, correction, [values])
     prefix = _PREFIX if kind in _OF_STORYLINES else ""
     for relation, side, ids in (
         ("together", 0, together),
@@ -166,7 +166,7 @@ def add(
     ):
         shared = {"correction": n, "relation": prefix + relation, "side": side}
         rows = [shared | {"article": id_} for id_ in ids]
-        execute_each(connection, insert(link_constraint), rows)
+        insert_rows(connection, link_constraint, rows)
     return n
 
 
@@ -221,7 +221,7 @@ def all_constraints(
         FROM link_constraint WHERE relation {like} '{_PREFIX}%' AND correction > :after
         ORDER BY correction, article, relation
         """  # noqa: S608
-    return structs_of(Constraint, read_rows(connection, chosen, after=after))
+    return read_structs(connection, Constraint, chosen, after=after)
 
 
 class StoryConstraints(NamedTuple):

@@ -86,7 +86,7 @@ def unrendered_of_several(connection: Connection) -> Sequence[str]:
 def count_unrendered(connection: Connection) -> int:
     """Return the number of stories that wait to be rendered."""
     unrendered = f"SELECT count(*) FROM story WHERE {_IS_UNRENDERED}"  # noqa: S608
-    return int(read_value(connection, unrendered))
+    return read_value(connection, unrendered)
 
 
 def clear_rendered(connection: Connection) -> None:

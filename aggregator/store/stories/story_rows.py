@@ -11,7 +11,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     bindparam,
-    insert,
     update,
 )
 
@@ -20,16 +19,15 @@ from aggregator.model.story import StoryName, StoryView
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.stories import storyline_rows
 from aggregator.store.tables import (
-    execute_each,
     highest,
-    read_row,
+    insert_rows,
     read_rows,
+    read_struct,
+    read_structs,
     read_value,
     read_values,
     story,
     story_subject,
-    struct_of,
-    structs_of,
     write_sql,
 )
 from aggregator.stories.counting.counts import counts
@@ -95,8 +93,6 @@ def has_only_containers(members: Iterable[Article]) -> bool:
     return {member.role for member in members if member.is_compared} == {"container"}
 
 
-# Built once: SQLAlchemy needs as long to build a statement as to execute it.
-_INSERT = insert(story)
 _ROW = f"SELECT {', '.join(StoryRow.__struct_fields__)} FROM story"  # noqa: S608
 _FOUNDING = ("story_no", "id", "founding_article", "founding_no")
 _CHANGING = [name for name in StoryRow.__struct_fields__ if name not in _FOUNDING]
@@ -119,7 +115,7 @@ def shown_columns(shape: type[FrozenStruct]) -> list[ColumnElement[Any]]:
 
 def insert_story(connection: Connection, row: StoryRow) -> None:
     """Write a new story."""
-    connection.execute(_INSERT, [msgspec.structs.asdict(row)])
+    insert_rows(connection, story, [msgspec.structs.asdict(row)])
 
 
 def update_story(connection: Connection, row: StoryRow) -> None:
@@ -161,9 +157,7 @@ def redirect_story(connection: Connection, loser: str, winner: str) -> None:
 
 def row_of(connection: Connection, id: str) -> StoryRow:
     """Return the row of a story, even if the story was merged into another."""
-    (row,) = structs_of(
-        StoryRow, read_rows(connection, f"{_ROW} WHERE id = :id", id=id)
-    )
+    (row,) = read_structs(connection, StoryRow, f"{_ROW} WHERE id = :id", id=id)
     return row
 
 
@@ -191,7 +185,7 @@ def membership_changed_since(connection: Connection, inbox_no: int) -> list[int]
 def foundings(connection: Connection, founder: str) -> int:
     """Return how many stories the article has founded."""
     founded = "SELECT count(*) FROM story WHERE founding_article = :founder"
-    return int(read_value(connection, founded, founder=founder))
+    return read_value(connection, founded, founder=founder)
 
 
 def founders_among(connection: Connection, ids: Iterable[str]) -> set[str]:
@@ -245,7 +239,7 @@ def target_of(connection: Connection, id: str) -> str | None:
 def assigned_story(connection: Connection, article_id: str) -> StoryRow | None:
     """Return the assigned story of an article; None if the article does not exist."""
     assigned = f"{_ROW} WHERE id = (SELECT story FROM article WHERE id = :article)"  # noqa: S608
-    return struct_of(StoryRow, read_row(connection, assigned, article=article_id))
+    return read_struct(connection, StoryRow, assigned, article=article_id)
 
 
 def write_subjects(
@@ -264,7 +258,7 @@ def write_subjects(
                 row["key"] = subject_key(subject.name)
                 row |= {"label": subject.name, "outlets": subject.outlets}
                 rows.append(row)
-    execute_each(connection, insert(story_subject), rows)
+    insert_rows(connection, story_subject, rows)
 
 
 def erase_subjects(connection: Connection, ids: Collection[str]) -> None:

@@ -105,8 +105,7 @@ def lines_of_articles(connection: Connection, ids: Iterable[str]) -> dict[str, s
 
 def line_of(connection: Connection, id: str) -> str | None:
     """Return the storyline of a story or of its successor; None if it has no articles any more."""
-    line: str | None = read_value(connection, LINE_OF, id=id)
-    return line
+    return read_value(connection, LINE_OF, id=id)
 
 
 LINE_OF = f"""
@@ -125,7 +124,7 @@ ANSWERING = """coalesce(gone.storyline, present.storyline, present.id, gone.id)
 def number_of(connection: Connection, line: str) -> int:
     """Return the number of the story that founded a storyline: the lower one is older."""
     founder = "SELECT story_no FROM story WHERE id = :line"
-    return int(read_value(connection, founder, line=line))
+    return read_value(connection, founder, line=line)
 
 
 def stories_of(connection: Connection, line: str) -> list[str]:

@@ -6,7 +6,7 @@ statement composed of conditions or of the fields of a struct is made of SQLAlch
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib import import_module
 from typing import Any, TypeVar
 
@@ -23,6 +23,7 @@ from sqlalchemy import (
     bindparam,
     delete,
     func,
+    insert,
     select,
     text,
     update,
@@ -66,6 +67,20 @@ def read_values(connection: Connection, sql: str, /, **values: Any) -> list[Any]
 def read_value(connection: Connection, sql: str, /, **values: Any) -> Any:
     """Return the first value of `read_rows`; None without rows."""
     return next(iter(read_values(connection, sql, **values)), None)
+
+
+def read_structs(
+    connection: Connection, shape: type[AnyStruct], sql: str, /, **values: Any
+) -> list[AnyStruct]:
+    """Return the rows of `read_rows` as structs that have a field for each column, with its name."""
+    return [shape(**row._mapping) for row in read_rows(connection, sql, **values)]
+
+
+def read_struct(
+    connection: Connection, shape: type[AnyStruct], sql: str, /, **values: Any
+) -> AnyStruct | None:
+    """Return the first struct of `read_structs`; None without rows."""
+    return next(iter(read_structs(connection, shape, sql, **values)), None)
 
 
 def write_sql(connection: Connection, sql: str, /, **values: Any) -> int:
@@ -153,6 +168,18 @@ def delete_rows(connection: Connection, table: Table, /, *conditions: Any) -> in
     return connection.execute(delete(table).where(*conditions)).rowcount
 
 
+def insert_rows(
+    connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]
+) -> None:
+    """Insert these rows, if there are any."""
+    if rows:
+        connection.execute(_insert(table), rows)
+
+
+# SQLAlchemy needs as long to build a statement as to execute it.
+_insert = cache(insert)
+
+
 def insert_or(connection: Connection, table: Table) -> Any:
     """Return INSERT INTO `table` in the dialect of the connection, which has ON CONFLICT methods."""
     # One of sqlalchemy.dialects.sqlite and .postgresql: the other is not loaded.
@@ -163,8 +190,9 @@ def insert_new(
     connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]
 ) -> None:
     """Insert the rows whose keys are not there yet; another process may have added the others meanwhile."""
-    statement = insert_or(connection, table).on_conflict_do_nothing()
-    execute_each(connection, statement, rows)
+    if rows:
+        statement = insert_or(connection, table).on_conflict_do_nothing()
+        connection.execute(statement, rows)
 
 
 def upsert(connection: Connection, table: Table, values: Mapping[str, Any]) -> None:
@@ -174,14 +202,6 @@ def upsert(connection: Connection, table: Table, values: Mapping[str, Any]) -> N
     connection.execute(
         statement.on_conflict_do_update(index_elements=keys, set_=values)
     )
-
-
-def execute_each(
-    connection: Connection, statement: Executable, rows: Sequence[Mapping[str, Any]]
-) -> None:
-    """Execute a statement with each of these rows of parameters, if there are any."""
-    if rows:
-        connection.execute(statement, rows)
 
 
 def rows_in_order(
@@ -196,16 +216,6 @@ def rows_in_order(
         for row in connection.execute(statement.where(column.in_(part))):
             by_value[row._mapping[column]] = row
     return [by_value[value] for value in values if value in by_value]
-
-
-def structs_of(shape: type[AnyStruct], rows: Iterable[Any]) -> list[AnyStruct]:
-    """Return rows as structs that have a field for each column, with its name."""
-    return [shape(**row._mapping) for row in rows]
-
-
-def struct_of(shape: type[AnyStruct], row: Any) -> AnyStruct | None:
-    """Return a row as `structs_of` does; None without a row."""
-    return None if row is None else shape(**row._mapping)
 
 
 def highest(connection: Connection, column: ColumnElement[int]) -> int:

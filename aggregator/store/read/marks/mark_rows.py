@@ -4,19 +4,18 @@ import datetime as dt
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, insert
+from sqlalchemy import Connection, Row
 
 from aggregator.extract.language.declared_dates import EARLIEST
 from aggregator.model.errors import UsageError
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.tables import (
-    execute_each,
+    insert_rows,
     read_mark,
-    read_row,
     read_rows,
+    read_struct,
     read_value,
     read_values,
-    struct_of,
     write_sql,
 )
 
@@ -63,7 +62,7 @@ def first_read_before(connection: Connection) -> dt.datetime:
 
 def reader_named(connection: Connection, name: str) -> Reader | None:
     named = "SELECT reader_no, name, read_before, last_change_no FROM reader WHERE name = :name"
-    return struct_of(Reader, read_row(connection, named, name=name))
+    return read_struct(connection, Reader, named, name=name)
 
 
 def with_marks(
@@ -163,7 +162,7 @@ def store_marks(connection: Connection, who: Reader, items: Changed) -> None:
                     "labels": written_labels(marked.labels),
                 }
             )
-    execute_each(connection, insert(read_mark), rows)
+    insert_rows(connection, read_mark, rows)
 
 
 def mark_read_before(connection: Connection, who: Reader, end: dt.datetime) -> None:

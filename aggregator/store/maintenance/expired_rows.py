@@ -16,10 +16,8 @@ from aggregator.store import codecs
 from aggregator.store.maintenance.erased_rows import DeletedPart, rewrite
 from aggregator.store.stories.stored_articles import StoredArticle, stored_with
 from aggregator.store.tables import (
-    article,
     counter_value,
     entry,
-    highest,
     read_rows,
     read_value,
     read_values,
@@ -39,7 +37,7 @@ _REJECTED_DAYS = 90.0
 
 def newest_article(connection: Connection) -> int:
     """Return the highest inbox number of an article; 0 without articles."""
-    return highest(connection, article.c.inbox_no)
+    return read_value(connection, "SELECT coalesce(max(inbox_no), 0) FROM article")
 
 
 def placed_before(

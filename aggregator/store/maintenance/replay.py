@@ -20,7 +20,6 @@ from aggregator.store.tables import (
     article,
     correction,
     counter_value,
-    highest,
     insert_rows,
     link_constraint,
     read_rows,
@@ -178,7 +177,7 @@ def seed(
     ):
         copy_rows(live, scratch, number.table, advance, number < n)
     # How often sources agreed with other sources, as of the last period in `scratch`
-    closed = highest(scratch, stream_period.c.number)
+    closed = read_value(scratch, "SELECT coalesce(max(number), 0) FROM stream_period")
     copy_rows(live, scratch, source_history, advance)
     copy_rows(live, scratch, source_period, advance)
     copy_rows(live, scratch, standing, advance, standing.c.period <= closed)

@@ -51,7 +51,7 @@ from aggregator.store.stories import (
 )
 from aggregator.store.stories.samples import shown_samples
 from aggregator.store.stories.storyline_rows import affinities
-from aggregator.store.tables import read_rows, read_value
+from aggregator.store.tables import Where, read_rows, read_value
 from aggregator.store.tables.progress_tables import MOVED_ADDRESSES
 
 if TYPE_CHECKING:
@@ -168,10 +168,12 @@ class StoryReader:
         wanted = wanted.model_copy(update={"fold": "storylines"})
         with self.database.read() as connection:
             chosen = story_list.selection(connection, wanted)
-            news = chosen
+            seen = []
             if not (wanted.kind or wanted.query or wanted.outlet or wanted.folder):
-                news = chosen.where(story_filter.has_report())
-            seen = front_page_rows.front_page_stories(connection, news, *bounds)
+                news = Where(
+                    *chosen.conditions, story_filter.HAS_REPORT, **chosen.values
+                )
+                seen = front_page_rows.front_page_stories(connection, news, *bounds)
             if not seen:
                 seen = front_page_rows.front_page_stories(connection, chosen, *bounds)
             query = story_filter.query_of(wanted)

@@ -18,8 +18,9 @@ from aggregator.store.search.progress import (
     unindexed_at_most,
     unindexed_to,
 )
-from aggregator.store.tables import article, highest, read_rows, set_counter
+from aggregator.store.tables import read_rows, read_value, set_counter
 
+_NEWEST = "SELECT coalesce(max(inbox_no), 0) FROM article"
 _INDEXED_A_TRANSACTION = 200  # not more, because entries arrive meanwhile
 
 
@@ -62,7 +63,7 @@ def index_until(
     `advance` is called with the number of further articles. A daemon continues after an interruption.
     """
     with database.read() as connection:
-        if not unindexed_at_most(connection, highest(connection, article.c.inbox_no)):
+        if not unindexed_at_most(connection, read_value(connection, _NEWEST)):
             return 0
     total = 0
     count = _INDEXED_A_TRANSACTION
@@ -106,7 +107,7 @@ def clear(connection: Connection) -> None:
 
 def reindex_all(connection: Connection) -> None:
     """Queue all articles for indexing; the index must be empty."""
-    last = highest(connection, article.c.inbox_no)
+    last = read_value(connection, _NEWEST)
     for name in (LAST, REST):
         set_counter(connection, name, last)
 

@@ -19,11 +19,11 @@ from aggregator.model.structs import FrozenStruct
 from aggregator.store.stories import stored_articles, storyline_rows
 from aggregator.store.tables import (
     correction,
-    highest,
     insert_rows,
     link_constraint,
     read_rows,
     read_structs,
+    read_value,
     write_sql,
 )
 
@@ -154,7 +154,10 @@ def add(
     `together`: articles that belong in one story, or storyline; `leaving`: articles that belong apart
     from `staying`.
     """
-    n = highest(connection, correction.c.correction_no) + 1
+    n = (
+        read_value(connection, "SELECT coalesce(max(correction_no), 0) FROM correction")
+        + 1
+    )
     text = msgspec.json.encode(detail).decode()
     values = {"correction_no": n, "at": at, "kind": kind, "detail": text}
     insert_rows(connection, correction, [values])

@@ -19,7 +19,6 @@ from aggregator.model.story import StoryName, StoryView
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.stories import storyline_rows
 from aggregator.store.tables import (
-    highest,
     insert_rows,
     read_rows,
     read_struct,
@@ -169,7 +168,9 @@ def title_of(connection: Connection, id: str) -> str:
 
 def last_membership_change(connection: Connection) -> int:
     """Return the inbox number when the articles of any story last changed; 0 in an empty database."""
-    newest = highest(connection, story.c.membership_changed_no)
+    newest = read_value(
+        connection, "SELECT coalesce(max(membership_changed_no), 0) FROM story"
+    )
     return max(newest, 0)  # -1: see `story.membership_changed_no`
 
 

@@ -52,10 +52,10 @@ from aggregator.store.tables.source_tables import (
 )
 from aggregator.store.tables.statements import (
     VALUES_AT_ONCE,
+    Where,
     count_rows,
     counter_value,
     delete_rows,
-    highest,
     in_parts,
     insert_new,
     insert_rows,

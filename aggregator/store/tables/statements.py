@@ -1,13 +1,15 @@
 """Statements that are the same on both databases: SQL text, lists of values in parts, INSERT ... ON CONFLICT.
 
-A statement that is always the same is SQL text: `read_rows`, `read_values`, `read_value` and `write_sql`. A
-statement composed of conditions or of the fields of a struct is made of SQLAlchemy's expressions.
+A statement is SQL text: `read_rows`, `read_values`, `read_value` and `write_sql`; conditions that depend on what is
+asked are collected in `Where`. A statement that is composed of the fields of a struct is made of SQLAlchemy's
+expressions.
 """
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 from importlib import import_module
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import msgspec
@@ -20,6 +22,7 @@ from sqlalchemy import (
     Row,
     Select,
     Table,
+    Text,
     bindparam,
     delete,
     func,
@@ -118,31 +121,84 @@ def stream_rows(connection: Connection, sql: str, /, **values: Any) -> Iterator[
         yield from result
 
 
+class Where:
+    """Conditions in SQL text, all of which hold, and the values that they name.
+
+    A list among these values is of texts, and short: it is not divided, unlike those of `read_rows`.
+    """
+
+    def __init__(self, *conditions: str, **values: Any) -> None:
+        self.conditions = list(conditions)
+        self.values = values
+
+    def add(self, condition: str, **values: Any) -> None:
+        """Let a further condition hold."""
+        self.conditions.append(condition)
+        self.values |= values
+
+    def take_in(self, other: "Where") -> None:
+        """Let the conditions of another one hold, too."""
+        self.conditions += other.conditions
+        self.values |= other.values
+
+    def __str__(self) -> str:
+        """The conditions as one."""
+        return " AND ".join(self.conditions) or "true"
+
+    def rows(self, connection: Connection, sql: str, /, **values: Any) -> list[Any]:
+        """Return the rows of a statement that contains these conditions, as `read_rows` does."""
+        results = _results(connection, sql, values, whole=self.values)
+        return [row for result in results for row in result]
+
+    def firsts(self, connection: Connection, sql: str, /, **values: Any) -> list[Any]:
+        """Return the first column of `rows`."""
+        return [row[0] for row in self.rows(connection, sql, **values)]
+
+
 def _results(
-    connection: Connection, sql: str, values: dict[str, Any], **options: Any
+    connection: Connection,
+    sql: str,
+    values: dict[str, Any],
+    *,
+    whole: Mapping[str, Any] = MappingProxyType({}),
+    **options: Any,
 ) -> Iterator[CursorResult[Any]]:
-    many = []
+    """Execute a statement for each part of a list among `values`; lists of `whole` are not divided."""
+    named = {name: value for name, value in whole.items() if f":{name}" in sql}
+    given = {**named, **values}
+    parts = [given]
     times = []
-    for name, value in values.items():
+    lists = []
+    for name, value in given.items():
         if isinstance(value, dt.datetime):
             times.append(name)
         elif isinstance(value, Iterable) and not isinstance(value, str | bytes):
-            many.append(name)
-    statement = _prepare(sql, tuple(many), tuple(times))
-    if not many:
-        yield connection.execute(statement, values, execution_options=options)
-    for name in many:
-        for part in in_parts(sorted(set(values[name]))):
-            yield connection.execute(
-                statement, {**values, name: part}, execution_options=options
-            )
+            lists.append(name)
+            if name in values:
+                divided = in_parts(sorted(set(value)))
+                parts = [{**given, name: part} for part in divided]
+    texts = tuple(name for name in lists if name in named)
+    statement = _prepare(sql, tuple(lists), tuple(times), texts)
+    for part in parts:
+        yield connection.execute(statement, part, execution_options=options)
 
 
 @lru_cache(maxsize=512)
-def _prepare(sql: str, many: tuple[str, ...], times: tuple[str, ...]) -> Executable:
-    """Return a statement with its types: SQLite stores times as text, and true and false as numbers."""
+def _prepare(
+    sql: str,
+    lists: tuple[str, ...],
+    times: tuple[str, ...],
+    texts: tuple[str, ...] = (),
+) -> Executable:
+    """Return a statement with its types: SQLite stores times as text, and true and false as numbers.
+
+    Lists of `texts` may be empty, which PostgreSQL would take for numbers.
+    """
     statement = text(sql).bindparams(
-        *(bindparam(name, expanding=True) for name in many),
+        *(
+            bindparam(name, expanding=True, type_=Text() if name in texts else None)
+            for name in lists
+        ),
         *(bindparam(name, type_=UtcTime()) for name in times),
     )
     typed = {}
@@ -216,11 +272,6 @@ def rows_in_order(
         for row in connection.execute(statement.where(column.in_(part))):
             by_value[row._mapping[column]] = row
     return [by_value[value] for value in values if value in by_value]
-
-
-def highest(connection: Connection, column: ColumnElement[int]) -> int:
-    """Return the highest number in a column; 0 without rows."""
-    return connection.scalar(select(func.max(column))) or 0
 
 
 def count_rows(

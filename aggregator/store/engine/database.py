@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, Text, cast, func, select, text
+from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
 
 from aggregator.config.tuning import Tuning
@@ -37,20 +37,18 @@ from aggregator.model.errors import (
 from aggregator.store.engine.db_errors import translate_errors
 from aggregator.store.engine.engines import (
     DatabaseTuning,
-    postgres_engine,
-    session_name,
-    shown_url,
-    sqlite_engine,
-)
-from aggregator.store.engine.fair_lock import FairLock
-from aggregator.store.engine.open_file import OpenFile
-from aggregator.store.engine.timeouts import (
     full_sync,
     lock_timeout,
     milliseconds,
+    postgres_engine,
+    session_name,
+    shown_url,
     sqlite_driver,
+    sqlite_engine,
     statement_timeout,
 )
+from aggregator.store.engine.fair_lock import FairLock
+from aggregator.store.engine.open_file import OpenFile
 
 log = logging.getLogger(__name__)
 
@@ -448,9 +446,9 @@ class Database:
 
 _IDLES = text("SELECT set_config('idle_in_transaction_session_timeout', :idle, true)")
 # Each transaction that writes has a number, which leaves the snapshot when it ends.
-SERVER_VERSION = cast(func.pg_current_snapshot(), Text)
+SERVER_VERSION = "CAST(pg_current_snapshot() AS text)"
 
-_SNAPSHOT = select(SERVER_VERSION)
+_SNAPSHOT = text(f"SELECT {SERVER_VERSION}")
 # Durable even if the server is configured with synchronous_commit = off; stricter settings stay.
 _COMMIT_WAITS = text(
     "SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'"

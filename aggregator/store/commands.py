@@ -3,13 +3,13 @@
 import datetime as dt
 from typing import Literal
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
 
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.tables import (
-    command,
     read_struct,
     read_structs,
+    read_value,
     write_sql,
 )
 
@@ -33,11 +33,11 @@ def enqueue(
     connection: Connection, at: dt.datetime, kind: CommandKind, payload: str
 ) -> int:
     """Add a command. Return its number."""
-    values = {"at": at, "kind": kind, "payload": payload, "state": "waiting"}
-    number: int = connection.execute(
-        insert(command).returning(command.c.command_no), [values]
-    ).scalar_one()
-    return number
+    added = """
+        INSERT INTO command (at, kind, payload, state) VALUES (:at, :kind, :payload, 'waiting')
+        RETURNING command_no
+        """
+    return read_value(connection, added, at=at, kind=kind, payload=payload)
 
 
 def pending_commands(connection: Connection) -> list[Command]:

@@ -88,12 +88,9 @@ _PROBE = """
 
 
 class _WriteState(msgspec.Struct):
-    """The result of the last write, and a version of the data; shared by all copies of a Database."""
+    """The result of the last write; shared by all copies of a Database."""
 
     trouble: AggregatorError | None = None
-    # See `note_version`; monotonic
-    version: str = ""
-    version_until: float = 0.0
     probe_due: float = 0.0  # monotonic; see `probe_write`
 
 
@@ -223,27 +220,17 @@ class Database:
     def data_version(self) -> int | str:
         """Return a value that changes when anything is committed, also by other processes.
 
-        It is cheaper than reading the tables. On a server it also changes with other databases, and up to
-        two seconds late in the writer, whose lease asks for it.
+        It is cheaper than reading the tables. On a server it also changes with other databases.
         """
         with translate_errors(self.url):
             if self._open_file is not None:
                 return self._open_file.data_version()
-            if time.monotonic() < self._write_state.version_until:
-                return self._write_state.version
             # Without a transaction it is one message to the server, not three.
             with self.engine.connect().execution_options(
                 isolation_level="AUTOCOMMIT"
             ) as raw:
                 snapshot: str = raw.execute(_SNAPSHOT).scalar_one()
                 return snapshot
-
-    def note_version(self, version: str) -> None:
-        """Let `data_version` return `version`, which was just read, for some time."""
-        self._write_state.version = version
-        self._write_state.version_until = (
-            time.monotonic() + 2 * self.tuning.short_wait_seconds
-        )
 
     def check_file(self) -> None:
         """Raise DatabaseReplacedError if the file of an SQLite database was replaced or removed."""
@@ -296,7 +283,7 @@ class Database:
         """
         started = time.monotonic()
         pause = _PAUSE_SECONDS
-        for tried in range(1, _TRIES + 1):
+        for _ in range(1, _TRIES):
             try:
                 return unit()
             except DatabaseLockedError:
@@ -306,12 +293,12 @@ class Database:
                 if isinstance(error, DatabaseAwayError):
                     cause, is_unknown = "away", error.commit_unknown
                 is_over = time.monotonic() - started > self.tuning.lock_seconds / 2
-                if is_unknown or is_over or tried == _TRIES:
+                if is_over or is_unknown:
                     raise
                 self.metrics_registry.count(TRANSACTION_RETRIES, cause)
             time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
             pause *= 2
-        raise AssertionError("unreachable: the last try returns or raises")
+        return unit()
 
     def why_not_writable(self, connection: Connection) -> str | None:
         """Return the reason why the database cannot be written; None if it can. Takes no lock."""
@@ -446,9 +433,7 @@ class Database:
 
 _IDLES = text("SELECT set_config('idle_in_transaction_session_timeout', :idle, true)")
 # Each transaction that writes has a number, which leaves the snapshot when it ends.
-SERVER_VERSION = "CAST(pg_current_snapshot() AS text)"
-
-_SNAPSHOT = text(f"SELECT {SERVER_VERSION}")
+_SNAPSHOT = text("SELECT CAST(pg_current_snapshot() AS text)")
 # Durable even if the server is configured with synchronous_commit = off; stricter settings stay.
 _COMMIT_WAITS = text(
     "SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'"

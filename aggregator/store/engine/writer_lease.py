@@ -18,7 +18,7 @@ from aggregator.model.errors import (
     AggregatorError,
     LeaseLostError,
 )
-from aggregator.store.engine.database import SERVER_VERSION, Database, shown_url
+from aggregator.store.engine.database import Database, shown_url
 from aggregator.store.engine.process_lock import (
     FileLock,
     SessionLock,
@@ -102,7 +102,7 @@ class WriterLease:
             raise LeaseLostError(
                 "this process is no longer the writer; another one may have taken over"
             )
-        mine = f"SELECT epoch {_OURS} {'' if self._database.is_sqlite else locks}"
+        mine = f"{_MINE} {'' if self._database.is_sqlite else locks}"
         me = self._database.session_name
         if read_row(connection, mine, mine=epoch, me=me) is None:
             self._lose(epoch)
@@ -124,7 +124,7 @@ class WriterLease:
             try:
                 # Asked through the session that holds the lock
                 row = self._lock.first_row(
-                    _VERSION, {"mine": epoch, "me": self._database.session_name}
+                    text(_MINE), {"mine": epoch, "me": self._database.session_name}
                 )
             except AggregatorError as error:
                 if self._epoch == epoch:  # else it was released meanwhile
@@ -136,9 +136,6 @@ class WriterLease:
             if row is None:
                 self._lose(epoch)
                 return
-            # It comes with the epoch, so that idle threads need not ask
-            self._database.note_version(row.version)
 
 
-_OURS = "FROM writer_lease WHERE epoch = :mine AND holder = :me"
-_VERSION = text(f"SELECT {SERVER_VERSION} AS version {_OURS}")
+_MINE = "SELECT epoch FROM writer_lease WHERE epoch = :mine AND holder = :me"

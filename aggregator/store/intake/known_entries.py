@@ -19,7 +19,7 @@ from aggregator.store.tables import (
     counter_value,
     identity_key,
     insert_new,
-    read_rows,
+    read_lists,
     read_structs,
     read_values,
     set_counter,
@@ -84,9 +84,7 @@ class KnownEntries:
         candidates = {received.identity.article for received in batch.entries}
         self._erased = find_tombstones(connection, candidates | self._articles)
         # The sources of articles that are muted at each of their sources
-        self._muted: dict[str, list[str]] = {}
-        for id_, source in read_rows(connection, _MUTED_ONLY, articles=self._articles):
-            self._muted.setdefault(id_, []).append(source)
+        self._muted = read_lists(connection, _MUTED_ONLY, articles=self._articles)
         shown_before = "SELECT * FROM observation WHERE article IN :articles"
         self._observations = {
             (shown.article, shown.source): shown

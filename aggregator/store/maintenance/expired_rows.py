@@ -18,6 +18,7 @@ from aggregator.store.stories.stored_articles import StoredArticle, stored_with
 from aggregator.store.tables import (
     counter_value,
     entry,
+    read_row,
     read_rows,
     read_value,
     read_values,
@@ -79,7 +80,7 @@ def next_story(connection: Connection, what: DeletedPart, upto: int) -> Any:
         SELECT story_no, id, title FROM story
         WHERE id = (SELECT story FROM article WHERE {_IS_OLD[what]} ORDER BY inbox_no LIMIT 1)
         """  # noqa: S608
-    return next(iter(read_rows(connection, oldest, upto=upto)), None)
+    return read_row(connection, oldest, upto=upto)
 
 
 def count_stories(connection: Connection, what: DeletedPart, upto: int) -> int:

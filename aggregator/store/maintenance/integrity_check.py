@@ -36,6 +36,7 @@ from aggregator.store.tables import (
     read_row,
     read_rows,
     read_value,
+    write_sql,
 )
 
 REPAIR = "aggregator db check --repair"
@@ -156,7 +157,7 @@ def _file_faults(database: Database) -> Iterator[Fault]:
     try:
         # FTS5 checks its index itself: SQLite passes over other words in its pages.
         with database.write() as connection:
-            connection.execute(text(_CHECK_SEARCH))
+            write_sql(connection, _CHECK_SEARCH)
     except DamagedFileError:
         yield Fault(what="the full-text index is damaged", rows=1, advice=REPAIR)
     except NotWritableError:

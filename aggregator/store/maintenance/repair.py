@@ -5,7 +5,7 @@ intake/recluster/rebuild.py calls it, in a process that uses the database alone.
 
 from collections.abc import Mapping
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, select
 
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.rejected import IS_QUARANTINED, requeue
@@ -52,7 +52,7 @@ _INSERT_LOST_STORIES = """
 def clear_derived(connection: Connection) -> None:
     """Delete derived rows, repair the faults that single statements can repair, and end the quarantine."""
     if connection.dialect.name == "sqlite":
-        connection.execute(text("REINDEX"))
+        write_sql(connection, "REINDEX")
     write_sql(connection, _INSERT_LOST_STORIES)
     for name, column, table in _NUMBERED:  # so that no number is given twice
         highest = f"SELECT coalesce(max({column}), 0) FROM {table}"  # noqa: S608

@@ -20,7 +20,6 @@ from sqlalchemy import (
     Table,
     Text,
     collate,
-    func,
     inspect,
     select,
 )
@@ -150,10 +149,13 @@ def write_all(connection: Connection, stream: Iterable[Batch], advance: Advance)
     if connection.dialect.name != "sqlite":
         for table in metadata.sorted_tables:
             for column in table.primary_key.columns:
-                name = select(func.pg_get_serial_sequence(table.name, column.name))
-                sequence = connection.scalar(name)
+                of_key = "SELECT pg_get_serial_sequence(:table, :key)"
+                sequence = read_value(
+                    connection, of_key, table=table.name, key=column.name
+                )
                 # Without rows the highest number is null, and nothing is set
                 if sequence is not None:
-                    connection.execute(select(func.setval(sequence, func.max(column))))
+                    last = f'SELECT setval(:sequence, max("{column.name}")) FROM "{table.name}"'  # noqa: S608
+                    read_value(connection, last, sequence=sequence)
     index.reindex_all(connection)
     return total

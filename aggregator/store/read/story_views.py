@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Any
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, Row, Select, select
+from sqlalchemy import Connection, Row
 
 from aggregator.config.story_query import StoryFilter
 from aggregator.model.article import ArticleView
@@ -16,13 +16,14 @@ from aggregator.store.read.rendered_texts import KEPT
 from aggregator.store.read.storyline_views import with_storylines
 from aggregator.store.stories import article_views, story_rows
 from aggregator.store.tables import (
-    IS_LIVE,
+    read_row,
     read_rows,
+    read_value,
     rows_in_order,
-    story,
 )
 from aggregator.stories.counting.originals import with_originals
 
+_LISTED = f"SELECT {story_list.LIST_COLUMNS} FROM story"  # noqa: S608
 MOST_ROWS = 2**31 - 2  # both databases accept a LIMIT of one more
 
 
@@ -36,18 +37,19 @@ def stories_by_id(
     connection: Connection, ids: tuple[str, ...], /
 ) -> tuple[StoryView, ...]:
     """Return the stories with these ids, in this order, as a page does; unknown ids are left out."""
-    live = select(*story_list.LIST_COLUMNS).where(IS_LIVE)
-    return _list_views(connection, rows_in_order(connection, live, story.c.id, ids))
+    live = f"{_LISTED} WHERE redirect_to IS NULL AND id IN :ids"
+    return _list_views(connection, rows_in_order(connection, live, ids))
 
 
 def one_story(connection: Connection, id: str) -> StoryView | StoryRedirect | None:
     """Return a story and its articles with text, HTML and evidence, or None."""
-    chosen: Select[Any] = select(*story_list.LIST_COLUMNS, story.c.redirect_to)
-    row = connection.execute(chosen.where(story.c.id == id)).first()
-    if row is None or row.redirect_to == "":  # all its articles were erased
+    row = read_row(connection, f"{_LISTED} WHERE id = :id", id=id)
+    successor = "SELECT redirect_to FROM story WHERE id = :id"
+    redirect = read_value(connection, successor, id=id)
+    if row is None or redirect == "":  # all its articles were erased
         return None
-    if row.redirect_to is not None:
-        return StoryRedirect(to=row.redirect_to)
+    if redirect is not None:
+        return StoryRedirect(to=redirect)
     members = article_views.views_of_stories(
         connection, [id], "text", "html", "evidence"
     )
@@ -83,7 +85,4 @@ def _listed_view(row: Row[Any], members: tuple[Row[Any], ...]) -> StoryView:
 
 
 def _story_view(row: Row[Any], members: list[ArticleView]) -> StoryView:
-    shown = {
-        column.name: row._mapping[column.name] for column in story_list.LIST_COLUMNS
-    }
-    return StoryView(**shown, articles=tuple(with_originals(members)))
+    return StoryView(**row._mapping, articles=tuple(with_originals(members)))

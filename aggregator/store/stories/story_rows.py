@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 from sqlalchemy import (
-    ColumnElement,
     Connection,
     bindparam,
     update,
@@ -103,13 +102,15 @@ _UPDATE = (
 )
 
 
-def shown_columns(shape: type[FrozenStruct]) -> list[ColumnElement[Any]]:
-    """Return the columns of a story that `shape` shows, each with the name of its field."""
-    columns: dict[str, ColumnElement[Any]] = dict(story.columns)
+def shown_columns(shape: type[FrozenStruct]) -> str:
+    """Return the columns of a story that `shape` shows, for SQL text, each with the name of its field."""
+    columns = {column.name: f"story.{column.name}" for column in story.columns}
     # Readers see more of a storyline than its id
     del columns["storyline"]
-    columns["updated"] = story.c.bumped_at.label("updated")
-    return [columns[name] for name in shape.__struct_fields__ if name in columns]
+    columns["updated"] = "story.bumped_at AS updated"
+    return ", ".join(
+        columns[name] for name in shape.__struct_fields__ if name in columns
+    )
 
 
 def insert_story(connection: Connection, row: StoryRow) -> None:

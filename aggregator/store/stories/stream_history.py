@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 from aggregator.model.article import Article
 from aggregator.store.tables import (
     insert_rows,
+    read_lists,
     read_rows,
     read_struct,
     read_structs,
@@ -38,7 +39,7 @@ _SENDER = """CASE WHEN article.is_polled THEN article.source
 _STANDING = f"SELECT sender FROM standing GROUP BY sender HAVING count(*) >= {DAYS}"  # noqa: S608
 # `LIKE` leaves out unconfirmed mails (`is_mail_address`)
 _FIRST = f"""
-    SELECT article.id, article.story FROM article
+    SELECT article.story, article.id FROM article
     WHERE article.inbox_no > :after AND article.inbox_no <= :last AND article.role = 'report'
     AND (article.counts_as_report OR article.body_words = 0)
     AND (article.outlet NOT LIKE '%@%' OR article.outlet LIKE '%/%') AND {_SENDER} NOT IN ({_STANDING})
@@ -219,10 +220,7 @@ def reported_before_others(
 
     They are reports of senders without standing.
     """
-    by_story: dict[str, list[str]] = {}
-    for row in read_rows(connection, _FIRST, after=after, last=last):
-        by_story.setdefault(row.story, []).append(row.id)
-    return by_story
+    return read_lists(connection, _FIRST, after=after, last=last)
 
 
 def note_day(connection: Connection, period: int, senders: Iterable[str]) -> None:

@@ -8,9 +8,7 @@ columns give units and allowed values. Derived data can be rebuilt from the othe
 
 from aggregator.store.tables.article_tables import (
     OTHER_KINDS,
-    OUTLET_NAME,
     OWN_REPORT,
-    TEXT_OR_EMPTY,
     article,
     outlet_line,
     sketch,
@@ -43,7 +41,7 @@ from aggregator.store.tables.history import (
 from aggregator.store.tables.progress_tables import counter, writer_lease
 from aggregator.store.tables.readers import api_token, mute, read_mark, reader
 from aggregator.store.tables.source_tables import (
-    ENTRY_SOURCE,
+    NAMED_SOURCES,
     folder,
     known_items,
     rejected_input,
@@ -51,7 +49,6 @@ from aggregator.store.tables.source_tables import (
     source_access,
 )
 from aggregator.store.tables.statements import (
-    VALUES_AT_ONCE,
     Where,
     count_rows,
     counter_value,
@@ -59,6 +56,7 @@ from aggregator.store.tables.statements import (
     in_parts,
     insert_new,
     insert_rows,
+    read_lists,
     read_row,
     read_rows,
     read_struct,
@@ -74,7 +72,6 @@ from aggregator.store.tables.statements import (
     write_sql,
 )
 from aggregator.store.tables.story_tables import (
-    IS_LIVE,
     VIEWS,
     affinity,
     change,

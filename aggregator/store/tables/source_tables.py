@@ -10,7 +10,6 @@ from sqlalchemy import (
     LargeBinary,
     Table,
     Text,
-    func,
 )
 
 from aggregator.model.structs import FrozenStruct
@@ -112,8 +111,11 @@ source = Table(
     Index(None, "paused", "next_due_at"),
 )
 
-# `entry.source` of the entries of a source: a watched folder has the name that `ingest` gives it.
-ENTRY_SOURCE = func.coalesce(source.c.folder_name, source.c.id)
+
+NAMED_SOURCES = """
+    WITH named AS MATERIALIZED (SELECT coalesce(folder_name, id) AS name, id, folder FROM source)
+    """
+"""SQL text for the sources by `article.source`, to be joined: the databases make an index of these names."""
 
 known_items = Table(
     "known_items",

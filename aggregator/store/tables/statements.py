@@ -6,6 +6,7 @@ expressions.
 """
 
 import datetime as dt
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 from importlib import import_module
@@ -19,8 +20,6 @@ from sqlalchemy import (
     Connection,
     CursorResult,
     Executable,
-    Row,
-    Select,
     Table,
     Text,
     bindparam,
@@ -70,6 +69,16 @@ def read_values(connection: Connection, sql: str, /, **values: Any) -> list[Any]
 def read_value(connection: Connection, sql: str, /, **values: Any) -> Any:
     """Return the first value of `read_rows`; None without rows."""
     return next(iter(read_values(connection, sql, **values)), None)
+
+
+def read_lists(
+    connection: Connection, sql: str, /, **values: Any
+) -> dict[Any, list[Any]]:
+    """Return the second column of `read_rows` in lists, by the first; an empty list where there is none."""
+    lists = defaultdict(list)
+    for key, value in read_rows(connection, sql, **values):
+        lists[key].append(value)
+    return lists
 
 
 def read_structs(
@@ -201,13 +210,13 @@ def _prepare(
         ),
         *(bindparam(name, type_=UtcTime()) for name in times),
     )
-    typed = {}
+    typed: dict[str, Any] = {"updated": UtcTime()} if " AS updated" in sql else {}
     for table in metadata.tables.values():
         for column in table.columns:
             is_read = column.name in sql or "*" in sql
             if is_read and isinstance(column.type, UtcTime | Boolean):
                 typed[column.name] = column.type
-    has_rows = "RETURNING" in sql or sql.lstrip().startswith("SELECT")
+    has_rows = "RETURNING" in sql or sql.lstrip().startswith(("SELECT", "WITH"))
     return statement.columns(**typed) if has_rows else statement
 
 
@@ -260,18 +269,10 @@ def upsert(connection: Connection, table: Table, values: Mapping[str, Any]) -> N
     )
 
 
-def rows_in_order(
-    connection: Connection,
-    statement: Select[Any],
-    column: ColumnElement[Any],
-    values: Sequence[Any],
-) -> list[Row[Any]]:
-    """Return the rows of a statement whose `column` has one of the values, one a value, in their order."""
-    by_value = {}
-    for part in in_parts(sorted(set(values))):
-        for row in connection.execute(statement.where(column.in_(part))):
-            by_value[row._mapping[column]] = row
-    return [by_value[value] for value in values if value in by_value]
+def rows_in_order(connection: Connection, sql: str, ids: Sequence[str]) -> list[Any]:
+    """Return the rows of a statement for the stories or articles `:ids`, one for each, in their order."""
+    by_id = {row.id: row for row in read_rows(connection, sql, ids=ids)}
+    return [by_id[id_] for id_ in ids if id_ in by_id]
 
 
 def count_rows(

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from aggregator.config.story_query import StoryFilter
 from aggregator.model.structs import FrozenStruct
@@ -17,7 +17,7 @@ from aggregator.store.read.marks.mark_rows import (
     live_places,
     with_marks,
 )
-from aggregator.store.tables import read_rows, read_values
+from aggregator.store.tables import NAMED_SOURCES, read_rows, read_values
 
 _A_STEP = 1000  # stories of one query, and ...
 _STEPS = 20  # ... queries for one page
@@ -139,23 +139,14 @@ def _by_marks(
     )
 
 
-def source_rows(connection: Connection) -> dict[str, Row[Any]]:
-    """Return the id and the folder of each source, by `article.source`."""
-    rows = read_rows(
-        connection, "SELECT coalesce(folder_name, id) AS named, id, folder FROM source"
-    )
-    return {row.named: row for row in rows}
-
-
 def founded_by_source(connection: Connection, ids: Collection[str]) -> dict[str, str]:
     """Return the id of the source that founded each story, for those that have one."""
-    sources = source_rows(connection)
-    founder = """
-        SELECT story.id, article.source FROM story JOIN article ON article.id = story.founding_article
+    founder = f"""
+        {NAMED_SOURCES} SELECT story.id, named.id AS source FROM story
+        JOIN article ON article.id = story.founding_article JOIN named ON named.name = article.source
         WHERE story.id IN :ids
-        """
-    rows = read_rows(connection, founder, ids=ids) if sources else ()
-    return {row.id: sources[row.source].id for row in rows if row.source in sources}
+        """  # noqa: S608
+    return dict(read_rows(connection, founder, ids=ids))
 
 
 def _of_origin(

@@ -15,7 +15,6 @@ from aggregator.store.search import index
 from aggregator.store.search.progress import indexed_to, unindexed_to
 from aggregator.store.tables import (
     affinity,
-    delete_rows,
     insert_rows,
     outlet_line,
     read_rows,
@@ -185,5 +184,5 @@ def take_stream_history(
     The next articles, and the next new grouping, are then decided with the same history.
     """
     for table in (stream_period, source_history, source_period, standing):
-        delete_rows(live, table)
+        write_sql(live, f"DELETE FROM {table.name}")  # noqa: S608
         copy_rows(scratch, live, table, advance)

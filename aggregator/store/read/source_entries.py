@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
@@ -11,8 +11,8 @@ from aggregator.model.structs import FrozenStruct
 from aggregator.store.stories import article_views
 from aggregator.store.tables import (
     NAMED_SOURCES,
+    Where,
     read_rows,
-    read_values,
 )
 
 if TYPE_CHECKING:
@@ -37,37 +37,29 @@ _OUTLETS = f"""
     """  # noqa: S608
 
 
-class EntryPage(NamedTuple):
-    """A page of the articles of a source. `marked_by`: only articles whose story is in this view of a reader."""
-
-    limit: int
-    offset: int = 0
-    marked_by: "tuple[Reader, View] | None" = None
-
-
 def source_entries(
-    connection: Connection, source_id: str, wanted: EntryPage
+    connection: Connection,
+    source_id: str,
+    limit: int,
+    offset: int = 0,
+    marked_by: "tuple[Reader, View] | None" = None,
 ) -> list[ArticleDetail]:
-    """Return articles of a source, the last to arrive first; within one poll, the last placed first."""
-    bounds: dict[str, Any] = {
-        "source": source_id,
-        "limit": wanted.limit,
-        "offset": wanted.offset,
-    }
-    marked = ""
-    if wanted.marked_by is not None:
-        who, view = wanted.marked_by
-        marked = f"AND EXISTS ({_IN_VIEW[view]})"
-        bounds["reader"] = who.reader_no
-        if view == "unread":
-            bounds["read_before"] = who.read_before
+    """Return articles of a source, the last to arrive first; within one poll, the last placed first.
+
+    `marked_by`: only articles whose story is in this view of a reader.
+    """
+    named = "(SELECT coalesce(folder_name, id) FROM source WHERE id = :source)"
+    chosen = Where(f"source = {named}", source=source_id)
+    if marked_by is not None:
+        who, view = marked_by
+        marks = {"reader": who.reader_no, "read_before": who.read_before}
+        chosen.add(f"EXISTS ({_IN_VIEW[view]})", **marks)
     # Numbers are read first, so that skipped articles cost no texts
-    chosen = f"""
-        SELECT inbox_no FROM article
-        WHERE source = (SELECT coalesce(folder_name, id) FROM source WHERE id = :source) {marked}
-        ORDER BY seen_at DESC, inbox_no DESC LIMIT :limit OFFSET :offset
+    newest = f"""
+        SELECT inbox_no FROM article WHERE {chosen} ORDER BY seen_at DESC, inbox_no DESC
+        LIMIT :limit OFFSET :offset
         """  # noqa: S608
-    numbers = read_values(connection, chosen, **bounds)
+    numbers = chosen.firsts(connection, newest, limit=limit, offset=offset)
     by_number = {
         row.inbox_no: ArticleDetail(
             article=article_views.view(row),

@@ -1,5 +1,6 @@
 """Stories as pages and lists show them."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -10,11 +11,11 @@ from sqlalchemy import Connection, Row
 from aggregator.config.story_query import StoryFilter
 from aggregator.model.article import ArticleView
 from aggregator.model.read_model import StoryPage, StoryRedirect
-from aggregator.model.story import StoryView
+from aggregator.model.story import StoryName, StoryView
 from aggregator.store.read import story_list
 from aggregator.store.read.rendered_texts import KEPT
-from aggregator.store.read.storyline_views import with_storylines
-from aggregator.store.stories import article_views, story_rows
+from aggregator.store.read.storyline_views import storylines_by_story
+from aggregator.store.stories import article_views
 from aggregator.store.tables import (
     read_row,
     read_rows,
@@ -58,8 +59,7 @@ def one_story(connection: Connection, id: str) -> StoryView | StoryRedirect | No
         _story_view(row, members[id]),
         texts_gone=bool(read_rows(connection, stripped, id=id)),
     )
-    named = story_rows.with_subjects(connection, [whole])
-    return with_storylines(connection, named)[0]
+    return _with_subjects(connection, [whole])[0]
 
 
 def is_gone(connection: Connection, id: str) -> bool:
@@ -74,9 +74,37 @@ def _list_views(
     connection: Connection, rows: Sequence[Row[Any]]
 ) -> tuple[StoryView, ...]:
     members = article_views.rows_of_stories(connection, [row.id for row in rows])
-    views = (_listed_view(row, tuple(members[row.id])) for row in rows)
-    named = story_rows.with_subjects(connection, views)
-    return with_storylines(connection, named)
+    views = [_listed_view(row, tuple(members[row.id])) for row in rows]
+    return _with_subjects(connection, views)
+
+
+def _with_subjects(
+    connection: Connection, views: Sequence[StoryView]
+) -> tuple[StoryView, ...]:
+    """Return these stories with their names, topics and storylines."""
+    ids = [view.id for view in views]
+    names = defaultdict(list)
+    topics = defaultdict(list)
+    subjects = """
+        SELECT story.id, subject.kind, subject.label, subject.outlets
+        FROM story_subject AS subject JOIN story ON story.story_no = subject.story_no
+        WHERE story.id IN :ids ORDER BY subject.position
+        """
+    for row in read_rows(connection, subjects, ids=ids):
+        if row.kind == "name":
+            names[row.id].append(StoryName(name=row.label, outlets=row.outlets))
+        else:
+            topics[row.id].append(row.label)
+    lines = storylines_by_story(connection, ids)
+    return tuple(
+        replace(
+            view,
+            names=tuple(names[view.id]),
+            topics=tuple(topics[view.id]),
+            storyline=lines.get(view.id),
+        )
+        for view in views
+    )
 
 
 @lru_cache(maxsize=KEPT)

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from sqlalchemy import Connection, Row
 
 from aggregator.model.read_model import FrontPageStory
-from aggregator.model.story import LinkedStory, StorylineView, StoryView
+from aggregator.model.story import LinkedStory, StorylineView
 from aggregator.store.read.cursors import cursor_at, read_cursor
 from aggregator.store.stories.storyline_rows import line_of
 from aggregator.store.tables import read_lists, read_rows, read_values
@@ -24,15 +24,6 @@ _STORIES = f"""
     """  # noqa: S608
 _LINES = "SELECT storyline FROM story WHERE storyline IS NOT NULL AND redirect_to IS NULL AND id IN :ids"
 _EVER = dt.datetime(9999, 1, 1, tzinfo=dt.UTC)
-
-
-def with_storylines(
-    connection: Connection, views: Iterable[StoryView]
-) -> tuple[StoryView, ...]:
-    """Return these stories with their storylines."""
-    listed = tuple(views)
-    lines = storylines_by_story(connection, [view.id for view in listed])
-    return tuple(replace(view, storyline=lines.get(view.id)) for view in listed)
 
 
 def storylines_by_story(

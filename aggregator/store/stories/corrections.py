@@ -250,13 +250,9 @@ class Constraints:
     ) -> StoryConstraints:
         """Return the constraints of an article. A must-link takes precedence over a cannot-link."""
         linked = self._table(connection).linked_articles(article)
-        must_link = set(
-            stored_articles.assigned_stories(connection, linked.together).values()
-        )
-        barred = frozenset(
-            stored_articles.assigned_stories(connection, linked.apart).values()
-        )
-        return StoryConstraints(tuple(sorted(must_link)), barred - must_link)
+        must_link = _stories_of(connection, linked.together)
+        barred = _stories_of(connection, linked.apart) - must_link
+        return StoryConstraints(tuple(sorted(must_link)), frozenset(barred))
 
     def may_leave(self, connection: Connection, articles_: Iterable[str]) -> bool:
         """Return whether no correction links these articles to articles outside this set."""
@@ -292,9 +288,7 @@ class Constraints:
     def same_storyline(self, connection: Connection, article: str) -> set[str]:
         """Return the stories that belong into the storyline of an article."""
         linked = self._table(connection, of_storylines=True).linked_articles(article)
-        return set(
-            stored_articles.assigned_stories(connection, linked.together).values()
-        )
+        return _stories_of(connection, linked.together)
 
     def barred_storylines(self, connection: Connection, storyline: str) -> set[str]:
         """Return the storylines that corrections keep apart from `storyline`."""
@@ -315,3 +309,7 @@ class Constraints:
                 all_constraints(connection, of_storylines=of_storylines)
             )
         return self._tables[of_storylines]
+
+
+def _stories_of(connection: Connection, articles_: Iterable[str]) -> set[str]:
+    return set(stored_articles.assigned_stories(connection, articles_).values())

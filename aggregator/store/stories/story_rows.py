@@ -1,12 +1,10 @@
 """Rows of stories: founding, update, merge; and their names and topics, which are written when a story is rendered."""
 
 import datetime as dt
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from msgspec.structs import replace
 from sqlalchemy import (
     Connection,
     bindparam,
@@ -14,12 +12,11 @@ from sqlalchemy import (
 )
 
 from aggregator.model.article import Article, ArticleView
-from aggregator.model.story import StoryName, StoryView
+from aggregator.model.story import StoryName
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.stories import storyline_rows
 from aggregator.store.tables import (
     insert_rows,
-    read_rows,
     read_struct,
     read_structs,
     read_value,
@@ -269,27 +266,3 @@ def erase_subjects(connection: Connection, ids: Collection[str]) -> None:
         DELETE FROM story_subject WHERE story_no IN (SELECT story_no FROM story WHERE id IN :ids)
         """
     write_sql(connection, erased, ids=ids)
-
-
-def with_subjects(
-    connection: Connection, views: Iterable[StoryView]
-) -> tuple[StoryView, ...]:
-    """Return these stories with their names and topics."""
-    listed = tuple(views)
-    names = defaultdict(list)
-    topics = defaultdict(list)
-    ids = {view.id for view in listed}
-    subjects = """
-        SELECT story.id, subject.kind, subject.label, subject.outlets
-        FROM story_subject AS subject JOIN story ON story.story_no = subject.story_no
-        WHERE story.id IN :ids ORDER BY subject.position
-        """
-    for row in read_rows(connection, subjects, ids=ids):
-        if row.kind == "name":
-            names[row.id].append(StoryName(name=row.label, outlets=row.outlets))
-        else:
-            topics[row.id].append(row.label)
-    return tuple(
-        replace(view, names=tuple(names[view.id]), topics=tuple(topics[view.id]))
-        for view in listed
-    )

@@ -178,13 +178,12 @@ class StoryReader:
                 seen = front_page_rows.front_page_stories(connection, chosen, *bounds)
             query = story_filter.query_of(wanted)
             only_excludes = query is not None and query.only_excludes
+            fits = {ranked.id for ranked in seen}
             if only_excludes or muted.has_words(wanted.mutes):
-                matcher = story_filter.StoryMatcher(connection, wanted)
-                fits = matcher.matching(connection, [ranked.id for ranked in seen])
-                seen = [ranked for ranked in seen if ranked.id in fits]
-            ids = {ranked.id for ranked in seen}
-            enough = story_filter.with_enough(connection, ids, wanted)
-            seen = [ranked for ranked in seen if ranked.id in enough]
+                fits = story_filter.matching_stories(connection, wanted, fits)
+            else:
+                fits = story_filter.with_enough(connection, fits, wanted)
+            seen = [ranked for ranked in seen if ranked.id in fits]
             ranked_all = front_page_rows.order_by_weight(seen, tuning)
             heads = storyline_views.one_a_storyline(connection, ranked_all)
             return tuple(front_page_rows.order_by_weight(heads, tuning))

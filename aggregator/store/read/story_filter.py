@@ -17,31 +17,29 @@ if TYPE_CHECKING:
     from aggregator.store.search.query import Query
 
 
-class StoryMatcher:
-    """A prepared filter, for repeated use within one transaction."""
+def matching_stories(
+    connection: Connection, wanted: StoryFilter, ids: Collection[str]
+) -> set[str]:
+    """Return those of the live stories `ids` that match. Raises UsageError for a query without words."""
+    chosen = of_stories(wanted)
+    chosen.take_in(of_its_articles(connection, wanted))
+    few = f"SELECT id FROM story WHERE id IN :stories AND {chosen}"  # noqa: S608
+    fits = set(chosen.firsts(connection, few, stories=ids))
+    fits = with_words(connection, fits, query_of(wanted))
+    fits = muted.without_muted_words(connection, fits, wanted.mutes)
+    return with_enough(connection, fits, wanted)
 
-    def __init__(self, connection: Connection, wanted: StoryFilter) -> None:
-        """Raises UsageError for a query without words."""
-        self._conditions = of_stories(wanted)
-        self._conditions.take_in(of_its_articles(connection, wanted))
-        self._query = query_of(wanted)
-        self._wanted = wanted
 
-    def matching(self, connection: Connection, ids: Collection[str]) -> set[str]:
-        """Return those of the live stories `ids` that match."""
-        few = f"SELECT id FROM story WHERE id IN :stories AND {self._conditions}"  # noqa: S608
-        fits = set(self._conditions.firsts(connection, few, stories=ids))
-        fits = with_words(connection, fits, self._query)
-        fits = muted.without_muted_words(connection, fits, self._wanted.mutes)
-        return with_enough(connection, fits, self._wanted)
-
-    def folded(self, connection: Connection, ids: Collection[str]) -> set[str]:
-        """Return those of the stories that stand for their storyline: the last bumped of those that match."""
-        members = members_of_lines(connection, ids)
-        matching = self.matching(connection, {row.id for row in members} | {*ids})
-        newest = {row.storyline: row.id for row in members if row.id in matching}
-        others = {row.id for row in members} - {*newest.values()}
-        return matching & {*ids} - others
+def heads_of_storylines(
+    connection: Connection, wanted: StoryFilter, ids: Collection[str]
+) -> set[str]:
+    """Return those of the stories that stand for their storyline: the last bumped of those that match."""
+    members = members_of_lines(connection, ids)
+    members_and_ids = {row.id for row in members} | {*ids}
+    matching = matching_stories(connection, wanted, members_and_ids)
+    newest = {row.storyline: row.id for row in members if row.id in matching}
+    others = {row.id for row in members} - {*newest.values()}
+    return matching & {*ids} - others
 
 
 def query_of(wanted: StoryFilter) -> "Query | None":

@@ -18,7 +18,8 @@ from aggregator.store.read.story_filter import (
     FEW,
     OF_STORY,
     REPORT_CLASSES,
-    StoryMatcher,
+    heads_of_storylines,
+    matching_stories,
     of_articles,
     of_its_articles,
     of_stories,
@@ -94,7 +95,7 @@ def places(
         fits = with_words(connection, {row.id for row in rows}, query)
         fits = muted.without_muted_words(connection, fits, wanted.mutes)
         if wanted.fold:
-            fits = StoryMatcher(connection, wanted).folded(connection, fits)
+            fits = heads_of_storylines(connection, wanted, fits)
         matches += [row for row in rows if row.id in fits]
         if len(matches) > limit:
             last = matches[limit - 1]
@@ -167,7 +168,7 @@ def selection(connection: Connection, wanted: StoryFilter) -> Where:
         few = set(read_values(connection, _STORIES_OF, numbers=numbers))
     if few is not None:
         if query is not None:
-            few = StoryMatcher(connection, wanted).matching(connection, few)
+            few = matching_stories(connection, wanted, few)
         chosen.add("story.id IN :few", few=sorted(few))
     elif of_articles_too.conditions:
         examined = """

@@ -259,9 +259,7 @@ class ReadMarks:
     def matching(self, wanted: StoryFilter, ids: Collection[str]) -> set[str]:
         """Return those of the live stories that match a filter."""
         with self._database.read() as connection:
-            return story_filter.StoryMatcher(connection, wanted).matching(
-                connection, ids
-            )
+            return story_filter.matching_stories(connection, wanted, ids)
 
 
 def reader_name(text: str) -> str:

@@ -129,8 +129,7 @@ def _by_marks(
     wanted = stream.wanted
     if stream.is_starred:  # starred stories stay even if muted: the reader chose them
         wanted = wanted.model_copy(update={"mutes": ()})
-    matcher = story_filter.StoryMatcher(connection, wanted)
-    fits = matcher.matching(connection, stories)
+    fits = story_filter.matching_stories(connection, wanted, stories)
     fits = _of_origin(connection, stream.founded_by, fits)
     return sorted(
         (stories[id_] for id_ in fits),

@@ -10,7 +10,7 @@ from aggregator.model.read_model import ArticleDetail
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.stories import article_views
 from aggregator.store.tables import (
-    NAMED_SOURCES,
+    JOIN_SOURCE,
     Where,
     read_rows,
 )
@@ -32,8 +32,8 @@ _IN_VIEW: dict[str, str] = {
     "unread": f"{_MARKED} bumped_at > coalesce(read_to, :read_before)",
 }
 _OUTLETS = f"""
-    {NAMED_SOURCES} SELECT DISTINCT story, named.id, named.folder, outlet, outlet_name
-    FROM article JOIN named ON named.name = article.source WHERE story IN :stories
+    SELECT DISTINCT story, source.id, source.folder, article.outlet, outlet_name FROM article {JOIN_SOURCE}
+    WHERE story IN :stories
     """  # noqa: S608
 
 

@@ -41,7 +41,7 @@ from aggregator.store.tables.history import (
 from aggregator.store.tables.progress_tables import counter, writer_lease
 from aggregator.store.tables.readers import api_token, mute, read_mark, reader
 from aggregator.store.tables.source_tables import (
-    NAMED_SOURCES,
+    JOIN_SOURCE,
     folder,
     known_items,
     rejected_input,

@@ -111,11 +111,11 @@ source = Table(
     Index(None, "paused", "next_due_at"),
 )
 
-
-NAMED_SOURCES = """
-    WITH named AS MATERIALIZED (SELECT coalesce(folder_name, id) AS name, id, folder FROM source)
+JOIN_SOURCE = """
+    JOIN source ON source.id = coalesce((SELECT id FROM source AS fed WHERE fed.id = article.source),
+      (SELECT id FROM source AS watched WHERE watched.folder_name = article.source))
     """
-"""SQL text for the sources by `article.source`, to be joined: the databases make an index of these names."""
+"""SQL text that joins the source of an article, so that each article looks its source up by the key."""
 
 known_items = Table(
     "known_items",

@@ -45,7 +45,7 @@ from aggregator.store.read.marks.story_streams import (
     stream_page,
 )
 from aggregator.store.tables import (
-    NAMED_SOURCES,
+    JOIN_SOURCE,
     count_rows,
     counter_value,
     insert_new,
@@ -69,8 +69,8 @@ View = Literal["unread", "saved"]
 VIEWS: tuple[str, ...] = get_args(View)
 
 _FOLDERS = f"""
-    {NAMED_SOURCES} SELECT DISTINCT story, named.folder FROM article JOIN named ON named.name = article.source
-    WHERE story IN :ids AND named.folder <> ''
+    SELECT DISTINCT story, source.folder FROM article {JOIN_SOURCE}
+    WHERE story IN :ids AND source.folder <> ''
     """  # noqa: S608
 
 

@@ -17,7 +17,7 @@ from aggregator.store.read.marks.mark_rows import (
     live_places,
     with_marks,
 )
-from aggregator.store.tables import NAMED_SOURCES, read_rows, read_values
+from aggregator.store.tables import JOIN_SOURCE, read_rows, read_values
 
 _A_STEP = 1000  # stories of one query, and ...
 _STEPS = 20  # ... queries for one page
@@ -141,9 +141,8 @@ def _by_marks(
 def founded_by_source(connection: Connection, ids: Collection[str]) -> dict[str, str]:
     """Return the id of the source that founded each story, for those that have one."""
     founder = f"""
-        {NAMED_SOURCES} SELECT story.id, named.id AS source FROM story
-        JOIN article ON article.id = story.founding_article JOIN named ON named.name = article.source
-        WHERE story.id IN :ids
+        SELECT story.id, source.id AS source FROM story
+        JOIN article ON article.id = story.founding_article {JOIN_SOURCE} WHERE story.id IN :ids
         """  # noqa: S608
     return dict(read_rows(connection, founder, ids=ids))
 

@@ -79,7 +79,8 @@ def resolve_target(
     else:
         kind = "outlet"
         named = of_outlets(connection, [name])
-        ids = set(named.firsts(connection, f"SELECT id FROM article WHERE {named}"))  # noqa: S608
+        placed = f"SELECT id FROM article WHERE {named}"  # noqa: S608
+        ids = set(named.read_values(connection, placed))
         unplaced = (
             f"SELECT article, payload FROM entry WHERE state <> 'done' AND {_HAS_TEXT}"  # noqa: S608
         )

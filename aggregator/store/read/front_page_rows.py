@@ -120,7 +120,7 @@ def front_page_stories(
             SELECT id, bumped_at, report_count, language FROM story WHERE {wanted} AND {condition}
             {NEWEST_FIRST} LIMIT {window}
             """  # noqa: S608
-        return {row.id: row for row in wanted.rows(connection, chosen)}
+        return {row.id: row for row in wanted.read_rows(connection, chosen)}
 
     rows = newest("true")
     for least in CLASSES:
@@ -138,7 +138,7 @@ def front_page_stories(
     if prefer:
         named = article_views.of_outlets(connection, prefer)
         is_preferred = f"SELECT story {_MEMBERS} {named}"
-        preferred.update(named.firsts(connection, is_preferred, ids=rows))
+        preferred.update(named.read_values(connection, is_preferred, ids=rows))
     # Stories that only feeds without standing tell, in the name of several outlets. Those with a confirmed article
     # are left out: an item of a planet or a link list must not lower them.
     several = f"""

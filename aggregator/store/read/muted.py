@@ -74,7 +74,7 @@ def without_muted_words(
     other = _other_articles(mutes)
     shown = f"SELECT story, title, lead FROM article WHERE story IN :titled AND {other}"  # noqa: S608
     staying = set()
-    for row in other.rows(connection, shown, titled=titled):
+    for row in other.read_rows(connection, shown, titled=titled):
         if row.story not in staying and not _has_any(terms, row.title, row.lead):
             staying.add(row.story)
     return staying

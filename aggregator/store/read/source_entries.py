@@ -59,7 +59,7 @@ def source_entries(
         SELECT inbox_no FROM article WHERE {chosen} ORDER BY seen_at DESC, inbox_no DESC
         LIMIT :limit OFFSET :offset
         """  # noqa: S608
-    numbers = chosen.firsts(connection, newest, limit=limit, offset=offset)
+    numbers = chosen.read_values(connection, newest, limit=limit, offset=offset)
     by_number = {
         row.inbox_no: ArticleDetail(
             article=article_views.view(row),

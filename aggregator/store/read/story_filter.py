@@ -24,7 +24,7 @@ def matching_stories(
     chosen = of_stories(wanted)
     chosen.take_in(of_its_articles(connection, wanted))
     few = f"SELECT id FROM story WHERE id IN :stories AND {chosen}"  # noqa: S608
-    fits = set(chosen.firsts(connection, few, stories=ids))
+    fits = set(chosen.read_values(connection, few, stories=ids))
     fits = with_words(connection, fits, query_of(wanted))
     fits = muted.without_muted_words(connection, fits, wanted.mutes)
     return with_enough(connection, fits, wanted)
@@ -131,7 +131,7 @@ def with_enough(connection: Connection, ids: set[str], wanted: StoryFilter) -> s
         return ids
     alone = of_stories(wanted.model_copy(update={"fold": ""}))
     own = f"SELECT id FROM story WHERE id IN :stories AND {alone}"  # noqa: S608
-    enough = set(alone.firsts(connection, own, stories=ids))
+    enough = set(alone.read_values(connection, own, stories=ids))
     # Several stories of one outlet are not several reports.
     outlets = max(wanted.min_reports, wanted.min_outlets)
     for id_, line in storylines_by_story(connection, ids - enough).items():

@@ -91,7 +91,7 @@ def places(
         following = f"""
             SELECT bumped_at, story_no, id FROM story WHERE {chosen} {after} {NEWEST_FIRST} LIMIT :step
             """  # noqa: S608
-        rows = chosen.rows(connection, following, step=step, **place)
+        rows = chosen.read_rows(connection, following, step=step, **place)
         fits = with_words(connection, {row.id for row in rows}, query)
         fits = muted.without_muted_words(connection, fits, wanted.mutes)
         if wanted.fold:
@@ -111,7 +111,7 @@ def _few(
 ) -> set[str] | None:
     """Return a few stories that include all matches of `wanted`; None if no condition is selective."""
     for selective, statement in _probes(connection, wanted):
-        few = selective.firsts(connection, f"{statement} LIMIT {FEW + 1}")
+        few = selective.read_values(connection, f"{statement} LIMIT {FEW + 1}")
         if len(few) <= FEW:
             return set(few)
     if query is None:

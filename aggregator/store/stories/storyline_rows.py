@@ -170,7 +170,7 @@ def affinities(
     """
     near: dict[frozenset[str], Affinity] = {}
     both = Where(stories=list(stories))  # of a pair are among them
-    for one, other, total, count in both.rows(connection, _AFFINITIES):
+    for one, other, total, count in both.read_rows(connection, _AFFINITIES):
         pair = frozenset((one, other))
         before = near.get(pair, Affinity(0, 0))
         near[pair] = Affinity(before.total + int(total), before.articles + count)

@@ -151,17 +151,21 @@ class Where:
         self.values |= other.values
 
     def __str__(self) -> str:
-        """The conditions as one."""
+        """Join the conditions."""
         return " AND ".join(self.conditions) or "true"
 
-    def rows(self, connection: Connection, sql: str, /, **values: Any) -> list[Any]:
-        """Return the rows of a statement that contains these conditions, as `read_rows` does."""
+    def read_rows(
+        self, connection: Connection, sql: str, /, **values: Any
+    ) -> list[Any]:
+        """Return the rows of a statement that contains these conditions."""
         results = _results(connection, sql, values, whole=self.values)
         return [row for result in results for row in result]
 
-    def firsts(self, connection: Connection, sql: str, /, **values: Any) -> list[Any]:
-        """Return the first column of `rows`."""
-        return [row[0] for row in self.rows(connection, sql, **values)]
+    def read_values(
+        self, connection: Connection, sql: str, /, **values: Any
+    ) -> list[Any]:
+        """Return the first column of `read_rows`."""
+        return [row[0] for row in self.read_rows(connection, sql, **values)]
 
 
 def _results(
@@ -210,6 +214,7 @@ def _prepare(
         ),
         *(bindparam(name, type_=UtcTime()) for name in times),
     )
+    # Views show `story.bumped_at` by this name
     typed: dict[str, Any] = {"updated": UtcTime()} if " AS updated" in sql else {}
     for table in metadata.tables.values():
         for column in table.columns:

@@ -9,7 +9,7 @@ class FairLock:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        # One sign for each thread, first for the one that has the lock
+        # The sign of the thread that has the lock, then those of the waiting threads
         self._queue: deque[object] = deque()
 
     def acquire(self, seconds: float) -> bool:

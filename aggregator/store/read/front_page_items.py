@@ -134,7 +134,7 @@ _TOPIC_OUTLETS = 3
 _TOPIC_STORIES = 150
 
 
-# With `kind` alone SQLite would read the topics of all stories by their index.
+# SQLite would read the topics of all stories by the index of `kind`, if it were compared alone.
 _TOPICS = f"""
     WITH newest AS MATERIALIZED (
       SELECT story_no, id FROM story WHERE redirect_to IS NULL ORDER BY bumped_at DESC LIMIT {_TOPIC_STORIES})

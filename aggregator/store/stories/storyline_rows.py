@@ -169,7 +169,7 @@ def affinities(
     does not make two stories near whose other reports have nothing in common.
     """
     near: dict[frozenset[str], Affinity] = {}
-    both = Where(stories=list(stories))  # of a pair are among them
+    both = Where(stories=list(stories))
     for one, other, total, count in both.read_rows(connection, _AFFINITIES):
         pair = frozenset((one, other))
         before = near.get(pair, Affinity(0, 0))

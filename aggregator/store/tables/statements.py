@@ -1,7 +1,7 @@
 """Statements that are the same on both databases: SQL text, lists of values in parts, INSERT ... ON CONFLICT.
 
-A statement is SQL text: `read_rows`, `read_values`, `read_value` and `write_sql`; conditions that depend on what is
-asked are collected in `Where`. A statement that is composed of the fields of a struct is made of SQLAlchemy's
+A statement is SQL text: `read_rows`, `read_values`, `read_value` and `write_sql`; the conditions of
+a filter are collected in `Where`. A statement that is composed of the fields of a struct is made of SQLAlchemy's
 expressions.
 """
 
@@ -131,7 +131,7 @@ def stream_rows(connection: Connection, sql: str, /, **values: Any) -> Iterator[
 
 
 class Where:
-    """Conditions in SQL text, all of which hold, and the values that they name.
+    """Conditions in SQL text that hold together, and the values that they name.
 
     A list among these values is of texts, and short: it is not divided, unlike those of `read_rows`.
     """
@@ -146,7 +146,7 @@ class Where:
         self.values |= values
 
     def take_in(self, other: "Where") -> None:
-        """Let the conditions of another one hold, too."""
+        """Let the conditions of `other` hold, too."""
         self.conditions += other.conditions
         self.values |= other.values
 

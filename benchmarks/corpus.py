@@ -40,7 +40,7 @@ from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.model.entry import Entry, Published
 from aggregator.store import tables
 from aggregator.store.engine.database import Database
-from aggregator.store.engine.timeouts import sqlite_driver
+from aggregator.store.engine.engines import sqlite_driver
 from aggregator.store.intake import acceptance
 from aggregator.store.migrate import newest_revision, upgrade
 from aggregator.text.sentences import split_sentences

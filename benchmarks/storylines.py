@@ -32,7 +32,7 @@ from aggregator.store.engine.database import Connection, Database
 from aggregator.store.migrate import upgrade
 from aggregator.store.read import story_list
 from aggregator.store.stories.article_rows import article_writes
-from aggregator.store.tables import IS_LIVE, affinity, article, story
+from aggregator.store.tables import affinity, article, story
 
 SETTLED = dt.timedelta(hours=6)
 LINE = func.coalesce(story.c.storyline, story.c.id)
@@ -149,7 +149,9 @@ def main() -> None:
                 of_run = story.c.story_no < 10**9
                 lines = dict(
                     connection.execute(
-                        select(story.c.id, LINE).where(IS_LIVE, of_run)
+                        select(story.c.id, LINE).where(
+                            story.c.redirect_to.is_(None), of_run
+                        )
                     ).all()
                 )
                 for name, wanted in () if measured else FEEDS.items():

@@ -23,8 +23,8 @@ from aggregator.model.errors import (
 )
 from aggregator.sources.parse.streams import file_stream
 from aggregator.store.engine.database import Database
+from aggregator.store.engine.db_errors import is_damage
 from aggregator.store.engine.engines import address_to_type
-from aggregator.store.engine.sqlite_errors import is_damage
 from aggregator.store.maintenance import page_copy
 from aggregator.store.maintenance.row_stream import Advance
 from aggregator.store.maintenance.scratch import scratch_folder

@@ -24,7 +24,7 @@ from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import first_reading
 from aggregator.store.read import change_stream, digests
 from aggregator.store.read.browser_mutes import in_force
-from aggregator.store.read.story_filter import StoryMatcher
+from aggregator.store.read.story_filter import matching_stories
 from aggregator.store.search import progress
 
 _BATCH_CHANGES = 100  # changes handled in one step
@@ -180,7 +180,7 @@ class WebhookDispatcher:
             )
         ids = {change.story for change in changes}
         if story_filter is not None:
-            ids = StoryMatcher(connection, story_filter).matching(connection, ids)
+            ids = matching_stories(connection, story_filter, ids)
         recent = [change for change in changes if change.story in ids]
         recent = [c for c in recent if c.at - c.updated <= digests.OLD_NEWS]
         if isinstance(hook, webhook_settings.Notification):

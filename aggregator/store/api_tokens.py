@@ -7,11 +7,11 @@ from collections.abc import Collection
 from typing import Literal
 
 from msgspec.structs import asdict
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
 
 from aggregator.model.errors import UsageError
 from aggregator.model.structs import FrozenStruct
-from aggregator.store.tables import api_token, read_rows, write_sql
+from aggregator.store.tables import api_token, insert_rows, read_rows, write_sql
 
 Scope = Literal["read", "push", "admin"]
 SCOPES: tuple[Scope, ...] = ("read", "push", "admin")
@@ -62,7 +62,7 @@ def create(
     )
     secret = TOKEN_PREFIX + secrets.token_urlsafe(_SECRET_BYTES)
     values = {"hash": _hash(secret), "scopes": ",".join(token.scopes)}
-    connection.execute(insert(api_token).values(asdict(token) | values))
+    insert_rows(connection, api_token, [asdict(token) | values])
     return token, secret
 
 

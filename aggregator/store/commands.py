@@ -3,15 +3,13 @@
 import datetime as dt
 from typing import Literal
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
 
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.tables import (
-    command,
-    read_row,
-    read_rows,
-    struct_of,
-    structs_of,
+    read_struct,
+    read_structs,
+    read_value,
     write_sql,
 )
 
@@ -35,23 +33,22 @@ def enqueue(
     connection: Connection, at: dt.datetime, kind: CommandKind, payload: str
 ) -> int:
     """Add a command. Return its number."""
-    values = {"at": at, "kind": kind, "payload": payload, "state": "waiting"}
-    number: int = connection.execute(
-        insert(command).returning(command.c.command_no), [values]
-    ).scalar_one()
-    return number
+    added = """
+        INSERT INTO command (at, kind, payload, state) VALUES (:at, :kind, :payload, 'waiting')
+        RETURNING command_no
+        """
+    return read_value(connection, added, at=at, kind=kind, payload=payload)
 
 
 def pending_commands(connection: Connection) -> list[Command]:
     """Return the waiting commands, oldest first."""
     waiting = f"{_COMMANDS} WHERE state = 'waiting' ORDER BY command_no"
-    return structs_of(Command, read_rows(connection, waiting))
+    return read_structs(connection, Command, waiting)
 
 
 def command_numbered(connection: Connection, n: int) -> Command | None:
     """Return command `n`; None if it does not exist."""
-    row = read_row(connection, f"{_COMMANDS} WHERE command_no = :n", n=n)
-    return struct_of(Command, row)
+    return read_struct(connection, Command, f"{_COMMANDS} WHERE command_no = :n", n=n)
 
 
 def answer(

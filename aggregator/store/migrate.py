@@ -22,9 +22,8 @@ from aggregator.model.errors import (
     NotWritableError,
 )
 from aggregator.store.engine.database import Database, shown_url
-from aggregator.store.engine.postgres_errors import not_allowed
+from aggregator.store.engine.db_errors import is_damage, not_allowed
 from aggregator.store.engine.process_lock import exclusively
-from aggregator.store.engine.sqlite_errors import is_damage
 from aggregator.store.tables import VIEWS, metadata, read_value
 
 # Server encodings that can store any text

@@ -35,7 +35,7 @@ def erase_articles(
     if kind == "forgotten":
         # Their items count as new if they come again, so that the refusals are counted.
         known_item_rows.forget_items_of(connection, ids)
-        erased_rows.blank_entries(connection, ids, unit_of_work.now)
+        erased_rows.blank_entries(connection, "article", ids, unit_of_work.now)
         former = erased_rows.former_stories(connection, ids)
     else:
         erased_rows.slim_entries(connection, ids)

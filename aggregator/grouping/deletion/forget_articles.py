@@ -14,8 +14,9 @@ from aggregator.model.errors import UsageError
 from aggregator.model.structs import FrozenStruct
 from aggregator.store import commands
 from aggregator.store.engine.database import Connection, Database
-from aggregator.store.maintenance import erase_target, erased_rows, index_merge
+from aggregator.store.maintenance import erase_target, erased_rows
 from aggregator.store.maintenance.erase_target import EraseSummary, EraseTarget
+from aggregator.store.search import index
 from aggregator.store.tables import counter_value, set_counter
 
 log = logging.getLogger(__name__)
@@ -124,12 +125,10 @@ def erase_named(
 def finish_index(database: Database, step: Callable[[], None]) -> bool:
     """Remove deleted words from the full-text index and the log; return as `Database.checkpoint_log`."""
     step()
-    is_unfinished = database.transact(partial(index_merge.merge_index, is_first=True))
+    is_unfinished = database.transact(partial(index.merge_index, is_first=True))
     while is_unfinished:
         step()
-        is_unfinished = database.transact(
-            partial(index_merge.merge_index, is_first=False)
-        )
+        is_unfinished = database.transact(partial(index.merge_index, is_first=False))
     # Short attempts, because nothing can be written while it waits for readers.
     ends = time.monotonic() + database.tuning.lock_seconds
     while not database.checkpoint_log(database.tuning.short_wait_seconds):

@@ -20,8 +20,9 @@ from aggregator.grouping.deletion.erase_articles import delete_articles, erase_a
 from aggregator.grouping.parts import Transactions
 from aggregator.model.structs import FrozenStruct
 from aggregator.store import codecs, steady_clock
-from aggregator.store.maintenance import erased_rows, expired_rows, index_merge
+from aggregator.store.maintenance import erased_rows, expired_rows
 from aggregator.store.read.rendered_texts import texts_of
+from aggregator.store.search import index
 from aggregator.store.stories import article_views
 from aggregator.stories.story_tuning import StoryTuning
 
@@ -216,7 +217,7 @@ class Retention:
                     self._is_steady
                     and expired_rows.drop_streams(connection, now, rows) > 0
                 )
-                or index_merge.merge_stale_index(connection, least, _MERGE_PAGES)
+                or index.merge_stale_index(connection, least, _MERGE_PAGES)
             )
         if is_changed:
             return True

@@ -208,7 +208,9 @@ class EntryPlacer:
     def _reject_forgotten(self, waiting: InboxEntry, article: str) -> PlacementResult:
         """Refuse an entry whose article, or the article of its page, was erased meanwhile."""
         tombstones.count_refused(self._connection, [article], self._unit_of_work.now)
-        erasing.blank_entry(self._connection, waiting.entry_no, self._unit_of_work.now)
+        erasing.blank_entries(
+            self._connection, "entry_no", [waiting.entry_no], self._unit_of_work.now
+        )
         return _refuse(waiting, article, tombstones.REASON)
 
 

@@ -8,14 +8,14 @@ import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
 
 from aggregator.config.webhook_settings import DIGEST
 from aggregator.model.structs import FrozenStruct
 from aggregator.store import codecs
 from aggregator.store.deliveries.recipients import GIVE_UP, WAITS, change_webhook
 from aggregator.store.tables import (
-    execute_each,
+    insert_rows,
     outbox,
     read_value,
     read_values,
@@ -72,7 +72,7 @@ def add(
         if delivery.webhook == DIGEST:
             row |= {"state": "done", "done_at": now}
         rows.append(row)
-    execute_each(connection, insert(outbox), rows)
+    insert_rows(connection, outbox, rows)
     for name, number in last_change_no.items():
         change_webhook(connection, name, last_change_no=number)
 

@@ -5,14 +5,15 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
 
 from aggregator.config.webhook_settings import recipient_words
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.tables import (
+    insert_rows,
     read_rows,
+    read_structs,
     read_value,
-    structs_of,
     update_rows,
     webhook,
     write_sql,
@@ -66,7 +67,7 @@ def sync_webhooks(
                 "is_configured": True,
                 "last_change_no": newest,
             }
-            connection.execute(insert(webhook).values(values))
+            insert_rows(connection, webhook, [values])
             continue
         if not row.is_configured:
             change_webhook(connection, name, is_configured=True, last_change_no=newest)
@@ -86,7 +87,7 @@ def skip(connection: Connection, after: int, to: int) -> None:
 def webhooks(connection: Connection) -> list[WebhookState]:
     """Return all webhooks with rows, ordered by name."""
     ordered = f"SELECT {_COLUMNS} FROM webhook ORDER BY name"  # noqa: S608
-    return structs_of(WebhookState, read_rows(connection, ordered))
+    return read_structs(connection, WebhookState, ordered)
 
 
 def webhook_stats(connection: Connection) -> list[WebhookStats]:

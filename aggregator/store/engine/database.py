@@ -4,8 +4,9 @@ On SQLite every writing transaction starts with BEGIN IMMEDIATE: under contentio
 before it writes fails at once, whatever the timeout (measured: 1,500 of 2,000). The writers of this process
 queue on a fair lock, because SQLite's own waiting is not fair.
 
-All waiting is bounded: the queue and the locks of other programs together by `lock_seconds`, a server that
-hangs as described in liveness.py. After a failure, writers wait at most `short_wait_seconds`.
+The wait in the queue and for locks of other programs is bounded by `lock_seconds` together. After a failure,
+writers wait at most `short_wait_seconds`. A server that accepts requests and never answers is not noticed here:
+systemd's watchdog ends a daemon that makes no progress.
 """
 
 import logging
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, Text, cast, func, select, text
+from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
 
 from aggregator.config.tuning import Tuning
@@ -36,20 +37,18 @@ from aggregator.model.errors import (
 from aggregator.store.engine.db_errors import translate_errors
 from aggregator.store.engine.engines import (
     DatabaseTuning,
-    postgres_engine,
-    session_name,
-    shown_url,
-    sqlite_engine,
-)
-from aggregator.store.engine.fair_lock import FairLock
-from aggregator.store.engine.open_file import OpenFile
-from aggregator.store.engine.timeouts import (
     full_sync,
     lock_timeout,
     milliseconds,
+    postgres_engine,
+    session_name,
+    shown_url,
     sqlite_driver,
+    sqlite_engine,
     statement_timeout,
 )
+from aggregator.store.engine.fair_lock import FairLock
+from aggregator.store.engine.open_file import OpenFile
 
 log = logging.getLogger(__name__)
 
@@ -89,12 +88,9 @@ _PROBE = """
 
 
 class _WriteState(msgspec.Struct):
-    """The result of the last write, and a version of the data; shared by all copies of a Database."""
+    """The result of the last write; shared by all copies of a Database."""
 
     trouble: AggregatorError | None = None
-    # See `note_version`; monotonic
-    version: str = ""
-    version_until: float = 0.0
     probe_due: float = 0.0  # monotonic; see `probe_write`
 
 
@@ -224,27 +220,17 @@ class Database:
     def data_version(self) -> int | str:
         """Return a value that changes when anything is committed, also by other processes.
 
-        It is cheaper than reading the tables. On a server it also changes with other databases, and up to
-        two seconds late in the writer, whose lease asks for it.
+        It is cheaper than reading the tables. On a server it also changes with other databases.
         """
         with translate_errors(self.url):
             if self._open_file is not None:
                 return self._open_file.data_version()
-            if time.monotonic() < self._write_state.version_until:
-                return self._write_state.version
             # Without a transaction it is one message to the server, not three.
             with self.engine.connect().execution_options(
                 isolation_level="AUTOCOMMIT"
             ) as raw:
                 snapshot: str = raw.execute(_SNAPSHOT).scalar_one()
                 return snapshot
-
-    def note_version(self, version: str) -> None:
-        """Let `data_version` return `version`, which was just read, for some time."""
-        self._write_state.version = version
-        self._write_state.version_until = (
-            time.monotonic() + 2 * self.tuning.short_wait_seconds
-        )
 
     def check_file(self) -> None:
         """Raise DatabaseReplacedError if the file of an SQLite database was replaced or removed."""
@@ -297,7 +283,7 @@ class Database:
         """
         started = time.monotonic()
         pause = _PAUSE_SECONDS
-        for tried in range(1, _TRIES + 1):
+        for _ in range(1, _TRIES):
             try:
                 return unit()
             except DatabaseLockedError:
@@ -307,12 +293,12 @@ class Database:
                 if isinstance(error, DatabaseAwayError):
                     cause, is_unknown = "away", error.commit_unknown
                 is_over = time.monotonic() - started > self.tuning.lock_seconds / 2
-                if is_unknown or is_over or tried == _TRIES:
+                if is_over or is_unknown:
                     raise
                 self.metrics_registry.count(TRANSACTION_RETRIES, cause)
             time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
             pause *= 2
-        raise AssertionError("unreachable: the last try returns or raises")
+        return unit()
 
     def why_not_writable(self, connection: Connection) -> str | None:
         """Return the reason why the database cannot be written; None if it can. Takes no lock."""
@@ -447,9 +433,7 @@ class Database:
 
 _IDLES = text("SELECT set_config('idle_in_transaction_session_timeout', :idle, true)")
 # Each transaction that writes has a number, which leaves the snapshot when it ends.
-SERVER_VERSION = cast(func.pg_current_snapshot(), Text)
-
-_SNAPSHOT = select(SERVER_VERSION)
+_SNAPSHOT = text("SELECT CAST(pg_current_snapshot() AS text)")
 # Durable even if the server is configured with synchronous_commit = off; stricter settings stay.
 _COMMIT_WAITS = text(
     "SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'"

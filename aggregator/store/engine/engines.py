@@ -1,23 +1,22 @@
-"""Engines for both databases, with the settings of each connection, and timeouts of single transactions.
-
-liveness.py detects PostgreSQL servers that accept requests and never answer.
-"""
+"""Engines for both databases, with the settings of each connection and of single transactions."""
 
 import os
 import secrets
 import shlex
 import socket
 import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from aggregator.model.errors import AggregatorError
 from aggregator.store.engine.open_file import OpenFile
-from aggregator.store.engine.timeouts import milliseconds
 
 
 class DatabaseTuning(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,11 +124,9 @@ _PAGE_BYTES = 2048
 
 
 def postgres_engine(url: str, tuning: DatabaseTuning, session_name: str) -> Engine:
-    """Return an engine whose connections detect a hanging server. Raises AggregatorError without a driver."""
+    """Return an engine for a server. Raises AggregatorError without a driver."""
     try:
         # The driver is an extra
-        from aggregator.store.engine.liveness import LivenessConnection
-
         engine = create_engine(
             url,
             pool_size=8,
@@ -142,10 +139,6 @@ def postgres_engine(url: str, tuning: DatabaseTuning, session_name: str) -> Engi
         raise AggregatorError(
             f"PostgreSQL needs the driver psycopg ({error}); type: pip install 'psycopg[binary]>=3.2,<4'"
         ) from error
-
-    @event.listens_for(engine, "do_connect")
-    def _connect(_dialect: Any, _record: Any, _args: Any, how: dict[str, Any]) -> Any:
-        return LivenessConnection.opened(**how)
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:
@@ -169,3 +162,65 @@ def address_to_type(url: str) -> str:
     """Return the address of a server without its password, as PostgreSQL's own programs take it in a shell."""
     address = make_url(url).set(drivername="postgresql", password=None)
     return shlex.quote(address.render_as_string())
+
+
+@contextmanager
+def full_sync(connection: Connection) -> Iterator[None]:
+    """Have SQLite sync the WAL at each commit in the block; enter it outside of a transaction."""
+    driver = sqlite_driver(connection)
+    driver.execute("PRAGMA synchronous=FULL")
+    try:
+        yield
+    finally:
+        driver.execute("PRAGMA synchronous=NORMAL")
+
+
+@contextmanager
+def lock_timeout(
+    connection: Connection, seconds: float, usual_seconds: float
+) -> Iterator[None]:
+    """Limit the wait for locks of other programs in the block (SQLite); servers have `lock_timeout`."""
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    driver = sqlite_driver(connection)
+    driver.execute(f"PRAGMA busy_timeout={milliseconds(seconds)}")
+    try:
+        yield
+    finally:
+        driver.execute(f"PRAGMA busy_timeout={milliseconds(usual_seconds)}")
+
+
+_SET_STATEMENT_TIMEOUT = text("SELECT set_config('statement_timeout', :ends, true)")
+# Instructions between two checks of the clock, about 20 ms: each check needs the GIL.
+_STEPS = 500_000
+
+
+@contextmanager
+def statement_timeout(connection: Connection, seconds: float | None) -> Iterator[None]:
+    """Limit each statement in the block, on SQLite the whole block, to `seconds`; None: no limit."""
+    if seconds is None:
+        yield
+    elif connection.dialect.name == "sqlite":
+        driver = sqlite_driver(connection)
+        ends = time.monotonic() + seconds
+        driver.set_progress_handler(lambda: int(time.monotonic() > ends), _STEPS)
+        try:
+            yield
+        finally:
+            driver.set_progress_handler(None, 0)
+    else:
+        connection.execute(_SET_STATEMENT_TIMEOUT, {"ends": str(milliseconds(seconds))})
+        yield
+
+
+def sqlite_driver(connection: Connection) -> sqlite3.Connection:
+    """Return the connection of the sqlite3 module."""
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)
+    return driver
+
+
+def milliseconds(seconds: float) -> int:
+    """Return whole milliseconds; at least 1."""
+    return max(1, round(seconds * 1000))

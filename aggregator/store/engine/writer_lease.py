@@ -11,26 +11,20 @@ when the session of the writer ends.
 
 import logging
 import threading
-from typing import Any
 
-from sqlalchemy import (
-    Connection,
-    Select,
-    bindparam,
-    select,
-)
+from sqlalchemy import Connection, text
 
 from aggregator.model.errors import (
     AggregatorError,
     LeaseLostError,
 )
-from aggregator.store.engine.database import SERVER_VERSION, Database, shown_url
+from aggregator.store.engine.database import Database, shown_url
 from aggregator.store.engine.process_lock import (
     FileLock,
     SessionLock,
     open_process_lock,
 )
-from aggregator.store.tables import read_value, write_sql, writer_lease
+from aggregator.store.tables import read_row, read_value, write_sql
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +82,7 @@ class WriterLease:
     def check(self) -> None:
         """Raise LeaseLostError if another process became the writer; without a lock."""
         with self._database.read() as connection:
-            self._check(connection, _EPOCH)
+            self._check(connection, locks="")
 
     def keep_for_next_program(self) -> None:
         """Remain the writer while this process begins anew; on a server a standby may take over."""
@@ -101,28 +95,20 @@ class WriterLease:
         self._over.set()
         self._lock.release()
 
-    def _check(
-        self, connection: Connection, mine: Select[tuple[int]] | None = None
-    ) -> None:
-        """Raise LeaseLostError if the epoch is not ours; else lock it until the commit."""
+    def _check(self, connection: Connection, locks: str = "FOR KEY SHARE") -> None:
+        """Raise LeaseLostError if the epoch is not ours; else keep others from raising it until the commit."""
         epoch = self._epoch
         if epoch is None:
             raise LeaseLostError(
                 "this process is no longer the writer; another one may have taken over"
             )
-        if (
-            connection.execute(
-                _MINE if mine is None else mine, self._mine(epoch)
-            ).first()
-            is None
-        ):
+        mine = f"{_MINE} {'' if self._database.is_sqlite else locks}"
+        me = self._database.session_name
+        if read_row(connection, mine, mine=epoch, me=me) is None:
             self._lose(epoch)
             raise LeaseLostError(
                 f"another process became the writer of {shown_url(self._database.url)}; nothing was written"
             )
-
-    def _mine(self, epoch: int) -> dict[str, Any]:
-        return {"mine": epoch, "me": self._database.session_name}
 
     def _lose(self, epoch: int) -> None:
         if self._epoch == epoch:
@@ -137,7 +123,9 @@ class WriterLease:
             row = None
             try:
                 # Asked through the session that holds the lock
-                row = self._lock.first_row(_EPOCH_AND_VERSION, self._mine(epoch))
+                row = self._lock.first_row(
+                    text(_MINE), {"mine": epoch, "me": self._database.session_name}
+                )
             except AggregatorError as error:
                 if self._epoch == epoch:  # else it was released meanwhile
                     log.warning(
@@ -148,12 +136,6 @@ class WriterLease:
             if row is None:
                 self._lose(epoch)
                 return
-            # It comes with the epoch, so that idle threads need not ask
-            self._database.note_version(row.version)
 
 
-_EPOCH = select(writer_lease.c.epoch).where(
-    writer_lease.c.epoch == bindparam("mine"), writer_lease.c.holder == bindparam("me")
-)
-_EPOCH_AND_VERSION = _EPOCH.add_columns(SERVER_VERSION.label("version"))
-_MINE = _EPOCH.with_for_update(read=True, key_share=True)  # blocks a new epoch
+_MINE = "SELECT epoch FROM writer_lease WHERE epoch = :mine AND holder = :me"

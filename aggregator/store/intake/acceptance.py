@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
 
 from aggregator.model.entry import Entry
 from aggregator.model.structs import FrozenStruct
@@ -29,7 +29,7 @@ from aggregator.store.intake.known_entries import (
 )
 from aggregator.store.tables import (
     entry,
-    execute_each,
+    insert_rows,
     write_each,
 )
 
@@ -97,7 +97,7 @@ def accept(
     # Until a first reading ends, only entries of polls gather; all others are placed at once.
     if not gathers or (poll is None and first_reading.lasts(connection)):
         _number_at_once(connection, [row for row in rows if row["state"] == "ready"])
-    execute_each(connection, insert(entry), rows)
+    insert_rows(connection, entry, rows)
     if poll is not None and not bump_by_clock:
         first_reading.begin_if_first(connection, seen[0])
     if not is_late_page:

@@ -25,10 +25,10 @@ from aggregator.store.tables import (
     identity_key,
     insert_new,
     read_rows,
+    read_structs,
     read_value,
     read_values,
     stream_rows,
-    structs_of,
     write_each,
     write_sql,
 )
@@ -154,10 +154,9 @@ def claim(connection: Connection, key: bytes, article_id: str) -> str:
 
 def owner(connection: Connection, key: bytes) -> str | None:
     """Return the article that has `key`: None if no article has it, NOBODY for a void key."""
-    article: str | None = read_value(
+    return read_value(
         connection, "SELECT article FROM identity_key WHERE key = :key", key=key
     )
-    return article
 
 
 class EntryResult(FrozenStruct):
@@ -182,13 +181,13 @@ def results(connection: Connection, numbers: Iterable[int]) -> list[EntryResult]
         FROM entry LEFT JOIN article ON article.id = entry.article
         WHERE entry_no IN :numbers ORDER BY entry_no
         """
-    return structs_of(EntryResult, read_rows(connection, stored, numbers=numbers))
+    return read_structs(connection, EntryResult, stored, numbers=numbers)
 
 
 def waiting_count(connection: Connection) -> int:
     """Return the number of entries that are neither placed nor refused."""
     waiting = "SELECT count(*) FROM entry WHERE state IN ('page', 'ready')"
-    return int(read_value(connection, waiting))
+    return read_value(connection, waiting)
 
 
 def bump_at_own_time(connection: Connection, numbers: Sequence[int]) -> None:

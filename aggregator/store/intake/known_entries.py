@@ -19,10 +19,10 @@ from aggregator.store.tables import (
     counter_value,
     identity_key,
     insert_new,
-    read_rows,
+    read_lists,
+    read_structs,
     read_values,
     set_counter,
-    structs_of,
     write_each,
     write_sql,
 )
@@ -84,14 +84,13 @@ class KnownEntries:
         candidates = {received.identity.article for received in batch.entries}
         self._erased = find_tombstones(connection, candidates | self._articles)
         # The sources of articles that are muted at each of their sources
-        self._muted: dict[str, list[str]] = {}
-        for id_, source in read_rows(connection, _MUTED_ONLY, articles=self._articles):
-            self._muted.setdefault(id_, []).append(source)
+        self._muted = read_lists(connection, _MUTED_ONLY, articles=self._articles)
         shown_before = "SELECT * FROM observation WHERE article IN :articles"
-        rows = read_rows(connection, shown_before, articles=self._articles)
         self._observations = {
             (shown.article, shown.source): shown
-            for shown in structs_of(Observation, rows)
+            for shown in read_structs(
+                connection, Observation, shown_before, articles=self._articles
+            )
         }
         # Live blogs, because a feed may update only the date of one
         self._live: set[str] = set()

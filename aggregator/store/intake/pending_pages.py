@@ -10,7 +10,7 @@ from contextlib import suppress
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
 
 from aggregator.model.entry import Entry
 from aggregator.model.prepared import Verdict
@@ -20,10 +20,11 @@ from aggregator.store.intake.acceptance import count_received
 from aggregator.store.intake.inbox import take_numbers
 from aggregator.store.tables import (
     entry,
+    insert_rows,
     read_rows,
+    read_structs,
     read_value,
     read_values,
-    structs_of,
     update_rows,
     write_sql,
 )
@@ -52,7 +53,7 @@ def due_pages(
         WHERE entry.state = 'page' AND page_due_at <= :now
         ORDER BY bump_by_clock DESC, page_due_at, entry_no LIMIT :limit
         """
-    return structs_of(PendingPage, read_rows(connection, due, now=now, limit=limit))
+    return read_structs(connection, PendingPage, due, now=now, limit=limit)
 
 
 def unfetched_pages(
@@ -63,8 +64,8 @@ def unfetched_pages(
         SELECT entry_no, url, page_attempts AS attempts FROM entry
         WHERE state = 'page' AND article IN :articles
         """
-    rows = read_rows(connection, unfetched, articles=articles)
-    return sorted(structs_of(PendingPage, rows), key=attrgetter("entry_no"))
+    pages = read_structs(connection, PendingPage, unfetched, articles=articles)
+    return sorted(pages, key=attrgetter("entry_no"))
 
 
 def store_page(
@@ -127,8 +128,7 @@ def next_due(connection: Connection, now: dt.datetime) -> dt.datetime | None:
     if read_rows(connection, new):
         return now
     first = "SELECT min(page_due_at) AS page_due_at FROM entry WHERE state = 'page'"
-    due: dt.datetime | None = read_value(connection, first)
-    return due
+    return read_value(connection, first)
 
 
 def overdue(connection: Connection, now: dt.datetime, wait: dt.timedelta) -> list[int]:
@@ -163,7 +163,7 @@ def place_without(connection: Connection, numbers: Sequence[int]) -> int:
         {**row._mapping, "entry_no": number, "state": "ready"}
         for number, row in enumerate(rows, start=first)
     ]
-    connection.execute(insert(entry), values)
+    insert_rows(connection, entry, values)
     count_received(connection, ((row.source, "new") for row in rows))
     return len(rows)
 

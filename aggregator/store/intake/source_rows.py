@@ -11,7 +11,6 @@ from sqlalchemy import (
     Connection,
     Row,
     bindparam,
-    insert,
     select,
     text,
     update,
@@ -21,6 +20,7 @@ from aggregator.extract.entry_identity import short_id
 from aggregator.model.errors import AggregatorError
 from aggregator.store.intake.source_access_rows import forget_access
 from aggregator.store.tables import (
+    insert_rows,
     read_rows,
     read_values,
     source,
@@ -126,7 +126,7 @@ def add(connection: Connection, *sources: Source) -> None:
         msgspec.structs.asdict(new) | {"host": host_of(new.polled_url)}
         for new in sources
     ]
-    connection.execute(insert(source), values)
+    insert_rows(connection, source, values)
 
 
 def remove(connection: Connection, id: str) -> None:

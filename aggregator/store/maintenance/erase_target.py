@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Collection
 from typing import Literal
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from aggregator.extract.entry_identity import url_key
 from aggregator.extract.outlets import outlet_of
@@ -14,10 +14,9 @@ from aggregator.model.structs import FrozenStruct
 from aggregator.store import codecs
 from aggregator.store.intake.identity import tombstones
 from aggregator.store.intake.inbox import owner
-from aggregator.store.stories.article_views import is_of_outlets
+from aggregator.store.stories.article_views import of_outlets
 from aggregator.store.tables import (
     INDEXED_ADDRESS,
-    article,
     is_indexed,
     read_rows,
     read_values,
@@ -79,8 +78,9 @@ def resolve_target(
         ids = {name}
     else:
         kind = "outlet"
-        placed = select(article.c.id).where(is_of_outlets(connection, [name]))
-        ids = set(connection.scalars(placed))
+        named = of_outlets(connection, [name])
+        placed = f"SELECT id FROM article WHERE {named}"  # noqa: S608
+        ids = set(named.read_values(connection, placed))
         unplaced = (
             f"SELECT article, payload FROM entry WHERE state <> 'done' AND {_HAS_TEXT}"  # noqa: S608
         )

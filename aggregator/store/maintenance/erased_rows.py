@@ -15,7 +15,6 @@ from sqlalchemy import (
     Connection,
     RowMapping,
     Table,
-    insert,
     select,
     text,
 )
@@ -24,7 +23,6 @@ from aggregator.model.entry import Entry
 from aggregator.model.evidence import Evidence
 from aggregator.store import codecs
 from aggregator.store.intake.identity import tombstones
-from aggregator.store.maintenance.index_merge import count_stale_rows
 from aggregator.store.search import index
 from aggregator.store.stories import story_rows
 from aggregator.store.stories.stored_articles import ArticleDetails, StoredArticle
@@ -32,8 +30,8 @@ from aggregator.store.tables import (
     article,
     delete_rows,
     entry,
-    execute_each,
     in_parts,
+    insert_rows,
     read_rows,
     read_values,
     story,
@@ -101,7 +99,7 @@ def delete_articles(
     """
     numbers = [row.inbox_no for row in rows]
     indexed = [n for n in numbers if index.take_out(connection, n)]
-    count_stale_rows(connection, len(indexed))
+    index.count_stale_rows(connection, len(indexed))
     if what == "all":
         ids = [row.id for row in rows]
         copies = "UPDATE article SET original = NULL WHERE original IN :ids"
@@ -133,20 +131,10 @@ def delete_articles(
 
 
 def blank_entries(
-    connection: Connection, ids: Collection[str], at: dt.datetime
+    connection: Connection, column: str, those: Collection[Any], at: dt.datetime
 ) -> None:
-    """Erase the text of all entries of these articles and refuse those that wait."""
-    _blank(connection, "article IN :those", ids, at)
-
-
-def blank_entry(connection: Connection, n: int, at: dt.datetime) -> None:
-    """Erase the text of entry `n` and refuse it."""
-    _blank(connection, "entry_no IN :those", [n], at)
-
-
-def _blank(
-    connection: Connection, which: str, those: Collection[Any], at: dt.datetime
-) -> None:
+    """Erase the text of all entries whose `column` is among `those`, and refuse those that wait."""
+    which = f"{column} IN :those"
     names = set()
     declared = f"SELECT url, payload FROM entry WHERE {which}"  # noqa: S608
     for row in read_rows(connection, declared, those=those):
@@ -288,7 +276,7 @@ def rewrite(
             connection.execute(text("PRAGMA defer_foreign_keys=ON"))
             delete_rows(connection, table, key.in_(part))
             changed = [{**row, **changes_of(row)} for row in rows]
-            execute_each(connection, insert(table), changed)
+            insert_rows(connection, table, changed)
             continue
         for row in rows:
             if changes := changes_of(row):

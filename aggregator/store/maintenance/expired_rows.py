@@ -16,10 +16,9 @@ from aggregator.store import codecs
 from aggregator.store.maintenance.erased_rows import DeletedPart, rewrite
 from aggregator.store.stories.stored_articles import StoredArticle, stored_with
 from aggregator.store.tables import (
-    article,
     counter_value,
     entry,
-    highest,
+    read_row,
     read_rows,
     read_value,
     read_values,
@@ -39,7 +38,7 @@ _REJECTED_DAYS = 90.0
 
 def newest_article(connection: Connection) -> int:
     """Return the highest inbox number of an article; 0 without articles."""
-    return highest(connection, article.c.inbox_no)
+    return read_value(connection, "SELECT coalesce(max(inbox_no), 0) FROM article")
 
 
 def placed_before(
@@ -81,13 +80,13 @@ def next_story(connection: Connection, what: DeletedPart, upto: int) -> Any:
         SELECT story_no, id, title FROM story
         WHERE id = (SELECT story FROM article WHERE {_IS_OLD[what]} ORDER BY inbox_no LIMIT 1)
         """  # noqa: S608
-    return next(iter(read_rows(connection, oldest, upto=upto)), None)
+    return read_row(connection, oldest, upto=upto)
 
 
 def count_stories(connection: Connection, what: DeletedPart, upto: int) -> int:
     """Count the stories that `next_story` returns, one after the other."""
     old = f"SELECT count(DISTINCT story) FROM article WHERE {_IS_OLD[what]}"  # noqa: S608
-    return int(read_value(connection, old, upto=upto))
+    return read_value(connection, old, upto=upto)
 
 
 def articles_with_text(

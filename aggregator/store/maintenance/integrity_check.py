@@ -26,17 +26,17 @@ from aggregator.model.story import StoryText
 from aggregator.model.structs import FrozenStruct
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
-from aggregator.store.intake.acceptance import STORED
 from aggregator.store.intake.rejected import IS_QUARANTINED
 from aggregator.store.stories.stored_articles import (
     ArticleDetails,
     fingerprint_checksum,
 )
 from aggregator.store.tables import (
-    counter_value,
     metadata,
+    read_row,
     read_rows,
     read_value,
+    write_sql,
 )
 
 REPAIR = "aggregator db check --repair"
@@ -80,54 +80,36 @@ class Balance(FrozenStruct, omit_defaults=False):
     articles: int
 
 
-def balance_of(connection: Connection) -> Balance:
-    outcomes: Counter[str] = Counter()  # all that was received
-    deleted = 0
-    received = "SELECT outcome, count, deleted FROM intake_count"
-    for outcome, count, deleted_since in read_rows(connection, received):
-        outcomes[outcome] += count
-        deleted += deleted_since
-    states: Counter[str] = Counter()
-    refused_as: Counter[str] = Counter()
-    kinds = "SELECT state, verdict, count(*) FROM entry GROUP BY state, verdict"
-    for state, verdict, rows in read_rows(connection, kinds):
-        states[state] += rows
-        if state == "refused":
-            refused_as[verdict or ""] += rows
-    return Balance(
-        seen=counter_value(connection, "entry"),
-        stored=sum(outcomes[outcome] for outcome in STORED),
-        known=outcomes["known"],
-        refused_as_forgotten=outcomes["forgotten"],
-        placed=states["done"],
-        waiting=states["page"] + states["ready"],
-        refused=states["refused"],
-        refused_as=tuple(sorted(refused_as.items())),
-        deleted=deleted,
-        articles=int(read_value(connection, "SELECT count(*) FROM article")),
-    )
-
-
-WITHOUT_ARTICLE = """
+_COUNTS = """
+    SELECT coalesce((SELECT value FROM counter WHERE name = 'entry'), 0) AS seen,
+      CAST(coalesce(sum(count) FILTER (WHERE outcome IN ('new', 'revision')), 0) AS BIGINT) AS stored,
+      CAST(coalesce(sum(count) FILTER (WHERE outcome = 'known'), 0) AS BIGINT) AS known,
+      CAST(coalesce(sum(count) FILTER (WHERE outcome = 'forgotten'), 0) AS BIGINT) AS refused_as_forgotten,
+      CAST(coalesce(sum(deleted), 0) AS BIGINT) AS deleted,
+      (SELECT count(*) FROM entry WHERE state = 'done') AS placed,
+      (SELECT count(*) FROM entry WHERE state IN ('page', 'ready')) AS waiting,
+      (SELECT count(*) FROM entry WHERE state = 'refused') AS refused,
+      (SELECT count(*) FROM article) AS articles
+    FROM intake_count
+    """
+_VERDICTS = """
+    SELECT coalesce(verdict, '') AS verdict, count(*) FROM entry WHERE state = 'refused'
+    GROUP BY verdict ORDER BY coalesce(verdict, '')
+    """
+_WITHOUT_ARTICLE = """
     SELECT count(*) FROM entry WHERE state = 'done'
     AND NOT EXISTS (SELECT 1 FROM article WHERE article.id = entry.article)
     AND NOT EXISTS (SELECT 1 FROM tombstone WHERE tombstone.article = entry.article)
     """
+_QUARANTINED = f"SELECT count(*) FROM entry WHERE {IS_QUARANTINED}"  # noqa: S608
 
 
 def faults(database: Database) -> Iterator[Fault]:
     """Yield all findings; nothing if the database is sound."""
     checks = [conservation_faults]
-    if (
-        database.is_sqlite
-    ):  # a server cannot store the faults that the other checks find
-        checks = [
-            _file_faults,
-            _search_faults,
-            _foreign_key_faults,
-            conservation_faults,
-            _value_faults,
-        ]
+    if database.is_sqlite:
+        # A server cannot store the faults that the other checks find
+        checks = [_file_faults, conservation_faults, _value_faults]
     unread = set()
     for check in checks:
         try:
@@ -159,7 +141,11 @@ _SEARCH = "article_search"
 _LOST_REFERENCES = 'SELECT "table", parent, count(*) FROM pragma_foreign_key_check GROUP BY 1, 2 ORDER BY 1, 2'
 
 
+_CHECK_SEARCH = "INSERT INTO article_search(article_search) VALUES ('integrity-check')"
+
+
 def _file_faults(database: Database) -> Iterator[Fault]:
+    """Let SQLite check the file, the full-text index and the foreign keys."""
     lines: list[str] = []
     try:
         # SQLite refuses to commit after it has found damage
@@ -168,6 +154,19 @@ def _file_faults(database: Database) -> Iterator[Fault]:
     except DamagedFileError as error:
         lines = lines or [error.what]
     yield from faults_of_lines(lines)
+    try:
+        # FTS5 checks its index itself: SQLite passes over other words in its pages.
+        with database.write() as connection:
+            write_sql(connection, _CHECK_SEARCH)
+    except DamagedFileError:
+        yield Fault(what="the full-text index is damaged", rows=1, advice=REPAIR)
+    except NotWritableError:
+        pass  # the rest of a file that is read-only is checked
+    with database.read() as connection:
+        lost = read_rows(connection, _LOST_REFERENCES)
+    for table, parent, rows in lost:
+        what = f"rows of {table} refer to rows of {parent} that do not exist"
+        yield Fault(what=what, rows=rows, advice=REPAIR)
 
 
 def faults_of_lines(lines: Sequence[str]) -> Iterator[Fault]:
@@ -186,28 +185,6 @@ def faults_of_lines(lines: Sequence[str]) -> Iterator[Fault]:
     if damage:
         what = f"the file is damaged: {damage[0]}"
         yield Fault(what=what, rows=len(damage), advice=DAMAGED, is_damage=True)
-
-
-_CHECK_SEARCH = "INSERT INTO article_search(article_search) VALUES ('integrity-check')"
-
-
-def _search_faults(database: Database) -> Iterator[Fault]:
-    """Let FTS5 check the full-text index: SQLite passes over other words in its pages."""
-    try:
-        with database.write() as connection:
-            connection.execute(text(_CHECK_SEARCH))
-    except DamagedFileError:
-        yield Fault(what="the full-text index is damaged", rows=1, advice=REPAIR)
-    except NotWritableError:  # The rest of a file that is read-only is checked.
-        return
-
-
-def _foreign_key_faults(database: Database) -> Iterator[Fault]:
-    with database.read() as connection:
-        lost = read_rows(connection, _LOST_REFERENCES)
-    for table, parent, rows in lost:
-        what = f"rows of {table} refer to rows of {parent} that do not exist"
-        yield Fault(what=what, rows=rows, advice=REPAIR)
 
 
 def _value_faults(database: Database) -> Iterator[Fault]:
@@ -294,18 +271,22 @@ def balance(database: Database) -> Balance | None:
     """Count entries by their outcome; None if the file is too damaged."""
     try:
         with database.read() as connection:
-            return balance_of(connection)
+            return _balance(connection)
     except (DamagedFileError, *_GARBLED):
         return None
+
+
+def _balance(connection: Connection) -> Balance:
+    refused_as = tuple(map(tuple, read_rows(connection, _VERDICTS)))
+    return Balance(**read_row(connection, _COUNTS)._mapping, refused_as=refused_as)
 
 
 def conservation_faults(database: Database) -> Iterator[Fault]:
     """Yield counts that do not match, placed entries without an article, and entries in quarantine."""
     with database.read() as connection:
-        total = balance_of(connection)
-        without_article = int(read_value(connection, WITHOUT_ARTICLE))
-        in_quarantine = f"SELECT count(*) FROM entry WHERE {IS_QUARANTINED}"  # noqa: S608
-        quarantined = int(read_value(connection, in_quarantine))
+        total = _balance(connection)
+        without_article = read_value(connection, _WITHOUT_ARTICLE)
+        quarantined = read_value(connection, _QUARANTINED)
     known = total.stored + total.known + total.refused_as_forgotten
     received = f"{total.seen:,} entries were received, but {known:,} are stored, known or refused"
     missing = (

@@ -7,7 +7,7 @@ from sqlalchemy import text
 from aggregator.model.errors import NotWritableError
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.db_errors import translate_errors
-from aggregator.store.engine.timeouts import sqlite_driver
+from aggregator.store.engine.engines import sqlite_driver
 from aggregator.store.maintenance.row_stream import Advance
 
 _PAGES_A_STEP = 256  # 0.5 MiB, after which progress is reported

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from itertools import islice
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, insert, text
+from sqlalchemy import Connection, text
 
 from aggregator.model.evidence import Evidence
 from aggregator.store import codecs
@@ -15,8 +15,7 @@ from aggregator.store.search import index
 from aggregator.store.search.progress import indexed_to, unindexed_to
 from aggregator.store.tables import (
     affinity,
-    delete_rows,
-    execute_each,
+    insert_rows,
     outlet_line,
     read_rows,
     read_value,
@@ -55,7 +54,7 @@ def story_numbers(connection: Connection) -> dict[str, int]:
 def founder_of(connection: Connection, story_id: str) -> str:
     """Return the id of the article that founded a story."""
     founder = "SELECT founding_article FROM story WHERE id = :id"
-    return str(read_value(connection, founder, id=story_id))
+    return read_value(connection, founder, id=story_id)
 
 
 def take_decisions(
@@ -124,7 +123,7 @@ def renumber(live: Connection, order: Mapping[int, int]) -> list[int]:
         live.execute(text(moved), changed)
         # Negative numbers come between, because no two rows may have the same number at any moment.
         write_sql(live, f"UPDATE {table} SET inbox_no = -inbox_no WHERE inbox_no < 0")  # noqa: S608
-    execute_each(live, insert(outlet_line), lines)
+    insert_rows(live, outlet_line, lines)
     indexed = range(unindexed_to(live) + 1, indexed_to(live) + 1)
     return sorted(order[number] for number in present if order[number] in indexed)
 
@@ -163,7 +162,7 @@ def take_storylines(
         for article_no, other, logit in read_rows(scratch, near, start=start)
         if other in names
     ]
-    execute_each(live, insert(affinity), rows)
+    insert_rows(live, affinity, rows)
     lines = defaultdict(list)
     of_lines = "SELECT id, storyline FROM story WHERE redirect_to IS NULL AND storyline IS NOT NULL"
     for id_, line in read_rows(scratch, of_lines):
@@ -185,5 +184,5 @@ def take_stream_history(
     The next articles, and the next new grouping, are then decided with the same history.
     """
     for table in (stream_period, source_history, source_period, standing):
-        delete_rows(live, table)
+        write_sql(live, f"DELETE FROM {table.name}")  # noqa: S608
         copy_rows(scratch, live, table, advance)

@@ -5,7 +5,7 @@ intake/recluster/rebuild.py calls it, in a process that uses the database alone.
 
 from collections.abc import Mapping
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, select
 
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.rejected import IS_QUARANTINED, requeue
@@ -14,13 +14,10 @@ from aggregator.store.search import index
 from aggregator.store.stories import stored_articles, story_rows
 from aggregator.store.stories.rendered_stories import clear_rendered
 from aggregator.store.tables import (
-    article,
-    change,
     counter_value,
     delete_rows,
-    entry,
-    highest,
     metadata,
+    read_value,
     read_values,
     set_counter,
     story,
@@ -28,13 +25,13 @@ from aggregator.store.tables import (
     write_sql,
 )
 
-# Columns by the name of their counter
+# Counters, each with a column that has its numbers
 _NUMBERED = (
-    ("entry", entry.c.entry_no),
-    ("inbox", entry.c.inbox_no),
-    ("inbox", article.c.inbox_no),
-    ("story", story.c.story_no),
-    ("change", change.c.change_no),
+    ("entry", "entry_no", "entry"),
+    ("inbox", "inbox_no", "entry"),
+    ("inbox", "inbox_no", "article"),
+    ("story", "story_no", "story"),
+    ("change", "change_no", "change"),
 )
 
 # A story for the articles of each story that is lost; `write_stories` computes its counts and times.
@@ -55,16 +52,17 @@ _INSERT_LOST_STORIES = """
 def clear_derived(connection: Connection) -> None:
     """Delete derived rows, repair the faults that single statements can repair, and end the quarantine."""
     if connection.dialect.name == "sqlite":
-        connection.execute(text("REINDEX"))
+        write_sql(connection, "REINDEX")
     write_sql(connection, _INSERT_LOST_STORIES)
-    for name, column in _NUMBERED:  # so that no number is given twice
-        number = max(highest(connection, column), counter_value(connection, name))
+    for name, column, table in _NUMBERED:  # so that no number is given twice
+        highest = f"SELECT coalesce(max({column}), 0) FROM {table}"  # noqa: S608
+        number = max(read_value(connection, highest), counter_value(connection, name))
         set_counter(connection, name, number)
     # Without their identity keys and observations, lost articles are accepted when they arrive again; copies of
     # lost articles are reports.
-    for table in metadata.sorted_tables:
-        for key in table.foreign_keys:
-            delete_rows(connection, table, key.parent.not_in(select(key.column)))
+    for referring in metadata.sorted_tables:
+        for key in referring.foreign_keys:
+            delete_rows(connection, referring, key.parent.not_in(select(key.column)))
     for name in ("identity_key", "observation"):
         lost = f"""
             DELETE FROM {name} WHERE article <> '' AND article NOT IN (

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 from msgspec.structs import replace
-from sqlalchemy import ColumnElement, Connection, Table, insert, select
+from sqlalchemy import ColumnElement, Connection, Table, select
 
 from aggregator.model.entry import Entry, Outlet, Published
 from aggregator.model.prepared import CleanArticle, Fingerprint, Prepared
@@ -20,7 +20,7 @@ from aggregator.store.tables import (
     article,
     correction,
     counter_value,
-    highest,
+    insert_rows,
     link_constraint,
     read_rows,
     read_value,
@@ -177,7 +177,7 @@ def seed(
     ):
         copy_rows(live, scratch, number.table, advance, number < n)
     # How often sources agreed with other sources, as of the last period in `scratch`
-    closed = highest(scratch, stream_period.c.number)
+    closed = read_value(scratch, "SELECT coalesce(max(number), 0) FROM stream_period")
     copy_rows(live, scratch, source_history, advance)
     copy_rows(live, scratch, source_period, advance)
     copy_rows(live, scratch, standing, advance, standing.c.period <= closed)
@@ -219,5 +219,5 @@ def copy_rows(
 ) -> None:
     """Copy the rows of a table that meet all conditions."""
     for part in parts(source, select(table).where(*which)):
-        target.execute(insert(table), part)
+        insert_rows(target, table, part)
         advance(0)

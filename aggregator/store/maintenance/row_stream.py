@@ -20,24 +20,23 @@ from sqlalchemy import (
     Table,
     Text,
     collate,
-    func,
-    insert,
     inspect,
     select,
 )
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DataError, IntegrityError
 
-from aggregator.model.errors import AggregatorError, ReadError
+from aggregator.model.errors import ReadError
 from aggregator.store.search import index
 from aggregator.store.tables import (
     api_token,
     count_rows,
     counter,
-    delete_rows,
+    insert_rows,
     metadata,
     read_rows,
     read_value,
+    write_sql,
 )
 
 # State of the daemon that runs now, useless in a copy.
@@ -123,8 +122,7 @@ def database_name(url: str) -> str:
 def first_accepted_at(connection: Connection) -> dt.datetime | None:
     """Return when the oldest stored entry was accepted; None without entries."""
     first = "SELECT accepted_at FROM entry ORDER BY entry_no LIMIT 1"
-    moment: dt.datetime | None = read_value(connection, first)
-    return moment
+    return read_value(connection, first)
 
 
 def write_all(connection: Connection, stream: Iterable[Batch], advance: Advance) -> int:
@@ -133,52 +131,31 @@ def write_all(connection: Connection, stream: Iterable[Batch], advance: Advance)
     Raises ReadError for a duplicate, or a reference to a missing row. The full-text index is queued.
     """
     total = 0
-    for batch in stream:
-        _write(connection, batch)
-        total += len(batch.rows)
-        advance(len(batch.rows))
+    for table, rows in stream:
+        if table is counter:  # a new database has most of them already
+            names = [row["name"] for row in rows]
+            write_sql(
+                connection, "DELETE FROM counter WHERE name IN :names", names=names
+            )
+        try:
+            insert_rows(connection, table, rows)
+        except (IntegrityError, DataError) as error:
+            raise ReadError(
+                f"a row of {table.name} does not fit, is a duplicate, or refers to a row that does not exist"
+            ) from error
+        total += len(rows)
+        advance(len(rows))
     # SQLite continues its numbers by itself; a server has sequences.
     if connection.dialect.name != "sqlite":
         for table in metadata.sorted_tables:
             for column in table.primary_key.columns:
-                name = select(func.pg_get_serial_sequence(table.name, column.name))
-                sequence = connection.scalar(name)
+                of_key = "SELECT pg_get_serial_sequence(:table, :key)"
+                sequence = read_value(
+                    connection, of_key, table=table.name, key=column.name
+                )
                 # Without rows the highest number is null, and nothing is set
                 if sequence is not None:
-                    connection.execute(select(func.setval(sequence, func.max(column))))
+                    last = f'SELECT setval(:sequence, max("{column.name}")) FROM "{table.name}"'  # noqa: S608
+                    read_value(connection, last, sequence=sequence)
     index.reindex_all(connection)
     return total
-
-
-def _write(connection: Connection, batch: Batch) -> None:
-    table, rows = batch
-    driver = connection.dialect.loaded_dbapi
-    try:
-        if table is counter:  # a new database has most of them already
-            delete_rows(
-                connection, counter, counter.c.name.in_([row["name"] for row in rows])
-            )
-        if connection.dialect.name == "sqlite":
-            connection.execute(insert(table), rows)
-        else:
-            # COPY is several times faster than INSERT.
-            names = table.columns.keys()
-            listed = ", ".join(f'"{name}"' for name in names)
-            cursor = connection.connection.cursor()
-            with cursor.copy(f'COPY "{table.name}" ({listed}) FROM STDIN') as target:
-                for row in rows:
-                    target.write_row([row[name] for name in names])
-            if cursor.rowcount != len(rows):  # a trigger of another program
-                raise AggregatorError(
-                    f"only {cursor.rowcount:,} of {len(rows):,} rows of {table.name} were written; "
-                    "nothing was copied"
-                )
-    except (
-        IntegrityError,
-        DataError,
-        driver.IntegrityError,
-        driver.DataError,
-    ) as error:
-        raise ReadError(
-            f"a row of {table.name} does not fit, is a duplicate, or refers to a row that does not exist"
-        ) from error

@@ -11,7 +11,11 @@ from aggregator.model.read_model import ArticleDetail
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.stories import article_views, corrections, stored_articles
 from aggregator.store.stories.corrections import Constraint
-from aggregator.store.tables import read_row, read_rows, read_value, structs_of
+from aggregator.store.tables import (
+    read_row,
+    read_structs,
+    read_value,
+)
 from aggregator.stories.counting.originals import with_originals
 
 _WHOLE_ARTICLE = f"""
@@ -88,12 +92,12 @@ def explained_article(connection: Connection, id: str) -> ExplainedArticle | Non
         AND (article IS NULL AND kind IN ('merged', 'corrected', 'regrouped') OR article = :article)
         ORDER BY log_no LIMIT {_LOG_LINES}
         """  # noqa: S608
-    log = read_rows(connection, lines, story=row.story, article=row.id)
+    log = read_structs(connection, LogLine, lines, story=row.story, article=row.id)
     return ExplainedArticle(
         article=view,
         story=row.story,
         story_title=row.story_title,
         evidence=view.evidence,
-        log=tuple(structs_of(LogLine, log)),
+        log=tuple(log),
         constraints=tuple(corrections.all_constraints(connection)),
     )

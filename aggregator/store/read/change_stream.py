@@ -6,14 +6,13 @@ or a split. Copies cause no change.
 
 from collections.abc import Collection, Iterable
 from itertools import takewhile
-from operator import attrgetter
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import Connection, Row
 
 from aggregator.model.read_model import Change, ChangedStories, ChangedStory
 from aggregator.store.stories import article_views
-from aggregator.store.tables import change, highest, read_rows, story_log
+from aggregator.store.tables import read_rows, read_value
 
 
 def following(
@@ -72,36 +71,37 @@ def changed_stories(
 ) -> ChangedStories:
     """Return the stories of the first `limit` log lines after number `since`, each once, as they are now."""
     if since is None:
-        return ChangedStories(next=highest(connection, story_log.c.log_no))
-    lines = "SELECT log_no, story, kind FROM story_log WHERE log_no > :since ORDER BY log_no LIMIT :limit"
-    numbers = {}
-    created = set()
-    for line in read_rows(connection, lines, since=since, limit=limit):
-        numbers[line.story] = line.log_no
-        if line.kind == "created":
-            created.add(line.story)
-    changed = []
-    present = "SELECT id, redirect_to, bumped_at FROM story WHERE id IN :ids"
-    for row in read_rows(connection, present, ids=numbers):
-        n = numbers[row.id]
-        if row.redirect_to == "":
-            changed.append(ChangedStory(n=n, story=row.id, kind="removed"))
-        elif row.redirect_to is not None:
-            into = row.redirect_to
-            changed.append(ChangedStory(n=n, story=row.id, kind="merged", into=into))
-        else:
-            kind: Literal["created", "changed"] = "changed"
-            if row.id in created:
-                kind = "created"
-            changed.append(
-                ChangedStory(n=n, story=row.id, kind=kind, updated=row.bumped_at)
+        return ChangedStories(
+            next=read_value(
+                connection, "SELECT coalesce(max(log_no), 0) FROM story_log"
             )
+        )
+    changed = read_rows(connection, _CHANGED_SINCE, since=since, limit=limit)
     return ChangedStories(
-        changes=tuple(sorted(changed, key=attrgetter("n"))),
-        next=max(numbers.values(), default=since),
+        changes=tuple(
+            ChangedStory(
+                n=row.n,
+                story=row.id,
+                kind=row.kind,
+                into=row.redirect_to or None,
+                updated=row.bumped_at if row.redirect_to is None else None,
+            )
+            for row in changed
+        ),
+        next=changed[-1].n if changed else since,
     )
+
+
+_CHANGED_SINCE = """
+    SELECT story.id, redirect_to, bumped_at, max(log_no) AS n,
+      CASE WHEN redirect_to = '' THEN 'removed' WHEN redirect_to IS NOT NULL THEN 'merged'
+        WHEN min(CASE WHEN line.kind = 'created' THEN 0 ELSE 1 END) = 0 THEN 'created' ELSE 'changed' END AS kind
+    FROM (SELECT log_no, story, kind FROM story_log WHERE log_no > :since ORDER BY log_no LIMIT :limit) AS line
+    JOIN story ON story.id = line.story
+    GROUP BY story.id, redirect_to, bumped_at ORDER BY max(log_no)
+    """
 
 
 def last_number(connection: Connection) -> int:
     """Return the number of the newest change; 0 without changes."""
-    return highest(connection, change.c.change_no)
+    return read_value(connection, "SELECT coalesce(max(change_no), 0) FROM change")

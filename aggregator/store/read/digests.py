@@ -13,7 +13,7 @@ from aggregator.config.story_query import StoryFilter
 from aggregator.config.webhook_settings import DIGEST
 from aggregator.model.structs import FrozenStruct
 from aggregator.store import codecs
-from aggregator.store.read.story_filter import StoryMatcher
+from aggregator.store.read.story_filter import matching_stories
 from aggregator.store.search.progress import indexed_to
 from aggregator.store.tables import (
     in_parts,
@@ -114,10 +114,9 @@ def ranked_for_digest(
     rows = read_rows(
         connection, counted, after=span.after, to=span.to, oldest=span.since - OLD_NEWS
     )
-    matcher = StoryMatcher(connection, wanted)
     reports_of: dict[str, int] = {}
     for part in in_parts(rows):
-        matches = matcher.matching(connection, {row.id for row in part})
+        matches = matching_stories(connection, wanted, {row.id for row in part})
         reports_of |= {row.id: row.reports for row in part if row.id in matches}
         if len(reports_of) >= wanted.limit:
             break

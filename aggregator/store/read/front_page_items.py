@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from aggregator.model.prepared import OPINION_KINDS
 from aggregator.model.read_model import TITLES_LISTED, ListedTitle, StoryListItem
@@ -13,22 +13,21 @@ from aggregator.store import codecs
 from aggregator.store.stories.stored_articles import ArticleDetails
 from aggregator.store.stories.story_rows import shown_columns
 from aggregator.store.tables import (
-    IS_LIVE,
+    read_lists,
     read_rows,
     read_values,
     rows_in_order,
-    story,
 )
 from aggregator.stories.titles.title_text import TITLE_CHARS, clean_title_text
 
-_LIVE = select(*shown_columns(StoryListItem)).where(IS_LIVE)
+_LIVE = f"SELECT {shown_columns(StoryListItem)} FROM story WHERE redirect_to IS NULL AND id IN :ids"  # noqa: S608
 
 
 def list_stories(
     connection: Connection, ids: Sequence[str]
 ) -> tuple[StoryListItem, ...]:
     """Return those of these stories that are live, in their order."""
-    rows = rows_in_order(connection, _LIVE, story.c.id, ids)
+    rows = rows_in_order(connection, _LIVE, ids)
     live = [row.id for row in rows]
     named = """
         SELECT story, max(coalesce(outlet_name, outlet)) FROM article
@@ -36,9 +35,7 @@ def list_stories(
         ORDER BY min(effective_at), outlet
         """
     # Outlets by story, in the order of their first articles
-    outlets = defaultdict(list)
-    for story_id, outlet in read_rows(connection, named, stories=live):
-        outlets[story_id].append(outlet)
+    outlets = read_lists(connection, named, stories=live)
     # When each story without any date (`ArticleView.is_dated`) was first seen
     without_date = """
         SELECT story, min(seen_at) AS seen_at FROM article WHERE story IN :ids GROUP BY story
@@ -137,25 +134,20 @@ _TOPIC_OUTLETS = 3
 _TOPIC_STORIES = 150
 
 
+# SQLite would read the topics of all stories by the index of `kind`, if it were compared alone.
+_TOPICS = f"""
+    WITH newest AS MATERIALIZED (
+      SELECT story_no, id FROM story WHERE redirect_to IS NULL ORDER BY bumped_at DESC LIMIT {_TOPIC_STORIES})
+    SELECT min(label) AS label FROM newest JOIN story_subject AS subject ON subject.story_no = newest.story_no
+    JOIN article ON article.story = newest.id WHERE subject.kind || '' = 'topic' AND article.outlet IS NOT NULL
+    GROUP BY subject.key HAVING count(DISTINCT newest.id) > 1 AND count(DISTINCT article.outlet) >= {_TOPIC_OUTLETS}
+    ORDER BY count(DISTINCT newest.id) DESC, subject.key LIMIT {_TOPICS_LISTED}
+    """  # noqa: S608
+
+
 def topics(connection: Connection) -> tuple[str, ...]:
     """Return the topics of the newest stories that several outlets share, the most frequent first.
 
     A topic is a category of a feed; a category that fewer outlets use is one house's own order.
     """
-    newest = f"SELECT story_no FROM story WHERE redirect_to IS NULL ORDER BY bumped_at DESC LIMIT {_TOPIC_STORIES}"  # noqa: S608
-    # Topics are counted here: SQLite, asked for topics by key, would read the topics of all stories.
-    subjects = """
-        SELECT story.story_no, subject.kind, subject.key, subject.label, article.outlet
-        FROM story JOIN story_subject AS subject ON subject.story_no = story.story_no
-        JOIN article ON article.story = story.id WHERE story.story_no IN :newest
-        """
-    uses = defaultdict(set)
-    for row in read_rows(connection, subjects, newest=read_values(connection, newest)):
-        if row.kind == "topic" and row.outlet is not None:
-            uses[row.key].add((row.story_no, row.outlet, row.label))
-    shared = []
-    for key, of_topic in uses.items():
-        stories, outlets, labels = map(set, zip(*of_topic, strict=True))
-        if len(stories) > 1 and len(outlets) >= _TOPIC_OUTLETS:
-            shared.append((-len(stories), key, min(labels)))
-    return tuple(label for _, _, label in sorted(shared)[:_TOPICS_LISTED])
+    return tuple(read_values(connection, _TOPICS))

@@ -11,24 +11,22 @@ if one of them changes, and an unchanged page can be answered with 304. ADR 24 g
 """
 
 import math
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, exists, select
+from sqlalchemy import Connection, Row
 
 from aggregator.model.prepared import UNCOUNTED_KINDS
 from aggregator.model.read_model import FrontPageStory
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.read.cursors import cursor_numbers
-from aggregator.store.read.story_filter import with_reports
+from aggregator.store.read.story_list import NEWEST_FIRST
 from aggregator.store.stories import article_views
 from aggregator.store.tables import (
     OWN_REPORT,
-    article,
-    read_rows,
+    Where,
+    read_lists,
     read_values,
-    story,
 )
 
 # The newest stories of each class (at least one, two, five independent reports) are ranked. So newer small
@@ -107,7 +105,7 @@ _FIRST_PART = 10**16  # above the weight of any year until 2286, in microseconds
 
 def front_page_stories(
     connection: Connection,
-    wanted: Select[Any],
+    wanted: Where,
     window: int,
     prefer: Sequence[str],
     min_reports: int,
@@ -116,33 +114,31 @@ def front_page_stories(
 
     If some of them are undated, add the newest dated stories: files without dates must not fill the page.
     """
-    light = wanted.with_only_columns(
-        story.c.id,
-        story.c.bumped_at.label("updated"),
-        story.c.report_count,
-        story.c.language,
-    ).limit(window)
-    rows = {row.id: row for row in connection.execute(light)}
+
+    def newest(condition: str) -> dict[str, Row[Any]]:
+        chosen = f"""
+            SELECT id, bumped_at, report_count, language FROM story WHERE {wanted} AND {condition}
+            {NEWEST_FIRST} LIMIT {window}
+            """  # noqa: S608
+        return {row.id: row for row in wanted.read_rows(connection, chosen)}
+
+    rows = newest("true")
     for least in CLASSES:
         if least >= max(2, min_reports):
-            of_class = connection.execute(light.where(with_reports(least)))
-            rows |= {row.id: row for row in of_class}
+            rows |= newest(f"report_count >= {least}")
     with_date = f"SELECT DISTINCT story {_MEMBERS} published IS NOT NULL"
     dated = set(read_values(connection, with_date, ids=rows))
     if len(dated) < len(rows):
-        is_dated = exists().where(
-            article.c.story == story.c.id, article.c.published.is_not(None)
+        others = newest(
+            "EXISTS (SELECT 1 FROM article WHERE article.story = story.id AND published IS NOT NULL)"
         )
-        others = {row.id: row for row in connection.execute(light.where(is_dated))}
         rows |= others
         dated |= others.keys()
     preferred: set[str] = set()
-    if prefer and rows:
-        is_preferred = article_views.is_of_outlets(connection, prefer)
-        of_story = article.c.story.in_(list(rows))
-        preferred.update(
-            connection.scalars(select(article.c.story).where(is_preferred, of_story))
-        )
+    if prefer:
+        named = article_views.of_outlets(connection, prefer)
+        is_preferred = f"SELECT story {_MEMBERS} {named}"
+        preferred.update(named.read_values(connection, is_preferred, ids=rows))
     # Stories that only feeds without standing tell, in the name of several outlets. Those with a confirmed article
     # are left out: an item of a planet or a link list must not lower them.
     several = f"""
@@ -155,12 +151,13 @@ def front_page_stories(
     claimed = set(read_values(connection, several, ids=rows))
     claimed.difference_update(read_values(connection, confirmed, ids=claimed))
     own = f"SELECT DISTINCT story, outlet {_MEMBERS} outlet IS NOT NULL AND {OWN_REPORT} AND {_IS_COUNTED}"
-    own_outlets: defaultdict[str, set[str]] = defaultdict(set)
-    for id_, outlet in read_rows(connection, own, ids=rows):
-        own_outlets[id_].add(outlet)
+    own_outlets = read_lists(connection, own, ids=rows)
     return [
         FrontPageStory(
-            **row._mapping,
+            id=row.id,
+            updated=row.bumped_at,
+            report_count=row.report_count,
+            language=row.language,
             own_outlets=frozenset(own_outlets[row.id]),
             preferred=row.id in preferred,
             is_undated=row.id not in dated,

@@ -7,31 +7,16 @@ a word in its title or opening, by its outlet, its source or its kind.
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    TextClause,
-    and_,
-    bindparam,
-    exists,
-    func,
-    select,
-    text,
-)
+from sqlalchemy import Connection
 
 from aggregator.model.read_model import Mute
 from aggregator.store.stories.storyline_rows import ANSWERING
-from aggregator.store.tables import article, in_parts, read_rows, story
+from aggregator.store.tables import Where, read_rows
 
 if TYPE_CHECKING:
     from aggregator.store.search.query import Term
 
-_COLUMNS = {
-    "outlets": article.c.outlet,
-    "sources": article.c.source,
-    "kinds": article.c.kind,
-}
-_WORDS = select(article.c.story, article.c.title, article.c.lead)
+_COLUMNS = {"outlets": "outlet", "sources": "source", "kinds": "kind"}
 
 
 def has_words(mutes: Sequence[Mute]) -> bool:
@@ -39,28 +24,35 @@ def has_words(mutes: Sequence[Mute]) -> bool:
     return any(kind == "words" for kind, _ in mutes)
 
 
-def not_muted(mutes: Sequence[Mute]) -> list[ColumnElement[bool] | TextClause]:
+def not_muted(mutes: Sequence[Mute]) -> Where:
     """Return the conditions of the mutes on a story, but for words."""
-    conditions: list[ColumnElement[bool] | TextClause] = []
+    staying = Where()
     lines = [muted for kind, muted in mutes if kind == "storylines"]
     if lines:
-        in_none = f"coalesce(story.storyline, story.id) NOT IN (SELECT {ANSWERING})"
-        conditions.append(
-            text(in_none).bindparams(bindparam("ids", lines, expanding=True))
+        staying.add(
+            f"coalesce(story.storyline, story.id) NOT IN (SELECT {ANSWERING})",
+            ids=lines,
         )
     if any(kind in _COLUMNS for kind, _ in mutes):
-        of_story = article.c.story == story.c.id
-        conditions.append(exists().where(of_story, _is_other(mutes)))
-    return conditions
+        other = _other_articles(mutes)
+        staying.add(
+            f"EXISTS (SELECT 1 FROM article WHERE article.story = story.id AND {other})",  # noqa: S608
+            **other.values,
+        )
+    return staying
 
 
-def _is_other(mutes: Sequence[Mute]) -> ColumnElement[bool]:
-    conditions = []
+def _other_articles(mutes: Sequence[Mute]) -> Where:
+    """Return the conditions that an article is not muted, but for words."""
+    other = Where()
     for kind, column in _COLUMNS.items():
         values = [muted for named, muted in mutes if named == kind]
         if values:
-            conditions.append(func.coalesce(column, "").not_in(values))
-    return and_(True, *conditions)
+            other.add(
+                f"coalesce(article.{column}, '') NOT IN :muted_{kind}",
+                **{f"muted_{kind}": values},
+            )
+    return other
 
 
 def without_muted_words(
@@ -79,12 +71,12 @@ def without_muted_words(
     for row in read_rows(connection, headed, ids=ids):
         if not _has_any(terms, row.title):
             titled.add(row.id)
-    shown = _WORDS.where(_is_other(mutes))
+    other = _other_articles(mutes)
+    shown = f"SELECT story, title, lead FROM article WHERE story IN :titled AND {other}"  # noqa: S608
     staying = set()
-    for part in in_parts(sorted(titled)):
-        for row in connection.execute(shown.where(article.c.story.in_(part))):
-            if row.story not in staying and not _has_any(terms, row.title, row.lead):
-                staying.add(row.story)
+    for row in other.read_rows(connection, shown, titled=titled):
+        if row.story not in staying and not _has_any(terms, row.title, row.lead):
+            staying.add(row.story)
     return staying
 
 

@@ -51,7 +51,7 @@ from aggregator.store.stories import (
 )
 from aggregator.store.stories.samples import shown_samples
 from aggregator.store.stories.storyline_rows import affinities
-from aggregator.store.tables import read_rows, read_value
+from aggregator.store.tables import Where, read_rows, read_value
 from aggregator.store.tables.progress_tables import MOVED_ADDRESSES
 
 if TYPE_CHECKING:
@@ -61,8 +61,7 @@ if TYPE_CHECKING:
 def last_change_at(connection: Connection) -> dt.datetime | None:
     """Return the time of the newest log line of any story; None in an empty database."""
     newest = "SELECT at FROM story_log ORDER BY log_no DESC LIMIT 1"
-    moment: dt.datetime | None = read_value(connection, newest)
-    return moment
+    return read_value(connection, newest)
 
 
 _Asked = ParamSpec("_Asked")
@@ -169,21 +168,22 @@ class StoryReader:
         wanted = wanted.model_copy(update={"fold": "storylines"})
         with self.database.read() as connection:
             chosen = story_list.selection(connection, wanted)
-            news = chosen
+            seen = []
             if not (wanted.kind or wanted.query or wanted.outlet or wanted.folder):
-                news = chosen.where(story_filter.has_report())
-            seen = front_page_rows.front_page_stories(connection, news, *bounds)
+                news = Where(
+                    *chosen.conditions, story_filter.HAS_REPORT, **chosen.values
+                )
+                seen = front_page_rows.front_page_stories(connection, news, *bounds)
             if not seen:
                 seen = front_page_rows.front_page_stories(connection, chosen, *bounds)
             query = story_filter.query_of(wanted)
             only_excludes = query is not None and query.only_excludes
+            fits = {ranked.id for ranked in seen}
             if only_excludes or muted.has_words(wanted.mutes):
-                matcher = story_filter.StoryMatcher(connection, wanted)
-                fits = matcher.matching(connection, [ranked.id for ranked in seen])
-                seen = [ranked for ranked in seen if ranked.id in fits]
-            ids = {ranked.id for ranked in seen}
-            enough = story_filter.with_enough(connection, ids, wanted)
-            seen = [ranked for ranked in seen if ranked.id in enough]
+                fits = story_filter.matching_stories(connection, wanted, fits)
+            else:
+                fits = story_filter.with_enough(connection, fits, wanted)
+            seen = [ranked for ranked in seen if ranked.id in fits]
             ranked_all = front_page_rows.order_by_weight(seen, tuning)
             heads = storyline_views.one_a_storyline(connection, ranked_all)
             return tuple(front_page_rows.order_by_weight(heads, tuning))

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
@@ -10,8 +10,9 @@ from aggregator.model.read_model import ArticleDetail
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.stories import article_views
 from aggregator.store.tables import (
+    JOIN_SOURCE,
+    Where,
     read_rows,
-    read_values,
 )
 
 if TYPE_CHECKING:
@@ -30,40 +31,35 @@ _IN_VIEW: dict[str, str] = {
     "saved": f"{_MARKED} is_starred",
     "unread": f"{_MARKED} bumped_at > coalesce(read_to, :read_before)",
 }
-_OUTLETS = "SELECT DISTINCT story, source, outlet, outlet_name FROM article WHERE story IN :stories"
-
-
-class EntryPage(NamedTuple):
-    """A page of the articles of a source. `marked_by`: only articles whose story is in this view of a reader."""
-
-    limit: int
-    offset: int = 0
-    marked_by: "tuple[Reader, View] | None" = None
+_OUTLETS = f"""
+    SELECT DISTINCT story, source.id, source.folder, article.outlet, outlet_name FROM article {JOIN_SOURCE}
+    WHERE story IN :stories
+    """  # noqa: S608
 
 
 def source_entries(
-    connection: Connection, source_id: str, wanted: EntryPage
+    connection: Connection,
+    source_id: str,
+    limit: int,
+    offset: int = 0,
+    marked_by: "tuple[Reader, View] | None" = None,
 ) -> list[ArticleDetail]:
-    """Return articles of a source, the last to arrive first; within one poll, the last placed first."""
-    bounds: dict[str, Any] = {
-        "source": source_id,
-        "limit": wanted.limit,
-        "offset": wanted.offset,
-    }
-    marked = ""
-    if wanted.marked_by is not None:
-        who, view = wanted.marked_by
-        marked = f"AND EXISTS ({_IN_VIEW[view]})"
-        bounds["reader"] = who.reader_no
-        if view == "unread":
-            bounds["read_before"] = who.read_before
+    """Return articles of a source, the last to arrive first; within one poll, the last placed first.
+
+    `marked_by`: only articles whose story is in this view of a reader.
+    """
+    named = "(SELECT coalesce(folder_name, id) FROM source WHERE id = :source)"
+    chosen = Where(f"source = {named}", source=source_id)
+    if marked_by is not None:
+        who, view = marked_by
+        marks = {"reader": who.reader_no, "read_before": who.read_before}
+        chosen.add(f"EXISTS ({_IN_VIEW[view]})", **marks)
     # Numbers are read first, so that skipped articles cost no texts
-    chosen = f"""
-        SELECT inbox_no FROM article
-        WHERE source = (SELECT coalesce(folder_name, id) FROM source WHERE id = :source) {marked}
-        ORDER BY seen_at DESC, inbox_no DESC LIMIT :limit OFFSET :offset
+    newest = f"""
+        SELECT inbox_no FROM article WHERE {chosen} ORDER BY seen_at DESC, inbox_no DESC
+        LIMIT :limit OFFSET :offset
         """  # noqa: S608
-    numbers = read_values(connection, chosen, **bounds)
+    numbers = chosen.read_values(connection, newest, limit=limit, offset=offset)
     by_number = {
         row.inbox_no: ArticleDetail(
             article=article_views.view(row),
@@ -86,26 +82,15 @@ class StorySources(FrozenStruct):
 
 def story_sources(connection: Connection, story_ids: Collection[str]) -> StorySources:
     """Return the sources that brought the articles of these stories."""
-    rows = read_rows(connection, _OUTLETS, stories=story_ids)
-    names = {row.source for row in rows}
-    sources = {row.name: row for row in read_rows(connection, _SOURCES, names=names)}
     by_outlet: dict[str, dict[str, str]] = {story_id: {} for story_id in story_ids}
     uses: Counter[tuple[str, str]] = Counter()
-    for row in rows:
-        known = sources.get(row.source)
-        if known is None:
-            continue
+    for row in read_rows(connection, _OUTLETS, stories=story_ids):
         of_story = by_outlet[row.story]
-        of_story[row.outlet] = of_story[row.outlet_name or row.outlet] = known.id
-        if known.folder:
-            uses[row.story, known.folder] += 1
+        of_story[row.outlet] = of_story[row.outlet_name or row.outlet] = row.id
+        if row.folder:
+            uses[row.story, row.folder] += 1
     folders: dict[str, str] = {}
     # The first name wins if folders are equally frequent
     for _, story_id, folder in sorted((-count, *use) for use, count in uses.items()):
         folders.setdefault(story_id, folder)
     return StorySources(by_outlet=by_outlet, folders=folders)
-
-
-_SOURCES = """
-    SELECT id, folder, coalesce(folder_name, id) AS name FROM source WHERE coalesce(folder_name, id) IN :names
-    """

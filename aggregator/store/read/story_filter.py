@@ -3,70 +3,43 @@
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    TextClause,
-    and_,
-    exists,
-    literal_column,
-    or_,
-    select,
-    text,
-)
+from sqlalchemy import Connection
 
 from aggregator.config.story_query import StoryFilter
 from aggregator.model.prepared import OPINION_KINDS
 from aggregator.store.read import muted
 from aggregator.store.read.storyline_views import members_of_lines, storylines_by_story
 from aggregator.store.stories.storyline_rows import LINE_OF
-from aggregator.store.tables import (
-    IS_LIVE,
-    OTHER_KINDS,
-    article,
-    in_parts,
-    read_rows,
-    read_values,
-    story,
-    story_subject,
-)
+from aggregator.store.tables import OTHER_KINDS, Where, read_rows, read_values
 from aggregator.stories.lexicon import subject_key
 
 if TYPE_CHECKING:
     from aggregator.store.search.query import Query
 
 
-Conditions = list[ColumnElement[bool] | TextClause]
+def matching_stories(
+    connection: Connection, wanted: StoryFilter, ids: Collection[str]
+) -> set[str]:
+    """Return those of the live stories `ids` that match. Raises UsageError for a query without words."""
+    chosen = of_stories(wanted)
+    chosen.take_in(of_its_articles(connection, wanted))
+    few = f"SELECT id FROM story WHERE id IN :stories AND {chosen}"  # noqa: S608
+    fits = set(chosen.read_values(connection, few, stories=ids))
+    fits = with_words(connection, fits, query_of(wanted))
+    fits = muted.without_muted_words(connection, fits, wanted.mutes)
+    return with_enough(connection, fits, wanted)
 
 
-class StoryMatcher:
-    """A prepared filter, for repeated use within one transaction."""
-
-    def __init__(self, connection: Connection, wanted: StoryFilter) -> None:
-        """Raises UsageError for a query without words."""
-        self._conditions = [
-            *of_stories(wanted),
-            *of_its_articles_of(connection, wanted),
-        ]
-        self._query = query_of(wanted)
-        self._wanted = wanted
-
-    def matching(self, connection: Connection, ids: Collection[str]) -> set[str]:
-        """Return those of the live stories `ids` that match."""
-        matches = set()
-        for part in in_parts(sorted(ids)):
-            few = select(story.c.id).where(story.c.id.in_(part), *self._conditions)
-            fits = with_words(connection, set(connection.scalars(few)), self._query)
-            matches |= muted.without_muted_words(connection, fits, self._wanted.mutes)
-        return with_enough(connection, matches, self._wanted)
-
-    def folded(self, connection: Connection, ids: Collection[str]) -> set[str]:
-        """Return those of the stories that stand for their storyline: the last bumped of those that match."""
-        members = members_of_lines(connection, ids)
-        matching = self.matching(connection, {row.id for row in members} | {*ids})
-        newest = {row.storyline: row.id for row in members if row.id in matching}
-        others = {row.id for row in members} - {*newest.values()}
-        return matching & {*ids} - others
+def heads_of_storylines(
+    connection: Connection, wanted: StoryFilter, ids: Collection[str]
+) -> set[str]:
+    """Return those of the stories that stand for their storyline: the last bumped of those that match."""
+    members = members_of_lines(connection, ids)
+    members_and_ids = {row.id for row in members} | {*ids}
+    matching = matching_stories(connection, wanted, members_and_ids)
+    newest = {row.storyline: row.id for row in members if row.id in matching}
+    others = {row.id for row in members} - {*newest.values()}
+    return matching & {*ids} - others
 
 
 def query_of(wanted: StoryFilter) -> "Query | None":
@@ -101,46 +74,64 @@ def with_words(
     return fits
 
 
-def of_stories(wanted: StoryFilter) -> Conditions:
+# Least numbers of reports that have an index of their own (`store/tables/story_tables.py`)
+REPORT_CLASSES = (5, 2)
+
+
+def of_stories(wanted: StoryFilter) -> Where:
     """Return the conditions of `wanted` on the row of a story."""
-    conditions: Conditions = [IS_LIVE]
+    chosen = Where("story.redirect_to IS NULL")
     if wanted.since is not None:
-        conditions.append(story.c.last_published >= wanted.since)
+        chosen.add("story.last_published >= :since", since=wanted.since)
     if wanted.until is not None:
-        conditions.append(story.c.last_published <= wanted.until)
-    counts: Conditions = []
+        chosen.add("story.last_published <= :until", until=wanted.until)
+    # The partial indexes have literal numbers: no plan could use one for the number of a parameter.
+    counts = Where()
     if wanted.min_outlets > 1:
-        counts += [
-            story.c.outlet_count > literal_column("1"),
-            story.c.outlet_count >= wanted.min_outlets,
-        ]
+        several = "outlet_count > 1 AND outlet_count >= :min_outlets"
+        counts.add(several, min_outlets=wanted.min_outlets)
     if wanted.min_reports > 1:
         least = next(least for least in REPORT_CLASSES if wanted.min_reports >= least)
-        counts += [with_reports(least), story.c.report_count >= wanted.min_reports]
-    if counts and wanted.fold:
-        # The others of a storyline count, too: see `with_enough`.
-        counts = [or_(story.c.storyline.is_not(None), and_(*counts))]
-    conditions += counts
+        many = f"report_count >= {least} AND report_count >= :min_reports"
+        counts.add(many, min_reports=wanted.min_reports)
+    if counts.conditions:
+        # The other stories of a folded storyline count, too: see `with_enough`.
+        folded = "story.storyline IS NOT NULL OR " if wanted.fold else ""
+        chosen.add(f"({folded}{counts})", **counts.values)
     if wanted.storyline:
-        in_line = text(f"({LINE_OF}) IN (story.storyline, story.id)")
-        conditions.append(in_line.bindparams(id=wanted.storyline))
-    conditions += muted.not_muted(wanted.mutes)
-    of_story = story_subject.c.story_no == story.c.story_no
-    conditions += [
-        exists().where(of_story, subject) for subject in with_subjects(wanted)
+        in_line = f"({LINE_OF}) IN (story.storyline, story.id)"
+        chosen.add(in_line, id=wanted.storyline)
+    chosen.take_in(muted.not_muted(wanted.mutes))
+    for subject in of_subjects(wanted):
+        chosen.add(
+            f"EXISTS (SELECT 1 FROM story_subject WHERE {OF_STORY} AND {subject})",  # noqa: S608
+            **subject.values,
+        )
+    return chosen
+
+
+OF_STORY = "story_subject.story_no = story.story_no"
+
+
+def of_subjects(wanted: StoryFilter) -> list[Where]:
+    """Return the conditions of `wanted` on a name and on a topic."""
+    return [
+        Where(
+            f"story_subject.kind = '{kind}' AND story_subject.key = :{kind}",
+            **{kind: subject_key(label)},
+        )
+        for kind, label in (("name", wanted.name), ("topic", wanted.topic))
+        if label
     ]
-    return conditions
 
 
 def with_enough(connection: Connection, ids: set[str], wanted: StoryFilter) -> set[str]:
     """Return those of the stories that have enough reports and outlets, alone or in a folded storyline."""
     if not wanted.fold or wanted.min_reports == wanted.min_outlets == 1:
         return ids
-    alone = wanted.model_copy(update={"fold": ""})
-    enough: set[str] = set()
-    for part in in_parts(sorted(ids)):
-        own = select(story.c.id).where(story.c.id.in_(part), *of_stories(alone))
-        enough.update(connection.scalars(own))
+    alone = of_stories(wanted.model_copy(update={"fold": ""}))
+    own = f"SELECT id FROM story WHERE id IN :stories AND {alone}"  # noqa: S608
+    enough = set(alone.read_values(connection, own, stories=ids))
     # Several stories of one outlet are not several reports.
     outlets = max(wanted.min_reports, wanted.min_outlets)
     for id_, line in storylines_by_story(connection, ids - enough).items():
@@ -152,59 +143,46 @@ def with_enough(connection: Connection, ids: set[str], wanted: StoryFilter) -> s
     return enough & ids
 
 
-def has_report() -> ColumnElement[bool]:
-    """Return the condition that a story has more than opinions and explainers."""
-    of_story = article.c.story == story.c.id
-    opinions = article.c.kind.in_(sorted(OPINION_KINDS))
-    has_opinion = exists().where(of_story, opinions, text(OTHER_KINDS))
-    return or_(~has_opinion, exists().where(of_story, ~opinions))
+_OPINIONS = "('" + "', '".join(sorted(OPINION_KINDS)) + "')"
+_ITS_ARTICLE = "EXISTS (SELECT 1 FROM article WHERE article.story = story.id AND"
+# A story has more than opinions and explainers
+HAS_REPORT = f"""
+    (NOT {_ITS_ARTICLE} kind IN {_OPINIONS} AND {OTHER_KINDS}) OR {_ITS_ARTICLE} kind NOT IN {_OPINIONS}))
+    """
 
 
-def with_subjects(wanted: StoryFilter) -> Conditions:
-    """Return the conditions of `wanted` on names and topics."""
-    asked = (("name", wanted.name), ("topic", wanted.topic))
-    return [
-        and_(story_subject.c.kind == kind, story_subject.c.key == subject_key(label))
-        for kind, label in asked
-        if label
-    ]
-
-
-def of_its_articles_of(connection: Connection, wanted: StoryFilter) -> Conditions:
-    """Return the conditions of `wanted` on the articles of a story, without its query."""
-    return [
-        exists().where(article.c.story == story.c.id, condition)
-        for condition in of_articles(connection, wanted, by_story=True)
-    ]
+def of_its_articles(connection: Connection, wanted: StoryFilter) -> Where:
+    """Return the conditions of `wanted` on the articles of a story; different articles may meet them."""
+    asked = of_articles(connection, wanted, by_story=True)
+    conditions = [f"{_ITS_ARTICLE} {condition})" for condition in asked.conditions]
+    return Where(*conditions, **asked.values)
 
 
 def of_articles(
     connection: Connection, wanted: StoryFilter, *, by_story: bool = False
-) -> Conditions:
-    """Return the conditions of `wanted` on articles, without its query; different articles may meet them.
+) -> Where:
+    """Return the conditions of `wanted` on articles, without its query.
 
     `by_story`: write the conditions so that the database uses the index on stories, not the index on sources.
     """
-    asked: Conditions = []
+    asked = Where()
     if wanted.outlet:
-        asked.append(article.c.outlet.in_(outlets_named(connection, wanted.outlet)))
+        keys = outlets_named(connection, wanted.outlet)
+        asked.add("article.outlet IN :keys", keys=keys)
     if wanted.language:
-        asked.append(article.c.language == wanted.language)
+        asked.add("article.language = :language", language=wanted.language)
     if wanted.kind:
-        is_of_kind = article.c.kind == wanted.kind
-        if wanted.kind != "report":
-            is_of_kind = and_(is_of_kind, text(OTHER_KINDS))
-        asked.append(is_of_kind)
+        of_index = "" if wanted.kind == "report" else f" AND {OTHER_KINDS}"
+        asked.add(f"article.kind = :kind{of_index}", kind=wanted.kind)
     if wanted.folder:
-        named: ColumnElement[str] = article.c.source
-        if by_story:
-            named = named.concat("")
-        in_it = text(
-            "SELECT coalesce(folder_name, id) FROM source WHERE folder = :folder"
-        ).bindparams(folder=wanted.folder)
+        in_it = "SELECT coalesce(folder_name, id) FROM source WHERE folder = :folder"
+        few = read_values(connection, in_it, folder=wanted.folder)
         # SQLite plans a list better, but neither database takes any length
-        few = connection.scalars(in_it).all()
-        asked.append(named.in_(in_it if len(few) > FEW else few))
+        source = "article.source || ''" if by_story else "article.source"
+        if len(few) > FEW:
+            asked.add(f"{source} IN ({in_it})", folder=wanted.folder)
+        else:
+            asked.add(f"{source} IN :sources", sources=few)
     return asked
 
 
@@ -233,14 +211,3 @@ def outlets_named(connection: Connection, name: str) -> list[str]:
 
 # If a condition matches no more stories or articles than this, the ids of the stories are listed instead
 FEW = 1_000
-
-# Least numbers of reports that have an index of their own (`store/tables/story_tables.py`)
-REPORT_CLASSES = (5, 2)
-
-
-def with_reports(least: int) -> ColumnElement[bool]:
-    """Return the condition of at least so many reports, in the form that an index has.
-
-    With the number as a parameter, the plan of the statement could not use the index.
-    """
-    return story.c.report_count >= literal_column(str(least))

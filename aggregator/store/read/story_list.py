@@ -5,11 +5,10 @@ its stories are listed in the statement; else the newest stories are read until 
 with stories in steps, at most `_SCANNED_AT_ONCE` for a page, which may be short.
 """
 
-import datetime as dt
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Row, Select, or_, select
+from sqlalchemy import Connection, Row
 
 from aggregator.config.story_query import StoryFilter
 from aggregator.model.story import StoryView
@@ -17,23 +16,23 @@ from aggregator.store.read import muted
 from aggregator.store.read.cursors import cursor_at, read_cursor
 from aggregator.store.read.story_filter import (
     FEW,
+    OF_STORY,
     REPORT_CLASSES,
-    StoryMatcher,
+    heads_of_storylines,
+    matching_stories,
     of_articles,
-    of_its_articles_of,
+    of_its_articles,
     of_stories,
+    of_subjects,
     query_of,
-    with_subjects,
     with_words,
 )
 from aggregator.store.stories.story_rows import shown_columns
 from aggregator.store.tables import (
-    article,
+    Where,
     read_value,
     read_values,
     rows_in_order,
-    story,
-    story_subject,
 )
 
 if TYPE_CHECKING:
@@ -48,8 +47,11 @@ _STEP = 500
 _STEP_OF_MUTES = 100
 
 LIST_COLUMNS = shown_columns(StoryView)  # columns of a list, without texts
-_Place = tuple[dt.datetime, int]  # `bumped_at` and `story_no` of the previous story
-_NEWEST_FIRST = (story.c.bumped_at.desc(), story.c.story_no.desc())
+# SQL text for stories in the order of a list, and for those after a story with this bump and number
+NEWEST_FIRST = "ORDER BY story.bumped_at DESC, story.story_no DESC"
+_AFTER = (
+    "story.bumped_at <= :bump AND (story.bumped_at < :bump OR story.story_no < :number)"
+)
 
 
 def page(
@@ -58,8 +60,8 @@ def page(
     """Return rows of `LIST_COLUMNS`, otherwise as `places`."""
     rows, following = places(connection, wanted, limit)
     ids = [row.id for row in rows]
-    listed = rows_in_order(connection, select(*LIST_COLUMNS), story.c.id, ids)
-    return listed, following
+    listed = f"SELECT {LIST_COLUMNS} FROM story WHERE id IN :ids"  # noqa: S608
+    return rows_in_order(connection, listed, ids), following
 
 
 def places(
@@ -69,16 +71,15 @@ def places(
 
     Raises UsageError for an invalid cursor or a query without words.
     """
-    begin: _Place | None = None
-    if wanted.after is not None:
-        begin = read_cursor(wanted.after)
     query = query_of(wanted)
-    conditions = [*of_stories(wanted), *of_its_articles_of(connection, wanted)]
+    chosen = of_stories(wanted)
+    chosen.take_in(of_its_articles(connection, wanted))
     few = _few(connection, wanted, query)
     if few is not None:
-        conditions.append(story.c.id.in_(sorted(few)))
-    chosen: Select[Any] = select(story.c.bumped_at, story.c.story_no, story.c.id)
-    chosen = chosen.where(*conditions).order_by(*_NEWEST_FIRST)
+        chosen.add("story.id IN :few", few=sorted(few))
+    place: dict[str, Any] = {}
+    if wanted.after is not None:
+        place = dict(zip(("bump", "number"), read_cursor(wanted.after), strict=True))
     step = limit + 1
     if query is not None:
         step = max(_STEP, step)
@@ -86,37 +87,31 @@ def places(
         step = max(_STEP_OF_MUTES, step)
     matches = []
     for _ in range(0, _SCANNED_AT_ONCE, step):
-        rows = connection.execute(_after(chosen, begin).limit(step)).all()
+        after = f"AND {_AFTER}" if place else ""
+        following = f"""
+            SELECT bumped_at, story_no, id FROM story WHERE {chosen} {after} {NEWEST_FIRST} LIMIT :step
+            """  # noqa: S608
+        rows = chosen.read_rows(connection, following, step=step, **place)
         fits = with_words(connection, {row.id for row in rows}, query)
         fits = muted.without_muted_words(connection, fits, wanted.mutes)
         if wanted.fold:
-            fits = StoryMatcher(connection, wanted).folded(connection, fits)
+            fits = heads_of_storylines(connection, wanted, fits)
         matches += [row for row in rows if row.id in fits]
         if len(matches) > limit:
             last = matches[limit - 1]
             return matches[:limit], cursor_at(last.bumped_at, last.story_no)
         if len(rows) < step:
             return matches, None
-        begin = (rows[-1].bumped_at, rows[-1].story_no)
-    assert begin is not None, "at least one step was gone"
-    return matches, cursor_at(*begin)
-
-
-def _after(chosen: Select[Any], place: _Place | None) -> Select[Any]:
-    """Return the statement for the stories after a place."""
-    if place is None:
-        return chosen
-    bump, number = place
-    is_after = or_(story.c.bumped_at < bump, story.c.story_no < number)
-    return chosen.where(story.c.bumped_at <= bump, is_after)
+        place = {"bump": rows[-1].bumped_at, "number": rows[-1].story_no}
+    return matches, cursor_at(place["bump"], place["number"])
 
 
 def _few(
     connection: Connection, wanted: StoryFilter, query: "Query | None"
 ) -> set[str] | None:
     """Return a few stories that include all matches of `wanted`; None if no condition is selective."""
-    for probe in _probes(connection, wanted):
-        few = connection.scalars(probe.limit(FEW + 1)).all()
+    for selective, statement in _probes(connection, wanted):
+        few = selective.read_values(connection, f"{statement} LIMIT {FEW + 1}")
         if len(few) <= FEW:
             return set(few)
     if query is None:
@@ -129,41 +124,41 @@ def _few(
     return set(read_values(connection, _STORIES_OF, numbers=numbers))
 
 
-def _probes(connection: Connection, wanted: StoryFilter) -> Iterator[Select[Any]]:
-    """Yield a statement for the stories of each condition that may be selective.
+def _probes(connection: Connection, wanted: StoryFilter) -> Iterator[tuple[Where, str]]:
+    """Yield each condition that may be selective, with the statement for its stories.
 
     They do without DISTINCT, which would read all articles that meet a common condition.
     """
-    for condition in of_articles(connection, wanted):
-        yield select(article.c.story).where(condition)
-    ids = select(story.c.id)
+    articles = of_articles(connection, wanted)
+    for condition in articles.conditions:
+        yield articles, f"SELECT story FROM article WHERE {condition}"  # noqa: S608
+    parts = []
     if wanted.since is not None or wanted.until is not None:
-        dates = StoryFilter(since=wanted.since, until=wanted.until)
-        yield ids.where(*of_stories(dates))
+        parts.append(StoryFilter(since=wanted.since, until=wanted.until))
     if wanted.min_outlets > 1:
-        several = StoryFilter(min_outlets=wanted.min_outlets, fold=wanted.fold)
-        yield ids.where(*of_stories(several))
+        parts.append(StoryFilter(min_outlets=wanted.min_outlets, fold=wanted.fold))
     if wanted.min_reports >= REPORT_CLASSES[0]:
-        many = StoryFilter(min_reports=wanted.min_reports, fold=wanted.fold)
-        yield ids.where(*of_stories(many))
-    is_of_story = story_subject.c.story_no == story.c.story_no
-    for subject in with_subjects(wanted):
-        yield ids.join(story_subject, is_of_story).where(subject)
+        parts.append(StoryFilter(min_reports=wanted.min_reports, fold=wanted.fold))
+    for stories in map(of_stories, parts):
+        yield stories, f"SELECT id FROM story WHERE {stories}"  # noqa: S608
+    for subject in of_subjects(wanted):
+        joined = f"SELECT story.id FROM story JOIN story_subject ON {OF_STORY}"  # noqa: S608
+        yield subject, f"{joined} WHERE {subject}"
 
 
 _STORIES_OF = "SELECT DISTINCT story FROM article WHERE inbox_no IN :numbers"
 
 
-def selection(connection: Connection, wanted: StoryFilter) -> Select[Any]:
-    """Return the statement for the newest stories that fit, to be narrowed; without `limit` and `after`.
+def selection(connection: Connection, wanted: StoryFilter) -> Where:
+    """Return the conditions of the stories that fit, without `limit` and `after`; the newest of them are read.
 
-    If many articles match the query, it selects only stories of the newest matches. If the query only excludes
-    words, it also selects stories that do not fit, which the caller must leave out. If a condition on articles is
+    If many articles match the query, only stories of the newest matches meet them. If the query only excludes
+    words, so do stories that do not fit, which the caller must leave out. If a condition on articles is
     common, only the newest `_SCANNED_AT_ONCE` stories are examined.
     """
-    of_its_articles = of_its_articles_of(connection, wanted)
-    chosen = select(story).where(*of_stories(wanted), *of_its_articles)
-    chosen = chosen.order_by(*_NEWEST_FIRST)
+    of_articles_too = of_its_articles(connection, wanted)
+    chosen = of_stories(wanted)
+    chosen.take_in(of_articles_too)
     query = query_of(wanted)
     few = _few(connection, wanted, query)
     if few is None and query is not None and not query.only_excludes:
@@ -173,13 +168,14 @@ def selection(connection: Connection, wanted: StoryFilter) -> Select[Any]:
         few = set(read_values(connection, _STORIES_OF, numbers=numbers))
     if few is not None:
         if query is not None:
-            few = StoryMatcher(connection, wanted).matching(connection, few)
-        return chosen.where(story.c.id.in_(sorted(few)))
-    oldest = None
-    if of_its_articles:
+            few = matching_stories(connection, wanted, few)
+        chosen.add("story.id IN :few", few=sorted(few))
+    elif of_articles_too.conditions:
         examined = """
             SELECT bumped_at FROM story WHERE redirect_to IS NULL
             ORDER BY bumped_at DESC LIMIT 1 OFFSET :examined
             """
         oldest = read_value(connection, examined, examined=_SCANNED_AT_ONCE - 1)
-    return chosen if oldest is None else chosen.where(story.c.bumped_at >= oldest)
+        if oldest is not None:
+            chosen.add("story.bumped_at >= :oldest", oldest=oldest)
+    return chosen

@@ -1,28 +1,30 @@
 """Stories as pages and lists show them."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, Row, Select, select
+from sqlalchemy import Connection, Row
 
 from aggregator.config.story_query import StoryFilter
 from aggregator.model.article import ArticleView
 from aggregator.model.read_model import StoryPage, StoryRedirect
-from aggregator.model.story import StoryView
+from aggregator.model.story import StoryName, StoryView
 from aggregator.store.read import story_list
 from aggregator.store.read.rendered_texts import KEPT
-from aggregator.store.read.storyline_views import with_storylines
-from aggregator.store.stories import article_views, story_rows
+from aggregator.store.read.storyline_views import storylines_by_story
+from aggregator.store.stories import article_views
 from aggregator.store.tables import (
-    IS_LIVE,
+    read_row,
     read_rows,
+    read_value,
     rows_in_order,
-    story,
 )
 from aggregator.stories.counting.originals import with_originals
 
+_LISTED = f"SELECT {story_list.LIST_COLUMNS} FROM story"  # noqa: S608
 MOST_ROWS = 2**31 - 2  # both databases accept a LIMIT of one more
 
 
@@ -36,18 +38,19 @@ def stories_by_id(
     connection: Connection, ids: tuple[str, ...], /
 ) -> tuple[StoryView, ...]:
     """Return the stories with these ids, in this order, as a page does; unknown ids are left out."""
-    live = select(*story_list.LIST_COLUMNS).where(IS_LIVE)
-    return _list_views(connection, rows_in_order(connection, live, story.c.id, ids))
+    live = f"{_LISTED} WHERE redirect_to IS NULL AND id IN :ids"
+    return _list_views(connection, rows_in_order(connection, live, ids))
 
 
 def one_story(connection: Connection, id: str) -> StoryView | StoryRedirect | None:
     """Return a story and its articles with text, HTML and evidence, or None."""
-    chosen: Select[Any] = select(*story_list.LIST_COLUMNS, story.c.redirect_to)
-    row = connection.execute(chosen.where(story.c.id == id)).first()
-    if row is None or row.redirect_to == "":  # all its articles were erased
+    row = read_row(connection, f"{_LISTED} WHERE id = :id", id=id)
+    successor = "SELECT redirect_to FROM story WHERE id = :id"
+    redirect = read_value(connection, successor, id=id)
+    if row is None or redirect == "":  # all its articles were erased
         return None
-    if row.redirect_to is not None:
-        return StoryRedirect(to=row.redirect_to)
+    if redirect is not None:
+        return StoryRedirect(to=redirect)
     members = article_views.views_of_stories(
         connection, [id], "text", "html", "evidence"
     )
@@ -56,8 +59,7 @@ def one_story(connection: Connection, id: str) -> StoryView | StoryRedirect | No
         _story_view(row, members[id]),
         texts_gone=bool(read_rows(connection, stripped, id=id)),
     )
-    named = story_rows.with_subjects(connection, [whole])
-    return with_storylines(connection, named)[0]
+    return _with_subjects(connection, [whole])[0]
 
 
 def is_gone(connection: Connection, id: str) -> bool:
@@ -72,9 +74,37 @@ def _list_views(
     connection: Connection, rows: Sequence[Row[Any]]
 ) -> tuple[StoryView, ...]:
     members = article_views.rows_of_stories(connection, [row.id for row in rows])
-    views = (_listed_view(row, tuple(members[row.id])) for row in rows)
-    named = story_rows.with_subjects(connection, views)
-    return with_storylines(connection, named)
+    views = [_listed_view(row, tuple(members[row.id])) for row in rows]
+    return _with_subjects(connection, views)
+
+
+def _with_subjects(
+    connection: Connection, views: Sequence[StoryView]
+) -> tuple[StoryView, ...]:
+    """Return these stories with their names, topics and storylines."""
+    ids = [view.id for view in views]
+    names = defaultdict(list)
+    topics = defaultdict(list)
+    subjects = """
+        SELECT story.id, subject.kind, subject.label, subject.outlets
+        FROM story_subject AS subject JOIN story ON story.story_no = subject.story_no
+        WHERE story.id IN :ids ORDER BY subject.position
+        """
+    for row in read_rows(connection, subjects, ids=ids):
+        if row.kind == "name":
+            names[row.id].append(StoryName(name=row.label, outlets=row.outlets))
+        else:
+            topics[row.id].append(row.label)
+    lines = storylines_by_story(connection, ids)
+    return tuple(
+        replace(
+            view,
+            names=tuple(names[view.id]),
+            topics=tuple(topics[view.id]),
+            storyline=lines.get(view.id),
+        )
+        for view in views
+    )
 
 
 @lru_cache(maxsize=KEPT)
@@ -83,7 +113,4 @@ def _listed_view(row: Row[Any], members: tuple[Row[Any], ...]) -> StoryView:
 
 
 def _story_view(row: Row[Any], members: list[ArticleView]) -> StoryView:
-    shown = {
-        column.name: row._mapping[column.name] for column in story_list.LIST_COLUMNS
-    }
-    return StoryView(**shown, articles=tuple(with_originals(members)))
+    return StoryView(**row._mapping, articles=tuple(with_originals(members)))

@@ -10,28 +10,20 @@ from msgspec.structs import replace
 from sqlalchemy import Connection, Row
 
 from aggregator.model.read_model import FrontPageStory
-from aggregator.model.story import LinkedStory, StorylineView, StoryView
+from aggregator.model.story import LinkedStory, StorylineView
 from aggregator.store.read.cursors import cursor_at, read_cursor
 from aggregator.store.stories.storyline_rows import line_of
-from aggregator.store.tables import read_rows, read_values
+from aggregator.store.tables import read_lists, read_rows, read_values
 
 _DAY = dt.timedelta(days=1)
 _SHOWN = ("id", "title", "first_published", "report_count")
 _STORIES = f"""
     SELECT {", ".join(_SHOWN)}, storyline, story_no, last_published, outlet_count, bumped_at FROM story
-    WHERE redirect_to IS NULL AND {{}} IN :ids ORDER BY first_published DESC, story_no DESC
+    WHERE redirect_to IS NULL AND (storyline IN :ids OR storyline IS NULL AND id IN :ids)
+    ORDER BY first_published DESC, story_no DESC
     """  # noqa: S608
 _LINES = "SELECT storyline FROM story WHERE storyline IS NOT NULL AND redirect_to IS NULL AND id IN :ids"
 _EVER = dt.datetime(9999, 1, 1, tzinfo=dt.UTC)
-
-
-def with_storylines(
-    connection: Connection, views: Iterable[StoryView]
-) -> tuple[StoryView, ...]:
-    """Return these stories with their storylines."""
-    listed = tuple(views)
-    lines = storylines_by_story(connection, [view.id for view in listed])
-    return tuple(replace(view, storyline=lines.get(view.id)) for view in listed)
 
 
 def storylines_by_story(
@@ -45,7 +37,7 @@ def storylines_by_story(
 def members_of_lines(connection: Connection, ids: Iterable[str]) -> list[Row[Any]]:
     """Return all stories of the storylines of these stories, the last bumped last."""
     lines = read_values(connection, _LINES, ids=ids)
-    members = read_rows(connection, _STORIES.format("storyline"), ids=lines)
+    members = read_rows(connection, _STORIES, ids=lines)
     return sorted(members, key=lambda row: (row.bumped_at, row.story_no))
 
 
@@ -75,10 +67,10 @@ def one_a_storyline(
 def storylines(
     connection: Connection, ids: Iterable[str], least: int = 2
 ) -> dict[str, StorylineView]:
-    """Return the storylines of at least so many stories, by id."""
+    """Return the storylines of at least so many stories, by id; a story that stands alone is a storyline of one."""
     members = defaultdict(list)
-    for row in read_rows(connection, _STORIES.format("storyline"), ids=ids):
-        members[row.storyline].append(row)
+    for row in read_rows(connection, _STORIES, ids=ids):
+        members[row.storyline or row.id].append(row)
     # The stories of the last day of each storyline, its head first
     of_day = {}
     for id_, rows in members.items():
@@ -88,35 +80,29 @@ def storylines(
             weight = attrgetter("report_count", "outlet_count", "last_published")
             of_day[id_] = sorted(newest, key=weight, reverse=True)
     several = [row.id for rows in of_day.values() if len(rows) > 1 for row in rows]
-    outlets = defaultdict(set)
     named = "SELECT story, outlet FROM article WHERE outlet IS NOT NULL AND story IN :stories"
-    for row in read_rows(connection, named, stories=several):
-        outlets[row.story].add(row.outlet)
+    outlets = read_lists(connection, named, stories=several)
     views = {}
     for id_, day in of_day.items():
         # Outlets that only repeat count as one in a story: there may be fewer than names.
         count = sum(row.outlet_count for row in day)
         if len(day) > 1:
             count = min(count, len(set().union(*(outlets[row.id] for row in day))))
-        views[id_] = _view(id_, members[id_], day, count)
+        rows = members[id_]
+        views[id_] = StorylineView(
+            id=id_,
+            title=day[0].title,
+            story_count=len(rows),
+            day_outlet_count=count,
+            day_report_count=sum(row.report_count for row in day),
+            head=day[0].id,
+            updated=max(row.bumped_at for row in rows),
+            stories=tuple(
+                LinkedStory(**{name: row._mapping[name] for name in _SHOWN})
+                for row in rows
+            ),
+        )
     return views
-
-
-def _view(
-    id: str, rows: Sequence[Row[Any]], day: Sequence[Row[Any]], outlets: int
-) -> StorylineView:
-    return StorylineView(
-        id=id,
-        title=day[0].title,
-        story_count=len(rows),
-        day_outlet_count=outlets,
-        day_report_count=sum(row.report_count for row in day),
-        head=day[0].id,
-        updated=max(row.bumped_at for row in rows),
-        stories=tuple(
-            LinkedStory(**{name: row._mapping[name] for name in _SHOWN}) for row in rows
-        ),
-    )
 
 
 def storyline_of(connection: Connection, id: str) -> StorylineView | None:
@@ -125,16 +111,9 @@ def storyline_of(connection: Connection, id: str) -> StorylineView | None:
     None if the story does not exist, or if it has no articles any more.
     """
     known = storylines(connection, [id], 1).get(id)
-    if known is not None:
-        return known
-    line = line_of(connection, id)
-    if line is None:
-        return None
-    known = storylines(connection, [line], 1).get(line)
-    if known is not None:
-        return known
-    (alone,) = read_rows(connection, _STORIES.format("id"), ids=[line])
-    return _view(line, [alone], [alone], alone.outlet_count)
+    if known is None and (line := line_of(connection, id)) is not None:
+        known = storylines(connection, [line], 1)[line]
+    return known
 
 
 def newest_storylines(

@@ -1,13 +1,14 @@
 """The full-text index of articles, and its updates.
 
 It is derived: new articles are indexed shortly after placing, by inbox number, and the whole index can be
-rebuilt, the newest articles first (`index_older`). index_rows.py has its content.
+rebuilt, the newest articles first (`index_older`). index_rows.py has its content. FTS5 keeps the words of a deleted
+row until it merges, so retention and `forget` merge the index; on PostgreSQL VACUUM removes them.
 """
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, Row
 
 from aggregator.store.engine.database import Database
 from aggregator.store.search.index_rows import INDEXED, fts5_row, tsvector_row
@@ -18,8 +19,16 @@ from aggregator.store.search.progress import (
     unindexed_at_most,
     unindexed_to,
 )
-from aggregator.store.tables import article, highest, read_rows, set_counter
+from aggregator.store.tables import (
+    counter_value,
+    read_rows,
+    read_value,
+    set_counter,
+    write_each,
+    write_sql,
+)
 
+_NEWEST = "SELECT coalesce(max(inbox_no), 0) FROM article"
 _INDEXED_A_TRANSACTION = 200  # not more, because entries arrive meanwhile
 
 
@@ -62,7 +71,7 @@ def index_until(
     `advance` is called with the number of further articles. A daemon continues after an interruption.
     """
     with database.read() as connection:
-        if not unindexed_at_most(connection, highest(connection, article.c.inbox_no)):
+        if not unindexed_at_most(connection, read_value(connection, _NEWEST)):
             return 0
     total = 0
     count = _INDEXED_A_TRANSACTION
@@ -85,9 +94,9 @@ def take_out(connection: Connection, n: int) -> bool:
     if connection.dialect.name == "sqlite":
         (row,) = read_rows(connection, f"{INDEXED} WHERE inbox_no = :n", n=n)
         taken_out = "INSERT INTO article_search(article_search, rowid, words) VALUES ('delete', :n, :w)"
-        connection.execute(text(taken_out), fts5_row(row))
+        write_sql(connection, taken_out, **fts5_row(row))
     else:
-        connection.execute(text("DELETE FROM article_search WHERE n = :n"), {"n": n})
+        write_sql(connection, "DELETE FROM article_search WHERE n = :n", n=n)
     return True
 
 
@@ -100,24 +109,65 @@ def clear(connection: Connection) -> None:
     """Empty the index and queue all articles for indexing."""
     is_sqlite = connection.dialect.name == "sqlite"
     emptied = "INSERT INTO article_search(article_search) VALUES ('delete-all')"
-    connection.execute(text(emptied if is_sqlite else "DELETE FROM article_search"))
+    write_sql(connection, emptied if is_sqlite else "DELETE FROM article_search")
     reindex_all(connection)
 
 
 def reindex_all(connection: Connection) -> None:
     """Queue all articles for indexing; the index must be empty."""
-    last = highest(connection, article.c.inbox_no)
+    last = read_value(connection, _NEWEST)
     for name in (LAST, REST):
         set_counter(connection, name, last)
 
 
 def put(connection: Connection, rows: Sequence[Row[Any]]) -> None:
     """Insert articles into the index, by their rows of INDEXED."""
-    if not rows:
-        return
     if connection.dialect.name == "sqlite":
-        statement = text("INSERT INTO article_search(rowid, words) VALUES (:n, :w)")
-        connection.execute(statement, [fts5_row(row) for row in rows])
+        added = "INSERT INTO article_search(rowid, words) VALUES (:n, :w)"
+        write_each(connection, added, [fts5_row(row) for row in rows])
     else:
         added = "INSERT INTO article_search(n, words, is_long) VALUES (:n, CAST(:w AS tsvector), :l)"
-        connection.execute(text(added), [tsvector_row(row) for row in rows])
+        write_each(connection, added, [tsvector_row(row) for row in rows])
+
+
+# Pages of the full-text index merged in one transaction: about 2 MB
+_MERGED_PAGES = 500
+# Counters.
+# Rows that were taken out of the index since it was last merged
+_STALE_ROWS = "index_stale"
+_MERGING = "index_merging"  # 1 while it is being merged
+
+
+def count_stale_rows(connection: Connection, number: int) -> None:
+    """Record that so many rows were taken out of the index."""
+    if number:
+        set_counter(
+            connection, _STALE_ROWS, counter_value(connection, _STALE_ROWS) + number
+        )
+
+
+def merge_index(
+    connection: Connection, *, is_first: bool, pages: int = _MERGED_PAGES
+) -> bool:
+    """Merge `pages` of the index. Return whether more remains."""
+    if connection.dialect.name != "sqlite":
+        return False
+    if is_first:
+        set_counter(connection, _STALE_ROWS, 0)
+    changes = "SELECT total_changes()"
+    before = read_value(connection, changes)
+    merged = "INSERT INTO article_search(article_search, rank) VALUES ('merge', :pages)"
+    write_sql(connection, merged, pages=-pages if is_first else pages)
+    # Less than 2: nothing was merged
+    return read_value(connection, changes) - before >= 2
+
+
+def merge_stale_index(connection: Connection, least: int, pages: int) -> bool:
+    """Merge `pages` of the index once `least` of its rows are stale. Return whether it did."""
+    is_under_way = counter_value(connection, _MERGING) > 0
+    is_due = is_under_way or counter_value(connection, _STALE_ROWS) >= least
+    if not is_due or connection.dialect.name != "sqlite":
+        return False
+    more = merge_index(connection, is_first=not is_under_way, pages=pages)
+    set_counter(connection, _MERGING, int(more))
+    return True

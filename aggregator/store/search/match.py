@@ -8,7 +8,6 @@ so on both databases they are searched among the newest articles that have all t
 
 from collections.abc import Collection, Sequence
 from itertools import pairwise
-from typing import Any
 
 from msgspec.structs import replace
 from sqlalchemy import Connection, text
@@ -17,7 +16,7 @@ from aggregator.store.search.expressions import MatchExpression, expression_of
 from aggregator.store.search.index_rows import INDEXED, SPANS, tokens_of
 from aggregator.store.search.query import Query
 from aggregator.store.search.searchable_text import SearchableText
-from aggregator.store.tables import in_parts, read_rows
+from aggregator.store.tables import in_parts, read_rows, read_value, read_values
 
 _MOST_ROWS = 2**31 - 1  # both databases take a LIMIT of that size
 _GAP = 300  # inbox numbers: a smaller gap between two numbers is read, too
@@ -38,18 +37,18 @@ def rank_matches(
     match = expression_of(connection, titled)
     if not numbers or match is None or not query.terms:
         return numbers
-    asked: dict[str, Any] = {"match": match.loose}
     if connection.dialect.name == "sqlite":
-        asked["lowest"] = numbers[-1]
         wanted = set(numbers)
-        best = connection.scalars(_RANKED_BY_FTS5, asked)
+        best = read_values(
+            connection, _RANKED_BY_FTS5, match=match.loose, lowest=numbers[-1]
+        )
         return [number for number in best if number in wanted]
-    asked["numbers"] = numbers
+    asked = {"match": match.loose, "numbers": numbers}
     return list(connection.scalars(_RANKED_BY_TSQUERY, asked))
 
 
 # The query reads from the lowest matching number, because for single numbers FTS5 would restart it for each.
-_RANKED_BY_FTS5 = text(
+_RANKED_BY_FTS5 = (
     "SELECT rowid FROM article_search WHERE article_search MATCH :match AND rowid >= :lowest "
     "ORDER BY rank, rowid DESC"
 )
@@ -109,8 +108,11 @@ def among(connection: Connection, query: Query, numbers: Collection[int]) -> set
         ]
         for start, end in pairwise([*starts, len(ordered)]):
             upper, lower = ordered[start], ordered[end - 1]
-            asked = {"match": match.strict, "upper": upper, "lower": lower}
-            matches |= set(connection.scalars(_IN_RANGE, asked))
+            matches.update(
+                read_values(
+                    connection, _IN_RANGE, match=match.strict, lower=lower, upper=upper
+                )
+            )
         return matches & set(ordered)
     for part in in_parts(ordered):
         matches |= set(_of_these(connection, match, query, part))
@@ -118,48 +120,48 @@ def among(connection: Connection, query: Query, numbers: Collection[int]) -> set
 
 
 # The query reads ranges of numbers: for single numbers FTS5 would restart it for each.
-_IN_RANGE = text(
-    "SELECT rowid FROM article_search WHERE article_search MATCH :match AND rowid BETWEEN :lower AND :upper"
-)
+_IN_RANGE = "SELECT rowid FROM article_search WHERE article_search MATCH :match AND rowid BETWEEN :lower AND :upper"
 
 
 def _newest(
     connection: Connection, match: str, limit: int, *, floor: int = 0
 ) -> list[int]:
     if connection.dialect.name == "sqlite":
-        asked = {"match": match, "limit": limit, "floor": floor}
-        return list(connection.scalars(_NEWEST_IN_FTS5, asked))
-    last = connection.scalar(text("SELECT max(n) FROM article_search")) or 0
+        return read_values(
+            connection, _NEWEST_IN_FTS5, match=match, floor=floor, limit=limit
+        )
+    last = read_value(connection, "SELECT max(n) FROM article_search") or 0
     for span, bits in SPANS.items():
         newest_spans = range(last >> bits, (last >> bits) - _SPANS_ASKED, -1)
         spans = " | ".join(f"'{span}{number}'" for number in newest_spans)
-        asked = {"match": f"({match}) & ({spans})", "limit": limit}
-        numbers = list(connection.scalars(_NEWEST_BY_TSQUERY, asked))
+        recent = f"({match}) & ({spans})"
+        numbers = read_values(connection, _NEWEST_BY_TSQUERY, match=recent, limit=limit)
         if len(numbers) == limit:
             return numbers
-    return list(connection.scalars(_NEWEST_BY_TSQUERY, {**asked, "match": match}))
+    return read_values(connection, _NEWEST_BY_TSQUERY, match=match, limit=limit)
 
 
-_NEWEST_IN_FTS5 = text(
+_NEWEST_IN_FTS5 = (
     "SELECT rowid FROM article_search WHERE article_search MATCH :match AND rowid >= :floor "
     "ORDER BY rowid DESC LIMIT :limit"
 )
 # "+ 0": do not use the primary key, which would read the words of articles until enough match.
-_NEWEST_BY_TSQUERY = text(
-    "SELECT n FROM article_search WHERE words @@ CAST(:match AS tsquery) ORDER BY n + 0 DESC LIMIT :limit"
-)
+_NEWEST_BY_TSQUERY = """
+    SELECT n FROM article_search WHERE words @@ CAST(:match AS tsquery) ORDER BY n + 0 DESC LIMIT :limit
+    """
 
 
 def _of_these(
     connection: Connection, match: MatchExpression, query: Query, numbers: Sequence[int]
 ) -> list[int]:
     """Return those of `numbers` with the phrases. Long texts are read: Postgres drops their positions."""
-    statement = text(
-        "SELECT n, is_long FROM article_search WHERE n = ANY(:numbers) AND words @@ CAST(:loose AS tsquery) "
-        "AND (is_long OR words @@ CAST(:match AS tsquery)) ORDER BY n DESC"
+    phrased = """
+        SELECT n, is_long FROM article_search WHERE n IN :numbers AND words @@ CAST(:loose AS tsquery)
+        AND (is_long OR words @@ CAST(:match AS tsquery)) ORDER BY n DESC
+        """
+    rows = read_rows(
+        connection, phrased, numbers=numbers, loose=match.loose, match=match.strict
     )
-    asked = {"numbers": list(numbers), "loose": match.loose, "match": match.strict}
-    rows = connection.execute(statement, asked).all()
     long = [row.n for row in rows if row.is_long]
     unfit = set(long)
     for row in read_rows(connection, f"{INDEXED} WHERE inbox_no IN :long", long=long):

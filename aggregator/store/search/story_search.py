@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Collection
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from aggregator.config.story_query import StoryFilter
 from aggregator.model.errors import UsageError
@@ -18,7 +18,7 @@ from aggregator.store.search.query import Query, filter_term, parse_query
 from aggregator.store.search.snippets import snippet
 from aggregator.store.stories import article_views, stored_articles
 from aggregator.store.stories.story_rows import shown_columns
-from aggregator.store.tables import read_rows, rows_in_order, story
+from aggregator.store.tables import read_rows
 
 # Articles shown of one story
 _ARTICLES_SHOWN = 3
@@ -31,7 +31,7 @@ _INSTANT = dt.timedelta(microseconds=1)
 _FIRST_MOMENT = dt.datetime.min.replace(tzinfo=dt.UTC)
 _LAST_MOMENT = dt.datetime.max.replace(tzinfo=dt.UTC)
 
-_STORIES = select(*shown_columns(StoryHit))
+_STORIES = f"SELECT {shown_columns(StoryHit)} FROM story WHERE id IN :ids"  # noqa: S608
 _HITS = f"""
     SELECT {article_views.view_columns("text")}, story.title AS story_title
     FROM article JOIN story ON story.id = article.story WHERE inbox_no IN :numbers
@@ -71,8 +71,7 @@ def search(
         shown.update(of_story[:_ARTICLES_SHOWN])
     hits = _hits(connection, query, shown)
     columns = {
-        row.id: row._mapping
-        for row in rows_in_order(connection, _STORIES, story.c.id, list(by_story))
+        row.id: row._mapping for row in read_rows(connection, _STORIES, ids=by_story)
     }
     return SearchResults(
         hits=tuple(hits[number] for number in found[:limit]),

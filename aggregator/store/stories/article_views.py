@@ -1,17 +1,17 @@
 """Stored articles as output shows them, without the columns of clustering."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, RowMapping, func, or_
+from sqlalchemy import Connection, Row, RowMapping
 
 from aggregator.model.article import ArticleView
 from aggregator.model.evidence import Evidence
 from aggregator.model.prepared import ArticleHtml
 from aggregator.store import codecs
 from aggregator.store.stories.stored_articles import ArticleDetails, StoredArticle
-from aggregator.store.tables import article, read_rows, stream_rows
+from aggregator.store.tables import Where, article, read_rows, stream_rows
 
 # The headline and summary of a large story are chosen from this many articles
 SHOWN_MEMBERS = 64
@@ -42,16 +42,13 @@ def view_columns(*more: str) -> str:
     return ", ".join(_SELECTED.get(name, f"article.{name}") for name in names)
 
 
-def is_of_outlets(
-    connection: Connection, names: Collection[str]
-) -> ColumnElement[bool]:
+def of_outlets(connection: Connection, names: Iterable[str]) -> Where:
     """Return the condition that an article is of one of the outlets, by key or name, in any case."""
+    fold = "casefold" if connection.dialect.name == "sqlite" else "lower"
     # PostgreSQL keeps ß
     keys = {*map(str.casefold, names), *map(str.lower, names)}
-    folded = func.casefold if connection.dialect.name == "sqlite" else func.lower
-    return or_(
-        folded(article.c.outlet).in_(keys), folded(article.c.outlet_name).in_(keys)
-    )
+    either = f"({fold}(outlet) IN :outlets OR {fold}(outlet_name) IN :outlets)"
+    return Where(either, outlets=sorted(keys))
 
 
 def view_of(whole: StoredArticle) -> ArticleView:

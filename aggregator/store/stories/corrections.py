@@ -11,7 +11,7 @@ from operator import attrgetter
 from typing import Literal, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
 
 from aggregator.model.errors import UsageError
 from aggregator.model.evidence import Evidence
@@ -19,11 +19,11 @@ from aggregator.model.structs import FrozenStruct
 from aggregator.store.stories import stored_articles, storyline_rows
 from aggregator.store.tables import (
     correction,
-    execute_each,
-    highest,
+    insert_rows,
     link_constraint,
     read_rows,
-    structs_of,
+    read_structs,
+    read_value,
     write_sql,
 )
 
@@ -154,10 +154,13 @@ def add(
     `together`: articles that belong in one story, or storyline; `leaving`: articles that belong apart
     from `staying`.
     """
-    n = highest(connection, correction.c.correction_no) + 1
+    n = (
+        read_value(connection, "SELECT coalesce(max(correction_no), 0) FROM correction")
+        + 1
+    )
     text = msgspec.json.encode(detail).decode()
     values = {"correction_no": n, "at": at, "kind": kind, "detail": text}
-    connection.execute(insert(correction).values(values))
+    insert_rows(connection, correction, [values])
     prefix = _PREFIX if kind in _OF_STORYLINES else ""
     for relation, side, ids in (
         ("together", 0, together),
@@ -166,7 +169,7 @@ def add(
     ):
         shared = {"correction": n, "relation": prefix + relation, "side": side}
         rows = [shared | {"article": id_} for id_ in ids]
-        execute_each(connection, insert(link_constraint), rows)
+        insert_rows(connection, link_constraint, rows)
     return n
 
 
@@ -221,7 +224,7 @@ def all_constraints(
         FROM link_constraint WHERE relation {like} '{_PREFIX}%' AND correction > :after
         ORDER BY correction, article, relation
         """  # noqa: S608
-    return structs_of(Constraint, read_rows(connection, chosen, after=after))
+    return read_structs(connection, Constraint, chosen, after=after)
 
 
 class StoryConstraints(NamedTuple):
@@ -247,13 +250,9 @@ class Constraints:
     ) -> StoryConstraints:
         """Return the constraints of an article. A must-link takes precedence over a cannot-link."""
         linked = self._table(connection).linked_articles(article)
-        must_link = set(
-            stored_articles.assigned_stories(connection, linked.together).values()
-        )
-        barred = frozenset(
-            stored_articles.assigned_stories(connection, linked.apart).values()
-        )
-        return StoryConstraints(tuple(sorted(must_link)), barred - must_link)
+        must_link = _stories_of(connection, linked.together)
+        barred = _stories_of(connection, linked.apart) - must_link
+        return StoryConstraints(tuple(sorted(must_link)), frozenset(barred))
 
     def may_leave(self, connection: Connection, articles_: Iterable[str]) -> bool:
         """Return whether no correction links these articles to articles outside this set."""
@@ -289,9 +288,7 @@ class Constraints:
     def same_storyline(self, connection: Connection, article: str) -> set[str]:
         """Return the stories that belong into the storyline of an article."""
         linked = self._table(connection, of_storylines=True).linked_articles(article)
-        return set(
-            stored_articles.assigned_stories(connection, linked.together).values()
-        )
+        return _stories_of(connection, linked.together)
 
     def barred_storylines(self, connection: Connection, storyline: str) -> set[str]:
         """Return the storylines that corrections keep apart from `storyline`."""
@@ -312,3 +309,7 @@ class Constraints:
                 all_constraints(connection, of_storylines=of_storylines)
             )
         return self._tables[of_storylines]
+
+
+def _stories_of(connection: Connection, articles_: Iterable[str]) -> set[str]:
+    return set(stored_articles.assigned_stories(connection, articles_).values())

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from aggregator.model.article import Article
 from aggregator.store.stories import stored_articles
-from aggregator.store.tables import highest, read_rows, story, stream_rows
+from aggregator.store.tables import read_rows, read_value, stream_rows
 
 # The most compared reports of a story in memory; its mean is computed from these
 HELD_REPORTS: Final = 32
@@ -19,7 +19,7 @@ HELD_REPORTS: Final = 32
 
 def newest_inbox_no(connection: Connection) -> int:
     """Return the inbox number of the newest article of any story; 0 in an empty database."""
-    return highest(connection, story.c.last_inbox_no)
+    return read_value(connection, "SELECT coalesce(max(last_inbox_no), 0) FROM story")
 
 
 def decides_before(article: Article) -> tuple[bool, bool, int]:

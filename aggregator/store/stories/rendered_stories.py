@@ -7,7 +7,7 @@ first.
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
@@ -16,7 +16,6 @@ from aggregator.store.tables import (
     read_rows,
     read_value,
     read_values,
-    story,
     write_sql,
 )
 from aggregator.stories.rendering import render
@@ -50,9 +49,10 @@ def render_next(
     renderings = [(row, render(row.title, members[row.id], tuning)) for row in waiting]
     with database.write() as connection:
         # The lock keeps the writer of a server from adding articles to these stories now.
-        locked = select(story.c.id, story.c.last_inbox_no).where(story.c.id.in_(ids))
-        rows = connection.execute(locked.with_for_update())
-        last_numbers = {row.id: row.last_inbox_no for row in rows}
+        locked = "SELECT id, last_inbox_no FROM story WHERE id IN :ids"
+        if not database.is_sqlite:
+            locked += " FOR UPDATE"
+        last_numbers = dict(read_rows(connection, locked, ids=ids))
         subjects = []
         for row, rendering in renderings:
             if last_numbers.get(row.id) != row.last_inbox_no:
@@ -86,7 +86,7 @@ def unrendered_of_several(connection: Connection) -> Sequence[str]:
 def count_unrendered(connection: Connection) -> int:
     """Return the number of stories that wait to be rendered."""
     unrendered = f"SELECT count(*) FROM story WHERE {_IS_UNRENDERED}"  # noqa: S608
-    return int(read_value(connection, unrendered))
+    return read_value(connection, unrendered)
 
 
 def clear_rendered(connection: Connection) -> None:

@@ -17,12 +17,11 @@ from aggregator.model.structs import FrozenStruct
 from aggregator.store import codecs
 from aggregator.store.tables import (
     article,
-    read_row,
     read_rows,
+    read_struct,
+    read_structs,
     read_value,
     read_values,
-    struct_of,
-    structs_of,
 )
 
 
@@ -254,7 +253,7 @@ def latest(connection: Connection, id: str) -> StoredArticle | None:
         {_STORED} WHERE root_article = (SELECT root_article FROM article WHERE id = :id)
         ORDER BY generation DESC LIMIT 1
         """  # noqa: S608
-    return struct_of(StoredArticle, read_row(connection, newest, id=id))
+    return read_struct(connection, StoredArticle, newest, id=id)
 
 
 def with_text(
@@ -262,16 +261,16 @@ def with_text(
 ) -> StoredArticle | None:
     """Return the generation of article `root` that has a text; None if none has it."""
     same = f"{_STORED} WHERE root_article = :root AND text_hash = :text_hash"
-    row = read_row(connection, same, root=root, text_hash=text_hash)
-    return struct_of(StoredArticle, row)
+    return read_struct(connection, StoredArticle, same, root=root, text_hash=text_hash)
 
 
 def stored_with(
     connection: Connection, column: str, values: Iterable[Any]
 ) -> list[StoredArticle]:
     """Return the articles whose `column` has one of the values, in the order of placing."""
-    rows = read_rows(connection, f"{_STORED} WHERE {column} IN :values", values=values)
-    return sorted(structs_of(StoredArticle, rows), key=attrgetter("inbox_no"))
+    chosen = f"{_STORED} WHERE {column} IN :values"
+    stored = read_structs(connection, StoredArticle, chosen, values=values)
+    return sorted(stored, key=attrgetter("inbox_no"))
 
 
 def evidence_of(connection: Connection, id: str) -> Evidence:

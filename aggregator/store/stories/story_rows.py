@@ -1,35 +1,28 @@
 """Rows of stories: founding, update, merge; and their names and topics, which are written when a story is rendered."""
 
 import datetime as dt
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from msgspec.structs import replace
 from sqlalchemy import (
-    ColumnElement,
     Connection,
     bindparam,
-    insert,
     update,
 )
 
 from aggregator.model.article import Article, ArticleView
-from aggregator.model.story import StoryName, StoryView
+from aggregator.model.story import StoryName
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.stories import storyline_rows
 from aggregator.store.tables import (
-    execute_each,
-    highest,
-    read_row,
-    read_rows,
+    insert_rows,
+    read_struct,
+    read_structs,
     read_value,
     read_values,
     story,
     story_subject,
-    struct_of,
-    structs_of,
     write_sql,
 )
 from aggregator.stories.counting.counts import counts
@@ -95,8 +88,6 @@ def has_only_containers(members: Iterable[Article]) -> bool:
     return {member.role for member in members if member.is_compared} == {"container"}
 
 
-# Built once: SQLAlchemy needs as long to build a statement as to execute it.
-_INSERT = insert(story)
 _ROW = f"SELECT {', '.join(StoryRow.__struct_fields__)} FROM story"  # noqa: S608
 _FOUNDING = ("story_no", "id", "founding_article", "founding_no")
 _CHANGING = [name for name in StoryRow.__struct_fields__ if name not in _FOUNDING]
@@ -108,18 +99,20 @@ _UPDATE = (
 )
 
 
-def shown_columns(shape: type[FrozenStruct]) -> list[ColumnElement[Any]]:
-    """Return the columns of a story that `shape` shows, each with the name of its field."""
-    columns: dict[str, ColumnElement[Any]] = dict(story.columns)
+def shown_columns(shape: type[FrozenStruct]) -> str:
+    """Return the columns of a story that `shape` shows, for SQL text, each with the name of its field."""
+    columns = {column.name: f"story.{column.name}" for column in story.columns}
     # Readers see more of a storyline than its id
     del columns["storyline"]
-    columns["updated"] = story.c.bumped_at.label("updated")
-    return [columns[name] for name in shape.__struct_fields__ if name in columns]
+    columns["updated"] = "story.bumped_at AS updated"
+    return ", ".join(
+        columns[name] for name in shape.__struct_fields__ if name in columns
+    )
 
 
 def insert_story(connection: Connection, row: StoryRow) -> None:
     """Write a new story."""
-    connection.execute(_INSERT, [msgspec.structs.asdict(row)])
+    insert_rows(connection, story, [msgspec.structs.asdict(row)])
 
 
 def update_story(connection: Connection, row: StoryRow) -> None:
@@ -161,9 +154,7 @@ def redirect_story(connection: Connection, loser: str, winner: str) -> None:
 
 def row_of(connection: Connection, id: str) -> StoryRow:
     """Return the row of a story, even if the story was merged into another."""
-    (row,) = structs_of(
-        StoryRow, read_rows(connection, f"{_ROW} WHERE id = :id", id=id)
-    )
+    (row,) = read_structs(connection, StoryRow, f"{_ROW} WHERE id = :id", id=id)
     return row
 
 
@@ -175,7 +166,9 @@ def title_of(connection: Connection, id: str) -> str:
 
 def last_membership_change(connection: Connection) -> int:
     """Return the inbox number when the articles of any story last changed; 0 in an empty database."""
-    newest = highest(connection, story.c.membership_changed_no)
+    newest = read_value(
+        connection, "SELECT coalesce(max(membership_changed_no), 0) FROM story"
+    )
     return max(newest, 0)  # -1: see `story.membership_changed_no`
 
 
@@ -191,7 +184,7 @@ def membership_changed_since(connection: Connection, inbox_no: int) -> list[int]
 def foundings(connection: Connection, founder: str) -> int:
     """Return how many stories the article has founded."""
     founded = "SELECT count(*) FROM story WHERE founding_article = :founder"
-    return int(read_value(connection, founded, founder=founder))
+    return read_value(connection, founded, founder=founder)
 
 
 def founders_among(connection: Connection, ids: Iterable[str]) -> set[str]:
@@ -245,7 +238,7 @@ def target_of(connection: Connection, id: str) -> str | None:
 def assigned_story(connection: Connection, article_id: str) -> StoryRow | None:
     """Return the assigned story of an article; None if the article does not exist."""
     assigned = f"{_ROW} WHERE id = (SELECT story FROM article WHERE id = :article)"  # noqa: S608
-    return struct_of(StoryRow, read_row(connection, assigned, article=article_id))
+    return read_struct(connection, StoryRow, assigned, article=article_id)
 
 
 def write_subjects(
@@ -264,7 +257,7 @@ def write_subjects(
                 row["key"] = subject_key(subject.name)
                 row |= {"label": subject.name, "outlets": subject.outlets}
                 rows.append(row)
-    execute_each(connection, insert(story_subject), rows)
+    insert_rows(connection, story_subject, rows)
 
 
 def erase_subjects(connection: Connection, ids: Collection[str]) -> None:
@@ -273,27 +266,3 @@ def erase_subjects(connection: Connection, ids: Collection[str]) -> None:
         DELETE FROM story_subject WHERE story_no IN (SELECT story_no FROM story WHERE id IN :ids)
         """
     write_sql(connection, erased, ids=ids)
-
-
-def with_subjects(
-    connection: Connection, views: Iterable[StoryView]
-) -> tuple[StoryView, ...]:
-    """Return these stories with their names and topics."""
-    listed = tuple(views)
-    names = defaultdict(list)
-    topics = defaultdict(list)
-    ids = {view.id for view in listed}
-    subjects = """
-        SELECT story.id, subject.kind, subject.label, subject.outlets
-        FROM story_subject AS subject JOIN story ON story.story_no = subject.story_no
-        WHERE story.id IN :ids ORDER BY subject.position
-        """
-    for row in read_rows(connection, subjects, ids=ids):
-        if row.kind == "name":
-            names[row.id].append(StoryName(name=row.label, outlets=row.outlets))
-        else:
-            topics[row.id].append(row.label)
-    return tuple(
-        replace(view, names=tuple(names[view.id]), topics=tuple(topics[view.id]))
-        for view in listed
-    )

@@ -5,10 +5,12 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Text, bindparam, text
+from sqlalchemy import Connection
 
 from aggregator.store.tables import (
+    Where,
     counter_value,
+    read_lists,
     read_rows,
     read_value,
     read_values,
@@ -32,8 +34,7 @@ _COMPARED = "affinity_compared"
 _PRESENT = (
     "story AS former JOIN story ON story.id = coalesce(former.redirect_to, former.id)"
 )
-_AFFINITIES = text(
-    """
+_AFFINITIES = """
     SELECT article.story, coalesce(other.redirect_to, other.id) AS present, sum(logit), count(*)
     FROM article JOIN affinity ON affinity.article = article.inbox_no
     JOIN story AS other ON other.story_no = affinity.story
@@ -41,7 +42,6 @@ _AFFINITIES = text(
     AND article.story <> coalesce(other.redirect_to, other.id)
     GROUP BY article.story, coalesce(other.redirect_to, other.id)
     """
-).bindparams(bindparam("stories", type_=Text, expanding=True))
 
 
 # Articles before those of both stories were not compared with either.
@@ -105,8 +105,7 @@ def lines_of_articles(connection: Connection, ids: Iterable[str]) -> dict[str, s
 
 def line_of(connection: Connection, id: str) -> str | None:
     """Return the storyline of a story or of its successor; None if it has no articles any more."""
-    line: str | None = read_value(connection, LINE_OF, id=id)
-    return line
+    return read_value(connection, LINE_OF, id=id)
 
 
 LINE_OF = f"""
@@ -125,7 +124,7 @@ ANSWERING = """coalesce(gone.storyline, present.storyline, present.id, gone.id)
 def number_of(connection: Connection, line: str) -> int:
     """Return the number of the story that founded a storyline: the lower one is older."""
     founder = "SELECT story_no FROM story WHERE id = :line"
-    return int(read_value(connection, founder, line=line))
+    return read_value(connection, founder, line=line)
 
 
 def stories_of(connection: Connection, line: str) -> list[str]:
@@ -162,7 +161,7 @@ def recent_stories(
 
 
 def affinities(
-    connection: Connection, ids: Collection[str]
+    connection: Connection, stories: Collection[str]
 ) -> dict[frozenset[str], Affinity]:
     """Return how near these stories are, by pair; pairs without an article near the other story are left out.
 
@@ -170,21 +169,19 @@ def affinities(
     does not make two stories near whose other reports have nothing in common.
     """
     near: dict[frozenset[str], Affinity] = {}
-    for one, other, total, count in connection.execute(
-        _AFFINITIES, {"stories": [*ids]}
-    ):
+    both = Where(stories=list(stories))
+    for one, other, total, count in both.read_rows(connection, _AFFINITIES):
         pair = frozenset((one, other))
         before = near.get(pair, Affinity(0, 0))
         near[pair] = Affinity(before.total + int(total), before.articles + count)
-    numbers: dict[str, list[int]] = defaultdict(list)
     # After an upgrade the articles of the former version say nothing until they are compared.
     compared = f"""
         SELECT story, inbox_no FROM article WHERE story IN :ids AND copy_of IS NULL
         AND (inbox_no <= coalesce((SELECT value FROM counter WHERE name = '{_COMPARED}'), 0)
           OR inbox_no > coalesce((SELECT value FROM counter WHERE name = '{UNTIL}'), 0))
         """  # noqa: S608
-    for row in read_rows(connection, compared, ids=frozenset[str]().union(*near)):
-        numbers[row.story].append(row.inbox_no)
+    ids = frozenset[str]().union(*near)
+    numbers = read_lists(connection, compared, ids=ids)
     for pair, found in near.items():
         one, other = (numbers[story] for story in pair)
         later = sum(number > min(other, default=0) for number in one)

@@ -13,19 +13,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
 
 from aggregator.model.article import Article
 from aggregator.store.tables import (
-    execute_each,
-    read_row,
+    insert_rows,
+    read_lists,
     read_rows,
+    read_struct,
+    read_structs,
     read_values,
     standing,
     stream_period,
     stream_rows,
-    struct_of,
-    structs_of,
     write_each,
     write_sql,
 )
@@ -39,7 +39,7 @@ _SENDER = """CASE WHEN article.is_polled THEN article.source
 _STANDING = f"SELECT sender FROM standing GROUP BY sender HAVING count(*) >= {DAYS}"  # noqa: S608
 # `LIKE` leaves out unconfirmed mails (`is_mail_address`)
 _FIRST = f"""
-    SELECT article.id, article.story FROM article
+    SELECT article.story, article.id FROM article
     WHERE article.inbox_no > :after AND article.inbox_no <= :last AND article.role = 'report'
     AND (article.counts_as_report OR article.body_words = 0)
     AND (article.outlet NOT LIKE '%@%' OR article.outlet LIKE '%/%') AND {_SENDER} NOT IN ({_STANDING})
@@ -67,7 +67,7 @@ class StreamPeriod(msgspec.Struct, frozen=True):
 def latest(connection: Connection) -> StreamPeriod | None:
     """Return the newest period; None if there is none."""
     newest = "SELECT * FROM stream_period ORDER BY number DESC LIMIT 1"
-    return struct_of(StreamPeriod, read_row(connection, newest))
+    return read_struct(connection, StreamPeriod, newest)
 
 
 def first_accepted(connection: Connection, day: int) -> int:
@@ -86,9 +86,7 @@ def first_accepted(connection: Connection, day: int) -> int:
 def periods_from(connection: Connection, day: int, present: int) -> list[StreamPeriod]:
     """Return the periods from `day` to `present`, oldest first."""
     closed = "SELECT * FROM stream_period WHERE day BETWEEN :day AND :present ORDER BY number"
-    return structs_of(
-        StreamPeriod, read_rows(connection, closed, day=day, present=present)
-    )
+    return read_structs(connection, StreamPeriod, closed, day=day, present=present)
 
 
 class StreamHistory(NamedTuple):
@@ -139,7 +137,7 @@ def count_sources(
 
 def close_period(connection: Connection, period: StreamPeriod, *, keep: int) -> None:
     """Insert a period and close the counts of sources. Keep the terms of so many periods before it."""
-    connection.execute(insert(stream_period), msgspec.structs.asdict(period))
+    insert_rows(connection, stream_period, [msgspec.structs.asdict(period)])
     # A period that was lost (a damaged file) may have left rows, and its number is given again.
     lost = "DELETE FROM source_period WHERE period >= :number"
     write_sql(connection, lost, number=period.number)
@@ -167,7 +165,7 @@ def close_period(connection: Connection, period: StreamPeriod, *, keep: int) -> 
 def dropped_from(connection: Connection, day: int) -> list[tuple[int, StreamPeriod]]:
     """Return the periods from this day on whose terms were dropped, each with the last number before."""
     closed = "SELECT * FROM stream_period ORDER BY number"
-    periods = structs_of(StreamPeriod, read_rows(connection, closed))
+    periods = read_structs(connection, StreamPeriod, closed)
     dropped = []
     after = -1
     for period in periods:
@@ -222,10 +220,7 @@ def reported_before_others(
 
     They are reports of senders without standing.
     """
-    by_story: dict[str, list[str]] = {}
-    for row in read_rows(connection, _FIRST, after=after, last=last):
-        by_story.setdefault(row.story, []).append(row.id)
-    return by_story
+    return read_lists(connection, _FIRST, after=after, last=last)
 
 
 def note_day(connection: Connection, period: int, senders: Iterable[str]) -> None:
@@ -233,7 +228,7 @@ def note_day(connection: Connection, period: int, senders: Iterable[str]) -> Non
     # A lost period's number is given again
     write_sql(connection, "DELETE FROM standing WHERE period >= :period", period=period)
     days = [{"sender": sender, "period": period} for sender in sorted(senders)]
-    execute_each(connection, insert(standing), days)
+    insert_rows(connection, standing, days)
 
 
 def forget_senders(connection: Connection, erased: Iterable[Article]) -> None:

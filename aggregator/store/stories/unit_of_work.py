@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
 
 from aggregator.model.entry import Entry
 from aggregator.model.read_model import ChangeKind
@@ -20,7 +20,7 @@ from aggregator.store.stories.article_rows import outlet_rows
 from aggregator.store.stories.story_rows import StoryRow
 from aggregator.store.tables import (
     change,
-    execute_each,
+    insert_rows,
     set_counter,
     story_log,
     write_sql,
@@ -165,7 +165,7 @@ class UnitOfWork:
     def close(self) -> None:
         """Write lines of outlets, log, changes and numbers, each table by one statement."""
         outlet_rows.change_outlet_lines(self.connection, self.dropped_lines, self.lines)
-        execute_each(self.connection, insert(story_log), self._logs)
-        execute_each(self.connection, insert(change), self._changes)
+        insert_rows(self.connection, story_log, self._logs)
+        insert_rows(self.connection, change, self._changes)
         for name, number in sorted(self._numbers.items()):
             set_counter(self.connection, name, number)

@@ -8,9 +8,7 @@ columns give units and allowed values. Derived data can be rebuilt from the othe
 
 from aggregator.store.tables.article_tables import (
     OTHER_KINDS,
-    OUTLET_NAME,
     OWN_REPORT,
-    TEXT_OR_EMPTY,
     article,
     outlet_line,
     sketch,
@@ -43,7 +41,7 @@ from aggregator.store.tables.history import (
 from aggregator.store.tables.progress_tables import counter, writer_lease
 from aggregator.store.tables.readers import api_token, mute, read_mark, reader
 from aggregator.store.tables.source_tables import (
-    ENTRY_SOURCE,
+    JOIN_SOURCE,
     folder,
     known_items,
     rejected_input,
@@ -51,30 +49,29 @@ from aggregator.store.tables.source_tables import (
     source_access,
 )
 from aggregator.store.tables.statements import (
-    VALUES_AT_ONCE,
+    Where,
     count_rows,
     counter_value,
     delete_rows,
-    execute_each,
-    highest,
     in_parts,
     insert_new,
+    insert_rows,
+    read_lists,
     read_row,
     read_rows,
+    read_struct,
+    read_structs,
     read_value,
     read_values,
     rows_in_order,
     set_counter,
     stream_rows,
-    struct_of,
-    structs_of,
     update_rows,
     upsert,
     write_each,
     write_sql,
 )
 from aggregator.store.tables.story_tables import (
-    IS_LIVE,
     VIEWS,
     affinity,
     change,

@@ -9,7 +9,6 @@ from sqlalchemy import (
     Table,
     Text,
     false,
-    func,
     text,
     true,
 )
@@ -166,9 +165,6 @@ article = Table(
     ),
 )
 
-# Text of an article
-TEXT_OR_EMPTY = func.coalesce(article.c.text, "").label("text")
-OUTLET_NAME = func.coalesce(article.c.outlet_name, article.c.outlet)
 
 tombstone = Table(
     "tombstone",

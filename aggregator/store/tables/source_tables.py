@@ -10,7 +10,6 @@ from sqlalchemy import (
     LargeBinary,
     Table,
     Text,
-    func,
 )
 
 from aggregator.model.structs import FrozenStruct
@@ -112,8 +111,11 @@ source = Table(
     Index(None, "paused", "next_due_at"),
 )
 
-# `entry.source` of the entries of a source: a watched folder has the name that `ingest` gives it.
-ENTRY_SOURCE = func.coalesce(source.c.folder_name, source.c.id)
+JOIN_SOURCE = """
+    JOIN source ON source.id = coalesce((SELECT id FROM source AS fed WHERE fed.id = article.source),
+      (SELECT id FROM source AS watched WHERE watched.folder_name = article.source))
+    """
+"""SQL text that joins the source of an article, so that each article looks its source up by the key."""
 
 known_items = Table(
     "known_items",

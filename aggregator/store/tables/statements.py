@@ -1,13 +1,16 @@
 """Statements that are the same on both databases: SQL text, lists of values in parts, INSERT ... ON CONFLICT.
 
-A statement that is always the same is SQL text: `read_rows`, `read_values`, `read_value` and `write_sql`. A
-statement composed of conditions or of the fields of a struct is made of SQLAlchemy's expressions.
+A statement is SQL text: `read_rows`, `read_values`, `read_value` and `write_sql`; the conditions of
+a filter are collected in `Where`. A statement that is composed of the fields of a struct is made of SQLAlchemy's
+expressions.
 """
 
 import datetime as dt
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib import import_module
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import msgspec
@@ -17,12 +20,12 @@ from sqlalchemy import (
     Connection,
     CursorResult,
     Executable,
-    Row,
-    Select,
     Table,
+    Text,
     bindparam,
     delete,
     func,
+    insert,
     select,
     text,
     update,
@@ -68,6 +71,30 @@ def read_value(connection: Connection, sql: str, /, **values: Any) -> Any:
     return next(iter(read_values(connection, sql, **values)), None)
 
 
+def read_lists(
+    connection: Connection, sql: str, /, **values: Any
+) -> dict[Any, list[Any]]:
+    """Return the second column of `read_rows` in lists, by the first; an empty list where there is none."""
+    lists = defaultdict(list)
+    for key, value in read_rows(connection, sql, **values):
+        lists[key].append(value)
+    return lists
+
+
+def read_structs(
+    connection: Connection, shape: type[AnyStruct], sql: str, /, **values: Any
+) -> list[AnyStruct]:
+    """Return the rows of `read_rows` as structs that have a field for each column, with its name."""
+    return [shape(**row._mapping) for row in read_rows(connection, sql, **values)]
+
+
+def read_struct(
+    connection: Connection, shape: type[AnyStruct], sql: str, /, **values: Any
+) -> AnyStruct | None:
+    """Return the first struct of `read_structs`; None without rows."""
+    return next(iter(read_structs(connection, shape, sql, **values)), None)
+
+
 def write_sql(connection: Connection, sql: str, /, **values: Any) -> int:
     """Change rows by SQL text, with values as in `read_rows`. Return their number."""
     return sum(result.rowcount for result in _results(connection, sql, values))
@@ -103,40 +130,98 @@ def stream_rows(connection: Connection, sql: str, /, **values: Any) -> Iterator[
         yield from result
 
 
+class Where:
+    """Conditions in SQL text that hold together, and the values that they name.
+
+    A list among these values is of texts, and short: it is not divided, unlike those of `read_rows`.
+    """
+
+    def __init__(self, *conditions: str, **values: Any) -> None:
+        self.conditions = list(conditions)
+        self.values = values
+
+    def add(self, condition: str, **values: Any) -> None:
+        """Let a further condition hold."""
+        self.conditions.append(condition)
+        self.values |= values
+
+    def take_in(self, other: "Where") -> None:
+        """Let the conditions of `other` hold, too."""
+        self.conditions += other.conditions
+        self.values |= other.values
+
+    def __str__(self) -> str:
+        """Join the conditions."""
+        return " AND ".join(self.conditions) or "true"
+
+    def read_rows(
+        self, connection: Connection, sql: str, /, **values: Any
+    ) -> list[Any]:
+        """Return the rows of a statement that contains these conditions."""
+        results = _results(connection, sql, values, whole=self.values)
+        return [row for result in results for row in result]
+
+    def read_values(
+        self, connection: Connection, sql: str, /, **values: Any
+    ) -> list[Any]:
+        """Return the first column of `read_rows`."""
+        return [row[0] for row in self.read_rows(connection, sql, **values)]
+
+
 def _results(
-    connection: Connection, sql: str, values: dict[str, Any], **options: Any
+    connection: Connection,
+    sql: str,
+    values: dict[str, Any],
+    *,
+    whole: Mapping[str, Any] = MappingProxyType({}),
+    **options: Any,
 ) -> Iterator[CursorResult[Any]]:
-    many = []
+    """Execute a statement for each part of a list among `values`; lists of `whole` are not divided."""
+    named = {name: value for name, value in whole.items() if f":{name}" in sql}
+    given = {**named, **values}
+    parts = [given]
     times = []
-    for name, value in values.items():
+    lists = []
+    for name, value in given.items():
         if isinstance(value, dt.datetime):
             times.append(name)
         elif isinstance(value, Iterable) and not isinstance(value, str | bytes):
-            many.append(name)
-    statement = _prepare(sql, tuple(many), tuple(times))
-    if not many:
-        yield connection.execute(statement, values, execution_options=options)
-    for name in many:
-        for part in in_parts(sorted(set(values[name]))):
-            yield connection.execute(
-                statement, {**values, name: part}, execution_options=options
-            )
+            lists.append(name)
+            if name in values:
+                divided = in_parts(sorted(set(value)))
+                parts = [{**given, name: part} for part in divided]
+    texts = tuple(name for name in lists if name in named)
+    statement = _prepare(sql, tuple(lists), tuple(times), texts)
+    for part in parts:
+        yield connection.execute(statement, part, execution_options=options)
 
 
 @lru_cache(maxsize=512)
-def _prepare(sql: str, many: tuple[str, ...], times: tuple[str, ...]) -> Executable:
-    """Return a statement with its types: SQLite stores times as text, and true and false as numbers."""
+def _prepare(
+    sql: str,
+    lists: tuple[str, ...],
+    times: tuple[str, ...],
+    texts: tuple[str, ...] = (),
+) -> Executable:
+    """Return a statement with its types: SQLite stores times as text, and true and false as numbers.
+
+    Lists of `texts` may be empty, which PostgreSQL would take for numbers.
+    """
     statement = text(sql).bindparams(
-        *(bindparam(name, expanding=True) for name in many),
+        *(
+            bindparam(name, expanding=True, type_=Text() if name in texts else None)
+            for name in lists
+        ),
         *(bindparam(name, type_=UtcTime()) for name in times),
     )
-    typed = {}
+    # Views show `story.bumped_at` by this name
+    typed: dict[str, Any] = {"updated": UtcTime()} if " AS updated" in sql else {}
     for table in metadata.tables.values():
         for column in table.columns:
             is_read = column.name in sql or "*" in sql
             if is_read and isinstance(column.type, UtcTime | Boolean):
                 typed[column.name] = column.type
-    has_rows = "RETURNING" in sql or sql.lstrip().startswith("SELECT")
+    has_rows = "RETURNING" in sql or sql.lstrip().startswith(("SELECT", "WITH"))
     return statement.columns(**typed) if has_rows else statement
 
 
@@ -153,6 +238,18 @@ def delete_rows(connection: Connection, table: Table, /, *conditions: Any) -> in
     return connection.execute(delete(table).where(*conditions)).rowcount
 
 
+def insert_rows(
+    connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]
+) -> None:
+    """Insert these rows, if there are any."""
+    if rows:
+        connection.execute(_insert(table), rows)
+
+
+# SQLAlchemy needs as long to build a statement as to execute it.
+_insert = cache(insert)
+
+
 def insert_or(connection: Connection, table: Table) -> Any:
     """Return INSERT INTO `table` in the dialect of the connection, which has ON CONFLICT methods."""
     # One of sqlalchemy.dialects.sqlite and .postgresql: the other is not loaded.
@@ -163,8 +260,9 @@ def insert_new(
     connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]
 ) -> None:
     """Insert the rows whose keys are not there yet; another process may have added the others meanwhile."""
-    statement = insert_or(connection, table).on_conflict_do_nothing()
-    execute_each(connection, statement, rows)
+    if rows:
+        statement = insert_or(connection, table).on_conflict_do_nothing()
+        connection.execute(statement, rows)
 
 
 def upsert(connection: Connection, table: Table, values: Mapping[str, Any]) -> None:
@@ -176,41 +274,10 @@ def upsert(connection: Connection, table: Table, values: Mapping[str, Any]) -> N
     )
 
 
-def execute_each(
-    connection: Connection, statement: Executable, rows: Sequence[Mapping[str, Any]]
-) -> None:
-    """Execute a statement with each of these rows of parameters, if there are any."""
-    if rows:
-        connection.execute(statement, rows)
-
-
-def rows_in_order(
-    connection: Connection,
-    statement: Select[Any],
-    column: ColumnElement[Any],
-    values: Sequence[Any],
-) -> list[Row[Any]]:
-    """Return the rows of a statement whose `column` has one of the values, one a value, in their order."""
-    by_value = {}
-    for part in in_parts(sorted(set(values))):
-        for row in connection.execute(statement.where(column.in_(part))):
-            by_value[row._mapping[column]] = row
-    return [by_value[value] for value in values if value in by_value]
-
-
-def structs_of(shape: type[AnyStruct], rows: Iterable[Any]) -> list[AnyStruct]:
-    """Return rows as structs that have a field for each column, with its name."""
-    return [shape(**row._mapping) for row in rows]
-
-
-def struct_of(shape: type[AnyStruct], row: Any) -> AnyStruct | None:
-    """Return a row as `structs_of` does; None without a row."""
-    return None if row is None else shape(**row._mapping)
-
-
-def highest(connection: Connection, column: ColumnElement[int]) -> int:
-    """Return the highest number in a column; 0 without rows."""
-    return connection.scalar(select(func.max(column))) or 0
+def rows_in_order(connection: Connection, sql: str, ids: Sequence[str]) -> list[Any]:
+    """Return the rows of a statement for the stories or articles `:ids`, one for each, in their order."""
+    by_id = {row.id: row for row in read_rows(connection, sql, ids=ids)}
+    return [by_id[id_] for id_ in ids if id_ in by_id]
 
 
 def count_rows(

@@ -128,9 +128,6 @@ story = Table(
     Index("ix_story_for_views", "id", "redirect_to", "report_count", "outlet_count"),
 )
 
-# Neither merged into another story nor without articles
-IS_LIVE = story.c.redirect_to.is_(None)
-
 story_subject = Table(
     "story_subject",
     metadata,

@@ -8,7 +8,6 @@ from aggregator.publish.excerpts.single_articles import bounded_article
 from aggregator.publish.excerpts.source_excerpts import bounded_source, bounded_sources
 from aggregator.store.intake.source_access_rows import typed_access
 from aggregator.store.intake.source_rows import Source
-from aggregator.store.read.source_entries import EntryPage
 from aggregator.web.api.edit_sources import found_source
 from aggregator.web.dependencies import ID, whole_number
 from aggregator.web.pages.pages import Pages, typed_text
@@ -51,11 +50,13 @@ def show_source(site: Pages, request: Request) -> Response:
         return site.not_found(request)
     view = site.view_of(request)
     number = whole_number(request.query_params.get("page", "")) or 1
-    wanted = EntryPage(ENTRIES_A_PAGE + 1, (number - 1) * ENTRIES_A_PAGE)
     seen_by = site.reader_of_pages(request)
+    marked_by = None
     if seen_by is not None and view is not None:
-        wanted = wanted._replace(marked_by=(seen_by[1], view))
-    entries = site.reader.source_entries(source.id, wanted)
+        marked_by = seen_by[1], view
+    entries = site.reader.source_entries(
+        source.id, ENTRIES_A_PAGE + 1, (number - 1) * ENTRIES_A_PAGE, marked_by
+    )
     limits = site.limits(request)
     shown = [bounded_article(entry, *limits) for entry in entries[:ENTRIES_A_PAGE]]
     # Those who may not change the source see no form.

@@ -13,7 +13,7 @@ from aggregator.model.read_model import Change
 from aggregator.store.engine.database import Database
 from aggregator.store.read.change_stream import following
 from aggregator.store.read.reader import StoryReader
-from aggregator.store.read.story_filter import StoryMatcher
+from aggregator.store.read.story_filter import matching_stories
 from aggregator.store.search.index import index_next
 from tests.support.articles import (
     NOON,
@@ -174,6 +174,6 @@ def test_the_matcher_and_the_lists_agree_on_what_fits(database: Database) -> Non
     def agree(wanted: StoryFilter) -> None:
         fits = {one.id for one in reading.stories(wanted).stories}
         with database.read() as connection:
-            assert StoryMatcher(connection, wanted).matching(connection, ids) == fits
+            assert matching_stories(connection, wanted, ids) == fits
 
     agree()

@@ -12,7 +12,7 @@ from contextlib import ExitStack, closing
 
 import msgspec
 import pytest
-from sqlalchemy import event, select, text, update
+from sqlalchemy import select, text, update
 
 from aggregator.config.tuning import Tuning
 from aggregator.model.errors import AggregatorError, DatabaseBusyError, LeaseLostError
@@ -365,27 +365,6 @@ def test_a_commit_of_any_connection_changes_the_version_and_a_look_does_not(
         assert database.data_version() not in seen
         seen.add(database.data_version())
     other.close()
-
-
-@pytest.mark.later
-def test_the_writer_learns_the_version_by_its_lease(database: Database) -> None:
-    """An idle daemon sends a server one message a second, not one for each thread."""
-    lease = WriterLease(database)
-    checkouts: list[None] = []
-    assert lease.become_writer()
-    event.listen(database.engine, "checkout", lambda *_: checkouts.append(None))
-
-    def is_known() -> bool:
-        checkouts.clear()
-        database.data_version()
-        return not checkouts
-
-    wait_until(is_known, "the lease to be checked")
-    before = database.data_version()
-    with closing(Database(database.url)) as other:
-        executed(other, update(counter).values(value=counter.c.value + 1))
-    wait_until(lambda: database.data_version() != before, "the commit to be seen")
-    lease.release()
 
 
 def test_who_lost_the_lease_learns_it_by_reading(database: Database) -> None:

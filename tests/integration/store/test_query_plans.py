@@ -25,7 +25,7 @@ from aggregator.store.maintenance import erase_target, erased_rows, expired_rows
 from aggregator.store.read import story_list
 from aggregator.store.read.health import database_status
 from aggregator.store.read.reader import StoryReader
-from aggregator.store.read.story_filter import StoryMatcher
+from aggregator.store.read.story_filter import matching_stories
 from aggregator.store.stories.corrections import Constraints
 from aggregator.store.stories.rendered_stories import render_next
 from aggregator.store.tables import article, story, story_subject
@@ -180,8 +180,8 @@ def asked(query: str) -> Callable[[Database], object]:
 def matching_some(database: Database) -> set[str]:
     with database.read() as connection:
         wanted = StoryFilter(query="ferry", language="en", outlet="Outlet 7")
-        return StoryMatcher(connection, wanted).matching(
-            connection, [f"story{n}" for n in range(2, 300)]
+        return matching_stories(
+            connection, wanted, [f"story{n}" for n in range(2, 300)]
         )
 
 

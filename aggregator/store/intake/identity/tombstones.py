@@ -10,8 +10,8 @@ from sqlalchemy import Connection
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.tables import (
     read_rows,
+    read_structs,
     read_value,
-    structs_of,
     write_each,
     write_sql,
 )
@@ -69,8 +69,7 @@ def count_refused(connection: Connection, ids: Sequence[str], at: dt.datetime) -
 def newest(connection: Connection) -> dt.datetime | None:
     """Return the time of the last `forget`; None if there was none."""
     last = "SELECT max(at) AS at FROM tombstone WHERE kind = 'forgotten'"
-    at: dt.datetime | None = read_value(connection, last)
-    return at
+    return read_value(connection, last)
 
 
 def newest_tombstones(connection: Connection, limit: int) -> list[Tombstone]:
@@ -79,4 +78,4 @@ def newest_tombstones(connection: Connection, limit: int) -> list[Tombstone]:
         SELECT article, at, rejected_count, rejected_at FROM tombstone WHERE kind = 'forgotten'
         ORDER BY at DESC, article LIMIT :limit
         """
-    return structs_of(Tombstone, read_rows(connection, forgotten, limit=limit))
+    return read_structs(connection, Tombstone, forgotten, limit=limit)

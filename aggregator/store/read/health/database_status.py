@@ -151,10 +151,7 @@ def place(database: Database) -> DatabaseSize:
 
 def revision(connection: Connection) -> str | None:
     """Return the present revision of the tables, which another program may have changed."""
-    version: str | None = read_value(
-        connection, "SELECT version_num FROM alembic_version"
-    )
-    return version
+    return read_value(connection, "SELECT version_num FROM alembic_version")
 
 
 _STATES = """

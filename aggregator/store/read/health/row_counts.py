@@ -4,31 +4,29 @@ from collections.abc import Iterator
 
 from aggregator.store.engine.database import Database
 from aggregator.store.read.health import database_status
-from aggregator.store.tables import read_rows, read_value
+from aggregator.store.tables import read_rows
+
+_COUNTS = """
+    SELECT name, number FROM (
+      SELECT 1 AS place, 'sources' AS name, count(*) AS number FROM source
+      UNION ALL SELECT 2, 'articles', count(*) FROM article
+      UNION ALL SELECT 3, 'rejected inputs', count(*) FROM rejected_input
+      UNION ALL SELECT 4, 'corrections', count(*) FROM correction
+      UNION ALL SELECT 5, 'changes', count(*) FROM change
+      UNION ALL SELECT 6, 'tombstones', count(*) FROM tombstone
+      UNION ALL SELECT 7, 'stories', count(*) FROM story WHERE redirect_to IS NULL
+      UNION ALL SELECT 8, 'merged stories', count(*) FROM story WHERE redirect_to IS NOT NULL
+      UNION ALL SELECT 9, 'entries ' || state, count(*) FROM entry GROUP BY state
+      UNION ALL SELECT 10, 'deliveries ' || state, count(*) FROM outbox GROUP BY state
+      UNION ALL SELECT 11, 'commands ' || state, count(*) FROM command GROUP BY state
+    ) AS counted ORDER BY place, name
+    """
 
 
 def statistics(database: Database) -> Iterator[tuple[str, int]]:
     """Yield (name, count) pairs of `db stats`; sizes are in bytes."""
     with database.read() as connection:
-        for name, rows in (
-            ("sources", "source"),
-            ("articles", "article"),
-            ("rejected inputs", "rejected_input"),
-            ("corrections", "correction"),
-            ("changes", "change"),
-            ("tombstones", "tombstone"),
-            ("stories", "story WHERE redirect_to IS NULL"),
-            ("merged stories", "story WHERE redirect_to IS NOT NULL"),
-        ):
-            yield name, read_value(connection, f"SELECT count(*) FROM {rows}")  # noqa: S608
-        for name, rows in (
-            ("entries", "entry"),
-            ("deliveries", "outbox"),
-            ("commands", "command"),
-        ):
-            states = f"SELECT state, count(*) FROM {rows} GROUP BY state ORDER BY state"  # noqa: S608
-            for value, count in read_rows(connection, states):
-                yield f"{name} {value}", count
+        yield from read_rows(connection, _COUNTS)
     place = database_status.place(database)
     yield "bytes", place.size_bytes
     if place.log_bytes is not None:

@@ -1,22 +1,21 @@
-"""The rows of readers and of their marks."""
+"""The rows of readers and of their marks; the mark of a merged story is made of those of its parts."""
 
 import datetime as dt
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, insert
+from sqlalchemy import Connection, Row
 
 from aggregator.extract.language.declared_dates import EARLIEST
 from aggregator.model.errors import UsageError
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.tables import (
-    execute_each,
+    insert_rows,
     read_mark,
-    read_row,
     read_rows,
+    read_struct,
     read_value,
     read_values,
-    struct_of,
     write_sql,
 )
 
@@ -63,7 +62,7 @@ def first_read_before(connection: Connection) -> dt.datetime:
 
 def reader_named(connection: Connection, name: str) -> Reader | None:
     named = "SELECT reader_no, name, read_before, last_change_no FROM reader WHERE name = :name"
-    return struct_of(Reader, read_row(connection, named, name=name))
+    return read_struct(connection, Reader, named, name=name)
 
 
 def with_marks(
@@ -163,7 +162,7 @@ def store_marks(connection: Connection, who: Reader, items: Changed) -> None:
                     "labels": written_labels(marked.labels),
                 }
             )
-    execute_each(connection, insert(read_mark), rows)
+    insert_rows(connection, read_mark, rows)
 
 
 def mark_read_before(connection: Connection, who: Reader, end: dt.datetime) -> None:
@@ -185,3 +184,71 @@ def drop_empty_marks(connection: Connection, who: Reader) -> None:
         WHERE reader = :reader AND read_to IS NULL AND NOT is_starred AND labels IS NULL
         """
     write_sql(connection, empty, reader=who.reader_no)
+
+
+# The newest merges, which are followed at once; about a week at 50,000 articles a day
+_MOST_MERGES = 5000
+
+
+def merges_since(connection: Connection, who: Reader, limit: int) -> Sequence[Row[Any]]:
+    """Return the newest merges since the reader's last visit, the newest first."""
+    merged = """
+        SELECT change_no, story, others, bumped_at FROM change WHERE kind = 'merged' AND change_no > :last
+        ORDER BY change_no DESC LIMIT :limit
+        """
+    return read_rows(connection, merged, last=who.last_change_no, limit=limit)
+
+
+def follow_merges(connection: Connection, who: Reader) -> None:
+    """Write the marks of the stories into which others were merged since the reader's last visit."""
+    merges = merges_since(connection, who, _MOST_MERGES)[::-1]
+    if not merges:
+        return
+    ids = set()
+    for merge in merges:
+        ids |= {merge.story, *_merged_by(merge)}
+    rows = places_of(connection, ids)
+    items = {marked.story: marked for marked in with_marks(connection, who, rows)}
+    marks = "SELECT story, read_to FROM read_mark WHERE reader = :reader AND read_to IS NOT NULL AND story IN :numbers"
+    numbers = [marked.number for marked in items.values()]
+    read_to = dict(read_rows(connection, marks, reader=who.reader_no, numbers=numbers))
+    changed = {}
+    for merge in merges:
+        target = items.get(merge.story)
+        merged = [items[id_] for id_ in _merged_by(merge) if id_ in items]
+        if target is None or not merged:
+            continue
+        was_read_to = read_to.get(target.number, who.read_before)
+        is_read = all(marked.is_read for marked in merged) and _was_read(
+            connection, merge, was_read_to
+        )
+        # The fractions of the two times are different serial numbers.
+        is_last = target.updated.replace(microsecond=0) <= merge.bumped_at
+        end = merge.bumped_at.replace(microsecond=999_999)
+        if is_last:
+            end = target.updated
+        # The story also takes the stars and labels of the stories that were merged into it
+        both = target._replace(
+            is_read=is_read,
+            is_starred=any(marked.is_starred for marked in (target, *merged)),
+            labels=target.labels.union(*(marked.labels for marked in merged)),
+        )
+        items[merge.story] = both._replace(is_read=is_read and is_last)
+        read_to[target.number] = end if is_read else UNREAD
+        changed[target.number] = (both, end)
+    store_marks(connection, who, changed)
+    followed = "UPDATE reader SET last_change_no = :last WHERE reader_no = :reader"
+    write_sql(connection, followed, last=merges[-1].change_no, reader=who.reader_no)
+
+
+def _merged_by(merge: Row[Any]) -> list[str]:
+    return merge.others.split(",") if merge.others else []
+
+
+def _was_read(connection: Connection, merge: Row[Any], read_to: dt.datetime) -> bool:
+    """Return whether a story that is read up to a time was read before a merge: to the second of its bump."""
+    before = "SELECT max(bumped_at) AS bumped_at FROM change WHERE story = :story AND change_no < :number"
+    bumped: dt.datetime | None = read_value(
+        connection, before, story=merge.story, number=merge.change_no
+    )
+    return bumped is not None and bumped.replace(microsecond=0) <= read_to

@@ -26,10 +26,12 @@ from aggregator.store.read.marks.mark_rows import (
     ReaderItem,
     drop_empty_marks,
     first_read_before,
+    follow_merges,
     keep_within,
     labels_of,
     live_places,
     mark_read_before,
+    merges_since,
     places_of,
     read_labels,
     reader_named,
@@ -37,17 +39,17 @@ from aggregator.store.read.marks.mark_rows import (
     with_marks,
     written_labels,
 )
-from aggregator.store.read.marks.merged_marks import follow_merges, merges_since
 from aggregator.store.read.marks.story_streams import (
     StoryStream,
     founded_by_source,
-    source_rows,
     stream_page,
 )
 from aggregator.store.tables import (
+    JOIN_SOURCE,
     count_rows,
     counter_value,
     insert_new,
+    read_lists,
     read_rows,
     reader,
     write_sql,
@@ -65,6 +67,11 @@ NO_LABELS: Mapping[str, bool] = MappingProxyType({})
 # The two lists of a reader's stories
 View = Literal["unread", "saved"]
 VIEWS: tuple[str, ...] = get_args(View)
+
+_FOLDERS = f"""
+    SELECT DISTINCT story, source.folder FROM article {JOIN_SOURCE}
+    WHERE story IN :ids AND source.folder <> ''
+    """  # noqa: S608
 
 
 class ReadMarks:
@@ -228,18 +235,11 @@ class ReadMarks:
 
     def folders(
         self, ids: Collection[str]
-    ) -> tuple[dict[str, str], dict[str, set[str]]]:
+    ) -> tuple[dict[str, str], dict[str, list[str]]]:
         """Return, by story, the id of the source that founded it ("" without), and the folders of all."""
-        folders: dict[str, set[str]] = {story_id: set() for story_id in ids}
         with self._database.read() as connection:
             founded = dict.fromkeys(ids, "") | founded_by_source(connection, ids)
-            sources = source_rows(connection)
-            if any(row.folder for row in sources.values()):
-                named = "SELECT DISTINCT story, source FROM article WHERE story IN :ids"
-                for story_id, name in read_rows(connection, named, ids=ids):
-                    if name in sources and sources[name].folder:
-                        folders[story_id].add(sources[name].folder)
-        return founded, folders
+            return founded, read_lists(connection, _FOLDERS, ids=ids)
 
     def sources(self, ids: Collection[str] | None = None) -> list[SourceView]:
         """Return the sources with these ids, or all, by folder and name; without their health."""
@@ -259,9 +259,7 @@ class ReadMarks:
     def matching(self, wanted: StoryFilter, ids: Collection[str]) -> set[str]:
         """Return those of the live stories that match a filter."""
         with self._database.read() as connection:
-            return story_filter.StoryMatcher(connection, wanted).matching(
-                connection, ids
-            )
+            return story_filter.matching_stories(connection, wanted, ids)
 
 
 def reader_name(text: str) -> str:

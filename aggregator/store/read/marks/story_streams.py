@@ -5,7 +5,7 @@ from collections.abc import Collection
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from aggregator.config.story_query import StoryFilter
 from aggregator.model.structs import FrozenStruct
@@ -17,7 +17,7 @@ from aggregator.store.read.marks.mark_rows import (
     live_places,
     with_marks,
 )
-from aggregator.store.tables import read_rows, read_values
+from aggregator.store.tables import JOIN_SOURCE, read_rows, read_values
 
 _A_STEP = 1000  # stories of one query, and ...
 _STEPS = 20  # ... queries for one page
@@ -129,8 +129,7 @@ def _by_marks(
     wanted = stream.wanted
     if stream.is_starred:  # starred stories stay even if muted: the reader chose them
         wanted = wanted.model_copy(update={"mutes": ()})
-    matcher = story_filter.StoryMatcher(connection, wanted)
-    fits = matcher.matching(connection, stories)
+    fits = story_filter.matching_stories(connection, wanted, stories)
     fits = _of_origin(connection, stream.founded_by, fits)
     return sorted(
         (stories[id_] for id_ in fits),
@@ -139,23 +138,13 @@ def _by_marks(
     )
 
 
-def source_rows(connection: Connection) -> dict[str, Row[Any]]:
-    """Return the id and the folder of each source, by `article.source`."""
-    rows = read_rows(
-        connection, "SELECT coalesce(folder_name, id) AS named, id, folder FROM source"
-    )
-    return {row.named: row for row in rows}
-
-
 def founded_by_source(connection: Connection, ids: Collection[str]) -> dict[str, str]:
     """Return the id of the source that founded each story, for those that have one."""
-    sources = source_rows(connection)
-    founder = """
-        SELECT story.id, article.source FROM story JOIN article ON article.id = story.founding_article
-        WHERE story.id IN :ids
-        """
-    rows = read_rows(connection, founder, ids=ids) if sources else ()
-    return {row.id: sources[row.source].id for row in rows if row.source in sources}
+    founder = f"""
+        SELECT story.id, source.id AS source FROM story
+        JOIN article ON article.id = story.founding_article {JOIN_SOURCE} WHERE story.id IN :ids
+        """  # noqa: S608
+    return dict(read_rows(connection, founder, ids=ids))
 
 
 def _of_origin(

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
 
 from aggregator.model.article import Role
 from aggregator.model.evidence import Evidence, TextReuse
@@ -16,7 +16,7 @@ from aggregator.store.stories.stored_articles import StoredArticle, evidence_of
 from aggregator.store.tables import (
     affinity,
     article,
-    execute_each,
+    insert_rows,
     read_rows,
     update_rows,
     write_sql,
@@ -27,7 +27,6 @@ _PLAIN = [
     for name in StoredArticle.__struct_fields__
     if name in article.c and name != "evidence"
 ]
-_INSERT_AFFINITY = insert(affinity)
 _OF_TEXT = (  # columns that a revision replaces
     "outlet",
     "outlet_name",
@@ -62,7 +61,7 @@ def insert_article(connection: Connection, new: StoredArticle) -> None:
     assert new.evidence is not None, "it was just decided"
     evidence = codecs.pack_compressed(new.evidence)
     row = _columns_of(new) | {"evidence": evidence}
-    connection.execute(insert(article), [row])
+    insert_rows(connection, article, [row])
     insert_sketches(connection, {new.inbox_no: new.sketch})
     insert_affinities(connection, new.inbox_no, new.affinities)
 
@@ -75,7 +74,7 @@ def insert_affinities(
         {"article": number, "story": story, "logit": logit}
         for story, logit in affinities
     ]
-    execute_each(connection, _INSERT_AFFINITY, rows)
+    insert_rows(connection, affinity, rows)
 
 
 def _columns_of(whole: StoredArticle) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
 
 from aggregator.extract.learned_boilerplate import restore_lines
 from aggregator.model.article import ComparedText
@@ -15,7 +15,7 @@ from aggregator.model.evidence import Evidence
 from aggregator.store import codecs
 from aggregator.store.stories.stored_articles import ArticleDetails, StoredArticle
 from aggregator.store.tables import (
-    execute_each,
+    insert_rows,
     is_indexed,
     read_rows,
     read_value,
@@ -153,7 +153,7 @@ def insert_sketches(connection: Connection, sketches: Mapping[int, bytes]) -> No
         for number, hashes in sketches.items()
         if hashes
     ]
-    execute_each(connection, insert(sketch), rows)
+    insert_rows(connection, sketch, rows)
 
 
 def replace_sketch(connection: Connection, number: int, hashes: bytes) -> None:

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
 
 from aggregator.store import codecs
 from aggregator.store.stories.stored_articles import ArticleDetails
 from aggregator.store.tables import (
-    execute_each,
+    insert_rows,
     outlet_line,
     read_rows,
     read_values,
@@ -58,4 +58,4 @@ def change_outlet_lines(
         {"outlet": outlet, "article": number, "lines": lines}
         for (outlet, number), lines in new.items()
     ]
-    execute_each(connection, insert(outlet_line), added)
+    insert_rows(connection, outlet_line, added)

@@ -17,10 +17,10 @@ from typing import Any
 from aggregator.extract.language import unicode
 from aggregator.extract.language.declared_dates import parse_declared
 from aggregator.extract.plain.mail_footer import without_footer, without_signature
+from aggregator.extract.urls import absolute_url
 from aggregator.model.entry import Entry
 from aggregator.model.errors import ReadError
 from aggregator.sources.parse.feeds.entry_builder import (
-    absolute_url,
     html_of_text,
     plain_title,
     short_key,

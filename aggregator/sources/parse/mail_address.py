@@ -6,9 +6,7 @@ import re
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from aggregator.extract.sites import is_public_name
-from aggregator.sources.parse.feeds.entry_builder import (
-    absolute_url,
-)
+from aggregator.extract.urls import absolute_url
 
 _LINK = re.compile(
     r"<a\s[^<>]{0,1000}?\bhref=[\"']?(https?://[^\s\"'<>]{1,4000}+)[^<>]{0,2000}+>((?:(?!</a)[\s\S]){0,600}+)",

@@ -10,13 +10,10 @@ from urllib.parse import urljoin, urlsplit
 
 import msgspec
 
-from aggregator.extract.html.dom import bound_html, tree_of
+from aggregator.extract.urls import absolute_url
 from aggregator.model.structs import FrozenStruct
 from aggregator.sources.parse.feeds import xml_repair
-from aggregator.sources.parse.feeds.entry_builder import (
-    absolute_url,
-    plain_title,
-)
+from aggregator.sources.parse.feeds.entry_builder import plain_title
 
 _SNIFFED_CHARS = 1_048_576
 _MAX_LINKS = 50
@@ -78,6 +75,9 @@ def discover(job: bytes) -> bytes:
 
 def feed_links(page: str, base_url: str) -> list[FeedCandidate]:
     """Return the feeds in a page, the likeliest first, each once. Reads the first 1 MiB of `page`."""
+    # Imported late, because the daemon does not read pages.
+    from aggregator.extract.html.dom import bound_html, tree_of
+
     root = tree_of(bound_html(page, max_chars=_SNIFFED_CHARS).html)
     base = base_url
     declared: dict[str, FeedCandidate] = {}

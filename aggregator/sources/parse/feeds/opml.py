@@ -8,10 +8,11 @@ from urllib.parse import urlsplit
 from msgspec.structs import replace
 
 from aggregator.extract.language import unicode
+from aggregator.extract.urls import absolute_url
 from aggregator.model.errors import ReadError
 from aggregator.model.structs import FrozenStruct
 from aggregator.sources.parse.feeds import xml_repair
-from aggregator.sources.parse.feeds.entry_builder import absolute_url, plain_title
+from aggregator.sources.parse.feeds.entry_builder import plain_title
 from aggregator.sources.source_limits import NAME_CHARS
 
 if TYPE_CHECKING:

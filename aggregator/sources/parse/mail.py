@@ -61,10 +61,6 @@ _TABLE_TAG = re.compile(
 )
 
 
-class _TooManyPartsError(Exception):
-    """More parts than a newsletter has; also the end of deep nesting."""
-
-
 class _BoundedPolicy(EmailPolicy):
     """The default policy with headers of bounded length: the library's time is not linear in it."""
 
@@ -116,9 +112,14 @@ def entry_of_mail(data: bytes, *, source: str, seen: dt.datetime | None) -> Entr
     """
     if max(data.count(b"\n"), data.count(b"\r")) > _MAX_LINES:
         raise ReadError(f"this message has more than {_MAX_LINES:,} lines")
-    message = _parse(data)
-    page = _text(message, "html")
-    text = _text(message, "plain")
+    try:
+        message = _parse(data)
+        page = _text(message, "html")
+        text = _text(message, "plain")
+    except FAULTS as error:
+        raise ReadError(
+            f"this message cannot be parsed ({type(error).__name__})"
+        ) from error
     markup = without_footer(
         _TABLE_TAG.sub(r"\1div", page) or html_of_text(without_signature(text))
     )
@@ -149,20 +150,14 @@ def _parse(data: bytes) -> EmailMessage:
         nonlocal parts
         parts += 1
         if parts > _MAX_PARTS:
-            raise _TooManyPartsError
+            # This also ends deep nesting.
+            raise ReadError(f"this message has more than {_MAX_PARTS} parts")
         return EmailMessage(policy)
 
     # The stub does not know that the parser passes the policy on.
     parser = BytesFeedParser(one_more, policy=_BoundedPolicy())  # type: ignore[arg-type]
-    try:
-        parser.feed(data)
-        message = parser.close()
-    except _TooManyPartsError:
-        raise ReadError(f"this message has more than {_MAX_PARTS} parts") from None
-    except FAULTS as error:
-        raise ReadError(
-            f"this message cannot be parsed ({type(error).__name__})"
-        ) from error
+    parser.feed(data)
+    message = parser.close()
     assert isinstance(message, EmailMessage)
     if not message.keys():
         raise ReadError("this is not a message: it has no header")
@@ -171,19 +166,11 @@ def _parse(data: bytes) -> EmailMessage:
 
 def _text(message: EmailMessage, kind: str) -> str:
     """Return the text of the first part of type text/`kind` that is not an attachment, or ""."""
-    try:
-        part = message.get_body((kind,))
-        if not part:
-            return ""
-        data = part.get_payload(decode=True)
-        charset = part.get_content_charset()
-    except FAULTS as error:
-        raise ReadError(
-            f"this message cannot be parsed ({type(error).__name__})"
-        ) from error
-    if not isinstance(data, bytes):
+    part = message.get_body((kind,))
+    data = part.get_payload(decode=True) if part else None
+    if not part or not isinstance(data, bytes):
         return ""
-    return unicode.clean(unicode.decode(data, charset)).strip()
+    return unicode.clean(unicode.decode(data, part.get_content_charset())).strip()
 
 
 def _subject(message: EmailMessage) -> str:

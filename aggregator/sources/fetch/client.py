@@ -348,9 +348,11 @@ class Client:
     def _is_private(self, url: httpx.URL) -> bool:
         """Return whether the URL's host is an IP address in `allow_private`."""
         address = ip_address_of("127.0.0.1" if url.host == "localhost" else url.host)
-        if address is None or is_public(address):
-            return False
-        return is_permitted(address, self._exceptions)
+        return (
+            address is not None
+            and not is_public(address)
+            and is_permitted(address, self._exceptions)
+        )
 
 
 def client_of(config: Config, metrics_registry: Metrics | None = None) -> Client:

@@ -20,6 +20,7 @@ from aggregator.admin.labelled_data import in_order_of_time
 from aggregator.config.settings import absolute_database_url
 from aggregator.config.story_query import StoryQuery
 from aggregator.config.tuning import Tuning
+from aggregator.extract.urls import absolute_url
 from aggregator.intake.jobs import PrepareItem
 from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.model.clock import utc_now
@@ -35,7 +36,6 @@ from aggregator.publish.story_json import (
     story_in_list,
     whole_storyline,
 )
-from aggregator.sources.parse.feeds.entry_builder import absolute_url
 from aggregator.sources.parse.records.jsonl import LabelledRecord, read_labelled
 from aggregator.sources.parse.records.record_entry import mapping_of
 from aggregator.sources.parse.records.record_keys import (

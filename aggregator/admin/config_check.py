@@ -29,10 +29,10 @@ from aggregator.publish.output_settings import publish_settings
 from aggregator.sources.fetch.connections.certificates import UNCHECKED, host_trusts
 from aggregator.sources.fetch.connections.transport import proxy_of
 from aggregator.sources.fetch.request_headers import user_agent
-from aggregator.sources.parse.feeds.entry_builder import primary_language
 from aggregator.sources.parse.feeds.read_feed import parser_versions
 from aggregator.store.read.health.health_probes import ok, problem, warning
 from aggregator.store.search.query import parse_query
+from aggregator.text.language import primary_tag
 
 # A user name alone is not a secret.
 _USER_WITHOUT_PASSWORD = re.compile(r"://[^/:@]*@")
@@ -235,10 +235,7 @@ def _source_mistakes(config: Config) -> Iterator[str]:
     first: dict[tuple[str, str], int] = {}
     for number, configured in enumerate(config.sources):
         at = f"sources.{number}"
-        if (
-            configured.language is not None
-            and primary_language(configured.language) is None
-        ):
+        if configured.language is not None and primary_tag(configured.language) is None:
             yield f"{at}.language: use a tag of two or three letters, such as en or pt"
         try:
             source = configured_source(number, configured, config, now)

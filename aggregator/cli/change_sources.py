@@ -61,9 +61,9 @@ def add(
     from aggregator.config.values import duration_as_typed
     from aggregator.intake.manage.adding import SourceOptions, clean_name, interval_of
     from aggregator.intake.manage.adding import add as run
-    from aggregator.sources.parse.feeds.entry_builder import primary_language
+    from aggregator.text.language import primary_tag
 
-    tag = primary_language(language)
+    tag = primary_tag(language)
     if language and tag is None:
         raise UsageError(
             f"--language {language}: use a tag of two or three letters, such as en or pt"

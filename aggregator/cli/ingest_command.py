@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from aggregator.store.engine.database import Database
 
 
-_FILES = "files may be .txt .html .json .jsonl .csv .tsv .xml .warc .eml .mbox .mhtml, each also .gz or .zst"
+_FILES = "files may be .txt .html .json .jsonl .csv .tsv .xml .warc .eml .mbox, each also .gz or .zst"
 
 WHAT = argument(
     "WHAT",
-    f"Read files, folders, - (standard input), or the address of a feed, an article or an archive; {_FILES}.",
+    f"Read files, folders, - (standard input), or the address of a feed or an article; {_FILES}.",
     show_default=False,
 )
 

@@ -16,6 +16,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from aggregator.config.hosts import ip_address_of
 from aggregator.model.structs import FrozenStruct
 from aggregator.sources.fetch.connections import public_addresses
 
@@ -79,7 +80,7 @@ class _Guard:
                 if isinstance(place, tuple)
                 else "a socket of this machine"
             )
-            address = public_addresses.address_of(host)
+            address = ip_address_of(host)
             if address is None or not public_addresses.is_permitted(
                 address, self._exceptions
             ):

@@ -7,17 +7,20 @@ of the page, else the first large image in the article itself.
 import re
 from collections.abc import Sequence
 from pathlib import PurePosixPath
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from aggregator.extract.html.article_html import (
     is_shown_picture,
 )
 from aggregator.extract.language.unicode import clean
+from aggregator.extract.urls import absolute_url
 from aggregator.model.entry import Enclosure
 from aggregator.text.lines import one_line, word_table
 
 # A longer link to a picture, audio or video is dropped (chosen: readers and servers accept this length).
 _MEDIA_URL_CHARS = 2048
+# A user or password, and characters that end an address in a feed
+_UNUSABLE = re.compile(r"//[^/?#]*@|[\s<>\"]")
 _TYPE = re.compile(r"(?:image|audio|video|application)/[a-z0-9][a-z0-9.+-]{0,60}")
 _MEDIUM = frozenset({"image", "audio", "video"})
 _TITLE_CHARS = 300
@@ -84,17 +87,10 @@ def media_of(
 
 def _address(raw: str, base: str | None) -> str | None:
     """Return an absolute URL that can be used in a feed, else None."""
-    try:
-        full = urljoin(base or "", clean(raw).strip()).replace(" ", "%20")
-        parts = urlsplit(full)
-        host = parts.hostname
-    except ValueError:
+    url = absolute_url(raw, base)
+    if url is None or len(url) > _MEDIA_URL_CHARS or _UNUSABLE.search(url):
         return None
-    if parts.scheme not in {"http", "https"} or not host or "@" in parts.netloc:
-        return None
-    if len(full) > _MEDIA_URL_CHARS or re.search(r"[\s<>\"]", full):
-        return None
-    return full
+    return url
 
 
 def _kind(declared: str, url: str) -> str:

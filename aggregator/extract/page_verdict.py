@@ -57,21 +57,24 @@ def judge(
 
 
 class _PageText(msgspec.Struct, frozen=True):
-    """The text of a page: its names, and its sentences with their numbers of words."""
+    """The text of a page: its names, and its bare sentences with their numbers of words."""
 
     names: tuple[str, ...]
     sentences: tuple[tuple[str, int], ...]
     words: int
 
-    def share(self, hits: Callable[[str], bool]) -> float:
-        """Return the share, 0 to 1, of the words in sentences that match `hits`."""
-        return sum(words for sentence, words in self.sentences if hits(sentence)) / (
-            self.words or 1
+    def share(self, *tests: Callable[[str], object]) -> float:
+        """Return the share, 0 to 1, of the words in sentences that pass one of these tests."""
+        passed = (
+            words
+            for sentence, words in self.sentences
+            if any(test(sentence) for test in tests)
         )
+        return sum(passed) / (self.words or 1)
 
-    def is_named(self, pattern: re.Pattern[str]) -> bool:
-        """Return whether one of the page's names as a whole matches `pattern`."""
-        return any(map(pattern.fullmatch, self.names))
+    def is_named(self, kind: str) -> bool:
+        """Return whether one of the page's names as a whole is a notice of this kind."""
+        return any(map(_form(kind, "whole_line").fullmatch, self.names))
 
 
 def _refuse(
@@ -103,20 +106,18 @@ def _notice(
     """Return the verdict if this text is a notice in place of an article."""
     if page_text.words <= tuning.notice_max_words:
         for kind, refusal in _REFUSALS.items():
-            share = page_text.share(_begins(kind))
-            if share >= tuning.notice_share or page_text.is_named(_is(kind)):
+            share = page_text.share(_form(kind).match)
+            if share >= tuning.notice_share or page_text.is_named(kind):
                 return refusal
         if page.signals is not None and page.signals.asks_password:
-            opens = _begins("login")
-            is_login = _is("login")
             share = page_text.share(
-                lambda line: opens(line) or bool(is_login.fullmatch(_bare(line)))
+                _form("login").match, _form("login", "whole_line").fullmatch
             )
-            if share >= tuning.notice_share or page_text.is_named(is_login):
+            if share >= tuning.notice_share or page_text.is_named("login"):
                 return Judgement("not_article", "the page requires a login")
-    share = page_text.share(_consents)
+    share = page_text.share(_consents, _form("consent", "whole_line").fullmatch)
     if share >= tuning.notice_share or (
-        page_text.is_named(_is("consent")) and share >= tuning.notice_share / 2
+        page_text.is_named("consent") and share >= tuning.notice_share / 2
     ):
         return Judgement("consent", "the site answered with its cookie dialogue")
     return _paywall(page_text, page, tuning)
@@ -128,12 +129,12 @@ def _paywall(
     if page_text.words > tuning.paywall_max_words:
         return None
     # A notice ends the free text; an article goes on after an offer.
-    locks = _begins("paywall")
-    offers = _begins("paywall", "offers")
+    locks = _form("paywall").match
+    offers = _form("paywall", "offers").match
     is_locked = False
     words_after = offer_count = 0
     for sentence, words in page_text.sentences:
-        is_offer = offers(sentence)
+        is_offer = offers(sentence) is not None
         offer_count += is_offer
         if locks(sentence):
             is_locked = True
@@ -157,7 +158,7 @@ def _paywall(
 def _list(text: str, words: int, page: Page, tuning: ExtractTuning) -> Judgement | None:
     is_short = words < tuning.stub_words
     names = _names(page)
-    is_named_list = any(map(_is("list").fullmatch, names))
+    is_named_list = any(map(_form("list", "whole_line").fullmatch, names))
     has_headline = any(count_words(name) >= tuning.headline_words for name in names)
     declares_article = any(
         kind.endswith(("article", "posting", "report")) for kind in page.facts.kinds
@@ -179,10 +180,8 @@ def _list(text: str, words: int, page: Page, tuning: ExtractTuning) -> Judgement
         return Judgement(
             "list", "it is a list of other articles with a few words about each"
         )
-    counts = _notices().forms["list", "contains"]  # search results
-    sentences = _read_page_text(page, text, tuning).sentences
-    if is_named_list or any(
-        counts.search(_bare(sentence)) for sentence, _ in sentences
+    if is_named_list or _read_page_text(page, text, tuning).share(
+        _form("list", "contains").search  # search results
     ):
         return Judgement("list", "it is a list of other articles, as its title says")
     return None
@@ -211,8 +210,9 @@ def _read_page_text(page: Page, text: str, tuning: ExtractTuning) -> _PageText:
         lines = shown[:within]
     sentences = []
     for line in lines:
-        pieces = filter(None, map(str.strip, _ENDS.split(line)))
-        sentences += [(piece, count_words(piece)) for piece in pieces]
+        for piece in filter(None, map(str.strip, _ENDS.split(line))):
+            bare = _LEADING.sub("", piece[:_SENTENCE_CHARS]).rstrip(" .!…")
+            sentences.append((bare, count_words(piece)))
     return _PageText(names, tuple(sentences), sum(words for _, words in sentences))
 
 
@@ -240,26 +240,15 @@ def _notices() -> _Notices:
     return _Notices(forms, consents)
 
 
-def _is(kind: str) -> re.Pattern[str]:
-    """Return the pattern of a kind of notice that is a whole line."""
-    return _notices().forms[kind, "whole_line"]
-
-
-def _begins(kind: str, where: str = "starts_with") -> Callable[[str], bool]:
-    """Return a function that tells whether a sentence begins like a kind of notice."""
-    form = _notices().forms[kind, where]
-    return lambda sentence: form.match(_bare(sentence)) is not None
+def _form(kind: str, where: str = "starts_with") -> re.Pattern[str]:
+    """Return the pattern of a kind of notice at one place of a sentence."""
+    return _notices().forms[kind, where]
 
 
 def _consents(sentence: str) -> bool:
-    """Return whether a sentence belongs to a consent dialogue."""
-    sentence = _bare(sentence)
+    """Return whether a sentence has the words of a consent dialogue."""
     small = sentence.lower()
-    for keywords, form in _notices().consents:
-        if any(word in small for word in keywords) and form.search(sentence):
-            return True
-    return _is("consent").fullmatch(sentence) is not None
-
-
-def _bare(sentence: str) -> str:
-    return _LEADING.sub("", sentence[:_SENTENCE_CHARS]).rstrip(" .!…")
+    return any(
+        any(word in small for word in keywords) and form.search(sentence)
+        for keywords, form in _notices().consents
+    )

@@ -50,12 +50,10 @@ class Phrases(FrozenStruct):
     whole: frozenset[Words]
     lengths: Mapping[str, tuple[int, ...]]
     longest: frozenset[str]  # the longest word of each phrase; few lines have one
-    # The number of words of the longest phrase
-    most_words: int
 
     def has(self, line: Words) -> bool:
         """Return whether the whole line is a phrase."""
-        return len(line) <= self.most_words and line in self.whole
+        return line in self.whole
 
     def at(self, line: Words, place: int = 0) -> int:
         """Return the number of words of the longest phrase in `line` at `place`; 0 for none."""
@@ -94,7 +92,6 @@ def phrases(kind: str) -> Phrases:
             for first, counts in lengths.items()
         },
         longest=frozenset(max(phrase, key=len) for phrase in whole),
-        most_words=max(map(len, whole), default=0),
     )
 
 

@@ -8,9 +8,10 @@ articles: every unknown parameter stays. courlan is not used, because it keeps u
 import re
 from functools import lru_cache
 from ipaddress import IPv6Address
-from urllib.parse import quote_from_bytes, unquote_to_bytes, urlsplit
+from urllib.parse import quote_from_bytes, unquote_to_bytes, urljoin, urlsplit
 
 from aggregator.config.hosts import ip_address_of
+from aggregator.extract.language.unicode import clean
 from aggregator.text.lines import word_set
 
 # Longer URLs are not keys: browsers and servers accept 2-8 KiB
@@ -39,6 +40,7 @@ _TRACKING_VALUE = re.compile(
     re.IGNORECASE,
 )
 _ALTERNATE_HOST_LABELS = word_set("www www1 www2 www3 m mobile amp wap touch")
+_HOST_FIRST = re.compile(r"www\.[\w-]+\.\w", re.IGNORECASE)
 _DEFAULT_PORTS = frozenset({None, 80, 443})
 _HOST = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9_])?")
 _WRAPPED = re.compile(r"^/amp/(?:s/)?(?=[\w-]+(?:\.[\w-]+)+(?:/|$))")
@@ -68,6 +70,25 @@ def canonical_url(url: str) -> str | None:
     if inner is not None:
         return canonical_url(inner)
     return f"https://{_plain_host(host)}{port}{_plain_path(path)}{_plain_query(query)}"
+
+
+def absolute_url(raw: str, base: str | None) -> str | None:
+    """Return `raw` as an absolute http(s) URL, relative to `base`; None for anything else.
+
+    "www.example.org/a" without a scheme is an address, not a path.
+    """
+    raw = re.sub(r"[\t\r\n]", "", clean(raw)).strip()
+    if not raw or len(raw) > MAX_URL_CHARS:
+        return None
+    if base and _HOST_FIRST.match(raw):
+        raw = f"//{raw}"
+    try:
+        full = urljoin(base, raw) if base else raw
+        parts = urlsplit(full)
+        is_http = parts.scheme.lower() in {"http", "https"} and bool(parts.hostname)
+    except ValueError:
+        return None
+    return full.replace(" ", "%20") if is_http and len(full) <= MAX_URL_CHARS else None
 
 
 def address_key(address: str) -> str:

@@ -34,7 +34,7 @@ def stop_words(language: str) -> frozenset[str]:
     return frozenset(_STOP_WORDS.content.get(language, "").split())
 
 
-_TAG = re.compile(r"([A-Za-z]{2,3})(?:[-_].{0,30})?")
+_TAG = re.compile(r"([A-Za-z]{2,3})(?:[-_,;\s].{0,30})?")
 # These are written alike, and detection confuses them in short texts.
 _WRITTEN_ALIKE = dict.fromkeys(("cmn", "yue", "wuu", "lzh", "gan", "hak", "nan"), "zh")
 # Templates often declare "en" for texts in other scripts; these languages are always written in Latin script.
@@ -83,7 +83,7 @@ def language_of_feed(texts: Iterable[str], tuning: LanguageTuning) -> str | None
 
 
 def primary_tag(declared: str | None) -> str | None:
-    """Return "en" for "en-GB" and "EN_us"; None if `declared` is not a language tag."""
+    """Return "en" for "en-GB", "EN_us" and "en, de"; None if `declared` is not a language tag."""
     match = _TAG.fullmatch((declared or "").strip())
     if match is None:
         return None

@@ -176,9 +176,10 @@ class _Session(socketserver.BaseRequestHandler):
             first = int(command.rsplit(maxsplit=1)[-1].partition(":")[0])
             found = [uid for uid in uids if uid >= first] or uids[-1:]
             return f"* SEARCH {' '.join(map(str, found))}\r\n{done}".encode()
-        if name == "FETCH":
-            first, last = map(int, rest.split()[0].split(":"))
-            return self._sizes(uids[first - 1 : last]) + done.encode()
+        if command.startswith("UID SEARCH "):
+            first, last = map(int, command.rsplit(maxsplit=1)[-1].split(":"))
+            found = uids[first - 1 : last]
+            return f"* SEARCH {' '.join(map(str, found))}\r\n{done}".encode()
         if command.startswith("UID FETCH") and "BODY.PEEK[]" in command:
             uid = int(rest.split()[1])
             data = owner.messages.get(uid)
@@ -192,13 +193,6 @@ class _Session(socketserver.BaseRequestHandler):
         if name == "LOGOUT":
             return f"* BYE\r\n{done}".encode()
         return f"{tag} BAD {name} is not for readers\r\n".encode()
-
-    def _sizes(self, uids: list[int]) -> bytes:
-        sizes = ((uid, len(self.server.owner.messages[uid])) for uid in uids)
-        return b"".join(
-            f"* 1 FETCH (UID {uid} RFC822.SIZE {size})\r\n".encode()
-            for uid, size in sizes
-        )
 
 
 def mail(number: int, text: str, subject: str = "", more: str = "") -> bytes:

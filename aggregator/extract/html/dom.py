@@ -14,7 +14,7 @@ from aggregator.extract.html.unseen import (
     without_invisible,
     without_readings,
 )
-from aggregator.extract.language.unicode import clean
+from aggregator.extract.language.unicode import clean, without_references
 from aggregator.text.lines import one_line, word_set
 
 # A longer page is parsed only up to here: 3 MiB (limit)
@@ -35,10 +35,6 @@ _ENTITIES = re.compile(
     r"&(?:[a-zA-Z][a-zA-Z0-9]{1,31}|#\d{1,7}|#[xX][0-9a-fA-F]{1,6});"
 )
 
-_REFERENCE = re.compile(r"&#(?:[xX](?P<hex>[0-9a-fA-F]{1,8})|(?P<dec>[0-9]{1,10}));?")
-_LAST_CHARACTER = 0x10FFFF
-_RETURN = 0x0D
-
 
 class BoundedHtml(msgspec.Struct, frozen=True):
     """A page within the limits; `truncated` tells whether something was cut off."""
@@ -57,8 +53,7 @@ def bound_html(
     """Cut `html` after `max_chars` characters and `max_elements` elements; the defaults are those of a page."""
     # lxml rejects a str that declares a charset.
     text = with_ended_readings(_DECLARATION.sub("", clean(html[:max_chars]), count=1))
-    if "&#" in text:
-        text = _REFERENCE.sub(_legal, text)
+    text = without_references(text)
     truncated = len(html) > max_chars
     if text.count("<") > max_elements:
         for number, tag in enumerate(_TAG_START.finditer(text)):
@@ -91,20 +86,6 @@ def tree_of(html: str) -> Any:
         return None
     without_readings(root)
     return root
-
-
-def _legal(reference: re.Match[str]) -> str:
-    """Return the character reference if its character is allowed, else the cleaned character or "".
-
-    A single reference to a disallowed character would make the parser drop the whole text.
-    """
-    code = int(reference["hex"], 16) if reference["hex"] else int(reference["dec"])
-    if code > _LAST_CHARACTER:
-        return ""
-    character = chr(code)
-    if code == _RETURN or clean(character) == character:
-        return reference.group()
-    return clean(character)
 
 
 def _few_attributes(stretch: str, limit: int) -> str:

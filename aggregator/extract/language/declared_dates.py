@@ -3,7 +3,6 @@
 import datetime as dt
 import re
 from contextlib import suppress
-from email.utils import parsedate_tz
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from aggregator.extract.language.date_clocks import (
@@ -13,7 +12,6 @@ from aggregator.extract.language.date_clocks import (
 )
 from aggregator.extract.language.date_forms import (
     date_matches,
-    date_or_none,
     day_of,
     plain_digits,
 )
@@ -23,6 +21,30 @@ from aggregator.text.lines import word_set
 EARLIEST = dt.datetime(1990, 1, 1, tzinfo=dt.UTC)
 _AHEAD = dt.timedelta(hours=24)
 _MAX_DECLARED_CHARS = 100
+# Seconds may have a fraction, or be thousandths, millionths or billionths
+_EPOCH = re.compile(r"[0-9]{10}(?:\.[0-9]{1,9}|(?:[0-9]{3}){1,3})?")
+# GDELT and web archives write a time in 14 digits, others a day in 8
+_DIGITS = re.compile(r"\A((?:19|20)[0-9]{6})([0-9]{6})\Z")
+_COMPACT_DAY = re.compile(r"\A([0-9]{4})([0-9]{2})([0-9]{2})(?=[Tt_\s]|\Z)")
+# C's ctime() and `date` write this form (RFC 9110, 5.6.7: asctime): "Sun Nov 22 10:00:00 2026".
+_CTIME = re.compile(
+    r"[A-Z][a-z]{2},? +([A-Z][a-z]{2}) +(\d\d?),? (\d\d:\d\d(?::\d\d)?)( [A-Z]{3,4}| [+-]\d{4})? (\d{4})"
+)
+# RFC 822 has years of two digits, of this century up to 68
+_SHORT_YEAR = re.compile(
+    r"\A((?:[A-Za-z]{3,9}\.?,?\s*)?\d{1,2}[\s-]+[A-Za-z]{3,9}\.?[\s-]+)(?:([0-6]\d)|(\d\d))(?=\s+\d)"
+)
+_ISO_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d")
+# The clock time at the end of a declared date, and its zone: an offset, a name, or both.
+_CLOCK_AND_ZONE = re.compile(
+    r"(?<=[\sTt_,])(?:(?P<h>[01]?\d|2[0-4])(?P<sign>[:.])(?P<n>[0-5]\d)(?:(?P=sign)(?P<s>\d\d)(?:[.,]\d{1,9})?)?"
+    r"|(?<=[Tt])(?P<h2>[01]\d|2[0-4])(?P<n2>[0-5]\d)(?P<s2>\d\d)?)(?P<half>\s?[AaPp]\.?[Mm]\b\.?)?\s*\(?"
+    r"(?P<zone>(?P<name>[A-Za-z]{1,5}|[A-Z][A-Za-z]+(?:/[A-Z][A-Za-z_+-]+){1,2})?\s?(?P<off>[+\u2212-]\d{1,2}(?::?\d\d)?)?)"
+    r"\)?(?:\s?[A-Z]{1,5}|\s?\([^()]*\)|\[[^][]*\])?$"
+)
+_BETWEEN = re.compile(r"[.,]?(?:[\s_,|·•–—-]|[Tt]|at\s)*")
+_NO_ZONES = word_set("h hr hrs uhr")
+_UTC_NAMES = word_set("gmt utc ut z")
 
 
 def parse_declared(
@@ -36,12 +58,11 @@ def parse_declared(
     text = text.strip()
     if not text or len(text) > _MAX_DECLARED_CHARS:
         return None
-    text, stated_zone = _zone_apart(_CTIME.sub(r"\2 \1 \5 \3\4", text))
-    day, clock, offset = _read_digits(text) or _read_rfc822(text) or _read_written(text)
-    if stated_zone and day is not None and clock is not None:
-        offset = zone_offset(stated_zone, day, clock)
-        clock = None if offset is None else clock
-    return published_at(day, clock, offset, zone=zone, seen=seen, origin="feed")
+    parts = _read_moment(text)
+    if _EPOCH.fullmatch(text):
+        moment = dt.datetime.fromtimestamp(int(text[:10]), dt.UTC)
+        parts = moment.date(), moment.time(), dt.timedelta(0)
+    return published_at(*parts, zone=zone, seen=seen, origin="feed")
 
 
 def plausible(time: dt.datetime, seen: dt.datetime | None) -> bool:
@@ -51,103 +72,44 @@ def plausible(time: dt.datetime, seen: dt.datetime | None) -> bool:
 
 _Parts = tuple[dt.date | None, dt.time | None, dt.timedelta | None]
 
-# The clock time at the end of a declared date, and its zone: an offset, a name, or both.
-_CLOCK_AND_ZONE = re.compile(
-    r"(?<=[\sTt_,])(?:(?P<h>[01]?\d|2[0-4])(?P<sign>[:.])(?P<n>[0-5]\d)(?:(?P=sign)(?P<s>\d\d)(?:[.,]\d{1,9})?)?"
-    r"|(?<=[Tt])(?P<h2>[01]\d|2[0-4])(?P<n2>[0-5]\d)(?P<s2>\d\d)?)(?P<half>\s?[AaPp]\.?[Mm]\b\.?)?\s*\(?"
-    r"(?P<zone>(?P<name>[A-Za-z]{1,5}|[A-Z][A-Za-z]+(?:/[A-Z][A-Za-z_+-]+){1,2})?\s?(?P<off>[+\u2212-]\d{1,2}(?::?\d\d)?)?)"
-    r"\)?(?:\s?[A-Z]{1,5}|\s?\([^()]*\)|\[[^][]*\])?$"
-)
 
-_NO_ZONES = word_set("h hr hrs uhr")
-
-
-def _zone_apart(text: str) -> tuple[str, str]:
-    """Return a declared date, its clock time with colons but without the zone, and the zone, or ""."""
-    match = _CLOCK_AND_ZONE.search(text)
-    zone_name = (match["name"] or "").lower() if match else ""
-    if match is None or zone_name in _NO_ZONES:
-        return text, ""
-    day = text[: match.start()]
-    if match["sign"] == "." and not re.search(r"\d{4}", day):
-        return text, ""  # a day, with a year of two digits
-    hour, minute, second = (
-        match[name] or match[f"{name}2"] or "00" for name in ("h", "n", "s")
+def _read_moment(text: str) -> _Parts:
+    """Return the day, the clock time and the offset of its zone; three times None for other text."""
+    text = _COMPACT_DAY.sub(r"\1-\2-\3", _DIGITS.sub(r"\1T\2", text))
+    text = _CTIME.sub(r"\2 \1 \5 \3\4", text)
+    text = _SHORT_YEAR.sub(
+        lambda date: f"{date[1]}{'20' if date[2] else '19'}{date[2] or date[3]}", text
     )
-    zone = match["zone"].strip()
-    if match["off"] and zone_name in {"gmt", "utc", "ut", "z"}:
-        zone = match["off"]  # the name adds nothing: "GMT+2"
-    return f"{day}{hour}:{minute}:{second}{match['half'] or ''}", zone
-
-
-_ISO = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)(?:[Tt_ ]+(\d\d?):(\d\d):(\d\d))?")
-_DIGITS = re.compile(r"(?:19|20)\d{12}")  # as GDELT and web archives write it
-_ISO_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d")
-
-
-def _read_digits(text: str) -> _Parts | None:
-    """Read ISO 8601, and seconds since 1970."""
-    # Seconds may have a fraction, or be thousandths, millionths or billionths.
-    if re.fullmatch(r"[0-9]{10}(?:\.[0-9]{1,9}|(?:[0-9]{3}){1,3})?", text):
-        moment = dt.datetime.fromtimestamp(int(text[:10]), dt.UTC)
-        return moment.date(), moment.time(), dt.timedelta(0)
-    if _DIGITS.fullmatch(text):
-        text = f"{text[:8]} {text[8:10]}:{text[10:12]}:{text[12:]}"
-    match = _ISO.fullmatch(text)
-    if match is None:  # a time that does not exist makes the whole doubtful
-        return (None, None, None) if _ISO_MOMENT.match(text) else None
-    year, month, day, hour, minute, second = (
-        int(number) for number in match.groups("-1")
-    )
-    if hour < 0:
-        return date_or_none(year, month, day), None, None
-    return *_moment(date_or_none(year, month, day), hour, minute, second), None
-
-
-# C's ctime() and `date` write this form (RFC 9110, 5.6.7: asctime): "Sun Nov 22 10:00:00 2026".
-_CTIME = re.compile(
-    r"[A-Z][a-z]{2},? +([A-Z][a-z]{2}) +(\d\d?),? (\d\d:\d\d(?::\d\d)?)( [A-Z]{3,4}| [+-]\d{4})? (\d{4})"
-)
-
-_RFC822 = re.compile(
-    r"(?:[A-Za-z]{3,9}\.?,?\s*)?\d{1,2}[\s-]+[A-Za-z]{3,9}\.?[\s-]+(?:\d\d|\d{4})\s+\d{1,2}:\d\d:\d\d"
-)
-
-
-def _read_rfc822(text: str) -> _Parts | None:
-    if not _RFC822.fullmatch(text):
-        return None
-    try:
-        fields = parsedate_tz(text)
-    except (ValueError, IndexError, TypeError, OverflowError):
-        return None  # the standard library raises on some malformed dates
-    if fields is None:
-        return None
-    if f"{fields[0]:04}" not in text and re.search(r"\b\d{4}\s+\d{1,2}:", text):
-        # .NET writes the year 0001 for "no date"; the parser returns 2001 for it
-        return None, None, None
-    day, clock = _moment(date_or_none(*fields[:3]), *fields[3:6])
-    return (day, clock, None) if clock is not None else None
-
-
-def _read_written(text: str) -> _Parts:
-    """Read a date that is written out, in any language of the calendar."""
     text = plain_digits(text)
-    match = next(iter(date_matches(text)), None)
-    day = day_of(match) if match is not None else None
-    if match is None or day is None:
+    match = _CLOCK_AND_ZONE.search(text)
+    before = text[: match.start()] if match else text
+    date = next(iter(date_matches(before)), None)
+    if match and not (date and _BETWEEN.fullmatch(before, date.end())):
+        # The end is a date like a clock time ("22.11.26"), or words tell what the clock time means.
+        match, date = None, next(iter(date_matches(text)), None)
+    day = day_of(date) if date else None
+    if date is None or day is None:
         return None, None, None
-    return day, *clock_beside(text, match, day)
-
-
-def _moment(
-    day: dt.date | None, hour: int, minute: int, second: int
-) -> tuple[dt.date | None, dt.time | None]:
-    """Return day and time: 24:00 is the end of the day (ISO 8601:2000). None, None for an impossible one."""
-    if day is not None and (hour, minute, second) == (24, 0, 0):
-        return day + dt.timedelta(days=1), dt.time(0)
-    time = time_or_none(hour, minute, min(second, 59))
-    return (day, time) if time is not None else (None, None)
+    if match is None:
+        if _ISO_MOMENT.match(text):
+            # A time that does not exist makes the whole doubtful.
+            return None, None, None
+        return day, *clock_beside(text, date, day)
+    hour, minute, second = (int(match[n] or match[f"{n}2"] or 0) for n in "hns")
+    if match["half"] and hour <= 12:
+        hour = hour % 12 + (12 if "p" in match["half"].lower() else 0)
+    if (hour, minute, second) == (24, 0, 0):
+        # This is the end of the day (ISO 8601:2000).
+        day, hour = day + dt.timedelta(days=1), 0
+    clock = time_or_none(hour, minute, min(second, 59))
+    name = (match["name"] or "").lower()
+    zone = (
+        match["off"] if match["off"] and name in _UTC_NAMES else match["zone"].strip()
+    )
+    if not zone or name in _NO_ZONES or clock is None:
+        return day, clock, None
+    offset = zone_offset(zone, day, clock)
+    return day, None if offset is None else clock, offset
 
 
 def published_at(

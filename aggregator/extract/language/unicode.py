@@ -66,6 +66,8 @@ for _mark in "‘’“”–—…":
     _MISREAD[_mark.encode().decode("latin-1")] = _mark
 _IS_MISREAD = re.compile("|".join(sorted(_MISREAD, reverse=True)))
 _SURROGATE_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
+# A numeric reference of markup; pages may leave its semicolon out
+_REFERENCE = re.compile(r"&#(?:x([0-9a-f]+)|([0-9]+));?", re.IGNORECASE | re.ASCII)
 
 
 def clean(text: str) -> str:
@@ -92,6 +94,25 @@ def clean(text: str) -> str:
             lambda char: "" if ord(char[0]) & 0xFFFE == 0xFFFE else char[0], text
         )
     return _read_again(unicodedata.normalize("NFC", text))
+
+
+def without_references(markup: str) -> str:
+    """Return clean markup with characters in place of numeric references, which may stand for invalid ones.
+
+    A single reference to an invalid character would make a parser drop the whole text. References to the ASCII
+    characters, which include those of markup, stay. Pairs of surrogates are joined.
+    """
+    if "&#" not in markup:
+        return markup
+
+    def character(reference: re.Match[str]) -> str:
+        digits = (reference[1] or reference[2]).lstrip("0")
+        code = int(digits or "0", 16 if reference[1] else 10) if len(digits) < 9 else 0
+        if code in {9, 10, 13} or 0x20 <= code < 0x80:
+            return reference[0]
+        return chr(code) if code <= 0x10FFFF else ""
+
+    return clean(_REFERENCE.sub(character, markup))
 
 
 def _read_again(text: str) -> str:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from aggregator.config.messages import pluralise
 from aggregator.extract.html.dom import bound_html, tree_of
+from aggregator.extract.urls import absolute_url
 from aggregator.intake.jobs import FeedJob
 from aggregator.intake.kinds.feed_kind import address_of
 from aggregator.intake.kinds.source_kind import SourceKind
@@ -19,7 +20,6 @@ from aggregator.model.errors import ConfigError
 from aggregator.sources.parse.feeds import xml_repair
 from aggregator.sources.parse.feeds.entry_builder import (
     DeclaredEntry,
-    absolute_url,
     entry_of,
     plain_title,
 )

@@ -15,6 +15,7 @@ import httpcore
 import httpx
 
 from aggregator.config.configured_access import Access, proxy_address
+from aggregator.config.hosts import ip_address_of
 from aggregator.config.settings import Config
 from aggregator.config.tuning import Tuning
 from aggregator.model.clock import Clock, utc_now
@@ -28,7 +29,6 @@ from aggregator.sources.fetch.connections.certificates import (
     tls_of,
 )
 from aggregator.sources.fetch.connections.public_addresses import (
-    address_of,
     is_permitted,
     is_private_address,
     is_public,
@@ -347,10 +347,12 @@ class Client:
 
     def _is_private(self, url: httpx.URL) -> bool:
         """Return whether the URL's host is an IP address in `allow_private`."""
-        address = address_of("127.0.0.1" if url.host == "localhost" else url.host)
-        if address is None or is_public(address):
-            return False
-        return is_permitted(address, self._exceptions)
+        address = ip_address_of("127.0.0.1" if url.host == "localhost" else url.host)
+        return (
+            address is not None
+            and not is_public(address)
+            and is_permitted(address, self._exceptions)
+        )
 
 
 def client_of(config: Config, metrics_registry: Metrics | None = None) -> Client:

@@ -3,14 +3,13 @@
 Feeds are published for programs and need no check; only the pages behind them are checked.
 """
 
+import math
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Literal
 
-import msgspec
-from msgspec.structs import replace
 from protego import Protego
 
 from aggregator.config.configured_access import Access
@@ -29,11 +28,13 @@ AGENT = "aggregator"  # this program's product token in robots.txt
 _Key = tuple[str, str]
 
 
-class _SiteRules(msgspec.Struct, frozen=True):
-    """The rules of a site; `protego` is None if nothing is allowed for now."""
+class _Site:
+    """The rules of a site; `protego` is None while nothing is allowed. Used by the thread that holds the lock."""
 
-    protego: Protego | None
-    expires: float
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.protego: Protego | None = None
+        self.expires = -math.inf
 
 
 class Robots:
@@ -44,8 +45,7 @@ class Robots:
     ) -> None:
         self._client = client
         self._clock = clock
-        self._sites: OrderedDict[_Key, _SiteRules] = OrderedDict()
-        self._asking: dict[_Key, threading.Lock] = {}
+        self._sites: OrderedDict[_Key, _Site] = OrderedDict()
         self._lock = threading.Lock()
 
     def answer(
@@ -70,45 +70,26 @@ class Robots:
         except FetchError:
             return "no"
         key = (f"{address.scheme}://{address.netloc.decode('ascii')}", proxy)
-        rules = self._find_known(key)
-        if rules is None:
-            with self._lock:
-                turn = self._asking.setdefault(key, threading.Lock())
-            with turn:
-                try:
-                    # Another thread may have requested it meanwhile
-                    rules = self._find_known(key)
-                    if rules is None:
-                        rules = self._fetch(key, source_port, linked_from)
-                        with self._lock:
-                            self._sites[key] = rules
-                            self._sites.move_to_end(key)
-                            while len(self._sites) > HOSTS_KEPT:
-                                self._sites.popitem(last=False)
-                finally:
-                    with self._lock:
-                        self._asking.pop(key, None)
-        if rules.protego is None:
-            return "not now"
-        return "yes" if rules.protego.can_fetch(url, AGENT) else "no"
-
-    def _find_known(self, key: _Key) -> _SiteRules | None:
         with self._lock:
-            rules = self._sites.get(key)
-            if rules is None or rules.expires <= self._clock():
-                return None
+            site = self._sites.setdefault(key, _Site())
             self._sites.move_to_end(key)
-            return rules
+            while len(self._sites) > HOSTS_KEPT:
+                self._sites.popitem(last=False)
+        with site.lock:
+            if site.expires <= self._clock():
+                self._read_rules(site, key, source_port, linked_from)
+            if site.protego is None:
+                return "not now"
+            return "yes" if site.protego.can_fetch(url, AGENT) else "no"
 
-    def _fetch(
-        self, key: _Key, source_port: int | None, linked_from: str | None
-    ) -> _SiteRules:
+    def _read_rules(
+        self, site: _Site, key: _Key, source_port: int | None, linked_from: str | None
+    ) -> None:
         now = self._clock()
-        nothing_allowed = _SiteRules(None, now + _RETRY_SECONDS)
-        site, proxy = key
+        address, proxy = key
         try:
             body = self._client.fetch(
-                f"{site}/robots.txt",
+                f"{address}/robots.txt",
                 accept="robots",
                 source_port=source_port,
                 linked_from=linked_from,
@@ -119,17 +100,18 @@ class Robots:
                 raise  # about the linking source and not about the site
             # 429 is a 4xx that means "later" and not "no rules".
             if not 400 <= (error.status or 0) < 500 or error.status == 429:
-                with self._lock:
-                    before = self._sites.get(key, nothing_allowed)
-                return replace(before, expires=nothing_allowed.expires)
+                site.expires = now + _RETRY_SECONDS
+                return
             body = b""
         try:
-            rules = Protego.parse(relevant_lines(body[:_CAP_BYTES]))
+            site.protego = Protego.parse(relevant_lines(body[:_CAP_BYTES]))
         except Exception:  # noqa: BLE001 - the library may raise anything on an untrusted file
-            return nothing_allowed
-        if delay := rules.crawl_delay(AGENT):
-            self._client.rate_limiter.widen(key_of_address(site), delay)
-        return _SiteRules(rules, now + _CACHE_SECONDS)
+            site.protego = None
+            site.expires = now + _RETRY_SECONDS
+            return
+        site.expires = now + _CACHE_SECONDS
+        if delay := site.protego.crawl_delay(AGENT):
+            self._client.rate_limiter.widen(key_of_address(address), delay)
 
 
 def relevant_lines(body: bytes) -> str:

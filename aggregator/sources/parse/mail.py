@@ -17,17 +17,16 @@ from typing import Any
 from aggregator.extract.language import unicode
 from aggregator.extract.language.declared_dates import parse_declared
 from aggregator.extract.plain.mail_footer import without_footer, without_signature
+from aggregator.extract.urls import absolute_url
 from aggregator.model.entry import Entry
 from aggregator.model.errors import ReadError
 from aggregator.sources.parse.feeds.entry_builder import (
-    absolute_url,
     html_of_text,
     plain_title,
     short_key,
 )
 from aggregator.sources.parse.mail_address import (
     may_be_public,
-    saved_page_address,
     web_address,
 )
 from aggregator.sources.parse.mail_headers import FAULTS, header
@@ -60,10 +59,6 @@ _QUOTED_FROM = re.compile(rb">+From ")
 _TABLE_TAG = re.compile(
     r"(</?)(?:table|tbody|thead|tfoot|tr|td|th)(?=[\s>/])", re.IGNORECASE
 )
-
-
-class _TooManyPartsError(Exception):
-    """More parts than a newsletter has; also the end of deep nesting."""
 
 
 class _BoundedPolicy(EmailPolicy):
@@ -117,9 +112,14 @@ def entry_of_mail(data: bytes, *, source: str, seen: dt.datetime | None) -> Entr
     """
     if max(data.count(b"\n"), data.count(b"\r")) > _MAX_LINES:
         raise ReadError(f"this message has more than {_MAX_LINES:,} lines")
-    message = _parse(data)
-    page = _text(message, "html")
-    text = _text(message, "plain")
+    try:
+        message = _parse(data)
+        page = _text(message, "html")
+        text = _text(message, "plain")
+    except FAULTS as error:
+        raise ReadError(
+            f"this message cannot be parsed ({type(error).__name__})"
+        ) from error
     markup = without_footer(
         _TABLE_TAG.sub(r"\1div", page) or html_of_text(without_signature(text))
     )
@@ -127,18 +127,7 @@ def entry_of_mail(data: bytes, *, source: str, seen: dt.datetime | None) -> Entr
         raise ReadError(
             "this message has no text: only attachments, or it is encrypted"
         )
-    title = plain_title(_subject(message))
     digest = hashlib.blake2b(data, digest_size=16).hexdigest()
-    address = saved_page_address(message)
-    if address is not None:  # the date is that of saving
-        return Entry(
-            source=source,
-            guid=None if address else digest,
-            url=address or None,
-            title=title,
-            html=page or markup,
-            is_page=True,
-        )
     message_id = _MESSAGE_ID.search(header(message, "Message-ID"))
     archived = absolute_url(header(message, "Archived-At").strip("<> "), None)
     addresses = (archived, web_address(page, text))
@@ -146,7 +135,7 @@ def entry_of_mail(data: bytes, *, source: str, seen: dt.datetime | None) -> Entr
         source=source,
         guid=short_key(message_id[0] if message_id else digest),
         url=next(filter(may_be_public, addresses), None),
-        title=title,
+        title=plain_title(_subject(message)),
         html=markup,
         is_page=bool(page),
         published=parse_declared(header(message, "Date"), None, seen),
@@ -161,20 +150,14 @@ def _parse(data: bytes) -> EmailMessage:
         nonlocal parts
         parts += 1
         if parts > _MAX_PARTS:
-            raise _TooManyPartsError
+            # This also ends deep nesting.
+            raise ReadError(f"this message has more than {_MAX_PARTS} parts")
         return EmailMessage(policy)
 
     # The stub does not know that the parser passes the policy on.
     parser = BytesFeedParser(one_more, policy=_BoundedPolicy())  # type: ignore[arg-type]
-    try:
-        parser.feed(data)
-        message = parser.close()
-    except _TooManyPartsError:
-        raise ReadError(f"this message has more than {_MAX_PARTS} parts") from None
-    except FAULTS as error:
-        raise ReadError(
-            f"this message cannot be parsed ({type(error).__name__})"
-        ) from error
+    parser.feed(data)
+    message = parser.close()
     assert isinstance(message, EmailMessage)
     if not message.keys():
         raise ReadError("this is not a message: it has no header")
@@ -183,19 +166,11 @@ def _parse(data: bytes) -> EmailMessage:
 
 def _text(message: EmailMessage, kind: str) -> str:
     """Return the text of the first part of type text/`kind` that is not an attachment, or ""."""
-    try:
-        part = message.get_body((kind,))
-        if not part:
-            return ""
-        data = part.get_payload(decode=True)
-        charset = part.get_content_charset()
-    except FAULTS as error:
-        raise ReadError(
-            f"this message cannot be parsed ({type(error).__name__})"
-        ) from error
-    if not isinstance(data, bytes):
+    part = message.get_body((kind,))
+    data = part.get_payload(decode=True) if part else None
+    if not part or not isinstance(data, bytes):
         return ""
-    return unicode.clean(unicode.decode(data, charset)).strip()
+    return unicode.clean(unicode.decode(data, part.get_content_charset())).strip()
 
 
 def _subject(message: EmailMessage) -> str:

@@ -13,10 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aggregator.config.hosts import ip_address_of
 from aggregator.config.tuning import Tuning
 from aggregator.model.errors import FetchError
 from aggregator.sources.fetch.client import Client, ClientSettings
-from aggregator.sources.fetch.connections.public_addresses import address_of, is_public
+from aggregator.sources.fetch.connections.public_addresses import is_public
 from tests.support.certificate import server_context, trust
 from tests.support.loopback import LoopbackServer, Response, Route, redirect
 from tests.support.tables import rows
@@ -455,17 +456,17 @@ def test_tls_is_checked_by_name_and_authority_though_an_address_is_dialled(
 def test_a_mapped_or_translated_address_is_judged_as_the_one_inside(
     address: object,
 ) -> None:
-    inner = address_of(str(address))
+    inner = ip_address_of(str(address))
     assert inner is not None
     for spelling in (f"::ffff:{address}", f"64:ff9b::{address}"):
-        outer = address_of(spelling)
+        outer = ip_address_of(spelling)
         assert outer is not None
         assert is_public(outer) == is_public(inner)
 
 
 @given(st.ip_addresses())
 def test_what_python_calls_not_global_is_never_public(address: object) -> None:
-    found = address_of(str(address))
+    found = ip_address_of(str(address))
     assert found is not None
     inner = getattr(found, "ipv4_mapped", None) or found
     if not inner.is_global and found not in ipaddress.ip_network("64:ff9b::/96"):
@@ -477,6 +478,6 @@ def test_the_table_knows_what_is_global_does_not() -> None:
                      "::127.0.0.1", "::ffff:0:7f00:1", "ff0e::1", "192.88.99.1", "192.0.0.8", "3fff::1",
                      "5f00::1"]  # fmt: skip
     for text in called_global:
-        address = address_of(text)
+        address = ip_address_of(text)
         assert address is not None
         assert not is_public(address), text

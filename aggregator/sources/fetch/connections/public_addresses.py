@@ -8,6 +8,8 @@ import ipaddress
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
+from aggregator.config.hosts import ip_address_of
+
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 # Addresses that `is_global` does not exclude, or not in every version of Python.
@@ -34,14 +36,6 @@ _CLOSED_V6 = tuple(
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 # The middle of an ISATAP address (RFC 5214), a tunnel to the IPv4 address at its end.
 _ISATAP = frozenset({0x00005EFE, 0x02005EFE})
-
-
-def address_of(text: str) -> Address | None:
-    """Parse an address from a resolver; None for a name. An address with a zone id is never public."""
-    try:
-        return ipaddress.ip_address(text)
-    except ValueError:
-        return None
 
 
 def networks_of(texts: Iterable[str]) -> tuple[Network, ...]:
@@ -76,16 +70,12 @@ def is_private_literal(url: str) -> bool:
 
 def is_private_address(host: str) -> bool:
     """Return whether a host is an address that is not public; False for a name."""
-    address = address_of(host)
+    address = ip_address_of(host)
     return address is not None and not is_public(address)
 
 
 def _inner(address: Address) -> Address:
-    """Return the IPv4 address inside a mapped or NAT64 address, else the address itself."""
-    if isinstance(address, ipaddress.IPv4Address):
-        return address
-    if address.ipv4_mapped is not None:
-        return address.ipv4_mapped
+    """Return the IPv4 address inside a NAT64 address, else the address itself."""
     if address in _NAT64:
         return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
     return address

@@ -20,11 +20,11 @@ from typing import Any
 
 import httpcore
 
+from aggregator.config.hosts import ip_address_of
 from aggregator.model.errors import FetchError
 from aggregator.sources.fetch.connections.name_lookup import system_resolve
 from aggregator.sources.fetch.connections.public_addresses import (
     Network,
-    address_of,
     is_permitted,
 )
 from aggregator.sources.fetch.connections.request_budget import RequestBudget
@@ -133,7 +133,7 @@ class SsrfGuard(httpcore.NetworkBackend):
         """
         if not self._is_proxied:
             return
-        if address_of(host.strip("[]")) is not None:
+        if ip_address_of(host.strip("[]")) is not None:
             self._check(host, port)
         elif _NUMERIC.search(host) or _LOCAL.search(host):
             raise _refusal(host, host)
@@ -162,7 +162,7 @@ class SsrfGuard(httpcore.NetworkBackend):
             self._current.budget.count(size_bytes)
 
     def _answers(self, host: str, port: int) -> list[str]:
-        literal = address_of(host.strip("[]"))
+        literal = ip_address_of(host.strip("[]"))
         if literal is not None:
             return [str(literal)]
         answers = self._resolve(host, port, self.seconds_left(None))
@@ -174,7 +174,7 @@ class SsrfGuard(httpcore.NetworkBackend):
         answers = self._answers(host, port)
         private = []
         for answer in answers:
-            address = address_of(answer)
+            address = ip_address_of(answer)
             if address is None or not is_permitted(address, self._exceptions):
                 raise _refusal(host, answer)
             if is_permitted(address):
@@ -193,7 +193,7 @@ class SsrfGuard(httpcore.NetworkBackend):
             # a name never seen in the operator's networks counts as one that led to the internet.
             is_unknown = (
                 len(self._public_hosts) >= _NAMES_KEPT
-                and address_of(host.strip("[]")) is None
+                and ip_address_of(host.strip("[]")) is None
                 and host not in self._private_hosts
             )
             if is_unknown or host in self._public_hosts:
@@ -206,7 +206,7 @@ class SsrfGuard(httpcore.NetworkBackend):
     def _note_networks(self, host: str, answers: list[str]) -> None:
         """Store where a name led; a name that is rebound then stands on both sides."""
         for answer in answers:
-            address = address_of(answer)
+            address = ip_address_of(answer)
             if address is None or not self._exceptions:
                 continue
             if not is_permitted(address, self._exceptions):

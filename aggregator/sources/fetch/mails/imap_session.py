@@ -23,7 +23,6 @@ _MOST_LINES = 10_000
 # The most digits of numbers and sizes, which have 32 bits
 _MOST_DIGITS = 10
 _CHUNK_BYTES = 65_536
-_NUMBER = re.compile(rb"\bUID (\d{1,10})\b")
 _NOT_ASCII = re.compile(r"&|[^ -~]+")
 
 
@@ -158,7 +157,14 @@ class ImapSession(imaplib.IMAP4):
 
     def numbers_after(self, last: int) -> list[int]:
         """Return the message numbers (UID) above `last`, or the last number if none is above it."""
-        lines = self._found(self.uid("SEARCH", f"UID {last + 1}:*"))
+        return self._search(f"UID {last + 1}:*")
+
+    def newest(self, count: int, most: int) -> list[int]:
+        """Return the numbers of the last `most` of `count` messages."""
+        return self._search(f"{max(1, count - most + 1)}:{count}") if count else []
+
+    def _search(self, messages: str) -> list[int]:
+        lines = self._found(self.uid("SEARCH", messages))
         words = b" ".join(word for word in lines if isinstance(word, bytes)).split()
         return sorted(
             {
@@ -167,14 +173,6 @@ class ImapSession(imaplib.IMAP4):
                 if word.isdigit() and len(word) <= _MOST_DIGITS
             }
         )
-
-    def newest(self, count: int, most: int) -> list[int]:
-        """Return the numbers of the last `most` of `count` messages."""
-        if not count:
-            return []
-        lines = self._found(self.fetch(f"{max(1, count - most + 1)}:{count}", "(UID)"))
-        numbers = (_NUMBER.search(line) for line in lines if isinstance(line, bytes))
-        return sorted({int(match[1]) for match in numbers if match})[-most:]
 
     def message(self, number: int) -> bytes | None:
         """Return a message; None if it is gone."""

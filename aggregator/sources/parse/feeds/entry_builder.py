@@ -5,20 +5,20 @@ import hashlib
 import html
 import re
 from collections.abc import Iterable, Sequence
-from urllib.parse import urljoin, urlsplit
 
 from aggregator.extract.language import unicode
 from aggregator.extract.language.declared_dates import parse_declared
 from aggregator.extract.outlets import feed_outlet
 from aggregator.extract.sites import are_of_one_publisher
+from aggregator.extract.urls import absolute_url
 from aggregator.model.entry import Authority, Enclosure, Entry, Published
 from aggregator.model.structs import FrozenStruct
 from aggregator.sources.source_limits import (
     KEY_CHARS,
     NAME_CHARS,
-    URL_CHARS,
     SourceTuning,
 )
+from aggregator.text.language import primary_tag
 
 _MAX_ENCLOSURES = 20  # enclosures stored of one entry
 _MAX_CATEGORIES = 50  # categories stored of one entry
@@ -33,8 +33,6 @@ _TITLE_TAG = re.compile(
 _DATA_URI = re.compile(
     r"data:[\w.+-]{1,40}/[\w.+-]{1,60}(?:;[\w=-]{1,40}){0,3},[A-Za-z0-9+/=%\s]{64,}"
 )
-_HOST_FIRST = re.compile(r"www\.[\w-]+\.\w", re.IGNORECASE)
-_LANGUAGE = re.compile(r"\s*([A-Za-z]{2,3})(?=$|[-_\s,;])")
 # The GUIDs of output feeds begin with this (web/feeds)
 STORY_TAG = "tag:aggregator,2026:"
 _LINK = re.compile(r'<a href="([^"<>]{1,4096})"')
@@ -129,7 +127,7 @@ def entry_of(declared: DeclaredEntry, context: FeedContext) -> Entry | None:
         resolved_outlet=outlet,
         feed_outlet=behind,
         author=author_name(declared.author),
-        language=primary_language(declared.language) or context.language,
+        language=primary_tag(declared.language) or context.language,
         categories=tuple(dict.fromkeys(filter(None, map(_name, declared.categories))))[
             :_MAX_CATEGORIES
         ],
@@ -190,25 +188,6 @@ def first_time(texts: Iterable[str], context: FeedContext) -> Published | None:
     return None
 
 
-def absolute_url(raw: str, base: str | None) -> str | None:
-    """Return `raw` as an absolute http(s) URL, relative to `base`; None for anything else.
-
-    "www.example.org/a" without a scheme is an address, not a path.
-    """
-    raw = re.sub(r"[\t\r\n]", "", unicode.clean(raw)).strip()
-    if not raw or len(raw) > URL_CHARS:
-        return None
-    if base and _HOST_FIRST.match(raw):
-        raw = f"//{raw}"
-    try:
-        full = urljoin(base, raw) if base else raw
-        parts = urlsplit(full)
-        is_http = parts.scheme.lower() in {"http", "https"} and bool(parts.hostname)
-    except ValueError:
-        return None
-    return full.replace(" ", "%20") if is_http and len(full) <= URL_CHARS else None
-
-
 def plain_title(raw: str) -> str:
     """Return a headline as one line of plain text, without tags and with entities decoded.
 
@@ -244,12 +223,6 @@ def html_of_text(text: str) -> str:
     return "".join(
         f"<p>{html.escape(block, quote=False)}</p>" for block in blocks if block
     )
-
-
-def primary_language(raw: str) -> str | None:
-    """Return "de" for "de-AT"; None for text that is not a language tag."""
-    match = _LANGUAGE.match(raw)
-    return match.group(1).lower() if match else None
 
 
 def author_name(raw: str) -> str | None:

@@ -4,19 +4,16 @@ If there are several feeds, the page's own is preferred: the feed of its section
 else that of the whole site. Feeds of comments, audio and video come last.
 """
 
-import html as html_entities
 import re
 from typing import Literal
 from urllib.parse import urljoin, urlsplit
 
 import msgspec
 
+from aggregator.extract.urls import absolute_url
 from aggregator.model.structs import FrozenStruct
 from aggregator.sources.parse.feeds import xml_repair
-from aggregator.sources.parse.feeds.entry_builder import (
-    absolute_url,
-    plain_title,
-)
+from aggregator.sources.parse.feeds.entry_builder import plain_title
 
 _SNIFFED_CHARS = 1_048_576
 _MAX_LINKS = 50
@@ -32,11 +29,6 @@ _TYPES = {
 }
 # JSON and plain XML have many other uses: for these, title or URL must mention a feed.
 _OTHER_USES = ("application/json", "text/xml", "application/xml")
-_COMMENT = re.compile(r"<!--(?:(?!-->)[\s\S])*+(?:-->)?")
-_TAG = re.compile(r"<(link|a|base)\s([^<>]{1,4000})>", re.IGNORECASE)
-_ATTRIBUTE = re.compile(
-    r"([a-zA-Z-]{1,30})\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]{1,2000}))"
-)
 _FEEDLIKE = re.compile(
     r"(?:^|[/._-])(?:rss|atom|feeds?|rdf)(?:[/._-]|\.xml|\.json|$)", re.IGNORECASE
 )
@@ -82,41 +74,38 @@ def discover(job: bytes) -> bytes:
 
 
 def feed_links(page: str, base_url: str) -> list[FeedCandidate]:
-    """Return the feeds in a page, the likeliest first, each once.
+    """Return the feeds in a page, the likeliest first, each once. Reads the first 1 MiB of `page`."""
+    # Imported late, because the daemon does not read pages.
+    from aggregator.extract.html.dom import bound_html, tree_of
 
-    Reads the first 1 MiB of `page`. Pure, in linear time for any input.
-    """
+    root = tree_of(bound_html(page, max_chars=_SNIFFED_CHARS).html)
     base = base_url
     declared: dict[str, FeedCandidate] = {}
     linked: dict[str, FeedCandidate] = {}
-    for tag in _TAG.finditer(_COMMENT.sub("", page[:_SNIFFED_CHARS])):
-        name = tag[1].lower()
-        attributes = {}
-        for key, double, single, bare in _ATTRIBUTE.findall(tag[2]):
-            attributes[key.lower()] = html_entities.unescape(double or single or bare)
-        href = attributes.get("href", "")
-        title = attributes.get("title", "")
+    for tag in () if root is None else root.iter("base", "link", "a"):
+        href = tag.get("href", "")
         url = absolute_url(href, base)
-        if name == "base":
+        if url is None:
+            continue
+        title = plain_title(tag.get("title", ""))
+        if tag.tag == "base":
             base = absolute_url(href, base_url) or base
-        elif url is not None and name == "link" and len(declared) < _MAX_LINKS:
-            rels = attributes.get("rel", "").lower().split()
-            stated = attributes.get("type", "").lower()
+        elif tag.tag == "link" and len(declared) < _MAX_LINKS:
+            rels = tag.get("rel", "").lower().split()
+            stated = tag.get("type", "").lower()
             kind = _TYPES.get(stated.split(";")[0].strip(), "")
             is_feed = bool(kind)
             if stated.startswith(_OTHER_USES):
                 is_feed = _FEEDLIKE.search(f"{href}/{title}") is not None
             if "feed" in rels or ("alternate" in rels and is_feed):
-                link = FeedCandidate(url=url, title=plain_title(title), kind=kind)
+                link = FeedCandidate(url=url, title=title, kind=kind)
                 declared.setdefault(url, link)
         # Only the written path counts: the folder of the page says nothing about its links.
         elif (
-            url is not None
-            and name == "a"
+            tag.tag == "a"
             and len(linked) < _MAX_LINKS
             and _FEEDLIKE.search(urlsplit(href.strip()).path)
         ):
-            title = plain_title(title)
             link = FeedCandidate(url=url, title=title, origin="linked")
             linked.setdefault(url, link)
     links = {**declared, **linked, **declared}

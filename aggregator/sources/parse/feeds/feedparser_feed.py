@@ -11,16 +11,15 @@ from xml.sax import SAXParseException
 
 from msgspec.structs import replace
 
+from aggregator.extract.urls import absolute_url
 from aggregator.model.entry import Enclosure, ParsedFeed
 from aggregator.sources.parse.feeds import buffering_parser, xml_entries
 from aggregator.sources.parse.feeds.entry_builder import (
     DeclaredEntry,
     FeedContext,
-    absolute_url,
     entries_of,
     html_of_text,
     plain_title,
-    primary_language,
 )
 from aggregator.sources.parse.feeds.raw_values import (
     Raw,
@@ -29,6 +28,7 @@ from aggregator.sources.parse.feeds.raw_values import (
     string_at,
     unescaped_markup,
 )
+from aggregator.text.language import primary_tag
 
 _LENGTH = re.compile(r"[0-9]{1,15}")
 _MINUTES = re.compile(r"\s*([0-9]{1,6})\s*\Z")
@@ -97,7 +97,7 @@ def read_with_feedparser(text: str, context: FeedContext) -> ParsedFeed:
         context,
         site_url=absolute_url(string_at(head, "link"), context.url) or context.site_url,
         title=plain_title(string_at(head, "title")) or context.title,
-        language=primary_language(string_at(head, "language")) or context.language,
+        language=primary_tag(string_at(head, "language")) or context.language,
     )
     declared = [_read_declared(raw) for raw in parsed["entries"]]
     entries = [entries_of(entry, context) for entry in declared]

@@ -4,15 +4,14 @@ import json
 
 from msgspec.structs import replace
 
+from aggregator.extract.urls import absolute_url
 from aggregator.model.entry import Enclosure, ParsedFeed
 from aggregator.sources.parse.feeds.entry_builder import (
     DeclaredEntry,
     FeedContext,
-    absolute_url,
     entries_of,
     html_of_text,
     plain_title,
-    primary_language,
 )
 from aggregator.sources.parse.feeds.raw_values import (
     Raw,
@@ -23,6 +22,7 @@ from aggregator.sources.parse.feeds.raw_values import (
     string_at,
     unescaped_markup,
 )
+from aggregator.text.language import primary_tag
 
 
 def read_json_feed(text: str, context: FeedContext) -> ParsedFeed:
@@ -40,7 +40,7 @@ def read_json_feed(text: str, context: FeedContext) -> ParsedFeed:
         context,
         site_url=absolute_url(string_at(feed, "home_page_url"), context.url),
         title=plain_title(string_at(feed, "title")),
-        language=primary_language(string_at(feed, "language")),
+        language=primary_tag(string_at(feed, "language")),
     )
     items = list_at(feed, "items")
     limit = context.tuning.max_entries

@@ -2,22 +2,24 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
 from aggregator.extract.language import unicode
+from aggregator.extract.urls import absolute_url
 from aggregator.model.errors import ReadError
 from aggregator.model.structs import FrozenStruct
 from aggregator.sources.parse.feeds import xml_repair
-from aggregator.sources.parse.feeds.entry_builder import absolute_url, plain_title
+from aggregator.sources.parse.feeds.entry_builder import plain_title
 from aggregator.sources.source_limits import NAME_CHARS
 
 if TYPE_CHECKING:
     from lxml.etree import _Element as Element
 
-_MAX_OUTLINES = 50_000  # feeds read from one OPML file
+_MAX_OUTLINES = 50_000  # entries read from one OPML file
 _MAX_DEPTH = 20
 # A message shows this much of an address
 _SHOWN_CHARS = 80
@@ -63,7 +65,7 @@ class OpmlList(FrozenStruct):
 
 
 def read_opml(data: bytes) -> OpmlList:
-    """Return the feeds of a list, at most `_MAX_OUTLINES`, and its entries that are not feeds.
+    """Return the feeds of a list, and its entries that are not feeds, of the first `_MAX_OUTLINES` entries.
 
     Tolerates any case of attribute names, missing types, broken XML, schemes of podcasts and addresses
     without a scheme. If a feed occurs several times, its first folder counts. Raise ReadError without any
@@ -77,19 +79,15 @@ def read_opml(data: bytes) -> OpmlList:
     ):
         raise ReadError("this is not OPML: there is no <outline>")
     feeds: dict[str, OpmlFeed] = {}
-    skipped: list[SkippedOutline] = []
+    skipped = []
     repeated = 0
-    for entry in _entries(root):
-        if len(feeds) + len(skipped) >= _MAX_OUTLINES:
-            break
+    for entry in islice(_entries(root), _MAX_OUTLINES):
         if isinstance(entry, SkippedOutline):
             skipped.append(entry)
             continue
+        repeated += entry.url in feeds
         earlier = feeds.setdefault(entry.url, entry)
-        if earlier is not entry:
-            repeated += 1
-        if not earlier.folder and entry.folder:
-            feeds[entry.url] = replace(earlier, folder=entry.folder)
+        feeds[entry.url] = replace(earlier, folder=earlier.folder or entry.folder)
     return OpmlList(
         feeds=tuple(feeds.values()), skipped=tuple(skipped), repeated=repeated
     )

@@ -6,12 +6,12 @@ from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
+from aggregator.extract.urls import absolute_url
 from aggregator.model.entry import Enclosure, ParsedFeed
 from aggregator.sources.parse.feeds import xml_repair
 from aggregator.sources.parse.feeds.entry_builder import (
     DeclaredEntry,
     FeedContext,
-    absolute_url,
     entry_of,
     first_time,
     plain_title,

@@ -27,7 +27,6 @@ _CHARSET = re.compile(r"charset\s*=\s*+(?:[\"']\s*+)?([\w.:-]{1,40})", re.IGNORE
 _XML_DECLARATION = re.compile(r"<\?xml\b[^<>]{0,400}>", re.IGNORECASE)
 _DOCTYPE = re.compile(r"<!DOCTYPE\b", re.IGNORECASE)
 _SUBSET_END = re.compile(r"\]\s*>")
-_NUMBER_REFERENCE = re.compile(r"&#(x[0-9a-f]+|[0-9]+);", re.IGNORECASE | re.ASCII)
 # Four names belong to XML: a feed with escaped HTML has thousands of them.
 _NAME_REFERENCE = re.compile(r"&(?!(?:amp|lt|gt|quot);)([A-Za-z][A-Za-z0-9]{1,7});")
 # An ampersand of the text; sections and comments may contain one.
@@ -81,9 +80,7 @@ def well_prepared(text: str) -> str:
 
         text = _PREFIX.sub(limit_prefix, text)
     text = _LONG_NAME.sub(r"\1", text)
-    if "&#" in text:
-        # This also joins pairs of surrogates
-        text = unicode.clean(_NUMBER_REFERENCE.sub(_character, text))
+    text = unicode.without_references(text)
     if "&" in text:
         text = _NAME_REFERENCE.sub(lambda found: _NAMED.get(found[1], found[0]), text)
         text = _BARE_AMPERSAND.sub(lambda found: found[1] or "&amp;", text)
@@ -114,17 +111,3 @@ def _without_doctype(text: str) -> str:
     if subset >= 0 and (subset_end := _SUBSET_END.search(after, subset)):
         close = subset_end.end() - 1
     return before + after[close + 1 :] if close >= 0 else before
-
-
-def _character(match: re.Match[str]) -> str:
-    """Return the character of a numeric reference.
-
-    References to the ASCII characters of markup stay; invalid references are dropped.
-    """
-    digits = match.group(1).lower()
-    if len(digits) > 9:
-        return ""
-    code = int(digits[1:], 16) if digits[0] == "x" else int(digits)
-    if code in {9, 10, 13} or 0x20 <= code < 0x80:
-        return match.group()
-    return chr(code) if code <= 0x10FFFF else ""

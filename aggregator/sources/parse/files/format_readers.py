@@ -7,11 +7,11 @@ from functools import partial
 from msgspec.structs import replace
 
 from aggregator.extract.language import unicode
+from aggregator.extract.urls import absolute_url
 from aggregator.model.entry import Entry
 from aggregator.model.errors import ReadError
 from aggregator.sources.parse import mail
 from aggregator.sources.parse.feeds import xml_repair
-from aggregator.sources.parse.feeds.entry_builder import absolute_url
 from aggregator.sources.parse.files import warc
 from aggregator.sources.parse.files.input_items import (
     FileIdentity,
@@ -205,7 +205,5 @@ READERS: dict[str, Callable[[Stream, FileIdentity, ReadOptions], Finding]] = {
     ".tsv": _table,
     ".warc": _archive,
     ".eml": _message,
-    ".mhtml": _message,
-    ".mht": _message,
     ".mbox": _mailbox,
 }

@@ -50,7 +50,7 @@ _DATA = re.compile(r"https?://\S*$|[!-~]*$", re.IGNORECASE)
 class KeysRead(FrozenStruct):
     """The keys of other programs in a record: those that were read (key, field), and the others.
 
-    `losses` are the ids and dates that cannot be read, for RecordNotes.add_loss.
+    `losses` are the ids and dates that cannot be read: their key, what they are, what happened to them, and the value.
     """
 
     read: tuple[tuple[str, str], ...] = ()
@@ -64,25 +64,21 @@ class RecordNotes:
     def __init__(self) -> None:
         self._read: Counter[str] = Counter()
         self._unread: Counter[str] = Counter()
-        self._losses: Counter[tuple[str, str, str]] = Counter()
-        self._examples: dict[tuple[str, str, str], list[str]] = {}
+        self._losses: Counter[tuple[str, ...]] = Counter()
+        self._examples: dict[tuple[str, ...], list[str]] = {}
 
     def add(self, keys: KeysRead) -> None:
         """Count the keys of a record."""
         if len(self._read) + len(self._unread) < _KEYS_COUNTED:
             self._read.update(f"{show_key(key)} as {field}" for key, field in keys.read)
             self._unread.update(map(show_key, keys.unread))
-        for loss in keys.losses:
-            self.add_loss(*loss)
-
-    def add_loss(self, before: str, noun: str, what: str, value: str) -> None:
-        """Count a value that is not kept, for a note such as "`date`: 3 dates not understood, e.g. `May`"."""
-        kind = (before, noun, what)
-        if kind in self._losses or len(self._losses) < _KEYS_NAMED:
-            self._losses[kind] += 1
-            examples = self._examples.setdefault(kind, [])
-            if len(examples) < _KEYS_NAMED and value not in examples:
-                examples.append(value)
+        for *kind, value in keys.losses:
+            loss = tuple(kind)
+            if loss in self._losses or len(self._losses) < _KEYS_NAMED:
+                self._losses[loss] += 1
+                examples = self._examples.setdefault(loss, [])
+                if len(examples) < _KEYS_NAMED and value not in examples:
+                    examples.append(value)
 
     def notes(self) -> list[str]:
         """Return notes on the keys that were read, the keys that were not, and the values that were lost."""
@@ -188,20 +184,18 @@ def _losses(
     entry: Entry, fields: RecordFields, chosen: Chosen
 ) -> Iterator[tuple[str, str, str, str]]:
     """Yield the ids and dates of a record that cannot be read."""
-    if entry.published is None and "published" in fields.keys:
-        in_future = fields.keys["published"], fields.values["published"]
-        yield (
-            f"{show_key(in_future[0])}: ",
-            "date",
-            "not understood",
-            show_key(in_future[1]),
-        )
-    for key, value in fields.unread.items():
-        name = plain_name(key.rpartition(".")[2])
-        for field, noun, what in _LOSSES:
-            is_key = name in RECORD_KEYS.content.keys[field] or key == chosen.get(field)
-            if is_key and field not in fields.keys:
-                yield f"{show_key(key)}: ", noun, what, show_key(str(value))
+    for field, noun, what in _LOSSES:
+        lost: Record = {}
+        if field not in fields.keys:
+            names = RECORD_KEYS.content.keys[field]
+            for key, value in fields.unread.items():
+                is_named = plain_name(key.rpartition(".")[2]) in names
+                if is_named or key == chosen.get(field):
+                    lost[key] = value
+        elif field == "published" and entry.published is None:
+            lost[fields.keys[field]] = fields.values[field]  # a date in the future
+        for key, value in lost.items():
+            yield f"{show_key(key)}: ", noun, what, show_key(str(value))
 
 
 _LOSSES: tuple[tuple[Field, str, str], ...] = (

@@ -7,14 +7,11 @@ from typing import Any, Literal
 from aggregator.config.shipped import ShippedTable
 from aggregator.extract.language import unicode
 from aggregator.extract.language.declared_dates import parse_declared
+from aggregator.extract.urls import absolute_url
 from aggregator.model.structs import FrozenStruct
-from aggregator.sources.parse.feeds.entry_builder import (
-    absolute_url,
-    author_name,
-    plain_title,
-    primary_language,
-)
+from aggregator.sources.parse.feeds.entry_builder import author_name, plain_title
 from aggregator.sources.source_limits import NAME_CHARS
+from aggregator.text.language import primary_tag
 
 Field = Literal[
     "id",
@@ -209,7 +206,7 @@ _READ: dict[Field, Callable[[str], str | None]] = {
     "html": _clean,
     "published": lambda text: text if parse_declared(text, None) else None,
     "author": _author,
-    "language": primary_language,
+    "language": primary_tag,
 }
 _JOINED: dict[Field, str] = {"text": "\n", "html": "\n", "author": ", "}
 

@@ -158,6 +158,17 @@ def wrap_text(text: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def fill_template(
+    template: str, own_filters: Mapping[str, Callable[..., Any]] = {}, **values: object
+) -> str:
+    """Return a text by a template, which may use `own_filters`, too; without a newline at its end."""
+    from aggregator.web.jinja import environment
+
+    templates = environment().overlay(finalize=None)
+    templates.filters |= own_filters
+    return templates.get_template(template).render(values).rstrip("\n")
+
+
 def cell(value: object, now: dt.datetime) -> str:
     """Return a value as one line of text; a time is in UTC, of another year as a date."""
     if value is None:
@@ -215,13 +226,14 @@ def json_line(value: object) -> None:
 
 
 def say(message: str) -> None:
-    """Write a message for the user to standard error, as a log record if the log format is JSON."""
-    if writes_json():
-        logging.getLogger("aggregator").info(
-            "%s", message, extra={"event": "cli_message"}
-        )
-    else:
-        sys.stderr.write(message + "\n")
+    """Write a message for the user to standard error, as log records if the log format is JSON."""
+    for line in message.splitlines():
+        if writes_json():
+            logging.getLogger("aggregator").info(
+                "%s", line, extra={"event": "cli_message"}
+            )
+        else:
+            sys.stderr.write(line + "\n")
 
 
 def json_lines(values: Iterable[object]) -> None:

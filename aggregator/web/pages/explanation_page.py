@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -43,30 +42,7 @@ def explain(site: Pages, request: Request) -> Response:
             else:
                 others.append(shown)
     explanation = bounded_explanation(whole, *site.limits(request))
-    evidence, pair = explanation.evidence, explanation.pair
-    runner_up, is_of_day = evidence.runner_up, explanation.is_of_day
-    of_story = of_runner_up = of_pair = None
-    if evidence.score is not None:
-        of_story = breakdown(
-            evidence.score,
-            evidence.need,
-            evidence.bias,
-            evidence.reasons,
-            is_of_day=is_of_day,
-        )
-    if runner_up is not None:
-        bias = evidence.bias if runner_up.reasons else 0.0
-        of_runner_up = breakdown(
-            runner_up.score,
-            runner_up.need,
-            bias,
-            runner_up.reasons,
-            is_of_day=is_of_day,
-        )
-    if pair is not None:
-        of_pair = breakdown(
-            pair.score, None, pair.bias, pair.reasons, is_of_day=pair.is_of_day
-        )
+    evidence = explanation.evidence
     copy = evidence.copy
     copied = next((other for other in others if copy and other.id == copy.other), None)
     verdict = decision_words(evidence)
@@ -81,55 +57,15 @@ def explain(site: Pages, request: Request) -> Response:
         language=language,
         verdict=verdict,
         not_counted=not_counted(evidence),
-        breakdown=of_story,
-        runner_up=of_runner_up,
-        pair=of_pair,
+        strongest_first=strongest_first,
+        reason_name=reason_name,
+        reason_value=reason_value,
         log=[(line.at, log_words(line)) for line in explanation.log],
         others=others[:OTHERS_SHOWN],
         copied=copied,
     )
 
 
-# The classes .w0 to .w20; the Content-Security-Policy forbids style attributes
-BAR_STEPS = 20
-
-
-class ScorePart(msgspec.Struct, frozen=True):
-    """One part of a score: `share` in logits, `bar` from 0 to BAR_STEPS, `value` formatted for people."""
-
-    label: str
-    value: str
-    share: float
-    bar: int
-
-
-class ScoreBreakdown(msgspec.Struct, frozen=True):
-    """A score and its parts, the largest first; `need` is the threshold, None if there was none."""
-
-    score: float
-    need: float | None
-    shares: tuple[ScorePart, ...]
-
-
-def breakdown(
-    score: float,
-    need: float | None,
-    bias: float,
-    reasons: Sequence[Reason],
-    *,
-    is_of_day: bool,
-) -> ScoreBreakdown:
-    """Return a score and its parts; none if they are not stored. `is_of_day`: see `reason_value`."""
-    longest = max([abs(bias), 1.0, *(abs(reason.share) for reason in reasons)])
-
-    def bar(share: float) -> int:
-        return min(BAR_STEPS, round(abs(share) / longest * BAR_STEPS))
-
-    shares = []
-    if bias:
-        shares.append(ScorePart("start value of two articles", "", bias, bar(bias)))
-    for reason in sorted(reasons, key=lambda r: (-abs(r.share), r.name)):
-        value = reason_value(reason, is_of_day=is_of_day)
-        share = reason.share
-        shares.append(ScorePart(reason_name(reason), value, share, bar(share)))
-    return ScoreBreakdown(score, need, tuple(shares))
+def strongest_first(reasons: Sequence[Reason]) -> list[Reason]:
+    """Return the shares of a score, the largest first."""
+    return sorted(reasons, key=lambda reason: (-abs(reason.share), reason.name))

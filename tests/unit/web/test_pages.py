@@ -13,7 +13,7 @@ from aggregator.model.read_model import SourceView
 from aggregator.model.story import Passage, Quotation, StoryText, StoryView
 from aggregator.publish.output_settings import PublishSettings
 from aggregator.web.jinja import day, iso, moment, pips, time_of_day
-from aggregator.web.pages.report_groups import report_groups, time_span
+from aggregator.web.pages.story_page import report_groups, time_span
 from aggregator.web.web_app import create_app
 from tests.support.tables import rows
 from tests.support.tame_pages import HOSTILE, assert_tame

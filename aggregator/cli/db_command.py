@@ -200,10 +200,7 @@ def check(
         result = {"balance": counts, "faults": problems, "repaired": is_repaired}
         show.json_line(result)
     else:
-        rows = {"rows": "{:9,}".format}
-        lines = show.fill_template(
-            "db_check.txt", rows, balance=counts, faults=problems
-        )
+        lines = show.fill_template("db_check.txt", balance=counts, faults=problems)
         show.out(f"{lines}\n")
         if is_repaired:
             show.say("computed all derived rows again")

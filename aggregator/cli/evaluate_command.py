@@ -4,7 +4,6 @@ As text each figure stands under its name in the JSON, months are a table, wrong
 """
 
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -21,20 +20,8 @@ if TYPE_CHECKING:
     from aggregator.admin.evaluation import CorrectionsEvaluation, Evaluation
 
 
-_REASONS_SHOWN = 8
-# They are printed by `print_lists`.
+# They are printed as lists.
 _LISTED = frozenset({"months", "mixed_stories", "split_events", "not_read"})
-_MONTH_COLUMNS = (
-    "month",
-    "records",
-    "articles",
-    "F1",
-    "alone F1",
-    "stories",
-    "pure",
-    "events",
-    "whole",
-)
 
 
 def print_evaluation(result: "Evaluation | CorrectionsEvaluation") -> None:
@@ -49,37 +36,6 @@ def print_evaluation(result: "Evaluation | CorrectionsEvaluation") -> None:
     for name, value in figures.items():
         if name not in _LISTED:
             output.out("".join(f"  {line}\n" for line in _figures(value, name)))
-
-
-def print_lists(result: "Evaluation") -> None:
-    """Print the months of a result, the records that were not read, and the wrong stories."""
-    rows = []
-    for month in result.months:
-        for records, of in (
-            ("all", month.metrics),
-            ("sure reports", month.sure_reports),
-        ):
-            report = of.report
-            rows.append(
-                (
-                    month.month,
-                    records,
-                    report.articles,
-                    f"{report.bcubed.f1:.3f}",
-                    f"{report.alone.f1:.3f}",
-                    *msgspec.structs.astuple(of.several),
-                )
-            )
-    if rows:
-        output.table(_MONTH_COLUMNS, rows)
-    for reason, number in islice(result.not_read.items(), _REASONS_SHOWN):
-        output.out(f"not read, each a separate story: {number:,}: {one_line(reason)}\n")
-    if result.labelled is not None:
-        lists = {
-            "stories that mix events": result.mixed_stories,
-            "events in several stories": result.split_events,
-        }
-        output.out(output.fill_template("wrong_stories.txt", lists=lists) + "\n")
 
 
 def _figures(value: Any, name: str) -> Iterator[str]:
@@ -247,4 +203,5 @@ def _print(result: "Evaluation | CorrectionsEvaluation", format_: str) -> None:
         return
     print_evaluation(result)
     if isinstance(result, Evaluation):
-        print_lists(result)
+        lists = output.fill_template("evaluation_lists.txt", result=result)
+        output.out(f"{lists}\n" if lists else "")

@@ -72,19 +72,4 @@ def explanation_text(explained: "Explanation") -> str:
     """Return the lines of `aggregator explain`."""
     from aggregator.grouping.corrections import decision_words as words
 
-    functions = (
-        words.decision_words,
-        words.log_words,
-        words.not_counted,
-        words.reason_name,
-    )
-    word_filters = {
-        function.__name__: function
-        for function in (*functions, words.reason_value, repr)
-    }
-    word_filters |= {
-        "copy_words": words.COPY_SHARES.format,
-        "minute": "{:%Y-%m-%d %H:%M}".format,
-        "score_words": words.SCORE.format,
-    }
-    return show.fill_template("explain.txt", word_filters, explained=explained)
+    return show.fill_template("explain.txt", explained=explained, words=words)

@@ -149,6 +149,5 @@ def _print_summary(summary: "EraseSummary", format_: str, what: str) -> None:
     if format_ == "json":
         show.json_line(summary)
         return
-    rows = {"rows": "{:9,}".format}
-    lines = show.fill_template("forgotten.txt", rows, summary=summary, what=what)
+    lines = show.fill_template("forgotten.txt", summary=summary, what=what)
     show.out(f"{lines}\n")

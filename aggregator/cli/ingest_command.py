@@ -178,8 +178,7 @@ def _print(summary: "IngestSummary") -> None:
     """Print the counts; those with an indent add up to the count above them."""
     if summary.read == 0:
         output.say(f"there was nothing to read; {_FILES}")
-    rows = {"rows": "{:10,}".format}
-    output.out(output.fill_template("ingested.txt", rows, summary=summary) + "\n")
+    output.out(output.fill_template("ingested.txt", summary=summary) + "\n")
     for note in summary.notes:
         output.say(note)
     for rejected in summary.rejected:

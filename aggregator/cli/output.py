@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from itertools import islice
 from operator import attrgetter
 from pathlib import Path
@@ -158,14 +159,16 @@ def wrap_text(text: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def fill_template(
-    template: str, own_filters: Mapping[str, Callable[..., Any]] = {}, **values: object
-) -> str:
-    """Return a text by a template, which may use `own_filters`, too; without a newline at its end."""
+def fill_template(template: str, **values: object) -> str:
+    """Return a text by a template, without a newline at its end.
+
+    Beside the filters of pages it may use `cell`, and `rows` for a number above others.
+    """
     from aggregator.web.jinja import environment
 
     templates = environment().overlay(finalize=None)
-    templates.filters |= own_filters
+    cell_now = partial(cell, now=utc_now())
+    templates.filters.update(cell=cell_now, rows="{:9,}".format)
     return templates.get_template(template).render(values).rstrip("\n")
 
 

@@ -1,6 +1,5 @@
 """The command `search`."""
 
-from functools import partial
 from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
@@ -72,7 +71,6 @@ def search(
             by_story.setdefault(hit.story, []).append(hit)
         lines = show.fill_template(
             "search.txt",
-            {"cell": partial(show.cell, now=utc_now())},
             by_story=by_story,
             counts={story.id: story.found for story in results.stories},
             # Without a terminal each hit is one line

@@ -1,13 +1,11 @@
 """The command `story`."""
 
-from functools import partial
 from typing import Annotated
 
 from aggregator.cli import output as show
 from aggregator.cli.command_context import Context
 from aggregator.cli.output import argument
 from aggregator.cli.stories_command import hint
-from aggregator.model.clock import utc_now
 from aggregator.model.errors import UsageError
 
 
@@ -56,7 +54,6 @@ def story(
             show.wrap_text(
                 show.fill_template(
                     "story.txt",
-                    {"cell": partial(show.cell, now=utc_now())},
                     story=shown,
                     counts=counts,
                     single=shown.articles[0].text if len(shown.articles) == 1 else "",

@@ -6,13 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aggregator.config.story_query import MAX_TEXT_CHARS
-from aggregator.grouping.corrections.decision_words import (
-    decision_words,
-    log_words,
-    not_counted,
-    reason_name,
-    reason_value,
-)
+from aggregator.grouping.corrections import decision_words as words
 from aggregator.model.evidence import Reason
 from aggregator.model.story import StoryView
 from aggregator.publish.excerpts.single_articles import bounded_explanation
@@ -45,7 +39,7 @@ def explain(site: Pages, request: Request) -> Response:
     evidence = explanation.evidence
     copy = evidence.copy
     copied = next((other for other in others if copy and other.id == copy.other), None)
-    verdict = decision_words(evidence)
+    verdict = words.decision_words(evidence)
     if copied is not None:
         named = ": ".join(filter(None, (copied.outlet, copied.title or copied.id)))
         verdict = verdict.replace(copied.id, named)
@@ -56,11 +50,8 @@ def explain(site: Pages, request: Request) -> Response:
         explanation=explanation,
         language=language,
         verdict=verdict,
-        not_counted=not_counted(evidence),
         strongest_first=strongest_first,
-        reason_name=reason_name,
-        reason_value=reason_value,
-        log=[(line.at, log_words(line)) for line in explanation.log],
+        words=words,
         others=others[:OTHERS_SHOWN],
         copied=copied,
     )

@@ -218,7 +218,6 @@ def _list_page(
         parameters=parameters,
         least_reports=wanted.filter.min_reports,
         topics=reader.topics(),
-        queries=site.settings.queries,
         folders=reader.folders(),
         today=_today(site),
         marks=site.marks_of(request, ids),

@@ -65,11 +65,8 @@ def show_digest(site: Pages, request: Request) -> Response:
 
 def list_routes(site: Pages, request: Request) -> Response:
     """Answer with the routes of the API, from the description that programs read."""
-    described = []
-    for path, methods in request.app.openapi()["paths"].items():
-        for method, about in methods.items():
-            described.append((method.upper(), path, about.get("summary", "")))
-    return site.page(request, "api.html", here="/api", described=described)
+    paths = request.app.openapi()["paths"]
+    return site.page(request, "api.html", here="/api", paths=paths)
 
 
 def robots(site: Pages, _request: Request) -> Response:

@@ -11,7 +11,6 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from aggregator.model.article import ArticleView
-from aggregator.model.clock import in_utc
 from aggregator.model.prepared import OPINION_KINDS
 from aggregator.model.read_model import StoryListItem, StoryRedirect
 from aggregator.model.story import StoryText, StoryView
@@ -20,7 +19,6 @@ from aggregator.stories.counting.originals import originals_with_copies
 from aggregator.stories.plain_text import shown_order
 from aggregator.web.dependencies import conditional
 from aggregator.web.feeds.channel import ENDINGS
-from aggregator.web.jinja import iso, moment, short_day, time_of_day
 from aggregator.web.pages.front_layout import by_day
 from aggregator.web.pages.pages import Pages
 from aggregator.web.pages.visitor import remember, visitor_of
@@ -123,30 +121,6 @@ def _first(reports: Sequence[ArticleView]) -> ArticleView | None:
     return first if is_first else None
 
 
-def time_span(story: StoryView) -> list[tuple[str, str]]:
-    """Return the first and the last date of a story for `<time>`: value and words, equal ones once.
-
-    A date without a time is a day; a story without any date shows when it was seen.
-    """
-    if story.undated_seen is not None:
-        return [
-            (iso(story.undated_seen), f"undated, seen {short_day(story.undated_seen)}")
-        ]
-    dated = [article for article in story.articles if article.is_dated]
-    if not dated:
-        return []
-    first = dated[0].effective_at
-    last = dated[-1].effective_at
-    if "day" in (dated[0].published_precision, dated[-1].published_precision):
-        days = [(iso(in_utc(time).date()), short_day(time)) for time in (first, last)]
-        return list(dict.fromkeys(days))
-    if first == last:
-        return [(iso(first), moment(first))]
-    is_one_day = short_day(first) == short_day(last)
-    words = time_of_day(last) if is_one_day else moment(last)
-    return [(iso(first), moment(first)), (iso(last), words)]
-
-
 _NEAR_SHOWN = 5
 
 
@@ -185,7 +159,6 @@ def show_story(site: Pages, request: Request) -> Response:
             "story.html",
             here="/stories",
             story=shown,
-            span=time_span(shown),
             text=text,
             openings={opening.article_id: opening.text for opening in text.openings},
             newest=_newest(shown, text),

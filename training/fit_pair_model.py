@@ -29,7 +29,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from aggregator.admin.bcubed import measure_sagas
+from aggregator.admin.bcubed import measure_month
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.pairs.pair_features import AT, FEATURES, GROUPS
 from aggregator.grouping.pairs.pair_model import (
@@ -344,13 +344,14 @@ def figures(
     clusters = {
         one.id: gold for one, gold in labelled if one.is_sure_report or not sure
     }
-    found = measure_sagas(stories, clusters, {})
+    found = measure_month(stories, clusters)
+    several = found.several
     return {
         "F1": found.report.bcubed.f1,
         "alone": found.report.alone.f1,
-        "stories": found.several,
-        "pure": found.pure / max(found.several, 1),
-        "whole": found.whole / max(found.events, 1),
+        "stories": several.stories,
+        "pure": several.pure / max(several.stories, 1),
+        "whole": several.whole / max(several.events, 1),
     }
 
 

@@ -82,10 +82,8 @@ def back_up(database: Database, file: Path, progress: Progress) -> None:
                 closing(sqlite3.connect(plain)) as target,
             ):
                 page_copy.copy_pages(database, target, advance)
-            with closing(sqlite3.connect(plain)) as copy:
-                copy.execute(
-                    "PRAGMA journal_mode=DELETE"
-                )  # one file without a -wal file
+                # One file without a -wal file
+                target.execute("PRAGMA journal_mode=DELETE")
             with progress("checks", None) as advance:
                 damage = damage_in(plain, advance)
             if damage is not None:

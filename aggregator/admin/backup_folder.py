@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from msgspec.structs import replace
-
 from aggregator.admin.backup import PACKED, Progress, back_up
 from aggregator.config.settings import Config
 from aggregator.config.values import at_key, expand_path
@@ -101,15 +99,19 @@ def backup_state(config: Config, database: Database, now: dt.datetime) -> Backup
     due = None
     if since is not None and config.backup.every is not None:
         due = since + dt.timedelta(seconds=config.backup.every)
-    state = BackupState(every_seconds=config.backup.every, next=due)
-    newest = "there is none yet"
-    if last is not None:
-        state = replace(state, last=last.made_at, size_bytes=last.size_bytes)
-        newest = f"the last one is from {last.made_at:%Y-%m-%d}"
+    words = None
     late = dt.timedelta(seconds=_LATE_SHARE * (config.backup.every or 0))
-    if state.next is not None and now > state.next + late:
-        state = replace(state, words=f"a backup is overdue: {newest}")
-    return state
+    if due is not None and now > due + late:
+        words = "a backup is overdue: there is none yet"
+        if last is not None:
+            words = f"a backup is overdue: the last one is from {last.made_at:%Y-%m-%d}"
+    return BackupState(
+        every_seconds=config.backup.every,
+        last=last.made_at if last else None,
+        next=due,
+        size_bytes=last.size_bytes if last else None,
+        words=words,
+    )
 
 
 class _StoppedError(Exception):

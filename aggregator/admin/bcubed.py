@@ -2,20 +2,94 @@
 
 A grouping maps article ids to stories; the labels map article ids to clusters. Only ids that are in both are
 measured. All functions are pure. BCubed: Bagga and Baldwin 1998.
+
+Intervals say how far figures would move with other events of the same kind. Percentile bootstrap (Efron 1979) of
+clusters (Field and Welsh 2007): events are drawn with replacement, as many as there are, each with all its
+articles, and the figures are computed again; likewise stories for the share of those that mix events. Single
+articles or pairs are never drawn, since those of one event are not independent. An article keeps the precision
+and recall that it has in the whole set.
 """
 
 import itertools
 import math
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import TypeVar
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
-from aggregator.admin.intervals import Cells, Interval, Sizes, bcubed_intervals
+Floats = npt.NDArray[np.float64]
+Interval = tuple[float, float]
+# The number of articles of each group
+Sizes = Counter[str]
+# The number of articles of each pair of story and cluster
+Cells = Counter[tuple[str, str]]
 
-# Groups by the ids of articles: their stories, clusters, sagas, outlets
+# The usual number for percentiles (Efron and Tibshirani 1993)
+_DRAWS = 1000
+_PERCENTILES = (2.5, 97.5)
+_SEED = 2026  # any: the same set has the same intervals
+
+
+def bcubed_intervals(
+    cells: Cells,
+    by_story: Sizes,
+    by_cluster: Sizes,
+    mixed: Sequence[bool],
+    split: Sequence[bool],
+) -> dict[str, Interval]:
+    """Return the intervals of the figures of a grouping; {} for fewer than two clusters.
+
+    `mixed`, `split`: of stories and clusters of several articles, whether they are so.
+    """
+    if len(by_cluster) < 2:
+        return {}
+    units = {event: np.zeros(3) for event in by_cluster}
+    # sorted: names and order change no bit of the sums
+    for event, n, of_story in sorted(
+        (event, n, by_story[story]) for (story, event), n in cells.items()
+    ):
+        units[event] += (n, n * n / of_story, n * n / by_cluster[event])
+    articles, precisions, recalls = _drawn_sums(map(tuple, units.values()))
+    return {
+        "precision": _interval(precisions / articles),
+        "recall": _interval(recalls / articles),
+        # No article has a precision or recall of 0.
+        "f1": _interval(2 * precisions * recalls / (precisions + recalls) / articles),
+        "over_merge": _share_interval(mixed),
+        "split": _share_interval(split),
+    }
+
+
+def _share_interval(are_wrong: Sequence[bool]) -> Interval:
+    """Return the interval of the share of groups that are wrong; 0 of no groups."""
+    if not are_wrong:
+        return 0.0, 0.0
+    (wrong,) = _drawn_sums((is_wrong,) for is_wrong in are_wrong)
+    return _interval(wrong / len(are_wrong))
+
+
+def _drawn_sums(units: Iterable[tuple[float, ...]]) -> Floats:
+    """Return the sum of each number of the units over the units of each draw, shape (numbers, draws)."""
+    values = np.array(sorted(units), dtype=float)  # sorted: their order does not matter
+    random = np.random.default_rng(_SEED)
+    sums = []
+    for _ in range(_DRAWS):
+        drawn = random.integers(len(values), size=len(values))
+        sums.append(values[drawn].sum(axis=0))
+    return np.array(sums).T
+
+
+def _interval(drawn: Floats) -> Interval:
+    """Return the limits within which a figure lies in 95 of 100 draws."""
+    low, high = np.percentile(drawn, _PERCENTILES)
+    return float(low), float(high)
+
+
+# Groups by the ids of articles: their stories, clusters, affairs, outlets
 Groups = Mapping[str, str]
 CopyLinks = Mapping[str, str | None]  # the original of each article, if it is a copy
 Loose = Collection[frozenset[str]]  # pairs that may be together or apart
@@ -45,7 +119,6 @@ class GroupingMetrics(msgspec.Struct, frozen=True):
     clusters: int
     stories: int
     bcubed: Score
-    pairs: Score
     # Share of the stories with two or more articles that mix clusters
     over_merge: float
     # Share of the clusters with two or more articles that are split
@@ -74,7 +147,6 @@ def measure(stories: Groups, clusters: Groups) -> GroupingMetrics:
         clusters=len(by_cluster),
         stories=len(by_story),
         bcubed=Score(_share(precision, total), _share(recall, total)),
-        pairs=_pair_score(cells, by_story, by_cluster),
         over_merge=fmean(mixed or [False]),
         split=fmean(split or [False]),
         alone=Score(1.0, _share(len(by_cluster), cells.total())),
@@ -92,9 +164,6 @@ class OutletMetrics(msgspec.Struct, frozen=True):
     events: int
     # Clusters whose articles are all in one story, which may have others
     whole: int
-    # Stories with two or more articles, all of one outlet
-    one_outlet: int
-    one_outlet_impure: int
 
 
 def measure_outlets(
@@ -103,22 +172,22 @@ def measure_outlets(
     outlets: Groups,
     loose: Loose = (),
 ) -> OutletMetrics:
-    """Measure the grouping of articles by their outlets. The pairs in `loose` may be together or apart."""
+    """Measure the grouping of articles by their outlets; an article without one counts as an outlet of its own.
+
+    The pairs in `loose` may be together or apart.
+    """
     members, events = _members(stories, clusters)
 
     def count(group: Collection[str]) -> int:
         return len({outlets.get(key, key) for key in group})
 
     several = [group for group in members if count(group) > 1]
-    single = [group for group in members if len(group) > 1 and count(group) == 1]
     wanted = [group for group in events if count(group) > 1]
     return OutletMetrics(
         stories=len(several),
         pure=sum(is_pure(group, clusters, loose) for group in several),
         events=len(wanted),
         whole=sum(_is_in_one(group, stories) for group in wanted),
-        one_outlet=len(single),
-        one_outlet_impure=sum(not is_pure(group, clusters, loose) for group in single),
     )
 
 
@@ -154,39 +223,18 @@ def wrong_groups(
     return wrong
 
 
-class SagaMetrics(msgspec.Struct, frozen=True):
-    """The quality of a grouping of news with labelled sagas: events that follow from one another."""
+class MonthMetrics(msgspec.Struct, frozen=True):
+    """The quality of the grouping of one month of news."""
 
     report: GroupingMetrics
-    # Stories of two or more articles, ...
-    several: int
-    # ... and how many of them report one event only
-    pure: int
-    # Events of two or more articles, ...
-    events: int
-    # ... and how many of them have all articles in one story, which may have others
-    whole: int
-    # Pairs of articles in one story that report different events, ...
-    wrong_pairs: int
-    # ... and how many of them belong to one saga
-    wrong_in_saga: int
+    # Stories and events of two or more articles
+    several: OutletMetrics
 
 
-def measure_sagas(stories: Groups, clusters: Groups, sagas: Groups) -> SagaMetrics:
-    """Measure the grouping of the articles with a cluster. `sagas`: of those that belong to one."""
-    members, events = _members(stories, clusters)
-    several = [group for group in members if len(group) > 1]
-    wanted = [group for group in events if len(group) > 1]
-    pairs = [pair for group in several for pair in itertools.combinations(group, 2)]
-    wrong = [(a, b) for a, b in pairs if clusters[a] != clusters[b]]
-    return SagaMetrics(
-        report=measure(stories, clusters),
-        several=len(several),
-        pure=sum(_is_in_one(group, clusters) for group in several),
-        events=len(wanted),
-        whole=sum(_is_in_one(group, stories) for group in wanted),
-        wrong_pairs=len(wrong),
-        wrong_in_saga=sum(a in sagas and sagas[a] == sagas.get(b) for a, b in wrong),
+def measure_month(stories: Groups, clusters: Groups) -> MonthMetrics:
+    """Measure the grouping of the articles with a cluster."""
+    return MonthMetrics(
+        measure(stories, clusters), measure_outlets(stories, clusters, {})
     )
 
 
@@ -220,14 +268,10 @@ def measure_copies(predicted: CopyLinks, labelled: CopyLinks) -> Score:
     hits = Counter((ours[i], theirs[i]) for i in ids if i in ours and i in theirs)
     predicted_sizes = Counter(ours[i] for i in ids if i in ours)
     labelled_sizes = Counter(theirs[i] for i in ids if i in theirs)
-    return _pair_score(hits, predicted_sizes, labelled_sizes)
-
-
-def _pair_score(shared: Cells, predicted: Sizes, labelled: Sizes) -> Score:
-    """Return precision and recall of the pairs of articles that are in one group."""
-    hits = _pair_count(shared)
+    shared = _pair_count(hits)
     return Score(
-        _share(hits, _pair_count(predicted)), _share(hits, _pair_count(labelled))
+        _share(shared, _pair_count(predicted_sizes)),
+        _share(shared, _pair_count(labelled_sizes)),
     )
 
 

@@ -8,9 +8,7 @@ Corrections are a second source of labels: a person who corrected a story has re
 active corrections name are labelled with their present story.
 """
 
-import resource
 import tempfile
-import time
 from collections.abc import Callable, Mapping, Sequence
 
 from msgspec.structs import replace
@@ -19,7 +17,6 @@ from aggregator.admin.bcubed import (
     measure,
 )
 from aggregator.admin.evaluation import (
-    WHO,
     Assignment,
     CorrectionsEvaluation,
     EvaluatedRecord,
@@ -66,8 +63,6 @@ def evaluate(
     first and all texts afterwards. Raises UsageError for a file that cannot be read.
     """
     labels, loose_affairs = read_affairs(affairs) if affairs else (None, frozenset())
-    started = time.perf_counter()
-    cpu_before = _cpu_seconds()
     with tempfile.TemporaryDirectory(prefix="aggregator-eval-") as folder:
         database = Database(f"sqlite:///{folder}/eval.db")
         work = open_executor(executor, workers, all_tuning)
@@ -78,7 +73,6 @@ def evaluate(
             numbers = place_records(leads, database, pipeline, progress)
             if pages_late:
                 place_records(records, database, pipeline, progress, leads=leads)
-            seconds = time.perf_counter() - started
             with database.read() as connection:
                 results = {
                     stored.entry_no: stored
@@ -88,6 +82,7 @@ def evaluate(
                     connection, {stored.article for stored in results.values()}
                 )
                 evaluated = []
+                seen = set()
                 for number, (entry_no, record) in enumerate(
                     zip(numbers, records, strict=True)
                 ):
@@ -102,13 +97,16 @@ def evaluate(
                         )
                     evaluated.append(
                         EvaluatedRecord(
-                            key=f"{number:09}",
+                            key=f"{record.id} {number}"
+                            if record.id in seen
+                            else record.id,
                             record=record,
                             result=result,
                             score=score,
                             storyline=lines.get(result.article),
                         )
                     )
+                    seen.add(record.id)
             reader = StoryReader(database, all_tuning)
             ranked = [story.id for story in reader.rank_front_page(StoryFilter())]
         finally:
@@ -118,8 +116,6 @@ def evaluate(
         evaluated,
         all_tuning,
         dataset,
-        seconds=seconds,
-        cpu=_cpu_seconds() - cpu_before,
         loose=loose,
         ranked=ranked,
         affairs=labels,
@@ -209,7 +205,3 @@ def evaluate_corrections(
         articles=len(clusters),
         gone=len(clusters.keys() - assigned.keys()),
     )
-
-
-def _cpu_seconds() -> float:
-    return sum(use.ru_utime + use.ru_stime for use in map(resource.getrusage, WHO))

@@ -1,20 +1,19 @@
 """The figures of one run of `aggregator eval`: how well the stories it made agree with the labels."""
 
-import resource
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from aggregator.admin.bcubed import (
     GroupingMetrics,
     Groups,
+    MonthMetrics,
     OutletMetrics,
-    SagaMetrics,
     Score,
     WrongGroup,
     measure,
     measure_copies,
+    measure_month,
     measure_outlets,
-    measure_sagas,
     wrong_groups,
 )
 from aggregator.admin.labelled_data import LoosePairs
@@ -47,10 +46,10 @@ class MonthEvaluation(FrozenStruct, omit_defaults=False):
     """The quality of the grouping of one month of news whose sagas are labelled, measured by itself."""
 
     month: str  # "2012-06"
-    metrics: SagaMetrics
+    metrics: MonthMetrics
     # Leaves out comments (columns, analyses, lists) and records that readers may label otherwise: the place of
     # a comment is not a fault of a story, and half of the events of a month hold some.
-    sure_reports: SagaMetrics
+    sure_reports: MonthMetrics
 
 
 class Evaluation(FrozenStruct, omit_defaults=False):
@@ -66,18 +65,9 @@ class Evaluation(FrozenStruct, omit_defaults=False):
     mixed_stories: list[WrongGroup]  # stories whose records are of several clusters
     split_events: list[WrongGroup]  # clusters whose records are in several stories
     copies: Score | None  # None: no record has `copy_of`
-    copies_found: int
     # Articles without a fingerprint, each a story of its own, by reason
     not_read: dict[str, int]
     failed_jobs: int  # articles that were not read because the job of a worker failed
-    # Records with the id of an earlier record; each is measured separately
-    repeated_ids: int
-    seconds: float
-    articles_per_second: float
-    # Counts the CPU of this process and its workers.
-    articles_per_cpu_second: float
-    # The peak of the largest process, since the start of the command
-    peak_memory_mib: float
     rules_version: str
 
 
@@ -93,7 +83,7 @@ class CorrectionsEvaluation(FrozenStruct, omit_defaults=False):
 
 
 class EvaluatedRecord(FrozenStruct):
-    """One record and its result. `key` is its number in placing order, because ids may repeat."""
+    """One record and its result. `key` is its id; that of a repeated id has its number in placing order, too."""
 
     key: str
     record: LabelledRecord
@@ -112,58 +102,45 @@ def evaluation(
     all_tuning: Tuning,
     dataset: str,
     *,
-    seconds: float,
-    cpu: float,
     loose: LoosePairs,
     ranked: Sequence[str] = (),
     affairs: Groups | None = None,
     loose_affairs: LoosePairs = frozenset(),
 ) -> Evaluation:
-    """Return the quality of a grouping and its cost: `seconds` of the clock, `cpu` of the processors."""
-    # Measures take each record by its own key, as ids may repeat; lists for people name the ids.
-    found_copies = _copies_of(records)
-    stories, clusters, saga_of = {}, {}, {}
-    story_of_id, event_of_id, line_of_id = {}, {}, {}
-    titles, outlets, times, sagas = {}, {}, {}, {}
-    # An id stands for the first record with it.
-    key_of: dict[str, str] = {}
-    # The ids of each event, and the outlets that report it
+    """Return the quality of a grouping."""
+    stories, lines, clusters, sagas = {}, {}, {}, {}
+    titles, outlets, times = {}, {}, {}
+    labelled_copies: dict[str, str | None] = {}
+    # The records of each event, and the outlets that report it
     events = defaultdict(set)
     reporters = defaultdict(set)
     not_read = Counter[str]()
     failed_jobs = 0
     for one in records:
-        record, result, outlet = one.record, one.result, one.record.entry.outlet
-        key_of.setdefault(record.id, one.key)
-        stories[one.key] = one.story
-        story_of_id[record.id] = one.story
-        line_of_id[record.id] = one.storyline or one.story
-        titles[record.id] = record.entry.title
+        key, record, result = one.key, one.record, one.result
+        outlet = record.entry.outlet
+        stories[key] = one.story
+        lines[key] = one.storyline or one.story
+        titles[key] = record.entry.title
+        labelled_copies[key] = record.copy_of
         if outlet:
-            outlets[record.id] = outlet
+            outlets[key] = outlet
         if record.entry.published is not None:
-            times[record.id] = record.entry.published.time
+            times[key] = record.entry.published.time
         if record.saga is not None:
-            sagas[record.id] = saga_of[one.key] = record.saga
+            sagas[key] = record.saga
         if record.cluster is not None:
-            clusters[one.key] = record.cluster
-            event_of_id[record.id] = record.cluster
-            events[record.cluster].add(record.id)
-            reporters[record.cluster].add(outlet or one.key)
+            clusters[key] = record.cluster
+            events[record.cluster].add(key)
+            reporters[record.cluster].add(outlet or key)
         if result.story is None:
             why = record.problem or result.reason or result.verdict
             not_read[(why or "it was not placed")[:_REASON_CHARS]] += 1
             has_died = (result.reason or "").startswith(PARSER_FAILED)
             failed_jobs += has_died or result.verdict in _WORKER_VERDICTS
-    # An original that is not in the dataset gets a key of its own.
-    labelled_copies = {}
-    for one in records:
-        original = one.record.copy_of
-        key = key_of.get(original, f"?{original}") if original else None
-        labelled_copies[one.key] = key
     by_outlets = None
-    if outlets and event_of_id:
-        by_outlets = measure_outlets(story_of_id, event_of_id, outlets, loose)
+    if outlets and clusters:
+        by_outlets = measure_outlets(stories, clusters, outlets, loose)
     return Evaluation(
         labelled=measure(stories, clusters) if clusters else None,
         dataset=dataset,
@@ -171,38 +148,30 @@ def evaluation(
         stories=len(set(stories.values())),
         by_outlets=by_outlets,
         storylines=measure_storylines(
-            line_of_id,
-            story_of_id,
+            lines,
+            stories,
             times=times,
             wanted=[ids for event, ids in events.items() if len(reporters[event]) > 1],
             affairs=sagas if affairs is None else affairs,
             ranked=ranked,
             loose=loose_affairs,
         ),
-        months=_months(records, stories, clusters, saga_of),
-        mixed_stories=wrong_groups(story_of_id, event_of_id, titles, loose),
-        split_events=wrong_groups(event_of_id, story_of_id, titles, loose),
-        copies=measure_copies(found_copies, labelled_copies)
+        months=_months(records, stories, clusters) if sagas else (),
+        mixed_stories=wrong_groups(stories, clusters, titles, loose),
+        split_events=wrong_groups(clusters, stories, titles, loose),
+        copies=measure_copies(_copies_of(records), labelled_copies)
         if any(labelled_copies.values())
         else None,
-        copies_found=sum(original is not None for original in found_copies.values()),
         not_read=dict(not_read.most_common()),
         failed_jobs=failed_jobs,
-        repeated_ids=len(records) - len(story_of_id),
-        seconds=seconds,
-        articles_per_second=len(records) / seconds,
-        articles_per_cpu_second=len(records) / cpu if cpu else 0.0,
-        peak_memory_mib=max(resource.getrusage(who).ru_maxrss for who in WHO) / 1024,
         rules_version=all_tuning.version,
     )
 
 
 def _months(
-    records: Sequence[EvaluatedRecord], stories: Groups, clusters: Groups, sagas: Groups
+    records: Sequence[EvaluatedRecord], stories: Groups, clusters: Groups
 ) -> tuple[MonthEvaluation, ...]:
-    """Measure each month by itself, if sagas are labelled."""
-    if not any(sagas.values()):
-        return ()
+    """Measure each month by itself."""
     by_month = defaultdict(list)
     for one in records:
         published = one.record.entry.published
@@ -217,8 +186,8 @@ def _months(
         months.append(
             MonthEvaluation(
                 month=month,
-                metrics=measure_sagas(stories, labelled, sagas),
-                sure_reports=measure_sagas(stories, sure, sagas),
+                metrics=measure_month(stories, labelled),
+                sure_reports=measure_month(stories, sure),
             )
         )
     return tuple(months)
@@ -248,6 +217,3 @@ def assignments(records: Sequence[EvaluatedRecord]) -> list[Assignment]:
         )
         for evaluated in records
     ]
-
-
-WHO = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)

@@ -59,21 +59,6 @@ class ExtractPreview(FrozenStruct, omit_defaults=False):
     wire: str | None = None
     reason: str | None = None
 
-    def as_text(self) -> str:
-        """Return the preview as text."""
-        facts = [self.outlet, self.author, self.published, self.language, self.wire]
-        reason = f" ({self.reason})" if self.reason else ""
-        return "\n".join(
-            (
-                f"{self.what}: {self.verdict}{reason}",
-                self.title,
-                " · ".join(filter(None, facts)),
-                "",
-                self.text,
-                "",
-            )
-        )
-
 
 def extract(
     config: Config, what: Sequence[str], chosen: Mapping[Field, str], notes: RecordNotes

@@ -4,6 +4,7 @@ import datetime as dt
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import chain, combinations
 from operator import itemgetter
 from pathlib import Path
@@ -73,18 +74,20 @@ def read_loose(name: str) -> LoosePairs:
     """
     if not name:
         return frozenset()
+    with usage_errors(name):
+        groups = msgspec.json.Decoder(_LooseGroup).decode_lines(Path(name).read_bytes())
+    return loose_pairs(group.ids for group in groups)
+
+
+@contextmanager
+def usage_errors(name: str) -> Iterator[None]:
+    """Raise UsageError where a file cannot be read, or has another format."""
     try:
-        lines = Path(name).read_bytes().splitlines()
-        groups = [
-            msgspec.json.decode(line, type=_LooseGroup).ids
-            for line in lines
-            if line.strip()
-        ]
+        yield
     except OSError as error:
         raise UsageError(f"{name}: {error.strerror}") from error
     except msgspec.DecodeError as error:
         raise UsageError(f"{name}: {error}") from error
-    return loose_pairs(groups)
 
 
 def loose_pairs(groups: Iterable[Sequence[str]]) -> LoosePairs:

@@ -17,7 +17,6 @@ from aggregator.admin.backup import (
 from aggregator.admin.backup_folder import TIME
 from aggregator.model.clock import utc_now
 from aggregator.model.errors import ReadError, UsageError
-from aggregator.model.structs import FrozenStruct
 from aggregator.store.engine.database import Database, shown_url
 from aggregator.store.engine.engines import address_to_type
 from aggregator.store.engine.open_file import files_of
@@ -58,8 +57,8 @@ def unpack(file: Path, plain: Path, progress: Progress) -> None:
                 advance(1)
 
 
-def check_and_upgrade(file: Path, source: Database, progress: Progress) -> str:
-    """Check the unpacked backup and upgrade it; returns the revision that it had."""
+def check_and_upgrade(file: Path, source: Database, progress: Progress) -> None:
+    """Check the unpacked backup and upgrade it."""
     assert source.file is not None
     with source.file.open("rb") as opened:
         header = opened.read(len(_SQLITE_HEADER))
@@ -74,7 +73,6 @@ def check_and_upgrade(file: Path, source: Database, progress: Progress) -> str:
         raise ReadError(f"{file} is a database, but not of this program")
     refuse_unknown(str(file), revision)
     upgrade(source)
-    return revision
 
 
 def move_damaged(database: Database, progress: Progress) -> str | None:
@@ -99,18 +97,12 @@ def busy(database: Database) -> str:
     return f"another process uses {shown_url(database.url)}; stop it, then repeat this command"
 
 
-class RestoreResult(FrozenStruct, omit_defaults=False):
-    """The revision of a restored backup, the number of articles, and the folder with the damaged database."""
-
-    revision: str
-    articles: int
-    moved_to: str | None = None
-
-
 def restore(
     file: Path, database: Database, progress: Progress, *, replace: bool = False
-) -> RestoreResult:
+) -> tuple[int, str | None]:
     """Restore a backup into a SQLite database; an older backup is upgraded.
+
+    Returns the number of articles, and the folder with the damaged database if there was one.
 
     The backup is unpacked and checked before the database is changed. A damaged SQLite file is moved into a
     folder beside it, where more may be recovered from it. Raises ReadError for a damaged file,
@@ -129,7 +121,7 @@ def restore(
         with scratch_in(folder) as scratch:
             unpack(file, scratch / "restored.db", progress)
             with closing(Database(f"sqlite:///{scratch / 'restored.db'}")) as source:
-                revision = check_and_upgrade(file, source, progress)
+                check_and_upgrade(file, source, progress)
                 moved_to = move_damaged(database, progress) if replace else None
                 make_file(database, allow_new=True)
                 with exclusively(database, busy(database)):
@@ -144,5 +136,4 @@ def restore(
                         page_copy.take_pages(database, source, advance)
                     database.checkpoint_log()
     with database.read() as connection:
-        count = count_rows(connection, article)
-    return RestoreResult(revision=revision, articles=count, moved_to=moved_to)
+        return count_rows(connection, article), moved_to

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from aggregator.admin.bcubed import Groups, Score, measure
-from aggregator.admin.labelled_data import LoosePairs, loose_pairs
-from aggregator.model.errors import UsageError
+from aggregator.admin.bcubed import Groups, Score
+from aggregator.admin.labelled_data import LoosePairs, loose_pairs, usage_errors
 from aggregator.model.structs import FrozenStruct
 
 # Pairs of stories that are further apart do not count.
@@ -24,15 +23,12 @@ class StorylineMetrics(FrozenStruct, omit_defaults=False):
 
     # Storylines of two or more stories
     several: int
-    largest: int
     # Events of several outlets, ...
     events: int
     # ... and how many of them have all articles in one storyline
     in_one_place: int
     # The score of pairs of stories within three days; None if no affair is labelled
     pairs: Score | None
-    # The score of stories
-    bcubed: Score | None
     # The number of places, among the first 30 and 60, whose affair has a place above
     repeats: tuple[int, ...]
 
@@ -48,12 +44,8 @@ class Affairs(FrozenStruct):
 
 def read_affairs(name: str) -> tuple[dict[str, str], LoosePairs]:
     """Return the affair of each labelled record, and the pairs that do not count. Raises UsageError."""
-    try:
+    with usage_errors(name):
         affairs = msgspec.json.decode(Path(name).read_bytes(), type=Affairs)
-    except OSError as error:
-        raise UsageError(f"{name}: {error.strerror}") from error
-    except msgspec.DecodeError as error:
-        raise UsageError(f"{name}: {error}") from error
     labels = {}
     for ids in affairs.universe:
         labels.update(dict.fromkeys(ids, f"alone {ids[0]}"))
@@ -117,12 +109,10 @@ def measure_storylines(
             above.add(affair)
     return StorylineMetrics(
         several=sum(size > 1 for size in sizes.values()),
-        largest=max(sizes.values(), default=0),
         events=len(wanted),
         in_one_place=sum(len({lines[id_] for id_ in ids}) == 1 for ids in wanted),
         pairs=Score(hits / max(found, 1), hits / max(labelled, 1))
         if labelled
         else None,
-        bcubed=measure(line_of, affair_of).bcubed if affair_of else None,
         repeats=tuple(sum(places[:first]) for first in _PLACES),
     )

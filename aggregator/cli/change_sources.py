@@ -7,11 +7,7 @@ from aggregator.cli.command_context import Context
 from aggregator.cli.forget_command import Yes, erase_articles
 from aggregator.cli.named_source import SourceName, named_source
 from aggregator.cli.output import argument, flag, option
-from aggregator.config.logging import one_line
-from aggregator.config.messages import pluralise
 from aggregator.model.errors import UsageError
-
-_SHOWN_OTHERS = 5
 
 
 def add(
@@ -81,22 +77,17 @@ def add(
                 interval_seconds=interval_of(interval),
             ),
         )
-    source = added.source
-    feed = added.resolved
-    output.say(f"added {source.shown_name} ({source.id})")
-    parsed = feed.feed
-    content = f"{parsed.format}, {pluralise(parsed.entry_count, 'entry', 'entries')}"
-    times = [entry.published.time for entry in parsed.entries if entry.published]
-    if times:
-        content += f", the newest of {max(times):%Y-%m-%d %H:%M} UTC"
-    output.say(f"  {source.address}{_HOW.get(feed.origin, '')}: {content}")
-    if feed.others:
-        output.say("  the page also declares:")
-    for other in feed.others[:_SHOWN_OTHERS]:
-        output.say(one_line(f"    {other.url} {other.title}").rstrip())
+    source, found = added.source, added.resolved
+    dates = [entry.published.time for entry in found.feed.entries if entry.published]
     output.say(
-        "  a running daemon polls it within seconds, then every "
-        f"{duration_as_typed(source.interval_seconds, 'hms')}, less often if it is quiet"
+        output.fill_template(
+            "added_source.txt",
+            source=source,
+            found=found,
+            how=_HOW,
+            newest=max(dates, default=None),
+            interval=duration_as_typed(source.interval_seconds, "hms"),
+        )
     )
 
 

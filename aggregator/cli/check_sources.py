@@ -12,8 +12,6 @@ from aggregator.cli.output import argument, flag
 from aggregator.config.logging import one_line
 from aggregator.config.messages import pluralise
 
-_SHOWN_SKIPPED = 50  # entries of a list
-
 
 def check(
     context: Context,
@@ -73,30 +71,10 @@ def import_(
 
     with context.obj.writing() as (config, database):
         result = import_opml(config, database, Path(opml), allow_private=allow_private)
-    changes = ""
-    if result.filed:
-        changes += f"; {result.filed} of them have a folder now"
-    if result.permitted:
-        changes += f"; {result.permitted} of them may be in private networks now"
+    minutes = math.ceil(result.spread_seconds / 60)
     output.say(
-        f"added {pluralise(result.added, 'feed')}, {pluralise(result.known, 'was', 'were')} already known{changes}"
+        output.fill_template("imported_feeds.txt", result=result, minutes=minutes)
     )
-    if result.private:
-        output.say(
-            f"{pluralise(result.private, 'feed is', 'feeds are')} at private addresses, which are not asked: "
-            "name their networks under fetch.allow_private, and import the list again with --allow-private"
-        )
-    if result.skipped:
-        skipped = result.skipped
-        output.say(f"skipped {pluralise(len(skipped), 'entry', 'entries')}:")
-        for outline in skipped[:_SHOWN_SKIPPED]:
-            output.say(one_line(f"  {outline.name}: {outline.reason}"))
-        if len(skipped) > _SHOWN_SKIPPED:
-            output.say(f"  ... and {len(skipped) - _SHOWN_SKIPPED:,} more")
-    if result.added:
-        minutes = math.ceil(result.spread_seconds / 60)
-        span = f"{minutes} minutes" if minutes > 1 else "a minute"
-        output.say(f"a running daemon polls them within {span}")
 
 
 def export(context: Context) -> None:

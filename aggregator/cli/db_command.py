@@ -1,7 +1,7 @@
 """The commands of `db`: upgrade, statistics, backup, check, retention."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from msgspec.structs import replace
@@ -12,12 +12,6 @@ from aggregator.cli.output import argument, flag, option, progress_bar
 from aggregator.cli.writer_session import WriterSession, make_pipeline, written_before
 from aggregator.config.messages import pluralise
 from aggregator.model.errors import DamagedFileError, UsageError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from aggregator.store.maintenance.integrity_check import Balance, Fault
-
 
 db = typer.Typer(
     name="db",
@@ -51,47 +45,8 @@ def upgrade(context: Context) -> None:
     if before not in (None, after) and unrendered:
         show.say(
             f"{pluralise(unrendered, 'story', 'stories')} will be rendered again, the newest first: "
-            "by the daemon in the background, or at once by `aggregator db render`"
+            "by the daemon in the background"
         )
-
-
-@db.command()
-def render(context: Context) -> None:
-    """Render all stories that wait for it, the newest first.
-
-    After an upgrade these may be all stories. The daemon does the same in the background, so a running daemon
-    does the work. After Ctrl-C the stories that are rendered stay so.
-
-    \b
-    Examples:
-      aggregator db render
-    """
-    from aggregator.store.stories.rendered_stories import count_unrendered, render_next
-    from aggregator.stories.story_tuning import StoryTuning
-
-    with (
-        written_before(context.obj) as (config, database),
-        WriterSession(config, database) as writer,
-    ):
-        with database.read() as connection:
-            waiting = count_unrendered(connection)
-        if waiting == 0:
-            show.say("no story waits to be rendered")
-            return
-        shown = pluralise(waiting, "story", "stories")
-        if not writer.is_writer:
-            show.say(
-                f"the running daemon renders {shown} in the background, the newest first"
-            )
-            return
-        tuning = config.effective_tuning.section("stories", StoryTuning)
-        with progress_bar("stories", waiting) as advance:
-            while rendered := render_next(writer.database, _RENDERED_AT_ONCE, tuning):
-                advance(rendered)
-    show.say(f"rendered {shown}")
-
-
-_RENDERED_AT_ONCE = 20  # stories, as the daemon does
 
 
 @db.command()
@@ -118,7 +73,7 @@ def backup(
         option(
             "--to",
             "FOLDER|FILE",
-            "Write the backup to this folder or file (.db.zst or .db), where it is never deleted.",
+            "Write the backup to this folder or file (.db.zst), where it is never deleted.",
         ),
     ] = "",
 ) -> None:
@@ -176,13 +131,13 @@ def restore(
 
     database = Database(context.obj.load().database_url)
     try:
-        restored = run(Path(file), database, progress_bar, replace=replace)
+        articles, moved_to = run(Path(file), database, progress_bar, replace=replace)
     finally:
         database.close()
-    if restored.moved_to is not None:
-        show.say(f"moved the damaged database to {restored.moved_to}")
+    if moved_to is not None:
+        show.say(f"moved the damaged database to {moved_to}")
     show.say(
-        f"restored {file} to {shown_url(database.url)}: {pluralise(restored.articles, 'article')}"
+        f"restored {file} to {shown_url(database.url)}: {pluralise(articles, 'article')}"
     )
 
 
@@ -238,50 +193,25 @@ def check(
                         fault = replace(fault, advice=RESTORE)  # noqa: PLW2901
                     advised.append(fault)
                 problems = advised
-            _print_result(balance(database), problems, format_, is_repaired=is_repaired)
+            counts = balance(database)
     except DamagedFileError as error:
         raise DamagedFileError(error.what, DAMAGED) from error
+    if format_ == "json":
+        result = {"balance": counts, "faults": problems, "repaired": is_repaired}
+        show.json_line(result)
+    else:
+        lines = show.fill_template("db_check.txt", balance=counts, faults=problems)
+        show.out(f"{lines}\n")
+        if is_repaired:
+            show.say("computed all derived rows again")
+        if problems:
+            show.say(
+                f"{pluralise(len(problems), 'fault')}; make a copy of the database before you change anything"
+            )
+        else:
+            show.say("no faults")
     if problems:
         raise typer.Exit(1)
-
-
-def _print_result(
-    balance: "Balance | None",
-    faults: "Sequence[Fault]",
-    format_: str,
-    *,
-    is_repaired: bool,
-) -> None:
-    if format_ == "json":
-        show.json_line({"balance": balance, "faults": faults, "repaired": is_repaired})
-        return
-    if balance is None:
-        show.out("     the entries cannot be counted because the database is damaged\n")
-    else:
-        refused = ""
-        deleted = ""
-        if balance.refused:
-            verdicts = (f"{count:,} {verdict}" for verdict, count in balance.refused_as)
-            refused = f" ({', '.join(verdicts)})"
-        if balance.deleted:
-            deleted = f" + {balance.deleted:,} deleted by retention"
-        show.out(
-            f"{balance.seen:9,}  entries received = {balance.stored:,} stored + {balance.known:,} already known"
-            f" + {balance.refused_as_forgotten:,} refused as forgotten\n"
-            f"{balance.stored:9,}  stored = {balance.placed:,} placed + {balance.waiting:,} waiting"
-            f" + {balance.refused:,} rejected{refused}{deleted}\n"
-            f"{balance.articles:9,}  articles\n"
-        )
-    for fault in faults:
-        show.out(f"{fault.rows:9,}  {fault.what}\n           → {fault.advice}\n")
-    if is_repaired:
-        show.say("computed all derived rows again")
-    if faults:
-        show.say(
-            f"{pluralise(len(faults), 'fault')}; make a copy of the database before you change anything"
-        )
-    else:
-        show.say("no faults")
 
 
 _LINES = {

@@ -1,18 +1,56 @@
-"""The command eval: measures the quality of the grouping."""
+"""The command eval: measures the quality of the grouping.
 
+As text each figure stands under its name in the JSON, months are a table, wrong stories are lists.
+"""
+
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
 from aggregator.cli import output
 from aggregator.cli.command_context import Context
 from aggregator.cli.output import argument, flag, option, progress_bar
+from aggregator.config.logging import one_line
+from aggregator.config.messages import pluralise
 from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
     from aggregator.admin.evaluation import CorrectionsEvaluation, Evaluation
-from aggregator.cli.evaluation_lines import print_evaluation, print_lists
+
+
+# They are printed as lists.
+_LISTED = frozenset({"months", "mixed_stories", "split_events", "not_read"})
+
+
+def print_evaluation(result: "Evaluation | CorrectionsEvaluation") -> None:
+    """Print all figures of a result."""
+    figures = msgspec.to_builtins(result)
+    output.out(f"{one_line(figures.pop('dataset', 'corrections'))}\n")
+    if failed := figures.get("failed_jobs"):
+        output.out(
+            f"!!! {failed:,} of {pluralise(result.articles, 'article')} were NOT READ: a job failed. Each counts as a "
+            "separate story, so the figures are not those of the program.\n"
+        )
+    for name, value in figures.items():
+        if name not in _LISTED:
+            output.out("".join(f"  {line}\n" for line in _figures(value, name)))
+
+
+def _figures(value: Any, name: str) -> Iterator[str]:
+    """Yield a line for each number, with the path to it in the JSON."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _figures(inner, f"{name}.{key}")
+    elif isinstance(value, list | tuple):
+        yield f"{name:36}" + " to ".join(map(_format_value, value))
+    elif value is not None:
+        yield f"{name:36}{_format_value(value)}"
+
+
+def _format_value(value: object) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def evaluate(
@@ -165,4 +203,5 @@ def _print(result: "Evaluation | CorrectionsEvaluation", format_: str) -> None:
         return
     print_evaluation(result)
     if isinstance(result, Evaluation):
-        print_lists(result)
+        lists = output.fill_template("evaluation_lists.txt", result=result)
+        output.out(f"{lists}\n" if lists else "")

@@ -5,16 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 from aggregator.cli import output as show
 from aggregator.cli.command_context import Context
 from aggregator.cli.output import argument
-from aggregator.config.messages import pluralise
 from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
-    from aggregator.grouping.corrections.explanation import (
-        Explanation,
-        StorylineExplanation,
-    )
+    from aggregator.grouping.corrections.explanation import Explanation
 from aggregator.cli.stories_command import hint
-from aggregator.cli.story_command import fill_template
 
 
 def explain(
@@ -56,7 +51,10 @@ def explain(
                 if format_ == "json":
                     show.json_line(of_story)
                 else:
-                    show.out(show.wrap_text(storyline_text(of_story)))
+                    lines = show.fill_template(
+                        "explain_storyline.txt", explained=of_story
+                    )
+                    show.out(show.wrap_text(lines))
                 return
         for id_ in filter(None, (article, other)):
             if reader.explained_article(id_) is None:
@@ -70,42 +68,8 @@ def explain(
         show.out(show.wrap_text(explanation_text(explained)))
 
 
-def storyline_text(explained: "StorylineExplanation") -> str:
-    """Return the lines of `aggregator explain STORY`."""
-    lines = [explained.title]
-    if not explained.near:
-        return f"{explained.title}\nIt stands alone: no other story is near enough.\n"
-    lines.append(
-        f"It stands in the storyline {explained.storyline}. How near the other stories are, as the mean of "
-        f"comparisons of articles (a single story joins from {explained.need:+.2f} on average):"
-    )
-    for other in explained.near:
-        compared = (
-            pluralise(other.comparisons, "comparison")
-            if other.comparisons
-            else "never near"
-        )
-        lines.append(f"  {other.affinity:+.2f}  {other.id}  {other.title} ({compared})")
-    return "\n".join(lines) + "\n"
-
-
 def explanation_text(explained: "Explanation") -> str:
     """Return the lines of `aggregator explain`."""
     from aggregator.grouping.corrections import decision_words as words
 
-    functions = (
-        words.decision_words,
-        words.log_words,
-        words.not_counted,
-        words.reason_name,
-    )
-    word_filters = {
-        function.__name__: function
-        for function in (*functions, words.reason_value, repr)
-    }
-    word_filters |= {
-        "copy_words": words.COPY_SHARES.format,
-        "minute": "{:%Y-%m-%d %H:%M}".format,
-        "score_words": words.SCORE.format,
-    }
-    return fill_template("explain.txt", word_filters, explained=explained)
+    return show.fill_template("explain.txt", explained=explained, words=words)

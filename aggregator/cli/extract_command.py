@@ -37,7 +37,7 @@ def extract(
         if format_ == "jsonl":
             output.json_line(entry)
         else:
-            output.out(entry.as_text() + "\n")
+            output.out(output.fill_template("extract.txt", preview=entry) + "\n\n")
     for note in notes.notes():
         output.say(note)
     if False in were_read:

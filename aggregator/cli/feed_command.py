@@ -7,11 +7,12 @@ from aggregator.cli import output as show
 from aggregator.cli.command_context import Context
 from aggregator.cli.filter_options import Saved, with_filters
 from aggregator.cli.output import option
+from aggregator.config.story_query import StoryQuery
 from aggregator.model.clock import utc_now
 from aggregator.web.list_query import ListQuery, select_stories
 
 
-@with_filters
+@with_filters(StoryQuery, "Select stories")
 def feed(
     context: Context,
     asked: ListQuery,

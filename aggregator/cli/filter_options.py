@@ -1,4 +1,4 @@
-"""The filters of stories as options of a command, made of the declaration of the filters."""
+"""The filters of stories and articles as options of a command, made of the declaration of the filters."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -6,8 +6,7 @@ from inspect import Signature, signature
 from typing import Annotated, Any
 
 from aggregator.cli.output import option
-from aggregator.config.story_query import StoryQuery
-from aggregator.web.list_query import ListQuery
+from aggregator.config.story_query import QueryModel
 
 Saved = Annotated[
     str,
@@ -19,26 +18,39 @@ Saved = Annotated[
 ]
 
 
-def with_filters(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command an option for each filter; its parameter `asked` receives them together."""
+def with_filters(
+    filters: type[QueryModel], words: str
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command an option for each filter; its parameter `asked` receives them together.
 
-    @wraps(command)
-    def run(**given: Any) -> None:
-        typed = {name: given.pop(name) for name in StoryQuery.model_fields}
-        command(asked=ListQuery.read(typed), **given)
+    `words` begin the help of each option.
+    """
 
-    parameters = [*signature(command, eval_str=True).parameters.values()]
-    options = []
-    for name, field in StoryQuery.model_fields.items():
-        typed = option(
-            f"--{name.replace('_', '-')}",
-            "N" if field.annotation is int else name.upper(),
-            f"Select stories {field.description}.",
-        )
-        kind: Any = Annotated[str, typed]
-        options.append(parameters[0].replace(name=name, default="", annotation=kind))
-    # The first parameter is the context, the second `asked`
-    parameters[1:2] = options
-    run.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
-    run.__annotations__ = {}  # Typer reads the signature alone
-    return run
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        parameters = []
+        for parameter in signature(command, eval_str=True).parameters.values():
+            if parameter.name != "asked":
+                parameters.append(parameter)
+                continue
+            query: type[QueryModel] = parameter.annotation
+            for name, field in filters.model_fields.items():
+                typed = option(
+                    f"--{name.replace('_', '-')}",
+                    "N" if field.annotation is int else name.upper(),
+                    f"{words} {field.description}.",
+                )
+                kind: Any = Annotated[str, typed]
+                parameters.append(
+                    parameter.replace(name=name, default="", annotation=kind)
+                )
+
+        @wraps(command)
+        def run(**given: Any) -> None:
+            typed = {name: given.pop(name) for name in filters.model_fields}
+            command(asked=query.read(typed), **given)
+
+        run.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {}  # Typer reads the signature alone
+        return run
+
+    return decorate

@@ -149,15 +149,5 @@ def _print_summary(summary: "EraseSummary", format_: str, what: str) -> None:
     if format_ == "json":
         show.json_line(summary)
         return
-    lines = [
-        (summary.articles, "articles", what),
-        (summary.entries, "entries of them", ""),
-        (
-            summary.stories,
-            "stories lose articles",
-            f"{summary.emptied:,} of them are deleted",
-        ),
-        (summary.copies, "copies of them", "remain: they are separate articles"),
-    ]
-    for count, name, more in lines:
-        show.out(f"{count:9,}  {name:24}{more}".rstrip() + "\n")
+    lines = show.fill_template("forgotten.txt", summary=summary, what=what)
+    show.out(f"{lines}\n")

@@ -170,9 +170,8 @@ def _ingest(
                 )
             collect_garbage_seldom()
             with output.bar("{:,} read, {:,.0f}/s") as show:
-                for step in run.run(what, as_one=bulk):
-                    total = step.total_bytes if step.read_bytes else None
-                    show(step.read, step.read_bytes, total)
+                for read, read_bytes, total in run.run(what, as_one=bulk):
+                    show(read, read_bytes, total if read_bytes else None)
             if wait and not run.is_writer and run.waiting:
                 output.say(
                     "another process is the writer; waiting until it has placed these articles (skip with --no-wait)"
@@ -194,28 +193,11 @@ def _ingest(
         lock.release()
 
 
-_COUNTS = {
-    "read": "read",
-    "  new": "new",
-    "    stories created": "stories_created",
-    "    joined a story": "joined",
-    "    copies": "copies",
-    "  already known": "known",
-    "  revised": "revised",
-    "  rejected": "rejected_count",
-    "  waiting": "waiting",
-    "stories extended": "stories_extended",
-}
-
-
 def _print(summary: "IngestSummary") -> None:
     """Print the counts; those with an indent add up to the count above them."""
     if summary.read == 0:
         output.say(f"there was nothing to read; {_FILES}")
-    for name, field in _COUNTS.items():
-        count = getattr(summary, field)
-        if count or field != "waiting":
-            output.out(f"{name:19}{count:10,}\n")
+    output.out(output.fill_template("ingested.txt", summary=summary) + "\n")
     for note in summary.notes:
         output.say(note)
     for rejected in summary.rejected:

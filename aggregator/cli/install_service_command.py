@@ -80,18 +80,7 @@ def install_service(
         output.say(f"wrote {systemd_unit.write_unit(folder, text)}")
     if not to:
         for_user = "--user " if user else ""
-        control = f"systemctl {for_user}".rstrip()
-        output.say("Start the service with:")
-        output.say(f"  {control} daemon-reload")
-        output.say(f"  {control} enable --now aggregator")
-        if user:
-            output.say(
-                "  loginctl enable-linger   (keeps it running while you are not logged in)"
-            )
-        output.say(
-            f"Show its state and log with: {control} status aggregator; "
-            f"journalctl {for_user}-u aggregator"
-        )
+        output.say(output.fill_template("service_installed.txt", for_user=for_user))
 
 
 def _may_write(file: Path, text: str, *, yes: bool) -> bool:

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from itertools import islice
 from operator import attrgetter
 from pathlib import Path
@@ -158,6 +159,19 @@ def wrap_text(text: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def fill_template(template: str, **values: object) -> str:
+    """Return a text by a template, without a newline at its end.
+
+    Beside the filters of pages it may use `cell`, and `rows` for a number above others.
+    """
+    from aggregator.web.jinja import environment
+
+    templates = environment().overlay(finalize=None)
+    cell_now = partial(cell, now=utc_now())
+    templates.filters.update(cell=cell_now, rows="{:9,}".format)
+    return templates.get_template(template).render(values).rstrip("\n")
+
+
 def cell(value: object, now: dt.datetime) -> str:
     """Return a value as one line of text; a time is in UTC, of another year as a date."""
     if value is None:
@@ -215,13 +229,14 @@ def json_line(value: object) -> None:
 
 
 def say(message: str) -> None:
-    """Write a message for the user to standard error, as a log record if the log format is JSON."""
-    if writes_json():
-        logging.getLogger("aggregator").info(
-            "%s", message, extra={"event": "cli_message"}
-        )
-    else:
-        sys.stderr.write(message + "\n")
+    """Write a message for the user to standard error, as log records if the log format is JSON."""
+    for line in message.splitlines():
+        if writes_json():
+            logging.getLogger("aggregator").info(
+                "%s", line, extra={"event": "cli_message"}
+            )
+        else:
+            sys.stderr.write(line + "\n")
 
 
 def json_lines(values: Iterable[object]) -> None:

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated
 from aggregator.cli import output as show
 from aggregator.cli.command_context import Context
 from aggregator.cli.output import flag, option, progress_bar
-from aggregator.config.logging import one_line
 
 if TYPE_CHECKING:
     from aggregator.intake.recluster.regrouping import GroupingDifference
@@ -83,22 +82,4 @@ def recluster(
     elif format_ == "json":
         show.json_line(regrouped)
     else:
-        done = "" if regrouped.written else "  (nothing was written)"
-        lines = [
-            f"articles regrouped     {regrouped.articles:9}",
-            f"articles moved         {regrouped.moved:9}",
-            f"stories before         {regrouped.stories_before:9}",
-            f"stories after          {regrouped.stories_after:9}",
-            f"pairs still together   {regrouped.pairs_kept:9.2%}",
-            f"stories changed        {regrouped.changed_stories:9}{done}",
-        ]
-        for change in regrouped.changes:
-            lines.append(
-                f"  {change.story}  {change.before} → {change.after} articles  {one_line(change.title)}"
-            )
-            lines += map("      + {}".format, change.came)
-            lines += map("      - {}".format, change.went)
-        more = regrouped.changed_stories - len(regrouped.changes)
-        if more > 0:
-            lines.append(f"  and {more} more")
-        show.out("\n".join(lines) + "\n")
+        show.out(show.fill_template("recluster.txt", regrouped=regrouped) + "\n")

@@ -11,6 +11,7 @@ from aggregator.cli.command_context import Context, missing_database
 from aggregator.cli.filter_options import Saved, with_filters
 from aggregator.cli.output import flag, option
 from aggregator.config.messages import NO_SOURCES
+from aggregator.config.story_query import StoryQuery
 from aggregator.model.clock import utc_now
 from aggregator.web.list_query import ListQuery, select_stories
 
@@ -43,7 +44,7 @@ _ARTICLE_TABLE = {
 }
 
 
-@with_filters
+@with_filters(StoryQuery, "Select stories")
 def stories(
     context: Context,
     asked: ListQuery,

@@ -1,14 +1,11 @@
 """The command `story`."""
 
-from collections.abc import Callable, Mapping
-from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
 from aggregator.cli import output as show
 from aggregator.cli.command_context import Context
 from aggregator.cli.output import argument
 from aggregator.cli.stories_command import hint
-from aggregator.model.clock import utc_now
 from aggregator.model.errors import UsageError
 
 
@@ -52,19 +49,11 @@ def story(
         if len(shown.articles) == 1:
             counts = source_of(shown.articles[0])
         else:
-            numbers = story_numbers(
-                shown.report_count,
-                shown.outlet_count,
-                shown.unknown_outlet_count,
-                shown.article_count,
-                shown.counted_as,
-            )
-            counts = ", ".join(reversed(numbers))
+            counts = ", ".join(reversed(story_numbers(shown)))
         show.out(
             show.wrap_text(
-                fill_template(
+                show.fill_template(
                     "story.txt",
-                    {"cell": partial(show.cell, now=utc_now())},
                     story=shown,
                     counts=counts,
                     single=shown.articles[0].text if len(shown.articles) == 1 else "",
@@ -75,14 +64,3 @@ def story(
                 )
             )
         )
-
-
-def fill_template(
-    template: str, own_filters: Mapping[str, Callable[..., Any]], **values: object
-) -> str:
-    """Return a text by a template, which may use `own_filters`, too; without a newline at its end."""
-    from aggregator.web.jinja import environment
-
-    templates = environment().overlay(finalize=None)
-    templates.filters |= own_filters
-    return templates.get_template(template).render(values).rstrip("\n")

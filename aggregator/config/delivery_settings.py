@@ -26,7 +26,6 @@ from aggregator.config.values import (
     NAME,
     Part,
     accepted_by,
-    list_of,
     matching,
 )
 from aggregator.model.errors import ConfigError
@@ -188,18 +187,14 @@ class DigestConfig(Part):
     timezone: TimeZone | None = None
     query: str | None = None
     stories: int = Field(default=20, ge=1, le=100)
-    to: Annotated[
-        tuple[
-            Annotated[
-                str,
-                matching(
-                    _MAIL_ADDRESS,
-                    "{value} is not a mail address, like anna@example.org",
-                ),
-            ],
-            ...,
+    to: tuple[
+        Annotated[
+            str,
+            matching(
+                _MAIL_ADDRESS, "{value} is not a mail address, like anna@example.org"
+            ),
         ],
-        list_of("addresses, e.g. [anna@example.org]"),
+        ...,
     ] = Field(default=(), max_length=20)
     address: (
         Annotated[

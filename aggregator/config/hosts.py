@@ -36,6 +36,15 @@ def is_own_feed(address: str, host: str, port: int, public_url: str | None) -> b
         return False  # no address at all: refused elsewhere
 
 
+def open_address_problem(host: str) -> tuple[str, str]:
+    """Return the problem of an open address without a token that may read, and what to do about it."""
+    return (
+        f"server.host {host} is reachable from other machines, and no token has the scope read: the daemon "
+        "does not start",
+        "aggregator token create NAME --scope read, or set server.host: 127.0.0.1",
+    )
+
+
 def loopback_owner_notice(host: str, port: int) -> str:
     """Return the warning of the log and the doctor if a request from loopback is the owner's."""
     return (

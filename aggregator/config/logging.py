@@ -39,7 +39,7 @@ def set_up(level: str, form: str) -> None:
     Uncaught exceptions and Python warnings become records, too.
     """
     handler = logging.StreamHandler(sys.stderr)
-    formatter = _Json if form == "json" else _Text
+    formatter = _Json if form == "json" else _Formatter
     handler.setFormatter(formatter(with_priority=goes_to_journal()))
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -76,52 +76,52 @@ def one_line(text: str) -> str:
 class _Formatter(logging.Formatter):
     def __init__(self, *, with_priority: bool) -> None:
         super().__init__()
-        self._with_priority = with_priority
+        self.with_priority = with_priority
 
-    def _priority_prefix(self, record: logging.LogRecord) -> str:
-        if not self._with_priority:
-            return ""
-        return f"<{_PRIORITIES.get(record.levelname.lower(), 6)}>"
-
-    def _message(self, record: logging.LogRecord) -> str:
-        return one_line(redact(record.getMessage()))
-
-    def _trace(self, record: logging.LogRecord) -> list[str]:
-        if not record.exc_info:
-            return []
-        lines = redact(self.formatException(record.exc_info)).split("\n")
-        return [one_line(line) for line in lines]
-
-
-class _Text(_Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        prefix = self._priority_prefix(record)
-        first = f"{record.levelname.lower():7} {self._message(record)}"
-        if not self._with_priority:  # the journal has the time
+        level = record.levelname.lower()
+        trace = []
+        if record.exc_info:
+            lines = redact(self.formatException(record.exc_info)).split("\n")
+            trace = [one_line(line) for line in lines]
+        prefix = f"<{_PRIORITIES.get(level, 6)}>" if self.with_priority else ""
+        message = one_line(redact(record.getMessage()))
+        lines = self.lines(record, level, message, trace)
+        return "\n".join(prefix + line for line in lines)
+
+    def lines(
+        self, record: logging.LogRecord, level: str, message: str, trace: list[str]
+    ) -> list[str]:
+        """Return the lines of a record as text."""
+        first = f"{level:7} {message}"
+        if not self.with_priority:  # the journal has the time
             time = dt.datetime.fromtimestamp(record.created, dt.UTC)
             first = f"{time:%Y-%m-%d %H:%M:%S} {first}"
         if event := getattr(record, "event", None):
             first += f" event={event}"
-        return "\n".join(prefix + line for line in (first, *self._trace(record)))
+        return [first, *trace]
 
 
 class _Json(_Formatter):
-    def format(self, record: logging.LogRecord) -> str:
+    def lines(
+        self, record: logging.LogRecord, level: str, message: str, trace: list[str]
+    ) -> list[str]:
+        """Return the line of a record as JSON."""
         when = dt.datetime.fromtimestamp(record.created, dt.UTC).isoformat(
             timespec="milliseconds"
         )
         line = {
             "time": when.replace("+00:00", "Z"),
-            "level": record.levelname.lower(),
+            "level": level,
             "logger": record.name.removeprefix("aggregator."),
-            "message": self._message(record),
+            "message": message,
         }
         for name in FIELDS:
             if value := getattr(record, name, None):
                 line[name] = one_line(redact(str(value)))
-        if record.exc_info:
-            line["trace"] = "\n".join(self._trace(record))
-        return self._priority_prefix(record) + json.dumps(line, ensure_ascii=False)
+        if trace:
+            line["trace"] = "\n".join(trace)
+        return [json.dumps(line, ensure_ascii=False)]
 
 
 def _on_uncaught(

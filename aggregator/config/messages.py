@@ -9,8 +9,12 @@ import re
 from collections.abc import Iterable
 from contextlib import suppress
 from difflib import get_close_matches
+from typing import TYPE_CHECKING
 
 from aggregator.model.errors import UsageError
+
+if TYPE_CHECKING:
+    from aggregator.model.story import StoryView
 
 NO_SOURCES = (
     "no sources yet: type `aggregator sources add URL`, or list them in config.yaml"
@@ -55,21 +59,12 @@ def pluralise(number: int, one: str, many: str | None = None) -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
-def story_numbers(
-    reports: int,
-    outlets: int,
-    unknown: int,
-    articles: int,
-    noun: str = "independent report",
-) -> tuple[str, str, str]:
-    """Return the three numbers of a story; `unknown`: its articles without a known outlet.
-
-    `noun`: what was counted as reports; opinions are where there is nothing else.
-    """
+def story_numbers(story: "StoryView") -> tuple[str, str, str]:
+    """Return the three numbers of a story: its reports, outlets and articles."""
     return (
-        pluralise(reports, noun),
-        counted_outlets(outlets, unknown),
-        pluralise(articles, "article"),
+        pluralise(story.report_count, story.counted_as),
+        counted_outlets(story.outlet_count, story.unknown_outlet_count),
+        pluralise(story.article_count, "article"),
     )
 
 

@@ -36,19 +36,19 @@ from aggregator.config.source_settings import MuteConfig, SourceConfig
 from aggregator.config.story_query import SavedQuery
 from aggregator.config.tuning import Tuning
 from aggregator.config.values import (
-    LONGEST_INTERVAL,
     SECONDS,
+    TYPED,
     TYPED_OR_NEVER,
     TYPED_SIZE,
     Age,
-    Duration,
+    Interval,
     KeyPath,
     Networks,
     Part,
     age_of,
     at_key,
+    duration_up_to,
     expand_path,
-    list_of,
     matching,
     size,
     text_of,
@@ -76,14 +76,14 @@ class LogConfig(Part):
 
 class FetchConfig(Part):
     contact: str = ""
-    interval: Duration = Field(default=3600, le=LONGEST_INTERVAL)
-    host_gap: Duration = Field(default=1, le=86_400)
+    interval: Interval = 3600
+    host_gap: Annotated[int, duration_up_to(1), TYPED] = 1
     pages: Literal["auto", "always", "never"] = "auto"
     robots: bool = True
     proxy: SecretStr | None = None
     proxy_file: str | None = None
     proxy_env: str | None = None
-    allow_private: Annotated[Networks, list_of("networks, e.g. [192.168.1.0/24]")] = ()
+    allow_private: Networks = ()
 
 
 class BackupConfig(Part):

@@ -14,10 +14,8 @@ from pydantic import (
 )
 
 from aggregator.config.values import (
-    LONGEST_INTERVAL,
-    OwnDuration,
+    Interval,
     Part,
-    list_of,
     matching,
 )
 from aggregator.model.prepared import Kind
@@ -82,9 +80,7 @@ def _mutable(value: str) -> str:
     return value
 
 
-MutedNames = Annotated[
-    tuple[Annotated[str, AfterValidator(_mutable)], ...], list_of("names, e.g. [ads]")
-]
+MutedNames = tuple[Annotated[str, AfterValidator(_mutable)], ...]
 
 
 class MuteConfig(Part):
@@ -181,7 +177,7 @@ class SourceConfig(SourceAddress):
     group: str | None = Field(default=None, max_length=200)
     language: str | None = None
     timezone: TimeZone | None = None
-    interval: OwnDuration = Field(default=None, le=LONGEST_INTERVAL)
+    interval: Interval | None = None
     pages: Literal["auto", "always", "never"] | None = None
     mute: MuteConfig = MuteConfig()
     headers: HeaderLines = Field(default={})

@@ -6,7 +6,6 @@ query; the name of a field is the name in all of them. Their order is the order 
 """
 
 import datetime as dt
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 from urllib.parse import urlencode
@@ -21,7 +20,7 @@ from pydantic import (
 )
 
 from aggregator.config.messages import is_relative, parse_end, parse_moment
-from aggregator.config.values import ANY_TIME, accepted_by
+from aggregator.config.values import ANY_TIME, accepted_by, error_words
 from aggregator.model.errors import UsageError
 from aggregator.model.prepared import Kind
 from aggregator.model.read_model import Mute
@@ -89,9 +88,11 @@ def invalid_words(detail: "ErrorDetails", model: type[BaseModel]) -> str:
         return f"{name}: the parameter is missing"
     if detail["type"] == "string_unicode":
         return f"{name}: this is not UTF-8 text"
-    message = detail["msg"].removeprefix("Value error, ")
-    message = re.sub("^(Input|String) should", "must", message)
-    return f"{name} {message}: {str(detail['input'])[:40]!r}"
+    return f"{name} {error_words(detail)}: {str(detail['input'])[:40]!r}"
+
+
+_SINCE = "published at or after: 24h, 7d, a date or an RFC 3339 time"
+_UNTIL = "published at or before; a date means the end of that day"
 
 
 class Filters(QueryModel):
@@ -154,12 +155,8 @@ class StoryFilter(Filters):
 class StoryQuery(Filters):
     """The filters as they are typed."""
 
-    since: Moment = Field(
-        "", description="published at or after: 24h, 7d, a date or an RFC 3339 time"
-    )
-    until: Moment = Field(
-        "", description="published at or before; a date means the end of that day"
-    )
+    since: Moment = Field("", description=_SINCE)
+    until: Moment = Field("", description=_UNTIL)
 
     def story_filter(
         self, now: dt.datetime, limit: int, after: str | None = None
@@ -184,6 +181,27 @@ class StoryQuery(Filters):
         """
         moves = is_relative(self.since) or is_relative(self.until)
         return not (moves or self.folder or self.topic or self.name)
+
+
+class ArticleFilters(QueryModel):
+    """The filters of a search for articles."""
+
+    since: Moment = Field("", description=_SINCE)
+    until: Moment = Field("", description=_UNTIL)
+    outlet: Text = Field("", description="of this outlet")
+    language: Text = Field("", description="in this language, such as en")
+
+    def story_filter(self, now: dt.datetime, limit: int) -> StoryFilter:
+        """Return the filter of the stories of these articles at the time `now`."""
+        return StoryQuery.model_construct(**dict(self)).story_filter(now, limit)
+
+
+class SearchQuery(ArticleFilters):
+    """A search for articles."""
+
+    query: Text = Field(
+        description='words; "two words" is a phrase, rebel* a prefix, -word excludes a word'
+    )
 
 
 class SavedQuery(StoryQuery):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import (
     AfterValidator,
@@ -19,6 +19,9 @@ from pydantic import (
 )
 
 from aggregator.model.errors import ConfigError, UsageError
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 # The keys that lead to a key of the file; a number, from 0, is an index of a list.
 KeyPath = tuple[str | int, ...]
@@ -32,8 +35,6 @@ _DURATION = re.compile(r"([0-9]{1,12})\s*(s|m|h|d)")
 _MAX_DAYS = 36_500
 
 LONGEST_INTERVAL_DAYS = 365
-
-LONGEST_INTERVAL = LONGEST_INTERVAL_DAYS * 86_400  # seconds
 
 # The name of a query or a webhook
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}"
@@ -99,12 +100,11 @@ def _checked_networks(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
-def _duration(value: object) -> int:
-    return bounded_seconds(value if isinstance(value, str) else "")
-
-
 def age_of(value: object) -> int | None:
-    return None if value == "never" else _duration(value)
+    """Read a duration, or `never`."""
+    if value == "never":
+        return None
+    return bounded_seconds(value if isinstance(value, str) else "")
 
 
 def duration_as_typed(value: int, units: str = "dhms") -> str:
@@ -136,26 +136,32 @@ def matching(pattern: str, words: str) -> AfterValidator:
     return accepted_by(check)
 
 
-def list_of(example: str) -> BeforeValidator:
-    def check(value: object) -> object:
-        if isinstance(value, tuple):
-            return value
-        raise ValueError(f"give a list of {example}")
+def error_words(detail: "ErrorDetails") -> str:
+    """Return what pydantic says of a wrong value, such as `must be a valid integer`."""
+    message = detail["msg"].removeprefix("Value error, ")
+    return re.sub("^(Input|String|Tuple) should", "must", message)
 
-    return BeforeValidator(check)
+
+def duration_up_to(most_days: int) -> BeforeValidator:
+    """Return a validator that reads a duration. A longer one is refused."""
+    return BeforeValidator(
+        lambda value: bounded_seconds(
+            value if isinstance(value, str) else "", most_days
+        )
+    )
 
 
 # Durations: text like `15m` in the file, seconds in the program. None: never, or as another section says.
-_TYPED = PlainSerializer(duration_as_typed, when_used="json-unless-none")
+TYPED = PlainSerializer(duration_as_typed, when_used="json-unless-none")
 
 TYPED_OR_NEVER = PlainSerializer(
     lambda value: "never" if value is None else duration_as_typed(value),
     when_used="json",
 )
 
-Duration = Annotated[int, BeforeValidator(_duration), _TYPED]
+Duration = Annotated[int, duration_up_to(_MAX_DAYS), TYPED]
 
-OwnDuration = Annotated[int | None, BeforeValidator(_duration), _TYPED]
+Interval = Annotated[int, duration_up_to(LONGEST_INTERVAL_DAYS), TYPED]
 
 Age = Annotated[int | None, BeforeValidator(age_of), TYPED_OR_NEVER]
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from aggregator.deliver.apprise_process import NotificationJob, NotificationReply
+from aggregator.deliver.apprise_process import NotificationJob
 from aggregator.model.errors import TooManyFilesError
 from aggregator.sources.fetch.posting import PostResult
 
@@ -81,9 +81,7 @@ class AppriseRunner:
             said, _ = process.communicate(
                 msgspec.json.encode(job), timeout=self._seconds
             )
-            problem = msgspec.json.decode(
-                said[:_REPLY_CAP_BYTES], type=NotificationReply
-            ).problem
+            problem = msgspec.json.decode(said[:_REPLY_CAP_BYTES], type=str)
         except subprocess.TimeoutExpired:
             problem = f"not sent within {self._seconds:.0f} s"
         except (OSError, msgspec.DecodeError):

@@ -46,12 +46,6 @@ class NotificationJob(FrozenStruct):
     deadline_seconds: int
 
 
-class NotificationReply(FrozenStruct):
-    """The outcome of a notification; `problem` is "" if it was sent, and contains nothing of the address."""
-
-    problem: str
-
-
 class _Problems(logging.Handler):
     """Keeps the HTTP status of Apprise's warnings; their text may contain the address."""
 
@@ -91,8 +85,8 @@ class _Guard:
         raise PermissionError(what)
 
 
-def send(job: NotificationJob) -> NotificationReply:
-    """Send one notification."""
+def send(job: NotificationJob) -> str:
+    """Send one notification; return why it was not sent, without the address, else ""."""
     import apprise
 
     # The authorities of the system beside those of certifi
@@ -107,19 +101,19 @@ def send(job: NotificationJob) -> NotificationReply:
     guard = _Guard(public_addresses.networks_of(job.allow_private))
     target = apprise.Apprise.instantiate(job.url, suppress_exceptions=True)
     if target is None:
-        return NotificationReply(problem="Apprise does not know this address")
+        return "Apprise does not know this address"
     sys.addaudithook(guard)
     form = apprise.NotifyFormat.HTML if job.is_html else apprise.NotifyFormat.TEXT
     if target.notify(title=job.title, body=job.text, body_format=form):
-        return NotificationReply(problem="")
+        return ""
     if guard.refused:
-        return NotificationReply(
-            problem=f"{guard.refused} is not on the public internet; "
-            "if it is yours, name its network under fetch.allow_private",
+        return (
+            f"{guard.refused} is not on the public internet; "
+            "if it is yours, name its network under fetch.allow_private"
         )
     if problems.status:
-        return NotificationReply(problem=f"http {problems.status}")
-    return NotificationReply(problem="the service could not be reached, or refused it")
+        return f"http {problems.status}"
+    return "the service could not be reached, or refused it"
 
 
 def main() -> None:

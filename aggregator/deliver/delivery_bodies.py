@@ -165,9 +165,7 @@ class DeliveryWriter:
     def _notice(self, change: Change, story: StoryView) -> Notice:
         """Return a notification about one story."""
         _, shown = _limit_words(change, story, self._settings.excerpt_words)
-        outlets = shown.outlet_count, shown.unknown_outlet_count
-        numbers = story_numbers(shown.report_count, *outlets, shown.article_count)
-        lines = [", ".join(numbers)]
+        lines = [", ".join(story_numbers(shown))]
         for article in shown.articles:
             if change.article is not None and article.id == change.article.id:
                 names = filter(None, (article.outlet, article.title))

@@ -207,11 +207,3 @@ class HealthReport(FrozenStruct, omit_defaults=False):
     place: DatabaseSize | None = None
     backup: BackupState | None = None
     last_reload: Reload | None = None
-
-    @property
-    def uptime_words(self) -> str:
-        """The uptime for people, as "3 d 4 h" or "4 h 5 min"."""
-        hours, rest = divmod(int(self.uptime_seconds), 3600)
-        if hours >= 24:
-            return f"{hours // 24} d {hours % 24} h"
-        return f"{hours} h {rest // 60} min"

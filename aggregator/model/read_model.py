@@ -124,7 +124,7 @@ class SourceView(FrozenStruct, omit_defaults=False):
     url: str | None = None
     # The polled URL differs from `url` after a permanent redirect
     polled_url: str = ""
-    site_url: str | None = None
+    site_url: str | None = msgspec.field(default=None, name="home")
     folder: str | None = None
     outlet: str | None = None
     language: str | None = None

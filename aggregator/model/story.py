@@ -74,22 +74,19 @@ class StoryView(StoryFacts, omit_defaults=False):
     @property
     def earlier(self) -> tuple[LinkedStory, ...]:
         """The stories of its storyline before it, the nearest first."""
-        return self._beside[0]
+        return self._beside()[0]
 
     @property
     def later(self) -> tuple[LinkedStory, ...]:
         """The stories of its storyline after it, the nearest first."""
-        return self._beside[1]
+        return self._beside()[1]
 
-    @property
     def _beside(self) -> tuple[tuple[LinkedStory, ...], tuple[LinkedStory, ...]]:
-        if self.storyline is None:
-            return (), ()
-        stories = self.storyline.stories
-        places = [place for place, one in enumerate(stories) if one.id == self.id]
-        if not places:
-            return (), ()  # it has come meanwhile
-        return stories[places[0] + 1 :], stories[: places[0]][::-1]
+        stories = self.storyline.stories if self.storyline else ()
+        for place, story in enumerate(stories):
+            if story.id == self.id:
+                return stories[place + 1 :], stories[:place][::-1]
+        return (), ()  # it stands alone, or has come meanwhile
 
     @property
     def counted_as(self) -> str:

@@ -22,9 +22,6 @@ from aggregator.model.read_model import (
     ArticleDetail,
     SearchHit,
     SearchResults,
-    SourcePage,
-    SourceState,
-    SourceView,
 )
 from aggregator.model.story import (
     LinkedStory,
@@ -309,30 +306,6 @@ class OneArticleJson(WholeArticleJson):
     copies: tuple[ArticleJson, ...]
 
 
-class SourceJson(FrozenStruct):
-    """A source. `url` and `problem` are for the owner, else null."""
-
-    id: str
-    name: str
-    kind: str
-    url: str | None
-    home: str | None
-    folder: str | None
-    state: SourceState
-    problem: str | None
-    article_count: int
-    last_success: dt.datetime | None
-    next_due: dt.datetime | None
-    interval_seconds: int
-
-
-class SourcesJson(FrozenStruct):
-    """A page of sources, by folder and name; `next` is the cursor of the next page, null at the end."""
-
-    sources: tuple[SourceJson, ...]
-    next: str | None
-
-
 class FoldersJson(FrozenStruct):
     """The folders of sources."""
 
@@ -388,16 +361,6 @@ def search_results(results: SearchResults) -> SearchResults:
     """Return the results without the characters that the encoder removes, with marks moved to fit."""
     stories = tuple(replace(s, hits=_with_visible(s.hits)) for s in results.stories)
     return replace(results, hits=_with_visible(results.hits), stories=stories)
-
-
-def one_source(source: SourceView) -> SourceJson:
-    """Return one source."""
-    return like(SourceJson, source, home=source.site_url)
-
-
-def sources_page(page: SourcePage) -> SourcesJson:
-    """Return a page of sources."""
-    return SourcesJson(sources=tuple(map(one_source, page.sources)), next=page.next)
 
 
 def _with_visible(hits: Iterable[SearchHit]) -> tuple[SearchHit, ...]:

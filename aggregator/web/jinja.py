@@ -5,7 +5,6 @@ is applied to every text.
 """
 
 import datetime as dt
-import math
 from collections.abc import Iterable
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -14,15 +13,10 @@ from markupsafe import Markup
 from aggregator.config.messages import counted_outlets, pluralise
 from aggregator.model.article import ArticleView
 from aggregator.model.clock import in_utc
-from aggregator.model.entry import Enclosure
-from aggregator.model.read_model import SearchHit, StoryListItem
-from aggregator.model.story import StoryView
+from aggregator.model.read_model import SearchHit
 from aggregator.publish.excerpts.excerpt_words import first_words
 from aggregator.publish.sanitise import one_line, safe_url, visible
 from aggregator.web.list_query import LANGUAGE_NAMES
-
-# The maximum number of marks (one per article) beside the numbers of a story.
-PIPS = 12
 
 
 def environment() -> Environment:
@@ -37,8 +31,8 @@ def environment() -> Environment:
         auto_reload=False,
     )
     filters = (
-        as_written, bump_time, pluralise, counted_outlets, day, enclosure_words, iso, language_names,
-        moment, options, outlets, paragraphs, pieces, pips, short_day, short_moment, with_sign, upper_first,
+        as_written, bump_time, pluralise, counted_outlets, day, iso, language_names,
+        moment, outlets, pieces, short_day, short_moment, with_sign, upper_first,
         without_title,
     )  # fmt: skip
     jinja.filters.update({function.__name__: function for function in filters})
@@ -120,11 +114,6 @@ def without_title(text: str, title: str) -> str:
     return rest.lstrip(" .!?…")
 
 
-def options(values: Iterable[str]) -> list[tuple[str, str]]:
-    """Return pairs of value and label for a select field whose labels are the values."""
-    return [(value, value) for value in values]
-
-
 def language_names(tags: Iterable[str]) -> list[tuple[str, str]]:
     """Return pairs of language tag and name for a select field."""
     return [(tag, LANGUAGE_NAMES.get(tag, tag)) for tag in tags]
@@ -133,14 +122,6 @@ def language_names(tags: Iterable[str]) -> list[tuple[str, str]]:
 def with_sign(number: float) -> str:
     """Format a share of a score as `+2.31` or `−8.60`."""
     return f"{number:+.2f}".replace("-", "−")
-
-
-def pips(story: StoryView | StoryListItem) -> list[bool]:
-    """Return one mark per article, independent reports (True) first; at most PIPS, scaled proportionally."""
-    articles = max(1, story.article_count)
-    shown = min(PIPS, articles)
-    reports = max(1, round(story.report_count * shown / articles))
-    return [index < reports for index in range(shown)]
 
 
 def outlets(names: Iterable[str]) -> list[str]:
@@ -169,19 +150,3 @@ def as_written(article: ArticleView, with_pictures: bool) -> Markup:
     from aggregator.extract.html.article_html import shown_html
 
     return Markup(visible(shown_html(article.html, with_pictures=with_pictures)))  # noqa: S704
-
-
-def enclosure_words(reference: Enclosure) -> str:
-    """Return the text of a link to audio, video or a document: `Audio, 24 MB`."""
-    medium = reference.type.split("/")[0]
-    words = upper_first(medium) if medium in ("audio", "video") else "Document"
-    if reference.length_bytes is None:
-        return words
-    if reference.length_bytes < 1_000_000:
-        return f"{words}, {math.ceil(reference.length_bytes / 1000):,} kB"
-    return f"{words}, {reference.length_bytes / 1_000_000:,.0f} MB"
-
-
-def paragraphs(text: str) -> list[str]:
-    """Return the paragraphs of an extracted text, which are separated by newlines."""
-    return [line for line in text.split("\n") if line.strip()]

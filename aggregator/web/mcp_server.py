@@ -17,12 +17,12 @@ from pydantic import Field
 
 from aggregator import __version__
 from aggregator.config.settings import Config
-from aggregator.config.story_query import StoryQuery
+from aggregator.config.story_query import SearchQuery, StoryQuery
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.corrections.explanation import explanation
 from aggregator.model.clock import utc_now
 from aggregator.model.errors import AggregatorError, UsageError
-from aggregator.model.read_model import SearchResults, StoryRedirect
+from aggregator.model.read_model import SearchResults, SourcePage, StoryRedirect
 from aggregator.publish import story_json
 from aggregator.publish.excerpts.access import Access
 from aggregator.publish.excerpts.single_articles import (
@@ -42,9 +42,6 @@ NOTICE = (
 )
 _MOST = 100  # stories or articles of one result
 _Text = Annotated[str, Field(max_length=200)]
-_Time = Annotated[
-    str, Field(max_length=40, description="24h, 7d, a date or an RFC 3339 time")
-]
 _Limit = Annotated[int, Field(ge=1, le=_MOST)]
 _Id = Annotated[
     str, Field(pattern="^[0-9A-Za-z_-]{1,40}$", description="id of a story")
@@ -80,7 +77,7 @@ def serve(reader: StoryReader, config: Config) -> None:
 def _answering(tool: Callable[..., object]) -> Callable[..., str]:
     """Return `tool` with its result as JSON, and our errors as errors that the client may read.
 
-    Its parameter `**filters` becomes one for each filter of stories.
+    Its parameter `**filters` becomes one for each field of the query that it is annotated with.
     """
 
     @wraps(tool)
@@ -95,11 +92,13 @@ def _answering(tool: Callable[..., object]) -> Callable[..., str]:
         if parameter.kind is not Parameter.VAR_KEYWORD:
             parameters.append(parameter)
             continue
-        for name, field in StoryQuery.model_fields.items():
+        for name, field in parameter.annotation.model_fields.items():
             kind: Any = Annotated[
                 field.annotation, Field(description=field.description)
             ]
-            default = field.get_default(call_default_factory=True)
+            default = Parameter.empty
+            if not field.is_required():
+                default = field.get_default(call_default_factory=True)
             parameters.append(
                 Parameter(
                     name, Parameter.KEYWORD_ONLY, default=default, annotation=kind
@@ -120,24 +119,14 @@ class _Tools:
         self._all_tuning = all_tuning
         self._limits = limits
 
-    def search(
-        self,
-        query: _Text,
-        *,
-        since: _Time = "",
-        until: _Time = "",
-        outlet: _Text = "",
-        language: _Text = "",
-        limit: _Limit = 20,
-    ) -> SearchResults:
+    def search(self, *, limit: _Limit = 20, **filters: SearchQuery) -> SearchResults:
         """Find articles with all words of `query`, and their stories, the best match first.
 
         "two words" is a phrase, rebel* a prefix, -word excludes a word.
         """
-        asked = {"query": query, "since": since, "until": until}
-        bounds = StoryQuery.read({**asked, "outlet": outlet, "language": language})
-        wanted = bounds.story_filter(utc_now(), limit)
-        results = self._reader.search(wanted.query, limit, wanted)
+        asked = SearchQuery.read(filters)
+        wanted = asked.story_filter(utc_now(), limit)
+        results = self._reader.search(asked.query, limit, wanted)
         return story_json.search_results(bounded_results(results, *self._limits))
 
     def stories(
@@ -147,7 +136,7 @@ class _Tools:
         after: Annotated[
             _Text, Field(description="the `next` of the previous result")
         ] = "",
-        **filters: object,
+        **filters: StoryQuery,
     ) -> story_json.PageJson:
         """List stories, for instance those since a time, the last changed first."""
         asked = ListQuery.read({**filters, "after": after})
@@ -192,8 +181,6 @@ class _Tools:
         after: Annotated[
             str, Field(max_length=800, description="the `next` of the previous result")
         ] = "",
-    ) -> story_json.SourcesJson:
+    ) -> SourcePage:
         """List the sources and their health: state, problem, last success, number of articles."""
-        return story_json.sources_page(
-            bounded_sources(self._reader, self._limits[0], limit, after=after)
-        )
+        return bounded_sources(self._reader, self._limits[0], limit, after=after)

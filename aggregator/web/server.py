@@ -13,7 +13,11 @@ from typing import cast
 import uvicorn
 
 from aggregator.config import kept_files
-from aggregator.config.hosts import is_loopback, loopback_owner_notice
+from aggregator.config.hosts import (
+    is_loopback,
+    loopback_owner_notice,
+    open_address_problem,
+)
 from aggregator.model.errors import AggregatorError, ConfigError
 from aggregator.publish.output_settings import PublishSettings
 from aggregator.store.read.reader import StoryReader
@@ -127,11 +131,7 @@ class Server:
         tokens = self.services.push
         if is_loopback(host) or (tokens is not None and tokens.any_may_read()):
             return
-        raise ConfigError(
-            f"server.host {host!r} is reachable from other machines, which need a token, and no token "
-            "has the scope read: run `aggregator token create NAME --scope read` and start again, or set "
-            "server.host to 127.0.0.1"
-        )
+        raise ConfigError("; ".join(open_address_problem(host)))
 
     def stop(self) -> None:
         """Accept no more requests, wait for active ones, and return when the thread has ended."""

@@ -15,7 +15,7 @@ from aggregator.publish.sanitise import encode_json
 from aggregator.publish.story_json import page_of
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
-from aggregator.web.list_cursors import read_next
+from aggregator.web.list_query import read_next
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, Clock, Rig, record
 from tests.support.story_checks import fill, small_set
 from tests.support.terminal import DAY, Terminal, jsonl, on_screen

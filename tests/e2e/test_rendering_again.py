@@ -1,4 +1,4 @@
-"""After an upgrade that changes the text of stories: what `db upgrade` and `db render` say and do."""
+"""After an upgrade that changes the text of stories: what `db upgrade` says."""
 
 import sqlite3
 from contextlib import closing
@@ -7,8 +7,6 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from aggregator.store.engine.database import Database
-from aggregator.store.engine.process_lock import open_process_lock
 from tests.support.make_upgrade_fixture import Fixture
 from tests.support.terminal import Terminal
 
@@ -30,35 +28,13 @@ def _unrendered(terminal: Terminal) -> int:
         return int(connection.execute(_UNRENDERED).fetchone()[0])
 
 
-def test_an_upgrade_says_how_many_stories_wait_and_db_render_renders_them(
+def test_an_upgrade_says_how_many_stories_wait_for_the_daemon(
     terminal: Terminal,
 ) -> None:
     said = terminal.type("db", "upgrade")
     assert said.code == 0
     assert said.err.endswith(
-        "10 stories will be rendered again, the newest first: by the daemon in the background, or at once by "
-        "`aggregator db render`\n"
+        "10 stories will be rendered again, the newest first: by the daemon in the background\n"
     )
     assert _unrendered(terminal) == 10
     assert "rendered" not in terminal.type("db", "upgrade").err
-    said = terminal.type("db", "render")
-    assert (said.code, said.err) == (0, "rendered 10 stories\n")
-    assert _unrendered(terminal) == 0
-    said = terminal.type("db", "render")
-    assert (said.code, said.err) == (0, "no story waits to be rendered\n")
-
-
-def test_beside_a_daemon_the_daemon_renders(terminal: Terminal) -> None:
-    terminal.type("db", "upgrade")
-    with closing(
-        Database(f"sqlite:///{terminal.folder / 'aggregator.db'}")
-    ) as database:
-        lock = open_process_lock(database)
-        assert lock.acquire()
-        said = terminal.type("db", "render")
-        lock.release()
-    words = (
-        "the running daemon renders 10 stories in the background, the newest first\n"
-    )
-    assert (said.code, said.err) == (0, words)
-    assert _unrendered(terminal) == 10

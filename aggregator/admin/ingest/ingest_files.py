@@ -20,7 +20,6 @@ from aggregator.admin.ingest.inputs import IngestServices, InputReader, ReadItem
 from aggregator.intake.kinds.folder_kind import MOST_WAITING
 from aggregator.intake.pipeline import Pipeline
 from aggregator.model.errors import UsageError
-from aggregator.model.structs import FrozenStruct
 from aggregator.sources.parse.files.input_items import InputEntry, InputProblem
 from aggregator.sources.parse.files.open_source import is_address
 from aggregator.sources.parse.records.record_keys import Field
@@ -47,14 +46,6 @@ _POLL_SECONDS = 0.2
 _PATIENCE_SECONDS = 3600.0
 # So many chunks of 100 entries keep 30 workers busy at once.
 CHUNKS_AHEAD = 10
-
-
-class IngestProgress(FrozenStruct):
-    """The progress of an ingest; bytes are those of all files as stored, so possibly compressed."""
-
-    read: int
-    read_bytes: int
-    total_bytes: int | None
 
 
 class Ingest:
@@ -92,10 +83,11 @@ class Ingest:
 
     def run(
         self, what: Sequence[str], *, as_one: bool = False
-    ) -> Iterator[IngestProgress]:
+    ) -> Iterator[tuple[int, int, int | None]]:
         """Read all of `what`, in order, or sorted by time `as_one` archive; `results` has the result.
 
-        Raises UsageError if nothing of `what` exists; a missing part is rejected.
+        Yields after each step how many items, and how many bytes of how many, were read: bytes of all files as
+        stored, so possibly compressed. Raises UsageError if nothing of `what` exists; a missing part is rejected.
         """
         missing = [path for path in what if not inputs.exists(path)]
         if missing and len(missing) == len(what):
@@ -111,11 +103,7 @@ class Ingest:
                 total = progress.total_bytes
                 if total is not None:
                     total += done + sum(sizes[number + 1 :])
-                yield IngestProgress(
-                    read=self.results.read,
-                    read_bytes=done + progress.read_bytes,
-                    total_bytes=total,
-                )
+                yield self.results.read, done + progress.read_bytes, total
             done += progress.read_bytes
         for _ in self._finish():
             self.results.collect()

@@ -11,7 +11,7 @@ from aggregator.admin import backup_folder
 from aggregator.admin.probes.doctor_context import DoctorContext
 from aggregator.admin.systemd_unit import NAME as _UNIT
 from aggregator.admin.systemd_unit import unit_folder
-from aggregator.config.hosts import is_loopback
+from aggregator.config.hosts import is_loopback, open_address_problem
 from aggregator.config.messages import NO_SOURCES, pluralise, redact
 from aggregator.intake.kinds.source_kind import source_kind
 from aggregator.model.errors import (
@@ -84,11 +84,7 @@ def _open_to_others(
         token.may("read") and token.revoked_at is None for token in tokens
     ):
         return
-    yield problem(
-        f"server.host {host} is reachable from other machines, and no token has the scope read: the daemon "
-        "does not start",
-        "aggregator token create NAME --scope read, or set server.host: 127.0.0.1",
-    )
+    yield problem(*open_address_problem(host))
 
 
 def _advice(source: SourceView) -> str:

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ValidationError
 from aggregator.config.file.core_yaml import Lines
 from aggregator.config.messages import meant
 from aggregator.config.settings import Config
-from aggregator.config.values import KeyPath
+from aggregator.config.values import KeyPath, error_words
 from aggregator.model.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -20,23 +20,13 @@ _OTHER_WORDS = {
     "directory": "folder",
     "category": "group",
 }
-# Advice for each kind of mistake that pydantic names; the first kinds need no look at the value.
+# Advice for the mistakes that pydantic states in terms of Python
 _ADVICE = {
-    "missing": "this key is required",
-    "string_too_short": "give at least one character",
     "model_type": "give `key: value` lines below it",
     "dict_type": "give `key: value` lines below it",
     "tuple_type": "give a list: a line with a dash for each, or [a, b]",
-}
-_LIMITS = {
-    "greater_than_equal": "give at least {ge}",
-    "less_than_equal": "give at most {le}",
-    "string_too_long": "give at most {max_length} characters",
-}
-_EXPECTED = {
-    "string_type": "give text",
-    "int_type": "give a whole number",
-    "bool_type": "give true or false",
+    "string_type": "give text: put it in quotes",
+    "invalid_key": "give text: put the key in quotes",
 }
 
 
@@ -83,32 +73,14 @@ def _in_order(mistakes: list[tuple[int, str]]) -> ConfigError:
     return ConfigError("\n".join(message for _, message in sorted(mistakes)))
 
 
-def _error_text(path: KeyPath, detail: "ErrorDetails") -> str:  # noqa: PLR0911
-    """Describe a mistake that pydantic found in one short sentence."""
-    kind, value, context = detail["type"], detail["input"], detail.get("ctx", {})
-    if kind == "value_error":
-        return detail["msg"].removeprefix("Value error, ")
-    if kind == "extra_forbidden":
-        key = str(path[-1])
-        known = _known_keys(path[:-1])
-        other = _OTHER_WORDS.get(key, "")
-        return f"there is no such key{meant(other if other in known else key, known)}"
-    if kind == "literal_error" or kind in _LIMITS:
-        if kind == "literal_error":
-            return "choose " + str(context["expected"]).replace("'", "")
-        # durations, in seconds
-        if kind == "less_than_equal" and path[-1] in ("interval", "host_gap"):
-            return f"give at most {context['le'] // 86_400}d"
-        return _LIMITS[kind].format(**context)
-    if kind == "invalid_key" or "[key]" in detail["loc"]:
-        return "put the key in quotes"
-    if kind == "string_type" and isinstance(value, bool | int | float):
-        return "give text: put the value in quotes"
-    if kind in _ADVICE:
-        return _ADVICE[kind]
-    if value is None:
-        return "it has no value: give one, or remove the key"
-    return _EXPECTED.get(kind, detail["msg"].removeprefix("Input should be "))
+def _error_text(path: KeyPath, detail: "ErrorDetails") -> str:
+    """Describe a mistake in one short sentence: in pydantic's words, where they fit a file."""
+    if detail["type"] != "extra_forbidden":
+        return _ADVICE.get(detail["type"], error_words(detail))
+    key = str(path[-1])
+    known = _known_keys(path[:-1])
+    other = _OTHER_WORDS.get(key, "")
+    return f"there is no such key{meant(other if other in known else key, known)}"
 
 
 def _known_keys(path: KeyPath) -> list[str]:

@@ -44,4 +44,4 @@ def bounded_source(source: SourceView, access: Access) -> SourceView:
         except ValueError:
             host = None
         name = host or name.rstrip("/").rpartition("/")[2] or source.id
-    return replace(source, name=name, url=None, polled_url="", problem=None)
+    return replace(source, name=name, url=None, polled_url="", cause="", problem=None)

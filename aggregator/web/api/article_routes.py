@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Query, Request, Response
 from pydantic import Field, WithJsonSchema
 
-from aggregator.config.story_query import Moment, QueryModel, StoryQuery, Text
+from aggregator.config.story_query import QueryModel, SearchQuery
 from aggregator.grouping.corrections.explanation import Explanation
 from aggregator.model.read_model import SearchResults
 from aggregator.publish import story_json
@@ -37,20 +37,9 @@ _IdOrAddress = Annotated[
 ]
 
 
-class SearchQuery(QueryModel):
+class LimitedSearch(SearchQuery):
     """The parameters of a search."""
 
-    query: Text = Field(
-        description='words; "two words" is a phrase, rebel* a prefix, -word excludes a word'
-    )
-    since: Moment = Field(
-        "", description="published at or after: 24h, 7d, a date or an RFC 3339 time"
-    )
-    until: Moment = Field(
-        "", description="published at or before; a date means the end of that day"
-    )
-    outlet: Text = Field("", description="of this outlet")
-    language: Text = Field("", description="in this language, such as en")
     limit: int = Field(
         FOUND_AN_ANSWER,
         ge=1,
@@ -95,15 +84,14 @@ def read_article(request: Request, site: OfSite, id: IdInPath) -> Response:
 
 @router.get("/search", **describe_route("articles", SearchResults, 400))
 def search(
-    request: Request, site: OfSite, asked: Annotated[SearchQuery, Query()]
+    request: Request, site: OfSite, asked: Annotated[LimitedSearch, Query()]
 ) -> Response:
     """Articles that match the query, and their stories, the best match first.
 
     `problem` states why the query cannot be searched for; `marks` are ranges of code points.
     """
-    bounds = StoryQuery.read(asked.model_dump(exclude={"limit"}))
-    story_filter = bounds.story_filter(site.clock(), asked.limit)
-    results = site.reader.search(asked.query, asked.limit, story_filter)
+    wanted = asked.story_filter(site.clock(), asked.limit)
+    results = site.reader.search(asked.query, asked.limit, wanted)
     bounded = bounded_results(results, *site.limits(request))
     return hashed_json(request, story_json.search_results(bounded))
 

@@ -17,9 +17,9 @@ from aggregator.intake.manage import adding, changing, feed_lists
 from aggregator.intake.manage.adding import SourceOptions
 from aggregator.intake.manage.feed_lists import OpmlImportResult
 from aggregator.model.errors import ConflictError, FetchError, ReadError, UsageError
+from aggregator.model.read_model import SourceView
 from aggregator.model.structs import FrozenStruct
 from aggregator.publish.excerpts.source_excerpts import bounded_source
-from aggregator.publish.story_json import SourceJson, one_source
 from aggregator.store.intake.source_rows import Source, source_with_id
 from aggregator.web.api.openapi import (
     IdInPath,
@@ -79,7 +79,7 @@ _described = partial(describe_route, "sources", needs_token=True)
 @router.post(
     "",
     **_described(
-        {201: answer(SourceJson)},
+        {201: answer(SourceView)},
         *_ERRORS,
         body={
             "schema": schema_of(AddSourceRequest),
@@ -116,7 +116,7 @@ async def add_source(request: Request, site: OfSite) -> Response:
 @router.patch(
     "/{id}",
     **_described(
-        SourceJson,
+        SourceView,
         *(*_ERRORS, 404),
         body={
             "schema": schema_of(ChangeSourceRequest),
@@ -274,6 +274,6 @@ def _show(request: Request, site: Site, id_: str, status: int = 200) -> Response
     source = site.reader.source(id_)
     if source is None:
         raise RefusedError(404, "the source was removed meanwhile")
-    response = JsonResponse(one_source(bounded_source(source, access)))
+    response = JsonResponse(bounded_source(source, access))
     response.status_code = status
     return response

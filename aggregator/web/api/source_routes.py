@@ -6,6 +6,7 @@ from fastapi import Query, Request, Response
 from pydantic import Field
 
 from aggregator.config.story_query import QueryModel
+from aggregator.model.read_model import SourcePage
 from aggregator.publish import story_json
 from aggregator.publish.excerpts.source_excerpts import bounded_sources
 from aggregator.web.api.openapi import api_router, describe_route
@@ -35,7 +36,7 @@ class SourcesQuery(QueryModel):
 
 @router.get(
     "/sources",
-    **describe_route("sources", story_json.SourcesJson, 400),
+    **describe_route("sources", SourcePage, 400),
 )
 def list_sources(
     request: Request, site: OfSite, asked: Annotated[SourcesQuery, Query()]
@@ -46,7 +47,7 @@ def list_sources(
     """
     access = site.access(request)
     page = bounded_sources(site.reader, access, asked.limit, after=asked.after)
-    return hashed_json(request, story_json.sources_page(page))
+    return hashed_json(request, page)
 
 
 @router.get("/folders", **describe_route("sources", story_json.FoldersJson))

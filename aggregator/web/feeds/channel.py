@@ -62,12 +62,27 @@ class Channel(FrozenStruct):
 
     id: str
     title: str
-    about: str
-    home_url: str  # the page that shows the same stories
+    about: str = ABOUT
+    base_url: str
+    home: str  # the path of the page that shows the same stories
     self_url: str
-    language: str
-    storylines_url: str  # the address below which storylines are
     items: tuple[Item, ...] = ()
+
+    @property
+    def home_url(self) -> str:
+        """The page that shows the same stories."""
+        return self.base_url + self.home
+
+    @property
+    def storylines_url(self) -> str:
+        """The address below which storylines are."""
+        return self.base_url + STORYLINES
+
+    @property
+    def language(self) -> str:
+        """The most frequent language of the items, of several the first by name; "en" if none is known."""
+        counts = Counter(i.language for i in self.items if i.language)
+        return min(counts, key=lambda tag: (-counts[tag], tag), default="en")
 
     @property
     def updated(self) -> dt.datetime | None:
@@ -103,7 +118,6 @@ def channel(
     page_query = query
     if named is not None:
         page_query = f"?saved={named.key}&{asked.query_string}".rstrip("&")
-    ordered = tuple(sorted(items, key=lambda item: item.updated, reverse=True))
     saved = named or selected.saved
     title = settings.title
     words = filter_words(asked)
@@ -116,12 +130,10 @@ def channel(
     return Channel(
         id=f"tag:aggregator,2026:{feed_path(named).lstrip('/')}{query}",
         title=feed_title(title) or "Stories",
-        about=ABOUT,
-        home_url=f"{settings.base_url}/{page_query}",
+        base_url=settings.base_url,
+        home=f"/{page_query}",
         self_url=self_url,
-        language=_language(ordered),
-        items=ordered,
-        storylines_url=settings.base_url + STORYLINES,
+        items=newest_first(items),
     )
 
 
@@ -133,20 +145,16 @@ def storyline_channel(
     self_url: str,
 ) -> Channel:
     """Return the feed of a storyline, one item a story."""
-    ordered = tuple(sorted(items, key=lambda item: item.updated, reverse=True))
     return Channel(
         id=f"tag:aggregator,2026:storylines/{line.id}",
         title=feed_title(f"{settings.title}: {line.title}") or "Storyline",
-        about=ABOUT,
-        home_url=f"{settings.base_url}{STORYLINES}/{line.id}",
+        base_url=settings.base_url,
+        home=f"{STORYLINES}/{line.id}",
         self_url=self_url,
-        language=_language(ordered),
-        items=ordered,
-        storylines_url=settings.base_url + STORYLINES,
+        items=newest_first(items),
     )
 
 
-def _language(items: tuple[Item, ...]) -> str:
-    """Return the most frequent language of the items, of several the first by name; "en" if none is known."""
-    counts = Counter(i.language for i in items if i.language)
-    return min(counts, key=lambda tag: (-counts[tag], tag), default="en")
+def newest_first(items: tuple[Item, ...]) -> tuple[Item, ...]:
+    """Return the items in the order of a feed."""
+    return tuple(sorted(items, key=lambda item: item.updated, reverse=True))

@@ -4,9 +4,7 @@ import datetime as dt
 from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
-import msgspec
-
-from aggregator.config.messages import pluralise
+from aggregator.config.messages import pluralise, story_numbers
 from aggregator.deliver.apprise import Notice
 from aggregator.model.article import ArticleView
 from aggregator.model.read_model import Digest
@@ -17,10 +15,10 @@ from aggregator.publish.sanitise import one_line
 from aggregator.store.read.digests import DigestSpan
 from aggregator.store.read.reader import StoryReader
 from aggregator.stories.plain_text import NO_OUTLET
-from aggregator.web.feeds.channel import STORYLINES, Channel, Item
+from aggregator.web.feeds.channel import Channel, Item
 from aggregator.web.feeds.feed_texts import feed_title
 from aggregator.web.feeds.formats import template
-from aggregator.web.feeds.item_texts import counts, fragments, numbers
+from aggregator.web.feeds.item_texts import fragments, numbers
 from aggregator.web.jinja import moment, short_day
 
 # The newest reports listed for one story
@@ -41,14 +39,22 @@ def digest_title(digest: Digest, settings: PublishSettings) -> str:
 
 def digest_html(digest: Digest, settings: PublishSettings) -> str:
     """Return the digest, limited by `excerpts.for_item`, as a fragment of HTML."""
-    return str(fragments().digest_body(_period(digest), _lines_of(digest, settings)))
+    stories = _bounded_stories(digest, settings)
+    body = fragments().digest_body(
+        _period(digest), stories, settings.base_url, numbers, newest_reports
+    )
+    return str(body)
 
 
 def digest_text(digest: Digest, settings: PublishSettings) -> str:
     """Return the digest as plain text."""
-    stories = _lines_of(digest, settings)
     return template("digest.txt").render(
-        period=_period(digest), stories=stories, no_outlet=NO_OUTLET
+        period=_period(digest),
+        stories=_bounded_stories(digest, settings),
+        base_url=settings.base_url,
+        counts=story_numbers,
+        newest_reports=newest_reports,
+        no_outlet=NO_OUTLET,
     )
 
 
@@ -86,10 +92,9 @@ def digest_channel(
         id="tag:aggregator,2026:feeds/digest",
         title=feed_title(f"{settings.title}: digest"),
         about="The stories with the most new independent reports.",
-        home_url=settings.base_url + DIGEST,
+        base_url=settings.base_url,
+        home=DIGEST,
         self_url=self_url,
-        language="en",
-        storylines_url=settings.base_url + STORYLINES,
         items=tuple(items),
     )
 
@@ -100,31 +105,19 @@ def _period(digest: Digest) -> str:
     return f"{stories} with the most new independent reports {period}"
 
 
-class _DigestLines(msgspec.Struct, frozen=True):
-    """The lines of a story in a digest: within the excerpt limit, with its newest reports."""
-
-    story: StoryView
-    url: str
-    numbers: str
-    counts: str
-    new: str
-    reports: list[ArticleView]
-
-
-def _lines_of(digest: Digest, settings: PublishSettings) -> list[_DigestLines]:
-    shown = []
+def _bounded_stories(
+    digest: Digest, settings: PublishSettings
+) -> list[tuple[int, StoryView]]:
+    """Return the number of new reports of each story, and the story within the excerpt limit."""
+    bounded = []
     for digested in digest.stories:
         story, _ = for_item(digested.story, None, settings.excerpt_words)
-        reports = [a for a in story.articles if a.role == "report"] or story.articles
-        newest = sorted(reports, key=lambda a: (a.effective_at, a.id), reverse=True)
-        shown.append(
-            _DigestLines(
-                story=story,
-                url=f"{settings.base_url}/stories/{story.id}",
-                numbers=numbers(story),
-                counts=", ".join(counts(story)),
-                new=f"{digested.new_reports:,} new",
-                reports=newest[:DIGEST_REPORTS],
-            )
-        )
-    return shown
+        bounded.append((digested.new_reports, story))
+    return bounded
+
+
+def newest_reports(story: StoryView) -> list[ArticleView]:
+    """Return the reports to list for a story, the newest first; without any, its other articles."""
+    reports = [a for a in story.articles if a.role == "report"] or story.articles
+    newest = sorted(reports, key=lambda a: (a.effective_at, a.id), reverse=True)
+    return newest[:DIGEST_REPORTS]

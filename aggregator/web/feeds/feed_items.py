@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from itertools import islice
 
 import msgspec
 from msgspec.structs import replace
@@ -49,16 +50,10 @@ def gather(
     `patient`: render missing ones now; otherwise their items have the summary.
     """
     link = selected.saved.link if selected.saved else None
-    story_filter = selected.filter
     stories: list[StoryView] = []
     # A page of the reader may be shorter than its limit.
-    for _ in range(MOST_PAGES):
-        limit = story_filter.limit - len(stories)
-        page = reader.stories(story_filter.model_copy(update={"limit": limit}))
+    for page in islice(reader.pages(selected.filter), MOST_PAGES):
         stories += page.stories
-        if page.next is None or len(stories) >= story_filter.limit:
-            break
-        story_filter = story_filter.model_copy(update={"after": page.next})
     loaded = items_of(
         reader, stories, settings, link, patient=patient, are_whole=are_whole
     )

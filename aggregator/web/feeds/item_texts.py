@@ -73,11 +73,4 @@ def story_summary(story: StoryView, text: StoryText | None) -> str:
 
 def numbers(story: StoryView) -> str:
     """Return the numbers of articles, outlets and reports."""
-    return " · ".join(reversed(counts(story)))
-
-
-def counts(story: StoryView) -> tuple[str, str, str]:
-    outlets = story.outlet_count, story.unknown_outlet_count
-    return story_numbers(
-        story.report_count, *outlets, story.article_count, story.counted_as
-    )
+    return " · ".join(reversed(story_numbers(story)))

@@ -1,14 +1,21 @@
-"""The state of the daemon, and its problems as text.
+"""The state of the daemon, its problems as text, and the metrics of `/metrics`, each declared once.
+
+prometheus_client counts events and writes the text; its global registry is not used. Labels are states and
+causes, never addresses or titles.
 
 Reading the snapshot of the database may take as long as the database needs; a probe waits for it within a
 limit (probes.py). The report needs memory only.
 """
 
-from collections.abc import Callable
-from typing import Literal
+import datetime as dt
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 from prometheus_client import CollectorRegistry
+from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
 
 from aggregator import __version__
 from aggregator.config.tuning import Tuning
@@ -29,8 +36,119 @@ from aggregator.store.read.health.health_probes import (
     of_process,
     problem,
 )
-from aggregator.web.health.metrics import Scrape
-from aggregator.web.health.process_tree import process_tree
+from aggregator.web.health.process_tree import ProcessTree, process_tree
+
+
+class Gauge(NamedTuple):
+    """A number without labels. `at`: the path of its value; None leaves the metric out."""
+
+    name: str
+    at: str
+    help: str
+
+
+def _gauges_of(table: str) -> tuple[Gauge, ...]:
+    """Read lines of name, path and help."""
+    return tuple(Gauge(*line.split(maxsplit=2)) for line in table.splitlines())
+
+
+OF_THE_PROCESS = _gauges_of("""\
+aggregator_start_time_seconds process.started_at Start time of the process
+aggregator_writer process.is_writer 1 for the writer, 0 for a standby
+aggregator_ready condition.ready 1 while /readyz answers 200
+aggregator_writable condition.writable 1 while articles can be accepted, see /healthz
+aggregator_problems condition.problems Problems on /status
+aggregator_stalled_threads process.stalled Stalled threads
+aggregator_placing_paused process.is_backing_off 1 while placing waits for the database or the workers
+aggregator_reload_failed process.reload_failed 1 after a failed reload of the configuration
+aggregator_failed_maintenance_tasks process.failed_tasks Maintenance tasks that failed at their last run
+aggregator_memory_bytes memory.own_bytes Resident memory of the daemon without its workers
+aggregator_workers_memory_bytes memory.workers_bytes Resident memory of the workers
+aggregator_workers memory.workers Worker processes
+aggregator_open_files memory.open_files Open files and connections of the daemon
+aggregator_threads memory.threads Threads of the daemon
+""")
+OF_THE_DATABASE = _gauges_of("""\
+aggregator_inbox_oldest_seconds stored.oldest_seconds Age of the oldest entry that waits for placing
+aggregator_last_placed_timestamp_seconds stored.last_placed Time of the last placement
+aggregator_article_number stored.articles Number of the last article
+aggregator_sources_due stored.due_sources Overdue sources
+aggregator_sources_late_seconds stored.late_seconds Delay of the most overdue source
+aggregator_window_seconds stored.window_seconds Time that memory holds stories, at the present rate
+aggregator_window_hours stored.window_hours The same in hours; it leaves with version 0.3
+aggregator_unindexed_articles stored.unindexed Articles that are not indexed yet
+aggregator_uncompared_articles stored.uncompared Articles that may be compared for storylines after an upgrade
+aggregator_unrendered_stories stored.unrendered Stories that are not rendered yet, at most 1,000
+aggregator_commands_waiting stored.requests_waiting Commands that wait for the writer
+aggregator_webhook_deliveries_waiting stored.deliveries_waiting Webhook deliveries that wait
+aggregator_webhooks_failing stored.hooks_failing Webhooks that fail or are gone
+aggregator_database_bytes place.size_bytes Size of the database
+aggregator_database_log_bytes place.log_bytes Size of the SQLite log (-wal)
+aggregator_database_free_page_bytes place.free_page_bytes Size of the free pages of the SQLite file
+aggregator_disk_free_bytes place.free_disk_bytes Free space on the file system of the SQLite file
+aggregator_backup_timestamp_seconds backup.last Time of the last backup
+aggregator_backup_every_seconds backup.every_seconds Configured interval of backups
+aggregator_backup_bytes backup.size_bytes Size of the last backup
+""")
+DATABASE_UP = "aggregator_database_up"
+INBOX = "aggregator_inbox_entries"
+SOURCES = "aggregator_sources"
+BUILD = "aggregator_build"
+
+
+@dataclass(frozen=True, eq=False)
+class Scrape(Collector):
+    """The content of one scrape; `snapshot` is None if the database did not answer."""
+
+    process: ProcessState
+    condition: HealthReport
+    memory: ProcessTree
+    snapshot: HealthSnapshot | None
+    counted: Metrics
+
+    def collect(self) -> Iterator[Metric]:
+        build = {"version": __version__, "rules": self.condition.rules_version}
+        yield InfoMetricFamily(
+            BUILD, "Version of the program and its rules", value=build
+        )
+        yield from _gauges(OF_THE_PROCESS, self)
+        yield from self.counted.registry.collect()
+        answered = self.snapshot is not None
+        yield GaugeMetricFamily(
+            DATABASE_UP, "1 if the database answered this scrape", value=answered
+        )
+        if self.snapshot is not None:
+            yield from _gauges(OF_THE_DATABASE, self.snapshot)
+            stored = self.snapshot.stored
+            yield _by_label(
+                INBOX,
+                "Entries that are not placed yet, by what they wait for",
+                "waits_for",
+                stored.inbox,
+            )
+            yield _by_label(SOURCES, "Sources by their state", "state", stored.sources)
+
+
+def _gauges(gauges: Iterable[Gauge], of: object) -> Iterator[Metric]:
+    for gauge in gauges:
+        part, name = gauge.at.split(".")
+        holder = getattr(of, part)
+        value = None if holder is None else getattr(holder, name)
+        # A time is shown as Unix time, a tuple by its length.
+        if isinstance(value, dt.datetime):
+            value = value.timestamp()
+        elif isinstance(value, tuple):
+            value = len(value)
+        if value is not None:
+            yield GaugeMetricFamily(gauge.name, gauge.help, value=value)
+
+
+def _by_label(name: str, words: str, label: str, values: dict[str, int]) -> Metric:
+    family = GaugeMetricFamily(name, words, labels=(label,))
+    for value, number in sorted(values.items()):
+        family.add_metric((value,), number)
+    return family
+
 
 # The database must answer a probe within this time; usual probes wait 5 to 10 s (chosen).
 PROBE_SECONDS = 2.0

@@ -2,18 +2,11 @@
 
 from collections.abc import Sequence
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
 from aggregator.config.story_query import MAX_TEXT_CHARS
-from aggregator.grouping.corrections.decision_words import (
-    decision_words,
-    log_words,
-    not_counted,
-    reason_name,
-    reason_value,
-)
+from aggregator.grouping.corrections import decision_words as words
 from aggregator.model.evidence import Reason
 from aggregator.model.story import StoryView
 from aggregator.publish.excerpts.single_articles import bounded_explanation
@@ -43,33 +36,10 @@ def explain(site: Pages, request: Request) -> Response:
             else:
                 others.append(shown)
     explanation = bounded_explanation(whole, *site.limits(request))
-    evidence, pair = explanation.evidence, explanation.pair
-    runner_up, is_of_day = evidence.runner_up, explanation.is_of_day
-    of_story = of_runner_up = of_pair = None
-    if evidence.score is not None:
-        of_story = breakdown(
-            evidence.score,
-            evidence.need,
-            evidence.bias,
-            evidence.reasons,
-            is_of_day=is_of_day,
-        )
-    if runner_up is not None:
-        bias = evidence.bias if runner_up.reasons else 0.0
-        of_runner_up = breakdown(
-            runner_up.score,
-            runner_up.need,
-            bias,
-            runner_up.reasons,
-            is_of_day=is_of_day,
-        )
-    if pair is not None:
-        of_pair = breakdown(
-            pair.score, None, pair.bias, pair.reasons, is_of_day=pair.is_of_day
-        )
+    evidence = explanation.evidence
     copy = evidence.copy
     copied = next((other for other in others if copy and other.id == copy.other), None)
-    verdict = decision_words(evidence)
+    verdict = words.decision_words(evidence)
     if copied is not None:
         named = ": ".join(filter(None, (copied.outlet, copied.title or copied.id)))
         verdict = verdict.replace(copied.id, named)
@@ -80,56 +50,13 @@ def explain(site: Pages, request: Request) -> Response:
         explanation=explanation,
         language=language,
         verdict=verdict,
-        not_counted=not_counted(evidence),
-        breakdown=of_story,
-        runner_up=of_runner_up,
-        pair=of_pair,
-        log=[(line.at, log_words(line)) for line in explanation.log],
+        strongest_first=strongest_first,
+        words=words,
         others=others[:OTHERS_SHOWN],
         copied=copied,
     )
 
 
-# The classes .w0 to .w20; the Content-Security-Policy forbids style attributes
-BAR_STEPS = 20
-
-
-class ScorePart(msgspec.Struct, frozen=True):
-    """One part of a score: `share` in logits, `bar` from 0 to BAR_STEPS, `value` formatted for people."""
-
-    label: str
-    value: str
-    share: float
-    bar: int
-
-
-class ScoreBreakdown(msgspec.Struct, frozen=True):
-    """A score and its parts, the largest first; `need` is the threshold, None if there was none."""
-
-    score: float
-    need: float | None
-    shares: tuple[ScorePart, ...]
-
-
-def breakdown(
-    score: float,
-    need: float | None,
-    bias: float,
-    reasons: Sequence[Reason],
-    *,
-    is_of_day: bool,
-) -> ScoreBreakdown:
-    """Return a score and its parts; none if they are not stored. `is_of_day`: see `reason_value`."""
-    longest = max([abs(bias), 1.0, *(abs(reason.share) for reason in reasons)])
-
-    def bar(share: float) -> int:
-        return min(BAR_STEPS, round(abs(share) / longest * BAR_STEPS))
-
-    shares = []
-    if bias:
-        shares.append(ScorePart("start value of two articles", "", bias, bar(bias)))
-    for reason in sorted(reasons, key=lambda r: (-abs(r.share), r.name)):
-        value = reason_value(reason, is_of_day=is_of_day)
-        share = reason.share
-        shares.append(ScorePart(reason_name(reason), value, share, bar(share)))
-    return ScoreBreakdown(score, need, tuple(shares))
+def strongest_first(reasons: Sequence[Reason]) -> list[Reason]:
+    """Return the shares of a score, the largest first."""
+    return sorted(reasons, key=lambda reason: (-abs(reason.share), reason.name))

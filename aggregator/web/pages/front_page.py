@@ -20,7 +20,6 @@ from aggregator.web.dependencies import conditional, whole_number
 from aggregator.web.list_query import ListQuery, Selection, filter_words
 from aggregator.web.pages.front_layout import arrange_stories, by_day, first_old_story
 from aggregator.web.pages.pages import Pages
-from aggregator.web.pages.tabs import depth_tabs, section_tabs
 from aggregator.web.pages.visitor import Visitor, remember, visitor_of
 from aggregator.web.security.visit import is_owner
 
@@ -199,15 +198,12 @@ def _list_page(
     reader = site.reader
     ids = tuple(story.id for story in stories)
     parameters = dict(_without_cursor(wanted))
-    folders = reader.folders()
-    with_view = parameters | {"view": view}
     words = filter_words(wanted.asked)
     if wanted.saved is not None:
         words.insert(0, wanted.saved.label)
     new_reports = {}
     if visitor.since and ids:
         new_reports = reader.new_reports(ids, visitor.since)
-    queries = site.settings.queries
     return site.page(
         request,
         template,
@@ -220,9 +216,9 @@ def _list_page(
         words=", ".join(words),
         filtered=urlencode(parameters),
         parameters=parameters,
-        sections=section_tabs(with_view, folders, reader.topics(), queries),
-        depths=depth_tabs(with_view, wanted.filter.min_reports),
-        folders=folders,
+        least_reports=wanted.filter.min_reports,
+        topics=reader.topics(),
+        folders=reader.folders(),
         today=_today(site),
         marks=site.marks_of(request, ids),
         new_reports=new_reports,

@@ -6,7 +6,7 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from aggregator.config.story_query import StoryQuery
+from aggregator.config.story_query import ArticleFilters
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import SearchResults
 from aggregator.publish.excerpts.single_articles import bounded_results
@@ -15,18 +15,17 @@ from aggregator.web.pages.pages import Pages, typed_text
 
 SEARCH_STORIES = 20
 MORE_SEARCH_STORIES = 100  # when a reader asks for more than the best ones
-_FILTERS = ("since", "until", "outlet", "language")
 
 
 def search(site: Pages, request: Request) -> Response:
     """Answer with stories whose articles match the query."""
     text = typed_text(request, "q")
     is_more = request.query_params.get("more") == "1"
-    filters = {name: typed_text(request, name) for name in _FILTERS}
+    filters = {name: typed_text(request, name) for name in ArticleFilters.model_fields}
     limit = MORE_SEARCH_STORIES if is_more else SEARCH_STORIES
     results = SearchResults()
     try:
-        bounds = StoryQuery.read(filters).story_filter(site.clock(), 1)
+        bounds = ArticleFilters.read(filters).story_filter(site.clock(), 1)
         if text:
             results = site.reader.search(text, limit, bounds)
     except UsageError as error:
@@ -66,11 +65,8 @@ def show_digest(site: Pages, request: Request) -> Response:
 
 def list_routes(site: Pages, request: Request) -> Response:
     """Answer with the routes of the API, from the description that programs read."""
-    described = []
-    for path, methods in request.app.openapi()["paths"].items():
-        for method, about in methods.items():
-            described.append((method.upper(), path, about.get("summary", "")))
-    return site.page(request, "api.html", here="/api", described=described)
+    paths = request.app.openapi()["paths"]
+    return site.page(request, "api.html", here="/api", paths=paths)
 
 
 def robots(site: Pages, _request: Request) -> Response:

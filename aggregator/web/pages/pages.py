@@ -11,11 +11,9 @@ from aggregator.config.story_query import MAX_TEXT_CHARS
 from aggregator.model.entry import Enclosure
 from aggregator.model.read_model import StoryListItem
 from aggregator.publish.excerpts.excerpt_words import count_words, first_words
-from aggregator.publish.output_settings import PublishSettings
 from aggregator.store.read.marks.mark_rows import ReaderItem
 from aggregator.store.read.marks.read_marks import VIEWS, View
 from aggregator.web.dependencies import Site, whole_number
-from aggregator.web.feeds.channel import STORIES
 from aggregator.web.security.visit import (
     form_value,
     may_edit,
@@ -138,7 +136,8 @@ class Pages(Site):
             "site_title": settings.title,
             "index": settings.index,
             "prefix": settings.base_path + prefix_of(request),
-            "feeds": () if visit_of(request).may_not_read else feed_links(settings),
+            "shows_feeds": not visit_of(request).may_not_read,
+            "queries": settings.queries,
             "has_status": self.has_status,
             "explains": self.editor is not None,
             "signed_in": token_of(request) is not None and not prefix_of(request),
@@ -154,20 +153,6 @@ class Pages(Site):
             **values,
         }
         return HTMLResponse(self.jinja.get_template(template).render(common), status)
-
-
-def feed_links(settings: PublishSettings) -> list[tuple[str, str]]:
-    """Return title and path of the feeds of several reports, all stories, the digest and each saved query.
-
-    Feed readers offer the first feed, so the feed with the least noise comes first.
-    """
-    links = [
-        (f"{settings.title}: 2+ reports", f"/feeds/{STORIES}.atom?min_reports=2"),
-        (settings.title, f"/feeds/{STORIES}.atom"),
-    ]
-    if settings.digest_stories:
-        links.append((f"{settings.title}: digest", "/feeds/digest.atom"))
-    return links + [(q.label, f"/feeds/{q.key}.atom") for q in settings.queries]
 
 
 def typed_text(request: Request, name: str, most: int = MAX_TEXT_CHARS) -> str:

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from aggregator.model.story import StoryView
 from aggregator.store.read.marks.mark_rows import ReaderItem
 from aggregator.web.dependencies import whole_number
-from aggregator.web.feeds.channel import ABOUT, MEDIA_TYPES, STORYLINES, Channel, Item
+from aggregator.web.feeds.channel import MEDIA_TYPES, Channel, Item
 from aggregator.web.feeds.feed_items import items_of
 from aggregator.web.feeds.feed_texts import mime_type
 from aggregator.web.feeds.formats import encode_feed
@@ -63,11 +63,9 @@ def atom(session: Session, fields: Fields) -> Response:
     feed = Channel(
         id=f"tag:google.com,2005:reader/{page['id']}",
         title=settings.title,
-        about=ABOUT,
-        home_url=f"{settings.base_url}/",
+        base_url=settings.base_url,
+        home="/",
         self_url=f"{settings.base_url}/reader/atom/{quote(page['id'])}",
-        language="en",
-        storylines_url=settings.base_url + STORYLINES,
         items=tuple(entries),
     )
     return Response(encode_feed(feed, "atom"), media_type=MEDIA_TYPES["atom"])

@@ -111,15 +111,16 @@ class Admission:
         given = secret_given(request.headers, in_path)
         if given is None:
             return None
-        bearer = await to_thread.run_sync(tokens.bearer, given)
+        secret, way = given
+        bearer = await to_thread.run_sync(tokens.bearer, secret, way)
         if bearer is None:
             # A browser with an old cookie is treated as signed out
-            is_cookie = visit_of(request).has_old_cookie = given.way == "cookie"
+            is_cookie = visit_of(request).has_old_cookie = way == "cookie"
             tokens.count_wrong(client_address(request))
             if not is_cookie:
                 detail = "this token is unknown or was revoked"
-                raise RefusedError(401, detail, headers=_challenge(request, given.way))
-        elif in_path is not None and given.way == "path":
+                raise RefusedError(401, detail, headers=_challenge(request, way))
+        elif in_path is not None and way == "path":
             visit_of(request).prefix = in_path.prefix
         return bearer
 

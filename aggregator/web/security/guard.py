@@ -41,7 +41,9 @@ ErrorResponse = Callable[[Request, Exception], Response]
 
 
 class RequestGuard:
-    """Refuses unknown Host headers and wrong tokens, answers HEAD like GET without a body, adds headers.
+    """Refuses unknown Host headers and wrong tokens, answers HEAD like GET, adds headers.
+
+    uvicorn sends no body in answer to HEAD.
 
     An exception of the application is logged and answered by `error_response`. Starlette's own handler would
     raise it again, and uvicorn would close the connection on which other requests may wait.
@@ -106,10 +108,6 @@ class RequestGuard:
             if message["type"] == "http.response.start":
                 visit.is_answered = True
                 self._headers.add(request, MutableHeaders(scope=message))
-            elif message["type"] == "http.response.body" and scope["method"] == "HEAD":
-                if message.get("more_body", False):
-                    return
-                message = {"type": "http.response.body", "body": b""}
             await send(message)
 
         try:

@@ -31,13 +31,6 @@ _FORM = b"aggregator form"
 Way = Literal["header", "path", "cookie"]
 
 
-class GivenSecret(NamedTuple):
-    """A secret and the part of the request that contained it."""
-
-    secret: str
-    way: Way
-
-
 class Bearer(msgspec.Struct, frozen=True):
     """The token of a request. `form` is the CSRF value of its forms; "" if it may not send forms."""
 
@@ -55,19 +48,19 @@ class TokenStore:
         # address. A token has 256 random bits, so it cannot be guessed.
         self._wrong_tokens = AddressLimiter(_BAD_TOKENS_A_MINUTE)
 
-    def bearer(self, given: GivenSecret) -> Bearer | None:
-        """Return the bearer of a secret; None for a wrong one.
+    def bearer(self, secret: str, way: Way) -> Bearer | None:
+        """Return the bearer of a secret that came this way; None for a wrong one.
 
         A token in the path permits reading only, because addresses are stored in histories and shared.
         """
         with self._database.read() as connection:
-            token = api_tokens.holder(connection, given.secret)
+            token = api_tokens.holder(connection, secret)
         if token is None:
             return None
-        if given.way == "path":
+        if way == "path":
             scopes = ("read",) if token.may("read") else ()
             return Bearer(replace(token, scopes=scopes), "")
-        return Bearer(token, form_of(given.secret))
+        return Bearer(token, form_of(secret))
 
     def count_wrong(self, address: str) -> None:
         """Count a wrong token of this address. Raises RefusedError (429) over the limit."""
@@ -106,15 +99,15 @@ def first_name(path: str) -> str:
     return path.partition("/")[2].partition("/")[0]
 
 
-def secret_given(headers: Headers, in_path: TokenPath | None) -> GivenSecret | None:
-    """Return the secret of a request: from its Authorization header, else its path, else its cookie."""
+def secret_given(headers: Headers, in_path: TokenPath | None) -> tuple[str, Way] | None:
+    """Return the secret of a request, and where it stood: Authorization header, else path, else cookie."""
     secret = secret_in(headers.get("authorization", ""))
     if secret is not None:
-        return GivenSecret(secret, "header")
+        return secret, "header"
     if in_path is not None:
-        return GivenSecret(in_path.secret, "path")
+        return in_path.secret, "path"
     cookie = cookie_parser(headers.get("cookie", "")).get(COOKIE)
-    return GivenSecret(cookie, "cookie") if cookie else None
+    return (cookie, "cookie") if cookie else None
 
 
 def secret_in(authorization: str) -> str | None:

@@ -10,7 +10,6 @@ from aggregator.web.security.origin import client_address
 from aggregator.web.security.request_tokens import (
     BEARER_CHALLENGE,
     Bearer,
-    GivenSecret,
     TokenStore,
 )
 
@@ -58,7 +57,7 @@ def sign_in(request: Request, secret: str) -> ApiToken | None:
     tokens = visit.tokens
     if tokens is None:
         return None
-    bearer = tokens.bearer(GivenSecret(secret.strip()[:_MAX_SECRET_CHARS], "cookie"))
+    bearer = tokens.bearer(secret.strip()[:_MAX_SECRET_CHARS], "cookie")
     if bearer is None:
         tokens.count_wrong(client_address(request))
         return None

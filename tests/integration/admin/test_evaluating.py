@@ -110,11 +110,11 @@ def test_months_are_measured_with_and_without_what_is_no_sure_report(
     (month,) = result.months
     assert (
         month.metrics.report.articles,
-        month.metrics.several,
-        month.metrics.pure,
+        month.metrics.several.stories,
+        month.metrics.several.pure,
     ) == (3, 1, 0)
     reports = month.sure_reports
-    assert (reports.report.articles, reports.several, reports.wrong_pairs) == (1, 0, 0)
+    assert (reports.report.articles, reports.several.stories) == (1, 0)
     assert b"sure reports" in main_said(capsysbinary, "eval", str(path))
 
 
@@ -162,7 +162,6 @@ def test_records_of_one_id_are_measured_each(tmp_path):
             one("copy", cluster="flood", copy_of="same"),
         )
     )
-    assert result.repeated_ids == 2
     assert [item.id for item in assigned] == ["same", "same", "same", "copy"]
     assert (
         assigned[0].story == assigned[1].story == assigned[3].story != assigned[2].story
@@ -203,7 +202,7 @@ def test_a_text_under_an_unknown_key_is_a_problem_and_map_reads_it(
     assert ("`volltext` has" in reason, articles) == (True, 1)
     asked = ("eval", path, "--map", "text=volltext", "--format", "json")
     result = json.loads(main_said(capsysbinary, *asked))
-    assert (result["not_read"], result["copies_found"]) == ({}, 1)
+    assert (result["not_read"], result["stories"]) == ({}, 1)
 
 
 # --- what went wrong ---------------------------------------------------------------------------------------
@@ -239,7 +238,7 @@ def test_corrections_are_measured_against_what_the_program_decides_alone():
         {"a": "1", "b": "2", "c": "2", "pruned": "2"},
     )
     assert (result.articles, result.gone) == (4, 1)
-    assert (result.labelled.articles, result.labelled.pairs.precision) == (3, 0.0)
+    assert (result.labelled.articles, result.labelled.over_merge) == (3, 1.0)
     nothing = evaluate_corrections({}, {})
     assert (nothing.labelled, nothing.articles) == (None, 0)
 
@@ -287,9 +286,9 @@ def test_the_persons_own_corrections_are_measured(folder, capsysbinary):
     )
     report = result["labelled"]
     assert (report["articles"], report["clusters"], report["stories"]) == (3, 1, 2)
-    assert (report["pairs"]["precision"], report["pairs"]["recall"]) == (
+    assert (report["bcubed"]["precision"], report["bcubed"]["recall"]) == (
         1.0,
-        pytest.approx(1 / 3),
+        pytest.approx(5 / 9),
     )
     text = main_said(capsysbinary, "eval", "--from-corrections").decode()
     assert "labelled.articles                   3" in text

@@ -24,7 +24,7 @@ from aggregator.store import api_tokens
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.source_rows import host_of, source_id
 from aggregator.store.tables import entry, source
-from aggregator.web.health.metrics import (
+from aggregator.web.health.monitor import (
     BUILD,
     DATABASE_UP,
     INBOX,

@@ -13,7 +13,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories.stream_history import senders_with_standing
 from aggregator.store.tables import article, standing
-from aggregator.web.pages.report_groups import report_groups
+from aggregator.web.pages.story_page import report_groups
 from tests.support.articles import (
     FLOOD,
     FLOOD_ELSEWHERE,

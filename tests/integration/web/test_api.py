@@ -10,9 +10,9 @@ from jsonschema_rs import Draft202012Validator
 from aggregator.config.story_query import SavedQuery
 from aggregator.grouping.corrections.explanation import Explanation
 from aggregator.grouping.deletion.forget_articles import ForgetCommand
-from aggregator.model.read_model import SearchResults
+from aggregator.model.read_model import SearchResults, SourcePage
 from aggregator.publish.output_settings import PublishSettings
-from aggregator.publish.story_json import OneArticleJson, SourcesJson
+from aggregator.publish.story_json import OneArticleJson
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.source_rows import Source, add
 from aggregator.web import editor
@@ -168,7 +168,7 @@ def test_sources_hide_their_addresses_from_others(room: Newsroom) -> None:
         assert "k3y" not in shown.text
     assert problem_of(room.get("/api/v1/sources/opml", reader), 403)
     assert "k3y" in room.get("/api/v1/sources/opml", admin).text
-    listed = msgspec.convert(owner.json(), SourcesJson).sources
+    listed = msgspec.convert(owner.json(), SourcePage).sources
     assert {(one.state, one.interval_seconds) for one in listed} >= {("failing", 3600)}
     unknown_entry = room.get("/api/v1/sources", **STRANGER)
     assert "hunter2" not in unknown_entry.text

@@ -141,7 +141,10 @@ def test_an_assistant_reads_and_changes_nothing(
             explained = (await ask("explain", article=ids[0], other=ids[1]))[1]
             assert explained["story"] == id_
             assert explained["pair"]["article"] == ids[1]
-            assert await ask("sources") == (False, {"sources": [], "next": None})
+            assert await ask("sources") == (
+                False,
+                {"sources": [], "next": None, "total": 0, "failing": 0},
+            )
             for tool, given, words in rows("mcp", "what is refused"):
                 is_error, said = await ask(tool, **given)
                 assert is_error, (tool, given)

@@ -15,7 +15,7 @@ from aggregator.config.story_query import SavedQuery, StoryFilter, StoryQuery
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import story
-from aggregator.web.list_cursors import CURSOR, next_of, read_next
+from aggregator.web.list_query import CURSOR, next_of, read_next
 from tests.support.articles import NOON, record
 from tests.support.fresh import sqlite_at
 from tests.support.newsroom import Newsroom, problem_of

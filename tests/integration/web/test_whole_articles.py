@@ -2,12 +2,13 @@
 
 import datetime as dt
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from aggregator.model.entry import Enclosure, Entry
 from aggregator.store.engine.database import Database
-from aggregator.web.jinja import enclosure_words
+from aggregator.web.jinja import environment
 from tests.support.articles import NOON, record
 from tests.support.feed_rules import of_atom, of_jsonfeed, of_rss
 from tests.support.newsroom import STRANGER, Newsroom
@@ -54,7 +55,7 @@ def path_of(room: Newsroom) -> str:
 def test_the_page_links_to_audio_and_video_with_their_length(room: Newsroom) -> None:
     page = room.get(path_of(room)).text
     assert (
-        f'<a href="{AUDIO}" type="audio/mpeg" rel="noopener noreferrer nofollow ugc">Audio, 24 MB</a>'
+        f'<a href="{AUDIO}" type="audio/mpeg" rel="noopener noreferrer nofollow ugc">Audio, 24.3 MB</a>'
         in page
     )
     assert page.count(AUDIO) == 1
@@ -65,7 +66,7 @@ def test_the_page_links_to_audio_and_video_with_their_length(room: Newsroom) -> 
 def test_an_article_of_a_title_and_audio_has_them_too(database: Database) -> None:
     with Newsroom(database) as room:
         room.writer.take(episode(""))
-        assert "Audio, 24 MB" in room.get(path_of(room)).text
+        assert "Audio, 24.3 MB" in room.get(path_of(room)).text
 
 
 def test_programs_get_them(room: Newsroom) -> None:
@@ -155,12 +156,13 @@ def test_html_of_an_article_that_is_plain_text_is_its_paragraphs(
     ("type_", "length", "words"),
     [
         ("audio/mpeg", None, "Audio"),
-        ("video/mp4", 1_240_000_000, "Video, 1,240 MB"),
-        ("application/pdf", 900, "Document, 1 kB"),
+        ("video/mp4", 1_240_000_000, "Video, 1.2 GB"),
+        ("application/pdf", 900, "Document, 900 Bytes"),
     ],
 )
 def test_a_link_says_what_it_leads_to(
     type_: str, length: int | None, words: str
 ) -> None:
     reference = Enclosure(url=AUDIO, type=type_, length_bytes=length)
-    assert enclosure_words(reference) == words
+    macros: Any = environment().get_template("parts.html").module
+    assert macros.enclosure_words(reference) == words

@@ -1,6 +1,7 @@
 """Feeds behind addresses: which there are, what they take, and what is not sent twice."""
 
 import datetime as dt
+from collections.abc import Iterator
 from email.utils import format_datetime
 
 import msgspec
@@ -126,10 +127,8 @@ def test_a_feed_gathers_what_the_reader_gives_in_short_pages() -> None:
     class Slow(WrittenStories):
         """At most two stories a page."""
 
-        def stories(self, wanted: StoryFilter) -> StoryPage:
-            return super().stories(
-                wanted.model_copy(update={"limit": min(2, wanted.limit)})
-            )
+        def pages(self, wanted: StoryFilter, at_once: int = 2) -> Iterator[StoryPage]:
+            return super().pages(wanted, at_once)
 
     reader = Slow()
     for number in range(7):

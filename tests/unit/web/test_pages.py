@@ -1,6 +1,7 @@
 """The pages hold what was reported and nothing that strangers could run."""
 
 import datetime as dt
+import re
 from typing import Any
 
 import msgspec
@@ -12,8 +13,8 @@ from aggregator.config.story_query import SavedQuery
 from aggregator.model.read_model import SourceView
 from aggregator.model.story import Passage, Quotation, StoryText, StoryView
 from aggregator.publish.output_settings import PublishSettings
-from aggregator.web.jinja import day, iso, moment, pips, time_of_day
-from aggregator.web.pages.report_groups import report_groups, time_span
+from aggregator.web.jinja import day, environment, iso, moment, time_of_day
+from aggregator.web.pages.story_page import report_groups
 from aggregator.web.web_app import create_app
 from tests.support.tables import rows
 from tests.support.tame_pages import HOSTILE, assert_tame
@@ -199,9 +200,11 @@ def test_a_story_shows_its_first_and_last_date() -> None:
     next_day = an_article(
         published=MORNING + dt.timedelta(days=1), published_precision="day"
     )
-    shown = [[words for _, words in time_span(a_story(*some))] for some in (
-        (first,), (first, later), (first, later, next_day)
-    )]  # fmt: skip
+    macros: Any = environment().get_template("parts.html").module
+    shown = []
+    for some in ((first,), (first, later), (first, later, next_day)):
+        span = html.fromstring(f"<p>{macros.time_span(a_story(*some))}</p>")
+        shown.append([time.text for time in span.iter("time")])
     assert shown == [
         [moment(MORNING)],
         [moment(MORNING), time_of_day(MORNING + dt.timedelta(hours=1))],
@@ -490,4 +493,6 @@ def test_marks_show_own_reports_first_and_never_too_many(
     articles: int, reports: int, shown: str
 ) -> None:
     story = a_story(article_count=articles, report_count=reports)
-    assert "".join("x" if own else "." for own in pips(story)) == shown
+    macros: Any = environment().get_template("parts.html").module
+    (dots,) = re.findall("[●○]+", macros.dots(story))
+    assert dots.replace("●", "x").replace("○", ".") == shown

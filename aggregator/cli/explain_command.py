@@ -9,10 +9,8 @@ from aggregator.config.messages import pluralise
 from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
-    from aggregator.grouping.corrections.explanation import (
-        Explanation,
-        StorylineExplanation,
-    )
+    from aggregator.grouping.corrections.explained import Explanation
+    from aggregator.grouping.corrections.explanation import StorylineExplanation
 from aggregator.cli.stories_command import hint
 from aggregator.cli.story_command import fill_template
 

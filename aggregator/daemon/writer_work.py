@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from aggregator.config.memory import give_back_memory
 from aggregator.config.messages import pluralise
 from aggregator.config.tuning import Tuning
 from aggregator.daemon.maintenance import Maintenance
@@ -139,6 +140,7 @@ class WriterWork:
                 self._run_commands()
                 if time.monotonic() - self._stepped_at >= STEP_SECONDS:
                     self._maintenance.run_step(self._stops)
+                    give_back_memory()
                     self._stepped_at = time.monotonic()
                 if time.monotonic() - shown_at >= self._tuning.progress_seconds:
                     self._report(count)

@@ -191,6 +191,7 @@ class Pipeline:
             return False
         del self._unprepared[:limit]
         self._dispatcher.prepare_ahead(entries, stop)
+        give_back_memory()  # of feeds that were read meanwhile
         return True
 
     def forget(self) -> None:

@@ -238,7 +238,7 @@ def export(
 
 def _correct(context: Context, format_: str, no_wait: bool, **what: Any) -> None:
     """Run or queue a correction; `what`: fields of `CorrectionCommand`."""
-    from aggregator.grouping.corrections.apply_corrections import (
+    from aggregator.grouping.corrections.correction_command import (
         CorrectionCommand,
         CorrectionResult,
     )

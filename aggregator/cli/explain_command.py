@@ -8,7 +8,7 @@ from aggregator.cli.output import argument
 from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
-    from aggregator.grouping.corrections.explanation import Explanation
+    from aggregator.grouping.corrections.explained import Explanation
 from aggregator.cli.stories_command import hint
 
 

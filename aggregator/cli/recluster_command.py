@@ -43,7 +43,8 @@ def recluster(
     """
     from aggregator.config.story_query import StoryQuery
     from aggregator.intake.configured import story_options
-    from aggregator.intake.recluster.recluster_job import ReclusterCommand, Reclusterer
+    from aggregator.intake.recluster.recluster_job import Reclusterer
+    from aggregator.intake.recluster.regrouping import ReclusterCommand
     from aggregator.intake.workers.factory import workers
     from aggregator.model.clock import utc_now
 

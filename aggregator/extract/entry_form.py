@@ -8,6 +8,7 @@ the form of an unknown list is recognised, in any language.
 
 import html
 import re
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from aggregator.extract.html.dom import html_to_text
@@ -82,7 +83,8 @@ def own_text(markup: str, title: str, url: str | None) -> OwnText:
             sign = _SURE if (href == url) or label[0] in _AROUND else _OTHER
         return link[0] if sign is None else sign
 
-    lines = html_to_text(_CELL.sub(": ", _LINK.sub(mark, markup))).split("\n")
+    marked = _CELL.sub(": ", _LINK.sub(mark, markup))
+    lines = (text if marked == markup else html_to_text(marked)).split("\n")
     has_sure = any(_SURE in line for line in lines)
     if all(
         same_line(line, title) or _is_of_form(line, has_sure=has_sure) for line in lines
@@ -136,6 +138,7 @@ def _unknown_parts(line: str) -> list[str]:
     return [part for part in parts if part and not _is_known_part(part)]
 
 
+@lru_cache(maxsize=1024)  # labels recur in a feed
 def _is_known_part(part: str) -> bool:
     label, value = label_of(part)
     if count_words(value) <= _VALUE_WORDS and any(

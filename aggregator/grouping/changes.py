@@ -7,6 +7,7 @@ change stream, and brings the window up to date.
 import datetime as dt
 
 from aggregator.model.structs import FrozenStruct
+from aggregator.store.intake.inbox import Outcome
 from aggregator.store.stories.stored_articles import StoredArticle
 from aggregator.store.stories.story_rows import StoryRow
 
@@ -75,3 +76,13 @@ class Remove(FrozenStruct):
 
 
 Change = Revise | Move | Merge | Remove
+
+
+class PlacementResult(FrozenStruct):
+    """The outcome of one waiting entry."""
+
+    entry_no: int
+    outcome: Outcome
+    article: str
+    story: str | None = None
+    reason: str | None = None

@@ -1,13 +1,9 @@
-"""The parts that decide about articles and write them, with their memory, and the transactions that change both.
+"""The parts that decide about articles and write them, with their memory.
 
 There is one set of parts for one writer. Their memory is read from the rows. A new set forgets it, for instance after a
-failed transaction: both the rows and the memory of the writer change, or neither.
+failed transaction (grouping/transactions.py).
 """
 
-import datetime as dt
-import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Self
 
 from aggregator.config.tuning import Tuning
@@ -24,10 +20,7 @@ from aggregator.grouping.story_options import PlacingTuning, StoryOptions
 from aggregator.grouping.stream import NewsStream
 from aggregator.grouping.window import LiveWindow
 from aggregator.grouping.write.story_writer import StoryWriter
-from aggregator.model.errors import UsageError
-from aggregator.store.engine.database import Database
 from aggregator.store.stories.corrections import Constraints
-from aggregator.store.stories.unit_of_work import UnitOfWork
 from aggregator.stories.story_tuning import StoryTuning
 
 
@@ -64,65 +57,3 @@ class GroupingParts:
         self.constraints = Constraints()
         self.boilerplate = BoilerplateLearner(all_tuning)
         self.outlet_names = OutletNames()
-
-
-class Transactions:
-    """Opens placing transactions. For one thread of the writer.
-
-    `parts` are replaced when they are forgotten, so ask for them anew in each transaction.
-    """
-
-    def __init__(
-        self,
-        database: Database,
-        all_tuning: Tuning,
-        now: Callable[[], dt.datetime],
-        options: StoryOptions = StoryOptions(),  # noqa: B008 - frozen
-    ) -> None:
-        self.database = database
-        self.all_tuning = all_tuning
-        self.now = now
-        self._options = options
-        self._counted_up_to = -1
-        self.parts = GroupingParts(all_tuning, options)
-
-    def count_after(self, inbox_no: int) -> None:
-        """Count only articles after this inbox number for their sources; earlier ones are counted already."""
-        self._counted_up_to = inbox_no
-        self.parts.stream.count_after(inbox_no)
-
-    def forget(self) -> None:
-        """Drop all parts from memory; the next batch reads their rows again."""
-        self.parts = GroupingParts(self.all_tuning, self._options)
-        self.parts.stream.count_after(self._counted_up_to)
-
-    def forget_rows(self) -> None:
-        """Drop all memory that is quickly read again; window and sampled shingles stay."""
-        self.parts.stream.forget_periods()
-        self.parts = GroupingParts(self.all_tuning, self._options, kept=self.parts)
-
-    @contextmanager
-    def unit_of_work(self, *, keeps_caches: bool = False) -> Iterator[UnitOfWork]:
-        """Open a placing transaction; on an error rows are rolled back, and memory is forgotten.
-
-        `keeps_caches` is for transactions that change lines of outlets only through the writer.
-        """
-        if not keeps_caches:
-            self.parts.boilerplate.forget()
-        try:
-            with self.database.write() as connection:
-                unit_of_work = UnitOfWork(connection, self.now())
-                yield unit_of_work
-                unit_of_work.close()
-        except UsageError:
-            raise  # refused before anything was changed
-        except BaseException as error:
-            self.forget()
-            # Release the objects in the frames of the error, which may live on while the window is read again.
-            released: list[BaseException] = []
-            cause: BaseException | None = error
-            while cause is not None and cause not in released:
-                traceback.clear_frames(cause.__traceback__)
-                released.append(cause)
-                cause = cause.__cause__ or cause.__context__
-            raise

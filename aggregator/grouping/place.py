@@ -8,14 +8,13 @@ from collections.abc import Sequence
 
 import msgspec
 
-from aggregator.grouping.corrections.apply_corrections import (
+from aggregator.grouping.changes import PlacementResult
+from aggregator.grouping.corrections.correction_command import (
     CorrectionCommand,
-    CorrectionHandler,
     CorrectionResult,
 )
 from aggregator.grouping.deletion.forget_articles import erase_named
-from aggregator.grouping.parts import Transactions
-from aggregator.grouping.placing.place_entry import EntryPlacer, PlacementResult
+from aggregator.grouping.transactions import Transactions
 from aggregator.model.prepared import Prepared
 from aggregator.store import commands
 from aggregator.store.intake import rejected
@@ -31,6 +30,7 @@ class Placer(Transactions):
         self, batch: Sequence[tuple[InboxEntry, Prepared]]
     ) -> list[PlacementResult]:
         """Place a batch, in the order of its inbox numbers, in one transaction."""
+        from aggregator.grouping.placing.place_entry import EntryPlacer
 
         def unit() -> list[PlacementResult]:
             with self.unit_of_work(keeps_caches=True) as unit_of_work:
@@ -60,6 +60,7 @@ class Placer(Transactions):
 
         Raises UsageError if it is not possible; then nothing is changed.
         """
+        from aggregator.grouping.corrections.apply_corrections import CorrectionHandler
 
         def unit() -> CorrectionResult:
             with self.unit_of_work() as unit_of_work:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from aggregator.config.tuning import Tuning
-from aggregator.grouping.corrections.apply_corrections import (
+from aggregator.grouping.corrections.correction_command import (
     CorrectionCommand,
     CorrectionResult,
 )
@@ -22,8 +22,10 @@ from aggregator.grouping.deletion.retention import PruneResult, Retention, Reten
 from aggregator.grouping.place import Placer
 from aggregator.grouping.story_options import StoryOptions
 from aggregator.intake.prepare import Stop
-from aggregator.intake.recluster.recluster_job import ReclusterCommand, Reclusterer
-from aggregator.intake.recluster.regrouping import GroupingDifference
+from aggregator.intake.recluster.regrouping import (
+    GroupingDifference,
+    ReclusterCommand,
+)
 from aggregator.intake.workers.executor import Executor
 from aggregator.model.clock import Clock
 from aggregator.model.errors import (
@@ -143,6 +145,8 @@ def _recluster(
     request: int | None,
     advance: Advance,
 ) -> GroupingDifference:
+    from aggregator.intake.recluster.recluster_job import Reclusterer
+
     return Reclusterer(
         writer.database,
         writer.executor,

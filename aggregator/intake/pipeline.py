@@ -22,14 +22,14 @@ import msgspec
 
 from aggregator.config.memory import give_back_memory
 from aggregator.config.tuning import Tuning
+from aggregator.grouping.changes import PlacementResult
 from aggregator.grouping.place import Placer
-from aggregator.grouping.placing.place_entry import PlacementResult
 from aggregator.grouping.story_options import PlacingTuning, StoryOptions
 from aggregator.intake.command_handlers import WriterServices, run_commands
 from aggregator.intake.prepare import TEXTS_A_JOB, PrepareDispatcher, Stop
 from aggregator.intake.prepare_queue import More, PrepareQueue
 from aggregator.intake.quarantine import QuarantiningPlacer
-from aggregator.intake.recluster.recluster_job import ReclusterCommand
+from aggregator.intake.recluster.regrouping import ReclusterCommand
 from aggregator.intake.workers.executor import Executor
 from aggregator.model.clock import Clock
 from aggregator.model.counters import PLACED, PLACING_SECONDS, VERDICTS, Metrics
@@ -191,6 +191,7 @@ class Pipeline:
             return False
         del self._unprepared[:limit]
         self._dispatcher.prepare_ahead(entries, stop)
+        give_back_memory()  # of feeds that were read meanwhile
         return True
 
     def forget(self) -> None:

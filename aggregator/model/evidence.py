@@ -1,8 +1,11 @@
 """The reasons of a decision about an article."""
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from aggregator.model.structs import FrozenStruct
+
+# The reason of the shift by the stream (grouping/pairs/pair_model.py)
+STREAM = "stream"
 
 
 class Reason(FrozenStruct):
@@ -105,3 +108,10 @@ class Evidence(FrozenStruct):
         if self.agreement is None or self.agreement.is_enough:
             return None
         return self.agreement.copied
+
+
+class ChangedSentence(NamedTuple):
+    """A sentence that two texts tell differently, word for word in each."""
+
+    own: str
+    other: str

@@ -10,8 +10,8 @@ Which text is the later one does not matter here.
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import NamedTuple
 
+from aggregator.model.evidence import ChangedSentence
 from aggregator.stories.compared_sentences import (
     ReadText,
     Sentence,
@@ -28,13 +28,6 @@ CHANGES_SHOWN = 3
 # The least likeness (see LEAST_ALIKE) of sentences that differ only in a negation: "did not answer", "declined to
 # comment"
 LEAST_NEGATED = 0.6
-
-
-class ChangedSentence(NamedTuple):
-    """A sentence that two texts tell differently, word for word in each."""
-
-    own: str
-    other: str
 
 
 def changed_sentences(own: TextVersion, other: TextVersion) -> list[ChangedSentence]:

@@ -128,9 +128,9 @@ class Vocabulary:
         """Return the code of each word of a reading in this language."""
         return self._column.of(reading.lexicon, reading.numbers)
 
-    def name_marks(self, reading: Reading) -> Ints:
-        """Return for each word of a reading whether it is a NAME, a MAYBE_NAME or NO_NAME."""
-        return self._marks.of(reading.lexicon, reading.numbers)
+    def name_marks(self, reading: Reading, count: int) -> Ints:
+        """Return for each of the first words of a reading whether it is a NAME, a MAYBE_NAME or NO_NAME."""
+        return self._marks.of(reading.lexicon, reading.numbers[:count])
 
     def _mark(self, token: str) -> int:
         """Return whether a word is part of a name.
@@ -139,7 +139,8 @@ class Vocabulary:
         or the counted texts of its language do not have it. Days and months are not names.
         """
         word = token.removesuffix("'s").removesuffix("’s")
-        df = self[token] >> HASH_BITS & DF_MASK
+        # Only lists of common words tell by their frequencies.
+        df = self[token] >> HASH_BITS & DF_MASK if self.has_lists_only else 0
         if self.has_lists_only and df not in (self.unlisted_df, self.named_df):
             return NO_NAME
         if self.language in CASELESS:

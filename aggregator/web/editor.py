@@ -13,11 +13,11 @@ import msgspec
 from anyio import CapacityLimiter
 
 from aggregator.config.tuning import Tuning
-from aggregator.grouping.corrections.apply_corrections import (
+from aggregator.grouping.corrections.correction_command import (
     CorrectionCommand,
     CorrectionResult,
 )
-from aggregator.grouping.corrections.explanation import Explanation, explanation
+from aggregator.grouping.corrections.explained import Explanation
 from aggregator.intake import command_handlers
 from aggregator.model.clock import Clock
 from aggregator.model.errors import UsageError
@@ -156,6 +156,9 @@ class EditorService:
         """
         if not self._explaining.acquire(timeout=EXPLAINING_PATIENCE_SECONDS):
             raise too_many("explanations")
+        # It imports all that decides about articles.
+        from aggregator.grouping.corrections.explanation import explanation
+
         try:
             return explanation(
                 StoryReader(self._database, self._all_tuning),

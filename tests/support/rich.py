@@ -9,7 +9,7 @@ from sqlalchemy import insert, select
 
 from aggregator.config.story_query import StoryFilter
 from aggregator.config.tuning import Tuning
-from aggregator.grouping.corrections.apply_corrections import CorrectionCommand
+from aggregator.grouping.corrections.correction_command import CorrectionCommand
 from aggregator.grouping.deletion.forget_articles import ForgetCommand
 from aggregator.grouping.pairs.snapshot import pack_frequencies
 from aggregator.grouping.place import Placer

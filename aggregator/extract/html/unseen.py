@@ -14,10 +14,8 @@ from aggregator.text.lines import word_list
 _PART_OF_RUBY = re.compile(r"<(?=r(?:t|p|b|tc)\b)", re.IGNORECASE)
 # Classes that may hide something contain one of these; XPath finds them quickly, in C.
 _PARTS = word_list("hid Hid sr creen none visible assist a11y reader preheader rint")
-_IN_CLASS = " or ".join(f"contains(@class, '{part}')" for part in _PARTS)
-_MARKED = (
-    f"descendant::*[@hidden or @style or @aria-hidden or self::template or {_IN_CLASS}]"
-)
+_IN_CLASS = " or ".join(f"contains(., '{part}')" for part in _PARTS)
+_MARKED = f"descendant::*[@hidden or @style or @aria-hidden or self::template or @class[{_IN_CLASS}]]"
 _TEXTS = (
     "descendant::text()[string-length() > 24][not(parent::script or parent::style)]"
 )

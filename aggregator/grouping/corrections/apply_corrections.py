@@ -10,13 +10,16 @@ from typing import Any
 
 from aggregator.grouping.changes import Merge, Move
 from aggregator.grouping.corrections.corrected_stories import live_id, member_ids
+from aggregator.grouping.corrections.correction_command import (
+    CorrectionCommand,
+    CorrectionResult,
+)
 from aggregator.grouping.corrections.undo_correction import undo
 from aggregator.grouping.parts import GroupingParts
 from aggregator.grouping.storylines import NEAR, join_nearest, unite_stories
 from aggregator.grouping.write.copy_families import with_copies
 from aggregator.model.errors import UsageError
 from aggregator.model.evidence import Evidence
-from aggregator.model.structs import FrozenStruct
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import (
     corrections,
@@ -32,26 +35,6 @@ from aggregator.store.stories.corrections import (
     Redirect,
 )
 from aggregator.store.stories.unit_of_work import UnitOfWork
-
-
-class CorrectionCommand(FrozenStruct):
-    """A correction or undo, by ids of stories and articles."""
-
-    kind: CorrectionKind | None = None  # None: undo
-    # merge and join name all their stories, split and leave the changed story, move the target
-    stories: tuple[str, ...] = ()
-    # split names the articles of the new story, move the article that moves
-    articles: tuple[str, ...] = ()
-    # The number of the correction; None: the last correction in force
-    undo: int | None = None
-
-
-class CorrectionResult(FrozenStruct, omit_defaults=False):
-    """The number of the correction, the live stories that it changed, and a description."""
-
-    n: int
-    stories: tuple[str, ...]
-    words: str
 
 
 class CorrectionHandler:

@@ -4,8 +4,7 @@ import json
 from typing import Any
 
 from aggregator.config.messages import pluralise
-from aggregator.grouping.pairs.pair_model import STREAM
-from aggregator.model.evidence import Evidence, Reason
+from aggregator.model.evidence import STREAM, Evidence, Reason
 from aggregator.store.read.article_detail import LogLine
 
 # Formats for a decision, for the story that came second, and for the shared terms of two texts.

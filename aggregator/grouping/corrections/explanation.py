@@ -1,6 +1,5 @@
 """`aggregator explain`: the stored evidence of a decision, and a comparison of two articles."""
 
-import datetime as dt
 from collections.abc import Iterable
 
 import numpy as np
@@ -9,6 +8,12 @@ from msgspec.structs import replace
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.copies.copy_check import CopyTuning, verdict
 from aggregator.grouping.copies.shingles import shared_passages
+from aggregator.grouping.corrections.explained import (
+    Explanation,
+    PairExplanation,
+    SharedTerms,
+    VersionExplanation,
+)
 from aggregator.grouping.pairs.pair_article import LEAD, NAMED, PairArticle
 from aggregator.grouping.pairs.pair_model import (
     PairModel,
@@ -24,15 +29,13 @@ from aggregator.grouping.scores.report_comparison import is_foreign_text
 from aggregator.grouping.storylines import NEAR
 from aggregator.model.article import ArticleView, ComparedText
 from aggregator.model.errors import UsageError
-from aggregator.model.evidence import CopyEvidence, Evidence, Reason
-from aggregator.model.prepared import Kind
 from aggregator.model.structs import FrozenStruct
-from aggregator.store.read.article_detail import ExplainedArticle, LogLine
+from aggregator.store.read.article_detail import ExplainedArticle
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories.corrections import ConstraintTable, Relation
 from aggregator.store.stories.storyline_rows import UNCOMPARED
 from aggregator.stories.compared_sentences import version_of
-from aggregator.stories.versions import ChangedSentence, changed_sentences, unread_signs
+from aggregator.stories.versions import changed_sentences, unread_signs
 
 # The most names, numbers or words of one kind that are shown
 _SHOWN = 12
@@ -44,73 +47,6 @@ _BEGINNINGS = ("created", "joined")
 # `explain` calls the terms of these fields so, and the terms of all other fields words
 _KINDS = {"names": "names", "num": "numbers", "numu": "numbers"}
 _FOREIGN = "it has the headline of a report, but shares too few words beside it with that report"
-
-
-class SharedTerms(FrozenStruct, omit_defaults=False):
-    """Terms that two texts, or a text and a story, share; the highest weight first."""
-
-    names: tuple[str, ...] = ()
-    numbers: tuple[str, ...] = ()
-    words: tuple[str, ...] = ()
-
-
-class PairExplanation(FrozenStruct, omit_defaults=False):
-    """The present comparison of two articles."""
-
-    article: str
-    title: str
-    story: str
-    same_story: bool
-    score: float
-    bias: float
-    reasons: tuple[Reason, ...]
-    copy: CopyEvidence | None
-    passages: tuple[str, ...]
-    shared: SharedTerms
-    # The relation that a correction set between them
-    constraint: Relation | None
-    # Why the articles cannot join each other, regardless of the score
-    obstacle: str | None
-    # One of them is dated to the day, so that their times differ in days
-    is_of_day: bool = False
-    nosnippet: bool = False  # one of the two publishers forbids snippets
-
-
-class VersionExplanation(FrozenStruct, omit_defaults=False):
-    """Differences of two versions of a text; the later version is current if its author may replace the other."""
-
-    article: str  # the id of the other version
-    outlet: str | None
-    # The time of the other version
-    time: dt.datetime
-    is_earlier: bool  # whether the other version is the earlier one
-    # Whether the explained article lacks the current text
-    is_replaced: bool
-    changes: tuple[ChangedSentence, ...]
-
-
-class Explanation(FrozenStruct, omit_defaults=False):
-    """Why an article is in its story; with `pair`, why two are or are not together."""
-
-    article: str
-    title: str
-    outlet: str | None
-    kind: Kind
-    kind_evidence: str | None  # None for a report
-    story: str
-    story_title: str
-    evidence: Evidence
-    # The terms that it shares with its story
-    shared: SharedTerms
-    passages: tuple[str, ...]  # shared with its original
-    version: VersionExplanation | None
-    # Signs that its language has no table for, so that a change of them makes no version of a copy
-    unread: tuple[str, ...]
-    runner_up_title: str | None
-    log: tuple[LogLine, ...]  # later events: moves, merges, corrections
-    pair: PairExplanation | None = None
-    is_of_day: bool = False  # it is dated to the day
-    nosnippet: bool = False  # its publisher, or that of its original, forbids snippets
 
 
 class NearStory(FrozenStruct, omit_defaults=False):

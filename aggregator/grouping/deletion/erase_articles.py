@@ -5,10 +5,9 @@ that lose a member are recomputed. Ids, hashes and numbers stay: see `store/main
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from aggregator.grouping.changes import Remove
-from aggregator.grouping.copies.copy_lookup import CopyFinder
-from aggregator.grouping.parts import GroupingParts
 from aggregator.store.engine.database import Connection
 from aggregator.store.intake import known_item_rows
 from aggregator.store.intake.identity import tombstones
@@ -18,9 +17,13 @@ from aggregator.store.stories import stored_articles, story_rows, stream_history
 from aggregator.store.stories.stored_articles import StoredArticle
 from aggregator.store.stories.unit_of_work import UnitOfWork
 
+if TYPE_CHECKING:
+    from aggregator.grouping.copies.copy_lookup import CopyFinder
+    from aggregator.grouping.parts import GroupingParts
+
 
 def erase_articles(
-    parts: GroupingParts,
+    parts: "GroupingParts",
     unit_of_work: UnitOfWork,
     ids: Sequence[str],
     kind: tombstones.TombstoneKind = "forgotten",
@@ -63,7 +66,7 @@ def erase_articles(
 
 
 def delete_articles(
-    copy_finder: CopyFinder,
+    copy_finder: "CopyFinder",
     connection: Connection,
     erased: Sequence[StoredArticle],
     what: DeletedPart,
@@ -75,7 +78,7 @@ def delete_articles(
 
 
 def _pass_on(
-    copy_finder: CopyFinder,
+    copy_finder: "CopyFinder",
     connection: Connection,
     erased: Sequence[StoredArticle],
     copies: Sequence[StoredArticle],

@@ -9,7 +9,7 @@ import msgspec
 
 from aggregator.config.messages import pluralise
 from aggregator.grouping.deletion.erase_articles import erase_articles
-from aggregator.grouping.parts import Transactions
+from aggregator.grouping.transactions import Transactions
 from aggregator.model.errors import UsageError
 from aggregator.model.structs import FrozenStruct
 from aggregator.store import commands

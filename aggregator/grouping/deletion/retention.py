@@ -17,7 +17,7 @@ import msgspec
 
 from aggregator.config.settings import Config
 from aggregator.grouping.deletion.erase_articles import delete_articles, erase_articles
-from aggregator.grouping.parts import Transactions
+from aggregator.grouping.transactions import Transactions
 from aggregator.model.structs import FrozenStruct
 from aggregator.store import codecs, steady_clock
 from aggregator.store.maintenance import erased_rows, expired_rows

@@ -44,7 +44,6 @@ LEAST_COSINE = 0.06
 UNLIKE = -2.0
 # The most leaves of a tree
 LEAVES = 8
-STREAM = "stream"  # the reason of the shift
 
 
 class PairTuning(msgspec.Struct, frozen=True, kw_only=True):

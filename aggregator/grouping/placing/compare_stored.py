@@ -2,9 +2,7 @@
 
 import datetime as dt
 
-from aggregator.grouping.parts import Transactions
-from aggregator.grouping.placing.decide import Decider
-from aggregator.grouping.storylines import NEAR, join_nearest
+from aggregator.grouping.transactions import Transactions
 from aggregator.store.stories import stored_articles, storyline_rows
 from aggregator.store.stories.article_rows import article_writes
 
@@ -19,6 +17,10 @@ def compare_stored(transactions: Transactions) -> bool:
         numbers = storyline_rows.next_uncompared(connection, since, _AT_ONCE)
         if not numbers and not storyline_rows.count_uncompared(connection):
             return False
+    # Imported here, because a start needs neither.
+    from aggregator.grouping.placing.decide import Decider
+    from aggregator.grouping.storylines import NEAR, join_nearest
+
     with transactions.unit_of_work() as unit_of_work:
         connection = unit_of_work.connection
         parts = transactions.parts

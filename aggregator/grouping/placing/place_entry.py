@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from aggregator.grouping.changes import Move
+from aggregator.grouping.changes import Move, PlacementResult
 from aggregator.grouping.incoming_article import incoming_article
 from aggregator.grouping.parts import GroupingParts
 from aggregator.grouping.placing.decide import Decider
@@ -17,7 +17,6 @@ from aggregator.grouping.write.copy_families import with_copies
 from aggregator.model.article import Role
 from aggregator.model.evidence import Evidence
 from aggregator.model.prepared import CleanArticle, Prepared
-from aggregator.model.structs import FrozenStruct
 from aggregator.store.intake import inbox, rejected
 from aggregator.store.intake.identity import tombstones
 from aggregator.store.intake.inbox import InboxEntry, Outcome
@@ -27,16 +26,6 @@ from aggregator.store.stories import stored_articles, story_rows
 from aggregator.store.stories.article_rows import article_writes
 from aggregator.store.stories.stored_articles import StoredArticle
 from aggregator.store.stories.unit_of_work import UnitOfWork
-
-
-class PlacementResult(FrozenStruct):
-    """The outcome of one waiting entry."""
-
-    entry_no: int
-    outcome: Outcome
-    article: str
-    story: str | None = None
-    reason: str | None = None
 
 
 class EntryPlacer:

@@ -18,7 +18,6 @@ from aggregator.grouping.pairs.pair_article import (
 )
 from aggregator.grouping.pairs.pair_features import AT
 from aggregator.grouping.pairs.pair_model import (
-    STREAM,
     ComparedPair,
     PairModel,
     PairTuning,
@@ -32,7 +31,7 @@ from aggregator.grouping.pairs.weights import EventModel
 from aggregator.grouping.scores.scorer import ScoredCandidate
 from aggregator.grouping.stream import NewsStream
 from aggregator.model.article import Article
-from aggregator.model.evidence import Reason
+from aggregator.model.evidence import STREAM, Reason
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories.live_stories import LiveStory
 

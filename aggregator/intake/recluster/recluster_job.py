@@ -40,7 +40,6 @@ from aggregator.intake.recluster.write_stories import (
 from aggregator.intake.workers.executor import Executor
 from aggregator.model.clock import Clock
 from aggregator.model.prepared import CleanArticle, Prepared
-from aggregator.model.structs import FrozenStruct
 from aggregator.store import commands
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox
@@ -52,14 +51,6 @@ from aggregator.store.stories import story_rows
 
 TEXTS_A_JOB = 16
 BATCH = 100
-
-
-class ReclusterCommand(FrozenStruct):
-    """The command for a running daemon."""
-
-    since: dt.datetime | None = None
-    # Renumber articles in order of time, from this inbox number on, and notify nobody.
-    in_order_from: int | None = None
 
 
 class DecidedArticles(NamedTuple):

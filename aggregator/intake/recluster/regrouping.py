@@ -3,6 +3,7 @@
 A grouping is a mapping of articles to stories, in the order of inbox numbers.
 """
 
+import datetime as dt
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,6 +14,14 @@ CHANGES_LISTED = 40
 # The most articles listed for one change
 _ARTICLES_LISTED = 10
 Grouping = Mapping[str, str]
+
+
+class ReclusterCommand(FrozenStruct):
+    """The command for a running daemon."""
+
+    since: dt.datetime | None = None
+    # Renumber articles in order of time, from this inbox number on, and notify nobody.
+    in_order_from: int | None = None
 
 
 class RegroupedStory(FrozenStruct, omit_defaults=False):

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from aggregator.model.read_model import ArticleDetail, SearchHit, SearchResults
 
 if TYPE_CHECKING:  # explanations load what places articles
-    from aggregator.grouping.corrections.explanation import Explanation
+    from aggregator.grouping.corrections.explained import Explanation
 from aggregator.publish.excerpts.access import Access
 from aggregator.publish.excerpts.excerpt_words import count_words, first_words
 from aggregator.publish.excerpts.story_excerpts import without_text
@@ -72,7 +72,7 @@ def bounded_explanation(
 ) -> "Explanation":
     """Limit an explanation: the words that texts share, and the details of the log, are for the owner."""
     # Importing it loads the code that places articles.
-    from aggregator.grouping.corrections.explanation import SharedTerms
+    from aggregator.grouping.corrections.explained import SharedTerms
 
     if access == "owner":
         return explained

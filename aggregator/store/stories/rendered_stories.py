@@ -18,7 +18,6 @@ from aggregator.store.tables import (
     read_values,
     write_sql,
 )
-from aggregator.stories.rendering import render
 from aggregator.stories.story_tuning import StoryTuning
 
 _IS_UNRENDERED = "redirect_to IS NULL AND text IS NULL"
@@ -46,6 +45,9 @@ def render_next(
         members = article_views.views_of_stories(connection, ids, "text")
     if not waiting:
         return 0
+    # Its patterns would take a tenth of a start, which has nothing to render.
+    from aggregator.stories.rendering import render
+
     renderings = [(row, render(row.title, members[row.id], tuning)) for row in waiting]
     with database.write() as connection:
         # The lock keeps the writer of a server from adding articles to these stories now.

@@ -22,7 +22,9 @@ from sqlalchemy import (
     Executable,
     Table,
     Text,
+    TextClause,
     bindparam,
+    column,
     delete,
     func,
     insert,
@@ -30,6 +32,7 @@ from sqlalchemy import (
     text,
     update,
 )
+from sqlalchemy.types import TypeEngine
 
 from aggregator.store.tables.columns import UtcTime, metadata
 
@@ -106,7 +109,7 @@ def write_each(
     """Change rows by SQL text once with the values of each row; the rows have the same names and types."""
     if rows:
         times = [n for n, value in rows[0].items() if isinstance(value, dt.datetime)]
-        connection.execute(_prepare(sql, (), tuple(times)), rows)
+        connection.execute(_prepare(sql, (), tuple(times)).executable, rows)
 
 
 def counter_value(connection: Connection, name: str) -> int:
@@ -193,7 +196,35 @@ def _results(
     texts = tuple(name for name in lists if name in named)
     statement = _prepare(sql, tuple(lists), tuple(times), texts)
     for part in parts:
-        yield connection.execute(statement, part, execution_options=options)
+        yield statement.execute(connection, part, options)
+
+
+class _Statement:
+    """SQL text with the types of its values and columns."""
+
+    def __init__(self, text_: TextClause, types: Mapping[str, TypeEngine[Any]]) -> None:
+        """`types` of columns by their names."""
+        self.executable: Executable = text_.columns(**types) if types else text_
+        self._text = text_
+        self._types = types
+        # The columns of a table may be others in another file.
+        self._is_ordered = "*" in text_.text
+
+    def execute(
+        self, connection: Connection, values: Mapping[str, Any], options: dict[str, Any]
+    ) -> CursorResult[Any]:
+        """Execute it; the first result shows the order of its columns.
+
+        Without it SQLAlchemy describes the columns of every result again, which took a third of its time.
+        """
+        result = connection.execute(self.executable, values, execution_options=options)
+        if not self._is_ordered and result.returns_rows:
+            self._is_ordered = True
+            names = result.keys()
+            self.executable = self._text.columns(
+                *(column(name, self._types.get(name)) for name in names)
+            )
+        return result
 
 
 @lru_cache(maxsize=512)
@@ -202,7 +233,7 @@ def _prepare(
     lists: tuple[str, ...],
     times: tuple[str, ...],
     texts: tuple[str, ...] = (),
-) -> Executable:
+) -> _Statement:
     """Return a statement with its types: SQLite stores times as text, and true and false as numbers.
 
     Lists of `texts` may be empty, which PostgreSQL would take for numbers.
@@ -216,13 +247,13 @@ def _prepare(
     )
     # Views show `story.bumped_at` by this name
     typed: dict[str, Any] = {"updated": UtcTime()} if " AS updated" in sql else {}
-    for table in metadata.tables.values():
-        for column in table.columns:
-            is_read = column.name in sql or "*" in sql
-            if is_read and isinstance(column.type, UtcTime | Boolean):
-                typed[column.name] = column.type
     has_rows = "RETURNING" in sql or sql.lstrip().startswith(("SELECT", "WITH"))
-    return statement.columns(**typed) if has_rows else statement
+    for table in metadata.tables.values() if has_rows else ():
+        for shown in table.columns:
+            is_read = shown.name in sql or "*" in sql
+            if is_read and isinstance(shown.type, UtcTime | Boolean):
+                typed[shown.name] = shown.type
+    return _Statement(statement, typed if has_rows else {})
 
 
 def update_rows(

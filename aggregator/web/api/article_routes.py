@@ -6,7 +6,7 @@ from fastapi import Query, Request, Response
 from pydantic import Field, WithJsonSchema
 
 from aggregator.config.story_query import QueryModel, SearchQuery
-from aggregator.grouping.corrections.explanation import Explanation
+from aggregator.grouping.corrections.explained import Explanation
 from aggregator.model.read_model import SearchResults
 from aggregator.publish import story_json
 from aggregator.publish.excerpts.single_articles import (

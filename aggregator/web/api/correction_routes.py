@@ -9,7 +9,7 @@ from msgspec import Meta
 from pydantic import Field
 
 from aggregator.config.story_query import QueryModel
-from aggregator.grouping.corrections.apply_corrections import CorrectionCommand
+from aggregator.grouping.corrections.correction_command import CorrectionCommand
 from aggregator.model.errors import UsageError
 from aggregator.web.api.openapi import (
     DESCRIPTIONS,

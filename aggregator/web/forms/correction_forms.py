@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from aggregator.grouping.corrections.apply_corrections import CorrectionCommand
+from aggregator.grouping.corrections.correction_command import CorrectionCommand
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import StoryRedirect
 from aggregator.model.story import StoryView

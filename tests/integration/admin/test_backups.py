@@ -37,7 +37,7 @@ from aggregator.admin.restore import restore
 from aggregator.cli.command_context import bring_up
 from aggregator.config.loader import load
 from aggregator.config.settings import BackupConfig, Config
-from aggregator.grouping.placing.place_entry import PlacementResult
+from aggregator.grouping.changes import PlacementResult
 from aggregator.model.errors import (
     AnotherDaemonError,
     ConfigError,

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import delete, insert, select
 
 from aggregator.admin.labelled_data import labelled_records, labels
-from aggregator.grouping.corrections.apply_corrections import CorrectionCommand
+from aggregator.grouping.corrections.correction_command import CorrectionCommand
 from aggregator.model.entry import Published
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import StoryRedirect

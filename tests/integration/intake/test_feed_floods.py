@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from aggregator.config.tuning import Tuning
-from aggregator.grouping.corrections.apply_corrections import CorrectionCommand
+from aggregator.grouping.corrections.correction_command import CorrectionCommand
 from aggregator.grouping.place import Placer
 from aggregator.grouping.story_options import BUMPS, StoryOptions
 from aggregator.intake.pipeline import Pipeline

@@ -8,7 +8,7 @@ import pytest
 from jsonschema_rs import Draft202012Validator
 
 from aggregator.config.story_query import SavedQuery
-from aggregator.grouping.corrections.explanation import Explanation
+from aggregator.grouping.corrections.explained import Explanation
 from aggregator.grouping.deletion.forget_articles import ForgetCommand
 from aggregator.model.read_model import SearchResults, SourcePage
 from aggregator.publish.output_settings import PublishSettings

@@ -1,0 +1,94 @@
+"""The transactions of placing: each changes both the rows and the memory of the writer, or neither.
+
+The parts that decide are made when they are first needed. A start needs none of them, and what they import
+(numpy, tables of words) would take a fifth of its CPU.
+"""
+
+import datetime as dt
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from aggregator.config.tuning import Tuning
+from aggregator.grouping.story_options import StoryOptions
+from aggregator.model.errors import UsageError
+from aggregator.store.engine.database import Database
+from aggregator.store.stories.unit_of_work import UnitOfWork
+
+if TYPE_CHECKING:
+    from aggregator.grouping.parts import GroupingParts
+
+
+class Transactions:
+    """Opens placing transactions. For one thread of the writer.
+
+    `parts` are replaced when they are forgotten, so ask for them anew in each transaction.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        all_tuning: Tuning,
+        now: Callable[[], dt.datetime],
+        options: StoryOptions = StoryOptions(),  # noqa: B008 - frozen
+    ) -> None:
+        self.database = database
+        self.all_tuning = all_tuning
+        self.now = now
+        self._options = options
+        self._counted_up_to = -1
+        self._parts: GroupingParts | None = None
+
+    @property
+    def parts(self) -> "GroupingParts":
+        """The present parts."""
+        if self._parts is None:
+            from aggregator.grouping.parts import GroupingParts
+
+            self._parts = GroupingParts(self.all_tuning, self._options)
+            self._parts.stream.count_after(self._counted_up_to)
+        return self._parts
+
+    def count_after(self, inbox_no: int) -> None:
+        """Count only articles after this inbox number for their sources; earlier ones are counted already."""
+        self._counted_up_to = inbox_no
+        self.parts.stream.count_after(inbox_no)
+
+    def forget(self) -> None:
+        """Drop all parts from memory; the next batch reads their rows again."""
+        self._parts = None
+
+    def forget_rows(self) -> None:
+        """Drop all memory that is quickly read again; window and sampled shingles stay."""
+        if self._parts is not None:
+            self._parts.stream.forget_periods()
+            self._parts = type(self._parts)(
+                self.all_tuning, self._options, kept=self._parts
+            )
+
+    @contextmanager
+    def unit_of_work(self, *, keeps_caches: bool = False) -> Iterator[UnitOfWork]:
+        """Open a placing transaction; on an error rows are rolled back, and memory is forgotten.
+
+        `keeps_caches` is for transactions that change lines of outlets only through the writer.
+        """
+        if not keeps_caches and self._parts is not None:
+            self._parts.boilerplate.forget()
+        try:
+            with self.database.write() as connection:
+                unit_of_work = UnitOfWork(connection, self.now())
+                yield unit_of_work
+                unit_of_work.close()
+        except UsageError:
+            raise  # refused before anything was changed
+        except BaseException as error:
+            self.forget()
+            # Release the objects in the frames of the error, which may live on while the window is read again.
+            released: list[BaseException] = []
+            cause: BaseException | None = error
+            while cause is not None and cause not in released:
+                traceback.clear_frames(cause.__traceback__)
+                released.append(cause)
+                cause = cause.__cause__ or cause.__context__
+            raise

@@ -15,6 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
+from re import _compiler as compiler  # type: ignore[attr-defined]
 from re import _constants as codes  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
 from types import FrameType
@@ -359,59 +360,24 @@ def _spelled(code: Any, argument: Any) -> list[str]:
             for branch in spelled
             for one in branch[turn : turn + 1]
         ][:_MOST]
-    if code is codes.ASSERT and argument[0] > 0:
-        return [""]
     return [""]
 
 
 def _members(code: Any, argument: Any) -> list[str]:
-    found: list[str] = []
-    for letter in _LETTERS:
-        if code is codes.ANY:
-            inside = letter != "\n"
-        elif code is codes.NOT_LITERAL:
-            inside = ord(letter) != argument
-        else:
-            inside = _in_class(argument, letter)
-        if inside:
-            found.append(letter)
+    """Some letters that one part of an expression matches: a space, a letter, a digit, a sign."""
+    part = parser.SubPattern(parser.State(), [(code, argument)])
+    found = compiler.compile(part, re.UNICODE).findall(_LETTERS)
     if not found and code is codes.IN:
         for kind, value in argument:
             if kind is codes.LITERAL:
                 found.append(chr(value))
             elif kind is codes.RANGE:
                 found.append(chr(value[0]))
-    # of different kinds: a space, a letter, a digit, a sign
     kinds: dict[str, str] = {}
     for letter in found:
         is_kind = (letter.isspace(), letter.isdigit(), letter.isalpha())
         kinds.setdefault(str(is_kind) if any(is_kind) else letter, letter)
     return list(kinds.values())[:_MOST] or [""]
-
-
-def _in_class(items: Any, letter: str) -> bool:
-    negated = False
-    inside = False
-    for kind, value in items:
-        if kind is codes.NEGATE:
-            negated = True
-        elif kind is codes.LITERAL:
-            inside |= ord(letter) == value
-        elif kind is codes.RANGE:
-            inside |= value[0] <= ord(letter) <= value[1]
-        elif kind is codes.CATEGORY:
-            inside |= _CATEGORIES[value].match(letter) is not None
-    return inside != negated
-
-
-_CATEGORIES: Final = {
-    codes.CATEGORY_DIGIT: re.compile(r"\d"),
-    codes.CATEGORY_NOT_DIGIT: re.compile(r"\D"),
-    codes.CATEGORY_SPACE: re.compile(r"\s"),
-    codes.CATEGORY_NOT_SPACE: re.compile(r"\S"),
-    codes.CATEGORY_WORD: re.compile(r"\w"),
-    codes.CATEGORY_NOT_WORD: re.compile(r"\W"),
-}
 
 
 # --- measuring ---------------------------------------------------------------------------------------------

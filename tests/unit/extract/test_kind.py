@@ -61,12 +61,7 @@ def test_a_category_or_section_tells_the_kind_only_as_a_whole(
 
 @pytest.mark.parametrize(
     ("kind", "category"),
-    [
-        ("opinion", "Opinion"),
-        ("opinion", "Kommentar"),
-        ("report", "Podcasts"),
-        ("report", "Fact-checking"),
-    ],
+    rows("kind", "a category of an entry is often its topic"),
 )
 def test_a_category_of_an_entry_is_often_its_topic(kind: Kind, category: str) -> None:
     assert find_kind("Programme ends", categories=("News", category)).kind == kind
@@ -135,20 +130,7 @@ def test_live_blogs_and_roundups_are_named_as_they_were_found() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    [
-        "We have deleted this article because we confused two persons.",
-        "This story has been retracted.",
-        "Wir haben diesen Artikel am Montag gelöscht.",
-        "Nous avons retiré cet article parce que ses faits étaient faux.",
-        "Hemos retirado esta noticia porque contenía errores.",
-        "Questo articolo è stato rimosso.",
-        "Esta notícia foi removida porque continha erros.",
-        "Dit artikel is verwijderd.",
-        "Мы удалили эту статью из-за ошибки.",
-        "我们删除了这篇文章。",
-        "この記事は削除されました。",
-        "تم حذف هذا المقال.",
-    ],
+    rows("kind", "an outlet that takes its article back withdraws it"),
 )
 def test_an_outlet_that_takes_its_article_back_withdraws_it(text: str) -> None:
     assert find_kind("Correction", text).kind == "withdrawal"

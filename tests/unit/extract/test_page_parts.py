@@ -176,20 +176,7 @@ def test_a_text_with_a_page_in_it_is_whole(line: str) -> None:
 
 @pytest.mark.parametrize(
     "word",
-    [
-        "Next page",
-        "Nächste Seite",
-        "Page suivante",
-        "Página siguiente",
-        "Pagina successiva",
-        "Volgende pagina",
-        "Następna strona",
-        "Следующая страница",
-        "下一页",
-        "次のページ",
-        "다음 페이지",
-        "الصفحة التالية",
-    ],
+    rows("page_parts", "the link to the next page is no text"),
 )
 def test_the_link_to_the_next_page_is_no_text(word: str) -> None:
     link = f'<p><a href="?page=2">{word} »</a></p>'
@@ -213,25 +200,10 @@ def test_the_link_to_the_next_page_is_no_text(word: str) -> None:
 )
 @pytest.mark.parametrize(
     "other",
-    [
-        '<aside><span class="published">3 March 2019</span> Old ferry sold</aside>',
-        '<nav><time datetime="2026-11-29">Sunday, 29 November</time></nav>',
-        '<a href="/old"><time class="published" datetime="2019-03-03">3 March</time> Old ferry sold</a>',
-        '<footer class="publisher"><time datetime="2019-03-03">since 2019</time></footer>',
-        '<script type="application/ld+json">{"@type": "NewsArticle", "dateCreated": "2026-11-02"}</script>',
-        # Cards of other articles as WordPress has them, outside of <aside>
-        '<div class="post-related"><h3><a href="/old">Old ferry sold</a></h3>'
-        '<time class="entry-date published" datetime="2019-03-03">3 March</time></div>',
-        '<div class="post-7 type-post status-publish hentry">Old ferry sold on 3 March 2019</div>',
-        '<div class="video-publish-date">(1:07) - March 3, 2019</div>',
-        '<div class="comments-list"><b class="published">3 March 2019</b> <a href="/u/7">Bo</a> writes</div>',
-        # Today's date below the name of the paper
-        '<header><b>Kite Daily</b> <time datetime="2026-11-27">Friday</time></header>',
-        '<p>Updated <time itemprop="dateModified" datetime="2026-11-26T09:00:00Z">today</time></p>',
-        '<p class="updated"><time datetime="2026-11-26T09:00:00Z">Thursday</time></p>',
-        '<p class="publisher">Founded on 3 March 2019</p>',
-        '<p class="published-note">Our readers have found many things since 3 March 2019, when the paper began.</p>',
-    ],
+    rows(
+        "page_parts",
+        "the day of another article or of a draft is not that of publication: other",
+    ),
 )
 def test_the_day_of_another_article_or_of_a_draft_is_not_that_of_publication(
     own: str, other: str

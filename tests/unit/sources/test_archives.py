@@ -36,6 +36,7 @@ from aggregator.sources.parse.streams.file_stream import Progress, decompress_st
 from aggregator.sources.parse.streams.remote_files import is_remote
 from aggregator.sources.source_limits import source_tuning
 from tests.support.loopback import LoopbackServer, Ranged, Request, Response
+from tests.support.tables import rows
 from tests.support.warc import PAGE, answer, warc_record
 
 TUNING = source_tuning(Tuning())
@@ -192,12 +193,7 @@ def test_every_encoding_in_every_shape(
 
 @pytest.mark.parametrize(
     ("name", "shape"),
-    [
-        ("a.json", "list"),
-        ("a.jsonl", "list"),
-        ("a.json.gz", "list"),
-        ("a.json", "indented"),
-    ],
+    rows("archives", "a list that is too long is refused with the way out"),
 )
 def test_a_list_that_is_too_long_is_refused_with_the_way_out(
     tmp_path: Path, name: str, shape: str

@@ -222,12 +222,7 @@ def test_json_feeds_and_sitemaps_have_outlets() -> None:
 
 @pytest.mark.parametrize(
     ("site", "title", "name"),
-    [
-        ("https://ndtv.com", "NDTV News Search Records Found 1000", "NDTV"),
-        ("https://alexblackie.com", "Entrepreneur and software developer on Alex Blackie", "Alex Blackie"),
-        ("https://kopiascsaba.hu", "The blog of Csaba Kopiás on Kopiás Csaba", "Kopiás Csaba"),
-        ("https://ucla.edu", "Causal Analysis in Theory and Practice", "ucla.edu"),
-    ],
+    rows('outlets', 'the words of a long title that spell the site are its name'),
 )  # fmt: skip
 def test_the_words_of_a_long_title_that_spell_the_site_are_its_name(
     site: str, title: str, name: str

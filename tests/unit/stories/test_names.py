@@ -94,20 +94,7 @@ def _names_in_both(sentences: str, language: str = "en") -> set[str]:
 
 @pytest.mark.parametrize(
     "name",
-    [
-        "Department of Justice",
-        "University of Port Ellis",
-        "Bank of England",
-        "Centers for Disease Control and Prevention",
-        "Bureau of Alcohol, Tobacco, Firearms and Explosives",
-        "Department of Health and Human Services",
-        "Doctors Without Borders",
-        "House of Representatives",
-        "Food and Drug Administration",
-        "Sea of Japan",
-        "House Energy and Commerce Committee",
-        "Ursula von der Leyen",
-    ],
+    rows("names", "a name is not cut at the words that link its parts"),
 )
 def test_a_name_is_not_cut_at_the_words_that_link_its_parts(name: str) -> None:
     assert _names_in_both(

@@ -179,13 +179,7 @@ def test_a_form_about_something_else_is_no_update(slot: tuple[str, str]) -> None
 
 @pytest.mark.parametrize(
     ("title", "language"),
-    [
-        ("Correction: Mayor's brother owned shares", "en"),
-        ("CORRECTED-Bersk offers 46", "en"),
-        ("Korrektur: Neun Tote", "de"),
-        ("Rectificatif : sept morts", "fr"),
-        ("Corrección: siete", "es"),
-    ],
+    rows("stories_versions", "a correction is marked by its first word"),
 )
 def test_a_correction_is_marked_by_its_first_word(title: str, language: str) -> None:
     assert is_correction(title, language)

@@ -195,7 +195,8 @@ def test_every_story_stands_on_the_page_once(
 
 
 @pytest.mark.parametrize(
-    ("others", "beside"), [((26, 1), []), ((26, 2), ["other"]), ((80, 1), ["old"])]
+    ("others", "beside"),
+    rows("front_page", "no older story is above those of these days"),
 )
 def test_no_older_story_is_above_those_of_these_days(
     others: tuple[int, int], beside: list[str]

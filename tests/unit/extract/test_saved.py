@@ -161,18 +161,6 @@ BODY = (
 )
 
 
-def test_a_list_and_verses_at_the_end_stay() -> None:
-    table = "Results:\nThornwick Rovers 2-1 Port Sennick\nMarenholt 1-3 Orrin"
-    assert (
-        "\n".join(read(f"{HEAD}\n{BODY}\n{table}\nShare").paragraphs)
-        == f"{BODY}\n{table}"
-    )
-    verses = "The lamp goes round\nThe sea goes out\nI trim the wick\nI share the bread"
-    assert (
-        "\n".join(read(f"{HEAD}\n{BODY}\n{verses}").paragraphs) == f"{BODY}\n{verses}"
-    )
-
-
 @pytest.mark.later
 @settings(max_examples=150, deadline=None)
 @given(
@@ -189,16 +177,7 @@ def test_nothing_is_made_up(lines: list[str]) -> None:
     assert all(paragraph in whole for paragraph in saved.paragraphs)
 
 
-def test_menus_above_the_headline_go() -> None:
-    """Short lines of which the text has no word."""
-    assert (
-        read(f"Good evening, reader\nYour balance\n{HEAD}\n{BODY}").title
-        == HEAD.strip()
-    )
-
-
 def test_a_name_that_the_page_repeats_is_no_headline() -> None:
-    assert read(f"Tern Plover\n\n{HEAD}\n{BODY}").outlet is None
     saved = read(
         f"Nights at the ferries\nTern Plover\n{HEAD}\n{BODY}\nSource: Tern Plover"
     )

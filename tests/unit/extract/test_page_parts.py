@@ -5,7 +5,7 @@ import pytest
 from aggregator.config.tuning import Tuning
 from aggregator.extract.extract_limits import ExtractTuning
 from aggregator.extract.html.page import Page, read_page
-from tests.support.tables import rows
+from tests.support.tables import mapping, named_parts, rows
 
 TUNING = Tuning().section("text", ExtractTuning)
 TITLE = "Lindmar votes to repair its dam"
@@ -38,30 +38,25 @@ def page_of(body: str, title: str = TITLE, head: str = "") -> Page:
     return page
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        "<main><article id=a1><h1>{title}</h1>{own}</article><article id=a2><h1>{other}</h1>{rest}</article></main>",
-        '<div class="story"><h1>{title}</h1>{own}</div><div class="story"><h2>{other}</h2>{rest}</div>',
-        "<section><header><h1>{title}</h1></header><div>{own}</div></section>"
-        "<section><header><h1>{other}</h1></header><div>{rest}</div></section>",
-        '<article class="full"><h2>{title}</h2>{own}</article><div class="endless"><article class="full">'
-        '<h2>{other}</h2>{rest}</article><article class="full"><h2>{other} again</h2>{rest}</article></div>',
-    ],
-)
-def test_the_next_article_below_is_not_this_one(body: str) -> None:
-    filled = body.format(
-        title=TITLE,
-        own=paragraphs(BODY),
-        other="Rare owl returns to marshes",
-        rest=paragraphs(OTHER),
-    )
-    assert page_of(filled).text.split("\n")[-len(BODY) :] == list(BODY)
-    assert not set(OTHER) & set(page_of(filled).text.split("\n"))
-    # The second is this page's if the page says so.
-    second = page_of(filled, title="Rare owl returns to marshes").text.split("\n")
-    assert set(OTHER) <= set(second)
-    assert not set(BODY) & set(second)
+PAGES = mapping("page_parts", "pages")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_parts_of_a_page(name: str) -> None:
+    row = PAGES[name]
+    title = row.get("title", TITLE)
+    body = row["body"].replace("TITLE", title).replace("BODY", paragraphs(BODY))
+    head = row.get("head", "").replace("TITLE", title)
+    page = page_of(body.replace("OTHER", paragraphs(OTHER)), title, head)
+    if "lines" in row:
+        lines = "\n".join(row["lines"]).replace("BODY", "\n".join(BODY))
+        lines = lines.replace("OTHER", "\n".join(OTHER))
+        assert page.text.removeprefix(f"{title}\n") == lines
+    if "truncated" in row:
+        assert page.truncated is row["truncated"]
+    if "published" in row:
+        facts = {"published": {"time": row["published"]}}
+        assert named_parts(page.facts, facts) == facts
 
 
 @pytest.mark.parametrize(
@@ -106,21 +101,6 @@ def test_a_lead_outside_the_body_is_the_first_paragraph(lead: str, tag: str) -> 
 
 
 @pytest.mark.parametrize(
-    "beside",
-    [
-        f'<p class="lead">{TITLE}</p>',
-        '<p class="intro">By Anna Quill, Lindmar</p>',
-        f'<a href="/owl"><p class="teaser">{OTHER[0]}</p></a>',
-        f'<aside><p class="teaser">{OTHER[0]}</p></aside>',
-        f'<p class="lead">{BODY[0]}</p>',
-    ],
-)
-def test_what_is_not_a_lead_is_not_made_one(beside: str) -> None:
-    body = f'<h1>{TITLE}</h1>{beside}<div class="article-body">{paragraphs(BODY)}</div>'
-    assert page_of(body).text.split("\n") == list(BODY)
-
-
-@pytest.mark.parametrize(
     "boxes",
     [
         '<div class="body">{0}</div><div class="ad">Advertisement</div><div class="body">{1}</div>',
@@ -156,22 +136,6 @@ def test_a_page_number_is_no_text_and_says_that_there_is_more(
     )
     assert page.text.split("\n")[-1] == BODY[-1]
     assert page.truncated
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "Page 1 of 1",
-        "On page 1 of 3 the report names the council.",
-        "Page 3 of the report says that the dam will not hold another spring with so much rain.",
-    ],
-)
-def test_a_text_with_a_page_in_it_is_whole(line: str) -> None:
-    page = page_of(
-        f"<article><h1>{TITLE}</h1><p>{line}</p>{paragraphs(BODY)}</article>"
-    )
-    assert not page.truncated
-    assert (line in page.text) == line.endswith(".")
 
 
 @pytest.mark.parametrize(
@@ -215,45 +179,6 @@ def test_the_day_of_another_article_or_of_a_draft_is_not_that_of_publication(
     )
     assert page.facts.published is not None
     assert page.facts.published.time.date().isoformat() == "2026-11-25"
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "Updated 26 November 2026, published 25 November 2026",
-        "Published: Wednesday, 25 November 2026 | Updated: Thursday, 26 November 2026",
-        "25 November 2026, 07:30",
-    ],
-)
-def test_a_shown_line_says_which_of_its_days_is_that_of_publication(line: str) -> None:
-    page = page_of(
-        f'<article><h1>{TITLE}</h1><p class="published">{line}</p>{paragraphs(BODY)}</article>'
-    )
-    assert page.facts.published is not None
-    assert page.facts.published.time.date().isoformat() == "2026-11-25"
-
-
-def test_a_day_gets_its_minute_from_another_place() -> None:
-    page = page_of(
-        f'<article><h1>{TITLE}</h1><p class="published">25 November 2026</p>'
-        f'<time datetime="2026-11-25T22:30:00-05:00">late</time>{paragraphs(BODY)}</article>'
-    )
-    assert page.facts.published is not None
-    assert page.facts.published.time.isoformat() == "2026-11-26T03:30:00+00:00"
-
-
-def test_the_structured_data_of_another_article_does_not_date_this_one() -> None:
-    other = '{"@type": "NewsArticle", "headline": "Old ferry sold", "datePublished": "2019-03-03"}'
-    own = (
-        f'{{"@type": "Article", "headline": "{TITLE}", "datePublished": "2026-11-25"}}'
-    )
-    for data in (f"[{other}, {own}]", f"[{own}, {other}]"):
-        page = page_of(
-            f"<article><h1>{TITLE}</h1>{paragraphs(BODY)}</article>",
-            head=f'<script type="application/ld+json">{data}</script>',
-        )
-        assert page.facts.published is not None
-        assert page.facts.published.time.date().isoformat() == "2026-11-25"
 
 
 _ELSEWHERE = "https://kite.example/2019/old-ferry"

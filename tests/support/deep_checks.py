@@ -7,17 +7,28 @@ checked up to their stored progress.
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
+from itertools import chain
 
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.copies.copy_check import CopyTuning
+from aggregator.model.structs import FrozenStruct
 from aggregator.store.engine.database import Database
 from aggregator.store.maintenance import integrity_check
 from aggregator.stories.story_tuning import StoryTuning
 from tests.support import deep_references, deep_story_rows, deep_texts
-from tests.support.deep_finding import Fault, merge_faults
 from tests.support.deep_story_rows import StoryCheckTuning
 
-__all__ = ["Fault", "faults"]
+
+class Fault(FrozenStruct):
+    """What is wrong, and the keys of the rows."""
+
+    what: str
+    keys: tuple[str, ...] = ()
+
+    @property
+    def is_note(self) -> bool:
+        """Whether it is not damage: the clock is to blame."""
+        return self.what.endswith(deep_references.IS_AHEAD)
 
 
 def faults(
@@ -27,16 +38,16 @@ def faults(
     families: Mapping[str, str] | None = None,
     now: dt.datetime | None = None,
 ) -> Iterator[Fault]:
-    """Everything that `db check` finds and all findings of the deep checks, and notes.
+    """Yield what `db check` finds and all findings of the deep checks, and notes.
 
     `all_tuning` and `families`: from which rows of stories are computed (None: the defaults).
     """
     all_tuning = all_tuning or Tuning()
     of_stories = StoryCheckTuning(families, all_tuning.section("stories", StoryTuning))
     copies = all_tuning.section("copies", CopyTuning)
-    plain = integrity_check.faults(database)
-    yield from (Fault(what=one.what, rows=one.rows) for one in plain)
-    for found in (
+    yield from (Fault(what=one.what) for one in integrity_check.faults(database))
+    keys: dict[str, dict[str, None]] = {}
+    for what, key in chain(
         deep_references.faults(database),
         deep_references.value_faults(database, now or dt.datetime.now(dt.UTC)),
         deep_references.unreadable(database),
@@ -45,4 +56,5 @@ def faults(
         deep_texts.faults(database, copies),
         deep_texts.index_faults(database),
     ):
-        yield from merge_faults(found)
+        keys.setdefault(what, {})[str(key)] = None
+    yield from (Fault(what=what, keys=(*named,)) for what, named in keys.items())

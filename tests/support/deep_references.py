@@ -9,7 +9,7 @@ from typing import Any, Final, get_args
 
 import msgspec
 import zstandard
-from sqlalchemy import ColumnElement, Connection, Table, and_, func, or_, select, text
+from sqlalchemy import ColumnElement, Table, and_, func, or_, select, text
 
 from aggregator.config.source_settings import SOURCE_KINDS
 from aggregator.extract.language.declared_dates import EARLIEST
@@ -35,10 +35,12 @@ from aggregator.store.stories.corrections import (
 from aggregator.store.stories.stored_articles import ArticleDetails
 from aggregator.store.stories.unit_of_work import LogKind
 from aggregator.store.tables import UtcTime, metadata, story
-from tests.support.deep_finding import NOTED, Fault, of_row
+
+# What is wrong, and the key of the row
+Finding = tuple[str, object]
 
 
-def faults(database: Database) -> Iterator[Fault]:
+def faults(database: Database) -> Iterator[Finding]:
     """Run all checks, each in its own transaction, so that none holds SQLite's log for long."""
     counters = {
         f"the counter of {name} numbers is too low: the next number would be given twice": (
@@ -52,7 +54,7 @@ def faults(database: Database) -> Iterator[Fault]:
                 text(query), execution_options={"yield_per": 1000}
             )
             for key in found.scalars():
-                yield of_row(what, key)
+                yield what, key
 
 
 def _lacks(rows: str, condition: str) -> str:
@@ -194,7 +196,7 @@ _PLANNED: Final = frozenset(
         "expires_at",
     }
 )
-_IS_AHEAD: Final = "is in the future: the clock was wrong then, or is wrong now"
+IS_AHEAD: Final = "is in the future: the clock was wrong then, or is wrong now"
 _SQLITE_TIME: Final = "2026-11-20 08:00:00.000000"
 _CHUNK: Final = 500
 
@@ -225,34 +227,14 @@ _WORDS: Final[dict[str, tuple[str, ...]]] = {
 }
 
 
-def value_faults(database: Database, now: dt.datetime) -> Iterator[Fault]:
-    """Check words and times of all rows, one table at a time."""
+def value_faults(database: Database, now: dt.datetime) -> Iterator[Finding]:
+    """Check words and times of all rows, one column at a time."""
     for table in metadata.sorted_tables:
-        conditions = dict(_conditions(table, now, is_sqlite=database.is_sqlite))
-        if not conditions:
-            continue
-        counted = [func.count().filter(condition) for condition in conditions.values()]
-        with database.read() as connection:
-            row = connection.execute(select(*counted).select_from(table)).one()
-            for (what, condition), rows in zip(conditions.items(), row, strict=True):
-                if rows:
-                    named = _named(connection, table, condition)
-                    yield Fault(
-                        what=what,
-                        rows=rows,
-                        keys=named,
-                        is_note=what.endswith(_IS_AHEAD),
-                    )
-
-
-def _named(
-    connection: Connection, table: Table, condition: ColumnElement[bool]
-) -> tuple[str, ...]:
-    name = next(iter(table.primary_key.columns))
-    found = connection.execute(select(name).where(condition).limit(NOTED)).scalars()
-    return tuple(
-        value.hex() if isinstance(value, bytes) else str(value) for value in found
-    )
+        key = next(iter(table.primary_key.columns))
+        for what, wrong in _conditions(table, now, is_sqlite=database.is_sqlite):
+            with database.read() as connection:
+                for name in connection.execute(select(key).where(wrong)).scalars():
+                    yield what, name
 
 
 def _conditions(
@@ -268,7 +250,7 @@ def _conditions(
             )
         if isinstance(column.type, UtcTime):
             if column.name not in _PLANNED:
-                yield f"{table.name}.{column.name} {_IS_AHEAD}", column > now + _AHEAD
+                yield f"{table.name}.{column.name} {IS_AHEAD}", column > now + _AHEAD
             wrong = [column < EARLIEST]
             # Which accepts any type in any column: a value without the form of a stored time
             if is_sqlite:
@@ -305,7 +287,7 @@ _READ: Final[dict[str, _Reader]] = {
 }
 
 
-def unreadable(database: Database) -> Iterator[Fault]:
+def unreadable(database: Database) -> Iterator[Finding]:
     """Yield columns with bytes that cannot be decoded."""
     for place, read in _READ.items():
         table = metadata.tables[place.split(".")[0]]
@@ -322,7 +304,7 @@ def unreadable(database: Database) -> Iterator[Fault]:
                 try:
                     read(blob)
                 except (msgspec.MsgspecError, zstandard.ZstdError, ValueError):
-                    yield of_row(f"{place} cannot be read", name)
+                    yield f"{place} cannot be read", name
 
 
 def ranges(database: Database, key: Any) -> Iterator[tuple[Any, Any]]:

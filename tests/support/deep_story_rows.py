@@ -16,8 +16,7 @@ from aggregator.store.stories.story_rows import derived_columns, has_only_contai
 from aggregator.store.tables import article, story
 from aggregator.stories.rendering import render
 from aggregator.stories.story_tuning import StoryTuning
-from tests.support.deep_finding import Fault, of_row, pairs
-from tests.support.deep_references import ranges
+from tests.support.deep_references import Finding, ranges
 
 
 class StoryCheckTuning(NamedTuple):
@@ -42,7 +41,7 @@ _COMPARED: Final = (  # columns that must be equal, and what the message calls t
 )
 
 
-def faults(database: Database, tuning: StoryCheckTuning) -> Iterator[Fault]:
+def faults(database: Database, tuning: StoryCheckTuning) -> Iterator[Finding]:
     """Check the live stories."""
     live = story.c.redirect_to.is_(None)
     for low, high in ranges(database, story.c.story_no):
@@ -61,15 +60,13 @@ def _of_one(
     row: Row[Any],
     members: Sequence[Article],
     tuning: StoryCheckTuning,
-) -> Iterator[Fault]:
+) -> Iterator[Finding]:
     if row.id != story_id(row.founding_article, row.founding_no):
-        yield of_row(
-            "stories have an id that does not match their founding article", row.id
-        )
+        yield "stories have an id that does not match their founding article", row.id
     if row.title_article is not None and row.title_article not in {
         member.id for member in members
     }:
-        yield of_row("stories have the headline of an article of another story", row.id)
+        yield "stories have the headline of an article of another story", row.id
     expected = derived_columns(
         members,
         tuning.families,
@@ -78,7 +75,7 @@ def _of_one(
     for what in dict.fromkeys(
         what for name, what in _COMPARED if getattr(row, name) != expected[name]
     ):
-        yield of_row(what, row.id)
+        yield what, row.id
 
 
 # --- what stories show -------------------------------------------------------------------------------------
@@ -89,7 +86,7 @@ _ALL_RENDERED: Final = 20
 _SAMPLED: Final = 4
 
 
-def rendered_faults(database: Database, tuning: StoryTuning) -> Iterator[Fault]:
+def rendered_faults(database: Database, tuning: StoryTuning) -> Iterator[Finding]:
     """Compare what stories show with a rendering of their articles."""
     chunks = list(ranges(database, story.c.story_no))
     # Rendering a story takes as long as ten other checks of it
@@ -112,18 +109,18 @@ def rendered_faults(database: Database, tuning: StoryTuning) -> Iterator[Fault]:
             noted = select(article.c.id, article.c.original).where(
                 article.c.story.in_([row.id for row in rows])
             )
-            originals = pairs(connection, noted)
+            originals = dict(connection.execute(noted).all())
         for row in rows:
             expected = render(row.title, views[row.id], tuning)
             if row.text != expected.text or not _holds(
                 row.rendered, codecs.pack(expected.shown)
             ):
-                yield of_row("what stories show does not match their articles", row.id)
+                yield "what stories show does not match their articles", row.id
             elif any(
                 originals[id_] != original
                 for id_, original in expected.originals.items()
             ):
-                yield of_row("articles have an original that does not match", row.id)
+                yield "articles have an original that does not match", row.id
 
 
 def _holds(blob: bytes, expected: bytes) -> bool:

@@ -15,6 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
+from re import _compiler as compiler  # type: ignore[attr-defined]
 from re import _constants as codes  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
 from types import FrameType
@@ -120,72 +121,53 @@ def _items(tree: ast.Module) -> dict[str, set[str]]:
         node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)
     }
     for node in ast.walk(tree):
-        if (
-            isinstance(node, ast.Call)
-            and isinstance(node.func, ast.Name)
-            and node.func.id in functions
-        ):
-            for argument, given in zip(
-                functions[node.func.id].args.args, node.args, strict=False
-            ):
-                items.setdefault(argument.arg, set()).add(_last_name(given))
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Tuple):
-            for target in node.targets:
-                items.setdefault(_last_name(target), set()).update(
-                    map(_last_name, node.value.elts)
-                )
-        if isinstance(node, ast.For | ast.comprehension):
-            for part in ast.walk(node.target):
-                if isinstance(part, ast.Name):
-                    items.setdefault(part.id, set()).add(_last_name(node.iter))
+        match node:
+            case ast.Call(func=ast.Name(id=name), args=given) if name in functions:
+                arguments = functions[name].args.args
+                for argument, value in zip(arguments, given, strict=False):
+                    items.setdefault(argument.arg, set()).add(_last_name(value))
+            case ast.Assign(targets=targets, value=ast.Tuple(elts=values)):
+                for target in targets:
+                    named = items.setdefault(_last_name(target), set())
+                    named.update(map(_last_name, values))
+            case ast.For(target=target) | ast.comprehension(target=target):
+                for part in ast.walk(target):
+                    if isinstance(part, ast.Name):
+                        items.setdefault(part.id, set()).add(_last_name(node.iter))
     return items
 
 
 def _last_name(node: ast.AST) -> str:
-    while isinstance(node, ast.Subscript | ast.Call):
-        node = node.value if isinstance(node, ast.Subscript) else node.func
-        if isinstance(node, ast.Attribute) and node.attr in ("get", "items", "values"):
-            node = node.value
-    return (
-        node.id
-        if isinstance(node, ast.Name)
-        else node.attr
-        if isinstance(node, ast.Attribute)
-        else ""
-    )
+    """The name that stands last in `a.b[0]`, or in `a.b.values()`: b."""
+    match node:
+        case (
+            ast.Subscript(value=value)
+            | ast.Call(func=ast.Attribute(attr="get" | "items" | "values", value=value))
+        ):
+            return _last_name(value)
+        case ast.Call(func=function):
+            return _last_name(function)
+        case ast.Name(id=str(name)) | ast.Attribute(attr=str(name)):
+            return name
+    return ""
 
 
 def _literals() -> Iterator[Expression]:
     """`re.search(r"...", text)` and the like."""
     for path, tree in _trees().items():
         for node in ast.walk(tree):
-            if (
-                not isinstance(node, ast.Call)
-                or not isinstance(node.func, ast.Attribute)
-                or not node.args
-            ):
-                continue
-            function, first = node.func, node.args[0]
-            if not isinstance(function.value, ast.Name) or function.value.id != "re":
-                continue
-            if function.attr in METHODS and isinstance(first, ast.Constant):
-                flags = 0
-                for one in (
-                    *node.args[2:],
-                    *(keyword.value for keyword in node.keywords),
-                ):
-                    for part in ast.walk(one):
-                        if isinstance(part, ast.Attribute):
+            match node:
+                case ast.Call(
+                    func=ast.Attribute(value=ast.Name(id="re"), attr=method),
+                    args=[ast.Constant(value=pattern), *_],
+                ) if method in METHODS:
+                    flags = 0
+                    for part in ast.walk(node):
+                        if isinstance(part, ast.Attribute) and part.attr.isupper():
                             flags |= getattr(re, part.attr, re.NOFLAG)
-                source = repr(first.value)
-                compiled = re.compile(first.value, flags)
-                yield Expression(
-                    f"{path}:{node.lineno}",
-                    "",
-                    source,
-                    compiled.flags,
-                    (function.attr,),
-                )
+                    flags = re.compile(pattern, flags).flags
+                    where = f"{path}:{node.lineno}"
+                    yield Expression(where, "", repr(pattern), flags, (method,))
 
 
 def _print_all() -> None:
@@ -238,31 +220,18 @@ def _make_tables() -> None:
 
 def _assigned(path: str, line: int) -> str:
     """The name, attribute, argument or function that the expression made at `line` is given to."""
-    around = [
-        (last - first, name)
-        for first, last, name in _names(path)
-        if first <= line <= last
-    ]
-    return min(around, key=lambda one: one[0])[1] if around else ""
-
-
-@cache
-def _names(path: str) -> list[tuple[int, int, str]]:
-    """First line, last line and name of all that gives a value a name, the innermost first."""
-    found: list[tuple[int, int, str]] = []
+    assigned = ""
+    # The innermost of those around a line comes last
     for node in ast.walk(_trees()[path]):
-        name = ""
-        if isinstance(node, ast.Assign) and len(node.targets) == 1:
-            name = _last_name(node.targets[0])
-        elif isinstance(node, ast.AnnAssign):
-            name = _last_name(node.target)
-        elif isinstance(node, ast.keyword):
-            name = node.arg or ""
-        elif isinstance(node, ast.FunctionDef):
-            name = node.name
-        if name and isinstance(node, ast.stmt | ast.keyword):
-            found.append((node.lineno, node.end_lineno or node.lineno, name))
-    return found[::-1]
+        if not isinstance(node, ast.stmt | ast.keyword):
+            continue
+        if node.lineno <= line <= (node.end_lineno or line):
+            match node:
+                case ast.Assign(targets=[target]) | ast.AnnAssign(target=target):
+                    assigned = _last_name(target) or assigned
+                case ast.FunctionDef(name=str(name)) | ast.keyword(arg=str(name)):
+                    assigned = name
+    return assigned
 
 
 # --- strings to attack with --------------------------------------------------------------------------------
@@ -359,59 +328,24 @@ def _spelled(code: Any, argument: Any) -> list[str]:
             for branch in spelled
             for one in branch[turn : turn + 1]
         ][:_MOST]
-    if code is codes.ASSERT and argument[0] > 0:
-        return [""]
     return [""]
 
 
 def _members(code: Any, argument: Any) -> list[str]:
-    found: list[str] = []
-    for letter in _LETTERS:
-        if code is codes.ANY:
-            inside = letter != "\n"
-        elif code is codes.NOT_LITERAL:
-            inside = ord(letter) != argument
-        else:
-            inside = _in_class(argument, letter)
-        if inside:
-            found.append(letter)
+    """Some letters that one part of an expression matches: a space, a letter, a digit, a sign."""
+    part = parser.SubPattern(parser.State(), [(code, argument)])
+    found = compiler.compile(part, re.UNICODE).findall(_LETTERS)
     if not found and code is codes.IN:
         for kind, value in argument:
             if kind is codes.LITERAL:
                 found.append(chr(value))
             elif kind is codes.RANGE:
                 found.append(chr(value[0]))
-    # of different kinds: a space, a letter, a digit, a sign
     kinds: dict[str, str] = {}
     for letter in found:
         is_kind = (letter.isspace(), letter.isdigit(), letter.isalpha())
         kinds.setdefault(str(is_kind) if any(is_kind) else letter, letter)
     return list(kinds.values())[:_MOST] or [""]
-
-
-def _in_class(items: Any, letter: str) -> bool:
-    negated = False
-    inside = False
-    for kind, value in items:
-        if kind is codes.NEGATE:
-            negated = True
-        elif kind is codes.LITERAL:
-            inside |= ord(letter) == value
-        elif kind is codes.RANGE:
-            inside |= value[0] <= ord(letter) <= value[1]
-        elif kind is codes.CATEGORY:
-            inside |= _CATEGORIES[value].match(letter) is not None
-    return inside != negated
-
-
-_CATEGORIES: Final = {
-    codes.CATEGORY_DIGIT: re.compile(r"\d"),
-    codes.CATEGORY_NOT_DIGIT: re.compile(r"\D"),
-    codes.CATEGORY_SPACE: re.compile(r"\s"),
-    codes.CATEGORY_NOT_SPACE: re.compile(r"\S"),
-    codes.CATEGORY_WORD: re.compile(r"\w"),
-    codes.CATEGORY_NOT_WORD: re.compile(r"\W"),
-}
 
 
 # --- measuring ---------------------------------------------------------------------------------------------

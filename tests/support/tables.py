@@ -1,6 +1,8 @@
 """Tables of texts and what is expected of them: one row a line, in tests/data/tables."""
 
-from functools import cache
+import datetime as dt
+from collections.abc import Mapping
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,30 @@ def mapping(file: str, name: str) -> dict[str, Any]:
     return found
 
 
+def named_rows(file: str) -> dict[str, Any]:
+    """Return the rows of all groups of a file, by their names."""
+    return {
+        name: row for group in _tables(file).values() for name, row in group.items()
+    }
+
+
 def repeated(parts: dict[str, int]) -> str:
     """Return a long text of a table: its parts in order, each as many times as stands beside it."""
     return "".join(part * times for part, times in parts.items())
+
+
+def named_parts(value: Any, row: Any) -> Any:
+    """Return the parts of a value that a row names, in the row's form, to be compared with it.
+
+    Of a struct or mapping these are the named fields, of a sequence its elements, and of a time as many
+    characters as the row has.
+    """
+    if isinstance(row, dict) and value is not None:
+        get = value.get if isinstance(value, Mapping) else partial(getattr, value)
+        return {name: named_parts(get(name), part) for name, part in row.items()}
+    if isinstance(row, list) and isinstance(value, list | tuple):
+        rest = [None] * (len(value) - len(row))
+        return [named_parts(*pair) for pair in zip(value, [*row, *rest], strict=False)]
+    if isinstance(row, str) and isinstance(value, dt.datetime):
+        return value.isoformat()[: len(row)]
+    return value

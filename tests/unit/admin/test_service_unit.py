@@ -21,6 +21,7 @@ from aggregator.admin.systemd_unit import obstacles, shipped_unit, unit_text, wr
 from aggregator.config.loader import load, starting_config_text
 from aggregator.model.errors import NotWritableError
 from tests.conftest import REPOSITORY
+from tests.support.tables import rows
 
 MOST_EXPOSED = 1.4  # of 10, by `systemd-analyze security`
 PROGRAM = Path(sys.executable).with_name("aggregator")
@@ -404,24 +405,7 @@ def test_the_container_has_the_licences_of_all_that_is_in_it(environment: Path) 
 @pytest.mark.later
 @pytest.mark.parametrize(
     ("more", "part", "complaint"),
-    [
-        ("", "", "strange 1.0 has no licence, or no text of it"),
-        (
-            "License-Expression: MIT\n",
-            "",
-            "strange 1.0 has no licence, or no text of it",
-        ),
-        (
-            "",
-            "strange-1.0.dist-info/LICENSE",
-            "strange 1.0 has no licence, or no text of it",
-        ),
-        (
-            "License-Expression: MIT\n",
-            "strange.libs/libstrange.so.1",
-            "the licence of strange.libs/",
-        ),
-    ],
+    rows("service_unit", "a package of unknown licence stops the build"),
 )
 def test_a_package_of_unknown_licence_stops_the_build(
     environment: Path, more: str, part: str, complaint: str

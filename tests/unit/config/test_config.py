@@ -266,7 +266,7 @@ def test_a_mistake_in_the_syntax_is_explained(
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("90s", 90), ("15m", 900), ("6h", 21600), ("2 d", 172800)]
+    ("text", "value"), rows("config", "durations carry their unit")
 )
 def test_durations_carry_their_unit(text: str, value: int) -> None:
     assert seconds(text) == value
@@ -351,12 +351,7 @@ def test_addresses_of_databases(given: str, meant: str) -> None:
 
 @pytest.mark.parametrize(
     ("address", "words"),
-    [
-        ("hush", "give an address like mailtos://"),
-        ("smtp://hush.example", "give an address like mailtos://"),
-        ("mailtos://", "give an address like mailtos://"),
-        ("mailto://a:hush@b.example", "a password is not sent without encryption"),
-    ],
+    rows("config", "a mistake in the address of a mail server is named without it"),
 )
 def test_a_mistake_in_the_address_of_a_mail_server_is_named_without_it(
     address: str, words: str

@@ -26,6 +26,7 @@ from aggregator.stories.story_tuning import StoryTuning
 from aggregator.web.api.push_endpoint import PushTuning
 from aggregator.web.editor import EditorTuning
 from tests.conftest import REPOSITORY
+from tests.support.tables import rows
 
 SHAPES: dict[str, type[msgspec.Struct]] = {
     "text": ExtractTuning,
@@ -83,16 +84,7 @@ def test_an_override_replaces_a_shipped_constant() -> None:
 
 @pytest.mark.parametrize(
     ("overrides", "words"),
-    [
-        (
-            {"event": {"window_days": 1.0}},
-            "config/tuning.yaml has no event.window_days",
-        ),
-        (
-            {"events": {"windowdays": 1.0}},
-            "config/tuning.yaml has no events.windowdays",
-        ),
-    ],
+    rows("tuning", "an override that cannot be is refused at once"),
 )
 def test_an_override_that_cannot_be_is_refused_at_once(
     overrides: dict[str, dict[str, object]], words: str

@@ -15,6 +15,7 @@ from aggregator.extract.html.article_html import (
 from aggregator.model.entry import Entry
 from aggregator.model.prepared import ArticleHtml
 from tests.support.hostile_html import HERE, PAGE, html_of, tree_of
+from tests.support.tables import rows
 
 # --- what stays --------------------------------------------------------------------------------------------
 
@@ -52,13 +53,7 @@ def test_links_lead_where_they_led_and_send_nothing_of_the_reader() -> None:
 
 @pytest.mark.parametrize(
     ("markup", "address"),
-    [
-        ('<img src="/a.png" alt="A">', "https://blog.example/a.png"),
-        ('<img src="data:image/gif;base64,R0" data-src="a.jpg">', "https://blog.example/2026/11/a.jpg"),
-        ('<figure><picture><source srcset="b.avif"><img src="//cdn.example/b.png"></picture></figure>',
-         "https://cdn.example/b.png"),
-        ('<img data-src="/lazy.png"><noscript><img src="/lazy.png"></noscript>', "https://blog.example/lazy.png"),
-    ],
+    rows('article_html', 'a picture is shown once and tells its site nothing of the page'),
 )  # fmt: skip
 def test_a_picture_is_shown_once_and_tells_its_site_nothing_of_the_page(
     markup: str, address: str
@@ -103,13 +98,7 @@ def test_paragraphs_alone_are_not_stored_twice() -> None:
 
 @pytest.mark.parametrize(
     "address",
-    [
-        "http://192.168.1.1/x.png", "http://10.0.0.1/x.png", "http://127.0.0.1/x.png", "http://[::1]/x.png",
-        "http://[::ffff:10.0.0.1]/x.png", "http://router/x.png", "http://printer.local/x.png",
-        "https://user:secret@photos.example/x.png", "https://photos.example/x.svg", "ftp://photos.example/x.png",
-        "data:image/png;base64,AAAA", "http://2130706433/x.png", "http://0x7f.0x1/x.png",
-        "http://nas.corp/x.png", "http://localhost/x.png", "http://[/x.png",
-    ],
+    rows('article_html', 'no picture asks the readers own network'),
 )  # fmt: skip
 def test_no_picture_asks_the_readers_own_network(address: str) -> None:
     assert not is_shown_picture(address)

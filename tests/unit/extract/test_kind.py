@@ -6,7 +6,7 @@ from aggregator.extract.kind import find_kind
 from aggregator.model.entry import Enclosure
 from aggregator.model.prepared import Kind
 from tests.support.articles import COLUMN
-from tests.support.tables import rows
+from tests.support.tables import mapping, rows
 
 MB = 1_000_000
 
@@ -37,18 +37,6 @@ def test_a_folder_or_host_of_the_address_tells_the_kind(kind: Kind, url: str) ->
     assert find_kind("The ferry was sold", urls=(None, url)).kind == kind
 
 
-def test_the_opinion_of_a_court_is_no_column() -> None:
-    url = "https://www.supremecourt.gov/24-100"
-    assert find_kind(
-        "Opinion: Lind v. Harbour Board", urls=(url,), sections=("Opinions",)
-    )[:2] == (
-        "report",
-        None,
-    )
-    column = find_kind("The stadium trap", COLUMN, urls=(url,), language="en")
-    assert column[:2] == ("report", None)
-
-
 @pytest.mark.parametrize(
     ("kind", "section"),
     rows("kind", "a category or section tells the kind only as a whole"),
@@ -61,56 +49,25 @@ def test_a_category_or_section_tells_the_kind_only_as_a_whole(
 
 @pytest.mark.parametrize(
     ("kind", "category"),
-    [
-        ("opinion", "Opinion"),
-        ("opinion", "Kommentar"),
-        ("report", "Podcasts"),
-        ("report", "Fact-checking"),
-    ],
+    rows("kind", "a category of an entry is often its topic"),
 )
 def test_a_category_of_an_entry_is_often_its_topic(kind: Kind, category: str) -> None:
     assert find_kind("Programme ends", categories=("News", category)).kind == kind
 
 
-def test_the_name_of_a_paper_is_no_label() -> None:
-    assert find_kind("The ferry", outlet="Tribune - Pakistan")[:2] == ("report", None)
-    assert find_kind("The ferry", outlet="La Tribune | Tribune")[:2] == ("report", None)
-    assert find_kind("The ferry", urls=("https://x.example/tribune/2026/ferry",))[
-        :2
-    ] == (
-        "report",
-        None,
-    )
+KNOWN = mapping("kind", "what is known of an article tells its kind")
 
 
-def test_the_type_of_the_page_comes_first() -> None:
-    by_type = find_kind(
-        "Opinion: The ferry", types=("newsarticle", "analysisnewsarticle")
-    )
-    assert by_type[:2] == ("explainer", "type: analysisnewsarticle")
-    assert (
-        find_kind("The ferry", types=("article", "opinionnewsarticle")).kind
-        == "opinion"
-    )
-    assert find_kind("The ferry", types=("podcastepisode",)).kind == "episode"
-    assert find_kind("The ferry", types=("reportagenewsarticle",))[:2] == (
-        "report",
-        None,
-    )
+@pytest.mark.parametrize("name", KNOWN)
+def test_what_is_known_of_an_article_tells_its_kind(name: str) -> None:
+    known, kind, evidence = KNOWN[name]
+    assert find_kind(**known)[:2] == (kind, evidence)
 
 
-def test_the_source_and_the_byline_tell_an_opinion() -> None:
-    assert find_kind("The ferry", outlet="The Herald - Opinion")[:2] == (
-        "opinion",
-        "outlet: - Opinion",
-    )
-    assert find_kind("The ferry", outlet="Herald > Opinion").kind == "opinion"
-    assert find_kind("The ferry", outlet="Opinion Research Group").kind == "report"
-    assert (
-        find_kind("The ferry", author="Ada Lind, opinion contributor").kind == "opinion"
-    )
-    assert find_kind("The ferry", author="The Editorial Board").kind == "opinion"
-    assert find_kind("The ferry", author="Ada Lind, editor").kind == "report"
+def test_a_column_on_the_site_of_a_court_is_none() -> None:
+    url = "https://www.supremecourt.gov/24-100"
+    column = find_kind("The stadium trap", COLUMN, urls=(url,), language="en")
+    assert column[:2] == ("report", None)
 
 
 def test_a_long_audio_file_tells_an_episode() -> None:
@@ -124,31 +81,9 @@ def test_a_long_audio_file_tells_an_episode() -> None:
     assert {kind(5 * MB), kind(None), kind(65 * MB, "video/mp4")} == {"report"}
 
 
-def test_live_blogs_and_roundups_are_named_as_they_were_found() -> None:
-    assert (
-        find_kind("Opinion: Live updates", is_container=True, is_live=True).kind
-        == "live_blog"
-    )
-    assert find_kind("Key events, day 12", is_container=True).kind == "roundup"
-    assert find_kind("Morning newsletter", is_container=True).kind == "newsletter"
-
-
 @pytest.mark.parametrize(
     "text",
-    [
-        "We have deleted this article because we confused two persons.",
-        "This story has been retracted.",
-        "Wir haben diesen Artikel am Montag gelöscht.",
-        "Nous avons retiré cet article parce que ses faits étaient faux.",
-        "Hemos retirado esta noticia porque contenía errores.",
-        "Questo articolo è stato rimosso.",
-        "Esta notícia foi removida porque continha erros.",
-        "Dit artikel is verwijderd.",
-        "Мы удалили эту статью из-за ошибки.",
-        "我们删除了这篇文章。",
-        "この記事は削除されました。",
-        "تم حذف هذا المقال.",
-    ],
+    rows("kind", "an outlet that takes its article back withdraws it"),
 )
 def test_an_outlet_that_takes_its_article_back_withdraws_it(text: str) -> None:
     assert find_kind("Correction", text).kind == "withdrawal"

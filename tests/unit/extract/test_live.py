@@ -56,13 +56,7 @@ def test_what_an_entry_opens_with(line: str, clock: str, text: str) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    [
-        "9:00 – 17:00: Monday to Thursday", "10.00-18.00 Uhr Samstag", "45'+2: Penalty for Port Sennick",
-        "14.35 Uhr war es so weit, die Fähre legte ab.", "24 hours later: nothing",
-        "1.20 Euro kostet die Fahrt", "12.2 Mio. Euro fehlen", "11 September 2001: a day",
-        "午後2時35分ごろ、県道で事故がありました。", "25.30: x", "11.30 people came.", "3.5 million people",
-        "10:1", "At 9:43 p.m.: x",
-    ],
+    rows('live', 'what opens no entry'),
 )  # fmt: skip
 def test_what_opens_no_entry(line: str) -> None:
     assert opening(line) is None
@@ -112,13 +106,7 @@ def test_live_in_a_title_is_not_always_a_live_blog(title: str) -> None:
 
 @pytest.mark.parametrize(
     "title",
-    [
-        "Storm Petra – live", "EN DIRECT - Inondations", "直播:海湾大桥事故", "Live - storm hits the coast",
-        "Harbour strike - live - the latest", "[실시간] 해안 태풍 상황", "Шторм: онлайн-трансляция",
-        "تغطية مباشرة: عاصفة", "Storm: live updates", "Tempête : suivez la situation en direct",
-        "Morning briefing: five things", "Harbour, strike and rain – News briefing",
-        "Briefing: what moves Sennick", "The harbour | Weekly newsletter",
-    ],
+    rows('live', 'titles that announce a live blog'),
 )  # fmt: skip
 def test_titles_that_announce_a_live_blog(title: str) -> None:
     assert is_container_title(title)

@@ -5,7 +5,7 @@ import pytest
 from aggregator.config.tuning import Tuning
 from aggregator.extract.extract_limits import ExtractTuning
 from aggregator.extract.html.page import Page, read_page
-from tests.support.tables import rows
+from tests.support.tables import mapping, named_parts, rows
 
 TUNING = Tuning().section("text", ExtractTuning)
 TITLE = "Lindmar votes to repair its dam"
@@ -38,30 +38,25 @@ def page_of(body: str, title: str = TITLE, head: str = "") -> Page:
     return page
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        "<main><article id=a1><h1>{title}</h1>{own}</article><article id=a2><h1>{other}</h1>{rest}</article></main>",
-        '<div class="story"><h1>{title}</h1>{own}</div><div class="story"><h2>{other}</h2>{rest}</div>',
-        "<section><header><h1>{title}</h1></header><div>{own}</div></section>"
-        "<section><header><h1>{other}</h1></header><div>{rest}</div></section>",
-        '<article class="full"><h2>{title}</h2>{own}</article><div class="endless"><article class="full">'
-        '<h2>{other}</h2>{rest}</article><article class="full"><h2>{other} again</h2>{rest}</article></div>',
-    ],
-)
-def test_the_next_article_below_is_not_this_one(body: str) -> None:
-    filled = body.format(
-        title=TITLE,
-        own=paragraphs(BODY),
-        other="Rare owl returns to marshes",
-        rest=paragraphs(OTHER),
-    )
-    assert page_of(filled).text.split("\n")[-len(BODY) :] == list(BODY)
-    assert not set(OTHER) & set(page_of(filled).text.split("\n"))
-    # The second is this page's if the page says so.
-    second = page_of(filled, title="Rare owl returns to marshes").text.split("\n")
-    assert set(OTHER) <= set(second)
-    assert not set(BODY) & set(second)
+PAGES = mapping("page_parts", "pages")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_parts_of_a_page(name: str) -> None:
+    row = PAGES[name]
+    title = row.get("title", TITLE)
+    body = row["body"].replace("TITLE", title).replace("BODY", paragraphs(BODY))
+    head = row.get("head", "").replace("TITLE", title)
+    page = page_of(body.replace("OTHER", paragraphs(OTHER)), title, head)
+    if "lines" in row:
+        lines = "\n".join(row["lines"]).replace("BODY", "\n".join(BODY))
+        lines = lines.replace("OTHER", "\n".join(OTHER))
+        assert page.text.removeprefix(f"{title}\n") == lines
+    if "truncated" in row:
+        assert page.truncated is row["truncated"]
+    if "published" in row:
+        facts = {"published": {"time": row["published"]}}
+        assert named_parts(page.facts, facts) == facts
 
 
 @pytest.mark.parametrize(
@@ -106,21 +101,6 @@ def test_a_lead_outside_the_body_is_the_first_paragraph(lead: str, tag: str) -> 
 
 
 @pytest.mark.parametrize(
-    "beside",
-    [
-        f'<p class="lead">{TITLE}</p>',
-        '<p class="intro">By Anna Quill, Lindmar</p>',
-        f'<a href="/owl"><p class="teaser">{OTHER[0]}</p></a>',
-        f'<aside><p class="teaser">{OTHER[0]}</p></aside>',
-        f'<p class="lead">{BODY[0]}</p>',
-    ],
-)
-def test_what_is_not_a_lead_is_not_made_one(beside: str) -> None:
-    body = f'<h1>{TITLE}</h1>{beside}<div class="article-body">{paragraphs(BODY)}</div>'
-    assert page_of(body).text.split("\n") == list(BODY)
-
-
-@pytest.mark.parametrize(
     "boxes",
     [
         '<div class="body">{0}</div><div class="ad">Advertisement</div><div class="body">{1}</div>',
@@ -159,37 +139,8 @@ def test_a_page_number_is_no_text_and_says_that_there_is_more(
 
 
 @pytest.mark.parametrize(
-    "line",
-    [
-        "Page 1 of 1",
-        "On page 1 of 3 the report names the council.",
-        "Page 3 of the report says that the dam will not hold another spring with so much rain.",
-    ],
-)
-def test_a_text_with_a_page_in_it_is_whole(line: str) -> None:
-    page = page_of(
-        f"<article><h1>{TITLE}</h1><p>{line}</p>{paragraphs(BODY)}</article>"
-    )
-    assert not page.truncated
-    assert (line in page.text) == line.endswith(".")
-
-
-@pytest.mark.parametrize(
     "word",
-    [
-        "Next page",
-        "Nächste Seite",
-        "Page suivante",
-        "Página siguiente",
-        "Pagina successiva",
-        "Volgende pagina",
-        "Następna strona",
-        "Следующая страница",
-        "下一页",
-        "次のページ",
-        "다음 페이지",
-        "الصفحة التالية",
-    ],
+    rows("page_parts", "the link to the next page is no text"),
 )
 def test_the_link_to_the_next_page_is_no_text(word: str) -> None:
     link = f'<p><a href="?page=2">{word} »</a></p>'
@@ -213,25 +164,10 @@ def test_the_link_to_the_next_page_is_no_text(word: str) -> None:
 )
 @pytest.mark.parametrize(
     "other",
-    [
-        '<aside><span class="published">3 March 2019</span> Old ferry sold</aside>',
-        '<nav><time datetime="2026-11-29">Sunday, 29 November</time></nav>',
-        '<a href="/old"><time class="published" datetime="2019-03-03">3 March</time> Old ferry sold</a>',
-        '<footer class="publisher"><time datetime="2019-03-03">since 2019</time></footer>',
-        '<script type="application/ld+json">{"@type": "NewsArticle", "dateCreated": "2026-11-02"}</script>',
-        # Cards of other articles as WordPress has them, outside of <aside>
-        '<div class="post-related"><h3><a href="/old">Old ferry sold</a></h3>'
-        '<time class="entry-date published" datetime="2019-03-03">3 March</time></div>',
-        '<div class="post-7 type-post status-publish hentry">Old ferry sold on 3 March 2019</div>',
-        '<div class="video-publish-date">(1:07) - March 3, 2019</div>',
-        '<div class="comments-list"><b class="published">3 March 2019</b> <a href="/u/7">Bo</a> writes</div>',
-        # Today's date below the name of the paper
-        '<header><b>Kite Daily</b> <time datetime="2026-11-27">Friday</time></header>',
-        '<p>Updated <time itemprop="dateModified" datetime="2026-11-26T09:00:00Z">today</time></p>',
-        '<p class="updated"><time datetime="2026-11-26T09:00:00Z">Thursday</time></p>',
-        '<p class="publisher">Founded on 3 March 2019</p>',
-        '<p class="published-note">Our readers have found many things since 3 March 2019, when the paper began.</p>',
-    ],
+    rows(
+        "page_parts",
+        "the day of another article or of a draft is not that of publication: other",
+    ),
 )
 def test_the_day_of_another_article_or_of_a_draft_is_not_that_of_publication(
     own: str, other: str
@@ -243,45 +179,6 @@ def test_the_day_of_another_article_or_of_a_draft_is_not_that_of_publication(
     )
     assert page.facts.published is not None
     assert page.facts.published.time.date().isoformat() == "2026-11-25"
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "Updated 26 November 2026, published 25 November 2026",
-        "Published: Wednesday, 25 November 2026 | Updated: Thursday, 26 November 2026",
-        "25 November 2026, 07:30",
-    ],
-)
-def test_a_shown_line_says_which_of_its_days_is_that_of_publication(line: str) -> None:
-    page = page_of(
-        f'<article><h1>{TITLE}</h1><p class="published">{line}</p>{paragraphs(BODY)}</article>'
-    )
-    assert page.facts.published is not None
-    assert page.facts.published.time.date().isoformat() == "2026-11-25"
-
-
-def test_a_day_gets_its_minute_from_another_place() -> None:
-    page = page_of(
-        f'<article><h1>{TITLE}</h1><p class="published">25 November 2026</p>'
-        f'<time datetime="2026-11-25T22:30:00-05:00">late</time>{paragraphs(BODY)}</article>'
-    )
-    assert page.facts.published is not None
-    assert page.facts.published.time.isoformat() == "2026-11-26T03:30:00+00:00"
-
-
-def test_the_structured_data_of_another_article_does_not_date_this_one() -> None:
-    other = '{"@type": "NewsArticle", "headline": "Old ferry sold", "datePublished": "2019-03-03"}'
-    own = (
-        f'{{"@type": "Article", "headline": "{TITLE}", "datePublished": "2026-11-25"}}'
-    )
-    for data in (f"[{other}, {own}]", f"[{own}, {other}]"):
-        page = page_of(
-            f"<article><h1>{TITLE}</h1>{paragraphs(BODY)}</article>",
-            head=f'<script type="application/ld+json">{data}</script>',
-        )
-        assert page.facts.published is not None
-        assert page.facts.published.time.date().isoformat() == "2026-11-25"
 
 
 _ELSEWHERE = "https://kite.example/2019/old-ferry"

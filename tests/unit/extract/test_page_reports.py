@@ -85,11 +85,7 @@ def test_a_template_is_no_text_and_a_sentence_goes_on_after_hidden_words() -> No
 
 @pytest.mark.parametrize(
     "seen",
-    [
-        "aria-hidden='true'", "class='tour hidden-valley-tour'", "class='text hidden md:block'", "class='d-none d-md-block'",
-        "class='sr-only sm:not-sr-only'", "class='not-sr-only'", "class='hide-on-phones'", "hidden='until-found'",
-        "style='overflow:hidden'", "style='opacity:0.9'", "style='height:100px;overflow:hidden'", "style='margin-left:-10px'",
-    ],
+    rows('page_reports', 'what is seen stays'),
 )  # fmt: skip
 def test_what_is_seen_stays(seen: str) -> None:
     body = in_article(

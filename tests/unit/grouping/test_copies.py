@@ -20,6 +20,7 @@ from aggregator.grouping.copies.sampled_shingles import hashes_of_sketch, sketch
 from aggregator.grouping.copies.shared_wording import text_reuse
 from aggregator.grouping.copies.shingles import shingle_hashes, shingle_sequence
 from aggregator.model.article import ComparedText
+from tests.support.tables import rows
 
 TUNING = Tuning().section("copies", CopyTuning)
 TITLE = "Harbour bridge closed after storm damages two pillars"
@@ -559,7 +560,7 @@ def test_a_rewritten_opening_above_a_third_of_anothers_words_is_text_reuse() -> 
 
 @pytest.mark.parametrize(
     ("opening", "closing"),
-    [("“", "”"), ('"', '"'), ("«", "»"), ("„", "“"), ("“", "\n\n")],
+    rows("copies", "a speech that both quote is no text reuse"),
 )
 def test_a_speech_that_both_quote_is_no_text_reuse(opening: str, closing: str) -> None:
     speech = f"{opening}{' '.join(sentences(3, 10))}{closing}"

@@ -12,6 +12,7 @@ from aggregator.extract.entry_identity import (
 )
 from aggregator.model.entry import Entry, Published
 from tests.support.articles import FLOOD, NOON
+from tests.support.tables import mapping
 
 
 def words_key(title: str, text: str, minute: dt.datetime | None = NOON) -> bytes:
@@ -58,25 +59,14 @@ def test_keys_take_time_by_length_alone() -> None:
         words_key(hostile[:2000], hostile)
 
 
-@pytest.mark.parametrize(
-    ("claims", "void"),
-    [
-        ([(b"1", b"u", "a"), (b"2", b"u", "b")], {b"u"}),
-        ([(b"1", b"u", "a"), (b"2", b"u", "a")], set()),  # one entry twice
-        ([(b"1", b"u", "a"), (b"1", b"u", "b")], set()),  # one entry and its correction
-        ([(b"0", b"u", "a"), (b"0", b"v", "b")], {b"0"}),
-        ([(b"0", None, "a"), (b"0", None, "b")], {b"0"}),
-        ([(None, b"u", "a"), (None, b"u", "b")], {b"u"}),
-        ([(b"1", b"u", "a"), (None, b"u", "b")], {b"u"}),
-        ([(None, None, "a"), (None, None, "b")], set()),
-    ],
-)
-def test_keys_that_different_entries_share_say_nothing(
-    claims: list[tuple[bytes | None, bytes | None, str]], void: set[bytes]
-) -> None:
-    assert (
-        shared_keys(
-            [EntryKeys(guid=guid, url=url, headline=said) for guid, url, said in claims]
-        )
-        == void
-    )
+SHARED = mapping("familiar", "keys that different entries share say nothing")
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_keys_that_different_entries_share_say_nothing(name: str) -> None:
+    entries, void = SHARED[name]
+    keys = []
+    for guid, url, headline in entries:
+        in_bytes = {"guid": guid and guid.encode(), "url": url and url.encode()}
+        keys.append(EntryKeys(headline=headline, **in_bytes))
+    assert shared_keys(keys) == {key.encode() for key in void}

@@ -69,12 +69,7 @@ def test_cases_and_adjectives_of_a_name_are_one_word(language, one, other):
 
 @pytest.mark.parametrize(
     ("language", "one", "other"),
-    [
-        ("en", "Alexander", "Alexandria"),
-        ("de", "Erdbeben", "Erdbeobachtung"),
-        ("nl", "waterschap", "waterleiding"),
-        ("ru", "порт", "портрет"),
-    ],
+    rows("languages", "words that only begin alike are different words"),
 )
 def test_words_that_only_begin_alike_are_different_words(language, one, other):
     lexicon = Vocabulary(language, EMPTY)
@@ -100,11 +95,7 @@ def test_numbers_in_chinese_characters_are_written_out(text, written):
 
 @pytest.mark.parametrize(
     ("language", "text", "number"),
-    [
-        ("ar", "قتل ٣١٢ شخصا", "312"),
-        ("ja", "３１２人", "312"),
-        ("fa", "۷٫۵ درصد", "7.5"),
-    ],
+    rows("languages", "digits of other scripts are numbers"),
 )
 def test_digits_of_other_scripts_are_numbers(language, text, number):
     lexicon = Vocabulary(language, EMPTY)
@@ -115,12 +106,7 @@ def test_digits_of_other_scripts_are_numbers(language, text, number):
 
 @pytest.mark.parametrize(
     ("language", "word", "number"),
-    [
-        ("ru", "трёх", "3"),
-        ("ar", "ثلاثة", "3"),
-        ("pl", "pięciu", "5"),
-        ("de", "Zwei", "2"),
-    ],
+    rows("languages", "number words"),
 )
 def test_number_words(language, word, number):
     assert Vocabulary(language, EMPTY).number(word) == number
@@ -143,11 +129,7 @@ def test_names_by_the_signs_of_a_script(language, text, found):
 
 @pytest.mark.parametrize(
     ("language", "text", "found"),
-    [
-        ("en", "fire broke out in Bersk on Saturday, and again in November", ["bersk"]),
-        ("en", "the blaze of Black Saturday", ["black saturday"]),
-        ("tr", "kaza sonrası Ordu ilinde, dün gece Cumartesi günü", ["ordu"]),
-    ],
+    rows("languages", "days and months are not names"),
 )
 def test_days_and_months_are_not_names(language, text, found):
     assert names(language, text) == found

@@ -245,12 +245,7 @@ def test_titles_of_one_pattern_show_what_stands_in_the_place_of_what(
 
 @pytest.mark.parametrize(
     ("one", "other", "apart"),
-    [
-        ((50,), (51, 52), 1),
-        ((50, 53), (51, 52, 54), 2),
-        ((50, 53), (51, 52, 53), 0),
-        ((), (51,), 0),
-    ],
+    rows("pair_model", "one shared number is enough"),
 )
 def test_one_shared_number_is_enough(
     one: tuple[int, ...], other: tuple[int, ...], apart: int
@@ -260,7 +255,7 @@ def test_one_shared_number_is_enough(
 
 @pytest.mark.parametrize(
     ("one", "other", "is_same"),
-    [("Herald", "Herald", 1), ("Herald", "Echo", 0), (None, None, 0)],
+    rows("pair_model", "an unknown outlet equals no other"),
 )
 def test_an_unknown_outlet_equals_no_other(
     one: str | None, other: str | None, is_same: int
@@ -512,23 +507,7 @@ def test_a_high_share_lifts_no_body_of_a_few_words() -> None:
 
 @pytest.mark.parametrize(
     ("headline", "title", "text"),
-    [
-        (
-            "Rail staff walk out in Larnmouth today",
-            "Rail staff walk out in Larnmouth",
-            "",
-        ),
-        (
-            "Fire destroys mill",
-            "Paper mill in Korvo burns down",
-            "Fire destroyed the building on Saturday night, firemen said.",
-        ),
-        (
-            "No buses in Pennmouth",
-            "Bus drivers walk out in Pennmouth",
-            "No bus left the depot in Pennmouth on Saturday morning, the union said.",
-        ),
-    ],
+    rows("pair_model", "a headline alone joins its report in a quiet stream"),
 )
 def test_a_headline_alone_joins_its_report_in_a_quiet_stream(
     headline: str, title: str, text: str

@@ -70,18 +70,9 @@ def test_a_text_without_words_has_no_terms():
 
 @pytest.mark.parametrize(
     ("language", "text", "names"),
-    [
-        (
-            "en",
-            "Yesterday the Northern Salvage Company met Ines Calloway’s lawyer. Divers left, Ellory waits.",
-            ["northern salvage company", "ines calloway", "ellory"],
-        ),
-        (
-            "de",
-            "Gestern hat die Regierung mit Ines Calloway gesprochen.",
-            ["ines calloway"],
-        ),
-    ],
+    rows(
+        "terms", "names are runs of capitals inside sentences and german nouns are none"
+    ),
 )
 def test_names_are_runs_of_capitals_inside_sentences_and_german_nouns_are_none(
     language, text, names
@@ -128,7 +119,7 @@ def test_names_and_numbers_match_across_languages_and_words_do_not():
 
 @pytest.mark.parametrize(
     ("language", "word"),
-    [("en", "The"), ("de", "und"), ("fr", "avec"), ("pt", "não"), ("ar", "في")],
+    rows("terms", "stop words are silent"),
 )
 def test_stop_words_are_silent(language, word):
     assert Vocabulary(language, EMPTY)[word] == STOP_WORD

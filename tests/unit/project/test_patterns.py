@@ -29,12 +29,7 @@ def test_an_expression_that_is_not_linear_is_found(pattern: str, method: str) ->
 
 @pytest.mark.parametrize(
     ("pattern", "method"),
-    [
-        (r"(?<!\s)\s++$", "search"),
-        (r"<a[^<>]{0,200}>", "finditer"),
-        (r"\w+", "finditer"),
-        (r"\s+$", "match"),
-    ],
+    rows("patterns", "a linear expression is not"),
 )
 def test_a_linear_expression_is_not(pattern: str, method: str) -> None:
     assert growing(planted(pattern, method), most=24) is None

@@ -33,6 +33,8 @@ from aggregator.sources.parse.files.open_source import (
 from aggregator.sources.parse.records.jsonl import values
 from aggregator.sources.parse.streams.file_stream import Progress, decompress_stream
 from aggregator.sources.source_limits import source_tuning
+from tests.support.loopback import LoopbackServer, Ranged, Request, Response
+from tests.support.tables import rows
 from tests.support.warc import PAGE, answer, warc_record
 
 TUNING = source_tuning(Tuning())
@@ -187,64 +189,9 @@ def test_every_encoding_in_every_shape(
     assert titles(found(tmp_path / name)) == [one["title"] for one in records]
 
 
-@pytest.mark.parametrize("count", [1, 5])
-def test_records_over_many_lines_one_after_the_other(
-    tmp_path: Path, count: int
-) -> None:
-    text = "\n".join(
-        json.dumps({"title": f"Item {number}"}, indent=2) for number in range(count)
-    )
-    (tmp_path / "a.json").write_text(text + "\n")
-    assert titles(found(tmp_path / "a.json")) == [
-        f"Item {number}" for number in range(count)
-    ]
-
-
-def test_a_list_is_read_up_to_an_element_that_is_not_json(tmp_path: Path) -> None:
-    (tmp_path / "a.json").write_bytes(
-        b'[{"title": "A"},\n 7, "x", [], {"title": "B ] } \\" {"},\n {}, {"title": nothing}, {"title": "C"}]'
-    )
-    results = found(tmp_path / "a.json")
-    assert titles(results) == ["A", 'B ] } " {']
-    assert [one.where.rpartition(", ")[2] for one in problems(results)] == [
-        f"record {number}" for number in (2, 3, 4, 6, 7)
-    ]
-    assert problems(results)[-1].reason == "not JSON (Expecting value at character 71)"
-
-
-def test_a_list_without_its_end_is_read_to_its_last_element(tmp_path: Path) -> None:
-    (tmp_path / "a.json").write_bytes(b'[{"title": "A"}, {"title": "B"}')
-    assert titles(found(tmp_path / "a.json")) == ["A", "B"]
-    (tmp_path / "a.json").write_bytes(b'[{"title": "A"}, {"title": "B')
-    results = found(tmp_path / "a.json")
-    assert titles(results) == ["A"]
-    assert [one.where.rpartition(", ")[2] for one in problems(results)] == ["record 2"]
-
-
-def test_an_element_that_is_too_long_is_passed_over(tmp_path: Path) -> None:
-    small = msgspec.structs.replace(
-        TUNING, max_article_bytes=200_000, max_feed_bytes=1_000_000
-    )
-    long = [
-        {"title": "long", "text": "x" * 250_000},
-        {"title": "deep", "text": [[{"a": "z" * 90}] * 2_500]},
-    ]
-    (tmp_path / "a.json").write_text(
-        json.dumps([{"title": "A"}, long[0], {"title": "B"}, long[1]])
-    )
-    results = list(open_source(tmp_path / "a.json", ReadOptions(tuning=small)))
-    assert titles(results) == ["A", "B"]
-    assert [one.verdict for one in problems(results)] == ["too_long"] * 2
-
-
 @pytest.mark.parametrize(
     ("name", "shape"),
-    [
-        ("a.json", "list"),
-        ("a.jsonl", "list"),
-        ("a.json.gz", "list"),
-        ("a.json", "indented"),
-    ],
+    rows("archives", "a list that is too long is refused with the way out"),
 )
 def test_a_list_that_is_too_long_is_refused_with_the_way_out(
     tmp_path: Path, name: str, shape: str
@@ -279,12 +226,6 @@ def test_a_list_of_very_many_elements_is_read_one_at_a_time(
     tracemalloc.stop()
     assert count == many
     assert peak < 1_000_000
-
-
-def test_a_list_nested_too_deeply_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "a.json").write_bytes(b"[" * 100_000)
-    (one,) = found(tmp_path / "a.json")
-    assert "nested too deeply" in one.reason
 
 
 VALUES = st.recursive(
@@ -436,31 +377,6 @@ def test_pages_and_texts_without_a_response_are_read(tmp_path: Path) -> None:
         assert not problems(found(tmp_path / name))
 
 
-TTRSS = """<articles schema-version="146"><!-- two --><article><guid><![CDATA[k1]]></guid>
-<title><![CDATA[Dam repairs & begin]]></title><content><![CDATA[<p>The council of Lindmar voted on Friday
-to repair the old dam above the town.</p>]]></content><link><![CDATA[https://kite.example/0]]></link>
-<feed_title><![CDATA[Kite Daily]]></feed_title><updated><![CDATA[2026-11-26 08:00:00]]></updated><!-- x --></article>
-<article><title>No address</title><content></content></article><article/></articles>"""
-
-
-@pytest.mark.parametrize("begin", ["", '<?xml version="1.0" encoding="UTF-8"?>\n'])
-def test_articles_exported_by_tiny_tiny_rss_are_read(
-    tmp_path: Path, begin: str
-) -> None:
-    (tmp_path / "starred.xml").write_text(begin + TTRSS, encoding="utf-8")
-    results = found(tmp_path / "starred.xml")
-    first, *_ = [one.entry for one in results if isinstance(one, InputEntry)]
-    assert (first.title, first.url, first.outlet) == (
-        "Dam repairs & begin",
-        "https://kite.example/0",
-        "Kite Daily",
-    )
-    assert first.published is not None
-    assert first.published.time.date() == dt.date(2026, 11, 26)
-    assert titles(results) == ["Dam repairs & begin", "No address"]
-    assert [one.where[-9:] for one in problems(results)] == ["article 3"]
-
-
 def test_records_without_a_page_are_passed_over(tmp_path: Path) -> None:
     records = [
         warc_record("revisit", answer(b"")),
@@ -473,12 +389,6 @@ def test_records_without_a_page_are_passed_over(tmp_path: Path) -> None:
     (tmp_path / "c.warc").write_bytes(b"".join(records))
     assert urls(found(tmp_path / "c.warc")) == "z"
     assert not problems(found(tmp_path / "c.warc"))
-
-
-def test_what_is_no_web_archive_is_said(tmp_path: Path) -> None:
-    (tmp_path / "c.warc").write_bytes(b"hello\r\n" * 100)
-    (one,) = problems(found(tmp_path / "c.warc"))
-    assert "not a WARC archive" in one.reason
 
 
 # --- feeds -------------------------------------------------------------------------------------------------

@@ -5,7 +5,6 @@ import json
 import os
 from pathlib import Path
 
-import msgspec
 import pytest
 import zstandard
 
@@ -103,15 +102,6 @@ def test_compression_is_seen_by_content_and_is_not_part_of_the_name(
     )
 
 
-def test_a_page(tmp_path: Path) -> None:
-    (tmp_path / "p.html").write_bytes(
-        '<html><meta charset="iso-8859-1"><p>Café'.encode("latin-1")
-    )
-    entry = only_entry(tmp_path / "p.html").entry
-    assert (entry.is_page, entry.url, entry.text) == (True, None, None)
-    assert entry.html.endswith("Café")
-
-
 @pytest.mark.parametrize("name", ["f.xml", "f.rss", "f.atom", "f.xml.gz", "f"])
 def test_a_feed_is_left_to_a_worker(tmp_path: Path, name: str) -> None:
     data = b"<?xml version='1.0'?><rss><channel/></rss>"
@@ -123,10 +113,6 @@ def test_a_feed_is_left_to_a_worker(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "data", "verdict"),
     [
-        ("e.txt", b"", "empty"),
-        ("e.txt", b" \n\t", "empty"),
-        ("e.txt", b"\xef\xbb\xbf", "empty"),
-        ("e.jsonl", b"", "empty"),
         ("b.txt", b"\x89PNG\r\n\x1a\n" + bytes(500), "binary"),
         ("b.html", b"%PDF-1.4 " + bytes(500), "binary"),
         ("l.txt", b"a" * (TUNING.max_article_bytes + 1), "too_long"),
@@ -153,15 +139,6 @@ def test_a_cut_archive_is_damaged(tmp_path: Path, name: str, data: bytes) -> Non
     assert "cut short" in only_problem(tmp_path / name).reason, (
         "half an article is another article"
     )
-
-
-def test_a_line_that_is_too_long_is_skipped(tmp_path: Path) -> None:
-    small = msgspec.structs.replace(TUNING, max_article_bytes=1000)
-    (tmp_path / "r.jsonl").write_bytes(RECORD + b"x" * 5000 + b"\n" + RECORD)
-    first, long, last = open_source(tmp_path / "r.jsonl", ReadOptions(tuning=small))
-    assert isinstance(first, InputEntry)
-    assert isinstance(last, InputEntry)
-    assert (long.verdict, last.where.rpartition(", ")[2]) == ("too_long", "line 3")
 
 
 @pytest.mark.parametrize("indent", [None, 2])

@@ -385,12 +385,7 @@ def test_a_redirect_from_the_internet_never_leads_into_the_operators_network() -
 @pytest.mark.later
 @pytest.mark.parametrize(
     ("accept", "source_port", "is_dialled"),
-    [
-        ("feed", None, True),
-        ("page", None, False),
-        ("page", 8443, True),
-        ("page", 9999, False),
-    ],
+    rows("guard", "only a typed port is asked besides the webs own"),
 )
 def test_only_a_typed_port_is_asked_besides_the_webs_own(
     accept: str, source_port: int | None, is_dialled: bool
@@ -422,11 +417,7 @@ def test_dead_addresses_of_a_name_are_passed_over() -> None:
 
 @pytest.mark.parametrize(
     ("name", "is_known", "is_right"),
-    [
-        ("good.example", True, True),
-        ("other.example", True, False),
-        ("good.example", False, False),
-    ],
+    rows("guard", "tls is checked by name and authority though an address is dialled"),
 )
 def test_tls_is_checked_by_name_and_authority_though_an_address_is_dialled(
     certificate: Path,

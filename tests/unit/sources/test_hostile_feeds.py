@@ -189,54 +189,7 @@ def test_a_string_is_no_feed(tmp_path: Path) -> None:
         assert feed.problem is not None
 
 
-# --- entries that others drop ------------------------------------------------------------------------------
-
-
-def test_an_entry_that_swallows_the_next_costs_neither() -> None:
-    items = "".join(
-        f"<item><guid>{n}</guid><title>Entry {n}</title></item>" for n in range(6)
-    )
-    torn = items.replace("<title>Entry 2</title></item>", "<title>Entry 2</title>")
-    feed = read(
-        rss(torn, head="<language>de</language><link>https://www.example.org/</link>")
-    )
-    assert [(one.guid, one.title, one.language) for one in feed.entries] == [
-        (str(n), f"Entry {n}", "de") for n in range(6)
-    ]
-    assert (feed.entry_count, feed.title, feed.site_url) == (
-        6,
-        "Post",
-        "https://www.example.org/",
-    )
-
-
-def test_prefixes_that_nobody_declared_are_passed_over() -> None:
-    feed = read(
-        "<q:rss><q:channel><q:title>Post</q:title>"
-        "<q:item><q:guid>1</q:guid><q:title>One</q:title></q:item>"
-        "<q:item><q:guid>2</q:guid><q:title>Two</q:title><media:thumbnail url='https://a.example/t.jpg'/>"
-        "</q:item></q:channel></q:rss>"
-    )
-    assert [(one.guid, one.title) for one in feed.entries] == [
-        ("1", "One"),
-        ("2", "Two"),
-    ]
-    assert feed.title == "Post"
-    assert feed.entries[1].enclosures[0].url == "https://a.example/t.jpg"
-
-
-def test_torn_atom_entries_are_read_one_by_one() -> None:
-    feed = read(
-        '<feed xmlns="http://www.w3.org/2005/Atom" xml:base="https://a.example/news/"><title>F</title>'
-        '<entry><id>1</id><title>One</title><link href="one"/>'
-        '<entry><id>2</id><title>Two</title><link href="two"/></entry></feed>'
-    )
-    assert [
-        (one.guid and one.guid[-1], one.title, one.url) for one in feed.entries
-    ] == [
-        ("1", "One", "https://a.example/news/one"),
-        ("2", "Two", "https://a.example/news/two"),
-    ]
+# --- very many entries ------------------------------------------------------------------------------------
 
 
 @pytest.mark.later
@@ -314,15 +267,6 @@ def test_a_sign_that_XML_forbids_does_not_end_a_sitemap(sign: str) -> None:
         for n in range(3)
     )
     assert read(f"<urlset>{pages}</urlset>").entry_count == 3
-
-
-@pytest.mark.parametrize("sign", ["\x00", "\x1b"])
-def test_a_control_character_within_a_tag_does_not_hide_it(sign: str) -> None:
-    item = f"<it{sign}em><guid>1</guid><ti{sign}tle>Tide turns</title></item>"
-    assert [(one.guid, one.title) for one in read(rss(item + GOOD)).entries] == [
-        ("1", "Tide turns"),
-        ("good", TITLE),
-    ]
 
 
 # --- responses that are not feeds ---------------------------------------------------------------------------

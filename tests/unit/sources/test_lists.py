@@ -14,48 +14,16 @@ from aggregator.sources.parse.feeds.feed_discovery import (
     usual_places,
 )
 from aggregator.sources.parse.feeds.opml import OpmlFeed, read_opml, write_opml
-from tests.support.tables import mapping, rows
+from tests.support.tables import mapping, named_parts, rows
+
+LISTS = mapping("lists", "lists")
 
 
-def test_folders_are_read_as_they_nest() -> None:
-    data = b"""<?xml version="1.0"?><opml version="1.0"><head><title>Mine</title></head><body>
-    <outline text="News"><outline text="World">
-      <outline type="rss" text="Harbour &amp; Post" xmlUrl="https://a.example/rss" htmlUrl="https://a.example/"/>
-    </outline></outline>
-    <outline title="Bare" xmlurl="https://b.example/rss"/>
-    <outline TEXT="Odd" XMLURL="https://c.example/rss"/>
-    <outline text="Again" xmlUrl="https://a.example/rss"/>
-    <outline text="No feed" url="https://d.example/"/><outline text="Bad" xmlUrl="file:///etc/passwd"/>
-    </body></opml>"""
-    site, nested = "https://a.example/", ("News", "World")
-    assert read_opml(data).feeds == (
-        OpmlFeed(
-            url="https://a.example/rss",
-            title="Harbour & Post",
-            site_url=site,
-            folder=nested,
-        ),
-        OpmlFeed(url="https://b.example/rss", title="Bare"),
-        OpmlFeed(url="https://c.example/rss", title="Odd"),
-    )
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"<opml><body><outline text='x' xmlUrl='https://a.example/rss'>",
-        b"<opml><body><outline text='M & N' xmlUrl='https://a.example/rss'/></body></opml>",
-        '<opml><body><outline text="é" xmlUrl="https://a.example/rss"/></body></opml>'.encode(
-            "utf-16"
-        ),
-        b"<!DOCTYPE opml [<!ENTITY x SYSTEM 'file:///etc/passwd'>]><opml><body>"
-        b"<outline text='&x;' xmlUrl='https://a.example/rss'/></body></opml>",
-    ],
-)
-def test_broken_lists_are_read_as_far_as_they_go(data: bytes) -> None:
-    feeds = read_opml(data).feeds
-    assert [feed.url for feed in feeds] == ["https://a.example/rss"]
-    assert "root:" not in feeds[0].title
+@pytest.mark.parametrize("name", LISTS)
+def test_a_list_gives_its_feeds(name: str) -> None:
+    row = LISTS[name]
+    found = read_opml(row["text"].encode(row.get("encoding", "utf-8")))
+    assert named_parts(found, row["gives"]) == row["gives"]
 
 
 @pytest.mark.parametrize(
@@ -173,25 +141,20 @@ def test_addresses_as_other_programs_write_them(written: str) -> None:
     ]
 
 
-SKIPPED = {
-    "text='K' type='link' url='https://a.example/'": "a link",
-    "text='K' type='rss' xmlUrl='' htmlUrl='https://a.example/'": "aggregator sources add https://a.example/",
-    "text='K' xmlUrl=' '": "no address of a feed",
-    "text='K' type='include' url='https://a.example/other.opml'": "another list",
-    "text='K' xmlUrl='file:///etc/passwd'": "file:///etc/passwd",
-    "text='K' xmlUrl='javascript:alert(1)'": "no web address",
-    "text='K' xmlUrl='feed'": "no web address",
-    "text='K' xmlUrl='ftp://anna:5ecret@a.example/'": "...@a.example/",
-    f"text='K' xmlUrl='https://a.example/{'a' * 5_000}'": "no web address",
-}
-
-
-@pytest.mark.parametrize("attributes", SKIPPED)
-def test_what_is_not_taken_of_a_list_is_named_with_the_reason(attributes: str) -> None:
+@pytest.mark.parametrize(
+    ("attributes", "reason"),
+    [
+        *rows("lists", "what is not taken of a list is named with the reason"),
+        (f"text='K' xmlUrl='https://a.example/{'a' * 5_000}'", "no web address"),
+    ],
+)
+def test_what_is_not_taken_of_a_list_is_named_with_the_reason(
+    attributes: str, reason: str
+) -> None:
     data = f"<opml><outline text='Folder'><outline {attributes}/></outline></opml>"
     (entry,) = read_opml(data.encode()).skipped
     assert entry.name == "K"
-    assert SKIPPED[attributes] in entry.reason
+    assert reason in entry.reason
     assert len(entry.reason) < 200
     assert "5ecret" not in entry.reason
 
@@ -200,23 +163,6 @@ def test_an_entry_with_an_endless_address_is_not_lost_in_silence() -> None:
     data = f"<opml><outline text='K' xmlUrl='https://a.example/{'a' * 10_000}'/></opml>"
     (entry,) = read_opml(data.encode()).skipped
     assert "far too long" in entry.reason
-
-
-def test_the_entries_of_a_list_add_up() -> None:
-    feeds = "".join(
-        f"<outline text='F{n}' xmlUrl='https://f{n}.example/'/>" for n in (1, 2, 1, 1)
-    )
-    found = read_opml(
-        f"<opml><outline text='A'>{feeds}<outline xmlUrl='x'/></outline></opml>".encode()
-    )
-    assert (len(found.feeds), found.repeated, len(found.skipped)) == (2, 2, 1)
-
-
-def test_of_a_feed_in_several_places_the_first_folder_counts() -> None:
-    feed = "<outline text='F' xmlUrl='https://a.example/rss'/>"
-    filed = "".join(f"<outline text='{name}'>{feed}</outline>" for name in "AB")
-    data = f"<opml><body>{feed}{filed}</body></opml>"
-    assert [one.folder for one in read_opml(data.encode()).feeds] == [("A",)]
 
 
 @pytest.mark.later

@@ -3,9 +3,8 @@
 import pytest
 
 from aggregator.extract.sites import is_address
-from aggregator.model.entry import Outlet
 from tests.support.read_feeds import read
-from tests.support.tables import rows
+from tests.support.tables import mapping, rows
 
 
 def outlets(
@@ -48,28 +47,13 @@ def test_the_name_is_the_title_of_the_feed_without_section_and_format(
     assert outlet(title=title) == ("example.org", name)
 
 
-def test_the_name_of_the_source_goes_before_the_title_and_a_common_host_has_a_name() -> (
-    None
-):
-    assert outlet(name="My harbour") == ("example.org", "My harbour")
-    assert (
-        outlet(title="NYT > World", url="https://www.nytimes.com/feed")[1]
-        == "The New York Times"
-    )
+ENTRIES = mapping("outlets", "entries have outlets")
 
 
-@pytest.mark.parametrize(
-    ("title", "name"),
-    [
-        ("Example News Search Records Found 1000", "Example"),
-        ("Top Stories", "example.org"),
-        ("The Harbour Science Monitor | All stories", "The Harbour Science Monitor"),
-    ],
-)
-def test_a_name_that_a_list_took_from_the_feed_is_no_name_of_the_source(
-    title: str, name: str
-) -> None:
-    assert outlet(name=title, title=title)[1] == name
+@pytest.mark.parametrize("row", ENTRIES)
+def test_entries_have_outlets(row: str) -> None:
+    found = outlets(*ENTRIES[row]["items"], **ENTRIES[row].get("as", {}))
+    assert [one and list(one) for one in found] == ENTRIES[row]["gives"]
 
 
 @pytest.mark.parametrize(
@@ -92,69 +76,6 @@ def test_an_entry_of_the_feeds_own_has_the_outlet_of_the_feed(
 
 
 @pytest.mark.parametrize(
-    "item",
-    [
-        link("https://t.co/x"),
-        link("https://feedproxy.google.com/~r/HarbourPost/x"),
-        link("https://bit.ly/x"),
-    ],
-)
-def test_a_redirector_is_no_outlet(item: str) -> None:
-    assert outlet(item) == ("example.org", "Harbour Post")
-
-
-def test_a_feed_at_another_host_has_the_outlet_of_its_site() -> None:
-    here = {
-        "url": "https://feeds.feedburner.com/HarbourPost",
-        "site": "https://example.org/",
-    }
-    assert (
-        outlet(**here)
-        == outlet(link("https://example.org/a"), **here)
-        == ("example.org", "Harbour Post")
-    )
-    assert outlet(url=here["url"]) == ("feedburner.com/HarbourPost", "Harbour Post")
-    bbc = {
-        "url": "https://feeds.bbci.co.uk/news/rss.xml",
-        "site": "https://www.bbc.co.uk/news",
-    }
-    assert outlet(
-        link("https://www.bbc.com/news/1"), title="BBC News - World", **bbc
-    ) == (
-        "bbc.com",
-        "BBC",
-    )
-
-
-SOURCE = "<source url='{}'>The Lantern</source>"
-
-
-def test_another_sites_page_has_that_site_as_outlet() -> None:
-    assert outlets(
-        link("https://lantern.example/a"),
-        link("https://lantern.example/a")
-        + SOURCE.format("https://lantern.example/rss"),
-        link("https://news.google.com/rss/articles/x")
-        + SOURCE.format("https://lantern.example"),
-        link("https://example.org/a") + SOURCE.format("https://lantern.example"),
-        link("https://example.org/a") + SOURCE.format("https://example.org/rss"),
-        SOURCE.format("https://example.org/rss"),
-        link("https://www.theguardian.com/a"),
-    ) == [
-        ("lantern.example", "lantern.example"),
-        ("lantern.example", "The Lantern"),
-        ("lantern.example", "The Lantern"),
-        ("lantern.example", "The Lantern"),
-        ("example.org", "Harbour Post"),
-        ("example.org", "Harbour Post"),
-        ("theguardian.com", "The Guardian"),
-    ]
-
-
-YOUTUBE = "https://www.youtube.com/feeds/videos.xml?"
-
-
-@pytest.mark.parametrize(
     ("url", "item", "key"),
     rows("outlets", "channels of one site are different outlets"),
 )
@@ -164,70 +85,9 @@ def test_channels_of_one_site_are_different_outlets(
     assert outlet(item, url=url) == (key, "Harbour Post")
 
 
-def test_a_link_to_a_channel_is_of_this_channel() -> None:
-    assert outlet(link("https://www.youtube.com/@bob/live")) == (
-        "youtube.com/@bob",
-        "youtube.com/@bob",
-    )
-    assert outlet(link("https://www.youtube.com/watch?v=1")) == (
-        "youtube.com",
-        "YouTube",
-    )
-
-
-def test_feeds_of_a_private_network_are_different_outlets() -> None:
-    here = "http://192.168.1.9:1200/bbc/world"
-    assert outlet(link("http://192.168.1.9:1200/x"), url=here) == (
-        "192.168.1.9:1200/bbc/world",
-        "Harbour Post",
-    )
-    assert outlet(url=here, site="https://lantern.example") == (
-        "lantern.example",
-        "Harbour Post",
-    )
-
-
-def test_a_feed_in_a_file_has_its_site_or_its_title_for_an_outlet() -> None:
-    assert outlet(url=None, site="https://example.org") == (
-        "example.org",
-        "Harbour Post",
-    )
-    assert outlet(url=None) == ("Harbour Post", "Harbour Post")
-    assert outlet(url=None, title="RSS") is None
-
-
-def test_a_configured_outlet_is_name_and_key() -> None:
-    feed = read(
-        "<rss><channel><item><title>a</title></item></channel></rss>", outlet="Gazette"
-    )
-    assert (feed.entries[0].outlet, feed.entries[0].resolved_outlet) == (
-        "Gazette",
-        None,
-    )
-
-
-def test_json_feeds_and_sitemaps_have_outlets() -> None:
-    start = '{"version": "https://jsonfeed.org/version/1.1", "title": "Ann", "home_page_url": "https://ann.example/",'
-    assert read(start + '"items": [{"id": "1"}]}').entries[0].resolved_outlet == Outlet(
-        key="ann.example", name="Ann"
-    )
-    pages = """<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9"
-        xmlns:news="http://www.google.com/schemas/sitemap-news/0.9"><url><loc>https://news.example.org/1</loc>
-        <news:news><news:publication><news:name>Harbour Post</news:name></news:publication>
-        <news:title>A</news:title></news:news></url></urlset>"""
-    assert read(pages).entries[0].resolved_outlet == Outlet(
-        key="example.org", name="Harbour Post", is_own=True
-    )
-
-
 @pytest.mark.parametrize(
     ("site", "title", "name"),
-    [
-        ("https://ndtv.com", "NDTV News Search Records Found 1000", "NDTV"),
-        ("https://alexblackie.com", "Entrepreneur and software developer on Alex Blackie", "Alex Blackie"),
-        ("https://kopiascsaba.hu", "The blog of Csaba Kopiás on Kopiás Csaba", "Kopiás Csaba"),
-        ("https://ucla.edu", "Causal Analysis in Theory and Practice", "ucla.edu"),
-    ],
+    rows('outlets', 'the words of a long title that spell the site are its name'),
 )  # fmt: skip
 def test_the_words_of_a_long_title_that_spell_the_site_are_its_name(
     site: str, title: str, name: str

@@ -11,6 +11,7 @@ from aggregator.model.entry import Entry
 from aggregator.model.errors import ReadError
 from aggregator.sources.parse.records.jsonl import decoded_record, read_labelled
 from aggregator.sources.parse.records.record_entry import entry_of_record
+from tests.support.tables import rows
 
 
 def read(record: object, **more: object) -> Entry:
@@ -67,12 +68,7 @@ def test_without_an_outlet_the_file_is_the_source() -> None:
 
 @pytest.mark.parametrize(
     "record",
-    [
-        {"title": "T"},
-        {"text": "x"},
-        {"html": "<p>x</p>"},
-        {"url": "https://a.example/"},
-    ],
+    rows("records", "any one of them is enough"),
 )
 def test_any_one_of_them_is_enough(record: dict[str, str]) -> None:
     assert read(record).source == "batch.jsonl"
@@ -162,13 +158,7 @@ def test_labels_for_eval() -> None:
 
 @pytest.mark.parametrize(
     ("line", "name"),
-    [
-        ('{"id": "x1"}', "x1"),
-        ('{"id": 12, "text": ""}', "12"),
-        ("not json", "gold:4"),
-        ('{"title": "T"}', "gold:4"),
-        ("", "gold:4"),
-    ],
+    rows("records", "eval rejects nothing"),
 )
 def test_eval_rejects_nothing(line: str, name: str) -> None:
     labelled = read_labelled(line, file_name="gold", line_number=4, chosen={})

@@ -17,7 +17,7 @@ from aggregator.sources.fetch.response import fresh_seconds
 from aggregator.sources.parse.feeds.feedparser_feed import ttl_seconds
 from aggregator.store.intake.source_rows import Source
 from aggregator.store.read.health.source_health import health_of
-from tests.support.tables import rows
+from tests.support.tables import mapping, rows
 
 NOW = dt.datetime(2026, 11, 20, 8, 0, tzinfo=dt.UTC)
 
@@ -156,12 +156,6 @@ def test_the_last_second_is_one() -> None:
     assert "seconds" not in words
 
 
-def test_a_source_that_is_well_says_nothing() -> None:
-    assert reported() == ("ok", "", "")
-    assert reported(health="new") == ("new", "", "")
-    assert reported(paused=True, health="failing", health_cause="tls: x")[0] == "paused"
-
-
 @pytest.mark.parametrize(
     ("per_day", "days", "is_silent"),
     rows("rhythm", "silence is measured by a sources own rhythm"),
@@ -179,33 +173,17 @@ def test_silence_is_measured_by_a_sources_own_rhythm(
     )
 
 
-def test_a_source_that_was_silent_before_it_was_added_is_well() -> None:
-    """Its last entry is of long ago, its rate is that of the first poll."""
-    assert reported(per_day=24.0, per_day_at=ago(1), last_new_at=ago(400))[0] == "ok"
-    assert reported(per_day=24.0, per_day_at=ago(4), last_new_at=ago(400))[
-        2
-    ].startswith("nothing new for 400 days")
+HEALTH = mapping("rhythm", "the health of a source is reported")
 
 
-def test_a_silent_source_says_what_it_used_to_have() -> None:
-    words = reported(per_day=24.0, per_day_at=ago(5), last_new_at=ago(5))[2]
-    assert words == "nothing new for 5 days; it used to have something every 60 minutes"
-
-
-def test_a_flood_is_shown_for_a_week() -> None:
-    assert reported(flooded_at=ago(6), flood_entries=300) == (
-        "flood", "flood", "300 old entries came at once on 2026-11-14 08:00; stored, not announced",
-    )  # fmt: skip
-    assert reported(flooded_at=ago(8), flood_entries=300)[0] == "ok"
-
-
-def test_what_is_not_asked_any_more_says_why() -> None:
-    assert reported(health="gone", gone_since=ago(3))[2].startswith(
-        "gone permanently (410) since"
-    )
-    assert (
-        "same feed as source other" in reported(health="merged", merged_into="other")[2]
-    )
+@pytest.mark.parametrize("name", HEALTH)
+def test_the_health_of_a_source_is_reported(name: str) -> None:
+    known, ages, state, cause, words = HEALTH[name]
+    times = {key: ago(days) for key, days in ages.items()}
+    found = reported(**known, **times)
+    assert found[:2] == (state, cause)
+    assert found[2].startswith(words)
+    assert bool(found[2]) is bool(words)
 
 
 def test_articles_a_day_are_known_after_the_first_answer() -> None:

@@ -1,6 +1,7 @@
 """Articles, outlets, independent reports; copy groups and their originals."""
 
 import sys
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -8,161 +9,65 @@ from hypothesis import strategies as st
 
 from aggregator.extract.wire.agencies import family_table
 from aggregator.model.article import ArticleView
-from aggregator.stories.counting.copy_groups import copy_groups, copy_link, original_of
+from aggregator.stories.counting.copy_groups import copy_groups, copy_link
 from aggregator.stories.counting.counts import Counts, counts
 from aggregator.stories.counting.originals import originals_with_copies, with_originals
 from tests.support.stories_examples import view
 from tests.support.tables import mapping
 
-COUNTED = {
-    **{
-        name: (
-            [view(id_, outlet, **more) for id_, outlet, more in row["articles"]],
-            Counts(*row["counted"]),
-        )
-        for name, row in mapping("counts", "counted").items()
-    },
-    "ten reprints of an agency's text are one report": (
-        [
-            view(
-                f"r{n}",
-                f"Outlet {n}",
-                wire="AFP" if n % 2 else None,
-                role="copy" if n else "report",
-                copy_of=f"r{n - 1}" if n else None,
-                hours=n,
-            )
-            for n in range(10)
-        ],
-        Counts(10, 10, 1),
-    ),
-    "one text of own words in forty unknown feeds is one outlet more": (
-        [
-            view("a", "Harbour Post", is_little_known=False),
-            view("b", "Lantern", is_little_known=True, hours=1),
-            *[
-                view(
-                    f"c{n}",
-                    f"Feed {n}",
-                    is_little_known=True,
-                    role="copy",
-                    copy_of="b",
-                    hours=2,
-                )
-                for n in range(39)
-            ],
-        ],
-        Counts(41, 2, 2),
-    ),
-    "unknown feeds that repeat a known report are one outlet more": (
-        [
-            view("a", "Harbour Post", is_little_known=False),
-            *[
-                view(
-                    f"c{n}",
-                    f"Feed {n}",
-                    is_little_known=True,
-                    role="copy",
-                    copy_of="a",
-                    hours=2,
-                )
-                for n in range(9)
-            ],
-        ],
-        Counts(10, 2, 1),
-    ),
-}
+COUNTED, LINKED = mapping("counts", "counted"), mapping("counts", "linked")
+
+
+def articles_of(row: dict[str, Any]) -> list[ArticleView]:
+    return [view(id_, outlet, **more) for id_, outlet, more in row["articles"]]
 
 
 @pytest.mark.parametrize("name", COUNTED)
 def test_articles_outlets_and_reports_are_counted(name: str) -> None:
-    articles, counted = COUNTED[name]
-    assert counts(articles) == counted
+    row = COUNTED[name]
+    families = family_table(row["families"]) if "families" in row else None
+    assert counts(articles_of(row), families) == Counts(*row["counted"])
 
 
-def test_an_outlet_that_reuses_many_words_of_another_is_no_second_origin_and_no_copy() -> (
-    None
-):
-    articles = [
-        view("agency", "Reuters", wire="Reuters"),
-        view("rewritten", "Daily Lantern", hours=1, reuses="agency"),
-        view("own", "North Courier", hours=2),
+@pytest.mark.parametrize("name", LINKED)
+def test_copies_have_their_originals(name: str) -> None:
+    row = LINKED[name]
+    linked = with_originals(articles_of(row))
+    assert {article.id: article.copy_of for article in linked} == row["links"]
+    listed = originals_with_copies(linked)
+    assert [[one.id, [copy.id for copy in copies]] for one, copies in listed] == row[
+        "listed"
     ]
-    assert counts(articles) == Counts(3, 3, 2)
-    assert all(article.copy_of is None for article in with_originals(articles))
 
 
-def test_opinions_and_explainers_count_only_when_there_is_nothing_else() -> None:
-    column = view("column", "Daily Lantern", kind="opinion")
-    background = view("background", "North Courier", kind="explainer")
-    assert counts([view("a"), column, background]) == Counts(3, 3, 1)
-    assert counts(
-        [view("a"), view("b", "Daily Lantern", kind="list"), column]
-    ) == Counts(3, 2, 2)
-    assert counts([column]) == Counts(1, 1, 1)
-    assert counts([column, background]) == Counts(2, 2, 2)
-    assert (
-        counts([column, view("blog", "Sennick Echo", role="container")]).report_count
-        == 2
-    )
-
-
-def test_a_publisher_family_is_one_origin_of_several_outlets() -> None:
-    articles = [view("a", "Harbour Post"), view("b", "Harbour Post on Sunday")]
-    assert counts(articles) == Counts(2, 2, 2)
-    assert counts(
-        articles, family_table({"Harbour Post": ["Harbour Post on Sunday"]})
-    ) == Counts(2, 2, 1)
-
-
-def test_well_known_families_are_known_and_the_users_word_goes_before() -> None:
-    articles = [
-        view("a", "www.lvz.de"),
-        view("b", "Ostsee-Zeitung", hours=1),
-        view("c", "haz.de", hours=2),
-    ]
-    assert counts(articles) == Counts(3, 3, 1)
-    assert counts(articles, family_table({"Coast": ["ostsee-zeitung"]})) == Counts(
-        3, 3, 2
-    )
-
-
-def test_the_agencys_own_text_is_the_original_even_when_it_comes_later() -> None:
-    group = [view("early", "Harbour Post"), view("wire", "apnews.com", hours=2)]
-    assert original_of(group).id == "wire"
-    assert (
-        original_of([view("b", hours=1), view("a", hours=1), view("c", hours=2)]).id
-        == "a"
-    )
-
-
-def test_links_lead_to_the_original_through_chains() -> None:
-    articles = [
-        view("c", "C", role="copy", copy_of="b", hours=2),
-        view("b", "B", role="copy", copy_of="a", hours=1),
-        view("a", "A", role="copy", copy_of="c", hours=0),
-    ]
-    links = {article.id: article.copy_of for article in with_originals(articles)}
-    assert links == {"a": None, "b": "a", "c": "a"}
-
-
-def test_a_link_out_of_the_story_stays_with_the_groups_first() -> None:
-    articles = [
-        view("a", copy_of="gone", role="copy"),
-        view("b", copy_of="gone", role="copy", hours=1),
-    ]
-    links = {article.id: article.copy_of for article in with_originals(articles)}
-    assert links == {"a": "gone", "b": "a"}
-
-
-def test_an_excerpt_of_a_copy_points_at_the_original_and_joins_nothing() -> None:
+def test_an_excerpt_joins_no_group_of_copies() -> None:
     articles = [
         view("a"),
         view("b", role="copy", copy_of="a", hours=1),
         view("cut", role="excerpt", copy_of="b", hours=2),
     ]
     assert [len(group) for group in copy_groups(articles, copy_link)] == [2, 1]
-    assert {a.id: a.copy_of for a in with_originals(articles)}["cut"] == "a"
+
+
+def reprints(original: str, count: int, **more: Any) -> list[ArticleView]:
+    """Return copies of an article in as many outlets."""
+    more = {"role": "copy", "copy_of": original} | more
+    return [view(f"c{n}", f"Feed {n}", hours=2, **more) for n in range(count)]
+
+
+def test_reprints_of_an_agencys_text_are_one_report() -> None:
+    original = view("r", "Outlet", wire="AFP")
+    copies = reprints("r", 5) + reprints("r", 9, wire="AFP")[5:]
+    assert counts([original, *copies]) == Counts(10, 10, 1)
+
+
+def test_many_unknown_feeds_are_one_outlet_more() -> None:
+    known = view("a", "Harbour Post", is_little_known=False)
+    unknown = view("b", "Lantern", is_little_known=True, hours=1)
+    repeating = reprints("a", 9, is_little_known=True)
+    assert counts([known, *repeating]) == Counts(10, 2, 1)
+    own_words = reprints("b", 39, is_little_known=True)
+    assert counts([known, unknown, *own_words]) == Counts(41, 2, 2)
 
 
 OUTLETS = (None, "One", "Two", "www.one", "AFP", "afp.com", "Waz.de", "morgenpost.de")
@@ -210,40 +115,6 @@ def test_versions_of_one_outlet_cost_the_same_each_and_the_last_is_current() -> 
         return count
 
     assert calls(800) < 2.2 * calls(400)
-
-
-def test_copies_stand_under_their_original_and_reports_by_time() -> None:
-    articles = [
-        view("d", "D", role="copy", copy_of="b", hours=5),
-        view("b", "B", role="copy", copy_of="a", hours=2, published_precision="day"),
-        view("a", "A"),
-        view("cut", "C", role="excerpt", copy_of="b", hours=1),
-        view("own", "E", hours=3),
-    ]
-    listed = originals_with_copies(with_originals(articles))
-    assert [(one.id, [copy.id for copy in copies]) for one, copies in listed] == [
-        ("a", ["cut", "b", "d"]),
-        ("own", []),
-    ]
-
-
-def test_an_outlet_that_printed_an_agencys_text_before_it_came_here_is_still_the_copy() -> (
-    None
-):
-    articles = [view("p", "P"), view("w", "AFP", role="copy", copy_of="p", hours=1)]
-    listed = originals_with_copies(with_originals(articles))
-    assert [(one.id, copies[0].id) for one, copies in listed] == [("w", "p")]
-
-
-def test_copies_of_a_text_outside_the_story_have_their_earliest_for_an_original() -> (
-    None
-):
-    articles = [
-        view("x", "X", copy_of="gone", role="copy", hours=1),
-        view("y", "Y", copy_of="gone", role="copy"),
-    ]
-    listed = originals_with_copies(with_originals(articles))
-    assert [(one.id, copies[0].id) for one, copies in listed] == [("y", "x")]
 
 
 @pytest.mark.later

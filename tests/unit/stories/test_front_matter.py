@@ -36,11 +36,7 @@ CLOSED = "The bridge in Tarnow was closed on Monday."
 
 @pytest.mark.parametrize(
     "dateline",
-    ["HALVERNE (MNA) — ", "PORT ELLIS, Varna — ", "PORT ELLIS, New Varna — ",
-     "HALVERNE / TARNOW: ", "— ", "CLOSE ",
-     "Halverne (CNN) ", "HALVERNE, Nov 3 - ", "Port Ellis, Varna - ", "Halverne, 3 Nov. -- ", "PORT ELLIS—",
-     "Halverne, 20 nov (EFE).- ", "(ANSA) - HALVERNE, 20 NOV - ", "Halverne/Tarnow – ",
-     "HALVERNE (Varna), 20 Nov 2026: "],
+    rows('front_matter', 'a dateline is cut off'),
 )  # fmt: skip
 def test_a_dateline_is_cut_off(dateline: str) -> None:
     assert without_dateline(dateline + CLOSED) == CLOSED

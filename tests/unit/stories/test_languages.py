@@ -64,28 +64,7 @@ def test_sentences_end_where_the_language_ends_them(language: str, whole: str) -
 
 @pytest.mark.parametrize(
     ("language", "text", "speaker"),
-    [
-        (
-            "pt",
-            "“Não havia nenhum sinal de perigo na ponte”, disse Rui Antunes.",
-            "Rui Antunes",
-        ),
-        (
-            "nl",
-            "“We blijven zoeken zolang er nog een kans is”, zei burgemeester Anna de Wit.",
-            "Anna de Wit",
-        ),
-        (
-            "de",
-            "„Der Deich war seit Jahren in einem schlechten Zustand“, sagte Ilse Harmsen.",
-            "Ilse Harmsen",
-        ),
-        (
-            "fr",
-            "« Nous avons tout déclaré et les contrôles le prouvent », a déclaré Jean Ardouin.",
-            "Jean Ardouin",
-        ),
-    ],
+    rows("stories_languages", "a speaker is found by the verbs of the language"),
 )
 def test_a_speaker_is_found_by_the_verbs_of_the_language(
     language: str, text: str, speaker: str

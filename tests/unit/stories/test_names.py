@@ -4,17 +4,8 @@ import pytest
 
 from aggregator.model.article import ArticleView
 from aggregator.stories.story_names import names_of, topics_of
-from tests.support.tables import rows
+from tests.support.tables import mapping, rows
 from tests.support.written_stories import an_article
-
-_HERALD = (
-    "The flood came at night. Firefighters said that Ilse Brandt had asked everybody to leave. On Monday the "
-    "water authority spoke of Pennmouth, where Mayor Brandt lives, and of the river Arrel."
-)
-_ECHO = (
-    "In the evening the mayor, Ilse Brandt, left the town of Pennmouth by boat, as European Commission "
-    "President Oda Renn did, wrote the Daily Echo on Monday."
-)
 
 
 def _by(
@@ -34,42 +25,14 @@ def _names(*articles: ArticleView) -> dict[str, int]:
     return {one.name: one.outlets for one in names_of(articles)}
 
 
-def test_a_name_needs_two_outlets_and_is_written_in_full() -> None:
-    assert _names(_by("Herald", _HERALD), _by("Echo", _ECHO)) == {
-        "Ilse Brandt": 2,
-        "Pennmouth": 2,
-    }
+SHARED = mapping("names", "names that articles share")
 
 
-def test_two_articles_of_one_outlet_are_one_user() -> None:
-    assert _names(_by("Herald", _HERALD), _by("Herald", _ECHO, title="Later")) == {}
-
-
-def test_a_name_of_the_only_outlet_is_in_its_title_too() -> None:
-    assert _names(_by("Herald", _HERALD, title="Flood at Pennmouth")) == {
-        "Pennmouth": 1
-    }
-
-
-def test_titles_days_and_the_outlets_themselves_are_no_names() -> None:
-    text = "They met with President Oda Renn on Friday, said a reporter for the Daily Echo in a column."
-    assert _names(_by("Herald", text), _by("Daily Echo", text)) == {"Oda Renn": 2}
-
-
-def test_a_word_that_is_also_written_small_is_no_name() -> None:
-    assert (
-        _names(
-            _by("Herald", "We know, Games are games."),
-            _by("Echo", "We know, Games began."),
-        )
-        == {}
-    )
-
-
-def test_a_name_of_the_only_outlet_is_a_whole_word_of_its_title() -> None:
-    text = "The town of Orson asked for help. It came from Arrel’s boats."
-    assert _names(_by("Herald", text, title="Storm: persons in boats")) == {}
-    assert _names(_by("Herald", text, title="Arrel’s flood")) == {"Arrel": 1}
+@pytest.mark.parametrize("name", SHARED)
+def test_names_that_articles_share(name: str) -> None:
+    articles = SHARED[name]["articles"]
+    found = _names(*(_by(outlet, text, **more) for outlet, text, more in articles))
+    assert found == SHARED[name]["names"]
 
 
 def test_offices_parties_headings_and_everyday_words_are_no_names() -> None:
@@ -94,20 +57,7 @@ def _names_in_both(sentences: str, language: str = "en") -> set[str]:
 
 @pytest.mark.parametrize(
     "name",
-    [
-        "Department of Justice",
-        "University of Port Ellis",
-        "Bank of England",
-        "Centers for Disease Control and Prevention",
-        "Bureau of Alcohol, Tobacco, Firearms and Explosives",
-        "Department of Health and Human Services",
-        "Doctors Without Borders",
-        "House of Representatives",
-        "Food and Drug Administration",
-        "Sea of Japan",
-        "House Energy and Commerce Committee",
-        "Ursula von der Leyen",
-    ],
+    rows("names", "a name is not cut at the words that link its parts"),
 )
 def test_a_name_is_not_cut_at_the_words_that_link_its_parts(name: str) -> None:
     assert _names_in_both(
@@ -136,36 +86,6 @@ def test_several_names_stay_apart(sentence: str, names: list[str]) -> None:
 def test_a_list_without_a_body_is_no_name() -> None:
     sentence = "It was sent to the Crime Reduction and Public Safety by all."
     assert _names_in_both(sentence) == {"Crime Reduction", "Public Safety"}
-
-
-def test_a_body_in_short_is_the_one_in_full_but_its_place_is_not() -> None:
-    short = "They asked the Centers for Disease Control, then left for England."
-    full = "The new Centers for Disease Control and Prevention met the Bank of England in England."
-    found = _names(_by("Herald", short), _by("Echo", full), _by("Post", full))
-    assert found == {
-        "Centers for Disease Control and Prevention": 3,
-        "Bank of England": 2,
-        "England": 3,
-    }
-
-
-def test_accents_and_cases_are_one_name() -> None:
-    texts = (
-        "We saw Oda Renée Jarrett. Then Jarrett left.",
-        "We saw Oda Renee Jarrett; Jarrett left.",
-    )
-    assert _names(*(_by(f"Outlet {n}", one) for n, one in enumerate(texts))) == {
-        "Oda Renee Jarrett": 2
-    }
-    cafe = "Au Café de Tarnow la foule. Un café s’ouvre et le café ferme. On aime Café."
-    assert _names(_by("Outlet", cafe, title="Café ferme", language="fr")) == {}
-    texts = (
-        "Вчера сказал Пятигорский.",
-        "По словам Пятигорского, так.",
-        "Он с Пятигорским говорил.",
-    )
-    russian = [_by(f"Outlet {n}", one, language="ru") for n, one in enumerate(texts)]
-    assert _names(*russian) == {"Пятигорский": 3}
 
 
 def _topics(*declared: tuple[str, tuple[str, ...] | None]) -> list[tuple[str, int]]:

@@ -12,7 +12,7 @@ from aggregator.stories.versions import (
     changed_sentences,
     unread_signs,
 )
-from tests.support.tables import rows
+from tests.support.tables import mapping, rows
 
 REST = (
     "The quarry had been inspected in May. Two cranes were sent from the harbour, and the road "
@@ -119,25 +119,16 @@ def test_a_huge_text_is_compared_in_part() -> None:
     assert len(changed_sentences(version(second), version(first))) == CHANGES_SHOWN
 
 
-def test_an_update_repeats_sentences_and_tells_the_opening_differently() -> None:
-    before = version(
-        "Bersk Stone offers 40 crowns a share for Tellin Mills, the company said. Bersk holds 9 percent. "
-        "Shareholders have until January to accept. The board advised them to wait.",
-        "Bersk offers 40 crowns for Tellin Mills",
+UPDATES = mapping("stories_versions", "updates")
+
+
+@pytest.mark.parametrize("name", UPDATES)
+def test_an_update_is_told_from_something_else(name: str) -> None:
+    (title, text), (later_title, later_text) = (
+        UPDATES[name][which] for which in ("before", "after")
     )
-    after = version(
-        "Bersk Stone now offers 46 crowns a share for Tellin Mills, the company said. Bersk holds 9 "
-        "percent. "
-        "Shareholders have until January to accept. The board advised them to accept.",
-        "Bersk raises its offer for Tellin Mills to 46 crowns",
-    )
-    assert is_update(after, before)
-    step = after._replace(
-        text="A court stopped the sale of a mill for a year. " + before.text
-    )
-    assert not is_update(step, before)
-    numbered = after._replace(title="Bersk offers 46 crowns for Tellin Mills")
-    assert not is_update(numbered, before)
+    after, before = version(later_text, later_title), version(text, title)
+    assert is_update(after, before) is UPDATES[name]["is_update"]
 
 
 def test_an_update_has_grown_if_the_earlier_text_is_whole_in_it() -> None:
@@ -162,30 +153,8 @@ def test_an_update_has_grown_if_the_earlier_text_is_whole_in_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "slot",
-    [("Kestrel Mail", "Larkdesk"), ("Mill Street", "Castle Road"), ("Orm", "Tarn")],
-)
-def test_a_form_about_something_else_is_no_update(slot: tuple[str, str]) -> None:
-    texts = [
-        version(
-            f"The office warns of a fault in {name} that was found today. Everybody in {name} should wait. "
-            "The office will say more. Calls are answered from nine to five. The list is on its site.",
-            f"Warning of a fault: {name}",
-        )
-        for name in slot
-    ]
-    assert not is_update(*texts)
-
-
-@pytest.mark.parametrize(
     ("title", "language"),
-    [
-        ("Correction: Mayor's brother owned shares", "en"),
-        ("CORRECTED-Bersk offers 46", "en"),
-        ("Korrektur: Neun Tote", "de"),
-        ("Rectificatif : sept morts", "fr"),
-        ("Corrección: siete", "es"),
-    ],
+    rows("stories_versions", "a correction is marked by its first word"),
 )
 def test_a_correction_is_marked_by_its_first_word(title: str, language: str) -> None:
     assert is_correction(title, language)

@@ -56,27 +56,7 @@ def test_a_short_text_that_is_clearly_of_another_language_outweighs_the_declarat
 
 @pytest.mark.parametrize(
     ("text", "declared", "language"),
-    [
-        (
-            "Міська рада Ліндмара затвердила новий маршрут трамвая, який з'єднає вокзал із лікарнею. Роботи "
-            "почнуться навесні, а перші пасажири поїдуть ним через два роки, повідомив міський голова.",
-            "ru",
-            "uk",
-        ),
-        (
-            "Градският съвет на Линдмар одобри новото трасе на трамвая, което ще свърже гарата с болницата. "
-            "Работата ще започне през пролетта, а първите пътници ще се возят след две години.",
-            "ru",
-            "bg",
-        ),
-        (
-            "Byrådet i Lindmar har godkjent den nye trikkelinjen som skal knytte jernbanestasjonen til "
-            "sykehuset. Arbeidet begynner til våren, og de første passasjerene kan reise om to år, sier "
-            "ordføreren.",
-            "da",
-            "no",
-        ),
-    ],
+    rows("language", "a long text of a neighbouring language is of that"),
 )
 def test_a_long_text_of_a_neighbouring_language_is_of_that(
     text: str, declared: str, language: str
@@ -173,25 +153,7 @@ def test_few_titles_together_tell_more_than_each_alone() -> None:
 
 @pytest.mark.parametrize(
     ("language", "text"),
-    [
-        (
-            "en",
-            "The mayor of the town said on Monday that the bridge over the river would be closed soon.",
-        ),
-        (
-            "de",
-            "Die Brücke über den Fluss wird nach Angaben der Stadt eine Woche gesperrt und dann saniert.",
-        ),
-        # Words of Spanish that are also stop words of French.
-        (
-            "es",
-            "El ministro de la guerra de la región de Madrid y la jefa de la oposición de la ciudad, que",
-        ),
-        (
-            "nl",
-            "De burgemeester van de stad zei dat de brug in de week die komt is afgesloten en dan open.",
-        ),
-    ],
+    rows("language", "stop words tell only their own language"),
 )
 def test_stop_words_tell_only_their_own_language(language: str, text: str) -> None:
     assert find_language("", text, None, TUNING) == language

@@ -14,8 +14,9 @@ from aggregator.model.read_model import SourceView, StoryPage
 from aggregator.publish.output_settings import PublishSettings
 from aggregator.store.stories.rendered_stories import render_next
 from aggregator.stories.story_tuning import StoryTuning
+from aggregator.web.feeds.channel import ENDINGS
 from aggregator.web.web_app import create_app
-from tests.support import feed_rules
+from tests.support.feed_rules import feed_faults
 from tests.support.world import Time
 from tests.support.written_stories import (
     MORNING,
@@ -36,10 +37,10 @@ FEEDS = [
     for name in ("stories", "coast", "many", "day")
     for ending in ("rss", "atom", "json")
 ]
-RULES = {
-    "rss": feed_rules.of_rss,
-    "atom": feed_rules.of_atom,
-    "json": feed_rules.of_jsonfeed,
+TYPES = {
+    "rss": "application/rss+xml",
+    "atom": "application/atom+xml",
+    "jsonfeed": "application/feed+json",
 }
 
 
@@ -69,14 +70,9 @@ def site(reader: WrittenStories) -> Site:
 @pytest.mark.parametrize("path", FEEDS)
 def test_every_feed_is_valid_at_its_address(site: Site, path: str) -> None:
     answer = site.get(path)
-    ending = path.rsplit(".", 1)[1]
-    assert RULES[ending](answer.content, BASE + path, site.clock.now) == []
-    types = {
-        "rss": "application/rss+xml",
-        "atom": "application/atom+xml",
-        "json": "application/feed+json",
-    }
-    assert answer.headers["content-type"] == f"{types[ending]}; charset=utf-8"
+    form = ENDINGS[path.rsplit(".", 1)[1]]
+    assert feed_faults(form, answer.content, BASE + path, site.clock.now) == []
+    assert answer.headers["content-type"] == f"{TYPES[form]}; charset=utf-8"
 
 
 @pytest.mark.parametrize(
@@ -120,7 +116,7 @@ def test_what_the_address_says_goes_before_the_saved_query(site: Site) -> None:
 
 def test_a_feed_names_the_very_address_that_it_was_read_at(site: Site) -> None:
     path = "/feeds/stories.rss?min_reports=2&query=fog%20off&limit=7"
-    assert feed_rules.of_rss(site.get(path).content, BASE + path, site.clock.now) == []
+    assert feed_faults("rss", site.get(path).content, BASE + path, site.clock.now) == []
 
 
 def test_a_feed_gathers_what_the_reader_gives_in_short_pages() -> None:

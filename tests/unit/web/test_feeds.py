@@ -24,7 +24,7 @@ from aggregator.web.feeds.feed_texts import feed_title, feed_url
 from aggregator.web.feeds.formats import encode_feed
 from aggregator.web.feeds.item_texts import LISTED_REPORTS
 from aggregator.web.list_query import ListQuery, Selection, select_stories
-from tests.support import feed_rules
+from tests.support.feed_rules import ATOM, feed_faults
 from tests.support.hostile_titles import ADDRESSES, TEXTS, hostile_stories
 from tests.support.written_stories import (
     MORNING,
@@ -35,11 +35,6 @@ from tests.support.written_stories import (
 )
 
 FORMATS: tuple[Format, ...] = ("rss", "atom", "jsonfeed")
-RULES = {
-    "rss": feed_rules.of_rss,
-    "atom": feed_rules.of_atom,
-    "jsonfeed": feed_rules.of_jsonfeed,
-}
 LATER = MORNING + dt.timedelta(hours=1)
 
 
@@ -99,7 +94,7 @@ def _hostile(form: Format) -> bytes:
 @pytest.mark.later
 @pytest.mark.parametrize("form", FORMATS)
 def test_a_thousand_hostile_stories_are_a_valid_feed(form: Format) -> None:
-    assert RULES[form](_hostile(form), _here(form), LATER) == []
+    assert feed_faults(form, _hostile(form), _here(form), LATER) == []
 
 
 @pytest.mark.later
@@ -118,7 +113,7 @@ def test_a_thousand_hostile_stories_are_read_back(form: Format) -> None:
     else:
         root = etree.fromstring(_hostile(form))
         tag = "{*}guid" if form == "rss" else "{*}id"
-        items = [*root.iter("item"), *root.iter(f"{feed_rules.ATOM}entry")]
+        items = [*root.iter("item"), *root.iter(f"{ATOM}entry")]
         read_back = [(item.findtext(tag), item.findtext("{*}title")) for item in items]
         assert read_back == list(zip(guids, titles, strict=True))
 
@@ -144,7 +139,10 @@ def test_every_feed_is_valid_whatever_strangers_write(
     article = an_article(title=title, outlet=outlet, url=title)
     story = a_story(article, title=title, summary=summary)
     for form in FORMATS:
-        assert RULES[form](_feed(form, story, title=outlet), _here(form), LATER) == []
+        assert (
+            feed_faults(form, _feed(form, story, title=outlet), _here(form), LATER)
+            == []
+        )
 
 
 @given(_anything)
@@ -372,7 +370,7 @@ def test_the_fraction_of_a_second_tells_items_apart_and_orders_them() -> None:
         entries = fastfeedparser.parse(_feed(form, *second)).entries
         assert [entry.id[-2:] for entry in entries] == ["s1", "s2", "s0"]
     root = etree.fromstring(_feed("rss", *second))
-    times = [item.findtext(f"{feed_rules.ATOM}updated") for item in root.iter("item")]
+    times = [item.findtext(f"{ATOM}updated") for item in root.iter("item")]
     assert times == [f"2026-11-20T06:30:00.00000{n}Z" for n in (9, 8, 7)]
 
 

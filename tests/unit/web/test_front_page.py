@@ -3,7 +3,6 @@
 import datetime as dt
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,7 +22,7 @@ from aggregator.web.jinja import environment, without_title
 from aggregator.web.pages.front_layout import BESIDE, FrontPage, arrange_stories
 from aggregator.web.pages.visitor import COOKIE, Visitor
 from aggregator.web.web_app import create_app
-from tests.support.tables import rows
+from tests.support.tables import mapping, rows
 from tests.support.written_stories import (
     MORNING,
     WrittenStories,
@@ -41,15 +40,10 @@ def glance(
     name: str = "s",
     hours_ago: float = 0.0,
     reports: int = 1,
-    *,
-    preferred: bool = False,
+    **more: Any,
 ) -> FrontPageStory:
-    return FrontPageStory(
-        id=name,
-        updated=MORNING - hours_ago * HOUR,
-        report_count=reports,
-        preferred=preferred,
-    )
+    updated = MORNING - hours_ago * HOUR
+    return FrontPageStory(id=name, updated=updated, report_count=reports, **more)
 
 
 def listed(name: str, updated: dt.datetime, reports: int = 1) -> StoryListItem:
@@ -100,67 +94,23 @@ def test_twice_the_reports_are_worth_the_hours_of_a_doubling(reports: int) -> No
     assert abs(gained - TUNING.doubling_hours) < 1e-6
 
 
-def test_four_outlets_of_the_evening_stand_above_two_of_the_next_morning() -> None:
-    evening, morning = glance("evening", 11.9, 4), glance("morning", 0, 2)
-    assert [one.id for one in order_by_weight([morning, evening], TUNING)] == [
-        "evening",
-        "morning",
-    ]
-    late = glance("evening", 12.1, 4)
-    assert [one.id for one in order_by_weight([late, morning], TUNING)] == [
-        "morning",
-        "evening",
-    ]
+ORDERS = mapping("front_page", "orders")
 
 
-def test_what_one_outlet_tells_stands_below_what_several_tell_of_its_day() -> None:
-    midnight = MORNING.replace(hour=0, minute=0, second=0)
-    since = (MORNING - midnight) / HOUR
-    early, later = glance("early", since, 2), glance("later", -12, 1)
-    alone = glance("alone", since - 0.5, 1, preferred=True)
-    assert [one.id for one in order_by_weight([later, alone, early], TUNING)] == [
-        "early",
-        "alone",
-        "later",
+@pytest.mark.parametrize("name", ORDERS)
+def test_the_order_of_stories(name: str) -> None:
+    row = ORDERS[name]
+    stories = [
+        glance(**one | {"own_outlets": frozenset(one.get("own_outlets", ()))})
+        for one in row["stories"]
     ]
-    last, first = glance("last", -12, 1), glance("first", 0, 1)
-    assert [one.id for one in order_by_weight([first, last], TUNING)] == [
-        "last",
-        "first",
-    ]
-    yesterday = glance("yesterday", since + 13, 2)
-    assert next(one.id for one in order_by_weight([yesterday, last], TUNING)) == "last"
-
-
-def test_outlets_that_tell_in_their_own_words_are_ranked_counted_or_not() -> None:
-    told = msgspec.structs.replace(glance("told", 1), own_outlets=frozenset("abcd"))
-    counted = glance("counted", 0, 3)
-    assert [one.id for one in order_by_weight([counted, told], TUNING)] == [
-        "told",
-        "counted",
-    ]
+    assert [one.id for one in order_by_weight(stories, TUNING)] == row["order"]
 
 
 def test_more_reports_than_the_cap_weigh_no_more() -> None:
     assert weight(glance(reports=REPORTS_CAP), TUNING) == weight(
         glance(reports=5000), TUNING
     )
-
-
-def test_a_preferred_outlet_lifts_a_story_by_its_hours() -> None:
-    wanted, other = (
-        glance("wanted", TUNING.doubling_hours / 2 - 0.1, 2, preferred=True),
-        glance("other", 0, 2),
-    )
-    assert [one.id for one in order_by_weight([other, wanted], TUNING)] == [
-        "wanted",
-        "other",
-    ]
-    plain = glance("wanted", TUNING.doubling_hours / 2 - 0.1, 2)
-    assert [one.id for one in order_by_weight([other, plain], TUNING)] == [
-        "other",
-        "wanted",
-    ]
 
 
 @pytest.mark.later
@@ -194,7 +144,8 @@ def test_every_story_stands_on_the_page_once(
 
 
 @pytest.mark.parametrize(
-    ("others", "beside"), [((26, 1), []), ((26, 2), ["other"]), ((80, 1), ["old"])]
+    ("others", "beside"),
+    rows("front_page", "no older story is above those of these days"),
 )
 def test_no_older_story_is_above_those_of_these_days(
     others: tuple[int, int], beside: list[str]

@@ -24,7 +24,7 @@ from aggregator.web.security.connection_limits import (
 from aggregator.web.security.guard import RequestGuard
 from aggregator.web.security.rate_limit import AddressLimiter
 from aggregator.web.security.visit import is_owner
-from tests.support.tables import rows
+from tests.support.tables import mapping, rows
 
 PROXY, STRANGER = "10.0.0.5", "203.0.113.9"
 
@@ -66,15 +66,13 @@ def _asked(peer: str, headers: dict[str, str], **settings: Any) -> dict[str, Any
     return answer.json()
 
 
-def test_a_trusted_proxy_says_who_asks() -> None:
-    headers = {"X-Forwarded-Proto": "https", "Host": "news.example"}
-    seen = _asked(PROXY, {"X-Forwarded-For": STRANGER, **headers})
-    assert seen == {
-        "client": STRANGER,
-        "scheme": "https",
-        "host": "news.example",
-        "owner": False,
-    }
+ASKED = mapping("proxies", "who asks is known")
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_who_asks_is_known(name: str) -> None:
+    row = ASKED[name]
+    assert row["seen"].items() <= _asked(row["peer"], row["headers"]).items()
 
 
 @pytest.mark.parametrize(
@@ -88,42 +86,10 @@ def test_the_nearest_stranger_is_the_client(forwarded: str, client: str) -> None
     assert _asked(PROXY, {"X-Forwarded-For": forwarded})["client"] == client
 
 
-@pytest.mark.parametrize(
-    "forwarded", ["unknown", "203.0.113.9, nonsense", "127.0.0.1, localhost"]
-)
-def test_an_unreadable_client_is_a_stranger(forwarded: str) -> None:
-    seen = _asked(
-        PROXY, {"X-Forwarded-For": forwarded, "X-Forwarded-Host": "127.0.0.1"}
-    )
-    assert seen["client"] == forwarded.rpartition(" ")[2]
-    assert not seen["owner"]
-
-
-def test_a_proxy_is_known_where_ipv6_is_listened_on() -> None:
-    assert (
-        _asked(f"::ffff:{PROXY}", {"X-Forwarded-For": STRANGER})["client"] == STRANGER
-    )
-
-
 def test_several_headers_are_one_list() -> None:
     headers = [("X-Forwarded-For", "127.0.0.1"), ("X-Forwarded-For", STRANGER)]
     answer = _client(PROXY).get("/", headers=headers)
     assert answer.json()["client"] == STRANGER
-
-
-def test_nobody_else_is_believed() -> None:
-    lies = {
-        "X-Forwarded-For": "127.0.0.1",
-        "X-Forwarded-Proto": "https",
-        "X-Forwarded-Host": "127.0.0.1",
-    }
-    assert _asked(STRANGER, lies)["client"] == STRANGER
-    seen = _asked("127.0.0.1", lies)
-    assert (seen["client"], seen["scheme"], seen["owner"]) == (
-        "127.0.0.1",
-        "http",
-        False,
-    )
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from aggregator.store.engine.database import Database
 
 
-_FILES = "files may be .txt .html .json .jsonl .csv .tsv .xml .warc .eml .mbox, each also .gz or .zst"
+_FILES = "files may be .txt .html .json .jsonl .csv .tsv .xml .warc .eml .mbox .mhtml, each also .gz or .zst"
 
 WHAT = argument(
     "WHAT",

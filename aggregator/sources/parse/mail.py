@@ -27,6 +27,7 @@ from aggregator.sources.parse.feeds.entry_builder import (
 )
 from aggregator.sources.parse.mail_address import (
     may_be_public,
+    saved_page_address,
     web_address,
 )
 from aggregator.sources.parse.mail_headers import FAULTS, header
@@ -127,7 +128,18 @@ def entry_of_mail(data: bytes, *, source: str, seen: dt.datetime | None) -> Entr
         raise ReadError(
             "this message has no text: only attachments, or it is encrypted"
         )
+    title = plain_title(_subject(message))
     digest = hashlib.blake2b(data, digest_size=16).hexdigest()
+    address = saved_page_address(message)
+    if address is not None:  # the date is that of saving
+        return Entry(
+            source=source,
+            guid=None if address else digest,
+            url=address or None,
+            title=title,
+            html=page or markup,
+            is_page=True,
+        )
     message_id = _MESSAGE_ID.search(header(message, "Message-ID"))
     archived = absolute_url(header(message, "Archived-At").strip("<> "), None)
     addresses = (archived, web_address(page, text))
@@ -135,7 +147,7 @@ def entry_of_mail(data: bytes, *, source: str, seen: dt.datetime | None) -> Entr
         source=source,
         guid=short_key(message_id[0] if message_id else digest),
         url=next(filter(may_be_public, addresses), None),
-        title=plain_title(_subject(message)),
+        title=title,
         html=markup,
         is_page=bool(page),
         published=parse_declared(header(message, "Date"), None, seen),

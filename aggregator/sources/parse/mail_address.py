@@ -3,10 +3,12 @@
 import html
 import itertools
 import re
+from email.message import EmailMessage
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from aggregator.extract.sites import is_public_name
 from aggregator.extract.urls import absolute_url
+from aggregator.sources.parse.mail_headers import header
 
 _LINK = re.compile(
     r"<a\s[^<>]{0,1000}?\bhref=[\"']?(https?://[^\s\"'<>]{1,4000}+)[^<>]{0,2000}+>((?:(?!</a)[\s\S]){0,600}+)",
@@ -33,6 +35,17 @@ _IN_BROWSER = re.compile(
     r"|ブラウザ|浏览器|瀏覽器|브라우저|المتصفح",
     re.IGNORECASE,
 )  # fmt: skip
+
+
+def saved_page_address(message: EmailMessage) -> str | None:
+    """Return the address of a page that a browser saved as one file (MHTML), "" if unknown; None for mail."""
+    address = header(message, "Snapshot-Content-Location")
+    if not address and not header(message, "From").lstrip('"<').startswith("Saved by"):
+        return None
+    root = message.get_body(("html",))
+    if not address and root is not None:  # older browsers have it there only
+        address = str(root.get("Content-Location", ""))
+    return absolute_url(address, None) or ""
 
 
 def web_address(markup: str, text: str) -> str | None:

@@ -205,5 +205,7 @@ READERS: dict[str, Callable[[Stream, FileIdentity, ReadOptions], Finding]] = {
     ".tsv": _table,
     ".warc": _archive,
     ".eml": _message,
+    ".mhtml": _message,
+    ".mht": _message,
     ".mbox": _mailbox,
 }

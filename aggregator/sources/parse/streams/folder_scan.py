@@ -17,7 +17,7 @@ _MAX_FILES = 1_000_000  # files below one folder; more is a mistaken path
 _SETTLE_SECONDS = 1.0
 COMPRESSIONS = (".gz", ".zst")
 SUFFIXES = word_set(
-    ".txt .html .htm .json .jsonl .ndjson .jl .csv .tsv .xml .rss .atom .warc .eml .mbox"
+    ".txt .html .htm .mhtml .mht .json .jsonl .ndjson .jl .csv .tsv .xml .rss .atom .warc .eml .mbox"
 )
 _TEMPORARY = (
     "~",

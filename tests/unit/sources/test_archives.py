@@ -1,6 +1,5 @@
 """Archives as they come: cut, damaged, in odd encodings, of any length; a bad part harms no other."""
 
-import datetime as dt
 import gzip
 import io
 import json
@@ -33,7 +32,6 @@ from aggregator.sources.parse.files.open_source import (
 from aggregator.sources.parse.records.jsonl import values
 from aggregator.sources.parse.streams.file_stream import Progress, decompress_stream
 from aggregator.sources.source_limits import source_tuning
-from tests.support.loopback import LoopbackServer, Ranged, Request, Response
 from tests.support.tables import rows
 from tests.support.warc import PAGE, answer, warc_record
 

@@ -78,9 +78,9 @@ picture: $(VENV)/dev.done  ## make the pictures of README and docs from the samp
 lock: $(VENV)/run.done  ## choose new versions of the dependencies (needs uv)
 	uv pip compile pyproject.toml --extra postgres --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header -o requirements/run.txt
-	uv pip compile pyproject.toml --extra postgres --extra dask --extra brotli --extra notify --extra mcp --group dev --universal --python-version 3.11 \
+	uv pip compile pyproject.toml --extra postgres --extra dask --extra archives --extra brotli --extra notify --extra mcp --group dev --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header -c requirements/run.txt -o requirements/dev.txt
-	for extra in notify mcp dask; do \
+	for extra in notify mcp dask archives; do \
 	  uv pip compile pyproject.toml --extra postgres --extra $$extra --universal --python-version 3.11 \
 	    --generate-hashes --no-emit-index-url --no-header -c requirements/dev.txt -o requirements/$$extra.txt || exit; \
 	done

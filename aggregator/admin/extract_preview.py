@@ -33,9 +33,14 @@ from aggregator.sources.parse.files.input_items import (
     InputFeed,
     ReadOptions,
 )
-from aggregator.sources.parse.files.open_source import is_address, open_source
+from aggregator.sources.parse.files.open_source import open_source
 from aggregator.sources.parse.records.record_entry import RecordNotes
 from aggregator.sources.parse.records.record_keys import Field
+from aggregator.sources.parse.streams.remote_files import (
+    is_address,
+    is_remote,
+    show_address,
+)
 from aggregator.sources.source_limits import source_tuning
 
 _PARTIAL = "it is a part: the page is too long, or the article has further pages"
@@ -73,7 +78,7 @@ def extract(
     with workers(config) as executor:
         parsing_mail = partial(parse_mail, executor, tuning=tuning)
         for path in what:
-            if is_address(path):
+            if is_address(path) and not is_remote(path):
                 yield _page(config, executor, path)
                 continue
             problem = "there is no file in it that can be read"
@@ -117,12 +122,14 @@ def extract(
             except AggregatorError as error:
                 problem = str(error)
             if problem:
-                name = _as_utf8(path)
+                name = _as_utf8(show_address(path))
                 yield ExtractPreview(what=name, verdict="empty", reason=problem), False
 
 
 def _name(typed: str, where: str) -> str:
     """Return the name of an input as it was typed: the file, or the folder and the path below it."""
+    if is_remote(typed):
+        return where
     prefix = "stdin" if typed == "-" else str(Path(typed))
     if typed != "-" and Path(typed).is_dir():
         below = where if prefix == "." else where.removeprefix(prefix)

@@ -25,7 +25,7 @@ _FILES = "files may be .txt .html .json .jsonl .csv .tsv .xml .warc .eml .mbox .
 
 WHAT = argument(
     "WHAT",
-    f"Read files, folders, - (standard input), or the address of a feed or an article; {_FILES}.",
+    f"Read files, folders, - (standard input), or the address of a feed, an article or an archive; {_FILES}.",
     show_default=False,
 )
 

@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy import text as sql
 
 from tests.support.articles import FLOOD, STRIKE
-from tests.support.loopback import LoopbackServer, Response, free_port
+from tests.support.loopback import LoopbackServer, Ranged, Response, free_port
 from tests.support.rows import executed
 from tests.support.rss import item, rss
 from tests.support.tables import rows
@@ -606,6 +606,31 @@ def test_extract_answers_for_every_input(
         "what was found, whatever the verdict"
     )
     assert not (terminal.folder / "aggregator.db").exists(), "nothing is stored"
+
+
+def test_extract_reads_an_archive_at_an_address(
+    terminal: Terminal, server: LoopbackServer
+) -> None:
+    address = server.url("/2026/reports.jsonl")
+    server.routes["/2026/reports.jsonl"] = Ranged(reports().encode())
+    lines = terminal.type("extract", address, "--format", "jsonl").lines
+    assert {line["verdict"] for line in lines} == {"ok"}
+    assert [line["what"] for line in lines] == [
+        f"{address}, line {n + 1}" for n in range(len(lines))
+    ]
+    missing, refused = terminal.type(
+        "extract",
+        server.url("/none.jsonl"),
+        f"{address}?key=hidden",
+        "--format",
+        "jsonl",
+    ).lines
+    assert (missing["what"], "no such file" in missing["reason"]) == (
+        server.url("/none.jsonl"),
+        True,
+    )
+    assert (refused["what"], "download it" in refused["reason"]) == (address, True)
+    assert "hidden" not in refused["reason"]
 
 
 def test_extract_reads_standard_input_and_says_so_as_typed(terminal: Terminal) -> None:

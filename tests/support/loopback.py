@@ -9,6 +9,7 @@ Routes can be changed while the server runs.
 """
 
 import gzip
+import re
 import socket
 import ssl
 import threading
@@ -82,6 +83,31 @@ class Resource:
         if is_known:
             return Response(304, headers)
         return Response(200, headers, body, self.content_type, gzip=self.gzip)
+
+
+@dataclass
+class Ranged:
+    """A file of which parts can be asked for, as on an object store; one answer has `most_bytes` at most."""
+
+    body: bytes
+    most_bytes: int | None = None
+
+    def __call__(self, request: Request) -> Response:
+        headers = {
+            "Accept-Ranges": "bytes",
+            "ETag": f'"{blake2b(self.body, digest_size=8).hexdigest()}"',
+            "Last-Modified": "Mon, 02 Nov 2026 12:00:00 GMT",
+        }
+        asked = re.fullmatch(r"bytes=(\d+)-(\d*)", request.headers.get("range", ""))
+        if asked is None:
+            return Response(200, headers, self.body)
+        size, start = len(self.body), int(asked.group(1))
+        end = min(int(asked.group(2) or size), size - 1)
+        if start > end:
+            return Response(416, headers)
+        end = end if self.most_bytes is None else min(end, start + self.most_bytes - 1)
+        headers["Content-Range"] = f"bytes {start}-{end}/{size}"
+        return Response(206, headers, self.body[start : end + 1])
 
 
 Route = Response | Resource | Callable[[Request], Response] | str | bytes

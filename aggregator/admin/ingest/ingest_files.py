@@ -21,9 +21,9 @@ from aggregator.intake.kinds.folder_kind import MOST_WAITING
 from aggregator.intake.pipeline import Pipeline
 from aggregator.model.errors import UsageError
 from aggregator.sources.parse.files.input_items import InputEntry, InputProblem
-from aggregator.sources.parse.files.open_source import is_address
 from aggregator.sources.parse.records.record_keys import Field
 from aggregator.sources.parse.streams.file_stream import Progress
+from aggregator.sources.parse.streams.remote_files import is_address
 from aggregator.store.engine.database import Connection
 from aggregator.store.intake import acceptance, inbox, pending_pages, rejected
 from aggregator.store.intake.known_entries import AcceptResult

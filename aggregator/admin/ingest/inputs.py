@@ -30,10 +30,15 @@ from aggregator.sources.parse.files.input_items import (
     InputProblem,
     ReadOptions,
 )
-from aggregator.sources.parse.files.open_source import is_address, open_source
+from aggregator.sources.parse.files.open_source import open_source
 from aggregator.sources.parse.files.sort_by_time import in_order_of_time
 from aggregator.sources.parse.records.record_keys import Field
 from aggregator.sources.parse.streams.file_stream import Progress
+from aggregator.sources.parse.streams.remote_files import (
+    is_address,
+    is_remote,
+    show_address,
+)
 from aggregator.sources.source_limits import source_tuning
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.folder_names import known_as, known_folder
@@ -95,7 +100,7 @@ class InputReader:
     ) -> Iterator[ReadItem]:
         files = []
         for path in what:
-            if is_address(path):
+            if is_address(path) and not is_remote(path):
                 yield from self._fetch_items(path)
             else:
                 files.append(path)
@@ -137,10 +142,12 @@ class InputReader:
             )
         # A folder that cannot be listed, or a file that was deleted
         except AggregatorError as error:
-            yield InputProblem(where=what, reason=str(error), file=what)
+            where = show_address(what) if is_remote(what) else what
+            yield InputProblem(where=where, reason=str(error), file=where)
             return
-        folder = None
-        if what != "-":
+        if what == "-" or is_address(what):
+            folder = None
+        else:
             path = Path(os.path.abspath(what))  # noqa: PTH100 - Path.resolve follows links
             folder = path if path.is_dir() else path.parent
         services = self._services

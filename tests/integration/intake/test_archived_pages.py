@@ -1,8 +1,9 @@
-"""Pages of an archive become articles."""
+"""Pages of an archive, on this machine or at an address of an object store, become articles."""
 
 import gzip
 from pathlib import Path
 
+import fsspec
 import pytest
 from sqlalchemy import select
 
@@ -14,6 +15,7 @@ from aggregator.sources.source_limits import source_tuning
 from aggregator.store.engine.database import Database
 from aggregator.store.tables import article
 from tests.support.articles import FLOOD, STRIKE, Rig
+from tests.support.loopback import LoopbackServer, Ranged
 from tests.support.rows import queried
 from tests.support.warc import answer, warc_record
 
@@ -33,7 +35,7 @@ def archive(tmp_path: Path) -> Path:
     return path
 
 
-def read_from(archive: Path) -> list[Entry]:
+def read_from(archive: Path | str) -> list[Entry]:
     options = ReadOptions(tuning=source_tuning(Tuning()))
     items = open_source(archive, options)
     return [one.entry for one in items if isinstance(one, InputEntry)]
@@ -51,3 +53,20 @@ def test_pages_become_articles_and_are_known_again(
     ]
     known = rig.accept(*read_from(archive))
     assert [one.outcome for one in known] == ["known", "known"]
+
+
+def test_pages_in_an_object_store_are_read_in_parts(
+    archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with LoopbackServer(
+        {"/news/pages.warc.gz": Ranged(archive.read_bytes())}
+    ) as server:
+        settings = {
+            "config": {"skip_signature": True, "endpoint": server.url("")},
+            "client_options": {"allow_http": True},
+        }
+        monkeypatch.setitem(fsspec.config.conf, "s3", settings)
+        entries = read_from("s3://news/pages.warc.gz")
+        whole = [one for one in server.requests if "range" not in one.headers]
+    assert [one.html for one in entries] == [one.html for one in read_from(archive)]
+    assert {one.method for one in whole} <= {"HEAD"}

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import os
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -306,3 +307,18 @@ def test_a_look_during_which_the_machine_stood_still_is_no_costly_one(
     monkeypatch.setattr(folder_kind, "scan", suspended)
     folder.poll()
     assert folder.source.next_due_at - folder.clock.time == dt.timedelta(seconds=10)
+
+
+def test_ingest_without_the_libraries_for_addresses_names_no_password(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "fsspec", None)
+    found = folder.ingest(
+        "s3://user:hidden@news/a.warc?key=hidden", folder.write("a.txt", FLOOD)
+    )
+    (rejected,) = found.rejected
+    assert rejected.where == "s3://news/a.warc"
+    assert "pip install" in rejected.reason
+    assert "//" not in rejected.reason
+    assert "hidden" not in rejected.reason + str(folder.reported())
+    assert found.read == 2

@@ -60,7 +60,7 @@ def test_the_citation_has_the_version_and_licence_of_the_project() -> None:
     ]
 
 
-@pytest.mark.parametrize("extra", ["notify", "mcp", "dask"])
+@pytest.mark.parametrize("extra", ["notify", "mcp", "dask", "archives"])
 def test_an_extra_has_a_lock_with_hashes_that_agrees_with_that_of_the_program(
     extra: str,
 ) -> None:

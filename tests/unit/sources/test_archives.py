@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aggregator.config.tuning import Tuning
-from aggregator.model.errors import ReadError
+from aggregator.model.errors import ReadError, UsageError
 from aggregator.sources.parse.files.input_items import (
     InputEntry,
     InputItem,
@@ -30,8 +30,11 @@ from aggregator.sources.parse.files.open_source import (
     read_file,
 )
 from aggregator.sources.parse.records.jsonl import values
+from aggregator.sources.parse.streams import remote_files
 from aggregator.sources.parse.streams.file_stream import Progress, decompress_stream
+from aggregator.sources.parse.streams.remote_files import is_remote
 from aggregator.sources.source_limits import source_tuning
+from tests.support.loopback import LoopbackServer, Ranged, Request, Response
 from tests.support.tables import rows
 from tests.support.warc import PAGE, answer, warc_record
 
@@ -399,3 +402,120 @@ def test_of_a_cut_feed_what_is_there_is_left_to_a_worker(tmp_path: Path) -> None
     assert first.data == feed[: len(first.data)]
     assert len(first.data) > 1000
     assert "cut short" in second.reason
+
+
+# --- archives at an address --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pages() -> bytes:
+    records = (
+        warc_record("response", answer(PAGE), f"https://n.example/{n}")
+        for n in range(3)
+    )
+    return b"".join(gzip.compress(one) for one in records)
+
+
+def test_an_archive_at_an_address_that_cannot_be_read_is_one_problem(
+    pages: bytes,
+) -> None:
+    routes = {
+        "/denied.warc": Response(403),
+        "/empty.warc": Ranged(b""),
+        "/whole.warc": Response(body=pages),
+        "/parts.warc": Ranged(pages, most_bytes=100),
+    }
+    with LoopbackServer(routes) as server:
+        reasons = {
+            name: [one.reason for one in problems(found(server.url(name)))]
+            for name in ("/none.warc", *routes)
+        }
+    assert {name: len(words) for name, words in reasons.items()} == dict.fromkeys(
+        reasons, 1
+    )
+    assert reasons["/none.warc"] == [
+        "the file cannot be opened (there is no such file)"
+    ]
+    assert reasons["/empty.warc"] == ["there is nothing at this address"]
+    assert "403" in reasons["/denied.warc"][0]
+    assert "Range request not supported" in reasons["/whole.warc"][0]
+    assert "Requested 0.." in reasons["/parts.warc"][0], "one that ends early is named"
+    assert not is_remote("https://[pages.warc"), (
+        "an address without a path is none of an archive"
+    )
+    with pytest.raises(UsageError, match=r"^Protocol not known"):
+        found("foo://a/b.warc")
+
+
+def test_a_server_that_sends_another_part_than_it_was_asked_for_is_a_problem(
+    pages: bytes,
+) -> None:
+    """One that ends early is named: a cut between two members of an archive would look like its end."""
+    size, member = len(pages), pages.index(b"\x1f\x8b\x08", 1)
+
+    def sent(body: bytes, *, first: int = 0) -> Callable[[Request], Response]:
+        headers = {"Content-Range": f"bytes {first}-{size - 1}/{size}"}
+        return lambda it: (
+            Ranged(pages)(it) if it.method == "HEAD" else Response(206, headers, body)
+        )
+
+    wrong = {
+        "/other": sent(pages, first=1),
+        "/short": sent(pages[:member]),
+        "/none": sent(b""),
+    }
+    with LoopbackServer(
+        {f"{path}.warc.gz": route for path, route in wrong.items()}
+    ) as server:
+        read = {path: found(server.url(f"{path}.warc.gz")) for path in wrong}
+    assert [
+        sum(isinstance(one, InputEntry) for one in items) for items in read.values()
+    ] == [0, 1, 0]
+    reasons = [[one.reason for one in problems(items)] for items in read.values()]
+    assert [len(words) for words in reasons] == [1, 1, 1]
+    assert all("cannot be read to its end" in one for (one,) in reasons)
+    assert "the server sends less than there is" in reasons[-1][0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["drips", "hangs"])
+def test_a_server_that_sends_too_little_is_given_up(
+    pages: bytes, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(remote_files, "_PATIENCE", dt.timedelta(seconds=0.2))
+
+    def slow(request: Request) -> Response:
+        if request.method == "HEAD":
+            return Ranged(pages)(request)
+        headers = {"Content-Range": f"bytes 0-{len(pages) - 1}/{len(pages)}"}
+        parts = (pages[n : n + 1] for n in range(len(pages)))
+        if kind == "hangs":
+            return Response(delay_seconds=30)
+        return Response(206, headers, parts, drip_seconds=0.1)
+
+    with LoopbackServer({"/a.warc.gz": slow}) as server:
+        (given_up,) = problems(found(server.url("/a.warc.gz")))
+    assert "cannot be read to its end" in given_up.reason
+
+
+@pytest.mark.parametrize("secret", ["?key=hidden", "//user:hidden@"])
+def test_an_address_with_a_secret_is_refused_without_it(
+    pages: bytes, secret: str
+) -> None:
+    with LoopbackServer({"/a.warc.gz": Ranged(pages)}) as server:
+        address = server.url("/a.warc.gz")
+        typed = (
+            address + secret
+            if secret.startswith("?")
+            else address.replace("//", secret)
+        )
+        with pytest.raises(UsageError, match="download it") as refused:
+            found(typed)
+        assert server.requests == []
+    assert "hidden" not in str(refused.value)
+    assert address not in str(refused.value)
+
+
+def test_an_address_is_one_address(pages: bytes) -> None:
+    with LoopbackServer({"/a::b.warc.gz": Ranged(pages)}) as server:
+        assert len(found(server.url("/a::b.warc.gz"))) == 3

@@ -35,18 +35,19 @@ from aggregator.sources.parse.streams.file_stream import (
     decompress_stream,
     open_decompressed,
 )
+from aggregator.sources.parse.streams.remote_files import (
+    is_remote,
+    remote_name,
+    remote_size,
+    require_readable,
+    show_address,
+)
 
 STDIN = "stdin"
 
 _DATE = re.compile(r"[0-9][0-9._ -]*")
 _SPREADSHEETS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
-_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://")
 _SUFFIX = re.compile(r"\.[a-z][a-z0-9]{0,9}")  # and not the end of "Dam repairs No. 5"
-
-
-def is_address(what: str) -> bool:
-    """Return whether `what` has a scheme, as `https://`, and is thus not a file or folder."""
-    return _ADDRESS.match(what) is not None
 
 
 def open_source(what: Path | str, reading: ReadOptions) -> Iterator[InputItem]:
@@ -55,11 +56,15 @@ def open_source(what: Path | str, reading: ReadOptions) -> Iterator[InputItem]:
     Raise UsageError if it does not exist, and ReadError if a folder cannot be listed, both before the first
     item. The progress of `reading` is updated while the result is read.
     """
-    if str(what) == "-":
+    address = str(what)
+    if address == "-":
         place = FileIdentity(where=STDIN, source=STDIN, guid=None, name=STDIN)
         return _read(
             decompress_stream(sys.stdin.buffer, reading.progress), "", place, reading
         )
+    if is_remote(address):
+        require_readable(address)
+        return _read_remote(address, reading)
     path = Path(what)
     if os.path.isdir(path):  # noqa: PTH112 - the method of Path raises for invalid names
         files = tuple(folder_scan.list_files(path))
@@ -114,6 +119,23 @@ def read_file(path: Path, place: FileIdentity, reading: ReadOptions) -> Finding:
     suffix = ".eml" if is_mail else folder_scan.suffix_of(path.name)
     reading = replace(reading, path=str(_absolute(path)))
     yield from _read(open_decompressed(path, reading.progress), suffix, place, reading)
+
+
+def _read_remote(address: str, reading: ReadOptions) -> Finding:
+    name = unicode.clean(remote_name(address))
+    place = FileIdentity(where=show_address(address), source=name, guid=name, name=name)
+    try:
+        reading.progress.total_bytes = size = remote_size(address)
+    except OSError as error:
+        yield whole_file_problem(place, f"the file cannot be opened ({error.strerror})")
+        return
+    if size:
+        suffix = folder_scan.suffix_of(name)
+        yield from _read(
+            open_decompressed(address, reading.progress), suffix, place, reading
+        )
+    else:
+        yield whole_file_problem(place, "there is nothing at this address")
 
 
 def _read(

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from aggregator.model.errors import ReadError, TooManyFilesError
+from aggregator.sources.parse.streams.remote_files import open_file
 
 _GZIP = b"\x1f\x8b\x08"
 # A frame, or a skippable frame
@@ -132,7 +133,7 @@ def open_decompressed(path: Path | str, progress: Progress) -> Iterator[Stream]:
     """
     with contextlib.ExitStack() as exit_stack:
         try:
-            raw = exit_stack.enter_context(Path(path).open("rb", buffering=0))
+            raw = exit_stack.enter_context(open_file(str(path)))
         except OSError as error:
             if TooManyFilesError.is_behind(error):
                 raise TooManyFilesError from error  # not a property of the file

@@ -17,11 +17,13 @@ _UNRENDERED = "SELECT count(*) FROM story WHERE text IS NULL AND redirect_to IS 
 
 @pytest.fixture
 def terminal(tmp_path: Path) -> Terminal:
-    """With the database of a former program."""
+    """With the database of a former program, none of whose stories is rendered."""
     terminal = Terminal(tmp_path)
-    terminal.write(
-        "aggregator.db", zstandard.decompress(Fixture("f583692d").sqlite.read_bytes())
+    file = terminal.write(
+        "aggregator.db", zstandard.decompress(Fixture("v0.1.0").sqlite.read_bytes())
     )
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("UPDATE story SET text = NULL, rendered = NULL")
     return terminal
 
 
@@ -36,13 +38,13 @@ def test_an_upgrade_says_how_many_stories_wait_and_db_render_renders_them(
     said = terminal.type("db", "upgrade")
     assert said.code == 0
     assert said.err.endswith(
-        "10 stories will be rendered again, the newest first: by the daemon in the background, or at once by "
+        "14 stories will be rendered again, the newest first: by the daemon in the background, or at once by "
         "`aggregator db render`\n"
     )
-    assert _unrendered(terminal) == 10
+    assert _unrendered(terminal) == 14
     assert "rendered" not in terminal.type("db", "upgrade").err
     said = terminal.type("db", "render")
-    assert (said.code, said.err) == (0, "rendered 10 stories\n")
+    assert (said.code, said.err) == (0, "rendered 14 stories\n")
     assert _unrendered(terminal) == 0
     said = terminal.type("db", "render")
     assert (said.code, said.err) == (0, "no story waits to be rendered\n")
@@ -58,7 +60,7 @@ def test_beside_a_daemon_the_daemon_renders(terminal: Terminal) -> None:
         said = terminal.type("db", "render")
         lock.release()
     words = (
-        "the running daemon renders 10 stories in the background, the newest first\n"
+        "the running daemon renders 14 stories in the background, the newest first\n"
     )
     assert (said.code, said.err) == (0, words)
-    assert _unrendered(terminal) == 10
+    assert _unrendered(terminal) == 14

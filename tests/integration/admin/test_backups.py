@@ -16,7 +16,6 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-import zstandard
 from sqlalchemy import func, select, text
 from sqlalchemy.engine import make_url
 
@@ -41,7 +40,6 @@ from aggregator.grouping.placing.place_entry import PlacementResult
 from aggregator.model.errors import (
     AnotherDaemonError,
     ConfigError,
-    DamagedFileError,
     DatabaseTooNewError,
     NotWritableError,
     ReadError,
@@ -332,15 +330,6 @@ def test_a_backup_with_pages_of_another_size_is_restored_over_others(
         assert queried(target, text("PRAGMA journal_mode")).scalar_one() == "wal"
 
 
-def test_damage_in_an_unpacked_backup_is_found(kept: Path, tmp_path: Path) -> None:
-    file = tmp_path / "damaged.db.zst"
-    content = bytearray(b"".join(backup.decompress_backup(kept)))
-    content[len(content) // 2 : len(content) // 2 + 4096] = b"\xa5" * 4096
-    file.write_bytes(zstandard.compress(bytes(content)))
-    with pytest.raises(ReadError, match="damaged"):
-        restore(file, Database(f"sqlite:///{tmp_path / 'new.db'}"), quietly)
-
-
 @pytest.mark.parametrize(
     ("revision", "code", "words"),
     [("9999", 4, "9999"), ("0031", 2, r"kept\.db\.zst is at revision 0031 ")],
@@ -391,23 +380,6 @@ def test_a_backup_from_before_an_upgrade_takes_back_the_upgrade(
     check(full)
     assert export(full) == before
     assert list(faults(full)) == []
-
-
-def test_a_target_that_is_no_database_any_more_is_moved_aside(
-    full: Database, kept: Path, tmp_path: Path
-) -> None:
-    broken = b"\0" * 8192 + b"words " * 1000
-    (tmp_path / "broken.db").write_bytes(broken)
-    with (
-        closing(Database(f"sqlite:///{tmp_path / 'broken.db'}")) as target,
-        pytest.raises(DamagedFileError, match=r"broken\.db"),
-    ):
-        restore(kept, target, quietly)
-    with closing(Database(f"sqlite:///{tmp_path / 'broken.db'}")) as target:
-        done = restore(kept, target, quietly, replace=True)
-        assert_same(full, target)
-    assert done.moved_to is not None
-    assert Path(done.moved_to, "broken.db").read_bytes() == broken
 
 
 # --- killed, stopped, out of room --------------------------------------------------------------------------

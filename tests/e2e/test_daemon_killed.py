@@ -1,7 +1,7 @@
 """The real daemon, killed while it sends and while clients follow it.
 
 Nothing is missing. What was accepted just before the kill may come again, under its id: a delivery of a
-webhook, a mail. A service of notifications takes it again: its API has no ids that would show it.
+webhook, a mail.
 """
 
 import datetime as dt

@@ -397,33 +397,6 @@ def summary(said: Said) -> dict[str, Any]:
     return json.loads(said.out)
 
 
-def test_the_same_again_is_known_and_changes_nothing(terminal: Terminal) -> None:
-    terminal.write("saved/Gazette/flood.txt", f"Levee breaks at Pennmouth\n\n{FLOOD}\n")
-    terminal.write(
-        "saved/Herald/strike.txt", f"Dock workers strike in Sennick\n\n{STRIKE}\n"
-    )
-    terminal.write("reports.jsonl", reports())
-    what = ["saved", "reports.jsonl"]
-    first = summary(terminal.type("ingest", *what, "--format", "json"))
-    assert (first["read"], first["new"], first["known"], first["rejected"]) == (
-        5,
-        5,
-        0,
-        [],
-    )
-    stories, feed = terminal.stories(), terminal.type("feed").out
-    assert first["stories_created"] == len(stories)
-    again = terminal.type("ingest", *what, "--format", "json")
-    assert again.code == 0
-    assert (summary(again)["read"], summary(again)["new"], summary(again)["known"]) == (
-        5,
-        0,
-        5,
-    )
-    assert terminal.stories() == stories
-    assert terminal.type("feed").out == feed
-
-
 def test_a_file_of_a_folder_is_known_by_itself(terminal: Terminal) -> None:
     terminal.write("saved/x.txt", f"Levee breaks at Pennmouth\n\n{FLOOD}\n")
     assert summary(terminal.type("ingest", "saved", "--format", "json"))["new"] == 1

@@ -7,7 +7,6 @@ and of what it does not take, nothing is in force.
 import json
 import random
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,156 +32,64 @@ ODD = (*rows("config_fuzz", "odd"), "x" * 100_000, "9" * 4000)
 
 
 class Generator:
-    """Configurations by chance, over one that is good."""
+    """Configurations by chance, over one that is good.
+
+    In the changes of the table ODD stands for any odd value, FEED 0 to FEED 2 for the sources that are there:
+    one of the file, two that were added by command. LOUD 0 is the first one in capitals.
+    """
 
     def __init__(self, chance: random.Random, good: Settings, feeds: list[str]) -> None:
         self._chance = chance
         self._good = good
-        self._feeds = feeds  # of sources that are there, in the file and by command
-        self._changes: list[Callable[[Settings], None]] = [
-            *[self._set, self._source] * 2,
-            *[self._query, self._webhook, self._good_change],
-        ]
+        self._words: dict[str, str] = {
+            f"FEED {n}": one for n, one in enumerate(feeds)
+        } | {"LOUD 0": feeds[0].upper()}
 
     def text(self, number: int) -> bytes:
-        settings = yaml.safe_load(yaml.safe_dump(self._good))
+        settings: Settings = yaml.safe_load(yaml.safe_dump(self._good))
         settings["publish"]["title"] = f"Case {number}"
         for _ in range(self._chance.choice((0, 1, 1, 1, 2, 3))):
-            self._chance.choice(self._changes)(settings)
+            change = self._chance.choice((self._odd_section, self._listed))()
+            more = change.pop("more sources", [])
+            settings |= change
+            if isinstance(settings["sources"], list):
+                settings["sources"] += more
         written = yaml.safe_dump(settings, sort_keys=False).encode()
         return self._damaged(written) if self._chance.random() < 0.15 else written
 
-    def _odd(self) -> Any:
-        return self._chance.choice(ODD)
-
-    def _set(self, settings: Settings) -> None:
+    def _odd_section(self) -> Settings:
+        """An odd value in place of a section, or for one of its keys, or for one that it has not."""
         name = self._chance.choice(sorted(set(Config.model_fields) - {"server"}))
         shape = Config.model_fields[name].annotation
-        keys = sorted(getattr(shape, "model_fields", {}))
+        keys = [*getattr(shape, "model_fields", {})]
         if not keys or self._chance.random() < 0.2:
-            settings[name] = self._odd()
-        elif isinstance(settings.setdefault(name, {}), dict):
-            settings[name][self._chance.choice([*keys, "nope"])] = self._odd()
+            return {name: self._chance.choice(ODD)}
+        key = self._chance.choice([*keys, "nope"])
+        return {name: self._good.get(name, {}) | {key: self._chance.choice(ODD)}}
 
-    def _source(self, settings: Settings) -> None:
-        chance = self._chance
-        feed = chance.choice([*self._feeds, "http://127.0.0.1:9/other", self._odd()])
-        feed = (
-            chance.choice((str.upper, str.strip, str))(feed)
-            if isinstance(feed, str)
-            else feed
+    def _listed(self) -> Settings:
+        found: Settings = self._filled(
+            self._chance.choice(rows("config_fuzz", "changes"))
         )
-        new: Settings = {chance.choice(("feed", "feed", "feed", "folder")): feed}
-        if chance.random() < 0.6:
-            new["name"] = chance.choice(
-                ("Lowland Post", "taken", "fresh", self._odd(), *self._feeds)
-            )
-        if chance.random() < 0.3:
-            keys = (
-                "outlet",
-                "group",
-                "language",
-                "timezone",
-                "interval",
-                "pages",
-                "nope",
-            )
-            new[chance.choice(keys)] = self._odd()
-        if isinstance(settings.get("sources"), list):
-            settings["sources"].insert(
-                chance.randrange(len(settings["sources"]) + 1), new
-            )
-        if chance.random() < 0.1:
-            settings["sources"] = [new]
+        return found
 
-    def _query(self, settings: Settings) -> None:
-        keys = [
-            "title",
-            "query",
-            "since",
-            "until",
-            "min_outlets",
-            "outlet",
-            "folder",
-            "language",
-            "items",
-        ]
-        name = self._chance.choice(("fires", "more", "stories", "a b", "", "x" * 41))
-        if isinstance(settings.get("queries"), dict):
-            settings["queries"][name] = {
-                self._chance.choice([*keys, "link"]): self._odd()
-            }
-
-    def _webhook(self, settings: Settings) -> None:
-        hook: Settings = {
-            "name": "desk",
-            "url": "http://127.0.0.1:9/",
-            "secret": f"whsec_{'A' * 32}",
-        }
-        if self._chance.random() < 0.7:
-            hook[self._chance.choice((*hook, "query", "secret_file"))] = self._odd()
-        settings["webhooks"] = [hook] * self._chance.choice((1, 1, 2))
-
-    def _good_change(self, settings: Settings) -> None:
-        number = self._chance.randrange(50)
-        settings |= (
-            self._chance.choice(
-                (
-                    {"queries": {f"q{number}": {"query": "dam -fire", "since": "24h"}}},
-                    {
-                        "fetch": settings["fetch"]
-                        | {"contact": f"desk{number}@example.org"}
-                    },
-                    {"sources": []},
-                    {"sources": [{"feed": one} for one in self._feeds]},
-                    {
-                        "sources": [
-                            {"feed": one, "name": f"n{n}"}
-                            for n, one in enumerate(self._feeds)
-                        ]
-                    },
-                    {"families": {"Group": ["One", "Two"]}},
-                    {"feeds": {"items": 1 + number}},
-                )
-            )
-            if isinstance(settings.get("fetch"), dict)
-            else {}
-        )
+    def _filled(self, change: Any) -> Any:
+        match change:
+            case dict():
+                return {name: self._filled(value) for name, value in change.items()}
+            case list():
+                return [self._filled(one) for one in change]
+            case "ODD":
+                return self._chance.choice(ODD)
+        return self._words.get(change, change)
 
     def _damaged(self, text: bytes) -> bytes:
-        chance = self._chance
-        at = chance.randrange(len(text))
-        piece = chance.choice(
-            (
-                b"\x00",
-                b"\xff",
-                b"\t",
-                b"[",
-                b"{",
-                b": ",
-                b"- ",
-                b"*a",
-                b"&a ",
-                b"!!x ",
-                b"|\n",
-                b"#",
-            )
-        )
-        aliases = "".join(
-            f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 9)
-        )
-        return chance.choice(
-            (
-                text[:at] + piece + text[at:],
-                text[:at],
-                text[:at] + bytes(chance.randrange(256) for _ in range(20)) + text[at:],
-                text + b"more: " + b"[" * 5_000,
-                text + f"a0: &a0 [x, x]\n{aliases}".encode(),
-                text + text,
-                b"",
-                bytes(chance.randrange(256) for _ in range(200)),
-            )
-        )
+        """The text with something in it, and perhaps cut there."""
+        chance, size = self._chance, len(text)
+        pieces = [piece.encode("latin-1") for piece in rows("config_fuzz", "pieces")]
+        piece = chance.choice([*pieces, b"more: " + b"[" * 5000, chance.randbytes(20)])
+        at = chance.choice((0, chance.randrange(size), size))
+        return text[:at] + piece + chance.choice((text[at:], text, b""))
 
 
 def asked_of_file(daemon: DaemonProcess) -> list[str]:

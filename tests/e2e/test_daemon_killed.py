@@ -1,7 +1,7 @@
 """The real daemon, killed while it sends and while clients follow it.
 
 Nothing is missing. What was accepted just before the kill may come again, under its id: a delivery of a
-webhook, a mail. A service of notifications takes it again: its API has no ids that would show it.
+webhook, a mail.
 """
 
 import datetime as dt
@@ -148,75 +148,6 @@ def test_every_change_arrives_though_the_daemon_is_killed(
 
 
 # --- notifications and digests -----------------------------------------------------------------------------
-
-
-def is_quiet(daemon: KilledDaemon, recipient: str) -> bool:
-    """All changes were looked at, and nothing waits."""
-    (listed,) = daemon.command(
-        "notify", "list", "--format", "jsonl"
-    ).stdout.splitlines()
-    changes = counted(daemon.database, change)
-    announced = counted(daemon.database, outbox, outbox.c.webhook == recipient)
-    return (
-        not daemon.waiting()
-        and not json.loads(listed).get("waiting")
-        and announced >= changes > 0
-    )
-
-
-def notify_through(daemon: KilledDaemon, articles: int, kills: int) -> None:
-    rng, receiver = drawn("notify", articles), daemon.receiver
-    well = Response(200, body="{}")
-    receiver.answer = lambda _: rng.choice(
-        [*[well] * 7, Response(500), Response(429), Response(raw=b"")]
-    )
-    records = [unlike_any_other(rng, number) for number in range(articles)]
-    for _ in daemon.killed_while_it_reads(records, kills):
-        enough = len(receiver.came) + rng.randint(1, 3)
-        wait_a_while(lambda: len(receiver.came) >= enough, seconds=15.0)  # noqa: B023 - called at once
-        time.sleep(rng.uniform(0.0, 0.8))  # a notification takes half a second
-    receiver.answer = lambda _: well
-    is_phone = outbox.c.webhook == "notify:phone"
-    daemon.wait_for(
-        lambda: counted(daemon.database, outbox, is_phone) == articles,
-        "all to be placed",
-    )
-    daemon.wait_as_long_as_more_come(lambda: is_quiet(daemon, "notify:phone"))
-    assert daemon.stop() == 0
-    done = (
-        select(article.c.title)
-        .join(change, change.c.article == article.c.id)
-        .join(outbox, outbox.c.change == change.c.change_no)
-        .where(is_phone, outbox.c.state == "done")
-    )
-    expected = Counter(queried(daemon.database, done).scalars())
-    taken = Counter(
-        json.loads(one.body)["message"].splitlines()[1].split(": ", 1)[1]
-        for one in receiver.taken
-    )
-    assert sum(expected.values()) == articles, "one for each story"
-    assert expected - taken == Counter(), "nothing is missing"
-    again = taken - expected
-    print(f"{articles} notifications, {kills} kills, {sum(again.values())} taken twice")
-    assert sum(again.values()) <= kills
-    assert set(again) <= set(expected)
-    assert "qX7topic" not in (daemon.folder / "daemon.log").read_text(encoding="utf-8")
-
-
-@pytest.mark.torture
-def test_every_story_is_notified_though_the_daemon_is_killed_often(
-    database_url: str, tmp_path: Path
-) -> None:
-    with Receiver(signed=False) as receiver:
-        address = receiver.url("").replace("http://", "ntfy://") + "/qX7topic"
-        phone = {
-            "name": "phone",
-            "address": address,
-            "each": "report",
-            "messages_an_hour": 1000,
-        }
-        with KilledDaemon(tmp_path, receiver, database_url, notify=[phone]) as daemon:
-            notify_through(daemon, 84, kills=20)
 
 
 def digested(

@@ -338,28 +338,6 @@ def test_a_daemon_that_is_killed_does_what_is_asked_once(bench: Bench) -> None:
 
 
 @pytest.mark.torture
-def test_what_was_left_for_a_writer_that_went_away_is_done_first_by_the_next(
-    bench: Bench,
-) -> None:
-    """An ingest is a writer, too, and answers nobody."""
-    goat, bridge, marathon = by_title(
-        bench.database, "goat cheese", "Hollin Bridge", "Lund marathon"
-    )
-    lock = open_process_lock(bench.database)
-    assert lock.acquire()
-    bench.correct("merge", goat, bridge, "--no-wait")
-    bench.correct("merge", goat, "nowhere", "--no-wait")
-    lock.release()
-    done = bench.correct("merge", goat, marathon)
-    assert f"merged {marathon} into {bridge}" in done.stdout
-    assert [state for state, _ in bench.requests()] == ["done", "refused"]
-    assert [made["detail"]["words"] for made in bench.corrections()] == [
-        f"merged {goat} into {bridge}",
-        f"merged {marathon} into {bridge}",
-    ]
-
-
-@pytest.mark.torture
 def test_who_waits_takes_the_place_of_a_writer_that_ends(bench: Bench) -> None:
     goat, bridge = by_title(bench.database, "goat cheese", "Hollin Bridge")
     lock = open_process_lock(bench.database)

@@ -15,11 +15,13 @@ _UNRENDERED = "SELECT count(*) FROM story WHERE text IS NULL AND redirect_to IS 
 
 @pytest.fixture
 def terminal(tmp_path: Path) -> Terminal:
-    """With the database of a former program."""
+    """With the database of a former program, none of whose stories is rendered."""
     terminal = Terminal(tmp_path)
-    terminal.write(
-        "aggregator.db", zstandard.decompress(Fixture("f583692d").sqlite.read_bytes())
+    file = terminal.write(
+        "aggregator.db", zstandard.decompress(Fixture("v0.1.0").sqlite.read_bytes())
     )
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("UPDATE story SET text = NULL, rendered = NULL")
     return terminal
 
 
@@ -34,7 +36,7 @@ def test_an_upgrade_says_how_many_stories_wait_for_the_daemon(
     said = terminal.type("db", "upgrade")
     assert said.code == 0
     assert said.err.endswith(
-        "10 stories will be rendered again, the newest first: by the daemon in the background\n"
+        "14 stories will be rendered again, the newest first: by the daemon in the background\n"
     )
-    assert _unrendered(terminal) == 10
+    assert _unrendered(terminal) == 14
     assert "rendered" not in terminal.type("db", "upgrade").err

@@ -1,4 +1,4 @@
-"""Makes tests/data/upgrade: a database and an export of the program of commit f583692d, and of each release.
+"""Makes tests/data/upgrade: a database and an export of the program of each release.
 
     git worktree add /tmp/former v0.1.0
     python -m tests.support.make_upgrade_fixture /tmp/former v0.1.0
@@ -90,7 +90,7 @@ _ITEMS = (
 
 
 class Fixture:
-    """The three files that the program of a commit or tag made."""
+    """The three files that the program of a tag made."""
 
     def __init__(self, name: str) -> None:
         self.sqlite = FOLDER / f"{name}.db.zst"
@@ -99,7 +99,7 @@ class Fixture:
 
 
 def main(checkout: Path, name: str) -> None:
-    """Make the three files of a commit or tag."""
+    """Make the three files of a tag."""
     fixture = Fixture(name)
     with TemporaryDirectory() as folder:
         program = Program(checkout, Path(folder))
@@ -151,7 +151,7 @@ class Program:
         return done.stdout.decode()
 
     def check_version(self, name: str) -> None:
-        """Raise SystemExit unless the program is that of the commit or tag."""
+        """Raise SystemExit unless the program is that of the tag."""
         show = [
             "git",
             "-C",

@@ -16,7 +16,6 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-import zstandard
 from sqlalchemy import func, select, text
 from sqlalchemy.engine import make_url
 
@@ -41,7 +40,6 @@ from aggregator.grouping.changes import PlacementResult
 from aggregator.model.errors import (
     AnotherDaemonError,
     ConfigError,
-    DamagedFileError,
     DatabaseTooNewError,
     NotWritableError,
     ReadError,
@@ -329,15 +327,6 @@ def test_a_backup_with_pages_of_another_size_is_restored_over_others(
         restore(kept, target, quietly, replace=True)
         assert export(target) == export(full)
         assert queried(target, text("PRAGMA journal_mode")).scalar_one() == "wal"
-
-
-def test_damage_in_an_unpacked_backup_is_found(kept: Path, tmp_path: Path) -> None:
-    file = tmp_path / "damaged.db.zst"
-    content = bytearray(b"".join(backup.decompress_backup(kept)))
-    content[len(content) // 2 : len(content) // 2 + 4096] = b"\xa5" * 4096
-    file.write_bytes(zstandard.compress(bytes(content)))
-    with pytest.raises(ReadError, match="damaged"):
-        restore(file, Database(f"sqlite:///{tmp_path / 'new.db'}"), quietly)
 
 
 @pytest.mark.parametrize(

@@ -384,18 +384,6 @@ def test_a_clock_that_jumps_starves_nobody_and_brings_nobody_twice(
     assert max(minutes.values()) <= 6, "not all at once"
 
 
-def test_after_the_clock_went_back_no_source_sleeps_for_years(
-    database: Database, world: World, client: Client
-) -> None:
-    fill(
-        database,
-        [source_of("http://a.example/feed", next_due_at=NOON + dt.timedelta(days=400))],
-    )
-    rounds_of(database, client, Tuning(), world.time).cap_due_times(NOON)
-    (only,) = read_by(database, schedule)
-    assert only.next_due_at <= NOON + dt.timedelta(hours=5)
-
-
 def drips_beside_good(
     database: Database, deadline: float, count: int
 ) -> tuple[float, int]:

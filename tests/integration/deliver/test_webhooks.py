@@ -31,8 +31,6 @@ from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import outbox as outbox_table
 from tests.support.articles import (
-    DYKES,
-    FLOOD,
     FLOOD_ELSEWHERE,
     NOON,
     STRIKE,
@@ -134,26 +132,6 @@ def test_what_a_delivery_says(post: Post, receiver: Receiver) -> None:
     assert data["change"]["report_count"] == data["story"]["report_count"] == 2
     assert {one["outlet"] for one in data["story"]["articles"]} == {"Gazette", "Herald"}
     assert body["timestamp"].endswith("Z")
-
-
-def test_a_delivery_has_the_storyline_of_its_story(
-    post: Post, receiver: Receiver
-) -> None:
-    levee, vote = "Levee breaks at Pennmouth", "Parliament votes for dykes"
-    post.rig.take(record("Herald", "1", levee, FLOOD, published=NOON))
-    post.run()
-    post.clock.time = NOON + 5 * DAY
-    post.rig.take(record("Echo", "2", vote, DYKES, published=post.clock.time))
-    post.run()
-    alone, second = (body["data"]["story"] for body in receiver.bodies())
-    assert (alone["title"], alone["storyline"]) == (levee, None)
-    assert second["storyline"] == {
-        "id": alone["id"],
-        "title": vote,
-        "story_count": 2,
-        "day_outlet_count": 1,
-        "day_report_count": 1,
-    }
 
 
 def test_a_delivery_is_written_when_it_is_sent(

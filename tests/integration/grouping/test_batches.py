@@ -6,8 +6,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from sqlalchemy import Table, insert, select, update
 
 from aggregator.config.tuning import Tuning
@@ -32,28 +30,16 @@ from tests.support.articles import (
     FLOOD_ELSEWHERE,
     NOON,
     STRIKE,
-    STRIKE_ELSEWHERE,
     Clock,
     Rig,
     record,
     settled,
 )
-from tests.support.events import GRAIN
 from tests.support.fresh import emptied
 from tests.support.rows import executed, queried
 from tests.support.story_checks import correct, rows_of, what_is_wrong
 
 DAY = dt.timedelta(days=1)
-TEXTS = (
-    *GRAIN,
-    ("Levee breaks at Pennmouth", FLOOD),
-    ("Levee breaks at Pennmouth, four dead", f"{FLOOD} Subscribers read more."),
-    ("Pennmouth under water", FLOOD_ELSEWHERE),
-    ("Dock workers strike", STRIKE),
-    ("Strike in the port of Sennick", STRIKE_ELSEWHERE),
-    ("Live: levee breaks at Pennmouth", BLOG),
-    ("Opinion: who pays for the levee?", FLOOD_ELSEWHERE),
-)
 LEVEE = record("Herald", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON)
 BRIEF = """The mountain hut at Corrie Pass was broken into on Sunday night, and a stove and forty blankets
 were carried off, its warden said. Walkers had slept there until the morning before and seen no one."""
@@ -149,41 +135,6 @@ def test_an_article_is_put_beside_one_of_its_batch_by_a_correction(
         ] == [2]
         assert what_is_wrong(database, rig.pipeline.placer) == []
         found.append(rows_of_grouping(database))
-    assert found[0] == found[1]
-
-
-@pytest.mark.later
-@pytest.mark.slow
-@given(
-    st.lists(
-        st.tuples(
-            st.sampled_from(TEXTS),
-            st.sampled_from(("Herald", "Echo", "Post")),
-            st.sampled_from(("1", "2")),
-            st.none() | st.sampled_from((NOON, NOON + DAY, NOON + 30 * DAY)),
-        ),
-        min_size=2,
-        max_size=8,
-    )
-)
-@settings(
-    max_examples=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
-def test_the_same_articles_give_the_same_rows_in_batches_of_any_size(
-    sqlite: Database, told: list[tuple[tuple[str, str], str, str, dt.datetime | None]]
-) -> None:
-    entries = [
-        record(outlet, guid, title, text, published=published)
-        for (title, text), outlet, guid, published in told
-    ]
-    found = []
-    for size in (1, 100):
-        emptied(sqlite)
-        rig = placed_in_batches(sqlite, entries, size)
-        assert what_is_wrong(sqlite, rig.pipeline.placer) == []
-        found.append(rows_of_grouping(sqlite))
     assert found[0] == found[1]
 
 

@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 import pytest
 from sqlalchemy import select
-from sqlalchemy.exc import SQLAlchemyError
 
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.copies.copy_check import CopyTuning
@@ -18,7 +17,6 @@ from aggregator.grouping.copies.sampled_shingles import hashes_of_sketch
 from aggregator.grouping.deletion.forget_articles import ForgetCommand
 from aggregator.intake.recluster.rebuild import rebuild
 from aggregator.model.entry import Entry
-from aggregator.model.errors import AggregatorError
 from aggregator.model.evidence import Evidence
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
@@ -36,7 +34,7 @@ from tests.support.articles import (
 )
 from tests.support.deep_checks import faults
 from tests.support.fresh import with_tables
-from tests.support.rows import executed, queried, rename
+from tests.support.rows import executed, queried
 from tests.support.story_checks import recluster
 
 TUNING = Tuning().section("copies", CopyTuning)
@@ -149,9 +147,16 @@ def mixture(seed: int, count: int) -> list[Entry]:
 
 
 @pytest.mark.later
-def test_rows_and_memory_answer_alike(fresh: Callable[[], Rig]) -> None:
-    """One rig forgets after every article, so it asks the rows; the other one has its index in memory."""
-    going, forgetting = fresh(), fresh()
+@pytest.mark.parametrize("live_reach", [3, 1000])
+def test_rows_and_memory_answer_alike(
+    fresh: Callable[[], Rig], live_reach: int
+) -> None:
+    """One rig forgets after every article, so it asks the rows; the other one has its index in memory.
+
+    Also where all but the newest stories are no more in memory.
+    """
+    tuning = Tuning({"events": {"live_reach": live_reach}})
+    going, forgetting = (Rig(fresh().database, Clock(NOON), tuning) for _ in range(2))
     for one in mixture(20261, 44):
         going.take(one)
         forgetting.take(one)
@@ -162,28 +167,6 @@ def test_rows_and_memory_answer_alike(fresh: Callable[[], Rig]) -> None:
     assert sketches(going.database) == sketches(forgetting.database)
     roles = {row[3] for row in settled(going.database)["articles"]}
     assert {"report", "copy", "excerpt"} <= roles
-
-
-@pytest.mark.later
-def test_memory_is_as_before_after_a_batch_that_failed(
-    fresh: Callable[[], Rig],
-) -> None:
-    entries = mixture(7, 40)
-    disturbed, straight = fresh(), fresh()
-    straight.take(*entries[:24])
-    straight.take(*entries[24:])
-    disturbed.take(*entries[:24])
-    disturbed.accept(*entries[24:])
-    rename(disturbed.database, "story_log", "away")
-    with pytest.raises((SQLAlchemyError, AggregatorError)):
-        disturbed.place()
-    rename(disturbed.database, "away", "story_log")
-    disturbed.place()
-    assert sketches(disturbed.database) == sketches(straight.database)
-    assert (
-        settled(disturbed.database)["articles"]
-        == settled(straight.database)["articles"]
-    )
 
 
 @pytest.mark.later

@@ -113,20 +113,6 @@ def test_the_story_of_a_live_blog_gives_way_even_to_a_younger_one(rig: Rig) -> N
     assert what_is_wrong(rig.database) == []
 
 
-def test_an_address_that_led_to_a_story_leads_there_again_when_that_lives_again(
-    grouped: Database,
-) -> None:
-    goat, marathon, bridge = by_title(
-        grouped, "goat cheese", "Lund marathon", "Hollin Bridge"
-    )
-    correct(grouped, "merge", goat, marathon)
-    correct(grouped, "merge", marathon, bridge)
-    assert redirects(grouped)[goat] == bridge
-    undo(grouped)
-    assert redirects(grouped)[goat] == marathon, "its articles are there"
-    assert redirects(grouped)[marathon] is None
-
-
 # --- split and move ----------------------------------------------------------------------------------------
 
 
@@ -290,35 +276,6 @@ def test_an_id_that_gave_way_means_the_story_that_it_leads_to(
 
 
 # --- one correction on top of another ----------------------------------------------------------------------
-
-
-@pytest.mark.later
-def test_a_merge_after_a_split_counts(grouped: Database) -> None:
-    (bridge,) = by_title(grouped, "Hollin Bridge")
-    before = partition(grouped)[bridge]
-    new = correct(
-        grouped, "split", bridge, articles=(members(grouped, bridge)[1],)
-    ).stories[1]
-    correct(grouped, "merge", bridge, new)
-    assert partition(grouped)[bridge] == before
-    assert reclustering(grouped).difference(None).changed_stories == 0
-    undo(grouped, 2)
-    assert redirects(grouped)[new] is None, "the split holds again"
-    assert reclustering(grouped).difference(None).changed_stories == 0
-
-
-def test_an_older_correction_is_undone_where_no_later_one_says_otherwise(
-    grouped: Database,
-) -> None:
-    goat, marathon, bridge = by_title(
-        grouped, "goat cheese", "Lund marathon", "Hollin Bridge"
-    )
-    correct(grouped, "merge", goat, marathon)
-    one = members(grouped, bridge)[1]
-    new = correct(grouped, "split", bridge, articles=(one,)).stories[1]
-    undo(grouped, 1)
-    assert redirects(grouped)[goat] is None
-    assert assigned(grouped)[one] == new
 
 
 def test_what_a_later_correction_holds_is_not_torn_by_undoing_an_older_one(

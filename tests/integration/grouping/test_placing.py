@@ -3,7 +3,6 @@
 import datetime as dt
 import itertools
 import random
-from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -34,7 +33,6 @@ from tests.support.articles import (
     strike,
 )
 from tests.support.deep_checks import faults
-from tests.support.fresh import with_tables
 from tests.support.rows import executed, overheard, queried, read_by
 from tests.support.story_checks import what_is_wrong
 
@@ -195,19 +193,6 @@ def test_memory_is_derived_a_restart_and_a_rest_decide_alike(
     rig.restart()
     rig.take(*entries)
     assert settled(rig.database) == restarted
-
-
-@pytest.mark.later
-def test_two_databases_hold_the_same_after_the_same(
-    postgres: object, tmp_path: Path, data: Path
-) -> None:
-    entries = shuffled_records(data, 80)
-    held = []
-    for url in (f"sqlite:///{tmp_path / 'a.db'}", postgres.make()):  # type: ignore[attr-defined]
-        with closing(with_tables(Database(url))) as database:
-            Rig(database).take(*entries)
-            held.append(settled(database))
-    assert held[0] == held[1]
 
 
 def test_numbers_of_sources_do_not_leak_addresses_into_ids(rig: Rig) -> None:

@@ -7,13 +7,10 @@ import pytest
 from sqlalchemy import select
 
 from aggregator.grouping.deletion.forget_articles import ForgetCommand
-from aggregator.model.story import StoryText, StoryView
 from aggregator.sources.parse.mail import entry_of_mail
 from aggregator.store.engine.database import Database
-from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories.stream_history import senders_with_standing
 from aggregator.store.tables import article, standing
-from aggregator.web.pages.story_page import report_groups
 from tests.support.articles import (
     FLOOD,
     FLOOD_ELSEWHERE,
@@ -94,34 +91,6 @@ def test_three_days_of_confirmed_news_give_standing_and_articles_alone_do_not(
         url.partition("//")[2] for url in queried(world.database, known).scalars()
     }
     assert addresses == {"gazette.example/3"}
-
-
-def test_a_stranger_gives_no_title_beside_who_has_standing(world: PolledWorld) -> None:
-    world.trust("gazette.example", "herald.example")
-    title, said, before = flood_of_two(world)
-    world.run(1)
-    for number in range(12):
-        copied = " ".join((said, *[f"Golden Harbour pays {number} free spins."] * 4))
-        world.publish("stranger.example", title, copied, hours=3)
-        world.publish(
-            "stranger.example",
-            title,
-            f"Golden Harbour pays {number} free spins for a deposit.",
-        )
-    world.poll("stranger.example")
-    after = world.shown(world.story_of(title))
-    assert after.articles > before.articles
-    assert (after.title, after.summary, after.reports) == (
-        before.title,
-        before.summary,
-        before.reports,
-    )
-    assert after.outlets <= before.outlets + 1
-    assert "Golden Harbour" not in after.text
-    found = StoryReader(world.database).story(world.story_of(title))
-    assert isinstance(found, StoryView)
-    *_, last = report_groups(found.articles, StoryText(title=found.title), None)
-    assert (last.is_folded, len(last.lines)) == (True, 1)
 
 
 def shown_of_copy(world: PolledWorld) -> tuple[str, str]:

@@ -1,25 +1,17 @@
 """Dates bound a story: no article is further than the window from every other date in it, also a read one."""
 
 import datetime as dt
-from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
-from aggregator.admin.evaluate import place_records
-from aggregator.admin.labelled_data import read_dataset
-from aggregator.config.tuning import Tuning
-from aggregator.intake.pipeline import Pipeline
-from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.model.entry import Entry
-from aggregator.sources.parse.records.jsonl import LabelledRecord
 from aggregator.store.engine.database import Database
 from aggregator.store.tables import article
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, Clock, Rig, record
-from tests.support.rows import queried, read_by
-from tests.support.seed_articles import seeds
-from tests.support.story_checks import correct, out_of_reach, what_is_wrong
+from tests.support.rows import queried
+from tests.support.story_checks import correct, what_is_wrong
 
 DAY = dt.timedelta(days=1)
 LATER = FLOOD.replace("Four people", "Five people")
@@ -76,36 +68,3 @@ def test_what_a_person_puts_together_stays_together(rig: Rig) -> None:
     rig.restart()
     rig.take(told("Courier", LATER, days=1))
     assert len(set(homes(rig))) == 1
-
-
-def dev_set(data: Path, name: str) -> list[LabelledRecord]:
-    if name != "undated, then old":
-        return list(read_dataset(data / f"events-{name}.jsonl.gz"))
-    old = [
-        one
-        for one in dev_set(data, "months")
-        if one.entry.published is not None and one.entry.published.time.year < 2016
-    ]
-    return [*seeds(data), *dev_set(data, "lookalikes"), *old]
-
-
-@pytest.mark.torture
-@pytest.mark.parametrize(
-    "name",
-    [
-        "fulltext",
-        "leads",
-        "lookalikes",
-        "headlines",
-        "months",
-        "reading-list",
-        "stream",
-        "undated, then old",
-    ],
-)
-def test_no_date_of_a_dev_set_is_out_of_reach_in_its_story(
-    data: Path, sqlite: Database, name: str
-) -> None:
-    pipeline = Pipeline(sqlite, InlineExecutor(), Tuning(), Clock(), keep_all=True)
-    place_records(dev_set(data, name), sqlite, pipeline, lambda _: None)
-    assert read_by(sqlite, out_of_reach) == []

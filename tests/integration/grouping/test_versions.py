@@ -164,15 +164,6 @@ def test_anybody_could_print_another_version_until_a_second_origin_does(
     assert shown.updated > bumped
 
 
-def test_a_new_feed_replaces_no_text_of_others_by_naming_their_agency(rig: Rig) -> None:
-    rig.take(piece("Kite Daily", f"LINDMAR (NPA) - {BEFORE}", -3))
-    rig.take(piece("Fresh Feed", f"LINDMAR (NPA) - {AFTER}", 0, authority="own"))
-    rig.take(piece("Other Feed", f"LINDMAR (NPA) - {AFTER}", 0, authority="own"))
-    shown = only_story(rig.database)
-    assert "killed 3" in shown.summary
-    assert states(shown)[0] is None
-
-
 @pytest.mark.parametrize("hours", [-20, 0], ids=["an earlier date", "a later one"])
 @pytest.mark.parametrize("is_read_first", [False, True])
 def test_a_new_feed_replaces_no_text_whatever_date_it_states(

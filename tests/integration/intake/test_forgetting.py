@@ -209,10 +209,16 @@ def test_it_does_not_come_back_by_any_door(rig: Rig, tmp_path: Path) -> None:
         marked("1", f"{STRIKE} All is {MARK} now."),
         msgspec.structs.replace(marked("1", FLOOD), guid="another"),
         msgspec.structs.replace(marked("1", FLOOD), url=None),
+        msgspec.structs.replace(marked("1", FLOOD), url="https://herald.example/moved"),
+        msgspec.structs.replace(
+            marked("1", FLOOD),
+            guid="tracked",
+            url=f"https://www.herald.example/{MARK}-1?utm_source=rss&at_medium=feed",
+        ),
     )
     assert [(one.outcome, one.article, one.entry_no) for one in again] == [
         ("forgotten", id_, None)
-    ] * 4
+    ] * 6
     assert [
         one.outcome
         for one in rig.accept(msgspec.structs.replace(marked("1", ""), guid="another"))
@@ -241,7 +247,7 @@ def test_it_does_not_come_back_by_any_door(rig: Rig, tmp_path: Path) -> None:
     assert words_in(database) == []
     newest_tombstones = read_by(database, tombstones.newest_tombstones, 9)
     assert [(one.article, one.rejected_count) for one in newest_tombstones] == [
-        (id_, 6)
+        (id_, 8)
     ]
     assert all(one != id_ for one in assigned(database))
 

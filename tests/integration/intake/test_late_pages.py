@@ -1,9 +1,8 @@
 """News before its page: an entry is placed with the feed's words, and decided again when its page comes."""
 
 import datetime as dt
-import os
-import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -39,12 +38,11 @@ from tests.support.articles import (
 )
 from tests.support.deep_checks import faults
 from tests.support.fresh import sqlite_at
-from tests.support.kills import in_a_child
 from tests.support.loopback import Resource, Response
 from tests.support.polling import feed_source, poller_on
 from tests.support.rows import queried, read_by, written_by
 from tests.support.rss import item, rss
-from tests.support.story_checks import correct, partition, reclustering, what_is_wrong
+from tests.support.story_checks import correct, reclustering, what_is_wrong
 from tests.support.world import World
 
 TUNING = Tuning()
@@ -450,70 +448,30 @@ def test_what_a_correction_holds_is_not_moved_by_its_page(rig: Rig) -> None:
     is_sound(rig)
 
 
-# --- the same stories after any interruption ---------------------------------------------------------------
-
-
-def placing(database: Database, *, batches: int | None = None) -> None:
-    """Place the leads of a dataset and then its texts; die after so many batches of texts."""
-    records = read_dataset(TRIPWIRE)
-    leads = leads_of(records, TUNING)
-    left = iter(range(batches)) if batches is not None else None
-
-    def count(_placed: int) -> None:
-        if left is not None and next(left, None) is None:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    tuning = Tuning({"placing": {"batch_articles": 7}})
-    one = Pipeline(database, InlineExecutor(), tuning, Clock(), keep_all=True)
-    place_records(leads, database, one, lambda _: None)
-    place_records(records, database, one, count, leads=leads)
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    """What nothing interrupted."""
-    with sqlite_at(tmp_path_factory.mktemp("late") / "whole.db") as database:
-        placing(database)
-        yield database
-
-
-@pytest.mark.later
-@pytest.mark.parametrize(
-    ("database_url", "batches"),
-    [("sqlite", 0), ("sqlite", 3), ("postgres", 3)],
-    indirect=["database_url"],
-)
-def test_the_partition_is_the_same_after_kill_9_between_leads_and_texts(
-    database: Database, whole: Database, batches: int
-) -> None:
-    database.close()
-    assert (
-        in_a_child(lambda: placing(Database(database.url), batches=batches))
-        == -signal.SIGKILL
-    )
-    for _ in Pipeline(
-        database, InlineExecutor(), Tuning({"placing": {"batch_articles": 7}}), Clock(),
-        keep_all=True,
-    ).place_waiting():  # fmt: skip
-        pass
-    assert partition(database) == partition(whole)
+# --- decided again -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.later
 def test_deciding_again_gives_the_stories_of_texts_that_came_first(
-    whole: Database, sqlite: Database
+    tmp_path: Path,
 ) -> None:
-    pipeline = Pipeline(sqlite, InlineExecutor(), TUNING, Clock(), keep_all=True)
-    place_records(read_dataset(TRIPWIRE), sqlite, pipeline, lambda _: None)
-    found = []
-    for database in (whole, sqlite):
-        for _ in range(2):
-            assigned = reclustering(database).assignments(corrected=True)
-            together = {
-                frozenset(one for one in assigned if assigned[one] == its)
-                for its in assigned.values()
-            }
-            found.append(together)
+    records, found = read_dataset(TRIPWIRE), []
+    for name, leads in (("at once", []), ("late", leads_of(records, TUNING))):
+        with sqlite_at(tmp_path / f"{name}.db") as database:
+            pipeline = Pipeline(
+                database, InlineExecutor(), TUNING, Clock(), keep_all=True
+            )
+            place_records(leads, database, pipeline, lambda _: None)
+            place_records(
+                records, database, pipeline, lambda _: None, leads=leads or None
+            )
+            for _ in range(2):
+                assigned = reclustering(database).assignments(corrected=True)
+                together = {
+                    frozenset(one for one in assigned if assigned[one] == its)
+                    for its in assigned.values()
+                }
+                found.append(together)
     assert all(one == found[0] for one in found)
 
 

@@ -212,26 +212,6 @@ def test_less_often_the_more_it_changed_and_again_later(office: Office) -> None:
     assert len(office.reported()) == 3
 
 
-def test_an_entry_that_changes_at_every_poll_is_read_again_ever_less_often(
-    office: Office,
-) -> None:
-    """A counter in the feed's text makes every poll a change; that may not go on without end."""
-    office.serve_page(
-        SITE, "/live", f"<html><body><article><h1>Flood</h1><p>{FLOOD}</p></article>"
-    )
-    feed = rss(item("Flood", "%s", guid="a", link=PAGE))
-    reads = 0
-    for number in range(2 * 96):
-        office.time.run(900)
-        office.feed = feed % f"Comments: {number}."
-        reads += office.poll()
-    assert reads == 1 + 21, "in two days"
-    office.time.run(48 * 3600)
-    assert office.poll() == 0, "the very bytes of the last time"
-    office.feed = feed % "Comments: 17."
-    assert office.poll() == 1, "followed again"
-
-
 def test_a_page_that_cannot_be_read_takes_nothing_away(office: Office) -> None:
     entries = f"{FIRST} {FLOOD}", f"{SECOND} {FLOOD_ELSEWHERE}"
     office.serve(*entries)

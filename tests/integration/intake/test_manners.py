@@ -9,7 +9,6 @@ import pytest
 
 from aggregator.config.tuning import Tuning
 from aggregator.intake.polling.poll_result import PollResult
-from aggregator.model.errors import FetchError
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import pending_pages
 from aggregator.store.intake.source_rows import (
@@ -352,23 +351,6 @@ def test_a_page_whose_host_holds_us_uses_up_no_try(week: Week, world: World) -> 
         assert [one.attempts for one in due_pages] == [0]
         assert not polling.fetch_page(due_pages[0])
     assert world.paths("big.example") == ["/feed"], "nothing was sent"
-
-
-def test_a_host_that_holds_our_pages_still_sends_its_feeds(
-    week: Week, world: World
-) -> None:
-    angry = Response(429, {"Retry-After": "3600"})
-    world.sites["big.example"] = {"/feed": Resource(TWO), "/1": angry, "/2": "a page"}
-    with pytest.raises(FetchError):
-        week.client.fetch("http://big.example/1", accept="page")
-    with pytest.raises(FetchError) as held:
-        week.client.fetch("http://big.example/2", accept="page")
-    assert held.value.cause == "asked to wait"
-    assert week.client.rate_limiter.ready_in("big.example", is_page=True) > 3000
-    assert week.client.rate_limiter.ready_in("big.example") < 60
-    id_ = week.add("http://big.example/feed")
-    week.live(0.1)
-    assert week.source(id_).health == "ok"
 
 
 # --- what is remembered of a poll --------------------------------------------------------------------------

@@ -57,14 +57,6 @@ def test_feeds_that_wait_together_are_placed_in_order_of_time(
     assert what_is_wrong(database, rig.pipeline.placer) == []
 
 
-def test_the_order_of_the_polls_does_not_matter(sqlite: Database) -> None:
-    rig = Rig(sqlite, lambda: NOON)
-    gather(rig, *reversed(FEEDS))
-    rig.place()
-    assert sorted(placing_order(sqlite)[:4]) == sorted(IN_ORDER[:4])
-    assert placing_order(sqlite)[:4] == IN_ORDER[:4]
-
-
 def test_the_order_is_kept_where_more_comes_between_a_stop_and_the_next_start(
     sqlite: Database,
 ) -> None:
@@ -123,16 +115,3 @@ def test_a_daemon_lets_what_polls_bring_gather_for_some_seconds(
         result for batch in rig.pipeline.place_waiting(gathers=True) for result in batch
     ]
     assert len(placed) == (0 if seconds else 3)
-
-
-def test_an_entry_that_cannot_be_read_is_put_in_order_and_refused(
-    sqlite: Database,
-) -> None:
-    rig = Rig(sqlite)
-    gather(rig, FEEDS[0])
-    with sqlite.write() as connection:
-        connection.execute(
-            entry.update().where(entry.c.entry_no == 2).values(payload=b"?")
-        )
-    rig.place()
-    assert placing_order(sqlite) == ["Herald 1", "Herald 3"]

@@ -29,10 +29,11 @@ from aggregator.sources.parse.streams.folder_scan import FolderChanges, scan
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import rejected
+from aggregator.store.intake.folder_names import known_as, known_folder
 from aggregator.store.intake.source_rows import Source, add, all_sources
 from aggregator.store.tables import article as articles
 from aggregator.store.tables import entry
-from tests.support.articles import FLOOD, NOON, STRIKE, Clock, Rig
+from tests.support.articles import FLOOD, NOON, STRIKE, Clock, Rig, record
 from tests.support.polling import folder_source
 from tests.support.rows import queried, read_by, written_by
 
@@ -322,3 +323,26 @@ def test_ingest_without_the_libraries_for_addresses_names_no_password(
     assert "//" not in rejected.reason
     assert "hidden" not in rejected.reason + str(folder.reported())
     assert found.read == 2
+
+
+def test_two_folders_of_one_name_are_two_and_a_moved_one_is_the_same(
+    database: Database, tmp_path: Path
+) -> None:
+    first, second, moved = (
+        tmp_path / "a" / "news",
+        tmp_path / "b" / "news",
+        tmp_path / "c" / "news",
+    )
+    first.mkdir(parents=True)
+    second.mkdir(parents=True)
+    with database.write() as connection:
+        assert known_folder(connection, first, os.path.isdir) == "news"
+        assert known_folder(connection, second, os.path.isdir) == "news#2"
+        moved.parent.mkdir()
+        first.rename(moved)
+        assert known_folder(connection, moved, os.path.isdir) == "news"
+        assert known_folder(connection, second, os.path.isdir) == "news#2"
+    entry = Entry(source="news", guid="x.txt", text=FLOOD)
+    assert known_as(entry, second, "news#2").source == "news#2"
+    spoken = record("Gazette", "1", "Levee", FLOOD)
+    assert known_as(spoken, second, "news#2") == spoken

@@ -14,7 +14,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.tables import source
 from aggregator.web.api.push_endpoint import PushEndpoint
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE
-from tests.support.gazette import CHANGES, DAY, HOST, LEVEE, moved
+from tests.support.gazette import CHANGES, DAY, HOST, LEVEE
 from tests.support.listed_feeds import Item, ListedFeeds
 from tests.support.rows import executed, read_by, written_by
 from tests.support.site_feeds import ALL_TUNING
@@ -240,30 +240,6 @@ def test_a_feed_that_moves_to_another_host_shows_no_article_again(
     assert {article.url for article in everywhere.articles()} == {
         CHANGES["another domain"](item).link for item in DAY
     }
-
-
-# --- forgotten articles ------------------------------------------------------------------------------------
-
-
-AGAIN = {
-    "unchanged": LEVEE,
-    "another text": LEVEE._replace(text=STRIKE),
-    "another GUID": LEVEE._replace(guid="other"),
-    "another address": LEVEE._replace(link=moved(LEVEE)),
-    "no GUID": LEVEE._replace(guid=None),
-    "tracked": LEVEE._replace(guid="other", link=TRACKED),
-}
-
-
-@pytest.mark.parametrize("again", AGAIN)
-def test_a_forgotten_article_stays_forgotten_under_any_of_its_keys(
-    feeds: ListedFeeds, again: str
-) -> None:
-    feeds.add(HOST)
-    feeds.poll(HOST, LEVEE)
-    feeds.forget(LEVEE.link or "")
-    feeds.poll(HOST, AGAIN[again])
-    assert feeds.articles() == []
 
 
 # --- pushes ------------------------------------------------------------------------------------------------

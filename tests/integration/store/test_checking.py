@@ -283,22 +283,6 @@ def test_a_loss_is_named_with_what_to_type(sound: Sound, damaged: str) -> None:
     assert all("db restore" in one.advice and not one.is_damage for one in named)
 
 
-def test_rows_that_refer_to_nothing_are_named(sound: Sound) -> None:
-    if not sound.database.is_sqlite:
-        pytest.skip("Postgres refuses to write such rows")
-    file = sound.database.file
-    assert file is not None
-    # Which does not check foreign keys
-    with closing(sqlite3.connect(file)) as connection:
-        connection.execute("INSERT INTO sketch (article, hashes) VALUES (99, x'')")
-        connection.commit()
-    [found] = plain_faults(sound.database)
-    assert (found.rows, found.advice) == (1, "aggregator db check --repair")
-    assert "rows of sketch refer to rows of article that do not exist" in found.what
-    sound.repair()
-    assert sound.found() == []
-
-
 def test_an_index_that_does_not_match_its_table_is_named_and_repaired(
     sound: Sound,
 ) -> None:

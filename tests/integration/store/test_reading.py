@@ -100,16 +100,6 @@ def test_filters_choose_and_can_be_joined(rig: Rig) -> None:
 
 
 @pytest.mark.later
-def test_both_ends_of_a_time_are_included(rig: Rig) -> None:
-    assert titles(rig, since=NOON + 2 * DAY) == {"Dock", "Fähre"}
-    assert titles(rig, since=NOON + 2 * DAY + dt.timedelta(seconds=1)) == {"Fähre"}
-    assert titles(rig, until=NOON) == flood_of(rig)
-    assert titles(rig, since=NOON + 2 * DAY, until=NOON + 2 * DAY) == {"Dock"}
-    assert titles(rig, since=NOON + 5 * DAY) == set()
-    assert len(titles(rig, since=dt.datetime.min.replace(tzinfo=dt.UTC))) == 3
-
-
-@pytest.mark.later
 def test_a_folder_is_that_of_the_source(rig: Rig) -> None:
     feed = feed_source("https://a.example/feed", folder="Ports")
     written_by(rig.database, source_rows.add, feed)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import inspect, select, text
 
 from aggregator.admin.import_rows import import_into, open_lines
 from aggregator.store.engine.database import Database
@@ -16,7 +16,7 @@ from aggregator.store.maintenance import row_stream
 from aggregator.store.maintenance.integrity_check import faults
 from aggregator.store.migrate import check, newest_revision, upgrade
 from aggregator.store.stories.rendered_stories import clear_rendered
-from aggregator.store.tables import api_token, counter
+from aggregator.store.tables import VIEWS, api_token, counter
 from tests.support.articles import STRIKE, Rig, record
 from tests.support.former_database import (
     observed_once,
@@ -25,10 +25,11 @@ from tests.support.former_database import (
     with_former_rows,
 )
 from tests.support.make_upgrade_fixture import Fixture
-from tests.support.rows import queried
+from tests.support.rows import executed, queried, read_by
 
 # The releases, and the revision of their databases.
 _REVISIONS = {"v0.1.0": "0046"}
+_STORIES = 16
 
 
 @pytest.fixture(params=_REVISIONS)
@@ -51,7 +52,7 @@ def test_the_released_database_holds_what_an_upgrade_could_lose(
     """Else the other tests here say little."""
     rows = rows_of_tables(released)
     live = [row for row in rows["story"] if row["redirect_to"] is None]
-    assert (len(rows["story"]), len(live)) == (16, 14)
+    assert (len(rows["story"]), len(live)) == (_STORIES, 14)
     assert max(row["outlet_count"] for row in live) == 4
     assert {row["role"] for row in rows["article"]} == {"report", "copy", "container"}
     assert {row["kind"] for row in rows["correction"]} == {"merge", "split", "move"}
@@ -95,6 +96,44 @@ def test_an_upgrade_keeps_every_row_and_what_views_show(
     of_lines = {"v_storylines": [], "v_follows": [], "v_story_links": []}
     assert shown == {**views, **of_lines}
     assert list(faults(released)) == []
+
+
+@pytest.mark.later
+def test_views_of_users_survive_even_broken_ones(released: Database) -> None:
+    executed(
+        released,
+        text("CREATE VIEW v_mine AS SELECT id, title AS shown FROM story"),
+    )
+    if released.is_sqlite:  # which lets a view stay whose column is no more
+        executed(released, text("CREATE VIEW v_broken AS SELECT gone FROM story"))
+    upgrade(released)
+    shown = queried(released, text("SELECT id, shown FROM v_mine")).all()
+    assert len(shown) == _STORIES
+    names = set(
+        read_by(released, lambda connection: inspect(connection).get_view_names())
+    )
+    assert names - VIEWS == {
+        "v_mine",
+        *(["v_broken"] if released.is_sqlite else []),
+    }
+
+
+@pytest.mark.later
+def test_a_view_of_all_columns_survives(released: Database) -> None:
+    """PostgreSQL drops no column that a view shows: there it stays without values, and placing goes on."""
+    executed(released, text("CREATE VIEW v_mine AS SELECT * FROM story"))
+    upgrade(released)
+    shown = queried(released, text("SELECT * FROM v_mine")).mappings().all()
+    assert len(shown) == _STORIES
+    assert {row.get("count_state") for row in shown} == {None}
+    check(released)
+    report = record(
+        "Harbour Post",
+        "1",
+        "Grain ship runs aground off Sennick",
+        f"{STRIKE} It lay on a bank.",
+    )
+    assert [one.outcome for one in Rig(released).take(report)] == ["founded"]
 
 
 def test_after_the_upgrade_a_copy_of_a_former_article_is_found(

@@ -1,4 +1,4 @@
-"""A simulated year of one installation: 300 feeds, retention, backups, reloads, log rotation.
+"""A simulated year of one installation: 300 feeds, retention, backups, reloads, the log.
 
 The program's own rounds, pipeline, chores, backups and migrations on a real database and an injected clock,
 which also jumps.
@@ -6,10 +6,8 @@ which also jumps.
 
 import datetime as dt
 import logging
-import os
-import shutil
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,7 +51,7 @@ from tests.support.seeds import printed_seed
 from tests.support.tuned import tune
 from tests.support.world import World
 
-LOGS_KEPT = 4
+WEEKS_KEPT = 5  # of the log
 KEPT = 7  # backups
 TURN_HOURS = 6.0  # between two looks of the writer at what waits
 STAYS_BYTES = 3500  # of an article that is gone, half-empty pages included
@@ -281,48 +279,22 @@ def unseen(_unit: str, _total: int | None) -> Iterator[Advance]:
     yield lambda _count: None
 
 
-class Log:
-    """The daemon's log in a file, which logrotate's copytruncate takes away each week."""
+class Log(logging.Handler):
+    """What the daemon writes to its log: of each week, of the weeks that are kept."""
 
-    def __init__(self, folder: Path) -> None:
-        self.file = folder / "aggregator.log"
-        self._stream = self.file.open("a", encoding="utf-8")
-        self._handler = logging.StreamHandler(self._stream)
-        self._handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
-        self._handler.setLevel(logging.INFO)
-        self._logger = logging.getLogger("aggregator")
-        self._level = self._logger.level
-        self._logger.setLevel(logging.INFO)
-        self._logger.addHandler(self._handler)
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.weeks: deque[list[str]] = deque([[]], WEEKS_KEPT)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.weeks[-1].append(f"{record.levelname} {record.getMessage()}")
 
     @property
     def bytes(self) -> int:
-        return sum(
-            one.stat().st_size for one in self.file.parent.glob("aggregator.log*")
-        )
+        return sum(len(line) for week in self.weeks for line in week)
 
     def lines(self, level: str) -> list[str]:
-        """Of all files, those of a level."""
-        files = self.file.parent.glob("aggregator.log*")
-        return [
-            line
-            for one in files
-            for line in one.read_text().splitlines()
-            if line.startswith(level)
-        ]
-
-    def rotate(self) -> None:
-        for number in range(LOGS_KEPT - 1, 0, -1):
-            older = self.file.with_name(f"aggregator.log.{number}")
-            if older.exists():
-                older.replace(self.file.with_name(f"aggregator.log.{number + 1}"))
-        shutil.copyfile(self.file, self.file.with_name("aggregator.log.1"))
-        os.truncate(self.file, 0)
-
-    def close(self) -> None:
-        self._logger.removeHandler(self._handler)
-        self._logger.setLevel(self._level)
-        self._stream.close()
+        return [line for week in self.weeks for line in week if line.startswith(level)]
 
 
 class Year:
@@ -343,7 +315,7 @@ class Year:
             world.sites[feed.host] = {"*": self._answering(feed)}
         self.at = Installation(folder, database_url, world, self.wire, scale)
         self.at.dropped = self.wire.feeds[: scale.feeds // 10]  # these begin later
-        self.log = Log(folder)
+        self.log = Log()
         self.months: list[Month] = []
         # Dropped for a while
         self.later = self.wire.feeds[scale.feeds // 10 : scale.feeds // 5]
@@ -365,7 +337,9 @@ class Year:
             (0.55, self._clock_far_ahead),
             (0.60, self._all_feeds),
         ]
-        happens += [(week / 52, self.log.rotate) for week in range(1, 53)]
+        happens += [
+            (week / 52, lambda: self.log.weeks.append([])) for week in range(1, 53)
+        ]
         restarts = self.scale.restarts
         happens += [
             ((number + 0.5) / restarts, self.at.restart) for number in range(restarts)
@@ -445,8 +419,6 @@ class Year:
             for one in at.folder.iterdir()
             if not one.name.startswith("year.db")
         ) == [
-            "aggregator.log",
-            *(f"aggregator.log.{number}" for number in range(1, LOGS_KEPT + 1)),
             "backups",
             "config.yaml",
         ]
@@ -509,17 +481,19 @@ class Year:
 
 
 @contextmanager
-def unrecorded() -> Iterator[None]:
+def written_to(log: Log) -> Iterator[None]:
     """Without what pytest keeps of each line of the log: in a year that is a hundred megabytes."""
-    root = logging.getLogger()
-    kept = [one for one in root.handlers if type(one).__module__ == "_pytest.logging"]
-    for one in kept:
-        root.removeHandler(one)
+    logger = logging.getLogger("aggregator")
+    before = logger.level
+    logger.setLevel(logging.INFO)
+    logger.addHandler(log)
+    logger.propagate = False
     try:
         yield
     finally:
-        for one in kept:
-            root.addHandler(one)
+        logger.propagate = True
+        logger.removeHandler(log)
+        logger.setLevel(before)
 
 
 def year(folder: Path, database_url: str, scale: Scale) -> list[Month]:
@@ -531,17 +505,15 @@ def year(folder: Path, database_url: str, scale: Scale) -> list[Month]:
         "copies": {"passage_reach": 400},
         "retention": {"steady_days": min(1.0, scale.texts / 8)},
     }
-    with pytest.MonkeyPatch.context() as patch, unrecorded(), World() as world:
+    with pytest.MonkeyPatch.context() as patch, World() as world:
         tune(patch, tuning)
         one = Year(folder, database_url, world, scale, seed)
-        try:
+        with written_to(one.log):
             one.live()
             one.check()
             if scale is not SLICE:
                 one.check_that_it_is_flat()
             one.at.stop()
-        finally:
-            one.log.close()
         return one.months
 
 

@@ -17,9 +17,7 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from tests.support.articles import STRIKE
-from tests.support.loopback import LoopbackServer, Response
 from tests.support.newsroom import Newsroom
-from tests.support.rss import item, rss
 
 pytestmark = pytest.mark.later
 
@@ -112,24 +110,3 @@ def test_a_generated_client_pushes_and_follows_changes(
     assert article.title == "Ferry runs aground off Ostrand"
     assert article.story in [change.story for change in after.changes]
     assert call("stories.list_changes", since=after.next_).parsed.changes == []
-
-
-def test_a_generated_client_manages_sources(call: Any, server: LoopbackServer) -> None:
-    server.routes["/f"] = Response(
-        body=rss(item("Levee breaks")), content_type="application/rss+xml"
-    )
-    models = call.models
-    added = call(
-        "sources.add_source",
-        body=models.AddSourceRequest(url=server.url("/f"), folder="Ports"),
-    ).parsed
-    assert (added.folder, added.url) == ("Ports", server.url("/f"))
-    change = models.ChangeSourceRequest(name="Courier", paused=True)
-    changed = call("sources.change_source", added.id, body=change).parsed
-    assert (changed.name, changed.state) == ("Courier", "paused")
-    assert [one.id for one in call("sources.list_sources").parsed.sources] == [added.id]
-    assert call("sources.list_folders").parsed.folders == ["Ports"]
-    assert call("sources.remove_source", added.id).status_code == 204
-    listing = f'<opml><outline text="Ports"><outline xmlUrl="{server.url("/f")}"/></outline></opml>'
-    file = call.types.File(payload=listing.encode())
-    assert call("sources.import_opml", body=file).parsed.added == 1

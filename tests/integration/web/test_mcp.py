@@ -1,6 +1,5 @@
 """`aggregator mcp` as a process, asked by the client of the official SDK."""
 
-import datetime as dt
 import json
 import sys
 from collections.abc import Iterator
@@ -16,10 +15,7 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 from aggregator.publish.excerpts.excerpt_words import count_words
 from aggregator.store.engine.database import Database
 from tests.support.articles import (
-    DYKES,
-    FLOOD,
     NOON,
-    Clock,
     Rig,
     record,
     settled,
@@ -168,34 +164,3 @@ def test_an_assistant_reads_and_changes_nothing(
     anyio.run(owner)
     anyio.run(limited)
     assert settled(database) == before
-
-
-@pytest.mark.later
-def test_an_assistant_sees_the_storyline_of_a_story(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'stories.db'}"
-    with closing(with_tables(Database(url))) as database:
-        levee = record("Herald", "1", "Levee breaks", FLOOD, published=NOON)
-        voted = NOON + dt.timedelta(days=5)
-        vote = record("Echo", "2", "Vote for dykes", DYKES, published=voted)
-        Rig(database, Clock(voted)).take(levee, vote, strike())
-    config = tmp_path / "config.yaml"
-    config.write_text(f"database: {url}\n")
-    arguments = ["-m", "aggregator", "mcp", "--config", str(config)]
-    server = StdioServerParameters(command=sys.executable, args=arguments, cwd=tmp_path)
-
-    async def asked() -> None:
-        async with Client(stdio_client(server)) as client:
-            ask = Asked(client)
-            listed = (await ask("stories"))[1]["stories"]
-            ids = {one["title"]: one["id"] for one in listed}
-            lines = {one["title"]: one["storyline"] for one in listed}
-            line = lines["Levee breaks"]
-            assert lines.pop(strike().title or "") is None
-            assert lines == {"Levee breaks": line, "Vote for dykes": line}
-            assert (line["id"], line["story_count"]) == (ids["Levee breaks"], 2)
-            story = (await ask("story", id=ids["Levee breaks"]))[1]
-            assert story["storyline"] == line
-            near = [one["title"] for one in story["storyline_stories"]]
-            assert near == ["Vote for dykes", "Levee breaks"]
-
-    anyio.run(asked)

@@ -1,5 +1,6 @@
 """Archives as they come: cut, damaged, in odd encodings, of any length; a bad part harms no other."""
 
+import datetime as dt
 import gzip
 import io
 import json

@@ -48,7 +48,7 @@ def test_a_stop_while_texts_are_prepared_blames_no_text(
     waiting = read_by(database, inbox.ready, 10)
     executor = ProcessExecutor(1, Tuning().section("work", WorkerTuning))
     dispatcher = PrepareDispatcher(executor, Tuning())
-    jobs = [(part, dispatcher.submitted(part)) for part in (waiting, waiting[:1])]
+    jobs = dispatcher.submit(waiting) + dispatcher.submit(waiting[:1])
     executor.close()
     for part, job in jobs:
         assert dispatcher.answered(part, job, lambda: True) == ()

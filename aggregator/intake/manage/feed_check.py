@@ -22,7 +22,7 @@ from aggregator.intake.kinds.page_kind import read_page
 from aggregator.intake.polling.parse_in_worker import parse_feed
 from aggregator.intake.polling.sitemap_index import read_sitemaps
 from aggregator.intake.workers.executor import Executor, answer_of
-from aggregator.intake.workers.factory import open_executor
+from aggregator.intake.workers.factory import workers
 from aggregator.model.clock import utc_now
 from aggregator.model.entry import ParsedFeed
 from aggregator.model.errors import (
@@ -58,7 +58,7 @@ class FeedCheck(FrozenStruct, omit_defaults=False):
 def check(config: Config, what: Sequence[str]) -> Iterator[FeedCheck]:
     """Read feeds (files or addresses) without storing anything; yields one result per feed, in order."""
     with (
-        opened_reader(config, config.work.worker_count()) as reader,
+        opened_reader(config) as reader,
         ThreadPoolExecutor(reader.at_once) as threads,
     ):
         yield from threads.map(reader.checked, what)
@@ -219,14 +219,9 @@ class FeedReader:
 
 
 @contextmanager
-def opened_reader(config: Config, workers: int = 1) -> Iterator[FeedReader]:
+def opened_reader(config: Config) -> Iterator[FeedReader]:
     """Yield a reader with a client and workers of its own."""
-    with (
-        closing(client_of(config)) as client,
-        closing(
-            open_executor(config.work.executor, workers, config.effective_tuning)
-        ) as executor,
-    ):
+    with closing(client_of(config)) as client, workers(config) as executor:
         yield FeedReader(config, client, executor)
 
 

@@ -9,7 +9,7 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 import msgspec
 
@@ -17,6 +17,7 @@ from aggregator.model.errors import NoWorkersError, WorkError
 
 log = logging.getLogger(__name__)
 JobFunction = Callable[[bytes], bytes]
+FailedVerdict = Literal["memory", "unable", "failed"]
 Answer = TypeVar("Answer")
 
 
@@ -111,23 +112,23 @@ def is_left_behind(thread: threading.Thread, seconds: float) -> bool:
     return thread.is_alive()
 
 
-def is_full(error: BaseException) -> bool:
-    """Return whether a job failed because a disk is full, which is not its fault.
+def verdict_on(error: Exception) -> tuple[FailedVerdict, str]:
+    """Return the verdict on a job that raised an exception, and what the exception says.
 
-    py3langid, for example, unpacks its model into a temporary file.
+    If a disk is full, the job is not at fault: py3langid, for example, unpacks its model into a temporary file.
     """
-    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-
-
-def failure(error: BaseException) -> WorkError | NoWorkersError:
-    """Convert an exception of a job to a WorkError "memory" or "failed", or to NoWorkersError."""
-    if is_full(error):
-        return NoWorkersError(describe(error))
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "unable", describe(error)
     if isinstance(error, MemoryError):
-        return WorkError(
-            "memory", "the job asked for more memory than a worker may have"
-        )
-    return WorkError("failed", describe(error))
+        return "memory", "the job asked for more memory than a worker may have"
+    return "failed", describe(error)
+
+
+def failure(verdict: str, detail: str) -> WorkError | NoWorkersError:
+    """Return the exception for a job without a result; "unable": its worker could not run any job."""
+    if verdict == "unable":
+        return NoWorkersError(f"a worker cannot work: {detail}")
+    return WorkError(verdict, detail)
 
 
 def describe(error: BaseException) -> str:
@@ -149,7 +150,7 @@ class InlineExecutor:
         try:
             future.set_result(function(job))
         except Exception as error:  # noqa: BLE001 - parsers may raise anything
-            future.set_exception(failure(error))
+            future.set_exception(failure(*verdict_on(error)))
         return future
 
     def rest(self) -> None:

@@ -21,6 +21,7 @@ from aggregator.intake.workers.executor import (
     Availability,
     JobFunction,
     WorkerTuning,
+    failure,
     name_of,
 )
 from aggregator.intake.workers.ipc import WorkerJob
@@ -230,10 +231,8 @@ class _Lane:
                 and own_bytes(worker.process.pid) > self._tuning.bytes_before_retiring
             ):
                 self._discard("retired")
-            if answer.verdict == "unable":
-                raise NoWorkersError(f"a worker cannot work: {answer.detail}")
             if answer.verdict != "ok":
-                raise WorkError(answer.verdict, answer.detail)
+                raise failure(answer.verdict, answer.detail)
             return answer.payload
         raise WorkError("died", "its workers were killed repeatedly")
 
@@ -255,11 +254,10 @@ class _Lane:
                     )
             # No files, processes or memory left: not caused by the job
             except OSError as error:
-                self._executor.note(f"no worker can be started: {error.strerror}")
+                trouble = f"no worker can be started: {error.strerror}"
+                self._executor.note(trouble)
                 if time.monotonic() > deadline:
-                    raise NoWorkersError(
-                        f"no worker can be started: {error.strerror}"
-                    ) from error
+                    raise NoWorkersError(trouble) from error
                 time.sleep(_START_AGAIN_SECONDS)
                 continue
             self._executor.note(None)

@@ -1,6 +1,6 @@
 """States of a text: the current version, and the versions that it replaces."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from aggregator.extract.wire.agencies import shipped_families
 from aggregator.model.article import ArticleView, CountedArticle, VersionState
@@ -27,12 +27,12 @@ def replaced_versions(
     for family in copy_groups(articles, lambda a: a.version_of or copy_link(a)):
         texts = sorted(copy_groups(family, text_link), key=_first_printed)
         current = texts[0]
-        printers = _Printers()
-        printers.add(current)
+        # The articles of the versions that were current so far
+        earlier = [*current]
         for text in texts[1:]:
-            if _takes_over(text, printers):
+            if _takes_over(text, earlier):
                 current = text
-                printers.add(text)
+                earlier += text
         original, since = original_of(current).id, _first_printed(current)
         for text in texts:
             state: VersionState = "earlier" if _first_printed(text) < since else "other"
@@ -62,49 +62,27 @@ def _first_printed(text: Sequence[ArticleView]) -> tuple[bool, int, bool, int]:
     )
 
 
-class _Printers:
-    """The printers of the versions that were current so far."""
-
-    def __init__(self) -> None:
-        self.publishers: set[str] = set()
-        self.wires: set[str | None] = set()
-        self.articles: set[str | None] = set()
-        # The articles that these articles copy
-        self.originals: set[str | None] = set()
-        self.are_little_known = True
-
-    def add(self, text: Iterable[ArticleView]) -> None:
-        for article in text:
-            self.publishers.add(_publisher(article))
-            if article.wire is not None:
-                self.wires.add(article.wire)
-            self.articles.add(article.id)
-            self.originals.add(article.copy_of)
-            self.are_little_known = self.are_little_known and article.is_little_known
-
-
-def _takes_over(text: Sequence[ArticleView], earlier: _Printers) -> bool:
+def _takes_over(text: Sequence[ArticleView], earlier: Sequence[ArticleView]) -> bool:
     """Return whether a later version replaces the `earlier` versions, which depends on its printers.
 
     It does if it comes from an outlet of an earlier version, names the same agency, or has two publishers. A
     report that is not a copy of them also replaces them, unless it corrects another outlet. Little-known
     sources only replace versions that no other sources printed.
     """
-    known = [
-        article
-        for article in text
-        if earlier.are_little_known or not article.is_little_known
-    ]
-    publishers = {_publisher(article) for article in known}
-    if len(publishers) > 1 or not publishers.isdisjoint(earlier.publishers):
+    known = [article for article in text if not article.is_little_known]
+    if all(article.is_little_known for article in earlier):
+        known = [*text]
+    publishers = set(map(_publisher, known))
+    if len(publishers) > 1 or not publishers.isdisjoint(map(_publisher, earlier)):
         return True
-    if any(article.wire in earlier.wires for article in known):
+    wires = {article.wire for article in earlier if article.wire}
+    if any(article.wire in wires for article in known):
         return True
-    is_copy = any(
-        article.copy_of in earlier.articles or article.id in earlier.originals
-        for article in text
-    )
-    return not is_copy and any(
+    ids = {article.id for article in earlier}
+    originals = {article.copy_of for article in earlier}
+    if any(article.copy_of in ids or article.id in originals for article in text):
+        return False
+    return any(
         not (
             is_correction(article.title, article.language)
             or is_correction(article.lead, article.language)

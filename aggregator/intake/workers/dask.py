@@ -19,7 +19,7 @@ from distributed.scheduler import KilledWorker
 
 from aggregator.intake.workers.dask_jobs import RemoteJob, decoded_result, run_isolated
 from aggregator.intake.workers.executor import (
-    Availability,
+    Executor,
     JobFunction,
     WorkerTuning,
     describe,
@@ -37,7 +37,7 @@ _STOPPED = "the workers are stopped"
 _BREATH_SECONDS = 0.1  # before a job is submitted again after the scheduler ended
 
 
-class DaskExecutor(Availability):
+class DaskExecutor(Executor):
     """Submits jobs to the Dask scheduler at `address` (tcp:// or tls://); see `Executor`."""
 
     def __init__(self, address: str, tuning: WorkerTuning) -> None:
@@ -46,8 +46,6 @@ class DaskExecutor(Availability):
         self.available_again = f"the Dask scheduler at {address} has workers again"
         self._tuning = tuning
         self._program = program_versions()
-        # How many jobs run at the same time: the threads of all Dask workers at the last count
-        self.workers = 1
         self._client: Client | None = None
         self._under_way = 0  # jobs without a result
         self._changed = threading.Condition()
@@ -88,9 +86,6 @@ class DaskExecutor(Availability):
         with self._changed:
             self._under_way -= 1
             self._changed.notify_all()
-
-    def rest(self) -> None:
-        """The cluster belongs to others."""
 
     def close(self) -> None:
         """Leave the cluster; jobs under way end with WorkError("died"). May be called twice."""

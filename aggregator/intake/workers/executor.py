@@ -9,7 +9,7 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Literal, Protocol, TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -54,16 +54,13 @@ class WorkerTuning(msgspec.Struct, frozen=True, kw_only=True):
         return 12 * self.parse_deadline_seconds
 
 
-class Executor(Protocol):
-    """Runs jobs. Thread-safe."""
+class Executor:
+    """Runs jobs. Thread-safe. The log says once that no job can run, and once that jobs can run again."""
 
-    @property
-    def workers(self) -> int:
-        """How many jobs run at the same time."""
-
-    @property
-    def trouble(self) -> str | None:
-        """Why no job can run; None if jobs can run or the cause is unknown."""
+    workers: int = 1  # how many jobs run at the same time
+    # Why no job can run; None if jobs can run or the cause is unknown
+    trouble: str | None = None
+    available_again = "workers can be started again"
 
     def submit(self, function: JobFunction, job: bytes) -> Future[bytes]:
         """Queue one job; blocks while the queue is full.
@@ -72,27 +69,13 @@ class Executor(Protocol):
         WorkError whose verdict is "timeout", "memory", "died" or "failed"; or with NoWorkersError if the
         workers are on other machines and unreachable: then the job should be repeated.
         """
+        raise NotImplementedError
 
     def rest(self) -> None:
         """End the processes without a job and free their shared memory; the next job starts a process again."""
 
     def close(self) -> None:
         """Stop at once: running jobs are killed, waiting ones end with WorkError("died")."""
-
-
-def answer_of(
-    executor: Executor, function: JobFunction, job: msgspec.Struct, answer: type[Answer]
-) -> Answer:
-    """Run a job and wait for its result, both as msgpack. Raises WorkError or NoWorkersError."""
-    result = executor.submit(function, msgspec.msgpack.encode(job)).result()
-    return msgspec.msgpack.decode(result, type=answer)
-
-
-class Availability:
-    """Whether workers can run jobs. The log says once that they cannot, and once that they can again."""
-
-    trouble: str | None = None  # why no job can run
-    available_again = "workers can be started again"
 
     def note(self, trouble: str | None) -> None:
         """Store why no job can run; None: jobs can run."""
@@ -103,6 +86,14 @@ class Availability:
                 "%s", self.available_again, extra={"event": "workers_available"}
             )
         self.trouble = trouble
+
+
+def answer_of(
+    executor: Executor, function: JobFunction, job: msgspec.Struct, answer: type[Answer]
+) -> Answer:
+    """Run a job and wait for its result, both as msgpack. Raises WorkError or NoWorkersError."""
+    result = executor.submit(function, msgspec.msgpack.encode(job)).result()
+    return msgspec.msgpack.decode(result, type=answer)
 
 
 def is_left_behind(thread: threading.Thread, seconds: float) -> bool:
@@ -137,11 +128,8 @@ def describe(error: BaseException) -> str:
     return "".join(sign if sign.isprintable() else " " for sign in words)
 
 
-class InlineExecutor:
+class InlineExecutor(Executor):
     """Runs each job in the caller, without limits: for single commands, tests and trusted data."""
-
-    workers = 1
-    trouble = None
 
     def submit(self, function: JobFunction, job: bytes) -> Future[bytes]:
         """Run the job now; the future is done when this returns."""
@@ -152,9 +140,3 @@ class InlineExecutor:
         except Exception as error:  # noqa: BLE001 - parsers may raise anything
             future.set_exception(failure(*verdict_on(error)))
         return future
-
-    def rest(self) -> None:
-        """Do nothing: jobs run in this process."""
-
-    def close(self) -> None:
-        """Do nothing: jobs never wait."""

@@ -18,7 +18,7 @@ import msgspec
 
 from aggregator.config.memory import own_bytes
 from aggregator.intake.workers.executor import (
-    Availability,
+    Executor,
     JobFunction,
     WorkerTuning,
     failure,
@@ -50,7 +50,7 @@ class _Waiting(msgspec.Struct, frozen=True):
     future: Future[bytes]
 
 
-class ProcessExecutor(Availability):
+class ProcessExecutor(Executor):
     """`workers` processes, each replaced alone; see `Executor`.
 
     The first job starts a worker; a further worker is started when jobs have waited for `_PATIENCE_SECONDS`.

@@ -67,25 +67,17 @@ def ready(connection: Connection, limit: int, after: int = 0) -> list[InboxEntry
     return [_inbox_entry(row) for row in rows]
 
 
-def gathered_numbers(connection: Connection, after: int) -> list[int]:
-    """Return the numbers of entries without pages that wait for `put_in_order`, those above `after`."""
-    gathering = f"""
-        SELECT entry_no FROM entry WHERE {_IS_GATHERED} AND page IS NULL AND entry_no > :after
-        """  # noqa: S608
-    return sorted(read_values(connection, gathering, after=after))
+def gathered(connection: Connection, limit: int, after: int) -> list[InboxEntry]:
+    """Return entries without pages that wait for `put_in_order`, from those above number `after` on.
 
-
-def gathered_entries(
-    connection: Connection, numbers: Collection[int]
-) -> list[InboxEntry]:
-    """Return those of these entries that still wait for `put_in_order`, in any order; their inbox number is 0.
-
-    Raises UnreadableEntryError as `ready`.
+    They have no inbox number yet: it is 0. Raises UnreadableEntryError as `ready`.
     """
-    gathering = f"SELECT * FROM entry WHERE {_IS_GATHERED} AND entry_no IN :numbers"  # noqa: S608
-    return [
-        _inbox_entry(row) for row in read_rows(connection, gathering, numbers=numbers)
-    ]
+    gathering = f"""
+        SELECT * FROM entry WHERE {_IS_GATHERED} AND page IS NULL AND entry_no > :after
+        ORDER BY entry_no LIMIT :limit
+        """  # noqa: S608
+    rows = read_rows(connection, gathering, after=after, limit=limit)
+    return [_inbox_entry(row) for row in rows]
 
 
 def _inbox_entry(row: Row[Any]) -> InboxEntry:

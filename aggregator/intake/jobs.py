@@ -146,13 +146,20 @@ def broken_article(error: WorkError, title: str = "") -> CleanArticle:
 
 
 def read_feed(job: bytes) -> bytes:
-    """Return a ParsedFeed for a FeedJob; the language of a feed that declares none is detected."""
+    """Return a ParsedFeed for a FeedJob: of a feed, or of a page with its selectors.
+
+    The language of a feed that declares none is detected.
+    """
+    decoded = msgspec.msgpack.decode(job, type=FeedJob)
+    if decoded.selectors:
+        from aggregator.intake.kinds.page_kind import read_list
+
+        return msgspec.msgpack.encode(read_list(decoded))
     from aggregator.extract.extract_limits import ExtractTuning
     from aggregator.extract.html.dom import html_to_text
     from aggregator.sources.parse.feeds import read_feed
     from aggregator.text.language import language_of_feed
 
-    decoded = msgspec.msgpack.decode(job, type=FeedJob)
     all_tuning = Tuning.from_json(decoded.all_tuning)
     parsed = read_feed.read_feed(decoded.data, decoded)
     # All entries together show the language of a feed; if some are left out, it is known already.

@@ -17,7 +17,6 @@ from aggregator.config.source_settings import SourceConfig
 from aggregator.intake.kinds.source_kind import SourceKind
 from aggregator.intake.polling.page_fetch import PollServices
 from aggregator.intake.polling.parse_in_worker import parse_mail
-from aggregator.intake.polling.poll import Poller
 from aggregator.intake.polling.poll_decision import PollAnswer
 from aggregator.intake.workers.executor import Executor
 from aggregator.model.clock import utc_now
@@ -121,8 +120,6 @@ def _feed(
 
 KIND = SourceKind(
     address=_address,
-    poller=lambda poller: partial(
-        Poller.poll_with, poller, ask=partial(_answer, poller.services)
-    ),
+    poller=lambda poller: partial(poller.poll, ask=partial(_answer, poller.services)),
     pages="never",
 )

@@ -1,12 +1,10 @@
 """Pages without a feed: CSS selectors name the list of articles, and of each its link, title and date."""
 
 from collections.abc import Sequence
-from functools import partial
 from itertools import chain, islice
 from typing import Any, NamedTuple
 from urllib.parse import urldefrag
 
-import msgspec
 from msgspec.structs import replace
 
 from aggregator.config.messages import pluralise
@@ -29,12 +27,8 @@ from aggregator.sources.parse.feeds.entry_builder import (
 _MAX_BELOW_ITEMS = 200_000
 
 
-def read_page(job: bytes) -> bytes:
-    """Return a ParsedFeed for a FeedJob with selectors: the articles that the page lists, for a worker."""
-    return msgspec.msgpack.encode(_read_list(msgspec.msgpack.decode(job, type=FeedJob)))
-
-
-def _read_list(job: FeedJob) -> ParsedFeed:
+def read_list(job: FeedJob) -> ParsedFeed:
+    """Return the articles that a page lists, by the selectors of the job, for a worker."""
     page = bound_html(
         xml_repair.decode_markup(job.data, xml_repair.charset_of(job.content_type))
     )
@@ -137,6 +131,4 @@ def _words(element: Any) -> str:
     return " ".join("".join(texts).split())
 
 
-KIND = SourceKind(
-    address=address_of, poller=lambda poller: partial(poller.poll, read=read_page)
-)
+KIND = SourceKind(address=address_of, poller=lambda poller: poller.poll)

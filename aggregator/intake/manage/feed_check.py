@@ -16,9 +16,8 @@ from aggregator.config.configured_access import (
 )
 from aggregator.config.settings import Config
 from aggregator.config.source_settings import split_address
-from aggregator.intake.jobs import FeedJob, read_feed
+from aggregator.intake.jobs import FeedJob
 from aggregator.intake.kinds.imap_kind import preview
-from aggregator.intake.kinds.page_kind import read_page
 from aggregator.intake.polling.parse_in_worker import parse_feed
 from aggregator.intake.polling.sitemap_index import read_sitemaps
 from aggregator.intake.workers.executor import Executor, answer_of
@@ -202,7 +201,6 @@ class FeedReader:
                 tuning=self._limits,
                 all_tuning=self._tuning,
             ),
-            read_page if selectors else read_feed,
         )
 
 

@@ -3,7 +3,7 @@
 import datetime as dt
 
 from aggregator.intake.jobs import FeedJob, read_feed, read_mail
-from aggregator.intake.workers.executor import Executor, JobFunction, answer_of
+from aggregator.intake.workers.executor import Executor, answer_of
 from aggregator.model.entry import Entry, ParsedFeed
 from aggregator.model.errors import (
     FetchError,
@@ -13,12 +13,10 @@ from aggregator.model.errors import (
 from aggregator.sources.source_limits import SourceTuning
 
 
-def parse_feed(
-    executor: Executor, job: FeedJob, read: JobFunction = read_feed
-) -> ParsedFeed:
+def parse_feed(executor: Executor, job: FeedJob) -> ParsedFeed:
     """Parse a feed in a worker. Raises FetchError if the worker failed."""
     try:
-        return answer_of(executor, read, job, ParsedFeed)
+        return answer_of(executor, read_feed, job, ParsedFeed)
     except WorkError as error:
         raise FetchError(
             error.verdict, f"the feed could not be read: {error.detail}"

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from aggregator.config.configured_access import Access
 from aggregator.config.messages import pluralise
 from aggregator.grouping.mutes import Mutes
-from aggregator.intake.jobs import FeedJob, read_feed
+from aggregator.intake.jobs import FeedJob
 from aggregator.intake.polling.feed_entries import completed_entries
 from aggregator.intake.polling.page_fetch import PageFetcher, PollServices
 from aggregator.intake.polling.parse_in_worker import parse_feed
@@ -28,7 +28,6 @@ from aggregator.intake.polling.poll_decision import (
 )
 from aggregator.intake.polling.poll_result import PollResult, summarise_accepted
 from aggregator.intake.polling.sitemap_index import hash_of_body, read_sitemaps
-from aggregator.intake.workers.executor import JobFunction
 from aggregator.model.entry import Entry, ParsedFeed
 from aggregator.model.errors import (
     FetchError,
@@ -76,18 +75,19 @@ class Poller(PageFetcher):
         self._all_tuning = services.all_tuning
         self._rules = PollRules(net_tuning(self._all_tuning), self._tuning)
 
-    def poll(self, source: Source, read: JobFunction = read_feed) -> PollResult:
-        """Poll the feed once as `poll_with`; `read`: a function of the worker, from FeedJob to ParsedFeed."""
-        return self.poll_with(source, partial(self._answer, read=read))
-
-    def poll_with(
-        self, row: Source, ask: Callable[[Source, dt.datetime], PollAnswer]
+    def poll(
+        self,
+        row: Source,
+        ask: Callable[[Source, dt.datetime], PollAnswer] | None = None,
     ) -> PollResult:
-        """Store what `ask` returns of the source with this row; a FetchError becomes its health."""
+        """Store what `ask` returns of the source with this row; a FetchError becomes its health.
+
+        By default the feed or page is requested.
+        """
         now = self._now()
         source = self.services.quiet_polls.latest(row)
         try:
-            answer = ask(source, now)
+            answer = (ask or self._answer)(source, now)
             try:
                 return self._accepted(row, source, answer, now)
             except WholeFeedNeededError:
@@ -105,9 +105,7 @@ class Poller(PageFetcher):
                 return PollResult(succeeded=False)
             return PollResult(succeeded=False, problem=str(error))
 
-    def _answer(
-        self, source: Source, now: dt.datetime, read: JobFunction
-    ) -> PollAnswer:
+    def _answer(self, source: Source, now: dt.datetime) -> PollAnswer:
         """Request and parse the feed. Raises FetchError."""
         access = self.access_of(source.id, source.address)
         fetched = self._fetch(source, now, access)
@@ -116,7 +114,7 @@ class Poller(PageFetcher):
         body_hash = _read_as(access) + hash_of_body(fetched.body)
         if body_hash == source.body_hash:
             return PollAnswer(fetched, body_hash)
-        whole = partial(self._parse, fetched, source, now, read, access=access)
+        whole = partial(self._parse, fetched, source, now, access)
         known = KnownItems()
         if source.first_poll_done:
             with self._database.read() as connection:
@@ -128,7 +126,7 @@ class Poller(PageFetcher):
                 partial(
                     self._client.fetch, access=access, linked_from=source.polled_url
                 ),
-                lambda page: self._parse(page, source, now, read, access=access),
+                lambda page: self._parse(page, source, now, access),
             )
             # These belong to the index; they say nothing about its sitemaps.
             fetched = replace(fetched, etag=None, last_modified=None)
@@ -174,10 +172,8 @@ class Poller(PageFetcher):
         fetched: FetchResult,
         source: Source,
         now: dt.datetime,
-        read: JobFunction,
-        known: KnownItems = KnownItems(),  # noqa: B008 - frozen
-        *,
         access: Access,
+        known: KnownItems = KnownItems(),  # noqa: B008 - frozen
     ) -> ParsedFeed:
         content_type = fetched.content_type or None
         if content_type and fetched.charset:
@@ -200,7 +196,6 @@ class Poller(PageFetcher):
                 frame=known.frame,
                 states_days=known.states_days,
             ),
-            read,
         )
         if parsed.problem and not parsed.entries:
             raise FetchError("no feed", parsed.problem)

@@ -9,7 +9,7 @@ Which text is the later one does not matter here.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from aggregator.stories.compared_sentences import (
@@ -54,7 +54,7 @@ def changed_sentences(own: TextVersion, other: TextVersion) -> list[ChangedSente
             (has_numbers(language) and _has_number(gone) and _has_number(came))
             or (
                 likeness >= LEAST_NEGATED
-                and _count(gone, negations) != _count(came, negations)
+                and sum(gone[word] - came[word] for word in negations) != 0
             )
             or _has_other_names(sentence, alike, left, right)
             or not new_left.isdisjoint(gone)
@@ -77,16 +77,12 @@ def unread_signs(language: str | None) -> tuple[str, ...]:
     return tuple(unread)
 
 
-def _differing(words: Sequence[str], others: Sequence[str]) -> list[str]:
-    return list((Counter(words) - Counter(others)).elements())
+def _differing(words: Sequence[str], others: Sequence[str]) -> Counter[str]:
+    return Counter(words) - Counter(others)
 
 
-def _has_number(words: Sequence[str]) -> bool:
+def _has_number(words: Iterable[str]) -> bool:
     return any(word[0].isdigit() for word in words)
-
-
-def _count(words: Sequence[str], listed: frozenset[str]) -> int:
-    return sum(word in listed for word in words)
 
 
 def _has_other_names(
@@ -98,8 +94,8 @@ def _has_other_names(
         return [word for word in sentence.words if word in known] != [
             word for word in alike.words if word in known
         ]
-    gone = set(_differing(sentence.names, alike.names))
-    came = set(_differing(alike.names, sentence.names))
+    gone = _differing(sentence.names, alike.names).keys()
+    came = _differing(alike.names, sentence.names).keys()
     return bool(gone and came and (gone - right.words or came - left.words))
 
 

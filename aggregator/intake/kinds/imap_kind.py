@@ -52,17 +52,14 @@ def _answer(services: PollServices, source: Source, now: dt.datetime) -> PollAns
     mailbox = read_mailbox(
         services.client, source.address, access.password, tuning, source.etag
     )
-    feed, refused = _feed(
-        source.address,
-        mailbox.messages,
-        partial(
-            parse_mail,
-            services.executor,
-            source=source.entry_source,
-            seen=now,
-            tuning=tuning,
-        ),
+    parse = partial(
+        parse_mail,
+        services.executor,
+        source=source.entry_source,
+        seen=now,
+        tuning=tuning,
     )
+    feed, refused = _feed(source.address, mailbox.messages, parse)
     if services.stops():  # the workers, too
         raise FetchError("stopped", "the program ends")
     is_same = not mailbox.messages and source.first_poll_done

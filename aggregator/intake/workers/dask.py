@@ -15,7 +15,6 @@ from typing import Any
 
 import msgspec
 from distributed import Client
-from distributed.scheduler import KilledWorker
 
 from aggregator.intake.workers.dask_jobs import RemoteJob, decoded_result, run_isolated
 from aggregator.intake.workers.executor import (
@@ -203,21 +202,13 @@ class DaskExecutor(Executor):
             raise
 
     async def _run_remote(self, order: bytes) -> bytes:
-        """The answer of the first worker that has one."""
-        deaths = 0
+        """Return the answer of the first worker that has one. Dask tries other workers if some die."""
         while True:
             client = await self._connected()
             try:
                 reply = await client.submit(run_isolated, order, pure=False)
             except CancelledError:  # the scheduler went away, and our jobs with it
                 await asyncio.sleep(_BREATH_SECONDS)
-                continue
-            except KilledWorker:  # several workers died under it, which Dask counts
-                deaths += 1
-                if deaths >= self._tuning.outside_deaths_per_job:
-                    raise NoWorkersError(
-                        "Dask workers died repeatedly while they ran a job"
-                    ) from None
                 continue
             except Exception as error:
                 raise NoWorkersError(

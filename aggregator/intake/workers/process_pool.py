@@ -135,11 +135,6 @@ class ProcessExecutor(Executor):
         for lane in self._lanes:
             lane.thread.join(max(0.0, deadline - time.monotonic()))
 
-    def process_ids(self) -> list[int]:
-        """Process ids of the running workers."""
-        workers = [lane.worker for lane in list(self._lanes)]
-        return [worker.process.pid for worker in workers if worker is not None]
-
     def next_job(self, lane: "_Lane") -> _Waiting | None:
         """Called by a lane: return the job that waits longest; None to end the lane."""
         with self._changed:

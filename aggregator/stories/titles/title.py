@@ -162,12 +162,9 @@ def title_candidates(
     chosen: list[ArticleView] = []
     for original, copies in originals_with_copies(articles):
         group = [article for article in (original, *copies) if article.id in ids]
-        whole = [
-            article
-            for article in group
-            if not CUT.search(text_of(article)[-CUT_CHARS:])
-        ]
-        chosen += (whole or group)[:1]
+        # The first that is whole, else the first
+        group.sort(key=lambda a: CUT.search(text_of(a)[-CUT_CHARS:]) is not None)
+        chosen += group[:1]
     chosen = (
         chosen
         or [article for article in titled if article.role in COUNTED_ROLES]

@@ -11,7 +11,6 @@ from aggregator.config.tuning import Tuning
 from aggregator.extract.language import unicode
 from aggregator.extract.outlets import outlet_of
 from aggregator.intake.jobs import (
-    PrepareItem,
     PrepareJob,
     PrepareResult,
     broken_article,
@@ -22,7 +21,7 @@ from aggregator.intake.polling.parse_in_worker import parse_mail
 from aggregator.intake.workers.executor import Executor, answer_of
 from aggregator.intake.workers.factory import workers
 from aggregator.model.clock import in_utc, utc_now
-from aggregator.model.entry import Entry
+from aggregator.model.entry import Entry, EntryInput
 from aggregator.model.errors import AggregatorError, FetchError, WorkError
 from aggregator.model.prepared import Verdict
 from aggregator.model.structs import FrozenStruct
@@ -111,7 +110,7 @@ def extract(
                     name = _name(path, item.where)
                     if isinstance(item, InputEntry):
                         notes.add(item.keys)
-                        prepared = PrepareItem(entry=item.entry, seen=utc_now())
+                        prepared = EntryInput(entry=item.entry, accepted_at=utc_now())
                         yield (
                             prepared_preview(executor, all_tuning, name, prepared),
                             True,
@@ -165,9 +164,9 @@ def _page(config: Config, executor: Executor, url: str) -> tuple[ExtractPreview,
     except FetchError as error:
         verdict = verdict_of(error) or "empty"
         return ExtractPreview(what=url, verdict=verdict, reason=str(error)), False
-    item = PrepareItem(
+    item = EntryInput(
         entry=Entry(source=url, url=url, authority="page"),
-        seen=utc_now(),
+        accepted_at=utc_now(),
         page=fetched.body,
         page_url=fetched.url_final,
         page_charset=fetched.charset,
@@ -176,7 +175,7 @@ def _page(config: Config, executor: Executor, url: str) -> tuple[ExtractPreview,
 
 
 def prepared_preview(
-    executor: Executor, all_tuning: Tuning, what: str, item: PrepareItem
+    executor: Executor, all_tuning: Tuning, what: str, item: EntryInput
 ) -> ExtractPreview:
     """Return what would be stored of an item; if it cannot be read, the verdict says why."""
     try:

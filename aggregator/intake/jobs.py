@@ -4,7 +4,6 @@ Each depends on its job only (no clock, network or database), so it may be repea
 another machine with the same result.
 """
 
-import datetime as dt
 import time
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
-from aggregator.model.entry import Entry, ParsedFeed
+from aggregator.model.entry import EntryInput, ParsedFeed
 from aggregator.model.errors import ReadError, WorkError
 from aggregator.model.prepared import ACCEPTED_VERDICTS, CleanArticle, Prepared, Verdict
 from aggregator.model.structs import FrozenStruct
@@ -31,21 +30,10 @@ _FAILED_JOBS: dict[str, tuple[Verdict, str]] = {
 }
 
 
-class PrepareItem(FrozenStruct):
-    """One entry to extract. `seen` is when it was accepted, which limits plausible dates."""
-
-    entry: Entry
-    seen: dt.datetime
-    is_revision: bool = False
-    page: bytes | None = None
-    page_url: str | None = None
-    page_charset: str | None = None
-
-
 class PrepareJob(FrozenStruct):
     """Several entries: a call of a worker costs 1.2 ms, whatever its size."""
 
-    items: tuple[PrepareItem, ...]
+    items: tuple[EntryInput, ...]
     tuning: str = "{}"
     extract_only: bool = False  # `aggregator extract`: no fingerprint
     # `aggregator eval`: a fingerprint for any verdict, if there is text
@@ -88,17 +76,16 @@ def prepare(job: bytes) -> bytes:
     all_tuning = Tuning.from_json(decoded.tuning)
     prepared = []
     seconds = []
-    for job_item in decoded.items:
-        entry = job_item.entry
+    for given in decoded.items:
         began = time.thread_time()
         cleaned = clean_entry(
-            entry,
-            page=job_item.page,
-            page_charset=job_item.page_charset,
-            page_url=job_item.page_url,
-            seen=job_item.seen,
+            given.entry,
+            page=given.page,
+            page_charset=given.page_charset,
+            page_url=given.page_url,
+            seen=given.accepted_at,
             tuning=all_tuning,
-            has_own=job_item.is_revision,
+            has_own=given.is_revision,
         )
         prepared.append(_with_fingerprint(cleaned, decoded))
         seconds.append(time.thread_time() - began)

@@ -11,7 +11,6 @@ from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
 from aggregator.intake.jobs import (
-    PrepareItem,
     PrepareJob,
     PrepareResult,
     broken_article,
@@ -169,19 +168,11 @@ class PrepareDispatcher:
                 self.ahead.keep(entries, job.result())
 
     def _job(self, entries: Sequence[InboxEntry]) -> bytes:
-        items = tuple(
-            PrepareItem(
-                entry=each.entry,
-                seen=each.accepted_at,
-                is_revision=each.is_revision,
-                page=each.page,
-                page_url=each.page_url,
-                page_charset=each.page_charset,
+        return msgspec.msgpack.encode(
+            PrepareJob(
+                items=tuple(entries), tuning=self._tuning_json, keep_all=self._keep_all
             )
-            for each in entries
         )
-        job = PrepareJob(items=items, tuning=self._tuning_json, keep_all=self._keep_all)
-        return msgspec.msgpack.encode(job)
 
     def answered(
         self,

@@ -17,7 +17,7 @@ from typing import Any, Literal, NamedTuple
 from msgspec.structs import replace
 from sqlalchemy import Connection, Row
 
-from aggregator.model.entry import Entry
+from aggregator.model.entry import Entry, EntryInput
 from aggregator.model.errors import UnreadableEntryError
 from aggregator.model.structs import FrozenStruct
 from aggregator.store import codecs
@@ -36,22 +36,16 @@ from aggregator.store.tables import (
 MUTED = "muted"  # verdict of an entry that is not wanted (grouping/mutes.py)
 
 
-class InboxEntry(FrozenStruct):
-    """An entry that is ready to be placed, with all input of its article."""
+class InboxEntry(EntryInput):
+    """An entry that is ready to be placed."""
 
     entry_no: int
     inbox_no: int  # 0: it waits for `put_in_order`
     article: str
-    is_revision: bool
     bump_by_clock: bool
-    accepted_at: dt.datetime
-    entry: Entry
     is_late_page: bool = False  # its article was placed with the words of the entry
     # Kept from the first placing if the article is placed again; None: to be computed
     effective_at: dt.datetime | None = None
-    page: bytes | None = None
-    page_url: str | None = None
-    page_charset: str | None = None
     has_lost_page: bool = False  # it was given up, or is of another site
 
 

@@ -14,10 +14,10 @@ from aggregator.intake.jobs import (
     PrepareJob,
     PrepareResult,
     broken_article,
+    parse_mail,
     prepare,
 )
 from aggregator.intake.polling.page_fetch import verdict_of
-from aggregator.intake.polling.parse_in_worker import parse_mail
 from aggregator.intake.workers.executor import Executor, answer_of
 from aggregator.intake.workers.factory import workers
 from aggregator.model.clock import in_utc, utc_now

@@ -1,9 +1,10 @@
 """The jobs that an executor runs on untrusted data: pure functions from bytes to bytes.
 
 Each depends on its job only (no clock, network or database), so it may be repeated in another process or on
-another machine with the same result.
+another machine with the same result. `parse_feed` and `parse_mail` run such a job and wait for its result.
 """
 
+import datetime as dt
 import time
 from typing import TYPE_CHECKING
 
@@ -11,11 +12,17 @@ import msgspec
 from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
-from aggregator.model.entry import EntryInput, ParsedFeed
-from aggregator.model.errors import ReadError, WorkError
+from aggregator.intake.workers.executor import Executor, answer_of
+from aggregator.model.entry import Entry, EntryInput, ParsedFeed
+from aggregator.model.errors import (
+    FetchError,
+    ReadError,
+    WorkError,
+)
 from aggregator.model.prepared import ACCEPTED_VERDICTS, CleanArticle, Prepared, Verdict
 from aggregator.model.structs import FrozenStruct
 from aggregator.sources.parse.feeds.entry_builder import FeedContext
+from aggregator.sources.source_limits import SourceTuning
 
 if TYPE_CHECKING:
     from aggregator.extract.clean_article import CleanedEntry
@@ -172,3 +179,36 @@ def read_mail(job: bytes) -> bytes:
     except ReadError as error:
         parsed = ParsedFeed(problem=str(error))
     return msgspec.msgpack.encode(parsed)
+
+
+def parse_feed(executor: Executor, job: FeedJob) -> ParsedFeed:
+    """Parse a feed in a worker. Raises FetchError if the worker failed."""
+    try:
+        return answer_of(executor, read_feed, job, ParsedFeed)
+    except WorkError as error:
+        raise FetchError(
+            error.verdict, f"the feed could not be read: {error.detail}"
+        ) from error
+
+
+def parse_mail(
+    executor: Executor,
+    data: bytes,
+    *,
+    source: str,
+    seen: dt.datetime,
+    tuning: SourceTuning,
+) -> Entry:
+    """Parse a message in a worker, as `entry_of_mail`. Raises ReadError, also if the worker failed."""
+    try:
+        parsed = answer_of(
+            executor,
+            read_mail,
+            FeedJob(data=data, source=source, seen=seen, tuning=tuning),
+            ParsedFeed,
+        )
+    except WorkError as error:
+        raise ReadError(f"this message could not be read: {error.detail}") from error
+    if parsed.problem is not None:
+        raise ReadError(parsed.problem)
+    return parsed.entries[0]

@@ -29,7 +29,7 @@ from aggregator.stories.story_sentences import (
 )
 from aggregator.stories.story_tuning import StoryTuning, shipped_tuning
 from aggregator.stories.story_words import dice, heads
-from aggregator.stories.titles.title_scores import style_cost
+from aggregator.stories.titles.title import style_cost
 from aggregator.stories.titles.title_text import clean_title
 from aggregator.text.lines import count_words, ends_sentence
 from aggregator.text.sentences import paragraphs, split_sentences
@@ -45,7 +45,7 @@ PERSON = re.compile(
 OTHER_OPENINGS = {"list", "preview"}
 # With fewer openings, a person that no other opening names may be the news itself
 EXAMPLE_OPENINGS = 3
-# The cost of each unit of style in a lead (stories/titles/title_scores.py)
+# The cost of each unit of style in a lead (stories/titles/title.py)
 STYLE_COST = 0.3
 LEAD_PARAGRAPHS = 3
 # The most words of these paragraphs together (docs/decisions/0050-plain-stories.md)

@@ -16,11 +16,10 @@ import msgspec
 from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
-from aggregator.intake.jobs import FeedJob
+from aggregator.intake.jobs import FeedJob, parse_feed, parse_mail
 from aggregator.intake.kinds.source_kind import SourceKind
 from aggregator.intake.polling.feed_entries import of_source
 from aggregator.intake.polling.page_fetch import PollServices
-from aggregator.intake.polling.parse_in_worker import parse_feed, parse_mail
 from aggregator.intake.polling.poll_decision import with_counts
 from aggregator.intake.polling.poll_result import PollResult, summarise_accepted
 from aggregator.intake.workers.executor import Executor

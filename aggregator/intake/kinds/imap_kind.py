@@ -14,9 +14,9 @@ from msgspec.structs import replace
 from aggregator.config.configured_access import Access, mailbox_address
 from aggregator.config.settings import Config
 from aggregator.config.source_settings import SourceConfig
+from aggregator.intake.jobs import parse_mail
 from aggregator.intake.kinds.source_kind import SourceKind
 from aggregator.intake.polling.page_fetch import PollServices
-from aggregator.intake.polling.parse_in_worker import parse_mail
 from aggregator.intake.polling.poll_decision import PollAnswer
 from aggregator.intake.workers.executor import Executor
 from aggregator.model.clock import utc_now

@@ -16,9 +16,8 @@ from aggregator.config.configured_access import (
 )
 from aggregator.config.settings import Config
 from aggregator.config.source_settings import split_address
-from aggregator.intake.jobs import FeedJob
+from aggregator.intake.jobs import FeedJob, parse_feed
 from aggregator.intake.kinds.imap_kind import preview
-from aggregator.intake.polling.parse_in_worker import parse_feed
 from aggregator.intake.polling.sitemap_index import read_sitemaps
 from aggregator.intake.workers.executor import Executor, answer_of
 from aggregator.intake.workers.factory import workers

@@ -15,10 +15,9 @@ from msgspec.structs import replace
 from aggregator.config.configured_access import Access
 from aggregator.config.messages import pluralise
 from aggregator.grouping.mutes import Mutes
-from aggregator.intake.jobs import FeedJob
+from aggregator.intake.jobs import FeedJob, parse_feed
 from aggregator.intake.polling.feed_entries import completed_entries
 from aggregator.intake.polling.page_fetch import PageFetcher, PollServices
-from aggregator.intake.polling.parse_in_worker import parse_feed
 from aggregator.intake.polling.poll_decision import (
     PollAnswer,
     PollOutcome,

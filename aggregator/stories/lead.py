@@ -202,7 +202,7 @@ def _passage(
             place < 0
             or count_words(line[:read_to]) > words
             or front_matter(sentence) in unfit
-            or not is_supported(sentence)
+            or (sentence != first and not is_supported(sentence))
         ):
             break
         if has_odd_marks(sentence):

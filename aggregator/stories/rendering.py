@@ -7,6 +7,7 @@ of each outlet, and counts (docs/stories.md). It runs after placing.
 import re
 from collections import Counter
 from collections.abc import Sequence, Set
+from functools import partial
 from itertools import islice
 from operator import itemgetter
 
@@ -106,10 +107,7 @@ def story_text(
     lead: tuple[Passage, ...] = ()
     if chosen := lead_of(articles, tuning, title):
         report, first = chosen
-
-        def is_supported(sentence: str) -> bool:
-            return sentence == first or is_confirmed(sentence, report, reports)
-
+        is_supported = partial(is_confirmed, article=report, reports=reports)
         texts = lead_paragraphs(report.text, first, is_supported) or lead_paragraphs(
             report.lead, first, is_supported
         )

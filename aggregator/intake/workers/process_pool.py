@@ -14,8 +14,6 @@ from collections import deque
 from concurrent.futures import Future
 from typing import BinaryIO
 
-import msgspec
-
 from aggregator.config.memory import own_bytes
 from aggregator.intake.workers.executor import (
     Executor,
@@ -45,9 +43,8 @@ _LAST_BREATH_SECONDS = 2.0  # a socket closes before the exit status is availabl
 _STOPPED = "the workers are stopped"
 
 
-class _Waiting(msgspec.Struct, frozen=True):
-    job: WorkerJob
-    future: Future[bytes]
+# A job, and the future that ends with its result
+_Waiting = tuple[WorkerJob, Future[bytes]]
 
 
 class ProcessExecutor(Executor):
@@ -82,14 +79,15 @@ class ProcessExecutor(Executor):
 
     def submit(self, function: JobFunction, job: bytes) -> Future[bytes]:
         """Queue one job; wait while the queue is full. Raises WorkError if the executor is closed."""
-        waiting = _Waiting(WorkerJob(name_of(function), job), Future())
+        waiting = WorkerJob(name_of(function), job)
+        future: Future[bytes] = Future()
         with self._changed:
             self._changed.wait_for(
                 lambda: self._closed or len(self._queue) < self._free_slots
             )
             if self._closed:
                 raise WorkError("died", _STOPPED)
-            self._queue.append(waiting)
+            self._queue.append((waiting, future))
             if len(self._queue) > self._idle:
                 self._needed_at = time.monotonic()
                 if not self._lanes:
@@ -102,7 +100,7 @@ class ProcessExecutor(Executor):
                     timer.daemon = True
                     timer.start()
             self._changed.notify_all()
-        return waiting.future
+        return future
 
     def _reinforce(self) -> None:
         """Start another worker if jobs still wait."""
@@ -124,9 +122,9 @@ class ProcessExecutor(Executor):
             left = list(self._queue)
             self._queue.clear()
             self._changed.notify_all()
-        for waiting in left:
-            if waiting.future.set_running_or_notify_cancel():
-                waiting.future.set_exception(WorkError("died", _STOPPED))
+        for _, future in left:
+            if future.set_running_or_notify_cancel():
+                future.set_exception(WorkError("died", _STOPPED))
         deadline = time.monotonic() + _CLOSING_SECONDS
         for lane in self._lanes:
             lane.stop()
@@ -188,15 +186,16 @@ class _Lane:
 
     def _run(self) -> None:
         while (waiting := self._executor.next_job(self)) is not None:
-            if not waiting.future.set_running_or_notify_cancel():
+            job, future = waiting
+            if not future.set_running_or_notify_cancel():
                 continue
             try:
-                waiting.future.set_result(self._result(waiting.job))
+                future.set_result(self._result(job))
             except (WorkError, NoWorkersError) as error:
-                waiting.future.set_exception(error)
+                future.set_exception(error)
             except Exception as error:  # noqa: BLE001 - no process to be had, no memory here: the lane lives on
                 self._discard()  # its answer may be read in part
-                waiting.future.set_exception(
+                future.set_exception(
                     WorkError("died", f"no worker was available: {error}")
                 )
         self._discard()
@@ -206,7 +205,7 @@ class _Lane:
         for _ in range(self._tuning.outside_deaths_per_job):
             worker = self._ready_worker()
             try:
-                answer = worker.ask(job, self._tuning)
+                answer = worker.ask(job)
             except TimeoutError:
                 self._discard("timeout")
                 raise WorkError(
@@ -258,7 +257,7 @@ class _Lane:
             self._executor.note(None)
             try:
                 # The message says that the parsers are loaded and the limits set.
-                self.worker.receive(self._tuning, deadline)
+                self.worker.receive(deadline)
             except TimeoutError:
                 self._discard()
                 raise WorkError("died", "a new worker did not start in time") from None

@@ -90,7 +90,7 @@ def extract(
     all_tuning = config.effective_tuning
     tuning = source_tuning(all_tuning)
     with workers(config) as executor:
-        parsing_mail = partial(parse_mail, executor, tuning=tuning)
+        parsing_mail = partial(parse_mail, executor)
         for path in what:
             if is_address(path) and not is_remote(path):
                 yield _page(config, executor, path)

@@ -22,7 +22,6 @@ from aggregator.model.errors import (
 from aggregator.model.prepared import ACCEPTED_VERDICTS, CleanArticle, Prepared, Verdict
 from aggregator.model.structs import FrozenStruct
 from aggregator.sources.parse.feeds.entry_builder import FeedContext
-from aggregator.sources.source_limits import SourceTuning
 
 if TYPE_CHECKING:
     from aggregator.extract.clean_article import CleanedEntry
@@ -73,6 +72,14 @@ class FeedJob(FeedContext, frozen=True, kw_only=True):
     data: bytes
     selectors: tuple[str, ...] = ()
     all_tuning: str = "{}"
+
+
+class MailJob(FrozenStruct):
+    """A message of the source `source`, which came at the time `seen`."""
+
+    data: bytes
+    source: str
+    seen: dt.datetime
 
 
 def prepare(job: bytes) -> bytes:
@@ -168,10 +175,10 @@ def read_feed(job: bytes) -> bytes:
 
 
 def read_mail(job: bytes) -> bytes:
-    """Return a ParsedFeed with the entry of the message in a FeedJob, or with the reason why it is none."""
+    """Return a ParsedFeed with the entry of the message in a MailJob, or with the reason why it is none."""
     from aggregator.sources.parse.mail import entry_of_mail
 
-    mail = msgspec.msgpack.decode(job, type=FeedJob)
+    mail = msgspec.msgpack.decode(job, type=MailJob)
     try:
         parsed = ParsedFeed(
             entries=(entry_of_mail(mail.data, source=mail.source, seen=mail.seen),)
@@ -192,21 +199,12 @@ def parse_feed(executor: Executor, job: FeedJob) -> ParsedFeed:
 
 
 def parse_mail(
-    executor: Executor,
-    data: bytes,
-    *,
-    source: str,
-    seen: dt.datetime,
-    tuning: SourceTuning,
+    executor: Executor, data: bytes, *, source: str, seen: dt.datetime
 ) -> Entry:
     """Parse a message in a worker, as `entry_of_mail`. Raises ReadError, also if the worker failed."""
+    job = MailJob(data=data, source=source, seen=seen)
     try:
-        parsed = answer_of(
-            executor,
-            read_mail,
-            FeedJob(data=data, source=source, seen=seen, tuning=tuning),
-            ParsedFeed,
-        )
+        parsed = answer_of(executor, read_mail, job, ParsedFeed)
     except WorkError as error:
         raise ReadError(f"this message could not be read: {error.detail}") from error
     if parsed.problem is not None:

@@ -133,9 +133,7 @@ class InputReader:
                     tuning=self._tuning,
                     progress=progress,
                     seen=self._services.now(),
-                    parse_mail=partial(
-                        parse_mail, self._services.executor, tuning=self._tuning
-                    ),
+                    parse_mail=partial(parse_mail, self._services.executor),
                     chosen=self._chosen,
                 ),
             )

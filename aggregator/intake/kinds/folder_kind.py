@@ -166,7 +166,7 @@ class FolderWatcher:
         options = ReadOptions(
             tuning=self._tuning,
             seen=look.now,
-            parse_mail=partial(parse_mail, executor, tuning=self._tuning),
+            parse_mail=partial(parse_mail, executor),
         )
         for count, path in enumerate(paths, start=1):
             look.touched.append(str(folder / path))

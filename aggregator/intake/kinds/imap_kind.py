@@ -52,13 +52,7 @@ def _answer(services: PollServices, source: Source, now: dt.datetime) -> PollAns
     mailbox = read_mailbox(
         services.client, source.address, access.password, tuning, source.etag
     )
-    parse = partial(
-        parse_mail,
-        services.executor,
-        source=source.entry_source,
-        seen=now,
-        tuning=tuning,
-    )
+    parse = partial(parse_mail, services.executor, source=source.entry_source, seen=now)
     feed, refused = _feed(source.address, mailbox.messages, parse)
     if services.stops():  # the workers, too
         raise FetchError("stopped", "the program ends")
@@ -88,7 +82,7 @@ def preview(
     feed, _ = _feed(
         access.address,
         mailbox.messages,
-        partial(parse_mail, executor, source="mailbox", seen=utc_now(), tuning=tuning),
+        partial(parse_mail, executor, source="mailbox", seen=utc_now()),
     )
     return replace(feed, entry_count=mailbox.count)
 

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from aggregator.config.configured_access import Access
 from aggregator.config.source_settings import checked_headers
-from aggregator.intake.kinds.page_kind import compile_selector
+from aggregator.intake.page_list import compile_selector
 from aggregator.model.errors import ConfigError, UsageError
 from aggregator.sources.fetch.connections.transport import proxy_of
 

@@ -153,9 +153,10 @@ def read_feed(job: bytes) -> bytes:
     """
     decoded = msgspec.msgpack.decode(job, type=FeedJob)
     if decoded.selectors:
-        from aggregator.intake.kinds.page_kind import read_list
+        from aggregator.intake.page_list import read_list
 
-        return msgspec.msgpack.encode(read_list(decoded))
+        page = read_list(decoded.data, decoded.selectors, decoded)
+        return msgspec.msgpack.encode(page)
     from aggregator.extract.extract_limits import ExtractTuning
     from aggregator.extract.html.dom import html_to_text
     from aggregator.sources.parse.feeds import read_feed

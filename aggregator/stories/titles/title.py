@@ -52,6 +52,186 @@ STYLE_BELOW = 3.1
 PENDING_WORDS = 3
 # A title with fewer heads counts as if it had so many
 FEWEST_HEADS = 6
+# The words of a lead that replace a missing title
+FIRST_WORDS = 14
+_BY_QUALITY = attrgetter("quality", "title")
+
+PREFERRED = "it is of a preferred outlet"
+NEWER = "it is newer"
+SHARES = "it covers more of what the reports share"
+UNFIT = "the previous title was clickbait, a label or damaged"
+GONE = "no report has the previous title any more"
+
+
+class Headline(NamedTuple):
+    """The title of `article` (None: the first words of a lead), and why it replaced the title before."""
+
+    title: str
+    article: str | None = None
+    # None: the story had no other title before
+    reason: str | None = None
+
+
+def headline(
+    articles: Sequence[ArticleView],
+    shown: str | None,
+    tuning: StoryTuning | None = None,
+    prefer: Sequence[str] = (),
+    *,
+    afresh: bool = False,
+) -> Headline:
+    """Return the best title of a story, without outlet names; "" only where there is neither title nor lead.
+
+    `shown` is the present title, which stays unless another is better by a margin; with `afresh` the margin is 0.
+    `prefer` are the outlets whose titles are preferred, in this order.
+    """
+    tuning = tuning or shipped_tuning()
+    articles = with_originals(articles)
+    compared = compared_titles(articles, shown, tuning, prefer)
+    if not compared:
+        openings = []
+        for article in sorted(articles, key=BY_TIME):
+            words = article.lead.split()
+            if words and not article.nosnippet:
+                openings.append(
+                    " ".join(words[:FIRST_WORDS]) + "…" * (len(words) > FIRST_WORDS)
+                )
+        title = shown if shown in openings else "".join(openings[:1])
+        return Headline(title, None, None if shown in (None, title) else GONE)
+    if len(compared) == 1 and shown in (None, title := clean_title(compared[0])):
+        # Nothing to compare: most stories are of one article
+        return Headline(title, compared[0].id)
+    scored = scored_titles(compared, prefer, tuning)
+    margin = 0.0 if afresh else tuning.headline_keep_margin
+    chosen = _choose(scored, shown, margin, tuning)
+    return Headline(chosen.title, chosen.article.id, _reason(chosen, shown, scored))
+
+
+def _choose(
+    scored: Sequence["ScoredTitle"],
+    shown: str | None,
+    margin: float,
+    tuning: StoryTuning,
+) -> "ScoredTitle":
+    """Return the best title of the preferred outlet, or the `shown` title if that is worse by at most `margin`."""
+    preferred = min(scored, key=lambda title: (not title.is_fit, title.preference))
+    candidates = [title for title in scored if title.preference == preferred.preference]
+    best = max(candidates, key=_BY_QUALITY)
+    newer = [
+        title
+        for title in candidates
+        if title.is_fit and _advantage(title, best, tuning) > 0
+    ]
+    best = max(newer, key=_BY_QUALITY, default=best)
+    for title in candidates:
+        if title.title == shown and _advantage(best, title, tuning) <= margin:
+            return title
+    return best
+
+
+def _advantage(
+    title: "ScoredTitle", other: "ScoredTitle", tuning: StoryTuning
+) -> float:
+    """Return how much better a title is than the other title, by quality and time."""
+    later = title.article.effective_at - other.article.effective_at
+    least = dt.timedelta(hours=tuning.headline_newer_hours)
+    advantage = title.quality - other.quality
+    if later >= least:
+        advantage += tuning.headline_newer_margin
+    elif later <= -least:
+        advantage -= tuning.headline_newer_margin
+    return advantage
+
+
+def _reason(
+    best: "ScoredTitle", shown: str | None, scored: Sequence["ScoredTitle"]
+) -> str | None:
+    """Return why a title replaces the `shown` title; None if it does not."""
+    if shown in (None, best.title):
+        return None
+    before = [title for title in scored if title.title == shown]
+    if not before:
+        return GONE
+    if best.preference < min(title.preference for title in before):
+        return PREFERRED
+    if best.is_fit and not before[0].is_fit:
+        return UNFIT
+    return SHARES if best.quality > before[0].quality else NEWER
+
+
+# CUT is searched for in the last characters of a text
+CUT_CHARS = 20
+CUT = re.compile(r"(?:\.\.\.|…)\W*$")  # the end of a text that a feed cut, "[…]" too
+BY_TIME = attrgetter("effective_at", "id")
+
+
+def title_candidates(
+    articles: Sequence[ArticleView],
+    tuning: StoryTuning,
+    text_of: Callable[[ArticleView], str] = clean_title,
+) -> list[ArticleView]:
+    """Return the articles whose titles are compared, by time: the newest of each sender, at most `reports_cap`.
+
+    These are the reports, or all articles if the story has only others. If some reports have standing, only those
+    are compared. A text with versions is compared in its current version, and a group of copies in its
+    original, or in a copy that has the whole `text_of` if that of the original is cut. `text_of` is the title, or
+    the opening for the choice of a lead.
+    """
+    articles = with_originals(articles)
+    titled = [
+        article for article in articles if text_of(article) and article.version is None
+    ]
+    reports = of_standing([article for article in titled if is_news(article)])
+    ids = {report.id for report in reports}
+    chosen: list[ArticleView] = []
+    for original, copies in originals_with_copies(articles):
+        group = [article for article in (original, *copies) if article.id in ids]
+        # The first that is whole, else the first
+        group.sort(key=lambda a: CUT.search(text_of(a)[-CUT_CHARS:]) is not None)
+        chosen += group[:1]
+    chosen = (
+        chosen
+        or [article for article in titled if article.role in COUNTED_ROLES]
+        or [article for article in titled if article.role == "container"]
+        or list(titled)
+    )
+    chosen.sort(key=BY_TIME)
+    newest = {speaker_of(article): article for article in chosen}
+    return sorted(newest.values(), key=BY_TIME)[-tuning.reports_cap :]
+
+
+def is_news(article: ArticleView) -> bool:
+    """Return whether the article is a report or a copy of a report, not an opinion or explainer.
+
+    An article that differs from reports only in style counts as a report; its title and lead pay for its style
+    (`style_cost`).
+    """
+    return article.role in COUNTED_ROLES and (
+        article.kind not in UNCOUNTED_KINDS or is_by_style(article.kind_evidence)
+    )
+
+
+def compared_titles(
+    articles: Sequence[ArticleView],
+    shown: str | None,
+    tuning: StoryTuning,
+    prefer: Sequence[str],
+) -> list[ArticleView]:
+    """Return the compared articles by time: candidates, articles of preferred outlets, that with `shown`.
+
+    A preferred outlet may print the text of an agency. The shown title remains a candidate when there are 24
+    newer titles or its article becomes a copy, but not when a first report comes to a story of columns.
+    """
+    compared = {article.id: article for article in title_candidates(articles, tuning)}
+    has_report = any(map(is_news, compared.values()))
+    for article in articles:
+        may_stay = is_news(article) or not has_report
+        is_shown = may_stay and clean_title(article) == shown
+        is_preferred = preference_of(article, prefer) < len(prefer)
+        is_current = article.version is None and article.role in COUNTED_ROLES
+        if is_current and article.title and (is_shown or is_preferred):
+            compared[article.id] = article
+    return sorted(compared.values(), key=BY_TIME)
 
 
 def is_fit(raw: str, title: str, language: str | None) -> bool:
@@ -175,183 +355,3 @@ def tells_outcome(sentence: str, language: str | None) -> bool:
         and pending.isdisjoint(words[max(0, place - PENDING_WORDS) : place])
         for place, word in enumerate(words)
     )
-
-
-# The words of a lead that replace a missing title
-FIRST_WORDS = 14
-_BY_QUALITY = attrgetter("quality", "title")
-
-PREFERRED = "it is of a preferred outlet"
-NEWER = "it is newer"
-SHARES = "it covers more of what the reports share"
-UNFIT = "the previous title was clickbait, a label or damaged"
-GONE = "no report has the previous title any more"
-
-
-class Headline(NamedTuple):
-    """The title of `article` (None: the first words of a lead), and why it replaced the title before."""
-
-    title: str
-    article: str | None = None
-    # None: the story had no other title before
-    reason: str | None = None
-
-
-def headline(
-    articles: Sequence[ArticleView],
-    shown: str | None,
-    tuning: StoryTuning | None = None,
-    prefer: Sequence[str] = (),
-    *,
-    afresh: bool = False,
-) -> Headline:
-    """Return the best title of a story, without outlet names; "" only where there is neither title nor lead.
-
-    `shown` is the present title, which stays unless another is better by a margin; with `afresh` the margin is 0.
-    `prefer` are the outlets whose titles are preferred, in this order.
-    """
-    tuning = tuning or shipped_tuning()
-    articles = with_originals(articles)
-    compared = compared_titles(articles, shown, tuning, prefer)
-    if not compared:
-        openings = []
-        for article in sorted(articles, key=BY_TIME):
-            words = article.lead.split()
-            if words and not article.nosnippet:
-                openings.append(
-                    " ".join(words[:FIRST_WORDS]) + "…" * (len(words) > FIRST_WORDS)
-                )
-        title = shown if shown in openings else "".join(openings[:1])
-        return Headline(title, None, None if shown in (None, title) else GONE)
-    if len(compared) == 1 and shown in (None, title := clean_title(compared[0])):
-        # Nothing to compare: most stories are of one article
-        return Headline(title, compared[0].id)
-    scored = scored_titles(compared, prefer, tuning)
-    margin = 0.0 if afresh else tuning.headline_keep_margin
-    chosen = _choose(scored, shown, margin, tuning)
-    return Headline(chosen.title, chosen.article.id, _reason(chosen, shown, scored))
-
-
-def _choose(
-    scored: Sequence[ScoredTitle],
-    shown: str | None,
-    margin: float,
-    tuning: StoryTuning,
-) -> ScoredTitle:
-    """Return the best title of the preferred outlet, or the `shown` title if that is worse by at most `margin`."""
-    preferred = min(scored, key=lambda title: (not title.is_fit, title.preference))
-    candidates = [title for title in scored if title.preference == preferred.preference]
-    best = max(candidates, key=_BY_QUALITY)
-    newer = [
-        title
-        for title in candidates
-        if title.is_fit and _advantage(title, best, tuning) > 0
-    ]
-    best = max(newer, key=_BY_QUALITY, default=best)
-    for title in candidates:
-        if title.title == shown and _advantage(best, title, tuning) <= margin:
-            return title
-    return best
-
-
-def _advantage(title: ScoredTitle, other: ScoredTitle, tuning: StoryTuning) -> float:
-    """Return how much better a title is than the other title, by quality and time."""
-    later = title.article.effective_at - other.article.effective_at
-    least = dt.timedelta(hours=tuning.headline_newer_hours)
-    advantage = title.quality - other.quality
-    if later >= least:
-        advantage += tuning.headline_newer_margin
-    elif later <= -least:
-        advantage -= tuning.headline_newer_margin
-    return advantage
-
-
-def _reason(
-    best: ScoredTitle, shown: str | None, scored: Sequence[ScoredTitle]
-) -> str | None:
-    """Return why a title replaces the `shown` title; None if it does not."""
-    if shown in (None, best.title):
-        return None
-    before = [title for title in scored if title.title == shown]
-    if not before:
-        return GONE
-    if best.preference < min(title.preference for title in before):
-        return PREFERRED
-    if best.is_fit and not before[0].is_fit:
-        return UNFIT
-    return SHARES if best.quality > before[0].quality else NEWER
-
-
-# CUT is searched for in the last characters of a text
-CUT_CHARS = 20
-CUT = re.compile(r"(?:\.\.\.|…)\W*$")  # the end of a text that a feed cut, "[…]" too
-BY_TIME = attrgetter("effective_at", "id")
-
-
-def title_candidates(
-    articles: Sequence[ArticleView],
-    tuning: StoryTuning,
-    text_of: Callable[[ArticleView], str] = clean_title,
-) -> list[ArticleView]:
-    """Return the articles whose titles are compared, by time: the newest of each sender, at most `reports_cap`.
-
-    These are the reports, or all articles if the story has only others. If some reports have standing, only those
-    are compared. A text with versions is compared in its current version, and a group of copies in its
-    original, or in a copy that has the whole `text_of` if that of the original is cut. `text_of` is the title, or
-    the opening for the choice of a lead.
-    """
-    articles = with_originals(articles)
-    titled = [
-        article for article in articles if text_of(article) and article.version is None
-    ]
-    reports = of_standing([article for article in titled if is_news(article)])
-    ids = {report.id for report in reports}
-    chosen: list[ArticleView] = []
-    for original, copies in originals_with_copies(articles):
-        group = [article for article in (original, *copies) if article.id in ids]
-        # The first that is whole, else the first
-        group.sort(key=lambda a: CUT.search(text_of(a)[-CUT_CHARS:]) is not None)
-        chosen += group[:1]
-    chosen = (
-        chosen
-        or [article for article in titled if article.role in COUNTED_ROLES]
-        or [article for article in titled if article.role == "container"]
-        or list(titled)
-    )
-    chosen.sort(key=BY_TIME)
-    newest = {speaker_of(article): article for article in chosen}
-    return sorted(newest.values(), key=BY_TIME)[-tuning.reports_cap :]
-
-
-def is_news(article: ArticleView) -> bool:
-    """Return whether the article is a report or a copy of a report, not an opinion or explainer.
-
-    An article that differs from reports only in style counts as a report; its title and lead pay for its style
-    (`style_cost`).
-    """
-    return article.role in COUNTED_ROLES and (
-        article.kind not in UNCOUNTED_KINDS or is_by_style(article.kind_evidence)
-    )
-
-
-def compared_titles(
-    articles: Sequence[ArticleView],
-    shown: str | None,
-    tuning: StoryTuning,
-    prefer: Sequence[str],
-) -> list[ArticleView]:
-    """Return the compared articles by time: candidates, articles of preferred outlets, that with `shown`.
-
-    A preferred outlet may print the text of an agency. The shown title remains a candidate when there are 24
-    newer titles or its article becomes a copy, but not when a first report comes to a story of columns.
-    """
-    compared = {article.id: article for article in title_candidates(articles, tuning)}
-    has_report = any(map(is_news, compared.values()))
-    for article in articles:
-        may_stay = is_news(article) or not has_report
-        is_shown = may_stay and clean_title(article) == shown
-        is_preferred = preference_of(article, prefer) < len(prefer)
-        is_current = article.version is None and article.role in COUNTED_ROLES
-        if is_current and article.title and (is_shown or is_preferred):
-            compared[article.id] = article
-    return sorted(compared.values(), key=BY_TIME)

@@ -21,10 +21,9 @@ from aggregator.config.settings import absolute_database_url
 from aggregator.config.story_query import StoryQuery
 from aggregator.config.tuning import Tuning
 from aggregator.extract.urls import absolute_url
-from aggregator.intake.jobs import PrepareItem
 from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.model.clock import utc_now
-from aggregator.model.entry import Entry
+from aggregator.model.entry import Entry, EntryInput
 from aggregator.model.errors import AggregatorError as AggregatorError
 from aggregator.model.errors import UsageError
 from aggregator.model.story import StoryView
@@ -81,9 +80,9 @@ def extract_article(html_or_bytes: str | bytes, url: str | None = None) -> Artic
     charset, page = None, html_or_bytes
     if isinstance(page, str):
         charset, page = "utf-8", page.encode("utf-8", "replace")
-    prepared = PrepareItem(
+    prepared = EntryInput(
         entry=Entry(source=url or "", url=url, authority="page"),
-        seen=utc_now(),
+        accepted_at=utc_now(),
         page=page,
         page_url=url,
         page_charset=charset,

@@ -44,11 +44,11 @@ from aggregator.grouping.fingerprint import fingerprinter
 from aggregator.grouping.place import Placer
 from aggregator.grouping.placing.decide import Decider
 from aggregator.grouping.second_look.second_look import SecondLook
-from aggregator.intake.jobs import PrepareItem, PrepareJob, PrepareResult, prepare
+from aggregator.intake.jobs import PrepareJob, PrepareResult, prepare
 from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.prepare import TEXTS_A_JOB
 from aggregator.intake.workers.factory import open_executor
-from aggregator.model.entry import Entry
+from aggregator.model.entry import Entry, EntryInput
 from aggregator.model.prepared import Prepared
 from aggregator.store import tables
 from aggregator.store.engine.database import Database
@@ -206,7 +206,7 @@ def place_some(
 
 
 def _clean(entry: Entry, seen: dt.datetime) -> Prepared:
-    job = PrepareJob(items=(PrepareItem(entry=entry, seen=seen),))
+    job = PrepareJob(items=(EntryInput(entry=entry, accepted_at=seen),))
     answer = prepare(msgspec.msgpack.encode(job))
     return msgspec.msgpack.decode(answer, type=PrepareResult).prepared[0]
 

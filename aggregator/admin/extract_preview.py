@@ -11,18 +11,17 @@ from aggregator.config.tuning import Tuning
 from aggregator.extract.language import unicode
 from aggregator.extract.outlets import outlet_of
 from aggregator.intake.jobs import (
-    PrepareItem,
     PrepareJob,
     PrepareResult,
     broken_article,
+    parse_mail,
     prepare,
 )
 from aggregator.intake.polling.page_fetch import verdict_of
-from aggregator.intake.polling.parse_in_worker import parse_mail
 from aggregator.intake.workers.executor import Executor, answer_of
 from aggregator.intake.workers.factory import workers
 from aggregator.model.clock import in_utc, utc_now
-from aggregator.model.entry import Entry
+from aggregator.model.entry import Entry, EntryInput
 from aggregator.model.errors import AggregatorError, FetchError, WorkError
 from aggregator.model.prepared import Verdict
 from aggregator.model.structs import FrozenStruct
@@ -76,7 +75,7 @@ def extract(
     all_tuning = config.effective_tuning
     tuning = source_tuning(all_tuning)
     with workers(config) as executor:
-        parsing_mail = partial(parse_mail, executor, tuning=tuning)
+        parsing_mail = partial(parse_mail, executor)
         for path in what:
             if is_address(path) and not is_remote(path):
                 yield _page(config, executor, path)
@@ -96,7 +95,7 @@ def extract(
                     name = _name(path, item.where)
                     if isinstance(item, InputEntry):
                         notes.add(item.keys)
-                        prepared = PrepareItem(entry=item.entry, seen=utc_now())
+                        prepared = EntryInput(entry=item.entry, accepted_at=utc_now())
                         yield (
                             prepared_preview(executor, all_tuning, name, prepared),
                             True,
@@ -150,9 +149,9 @@ def _page(config: Config, executor: Executor, url: str) -> tuple[ExtractPreview,
     except FetchError as error:
         verdict = verdict_of(error) or "empty"
         return ExtractPreview(what=url, verdict=verdict, reason=str(error)), False
-    item = PrepareItem(
+    item = EntryInput(
         entry=Entry(source=url, url=url, authority="page"),
-        seen=utc_now(),
+        accepted_at=utc_now(),
         page=fetched.body,
         page_url=fetched.url_final,
         page_charset=fetched.charset,
@@ -161,7 +160,7 @@ def _page(config: Config, executor: Executor, url: str) -> tuple[ExtractPreview,
 
 
 def prepared_preview(
-    executor: Executor, all_tuning: Tuning, what: str, item: PrepareItem
+    executor: Executor, all_tuning: Tuning, what: str, item: EntryInput
 ) -> ExtractPreview:
     """Return what would be stored of an item; if it cannot be read, the verdict says why."""
     try:

@@ -8,7 +8,7 @@ import datetime as dt
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -36,7 +36,7 @@ from aggregator.model.errors import (
 )
 from aggregator.model.structs import FrozenStruct
 from aggregator.store import commands
-from aggregator.store.commands import Command, CommandKind
+from aggregator.store.commands import CommandKind
 from aggregator.store.engine.database import Database
 from aggregator.store.maintenance import erased_rows
 from aggregator.store.maintenance.row_stream import Advance
@@ -128,14 +128,7 @@ def _prune(
         advance(0)
     result = PruneResult(is_done=not more)
     if request is not None:
-        with writer.database.write() as connection:
-            commands.answer(
-                connection,
-                request,
-                writer.now(),
-                "done",
-                msgspec.json.encode(result).decode(),
-            )
+        _answer(writer, request, "done", msgspec.json.encode(result).decode())
     return result
 
 
@@ -212,7 +205,7 @@ def run_commands(writer: WriterServices, stop: Stop) -> int:
         except (UsageError, WorkError, NoScratchFolderError) as error:
             if isinstance(error, WorkError) and stop():
                 break  # the workers were ended; it continues at the next start
-            _refuse(writer, command, str(error))
+            _answer(writer, command.command_no, "refused", str(error))
         except AggregatorError:
             # The database failed; the command waits.
             raise
@@ -224,19 +217,16 @@ def run_commands(writer: WriterServices, stop: Stop) -> int:
                 command.kind,
                 extra={"event": "command_failed"},
             )
-            _refuse(
-                writer,
-                command,
-                f"it failed ({type(error).__name__}: {error}); the log of the daemon says more",
-            )
+            reason = f"it failed ({type(error).__name__}: {error}); the log of the daemon says more"
+            _answer(writer, command.command_no, "refused", reason)
         executed += 1
     return executed
 
 
-def _refuse(writer: WriterServices, command: Command, reason: str) -> None:
+def _answer(
+    writer: WriterServices, number: int, state: Literal["done", "refused"], text: str
+) -> None:
     now = writer.now()
     writer.database.transact(
-        lambda connection: commands.answer(
-            connection, command.command_no, now, "refused", reason
-        )
+        lambda connection: commands.answer(connection, number, now, state, text)
     )

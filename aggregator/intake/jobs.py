@@ -1,7 +1,7 @@
 """The jobs that an executor runs on untrusted data: pure functions from bytes to bytes.
 
 Each depends on its job only (no clock, network or database), so it may be repeated in another process or on
-another machine with the same result.
+another machine with the same result. `parse_feed` and `parse_mail` run such a job and wait for its result.
 """
 
 import datetime as dt
@@ -12,8 +12,13 @@ import msgspec
 from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
-from aggregator.model.entry import Entry, ParsedFeed
-from aggregator.model.errors import ReadError, WorkError
+from aggregator.intake.workers.executor import Executor, answer_of
+from aggregator.model.entry import Entry, EntryInput, ParsedFeed
+from aggregator.model.errors import (
+    FetchError,
+    ReadError,
+    WorkError,
+)
 from aggregator.model.prepared import ACCEPTED_VERDICTS, CleanArticle, Prepared, Verdict
 from aggregator.model.structs import FrozenStruct
 from aggregator.sources.parse.feeds.entry_builder import FeedContext
@@ -31,21 +36,10 @@ _FAILED_JOBS: dict[str, tuple[Verdict, str]] = {
 }
 
 
-class PrepareItem(FrozenStruct):
-    """One entry to extract. `seen` is when it was accepted, which limits plausible dates."""
-
-    entry: Entry
-    seen: dt.datetime
-    is_revision: bool = False
-    page: bytes | None = None
-    page_url: str | None = None
-    page_charset: str | None = None
-
-
 class PrepareJob(FrozenStruct):
     """Several entries: a call of a worker costs 1.2 ms, whatever its size."""
 
-    items: tuple[PrepareItem, ...]
+    items: tuple[EntryInput, ...]
     tuning: str = "{}"
     extract_only: bool = False  # `aggregator extract`: no fingerprint
     # `aggregator eval`: a fingerprint for any verdict, if there is text
@@ -80,6 +74,14 @@ class FeedJob(FeedContext, frozen=True, kw_only=True):
     all_tuning: str = "{}"
 
 
+class MailJob(FrozenStruct):
+    """A message of the source `source`, which came at the time `seen`."""
+
+    data: bytes
+    source: str
+    seen: dt.datetime
+
+
 def prepare(job: bytes) -> bytes:
     """Return a PrepareResult for a PrepareJob: clean text and fingerprint of each entry."""
     from aggregator.extract.clean_article import clean_entry
@@ -88,17 +90,16 @@ def prepare(job: bytes) -> bytes:
     all_tuning = Tuning.from_json(decoded.tuning)
     prepared = []
     seconds = []
-    for job_item in decoded.items:
-        entry = job_item.entry
+    for given in decoded.items:
         began = time.thread_time()
         cleaned = clean_entry(
-            entry,
-            page=job_item.page,
-            page_charset=job_item.page_charset,
-            page_url=job_item.page_url,
-            seen=job_item.seen,
+            given.entry,
+            page=given.page,
+            page_charset=given.page_charset,
+            page_url=given.page_url,
+            seen=given.accepted_at,
             tuning=all_tuning,
-            has_own=job_item.is_revision,
+            has_own=given.is_revision,
         )
         prepared.append(_with_fingerprint(cleaned, decoded))
         seconds.append(time.thread_time() - began)
@@ -146,13 +147,21 @@ def broken_article(error: WorkError, title: str = "") -> CleanArticle:
 
 
 def read_feed(job: bytes) -> bytes:
-    """Return a ParsedFeed for a FeedJob; the language of a feed that declares none is detected."""
+    """Return a ParsedFeed for a FeedJob: of a feed, or of a page with its selectors.
+
+    The language of a feed that declares none is detected.
+    """
+    decoded = msgspec.msgpack.decode(job, type=FeedJob)
+    if decoded.selectors:
+        from aggregator.intake.page_list import read_list
+
+        page = read_list(decoded.data, decoded.selectors, decoded)
+        return msgspec.msgpack.encode(page)
     from aggregator.extract.extract_limits import ExtractTuning
     from aggregator.extract.html.dom import html_to_text
     from aggregator.sources.parse.feeds import read_feed
     from aggregator.text.language import language_of_feed
 
-    decoded = msgspec.msgpack.decode(job, type=FeedJob)
     all_tuning = Tuning.from_json(decoded.all_tuning)
     parsed = read_feed.read_feed(decoded.data, decoded)
     # All entries together show the language of a feed; if some are left out, it is known already.
@@ -167,10 +176,10 @@ def read_feed(job: bytes) -> bytes:
 
 
 def read_mail(job: bytes) -> bytes:
-    """Return a ParsedFeed with the entry of the message in a FeedJob, or with the reason why it is none."""
+    """Return a ParsedFeed with the entry of the message in a MailJob, or with the reason why it is none."""
     from aggregator.sources.parse.mail import entry_of_mail
 
-    mail = msgspec.msgpack.decode(job, type=FeedJob)
+    mail = msgspec.msgpack.decode(job, type=MailJob)
     try:
         parsed = ParsedFeed(
             entries=(entry_of_mail(mail.data, source=mail.source, seen=mail.seen),)
@@ -178,3 +187,27 @@ def read_mail(job: bytes) -> bytes:
     except ReadError as error:
         parsed = ParsedFeed(problem=str(error))
     return msgspec.msgpack.encode(parsed)
+
+
+def parse_feed(executor: Executor, job: FeedJob) -> ParsedFeed:
+    """Parse a feed in a worker. Raises FetchError if the worker failed."""
+    try:
+        return answer_of(executor, read_feed, job, ParsedFeed)
+    except WorkError as error:
+        raise FetchError(
+            error.verdict, f"the feed could not be read: {error.detail}"
+        ) from error
+
+
+def parse_mail(
+    executor: Executor, data: bytes, *, source: str, seen: dt.datetime
+) -> Entry:
+    """Parse a message in a worker, as `entry_of_mail`. Raises ReadError, also if the worker failed."""
+    job = MailJob(data=data, source=source, seen=seen)
+    try:
+        parsed = answer_of(executor, read_mail, job, ParsedFeed)
+    except WorkError as error:
+        raise ReadError(f"this message could not be read: {error.detail}") from error
+    if parsed.problem is not None:
+        raise ReadError(parsed.problem)
+    return parsed.entries[0]

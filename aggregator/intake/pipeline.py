@@ -71,9 +71,8 @@ class Pipeline:
         self._gathers_since: float | None = None  # monotonic
         # monotonic: when what gathers is to be placed; inf if nothing does
         self.gathered_at = math.inf
-        # Gathered entries to prepare before their turn, and the last one that was found
-        self._unprepared: list[int] = []
-        self._looked_until = 0
+        # The last gathered entry that was prepared before its turn
+        self._prepared_until = 0
         self.placer = Placer(database, all_tuning, now, options)
         self.writer = WriterServices(
             database, executor, all_tuning, now, options, self.placer
@@ -175,21 +174,13 @@ class Pipeline:
         limit = TEXTS_A_JOB * self._dispatcher.depth
         try:
             with self.writer.database.read() as connection:
-                if not self._unprepared:
-                    self._unprepared = inbox.gathered_numbers(
-                        connection, self._looked_until
-                    )
-                    self._looked_until = max(
-                        self._unprepared, default=self._looked_until
-                    )
-                chosen = self._unprepared[:limit]
-                entries = inbox.gathered_entries(connection, chosen)
+                entries = inbox.gathered(connection, limit, self._prepared_until)
         except UnreadableEntryError as error:  # it is refused in its turn
-            self._unprepared.remove(error.n)
+            self._prepared_until = error.n
             return True
-        if not chosen:
+        if not entries:
             return False
-        del self._unprepared[:limit]
+        self._prepared_until = entries[-1].entry_no
         self._dispatcher.prepare_ahead(entries, stop)
         give_back_memory()  # of feeds that were read meanwhile
         return True

@@ -4,13 +4,13 @@ import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
+from itertools import groupby
 
 import msgspec
 from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
 from aggregator.intake.jobs import (
-    PrepareItem,
     PrepareJob,
     PrepareResult,
     broken_article,
@@ -27,6 +27,8 @@ from aggregator.store.intake.inbox import InboxEntry
 log = logging.getLogger(__name__)
 # Returns whether the program ends.
 Stop = Callable[[], bool]
+# Entries, and the PrepareResult that a worker returns of them.
+Job = tuple[list[InboxEntry], Future[bytes]]
 _NOT_READ = "its page: not read, since pages of this source take too long; the entry's own text is used"
 # A call costs 1.2 ms whatever its size; larger jobs would wait for each other
 TEXTS_A_JOB = 16
@@ -34,22 +36,26 @@ TEXTS_A_JOB = 16
 _AHEAD_BYTES = 32 << 20
 
 
-class PackedResult(FrozenStruct):
+class _PackedResult(FrozenStruct):
     """A PrepareResult whose parts stay encoded."""
 
-    prepared: tuple[msgspec.Raw, ...] = ()
-    seconds: tuple[float, ...] = ()
+    prepared: tuple[msgspec.Raw, ...]
+    seconds: tuple[float, ...]
 
 
 class ResultsAhead:
     """Results of entries that were prepared before their turn to be placed, by number: an entry does not change."""
 
     def __init__(self) -> None:
+        # Each is a PrepareResult of one entry, encoded and compressed.
         self._results: dict[int, bytes] = {}
         self._bytes = 0
 
     def __len__(self) -> int:
         return len(self._results)
+
+    def __contains__(self, entry: InboxEntry) -> bool:
+        return entry.entry_no in self._results
 
     @property
     def is_full(self) -> bool:
@@ -57,44 +63,25 @@ class ResultsAhead:
 
     def keep(self, entries: Sequence[InboxEntry], result: bytes) -> None:
         """Keep the result of a job for each of its entries."""
-        packed = msgspec.msgpack.decode(result, type=PackedResult)
+        packed = msgspec.msgpack.decode(result, type=_PackedResult)
         for entry, prepared, seconds in zip(
             entries, packed.prepared, packed.seconds, strict=True
         ):
-            one = PackedResult(prepared=(prepared,), seconds=(seconds,))
+            one = _PackedResult(prepared=(prepared,), seconds=(seconds,))
             compressed = codecs.compress_bytes(msgspec.msgpack.encode(one))
             self._results[entry.entry_no] = compressed
             self._bytes += len(compressed)
 
-    def take(self, entry: InboxEntry) -> PackedResult | None:
-        """Remove the result of an entry and return it; None if there is none."""
-        compressed = self._results.pop(entry.entry_no, None)
-        if compressed is None:
-            return None
+    def take(self, entry: InboxEntry) -> bytes:
+        """Remove the result of an entry and return it."""
+        compressed = self._results.pop(entry.entry_no)
         self._bytes -= len(compressed)
-        return msgspec.msgpack.decode(
-            codecs.decompress_bytes(compressed), type=PackedResult
-        )
+        return codecs.decompress_bytes(compressed)
 
     def clear(self) -> None:
         """Forget all results: a first reading has ended, or another process places its entries."""
         self._results.clear()
         self._bytes = 0
-
-
-def _with_known(known: Sequence[PackedResult | None], of_others: bytes) -> bytes:
-    """Return the result of a job from the `known` results of its items, and that of the other items."""
-    others = msgspec.msgpack.decode(of_others, type=PackedResult)
-    prepared, seconds = iter(others.prepared), iter(others.seconds)
-    parts = [
-        one or PackedResult(prepared=(next(prepared),), seconds=(next(seconds),))
-        for one in known
-    ]
-    whole = PackedResult(
-        prepared=tuple(part.prepared[0] for part in parts),
-        seconds=tuple(part.seconds[0] for part in parts),
-    )
-    return msgspec.msgpack.encode(whole)
 
 
 class PrepareDispatcher:
@@ -126,50 +113,45 @@ class PrepareDispatcher:
         """Jobs that keep all workers busy: two per worker, and one."""
         return 2 * self._executor.workers + 1
 
-    def submitted(self, waiting: Sequence[InboxEntry]) -> Future[bytes]:
-        """Submit a job for these entries; `answered` decodes its result."""
+    def submit(self, waiting: Sequence[InboxEntry]) -> list[Job]:
+        """Submit jobs for these entries, in order; an entry that was prepared ahead is a job that has ended."""
+        jobs: list[Job] = []
+        for is_ahead, group in groupby(waiting, self.ahead.__contains__):
+            entries = list(group)
+            size = 1 if is_ahead else TEXTS_A_JOB
+            for start in range(0, len(entries), size):
+                part = entries[start : start + size]
+                job: Future[bytes] = Future()
+                if is_ahead:
+                    job.set_result(self.ahead.take(part[0]))
+                else:
+                    job = self._submitted(part)
+                jobs.append((part, job))
+        return jobs
+
+    def _submitted(self, waiting: Sequence[InboxEntry]) -> Future[bytes]:
         # Nobody else wrote a text without markup that was handed in, in a file or a push.
         is_here = self._texts_here and all(
             each.entry.authority == "handed" and not (each.page or each.entry.html)
             for each in waiting
         )
+        sent = []
+        for entry in waiting:
+            if entry.page is not None and self.slow_pages.rests(entry.entry.source):
+                self._unread.add(entry.entry_no)
+                sent.append(replace(entry, page=None))
+            else:
+                sent.append(entry)
         executor = InlineExecutor() if is_here else self._executor
         try:
-            known = [self.ahead.take(entry) for entry in waiting]
-            missing = []
-            for entry, one in zip(waiting, known, strict=True):
-                if one is not None:
-                    continue
-                sent = entry
-                if entry.page is not None and self.slow_pages.rests(entry.entry.source):
-                    self._unread.add(entry.entry_no)
-                    sent = replace(entry, page=None)
-                missing.append(sent)
-            if len(missing) == len(waiting):
-                return executor.submit(prepare, self._job(missing))
-            whole: Future[bytes] = Future()
-            if not missing:
-                nothing = msgspec.msgpack.encode(PackedResult())
-                whole.set_result(_with_known(known, nothing))
-                return whole
-
-            def complete(job: Future[bytes]) -> None:
-                if job.cancelled() or not whole.set_running_or_notify_cancel():
-                    whole.cancel()
-                elif (error := job.exception()) is not None:
-                    whole.set_exception(error)
-                else:
-                    whole.set_result(_with_known(known, job.result()))
-
-            executor.submit(prepare, self._job(missing)).add_done_callback(complete)
-            return whole
+            return executor.submit(prepare, self._job(sent))
         except WorkError as error:  # the executor was closed meanwhile
             failed: Future[bytes] = Future()
             failed.set_exception(error)
             return failed
 
     def prepare_ahead(self, gathered: Sequence[InboxEntry], stop: Stop) -> None:
-        """Prepare entries whose turn to be placed is not yet known; `submitted` uses the results.
+        """Prepare entries whose turn to be placed is not yet known; `submit` uses the results.
 
         A job that fails leaves no result, so its entries are prepared again in their turn.
         """
@@ -186,19 +168,11 @@ class PrepareDispatcher:
                 self.ahead.keep(entries, job.result())
 
     def _job(self, entries: Sequence[InboxEntry]) -> bytes:
-        items = tuple(
-            PrepareItem(
-                entry=each.entry,
-                seen=each.accepted_at,
-                is_revision=each.is_revision,
-                page=each.page,
-                page_url=each.page_url,
-                page_charset=each.page_charset,
+        return msgspec.msgpack.encode(
+            PrepareJob(
+                items=tuple(entries), tuning=self._tuning_json, keep_all=self._keep_all
             )
-            for each in entries
         )
-        job = PrepareJob(items=items, tuning=self._tuning_json, keep_all=self._keep_all)
-        return msgspec.msgpack.encode(job)
 
     def answered(
         self,
@@ -241,7 +215,7 @@ class PrepareDispatcher:
             # One after another, because each may show that its source is slow.
             for entry in waiting:
                 if not stop():
-                    prepared += self.answered([entry], self.submitted([entry]), stop)
+                    prepared += self.answered([entry], self._submitted([entry]), stop)
             return tuple(prepared)
         (entry,) = waiting
         if entry.page is not None and error.verdict == "timeout":
@@ -271,7 +245,7 @@ class PrepareDispatcher:
         if waiting.page is None:
             return Prepared(article=broken)
         try:
-            answer = self.submitted([replace(waiting, page=None)]).result()
+            answer = self._submitted([replace(waiting, page=None)]).result()
         except WorkError as again:
             return Prepared(article=broken_article(again, waiting.entry.title))
         prepared = msgspec.msgpack.decode(answer, type=PrepareResult).prepared[0]

@@ -3,9 +3,8 @@
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 
-from aggregator.intake.prepare import TEXTS_A_JOB, PrepareDispatcher, Stop
+from aggregator.intake.prepare import TEXTS_A_JOB, Job, PrepareDispatcher, Stop
 from aggregator.model.errors import UnreadableEntryError
 from aggregator.model.prepared import Prepared
 from aggregator.store.engine.database import Database
@@ -42,7 +41,7 @@ class PrepareQueue:
         self._unreadable = unreadable
         self._put_in_order = put_in_order
         self._batch_articles = batch_articles
-        self._jobs: deque[tuple[list[InboxEntry], Future[bytes]]] = deque()
+        self._jobs: deque[Job] = deque()
         self._prepared: deque[PreparedEntry] = deque()
         self._last = 0  # last inbox number that was submitted
 
@@ -107,9 +106,7 @@ class PrepareQueue:
             if not chunk:
                 return
             self._last = chunk[-1].inbox_no
-            for start in range(0, len(chunk), TEXTS_A_JOB):
-                part = chunk[start : start + TEXTS_A_JOB]
-                self._jobs.append((part, self._dispatcher.submitted(part)))
+            self._jobs += self._dispatcher.submit(chunk)
 
     @property
     def _first(self) -> int:

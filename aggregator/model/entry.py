@@ -100,6 +100,17 @@ class Entry(FrozenStruct):
         return self.authority in ("own", "page")
 
 
+class EntryInput(FrozenStruct):
+    """An entry with all input of its article. `accepted_at` limits plausible dates."""
+
+    entry: Entry
+    accepted_at: dt.datetime
+    is_revision: bool = False
+    page: bytes | None = None
+    page_url: str | None = None
+    page_charset: str | None = None
+
+
 class ParsedFeed(FrozenStruct):
     """A parsed feed. `problem` is a message for users, None where there is none."""
 

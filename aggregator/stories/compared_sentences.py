@@ -98,20 +98,17 @@ def alike_sentences(
     left: ReadText, right: ReadText
 ) -> Iterator[tuple[Sentence, Sentence, float]]:
     """Yield sentences of the left text that the right text has in other words, each with its likest sentence."""
-    lefts = [
-        left.sentences[words]
-        for words in left.sentences
-        if words not in right.sentences
-    ]
-    rights = [
-        right.sentences[words]
-        for words in right.sentences
-        if words not in left.sentences
-    ]
-    counted = [(other, Counter(other.words)) for other in rights[:SENTENCES_COMPARED]]
-    for sentence in lefts[:SENTENCES_COMPARED]:
-        words, likest, most = Counter(sentence.words), sentence, 0.0
-        for other, other_words in counted:
+    lefts, rights = (
+        [
+            (sentence, Counter(words))
+            for words, sentence in text.sentences.items()
+            if words not in other.sentences
+        ][:SENTENCES_COMPARED]
+        for text, other in ((left, right), (right, left))
+    )
+    for sentence, words in lefts:
+        likest, most = sentence, 0.0
+        for other, other_words in rights:
             shared = (words & other_words).total()
             likeness = 2 * shared / (len(sentence.words) + len(other.words))
             if likeness > most:

@@ -9,9 +9,10 @@ an editor preferred that to adding a second report's lead in 35 of 44 stories
 import datetime as dt
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import takewhile
 
+from aggregator.extract.front_matter import without_dateline
 from aggregator.model.article import ArticleView
 from aggregator.stories.openings import (
     Opening,
@@ -19,11 +20,19 @@ from aggregator.stories.openings import (
     is_confirmed,
     openings_of,
 )
+from aggregator.stories.story_sentences import (
+    BOILERPLATE,
+    QUOTED,
+    WORD,
+    front_matter,
+    has_odd_marks,
+)
 from aggregator.stories.story_tuning import StoryTuning, shipped_tuning
 from aggregator.stories.story_words import dice, heads
-from aggregator.stories.titles.title_scores import style_cost
+from aggregator.stories.titles.title import style_cost
 from aggregator.stories.titles.title_text import clean_title
-from aggregator.text.lines import count_words
+from aggregator.text.lines import count_words, ends_sentence
+from aggregator.text.sentences import paragraphs, split_sentences
 from aggregator.text.tokens import PART
 
 # Likeness to its own opening counts so much less in a lead (0: 8 of 149 leads fewer right; 1: ROUGE-1 -.3)
@@ -36,8 +45,21 @@ PERSON = re.compile(
 OTHER_OPENINGS = {"list", "preview"}
 # With fewer openings, a person that no other opening names may be the news itself
 EXAMPLE_OPENINGS = 3
-# The cost of each unit of style in a lead (stories/titles/title_scores.py)
+# The cost of each unit of style in a lead (stories/titles/title.py)
 STYLE_COST = 0.3
+LEAD_PARAGRAPHS = 3
+# The most words of these paragraphs together (docs/decisions/0050-plain-stories.md)
+LEAD_WORDS = 130
+# A paragraph of the lead that has so many words running of a quotation above it is left out
+REPEATED_WORDS = 5
+# Only so much of a paragraph, or of a report for its opening, is read, which bounds the time for a hostile text
+CHARS_READ = 6_000
+# The lines that are read for a lead; some of them are headings between its paragraphs
+LINES_READ = 8
+# The faults of a feed's text that was cut
+CUT_SHORT = {"no beginning", "no end"}
+# The answers of `front_matter` for a line that is a heading between two paragraphs
+HEADING = {None, "question", "no end"}
 
 
 def summary(
@@ -119,6 +141,83 @@ def _lead(
         lambda sentence: is_confirmed(sentence, best.article, reports), further
     )
     return best.article, [first, *confirmed]
+
+
+def lead_paragraphs(
+    text: str, first: str, is_supported: Callable[[str], bool] = bool
+) -> list[str]:
+    """Return up to LEAD_PARAGRAPHS paragraphs of a text, of LEAD_WORDS words, from the sentence `first` on.
+
+    They follow each other, each a part of a line of the text; headings between them are left out. They end
+    before foreign text, such as a caption or a credit, before a sentence that others do not confirm (`is_supported`),
+    and before a quotation that would not end in them. The list is empty if nothing is left.
+    """
+    _, begin, rest = text.partition(first)
+    passages: list[str] = []
+    left = LEAD_WORDS
+    for whole in paragraphs(begin + rest)[:LINES_READ]:
+        line = without_dateline(whole)
+        read = line[:CHARS_READ]
+        if passages and not split_sentences(read) and front_matter(read) in HEADING:
+            continue
+        passage = _passage(line, split_sentences(read, 1), left, first, is_supported)
+        # A tweet below its report, for example, repeats a quotation in it.
+        quotations = QUOTED.findall(" ".join(passages))
+        runs = _runs(passage)
+        if any(not runs.isdisjoint(_runs(quotation)) for quotation in quotations):
+            continue
+        if passage:
+            passages.append(passage)
+        left -= count_words(passage)
+        if passage != line or len(passages) == LEAD_PARAGRAPHS:
+            break
+    return passages
+
+
+def _runs(text: str) -> set[tuple[str, ...]]:
+    """Return the runs of REPEATED_WORDS words in a text, in lower case."""
+    words = tuple(WORD.findall(text.lower().replace("’", "'")))
+    ends = range(REPEATED_WORDS, len(words) + 1)
+    return {words[end - REPEATED_WORDS : end] for end in ends}
+
+
+def _passage(
+    line: str,
+    sentences: Sequence[str],
+    words: int,
+    first: str,
+    is_supported: Callable[[str], bool],
+) -> str:
+    """Return the beginning of a line that may be shown, which ends with one of its `sentences`.
+
+    It has at most `words` words. Only the `first` sentence of the lead may be cut short by the feed.
+    """
+    read_to = shown_to = 0
+    is_quoting = False
+    for sentence in sentences:
+        place = line.find(sentence, read_to)
+        read_to = place + len(sentence)
+        unfit = BOILERPLATE - CUT_SHORT if sentence == first else BOILERPLATE
+        if (
+            place < 0
+            or count_words(line[:read_to]) > words
+            or front_matter(sentence) in unfit
+            or (sentence != first and not is_supported(sentence))
+        ):
+            break
+        if has_odd_marks(sentence):
+            is_quoting = not is_quoting
+        if not is_quoting:
+            shown_to = read_to
+    else:
+        # The rest of the line is too short to count as a sentence: "Not so fast."
+        if (
+            0 < shown_to == read_to
+            and ends_sentence(line)
+            and count_words(line) <= words
+        ):
+            return line
+    return line[:shown_to].strip()
 
 
 def _begins_with_example(

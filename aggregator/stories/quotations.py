@@ -117,11 +117,10 @@ def _quotations_in(
 
 
 def _quoted_words(text: str) -> frozenset[str]:
-    quoted = " ".join(match.group() for match in QUOTED.finditer(text))
-    return frozenset(_WORD.findall(quoted.lower()))
+    return frozenset(_WORD.findall(" ".join(QUOTED.findall(text)).lower()))
 
 
 def quoted_share(text: str) -> float:
     """Return the share of words inside quotation marks; 0 for fewer than `QUOTED_WORDS`."""
-    quoted = sum(len(match.group().split()) for match in QUOTED.finditer(text))
+    quoted = len(" ".join(QUOTED.findall(text)).split())
     return quoted / max(1, len(text.split())) if quoted >= QUOTED_WORDS else 0.0

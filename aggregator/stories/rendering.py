@@ -6,7 +6,8 @@ of each outlet, and counts (docs/stories.md). It runs after placing.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Sequence, Set
+from functools import partial
 from itertools import islice
 from operator import itemgetter
 
@@ -17,17 +18,14 @@ from aggregator.model.structs import FrozenStruct
 from aggregator.stories.compared_sentences import version_of
 from aggregator.stories.counting.copy_groups import COUNTED_ROLES, speaker_of
 from aggregator.stories.counting.originals import of_standing, with_originals
-from aggregator.stories.lead import lead_of
+from aggregator.stories.lead import CHARS_READ, lead_of, lead_paragraphs
 from aggregator.stories.openings import is_confirmed
 from aggregator.stories.plain_text import as_text
 from aggregator.stories.quotations import quotations_of
 from aggregator.stories.story_names import names_of, topics_of
 from aggregator.stories.story_sentences import (
     BOILERPLATE,
-    QUOTED,
-    WORD,
     front_matter,
-    has_odd_marks,
     is_cut,
     leans,
     refers_back,
@@ -38,25 +36,10 @@ from aggregator.stories.story_words import heads
 from aggregator.stories.titles.title import is_news
 from aggregator.stories.titles.title_text import clean_title
 from aggregator.stories.versions import changed_sentences
-from aggregator.text.lines import count_words, ends_sentence
-from aggregator.text.sentences import paragraphs, split_sentences
 
 # Increment when a change of code (not of tuning) changes the content of stories.
 VERSION = 30
 
-LEAD_PARAGRAPHS = 3
-# The most words of these paragraphs together (docs/decisions/0050-plain-stories.md)
-LEAD_WORDS = 130
-# A paragraph of the lead that has so many words running of a quotation above it is left out
-REPEATED_WORDS = 5
-# Only so much of a paragraph, or of a report for its opening, is read, which bounds the time for a hostile text
-CHARS_READ = 6_000
-# The lines that are read for a lead; some of them are headings between its paragraphs
-LINES_READ = 8
-# The faults of a feed's text that was cut
-CUT_SHORT = {"no beginning", "no end"}
-# The answers of `front_matter` for a line that is a heading between two paragraphs
-HEADING = {None, "question", "no end"}
 # An opening is one of the first sentences that can be shown, since news comes first
 SENTENCES_TRIED = 6
 # The faults that bar a sentence below the title of its report; it may refer to the title
@@ -124,10 +107,7 @@ def story_text(
     lead: tuple[Passage, ...] = ()
     if chosen := lead_of(articles, tuning, title):
         report, first = chosen
-
-        def is_supported(sentence: str) -> bool:
-            return sentence == first or is_confirmed(sentence, report, reports)
-
+        is_supported = partial(is_confirmed, article=report, reports=reports)
         texts = lead_paragraphs(report.text, first, is_supported) or lead_paragraphs(
             report.lead, first, is_supported
         )
@@ -196,89 +176,6 @@ def reports_of(
     # The sort is stable, so each round stays ordered from the newest report to the oldest
     chosen = sorted(rounds, key=rounds.__getitem__)[: tuning.reports_cap]
     return [report for report in reports if report.id in chosen]
-
-
-def lead_paragraphs(
-    text: str, first: str, is_supported: Callable[[str], bool] = bool
-) -> list[str]:
-    """Return up to LEAD_PARAGRAPHS paragraphs of a text, of LEAD_WORDS words, from the sentence `first` on.
-
-    They follow each other, each a part of a line of the text; headings between them are left out. They end
-    before foreign text, such as a caption or a credit, before a sentence that others do not confirm (`is_supported`),
-    and before a quotation that would not end in them. The list is empty if nothing is left.
-    """
-    _, begin, rest = text.partition(first)
-    passages: list[str] = []
-    left = LEAD_WORDS
-    for whole in paragraphs(begin + rest)[:LINES_READ]:
-        line = without_dateline(whole)
-        read = line[:CHARS_READ]
-        if passages and not split_sentences(read) and front_matter(read) in HEADING:
-            continue
-        passage = _passage(line, split_sentences(read, 1), left, first, is_supported)
-        if _repeats_quotation(passage, passages):
-            continue
-        if passage:
-            passages.append(passage)
-        left -= count_words(passage)
-        if passage != line or len(passages) == LEAD_PARAGRAPHS:
-            break
-    return passages
-
-
-def _repeats_quotation(passage: str, above: Sequence[str]) -> bool:
-    """Return whether a passage has a run of words from a quotation above it, as a tweet below its report."""
-    words = _folded_words(passage)
-    runs = {words[at : at + REPEATED_WORDS] for at in range(len(words))}
-    for quotation in QUOTED.findall(" ".join(above)):
-        quoted = _folded_words(quotation)
-        for end in range(REPEATED_WORDS, len(quoted) + 1):
-            if quoted[end - REPEATED_WORDS : end] in runs:
-                return True
-    return False
-
-
-def _folded_words(text: str) -> tuple[str, ...]:
-    return tuple(WORD.findall(text.lower().replace("’", "'")))
-
-
-def _passage(
-    line: str,
-    sentences: Sequence[str],
-    words: int,
-    first: str,
-    is_supported: Callable[[str], bool],
-) -> str:
-    """Return the beginning of a line that may be shown, which ends with one of its `sentences`.
-
-    It has at most `words` words. Only the `first` sentence of the lead may be cut short by the feed.
-    """
-    read_to = shown_to = 0
-    is_quoting = False
-    for sentence in sentences:
-        place = line.find(sentence, read_to)
-        read_to = place + len(sentence)
-        unfit = BOILERPLATE - CUT_SHORT if sentence == first else BOILERPLATE
-        if (
-            place < 0
-            or count_words(line[:read_to]) > words
-            or front_matter(sentence) in unfit
-            or not is_supported(sentence)
-        ):
-            break
-        if has_odd_marks(sentence):
-            is_quoting = not is_quoting
-        if not is_quoting:
-            shown_to = read_to
-    else:
-        # The rest of the line is too short to count as a sentence: "Not so fast."
-        if (
-            0 < shown_to == read_to
-            and ends_sentence(line)
-            and count_words(line) <= words
-        ):
-            return line
-    return line[:shown_to].strip()
 
 
 def _openings(

@@ -42,10 +42,10 @@ class _Uses(msgspec.Struct):
     """How a name or a topic is used in a story."""
 
     # Keys of outlets, or the ids of articles without an outlet
-    outlets: set[str] = msgspec.field(default_factory=set)
+    outlets: set[str] = set()
     # Senders that do not reuse each other's texts
-    speakers: set[str] = msgspec.field(default_factory=set)
-    spellings: dict[str, int] = msgspec.field(default_factory=dict)
+    speakers: set[str] = set()
+    spellings: dict[str, int] = {}
 
     def add(
         self, article: ArticleView, speaker: str, spelling: str, times: int = 1

@@ -207,7 +207,7 @@ def _make_tables() -> None:
     """Call what compiles expressions when it is first asked."""
     from aggregator.extract import page_verdict
     from aggregator.stories import lexicon
-    from aggregator.stories.titles import title_scores
+    from aggregator.stories.titles import title
     from aggregator.text import clock_times, scripts
 
     page_verdict._notices()
@@ -215,7 +215,7 @@ def _make_tables() -> None:
     clock_times.opening("Monday, 9 March, at 9.40 p.m.: The levee has given way.")
     for language in (None, "en", *lexicon.LANGUAGES.content):
         for kind in ("clickbait", "label"):
-            title_scores.fault_pattern(kind, language)
+            title.fault_pattern(kind, language)
 
 
 def _assigned(path: str, line: int) -> str:

@@ -13,14 +13,13 @@ from msgspec.structs import replace
 from aggregator.config.tuning import Tuning
 from aggregator.extract.language.unicode import decode
 from aggregator.extract.urls import registrable_domain
-from aggregator.intake.jobs import FeedJob
+from aggregator.intake.jobs import FeedJob, parse_feed, parse_mail
 from aggregator.intake.kinds.folder_kind import (
     CHARS_A_TRANSACTION,
     ENTRIES_A_TRANSACTION,
     entries_of,
 )
 from aggregator.intake.polling.page_fetch import PageFetcher
-from aggregator.intake.polling.parse_in_worker import parse_feed, parse_mail
 from aggregator.intake.workers.executor import Executor
 from aggregator.model.clock import Clock
 from aggregator.model.entry import Entry
@@ -134,9 +133,7 @@ class InputReader:
                     tuning=self._tuning,
                     progress=progress,
                     seen=self._services.now(),
-                    parse_mail=partial(
-                        parse_mail, self._services.executor, tuning=self._tuning
-                    ),
+                    parse_mail=partial(parse_mail, self._services.executor),
                     chosen=self._chosen,
                 ),
             )

@@ -25,8 +25,7 @@ from aggregator.store.engine.database import Connection
 from aggregator.store.stories.article_rows import compared_articles
 from aggregator.stories.compared_sentences import TextVersion
 from aggregator.stories.titles.title_text import take_title
-from aggregator.stories.updates import is_update
-from aggregator.stories.versions import changed_sentences
+from aggregator.stories.versions import changed_sentences, is_update
 
 
 class CopyCandidates:

@@ -16,11 +16,10 @@ import msgspec
 from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
-from aggregator.intake.jobs import FeedJob
+from aggregator.intake.jobs import FeedJob, parse_feed, parse_mail
 from aggregator.intake.kinds.source_kind import SourceKind
 from aggregator.intake.polling.feed_entries import of_source
 from aggregator.intake.polling.page_fetch import PollServices
-from aggregator.intake.polling.parse_in_worker import parse_feed, parse_mail
 from aggregator.intake.polling.poll_decision import with_counts
 from aggregator.intake.polling.poll_result import PollResult, summarise_accepted
 from aggregator.intake.workers.executor import Executor
@@ -72,26 +71,17 @@ class FolderWatcher:
     """Scans folders. Thread-safe."""
 
     def __init__(self, services: PollServices) -> None:
-        (
-            self._database,
-            _,
-            self._executor,
-            self._all_tuning,
-            self._now,
-            self._stops,
-            *_,
-        ) = services
-        self._pause = services.pause
-        self._quiet_polls = services.quiet_polls
-        self._source_tuning = source_tuning(self._all_tuning)
-        self._look_seconds = net_tuning(self._all_tuning).fetch_deadline_seconds
+        self._services = services
+        self._tuning = source_tuning(services.all_tuning)
+        self._look_seconds = net_tuning(services.all_tuning).fetch_deadline_seconds
 
     def poll(self, row: Source) -> PollResult:
         """Scan a folder and read new or changed files, until the deadline of a fetch is over."""
-        now = self._now()
+        database, quiet_polls = self._services.database, self._services.quiet_polls
+        now = self._services.now()
         worked = time.thread_time()
         began = time.monotonic()
-        source = self._quiet_polls.latest(row)
+        source = quiet_polls.latest(row)
         stamps: Mapping[str, FileStamp] = {}
         if source.folder_state:
             stamps = codecs.decompress_struct(source.folder_state, FolderStamps).stamps
@@ -113,38 +103,33 @@ class FolderWatcher:
                 health_cause=str(error),
                 failures=source.failures + 1,
             )
-            with self._database.write() as connection:
+            with database.write() as connection:
                 save(connection, failed)
             return PollResult(succeeded=False, problem=str(error))
-        listing_seconds = time.monotonic() - began
         # Listing a slow disk or share rests in proportion to the time that it took.
+        listing_seconds = time.monotonic() - began
         worked_seconds = time.thread_time() - worked
         rest = max(worked_seconds / _SCAN_SHARE, 2 * listing_seconds)
-        rest = min(rest, _MOST_REST_SECONDS)
-        if rest > source.interval_seconds:
-            due = replace(due, next_due_at=now + dt.timedelta(seconds=rest))
+        rest = max(min(rest, _MOST_REST_SECONDS), source.interval_seconds)
+        due = replace(due, next_due_at=now + dt.timedelta(seconds=rest))
         if not changes.changed and not changes.gone and source.health == "ok":
             quiet = replace(due, folder_state=source.folder_state, last_success_at=now)
-            if self._quiet_polls.keep(row, quiet, now):
+            if quiet_polls.keep(row, quiet, now):
                 return PollResult(unchanged=True)
         if changes.changed:
-            with self._database.write() as connection:
+            with database.write() as connection:
                 name = known_folder(connection, folder, os.path.isdir)
-            source = replace(source, folder_name=name)
             due = replace(due, folder_name=name)
-        looked = _FolderLook(
-            now=now, touched=[str(folder / path) for path in changes.gone]
+        look = _FolderLook(
+            now=now,
+            source=due.entry_source,
+            touched=[str(folder / path) for path in changes.gone],
         )
-        count = self._read_files(
-            source,
-            folder,
-            changes.changed,
-            looked,
-            max(self._look_seconds, _READING_SHARE * listing_seconds),
-        )
-        if self._stops():
+        seconds = max(self._look_seconds, _READING_SHARE * listing_seconds)
+        count = self._read_files(due, folder, changes.changed, look, seconds)
+        if self._services.stops():
             # Files not read keep their old stamp
-            return summarise_accepted(looked.accepted, None)
+            return summarise_accepted(look.accepted, None)
         left = changes.changed[count:]
         if left:
             due = replace(due, next_due_at=now)
@@ -155,93 +140,60 @@ class FolderWatcher:
                 del kept[path]
                 if path in stamps:
                     kept[path] = stamps[path]
-            state = codecs.compress_struct(FolderStamps(stamps=kept))
-            due = replace(due, folder_state=state)
-        return self._folder_done(due, looked)
+            due = replace(
+                due, folder_state=codecs.compress_struct(FolderStamps(stamps=kept))
+            )
+        with database.write() as connection:
+            look.store(connection)
+            save(connection, look.outcome(connection, due))
+        return summarise_accepted(look.accepted, look.words())
 
     def _read_files(
         self,
         source: Source,
         folder: Path,
         paths: Sequence[str],
-        looked: "_FolderLook",
+        look: "_FolderLook",
         seconds: float,
     ) -> int:
         """Read files until this time is over or a stop; return how many were read."""
+        database, executor, stops = (
+            self._services.database,
+            self._services.executor,
+            self._services.stops,
+        )
         ends = time.monotonic() + seconds
         options = ReadOptions(
-            tuning=self._source_tuning,
-            seen=looked.now,
-            parse_mail=partial(parse_mail, self._executor, tuning=self._source_tuning),
+            tuning=self._tuning,
+            seen=look.now,
+            parse_mail=partial(parse_mail, executor),
         )
         for count, path in enumerate(paths, start=1):
-            looked.touched.append(str(folder / path))
+            look.touched.append(str(folder / path))
             # A file may be an archive of any size; while many entries wait, reading rests.
             inputs = read_file(folder / path, identify_below(folder, path), options)
             for item in entries_of(
-                inputs, looked.now, self._executor, self._all_tuning
+                inputs, look.now, executor, self._services.all_tuning
             ):
                 if isinstance(item, InputProblem):
-                    looked.refuse(item)
+                    look.refuse(item)
                 else:
                     entry = of_source(item.entry, source)
-                    looked.take(known_as(entry, folder, source.entry_source))
-                if looked.is_full:  # so that large folders do not fill the memory
-                    with self._database.write() as connection:
-                        self._take_in(connection, source, looked)
-                    while not self._stops():
-                        with self._database.read() as connection:
+                    look.take(known_as(entry, folder, look.source))
+                if look.is_full:  # so that large folders do not fill the memory
+                    with database.write() as connection:
+                        look.store(connection)
+                    while not stops():
+                        with database.read() as connection:
                             if inbox.waiting_count(connection) <= MOST_WAITING:
                                 break
-                        self._pause(_PLACING_REST_SECONDS)
-                if self._stops():
+                        self._services.pause(_PLACING_REST_SECONDS)
+                if stops():
                     break
             # The first file is read in any case: on a busy machine the time may be over before.
-            if self._stops() or time.monotonic() >= ends:
+            if stops() or time.monotonic() >= ends:
                 return count
         return len(paths)
-
-    def _take_in(
-        self, connection: Connection, source: Source, looked: "_FolderLook"
-    ) -> None:
-        """Store the entries and problems read so far."""
-        rejected.clear_files(connection, looked.touched)
-        looked.touched = []
-        looked.accepted += acceptance.accept(
-            connection,
-            looked.entries,
-            seen=[looked.now] * len(looked.entries),
-            gathers=True,
-        ).accepted
-        for problem in looked.problems[looked.noted :]:
-            rejected.note(
-                connection,
-                source=source.entry_source,
-                item=problem.where,
-                verdict=problem.verdict or "unreadable",
-                reason=problem.reason,
-                at=looked.now,
-            )
-        looked.entries = []
-        looked.noted = len(looked.problems)
-        looked.chars = 0
-
-    def _folder_done(self, source: Source, looked: "_FolderLook") -> PollResult:
-        """Store the remaining entries and the new state of the folder."""
-        with self._database.write() as connection:
-            self._take_in(connection, source, looked)
-            save(
-                connection,
-                replace(
-                    with_counts(source, looked.accepted, looked.refused),
-                    first_poll_done=True,
-                    last_success_at=looked.now,
-                    health="ok",
-                    health_cause=rejected.in_words(connection, source.entry_source),
-                    failures=0,
-                ),
-            )
-        return summarise_accepted(looked.accepted, looked.words())
 
 
 def entries_of(
@@ -284,19 +236,19 @@ def entries_of(
 
 
 class _FolderLook(msgspec.Struct, kw_only=True):
-    """Results of one look."""
+    """What one look has read and not stored yet, and the outcomes of what it has stored."""
 
     now: dt.datetime
+    source: str  # of its entries
     # new, changed or removed files whose rejected items are still stored
     touched: list[str]
-    entries: list[Entry] = []  # read, not accepted yet
-    problems: list[InputProblem] = []
-    # The number of problems already noted
-    noted: int = 0
-    refused: int = 0
-    accepted: list[AcceptResult] = []
+    entries: list[Entry] = []
     # The characters of `entries`
     chars: int = 0
+    problems: list[InputProblem] = []
+    refused: int = 0
+    last_problem: InputProblem | None = None
+    accepted: list[AcceptResult] = []
 
     def take(self, entry: Entry) -> None:
         self.entries.append(entry)
@@ -304,6 +256,7 @@ class _FolderLook(msgspec.Struct, kw_only=True):
 
     def refuse(self, problem: InputProblem) -> None:
         self.refused += 1
+        self.last_problem = problem
         if self.refused <= REJECTED_LISTED:
             self.problems.append(problem)
 
@@ -316,11 +269,38 @@ class _FolderLook(msgspec.Struct, kw_only=True):
 
     def words(self) -> str | None:
         """Return the last problem and the number of others."""
-        if not self.problems:
+        if self.last_problem is None:
             return None
-        last = self.problems[-1]
         more = f" (and {self.refused - 1} more)" if self.refused > 1 else ""
-        return f"{last.where}: {last.reason}{more}"
+        return f"{self.last_problem.where}: {self.last_problem.reason}{more}"
+
+    def outcome(self, connection: Connection, source: Source) -> Source:
+        """Return the source after a look whose entries and problems are stored."""
+        return replace(
+            with_counts(source, self.accepted, self.refused),
+            first_poll_done=True,
+            last_success_at=self.now,
+            health="ok",
+            health_cause=rejected.in_words(connection, self.source),
+            failures=0,
+        )
+
+    def store(self, connection: Connection) -> None:
+        """Store the entries and problems read so far."""
+        rejected.clear_files(connection, self.touched)
+        seen = [self.now] * len(self.entries)
+        batch = acceptance.accept(connection, self.entries, seen=seen, gathers=True)
+        self.accepted += batch.accepted
+        for problem in self.problems:
+            rejected.note(
+                connection,
+                source=self.source,
+                item=problem.where,
+                verdict=problem.verdict or "unreadable",
+                reason=problem.reason,
+                at=self.now,
+            )
+        self.touched, self.entries, self.problems, self.chars = [], [], [], 0
 
 
 KIND = SourceKind(

@@ -14,10 +14,9 @@ from msgspec.structs import replace
 from aggregator.config.configured_access import Access, mailbox_address
 from aggregator.config.settings import Config
 from aggregator.config.source_settings import SourceConfig
+from aggregator.intake.jobs import parse_mail
 from aggregator.intake.kinds.source_kind import SourceKind
 from aggregator.intake.polling.page_fetch import PollServices
-from aggregator.intake.polling.parse_in_worker import parse_mail
-from aggregator.intake.polling.poll import Poller
 from aggregator.intake.polling.poll_decision import PollAnswer
 from aggregator.intake.workers.executor import Executor
 from aggregator.model.clock import utc_now
@@ -53,17 +52,8 @@ def _answer(services: PollServices, source: Source, now: dt.datetime) -> PollAns
     mailbox = read_mailbox(
         services.client, source.address, access.password, tuning, source.etag
     )
-    feed, refused = _feed(
-        source.address,
-        mailbox.messages,
-        partial(
-            parse_mail,
-            services.executor,
-            source=source.entry_source,
-            seen=now,
-            tuning=tuning,
-        ),
-    )
+    parse = partial(parse_mail, services.executor, source=source.entry_source, seen=now)
+    feed, refused = _feed(source.address, mailbox.messages, parse)
     if services.stops():  # the workers, too
         raise FetchError("stopped", "the program ends")
     is_same = not mailbox.messages and source.first_poll_done
@@ -92,7 +82,7 @@ def preview(
     feed, _ = _feed(
         access.address,
         mailbox.messages,
-        partial(parse_mail, executor, source="mailbox", seen=utc_now(), tuning=tuning),
+        partial(parse_mail, executor, source="mailbox", seen=utc_now()),
     )
     return replace(feed, entry_count=mailbox.count)
 
@@ -121,8 +111,6 @@ def _feed(
 
 KIND = SourceKind(
     address=_address,
-    poller=lambda poller: partial(
-        Poller.poll_with, poller, ask=partial(_answer, poller.services)
-    ),
+    poller=lambda poller: partial(poller.poll, ask=partial(_answer, poller.services)),
     pages="never",
 )

@@ -6,8 +6,8 @@ from functools import partial
 from aggregator.config.settings import Config
 from aggregator.config.source_settings import SourceConfig
 from aggregator.config.values import at_key
-from aggregator.intake.kinds.page_kind import compile_selector
 from aggregator.intake.kinds.source_kind import source_kind
+from aggregator.intake.page_list import compile_selector
 from aggregator.sources.fetch.poll_schedule import first_due
 from aggregator.store.engine.database import Connection
 from aggregator.store.intake.source_rows import Source, source_id

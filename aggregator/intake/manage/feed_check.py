@@ -16,13 +16,11 @@ from aggregator.config.configured_access import (
 )
 from aggregator.config.settings import Config
 from aggregator.config.source_settings import split_address
-from aggregator.intake.jobs import FeedJob, read_feed
+from aggregator.intake.jobs import FeedJob, parse_feed
 from aggregator.intake.kinds.imap_kind import preview
-from aggregator.intake.kinds.page_kind import read_page
-from aggregator.intake.polling.parse_in_worker import parse_feed
 from aggregator.intake.polling.sitemap_index import read_sitemaps
 from aggregator.intake.workers.executor import Executor, answer_of
-from aggregator.intake.workers.factory import open_executor
+from aggregator.intake.workers.factory import workers
 from aggregator.model.clock import utc_now
 from aggregator.model.entry import ParsedFeed
 from aggregator.model.errors import (
@@ -58,8 +56,8 @@ class FeedCheck(FrozenStruct, omit_defaults=False):
 def check(config: Config, what: Sequence[str]) -> Iterator[FeedCheck]:
     """Read feeds (files or addresses) without storing anything; yields one result per feed, in order."""
     with (
-        opened_reader(config, config.work.worker_count()) as reader,
-        ThreadPoolExecutor(reader.at_once) as threads,
+        opened_reader(config) as reader,
+        ThreadPoolExecutor(config.work.worker_count()) as threads,
     ):
         yield from threads.map(reader.checked, what)
 
@@ -85,11 +83,6 @@ class FeedReader:
                 at = mailbox_address(source)
                 self._mailboxes |= {source.name: at, source.imap: at, at: at}
 
-    @property
-    def at_once(self) -> int:
-        """The number of feeds that can be parsed at once."""
-        return max(1, self._executor.workers)
-
     def checked(self, what: str) -> FeedCheck:
         try:
             address, userinfo = split_address(self._names.get(what) or what)
@@ -110,7 +103,11 @@ class FeedReader:
                 typed = Access(address, basic(userinfo)) if userinfo else None
                 parsed = self.feed_in(self.fetch(address, access=typed), typed)
             else:
-                parsed = self._parse(self._bytes_of(what))
+                parsed = self._parse(
+                    FetchResult(
+                        url="", url_final="", status=200, body=self._bytes_of(what)
+                    )
+                )
         except FetchError as error:
             parsed = ParsedFeed(problem=str(error))
         return FeedCheck(
@@ -160,14 +157,14 @@ class FeedReader:
 
     def feed_in(self, fetched: FetchResult, access: Access | None = None) -> ParsedFeed:
         """Parse a feed; `problem` states why it is none. Raises FetchError if parsing fails."""
-        parsed = self._parsed_page(fetched)
+        parsed = self._parse(fetched)
         if not parsed.sitemaps:
             return parsed
         known = self._access_to(fetched.url, access)
         return read_sitemaps(
             parsed,
             lambda url: self.fetch(url, fetched.url_final, known),
-            self._parsed_page,
+            self._parse,
         )[1]
 
     def links_in(self, fetched: FetchResult) -> tuple[FeedCandidate, ...]:
@@ -187,46 +184,29 @@ class FeedReader:
     def _access_to(self, address: str, access: Access | None = None) -> Access:
         return self._configured.get(address) or access or self.typed
 
-    def _parsed_page(self, fetched: FetchResult) -> ParsedFeed:
-        return self._parse(
-            fetched.body, fetched.url_final, fetched.content_type or None, fetched.url
-        )
-
-    def _parse(
-        self,
-        data: bytes,
-        url: str | None = None,
-        content_type: str | None = None,
-        asked: str = "",
-    ) -> ParsedFeed:
-        access = self._access_to(asked)
+    def _parse(self, fetched: FetchResult) -> ParsedFeed:
+        access = self._access_to(fetched.url)
         # Those that were typed are for the page at that address, and not for others that are tried.
-        selectors = access.selectors if asked == access.address else ()
+        selectors = access.selectors if fetched.url == access.address else ()
         return parse_feed(
             self._executor,
             FeedJob(
-                data=data,
+                data=fetched.body,
                 selectors=selectors,
-                source=url or "file",
+                source=fetched.url_final or "file",
                 seen=utc_now(),
-                url=url,
-                content_type=content_type,
+                url=fetched.url_final or None,
+                content_type=fetched.content_type or None,
                 tuning=self._limits,
                 all_tuning=self._tuning,
             ),
-            read_page if selectors else read_feed,
         )
 
 
 @contextmanager
-def opened_reader(config: Config, workers: int = 1) -> Iterator[FeedReader]:
+def opened_reader(config: Config) -> Iterator[FeedReader]:
     """Yield a reader with a client and workers of its own."""
-    with (
-        closing(client_of(config)) as client,
-        closing(
-            open_executor(config.work.executor, workers, config.effective_tuning)
-        ) as executor,
-    ):
+    with closing(client_of(config)) as client, workers(config) as executor:
         yield FeedReader(config, client, executor)
 
 

@@ -114,7 +114,7 @@ def import_feeds(
         added=added,
         known=len(feeds) + listed.repeated - added - len(refused),
         filed=feed_import.filed,
-        permitted=len(feed_import.permitted),
+        permitted=feed_import.permitted,
         private=feed_import.private,
         refused=tuple(outline.name for outline in refused),
         skipped=(*skipped, *refused),
@@ -137,91 +137,81 @@ class _FeedImport:
         self._connection = connection
         self._spread_seconds = spread_seconds
         self._allow_private = allow_private
-        self._by_id = {source.id: source for source in all_sources(connection)}
-        self._by_address: dict[str, Source] = {}
-        for source in self._by_id.values():
-            self._by_address[address_key(source.address)] = source
-            self._by_address[address_key(source.polled_url)] = source
-        # New sources by id, stored together because other writers wait meanwhile
-        self.new: dict[str, Source] = {}
+        # All sources by id, as the import leaves them, and their ids by address
+        self._sources = {source.id: source for source in all_sources(connection)}
+        self._ids: dict[str, str] = {}
+        for source in self._sources.values():
+            for address in (source.address, source.polled_url):
+                self._ids[address_key(address)] = source.id
+        # The ids of new sources, stored together because other writers wait meanwhile
+        self.new: list[str] = []
         # The number of known feeds that got a folder
         self.filed = 0
-        self.permitted: set[str] = set()
+        self.permitted = 0
         self.private = 0
         self.refused: list[SkippedOutline] = []
 
     def take(self, feed: OpmlFeed) -> None:
         """Add a feed, file a known one, or refuse it."""
-        if has_login(feed.url):
-            self._refuse(feed, "its address has a user name or password")
+        if has_login(feed.url) or self._config.is_own_feed(feed.url):
+            reason = "it is our own"
+            if has_login(feed.url):
+                reason = "its address has a user name or password"
+            # Programs write the address of a feed without a title as its title.
+            title = "" if has_login(feed.title) else feed.title
+            shown = title or urlsplit(feed.url).hostname or ""
+            self.refused.append(SkippedOutline(name=shown, reason=reason))
             return
-        if self._config.is_own_feed(feed.url):
-            self._refuse(feed, "it is our own")
+        names = [name.replace(_FOLDER_SEPARATOR, "/").strip() for name in feed.folder]
+        folder = _FOLDER_SEPARATOR.join(names) or None
+        # The reader's name of a feed; programs write the address where there is none.
+        name = feed.title if feed.title and feed.title != feed.url else None
+        id_ = source_id("feed", None, feed.url)
+        known = self._sources.get(self._ids.get(address_key(feed.url), id_))
+        if known is not None:
+            self._file(known, name, folder)
             return
-        known = self._by_address.get(address_key(feed.url)) or self._by_id.get(
-            source_id("feed", None, feed.url)
+        source = new_source(
+            self._config,
+            feed.url,
+            feed.title or None,
+            SourceOptions(folder=folder),
+            spread_seconds=self._spread_seconds,
         )
-        if known is None:
-            source = new_source(
-                self._config,
-                feed.url,
-                feed.title or None,
-                SourceOptions(folder=_folder_of(feed)),
-                spread_seconds=self._spread_seconds,
-            )
-            # Its id is that of its address.
-            source = replace(
-                source,
-                name=_given_name(feed),
-                site_url=feed.site_url,
-                origin="user" if self._allow_private else "import",
-            )
-            self.new[source.id] = self._by_address[address_key(feed.url)] = source
-            if not self._allow_private and is_private_literal(feed.url):
-                self.private += 1
-        elif known.origin != "config":
-            self._file(self.new.get(known.id, known), feed)
+        # Its id is that of its address.
+        self._sources[id_] = replace(
+            source,
+            name=name,
+            site_url=feed.site_url,
+            origin="user" if self._allow_private else "import",
+        )
+        self._ids[address_key(feed.url)] = id_
+        self.new.append(id_)
+        if not self._allow_private and is_private_literal(feed.url):
+            self.private += 1
+
+    def _file(self, known: Source, name: str | None, folder: str | None) -> None:
+        """Give a known source the name and the folder of the list where it has none."""
+        if known.origin == "config":
+            return
+        if folder and known.folder is None:
+            self.filed += 1
+        filed = replace(known, name=known.name or name, folder=known.folder or folder)
+        if known.id not in self.new:
+            if filed != known:
+                choose(self._connection, known.id, name=filed.name, folder=filed.folder)
+            if self._allow_private and is_unread_import(known):
+                permit_private(self._connection, known)
+                filed = replace(filed, origin="user")
+                self.permitted += 1
+        self._sources[known.id] = filed
 
     def store(self) -> None:
         """Store the new sources. Raise UsageError if there would be too many."""
         if self.new:
-            refuse_too_many(self._config, len(self._by_id), len(self.new))
-            rows.add(self._connection, *self.new.values())
-
-    def _refuse(self, feed: OpmlFeed, reason: str) -> None:
-        # Programs write the address of a feed without a title as its title.
-        title = "" if has_login(feed.title) else feed.title
-        self.refused.append(
-            SkippedOutline(
-                name=title or urlsplit(feed.url).hostname or "", reason=reason
-            )
-        )
-
-    def _file(self, known: Source, feed: OpmlFeed) -> None:
-        """Give a known source the name and the folder of the list where it has none."""
-        name = known.name or _given_name(feed)
-        folder = known.folder or _folder_of(feed)
-        if folder and known.folder is None:
-            self.filed += 1
-        if known.id in self.new:
-            self.new[known.id] = replace(known, name=name, folder=folder)
-            return
-        if (name, folder) != (known.name, known.folder):
-            choose(self._connection, known.id, name=name, folder=folder)
-        is_permitted = known.id in self.permitted
-        if self._allow_private and not is_permitted and is_unread_import(known):
-            permit_private(self._connection, known)
-            self.permitted.add(known.id)
-
-
-def _folder_of(feed: OpmlFeed) -> str | None:
-    names = [name.replace(_FOLDER_SEPARATOR, "/").strip() for name in feed.folder]
-    return _FOLDER_SEPARATOR.join(names) or None
-
-
-def _given_name(feed: OpmlFeed) -> str | None:
-    """Return the reader's name of a feed; programs write the address where there is none."""
-    return feed.title if feed.title and feed.title != feed.url else None
+            new = [self._sources[id_] for id_ in self.new]
+            refuse_too_many(self._config, len(self._sources) - len(new), len(new))
+            rows.add(self._connection, *new)
 
 
 def export_opml(

@@ -166,8 +166,7 @@ class _FeedSearch:
                 self._tried[link.url] = None
                 with suppress(FetchError):  # other candidates follow
                     page = self._fetch(link.url)
-                    if page is not None:
-                        self._tried[link.url] = self._reader.feed_in(page)
+                    self._tried[link.url] = self._reader.feed_in(page)
             feed = self._tried[link.url]
             if feed is None or not feed.format or feed.sitemaps:
                 continue
@@ -183,19 +182,17 @@ class _FeedSearch:
             self._empty = self._empty or resolved
         return None
 
-    def _fetch(self, address: str) -> FetchResult | None:
+    def _fetch(self, address: str) -> FetchResult:
         if self._requests_left <= 0 or time.monotonic() > self._ends:
-            return None
+            raise FetchError("stopped", "enough addresses were tried")
         self._requests_left -= 1
-        try:
-            return self._reader.fetch(address, self._linked_from)
-        except FetchError:
-            return None
+        return self._reader.fetch(address, self._linked_from)
 
     def _of_front_page(self, page_url: str) -> tuple[FeedCandidate, ...]:
         """Return the feeds that the front page declares, for an address of another page of the site."""
         front = web_address(urljoin(page_url, "/"))
         if not front or front == page_url:
             return ()
-        page = self._fetch(front)
-        return self._reader.links_in(page) if page else ()
+        with suppress(FetchError):
+            return self._reader.links_in(self._fetch(front))
+        return ()

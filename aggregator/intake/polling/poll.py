@@ -15,20 +15,17 @@ from msgspec.structs import replace
 from aggregator.config.configured_access import Access
 from aggregator.config.messages import pluralise
 from aggregator.grouping.mutes import Mutes
-from aggregator.intake.jobs import FeedJob, read_feed
+from aggregator.intake.jobs import FeedJob, parse_feed
 from aggregator.intake.polling.feed_entries import completed_entries
 from aggregator.intake.polling.page_fetch import PageFetcher, PollServices
-from aggregator.intake.polling.parse_in_worker import parse_feed
 from aggregator.intake.polling.poll_decision import (
     PollAnswer,
-    PollOutcome,
-    PollRules,
     decide,
     is_to_be_checked,
+    old_entries,
 )
 from aggregator.intake.polling.poll_result import PollResult, summarise_accepted
 from aggregator.intake.polling.sitemap_index import hash_of_body, read_sitemaps
-from aggregator.intake.workers.executor import JobFunction
 from aggregator.model.entry import Entry, ParsedFeed
 from aggregator.model.errors import (
     FetchError,
@@ -74,20 +71,21 @@ class Poller(PageFetcher):
         self._mutes = mutes or Mutes()
         self._executor = services.executor
         self._all_tuning = services.all_tuning
-        self._rules = PollRules(net_tuning(self._all_tuning), self._tuning)
+        self._net_tuning = net_tuning(self._all_tuning)
 
-    def poll(self, source: Source, read: JobFunction = read_feed) -> PollResult:
-        """Poll the feed once as `poll_with`; `read`: a function of the worker, from FeedJob to ParsedFeed."""
-        return self.poll_with(source, partial(self._answer, read=read))
-
-    def poll_with(
-        self, row: Source, ask: Callable[[Source, dt.datetime], PollAnswer]
+    def poll(
+        self,
+        row: Source,
+        ask: Callable[[Source, dt.datetime], PollAnswer] | None = None,
     ) -> PollResult:
-        """Store what `ask` returns of the source with this row; a FetchError becomes its health."""
+        """Store what `ask` returns of the source with this row; a FetchError becomes its health.
+
+        By default the feed or page is requested.
+        """
         now = self._now()
         source = self.services.quiet_polls.latest(row)
         try:
-            answer = ask(source, now)
+            answer = (ask or self._answer)(source, now)
             try:
                 return self._accepted(row, source, answer, now)
             except WholeFeedNeededError:
@@ -98,16 +96,14 @@ class Poller(PageFetcher):
         except FetchError as error:
             if error.cause == "stopped" or self._stops():
                 return PollResult(succeeded=False)
-            outcome = decide(source, error, now, self._rules)
-            self.stored(source.shown_name, partial(_write, outcome=outcome, before=row))
-            log_changes(source, outcome)
+            after = decide(source, error, now, self._net_tuning)
+            self.stored(source.shown_name, partial(_write, after=after, before=row))
+            log_changes(source, after)
             if error.cause == ASKED_TO_WAIT:
                 return PollResult(succeeded=False)
             return PollResult(succeeded=False, problem=str(error))
 
-    def _answer(
-        self, source: Source, now: dt.datetime, read: JobFunction
-    ) -> PollAnswer:
+    def _answer(self, source: Source, now: dt.datetime) -> PollAnswer:
         """Request and parse the feed. Raises FetchError."""
         access = self.access_of(source.id, source.address)
         fetched = self._fetch(source, now, access)
@@ -116,7 +112,7 @@ class Poller(PageFetcher):
         body_hash = _read_as(access) + hash_of_body(fetched.body)
         if body_hash == source.body_hash:
             return PollAnswer(fetched, body_hash)
-        whole = partial(self._parse, fetched, source, now, read, access=access)
+        whole = partial(self._parse, fetched, source, now, access)
         known = KnownItems()
         if source.first_poll_done:
             with self._database.read() as connection:
@@ -128,7 +124,7 @@ class Poller(PageFetcher):
                 partial(
                     self._client.fetch, access=access, linked_from=source.polled_url
                 ),
-                lambda page: self._parse(page, source, now, read, access=access),
+                lambda page: self._parse(page, source, now, access),
             )
             # These belong to the index; they say nothing about its sitemaps.
             fetched = replace(fetched, etag=None, last_modified=None)
@@ -174,10 +170,8 @@ class Poller(PageFetcher):
         fetched: FetchResult,
         source: Source,
         now: dt.datetime,
-        read: JobFunction,
-        known: KnownItems = KnownItems(),  # noqa: B008 - frozen
-        *,
         access: Access,
+        known: KnownItems = KnownItems(),  # noqa: B008 - frozen
     ) -> ParsedFeed:
         content_type = fetched.content_type or None
         if content_type and fetched.charset:
@@ -200,7 +194,6 @@ class Poller(PageFetcher):
                 frame=known.frame,
                 states_days=known.states_days,
             ),
-            read,
         )
         if parsed.problem and not parsed.entries:
             raise FetchError("no feed", parsed.problem)
@@ -213,27 +206,28 @@ class Poller(PageFetcher):
         feed = answer.feed
         target = answer.fetched.permanent_url
         if feed is None and target is None:
-            quiet = decide(source, answer, now, self._rules)
-            if self.services.quiet_polls.keep(row, quiet.source, now):
+            quiet = decide(source, answer, now, self._net_tuning)
+            if self.services.quiet_polls.keep(row, quiet, now):
                 return PollResult(unchanged=True)
         entries = completed_entries(feed, source, now) if feed is not None else []
 
-        def work(connection: Connection) -> tuple[PollOutcome, AcceptedBatch]:
+        def work(connection: Connection) -> tuple[Source, PollAnswer, bool]:
             batch = self._accept(connection, source, answer, entries, now)
             full = answer._replace(entries=entries, accepted=batch.accepted)
+            full = full._replace(old=old_entries(source, full, now, self._tuning))
             if target is not None:
                 full = full._replace(at_target=source_at(connection, target))
-            outcome = decide(source, full, now, self._rules)
-            _write(connection, outcome, row)
-            return outcome, batch
+            after = decide(source, full, now, self._net_tuning)
+            inbox.bump_at_own_time(connection, full.old)
+            _write(connection, after, row)
+            return after, full, batch.has_void_keys
 
-        outcome, batch = self.stored(source.shown_name, work)
-        log_changes(source, outcome, target, has_void_keys=batch.has_void_keys)
+        after, full, has_void_keys = self.stored(source.shown_name, work)
+        log_changes(source, after, full, has_void_keys=has_void_keys)
         if feed is None:
             return PollResult(unchanged=True)
         return replace(
-            summarise_accepted(batch.accepted, feed.problem),
-            name=outcome.source.shown_name,
+            summarise_accepted(full.accepted, feed.problem), name=after.shown_name
         )
 
     def _accept(
@@ -312,11 +306,9 @@ class Poller(PageFetcher):
         return [number in newest for number in range(len(entries))]
 
 
-def _write(connection: Connection, outcome: PollOutcome, before: Source) -> None:
-    """Store all that a poll changes, apart from new entries."""
-    inbox.bump_at_own_time(connection, outcome.own_time)
-    save(connection, outcome.source, before)
-    if outcome.source.health == "gone":
+def _write(connection: Connection, after: Source, before: Source) -> None:
+    save(connection, after, before)
+    if after.health == "gone":
         restart_merged_sources(connection)
 
 
@@ -329,27 +321,27 @@ def _read_as(access: Access) -> bytes:
 
 def log_changes(
     before: Source,
-    outcome: PollOutcome,
-    target: str | None = None,
+    after: Source,
+    answer: PollAnswer | None = None,
     *,
     has_void_keys: bool = False,
 ) -> None:
-    """Log the news about a source; `target` is that of its redirects, `has_void_keys` concerns its entries."""
-    name = outcome.source.shown_name
+    """Log the news about a source; `has_void_keys` concerns the entries of the answer."""
+    name = after.shown_name
+    target = answer and answer.fetched.permanent_url
     if has_void_keys:
         log.info(
             "%s: different entries share a GUID or an address: it is ignored",
             name,
             extra={"event": "unstable_identifiers_found", "source": before.id},
         )
-    if outcome.own_time:
+    if answer and answer.old:
         log.warning(
             "%s: %s at once; stored, not announced",
             name,
-            pluralise(len(outcome.own_time), "old entry", "old entries"),
+            pluralise(len(answer.old), "old entry", "old entries"),
             extra={"event": "old_entries_found", "source": before.id},
         )
-    after = outcome.source
     if after.merged_into is not None:
         log.info(
             "%s moved permanently to %s, which is a source already",

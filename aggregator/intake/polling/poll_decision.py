@@ -60,13 +60,6 @@ class PollTuning(msgspec.Struct, frozen=True, kw_only=True):
     flood_age_hours: float
 
 
-class PollRules(NamedTuple):
-    """The constants of polling."""
-
-    net: NetTuning
-    polling: PollTuning
-
-
 class PollAnswer(NamedTuple):
     """A response without an error, and the outcome of each entry in the inbox."""
 
@@ -77,6 +70,8 @@ class PollAnswer(NamedTuple):
     entries: Sequence[Entry] = ()
     # One result for each entry
     accepted: Sequence[AcceptResult] = ()
+    # Numbers of entries that are not announced as news; they bump their stories at their own time
+    old: Sequence[int] = ()
     # The feed at the target of the source's permanent redirects
     at_target: Source | None = None
     # Items without an entry, with the reason
@@ -89,31 +84,23 @@ class PollAnswer(NamedTuple):
     whole: Callable[[], ParsedFeed] | None = None
 
 
-class PollOutcome(NamedTuple):
-    """The changes of one poll, all written in one transaction."""
-
-    source: Source
-    # Numbers of entries that are not announced as news; they bump their stories at their own time.
-    own_time: Sequence[int] = ()
-
-
 def decide(
     source: Source,
     response: PollAnswer | FetchError,
     now: dt.datetime,
-    rules: PollRules,
-) -> PollOutcome:
-    """Return the outcome of a poll of `source`: a failure backs off, and after several 410 it is the last."""
+    tuning: NetTuning,
+) -> Source:
+    """Return `source` after a poll: a failure backs off, and after several 410 it is the last."""
     if isinstance(response, PollAnswer):
-        return _after_answer(source, response, now, rules)
+        return _after_answer(source, response, now, tuning)
     if response.cause == ASKED_TO_WAIT:  # no request was sent, so nothing failed
         due = after_hold(
             source.id,
             now,
             seconds=response.retry_after_seconds or 0.0,
-            tuning=rules.net,
+            tuning=tuning,
         )
-        return PollOutcome(replace(source, next_due_at=due))
+        return replace(source, next_due_at=due)
     failed = replace(
         source,
         last_polled_at=now,
@@ -128,7 +115,7 @@ def decide(
             failures=source.failures,
             retry_after_seconds=response.retry_after_seconds,
             is_out_of_reach=response.cause in _OUT_OF_REACH,
-            tuning=rules.net,
+            tuning=tuning,
         ),
         failures=source.failures + 1,
     )
@@ -147,7 +134,7 @@ def decide(
         since = failed.gone_since or now
         failed = replace(
             failed,
-            next_due_at=after_gone(failed.id, now, rules.net),
+            next_due_at=after_gone(failed.id, now, tuning),
             gone_count=count,
             gone_since=since,
         )
@@ -157,7 +144,7 @@ def decide(
             else:
                 # The configured address may still work.
                 failed = replace(_at_configured_address(failed), gone_count=0)
-    return PollOutcome(failed)
+    return failed
 
 
 def _lasts(
@@ -176,10 +163,9 @@ def _at_configured_address(source: Source) -> Source:
 
 
 def _after_answer(
-    source: Source, answer: PollAnswer, now: dt.datetime, rules: PollRules
-) -> PollOutcome:
+    source: Source, answer: PollAnswer, now: dt.datetime, tuning: NetTuning
+) -> Source:
     fetched = answer.fetched
-    own_time = _old_entries(source, answer, now, rules.polling)
     is_stuck = STUCK in (source.health_cause or "") or _is_stuck(source, answer, now)
     # Whether the response has a known entry, or cannot be compared with an earlier one
     shares = (
@@ -190,7 +176,7 @@ def _after_answer(
     )
     cause = None if source.health == "failing" else source.health_cause
     if answer.feed is not None:
-        source = _with_feed(source, answer, len(own_time), now)
+        source = _with_feed(source, answer, now)
         cause = answer.feed.problem
     # The warning stays as long as the certificate of the source is not checked.
     cause = (cause or "").removeprefix(UNCHECKED).removeprefix("; ")
@@ -208,11 +194,11 @@ def _after_answer(
         gap_seconds=expected_gap_seconds(
             decay_rate(source.per_day, source.per_day_at, now)
         ),
-        tuning=rules.net,
+        tuning=tuning,
     )
     due = next_poll.due
     if answer.has_more:
-        due = now + dt.timedelta(seconds=rules.net.interval_floor_seconds)
+        due = now + dt.timedelta(seconds=tuning.interval_floor_seconds)
     etag = fetched.etag
     last_modified = fetched.last_modified
     if fetched.not_modified:
@@ -221,23 +207,20 @@ def _after_answer(
     elif is_stuck:
         etag = last_modified = None
     moved = _follow_redirect(source, answer, now, shares=shares)
-    return PollOutcome(
-        replace(
-            moved,
-            etag=etag or None,
-            last_modified=last_modified or None,
-            adaptive_interval_seconds=next_poll.interval_seconds,
-            next_due_at=due,
-            last_polled_at=now,
-            last_success_at=now,
-            failures=0,
-            failing_since=None,
-            gone_count=0,
-            gone_since=None,
-            health="merged" if moved.merged_into else "ok",
-            health_cause=cause or None,
-        ),
-        own_time,
+    return replace(
+        moved,
+        etag=etag or None,
+        last_modified=last_modified or None,
+        adaptive_interval_seconds=next_poll.interval_seconds,
+        next_due_at=due,
+        last_polled_at=now,
+        last_success_at=now,
+        failures=0,
+        failing_since=None,
+        gone_count=0,
+        gone_since=None,
+        health="merged" if moved.merged_into else "ok",
+        health_cause=cause or None,
     )
 
 
@@ -260,20 +243,20 @@ def _is_stuck(source: Source, answer: PollAnswer, now: dt.datetime) -> bool:
     return is_grown and is_same and is_to_be_checked(source, now)
 
 
-def _old_entries(
-    source: Source, answer: PollAnswer, now: dt.datetime, polling: PollTuning
+def old_entries(
+    source: Source, answer: PollAnswer, now: dt.datetime, tuning: PollTuning
 ) -> list[int]:
     """Return the numbers of many new entries with old dates: an archive is not news."""
     if not source.first_poll_done:
         return []
-    oldest_news = now - dt.timedelta(hours=polling.flood_age_hours)
+    oldest_news = now - dt.timedelta(hours=tuning.flood_age_hours)
     old = [
         result.entry_no
         for result, entry in zip(answer.accepted, answer.entries, strict=True)
         if result.outcome == "new" and result.entry_no is not None
         if entry.published is not None and entry.published.time < oldest_news
     ]
-    return old if len(old) >= polling.flood_entries else []
+    return old if len(old) >= tuning.flood_entries else []
 
 
 def with_counts(
@@ -293,9 +276,7 @@ def with_counts(
     )
 
 
-def _with_feed(
-    source: Source, answer: PollAnswer, flood: int, now: dt.datetime
-) -> Source:
+def _with_feed(source: Source, answer: PollAnswer, now: dt.datetime) -> Source:
     """Return the source with what its feed says of itself, its counts, and the rate of new entries."""
     feed = answer.feed
     assert feed is not None
@@ -308,6 +289,7 @@ def _with_feed(
         first_poll_done=True,
     )
     new = counted.entries_new - source.entries_new
+    flood = len(answer.old)
     if flood:
         counted = replace(counted, flooded_at=now, flood_entries=flood)
     if not source.first_poll_done:

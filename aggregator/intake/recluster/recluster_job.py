@@ -27,6 +27,7 @@ from aggregator.grouping.mutes import Mutes
 from aggregator.grouping.place import Placer
 from aggregator.grouping.story_options import StoryOptions
 from aggregator.intake.jobs import FingerprintJob, PrepareResult, fingerprints
+from aggregator.intake.prepare import TEXTS_A_JOB
 from aggregator.intake.recluster.regrouping import (
     GroupingDifference,
     Regrouping,
@@ -49,7 +50,6 @@ from aggregator.store.maintenance.scratch import scratch_database
 from aggregator.store.search import index
 from aggregator.store.stories import story_rows
 
-TEXTS_A_JOB = 16
 BATCH = 100
 
 
@@ -169,14 +169,12 @@ class Reclusterer:
                     batch = replay.placed_articles(
                         live, numbers[first : first + BATCH], order
                     )
-                articles = [stored for _, stored in batch]
-                if (
-                    in_order_from is None
-                ):  # the words of the texts under the present rules
-                    texts = self._read_again([stored.article for stored in articles])
+                if in_order_from is None:
+                    # The words of the texts under the present rules
+                    texts = self._read_again([stored.article for _, stored in batch])
                 else:
                     texts = [
-                        with_sketch(stored, self._all_tuning) for stored in articles
+                        with_sketch(stored, self._all_tuning) for _, stored in batch
                     ]
                 entries = [waiting for waiting, _ in batch]
                 placer.place(list(zip(entries, texts, strict=True)))
@@ -208,22 +206,16 @@ class Reclusterer:
 
     def _read_again(self, texts: Sequence[CleanArticle]) -> list[Prepared]:
         """Read these texts again, in parts, each by one worker."""
+        tuning = self._all_tuning.to_json()
         futures = []
         for first in range(0, len(texts), TEXTS_A_JOB):
             part = tuple(texts[first : first + TEXTS_A_JOB])
-            futures.append(
-                self._executor.submit(
-                    fingerprints,
-                    msgspec.msgpack.encode(
-                        FingerprintJob(articles=part, tuning=self._all_tuning.to_json())
-                    ),
-                )
-            )
+            job = msgspec.msgpack.encode(FingerprintJob(articles=part, tuning=tuning))
+            futures.append(self._executor.submit(fingerprints, job))
         prepared: list[Prepared] = []
         for future in futures:
-            prepared += msgspec.msgpack.decode(
-                future.result(), type=PrepareResult
-            ).prepared
+            result = msgspec.msgpack.decode(future.result(), type=PrepareResult)
+            prepared += result.prepared
         return prepared
 
     def _plan(self, decided: DecidedArticles) -> ReclusterPlan:
@@ -233,12 +225,11 @@ class Reclusterer:
             for article in after.keys() - before.keys():
                 del after[article]  # it was erased meanwhile
             names = matched_stories(before, after, recluster_rows.story_numbers(live))
-            new = [
-                story for story in dict.fromkeys(after.values()) if story not in names
-            ]
             founded = {}
             foundings: Counter[str] = Counter()
-            for scratch_story in new:
+            for scratch_story in dict.fromkeys(after.values()):
+                if scratch_story in names:
+                    continue
                 founder = recluster_rows.founder_of(scratch, scratch_story)
                 number = story_rows.foundings(live, founder) + foundings[founder]
                 foundings[founder] += 1

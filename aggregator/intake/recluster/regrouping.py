@@ -87,9 +87,8 @@ class Regrouping:
         self._pairs: Counter[tuple[str, str]] = Counter()
         self.came: dict[str, list[str]] = defaultdict(list)  # articles by story
         self.went: dict[str, list[str]] = defaultdict(list)
-        for article in sorted(after):
+        for article, story in sorted(after.items()):
             former = before[article]
-            story = after[article]
             self._before[former] += 1
             self._pairs[former, story] += 1
             if former != story:
@@ -99,12 +98,10 @@ class Regrouping:
     def retired(self) -> dict[str, str]:
         """Map stories without articles to the story that has most of theirs."""
         successors: dict[str, str] = {}
-        for story, successor in sorted(self._pairs):
-            if story in self._after:
-                continue
-            best = successors.get(story)
-            if best is None or self._pairs[story, successor] > self._pairs[story, best]:
-                successors[story] = successor
+        most_first = sorted(self._pairs, key=lambda pair: (-self._pairs[pair], pair))
+        for story, successor in most_first:
+            if story not in self._after:
+                successors.setdefault(story, successor)
         return successors
 
     def difference(
@@ -112,9 +109,10 @@ class Regrouping:
     ) -> GroupingDifference:
         """Return the changes and list the largest; `articles` is the number decided."""
         sizes: Counter[str] = Counter()
-        for by_story in (self.came, self.went):
-            for story, moved in by_story.items():
-                sizes[story] += len(moved)
+        for former, story in self._pairs:
+            if former != story:
+                sizes[former] += self._pairs[former, story]
+                sizes[story] += self._pairs[former, story]
         changed = sorted(sizes, key=lambda story: (-sizes[story], story))
         listed = [
             RegroupedStory(

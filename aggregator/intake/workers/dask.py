@@ -8,19 +8,17 @@ bytes and no exceptions, so nothing untrusted is unpickled.
 
 import asyncio
 import contextlib
-import functools
 import threading
 from collections.abc import Coroutine
-from concurrent.futures import CancelledError, Future, InvalidStateError
+from concurrent.futures import CancelledError, Future
 from typing import Any
 
 import msgspec
 from distributed import Client
-from distributed.scheduler import KilledWorker
 
 from aggregator.intake.workers.dask_jobs import RemoteJob, decoded_result, run_isolated
 from aggregator.intake.workers.executor import (
-    Availability,
+    Executor,
     JobFunction,
     WorkerTuning,
     describe,
@@ -34,10 +32,11 @@ from aggregator.model.errors import NoWorkersError, WorkError
 
 _COUNTING_SECONDS = 5.0  # between two counts of workers
 _CLOSING_SECONDS = 2.0
+_STOPPED = "the workers are stopped"
 _BREATH_SECONDS = 0.1  # before a job is submitted again after the scheduler ended
 
 
-class DaskExecutor(Availability):
+class DaskExecutor(Executor):
     """Submits jobs to the Dask scheduler at `address` (tcp:// or tls://); see `Executor`."""
 
     def __init__(self, address: str, tuning: WorkerTuning) -> None:
@@ -46,12 +45,11 @@ class DaskExecutor(Availability):
         self.available_again = f"the Dask scheduler at {address} has workers again"
         self._tuning = tuning
         self._program = program_versions()
-        # How many jobs run at the same time: the threads of all Dask workers at the last count
-        self.workers = 1
         self._client: Client | None = None
-        self._under_way: set[Future[bytes]] = set()
+        self._under_way = 0  # jobs without a result
         self._changed = threading.Condition()
         self._closed = False
+        self._answers: set[asyncio.Task[Any]] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
             target=self._loop.run_forever, name="work-dask", daemon=True
@@ -72,23 +70,21 @@ class DaskExecutor(Availability):
             self._changed.wait_for(
                 lambda: (
                     self._closed
-                    or len(self._under_way)
+                    or self._under_way
                     < (self._tuning.queued_jobs_per_worker + 1) * self.workers
                 )
             )
             if self._closed:
-                raise WorkError("died", "the workers are stopped")
-            task = self._run(self._answer(order))
-            self._under_way.add(task)
-        future: Future[bytes] = Future()
-        task.add_done_callback(functools.partial(self._end, future))
-        future.add_done_callback(
-            lambda ended: task.cancel() if ended.cancelled() else None
-        )
+                raise WorkError("died", _STOPPED)
+            self._under_way += 1
+            future = self._run(self._answer(order))
+        future.add_done_callback(self._end_job)
         return future
 
-    def rest(self) -> None:
-        """The cluster belongs to others."""
+    def _end_job(self, _future: Future[bytes]) -> None:
+        with self._changed:
+            self._under_way -= 1
+            self._changed.notify_all()
 
     def close(self) -> None:
         """Leave the cluster; jobs under way end with WorkError("died"). May be called twice."""
@@ -96,11 +92,7 @@ class DaskExecutor(Availability):
             if self._closed:
                 return
             self._closed = True
-            left = list(self._under_way)
             self._changed.notify_all()
-        # Waiting callers are released, whatever the cluster does.
-        for task in left:
-            task.cancel()
         with contextlib.suppress(TimeoutError):
             self._run(self._leave()).result(timeout=2 * _CLOSING_SECONDS)
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -112,24 +104,25 @@ class DaskExecutor(Availability):
     def _run(self, work: Coroutine[Any, Any, Any]) -> Future[Any]:
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
-    def _end(self, future: Future[bytes], task: Future[bytes]) -> None:
-        with self._changed:
-            self._under_way.discard(task)
-            self._changed.notify_all()
-        with contextlib.suppress(InvalidStateError):  # cancelled meanwhile
-            if task.cancelled():
-                future.set_exception(WorkError("died", "the workers are stopped"))
-            elif error := task.exception():
-                future.set_exception(error)
-            else:
-                future.set_result(task.result())
-
     # The methods below run in the thread of the loop.
 
     async def _begin(self) -> None:
+        """Connect. Raises NoWorkersError if a worker runs another version; a job finds one that comes later."""
         self._connecting = asyncio.Lock()
-        await self._check_workers(await self._connected())
-        self._counting = asyncio.create_task(self._count())
+        await self._count_threads()
+        client = await self._connected()
+        programs: dict[str, Any] = {}
+        with contextlib.suppress(TimeoutError, OSError):  # a worker stands still
+            programs = await asyncio.wait_for(
+                client.run(program_versions, on_error="return"),
+                self._tuning.parse_deadline_seconds,
+            )
+        for worker, program in sorted(programs.items()):
+            if isinstance(program, BaseException):
+                raise _refusal(worker, f"aggregator is not there: {describe(program)}")
+            if (other := version_differences(self._program, program)) is not None:
+                raise _refusal(worker, other)
+        self._counting = asyncio.create_task(self._watch_workers())
 
     async def _connected(self) -> Client:
         """Return the client; a new one if the last gave up, as after a long outage of the scheduler."""
@@ -150,69 +143,52 @@ class DaskExecutor(Availability):
                     ) from error
             return self._client
 
-    async def _check_workers(self, client: Client) -> None:
-        """Raise NoWorkersError if a worker runs another version; a job finds one that comes later."""
-        workers_there = await asyncio.wait_for(
-            threads_of(client), self._tuning.parse_deadline_seconds
+    async def _count_threads(self) -> int:
+        """Count the threads of all workers, which are the jobs that run at the same time."""
+        client = await self._connected()
+        threads: dict[str, int] = await asyncio.wait_for(
+            client.nthreads(),  # type: ignore[no-untyped-call]
+            self._tuning.parse_deadline_seconds,
         )
-        workers = [at for at, _ in workers_there]
-        programs = await asyncio.gather(
-            *(self._program_at(client, worker) for worker in workers)
-        )
-        for worker, theirs in zip(workers, programs, strict=True):
-            if theirs is None:
-                continue  # it stands still: a job finds out
-            if isinstance(theirs, BaseException):
-                raise _refusal(worker, f"aggregator is not there: {describe(theirs)}")
-            if (other := version_differences(self._program, theirs)) is not None:
-                raise _refusal(worker, other)
-        self.workers = max(1, sum(threads for _, threads in workers_there))
+        count = sum(threads.values())
+        with self._changed:
+            self.workers = max(1, count)
+            self._changed.notify_all()
+        return count
 
-    async def _program_at(self, client: Client, worker: str) -> Any:
-        """What `program_versions` says on that worker, or raises there; None where nothing came in time."""
-        asked = client.run(program_versions, workers=[worker], on_error="return")
-        try:
-            return (
-                await asyncio.wait_for(asked, self._tuning.parse_deadline_seconds)
-            ).get(worker)
-        except (TimeoutError, OSError):
-            return None
-
-    async def _count(self) -> None:
+    async def _watch_workers(self) -> None:
         while True:
             await asyncio.sleep(_COUNTING_SECONDS)
-            with contextlib.suppress(OSError, TimeoutError):
-                try:
-                    client = await self._connected()
-                except NoWorkersError as error:
-                    self.note(str(error))
-                    continue
-                counted = await asyncio.wait_for(
-                    threads_of(client), self._tuning.parse_deadline_seconds
-                )
-                threads = sum(count for _, count in counted)
-                self.note(
-                    None
-                    if threads
-                    else f"the Dask scheduler at {self._address} has no workers; "
-                    f"start some with: dask worker {self._address}"
-                )
-                with self._changed:
-                    self.workers = max(1, threads)
-                    self._changed.notify_all()
+            trouble = None
+            try:
+                if not await self._count_threads():
+                    trouble = (
+                        f"the Dask scheduler at {self._address} has no workers; "
+                        f"start some with: dask worker {self._address}"
+                    )
+            except NoWorkersError as error:
+                trouble = str(error)
+            except (OSError, TimeoutError):
+                continue
+            self.note(trouble)
 
     async def _leave(self) -> None:
-        others = [
-            task for task in asyncio.all_tasks() if task is not asyncio.current_task()
-        ]
+        # Waiting callers are released, whatever the cluster does.
+        for answer in self._answers:
+            answer.cancel()
         if self._client is not None:
             with contextlib.suppress(TimeoutError, OSError):
                 await self._client.close(timeout=_CLOSING_SECONDS)  # type: ignore[no-untyped-call]
+        others = asyncio.all_tasks() - {asyncio.current_task()}
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
 
     async def _answer(self, order: bytes) -> bytes:
+        task = asyncio.current_task()
+        assert task is not None, "a coroutine runs in a task"
+        self._answers.add(task)
+        task.add_done_callback(self._answers.discard)
         try:
             async with asyncio.timeout(self._tuning.remote_deadline_seconds):
                 return await self._run_remote(order)
@@ -220,23 +196,19 @@ class DaskExecutor(Availability):
             raise NoWorkersError(
                 f"no Dask worker of {self._address} answered in {self._tuning.remote_deadline_seconds:g} s"
             ) from None
+        except asyncio.CancelledError:
+            if self._closed:
+                raise WorkError("died", _STOPPED) from None
+            raise
 
     async def _run_remote(self, order: bytes) -> bytes:
-        """The answer of the first worker that has one."""
-        deaths = 0
+        """Return the answer of the first worker that has one. Dask tries other workers if some die."""
         while True:
             client = await self._connected()
             try:
                 reply = await client.submit(run_isolated, order, pure=False)
             except CancelledError:  # the scheduler went away, and our jobs with it
                 await asyncio.sleep(_BREATH_SECONDS)
-                continue
-            except KilledWorker:  # several workers died under it, which Dask counts
-                deaths += 1
-                if deaths >= self._tuning.outside_deaths_per_job:
-                    raise NoWorkersError(
-                        "Dask workers died repeatedly while they ran a job"
-                    ) from None
                 continue
             except Exception as error:
                 raise NoWorkersError(
@@ -255,9 +227,3 @@ def _refusal(worker: str, words: str) -> NoWorkersError:
         f"the Dask worker at {worker} runs another version: {words}; stop it, or give it the version of this "
         "program"
     )
-
-
-async def threads_of(client: Client) -> list[tuple[str, int]]:
-    """Address and number of threads of each worker."""
-    threads: dict[str, int] = await client.nthreads()  # type: ignore[no-untyped-call]
-    return sorted(threads.items())

@@ -9,7 +9,7 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Protocol, TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -17,6 +17,7 @@ from aggregator.model.errors import NoWorkersError, WorkError
 
 log = logging.getLogger(__name__)
 JobFunction = Callable[[bytes], bytes]
+FailedVerdict = Literal["memory", "unable", "failed"]
 Answer = TypeVar("Answer")
 
 
@@ -53,16 +54,13 @@ class WorkerTuning(msgspec.Struct, frozen=True, kw_only=True):
         return 12 * self.parse_deadline_seconds
 
 
-class Executor(Protocol):
-    """Runs jobs. Thread-safe."""
+class Executor:
+    """Runs jobs. Thread-safe. The log says once that no job can run, and once that jobs can run again."""
 
-    @property
-    def workers(self) -> int:
-        """How many jobs run at the same time."""
-
-    @property
-    def trouble(self) -> str | None:
-        """Why no job can run; None if jobs can run or the cause is unknown."""
+    workers: int = 1  # how many jobs run at the same time
+    # Why no job can run; None if jobs can run or the cause is unknown
+    trouble: str | None = None
+    available_again = "workers can be started again"
 
     def submit(self, function: JobFunction, job: bytes) -> Future[bytes]:
         """Queue one job; blocks while the queue is full.
@@ -71,27 +69,13 @@ class Executor(Protocol):
         WorkError whose verdict is "timeout", "memory", "died" or "failed"; or with NoWorkersError if the
         workers are on other machines and unreachable: then the job should be repeated.
         """
+        raise NotImplementedError
 
     def rest(self) -> None:
         """End the processes without a job and free their shared memory; the next job starts a process again."""
 
     def close(self) -> None:
         """Stop at once: running jobs are killed, waiting ones end with WorkError("died")."""
-
-
-def answer_of(
-    executor: Executor, function: JobFunction, job: msgspec.Struct, answer: type[Answer]
-) -> Answer:
-    """Run a job and wait for its result, both as msgpack. Raises WorkError or NoWorkersError."""
-    result = executor.submit(function, msgspec.msgpack.encode(job)).result()
-    return msgspec.msgpack.decode(result, type=answer)
-
-
-class Availability:
-    """Whether workers can run jobs. The log says once that they cannot, and once that they can again."""
-
-    trouble: str | None = None  # why no job can run
-    available_again = "workers can be started again"
 
     def note(self, trouble: str | None) -> None:
         """Store why no job can run; None: jobs can run."""
@@ -104,6 +88,14 @@ class Availability:
         self.trouble = trouble
 
 
+def answer_of(
+    executor: Executor, function: JobFunction, job: msgspec.Struct, answer: type[Answer]
+) -> Answer:
+    """Run a job and wait for its result, both as msgpack. Raises WorkError or NoWorkersError."""
+    result = executor.submit(function, msgspec.msgpack.encode(job)).result()
+    return msgspec.msgpack.decode(result, type=answer)
+
+
 def is_left_behind(thread: threading.Thread, seconds: float) -> bool:
     """Wait at most `seconds` for a thread; return whether it still runs. A thread not started does not."""
     if thread.ident is not None:
@@ -111,23 +103,23 @@ def is_left_behind(thread: threading.Thread, seconds: float) -> bool:
     return thread.is_alive()
 
 
-def is_full(error: BaseException) -> bool:
-    """Return whether a job failed because a disk is full, which is not its fault.
+def verdict_on(error: Exception) -> tuple[FailedVerdict, str]:
+    """Return the verdict on a job that raised an exception, and what the exception says.
 
-    py3langid, for example, unpacks its model into a temporary file.
+    If a disk is full, the job is not at fault: py3langid, for example, unpacks its model into a temporary file.
     """
-    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-
-
-def failure(error: BaseException) -> WorkError | NoWorkersError:
-    """Convert an exception of a job to a WorkError "memory" or "failed", or to NoWorkersError."""
-    if is_full(error):
-        return NoWorkersError(describe(error))
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "unable", describe(error)
     if isinstance(error, MemoryError):
-        return WorkError(
-            "memory", "the job asked for more memory than a worker may have"
-        )
-    return WorkError("failed", describe(error))
+        return "memory", "the job asked for more memory than a worker may have"
+    return "failed", describe(error)
+
+
+def failure(verdict: str, detail: str) -> WorkError | NoWorkersError:
+    """Return the exception for a job without a result; "unable": its worker could not run any job."""
+    if verdict == "unable":
+        return NoWorkersError(f"a worker cannot work: {detail}")
+    return WorkError(verdict, detail)
 
 
 def describe(error: BaseException) -> str:
@@ -136,11 +128,8 @@ def describe(error: BaseException) -> str:
     return "".join(sign if sign.isprintable() else " " for sign in words)
 
 
-class InlineExecutor:
+class InlineExecutor(Executor):
     """Runs each job in the caller, without limits: for single commands, tests and trusted data."""
-
-    workers = 1
-    trouble = None
 
     def submit(self, function: JobFunction, job: bytes) -> Future[bytes]:
         """Run the job now; the future is done when this returns."""
@@ -149,11 +138,5 @@ class InlineExecutor:
         try:
             future.set_result(function(job))
         except Exception as error:  # noqa: BLE001 - parsers may raise anything
-            future.set_exception(failure(error))
+            future.set_exception(failure(*verdict_on(error)))
         return future
-
-    def rest(self) -> None:
-        """Do nothing: jobs run in this process."""
-
-    def close(self) -> None:
-        """Do nothing: jobs never wait."""

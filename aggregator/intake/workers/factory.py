@@ -1,7 +1,6 @@
 """Opens the configured executor."""
 
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 
 from aggregator.config.delivery_settings import require_library
 from aggregator.config.settings import Config
@@ -47,15 +46,10 @@ def open_executor(
     return DaskExecutor(f"{_CLUSTERS[scheme]}://{at}", section)
 
 
-@contextmanager
-def workers(config: Config) -> Iterator[Executor]:
-    """Yield the workers of the configuration."""
-    with closing(
-        open_executor(
-            config.work.executor, config.work.worker_count(), config.effective_tuning
-        )
-    ) as executor:
-        yield executor
+def workers(config: Config) -> closing[Executor]:
+    """Open the workers of the configuration, and close them at the end of a `with` block."""
+    kind, count = config.work.executor, config.work.worker_count()
+    return closing(open_executor(kind, count, config.effective_tuning))
 
 
 def refuse_missing_library(kind: str) -> None:

@@ -7,6 +7,7 @@ from typing import Literal, TypeVar
 
 import msgspec
 
+from aggregator.intake.workers.executor import FailedVerdict
 from aggregator.model.errors import WorkError
 
 _READ_BYTES = 1 << 18
@@ -22,7 +23,7 @@ class WorkerJob(msgspec.Struct, frozen=True, array_like=True):
 class WorkerReply(msgspec.Struct, frozen=True, array_like=True):
     """A message of a worker, which is untrusted."""
 
-    verdict: Literal["ready", "ok", "memory", "unable", "failed"]
+    verdict: Literal["ready", "ok"] | FailedVerdict
     payload: bytes = b""
     detail: str = ""
 

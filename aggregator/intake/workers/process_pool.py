@@ -14,13 +14,12 @@ from collections import deque
 from concurrent.futures import Future
 from typing import BinaryIO
 
-import msgspec
-
 from aggregator.config.memory import own_bytes
 from aggregator.intake.workers.executor import (
-    Availability,
+    Executor,
     JobFunction,
     WorkerTuning,
+    failure,
     name_of,
 )
 from aggregator.intake.workers.ipc import WorkerJob
@@ -44,12 +43,11 @@ _LAST_BREATH_SECONDS = 2.0  # a socket closes before the exit status is availabl
 _STOPPED = "the workers are stopped"
 
 
-class _Waiting(msgspec.Struct, frozen=True):
-    job: WorkerJob
-    future: Future[bytes]
+# A job, and the future that ends with its result
+_Waiting = tuple[WorkerJob, Future[bytes]]
 
 
-class ProcessExecutor(Availability):
+class ProcessExecutor(Executor):
     """`workers` processes, each replaced alone; see `Executor`.
 
     The first job starts a worker; a further worker is started when jobs have waited for `_PATIENCE_SECONDS`.
@@ -81,14 +79,15 @@ class ProcessExecutor(Availability):
 
     def submit(self, function: JobFunction, job: bytes) -> Future[bytes]:
         """Queue one job; wait while the queue is full. Raises WorkError if the executor is closed."""
-        waiting = _Waiting(WorkerJob(name_of(function), job), Future())
+        waiting = WorkerJob(name_of(function), job)
+        future: Future[bytes] = Future()
         with self._changed:
             self._changed.wait_for(
                 lambda: self._closed or len(self._queue) < self._free_slots
             )
             if self._closed:
                 raise WorkError("died", _STOPPED)
-            self._queue.append(waiting)
+            self._queue.append((waiting, future))
             if len(self._queue) > self._idle:
                 self._needed_at = time.monotonic()
                 if not self._lanes:
@@ -101,7 +100,7 @@ class ProcessExecutor(Availability):
                     timer.daemon = True
                     timer.start()
             self._changed.notify_all()
-        return waiting.future
+        return future
 
     def _reinforce(self) -> None:
         """Start another worker if jobs still wait."""
@@ -123,9 +122,9 @@ class ProcessExecutor(Availability):
             left = list(self._queue)
             self._queue.clear()
             self._changed.notify_all()
-        for waiting in left:
-            if waiting.future.set_running_or_notify_cancel():
-                waiting.future.set_exception(WorkError("died", _STOPPED))
+        for _, future in left:
+            if future.set_running_or_notify_cancel():
+                future.set_exception(WorkError("died", _STOPPED))
         deadline = time.monotonic() + _CLOSING_SECONDS
         for lane in self._lanes:
             lane.stop()
@@ -133,11 +132,6 @@ class ProcessExecutor(Availability):
         self._forget_language_model()
         for lane in self._lanes:
             lane.thread.join(max(0.0, deadline - time.monotonic()))
-
-    def process_ids(self) -> list[int]:
-        """Process ids of the running workers."""
-        workers = [lane.worker for lane in list(self._lanes)]
-        return [worker.process.pid for worker in workers if worker is not None]
 
     def next_job(self, lane: "_Lane") -> _Waiting | None:
         """Called by a lane: return the job that waits longest; None to end the lane."""
@@ -192,15 +186,16 @@ class _Lane:
 
     def _run(self) -> None:
         while (waiting := self._executor.next_job(self)) is not None:
-            if not waiting.future.set_running_or_notify_cancel():
+            job, future = waiting
+            if not future.set_running_or_notify_cancel():
                 continue
             try:
-                waiting.future.set_result(self._result(waiting.job))
+                future.set_result(self._result(job))
             except (WorkError, NoWorkersError) as error:
-                waiting.future.set_exception(error)
+                future.set_exception(error)
             except Exception as error:  # noqa: BLE001 - no process to be had, no memory here: the lane lives on
                 self._discard()  # its answer may be read in part
-                waiting.future.set_exception(
+                future.set_exception(
                     WorkError("died", f"no worker was available: {error}")
                 )
         self._discard()
@@ -210,7 +205,7 @@ class _Lane:
         for _ in range(self._tuning.outside_deaths_per_job):
             worker = self._ready_worker()
             try:
-                answer = worker.ask(job, self._tuning)
+                answer = worker.ask(job)
             except TimeoutError:
                 self._discard("timeout")
                 raise WorkError(
@@ -230,10 +225,8 @@ class _Lane:
                 and own_bytes(worker.process.pid) > self._tuning.bytes_before_retiring
             ):
                 self._discard("retired")
-            if answer.verdict == "unable":
-                raise NoWorkersError(f"a worker cannot work: {answer.detail}")
             if answer.verdict != "ok":
-                raise WorkError(answer.verdict, answer.detail)
+                raise failure(answer.verdict, answer.detail)
             return answer.payload
         raise WorkError("died", "its workers were killed repeatedly")
 
@@ -255,17 +248,16 @@ class _Lane:
                     )
             # No files, processes or memory left: not caused by the job
             except OSError as error:
-                self._executor.note(f"no worker can be started: {error.strerror}")
+                trouble = f"no worker can be started: {error.strerror}"
+                self._executor.note(trouble)
                 if time.monotonic() > deadline:
-                    raise NoWorkersError(
-                        f"no worker can be started: {error.strerror}"
-                    ) from error
+                    raise NoWorkersError(trouble) from error
                 time.sleep(_START_AGAIN_SECONDS)
                 continue
             self._executor.note(None)
             try:
                 # The message says that the parsers are loaded and the limits set.
-                self.worker.receive(self._tuning, deadline)
+                self.worker.receive(deadline)
             except TimeoutError:
                 self._discard()
                 raise WorkError("died", "a new worker did not start in time") from None

@@ -27,6 +27,7 @@ _DECIDING = (
     "config/tuning.py",
     "config/tuning.yaml",
     "intake/jobs.py",
+    "intake/page_list.py",
 )
 # The libraries that determine an entry, a text, a language, a date or a signature.
 _LIBRARIES = (

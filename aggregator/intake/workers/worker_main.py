@@ -24,7 +24,7 @@ from aggregator.config.memory import (
     set_malloc_options,
 )
 from aggregator.grouping.copies.minhash import load_datasketch
-from aggregator.intake.workers.executor import describe, is_full
+from aggregator.intake.workers.executor import verdict_on
 from aggregator.intake.workers.ipc import WorkerJob, WorkerReply, receive, send
 
 # Loaded before the memory limit is set, so that it applies to jobs and not to libraries.
@@ -78,15 +78,10 @@ def main(arguments: list[str]) -> None:
 def _answer(job: WorkerJob) -> WorkerReply:
     try:
         return WorkerReply("ok", resolve_name(job.function)(job.payload))
-    except MemoryError:
-        gc.collect()
-        return WorkerReply(
-            "memory", detail="the job asked for more memory than a worker may have"
-        )
     except Exception as error:  # noqa: BLE001 - parsers may raise anything
-        if is_full(error):
-            return WorkerReply("unable", detail=describe(error))
-        return WorkerReply("failed", detail=describe(error))
+        gc.collect()
+        verdict, detail = verdict_on(error)
+        return WorkerReply(verdict, detail=detail)
 
 
 if __name__ == "__main__":

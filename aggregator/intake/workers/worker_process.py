@@ -41,6 +41,7 @@ class WorkerProcess:
 
     def __init__(self, tuning: WorkerTuning, language_model: BinaryIO | None) -> None:
         self.jobs = 0
+        self._tuning = tuning
         environment = dict.fromkeys(_ONE_THREAD, "1")
         for name in _KEPT_ENVIRONMENT:
             if name in os.environ:
@@ -76,19 +77,19 @@ class WorkerProcess:
             if_it_fails.pop_all()
         theirs.close()
 
-    def ask(self, job: WorkerJob, tuning: WorkerTuning) -> WorkerReply:
+    def ask(self, job: WorkerJob) -> WorkerReply:
         """Run one job. Raises TimeoutError, another OSError, or WorkError for an invalid reply."""
         self.jobs += 1
-        deadline = time.monotonic() + tuning.parse_deadline_seconds
+        deadline = time.monotonic() + self._tuning.parse_deadline_seconds
         send(self._link, job, deadline)
-        return self.receive(tuning, deadline)
+        return self.receive(deadline)
 
-    def receive(self, tuning: WorkerTuning, deadline: float) -> WorkerReply:
+    def receive(self, deadline: float) -> WorkerReply:
         """Return the next reply; `deadline` is monotonic. Raises as `ask`."""
         return receive(
             self._link,
             WorkerReply,
-            cap_bytes=tuning.result_cap_bytes,
+            cap_bytes=self._tuning.result_cap_bytes,
             deadline=deadline,
         )
 

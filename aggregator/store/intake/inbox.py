@@ -17,7 +17,7 @@ from typing import Any, Literal, NamedTuple
 from msgspec.structs import replace
 from sqlalchemy import Connection, Row
 
-from aggregator.model.entry import Entry
+from aggregator.model.entry import Entry, EntryInput
 from aggregator.model.errors import UnreadableEntryError
 from aggregator.model.structs import FrozenStruct
 from aggregator.store import codecs
@@ -36,22 +36,16 @@ from aggregator.store.tables import (
 MUTED = "muted"  # verdict of an entry that is not wanted (grouping/mutes.py)
 
 
-class InboxEntry(FrozenStruct):
-    """An entry that is ready to be placed, with all input of its article."""
+class InboxEntry(EntryInput):
+    """An entry that is ready to be placed."""
 
     entry_no: int
     inbox_no: int  # 0: it waits for `put_in_order`
     article: str
-    is_revision: bool
     bump_by_clock: bool
-    accepted_at: dt.datetime
-    entry: Entry
     is_late_page: bool = False  # its article was placed with the words of the entry
     # Kept from the first placing if the article is placed again; None: to be computed
     effective_at: dt.datetime | None = None
-    page: bytes | None = None
-    page_url: str | None = None
-    page_charset: str | None = None
     has_lost_page: bool = False  # it was given up, or is of another site
 
 
@@ -67,25 +61,17 @@ def ready(connection: Connection, limit: int, after: int = 0) -> list[InboxEntry
     return [_inbox_entry(row) for row in rows]
 
 
-def gathered_numbers(connection: Connection, after: int) -> list[int]:
-    """Return the numbers of entries without pages that wait for `put_in_order`, those above `after`."""
-    gathering = f"""
-        SELECT entry_no FROM entry WHERE {_IS_GATHERED} AND page IS NULL AND entry_no > :after
-        """  # noqa: S608
-    return sorted(read_values(connection, gathering, after=after))
+def gathered(connection: Connection, limit: int, after: int) -> list[InboxEntry]:
+    """Return entries without pages that wait for `put_in_order`, from those above number `after` on.
 
-
-def gathered_entries(
-    connection: Connection, numbers: Collection[int]
-) -> list[InboxEntry]:
-    """Return those of these entries that still wait for `put_in_order`, in any order; their inbox number is 0.
-
-    Raises UnreadableEntryError as `ready`.
+    They have no inbox number yet: it is 0. Raises UnreadableEntryError as `ready`.
     """
-    gathering = f"SELECT * FROM entry WHERE {_IS_GATHERED} AND entry_no IN :numbers"  # noqa: S608
-    return [
-        _inbox_entry(row) for row in read_rows(connection, gathering, numbers=numbers)
-    ]
+    gathering = f"""
+        SELECT * FROM entry WHERE {_IS_GATHERED} AND page IS NULL AND entry_no > :after
+        ORDER BY entry_no LIMIT :limit
+        """  # noqa: S608
+    rows = read_rows(connection, gathering, after=after, limit=limit)
+    return [_inbox_entry(row) for row in rows]
 
 
 def _inbox_entry(row: Row[Any]) -> InboxEntry:

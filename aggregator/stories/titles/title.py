@@ -10,26 +10,48 @@ leads are read, because a title is chosen at every placement.
 import datetime as dt
 import re
 from collections.abc import Callable, Sequence
+from functools import cache, lru_cache
 from operator import attrgetter
 from typing import NamedTuple
 
+from aggregator.config.shipped import ShippedTable
 from aggregator.extract.kind import is_by_style
+from aggregator.extract.wire.agencies import outlet_key
 from aggregator.model.article import ArticleView
 from aggregator.model.prepared import UNCOUNTED_KINDS
-from aggregator.stories.counting.copy_groups import COUNTED_ROLES, speaker_of
+from aggregator.stories.counting.copy_groups import (
+    COUNTED_ROLES,
+    printer_of,
+    speaker_of,
+)
 from aggregator.stories.counting.originals import (
     of_standing,
     originals_with_copies,
     with_originals,
 )
+from aggregator.stories.lexicon import word_list
 from aggregator.stories.story_tuning import StoryTuning, shipped_tuning
-from aggregator.stories.titles.title_scores import (
-    ScoredTitle,
-    preference_of,
-    scored_titles,
+from aggregator.stories.story_words import dice, heads, tokens
+from aggregator.stories.titles.title_text import (
+    TITLE_CHARS,
+    clean_title,
+    clean_title_text,
 )
-from aggregator.stories.titles.title_text import clean_title
 
+# Seldom more than two sentences of a lead
+LEAD_CHARS = 500
+# The weight of a title's words in its own lead; words in other reports weigh 1
+OWN_LEAD = 0.25
+# The gain of a title that tells an outcome
+OUTCOME = 0.25
+# The cost of each unit of style (`style_cost`). The cost begins STYLE_BELOW below the limit for opinions and
+# explainers (chosen on story-titles; a lead costs .3).
+STYLE_COST = 0.1
+STYLE_BELOW = 3.1
+# The words before an outcome that may say that it has not happened
+PENDING_WORDS = 3
+# A title with fewer heads counts as if it had so many
+FEWEST_HEADS = 6
 # The words of a lead that replace a missing title
 FIRST_WORDS = 14
 _BY_QUALITY = attrgetter("quality", "title")
@@ -86,11 +108,11 @@ def headline(
 
 
 def _choose(
-    scored: Sequence[ScoredTitle],
+    scored: Sequence["ScoredTitle"],
     shown: str | None,
     margin: float,
     tuning: StoryTuning,
-) -> ScoredTitle:
+) -> "ScoredTitle":
     """Return the best title of the preferred outlet, or the `shown` title if that is worse by at most `margin`."""
     preferred = min(scored, key=lambda title: (not title.is_fit, title.preference))
     candidates = [title for title in scored if title.preference == preferred.preference]
@@ -107,7 +129,9 @@ def _choose(
     return best
 
 
-def _advantage(title: ScoredTitle, other: ScoredTitle, tuning: StoryTuning) -> float:
+def _advantage(
+    title: "ScoredTitle", other: "ScoredTitle", tuning: StoryTuning
+) -> float:
     """Return how much better a title is than the other title, by quality and time."""
     later = title.article.effective_at - other.article.effective_at
     least = dt.timedelta(hours=tuning.headline_newer_hours)
@@ -120,7 +144,7 @@ def _advantage(title: ScoredTitle, other: ScoredTitle, tuning: StoryTuning) -> f
 
 
 def _reason(
-    best: ScoredTitle, shown: str | None, scored: Sequence[ScoredTitle]
+    best: "ScoredTitle", shown: str | None, scored: Sequence["ScoredTitle"]
 ) -> str | None:
     """Return why a title replaces the `shown` title; None if it does not."""
     if shown in (None, best.title):
@@ -162,12 +186,9 @@ def title_candidates(
     chosen: list[ArticleView] = []
     for original, copies in originals_with_copies(articles):
         group = [article for article in (original, *copies) if article.id in ids]
-        whole = [
-            article
-            for article in group
-            if not CUT.search(text_of(article)[-CUT_CHARS:])
-        ]
-        chosen += (whole or group)[:1]
+        # The first that is whole, else the first
+        group.sort(key=lambda a: CUT.search(text_of(a)[-CUT_CHARS:]) is not None)
+        chosen += group[:1]
     chosen = (
         chosen
         or [article for article in titled if article.role in COUNTED_ROLES]
@@ -211,3 +232,126 @@ def compared_titles(
         if is_current and article.title and (is_shown or is_preferred):
             compared[article.id] = article
     return sorted(compared.values(), key=BY_TIME)
+
+
+def is_fit(raw: str, title: str, language: str | None) -> bool:
+    """Return whether a title is not clickbait, a label or damaged; `raw` is the title before cleaning."""
+    return not (
+        fault_pattern("clickbait", language).search(title)
+        or fault_pattern("label", language).search(raw)
+    )
+
+
+def style_cost(article: ArticleView) -> float:
+    """Return how close the style of an article is to opinions and explainers; 0 for most reports."""
+    return 0.0 if article.style is None else max(0.0, article.style + STYLE_BELOW)
+
+
+_FAULTS = ShippedTable(
+    "aggregator.stories", "faults.yaml", dict[str, dict[str, list[str]]]
+)
+
+
+@cache
+def fault_pattern(name: str, language: str | None) -> re.Pattern[str]:
+    lists = _FAULTS.content
+    patterns = lists["any"][name] + lists.get(language or "en", {}).get(name, [])
+    return re.compile("|".join(patterns), re.IGNORECASE)
+
+
+def preference_of(article: ArticleView, prefer: Sequence[str]) -> int:
+    """Return the place of the article's outlet in `prefer`, by name or key; the length if it is not there."""
+    keys = {
+        outlet_key(name)
+        for name in (article.outlet, article.outlet_key)
+        if name and prefer
+    }
+    ranks = (rank for rank, outlet in enumerate(prefer) if outlet_key(outlet) in keys)
+    return next(ranks, len(prefer))
+
+
+class _Words(NamedTuple):
+    """The words of an article for scoring, as heads (`aggregator.stories.story_words`)."""
+
+    title: frozenset[str]
+    # The heads of title and lead
+    all: frozenset[str]
+    # The part of the score that depends on the title and its own lead only
+    quality: float
+    is_fit: bool
+
+
+class ScoredTitle(NamedTuple):
+    title: str
+    article: ArticleView
+    # 0: the most preferred outlet
+    preference: int
+    quality: float
+    is_fit: bool
+
+
+def scored_titles(
+    articles: Sequence[ArticleView], prefer: Sequence[str], tuning: StoryTuning
+) -> list[ScoredTitle]:
+    """Return the titles with their scores, by time."""
+    reads = []
+    for article in articles:
+        words = _read(
+            article.title[:TITLE_CHARS],
+            article.outlet,
+            article.lead[:LEAD_CHARS],
+            article.language,
+        )
+        reads.append((article, printer_of(article), words))
+    scored = []
+    for article, origin, words in reads:
+        # A title may be in the titles of others, and in their titles and leads together: 0 to 2
+        shares = [
+            dice(words.title, other.title)
+            + len(words.title & other.all) / max(FEWEST_HEADS, len(words.title))
+            for _, of_other, other in reads
+            if of_other != origin
+        ]
+        quality = words.quality + sum(shares) / max(1, len(shares))
+        quality -= STYLE_COST * style_cost(article)
+        if not words.is_fit:
+            quality -= tuning.headline_fault
+        scored.append(
+            ScoredTitle(
+                title=clean_title(article),
+                article=article,
+                preference=preference_of(article, prefer),
+                quality=quality,
+                is_fit=words.is_fit,
+            )
+        )
+    return scored
+
+
+# Cached, since a title is chosen for each added article, and all other articles were read before
+@lru_cache(maxsize=1024)
+def _read(raw: str, outlet: str | None, lead: str, language: str | None) -> _Words:
+    title = clean_title_text(raw, outlet)
+    in_title = frozenset(heads(title, language))
+    in_lead = frozenset(heads(lead, language))
+    in_own = len(in_title & in_lead) / max(FEWEST_HEADS, len(in_title))
+    return _Words(
+        title=in_title,
+        all=in_title | in_lead,
+        quality=OWN_LEAD * in_own + OUTCOME * tells_outcome(title, language),
+        is_fit=is_fit(raw, title, language),
+    )
+
+
+def tells_outcome(sentence: str, language: str | None) -> bool:
+    """Return whether a sentence tells an outcome as done: "signs", "died"; not "will sign".
+
+    It has one of the `outcomes` of languages.yaml, and none of `pending` shortly before it.
+    """
+    outcomes, pending = word_list(language, "outcomes"), word_list(language, "pending")
+    words = [word for word, _ in tokens(sentence, language)]
+    return any(
+        word in outcomes
+        and pending.isdisjoint(words[max(0, place - PENDING_WORDS) : place])
+        for place, word in enumerate(words)
+    )

@@ -40,6 +40,7 @@ from aggregator.grouping.changes import PlacementResult
 from aggregator.model.errors import (
     AnotherDaemonError,
     ConfigError,
+    DamagedFileError,
     DatabaseTooNewError,
     NotWritableError,
     ReadError,

@@ -237,7 +237,9 @@ def test_what_was_prepared_before_serves_one_entry_and_others_are_prepared() -> 
     dispatcher.prepare_ahead([first, twin], stop=lambda: False)
     assert executor.entries == 2
     job = [twin, other, first]
-    prepared = dispatcher.answered(job, dispatcher.submitted(job), stop=lambda: False)
+    prepared = []
+    for part, answer in dispatcher.submit(job):
+        prepared += dispatcher.answered(part, answer, stop=lambda: False)
     titles = [one.article.title for one in prepared]
     assert titles == [flood().title, strike().title, flood().title]
     assert prepared[0] == prepared[2]

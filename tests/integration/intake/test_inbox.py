@@ -15,6 +15,7 @@ from aggregator.store.intake import acceptance, inbox, rejected
 from aggregator.store.tables import entry, rejected_input
 from tests.support.articles import FLOOD, NOON, STRIKE, Rig, record
 from tests.support.rows import queried, read_by, written_by
+from tests.support.worker_processes import process_ids
 
 
 def test_the_same_entry_again_is_known_and_leaves_no_row(rig: Rig) -> None:
@@ -48,7 +49,7 @@ def test_a_stop_while_texts_are_prepared_blames_no_text(
     waiting = read_by(database, inbox.ready, 10)
     executor = ProcessExecutor(1, Tuning().section("work", WorkerTuning))
     dispatcher = PrepareDispatcher(executor, Tuning())
-    jobs = [(part, dispatcher.submitted(part)) for part in (waiting, waiting[:1])]
+    jobs = dispatcher.submit(waiting) + dispatcher.submit(waiting[:1])
     executor.close()
     for part, job in jobs:
         assert dispatcher.answered(part, job, lambda: True) == ()
@@ -68,9 +69,9 @@ def test_texts_without_markup_are_prepared_without_workers(
     rig.pipeline = Pipeline(database, executor, Tuning(), rig.clock, texts_here=True)
     try:
         assert len(rig.take(*texts[:3])) == 3
-        assert executor.process_ids() == []
+        assert process_ids(executor) == []
         assert len(rig.take(*texts[3:], page)) == 3  # markup is for workers only
-        assert len(executor.process_ids()) == 1
+        assert len(process_ids(executor)) == 1
     finally:
         executor.close()
 

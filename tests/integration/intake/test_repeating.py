@@ -15,11 +15,11 @@ from sqlalchemy import select
 
 from aggregator.config.tuning import Tuning
 from aggregator.extract.learned_boilerplate import restore_lines
-from aggregator.intake.jobs import PrepareItem, PrepareJob, PrepareResult, prepare
+from aggregator.intake.jobs import PrepareJob, PrepareResult, prepare
 from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.workers.executor import Executor
 from aggregator.intake.workers.factory import open_executor
-from aggregator.model.entry import Entry
+from aggregator.model.entry import Entry, EntryInput
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, pending_pages
@@ -86,7 +86,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
     waiting = read_by(database, inbox.ready, ARTICLES)
     placing = placing_of(database)
     for one in waiting:
-        item = PrepareItem(entry=one.entry, seen=one.accepted_at)
+        item = EntryInput(entry=one.entry, accepted_at=one.accepted_at)
         answer = prepare(msgspec.msgpack.encode(PrepareJob(items=(item,))))
         (prepared,) = msgspec.msgpack.decode(answer, type=PrepareResult).prepared
         assert len(placing.place([(one, prepared)])) == 1
@@ -174,7 +174,9 @@ def test_a_batch_that_fails_at_its_end_and_is_repeated_gives_the_same(
 ) -> None:
     Rig(database).accept(*articles_of(ARTICLES))
     waiting = read_by(database, inbox.ready, ARTICLES)
-    items = tuple(PrepareItem(entry=one.entry, seen=one.accepted_at) for one in waiting)
+    items = tuple(
+        EntryInput(entry=one.entry, accepted_at=one.accepted_at) for one in waiting
+    )
     answer = prepare(msgspec.msgpack.encode(PrepareJob(items=items)))
     prepared = msgspec.msgpack.decode(answer, type=PrepareResult).prepared
     batch, placing = list(zip(waiting, prepared, strict=True)), placing_of(database)

@@ -28,6 +28,7 @@ from aggregator.sources.source_limits import source_tuning
 from tests.support import fault_jobs
 from tests.support.articles import NOON
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
+from tests.support.worker_processes import process_ids
 
 MIB = 1 << 20
 
@@ -126,7 +127,7 @@ def test_a_late_job_is_killed_alone() -> None:
         answers = {answer(executor, fault_jobs.process_id) for _ in range(20)}
         assert answers <= {
             bystander,
-            *(str(number).encode() for number in executor.process_ids()),
+            *(str(number).encode() for number in process_ids(executor)),
         }
 
 
@@ -188,13 +189,13 @@ def test_workers_that_nothing_needs_end() -> None:
         ] * 3
 
         def one_is_left() -> bool:
-            return executor.process_ids() == [
+            return process_ids(executor) == [
                 int(answer(executor, fault_jobs.process_id))
             ]
 
         wait_until(one_is_left, "all but the one that single jobs keep busy have ended")
         wait_until(
-            lambda: not executor.process_ids(), "it has ended, too, as no job comes"
+            lambda: not process_ids(executor), "it has ended, too, as no job comes"
         )
         held = [executor.submit(fault_jobs.sleep, b"0.5") for _ in range(3)]
         assert [future.result(timeout=PATIENCE_SECONDS) for future in held] == [
@@ -206,7 +207,7 @@ def test_workers_at_rest_end_and_the_next_job_starts_one() -> None:
     with processes() as executor:
         before = answer(executor, fault_jobs.process_id)
         executor.rest()
-        wait_until(lambda: not executor.process_ids(), "it has no job")
+        wait_until(lambda: not process_ids(executor), "it has no job")
         assert executor.language_model is None
         assert answer(executor, fault_jobs.process_id) != before
 
@@ -217,7 +218,7 @@ def test_kills_from_outside_cost_no_job() -> None:
         futures = [executor.submit(fault_jobs.sleep, b"0.02") for _ in range(100)]
         for done in range(8, 100, 16):  # a kill for every sixteen answers
             futures[done].result(timeout=PATIENCE_SECONDS)
-            victims = executor.process_ids()
+            victims = process_ids(executor)
             with suppress(ProcessLookupError):
                 os.kill(victims[done % len(victims)], signal.SIGKILL)
         assert [future.result(timeout=PATIENCE_SECONDS) for future in futures] == [
@@ -238,9 +239,9 @@ def test_a_job_whose_workers_are_always_killed_ends_with_a_verdict() -> None:
 
 def test_nothing_is_started_before_the_first_job_and_all_ends_with_close() -> None:
     with processes(3) as executor:
-        assert executor.process_ids() == []
+        assert process_ids(executor) == []
         assert answer(executor, fault_jobs.echo, b"one") == b"one"
-        (worker,) = executor.process_ids()
+        (worker,) = process_ids(executor)
         executor.close()
         assert not is_alive(worker)
 

@@ -10,10 +10,10 @@ import pytest
 
 from aggregator.config.tuning import Tuning
 from aggregator.extract.html.dom import bound_html
-from aggregator.intake.jobs import PrepareItem, PrepareJob, PrepareResult, prepare
+from aggregator.intake.jobs import PrepareJob, PrepareResult, prepare
 from aggregator.intake.workers.executor import Executor, WorkerTuning
 from aggregator.intake.workers.factory import open_executor
-from aggregator.model.entry import Entry
+from aggregator.model.entry import Entry, EntryInput
 from aggregator.model.errors import WorkError
 from aggregator.model.prepared import CleanArticle
 from tests.support.hostile_pages import (
@@ -45,9 +45,9 @@ def workers() -> Iterator[Executor]:
 
 
 def prepared(workers: Executor, page: bytes) -> CleanArticle:
-    item = PrepareItem(
+    item = EntryInput(
         entry=Entry(source="hostile", guid="1"),
-        seen=dt.datetime(2025, 1, 1, tzinfo=dt.UTC),
+        accepted_at=dt.datetime(2025, 1, 1, tzinfo=dt.UTC),
         page=page,
         page_url="https://courier.example/1",
     )

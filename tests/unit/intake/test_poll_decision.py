@@ -8,10 +8,9 @@ import pytest
 from aggregator.config.tuning import Tuning
 from aggregator.intake.polling.poll_decision import (
     PollAnswer,
-    PollOutcome,
-    PollRules,
     PollTuning,
     decide,
+    old_entries,
 )
 from aggregator.model.entry import Entry, ParsedFeed, Published
 from aggregator.model.errors import FetchError
@@ -22,7 +21,7 @@ from aggregator.store.intake.source_rows import Source
 from tests.support.tables import rows
 
 ALL_TUNING = Tuning()
-RULES = PollRules(net_tuning(ALL_TUNING), ALL_TUNING.section("polling", PollTuning))
+POLLING = ALL_TUNING.section("polling", PollTuning)
 NOW = dt.datetime(2026, 11, 20, 8, 0, tzinfo=dt.UTC)
 LONG_AGO = NOW - dt.timedelta(days=9)
 HOUR = 3600
@@ -93,8 +92,8 @@ def failure(
     return FetchError(cause, "x", status=status, retry_after_seconds=wait)
 
 
-def decided(before: Source, response: PollAnswer | FetchError) -> PollOutcome:
-    return decide(before, response, NOW, RULES)
+def decided(before: Source, response: PollAnswer | FetchError) -> Source:
+    return decide(before, response, NOW, net_tuning(ALL_TUNING))
 
 
 # Words of the table for times, and for responses that have no entries.
@@ -141,7 +140,7 @@ def response_of(words: str) -> PollAnswer | FetchError:
 def test_a_response_changes_the_source(
     before: dict[str, Any], response: str, changed: dict[str, Any]
 ) -> None:
-    after = decided(source(**values_of(before)), response_of(response)).source
+    after = decided(source(**values_of(before)), response_of(response))
     changed = values_of(changed)
     assert {name: getattr(after, name) for name in changed} == changed
 
@@ -153,25 +152,23 @@ def test_a_response_changes_the_source(
 def test_the_next_poll_follows_the_response(
     response: str, least_seconds: float, most_seconds: float
 ) -> None:
-    after = decided(source(), response_of(response)).source
+    after = decided(source(), response_of(response))
     wait = (after.next_due_at - NOW).total_seconds()
     assert least_seconds <= wait <= most_seconds
 
 
 def test_many_old_entries_at_once_are_no_news() -> None:
-    many = RULES.polling.flood_entries
-    old = entries(*["new"] * many, age_hours=RULES.polling.flood_age_hours + 1)
-    found = decided(source(), answer(**old))
-    assert list(found.own_time) == list(range(many))
-    assert (
-        found.source.flood_entries,
-        found.source.flooded_at,
-        found.source.last_new_at,
-    ) == (
+    many = POLLING.flood_entries
+    old = entries(*["new"] * many, age_hours=POLLING.flood_age_hours + 1)
+    found = old_entries(source(), answer(**old), NOW, POLLING)
+    assert found == list(range(many))
+    after = decided(source(), answer(**old, old=found))
+    assert (after.flood_entries, after.flooded_at, after.last_new_at) == (
         many,
         NOW,
         None,
     )
-    assert decided(source(first_poll_done=False), answer(**old)).own_time == []
-    fewer = entries(*["new"] * (many - 1), age_hours=RULES.polling.flood_age_hours + 1)
-    assert decided(source(), answer(**fewer)).own_time == []
+    first = source(first_poll_done=False)
+    assert old_entries(first, answer(**old), NOW, POLLING) == []
+    fewer = entries(*["new"] * (many - 1), age_hours=POLLING.flood_age_hours + 1)
+    assert old_entries(source(), answer(**fewer), NOW, POLLING) == []

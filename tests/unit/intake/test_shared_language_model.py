@@ -22,6 +22,7 @@ from aggregator.model.entry import ParsedFeed
 from aggregator.sources.source_limits import source_tuning
 from tests.support.rss import item, rss
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
+from tests.support.worker_processes import process_ids
 
 FRENCH = "Le ferry a heurté le quai mardi matin, onze personnes ont été blessées selon la préfecture"
 POLISH = "Prom uderzył we wtorek rano w nabrzeże, jedenaście osób trafiło do szpitala, podała policja"
@@ -114,7 +115,7 @@ def test_workers_have_one_model_and_its_answers_are_those_of_a_model_of_ones_own
 
         def is_shared() -> bool:
             assert languages_by(executor, [FRENCH, POLISH] * 20) == ["fr", "pl"] * 20
-            mapped = [mapped_kib(process_id) for process_id in executor.process_ids()]
+            mapped = [mapped_kib(process_id) for process_id in process_ids(executor)]
             return len(mapped) == 2 and all(
                 one.get("Rss", 0) > 4096 and one["Pss"] < 0.6 * one["Rss"]
                 for one in mapped
@@ -122,7 +123,7 @@ def test_workers_have_one_model_and_its_answers_are_those_of_a_model_of_ones_own
 
         wait_until(is_shared, "both workers to map the pages that both have read")
         assert [
-            mapped_kib(number)["Anonymous"] for number in executor.process_ids()
+            mapped_kib(number)["Anonymous"] for number in process_ids(executor)
         ] == [0, 0]
 
 
@@ -130,8 +131,8 @@ def test_workers_have_one_model_and_its_answers_are_those_of_a_model_of_ones_own
 def test_a_worker_that_is_killed_while_it_writes_leaves_the_model_to_the_next() -> None:
     with two_workers() as executor:
         first = executor.submit(read_feed, feed_of(FRENCH))
-        wait_until(lambda: bool(executor.process_ids()), "the worker to start")
-        (victim,) = executor.process_ids()
+        wait_until(lambda: bool(process_ids(executor)), "the worker to start")
+        (victim,) = process_ids(executor)
         wait_until(lambda: has_opened_it(victim), "the worker to write the model")
         second = executor.submit(read_feed, feed_of(POLISH))
         os.kill(victim, signal.SIGKILL)
@@ -139,7 +140,7 @@ def test_a_worker_that_is_killed_while_it_writes_leaves_the_model_to_the_next() 
         assert language_in(first.result(timeout=PATIENCE_SECONDS)) == "fr"
         assert language_in(second.result(timeout=PATIENCE_SECONDS)) == "pl"
         assert is_complete(executor)
-        assert victim not in executor.process_ids()
+        assert victim not in process_ids(executor)
 
 
 @pytest.mark.later
@@ -195,4 +196,4 @@ def test_without_such_files_each_worker_has_a_model_of_its_own(
     with two_workers() as executor:
         assert executor.language_model is None
         assert languages_by(executor, [FRENCH, POLISH]) == ["fr", "pl"]
-        assert not any(map(mapped_kib, executor.process_ids()))
+        assert not any(map(mapped_kib, process_ids(executor)))

@@ -8,8 +8,7 @@ import pytest
 from aggregator.config.settings import Config
 from aggregator.config.source_settings import SOURCE_KINDS, SourceConfig
 from aggregator.config.tuning import Tuning
-from aggregator.intake.jobs import FeedJob
-from aggregator.intake.kinds.page_kind import read_page
+from aggregator.intake.jobs import FeedJob, read_feed
 from aggregator.intake.kinds.source_kind import SourceKind, source_kind
 from aggregator.model.entry import ParsedFeed
 from aggregator.model.errors import ConfigError
@@ -46,7 +45,7 @@ def listed(page: str, selector: str) -> ParsedFeed:
         tuning=source_tuning(Tuning()),
     )
     return msgspec.msgpack.decode(
-        read_page(msgspec.msgpack.encode(job)), type=ParsedFeed
+        read_feed(msgspec.msgpack.encode(job)), type=ParsedFeed
     )
 
 

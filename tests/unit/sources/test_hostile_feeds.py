@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from aggregator.config.tuning import Tuning
-from aggregator.intake.jobs import FeedJob
-from aggregator.intake.polling.parse_in_worker import parse_feed
+from aggregator.intake.jobs import FeedJob, parse_feed
 from aggregator.intake.workers.executor import Executor
 from aggregator.intake.workers.factory import open_executor
 from aggregator.model.entry import ParsedFeed

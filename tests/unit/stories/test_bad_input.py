@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from aggregator.model.article import ArticleView
-from aggregator.stories import quotations, rendering
+from aggregator.stories import lead, quotations, rendering
 from aggregator.stories.plain_text import as_text
 from aggregator.stories.rendering import render
 from aggregator.stories.story_sentences import sentences_of_report
@@ -156,7 +156,7 @@ def test_of_a_long_text_only_the_beginning_is_read(
         return inner(paragraph, *least)
 
     monkeypatch.setattr(sentences, "split_sentences", counting)
-    monkeypatch.setattr(rendering, "split_sentences", counting)
+    monkeypatch.setattr(lead, "split_sentences", counting)
     report = view("long", "Long", title="Pumps", text=text, lead=text[:600])
     story_text([report, *ferry()], "Pumps of Port Ellis")
     assert sum(split) < 40_000

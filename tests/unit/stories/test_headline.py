@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from aggregator.model.article import ArticleView
 from aggregator.stories.lead import lead_of, summary
 from aggregator.stories.story_tuning import shipped_tuning
-from aggregator.stories.titles.title import headline
-from aggregator.stories.titles.title_scores import is_fit
+from aggregator.stories.titles.title import headline, is_fit
 from tests.support.stories_examples import NOON, ferry, view
 from tests.support.tables import mapping, named_parts, rows
 

@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from aggregator.model.article import ArticleView
-from aggregator.stories.lead import summary
-from aggregator.stories.plain_text import as_text
-from aggregator.stories.rendering import (
+from aggregator.stories.lead import (
     LEAD_PARAGRAPHS,
     LEAD_WORDS,
     lead_paragraphs,
+    summary,
+)
+from aggregator.stories.plain_text import as_text
+from aggregator.stories.rendering import (
     render,
     reports_of,
     title_sentence,

@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 
 from aggregator.stories.compared_sentences import TextVersion
 from aggregator.stories.lexicon import is_correction
-from aggregator.stories.updates import is_update
 from aggregator.stories.versions import (
     CHANGES_SHOWN,
     changed_sentences,
+    is_update,
     unread_signs,
 )
 from tests.support.tables import mapping, rows

@@ -481,6 +481,12 @@ def test_what_is_no_web_archive_is_said(tmp_path: Path) -> None:
     assert "not a WARC archive" in one.reason
 
 
+def test_an_archive_without_a_page_is_said_to_be_empty(tmp_path: Path) -> None:
+    (tmp_path / "a.warc").write_bytes(warc_record("request", b"GET / HTTP/1.1\r\n\r\n"))
+    (one,) = problems(found(tmp_path / "a.warc"))
+    assert one.verdict == "empty"
+
+
 # --- feeds -------------------------------------------------------------------------------------------------
 
 

@@ -15,7 +15,7 @@ from aggregator.extract.html.unseen import (
     without_invisible,
     without_readings,
 )
-from aggregator.extract.language.unicode import clean, without_references
+from aggregator.extract.language.unicode import clean, clean_markup
 from aggregator.text.lines import one_line, word_set
 
 # A longer page is parsed only up to here: 3 MiB (limit)
@@ -53,8 +53,9 @@ def bound_html(
 ) -> BoundedHtml:
     """Cut `html` after `max_chars` characters and `max_elements` elements; the defaults are those of a page."""
     # lxml rejects a str that declares a charset.
-    text = with_ended_readings(_DECLARATION.sub("", clean(html[:max_chars]), count=1))
-    text = without_references(text)
+    text = with_ended_readings(
+        _DECLARATION.sub("", clean_markup(html[:max_chars]), count=1)
+    )
     truncated = len(html) > max_chars
     if text.count("<") > max_elements:
         for number, tag in enumerate(_TAG_START.finditer(text)):

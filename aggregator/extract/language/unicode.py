@@ -96,14 +96,12 @@ def clean(text: str) -> str:
     return _read_again(unicodedata.normalize("NFC", text))
 
 
-def without_references(markup: str) -> str:
-    """Return clean markup with characters in place of numeric references, which may stand for invalid ones.
+def clean_markup(markup: str) -> str:
+    """Return markup, clean, with characters in place of numeric references, which may stand for invalid ones.
 
     A single reference to an invalid character would make a parser drop the whole text. References to the ASCII
     characters, which include those of markup, stay. Pairs of surrogates are joined.
     """
-    if "&#" not in markup:
-        return markup
 
     def character(reference: re.Match[str]) -> str:
         digits = (reference[1] or reference[2]).lstrip("0")
@@ -112,7 +110,7 @@ def without_references(markup: str) -> str:
             return reference[0]
         return chr(code) if code <= 0x10FFFF else ""
 
-    return clean(_REFERENCE.sub(character, markup))
+    return clean(_REFERENCE.sub(character, markup) if "&#" in markup else markup)
 
 
 def _read_again(text: str) -> str:

@@ -64,7 +64,7 @@ def charset_of(content_type: str | None) -> str | None:
 
 def well_prepared(text: str) -> str:
     """Return `text` with one declaration (UTF-8), no DOCTYPE, and only valid characters and references."""
-    text = unicode.clean(text).lstrip()
+    text = unicode.clean_markup(text).lstrip()
     match = _XML_DECLARATION.search(text, 0, 4096)
     if match is not None:
         text = text[: match.start()] + text[match.end() :]
@@ -80,7 +80,6 @@ def well_prepared(text: str) -> str:
 
         text = _PREFIX.sub(limit_prefix, text)
     text = _LONG_NAME.sub(r"\1", text)
-    text = unicode.without_references(text)
     if "&" in text:
         text = _NAME_REFERENCE.sub(lambda found: _NAMED.get(found[1], found[0]), text)
         text = _BARE_AMPERSAND.sub(lambda found: found[1] or "&amp;", text)

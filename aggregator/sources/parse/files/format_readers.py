@@ -63,7 +63,6 @@ def _document(
         return
     content = unicode.clean(unicode.decode(data)).strip()
     if not content:
-        yield empty_input(place.where)
         return
     entry = Entry(
         source=place.source,
@@ -80,24 +79,19 @@ def _document(
 def _feed(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Finding:
     """Read a feed, or articles that Tiny Tiny RSS has exported."""
     data = stream.read(reading.tuning.max_feed_bytes + 1)
-    if not data.strip():
-        yield empty_input(place.where)
-    elif len(data) > reading.tuning.max_feed_bytes:
+    if len(data) > reading.tuning.max_feed_bytes:
         yield too_long_input(place.where, reading.tuning.max_feed_bytes)
     elif _TTRSS.match(data):
         root = xml_repair.root_of(
             xml_repair.well_prepared(xml_repair.decode_markup(data))
         )
         exported = () if root is None else root.iter("article")
-        number = 0
         for number, article in enumerate(exported, start=1):
             record = {part.tag: part.text for part in article.iterchildren("{*}*")}
             record["published"] = record.pop("updated", None)
             where = f"{place.where}, article {number}"
             yield entry_or_problem(record, where, place, reading)
-        if not number:
-            yield empty_input(place.where)
-    else:
+    elif data.strip():
         yield InputFeed(data=data, source=place.name, where=place.where)
 
 
@@ -166,13 +160,10 @@ def _message(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Findi
 
 
 def _mailbox(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Finding:
-    number = 0
     for number, data in enumerate(
         mail.messages(stream, reading.tuning.max_article_bytes), start=1
     ):
         yield _mail(data, place, f"{place.where}, message {number}", reading)
-    if not number:
-        yield empty_input(place.where)
 
 
 def _mail(

@@ -26,6 +26,7 @@ from aggregator.sources.parse.files.input_items import (
     Finding,
     InputItem,
     ReadOptions,
+    empty_input,
     whole_file_problem,
 )
 from aggregator.sources.parse.records import table_file
@@ -159,8 +160,13 @@ def _read(
                 stream.peek(SNIFFED_BYTES)
             )
             reader = READERS[".csv" if is_table else sniffed]
+            # A reader yields nothing if there is nothing in the file.
+            is_empty = True
             for input_item in reader(stream, place, reading):
+                is_empty = False
                 yield replace(input_item, file=place.where)
+        if is_empty:
+            yield replace(empty_input(place.where), file=place.where)
     except ReadError as error:
         yield whole_file_problem(place, str(error))
 

@@ -14,7 +14,6 @@ from aggregator.sources.parse.files.input_items import (
     InputFeed,
     InputProblem,
     ReadOptions,
-    empty_input,
     too_long_input,
 )
 from aggregator.sources.parse.records.jsonl import (
@@ -39,13 +38,8 @@ def read_records(stream: Stream, place: FileIdentity, reading: ReadOptions) -> F
     """Read one record per line, or a list if the file begins with one."""
     if _begins_list(stream):
         yield from _document_of_records(stream, place, reading)
-        return
-    has_items = False
-    for input_item in _lines(stream, 1, place, reading):
-        has_items = True
-        yield input_item
-    if not has_items:
-        yield empty_input(place.where)
+    else:
+        yield from _lines(stream, 1, place, reading)
 
 
 def _begins_list(stream: Stream) -> bool:
@@ -118,9 +112,6 @@ def _document_of_records(
         yield InputProblem(
             where=f"{place.where}, record {count + 1}", reason=str(error)
         )
-        return
-    if not count:
-        yield empty_input(place.where)
 
 
 def _records_of(

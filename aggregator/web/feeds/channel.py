@@ -64,14 +64,14 @@ class Channel(FrozenStruct):
     title: str
     about: str = ABOUT
     base_url: str
-    home: str  # the path of the page that shows the same stories
+    page: str  # the path of the web page that shows the same stories
     self_url: str
     items: tuple[Item, ...] = ()
 
     @property
     def home_url(self) -> str:
         """The page that shows the same stories."""
-        return self.base_url + self.home
+        return self.base_url + self.page
 
     @property
     def storylines_url(self) -> str:
@@ -131,7 +131,7 @@ def channel(
         id=f"tag:aggregator,2026:{feed_path(named).lstrip('/')}{query}",
         title=feed_title(title) or "Stories",
         base_url=settings.base_url,
-        home=f"/{page_query}",
+        page=f"/{page_query}",
         self_url=self_url,
         items=newest_first(items),
     )
@@ -149,7 +149,7 @@ def storyline_channel(
         id=f"tag:aggregator,2026:storylines/{line.id}",
         title=feed_title(f"{settings.title}: {line.title}") or "Storyline",
         base_url=settings.base_url,
-        home=f"{STORYLINES}/{line.id}",
+        page=f"{STORYLINES}/{line.id}",
         self_url=self_url,
         items=newest_first(items),
     )

@@ -93,7 +93,7 @@ def digest_channel(
         title=feed_title(f"{settings.title}: digest"),
         about="The stories with the most new independent reports.",
         base_url=settings.base_url,
-        home=DIGEST,
+        page=DIGEST,
         self_url=self_url,
         items=tuple(items),
     )

@@ -64,7 +64,7 @@ def atom(session: Session, fields: Fields) -> Response:
         id=f"tag:google.com,2005:reader/{page['id']}",
         title=settings.title,
         base_url=settings.base_url,
-        home="/",
+        page="/",
         self_url=f"{settings.base_url}/reader/atom/{quote(page['id'])}",
         items=tuple(entries),
     )

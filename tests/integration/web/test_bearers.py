@@ -401,6 +401,7 @@ def test_a_secret_is_in_no_log_and_no_answer_that_is_passed_on(
     )
     _raw(room, f"NONSENSE {right}\r\n\r\n".encode())
     room.reading.stories = _broken  # type: ignore[method-assign]
+    room.reading.pages = _broken  # type: ignore[method-assign]
     for path in (
         f"/t/{right}/api/v1/stories",
         f"/t/{right}/feeds/stories.rss?folder=new",

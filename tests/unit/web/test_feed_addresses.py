@@ -157,9 +157,9 @@ def test_a_304_asks_for_no_story() -> None:
     class Counting(WrittenStories):
         asked = 0
 
-        def stories(self, wanted: StoryFilter) -> StoryPage:
+        def pages(self, wanted: StoryFilter, at_once: int = 500) -> Iterator[StoryPage]:
             Counting.asked += 1
-            return super().stories(wanted)
+            return super().pages(wanted, at_once)
 
     reader = Counting()
     reader.put(*the_ferry())

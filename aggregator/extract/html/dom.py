@@ -178,7 +178,7 @@ def fragment_of(html: str) -> Any:
 
     parser = _parser(keeps_comments=True)
     try:
-        parts: list[Any] = lxml.html.fragments_fromstring(html, parser=parser)
+        parts: list[Any] = list(lxml.html.fragments_fromstring(html, parser=parser))
     except (lxml.etree.LxmlError, ValueError, AssertionError):
         return None
     root = parser.makeelement("div")

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 from sqlalchemy import (
     Boolean,
+    Column,
     ColumnElement,
     Connection,
     CursorResult,
@@ -237,9 +238,10 @@ def struct_of(shape: type[AnyStruct], row: Any) -> AnyStruct | None:
     return None if row is None else shape(**row._mapping)
 
 
-def highest(connection: Connection, column: ColumnElement[int]) -> int:
+def highest(connection: Connection, numbers: Column[int]) -> int:
     """Return the highest number in a column; 0 without rows."""
-    return connection.scalar(select(func.max(column))) or 0
+    newest = f"SELECT max({numbers.name}) FROM {numbers.table.name}"  # noqa: S608
+    return read_value(connection, newest) or 0
 
 
 def count_rows(

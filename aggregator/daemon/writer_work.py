@@ -74,6 +74,8 @@ class WriterWork:
         self._gathered_at = math.inf
         self._rests_at = math.inf  # monotonic
         self._is_log_full = False  # of many articles
+        # Whether all that is placed was indexed and rendered
+        self._is_all_shown = False
         self.has_begun = False  # whether it has read the inbox
 
     def stop(self) -> None:
@@ -129,14 +131,15 @@ class WriterWork:
         return trouble
 
     def _write(self) -> AggregatorError | None:
-        self._run_commands()  # also if nothing can be placed: a correction may wait
+        # Also if nothing can be placed: a correction may wait
+        changed = self._run_commands()
         count = 0
         shown_at = indexed_at = time.monotonic()
         trouble: AggregatorError | None = None
         try:
             for batch in self.pipeline.place_waiting(self._stops, gathers=True):
                 count += len(batch)
-                self._run_commands()
+                changed += len(batch) + self._run_commands()
                 if time.monotonic() - self._stepped_at >= STEP_SECONDS:
                     self._maintenance.run_step(self._stops)
                     self._stepped_at = time.monotonic()
@@ -155,12 +158,16 @@ class WriterWork:
         self._gathered_at = (
             math.inf if trouble is not None else self.pipeline.gathered_at
         )
+        gathers = time.monotonic() < self._gathered_at < math.inf
+        if self._is_all_shown and not changed and gathers:
+            return trouble  # the rest is looked at when these entries are placed
         self._index()
         while not self._is_needed() and render_next(
             self.services.lock.fenced, RENDERED_AT_ONCE, self._story_tuning
         ):
             pass
         self.pipeline.index_older(self._is_needed)
+        self._is_all_shown = not self._is_needed()
         if (
             trouble is None
             and not self._is_needed()
@@ -182,7 +189,7 @@ class WriterWork:
         self.pipeline.index_text(self._stops)
         self._indexed()
 
-    def _run_commands(self) -> None:
+    def _run_commands(self) -> int:
         executed = self.pipeline.run_commands(self._stops)
         if executed:
             log.info(
@@ -190,6 +197,7 @@ class WriterWork:
                 pluralise(executed, "command"),
                 extra={"event": "commands_executed"},
             )
+        return executed
 
     def _stops(self) -> bool:
         """Return whether to stop. It is called between two steps, so each call is a heartbeat."""

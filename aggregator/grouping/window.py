@@ -60,6 +60,7 @@ class Window:
 
     def __init__(self, model: EventModel, stories: Iterable[LiveStory] = ()) -> None:
         self._model = model
+        self._reach = int(model.tuning.window_days * MINUTES_A_DAY)
         # If the article or a story has no date, the story is compared only from this inbox number on: an undated
         # article is as old as its arrival. Set before a look-up (0: `undated_reach` alone limits it).
         self.undated_from = 0
@@ -133,11 +134,12 @@ class Window:
         date = article.stated_minutes
 
         def may_be_open(story: LiveStory) -> bool:
-            if not self._is_live(story.last_inbox_no, article.inbox_no):
-                return False
+            # The dates first: they keep most stories out while old posts are read.
             if date is None or not story.dates:
-                return story.last_inbox_no >= oldest
-            return self._is_near(story, date, date)
+                is_of_time = story.last_inbox_no >= oldest
+            else:
+                is_of_time = self._is_near(story, date, date)
+            return is_of_time and self._is_live(story.last_inbox_no, article.inbox_no)
 
         return self._best(
             _keys(read(article.terms)[: self._model.tuning.key_terms]), may_be_open
@@ -179,8 +181,8 @@ class Window:
 
     def _is_near(self, story: LiveStory, first: int, last: int) -> bool:
         """Return whether dates of a story are within the window of `first` to `last`, all in minutes."""
-        reach = int(self._model.tuning.window_days * MINUTES_A_DAY)
-        return story.dates[0] - reach <= last and first <= story.dates[-1] + reach
+        dates, reach = story.dates, self._reach
+        return dates[0] - reach <= last and first <= dates[-1] + reach
 
     def _best(
         self, keys: Iterable[int], is_wanted: Callable[[LiveStory], bool]

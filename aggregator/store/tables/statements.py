@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import msgspec
 from sqlalchemy import (
     Boolean,
+    Column,
     ColumnElement,
     Connection,
     CursorResult,

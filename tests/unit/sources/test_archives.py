@@ -17,12 +17,10 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator.config.tuning import Tuning
 from aggregator.model.errors import ReadError, UsageError
 from aggregator.sources.parse.files.input_items import (
     InputEntry,
     InputItem,
-    InputProblem,
     ReadOptions,
 )
 from aggregator.sources.parse.files.open_source import (
@@ -34,26 +32,17 @@ from aggregator.sources.parse.records.jsonl import values
 from aggregator.sources.parse.streams import remote_files
 from aggregator.sources.parse.streams.file_stream import Progress, decompress_stream
 from aggregator.sources.parse.streams.remote_files import is_remote
-from aggregator.sources.source_limits import source_tuning
 from tests.support.loopback import LoopbackServer, Ranged, Request, Response
+from tests.support.read_paths import TUNING, entries_of, problems_of, read_path
 from tests.support.tables import rows
 from tests.support.warc import PAGE, answer, warc_record
 
-TUNING = source_tuning(Tuning())
 Pack = Callable[[bytes], bytes]
 PACKERS = {"gz": gzip.compress, "zst": zstandard.compress}
 
 
-def found(path: Path | str, **more: object) -> list[InputItem]:
-    return list(open_source(path, ReadOptions(tuning=TUNING, **more)))  # type: ignore[arg-type]
-
-
 def titles(results: list[InputItem]) -> list[str]:
-    return [one.entry.title for one in results if isinstance(one, InputEntry)]
-
-
-def problems(results: list[InputItem]) -> list[InputProblem]:
-    return [one for one in results if isinstance(one, InputProblem)]
+    return [entry.title for entry in entries_of(results)]
 
 
 def record(number: int, padding: str = "") -> bytes:
@@ -77,7 +66,7 @@ def noise(rng: random.Random, length: int) -> str:
 def test_members_follow_each_other(tmp_path: Path, kind: str) -> None:
     packed = b"".join(PACKERS[kind](record(number) + b"\n") for number in range(50))
     (tmp_path / f"a.jsonl.{kind}").write_bytes(packed)
-    assert titles(found(tmp_path / f"a.jsonl.{kind}")) == [
+    assert titles(read_path(tmp_path / f"a.jsonl.{kind}")) == [
         f"Item {number}" for number in range(50)
     ]
 
@@ -94,14 +83,14 @@ def test_of_a_cut_file_all_is_taken_that_can_be_read(tmp_path: Path, kind: str) 
         else b""
     )
     (tmp_path / f"a.jsonl.{kind}").write_bytes(cut)
-    results = found(tmp_path / f"a.jsonl.{kind}")
+    results = read_path(tmp_path / f"a.jsonl.{kind}")
     whole = unpacked.count(b"\n") if unpacked else 280
     assert len(titles(results)) >= whole > 200
     assert titles(results) == [
         f"Item {number}" for number in range(len(titles(results)))
     ]
-    assert "cut short" in problems(results)[-1].reason
-    assert len(problems(results)) <= 2, "the line in which it ends, and the file"
+    assert "cut short" in problems_of(results)[-1].reason
+    assert len(problems_of(results)) <= 2, "the line in which it ends, and the file"
 
 
 @pytest.mark.parametrize("kind", PACKERS)
@@ -118,23 +107,23 @@ def test_all_before_a_damaged_member_is_taken(
     start = int(len(damaged) * byte)
     damaged[start:] = b"\xff" * (len(damaged) - start)
     (tmp_path / f"a.jsonl.{kind}").write_bytes(b"".join(members))
-    results = found(tmp_path / f"a.jsonl.{kind}")
+    results = read_path(tmp_path / f"a.jsonl.{kind}")
     assert titles(results)[:10] == [f"Item {number}" for number in range(10)]
     assert set(titles(results)) <= {f"Item {number}" for number in range(11)}
-    assert "damaged" in problems(results)[-1].reason
+    assert "damaged" in problems_of(results)[-1].reason
 
 
 def test_other_bytes_behind_the_last_member_are_reported(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(record(1)) + b"\r\n-- end\n")
-    results = found(tmp_path / "a.jsonl.gz")
+    results = read_path(tmp_path / "a.jsonl.gz")
     assert titles(results) == ["Item 1"]
-    assert ["damaged" in one.reason for one in problems(results)] == [True]
+    assert ["damaged" in one.reason for one in problems_of(results)] == [True]
 
 
 def test_padding_behind_the_last_member_is_no_damage(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(record(1)) + bytes(512))
-    assert titles(found(tmp_path / "a.jsonl.gz")) == ["Item 1"]
-    assert not problems(found(tmp_path / "a.jsonl.gz"))
+    assert titles(read_path(tmp_path / "a.jsonl.gz")) == ["Item 1"]
+    assert not problems_of(read_path(tmp_path / "a.jsonl.gz"))
 
 
 @pytest.mark.slow
@@ -164,7 +153,7 @@ def test_any_damage_ends_and_is_reported(data: st.DataObject) -> None:
 def test_a_bomb_is_unpacked_in_small_steps(tmp_path: Path, kind: str) -> None:
     (tmp_path / f"a.jsonl.{kind}").write_bytes(PACKERS[kind](bytes(200_000_000)))
     tracemalloc.start()
-    (one,) = found(tmp_path / f"a.jsonl.{kind}")
+    (one,) = read_path(tmp_path / f"a.jsonl.{kind}")
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert one.verdict == "too_long"
@@ -188,7 +177,7 @@ def test_every_encoding_in_every_shape(
             records, ensure_ascii=False, indent=1 if shape == "indented" else None
         )
     (tmp_path / name).write_bytes(words.encode(codec))
-    assert titles(found(tmp_path / name)) == [one["title"] for one in records]
+    assert titles(read_path(tmp_path / name)) == [one["title"] for one in records]
 
 
 @pytest.mark.parametrize(
@@ -208,7 +197,7 @@ def test_a_list_that_is_too_long_is_refused_with_the_way_out(
     (tmp_path / name).write_bytes(
         gzip.compress(data.encode()) if name.endswith("gz") else data.encode()
     )
-    (refused,) = open_source(tmp_path / name, ReadOptions(tuning=small))
+    (refused,) = read_path(tmp_path / name, tuning=small)
     assert refused.verdict == "too_long"
     assert "write each record on a line of its own" in refused.reason
 
@@ -223,7 +212,8 @@ def test_a_list_of_very_many_elements_is_read_one_at_a_time(
     many = 90_000 // (len(element) + 1)
     (tmp_path / "a.json").write_bytes(b"[" + b",".join([element] * many) + b"]")
     tracemalloc.start()
-    count = sum(1 for _ in open_source(tmp_path / "a.json", ReadOptions(tuning=small)))
+    reading = ReadOptions(tuning=small)
+    count = sum(1 for _ in open_source(tmp_path / "a.json", reading))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert count == many
@@ -308,9 +298,7 @@ def page(letter: str) -> bytes:
 
 
 def urls(results: list[InputItem]) -> str:
-    return "".join(
-        str(one.entry.url)[-1] for one in results if isinstance(one, InputEntry)
-    )
+    return "".join(str(entry.url)[-1] for entry in entries_of(results))
 
 
 BROKEN = {
@@ -334,11 +322,12 @@ def test_a_broken_record_harms_no_other(tmp_path: Path, broken: str, name: str) 
     records = [page("a"), page("b"), BROKEN[broken], page("c"), page("d"), page("e")]
     pack: Pack = gzip.compress if name.endswith("gz") else bytes
     (tmp_path / name).write_bytes(b"".join(pack(one) for one in records))
-    results = found(tmp_path / name)
+    results = read_path(tmp_path / name)
     assert urls(results) == "abcde"
-    assert problems(results)
+    assert problems_of(results)
     assert all(
-        one.where.rpartition(", ")[2].startswith("record ") for one in problems(results)
+        one.where.rpartition(", ")[2].startswith("record ")
+        for one in problems_of(results)
     )
     assert all(one.file == str(tmp_path / name) for one in results)
 
@@ -347,9 +336,9 @@ def test_a_web_archive_is_read_up_to_a_damaged_member(tmp_path: Path) -> None:
     members = [bytearray(gzip.compress(page(letter))) for letter in "abcdef"]
     members[2][40:] = b"\xff" * (len(members[2]) - 40)
     (tmp_path / "c.warc.gz").write_bytes(b"".join(members))
-    results = found(tmp_path / "c.warc.gz")
+    results = read_path(tmp_path / "c.warc.gz")
     assert urls(results) == "ab"
-    assert "damaged" in problems(results)[-1].reason
+    assert "damaged" in problems_of(results)[-1].reason
 
 
 def test_pages_and_texts_without_a_response_are_read(tmp_path: Path) -> None:
@@ -366,9 +355,7 @@ def test_pages_and_texts_without_a_response_are_read(tmp_path: Path) -> None:
     (tmp_path / "c.warc.wet").write_bytes(b"".join(records))
     (tmp_path / "c.warc").write_bytes(b"".join(records))
     for name in ("c.warc", "c.warc.wet"):
-        entries = [
-            one.entry for one in found(tmp_path / name) if isinstance(one, InputEntry)
-        ]
+        entries = entries_of(read_path(tmp_path / name))
         assert [one.guid for one in entries] == [
             "urn:uuid:urn:a",
             "urn:uuid:urn:b",
@@ -376,7 +363,7 @@ def test_pages_and_texts_without_a_response_are_read(tmp_path: Path) -> None:
         ]
         assert "Café" in (entries[0].html or "")
         assert (entries[2].text, entries[2].is_page) == (text, False)
-        assert not problems(found(tmp_path / name))
+        assert not problems_of(read_path(tmp_path / name))
 
 
 def test_records_without_a_page_are_passed_over(tmp_path: Path) -> None:
@@ -389,8 +376,8 @@ def test_records_without_a_page_are_passed_over(tmp_path: Path) -> None:
         page("z"),
     ]
     (tmp_path / "c.warc").write_bytes(b"".join(records))
-    assert urls(found(tmp_path / "c.warc")) == "z"
-    assert not problems(found(tmp_path / "c.warc"))
+    assert urls(read_path(tmp_path / "c.warc")) == "z"
+    assert not problems_of(read_path(tmp_path / "c.warc"))
 
 
 # --- feeds -------------------------------------------------------------------------------------------------
@@ -399,7 +386,7 @@ def test_records_without_a_page_are_passed_over(tmp_path: Path) -> None:
 def test_of_a_cut_feed_what_is_there_is_left_to_a_worker(tmp_path: Path) -> None:
     feed = b"<rss><channel>" + b"<item><title>One</title></item>" * 2000
     (tmp_path / "f.xml.gz").write_bytes(gzip.compress(feed)[:-10])
-    first, second = found(tmp_path / "f.xml.gz")
+    first, second = read_path(tmp_path / "f.xml.gz")
     assert first.data == feed[: len(first.data)]
     assert len(first.data) > 1000
     assert "cut short" in second.reason
@@ -428,7 +415,7 @@ def test_an_archive_at_an_address_that_cannot_be_read_is_one_problem(
     }
     with LoopbackServer(routes) as server:
         reasons = {
-            name: [one.reason for one in problems(found(server.url(name)))]
+            name: [one.reason for one in problems_of(read_path(server.url(name)))]
             for name in ("/none.warc", *routes)
         }
     assert {name: len(words) for name, words in reasons.items()} == dict.fromkeys(
@@ -445,7 +432,7 @@ def test_an_archive_at_an_address_that_cannot_be_read_is_one_problem(
         "an address without a path is none of an archive"
     )
     with pytest.raises(UsageError, match=r"^Protocol not known"):
-        found("foo://a/b.warc")
+        read_path("foo://a/b.warc")
 
 
 def test_a_server_that_sends_another_part_than_it_was_asked_for_is_a_problem(
@@ -468,11 +455,11 @@ def test_a_server_that_sends_another_part_than_it_was_asked_for_is_a_problem(
     with LoopbackServer(
         {f"{path}.warc.gz": route for path, route in wrong.items()}
     ) as server:
-        read = {path: found(server.url(f"{path}.warc.gz")) for path in wrong}
+        read = {path: read_path(server.url(f"{path}.warc.gz")) for path in wrong}
     assert [
         sum(isinstance(one, InputEntry) for one in items) for items in read.values()
     ] == [0, 1, 0]
-    reasons = [[one.reason for one in problems(items)] for items in read.values()]
+    reasons = [[one.reason for one in problems_of(items)] for items in read.values()]
     assert [len(words) for words in reasons] == [1, 1, 1]
     assert all("cannot be read to its end" in one for (one,) in reasons)
     assert "the server sends less than there is" in reasons[-1][0]
@@ -495,7 +482,7 @@ def test_a_server_that_sends_too_little_is_given_up(
         return Response(206, headers, parts, drip_seconds=0.1)
 
     with LoopbackServer({"/a.warc.gz": slow}) as server:
-        (given_up,) = problems(found(server.url("/a.warc.gz")))
+        (given_up,) = problems_of(read_path(server.url("/a.warc.gz")))
     assert "cannot be read to its end" in given_up.reason
 
 
@@ -511,7 +498,7 @@ def test_an_address_with_a_secret_is_refused_without_it(
             else address.replace("//", secret)
         )
         with pytest.raises(UsageError, match="download it") as refused:
-            found(typed)
+            read_path(typed)
         assert server.requests == []
     assert "hidden" not in str(refused.value)
     assert address not in str(refused.value)
@@ -519,4 +506,4 @@ def test_an_address_with_a_secret_is_refused_without_it(
 
 def test_an_address_is_one_address(pages: bytes) -> None:
     with LoopbackServer({"/a::b.warc.gz": Ranged(pages)}) as server:
-        assert len(found(server.url("/a::b.warc.gz"))) == 3
+        assert len(read_path(server.url("/a::b.warc.gz"))) == 3

@@ -8,38 +8,29 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from aggregator.config.tuning import Tuning
 from aggregator.model.errors import UsageError
 from aggregator.sources.parse.files.input_items import (
     InputEntry,
     InputFeed,
-    InputItem,
     InputProblem,
-    ReadOptions,
 )
-from aggregator.sources.parse.files.open_source import open_source
-from aggregator.sources.source_limits import source_tuning
+from tests.support.read_paths import TUNING, entries_of, read_path
 from tests.support.warc import PAGE, answer, warc_record
 
-TUNING = source_tuning(Tuning())
 STORY = (
     "Lock gate mended\n\nThe lock gate holds again, the harbour office said on Friday."
 )
 RECORD = b'{"id": "r1", "outlet": "Harbour Post", "title": "Lock gate mended"}\n'
 
 
-def found(what: Path | str, **more: object) -> list[InputItem]:
-    return list(open_source(what, ReadOptions(tuning=TUNING, **more)))  # type: ignore[arg-type]
-
-
 def only_entry(what: Path | str, **more: object) -> InputEntry:
-    (one,) = found(what, **more)
+    (one,) = read_path(what, **more)
     assert isinstance(one, InputEntry), one
     return one
 
 
 def only_problem(what: Path | str, **more: object) -> InputProblem:
-    (one,) = found(what, **more)
+    (one,) = read_path(what, **more)
     assert isinstance(one, InputProblem), one
     return one
 
@@ -54,7 +45,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_saved_texts_are_named_by_folder_and_path(folder: Path) -> None:
-    entries = [one.entry for one in found(folder) if isinstance(one, InputEntry)]
+    entries = entries_of(read_path(folder))
     assert [(one.source, one.guid, one.outlet) for one in entries] == [
         ("inbox", "Harbour Post/a.txt", "Harbour Post"),
         ("inbox", "b.txt", None),
@@ -68,7 +59,7 @@ def test_saved_texts_are_named_by_folder_and_path(folder: Path) -> None:
 def test_a_file_alone_is_known_to_its_folder(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    entries = [one.entry for one in found(folder) if isinstance(one, InputEntry)]
+    entries = entries_of(read_path(folder))
     in_folder = next(one for one in entries if one.guid == "b.txt")
     assert only_entry(folder / "b.txt").entry == in_folder
     monkeypatch.chdir(folder)
@@ -83,7 +74,9 @@ def test_a_folder_given_as_a_dot_has_its_name(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(folder)
-    assert [one.entry.source for one in found(".") if isinstance(one, InputEntry)] == [
+    assert [
+        one.entry.source for one in read_path(".") if isinstance(one, InputEntry)
+    ] == [
         "inbox",
         "inbox",
     ]
@@ -106,7 +99,7 @@ def test_compression_is_seen_by_content_and_is_not_part_of_the_name(
 def test_a_feed_is_left_to_a_worker(tmp_path: Path, name: str) -> None:
     data = b"<?xml version='1.0'?><rss><channel/></rss>"
     (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith("gz") else data)
-    (one,) = found(tmp_path / name)
+    (one,) = read_path(tmp_path / name)
     assert (one.data, one.source) == (data, name.removesuffix(".gz"))
 
 
@@ -145,7 +138,7 @@ def test_a_cut_archive_is_damaged(tmp_path: Path, name: str, data: bytes) -> Non
 def test_a_json_feed_is_a_feed(tmp_path: Path, indent: int | None) -> None:
     feed = {"version": "https://jsonfeed.org/version/1", "title": "F", "items": []}
     (tmp_path / "f.json").write_text(json.dumps(feed, indent=indent))
-    assert isinstance(found(tmp_path / "f.json")[0], InputFeed)
+    assert isinstance(read_path(tmp_path / "f.json")[0], InputFeed)
 
 
 def test_hidden_temporary_and_foreign_files_are_passed_over(
@@ -166,7 +159,7 @@ def test_hidden_temporary_and_foreign_files_are_passed_over(
     (folder / "circle").symlink_to(folder)
     (folder / "nowhere.txt").symlink_to(tmp_path / "gone.txt")
     os.mkfifo(folder / "pipe.txt")
-    assert [one.where for one in found(folder)] == [
+    assert [one.where for one in read_path(folder)] == [
         f"{folder}/Harbour Post/a.txt",
         f"{folder}/b.txt",
     ]
@@ -184,7 +177,7 @@ def test_a_name_that_is_no_utf8_is_still_read(tmp_path: Path) -> None:
 
 def test_what_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such file"):
-        found(tmp_path / "nothing.txt")
+        read_path(tmp_path / "nothing.txt")
 
 
 # --- web archives ------------------------------------------------------------------------------------------
@@ -206,9 +199,7 @@ def test_a_warc_gives_its_pages(tmp_path: Path, name: str) -> None:
     ]
     pack = gzip.compress if name.endswith("gz") else bytes
     (tmp_path / name).write_bytes(b"".join(pack(record) for record in records))
-    results = [
-        one.entry for one in found(tmp_path / name) if isinstance(one, InputEntry)
-    ]
+    results = entries_of(read_path(tmp_path / name))
     assert [one.url for one in results] == [
         f"https://news.example.org/{letter}" for letter in "abc"
     ]
@@ -226,6 +217,6 @@ def test_a_warc_page_that_is_too_long_is_passed_over(tmp_path: Path) -> None:
     (tmp_path / "c.warc").write_bytes(
         warc_record("response", bomb) + warc_record("response", answer(PAGE))
     )
-    first, second = found(tmp_path / "c.warc")
+    first, second = read_path(tmp_path / "c.warc")
     assert first.verdict == "too_long"
     assert isinstance(second, InputEntry)

@@ -7,22 +7,17 @@ from typing import Any
 
 import pytest
 
-from aggregator.config.tuning import Tuning
 from aggregator.model.entry import Entry
 from aggregator.model.errors import UsageError
 from aggregator.sources.parse.files.input_items import (
     InputEntry,
     InputItem,
-    InputProblem,
-    ReadOptions,
 )
-from aggregator.sources.parse.files.open_source import open_source
 from aggregator.sources.parse.records.record_entry import RecordNotes, mapping_of
-from aggregator.sources.source_limits import source_tuning
 from tests.conftest import REPOSITORY
+from tests.support.read_paths import entries_of, problems_of, read_path
 from tests.support.tables import rows
 
-TUNING = source_tuning(Tuning())
 FILES = REPOSITORY / "tests" / "data" / "archives"
 # One article in the forms of other services, as their documents name the keys
 SERVICES = FILES / "services"
@@ -34,16 +29,8 @@ TEXT = (
 DAY = dt.date(2026, 11, 23)
 
 
-def found(path: Path, **more: Any) -> list[InputItem]:
-    return list(open_source(path, ReadOptions(tuning=TUNING, **more)))
-
-
-def entries(items: list[InputItem]) -> list[Entry]:
-    return [item.entry for item in items if isinstance(item, InputEntry)]
-
-
 def reasons(items: list[InputItem]) -> list[str]:
-    return [item.reason for item in items if isinstance(item, InputProblem)]
+    return [item.reason for item in problems_of(items)]
 
 
 def notes(items: list[InputItem]) -> str:
@@ -65,7 +52,7 @@ def words_of(entry: Entry) -> str:
 def test_the_archive_of_a_program_is_read(
     name: str, author: str | None, outlet: str | None
 ) -> None:
-    (entry,) = entries(found(FILES / name))
+    (entry,) = entries_of(read_path(FILES / name))
     assert (entry.title, entry.url) == (
         "Dam repairs begin in Lindmar",
         "https://kite.example/dam",
@@ -80,7 +67,7 @@ def test_the_archive_of_a_program_is_read(
 
 
 def test_a_saved_page_has_its_address_and_not_the_date_of_saving() -> None:
-    (entry,) = entries(found(FILES / "saved.mhtml"))
+    (entry,) = entries_of(read_path(FILES / "saved.mhtml"))
     assert (entry.title, entry.url) == (
         "Dam repairs begin in Lindmar",
         "https://kite.example/dam",
@@ -110,7 +97,7 @@ def test_the_form_of_another_service_is_read(
     (tmp_path / "a.json").write_text(
         json.dumps(json.loads(file.read_text("utf-8")), indent=indent)
     )
-    (entry,) = entries(found(tmp_path / "a.json"))
+    (entry,) = entries_of(read_path(tmp_path / "a.json"))
     outlet = None if file.stem == "webz" else "Kite Daily"
     assert (entry.title, entry.url, entry.outlet) == (TITLE, ADDRESS, outlet)
     assert TEXT in words_of(entry)
@@ -127,7 +114,7 @@ def test_a_date_is_read_in_the_forms_of_programs(
     tmp_path: Path, written: object
 ) -> None:
     (tmp_path / "a.jsonl").write_text(json.dumps({"title": TITLE, "pub_date": written}))
-    (entry,) = entries(found(tmp_path / "a.jsonl"))
+    (entry,) = entries_of(read_path(tmp_path / "a.jsonl"))
     assert entry.published is not None
     assert entry.published.time.replace(microsecond=0) == dt.datetime(
         2026, 11, 23, 8, tzinfo=dt.UTC
@@ -142,7 +129,9 @@ def test_authors_are_a_text_a_list_or_objects(
     tmp_path: Path, written: object, names: str | None
 ) -> None:
     (tmp_path / "a.jsonl").write_text(json.dumps({"title": TITLE, "authors": written}))
-    assert [entry.author for entry in entries(found(tmp_path / "a.jsonl"))] == [names]
+    assert [entry.author for entry in entries_of(read_path(tmp_path / "a.jsonl"))] == [
+        names
+    ]
 
 
 # --- what was read, and what not ----------------------------------------------------------------------------
@@ -165,7 +154,9 @@ def test_the_id_of_a_record_is_kept_as_text(
     tmp_path: Path, given: object, kept: str | None
 ) -> None:
     (tmp_path / "a.jsonl").write_text(json.dumps({"id": given, "title": TITLE}))
-    assert [entry.record_id for entry in entries(found(tmp_path / "a.jsonl"))] == [kept]
+    assert [
+        entry.record_id for entry in entries_of(read_path(tmp_path / "a.jsonl"))
+    ] == [kept]
 
 
 @pytest.mark.parametrize(
@@ -177,15 +168,15 @@ def test_an_id_or_a_date_that_cannot_be_read_is_said(
 ) -> None:
     (tmp_path / "a.jsonl").write_text(json.dumps({"title": TITLE, **record}))
     seen = dt.datetime(2026, 11, 28, tzinfo=dt.UTC)
-    assert note in notes(found(tmp_path / "a.jsonl", seen=seen)).split("\n")
+    assert note in notes(read_path(tmp_path / "a.jsonl", seen=seen)).split("\n")
 
 
 # --- tables -------------------------------------------------------------------------------------------------
 
 
 def test_a_table_gives_an_article_a_row() -> None:
-    items = found(FILES / "table.csv")
-    rows = entries(items)
+    items = read_path(FILES / "table.csv")
+    rows = entries_of(items)
     assert [row.title for row in rows] == [
         "Dam repairs begin in Lindmar",
         "Goat fair called off",
@@ -209,7 +200,7 @@ def test_a_table_without_a_header_is_refused_whole(
     tmp_path: Path, data: str, words: str
 ) -> None:
     (tmp_path / "a.csv").write_bytes(data.encode())
-    (reason,) = reasons(found(tmp_path / "a.csv"))
+    (reason,) = reasons(read_path(tmp_path / "a.csv"))
     assert words in reason
 
 
@@ -223,7 +214,7 @@ def days(tmp_path: Path, values: list[str], **more: Any) -> list[str | None]:
     chosen = mapping_of(["published=pubday"])
     published = [
         row.published
-        for row in entries(found(tmp_path / "a.csv", chosen=chosen, **more))
+        for row in entries_of(read_path(tmp_path / "a.csv", chosen=chosen, **more))
     ]
     return [None if one is None else f"{one.time:%m-%d %H}" for one in published]
 

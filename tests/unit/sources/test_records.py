@@ -11,7 +11,7 @@ from aggregator.model.entry import Entry
 from aggregator.model.errors import ReadError
 from aggregator.sources.parse.records.jsonl import decoded_record, read_labelled
 from aggregator.sources.parse.records.record_entry import entry_of_record
-from tests.support.tables import rows
+from tests.support.tables import mapping, named_parts, rows
 
 
 def read(record: object, **more: object) -> Entry:
@@ -22,56 +22,13 @@ def read_line(line: bytes | str, **more: object) -> Entry:
     return entry_of_record(decoded_record(line), file_name="batch.jsonl", **more)  # type: ignore[arg-type]
 
 
-def test_a_full_record() -> None:
-    where = {
-        "id": "a1",
-        "url": "https://example.org/a1",
-        "published": "2026-02-27T10:00:00+01:00",
-    }
-    who = {
-        "outlet": "Harbour Post",
-        "source": "ignored beside outlet",
-        "author": "Ada Quill",
-    }
-    words = {
-        "title": "Lock &amp; gate",
-        "text": "The lock gate was mended.\r\nIt holds.",
-        "lang": "en-GB",
-    }
-    entry = read(where | who | words | {"cluster": "c9", "whatever": [1, 2]})
-    assert (entry.source, entry.outlet, entry.guid) == (
-        "Harbour Post",
-        "Harbour Post",
-        "a1",
-    )
-    assert (entry.title, entry.text) == (
-        "Lock & gate",
-        "The lock gate was mended.\nIt holds.",
-    )
-    assert entry.published.time == dt.datetime(2026, 2, 27, 9, tzinfo=dt.UTC)
-    assert (entry.language, entry.author, entry.authority) == (
-        "en",
-        "Ada Quill",
-        "handed",
-    )
+RECORDS_READ = mapping("records", "records")
 
 
-def test_without_an_outlet_the_file_is_the_source() -> None:
-    entry = read({"title": "T", "source": None})
-    assert (entry.source, entry.outlet, entry.guid, entry.published) == (
-        "batch.jsonl",
-        None,
-        None,
-        None,
-    )
-
-
-@pytest.mark.parametrize(
-    "record",
-    rows("records", "any one of them is enough"),
-)
-def test_any_one_of_them_is_enough(record: dict[str, str]) -> None:
-    assert read(record).source == "batch.jsonl"
+@pytest.mark.parametrize("name", RECORDS_READ)
+def test_what_is_read_of_a_record(name: str) -> None:
+    row = RECORDS_READ[name]
+    assert named_parts(read(row["record"]), row["gives"]) == row["gives"]
 
 
 @pytest.mark.parametrize(
@@ -90,22 +47,10 @@ def test_what_is_no_record_is_refused(line: str, words: str) -> None:
         read_line(line)
 
 
-@pytest.mark.parametrize(
-    "published", ["1712-01-01", "never", "99999-01-01T00:00:00Z", {"at": 1}, True, None]
-)
-def test_absurd_times_are_unknown(published: object) -> None:
-    assert read({"title": "T", "published": published}).published is None
-
-
 def test_a_time_ahead_of_our_clock_is_absurd_where_the_clock_is_known() -> None:
     record = {"title": "T", "published": "2031-01-01T00:00:00Z"}
     assert read(record).published is not None
     assert read(record, seen=dt.datetime(2026, 1, 1, tzinfo=dt.UTC)).published is None
-
-
-def test_html_that_is_a_page_is_known_as_one() -> None:
-    assert read({"html": "<html><body><p>x</p></body></html>"}).is_page
-    assert not read({"html": "<p>x</p>"}).is_page
 
 
 @pytest.mark.parametrize(
@@ -136,12 +81,6 @@ def test_signs_alone_and_what_is_no_number_of_anybodys_are_as_good_as_missing(
 ) -> None:
     with pytest.raises(ReadError, match="empty"):
         read_line(f'{{"html": {value}}}')
-
-
-def test_whole_numbers_are_ids() -> None:
-    assert [
-        read({"id": given, "title": "T"}).guid for given in (7, 7.0, "7", True)
-    ] == ["7", "7", "7", None]
 
 
 def test_labels_for_eval() -> None:

@@ -236,10 +236,11 @@ def entries_of(
 
 
 class _FolderLook(msgspec.Struct, kw_only=True):
-    """What one look has read and not stored yet, and the outcomes of what it has stored."""
+    """Items that one look has read and not stored yet, and the outcomes of stored items."""
 
     now: dt.datetime
-    source: str  # of its entries
+    # The source of its entries
+    source: str
     # new, changed or removed files whose rejected items are still stored
     touched: list[str]
     entries: list[Entry] = []

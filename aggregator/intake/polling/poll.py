@@ -78,7 +78,7 @@ class Poller(PageFetcher):
         row: Source,
         ask: Callable[[Source, dt.datetime], PollAnswer] | None = None,
     ) -> PollResult:
-        """Store what `ask` returns of the source with this row; a FetchError becomes its health.
+        """Store the answer of `ask` to a poll of the source with this row; a FetchError becomes its health.
 
         By default the feed or page is requested.
         """

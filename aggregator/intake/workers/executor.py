@@ -104,7 +104,7 @@ def is_left_behind(thread: threading.Thread, seconds: float) -> bool:
 
 
 def verdict_on(error: Exception) -> tuple[FailedVerdict, str]:
-    """Return the verdict on a job that raised an exception, and what the exception says.
+    """Return the verdict on a job that raised an exception, and a line about the exception.
 
     If a disk is full, the job is not at fault: py3langid, for example, unpacks its model into a temporary file.
     """

@@ -128,15 +128,14 @@ def _read(text: str) -> tuple[list[str], frozenset[str]]:
 
 def is_kept_apart(
     connection: Connection,
-    article: Article,
+    article: Article | ComparedText,
     reports: Sequence[Article],
     others: Sequence[Article],
-    text: ComparedText | None = None,
 ) -> bool:
     """Return whether an article is of another release than one of `reports`, or of a series with it.
 
-    Such articles never report one event. A third entry of the form is searched among `others`; `text` is the
-    text of an article that has no row yet.
+    Such articles never report one event. A third entry of the form is searched among `others`. An article that has
+    no row yet is given with its text.
     """
     if any(are_other_releases(article.title, report.title) for report in reports):
         return True
@@ -145,8 +144,8 @@ def is_kept_apart(
         return False
     thirds = [other.id for other in others if other.source == article.source][:_TEXTS]
     texts = compared_articles.compared_texts(connection, {article.id, *ids, *thirds})
-    if text is not None:
-        texts[article.id] = text
+    if isinstance(article, ComparedText):
+        texts[article.id] = article
     return any(
         is_one_series(texts[article.id], texts[id_], texts.values()) for id_ in ids
     )

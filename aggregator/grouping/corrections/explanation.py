@@ -279,7 +279,7 @@ def _pair(
     row = reading.member(first.id)
     left = PairArticle(row)
     right = PairArticle(reading.member(second.id))
-    reasons = reasons_of(model, compare_pairs(model, left, [right], stream).pairs)
+    reasons = reasons_of(model, compare_pairs(model, left, [right], stream))
     terms = ids_of(read(row.terms))  # the highest weight first
     guard = stream, tuning, shipped_model(all_tuning).stub_words
     linked = ConstraintTable(explained.constraints).linked_articles(first.id)

@@ -13,7 +13,6 @@ from aggregator.extract.entry_identity import story_id
 from aggregator.extract.wire.agencies import copied_wire
 from aggregator.grouping.changes import Merge, Place
 from aggregator.grouping.copies.copy_lookup import CopyMatch
-from aggregator.grouping.copies.series import is_kept_apart
 from aggregator.grouping.pairs.pair_article import PairArticle, pack_nearest
 from aggregator.grouping.pairs.pair_model import UNLIKE
 from aggregator.grouping.pairs.title_frames import are_alike, read_title
@@ -32,7 +31,6 @@ from aggregator.model.evidence import Agreement, Evidence
 from aggregator.store import codecs
 from aggregator.store.stories import stored_articles, story_rows
 from aggregator.store.stories.article_rows import compared_articles
-from aggregator.store.stories.live_stories import LiveStory
 from aggregator.store.stories.stored_articles import StoredArticle
 from aggregator.store.stories.story_rows import StoryRow
 from aggregator.store.stories.unit_of_work import UnitOfWork
@@ -283,25 +281,17 @@ class Decider:
         """Decide by the scores of the article with the stories that it may join."""
         model = self._parts.model
         comparison = self._parts.comparison
-        candidates = []
-        newest = {}
-        others = []
-        for story in self._window.candidates(article):
-            if story.id not in barred and is_open(article, story, model.tuning):
-                candidates.append(story)
-                newest[story.id] = comparison.newest(story)
-                others += newest[story.id]
+        candidates = [
+            story
+            for story in self._window.candidates(article)
+            if story.id not in barred and is_open(article, story, model.tuning)
+        ]
         text = compared_articles.compared_text(article)
-
-        def is_closed(story: LiveStory) -> bool:
-            reports = newest[story.id]
-            return is_kept_apart(self._connection, article, reports, others, text)
-
-        scored = comparison.scored(self._connection, compared, candidates, is_closed)
+        scored = comparison.scored(self._connection, compared, text, candidates)
         decision = decide(article, scored, model, comparison.model.bias)
         near = []
         for candidate in scored:
-            logit = affinity(article, candidate, newest[candidate.story.id])
+            logit = affinity(article, candidate, comparison.newest(candidate.story))
             if logit > UNLIKE:
                 near.append((candidate.story.number, round(1000 * logit)))
         return replace(

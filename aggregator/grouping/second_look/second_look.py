@@ -1,6 +1,6 @@
 """Second look: repeated decisions about recently changed stories.
 
-reassess.py decides; this module reads its inputs and writes its decisions. A second look is due
+look.py decides; this module reads its inputs and writes its decisions. A second look is due
 by inbox number, before the first article of the next `reassess_every`, and covers the stories that changed
 since the last; so a replay of the same articles decides at the same moments.
 """
@@ -10,8 +10,7 @@ from itertools import permutations
 
 from aggregator.grouping.changes import Merge, Move
 from aggregator.grouping.parts import GroupingParts
-from aggregator.grouping.second_look.reassess import reassess_stories
-from aggregator.grouping.second_look.reassignments import ReportMove, StoryMerge
+from aggregator.grouping.second_look.look import ReportMove, reassess_stories
 from aggregator.grouping.second_look.story_lookup import StoryLookup
 from aggregator.grouping.write.copy_families import with_copies
 from aggregator.model.evidence import Evidence, Reason, RunnerUp
@@ -77,28 +76,28 @@ class SecondLook:
         self._parts.stream.read_last(self._unit_of_work)
         lookup = StoryLookup(self._parts, self._connection)
         changes = reassess_stories(numbers, lookup, self._parts.model.tuning)
-        ids = {}
-        for change in changes:
-            for number in change.numbers:
-                ids[number] = lookup.id_of(number)
+        # The ids of stories after these changes, where they differ
+        ids: dict[str, str] = {}
         for change in changes:
             # These stories count as changed at the first number of this period, so the next run covers them.
-            if isinstance(change, StoryMerge):
-                pair = ids[change.kept], ids[change.gone]
-                self._ask_strangers(*pair)
-                merge = Merge(
-                    stories=pair,
-                    at_no=at_no,
-                    reason="second look",
-                    silent=silent,
-                    score=change.score,
-                    need=change.need,
+            if isinstance(change, ReportMove):
+                origin, target = (
+                    ids.get(id_, id_) for id_ in (change.source, change.target)
                 )
-                ids[change.kept] = self._parts.story_writer.apply(
-                    self._unit_of_work, merge
-                )
-            else:
-                self._move(change, ids, at_no, lookup.reasons(change))
+                reasons = lookup.reasons(change.report, change.reports)
+                ids[change.target] = self._move(change, origin, target, at_no, reasons)
+                continue
+            pair = ids.get(change.kept, change.kept), ids.get(change.gone, change.gone)
+            self._ask_strangers(*pair)
+            merge = Merge(
+                stories=pair,
+                at_no=at_no,
+                reason="second look",
+                silent=silent,
+                score=change.score,
+                need=change.need,
+            )
+            ids[change.kept] = self._parts.story_writer.apply(self._unit_of_work, merge)
         return bool(changes)
 
     def _ask_strangers(self, kept: str, gone: str) -> None:
@@ -124,22 +123,22 @@ class SecondLook:
     def _move(
         self,
         change: ReportMove,
-        ids: dict[int, str],
+        origin: str,
+        target: str,
         at_no: int,
         reasons: tuple[Reason, ...],
-    ) -> None:
-        """Move a report with its copies, unless a correction binds one of them."""
+    ) -> str:
+        """Move a report with its copies, unless a correction binds one of them; return the target's id afterwards."""
         connection = self._connection
-        report = change.article
-        origin = ids[change.source]
-        target = ids[change.target]
+        constraints = self._parts.constraints
+        report = change.report.id
         if self._story_of(report) != origin:
-            return  # it moved along with its original
+            return target  # it moved along with its original
         leaving = with_copies(connection, [report], origin)
-        if not self._parts.constraints.may_leave(connection, leaving):
-            return
-        if not self._parts.constraints.may_join(connection, leaving, target):
-            return
+        if not constraints.may_leave(connection, leaving) or not constraints.may_join(
+            connection, leaving, target
+        ):
+            return target
         evidence = Evidence(
             stage="second look",
             score=change.score,
@@ -157,7 +156,6 @@ class SecondLook:
         article_writes.set_evidence(connection, report, evidence)
         move = Move(articles=tuple(leaving), target=target, at_no=at_no, founder=report)
         target = self._parts.story_writer.apply(self._unit_of_work, move)
-        ids[change.target] = target
         why: dict[str, str | float | None] = {
             "reason": "second look",
             "score": change.score,
@@ -170,6 +168,7 @@ class SecondLook:
             self._unit_of_work.log(
                 target, "moved", article=article, **why, **{"from": origin}
             )
+        return target
 
 
 def _rank(story: LiveStory) -> tuple[bool, bool]:

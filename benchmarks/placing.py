@@ -44,6 +44,7 @@ from aggregator.grouping.fingerprint import fingerprinter
 from aggregator.grouping.place import Placer
 from aggregator.grouping.placing.decide import Decider
 from aggregator.grouping.second_look.second_look import SecondLook
+from aggregator.grouping.write.story_writer import StoryWriter
 from aggregator.intake.jobs import PrepareItem, PrepareJob, PrepareResult, prepare
 from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.prepare import TEXTS_A_JOB
@@ -170,9 +171,10 @@ def parts(database: Database, made: Sequence[Made], *, profile: Path | None) -> 
 def _watch(placing: Placer, watch: Watch) -> None:
     parts: Any = placing.parts
     parts.copy_finder.find = watch.over("copy", parts.copy_finder.find)
-    parts.story_writer.apply = watch.over("story", parts.story_writer.apply)
     decider: Any = Decider
-    second_look: Any = SecondLook  # both are made anew for each batch
+    second_look: Any = SecondLook
+    writer: Any = StoryWriter  # all three are made anew for each batch
+    writer.apply = watch.over("story", writer.apply)
     decider.decide = watch.over("event", decider.decide)
     second_look.before = watch.over("look", second_look.before)
 

@@ -22,8 +22,7 @@ from aggregator.grouping.scores.agreement import AgreementCheck
 from aggregator.grouping.scores.report_comparison import ReportComparison
 from aggregator.grouping.story_options import PlacingTuning, StoryOptions
 from aggregator.grouping.stream import NewsStream
-from aggregator.grouping.window import LiveWindow
-from aggregator.grouping.write.story_writer import StoryWriter
+from aggregator.grouping.window import LiveWindow, Window
 from aggregator.model.errors import UsageError
 from aggregator.store.engine.database import Database
 from aggregator.store.stories.corrections import Constraints
@@ -45,6 +44,7 @@ class GroupingParts:
         self.page_words: int = all_tuning.values("polling")["full_text_words"]
         self.rules_version = all_tuning.version
         self.model = shipped_model(all_tuning)
+        self.story_tuning = all_tuning.section("stories", StoryTuning)
         if kept is None:
             self.stream = NewsStream(pair_tuning, self.model.tuning.window_days)
             self.window = LiveWindow(self.model, self.stream)
@@ -54,16 +54,22 @@ class GroupingParts:
             self.copy_finder = kept.copy_finder
         self.comparison = ReportComparison(self.model, pair_tuning, self.stream)
         self.agreement = AgreementCheck(self.model, self.comparison, self.stream)
-        self.story_writer = StoryWriter(
-            self.model,
-            all_tuning.section("stories", StoryTuning),
-            options,
-            self.stream,
-            self.window,
-        )
         self.constraints = Constraints()
         self.boilerplate = BoilerplateLearner(all_tuning)
         self.outlet_names = OutletNames()
+
+
+class InTransaction:
+    """The parts in one placing transaction: what decides and what writes in it extends this."""
+
+    def __init__(self, parts: GroupingParts, unit_of_work: UnitOfWork) -> None:
+        self._parts = parts
+        self._unit_of_work = unit_of_work
+        self._connection = unit_of_work.connection
+
+    @property
+    def _window(self) -> Window:
+        return self._parts.window.current(self._connection)
 
 
 class Transactions:

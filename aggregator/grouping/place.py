@@ -63,7 +63,8 @@ class Placer(Transactions):
 
         def unit() -> CorrectionResult:
             with self.unit_of_work() as unit_of_work:
-                result = CorrectionHandler(self.parts).carry_out(unit_of_work, command)
+                handler = CorrectionHandler(self.parts, unit_of_work)
+                result = handler.carry_out(command)
                 if request is not None:
                     answer = msgspec.json.encode(result).decode()
                     commands.answer(

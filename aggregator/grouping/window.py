@@ -32,7 +32,6 @@ from aggregator.store.engine.database import Connection
 from aggregator.store.stories import live_stories, stored_articles, story_rows
 from aggregator.store.stories.live_stories import LiveStory
 from aggregator.store.stories.stored_articles import StoredArticle
-from aggregator.store.stories.unit_of_work import UnitOfWork
 
 log = logging.getLogger(__name__)
 _HASHES: Final = np.uint32((1 << HASH_BITS) - 1)
@@ -238,26 +237,24 @@ class LiveWindow:
         return self._window
 
     def take(
-        self, unit_of_work: UnitOfWork, number: int, new: StoredArticle, *, is_new: bool
+        self, connection: Connection, number: int, new: StoredArticle, *, is_new: bool
     ) -> None:
         """Add a new article to its story, which it has founded if `is_new`."""
         if self._window is None:
             return
         story = LiveStory(number, new.story) if is_new else self._window.get(number)
         if story is None:  # a correction names an old story
-            self.renew(unit_of_work, [(number, new.story)])
+            self.renew(connection, [(number, new.story)])
             return
         story.take(stored_articles.without_text(new))
         self._window.put(story)
 
-    def renew(
-        self, unit_of_work: UnitOfWork, changed: Iterable[tuple[int, str]]
-    ) -> None:
+    def renew(self, connection: Connection, changed: Iterable[tuple[int, str]]) -> None:
         """Read the stories `changed` (number and id) again, because their articles or rows have changed."""
         if self._window is None:
             return
         gone = {id_: number for number, id_ in changed}
-        for story in live_stories.find_live(unit_of_work.connection, [*gone]):
+        for story in live_stories.find_live(connection, [*gone]):
             self._window.put(story)
             del gone[story.id]
         for number in gone.values():

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from aggregator.grouping.changes import Remove
 from aggregator.grouping.copies.copy_lookup import CopyFinder
 from aggregator.grouping.parts import GroupingParts
+from aggregator.grouping.write.story_writer import StoryWriter
 from aggregator.store.engine.database import Connection
 from aggregator.store.intake import known_item_rows
 from aggregator.store.intake.identity import tombstones
@@ -49,10 +50,9 @@ def erase_articles(
     _pass_on(parts.copy_finder, connection, erased, copies)
     losing = {article.story for article in (*erased, *copies)}
     affected = erased_rows.with_redirects(connection, losing | former)
+    writer = StoryWriter(parts, unit_of_work)
     for story in sorted(losing):
-        parts.story_writer.apply(
-            unit_of_work, Remove(story=story, articles=frozenset(ids))
-        )
+        writer.apply(Remove(story=story, articles=frozenset(ids)))
     stream_history.forget_senders(connection, erased)
     if kind == "forgotten":
         for article in erased:

@@ -170,7 +170,7 @@ class Retention:
             connection = unit_of_work.connection
             if expired_rows.drop_terms(connection, old.id):
                 # The window drops the terms of these articles, too.
-                parts.window.renew(unit_of_work, [(old.story_no, old.id)])
+                parts.window.renew(connection, [(old.story_no, old.id)])
             expired_rows.keep_text(connection, old.story_no, text)
             ends = time.monotonic() + _STEP_SECONDS
             while True:

@@ -16,7 +16,7 @@ from aggregator.grouping.copies.copy_lookup import CopyMatch
 from aggregator.grouping.pairs.pair_article import PairArticle, pack_nearest
 from aggregator.grouping.pairs.pair_model import UNLIKE
 from aggregator.grouping.pairs.title_frames import are_alike, read_title
-from aggregator.grouping.parts import GroupingParts
+from aggregator.grouping.parts import InTransaction
 from aggregator.grouping.scores.agreement import agreement_of_copy
 from aggregator.grouping.scores.scorer import (
     Decision,
@@ -25,15 +25,14 @@ from aggregator.grouping.scores.scorer import (
     is_within_window,
 )
 from aggregator.grouping.storylines import affinity
-from aggregator.grouping.window import Window
 from aggregator.model.article import Role
 from aggregator.model.evidence import Agreement, Evidence
 from aggregator.store import codecs
 from aggregator.store.stories import stored_articles, story_rows
 from aggregator.store.stories.article_rows import compared_articles
+from aggregator.store.stories.corrections import StoryConstraints
 from aggregator.store.stories.stored_articles import StoredArticle
 from aggregator.store.stories.story_rows import StoryRow
-from aggregator.store.stories.unit_of_work import UnitOfWork
 from aggregator.stories.counting.copy_groups import COUNTED_ROLES
 from aggregator.stories.titles.title_text import take_title
 
@@ -43,31 +42,21 @@ _UPDATED_WITHIN = dt.timedelta(days=3)
 _REPRINT = 0.9
 
 
-class Decider:
-    """Decides about new articles, in a placing transaction."""
-
-    def __init__(self, parts: GroupingParts, unit_of_work: UnitOfWork) -> None:
-        self._parts = parts
-        self._constraints = parts.constraints
-        self._unit_of_work = unit_of_work
-        self._connection = unit_of_work.connection
-
-    @property
-    def _window(self) -> Window:
-        return self._parts.window.current(self._connection)
+class Decider(InTransaction):
+    """Decides about new articles."""
 
     def merge_before(self, article: StoredArticle) -> Merge | None:
         """Return the merge of two stories if corrections link a new article to both of them."""
-        constraints = self._constraints.story_constraints(self._connection, article.id)
-        pair = constraints.must_link[:2]
+        pair = self._constraints_of(article).must_link[:2]
         if len(pair) < 2:
             return None
         return Merge(stories=pair, at_no=article.inbox_no, reason="correction")
 
-    def decide(
-        self, incoming: StoredArticle, match: CopyMatch, *, has_founded: bool
-    ) -> Place:
-        """Return the decision about a new article; `has_founded`: it may have founded a story before."""
+    def _constraints_of(self, article: StoredArticle) -> StoryConstraints:
+        return self._parts.constraints.story_constraints(self._connection, article.id)
+
+    def decide(self, incoming: StoredArticle, match: CopyMatch) -> Place:
+        """Return the decision about a new article."""
         article = self.with_wire_of_original(incoming, match)
         has_polled = self._window.has_polled
         is_little_known = self._parts.stream.is_little_known(
@@ -107,7 +96,7 @@ class Decider:
         if decision.role in COUNTED_ROLES:
             version_of = decision.version_of or match.version_of
         founding = 0
-        if story is None and has_founded:
+        if story is None:
             founding = story_rows.foundings(self._connection, article.id)
         article = replace(
             article,
@@ -143,16 +132,11 @@ class Decider:
         return replace(article, wire=wire.agency, details=codecs.pack(details))
 
     def story_of(
-        self,
-        other: str,
-        article: StoredArticle,
-        barred: Collection[str],
-        *,
-        is_reprint: bool = False,
+        self, other: str, article: StoredArticle, *, is_reprint: bool = False
     ) -> StoryRow | None:
         """Return the story of article `other`, if an article may join it; a reprint may at any time."""
         row = story_rows.assigned_story(self._connection, other)
-        if row is None or row.id in barred:
+        if row is None or row.id in self._constraints_of(article).barred:
             return None
         if not self._window.is_live(row.story_no, article.inbox_no):
             return None
@@ -183,16 +167,14 @@ class Decider:
         is_reprint: bool,
     ) -> Decision:
         """Decide by corrections, then by the story of the original or of an updated text, then by score."""
-        constraints = self._constraints.story_constraints(self._connection, article.id)
+        constraints = self._constraints_of(article)
         barred = constraints.barred
         if constraints.must_link:
             return self._join_required(
                 article, match.original, constraints.must_link[0]
             )
         if match.original is not None:
-            original = self.story_of(
-                match.original, article, barred, is_reprint=is_reprint
-            )
+            original = self.story_of(match.original, article, is_reprint=is_reprint)
             if original is not None:
                 return Decision(
                     story=original.id,
@@ -204,7 +186,7 @@ class Decider:
         if decision.role != "report":
             return decision
         texts = match.updated or self._earlier_takes(article, decision.story)
-        updated = self._story_of_updated(article, texts, barred)
+        updated = self._story_of_updated(article, texts)
         if updated is not None:
             if decision.story != updated.id:
                 decision = replace(
@@ -261,7 +243,7 @@ class Decider:
         )
 
     def _story_of_updated(
-        self, article: StoredArticle, updated: Sequence[str], barred: Collection[str]
+        self, article: StoredArticle, updated: Sequence[str]
     ) -> StoryRow | None:
         """Return the story of the other states of an article by its own outlet.
 
@@ -273,7 +255,7 @@ class Decider:
         first = stored_articles.member(self._connection, updated[0])
         if abs(article.effective_at - first.effective_at) > _UPDATED_WITHIN:
             return None
-        return self.story_of(first.id, article, barred)
+        return self.story_of(first.id, article)
 
     def _by_score(
         self, article: StoredArticle, compared: PairArticle, barred: Collection[str]

@@ -14,6 +14,7 @@ from aggregator.grouping.placing.which_article import New, WhichArticle
 from aggregator.grouping.second_look.second_look import SecondLook
 from aggregator.grouping.storylines import NEAR, join_nearest, unite_stories
 from aggregator.grouping.write.copy_families import with_copies
+from aggregator.grouping.write.story_writer import ChangesStories, StoryWriter
 from aggregator.model.article import Role
 from aggregator.model.evidence import Evidence
 from aggregator.model.prepared import CleanArticle, Prepared
@@ -23,7 +24,7 @@ from aggregator.store.intake.identity import tombstones
 from aggregator.store.intake.inbox import InboxEntry, Outcome
 from aggregator.store.intake.source_rows import Source, all_sources
 from aggregator.store.maintenance import erased_rows as erasing
-from aggregator.store.stories import stored_articles, story_rows
+from aggregator.store.stories import stored_articles
 from aggregator.store.stories.article_rows import article_writes
 from aggregator.store.stories.stored_articles import StoredArticle
 from aggregator.store.stories.unit_of_work import UnitOfWork
@@ -39,8 +40,8 @@ class PlacementResult(FrozenStruct):
     reason: str | None = None
 
 
-class EntryPlacer:
-    """Places the entries of one batch, in its transaction."""
+class EntryPlacer(ChangesStories):
+    """Places the entries of one batch."""
 
     def __init__(
         self,
@@ -48,9 +49,7 @@ class EntryPlacer:
         unit_of_work: UnitOfWork,
         batch: Sequence[tuple[InboxEntry, Prepared]],
     ) -> None:
-        self._parts = parts
-        self._unit_of_work = unit_of_work
-        self._connection = unit_of_work.connection
+        super().__init__(parts, unit_of_work)
         self._decider = Decider(parts, unit_of_work)
         self._which = WhichArticle(parts, unit_of_work)
         self._second_look = SecondLook(parts, unit_of_work)
@@ -60,8 +59,6 @@ class EntryPlacer:
         first = batch[0][0].inbox_no
         last = batch[-1][0].inbox_no
         parts.copy_finder.cover(connection, first, last)
-        ids = {waiting.article for waiting, _ in batch}
-        self._founders = story_rows.founders_among(connection, ids)  # before this batch
         # The sources by `entry.source`; {} if mutes do not need them
         self._sources: dict[str, Source] = {}
         if parts.options.mutes.needs_sources:
@@ -109,9 +106,10 @@ class EntryPlacer:
         story = known.story
         if answer.has_news:
             outcome = "revised"
-            story = Reviser(
-                self._parts, self._unit_of_work, self._decider, self._second_look
-            ).revise(waiting, incoming, answer)
+            # A second look may move the article.
+            self._second_look.before(waiting.inbox_no)
+            reviser = Reviser(self._parts, self._unit_of_work)
+            story = reviser.revise(waiting, incoming, answer)
             if waiting.is_late_page:
                 self._parts.boilerplate.note(
                     self._unit_of_work, waiting.entry, known.inbox_no, prepared.lines
@@ -133,16 +131,14 @@ class EntryPlacer:
         match = new.match
         parts.stream.before(unit_of_work, number, waiting.accepted_at)
         self._second_look.before(number)
-        separate_series(parts, unit_of_work, match.series, number)
+        self._separate_series(match.series, number)
         parts.stream.read_last(unit_of_work)
         # Stories that corrections link to the article are merged first.
         while (merge := self._decider.merge_before(new.article)) is not None:
-            parts.story_writer.apply(unit_of_work, merge)
-        has_founded = new.article.generation > 0 or new.article.id in self._founders
-        place = self._decider.decide(new.article, match, has_founded=has_founded)
+            self._apply(merge)
+        place = self._decider.decide(new.article, match)
         article = parts.outlet_names.named(unit_of_work, place.article)
-        place = replace(place, article=article)
-        parts.story_writer.place(unit_of_work, place)
+        StoryWriter(parts, unit_of_work).place(replace(place, article=article))
         self._join_storyline(article)
         parts.copy_finder.add(number, match.sketch)
         parts.stream.placed(article, has_joined=place.story is not None)
@@ -211,38 +207,35 @@ class EntryPlacer:
         erasing.blank_entry(self._connection, waiting.entry_no, self._unit_of_work.now)
         return _refuse(waiting, article, tombstones.REASON)
 
+    def _separate_series(self, series: Sequence[str], at_no: int) -> None:
+        """Take articles of a series that share a story out of it, except the first article."""
+        connection = self._connection
+        stories = stored_articles.assigned_stories(connection, series)
+        counts = Counter(stories.values())
+        evidence = Evidence(stage="series", rules_version=self._parts.rules_version)
+        for story in sorted(story for story, count in counts.items() if count > 1):
+            members = stored_articles.members(connection, story)
+            _, *later = [member for member in members if member.id in stories]
+            for member in later:
+                # The copies of its own text leave with it, unless a correction binds one of them.
+                leaving = with_copies(connection, [member.id], story)
+                if not self._parts.constraints.may_leave(connection, leaving):
+                    continue
+                article_writes.set_evidence(connection, member.id, evidence)
+                role: Role = "container" if member.is_container else "report"
+                article_writes.set_role(
+                    connection, member.id, role, None, reuse=None, version_of=None
+                )
+                move = Move(
+                    articles=tuple(leaving), target=None, at_no=at_no, founder=member.id
+                )
+                target = self._apply(move)
+                self._unit_of_work.log(
+                    story, "moved", article=member.id, to=target, reason="series"
+                )
+
 
 def _refuse(waiting: InboxEntry, article: str, reason: str) -> PlacementResult:
     return PlacementResult(
         entry_no=waiting.entry_no, outcome="refused", article=article, reason=reason
     )
-
-
-def separate_series(
-    parts: GroupingParts, unit_of_work: UnitOfWork, series: Sequence[str], at_no: int
-) -> None:
-    """Take articles of a series that share a story out of it, except the first article."""
-    connection = unit_of_work.connection
-    stories = stored_articles.assigned_stories(connection, series)
-    counts = Counter(stories.values())
-    evidence = Evidence(stage="series", rules_version=parts.rules_version)
-    for story in sorted(story for story, count in counts.items() if count > 1):
-        members = stored_articles.members(connection, story)
-        _, *later = [member for member in members if member.id in stories]
-        for member in later:
-            # The copies of its own text leave with it, unless a correction binds one of them.
-            leaving = with_copies(connection, [member.id], story)
-            if not parts.constraints.may_leave(connection, leaving):
-                continue
-            article_writes.set_evidence(connection, member.id, evidence)
-            role: Role = "container" if member.is_container else "report"
-            article_writes.set_role(
-                connection, member.id, role, None, reuse=None, version_of=None
-            )
-            move = Move(
-                articles=tuple(leaving), target=None, at_no=at_no, founder=member.id
-            )
-            target = parts.story_writer.apply(unit_of_work, move)
-            unit_of_work.log(
-                story, "moved", article=member.id, to=target, reason="series"
-            )

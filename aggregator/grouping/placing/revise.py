@@ -7,39 +7,27 @@ from aggregator.grouping.changes import Move, Revise
 from aggregator.grouping.copies.copy_candidates import version_of_original
 from aggregator.grouping.copies.copy_lookup import CopyMatch
 from aggregator.grouping.incoming_article import with_date_of
-from aggregator.grouping.parts import GroupingParts
 from aggregator.grouping.placing.decide import Decider
 from aggregator.grouping.placing.which_article import Again, speaks_for_feed
 from aggregator.grouping.scores.agreement import agreement_of_copy
 from aggregator.grouping.second_look.second_look import SecondLook
 from aggregator.grouping.write.copy_families import with_copies
+from aggregator.grouping.write.story_writer import ChangesStories
 from aggregator.model.article import Role
 from aggregator.model.evidence import Evidence
-from aggregator.store.engine.database import Connection
 from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.search import index as search
 from aggregator.store.stories import stored_articles
 from aggregator.store.stories.article_rows import article_writes, compared_articles
 from aggregator.store.stories.stored_articles import StoredArticle
-from aggregator.store.stories.unit_of_work import UnitOfWork
 from aggregator.stories.counting.copy_groups import COUNTED_ROLES
 
+# Stages where a report joined a story that it must agree with
+_ASKED = ("copy", "event", "second look", "version")
 
-class Reviser:
-    """Gives placed articles another text, in a placing transaction."""
 
-    def __init__(
-        self,
-        parts: GroupingParts,
-        unit_of_work: UnitOfWork,
-        decider: Decider,
-        second_look: SecondLook,
-    ) -> None:
-        self._parts = parts
-        self._unit_of_work = unit_of_work
-        self._connection = unit_of_work.connection
-        self._decider = decider
-        self._second_look = second_look
+class Reviser(ChangesStories):
+    """Gives placed articles another text."""
 
     def revise(self, waiting: InboxEntry, incoming: StoredArticle, again: Again) -> str:
         """Replace the text of a known article by that of an entry, which has news; return its story.
@@ -47,8 +35,6 @@ class Reviser:
         The article keeps its id, number, role and story. The story is decided again if the page of the article
         came late, if the words replace all others, or if its own site takes the article over.
         """
-        # A second look may move the article.
-        self._second_look.before(waiting.inbox_no)
         old = again.article
         story = stored_articles.assigned_stories(self._connection, [old.id])[old.id]
         old = replace(old, story=story)
@@ -67,16 +53,14 @@ class Reviser:
                 self._connection, compared_articles.compared_text(incoming), old.copy_of
             )
             article_writes.set_version(self._connection, [old.id], version_of)
-        revised = replace_text(
-            self._parts,
-            self._unit_of_work,
+        revised = self._replace_text(
             incoming,
             old,
             old.copy_of,
             is_copy=old.role != "excerpt" and version_of is None,
         )
         if old.role == "report":
-            renew_agreement(self._parts, self._connection, old, "report")
+            self._renew_agreement(old, "report")
         self._apply(
             Revise(
                 article=revised,
@@ -112,7 +96,9 @@ class Reviser:
             )
             if old.id in ancestors:  # it cannot be a copy of itself
                 match = match._replace(copy=None, version_of=None)
-        incoming = self._decider.with_wire_of_original(incoming, match)
+        incoming = Decider(self._parts, self._unit_of_work).with_wire_of_original(
+            incoming, match
+        )
         copied: str | None = None
         role: Role = "report"
         if match.copy is not None:
@@ -121,9 +107,7 @@ class Reviser:
         if incoming.is_container:
             role = "container"
         is_copy = match.original is not None and match.version_of is None
-        revised = replace_text(
-            self._parts, self._unit_of_work, incoming, old, copied, is_copy=is_copy
-        )
+        revised = self._replace_text(incoming, old, copied, is_copy=is_copy)
         article_writes.set_role(
             self._connection,
             old.id,
@@ -132,7 +116,7 @@ class Reviser:
             reuse=match.reuse,
             version_of=match.version_of if role in COUNTED_ROLES else None,
         )
-        renew_agreement(self._parts, self._connection, old, role)
+        self._renew_agreement(old, role)
         self._apply(
             Revise(
                 article=revised,
@@ -142,7 +126,10 @@ class Reviser:
             )
         )
         story = self._join_original(incoming, old, match, waiting.inbox_no)
-        return story or self._second_look.look_at(old.id, at_no=waiting.inbox_no)
+        if story is None:
+            second_look = SecondLook(self._parts, self._unit_of_work)
+            story = second_look.look_at(old.id, at_no=waiting.inbox_no)
+        return story
 
     def _join_original(
         self, incoming: StoredArticle, old: StoredArticle, match: CopyMatch, at_no: int
@@ -152,8 +139,7 @@ class Reviser:
             return None
         connection = self._connection
         parts = self._parts
-        barred = parts.constraints.story_constraints(connection, old.id).barred
-        target = self._decider.story_of(match.original, incoming, barred)
+        target = Decider(parts, self._unit_of_work).story_of(match.original, incoming)
         if target is None:
             return None
         if target.id == old.story:
@@ -179,66 +165,54 @@ class Reviser:
             )
         )
 
-    def _apply(self, change: Move | Revise) -> str:
-        return self._parts.story_writer.apply(self._unit_of_work, change)
+    def _replace_text(
+        self,
+        incoming: StoredArticle,
+        old: StoredArticle,
+        copied: str | None,
+        *,
+        is_copy: bool,
+    ) -> StoredArticle:
+        """Write the text of a revision into the row of an article and into the indexes.
 
-
-# Stages where a report joined a story that it must agree with
-_ASKED = ("copy", "event", "second look", "version")
-
-
-def replace_text(
-    parts: GroupingParts,
-    unit_of_work: UnitOfWork,
-    incoming: StoredArticle,
-    old: StoredArticle,
-    copied: str | None,
-    *,
-    is_copy: bool,
-) -> StoredArticle:
-    """Write the text of a revision into the row of an article and into the indexes.
-
-    `copied` is the article that it copies now, or excerpts if `is_copy` is false.
-    """
-    connection = unit_of_work.connection
-    if old.outlet_key:
-        if incoming.outlet_key != old.outlet_key:
-            incoming = replace(incoming, outlet_name=old.outlet_name)
-        incoming = replace(
-            incoming, outlet_key=old.outlet_key, claimed_outlet=old.claimed_outlet
+        `copied` is the article that it copies now, or excerpts if `is_copy` is false.
+        """
+        connection, parts = self._connection, self._parts
+        if old.outlet_key:
+            if incoming.outlet_key != old.outlet_key:
+                incoming = replace(incoming, outlet_name=old.outlet_name)
+            incoming = replace(
+                incoming, outlet_key=old.outlet_key, claimed_outlet=old.claimed_outlet
+            )
+        address = canonical_url(old.url or "")
+        if address is not None and address == canonical_url(incoming.url or ""):
+            # Another spelling of the same URL (tracking parameters) replaces nothing.
+            incoming = replace(incoming, url=old.url)
+        sketch = parts.copy_finder.revised(
+            connection, old, incoming, copied, is_copy=is_copy
         )
-    address = canonical_url(old.url or "")
-    if address is not None and address == canonical_url(incoming.url or ""):
-        # Another spelling of the same URL (tracking parameters) replaces nothing.
-        incoming = replace(incoming, url=old.url)
-    sketch = parts.copy_finder.revised(
-        connection, old, incoming, copied, is_copy=is_copy
-    )
-    new = replace(
-        incoming,
-        id=old.id,
-        inbox_no=old.inbox_no,
-        story=old.story,
-        sketch=sketch,
-    )
-    new = parts.outlet_names.named(unit_of_work, new)
-    was_searchable = search.take_out(connection, old.inbox_no)
-    article_writes.replace_text(connection, new)
-    parts.copy_finder.replace(connection, old.inbox_no, sketch)
-    parts.comparison.revised(old.inbox_no)
-    if was_searchable:
-        search.put_back(connection, old.inbox_no)
-    return new
-
-
-def renew_agreement(
-    parts: GroupingParts, connection: Connection, old: StoredArticle, role: Role
-) -> None:
-    """Ask anew whether an article with another text agrees with the story that it joined."""
-    evidence = stored_articles.evidence_of(connection, old.id)
-    is_asked = role == "report" and evidence.stage in _ASKED
-    if evidence.agreement is not None or is_asked:
-        evidence = parts.agreement.with_agreement(
-            connection, old.id, old.story, evidence
+        new = replace(
+            incoming,
+            id=old.id,
+            inbox_no=old.inbox_no,
+            story=old.story,
+            sketch=sketch,
         )
-        article_writes.set_evidence(connection, old.id, evidence)
+        new = parts.outlet_names.named(self._unit_of_work, new)
+        was_searchable = search.take_out(connection, old.inbox_no)
+        article_writes.replace_text(connection, new)
+        parts.copy_finder.replace(connection, old.inbox_no, sketch)
+        parts.comparison.revised(old.inbox_no)
+        if was_searchable:
+            search.put_back(connection, old.inbox_no)
+        return new
+
+    def _renew_agreement(self, old: StoredArticle, role: Role) -> None:
+        """Ask anew whether an article with another text agrees with the story that it joined."""
+        evidence = stored_articles.evidence_of(self._connection, old.id)
+        is_asked = role == "report" and evidence.stage in _ASKED
+        if evidence.agreement is not None or is_asked:
+            evidence = self._parts.agreement.with_agreement(
+                self._connection, old.id, old.story, evidence
+            )
+            article_writes.set_evidence(self._connection, old.id, evidence)

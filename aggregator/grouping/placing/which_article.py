@@ -21,7 +21,7 @@ from aggregator.extract.sites import is_address
 from aggregator.extract.urls import canonical_url
 from aggregator.grouping.copies.copy_lookup import CopyMatch
 from aggregator.grouping.copies.shingles import shared_count, shingle_hashes
-from aggregator.grouping.parts import GroupingParts
+from aggregator.grouping.parts import InTransaction
 from aggregator.model.entry import Entry
 from aggregator.model.prepared import Prepared
 from aggregator.model.structs import FrozenStruct
@@ -32,7 +32,6 @@ from aggregator.store.intake.source_rows import silent_sources
 from aggregator.store.stories import stored_articles
 from aggregator.store.stories.article_rows import article_writes
 from aggregator.store.stories.stored_articles import StoredArticle
-from aggregator.store.stories.unit_of_work import UnitOfWork
 
 
 class New(FrozenStruct):
@@ -74,12 +73,8 @@ def is_of_other_feed(entry: Entry, article: StoredArticle) -> bool:
     return article.is_polled and is_address(key)
 
 
-class WhichArticle:
-    """Finds the article of an entry, in a placing transaction."""
-
-    def __init__(self, parts: GroupingParts, unit_of_work: UnitOfWork) -> None:
-        self._parts = parts
-        self._connection = unit_of_work.connection
+class WhichArticle(InTransaction):
+    """Finds the article of an entry."""
 
     def claim_page(self, waiting: InboxEntry) -> str:
         """Return the article of the page of an entry: its own, unless the site submitted the page meanwhile.

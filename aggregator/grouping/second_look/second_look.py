@@ -9,28 +9,23 @@ from collections.abc import Sequence
 from itertools import permutations
 
 from aggregator.grouping.changes import Merge, Move
-from aggregator.grouping.parts import GroupingParts
 from aggregator.grouping.second_look.look import ReportMove, reassess_stories
 from aggregator.grouping.second_look.story_lookup import StoryLookup
 from aggregator.grouping.write.copy_families import with_copies
+from aggregator.grouping.write.story_writer import ChangesStories
 from aggregator.model.evidence import Evidence, Reason, RunnerUp
 from aggregator.store.stories import live_stories, stored_articles, story_rows
 from aggregator.store.stories.article_rows import article_writes
 from aggregator.store.stories.live_stories import LiveStory
-from aggregator.store.stories.unit_of_work import UnitOfWork
 from aggregator.stories.counting.copy_groups import sender_of
 
 _ASKED = 128  # reports of a story that is merged (limit: each takes some milliseconds)
 
 
-class SecondLook:
-    """Runs the second look when it is due, in a placing transaction."""
+class SecondLook(ChangesStories):
+    """Runs the second look when it is due."""
 
-    def __init__(self, parts: GroupingParts, unit_of_work: UnitOfWork) -> None:
-        self._parts = parts
-        self._unit_of_work = unit_of_work
-        self._connection = unit_of_work.connection
-        self._last_run_no = -1  # the number of the period that was looked at last
+    _last_run_no = -1  # the number of the period that was looked at last
 
     def before(self, inbox_no: int) -> None:
         """Run the second look if it is due before the article of this inbox number is placed.
@@ -43,7 +38,7 @@ class SecondLook:
         if period == self._last_run_no:
             return
         self._last_run_no = period
-        last = self._parts.story_writer.window.last_change(self._connection) // every
+        last = self._parts.window.last_change(self._connection) // every
         has_changed = True
         while last < period and has_changed:
             touched = story_rows.membership_changed_since(
@@ -97,7 +92,7 @@ class SecondLook:
                 score=change.score,
                 need=change.need,
             )
-            ids[change.kept] = self._parts.story_writer.apply(self._unit_of_work, merge)
+            ids[change.kept] = self._apply(merge)
         return bool(changes)
 
     def _ask_strangers(self, kept: str, gone: str) -> None:
@@ -155,7 +150,7 @@ class SecondLook:
         )
         article_writes.set_evidence(connection, report, evidence)
         move = Move(articles=tuple(leaving), target=target, at_no=at_no, founder=report)
-        target = self._parts.story_writer.apply(self._unit_of_work, move)
+        target = self._apply(move)
         why: dict[str, str | float | None] = {
             "reason": "second look",
             "score": change.score,

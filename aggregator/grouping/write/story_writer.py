@@ -2,60 +2,45 @@
 
 from collections.abc import Sequence
 from operator import attrgetter
+from typing import Any
 
 from msgspec.structs import replace
 
 from aggregator.grouping.changes import Change, Merge, Move, Place, Remove, Revise
-from aggregator.grouping.pairs.weights import EventModel
-from aggregator.grouping.story_options import StoryOptions
-from aggregator.grouping.stream import NewsStream
-from aggregator.grouping.window import LiveWindow
+from aggregator.grouping.parts import InTransaction
 from aggregator.grouping.write.story_row import Effect, StoryRows
 from aggregator.model.article import Article, ArticleView
 from aggregator.store.maintenance import erased_rows
 from aggregator.store.stories import article_views, stored_articles, story_rows
 from aggregator.store.stories.article_rows import article_writes
 from aggregator.store.stories.story_rows import StoryRow
-from aggregator.store.stories.unit_of_work import UnitOfWork
-from aggregator.stories.story_tuning import StoryTuning
 
 
-class StoryWriter:
-    """Writes stories. For one thread of the writer."""
+class StoryWriter(InTransaction):
+    """Writes stories."""
 
-    def __init__(
-        self,
-        model: EventModel,
-        story_tuning: StoryTuning,
-        options: StoryOptions,
-        stream: NewsStream,
-        window: LiveWindow,
-    ) -> None:
-        self.window = window
-        self._stream = stream
-        self._has_headline_bumps = "headline" in options.bumps
-        self._rows = StoryRows(
-            options, story_tuning, window, story_cap=model.tuning.story_cap
-        )
+    @property
+    def _rows(self) -> StoryRows:
+        return StoryRows(self._parts, self._unit_of_work)
 
-    def apply(self, unit_of_work: UnitOfWork, change: Change) -> str:
+    def apply(self, change: Change) -> str:
         """Carry out a change; return the story that its articles are in afterwards ("" if it was closed)."""
         match change:
             case Revise():
-                return self._revise(unit_of_work, change)
+                return self._revise(change)
             case Move():
-                return self._move(unit_of_work, change)
+                return self._move(change)
             case Merge():
-                return self._merge(unit_of_work, change)
+                return self._merge(change)
             case Remove():
-                return self._remove(unit_of_work, change)
+                return self._remove(change)
 
-    def place(self, unit_of_work: UnitOfWork, place: Place) -> str:
+    def place(self, place: Place) -> None:
         """Write a new article and its story, whose row follows from all its articles.
 
         If a large story has a copy like the new article, the others are not read, so that a flood stays cheap.
         """
-        connection = unit_of_work.connection
+        connection = self._connection
         new, joined = place.article, place.story
         shown = [article_views.view_of(new)]
         members: Sequence[Article | ArticleView] = shown
@@ -81,10 +66,8 @@ class StoryWriter:
             member.published is not None and member.id != new.id for member in members
         )
         row = self._rows.write(
-            unit_of_work,
             joined,
-            _placed_effect(unit_of_work, place, is_dated=is_dated),
-            story=new.story,
+            self._placed_effect(place, is_dated=is_dated),
             members=members,
             shown=shown,
             container_only=container_only,
@@ -97,19 +80,18 @@ class StoryWriter:
             ]
             article_writes.set_compared(connection, compared, is_compared=False)
         article_writes.insert_article(connection, new)
-        unit_of_work.log(
+        self._unit_of_work.log(
             new.story,
             "created" if joined is None else "joined",
             article=new.id,
             role=new.role,
             score=new.evidence.score if new.evidence else None,
         )
-        self.window.take(unit_of_work, row.story_no, new, is_new=joined is None)
-        return new.story
+        self._parts.window.take(connection, row.story_no, new, is_new=joined is None)
 
-    def _move(self, unit_of_work: UnitOfWork, move: Move) -> str:
+    def _move(self, move: Move) -> str:
         """Move articles of one story; return the id of their story afterwards."""
-        connection = unit_of_work.connection
+        connection = self._connection
         (story,) = set(
             stored_articles.assigned_stories(connection, move.articles).values()
         )
@@ -128,7 +110,7 @@ class StoryWriter:
                 keeps=move.target if move.is_revived else None,
                 silent=move.silent,
             )
-            return self._merge(unit_of_work, merge)
+            return self._merge(merge)
         origin = story_rows.row_of(connection, story)
         effect = Effect(
             at_no=move.at_no,
@@ -140,7 +122,7 @@ class StoryWriter:
         split = replace(effect, founder=founder, others=(origin.id,), kind="split")
         if move.target is None:
             split = replace(split, founding=story_rows.foundings(connection, founder))
-            target = self._rows.found(unit_of_work, split, moving)
+            target = self._rows.found(split, moving)
             article_writes.move(connection, move.articles, target.id)
         else:
             target = story_rows.row_of(connection, move.target)
@@ -149,21 +131,21 @@ class StoryWriter:
                 bump = max(effect.bump, target.bumped_at)
                 joined = replace(joined, article=founder, bump=bump)
             article_writes.move(connection, move.articles, target.id)
-            self._rows.restate(unit_of_work, target, joined)
+            self._rows.restate(target, joined)
         # Both stories get their own subjects when they are rendered
         story_rows.erase_subjects(connection, [origin.id])
-        self._rows.restate(unit_of_work, origin, effect)
-        self._update_memory(unit_of_work, [origin, target])
+        self._rows.restate(origin, effect)
+        self._update_memory([origin, target])
         return target.id
 
-    def _merge(self, unit_of_work: UnitOfWork, merge: Merge) -> str:
+    def _merge(self, merge: Merge) -> str:
         """Merge stories; return the id that stays."""
 
         def rank(row: StoryRow) -> tuple[bool, bool, int, int]:
             is_kept = row.id == merge.keeps
             return not is_kept, row.container_only, -row.report_count, row.story_no
 
-        connection = unit_of_work.connection
+        connection = self._connection
         rows = sorted(
             (story_rows.row_of(connection, id_) for id_ in merge.stories), key=rank
         )
@@ -186,21 +168,24 @@ class StoryWriter:
         )
         for loser in losers:
             article_writes.move_all(connection, loser.id, winner.id)
-        self._rows.restate(unit_of_work, winner, effect)
-        detail: dict[str, str | float] = {}
+        self._rows.restate(winner, effect)
+        detail: dict[str, Any] = {}
         if merge.reason:
             detail["reason"] = merge.reason
         if merge.score is not None and merge.need is not None:
             detail |= {"score": merge.score, "need": merge.need}
         for loser in losers:
-            _redirect(unit_of_work, loser, winner.id, **detail)
-        self._update_memory(unit_of_work, rows)
+            # The loser has no articles any more; its id redirects permanently.
+            story_rows.redirect_story(connection, loser.id, winner.id)
+            self._unit_of_work.log(winner.id, "merged", other=loser.id, **detail)
+            self._unit_of_work.log(loser.id, "merged", into=winner.id, **detail)
+        self._update_memory(rows)
         return winner.id
 
-    def _revise(self, unit_of_work: UnitOfWork, revise: Revise) -> str:
+    def _revise(self, revise: Revise) -> str:
         """Compute the row of a story again after an article got another text."""
         article = revise.article
-        row = story_rows.row_of(unit_of_work.connection, article.story)
+        row = story_rows.row_of(self._connection, article.story)
         effect = Effect(at_no=revise.at_no, bump=row.bumped_at)
         if revise.is_news:
             effect = replace(
@@ -210,18 +195,18 @@ class StoryWriter:
                 is_whole=revise.is_whole,
             )
             if article.bump_by_clock:
-                effect = replace(effect, bump=unit_of_work.now)
+                effect = replace(effect, bump=self._unit_of_work.now)
             # The change stream then has the time of the text.
-            if self._has_headline_bumps:
+            if "headline" in self._parts.options.bumps:
                 effect = replace(effect, unbumped=article.effective_at)
-        self._rows.restate(unit_of_work, row, effect)
-        self._update_memory(unit_of_work, [row])
-        unit_of_work.log(row.id, "revised", article=article.id)
+        self._rows.restate(row, effect)
+        self._update_memory([row])
+        self._unit_of_work.log(row.id, "revised", article=article.id)
         return row.id
 
-    def _remove(self, unit_of_work: UnitOfWork, remove: Remove) -> str:
+    def _remove(self, remove: Remove) -> str:
         """Compute the row of a story again after articles were removed; without articles, only its id stays."""
-        connection = unit_of_work.connection
+        connection = self._connection
         members = stored_articles.members(connection, remove.story)
         if members and remove.articles:
             erased_rows.hide_title(connection, remove.story, remove.articles)
@@ -229,53 +214,47 @@ class StoryWriter:
         if members:
             at_no = max(member.inbox_no for member in members)
             effect = Effect(at_no=at_no, bump=row.bumped_at)
-            self._rows.restate(unit_of_work, row, effect)
+            self._rows.restate(row, effect)
         else:
             erased_rows.close_story(connection, row.id)
-        self._update_memory(unit_of_work, [row])
+        self._update_memory([row])
         return row.id if members else ""
 
-    def _update_memory(
-        self, unit_of_work: UnitOfWork, rows: Sequence[StoryRow]
-    ) -> None:
+    def _update_memory(self, rows: Sequence[StoryRow]) -> None:
         """Bring memory up to date after articles have changed their stories, or their roles in them."""
-        self._stream.regrouped()
-        self.window.renew(unit_of_work, [(row.story_no, row.id) for row in rows])
+        self._parts.stream.regrouped()
+        changed = [(row.story_no, row.id) for row in rows]
+        self._parts.window.renew(self._connection, changed)
 
-
-def _placed_effect(unit_of_work: UnitOfWork, place: Place, *, is_dated: bool) -> Effect:
-    """Return the effect of a new article on its story; `is_dated`: whether another article has a date."""
-    new, joined = place.article, place.story
-    redates = False
-    bump = new.effective_at
-    if new.bump_by_clock:
-        bump = unit_of_work.now
-    elif new.published is not None:
-        bump = min(new.published, bump)
-        # The first date of an undated story replaces its bumps.
-        redates = (
-            joined is not None
-            and not is_dated
-            and not stored_articles.was_bumped_by_clock(
-                unit_of_work.connection, joined.id
+    def _placed_effect(self, place: Place, *, is_dated: bool) -> Effect:
+        """Return the effect of a new article on its story; `is_dated`: whether another article has a date."""
+        new, joined = place.article, place.story
+        redates = False
+        bump = new.effective_at
+        if new.bump_by_clock:
+            bump = self._unit_of_work.now
+        elif new.published is not None:
+            bump = min(new.published, bump)
+            # The first date of an undated story replaces its bumps.
+            redates = (
+                joined is not None
+                and not is_dated
+                and not stored_articles.was_bumped_by_clock(self._connection, joined.id)
             )
+        elif joined is not None and is_dated:
+            bump = joined.last_published
+        return Effect(
+            at_no=new.inbox_no,
+            bump=bump,
+            redates=redates,
+            founder=new.id,
+            founding=place.founding,
+            article=new.id,
         )
-    elif joined is not None and is_dated:
-        bump = joined.last_published
-    return Effect(
-        at_no=new.inbox_no,
-        bump=bump,
-        redates=redates,
-        founder=new.id,
-        founding=place.founding,
-        article=new.id,
-    )
 
 
-def _redirect(
-    unit_of_work: UnitOfWork, loser: StoryRow, winner: str, **detail: str | float | None
-) -> None:
-    """Redirect the id of `loser`, which has no articles any more, permanently."""
-    story_rows.redirect_story(unit_of_work.connection, loser.id, winner)
-    unit_of_work.log(winner, "merged", article=None, other=loser.id, **detail)
-    unit_of_work.log(loser.id, "merged", article=None, into=winner, **detail)
+class ChangesStories(InTransaction):
+    """Base of what decides about changes of stories, which are carried out at once."""
+
+    def _apply(self, change: Change) -> str:
+        return StoryWriter(self._parts, self._unit_of_work).apply(change)

@@ -26,6 +26,7 @@ from aggregator.grouping.fingerprint import with_sketch
 from aggregator.grouping.mutes import Mutes
 from aggregator.grouping.place import Placer
 from aggregator.grouping.story_options import StoryOptions
+from aggregator.grouping.write.story_writer import StoryWriter
 from aggregator.intake.jobs import FingerprintJob, PrepareResult, fingerprints
 from aggregator.intake.recluster.regrouping import (
     GroupingDifference,
@@ -210,8 +211,9 @@ class Reclusterer:
         if start:
             with placer.unit_of_work() as unit_of_work:
                 placer.parts.stream.restore(unit_of_work.connection)
+                writer = StoryWriter(placer.parts, unit_of_work)
                 for story in split:
-                    placer.parts.story_writer.apply(unit_of_work, Remove(story=story))
+                    writer.apply(Remove(story=story))
                     advance(0)
             placer.parts.window.begin_after(start - 1)
 

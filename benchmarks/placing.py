@@ -174,7 +174,8 @@ def _watch(placing: Placer, watch: Watch) -> None:
     decider: Any = Decider
     second_look: Any = SecondLook
     writer: Any = StoryWriter  # all three are made anew for each batch
-    writer.apply = watch.over("story", writer.apply)
+    for name in ("place", "move", "merge", "revise", "remove"):
+        setattr(writer, name, watch.over("story", getattr(writer, name)))
     decider.decide = watch.over("event", decider.decide)
     second_look.before = watch.over("look", second_look.before)
 
@@ -188,7 +189,7 @@ def place_some(
 ) -> collections.Counter[str]:
     all_tuning = Tuning()
     maker: Any = fingerprinter(all_tuning.to_json())
-    pack = maker._packer.pack_counted
+    pack = maker._packer.pack
     place = watch.over("batch", placing.place)
     outcomes: collections.Counter[str] = collections.Counter()
     for start in range(0, len(made), ACCEPTED_AT_ONCE):
@@ -197,9 +198,9 @@ def place_some(
             waiting = inbox.ready(connection, ACCEPTED_AT_ONCE)
         prepared = [_clean(one.entry, one.accepted_at) for one in waiting]
         for one in prepared:
-            maker._packer.pack_counted = lambda *_given, **_named: (b"", 0)
+            maker._packer.pack = lambda *_given, **_named: (b"", 0)
             watch.over("shingles", maker.fingerprint)(one.article)
-            maker._packer.pack_counted = pack
+            maker._packer.pack = pack
         for at in range(0, len(waiting), TEXTS_A_JOB):
             part = slice(at, at + TEXTS_A_JOB)
             placed = place(list(zip(waiting[part], prepared[part], strict=True)))

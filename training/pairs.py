@@ -205,9 +205,7 @@ def _case(given: Record, packer: TermPacker) -> Case:
     articles: list[PairArticle] = []
     events, pairs, rows = given["events"], [], []
     for number, record in enumerate(given["articles"]):
-        terms, words = packer.pack_counted(
-            record["title"], record["text"], given["language"]
-        )
+        terms, words = packer.pack(record["title"], record["text"], given["language"])
         article = PairArticle(_as_article(record, number, terms, words))
         if articles:
             others, features = compared_rows(

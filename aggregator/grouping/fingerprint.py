@@ -32,7 +32,7 @@ class Fingerprinter:
         shingles = distinct(sequence)
         lines = article.text.split("\n")
         report = without_front_matter(lines)
-        terms, body_words = self._packer.pack_counted(
+        terms, body_words = self._packer.pack(
             article.title,
             "\n".join(report),
             article.language,

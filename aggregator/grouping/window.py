@@ -9,17 +9,15 @@ Everything here is read from the rows of stories and articles, and can be read a
 rows alone: ties are ordered by story number, never by place in memory.
 """
 
-import logging
 from array import array
 from collections.abc import Callable, Iterable
 from itertools import islice
-from typing import Final
 
 import numpy as np
 
 from aggregator.grouping.pairs.term_codec import (
-    HASH_BITS,
     Words,
+    hashes_of,
     heaviest,
     ids_of,
     read,
@@ -32,9 +30,6 @@ from aggregator.store.engine.database import Connection
 from aggregator.store.stories import live_stories, stored_articles, story_rows
 from aggregator.store.stories.live_stories import LiveStory
 from aggregator.store.stories.stored_articles import StoredArticle
-
-log = logging.getLogger(__name__)
-_HASHES: Final = np.uint32((1 << HASH_BITS) - 1)
 
 
 def mean_terms(story: LiveStory, model: EventModel, limit: int) -> Words:
@@ -58,7 +53,7 @@ class Window:
     """The live stories by number, and by the terms of their means."""
 
     def __init__(self, model: EventModel, stories: Iterable[LiveStory] = ()) -> None:
-        self._model = model
+        self._model, self._tuning = model, model.tuning
         # If the article or a story has no date, the story is compared only from this inbox number on: an undated
         # article is as old as its arrival. Set before a look-up (0: `undated_reach` alone limits it).
         self.undated_from = 0
@@ -88,12 +83,10 @@ class Window:
 
     def put(self, story: LiveStory) -> None:
         """Add a story, or record that it has changed."""
-        self.has_polled = self.has_polled or any(
-            report.is_polled for report in story.reports
-        )
+        self.has_polled |= any(report.is_polled for report in story.reports)
         former = self._stories.get(story.number)
         before = set(former.keys) if former is not None else set()
-        keys = set(_keys(mean_terms(story, self._model, self._model.tuning.key_terms)))
+        keys = set(_keys(mean_terms(story, self._model, self._tuning.key_terms)))
         story.keys = array("I", sorted(keys))
         self._stories[story.number] = story
         self._take_out(story.number, before - keys)
@@ -118,17 +111,14 @@ class Window:
 
     def _is_live(self, last_inbox_no: int, now: int) -> bool:
         """Return whether a story that grew last at `last_inbox_no` is live at `now`."""
-        tuning = self._model.tuning
         age = now - last_inbox_no
-        return age <= tuning.live_reach and (
-            age <= tuning.kept_reach or last_inbox_no >= self.undated_from
+        return age <= self._tuning.live_reach and (
+            age <= self._tuning.kept_reach or last_inbox_no >= self.undated_from
         )
 
     def candidates(self, article: Article) -> list[LiveStory]:
         """Return the stories that share most terms with the article and may be open to it, best first."""
-        oldest = max(
-            article.inbox_no - self._model.tuning.undated_reach, self.undated_from
-        )
+        oldest = max(article.inbox_no - self._tuning.undated_reach, self.undated_from)
         date = article.stated_minutes
 
         def may_be_open(story: LiveStory) -> bool:
@@ -139,7 +129,7 @@ class Window:
             return self._is_near(story, date, date)
 
         return self._best(
-            _keys(read(article.terms)[: self._model.tuning.key_terms]), may_be_open
+            _keys(read(article.terms)[: self._tuning.key_terms]), may_be_open
         )
 
     def neighbours(self, number: int) -> list[LiveStory]:
@@ -156,7 +146,7 @@ class Window:
             if centre.dates and story.dates:
                 return self._is_near(story, centre.dates[0], centre.dates[-1])
             return (
-                newer - older <= self._model.tuning.undated_reach
+                newer - older <= self._tuning.undated_reach
                 and older >= self.undated_from
             )
 
@@ -178,23 +168,19 @@ class Window:
 
     def _is_near(self, story: LiveStory, first: int, last: int) -> bool:
         """Return whether dates of a story are within the window of `first` to `last`, all in minutes."""
-        reach = int(self._model.tuning.window_days * MINUTES_A_DAY)
+        reach = int(self._tuning.window_days * MINUTES_A_DAY)
         return story.dates[0] - reach <= last and first <= story.dates[-1] + reach
 
     def _best(
         self, keys: Iterable[int], is_wanted: Callable[[LiveStory], bool]
     ) -> list[LiveStory]:
         """Return the wanted stories under most of these keys; in a tie, newer stories come first."""
-        tuning = self._model.tuning
+        tuning = self._tuning
         longest = max(
             tuning.max_postings, int(len(self._stories) * tuning.max_postings_share)
         )
-        lists = (self._postings.get(key) for key in keys)
-        joined = b"".join(
-            numbers
-            for numbers in lists
-            if numbers is not None and len(numbers) <= longest
-        )
+        lists = (self._postings[key] for key in keys if key in self._postings)
+        joined = b"".join(numbers for numbers in lists if len(numbers) <= longest)
         numbers, votes = np.unique(
             np.frombuffer(joined, dtype=np.uint32), return_counts=True
         )
@@ -205,7 +191,7 @@ class Window:
 
 def _keys(terms: Words) -> list[int]:
     """Return the hashes of terms, whatever their fields."""
-    keys: list[int] = np.unique((ids_of(terms) & _HASHES) >> np.uint32(1)).tolist()
+    keys: list[int] = np.unique(hashes_of(ids_of(terms)) >> np.uint32(1)).tolist()
     return keys
 
 
@@ -219,7 +205,6 @@ class LiveWindow:
         self._model = model
         self._stream = stream
         self._window: Window | None = None
-        self._early_from: int | None = None  # see `sweep`
         self._last_change: int | None = None
 
     def current(self, connection: Connection) -> Window:
@@ -262,25 +247,9 @@ class LiveWindow:
                 self._window.remove(number)
 
     def sweep(self, inbox_no: int) -> None:
-        """Remove stories that an article of this number cannot join; changes no decision.
-
-        Once a day it logs if they leave before `window_days` are over.
-        """
-        if self._window is None:
-            return
-        gone = self._window.sweep(inbox_no)
-        # It moves once a day, and so does the warning.
-        undated_from = self._window.undated_from
-        is_early = inbox_no - self._model.tuning.live_reach > undated_from
-        if gone and is_early and undated_from != self._early_from:
-            self._early_from = undated_from
-            log.warning(
-                "stories leave the window before its %g days are over: `grouping.memory` holds those of %d "
-                "articles; with more memory they stay longer",
-                self._model.tuning.window_days,
-                self._model.tuning.live_reach,
-                extra={"event": "window_short"},
-            )
+        """Remove stories that an article of this number cannot join; changes no decision."""
+        if self._window is not None:
+            self._window.sweep(inbox_no)
 
     def note_change(self, at_no: int) -> None:
         """Record that the articles of a story changed at this inbox number."""

@@ -8,7 +8,6 @@ for the undo, which restores the ids of merged stories.
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from aggregator.grouping.changes import Merge, Move
 from aggregator.grouping.corrections.corrected_stories import CorrectsStories
 from aggregator.grouping.corrections.undo_correction import CorrectionUndo
 from aggregator.grouping.storylines import NEAR, join_nearest, unite_stories
@@ -84,36 +83,29 @@ class CorrectionHandler(CorrectsStories):
         ids = list(dict.fromkeys(self._live_id(story) for story in command.stories))
         if len(ids) < 2:
             raise UsageError("give two different stories; these are one story already")
-        members, former = {}, {}
-        for story in ids:
-            members[story] = self._member_ids(story)
-            former[story] = story_rows.redirecting_to(connection, story)
+        members = {story: self._member_ids(story) for story in ids}
+        former = {story: story_rows.redirecting_to(connection, story) for story in ids}
         titles = self._titles(ids)
         at_no = self._parts.window.last_change(connection)
-        merge = Merge(
-            stories=tuple(ids),
-            at_no=at_no,
-            reason="correction",
-            bump=self._unit_of_work.now,
-        )
-        kept = self._apply(merge)
-        losers = [story for story in ids if story != kept]
-        moved = []
-        redirects = []
-        for story in losers:
-            moved += [
-                MovedArticle(article=article, before=story, after=kept)
-                for article in members[story]
-            ]
-            redirects += [Redirect(story=id_, to=story) for id_ in former[story]]
+        now = self._unit_of_work.now
+        kept = self._writer.merge(ids, at_no, "correction", bump=now)
+        losers = tuple(story for story in ids if story != kept)
         detail = CorrectionDetail(
-            moved=tuple(moved),
-            retired=tuple(losers),
-            redirects=tuple(redirects),
+            moved=tuple(
+                MovedArticle(article=article, before=story, after=kept)
+                for story in losers
+                for article in members[story]
+            ),
+            retired=losers,
+            redirects=tuple(
+                Redirect(story=id_, to=story)
+                for story in losers
+                for id_ in former[story]
+            ),
             titles=titles,
             words=f"merged {', '.join(losers)} into {kept}",
         )
-        return self._record("merge", detail, [kept])
+        return self._record("merge", detail, [kept], together=self._member_ids(kept))
 
     def _split(self, command: CorrectionCommand) -> CorrectionResult:
         origin = self._live_id(command.stories[0])
@@ -170,32 +162,26 @@ class CorrectionHandler(CorrectsStories):
         for article in leaving:  # before the move, which counts them
             before[article] = stored_articles.evidence_of(connection, article)
             article_writes.set_evidence(connection, article, evidence)
-        move = Move(
-            articles=tuple(leaving),
-            target=target,
-            at_no=at_no,
-            bump=self._unit_of_work.now,
-        )
-        story = self._apply(move)
-        moved = []
-        for article, reasons in before.items():
-            moved.append(
+        now = self._unit_of_work.now
+        story = self._writer.move(leaving, target, at_no, bump=now)
+        detail = CorrectionDetail(
+            moved=tuple(
                 MovedArticle(
                     article=article, before=origin, after=story, evidence=reasons
                 )
-            )
-        is_split = target is None
-        detail = CorrectionDetail(
-            moved=tuple(moved),
-            founded=story if is_split else None,
+                for article, reasons in before.items()
+            ),
+            founded=story if target is None else None,
             titles=titles,
             words=f"{words} {story}",
         )
         return self._record(
-            "split" if is_split else "move",
+            "split" if target is None else "move",
             detail,
             [origin, story],
-            leaving,
+            together=self._member_ids(story),
+            leaving=leaving,
+            staying=self._member_ids(origin),
         )
 
     def _join(self, command: CorrectionCommand) -> CorrectionResult:
@@ -213,10 +199,7 @@ class CorrectionHandler(CorrectsStories):
             storylines=tuple(former.items()),
             words=f"put {', '.join(ids)} into the storyline {kept}",
         )
-        number = corrections.add(
-            connection, self._unit_of_work.now, "join", detail, together=together
-        )
-        return self._log(number, ids, detail.words, correction=number)
+        return self._record("join", detail, ids, together=together)
 
     def _leave(self, command: CorrectionCommand) -> CorrectionResult:
         connection = self._connection
@@ -226,24 +209,18 @@ class CorrectionHandler(CorrectsStories):
         if len(former) < 2:
             raise UsageError(f"story {story} is in no storyline")
         storyline_rows.take_out(connection, story, line)
-        staying = []
-        for other in former:
-            if other != story:
-                staying += self._member_ids(other)
+        staying = [
+            article
+            for other in former
+            if other != story
+            for article in self._member_ids(other)
+        ]
         detail = CorrectionDetail(
             storylines=tuple(former.items()),
             words=f"took {story} out of the storyline {line}",
         )
-        number = corrections.add(
-            connection,
-            self._unit_of_work.now,
-            "leave",
-            detail,
-            together=(),
-            leaving=self._member_ids(story),
-            staying=staying,
-        )
-        return self._log(number, [story], detail.words, correction=number)
+        leaving = self._member_ids(story)
+        return self._record("leave", detail, [story], leaving=leaving, staying=staying)
 
     def _undo(self, command: CorrectionCommand) -> CorrectionResult:
         undoing = CorrectionUndo(self._parts, self._unit_of_work)
@@ -263,18 +240,11 @@ class CorrectionHandler(CorrectsStories):
         kind: CorrectionKind,
         detail: CorrectionDetail,
         ids: Sequence[str],
-        leaving: Sequence[str] = (),
+        **constraints: Sequence[str],
     ) -> CorrectionResult:
-        """Store a correction of these stories; `leaving`: the articles that went from the first to the last."""
-        number = corrections.add(
-            self._connection,
-            self._unit_of_work.now,
-            kind,
-            detail,
-            together=self._member_ids(ids[-1]),
-            leaving=leaving,
-            staying=self._member_ids(ids[0]) if leaving else (),
-        )
+        """Store a correction of these stories, with its constraints (`corrections.add`)."""
+        now = self._unit_of_work.now
+        number = corrections.add(self._connection, now, kind, detail, **constraints)
         return self._log(number, ids, detail.words, correction=number)
 
     def _log(

@@ -3,7 +3,6 @@
 from operator import attrgetter
 from typing import NamedTuple
 
-from aggregator.grouping.changes import Merge, Move
 from aggregator.grouping.corrections.corrected_stories import CorrectsStories
 from aggregator.model.errors import UsageError
 from aggregator.store.stories import (
@@ -105,22 +104,15 @@ class CorrectionUndo(CorrectsStories):
         for moved in back.moved:  # before the move, which counts them
             if moved.evidence is not None:
                 article_writes.set_evidence(connection, moved.article, moved.evidence)
-        ids, target, now = back.articles, back.target, self._unit_of_work.now
-        change: Merge | Move
+        writer, target, now = self._writer, back.target, self._unit_of_work.now
         if story_rows.target_of(connection, target) != target:
-            change = Move(
-                articles=ids, target=target, at_no=at_no, bump=now, is_revived=True
-            )
-        elif (
-            back.source == detail.founded
-        ):  # the whole story goes back, with the articles that joined it since
+            story = writer.move(back.articles, target, at_no, bump=now, is_revived=True)
+        elif back.source == detail.founded:
+            # The whole story goes back, with the articles that joined it since.
             pair = target, back.source
-            change = Merge(
-                stories=pair, at_no=at_no, reason="undone", bump=now, keeps=target
-            )
+            story = writer.merge(pair, at_no, "undone", bump=now, keeps=target)
         else:
-            change = Move(articles=ids, target=target, at_no=at_no, bump=now)
-        story = self._apply(change)
+            story = writer.move(back.articles, target, at_no, bump=now)
         former = [
             redirect.story for redirect in detail.redirects if redirect.to == target
         ]

@@ -6,7 +6,6 @@ that lose a member are recomputed. Ids, hashes and numbers stay: see `store/main
 
 from collections.abc import Sequence
 
-from aggregator.grouping.changes import Remove
 from aggregator.grouping.copies.copy_lookup import CopyFinder
 from aggregator.grouping.parts import GroupingParts
 from aggregator.grouping.write.story_writer import StoryWriter
@@ -52,7 +51,7 @@ def erase_articles(
     affected = erased_rows.with_redirects(connection, losing | former)
     writer = StoryWriter(parts, unit_of_work)
     for story in sorted(losing):
-        writer.apply(Remove(story=story, articles=frozenset(ids)))
+        writer.remove(story, ids)
     stream_history.forget_senders(connection, erased)
     if kind == "forgotten":
         for article in erased:

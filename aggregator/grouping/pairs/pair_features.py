@@ -137,12 +137,11 @@ def text_cosines(article: PairArticle, reports: Sequence[PairArticle]) -> Floats
     # The weight of each hash; no weight is above SCALE
     own_weights = np.zeros(HASHES, np.uint16)
     own_weights[article.parts[TEXT]] = article.part_weights[TEXT]
-    articles = [article, *reports]
-    texts = [each.parts[TEXT] for each in articles]
-    weights = np.concatenate([each.part_weights[TEXT] for each in articles])
-    return (
-        sum_parts(own_weights[np.concatenate(texts)] * weights, texts)[1:] / DOT_SCALE
-    )
+    if not reports:
+        return np.zeros(0)
+    texts = [report.parts[TEXT] for report in reports]
+    weights = np.concatenate([report.part_weights[TEXT] for report in reports])
+    return sum_parts(own_weights[np.concatenate(texts)] * weights, texts) / DOT_SCALE
 
 
 def pair_features(

@@ -9,17 +9,14 @@ from collections.abc import Collection, Sequence
 
 from msgspec.structs import replace
 
-from aggregator.extract.entry_identity import story_id
 from aggregator.extract.wire.agencies import copied_wire
-from aggregator.grouping.changes import Merge, Place
-from aggregator.grouping.copies.copy_lookup import CopyMatch
+from aggregator.grouping.copies.copy_match import CopyMatch
 from aggregator.grouping.pairs.pair_article import PairArticle, pack_nearest
 from aggregator.grouping.pairs.pair_model import UNLIKE
 from aggregator.grouping.pairs.title_frames import are_alike, read_title
 from aggregator.grouping.parts import InTransaction
 from aggregator.grouping.scores.agreement import agreement_of_copy
 from aggregator.grouping.scores.scorer import (
-    Decision,
     decide,
     is_open,
     is_within_window,
@@ -45,18 +42,17 @@ _REPRINT = 0.9
 class Decider(InTransaction):
     """Decides about new articles."""
 
-    def merge_before(self, article: StoredArticle) -> Merge | None:
-        """Return the merge of two stories if corrections link a new article to both of them."""
-        pair = self._constraints_of(article).must_link[:2]
-        if len(pair) < 2:
-            return None
-        return Merge(stories=pair, at_no=article.inbox_no, reason="correction")
+    def linked_stories(self, article: StoredArticle) -> tuple[str, ...]:
+        """Return the stories that corrections link a new article to."""
+        return self._constraints_of(article).must_link
 
     def _constraints_of(self, article: StoredArticle) -> StoryConstraints:
         return self._parts.constraints.story_constraints(self._connection, article.id)
 
-    def decide(self, incoming: StoredArticle, match: CopyMatch) -> Place:
-        """Return the decision about a new article."""
+    def decide(
+        self, incoming: StoredArticle, match: CopyMatch
+    ) -> tuple[StoredArticle, StoryRow | None]:
+        """Return a new article with the decision about it, and the story that it joins; None: it founds its own."""
         article = self.with_wire_of_original(incoming, match)
         has_polled = self._window.has_polled
         is_little_known = self._parts.stream.is_little_known(
@@ -70,49 +66,46 @@ class Decider(InTransaction):
             article, is_little_known=is_little_known, claimed_outlet=claimed
         )
         first_printed = self._first_printed(article, match)
-        is_reprint = first_printed is not None
         if first_printed is not None:
             # It neither bumps its story nor makes it as recent as this printing.
             article = replace(article, effective_at=first_printed, bump_by_clock=False)
         compared = PairArticle(article)
-        decision = self._decision(article, compared, match, is_reprint=is_reprint)
-        story = None
-        if decision.story is not None:
-            story = story_rows.row_of(self._connection, decision.story)
+        article = self._with_story(
+            article, compared, match, is_reprint=first_printed is not None
+        )
+        evidence = article.evidence
+        assert evidence is not None, "it is decided"
+        story = agreement = None
+        if article.story:
+            story = story_rows.row_of(self._connection, article.story)
+            if evidence.stage != "correction":
+                agreement = self._agreement(article, compared, story, match)
         evidence = replace(
-            decision.evidence,
+            evidence,
             copy=match.copy,
             # Its excerpts came first and keep their role: a stuffed page must not take it from them.
             excerpts=match.excerpts,
             reuse=match.reuse,
-            agreement=self._agreement(article, compared, decision, story, match),
+            agreement=agreement,
             rules_version=self._parts.rules_version,
         )
         if match.copy is None and evidence.copied is not None:
-            decision = replace(decision, role="excerpt", is_compared=False)
-        if decision.is_compared:
+            article = replace(article, role="excerpt", is_compared=False)
+        if article.is_compared:
             self._parts.comparison.keep(compared)
         version_of = None
-        if decision.role in COUNTED_ROLES:
-            version_of = decision.version_of or match.version_of
-        founding = 0
-        if story is None:
-            founding = story_rows.foundings(self._connection, article.id)
+        if article.role in COUNTED_ROLES:
+            version_of = article.version_of or match.version_of
         article = replace(
             article,
-            story=story_id(article.id, founding) if story is None else story.id,
-            role=decision.role,
-            is_compared=decision.is_compared,
             copy_of=evidence.copied,
             reuses=evidence.reuse.other if evidence.reuse else None,
             version_of=version_of,
             counts_as_report=evidence.counts_as_report,
-            nearest=decision.nearest,
-            affinities=decision.affinities,
             evidence=evidence,
             sketch=match.sketch,
         )
-        return Place(article=article, story=story, founding=founding)
+        return article, story
 
     def with_wire_of_original(
         self, article: StoredArticle, match: CopyMatch
@@ -158,15 +151,18 @@ class Decider(InTransaction):
         ended = dt.timedelta(days=self._parts.model.tuning.window_days)
         return first if article.effective_at - first > ended else None
 
-    def _decision(
+    def _with_story(
         self,
         article: StoredArticle,
         compared: PairArticle,
         match: CopyMatch,
         *,
         is_reprint: bool,
-    ) -> Decision:
-        """Decide by corrections, then by the story of the original or of an updated text, then by score."""
+    ) -> StoredArticle:
+        """Decide by corrections, then by the story of the original or of an updated text, then by score.
+
+        Return the article with its story, "" if it founds one, its role there, and the evidence.
+        """
         constraints = self._constraints_of(article)
         barred = constraints.barred
         if constraints.must_link:
@@ -176,31 +172,32 @@ class Decider(InTransaction):
         if match.original is not None:
             original = self.story_of(match.original, article, is_reprint=is_reprint)
             if original is not None:
-                return Decision(
+                return replace(
+                    article,
                     story=original.id,
                     role="container" if article.is_container else "copy",
                     is_compared=False,
                     evidence=Evidence(stage="copy"),
                 )
-        decision = self._by_score(article, compared, barred)
-        if decision.role != "report":
-            return decision
-        texts = match.updated or self._earlier_takes(article, decision.story)
+        article = self._by_score(article, compared, barred)
+        if article.is_container:
+            return article
+        texts = match.updated or self._earlier_takes(article)
         updated = self._story_of_updated(article, texts)
         if updated is not None:
-            if decision.story != updated.id:
-                decision = replace(
-                    decision,
+            if article.story != updated.id:
+                article = replace(
+                    article,
                     story=updated.id,
                     is_compared=True,
                     evidence=Evidence(stage="version"),
                 )
-            return replace(decision, version_of=texts[0])
+            return replace(article, version_of=texts[0])
         if match.copy is not None and match.copy.kind == "excerpt":
-            return replace(decision, role="excerpt", is_compared=decision.story is None)
-        return decision
+            return replace(article, role="excerpt", is_compared=not article.story)
+        return article
 
-    def _earlier_takes(self, article: StoredArticle, story: str | None) -> list[str]:
+    def _earlier_takes(self, article: StoredArticle) -> list[str]:
         """Return the newest report of the same outlet that a later take replaces, or [].
 
         The replaced report has nearly the same headline, or is in the story that the take joins.
@@ -213,7 +210,7 @@ class Decider(InTransaction):
         for live in self._window.candidates(article):
             for report in comparison.newest(live):
                 if report.outlet_key == article.outlet_key and (
-                    live.id == story
+                    live.id == article.story
                     or are_alike(
                         pieces,
                         read_title(take_title(report.title) or report.title),
@@ -225,8 +222,8 @@ class Decider(InTransaction):
 
     def _join_required(
         self, article: StoredArticle, original: str | None, story: str
-    ) -> Decision:
-        """Return the decision to join the story that a correction requires."""
+    ) -> StoredArticle:
+        """Return the article in the story that a correction requires."""
         is_copy = False
         if original is not None:
             assigned = stored_articles.assigned_stories(self._connection, [original])
@@ -238,8 +235,8 @@ class Decider(InTransaction):
             row = story_rows.row_of(self._connection, story)
             is_compared = is_compared and row.container_only
         evidence = Evidence(stage="correction")
-        return Decision(
-            story=story, role=role, is_compared=is_compared, evidence=evidence
+        return replace(
+            article, story=story, role=role, is_compared=is_compared, evidence=evidence
         )
 
     def _story_of_updated(
@@ -259,7 +256,7 @@ class Decider(InTransaction):
 
     def _by_score(
         self, article: StoredArticle, compared: PairArticle, barred: Collection[str]
-    ) -> Decision:
+    ) -> StoredArticle:
         """Decide by the scores of the article with the stories that it may join."""
         model = self._parts.model
         comparison = self._parts.comparison
@@ -270,14 +267,14 @@ class Decider(InTransaction):
         ]
         text = compared_articles.compared_text(article)
         scored = comparison.scored(self._connection, compared, text, candidates)
-        decision = decide(article, scored, model, comparison.model.bias)
+        article = decide(article, scored, model, comparison.model.bias)
         near = []
         for candidate in scored:
             logit = affinity(article, candidate, comparison.newest(candidate.story))
             if logit > UNLIKE:
                 near.append((candidate.story.number, round(1000 * logit)))
         return replace(
-            decision, nearest=pack_nearest(compared.nearest), affinities=tuple(near)
+            article, nearest=pack_nearest(compared.nearest), affinities=tuple(near)
         )
 
     def affinities(self, article: StoredArticle) -> tuple[tuple[int, int], ...]:
@@ -289,17 +286,14 @@ class Decider(InTransaction):
         self,
         article: StoredArticle,
         compared: PairArticle,
-        decision: Decision,
-        story: StoryRow | None,
+        story: StoryRow,
         match: CopyMatch,
     ) -> Agreement | None:
         """Return the agreement of the text with its story, if that decides whether it counts as a report."""
-        if story is None or decision.evidence.stage == "correction":
-            return None
-        if match.copy is not None and decision.role == "copy":
+        if match.copy is not None and article.role == "copy":
             original = match.copy.other
             return agreement_of_copy(self._connection, article, original)
-        if not decision.is_compared or decision.role != "report":
+        if not article.is_compared or article.role != "report":
             return None  # it is not counted anyway, or is of another language with other words
         return self._parts.agreement.agreement(
             self._connection,

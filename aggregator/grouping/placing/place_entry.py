@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from aggregator.grouping.changes import Move
 from aggregator.grouping.incoming_article import incoming_article
 from aggregator.grouping.parts import GroupingParts
 from aggregator.grouping.placing.decide import Decider
@@ -14,7 +13,7 @@ from aggregator.grouping.placing.which_article import New, WhichArticle
 from aggregator.grouping.second_look.second_look import SecondLook
 from aggregator.grouping.storylines import NEAR, join_nearest, unite_stories
 from aggregator.grouping.write.copy_families import with_copies
-from aggregator.grouping.write.story_writer import ChangesStories, StoryWriter
+from aggregator.grouping.write.story_writer import ChangesStories
 from aggregator.model.article import Role
 from aggregator.model.evidence import Evidence
 from aggregator.model.prepared import CleanArticle, Prepared
@@ -134,16 +133,16 @@ class EntryPlacer(ChangesStories):
         self._separate_series(match.series, number)
         parts.stream.read_last(unit_of_work)
         # Stories that corrections link to the article are merged first.
-        while (merge := self._decider.merge_before(new.article)) is not None:
-            self._apply(merge)
-        place = self._decider.decide(new.article, match)
-        article = parts.outlet_names.named(unit_of_work, place.article)
-        StoryWriter(parts, unit_of_work).place(replace(place, article=article))
+        while len(linked := self._decider.linked_stories(new.article)) > 1:
+            self._writer.merge(linked[:2], number, "correction")
+        article, story = self._decider.decide(new.article, match)
+        article = parts.outlet_names.named(unit_of_work, article)
+        article = self._writer.place(article, story)
         self._join_storyline(article)
         parts.copy_finder.add(number, match.sketch)
-        parts.stream.placed(article, has_joined=place.story is not None)
-        outcome: Outcome = "founded" if place.story is None else "joined"
-        if place.story is not None and article.role == "copy":
+        parts.stream.placed(article, has_joined=story is not None)
+        outcome: Outcome = "founded" if story is None else "joined"
+        if story is not None and article.role == "copy":
             outcome = "copy"
         else:
             # A copy repeats its original, not the boilerplate of its outlet.
@@ -226,10 +225,7 @@ class EntryPlacer(ChangesStories):
                 article_writes.set_role(
                     connection, member.id, role, None, reuse=None, version_of=None
                 )
-                move = Move(
-                    articles=tuple(leaving), target=None, at_no=at_no, founder=member.id
-                )
-                target = self._apply(move)
+                target = self._writer.move(leaving, None, at_no, founder=member.id)
                 self._unit_of_work.log(
                     story, "moved", article=member.id, to=target, reason="series"
                 )

@@ -3,9 +3,7 @@
 from msgspec.structs import replace
 
 from aggregator.extract.urls import canonical_url
-from aggregator.grouping.changes import Move, Revise
-from aggregator.grouping.copies.copy_candidates import version_of_original
-from aggregator.grouping.copies.copy_lookup import CopyMatch
+from aggregator.grouping.copies.copy_match import CopyMatch, version_of_original
 from aggregator.grouping.incoming_article import with_date_of
 from aggregator.grouping.placing.decide import Decider
 from aggregator.grouping.placing.which_article import Again, speaks_for_feed
@@ -61,15 +59,13 @@ class Reviser(ChangesStories):
         )
         if old.role == "report":
             self._renew_agreement(old, "report")
-        self._apply(
-            Revise(
-                article=revised,
-                at_no=waiting.inbox_no,
-                is_news=True,
-                # A footer below a headline does not count as a text.
-                is_whole=old.verdict == "stub"
-                and revised.body_words >= self._parts.page_words,
-            )
+        self._writer.revise(
+            revised,
+            waiting.inbox_no,
+            is_news=True,
+            # A footer below a headline does not count as a text.
+            is_whole=old.verdict == "stub"
+            and revised.body_words >= self._parts.page_words,
         )
         return old.story
 
@@ -95,7 +91,7 @@ class Reviser(ChangesStories):
                 self._connection, match.copy.other
             )
             if old.id in ancestors:  # it cannot be a copy of itself
-                match = match._replace(copy=None, version_of=None)
+                match.drop_copy()
         incoming = Decider(self._parts, self._unit_of_work).with_wire_of_original(
             incoming, match
         )
@@ -117,13 +113,11 @@ class Reviser(ChangesStories):
             version_of=match.version_of if role in COUNTED_ROLES else None,
         )
         self._renew_agreement(old, role)
-        self._apply(
-            Revise(
-                article=revised,
-                at_no=waiting.inbox_no,
-                is_news=is_replaced,
-                is_whole=is_replaced and revised.kind != "withdrawal",
-            )
+        self._writer.revise(
+            revised,
+            waiting.inbox_no,
+            is_news=is_replaced,
+            is_whole=is_replaced and revised.kind != "withdrawal",
         )
         story = self._join_original(incoming, old, match, waiting.inbox_no)
         if story is None:
@@ -156,14 +150,7 @@ class Reviser(ChangesStories):
         )
         # The evidence is written before the move, which counts the article
         article_writes.set_evidence(connection, old.id, evidence)
-        return self._apply(
-            Move(
-                articles=tuple(leaving),
-                target=target.id,
-                at_no=at_no,
-                silent=frozenset({old.story}),
-            )
-        )
+        return self._writer.move(leaving, target.id, at_no, silent=(old.story,))
 
     def _replace_text(
         self,

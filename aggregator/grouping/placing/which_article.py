@@ -19,7 +19,7 @@ from aggregator.extract.entry_identity import (
 )
 from aggregator.extract.sites import is_address
 from aggregator.extract.urls import canonical_url
-from aggregator.grouping.copies.copy_lookup import CopyMatch
+from aggregator.grouping.copies.copy_match import CopyMatch
 from aggregator.grouping.copies.shingles import shared_count, shingle_hashes
 from aggregator.grouping.parts import InTransaction
 from aggregator.model.entry import Entry

@@ -8,7 +8,6 @@ since the last; so a replay of the same articles decides at the same moments.
 from collections.abc import Sequence
 from itertools import permutations
 
-from aggregator.grouping.changes import Merge, Move
 from aggregator.grouping.second_look.look import ReportMove, reassess_stories
 from aggregator.grouping.second_look.story_lookup import StoryLookup
 from aggregator.grouping.write.copy_families import with_copies
@@ -84,15 +83,14 @@ class SecondLook(ChangesStories):
                 continue
             pair = ids.get(change.kept, change.kept), ids.get(change.gone, change.gone)
             self._ask_strangers(*pair)
-            merge = Merge(
-                stories=pair,
-                at_no=at_no,
-                reason="second look",
+            ids[change.kept] = self._writer.merge(
+                pair,
+                at_no,
+                "second look",
                 silent=silent,
                 score=change.score,
                 need=change.need,
             )
-            ids[change.kept] = self._apply(merge)
         return bool(changes)
 
     def _ask_strangers(self, kept: str, gone: str) -> None:
@@ -149,8 +147,7 @@ class SecondLook(ChangesStories):
             connection, report, target, evidence
         )
         article_writes.set_evidence(connection, report, evidence)
-        move = Move(articles=tuple(leaving), target=target, at_no=at_no, founder=report)
-        target = self._apply(move)
+        target = self._writer.move(leaving, target, at_no, founder=report)
         why: dict[str, str | float | None] = {
             "reason": "second look",
             "score": change.score,

@@ -33,7 +33,7 @@ class Effect(FrozenStruct):
     # The new bump of the story, if the change bumps it
     bump: dt.datetime
     is_correction: bool = False
-    is_whole: bool = False  # see `Revise`
+    is_whole: bool = False  # see `StoryWriter.revise`
     # Whether it was bumped so far by the times when undated files were read
     redates: bool = False
     # The time of the change in the stream if it does not bump the story

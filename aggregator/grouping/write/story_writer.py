@@ -1,47 +1,36 @@
-"""Carry out changes of stories (changes.py), in a placing transaction: rows, log, change stream, window."""
+"""Carry out changes of stories, in a placing transaction: rows, log, change stream, window."""
 
-from collections.abc import Sequence
+import datetime as dt
+from collections.abc import Collection, Iterable, Sequence
 from operator import attrgetter
 from typing import Any
 
 from msgspec.structs import replace
 
-from aggregator.grouping.changes import Change, Merge, Move, Place, Remove, Revise
 from aggregator.grouping.parts import InTransaction
 from aggregator.grouping.write.story_row import Effect, StoryRows
 from aggregator.model.article import Article, ArticleView
 from aggregator.store.maintenance import erased_rows
 from aggregator.store.stories import article_views, stored_articles, story_rows
 from aggregator.store.stories.article_rows import article_writes
+from aggregator.store.stories.stored_articles import StoredArticle
 from aggregator.store.stories.story_rows import StoryRow
 
 
 class StoryWriter(InTransaction):
-    """Writes stories."""
+    """Writes stories: all decisions of placing, second look, corrections, forget, retention and recluster."""
 
     @property
     def _rows(self) -> StoryRows:
         return StoryRows(self._parts, self._unit_of_work)
 
-    def apply(self, change: Change) -> str:
-        """Carry out a change; return the story that its articles are in afterwards ("" if it was closed)."""
-        match change:
-            case Revise():
-                return self._revise(change)
-            case Move():
-                return self._move(change)
-            case Merge():
-                return self._merge(change)
-            case Remove():
-                return self._remove(change)
+    def place(self, new: StoredArticle, joined: StoryRow | None) -> StoredArticle:
+        """Write a new article into a story, or begin a story with it; return it with the id of the story.
 
-    def place(self, place: Place) -> None:
-        """Write a new article and its story, whose row follows from all its articles.
-
-        If a large story has a copy like the new article, the others are not read, so that a flood stays cheap.
+        The row of the story follows from all its articles. If a large story has a copy like the new article, the
+        others are not read, so that a flood stays cheap.
         """
         connection = self._connection
-        new, joined = place.article, place.story
         shown = [article_views.view_of(new)]
         members: Sequence[Article | ArticleView] = shown
         container_only = new.is_container
@@ -67,12 +56,13 @@ class StoryWriter(InTransaction):
         )
         row = self._rows.write(
             joined,
-            self._placed_effect(place, is_dated=is_dated),
+            self._placed_effect(new, joined, is_dated=is_dated),
             members=members,
             shown=shown,
             container_only=container_only,
             derived=derived,
         )
+        new = replace(new, story=row.id)
         if joined is not None and joined.container_only and not row.container_only:
             # Live blogs and roundups give way to the first report.
             compared = [
@@ -88,70 +78,97 @@ class StoryWriter(InTransaction):
             score=new.evidence.score if new.evidence else None,
         )
         self._parts.window.take(connection, row.story_no, new, is_new=joined is None)
+        return new
 
-    def _move(self, move: Move) -> str:
-        """Move articles of one story; return the id of their story afterwards."""
+    def move(
+        self,
+        articles: Collection[str],
+        target: str | None,
+        at_no: int,
+        *,
+        bump: dt.datetime | None = None,
+        founder: str | None = None,
+        is_revived: bool = False,
+        silent: Collection[str] = (),
+    ) -> str:
+        """Move articles of one story to another story; return the id of their story afterwards.
+
+        A story that is left without articles is merged into the other. Without `target`, `founder`, or the article
+        that was placed first, founds a new story. `is_revived`: the target is a merged story that lives again.
+        `bump` is the new bump of both stories if a correction sets it; else they have the later of their bumps.
+        `silent` is for a story that moves whole, see `merge`.
+        """
         connection = self._connection
-        (story,) = set(
-            stored_articles.assigned_stories(connection, move.articles).values()
-        )
+        (story,) = set(stored_articles.assigned_stories(connection, articles).values())
         members = stored_articles.members(connection, story)
-        moving = [member for member in members if member.id in move.articles]
-        if move.target is not None and move.is_revived:
-            story_rows.revive(connection, move.target)
+        moving = [member for member in members if member.id in articles]
+        if target is not None and is_revived:
+            story_rows.revive(connection, target)
         if len(moving) == len(members):
-            if move.target is None:
+            if target is None:
                 return story
-            merge = Merge(
-                stories=(story, move.target),
-                at_no=move.at_no,
-                reason="empty" if move.is_revived else "",
-                bump=move.bump,
-                keeps=move.target if move.is_revived else None,
-                silent=move.silent,
+            return self.merge(
+                (story, target),
+                at_no,
+                "empty" if is_revived else "",
+                bump=bump,
+                keeps=target if is_revived else None,
+                silent=silent,
             )
-            return self._merge(merge)
         origin = story_rows.row_of(connection, story)
         effect = Effect(
-            at_no=move.at_no,
-            bump=move.bump or origin.bumped_at,
-            is_correction=move.bump is not None,
-            kind="corrected" if move.bump else None,
+            at_no=at_no,
+            bump=bump or origin.bumped_at,
+            is_correction=bump is not None,
+            kind="corrected" if bump else None,
         )
-        founder = move.founder or moving[0].id  # the one that was placed first
+        founder = founder or moving[0].id
         split = replace(effect, founder=founder, others=(origin.id,), kind="split")
-        if move.target is None:
+        if target is None:
             split = replace(split, founding=story_rows.foundings(connection, founder))
-            target = self._rows.found(split, moving)
-            article_writes.move(connection, move.articles, target.id)
+            row = self._rows.found(split, moving)
+            article_writes.move(connection, articles, row.id)
         else:
-            target = story_rows.row_of(connection, move.target)
-            joined = split if move.is_revived else effect
-            if move.bump is None:  # else the change stream names no article
-                bump = max(effect.bump, target.bumped_at)
-                joined = replace(joined, article=founder, bump=bump)
-            article_writes.move(connection, move.articles, target.id)
-            self._rows.restate(target, joined)
+            row = story_rows.row_of(connection, target)
+            joined = split if is_revived else effect
+            if bump is None:  # else the change stream names no article
+                later = max(effect.bump, row.bumped_at)
+                joined = replace(joined, article=founder, bump=later)
+            article_writes.move(connection, articles, row.id)
+            self._rows.restate(row, joined)
         # Both stories get their own subjects when they are rendered
         story_rows.erase_subjects(connection, [origin.id])
         self._rows.restate(origin, effect)
-        self._update_memory([origin, target])
-        return target.id
+        self._update_memory([origin, row])
+        return row.id
 
-    def _merge(self, merge: Merge) -> str:
-        """Merge stories; return the id that stays."""
+    def merge(
+        self,
+        stories: Iterable[str],
+        at_no: int,
+        reason: str,
+        *,
+        bump: dt.datetime | None = None,
+        keeps: str | None = None,
+        silent: Collection[str] = (),
+        **scores: float,
+    ) -> str:
+        """Merge stories; return the id that stays, to which the others redirect permanently.
+
+        The story `keeps` keeps its id. Without `keeps`, a story that is only a live blog or roundup loses its id;
+        among the rest, the story with more reports keeps its id, and in a tie the older story. The log has
+        `reason` and `scores`. The bump is that of a correction, else the last bump of stories that are not `silent`.
+        """
 
         def rank(row: StoryRow) -> tuple[bool, bool, int, int]:
-            is_kept = row.id == merge.keeps
+            is_kept = row.id == keeps
             return not is_kept, row.container_only, -row.report_count, row.story_no
 
         connection = self._connection
-        rows = sorted(
-            (story_rows.row_of(connection, id_) for id_ in merge.stories), key=rank
-        )
+        rows = sorted((story_rows.row_of(connection, id_) for id_ in stories), key=rank)
         winner, *losers = rows
         # Take the last bump of the stories whose bump is more than the time when undated files were read
-        counted = [row for row in rows if row.id not in merge.silent]
+        counted = [row for row in rows if row.id not in silent]
         timed = [
             row
             for row in counted
@@ -159,21 +176,17 @@ class StoryWriter(InTransaction):
             or stored_articles.was_bumped_by_clock(connection, row.id)
         ] or counted
         effect = Effect(
-            at_no=merge.at_no,
-            bump=merge.bump or max(row.bumped_at for row in timed),
-            is_correction=merge.bump is not None,
-            redates=merge.bump is None and winner not in timed,
+            at_no=at_no,
+            bump=bump or max(row.bumped_at for row in timed),
+            is_correction=bump is not None,
+            redates=bump is None and winner not in timed,
             others=tuple(row.id for row in losers),
             kind="merged",
         )
         for loser in losers:
             article_writes.move_all(connection, loser.id, winner.id)
         self._rows.restate(winner, effect)
-        detail: dict[str, Any] = {}
-        if merge.reason:
-            detail["reason"] = merge.reason
-        if merge.score is not None and merge.need is not None:
-            detail |= {"score": merge.score, "need": merge.need}
+        detail: dict[str, Any] = {"reason": reason, **scores} if reason else {}
         for loser in losers:
             # The loser has no articles any more; its id redirects permanently.
             story_rows.redirect_story(connection, loser.id, winner.id)
@@ -182,17 +195,27 @@ class StoryWriter(InTransaction):
         self._update_memory(rows)
         return winner.id
 
-    def _revise(self, revise: Revise) -> str:
-        """Compute the row of a story again after an article got another text."""
-        article = revise.article
+    def revise(
+        self,
+        article: StoredArticle,
+        at_no: int,
+        *,
+        is_news: bool,
+        is_whole: bool = False,
+    ) -> None:
+        """Compute the row of a story again after an article got another text.
+
+        `is_news`: a new headline may bump the story; that of a page that came late may not. `is_whole` bumps it: the
+        text is the first whole one of the article, or replaces all of its text.
+        """
         row = story_rows.row_of(self._connection, article.story)
-        effect = Effect(at_no=revise.at_no, bump=row.bumped_at)
-        if revise.is_news:
+        effect = Effect(at_no=at_no, bump=row.bumped_at)
+        if is_news:
             effect = replace(
                 effect,
                 bump=article.effective_at,
                 article=article.id,
-                is_whole=revise.is_whole,
+                is_whole=is_whole,
             )
             if article.bump_by_clock:
                 effect = replace(effect, bump=self._unit_of_work.now)
@@ -202,15 +225,14 @@ class StoryWriter(InTransaction):
         self._rows.restate(row, effect)
         self._update_memory([row])
         self._unit_of_work.log(row.id, "revised", article=article.id)
-        return row.id
 
-    def _remove(self, remove: Remove) -> str:
+    def remove(self, story: str, articles: Collection[str] = ()) -> None:
         """Compute the row of a story again after articles were removed; without articles, only its id stays."""
         connection = self._connection
-        members = stored_articles.members(connection, remove.story)
-        if members and remove.articles:
-            erased_rows.hide_title(connection, remove.story, remove.articles)
-        row = story_rows.row_of(connection, remove.story)
+        members = stored_articles.members(connection, story)
+        if members and articles:
+            erased_rows.hide_title(connection, story, articles)
+        row = story_rows.row_of(connection, story)
         if members:
             at_no = max(member.inbox_no for member in members)
             effect = Effect(at_no=at_no, bump=row.bumped_at)
@@ -218,7 +240,6 @@ class StoryWriter(InTransaction):
         else:
             erased_rows.close_story(connection, row.id)
         self._update_memory([row])
-        return row.id if members else ""
 
     def _update_memory(self, rows: Sequence[StoryRow]) -> None:
         """Bring memory up to date after articles have changed their stories, or their roles in them."""
@@ -226,9 +247,10 @@ class StoryWriter(InTransaction):
         changed = [(row.story_no, row.id) for row in rows]
         self._parts.window.renew(self._connection, changed)
 
-    def _placed_effect(self, place: Place, *, is_dated: bool) -> Effect:
+    def _placed_effect(
+        self, new: StoredArticle, joined: StoryRow | None, *, is_dated: bool
+    ) -> Effect:
         """Return the effect of a new article on its story; `is_dated`: whether another article has a date."""
-        new, joined = place.article, place.story
         redates = False
         bump = new.effective_at
         if new.bump_by_clock:
@@ -248,7 +270,9 @@ class StoryWriter(InTransaction):
             bump=bump,
             redates=redates,
             founder=new.id,
-            founding=place.founding,
+            founding=story_rows.foundings(self._connection, new.id)
+            if joined is None
+            else 0,
             article=new.id,
         )
 
@@ -256,5 +280,6 @@ class StoryWriter(InTransaction):
 class ChangesStories(InTransaction):
     """Base of what decides about changes of stories, which are carried out at once."""
 
-    def _apply(self, change: Change) -> str:
-        return StoryWriter(self._parts, self._unit_of_work).apply(change)
+    @property
+    def _writer(self) -> StoryWriter:
+        return StoryWriter(self._parts, self._unit_of_work)

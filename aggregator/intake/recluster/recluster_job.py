@@ -21,7 +21,6 @@ from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
 from aggregator.extract.entry_identity import story_id
-from aggregator.grouping.changes import Remove
 from aggregator.grouping.fingerprint import with_sketch
 from aggregator.grouping.mutes import Mutes
 from aggregator.grouping.place import Placer
@@ -213,7 +212,7 @@ class Reclusterer:
                 placer.parts.stream.restore(unit_of_work.connection)
                 writer = StoryWriter(placer.parts, unit_of_work)
                 for story in split:
-                    writer.apply(Remove(story=story))
+                    writer.remove(story)
                     advance(0)
             placer.parts.window.begin_after(start - 1)
 

@@ -50,7 +50,9 @@ PACKER = TermPacker(shipped_model(Tuning()))
 TUNING = Tuning().section("pairs", PairTuning)
 SHIPPED = PairModel()
 EMPTY = StreamSnapshot(0, (), {})
-FLOODED = StreamSnapshot(1, [pack_frequencies([PACKER.pack("", FLOOD, "en")] * 40)], {})
+FLOODED = StreamSnapshot(
+    1, [pack_frequencies([PACKER.pack("", FLOOD, "en")[0]] * 40)], {}
+)
 LEVEE = "Levee breaks at Pennmouth, four dead"
 _NUMBERS = itertools.count(1)
 
@@ -61,7 +63,7 @@ def article(
     outlet: str | None = "Herald",
     minutes: int | None = NOON,
 ) -> PairArticle:
-    terms, words = PACKER.pack_counted(title, text, "en")
+    terms, words = PACKER.pack(title, text, "en")
     return stored_as(terms, title, minutes, outlet, body_words=words)
 
 

@@ -4,7 +4,7 @@ import datetime as dt
 
 from aggregator.grouping.parts import Transactions
 from aggregator.grouping.placing.decide import Decider
-from aggregator.grouping.storylines import NEAR, join_nearest
+from aggregator.grouping.storylines import join_near
 from aggregator.store.stories import stored_articles, storyline_rows
 from aggregator.store.stories.article_rows import article_writes
 
@@ -27,13 +27,7 @@ def compare_stored(transactions: Transactions) -> bool:
         for article in stored_articles.stored_with(connection, "inbox_no", numbers):
             near = decider.affinities(article)
             article_writes.insert_affinities(connection, article.inbox_no, near)
-            join_nearest(
-                connection,
-                parts.constraints,
-                article.story,
-                article.effective_at,
-                [number for number, logit in near if logit >= NEAR],
-            )
+            join_near(connection, parts.constraints, article, near)
         storyline_rows.compared_to(connection, numbers[-1] if numbers else None)
     # Forget the comparisons in memory: they show the state at the placing of an article.
     transactions.forget_rows()

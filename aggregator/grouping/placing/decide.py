@@ -121,24 +121,24 @@ class Decider(InTransaction):
         wire = copied_wire(original_id, original.outlet_key, original.wire)
         if wire is None:
             return article
-        details = replace(article.read_details(), wire=wire)
-        return replace(article, wire=wire.agency, details=codecs.pack(details))
+        details = codecs.pack(replace(article.read_details(), wire=wire))
+        return replace(article, wire=wire.agency, details=details)
 
     def story_of(
         self, other: str, article: StoredArticle, *, is_reprint: bool = False
     ) -> StoryRow | None:
         """Return the story of article `other`, if an article may join it; a reprint may at any time."""
         row = story_rows.assigned_story(self._connection, other)
-        if row is None or row.id in self._constraints_of(article).barred:
-            return None
-        if not self._window.is_live(row.story_no, article.inbox_no):
-            return None
-        live = self._window.story(row.story_no)
-        if not is_reprint and not is_within_window(
-            article, live, self._parts.model.tuning
+        if (
+            row is None
+            or row.id in self._constraints_of(article).barred
+            or not self._window.is_live(row.story_no, article.inbox_no)
         ):
             return None
-        return row
+        live = self._window.story(row.story_no)
+        if is_reprint or is_within_window(article, live, self._parts.model.tuning):
+            return row
+        return None
 
     def _first_printed(
         self, article: StoredArticle, match: CopyMatch
@@ -163,12 +163,9 @@ class Decider(InTransaction):
 
         Return the article with its story, "" if it founds one, its role there, and the evidence.
         """
-        constraints = self._constraints_of(article)
-        barred = constraints.barred
-        if constraints.must_link:
-            return self._join_required(
-                article, match.original, constraints.must_link[0]
-            )
+        must_link, barred = self._constraints_of(article)
+        if must_link:
+            return self._join_required(article, match.original, must_link[0])
         if match.original is not None:
             original = self.story_of(match.original, article, is_reprint=is_reprint)
             if original is not None:
@@ -234,9 +231,12 @@ class Decider(InTransaction):
             role = "container"
             row = story_rows.row_of(self._connection, story)
             is_compared = is_compared and row.container_only
-        evidence = Evidence(stage="correction")
         return replace(
-            article, story=story, role=role, is_compared=is_compared, evidence=evidence
+            article,
+            story=story,
+            role=role,
+            is_compared=is_compared,
+            evidence=Evidence(stage="correction"),
         )
 
     def _story_of_updated(
@@ -279,8 +279,8 @@ class Decider(InTransaction):
 
     def affinities(self, article: StoredArticle) -> tuple[tuple[int, int], ...]:
         """Return the numbers of the nearest other stories, and how near a placed article is to them."""
-        barred = {article.story}
-        return self._by_score(article, PairArticle(article), barred).affinities
+        compared = PairArticle(article)
+        return self._by_score(article, compared, {article.story}).affinities
 
     def _agreement(
         self,
@@ -291,8 +291,7 @@ class Decider(InTransaction):
     ) -> Agreement | None:
         """Return the agreement of the text with its story, if that decides whether it counts as a report."""
         if match.copy is not None and article.role == "copy":
-            original = match.copy.other
-            return agreement_of_copy(self._connection, article, original)
+            return agreement_of_copy(self._connection, article, match.copy.other)
         if not article.is_compared or article.role != "report":
             return None  # it is not counted anyway, or is of another language with other words
         return self._parts.agreement.agreement(

@@ -11,7 +11,7 @@ from aggregator.grouping.placing.decide import Decider
 from aggregator.grouping.placing.revise import Reviser
 from aggregator.grouping.placing.which_article import New, WhichArticle
 from aggregator.grouping.second_look.second_look import SecondLook
-from aggregator.grouping.storylines import NEAR, join_nearest, unite_stories
+from aggregator.grouping.storylines import join_near, unite_stories
 from aggregator.grouping.write.copy_families import with_copies
 from aggregator.grouping.write.story_writer import ChangesStories
 from aggregator.model.article import Role
@@ -55,9 +55,8 @@ class EntryPlacer(ChangesStories):
         # Read the rows for the whole batch at once.
         connection = self._connection
         parts.window.current(connection)
-        first = batch[0][0].inbox_no
-        last = batch[-1][0].inbox_no
-        parts.copy_finder.cover(connection, first, last)
+        numbers = [waiting.inbox_no for waiting, _ in batch]
+        parts.copy_finder.cover(connection, numbers[0], numbers[-1])
         # The sources by `entry.source`; {} if mutes do not need them
         self._sources: dict[str, Source] = {}
         if parts.options.mutes.needs_sources:
@@ -157,11 +156,7 @@ class EntryPlacer(ChangesStories):
         same = constraints.same_storyline(connection, article.id)
         if same:
             unite_stories(connection, {article.story, *same})
-        near = [number for number, logit in article.affinities if logit >= NEAR]
-        if near:
-            join_nearest(
-                connection, constraints, article.story, article.effective_at, near
-            )
+        join_near(connection, constraints, article, article.affinities)
 
     def _finish(
         self,

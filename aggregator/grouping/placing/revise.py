@@ -34,8 +34,8 @@ class Reviser(ChangesStories):
         came late, if the words replace all others, or if its own site takes the article over.
         """
         old = again.article
-        story = stored_articles.assigned_stories(self._connection, [old.id])[old.id]
-        old = replace(old, story=story)
+        assigned = stored_articles.assigned_stories(self._connection, [old.id])
+        old = replace(old, story=assigned[old.id])
         if speaks_for_feed(waiting, old):  # no page of the site has been read yet
             old = replace(old, outlet_key=None, outlet_name=None)
         incoming = with_date_of(incoming, old)

@@ -82,8 +82,11 @@ class WhichArticle(InTransaction):
         With its page the entry has its address as an identity key, unless another article has it.
         """
         address = canonical_url(waiting.entry.url or "")
-        is_foreign = waiting.entry.authority == "foreign"
-        if address is None or not is_foreign or waiting.page is None:
+        if (
+            address is None
+            or waiting.page is None
+            or waiting.entry.authority != "foreign"
+        ):
             return waiting.article
         owner = inbox.claim(self._connection, url_key(address), waiting.article)
         if owner != waiting.article:
@@ -212,12 +215,11 @@ class WhichArticle(InTransaction):
         ):
             return Again(article=old, has_news=True)
         # A file or a push may hand in several texts of one address and time.
-        is_of_feed = old.is_polled and incoming.is_polled
-        address = canonical_url(waiting.entry.url or "")
         if (
-            is_of_feed
+            old.is_polled
+            and incoming.is_polled
             and _is_of_one_time(incoming, old, waiting.entry)
-            and address == canonical_url(old.url or "")
+            and canonical_url(waiting.entry.url or "") == canonical_url(old.url or "")
         ):
             return Again(article=old, has_news=True, is_replaced=True)
         return None
@@ -256,9 +258,8 @@ class WhichArticle(InTransaction):
         article_writes.rekey(
             connection, waiting.article, other, is_authoritative=is_own
         )
-        is_same_text = incoming.text_hash == old.text_hash
-        is_known = is_same_text and not is_of_other_feed(entry, old)
-        return Again(article=old, has_news=is_own and not is_known)
+        is_other = incoming.text_hash != old.text_hash or is_of_other_feed(entry, old)
+        return Again(article=old, has_news=is_own and is_other)
 
     def _listed_anew(
         self, waiting: InboxEntry, incoming: StoredArticle, other: str
@@ -277,8 +278,8 @@ class WhichArticle(InTransaction):
         if entry.source not in silent or not (entry.source == old.source or has_moved):
             return None
         article_writes.rekey(connection, waiting.article, other, is_authoritative=True)
-        is_known = incoming.text_hash == old.text_hash and incoming.url == old.url
-        return Again(article=old, has_news=not is_known)
+        is_other = incoming.text_hash != old.text_hash or incoming.url != old.url
+        return Again(article=old, has_news=is_other)
 
 
 def _is_of_one_time(incoming: StoredArticle, old: StoredArticle, entry: Entry) -> bool:

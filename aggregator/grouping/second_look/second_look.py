@@ -102,8 +102,9 @@ class SecondLook(ChangesStories):
         connection = self._connection
         pair = live_stories.find_live(connection, (kept, gone))
         for story, other in permutations(pair, 2):
-            is_of_strangers = all(report.is_little_known for report in story.reports)
-            if not is_of_strangers or _rank(story) >= _rank(other):
+            if any(not report.is_little_known for report in story.reports) or _rank(
+                story
+            ) >= _rank(other):
                 continue
             for report in stored_articles.members(connection, story.id)[:_ASKED]:
                 evidence = stored_articles.evidence_of(connection, report.id)

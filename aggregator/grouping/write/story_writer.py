@@ -65,10 +65,11 @@ class StoryWriter(InTransaction):
         new = replace(new, story=row.id)
         if joined is not None and joined.container_only and not row.container_only:
             # Live blogs and roundups give way to the first report.
-            compared = [
-                member.id for member in stored_articles.members(connection, new.story)
-            ]
-            article_writes.set_compared(connection, compared, is_compared=False)
+            article_writes.set_compared(
+                connection,
+                [each.id for each in stored_articles.members(connection, row.id)],
+                is_compared=False,
+            )
         article_writes.insert_article(connection, new)
         self._unit_of_work.log(
             new.story,
@@ -161,8 +162,8 @@ class StoryWriter(InTransaction):
         """
 
         def rank(row: StoryRow) -> tuple[bool, bool, int, int]:
-            is_kept = row.id == keeps
-            return not is_kept, row.container_only, -row.report_count, row.story_no
+            is_gone = row.id != keeps
+            return is_gone, row.container_only, -row.report_count, row.story_no
 
         connection = self._connection
         rows = sorted((story_rows.row_of(connection, id_) for id_ in stories), key=rank)
@@ -235,8 +236,7 @@ class StoryWriter(InTransaction):
         row = story_rows.row_of(connection, story)
         if members:
             at_no = max(member.inbox_no for member in members)
-            effect = Effect(at_no=at_no, bump=row.bumped_at)
-            self._rows.restate(row, effect)
+            self._rows.restate(row, Effect(at_no=at_no, bump=row.bumped_at))
         else:
             erased_rows.close_story(connection, row.id)
         self._update_memory([row])
@@ -244,8 +244,9 @@ class StoryWriter(InTransaction):
     def _update_memory(self, rows: Sequence[StoryRow]) -> None:
         """Bring memory up to date after articles have changed their stories, or their roles in them."""
         self._parts.stream.regrouped()
-        changed = [(row.story_no, row.id) for row in rows]
-        self._parts.window.renew(self._connection, changed)
+        self._parts.window.renew(
+            self._connection, [(row.story_no, row.id) for row in rows]
+        )
 
     def _placed_effect(
         self, new: StoredArticle, joined: StoryRow | None, *, is_dated: bool

@@ -8,7 +8,6 @@ import datetime as dt
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Self
 
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.copies.copy_lookup import CopyFinder
@@ -33,11 +32,8 @@ from aggregator.stories.story_tuning import StoryTuning
 class GroupingParts:
     """The shared parts of deciders. For one thread of the writer."""
 
-    def __init__(
-        self, all_tuning: Tuning, options: StoryOptions, kept: Self | None = None
-    ) -> None:
-        """Make the parts; take window and sampled shingles, which take seconds to read, from `kept`."""
-        pair_tuning = all_tuning.section("pairs", PairTuning)
+    def __init__(self, all_tuning: Tuning, options: StoryOptions) -> None:
+        self._all_tuning = all_tuning
         self.options = options
         self.placing = all_tuning.section("placing", PlacingTuning)
         # A text with so many words comes from a page, not from a feed.
@@ -45,17 +41,20 @@ class GroupingParts:
         self.rules_version = all_tuning.version
         self.model = shipped_model(all_tuning)
         self.story_tuning = all_tuning.section("stories", StoryTuning)
-        if kept is None:
-            self.stream = NewsStream(pair_tuning, self.model.tuning.window_days)
-            self.window = LiveWindow(self.model, self.stream)
-            self.copy_finder = CopyFinder(all_tuning)
-        else:
-            self.stream, self.window = kept.stream, kept.window
-            self.copy_finder = kept.copy_finder
+        pair_tuning = all_tuning.section("pairs", PairTuning)
+        self.stream = NewsStream(pair_tuning, self.model.tuning.window_days)
+        self.window = LiveWindow(self.model, self.stream)
+        self.copy_finder = CopyFinder(all_tuning)
+        self.forget_rows()
+
+    def forget_rows(self) -> None:
+        """Drop all memory that is quickly read again; window and sampled shingles, which take seconds, stay."""
+        self.stream.forget_periods()
+        pair_tuning = self._all_tuning.section("pairs", PairTuning)
         self.comparison = ReportComparison(self.model, pair_tuning, self.stream)
         self.agreement = AgreementCheck(self.model, self.comparison, self.stream)
         self.constraints = Constraints()
-        self.boilerplate = BoilerplateLearner(all_tuning)
+        self.boilerplate = BoilerplateLearner(self._all_tuning)
         self.outlet_names = OutletNames()
 
 
@@ -101,11 +100,6 @@ class Transactions:
         """Drop all parts from memory; the next batch reads their rows again."""
         self.parts = GroupingParts(self.all_tuning, self._options)
         self.parts.stream.count_after(self._counted_up_to)
-
-    def forget_rows(self) -> None:
-        """Drop all memory that is quickly read again; window and sampled shingles stay."""
-        self.parts.stream.forget_periods()
-        self.parts = GroupingParts(self.all_tuning, self._options, kept=self.parts)
 
     @contextmanager
     def unit_of_work(self, *, keeps_caches: bool = False) -> Iterator[UnitOfWork]:

@@ -40,7 +40,6 @@ from aggregator.grouping.copies.part_topics import (
     topic_cosine,
 )
 from aggregator.grouping.copies.shingles import (
-    RUN_WORDS,
     SHINGLE_WORDS,
     Hashes,
     are_among,
@@ -48,6 +47,7 @@ from aggregator.grouping.copies.shingles import (
     long_runs,
     shared_count,
     shingle_sequence,
+    slots,
     words,
     words_in,
 )
@@ -317,11 +317,10 @@ def _is_templated(overlap: _Overlap, tuning: CopyTuning) -> bool:
             return True
         least = tuning.own_slot_numbers
         least_share = tuning.own_slot_share
-    # A number is changed in place when it is in a gap between shared words that is shorter than RUN_WORDS. A
-    # rewritten sentence leaves a longer gap.
-    gaps = ~words_in(shared, len(smaller.words))
+    # A number in a slot is changed in place; a rewritten sentence leaves a longer gap.
     is_number = [word[0].isdigit() for word in smaller.words]
-    changed = sum(compress(is_number, gaps & ~long_runs(gaps, RUN_WORDS)))
+    in_slots = slots(words_in(shared, len(smaller.words)))
+    changed = sum(compress(is_number, in_slots))
     if changed >= least and changed >= least_share * sum(is_number):
         return True
     return _lacks_headline(smaller, larger, tuning) and _lacks_headline(

@@ -21,9 +21,8 @@ from itertools import compress
 from aggregator.extract.headline import are_other_releases
 from aggregator.grouping.copies.copy_check import sequence_of, shingles_of
 from aggregator.grouping.copies.shingles import (
-    RUN_WORDS,
     are_among,
-    long_runs,
+    slots,
     words,
     words_in,
 )
@@ -102,11 +101,8 @@ def _has_others(text: str, other: str, numbers_count: bool) -> bool:
     )
     if not fillings or is_shared.mean() < _FORM_SHARE:
         return False
-    # A longer gap is not a slot, but text of its own.
-    is_in_slot = ~is_shared & ~long_runs(~is_shared, RUN_WORDS)
-    return sum(
-        word in fillings for word in compress(in_order, is_in_slot)
-    ) >= _NAME_SHARE * len(in_order)
+    filled = sum(word in fillings for word in compress(in_order, slots(is_shared)))
+    return filled >= _NAME_SHARE * len(in_order)
 
 
 # Cached, since successive articles are often compared with the same texts

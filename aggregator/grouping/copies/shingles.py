@@ -183,6 +183,11 @@ def long_runs(flags: Flags, least: int) -> Flags:
     return in_long
 
 
+def slots(is_shared: Flags) -> Flags:
+    """Return the words in gaps between shared words that are shorter than RUN_WORDS; a longer gap is other text."""
+    return ~is_shared & ~long_runs(~is_shared, RUN_WORDS)
+
+
 def _bounds(flags: Flags) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
     """Return where each run of flags starts, and where it ends."""
     edges = np.flatnonzero(np.diff(flags.astype(np.int8), prepend=0, append=0))

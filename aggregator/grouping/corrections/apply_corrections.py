@@ -79,14 +79,15 @@ class CorrectionHandler(CorrectsStories):
         return result
 
     def _merge(self, command: CorrectionCommand) -> CorrectionResult:
-        connection = self._connection
         ids = list(dict.fromkeys(self._live_id(story) for story in command.stories))
         if len(ids) < 2:
             raise UsageError("give two different stories; these are one story already")
         members = {story: self._member_ids(story) for story in ids}
-        former = {story: story_rows.redirecting_to(connection, story) for story in ids}
+        former = {
+            story: story_rows.redirecting_to(self._connection, story) for story in ids
+        }
         titles = self._titles(ids)
-        at_no = self._parts.window.last_change(connection)
+        at_no = self._parts.window.last_change(self._connection)
         now = self._unit_of_work.now
         kept = self._writer.merge(ids, at_no, "correction", bump=now)
         losers = tuple(story for story in ids if story != kept)
@@ -124,17 +125,18 @@ class CorrectionHandler(CorrectsStories):
         return self._take_out(leaving, origin, None, words)
 
     def _move(self, command: CorrectionCommand) -> CorrectionResult:
-        connection = self._connection
         article = command.articles[0]
         target = self._live_id(command.stories[0])
-        origin = stored_articles.assigned_stories(connection, [article]).get(article)
+        origin = stored_articles.assigned_stories(self._connection, [article]).get(
+            article
+        )
         if origin is None:
             raise UsageError(
                 f"there is no article {article}; `aggregator story ID` lists their ids"
             )
         if origin == target:
             raise UsageError(f"article {article} is in story {target} already")
-        leaving = with_copies(connection, [article], origin)
+        leaving = with_copies(self._connection, [article], origin)
         if len(leaving) == len(self._member_ids(origin)):
             return self._merge(
                 CorrectionCommand(kind="merge", stories=(target, origin))
@@ -154,14 +156,13 @@ class CorrectionHandler(CorrectsStories):
 
         `words` describes the correction, without the story that they move to.
         """
-        connection = self._connection
         titles = self._titles(filter(None, (origin, target)))
-        at_no = self._parts.window.last_change(connection)
+        at_no = self._parts.window.last_change(self._connection)
         evidence = Evidence(stage="correction", rules_version=self._parts.rules_version)
         before = {}
         for article in leaving:  # before the move, which counts them
-            before[article] = stored_articles.evidence_of(connection, article)
-            article_writes.set_evidence(connection, article, evidence)
+            before[article] = stored_articles.evidence_of(self._connection, article)
+            article_writes.set_evidence(self._connection, article, evidence)
         now = self._unit_of_work.now
         story = self._writer.move(leaving, target, at_no, bump=now)
         detail = CorrectionDetail(
@@ -185,16 +186,17 @@ class CorrectionHandler(CorrectsStories):
         )
 
     def _join(self, command: CorrectionCommand) -> CorrectionResult:
-        connection = self._connection
         ids = [self._live_id(story) for story in command.stories]
         former: dict[str, str | None] = {}
-        lines = {storyline_rows.line_of(connection, story) or story for story in ids}
+        lines = {
+            storyline_rows.line_of(self._connection, story) or story for story in ids
+        }
         if len(lines) < 2:
             raise UsageError("these stories are in one storyline already")
         for line in lines:
-            former |= storyline_rows.former_lines(connection, line)
+            former |= storyline_rows.former_lines(self._connection, line)
         together = [article for story in ids for article in self._member_ids(story)]
-        kept = unite_stories(connection, ids)
+        kept = unite_stories(self._connection, ids)
         detail = CorrectionDetail(
             storylines=tuple(former.items()),
             words=f"put {', '.join(ids)} into the storyline {kept}",
@@ -202,13 +204,12 @@ class CorrectionHandler(CorrectsStories):
         return self._record("join", detail, ids, together=together)
 
     def _leave(self, command: CorrectionCommand) -> CorrectionResult:
-        connection = self._connection
         story = self._live_id(command.stories[0])
-        line = storyline_rows.line_of(connection, story) or story
-        former = storyline_rows.former_lines(connection, line)
+        line = storyline_rows.line_of(self._connection, story) or story
+        former = storyline_rows.former_lines(self._connection, line)
         if len(former) < 2:
             raise UsageError(f"story {story} is in no storyline")
-        storyline_rows.take_out(connection, story, line)
+        storyline_rows.take_out(self._connection, story, line)
         staying = [
             article
             for other in former

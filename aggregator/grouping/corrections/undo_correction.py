@@ -72,9 +72,8 @@ class CorrectionUndo(CorrectsStories):
 
         Articles that are back already are included, since the change that brought them back may be undone, too.
         """
-        connection = self._connection
         assigned = stored_articles.assigned_stories(
-            connection, [moved.article for moved in detail.moved]
+            self._connection, [moved.article for moved in detail.moved]
         )
         returning: dict[str, list[MovedArticle]] = {}
         for moved in sorted(detail.moved, key=attrgetter("before")):
@@ -83,7 +82,7 @@ class CorrectionUndo(CorrectsStories):
                 # were all forgotten is restored with these.
                 target = moved.before
                 if target not in detail.retired:
-                    target = story_rows.target_of(connection, target) or target
+                    target = story_rows.target_of(self._connection, target) or target
                 returning.setdefault(target, []).append(moved)
         return returning
 

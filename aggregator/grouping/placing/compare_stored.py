@@ -30,5 +30,5 @@ def compare_stored(transactions: Transactions) -> bool:
             join_near(connection, parts.constraints, article, near)
         storyline_rows.compared_to(connection, numbers[-1] if numbers else None)
     # Forget the comparisons in memory: they show the state at the placing of an article.
-    transactions.forget_rows()
+    parts.forget_rows()
     return bool(numbers)

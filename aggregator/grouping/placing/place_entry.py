@@ -69,14 +69,13 @@ class EntryPlacer(ChangesStories):
             self._unit_of_work, waiting, whole, self._parts.copy_finder
         )
         clean = prepared.article
-        connection = self._connection
-        article = inbox.article_of(connection, waiting)
+        article = inbox.article_of(self._connection, waiting)
         waiting = replace(waiting, article=article)
         old = self._which.by_key(waiting)
         owner = article
         if prepared.fingerprint is not None:
             owner = self._which.claim_page(waiting)
-        erased = tombstones.find_tombstones(connection, {article, owner})
+        erased = tombstones.find_tombstones(self._connection, {article, owner})
         for id_, kind in erased.items():
             if kind == "forgotten":
                 return self._reject_forgotten(waiting, id_)

@@ -199,7 +199,6 @@ class Reviser(ChangesStories):
         evidence = stored_articles.evidence_of(self._connection, old.id)
         is_asked = role == "report" and evidence.stage in _ASKED
         if evidence.agreement is not None or is_asked:
-            evidence = self._parts.agreement.with_agreement(
+            self._parts.agreement.store_evidence(
                 self._connection, old.id, old.story, evidence
             )
-            article_writes.set_evidence(self._connection, old.id, evidence)

@@ -33,7 +33,7 @@ from aggregator.model.article import Article, ComparedText
 from aggregator.model.evidence import Agreement, Evidence, TextReuse
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import live_stories, stored_articles
-from aggregator.store.stories.article_rows import compared_articles
+from aggregator.store.stories.article_rows import article_writes, compared_articles
 from aggregator.store.stories.live_stories import LiveStory
 from aggregator.stories.counting.copy_groups import sender_of
 
@@ -168,16 +168,16 @@ class AgreementCheck:
             return likest[0]
         return None
 
-    def with_agreement(
+    def store_evidence(
         self, connection: Connection, id: str, story: str, evidence: Evidence
-    ) -> Evidence:
-        """Return the evidence of an article that moves to a story, with its agreement there."""
+    ) -> None:
+        """Store the evidence of an article that moves to a story, with its agreement there."""
         compared = self._comparison.article(stored_articles.member(connection, id))
         text = compared_articles.compared_texts(connection, [id])[id]
         (live,) = live_stories.find_live(connection, [story])
-        return replace(
-            evidence,
-            agreement=self.agreement(connection, compared, text, live, evidence.reuse),
+        agreement = self.agreement(connection, compared, text, live, evidence.reuse)
+        article_writes.set_evidence(
+            connection, id, replace(evidence, agreement=agreement)
         )
 
 

@@ -14,7 +14,6 @@ from aggregator.grouping.write.copy_families import with_copies
 from aggregator.grouping.write.story_writer import ChangesStories
 from aggregator.model.evidence import Evidence, Reason, RunnerUp
 from aggregator.store.stories import live_stories, stored_articles, story_rows
-from aggregator.store.stories.article_rows import article_writes
 from aggregator.store.stories.live_stories import LiveStory
 from aggregator.stories.counting.copy_groups import sender_of
 
@@ -102,17 +101,15 @@ class SecondLook(ChangesStories):
         connection = self._connection
         pair = live_stories.find_live(connection, (kept, gone))
         for story, other in permutations(pair, 2):
-            if any(not report.is_little_known for report in story.reports) or _rank(
-                story
-            ) >= _rank(other):
+            has_standing, _ = _rank(story)
+            if has_standing or _rank(story) >= _rank(other):
                 continue
             for report in stored_articles.members(connection, story.id)[:_ASKED]:
                 evidence = stored_articles.evidence_of(connection, report.id)
                 if report.role == "report" and evidence.stage != "correction":
-                    evidence = self._parts.agreement.with_agreement(
+                    self._parts.agreement.store_evidence(
                         connection, report.id, other.id, evidence
                     )
-                    article_writes.set_evidence(connection, report.id, evidence)
 
     def _move(
         self,
@@ -144,10 +141,7 @@ class SecondLook(ChangesStories):
             rules_version=self._parts.rules_version,
             reuse=stored_articles.evidence_of(connection, report).reuse,
         )
-        evidence = self._parts.agreement.with_agreement(
-            connection, report, target, evidence
-        )
-        article_writes.set_evidence(connection, report, evidence)
+        self._parts.agreement.store_evidence(connection, report, target, evidence)
         target = self._writer.move(leaving, target, at_no, founder=report)
         why: dict[str, str | float | None] = {
             "reason": "second look",

@@ -121,10 +121,6 @@ class EntryPlacer(ChangesStories):
         Only new articles end periods, so that `recluster`, which reads articles, ends the same periods.
         """
         parts, unit_of_work, number = self._parts, self._unit_of_work, waiting.inbox_no
-        if new.former is not None:
-            article_writes.rekey(
-                self._connection, new.former, new.article.id, is_authoritative=True
-            )
         match = new.match
         parts.stream.before(unit_of_work, number, waiting.accepted_at)
         self._second_look.before(number)

@@ -39,8 +39,6 @@ class New(FrozenStruct):
 
     article: StoredArticle
     match: CopyMatch
-    # The article that had its keys before: one address, another text
-    former: str | None = None
 
 
 class Again(FrozenStruct):
@@ -116,7 +114,7 @@ class WhichArticle(InTransaction):
         old: StoredArticle | None,
     ) -> Answer:
         """Return the answer for an entry; `old` is the article of its key."""
-        known = former = None
+        known = None
         if old is not None:
             known = self._with_key(waiting, prepared, incoming, old)
             if known is None:
@@ -125,7 +123,6 @@ class WhichArticle(InTransaction):
                 )
                 if said_before is not None:
                     return Again(article=said_before, has_news=False)
-                former = old.id
                 incoming = replace(
                     incoming,
                     id=next_generation_id(old.root_article, old.generation + 1),
@@ -141,8 +138,13 @@ class WhichArticle(InTransaction):
             original = match.original
             if old is None and known is None and original and incoming.is_polled:
                 known = self._listed_anew(waiting, incoming, original)
+            if known is None and old is not None:
+                # It gets the keys of the other article: one address, another text.
+                article_writes.rekey(
+                    self._connection, old.id, incoming.id, is_authoritative=True
+                )
             if known is None:
-                return New(article=incoming, match=match, former=former)
+                return New(article=incoming, match=match)
         if (
             not known.has_news
             or known.article.is_gone

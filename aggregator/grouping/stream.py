@@ -137,7 +137,8 @@ class NewsStream:
     def snapshot(self, connection: Connection) -> StreamSnapshot:
         """Return the snapshot as of the newest closed period."""
         if self._snapshot is None:
-            history = stream_history.snapshot(connection, self._tuning.stream_days)
+            days = self._tuning.stream_days
+            history = stream_history.snapshot(connection, days)
             try:
                 self._snapshot = StreamSnapshot(*history)
             except ValueError as error:
@@ -148,7 +149,7 @@ class NewsStream:
                 )
                 stream_history.drop_terms(connection, history.number)
                 self.restore(connection)
-                history = stream_history.snapshot(connection, self._tuning.stream_days)
+                history = stream_history.snapshot(connection, days)
                 self._snapshot = StreamSnapshot(*history)
         return self._snapshot
 

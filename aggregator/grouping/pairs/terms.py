@@ -134,18 +134,17 @@ class TermPacker:
         """Return the codes (see `text/vocabulary.py`) of each field, with repeats, in the order of FIELDS."""
         special = special_terms(title, body, reading, vocabulary, self._tuning)
         codes = vocabulary.codes_of(reading)
-        lead_codes = codes[: reading.title_words + self._model.lead_words]
+        lead_end = reading.title_words + self._model.lead_words
+        lead_codes = codes[:lead_end]
         times = np.ones_like(codes)
         if vocabulary.has_lists_only:
             codes, times = _stress_topic_words(
                 codes, special["n"], vocabulary, self._tuning
             )
-        ends = (
-            reading.title_words,
-            reading.title_words + self._model.lead_words,
-            len(codes),
+        title_codes, lead, whole = (
+            np.repeat(codes[:end], times[:end])
+            for end in (reading.title_words, lead_end, len(codes))
         )
-        title_codes, lead, whole = (np.repeat(codes[:end], times[:end]) for end in ends)
         special_codes = [vocabulary.codes(kind, special[kind]) for kind in _FIELD_OF]
         fields = [
             np.concatenate((title_codes, whole)),

@@ -59,7 +59,7 @@ class GroupingParts:
 
 
 class InTransaction:
-    """The parts in one placing transaction: what decides and what writes in it extends this."""
+    """The parts in one placing transaction; deciders and writers extend this."""
 
     def __init__(self, parts: GroupingParts, unit_of_work: UnitOfWork) -> None:
         self._parts = parts

@@ -6,7 +6,7 @@ from aggregator.store.stories import stored_articles, story_rows
 
 
 class CorrectsStories(ChangesStories):
-    """Base of what carries out corrections, and of what undoes them."""
+    """Base of the classes that carry out corrections and undo them."""
 
     def _live_id(self, story: str) -> str:
         """Return the id of the story, or of its successor if it was merged. Raises UsageError."""

@@ -154,7 +154,7 @@ class StoryWriter(InTransaction):
         silent: Collection[str] = (),
         **scores: float,
     ) -> str:
-        """Merge stories; return the id that stays, to which the others redirect permanently.
+        """Merge stories; return the id that stays. The other ids redirect to it permanently.
 
         The story `keeps` keeps its id. Without `keeps`, a story that is only a live blog or roundup loses its id;
         among the rest, the story with more reports keeps its id, and in a tie the older story. The log has
@@ -279,7 +279,7 @@ class StoryWriter(InTransaction):
 
 
 class ChangesStories(InTransaction):
-    """Base of what decides about changes of stories, which are carried out at once."""
+    """Base of deciders whose changes of stories are carried out at once."""
 
     @property
     def _writer(self) -> StoryWriter:

@@ -29,7 +29,8 @@ import msgspec
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.copies import sampled_shingles
 from aggregator.grouping.copies.copy_check import CopyTuning, verdict
-from aggregator.grouping.copies.copy_lookup import CopyFinder, CopyMatch
+from aggregator.grouping.copies.copy_lookup import CopyFinder
+from aggregator.grouping.copies.copy_match import CopyMatch
 from aggregator.grouping.copies.minhash import sign
 from aggregator.grouping.copies.shingles import shingle_hashes, shingle_sequence
 from aggregator.grouping.incoming_article import incoming_article

@@ -44,6 +44,7 @@ from aggregator.grouping.fingerprint import fingerprinter
 from aggregator.grouping.place import Placer
 from aggregator.grouping.placing.decide import Decider
 from aggregator.grouping.second_look.second_look import SecondLook
+from aggregator.grouping.write.story_writer import StoryWriter
 from aggregator.intake.jobs import PrepareJob, PrepareResult, prepare
 from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.prepare import TEXTS_A_JOB
@@ -170,9 +171,11 @@ def parts(database: Database, made: Sequence[Made], *, profile: Path | None) -> 
 def _watch(placing: Placer, watch: Watch) -> None:
     parts: Any = placing.parts
     parts.copy_finder.find = watch.over("copy", parts.copy_finder.find)
-    parts.story_writer.apply = watch.over("story", parts.story_writer.apply)
     decider: Any = Decider
-    second_look: Any = SecondLook  # both are made anew for each batch
+    second_look: Any = SecondLook
+    writer: Any = StoryWriter  # all three are made anew for each batch
+    for name in ("place", "move", "merge", "revise", "remove"):
+        setattr(writer, name, watch.over("story", getattr(writer, name)))
     decider.decide = watch.over("event", decider.decide)
     second_look.before = watch.over("look", second_look.before)
 
@@ -186,7 +189,7 @@ def place_some(
 ) -> collections.Counter[str]:
     all_tuning = Tuning()
     maker: Any = fingerprinter(all_tuning.to_json())
-    pack = maker._packer.pack_counted
+    pack = maker._packer.pack
     place = watch.over("batch", placing.place)
     outcomes: collections.Counter[str] = collections.Counter()
     for start in range(0, len(made), ACCEPTED_AT_ONCE):
@@ -195,9 +198,9 @@ def place_some(
             waiting = inbox.ready(connection, ACCEPTED_AT_ONCE)
         prepared = [_clean(one.entry, one.accepted_at) for one in waiting]
         for one in prepared:
-            maker._packer.pack_counted = lambda *_given, **_named: (b"", 0)
+            maker._packer.pack = lambda *_given, **_named: (b"", 0)
             watch.over("shingles", maker.fingerprint)(one.article)
-            maker._packer.pack_counted = pack
+            maker._packer.pack = pack
         for at in range(0, len(waiting), TEXTS_A_JOB):
             part = slice(at, at + TEXTS_A_JOB)
             placed = place(list(zip(waiting[part], prepared[part], strict=True)))

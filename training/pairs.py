@@ -205,12 +205,10 @@ def _case(given: Record, packer: TermPacker) -> Case:
     articles: list[PairArticle] = []
     events, pairs, rows = given["events"], [], []
     for number, record in enumerate(given["articles"]):
-        terms, words = packer.pack_counted(
-            record["title"], record["text"], given["language"]
-        )
+        terms, words = packer.pack(record["title"], record["text"], given["language"])
         article = PairArticle(_as_article(record, number, terms, words))
         if articles:
-            others, features, article.nearest = compared_rows(
+            others, features = compared_rows(
                 article, articles, StreamSnapshot(0, (), {}), has_come=True
             )
             pairs += [(number, other) for other in others]
@@ -352,7 +350,7 @@ def _comparisons(
         ]
         if not others or not len(one.article.ids):
             continue
-        near, rows, one.article.nearest = compared_rows(
+        near, rows = compared_rows(
             one.article, [articles[o].article for o in others], snapshot, has_come=True
         )
         if near:

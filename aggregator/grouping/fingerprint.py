@@ -29,10 +29,9 @@ class Fingerprinter:
     ) -> Fingerprint:
         """Return the fingerprint of `article`; `reading` is that of its title and text, if they were read before."""
         sequence = shingle_sequence(article.text)
-        shingles = distinct(sequence)
         lines = article.text.split("\n")
         report = without_front_matter(lines)
-        terms, body_words = self._packer.pack_counted(
+        terms, body_words = self._packer.pack(
             article.title,
             "\n".join(report),
             article.language,
@@ -40,7 +39,7 @@ class Fingerprinter:
             reading=reading if report is lines else None,
         )
         return Fingerprint(
-            signature=minhash.sign(shingles, seed=self._tuning.seed),
+            signature=minhash.sign(distinct(sequence), seed=self._tuning.seed),
             sketch=sampled_shingles.sketch(sequence, self._tuning),
             terms=terms,
             body_words=body_words,

@@ -47,9 +47,10 @@ def incoming_article(
         for name in ArticleDetails.__struct_fields__
         if name != "fingerprint_checksum"
     }
-    checksum = fingerprint_checksum(fingerprint.signature, fingerprint.terms)
-    of_clean |= {"site_name": site_name, "fingerprint_checksum": checksum}
-    details = ArticleDetails(**of_clean)
+    of_clean["site_name"] = site_name
+    of_clean["fingerprint_checksum"] = fingerprint_checksum(
+        fingerprint.signature, fingerprint.terms
+    )
     return StoredArticle(
         id=waiting.article,
         inbox_no=waiting.inbox_no,
@@ -89,7 +90,7 @@ def incoming_article(
         signature=fingerprint.signature,
         text_hash=fingerprint.text_hash,
         sketch=fingerprint.sketch,
-        details=codecs.pack(details),
+        details=codecs.pack(ArticleDetails(**of_clean)),
         html=None if prepared.html is None else codecs.compress_struct(prepared.html),
     )
 

@@ -83,9 +83,9 @@ class Mutes(FrozenStruct):
             for kind, values in names.items()
         }
         for kind, muted, reason in mutes:
-            term = muted_term(muted) if kind == "words" else None
-            if term:
-                is_muted = text.holds_term(term)
+            if kind == "words":
+                term = muted_term(muted)
+                is_muted = term is not None and text.holds_term(term)
             else:
                 is_muted = subject_key(muted) in keys.get(kind, ())
             if is_muted:

@@ -123,20 +123,17 @@ class BoilerplateLearner:
         outlet = _boilerplate_key(inbox_entry.entry)
         if outlet is None:
             return prepared
-        without_repeats = self._without_repeats(
-            unit_of_work.connection, outlet, prepared
-        )
-        fingerprint = without_repeats.fingerprint
-        if fingerprint is None or without_repeats.lines is None:
-            return without_repeats
-        clean = without_repeats.article
+        connection = unit_of_work.connection
+        without_repeats = self._without_repeats(connection, outlet, prepared)
+        fingerprint, clean = without_repeats.fingerprint, without_repeats.article
         if (
-            fingerprint.body_words > self._notice_words
+            fingerprint is None
+            or without_repeats.lines is None
+            or fingerprint.body_words > self._notice_words
             or not fingerprint.signature
             or not clean.title
         ):
             return without_repeats
-        connection = unit_of_work.connection
         incoming = incoming_article(
             inbox_entry, without_repeats, unit_of_work.now, wire_confidence=1.0
         )
@@ -154,7 +151,7 @@ class BoilerplateLearner:
         else:
             return without_repeats
         if prepared.own is not None:
-            return self._without_repeats(unit_of_work.connection, outlet, prepared.own)
+            return self._without_repeats(connection, outlet, prepared.own)
         return self._counted_anew(without_text(prepared.article))
 
     def _without_repeats(
@@ -163,10 +160,8 @@ class BoilerplateLearner:
         if prepared.lines is None:
             return prepared
         if outlet not in self._learnt:
-            window = self._window(connection, outlet)
-            self._learnt[outlet] = learn_boilerplate(
-                (lines for _, lines in window), self._tuning
-            )
+            known = [lines for _, lines in self._window(connection, outlet)]
+            self._learnt[outlet] = learn_boilerplate(known, self._tuning)
         keys = repeated_lines(prepared.lines, self._learnt[outlet])
         if not keys:
             return prepared
@@ -204,8 +199,7 @@ class BoilerplateLearner:
         window = self._window(unit_of_work.connection, outlet)
         packed = pack_lines(lines)
         before = dict(window)
-        rows = sorted((before | {number: packed}).items())
-        window[:] = rows[-self._tuning.window :]
+        window[:] = sorted((before | {number: packed}).items())[-self._tuning.window :]
         oldest = window[0][0]
         for old in before:
             if old < oldest or old == number:
@@ -216,16 +210,13 @@ class BoilerplateLearner:
         self._learnt.pop(outlet, None)
 
     def _window(self, connection: Connection, outlet: str) -> list[tuple[int, bytes]]:
-        window = self._windows.get(outlet)
-        if window is None:
-            window = self._windows[outlet] = outlet_rows.outlet_lines(
-                connection, outlet
-            )
-            while len(self._windows) > _OUTLETS_IN_MEMORY:
+        if outlet not in self._windows:
+            self._windows[outlet] = outlet_rows.outlet_lines(connection, outlet)
+            if len(self._windows) > _OUTLETS_IN_MEMORY:
                 gone, _ = self._windows.popitem(last=False)
                 self._learnt.pop(gone, None)
         self._windows.move_to_end(outlet)
-        return window
+        return self._windows[outlet]
 
 
 def _boilerplate_key(entry: Entry) -> str | None:

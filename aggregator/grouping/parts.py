@@ -4,8 +4,6 @@ There is one set of parts for one writer. Their memory is read from the rows. A 
 failed transaction (grouping/transactions.py).
 """
 
-from typing import Self
-
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.copies.copy_lookup import CopyFinder
 from aggregator.grouping.outlet_memory import (
@@ -18,42 +16,49 @@ from aggregator.grouping.scores.agreement import AgreementCheck
 from aggregator.grouping.scores.report_comparison import ReportComparison
 from aggregator.grouping.story_options import PlacingTuning, StoryOptions
 from aggregator.grouping.stream import NewsStream
-from aggregator.grouping.window import LiveWindow
-from aggregator.grouping.write.story_writer import StoryWriter
+from aggregator.grouping.window import LiveWindow, Window
 from aggregator.store.stories.corrections import Constraints
+from aggregator.store.stories.unit_of_work import UnitOfWork
 from aggregator.stories.story_tuning import StoryTuning
 
 
 class GroupingParts:
     """The shared parts of deciders. For one thread of the writer."""
 
-    def __init__(
-        self, all_tuning: Tuning, options: StoryOptions, kept: Self | None = None
-    ) -> None:
-        """Make the parts; take window and sampled shingles, which take seconds to read, from `kept`."""
-        pair_tuning = all_tuning.section("pairs", PairTuning)
+    def __init__(self, all_tuning: Tuning, options: StoryOptions) -> None:
+        self._all_tuning = all_tuning
         self.options = options
         self.placing = all_tuning.section("placing", PlacingTuning)
         # A text with so many words comes from a page, not from a feed.
         self.page_words: int = all_tuning.values("polling")["full_text_words"]
         self.rules_version = all_tuning.version
         self.model = shipped_model(all_tuning)
-        if kept is None:
-            self.stream = NewsStream(pair_tuning, self.model.tuning.window_days)
-            self.window = LiveWindow(self.model, self.stream)
-            self.copy_finder = CopyFinder(all_tuning)
-        else:
-            self.stream, self.window = kept.stream, kept.window
-            self.copy_finder = kept.copy_finder
+        self.story_tuning = all_tuning.section("stories", StoryTuning)
+        pair_tuning = all_tuning.section("pairs", PairTuning)
+        self.stream = NewsStream(pair_tuning, self.model.tuning.window_days)
+        self.window = LiveWindow(self.model, self.stream)
+        self.copy_finder = CopyFinder(all_tuning)
+        self.forget_rows()
+
+    def forget_rows(self) -> None:
+        """Drop all memory that is quickly read again; window and sampled shingles, which take seconds, stay."""
+        self.stream.forget_periods()
+        pair_tuning = self._all_tuning.section("pairs", PairTuning)
         self.comparison = ReportComparison(self.model, pair_tuning, self.stream)
         self.agreement = AgreementCheck(self.model, self.comparison, self.stream)
-        self.story_writer = StoryWriter(
-            self.model,
-            all_tuning.section("stories", StoryTuning),
-            options,
-            self.stream,
-            self.window,
-        )
         self.constraints = Constraints()
-        self.boilerplate = BoilerplateLearner(all_tuning)
+        self.boilerplate = BoilerplateLearner(self._all_tuning)
         self.outlet_names = OutletNames()
+
+
+class InTransaction:
+    """The parts in one placing transaction; deciders and writers extend this."""
+
+    def __init__(self, parts: GroupingParts, unit_of_work: UnitOfWork) -> None:
+        self._parts = parts
+        self._unit_of_work = unit_of_work
+        self._connection = unit_of_work.connection
+
+    @property
+    def _window(self) -> Window:
+        return self._parts.window.current(self._connection)

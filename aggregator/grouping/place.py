@@ -8,12 +8,12 @@ from collections.abc import Sequence
 
 import msgspec
 
-from aggregator.grouping.changes import PlacementResult
 from aggregator.grouping.corrections.correction_command import (
     CorrectionCommand,
     CorrectionResult,
 )
 from aggregator.grouping.deletion.forget_articles import erase_named
+from aggregator.grouping.placing.placement_result import PlacementResult
 from aggregator.grouping.transactions import Transactions
 from aggregator.model.prepared import Prepared
 from aggregator.store import commands
@@ -64,7 +64,8 @@ class Placer(Transactions):
 
         def unit() -> CorrectionResult:
             with self.unit_of_work() as unit_of_work:
-                result = CorrectionHandler(self.parts).carry_out(unit_of_work, command)
+                handler = CorrectionHandler(self.parts, unit_of_work)
+                result = handler.carry_out(command)
                 if request is not None:
                     answer = msgspec.json.encode(result).decode()
                     commands.answer(

@@ -132,6 +132,18 @@ def join_nearest(
         ]
 
 
+def join_near(
+    connection: Connection,
+    constraints: Constraints,
+    article: Article,
+    affinities: Iterable[tuple[int, int]],
+) -> None:
+    """Make the storyline of an article's story one with those of the stories that the article is near to."""
+    near = [number for number, logit in affinities if logit >= NEAR]
+    if near:
+        join_nearest(connection, constraints, article.story, article.effective_at, near)
+
+
 def unite_stories(connection: Connection, ids: Iterable[str]) -> str:
     """Make the storylines of these stories one; return its id, which is that of the oldest."""
     lines = {}

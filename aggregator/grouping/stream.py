@@ -9,7 +9,7 @@ more than the days of a snapshot, a period ends with the first entry of the righ
 
 import datetime as dt
 import logging
-from collections import Counter, deque
+from collections import deque
 
 import numpy as np
 
@@ -49,8 +49,8 @@ class NewsStream:
         self._window = dt.timedelta(days=window_days)
         self._snapshot: StreamSnapshot | None = None
         self._standing: frozenset[str] | None = None  # senders; None: not read yet
-        # The newest closed period; []: not read yet
-        self._latest: list[StreamPeriod | None] = []
+        # The newest closed period; None: not read yet
+        self._latest: StreamPeriod | None = None
         # See the method `undated_from`; None: not read yet
         self._undated_from: int | None = None
         # The inbox number of the article that is being placed
@@ -59,15 +59,13 @@ class NewsStream:
         self._last: deque[tuple[str, bool]] | None = None
         # Those of these stories that have other articles
         self._shared: set[str] = set()
-        # Counts by source that are not written yet
-        self._articles: Counter[str] = Counter()
-        self._matches: Counter[str] = Counter()
+        # Articles by source, and how many of them joined a story, that are not written yet
+        self._counts: dict[str, tuple[int, int]] = {}
         self._counted_up_to = -1  # inbox number, see `count_after`
 
     def forget_periods(self) -> None:
         """Forget the values that can be read again."""
-        self._snapshot = None
-        self._latest = []
+        self._snapshot = self._latest = None
         self._undated_from = None
         self._standing = None
 
@@ -80,18 +78,14 @@ class NewsStream:
     ) -> None:
         """Close the present period if the entry with this number was accepted on a later day."""
         self._inbox_no = inbox_no
-        latest = self._newest_period(unit_of_work.connection)
+        connection = unit_of_work.connection
+        latest = self._newest_period(connection)
         day = (accepted_at - _EPOCH) // _DAY
-        after, number, present = -1, 1, -1
-        if latest is not None:
-            after = latest.last_inbox_no
-            number = latest.number + 1
-            present = latest.day + 1
+        after, present = latest.last_inbox_no, latest.day + 1
         if present - self._tuning.stream_days <= day <= present:
             return
-        count, packed = self._count_terms(unit_of_work.connection, after, inbox_no - 1)
-        period = StreamPeriod(number, day - 1, inbox_no - 1, count, packed)
-        connection = unit_of_work.connection
+        count, packed = self._count_terms(connection, after, inbox_no - 1)
+        period = StreamPeriod(latest.number + 1, day - 1, inbox_no - 1, count, packed)
         self.write_counts(connection)
         stream_history.close_period(
             connection, period, keep=_PERIODS_KEPT * self._tuning.stream_days
@@ -105,7 +99,7 @@ class NewsStream:
         )
         stream_history.note_day(connection, period.number, confirmed)
         self.forget_periods()
-        self._latest = [period]
+        self._latest = period
 
     def _count_terms(
         self, connection: Connection, after: int, last: int
@@ -119,31 +113,32 @@ class NewsStream:
 
     def restore(self, connection: Connection) -> None:
         """Count the words of periods again if the snapshot needs them and their frequencies were dropped."""
-        latest = stream_history.latest(connection)
-        if latest is None:
-            return
-        first_day = latest.day + 1 - self._tuning.stream_days
+        present = stream_history.latest(connection).day + 1
+        first_day = present - self._tuning.stream_days
         for after, period in stream_history.dropped_from(connection, first_day):
             _, packed = self._count_terms(connection, after, period.last_inbox_no)
             stream_history.restore_terms(connection, period.number, packed)
         self.forget_periods()
 
-    def _newest_period(self, connection: Connection) -> StreamPeriod | None:
-        self._latest = self._latest or [stream_history.latest(connection)]
-        return self._latest[0]
+    def _newest_period(self, connection: Connection) -> StreamPeriod:
+        if self._latest is None:
+            self._latest = stream_history.latest(connection)
+        return self._latest
 
     def undated_from(self, connection: Connection) -> int:
         """Return the first inbox number that was accepted within the window before the present day."""
         if self._undated_from is None:
-            latest = self._newest_period(connection)
-            day = 0 if latest is None else latest.day + 1 - self._window_days
-            self._undated_from = stream_history.first_accepted(connection, day)
+            present = self._newest_period(connection).day + 1
+            self._undated_from = stream_history.first_accepted(
+                connection, present - self._window_days
+            )
         return self._undated_from
 
     def snapshot(self, connection: Connection) -> StreamSnapshot:
         """Return the snapshot as of the newest closed period."""
         if self._snapshot is None:
-            history = stream_history.snapshot(connection, self._tuning.stream_days)
+            days = self._tuning.stream_days
+            history = stream_history.snapshot(connection, days)
             try:
                 self._snapshot = StreamSnapshot(*history)
             except ValueError as error:
@@ -154,7 +149,7 @@ class NewsStream:
                 )
                 stream_history.drop_terms(connection, history.number)
                 self.restore(connection)
-                history = stream_history.snapshot(connection, self._tuning.stream_days)
+                history = stream_history.snapshot(connection, days)
                 self._snapshot = StreamSnapshot(*history)
         return self._snapshot
 
@@ -186,17 +181,13 @@ class NewsStream:
             if has_joined:
                 self._shared.add(new.story)
         if new.outlet_key is not None and self._inbox_no > self._counted_up_to:
-            self._articles[new.source] += 1
-            self._matches[new.source] += has_joined
+            articles, matched = self._counts.get(new.source, (0, 0))
+            self._counts[new.source] = articles + 1, matched + has_joined
 
     def write_counts(self, connection: Connection) -> None:
         """Write the counts of `placed` in this transaction."""
-        counts = {}
-        for source, count in self._articles.items():
-            counts[source] = count, self._matches[source]
-        stream_history.count_sources(connection, counts)
-        self._articles.clear()
-        self._matches.clear()
+        stream_history.count_sources(connection, self._counts)
+        self._counts.clear()
 
     def read_last(self, unit_of_work: UnitOfWork) -> None:
         """Read which of the last articles are alone in their stories, if that is not known."""
@@ -214,17 +205,13 @@ class NewsStream:
     def shift(self, connection: Connection, source: str | None = None) -> float:
         """Return the shift of a score by the stream and the source of an article (pair_model.py)."""
         assert self._last is not None, "`read_last` is called before"
-        counts = (0, 0)
-        if source is not None:
-            counts = self.snapshot(connection).sources.get(source, (0, 0))
+        counts = self.snapshot(connection).sources.get(source or "", (0, 0))
         self._shared.intersection_update(story for story, _ in self._last)
         # A feed that is read for the first time brings entries of months, which have no partner here: if all of the
         # last articles are such a backlog, all count.
-        stories = [story for story, is_backlog in self._last if not is_backlog]
-        if not stories:
-            stories = [story for story, _ in self._last]
-        shared = sum(story in self._shared for story in stories)
-        return stream_shift(shared, len(stories), self._tuning, counts)
+        counted = [last for last in self._last if not last[1]] or self._last
+        shared = sum(story in self._shared for story, _ in counted)
+        return stream_shift(shared, len(counted), self._tuning, counts)
 
 
 # Articles of a story that are read, the oldest (limit: a story may have thousands)

@@ -59,14 +59,6 @@ class Transactions:
         """Drop all parts from memory; the next batch reads their rows again."""
         self._parts = None
 
-    def forget_rows(self) -> None:
-        """Drop all memory that is quickly read again; window and sampled shingles stay."""
-        if self._parts is not None:
-            self._parts.stream.forget_periods()
-            self._parts = type(self._parts)(
-                self.all_tuning, self._options, kept=self._parts
-            )
-
     @contextmanager
     def unit_of_work(self, *, keeps_caches: bool = False) -> Iterator[UnitOfWork]:
         """Open a placing transaction; on an error rows are rolled back, and memory is forgotten.

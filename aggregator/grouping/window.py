@@ -9,17 +9,15 @@ Everything here is read from the rows of stories and articles, and can be read a
 rows alone: ties are ordered by story number, never by place in memory.
 """
 
-import logging
 from array import array
 from collections.abc import Callable, Iterable
 from itertools import islice
-from typing import Final
 
 import numpy as np
 
 from aggregator.grouping.pairs.term_codec import (
-    HASH_BITS,
     Words,
+    hashes_of,
     heaviest,
     ids_of,
     read,
@@ -32,10 +30,6 @@ from aggregator.store.engine.database import Connection
 from aggregator.store.stories import live_stories, stored_articles, story_rows
 from aggregator.store.stories.live_stories import LiveStory
 from aggregator.store.stories.stored_articles import StoredArticle
-from aggregator.store.stories.unit_of_work import UnitOfWork
-
-log = logging.getLogger(__name__)
-_HASHES: Final = np.uint32((1 << HASH_BITS) - 1)
 
 
 def mean_terms(story: LiveStory, model: EventModel, limit: int) -> Words:
@@ -59,7 +53,7 @@ class Window:
     """The live stories by number, and by the terms of their means."""
 
     def __init__(self, model: EventModel, stories: Iterable[LiveStory] = ()) -> None:
-        self._model = model
+        self._model, self._tuning = model, model.tuning
         self._reach = int(model.tuning.window_days * MINUTES_A_DAY)
         # If the article or a story has no date, the story is compared only from this inbox number on: an undated
         # article is as old as its arrival. Set before a look-up (0: `undated_reach` alone limits it).
@@ -90,12 +84,10 @@ class Window:
 
     def put(self, story: LiveStory) -> None:
         """Add a story, or record that it has changed."""
-        self.has_polled = self.has_polled or any(
-            report.is_polled for report in story.reports
-        )
+        self.has_polled |= any(report.is_polled for report in story.reports)
         former = self._stories.get(story.number)
         before = set(former.keys) if former is not None else set()
-        keys = set(_keys(mean_terms(story, self._model, self._model.tuning.key_terms)))
+        keys = set(_keys(mean_terms(story, self._model, self._tuning.key_terms)))
         story.keys = array("I", sorted(keys))
         self._stories[story.number] = story
         self._take_out(story.number, before - keys)
@@ -120,17 +112,14 @@ class Window:
 
     def _is_live(self, last_inbox_no: int, now: int) -> bool:
         """Return whether a story that grew last at `last_inbox_no` is live at `now`."""
-        tuning = self._model.tuning
         age = now - last_inbox_no
-        return age <= tuning.live_reach and (
-            age <= tuning.kept_reach or last_inbox_no >= self.undated_from
+        return age <= self._tuning.live_reach and (
+            age <= self._tuning.kept_reach or last_inbox_no >= self.undated_from
         )
 
     def candidates(self, article: Article) -> list[LiveStory]:
         """Return the stories that share most terms with the article and may be open to it, best first."""
-        oldest = max(
-            article.inbox_no - self._model.tuning.undated_reach, self.undated_from
-        )
+        oldest = max(article.inbox_no - self._tuning.undated_reach, self.undated_from)
         date = article.stated_minutes
 
         def may_be_open(story: LiveStory) -> bool:
@@ -142,7 +131,7 @@ class Window:
             return is_of_time and self._is_live(story.last_inbox_no, article.inbox_no)
 
         return self._best(
-            _keys(read(article.terms)[: self._model.tuning.key_terms]), may_be_open
+            _keys(read(article.terms)[: self._tuning.key_terms]), may_be_open
         )
 
     def neighbours(self, number: int) -> list[LiveStory]:
@@ -159,7 +148,7 @@ class Window:
             if centre.dates and story.dates:
                 return self._is_near(story, centre.dates[0], centre.dates[-1])
             return (
-                newer - older <= self._model.tuning.undated_reach
+                newer - older <= self._tuning.undated_reach
                 and older >= self.undated_from
             )
 
@@ -188,16 +177,12 @@ class Window:
         self, keys: Iterable[int], is_wanted: Callable[[LiveStory], bool]
     ) -> list[LiveStory]:
         """Return the wanted stories under most of these keys; in a tie, newer stories come first."""
-        tuning = self._model.tuning
+        tuning = self._tuning
         longest = max(
             tuning.max_postings, int(len(self._stories) * tuning.max_postings_share)
         )
-        lists = (self._postings.get(key) for key in keys)
-        joined = b"".join(
-            numbers
-            for numbers in lists
-            if numbers is not None and len(numbers) <= longest
-        )
+        lists = (self._postings[key] for key in keys if key in self._postings)
+        joined = b"".join(numbers for numbers in lists if len(numbers) <= longest)
         numbers, votes = np.unique(
             np.frombuffer(joined, dtype=np.uint32), return_counts=True
         )
@@ -208,7 +193,7 @@ class Window:
 
 def _keys(terms: Words) -> list[int]:
     """Return the hashes of terms, whatever their fields."""
-    keys: list[int] = np.unique((ids_of(terms) & _HASHES) >> np.uint32(1)).tolist()
+    keys: list[int] = np.unique(hashes_of(ids_of(terms)) >> np.uint32(1)).tolist()
     return keys
 
 
@@ -222,7 +207,6 @@ class LiveWindow:
         self._model = model
         self._stream = stream
         self._window: Window | None = None
-        self._early_from: int | None = None  # see `sweep`
         self._last_change: int | None = None
 
     def current(self, connection: Connection) -> Window:
@@ -240,26 +224,24 @@ class LiveWindow:
         return self._window
 
     def take(
-        self, unit_of_work: UnitOfWork, number: int, new: StoredArticle, *, is_new: bool
+        self, connection: Connection, number: int, new: StoredArticle, *, is_new: bool
     ) -> None:
         """Add a new article to its story, which it has founded if `is_new`."""
         if self._window is None:
             return
         story = LiveStory(number, new.story) if is_new else self._window.get(number)
         if story is None:  # a correction names an old story
-            self.renew(unit_of_work, [(number, new.story)])
+            self.renew(connection, [(number, new.story)])
             return
         story.take(stored_articles.without_text(new))
         self._window.put(story)
 
-    def renew(
-        self, unit_of_work: UnitOfWork, changed: Iterable[tuple[int, str]]
-    ) -> None:
+    def renew(self, connection: Connection, changed: Iterable[tuple[int, str]]) -> None:
         """Read the stories `changed` (number and id) again, because their articles or rows have changed."""
         if self._window is None:
             return
         gone = {id_: number for number, id_ in changed}
-        for story in live_stories.find_live(unit_of_work.connection, [*gone]):
+        for story in live_stories.find_live(connection, [*gone]):
             self._window.put(story)
             del gone[story.id]
         for number in gone.values():
@@ -267,25 +249,9 @@ class LiveWindow:
                 self._window.remove(number)
 
     def sweep(self, inbox_no: int) -> None:
-        """Remove stories that an article of this number cannot join; changes no decision.
-
-        Once a day it logs if they leave before `window_days` are over.
-        """
-        if self._window is None:
-            return
-        gone = self._window.sweep(inbox_no)
-        # It moves once a day, and so does the warning.
-        undated_from = self._window.undated_from
-        is_early = inbox_no - self._model.tuning.live_reach > undated_from
-        if gone and is_early and undated_from != self._early_from:
-            self._early_from = undated_from
-            log.warning(
-                "stories leave the window before its %g days are over: `grouping.memory` holds those of %d "
-                "articles; with more memory they stay longer",
-                self._model.tuning.window_days,
-                self._model.tuning.live_reach,
-                extra={"event": "window_short"},
-            )
+        """Remove stories that an article of this number cannot join; changes no decision."""
+        if self._window is not None:
+            self._window.sweep(inbox_no)
 
     def note_change(self, at_no: int) -> None:
         """Record that the articles of a story changed at this inbox number."""

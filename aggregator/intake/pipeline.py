@@ -22,8 +22,8 @@ import msgspec
 
 from aggregator.config.memory import give_back_memory
 from aggregator.config.tuning import Tuning
-from aggregator.grouping.changes import PlacementResult
 from aggregator.grouping.place import Placer
+from aggregator.grouping.placing.placement_result import PlacementResult
 from aggregator.grouping.story_options import PlacingTuning, StoryOptions
 from aggregator.intake.command_handlers import WriterServices, run_commands
 from aggregator.intake.prepare import TEXTS_A_JOB, PrepareDispatcher, Stop
@@ -192,7 +192,7 @@ class Pipeline:
 
     def rest(self) -> None:
         """Free memory that is quick to compute again. The indexes stay."""
-        self.placer.forget_rows()
+        self.placer.parts.forget_rows()
         give_back_memory()
 
     def run_commands(self, stop: Stop = lambda: False) -> int:

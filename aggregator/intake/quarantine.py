@@ -3,8 +3,8 @@
 import logging
 from collections.abc import Sequence
 
-from aggregator.grouping.changes import PlacementResult
 from aggregator.grouping.place import Placer
+from aggregator.grouping.placing.placement_result import PlacementResult
 from aggregator.model.errors import AggregatorError, DamagedError, UnreadableEntryError
 from aggregator.model.prepared import Prepared
 from aggregator.store.intake.inbox import InboxEntry

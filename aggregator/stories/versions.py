@@ -61,16 +61,6 @@ def changed_sentences(own: TextVersion, other: TextVersion) -> list[ChangedSente
     return changed
 
 
-def unread_signs(language: str | None) -> tuple[str, ...]:
-    """Return the signs that a language has no table for, so that a change of them makes no version."""
-    unread = []
-    if not has_numbers(language or "en"):
-        unread.append("numbers")
-    if not word_list(language, "negations"):
-        unread.append("negations")
-    return tuple(unread)
-
-
 def _differing(words: Sequence[str], others: Sequence[str]) -> Counter[str]:
     return Counter(words) - Counter(others)
 

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Column, Table, insert, select
 
 from aggregator.config.tuning import Tuning
-from aggregator.grouping.changes import PlacementResult
+from aggregator.grouping.placing.placement_result import PlacementResult
 from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.model.entry import Entry, Published

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from sqlalchemy import update
 
 from aggregator.cli.application import main
-from aggregator.grouping.changes import PlacementResult
 from aggregator.grouping.place import Placer
+from aggregator.grouping.placing.placement_result import PlacementResult
 from aggregator.intake import pipeline
 from aggregator.model.prepared import Prepared
 from aggregator.store.intake.inbox import InboxEntry

@@ -29,7 +29,6 @@ from itertools import compress, islice
 from typing import Literal
 
 import msgspec
-import numpy as np
 from msgspec.structs import replace
 
 from aggregator.extract.headline import are_other_releases
@@ -41,13 +40,14 @@ from aggregator.grouping.copies.part_topics import (
     topic_cosine,
 )
 from aggregator.grouping.copies.shingles import (
-    RUN_WORDS,
     SHINGLE_WORDS,
     Hashes,
+    are_among,
     distinct,
     long_runs,
     shared_count,
     shingle_sequence,
+    slots,
     words,
     words_in,
 )
@@ -128,8 +128,9 @@ def verdict(
     if is_short and overlap.smaller.headline and overlap.larger.headline:
         # Short texts are often alike by form ("Check back for updates").
         # An outlet that cuts its own report keeps the headline and the opening.
-        is_own_cut = overlap.one_outlet and is_contained and _is_cut(overlap, tuning)
-        is_alike = overlap.least >= tuning.most or is_own_cut
+        is_alike = overlap.least >= tuning.most or (
+            overlap.one_outlet and is_contained and _is_cut(overlap, tuning)
+        )
         is_copy = is_alike and _headlines_agree(overlap, tuning)
     elif is_short:
         is_copy = (
@@ -243,21 +244,21 @@ def _is_cut(overlap: _Overlap, tuning: CopyTuning) -> bool:
         return False
     # A cut and an extension both keep the opening, since they change the end of a text.
     opening = overlap.larger.sequence[: tuning.block]
-    has_opening = (
-        float(np.isin(opening, overlap.smaller.shingles).mean()) >= tuning.cut_share
-    )
-    signs = (_headlines_agree(overlap, tuning), has_opening)
-    return all(signs) if overlap.one_outlet else any(signs)
+    is_kept = are_among(opening, overlap.smaller.shingles)
+    has_opening = bool(is_kept.mean() >= tuning.cut_share)
+    if overlap.one_outlet:
+        return has_opening and _headlines_agree(overlap, tuning)
+    return has_opening or _headlines_agree(overlap, tuning)
 
 
 def _headlines_agree(overlap: _Overlap, tuning: CopyTuning) -> bool:
     left = overlap.smaller.headline
     right = overlap.larger.headline
+    if left == right:
+        return bool(left)
     shared = len(left & right)
-    enough = shared >= SHINGLE_WORDS and shared >= tuning.most * min(
-        len(left), len(right)
-    )
-    return enough or (left == right and bool(left))
+    most = tuning.most * min(len(left), len(right))
+    return shared >= SHINGLE_WORDS and shared >= most
 
 
 def _has_foreign_headline(overlap: _Overlap, tuning: CopyTuning) -> bool:
@@ -272,7 +273,7 @@ def _has_foreign_headline(overlap: _Overlap, tuning: CopyTuning) -> bool:
         return False
     larger = overlap.larger
     shared = words_in(
-        np.isin(larger.sequence, overlap.smaller.shingles), len(larger.words)
+        are_among(larger.sequence, overlap.smaller.shingles), len(larger.words)
     )
     # Take the words in long parts that only the larger text has; isolated shared phrases count as unshared.
     is_own = long_runs(~long_runs(shared, tuning.run_shingles), tuning.block)
@@ -287,8 +288,10 @@ def _has_foreign_headline(overlap: _Overlap, tuning: CopyTuning) -> bool:
         if not by_term:
             return False
         leaning = max(leaning, _UNDECIDED)
-    required = 0.0 if overlap.least >= tuning.mutual else tuning.own_headed_cut
-    return leaning >= required + tuning.own_similarity * topic_cosine(in_own, in_rest)
+    required = tuning.own_similarity * topic_cosine(in_own, in_rest)
+    if overlap.least < tuning.mutual:
+        required += tuning.own_headed_cut
+    return leaning >= required
 
 
 def _is_templated(overlap: _Overlap, tuning: CopyTuning) -> bool:
@@ -296,7 +299,7 @@ def _is_templated(overlap: _Overlap, tuning: CopyTuning) -> bool:
         return False
     smaller = overlap.smaller
     larger = overlap.larger
-    shared = np.isin(smaller.sequence, larger.shingles)
+    shared = are_among(smaller.sequence, larger.shingles)
     least = tuning.slot_numbers
     least_share = tuning.slot_share
     if overlap.one_outlet:
@@ -314,12 +317,10 @@ def _is_templated(overlap: _Overlap, tuning: CopyTuning) -> bool:
             return True
         least = tuning.own_slot_numbers
         least_share = tuning.own_slot_share
-    # A number is changed in place when it is in a gap between shared words that is shorter than RUN_WORDS. A
-    # rewritten sentence leaves a longer gap.
-    gaps = ~words_in(shared, len(smaller.words))
-    in_slot = gaps & ~long_runs(gaps, RUN_WORDS)
+    # A number in a slot is changed in place; a rewritten sentence leaves a longer gap.
     is_number = [word[0].isdigit() for word in smaller.words]
-    changed = sum(compress(is_number, in_slot))
+    in_slots = slots(words_in(shared, len(smaller.words)))
+    changed = sum(compress(is_number, in_slots))
     if changed >= least and changed >= least_share * sum(is_number):
         return True
     return _lacks_headline(smaller, larger, tuning) and _lacks_headline(

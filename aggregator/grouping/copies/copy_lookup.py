@@ -7,55 +7,25 @@ An article is found by its sampled shingles except those that enough articles ha
 the result depends only on the rows of earlier articles.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
-
 import msgspec
 
 from aggregator.config.memory import give_back_memory
 from aggregator.config.tuning import Tuning
-from aggregator.grouping.copies.copy_candidates import CopyCandidates
 from aggregator.grouping.copies.copy_check import CopyTuning
+from aggregator.grouping.copies.copy_match import CopyMatch
 from aggregator.grouping.copies.sampled_shingles import (
     MOST_REACH,
     PassageIndex,
     SketchLookup,
+    SketchOverlap,
     filter_sketch,
     sketch,
 )
 from aggregator.grouping.copies.shingles import shingle_sequence
-from aggregator.model.evidence import CopyEvidence, TextReuse
 from aggregator.store.engine.database import Connection
 from aggregator.store.maintenance.row_stream import Advance
 from aggregator.store.stories.article_rows import compared_articles
 from aggregator.store.stories.stored_articles import StoredArticle
-
-
-class CopyMatch(NamedTuple):
-    """The matches of an incoming article."""
-
-    # Its original, or the article that it excerpts
-    copy: CopyEvidence | None
-    # Stored excerpts of it (`other`) that are not linked yet
-    excerpts: tuple[CopyEvidence, ...]
-    # The sampled shingles that later articles find it by
-    sketch: bytes
-    # An article under the same URL with the same text, or a part of it
-    same_page: str | None
-    # Set only if the text is neither a copy nor an excerpt
-    reuse: TextReuse | None
-    # The original, or the article whose words are reused, if this text is another version of it
-    version_of: str | None
-    # Earlier or later states of this text by its own outlet; they are not copies
-    updated: tuple[str, ...]
-    series: Sequence[str]  # articles that fill one form with it, each with other names
-
-    @property
-    def original(self) -> str | None:
-        """The id of the article whose whole text it copies; None for an excerpt."""
-        if self.copy is None or self.copy.kind != "copy":
-            return None
-        return self.copy.other
 
 
 class CopyFinder:
@@ -80,45 +50,25 @@ class CopyFinder:
             compared_articles.compared_text(incoming), url=page
         )
         look_up = self._look_up(connection, incoming)
-        candidates = CopyCandidates(
-            connection=connection,
-            own=compared,
-            overlaps=look_up.overlaps(
-                self._tuning.passage_shared, self._tuning.key_cap
-            ),
-            tuning=self._tuning,
+        match = CopyMatch(connection, compared, self._overlaps(look_up), self._tuning)
+        match.sketch = self._kept(
+            connection,
+            incoming.sketch,
+            look_up,
+            number=compared.order,
+            copied=match.copy.other if match.copy else None,
+            is_copy=match.original is not None,
+            is_version=match.version_of is not None,
         )
-        copy = candidates.best_original()
-        copied = copy.other if copy else None
-        is_copy = copy is not None and copy.kind == "copy"
-        reuse = None if copy else candidates.reuse()
-        version_of = candidates.version_of(copy, reuse)
-        return CopyMatch(
-            copy=copy,
-            # Excerpts of a copy are excerpts of its original.
-            excerpts=() if is_copy else candidates.excerpts(copied),
-            sketch=self._kept(
-                connection,
-                incoming.sketch,
-                look_up,
-                number=compared.order,
-                copied=copied,
-                is_copy=is_copy,
-                is_version=version_of is not None,
-            ),
-            same_page=candidates.same_page(),
-            reuse=reuse,
-            version_of=version_of,
-            updated=() if copy else candidates.updated(),
-            series=candidates.series,
-        )
+        return match
+
+    def _overlaps(self, look_up: SketchLookup) -> list[SketchOverlap]:
+        return look_up.overlaps(self._tuning.passage_shared, self._tuning.key_cap)
 
     def sharing(self, connection: Connection, incoming: StoredArticle) -> list[int]:
         """Return the earlier articles that share words with this article, those with the most first."""
-        overlaps = self._look_up(connection, incoming).overlaps(
-            self._tuning.passage_shared, self._tuning.key_cap
-        )
-        return [overlap.number for overlap in overlaps]
+        look_up = self._look_up(connection, incoming)
+        return [overlap.number for overlap in self._overlaps(look_up)]
 
     def revised(
         self,

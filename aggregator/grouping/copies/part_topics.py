@@ -40,7 +40,7 @@ def densities(text: Sequence[str], part: Flags) -> tuple[Density, Density]:
 
 def _density(terms: Sequence[str], flags: Flags) -> Density:
     counts = Counter(compress(terms, flags))
-    total = max(1, int(flags.sum()))
+    total = max(1, counts.total())
     return {term: count / total for term, count in counts.items() if term}
 
 

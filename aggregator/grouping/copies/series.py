@@ -21,9 +21,8 @@ from itertools import compress
 from aggregator.extract.headline import are_other_releases
 from aggregator.grouping.copies.copy_check import sequence_of, shingles_of
 from aggregator.grouping.copies.shingles import (
-    RUN_WORDS,
     are_among,
-    long_runs,
+    slots,
     words,
     words_in,
 )
@@ -102,11 +101,8 @@ def _has_others(text: str, other: str, numbers_count: bool) -> bool:
     )
     if not fillings or is_shared.mean() < _FORM_SHARE:
         return False
-    # A longer gap is not a slot, but text of its own.
-    is_in_slot = ~is_shared & ~long_runs(~is_shared, RUN_WORDS)
-    return sum(
-        word in fillings for word in compress(in_order, is_in_slot)
-    ) >= _NAME_SHARE * len(in_order)
+    filled = sum(word in fillings for word in compress(in_order, slots(is_shared)))
+    return filled >= _NAME_SHARE * len(in_order)
 
 
 # Cached, since successive articles are often compared with the same texts
@@ -128,15 +124,14 @@ def _read(text: str) -> tuple[list[str], frozenset[str]]:
 
 def is_kept_apart(
     connection: Connection,
-    article: Article,
+    article: Article | ComparedText,
     reports: Sequence[Article],
     others: Sequence[Article],
-    text: ComparedText | None = None,
 ) -> bool:
     """Return whether an article is of another release than one of `reports`, or of a series with it.
 
-    Such articles never report one event. A third entry of the form is searched among `others`; `text` is the
-    text of an article that has no row yet.
+    Such articles never report one event. A third entry of the form is searched among `others`. An article that has
+    no row yet is given with its text.
     """
     if any(are_other_releases(article.title, report.title) for report in reports):
         return True
@@ -145,8 +140,8 @@ def is_kept_apart(
         return False
     thirds = [other.id for other in others if other.source == article.source][:_TEXTS]
     texts = compared_articles.compared_texts(connection, {article.id, *ids, *thirds})
-    if text is not None:
-        texts[article.id] = text
+    if isinstance(article, ComparedText):
+        texts[article.id] = article
     return any(
         is_one_series(texts[article.id], texts[id_], texts.values()) for id_ in ids
     )

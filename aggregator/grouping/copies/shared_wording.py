@@ -16,6 +16,7 @@ from aggregator.grouping.copies.copy_check import (
 from aggregator.grouping.copies.shingles import (
     RUN_WORDS,
     SHINGLE_WORDS,
+    are_among,
     long_runs,
     runs_outside_quotations,
     shared_count,
@@ -76,7 +77,7 @@ def own_words(
     most = 0
     most_copied = None
     for other in others:
-        shared = long_runs(np.isin(sequence, shingles_of(other.text)), _RUN_SHINGLES)
+        shared = long_runs(are_among(sequence, shingles_of(other.text)), _RUN_SHINGLES)
         copied |= shared
         if shared.sum() > most:
             most = int(shared.sum())

@@ -11,6 +11,7 @@ needs a new `minhash.FORMAT`.
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from typing import TypeVar
 
 import numpy as np
@@ -154,7 +155,7 @@ def winnow(hashes_in_order: Hashes, window: int) -> Hashes:
 
 def shared_count(left: Hashes, right: Hashes) -> int:
     """Count the hashes that two sorted, distinct arrays have in common."""
-    return int(np.count_nonzero(are_among(left, right)))
+    return int(are_among(left, right).sum())
 
 
 def are_among(hashes: Hashes, others: Hashes) -> Flags:
@@ -182,6 +183,11 @@ def long_runs(flags: Flags, least: int) -> Flags:
     return in_long
 
 
+def slots(is_shared: Flags) -> Flags:
+    """Return the words in gaps between shared words that are shorter than RUN_WORDS; a longer gap is other text."""
+    return ~is_shared & ~long_runs(~is_shared, RUN_WORDS)
+
+
 def _bounds(flags: Flags) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
     """Return where each run of flags starts, and where it ends."""
     edges = np.flatnonzero(np.diff(flags.astype(np.int8), prepend=0, append=0))
@@ -194,22 +200,23 @@ def shared_passages(text_a: str, text_b: str, limit: int) -> tuple[str, ...]:
     Explanations show them: at most `limit`, the longest first, in the spelling of `text_a`.
     """
     matches = list(_PLAIN_WORD.finditer(text_a))
-    a = [_fold(match[0]) for match in matches]
-    b = [_fold(word) for word in _PLAIN_WORD.findall(text_b)]
-    starts, ends = _bounds(np.isin(_passage_runs(a), _passage_runs(b)))
+    starts, ends = _bounds(
+        np.isin(
+            _passage_runs(match[0] for match in matches),
+            _passage_runs(_PLAIN_WORD.findall(text_b)),
+        )
+    )
     passages = set()
     for start, end in zip(
         starts.tolist(), (ends + _PASSAGE_WORDS - 2).tolist(), strict=True
     ):
         passages.add(text_a[matches[start].start() : matches[end].end()])
-    longest = sorted(passages, key=lambda passage: (-len(passage), passage))
-    return tuple(longest[:limit])
+    return tuple(sorted(passages, key=lambda each: (-len(each), each))[:limit])
 
 
-def _passage_runs(folded: list[str]) -> Hashes:
-    return _runs_of(
-        _hashes_of([word.encode("utf-8", "replace") for word in folded]), _PASSAGE_WORDS
-    )
+def _passage_runs(words: Iterable[str]) -> Hashes:
+    folded = [_fold(word).encode("utf-8", "replace") for word in words]
+    return _runs_of(_hashes_of(folded), _PASSAGE_WORDS)
 
 
 def _fold(text: str) -> str:

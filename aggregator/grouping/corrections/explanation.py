@@ -12,7 +12,6 @@ from aggregator.grouping.corrections.explained import (
     Explanation,
     PairExplanation,
     SharedTerms,
-    VersionExplanation,
 )
 from aggregator.grouping.pairs.pair_article import LEAD, NAMED, PairArticle
 from aggregator.grouping.pairs.pair_model import (
@@ -34,8 +33,6 @@ from aggregator.store.read.article_detail import ExplainedArticle
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories.corrections import ConstraintTable, Relation
 from aggregator.store.stories.storyline_rows import UNCOMPARED
-from aggregator.stories.compared_sentences import version_of
-from aggregator.stories.versions import changed_sentences, unread_signs
 
 # The most names, numbers or words of one kind that are shown
 _SHOWN = 12
@@ -111,20 +108,21 @@ def explanation(
     """
     explained = _explained_article(reading, article)
     packer = TermPacker(shipped_model(all_tuning))
-    view = explained.article
-    evidence = explained.evidence
-    rival = evidence.runner_up
-    nosnippet = view.nosnippet
+    view, evidence = explained.article, explained.evidence
     original = None
-    unread: tuple[str, ...] = ()
-    passages: tuple[str, ...] = ()
     if evidence.copy is not None:
         original = reading.explained_article(evidence.copy.other)
-        unread = unread_signs(view.language)
+    nosnippet = view.nosnippet
+    passages: tuple[str, ...] = ()
     if original is not None:
         passages = shared_passages(view.text, original.article.text, _PASSAGES)
         nosnippet = nosnippet or original.article.nosnippet
-    decision = Explanation(
+    pair = None
+    if other is not None:
+        second = _explained_article(reading, other)
+        pair = _pair(reading, explained, second, packer, all_tuning)
+    rival = evidence.runner_up
+    return Explanation(
         article=view.id,
         title=view.title,
         outlet=view.outlet,
@@ -137,17 +135,10 @@ def explanation(
         passages=passages,
         is_of_day=view.published_precision == "day",
         nosnippet=nosnippet,
-        version=_version(reading, view),
-        unread=unread,
         runner_up_title=None if rival is None else reading.title_of(rival.story),
         log=tuple(line for line in explained.log if line.kind not in _BEGINNINGS),
+        pair=pair,
     )
-    if other is None:
-        return decision
-    pair = _pair(
-        reading, explained, _explained_article(reading, other), packer, all_tuning
-    )
-    return replace(decision, pair=pair)
 
 
 def _explained_article(reading: StoryReader, article: str) -> ExplainedArticle:
@@ -157,27 +148,6 @@ def _explained_article(reading: StoryReader, article: str) -> ExplainedArticle:
             f"there is no article {article}; `aggregator story ID` lists their ids"
         )
     return explained
-
-
-def _version(reading: StoryReader, view: ArticleView) -> VersionExplanation | None:
-    """Return the sentences that another version of an article's text tells differently."""
-    detail = reading.article(view.id)
-    other_id = view.version_of
-    is_replaced = False
-    if detail is not None and detail.article.version is not None:
-        other_id = detail.article.copy_of
-        is_replaced = True
-    other = reading.explained_article(other_id) if other_id else None
-    if other is None:
-        return None
-    return VersionExplanation(
-        article=other.article.id,
-        outlet=other.article.outlet,
-        time=other.article.effective_at,
-        is_earlier=other.article.effective_at <= view.effective_at,
-        is_replaced=is_replaced,
-        changes=tuple(changed_sentences(version_of(view), version_of(other.article))),
-    )
 
 
 def _shared_terms(
@@ -207,29 +177,34 @@ def _pair(
     all_tuning: Tuning,
 ) -> PairExplanation:
     """Compare two articles by the pair model, in the present stream, and by the check of copies."""
-    first = explained.article
-    second = other.article
+    first, second = explained.article, other.article
     model = PairModel()
     tuning = all_tuning.section("pairs", PairTuning)
     stream = StreamSnapshot(*reading.stream_history(tuning.stream_days))
     row = reading.member(first.id)
-    left = PairArticle(row)
-    right = PairArticle(reading.member(second.id))
-    reasons = reasons_of(model, compare_pairs(model, left, [right], stream).pairs)
-    terms = ids_of(read(row.terms))  # the highest weight first
-    guard = stream, tuning, shipped_model(all_tuning).stub_words
-    linked = ConstraintTable(explained.constraints).linked_articles(first.id)
+    left, right = PairArticle(row), PairArticle(reading.member(second.id))
+    reasons = reasons_of(model, compare_pairs(model, left, [right], stream))
     own = _names_beside(packer, first, left, right)
     others = _names_beside(packer, second, right, left)
-    differing = (*own, *others) if own and others else ()
+    if own and others:
+        reasons = tuple(
+            replace(reason, differing=(*own, *others))
+            if reason.name == "contrast"
+            else reason
+            for reason in reasons
+        )
+    linked = ConstraintTable(explained.constraints).linked_articles(first.id)
     constraint: Relation | None = None
     if second.id in linked.together:
         constraint = "together"
     elif second.id in linked.apart:
         constraint = "apart"
-    is_foreign = is_foreign_text(left, [right], *guard) or is_foreign_text(
-        right, [left], *guard
+    stub_words = shipped_model(all_tuning).stub_words
+    is_foreign = any(
+        is_foreign_text(one, [another], stream, tuning, stub_words)
+        for one, another in ((left, right), (right, left))
     )
+    terms = ids_of(read(row.terms))  # the highest weight first
     return PairExplanation(
         article=second.id,
         title=second.title,
@@ -237,12 +212,7 @@ def _pair(
         same_story=explained.story == other.story,
         score=model.bias + sum(reason.share for reason in reasons),
         bias=model.bias,
-        reasons=tuple(
-            replace(reason, differing=differing)
-            if reason.name == "contrast"
-            else reason
-            for reason in reasons
-        ),
+        reasons=reasons,
         copy=verdict(
             _compared_text(first),
             _compared_text(second),
@@ -265,8 +235,8 @@ def _names_beside(
     missing = np.setdiff1d(own.parts[NAMED], np.concatenate(other.parts[: LEAD + 1]))
     in_title = np.isin(missing, own.named_in_title)
     hashes = [*missing[in_title].tolist(), *missing[~in_title].tolist()]
-    ids = [NAMED << HASH_BITS | hashed for hashed in hashes[:_DIFFERING]]
-    return [words[id_] for id_ in ids if id_ in words]
+    named = (words.get(NAMED << HASH_BITS | hashed) for hashed in hashes[:_DIFFERING])
+    return list(filter(None, named))
 
 
 def _compared_text(article: ArticleView) -> ComparedText:

@@ -1,13 +1,10 @@
 """Undo a correction: articles, headlines and redirects are again as they were before it."""
 
+from collections.abc import Sequence
 from operator import attrgetter
-from typing import NamedTuple
 
-from aggregator.grouping.changes import Merge, Move
-from aggregator.grouping.corrections.corrected_stories import live_id, member_ids
-from aggregator.grouping.write.story_writer import StoryWriter
+from aggregator.grouping.corrections.corrected_stories import CorrectsStories
 from aggregator.model.errors import UsageError
-from aggregator.store.engine.database import Connection
 from aggregator.store.stories import (
     article_views,
     corrections,
@@ -21,113 +18,99 @@ from aggregator.store.stories.corrections import (
     CorrectionDetail,
     MovedArticle,
 )
-from aggregator.store.stories.unit_of_work import UnitOfWork
 from aggregator.stories.titles.title_text import clean_title
 
 
-class _Return(NamedTuple):
-    """Articles that an undo takes out of the story where the correction put them."""
+class CorrectionUndo(CorrectsStories):
+    """Undoes corrections."""
 
-    source: str
-    target: str
-    moved: list[MovedArticle]
+    def undo(self, number: int | None) -> tuple[Correction, list[str]]:
+        """Undo the correction with this number; None: the last correction in force. Raises UsageError.
 
-    @property
-    def articles(self) -> tuple[str, ...]:
-        return tuple(moved.article for moved in self.moved)
-
-
-def undo(
-    unit_of_work: UnitOfWork, story_writer: StoryWriter, number: int | None
-) -> tuple[Correction, list[str]]:
-    """Undo the correction with this number; None: the last correction in force. Raises UsageError.
-
-    Return it, and the live stories that changed.
-    """
-    connection = unit_of_work.connection
-    correction = corrections.to_undo(connection, number)
-    detail = correction.detail
-    returns = _returns_of(connection, detail)
-    # A later correction that concerns these articles must be undone first.
-    later = ConstraintTable(
-        corrections.all_constraints(connection, after=correction.correction_no)
-    )
-    for back in returns:
-        members = set(member_ids(connection, back.source))
-        joined = set(member_ids(connection, back.target))
-        moving = members if back.source == detail.founded else set(back.articles)
-        for article in sorted(moving):
-            linked = later.linked_articles(article)
-            if linked.together & (members - moving) or linked.apart & joined:
-                latest = later.latest_correction(article)
-                raise UsageError(
-                    f"the later correction {latest} also concerns article {article}; undo it first: "
-                    f"aggregator correct undo {latest}"
+        Return it, and the live stories that changed.
+        """
+        connection = self._connection
+        correction = corrections.to_undo(connection, number)
+        detail = correction.detail
+        after = detail.moved[0].after if detail.moved else ""  # the same for all
+        source = story_rows.target_of(connection, after) or ""
+        returning = self._returning(detail, source)
+        # A later correction that concerns these articles must be undone first.
+        later = ConstraintTable(
+            corrections.all_constraints(connection, after=correction.correction_no)
+        )
+        members = set(self._member_ids(source))
+        for target, moved in returning.items():
+            joined = set(self._member_ids(target))
+            moving = members
+            if source != detail.founded:
+                moving = {each.article for each in moved}
+            for article in sorted(moving):
+                linked = later.linked_articles(article)
+                if linked.together & (members - moving) or linked.apart & joined:
+                    latest = later.latest_correction(article)
+                    raise UsageError(
+                        f"the later correction {latest} also concerns article {article}; undo it first: "
+                        f"aggregator correct undo {latest}"
+                    )
+        corrections.undo(connection, correction.correction_no, self._unit_of_work.now)
+        for story, title_article in detail.titles:
+            for view in article_views.views_of(connection, [title_article]):
+                story_rows.show_title(
+                    connection, story, title_article, clean_title(view)
                 )
-    corrections.undo(connection, correction.correction_no, unit_of_work.now)
-    for story, title_article in detail.titles:
-        for view in article_views.views_of(connection, [title_article]):
-            story_rows.show_title(connection, story, title_article, clean_title(view))
-    touched = set()
-    for back in returns:
-        if back.source != back.target:
-            touched |= {
-                back.source,
-                _put_back(unit_of_work, story_writer, detail, back),
-            }
-    return correction, sorted({live_id(connection, story) for story in touched})
+        touched = set()
+        for target, moved in returning.items():
+            if source != target:
+                touched |= {source, self._put_back(detail, source, target, moved)}
+        return correction, sorted({self._live_id(story) for story in touched})
 
+    def _returning(
+        self, detail: CorrectionDetail, source: str
+    ) -> dict[str, list[MovedArticle]]:
+        """Return the articles that are still in the story where the correction put them, by the former story.
 
-def _returns_of(connection: Connection, detail: CorrectionDetail) -> list[_Return]:
-    """Return the articles that are still in the story where the correction put them, by the former story.
-
-    Articles that are back already are included, since the change that brought them back may be undone, too.
-    """
-    after = detail.moved[0].after if detail.moved else ""  # the same for all articles
-    source = story_rows.target_of(connection, after) or ""
-    assigned_stories = stored_articles.assigned_stories(
-        connection, [moved.article for moved in detail.moved]
-    )
-    returning: dict[str, list[MovedArticle]] = {}
-    for moved in sorted(detail.moved, key=attrgetter("before")):
-        if assigned_stories.get(moved.article) == source:
-            # A story merged for another reason: the articles return to its successor. A story whose articles
-            # were all forgotten is restored with these.
-            target = moved.before
-            if target not in detail.retired:
-                target = story_rows.target_of(connection, target) or target
-            returning.setdefault(target, []).append(moved)
-    return [_Return(source, target, moved) for target, moved in returning.items()]
-
-
-def _put_back(
-    unit_of_work: UnitOfWork,
-    story_writer: StoryWriter,
-    detail: CorrectionDetail,
-    back: _Return,
-) -> str:
-    """Move articles back to a live story, or to a merged one that lives again; return their story."""
-    connection = unit_of_work.connection
-    at_no = story_writer.window.last_change(connection)
-    for moved in back.moved:  # before the move, which counts them
-        if moved.evidence is not None:
-            article_writes.set_evidence(connection, moved.article, moved.evidence)
-    ids, target, now = back.articles, back.target, unit_of_work.now
-    change: Merge | Move
-    if story_rows.target_of(connection, target) != target:
-        change = Move(
-            articles=ids, target=target, at_no=at_no, bump=now, is_revived=True
+        Articles that are back already are included, since the change that brought them back may be undone, too.
+        """
+        assigned = stored_articles.assigned_stories(
+            self._connection, [moved.article for moved in detail.moved]
         )
-    elif (
-        back.source == detail.founded
-    ):  # the whole story goes back, with the articles that joined it since
-        pair = target, back.source
-        change = Merge(
-            stories=pair, at_no=at_no, reason="undone", bump=now, keeps=target
-        )
-    else:
-        change = Move(articles=ids, target=target, at_no=at_no, bump=now)
-    story = story_writer.apply(unit_of_work, change)
-    former = [redirect.story for redirect in detail.redirects if redirect.to == target]
-    story_rows.redirect(connection, former, story)
-    return story
+        returning: dict[str, list[MovedArticle]] = {}
+        for moved in sorted(detail.moved, key=attrgetter("before")):
+            if assigned.get(moved.article) == source:
+                # A story merged for another reason: the articles return to its successor. A story whose articles
+                # were all forgotten is restored with these.
+                target = moved.before
+                if target not in detail.retired:
+                    target = story_rows.target_of(self._connection, target) or target
+                returning.setdefault(target, []).append(moved)
+        return returning
+
+    def _put_back(
+        self,
+        detail: CorrectionDetail,
+        source: str,
+        target: str,
+        moved: Sequence[MovedArticle],
+    ) -> str:
+        """Move articles back to a live story, or to a merged one that lives again; return their story."""
+        connection = self._connection
+        at_no = self._parts.window.last_change(connection)
+        for each in moved:  # before the move, which counts them
+            if each.evidence is not None:
+                article_writes.set_evidence(connection, each.article, each.evidence)
+        articles = [each.article for each in moved]
+        writer, now = self._writer, self._unit_of_work.now
+        if story_rows.target_of(connection, target) != target:
+            story = writer.move(articles, target, at_no, bump=now, is_revived=True)
+        elif source == detail.founded:
+            # The whole story goes back, with the articles that joined it since.
+            pair = target, source
+            story = writer.merge(pair, at_no, "undone", bump=now, keeps=target)
+        else:
+            story = writer.move(articles, target, at_no, bump=now)
+        former = [
+            redirect.story for redirect in detail.redirects if redirect.to == target
+        ]
+        story_rows.redirect(connection, former, story)
+        return story

@@ -7,7 +7,6 @@ that lose a member are recomputed. Ids, hashes and numbers stay: see `store/main
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from aggregator.grouping.changes import Remove
 from aggregator.store.engine.database import Connection
 from aggregator.store.intake import known_item_rows
 from aggregator.store.intake.identity import tombstones
@@ -52,10 +51,12 @@ def erase_articles(
     _pass_on(parts.copy_finder, connection, erased, copies)
     losing = {article.story for article in (*erased, *copies)}
     affected = erased_rows.with_redirects(connection, losing | former)
+    # Imported here, because a start needs nothing that writes stories.
+    from aggregator.grouping.write.story_writer import StoryWriter
+
+    writer = StoryWriter(parts, unit_of_work)
     for story in sorted(losing):
-        parts.story_writer.apply(
-            unit_of_work, Remove(story=story, articles=frozenset(ids))
-        )
+        writer.remove(story, ids)
     stream_history.forget_senders(connection, erased)
     if kind == "forgotten":
         for article in erased:

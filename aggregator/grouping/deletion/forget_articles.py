@@ -80,15 +80,17 @@ def erase_named(
     """
     database = transactions.database
     with database.read() as connection:
-        is_interrupted = counter_value(connection, _UNFINISHED) > 0
-        target, summary = to_forget(connection, command, may_be_gone=is_interrupted)
+        target, summary = to_forget(
+            connection,
+            command,
+            may_be_gone=counter_value(connection, _UNFINISHED) > 0,
+        )
     ids = target.articles
 
     def erase_batch(start: int) -> None:
         with transactions.unit_of_work() as unit_of_work:
             set_counter(unit_of_work.connection, _UNFINISHED, 1)
-            batch = ids[start : start + BATCH]
-            erase_articles(transactions.parts, unit_of_work, batch)
+            erase_articles(transactions.parts, unit_of_work, ids[start : start + BATCH])
 
     try:
         for start in range(0, len(ids), BATCH):
@@ -97,9 +99,7 @@ def erase_named(
     finally:
         transactions.forget()  # the indexes in memory have erased articles
     is_folded = finish_index(database, step)
-    forgotten = ForgetResult(
-        named=len(target.articles), summary=summary, log_folded=is_folded
-    )
+    forgotten = ForgetResult(named=len(ids), summary=summary, log_folded=is_folded)
     log.info(
         "erased %d of %s, selected by %s",
         summary.articles,

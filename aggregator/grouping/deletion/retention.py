@@ -24,7 +24,6 @@ from aggregator.store.maintenance import erased_rows, expired_rows
 from aggregator.store.read.rendered_texts import texts_of
 from aggregator.store.search import index
 from aggregator.store.stories import article_views
-from aggregator.stories.story_tuning import StoryTuning
 
 # A transaction ends after the piece that is in progress by then (chosen)
 _STEP_SECONDS = 0.03
@@ -85,12 +84,10 @@ class Retention:
     ) -> None:
         """Prepare the parts; `is_asked`: a `prune` command asked for it, which trusts the clock."""
         self._transactions = transactions
-        self._database = transactions.database
-        self._now = transactions.now
+        self._database, self._now = transactions.database, transactions.now
         self._plan = plan
         self._is_asked = is_asked
         self._tuning = transactions.all_tuning.section("retention", RetentionTuning)
-        self._story_tuning = transactions.all_tuning.section("stories", StoryTuning)
         # The bounds are read again when all is done (None), and every `check_seconds`.
         self._bounds: _Bounds | None = None
         self._is_steady = False
@@ -154,6 +151,7 @@ class Retention:
 
     def _drop_texts(self, upto: int) -> bool:
         """Delete the texts of the next story, or some of them; return whether a story was due."""
+        parts = self._transactions.parts
         with self._database.read() as connection:
             old = expired_rows.next_story(connection, "text", upto)
             if old is None:
@@ -165,13 +163,12 @@ class Retention:
                 from aggregator.stories.rendering import story_text
 
                 members = article_views.views_of_stories(connection, [old.id], "text")
-                text = story_text(members[old.id], old.title, self._story_tuning)
-        parts = self._transactions.parts
+                text = story_text(members[old.id], old.title, parts.story_tuning)
         with self._transactions.unit_of_work() as unit_of_work:
             connection = unit_of_work.connection
             if expired_rows.drop_terms(connection, old.id):
                 # The window drops the terms of these articles, too.
-                parts.window.renew(unit_of_work, [(old.story_no, old.id)])
+                parts.window.renew(connection, [(old.story_no, old.id)])
             expired_rows.keep_text(connection, old.story_no, text)
             ends = time.monotonic() + _STEP_SECONDS
             while True:

@@ -43,25 +43,24 @@ def _in_units(features: Floats) -> Ints:
 
 
 def add_neighbours(
-    features: Floats,
-    article: PairArticle,
-    nearest: Ints,
-    reports: Sequence[PairArticle],
+    features: Floats, article: PairArticle, reports: Sequence[PairArticle]
 ) -> None:
     """Fill the columns of local scaling, in place. Of the two articles the later one is the own.
 
     above: twice the similarity - the mean similarities of both articles to their nearest neighbours
     near, rank: see `_nearness`
-
-    `nearest` has the highest similarities of the article, which has none yet if it has just come.
     """
     # The axes are reports, SCALED and neighbours
     theirs = np.array([report.nearest for report in reports])
     is_earlier = np.array([article.inbox < report.inbox for report in reports])[
         :, None, None
     ]
-    own_near, own_rank = _nearness(np.where(is_earlier, theirs, nearest), features)
-    other_near, other_rank = _nearness(np.where(is_earlier, nearest, theirs), features)
+    own_near, own_rank = _nearness(
+        np.where(is_earlier, theirs, article.nearest), features
+    )
+    other_near, other_rank = _nearness(
+        np.where(is_earlier, article.nearest, theirs), features
+    )
     above = 2 * features[:, _SCALED_AT] - own_near - other_near
     columns = np.stack((above, own_near, other_near, own_rank, other_rank), axis=2)
     features[:, _NEIGHBOURS_AT:] = columns.reshape(len(features), -1)

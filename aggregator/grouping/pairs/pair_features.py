@@ -137,12 +137,11 @@ def text_cosines(article: PairArticle, reports: Sequence[PairArticle]) -> Floats
     # The weight of each hash; no weight is above SCALE
     own_weights = np.zeros(HASHES, np.uint16)
     own_weights[article.parts[TEXT]] = article.part_weights[TEXT]
-    articles = [article, *reports]
-    texts = [each.parts[TEXT] for each in articles]
-    weights = np.concatenate([each.part_weights[TEXT] for each in articles])
-    return (
-        sum_parts(own_weights[np.concatenate(texts)] * weights, texts)[1:] / DOT_SCALE
-    )
+    if not reports:
+        return np.zeros(0)
+    texts = [report.parts[TEXT] for report in reports]
+    weights = np.concatenate([report.part_weights[TEXT] for report in reports])
+    return sum_parts(own_weights[np.concatenate(texts)] * weights, texts) / DOT_SCALE
 
 
 def pair_features(
@@ -179,17 +178,14 @@ def _text_features(pairs: Pairs, snapshot: StreamSnapshot) -> Columns:
     rare_shared: number of shared words above _RARE_IDF
     text_rarest: sum of the idf of the rarest shared words
     """
-    ours = pairs.weights[TEXT, 0]
-    theirs = pairs.weights[TEXT, 1:]
-    stream_dots = theirs @ (ours * snapshot.factor[pairs.words] ** 2)
+    factor = snapshot.factor
+    ours = pairs.weights[TEXT, 0] * factor[pairs.words] ** 2
     texts = pairs.parts(TEXT)
-    text_weights = np.concatenate(
-        [article.part_weights[TEXT] for article in pairs.articles]
-    )
-    stream_weights = text_weights * snapshot.factor[np.concatenate(texts)]
+    weights = np.concatenate([each.part_weights[TEXT] for each in pairs.articles])
+    lengths = multiply_lengths(weights * factor[np.concatenate(texts)], texts)
     shared_idf = pairs.has[TEXT, 1:] * (pairs.has[TEXT, 0] * snapshot.idf[pairs.words])
     return {
-        "stream_cosine": stream_dots / multiply_lengths(stream_weights, texts),
+        "stream_cosine": pairs.weights[TEXT, 1:] @ ours / lengths,
         "rare_shared": (shared_idf > _RARE_IDF).sum(axis=1),
         "text_rarest": np.sort(shared_idf, axis=1)[:, -_RAREST_OF_TEXT:].sum(axis=1)
         / IDF_UNITS,

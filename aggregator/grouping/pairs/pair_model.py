@@ -161,15 +161,6 @@ class ComparedPair(NamedTuple):
 _UNLIKE = ComparedPair(UNLIKE, np.zeros(0), np.zeros(0, np.int64))
 
 
-class Comparison(NamedTuple):
-    """An article compared with reports."""
-
-    # The pairs in the order of the reports
-    pairs: list[ComparedPair]
-    # The highest similarities of the article (`read_nearest`)
-    nearest: Ints
-
-
 def compare_pairs(
     model: PairModel,
     article: PairArticle,
@@ -177,15 +168,13 @@ def compare_pairs(
     snapshot: StreamSnapshot,
     *,
     has_come: bool = False,
-) -> Comparison:
-    """Compare an article with each report; `has_come`: its nearest neighbours are among these reports."""
-    chosen, rows, nearest = compared_rows(article, reports, snapshot, has_come=has_come)
+) -> list[ComparedPair]:
+    """Compare an article with each report; `has_come`: see `compared_rows`."""
+    chosen, rows = compared_rows(article, reports, snapshot, has_come=has_come)
     leaves = model.leaves(rows)
     logits = np.maximum(model.logits(leaves), UNLIKE).tolist()
     compared = dict(zip(chosen, map(ComparedPair, logits, rows, leaves), strict=True))
-    return Comparison(
-        [compared.get(place, _UNLIKE) for place in range(len(reports))], nearest
-    )
+    return [compared.get(place, _UNLIKE) for place in range(len(reports))]
 
 
 def compared_rows(
@@ -194,19 +183,20 @@ def compared_rows(
     snapshot: StreamSnapshot,
     *,
     has_come: bool,
-) -> tuple[list[int], Floats, Ints]:
+) -> tuple[list[int], Floats]:
     """Return the places of the reports that share enough with the article, and a row of features for each.
 
-    Return the nearest neighbours of the article, too.
+    `has_come`: the nearest neighbours of the article are among these reports, and it has them afterwards.
     """
     chosen = np.flatnonzero(text_cosines(article, reports) >= LEAST_COSINE).tolist()
     near = [reports[place] for place in chosen]
     if not near:
-        return [], np.zeros((0, len(FEATURES))), article.nearest
+        return [], np.zeros((0, len(FEATURES)))
     rows = pair_features(article, near, snapshot)
-    nearest = nearest_of(rows) if has_come else article.nearest
-    add_neighbours(rows, article, nearest, near)
-    return chosen, rows, nearest
+    if has_come:
+        article.nearest = nearest_of(rows)
+    add_neighbours(rows, article, near)
+    return chosen, rows
 
 
 def reasons_of(model: PairModel, pairs: Sequence[ComparedPair]) -> tuple[Reason, ...]:

@@ -69,35 +69,25 @@ class StreamSnapshot:
             articles += count
             hashes, counts = unpack_frequencies(packed)
             frequencies[hashes] += counts
-        all_shares, (known, known_shares) = np.zeros(HASHES), _background()
-        all_shares[known] = known_shares
-        # Few hashes belong to a word that occurs; the last element stands for all other hashes.
-        used = np.flatnonzero(all_shares + frequencies)
-        shares = np.append(all_shares[used], 0.0)
-        frequencies = np.append(frequencies[used], 0.0)
+        shares = np.zeros(HASHES)
+        known, known_shares = _background()
+        shares[known] = known_shares
         events = max(shipped_background().events.values())
         shipped_idf = np.log((1 + events) / (1 + shares * events)) + 1.0
-        idf = _idf(shares * _PRIOR_ARTICLES + frequencies, articles + _PRIOR_ARTICLES)
-        lead_idf = _idf(
+        self.idf = _idf(
+            shares * _PRIOR_ARTICLES + frequencies, articles + _PRIOR_ARTICLES
+        )
+        self.lead_idf = _idf(
             shares * _PRIOR_LEADS * _LEAD_PART + frequencies, articles + _PRIOR_LEADS
         )
-        self.idf = _by_hash(used, idf)
-        self.lead_idf = _by_hash(used, lead_idf)
         # A stored weight times this factor (in units of 1/IDF_UNITS) has the idf of the snapshot.
-        self.factor = _by_hash(used, np.rint(idf / shipped_idf).astype(np.int32))
+        self.factor = np.rint(self.idf / shipped_idf).astype(np.int32)
 
 
 def _idf(frequencies: Floats, articles: int) -> Units:
     """Return `-ln((df + .5) / (n + 1))`, at least 0, in units of 1/IDF_UNITS."""
     values = math.log(articles + 1) - np.log(frequencies + 0.5)
     whole: Units = np.rint(np.maximum(values, 0.0) * IDF_UNITS).astype(np.int32)
-    return whole
-
-
-def _by_hash(used: Ints, values: Units) -> Units:
-    """Return an array of the values by hash; the last of `values` is for all hashes that are not in `used`."""
-    whole = np.full(HASHES, values[-1], values.dtype)
-    whole[used] = values[:-1]
     return whole
 
 

@@ -64,16 +64,6 @@ class TermPacker:
         self._vocabularies: dict[str, Vocabulary] = {}
 
     def pack(
-        self, title: str, body: str, language: str | None, *, is_container: bool = False
-    ) -> bytes:
-        """Return the article's terms, heaviest first, at most `packed_terms`; b"" for a text without words.
-
-        `body` has one paragraph per line. A live blog or roundup (`is_container`) is represented by its
-        title, lead and densest topic.
-        """
-        return self.pack_counted(title, body, language, is_container=is_container)[0]
-
-    def pack_counted(
         self,
         title: str,
         body: str,
@@ -82,9 +72,11 @@ class TermPacker:
         is_container: bool = False,
         reading: Reading | None = None,
     ) -> tuple[bytes, int]:
-        """Return the result of `pack` and the number of words (or pairs of characters) of the body.
+        """Return the article's terms, heaviest first, and the number of words (or pairs of characters) of the body.
 
-        `reading`: of this title and body, if they were read before.
+        There are `packed_terms` terms at most; b"" for a text without words. `body` has one paragraph per line. A
+        live blog or roundup (`is_container`) is represented by its title, lead and densest topic. `reading`: of this
+        title and body, if they were read before.
         """
         reading = reading or read(title, body, language)
         vocabulary = self._vocabulary(reading.lexicon.language)
@@ -105,9 +97,8 @@ class TermPacker:
                 words_so_far += len(tokens)
             body = "\n".join(paragraphs)
             reading = read(title, body, vocabulary.language)
-        return self._pack(
-            self._codes_by_field(title, body, reading, vocabulary), vocabulary
-        ), body_words
+        codes = self._codes_by_field(title, body, reading, vocabulary)
+        return self._pack(codes, vocabulary), body_words
 
     def readable_terms(
         self, title: str, body: str, language: str | None
@@ -143,18 +134,17 @@ class TermPacker:
         """Return the codes (see `text/vocabulary.py`) of each field, with repeats, in the order of FIELDS."""
         special = special_terms(title, body, reading, vocabulary, self._tuning)
         codes = vocabulary.codes_of(reading)
-        lead_codes = codes[: reading.title_words + self._model.lead_words]
+        lead_end = reading.title_words + self._model.lead_words
+        lead_codes = codes[:lead_end]
         times = np.ones_like(codes)
         if vocabulary.has_lists_only:
             codes, times = _stress_topic_words(
                 codes, special["n"], vocabulary, self._tuning
             )
-        ends = (
-            reading.title_words,
-            reading.title_words + self._model.lead_words,
-            len(codes),
+        title_codes, lead, whole = (
+            np.repeat(codes[:end], times[:end])
+            for end in (reading.title_words, lead_end, len(codes))
         )
-        title_codes, lead, whole = (np.repeat(codes[:end], times[:end]) for end in ends)
         special_codes = [vocabulary.codes(kind, special[kind]) for kind in _FIELD_OF]
         fields = [
             np.concatenate((title_codes, whole)),

@@ -79,8 +79,9 @@ def read_title(title: str) -> TitlePieces:
 def are_alike(title: TitlePieces, other: TitlePieces, share: float) -> bool:
     """Return whether two titles share `share` of the longer title's pieces, or one pattern with other numbers."""
     longer = max(len(title.different), len(other.different))
-    is_same = longer > 0 and len(title.different & other.different) >= share * longer
-    return is_same or compare_titles(title, other).numbers > 0
+    if longer and len(title.different & other.different) >= share * longer:
+        return True
+    return compare_titles(title, other).numbers > 0
 
 
 def compare_titles(title: TitlePieces, other: TitlePieces) -> TitleFrame:
@@ -113,8 +114,10 @@ def compare_titles(title: TitlePieces, other: TitlePieces) -> TitleFrame:
 
 def _lacking(title: TitlePieces, other: TitlePieces) -> list[str]:
     """Return the kind of each piece that is nowhere in the other title; "" for the others."""
-    pieces = zip(title.keys, title.kinds, strict=True)
-    return ["" if key in other.different else kind for key, kind in pieces]
+    return [
+        "" if key in other.different else kind
+        for key, kind in zip(title.keys, title.kinds, strict=True)
+    ]
 
 
 def _kind_of_swap(kinds: list[str], others: list[str]) -> str:

@@ -19,7 +19,7 @@ def compare_stored(transactions: Transactions) -> bool:
             return False
     # Imported here, because a start needs neither.
     from aggregator.grouping.placing.decide import Decider
-    from aggregator.grouping.storylines import NEAR, join_nearest
+    from aggregator.grouping.storylines import join_near
 
     with transactions.unit_of_work() as unit_of_work:
         connection = unit_of_work.connection
@@ -29,14 +29,8 @@ def compare_stored(transactions: Transactions) -> bool:
         for article in stored_articles.stored_with(connection, "inbox_no", numbers):
             near = decider.affinities(article)
             article_writes.insert_affinities(connection, article.inbox_no, near)
-            join_nearest(
-                connection,
-                parts.constraints,
-                article.story,
-                article.effective_at,
-                [number for number, logit in near if logit >= NEAR],
-            )
+            join_near(connection, parts.constraints, article, near)
         storyline_rows.compared_to(connection, numbers[-1] if numbers else None)
     # Forget the comparisons in memory: they show the state at the placing of an article.
-    transactions.forget_rows()
+    parts.forget_rows()
     return bool(numbers)

@@ -9,33 +9,27 @@ from collections.abc import Collection, Sequence
 
 from msgspec.structs import replace
 
-from aggregator.extract.entry_identity import story_id
 from aggregator.extract.wire.agencies import copied_wire
-from aggregator.grouping.changes import Merge, Place
-from aggregator.grouping.copies.copy_lookup import CopyMatch
-from aggregator.grouping.copies.series import is_kept_apart
+from aggregator.grouping.copies.copy_match import CopyMatch
 from aggregator.grouping.pairs.pair_article import PairArticle, pack_nearest
 from aggregator.grouping.pairs.pair_model import UNLIKE
 from aggregator.grouping.pairs.title_frames import are_alike, read_title
-from aggregator.grouping.parts import GroupingParts
+from aggregator.grouping.parts import InTransaction
 from aggregator.grouping.scores.agreement import agreement_of_copy
 from aggregator.grouping.scores.scorer import (
-    Decision,
     decide,
     is_open,
     is_within_window,
 )
 from aggregator.grouping.storylines import affinity
-from aggregator.grouping.window import Window
 from aggregator.model.article import Role
 from aggregator.model.evidence import Agreement, Evidence
 from aggregator.store import codecs
 from aggregator.store.stories import stored_articles, story_rows
 from aggregator.store.stories.article_rows import compared_articles
-from aggregator.store.stories.live_stories import LiveStory
+from aggregator.store.stories.corrections import StoryConstraints
 from aggregator.store.stories.stored_articles import StoredArticle
 from aggregator.store.stories.story_rows import StoryRow
-from aggregator.store.stories.unit_of_work import UnitOfWork
 from aggregator.stories.counting.copy_groups import COUNTED_ROLES
 from aggregator.stories.titles.title_text import take_title
 
@@ -45,31 +39,20 @@ _UPDATED_WITHIN = dt.timedelta(days=3)
 _REPRINT = 0.9
 
 
-class Decider:
-    """Decides about new articles, in a placing transaction."""
+class Decider(InTransaction):
+    """Decides about new articles."""
 
-    def __init__(self, parts: GroupingParts, unit_of_work: UnitOfWork) -> None:
-        self._parts = parts
-        self._constraints = parts.constraints
-        self._unit_of_work = unit_of_work
-        self._connection = unit_of_work.connection
+    def linked_stories(self, article: StoredArticle) -> tuple[str, ...]:
+        """Return the stories that corrections link a new article to."""
+        return self._constraints_of(article).must_link
 
-    @property
-    def _window(self) -> Window:
-        return self._parts.window.current(self._connection)
-
-    def merge_before(self, article: StoredArticle) -> Merge | None:
-        """Return the merge of two stories if corrections link a new article to both of them."""
-        constraints = self._constraints.story_constraints(self._connection, article.id)
-        pair = constraints.must_link[:2]
-        if len(pair) < 2:
-            return None
-        return Merge(stories=pair, at_no=article.inbox_no, reason="correction")
+    def _constraints_of(self, article: StoredArticle) -> StoryConstraints:
+        return self._parts.constraints.story_constraints(self._connection, article.id)
 
     def decide(
-        self, incoming: StoredArticle, match: CopyMatch, *, has_founded: bool
-    ) -> Place:
-        """Return the decision about a new article; `has_founded`: it may have founded a story before."""
+        self, incoming: StoredArticle, match: CopyMatch
+    ) -> tuple[StoredArticle, StoryRow | None]:
+        """Return a new article with the decision about it, and the story that it joins; None: it founds its own."""
         article = self.with_wire_of_original(incoming, match)
         has_polled = self._window.has_polled
         is_little_known = self._parts.stream.is_little_known(
@@ -83,49 +66,46 @@ class Decider:
             article, is_little_known=is_little_known, claimed_outlet=claimed
         )
         first_printed = self._first_printed(article, match)
-        is_reprint = first_printed is not None
         if first_printed is not None:
             # It neither bumps its story nor makes it as recent as this printing.
             article = replace(article, effective_at=first_printed, bump_by_clock=False)
         compared = PairArticle(article)
-        decision = self._decision(article, compared, match, is_reprint=is_reprint)
-        story = None
-        if decision.story is not None:
-            story = story_rows.row_of(self._connection, decision.story)
+        article = self._with_story(
+            article, compared, match, is_reprint=first_printed is not None
+        )
+        evidence = article.evidence
+        assert evidence is not None, "it is decided"
+        story = agreement = None
+        if article.story:
+            story = story_rows.row_of(self._connection, article.story)
+            if evidence.stage != "correction":
+                agreement = self._agreement(article, compared, story, match)
         evidence = replace(
-            decision.evidence,
+            evidence,
             copy=match.copy,
             # Its excerpts came first and keep their role: a stuffed page must not take it from them.
             excerpts=match.excerpts,
             reuse=match.reuse,
-            agreement=self._agreement(article, compared, decision, story, match),
+            agreement=agreement,
             rules_version=self._parts.rules_version,
         )
         if match.copy is None and evidence.copied is not None:
-            decision = replace(decision, role="excerpt", is_compared=False)
-        if decision.is_compared:
+            article = replace(article, role="excerpt", is_compared=False)
+        if article.is_compared:
             self._parts.comparison.keep(compared)
         version_of = None
-        if decision.role in COUNTED_ROLES:
-            version_of = decision.version_of or match.version_of
-        founding = 0
-        if story is None and has_founded:
-            founding = story_rows.foundings(self._connection, article.id)
+        if article.role in COUNTED_ROLES:
+            version_of = article.version_of or match.version_of
         article = replace(
             article,
-            story=story_id(article.id, founding) if story is None else story.id,
-            role=decision.role,
-            is_compared=decision.is_compared,
             copy_of=evidence.copied,
             reuses=evidence.reuse.other if evidence.reuse else None,
             version_of=version_of,
             counts_as_report=evidence.counts_as_report,
-            nearest=decision.nearest,
-            affinities=decision.affinities,
             evidence=evidence,
             sketch=match.sketch,
         )
-        return Place(article=article, story=story, founding=founding)
+        return article, story
 
     def with_wire_of_original(
         self, article: StoredArticle, match: CopyMatch
@@ -141,29 +121,24 @@ class Decider:
         wire = copied_wire(original_id, original.outlet_key, original.wire)
         if wire is None:
             return article
-        details = replace(article.read_details(), wire=wire)
-        return replace(article, wire=wire.agency, details=codecs.pack(details))
+        details = codecs.pack(replace(article.read_details(), wire=wire))
+        return replace(article, wire=wire.agency, details=details)
 
     def story_of(
-        self,
-        other: str,
-        article: StoredArticle,
-        barred: Collection[str],
-        *,
-        is_reprint: bool = False,
+        self, other: str, article: StoredArticle, *, is_reprint: bool = False
     ) -> StoryRow | None:
         """Return the story of article `other`, if an article may join it; a reprint may at any time."""
         row = story_rows.assigned_story(self._connection, other)
-        if row is None or row.id in barred:
-            return None
-        if not self._window.is_live(row.story_no, article.inbox_no):
-            return None
-        live = self._window.story(row.story_no)
-        if not is_reprint and not is_within_window(
-            article, live, self._parts.model.tuning
+        if (
+            row is None
+            or row.id in self._constraints_of(article).barred
+            or not self._window.is_live(row.story_no, article.inbox_no)
         ):
             return None
-        return row
+        live = self._window.story(row.story_no)
+        if is_reprint or is_within_window(article, live, self._parts.model.tuning):
+            return row
+        return None
 
     def _first_printed(
         self, article: StoredArticle, match: CopyMatch
@@ -176,51 +151,50 @@ class Decider:
         ended = dt.timedelta(days=self._parts.model.tuning.window_days)
         return first if article.effective_at - first > ended else None
 
-    def _decision(
+    def _with_story(
         self,
         article: StoredArticle,
         compared: PairArticle,
         match: CopyMatch,
         *,
         is_reprint: bool,
-    ) -> Decision:
-        """Decide by corrections, then by the story of the original or of an updated text, then by score."""
-        constraints = self._constraints.story_constraints(self._connection, article.id)
-        barred = constraints.barred
-        if constraints.must_link:
-            return self._join_required(
-                article, match.original, constraints.must_link[0]
-            )
+    ) -> StoredArticle:
+        """Decide by corrections, then by the story of the original or of an updated text, then by score.
+
+        Return the article with its story, "" if it founds one, its role there, and the evidence.
+        """
+        must_link, barred = self._constraints_of(article)
+        if must_link:
+            return self._join_required(article, match.original, must_link[0])
         if match.original is not None:
-            original = self.story_of(
-                match.original, article, barred, is_reprint=is_reprint
-            )
+            original = self.story_of(match.original, article, is_reprint=is_reprint)
             if original is not None:
-                return Decision(
+                return replace(
+                    article,
                     story=original.id,
                     role="container" if article.is_container else "copy",
                     is_compared=False,
                     evidence=Evidence(stage="copy"),
                 )
-        decision = self._by_score(article, compared, barred)
-        if decision.role != "report":
-            return decision
-        texts = match.updated or self._earlier_takes(article, decision.story)
-        updated = self._story_of_updated(article, texts, barred)
+        article = self._by_score(article, compared, barred)
+        if article.is_container:
+            return article
+        texts = match.updated or self._earlier_takes(article)
+        updated = self._story_of_updated(article, texts)
         if updated is not None:
-            if decision.story != updated.id:
-                decision = replace(
-                    decision,
+            if article.story != updated.id:
+                article = replace(
+                    article,
                     story=updated.id,
                     is_compared=True,
                     evidence=Evidence(stage="version"),
                 )
-            return replace(decision, version_of=texts[0])
+            return replace(article, version_of=texts[0])
         if match.copy is not None and match.copy.kind == "excerpt":
-            return replace(decision, role="excerpt", is_compared=decision.story is None)
-        return decision
+            return replace(article, role="excerpt", is_compared=not article.story)
+        return article
 
-    def _earlier_takes(self, article: StoredArticle, story: str | None) -> list[str]:
+    def _earlier_takes(self, article: StoredArticle) -> list[str]:
         """Return the newest report of the same outlet that a later take replaces, or [].
 
         The replaced report has nearly the same headline, or is in the story that the take joins.
@@ -233,7 +207,7 @@ class Decider:
         for live in self._window.candidates(article):
             for report in comparison.newest(live):
                 if report.outlet_key == article.outlet_key and (
-                    live.id == story
+                    live.id == article.story
                     or are_alike(
                         pieces,
                         read_title(take_title(report.title) or report.title),
@@ -245,8 +219,8 @@ class Decider:
 
     def _join_required(
         self, article: StoredArticle, original: str | None, story: str
-    ) -> Decision:
-        """Return the decision to join the story that a correction requires."""
+    ) -> StoredArticle:
+        """Return the article in the story that a correction requires."""
         is_copy = False
         if original is not None:
             assigned = stored_articles.assigned_stories(self._connection, [original])
@@ -257,13 +231,16 @@ class Decider:
             role = "container"
             row = story_rows.row_of(self._connection, story)
             is_compared = is_compared and row.container_only
-        evidence = Evidence(stage="correction")
-        return Decision(
-            story=story, role=role, is_compared=is_compared, evidence=evidence
+        return replace(
+            article,
+            story=story,
+            role=role,
+            is_compared=is_compared,
+            evidence=Evidence(stage="correction"),
         )
 
     def _story_of_updated(
-        self, article: StoredArticle, updated: Sequence[str], barred: Collection[str]
+        self, article: StoredArticle, updated: Sequence[str]
     ) -> StoryRow | None:
         """Return the story of the other states of an article by its own outlet.
 
@@ -275,59 +252,47 @@ class Decider:
         first = stored_articles.member(self._connection, updated[0])
         if abs(article.effective_at - first.effective_at) > _UPDATED_WITHIN:
             return None
-        return self.story_of(first.id, article, barred)
+        return self.story_of(first.id, article)
 
     def _by_score(
         self, article: StoredArticle, compared: PairArticle, barred: Collection[str]
-    ) -> Decision:
+    ) -> StoredArticle:
         """Decide by the scores of the article with the stories that it may join."""
         model = self._parts.model
         comparison = self._parts.comparison
-        candidates = []
-        newest = {}
-        others = []
-        for story in self._window.candidates(article):
-            if story.id not in barred and is_open(article, story, model.tuning):
-                candidates.append(story)
-                newest[story.id] = comparison.newest(story)
-                others += newest[story.id]
+        candidates = [
+            story
+            for story in self._window.candidates(article)
+            if story.id not in barred and is_open(article, story, model.tuning)
+        ]
         text = compared_articles.compared_text(article)
-
-        def is_closed(story: LiveStory) -> bool:
-            reports = newest[story.id]
-            return is_kept_apart(self._connection, article, reports, others, text)
-
-        scored = comparison.scored(self._connection, compared, candidates, is_closed)
-        decision = decide(article, scored, model, comparison.model.bias)
+        scored = comparison.scored(self._connection, compared, text, candidates)
+        article = decide(article, scored, model, comparison.model.bias)
         near = []
         for candidate in scored:
-            logit = affinity(article, candidate, newest[candidate.story.id])
+            logit = affinity(article, candidate, comparison.newest(candidate.story))
             if logit > UNLIKE:
                 near.append((candidate.story.number, round(1000 * logit)))
         return replace(
-            decision, nearest=pack_nearest(compared.nearest), affinities=tuple(near)
+            article, nearest=pack_nearest(compared.nearest), affinities=tuple(near)
         )
 
     def affinities(self, article: StoredArticle) -> tuple[tuple[int, int], ...]:
         """Return the numbers of the nearest other stories, and how near a placed article is to them."""
-        barred = {article.story}
-        return self._by_score(article, PairArticle(article), barred).affinities
+        compared = PairArticle(article)
+        return self._by_score(article, compared, {article.story}).affinities
 
     def _agreement(
         self,
         article: StoredArticle,
         compared: PairArticle,
-        decision: Decision,
-        story: StoryRow | None,
+        story: StoryRow,
         match: CopyMatch,
     ) -> Agreement | None:
         """Return the agreement of the text with its story, if that decides whether it counts as a report."""
-        if story is None or decision.evidence.stage == "correction":
-            return None
-        if match.copy is not None and decision.role == "copy":
-            original = match.copy.other
-            return agreement_of_copy(self._connection, article, original)
-        if not decision.is_compared or decision.role != "report":
+        if match.copy is not None and article.role == "copy":
+            return agreement_of_copy(self._connection, article, match.copy.other)
+        if not article.is_compared or article.role != "report":
             return None  # it is not counted anyway, or is of another language with other words
         return self._parts.agreement.agreement(
             self._connection,

@@ -5,15 +5,16 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from aggregator.grouping.changes import Move, PlacementResult
 from aggregator.grouping.incoming_article import incoming_article
 from aggregator.grouping.parts import GroupingParts
 from aggregator.grouping.placing.decide import Decider
+from aggregator.grouping.placing.placement_result import PlacementResult
 from aggregator.grouping.placing.revise import Reviser
 from aggregator.grouping.placing.which_article import New, WhichArticle
 from aggregator.grouping.second_look.second_look import SecondLook
-from aggregator.grouping.storylines import NEAR, join_nearest, unite_stories
+from aggregator.grouping.storylines import join_near, unite_stories
 from aggregator.grouping.write.copy_families import with_copies
+from aggregator.grouping.write.story_writer import ChangesStories
 from aggregator.model.article import Role
 from aggregator.model.evidence import Evidence
 from aggregator.model.prepared import CleanArticle, Prepared
@@ -22,14 +23,14 @@ from aggregator.store.intake.identity import tombstones
 from aggregator.store.intake.inbox import InboxEntry, Outcome
 from aggregator.store.intake.source_rows import Source, all_sources
 from aggregator.store.maintenance import erased_rows as erasing
-from aggregator.store.stories import stored_articles, story_rows
+from aggregator.store.stories import stored_articles
 from aggregator.store.stories.article_rows import article_writes
 from aggregator.store.stories.stored_articles import StoredArticle
 from aggregator.store.stories.unit_of_work import UnitOfWork
 
 
-class EntryPlacer:
-    """Places the entries of one batch, in its transaction."""
+class EntryPlacer(ChangesStories):
+    """Places the entries of one batch."""
 
     def __init__(
         self,
@@ -37,20 +38,15 @@ class EntryPlacer:
         unit_of_work: UnitOfWork,
         batch: Sequence[tuple[InboxEntry, Prepared]],
     ) -> None:
-        self._parts = parts
-        self._unit_of_work = unit_of_work
-        self._connection = unit_of_work.connection
+        super().__init__(parts, unit_of_work)
         self._decider = Decider(parts, unit_of_work)
         self._which = WhichArticle(parts, unit_of_work)
         self._second_look = SecondLook(parts, unit_of_work)
         # Read the rows for the whole batch at once.
         connection = self._connection
         parts.window.current(connection)
-        first = batch[0][0].inbox_no
-        last = batch[-1][0].inbox_no
-        parts.copy_finder.cover(connection, first, last)
-        ids = {waiting.article for waiting, _ in batch}
-        self._founders = story_rows.founders_among(connection, ids)  # before this batch
+        numbers = [waiting.inbox_no for waiting, _ in batch]
+        parts.copy_finder.cover(connection, numbers[0], numbers[-1])
         # The sources by `entry.source`; {} if mutes do not need them
         self._sources: dict[str, Source] = {}
         if parts.options.mutes.needs_sources:
@@ -63,14 +59,13 @@ class EntryPlacer:
             self._unit_of_work, waiting, whole, self._parts.copy_finder
         )
         clean = prepared.article
-        connection = self._connection
-        article = inbox.article_of(connection, waiting)
+        article = inbox.article_of(self._connection, waiting)
         waiting = replace(waiting, article=article)
         old = self._which.by_key(waiting)
         owner = article
         if prepared.fingerprint is not None:
             owner = self._which.claim_page(waiting)
-        erased = tombstones.find_tombstones(connection, {article, owner})
+        erased = tombstones.find_tombstones(self._connection, {article, owner})
         for id_, kind in erased.items():
             if kind == "forgotten":
                 return self._reject_forgotten(waiting, id_)
@@ -98,9 +93,10 @@ class EntryPlacer:
         story = known.story
         if answer.has_news:
             outcome = "revised"
-            story = Reviser(
-                self._parts, self._unit_of_work, self._decider, self._second_look
-            ).revise(waiting, incoming, answer)
+            # A second look may move the article.
+            self._second_look.before(waiting.inbox_no)
+            reviser = Reviser(self._parts, self._unit_of_work)
+            story = reviser.revise(waiting, incoming, answer)
             if waiting.is_late_page:
                 self._parts.boilerplate.note(
                     self._unit_of_work, waiting.entry, known.inbox_no, prepared.lines
@@ -115,28 +111,22 @@ class EntryPlacer:
         Only new articles end periods, so that `recluster`, which reads articles, ends the same periods.
         """
         parts, unit_of_work, number = self._parts, self._unit_of_work, waiting.inbox_no
-        if new.former is not None:
-            article_writes.rekey(
-                self._connection, new.former, new.article.id, is_authoritative=True
-            )
         match = new.match
         parts.stream.before(unit_of_work, number, waiting.accepted_at)
         self._second_look.before(number)
-        separate_series(parts, unit_of_work, match.series, number)
+        self._separate_series(match.series, number)
         parts.stream.read_last(unit_of_work)
         # Stories that corrections link to the article are merged first.
-        while (merge := self._decider.merge_before(new.article)) is not None:
-            parts.story_writer.apply(unit_of_work, merge)
-        has_founded = new.article.generation > 0 or new.article.id in self._founders
-        place = self._decider.decide(new.article, match, has_founded=has_founded)
-        article = parts.outlet_names.named(unit_of_work, place.article)
-        place = replace(place, article=article)
-        parts.story_writer.place(unit_of_work, place)
+        while len(linked := self._decider.linked_stories(new.article)) > 1:
+            self._writer.merge(linked[:2], number, "correction")
+        article, story = self._decider.decide(new.article, match)
+        article = parts.outlet_names.named(unit_of_work, article)
+        article = self._writer.place(article, story)
         self._join_storyline(article)
         parts.copy_finder.add(number, match.sketch)
-        parts.stream.placed(article, has_joined=place.story is not None)
-        outcome: Outcome = "founded" if place.story is None else "joined"
-        if place.story is not None and article.role == "copy":
+        parts.stream.placed(article, has_joined=story is not None)
+        outcome: Outcome = "founded" if story is None else "joined"
+        if story is not None and article.role == "copy":
             outcome = "copy"
         else:
             # A copy repeats its original, not the boilerplate of its outlet.
@@ -151,11 +141,7 @@ class EntryPlacer:
         same = constraints.same_storyline(connection, article.id)
         if same:
             unite_stories(connection, {article.story, *same})
-        near = [number for number, logit in article.affinities if logit >= NEAR]
-        if near:
-            join_nearest(
-                connection, constraints, article.story, article.effective_at, near
-            )
+        join_near(connection, constraints, article, article.affinities)
 
     def _finish(
         self,
@@ -202,38 +188,32 @@ class EntryPlacer:
         )
         return _refuse(waiting, article, tombstones.REASON)
 
+    def _separate_series(self, series: Sequence[str], at_no: int) -> None:
+        """Take articles of a series that share a story out of it, except the first article."""
+        connection = self._connection
+        stories = stored_articles.assigned_stories(connection, series)
+        counts = Counter(stories.values())
+        evidence = Evidence(stage="series", rules_version=self._parts.rules_version)
+        for story in sorted(story for story, count in counts.items() if count > 1):
+            members = stored_articles.members(connection, story)
+            _, *later = [member for member in members if member.id in stories]
+            for member in later:
+                # The copies of its own text leave with it, unless a correction binds one of them.
+                leaving = with_copies(connection, [member.id], story)
+                if not self._parts.constraints.may_leave(connection, leaving):
+                    continue
+                article_writes.set_evidence(connection, member.id, evidence)
+                role: Role = "container" if member.is_container else "report"
+                article_writes.set_role(
+                    connection, member.id, role, None, reuse=None, version_of=None
+                )
+                target = self._writer.move(leaving, None, at_no, founder=member.id)
+                self._unit_of_work.log(
+                    story, "moved", article=member.id, to=target, reason="series"
+                )
+
 
 def _refuse(waiting: InboxEntry, article: str, reason: str) -> PlacementResult:
     return PlacementResult(
         entry_no=waiting.entry_no, outcome="refused", article=article, reason=reason
     )
-
-
-def separate_series(
-    parts: GroupingParts, unit_of_work: UnitOfWork, series: Sequence[str], at_no: int
-) -> None:
-    """Take articles of a series that share a story out of it, except the first article."""
-    connection = unit_of_work.connection
-    stories = stored_articles.assigned_stories(connection, series)
-    counts = Counter(stories.values())
-    evidence = Evidence(stage="series", rules_version=parts.rules_version)
-    for story in sorted(story for story, count in counts.items() if count > 1):
-        members = stored_articles.members(connection, story)
-        _, *later = [member for member in members if member.id in stories]
-        for member in later:
-            # The copies of its own text leave with it, unless a correction binds one of them.
-            leaving = with_copies(connection, [member.id], story)
-            if not parts.constraints.may_leave(connection, leaving):
-                continue
-            article_writes.set_evidence(connection, member.id, evidence)
-            role: Role = "container" if member.is_container else "report"
-            article_writes.set_role(
-                connection, member.id, role, None, reuse=None, version_of=None
-            )
-            move = Move(
-                articles=tuple(leaving), target=None, at_no=at_no, founder=member.id
-            )
-            target = parts.story_writer.apply(unit_of_work, move)
-            unit_of_work.log(
-                story, "moved", article=member.id, to=target, reason="series"
-            )

@@ -3,43 +3,29 @@
 from msgspec.structs import replace
 
 from aggregator.extract.urls import canonical_url
-from aggregator.grouping.changes import Move, Revise
-from aggregator.grouping.copies.copy_candidates import version_of_original
-from aggregator.grouping.copies.copy_lookup import CopyMatch
+from aggregator.grouping.copies.copy_match import CopyMatch, version_of_original
 from aggregator.grouping.incoming_article import with_date_of
-from aggregator.grouping.parts import GroupingParts
 from aggregator.grouping.placing.decide import Decider
 from aggregator.grouping.placing.which_article import Again, speaks_for_feed
 from aggregator.grouping.scores.agreement import agreement_of_copy
 from aggregator.grouping.second_look.second_look import SecondLook
 from aggregator.grouping.write.copy_families import with_copies
+from aggregator.grouping.write.story_writer import ChangesStories
 from aggregator.model.article import Role
 from aggregator.model.evidence import Evidence
-from aggregator.store.engine.database import Connection
 from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.search import index as search
 from aggregator.store.stories import stored_articles
 from aggregator.store.stories.article_rows import article_writes, compared_articles
 from aggregator.store.stories.stored_articles import StoredArticle
-from aggregator.store.stories.unit_of_work import UnitOfWork
 from aggregator.stories.counting.copy_groups import COUNTED_ROLES
 
+# Stages where a report joined a story that it must agree with
+_ASKED = ("copy", "event", "second look", "version")
 
-class Reviser:
-    """Gives placed articles another text, in a placing transaction."""
 
-    def __init__(
-        self,
-        parts: GroupingParts,
-        unit_of_work: UnitOfWork,
-        decider: Decider,
-        second_look: SecondLook,
-    ) -> None:
-        self._parts = parts
-        self._unit_of_work = unit_of_work
-        self._connection = unit_of_work.connection
-        self._decider = decider
-        self._second_look = second_look
+class Reviser(ChangesStories):
+    """Gives placed articles another text."""
 
     def revise(self, waiting: InboxEntry, incoming: StoredArticle, again: Again) -> str:
         """Replace the text of a known article by that of an entry, which has news; return its story.
@@ -47,11 +33,9 @@ class Reviser:
         The article keeps its id, number, role and story. The story is decided again if the page of the article
         came late, if the words replace all others, or if its own site takes the article over.
         """
-        # A second look may move the article.
-        self._second_look.before(waiting.inbox_no)
         old = again.article
-        story = stored_articles.assigned_stories(self._connection, [old.id])[old.id]
-        old = replace(old, story=story)
+        assigned = stored_articles.assigned_stories(self._connection, [old.id])
+        old = replace(old, story=assigned[old.id])
         if speaks_for_feed(waiting, old):  # no page of the site has been read yet
             old = replace(old, outlet_key=None, outlet_name=None)
         incoming = with_date_of(incoming, old)
@@ -67,25 +51,21 @@ class Reviser:
                 self._connection, compared_articles.compared_text(incoming), old.copy_of
             )
             article_writes.set_version(self._connection, [old.id], version_of)
-        revised = replace_text(
-            self._parts,
-            self._unit_of_work,
+        revised = self._replace_text(
             incoming,
             old,
             old.copy_of,
             is_copy=old.role != "excerpt" and version_of is None,
         )
         if old.role == "report":
-            renew_agreement(self._parts, self._connection, old, "report")
-        self._apply(
-            Revise(
-                article=revised,
-                at_no=waiting.inbox_no,
-                is_news=True,
-                # A footer below a headline does not count as a text.
-                is_whole=old.verdict == "stub"
-                and revised.body_words >= self._parts.page_words,
-            )
+            self._renew_agreement(old, "report")
+        self._writer.revise(
+            revised,
+            waiting.inbox_no,
+            is_news=True,
+            # A footer below a headline does not count as a text.
+            is_whole=old.verdict == "stub"
+            and revised.body_words >= self._parts.page_words,
         )
         return old.story
 
@@ -111,8 +91,10 @@ class Reviser:
                 self._connection, match.copy.other
             )
             if old.id in ancestors:  # it cannot be a copy of itself
-                match = match._replace(copy=None, version_of=None)
-        incoming = self._decider.with_wire_of_original(incoming, match)
+                match.drop_copy()
+        incoming = Decider(self._parts, self._unit_of_work).with_wire_of_original(
+            incoming, match
+        )
         copied: str | None = None
         role: Role = "report"
         if match.copy is not None:
@@ -121,9 +103,7 @@ class Reviser:
         if incoming.is_container:
             role = "container"
         is_copy = match.original is not None and match.version_of is None
-        revised = replace_text(
-            self._parts, self._unit_of_work, incoming, old, copied, is_copy=is_copy
-        )
+        revised = self._replace_text(incoming, old, copied, is_copy=is_copy)
         article_writes.set_role(
             self._connection,
             old.id,
@@ -132,17 +112,18 @@ class Reviser:
             reuse=match.reuse,
             version_of=match.version_of if role in COUNTED_ROLES else None,
         )
-        renew_agreement(self._parts, self._connection, old, role)
-        self._apply(
-            Revise(
-                article=revised,
-                at_no=waiting.inbox_no,
-                is_news=is_replaced,
-                is_whole=is_replaced and revised.kind != "withdrawal",
-            )
+        self._renew_agreement(old, role)
+        self._writer.revise(
+            revised,
+            waiting.inbox_no,
+            is_news=is_replaced,
+            is_whole=is_replaced and revised.kind != "withdrawal",
         )
         story = self._join_original(incoming, old, match, waiting.inbox_no)
-        return story or self._second_look.look_at(old.id, at_no=waiting.inbox_no)
+        if story is None:
+            second_look = SecondLook(self._parts, self._unit_of_work)
+            story = second_look.look_at(old.id, at_no=waiting.inbox_no)
+        return story
 
     def _join_original(
         self, incoming: StoredArticle, old: StoredArticle, match: CopyMatch, at_no: int
@@ -152,8 +133,7 @@ class Reviser:
             return None
         connection = self._connection
         parts = self._parts
-        barred = parts.constraints.story_constraints(connection, old.id).barred
-        target = self._decider.story_of(match.original, incoming, barred)
+        target = Decider(parts, self._unit_of_work).story_of(match.original, incoming)
         if target is None:
             return None
         if target.id == old.story:
@@ -170,75 +150,55 @@ class Reviser:
         )
         # The evidence is written before the move, which counts the article
         article_writes.set_evidence(connection, old.id, evidence)
-        return self._apply(
-            Move(
-                articles=tuple(leaving),
-                target=target.id,
-                at_no=at_no,
-                silent=frozenset({old.story}),
+        return self._writer.move(leaving, target.id, at_no, silent=(old.story,))
+
+    def _replace_text(
+        self,
+        incoming: StoredArticle,
+        old: StoredArticle,
+        copied: str | None,
+        *,
+        is_copy: bool,
+    ) -> StoredArticle:
+        """Write the text of a revision into the row of an article and into the indexes.
+
+        `copied` is the article that it copies now, or excerpts if `is_copy` is false.
+        """
+        connection, parts = self._connection, self._parts
+        if old.outlet_key:
+            if incoming.outlet_key != old.outlet_key:
+                incoming = replace(incoming, outlet_name=old.outlet_name)
+            incoming = replace(
+                incoming, outlet_key=old.outlet_key, claimed_outlet=old.claimed_outlet
             )
+        address = canonical_url(old.url or "")
+        if address is not None and address == canonical_url(incoming.url or ""):
+            # Another spelling of the same URL (tracking parameters) replaces nothing.
+            incoming = replace(incoming, url=old.url)
+        sketch = parts.copy_finder.revised(
+            connection, old, incoming, copied, is_copy=is_copy
         )
-
-    def _apply(self, change: Move | Revise) -> str:
-        return self._parts.story_writer.apply(self._unit_of_work, change)
-
-
-# Stages where a report joined a story that it must agree with
-_ASKED = ("copy", "event", "second look", "version")
-
-
-def replace_text(
-    parts: GroupingParts,
-    unit_of_work: UnitOfWork,
-    incoming: StoredArticle,
-    old: StoredArticle,
-    copied: str | None,
-    *,
-    is_copy: bool,
-) -> StoredArticle:
-    """Write the text of a revision into the row of an article and into the indexes.
-
-    `copied` is the article that it copies now, or excerpts if `is_copy` is false.
-    """
-    connection = unit_of_work.connection
-    if old.outlet_key:
-        if incoming.outlet_key != old.outlet_key:
-            incoming = replace(incoming, outlet_name=old.outlet_name)
-        incoming = replace(
-            incoming, outlet_key=old.outlet_key, claimed_outlet=old.claimed_outlet
+        new = replace(
+            incoming,
+            id=old.id,
+            inbox_no=old.inbox_no,
+            story=old.story,
+            sketch=sketch,
         )
-    address = canonical_url(old.url or "")
-    if address is not None and address == canonical_url(incoming.url or ""):
-        # Another spelling of the same URL (tracking parameters) replaces nothing.
-        incoming = replace(incoming, url=old.url)
-    sketch = parts.copy_finder.revised(
-        connection, old, incoming, copied, is_copy=is_copy
-    )
-    new = replace(
-        incoming,
-        id=old.id,
-        inbox_no=old.inbox_no,
-        story=old.story,
-        sketch=sketch,
-    )
-    new = parts.outlet_names.named(unit_of_work, new)
-    was_searchable = search.take_out(connection, old.inbox_no)
-    article_writes.replace_text(connection, new)
-    parts.copy_finder.replace(connection, old.inbox_no, sketch)
-    parts.comparison.revised(old.inbox_no)
-    if was_searchable:
-        search.put_back(connection, old.inbox_no)
-    return new
+        new = parts.outlet_names.named(self._unit_of_work, new)
+        was_searchable = search.take_out(connection, old.inbox_no)
+        article_writes.replace_text(connection, new)
+        parts.copy_finder.replace(connection, old.inbox_no, sketch)
+        parts.comparison.revised(old.inbox_no)
+        if was_searchable:
+            search.put_back(connection, old.inbox_no)
+        return new
 
-
-def renew_agreement(
-    parts: GroupingParts, connection: Connection, old: StoredArticle, role: Role
-) -> None:
-    """Ask anew whether an article with another text agrees with the story that it joined."""
-    evidence = stored_articles.evidence_of(connection, old.id)
-    is_asked = role == "report" and evidence.stage in _ASKED
-    if evidence.agreement is not None or is_asked:
-        evidence = parts.agreement.with_agreement(
-            connection, old.id, old.story, evidence
-        )
-        article_writes.set_evidence(connection, old.id, evidence)
+    def _renew_agreement(self, old: StoredArticle, role: Role) -> None:
+        """Ask anew whether an article with another text agrees with the story that it joined."""
+        evidence = stored_articles.evidence_of(self._connection, old.id)
+        is_asked = role == "report" and evidence.stage in _ASKED
+        if evidence.agreement is not None or is_asked:
+            self._parts.agreement.store_evidence(
+                self._connection, old.id, old.story, evidence
+            )

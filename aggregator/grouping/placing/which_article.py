@@ -19,9 +19,9 @@ from aggregator.extract.entry_identity import (
 )
 from aggregator.extract.sites import is_address
 from aggregator.extract.urls import canonical_url
-from aggregator.grouping.copies.copy_lookup import CopyMatch
+from aggregator.grouping.copies.copy_match import CopyMatch
 from aggregator.grouping.copies.shingles import shared_count, shingle_hashes
-from aggregator.grouping.parts import GroupingParts
+from aggregator.grouping.parts import InTransaction
 from aggregator.model.entry import Entry
 from aggregator.model.prepared import Prepared
 from aggregator.model.structs import FrozenStruct
@@ -32,7 +32,6 @@ from aggregator.store.intake.source_rows import silent_sources
 from aggregator.store.stories import stored_articles
 from aggregator.store.stories.article_rows import article_writes
 from aggregator.store.stories.stored_articles import StoredArticle
-from aggregator.store.stories.unit_of_work import UnitOfWork
 
 
 class New(FrozenStruct):
@@ -40,8 +39,6 @@ class New(FrozenStruct):
 
     article: StoredArticle
     match: CopyMatch
-    # The article that had its keys before: one address, another text
-    former: str | None = None
 
 
 class Again(FrozenStruct):
@@ -74,12 +71,8 @@ def is_of_other_feed(entry: Entry, article: StoredArticle) -> bool:
     return article.is_polled and is_address(key)
 
 
-class WhichArticle:
-    """Finds the article of an entry, in a placing transaction."""
-
-    def __init__(self, parts: GroupingParts, unit_of_work: UnitOfWork) -> None:
-        self._parts = parts
-        self._connection = unit_of_work.connection
+class WhichArticle(InTransaction):
+    """Finds the article of an entry."""
 
     def claim_page(self, waiting: InboxEntry) -> str:
         """Return the article of the page of an entry: its own, unless the site submitted the page meanwhile.
@@ -87,8 +80,11 @@ class WhichArticle:
         With its page the entry has its address as an identity key, unless another article has it.
         """
         address = canonical_url(waiting.entry.url or "")
-        is_foreign = waiting.entry.authority == "foreign"
-        if address is None or not is_foreign or waiting.page is None:
+        if (
+            address is None
+            or waiting.page is None
+            or waiting.entry.authority != "foreign"
+        ):
             return waiting.article
         owner = inbox.claim(self._connection, url_key(address), waiting.article)
         if owner != waiting.article:
@@ -118,7 +114,7 @@ class WhichArticle:
         old: StoredArticle | None,
     ) -> Answer:
         """Return the answer for an entry; `old` is the article of its key."""
-        known = former = None
+        known = None
         if old is not None:
             known = self._with_key(waiting, prepared, incoming, old)
             if known is None:
@@ -127,7 +123,6 @@ class WhichArticle:
                 )
                 if said_before is not None:
                     return Again(article=said_before, has_news=False)
-                former = old.id
                 incoming = replace(
                     incoming,
                     id=next_generation_id(old.root_article, old.generation + 1),
@@ -143,8 +138,13 @@ class WhichArticle:
             original = match.original
             if old is None and known is None and original and incoming.is_polled:
                 known = self._listed_anew(waiting, incoming, original)
+            if known is None and old is not None:
+                # It gets the keys of the other article: one address, another text.
+                article_writes.rekey(
+                    self._connection, old.id, incoming.id, is_authoritative=True
+                )
             if known is None:
-                return New(article=incoming, match=match, former=former)
+                return New(article=incoming, match=match)
         if (
             not known.has_news
             or known.article.is_gone
@@ -217,12 +217,11 @@ class WhichArticle:
         ):
             return Again(article=old, has_news=True)
         # A file or a push may hand in several texts of one address and time.
-        is_of_feed = old.is_polled and incoming.is_polled
-        address = canonical_url(waiting.entry.url or "")
         if (
-            is_of_feed
+            old.is_polled
+            and incoming.is_polled
             and _is_of_one_time(incoming, old, waiting.entry)
-            and address == canonical_url(old.url or "")
+            and canonical_url(waiting.entry.url or "") == canonical_url(old.url or "")
         ):
             return Again(article=old, has_news=True, is_replaced=True)
         return None
@@ -261,9 +260,8 @@ class WhichArticle:
         article_writes.rekey(
             connection, waiting.article, other, is_authoritative=is_own
         )
-        is_same_text = incoming.text_hash == old.text_hash
-        is_known = is_same_text and not is_of_other_feed(entry, old)
-        return Again(article=old, has_news=is_own and not is_known)
+        is_other = incoming.text_hash != old.text_hash or is_of_other_feed(entry, old)
+        return Again(article=old, has_news=is_own and is_other)
 
     def _listed_anew(
         self, waiting: InboxEntry, incoming: StoredArticle, other: str
@@ -282,8 +280,8 @@ class WhichArticle:
         if entry.source not in silent or not (entry.source == old.source or has_moved):
             return None
         article_writes.rekey(connection, waiting.article, other, is_authoritative=True)
-        is_known = incoming.text_hash == old.text_hash and incoming.url == old.url
-        return Again(article=old, has_news=not is_known)
+        is_other = incoming.text_hash != old.text_hash or incoming.url != old.url
+        return Again(article=old, has_news=is_other)
 
 
 def _is_of_one_time(incoming: StoredArticle, old: StoredArticle, entry: Entry) -> bool:

@@ -23,7 +23,7 @@ from aggregator.grouping.pairs.pair_article import (
     shared_beside_title,
     shares_weighty_word,
 )
-from aggregator.grouping.pairs.term_codec import hashes_of, ids_of, read
+from aggregator.grouping.pairs.term_codec import Words, hashes_of, ids_of, read
 from aggregator.grouping.pairs.terms import TermPacker
 from aggregator.grouping.pairs.title_frames import are_alike
 from aggregator.grouping.pairs.weights import EventModel
@@ -33,7 +33,7 @@ from aggregator.model.article import Article, ComparedText
 from aggregator.model.evidence import Agreement, Evidence, TextReuse
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import live_stories, stored_articles
-from aggregator.store.stories.article_rows import compared_articles
+from aggregator.store.stories.article_rows import article_writes, compared_articles
 from aggregator.store.stories.live_stories import LiveStory
 from aggregator.stories.counting.copy_groups import sender_of
 
@@ -57,6 +57,11 @@ class AgreementCheck:
     @cached_property
     def _packer(self) -> TermPacker:
         return TermPacker(self._model)
+
+    def _hashes(self, text: str, language: str | None) -> Words:
+        """Return the hashes of the words of a text."""
+        terms, _ = self._packer.pack("", text, language)
+        return hashes_of(ids_of(read(terms)))
 
     def agreement(
         self,
@@ -99,8 +104,7 @@ class AgreementCheck:
             if copied is not None and 2 * len(words) <= len(text.text):
                 beside = beside[:0]
             elif copied is not None:
-                terms = read(self._packer.pack("", words, text.language))
-                beside = np.intersect1d(beside, hashes_of(ids_of(terms)))
+                beside = np.intersect1d(beside, self._hashes(words, text.language))
         if compared.is_little_known:
             if others and copied is None:
                 copied = self._find_rearranged(compared, text, others, texts)
@@ -142,8 +146,8 @@ class AgreementCheck:
         them an account of its own.
         """
         text = without_foreign_sentences(text, texts.values())
-        terms = read(self._packer.pack("", text.text, text.language))
-        beside = np.intersect1d(beside_title(compared), hashes_of(ids_of(terms)))
+        words = self._hashes(text.text, text.language)
+        beside = np.intersect1d(beside_title(compared), words)
         parts = {
             other.id: self._comparison.article(other).parts[TEXT]
             for other in others
@@ -158,19 +162,23 @@ class AgreementCheck:
         is_long = compared.body_words >= self._tuning.copied_from_words
         most = self._tuning.copied_words if is_long else self._tuning.copied_of_short
         lacking = len(np.setdiff1d(beside, reported))
-        sources = [texts[id_] for id_ in likest]
-        is_copied = lacking <= (1 - most) * len(beside)
-        return likest[0] if is_copied or repeats_sentences(text, sources) else None
+        if lacking <= (1 - most) * len(beside) or repeats_sentences(
+            text, [texts[id_] for id_ in likest]
+        ):
+            return likest[0]
+        return None
 
-    def with_agreement(
+    def store_evidence(
         self, connection: Connection, id: str, story: str, evidence: Evidence
-    ) -> Evidence:
-        """Return the evidence of an article that moves to a story, with its agreement there."""
+    ) -> None:
+        """Store the evidence of an article that moves to a story, with its agreement there."""
         compared = self._comparison.article(stored_articles.member(connection, id))
         text = compared_articles.compared_texts(connection, [id])[id]
         (live,) = live_stories.find_live(connection, [story])
         agreement = self.agreement(connection, compared, text, live, evidence.reuse)
-        return replace(evidence, agreement=agreement)
+        article_writes.set_evidence(
+            connection, id, replace(evidence, agreement=agreement)
+        )
 
 
 def agreement_of_copy(
@@ -185,9 +193,9 @@ def agreement_of_copy(
 def _vouching(compared: PairArticle, story: LiveStory) -> list[Article]:
     """Return the newest counted reports of a story that may confirm an article.
 
-    They are of other outlets and senders, since nobody vouches for himself, and not unconfirmed mails.
-    Those with standing alone are asked
-    where there are any, and about an article with standing no others: strangers may confirm or deny anything.
+    They are of other outlets and senders, since nobody vouches for himself, and not unconfirmed mails. Those with
+    standing alone are asked where there are any, and about an article with standing no others: strangers may confirm
+    or deny anything.
     """
     others = [
         report

@@ -1,13 +1,14 @@
 """Compare articles with the compared reports of stories: pair model and guards."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
-from itertools import islice
+from itertools import chain, islice
 
 import numpy as np
 from msgspec.structs import replace
 
+from aggregator.grouping.copies.series import is_kept_apart
 from aggregator.grouping.pairs.pair_article import (
     Floats,
     PairArticle,
@@ -30,7 +31,7 @@ from aggregator.grouping.pairs.title_frames import are_alike
 from aggregator.grouping.pairs.weights import EventModel
 from aggregator.grouping.scores.scorer import ScoredCandidate
 from aggregator.grouping.stream import NewsStream
-from aggregator.model.article import Article
+from aggregator.model.article import Article, ComparedText
 from aggregator.model.evidence import STREAM, Reason
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories.live_stories import LiveStory
@@ -41,11 +42,6 @@ _WITH_REASONS = 2  # stories with reasons in a decision: the best and the runner
 # Features that say what an article and a story share (scorer.py)
 _MOST_SHARED = [AT["text_rarest"], AT["stream_cosine"], AT["named_shared"]]
 _NAMED_APART = AT["named_apart_min"]
-
-
-def has_report(reports: Sequence[Article]) -> bool:
-    """Return whether the compared articles of a story have a report among them."""
-    return bool(reports) and not reports[0].is_opinion
 
 
 def is_foreign_text(
@@ -131,37 +127,51 @@ class ReportComparison:
         self,
         connection: Connection,
         article: PairArticle,
+        text: ComparedText,
         stories: Sequence[LiveStory],
-        is_closed: Callable[[LiveStory], bool],
     ) -> list[ScoredCandidate]:
         """Compare a new article with the reports of each of these stories; return them, best first.
 
-        The article knows its nearest neighbours afterwards. Stories are left out if a guard keeps the article out.
-        `is_closed` is one more guard, asked for the stories that the article would join.
+        The article knows its nearest neighbours afterwards. Stories that it would join are left out if a guard
+        keeps it out.
         """
         if not stories or not len(article.ids):
             return []
-        shift = self._stream.shift(connection, article.source)
-        compared = self._compare(connection, article, stories)
-        pairs_of = {}
+        stream = self._stream.shift(connection, article.source)
+        deciding = [
+            [report for report in self.deciding(story) if report.terms]
+            for story in stories
+        ]
+        pairs = iter(
+            self._compare(
+                self._current(connection),
+                article,
+                [*chain.from_iterable(deciding)],
+                has_come=True,
+            )
+        )
+        others = [*chain.from_iterable(map(self.newest, stories))]
         candidates = []
-        for story, pairs in zip(stories, compared, strict=True):
-            rows = [pair.features for pair in pairs if pair.is_compared]
+        reasons_for = {}
+        for story, reports in zip(stories, deciding, strict=True):
+            of_story = list(islice(pairs, len(reports)))
+            rows = [pair.features for pair in of_story if pair.is_compared]
             if not rows:
                 continue  # none of its reports shares enough
-            affinity = sum(pair.logit for pair in pairs) / len(pairs)
-            score = affinity + self._shift_of(story, article, shift)
-            is_joined = score >= self._model.tuning.threshold
-            if is_joined and (
-                is_closed(story) or not self.may_hold(connection, article, story)
+            newest = self.newest(story)
+            shift = shift_between(stream, [article, *newest], self.tuning)
+            affinity = sum(pair.logit for pair in of_story) / len(of_story)
+            if affinity + shift >= self._model.tuning.threshold and (
+                is_kept_apart(connection, text, newest, others)
+                or not self.may_hold(connection, article, story)
             ):
                 continue
-            pairs_of[story.number] = pairs
+            reasons_for[story.number] = of_story, shift
             rarest, cosine, named = np.max(rows, axis=0)[_MOST_SHARED].tolist()
             candidates.append(
                 ScoredCandidate(
                     story,
-                    score,
+                    affinity + shift,
                     (),
                     affinity,
                     text_rarest=rarest,
@@ -172,47 +182,21 @@ class ReportComparison:
             )
         candidates.sort(key=lambda scored: (-scored.score, scored.story.number))
         for place, candidate in enumerate(candidates[:_WITH_REASONS]):
-            pairs = pairs_of[candidate.story.number]
-            reasons = self._reasons(
-                pairs, self._shift_of(candidate.story, article, shift)
-            )
+            reasons = self._reasons(*reasons_for[candidate.story.number])
             candidates[place] = replace(candidate, reasons=reasons)
         return candidates
-
-    def _shift_of(self, story: LiveStory, article: PairArticle, shift: float) -> float:
-        """Return the shift of the stream for the score of an article with a story."""
-        return shift_between(shift, [article, *self.newest(story)], self.tuning)
-
-    def _compare(
-        self, connection: Connection, article: PairArticle, stories: Sequence[LiveStory]
-    ) -> list[list[ComparedPair]]:
-        """Return for each story the pairs of a new article with its deciding reports that have terms."""
-        reports: list[PairArticle] = []
-        counts = []
-        for story in stories:
-            deciding = [report for report in self.deciding(story) if report.terms]
-            counts.append(len(deciding))
-            reports += map(self.article, deciding)
-        snapshot = self._current(connection)
-        compared, article.nearest = compare_pairs(
-            self.model, article, reports, snapshot, has_come=True
-        )
-        self._remember(article, reports, compared)
-        remaining = iter(compared)
-        return [list(islice(remaining, count)) for count in counts]
 
     def reasons(
         self,
         connection: Connection,
-        article: PairArticle,
-        others: Sequence[PairArticle],
+        article: Article,
+        others: Sequence[Article],
         shift: float,
     ) -> tuple[Reason, ...]:
         """Return the reasons that add up to the mean score of an article with others, including `shift`."""
+        decoded = self.article(article)
         snapshot = self._stream.snapshot(connection)
-        return self._reasons(
-            compare_pairs(self.model, article, others, snapshot).pairs, shift
-        )
+        return self._reasons(self._compare(snapshot, decoded, others), shift)
 
     def _reasons(
         self, pairs: Sequence[ComparedPair], shift: float
@@ -225,21 +209,17 @@ class ReportComparison:
     def logits(
         self,
         connection: Connection,
-        articles: Sequence[PairArticle],
-        others: Sequence[PairArticle],
+        articles: Sequence[Article],
+        others: Sequence[Article],
     ) -> Floats:
         """Return the logit of each article with each of the others: a row for each article."""
         rows = []
         snapshot = self._current(connection)
         for article in articles:
-            pairs = [_pair(article.inbox, other.inbox) for other in others]
-            missing = []
-            for pair, other in zip(pairs, others, strict=True):
-                if pair not in self._logits:
-                    missing.append(other)
+            pairs = {_pair(article.inbox_no, other.inbox_no): other for other in others}
+            missing = [pairs[pair] for pair in pairs if pair not in self._logits]
             if missing:
-                compared = compare_pairs(self.model, article, missing, snapshot).pairs
-                self._remember(article, missing, compared)
+                self._compare(snapshot, self.article(article), missing)
             rows.append([self._logits[pair] for pair in pairs])
         return np.array(rows)
 
@@ -251,14 +231,20 @@ class ReportComparison:
             self._of_snapshot = snapshot
         return snapshot
 
-    def _remember(
+    def _compare(
         self,
+        snapshot: StreamSnapshot,
         article: PairArticle,
-        others: Sequence[PairArticle],
-        pairs: Sequence[ComparedPair],
-    ) -> None:
-        for other, pair in zip(others, pairs, strict=True):
-            self._logits[_pair(article.inbox, other.inbox)] = pair.logit
+        reports: Sequence[Article],
+        *,
+        has_come: bool = False,
+    ) -> list[ComparedPair]:
+        """Compare an article with reports (`compare_pairs`), and remember the logits."""
+        decoded = list(map(self.article, reports))
+        pairs = compare_pairs(self.model, article, decoded, snapshot, has_come=has_come)
+        for report, pair in zip(decoded, pairs, strict=True):
+            self._logits[_pair(article.inbox, report.inbox)] = pair.logit
+        return pairs
 
     def may_hold(
         self, connection: Connection, article: PairArticle, story: LiveStory
@@ -268,22 +254,20 @@ class ReportComparison:
         A report does not join a story of opinions and explainers only, nor a text that is foreign to it.
         """
         newest = self.newest(story)
-        if not article.is_opinion and newest and not has_report(newest):
+        if not article.is_opinion and newest and newest[0].is_opinion:
             return False
-        return not self.is_foreign(
-            connection, article, [self.article(report) for report in newest]
-        )
+        return not self.is_foreign(connection, article, newest)
 
     def is_foreign(
-        self,
-        connection: Connection,
-        article: PairArticle,
-        reports: Sequence[PairArticle],
+        self, connection: Connection, article: PairArticle, reports: Sequence[Article]
     ) -> bool:
         """Return whether a text stands under a headline of others: see `is_foreign_text`."""
-        snapshot = self._stream.snapshot(connection)
         return is_foreign_text(
-            article, reports, snapshot, self.tuning, self._model.stub_words
+            article,
+            list(map(self.article, reports)),
+            self._stream.snapshot(connection),
+            self.tuning,
+            self._model.stub_words,
         )
 
 

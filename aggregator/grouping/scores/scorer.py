@@ -14,25 +14,12 @@ from msgspec.structs import replace
 from aggregator.grouping.pairs.term_codec import HASH_BITS, ids_of, read, weights_of
 from aggregator.grouping.pairs.weights import MINUTES_A_DAY, EventModel, EventTuning
 from aggregator.grouping.window import mean_terms
-from aggregator.model.article import Article, Role
+from aggregator.model.article import Article
 from aggregator.model.evidence import Evidence, Reason, RunnerUp
 from aggregator.store.stories.live_stories import LiveStory
+from aggregator.store.stories.stored_articles import StoredArticle
 
 _SHARED_TERMS = 12
-
-
-class Decision(msgspec.Struct, frozen=True):
-    """The assigned story of an article. `story` is None when the article founds one."""
-
-    story: str | None
-    role: Role
-    is_compared: bool  # whether later articles are compared with this article
-    evidence: Evidence
-    # See pair_features.read_nearest; None: it was not compared
-    nearest: bytes | None = None
-    version_of: str | None = None  # the text of its outlet that it updates
-    # The numbers of the nearest stories, and how near it is to each, in thousandths of a logit
-    affinities: tuple[tuple[int, int], ...] = ()
 
 
 class ScoredCandidate(msgspec.Struct, frozen=True):
@@ -68,11 +55,15 @@ def shared_terms(
 
 
 def decide(
-    article: Article, scored: Sequence[ScoredCandidate], model: EventModel, bias: float
-) -> Decision:
+    article: StoredArticle,
+    scored: Sequence[ScoredCandidate],
+    model: EventModel,
+    bias: float,
+) -> StoredArticle:
     """Decide the story of the article: the highest score that reaches the threshold, else its own story.
 
-    A story of live blogs and roundups only is joined if no other story reaches the threshold.
+    A story of live blogs and roundups only is joined if no other story reaches the threshold. Return the article
+    with its story, "" if it founds one, and the evidence.
     """
     need = model.tuning.threshold
     ranked = sorted(
@@ -91,17 +82,11 @@ def decide(
             story=rival.story.id, score=rival.score, need=need, reasons=rival.reasons
         )
     evidence = Evidence(stage="founded", bias=bias, runner_up=runner_up)
-    role: Role = "container" if article.is_container else "report"
     if best is None:
-        return Decision(
-            story=None,
-            role=role,
-            is_compared=True,
-            evidence=evidence,
-        )
-    return Decision(
+        return replace(article, evidence=evidence)
+    return replace(
+        article,
         story=best.story.id,
-        role=role,
         is_compared=not article.is_container or best.story.is_container_only,
         evidence=replace(
             evidence,

@@ -1,6 +1,6 @@
 """Second look: repeated decisions about recently changed stories.
 
-reassess.py decides; this module reads its inputs and writes its decisions. A second look is due
+look.py decides; this module reads its inputs and writes its decisions. A second look is due
 by inbox number, before the first article of the next `reassess_every`, and covers the stories that changed
 since the last; so a replay of the same articles decides at the same moments.
 """
@@ -8,30 +8,22 @@ since the last; so a replay of the same articles decides at the same moments.
 from collections.abc import Sequence
 from itertools import permutations
 
-from aggregator.grouping.changes import Merge, Move
-from aggregator.grouping.parts import GroupingParts
-from aggregator.grouping.second_look.reassess import reassess_stories
-from aggregator.grouping.second_look.reassignments import ReportMove, StoryMerge
+from aggregator.grouping.second_look.look import ReportMove, reassess_stories
 from aggregator.grouping.second_look.story_lookup import StoryLookup
 from aggregator.grouping.write.copy_families import with_copies
+from aggregator.grouping.write.story_writer import ChangesStories
 from aggregator.model.evidence import Evidence, Reason, RunnerUp
 from aggregator.store.stories import live_stories, stored_articles, story_rows
-from aggregator.store.stories.article_rows import article_writes
 from aggregator.store.stories.live_stories import LiveStory
-from aggregator.store.stories.unit_of_work import UnitOfWork
 from aggregator.stories.counting.copy_groups import sender_of
 
 _ASKED = 128  # reports of a story that is merged (limit: each takes some milliseconds)
 
 
-class SecondLook:
-    """Runs the second look when it is due, in a placing transaction."""
+class SecondLook(ChangesStories):
+    """Runs the second look when it is due."""
 
-    def __init__(self, parts: GroupingParts, unit_of_work: UnitOfWork) -> None:
-        self._parts = parts
-        self._unit_of_work = unit_of_work
-        self._connection = unit_of_work.connection
-        self._last_run_no = -1  # the number of the period that was looked at last
+    _last_run_no = -1  # the number of the period that was looked at last
 
     def before(self, inbox_no: int) -> None:
         """Run the second look if it is due before the article of this inbox number is placed.
@@ -44,7 +36,7 @@ class SecondLook:
         if period == self._last_run_no:
             return
         self._last_run_no = period
-        last = self._parts.story_writer.window.last_change(self._connection) // every
+        last = self._parts.window.last_change(self._connection) // every
         has_changed = True
         while last < period and has_changed:
             touched = story_rows.membership_changed_since(
@@ -77,28 +69,27 @@ class SecondLook:
         self._parts.stream.read_last(self._unit_of_work)
         lookup = StoryLookup(self._parts, self._connection)
         changes = reassess_stories(numbers, lookup, self._parts.model.tuning)
-        ids = {}
-        for change in changes:
-            for number in change.numbers:
-                ids[number] = lookup.id_of(number)
+        # The ids of stories after these changes, where they differ
+        ids: dict[str, str] = {}
         for change in changes:
             # These stories count as changed at the first number of this period, so the next run covers them.
-            if isinstance(change, StoryMerge):
-                pair = ids[change.kept], ids[change.gone]
-                self._ask_strangers(*pair)
-                merge = Merge(
-                    stories=pair,
-                    at_no=at_no,
-                    reason="second look",
-                    silent=silent,
-                    score=change.score,
-                    need=change.need,
+            if isinstance(change, ReportMove):
+                origin, target = (
+                    ids.get(id_, id_) for id_ in (change.source, change.target)
                 )
-                ids[change.kept] = self._parts.story_writer.apply(
-                    self._unit_of_work, merge
-                )
-            else:
-                self._move(change, ids, at_no, lookup.reasons(change))
+                reasons = lookup.reasons(change.report, change.reports)
+                ids[change.target] = self._move(change, origin, target, at_no, reasons)
+                continue
+            pair = ids.get(change.kept, change.kept), ids.get(change.gone, change.gone)
+            self._ask_strangers(*pair)
+            ids[change.kept] = self._writer.merge(
+                pair,
+                at_no,
+                "second look",
+                silent=silent,
+                score=change.score,
+                need=change.need,
+            )
         return bool(changes)
 
     def _ask_strangers(self, kept: str, gone: str) -> None:
@@ -110,36 +101,35 @@ class SecondLook:
         connection = self._connection
         pair = live_stories.find_live(connection, (kept, gone))
         for story, other in permutations(pair, 2):
-            is_of_strangers = all(report.is_little_known for report in story.reports)
-            if not is_of_strangers or _rank(story) >= _rank(other):
+            has_standing, _ = _rank(story)
+            if has_standing or _rank(story) >= _rank(other):
                 continue
             for report in stored_articles.members(connection, story.id)[:_ASKED]:
                 evidence = stored_articles.evidence_of(connection, report.id)
                 if report.role == "report" and evidence.stage != "correction":
-                    evidence = self._parts.agreement.with_agreement(
+                    self._parts.agreement.store_evidence(
                         connection, report.id, other.id, evidence
                     )
-                    article_writes.set_evidence(connection, report.id, evidence)
 
     def _move(
         self,
         change: ReportMove,
-        ids: dict[int, str],
+        origin: str,
+        target: str,
         at_no: int,
         reasons: tuple[Reason, ...],
-    ) -> None:
-        """Move a report with its copies, unless a correction binds one of them."""
+    ) -> str:
+        """Move a report with its copies, unless a correction binds one of them; return the target's id afterwards."""
         connection = self._connection
-        report = change.article
-        origin = ids[change.source]
-        target = ids[change.target]
+        constraints = self._parts.constraints
+        report = change.report.id
         if self._story_of(report) != origin:
-            return  # it moved along with its original
+            return target  # it moved along with its original
         leaving = with_copies(connection, [report], origin)
-        if not self._parts.constraints.may_leave(connection, leaving):
-            return
-        if not self._parts.constraints.may_join(connection, leaving, target):
-            return
+        if not constraints.may_leave(connection, leaving) or not constraints.may_join(
+            connection, leaving, target
+        ):
+            return target
         evidence = Evidence(
             stage="second look",
             score=change.score,
@@ -151,13 +141,8 @@ class SecondLook:
             rules_version=self._parts.rules_version,
             reuse=stored_articles.evidence_of(connection, report).reuse,
         )
-        evidence = self._parts.agreement.with_agreement(
-            connection, report, target, evidence
-        )
-        article_writes.set_evidence(connection, report, evidence)
-        move = Move(articles=tuple(leaving), target=target, at_no=at_no, founder=report)
-        target = self._parts.story_writer.apply(self._unit_of_work, move)
-        ids[change.target] = target
+        self._parts.agreement.store_evidence(connection, report, target, evidence)
+        target = self._writer.move(leaving, target, at_no, founder=report)
         why: dict[str, str | float | None] = {
             "reason": "second look",
             "score": change.score,
@@ -170,6 +155,7 @@ class SecondLook:
             self._unit_of_work.log(
                 target, "moved", article=article, **why, **{"from": origin}
             )
+        return target
 
 
 def _rank(story: LiveStory) -> tuple[bool, bool]:

@@ -8,8 +8,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from aggregator.extract.entry_identity import story_id
-from aggregator.grouping.story_options import StoryOptions
-from aggregator.grouping.window import LiveWindow
+from aggregator.grouping.parts import InTransaction
 from aggregator.grouping.write.copy_families import compared_members
 from aggregator.model.article import Article, ArticleView
 from aggregator.model.read_model import ChangeKind
@@ -17,11 +16,9 @@ from aggregator.model.structs import FrozenStruct
 from aggregator.store.stories import article_views, stored_articles, story_rows
 from aggregator.store.stories.article_rows import article_writes
 from aggregator.store.stories.story_rows import StoryRow
-from aggregator.store.stories.unit_of_work import UnitOfWork
 from aggregator.stories.counting.counts import is_report
 from aggregator.stories.counting.originals import with_originals
 from aggregator.stories.lead import summary
-from aggregator.stories.story_tuning import StoryTuning
 from aggregator.stories.titles.title import headline
 
 # Versions bump a story only if so much time has passed since its last bump
@@ -36,7 +33,7 @@ class Effect(FrozenStruct):
     # The new bump of the story, if the change bumps it
     bump: dt.datetime
     is_correction: bool = False
-    is_whole: bool = False  # see `Revise`
+    is_whole: bool = False  # see `StoryWriter.revise`
     # Whether it was bumped so far by the times when undated files were read
     redates: bool = False
     # The time of the change in the stream if it does not bump the story
@@ -50,31 +47,14 @@ class Effect(FrozenStruct):
     kind: ChangeKind | None = None  # None: it follows from the row before and after
 
 
-class StoryRows:
-    """Computes and writes the rows of stories, as users configured them. For one thread of the writer."""
-
-    def __init__(
-        self,
-        options: StoryOptions,
-        tuning: StoryTuning,
-        window: LiveWindow,
-        *,
-        story_cap: int,
-    ) -> None:
-        """Keep the options; a story with `story_cap` articles takes only copies."""
-        self._options = options
-        self._tuning = tuning
-        self._window = window
-        self._story_cap = story_cap
-        self._bump_age = dt.timedelta(seconds=options.bump_age_seconds)
+class StoryRows(InTransaction):
+    """Computes and writes the rows of stories, as users configured them."""
 
     def write(
         self,
-        unit_of_work: UnitOfWork,
         before: StoryRow | None,
         effect: Effect,
         *,
-        story: str,
         members: Sequence[Article | ArticleView],
         shown: Sequence[ArticleView],
         container_only: bool,
@@ -85,9 +65,10 @@ class StoryRows:
         `before` is None for a new story. Headline and summary are chosen from the members `shown`. `derived` has
         the columns that follow from all members, if `members` are not all of them.
         """
+        unit_of_work, options = self._unit_of_work, self._parts.options
         if derived is None:
             derived = story_rows.derived_columns(
-                members, self._options.families, container_only=container_only
+                members, options.families, container_only=container_only
             )
         reports, reports_before = derived["report_count"], 0
         if before is not None and not before.container_only:
@@ -95,8 +76,8 @@ class StoryRows:
         chosen = headline(
             shown,
             before.title if before else None,
-            self._tuning,
-            self._options.prefer,
+            self._parts.story_tuning,
+            options.prefer,
             # A title is chosen afresh at 1, 2, 4, 8 ... reports.
             afresh=reports.bit_length() > reports_before.bit_length(),
         )
@@ -107,7 +88,7 @@ class StoryRows:
             "title": chosen.title,
             "title_article": chosen.article,
             "summary": summary(
-                shown, self._options.summary_words, self._tuning, chosen.title
+                shown, options.summary_words, self._parts.story_tuning, chosen.title
             ),
             # Take the most frequent language, and in a tie the first by name.
             "language": max(languages, key=languages.__getitem__, default=None),
@@ -116,42 +97,43 @@ class StoryRows:
         if before is None:
             row = StoryRow(
                 story_no=unit_of_work.number("story"),
-                id=story,
+                id=story_id(effect.founder, effect.founding),
                 founding_article=effect.founder,
                 founding_no=effect.founding,
-                bumped_at=_number_bump(unit_of_work, effect.bump),
+                bumped_at=self._number_bump(effect.bump),
                 **decided,
                 **derived,
             )
-            story_rows.insert_story(unit_of_work.connection, row)
+            story_rows.insert_story(self._connection, row)
         else:
             row = replace(before, **decided, **derived)
             if row.title != before.title:
                 unit_of_work.log(
-                    story,
+                    row.id,
                     "headline",
                     before=before.title,
                     after=row.title,
                     reason=chosen.reason,
                 )
-            if before.article_count < self._story_cap <= row.article_count:
-                unit_of_work.log(story, "full", articles=row.article_count)
+            story_cap = self._parts.model.tuning.story_cap
+            if before.article_count < story_cap <= row.article_count:
+                unit_of_work.log(row.id, "full", articles=row.article_count)
             has_more = any(map(is_report, members)) and reports > reports_before
             if effect.bump != before.bumped_at and (
                 effect.redates
                 or self._is_bumped(before, row, shown, effect, has_more=has_more)
             ):
-                bump = _number_bump(unit_of_work, effect.bump)
+                bump = self._number_bump(effect.bump)
                 if not effect.redates:
                     bump = max(before.bumped_at, bump)
                 row = replace(row, bumped_at=bump)
-            story_rows.update_story(unit_of_work.connection, row)
+            story_rows.update_story(self._connection, row)
         bump = effect.bump
         if before is not None and row.bumped_at == before.bumped_at:
             bump = effect.unbumped or bump
-        self._window.note_change(effect.at_no)
+        self._parts.window.note_change(effect.at_no)
         unit_of_work.change(
-            story,
+            row.id,
             before,
             row,
             bump=bump,
@@ -161,34 +143,24 @@ class StoryRows:
         )
         return row
 
-    def restate(self, unit_of_work: UnitOfWork, row: StoryRow, effect: Effect) -> None:
+    def restate(self, row: StoryRow, effect: Effect) -> None:
         """Write a story anew with the articles that are in it now."""
-        members = stored_articles.members(unit_of_work.connection, row.id)
+        members = stored_articles.members(self._connection, row.id)
         shown = article_views.views_for_title(
-            unit_of_work.connection, row.id, len(members), row.title_article
+            self._connection, row.id, len(members), row.title_article
         )
-        self._write_all(
-            unit_of_work, row, effect, story=row.id, members=members, shown=shown
-        )
+        self._write_all(row, effect, members, shown)
 
-    def found(
-        self, unit_of_work: UnitOfWork, effect: Effect, members: Sequence[Article]
-    ) -> StoryRow:
+    def found(self, effect: Effect, members: Sequence[Article]) -> StoryRow:
         """Write the row of a new story that gets these articles of another story."""
         ids = [member.id for member in members]
-        shown = article_views.views_of(unit_of_work.connection, ids)
-        story = story_id(effect.founder, effect.founding)
-        return self._write_all(
-            unit_of_work, None, effect, story=story, members=members, shown=shown
-        )
+        shown = article_views.views_of(self._connection, ids)
+        return self._write_all(None, effect, members, shown)
 
     def _write_all(
         self,
-        unit_of_work: UnitOfWork,
         before: StoryRow | None,
         effect: Effect,
-        *,
-        story: str,
         members: Sequence[Article],
         shown: Sequence[ArticleView],
     ) -> StoryRow:
@@ -196,23 +168,22 @@ class StoryRows:
         ids = compared_members(members)
         after = [replace(member, is_compared=member.id in ids) for member in members]
         row = self.write(
-            unit_of_work,
             before,
             effect,
-            story=story,
             members=after,
             shown=shown,
             container_only=story_rows.has_only_containers(after),
         )
-        changed: dict[bool, list[str]] = {True: [], False: []}
-        for was, member in zip(members, after, strict=True):
-            if was.is_compared is not member.is_compared:
-                changed[member.is_compared].append(member.id)
-        for is_compared, of_state in changed.items():
-            article_writes.set_compared(
-                unit_of_work.connection, of_state, is_compared=is_compared
-            )
+        added = [each.id for each in members if each.id in ids and not each.is_compared]
+        left = [each.id for each in members if each.is_compared and each.id not in ids]
+        article_writes.set_compared(self._connection, added, is_compared=True)
+        article_writes.set_compared(self._connection, left, is_compared=False)
         return row
+
+    def _number_bump(self, bump: dt.datetime) -> dt.datetime:
+        """Return a bump to the second; the fraction tells bumps apart, in their order."""
+        number = self._unit_of_work.number("bump")
+        return bump.replace(microsecond=number % 1_000_000)
 
     def _is_bumped(
         self,
@@ -227,7 +198,7 @@ class StoryRows:
 
         `has_more` is whether the story has more reports.
         """
-        bumps = self._options.bumps
+        bumps = self._parts.options.bumps
         if "correction" in bumps and effect.is_correction:
             return True
         if "report" in bumps and (effect.is_whole or has_more):
@@ -241,9 +212,9 @@ class StoryRows:
                 last = before.bumped_at.replace(microsecond=0)
                 return effect.bump - last >= _BETWEEN_VERSIONS
         # An old story of one report is not news because its outlet has another headline for it.
+        bump_age = dt.timedelta(seconds=self._parts.options.bump_age_seconds)
         is_news = (
-            after.report_count > 1
-            or effect.bump - after.first_published <= self._bump_age
+            after.report_count > 1 or effect.bump - after.first_published <= bump_age
         )
         return "headline" in bumps and is_news and after.title != before.title
 
@@ -255,8 +226,3 @@ def _earlier(members: Sequence[ArticleView]) -> set[str | None]:
     return {
         member.id for member in with_originals(members) if member.version == "earlier"
     }
-
-
-def _number_bump(unit_of_work: UnitOfWork, bump: dt.datetime) -> dt.datetime:
-    """Return a bump to the second; the fraction tells bumps apart, in their order."""
-    return bump.replace(microsecond=unit_of_work.number("bump") % 1_000_000)

@@ -1,62 +1,36 @@
-"""Carry out changes of stories (changes.py), in a placing transaction: rows, log, change stream, window."""
+"""Carry out changes of stories, in a placing transaction: rows, log, change stream, window."""
 
-from collections.abc import Sequence
+import datetime as dt
+from collections.abc import Collection, Iterable, Sequence
 from operator import attrgetter
+from typing import Any
 
 from msgspec.structs import replace
 
-from aggregator.grouping.changes import Change, Merge, Move, Place, Remove, Revise
-from aggregator.grouping.pairs.weights import EventModel
-from aggregator.grouping.story_options import StoryOptions
-from aggregator.grouping.stream import NewsStream
-from aggregator.grouping.window import LiveWindow
+from aggregator.grouping.parts import InTransaction
 from aggregator.grouping.write.story_row import Effect, StoryRows
 from aggregator.model.article import Article, ArticleView
 from aggregator.store.maintenance import erased_rows
 from aggregator.store.stories import article_views, stored_articles, story_rows
 from aggregator.store.stories.article_rows import article_writes
+from aggregator.store.stories.stored_articles import StoredArticle
 from aggregator.store.stories.story_rows import StoryRow
-from aggregator.store.stories.unit_of_work import UnitOfWork
-from aggregator.stories.story_tuning import StoryTuning
 
 
-class StoryWriter:
-    """Writes stories. For one thread of the writer."""
+class StoryWriter(InTransaction):
+    """Writes stories: all decisions of placing, second look, corrections, forget, retention and recluster."""
 
-    def __init__(
-        self,
-        model: EventModel,
-        story_tuning: StoryTuning,
-        options: StoryOptions,
-        stream: NewsStream,
-        window: LiveWindow,
-    ) -> None:
-        self.window = window
-        self._stream = stream
-        self._has_headline_bumps = "headline" in options.bumps
-        self._rows = StoryRows(
-            options, story_tuning, window, story_cap=model.tuning.story_cap
-        )
+    @property
+    def _rows(self) -> StoryRows:
+        return StoryRows(self._parts, self._unit_of_work)
 
-    def apply(self, unit_of_work: UnitOfWork, change: Change) -> str:
-        """Carry out a change; return the story that its articles are in afterwards ("" if it was closed)."""
-        match change:
-            case Revise():
-                return self._revise(unit_of_work, change)
-            case Move():
-                return self._move(unit_of_work, change)
-            case Merge():
-                return self._merge(unit_of_work, change)
-            case Remove():
-                return self._remove(unit_of_work, change)
+    def place(self, new: StoredArticle, joined: StoryRow | None) -> StoredArticle:
+        """Write a new article into a story, or begin a story with it; return it with the id of the story.
 
-    def place(self, unit_of_work: UnitOfWork, place: Place) -> str:
-        """Write a new article and its story, whose row follows from all its articles.
-
-        If a large story has a copy like the new article, the others are not read, so that a flood stays cheap.
+        The row of the story follows from all its articles. If a large story has a copy like the new article, the
+        others are not read, so that a flood stays cheap.
         """
-        connection = unit_of_work.connection
-        new, joined = place.article, place.story
+        connection = self._connection
         shown = [article_views.view_of(new)]
         members: Sequence[Article | ArticleView] = shown
         container_only = new.is_container
@@ -81,95 +55,121 @@ class StoryWriter:
             member.published is not None and member.id != new.id for member in members
         )
         row = self._rows.write(
-            unit_of_work,
             joined,
-            _placed_effect(unit_of_work, place, is_dated=is_dated),
-            story=new.story,
+            self._placed_effect(new, joined, is_dated=is_dated),
             members=members,
             shown=shown,
             container_only=container_only,
             derived=derived,
         )
+        new = replace(new, story=row.id)
         if joined is not None and joined.container_only and not row.container_only:
             # Live blogs and roundups give way to the first report.
-            compared = [
-                member.id for member in stored_articles.members(connection, new.story)
-            ]
-            article_writes.set_compared(connection, compared, is_compared=False)
+            article_writes.set_compared(
+                connection,
+                [each.id for each in stored_articles.members(connection, row.id)],
+                is_compared=False,
+            )
         article_writes.insert_article(connection, new)
-        unit_of_work.log(
+        self._unit_of_work.log(
             new.story,
             "created" if joined is None else "joined",
             article=new.id,
             role=new.role,
             score=new.evidence.score if new.evidence else None,
         )
-        self.window.take(unit_of_work, row.story_no, new, is_new=joined is None)
-        return new.story
+        self._parts.window.take(connection, row.story_no, new, is_new=joined is None)
+        return new
 
-    def _move(self, unit_of_work: UnitOfWork, move: Move) -> str:
-        """Move articles of one story; return the id of their story afterwards."""
-        connection = unit_of_work.connection
-        (story,) = set(
-            stored_articles.assigned_stories(connection, move.articles).values()
-        )
+    def move(
+        self,
+        articles: Collection[str],
+        target: str | None,
+        at_no: int,
+        *,
+        bump: dt.datetime | None = None,
+        founder: str | None = None,
+        is_revived: bool = False,
+        silent: Collection[str] = (),
+    ) -> str:
+        """Move articles of one story to another story; return the id of their story afterwards.
+
+        A story that is left without articles is merged into the other. Without `target`, `founder`, or the article
+        that was placed first, founds a new story. `is_revived`: the target is a merged story that lives again.
+        `bump` is the new bump of both stories if a correction sets it; else they have the later of their bumps.
+        `silent` is for a story that moves whole, see `merge`.
+        """
+        connection = self._connection
+        (story,) = set(stored_articles.assigned_stories(connection, articles).values())
         members = stored_articles.members(connection, story)
-        moving = [member for member in members if member.id in move.articles]
-        if move.target is not None and move.is_revived:
-            story_rows.revive(connection, move.target)
+        moving = [member for member in members if member.id in articles]
+        if target is not None and is_revived:
+            story_rows.revive(connection, target)
         if len(moving) == len(members):
-            if move.target is None:
+            if target is None:
                 return story
-            merge = Merge(
-                stories=(story, move.target),
-                at_no=move.at_no,
-                reason="empty" if move.is_revived else "",
-                bump=move.bump,
-                keeps=move.target if move.is_revived else None,
-                silent=move.silent,
+            return self.merge(
+                (story, target),
+                at_no,
+                "empty" if is_revived else "",
+                bump=bump,
+                keeps=target if is_revived else None,
+                silent=silent,
             )
-            return self._merge(unit_of_work, merge)
         origin = story_rows.row_of(connection, story)
         effect = Effect(
-            at_no=move.at_no,
-            bump=move.bump or origin.bumped_at,
-            is_correction=move.bump is not None,
-            kind="corrected" if move.bump else None,
+            at_no=at_no,
+            bump=bump or origin.bumped_at,
+            is_correction=bump is not None,
+            kind="corrected" if bump else None,
         )
-        founder = move.founder or moving[0].id  # the one that was placed first
+        founder = founder or moving[0].id
         split = replace(effect, founder=founder, others=(origin.id,), kind="split")
-        if move.target is None:
+        if target is None:
             split = replace(split, founding=story_rows.foundings(connection, founder))
-            target = self._rows.found(unit_of_work, split, moving)
-            article_writes.move(connection, move.articles, target.id)
+            row = self._rows.found(split, moving)
+            article_writes.move(connection, articles, row.id)
         else:
-            target = story_rows.row_of(connection, move.target)
-            joined = split if move.is_revived else effect
-            if move.bump is None:  # else the change stream names no article
-                bump = max(effect.bump, target.bumped_at)
-                joined = replace(joined, article=founder, bump=bump)
-            article_writes.move(connection, move.articles, target.id)
-            self._rows.restate(unit_of_work, target, joined)
+            row = story_rows.row_of(connection, target)
+            joined = split if is_revived else effect
+            if bump is None:  # else the change stream names no article
+                later = max(effect.bump, row.bumped_at)
+                joined = replace(joined, article=founder, bump=later)
+            article_writes.move(connection, articles, row.id)
+            self._rows.restate(row, joined)
         # Both stories get their own subjects when they are rendered
         story_rows.erase_subjects(connection, [origin.id])
-        self._rows.restate(unit_of_work, origin, effect)
-        self._update_memory(unit_of_work, [origin, target])
-        return target.id
+        self._rows.restate(origin, effect)
+        self._update_memory([origin, row])
+        return row.id
 
-    def _merge(self, unit_of_work: UnitOfWork, merge: Merge) -> str:
-        """Merge stories; return the id that stays."""
+    def merge(
+        self,
+        stories: Iterable[str],
+        at_no: int,
+        reason: str,
+        *,
+        bump: dt.datetime | None = None,
+        keeps: str | None = None,
+        silent: Collection[str] = (),
+        **scores: float,
+    ) -> str:
+        """Merge stories; return the id that stays. The other ids redirect to it permanently.
+
+        The story `keeps` keeps its id. Without `keeps`, a story that is only a live blog or roundup loses its id;
+        among the rest, the story with more reports keeps its id, and in a tie the older story. The log has
+        `reason` and `scores`. The bump is that of a correction, else the last bump of stories that are not `silent`.
+        """
 
         def rank(row: StoryRow) -> tuple[bool, bool, int, int]:
-            is_kept = row.id == merge.keeps
-            return not is_kept, row.container_only, -row.report_count, row.story_no
+            is_gone = row.id != keeps
+            return is_gone, row.container_only, -row.report_count, row.story_no
 
-        connection = unit_of_work.connection
-        rows = sorted(
-            (story_rows.row_of(connection, id_) for id_ in merge.stories), key=rank
-        )
+        connection = self._connection
+        rows = sorted((story_rows.row_of(connection, id_) for id_ in stories), key=rank)
         winner, *losers = rows
         # Take the last bump of the stories whose bump is more than the time when undated files were read
-        counted = [row for row in rows if row.id not in merge.silent]
+        counted = [row for row in rows if row.id not in silent]
         timed = [
             row
             for row in counted
@@ -177,105 +177,110 @@ class StoryWriter:
             or stored_articles.was_bumped_by_clock(connection, row.id)
         ] or counted
         effect = Effect(
-            at_no=merge.at_no,
-            bump=merge.bump or max(row.bumped_at for row in timed),
-            is_correction=merge.bump is not None,
-            redates=merge.bump is None and winner not in timed,
+            at_no=at_no,
+            bump=bump or max(row.bumped_at for row in timed),
+            is_correction=bump is not None,
+            redates=bump is None and winner not in timed,
             others=tuple(row.id for row in losers),
             kind="merged",
         )
         for loser in losers:
             article_writes.move_all(connection, loser.id, winner.id)
-        self._rows.restate(unit_of_work, winner, effect)
-        detail: dict[str, str | float] = {}
-        if merge.reason:
-            detail["reason"] = merge.reason
-        if merge.score is not None and merge.need is not None:
-            detail |= {"score": merge.score, "need": merge.need}
+        self._rows.restate(winner, effect)
+        detail: dict[str, Any] = {"reason": reason, **scores} if reason else {}
         for loser in losers:
-            _redirect(unit_of_work, loser, winner.id, **detail)
-        self._update_memory(unit_of_work, rows)
+            # The loser has no articles any more; its id redirects permanently.
+            story_rows.redirect_story(connection, loser.id, winner.id)
+            self._unit_of_work.log(winner.id, "merged", other=loser.id, **detail)
+            self._unit_of_work.log(loser.id, "merged", into=winner.id, **detail)
+        self._update_memory(rows)
         return winner.id
 
-    def _revise(self, unit_of_work: UnitOfWork, revise: Revise) -> str:
-        """Compute the row of a story again after an article got another text."""
-        article = revise.article
-        row = story_rows.row_of(unit_of_work.connection, article.story)
-        effect = Effect(at_no=revise.at_no, bump=row.bumped_at)
-        if revise.is_news:
+    def revise(
+        self,
+        article: StoredArticle,
+        at_no: int,
+        *,
+        is_news: bool,
+        is_whole: bool = False,
+    ) -> None:
+        """Compute the row of a story again after an article got another text.
+
+        `is_news`: a new headline may bump the story; that of a page that came late may not. `is_whole` bumps it: the
+        text is the first whole one of the article, or replaces all of its text.
+        """
+        row = story_rows.row_of(self._connection, article.story)
+        effect = Effect(at_no=at_no, bump=row.bumped_at)
+        if is_news:
             effect = replace(
                 effect,
                 bump=article.effective_at,
                 article=article.id,
-                is_whole=revise.is_whole,
+                is_whole=is_whole,
             )
             if article.bump_by_clock:
-                effect = replace(effect, bump=unit_of_work.now)
+                effect = replace(effect, bump=self._unit_of_work.now)
             # The change stream then has the time of the text.
-            if self._has_headline_bumps:
+            if "headline" in self._parts.options.bumps:
                 effect = replace(effect, unbumped=article.effective_at)
-        self._rows.restate(unit_of_work, row, effect)
-        self._update_memory(unit_of_work, [row])
-        unit_of_work.log(row.id, "revised", article=article.id)
-        return row.id
+        self._rows.restate(row, effect)
+        self._update_memory([row])
+        self._unit_of_work.log(row.id, "revised", article=article.id)
 
-    def _remove(self, unit_of_work: UnitOfWork, remove: Remove) -> str:
+    def remove(self, story: str, articles: Collection[str] = ()) -> None:
         """Compute the row of a story again after articles were removed; without articles, only its id stays."""
-        connection = unit_of_work.connection
-        members = stored_articles.members(connection, remove.story)
-        if members and remove.articles:
-            erased_rows.hide_title(connection, remove.story, remove.articles)
-        row = story_rows.row_of(connection, remove.story)
+        connection = self._connection
+        members = stored_articles.members(connection, story)
+        if members and articles:
+            erased_rows.hide_title(connection, story, articles)
+        row = story_rows.row_of(connection, story)
         if members:
             at_no = max(member.inbox_no for member in members)
-            effect = Effect(at_no=at_no, bump=row.bumped_at)
-            self._rows.restate(unit_of_work, row, effect)
+            self._rows.restate(row, Effect(at_no=at_no, bump=row.bumped_at))
         else:
             erased_rows.close_story(connection, row.id)
-        self._update_memory(unit_of_work, [row])
-        return row.id if members else ""
+        self._update_memory([row])
 
-    def _update_memory(
-        self, unit_of_work: UnitOfWork, rows: Sequence[StoryRow]
-    ) -> None:
+    def _update_memory(self, rows: Sequence[StoryRow]) -> None:
         """Bring memory up to date after articles have changed their stories, or their roles in them."""
-        self._stream.regrouped()
-        self.window.renew(unit_of_work, [(row.story_no, row.id) for row in rows])
-
-
-def _placed_effect(unit_of_work: UnitOfWork, place: Place, *, is_dated: bool) -> Effect:
-    """Return the effect of a new article on its story; `is_dated`: whether another article has a date."""
-    new, joined = place.article, place.story
-    redates = False
-    bump = new.effective_at
-    if new.bump_by_clock:
-        bump = unit_of_work.now
-    elif new.published is not None:
-        bump = min(new.published, bump)
-        # The first date of an undated story replaces its bumps.
-        redates = (
-            joined is not None
-            and not is_dated
-            and not stored_articles.was_bumped_by_clock(
-                unit_of_work.connection, joined.id
-            )
+        self._parts.stream.regrouped()
+        self._parts.window.renew(
+            self._connection, [(row.story_no, row.id) for row in rows]
         )
-    elif joined is not None and is_dated:
-        bump = joined.last_published
-    return Effect(
-        at_no=new.inbox_no,
-        bump=bump,
-        redates=redates,
-        founder=new.id,
-        founding=place.founding,
-        article=new.id,
-    )
+
+    def _placed_effect(
+        self, new: StoredArticle, joined: StoryRow | None, *, is_dated: bool
+    ) -> Effect:
+        """Return the effect of a new article on its story; `is_dated`: whether another article has a date."""
+        redates = False
+        bump = new.effective_at
+        if new.bump_by_clock:
+            bump = self._unit_of_work.now
+        elif new.published is not None:
+            bump = min(new.published, bump)
+            # The first date of an undated story replaces its bumps.
+            redates = (
+                joined is not None
+                and not is_dated
+                and not stored_articles.was_bumped_by_clock(self._connection, joined.id)
+            )
+        elif joined is not None and is_dated:
+            bump = joined.last_published
+        return Effect(
+            at_no=new.inbox_no,
+            bump=bump,
+            redates=redates,
+            founder=new.id,
+            founding=story_rows.foundings(self._connection, new.id)
+            if joined is None
+            else 0,
+            article=new.id,
+        )
 
 
-def _redirect(
-    unit_of_work: UnitOfWork, loser: StoryRow, winner: str, **detail: str | float | None
-) -> None:
-    """Redirect the id of `loser`, which has no articles any more, permanently."""
-    story_rows.redirect_story(unit_of_work.connection, loser.id, winner)
-    unit_of_work.log(winner, "merged", article=None, other=loser.id, **detail)
-    unit_of_work.log(loser.id, "merged", article=None, into=winner, **detail)
+class ChangesStories(InTransaction):
+    """Base of deciders whose changes of stories are carried out at once."""
+
+    @property
+    def _writer(self) -> StoryWriter:
+        return StoryWriter(self._parts, self._unit_of_work)

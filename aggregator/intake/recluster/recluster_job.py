@@ -21,11 +21,11 @@ from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
 from aggregator.extract.entry_identity import story_id
-from aggregator.grouping.changes import Remove
 from aggregator.grouping.fingerprint import with_sketch
 from aggregator.grouping.mutes import Mutes
 from aggregator.grouping.place import Placer
 from aggregator.grouping.story_options import StoryOptions
+from aggregator.grouping.write.story_writer import StoryWriter
 from aggregator.intake.jobs import FingerprintJob, PrepareResult, fingerprints
 from aggregator.intake.prepare import TEXTS_A_JOB
 from aggregator.intake.recluster.regrouping import (
@@ -199,8 +199,9 @@ class Reclusterer:
         if start:
             with placer.unit_of_work() as unit_of_work:
                 placer.parts.stream.restore(unit_of_work.connection)
+                writer = StoryWriter(placer.parts, unit_of_work)
                 for story in split:
-                    placer.parts.story_writer.apply(unit_of_work, Remove(story=story))
+                    writer.remove(story)
                     advance(0)
             placer.parts.window.begin_after(start - 1)
 

@@ -90,7 +90,6 @@ def bounded_explanation(
         and first_words(explained.runner_up_title, words),
         shared=SharedTerms(),
         passages=(),
-        version=None,
         log=tuple(replace(line, detail=None) for line in explained.log),
         pair=pair,
     )

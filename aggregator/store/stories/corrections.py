@@ -145,7 +145,7 @@ def add(
     kind: CorrectionKind,
     detail: CorrectionDetail,
     *,
-    together: Sequence[str],
+    together: Sequence[str] = (),
     leaving: Sequence[str] = (),
     staying: Sequence[str] = (),
 ) -> int:

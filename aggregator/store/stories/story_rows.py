@@ -187,12 +187,6 @@ def foundings(connection: Connection, founder: str) -> int:
     return read_value(connection, founded, founder=founder)
 
 
-def founders_among(connection: Connection, ids: Iterable[str]) -> set[str]:
-    """Return those of these articles that have founded a story, also one that is gone."""
-    founding = "SELECT founding_article FROM story WHERE founding_article IN :ids"
-    return set(read_values(connection, founding, ids=ids))
-
-
 def stories_before(
     connection: Connection, ids: Collection[str], newest: int
 ) -> set[str]:

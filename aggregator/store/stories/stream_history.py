@@ -64,10 +64,14 @@ class StreamPeriod(msgspec.Struct, frozen=True):
     terms: bytes
 
 
-def latest(connection: Connection) -> StreamPeriod | None:
-    """Return the newest period; None if there is none."""
+# Stands before the first period: after it, on the day before 1970, the inbox begins.
+_BEFORE_ALL = StreamPeriod(number=0, day=-2, last_inbox_no=-1, articles=0, terms=b"")
+
+
+def latest(connection: Connection) -> StreamPeriod:
+    """Return the newest period; `_BEFORE_ALL` if no period is closed."""
     newest = "SELECT * FROM stream_period ORDER BY number DESC LIMIT 1"
-    return read_struct(connection, StreamPeriod, newest)
+    return read_struct(connection, StreamPeriod, newest) or _BEFORE_ALL
 
 
 def first_accepted(connection: Connection, day: int) -> int:
@@ -102,8 +106,6 @@ class StreamHistory(NamedTuple):
 def snapshot(connection: Connection, days: int) -> StreamHistory:
     """Return the history as of the newest period, with the frequencies of so many days before the present."""
     newest = latest(connection)
-    if newest is None:
-        return StreamHistory(0, [], {})
     # Periods after the newest are left out: a clock that was wrong once may have left a period of the far future.
     periods = periods_from(connection, newest.day + 1 - days, newest.day)
     counted = [(period.articles, period.terms) for period in periods if period.terms]

@@ -16,7 +16,6 @@ from typing import Any, TypeVar
 import msgspec
 from sqlalchemy import (
     Boolean,
-    Column,
     ColumnElement,
     Connection,
     CursorResult,

@@ -36,7 +36,7 @@ from aggregator.admin.restore import restore
 from aggregator.cli.command_context import bring_up
 from aggregator.config.loader import load
 from aggregator.config.settings import BackupConfig, Config
-from aggregator.grouping.changes import PlacementResult
+from aggregator.grouping.placing.placement_result import PlacementResult
 from aggregator.model.errors import (
     AnotherDaemonError,
     ConfigError,

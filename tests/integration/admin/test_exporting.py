@@ -11,7 +11,7 @@ from sqlalchemy import delete, update
 
 from aggregator.admin.export_file import create_file, export_lines
 from aggregator.admin.import_rows import import_into, open_lines
-from aggregator.grouping.changes import PlacementResult
+from aggregator.grouping.placing.placement_result import PlacementResult
 from aggregator.model.errors import (
     AggregatorError,
     AnotherDaemonError,

@@ -6,9 +6,7 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
-from aggregator.cli.explain_command import explanation_text
 from aggregator.config.tuning import Tuning
-from aggregator.grouping.corrections.explanation import explanation
 from aggregator.grouping.deletion.forget_articles import ForgetCommand
 from aggregator.model.entry import Entry
 from aggregator.model.story import StoryView
@@ -282,7 +280,7 @@ def test_a_forgotten_first_text_leaves_its_copies_and_versions_what_they_are(
     assert what_is_wrong(rig.database) == []
 
 
-def test_page_text_and_explanation_show_the_older_sentence_with_its_time(
+def test_page_and_text_show_the_older_sentence_with_its_time(
     sqlite: Database,
 ) -> None:
     with Newsroom(sqlite) as newsroom:
@@ -303,15 +301,9 @@ def test_page_text_and_explanation_show_the_older_sentence_with_its_time(
             in whole["text"]
         )
         assert all(passage["article_id"] != older.id for passage in whole["lead"])
-        for one in shown.articles:
-            told = explanation_text(
-                explanation(StoryReader(sqlite, Tuning()), one.id, None, Tuning())
-            )
-            assert f'earlier: "{sentence}"' in told
-            assert f"{NOON - 9 * HOUR:%Y-%m-%d %H:%M}" in told or one.id == older.id
 
 
-def test_an_explanation_says_what_of_a_language_is_not_read(rig: Rig) -> None:
+def test_signs_that_are_not_read_of_a_language_make_no_version(rig: Rig) -> None:
     rest = (
         "Louhos tarkastettiin toukokuussa. Kaksi nosturia tuli satamasta, ja tie kylään on "
         "suljettu. Omistaja ei "
@@ -325,12 +317,6 @@ def test_an_explanation_says_what_of_a_language_is_not_read(rig: Rig) -> None:
         )
     shown = only_story(rig.database)
     assert states(shown) == [None, None]
-    told = explanation_text(
-        explanation(
-            StoryReader(rig.database, Tuning()), shown.articles[1].id, None, Tuning()
-        )
-    )
-    assert "numbers and negations of its language are not read" in told
 
 
 def test_two_states_of_a_text_of_one_outlet_are_one_story(rig: Rig) -> None:

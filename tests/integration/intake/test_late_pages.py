@@ -11,7 +11,7 @@ from sqlalchemy import Table, select
 from aggregator.admin.evaluate import leads_of, place_records
 from aggregator.admin.labelled_data import read_dataset
 from aggregator.config.tuning import Tuning
-from aggregator.grouping.changes import PlacementResult
+from aggregator.grouping.placing.placement_result import PlacementResult
 from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.polling.poll import Poller
 from aggregator.intake.workers.executor import InlineExecutor

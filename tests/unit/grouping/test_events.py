@@ -11,7 +11,6 @@ from aggregator.config.tuning import Tuning
 from aggregator.grouping.pairs.terms import TermPacker
 from aggregator.grouping.pairs.weights import EventModel, shipped_model
 from aggregator.grouping.scores.scorer import (
-    Decision,
     ScoredCandidate,
     decide,
     is_open,
@@ -20,6 +19,7 @@ from aggregator.grouping.scores.scorer import (
 from aggregator.model.article import Article
 from aggregator.model.evidence import Reason
 from aggregator.store.stories.live_stories import LiveStory
+from aggregator.store.stories.stored_articles import StoredArticle
 from tests.support.events import GRAIN, article_of
 from tests.support.tables import rows
 
@@ -35,7 +35,7 @@ def article(
     container: bool = False,
     **more: Any,
 ) -> Article:
-    terms, words = PACKER.pack_counted(*text, "en", is_container=container)
+    terms, words = PACKER.pack(*text, "en", is_container=container)
     more.setdefault("role", "container" if container else "report")
     return article_of(terms, minutes, words, inbox_no=inbox, **more)
 
@@ -68,8 +68,37 @@ def scored(
     return ScoredCandidate(live_story(number, told), score, reasons, texts)
 
 
-def decided(one: Article, *found: ScoredCandidate) -> Decision:
-    return decide(one, found, MODEL, 0.25)
+def decided(one: Article, *found: ScoredCandidate) -> StoredArticle:
+    """Decide about an article of which nothing else is known yet."""
+    known = {name: getattr(one, name) for name in Article.__struct_fields__}
+    unknown = dict.fromkeys(
+        (
+            "url",
+            "author",
+            "record_id",
+            "outlet_name",
+            "kind_evidence",
+            "language",
+            "published_origin",
+            "published_precision",
+        )
+    )
+    placing = StoredArticle(
+        **known,
+        **unknown,
+        root_article=one.id,
+        generation=0,
+        lead="",
+        text="",
+        timezone_assumed=False,
+        seen_at=one.effective_at,
+        placed_at=one.effective_at,
+        verdict="ok",
+        signature=b"",
+        text_hash=b"",
+        details=b"",
+    )
+    return decide(placing, found, MODEL, 0.25)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +134,7 @@ def test_the_highest_score_wins_ties_go_to_the_older_and_the_next_is_the_rival(
     for order in (found, found[::-1]):
         decision = decided(REPORT, *order)
         runner_up = decision.evidence.runner_up
-        assert (decision.story, runner_up and runner_up.story) == (best, rival)
+        assert (decision.story or None, runner_up and runner_up.story) == (best, rival)
         assert decision.evidence.bias == 0.25
         if runner_up:
             assert runner_up.need == NEED

@@ -163,8 +163,9 @@ def test_a_place_that_is_often_named_weighs_less_than_an_unknown_one(language):
 
 def test_traditional_characters_are_the_same_terms():
     simple, traditional = "远驰汽车召回电动车", "遠馳汽車召回電動車"
-    assert PACKER.pack(simple, simple, "zh") == PACKER.pack(
-        traditional, traditional, "zh"
+    assert (
+        PACKER.pack(simple, simple, "zh")[0]
+        == PACKER.pack(traditional, traditional, "zh")[0]
     )
 
 
@@ -176,7 +177,7 @@ def test_a_language_without_a_list_has_no_ranks():
 def test_words_that_tell_what_it_is_about_weigh_most():
     title = "Kapitän verhaftet"
     body = "Die Polizei hat am Mittwoch vor Naxos den Kapitän verhaftet. Ein Papagei sah zu."
-    terms = read(PACKER.pack(title, body, "de"))
+    terms = read(PACKER.pack(title, body, "de")[0])
     words = PACKER.readable_terms(title, body, "de")
     weight = {
         words[int(id_)]: value
@@ -202,7 +203,7 @@ SAME_AND_OTHER = mapping("languages", "same and other")
 @pytest.mark.parametrize("language", sorted(SAME_AND_OTHER))
 def test_languages_without_a_list_still_tell_events_apart(language):
     one, same, other = (
-        set(ids_of(read(PACKER.pack(title, "", language))).tolist())
+        set(ids_of(read(PACKER.pack(title, "", language)[0])).tolist())
         for title in SAME_AND_OTHER[language]
     )
     assert len(one & same) >= 3 * max(1, len(one & other))
@@ -222,7 +223,7 @@ def test_languages_without_a_list_still_tell_events_apart(language):
 )
 def test_hostile_texts_in_any_script_are_bounded(text):
     assert (
-        len(read(PACKER.pack(text[:200], text + "中", "zh")))
+        len(read(PACKER.pack(text[:200], text + "中", "zh")[0]))
         <= MODEL.tuning.packed_terms
     )
     assert Vocabulary("zh", EMPTY)["中" * 1000] != STOP_WORD

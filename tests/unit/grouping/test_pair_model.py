@@ -50,7 +50,9 @@ PACKER = TermPacker(shipped_model(Tuning()))
 TUNING = Tuning().section("pairs", PairTuning)
 SHIPPED = PairModel()
 EMPTY = StreamSnapshot(0, (), {})
-FLOODED = StreamSnapshot(1, [pack_frequencies([PACKER.pack("", FLOOD, "en")] * 40)], {})
+FLOODED = StreamSnapshot(
+    1, [pack_frequencies([PACKER.pack("", FLOOD, "en")[0]] * 40)], {}
+)
 LEVEE = "Levee breaks at Pennmouth, four dead"
 _NUMBERS = itertools.count(1)
 
@@ -61,7 +63,7 @@ def article(
     outlet: str | None = "Herald",
     minutes: int | None = NOON,
 ) -> PairArticle:
-    terms, words = PACKER.pack_counted(title, text, "en")
+    terms, words = PACKER.pack(title, text, "en")
     return stored_as(terms, title, minutes, outlet, body_words=words)
 
 
@@ -126,7 +128,7 @@ def rows_of(*rows: Mapping[str, float]) -> Floats:
 def compared(
     one: PairArticle, other: PairArticle, snapshot: StreamSnapshot = EMPTY
 ) -> ComparedPair:
-    return compare_pairs(SHIPPED, one, [other], snapshot).pairs[0]
+    return compare_pairs(SHIPPED, one, [other], snapshot)[0]
 
 
 def come(
@@ -135,10 +137,9 @@ def come(
     """Compare each with those before it, as they come in."""
     decided = []
     for place, one in enumerate(articles):
-        pairs, one.nearest = compare_pairs(
-            SHIPPED, one, articles[:place], snapshot, has_come=True
+        decided.append(
+            compare_pairs(SHIPPED, one, articles[:place], snapshot, has_come=True)
         )
-        decided.append(pairs)
     return decided
 
 
@@ -319,7 +320,7 @@ def test_the_compared_pair_is_none_of_its_neighbours(
     earlier.nearest = nearest_of(rows_of({"all": 0.4}, {"all": 0.2}))
     row = rows_of({"all": 0.3})
     for own, other in ((later, earlier), (earlier, later)):
-        add_neighbours(row, own, own.nearest, [other])
+        add_neighbours(row, own, [other])
         found = dict(zip(FEATURES, row[0].tolist(), strict=True))
         assert found["all_own_near"] == pytest.approx(level), "of the later one"
         assert found["all_own_rank"] == rank
@@ -333,7 +334,7 @@ def test_a_pair_that_is_not_near_in_time_takes_no_neighbour_away(days: float) ->
     own = made({})
     own.nearest = nearest_of(rows_of({"all": 0.3}, {"all": 0.1}))
     row = rows_of({"all": 0.3, "days": days})
-    add_neighbours(row, own, own.nearest, [made({})])
+    add_neighbours(row, own, [made({})])
     # `own` is the earlier one
     assert row[0, AT["all_other_near"]] == pytest.approx(0.2)
 
@@ -413,11 +414,11 @@ def test_articles_that_share_too_little_are_not_compared() -> None:
     hardly = article("Dock workers walk out", STRIKE)
     assert 0 < features(own, hardly)["all"] < LEAST_COSINE
     for other in (wordless, unlike, hardly):
-        [pair], nearest = compare_pairs(SHIPPED, own, [other], EMPTY, has_come=True)
+        [pair] = compare_pairs(SHIPPED, own, [other], EMPTY, has_come=True)
         assert (pair.logit, pair.is_compared) == (UNLIKE, False)
-        assert not nearest.any(), "nor are they neighbours"
-    assert compare_pairs(SHIPPED, own, [], EMPTY).pairs == []
-    alone, _ = compare_pairs(SHIPPED, own, [article(LEVEE, FLOOD), unlike], EMPTY).pairs
+        assert not own.nearest.any(), "nor are they neighbours"
+    assert compare_pairs(SHIPPED, own, [], EMPTY) == []
+    alone, _ = compare_pairs(SHIPPED, own, [article(LEVEE, FLOOD), unlike], EMPTY)
     assert alone.is_compared
 
 

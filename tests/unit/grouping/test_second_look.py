@@ -11,8 +11,11 @@ from hypothesis import strategies as st
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.pairs.pair_model import PairTuning, shift_between
 from aggregator.grouping.pairs.weights import shipped_model
-from aggregator.grouping.second_look.reassess import reassess_stories
-from aggregator.grouping.second_look.reassignments import ReportMove, StoryMerge
+from aggregator.grouping.second_look.look import (
+    ReportMove,
+    StoryMerge,
+    reassess_stories,
+)
 from aggregator.model.article import Article
 from aggregator.store.stories.live_stories import LiveStory
 from tests.support.events import article_of
@@ -64,8 +67,8 @@ class Tables:
             live.take(report)
         return live
 
-    def reports(self, number: int) -> list[Article]:
-        return sorted(self.stories[number], key=lambda one: -one.inbox_no)
+    def reports(self, story: LiveStory) -> list[Article]:
+        return sorted(self.stories[story.number], key=lambda one: -one.inbox_no)
 
     def neighbours(self, number: int) -> list[LiveStory]:
         return [self.story(other) for other in self.stories if other != number]
@@ -75,19 +78,17 @@ class Tables:
             [self.logits.get(frozenset((a.id, b.id)), APART) for b in others]
             for a in reports
         ]
-        return np.array(rows, dtype=np.float64)
+        shift = shift_between(self.stream, [*reports, *others], PAIR_TUNING)
+        return np.array(rows, dtype=np.float64) + shift
 
-    def shift(self, reports: Sequence[Article]) -> float:
-        return shift_between(self.stream, reports, PAIR_TUNING)
-
-    def has_report(self, number: int) -> bool:
-        return number not in self.opinions
+    def has_opinions_only(self, story: LiveStory) -> bool:
+        return story.number in self.opinions
 
     def may_leave(self, article: str) -> bool:
         return article not in self.held
 
-    def may_join(self, article: str, number: int) -> bool:
-        return (article, number) not in self.barred
+    def may_join(self, article: str, story: LiveStory) -> bool:
+        return (article, story.number) not in self.barred
 
     def are_apart(
         self, reports: Sequence[Article], others: Sequence[Article], number: int
@@ -97,16 +98,20 @@ class Tables:
     def is_foreign(self, report: Article, others: Sequence[Article]) -> bool:
         return report.id in self.foreign
 
-    def may_merge(self, one: int, other: int) -> bool:
-        return frozenset((one, other)) not in self.unmergeable
+    def may_merge(self, one: LiveStory, other: LiveStory) -> bool:
+        return frozenset((one.number, other.number)) not in self.unmergeable
 
     def look(self, *numbers: int, tuning=TUNING):
         return reassess_stories(numbers or self.stories, self, tuning)
 
 
+def number_of(story: str) -> int:
+    return int(story.removeprefix("s"))
+
+
 def merges(changes) -> list[tuple[int, int]]:
     assert all(isinstance(one, StoryMerge) for one in changes)
-    return [(one.kept, one.gone) for one in changes]
+    return [(number_of(one.kept), number_of(one.gone)) for one in changes]
 
 
 def pair(
@@ -279,8 +284,8 @@ def stray(
 )
 def test_an_undated_report_moves_with_a_clear_gain_only(tables, moves):
     changes = [one for one in tables.look() if isinstance(one, ReportMove)]
-    assert [(one.article, one.source, one.target) for one in changes] == [
-        ("b1", 1, 2)
+    assert [(one.report.id, one.source, one.target) for one in changes] == [
+        ("b1", "s1", "s2")
     ] * moves
     assert all(
         one.score >= one.need >= one.own_score + TUNING.reassess_gain for one in changes
@@ -293,7 +298,8 @@ def test_a_report_moves_to_the_best_story_that_it_may_join_once_it_may_leave():
     tables.logits[frozenset(("b1", "b3"))] = 12.0
 
     def target() -> list[int]:
-        return [one.target for one in tables.look() if isinstance(one, ReportMove)]
+        moves = [one for one in tables.look() if isinstance(one, ReportMove)]
+        return [number_of(move.target) for move in moves]
 
     assert target() == [3]
     tables.barred = {("b1", 3)}
@@ -342,14 +348,15 @@ def test_any_tables_are_looked_at_the_same_way_in_any_order_and_lose_nothing(
     tables.stories = {number: tables.stories[number][::-1] for number in order}
     assert tables.look(*order) == changes
     after = {
-        number: {one.id for one in some} for number, some in tables.stories.items()
+        f"s{number}": {one.id for one in some}
+        for number, some in tables.stories.items()
     }
     for change in changes:
         assert change.score >= change.need
         if isinstance(change, StoryMerge):
             after[change.kept] |= after.pop(change.gone)
         else:
-            after[change.source].remove(change.article)
-            after[change.target].add(change.article)
+            after[change.source].remove(change.report.id)
+            after[change.target].add(change.report.id)
     assert all(after.values())
     assert sorted(name for some in after.values() for name in some) == list(NAMES)

@@ -17,7 +17,7 @@ EMPTY = StreamSnapshot(0, (), {})
 
 
 def terms(text: str) -> bytes:
-    return PACKER.pack("", text, "en")
+    return PACKER.pack("", text, "en")[0]
 
 
 FLOOD, WALRUS = term_hash("w", "en", "flood"), term_hash("w", "en", "walrus")

@@ -35,7 +35,7 @@ AGAIN = (
 def article(
     text: tuple[str, str], minutes: int | None = NOON, inbox: int = 1, **more: Any
 ) -> Article:
-    terms, words = PACKER.pack_counted(*text, "en")
+    terms, words = PACKER.pack(*text, "en")
     return article_of(terms, minutes, words, inbox_no=inbox, **more)
 
 

@@ -75,17 +75,6 @@ def test_a_saved_page_has_its_address_and_not_the_date_of_saving() -> None:
     assert (entry.outlet, entry.published, entry.is_page) == (None, None, True)
 
 
-def test_an_older_browser_has_the_address_in_the_part(tmp_path: Path) -> None:
-    (tmp_path / "page.mht").write_text(
-        "From: <Saved by Windows Internet Explorer 7>\nSubject: Ice\nDate: Mon, 23 Nov 2026 10:00:00 +0100\n"
-        'MIME-Version: 1.0\nContent-Type: multipart/related; type="text/html"; boundary="b"\n\n--b\n'
-        f'Content-Type: text/html; charset="utf-8"\nContent-Location: {ADDRESS}\n\n'
-        f"<html><body><p>{TEXT}</p></body></html>\n\n--b--\n"
-    )
-    (entry,) = entries(found(tmp_path / "page.mht"))
-    assert (entry.url, entry.published) == (ADDRESS, None)
-
-
 # --- others of the kind, as their documents name the keys ---------------------------------------------------
 
 

@@ -10,7 +10,6 @@ from aggregator.stories.versions import (
     CHANGES_SHOWN,
     changed_sentences,
     is_update,
-    unread_signs,
 )
 from tests.support.tables import mapping, rows
 
@@ -159,9 +158,3 @@ def test_an_update_has_grown_if_the_earlier_text_is_whole_in_it() -> None:
 def test_a_correction_is_marked_by_its_first_word(title: str, language: str) -> None:
     assert is_correction(title, language)
     assert not is_correction(f"Mayor of Tellin: {title}", language)
-
-
-def test_what_is_not_read_of_a_language_is_known() -> None:
-    assert unread_signs("fi") == ("numbers", "negations")
-    assert unread_signs("sv") == ("negations",)
-    assert unread_signs("de") == unread_signs(None) == ()

@@ -1,6 +1,6 @@
-"""Candidates of an article: the stored articles that may be its original, its excerpts, or its other version.
+"""Matches of an article: the stored articles that are its original, its excerpts, or its other version.
 
-They share sampled shingles or the address with it, which is known without their texts. Only the texts of the
+Candidates share sampled shingles or the address with it, which is known without their texts. Only the texts of the
 likeliest candidates are read, `exact_checks` for each question.
 """
 
@@ -28,30 +28,32 @@ from aggregator.stories.titles.title_text import take_title
 from aggregator.stories.versions import changed_sentences, is_update
 
 
-class CopyCandidates:
-    """The candidates of one article."""
+class CopyMatch:
+    """The matches of an incoming article among the stored articles before it."""
+
+    # The sampled shingles that later articles find it by
+    sketch = b""
 
     def __init__(
         self,
-        *,
         connection: Connection,
         own: ComparedText,
         overlaps: Sequence[SketchOverlap],
         tuning: CopyTuning,
     ) -> None:
-        """Keep the candidates; `overlaps` are those that share shingles, the likeliest first."""
+        """Find the matches; `overlaps` are those that share shingles, the likeliest first."""
         self._connection = connection
         self._own = own
         self._overlaps = overlaps
         self._tuning = tuning
         self._shares = {overlap.number: overlap.share for overlap in overlaps}
-        # The largest overlaps, without chance matches.
-        likely = [
+        # The largest overlaps, without chance matches
+        self._likely = [
             overlap for overlap in overlaps if overlap.share >= tuning.likely_share
-        ]
-        self._likely = likely[: tuning.candidate_cap]
-        numbers = [overlap.number for overlap in self._likely]
-        self._others = compared_articles.copy_candidates(connection, numbers)
+        ][: tuning.candidate_cap]
+        self._others = compared_articles.copy_candidates(
+            connection, [overlap.number for overlap in self._likely]
+        )
         self._at_page: list[ComparedText] = []
         page = canonical_url(own.url or "") if own.signature else None
         if page is not None:
@@ -71,83 +73,81 @@ class CopyCandidates:
             if other.id == own.id or (is_at_page and other.source == own.source):
                 del self._others[number]
 
-    @cached_property
-    def _originals(self) -> list[str]:
-        """The ids of the possible originals of the article, the likeliest first."""
-        return rank_candidates(
-            self._own, self._others.values(), self._shares, self._tuning
+        # The possible originals of the article, the likeliest first
+        self._originals = rank_candidates(
+            own, self._others.values(), self._shares, tuning
         )
-
-    @cached_property
-    def _texts(self) -> list[ComparedText]:
-        return self._read(self._originals)
-
-    @cached_property
-    def series(self) -> list[str]:
-        """The ids of articles that fill the same form as this article, each with other names."""
-        return [
-            text.id
-            for text in self._texts
-            if is_one_series(self._own, text, self._texts)
-        ]
-
-    def best_original(self) -> CopyEvidence | None:
-        """Return the article that this article copies or excerpts."""
-        texts = [text for text in self._texts if text.id not in self.series]
-        return best_copy(self._own, texts, self._tuning)
-
-    def excerpts(self, original: str | None) -> tuple[CopyEvidence, ...]:
-        """Return the excerpts of the article that are not linked yet, without `original`."""
-        shorter = self._sharing(
-            overlap for overlap in self._likely if not overlap.is_longer
+        texts = self._read(self._originals)
+        # Articles that fill one form with it, each with other names
+        self.series = [text.id for text in texts if is_one_series(own, text, texts)]
+        # Its original, or the article that it excerpts
+        self.copy = best_copy(
+            own, [text for text in texts if text.id not in self.series], tuning
         )
-        known = {original, *self.series}
+        # The article that shares most words with it; set only if the text is neither a copy nor an excerpt
+        self.reuse = None if self.copy else self._find_reuse()
+        # The original, or the article whose words are reused, if this text is another version of it
+        self.version_of = self._find_version()
+        # Earlier or later states of this text by its own outlet; they are not copies
+        self.updated = () if self.copy else self._find_updated()
+        # Stored excerpts of it (`other`) that are not linked yet; those of a copy are excerpts of its original
+        self.excerpts = () if self.original else self._find_excerpts()
+
+    @property
+    def original(self) -> str | None:
+        """The id of the article whose whole text it copies; None for an excerpt."""
+        if self.copy is None or self.copy.kind != "copy":
+            return None
+        return self.copy.other
+
+    def drop_copy(self) -> None:
+        """Let the article be no copy, after all, nor a version of its original."""
+        self.copy = self.version_of = None
+
+    def _find_excerpts(self) -> tuple[CopyEvidence, ...]:
+        known = {self.copy.other if self.copy else None, *self.series}
+        shorter = [overlap for overlap in self._likely if not overlap.is_longer]
         cuts = [
             other.id
-            for other in shorter
+            for other in self._sharing(shorter)
             if other.copy_of is None and other.id not in known
         ]
         return excerpts_in(self._own, self._read(cuts), self._tuning)
 
-    def reuse(self) -> TextReuse | None:
-        """Return the article that shares most words with this article, which is not a copy."""
+    def _find_reuse(self) -> TextReuse | None:
         sharing = [other.id for other in self._sharing(self._overlaps)]
-        ids = dict.fromkeys(self._originals + sharing)
-        return text_reuse(self._own, self._read([*ids]), self._tuning)
+        ids = [*dict.fromkeys(self._originals + sharing)]
+        return text_reuse(self._own, self._read(ids), self._tuning)
 
-    def version_of(
-        self, copy: CopyEvidence | None, reuse: TextReuse | None
-    ) -> str | None:
+    def _find_version(self) -> str | None:
         """Return the original, or the article with the reused words, if both tell a sentence differently."""
-        if copy is not None and copy.kind == "copy":
-            return version_of_original(self._connection, self._own, copy.other)
-        if reuse is None:
+        if self.original is not None:
+            return version_of_original(self._connection, self._own, self.original)
+        if self.reuse is None:
             return None
-        (other,) = self._read([reuse.other])
-        return reuse.other if is_update(_text_of(self._own), _text_of(other)) else None
+        (other,) = self._read([self.reuse.other])
+        return other.id if is_update(_text_of(self._own), _text_of(other)) else None
 
-    def updated(self) -> tuple[str, ...]:
+    def _find_updated(self) -> tuple[str, ...]:
         """Return other states of this text by the same outlet, the likeliest first."""
         of_outlet = [
             other.id
             for other in self._sharing(self._likely)
             if is_one_outlet(self._own, other) and other.id not in self.series
         ]
-        version = _text_of(self._own)
         return tuple(
             text.id
             for text in self._read(of_outlet)
-            if is_update(version, _text_of(text))
+            if is_update(_text_of(self._own), _text_of(text))
         )
 
+    @cached_property
     def same_page(self) -> str | None:
-        """Return the first article under the same URL with the same text, or with a longer or shorter cut of it."""
-        compared = self._own
-        tuning = self._tuning
-        for other in self._read(
-            rank_candidates(compared, self._at_page, self._shares, tuning)
-        ):
-            if verdict(compared, other, tuning) or verdict(other, compared, tuning):
+        """The first article under the same URL with the same text, or with a longer or shorter cut of it."""
+        own, tuning = self._own, self._tuning
+        likely = rank_candidates(own, self._at_page, self._shares, tuning)
+        for other in self._read(likely):
+            if verdict(own, other, tuning) or verdict(other, own, tuning):
                 return other.id
         return None
 

@@ -1,0 +1,14 @@
+"""The outcome of placing one entry, for code that needs none of what decides about it."""
+
+from aggregator.model.structs import FrozenStruct
+from aggregator.store.intake.inbox import Outcome
+
+
+class PlacementResult(FrozenStruct):
+    """The outcome of one waiting entry."""
+
+    entry_no: int
+    outcome: Outcome
+    article: str
+    story: str | None = None
+    reason: str | None = None

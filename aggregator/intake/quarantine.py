@@ -15,6 +15,8 @@ Batch = Sequence[tuple[InboxEntry, Prepared]]
 Failure = tuple[InboxEntry, Exception]
 # If entries of this many sources fail, the cause is not the entries (chosen)
 _SOURCES = 5
+# Entries go into quarantine after so many tries if none was placed yet (chosen: one minute).
+_TRIES = 20
 _NOT_OF_AN_ENTRY = (AggregatorError, MemoryError, OSError)
 
 
@@ -32,6 +34,8 @@ class QuarantiningPlacer:
         self._placer = placer
         # Whether this process has placed an entry
         self._has_placed = False
+        # Consecutive calls that placed nothing
+        self._tries = 0
 
     def place(self, batch: Batch) -> list[PlacementResult]:
         """Place a batch like `Placer.place`; a failing batch is halved until each culprit is alone.
@@ -54,13 +58,15 @@ class QuarantiningPlacer:
                     parts += [part[len(part) // 2 :], part[: len(part) // 2]]
                 continue
             self._has_placed = True
+            self._tries = 0
             done += [*self._quarantine(failed), *placed]
             failed = []
         # Few sources failed: the cause is their entries, not the program or the database.
         sources = {waiting.entry.source for waiting, _ in failed}
-        if len(sources) < _SOURCES and self._has_placed:
+        if len(sources) < _SOURCES and (self._has_placed or self._tries >= _TRIES):
             done += self._quarantine(failed)
         elif not done:
+            self._tries += 1
             waiting, cause = failed[0]
             raise DamagedError(
                 f"entry {waiting.entry_no} and those after it cannot be placed ({_name_cause(cause)}): the "

@@ -8,8 +8,9 @@ from sqlalchemy import Column, Table, insert, select
 
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.placing.placement_result import PlacementResult
+from aggregator.grouping.story_options import StoryOptions
 from aggregator.intake.pipeline import Pipeline
-from aggregator.intake.workers.executor import InlineExecutor
+from aggregator.intake.workers.executor import Executor, InlineExecutor
 from aggregator.model.entry import Entry, Published
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import acceptance, pending_pages
@@ -127,16 +128,20 @@ class Rig:
         database: Database,
         clock: Callable[[], dt.datetime] | None = None,
         all_tuning: Tuning | None = None,
+        options: StoryOptions = StoryOptions(),  # noqa: B008 - frozen
+        executor: Executor | None = None,
     ) -> None:
-        self.database = database
+        self.database, self.options = database, options
+        self.executor = executor or InlineExecutor()
         self.clock = clock or Clock()
         self.all_tuning = all_tuning or Tuning()
         self.restart()
 
     def restart(self) -> None:
         """Forget all that is kept in memory."""
-        executor = InlineExecutor()
-        self.pipeline = Pipeline(self.database, executor, self.all_tuning, self.clock)
+        self.pipeline = Pipeline(
+            self.database, self.executor, self.all_tuning, self.clock, self.options
+        )
 
     def accept(
         self, *entries: Entry, wants_page: Sequence[bool] | None = None, **more: Any
@@ -156,10 +161,8 @@ class Rig:
         assert accepted.entry_no is not None
         return accepted.entry_no
 
-    def comes(
-        self, n: int, page: bytes | None, url: str | None = None
-    ) -> list[PlacementResult]:
-        """The page that a row waits for has come, from that address: all that waits is placed."""
+    def brings(self, n: int, page: bytes | None, url: str | None = None) -> None:
+        """The page that a row waits for has come, from that address."""
         written_by(
             self.database,
             pending_pages.store_page,
@@ -168,6 +171,12 @@ class Rig:
             url=url,
             charset="utf-8",
         )
+
+    def comes(
+        self, n: int, page: bytes | None, url: str | None = None
+    ) -> list[PlacementResult]:
+        """Likewise, and all that waits is placed."""
+        self.brings(n, page, url)
         return self.place()
 
     def place(self) -> list[PlacementResult]:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from sqlalchemy import (
+    Column,
     ColumnElement,
     Connection,
     Executable,
@@ -62,6 +63,21 @@ def counted(
         database, select(func.count()).select_from(table).where(*where)
     ).scalar_one()
     return count
+
+
+def column(
+    database: Database | str, wanted: Column[Any], *where: ColumnElement[bool]
+) -> list[Any]:
+    """A column of the rows that fit, in the order of their table."""
+    found = select(wanted).where(*where).order_by(*wanted.table.primary_key)
+    return [*queried(database, found).scalars()]
+
+
+def value(
+    database: Database | str, wanted: Column[Any], *where: ColumnElement[bool]
+) -> Any:
+    """What the one row that fits has in a column."""
+    return queried(database, select(wanted).where(*where)).scalar_one()
 
 
 def executed(database: Database | str, statement: Executable, *values: Any) -> None:

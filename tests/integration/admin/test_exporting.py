@@ -116,10 +116,8 @@ def test_an_export_is_one_state_though_a_daemon_works_meanwhile(
 def test_a_token_arrives_by_name_and_opens_nothing_until_it_is_created_again(
     filled: Database, database: Database
 ) -> None:
-    with filled.write() as connection:
-        _, secret = api_tokens.create(connection, "newsroom", ("push",), NOON)
-    with database.write() as connection:
-        api_tokens.create(connection, "made before", ("admin",), NOON)
+    _, secret = written_by(filled, api_tokens.create, "newsroom", ("push",), NOON)
+    written_by(database, api_tokens.create, "made before", ("admin",), NOON)
     lines = _export(filled)
     assert import_into(database, lines, _ignore)
     with filled.write() as kept, database.write() as arrived:

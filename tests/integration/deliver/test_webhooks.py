@@ -46,6 +46,7 @@ from tests.support.loopback import Request, Response, redirect
 from tests.support.outgoing import Post
 from tests.support.receiver import SECRET, Receiver, documented_check
 from tests.support.rows import (
+    column,
     counted,
     executed,
     overheard,
@@ -249,9 +250,7 @@ def test_a_merge_of_old_stories_is_sent_to_who_knows_them(
     post.run()
     assert receiver.types() == ["story.created"]
     post.clock.time += 10 * DAY
-    stories = list(
-        dict.fromkeys(queried(database, select(outbox_table.c.story)).scalars())
-    )
+    stories = list(dict.fromkeys(column(database, outbox_table.c.story)))
     others = {
         one.id for one in StoryReader(database).stories(StoryFilter()).stories
     } - set(stories)

@@ -36,7 +36,7 @@ from tests.support.articles import (
     settled,
 )
 from tests.support.fresh import emptied
-from tests.support.rows import executed, queried
+from tests.support.rows import column, executed, queried, read_by
 from tests.support.story_checks import correct, rows_of, what_is_wrong
 
 DAY = dt.timedelta(days=1)
@@ -149,9 +149,7 @@ def rows_of_grouping(database: Database) -> dict[str, object]:
     rows["articles"] = queried(
         database, select(*columns).order_by(article.c.inbox_no)
     ).all()
-    packed = queried(
-        database, select(article.c.evidence).order_by(article.c.inbox_no)
-    ).scalars()
+    packed = column(database, article.c.evidence)
     reasons = [codecs.unpack(blob, Evidence) for blob in packed]
     rows["reasons"] = [
         msgspec.structs.replace(one, rules_version="") for one in reasons
@@ -180,8 +178,7 @@ def test_a_story_of_thousands_of_copies_stays_small_in_memory(
     rig.restart()
     further = record("Post", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON)
     assert [one.outcome for one in rig.take(further)] == ["copy"]
-    with database.read() as connection:
-        window = rig.pipeline.placer.parts.window.current(connection)
+    window = read_by(database, rig.pipeline.placer.parts.window.current)
     (live,) = (window.story(number) for number in window.numbers())
     assert (live.article_count, len(live.dates)) == (3_003, 3_003)
     assert (live.compared_count, len(live.reports)) == (1, 1)

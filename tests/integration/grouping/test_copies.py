@@ -34,7 +34,7 @@ from tests.support.articles import (
 )
 from tests.support.deep_checks import faults
 from tests.support.fresh import with_tables
-from tests.support.rows import executed, queried
+from tests.support.rows import column, executed, queried
 from tests.support.story_checks import recluster
 
 TUNING = Tuning().section("copies", CopyTuning)
@@ -181,11 +181,7 @@ def test_a_wire_family_of_seventy_finds_its_copy_and_its_excerpts(
         framed = f"{prose(f'before {at}', 20)}\n{wire}\n{prose(f'after {at}', 40)}"
         rig.take(piece(f"Outlet {at}", f"{at}", framed))
     rig.take(piece("Last", "excerpt", part(wire, 150, 60), "An excerpt after all"))
-    roles = (
-        queried(rig.database, select(article.c.role).order_by(article.c.inbox_no))
-        .scalars()
-        .all()
-    )
+    roles = column(rig.database, article.c.role)
     stored = sketches(rig.database)
     assert roles[1:71] == ["copy"] * 70
     assert links(rig.database)["An excerpt after all"][1] is not None
@@ -329,11 +325,7 @@ def test_copies_are_found_though_all_that_could_be_found_was_erased(rig: Rig) ->
     for at in range(12):
         (twelfth,) = rig.take(piece(f"Outlet {at}", f"{at}", text))
     assert [*sketches(rig.database)] == [*range(1, 10)]
-    ids = (
-        queried(rig.database, select(article.c.id).order_by(article.c.inbox_no))
-        .scalars()
-        .all()
-    )
+    ids = column(rig.database, article.c.id)
     for id_ in ids[:-1]:
         rig.pipeline.placer.erase(ForgetCommand(name=id_))
     assert [*sketches(rig.database)] == [13]

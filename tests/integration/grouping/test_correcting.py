@@ -38,7 +38,7 @@ from tests.support.articles import (
     strike,
 )
 from tests.support.fresh import with_tables
-from tests.support.rows import queried
+from tests.support.rows import queried, value
 from tests.support.story_checks import (
     assigned,
     by_title,
@@ -471,7 +471,7 @@ def test_a_report_that_belongs_to_a_live_blog_silences_it(rig: Rig) -> None:
         published=NOON,
     )
     (opened,) = rig.take(other)
-    assert queried(rig.database, select(story.c.container_only)).scalar_one()
+    assert value(rig.database, story.c.container_only)
     ids = [one.article for one in rig.accept(strike())]
     with rig.database.write() as connection:
         detail = {

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from sqlalchemy import select
 
 from aggregator.admin.labelled_data import read_dataset
 from aggregator.cli.explain_command import explanation_text
@@ -28,18 +27,14 @@ from tests.support.articles import (
     Rig,
     record,
 )
-from tests.support.rows import queried
+from tests.support.rows import column
 from tests.support.tables import rows
 
 SETS = ("fulltext", "leads", "lookalikes", "headlines")
 
 
 def evidence_of_all(database: Database) -> list[Evidence]:
-    rows = (
-        queried(database, select(article.c.evidence).order_by(article.c.inbox_no))
-        .scalars()
-        .all()
-    )
+    rows = column(database, article.c.evidence)
     return [codecs.unpack(row, Evidence) for row in rows]
 
 

@@ -3,14 +3,12 @@
 import datetime as dt
 from random import Random
 
-from sqlalchemy import select
-
 from aggregator.model.entry import Entry
 from aggregator.store.engine.database import Database
 from aggregator.store.stories.article_views import SHOWN_MEMBERS
 from aggregator.store.tables import story
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, Clock, Rig, record
-from tests.support.rows import queried
+from tests.support.rows import column
 from tests.support.story_checks import what_is_wrong
 
 # Agencies, outlets of one publisher, outlets in several spellings, and an unknown one.
@@ -50,5 +48,5 @@ def test_the_row_of_a_flood_is_that_of_its_articles(database: Database) -> None:
         record("Herald", "own", "Levee breaks at Pennmouth", FLOOD, published=NOON),
     )
     assert what_is_wrong(database, rig.pipeline.placer) == []
-    counts = queried(database, select(story.c.article_count)).scalars().all()
+    counts = column(database, story.c.article_count)
     assert max(counts) > SHOWN_MEMBERS + 40

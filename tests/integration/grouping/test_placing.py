@@ -33,7 +33,7 @@ from tests.support.articles import (
     strike,
 )
 from tests.support.deep_checks import faults
-from tests.support.rows import executed, overheard, queried, read_by
+from tests.support.rows import column, executed, overheard, queried, read_by, value
 from tests.support.story_checks import what_is_wrong
 
 DAY = dt.timedelta(days=1)
@@ -81,11 +81,7 @@ def test_a_reprint_of_a_live_blog_is_a_live_blog(rig: Rig) -> None:
     rig.take(record("Live Desk", "1", title, BLOG, published=NOON))
     rig.take(record("Courier", "1", title, BLOG, published=NOON))
     rig.take(flood())
-    roles = (
-        queried(rig.database, select(article.c.role).order_by(article.c.inbox_no))
-        .scalars()
-        .all()
-    )
+    roles = column(rig.database, article.c.role)
     assert roles == ["container", "container", "report"]
     (found,) = StoryReader(rig.database).stories(StoryFilter()).stories
     assert (found.article_count, found.report_count) == (3, 1)
@@ -103,7 +99,7 @@ def test_a_revision_keeps_id_and_home_and_is_logged(rig: Rig) -> None:
         first.story,
     )
     assert [one.outcome for one in rig.take(changed)] == []
-    assert "Five people" in queried(rig.database, select(article.c.text)).scalar_one()
+    assert "Five people" in value(rig.database, article.c.text)
 
 
 def test_several_texts_under_one_address_are_taken_once_each_however_often_they_come(

@@ -26,7 +26,7 @@ from tests.support.articles import (
     record,
 )
 from tests.support.fresh import with_tables
-from tests.support.rows import queried
+from tests.support.rows import queried, value
 from tests.support.tables import rows
 
 _STEPS = 20  # of SQLite's machine, to one count
@@ -162,13 +162,13 @@ def test_a_flood_of_copies_is_one_report_and_costs_no_more_and_more(
     rig = _rig(database)
     before, after = _growth(database, meter, rig, _copied, early, late)
     assert _is_flat(before, after), (before, after)
-    with database.read() as connection:
-        counts = connection.execute(
-            select(story.c.article_count, story.c.outlet_count, story.c.report_count)
-        ).all()
-        found_by_sketch = connection.execute(
-            select(func.count()).select_from(sketch)
-        ).scalar_one()
+    counts = queried(
+        database,
+        select(story.c.article_count, story.c.outlet_count, story.c.report_count),
+    ).all()
+    found_by_sketch = queried(
+        database, select(func.count()).select_from(sketch)
+    ).scalar_one()
     assert [tuple(row) for row in counts] == [(late + 32, 1, 1)]
     # Each has another number, so nearly all are versions of the first one.
     assert found_by_sketch <= 1 + Tuning().section("copies", CopyTuning).key_cap
@@ -292,9 +292,7 @@ def test_a_story_stops_at_its_cap_and_says_so(database: Database) -> None:
     placed = rig.take(again)
     assert placed[0].outcome == "copy", "a copy of a member always comes in"
     assert placed[0].story is not None
-    size = queried(
-        database, select(story.c.article_count).where(story.c.id == placed[0].story)
-    ).scalar_one()
+    size = value(database, story.c.article_count, story.c.id == placed[0].story)
     full = queried(
         database, select(func.count()).where(story_log.c.kind == "full")
     ).scalar_one()

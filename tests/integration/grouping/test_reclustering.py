@@ -42,7 +42,7 @@ from tests.support.articles import (
 )
 from tests.support.fresh import sqlite_at, with_tables
 from tests.support.polling import feed_source
-from tests.support.rows import executed, queried, read_by, written_by
+from tests.support.rows import column, executed, queried, read_by, value, written_by
 from tests.support.story_checks import (
     assigned,
     by_title,
@@ -96,9 +96,7 @@ def is_the_same(difference: GroupingDifference) -> bool:
 
 def came_in(database: Database, n: int) -> dt.datetime:
     """When the article of this inbox number was accepted."""
-    return queried(
-        database, select(article.c.seen_at).where(article.c.inbox_no == n)
-    ).scalar_one()
+    return value(database, article.c.seen_at, article.c.inbox_no == n)
 
 
 # --- the same again ----------------------------------------------------------------------------------------
@@ -239,7 +237,7 @@ def test_an_outlet_that_was_unknown_stays_unknown(database: Database) -> None:
         f"<body><article><h1>Levee breaks at Pennmouth, four dead</h1><p>{FLOOD}</p></article></body></html>"
     )
     Rig(database).take(Entry(source="files", guid="a.html", html=page, is_page=True))
-    assert queried(database, select(article.c.outlet)).scalar_one() is None
+    assert value(database, article.c.outlet) is None
     before = everything(database)
     recluster(database)
     assert everything(database) == before
@@ -266,11 +264,7 @@ def test_the_words_of_today_are_decided_about(database: Database) -> None:
         )
     )
     recluster(database)
-    titles = (
-        queried(database, select(article.c.title).order_by(article.c.inbox_no))
-        .scalars()
-        .all()
-    )
+    titles = column(database, article.c.title)
     assert titles[0].endswith("five dead")
     assert what_is_wrong(database) == []
 
@@ -295,7 +289,7 @@ def test_what_is_read_from_texts_is_restored(database: Database) -> None:
     ]
     Rig(database).take(*entries)
     before = rows_of(database, article)
-    assert set(queried(database, select(article.c.kind)).scalars()) == {
+    assert set(column(database, article.c.kind)) == {
         "report",
         "opinion",
     }
@@ -319,7 +313,7 @@ def test_the_language_that_the_user_set_for_a_source_is_kept(
     entry = record(source.id, "1", "Levee breaks at Pennmouth, four dead", FLOOD)
     Rig(database).take(of_source(entry, source))
     recluster(database)
-    assert queried(database, select(article.c.language)).scalars().all() == ["de"]
+    assert column(database, article.c.language) == ["de"]
 
 
 # --- other rules -------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from aggregator.model.entry import Entry
 from aggregator.store.engine.database import Database
 from aggregator.store.tables import article
 from tests.support.articles import NOON, Clock, Rig, record
+from tests.support.rows import queried
 from tests.support.story_checks import correct, partition, reclustering, what_is_wrong
 from tests.support.tables import mapping, rows
 
@@ -51,11 +52,10 @@ def _series(form: str, source: str = "Office") -> list[Entry]:
 def _stories(database: Database) -> list[list[str]]:
     """Return the headlines of the articles of each story."""
     stories = defaultdict(list)
-    with database.read() as connection:
-        for row in connection.execute(
-            select(article.c.story, article.c.title).order_by(article.c.inbox_no)
-        ):
-            stories[row.story].append(row.title)
+    for row in queried(
+        database, select(article.c.story, article.c.title).order_by(article.c.inbox_no)
+    ):
+        stories[row.story].append(row.title)
     return list(stories.values())
 
 

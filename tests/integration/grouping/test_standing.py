@@ -21,7 +21,7 @@ from tests.support.articles import (
 )
 from tests.support.polled_world import PolledWorld, Shown
 from tests.support.polling import feed_source
-from tests.support.rows import queried, read_by
+from tests.support.rows import column, queried, read_by
 
 HOSTS = ("gazette.example", "herald.example", "stranger.example")
 EVENTS = (
@@ -236,11 +236,7 @@ def test_who_is_forgotten_has_no_standing_and_is_named_nowhere(
                 outlet=outlet,
             )
         )
-    ids = [
-        *queried(
-            world.database, select(article.c.id).order_by(article.c.inbox_no)
-        ).scalars()
-    ]
+    ids = column(world.database, article.c.id)
     left = select(standing.c.sender).distinct()
     for name in ids[:2]:
         assert "letters Anna Holm" in queried(world.database, left).scalars().all()

@@ -10,8 +10,6 @@ from sqlalchemy import select
 from aggregator.config.settings import Config
 from aggregator.config.tuning import Tuning
 from aggregator.intake.configured import story_options
-from aggregator.intake.pipeline import Pipeline
-from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.model.entry import Entry
 from aggregator.store.engine.database import Database
 from aggregator.store.tables import article, story, story_log
@@ -25,7 +23,7 @@ from tests.support.articles import (
     record,
 )
 from tests.support.events import GRAIN
-from tests.support.rows import queried
+from tests.support.rows import column, queried, value
 from tests.support.story_checks import correct, members, mistake, what_is_wrong
 from tests.support.tables import rows
 
@@ -64,18 +62,15 @@ def told(database: Database) -> set[str]:
     )
     assert queried(database, parted).all() == []
     groups = defaultdict(list)
-    with database.read() as connection:
-        for row in connection.execute(
-            select(article.c.story, article.c.outlet).order_by(article.c.outlet)
-        ):
-            groups[row.story].append(row.outlet)
+    for row in queried(
+        database, select(article.c.story, article.c.outlet).order_by(article.c.outlet)
+    ):
+        groups[row.story].append(row.outlet)
     return {" ".join(one) for one in groups.values()}
 
 
 def story_of(database: Database, key: str) -> str:
-    found: str = queried(
-        database, select(article.c.story).where(article.c.outlet == key)
-    ).scalar_one()
+    found: str = value(database, article.c.story, article.c.outlet == key)
     return found
 
 
@@ -164,20 +159,17 @@ LATER = record(
 def test_a_headline_bumps_a_story_of_one_report_until_bump_age(
     database: Database, hours: int, reports: int, is_bumped: bool
 ) -> None:
-    rig = Rig(database)
     options = story_options(
         Config.model_validate({"feeds": {"bump": ("headline",), "bump_age": "2d"}})
     )
-    rig.pipeline = Pipeline(
-        database, InlineExecutor(), rig.all_tuning, rig.clock, options
-    )
+    rig = Rig(database, options=options)
     rig.accept(LEVEE, bump_by_clock=True)
     if reports > 1:
         rig.accept(LATER, bump_by_clock=True)
     rig.place()
 
     def bumped_at() -> dt.datetime:
-        (found,) = queried(database, select(story.c.bumped_at)).scalars()
+        (found,) = column(database, story.c.bumped_at)
         return found
 
     before = bumped_at()

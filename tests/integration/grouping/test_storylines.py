@@ -32,7 +32,7 @@ from tests.support.articles import (
     record,
 )
 from tests.support.fresh import with_tables
-from tests.support.rows import executed, queried, read_by, written_by
+from tests.support.rows import column, executed, queried, read_by, written_by
 from tests.support.story_checks import (
     by_title,
     correct,
@@ -128,7 +128,7 @@ def test_a_roundup_joins_no_affairs(rig: Rig) -> None:
         )
     )
     assert STRUCK not in lines(rig.database)
-    assert 5 not in queried(rig.database, select(affinity.c.article)).scalars().all()
+    assert 5 not in column(rig.database, affinity.c.article)
 
 
 @pytest.mark.parametrize("title", ["By: Oda Renn", "Newsletter: dykes"])
@@ -261,7 +261,7 @@ def test_a_storyline_outlives_its_founder(rig: Rig) -> None:
         VOTE,
         "Fund for dykes pays late",
     }
-    numbers = queried(rig.database, select(affinity.c.article)).scalars()
+    numbers = column(rig.database, affinity.c.article)
     assert 1 not in set(numbers)
 
 

@@ -15,7 +15,7 @@ from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import article, story
 from tests.support.articles import NOON, Rig, record, trust
 from tests.support.newsroom import Newsroom
-from tests.support.rows import queried
+from tests.support.rows import column, queried
 from tests.support.story_checks import (
     placing_of,
     recluster,
@@ -55,9 +55,7 @@ def piece(
 
 
 def only_story(database: Database) -> StoryView:
-    (id_,) = queried(
-        database, select(story.c.id).where(story.c.redirect_to.is_(None))
-    ).scalars()
+    (id_,) = column(database, story.c.id, story.c.redirect_to.is_(None))
     found = StoryReader(database, Tuning()).story(id_)
     assert isinstance(found, StoryView)
     return found
@@ -194,11 +192,7 @@ def test_a_third_text_under_the_name_of_an_outlet_parts_none_of_its_versions(
         "Kite Daily", f"{other} {REST}", -1, "Police arrest Pill over fire at mill"
     )
     rig.take(msgspec.structs.replace(claimed, source="Fresh Feed", authority="foreign"))
-    stories = (
-        queried(rig.database, select(article.c.story).order_by(article.c.inbox_no))
-        .scalars()
-        .all()
-    )
+    stories = column(rig.database, article.c.story)
     assert stories[0] == stories[1]
 
 
@@ -394,5 +388,5 @@ def test_a_take_replaces_no_report_of_another_outlet_and_none_of_something_else(
         )
     )
     rig.take(piece("NPA", TAKES[1][1], -1, TAKES[1][0]))
-    versions = queried(rig.database, select(article.c.version_of)).scalars().all()
+    versions = column(rig.database, article.c.version_of)
     assert versions == [None, None, None]

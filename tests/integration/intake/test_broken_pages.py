@@ -6,16 +6,14 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
-from aggregator.config.tuning import Tuning
 from aggregator.intake.jobs import PrepareJob
-from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.workers.executor import InlineExecutor, JobFunction
 from aggregator.model.entry import Entry
 from aggregator.model.errors import WorkError
 from aggregator.store.engine.database import Database
-from aggregator.store.intake import acceptance, pending_pages
 from aggregator.store.tables import article, entry
-from tests.support.articles import NOON, Clock
+from tests.support.articles import Rig
+from tests.support.rows import column, queried
 
 OWN = "The board of Sennick harbour has agreed to sell its eastern quay to traders for 84 million crowns."
 
@@ -69,28 +67,17 @@ def test_a_page_that_breaks_its_worker(
             title="Whale below lighthouse",
         ),
     ]
-    with database.write() as connection:
-        for one in acceptance.accept(
-            connection, entries, seen=[NOON] * 3, wants_page=[True] * 3
-        ).accepted:
-            assert one.entry_no is not None
-            pending_pages.store_page(
-                connection, one.entry_no, page=b"<p>x</p>", url=None, charset="utf-8"
-            )
-    list(Pipeline(database, Breaking(broken), Tuning(), Clock()).place_waiting())
-    with database.read() as connection:
-        columns = (entry.c.verdict, entry.c.page_verdict, entry.c.outcome)
-        said = [
-            tuple(row)
-            for row in connection.execute(select(*columns).order_by(entry.c.entry_no))
-        ]
-        reasons = connection.execute(select(entry.c.reason)).scalars().all()
-        texts = (
-            connection.execute(select(article.c.text).order_by(article.c.inbox_no))
-            .scalars()
-            .all()
-        )
-    assert texts == [OWN, ""]
+    rig = Rig(database, executor=Breaking(broken))
+    for one in entries:
+        rig.brings(rig.waits(one), b"<p>x</p>")
+    rig.place()
+    columns = (entry.c.verdict, entry.c.page_verdict, entry.c.outcome)
+    said = [
+        tuple(row)
+        for row in queried(database, select(*columns).order_by(entry.c.entry_no))
+    ]
+    reasons = column(database, entry.c.reason)
+    assert column(database, article.c.text) == [OWN, ""]
     assert said == [
         ("ok", verdict, "founded"),
         ("stub", verdict, "founded"),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 import pytest
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, update
 
 from aggregator.grouping.deletion.forget_articles import ForgetCommand
 from aggregator.grouping.deletion.retention import Retention, RetentionPlan
@@ -20,7 +20,7 @@ from aggregator.store.tables import article, entry, intake_count
 from tests.support.articles import Clock, Rig, record
 from tests.support.deep_checks import faults
 from tests.support.kill_records import invented
-from tests.support.rows import executed, queried, written_by
+from tests.support.rows import column, executed, written_by
 from tests.support.seeds import drawn
 from tests.support.story_checks import placing_of
 
@@ -109,11 +109,7 @@ class Life:
         self.rig.take(record("Void", str(self.rng.randrange(1000)), "", ""))
 
     def forget(self) -> None:
-        ids = (
-            queried(self.database, select(article.c.id).order_by(article.c.inbox_no))
-            .scalars()
-            .all()
-        )
+        ids = column(self.database, article.c.id)
         if ids:
             placing_of(self.database).erase(ForgetCommand(name=self.rng.choice(ids)))
             self.rig.restart()

@@ -9,8 +9,6 @@ from aggregator.config.tuning import Tuning
 from aggregator.grouping.corrections.correction_command import CorrectionCommand
 from aggregator.grouping.place import Placer
 from aggregator.grouping.story_options import BUMPS, StoryOptions
-from aggregator.intake.pipeline import Pipeline
-from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.model.entry import Entry
 from aggregator.store.engine.database import Database
 from tests.support.articles import (
@@ -93,10 +91,7 @@ def test_only_what_is_chosen_bumps_and_nothing_else_depends_on_it(
     database: Database, bumps: tuple[str, ...]
 ) -> None:
     assert set(bumps) <= BUMPS
-    rig = Rig(database)
-    rig.pipeline = Pipeline(
-        database, InlineExecutor(), Tuning(), rig.clock, StoryOptions(bumps=bumps)
-    )
+    rig = Rig(database, options=StoryOptions(bumps=bumps))
     rig.take(
         flood(),
         record(

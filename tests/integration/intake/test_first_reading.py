@@ -16,12 +16,11 @@ from aggregator.config.delivery_settings import signing_key
 from aggregator.config.tuning import Tuning
 from aggregator.config.webhook_settings import Webhook
 from aggregator.intake.jobs import PrepareJob, prepare
-from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.prepare import PrepareDispatcher
 from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.model.entry import Entry
 from aggregator.store.engine.database import Database
-from aggregator.store.intake import pending_pages, source_rows
+from aggregator.store.intake import source_rows
 from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.search import index
@@ -49,7 +48,7 @@ from tests.support.fresh import sqlite_at
 from tests.support.outgoing import Post
 from tests.support.polling import feed_source
 from tests.support.receiver import SECRET, Receiver
-from tests.support.rows import counted, queried, written_by
+from tests.support.rows import column, counted, queried, written_by
 from tests.support.story_checks import (
     assigned,
     by_title,
@@ -107,9 +106,7 @@ def groups(database: Database) -> set[frozenset[str]]:
 
 
 def order(database: Database) -> list[str]:
-    return list(
-        queried(database, select(article.c.id).order_by(article.c.inbox_no)).scalars()
-    )
+    return column(database, article.c.id)
 
 
 def recent_first(database: Database) -> list[str]:
@@ -187,9 +184,8 @@ def test_entries_are_prepared_once_while_other_sources_are_asked(
     database: Database, together: Database
 ) -> None:
     feeds = by_outlet()
-    rig = Rig(database, SlowClock(NOON + DAYS))
     executor = Counting()
-    rig.pipeline = Pipeline(database, executor, rig.all_tuning, rig.clock)
+    rig = Rig(database, SlowClock(NOON + DAYS), executor=executor)
     reading = Reading(rig, feeds)
     reading.poll(len(feeds) - 1)
     take_turns(rig)
@@ -322,23 +318,16 @@ def test_pages_that_have_their_turn_later_leave_all_in_order_of_time(
     pages = [report(n, n * HOUR) for n in range(20, 32)]
     accepted = rig.accept(*pages, wants_page=[True] * 12, gathers=True, poll=FIRST_POLL)
     for one in accepted:
+        assert one.entry_no is not None
         page = page_of(f"Page {one.entry_no} of {len(pages)} is here. " * 5)
-        written_by(
-            database,
-            pending_pages.store_page,
-            one.entry_no,
-            page=page,
-            url=None,
-            charset="utf-8",
-        )
+        rig.brings(one.entry_no, page)
     rig.place()
-    statement = select(article.c.effective_at).order_by(article.c.inbox_no)
-    times = list(queried(database, statement).scalars())
+    times = column(database, article.c.effective_at)
     assert len(times) == 21
     assert times[0] == min(times)
     assert rig.pipeline.end_first_reading()
     rig.pipeline.run_commands()
-    times = list(queried(database, statement).scalars())
+    times = column(database, article.c.effective_at)
     assert times == sorted(times)
 
 

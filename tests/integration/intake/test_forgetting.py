@@ -61,7 +61,7 @@ from tests.support.forgetting import (
 )
 from tests.support.fresh import sqlite_at
 from tests.support.passages import entries
-from tests.support.rows import counted, executed, queried, read_by, written_by
+from tests.support.rows import counted, executed, queried, read_by, value, written_by
 from tests.support.story_checks import (
     assigned,
     by_title,
@@ -433,7 +433,7 @@ def test_what_a_killed_recluster_left_goes_too(rig: Rig) -> None:
 def test_a_name_that_means_nothing_is_refused_and_not_kept(rig: Rig) -> None:
     with pytest.raises(UsageError, match="nothing is stored"):
         forget(rig, f"https://herald.example/{MARK}")
-    assert queried(rig.database, select(command.c.payload)).scalar_one() == "{}"
+    assert value(rig.database, command.c.payload) == "{}"
 
 
 def test_an_address_of_any_length_is_stored_and_forgotten(rig: Rig) -> None:

@@ -10,8 +10,6 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from aggregator.grouping.story_options import StoryOptions
-from aggregator.intake.pipeline import Pipeline
-from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.model.entry import Entry
 from aggregator.store.engine.database import Database
 from aggregator.store.tables import article, story, story_log
@@ -56,17 +54,8 @@ class Newsroom(Rig):
     """A test rig whose operator prefers some outlets."""
 
     def __init__(self, database: Database, prefer: Sequence[str] = ()) -> None:
-        self.prefer = prefer
-        super().__init__(database, Clock(NOON + dt.timedelta(days=2)))
-
-    def restart(self) -> None:
-        self.pipeline = Pipeline(
-            self.database,
-            InlineExecutor(),
-            self.all_tuning,
-            self.clock,
-            StoryOptions(prefer=self.prefer),
-        )
+        clock = Clock(NOON + dt.timedelta(days=2))
+        super().__init__(database, clock, options=StoryOptions(prefer=prefer))
 
     def titles(self) -> list[tuple[str, str | None]]:
         """Of each story its title, and the outlet that has it."""

@@ -21,7 +21,7 @@ from aggregator.store.tables import article, entry
 from tests.support.articles import NOON, Rig
 from tests.support.feeds import feed_of
 from tests.support.hostile_feeds import rss
-from tests.support.rows import queried
+from tests.support.rows import queried, value
 from tests.support.seeds import drawn
 
 TUNING = source_tuning(Tuning())
@@ -134,7 +134,7 @@ def test_all_that_an_entry_declares_is_kept_in_the_database(database: Database) 
       <media:thumbnail url="https://news.example.org/1.jpg"/>
       <description>All are on board.</description></item>"""
     Rig(database).take(*read(rss(item).encode()))
-    payload = queried(database, select(entry.c.payload)).scalar_one()
+    payload = value(database, entry.c.payload)
     kept = codecs.decompress_struct(payload, Entry)
     assert kept.enclosures == (
         Enclosure(

@@ -14,7 +14,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.intake import acceptance, inbox, rejected
 from aggregator.store.tables import entry, rejected_input
 from tests.support.articles import FLOOD, NOON, STRIKE, Rig, record
-from tests.support.rows import queried, read_by, written_by
+from tests.support.rows import column, queried, read_by, written_by
 from tests.support.worker_processes import process_ids
 
 
@@ -106,7 +106,7 @@ def test_a_refusal_is_noted_once_and_forgotten_when_it_comes_in_after_all(
                 reason=reason,
                 at=NOON,
             )
-    rows = queried(rig.database, select(rejected_input.c.reason)).scalars().all()
+    rows = column(rig.database, rejected_input.c.reason)
     assert rows == ["the file is still empty"]
     written_by(rig.database, rejected.clear_files, files=["x.txt"])
     assert queried(rig.database, select(rejected_input)).all() == []

@@ -42,7 +42,7 @@ from tests.support.articles import NOON, Clock, Rig
 from tests.support.fresh import sqlite_at
 from tests.support.loopback import LoopbackServer, Resource
 from tests.support.polling import feed_source, poller_on
-from tests.support.rows import counted, executed, queried, read_by, written_by
+from tests.support.rows import column, counted, executed, queried, read_by, written_by
 from tests.support.rss import item, rss
 
 NUMBERS = itertools.count()
@@ -366,9 +366,7 @@ def test_only_the_feeds_that_had_a_forgotten_article_are_read_again(
     payload = msgspec.json.encode(ForgetCommand(name="https://gazette.example/1"))
     command_handlers.enqueue(database, NOON, "forget", payload)
     rig.pipeline.run_commands()
-    assert list(queried(database, select(known_items.c.source)).scalars()) == [
-        without_it.id
-    ]
+    assert column(database, known_items.c.source) == [without_it.id]
     items = [report(number, has_guid=True, time="noon").item() for number in (1, 5)]
     server.routes["/with"] = Resource(rss(*items))
     with_it.poll()
@@ -436,11 +434,7 @@ def test_after_kills_between_and_in_polls_nothing_is_lost(
         killed.poll()
         control.poll(whole=True)
     articles = [
-        sorted(
-            queried(
-                one.database, select(entry.c.article).where(entry.c.source == one.id)
-            ).scalars()
-        )
+        sorted(column(one.database, entry.c.article, entry.c.source == one.id))
         for one in (killed, control)
     ]
     assert articles[0] == articles[1]

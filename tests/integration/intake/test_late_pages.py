@@ -212,10 +212,9 @@ def test_a_server_that_refuses_pages_delays_no_news_and_not_the_feed(
     assert [one.outcome for one in rig.place()] == ["unchanged"] * len(numbers), (
         "given up"
     )
-    with database.read() as connection:
-        failed = connection.execute(
-            select(entry.c.entry_no).where(entry.c.page_verdict.is_not(None))
-        ).all()
+    failed = queried(
+        database, select(entry.c.entry_no).where(entry.c.page_verdict.is_not(None))
+    ).all()
     assert len(failed) == 3
     is_sound(rig)
 
@@ -409,15 +408,11 @@ def test_without_its_page_a_changed_title_changes_nothing(
         teaser("Levee broke", SUMMARY, published=NOON), wants_page=[True]
     )
     assert (again.outcome, again.entry_no) == ("revision", 2)
-    with rig.database.write() as connection:
-        if page is None:
-            pending_pages.give_up(
-                connection, again.entry_no, verdict="block", reason="its page: http 429"
-            )
-        else:
-            pending_pages.store_page(
-                connection, again.entry_no, page=page, url=URL, charset="utf-8"
-            )
+    if page is None:
+        reason = {"verdict": "block", "reason": "its page: http 429"}
+        written_by(rig.database, pending_pages.give_up, again.entry_no, **reason)
+    else:
+        rig.brings(again.entry_no, page, URL)
     assert [one.outcome for one in rig.place()] == ["unchanged"]
     assert settled(rig.database)["stories"] == before["stories"]
     is_sound(rig)

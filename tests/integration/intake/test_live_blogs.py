@@ -11,7 +11,7 @@ from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import article, entry
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, Rig, record
 from tests.support.loopback import Resource, Response
-from tests.support.rows import queried
+from tests.support.rows import column, queried
 from tests.support.rss import item, rss
 from tests.support.site_feeds import SiteFeeds
 from tests.support.story_checks import what_is_wrong
@@ -145,7 +145,7 @@ class Office(SiteFeeds):
     def reported(self) -> list[str]:
         """The stored text of the live blog below its introduction, by paragraphs."""
         reading = StoryReader(self.database)
-        (home,) = queried(self.database, select(article.c.story)).scalars()
+        (home,) = column(self.database, article.c.story)
         story = reading.story(home)
         return [
             line
@@ -235,4 +235,4 @@ def test_the_page_says_last_what_its_entries_are(office: Office) -> None:
 def test_nothing_waits_in_the_inbox(office: Office) -> None:
     office.serve(FIRST)
     office.poll()
-    assert queried(office.database, select(entry.c.state)).scalars().all() == ["done"]
+    assert column(office.database, entry.c.state) == ["done"]

@@ -30,7 +30,7 @@ from aggregator.store.intake.source_sync import sync_config
 from aggregator.store.tables import article, rejected_input
 from tests.support.articles import FLOOD, STRIKE, Clock, Rig
 from tests.support.imap_server import PASSWORD, USER, ImapServer, mail
-from tests.support.rows import queried, read_by, written_by
+from tests.support.rows import column, queried, read_by, written_by
 from tests.support.tables import rows
 
 BOX = ((2, STRIKE), (3, "endless"))
@@ -102,11 +102,7 @@ class Desk:
         return read_by(self.database, all_sources)[0]
 
     def titles(self) -> list[str]:
-        return list(
-            queried(
-                self.database, select(article.c.title).order_by(article.c.inbox_no)
-            ).scalars()
-        )
+        return column(self.database, article.c.title)
 
     def rejected(self) -> list[tuple[str, str]]:
         chosen = select(rejected_input.c.item, rejected_input.c.reason)

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import select
 
 from aggregator.config.settings import Config
 from aggregator.config.source_settings import MuteConfig, SourceConfig
@@ -25,7 +24,7 @@ from aggregator.store.tables import article
 from tests.support.articles import NOON, Clock, record
 from tests.support.deep_checks import faults
 from tests.support.loopback import LoopbackServer
-from tests.support.rows import queried, read_by
+from tests.support.rows import column, read_by
 from tests.support.tables import mapping
 
 ALL_TUNING = Tuning({"net": {"host_gap_seconds": 0.0}})
@@ -88,7 +87,7 @@ class Reading:
             pass
 
     def titles(self) -> set[str]:
-        return set(queried(self.database, select(article.c.title)).scalars())
+        return set(column(self.database, article.c.title))
 
     def reasons(self, source: str) -> set[str | None]:
         refused = read_by(self.database, problem_texts, source, 50)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from sqlalchemy import select, text, update
+from sqlalchemy import text, update
 
 from aggregator.config.loader import load
 from aggregator.config.story_query import StoryFilter
@@ -21,7 +21,7 @@ from aggregator.store.tables import source as sources
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, record
 from tests.support.deep_checks import faults
 from tests.support.polled_world import PolledWorld
-from tests.support.rows import executed, queried
+from tests.support.rows import column, executed, queried
 
 LEVEE = ("Levee breaks at Pennmouth, four dead", FLOOD)
 AGAIN = ("Pennmouth under water after levee fails", FLOOD_ELSEWHERE)
@@ -91,8 +91,8 @@ def test_a_renamed_source_changes_no_story_count_or_filter(world: PolledWorld) -
     assert stories(world, outlet="Pennmouth") == []
     kept = next(one for one in stories(world) if one.id == before.id)
     assert kept.title == before.title
-    ids = queried(world.database, select(sources.c.id)).scalars().all()
-    histories = queried(world.database, select(source_history.c.source)).scalars()
+    ids = column(world.database, sources.c.id)
+    histories = column(world.database, source_history.c.source)
     assert {*histories} == {*ids}
-    lines = queried(world.database, select(outlet_line.c.outlet)).scalars()
+    lines = column(world.database, outlet_line.c.outlet)
     assert {*lines} == {f"{HOST} {HOST}"}

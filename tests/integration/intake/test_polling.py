@@ -9,7 +9,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from sqlalchemy import select
 
 from aggregator.model.entry import Entry
 from aggregator.model.errors import DatabaseBusyError
@@ -30,7 +29,7 @@ from tests.support.polling import (
     feed_source,
     folder_source,
 )
-from tests.support.rows import executed, queried, read_by, written_by
+from tests.support.rows import executed, read_by, value, written_by
 from tests.support.rss import item, rss
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
@@ -425,9 +424,7 @@ def test_a_changed_title_of_an_old_post_bumps_nothing(
     (after,) = office.stories()
     assert after.title == "Another title of the post"
     assert (after.bumped_at != before.bumped_at) == bumps
-    moved_at = queried(
-        office.database, select(change.c.bumped_at).where(change.c.kind == "headline")
-    ).scalar()
+    moved_at = value(office.database, change.c.bumped_at, change.c.kind == "headline")
     assert (moved_at >= NOON) == bumps
 
 

@@ -15,7 +15,7 @@ from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import article, entry, story
 from tests.support.articles import FLOOD, NOON, STRIKE, Clock, Rig, record, render_all
 from tests.support.deep_checks import faults
-from tests.support.rows import executed, queried
+from tests.support.rows import column, executed, queried, value
 from tests.support.story_checks import differences, placing_of, recluster
 
 LEVEE = record("Herald", "1", "Levee breaks", " ".join(FLOOD.split()), published=NOON)
@@ -34,7 +34,7 @@ def states(database: Database) -> dict[int, str]:
 
 def damage(database: Database) -> bytes:
     """Damage what a story is computed from; what it was."""
-    details: bytes = queried(database, select(article.c.details)).scalar_one()
+    details: bytes = value(database, article.c.details)
     executed(database, update(article).values(details=b"\xc1"))
     return details
 
@@ -203,9 +203,7 @@ def test_a_damaged_rendering_is_repeated(database: Database) -> None:
         {"junk": b"nonsense"},
     )
     reading = StoryReader(database)
-    damaged, sound = queried(
-        database, select(story.c.id).order_by(story.c.story_no)
-    ).scalars()
+    damaged, sound = column(database, story.c.id)
     assert list(reading.rendered((damaged, sound))) == [sound]
     shown = reading.text(damaged)
     assert shown.lead

@@ -22,13 +22,13 @@ from aggregator.intake.workers.factory import open_executor
 from aggregator.model.entry import Entry, EntryInput
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
-from aggregator.store.intake import inbox, pending_pages
+from aggregator.store.intake import inbox
 from aggregator.store.stories.stored_articles import ArticleDetails
 from aggregator.store.tables import article, entry, outlet_line, story
 from tests.support.articles import Clock, Rig, record, settled
 from tests.support.footers import ARTICLES, FOOTERS, articles_of, mentions, taken_out
 from tests.support.fresh import with_tables
-from tests.support.rows import queried, read_by
+from tests.support.rows import column, queried, read_by, value
 from tests.support.story_checks import placing_of, recluster
 from tests.support.tables import rows
 
@@ -163,8 +163,7 @@ def test_a_new_footer_in_all_entries_of_a_feed_moves_nothing(
     )
     assert (queried(database, shown).all(), queried(database, placed).all()) == before
     assert all(
-        text.endswith(FOOTERS["Beacon"])
-        for text in queried(database, select(article.c.text)).scalars()
+        text.endswith(FOOTERS["Beacon"]) for text in column(database, article.c.text)
     )
 
 
@@ -251,30 +250,21 @@ def pages() -> list[tuple[Entry, str]]:
 
 
 def with_pages(rig: Rig, given: list[tuple[Entry, str]]) -> None:
-    accepted = rig.accept(*(one for one, _ in given), wants_page=[True] * len(given))
-    with rig.database.write() as connection:
-        for result, (one, page) in zip(accepted, given, strict=True):
-            assert result.entry_no is not None
-            given_page = {"page": page.encode(), "url": one.url, "charset": "utf-8"}
-            pending_pages.store_page(connection, result.entry_no, **given_page)
+    for one, page in given:
+        rig.brings(rig.waits(one), page.encode(), one.url)
     rig.place()
 
 
 def test_twenty_pages_with_one_unknown_notice_make_no_story(database: Database) -> None:
     given = pages()
     with_pages(Rig(database), given)
-    with database.read() as connection:
-        counts = connection.execute(select(story.c.article_count)).scalars().all()
-        held = (
-            connection.execute(select(article.c.text).order_by(article.c.inbox_no))
-            .scalars()
-            .all()
-        )
-        columns = (entry.c.verdict, entry.c.page_verdict, entry.c.reason)
-        said = [
-            tuple(row)
-            for row in connection.execute(select(*columns).order_by(entry.c.entry_no))
-        ]
+    counts = column(database, story.c.article_count)
+    held = column(database, article.c.text)
+    columns = (entry.c.verdict, entry.c.page_verdict, entry.c.reason)
+    said = [
+        tuple(row)
+        for row in queried(database, select(*columns).order_by(entry.c.entry_no))
+    ]
     assert counts == [1] * 20
     assert ["certain small files" in text for text in held] == [True] + [False] * 19
     assert all("more about it" in text for text in held[1:]), (
@@ -313,7 +303,7 @@ def test_a_brief_printed_again_under_a_like_headline_or_by_another_outlet_is_no_
         record("Lantern", "1", title, text),
         record(outlet, "2", headline.format(title), text),
     )
-    assert queried(database, select(article.c.text)).scalars().all() == [text, text]
+    assert column(database, article.c.text) == [text, text]
 
 
 def test_a_text_that_tells_of_its_new_headline_is_no_wall(database: Database) -> None:
@@ -326,7 +316,7 @@ def test_a_text_that_tells_of_its_new_headline_is_no_wall(database: Database) ->
     rig.take(
         *(record("Lantern", str(n), title, text) for n, title in enumerate(titles))
     )
-    assert queried(database, select(article.c.text)).scalars().all() == [text, text]
+    assert column(database, article.c.text) == [text, text]
 
 
 @pytest.mark.later
@@ -398,9 +388,7 @@ def test_a_feed_cannot_teach_lines_in_the_name_of_an_outlet(
     rig.take(*(forged(number, *fake, at=at) for number, fake in enumerate(fakes)))
     (title, said), *_ = events(31)[30:]
     (placed,) = rig.take(own(99, title, "\n".join([true, *said])))
-    text = queried(
-        database, select(article.c.text).where(article.c.id == placed.article)
-    ).scalar_one()
+    text = value(database, article.c.text, article.c.id == placed.article)
     assert text.startswith(true)
 
 
@@ -410,7 +398,5 @@ def test_a_feed_cannot_make_a_wall_of_an_outlets_article(database: Database) -> 
     text = "\n".join(said)
     rig.take(forged(1, HEADLINES[2], text))
     (placed,) = rig.take(own(2, HEADLINES[7], text))
-    held = queried(
-        database, select(article.c.text).where(article.c.id == placed.article)
-    ).scalar_one()
+    held = value(database, article.c.text, article.c.id == placed.article)
     assert held == text

@@ -24,7 +24,7 @@ from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import article, entry
 from tests.conftest import REPOSITORY
 from tests.support.articles import STRIKE, Clock, Rig, record
-from tests.support.rows import queried
+from tests.support.rows import queried, written_by
 from tests.support.story_checks import what_is_wrong
 
 SAMPLES = REPOSITORY / "examples" / "articles"
@@ -96,8 +96,7 @@ def reprints_of_one_agency_text_are_one_report(rig: Rig) -> None:
 
 def test_samples_are_named_and_go_at_once(database: Database) -> None:
     rig = Rig(database, Clock(dt.datetime(2026, 12, 20, tzinfo=dt.UTC)))
-    with rig.database.write() as connection:
-        known_folder(connection, SAMPLES, Path.is_dir)
+    written_by(rig.database, known_folder, SAMPLES, Path.is_dir)
     given = samples(rig)[:12]
     reading = StoryReader(rig.database)
     rig.take(*given)

@@ -20,15 +20,13 @@ from aggregator.model.entry import Entry
 from aggregator.model.errors import WorkError
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import (
-    acceptance,
     inbox,
-    pending_pages,
     rejected,
     source_rows,
 )
 from aggregator.store.tables import article, entry
-from tests.support.articles import NOON, Clock
-from tests.support.rows import queried
+from tests.support.articles import NOON, Clock, Rig
+from tests.support.rows import queried, written_by
 
 PAGE = (
     b"<html><body><article><h1>Quay sold</h1><p>"
@@ -56,28 +54,16 @@ class Late(InlineExecutor):
 
 
 def accept_with_pages(database: Database, source: str, count: int) -> None:
-    entries = [
-        Entry(
+    rig = Rig(database)
+    for number in range(count):
+        one = Entry(
             source=source,
             guid=str(number),
+            url=f"https://{source}.example/{number}",
             title=f"Quay {number} of {source} sold",
             html=f"<p>{OWN}</p>",
         )
-        for number in range(count)
-    ]
-    entries = [
-        msgspec.structs.replace(one, url=f"https://{source}.example/{one.guid}")
-        for one in entries
-    ]
-    with database.write() as connection:
-        accepted = acceptance.accept(
-            connection, entries, seen=[NOON] * count, wants_page=[True] * count
-        ).accepted
-        for one in accepted:
-            assert one.entry_no is not None
-            pending_pages.store_page(
-                connection, one.entry_no, page=PAGE, url=None, charset="utf-8"
-            )
+        rig.brings(rig.waits(one), PAGE)
 
 
 @pytest.mark.later
@@ -89,14 +75,13 @@ def test_three_pages_that_meet_the_deadline_are_the_last_of_their_source(
     executor = Late()
     pipeline = Pipeline(database, executor, Tuning(), Clock())
     list(pipeline.place_waiting())
-    with database.read() as connection:
-        rows = connection.execute(
-            select(entry.c.source, entry.c.page_verdict, entry.c.reason)
-        ).all()
-        texts = {
-            row.url: row.text
-            for row in connection.execute(select(article.c.url, article.c.text))
-        }
+    rows = queried(
+        database, select(entry.c.source, entry.c.page_verdict, entry.c.reason)
+    ).all()
+    texts = {
+        row.url: row.text
+        for row in queried(database, select(article.c.url, article.c.text))
+    }
     slow = [row for row in rows if row.source == "slow"]
     assert len(slow) == 40
     assert {row.page_verdict for row in slow} == {"timeout"}
@@ -171,8 +156,7 @@ def test_what_waits_of_a_removed_source_waits_for_the_source(
         interval_seconds=60,
         next_due_at=NOON,
     )
-    with database.write() as connection:
-        source_rows.add(connection, paper)
+    written_by(database, source_rows.add, paper)
     accept_with_pages(database, "good", 3)
     with database.write() as connection:
         source_rows.remove(connection, "good")

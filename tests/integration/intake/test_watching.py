@@ -35,7 +35,7 @@ from aggregator.store.tables import article as articles
 from aggregator.store.tables import entry
 from tests.support.articles import FLOOD, NOON, STRIKE, Clock, Rig, record
 from tests.support.polling import folder_source
-from tests.support.rows import queried, read_by, written_by
+from tests.support.rows import column, queried, read_by, written_by
 
 ALL_TUNING = Tuning()
 GOOD = '{"id": "%d", "title": "Report %d", "text": "Words of report %d."}\n'
@@ -222,7 +222,7 @@ def looks(folder: Folder) -> int:
 
 
 def titles(folder: Folder) -> list[str]:
-    packed = queried(folder.database, select(entry.c.payload)).scalars().all()
+    packed = column(folder.database, entry.c.payload)
     return sorted(str(codecs.decompress_struct(one, Entry).title) for one in packed)
 
 

@@ -10,7 +10,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.stories.future_bumps import pull_back
 from aggregator.store.tables import story
 from tests.support.articles import NOON, Clock, Rig, record
-from tests.support.rows import queried
+from tests.support.rows import column, queried
 
 FEW = Tuning().values("placing")["batch_articles"]
 YEAR = dt.timedelta(days=365)
@@ -56,7 +56,7 @@ def test_what_a_clock_put_into_the_future_comes_back_in_its_order(
     clock.time += dt.timedelta(seconds=1)
     take(rig, 5)
     assert newest_first(database) == ["5", "3", "2", "4", "1"]
-    moments = queried(database, select(story.c.bumped_at)).scalars().all()
+    moments = column(database, story.c.bumped_at)
     assert len(set(moments)) == 5, "feeds tell items apart by it"
     assert max(moments) <= clock.time + dt.timedelta(seconds=1)
     assert pulled_back(database, clock.time) == 0

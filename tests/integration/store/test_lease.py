@@ -26,7 +26,7 @@ from tests.conftest import REPOSITORY
 from tests.support.articles import FLOOD, NOON, STRIKE, Rig, record
 from tests.support.fresh import with_tables
 from tests.support.own_postgres import OwnPostgres
-from tests.support.rows import executed, queried
+from tests.support.rows import column, executed, queried, value, written_by
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 # A writer that does what it is told, a line at a time, and says what came of it.
@@ -73,11 +73,7 @@ _ONE_MORE = (
 
 
 def stored(database: Database) -> int:
-    return int(
-        queried(
-            database, select(counter.c.value).where(counter.c.name == "story")
-        ).scalar_one()
-    )
+    return int(value(database, counter.c.value, counter.c.name == "story"))
 
 
 def taken_over(lock: WriterLease) -> None:
@@ -112,14 +108,14 @@ def test_one_writer_at_a_time_and_each_with_an_epoch_of_its_own(
 def test_the_lock_without_an_epoch_keeps_writers_out(
     database: Database, other: Database
 ) -> None:
-    with database.write() as connection:  # of a writer that is long gone
-        connection.execute(writer_lease.insert().values(epoch=7, holder="somebody"))
+    # Of a writer that is long gone
+    executed(database, writer_lease.insert().values(epoch=7, holder="somebody"))
     migrating, waiting = open_process_lock(database), WriterLease(other)
     assert migrating.acquire()
     assert not waiting.become_writer()
     migrating.release()
     taken_over(waiting)  # the server notices the end of a session a little later
-    assert queried(other, select(writer_lease.c.epoch)).scalars().all() == [8]
+    assert column(other, writer_lease.c.epoch) == [8]
     waiting.release()
 
 
@@ -134,8 +130,8 @@ def test_who_lost_the_lock_places_nothing_and_the_next_goes_on(
     lose(first, database)
     taken_over(second)
     strike = record("b", "2", "Dock workers strike in Sennick", STRIKE)
-    with database.write() as connection:  # whoever fetches still may, and is not fenced
-        acceptance.accept(connection, [strike], seen=[NOON])
+    # Whoever fetches still may, and is not fenced
+    written_by(database, acceptance.accept, [strike], seen=[NOON])
     with pytest.raises(LeaseLostError):
         before.place()
     assert titles(other) == ["Levee breaks at Pennmouth"]
@@ -149,11 +145,7 @@ def test_who_lost_the_lock_places_nothing_and_the_next_goes_on(
 
 
 def titles(database: Database) -> list[str]:
-    return list(
-        queried(
-            database, select(article.c.title).order_by(article.c.inbox_no)
-        ).scalars()
-    )
+    return column(database, article.c.title)
 
 
 def lose(lock: WriterLease, database: Database) -> None:

@@ -190,8 +190,7 @@ def to_forget_by_address(database: Database) -> erase_target.EraseTarget:
 
 
 def what_probes_ask(database: Database) -> object:
-    with database.read() as connection:
-        return database_status.read_status(connection, NOON, Tuning())
+    return read_by(database, database_status.read_status, NOON, Tuning())
 
 
 BOUNDS = StoryFilter(outlet="outlet 7", since=NOON - 2 * DAY)

@@ -11,6 +11,7 @@ from aggregator.model.story import StoryView
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from tests.support.articles import DYKES, FLOOD, NOON, STRIKE, Clock, Rig, record
+from tests.support.rows import queried
 from tests.support.story_checks import by_title, placing_of
 
 DAY = dt.timedelta(days=1)
@@ -62,23 +63,24 @@ def _titles(rig: Rig, **wanted: str) -> set[str]:
 
 
 def test_the_views_have_the_same_rows(rig: Rig) -> None:
-    with rig.database.read() as connection:
-        links = connection.execute(
-            text("SELECT relation, COUNT(*) FROM v_story_links GROUP BY relation")
-        )
-        assert dict(tuple(row) for row in links) == {"earlier": 1, "later": 1}
-        topics = connection.execute(
-            text("SELECT topic, COUNT(*) FROM v_story_topics GROUP BY topic")
-        )
-        assert dict(tuple(row) for row in topics) == {
-            "Floods": 2,
-            "Politics": 1,
-            "Economy": 1,
-        }
-        names = connection.execute(
-            text("SELECT name, outlets FROM v_story_names WHERE name = 'Pennmouth'")
-        )
-        assert [tuple(row) for row in names] == [("Pennmouth", 1), ("Pennmouth", 1)]
+    links = queried(
+        rig.database,
+        text("SELECT relation, COUNT(*) FROM v_story_links GROUP BY relation"),
+    )
+    assert dict(tuple(row) for row in links) == {"earlier": 1, "later": 1}
+    topics = queried(
+        rig.database, text("SELECT topic, COUNT(*) FROM v_story_topics GROUP BY topic")
+    )
+    assert dict(tuple(row) for row in topics) == {
+        "Floods": 2,
+        "Politics": 1,
+        "Economy": 1,
+    }
+    names = queried(
+        rig.database,
+        text("SELECT name, outlets FROM v_story_names WHERE name = 'Pennmouth'"),
+    )
+    assert [tuple(row) for row in names] == [("Pennmouth", 1), ("Pennmouth", 1)]
 
 
 @pytest.mark.later

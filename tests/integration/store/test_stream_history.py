@@ -257,9 +257,8 @@ def test_what_is_refused_at_midnight_ends_no_period(database: Database) -> None:
     last = read_by(database, stream_history.latest)
     clock.time += dt.timedelta(days=1)
     rig.take(record("Herald", "3", "Strike", STRIKE, published=NOON))
-    with database.read() as connection:
-        assert last is None or last.last_inbox_no == 0
-        newest = stream_history.latest(connection)
+    assert last is None or last.last_inbox_no == 0
+    newest = read_by(database, stream_history.latest)
     assert newest.last_inbox_no == 2
 
 

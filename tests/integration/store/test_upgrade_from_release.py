@@ -25,7 +25,7 @@ from tests.support.former_database import (
     with_former_rows,
 )
 from tests.support.make_upgrade_fixture import Fixture
-from tests.support.rows import executed, queried, read_by
+from tests.support.rows import executed, queried, read_by, written_by
 
 # The releases, and the revision of their databases.
 _REVISIONS = {"v0.1.0": "0046"}
@@ -163,8 +163,7 @@ def test_an_export_of_the_release_becomes_the_same_rows(
     with closing(Database(f"sqlite:///{file}")) as upgraded:
         with_former_rows(upgraded, fixture)
         upgrade(upgraded)
-        with upgraded.write() as connection:
-            clear_rendered(connection)  # as an import of a former revision does
+        written_by(upgraded, clear_rendered)  # as an import of a former revision does
         for table in row_stream.tables():
             # The export has the counters of the full-text index at 0, and no tokens.
             if table in (api_token, counter):

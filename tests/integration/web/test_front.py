@@ -30,7 +30,7 @@ from tests.support.articles import (
     record,
     render_all,
 )
-from tests.support.rows import executed, queried
+from tests.support.rows import executed, queried, written_by
 from tests.support.story_checks import correct
 
 DAY = dt.timedelta(days=1)
@@ -220,8 +220,7 @@ def test_the_first_page_says_how_samples_are_removed_while_there_are_any(
     server = Server(StoryReader(rig.database), PublishSettings(port=0))
     with httpx.Client(base_url=server.start()) as client:
         assert "sources remove" not in client.get("/").text
-        with rig.database.write() as connection:
-            name = known_folder(connection, samples_folder(), Path.is_dir)
+        name = written_by(rig.database, known_folder, samples_folder(), Path.is_dir)
         rig.take(
             record(
                 name,

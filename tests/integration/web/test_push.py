@@ -30,7 +30,7 @@ from aggregator.web.api.push_endpoint import read_push
 from aggregator.web.responses import RefusedError
 from tests.support.articles import FLOOD, NOON, STRIKE
 from tests.support.newsroom import Newsroom, problem_of
-from tests.support.rows import counted, executed, queried, read_by, written_by
+from tests.support.rows import counted, executed, queried, read_by, value, written_by
 from tests.support.tables import repeated, rows
 from tests.support.waiting import PATIENCE_SECONDS
 
@@ -109,7 +109,7 @@ def test_a_pushed_article_is_placed_and_bumps_by_our_clock(office: Office) -> No
     row = queried(
         office.database, select(article.c.id, article.c.outlet, article.c.published)
     ).one()
-    bumped = queried(office.database, select(story.c.bumped_at)).scalar_one()
+    bumped = value(office.database, story.c.bumped_at)
     assert (row.id, row.outlet) == (reported["items"][0]["article"], "Herald")
     assert row.published.date() == dt.date(2026, 10, 11)
     assert bumped > NOON, "pushed is announced like polled, whatever its date"

@@ -16,7 +16,7 @@ from tests.support.articles import NOON, STRIKE, record
 from tests.support.newsroom import Newsroom
 from tests.support.polling import feed_source
 from tests.support.reader_client import LIST, READ, STARRED, ReaderClient
-from tests.support.rows import queried, written_by
+from tests.support.rows import queried, value, written_by
 from tests.support.story_checks import by_title, correct, members, placing_of, undo
 
 DAY = dt.timedelta(days=1)
@@ -57,11 +57,7 @@ def tags(phone: ReaderClient) -> list[str]:
 
 def number_of(room: Newsroom, title: str) -> str:
     (id_,) = by_title(room.database, title)
-    return str(
-        queried(
-            room.database, select(story.c.story_no).where(story.c.id == id_)
-        ).scalar_one()
-    )
+    return str(value(room.database, story.c.story_no, story.c.id == id_))
 
 
 @pytest.mark.later
@@ -195,9 +191,9 @@ def test_labels_are_bounded(
         "MOST_KEPT": 2,
         "MOST_MARKS": 4,
     }
-    for name, value in bounds.items():
+    for name, bound in bounds.items():
         owner = mark_rows if hasattr(mark_rows, name) else read_marks
-        monkeypatch.setattr(owner, name, value)
+        monkeypatch.setattr(owner, name, bound)
     ids = phone.ids()
     phone.mark(ids[0], add="user/-/label/a")
     phone.mark(ids[0], add="user/-/label/b")

@@ -23,7 +23,7 @@ from tests.support.loopback import http_client
 from tests.support.newsroom import STRANGER, Newsroom
 from tests.support.polling import feed_source
 from tests.support.reader_client import LIST, READ, STARRED, ReaderClient
-from tests.support.rows import queried, written_by
+from tests.support.rows import executed, queried, written_by
 from tests.support.tables import rows
 
 ATOM = "{http://www.w3.org/2005/Atom}"
@@ -280,8 +280,7 @@ def test_unread_stories_are_counted_beyond_a_thousand(room: Newsroom) -> None:
         }
         for number in range(1_200)
     ]
-    with room.database.write() as connection:
-        connection.execute(insert(story), copies)
+    executed(room.database, insert(story), copies)
     counts = client.get("unread-count")
     assert counts["max"] > 1_202
     assert {each["count"] for each in counts["unreadcounts"]} == {1_202, 1_201, 1}

@@ -11,7 +11,7 @@ from aggregator.cli.application import make_app
 VERBS = re.compile(
     "(Add|Apply|Allow|Back|Check|Collect|Compare|Continue|Copy|Correct|Create|Delete|Erase|Exit|Explain|Export|"
     "Find|Give|Group|Import|Install|List|Log|Manage|Measure|Merge|Move|Name|Overwrite|Poll|Print|Put|Read|"
-    "Recompute|Regroup|Remove|Render|Restore|Resume|Revoke|Run|Search|Select|Send|Show|Shrink|Skip|Split|Stop|Undo|"
+    "Recompute|Regroup|Remove|Render|Restore|Resume|Revoke|Run|Save|Search|Select|Send|Show|Shrink|Skip|Split|Stop|Undo|"
     r"Upgrade|Use|Write)\b"
 )
 # Of the first sentence of a command's help: lists of commands cut longer ones at 80 columns

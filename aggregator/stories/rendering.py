@@ -38,7 +38,7 @@ from aggregator.stories.titles.title_text import clean_title
 from aggregator.stories.versions import changed_sentences
 
 # Increment when a change of code (not of tuning) changes the content of stories.
-VERSION = 30
+VERSION = 31
 
 # An opening is one of the first sentences that can be shown, since news comes first
 SENTENCES_TRIED = 6

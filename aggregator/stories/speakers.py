@@ -22,8 +22,8 @@ FORMS_READ = 8
 # Stands for a quotation
 _QUOTE = "“”"
 _INITIALS = r"(?:[A-Z]\.){1,3}|[A-Z][a-z]{1,3}\."  # "H.R.", "Gov."
-# "Berg", "al-Rahmoun"; not "Berg's", not "R-Varna", after the name of a member of parliament
-_CAPITAL = rf"(?![A-Z]-[A-Z])(?:[a-z]{{2}}-)?[{UPPER}][\w'’-]*(?:\.[\w’'-]+)*(?<!['’]s)(?![\w'’-])"
+# "Berg", "al-Rahmoun"; not "Berg's", not "Cummings’", not "R-Varna", after the name of a member of parliament
+_CAPITAL = rf"(?![A-Z]-[A-Z])(?:[a-z]{{2}}-)?[{UPPER}][\w'’-]*(?:\.[\w’'-]+)*(?<!['’]s)(?<!['’])(?![\w'’-])"
 _LINKS = r"(?:of|for|and|the|de|la|le|du|da|di|del|der|van|von|bin|al|el|des)"
 _NAME = rf"(?:(?:{_INITIALS}|{_CAPITAL}) (?:{_LINKS} ){{0,2}}){{0,9}}{_CAPITAL}"
 # Not "GOP"

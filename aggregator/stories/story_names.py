@@ -24,6 +24,7 @@ from aggregator.stories.name_forms import (
     vocabulary_of,
 )
 from aggregator.text.names import UPPER
+from aggregator.text.sentences import STATES
 
 # The most names and topics that a story shows (chosen)
 MOST_NAMES = 8
@@ -97,7 +98,9 @@ def names_of(articles: Sequence[ArticleView]) -> tuple[StoryName, ...]:
         is_outlet = not publishers.isdisjoint(map(subject_key, uses.spellings))
         forms = [*key, *map(str.lower, uses.spellings)]
         is_word = len(key) == 1 and not small_words.isdisjoint(forms)
-        if not is_used or is_outlet or is_word:
+        # "Conn." and "Calif." stand behind the name of a town
+        is_state = not STATES.isdisjoint(uses.spellings)
+        if not is_used or is_outlet or is_word or is_state:
             del names[key]
     _join_parts(names, longer_names)
     chosen = [key for key, uses in names.items() if len(uses.speakers) >= least]

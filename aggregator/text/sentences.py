@@ -22,7 +22,7 @@ _ABBREVIATIONS = word_set("""
     forms("weekdays", "en", short=True) - forms("weekdays", "en"),
 )
 # Abbreviated American states, as in "Tampa, Fla. — "; in lower case some of them are words ("fell ill").
-_STATES = word_set("""
+STATES = word_set("""
     Ala Ariz Ark Calif Colo Conn Del Fla Ga Ill Ind Kan Ky La Mass Md Mich Minn Miss Mo Mont Neb Nev Okla
     Ore Pa Penn Tenn Tex Va Vt Wash Wis Wyo
 """)
@@ -104,7 +104,7 @@ def _is_end(text: str, start: int, match: re.Match[str]) -> bool:
     is_initial = len(word) == 1 and word.isupper()
     if _DOTTED.search(before[-12:] + "."):  # "U.S.", "p.m.", an initial
         return next_word in _AFTER_DOTTED and not is_initial
-    if word in _STATES:
+    if word in STATES:
         return next_word in _AFTER_DOTTED
     if word.lower().rpartition("-")[2] in _ABBREVIATIONS:  # "then-Sen. Boll"
         return False

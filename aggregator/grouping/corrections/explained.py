@@ -1,6 +1,9 @@
 """Explanations of decisions, as commands, pages and the API show them."""
 
+import datetime as dt
+
 from aggregator.model.evidence import (
+    ChangedSentence,
     CopyEvidence,
     Evidence,
     Reason,
@@ -41,6 +44,19 @@ class PairExplanation(FrozenStruct, omit_defaults=False):
     nosnippet: bool = False  # one of the two publishers forbids snippets
 
 
+class VersionExplanation(FrozenStruct, omit_defaults=False):
+    """Differences of two versions of a text; the later version is current if its author may replace the other."""
+
+    article: str  # the id of the other version
+    outlet: str | None
+    # The time of the other version
+    time: dt.datetime
+    is_earlier: bool  # whether the other version is the earlier one
+    # Whether the explained article lacks the current text
+    is_replaced: bool
+    changes: tuple[ChangedSentence, ...]
+
+
 class Explanation(FrozenStruct, omit_defaults=False):
     """Why an article is in its story; with `pair`, why two are or are not together."""
 
@@ -55,6 +71,7 @@ class Explanation(FrozenStruct, omit_defaults=False):
     # The terms that it shares with its story
     shared: SharedTerms
     passages: tuple[str, ...]  # shared with its original
+    version: VersionExplanation | None
     runner_up_title: str | None
     log: tuple[LogLine, ...]  # later events: moves, merges, corrections
     pair: PairExplanation | None = None

@@ -12,6 +12,7 @@ from aggregator.grouping.corrections.explained import (
     Explanation,
     PairExplanation,
     SharedTerms,
+    VersionExplanation,
 )
 from aggregator.grouping.pairs.pair_article import LEAD, NAMED, PairArticle
 from aggregator.grouping.pairs.pair_model import (
@@ -33,6 +34,8 @@ from aggregator.store.read.article_detail import ExplainedArticle
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories.corrections import ConstraintTable, Relation
 from aggregator.store.stories.storyline_rows import UNCOMPARED
+from aggregator.stories.compared_sentences import version_of
+from aggregator.stories.versions import changed_sentences
 
 # The most names, numbers or words of one kind that are shown
 _SHOWN = 12
@@ -135,6 +138,7 @@ def explanation(
         passages=passages,
         is_of_day=view.published_precision == "day",
         nosnippet=nosnippet,
+        version=_version(reading, view),
         runner_up_title=None if rival is None else reading.title_of(rival.story),
         log=tuple(line for line in explained.log if line.kind not in _BEGINNINGS),
         pair=pair,
@@ -148,6 +152,27 @@ def _explained_article(reading: StoryReader, article: str) -> ExplainedArticle:
             f"there is no article {article}; `aggregator story ID` lists their ids"
         )
     return explained
+
+
+def _version(reading: StoryReader, view: ArticleView) -> VersionExplanation | None:
+    """Return the sentences that another version of an article's text tells differently."""
+    detail = reading.article(view.id)
+    other_id = view.version_of
+    is_replaced = False
+    if detail is not None and detail.article.version is not None:
+        other_id = detail.article.copy_of
+        is_replaced = True
+    other = reading.explained_article(other_id) if other_id else None
+    if other is None:
+        return None
+    return VersionExplanation(
+        article=other.article.id,
+        outlet=other.article.outlet,
+        time=other.article.effective_at,
+        is_earlier=other.article.effective_at <= view.effective_at,
+        is_replaced=is_replaced,
+        changes=tuple(changed_sentences(version_of(view), version_of(other.article))),
+    )
 
 
 def _shared_terms(

@@ -6,7 +6,9 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
+from aggregator.cli.explain_command import explanation_text
 from aggregator.config.tuning import Tuning
+from aggregator.grouping.corrections.explanation import explanation
 from aggregator.grouping.deletion.forget_articles import ForgetCommand
 from aggregator.model.entry import Entry
 from aggregator.model.story import StoryView
@@ -160,6 +162,15 @@ def test_anybody_could_print_another_version_until_a_second_origin_does(
     assert shown.updated > bumped
 
 
+def test_a_new_feed_replaces_no_text_of_others_by_naming_their_agency(rig: Rig) -> None:
+    rig.take(piece("Kite Daily", f"LINDMAR (NPA) - {BEFORE}", -3))
+    rig.take(piece("Fresh Feed", f"LINDMAR (NPA) - {AFTER}", 0, authority="own"))
+    rig.take(piece("Other Feed", f"LINDMAR (NPA) - {AFTER}", 0, authority="own"))
+    shown = only_story(rig.database)
+    assert "killed 3" in shown.summary
+    assert states(shown)[0] is None
+
+
 @pytest.mark.parametrize("hours", [-20, 0], ids=["an earlier date", "a later one"])
 @pytest.mark.parametrize("is_read_first", [False, True])
 def test_a_new_feed_replaces_no_text_whatever_date_it_states(
@@ -274,7 +285,7 @@ def test_a_forgotten_first_text_leaves_its_copies_and_versions_what_they_are(
     assert what_is_wrong(rig.database) == []
 
 
-def test_page_and_text_show_the_older_sentence_with_its_time(
+def test_page_text_and_explanation_show_the_older_sentence_with_its_time(
     sqlite: Database,
 ) -> None:
     with Newsroom(sqlite) as newsroom:
@@ -295,6 +306,12 @@ def test_page_and_text_show_the_older_sentence_with_its_time(
             in whole["text"]
         )
         assert all(passage["article_id"] != older.id for passage in whole["lead"])
+        for one in shown.articles:
+            told = explanation_text(
+                explanation(StoryReader(sqlite, Tuning()), one.id, None, Tuning())
+            )
+            assert f'earlier: "{sentence}"' in told
+            assert f"{NOON - 9 * HOUR:%Y-%m-%d %H:%M}" in told or one.id == older.id
 
 
 def test_signs_that_are_not_read_of_a_language_make_no_version(rig: Rig) -> None:

@@ -20,7 +20,7 @@ from aggregator.text.lines import one_line, word_table
 # A longer link to a picture, audio or video is dropped (chosen: readers and servers accept this length).
 _MEDIA_URL_CHARS = 2048
 # A user or password, and characters that end an address in a feed
-_UNUSABLE = re.compile(r"//[^/?#]*@|[\s<>\"]")
+_UNUSABLE = re.compile(r"^[^/]*//[^/?#]*@|[\s<>\"]")
 _TYPE = re.compile(r"(?:image|audio|video|application)/[a-z0-9][a-z0-9.+-]{0,60}")
 _MEDIUM = frozenset({"image", "audio", "video"})
 _TITLE_CHARS = 300

@@ -5,7 +5,7 @@ Batches of prepared entries arrive through `place.py` and `place_entry.py`. `dec
 decisions of a person, and `deletion` takes away articles that somebody erased or that are too old. `write` carries
 all of these changes out. The window (`window.py`) holds the live stories in memory, `copies` finds articles with the
 same text, `pairs` compares two reports, and `outlet_memory.py` learns the names of outlets and the lines that they
-repeat. Which version of a text is the current one is decided when a story is read (`stories/counting/text_states.py`).
+repeat. Which version of a text is the current one is decided when a story is read (`stories/counting/originals.py`).
 
 No other package imports datasketch. This package imports `store`, `stories` and the packages below them.
 """

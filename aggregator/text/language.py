@@ -34,7 +34,7 @@ def stop_words(language: str) -> frozenset[str]:
     return frozenset(_STOP_WORDS.content.get(language, "").split())
 
 
-_TAG = re.compile(r"([A-Za-z]{2,3})(?:[-_,;\s].{0,30})?")
+_TAG = re.compile(r"([A-Za-z]{2,3})(?:[-_,;\s].{0,200})?")
 # These are written alike, and detection confuses them in short texts.
 _WRITTEN_ALIKE = dict.fromkeys(("cmn", "yue", "wuu", "lzh", "gan", "hak", "nan"), "zh")
 # Templates often declare "en" for texts in other scripts; these languages are always written in Latin script.

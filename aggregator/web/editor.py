@@ -154,11 +154,11 @@ class EditorService:
         The texts are not limited; `excerpts.bounded_explanation` does that. Raises RefusedError (503) if too
         many explanations are requested at once.
         """
-        if not self._explaining.acquire(timeout=EXPLAINING_PATIENCE_SECONDS):
-            raise too_many("explanations")
         # It imports all that decides about articles.
         from aggregator.grouping.corrections.explanation import explanation
 
+        if not self._explaining.acquire(timeout=EXPLAINING_PATIENCE_SECONDS):
+            raise too_many("explanations")
         try:
             return explanation(
                 StoryReader(self._database, self._all_tuning),

@@ -110,8 +110,9 @@ def go_through(
     times: int,
     seconds: float,
     within: float,
+    hangs: bool = False,
 ) -> None:
-    """The server stops as by a crash."""
+    """`hangs`: the server is suspended; else it stops as by a crash."""
     url = own_postgres.make()
     feeds = [Resource(rss()) for _ in range(3)]
     routes = {f"/feed{number}": feed for number, feed in enumerate(feeds)}
@@ -135,13 +136,19 @@ def go_through(
                 "articles to come in",
             )
             for _ in range(times):
-                own_postgres.stop("immediate")
+                if hangs:
+                    own_postgres.suspend()
+                else:
+                    own_postgres.stop("immediate")
                 time.sleep(seconds)
                 daemon.wait_for(
                     lambda: who_was_warned(reading) == PATHS and pushing.refusals,
                     "all to hear",
                 )
-                own_postgres.start()
+                if hangs:
+                    own_postgres.resume()
+                else:
+                    own_postgres.start()
                 passed = seconds_until_placed(daemon, pushing, url)
                 print(f"work went on {passed:.1f} s after the server was back")
                 assert passed < within
@@ -203,6 +210,16 @@ def test_a_server_that_stops_for_half_a_minute_three_times(
     tmp_path: Path, own_postgres: OwnPostgres
 ) -> None:
     go_through(tmp_path, own_postgres, times=3, seconds=30, within=BACK_SECONDS)
+
+
+@pytest.mark.torture
+def test_a_server_that_hangs_for_a_minute(
+    tmp_path: Path, own_postgres: OwnPostgres
+) -> None:
+    """Longer than the watchdog waits: it takes what is sent, and nobody answers."""
+    go_through(
+        tmp_path, own_postgres, times=1, seconds=60, within=2 * BACK_SECONDS, hangs=True
+    )
 
 
 @pytest.mark.torture

@@ -22,11 +22,11 @@ _OTHER_WORDS = {
 }
 # Advice for the mistakes that pydantic states in terms of Python
 _ADVICE = {
+    "missing": "this key is required",
     "model_type": "give `key: value` lines below it",
     "dict_type": "give `key: value` lines below it",
     "tuple_type": "give a list: a line with a dash for each, or [a, b]",
     "string_type": "give text: put it in quotes",
-    "invalid_key": "give text: put the key in quotes",
 }
 
 
@@ -75,8 +75,14 @@ def _in_order(mistakes: list[tuple[int, str]]) -> ConfigError:
 
 def _error_text(path: KeyPath, detail: "ErrorDetails") -> str:
     """Describe a mistake in one short sentence: in pydantic's words, where they fit a file."""
+    if detail["type"] == "invalid_key" or "[key]" in detail["loc"]:
+        return "put the key in quotes"
+    if detail["type"] in _ADVICE:
+        return _ADVICE[detail["type"]]
+    if detail["input"] is None and detail["type"] != "value_error":
+        return "it has no value: give one, or remove the key"
     if detail["type"] != "extra_forbidden":
-        return _ADVICE.get(detail["type"], error_words(detail))
+        return error_words(detail)
     key = str(path[-1])
     known = _known_keys(path[:-1])
     other = _OTHER_WORDS.get(key, "")

@@ -111,18 +111,26 @@ class DaskExecutor(Executor):
         self._connecting = asyncio.Lock()
         await self._count_threads()
         client = await self._connected()
-        programs: dict[str, Any] = {}
-        with contextlib.suppress(TimeoutError, OSError):  # a worker stands still
-            programs = await asyncio.wait_for(
-                client.run(program_versions, on_error="return"),
-                self._tuning.parse_deadline_seconds,
-            )
-        for worker, program in sorted(programs.items()):
+        workers = sorted(await client.nthreads())  # type: ignore[no-untyped-call]
+        programs = await asyncio.gather(
+            *(self._program_at(client, worker) for worker in workers)
+        )
+        for worker, program in zip(workers, programs, strict=True):
+            if program is None:
+                continue  # it stands still: a job finds out
             if isinstance(program, BaseException):
                 raise _refusal(worker, f"aggregator is not there: {describe(program)}")
             if (other := version_differences(self._program, program)) is not None:
                 raise _refusal(worker, other)
         self._counting = asyncio.create_task(self._watch_workers())
+
+    async def _program_at(self, client: Client, worker: str) -> Any:
+        """Return what `program_versions` says on a worker, or raises there; None if no answer comes in time."""
+        asked = client.run(program_versions, workers=[worker], on_error="return")
+        with contextlib.suppress(TimeoutError, OSError):
+            answers = await asyncio.wait_for(asked, self._tuning.parse_deadline_seconds)
+            return answers.get(worker)
+        return None
 
     async def _connected(self) -> Client:
         """Return the client; a new one if the last gave up, as after a long outage of the scheduler."""

@@ -1,4 +1,7 @@
-"""Engines for both databases, with the settings of each connection and of single transactions."""
+"""Engines for both databases, with the settings of each connection and of single transactions.
+
+liveness.py detects PostgreSQL servers that accept requests and never answer.
+"""
 
 import os
 import secrets
@@ -124,9 +127,11 @@ _PAGE_BYTES = 2048
 
 
 def postgres_engine(url: str, tuning: DatabaseTuning, session_name: str) -> Engine:
-    """Return an engine for a server. Raises AggregatorError without a driver."""
+    """Return an engine whose connections detect a hanging server. Raises AggregatorError without a driver."""
     try:
         # The driver is an extra
+        from aggregator.store.engine.liveness import LivenessConnection
+
         engine = create_engine(
             url,
             pool_size=8,
@@ -139,6 +144,10 @@ def postgres_engine(url: str, tuning: DatabaseTuning, session_name: str) -> Engi
         raise AggregatorError(
             f"PostgreSQL needs the driver psycopg ({error}); type: pip install 'psycopg[binary]>=3.2,<4'"
         ) from error
+
+    @event.listens_for(engine, "do_connect")
+    def _connect(_dialect: Any, _record: Any, _args: Any, how: dict[str, Any]) -> Any:
+        return LivenessConnection.opened(**how)
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:
@@ -194,6 +203,7 @@ def lock_timeout(
 _SET_STATEMENT_TIMEOUT = text("SELECT set_config('statement_timeout', :ends, true)")
 # Instructions between two checks of the clock, about 20 ms: each check needs the GIL.
 _STEPS = 500_000
+_LATE_SECONDS = 2.0  # a server that ends a statement later than this hangs (chosen)
 
 
 @contextmanager
@@ -210,8 +220,15 @@ def statement_timeout(connection: Connection, seconds: float | None) -> Iterator
         finally:
             driver.set_progress_handler(None, 0)
     else:
-        connection.execute(_SET_STATEMENT_TIMEOUT, {"ends": str(milliseconds(seconds))})
-        yield
+        server: Any = connection.connection.driver_connection
+        server.most_seconds = seconds + _LATE_SECONDS
+        try:
+            connection.execute(
+                _SET_STATEMENT_TIMEOUT, {"ends": str(milliseconds(seconds))}
+            )
+            yield
+        finally:
+            server.most_seconds = None
 
 
 def sqlite_driver(connection: Connection) -> sqlite3.Connection:

@@ -138,10 +138,10 @@ _TOPIC_STORIES = 150
 _TOPICS = f"""
     WITH newest AS MATERIALIZED (
       SELECT story_no, id FROM story WHERE redirect_to IS NULL ORDER BY bumped_at DESC LIMIT {_TOPIC_STORIES})
-    SELECT min(label) AS label FROM newest JOIN story_subject AS subject ON subject.story_no = newest.story_no
+    SELECT count(DISTINCT newest.id) AS stories, subject.key AS key, min(label) AS label
+    FROM newest JOIN story_subject AS subject ON subject.story_no = newest.story_no
     JOIN article ON article.story = newest.id WHERE subject.kind || '' = 'topic' AND article.outlet IS NOT NULL
     GROUP BY subject.key HAVING count(DISTINCT newest.id) > 1 AND count(DISTINCT article.outlet) >= {_TOPIC_OUTLETS}
-    ORDER BY count(DISTINCT newest.id) DESC, subject.key LIMIT {_TOPICS_LISTED}
     """  # noqa: S608
 
 
@@ -150,4 +150,8 @@ def topics(connection: Connection) -> tuple[str, ...]:
 
     A topic is a category of a feed; a category that fewer outlets use is one house's own order.
     """
-    return tuple(read_values(connection, _TOPICS))
+    # Ordered here, since each server has an order of texts of its own
+    shared = sorted(
+        (-row.stories, row.key, row.label) for row in read_rows(connection, _TOPICS)
+    )
+    return tuple(label for _, _, label in shared[:_TOPICS_LISTED])

@@ -113,9 +113,12 @@ source = Table(
 
 JOIN_SOURCE = """
     JOIN source ON source.id = coalesce((SELECT id FROM source AS fed WHERE fed.id = article.source),
-      (SELECT id FROM source AS watched WHERE watched.folder_name = article.source))
+      (SELECT id FROM source AS watched WHERE watched.folder_name = article.source ORDER BY paused, id LIMIT 1))
     """
-"""SQL text that joins the source of an article, so that each article looks its source up by the key."""
+"""SQL text that joins the source of an article, so that each article looks its source up by the key.
+
+A watched folder that was moved is another source with the same name of the folder; the former one is paused.
+"""
 
 known_items = Table(
     "known_items",

@@ -6,6 +6,7 @@ expressions.
 """
 
 import datetime as dt
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
@@ -180,7 +181,7 @@ def _results(
     **options: Any,
 ) -> Iterator[CursorResult[Any]]:
     """Execute a statement for each part of a list among `values`; lists of `whole` are not divided."""
-    named = {name: value for name, value in whole.items() if f":{name}" in sql}
+    named = {n: value for n, value in whole.items() if re.search(rf":{n}\b", sql)}
     given = {**named, **values}
     parts = [given]
     times = []

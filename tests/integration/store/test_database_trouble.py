@@ -1,6 +1,8 @@
 """What a database does to us under load and when it goes away, and what becomes of the transaction."""
 
+import os
 import resource
+import signal
 import sqlite3
 import threading
 import time
@@ -22,6 +24,7 @@ from aggregator.model.errors import (
     DatabaseLockedError,
     NotWritableError,
 )
+from aggregator.store.engine import engines, liveness
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.engine.engines import DatabaseTuning
 from aggregator.store.engine.fair_lock import FairLock
@@ -378,6 +381,59 @@ def test_a_server_that_is_not_there_is_said_in_words_and_waited_for(
     server.transact(note(1))
     assert rows(server) == [1]
     assert server.trouble is None
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A silent server is given up soon."""
+    monkeypatch.setattr(liveness, "SILENT_SECONDS", 0.2)
+    monkeypatch.setitem(engines._CONNECTING, "connect_timeout", 2)
+
+
+@pytest.mark.later
+@pytest.mark.usefixtures("hasty")
+def test_a_server_that_hangs_is_given_up_and_one_that_is_slow_is_not(
+    own_postgres: OwnPostgres,
+) -> None:
+    with closing(prepared(own_postgres.make())) as server:
+        queried(server, text("SELECT pg_sleep(0.8)")).all()
+        own_postgres.suspend()
+        try:
+            with pytest.raises(DatabaseAwayError, match="does not answer"):
+                note_at_once(server, 1)
+        finally:
+            own_postgres.resume()
+        server.transact(note(2))
+        assert rows(server) == [2]
+
+
+def note_at_once(database: Database, n: int) -> None:
+    """Without trying again."""
+    with database.write() as connection:
+        note(n)(connection)
+
+
+def test_an_answer_that_one_process_of_a_server_owes_is_given_up_by_who_is_in_a_hurry(
+    own_postgres: OwnPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where its disk hangs: the server lets everybody in, and its own time-out does not come."""
+    monkeypatch.setattr(engines, "_LATE_SECONDS", 0.1)
+    with closing(prepared(own_postgres.make(), IMPATIENT)) as server:
+
+        def ask() -> None:
+            with server.with_read_timeout().read() as connection:
+                process = connection.execute(
+                    text("SELECT pg_backend_pid()")
+                ).scalar_one()
+                os.kill(process, signal.SIGSTOP)
+                try:
+                    connection.execute(text("SELECT 1"))
+                finally:
+                    os.kill(process, signal.SIGCONT)
+
+        with pytest.raises(DatabaseAwayError, match="no answer in time"):
+            ask()
+        assert rows(server) == []
 
 
 def test_who_is_not_let_in_does_not_wait(own_postgres: OwnPostgres) -> None:

@@ -161,7 +161,9 @@ class ImapSession(imaplib.IMAP4):
 
     def newest(self, count: int, most: int) -> list[int]:
         """Return the numbers of the last `most` of `count` messages."""
-        return self._search(f"{max(1, count - most + 1)}:{count}") if count else []
+        if not count:
+            return []
+        return self._search(f"{max(1, count - most + 1)}:{count}")[-most:]
 
     def _search(self, messages: str) -> list[int]:
         lines = self._found(self.uid("SEARCH", messages))

@@ -85,7 +85,7 @@ class EntryPlacer(ChangesStories):
             self._unit_of_work.now,
             wire_confidence=self._parts.placing.wire_confidence,
         )
-        answer = self._which.ask(waiting, prepared, incoming, old)
+        answer = self._which.settle(waiting, prepared, incoming, old)
         if isinstance(answer, New):
             return self._place_new(waiting, prepared, answer)
         known = answer.article

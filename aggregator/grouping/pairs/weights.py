@@ -46,12 +46,11 @@ class EventTuning(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class EventModel:
-    """The constants, and the weights of fields as an array."""
+    """The constants, and the weights of fields as an array; the words of leads and stubs are of section `text`."""
 
     tuning: EventTuning
     # The weights in the order of FIELDS
     field_weights: npt.NDArray[np.float64]
-    # A constant of section `text`
     stub_words: int
     lead_words: int
 

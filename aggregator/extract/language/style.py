@@ -175,7 +175,7 @@ def _title_figures(title: str, written: list[str]) -> dict[str, float]:
 def _mark(written: str) -> int:
     """Return a bit for each figure that counts the word."""
     word = written.casefold().replace("’", "'")
-    mark = _READ | _word_ids().get(word, 0)
+    mark = _READ | _listed_bits().get(word, 0)
     if "'" in word and not word.endswith("'s"):
         mark |= _BITS["contractions"]
     if word in weekday_words():
@@ -188,7 +188,8 @@ def _mark(written: str) -> int:
 
 
 @cache
-def _word_ids() -> dict[str, int]:
+def _listed_bits() -> dict[str, int]:
+    """Return the bit of each word in _LISTED."""
     bits: dict[str, int] = {}
     for name, listed in _LISTED.items():
         bits |= dict.fromkeys(listed.split(), _BITS[name])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from aggregator.model.errors import ReadError, TooManyFilesError
 from aggregator.model.structs import FrozenStruct
-from aggregator.text.lines import word_set
+from aggregator.text.lines import word_list, word_set
 
 _MAX_FILES = 1_000_000  # files below one folder; more is a mistaken path
 # A watched file that changed within this time may still be written
@@ -19,18 +19,7 @@ COMPRESSIONS = (".gz", ".zst")
 SUFFIXES = word_set(
     ".txt .html .htm .mhtml .mht .json .jsonl .ndjson .jl .csv .tsv .xml .rss .atom .warc .eml .mbox"
 )
-_TEMPORARY = (
-    "~",
-    ".swp",
-    ".swx",
-    ".tmp",
-    ".temp",
-    ".part",
-    ".partial",
-    ".crdownload",
-    ".bak",
-    ".lock",
-)
+_TEMPORARY = word_list("~ .swp .swx .tmp .temp .part .partial .crdownload .bak .lock")
 
 
 class FileStamp(FrozenStruct):

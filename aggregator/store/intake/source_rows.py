@@ -73,15 +73,9 @@ def source_id(kind: str, name: str | None, address: str) -> str:
     return short_id(b"source", kind.encode(), (name or address).encode())
 
 
-_HEALTH = (
-    "failures",
-    "failing_since",
-    "health",
-    "health_cause",
-    "gone_count",
-    "gone_since",
-    "merged_into",
-)
+_HEALTH = word_list("""
+    failures failing_since health health_cause gone_count gone_since merged_into
+""")
 
 _SEEN = "etag", "last_modified", "body_hash"
 _MOVE = "redirected_url", "moved_to", "moved_count", "moved_since", "move_confirmed"

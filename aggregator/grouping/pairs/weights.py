@@ -46,7 +46,10 @@ class EventTuning(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class EventModel:
-    """The constants, and the weights of fields as an array; the words of leads and stubs are of section `text`."""
+    """The constants, and the weights of fields as an array.
+
+    `stub_words` and `lead_words` are constants of section `text`.
+    """
 
     tuning: EventTuning
     # The weights in the order of FIELDS

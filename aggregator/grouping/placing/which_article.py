@@ -76,7 +76,7 @@ class WhichArticle(InTransaction):
     """Finds the article of an entry."""
 
     def claim_page(self, waiting: InboxEntry) -> str:
-        """Claim the address of a fetched page for the article of its entry; return the article that has it.
+        """Claim the address of a fetched page; return the article that has it.
 
         Another article has the address if the site itself submitted the page meanwhile. That article then gets
         the keys of the entry's article.
@@ -117,8 +117,8 @@ class WhichArticle(InTransaction):
     ) -> Answer:
         """Decide which article an entry is, and give the entry's keys to that article.
 
-        `old` is the article that has a key of the entry. An article that its own site lists now becomes an
-        article of the site.
+        `old` is the article that has a key of the entry; None for a new entry. An article that its own site lists
+        now becomes an article of the site.
         """
         if old is not None:
             known = self._with_key(waiting, prepared, incoming, old)
@@ -150,7 +150,10 @@ class WhichArticle(InTransaction):
     def _with_other_text(
         self, waiting: InboxEntry, incoming: StoredArticle, old: StoredArticle
     ) -> Answer:
-        """Make an entry the next article at the keys of `old`, unless an earlier article there had its text."""
+        """Make an entry the next article at the keys of `old`.
+
+        If an earlier article at these keys had its text, the entry is that article.
+        """
         said_before = stored_articles.with_text(
             self._connection, old.root_article, incoming.text_hash
         )
@@ -281,9 +284,10 @@ class WhichArticle(InTransaction):
     def _list_anew(
         self, waiting: InboxEntry, incoming: StoredArticle, other: str
     ) -> Again | None:
-        """Give the keys of a new entry to article `other` if its feed lists its text anew, with the same time.
+        """Give the keys of a new entry to article `other`, whose text is listed anew.
 
-        The article may be listed at another address now, if the feed at the former address is not polled any more.
+        Return None unless the feed of the article lists the text, with the same time, under other keys. The
+        article may be listed at another address now, if the feed at the former address is not polled any more.
         """
         connection, entry = self._connection, waiting.entry
         (old,) = stored_articles.stored_with(connection, "id", [other])

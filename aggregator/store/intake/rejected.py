@@ -45,12 +45,18 @@ _REFUSE_ENTRY = f"{_REFUSE} entry_no = :n"
 
 
 def quarantine(connection: Connection, n: int, *, at: dt.datetime, reason: str) -> None:
-    """Refuse entry `n`, which cannot be placed. It can be queued again if `reason` begins with REASON."""
+    """Refuse entry `n`, which cannot be placed.
+
+    The entry can be queued again if `reason` begins with REASON.
+    """
     write_sql(connection, _REFUSE_ENTRY, at=at, reason=reason, verdict=_VERDICT, n=n)
 
 
 def mute_entry(connection: Connection, n: int, *, at: dt.datetime, reason: str) -> None:
-    """Refuse entry `n`, which is muted. The entry keeps whether its page is to be fetched, for `unmute`."""
+    """Refuse entry `n`, which is muted.
+
+    The entry keeps whether its page is to be fetched, for `unmute`.
+    """
     write_sql(connection, _REFUSE_ENTRY, at=at, reason=reason, verdict=MUTED, n=n)
 
 
@@ -72,10 +78,11 @@ _UNMUTED_AT_ONCE = 2000
 
 
 def unmute(connection: Connection, holds: Callable[[str | None, str], bool]) -> int:
-    """Queue some entries again that are no longer muted: of one source, muted for one reason. Return how many.
+    """Queue some entries again that are no longer muted; return how many.
 
-    `holds`: whether the mutes in force may give a source with this id this reason. The stories of the entries
-    are bumped at the entries' own times, because the entries are not news.
+    They are of one source and were muted for one reason, so call it until it returns 0. `holds`: whether the mutes
+    in force may give a source with this id this reason. The stories of the entries are bumped at the entries' own
+    times, because the entries are not news.
     """
     ids = {source.entry_source: source.id for source in all_sources(connection)}
     muted = f"FROM entry WHERE {_IS_MUTED}"

@@ -152,9 +152,10 @@ def _clean_article(row: Any) -> CleanArticle:
 def seed(
     live: Connection, scratch: Connection, n: int, advance: Advance, *, corrected: bool
 ) -> int:
-    """Copy the articles before inbox number `n`, their stories, and (if `corrected`) the corrections.
+    """Copy the articles before inbox number `n` and their stories.
 
-    Return the last inbox number whose article the copied counts of sources include.
+    `corrected`: copy the corrections, too. Return the last inbox number whose article the copied counts of sources
+    include.
     """
     if corrected:
         copy_rows(live, scratch, correction, advance)
@@ -168,7 +169,7 @@ def seed(
 def _copy_articles(
     live: Connection, scratch: Connection, n: int, advance: Advance
 ) -> None:
-    """Copy the articles before inbox number `n`, all stories, and the last numbers that were given to stories."""
+    """Copy the articles before inbox number `n`, all stories, and their counters."""
     for name in ("story", "bump"):
         set_counter(scratch, name, counter_value(live, name))
     copy_rows(live, scratch, story, advance)
@@ -189,7 +190,7 @@ def _copy_articles(
 
 
 def _copy_source_counts(live: Connection, scratch: Connection, advance: Advance) -> int:
-    """Copy how often sources agreed with other sources, as of the last period that ended in `scratch`.
+    """Copy how often sources agreed, as of the last period that ended in `scratch`.
 
     The counts include the articles of the next period, too. Return the last inbox number of that period; 0 if it
     has not ended.

@@ -20,7 +20,7 @@ _CHARS_SCANNED = 200 * 1024  # the beginning of a text
 
 
 class _Match(NamedTuple):
-    """The place of a phrase: numbers of its first word and of the word after it, and the number of the phrase."""
+    """The numbers of a phrase, of its first word in a text, and of the word after it."""
 
     first: int
     after: int
@@ -77,7 +77,7 @@ def _word_spans(text: str) -> list[tuple[int, int]]:
 
 
 def _richest_word(matches: Sequence[_Match]) -> int:
-    """Return the number of the word from where a snippet contains the most phrases; 0 without matches."""
+    """Return the number of the word before the most phrases; 0 without matches."""
     richest = most = 0
     for at, match in enumerate(matches):
         near = set()

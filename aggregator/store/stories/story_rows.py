@@ -216,7 +216,7 @@ def redirecting_to(connection: Connection, id: str) -> list[str]:
 
 
 def change_redirects(connection: Connection, ids: Iterable[str], id: str) -> None:
-    """Let those of the stories `ids` that redirect to any story redirect to story `id`."""
+    """Redirect to story `id` those of the stories `ids` that redirect already."""
     write_sql(
         connection,
         "UPDATE story SET redirect_to = :id WHERE id IN :ids AND redirect_to IS NOT NULL",

@@ -39,7 +39,7 @@ _SOURCES_SHOWN = 20
 
 
 def content_findings(context: DoctorContext) -> Iterator[Finding]:
-    """Check what is stored, in one read transaction; without a database, only who may connect."""
+    """Check the stored data, in one read transaction; without a database, only who may connect."""
     if not context.has_database:
         yield from _open_to_others(context, ())
         return

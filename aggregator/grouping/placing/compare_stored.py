@@ -12,7 +12,7 @@ _AT_ONCE = 8  # articles in one transaction, some milliseconds each
 def compare_stored(transactions: Transactions) -> bool:
     """Compare the next few of these articles in one transaction; return whether more remain."""
     parts = transactions.parts
-    # No new report is near to older articles
+    # Older articles need not be compared: no new report can join their stories.
     since = transactions.now() - dt.timedelta(days=parts.model.tuning.window_days)
     with transactions.database.read() as connection:
         numbers = storyline_rows.next_uncompared(connection, since, _AT_ONCE)
